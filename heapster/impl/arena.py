@@ -1,0 +1,140 @@
+"""Arenas: blocks handed out and taken back under the arena's lock."""
+
+from .block import payload, size, split, tell_right_used, write_free, write_used
+from .freelist import add, link, unlink
+from .layout import (
+    ALIGN,
+    ARENA_LOCK,
+    ARENA_SHIFT,
+    CALLS,
+    CORRUPT_HEADER,
+    CURSOR,
+    HEAD,
+    MIN_BLOCK,
+    NEXT,
+    NULL,
+    OWNER_SHIFT,
+    PREV,
+    PREV_USED,
+    USED,
+    USED_BLOCKS,
+    USED_BYTES,
+    WORD,
+)
+from .placement import find
+from .region import grow, settle
+from .settings import arena_at, get_policy
+
+
+def open_record(m, arena, owner):
+    """Make the record at `arena`, all zero when new, ready for use.
+
+    Requires: its lock; owner is an arena's index, shifted into place.
+    Ensures:  its list is circular and its cursor on it; an open record is unchanged.
+    """
+    head = arena + HEAD
+    if m.load(head + NEXT) == NULL:
+        m.store(head, owner | PREV_USED | USED)
+        m.store(head + NEXT, head)
+        m.store(head + PREV, head)
+        m.store(arena + CURSOR, head)
+
+
+def owner_of(m, arena):
+    """What the headers of the blocks of `arena` say of their owner: its index, shifted into place."""
+    return ((arena - arena_at(m.statics(), 0)) >> ARENA_SHIFT) << OWNER_SHIFT
+
+
+def count_call(m, arena, kind):
+    """Count a successful call in the ledger."""
+    add(m, arena + CALLS + kind * WORD, 1)
+
+
+def count_used(m, arena, total, blocks):
+    """Count `blocks` more used blocks of `total` bytes in all; either may be negative."""
+    add(m, arena + USED_BYTES, total)
+    add(m, arena + USED_BLOCKS, blocks)
+
+
+def cut_lead(m, arena, b, alignment):
+    """Make the front of the used block `b` a free block, so that the payload of the rest is aligned.
+
+    Requires: the arena's lock; size(b) leaves room for alignment + ALIGN bytes; its left neighbour is used.
+    Ensures:  the lead is absent or a legal block, on the list; the payload is a multiple of alignment.
+    """
+    p = (payload(b) + alignment - 1) & -alignment
+    lead = p - payload(b)
+    if lead == 0:
+        return b
+    if lead < MIN_BLOCK:
+        lead = lead + alignment
+    rest = split(m, b, lead)
+    write_free(m, b, lead)
+    link(m, arena, b)
+    return rest
+
+
+def take(m, arena, b, want, alignment):
+    """Hand out the free block `b`: cut its lead and its tail off, and list them; return what is used.
+
+    Requires: the arena's lock; b is on the list and large enough.
+    Ensures:  the result is used, holds want bytes, and its payload is a multiple of alignment.
+    """
+    unlink(m, arena, b)
+    total = size(m, b)
+    write_used(m, b, total)
+    tell_right_used(m, b + total)
+    b = cut_lead(m, arena, b, alignment)
+    rest = split(m, b, want)
+    if rest != NULL:
+        write_free(m, rest, size(m, rest))
+        link(m, arena, rest)
+    return b
+
+
+def room_for(want, alignment):
+    """Bytes that surely hold a block of `want` bytes with an aligned payload."""
+    if alignment <= ALIGN:
+        return want
+    return want + alignment + ALIGN
+
+
+def acquire(m, arena, want, alignment, kind):
+    """A used block of at least `want` bytes from `arena`, its payload aligned; NULL if memory is out.
+
+    Requires: want is a legal block size; alignment is a power of two, at least ALIGN.
+    Ensures:  NULL only if the system refused, and then nothing has changed; the lock is released.
+    """
+    m.lock(arena + ARENA_LOCK)
+    open_record(m, arena, owner_of(m, arena))
+    room = room_for(want, alignment)
+    b = find(m, arena, room, get_policy(m))
+    if b == NULL:
+        b = grow(m, arena, room)
+    if b != NULL:
+        b = take(m, arena, b, want, alignment)
+        count_used(m, arena, size(m, b), 1)
+        count_call(m, arena, kind)
+    m.unlock(arena + ARENA_LOCK)
+    return b
+
+
+def check_neighbours(m, b):
+    """Abort unless what lies right of the used block `b` knows it as used.
+
+    Requires: the arena's lock.
+    """
+    total = size(m, b)
+    if total < MIN_BLOCK or m.load(b + total) & PREV_USED == 0:
+        m.abort(CORRUPT_HEADER, payload(b))
+
+
+def release(m, arena, b):
+    """Take the used block `b` back.
+
+    Requires: the arena's lock.
+    Ensures:  its bytes are free, or back with the system.
+    """
+    check_neighbours(m, b)
+    count_used(m, arena, -size(m, b), -1)
+    settle(m, arena, b)

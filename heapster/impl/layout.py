@@ -1,0 +1,159 @@
+"""Where every word and every bit of the heap lives. Constants only; sizes and offsets in bytes.
+
+A block. Its header is one word; a used block has no footer, so a used block costs 8 bytes:
+
+    b          b+8      b+16                        b+size-8   b+size
+    | header   | payload                                       |      while used
+    | header   | next   | prev   |                  | footer   |      while free
+
+    header:  bit 0 USED   bit 1 PREV_USED   bit 2 MAPPED   bits 4-47 size   bits 48-62 owner
+
+A region is memory got from the system in one piece (one `mmap`, or adjacent `sbrk` calls):
+
+    r        r+8    r+16    r+24    r+32   r+40                   f         f+8     f+16
+    | next   | prev | start | bytes | kind | first block ... last | fence   | r     |
+
+The fence is the header of a used block of size 0. `start` and `bytes` are what the system gave: up
+to 15 bytes before `r` and after `f+16` are lost to alignment.
+
+A mapped block has a mapping of its own. Its node lies on a list as a free block's does:
+
+    start    ...   b-32     b-24   b-16   b-8    b        b+8           start+bytes
+    | (alignment)  | unused | next | prev | lead | header | payload     |
+
+Here the header's size is that of the whole mapping, and lead = b - start.
+"""
+
+NULL = 0
+WORD = 8                            # bytes
+ALIGN = 16                          # payloads start at multiples of this; block sizes are multiples
+PAGE = 4096
+MAX_WORD = (1 << 63) - 1            # PTRDIFF_MAX
+MAX_REQUEST = 1 << 46               # no 64-bit system of today maps more than 47 bits of addresses
+
+# A header's bits.
+USED = 1 << 0                       # 1: belongs to the caller
+PREV_USED = 1 << 1                  # 1: the left neighbour is used, so it has no footer
+MAPPED = 1 << 2                     # 1: has a mapping of its own, and no neighbours
+OWNER_SHIFT = 48
+OWNER_ONE = 1 << OWNER_SHIFT        # the owner is the index of the arena the block came from
+SIZE_MASK = OWNER_ONE - ALIGN       # clears flags and owner
+OWNER_MASK = (1 << 63) - OWNER_ONE  # clears flags and size
+NOT_USED = -1 - USED                # clears USED
+NOT_PREV_USED = -1 - PREV_USED
+
+# A block's words.
+NEXT = 8                            # while on a list
+PREV = 16
+PAYLOAD = 8
+FOOTER = -8                         # from the block's end: its size, while free
+MIN_BLOCK = 32
+
+# A region's words.
+REGION_NEXT = 0
+REGION_PREV = 8
+REGION_START = 16
+REGION_LENGTH = 24
+REGION_KIND = 32
+FIRST_BLOCK = 40
+FENCE_REGION = 8                    # from the fence: the region it ends
+FENCE_BYTES = 16
+REGION_OVERHEAD = FIRST_BLOCK + FENCE_BYTES + 2 * ALIGN     # at most, alignment losses included
+FROM_SBRK = 1
+FROM_MMAP = 2
+
+# A mapped block's words, from its header.
+NODE = -32                          # where its list node starts, as if it were a block
+LEAD = -8
+MAPPED_LEAD = 40                    # bytes before the header, at least
+
+# An arena's words. Its list head is a used block of size 0 whose owner is the arena's index.
+ARENA_LOCK = 0                      # 64 bytes, for a mutex
+HEAD = 64
+CURSOR = 88                         # where next fit resumes: a block on the list, or the head
+REGIONS = 96                        # newest region, or NULL
+TOP = 104                           # the region that ends at the break, or NULL
+BREAK = 112                         # the break as this arena last moved it
+HELD_BYTES = 120                    # got from the system
+USED_BYTES = 128                    # in used blocks, headers included
+USED_BLOCKS = 136
+FREE_BYTES = 144                    # in free blocks
+FREE_BLOCKS = 152
+CALLS = 160                         # successful calls, a word for each kind
+ARENA_SHIFT = 9
+ARENA_BYTES = 1 << ARENA_SHIFT
+
+# Kinds of calls.
+CALL_MALLOC = 0
+CALL_CALLOC = 1
+CALL_REALLOC = 2
+CALL_ALIGNED = 3
+CALL_FREE = 4
+CALL_KINDS = 5
+
+# The statics. All of them zero is a legal start: zero stands for the default.
+ATTACH_LOCK = 0                     # 64 bytes, for a mutex
+POLICY = 64
+THRESHOLD = 72                      # requests of at least this many bytes are mapped
+GROWTH = 80                         # bytes got from the system at a time, at least
+ARENA_LIMIT = 88                    # arenas that threads are spread over
+NEXT_ARENA = 96                     # index of the arena that the next new thread gets
+MAPPINGS = 512                      # an arena's record for the mapped blocks
+ARENAS = 1024
+MAX_ARENAS = 64
+STATICS_BYTES = ARENAS + MAX_ARENAS * ARENA_BYTES
+
+# A thread's words.
+MY_ARENA = 0
+THREAD_BYTES = 64
+
+DEFAULT_THRESHOLD = 128 * 1024
+DEFAULT_GROWTH = 128 * 1024
+DEFAULT_ARENAS = 8
+MIN_THRESHOLD = PAGE
+
+# Placement policies.
+FIRST_FIT = 0
+NEXT_FIT = 1
+BEST_FIT = 2
+WORST_FIT = 3
+
+# What the machine is told when it must abort.
+DOUBLE_FREE = 1
+INVALID_POINTER = 2
+CORRUPT_HEADER = 3
+CORRUPT_LIST = 4
+
+# errno, the same on every Linux.
+ENOMEM = 12
+EINVAL = 22
+
+REFUSED = -1                        # what the machine answers when the system says no
+
+# What `stats` writes, a word each.
+STAT_HELD = 0
+STAT_USED_BYTES = 8
+STAT_USED_BLOCKS = 16
+STAT_FREE_BYTES = 24
+STAT_FREE_BLOCKS = 32
+STAT_LARGEST_FREE = 40
+STAT_CALLS = 48
+STATS_BYTES = STAT_CALLS + CALL_KINDS * WORD
+ALL_ARENAS = -1
+ONLY_MAPPINGS = -2
+
+# What a line of the status dump shows.
+SHOW_ARENA = 1
+SHOW_REGION = 2
+SHOW_BLOCK = 3
+SHOW_MAPPED = 4
+
+assert ALIGN & (ALIGN - 1) == 0 and PAGE & (PAGE - 1) == 0
+assert (USED | PREV_USED | MAPPED) & (SIZE_MASK | OWNER_MASK) == 0
+assert SIZE_MASK & OWNER_MASK == 0 and SIZE_MASK | OWNER_MASK | 15 == MAX_WORD
+assert MIN_BLOCK == 4 * WORD and MIN_BLOCK & (ALIGN - 1) == 0
+assert FIRST_BLOCK & (ALIGN - 1) == ALIGN - PAYLOAD, "the first payload is aligned"
+assert MAPPED_LEAD & (ALIGN - 1) == ALIGN - PAYLOAD and MAPPED_LEAD + NODE >= 0
+assert NODE + NEXT < NODE + PREV < LEAD
+assert CALLS + CALL_KINDS * WORD <= ARENA_BYTES and MAPPINGS + ARENA_BYTES <= ARENAS
+assert MAX_ARENAS <= 1 << 15 and MAX_REQUEST + PAGE < OWNER_ONE

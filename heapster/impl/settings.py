@@ -1,0 +1,114 @@
+"""What a user may tune while the allocator runs, and which arena a thread sticks to."""
+
+from .block import round_up
+from .layout import (
+    ARENA_BYTES,
+    ARENA_LIMIT,
+    ARENAS,
+    ATTACH_LOCK,
+    DEFAULT_ARENAS,
+    DEFAULT_GROWTH,
+    DEFAULT_THRESHOLD,
+    FIRST_FIT,
+    GROWTH,
+    MAX_ARENAS,
+    MAX_REQUEST,
+    MIN_THRESHOLD,
+    MY_ARENA,
+    NEXT_ARENA,
+    NULL,
+    PAGE,
+    POLICY,
+    REFUSED,
+    THRESHOLD,
+    WORST_FIT,
+)
+
+
+def or_default(word, default):
+    """`word`, or `default` where nothing was set."""
+    if word == 0:
+        return default
+    return word
+
+
+def get_policy(m):
+    """The placement policy in force."""
+    return m.load_atomic(m.statics() + POLICY)
+
+
+def set_policy(m, policy):
+    """Choose the placement policy from the next request on; 0, or REFUSED for an unknown one.
+
+    Ensures:  an unknown policy changes nothing.
+    """
+    if policy < FIRST_FIT or policy > WORST_FIT:
+        return REFUSED
+    m.store_atomic(m.statics() + POLICY, policy)
+    return 0
+
+
+def get_threshold(m):
+    """Requests of at least this many bytes get a mapping of their own."""
+    return or_default(m.load_atomic(m.statics() + THRESHOLD), DEFAULT_THRESHOLD)
+
+
+def set_threshold(m, threshold):
+    """Set the mmap threshold.
+
+    Ensures:  it is at least MIN_THRESHOLD; a legal value is taken as it is.
+    """
+    if threshold < MIN_THRESHOLD:
+        threshold = MIN_THRESHOLD
+    m.store_atomic(m.statics() + THRESHOLD, threshold)
+
+
+def get_growth(m):
+    """Arenas grow by at least this many bytes."""
+    return or_default(m.load_atomic(m.statics() + GROWTH), DEFAULT_GROWTH)
+
+
+def set_growth(m, growth):
+    """Set by how much arenas grow.
+
+    Ensures:  it is a multiple of PAGE, at least PAGE and the given value, at most MAX_REQUEST.
+    """
+    if growth < PAGE:
+        growth = PAGE
+    if growth > MAX_REQUEST:
+        growth = MAX_REQUEST
+    m.store_atomic(m.statics() + GROWTH, round_up(growth, PAGE))
+
+
+def set_arenas(m, count):
+    """Spread threads that come from now on over `count` arenas, 1 to MAX_ARENAS."""
+    if count < 1:
+        count = 1
+    if count > MAX_ARENAS:
+        count = MAX_ARENAS
+    s = m.statics()
+    m.lock(s + ATTACH_LOCK)
+    m.store(s + ARENA_LIMIT, count)
+    m.unlock(s + ATTACH_LOCK)
+
+
+def arena_at(s, index):
+    """Address of the record of the arena with this index."""
+    return s + ARENAS + index * ARENA_BYTES
+
+
+def attach(m):
+    """The calling thread's arena; a new thread gets the next in turn and sticks to it."""
+    arena = m.load(m.thread() + MY_ARENA)
+    if arena == NULL:
+        s = m.statics()
+        m.lock(s + ATTACH_LOCK)
+        index = m.load(s + NEXT_ARENA)
+        following = index + 1
+        if following >= or_default(m.load(s + ARENA_LIMIT), DEFAULT_ARENAS):
+            following = 0
+        m.store(s + NEXT_ARENA, following)
+        m.unlock(s + ATTACH_LOCK)
+        arena = arena_at(s, index)
+        m.store(m.thread() + MY_ARENA, arena)
+    return arena

@@ -1,0 +1,148 @@
+"""Statistics, the status dump, and a walk over all blocks."""
+
+from .block import size
+from .freelist import add
+from .layout import (
+    ALL_ARENAS,
+    ARENA_LOCK,
+    CALL_KINDS,
+    CALLS,
+    FIRST_BLOCK,
+    FREE_BLOCKS,
+    FREE_BYTES,
+    HEAD,
+    HELD_BYTES,
+    LEAD,
+    MAPPINGS,
+    MAX_ARENAS,
+    NEXT,
+    NODE,
+    NULL,
+    ONLY_MAPPINGS,
+    REGION_LENGTH,
+    REGION_NEXT,
+    REGIONS,
+    SHOW_ARENA,
+    SHOW_BLOCK,
+    SHOW_MAPPED,
+    SHOW_REGION,
+    STAT_CALLS,
+    STAT_FREE_BLOCKS,
+    STAT_FREE_BYTES,
+    STAT_HELD,
+    STAT_LARGEST_FREE,
+    STAT_USED_BLOCKS,
+    STAT_USED_BYTES,
+    STATS_BYTES,
+    USED,
+    USED_BLOCKS,
+    USED_BYTES,
+    WORD,
+)
+from .settings import arena_at
+
+
+def largest_listed(m, arena):
+    """Bytes of the largest block on the free list of an open arena; 0 for none."""
+    head = arena + HEAD
+    most = 0
+    b = m.load(head + NEXT)
+    while b != head:
+        if size(m, b) > most:
+            most = size(m, b)
+        b = m.load(b + NEXT)
+    return most
+
+
+def add_ledger(m, record, out):
+    """Add the ledger of `record` to the figures at `out`.
+
+    Requires: the record's lock.
+    """
+    add(m, out + STAT_HELD, m.load(record + HELD_BYTES))
+    add(m, out + STAT_USED_BYTES, m.load(record + USED_BYTES))
+    add(m, out + STAT_USED_BLOCKS, m.load(record + USED_BLOCKS))
+    add(m, out + STAT_FREE_BYTES, m.load(record + FREE_BYTES))
+    add(m, out + STAT_FREE_BLOCKS, m.load(record + FREE_BLOCKS))
+    call = 0
+    while call < CALL_KINDS * WORD:
+        add(m, out + STAT_CALLS + call, m.load(record + CALLS + call))
+        call = call + WORD
+
+
+def add_arena(m, arena, out):
+    """Add the figures of an arena, which may not be open, to those at `out`."""
+    m.lock(arena + ARENA_LOCK)
+    if m.load(arena + HEAD + NEXT) != NULL:
+        add_ledger(m, arena, out)
+        largest = largest_listed(m, arena)
+        if largest > m.load(out + STAT_LARGEST_FREE):
+            m.store(out + STAT_LARGEST_FREE, largest)
+    m.unlock(arena + ARENA_LOCK)
+
+
+def add_mappings(m, out):
+    """Add the figures of the mapped blocks to those at `out`."""
+    record = m.statics() + MAPPINGS
+    m.lock(record + ARENA_LOCK)
+    add_ledger(m, record, out)
+    m.unlock(record + ARENA_LOCK)
+
+
+def stats(m, which, out):
+    """Write the figures of one arena, of ONLY_MAPPINGS or of ALL_ARENAS and the mappings to `out`.
+
+    Requires: STATS_BYTES of the caller's memory at out; which < MAX_ARENAS.
+    Ensures:  each figure is what a walk over the blocks would find; sums are over one arena at a time.
+    """
+    m.fill(out, 0, STATS_BYTES)
+    if which == ALL_ARENAS or which == ONLY_MAPPINGS:
+        add_mappings(m, out)
+    index = 0
+    while index < MAX_ARENAS:
+        if which == ALL_ARENAS or which == index:
+            add_arena(m, arena_at(m.statics(), index), out)
+        index = index + 1
+
+
+def show_region(m, region):
+    """Write a line for a region and one for each of its blocks."""
+    m.show(SHOW_REGION, region, m.load(region + REGION_LENGTH), 0)
+    b = region + FIRST_BLOCK
+    while size(m, b) != 0:
+        m.show(SHOW_BLOCK, b, size(m, b), m.load(b) & USED)
+        b = b + size(m, b)
+
+
+def show_arena(m, arena):
+    """Write the status of an open arena, newest region first."""
+    m.lock(arena + ARENA_LOCK)
+    if m.load(arena + HEAD + NEXT) != NULL:
+        m.show(SHOW_ARENA, arena, m.load(arena + HELD_BYTES), m.load(arena + USED_BYTES))
+        region = m.load(arena + REGIONS)
+        while region != NULL:
+            show_region(m, region)
+            region = m.load(region + REGION_NEXT)
+    m.unlock(arena + ARENA_LOCK)
+
+
+def show_mappings(m):
+    """Write a line for each mapped block."""
+    record = m.statics() + MAPPINGS
+    m.lock(record + ARENA_LOCK)
+    head = record + HEAD
+    node = m.load(head + NEXT)
+    while node != NULL and node != head:
+        b = node - NODE
+        m.show(SHOW_MAPPED, b - m.load(b + LEAD), size(m, b), m.load(b) & USED)
+        node = m.load(node + NEXT)
+    m.unlock(record + ARENA_LOCK)
+
+
+def status(m):
+    """Write the whole heap, block by block, to the machine's status dump."""
+    index = 0
+    while index < MAX_ARENAS:
+        show_arena(m, arena_at(m.statics(), index))
+        index = index + 1
+    show_mappings(m)

@@ -1,0 +1,98 @@
+"""The machine: everything the allocator may touch, with the laws that every machine keeps.
+
+Words are signed 64-bit integers; addresses are words. `checkers` prove and explore the allocator
+against these laws, and the conformance suite holds every machine to them.
+"""
+
+from typing import NamedTuple, Protocol
+
+from heapster.results import HeapsterError
+
+REFUSED = -1                # what sbrk, mmap and munmap answer when the system says no
+MUTEX_BYTES = 64            # room for a pthread_mutex_t (40 bytes on x86-64, 48 on aarch64)
+
+
+class Machine(Protocol):
+    """Memory, locks and system calls, as the allocator sees them."""
+
+    def load(self, address: int) -> int:
+        """The word last stored at `address`, a multiple of 8 in mapped and written memory."""
+
+    def store(self, address: int, value: int) -> None:
+        """Make `value` the word at `address`, a multiple of 8 in mapped memory."""
+
+    def load_atomic(self, address: int) -> int:
+        """As `load`; may be concurrent with `store_atomic`, and acquires what that released."""
+
+    def store_atomic(self, address: int, value: int) -> None:
+        """As `store`; may be concurrent with `load_atomic`, and releases all before it."""
+
+    def copy(self, target: int, source: int, count: int) -> None:
+        """Copy `count` >= 0 bytes; both addresses are multiples of 8, the ranges are disjoint."""
+
+    def fill(self, target: int, byte: int, count: int) -> None:
+        """Set `count` >= 0 bytes from `target`, a multiple of 8, to `byte` (0..255)."""
+
+    def known_zero(self, target: int, count: int) -> None:
+        """Claim that `count` bytes of a mapping were never written, so that they read as zero."""
+
+    def sbrk(self, delta: int) -> int:
+        """Move the break by `delta` bytes (0 asks); the old break, or REFUSED and nothing moved.
+
+        The new bytes are mapped, not yet written. A foreigner may move the break at any time but
+        between a call with 0 and the negative call that follows it. errno is left alone.
+        """
+
+    def mmap(self, length: int) -> int:
+        """Map `length` bytes, a positive multiple of the page, zeroed; its address, or REFUSED.
+
+        The address is a multiple of the page. errno is left alone.
+        """
+
+    def munmap(self, address: int, length: int) -> int:
+        """Unmap whole pages of one mapping; 0, or REFUSED and nothing changed; errno is left alone."""
+
+    def lock(self, mutex: int) -> None:
+        """Own the mutex, MUTEX_BYTES at `mutex`, zero when new. Its owner must not lock it again."""
+
+    def unlock(self, mutex: int) -> None:
+        """Give up the mutex; only its owner may."""
+
+    def thread(self) -> int:
+        """Address of the calling thread's own storage, zero when the thread starts."""
+
+    def statics(self) -> int:
+        """Address of the allocator's static storage, zero when the program starts."""
+
+    def set_errno(self, code: int) -> None:
+        """Set the calling thread's errno."""
+
+    def show(self, kind: int, address: int, size: int, used: int) -> None:
+        """Write a line of the status dump."""
+
+    def abort(self, code: int, address: int) -> int:
+        """End the program: the caller misused the heap at `address`. Never returns."""
+
+
+class Call(NamedTuple):
+    """A system call that the allocator made and what it was answered."""
+
+    name: str                       # sbrk, mmap or munmap
+    arguments: tuple[int, ...]
+    answer: int
+
+
+class Fault(HeapsterError):
+    """The allocator broke a law of the machine."""
+
+    def __init__(self, code: str, message: str, address: int = 0) -> None:
+        super().__init__(message)
+        self.code, self.address = code, address
+
+
+class Aborted(HeapsterError):
+    """The allocator noticed misuse and ended the program."""
+
+    def __init__(self, code: int, address: int) -> None:
+        super().__init__(f"abort {code} at {address:#x}")
+        self.code, self.address = code, address

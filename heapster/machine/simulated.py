@@ -1,0 +1,317 @@
+"""Checked memory: every access is checked, every system call can be refused, every step is repeatable."""
+
+from bisect import bisect_right
+from itertools import chain
+
+from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, Fault
+
+WORD = 8
+PAGE = 4096
+WORD_MIN, WORD_MAX = -(1 << 63), (1 << 63) - 1
+
+STATICS = 0x10000               # where things lie; each far from the others
+STATICS_BYTES = 0x10000
+THREADS = 0x100000
+THREAD_STRIDE = 0x1000
+THREAD_BYTES = 64
+OUTSIDE = 0x200000
+OUTSIDE_BYTES = 0x10000
+BREAK = 0x10000000
+MAPPINGS = 0x700000000000
+LIMIT = 0x7F0000000000          # no address above
+BREAK_LIMIT = BREAK + (1 << 40)
+
+_ZERO_STATICS = dict.fromkeys(range(STATICS, STATICS + STATICS_BYTES, WORD), 0)
+
+
+def signed(value: int) -> int:
+    """The signed 64-bit word with the low 64 bits of `value`."""
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value > WORD_MAX else value
+
+
+class Simulated:
+    """The machine as a dictionary of written words; see `protocol.Machine` for the laws it checks."""
+
+    def __init__(self) -> None:
+        self.words: dict[int, int] = dict(_ZERO_STATICS)
+        self.extents: list[tuple[int, int]] = []        # what sbrk and mmap gave, by address
+        self.zeroed: list[tuple[int, int]] = []         # claimed by known_zero
+        self.brk = BREAK
+        self.calls: list[Call] = []
+        self.shown: list[tuple[int, int, int, int]] = []
+        self.errno = 0
+        self.running = 0                                # the logical thread
+        self.owners: dict[int, int] = {}                # mutex: thread that holds it
+        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0}
+        self._refuse: set[tuple[str, int]] = set()
+        self._outside = OUTSIDE
+
+    # Memory.
+
+    def load(self, address: int) -> int:
+        """See `Machine.load`; faults on words that are unmapped, misaligned or were never written."""
+        try:
+            return self.words[address]
+        except KeyError:
+            return self._load_unwritten(address)
+
+    def store(self, address: int, value: int) -> None:
+        """See `Machine.store`; faults on words that are unmapped, misaligned or too large."""
+        if address not in self.words:
+            self._check_mapped("store", address, WORD)
+        if not WORD_MIN <= value <= WORD_MAX:
+            raise Fault("not_a_word", f"stored {value:#x}, more than 64 bits, at {address:#x}", address)
+        self.words[address] = value
+
+    load_atomic = load
+    store_atomic = store
+
+    def peek(self, address: int) -> int | None:
+        """The word at `address` for an onlooker: None where none was written."""
+        word = self.words.get(address)
+        if word is None and self._is_zeroed(address):
+            return 0
+        return word
+
+    def copy(self, target: int, source: int, count: int) -> None:
+        """See `Machine.copy`; words never written stay so."""
+        self._check_range("copy", target, count)
+        self._check_range("copy", source, count)
+        if target < source + count and source < target + count:
+            raise Fault("overlapping_copy", f"copy of {count} bytes between {source:#x} and {target:#x}", target)
+        whole = count & -WORD
+        for offset in range(0, whole, WORD):
+            word = self.peek(source + offset)
+            if word is None:
+                self.words.pop(target + offset, None)
+            else:
+                self.words[target + offset] = word
+        if count > whole:
+            self._merge(target + whole, self.load(source + whole), count - whole)
+
+    def fill(self, target: int, byte: int, count: int) -> None:
+        """See `Machine.fill`."""
+        self._check_range("fill", target, count)
+        word = signed(byte * 0x0101010101010101)
+        whole = count & -WORD
+        self.words.update(dict.fromkeys(range(target, target + whole, WORD), word))
+        if count > whole:
+            self._merge(target + whole, word, count - whole)
+
+    def known_zero(self, target: int, count: int) -> None:
+        """See `Machine.known_zero`; faults if a word of it was written."""
+        self._check_range("known_zero", target, count)
+        self._check_mapping(target, count)
+        written = next((a for a in range(target, target + count, WORD) if a in self.words), None)
+        if written is not None:
+            raise Fault("not_known_zero", f"claimed zero, but {written:#x} was written", written)
+        self.zeroed.append((target, target + count))
+
+    def _merge(self, address: int, word: int, count: int) -> None:
+        mask = (1 << 8 * count) - 1
+        old = self.peek(address) or 0
+        self.words[address] = signed(old & ~mask | word & mask)
+
+    def _load_unwritten(self, address: int) -> int:
+        self._check_mapped("load", address, WORD)
+        if self._is_zeroed(address):
+            return 0
+        raise Fault("never_written", f"load of {address:#x}, never written", address)
+
+    def _is_zeroed(self, address: int) -> bool:
+        return any(start <= address < end for start, end in self.zeroed)
+
+    def _check_range(self, verb: str, address: int, count: int) -> None:
+        if count < 0:
+            raise Fault("negative_count", f"{verb} of {count} bytes at {address:#x}", address)
+        if count:
+            self._check_mapped(verb, address, count)
+
+    def _check_mapping(self, address: int, count: int) -> None:
+        if count and address < MAPPINGS:
+            raise Fault("not_known_zero", f"{address:#x} is not in a mapping", address)
+
+    def _check_mapped(self, verb: str, address: int, count: int) -> None:
+        if address % WORD:
+            raise Fault("misaligned", f"{verb} at {address:#x}, not a multiple of {WORD}", address)
+        i = bisect_right(self.extents, (address, LIMIT)) - 1
+        inside = i >= 0 and address + count <= self.extents[i][1]
+        if not inside and not self._is_fixed(address, count):
+            raise Fault("unmapped", f"{verb} at {address:#x}, {self._nearest(address)}", address)
+
+    def _is_fixed(self, address: int, count: int) -> bool:
+        end = address + count
+        return (STATICS <= address and end <= STATICS + STATICS_BYTES
+                or OUTSIDE <= address and end <= self._outside
+                or address in self.words and THREADS <= address < OUTSIDE)
+
+    def _nearest(self, address: int) -> str:
+        if not self.extents:
+            return "and nothing is mapped"
+        start, end = min(self.extents, key=lambda e: max(e[0] - address, address - e[1]))
+        if address < start:
+            return f"{start - address} bytes before the mapping [{start:#x}, {end:#x})"
+        if address >= end:
+            return f"{address - end} bytes past the mapping [{start:#x}, {end:#x})"
+        return f"across the end of the mapping [{start:#x}, {end:#x})"
+
+    # The system.
+
+    def refuse(self, name: str, nth: int) -> None:
+        """Plan that the `nth` call of `name` from now on (1 is the next) is refused."""
+        self._refuse.add((name, self._made[name] + nth))
+
+    def _is_refused(self, name: str) -> bool:
+        self._made[name] += 1
+        return (name, self._made[name]) in self._refuse
+
+    def sbrk(self, delta: int) -> int:
+        """See `Machine.sbrk`; giving back what is not the caller's is a fault."""
+        old, answer = self.brk, self.brk
+        if self._is_refused("sbrk") or old + delta > BREAK_LIMIT:
+            answer = REFUSED
+        elif delta < 0:
+            self._cut(old + delta, old)
+            self.brk = old + delta
+        elif delta > 0:
+            self._extend(old, old + delta)
+            self.brk = old + delta
+        self.calls.append(Call("sbrk", (delta,), answer))
+        return answer
+
+    def foreign_sbrk(self, delta: int) -> bool:
+        """Let a foreigner move the break; it may lower it only over what is not the allocator's."""
+        if self.brk + delta < self._floor():
+            return False
+        self.brk += delta
+        return True
+
+    def _floor(self) -> int:
+        i = bisect_right(self.extents, (BREAK_LIMIT, LIMIT)) - 1
+        return self.extents[i][1] if i >= 0 else BREAK
+
+    def mmap(self, length: int) -> int:
+        """See `Machine.mmap`: the lowest gap that leaves an unmapped page on either side."""
+        if length <= 0 or length % PAGE:
+            raise Fault("bad_length", f"mmap of {length} bytes", 0)
+        answer = REFUSED
+        if not self._is_refused("mmap"):
+            answer = self._gap(length)
+        if answer != REFUSED:
+            self._insert(answer, answer + length)
+        self.calls.append(Call("mmap", (length,), answer))
+        return answer
+
+    def _gap(self, length: int) -> int:
+        start = MAPPINGS
+        for low, high in self.extents[bisect_right(self.extents, (MAPPINGS - 1, LIMIT)):]:
+            if start + length + PAGE <= low:
+                break
+            start = high + PAGE
+        return start if start + length <= LIMIT else REFUSED
+
+    def munmap(self, address: int, length: int) -> int:
+        """See `Machine.munmap`; unmapping what is not one of the caller's mappings is a fault."""
+        if address % PAGE or length <= 0 or length % PAGE or address < MAPPINGS:
+            raise Fault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
+        answer = REFUSED
+        if not self._is_refused("munmap"):
+            self._cut(address, address + length)
+            answer = 0
+        self.calls.append(Call("munmap", (address, length), answer))
+        return answer
+
+    def system(self) -> tuple[tuple[int, int], ...]:
+        """[start, end) of all that the allocator has got and not given back, by address."""
+        return tuple(self.extents)
+
+    def _insert(self, start: int, end: int) -> None:
+        self.extents.insert(bisect_right(self.extents, (start, end)), (start, end))
+
+    def _extend(self, start: int, end: int) -> None:
+        i = bisect_right(self.extents, (start, LIMIT)) - 1
+        if i >= 0 and self.extents[i][1] == start:
+            self.extents[i] = (self.extents[i][0], end)
+        else:
+            self._insert(start, end)
+
+    def _cut(self, start: int, end: int) -> None:
+        i = bisect_right(self.extents, (start, LIMIT)) - 1
+        if i < 0 or end > self.extents[i][1]:
+            raise Fault("not_yours", f"gives back [{start:#x}, {end:#x}), not all of which it holds", start)
+        low, high = self.extents.pop(i)
+        for piece in ((end, high), (low, start)):
+            if piece[0] < piece[1]:
+                self.extents.insert(i, piece)
+        self._forget(start, end)
+
+    def _forget(self, start: int, end: int) -> None:
+        if end - start > WORD * len(self.words):
+            self.words = {a: w for a, w in self.words.items() if not start <= a < end}
+        else:
+            for address in range(start + -start % WORD, end, WORD):
+                self.words.pop(address, None)
+        pieces = (((low, min(high, start)), (max(low, end), high)) for low, high in self.zeroed)
+        self.zeroed = [piece for piece in chain.from_iterable(pieces) if piece[0] < piece[1]]
+
+    # Threads.
+
+    def on_thread(self, thread: int) -> None:
+        """Run what follows on another logical thread."""
+        self.running = thread
+
+    def lock(self, mutex: int) -> None:
+        """See `Machine.lock`; a second lock by anyone is a fault: no other thread runs meanwhile."""
+        self._check_mutex("lock", mutex)
+        if mutex in self.owners:
+            raise Fault("relock", f"thread {self.running} locks {mutex:#x}, still held by "
+                                  f"thread {self.owners[mutex]}", mutex)
+        self.owners[mutex] = self.running
+
+    def unlock(self, mutex: int) -> None:
+        """See `Machine.unlock`; only the owner may."""
+        self._check_mutex("unlock", mutex)
+        if self.owners.get(mutex) != self.running:
+            raise Fault("stranger_unlock", f"thread {self.running} unlocks {mutex:#x}, which it does not hold",
+                        mutex)
+        del self.owners[mutex]
+
+    def _check_mutex(self, verb: str, mutex: int) -> None:
+        self._check_mapped(verb, mutex, MUTEX_BYTES)
+
+    def held(self) -> tuple[int, ...]:
+        """The mutexes that are locked."""
+        return tuple(sorted(self.owners))
+
+    def thread(self) -> int:
+        """See `Machine.thread`."""
+        address = THREADS + self.running * THREAD_STRIDE
+        if address not in self.words:
+            self.words.update(dict.fromkeys(range(address, address + THREAD_BYTES, WORD), 0))
+        return address
+
+    def statics(self) -> int:
+        """See `Machine.statics`."""
+        return STATICS
+
+    def outside(self, count: int) -> int:
+        """Address of `count` bytes, zero, of the caller's own memory."""
+        address = self._outside
+        self._outside += count + -count % 64
+        if self._outside > OUTSIDE + OUTSIDE_BYTES:
+            raise Fault("outside_exhausted", f"{count} bytes more of the caller's memory", address)
+        self.words.update(dict.fromkeys(range(address, self._outside, WORD), 0))
+        return address
+
+    def set_errno(self, code: int) -> None:
+        """See `Machine.set_errno`."""
+        self.errno = code
+
+    def show(self, kind: int, address: int, size: int, used: int) -> None:
+        """See `Machine.show`: kept in `shown`."""
+        self.shown.append((kind, address, size, used))
+
+    def abort(self, code: int, address: int) -> int:
+        """See `Machine.abort`."""
+        raise Aborted(code, address)
