@@ -1,0 +1,80 @@
+"""The sizes and distances that the specification of our heap fixes, in bytes, and what they mean.
+
+These repeat the layout of the implementation on purpose: a wrong number there must not hide itself
+here. A test holds the two lists equal.
+"""
+
+WORD = 8
+ALIGN = 16                      # payloads start at multiples of this; block sizes are multiples of it
+PAGE = 4096
+HEADER = 8                      # before each payload; all that a used block costs
+MIN_BLOCK = 32                  # room for a free block's header, two links and footer
+FIRST_BLOCK = 40                # a region's own record, before its first block
+FENCE = 16                      # after a region's last block
+REGION_OVERHEAD = FIRST_BLOCK + FENCE + 2 * ALIGN   # record, fence, and what alignment may lose
+MAPPED_LEAD = 40                # before the header of a block with its own mapping, at least
+
+PTRDIFF_MAX = (1 << 63) - 1
+SIZE_MAX = (1 << 64) - 1
+MAX_REQUEST = 1 << 46           # a larger request is refused unseen
+
+DEFAULT_THRESHOLD = 128 * 1024  # requests of at least this many bytes are mapped
+MIN_THRESHOLD = PAGE
+DEFAULT_GROWTH = 128 * 1024     # an arena asks the system for at least this much at a time
+DEFAULT_ARENAS = 8
+MAX_ARENAS = 64
+
+ENOMEM = 12
+EINVAL = 22
+REFUSED = -1                    # what the system answers when it says no
+
+CALLS = ("malloc", "calloc", "realloc", "aligned", "free")     # what a ledger counts, in its order
+MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(len(CALLS))
+
+
+def up(size: int, unit: int) -> int:
+    """The least multiple of `unit`, a power of two, that is at least `size`."""
+    return (size + unit - 1) & -unit
+
+
+def signed(word: int) -> int:
+    """What a size_t reads as when taken for a signed word."""
+    return word - (1 << 64) if word > PTRDIFF_MAX else word
+
+
+def block_size(request: int) -> int:
+    """Bytes of block that serve `request` bytes."""
+    return max(MIN_BLOCK, up(request + HEADER, ALIGN))
+
+
+def growth_for(want: int, growth: int) -> int:
+    """Bytes to ask of the system so that a block of `want` bytes fits."""
+    return up(max(want + REGION_OVERHEAD, growth), PAGE)
+
+
+def region_at(start: int) -> int:
+    """Where the record of a region lies whose memory starts at `start`."""
+    return up(start, ALIGN)
+
+
+def fence_before(end: int) -> int:
+    """Where the fence of a region lies whose memory stops at `end`."""
+    return ((end - FENCE - HEADER) & -ALIGN) + HEADER
+
+
+def lead_before(block: int, alignment: int) -> int:
+    """Bytes to leave free at `block` so that the payload of the rest is aligned: 0, or a whole block."""
+    lead = up(block + HEADER, alignment) - (block + HEADER)
+    return lead + alignment if 0 < lead < MIN_BLOCK else lead
+
+
+def mapping_length(request: int, alignment: int) -> int:
+    """Bytes of a mapping that holds `request` bytes at any multiple of `alignment`."""
+    front = MAPPED_LEAD + HEADER
+    slack = alignment if alignment > PAGE else up(front, alignment) - front
+    return up(front + request + slack, PAGE)
+
+
+def is_power_of_two(number: int) -> bool:
+    """True of 1, 2, 4, ..."""
+    return number > 0 and number & (number - 1) == 0

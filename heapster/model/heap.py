@@ -1,0 +1,74 @@
+"""What a heap looks like to someone who cannot see its bytes: frozen values, addresses in bytes."""
+
+from typing import NamedTuple
+
+
+class Block(NamedTuple):
+    """A block as its header describes it."""
+
+    address: int                # of the header
+    size: int                   # bytes, header included
+    used: bool
+    prev_used: bool             # what the header says of the left neighbour
+    owner: int                  # index of the arena that the header names
+    footer: int | None          # the last word of a free block; None for a used one
+
+
+class Region(NamedTuple):
+    """Memory that an arena got from the system in one piece, cut into blocks."""
+
+    address: int                # of the region's header
+    start: int                  # what the system gave: [start, end)
+    end: int
+    kind: str                   # "sbrk" or "mmap"
+    blocks: tuple[Block, ...]   # in address order
+    fence: Block                # the used block of size 0 that ends the region
+    fence_region: int           # the region that the fence names
+
+
+class Ledger(NamedTuple):
+    """An arena's running totals."""
+
+    held: int                   # bytes got from the system
+    used_bytes: int             # in used blocks, headers included
+    used_blocks: int
+    free_bytes: int
+    free_blocks: int
+    calls: tuple[int, ...]      # malloc, calloc, realloc, aligned, free
+
+
+class Arena(NamedTuple):
+    """One arena at rest."""
+
+    index: int                  # type: ignore[assignment]  # hides tuple.index, which nobody needs
+    regions: tuple[Region, ...]     # newest first
+    forward: tuple[int, ...]        # the free list along its next links, head first
+    backward: tuple[int, ...]       # along its prev links, from the tail
+    cursor: int                     # where next fit resumes: a block, or 0 for the head
+    top: int                        # address of the region that ends at the break, or 0
+    brk: int                        # the break as the arena last moved it, or 0
+    ledger: Ledger
+
+
+class Mapped(NamedTuple):
+    """A block with a mapping of its own."""
+
+    address: int                # of the header
+    start: int                  # the mapping is [start, start + length)
+    length: int
+    used: bool                  # False: freed, but the system refused to take it back
+
+
+class Heap(NamedTuple):
+    """All of it at rest, as decoded from memory or predicted by the reference."""
+
+    arenas: tuple[Arena, ...]           # those that are open, by index
+    mapped: tuple[Mapped, ...]          # newest first
+    mapped_backward: tuple[int, ...]    # addresses along the prev links, from the tail
+    mapped_ledger: Ledger
+    policy: str
+    threshold: int
+    growth: int
+    # What only the machine knows; empty in a prediction.
+    held_locks: tuple[int, ...] = ()
+    system: tuple[tuple[int, int], ...] = ()     # [start, end) of all that the allocator holds

@@ -1,0 +1,402 @@
+"""The reference: what the heap must be after each operation, block by block.
+
+Deterministic given the system's answers. It asks `System` for the same calls in the same order as
+the allocator must; `System` raises Divergence where they part.
+
+    reference, system = Reference(), System(recorded_calls)
+    pointer = reference.malloc(system, 40)
+    system.done()
+    assert reference.heap() == decoded
+"""
+
+from heapster.model.arena import ArenaState, RegionState, Settings
+from heapster.model.geometry import (
+    ALIGN,
+    ALIGNED,
+    CALLOC,
+    CALLS,
+    EINVAL,
+    ENOMEM,
+    FREE,
+    HEADER,
+    MALLOC,
+    MAPPED_LEAD,
+    MAX_ARENAS,
+    MAX_REQUEST,
+    MIN_THRESHOLD,
+    PAGE,
+    PTRDIFF_MAX,
+    REALLOC,
+    REFUSED,
+    WORD,
+    block_size,
+    is_power_of_two,
+    mapping_length,
+    signed,
+    up,
+)
+from heapster.model.heap import Heap, Ledger, Mapped
+from heapster.model.operation import Step
+from heapster.model.placement import POLICIES
+from heapster.model.system import System
+
+
+class UnknownBlock(LookupError):
+    """A pointer that is no live block: what happens then is for `misuse` to say."""
+
+
+class MappedState:
+    """A live or unreturned block with a mapping of its own."""
+
+    def __init__(self, start: int, length: int, payload: int) -> None:
+        self.start, self.length, self.used = start, length, True
+        self.lead = payload - HEADER - start
+
+    @property
+    def usable(self) -> int:
+        """Bytes from the payload to the mapping's end."""
+        return self.length - self.lead - HEADER
+
+
+class Reference:
+    """The whole allocator's state, and each operation on it.
+
+    Operations answer payload addresses, 0 for NULL. `errno` is what the last operation set, 0 when
+    it left errno alone; `returned` is what the last posix_memalign returned; `events` are the
+    witnesses that the last operation gave.
+    """
+
+    def __init__(self) -> None:
+        self.thread = 0                     # who calls
+        self.errno = 0
+        self.returned = 0
+        self.events: set[str] = set()
+        self.forgotten: list[tuple[int, int]] = []      # [start, end) that finalize could not give back
+        self._settings = Settings()
+        self._arenas: dict[int, ArenaState] = {}        # those that are open
+        self._next_arena = 0
+        self._arena_of: dict[int, int] = {}             # by thread
+        self._mapped: list[MappedState] = []            # newest first
+        self._mapped_calls = [0] * len(CALLS)
+        self._live: dict[int, ArenaState | MappedState] = {}    # by payload
+        self._seen: set[int] = set()                    # payloads that were freed once
+        self._failed = False                            # the last allocation gave NULL
+
+    def malloc(self, system: System, request: int) -> int:
+        """malloc(request)."""
+        self._begin()
+        return self._end(self._allocate(system, request, MALLOC))
+
+    def calloc(self, system: System, count: int, size: int) -> int:
+        """calloc(count, size); every usable byte is zero."""
+        self._begin()
+        if count * size > PTRDIFF_MAX:
+            return self._end(self._refuse(ENOMEM))
+        payload = self._allocate(system, count * size, CALLOC)
+        if payload in self._seen and isinstance(self._live[payload], ArenaState):
+            self._saw("calloc_reused_memory")
+        return self._end(payload)
+
+    def aligned(self, system: System, alignment: int, request: int) -> int:
+        """aligned_alloc(alignment, request), and memalign's."""
+        self._begin()
+        if not is_power_of_two(signed(alignment)):
+            return self._end(self._refuse(EINVAL))
+        return self._end(self._allocate_aligned(system, alignment, request))
+
+    def posix_memalign(self, system: System, alignment: int, request: int) -> int:
+        """posix_memalign(&p, alignment, request): p, or 0 if p was left alone; the code in `returned`."""
+        self._begin()
+        if not is_power_of_two(signed(alignment)) or alignment % WORD:
+            payload = self._refuse(EINVAL)
+        else:
+            payload = self._allocate_aligned(system, alignment, request)
+        self.returned, self.errno = self.errno, 0
+        return self._end(payload)
+
+    def valloc(self, system: System, request: int) -> int:
+        """valloc(request): a whole page's alignment."""
+        return self.aligned(system, PAGE, request)
+
+    def pvalloc(self, system: System, request: int) -> int:
+        """pvalloc(request): whole pages."""
+        return self.aligned(system, PAGE, up(request, PAGE))
+
+    def realloc(self, system: System, pointer: int, request: int) -> int:
+        """realloc(pointer, request)."""
+        self._begin()
+        if not pointer:
+            return self._end(self._allocate(system, request, MALLOC))
+        if request == 0:
+            self._count(self._holder(pointer), FREE)
+            self._release(system, pointer)
+            return 0
+        return self._end(self._reallocate(system, pointer, request))
+
+    def reallocarray(self, system: System, pointer: int, count: int, size: int) -> int:
+        """reallocarray(pointer, count, size)."""
+        if count * size > PTRDIFF_MAX:
+            self._begin()
+            return self._end(self._refuse(ENOMEM))
+        return self.realloc(system, pointer, count * size)
+
+    def free(self, system: System, pointer: int) -> None:
+        """free(pointer)."""
+        self._begin()
+        if pointer:
+            self._count(self._holder(pointer), FREE)
+            self._release(system, pointer)
+
+    def usable_size(self, pointer: int) -> int:
+        """malloc_usable_size(pointer)."""
+        self._begin()
+        return self._usable(pointer) if pointer else 0
+
+    def set_policy(self, policy: str) -> None:
+        """heapster_set_policy(policy)."""
+        self._begin()
+        assert policy in POLICIES
+        if policy != self._settings.policy and any(arena.free for arena in self._arenas.values()):
+            self._saw("policy_switched_with_blocks_on_the_list")
+        self._settings.policy = policy
+
+    def set_threshold(self, size: int) -> None:
+        """heapster_set_mmap_threshold(size)."""
+        self._begin()
+        self._settings.threshold = max(signed(size), MIN_THRESHOLD)
+
+    def init(self, growth: int, policy: str | None = None) -> None:
+        """heapster_init(growth, policy); without a policy, the one in force."""
+        self.set_policy(policy or self._settings.policy)
+        self._settings.growth = up(max(signed(growth), PAGE), PAGE)
+
+    def set_arenas(self, count: int) -> None:
+        """Spread threads that have no arena yet over `count` arenas."""
+        self._begin()
+        self._settings.arena_limit = min(max(signed(count), 1), MAX_ARENAS)
+
+    def finalize(self, system: System) -> None:
+        """heapster_finalize(): all goes back to the system; settings and threads' arenas stay."""
+        self._begin()
+        for block in self._mapped:
+            self._unmap(system, block.start, block.start + block.length)
+        for _, arena in sorted(self._arenas.items()):
+            self._close(system, arena)
+        self._arenas.clear()
+        self._mapped.clear()
+        self._live.clear()
+        self._mapped_calls = [0] * len(CALLS)
+        self._saw("heap_was_finalized")
+
+    def predict(self, system: System, step: Step, pointer: int = 0) -> int:
+        """Take a step of a trace; `pointer` is its operand. The payload or size answered, else 0.
+
+        `foreign_sbrk`, `fail` and `stats` change nothing here.
+        """
+        match step.verb, step.numbers:
+            case "malloc", (request,):
+                return self.malloc(system, request)
+            case "free", _:
+                self.free(system, pointer)
+            case "realloc", (request,):
+                return self.realloc(system, pointer, request)
+            case "calloc", (count, size):
+                return self.calloc(system, count, size)
+            case "reallocarray", (count, size):
+                return self.reallocarray(system, pointer, count, size)
+            case ("aligned_alloc" | "memalign"), (alignment, request):
+                return self.aligned(system, alignment, request)
+            case "posix_memalign", (alignment, request):
+                return self.posix_memalign(system, alignment, request)
+            case "valloc", (request,):
+                return self.valloc(system, request)
+            case "pvalloc", (request,):
+                return self.pvalloc(system, request)
+            case "usable_size", _:
+                return self.usable_size(pointer)
+            case _:
+                self._set(system, step)
+        return 0
+
+    def heap(self) -> Heap:
+        """The heap as it must decode."""
+        arenas = tuple([arena.value() for _, arena in sorted(self._arenas.items())])
+        mapped = tuple([Mapped(m.start + m.lead, m.start, m.length, m.used) for m in self._mapped])
+        backward = tuple([m.address for m in reversed(mapped)])
+        settings = self._settings
+        return Heap(arenas, mapped, backward, self._mapped_ledger(), settings.policy, settings.threshold,
+                    settings.growth)
+
+    def _set(self, system: System, step: Step) -> None:
+        self._begin()
+        match step.verb:
+            case "policy":
+                self.set_policy(step.name)
+            case "threshold":
+                self.set_threshold(step.numbers[0])
+            case "growth":
+                self.init(step.numbers[0])
+            case "arenas":
+                self.set_arenas(step.numbers[0])
+            case "thread":
+                self.thread = step.numbers[0]
+            case "finalize":
+                self.finalize(system)
+
+    def _begin(self) -> None:
+        self.errno = self.returned = 0
+        self.events.clear()
+
+    def _end(self, payload: int) -> int:
+        """Note how an allocating operation went."""
+        if payload and self._failed:
+            self._saw("allocation_succeeded_after_a_failure")
+        self._failed = not payload
+        return payload
+
+    def _saw(self, event: str) -> None:
+        self.events.add(event)
+
+    def _refuse(self, code: int) -> int:
+        self.errno = code
+        self._saw("allocation_failed" if code == ENOMEM else "alignment_refused")
+        return 0
+
+    def _allocate(self, system: System, request: int, kind: int) -> int:
+        """A payload of `request` bytes, from a mapping or the thread's arena; or 0 and ENOMEM."""
+        if request > MAX_REQUEST:
+            return self._refuse(ENOMEM)
+        mapped = self._map(system, request, ALIGN, kind) if request >= self._settings.threshold else 0
+        return mapped or self._place(system, request, ALIGN, kind)
+
+    def _allocate_aligned(self, system: System, alignment: int, request: int) -> int:
+        """As `_allocate`, at a multiple of `alignment`, a power of two."""
+        if alignment > MAX_REQUEST or request > MAX_REQUEST:
+            return self._refuse(ENOMEM)
+        if alignment <= ALIGN:
+            return self._allocate(system, request, ALIGNED)
+        large = request + alignment >= self._settings.threshold
+        mapped = self._map(system, request, alignment, ALIGNED) if large else 0
+        return mapped or self._place(system, request, alignment, ALIGNED)
+
+    def _place(self, system: System, request: int, alignment: int, kind: int) -> int:
+        arena = self._my_arena()
+        block = arena.place(system, block_size(request), alignment)
+        if not block:
+            return self._refuse(ENOMEM)
+        return self._give(block + HEADER, arena, kind)
+
+    def _map(self, system: System, request: int, alignment: int, kind: int) -> int:
+        length = mapping_length(request, alignment)
+        start = system.mmap(length)
+        if start == REFUSED:
+            self._saw("mmap_refused")
+            return 0
+        self._saw("large_block_mapped")
+        payload = up(start + MAPPED_LEAD + HEADER, alignment)
+        block = MappedState(start, length, payload)
+        self._mapped.insert(0, block)
+        return self._give(payload, block, kind)
+
+    def _give(self, payload: int, holder: ArenaState | MappedState, kind: int) -> int:
+        self._live[payload] = holder
+        self._count(holder, kind)
+        return payload
+
+    def _count(self, holder: ArenaState | MappedState, kind: int) -> None:
+        (holder.calls if isinstance(holder, ArenaState) else self._mapped_calls)[kind] += 1
+
+    def _my_arena(self) -> ArenaState:
+        """The calling thread's arena, open; it gets one when it first needs one, and keeps it."""
+        index = self._arena_of.get(self.thread)
+        if index is None:
+            index = self._arena_of[self.thread] = self._next_arena
+            self._next_arena = index + 1 if index + 1 < self._settings.arena_limit else 0
+        if index not in self._arenas:
+            self._arenas[index] = ArenaState(index, self._settings, self._saw)
+        return self._arenas[index]
+
+    def _holder(self, pointer: int) -> ArenaState | MappedState:
+        holder = self._live.get(pointer)
+        if holder is None:
+            raise UnknownBlock(f"{pointer:#x} is no live block")
+        return holder
+
+    def _usable(self, pointer: int) -> int:
+        holder = self._holder(pointer)
+        return holder.usable if isinstance(holder, MappedState) else holder.size_of(pointer - HEADER) - HEADER
+
+    def _release(self, system: System, pointer: int) -> None:
+        """The block is no longer the caller's; no call is counted."""
+        holder = self._holder(pointer)
+        del self._live[pointer]
+        self._seen.add(pointer)
+        if isinstance(holder, ArenaState):
+            if holder.index != self._arena_of.get(self.thread):
+                self._saw("block_freed_by_another_thread")
+            holder.release(system, pointer - HEADER)
+        elif system.munmap(holder.start, holder.length) == REFUSED:
+            self._saw("munmap_refused")
+            holder.used = False
+        else:
+            self._saw("large_block_returned")
+            self._mapped.remove(holder)
+
+    def _reallocate(self, system: System, pointer: int, request: int) -> int:
+        """realloc of a live block to a size that is not 0."""
+        if request > MAX_REQUEST:
+            self._saw("failed_realloc_kept_the_block")
+            return self._refuse(ENOMEM)
+        holder = self._holder(pointer)
+        if isinstance(holder, MappedState):
+            stays = self._shrink_mapping(system, holder, request)
+        else:
+            stays = holder.resize(system, pointer - HEADER, block_size(request))
+        if stays:
+            self._count(holder, REALLOC)
+            return pointer
+        moved = self._allocate(system, request, REALLOC)
+        if moved:
+            self._saw("realloc_moved")
+            self._release(system, pointer)
+        else:
+            self._saw("failed_realloc_kept_the_block")
+        return moved
+
+    def _shrink_mapping(self, system: System, block: MappedState, request: int) -> bool:
+        """True if the request fits the mapping; pages behind it go back, unless that is refused."""
+        length = up(block.lead + HEADER + request, PAGE)
+        if length > block.length:
+            return False
+        if length < block.length:
+            if system.munmap(block.start + length, block.length - length) == REFUSED:
+                self._saw("munmap_refused")
+            else:
+                self._saw("large_block_shrank")
+                block.length = length
+        return True
+
+    def _unmap(self, system: System, start: int, end: int) -> None:
+        if system.munmap(start, end - start) == REFUSED:
+            self._saw("munmap_refused")
+            self.forgotten.append((start, end))
+
+    def _close(self, system: System, arena: ArenaState) -> None:
+        """Give an arena's regions back, newest first; only the top can go back to the break."""
+        for region in arena.regions:
+            if region.kind == "mmap":
+                self._unmap(system, region.start, region.end)
+            elif region is not arena.top or not _returned_to_the_break(system, region, arena.brk):
+                self.forgotten.append((region.start, region.end))
+
+    def _mapped_ledger(self) -> Ledger:
+        used = [m.length for m in self._mapped if m.used]
+        unreturned = [m.length for m in self._mapped if not m.used]
+        held = sum(used) + sum(unreturned)
+        return Ledger(held, sum(used), len(used), sum(unreturned), len(unreturned), tuple(self._mapped_calls))
+
+
+
+
+def _returned_to_the_break(system: System, top: RegionState, brk: int) -> bool:
+    return system.sbrk(0) == brk and system.sbrk(top.start - top.end) == brk
