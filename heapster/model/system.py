@@ -49,7 +49,8 @@ class System:
         """Divergence unless every recorded call was predicted."""
         if self._next < len(self._calls):
             call = self._calls[self._next]
-            raise Divergence(f"predicted no further call, the allocator called {_show(call.name, call.arguments)}")
+            actual = _show(call.name, call.arguments)
+            raise Divergence(f"predicted no further call, the allocator called {actual}")
 
     def _answer(self, name: str, arguments: tuple[int, ...]) -> int:
         if self._next >= len(self._calls):

@@ -149,7 +149,7 @@ class _Reader:
     def _arguments(self, verb: str, shape: Shape, rest: str) -> tuple[int, int, str, tuple[int, ...]]:
         """Operand, offset, name and numbers of a step."""
         words = _words(rest, shape)
-        expected = [*(["pointer"] if shape.operand else []), *(["name"] if shape.names else []), *shape.numbers]
+        expected = ["pointer"] * shape.operand + ["name"] * bool(shape.names) + list(shape.numbers)
         if len(words) != len(expected):
             wanted = ", ".join(expected) or "nothing"
             raise self._error(f"{verb} takes {len(expected)} arguments ({wanted}), not {len(words)}")

@@ -1,0 +1,287 @@
+"""May a correct allocator answer this? A relation of what the caller holds, an operation and a result.
+
+It knows nothing of blocks, lists or arenas, and judges any allocator: ours, libc's, a stranger's. What
+the standards leave open is a promise of the target (`Promises`), learnt or given. `RULES` names the
+source of every rule.
+
+    reasons = explains(live, Operation("malloc", (40,)), Result(pointer), promises)
+    if not reasons:
+        advance(live, operation, result, promises)
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from heapster.model.geometry import EINVAL, ENOMEM, PAGE, WORD, is_power_of_two, up
+from heapster.model.live import Held, Live
+from heapster.model.rules import Reason
+
+
+class Operation(NamedTuple):
+    """A call of the allocator."""
+
+    verb: str                       # as a Step's; other verbs than the allocator's change nothing
+    numbers: tuple[int, ...] = ()   # as a Step's: (size), (count, size) or (alignment, size)
+    pointer: int = 0                # what was passed to free, realloc, reallocarray or usable_size
+
+
+class Result(NamedTuple):
+    """What the caller saw of it."""
+
+    pointer: int = 0                # answered, or stored by posix_memalign
+    errno: int = 0                  # what it set errno to; 0: it left errno alone
+    returned: int = 0               # by posix_memalign
+    usable: int | None = None       # usable size of `pointer`, or the answer of usable_size; None: not asked
+    damaged: tuple[tuple[int, int], ...] = ()   # (payload, offset): live blocks whose contents changed
+    prefix_lost: int | None = None  # first offset at which a reallocated block differs from the old
+    dirty: int | None = None        # first offset at which a calloc'ed block is not zero
+    out_changed: bool = False       # a failed posix_memalign stored something other than NULL
+
+
+class Promises(NamedTuple):
+    """What a target says of itself where the standards leave room."""
+
+    alignment: int = 16             # of every payload, at least
+    small_blocks: bool = False      # True: a block need not be aligned beyond its own size (C23 7.24.3p1)
+    errno: bool = True              # NULL comes with ENOMEM or EINVAL
+    errno_kept: bool = False        # success leaves errno alone
+    bad_alignment: bool = True      # aligned_alloc and memalign refuse what is no power of two
+    zero: str = "either"            # an empty block is "null", a "pointer", or "either"
+    realloc_zero: str = "open"      # realloc(p, 0) "frees", "keeps" p and gives NULL, "allocates", or "open"
+    bits: int = 64                  # of a size_t
+
+
+OURS = Promises(errno_kept=True, zero="pointer", realloc_zero="frees")
+
+ALIGNED_VERBS = frozenset({"aligned_alloc", "memalign", "posix_memalign"})
+RESIZING = frozenset({"realloc", "reallocarray"})
+
+
+def explains(
+    live: Live, operation: Operation, result: Result, promises: Promises = OURS,
+) -> tuple[Reason, ...]:
+    """The reasons why no correct allocator could have answered so; none: it could.
+
+    Misuse explains everything: an operand must be NULL or live for a rule to hold of it.
+    """
+    verb, pointer = operation.verb, operation.pointer
+    if pointer and pointer not in live:
+        return ()
+    reasons = list(_contents(live, operation, result)) if result.damaged else []
+    if verb == "free":
+        if result.errno:
+            reasons.append(Reason("free_changed_errno", f"free set errno to {result.errno}", pointer))
+    elif verb == "usable_size":
+        reasons += _usable_size(live, pointer, result)
+    elif verb in REQUESTS:
+        reasons += _answer(live, operation, result, promises)
+    return tuple(reasons)
+
+
+def advance(live: Live, operation: Operation, result: Result, promises: Promises = OURS) -> None:
+    """Make `live` what the caller holds after the operation."""
+    verb, pointer = operation.verb, operation.pointer
+    if verb == "finalize":
+        live.clear()
+    elif verb == "free":
+        if pointer:
+            live.remove(pointer)
+    elif verb in REQUESTS:
+        if pointer and (result.pointer or _gives_up(operation, promises)):
+            live.remove(pointer)
+        if result.pointer:
+            live.add(Held(result.pointer, requested(operation), result.usable))
+
+
+def requested(operation: Operation) -> int:
+    """Bytes that an allocating operation asks for, however many."""
+    numbers = operation.numbers
+    kind = REQUESTS[operation.verb]
+    if kind == "product":
+        return numbers[0] * numbers[1]
+    return up(numbers[0], PAGE) if kind == "pages" else numbers[-1]
+
+
+REQUESTS = {
+    "malloc": "size", "valloc": "size", "realloc": "size", "pvalloc": "pages",
+    "aligned_alloc": "size", "posix_memalign": "size", "memalign": "size",
+    "calloc": "product", "reallocarray": "product",
+}
+
+
+def _gives_up(operation: Operation, promises: Promises) -> bool:
+    """True if NULL from realloc means that the old block is gone, or may be."""
+    return requested(operation) == 0 and promises.realloc_zero in ("frees", "open")
+
+
+def _contents(live: Live, operation: Operation, result: Result) -> Iterator[Reason]:
+    """Nobody but the caller writes into live blocks."""
+    for pointer, offset in result.damaged:
+        held = live[pointer]
+        if pointer == operation.pointer and operation.verb in RESIZING:
+            yield Reason("failed_realloc_changed_block",
+                         f"{operation.verb} failed, yet byte {offset} of its block changed", pointer)
+        else:
+            yield Reason("contents_damaged",
+                         f"byte {offset} of a live block of {held.request} bytes changed", pointer)
+
+
+def _usable_size(live: Live, pointer: int, result: Result) -> Iterator[Reason]:
+    usable = result.usable or 0
+    if not pointer:
+        if usable:
+            yield Reason("usable_of_null", f"NULL has {usable} usable bytes")
+        return
+    yield from _usable(live[pointer].request, usable, pointer)
+    yield from _overlap(live, pointer, usable, pointer)
+
+
+def _answer(live: Live, operation: Operation, result: Result, promises: Promises) -> Iterator[Reason]:
+    """The rules for everything that answers a block."""
+    request = requested(operation)
+    if operation.verb == "posix_memalign":
+        yield from _posix_memalign(operation, result, promises)
+        if result.returned:
+            return
+    if not result.pointer:
+        yield from _null(operation, request, result, promises)
+        return
+    if promises.errno_kept and result.errno:
+        yield Reason("errno_clobbered", f"{operation.verb} succeeded, yet set errno to {result.errno}",
+                     result.pointer)
+    refusal = _must_refuse(operation, request, promises)
+    if refusal:
+        yield refusal._replace(pointer=result.pointer)
+        return
+    yield from _block(live, operation, result, promises)
+
+
+def _must_refuse(operation: Operation, request: int, promises: Promises) -> Reason | None:
+    """Why the operation must answer NULL, if it must."""
+    if request >> promises.bits and REQUESTS[operation.verb] == "product":
+        count, size = operation.numbers
+        return Reason("overflow_accepted", f"{count} times {size} bytes is more than SIZE_MAX")
+    if request >> (promises.bits - 1):
+        return Reason("huge_accepted", f"{operation.verb} of more than PTRDIFF_MAX bytes succeeded")
+    if operation.pointer and request == 0 and promises.realloc_zero in ("frees", "keeps"):
+        return Reason("zero_size_inconsistent", f"{operation.verb}(p, 0) gave a block, not NULL as elsewhere")
+    if request == 0 and not operation.pointer and promises.zero == "null":
+        return Reason("zero_size_inconsistent", "a block of 0 bytes was given, not NULL as elsewhere")
+    if _alignment_is_bad(operation, promises):
+        return Reason("bad_alignment_accepted",
+                      f"{operation.verb} took {operation.numbers[0]}, which is no legal alignment")
+    return None
+
+
+def _alignment_is_bad(operation: Operation, promises: Promises) -> bool:
+    """True if the operation must refuse its alignment."""
+    if operation.verb not in ALIGNED_VERBS:
+        return False
+    alignment = operation.numbers[0]
+    if operation.verb == "posix_memalign":
+        return not is_power_of_two(alignment) or alignment % (promises.bits // WORD) != 0
+    return promises.bad_alignment and not is_power_of_two(alignment)
+
+
+def _block(live: Live, operation: Operation, result: Result, promises: Promises) -> Iterator[Reason]:
+    """The rules for a block that was rightly given."""
+    request, pointer = requested(operation), result.pointer
+    extent = max(1, request, result.usable or 0)
+    if (pointer + extent - 1) >> promises.bits:
+        yield Reason("block_wraps", f"the block's {extent} bytes reach beyond the end of memory", pointer)
+        return
+    yield from _alignment(operation, request, pointer, promises)
+    yield from _overlap(live, pointer, extent, operation.pointer)
+    if result.usable is not None:
+        yield from _usable(request, result.usable, pointer)
+    if result.prefix_lost is not None:
+        yield Reason("prefix_lost", f"byte {result.prefix_lost} is not what the old block held", pointer)
+    if result.dirty is not None:
+        yield Reason("not_zeroed", f"byte {result.dirty} of the block is not zero", pointer)
+
+
+def _alignment(operation: Operation, request: int, pointer: int, promises: Promises) -> Iterator[Reason]:
+    least = promises.alignment
+    if promises.small_blocks and request < least:
+        least = 1 << max(request, 1).bit_length() - 1
+    if pointer & (least - 1):
+        yield Reason("misaligned", f"the payload is {_remainder(pointer, least)}", pointer)
+    asked = _asked_alignment(operation)
+    if asked > least and pointer & (asked - 1):
+        yield Reason("alignment_not_honoured", f"the payload is {_remainder(pointer, asked)}", pointer)
+
+
+def _remainder(pointer: int, alignment: int) -> str:
+    return f"{pointer & (alignment - 1)} bytes beyond a multiple of {alignment}"
+
+
+def _asked_alignment(operation: Operation) -> int:
+    """The alignment that the caller asked for, 1 if none."""
+    if operation.verb in ALIGNED_VERBS:
+        return operation.numbers[0] if is_power_of_two(operation.numbers[0]) else 1
+    return PAGE if operation.verb in ("valloc", "pvalloc") else 1
+
+
+def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Reason]:
+    other = live.overlapping(pointer, extent, besides)
+    if other is None:
+        return
+    away = pointer - other.pointer
+    where = f"starts {away} bytes into" if away >= 0 else f"starts {-away} bytes before, and reaches into,"
+    yield Reason("overlap", f"the block of {extent} bytes {where} a live block of {other.extent} bytes",
+                 other.pointer)
+
+
+def _usable(request: int, usable: int, pointer: int) -> Iterator[Reason]:
+    if usable < request:
+        yield Reason("usable_too_small", f"{usable} bytes are usable of {request} asked for", pointer)
+
+
+def _null(operation: Operation, request: int, result: Result, promises: Promises) -> Iterator[Reason]:
+    """The rules for NULL. `posix_memalign` has its own."""
+    if request == 0 and operation.pointer:
+        if promises.realloc_zero in ("frees", "keeps", "open"):
+            if promises.errno_kept and result.errno:
+                yield Reason("errno_clobbered", f"{operation.verb}(p, 0) set errno to {result.errno}")
+            return
+    elif request == 0 and promises.zero in ("null", "either"):
+        return
+    if operation.verb == "posix_memalign" or not promises.errno:
+        return
+    allowed = _allowed_errors(operation, request, promises)
+    if not result.errno:
+        yield Reason("null_without_errno", f"{operation.verb} answered NULL and left errno alone")
+    elif result.errno not in allowed:
+        yield Reason("wrong_errno",
+                     f"{operation.verb} failed with errno {result.errno}, not {_either(allowed)}")
+
+
+def _allowed_errors(operation: Operation, request: int, promises: Promises) -> tuple[int, ...]:
+    """What errno may say of a failure."""
+    if operation.verb not in ALIGNED_VERBS:
+        return (ENOMEM,)
+    alignment = operation.numbers[0]
+    if _alignment_is_bad(operation, promises) and not request >> (promises.bits - 1):
+        return (EINVAL,)
+    usual = is_power_of_two(alignment) and alignment <= PAGE and request % alignment == 0
+    return (ENOMEM,) if usual else (ENOMEM, EINVAL)
+
+
+def _posix_memalign(operation: Operation, result: Result, promises: Promises) -> Iterator[Reason]:
+    """It returns its error, and on failure leaves the caller's pointer alone or NULL."""
+    code = result.returned
+    if promises.errno_kept and result.errno and not result.pointer:
+        yield Reason("errno_clobbered", f"posix_memalign set errno to {result.errno}")
+    if code == 0:
+        if not result.pointer and (operation.numbers[1] or promises.zero == "pointer"):
+            yield Reason("null_without_error", "posix_memalign returned 0 and stored no block")
+        return
+    if result.out_changed or result.pointer:
+        yield Reason("out_word_changed", f"posix_memalign returned {code}, yet stored a pointer")
+    allowed = _allowed_errors(operation, operation.numbers[1], promises)
+    if code not in allowed:
+        yield Reason("wrong_errno", f"posix_memalign returned {code}, not {_either(allowed)}")
+
+
+def _either(codes: tuple[int, ...]) -> str:
+    return " or ".join(str(code) for code in codes)
