@@ -72,3 +72,22 @@ class Heap(NamedTuple):
     # What only the machine knows; empty in a prediction.
     held_locks: tuple[int, ...] = ()
     system: tuple[tuple[int, int], ...] = ()     # [start, end) of all that the allocator holds
+
+
+def place(heap: Heap, address: int) -> str:
+    """Where an address lies, in words that hold on every machine: regions count from the oldest."""
+    for arena in heap.arenas:
+        for number, region in enumerate(reversed(arena.regions)):
+            if region.start <= address < region.end:
+                which = f" region {number}" if len(arena.regions) > 1 else ""
+                return f"arena {arena.index}{which} +{address - region.start}"
+    for number, mapped in enumerate(reversed(heap.mapped)):
+        if mapped.start <= address < mapped.start + mapped.length:
+            return f"mapping {number} +{address - mapped.start}"
+    return "NULL" if address == 0 else "outside the heap"
+
+
+def extents(heap: Heap) -> list[tuple[int, int]]:
+    """[start, end) of every region and mapping that the heap knows of."""
+    regions = [(region.start, region.end) for arena in heap.arenas for region in arena.regions]
+    return regions + [(mapped.start, mapped.start + mapped.length) for mapped in heap.mapped]

@@ -1,0 +1,326 @@
+"""What is true of every heap at rest: named generators of counterexamples.
+
+Each predicate yields a sentence for every place where the heap breaks it, and nothing when it holds.
+`ALWAYS` is the tuple of them; their names are what findings and counts are called by. Each is
+independent: for each there is a heap that breaks it and no other.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from heapster.model.geometry import (
+    ALIGN,
+    CALLS,
+    FENCE,
+    FIRST_BLOCK,
+    HEADER,
+    MAPPED_LEAD,
+    MAX_ARENAS,
+    MIN_BLOCK,
+    MIN_THRESHOLD,
+    PAGE,
+)
+from heapster.model.heap import Arena, Heap, Ledger, extents, place
+from heapster.model.placement import POLICIES
+
+Invariant = Callable[[Heap], Iterator[str]]
+
+
+class Violation(NamedTuple):
+    """An invariant that a heap breaks, and how."""
+
+    name: str
+    message: str
+
+
+def violations(heap: Heap) -> list[Violation]:
+    """Every way in which the heap breaks an invariant."""
+    return [Violation(invariant.__name__, message) for invariant in ALWAYS for message in invariant(heap)]
+
+
+def blocks_tile_their_region(heap: Heap) -> Iterator[str]:
+    """Blocks follow each other from the region's record to its fence, without gap or overlap."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            expected = region.address + FIRST_BLOCK
+            for block in region.blocks:
+                if block.address != expected:
+                    yield f"{place(heap, block.address)} should start at {place(heap, expected)}"
+                expected = block.address + block.size
+            if region.fence.address != expected:
+                yield f"the last block ends at {place(heap, expected)}, not at the fence"
+
+
+def blocks_are_aligned(heap: Heap) -> Iterator[str]:
+    """Payloads are multiples of 16."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            for block in region.blocks:
+                if (block.address + HEADER) % ALIGN:
+                    yield f"the payload of {place(heap, block.address)} is not aligned"
+    for mapped in heap.mapped:
+        if (mapped.address + HEADER) % ALIGN:
+            yield f"the payload of {place(heap, mapped.address)} is not aligned"
+
+
+def sizes_are_legal(heap: Heap) -> Iterator[str]:
+    """Sizes are multiples of 16 and at least 32."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            for block in region.blocks:
+                if block.size < MIN_BLOCK or block.size % ALIGN:
+                    yield f"{place(heap, block.address)} has size {block.size}"
+
+
+def no_two_free_neighbours(heap: Heap) -> Iterator[str]:
+    """Free blocks coalesce at once."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            left_used = True
+            for block in region.blocks:
+                if not (block.used or left_used):
+                    yield f"{place(heap, block.address)} and its left neighbour are both free"
+                left_used = block.used
+
+
+def boundary_tags_agree(heap: Heap) -> Iterator[str]:
+    """A free block's last word is its size, so that its right neighbour can find its start."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            for block in region.blocks:
+                if block.footer != (None if block.used else block.size):
+                    yield f"{place(heap, block.address)} has size {block.size} and footer {block.footer}"
+
+
+def flags_agree_with_neighbours(heap: Heap) -> Iterator[str]:
+    """Each header tells whether the left neighbour is used; nothing lies left of the first block."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            left_used = True
+            for block in (*region.blocks, region.fence):
+                if block.prev_used != left_used:
+                    says = "used" if block.prev_used else "free"
+                    yield f"{place(heap, block.address)} takes its left neighbour for {says}"
+                left_used = block.used
+
+
+def owners_are_right(heap: Heap) -> Iterator[str]:
+    """Each block and fence names the arena whose region it lies in."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            for block in region.blocks:
+                if block.owner != arena.index:
+                    yield f"{place(heap, block.address)} names arena {block.owner}"
+            if region.fence.owner != arena.index:
+                yield f"the fence {place(heap, region.fence.address)} names arena {region.fence.owner}"
+
+
+def fences_end_their_regions(heap: Heap) -> Iterator[str]:
+    """A fence is used, has size 0 and names its region."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            fence = region.fence
+            if not fence.used or fence.size:
+                yield f"the fence {place(heap, fence.address)} could be taken for a block"
+            if region.fence_region != region.address:
+                yield f"the fence {place(heap, fence.address)} names {place(heap, region.fence_region)}"
+
+
+def regions_use_what_they_were_given(heap: Heap) -> Iterator[str]:
+    """Record and fence lie within the region's memory and leave less than 16 bytes at either end."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            before, after = region.address - region.start, region.end - region.fence.address - FENCE
+            if not (0 <= before < ALIGN and 0 <= after < ALIGN):
+                yield f"{before} bytes before and {after} bytes after {place(heap, region.start)} are unused"
+
+
+def only_the_main_arena_moves_the_break(heap: Heap) -> Iterator[str]:
+    """Regions are from sbrk or mmap, and those from sbrk belong to arena 0."""
+    for arena in heap.arenas:
+        for region in arena.regions:
+            if region.kind != "mmap" and (region.kind != "sbrk" or arena.index):
+                yield f"{place(heap, region.start)} is from {region.kind}"
+
+
+def the_top_region_ends_at_the_break(heap: Heap) -> Iterator[str]:
+    """The top is a region from sbrk that ends where the arena last left the break."""
+    for arena in heap.arenas:
+        if arena.top:
+            tops = [region for region in arena.regions if region.address == arena.top]
+            if not any(region.kind == "sbrk" and region.end == arena.brk for region in tops):
+                yield f"the top of arena {arena.index} does not end at the break"
+
+
+def free_list_is_exactly_the_free_blocks(heap: Heap) -> Iterator[str]:
+    """Every free block of the arena is on its list once, and nothing else is."""
+    for arena in heap.arenas:
+        free = {block.address for region in arena.regions for block in region.blocks if not block.used}
+        if len(arena.forward) != len(free) or free != set(arena.forward):
+            yield from _list_errors(heap, arena, free)
+
+
+def _list_errors(heap: Heap, arena: Arena, free: set[int]) -> Iterator[str]:
+    for address in sorted(free.difference(arena.forward)):
+        yield f"free block {place(heap, address)} is not on the list"
+    for index, address in enumerate(arena.forward):
+        if address not in free:
+            yield f"{place(heap, address)} is on the list and no free block"
+        elif address in arena.forward[:index]:
+            yield f"{place(heap, address)} is on the list twice"
+
+
+def free_list_is_linked_both_ways(heap: Heap) -> Iterator[str]:
+    """The prev links lead back along the next links."""
+    for arena in heap.arenas:
+        if arena.forward != arena.backward[::-1]:
+            yield (f"arena {arena.index}: {len(arena.forward)} blocks along next, "
+                   f"{len(arena.backward)} along prev, or in another order")
+
+
+def cursor_is_on_the_list(heap: Heap) -> Iterator[str]:
+    """Next fit resumes at a listed block, or at the head."""
+    for arena in heap.arenas:
+        if arena.cursor and arena.cursor not in arena.forward:
+            yield f"the cursor of arena {arena.index} is at {place(heap, arena.cursor)}"
+
+
+def mapped_list_is_linked_both_ways(heap: Heap) -> Iterator[str]:
+    """The prev links of the mapped blocks lead back along the next links."""
+    if tuple([mapped.address for mapped in heap.mapped]) != heap.mapped_backward[::-1]:
+        yield (f"{len(heap.mapped)} mapped blocks along next, {len(heap.mapped_backward)} along prev, "
+               "or in another order")
+
+
+def mapped_blocks_fit_their_mappings(heap: Heap) -> Iterator[str]:
+    """A mapping is whole pages, with room for the list node before the block and the block in it."""
+    for mapped in heap.mapped:
+        lead = mapped.address - mapped.start
+        if not MAPPED_LEAD <= lead < mapped.length - HEADER:
+            yield f"a mapped block starts {lead} bytes into a mapping of {mapped.length}"
+        if mapped.start % PAGE or mapped.length % PAGE:
+            yield f"{place(heap, mapped.start)}, {mapped.length} bytes, is not whole pages"
+
+
+def ledgers_equal_recomputed_totals(heap: Heap) -> Iterator[str]:
+    """Running totals are what a walk recomputes."""
+    for arena in heap.arenas:
+        walked = _walk(arena)
+        if arena.ledger[:5] != walked:
+            yield f"arena {arena.index}: " + _ledger_difference(arena.ledger, walked)
+    used = [mapped.length for mapped in heap.mapped if mapped.used]
+    unreturned = [mapped.length for mapped in heap.mapped if not mapped.used]
+    walked = (sum(used) + sum(unreturned), sum(used), len(used), sum(unreturned), len(unreturned))
+    if heap.mapped_ledger[:5] != walked:
+        yield "mapped blocks: " + _ledger_difference(heap.mapped_ledger, walked)
+
+
+def _walk(arena: Arena) -> tuple[int, int, int, int, int]:
+    """What the arena's ledger should say: held, used bytes and blocks, free bytes and blocks."""
+    held = used_bytes = used_blocks = free_bytes = free_blocks = 0
+    for region in arena.regions:
+        held += region.end - region.start
+        for block in region.blocks:
+            if block.used:
+                used_bytes += block.size
+                used_blocks += 1
+            else:
+                free_bytes += block.size
+                free_blocks += 1
+    return held, used_bytes, used_blocks, free_bytes, free_blocks
+
+
+def _ledger_difference(ledger: Ledger, walked: tuple[int, ...]) -> str:
+    wrong = [f"{name} is {said}, not {true}"
+             for name, said, true in zip(Ledger._fields, ledger[:5], walked, strict=False) if said != true]
+    return "; ".join(wrong)
+
+
+def calls_are_counted(heap: Heap) -> Iterator[str]:
+    """Every ledger counts the five kinds of calls, none below zero, and no more blocks than calls."""
+    for ledger in (*[arena.ledger for arena in heap.arenas], heap.mapped_ledger):
+        if len(ledger.calls) != len(CALLS) or min(ledger.calls) < 0:
+            yield f"calls are counted as {ledger.calls}"
+        elif ledger.used_blocks > sum(ledger.calls[:4]):
+            yield f"{ledger.used_blocks} used blocks came of {sum(ledger.calls[:4])} calls"
+
+
+def regions_do_not_overlap(heap: Heap) -> Iterator[str]:
+    """No byte belongs to two regions or mappings."""
+    end = 0
+    for first, last in sorted(extents(heap)):
+        if first < end:
+            yield f"{place(heap, first)} overlaps its neighbour by {end - first} bytes"
+        end = max(end, last)
+
+
+def memory_is_accounted_for(heap: Heap) -> Iterator[str]:
+    """The regions and mappings are all that the system gave and did not get back.
+
+    Holds of a prediction, which knows nothing of the system.
+    """
+    if heap.system:
+        known, given = _union(extents(heap)), _union(list(heap.system))
+        if known != given:
+            yield (f"the system gave {_bytes(given)} bytes in {len(given)} pieces, "
+                   f"the heap knows of {_bytes(known)} in {len(known)}")
+
+
+def _union(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same bytes as few disjoint pieces in order."""
+    union: list[tuple[int, int]] = []
+    for start, end in sorted(pieces):
+        if union and start <= union[-1][1]:
+            union[-1] = union[-1][0], max(end, union[-1][1])
+        elif start < end:
+            union.append((start, end))
+    return union
+
+
+def _bytes(pieces: list[tuple[int, int]]) -> int:
+    return sum(end - start for start, end in pieces)
+
+
+def locks_are_released(heap: Heap) -> Iterator[str]:
+    """Nobody holds a lock between operations."""
+    for lock in heap.held_locks:
+        yield f"lock {lock} is held" if lock < PAGE else "a lock is held"
+
+
+def settings_are_legal(heap: Heap) -> Iterator[str]:
+    """A known policy, a threshold of at least 4096, a growth in whole pages, arenas in order."""
+    if heap.policy not in POLICIES:
+        yield f"the policy is {heap.policy}"
+    if heap.threshold < MIN_THRESHOLD:
+        yield f"the threshold is {heap.threshold}"
+    if heap.growth < PAGE or heap.growth % PAGE:
+        yield f"the growth is {heap.growth}"
+    indices = [arena.index for arena in heap.arenas]
+    if indices != sorted(set(indices)) or any(not 0 <= index < MAX_ARENAS for index in indices):
+        yield f"the arenas are {indices}"
+
+
+ALWAYS: tuple[Invariant, ...] = (
+    blocks_tile_their_region,
+    blocks_are_aligned,
+    sizes_are_legal,
+    no_two_free_neighbours,
+    boundary_tags_agree,
+    flags_agree_with_neighbours,
+    owners_are_right,
+    fences_end_their_regions,
+    regions_use_what_they_were_given,
+    only_the_main_arena_moves_the_break,
+    the_top_region_ends_at_the_break,
+    free_list_is_exactly_the_free_blocks,
+    free_list_is_linked_both_ways,
+    cursor_is_on_the_list,
+    mapped_list_is_linked_both_ways,
+    mapped_blocks_fit_their_mappings,
+    ledgers_equal_recomputed_totals,
+    calls_are_counted,
+    regions_do_not_overlap,
+    memory_is_accounted_for,
+    locks_are_released,
+    settings_are_legal,
+)

@@ -1,0 +1,124 @@
+"""What may happen, and what must, when the caller passes what is no live block.
+
+The standards leave it undefined. Our allocator notices what it can: it promises an abort where the
+pointer's header can be read and says too much, and nothing where the bytes before the pointer are
+the caller's or the system's. `classify` says which it is; after an unnoticed misuse the heap means
+nothing any more, and a run ends.
+"""
+
+from collections.abc import Container
+from enum import Enum
+from typing import NamedTuple
+
+from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST
+from heapster.model.heap import Block, Heap
+from heapster.model.live import Live
+
+# How a misuse can end. The aborts are named as the allocator's codes are, in their order from 1.
+ABORTS = ("double_free", "invalid_pointer", "corrupt_header", "corrupt_list")
+FAULT = "fault"                 # the machine noticed: memory that is unmapped or was never written
+UNNOTICED = "unnoticed"
+OUTCOMES = frozenset({*ABORTS, FAULT, UNNOTICED})
+
+TAKES_A_POINTER = frozenset({"free", "realloc", "reallocarray", "usable_size"})
+
+
+class Kind(Enum):
+    """What the pointer is, if it is not a live block."""
+
+    MISALIGNED = "misaligned pointer"
+    STALE = "pointer to a free block"
+    ABSORBED = "pointer into a free block"
+    INTERIOR = "pointer into a live block"
+    RETURNED = "pointer to memory that went back to the system"
+    BETWEEN = "pointer to the allocator's own records"
+
+
+class Misuse(NamedTuple):
+    """A misuse and what it may come to."""
+
+    kind: Kind
+    outcomes: frozenset[str]        # all that may happen
+    words: str                      # for people
+
+    @property
+    def must_be_noticed(self) -> bool:
+        """True if the allocator or the machine has to end the run."""
+        return UNNOTICED not in self.outcomes
+
+    def allows(self, outcome: str) -> bool:
+        """May the misuse have ended so?"""
+        return outcome in self.outcomes
+
+
+def classify(
+    heap: Heap, live: Live, verb: str, pointer: int, *, request: int = 1, just_freed: bool = False,
+) -> Misuse | None:
+    """The misuse in passing `pointer` to `verb`, or None if it is NULL, live, or no pointer is passed.
+
+    `heap` and `live` are as before the step. `request` is what realloc asks for; one that is refused
+    unseen is no misuse that could be noticed. `just_freed` says that the last operation freed it, so
+    that nothing has been written over its header since.
+
+    A stale pointer whose address was given out again is live: no allocator can tell the two apart.
+    """
+    if verb not in TAKES_A_POINTER or not pointer or pointer in live:
+        return None
+    kind = _kind(heap, live, pointer)
+    looks_at_the_header = verb == "free" or (verb != "usable_size" and request <= MAX_REQUEST)
+    certain = looks_at_the_header and (kind in _ALWAYS_NOTICED or (kind is Kind.ABSORBED and just_freed))
+    return Misuse(kind, _CERTAIN[kind] if certain else OUTCOMES, WORDS[kind])
+
+
+def abort_name(code: int) -> str:
+    """The name of an abort code, or invalid_code for a code that means nothing."""
+    return ABORTS[code - 1] if 1 <= code <= len(ABORTS) else "invalid_code"
+
+
+WORDS = {
+    Kind.MISALIGNED: "no payload starts at an address that is not a multiple of 16, so this was never malloc's",
+    Kind.STALE: "the block is free already: its header says so, and the second free must be noticed",
+    Kind.ABSORBED: "the block was freed and has since become part of a larger free block; its old header "
+                   "still says free until something is written over it",
+    Kind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
+    Kind.RETURNED: "the memory is the system's again: reading the header faults, or finds someone else's bytes",
+    Kind.BETWEEN: "the pointer leads to the allocator's own records, which are no block",
+}
+
+_CERTAIN = {
+    Kind.MISALIGNED: frozenset({"invalid_pointer"}),
+    Kind.STALE: frozenset({"double_free"}),
+    Kind.ABSORBED: frozenset({"double_free"}),
+}
+_ALWAYS_NOTICED = frozenset({Kind.MISALIGNED, Kind.STALE})
+
+
+def _kind(heap: Heap, live: Live, pointer: int) -> Kind:
+    if pointer % ALIGN:
+        return Kind.MISALIGNED
+    if live.containing(pointer):
+        return Kind.INTERIOR
+    header = pointer - HEADER
+    for mapped in heap.mapped:
+        if mapped.start <= header < mapped.start + mapped.length:
+            return Kind.BETWEEN if header != mapped.address else Kind.STALE
+    block = _block_around(heap, header)
+    if block is None:
+        return Kind.BETWEEN if _in_a_region(heap, header) else Kind.RETURNED
+    if block.used:
+        return Kind.INTERIOR
+    return Kind.STALE if block.address == header else Kind.ABSORBED
+
+
+def _block_around(heap: Heap, address: int) -> Block | None:
+    for arena in heap.arenas:
+        for region in arena.regions:
+            if region.start <= address < region.end:
+                for block in region.blocks:
+                    if block.address <= address < block.address + block.size:
+                        return block
+    return None
+
+
+def _in_a_region(heap: Heap, address: int) -> bool:
+    return any(region.start <= address < region.end for arena in heap.arenas for region in arena.regions)

@@ -1,0 +1,175 @@
+"""Heaps as strings, and back.
+
+    #64 .32 #48        a region: a used block of 64 bytes, a free one of 32, a used one of 48
+    #64 | .4000        two regions of an arena, oldest first
+    #64 || - || #32    arenas 0 and 2; arena 1 is closed; () is an open arena without a region
+    #64 ; #8192 .4096  mapped blocks, oldest first, by their mappings' lengths
+
+`sketch(heap(text)) == text`. `picture` is for people: offsets instead of addresses, names at blocks.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+
+from heapster.model.geometry import (
+    CALLS,
+    DEFAULT_GROWTH,
+    DEFAULT_THRESHOLD,
+    FENCE,
+    FIRST_BLOCK,
+    HEADER,
+    MAPPED_LEAD,
+    PAGE,
+    up,
+)
+from heapster.model.heap import Arena, Block, Heap, Ledger, Mapped, Region, extents, place
+
+CLOSED, BARE = "-", "()"
+BETWEEN_ARENAS, BETWEEN_REGIONS, BEFORE_MAPPED = " || ", " | ", " ; "
+ARENA_SPACE = 1 << 36           # addresses that `heap` sets aside for each arena, and for the mappings
+ROOM = 1 << 20                  # left free between what it places
+
+
+def sketch(heap: Heap) -> str:
+    """The heap in one line, without addresses."""
+    by_index = {arena.index: arena for arena in heap.arenas}
+    last = max(by_index, default=-1)
+    arenas = [_sketch_arena(by_index[index]) if index in by_index else CLOSED for index in range(last + 1)]
+    text = BETWEEN_ARENAS.join(arenas)
+    mapped = " ".join(_token(block.length, block.used) for block in reversed(heap.mapped))
+    return text + BEFORE_MAPPED + mapped if mapped else text
+
+
+def heap(text: str) -> Heap:
+    """A consistent heap of that sketch; its free lists are in address order, its top is the newest region.
+
+    Raises ValueError for a text that is no sketch.
+    """
+    arenas_text, _, mapped_text = text.partition(BEFORE_MAPPED.strip())
+    parts = arenas_text.split(BETWEEN_ARENAS.strip()) if arenas_text.strip() else []
+    arenas = tuple(_arena(index, part.strip()) for index, part in enumerate(parts) if part.strip() != CLOSED)
+    mapped = _mappings(mapped_text, (len(parts) + 1) * ARENA_SPACE)
+    used, unreturned = ([block.length for block in mapped if block.used == state] for state in (True, False))
+    ledger = _ledger(sum(used) + sum(unreturned), used, unreturned)
+    backward = tuple(block.address for block in reversed(mapped))
+    value = Heap(arenas, mapped, backward, ledger, "first_fit", DEFAULT_THRESHOLD, DEFAULT_GROWTH)
+    return value._replace(system=tuple(sorted(extents(value))))
+
+
+def picture(heap: Heap, names: Mapping[int, str] | None = None, width: int = 100, lines: int = 0) -> str:
+    """The heap in lines of at most `width` columns, and at most `lines` of them unless that is 0.
+
+    `names` maps payload addresses to what people call them. Runs of like blocks are counted.
+    """
+    drawn = list(_draw(heap, names or {}, width))
+    if lines and len(drawn) > lines:
+        drawn[lines - 1:] = [f"... {len(drawn) - lines + 1} more lines"]
+    return "\n".join(drawn)
+
+
+def _sketch_arena(arena: Arena) -> str:
+    regions = [" ".join(_token(block.size, block.used) for block in region.blocks)
+               for region in reversed(arena.regions)]
+    return BETWEEN_REGIONS.join(regions) or BARE
+
+
+def _token(size: int, used: bool) -> str:
+    return f"{'#' if used else '.'}{size}"
+
+
+def _read(text: str) -> Iterator[tuple[int, bool]]:
+    for token in text.split():
+        if token[0] not in "#." or not token[1:].isdecimal():
+            raise ValueError(f"'{token}' is no block; write #64 for a used one, .64 for a free one")
+        yield int(token[1:]), token[0] == "#"
+
+
+def _arena(index: int, text: str) -> Arena:
+    kind = "mmap" if index else "sbrk"
+    regions: list[Region] = []
+    start = (index + 1) * ARENA_SPACE
+    for part in text.split(BETWEEN_REGIONS.strip()) if text != BARE else []:
+        regions.insert(0, _region(index, start, kind, list(_read(part))))
+        start = up(regions[0].end, PAGE) + ROOM
+    blocks = [block for region in reversed(regions) for block in region.blocks]
+    free = tuple(block.address for block in blocks if not block.used)
+    ledger = _ledger(sum(region.end - region.start for region in regions),
+                     [block.size for block in blocks if block.used],
+                     [block.size for block in blocks if not block.used])
+    top, brk = (regions[0].address, regions[0].end) if regions and kind == "sbrk" else (0, 0)
+    return Arena(index, tuple(regions), free, free[::-1], 0, top, brk, ledger)
+
+
+def _region(owner: int, start: int, kind: str, sizes: Iterable[tuple[int, bool]]) -> Region:
+    blocks, address, left_used = [], start + FIRST_BLOCK, True
+    for size, used in sizes:
+        blocks.append(Block(address, size, used, left_used, owner, None if used else size))
+        address, left_used = address + size, used
+    fence = Block(address, 0, True, left_used, owner, None)
+    return Region(start, start, address + FENCE, kind, tuple(blocks), fence, start)
+
+
+def _mappings(text: str, start: int) -> tuple[Mapped, ...]:
+    mapped: list[Mapped] = []
+    for length, used in _read(text):
+        mapped.insert(0, Mapped(start + MAPPED_LEAD, start, length, used))
+        start = up(start + length, PAGE) + ROOM
+    return tuple(mapped)
+
+
+def _ledger(held: int, used: list[int], free: list[int]) -> Ledger:
+    calls = (len(used) + len(free), *[0] * (len(CALLS) - 2), len(free))
+    return Ledger(held, sum(used), len(used), sum(free), len(free), calls)
+
+
+def _draw(heap: Heap, names: Mapping[int, str], width: int) -> Iterator[str]:
+    yield f"{heap.policy}, threshold {heap.threshold}, growth {heap.growth}"
+    for arena in heap.arenas:
+        yield from _draw_arena(heap, arena, names, width)
+    if heap.mapped:
+        blocks = [(block.address, block.length, block.used) for block in reversed(heap.mapped)]
+        yield "mapped"
+        yield from _wrap("  ", _runs(blocks, names), width)
+
+
+def _draw_arena(heap: Heap, arena: Arena, names: Mapping[int, str], width: int) -> Iterator[str]:
+    ledger = arena.ledger
+    yield (f"arena {arena.index}: {ledger.used_blocks} used ({ledger.used_bytes} bytes), "
+           f"{ledger.free_blocks} free ({ledger.free_bytes} bytes), {ledger.held} held")
+    for number, region in enumerate(reversed(arena.regions)):
+        yield f"  region {number}: {region.kind}, {region.end - region.start} bytes"
+        blocks = [(block.address, block.size, block.used) for block in region.blocks]
+        yield from _wrap("    ", _runs(blocks, names, region.start), width)
+    if arena.forward:
+        yield from _wrap("  free list: ", [_entry(heap, arena, address) for address in arena.forward], width)
+
+
+def _entry(heap: Heap, arena: Arena, address: int) -> str:
+    """A block on the free list: region:+offset, in brackets where next fit resumes."""
+    where = place(heap, address).removeprefix(f"arena {arena.index} ").removeprefix("region ").replace(" ", ":")
+    return f"[{where}]" if address == arena.cursor else where
+
+
+def _runs(
+    blocks: Iterable[tuple[int, int, bool]], names: Mapping[int, str], start: int | None = None,
+) -> list[str]:
+    """Blocks as words: their offset where a run of like ones starts, their size, their name."""
+    words = []
+    for (size, used, name), run in groupby(blocks, lambda b: (b[1], b[2], names.get(b[0] + HEADER, ""))):
+        addresses = [address for address, _, _ in run]
+        word = _token(size, used) + (f"={name}" if name else "")
+        word += f" x{len(addresses)}" if len(addresses) > 1 else ""
+        words.append(word if start is None else f"+{addresses[0] - start} {word}")
+    return words
+
+
+def _wrap(indent: str, words: Iterable[str], width: int) -> Iterator[str]:
+    """The words, two blanks apart, in lines of at most `width` columns."""
+    line = indent
+    for word in words:
+        if len(line) + len(word) > width and line.strip():
+            yield line.rstrip()
+            line = " " * len(indent)
+        line += word + "  "
+    if line.strip():
+        yield line.rstrip()

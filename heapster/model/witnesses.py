@@ -1,0 +1,53 @@
+"""What a run must have seen to mean anything.
+
+The reference names these events as it predicts (`Reference.events`); a run counts them. One that a
+run never saw is a part of the allocator that the run did not check.
+"""
+
+from typing import NamedTuple
+
+
+class Witness(NamedTuple):
+    """An event that a run should have seen, and what it is."""
+
+    name: str
+    claim: str
+
+
+SOMETIMES = (
+    Witness("no_neighbour_free_on_free", "a block was freed between used blocks"),
+    Witness("left_neighbour_free_on_free", "a freed block was absorbed by its left neighbour"),
+    Witness("right_neighbour_free_on_free", "a freed block absorbed its right neighbour"),
+    Witness("both_neighbours_free_on_free", "a freed block joined both its neighbours"),
+    Witness("split_left_no_remainder", "the block found was exactly as large as wanted"),
+    Witness("split_left_too_little", "the block found was larger than wanted, but not by a whole block"),
+    Witness("policy_passed_over_the_first_fit", "a policy chose another block than first fit would have"),
+    Witness("next_fit_wrapped_around", "next fit found nothing before the list's end and began again"),
+    Witness("cursor_left_its_block", "the block at next fit's cursor was taken off the list"),
+    Witness("policy_switched_with_blocks_on_the_list", "the policy changed while a free list had blocks"),
+    Witness("arena_was_full_and_grew", "nothing on the list fitted, and the arena asked for more"),
+    Witness("another_arena_grew", "an arena other than the main one got a region"),
+    Witness("top_was_trimmed", "the top of the main arena was given back"),
+    Witness("foreigner_moved_the_break", "growth found the break moved by someone else"),
+    Witness("foreigner_kept_the_top_from_being_trimmed", "the top stayed, for someone else had the break"),
+    Witness("main_arena_fell_back_to_mmap", "sbrk was refused and mmap served instead"),
+    Witness("region_was_returned", "a region that was all free was unmapped"),
+    Witness("block_freed_by_another_thread", "a block was freed into an arena that is not the thread's"),
+    Witness("realloc_grew_in_place", "realloc grew into a free right neighbour"),
+    Witness("realloc_grew_into_the_top", "realloc extended the top to grow in place"),
+    Witness("realloc_shrank_in_place", "realloc gave a block's end back"),
+    Witness("realloc_moved", "realloc answered another address"),
+    Witness("failed_realloc_kept_the_block", "realloc failed, and the old block was still there"),
+    Witness("calloc_reused_memory", "calloc answered an address that had been in use before"),
+    Witness("aligned_block_left_a_lead", "alignment left a free block before the aligned one"),
+    Witness("alignment_refused", "an illegal alignment was refused"),
+    Witness("large_block_mapped", "a large request got a mapping of its own"),
+    Witness("large_block_shrank", "realloc gave pages of a mapping back"),
+    Witness("large_block_returned", "a mapping of its own was unmapped on free"),
+    Witness("sbrk_refused", "the system refused an sbrk"),
+    Witness("mmap_refused", "the system refused an mmap"),
+    Witness("munmap_refused", "the system refused a munmap"),
+    Witness("allocation_failed", "an allocation answered NULL and ENOMEM"),
+    Witness("allocation_succeeded_after_a_failure", "the allocation after a failed one succeeded"),
+    Witness("heap_was_finalized", "everything was given back at once"),
+)
