@@ -6,7 +6,6 @@ the caller's or the system's. `classify` says which it is; after an unnoticed mi
 nothing any more, and a run ends.
 """
 
-from collections.abc import Container
 from enum import Enum
 from typing import NamedTuple
 
@@ -76,12 +75,12 @@ def abort_name(code: int) -> str:
 
 
 WORDS = {
-    Kind.MISALIGNED: "no payload starts at an address that is not a multiple of 16, so this was never malloc's",
+    Kind.MISALIGNED: "payloads start at multiples of 16, and this address is none",
     Kind.STALE: "the block is free already: its header says so, and the second free must be noticed",
     Kind.ABSORBED: "the block was freed and has since become part of a larger free block; its old header "
                    "still says free until something is written over it",
     Kind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
-    Kind.RETURNED: "the memory is the system's again: reading the header faults, or finds someone else's bytes",
+    Kind.RETURNED: "the memory is the system's again: its header is gone, and reading there may fault",
     Kind.BETWEEN: "the pointer leads to the allocator's own records, which are no block",
 }
 

@@ -37,7 +37,7 @@ def sketch(heap: Heap) -> str:
     arenas = [_sketch_arena(by_index[index]) if index in by_index else CLOSED for index in range(last + 1)]
     text = BETWEEN_ARENAS.join(arenas)
     mapped = " ".join(_token(block.length, block.used) for block in reversed(heap.mapped))
-    return text + BEFORE_MAPPED + mapped if mapped else text
+    return (text + BEFORE_MAPPED + mapped).lstrip() if mapped else text
 
 
 def heap(text: str) -> Heap:
@@ -146,7 +146,8 @@ def _draw_arena(heap: Heap, arena: Arena, names: Mapping[int, str], width: int) 
 
 def _entry(heap: Heap, arena: Arena, address: int) -> str:
     """A block on the free list: region:+offset, in brackets where next fit resumes."""
-    where = place(heap, address).removeprefix(f"arena {arena.index} ").removeprefix("region ").replace(" ", ":")
+    where = place(heap, address).removeprefix(f"arena {arena.index} ").removeprefix("region ")
+    where = where.replace(" ", ":")
     return f"[{where}]" if address == arena.cursor else where
 
 

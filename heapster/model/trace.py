@@ -20,7 +20,7 @@ from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, SHAPES, Shape, Step, Trace
 
 STATEMENT = re.compile(
-    r"(?:(?P<result>[^\W\d]\w*)\s*=\s*)?(?P<verb>[^\W\d]\w*)\b\s*(?P<rest>\(.*\)|[^(\s].*|)", re.ASCII)
+    r"(?:(?P<result>[^\W\d]\w*)\s*=\s*)?(?P<verb>[^\W\d]\w*)\b\s*(?P<rest>\(.*\)|[^(\s=].*|)", re.ASCII)
 POINTER = re.compile(r"(?P<handle>[^\W\d]\w*)\s*(?:(?P<sign>[+-])\s*(?P<offset>\w+))?", re.ASCII)
 NUMBER = re.compile(r"(?P<first>-?\s*\w+)(?P<more>(?:\s*[+-]\s*\w+)*)", re.ASCII)
 LITERAL = re.compile(r"0[xX][0-9a-fA-F]{1,32}|[0-9]{1,40}")
@@ -151,8 +151,8 @@ class _Reader:
         words = _words(rest, shape)
         expected = ["pointer"] * shape.operand + ["name"] * bool(shape.names) + list(shape.numbers)
         if len(words) != len(expected):
-            wanted = ", ".join(expected) or "nothing"
-            raise self._error(f"{verb} takes {len(expected)} arguments ({wanted}), not {len(words)}")
+            wanted = f"({', '.join(expected)})" if expected else "no arguments"
+            raise self._error(f"{verb} takes {wanted}, not {len(words)} argument{'s' * (len(words) != 1)}")
         operand, offset = self._pointer(words.pop(0)) if shape.operand else (NO_HANDLE, 0)
         name = self._name(words.pop(0), shape.names) if shape.names else ""
         numbers = tuple(self._number(word, kind) for word, kind in zip(words, shape.numbers, strict=True))
