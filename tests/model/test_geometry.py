@@ -1,0 +1,55 @@
+"""Sizes and distances, against numbers worked out by hand."""
+
+import pytest
+
+from heapster.model import geometry as g
+
+
+@pytest.mark.parametrize(("asked", "size"), [
+    (0, 32), (1, 32), (24, 32), (25, 48), (40, 48), (41, 64), (56, 64), (1000, 1008), (1001, 1024), (4096, 4112),
+])
+def test_block_sizes(asked: int, size: int) -> None:
+    """A word of header, multiples of 16, at least 32."""
+    assert g.block_size(asked) == size
+
+
+@pytest.mark.parametrize(("want", "growth", "length"), [
+    (32, 4096, 4096), (4008, 4096, 4096), (4009, 4096, 8192), (32, 131072, 131072), (131072, 131072, 135168),
+])
+def test_growth(want: int, growth: int, length: int) -> None:
+    """Room for the region's overhead of 88 bytes, in whole pages."""
+    assert g.growth_for(want, growth) == length
+
+
+@pytest.mark.parametrize(("end", "fence"), [
+    (0x11000, 0x10FE8), (0x11001, 0x10FE8), (0x11007, 0x10FE8), (0x11008, 0x10FF8), (0x1100F, 0x10FF8),
+])
+def test_fences(end: int, fence: int) -> None:
+    """The largest place that is 8 beyond a multiple of 16 and leaves 16 bytes."""
+    assert g.fence_before(end) == fence == max(f for f in range(end - 64, end - 15) if f % 16 == 8)
+
+
+@pytest.mark.parametrize(("block", "alignment", "lead"), [
+    (0x1008, 16, 0), (0x1038, 64, 0), (0x1008, 64, 48), (0x1018, 64, 32), (0x1028, 64, 80), (0x1018, 32, 0), (0x1028, 32, 48),
+])
+def test_leads(block: int, alignment: int, lead: int) -> None:
+    """Nothing, or room for a block."""
+    assert g.lead_before(block, alignment) == lead
+    assert (block + lead + 8) % alignment == 0
+
+
+@pytest.mark.parametrize(("asked", "alignment", "length"), [
+    (131072, 16, 135168), (4000, 16, 4096), (4048, 16, 4096), (4049, 16, 8192),
+    (4032, 64, 4096), (4033, 64, 8192), (0, 4096, 4096), (1, 4096, 8192), (4096, 8192, 16384),
+])
+def test_mappings(asked: int, alignment: int, length: int) -> None:
+    """48 bytes in front, and what alignment may lose."""
+    assert g.mapping_length(asked, alignment) == length
+
+
+def test_words() -> None:
+    """Rounding, signs and powers."""
+    assert [g.up(n, 16) for n in (0, 1, 16, 17)] == [0, 16, 16, 32]
+    assert [g.signed(n) for n in (0, g.PTRDIFF_MAX, g.PTRDIFF_MAX + 1, g.SIZE_MAX)] == [
+        0, g.PTRDIFF_MAX, -g.PTRDIFF_MAX - 1, -1]
+    assert [n for n in range(-2, 20) if g.is_power_of_two(n)] == [1, 2, 4, 8, 16]
