@@ -1,0 +1,37 @@
+# `make check` and `make test` set up .venv by themselves; PYTHON=python3.12 chooses the interpreter.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+RUN := $(VENV)/bin/python -m
+PYTEST_ARGS ?=
+
+.PHONY: help check test lint venv clean
+.DEFAULT_GOAL := help
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+
+check: $(STAMP)  ## every checker at a small budget
+	$(VENV)/bin/heapster check
+
+test: $(STAMP)  ## the whole test suite on all cores
+	$(RUN) pytest -n auto --dist worksteal -q $(PYTEST_ARGS)
+
+lint: $(STAMP)  ## style and types
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+venv: $(STAMP)  ## the environment alone
+
+# Installing builds nothing in isolation, so that the pinned build backend is the one that is used.
+$(STAMP): requirements.txt pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Heapster needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Use make PYTHON=..." >&2; exit 1; }
+	@test -x $(VENV)/bin/python && $(VENV)/bin/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing the pinned requirements into $(VENV)"
+	@$(RUN) pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:  ## remove what was made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
