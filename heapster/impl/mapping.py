@@ -38,13 +38,15 @@ def mapping_length(request, alignment):
     """Bytes to map so that an aligned payload of `request` bytes fits wherever the mapping starts.
 
     Requires: 0 <= request, alignment <= MAX_REQUEST; alignment is a power of two, at least ALIGN.
-    Ensures:  a multiple of PAGE; holds the lead, the alignment and the request.
+    Ensures:  a multiple of PAGE; holds the lead, the alignment and the request, at least a byte.
     """
     lead = MAPPED_LEAD + PAYLOAD
     if alignment > PAGE:
         lead = lead + alignment
     elif alignment > ALIGN:
         lead = round_up(lead, alignment)
+    if request == 0:
+        request = 1
     return round_up(lead + request, PAGE)
 
 

@@ -1,6 +1,7 @@
 """Checked memory: every access is checked, every system call can be refused, every step is repeatable."""
 
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, Fault
@@ -16,6 +17,9 @@ THREAD_STRIDE = 0x1000
 THREAD_BYTES = 64
 OUTSIDE = 0x200000
 OUTSIDE_BYTES = 0x10000
+SCRATCH_BYTES = 256
+MEMORY = 1 << 24                # bytes; more would take long to fill, word by word
+FUEL = 200_000                  # loads; no call on a heap that a checker makes needs as many
 BREAK = 0x10000000
 MAPPINGS = 0x700000000000
 LIMIT = 0x7F0000000000          # no address above
@@ -33,7 +37,8 @@ def signed(value: int) -> int:
 class Simulated:
     """The machine as a dictionary of written words; see `protocol.Machine` for the laws it checks."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int = MEMORY) -> None:
+        self._memory = memory                           # bytes that the system has to give
         self.words: dict[int, int] = dict(_ZERO_STATICS)
         self.extents: list[tuple[int, int]] = []        # what sbrk and mmap gave, by address
         self.zeroed: list[tuple[int, int]] = []         # claimed by known_zero
@@ -41,16 +46,24 @@ class Simulated:
         self.calls: list[Call] = []
         self.shown: list[tuple[int, int, int, int]] = []
         self.errno = 0
+        self.fuel = FUEL                                # loads until a call counts as hung; see `refuel`
         self.running = 0                                # the logical thread
         self.owners: dict[int, int] = {}                # mutex: thread that holds it
         self._made = {"sbrk": 0, "mmap": 0, "munmap": 0}
         self._refuse: set[tuple[str, int]] = set()
         self._outside = OUTSIDE
+        self.scratch = self.outside(SCRATCH_BYTES)      # the caller's, for results
+
+    def close(self) -> None:
+        """Nothing to give back: the memory was never real."""
 
     # Memory.
 
     def load(self, address: int) -> int:
         """See `Machine.load`; faults on words that are unmapped, misaligned or were never written."""
+        self.fuel -= 1
+        if self.fuel < 0:
+            raise Fault("hang", f"no end after {FUEL} loads", address)
         try:
             return self.words[address]
         except KeyError:
@@ -66,6 +79,14 @@ class Simulated:
 
     load_atomic = load
     store_atomic = store
+
+    def refuel(self) -> None:
+        """A new call starts."""
+        self.fuel = FUEL
+
+    def reader(self) -> Callable[[int], int]:
+        """Reads words for an onlooker, fast; LookupError where none was written."""
+        return self.words.__getitem__
 
     def peek(self, address: int) -> int | None:
         """The word at `address` for an onlooker: None where none was written."""
@@ -99,14 +120,30 @@ class Simulated:
         if count > whole:
             self._merge(target + whole, word, count - whole)
 
+    def write(self, words: dict[int, int]) -> None:
+        """Let the caller write words of its own payloads, which are mapped."""
+        self.words.update(words)
+
+    def first_difference(self, words: dict[int, int]) -> int | None:
+        """The lowest address of `words` where memory holds something else, or None."""
+        if words.items() <= self.words.items():
+            return None
+        return min(a for a, word in words.items() if self.words.get(a) != word)
+
     def known_zero(self, target: int, count: int) -> None:
         """See `Machine.known_zero`; faults if a word of it was written."""
         self._check_range("known_zero", target, count)
         self._check_mapping(target, count)
-        written = next((a for a in range(target, target + count, WORD) if a in self.words), None)
+        written = min(self._written(target, target + count), default=None)
         if written is not None:
             raise Fault("not_known_zero", f"claimed zero, but {written:#x} was written", written)
         self.zeroed.append((target, target + count))
+
+    def _written(self, start: int, end: int) -> Iterator[int]:
+        """Addresses in [start, end) of words that were written."""
+        if end - start > WORD * len(self.words):
+            return (a for a in self.words if start <= a < end)
+        return (a for a in range(start + -start % WORD, end, WORD) if a in self.words)
 
     def _merge(self, address: int, word: int, count: int) -> None:
         mask = (1 << 8 * count) - 1
@@ -166,10 +203,13 @@ class Simulated:
         self._made[name] += 1
         return (name, self._made[name]) in self._refuse
 
+    def _left(self) -> int:
+        return self._memory - sum(end - start for start, end in self.extents)
+
     def sbrk(self, delta: int) -> int:
         """See `Machine.sbrk`; giving back what is not the caller's is a fault."""
         old, answer = self.brk, self.brk
-        if self._is_refused("sbrk") or old + delta > BREAK_LIMIT:
+        if self._is_refused("sbrk") or delta > self._left():
             answer = REFUSED
         elif delta < 0:
             self._cut(old + delta, old)
@@ -196,7 +236,7 @@ class Simulated:
         if length <= 0 or length % PAGE:
             raise Fault("bad_length", f"mmap of {length} bytes", 0)
         answer = REFUSED
-        if not self._is_refused("mmap"):
+        if not self._is_refused("mmap") and length <= self._left():
             answer = self._gap(length)
         if answer != REFUSED:
             self._insert(answer, answer + length)
@@ -209,7 +249,7 @@ class Simulated:
             if start + length + PAGE <= low:
                 break
             start = high + PAGE
-        return start if start + length <= LIMIT else REFUSED
+        return start
 
     def munmap(self, address: int, length: int) -> int:
         """See `Machine.munmap`; unmapping what is not one of the caller's mappings is a fault."""
@@ -225,6 +265,10 @@ class Simulated:
     def system(self) -> tuple[tuple[int, int], ...]:
         """[start, end) of all that the allocator has got and not given back, by address."""
         return tuple(self.extents)
+
+    def disown(self) -> None:
+        """What is still held was given up by its owner: from here on it is a foreigner's."""
+        self.extents.clear()
 
     def _insert(self, start: int, end: int) -> None:
         self.extents.insert(bisect_right(self.extents, (start, end)), (start, end))
@@ -247,11 +291,8 @@ class Simulated:
         self._forget(start, end)
 
     def _forget(self, start: int, end: int) -> None:
-        if end - start > WORD * len(self.words):
-            self.words = {a: w for a, w in self.words.items() if not start <= a < end}
-        else:
-            for address in range(start + -start % WORD, end, WORD):
-                self.words.pop(address, None)
+        for address in list(self._written(start, end)):
+            del self.words[address]
         pieces = (((low, min(high, start)), (max(low, end), high)) for low, high in self.zeroed)
         self.zeroed = [piece for piece in chain.from_iterable(pieces) if piece[0] < piece[1]]
 

@@ -69,10 +69,10 @@ def lead_before(block: int, alignment: int) -> int:
 
 
 def mapping_length(request: int, alignment: int) -> int:
-    """Bytes of a mapping that holds `request` bytes at any multiple of `alignment`."""
+    """Bytes of a mapping that holds `request` bytes, at least one, at any multiple of `alignment`."""
     front = MAPPED_LEAD + HEADER
     slack = alignment if alignment > PAGE else up(front, alignment) - front
-    return up(front + request + slack, PAGE)
+    return up(front + max(request, 1) + slack, PAGE)
 
 
 def is_power_of_two(number: int) -> bool:

@@ -175,9 +175,13 @@ class Reference:
         self._begin()
         self._settings.arena_limit = min(max(signed(count), 1), MAX_ARENAS)
 
-    def finalize(self, system: System) -> None:
-        """heapster_finalize(): all goes back to the system; settings and threads' arenas stay."""
+    def finalize(self, system: System) -> int:
+        """heapster_finalize(): all goes back to the system; settings and threads' arenas stay.
+
+        Answers how many pieces could not be given back; they are in `forgotten`.
+        """
         self._begin()
+        kept = len(self.forgotten)
         for block in self._mapped:
             self._unmap(system, block.start, block.start + block.length)
         for _, arena in sorted(self._arenas.items()):
@@ -187,11 +191,12 @@ class Reference:
         self._live.clear()
         self._mapped_calls = [0] * len(CALLS)
         self._saw("heap_was_finalized")
+        return len(self.forgotten) - kept
 
     def predict(self, system: System, step: Step, pointer: int = 0) -> int:
-        """Take a step of a trace; `pointer` is its operand. The payload or size answered, else 0.
+        """Take a step of a trace; `pointer` is its operand. What the call answers, 0 if nothing.
 
-        `foreign_sbrk`, `fail` and `stats` change nothing here.
+        `foreign_sbrk`, `fail`, `fork` and `stats` change nothing here.
         """
         match step.verb, step.numbers:
             case "malloc", (request,):
@@ -214,8 +219,10 @@ class Reference:
                 return self.pvalloc(system, request)
             case "usable_size", _:
                 return self.usable_size(pointer)
+            case "finalize", _:
+                return self.finalize(system)
             case _:
-                self._set(system, step)
+                self._set(step)
         return 0
 
     def heap(self) -> Heap:
@@ -227,7 +234,7 @@ class Reference:
         return Heap(arenas, mapped, backward, self._mapped_ledger(), settings.policy, settings.threshold,
                     settings.growth)
 
-    def _set(self, system: System, step: Step) -> None:
+    def _set(self, step: Step) -> None:
         self._begin()
         match step.verb:
             case "policy":
@@ -240,8 +247,6 @@ class Reference:
                 self.set_arenas(step.numbers[0])
             case "thread":
                 self.thread = step.numbers[0]
-            case "finalize":
-                self.finalize(system)
 
     def _begin(self) -> None:
         self.errno = self.returned = 0
@@ -275,7 +280,7 @@ class Reference:
             return self._refuse(ENOMEM)
         if alignment <= ALIGN:
             return self._allocate(system, request, ALIGNED)
-        large = request + alignment >= self._settings.threshold
+        large = request + alignment + ALIGN >= self._settings.threshold
         mapped = self._map(system, request, alignment, ALIGNED) if large else 0
         return mapped or self._place(system, request, alignment, ALIGNED)
 

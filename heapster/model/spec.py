@@ -261,8 +261,8 @@ def _allowed_errors(operation: Operation, request: int, promises: Promises) -> t
     if operation.verb not in ALIGNED_VERBS:
         return (ENOMEM,)
     alignment = operation.numbers[0]
-    if _alignment_is_bad(operation, promises) and not request >> (promises.bits - 1):
-        return (EINVAL,)
+    if _alignment_is_bad(operation, promises):
+        return (EINVAL, ENOMEM) if request >> (promises.bits - 1) else (EINVAL,)
     usual = is_power_of_two(alignment) and alignment <= PAGE and request % alignment == 0
     return (ENOMEM,) if usual else (ENOMEM, EINVAL)
 

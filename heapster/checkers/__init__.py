@@ -1,0 +1,1 @@
+"""Checkers: hold the implementation, or any allocator, against the model."""

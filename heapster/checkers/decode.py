@@ -1,0 +1,169 @@
+"""Memory to model, by layout constants alone: a wrong accessor in `impl` cannot hide itself here."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from heapster.impl import layout
+from heapster.impl.layout import (
+    ARENA_BYTES,
+    ARENAS,
+    CALL_KINDS,
+    CALLS,
+    FENCE_REGION,
+    FIRST_BLOCK,
+    HEAD,
+    MAX_ARENAS,
+    NEXT,
+    NODE,
+    NULL,
+    OWNER_SHIFT,
+    PREV,
+    PREV_USED,
+    SIZE_MASK,
+    USED,
+    WORD,
+)
+from heapster.machine.protocol import Fault
+from heapster.model.heap import Arena, Block, Heap, Ledger, Mapped, Region
+from heapster.results import HeapsterError
+
+POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")       # by their numbers in `layout`
+KINDS = {layout.FROM_SBRK: "sbrk", layout.FROM_MMAP: "mmap"}
+STRAY = layout.ALIGN - 1 & ~(USED | PREV_USED)      # header bits that a block in an arena never has
+MOST_NODES = 1 << 20                # no list that a checker makes is longer
+
+Load = Callable[[int], int]
+
+
+class Observed(Protocol):
+    """What decoding needs of a machine."""
+
+    def reader(self) -> Load:
+        """Reads words; LookupError or Fault where there is none."""
+
+    def statics(self) -> int:
+        """Address of the statics."""
+
+    def held(self) -> tuple[int, ...]:
+        """Mutexes that are locked."""
+
+    def system(self) -> tuple[tuple[int, int], ...]:
+        """[start, end) of all that the allocator holds."""
+
+
+class Undecodable(HeapsterError):
+    """The words do not describe a heap."""
+
+
+def decode(m: Observed) -> Heap:
+    """The heap that the machine's memory describes; Undecodable if it describes none."""
+    try:
+        return _heap(m)
+    except Fault as fault:
+        raise Undecodable(f"walking the heap: {fault}") from fault
+    except LookupError as error:
+        raise Undecodable("walking the heap leads to a word that was never written") from error
+
+
+def _heap(m: Observed) -> Heap:
+    load, s = m.reader(), m.statics()
+    mappings = s + layout.MAPPINGS
+    policy = load(s + layout.POLICY)
+    if not 0 <= policy < len(POLICIES):
+        raise Undecodable(f"the policy is {policy}")
+    return Heap(
+        arenas=tuple(_arena(load, i, record)
+                     for i, record in enumerate(range(s + ARENAS, s + ARENAS + MAX_ARENAS * ARENA_BYTES, ARENA_BYTES))
+                     if load(record + HEAD + NEXT)),
+        mapped=tuple(_mapped(load, node - NODE) for node in _nodes(load, mappings + HEAD, NEXT)),
+        mapped_backward=tuple(node - NODE for node in _nodes(load, mappings + HEAD, PREV)),
+        mapped_ledger=_ledger(load, mappings),
+        policy=POLICIES[policy],
+        threshold=load(s + layout.THRESHOLD) or layout.DEFAULT_THRESHOLD,
+        growth=load(s + layout.GROWTH) or layout.DEFAULT_GROWTH,
+        held_locks=m.held(),
+        system=m.system(),
+    )
+
+
+def _arena(load: Load, index: int, record: int) -> Arena:
+    cursor = load(record + layout.CURSOR)
+    return Arena(
+        index=index,
+        regions=tuple(_region(load, r) for r in _regions(load, record)),
+        forward=tuple(_nodes(load, record + HEAD, NEXT)),
+        backward=tuple(_nodes(load, record + HEAD, PREV)),
+        cursor=0 if cursor == record + HEAD else cursor,
+        top=load(record + layout.TOP),
+        brk=load(record + layout.BREAK),
+        ledger=_ledger(load, record),
+    )
+
+
+def _ledger(load: Load, record: int) -> Ledger:
+    return Ledger(
+        load(record + layout.HELD_BYTES),
+        load(record + layout.USED_BYTES),
+        load(record + layout.USED_BLOCKS),
+        load(record + layout.FREE_BYTES),
+        load(record + layout.FREE_BLOCKS),
+        tuple([load(record + CALLS + kind * WORD) for kind in range(CALL_KINDS)]),
+    )
+
+
+def _nodes(load: Load, head: int, link: int) -> list[int]:
+    found: list[int] = []
+    node = load(head + link)
+    while node not in (head, NULL):
+        found.append(node)
+        if len(found) > MOST_NODES or found[len(found) // 2] == node and len(found) > 2:
+            raise Undecodable("a list goes round without passing its head")
+        node = load(node + link)
+    return found
+
+
+def _regions(load: Load, record: int) -> list[int]:
+    found: list[int] = []
+    region, newer = load(record + layout.REGIONS), NULL
+    while region != NULL:
+        if load(region + layout.REGION_PREV) != newer or region in found:
+            raise Undecodable("the list of regions is not linked both ways")
+        found.append(region)
+        region, newer = load(region + layout.REGION_NEXT), region
+    return found
+
+
+def _region(load: Load, r: int) -> Region:
+    start = load(r + layout.REGION_START)
+    end = start + load(r + layout.REGION_LENGTH)
+    kind = load(r + layout.REGION_KIND)
+    if kind not in KINDS:
+        raise Undecodable(f"a region is of kind {kind}")
+    blocks: list[Block] = []
+    b = r + FIRST_BLOCK
+    while True:
+        block = _block(load, b)
+        if block.size == 0:
+            break
+        blocks.append(block)
+        b += block.size
+        if b >= end:
+            raise Undecodable(f"the blocks of a region run {b - end} bytes past its end")
+    return Region(r, start, end, KINDS[kind], tuple(blocks), block, load(b + FENCE_REGION))
+
+
+def _block(load: Load, b: int) -> Block:
+    header = load(b)
+    size = header & SIZE_MASK
+    used = header & USED != 0
+    if header & STRAY:
+        raise Undecodable(f"a block's header, {header:#x}, has bits that no block in an arena has")
+    footer = None if used else load(b + size - WORD)
+    return Block(b, size, used, header & PREV_USED != 0, header >> OWNER_SHIFT, footer)
+
+
+def _mapped(load: Load, b: int) -> Mapped:
+    header = load(b)
+    if header & ~SIZE_MASK & ~USED != layout.MAPPED | PREV_USED:
+        raise Undecodable(f"a mapped block's header is {header:#x}")
+    return Mapped(b, b - load(b + layout.LEAD), header & SIZE_MASK, header & USED != 0)

@@ -1,0 +1,100 @@
+"""Where two heaps first differ, in words: offsets from the region, never raw addresses."""
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from heapster.model.heap import Arena, Block, Heap, Region
+
+CALLS = ("malloc", "calloc", "realloc", "aligned", "free")
+
+
+def difference(predicted: Heap, actual: Heap) -> str:
+    """The first difference between two heaps that are not equal."""
+    return next(_differences(predicted, actual), "the heaps differ")
+
+
+def _differences(predicted: Heap, actual: Heap) -> Iterator[str]:
+    for name in ("policy", "threshold", "growth"):
+        if getattr(predicted, name) != getattr(actual, name):
+            yield f"the {name} is {getattr(actual, name)}, predicted {getattr(predicted, name)}"
+    for one, other in zip_longest(predicted.arenas, actual.arenas):
+        if one is None or other is None or one.index != other.index:
+            yield "arenas are open that should not be, or the contrary"
+        elif one != other:
+            yield from _of_arenas(one, other)
+    if predicted.mapped != actual.mapped:
+        yield _of_mapped(predicted, actual)
+    if predicted.mapped_ledger != actual.mapped_ledger:
+        yield f"mapped blocks: {_of_ledgers(predicted.mapped_ledger, actual.mapped_ledger)}"
+    if predicted.mapped_backward != actual.mapped_backward:
+        yield "the list of mapped blocks differs along its prev links"
+
+
+def _of_arenas(one: Arena, other: Arena) -> Iterator[str]:
+    name = f"arena {one.index}"
+    for first, second in zip_longest(one.regions, other.regions):
+        if first is None or second is None or first[:4] != second[:4]:
+            yield f"{name}: its regions are {_extents(other)}, predicted {_extents(one)}"
+            return
+        if first != second:
+            yield f"{name}: {_of_regions(first, second)}"
+    places = _places(one)
+    for field in ("forward", "backward"):
+        if getattr(one, field) != getattr(other, field):
+            yield (f"{name}: the free list {field} is {_named(getattr(other, field), places)}, "
+                   f"predicted {_named(getattr(one, field), places)}")
+    if one.cursor != other.cursor:
+        yield (f"{name}: the cursor is at {_named([other.cursor], places)}, "
+               f"predicted {_named([one.cursor], places)}")
+    if one.ledger != other.ledger:
+        yield f"{name}: {_of_ledgers(one.ledger, other.ledger)}"
+    if (one.top, one.brk) != (other.top, other.brk):
+        yield f"{name}: the break it remembers is {other.brk - one.brk:+} bytes off, or its top region is another"
+
+
+def _of_regions(one: Region, other: Region) -> str:
+    for first, second in zip_longest((*one.blocks, one.fence), (*other.blocks, other.fence)):
+        if first != second:
+            place = (first or second).address - one.address
+            return f"the block at +{place} is {_block(second)}, predicted {_block(first)}"
+    return "the fence names another region"
+
+
+def _block(block: Block | None) -> str:
+    if block is None:
+        return "absent"
+    state = "used" if block.used else "free"
+    left = "used" if block.prev_used else "free"
+    footer = "" if block.footer in (None, block.size) else f", footer {block.footer}"
+    return f"{block.size} bytes {state}, left {left}, owner {block.owner}{footer}"
+
+
+def _of_ledgers(one: Sequence[object], other: Sequence[object]) -> str:
+    names = ("bytes held", "used bytes", "used blocks", "free bytes", "free blocks", f"calls of {CALLS}")
+    for name, first, second in zip(names, one, other, strict=True):
+        if first != second:
+            return f"{name} are {second}, predicted {first}"
+    return "the ledgers are equal"
+
+
+def _of_mapped(predicted: Heap, actual: Heap) -> str:
+    lengths = [[(m.length, m.used) for m in heap.mapped] for heap in (actual, predicted)]
+    if lengths[0] == lengths[1]:
+        return "a mapped block starts elsewhere than predicted"
+    return f"mapped blocks are {lengths[0]}, predicted {lengths[1]}"
+
+
+def _extents(arena: Arena) -> str:
+    return " ".join(f"{region.kind}:{region.end - region.start}" for region in arena.regions) or "none"
+
+
+def _places(arena: Arena) -> dict[int, str]:
+    names = {0: "its head"}
+    for number, region in enumerate(arena.regions):
+        prefix = f"{number}:" if len(arena.regions) > 1 else ""
+        names |= {b.address: f"{prefix}+{b.address - region.address}" for b in region.blocks}
+    return names
+
+
+def _named(addresses: Sequence[int], places: dict[int, str]) -> str:
+    return " ".join(places.get(a, "elsewhere") for a in addresses) or "empty"

@@ -1,0 +1,93 @@
+"""The figures that `stats` and `status` give, against a walk over the decoded heap."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from heapster.impl import layout
+from heapster.impl.layout import CALL_KINDS, MAX_ARENAS, WORD
+from heapster.model.heap import Arena, Heap, Ledger
+
+Figures = tuple[int, ...]           # in the order of the words that `stats` writes
+NOTHING: Figures = (0,) * (layout.STATS_BYTES // WORD)
+
+
+def figures(ledger: Ledger, largest: int) -> Figures:
+    """The figures of one arena, or of the mapped blocks."""
+    return (*ledger[:5], largest, *ledger.calls)
+
+
+def of_arena(arena: Arena) -> Figures:
+    """The figures of an arena, recomputed from its blocks; only the calls are taken from its ledger."""
+    blocks = [block for region in arena.regions for block in region.blocks]
+    used = [block.size for block in blocks if block.used]
+    free = [block.size for block in blocks if not block.used]
+    held = sum(region.end - region.start for region in arena.regions)
+    ledger = Ledger(held, sum(used), len(used), sum(free), len(free), arena.ledger.calls)
+    return figures(ledger, max(free, default=0))
+
+
+def of_mapped(heap: Heap) -> Figures:
+    """The figures of the mapped blocks."""
+    used = [m.length for m in heap.mapped if m.used]
+    kept = [m.length for m in heap.mapped if not m.used]
+    ledger = Ledger(sum(used) + sum(kept), sum(used), len(used), sum(kept), len(kept), heap.mapped_ledger.calls)
+    return figures(ledger, 0)
+
+
+def total(parts: list[Figures]) -> Figures:
+    """The sum of all, and the largest of the largest free blocks."""
+    sums = [sum(column) for column in zip(NOTHING, *parts, strict=True)]
+    sums[layout.STAT_LARGEST_FREE // WORD] = max(
+        (part[layout.STAT_LARGEST_FREE // WORD] for part in parts), default=0)
+    return tuple(sums)
+
+
+def asked(source: Any, m: Any, which: int) -> Figures:
+    """What `stats` answers."""
+    for word in range(0, layout.STATS_BYTES, WORD):
+        m.store(m.scratch + word, -1)
+    source.stats.stats(m, which, m.scratch)
+    return tuple(m.load(m.scratch + word) for word in range(0, layout.STATS_BYTES, WORD))
+
+
+def wrong_figures(source: Any, m: Any, heap: Heap) -> Iterator[str]:
+    """What `stats` and `status` say that the heap does not."""
+    parts = {arena.index: of_arena(arena) for arena in heap.arenas}
+    mapped = of_mapped(heap)
+    expected = {layout.ALL_ARENAS: total([*parts.values(), mapped]), layout.ONLY_MAPPINGS: mapped}
+    expected |= {index: parts.get(index, NOTHING) for index in (*parts, len(parts), MAX_ARENAS - 1)}
+    for which, figures_ in expected.items():
+        if asked(source, m, which) != figures_:
+            yield f"stats of {_name(which)} differ from what a walk over the heap finds"
+    if shown(source, m) != lines(heap):
+        yield "the status dump differs from what a walk over the heap finds"
+
+
+def _name(which: int) -> str:
+    names = {layout.ALL_ARENAS: "all arenas", layout.ONLY_MAPPINGS: "the mapped blocks"}
+    return names.get(which, f"arena {which}")
+
+
+def shown(source: Any, m: Any) -> list[tuple[int, int, int, int]]:
+    """The status dump, without the addresses of arenas' records."""
+    m.shown.clear()
+    source.stats.status(m)
+    return [_line(*line) for line in m.shown]
+
+
+def _line(kind: int, address: int, size: int, used: int) -> tuple[int, int, int, int]:
+    return (kind, 0 if kind == layout.SHOW_ARENA else address, size, used)
+
+
+def lines(heap: Heap) -> list[tuple[int, int, int, int]]:
+    """The lines that the status dump must have."""
+    found = []
+    for arena in heap.arenas:
+        found.append((layout.SHOW_ARENA, 0, arena.ledger.held, arena.ledger.used_bytes))
+        for region in arena.regions:
+            found.append((layout.SHOW_REGION, region.address, region.end - region.start, 0))
+            found += [(layout.SHOW_BLOCK, b.address, b.size, int(b.used)) for b in region.blocks]
+    return found + [(layout.SHOW_MAPPED, m.start, m.length, int(m.used)) for m in heap.mapped]
+
+
+assert len(NOTHING) == 6 + CALL_KINDS

@@ -1,0 +1,264 @@
+"""Runs of steps that uniform choice does not reach: what programs do, and what allocators get wrong.
+
+A workload is a function of a seeded generator and of the live handles; it yields steps. Each is a
+known pattern of real programs or a known way for a heap to go wrong.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PTRDIFF_MAX, SIZE_MAX
+from heapster.model.operation import NO_HANDLE, Step
+
+ALIGNMENTS = (16, 32, 64, 128, 256, 1024, PAGE, 2 * PAGE)
+BOUNDARIES = (0, HEADER, ALIGN, 24, 40, 56, 72, 120, 248, 504, 1000, 2040, PAGE - 64, PAGE, PAGE + 64)
+HUGE = (PTRDIFF_MAX, SIZE_MAX, MAX_REQUEST, 1 << 32, 1 << 47)
+
+
+class Handles:
+    """The handles that a walk may use: those it believes to be blocks."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[int, int] = {}         # handle: requested bytes
+        self.threshold = PAGE
+        self._next = 0
+
+    def fresh(self) -> int:
+        """A handle that no step has defined."""
+        self._next += 1
+        return self._next - 1
+
+    def pick(self, rng: Random) -> int:
+        """A live handle; NO_HANDLE if there is none."""
+        return rng.choice(list(self.sizes)) if self.sizes else NO_HANDLE
+
+
+Workload = Callable[[Random, Handles], Iterator[Step]]
+
+
+def near(rng: Random, size: int) -> int:
+    """A size at most 16 bytes off."""
+    return max(0, size + rng.randint(-16, 16))
+
+
+def any_size(rng: Random, live: Handles) -> int:
+    """Mostly small sizes, boundaries often, the threshold sometimes, the impossible rarely."""
+    kind = rng.random()
+    if kind < 0.45:
+        return rng.randint(0, 128)
+    if kind < 0.70:
+        return near(rng, rng.choice(BOUNDARIES))
+    if kind < 0.88:
+        return rng.randint(0, 1500)
+    if kind < 0.985:
+        return near(rng, rng.choice((live.threshold, PAGE, 2 * PAGE, 3 * PAGE)))
+    return min(SIZE_MAX, max(0, rng.choice(HUGE) + rng.randint(-8, 8)))
+
+
+def allocate(rng: Random, live: Handles, size: int) -> Step:
+    """A step that allocates `size` bytes, mostly by malloc."""
+    h = live.fresh()
+    kind = rng.random()
+    if kind < 0.70:
+        return Step("malloc", (size,), h)
+    if kind < 0.80:
+        count = rng.choice((1, 2, 3, 8))
+        return Step("calloc", (count, size // count), h)
+    if kind < 0.83:
+        return Step("realloc", (size,), h, NO_HANDLE)
+    if kind < 0.97:
+        verb = rng.choice(("aligned_alloc", "posix_memalign", "memalign"))
+        return Step(verb, (rng.choice(ALIGNMENTS), size), h)
+    return Step(rng.choice(("valloc", "pvalloc")), (size,), h)
+
+
+def free(live: Handles, handle: int) -> Step:
+    """The step that frees a handle, which is no longer live."""
+    live.sizes.pop(handle, None)
+    return Step("free", operand=handle)
+
+
+def churn(rng: Random, live: Handles) -> Iterator[Step]:
+    """Allocate and free in any order, about as many of each."""
+    for _ in range(rng.randint(4, 40)):
+        if live.sizes and rng.random() < 0.25 + len(live.sizes) / 96:
+            yield free(live, live.pick(rng))
+        else:
+            yield allocate(rng, live, any_size(rng, live))
+
+
+def small_blocks(rng: Random, live: Handles) -> Iterator[Step]:
+    """A long run of small live blocks."""
+    size = rng.choice((1, 8, 24, 40, 100, 120))
+    for _ in range(rng.randint(10, 40)):
+        yield Step("malloc", (near(rng, size),), live.fresh())
+
+
+def alternating_frees(rng: Random, live: Handles) -> Iterator[Step]:
+    """Free every other block, then the rest: no neighbour free, then both."""
+    handles = sorted(live.sizes)
+    for handle in handles[rng.randrange(2)::2]:
+        yield free(live, handle)
+    if rng.random() < 0.5:
+        for handle in sorted(live.sizes):
+            yield free(live, handle)
+
+
+def holes_then_refill(rng: Random, live: Handles) -> Iterator[Step]:
+    """Blocks of growing or shrinking sizes, freed between separators, then asked for again."""
+    sizes = [32 * rng.randint(1, 12) for _ in range(rng.randint(2, 6))]
+    holes = []
+    for size in sizes:
+        holes.append(live.fresh())
+        yield Step("malloc", (size,), holes[-1])
+        yield Step("malloc", (rng.choice((1, 24, 40)),), live.fresh())
+    rng.shuffle(holes)
+    for hole in holes:
+        if hole in live.sizes:
+            yield free(live, hole)
+    for size in rng.sample(sizes, len(sizes)):
+        yield Step("malloc", (max(0, size - rng.choice((0, 0, 8, 16, 24, 40, 64))),), live.fresh())
+
+
+def free_all(rng: Random, live: Handles) -> Iterator[Step]:
+    """Free all, in address order, backwards or in any."""
+    handles = sorted(live.sizes)
+    order = rng.randrange(3)
+    if order == 1:
+        handles.reverse()
+    elif order == 2:
+        rng.shuffle(handles)
+    for handle in handles:
+        yield free(live, handle)
+
+
+def fill_and_empty(rng: Random, live: Handles) -> Iterator[Step]:
+    """Allocate to past the growth of an arena, free it all, and again."""
+    for _ in range(2):
+        mine = []
+        for _ in range(rng.randint(3, 9)):
+            mine.append(live.fresh())
+            yield Step("malloc", (rng.randint(500, 3000),), mine[-1])
+        for handle in rng.sample(mine, len(mine)):
+            if handle in live.sizes:
+                yield free(live, handle)
+
+
+def realloc_ladder(rng: Random, live: Handles) -> Iterator[Step]:
+    """Grow one block step by step, past everything, and shrink it again."""
+    if not live.sizes:
+        yield Step("malloc", (rng.randint(1, 200),), live.fresh())
+    handle = live.pick(rng)
+    size = live.sizes.get(handle, 1)
+    factor = rng.choice((1, 1, 2, 3))
+    rungs = [size]
+    for _ in range(rng.randint(2, 8)):
+        rungs.append(min(3 * PAGE, rungs[-1] * factor + rng.choice((1, 8, 16, 100, 600))))
+    rungs += [max(1, rungs[-1] // divisor) for divisor in (2, 4, 9)[:rng.randint(0, 3)]]
+    for rung in rungs[1:]:
+        if handle in live.sizes:
+            resized = live.fresh()
+            yield Step("realloc", (rung,), resized, handle)
+            handle = resized
+
+
+def nudges(rng: Random, live: Handles) -> Iterator[Step]:
+    """Resize live blocks by -16 to +16 bytes, to the same size, to anything, or to nothing."""
+    for _ in range(rng.randint(1, 8)):
+        handle = live.pick(rng)
+        if handle == NO_HANDLE:
+            return
+        size = live.sizes[handle]
+        size = rng.choice((near(rng, size), size, any_size(rng, live), size // 2, 2 * size, 0))
+        if rng.random() < 0.15:
+            yield Step("reallocarray", (2, size // 2), live.fresh(), handle)
+        else:
+            yield Step("realloc", (min(size, SIZE_MAX),), live.fresh(), handle)
+
+
+def hand_over(rng: Random, live: Handles) -> Iterator[Step]:
+    """Blocks of one thread freed and resized by another."""
+    first, second = rng.sample(range(4), 2)
+    yield Step("thread", (first,))
+    mine = []
+    for _ in range(rng.randint(2, 8)):
+        mine.append(live.fresh())
+        yield allocate_as(mine[-1], any_size(rng, live))
+    yield Step("thread", (second,))
+    yield Step("malloc", (rng.randint(0, 300),), live.fresh())
+    for handle in mine:
+        if handle in live.sizes and rng.random() < 0.8:
+            if rng.random() < 0.2:
+                yield Step("realloc", (any_size(rng, live),), live.fresh(), handle)
+            else:
+                yield free(live, handle)
+    yield Step("thread", (rng.choice((0, first)),))
+
+
+def allocate_as(handle: int, size: int) -> Step:
+    """malloc(size) as this handle."""
+    return Step("malloc", (size,), handle)
+
+
+def refusals(rng: Random, live: Handles) -> Iterator[Step]:
+    """The system says no to what a large request, a large free or a realloc needs; then all goes on."""
+    for name in rng.sample(("sbrk", "mmap", "munmap"), rng.randint(1, 3)):
+        yield Step("fail", (rng.randint(1, 2),), name=name)
+    large = live.fresh()
+    yield Step("malloc", (rng.choice((2, 3)) * PAGE + rng.randint(0, 4 * PAGE),), large)
+    victim = live.pick(rng)
+    if victim != NO_HANDLE and rng.random() < 0.5:
+        yield Step("realloc", (rng.randint(1, 5) * PAGE,), live.fresh(), victim)
+    if large in live.sizes and rng.random() < 0.7:
+        yield free(live, large)
+    yield Step("malloc", (rng.randint(0, 2000),), live.fresh())
+    yield from fill_and_empty(rng, live)
+
+
+def foreigners(rng: Random, live: Handles) -> Iterator[Step]:
+    """Someone else moves the break, by any amount, while the heap grows and is trimmed."""
+    moved = rng.choice((1, 8, 24, 100, PAGE, PAGE + 8))
+    yield Step("foreign_sbrk", (moved,))
+    yield from fill_and_empty(rng, live)
+    if rng.random() < 0.5:
+        yield Step("foreign_sbrk", (-moved,))
+        yield from fill_and_empty(rng, live)
+
+
+def impossible(rng: Random, live: Handles) -> Iterator[Step]:
+    """Sizes, products and alignments that must be refused; then a call that must not be."""
+    huge = min(SIZE_MAX, rng.choice(HUGE) + rng.randint(-2, 2))
+    victim = live.pick(rng)
+    half = rng.choice((1 << 31, 1 << 32, (1 << 32) + 1, 1 << 33, 1 << 48, 1 << 62, SIZE_MAX // 3))
+    steps = (
+        Step("malloc", (huge,), live.fresh()),
+        Step("calloc", (half, rng.choice((2, half, SIZE_MAX // half, SIZE_MAX // half + 1))), live.fresh()),
+        Step("calloc", (rng.choice((0, huge)), 0), live.fresh()),
+        Step(rng.choice(("aligned_alloc", "posix_memalign")), (rng.choice((0, 3, 4, 24, 1 << 62)), 8), live.fresh()),
+        Step("pvalloc", (huge,), live.fresh()),
+        Step("realloc", (huge,), live.fresh(), victim),
+        Step("reallocarray", (half, SIZE_MAX // half + rng.randint(0, 1)), live.fresh(), victim),
+    )
+    yield from rng.sample(steps, rng.randint(1, 4))
+    yield Step("malloc", (rng.randint(0, 100),), live.fresh())
+
+
+def settings(rng: Random, live: Handles) -> Iterator[Step]:
+    """Thresholds, statistics, forks, usable sizes."""
+    kind = rng.random()
+    if kind < 0.3:
+        live.threshold = rng.choice((0, PAGE, PAGE + 1, 2 * PAGE, 3 * PAGE))
+        yield Step("threshold", (live.threshold,))
+    elif kind < 0.65:
+        yield Step("stats")
+    elif kind < 0.8:
+        yield Step("fork")
+    else:
+        yield Step("usable_size", operand=live.pick(rng))
+        yield Step("free", operand=NO_HANDLE)
+
+
+PLAIN: tuple[Workload, ...] = (churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill,
+                               free_all, fill_and_empty, realloc_ladder, nudges, nudges, hand_over, foreigners,
+                               impossible, settings)
+WITH_FAULTS: tuple[Workload, ...] = (*PLAIN, refusals, refusals)

@@ -1,0 +1,66 @@
+"""What a run found, as frozen values. Imports nothing of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+SCHEMA = 1
+
+
+class HeapsterError(Exception):
+    """Anything that Heapster raises."""
+
+
+class UsageError(HeapsterError):
+    """The command line, the configuration or an input file cannot be used as given."""
+
+
+class TargetError(HeapsterError):
+    """The target cannot be loaded, built or run."""
+
+
+class Verdict(Enum):
+    """What may be said after a run; ordered from best to worst by `exit_code`."""
+
+    PASSED = "passed"
+    INCONCLUSIVE = "inconclusive"
+    FAILED = "failed"
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit code for this verdict."""
+        return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INCONCLUSIVE: 3}[self]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect, with the least trace that shows it."""
+
+    id: str                             # digest of the code and the trace
+    code: str                           # stable name of its kind: `heapster explain CODE`
+    title: str                          # one sentence
+    trace: tuple[str, ...]              # steps in the text form
+    replay: str                         # the command that reruns it
+    breaking: int = 0                   # index of the step that broke the heap
+    noticing: int = 0                   # index of the step that noticed
+    before: str = ""                    # picture of the heap before the noticing step
+    after: str = ""                     # and after it
+    passes: str = ""                    # the nearest variation that passes
+    details: tuple[str, ...] = ()       # what else was seen, a line each
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command, as `--json` writes it."""
+
+    command: str
+    target: str
+    seed: int
+    verdict: Verdict
+    seconds: float                      # without start-up and compilation
+    ops: int
+    findings: tuple[Finding, ...] = ()
+    checks: Mapping[str, int] = field(default_factory=dict)         # name: times evaluated
+    witnesses: Mapping[str, int] = field(default_factory=dict)      # name: times seen
+    extra: Mapping[str, Any] = field(default_factory=dict)          # further keys, by command
