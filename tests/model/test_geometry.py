@@ -40,7 +40,7 @@ def test_leads(block: int, alignment: int, lead: int) -> None:
 
 @pytest.mark.parametrize(("asked", "alignment", "length"), [
     (131072, 16, 135168), (4000, 16, 4096), (4048, 16, 4096), (4049, 16, 8192),
-    (4032, 64, 4096), (4033, 64, 8192), (0, 4096, 4096), (1, 4096, 8192), (4096, 8192, 16384),
+    (4032, 64, 4096), (4033, 64, 8192), (0, 4096, 8192), (1, 4096, 8192), (4096, 8192, 16384),
 ])
 def test_mappings(asked: int, alignment: int, length: int) -> None:
     """48 bytes in front, and what alignment may lose."""
