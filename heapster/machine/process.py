@@ -1,0 +1,301 @@
+"""The real memory, break and mappings of this process, beside the C library that uses them too.
+
+Python allocates between any two calls, so the C library moves the same break at moments that nobody
+chose: the allocator meets a real foreigner. Neither harms the other: each takes the other's share of
+the break for a gap. The break is lowered only over what the allocator got, after looking once more;
+where the C library was faster, the call is refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+from .libc import LIBC, Break, errno_kept, map_pages, unmap_pages
+from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, Fault
+from .simulated import FUEL, PAGE, SCRATCH_BYTES, STATICS_BYTES, THREAD_BYTES
+from .windows import Windows
+
+MEMORY = 1 << 26                # bytes that the allocator may hold at a time
+OUTSIDE_BYTES = 1 << 18         # for the caller's own words and the threads' storage
+CHECKED_ZERO = 1 << 16          # bytes at either end of a range that known_zero looks at
+
+
+class Process:
+    """The machine that is this process; see `protocol.Machine` for the laws.
+
+    Threads are logical: one at a time runs, on the caller's. `close` returns to the system all that
+    was taken, as leaving a `with` does.
+    """
+
+    def __init__(self, memory: int = MEMORY) -> None:
+        self._memory = memory
+        self._windows = Windows()                   # all that may be touched
+        self._break = Break()
+        self._mappings: list[tuple[int, int]] = []  # the allocator's
+        self._abandoned: list[tuple[int, int]] = []     # mappings that it gave up without unmapping them
+        self._asked = REFUSED                       # the break, if the last call asked for it
+        self._own = mmap.mmap(-1, STATICS_BYTES + OUTSIDE_BYTES)
+        self._statics = ctypes.addressof(ctypes.c_char.from_buffer(self._own))
+        self._outside = self._statics + STATICS_BYTES
+        self._windows.add(self._statics, self._statics + len(self._own))
+        self._storage: dict[int, int] = {}          # logical thread: its storage
+        self.calls: list[Call] = []
+        self.shown: list[tuple[int, int, int, int]] = []
+        self.fuel = FUEL                            # loads until a call counts as hung; see `refuel`
+        self.running = 0                            # the logical thread
+        self.owners: dict[int, int] = {}            # mutex: thread that holds it
+        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0}
+        self._refuse: set[tuple[str, int]] = set()
+        self.scratch = self.outside(SCRATCH_BYTES)  # the caller's, for results
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> int:
+        """Give everything back; bytes below the break that must stay, as others took memory above."""
+        self._windows.clear()
+        for start, end in self._mappings + self._abandoned:
+            unmap_pages(start, end - start)
+        self._mappings, self._abandoned = [], []
+        with errno_kept():
+            return self._break.close()
+
+    # Memory.
+
+    def load(self, address: int) -> int:
+        """See `Machine.load`; faults on words that are misaligned or not the allocator's."""
+        self.fuel -= 1
+        if self.fuel < 0:
+            raise Fault("hang", f"no end after {FUEL} loads", address)
+        return self._windows.load(address)
+
+    def store(self, address: int, value: int) -> None:
+        """See `Machine.store`; faults on words that are misaligned, not the allocator's or too large."""
+        self._windows.store(address, value)
+
+    load_atomic = load
+    store_atomic = store
+
+    def refuel(self) -> None:
+        """A new call starts."""
+        self.fuel = FUEL
+
+    def reader(self) -> Callable[[int], int]:
+        """Reads words for an onlooker; Fault where the allocator has none."""
+        return self._windows.load
+
+    def peek(self, address: int) -> int | None:
+        """The word at `address` for an onlooker: None where the allocator has none."""
+        try:
+            return self._windows.load(address)
+        except Fault:
+            return None
+
+    def write(self, words: Mapping[int, int]) -> None:
+        """Let the caller write words of its own payloads; Fault where nothing is mapped."""
+        for address, word in words.items():
+            self._windows.store(address, word)
+
+    def first_difference(self, words: Mapping[int, int]) -> int | None:
+        """The lowest address of `words` where memory holds something else, or None."""
+        peek = self.peek
+        return min((a for a, word in words.items() if peek(a) != word), default=None)
+
+    def copy(self, target: int, source: int, count: int) -> None:
+        """See `Machine.copy`."""
+        self._check_range("copy", target, count)
+        self._check_range("copy", source, count)
+        if target < source + count and source < target + count:
+            raise Fault("overlapping_copy", f"copy of {count} bytes from {source:#x} to {target:#x}", target)
+        ctypes.memmove(target, source, count)
+
+    def fill(self, target: int, byte: int, count: int) -> None:
+        """See `Machine.fill`."""
+        self._check_range("fill", target, count)
+        ctypes.memset(target, byte, count)
+
+    def known_zero(self, target: int, count: int) -> None:
+        """See `Machine.known_zero`; faults if a byte near either end of the range is not zero."""
+        self._check_range("known_zero", target, count)
+        if count and not any(start <= target < end for start, end in self._mappings):
+            raise Fault("not_known_zero", f"{target:#x} is not in a mapping", target)
+        part = min(count, CHECKED_ZERO)
+        for start in (target, target + count - part):
+            written = part - len(ctypes.string_at(start, part).lstrip(b"\0"))
+            if written < part:
+                raise Fault("not_known_zero", f"claimed zero, but {start + written:#x} was written", target)
+
+    def _check_range(self, verb: str, address: int, count: int) -> None:
+        if count < 0:
+            raise Fault("negative_count", f"{verb} of {count} bytes at {address:#x}", address)
+        if count and (address % 8 or not self._windows.holding(address, address + count)):
+            raise self._windows.fault(verb, address)
+
+    # The system.
+
+    def refuse(self, name: str, nth: int) -> None:
+        """Plan that the `nth` call of `name` from now on (1 is the next) is refused."""
+        self._refuse.add((name, self._made[name] + nth))
+
+    def _is_refused(self, name: str) -> bool:
+        self._made[name] += 1
+        return (name, self._made[name]) in self._refuse
+
+    def _left(self) -> int:
+        return self._memory - sum(end - start for start, end in self.system())
+
+    def _log(self, name: str, arguments: tuple[int, ...], answer: int) -> int:
+        self._asked = answer if (name, arguments) == ("sbrk", (0,)) else REFUSED
+        self.calls.append(Call(name, arguments, answer))
+        return answer
+
+    def sbrk(self, delta: int) -> int:
+        """See `Machine.sbrk`; giving back what is not the allocator's is a fault."""
+        if self._is_refused("sbrk") or delta > self._left():
+            return self._log("sbrk", (delta,), REFUSED)
+        with errno_kept():
+            answer = self._rise(delta) if delta >= 0 else self._fall(-delta)
+        return self._log("sbrk", (delta,), answer)
+
+    def _rise(self, delta: int) -> int:
+        old = self._break.rise(delta, ours=True)
+        if delta and old != REFUSED:
+            self._windows.extend(old, old + delta)
+        return old
+
+    def _fall(self, extra: int) -> int:
+        now = self._break.fall(extra, ours=True)
+        if now != REFUSED:
+            self._windows.cut(now - extra, now)
+        else:
+            self._check_not_overtaken(extra)
+        return now
+
+    def _check_not_overtaken(self, extra: int) -> None:
+        """Whoever asked for the break and found it moved since cannot have known better."""
+        at = self._break.now()
+        if self._asked in (REFUSED, at):
+            raise Fault("not_yours", f"lowers the break by {extra} bytes, not all of which it got", at)
+
+    def foreign_sbrk(self, delta: int) -> bool:
+        """Let a foreigner move the break; it may lower it only over what is its own."""
+        with errno_kept():
+            move = self._break.rise if delta >= 0 else self._break.fall
+            return move(abs(delta), ours=False) != REFUSED
+
+    def mmap(self, length: int) -> int:
+        """See `Machine.mmap`."""
+        if length <= 0 or length % PAGE:
+            raise Fault("bad_length", f"mmap of {length} bytes", 0)
+        answer = REFUSED
+        if not self._is_refused("mmap") and length <= self._left():
+            answer = map_pages(length)
+        if answer != REFUSED:
+            self._windows.add(answer, answer + length)
+            self._mappings.append((answer, answer + length))
+        return self._log("mmap", (length,), answer)
+
+    def munmap(self, address: int, length: int) -> int:
+        """See `Machine.munmap`; unmapping what is not in one of the allocator's mappings is a fault."""
+        if address % PAGE or length <= 0 or length % PAGE:
+            raise Fault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
+        end = address + length
+        mapping = next(((low, high) for low, high in self._mappings if low <= address and end <= high), None)
+        if mapping is None:
+            raise Fault("not_yours", f"unmaps [{address:#x}, {end:#x}), which is not in one mapping", address)
+        answer = REFUSED if self._is_refused("munmap") else unmap_pages(address, length)
+        if answer != REFUSED:
+            self._windows.cut(address, end)
+            self._mappings.remove(mapping)
+            pieces = ((mapping[0], address), (end, mapping[1]))
+            self._mappings += [piece for piece in pieces if piece[0] < piece[1]]
+        return self._log("munmap", (address, length), answer)
+
+    def system(self) -> tuple[tuple[int, int], ...]:
+        """[start, end) of all that the allocator has got and not given back, by address."""
+        return tuple(extent for extent in self._windows.extents() if extent[0] != self._statics)
+
+    def disown(self) -> None:
+        """What is still held was given up by its owner: from here on it is a foreigner's."""
+        for start, end in self.system():
+            self._windows.cut(start, end)
+        self._break.disown()
+        self._abandoned += self._mappings
+        self._mappings = []
+
+    # Threads.
+
+    def on_thread(self, thread: int) -> None:
+        """Run what follows as another logical thread."""
+        self.running = thread
+
+    def lock(self, mutex: int) -> None:
+        """See `Machine.lock`; a second lock by anyone is a fault: no other thread runs meanwhile."""
+        self._check_range("lock", mutex, MUTEX_BYTES)
+        if mutex in self.owners:
+            owner = self.owners[mutex]
+            raise Fault("relock", f"thread {self.running} locks {mutex:#x}, held by thread {owner}", mutex)
+        self._check_mutex("lock", mutex, LIBC.pthread_mutex_lock(mutex))
+        self.owners[mutex] = self.running
+
+    def unlock(self, mutex: int) -> None:
+        """See `Machine.unlock`; only the owner may."""
+        self._check_range("unlock", mutex, MUTEX_BYTES)
+        if self.owners.get(mutex) != self.running:
+            raise Fault("stranger_unlock", f"thread {self.running} unlocks {mutex:#x}, not held by it", mutex)
+        self._check_mutex("unlock", mutex, LIBC.pthread_mutex_unlock(mutex))
+        del self.owners[mutex]
+
+    def _check_mutex(self, verb: str, mutex: int, error: int) -> None:
+        if error:
+            raise Fault("bad_mutex", f"{verb} of {mutex:#x} answers errno {error}", mutex)
+
+    def held(self) -> tuple[int, ...]:
+        """The mutexes that are locked."""
+        return tuple(sorted(self.owners))
+
+    def thread(self) -> int:
+        """See `Machine.thread`."""
+        if self.running not in self._storage:
+            self._storage[self.running] = self.outside(THREAD_BYTES)
+        return self._storage[self.running]
+
+    def statics(self) -> int:
+        """See `Machine.statics`."""
+        return self._statics
+
+    def outside(self, count: int) -> int:
+        """Address of `count` bytes, zero, of the caller's own memory."""
+        address = self._outside
+        self._outside += count + -count % 64
+        if self._outside > self._statics + len(self._own):
+            raise Fault("outside_exhausted", f"{count} bytes more of the caller's memory", address)
+        return address
+
+    @property
+    def errno(self) -> int:
+        """The calling thread's errno, as foreign functions see it."""
+        return ctypes.get_errno()
+
+    @errno.setter
+    def errno(self, code: int) -> None:
+        ctypes.set_errno(code)
+
+    def set_errno(self, code: int) -> None:
+        """See `Machine.set_errno`."""
+        ctypes.set_errno(code)
+
+    def show(self, kind: int, address: int, size: int, used: int) -> None:
+        """See `Machine.show`: kept in `shown`."""
+        self.shown.append((kind, address, size, used))
+
+    def abort(self, code: int, address: int) -> int:
+        """See `Machine.abort`."""
+        raise Aborted(code, address)
