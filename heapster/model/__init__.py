@@ -1,10 +1,9 @@
-"""What a heap must do, written from the specification; knows nothing of the implementation.
+"""What a heap must do, written from the specification; knows nothing of the implementation."""
 
-    handle   a name for what an allocating step answered: a, b, ...
-    step     one line of a trace, about handles
-    request  bytes the caller asked for
-    want     bytes of block that hold a request, header included
-    payload  what the caller is given: the block's address + 8
-    live     given out and not yet freed
-    witness  something that a run must have seen to mean anything
-"""
+# handle   a name for what an allocating step answered: a, b, ...
+# step     one line of a trace, about handles
+# request  bytes the caller asked for
+# want     bytes of block that hold a request, header included
+# payload  what the caller is given: the block's address + 8
+# live     given out and not yet freed
+# witness  something that a run must have seen to mean anything

@@ -204,7 +204,7 @@ class ArenaState:
         if self.index == 0:
             old = system.sbrk(length)
             if old != REFUSED:
-                return self._grow_at_the_break(system, old, old + length)
+                return self._grow_at_the_break(old, old + length)
             self._saw("sbrk_refused")
         start = system.mmap(length)
         if start == REFUSED:
@@ -213,7 +213,7 @@ class ArenaState:
         self._saw("main_arena_fell_back_to_mmap" if self.index == 0 else "another_arena_grew")
         return self._add_region(RegionState(start, start + length, "mmap"))
 
-    def _grow_at_the_break(self, system: System, old: int, new: int) -> int:
+    def _grow_at_the_break(self, old: int, new: int) -> int:
         top, before = self.top, self.brk
         self.brk = new
         if top is None or old != before:

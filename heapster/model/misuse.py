@@ -46,7 +46,7 @@ class Misuse(NamedTuple):
         return UNNOTICED not in self.outcomes
 
     def allows(self, outcome: str) -> bool:
-        """May the misuse have ended so?"""
+        """True if the misuse may have ended so."""
         return outcome in self.outcomes
 
 

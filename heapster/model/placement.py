@@ -13,7 +13,7 @@ Policy = Callable[[Free, int, int], int]
 NONE_FITS = -1
 
 
-def first_fit(free: Free, want: int, cursor: int) -> int:
+def first_fit(free: Free, want: int, _cursor: int) -> int:
     """The first that fits."""
     for index, (_, size) in enumerate(free):
         if size >= want:
@@ -33,7 +33,7 @@ def next_fit(free: Free, want: int, cursor: int) -> int:
     return NONE_FITS
 
 
-def best_fit(free: Free, want: int, cursor: int) -> int:
+def best_fit(free: Free, want: int, _cursor: int) -> int:
     """The smallest that fits; the first of equals."""
     chosen, least = NONE_FITS, 0
     for index, (_, size) in enumerate(free):
@@ -42,7 +42,7 @@ def best_fit(free: Free, want: int, cursor: int) -> int:
     return chosen
 
 
-def worst_fit(free: Free, want: int, cursor: int) -> int:
+def worst_fit(free: Free, want: int, _cursor: int) -> int:
     """The largest, if it fits; the first of equals."""
     chosen, most = NONE_FITS, want - 1
     for index, (_, size) in enumerate(free):

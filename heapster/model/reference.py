@@ -41,7 +41,7 @@ from heapster.model.placement import POLICIES
 from heapster.model.system import System
 
 
-class UnknownBlock(LookupError):
+class UnknownBlock(LookupError):  # noqa: N818  # what happened, as Divergence is
     """A pointer that is no live block: what happens then is for `misuse` to say."""
 
 
@@ -83,12 +83,12 @@ class Reference:
         self._failed = False                            # the last allocation gave NULL
 
     def malloc(self, system: System, request: int) -> int:
-        """malloc(request)."""
+        """Answer `malloc(request)`."""
         self._begin()
         return self._end(self._allocate(system, request, MALLOC))
 
     def calloc(self, system: System, count: int, size: int) -> int:
-        """calloc(count, size); every usable byte is zero."""
+        """Answer `calloc(count, size)`; every usable byte is zero."""
         self._begin()
         if count * size > PTRDIFF_MAX:
             return self._end(self._refuse(ENOMEM))
@@ -98,14 +98,14 @@ class Reference:
         return self._end(payload)
 
     def aligned(self, system: System, alignment: int, request: int) -> int:
-        """aligned_alloc(alignment, request), and memalign's."""
+        """Answer `aligned_alloc(alignment, request)`, or memalign's."""
         self._begin()
         if not is_power_of_two(signed(alignment)):
             return self._end(self._refuse(EINVAL))
         return self._end(self._allocate_aligned(system, alignment, request))
 
     def posix_memalign(self, system: System, alignment: int, request: int) -> int:
-        """posix_memalign(&p, alignment, request): p, or 0 if p was left alone; the code in `returned`."""
+        """What `posix_memalign(&p, alignment, request)` stores, 0 for nothing; the code is in `returned`."""
         self._begin()
         if not is_power_of_two(signed(alignment)) or alignment % WORD:
             payload = self._refuse(EINVAL)
@@ -115,15 +115,15 @@ class Reference:
         return self._end(payload)
 
     def valloc(self, system: System, request: int) -> int:
-        """valloc(request): a whole page's alignment."""
+        """Answer `valloc(request)`: a page's alignment."""
         return self.aligned(system, PAGE, request)
 
     def pvalloc(self, system: System, request: int) -> int:
-        """pvalloc(request): whole pages."""
+        """Answer `pvalloc(request)`: whole pages."""
         return self.aligned(system, PAGE, up(request, PAGE))
 
     def realloc(self, system: System, pointer: int, request: int) -> int:
-        """realloc(pointer, request)."""
+        """Answer `realloc(pointer, request)`."""
         self._begin()
         if not pointer:
             return self._end(self._allocate(system, request, MALLOC))
@@ -134,26 +134,26 @@ class Reference:
         return self._end(self._reallocate(system, pointer, request))
 
     def reallocarray(self, system: System, pointer: int, count: int, size: int) -> int:
-        """reallocarray(pointer, count, size)."""
+        """Answer `reallocarray(pointer, count, size)`."""
         if count * size > PTRDIFF_MAX:
             self._begin()
             return self._end(self._refuse(ENOMEM))
         return self.realloc(system, pointer, count * size)
 
     def free(self, system: System, pointer: int) -> None:
-        """free(pointer)."""
+        """Take `free(pointer)`."""
         self._begin()
         if pointer:
             self._count(self._holder(pointer), FREE)
             self._release(system, pointer)
 
     def usable_size(self, pointer: int) -> int:
-        """malloc_usable_size(pointer)."""
+        """Answer `malloc_usable_size(pointer)`."""
         self._begin()
         return self._usable(pointer) if pointer else 0
 
     def set_policy(self, policy: str) -> None:
-        """heapster_set_policy(policy)."""
+        """Take `heapster_set_policy(policy)`."""
         self._begin()
         assert policy in POLICIES
         if policy != self._settings.policy and any(arena.free for arena in self._arenas.values()):
@@ -161,12 +161,12 @@ class Reference:
         self._settings.policy = policy
 
     def set_threshold(self, size: int) -> None:
-        """heapster_set_mmap_threshold(size)."""
+        """Take `heapster_set_mmap_threshold(size)`."""
         self._begin()
         self._settings.threshold = max(signed(size), MIN_THRESHOLD)
 
     def init(self, growth: int, policy: str | None = None) -> None:
-        """heapster_init(growth, policy); without a policy, the one in force."""
+        """Take `heapster_init(growth, policy)`; without a policy, the one in force."""
         self.set_policy(policy or self._settings.policy)
         self._settings.growth = up(max(signed(growth), PAGE), PAGE)
 
@@ -176,7 +176,7 @@ class Reference:
         self._settings.arena_limit = min(max(signed(count), 1), MAX_ARENAS)
 
     def finalize(self, system: System) -> int:
-        """heapster_finalize(): all goes back to the system; settings and threads' arenas stay.
+        """Take `heapster_finalize()`: all goes back to the system; settings and threads' arenas stay.
 
         Answers how many pieces could not be given back; they are in `forgotten`.
         """
@@ -348,7 +348,7 @@ class Reference:
             self._mapped.remove(holder)
 
     def _reallocate(self, system: System, pointer: int, request: int) -> int:
-        """realloc of a live block to a size that is not 0."""
+        """Resize a live block to a size that is not 0."""
         if request > MAX_REQUEST:
             self._saw("failed_realloc_kept_the_block")
             return self._refuse(ENOMEM)

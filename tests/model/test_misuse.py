@@ -1,0 +1,102 @@
+"""What a misuse may come to, and what must be noticed."""
+
+import pytest
+
+from heapster.model.geometry import MAX_REQUEST, SIZE_MAX
+from heapster.model.heap import Heap
+from heapster.model.live import Held, Live
+from heapster.model.misuse import ABORTS, FAULT, OUTCOMES, UNNOTICED, WORDS, Kind, abort_name, classify
+from heapster.model.sketch import heap
+
+HEAP = heap("#64 .96 #48 ; #8192 .4096")
+REGION = HEAP.arenas[0].regions[0]
+USED, FREE, OTHER = REGION.blocks
+LIVE = Live([Held(USED.address + 8, 50, 56), Held(OTHER.address + 8, 40, 40),
+             Held(HEAP.mapped[1].address + 8, 8000)])
+
+CASES = [
+    (Kind.MISALIGNED, USED.address + 9),
+    (Kind.MISALIGNED, 24),
+    (Kind.STALE, FREE.address + 8),
+    (Kind.STALE, HEAP.mapped[0].address + 8),
+    (Kind.ABSORBED, FREE.address + 8 + 32),
+    (Kind.INTERIOR, USED.address + 8 + 16),
+    (Kind.INTERIOR, HEAP.mapped[1].address + 8 + 4096),
+    (Kind.RETURNED, REGION.end + (1 << 16) + (-REGION.end) % 16),
+    (Kind.BETWEEN, REGION.start + 16),
+    (Kind.BETWEEN, HEAP.mapped[1].start + 16),
+]
+
+
+@pytest.mark.parametrize(("kind", "pointer"), CASES)
+def test_kinds(kind: Kind, pointer: int) -> None:
+    """By where the pointer leads."""
+    found = classify(HEAP, LIVE, "free", pointer)
+    assert found is not None
+    assert (found.kind, found.words) == (kind, WORDS[kind])
+    assert found.must_be_noticed == (kind in (Kind.STALE, Kind.MISALIGNED))
+
+
+def test_every_kind_is_shown() -> None:
+    """And has its words."""
+    assert {kind for kind, _ in CASES} == set(Kind) == set(WORDS)
+
+
+def test_the_end_of_a_used_block_is_its_interior() -> None:
+    """Even where the caller asked for less."""
+    found = classify(HEAP, Live(), "free", USED.address + 8 + 48)
+    assert found is not None
+    assert found.kind is Kind.INTERIOR
+
+
+@pytest.mark.parametrize(("verb", "pointer"), [
+    ("free", 0), ("free", USED.address + 8), ("malloc", FREE.address + 8), ("realloc", OTHER.address + 8),
+    ("stats", 8),
+])
+def test_what_is_no_misuse(verb: str, pointer: int) -> None:
+    """NULL, live blocks, and verbs that take no pointer."""
+    assert classify(HEAP, LIVE, verb, pointer) is None
+
+
+def test_a_double_free_is_a_double_free() -> None:
+    """Nothing else will do."""
+    found = classify(HEAP, LIVE, "free", FREE.address + 8)
+    assert found is not None
+    assert [outcome for outcome in sorted(OUTCOMES) if found.allows(outcome)] == ["double_free"]
+    found = classify(HEAP, LIVE, "free", USED.address + 9)
+    assert found is not None
+    assert found.outcomes == {"invalid_pointer"}
+
+
+def test_an_absorbed_block_freed_again_at_once_is_noticed() -> None:
+    """Later its header may have been written over."""
+    later = classify(HEAP, LIVE, "free", FREE.address + 40)
+    at_once = classify(HEAP, LIVE, "free", FREE.address + 40, just_freed=True)
+    assert later is not None
+    assert at_once is not None
+    assert (later.outcomes, at_once.outcomes) == (OUTCOMES, frozenset({"double_free"}))
+
+
+@pytest.mark.parametrize(("verb", "asked", "certain"), [
+    ("free", 1, True), ("realloc", 1, True), ("realloc", 0, True), ("reallocarray", MAX_REQUEST, True),
+    ("realloc", MAX_REQUEST + 1, False), ("realloc", SIZE_MAX, False), ("usable_size", 1, False),
+])
+def test_only_who_looks_at_the_header_can_notice(verb: str, asked: int, certain: bool) -> None:
+    """A request that is refused unseen is not."""
+    found = classify(HEAP, LIVE, verb, FREE.address + 8, request=asked)
+    assert found is not None
+    assert found.must_be_noticed == certain
+
+
+def test_an_empty_heap_has_nothing_to_misuse() -> None:
+    """Everything is somewhere else."""
+    empty = Heap((), (), (), HEAP.mapped_ledger, "first_fit", 4096, 4096)
+    found = classify(empty, Live(), "free", 64)
+    assert found is not None
+    assert found.kind is Kind.RETURNED
+
+
+def test_codes_have_names() -> None:
+    """From 1 on, in the order of the allocator's constants."""
+    assert [abort_name(code) for code in range(6)] == ["invalid_code", *ABORTS, "invalid_code"]
+    assert {*ABORTS, FAULT, UNNOTICED} == OUTCOMES

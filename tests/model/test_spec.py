@@ -1,0 +1,204 @@
+"""The relation between operations and results: what a correct allocator may answer, and what not."""
+
+import pytest
+
+from heapster.model.geometry import EINVAL, ENOMEM, PTRDIFF_MAX, SIZE_MAX
+from heapster.model.live import Held, Live
+from heapster.model.rules import RULE, RULES
+from heapster.model.spec import OURS, REQUESTS, Operation, Promises, Result, advance, explains, requested
+
+LOOSE = Promises()
+P, Q, NEW = 0x1000, 0x1040, 0x2000       # two live blocks of 40 and 100 bytes, and an address of none
+
+
+def live() -> Live:
+    """P holds 40 bytes of which 56 are usable; Q holds 100."""
+    return Live([Held(P, 40, 56), Held(Q, 100)])
+
+
+def codes(verb: str, numbers: tuple[int, ...], result: Result, pointer: int = 0,
+          promises: Promises = OURS) -> list[str]:
+    """What the specification has against it."""
+    reasons = explains(live(), Operation(verb, numbers, pointer), result, promises)
+    assert all("0x" not in reason.message for reason in reasons)
+    return [reason.code for reason in reasons]
+
+
+Answer = tuple[str, tuple[int, ...], Result, int, Promises]
+
+RIGHT: list[Answer] = [
+    ("malloc", (40,), Result(NEW, usable=40), 0, OURS),
+    ("malloc", (8,), Result(P + 0x3000 + 8), 0, LOOSE._replace(small_blocks=True)),
+    ("malloc", (1,), Result(NEW + 1), 0, LOOSE._replace(small_blocks=True)),
+    ("malloc", (40,), Result(NEW + 8), 0, LOOSE._replace(alignment=8)),
+    ("malloc", (40,), Result(0, ENOMEM), 0, OURS),
+    ("malloc", (40,), Result(0), 0, LOOSE._replace(errno=False)),
+    ("malloc", (40,), Result(NEW, 7), 0, LOOSE),
+    ("malloc", (0,), Result(NEW), 0, OURS),
+    ("malloc", (0,), Result(0, ENOMEM), 0, OURS),
+    ("malloc", (0,), Result(0), 0, LOOSE),
+    ("malloc", (PTRDIFF_MAX + 1,), Result(0, ENOMEM), 0, OURS),
+    ("calloc", (3, 8), Result(NEW), 0, OURS),
+    ("calloc", (1 << 32, 1 << 32), Result(0, ENOMEM), 0, OURS),
+    ("calloc", (0, SIZE_MAX), Result(NEW), 0, OURS),
+    ("free", (), Result(), P, OURS),
+    ("free", (), Result(), 0, OURS),
+    ("realloc", (50,), Result(P), P, OURS),
+    ("realloc", (48,), Result(P + 16), P, OURS),            # overlapping the block that it replaces
+    ("realloc", (50,), Result(NEW), P, OURS),
+    ("realloc", (50,), Result(0, ENOMEM), P, OURS),
+    ("realloc", (0,), Result(0), P, OURS),
+    ("realloc", (0,), Result(0), P, LOOSE),
+    ("realloc", (0,), Result(NEW), P, LOOSE),
+    ("realloc", (0,), Result(0, ENOMEM), P, LOOSE._replace(realloc_zero="allocates")),
+    ("reallocarray", (1 << 60, 100), Result(0, ENOMEM), P, OURS),
+    ("aligned_alloc", (64, 100), Result(NEW), 0, OURS),
+    ("aligned_alloc", (64, 100), Result(0, EINVAL), 0, OURS),   # DR 460: the size is no multiple
+    ("aligned_alloc", (48, 100), Result(0, EINVAL), 0, OURS),
+    ("aligned_alloc", (48, 100), Result(NEW), 0, LOOSE._replace(bad_alignment=False)),
+    ("posix_memalign", (64, 100), Result(NEW), 0, OURS),
+    ("posix_memalign", (64, 100), Result(0, returned=ENOMEM), 0, OURS),
+    ("posix_memalign", (4, 100), Result(0, returned=EINVAL), 0, OURS),
+    ("posix_memalign", (48, SIZE_MAX), Result(0, returned=ENOMEM), 0, OURS),
+    ("posix_memalign", (64, 0), Result(0), 0, LOOSE),
+    ("posix_memalign", (64, 100), Result(0, ENOMEM, ENOMEM), 0, LOOSE),
+    ("valloc", (10,), Result(NEW), 0, OURS),
+    ("pvalloc", (10,), Result(NEW, usable=4096), 0, OURS),
+    ("usable_size", (), Result(usable=56), P, OURS),
+    ("usable_size", (), Result(usable=0), 0, OURS),
+    ("policy", (), Result(), 0, OURS),
+    ("malloc", (1 << 31,), Result(0, ENOMEM), 0, LOOSE._replace(bits=32)),
+    # Misuse explains everything.
+    ("free", (), Result(errno=5), NEW, OURS),
+    ("realloc", (50,), Result(3), NEW, OURS),
+]
+
+WRONG: list[tuple[str, str, tuple[int, ...], Result, int, Promises]] = [
+    ("overlap", "malloc", (40,), Result(P), 0, OURS),
+    ("overlap", "malloc", (8,), Result(P + 16), 0, OURS),           # within
+    ("overlap", "malloc", (4096,), Result(P - 16), 0, OURS),        # around
+    ("overlap", "malloc", (20,), Result(P - 16), 0, OURS),          # into its start
+    ("overlap", "malloc", (20,), Result(P + 48), 0, OURS),          # into what is only usable
+    ("overlap", "malloc", (8,), Result(P - 16, usable=24), 0, OURS),
+    ("overlap", "malloc", (0,), Result(P), 0, OURS),
+    ("overlap", "realloc", (100,), Result(P), P, OURS),             # grown into its neighbour
+    ("overlap", "usable_size", (), Result(usable=80), P, OURS),
+    ("misaligned", "malloc", (40,), Result(NEW + 8), 0, OURS),
+    ("misaligned", "malloc", (16,), Result(NEW + 8), 0, LOOSE._replace(small_blocks=True)),
+    ("misaligned", "malloc", (4,), Result(NEW + 2), 0, LOOSE._replace(small_blocks=True)),
+    ("alignment_not_honoured", "aligned_alloc", (64, 100), Result(NEW + 32), 0, OURS),
+    ("alignment_not_honoured", "posix_memalign", (64, 100), Result(NEW + 32), 0, OURS),
+    ("alignment_not_honoured", "valloc", (10,), Result(NEW + 2048), 0, OURS),
+    ("contents_damaged", "malloc", (40,), Result(NEW, damaged=((Q, 3),)), 0, OURS),
+    ("contents_damaged", "free", (), Result(damaged=((Q, 0),)), P, OURS),
+    ("contents_damaged", "policy", (), Result(damaged=((Q, 0),)), 0, OURS),
+    ("prefix_lost", "realloc", (50,), Result(NEW, prefix_lost=39), P, OURS),
+    ("not_zeroed", "calloc", (3, 8), Result(NEW, dirty=0), 0, OURS),
+    ("failed_realloc_changed_block", "realloc", (50,), Result(0, ENOMEM, damaged=((P, 8),)), P, OURS),
+    ("failed_realloc_changed_block", "reallocarray", (5, 10), Result(0, ENOMEM, damaged=((P, 8),)), P, OURS),
+    ("null_without_errno", "malloc", (40,), Result(0), 0, OURS),
+    ("null_without_errno", "realloc", (50,), Result(0), P, OURS),
+    ("null_without_errno", "malloc", (0,), Result(0), 0, OURS),
+    ("null_without_errno", "realloc", (0,), Result(0), P, LOOSE._replace(realloc_zero="allocates")),
+    ("wrong_errno", "malloc", (40,), Result(0, EINVAL), 0, OURS),
+    ("wrong_errno", "aligned_alloc", (64, 128), Result(0, EINVAL), 0, OURS),
+    ("wrong_errno", "aligned_alloc", (48, 128), Result(0, ENOMEM), 0, OURS),
+    ("wrong_errno", "posix_memalign", (48, 128), Result(0, returned=ENOMEM), 0, OURS),
+    ("wrong_errno", "posix_memalign", (64, 128), Result(0, returned=1), 0, OURS),
+    ("null_without_error", "posix_memalign", (64, 128), Result(0), 0, OURS),
+    ("null_without_error", "posix_memalign", (64, 0), Result(0), 0, OURS),
+    ("out_word_changed", "posix_memalign", (64, 128), Result(0, returned=ENOMEM, out_changed=True), 0, OURS),
+    ("errno_clobbered", "malloc", (40,), Result(NEW, ENOMEM), 0, OURS),
+    ("errno_clobbered", "posix_memalign", (64, 128), Result(0, ENOMEM, ENOMEM), 0, OURS),
+    ("errno_clobbered", "realloc", (0,), Result(0, ENOMEM), P, OURS),
+    ("free_changed_errno", "free", (), Result(errno=EINVAL), P, LOOSE),
+    ("free_changed_errno", "free", (), Result(errno=EINVAL), 0, LOOSE),
+    ("overflow_accepted", "calloc", (1 << 32, 1 << 32), Result(NEW), 0, OURS),
+    ("overflow_accepted", "reallocarray", (SIZE_MAX, 2), Result(NEW), P, OURS),
+    ("overflow_accepted", "calloc", (1 << 16, 1 << 16), Result(NEW), 0, LOOSE._replace(bits=32)),
+    ("huge_accepted", "malloc", (PTRDIFF_MAX + 1,), Result(NEW), 0, OURS),
+    ("huge_accepted", "calloc", (1, SIZE_MAX), Result(NEW), 0, OURS),
+    ("huge_accepted", "pvalloc", (SIZE_MAX,), Result(NEW), 0, OURS),
+    ("huge_accepted", "malloc", (1 << 31,), Result(NEW), 0, LOOSE._replace(bits=32)),
+    ("block_wraps", "malloc", (4096,), Result(SIZE_MAX - 15), 0, OURS),
+    ("bad_alignment_accepted", "aligned_alloc", (48, 100), Result(NEW), 0, OURS),
+    ("bad_alignment_accepted", "memalign", (0, 100), Result(NEW), 0, OURS),
+    ("bad_alignment_accepted", "posix_memalign", (4, 100), Result(NEW), 0, LOOSE),
+    ("usable_too_small", "malloc", (40,), Result(NEW, usable=39), 0, OURS),
+    ("usable_too_small", "usable_size", (), Result(usable=39), P, OURS),
+    ("usable_too_small", "pvalloc", (10,), Result(NEW, usable=4095), 0, OURS),
+    ("usable_of_null", "usable_size", (), Result(usable=8), 0, OURS),
+    ("zero_size_inconsistent", "malloc", (0,), Result(NEW), 0, LOOSE._replace(zero="null")),
+    ("zero_size_inconsistent", "realloc", (0,), Result(NEW), P, OURS),
+    ("zero_size_inconsistent", "realloc", (0,), Result(NEW), P, LOOSE._replace(realloc_zero="keeps")),
+]
+
+
+@pytest.mark.parametrize("answer", RIGHT)
+def test_what_a_correct_allocator_may_answer(answer: Answer) -> None:
+    """Nothing is held against it."""
+    assert codes(*answer) == []
+
+
+@pytest.mark.parametrize(("code", "answer"), [(row[0], row[1:]) for row in WRONG])
+def test_what_no_correct_allocator_answers(code: str, answer: Answer) -> None:
+    """One rule is broken, and only it."""
+    assert codes(*answer) == [code]
+
+
+def test_every_rule_is_broken_by_some_answer() -> None:
+    """None of them can only say yes, and each has a source."""
+    assert {row[0] for row in WRONG} == set(RULE)
+    assert len(RULE) == len(RULES)
+    assert all(rule.claim and rule.source for rule in RULES)
+
+
+def test_messages_tell_the_distance() -> None:
+    """From the block that is in the way, which the reason names."""
+    (reason,) = explains(live(), Operation("malloc", (8,)), Result(P + 16))
+    assert reason.pointer == P
+    assert reason.message == "the block of 8 bytes starts 16 bytes into a live block of 56 bytes"
+    (reason,) = explains(live(), Operation("malloc", (100,)), Result(P - 16))
+    assert "starts 16 bytes before, and reaches into, a live block" in reason.message or reason.pointer == Q
+
+
+def test_several_rules_may_be_broken_at_once() -> None:
+    """All of them are told."""
+    result = Result(P + 8, 5, usable=10, dirty=3, damaged=((Q, 1),))
+    assert set(codes("calloc", (3, 8), result)) == {
+        "contents_damaged", "errno_clobbered", "misaligned", "overlap", "usable_too_small", "not_zeroed"}
+
+
+@pytest.mark.parametrize(("operation", "result", "promises", "after"), [
+    (Operation("malloc", (40,), 0), Result(NEW, usable=40), OURS, {P: 40, Q: 100, NEW: 40}),
+    (Operation("malloc", (40,), 0), Result(0, ENOMEM), OURS, {P: 40, Q: 100}),
+    (Operation("calloc", (3, 8), 0), Result(NEW), OURS, {P: 40, Q: 100, NEW: 24}),
+    (Operation("aligned_alloc", (64, 8), 0), Result(NEW), OURS, {P: 40, Q: 100, NEW: 8}),
+    (Operation("pvalloc", (8,), 0), Result(NEW), OURS, {P: 40, Q: 100, NEW: 4096}),
+    (Operation("free", (), P), Result(), OURS, {Q: 100}),
+    (Operation("free", (), 0), Result(), OURS, {P: 40, Q: 100}),
+    (Operation("realloc", (50,), P), Result(NEW), OURS, {Q: 100, NEW: 50}),
+    (Operation("realloc", (50,), P), Result(P), OURS, {P: 50, Q: 100}),
+    (Operation("realloc", (50,), P), Result(0, ENOMEM), OURS, {P: 40, Q: 100}),
+    (Operation("realloc", (0,), P), Result(0), OURS, {Q: 100}),
+    (Operation("realloc", (0,), P), Result(0), LOOSE._replace(realloc_zero="keeps"), {P: 40, Q: 100}),
+    (Operation("realloc", (0,), P), Result(0), LOOSE, {Q: 100}),
+    (Operation("usable_size", (), P), Result(usable=56), OURS, {P: 40, Q: 100}),
+    (Operation("stats", (), 0), Result(), OURS, {P: 40, Q: 100}),
+    (Operation("finalize", (), 0), Result(), OURS, {}),
+])
+def test_what_is_live_afterwards(
+    operation: Operation, result: Result, promises: Promises, after: dict[int, int],
+) -> None:
+    """Given out, and not given up."""
+    held = live()
+    advance(held, operation, result, promises)
+    assert {block.pointer: block.request for block in held} == after
+
+
+def test_requests() -> None:
+    """Products do not wrap, pages are rounded up."""
+    sizes = {verb: requested(Operation(verb, (7, 3))) for verb in REQUESTS}
+    assert sizes == {"malloc": 3, "valloc": 3, "realloc": 3, "pvalloc": 4096, "aligned_alloc": 3,
+                     "posix_memalign": 3, "memalign": 3, "calloc": 21, "reallocarray": 21}
+    assert requested(Operation("calloc", (SIZE_MAX, SIZE_MAX))) == SIZE_MAX * SIZE_MAX

@@ -1,0 +1,113 @@
+"""Random runs of the reference: every witness is given, invariants hold, the specification explains.
+
+The model's three judges were written apart from each other, so they check each other too.
+"""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from heapster.model.geometry import REFUSED
+from heapster.model.heap import extents
+from heapster.model.invariants import violations
+from heapster.model.live import Live
+from heapster.model.operation import NO_HANDLE, POLICY_NAMES, SHAPES, Step
+from heapster.model.reference import Reference
+from heapster.model.spec import OURS, REQUESTS, Operation, Result, advance, explains
+from heapster.model.witnesses import SOMETIMES
+from tests.model.world import World
+
+SIZES = (0, 1, 24, 25, 40, 56, 100, 500, 1000, 3000, 4096, 5000, 9000, 20000, 1 << 50)
+VERBS = ["malloc"] * 4 + ["free"] * 5 + ["realloc"] * 3 + sorted(REQUESTS) + ["settings"]
+CHANGES = (*(Step("policy", name=name) for name in POLICY_NAMES),
+           *(Step("thread", (index,)) for index in (0, 0, 1, 2)),
+           Step("stats"), Step("usable_size"), Step("malloc", (100,)))
+
+
+class Run:
+    """Random steps on a reference with a world of its own, judged after each."""
+
+    def __init__(self, seed: int, policy: str) -> None:
+        self.random = Random(seed)
+        self.reference, self.system, self.live = Reference(), World(), Live()
+        self.seen: Counter[str] = Counter()
+        self.take(Step("growth", (4096,)))
+        self.take(Step("threshold", (8192,)))
+        self.take(Step("arenas", (2,)))
+        self.take(Step("policy", name=policy))
+
+    def take(self, step: Step, pointer: int = 0) -> None:
+        """Take a step, and hold the model's parts against each other."""
+        answer = self.reference.predict(self.system, step, pointer)
+        self.seen.update(self.reference.events)
+        usable = answer if step.verb == "usable_size" else None
+        if step.verb in REQUESTS and answer:
+            usable = self.reference._usable(answer)
+        pointer_answered = answer if step.verb in REQUESTS else 0
+        result = Result(pointer_answered, self.reference.errno, self.reference.returned, usable)
+        operation = Operation(step.verb, step.numbers, pointer)
+        assert explains(self.live, operation, result, OURS) == ()
+        advance(self.live, operation, result, OURS)
+        heap = self.reference.heap()
+        assert violations(heap._replace(system=tuple(extents(heap)))) == []
+
+    def step(self) -> None:
+        """Take one at random."""
+        self.trouble()
+        verb = self.random.choice(VERBS)
+        if verb == "settings":
+            self.setting()
+            return
+        held = [block.pointer for block in self.live]
+        pointer = self.random.choice(held) if held and SHAPES[verb].operand else 0
+        numbers = tuple(self.random.choice((2, 8, 64, 4096, 8192) if kind == "alignment" else SIZES)
+                        for kind in SHAPES[verb].numbers)
+        if len(held) < 40 or verb in ("free", "realloc"):
+            self.take(Step(verb, numbers, operand=0 if pointer else NO_HANDLE), pointer)
+
+    def setting(self) -> None:
+        """Change what rarely changes."""
+        self.take(self.random.choice(CHANGES))
+        if self.random.random() < 0.02:
+            self.take(Step("finalize"))
+
+    def trouble(self) -> None:
+        """A system that says no, and a foreigner at the break."""
+        self.system.refuses = {name for name in ("sbrk", "mmap", "munmap") if self.random.random() < 0.2}
+        if self.random.random() < 0.02:
+            self.system.brk += self.random.choice((8, 24, 4096))
+
+
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+def test_random_runs_are_sound(policy: str) -> None:
+    """What the reference predicts keeps every invariant, and the specification explains it."""
+    run = Run(1, policy)
+    for _ in range(1500):
+        run.step()
+    assert len(run.live) > 0
+
+
+def test_random_runs_see_every_witness() -> None:
+    """And no event without a name."""
+    seen: Counter[str] = Counter()
+    for seed in range(6):
+        run = Run(seed, POLICY_NAMES[seed % 4])
+        for _ in range(800):
+            run.step()
+        seen += run.seen
+    assert set(seen) == {witness.name for witness in SOMETIMES}
+
+
+def test_witnesses_are_named_once() -> None:
+    """And told in a sentence each."""
+    assert len({witness.name for witness in SOMETIMES}) == len(SOMETIMES) >= 14
+    assert all(witness.claim for witness in SOMETIMES)
+
+
+def test_a_run_of_one_malloc_saw_little() -> None:
+    """Witnesses can be missing."""
+    run = Run(0, "first_fit")
+    run.take(Step("malloc", (40,)))
+    assert run.seen == {}
+    assert run.system.munmap(0, 0) != REFUSED
