@@ -1,0 +1,81 @@
+"""The drawings of `impl/layout.py`, repeated on purpose: a wrong constant there must not hide itself.
+
+Proofs build heaps and read them by these numbers alone, never by the source's.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from heapster.machine.symbolic import HIGHEST, LOWEST
+
+WORD, ALIGN, PAGE, MIN_BLOCK, MAX_REQUEST = 8, 16, 4096, 32, 1 << 46
+MAX_WORD = (1 << 63) - 1
+MOST = 1 << 44                      # bytes of any block in a proof; sixty-four make a legal heap of 2**50
+USED, PREV_USED, MAPPED = 1, 2, 4
+OWNER_PLACE = 48                    # bits 48-62 of a header
+OWNERS = 1 << 15
+ALL_SIZE_BITS, ALL_OWNER_BITS = (1 << 48) - 16, (1 << 63) - (1 << 48)
+NEXT, PREV, PAYLOAD, FOOTER = 8, 16, 8, -8
+REGION = {"next": 0, "prev": 8, "start": 16, "length": 24, "kind": 32}
+FIRST_BLOCK, FENCE_REGION, FENCE_BYTES = 40, 8, 16
+SBRK, MMAP = 1, 2
+LEAD, NODE, MAPPED_LEAD = -8, -32, 40
+ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "regions": 96, "top": 104,
+                "break": 112, "held": 120, "used_bytes": 128, "used_blocks": 136, "free_bytes": 144,
+                "free_blocks": 152, "calls": 160}
+STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88, "next_arena": 96,
+           "mappings": 512, "arenas": 1024}
+ARENA_BYTES, MAX_ARENAS = 512, 64
+STATICS_BYTES = 1024 + 64 * 512
+CALL_KINDS = 5
+TOTALS = 1 << 55                    # no running total of a proof's heap exceeds it
+
+LAYOUT = {
+    "NULL": 0, "WORD": 8, "ALIGN": 16, "PAGE": 4096, "MAX_WORD": MAX_WORD, "MAX_REQUEST": 1 << 46,
+    "USED": 1, "PREV_USED": 2, "MAPPED": 4, "OWNER_SHIFT": 48, "OWNER_ONE": 1 << 48,
+    "SIZE_MASK": ALL_SIZE_BITS, "OWNER_MASK": ALL_OWNER_BITS, "NOT_USED": -2, "NOT_PREV_USED": -3,
+    "NEXT": 8, "PREV": 16, "PAYLOAD": 8, "FOOTER": -8, "MIN_BLOCK": 32,
+    "REGION_NEXT": 0, "REGION_PREV": 8, "REGION_START": 16, "REGION_LENGTH": 24, "REGION_KIND": 32,
+    "FIRST_BLOCK": 40, "FENCE_REGION": 8, "FENCE_BYTES": 16, "REGION_OVERHEAD": 88, "FROM_SBRK": 1,
+    "FROM_MMAP": 2, "NODE": -32, "LEAD": -8, "MAPPED_LEAD": 40, "ARENA_LOCK": 0, "HEAD": 64, "CURSOR": 88,
+    "REGIONS": 96, "TOP": 104, "BREAK": 112, "HELD_BYTES": 120, "USED_BYTES": 128, "USED_BLOCKS": 136,
+    "FREE_BYTES": 144, "FREE_BLOCKS": 152, "CALLS": 160, "ARENA_SHIFT": 9, "ARENA_BYTES": 512,
+    "CALL_MALLOC": 0, "CALL_CALLOC": 1, "CALL_REALLOC": 2, "CALL_ALIGNED": 3, "CALL_FREE": 4, "CALL_KINDS": 5,
+    "ATTACH_LOCK": 0, "POLICY": 64, "THRESHOLD": 72, "GROWTH": 80, "ARENA_LIMIT": 88, "NEXT_ARENA": 96,
+    "MAPPINGS": 512, "ARENAS": 1024, "MAX_ARENAS": 64, "STATICS_BYTES": STATICS_BYTES, "MY_ARENA": 0,
+    "DEFAULT_THRESHOLD": 131072, "DEFAULT_GROWTH": 131072, "DEFAULT_ARENAS": 8, "MIN_THRESHOLD": 4096,
+    "FIRST_FIT": 0, "NEXT_FIT": 1, "BEST_FIT": 2, "WORST_FIT": 3, "ENOMEM": 12, "EINVAL": 22, "REFUSED": -1,
+}
+
+
+def header(size: Any, owner: Any = 0, used: int = 1, prev_used: int = 1) -> Any:
+    """The word that heads a block of an arena."""
+    return size + (owner << OWNER_PLACE) + used * USED + prev_used * PREV_USED
+
+
+def a_block(path: Any, name: str = "b") -> Any:
+    """The address of some block's header."""
+    return path.word(name, LOWEST, HIGHEST, ALIGN, ALIGN - PAYLOAD)
+
+
+def a_size(path: Any, name: str = "size", low: int = MIN_BLOCK) -> Any:
+    """Bytes of some block."""
+    return path.word(name, low, MOST, ALIGN)
+
+
+def an_owner(path: Any) -> Any:
+    """The index of some arena."""
+    return path.word("owner", 0, OWNERS - 1)
+
+
+def only(m: Any, *addresses: Any) -> bool:
+    """Whether no word but those at `addresses` changed."""
+    allowed = [m.find(address) for address in addresses]
+    return all(any(cell is each for each in allowed) or cell.now == cell.was for cell in m.written())
+
+
+def wrong_constants(layout: Any) -> Iterator[str]:
+    """Constants of a layout that are not as drawn."""
+    for name, value in LAYOUT.items():
+        if getattr(layout, name, None) != value:
+            yield f"{name} is {getattr(layout, name, None)}, drawn as {value}"

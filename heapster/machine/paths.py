@@ -1,0 +1,367 @@
+"""All paths through a piece of code over unknown words: branches fork by replay.
+
+A body is a function of a path. It asks the path for words, assumes, runs the code, and claims. The
+first time that a comparison can go either way the path takes one and notes the other, and the body is
+run again from the start for each way noted. A claim is a comparison like any other, so one that can
+be false is false on some path; the words of that path's model are the counterexample.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+import z3
+
+from heapster.machine.linear import (
+    STAYS,
+    WORD_MAX,
+    WORD_MIN,
+    Infeasible,
+    Relation,
+    Undecided,
+    Unsupported,
+    Variable,
+    Word,
+    bounds,
+    divisor,
+    relation,
+)
+from heapster.machine.symbolic import Symbolic
+
+MOST_VALUES = 64                    # a word with more is not settled by trying each
+
+
+class Refutation(NamedTuple):
+    """A claim that is false, and the choices and words that make it so."""
+
+    claim: str
+    reason: str
+    choices: tuple[int, ...]
+    words: tuple[int, ...]          # in the order in which the body asked for them
+
+
+class Path(Protocol):
+    """What a body of a proof needs; an encoding of words, or a replay of one counterexample."""
+
+    def word(self, name: str, low: int = ..., high: int = ..., step: int = ..., offset: int = ...) -> Any:
+        """An unknown word in [low, high] that is offset modulo step."""
+
+    def require(self, left: Any, sign: str, right: Any) -> None:
+        """Assume left `sign` right; the sign is one of <, <=, ==."""
+
+    def apart(self, a: Any, a_bytes: Any, b: Any, b_bytes: Any) -> None:
+        """Assume that [a, a + a_bytes) and [b, b + b_bytes) do not overlap."""
+
+    def choose(self, count: int) -> int:
+        """Any of 0..count-1."""
+
+    def claim(self, name: str, holds: Callable[[], bool]) -> None:
+        """It holds here."""
+
+
+class Decisions:
+    """The choices of one path, and those that others must take."""
+
+    def __init__(self, prefix: Sequence[int]) -> None:
+        self.prefix = prefix
+        self.taken: list[int] = []
+        self.pending: list[list[int]] = []
+        self.claimed: set[str] = set()
+        self.abandoned = False          # its assumptions contradict each other, or a law was broken on it
+        self.refuted: list[Refutation] = []
+
+    def replayed(self) -> int | None:
+        """What the path that noted this one decided here, if it did."""
+        return self.prefix[len(self.taken)] if len(self.taken) < len(self.prefix) else None
+
+    def choose(self, count: int) -> int:
+        """See `Path.choose`."""
+        choice = self.replayed()
+        if choice is None:
+            choice = 0
+            self.pending += [[*self.taken, other] for other in range(count - 1, 0, -1)]
+        self.taken.append(choice)
+        return choice
+
+    def machine(self, statics: Any = 0, thread: Any = 0) -> Any:
+        """Memory of which nothing is known yet."""
+        return Symbolic(self, statics, thread)
+
+    def fork(self, choice: bool, both: bool) -> bool:
+        """Note a comparison that goes this way; whether it could go the other."""
+        if both:
+            self.pending.append([*self.taken, int(not choice)])
+        self.taken.append(int(choice))
+        return both
+
+
+class Apart(NamedTuple):
+    """One range ends before the other starts: either form is <= 0."""
+
+    first: Relation
+    second: Relation
+
+
+class Integers(Decisions):
+    """Words are integers; comparisons are decided by bounds, by the last model, or by the solver."""
+
+    def __init__(self, prefix: Sequence[int]) -> None:
+        super().__init__(prefix)
+        self._solver = z3.SimpleSolver()
+        self._variables: list[Variable] = []
+        self._asked: list[Any] = []
+        self._model: dict[Variable, int] | None = {}
+        self._cuts: dict[Any, tuple[Any, Any]] = {}
+        self._products: dict[tuple[int, int], Variable] = {}
+        self.queries = 0
+
+    # Words.
+
+    def _variable(self, name: str, low: int, high: int) -> Variable:
+        number = len(self._variables)
+        variable = Variable(number, name, low, high, z3.Int(f"{name}!{number}"))
+        self._variables.append(variable)
+        self._solver.add(variable.term >= low, variable.term <= high)
+        return variable
+
+    def word(self, name: str, low: int = WORD_MIN, high: int = WORD_MAX, step: int = 1, offset: int = 0) -> Any:
+        """See `Path.word`."""
+        first, last = -((offset - low) // step), (high - offset) // step
+        variable = self._variable(name, first, last)
+        if self._model is not None:
+            self._model[variable] = first
+        word = Word(self, {variable: step}, offset)
+        self._asked.append(word)
+        return word
+
+    def divided(self, rest: Any, places: int) -> tuple[Any, Any]:
+        """Quotient and remainder of a form by 2**places, as two more integers."""
+        key = (frozenset(rest.terms.items()), rest.const, places)
+        if key not in self._cuts:
+            low, high = bounds(rest)
+            quotient = self._variable("quotient", low >> places, high >> places)
+            remainder = self._variable("rest", 0, (1 << places) - 1)
+            if self._model is not None:
+                value = self._value(rest, self._model)
+                self._model[quotient], self._model[remainder] = value >> places, value & (1 << places) - 1
+            whole = Word(self, {quotient: 1 << places, remainder: 1}, 0)
+            self._solver.add(self._term(relation(whole, "==", rest)))
+            self._cuts[key] = Word(self, {quotient: 1}, 0), Word(self, {remainder: 1}, 0)
+        return self._cuts[key]
+
+    def product(self, v: Variable, w: Variable) -> Variable:
+        """The variable that is v * w."""
+        key = (min(v.number, w.number), max(v.number, w.number))
+        if key not in self._products:
+            corners = [a * b for a in (v.low, v.high) for b in (w.low, w.high)]
+            product = self._variable(f"{v.name}*{w.name}", min(corners), max(corners))
+            self._solver.add(product.term == v.term * w.term)
+            if self._model is not None:
+                self._model[product] = self._model[v] * self._model[w]
+            self._products[key] = product
+        return self._products[key]
+
+    def some_union(self, a: Any, b: Any) -> Any:
+        """Some word that a | b may be: at least each and at most the sum."""
+        union = Word(self, {self._variable("union", 0, WORD_MAX): 1}, 0)
+        for relation_ in (relation(a, "<=", union), relation(b, "<=", union)):
+            self._add(relation_)
+        return union
+
+    def settled(self, word: Any) -> int:
+        """Its value; a path for each that it can have."""
+        if isinstance(word, int):
+            return word
+        low, high = bounds(word)
+        if high - low > MOST_VALUES:
+            raise Unsupported(f"{word} has too many values")
+        return next((value for value in range(low, high) if word == value), high)
+
+    def oblige(self, word: Any) -> Any:
+        """The word, which must be one; if it can be more than 64 bits, that refutes the body."""
+        low, high = bounds(word)
+        if (low < WORD_MIN or high > WORD_MAX) and isinstance(word, Word):
+            if self.decide(relation(word, "<", WORD_MIN)) or self.decide(relation(WORD_MAX, "<", word)):
+                self.refute(STAYS, "a word overflows")
+                raise Infeasible
+        return word
+
+    # Assumptions.
+
+    def require(self, left: Any, sign: str, right: Any) -> None:
+        """See `Path.require`."""
+        if isinstance(left, int) and isinstance(right, int):
+            if not {"<": left < right, "<=": left <= right, "==": left == right}[sign]:
+                raise Infeasible
+            return
+        self._add(relation(left, sign, right))
+
+    def apart(self, a: Any, a_bytes: Any, b: Any, b_bytes: Any) -> None:
+        """See `Path.apart`."""
+        first, second = relation(a + a_bytes, "<=", b), relation(b + b_bytes, "<=", a)
+        if _known(first) is not True and _known(second) is not True:
+            self._solver.add(z3.Or(self._term(first), self._term(second)))
+            if self._model is not None and not (self._holds(first, self._model) or self._holds(second, self._model)):
+                self._model = None
+
+    def _add(self, fact: Relation) -> None:
+        known = _known(fact)
+        if known is None:
+            self._solver.add(self._term(fact))
+            if self._model is not None and not self._holds(fact, self._model):
+                self._model = None
+        elif not known:
+            raise Infeasible
+
+    # Decisions.
+
+    def decide(self, fact: Relation) -> bool:
+        """Whether it holds; where both can be, a path for each."""
+        known = _known(fact)
+        if known is not None:
+            return known
+        replayed = self.replayed()
+        if replayed is not None:
+            self.taken.append(replayed)
+            choice = bool(replayed)
+        else:
+            choice = self._holds(fact, self._sat())
+            other = fact._replace(negated=choice != fact.negated)
+            if not self.fork(choice, self._can_be(other)):
+                return choice
+        self._add(fact if choice else fact._replace(negated=not fact.negated))
+        return choice
+
+    def implied(self, fact: Relation) -> bool:
+        """Whether it must hold on this path; no path is made for the contrary."""
+        known = _known(fact)
+        if known is not None:
+            return known
+        replayed = self.replayed()
+        if replayed is None:
+            replayed = int(self._holds(fact, self._sat()) and not self._can_be(fact._replace(negated=True)))
+        self.taken.append(replayed)
+        return bool(replayed)
+
+    def _can_be(self, fact: Relation) -> bool:
+        self.queries += 1
+        self._solver.push()
+        self._solver.add(self._term(fact))
+        answer = self._solver.check()
+        self._solver.pop()
+        if answer == z3.unknown:
+            raise Undecided(self._solver.reason_unknown())
+        return bool(answer == z3.sat)
+
+    def _sat(self) -> dict[Variable, int]:
+        """A model of all that was assumed and decided; Infeasible if there is none."""
+        if self._model is None:
+            self.queries += 1
+            answer = self._solver.check()
+            if answer == z3.unsat:
+                raise Infeasible
+            if answer == z3.unknown:
+                raise Undecided(self._solver.reason_unknown())
+            model = self._solver.model()
+            self._model = {v: model.eval(v.term, model_completion=True).as_long() for v in self._variables}
+        return self._model
+
+    # Claims.
+
+    def claim(self, name: str, holds: Callable[[], bool]) -> None:
+        """See `Path.claim`; the path is shown to exist first."""
+        self._sat()
+        self.claimed.add(name)
+        if not holds():
+            self.refute(name, "")
+
+    def refute(self, name: str, reason: str) -> None:
+        """The claim is false on this path."""
+        model = self._sat()
+        words = tuple(self._value(word, model) for word in self._asked)
+        self.claimed.add(name)
+        self.refuted.append(Refutation(name, reason, tuple(self.taken), words))
+
+    def finish(self) -> None:
+        """The body is done: it was no empty path, and it kept the laws."""
+        self._sat()
+        self.claimed.add(STAYS)
+
+    # Forms, in Python and for z3.
+
+    @staticmethod
+    def _value(word: Any, model: dict[Variable, int]) -> int:
+        if isinstance(word, int):
+            return word
+        return word.const + sum(c * model[v] for v, c in word.terms.items())
+
+    def _holds(self, fact: Relation, model: dict[Variable, int]) -> bool:
+        value = self._value(fact.form, model)
+        holds = {"<": value < 0, "<=": value <= 0, "==": value == 0}[fact.sign]
+        return holds != fact.negated
+
+    def _term(self, fact: Relation) -> Any:
+        if isinstance(fact.form, int):
+            return z3.BoolVal(bool(_known(fact)))
+        return _z3_relation(fact)
+
+
+def _z3_relation(fact: Relation) -> Any:
+    """The relation for z3: its raw interface, because z3's operators cost more than its answers here."""
+    context = z3.main_ctx()
+    ref = context.ref()
+    parts = [_multiple(v, c) for v, c in fact.form.terms.items()]
+    array = (z3.Ast * len(parts))(*[part.ast for part in parts])
+    total = z3.ArithRef(z3.Z3_mk_add(ref, len(parts), array), context)
+    least = _number(-fact.form.const)
+    if fact.sign == "==":
+        term = z3.BoolRef(z3.Z3_mk_eq(ref, total.ast, least.ast), context)
+    else:
+        make = z3.Z3_mk_lt if fact.sign == "<" else z3.Z3_mk_le
+        term = z3.BoolRef(make(ref, total.ast, least.ast), context)
+    return z3.BoolRef(z3.Z3_mk_not(ref, term.ast), context) if fact.negated else term
+
+
+def _multiple(variable: Variable, count: int) -> Any:
+    """count * variable, made once."""
+    made = variable.multiples.get(count)
+    if made is None:
+        made = variable.multiples[count] = variable.term * _number(count) if count != 1 else variable.term
+    return made
+
+
+@cache
+def _number(value: int) -> Any:
+    return z3.IntVal(value)
+
+
+def _known(fact: Relation) -> bool | None:
+    """Whether it holds, if bounds and divisors tell."""
+    low, high = bounds(fact.form)
+    holds: bool | None = None
+    if fact.sign == "==":
+        if low > 0 or high < 0 or isinstance(fact.form, Word) and fact.form.const % divisor(fact.form):
+            holds = False
+        elif low == high:
+            holds = True
+    else:
+        edge = 0 if fact.sign == "<=" else -1
+        holds = True if high <= edge else False if low > edge else None
+    return holds if holds is None else holds != fact.negated
+
+
+def paths(encoding: Callable[[Sequence[int]], Any], body: Callable[[Any], None]) -> Iterator[Any]:
+    """Every feasible path of the body."""
+    todo: list[list[int]] = [[]]
+    while todo:
+        path = encoding(todo.pop())
+        try:
+            body(path)
+            path.finish()
+        except Infeasible:
+            path.abandoned = True
+        todo += path.pending
+        yield path
+
+
+__all__ = ["STAYS", "Infeasible", "Integers", "Path", "Refutation", "Undecided", "Unsupported", "paths"]

@@ -1,0 +1,218 @@
+"""Memory of which some words are known and all others are arbitrary, over the words of a path.
+
+A word of memory is a cell: an address and what is there. An access forks until its address must be
+that of a known cell, or can be none of them; then it is a new cell with an arbitrary word. So
+aliasing is covered, not excluded, and what a path never touched is what it was. Locks, system calls
+and aborts keep the laws of `protocol.Machine`; the system's answers are choices.
+"""
+
+from typing import Any
+
+from heapster.machine.linear import STAYS, Infeasible, Word, bounds, plus
+from heapster.machine.protocol import REFUSED, Call
+
+PAGE = 4096
+LOWEST, HIGHEST = 1 << 16, 1 << 47      # user addresses of today's 64-bit systems
+MOST_CALLS = 16                         # system calls of one operation
+
+
+class Cell:
+    """A word of memory: where, what it was when the code began, what it is."""
+
+    __slots__ = ("address", "name", "now", "span", "was")
+
+    def __init__(self, address: Any, was: Any, name: str) -> None:
+        self.address, self.was, self.now, self.name = address, was, was, name
+        self.span: int | None = None        # which of the machine's spans it lies in, if that is known
+
+
+class Symbolic:
+    """The machine of a proof."""
+
+    def __init__(self, path: Any, statics: Any = 0, thread: Any = 0) -> None:
+        self.path, self._statics, self._thread = path, statics, thread
+        self.cells: list[Cell] = []
+        self.held: list[Any] = []               # mutexes
+        self.spans: list[tuple[Any, Any]] = []  # start and bytes of all that memory has; new memory is apart
+        self.calls: list[Call] = []
+        self.copies: list[tuple[Any, Any, Any]] = []
+        self.fills: list[tuple[Any, int, Any]] = []
+        self.zeroed: list[tuple[Any, Any]] = []
+        self.errno = 0
+        self.brk: Any = None                    # the break, where the path fixes it
+
+    def put(self, address: Any, word: Any, name: str = "") -> None:
+        """Let memory hold `word` at `address` before the code begins; no known cell may be there."""
+        self.cells.append(Cell(address, word, name))
+
+    def find(self, address: Any) -> Cell | None:
+        """The cell at `address`; a path for each that it can be, and for none."""
+        for cell in self.cells:
+            if cell.address is address or _same(cell.address, address):
+                return cell
+        where = self._span(address)
+        return next((cell for cell in self.cells if self._may_share(cell, where) and cell.address == address), None)
+
+    def _span(self, address: Any) -> int | None:
+        """Which of the spans, of which no two overlap, a word at `address` surely lies in."""
+        if isinstance(address, (int, Word)):
+            for index, (start, length) in enumerate(self.spans):
+                offset = plus(address, start, -1)
+                if bounds(offset)[0] >= 0 and bounds(plus(plus(length, offset, -1), -8, 1))[0] >= 0:
+                    return index
+        return None
+
+    def _may_share(self, cell: Cell, where: int | None) -> bool:
+        if cell.span is None:
+            cell.span = self._span(cell.address)
+        return where is None or cell.span is None or where == cell.span
+
+    def load(self, address: Any) -> Any:
+        """See `Machine.load`; a word that nobody put there is arbitrary."""
+        return self._cell(address).now
+
+    def store(self, address: Any, value: Any) -> None:
+        """See `Machine.store`."""
+        self._cell(address).now = value
+
+    load_atomic = load
+    store_atomic = store
+
+    def _cell(self, address: Any) -> Cell:
+        cell = self.find(address)
+        if cell is None:
+            if address & 7 != 0:
+                self.broken("an access that is not aligned")
+            if address < LOWEST:
+                self.broken("an access where nothing is mapped")
+            cell = Cell(address, self.path.word("arbitrary"), "")
+            self.cells.append(cell)
+        return cell
+
+    def peek(self, address: Any) -> Any:
+        """The word at `address`, or None where nothing was ever known."""
+        cell = self.find(address)
+        return None if cell is None else cell.now
+
+    def written(self) -> list[Cell]:
+        """The cells that may not hold what they did."""
+        return [cell for cell in self.cells if cell.now is not cell.was and not _same(cell.now, cell.was)]
+
+    def broken(self, law: str) -> None:
+        """The code broke a law of the machine: that refutes the body."""
+        self.path.refute(STAYS, law)
+        raise Infeasible
+
+    # Blocks of bytes.
+
+    def copy(self, target: Any, source: Any, count: Any) -> None:
+        """See `Machine.copy`: what was known of the target is not any more."""
+        if count < 0:
+            self.broken("a negative count")
+        self.copies.append((target, source, count))
+        for cell in self._within(target, count):
+            cell.now = self.path.word("copied")
+
+    def fill(self, target: Any, byte: int, count: Any) -> None:
+        """See `Machine.fill`."""
+        if count < 0:
+            self.broken("a negative count")
+        self.fills.append((target, byte, count))
+        for cell in self._within(target, count):
+            cell.now = byte * 0x0101010101010101
+
+    def known_zero(self, target: Any, count: Any) -> None:
+        """See `Machine.known_zero`."""
+        self.zeroed.append((target, count))
+
+    def _within(self, target: Any, count: Any) -> list[Cell]:
+        return [cell for cell in self.cells if cell.address >= target and cell.address < target + count]
+
+    # The system.
+
+    def _refused(self) -> bool:
+        if len(self.calls) >= MOST_CALLS:
+            self.broken("no end of system calls")
+        return bool(self.path.choose(2))
+
+    def _new_memory(self, start: Any, length: Any) -> None:
+        self.path.require(start + length, "<=", HIGHEST)
+        for other, count in self.spans:
+            self.path.apart(start, length, other, count)
+        self.spans.append((start, length))
+
+    def sbrk(self, delta: Any) -> Any:
+        """See `Machine.sbrk`: refused, at the break of before, or where a foreigner moved it."""
+        answer: Any = REFUSED
+        if not self._refused():
+            answer = self._break() if self.brk is None or delta >= 0 and self.path.choose(2) else self.brk
+            if delta > 0:
+                self._new_memory(answer, delta)
+            self.brk = answer + delta
+        self.calls.append(Call("sbrk", (delta,), answer))
+        return answer
+
+    def _break(self) -> Any:
+        return self.path.word("break", LOWEST, HIGHEST)
+
+    def mmap(self, length: Any) -> Any:
+        """See `Machine.mmap`."""
+        if length <= 0 or length & PAGE - 1 != 0:
+            self.broken("mmap of no whole pages")
+        answer: Any = REFUSED
+        if not self._refused():
+            answer = self.path.word("mapping", LOWEST, HIGHEST, PAGE)
+            self._new_memory(answer, length)
+        self.calls.append(Call("mmap", (length,), answer))
+        return answer
+
+    def munmap(self, address: Any, length: Any) -> Any:
+        """See `Machine.munmap`."""
+        if length <= 0 or length & PAGE - 1 != 0 or address & PAGE - 1 != 0:
+            self.broken("munmap of no whole pages")
+        answer = REFUSED if self._refused() else 0
+        self.calls.append(Call("munmap", (address, length), answer))
+        return answer
+
+    # Threads, and the rest.
+
+    def lock(self, mutex: Any) -> None:
+        """See `Machine.lock`."""
+        if any(mutex == held for held in self.held):
+            self.broken("a lock taken twice")
+        self.held.append(mutex)
+
+    def unlock(self, mutex: Any) -> None:
+        """See `Machine.unlock`."""
+        held = next((index for index, held in enumerate(self.held) if mutex == held), None)
+        if held is None:
+            self.broken("a lock released that is not held")
+        else:
+            del self.held[held]
+
+    def thread(self) -> Any:
+        """See `Machine.thread`."""
+        return self._thread
+
+    def statics(self) -> Any:
+        """See `Machine.statics`."""
+        return self._statics
+
+    def set_errno(self, code: int) -> None:
+        """See `Machine.set_errno`."""
+        self.errno = code
+
+    def show(self, kind: int, address: Any, size: Any, used: Any) -> None:
+        """See `Machine.show`; nothing is proved of the status dump."""
+
+    def abort(self, code: int, address: Any) -> int:
+        """See `Machine.abort`: on a legal heap, nothing aborts."""
+        self.broken(f"abort {code}")
+        return 0
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two words are the same form, without asking anyone."""
+    if isinstance(a, int) or isinstance(b, int):
+        return isinstance(a, int) and isinstance(b, int) and a == b
+    return a.const == b.const and a.terms == b.terms if hasattr(a, "terms") else bool(a.term.eq(b.term))
