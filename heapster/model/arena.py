@@ -7,7 +7,6 @@ totals are sums over it: there is no header, link or running total here that cou
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from heapster.model.geometry import (
     ALIGN,
@@ -41,31 +40,36 @@ class Settings:
     arena_limit: int = DEFAULT_ARENAS
 
 
-class Piece(NamedTuple):
-    """A block, as the sequence knows it."""
-
-    address: int
-    size: int
-    used: bool
+Piece = tuple[int, int, bool]      # a block's address, its size, and whether it is used
 
 
 class RegionState:
     """Memory got from the system in one piece, cut into blocks in address order."""
 
-    def __init__(self, start: int, end: int, kind: str) -> None:
+    def __init__(self, start: int, end: int, kind: str, owner: int) -> None:
         self.address, self.start, self.end, self.kind = region_at(start), start, end, kind
         self.fence = fence_before(end)
-        first = self.address + FIRST_BLOCK
-        self.pieces = [Piece(first, self.fence - first, False)]
+        self.blocks: list[Block] = []
+        self._owner = owner
         self._value: tuple[Region, int, int] | None = None
+        first = self.address + FIRST_BLOCK
+        self.replace(0, 0, (first, self.fence - first, False))
 
     def index(self, address: int) -> int:
         """Where in the sequence the block at `address` is."""
-        return bisect_left(self.pieces, (address,))
+        return bisect_left(self.blocks, (address,))
 
     def replace(self, first: int, last: int, *pieces: Piece) -> None:
         """Put `pieces` in the place of the blocks first..last-1."""
-        self.pieces[first:last] = pieces
+        left_used = first == 0 or self.blocks[first - 1].used
+        fresh = []
+        for address, size, used in pieces:
+            fresh.append(Block(address, size, used, left_used, self._owner, None if used else size))
+            left_used = used
+        self.blocks[first:last] = fresh
+        after = first + len(fresh)
+        if after < len(self.blocks) and self.blocks[after].prev_used != left_used:
+            self.blocks[after] = self.blocks[after]._replace(prev_used=left_used)
         self._value = None
 
     def move_end(self, end: int) -> None:
@@ -73,23 +77,15 @@ class RegionState:
         self.end, self.fence = end, fence_before(end)
         self._value = None
 
-    def value(self, owner: int) -> tuple[Region, int, int]:
+    def value(self) -> tuple[Region, int, int]:
         """The region, the bytes in its used blocks, and their number."""
         if self._value is None:
-            self._value = self._evaluate(owner)
+            fence = Block(self.fence, 0, True, self.blocks[-1].used, self._owner, None)
+            region = Region(self.address, self.start, self.end, self.kind, tuple(self.blocks), fence,
+                            self.address)
+            used = [block.size for block in self.blocks if block.used]
+            self._value = region, sum(used), len(used)
         return self._value
-
-    def _evaluate(self, owner: int) -> tuple[Region, int, int]:
-        blocks, left_used, used_bytes, used_blocks = [], True, 0, 0
-        for address, size, used in self.pieces:
-            blocks.append(Block(address, size, used, left_used, owner, None if used else size))
-            left_used = used
-            if used:
-                used_bytes += size
-                used_blocks += 1
-        fence = Block(self.fence, 0, True, left_used, owner, None)
-        region = Region(self.address, self.start, self.end, self.kind, tuple(blocks), fence, self.address)
-        return region, used_bytes, used_blocks
 
 
 class ArenaState:
@@ -108,7 +104,7 @@ class ArenaState:
         """What it looks like at rest."""
         regions, held, used_bytes, used_blocks = [], 0, 0, 0
         for state in self.regions:
-            region, some_bytes, some_blocks = state.value(self.index)
+            region, some_bytes, some_blocks = state.value()
             regions.append(region)
             held += region.end - region.start
             used_bytes += some_bytes
@@ -122,7 +118,7 @@ class ArenaState:
     def size_of(self, address: int) -> int:
         """Bytes of the block at `address`."""
         region = self._region_of(address)
-        return region.pieces[region.index(address)].size
+        return region.blocks[region.index(address)].size
 
     def place(self, system: System, want: int, alignment: int) -> int:
         """Use `want` bytes of a free block for a payload so aligned; the block's address, or 0.
@@ -135,14 +131,14 @@ class ArenaState:
             return 0
         region = self._region_of(block)
         index = region.index(block)
-        size = region.pieces[index].size
+        size = region.blocks[index].size
         self._unlink(block, size)
         lead = lead_before(block, alignment)
-        pieces = []
+        pieces: list[Piece] = []
         if lead:
             self._saw("aligned_block_left_a_lead")
             self._link(block, lead)
-            pieces.append(Piece(block, lead, False))
+            pieces.append((block, lead, False))
         region.replace(index, index + 1, *pieces, *self._split(block + lead, size - lead, want))
         return block + lead
 
@@ -192,9 +188,9 @@ class ArenaState:
         """A used block of `want` bytes and the rest, listed as free, if that is large enough."""
         if size - want < MIN_BLOCK:
             self._saw("split_left_no_remainder" if size == want else "split_left_too_little")
-            return (Piece(address, size, True),)
+            return ((address, size, True),)
         self._link(address + want, size - want)
-        return Piece(address, want, True), Piece(address + want, size - want, False)
+        return (address, want, True), (address + want, size - want, False)
 
     def _grow(self, system: System, want: int) -> int:
         """Get a listed free block of at least `want` bytes from the system; its address, or 0."""
@@ -211,7 +207,7 @@ class ArenaState:
             self._saw("mmap_refused")
             return 0
         self._saw("main_arena_fell_back_to_mmap" if self.index == 0 else "another_arena_grew")
-        return self._add_region(RegionState(start, start + length, "mmap"))
+        return self._add_region(RegionState(start, start + length, "mmap", self.index))
 
     def _grow_at_the_break(self, old: int, new: int) -> int:
         top, before = self.top, self.brk
@@ -219,56 +215,55 @@ class ArenaState:
         if top is None or old != before:
             if top is not None:
                 self._saw("foreigner_moved_the_break")
-            self.top = RegionState(old, new, "sbrk")
+            self.top = RegionState(old, new, "sbrk", self.index)
             return self._add_region(self.top)
         fence = top.fence
         top.move_end(new)
-        top.pieces.append(Piece(fence, top.fence - fence, False))
-        index = self._coalesce(top, len(top.pieces) - 1)
-        return self._list(top, index)
+        last = len(top.blocks)
+        top.replace(last, last, (fence, top.fence - fence, False))
+        return self._list(top, self._coalesce(top, last))
 
     def _add_region(self, region: RegionState) -> int:
         self.regions.insert(0, region)
         return self._list(region, 0)
 
     def _list(self, region: RegionState, index: int) -> int:
-        address, size, _ = region.pieces[index]
-        self._link(address, size)
-        return address
+        block = region.blocks[index]
+        self._link(block.address, block.size)
+        return block.address
 
     def _coalesce(self, region: RegionState, index: int) -> int:
         """Make the block free and one with its free neighbours, off the list; its new index."""
-        address, size, _ = region.pieces[index]
+        blocks = region.blocks
         first, last = index, index + 1
-        if last < len(region.pieces) and not region.pieces[last].used:
-            self._unlink(*region.pieces[last][:2])
-            size += region.pieces[last].size
+        if last < len(blocks) and not blocks[last].used:
+            self._unlink(blocks[last].address, blocks[last].size)
             last += 1
-        if first > 0 and not region.pieces[first - 1].used:
+        if first > 0 and not blocks[first - 1].used:
             first -= 1
-            self._unlink(*region.pieces[first][:2])
-            address = region.pieces[first].address
-            size += region.pieces[first].size
-        region.replace(first, last, Piece(address, size, False))
+            self._unlink(blocks[first].address, blocks[first].size)
+        joined = blocks[first:last]
+        region.replace(first, last, (joined[0].address, sum([block.size for block in joined]), False))
         return first
 
     def _settle(self, system: System, region: RegionState, index: int) -> None:
         """The block becomes free: coalesced, given back as far as may be, and listed."""
-        before = len(region.pieces)
-        left_free = index > 0 and not region.pieces[index - 1].used
+        blocks = region.blocks
+        before = len(blocks)
+        left_free = index > 0 and not blocks[index - 1].used
         index = self._coalesce(region, index)
-        self._saw(_NEIGHBOURS[before - len(region.pieces), left_free])
-        at_the_top = region is self.top and index == len(region.pieces) - 1
-        if at_the_top and region.pieces[index].size >= 2 * self._settings.growth:
+        self._saw(_NEIGHBOURS[before - len(blocks), left_free])
+        at_the_top = region is self.top and index == len(blocks) - 1
+        if at_the_top and blocks[index].size >= 2 * self._settings.growth:
             self._trim(system, region, index)
-        elif region.kind == "mmap" and len(region.pieces) == 1 and self._give_back(system, region):
+        elif region.kind == "mmap" and len(blocks) == 1 and self._give_back(system, region):
             return
         self._list(region, index)
 
     def _trim(self, system: System, region: RegionState, index: int) -> None:
         """Give all but about one growth of the top back, if the break is still ours."""
-        address, size, _ = region.pieces[index]
-        extra = (size - self._settings.growth) & -PAGE
+        block = region.blocks[index]
+        extra = (block.size - self._settings.growth) & -PAGE
         if system.sbrk(0) != self.brk:
             self._saw("foreigner_kept_the_top_from_being_trimmed")
             return
@@ -277,7 +272,7 @@ class ArenaState:
             self._saw("top_was_trimmed")
             self.brk -= extra
             region.move_end(self.brk)
-            region.replace(index, index + 1, Piece(address, size - extra, False))
+            region.replace(index, index + 1, (block.address, block.size - extra, False))
         elif answer != REFUSED:
             system.sbrk(extra)
         else:
@@ -298,22 +293,21 @@ class ArenaState:
         """Resize into the block itself and a free right neighbour, or leave both alone."""
         region = self._region_of(address)
         index = region.index(address)
-        size = region.pieces[index].size
-        right = region.pieces[index + 1] if index + 1 < len(region.pieces) else None
+        size = total = region.blocks[index].size
         if size == want:
             return True
-        free_right = right is not None and not right.used
-        total = size + right.size if right and free_right else size
+        last = index + 1
+        if last < len(region.blocks) and not region.blocks[last].used:
+            total += region.blocks[last].size
+            last += 1
         if total < want:
             return False
-        if right and free_right:
-            self._unlink(right.address, right.size)
-        last = index + 1 + free_right
+        if total > size:
+            self._unlink(address + size, total - size)
         if total - want < MIN_BLOCK:
-            region.replace(index, last, Piece(address, total, True))
+            region.replace(index, last, (address, total, True))
         else:
-            rest = Piece(address + want, total - want, False)
-            region.replace(index, last, Piece(address, want, True), rest)
+            region.replace(index, last, (address, want, True), (address + want, total - want, False))
             self._settle(system, region, index + 1)
         self._saw("realloc_grew_in_place" if want > size else "realloc_shrank_in_place")
         return True
@@ -322,10 +316,10 @@ class ArenaState:
         """Bytes from the block to the fence of the top, if nothing used lies between; else 0."""
         region = self._region_of(address)
         index = region.index(address)
-        between = region.pieces[index + 1:]
-        if region is not self.top or len(between) > 1 or any(piece.used for piece in between):
+        right = region.blocks[index + 1:]
+        if region is not self.top or len(right) > 1 or any(block.used for block in right):
             return 0
-        return sum(piece.size for piece in (region.pieces[index], *between))
+        return sum(block.size for block in region.blocks[index:])
 
 
 _NEIGHBOURS = {

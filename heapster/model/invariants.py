@@ -25,6 +25,8 @@ from heapster.model.placement import POLICIES
 
 Invariant = Callable[[Heap], Iterator[str]]
 
+BEFORE_A_PAYLOAD = ALIGN - HEADER       # what a block's address leaves when divided by ALIGN
+
 
 class Violation(NamedTuple):
     """An invariant that a heap breaks, and how."""
@@ -56,10 +58,10 @@ def blocks_are_aligned(heap: Heap) -> Iterator[str]:
     for arena in heap.arenas:
         for region in arena.regions:
             for block in region.blocks:
-                if (block.address + HEADER) % ALIGN:
+                if block.address % ALIGN != BEFORE_A_PAYLOAD:
                     yield f"the payload of {place(heap, block.address)} is not aligned"
     for mapped in heap.mapped:
-        if (mapped.address + HEADER) % ALIGN:
+        if mapped.address % ALIGN != BEFORE_A_PAYLOAD:
             yield f"the payload of {place(heap, mapped.address)} is not aligned"
 
 
@@ -217,17 +219,13 @@ def ledgers_equal_recomputed_totals(heap: Heap) -> Iterator[str]:
 
 def _walk(arena: Arena) -> tuple[int, int, int, int, int]:
     """What the arena's ledger should say: held, used bytes and blocks, free bytes and blocks."""
-    held = used_bytes = used_blocks = free_bytes = free_blocks = 0
+    used: list[int] = []
+    free: list[int] = []
     for region in arena.regions:
-        held += region.end - region.start
         for block in region.blocks:
-            if block.used:
-                used_bytes += block.size
-                used_blocks += 1
-            else:
-                free_bytes += block.size
-                free_blocks += 1
-    return held, used_bytes, used_blocks, free_bytes, free_blocks
+            (used if block.used else free).append(block.size)
+    held = sum([region.end - region.start for region in arena.regions])
+    return held, sum(used), len(used), sum(free), len(free)
 
 
 def _ledger_difference(ledger: Ledger, walked: tuple[int, ...]) -> str:
