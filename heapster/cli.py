@@ -1,0 +1,101 @@
+"""The command line. The exit code is that of the worst verdict; see `EXIT_CODES`."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from heapster import __version__
+from heapster.commands import COMMANDS
+from heapster.config import check_environment, from_files
+from heapster.results import TargetError, UsageError
+from heapster.suggest import instead_of
+
+EXIT_CODES = {
+    0: "all held",
+    1: "a finding",
+    2: "usage",
+    3: "inconclusive",
+    4: "the target cannot be used",
+    5: "nothing ran",
+    70: "an internal error",
+    130: "interrupted, with results still written",
+}
+
+
+class _Commands(click.Group):
+    """The commands by name; a command's module is imported when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"heapster.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str],
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UsageError(f"unknown command '{args[0]}': {instead_of(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="heapster", message="%(prog)s %(version)s")
+@click.pass_context
+def heapster(ctx: click.Context) -> None:
+    """Heapster judges allocators: its own, and any malloc."""
+    check_environment(os.environ)
+    if ctx.invoked_subcommand:
+        values = from_files(Path.cwd(), ctx.invoked_subcommand, COMMANDS)
+        ctx.default_map = {ctx.invoked_subcommand: values}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code. Errors are one line on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        return _run(arguments)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(130, "interrupted")
+    except Exception as error:      # noqa: BLE001  the last resort: the user gets a line, we get the traceback
+        from heapster.crash import saved  # noqa: PLC0415  not needed, so not loaded, where all is well
+        return _fail(70, f"internal error: {type(error).__name__}: {error} ({saved(error)})")
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = heapster.main(args=arguments, prog_name="heapster", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        return _fail(2, error.format_message())
+    except UsageError as error:
+        return _fail(2, str(error))
+    except TargetError as error:
+        return _fail(4, str(error))
+    return code if isinstance(code, int) else 0
+
+
+def _fail(code: int, message: str) -> int:
+    print(f"heapster: {' '.join(message.split())}", file=sys.stderr)     # noqa: T201  the one line of an error
+    return code
+

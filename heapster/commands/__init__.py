@@ -1,0 +1,12 @@
+"""The commands, a module each. Only the one that runs is imported, so that help is quick.
+
+To add one: a line here, and a module of that name with a click command `command`.
+"""
+
+COMMANDS = {
+    "check": "Every checker at a small budget: for continuous integration.",
+    "doctor": "What Heapster needs, which versions are here, and what is missing.",
+    "explain": "What a finding's code means, how it arises, what to look at.",
+    "fuzz": "Hold an allocator against the model on generated programs.",
+    "replay": "Run a trace again and say whether it still fails.",
+}

@@ -1,0 +1,161 @@
+"""What can be set, and by whom: the command line over HEAPSTER_* over `heapster.toml` or `[tool.heapster]`.
+
+A key stands for the option and the environment variable of its name. In a file, keys at the top hold
+for every command that has the option, and a table named after a command for that command alone.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heapster.results import UsageError
+from heapster.suggest import instead_of
+
+POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")
+MOST_ARENAS = 64
+PREFIX = "HEAPSTER_"
+TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+# Variables that are no options: of the command itself, and of libheapster in the programs it serves.
+OTHER_VARIABLES = frozenset({"HEAPSTER_DEBUG", "HEAPSTER_CACHE", "HEAPSTER_MMAP_THRESHOLD", "HEAPSTER_STATS",
+                             "HEAPSTER_VERIFY"})
+
+Read = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Key:
+    """Something that can be set: the value's kind, and how to read it from text or from a file."""
+
+    name: str
+    meaning: str
+    kind: str               # as shown in help
+    read: Read              # text, or a value of TOML, to the value; ValueError says what is wrong
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.name.upper()
+
+
+def _whole(least: int, most: int | None = None) -> Read:
+    limits = f"a whole number from {least}" + (f" to {most}" if most is not None else " on")
+
+    def read(value: Any) -> int:
+        try:
+            number = int(value, 16 if value.lower().startswith("0x") else 10) if isinstance(value, str) else value
+        except ValueError:
+            number = None
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise ValueError(f"{value!r} is not {limits}")
+        if number < least or most is not None and number > most:
+            raise ValueError(f"{value} is not {limits}")
+        return number
+
+    return read
+
+
+def _seconds(value: Any) -> float:
+    try:
+        number = float("nan" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"{value!r} is not a number of seconds")
+    return number
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in TRUE + FALSE:
+        return value.lower() in TRUE
+    raise ValueError(f"{value!r} is neither true nor false")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is not a text")
+    return value
+
+
+def read_policies(value: Any) -> tuple[str, ...]:
+    """Policies from `all`, from names separated by commas, or from a list of names."""
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names:
+        raise ValueError(f"{value!r} is not a policy")
+    for name in names:
+        if name not in (*POLICIES, "all"):
+            raise ValueError(f"unknown policy {name!r}: {instead_of(str(name), (*POLICIES, 'all'))}")
+    return POLICIES if "all" in names else tuple(dict.fromkeys(names))
+
+
+KEYS = {key.name: key for key in (
+    Key("target", "What is checked: sim, process.", "TARGET", _text),
+    Key("policy", "Placement policies: " + ", ".join(POLICIES) + ", or all.", "P|all", read_policies),
+    Key("seconds", "Stop after this long.", "S", _seconds),
+    Key("examples", "Stop after this many examples.", "N", _whole(0)),
+    Key("seed", "Where chance starts; the same seed gives the same run.", "N", _whole(0, (1 << 63) - 1)),
+    Key("arenas", "Arenas that threads are spread over, at most.", "N", _whole(1, MOST_ARENAS)),
+    Key("faults", "Let the system refuse sbrk, mmap and munmap.", "BOOL", _flag),
+    Key("json", "Write the run as JSON.", "FILE", _text),
+    Key("junit", "Write the run as JUnit XML.", "FILE", _text),
+    Key("store", "Where findings are kept.", "DIR", _text),
+)}
+
+
+def from_files(folder: Path, command: str, commands: Iterable[str]) -> dict[str, Any]:
+    """What the file in `folder` sets for `command`; UsageError names the file and the key that is wrong."""
+    name, table = _table(folder)
+    known = list(commands)
+    for key in table:
+        if key not in KEYS and key not in known:
+            raise UsageError(f"{name}: unknown key '{key}': {instead_of(key, [*KEYS, *known])}")
+    values = _checked(name, "", {key: value for key, value in table.items() if key in KEYS})
+    own = table.get(command, {})
+    if not isinstance(own, dict):
+        raise UsageError(f"{name}: '{command}' must be a table of settings of that command")
+    return values | _checked(name, f"{command}.", own)
+
+
+def _table(folder: Path) -> tuple[str, Mapping[str, Any]]:
+    own, shared = folder / "heapster.toml", folder / "pyproject.toml"
+    if own.is_file():
+        return own.name, _parse(own)
+    if shared.is_file():
+        table = _parse(shared).get("tool", {}).get("heapster", {})
+        if not isinstance(table, dict):
+            raise UsageError(f"{shared.name}: tool.heapster must be a table")
+        return shared.name, table
+    return "", {}
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path.name} is not TOML: {error}") from None
+
+
+def _checked(name: str, prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    values = {}
+    for key, value in table.items():
+        if key not in KEYS:
+            raise UsageError(f"{name}: unknown key '{prefix}{key}': {instead_of(key, KEYS)}")
+        try:
+            values[key] = KEYS[key].read(value)
+        except ValueError as error:
+            raise UsageError(f"{name}: {prefix}{key}: {error}") from None
+    return values
+
+
+def check_environment(variables: Iterable[str]) -> None:
+    """UsageError if a HEAPSTER_* variable means nothing."""
+    known = sorted({key.variable for key in KEYS.values()} | OTHER_VARIABLES)
+    for variable in variables:
+        if variable.startswith(PREFIX) and variable not in known:
+            raise UsageError(f"unknown environment variable {variable}: {instead_of(variable, known)}")
