@@ -14,13 +14,11 @@ from heapster.model.geometry import (
     ALIGN,
     ALIGNED,
     CALLOC,
-    CALLS,
     EINVAL,
     ENOMEM,
     FREE,
     HEADER,
     MALLOC,
-    MAPPED_LEAD,
     MAX_ARENAS,
     MAX_REQUEST,
     MIN_THRESHOLD,
@@ -31,31 +29,18 @@ from heapster.model.geometry import (
     WORD,
     block_size,
     is_power_of_two,
-    mapping_length,
     signed,
     up,
 )
-from heapster.model.heap import Heap, Ledger, Mapped
+from heapster.model.heap import Heap
+from heapster.model.mappings import MappedState, Mappings
 from heapster.model.operation import Step
 from heapster.model.placement import POLICIES
 from heapster.model.system import System
 
 
-class UnknownBlock(LookupError):  # noqa: N818  # what happened, as Divergence is
+class UnknownBlock(LookupError):
     """A pointer that is no live block: what happens then is for `misuse` to say."""
-
-
-class MappedState:
-    """A live or unreturned block with a mapping of its own."""
-
-    def __init__(self, start: int, length: int, payload: int) -> None:
-        self.start, self.length, self.used = start, length, True
-        self.lead = payload - HEADER - start
-
-    @property
-    def usable(self) -> int:
-        """Bytes from the payload to the mapping's end."""
-        return self.length - self.lead - HEADER
 
 
 class Reference:
@@ -76,8 +61,7 @@ class Reference:
         self._arenas: dict[int, ArenaState] = {}        # those that are open
         self._next_arena = 0
         self._arena_of: dict[int, int] = {}             # by thread
-        self._mapped: list[MappedState] = []            # newest first
-        self._mapped_calls = [0] * len(CALLS)
+        self._mappings = Mappings(self._saw)
         self._live: dict[int, ArenaState | MappedState] = {}    # by payload
         self._seen: set[int] = set()                    # payloads that were freed once
         self._failed = False                            # the last allocation gave NULL
@@ -182,14 +166,13 @@ class Reference:
         """
         self._begin()
         kept = len(self.forgotten)
-        for block in self._mapped:
+        for block in self._mappings.blocks:
             self._unmap(system, block.start, block.start + block.length)
         for _, arena in sorted(self._arenas.items()):
             self._close(system, arena)
         self._arenas.clear()
-        self._mapped.clear()
+        self._mappings.clear()
         self._live.clear()
-        self._mapped_calls = [0] * len(CALLS)
         self._saw("heap_was_finalized")
         return len(self.forgotten) - kept
 
@@ -228,10 +211,10 @@ class Reference:
     def heap(self) -> Heap:
         """The heap as it must decode."""
         arenas = tuple([arena.value() for _, arena in sorted(self._arenas.items())])
-        mapped = tuple([Mapped(m.start + m.lead, m.start, m.length, m.used) for m in self._mapped])
-        backward = tuple([m.address for m in reversed(mapped)])
+        mapped = self._mappings.value()
+        backward = tuple([block.address for block in reversed(mapped)])
         settings = self._settings
-        return Heap(arenas, mapped, backward, self._mapped_ledger(), settings.policy, settings.threshold,
+        return Heap(arenas, mapped, backward, self._mappings.ledger(), settings.policy, settings.threshold,
                     settings.growth)
 
     def _set(self, step: Step) -> None:
@@ -292,16 +275,8 @@ class Reference:
         return self._give(block + HEADER, arena, kind)
 
     def _map(self, system: System, request: int, alignment: int, kind: int) -> int:
-        length = mapping_length(request, alignment)
-        start = system.mmap(length)
-        if start == REFUSED:
-            self._saw("mmap_refused")
-            return 0
-        self._saw("large_block_mapped")
-        payload = up(start + MAPPED_LEAD + HEADER, alignment)
-        block = MappedState(start, length, payload)
-        self._mapped.insert(0, block)
-        return self._give(payload, block, kind)
+        block = self._mappings.map(system, request, alignment)
+        return self._give(block.payload, block, kind) if block else 0
 
     def _give(self, payload: int, holder: ArenaState | MappedState, kind: int) -> int:
         self._live[payload] = holder
@@ -309,7 +284,7 @@ class Reference:
         return payload
 
     def _count(self, holder: ArenaState | MappedState, kind: int) -> None:
-        (holder.calls if isinstance(holder, ArenaState) else self._mapped_calls)[kind] += 1
+        (holder if isinstance(holder, ArenaState) else self._mappings).calls[kind] += 1
 
     def _my_arena(self) -> ArenaState:
         """The calling thread's arena, open; it gets one when it first needs one, and keeps it."""
@@ -340,12 +315,8 @@ class Reference:
             if holder.index != self._arena_of.get(self.thread):
                 self._saw("block_freed_by_another_thread")
             holder.release(system, pointer - HEADER)
-        elif system.munmap(holder.start, holder.length) == REFUSED:
-            self._saw("munmap_refused")
-            holder.used = False
         else:
-            self._saw("large_block_returned")
-            self._mapped.remove(holder)
+            self._mappings.release(system, holder)
 
     def _reallocate(self, system: System, pointer: int, request: int) -> int:
         """Resize a live block to a size that is not 0."""
@@ -354,7 +325,7 @@ class Reference:
             return self._refuse(ENOMEM)
         holder = self._holder(pointer)
         if isinstance(holder, MappedState):
-            stays = self._shrink_mapping(system, holder, request)
+            stays = self._mappings.shrink(system, holder, request)
         else:
             stays = holder.resize(system, pointer - HEADER, block_size(request))
         if stays:
@@ -368,19 +339,6 @@ class Reference:
             self._saw("failed_realloc_kept_the_block")
         return moved
 
-    def _shrink_mapping(self, system: System, block: MappedState, request: int) -> bool:
-        """True if the request fits the mapping; pages behind it go back, unless that is refused."""
-        length = up(block.lead + HEADER + request, PAGE)
-        if length > block.length:
-            return False
-        if length < block.length:
-            if system.munmap(block.start + length, block.length - length) == REFUSED:
-                self._saw("munmap_refused")
-            else:
-                self._saw("large_block_shrank")
-                block.length = length
-        return True
-
     def _unmap(self, system: System, start: int, end: int) -> None:
         if system.munmap(start, end - start) == REFUSED:
             self._saw("munmap_refused")
@@ -393,14 +351,6 @@ class Reference:
                 self._unmap(system, region.start, region.end)
             elif region is not arena.top or not _returned_to_the_break(system, region, arena.brk):
                 self.forgotten.append((region.start, region.end))
-
-    def _mapped_ledger(self) -> Ledger:
-        used = [m.length for m in self._mapped if m.used]
-        unreturned = [m.length for m in self._mapped if not m.used]
-        held = sum(used) + sum(unreturned)
-        return Ledger(held, sum(used), len(used), sum(unreturned), len(unreturned), tuple(self._mapped_calls))
-
-
 
 
 def _returned_to_the_break(system: System, top: RegionState, brk: int) -> bool:

@@ -20,7 +20,7 @@ class Recorded(Protocol):
         """What the system answered; -1 refuses."""
 
 
-class Divergence(Exception):  # noqa: N818  # what happened, as Fault and Aborted are
+class Divergence(Exception):
     """The allocator called the system otherwise than the reference predicts."""
 
 

@@ -2,7 +2,11 @@
 
 import pytest
 
+from heapster.impl import layout
+from heapster.machine import protocol
 from heapster.model import geometry as g
+from heapster.model.misuse import ABORTS
+from heapster.model.operation import POLICY_NAMES
 
 
 @pytest.mark.parametrize(("asked", "size"), [
@@ -55,3 +59,16 @@ def test_words() -> None:
     assert [g.signed(n) for n in (0, g.PTRDIFF_MAX, g.PTRDIFF_MAX + 1, g.SIZE_MAX)] == [
         0, g.PTRDIFF_MAX, -g.PTRDIFF_MAX - 1, -1]
     assert [n for n in range(-2, 20) if g.is_power_of_two(n)] == [1, 2, 4, 8, 16]
+
+
+def test_the_implementation_has_the_same_layout() -> None:
+    """Neither imports the other, so their numbers are held together here."""
+    same = ("WORD", "ALIGN", "PAGE", "MIN_BLOCK", "FIRST_BLOCK", "REGION_OVERHEAD", "MAPPED_LEAD", "ENOMEM",
+            "DEFAULT_THRESHOLD", "MIN_THRESHOLD", "DEFAULT_GROWTH", "DEFAULT_ARENAS", "MAX_ARENAS", "EINVAL",
+            "MAX_REQUEST")
+    assert {name: getattr(g, name) for name in same} == {name: getattr(layout, name) for name in same}
+    assert (g.HEADER, g.FENCE, g.PTRDIFF_MAX) == (layout.PAYLOAD, layout.FENCE_BYTES, layout.MAX_WORD)
+    assert g.REFUSED == protocol.REFUSED
+    assert [getattr(layout, f"CALL_{name.upper()}") for name in g.CALLS] == [*range(layout.CALL_KINDS)]
+    assert [getattr(layout, name.upper()) for name in POLICY_NAMES] == [0, 1, 2, 3]
+    assert [getattr(layout, name.upper()) for name in ABORTS] == [1, 2, 3, 4]
