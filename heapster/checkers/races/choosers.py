@@ -1,0 +1,189 @@
+"""Who goes on at a switch point: by a written schedule, depth first, by chance, or by priorities (PCT)."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from heapster.machine.traced import NOBODY, READS, STEP_LIMIT, Segment
+from heapster.results import HeapsterError
+
+
+class Pruned(HeapsterError):
+    """The rest of this run would only repeat an equivalent one."""
+
+
+class Follow:
+    """The schedule that is written; after its end, whoever runs goes on, or the first that can."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self._segments = iter(segments)
+
+    def choose(self, m: Any, me: int, kind: str, target: int) -> int:
+        """See `Chooser.choose`."""
+        enabled = m.enabled()
+        if me in enabled and m.steps != m.stop:
+            return me
+        if not enabled:
+            raise m.deadlock()
+        segment = next(self._segments, None)
+        if segment is None:
+            m.stop = STEP_LIMIT
+            return me if me in enabled else int(enabled[0])
+        m.stop = STEP_LIMIT if segment.points is None else m.steps + segment.points
+        return segment.thread if segment.thread in enabled else int(enabled[0])
+
+
+class ByChance:
+    """Any thread at points that synchronise; at plain accesses too, `gap` accesses apart on average."""
+
+    def __init__(self, rng: Random, gap: int) -> None:
+        self._rng, self._gap = rng, gap
+
+    def choose(self, m: Any, me: int, kind: str, target: int) -> int:
+        """See `Chooser.choose`."""
+        enabled = m.enabled()
+        if not enabled:
+            raise m.deadlock()
+        m.stop = m.steps + 1 + self._rng.randrange(2 * self._gap)
+        return int(self._rng.choice(enabled))
+
+
+class ByPriority:
+    """Probabilistic concurrency testing: Burckhardt and others, ASPLOS 2010, section 3.
+
+    Threads have random priorities; at depth - 1 random ones of the first `length` points the runner's
+    becomes the lowest. A bug of that depth is found with probability at least 1 / (n * length ** (depth - 1)).
+    """
+
+    def __init__(self, rng: Random, threads: int, depth: int, length: int) -> None:
+        self._priority = rng.sample(range(depth, depth + threads), threads)
+        changes = {rng.randrange(max(1, length)) for _ in range(depth - 1)}
+        self._changes = sorted(changes, reverse=True)
+        self._lowest = depth
+
+    def choose(self, m: Any, me: int, kind: str, target: int) -> int:
+        """See `Chooser.choose`."""
+        while self._changes and self._changes[-1] <= m.steps:
+            self._changes.pop()
+            self._lowest -= 1
+            self._priority[me if me != NOBODY else m.running] = self._lowest
+        enabled = m.enabled()
+        if not enabled:
+            raise m.deadlock()
+        m.stop = self._changes[-1] if self._changes else STEP_LIMIT
+        return max(enabled, key=lambda thread: self._priority[thread])
+
+
+# The conflicting steps done, who runs, who can, who has not ended, what has been handed over.
+State = tuple[int, int, tuple[int, ...], frozenset[int], frozenset[int]]
+
+
+class DepthFirst:
+    """Every schedule with at most `bound` preemptions, or one of each class that cannot be told apart.
+
+    Two steps conflict if they are of different threads, on one object, and not both reads. With
+    `reduce`, which takes runs without data races for granted since those end in a finding:
+
+    - nobody is asked at plain accesses, nor at objects that only one thread uses or that all only
+      read: delaying a switch past such steps gives an equivalent run with as many preemptions;
+    - nobody is asked before an unlock: whoever came in could only wait for that mutex, or do what it
+      can as well do after the unlock;
+    - a run is cut short where the same conflicting steps have been done in the same order before, the
+      same thread runs, and no fewer preemptions are left (Musuvathi and Qadeer, MSR-TR-2007-12).
+
+    Use: `while more: begin(); run; end()`.
+    """
+
+    def __init__(self, bound: int | None = None, reduce: bool = True) -> None:
+        self._bound = 1 << 30 if bound is None else bound
+        self._reduce = reduce
+        self._shared: set[int] = set()
+        self._start()
+        self.more = True
+
+    def _start(self) -> None:
+        self._prefix: list[int] = []                # choices at decisions, so far
+        self._untried: list[list[int]] = []         # at each decision
+        self._seen: dict[State, int] = {}       # state: fewest preemptions it was met with
+        self.classes = 0                            # runs that were not cut short
+
+    def begin(self) -> None:
+        """A new run starts."""
+        self._depth = 0
+        self._preemptions = 0
+        self._state = 0                             # sum of hashes of the conflicting steps done
+        self._done: dict[int, int] = {}             # thread: conflicting steps
+        self._versions: dict[int, int] = {}         # object: times it was changed
+        self._users: dict[int, int] = {}            # object: bit 0: it is changed; then a bit for each user
+
+    def choose(self, m: Any, me: int, kind: str, target: int) -> int:
+        """See `Chooser.choose`."""
+        if not self._reduce:
+            m.stop = m.steps + 1
+        elif me != NOBODY:
+            self._note(me, kind, target)
+            if target not in self._shared and m.may_go(me):
+                return me
+            if kind == "unlock":
+                self._do(me, kind, target)
+                return me
+        enabled = m.enabled()
+        if not enabled:
+            raise m.deadlock()
+        runner = me if me in enabled else NOBODY
+        if self._depth == len(self._prefix):
+            self._open((self._state, runner, tuple(enabled), frozenset(m.live), frozenset(m.known)), runner, enabled)
+        chosen = self._take(runner)
+        self._do(chosen, *m.pending[chosen])
+        return chosen
+
+    def _note(self, me: int, kind: str, target: int) -> None:
+        self._users[target] = self._users.get(target, 0) | 2 << me | (kind not in READS)
+
+    def _take(self, runner: int) -> int:
+        chosen = self._prefix[self._depth]
+        self._depth += 1
+        self._preemptions += runner not in (NOBODY, chosen)
+        return chosen
+
+    def _open(self, state: State, runner: int, enabled: list[int]) -> None:
+        """A decision never met before: the runner goes on first."""
+        if self._reduce:
+            if self._seen.get(state, 1 << 30) <= self._preemptions:
+                raise Pruned
+            self._seen[state] = self._preemptions
+        others = [t for t in enabled if t != runner]
+        if runner == NOBODY:
+            options = others
+        elif self._preemptions < self._bound:
+            options = [runner, *others]
+        else:
+            options = [runner]
+        self._prefix.append(options[0])
+        self._untried.append(options[:0:-1])
+
+    def _do(self, thread: int, kind: str, target: int) -> None:
+        """`thread` is going to do what it has waited to do."""
+        if not self._reduce or target not in self._shared:
+            return
+        version = self._versions.get(target, 0)
+        turn = self._done.get(thread, 0)
+        self._done[thread] = turn + 1
+        self._state += hash((thread, turn, target, version))
+        if kind not in READS:
+            self._versions[target] = version + 1
+
+    def end(self, cut: bool = False) -> None:
+        """The run is over; go back to the last decision with something left to try."""
+        self.classes += not cut
+        shared = {o for o, users in self._users.items() if users & 1 and (users >> 1) & (users >> 1) - 1}
+        if not shared <= self._shared:
+            self._shared |= shared
+            self._start()
+            return
+        while self._untried and not self._untried[-1]:
+            self._untried.pop()
+            self._prefix.pop()
+        self.more = bool(self._untried)
+        if self.more:
+            self._prefix[-1] = self._untried[-1].pop()

@@ -1,0 +1,78 @@
+"""One program under many schedules: depth first within a bound, or as many as asked by chance."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from heapster.checkers.races.choosers import ByChance, ByPriority, DepthFirst, Follow, Pruned
+from heapster.checkers.races.session import Outcome, Session
+from heapster.machine.traced import Segment
+
+GAPS = (1, 4, 30, 300, 3000)            # accesses between random switches, on average; drawn for each run
+
+
+@dataclass
+class Tally:
+    """What was done so far."""
+
+    schedules: int = 0                  # runs to their end
+    cut_short: int = 0                  # runs that were becoming equivalent to others
+    steps: int = 0                      # switch points of the former
+    preempted: int = 0                  # runs with a preemption
+    waited: int = 0                     # runs in which a thread had to wait
+    on_schedule: Callable[[], None] = field(default=lambda: None)
+
+    def count(self, outcome: Outcome) -> None:
+        """A run came to its end."""
+        self.schedules += 1
+        self.steps += outcome.steps
+        threads = [s.thread for s in outcome.segments]
+        self.preempted += any(s.points is not None for s in outcome.segments)
+        stops = [s.thread for s in outcome.segments if s.points is None]
+        self.waited += len(stops) > len(set(threads))
+        self.on_schedule()
+
+
+class OutOfBudget(Exception):
+    """The time or the number of schedules is used up."""
+
+
+def every_schedule(session: Session, bound: int | None, tally: Tally) -> Iterator[Outcome]:
+    """The outcomes of all schedules with at most `bound` preemptions, one for each class."""
+    chooser = DepthFirst(bound)
+    while chooser.more:
+        chooser.begin()
+        try:
+            outcome = session.run(chooser)
+        except Pruned:
+            tally.cut_short += 1
+            chooser.end(cut=True)
+            continue
+        tally.count(outcome)
+        yield outcome
+        chooser.end()
+
+
+def random_schedules(session: Session, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+    """The outcomes of `number` random walks."""
+    for _ in range(number):
+        outcome = session.run(ByChance(rng, rng.choice(GAPS)))
+        tally.count(outcome)
+        yield outcome
+
+
+def pct_schedules(session: Session, depth: int, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+    """The outcomes of `number` schedules with random priorities and depth - 1 changes of them."""
+    outcome = session.run(Follow(()))
+    tally.count(outcome)
+    yield outcome
+    length = outcome.steps
+    for _ in range(number - 1):
+        outcome = session.run(ByPriority(rng, session.threads, depth, length))
+        tally.count(outcome)
+        yield outcome
+
+
+def follow(session: Session, segments: tuple[Segment, ...]) -> Outcome:
+    """The outcome of a written schedule."""
+    return session.run(Follow(segments))

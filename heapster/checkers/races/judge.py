@@ -1,0 +1,156 @@
+"""Broken promises: what threads saw that no sequential order explains, and heaps left broken.
+
+Linearizability: Herlihy and Wing, TOPLAS 12(3), 1990. A call takes effect between its first and its
+last access; a correct order keeps calls that did not overlap in the order in which they ran.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from heapster.checkers.decode import Undecodable, decode
+from heapster.impl import layout
+from heapster.impl.layout import MIN_BLOCK, PAYLOAD
+from heapster.machine.simulated import Simulated
+from heapster.machine.traced import Broken
+from heapster.model.heap import Heap
+from heapster.model.invariants import violations
+from heapster.model.live import Held, Live
+from heapster.model.spec import Operation, Result, advance, explains
+
+ABORTS = {
+    layout.DOUBLE_FREE: "double free",
+    layout.INVALID_POINTER: "invalid pointer",
+    layout.CORRUPT_HEADER: "corrupt header",
+    layout.CORRUPT_LIST: "corrupt free list",
+}
+MODEST = 1 << 30                    # bytes that the system always has, unless told to refuse
+
+Reason = tuple[str, str, int]       # code, message, address
+
+
+class Event(NamedTuple):
+    """A call of a thread, as its caller saw it."""
+
+    thread: int
+    start: int                      # switch point of its first access
+    end: int                        # and after its last
+    operation: Operation
+    result: Result
+
+
+class Block(Protocol):
+    """A block in a program's hands."""
+
+    pointer: int
+    serial: int
+
+    def words(self) -> dict[int, int]:
+        """Addresses of its watched words, and what they must hold."""
+
+
+def unexplained(events: Sequence[Event], start: Iterable[tuple[int, int]], refused: bool) -> Reason | None:
+    """Why no sequential order explains the events, if none does; `start` is what was live: pointer, request."""
+    if not refused:
+        for event in events:
+            if _is_needless_null(event):
+                return ("needless_null", f"{_text(event)} answered NULL, though the system refused nothing", 0)
+    live = Live(Held(pointer, request) for pointer, request in start)
+    if _runs(live.copy(), sorted(events, key=_likely)) is None or _some_order(live, events):
+        return None
+    reason = _runs(live, sorted(events, key=_likely))
+    assert reason is not None
+    return (reason[0], f"no order of the calls explains what threads saw: {reason[1]}", reason[2])
+
+
+def _likely(event: Event) -> int:
+    """Blocks are given by a call's end, and taken from its start."""
+    return event.start if event.operation.verb == "free" else event.end
+
+
+def _is_needless_null(event: Event) -> bool:
+    operation, result = event.operation, event.result
+    if operation.verb in ("free", "usable_size", "finalize") or result.pointer != 0:
+        return False
+    return max(operation.numbers) < MODEST
+
+
+def _text(event: Event) -> str:
+    numbers = ", ".join(str(n) for n in event.operation.numbers)
+    return f"{event.operation.verb}({numbers}) of thread {event.thread}"
+
+
+def _runs(live: Live, events: Iterable[Event]) -> Reason | None:
+    """Why the events cannot have run in this order."""
+    for event in events:
+        reasons = explains(live, event.operation, event.result)
+        if reasons:
+            return (reasons[0].code, f"{_text(event)}: {reasons[0].message}", reasons[0].pointer)
+        advance(live, event.operation, event.result)
+    return None
+
+
+def _some_order(live: Live, events: Sequence[Event]) -> bool:
+    """Whether some order that keeps real time explains all; each set of events is tried once."""
+    everything = (1 << len(events)) - 1
+    todo, seen = [(0, live)], {0}
+    while todo:
+        done, now = todo.pop()
+        if done == everything:
+            return True
+        left = [i for i in range(len(events)) if not done >> i & 1]
+        horizon = min(events[i].end for i in left)
+        for i in left:
+            after = done | 1 << i
+            if events[i].start <= horizon and after not in seen and \
+                    not explains(now, events[i].operation, events[i].result):
+                seen.add(after)
+                then = now.copy()
+                advance(then, events[i].operation, events[i].result)
+                todo.append((after, then))
+    return False
+
+
+def damaged(rest: Simulated, blocks: Iterable[Block]) -> Reason | None:
+    """The first block whose payload is not what its owner wrote."""
+    for block in blocks:
+        address = rest.first_difference(block.words())
+        if address is not None:
+            return ("damaged", f"byte {address - block.pointer} of block {block.serial - 1} is not what its "
+                               "owner wrote", address)
+    return None
+
+
+def not_whole(rest: Simulated, blocks: Collection[Block], whole: set[Any]) -> Reason | None:
+    """Why the heap at rest is not as it must be; heaps that were found to be so are kept in `whole`."""
+    try:
+        heap = decode(rest)
+    except Undecodable as error:
+        return ("undecodable", f"the heap at rest cannot be read: {error}", 0)
+    key = (heap, frozenset(block.pointer for block in blocks))
+    if key in whole:
+        return None
+    found = violations(heap)
+    if found:
+        return ("invariant", f"{found[0].name} fails at rest: {found[0].message}", 0)
+    stray = used_payloads(heap) ^ {block.pointer for block in blocks if block.pointer}
+    if stray:
+        return ("lost_block", f"the block at {min(stray):#x} is used and nobody's, or live and not used", min(stray))
+    whole.add(key)
+    return None
+
+
+def used_payloads(heap: Heap) -> set[int]:
+    """The payloads of all used blocks."""
+    blocks = [b for arena in heap.arenas for region in arena.regions for b in region.blocks]
+    return {b.address + PAYLOAD for b in (*blocks, *heap.mapped) if b.used}
+
+
+def expect_sane(figures: Sequence[int]) -> None:
+    """Broken if statistics read under way are those of no heap."""
+    held, used, used_blocks, free, free_blocks, largest = figures[:6]
+    if min(figures) < 0 or used + free > held or largest > free \
+            or used_blocks * MIN_BLOCK > used or free_blocks * MIN_BLOCK > free:
+        raise Broken("torn_statistics", f"the statistics are those of no heap: {held} bytes held, {used} in "
+                                        f"{used_blocks} used and {free} in {free_blocks} free blocks")
+
+

@@ -1,0 +1,67 @@
+"""A failing run in lanes: one column a thread, and of its accesses those that matter."""
+
+from collections.abc import Sequence
+
+from heapster.checkers.races.naming import name
+from heapster.checkers.races.recording import Row
+from heapster.checkers.races.session import Problem
+
+MOST_ROWS = 14
+COLUMN = 46
+VERBS = {"load": "reads", "store": "writes", "load_atomic": "reads", "store_atomic": "writes"}
+
+
+def lanes(rows: Sequence[Row], problem: Problem, threads: int) -> list[str]:
+    """The lines, with a heading."""
+    chosen = sorted(_chosen(rows, problem))
+    lines = ["".join(f"thread {t}".ljust(COLUMN) for t in range(threads)).rstrip()]
+    last = None
+    for i in chosen:
+        if last is not None and i > last + 1 and rows[i].thread == rows[last].thread:
+            lines.append(_cell(rows[i].thread, "..."))
+        lines.append(_cell(rows[i].thread, _text(rows[i])))
+        last = i
+    return [line for line in lines if line.strip() != "..."] if len(lines) > MOST_ROWS + 4 else lines
+
+
+def _cell(thread: int, text: str) -> str:
+    return " " * (COLUMN * thread) + text
+
+
+def _text(row: Row) -> str:
+    where = row.stack[0].split()[0] if row.stack else "caller"
+    mark = "  <-- here" if row.failed else ""
+    return f"{where} {VERBS.get(row.kind, row.kind)} {name(row.target)}{mark}"
+
+
+def _chosen(rows: Sequence[Row], problem: Problem) -> set[int]:
+    """Indices of the rows that matter, by rank: the clash, the switches, the contended locks."""
+    picked: set[int] = set()
+    for group in (_clash(rows, problem), _switches(rows), _contended(rows)):
+        for i in reversed(group):
+            if len(picked) < MOST_ROWS:
+                picked.add(i)
+    return picked
+
+
+def _clash(rows: Sequence[Row], problem: Problem) -> list[int]:
+    """The failing access, and the last of the other thread to the same word."""
+    if not rows:
+        return []
+    found = [i for i, row in enumerate(rows) if row.failed][:1] or [len(rows) - 1]
+    other = [i for i, row in enumerate(rows) if row.target == problem.address and row.thread == problem.other]
+    return other[-1:] + found
+
+
+def _switches(rows: Sequence[Row]) -> list[int]:
+    """The accesses on either side of every switch."""
+    ends = [i for i in range(1, len(rows)) if rows[i].thread != rows[i - 1].thread]
+    return sorted({j for i in ends for j in (i - 1, i)})
+
+
+def _contended(rows: Sequence[Row]) -> list[int]:
+    users: dict[int, set[int]] = {}
+    for row in rows:
+        if row.kind in ("lock", "unlock"):
+            users.setdefault(row.target, set()).add(row.thread)
+    return [i for i, row in enumerate(rows) if len(users.get(row.target, ())) > 1 and row.kind in ("lock", "unlock")]

@@ -1,0 +1,78 @@
+"""A run replayed with everything noted: who did what, from which lines of the source."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+from greenlet import GreenletExit
+
+from heapster.checkers.races.choosers import Follow
+from heapster.checkers.races.replay import Replay
+from heapster.checkers.races.session import Outcome, Session
+from heapster.checkers.races.sources import Source
+from heapster.machine.simulated import BREAK, THREADS
+from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, Traced
+
+Stack = tuple[str, ...]             # "arena.py:88 acquire", innermost first; empty for the caller's own access
+
+
+class Row(NamedTuple):
+    """One access."""
+
+    step: int
+    thread: int
+    kind: str
+    target: int
+    stack: Stack
+    failed: bool                    # it never came back
+
+
+NOTED = {"load": None, "store": None, "load_atomic": None, "store_atomic": None, "copy": None, "fill": None,
+         "lock": None, "unlock": None, "sbrk": BREAK_OBJECT, "mmap": MAPPINGS_OBJECT, "munmap": MAPPINGS_OBJECT}
+
+
+def record(source: Source, replay: Replay) -> tuple[Outcome, list[Row]]:
+    """The outcome of the replay and every shared access of it, in order."""
+    rows: list[Row] = []
+    session = Session(replay.program, source)
+    outcome = session.run(Follow(replay.segments), lambda *parts: _recorder(source.root, rows)(*parts))
+    return outcome, rows
+
+
+def _recorder(root: Path, rows: list[Row]) -> type[Traced]:
+    """A traced machine that notes every access in `rows`."""
+    methods = {name: _noting(name, fixed, str(root), rows) for name, fixed in NOTED.items()}
+    return type("Recorder", (Traced,), methods)
+
+
+def _noting(name: str, fixed: int | None, root: str, rows: list[Row]) -> Callable[..., Any]:
+    plain = getattr(Traced, name)
+
+    def noted(self: Traced, *arguments: int) -> Any:
+        thread, stack = self.running, _stack(sys._getframe(1), root)
+        target = arguments[0] if fixed is None else fixed
+        failed = True
+        try:
+            answer = plain(self, *arguments)
+            failed = False
+            return answer
+        except GreenletExit:
+            failed = False
+            raise
+        finally:
+            if not THREADS <= target < BREAK:
+                rows.append(Row(self.steps, thread, name, target, stack, failed))
+
+    return noted
+
+
+def _stack(frame: FrameType | None, root: str) -> Stack:
+    lines = []
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        if str(path.parent) == root:
+            lines.append(f"{path.name}:{frame.f_lineno} {frame.f_code.co_name}")
+        frame = frame.f_back
+    return tuple(lines)

@@ -1,0 +1,244 @@
+"""A program run under one schedule after another, each from the same start, and judged."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from heapster.checkers.races import judge
+from heapster.checkers.races.child import check_child
+from heapster.checkers.races.clocks import Clocks
+from heapster.checkers.races.programs import KINDS, Op, Program, handovers
+from heapster.checkers.races.sources import Source
+from heapster.impl.layout import ALL_ARENAS, STATS_BYTES, WORD
+from heapster.machine.protocol import REFUSED, Aborted, Fault
+from heapster.machine.simulated import Simulated
+from heapster.machine.traced import Broken, Chooser, Segment, Traced, duplicate
+from heapster.model.spec import Operation, Result
+
+TAGGED_FRONT, TAGGED_BACK = 4, 2        # words of a payload that are written and verified
+
+
+class Problem(NamedTuple):
+    """What went wrong in a run."""
+
+    code: str
+    message: str
+    address: int = 0
+    thread: int = -1            # that was running
+    other: int = -1             # whose access raced with it
+
+
+class Outcome(NamedTuple):
+    """A run: what it was, and what went wrong, if anything did."""
+
+    problem: Problem | None
+    segments: tuple[Segment, ...]
+    steps: int
+
+
+class Held:
+    """A block in a program's hands."""
+
+    __slots__ = ("pointer", "request", "serial")
+
+    def __init__(self, pointer: int, request: int, serial: int) -> None:
+        self.pointer, self.request, self.serial = pointer, request, serial
+
+    def words(self) -> dict[int, int]:
+        """Addresses of the words that are watched, and their tags, which as headers are impossible."""
+        count = self.request // WORD if self.pointer else 0
+        picked = {*range(min(count, TAGGED_FRONT)), *range(max(0, count - TAGGED_BACK), count)}
+        return {self.pointer + i * WORD: -(self.serial << 32) - 16 * i - 1 for i in picked}
+
+
+MachineMaker = Callable[[Simulated, int, Chooser, Clocks], Traced]
+
+
+class Session:
+    """A program and the machine as its prologue left it."""
+
+    def __init__(self, program: Program, source: Source) -> None:
+        self.program, self.source = program, source
+        self.threads = len(program.lanes)
+        self.links = handovers(program)
+        self.base = Simulated()
+        self.held: dict[int, Held] = {}
+        self.wrong_start: Problem | None = None
+        self._restful: set[Any] = set()             # heaps at rest that were found to be whole
+        try:
+            player = Player(self, self.base, self.held)
+            for op in program.prologue:
+                player.play(0, op)
+            self.base.calls.clear()
+        except (Fault, Aborted, Broken) as error:
+            self.wrong_start = _problem(error, 0)
+
+    def run(self, chooser: Chooser, machine: MachineMaker = Traced) -> Outcome:
+        """One run; Pruned passes through."""
+        if self.wrong_start is not None:
+            return Outcome(self.wrong_start, (), 0)
+        m = machine(self.base, self.threads, chooser, Clocks(self.threads))
+        held = {block: Held(h.pointer, h.request, h.serial) for block, h in self.held.items()}
+        player = Player(self, m, held)
+        try:
+            m.run([player.body(lane) for lane in range(self.threads)])
+            problem = self._judge(m, player)
+        except (Fault, Aborted, Broken) as error:
+            problem = _problem(error, m.running)
+        except RecursionError:
+            problem = Problem("endless", "a call recurses without end", thread=m.running)
+        finally:
+            m.let_go()
+        return Outcome(problem, tuple(m.finished_segments()), m.steps)
+
+    def _judge(self, m: Traced, player: "Player") -> Problem | None:
+        refused = any(call.answer == REFUSED for call in m.calls)
+        reason = judge.unexplained(player.events, self._start(), refused)
+        rest = m.at_rest()
+        if reason is None:
+            reason = judge.damaged(rest, player.held.values())
+        if reason is None:
+            reason = judge.not_whole(rest, player.held.values(), self._restful)
+        return None if reason is None else Problem(*reason)
+
+    def _start(self) -> list[tuple[int, int]]:
+        return [(h.pointer, h.request) for h in self.held.values() if h.pointer]
+
+
+def _problem(error: Fault | Aborted | Broken, thread: int) -> Problem:
+    if isinstance(error, Aborted):
+        name = judge.ABORTS.get(error.code, str(error.code))
+        return Problem("abort", f"the allocator ended the program: {name}", error.address, thread)
+    return Problem(error.code, str(error), error.address, thread, getattr(error, "other", -1))
+
+
+class Player:
+    """Plays the operations of a program on a machine, and notes what their callers saw."""
+
+    def __init__(self, session: Session, m: Any, held: dict[int, Held]) -> None:
+        self._session, self._m, self.held = session, m, held
+        self._source = session.source
+        self.events: list[judge.Event] = []
+
+    def body(self, lane: int) -> Callable[[], None]:
+        """What the thread of a lane does."""
+        return lambda: self._play_lane(lane)
+
+    def _play_lane(self, lane: int) -> None:
+        m = self._m
+        for index, op in enumerate(self._session.program.lanes[lane]):
+            awaited, given = self._session.links.get((lane, index), ((), ()))
+            for block in awaited:
+                m.wait(block)
+            m.enter()
+            m.errno = 0
+            call = self.play(lane, op)
+            if lane in m.owners.values():
+                mutex = min(a for a, owner in m.owners.items() if owner == lane)
+                raise Broken("lost_unlock", f"thread {lane} comes back from {KINDS[op.code].name} and still owns "
+                                            f"the mutex at {mutex:#x}", mutex)
+            if call is not None:
+                self.events.append(judge.Event(lane, m.entered[lane], m.steps, *call))
+            for block in given:
+                m.announce(block)
+
+    def play(self, lane: int, op: Op) -> tuple[Operation, Result] | None:
+        """Play one operation; what its caller saw, if the specification speaks of it."""
+        return PLAYS[op.code](self, op)
+
+    def _seen(self, verb: str, numbers: tuple[int, ...], pointer: int, result: Result) -> tuple[Operation, Result]:
+        return Operation(verb, numbers, pointer), result._replace(errno=self._m.errno)
+
+    def _new(self, verb: str, op: Op, pointer: int, dirty: int | None = None) -> tuple[Operation, Result]:
+        """Note and tag a block that was just given."""
+        seen = self._seen(verb, (1, *op.numbers) if verb == "calloc" else op.numbers, 0,
+                          Result(pointer, dirty=dirty))
+        held = self.held[op.block] = Held(pointer, op.numbers[-1], op.block + 1)
+        self._tag(held)
+        return seen
+
+    def _tag(self, held: Held) -> None:
+        for address, word in held.words().items():
+            self._m.store(address, word)
+
+    def _first_damage(self, held: Held) -> int | None:
+        """Offset of the first watched word that is not as it was written."""
+        return next((a - held.pointer for a, word in held.words().items() if self._m.load(a) != word), None)
+
+    def _expect_whole(self, held: Held) -> None:
+        offset = self._first_damage(held)
+        if offset is not None:
+            raise Broken("damaged", f"byte {offset} of block {held.serial - 1} is not what its owner wrote",
+                         held.pointer + offset)
+
+    def _malloc(self, op: Op) -> tuple[Operation, Result]:
+        return self._new("malloc", op, self._source.api.malloc(self._m, *op.numbers))
+
+    def _calloc(self, op: Op) -> tuple[Operation, Result]:
+        pointer = self._source.api.calloc(self._m, 1, *op.numbers)
+        words = Held(pointer, op.numbers[0], 0).words()
+        dirty = next((a - pointer for a in words if self._m.load(a) != 0), None)
+        return self._new("calloc", op, pointer, dirty)
+
+    def _aligned(self, op: Op) -> tuple[Operation, Result]:
+        return self._new("aligned_alloc", op, self._source.api.aligned_alloc(self._m, *op.numbers))
+
+    def _realloc(self, op: Op) -> tuple[Operation, Result]:
+        held = self.held[op.block]
+        self._expect_whole(held)
+        before = held.pointer
+        pointer = self._source.api.realloc(self._m, before, op.numbers[0])
+        lost = None
+        if pointer:
+            kept = Held(pointer, min(held.request, op.numbers[0]), held.serial)
+            front = {a: w for a, w in kept.words().items() if a < pointer + TAGGED_FRONT * WORD} if before else {}
+            lost = next((a - pointer for a, word in front.items() if self._m.load(a) != word), None)
+        seen = self._seen("realloc", op.numbers, before, Result(pointer, prefix_lost=lost))
+        if pointer:
+            held.pointer, held.request = pointer, op.numbers[0]
+            self._tag(held)
+        return seen
+
+    def _free(self, op: Op) -> tuple[Operation, Result]:
+        held = self.held[op.block]
+        self._expect_whole(held)
+        del self.held[op.block]
+        self._source.api.free(self._m, held.pointer)
+        return self._seen("free", (), held.pointer, Result())
+
+    def _usable(self, op: Op) -> tuple[Operation, Result]:
+        pointer = self.held[op.block].pointer
+        usable = self._source.api.usable_size(self._m, pointer)
+        return self._seen("usable_size", (), pointer, Result(usable=usable))
+
+    def _stats(self, op: Op) -> None:
+        out = self._m.outside(STATS_BYTES)
+        self._source.stats.stats(self._m, ALL_ARENAS, out)
+        judge.expect_sane([self._m.load(out + i * WORD) for i in range(STATS_BYTES // WORD)])
+
+    def _policy(self, op: Op) -> None:
+        self._source.settings.set_policy(self._m, *op.numbers)
+
+    def _finalize(self, op: Op) -> tuple[Operation, Result]:
+        self.held.clear()
+        self._source.lifecycle.finalize(self._m)
+        return self._seen("finalize", (), 0, Result())
+
+    def _fork(self, op: Op) -> None:
+        """The child has only the thread that forked, and the memory and locks as they were."""
+        self._source.lifecycle.before_fork(self._m)
+        check_child(self._source, duplicate(self._m))
+        self._source.lifecycle.after_fork(self._m)
+
+    def _fail(self, op: Op) -> None:
+        self._m.refuse(op.name, *op.numbers)
+
+
+PLAYS: dict[str, Callable[[Player, Op], tuple[Operation, Result] | None]] = {
+    "m": Player._malloc, "c": Player._calloc, "a": Player._aligned, "r": Player._realloc, "f": Player._free,
+    "u": Player._usable, "s": Player._stats, "z": Player._finalize, "k": Player._fork, "x": Player._fail,
+    "w": lambda player, op: player._source.stats.status(player._m),
+    "p": Player._policy,
+    "t": lambda player, op: player._source.settings.set_threshold(player._m, *op.numbers),
+    "g": lambda player, op: player._source.settings.set_growth(player._m, *op.numbers),
+    "n": lambda player, op: player._source.settings.set_arenas(player._m, *op.numbers),
+}

@@ -1,0 +1,107 @@
+"""Least failures: first the fewest operations, then the fewest preemptions."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from heapster.checkers.races.exploring import Tally, every_schedule
+from heapster.checkers.races.programs import KINDS, Op, Program, lanes_of, wrong
+from heapster.checkers.races.session import Outcome, Session
+from heapster.checkers.races.sources import Source
+
+EFFORT = 400                        # schedules tried of a smaller program before it is held to pass
+SIMPLER = (24, 40, 200, 4096, 5000)
+
+
+class Failure(NamedTuple):
+    """A program and a run of it that failed."""
+
+    program: Program
+    outcome: Outcome
+
+
+def least(source: Source, failure: Failure, bound: int) -> Failure:
+    """A failure of the same kind that no smaller program and no fewer preemptions show."""
+    smaller: Failure | None = failure
+    while smaller is not None:
+        failure = smaller
+        smaller = next(_smaller(source, failure, bound), None)
+    return _fewest_preemptions(source, failure, bound)
+
+
+def preemptions(outcome: Outcome) -> int:
+    """How often a thread that could go on was made to wait."""
+    return sum(segment.points is not None for segment in outcome.segments)
+
+
+def _smaller(source: Source, failure: Failure, bound: int) -> Iterator[Failure]:
+    for program in _candidates(failure.program):
+        if not wrong(program):
+            outcome = _fails(source, program, failure, bound)
+            if outcome is not None:
+                yield Failure(program, outcome)
+
+
+def _fails(source: Source, program: Program, failure: Failure, bound: int) -> Outcome | None:
+    """The first run of the program, fewest preemptions first, that fails as the failure did."""
+    assert failure.outcome.problem is not None
+    code = failure.outcome.problem.code
+    session = Session(program, source)
+    for least_bound in range(bound + 1):
+        for outcome in islice(every_schedule(session, least_bound, Tally()), EFFORT):
+            if outcome.problem is not None and outcome.problem.code == code:
+                return outcome
+    return None
+
+
+def _fewest_preemptions(source: Source, failure: Failure, bound: int) -> Failure:
+    most = min(bound, preemptions(failure.outcome))
+    outcome = _fails(source, failure.program, failure, most)
+    return failure if outcome is None else failure._replace(outcome=outcome)
+
+
+def _candidates(program: Program) -> Iterator[Program]:
+    """Smaller programs, the most promising first: without a lane, without an operation, with simpler numbers."""
+    for lane in range(len(program.lanes)):
+        if len(program.lanes) > 1:
+            lanes = (*program.lanes[:lane], *program.lanes[lane + 1:])
+            yield _without_orphans(Program(program.prologue, lanes))
+    for lane, ops in enumerate(program.lanes):
+        for i in range(len(ops)):
+            yield _with_lane(program, lane, (*ops[:i], *ops[i + 1:]))
+    for i in range(len(program.prologue)):
+        yield _without_orphans(program._replace(prologue=(*program.prologue[:i], *program.prologue[i + 1:])))
+    yield from _simpler_numbers(program)
+
+
+def _with_lane(program: Program, lane: int, ops: tuple[Op, ...]) -> Program:
+    return _without_orphans(program._replace(lanes=(*program.lanes[:lane], ops, *program.lanes[lane + 1:])))
+
+
+def _without_orphans(program: Program) -> Program:
+    """Without what is done to blocks that are no longer allocated."""
+    made = {op.block for _, op in lanes_of(program) if KINDS[op.code].block == "new"}
+    kept = [tuple(op for op in ops if KINDS[op.code].block in ("", "new") or op.block in made)
+            for ops in (program.prologue, *program.lanes)]
+    return Program(kept[0], tuple(kept[1:]))
+
+
+def _simpler_numbers(program: Program) -> Iterator[Program]:
+    for i, op in enumerate(program.prologue):
+        for simple in _simple(op):
+            yield program._replace(prologue=(*program.prologue[:i], simple, *program.prologue[i + 1:]))
+    for lane, ops in enumerate(program.lanes):
+        for i, op in enumerate(ops):
+            for simple in _simple(op):
+                yield _with_lane(program, lane, (*ops[:i], simple, *ops[i + 1:]))
+
+
+def _simple(op: Op) -> Iterator[Op]:
+    """Simpler forms of an operation; each chain of them ends."""
+    if op.code in "ac":
+        yield Op("m", op.numbers[-1:], op.block)
+    if op.code in "mcar":
+        size = op.numbers[-1]
+        for simple in SIMPLER:
+            if simple < size or size < SIMPLER[0] == simple:
+                yield op._replace(numbers=(*op.numbers[:-1], simple))

@@ -1,0 +1,64 @@
+"""The allocator's source to explore: the shipped one, or a changed copy of it in another folder."""
+
+import importlib
+import sys
+from hashlib import sha256
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from heapster import impl
+from heapster.results import TargetError
+
+MODULES = ("api", "lifecycle", "settings", "stats")
+
+
+class Source(NamedTuple):
+    """The modules of `impl` that programs call, and where they lie."""
+
+    api: ModuleType
+    lifecycle: ModuleType
+    settings: ModuleType
+    stats: ModuleType
+    root: Path
+
+
+def shipped() -> Source:
+    """The source that Heapster ships."""
+    return _modules("heapster.impl", Path(impl.__file__).parent)
+
+
+def source_in(folder: Path) -> Source:
+    """The source in a folder that holds a copy of impl, or whose heapster/impl does."""
+    root = next((f for f in (folder, folder / "impl", folder / "heapster" / "impl") if (f / "api.py").is_file()), None)
+    if root is None:
+        raise TargetError(f"{folder} holds no copy of impl: there is no api.py")
+    name = _package_name(root)
+    if name not in sys.modules:
+        _load_package(name, root)
+    try:
+        return _modules(name, root)
+    except (ImportError, SyntaxError, AssertionError) as error:
+        raise TargetError(f"{root} cannot be loaded: {error}") from error
+
+
+def _package_name(root: Path) -> str:
+    digest = sha256(str(root.resolve()).encode())
+    for path in sorted(root.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"heapster_impl_{digest.hexdigest()[:16]}"
+
+
+def _load_package(name: str, root: Path) -> None:
+    init = root / "__init__.py"
+    spec = spec_from_file_location(name, init, submodule_search_locations=[str(root)])
+    if not init.is_file() or spec is None or spec.loader is None:
+        raise TargetError(f"{root} is no Python package")
+    package = module_from_spec(spec)
+    sys.modules[name] = package
+    spec.loader.exec_module(package)
+
+
+def _modules(name: str, root: Path) -> Source:
+    return Source(*(importlib.import_module(f"{name}.{module}") for module in MODULES), root)

@@ -1,0 +1,326 @@
+"""The simulated machine with threads that take turns: a switch point before every shared access.
+
+Threads are greenlets. Whoever runs meets a *switch point* before each load, store, copy, fill, lock,
+unlock and system call that others could notice; `steps` counts them over all threads. At points that
+synchronise (locks, atomics, system calls, waits) the machine asks its `Chooser` who goes on; at plain
+accesses it asks only when `steps` has come to `stop`. A `Watch` hears of every access, so that
+nothing is missed where nobody was asked.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from greenlet import getcurrent, greenlet
+
+from heapster.results import HeapsterError
+
+from .simulated import BREAK, STATICS, STATICS_BYTES, THREADS, WORD, Simulated
+
+STEP_LIMIT = 1 << 17            # no run that ends is as long; as `stop`: plain accesses are passed over
+NOBODY = -1                     # as the thread that arrives: it has ended
+BREAK_OBJECT = 1                # what sbrk synchronises on; no address is as low
+MAPPINGS_OBJECT = 2             # what mmap and munmap synchronise on
+WAIT_OBJECT = 16                # from here: what threads wait for, by key
+
+READS = frozenset({"load", "load_atomic", "wait"})
+
+
+class Broken(HeapsterError):
+    """The threads broke a law of concurrency; `code` names it."""
+
+    def __init__(self, code: str, message: str, address: int = 0, other: int = NOBODY) -> None:
+        super().__init__(message)
+        self.code, self.message, self.address, self.other = code, message, address, other
+
+
+class Segment(NamedTuple):
+    """A stretch of switch points passed by one thread."""
+
+    thread: int
+    points: int | None          # how many; None: until it ended or had to wait
+
+
+class Chooser(Protocol):
+    """Who goes on."""
+
+    def choose(self, m: "Traced", me: int, kind: str, target: int) -> int:
+        """A thread of `m.enabled()`; `me` is about to do `kind` to `target`, or NOBODY has ended."""
+
+
+class Watch(Protocol):
+    """Who hears of all that threads do."""
+
+    def read(self, address: int) -> None:
+        """The running thread reads a word."""
+
+    def write(self, address: int) -> None:
+        """The running thread writes a word."""
+
+    def read_atomic(self, address: int) -> None:
+        """The running thread reads a word and acquires what its last writer released."""
+
+    def write_atomic(self, address: int) -> None:
+        """The running thread writes a word and releases what it did before."""
+
+    def acquire(self, target: int) -> None:
+        """The running thread is now after the last release of `target`."""
+
+    def release(self, target: int) -> None:
+        """What the running thread did is before the next acquisition of `target`."""
+
+    def locked(self, mutex: int, held: Sequence[int]) -> None:
+        """The running thread locks `mutex` while it holds others."""
+
+    def unmap(self, start: int, end: int) -> None:
+        """The running thread gives memory back."""
+
+    def turn(self, thread: int) -> None:
+        """Another thread runs from here on."""
+
+
+class Traced(Simulated):
+    """A simulated machine whose threads interleave; it starts as a copy of `base`, at rest."""
+
+    def __init__(self, base: Simulated, threads: int, chooser: Chooser, watch: Watch) -> None:
+        self.chooser, self.watch = chooser, watch
+        self._errnos = [0] * threads
+        for name, value in vars(base).items():
+            setattr(self, name, _own(value))
+        self.steps = 0
+        self.stop = STEP_LIMIT
+        self.begun = 0                                      # step at which the running thread took over
+        self.segments: list[Segment] = []
+        self.pending: list[tuple[str, int]] = [("start", 0)] * threads
+        self.live = set(range(threads))
+        self.known: set[int] = set()                        # what waits are over for
+        self.entered = [0] * threads                        # step of the first access of each thread's call
+        self._fibers: list[Any] = []
+        self._read, self._write = watch.read, watch.write
+
+    @property
+    def errno(self) -> int:         # type: ignore[override]  # one for each thread
+        """The running thread's errno."""
+        return self._errnos[self.running]
+
+    @errno.setter
+    def errno(self, code: int) -> None:
+        self._errnos[self.running if "running" in vars(self) else 0] = code
+
+    # Threads.
+
+    def run(self, bodies: Sequence[Callable[[], None]]) -> None:
+        """Run the threads until all have ended; Broken if those that have not can never go on."""
+        hub = getcurrent()
+        self._fibers = [greenlet(body, hub) for body in bodies]
+        self._hand_to(self.chooser.choose(self, NOBODY, "start", 0))
+        while True:
+            self._fibers[self.running].switch()
+            self.live.discard(self.running)
+            self._close_segment(None)
+            if not self.live:
+                return
+            if not self.enabled():
+                raise self.deadlock()
+            self._hand_to(self.chooser.choose(self, NOBODY, "end", 0))
+
+    def enabled(self) -> list[int]:
+        """The threads that could go on, in order."""
+        return [thread for thread in sorted(self.live) if self.may_go(thread)]
+
+    def may_go(self, thread: int) -> bool:
+        """Whether nothing that the thread waits for is missing."""
+        kind, target = self.pending[thread]
+        if kind == "lock":
+            return target not in self.owners
+        return kind != "wait" or target in self.known
+
+    def deadlock(self) -> Broken:
+        """What to raise when no thread can go on."""
+        waits = [f"thread {t} waits for {self._awaited(t)}" for t in sorted(self.live)]
+        stuck = min(self.live)
+        return Broken("deadlock", "; ".join(waits), self.pending[stuck][1])
+
+    def _awaited(self, thread: int) -> str:
+        kind, target = self.pending[thread]
+        if kind == "lock":
+            return f"the mutex at {target:#x} of thread {self.owners[target]}"
+        return "what another thread never gave it"
+
+    def _arrive(self, kind: str, target: int) -> None:
+        """The running thread is about to do something that others could notice."""
+        if self.steps >= STEP_LIMIT:
+            raise Broken("endless", f"no end after {self.steps} accesses: thread {self.running} goes round and round")
+        me = self.running
+        self.pending[me] = (kind, target)
+        chosen = self.chooser.choose(self, me, kind, target)
+        if chosen != me:
+            at_entry = self.steps == self.entered[me]
+            self._close_segment(self.steps - self.begun if self.may_go(me) else None)
+            self._hand_to(chosen)
+            self._fibers[chosen].switch()
+            if at_entry:
+                self.entered[me] = self.steps
+        self.steps += 1
+
+    def enter(self) -> None:
+        """The running thread begins a call; until its first access, that has not begun for others."""
+        self.entered[self.running] = self.steps
+
+    def _hand_to(self, thread: int) -> None:
+        self.running = thread
+        self.begun = self.steps
+        self.watch.turn(thread)
+
+    def _close_segment(self, points: int | None) -> None:
+        self.segments.append(Segment(self.running, points))
+
+    def wait(self, key: int) -> None:
+        """The running thread goes on only after `announce(key)`."""
+        target = WAIT_OBJECT + key
+        self._arrive("wait", target)
+        self.watch.acquire(target)
+
+    def announce(self, key: int) -> None:
+        """Those that wait for `key` may go on."""
+        self.known.add(WAIT_OBJECT + key)
+        self.watch.release(WAIT_OBJECT + key)
+
+    # Memory. Threads' storage and the caller's own words are private: no switch point, no watch.
+
+    def load(self, address: int) -> int:
+        """See `Machine.load`."""
+        if THREADS <= address < BREAK:
+            return super().load(address)
+        if self.steps == self.stop:
+            self._arrive("load", address)
+        else:
+            self.steps += 1
+        self._read(address)
+        try:
+            return self.words[address]
+        except KeyError:
+            return self._load_unwritten(address)
+
+    def store(self, address: int, value: int) -> None:
+        """See `Machine.store`."""
+        if not THREADS <= address < BREAK:
+            if self.steps == self.stop:
+                self._arrive("store", address)
+            else:
+                self.steps += 1
+            self._write(address)
+        super().store(address, value)
+
+    def load_atomic(self, address: int) -> int:
+        """See `Machine.load_atomic`."""
+        self._arrive("load_atomic", address)
+        self.watch.read_atomic(address)
+        return super().load(address)
+
+    def store_atomic(self, address: int, value: int) -> None:
+        """See `Machine.store_atomic`."""
+        self._arrive("store_atomic", address)
+        self.watch.write_atomic(address)
+        super().store(address, value)
+
+    def copy(self, target: int, source: int, count: int) -> None:
+        """See `Machine.copy`: one switch point."""
+        self._plain("copy", target)
+        self._range(source, count, self._read)
+        self._range(target, count, self._write)
+        super().copy(target, source, count)
+
+    def fill(self, target: int, byte: int, count: int) -> None:
+        """See `Machine.fill`: one switch point."""
+        self._plain("fill", target)
+        self._range(target, count, self._write)
+        super().fill(target, byte, count)
+
+    def _plain(self, kind: str, address: int) -> None:
+        if THREADS <= address < BREAK:
+            return
+        if self.steps == self.stop:
+            self._arrive(kind, address)
+        else:
+            self.steps += 1
+
+    def _range(self, start: int, count: int, hear: Callable[[int], None]) -> None:
+        if count > 0 and not THREADS <= start < BREAK:
+            for address in range(start, start + count, WORD):
+                hear(address)
+
+    # The system.
+
+    def sbrk(self, delta: int) -> int:
+        """See `Machine.sbrk`."""
+        self._arrive("sbrk", BREAK_OBJECT)
+        return super().sbrk(delta)
+
+    def mmap(self, length: int) -> int:
+        """See `Machine.mmap`."""
+        self._arrive("mmap", MAPPINGS_OBJECT)
+        return super().mmap(length)
+
+    def munmap(self, address: int, length: int) -> int:
+        """See `Machine.munmap`."""
+        self._arrive("munmap", MAPPINGS_OBJECT)
+        return super().munmap(address, length)
+
+    def _forget(self, start: int, end: int) -> None:
+        self.watch.unmap(start, end)
+        super()._forget(start, end)
+
+    # Locks.
+
+    def lock(self, mutex: int) -> None:
+        """See `Machine.lock`; waits while another thread owns it."""
+        self._check_mutex("lock", mutex)
+        me = self.running
+        if self.owners.get(mutex) == me:
+            raise Broken("relock", f"thread {me} locks the mutex at {mutex:#x}, which it already owns", mutex)
+        self.watch.locked(mutex, [m for m, owner in self.owners.items() if owner == me])
+        self._arrive("lock", mutex)
+        self.owners[mutex] = me
+        self.watch.acquire(mutex)
+
+    def unlock(self, mutex: int) -> None:
+        """See `Machine.unlock`."""
+        self._arrive("unlock", mutex)
+        owner = self.owners.get(mutex)
+        if owner != self.running:
+            whose = "which nobody owns" if owner is None else f"which thread {owner} owns"
+            raise Broken("stranger_unlock", f"thread {self.running} unlocks the mutex at {mutex:#x}, {whose}", mutex)
+        super().unlock(mutex)
+        self.watch.release(mutex)
+
+    # For onlookers.
+
+    def at_rest(self) -> Simulated:
+        """The same memory, without switch points."""
+        return _as_simulated(vars(self))
+
+    def let_go(self) -> None:
+        """End the threads that have not ended."""
+        self._fibers.clear()
+
+    def finished_segments(self) -> list[Segment]:
+        """The schedule that was run, to its end."""
+        return [*self.segments, Segment(self.running, None)] if self.live else self.segments
+
+
+def _own(value: Any) -> Any:
+    return value.copy() if isinstance(value, dict | list | set) else value
+
+
+def _as_simulated(state: dict[str, Any]) -> Simulated:
+    still = Simulated.__new__(Simulated)
+    vars(still).update(state, errno=0)
+    return still
+
+
+def duplicate(m: Simulated) -> Simulated:
+    """A machine with the same memory and locks and the same thread running, from here on independent."""
+    return _as_simulated({name: _own(value) for name, value in vars(m).items()})
+
+
+assert WAIT_OBJECT < STATICS and STATICS + STATICS_BYTES <= THREADS
