@@ -1,0 +1,128 @@
+"""Work in a child process: a crash or a hang there is an answer here, and what it was doing is known."""
+
+import mmap
+import os
+import pickle
+import select
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+JOURNAL_BYTES = 1 << 20
+COUNT_BYTES = 8
+CHUNK = 1 << 16
+
+
+class Journal:
+    """What a child did last, in memory that outlives it."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, COUNT_BYTES + JOURNAL_BYTES)
+
+    def clear(self) -> None:
+        """Start anew."""
+        self._memory[:COUNT_BYTES] = bytes(COUNT_BYTES)
+
+    def note(self, line: str) -> None:
+        """Add a line; those that do not fit are lost."""
+        data = line.encode() + b"\n"
+        length = self._length()
+        if length + len(data) <= JOURNAL_BYTES:
+            start = COUNT_BYTES + length
+            self._memory[start:start + len(data)] = data
+            self._memory[:COUNT_BYTES] = (length + len(data)).to_bytes(COUNT_BYTES, "little")
+
+    def lines(self) -> list[str]:
+        """All lines since the last `clear`."""
+        return self._memory[COUNT_BYTES:COUNT_BYTES + self._length()].decode().splitlines()
+
+    def _length(self) -> int:
+        return int.from_bytes(self._memory[:COUNT_BYTES], "little")
+
+
+@dataclass(frozen=True)
+class Done(Generic[T]):
+    """The child ended as it should."""
+
+    value: T
+
+
+@dataclass(frozen=True)
+class Died:
+    """The child did not."""
+
+    how: str                        # "crashed" or "hung"
+    words: str                      # for people
+
+
+def contained(work: Callable[[], T], seconds: float) -> Done[T] | Died:
+    """The answer of `work`, which can be pickled, from a child that shares nothing but journals.
+
+    An exception in the child, which would be a defect of ours, is raised here.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _run_child(work, writing)
+    os.close(writing)
+    try:
+        data = _read_all(reading, monotonic() + seconds)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    finally:
+        os.close(reading)
+    if data is None:
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    if data is None:
+        return Died("hung", f"no answer for {seconds:g} seconds")
+    return _outcome(data, status)
+
+
+def _run_child(work: Callable[[], T], writing: int) -> None:
+    """Send the answer and end at once, without the parent's exit handlers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        try:
+            answer = pickle.dumps((True, work()))
+        except Exception as error:  # noqa: BLE001  # not eaten: raised again in the parent
+            answer = pickle.dumps((False, f"{type(error).__name__}: {error}"))
+        with open(writing, "wb") as pipe:  # noqa: PTH123  # a descriptor
+            pipe.write(answer)
+    finally:
+        os._exit(0)
+
+
+def _read_all(reading: int, until: float) -> bytes | None:
+    """All that comes until the pipe closes, or None if it does not in time."""
+    parts = []
+    while True:
+        left = until - monotonic()
+        if left <= 0 or not select.select([reading], [], [], left)[0]:
+            return None
+        part = os.read(reading, CHUNK)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+
+
+def _outcome(data: bytes, status: int) -> Done[T] | Died:
+    if os.WIFSIGNALED(status):
+        name = signal.Signals(os.WTERMSIG(status)).name
+        return Died("crashed", f"the process died of {name}")
+    if not data:
+        return Died("crashed", "the process ended without an answer")
+    held, value = pickle.loads(data)  # noqa: S301  # our own child wrote it
+    if not held:
+        raise RuntimeError(f"in a child process: {value}")
+    return Done(value)

@@ -1,0 +1,215 @@
+"""A walk over the whole heap that aborts with the first invariant that does not hold.
+
+It believes no word that it has not checked, so it ends on any heap whose links lead to readable memory.
+"""
+
+from .block import is_free, left_is_free, owner_in, payload, size
+from .freelist import links_agree
+from .layout import (
+    ALIGN,
+    ARENA_LOCK,
+    BLOCKS_TILE_THEIR_REGION,
+    BOUNDARY_TAGS_AGREE,
+    BREAK,
+    CURSOR,
+    CURSOR_IS_ON_THE_LIST,
+    FENCE_REGION,
+    FENCES_END_THEIR_REGIONS,
+    FIRST_BLOCK,
+    FLAGS_AGREE_WITH_NEIGHBOURS,
+    FOOTER,
+    FREE_BLOCKS,
+    FREE_BYTES,
+    FREE_LIST_IS_EXACTLY_THE_FREE_BLOCKS,
+    FREE_LIST_IS_LINKED_BOTH_WAYS,
+    HEAD,
+    HELD_BYTES,
+    LEAD,
+    LEDGERS_EQUAL_RECOMPUTED_TOTALS,
+    MAPPED_BLOCKS_FIT_THEIR_MAPPINGS,
+    MAPPED_LEAD,
+    MAPPED_LIST_IS_LINKED_BOTH_WAYS,
+    MAPPINGS,
+    MAX_ARENAS,
+    MIN_BLOCK,
+    NEXT,
+    NO_TWO_FREE_NEIGHBOURS,
+    NODE,
+    NULL,
+    OWNERS_ARE_RIGHT,
+    PAGE,
+    PAYLOAD,
+    REGION_LENGTH,
+    REGION_NEXT,
+    REGION_START,
+    REGIONS,
+    SIZES_ARE_LEGAL,
+    THE_TOP_REGION_ENDS_AT_THE_BREAK,
+    TOP,
+    USED_BLOCKS,
+    USED_BYTES,
+)
+from .region import fence_before
+from .settings import arena_at
+
+
+def expect(m, holds, invariant, address):
+    """Abort with the invariant unless it holds."""
+    if not holds:
+        m.abort(invariant, address)
+
+
+def verify_block(m, arena, b, left):
+    """Check one block by its header; `left` is the block before it, or NULL.
+
+    Requires: the arena's lock.
+    """
+    expect(m, owner_in(m.load(b)) == owner_in(m.load(arena + HEAD)), OWNERS_ARE_RIGHT, payload(b))
+    if left != NULL and is_free(m, left):
+        expect(m, left_is_free(m, b), FLAGS_AGREE_WITH_NEIGHBOURS, payload(b))
+        expect(m, not is_free(m, b), NO_TWO_FREE_NEIGHBOURS, payload(b))
+    else:
+        expect(m, not left_is_free(m, b), FLAGS_AGREE_WITH_NEIGHBOURS, payload(b))
+    if is_free(m, b):
+        expect(m, m.load(b + size(m, b) + FOOTER) == size(m, b), BOUNDARY_TAGS_AGREE, payload(b))
+
+
+def verify_region(m, arena, region):
+    """Check the blocks of a region from its first to its fence.
+
+    Requires: the arena's lock.
+    """
+    end = m.load(region + REGION_START) + m.load(region + REGION_LENGTH)
+    fence = fence_before(end)
+    left = NULL
+    b = region + FIRST_BLOCK
+    while b != fence:
+        total = size(m, b)
+        expect(m, total >= MIN_BLOCK and total & (ALIGN - 1) == 0, SIZES_ARE_LEGAL, payload(b))
+        expect(m, b + total <= fence, BLOCKS_TILE_THEIR_REGION, payload(b))
+        verify_block(m, arena, b, left)
+        left = b
+        b = b + total
+    verify_block(m, arena, fence, left)
+    is_fence = size(m, fence) == 0 and not is_free(m, fence) and m.load(fence + FENCE_REGION) == region
+    expect(m, is_fence, FENCES_END_THEIR_REGIONS, payload(fence))
+    if region == m.load(arena + TOP):
+        expect(m, end == m.load(arena + BREAK), THE_TOP_REGION_ENDS_AT_THE_BREAK, region)
+
+
+def walked_bytes(m, arena, free):
+    """Bytes in the blocks of the arena that are free, or in those that are used."""
+    total = 0
+    region = m.load(arena + REGIONS)
+    while region != NULL:
+        b = region + FIRST_BLOCK
+        while size(m, b) != 0:
+            if is_free(m, b) == free:
+                total = total + size(m, b)
+            b = b + size(m, b)
+        region = m.load(region + REGION_NEXT)
+    return total
+
+
+def walked_blocks(m, arena, free):
+    """Number of blocks of the arena that are free, or that are used."""
+    count = 0
+    region = m.load(arena + REGIONS)
+    while region != NULL:
+        b = region + FIRST_BLOCK
+        while size(m, b) != 0:
+            if is_free(m, b) == free:
+                count = count + 1
+            b = b + size(m, b)
+        region = m.load(region + REGION_NEXT)
+    return count
+
+
+def verify_list(m, arena):
+    """Check that the free list is linked both ways and holds what the walk found free.
+
+    Requires: the arena's lock; its regions hold.
+    """
+    head = arena + HEAD
+    count = walked_blocks(m, arena, True)
+    cursor_found = m.load(arena + CURSOR) == head
+    b = m.load(head + NEXT)
+    while b != head:
+        expect(m, links_agree(m, b), FREE_LIST_IS_LINKED_BOTH_WAYS, payload(b))
+        expect(m, is_free(m, b) and count > 0, FREE_LIST_IS_EXACTLY_THE_FREE_BLOCKS, payload(b))
+        if b == m.load(arena + CURSOR):
+            cursor_found = True
+        count = count - 1
+        b = m.load(b + NEXT)
+    expect(m, count == 0, FREE_LIST_IS_EXACTLY_THE_FREE_BLOCKS, arena)
+    expect(m, cursor_found, CURSOR_IS_ON_THE_LIST, m.load(arena + CURSOR))
+
+
+def verify_ledger(m, arena, held):
+    """Check the running totals of an arena against a walk.
+
+    Requires: the arena's lock; its regions hold.
+    """
+    holds = (m.load(arena + HELD_BYTES) == held
+             and m.load(arena + USED_BYTES) == walked_bytes(m, arena, False)
+             and m.load(arena + USED_BLOCKS) == walked_blocks(m, arena, False)
+             and m.load(arena + FREE_BYTES) == walked_bytes(m, arena, True)
+             and m.load(arena + FREE_BLOCKS) == walked_blocks(m, arena, True))
+    expect(m, holds, LEDGERS_EQUAL_RECOMPUTED_TOTALS, arena)
+
+
+def verify_arena(m, arena):
+    """Check an arena, which may not be open."""
+    m.lock(arena + ARENA_LOCK)
+    if m.load(arena + HEAD + NEXT) != NULL:
+        held = 0
+        region = m.load(arena + REGIONS)
+        while region != NULL:
+            verify_region(m, arena, region)
+            held = held + m.load(region + REGION_LENGTH)
+            region = m.load(region + REGION_NEXT)
+        verify_list(m, arena)
+        verify_ledger(m, arena, held)
+    m.unlock(arena + ARENA_LOCK)
+
+
+def verify_mapped(m, b):
+    """Check one mapped block.
+
+    Requires: the lock of the mappings.
+    """
+    lead = m.load(b + LEAD)
+    total = size(m, b)
+    whole = (b - lead) & (PAGE - 1) == 0 and total & (PAGE - 1) == 0
+    fits = lead >= MAPPED_LEAD and lead < total - PAYLOAD
+    expect(m, whole and fits, MAPPED_BLOCKS_FIT_THEIR_MAPPINGS, payload(b))
+
+
+def verify_mappings(m):
+    """Check the mapped blocks, their list and their ledger."""
+    record = m.statics() + MAPPINGS
+    m.lock(record + ARENA_LOCK)
+    head = record + HEAD
+    total = 0
+    count = 0
+    node = m.load(head + NEXT)
+    while node != NULL and node != head:
+        expect(m, links_agree(m, node), MAPPED_LIST_IS_LINKED_BOTH_WAYS, payload(node - NODE))
+        verify_mapped(m, node - NODE)
+        total = total + size(m, node - NODE)
+        count = count + 1
+        node = m.load(node + NEXT)
+    known = m.load(record + USED_BLOCKS) + m.load(record + FREE_BLOCKS) == count
+    holds = m.load(record + HELD_BYTES) == total and known
+    expect(m, holds and m.load(record + USED_BYTES) + m.load(record + FREE_BYTES) == total,
+           LEDGERS_EQUAL_RECOMPUTED_TOTALS, record)
+    m.unlock(record + ARENA_LOCK)
+
+
+def verify(m):
+    """Check every arena and the mapped blocks, each under its lock; abort with what does not hold."""
+    index = 0
+    while index < MAX_ARENAS:
+        verify_arena(m, arena_at(m.statics(), index))
+        index = index + 1
+    verify_mappings(m)

@@ -1,0 +1,101 @@
+"""The compiled allocator, watched: it runs on the real memory of this process, but what it asks of the
+system and of mutexes is answered, checked and logged by a machine in Python.
+
+Its loads and stores are its own, unchecked: a stray one may end this process, so it belongs in a child.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+from heapster.results import TargetError
+
+from .process import Process
+from .protocol import Aborted, Fault
+from .simulated import THREAD_BYTES
+
+WORD = ctypes.c_int64
+ONLOOKER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, WORD, WORD, WORD, WORD, ctypes.POINTER(WORD), use_errno=True)
+OPERATIONS = ("sbrk", "mmap", "munmap", "lock", "unlock", "show", "abort")      # as observed.c numbers them
+ARITIES = (1, 1, 2, 1, 1, 4, 2)
+
+
+class Library:
+    """The observed library, loaded: entries by name, and the world that answers it."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._library = ctypes.CDLL(str(path), use_errno=True)
+        except OSError as error:
+            raise TargetError(f"cannot load {path}: {error}") from None
+        self._call = self._library.observed_call
+        self._call.restype, self._call.argtypes = ctypes.c_int, (ctypes.c_void_p, WORD, WORD, WORD, ctypes.c_void_p)
+        self.statics_bytes = WORD.in_dll(self._library, "observed_statics_bytes").value
+        self._entries: dict[str, int | None] = {}
+        self._machine: Any = None
+        self._raised: Exception | None = None
+        self._onlooker = ONLOOKER(self._answer)         # kept: C has only its address
+        self._library.observed_begin(self._onlooker)
+
+    def answer_with(self, machine: Any) -> None:
+        """From here on, `machine` answers what the allocator asks."""
+        self._machine = machine
+
+    def call(self, name: str, *words: int) -> int:
+        """What the entry answers; what its machine raised meanwhile is raised here."""
+        answer = WORD()
+        padded = (*words, 0, 0, 0)[:3]
+        if self._call(self._entry(name), *padded, ctypes.addressof(answer)) and self._raised:
+            raised, self._raised = self._raised, None
+            raise raised
+        return answer.value
+
+    def _entry(self, name: str) -> int | None:
+        if name not in self._entries:
+            self._entries[name] = ctypes.c_void_p.in_dll(self._library, f"observed_{name}").value
+        return self._entries[name]
+
+    def _answer(self, operation: int, a: int, b: int, c: int, d: int, answer: Any) -> int:
+        """Called by C: exceptions cannot pass through it, so they wait until it has returned."""
+        try:
+            answer[0] = getattr(self._machine, OPERATIONS[operation])(*(a, b, c, d)[:ARITIES[operation]]) or 0
+        except (Fault, Aborted) as raised:
+            self._raised = raised
+            return 1
+        return 0
+
+
+class Observed(Process):
+    """The process machine for a compiled allocator, whose statics and thread storage are its own.
+
+    One at a time: a new one starts with zeroed statics. Threads are logical, as for `Process`: their
+    storage is exchanged.
+    """
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self.library = library
+        library.answer_with(self)
+        self._its_statics = library.call("statics")
+        self._its_thread = library.call("thread")
+        self._stored: dict[int, bytes] = {}             # threads that do not run now
+        ctypes.memset(self._its_statics, 0, library.statics_bytes)
+        ctypes.memset(self._its_thread, 0, THREAD_BYTES)
+        self._windows.add(self._its_statics, self._its_statics + library.statics_bytes)
+
+    def statics(self) -> int:
+        """Where the compiled allocator has its statics."""
+        return self._its_statics
+
+    def on_thread(self, thread: int) -> None:
+        """Run what follows as another logical thread."""
+        self._stored[self.running] = ctypes.string_at(self._its_thread, THREAD_BYTES)
+        ctypes.memmove(self._its_thread, self._stored.get(thread, bytes(THREAD_BYTES)), THREAD_BYTES)
+        super().on_thread(thread)
+
+    def system(self) -> tuple[tuple[int, int], ...]:
+        """[start, end) of all that the allocator has got and not given back, by address."""
+        return tuple(extent for extent in super().system() if extent[0] != self._its_statics)
+

@@ -1,0 +1,1 @@
+"""The native reading: `impl` compiled ahead of time into libheapster, which needs libc and nothing else."""

@@ -1,0 +1,75 @@
+/* The names of heapster.h, over the compiled allocator's words. */
+
+#include "heapster.h"
+#include "layout.h"
+#include "words.h"
+
+#define WORD(p) ((word)(p))
+#define POINTER(w) ((void *)(w))
+
+void *heapster_malloc(size_t size) { return POINTER(heapster_word_malloc(WORD(size))); }
+void heapster_free(void *block) { heapster_word_free(WORD(block)); }
+void *heapster_calloc(size_t count, size_t size) { return POINTER(heapster_word_calloc(WORD(count), WORD(size))); }
+void *heapster_realloc(void *block, size_t size) { return POINTER(heapster_word_realloc(WORD(block), WORD(size))); }
+void *heapster_valloc(size_t size) { return POINTER(heapster_word_valloc(WORD(size))); }
+void *heapster_pvalloc(size_t size) { return POINTER(heapster_word_pvalloc(WORD(size))); }
+size_t heapster_malloc_usable_size(void *block) { return (size_t)heapster_word_usable_size(WORD(block)); }
+
+void *heapster_reallocarray(void *block, size_t count, size_t size) {
+    return POINTER(heapster_word_reallocarray(WORD(block), WORD(count), WORD(size)));
+}
+
+void *heapster_aligned_alloc(size_t alignment, size_t size) {
+    return POINTER(heapster_word_aligned_alloc(WORD(alignment), WORD(size)));
+}
+
+void *heapster_memalign(size_t alignment, size_t size) {
+    return POINTER(heapster_word_memalign(WORD(alignment), WORD(size)));
+}
+
+int heapster_posix_memalign(void **out, size_t alignment, size_t size) {
+    return (int)heapster_word_posix_memalign(WORD(out), WORD(alignment), WORD(size));
+}
+
+/* A size_t above PTRDIFF_MAX would arrive as a negative word, which the allocator takes for a small one. */
+static word clamped(size_t size) { return size > MAX_WORD ? MAX_WORD : (word)size; }
+
+int heapster_init(size_t arena_size, heapster_policy policy) {
+    return (int)heapster_word_init(arena_size ? clamped(arena_size) : DEFAULT_GROWTH, (word)policy);
+}
+
+int heapster_set_policy(heapster_policy policy) { return (int)heapster_word_set_policy((word)policy); }
+heapster_policy heapster_get_policy(void) { return (heapster_policy)heapster_word_get_policy(); }
+void heapster_set_mmap_threshold(size_t bytes) { heapster_word_set_threshold(clamped(bytes)); }
+size_t heapster_get_mmap_threshold(void) { return (size_t)heapster_word_get_threshold(); }
+void heapster_set_arenas(int count) { heapster_word_set_arenas(count); }
+int heapster_finalize(void) { return (int)heapster_word_finalize(); }
+void heapster_status(void) { heapster_word_status(); }
+
+static void read_stats(word which, struct heapster_stats *out) {
+    word figures[STATS_BYTES / WORD_BYTES];
+    heapster_word_stats(which, WORD(figures));
+    const size_t *at = (const size_t *)figures, *calls = at + STAT_CALLS / WORD_BYTES;
+    out->total_bytes = at[STAT_HELD / WORD_BYTES];
+    out->used_bytes = at[STAT_USED_BYTES / WORD_BYTES];
+    out->used_blocks = at[STAT_USED_BLOCKS / WORD_BYTES];
+    out->free_bytes = at[STAT_FREE_BYTES / WORD_BYTES];
+    out->free_blocks = at[STAT_FREE_BLOCKS / WORD_BYTES];
+    out->largest_free = at[STAT_LARGEST_FREE / WORD_BYTES];
+    out->wasted_bytes = out->total_bytes - out->used_bytes - out->free_bytes;
+    out->fragmentation = out->free_bytes ? 1.0 - (double)out->largest_free / (double)out->free_bytes : 0.0;
+    out->malloc_calls = calls[CALL_MALLOC];
+    out->calloc_calls = calls[CALL_CALLOC];
+    out->realloc_calls = calls[CALL_REALLOC];
+    out->aligned_calls = calls[CALL_ALIGNED];
+    out->free_calls = calls[CALL_FREE];
+}
+
+void heapster_stats(struct heapster_stats *out) { read_stats(ALL_ARENAS, out); }
+
+int heapster_arena_stats(int arena, struct heapster_stats *out) {
+    if (arena != ONLY_MAPPINGS && (arena < 0 || arena >= MAX_ARENAS))
+        return -1;
+    read_stats(arena, out);
+    return 0;
+}

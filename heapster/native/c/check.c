@@ -1,0 +1,52 @@
+/* What `heapster build --check` compiles against a build and runs: a few calls of each kind. */
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef PRELOADED
+#define CALL(name) name
+#else
+#include "heapster.h"
+#define CALL(name) heapster_##name
+#endif
+
+enum { BLOCKS = 1000, ALIGNMENT = 4096 };
+
+static int fail(const char *what) {
+    fprintf(stderr, "%s\n", what);
+    return 1;
+}
+
+int main(void) {
+    static unsigned char *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        size_t size = (size_t)(i * 37 % 5000);
+        blocks[i] = CALL(malloc)(size);
+        if (!blocks[i] || (uintptr_t)blocks[i] % 16)
+            return fail("malloc gives no aligned block");
+        memset(blocks[i], i & 255, size);
+    }
+    for (int i = 0; i < BLOCKS; i += 2) {
+        CALL(free)(blocks[i]);
+        blocks[i] = CALL(calloc)(3, (size_t)i);
+        for (int k = 0; k < 3 * i; k++)
+            if (blocks[i][k])
+                return fail("calloc gives dirty memory");
+    }
+    for (int i = 1; i < BLOCKS; i += 2) {
+        size_t size = (size_t)(i * 37 % 5000);
+        blocks[i] = CALL(realloc)(blocks[i], size + 200000);
+        if (size && (blocks[i][0] != (i & 255) || blocks[i][size - 1] != (i & 255)))
+            return fail("realloc loses bytes");
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        CALL(free)(blocks[i]);
+    void *aligned = NULL;
+    if (CALL(posix_memalign)(&aligned, ALIGNMENT, 100) || (uintptr_t)aligned % ALIGNMENT)
+        return fail("posix_memalign does not align");
+    CALL(free)(aligned);
+    puts("heapster works");
+    return 0;
+}

@@ -1,0 +1,108 @@
+/* The world of a compiled allocator under observation: what it asks of the system, an onlooker answers.
+
+   The library is the shipped object file, linked with --wrap so that its calls of sbrk, mmap, munmap and the
+   mutex's functions arrive here. As libc may, each system call leaves errno as it likes. */
+
+#include <errno.h>
+#include <setjmp.h>
+
+#include "layout.h"
+#include "words.h"
+
+enum operation { SBRK, MMAP, MUNMAP, LOCK, UNLOCK, SHOW, ABORT };
+enum { CLOBBERED = 120 };       /* an errno that no call of ours sets */
+
+/* Answers in *answer; nonzero: the call of the allocator is to be abandoned. */
+typedef int (*onlooker)(int operation, word a, word b, word c, word d, word *answer);
+
+static onlooker world;
+static sigjmp_buf abandoned;
+
+static word ask(enum operation operation, word a, word b, word c, word d) {
+    word answer = -1;
+    if (world(operation, a, b, c, d, &answer))
+        siglongjmp(abandoned, 1);
+    return answer;
+}
+
+static word ask_system(enum operation operation, word a, word b) {
+    word answer = ask(operation, a, b, 0, 0);
+    errno = CLOBBERED;
+    return answer;
+}
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+/* The linker gives them these names. */
+HIDDEN word __wrap_sbrk(word delta) { return ask_system(SBRK, delta, 0); }
+HIDDEN int __wrap_munmap(word address, word length) { return (int)ask_system(MUNMAP, address, length); }
+
+HIDDEN word __wrap_mmap(word address, word length, int protection, int flags, int file, word offset) {
+    if (address || protection != 3 || flags != 0x22 || file != -1 || offset)
+        return -1;
+    return ask_system(MMAP, length, 0);
+}
+
+HIDDEN int __wrap_pthread_mutex_lock(word mutex) {
+    int kept = errno;
+    ask(LOCK, mutex, 0, 0, 0);
+    errno = kept;
+    return 0;
+}
+
+HIDDEN int __wrap_pthread_mutex_unlock(word mutex) {
+    int kept = errno;
+    ask(UNLOCK, mutex, 0, 0, 0);
+    errno = kept;
+    return 0;
+}
+
+HIDDEN void heapster_show(word kind, word address, word size, word used) { ask(SHOW, kind, address, size, used); }
+
+HIDDEN void heapster_abort(word code, word address) {
+    ask(ABORT, code, address, 0, 0);
+    __builtin_trap();           /* the onlooker always abandons here */
+}
+
+/* ---- For the onlooker ---- */
+
+const word observed_statics_bytes = STATICS_BYTES;
+
+void observed_begin(onlooker answering) { world = answering; }
+
+/* Calls an entry with as many of the words as it takes; 1 if the call was abandoned, else 0. */
+int observed_call(word (*entry)(word, word, word), word a, word b, word c, word *answer) {
+    if (sigsetjmp(abandoned, 0))
+        return 1;
+    *answer = entry(a, b, c);
+    return 0;
+}
+
+#define ENTRY(name) void *const observed_##name = (void *)heapster_word_##name
+
+ENTRY(malloc);
+ENTRY(free);
+ENTRY(calloc);
+ENTRY(realloc);
+ENTRY(reallocarray);
+ENTRY(aligned_alloc);
+ENTRY(posix_memalign);
+ENTRY(memalign);
+ENTRY(valloc);
+ENTRY(pvalloc);
+ENTRY(usable_size);
+ENTRY(init);
+ENTRY(finalize);
+ENTRY(before_fork);
+ENTRY(after_fork);
+ENTRY(get_policy);
+ENTRY(set_policy);
+ENTRY(get_threshold);
+ENTRY(set_threshold);
+ENTRY(get_growth);
+ENTRY(set_arenas);
+ENTRY(stats);
+ENTRY(status);
+ENTRY(verify);
+ENTRY(statics);
+ENTRY(thread);

@@ -1,0 +1,168 @@
+/* The allocator's life in a process: settings from the environment, forks, statistics at the end.
+
+   Zeroed statics are a legal start, so allocations that come before this constructor are served. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "heapster.h"
+#include "layout.h"
+#include "report.h"
+#include "words.h"
+
+#ifndef BUILT_POLICY            /* what `heapster build` was told */
+#define BUILT_POLICY FIRST_FIT
+#endif
+#ifndef BUILT_THRESHOLD
+#define BUILT_THRESHOLD DEFAULT_THRESHOLD
+#endif
+#ifndef BUILT_ARENAS
+#define BUILT_ARENAS DEFAULT_ARENAS
+#endif
+
+enum {
+    EVERY_PROCESS = 1,
+    HIGH_DESCRIPTOR = 100,      /* programs close stderr before the end; a copy up here survives */
+    MOST_PROCESSES = 1 << 22    /* Linux numbers no more */
+};
+
+static const char *const policies[] = {"first_fit", "next_fit", "best_fit", "worst_fit"};
+static pid_t stats_process;      /* whose statistics are wanted: 0 nobody's, EVERY_PROCESS everybody's */
+static int stats_descriptor = -1;
+static const char *stats_file;
+
+/* Says so once: the programs that this one starts do not inherit the bad value. */
+static void reject(const char *variable, const char *value, const char *expected) {
+    SAY(STDERR_FILENO, TEXT("heapster: "), TEXT(variable), TEXT("="), TEXT(value), TEXT(" ignored: "), TEXT(expected));
+    unsetenv(variable);
+}
+
+/* Whether the variable holds a decimal number from `least` to `most`; reported if it holds something else. */
+static int read_number(const char *variable, word least, word most, const char *expected, word *out) {
+    const char *value = getenv(variable);
+    if (!value || !*value)
+        return 0;
+    word number = 0;
+    const char *digit = value;
+    for (; *digit >= '0' && *digit <= '9' && number <= most; digit++)
+        number = number * 10 + (*digit - '0');
+    if (*digit || number < least || number > most) {
+        reject(variable, value, expected);
+        return 0;
+    }
+    *out = number;
+    return 1;
+}
+
+static void read_policy(void) {
+    const char *value = getenv("HEAPSTER_POLICY");
+    if (!value || !*value)
+        return;
+    for (word policy = FIRST_FIT; policy <= WORST_FIT; policy++)
+        if (!strcmp(value, policies[policy])) {
+            heapster_word_set_policy(policy);
+            return;
+        }
+    reject("HEAPSTER_POLICY", value, "one of first_fit, next_fit, best_fit, worst_fit");
+}
+
+static void read_stats_settings(void) {
+    word process;
+    const char *file = getenv("HEAPSTER_STATS_FILE");
+    if (file && *file) {
+        stats_file = file;
+        stats_process = EVERY_PROCESS;
+    }
+    if (read_number("HEAPSTER_STATS", 0, MOST_PROCESSES, "1, 0 or the number of a process", &process)) {
+        stats_process = (pid_t)process;
+        stats_descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR);
+    }
+}
+
+static void read_environment(void) {
+    word number;
+    read_policy();
+    if (read_number("HEAPSTER_MMAP_THRESHOLD", 0, MAX_REQUEST, "a number of bytes", &number))
+        heapster_word_set_threshold(number);
+    if (read_number("HEAPSTER_ARENAS", 1, MAX_ARENAS, "a number from 1 to 64", &number))
+        heapster_word_set_arenas(number);
+    read_stats_settings();
+}
+
+/* The C library keeps the first 48 fork handlers in storage of its own, and these come early; should it
+   allocate all the same, no lock of ours is held. Registered first, they run last before a fork and
+   first after it, so other handlers may allocate. */
+__attribute__((constructor)) static void start(void) {
+    int kept = errno;
+    if (BUILT_POLICY != FIRST_FIT)
+        heapster_word_set_policy(BUILT_POLICY);
+    if (BUILT_THRESHOLD != DEFAULT_THRESHOLD)
+        heapster_word_set_threshold(BUILT_THRESHOLD);
+    if (BUILT_ARENAS != DEFAULT_ARENAS)
+        heapster_word_set_arenas(BUILT_ARENAS);
+    read_environment();
+    pthread_atfork(heapster_word_before_fork, heapster_word_after_fork, heapster_word_after_fork);
+    errno = kept;
+}
+
+/* In parts of a million, because a locale may print a comma in a double. */
+static unsigned long millionths(double ratio) { return (unsigned long)(ratio * 1e6); }
+
+static const char TABLE[] =
+    "heapster: %s (process %d), policy %s\n"
+    "  total bytes      %16zu\n"
+    "  used bytes       %16zu  in %zu blocks\n"
+    "  free bytes       %16zu  in %zu blocks, the largest %zu\n"
+    "  wasted bytes     %16zu\n"
+    "  fragmentation    %9lu.%06lu\n"
+    "  calls            %16zu  malloc %zu, calloc %zu, realloc %zu, aligned %zu, free %zu\n";
+
+static const char JSON[] =
+    "{\"program\": \"%s\", \"process\": %d, \"policy\": \"%s\", \"total_bytes\": %zu, \"used_bytes\": %zu, "
+    "\"used_blocks\": %zu, \"free_bytes\": %zu, \"free_blocks\": %zu, \"largest_free\": %zu, "
+    "\"wasted_bytes\": %zu, \"fragmentation\": %lu.%06lu, \"calls\": %zu, \"malloc_calls\": %zu, "
+    "\"calloc_calls\": %zu, \"realloc_calls\": %zu, \"aligned_calls\": %zu, \"free_calls\": %zu}\n";
+
+/* The program's name as it may stand in a JSON string. */
+static void plain_name(char *out, size_t room) {
+    const char *name = program_invocation_short_name;
+    size_t length = 0;
+    for (; *name && length < room - 1; name++)
+        out[length++] = *name == '"' || *name == '\\' || (unsigned char)*name < ' ' ? '_' : *name;
+    out[length] = 0;
+}
+
+static void write_stats(int to, const char *format) {
+    struct heapster_stats s;
+    char name[64], text[1024];
+    heapster_stats(&s);
+    plain_name(name, sizeof name);
+    int length = snprintf(
+        text, sizeof text, format, name, (int)getpid(), policies[heapster_get_policy()], s.total_bytes, s.used_bytes,
+        s.used_blocks, s.free_bytes, s.free_blocks, s.largest_free, s.wasted_bytes,
+        millionths(s.fragmentation) / 1000000, millionths(s.fragmentation) % 1000000,
+        s.malloc_calls + s.calloc_calls + s.realloc_calls + s.aligned_calls + s.free_calls,
+        s.malloc_calls, s.calloc_calls, s.realloc_calls, s.aligned_calls, s.free_calls);
+    if (length > 0 && write(to, text, (size_t)length) < 0)
+        return;                                 /* nobody listens */
+}
+
+__attribute__((destructor)) static void finish(void) {
+    if (stats_process != EVERY_PROCESS && stats_process != getpid())
+        return;
+    if (stats_descriptor >= 0)
+        write_stats(stats_descriptor, TABLE);
+    if (stats_file) {
+        int file = open(stats_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        if (file >= 0) {
+            write_stats(file, JSON);
+            close(file);
+        }
+    }
+}

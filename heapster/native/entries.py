@@ -1,0 +1,56 @@
+"""What the compiled allocator exports: the functions of `impl`, as C functions over words."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from heapster.impl import api, lifecycle, settings, stats, verify
+
+
+class Entry(NamedTuple):
+    """One exported function."""
+
+    function: Callable[..., Any]    # its first argument is the machine
+    arity: int                      # words it takes besides
+    answers: bool                   # whether it answers a word
+
+
+def statics(m: Any) -> int:
+    """Where the statics lie, for onlookers."""
+    return m.statics()              # type: ignore[no-any-return]
+
+
+def thread(m: Any) -> int:
+    """Where the calling thread's storage lies, for onlookers."""
+    return m.thread()               # type: ignore[no-any-return]
+
+
+PREFIX = "heapster_word_"           # of the names in the object file
+
+ENTRIES: dict[str, Entry] = {
+    "malloc": Entry(api.malloc, 1, True),
+    "free": Entry(api.free, 1, False),
+    "calloc": Entry(api.calloc, 2, True),
+    "realloc": Entry(api.realloc, 2, True),
+    "reallocarray": Entry(api.reallocarray, 3, True),
+    "aligned_alloc": Entry(api.aligned_alloc, 2, True),
+    "posix_memalign": Entry(api.posix_memalign, 3, True),
+    "memalign": Entry(api.memalign, 2, True),
+    "valloc": Entry(api.valloc, 1, True),
+    "pvalloc": Entry(api.pvalloc, 1, True),
+    "usable_size": Entry(api.usable_size, 1, True),
+    "init": Entry(api.init, 2, True),
+    "finalize": Entry(lifecycle.finalize, 0, True),
+    "before_fork": Entry(lifecycle.before_fork, 0, False),
+    "after_fork": Entry(lifecycle.after_fork, 0, False),
+    "get_policy": Entry(settings.get_policy, 0, True),
+    "set_policy": Entry(settings.set_policy, 1, True),
+    "get_threshold": Entry(settings.get_threshold, 0, True),
+    "set_threshold": Entry(settings.set_threshold, 1, False),
+    "get_growth": Entry(settings.get_growth, 0, True),
+    "set_arenas": Entry(settings.set_arenas, 1, False),
+    "stats": Entry(stats.stats, 2, False),
+    "status": Entry(stats.status, 0, False),
+    "verify": Entry(verify.verify, 0, False),
+    "statics": Entry(statics, 0, True),
+    "thread": Entry(thread, 0, True),
+}

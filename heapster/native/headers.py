@@ -1,0 +1,40 @@
+"""C headers generated from the constants of `impl`, so that they are written down once."""
+
+from heapster.impl import layout
+
+INVARIANTS = (                      # what `impl.verify` aborts with
+    "BLOCKS_TILE_THEIR_REGION", "SIZES_ARE_LEGAL", "NO_TWO_FREE_NEIGHBOURS", "BOUNDARY_TAGS_AGREE",
+    "FLAGS_AGREE_WITH_NEIGHBOURS", "OWNERS_ARE_RIGHT", "FENCES_END_THEIR_REGIONS",
+    "THE_TOP_REGION_ENDS_AT_THE_BREAK", "FREE_LIST_IS_EXACTLY_THE_FREE_BLOCKS",
+    "FREE_LIST_IS_LINKED_BOTH_WAYS", "CURSOR_IS_ON_THE_LIST", "LEDGERS_EQUAL_RECOMPUTED_TOTALS",
+    "MAPPED_LIST_IS_LINKED_BOTH_WAYS", "MAPPED_BLOCKS_FIT_THEIR_MAPPINGS",
+)
+ABORT_NAMES = {getattr(layout, name): name.lower() for name in INVARIANTS} | {
+    layout.DOUBLE_FREE: "double free",
+    layout.INVALID_POINTER: "invalid pointer",
+    layout.CORRUPT_HEADER: "corrupt header (written past the end of a block?)",
+    layout.CORRUPT_LIST: "corrupt free list (written to after free?)",
+}
+
+
+def layout_header() -> str:
+    """`layout.h`: the constants of `impl.layout` and the names of the abort codes."""
+    defines = [f"#define {name} {_literal(value)}" for name, value in sorted(vars(layout).items())
+               if name.isupper() and isinstance(value, int) and name not in CLASHING]
+    names = ", ".join(f'[{code}] = "{name}"' for code, name in sorted(ABORT_NAMES.items()))
+    return "\n".join([
+        "/* Generated from heapster/impl/layout.py. */",
+        "#ifndef HEAPSTER_LAYOUT_H",
+        "#define HEAPSTER_LAYOUT_H",
+        f"#define WORD_BYTES {layout.WORD}",
+        *defines,
+        f"#define ABORT_NAMES {{{names}}}",
+        "#endif",
+        ""])
+
+
+CLASHING = frozenset({"NULL", "WORD", "EINVAL", "ENOMEM"})      # C has its own
+
+
+def _literal(value: int) -> str:
+    return f"{value}L" if value >= 0 else f"({value}L)"

@@ -1,0 +1,155 @@
+"""The libraries: compiled from `impl` and from the C sources beside this file, and cached.
+
+`core` is `impl` as one object file, which takes long; everything else is linked around it.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import heapster
+from heapster.native import cache, toolchain
+from heapster.native.headers import layout_header
+from heapster.results import TargetError
+
+HERE = Path(__file__).parent
+C_SOURCES = HERE / "c"
+PACKAGE = HERE.parent
+ABI = int(heapster.__version__.partition(".")[0])     # the number in the soname
+
+CORE = "core.o"
+STATIC = "libheapster.a"
+SHARED = "libheapster.so"
+PRELOAD = "libheapster-malloc.so"
+VERIFYING = "libheapster-verify.so"
+OBSERVED = "libheapster-observed.so"
+HEADER = "heapster.h"
+
+
+class Options(NamedTuple):
+    """What a library does before anyone tells it otherwise; None for the usual."""
+
+    policy: str | None = None
+    arenas: int | None = None
+    threshold: int | None = None    # bytes
+
+    def flags(self) -> list[str]:
+        """The options for the C compiler."""
+        policy = [f"-DBUILT_POLICY={self.policy.upper()}"] if self.policy else []
+        arenas = [f"-DBUILT_ARENAS={self.arenas}"] if self.arenas is not None else []
+        threshold = [f"-DBUILT_THRESHOLD={self.threshold}L"] if self.threshold is not None else []
+        return policy + arenas + threshold
+
+
+DEFAULTS = Options()
+
+
+def core(fault: str = "") -> Path:
+    """The object file of `impl`, with a fault of `machine.native.FAULTS` planted if one is named."""
+    toolchain.check_platform()
+    name = f"core-{cache.digest(*_core_parts(), fault)}"
+    return cache.entry(name, lambda out: _compile_core(out, fault)) / CORE
+
+
+def libraries(options: Options = DEFAULTS) -> Path:
+    """The directory with the libraries that are shipped, and their header."""
+    compiled = core()
+    name = f"libraries-{cache.digest(*_link_parts(compiled), *options.flags())}"
+    return cache.entry(name, lambda out: _make_libraries(out, compiled, options))
+
+
+def observed(fault: str = "") -> Path:
+    """The core, linked with a world that checkers watch and direct."""
+    compiled = core(fault)
+    name = f"observed-{cache.digest(*_link_parts(compiled), fault)}"
+    return cache.entry(name, lambda out: _make_observed(out, compiled)) / OBSERVED
+
+
+# What the artefacts depend on.
+
+def _core_parts() -> list[bytes | str]:
+    sources = sorted([*(PACKAGE / "impl").glob("*.py"), HERE / "compile.py", HERE / "entries.py",
+                      PACKAGE / "machine" / "native.py", PACKAGE / "machine" / "protocol.py"])
+    try:
+        versions = [version("numba"), version("llvmlite")]
+    except ImportError:
+        raise TargetError("compiling needs Numba: pip install 'heapster[native]'") from None
+    return [*[part for path in sources for part in (path.name, path.read_bytes())],
+            *versions, sys.version, platform.machine()]
+
+
+def _link_parts(compiled: Path) -> list[bytes | str]:
+    scripts = [HERE / name for name in ("library.py", "toolchain.py", "headers.py")]
+    sources = [*sorted(C_SOURCES.iterdir()), *scripts]
+    return [*[part for path in sources for part in (path.name, path.read_bytes())],
+            compiled.parent.name, toolchain.compiler_version(), heapster.__version__]
+
+
+# Making them.
+
+REPRODUCIBLE = {"PYTHONHASHSEED": "0", "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_OPT": "0"}
+
+
+def _compile_core(out: Path, fault: str) -> None:
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("NUMBA_", "PYTHON", "LD_PRELOAD"))}
+    environment |= REPRODUCIBLE | {"PYTHONPATH": str(PACKAGE.parent)}
+    command = [sys.executable, "-P", "-m", "heapster.native.compile", out / CORE, *([fault] if fault else [])]
+    done = subprocess.run(command, env=environment, cwd=out, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise TargetError(f"Numba could not compile the allocator: {said[-1]}")
+
+
+def _prepare(out: Path) -> Path:
+    """A directory with the C sources and what is generated for them."""
+    sources = out / "sources"
+    shutil.copytree(C_SOURCES, sources)
+    header = sources / HEADER
+    header.write_text(header.read_text().replace("@VERSION@", heapster.__version__))
+    (sources / "layout.h").write_text(layout_header())
+    return sources
+
+
+def _compile(sources: Path, name: str, *flags: str) -> Path:
+    return toolchain.compile_c(sources / f"{name}.c", sources / f"{name}.o", *flags)
+
+
+def _make_libraries(out: Path, compiled: Path, options: Options) -> None:
+    sources = _prepare(out)
+    inside = [compiled, _compile(sources, "report"), _compile(sources, "process", *options.flags())]
+    api = _compile(sources, "api", "-fvisibility=default")
+    malloc = _compile(sources, "malloc", "-fvisibility=default")
+    _make_archive([*inside, api], out / STATIC, sources)
+    toolchain.link_shared([*inside, api], out / SHARED, f"-Wl,-soname,{SHARED}.{ABI}")
+    toolchain.link_shared([*inside, api, malloc], out / PRELOAD, f"-Wl,-soname,{PRELOAD}")
+    counting = toolchain.compile_c(sources / "malloc.c", sources / "counting.o", "-DHEAPSTER_VERIFY",
+                                   "-fvisibility=default")
+    toolchain.link_shared([*inside, api, counting, _compile(sources, "verify")], out / VERIFYING,
+                          f"-Wl,-soname,{VERIFYING}")
+    shutil.copyfile(sources / HEADER, out / HEADER)
+    shutil.rmtree(sources)
+
+
+def _make_archive(objects: list[Path], out: Path, sources: Path) -> None:
+    """An archive of one object that shows its public names only."""
+    joined = sources / "heapster.o"
+    toolchain.run([toolchain.companion("ld"), "-r", "-o", joined, *objects])
+    toolchain.run([toolchain.companion("objcopy"), "--localize-hidden", "--strip-unneeded", joined])
+    toolchain.run([toolchain.companion("ar"), "Drcs", out, joined])
+
+
+WRAPPED = ("sbrk", "mmap", "munmap", "pthread_mutex_lock", "pthread_mutex_unlock")
+
+
+def _make_observed(out: Path, compiled: Path) -> None:
+    sources = _prepare(out)
+    world = _compile(sources, "observed", "-fvisibility=default")
+    wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
+    toolchain.link_shared([compiled, world], out / OBSERVED, f"-Wl,-soname,{OBSERVED}", *wrap)
+    shutil.rmtree(sources)

@@ -1,0 +1,99 @@
+"""`heapster run`: any program, on this allocator instead of libc's."""
+
+import os
+import shutil
+import stat
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from heapster.native.library import PRELOAD, VERIFYING, libraries
+from heapster.results import TargetError, UsageError
+
+ELF = b"\x7fELF"
+ELF_64 = 2
+PROGRAM_HEADERS, HEADER_SIZE_AND_COUNT = 32, 54     # offsets in a 64-bit ELF header
+PT_INTERP = 3
+MOST_INTERPRETERS = 4               # Linux follows no more lines of #!
+
+
+class Wishes(NamedTuple):
+    """What the program's heap is to do."""
+
+    policy: str | None = None
+    arenas: int | None = None
+    threshold: int | None = None    # bytes
+    stats: bool = False             # a table on stderr at exit
+    stats_file: Path | None = None  # JSON, at exit
+    verify: int = 0                 # walk the whole heap every so many operations; 0: never
+
+
+def execute(command: Sequence[str], wishes: Wishes) -> NoReturn:
+    """Become the command, with the library preloaded; UsageError or TargetError if that cannot be."""
+    program = find(command[0])
+    check(program)
+    library = libraries() / (VERIFYING if wishes.verify else PRELOAD)
+    environment = {**os.environ, **settings(wishes, library)}
+    try:
+        os.execve(program, list(command), environment)          # noqa: S606  # no shell is wanted
+    except OSError as error:
+        raise UsageError(f"cannot run {command[0]}: {error.strerror}") from None
+
+
+def find(name: str) -> Path:
+    """The program of that name, as a shell finds it."""
+    found = shutil.which(name)
+    if found is None:
+        there = Path(name).exists() and "/" in name
+        raise UsageError(f"cannot run {name}: {'it is not executable' if there else 'no such program'}")
+    return Path(found)
+
+
+def settings(wishes: Wishes, library: Path) -> dict[str, str]:
+    """The environment that carries the wishes."""
+    if any(character in str(library) for character in " :"):
+        raise TargetError(f"LD_PRELOAD cannot name {library}, for its blank or colon: set XDG_CACHE_HOME")
+    already = os.environ.get("LD_PRELOAD", "")
+    wanted = {
+        "LD_PRELOAD": f"{library}:{already}" if already else str(library),
+        "HEAPSTER_POLICY": wishes.policy,
+        "HEAPSTER_ARENAS": wishes.arenas,
+        "HEAPSTER_MMAP_THRESHOLD": wishes.threshold,
+        "HEAPSTER_VERIFY": wishes.verify or None,
+        "HEAPSTER_STATS": os.getpid() if wishes.stats else None,
+        "HEAPSTER_STATS_FILE": wishes.stats_file and wishes.stats_file.absolute(),
+    }
+    return {name: str(value) for name, value in wanted.items() if value is not None}
+
+
+# Programs that cannot be served.
+
+def check(program: Path, depth: int = 0) -> None:
+    """TargetError if the system would not load the library into this program, saying why."""
+    mode = program.stat().st_mode
+    if mode & (stat.S_ISUID | stat.S_ISGID):
+        raise TargetError(f"{program} is setuid or setgid: the system would ignore the preloaded library")
+    try:
+        with program.open("rb") as file:
+            start = file.read(4096)
+    except OSError:
+        return                      # readable or not is for execve to say
+    if start[:2] == b"#!" and depth < MOST_INTERPRETERS:
+        interpreter = start[2:].partition(b"\n")[0].split()
+        if interpreter and Path(os.fsdecode(interpreter[0])).exists():
+            check(Path(os.fsdecode(interpreter[0])), depth + 1)
+    elif start[:4] == ELF:
+        check_elf(program, start)
+
+
+def check_elf(program: Path, start: bytes) -> None:
+    """TargetError for programs without a dynamic linker, or of another word size."""
+    if start[4] != ELF_64:
+        raise TargetError(f"{program} is no 64-bit program: the library cannot be loaded into it")
+    offset, = struct.unpack_from("<Q", start, PROGRAM_HEADERS)
+    size, count = struct.unpack_from("<HH", start, HEADER_SIZE_AND_COUNT)
+    kinds = [struct.unpack_from("<I", start, offset + i * size)[0] for i in range(count)
+             if offset + i * size + 4 <= len(start)]
+    if PT_INTERP not in kinds:
+        raise TargetError(f"{program} is statically linked: the system would ignore the preloaded library")

@@ -1,0 +1,84 @@
+"""The C compiler and its companions: found, asked for their versions, run; and what may be linked."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from heapster.results import TargetError
+
+MACHINES = ("x86_64", "aarch64")
+C_FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-fno-builtin", "-fvisibility=hidden",
+           "-fno-asynchronous-unwind-tables", "-ffunction-sections", "-Wall", "-Wextra", "-Werror")
+LINK_FLAGS = ("-shared", "-Wl,-z,defs,-z,relro,-z,now", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-s",
+              "-Wl,--hash-style=gnu")
+UNDEFINED = re.compile(r"undefined reference to [`']([^`']+)'")
+
+
+def check_platform() -> None:
+    """TargetError unless this is a system that the library is made for."""
+    system, machine = platform.system(), platform.machine()
+    if system != "Linux" or machine not in MACHINES:
+        raise TargetError(f"libheapster runs on Linux on x86-64 and aarch64, not on {system} on {machine}")
+
+
+def compiler() -> str:
+    """The path of the C compiler: $CC, or cc."""
+    name = os.environ.get("CC", "").strip() or "cc"
+    found = shutil.which(name)
+    if found is None:
+        raise TargetError(f"no C compiler: '{name}' is not on the PATH (install gcc or clang, or set CC)")
+    return found
+
+
+def companion(name: str) -> str:
+    """The path of nm, ar, objcopy or their like."""
+    found = shutil.which(name)
+    if found is None:
+        raise TargetError(f"'{name}' is not on the PATH (it comes with binutils)")
+    return found
+
+
+def compiler_version() -> str:
+    """The compiler's own words on what it is."""
+    return run([compiler(), "--version"]).partition("\n")[0]
+
+
+def run(command: Sequence[str | Path], where: Path | None = None) -> str:
+    """What the command prints; TargetError with its last words if it fails."""
+    environment = {**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
+    for variable in ("LD_PRELOAD", "CFLAGS", "LDFLAGS"):
+        environment.pop(variable, None)
+    try:
+        done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True,
+                              check=False)
+    except OSError as error:
+        raise TargetError(f"cannot run {command[0]}: {error.strerror}") from None
+    if done.returncode:
+        raise TargetError(f"{Path(command[0]).name} failed: {_telling(done.stderr or done.stdout)}")
+    return done.stdout
+
+
+def _telling(said: str) -> str:
+    """The line that says most of what a failed command said."""
+    undefined = sorted(set(UNDEFINED.findall(said)))
+    if undefined:
+        return f"the library would need {', '.join(undefined)}, which libc does not have"
+    lines = said.strip().splitlines() or ["it said nothing"]
+    return next((line for line in lines if "error" in line), lines[-1])
+
+
+def compile_c(source: Path, out: Path, *flags: str) -> Path:
+    """The object file of a C source; the same bytes wherever the source and `out` lie."""
+    run([compiler(), *C_FLAGS, f"-ffile-prefix-map={source.parent}=.", *flags, "-c", source.name, "-o",
+         out.resolve()], where=source.parent)
+    return out
+
+
+def link_shared(objects: Sequence[Path], out: Path, *flags: str) -> Path:
+    """A shared object of these object files that needs libc only, or TargetError saying what else."""
+    run([compiler(), *LINK_FLAGS, *flags, *objects, "-lpthread", "-o", out])
+    return out
