@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from heapster import impl
 from heapster.checkers.decode import POLICIES
+from heapster.checkers.words import word
 from heapster.impl import api, layout, lifecycle, settings, stats
 from heapster.model.geometry import signed
 from heapster.model.operation import Step
@@ -31,12 +32,12 @@ def call(source: Any, m: Any, step: Step, pointer: int) -> Answer:
     m.refuel()
     answer = CALLS[step.verb](source, m, step, pointer)
     if isinstance(answer, Answer):
-        return answer._replace(errno=m.errno)
-    return Answer(answer or 0, errno=m.errno)
+        return answer._replace(value=int(answer.value), errno=m.errno)
+    return Answer(int(answer or 0), errno=m.errno)
 
 
 def _words(step: Step) -> list[int]:
-    return [signed(number) for number in step.numbers]
+    return [word(signed(number)) for number in step.numbers]
 
 
 def _posix_memalign(source: Any, m: Any, step: Step, pointer: int) -> Answer:

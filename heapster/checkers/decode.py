@@ -29,6 +29,7 @@ from heapster.results import HeapsterError
 
 POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")       # by their numbers in `layout`
 KINDS = {layout.FROM_SBRK: "sbrk", layout.FROM_MMAP: "mmap"}
+NEVER_WRITTEN = -1
 STRAY = layout.ALIGN - 1 & ~(USED | PREV_USED)      # header bits that a block in an arena never has
 MOST_NODES = 1 << 20                # no list that a checker makes is longer
 
@@ -158,8 +159,16 @@ def _block(load: Load, b: int) -> Block:
     used = header & USED != 0
     if header & STRAY:
         raise Undecodable(f"a block's header, {header:#x}, has bits that no block in an arena has")
-    footer = None if used else load(b + size - WORD)
+    footer = None if used else _footer(load, b + size - WORD)
     return Block(b, size, used, header & PREV_USED != 0, header >> OWNER_SHIFT, footer)
+
+
+def _footer(load: Load, address: int) -> int:
+    """The word there; NEVER_WRITTEN, which no size is, where none was written."""
+    try:
+        return load(address)
+    except LookupError:
+        return NEVER_WRITTEN
 
 
 def _mapped(load: Load, b: int) -> Mapped:

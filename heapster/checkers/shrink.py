@@ -7,11 +7,14 @@ Zeller and Hildebrandt 2002, over domain moves).
 
 from collections.abc import Callable, Iterator
 
+from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import ALIGNING, NO_HANDLE, POLICY_NAMES, Step, Trace, canonical
 
 Fails = Callable[[Trace], bool]
 LANDMARKS = (0, 1, 8, 16, 24, 25, 32, 40, 56, 64, 72, 100, 128, 256, 512, 1000, 2048, 4096, 8192, 65536)
-MOST_REPLAYS = 4000
+ENOUGH = (1000, 3000, 9000, 40000, 60000)
+SHORT = 8                       # steps that a reader takes in at a glance
+MOST_REPLAYS = 2000
 
 
 def shrink(trace: Trace, fails: Fails, most_replays: int = MOST_REPLAYS) -> Trace:
@@ -92,7 +95,7 @@ def drop_handles(trace: Trace) -> Iterator[Trace]:
     mentions = {h: {i for i, step in enumerate(trace) if h in (step.result, step.operand)} for h in handles}
     for h in handles:
         yield without(trace, mentions[h])
-    if len(trace) <= 24:
+    if len(trace) <= 3 * SHORT:
         for i, first in enumerate(handles):
             for second in handles[i + 1:]:
                 yield without(trace, mentions[first] | mentions[second])
@@ -100,7 +103,7 @@ def drop_handles(trace: Trace) -> Iterator[Trace]:
 
 def drop_pairs(trace: Trace) -> Iterator[Trace]:
     """The trace without two of its steps, once it is short."""
-    if len(trace) <= 20:
+    if len(trace) <= 2 * SHORT:
         for second in range(len(trace)):
             for first in range(second):
                 yield without(trace, {first, second})
@@ -119,7 +122,8 @@ def _plainer(step: Step) -> Iterator[Step]:
         if product < 1 << 62:
             verb = "malloc" if step.verb == "calloc" else "realloc"
             yield step._replace(verb=verb, numbers=(product,))
-        yield step._replace(numbers=(1, product))
+        if product <= SIZE_MAX:
+            yield step._replace(numbers=(1, product))
     elif step.verb in ALIGNING:
         yield Step("malloc", (step.numbers[1],), step.result)
         if step.verb != "aligned_alloc":
@@ -143,6 +147,34 @@ def shrink_numbers(trace: Trace) -> Iterator[Trace]:
                     yield trace[:i] + (step._replace(numbers=numbers),) + trace[i + 1:]
 
 
+def shrink_equals(trace: Trace) -> Iterator[Trace]:
+    """All sizes that are equal replaced by a smaller one."""
+    sizes = [number for step in trace for number in step.numbers]
+    for size in sorted({size for size in sizes if sizes.count(size) > 1}, reverse=True):
+        for smaller in _smaller(size):
+            yield tuple(_resized(step, size, smaller) for step in trace)
+
+
+def _resized(step: Step, size: int, other: int) -> Step:
+    numbers = tuple(other if number == size else number for number in step.numbers)
+    return step._replace(numbers=numbers) if _is_legal(step, numbers) else step
+
+
+def enlarge_and_drop(trace: Trace) -> Iterator[Trace]:
+    """One block or two larger, so that another can go: large blocks fill a heap faster than many."""
+    places = [i for i, step in enumerate(trace) if step.verb == "malloc"]
+    if not SHORT < len(trace) <= 3 * SHORT:
+        return
+    chosen = [(i, j) for i in places for j in places if i <= j]
+    for i, j in chosen:
+        for size in ENOUGH:
+            larger = tuple(step._replace(numbers=(size,)) if k in (i, j) else step for k, step in enumerate(trace))
+            for dropped in places:
+                if dropped not in (i, j):
+                    handle = trace[dropped].result
+                    yield without(larger, {k for k, s in enumerate(larger) if handle in (s.result, s.operand)})
+
+
 def _smaller(number: int) -> Iterator[int]:
     size = abs(number)
     sign = 1 if number >= 0 else -1
@@ -162,4 +194,5 @@ def _is_legal(step: Step, numbers: tuple[int, ...]) -> bool:
     return True
 
 
-PASSES = (cut_tails, drop_runs, drop_handles, simplify_steps, shrink_numbers, drop_pairs)
+PASSES = (cut_tails, drop_runs, drop_handles, simplify_steps, shrink_equals, shrink_numbers, drop_pairs,
+          enlarge_and_drop)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from heapster.checkers.lockstep import Lockstep, Problem
-from heapster.checkers.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload
+from heapster.checkers.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload, misuse
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, SYSTEM_CALLS, Step, Trace
 from heapster.model.spec import REQUESTS
@@ -61,9 +61,11 @@ class HeapLife(RuleBasedStateMachine):
         self._trace: list[Step] = []
 
     def teardown(self) -> None:
-        """End with everything returned, and count what was seen."""
-        self._take(Step("finalize"))
+        """End with everything returned, or with a misuse; count what was seen."""
         record = self.record
+        self._take_all(misuse(Random(len(self._trace)), self._trace))
+        if not self._lockstep.misused:
+            self._take(Step("finalize"))
         record.ops += self._lockstep.steps
         record.examples += 1
         record.checks.update(self._lockstep.checks())
@@ -71,14 +73,14 @@ class HeapLife(RuleBasedStateMachine):
         self._lockstep.m.close()
 
     @initialize(odd=st.sampled_from((0, 0, 1, 8, 24)), growth=st.sampled_from((1, 1, 2, 3)),
-                threshold=st.sampled_from((1, 2, 2, 3)), arenas=INDICES, policy=INDICES)
+                threshold=st.sampled_from((0, 1, 2, 2, 3)), arenas=INDICES, policy=INDICES)
     def start(self, odd: int, growth: int, threshold: int, arenas: int, policy: int) -> None:
         """Settings under which small heaps grow, shrink and map."""
         record = self.record
         if odd:
             self._take(Step("foreign_sbrk", (odd,)))
         self._take(Step("growth", (growth * PAGE,)))
-        self._handles.threshold = threshold * PAGE
+        self._handles.threshold = max(1, threshold) * PAGE
         self._take(Step("threshold", (threshold * PAGE,)))
         self._take(Step("arenas", (1 + arenas % record.arenas,)))
         self._take(Step("policy", name=record.policies[policy % len(record.policies)]))
@@ -154,7 +156,7 @@ class HeapLife(RuleBasedStateMachine):
                     self._take(Step("free", operand=handle))
 
     def _take(self, step: Step) -> None:
-        if self.record.failure:
+        if self.record.failure or self._lockstep.misused:
             self._handles.sizes.clear()
             return
         self._trace.append(step)

@@ -4,7 +4,7 @@ A workload is a function of a seeded generator and of the live handles; it yield
 known pattern of real programs or a known way for a heap to go wrong.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PTRDIFF_MAX, SIZE_MAX
@@ -162,6 +162,25 @@ def realloc_ladder(rng: Random, live: Handles) -> Iterator[Step]:
             handle = resized
 
 
+def large_blocks(rng: Random, live: Handles) -> Iterator[Step]:
+    """Blocks around the threshold, aligned or not, resized around page boundaries."""
+    for _ in range(rng.randint(1, 3)):
+        handle = live.fresh()
+        size = near(rng, live.threshold + rng.choice((0, 0, PAGE, 2 * PAGE - 48)))
+        if rng.random() < 0.5:
+            yield Step("malloc", (size,), handle)
+        else:
+            yield Step("aligned_alloc", (rng.choice(ALIGNMENTS), size), handle)
+        for _ in range(rng.randint(0, 3)):
+            if handle in live.sizes:
+                resized = live.fresh()
+                page = PAGE * rng.randint(0, 4)
+                yield Step("realloc", (max(1, page + rng.choice((-48, -8, 0, 8, 100)) + rng.randint(-9, 9)),), resized, handle)
+                handle = resized
+        if handle in live.sizes and rng.random() < 0.6:
+            yield free(live, handle)
+
+
 def nudges(rng: Random, live: Handles) -> Iterator[Step]:
     """Resize live blocks by -16 to +16 bytes, to the same size, to anything, or to nothing."""
     for _ in range(rng.randint(1, 8)):
@@ -258,7 +277,26 @@ def settings(rng: Random, live: Handles) -> Iterator[Step]:
         yield Step("free", operand=NO_HANDLE)
 
 
+def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
+    """Half of the time nothing; else a mistake that callers make, which ends a heap's life."""
+    handles = [step.result for step in trace if step.result != NO_HANDLE]
+    freed = [step.operand for step in trace if step.verb == "free" and step.operand != NO_HANDLE]
+    mistake = rng.randrange(8)
+    if mistake == 0 and freed:
+        yield Step("free", operand=freed[-1])
+    elif mistake == 1 and freed:
+        yield Step("realloc", (rng.randint(1, 100),), max(handles) + 1, rng.choice(freed))
+    elif mistake == 2 and handles:
+        yield Step("free", operand=rng.choice(handles), offset=rng.choice((1, 4, 8, 16, 32, -8, -16)))
+    elif mistake == 3 and handles:
+        left, middle, right = (max(handles) + i for i in (1, 2, 3))
+        for handle in (left, middle, right):
+            yield Step("malloc", (rng.choice((0, 40, 1000)),), handle)
+        for handle in rng.choice(((left, middle, middle), (right, middle, middle), (middle, middle))):
+            yield Step("free", operand=handle)
+
+
 PLAIN: tuple[Workload, ...] = (churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill,
-                               free_all, fill_and_empty, realloc_ladder, nudges, nudges, hand_over, foreigners,
+                               free_all, fill_and_empty, realloc_ladder, large_blocks, nudges, nudges, hand_over, foreigners,
                                impossible, settings)
 WITH_FAULTS: tuple[Workload, ...] = (*PLAIN, refusals, refusals)

@@ -152,7 +152,7 @@ class Reference:
     def init(self, growth: int, policy: str | None = None) -> None:
         """Take `heapster_init(growth, policy)`; without a policy, the one in force."""
         self.set_policy(policy or self._settings.policy)
-        self._settings.growth = up(max(signed(growth), PAGE), PAGE)
+        self._settings.growth = up(min(max(signed(growth), PAGE), MAX_REQUEST), PAGE)
 
     def set_arenas(self, count: int) -> None:
         """Spread threads that have no arena yet over `count` arenas."""

@@ -1,0 +1,49 @@
+"""Planted faults hunted by the fuzzer: who catches what, and how short a trace shows it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from heapster.checkers.fuzzing import FuzzOptions, smallest
+from heapster.checkers.planting import Fault, planted
+from heapster.checkers.rerun import make_for, rerun
+from heapster.checkers.stateful import Record, live_lives
+from heapster.model.trace import format_steps
+
+MOST_BATCHES = 60               # of examples, before a fault counts as missed
+EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Kill:
+    """How a planted fault was found; no codes and no trace if it was not."""
+
+    fault: Fault
+    codes: tuple[str, ...] = ()         # of all that was wrong at the failing step
+    trace: tuple[str, ...] = ()
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the check that must catch the fault did."""
+        return self.fault.caught_by in self.codes
+
+
+def hunt(fault: Fault, seed: int = 0) -> Kill:
+    """Fuzz the faulty source until it fails, and shrink."""
+    options = FuzzOptions()
+    record = Record(make_for("sim", planted(fault)), options.policies, options.arenas, options.faults)
+    for batch in range(MOST_BATCHES):
+        live_lives(record, seed + batch, EXAMPLES)
+        if record.failure:
+            trace = smallest(record, seed)
+            outcome = rerun(trace, record.make)
+            return Kill(fault, tuple(problem.code for problem in outcome.problems), format_steps(trace))
+    return Kill(fault)
+
+
+def table(kills: Iterable[Kill]) -> str:
+    """The kills as a table in Markdown."""
+    lines = ["| planted fault | in | found as | shrunk to |", "|---|---|---|---|"]
+    for kill in kills:
+        trace = f"`{'; '.join(kill.trace)}`" if kill.trace else "not found"
+        lines.append(f"| {kill.fault.title} | `impl/{kill.fault.module}.py` | `{kill.fault.caught_by}` | {trace} |")
+    return "\n".join(lines) + "\n"
