@@ -1,0 +1,1 @@
+"""Reports: show people and machines what a run found."""

@@ -1,0 +1,136 @@
+"""What people read: a finding in under thirty lines, and what a run has and has not checked.
+
+Nothing here depends on time, so that two runs with one seed print the same.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from textwrap import wrap
+
+from heapster.results import Finding, Run, Verdict
+
+MOST_LINES = 29                 # of a finding
+TITLE_WIDTH = 100
+BAD, GOOD, OPEN, FAINT, STRONG, PLAIN = "bold red", "bold green", "bold yellow", "dim", "bold", ""
+VERDICT_STYLES = {Verdict.PASSED: GOOD, Verdict.FAILED: BAD, Verdict.INCONCLUSIVE: OPEN}
+
+Line = tuple[str, str]          # text and style
+
+
+def finding_lines(finding: Finding) -> list[Line]:
+    """The finding, at most MOST_LINES long: long traces lose steps in the middle, then pictures lines."""
+    head = list(_head(finding))
+    tail = list(_tail(finding))
+    room = MOST_LINES - len(head) - len(tail)
+    pictures = list(_pictures(finding, max(2, (room - 2) // 3)))
+    return head + list(_steps(finding, room - len(pictures))) + pictures + tail
+
+
+def _head(finding: Finding) -> Iterator[Line]:
+    yield f"{finding.code}  ({finding.id})", BAD
+    for line in wrap(finding.title, TITLE_WIDTH, max_lines=3, placeholder=" ..."):
+        yield f"  {line}", STRONG
+
+
+def _steps(finding: Finding, room: int) -> Iterator[Line]:
+    """The steps, the breaking and the noticing one marked; at most `room` lines, but at least both of these."""
+    marks = {finding.breaking: "breaks here", finding.noticing: "noticed here"}
+    if finding.breaking == finding.noticing:
+        marks = {finding.noticing: "breaks here, noticed at once"}
+    last, length = -1, len(finding.trace)
+    for index in [*_chosen(length, set(marks), room), length]:
+        if index > last + 1:
+            yield f"    ... {index - last - 1} more steps", FAINT
+        if index < length:
+            yield _step(finding.trace[index], marks.get(index))
+        last = index
+
+
+def _step(step: str, mark: str | None) -> Line:
+    return (f"  > {step:<32}  <- {mark}", BAD) if mark else (f"    {step}", PLAIN)
+
+
+def _chosen(length: int, marked: set[int], room: int) -> list[int]:
+    """Places of the steps to show: the marked ones, then those before the last of them, then any that fit."""
+    chosen = {place for place in marked if place < length}
+    for place in (*range(max(chosen, default=0), -1, -1), *range(length)):
+        if place < length and _lines(chosen | {place}, length) <= room:
+            chosen.add(place)
+    return sorted(chosen)
+
+
+def _lines(chosen: set[int], length: int) -> int:
+    """Lines that the chosen steps take, with one for each gap."""
+    places = [-1, *sorted(chosen), length]
+    return len(chosen) + sum(after > before + 1 for before, after in pairwise(places))
+
+
+def _pictures(finding: Finding, room: int) -> Iterator[Line]:
+    for title, picture in (("before:", finding.before), ("after:", finding.after)):
+        if picture:
+            yield f"  {title}", FAINT
+            lines = picture.splitlines()
+            kept = lines if len(lines) <= room else [*lines[:room - 1], f"... {len(lines) - room + 1} more lines"]
+            for line in kept:
+                yield f"    {line}", PLAIN
+
+
+def _tail(finding: Finding) -> Iterator[Line]:
+    for detail in finding.details[:2]:
+        yield f"  also: {detail}", FAINT
+    if finding.passes:
+        yield f"  {finding.passes}", PLAIN
+    yield f"  again: {finding.replay}", STRONG
+    yield f"  about it: heapster explain {finding.code}", PLAIN
+
+
+def run_lines(run: Run) -> list[Line]:
+    """The whole run: its findings, what was checked, what was not, and the verdict last."""
+    lines: list[Line] = []
+    for finding in run.findings:
+        lines += [*finding_lines(finding), ("", PLAIN)]
+    return lines + list(_summary(run))
+
+
+def _summary(run: Run) -> Iterator[Line]:
+    examples = f" in {run.extra['examples']:,} examples" if "examples" in run.extra else ""
+    yield f"{run.command} {run.target}, seed {run.seed}: {run.ops:,} operations{examples}", PLAIN
+    if fixed := run.extra.get("fixed"):
+        yield f"  no longer fails: {', '.join(fixed)}", GOOD
+    evaluated = [name for name, times in run.checks.items() if times]
+    if evaluated:
+        yield from _listed(f"checked ({len(evaluated)})", evaluated)
+    seen = sum(times > 0 for times in run.witnesses.values())
+    if run.witnesses:
+        yield f"  seen: {seen} of {len(run.witnesses)} kinds of events", PLAIN
+    yield from not_checked(run)
+    yield verdict_line(run)
+
+
+def not_checked(run: Run) -> Iterator[Line]:
+    """What the run says nothing about."""
+    if idle := [name for name, times in run.checks.items() if not times]:
+        yield from _listed("NOT checked", idle, OPEN)
+    if unseen := [name for name, times in run.witnesses.items() if not times]:
+        yield from _listed("NOT seen", unseen, OPEN)
+    for claim in run.extra.get("not_checked", ()):
+        yield f"  NOT checked: {claim}", OPEN
+
+
+def _listed(title: str, names: Iterable[str], style: str = PLAIN) -> Iterator[Line]:
+    text = f"{title}: {', '.join(names)}"
+    for line in wrap(text, TITLE_WIDTH, initial_indent="  ", subsequent_indent="    "):
+        yield line, style
+
+
+def verdict_line(run: Run) -> Line:
+    """The verdict in one line."""
+    style = VERDICT_STYLES[run.verdict]
+    if run.verdict is Verdict.FAILED:
+        number = len(run.findings)
+        return f"FAILED: {number} finding{'s' * (number != 1)}", style
+    if run.extra.get("interrupted"):
+        return "INCONCLUSIVE: interrupted", style
+    if run.verdict is Verdict.INCONCLUSIVE:
+        return ("INCONCLUSIVE" if run.ops else "NOTHING RAN"), style
+    return f"PASSED: nothing found in {run.ops:,} operations", style
