@@ -17,7 +17,7 @@ from .layout import (
 def round_up(n, to):
     """The least multiple of `to` that is at least `n`.
 
-    Requires: to is a power of two; 0 <= n <= MAX_WORD - to + 1.
+    Requires: to is a power of two; 0 <= n <= MAX_WORD - to.
     Ensures:  the result is a multiple of to; n <= result < n + to.
     """
     return (n + to - 1) & -to
@@ -102,7 +102,8 @@ def write_used(m, b, total):
     """Make `b` a used block of `total` bytes, without a word to its right neighbour.
 
     Requires: the header of `b` names its owner and says whether its left neighbour is used.
-    Ensures:  the header states total and USED; owner and PREV_USED are unchanged.
+    Ensures:  the header states total and USED; owner and PREV_USED are unchanged;
+              no other word changes.
     """
     kept = m.load(b) & (OWNER_MASK | PREV_USED)
     m.store(b, kept | total | USED)
@@ -113,7 +114,7 @@ def write_free(m, b, total):
 
     Requires: the left neighbour of `b` is used; the header of `b` names its owner.
     Ensures:  the header states total, PREV_USED and not USED; the owner is unchanged;
-              the footer is total; the right neighbour knows.
+              the footer is total; the right neighbour knows; no other word changes.
     """
     m.store(b, owner_in(m.load(b)) | total | PREV_USED)
     m.store(b + total + FOOTER, total)
@@ -126,7 +127,7 @@ def split(m, b, want):
     Requires: want <= size(b); both are multiples of ALIGN; want >= MIN_BLOCK.
     Ensures:  the sizes sum to the old size; the flags and owner of `b` are unchanged;
               the rest is absent or at least MIN_BLOCK; it is used, of the same owner,
-              and its left neighbour is used.
+              and its left neighbour is used; no other word changes.
     """
     rest = size(m, b) - want
     if rest < MIN_BLOCK:

@@ -20,7 +20,7 @@ def insert(m, head, node):
 def bypass(m, before, after):
     """Join two nodes, leaving out what lay between them.
 
-    Ensures:  after follows before; before precedes after.
+    Ensures:  after follows before; before precedes after; no other word changes.
     """
     m.store(before + NEXT, after)
     m.store(after + PREV, before)
@@ -40,8 +40,8 @@ def link(m, arena, b):
     """Put the free block `b` first on the free list of `arena`.
 
     Requires: the arena's lock; b is free and on no list.
-    Ensures:  b follows the head and precedes the old first; all others keep their order;
-              the ledger counts it.
+    Ensures:  b follows the head and precedes the old first; all others keep their order,
+              and the cursor its place; the ledger counts it.
     """
     insert(m, arena + HEAD, b)
     add(m, arena + FREE_BYTES, size(m, b))
@@ -53,7 +53,7 @@ def unlink(m, arena, b):
 
     Requires: the arena's lock; b is on the list.
     Ensures:  its neighbours on the list are linked both ways; a cursor that was at b is at the next;
-              the ledger no longer counts it.
+              the ledger no longer counts it; no other word changes.
     """
     if not links_agree(m, b):
         m.abort(CORRUPT_LIST, payload(b))

@@ -8,7 +8,8 @@ def first_fit(m, arena, want):
     """The first block in list order that fits.
 
     Requires: the arena's lock; want > 0.
-    Ensures:  NULL only if no block on the list fits; otherwise it fits and none before it does.
+    Ensures:  NULL only if no block on the list fits; otherwise it fits; none before it does;
+              no word changes.
     """
     head = arena + HEAD
     b = m.load(head + NEXT)
@@ -23,8 +24,8 @@ def next_fit(m, arena, want):
     """The first block from the cursor on that fits, once round the list; the cursor moves there.
 
     Requires: the arena's lock; want > 0; the cursor is on the list or at its head.
-    Ensures:  NULL only if no block on the list fits; otherwise it fits and none from the cursor
-              to it does; the cursor is at it.
+    Ensures:  NULL only if no block on the list fits; otherwise it fits; none from the cursor
+              to it does; the cursor is at it; no other word changes.
     """
     start = m.load(arena + CURSOR)
     b = start
@@ -42,8 +43,8 @@ def best_fit(m, arena, want):
     """The smallest block that fits, the first in list order among equals.
 
     Requires: the arena's lock; want > 0.
-    Ensures:  NULL only if no block on the list fits; otherwise it fits, none that fits is smaller,
-              and none before it is as small.
+    Ensures:  NULL only if no block on the list fits; otherwise it fits; none that fits is smaller;
+              none before it is as small; no word changes.
     """
     head = arena + HEAD
     best = NULL
@@ -64,8 +65,8 @@ def worst_fit(m, arena, want):
     """The largest block, if it fits, the first in list order among equals.
 
     Requires: the arena's lock; want > 0.
-    Ensures:  NULL only if no block on the list fits; otherwise it fits, none is larger,
-              and none before it is as large.
+    Ensures:  NULL only if no block on the list fits; otherwise it fits; none is larger;
+              none before it is as large; no word changes.
     """
     head = arena + HEAD
     worst = NULL

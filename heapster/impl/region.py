@@ -70,6 +70,7 @@ def coalesce(m, arena, b):
     Requires: the arena's lock; b is used, or on no list; its header states size, owner, PREV_USED.
     Ensures:  sizes sum; neither neighbour of the whole is free; header and footer agree;
               the right neighbour knows; absorbed blocks are on no list and not USED;
+              the ledger no longer counts them;
               no word outside the blocks, the list and the ledger changes.
     """
     total = size(m, b)

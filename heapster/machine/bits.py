@@ -190,7 +190,7 @@ class Bits(Decisions):
         model = self._model()
         words = tuple(model.eval(w.term, model_completion=True).as_signed_long() for w in self._asked)
         self.claimed.add(name)
-        self.refuted.append(Refutation(name, reason, tuple(self.taken), words))
+        self.refuted.append(Refutation(name, reason, tuple(self.chosen), words))
 
     def finish(self) -> None:
         """The body is done: it was no empty path, and it kept the laws."""

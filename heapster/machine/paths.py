@@ -65,6 +65,7 @@ class Decisions:
     def __init__(self, prefix: Sequence[int]) -> None:
         self.prefix = prefix
         self.taken: list[int] = []
+        self.chosen: list[int] = []     # of those, what the body chose
         self.pending: list[list[int]] = []
         self.claimed: set[str] = set()
         self.abandoned = False          # its assumptions contradict each other, or a law was broken on it
@@ -81,6 +82,7 @@ class Decisions:
             choice = 0
             self.pending += [[*self.taken, other] for other in range(count - 1, 0, -1)]
         self.taken.append(choice)
+        self.chosen.append(choice)
         return choice
 
     def machine(self, statics: Any = 0, thread: Any = 0) -> Any:
@@ -280,7 +282,7 @@ class Integers(Decisions):
         model = self._sat()
         words = tuple(self._value(word, model) for word in self._asked)
         self.claimed.add(name)
-        self.refuted.append(Refutation(name, reason, tuple(self.taken), words))
+        self.refuted.append(Refutation(name, reason, tuple(self.chosen), words))
 
     def finish(self) -> None:
         """The body is done: it was no empty path, and it kept the laws."""

@@ -8,14 +8,12 @@ proves, word for word (a test pairs them), and its bound says for what inputs.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from heapster.machine.paths import Path
-
 ALL_WORDS = "all words"
 ANY_HEAP = "any heap"
 ASSUMED = "assumed"
 BITS, INTEGERS = "bits", "integers"     # encodings of words
 
-Body = Callable[[Any, Path], None]      # of the source's modules, and a path
+Body = Callable[[Any, Any], None]       # of the source's modules, and a `machine.paths.Path`
 
 
 class Theorem(NamedTuple):

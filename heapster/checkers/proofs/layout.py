@@ -1,0 +1,21 @@
+"""The constants: what is proved of `impl/layout.py`."""
+
+from typing import Any
+
+from heapster.checkers.proofs import ALL_WORDS, Proof
+from heapster.checkers.proofs.drawing import LAYOUT
+
+
+def drawing(source: Any, path: Any) -> None:
+    """Each constant is the number in the drawing."""
+    m = path.machine()
+    for place, (name, value) in enumerate(LAYOUT.items()):
+        m.put((1 << 16) + 8 * place, getattr(source.layout, name, -1), name)
+        path.claim("the_layout_is_as_drawn", lambda: m.load((1 << 16) + 8 * place) == value)
+
+
+PROOFS = (
+    Proof("layout.constants", ALL_WORDS, drawing, more={
+        "the_layout_is_as_drawn": "every constant is the number that the drawings fix",
+    }),
+)

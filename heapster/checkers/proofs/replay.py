@@ -1,0 +1,151 @@
+"""A counterexample run again: the same body on plain integers, its memory that of the simulated machine."""
+
+from collections.abc import Callable, Sequence
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from heapster.checkers.proofs.drawing import ALL_SIZE_BITS, MAPPED, OWNER_PLACE, PREV_USED, USED
+from heapster.checkers.words import Word
+from heapster.machine.linear import STAYS, Infeasible
+from heapster.machine.protocol import Fault
+from heapster.machine.simulated import LIMIT, Simulated
+from heapster.machine.symbolic import LOWEST, Symbolic
+
+MOST_LINES = 14
+
+
+class Concrete(Symbolic):
+    """The machine of a replay: what it holds lies in a simulated machine, which checks every access."""
+
+    def __init__(self, path: "Replay", statics: int = 0, thread: int = 0) -> None:
+        super().__init__(path, statics, thread)
+        self.simulated = Simulated()
+        self.simulated.extents = [(LOWEST, LIMIT)]
+
+    def put(self, address: Any, word: Any, name: str = "") -> None:
+        """See `Symbolic.put`."""
+        super().put(address, word, name)
+        self.simulated.store(address, word)
+
+    def load(self, address: Any) -> Any:
+        """See `Symbolic.load`."""
+        known = super().load(address)
+        self.simulated.words.setdefault(address, known)
+        return self.simulated.load(address)
+
+    def store(self, address: Any, value: Any) -> None:
+        """See `Symbolic.store`."""
+        super().store(address, value)
+        try:
+            self.simulated.store(address, value)
+        except Fault as fault:
+            self.broken(str(fault))
+
+    load_atomic = load
+    store_atomic = store
+
+
+class Replay:
+    """A path that was taken: its words and choices are given."""
+
+    def __init__(self, choices: Sequence[int], words: Sequence[int]) -> None:
+        self._choices, self._words = list(choices), list(words)
+        self.machines: list[Concrete] = []
+        self.failed: dict[str, str] = {}        # claim: reason
+        self.calls: list[str] = []
+
+    def word(self, name: str, *_: Any, **__: Any) -> int:
+        """The next word that the path asked for."""
+        return Word(self._words.pop(0)) if self._words else LOWEST
+
+    def choose(self, count: int) -> int:
+        """The next choice that the path made."""
+        return self._choices.pop(0) if self._choices else 0
+
+    def require(self, left: Any, sign: str, right: Any) -> None:
+        """The words satisfy it."""
+
+    def apart(self, a: Any, a_bytes: Any, b: Any, b_bytes: Any) -> None:
+        """The words satisfy it."""
+
+    def settled(self, word: int) -> int:
+        """It has one value."""
+        return word
+
+    def machine(self, statics: int = 0, thread: int = 0) -> Concrete:
+        """See `Decisions.machine`."""
+        self.machines.append(Concrete(self, statics, thread))
+        return self.machines[-1]
+
+    def claim(self, name: str, holds: Callable[[], bool]) -> None:
+        """See `Path.claim`."""
+        if not holds():
+            self.refute(name, "")
+
+    def refute(self, name: str, reason: str) -> None:
+        """The claim is false here."""
+        self.failed.setdefault(name, reason)
+
+
+def replayed(body: Any, source: Any, choices: Sequence[int], words: Sequence[int]) -> Replay:
+    """Run a body once more, on the words that refuted it."""
+    path = Replay(choices, words)
+    try:
+        body(_told(source, path.calls), path)
+    except Infeasible:
+        path.failed.setdefault(STAYS, "it stopped")
+    except Fault as fault:
+        path.failed.setdefault(STAYS, str(fault))
+    return path
+
+
+def drawn(path: Replay, *, after: bool) -> str:
+    """The words that memory was known to hold before the code ran, or holds after it."""
+    lines = []
+    for cell in (cell for m in path.machines for cell in m.cells):
+        if cell.name or cell.now != cell.was:
+            word = cell.now if after else cell.was
+            changed = "  <- was " + _word(cell.was, cell.name) if after and cell.now != cell.was else ""
+            lines.append(f"{cell.address:#x}  {_word(word, cell.name)}  {cell.name}{changed}".rstrip())
+    lines.sort(key=lambda line: int(line.split()[0], 16))
+    return "\n".join(lines[:MOST_LINES] + [f"... {len(lines) - MOST_LINES} more"] * (len(lines) > MOST_LINES))
+
+
+def _word(word: int, name: str) -> str:
+    if not name.startswith("header"):
+        return hex(word) if abs(word) >= 1 << 16 else str(word)
+    flags = [text for bit, text in ((USED, "used"), (PREV_USED, "left used"), (MAPPED, "mapped")) if word & bit]
+    return f"[{word & ALL_SIZE_BITS} bytes, {', '.join(flags) or 'free'}, owner {word >> OWNER_PLACE}]"
+
+
+def _told(source: Any, calls: list[str]) -> SimpleNamespace:
+    """The source's modules, each call from outside noted."""
+    return SimpleNamespace(**{name: _Told(module, calls) for name, module in vars(source).items()})
+
+
+class _Told:
+    """A module whose functions note that they were called."""
+
+    def __init__(self, module: ModuleType, calls: list[str]) -> None:
+        self._module, self._calls = module, calls
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        if not callable(value):
+            return value
+        label = f"{self._module.__name__.rpartition('.')[2]}.{name}"
+
+        def told(*words: Any) -> Any:
+            self._calls.append(f"{label}({', '.join(_argument(word) for word in words)})")
+            place = len(self._calls) - 1
+            result = value(*words)
+            self._calls[place] += "" if result is None else f" = {_argument(result)}"
+            return result
+
+        return told
+
+
+def _argument(word: Any) -> str:
+    if isinstance(word, bool) or not isinstance(word, int):
+        return "m" if isinstance(word, Symbolic) else str(word)
+    return hex(word) if abs(word) >= LOWEST else str(word)

@@ -1,0 +1,221 @@
+"""Proofs are run: each in a child process with a limit, one encoding of words after the other."""
+
+import multiprocessing
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from heapster.checkers.planting import Fault
+from heapster.checkers.proofs import BITS, Proof, Theorem
+from heapster.results import Finding
+
+MOST_PATHS_AFTER_REFUTING = 50      # a broken heap can go on for ever
+TICK = 0.2                          # seconds between looks at the limits
+
+
+class Proved(Enum):
+    """What may be said of a theorem."""
+
+    PROVED = "PROVED"
+    REFUTED = "REFUTED"
+    VACUOUS = "VACUOUS"             # no path met its assumptions
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A theorem, and how its proof went."""
+
+    theorem: Theorem
+    verdict: Proved
+    paths: int = 0
+    seconds: float = 0.0            # its share of the proof's
+    encoding: str = ""
+    reason: str = ""
+    finding: Finding | None = None
+
+
+@dataclass
+class _Attempt:
+    """A proof under way in a child."""
+
+    proof: Proof
+    encodings: tuple[str, ...]      # this one, and those that are left
+    process: Any
+    receiver: Connection
+    started: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """How proofs are run."""
+
+    timeout: float = 120.0
+    jobs: int = 1
+    fault: Fault | None = None      # planted in a copy of the source
+    stop_at: str = ""               # the theorem whose refutation is enough
+
+    def run(self, proofs: Sequence[Proof]) -> Iterator[list[Outcome]]:
+        """The outcomes of each proof, as they come; stopping early ends the children."""
+        import heapster.machine.bits  # noqa: F401, PLC0415  # once, before the children are forked
+
+        todo = [(proof, proof.encodings) for proof in reversed(proofs)]
+        running: list[_Attempt] = []
+        try:
+            while todo or running:
+                while todo and len(running) < self.jobs:
+                    running.append(self._start(*todo.pop()))
+                wait([attempt.receiver for attempt in running], timeout=TICK)
+                for attempt in [a for a in running if a.receiver.poll() or self._is_late(a)]:
+                    running.remove(attempt)
+                    outcomes = self._outcomes(attempt)
+                    if outcomes[0].verdict is Proved.UNKNOWN and len(attempt.encodings) > 1:
+                        todo.append((attempt.proof, attempt.encodings[1:]))
+                    else:
+                        yield outcomes
+        finally:
+            for attempt in running:
+                _end(attempt)
+
+    def _start(self, proof: Proof, encodings: tuple[str, ...]) -> _Attempt:
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        process = multiprocessing.get_context("fork").Process(
+            target=_child, args=(proof, encodings[0], self.fault, self.stop_at, sender), daemon=True)
+        process.start()
+        sender.close()
+        return _Attempt(proof, encodings, process, receiver)
+
+    def _is_late(self, attempt: _Attempt) -> bool:
+        return time.monotonic() - attempt.started > self.timeout
+
+    def _outcomes(self, attempt: _Attempt) -> list[Outcome]:
+        answer: dict[str, Any] = {"unknown": f"no answer after {self.timeout:g} s"}
+        if attempt.receiver.poll():
+            answer = {"unknown": "the child process ended without an answer"}
+            with suppress(EOFError):
+                answer = attempt.receiver.recv()
+        _end(attempt)
+        return _judged(attempt, answer, time.monotonic() - attempt.started)
+
+
+def _end(attempt: _Attempt) -> None:
+    attempt.process.kill()
+    attempt.process.join()
+    attempt.receiver.close()
+
+
+def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[Outcome]:
+    theorems = attempt.proof.theorems()
+    share, encoding = seconds / len(theorems), attempt.encodings[0]
+    outcomes = []
+    for theorem in theorems:
+        finding = answer.get("refuted", {}).get(theorem.name)
+        if finding:
+            verdict, reason = Proved.REFUTED, finding.title
+        elif "unknown" in answer:
+            verdict, reason = Proved.UNKNOWN, answer["unknown"]
+        elif theorem.name not in answer["claimed"]:
+            verdict, reason = Proved.VACUOUS, "no path met its assumptions"
+        else:
+            verdict, reason = Proved.PROVED, ""
+        outcomes.append(Outcome(theorem, verdict, answer.get("paths", 0), share, encoding, reason, finding))
+    return sorted(outcomes, key=lambda o: o.verdict is not Proved.REFUTED) if "unknown" in answer else outcomes
+
+
+# In the child.
+
+def _child(proof: Proof, encoding: str, fault: Fault | None, stop_at: str, sender: Connection) -> None:
+    """Explore and answer; whatever goes wrong is an answer too."""
+    try:
+        answer = explored(proof, encoding, fault, stop_at)
+    except Exception as error:  # noqa: BLE001  # the parent must hear of it, whatever it is
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        answer = {"unknown": f"{type(error).__name__}: {error} ({last.name}, line {last.lineno})"}
+    sender.send(answer)
+    sender.close()
+
+
+def explored(proof: Proof, encoding: str, fault: Fault | None = None, stop_at: str = "") -> dict[str, Any]:
+    """Every path of the proof: the claims met, and the first counterexample of each that is false."""
+    # Here, because only children may need z3 and the source: a fault may keep the source from loading.
+    from heapster.checkers.proofs.source import opened  # noqa: PLC0415
+    from heapster.results import TargetError  # noqa: PLC0415
+
+    try:
+        with opened(fault) as source:
+            return _explore(proof, encoding, source, stop_at)
+    except (TargetError, AssertionError, ImportError, SyntaxError) as error:
+        return {"refuted": dict.fromkeys((t.name for t in proof.theorems()), _unloadable(proof, error)), "paths": 0}
+
+
+def _explore(proof: Proof, encoding: str, source: Any, stop_at: str) -> dict[str, Any]:
+    from heapster.machine.bits import Bits  # noqa: PLC0415
+    from heapster.machine.paths import Integers, Undecided, Unsupported, paths  # noqa: PLC0415
+
+    claimed: set[str] = set()
+    refuted: dict[str, Finding] = {}
+    count = since = 0
+    answer: dict[str, Any] = {"claimed": claimed, "refuted": refuted}
+    try:
+        for path in paths(Bits if encoding == BITS else Integers, lambda p: proof.body(source, p)):
+            count += not path.abandoned
+            claimed |= {_name(proof, claim) for claim in path.claimed}
+            for refutation in path.refuted:
+                name = _name(proof, refutation.claim)
+                if name not in refuted:
+                    refuted[name] = _finding(proof, name, source, refutation)
+            since += bool(refuted)
+            if stop_at in refuted or since > MOST_PATHS_AFTER_REFUTING or len(refuted) == len(proof.theorems()):
+                break
+    except (Undecided, Unsupported) as error:
+        answer["unknown"] = f"{type(error).__name__.lower()}: {error}"
+    except (TypeError, NameError, AttributeError, ArithmeticError, RecursionError) as error:
+        refuted.setdefault(proof.stays, _crashed(proof, error))
+    answer["paths"] = count
+    return answer
+
+
+def _name(proof: Proof, claim: str) -> str:
+    from heapster.machine.linear import STAYS  # noqa: PLC0415
+
+    return proof.stays if claim == STAYS else claim
+
+
+def _finding(proof: Proof, name: str, source: Any, refutation: Any) -> Finding:
+    """The counterexample, run again on the simulated machine."""
+    from heapster.checkers.proofs.replay import drawn, replayed  # noqa: PLC0415
+
+    path = replayed(proof.body, source, refutation.choices, refutation.words)
+    claim = next((t.claim for t in proof.theorems() if t.name == name), name)
+    agrees = refutation.claim in path.failed
+    reason = refutation.reason or path.failed.get(refutation.claim, "")
+    trace = tuple(path.calls)
+    return Finding(
+        id=sha256("\n".join((name, *trace)).encode()).hexdigest()[:8],
+        code="refuted_theorem",
+        title=f"{claim}: refuted" + (f" ({reason})" if reason else ""),
+        trace=trace,
+        replay=f"heapster prove {name}",
+        breaking=max(0, len(trace) - 1),
+        noticing=max(0, len(trace) - 1),
+        before=drawn(path, after=False),
+        after=drawn(path, after=True),
+        details=(f"theorem {name}",
+                 "replayed on the simulated machine" if agrees else "the replay did not show it again"),
+    )
+
+
+def _crashed(proof: Proof, error: Exception) -> Finding:
+    return Finding("crashed", "refuted_theorem", f"{proof.of} raises {type(error).__name__}: {error}", (),
+                   f"heapster prove {proof.stays}")
+
+
+def _unloadable(proof: Proof, error: BaseException) -> Finding:
+    return Finding("unloadable", "refuted_theorem", f"the source cannot be loaded: {error!r}", (),
+                   f"heapster prove {proof.stays}")
