@@ -8,5 +8,7 @@ COMMANDS = {
     "doctor": "What Heapster needs, which versions are here, and what is missing.",
     "explain": "What a finding's code means, how it arises, what to look at.",
     "fuzz": "Hold an allocator against the model on generated programs.",
+    "races": "Explore schedules of small programs: data races, deadlocks, broken promises.",
     "replay": "Run a trace again and say whether it still fails.",
+    "stress": "Real threads on a compiled allocator, every block verified.",
 }

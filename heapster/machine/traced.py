@@ -20,6 +20,7 @@ STEP_LIMIT = 1 << 17            # no run that ends is as long; as `stop`: plain 
 NOBODY = -1                     # as the thread that arrives: it has ended
 BREAK_OBJECT = 1                # what sbrk synchronises on; no address is as low
 MAPPINGS_OBJECT = 2             # what mmap and munmap synchronise on
+FORK_OBJECT = 3                 # what a fork synchronises on: it sees all memory and all locks
 WAIT_OBJECT = 16                # from here: what threads wait for, by key
 
 READS = frozenset({"load", "load_atomic", "wait"})
@@ -146,7 +147,7 @@ class Traced(Simulated):
             return f"the mutex at {target:#x} of thread {self.owners[target]}"
         return "what another thread never gave it"
 
-    def _arrive(self, kind: str, target: int) -> None:
+    def arrive(self, kind: str, target: int) -> None:
         """The running thread is about to do something that others could notice."""
         if self.steps >= STEP_LIMIT:
             raise Broken("endless", f"no end after {self.steps} accesses: thread {self.running} goes round and round")
@@ -177,7 +178,7 @@ class Traced(Simulated):
     def wait(self, key: int) -> None:
         """The running thread goes on only after `announce(key)`."""
         target = WAIT_OBJECT + key
-        self._arrive("wait", target)
+        self.arrive("wait", target)
         self.watch.acquire(target)
 
     def announce(self, key: int) -> None:
@@ -192,7 +193,7 @@ class Traced(Simulated):
         if THREADS <= address < BREAK:
             return super().load(address)
         if self.steps == self.stop:
-            self._arrive("load", address)
+            self.arrive("load", address)
         else:
             self.steps += 1
         self._read(address)
@@ -205,7 +206,7 @@ class Traced(Simulated):
         """See `Machine.store`."""
         if not THREADS <= address < BREAK:
             if self.steps == self.stop:
-                self._arrive("store", address)
+                self.arrive("store", address)
             else:
                 self.steps += 1
             self._write(address)
@@ -213,13 +214,13 @@ class Traced(Simulated):
 
     def load_atomic(self, address: int) -> int:
         """See `Machine.load_atomic`."""
-        self._arrive("load_atomic", address)
+        self.arrive("load_atomic", address)
         self.watch.read_atomic(address)
         return super().load(address)
 
     def store_atomic(self, address: int, value: int) -> None:
         """See `Machine.store_atomic`."""
-        self._arrive("store_atomic", address)
+        self.arrive("store_atomic", address)
         self.watch.write_atomic(address)
         super().store(address, value)
 
@@ -240,7 +241,7 @@ class Traced(Simulated):
         if THREADS <= address < BREAK:
             return
         if self.steps == self.stop:
-            self._arrive(kind, address)
+            self.arrive(kind, address)
         else:
             self.steps += 1
 
@@ -253,17 +254,17 @@ class Traced(Simulated):
 
     def sbrk(self, delta: int) -> int:
         """See `Machine.sbrk`."""
-        self._arrive("sbrk", BREAK_OBJECT)
+        self.arrive("sbrk", BREAK_OBJECT)
         return super().sbrk(delta)
 
     def mmap(self, length: int) -> int:
         """See `Machine.mmap`."""
-        self._arrive("mmap", MAPPINGS_OBJECT)
+        self.arrive("mmap", MAPPINGS_OBJECT)
         return super().mmap(length)
 
     def munmap(self, address: int, length: int) -> int:
         """See `Machine.munmap`."""
-        self._arrive("munmap", MAPPINGS_OBJECT)
+        self.arrive("munmap", MAPPINGS_OBJECT)
         return super().munmap(address, length)
 
     def _forget(self, start: int, end: int) -> None:
@@ -279,13 +280,13 @@ class Traced(Simulated):
         if self.owners.get(mutex) == me:
             raise Broken("relock", f"thread {me} locks the mutex at {mutex:#x}, which it already owns", mutex)
         self.watch.locked(mutex, [m for m, owner in self.owners.items() if owner == me])
-        self._arrive("lock", mutex)
+        self.arrive("lock", mutex)
         self.owners[mutex] = me
         self.watch.acquire(mutex)
 
     def unlock(self, mutex: int) -> None:
         """See `Machine.unlock`."""
-        self._arrive("unlock", mutex)
+        self.arrive("unlock", mutex)
         owner = self.owners.get(mutex)
         if owner != self.running:
             whose = "which nobody owns" if owner is None else f"which thread {owner} owns"
@@ -318,8 +319,10 @@ def _as_simulated(state: dict[str, Any]) -> Simulated:
     return still
 
 
-def duplicate(m: Simulated) -> Simulated:
-    """A machine with the same memory and locks and the same thread running, from here on independent."""
+def fork(m: Simulated) -> Simulated:
+    """The machine of a forked child: the same memory and locks, and the running thread alone."""
+    if isinstance(m, Traced):
+        m.arrive("fork", FORK_OBJECT)
     return _as_simulated({name: _own(value) for name, value in vars(m).items()})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from heapster.machine.traced import NOBODY, READS, STEP_LIMIT, Segment
+from heapster.machine.traced import FORK_OBJECT, NOBODY, READS, STEP_LIMIT, Segment
 from heapster.results import HeapsterError
 
 
@@ -81,13 +81,14 @@ State = tuple[int, int, tuple[int, ...], frozenset[int], frozenset[int]]
 class DepthFirst:
     """Every schedule with at most `bound` preemptions, or one of each class that cannot be told apart.
 
-    Two steps conflict if they are of different threads, on one object, and not both reads. With
+    Two steps conflict if they are of different threads, on one object, and not both reads; a fork
+    conflicts with all that other threads do. With
     `reduce`, which takes runs without data races for granted since those end in a finding:
 
     - nobody is asked at plain accesses, nor at objects that only one thread uses or that all only
       read: delaying a switch past such steps gives an equivalent run with as many preemptions;
-    - nobody is asked before an unlock: whoever came in could only wait for that mutex, or do what it
-      can as well do after the unlock;
+    - nobody is asked before an unlock, unless there are forks: whoever came in could only wait for
+      that mutex, or do what it can as well do after the unlock;
     - a run is cut short where the same conflicting steps have been done in the same order before, the
       same thread runs, and no fewer preemptions are left (Musuvathi and Qadeer, MSR-TR-2007-12).
 
@@ -124,7 +125,7 @@ class DepthFirst:
             self._note(me, kind, target)
             if target not in self._shared and m.may_go(me):
                 return me
-            if kind == "unlock":
+            if kind == "unlock" and FORK_OBJECT not in self._shared:
                 self._do(me, kind, target)
                 return me
         enabled = m.enabled()
@@ -166,7 +167,7 @@ class DepthFirst:
         """`thread` is going to do what it has waited to do."""
         if not self._reduce or target not in self._shared:
             return
-        version = self._versions.get(target, 0)
+        version = self._state if target == FORK_OBJECT else self._versions.get(target, 0)
         turn = self._done.get(thread, 0)
         self._done[thread] = turn + 1
         self._state += hash((thread, turn, target, version))
@@ -176,7 +177,7 @@ class DepthFirst:
     def end(self, cut: bool = False) -> None:
         """The run is over; go back to the last decision with something left to try."""
         self.classes += not cut
-        shared = {o for o, users in self._users.items() if users & 1 and (users >> 1) & (users >> 1) - 1}
+        shared = self._conflicting()
         if not shared <= self._shared:
             self._shared |= shared
             self._start()
@@ -187,3 +188,11 @@ class DepthFirst:
         self.more = bool(self._untried)
         if self.more:
             self._prefix[-1] = self._untried[-1].pop()
+
+    def _conflicting(self) -> set[int]:
+        """The objects that threads used in conflict."""
+        changed = {target: users >> 1 for target, users in self._users.items() if users & 1}
+        forkers = changed.get(FORK_OBJECT, 0)
+        lone = forkers if forkers & forkers - 1 == 0 else 0
+        return {target for target, users in changed.items()
+                if users & users - 1 or forkers and (users & ~lone or target == FORK_OBJECT)}

@@ -16,6 +16,7 @@ class Tally:
     """What was done so far."""
 
     schedules: int = 0                  # runs to their end
+    calls: int = 0                      # of the allocator, in these
     cut_short: int = 0                  # runs that were becoming equivalent to others
     steps: int = 0                      # switch points of the former
     preempted: int = 0                  # runs with a preemption
@@ -26,6 +27,7 @@ class Tally:
         """A run came to its end."""
         self.schedules += 1
         self.steps += outcome.steps
+        self.calls += outcome.calls
         threads = [s.thread for s in outcome.segments]
         self.preempted += any(s.points is not None for s in outcome.segments)
         stops = [s.thread for s in outcome.segments if s.points is None]

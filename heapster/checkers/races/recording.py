@@ -58,11 +58,9 @@ def _noting(name: str, fixed: int | None, root: str, rows: list[Row]) -> Callabl
             answer = plain(self, *arguments)
             failed = False
             return answer
-        except GreenletExit:
-            failed = False
-            raise
         finally:
-            if not THREADS <= target < BREAK:
+            stopped = isinstance(sys.exc_info()[1], GreenletExit)
+            if not stopped and not THREADS <= target < BREAK:
                 rows.append(Row(self.steps, thread, name, target, stack, failed))
 
     return noted

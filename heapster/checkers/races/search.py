@@ -1,6 +1,7 @@
 """The search for schedules that break the allocator: what is run, for how long, and what is said of it."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from random import Random
@@ -18,18 +19,22 @@ from heapster.checkers.races.exploring import (
 from heapster.checkers.races.generated import generated
 from heapster.checkers.races.lanes import lanes
 from heapster.checkers.races.naming import named
-from heapster.checkers.races.programs import MOST_THREADS, Program, parse_program
-from heapster.checkers.races.recording import record
+from heapster.checkers.races.programs import MOST_THREADS, Program, format_program, parse_program
+from heapster.checkers.races.recording import Row, record
 from heapster.checkers.races.replay import Replay, format_replay, parse_replay
-from heapster.checkers.races.session import Outcome, Session
+from heapster.checkers.races.session import Outcome, Problem, Session
 from heapster.checkers.races.shrinking import Failure, least, preemptions
 from heapster.checkers.races.sources import Source, shipped
 from heapster.checkers.races.steps import steps
 from heapster.checkers.races.written import WRITTEN
 from heapster.results import Finding, Run, UsageError, Verdict
 
+Progress = Callable[[Tally, float], None]       # what was done so far, and for how many seconds
+
 STRATEGIES = ("dfs", "pct", "random")
 BATCH = 50                          # programs generated at a time
+NOT_CHECKED = ("weak memory: threads take turns, so accesses that no race is found in are seen in one order",
+               "longer programs, more threads and more preemptions than are said")
 ROUND = 20                          # schedules of a program before the next has its turn, by chance
 MOST_LANE_OPS = 12
 
@@ -65,13 +70,15 @@ class Search:
     plan: Plan
     source: Source
     tally: Tally = field(default_factory=Tally)
-    finished: dict[int, int] = field(default_factory=dict)      # bound: programs explored to it
-    programs: int = 0
+    finished: dict[str, int] = field(default_factory=dict)      # program: the bound that it was explored to
+    sampled: set[str] = field(default_factory=set)
     partial: int = 0                # schedules of the program that the budget cut off
+
+    progress: Progress | None = None
 
     def first_failure(self) -> Failure | None:
         """The first failure that the plan leads to within its budget."""
-        self._until = None if self.plan.seconds is None else monotonic() + self.plan.seconds
+        self._begun = monotonic()
         self.tally.on_schedule = self._spend
         try:
             for program, outcome in self._outcomes():
@@ -85,8 +92,11 @@ class Search:
         self.partial += 1
         if self.plan.schedules is not None and self.tally.schedules >= self.plan.schedules:
             raise OutOfBudget
-        if self._until is not None and monotonic() >= self._until:
+        seconds = monotonic() - self._begun
+        if self.plan.seconds is not None and seconds >= self.plan.seconds:
             raise OutOfBudget
+        if self.progress is not None:
+            self.progress(self.tally, seconds)
 
     def _outcomes(self) -> Iterator[tuple[Program, Outcome]]:
         if self.plan.strategy == "dfs":
@@ -102,14 +112,18 @@ class Search:
                 if bound <= most:
                     yield from self._explore(program, bound)
         for program in self._generated():
-            yield from self._explore(program, self.plan.bound)
+            if format_program(program) not in self.finished:
+                yield from self._explore(program, self.plan.bound)
 
     def _explore(self, program: Program, bound: int) -> Iterator[tuple[Program, Outcome]]:
-        self.partial = 0
         session = Session(program, self.source)
+        if session.wrong_start is not None:
+            program = Program((), (program.prologue,))
+            session = Session(program, self.source)
         for outcome in every_schedule(session, bound, self.tally):
             yield program, outcome
-        self.finished[bound] = self.finished.get(bound, 0) + 1
+        self.finished[format_program(program)] = bound
+        self.partial = 0
 
     def _generated(self) -> Iterator[Program]:
         batch = 0
@@ -127,7 +141,7 @@ class Search:
             known.extend(next(fresh) for _ in range(BATCH))
 
     def _sample(self, program: Program, rng: Random) -> Iterator[tuple[Program, Outcome]]:
-        self.programs += 1
+        self.sampled.add(format_program(program))
         session = Session(program, self.source)
         if self.plan.strategy == "pct":
             runs = pct_schedules(session, self.plan.bound + 1, ROUND, rng, self.tally)
@@ -140,32 +154,43 @@ class Search:
         """Exactly what was run, and no more."""
         if self.plan.strategy != "dfs":
             how = f"PCT of depth {self.plan.bound + 1}" if self.plan.strategy == "pct" else "random walks"
-            return f"{self.tally.schedules} schedules of at most {self.programs} programs by {how}, seed " \
+            return f"{self.tally.schedules} schedules of {len(self.sampled)} programs by {how}, seed " \
                    f"{self.plan.seed}; nothing is claimed of others"
-        whole = self.finished.get(self.plan.bound, 0)
-        parts = [f"all schedules with at most {self.plan.bound} preemptions of {whole} programs"] if whole else []
-        parts += [f"all with at most {bound} of {count - whole} more"
-                  for bound, count in sorted(self.finished.items()) if bound < self.plan.bound and count > whole]
+        bounds = Counter(self.finished.values())
+        parts = [f"all schedules with at most {bound} preemptions of {bounds[bound]} programs"
+                 for bound in sorted(bounds, reverse=True)]
         if self.partial:
             parts.append(f"{self.partial} schedules of one program more")
         return "; ".join(parts) or "nothing"
 
 
-def races(plan: Plan, source: Source | None = None, target: str = "sim") -> Run:
+def races(plan: Plan, source: Source | None = None, target: str = "sim", progress: Progress | None = None) -> Run:
     """Search as planned; the first failure is shrunk and reported."""
     plan.check()
     begun = monotonic()
-    search = Search(plan, source or shipped())
-    failure = search.first_failure()
+    search = Search(plan, source or shipped(), progress=progress)
+    failure, interrupted = None, False
+    try:
+        failure = search.first_failure()
+    except KeyboardInterrupt:
+        interrupted = True
     findings: tuple[Finding, ...] = ()
     if failure is not None:
         findings = (finding(search.source, least(search.source, failure, max(plan.bound, 2)), target),)
     tally = search.tally
     verdict = Verdict.FAILED if findings else Verdict.PASSED
-    return Run("races", target, plan.seed, verdict, monotonic() - begun, tally.schedules, findings,
+    return Run("races", target, plan.seed, verdict, monotonic() - begun, tally.calls, findings,
                checks=_checks(tally), witnesses={"preempted": tally.preempted, "waited_for_a_lock": tally.waited},
                extra={"schedules": tally.schedules, "cut_short": tally.cut_short, "explored": search.explored(),
-                      "strategy": plan.strategy, "bound": plan.bound})
+                      "strategy": plan.strategy, "bound": plan.bound, "not_checked": list(NOT_CHECKED)}
+               | ({"interrupted": True} if interrupted else {}))
+
+
+def inconclusive(target: str, plan: Plan) -> Run:
+    """What is said of a target that gives a scheduler no hooks: nothing could be explored."""
+    why = f"{target} is compiled: its accesses give a scheduler no hooks; try heapster stress {target}"
+    return Run("races", target, plan.seed, Verdict.INCONCLUSIVE, 0.0, 1, checks=_checks(Tally()),
+               extra={"schedules": 0, "explored": "nothing", "not_checked": [why]})
 
 
 def _checks(tally: Tally) -> dict[str, int]:
@@ -182,7 +207,7 @@ def replay(text: str, source: Source | None = None, target: str = "sim") -> Run:
     failed = outcome.problem is not None
     findings = (finding(chosen, Failure(what.program, outcome), target),) if failed else ()
     return Run("replay", target, 0, Verdict.FAILED if failed else Verdict.PASSED, monotonic() - begun, 1, findings,
-               checks={"data_races": outcome.steps}, extra={"schedules": 1})
+               checks={"data_races": outcome.steps}, extra={"schedules": 1, "steps": tuple(steps(what.program))})
 
 
 def finding(source: Source, failure: Failure, target: str = "sim") -> Finding:
@@ -194,8 +219,8 @@ def finding(source: Source, failure: Failure, target: str = "sim") -> Finding:
     problem = outcome.problem
     if problem is None or failure.outcome.problem is None or problem.code != failure.outcome.problem.code:
         raise AssertionError(f"'{text}' does not fail again: {problem}")
-    where = "" if target == "sim" else f" {quote(target)}"
-    lines = [*lanes(rows, problem, len(what.program.lanes)), *_stacks(rows, problem)]
+    where = "" if target == "sim" else f" --target {quote(target)}"
+    lines = [*_stacks(rows, problem), *lanes(rows, problem, len(what.program.lanes))]
     return Finding(
         id=sha256(f"{problem.code} {text}".encode()).hexdigest()[:12], code=problem.code,
         title=named(problem.message), trace=tuple(steps(what.program)), replay=f"heapster replay {quote(text)}{where}",
@@ -203,9 +228,10 @@ def finding(source: Source, failure: Failure, target: str = "sim") -> Finding:
         details=(*lines, f"preemptions: {preemptions(outcome)}; switch points: {outcome.steps}"))
 
 
-def _stacks(rows: list, problem) -> list[str]:       # type: ignore[no-untyped-def, type-arg]
+def _stacks(rows: list[Row], problem: Problem) -> list[str]:
     """The stacks of the access that failed and of that which it raced with."""
     failed = next((row for row in rows if row.failed), None)
-    other = next((row for row in reversed(rows) if row.target == problem.address and row.thread == problem.other), None)
+    other = next((row for row in reversed(rows)
+                  if row.target == problem.address and row.thread == problem.other and row is not failed), None)
     return [f"thread {row.thread} {row.kind}: " + " < ".join(row.stack) for row in (other, failed)
             if row is not None and row.stack]

@@ -11,7 +11,7 @@ from heapster.checkers.races.sources import Source
 from heapster.impl.layout import ALL_ARENAS, STATS_BYTES, WORD
 from heapster.machine.protocol import REFUSED, Aborted, Fault
 from heapster.machine.simulated import Simulated
-from heapster.machine.traced import Broken, Chooser, Segment, Traced, duplicate
+from heapster.machine.traced import Broken, Chooser, Segment, Traced, fork
 from heapster.model.spec import Operation, Result
 
 TAGGED_FRONT, TAGGED_BACK = 4, 2        # words of a payload that are written and verified
@@ -33,6 +33,7 @@ class Outcome(NamedTuple):
     problem: Problem | None
     segments: tuple[Segment, ...]
     steps: int
+    calls: int = 0              # of the allocator that were made
 
 
 class Held:
@@ -88,7 +89,7 @@ class Session:
             problem = Problem("endless", "a call recurses without end", thread=m.running)
         finally:
             m.let_go()
-        return Outcome(problem, tuple(m.finished_segments()), m.steps)
+        return Outcome(problem, tuple(m.finished_segments()), m.steps, player.calls)
 
     def _judge(self, m: Traced, player: "Player") -> Problem | None:
         refused = any(call.answer == REFUSED for call in m.calls)
@@ -118,6 +119,7 @@ class Player:
         self._session, self._m, self.held = session, m, held
         self._source = session.source
         self.events: list[judge.Event] = []
+        self.calls = 0
 
     def body(self, lane: int) -> Callable[[], None]:
         """What the thread of a lane does."""
@@ -131,6 +133,7 @@ class Player:
                 m.wait(block)
             m.enter()
             m.errno = 0
+            self.calls += 1
             call = self.play(lane, op)
             if lane in m.owners.values():
                 mutex = min(a for a, owner in m.owners.items() if owner == lane)
@@ -226,7 +229,7 @@ class Player:
     def _fork(self, op: Op) -> None:
         """The child has only the thread that forked, and the memory and locks as they were."""
         self._source.lifecycle.before_fork(self._m)
-        check_child(self._source, duplicate(self._m))
+        check_child(self._source, fork(self._m))
         self._source.lifecycle.after_fork(self._m)
 
     def _fail(self, op: Op) -> None:
