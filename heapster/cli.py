@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -24,6 +25,8 @@ EXIT_CODES = {
     70: "an internal error",
     130: "interrupted, with results still written",
 }
+
+LONGEST_LINE = 400              # characters of an error's message
 
 
 class _Commands(click.Group):
@@ -92,10 +95,18 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(2, str(error))
     except TargetError as error:
         return _fail(4, str(error))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("heapster"):
+            raise
+        return _fail(4, f"{error.name} is not installed; heapster doctor says what is missing")
     return code if isinstance(code, int) else 0
 
 
 def _fail(code: int, message: str) -> int:
-    print(f"heapster: {' '.join(message.split())}", file=sys.stderr)     # noqa: T201  the one line of an error
+    line = " ".join(message.split())
+    if len(line) > LONGEST_LINE:
+        line = f"{line[:LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2:]}"
+    with suppress(OSError):
+        sys.stderr.write(f"heapster: {line}\n")
     return code
 

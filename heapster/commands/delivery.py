@@ -10,7 +10,7 @@ from heapster.reports.output import say, warn
 from heapster.reports.terminal import run_lines
 from heapster.results import Run, UsageError
 
-NOTHING_RAN, INTERRUPTED, USAGE = 5, 130, 2
+USAGE, TARGET_UNUSABLE, NOTHING_RAN, INTERRUPTED = 2, 4, 5, 130
 
 Write = Callable[[Run, Path], None]
 
@@ -30,9 +30,14 @@ class Delivery:
 
     def deliver(self, run: Run) -> int:
         """Write and print the run; its exit code."""
+        code = self.write(run)
+        say(run_lines(run))
+        return code
+
+    def write(self, run: Run) -> int:
+        """Write the run to its files; its exit code."""
         written = [self._write(name, write, run)
                    for name, write in ((self.json, jsonfile.write), (self.junit, junit.write)) if name]
-        say(run_lines(run))
         code = exit_code(run)
         return code if code or all(written) else USAGE
 

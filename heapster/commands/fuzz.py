@@ -32,8 +32,7 @@ SEEDS = 1 << 32
 @option("json")
 @option("junit")
 @option("store", FOLDER)
-@click.pass_context
-def command(ctx: click.Context, target: str, json: str | None, junit: str | None, store: str, **_: Any) -> int:
+def command(target: str, json: str | None, junit: str | None, store: str, **_: Any) -> int:
     """Hold an allocator against the model: generated programs, each step checked.
 
     What failed before is tried first. A failure is shrunk to the least trace, printed, and kept.
@@ -41,6 +40,7 @@ def command(ctx: click.Context, target: str, json: str | None, junit: str | None
     check_target(target)
     delivery = Delivery(json, junit)
     delivery.check()
+    ctx = click.get_current_context()
     one_of(ctx, "seconds", "examples")
     return delivery.deliver(campaign(_options(ctx.params), Store(Path(store), warn)))
 

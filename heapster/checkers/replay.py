@@ -1,0 +1,107 @@
+"""A trace run once more, from a file, a kept finding or the command line."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from heapster.checkers.findings import describe
+from heapster.checkers.rerun import Make, Outcome, make_for, rerun
+from heapster.checkers.store import Store
+from heapster.model.operation import Trace
+from heapster.model.sketch import picture
+from heapster.model.trace import TraceError, format_steps, parse, parse_bytes
+from heapster.results import Run, UsageError, Verdict
+
+STANDARD_INPUT = "-"
+STEPS = "(;= "                  # one of these is in every trace, but hardly in a file's name
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trace and what is known of it."""
+
+    trace: Trace
+    name: str                   # for people
+    target: str = ""            # that it failed on; empty if nobody knows
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A trace run again."""
+
+    run: Run
+    steps: tuple[str, ...]
+    stopped: int                # index of the last step taken
+    misused: str = ""           # how a misuse ended, which ended the run
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The heap around one step."""
+
+    step: str
+    before: str
+    after: str
+
+
+def source(text: str, store: Store) -> Source:
+    """The trace that `text` stands for: a file's, a kept finding's by its id or the start of it, or itself."""
+    path = Path(text)
+    try:
+        if text == STANDARD_INPUT:
+            return Source(parse_bytes(sys.stdin.buffer.read()), "standard input")
+        if _exists(path):
+            return Source(parse_bytes(path.read_bytes()), text)
+        if kept := store.find(text):
+            finding = kept.finding
+            return Source(parse("\n".join(finding.trace)), f"{finding.code} {finding.id}", kept.target)
+        return Source(parse(text), "the trace")
+    except TraceError as error:
+        raise UsageError(_unreadable(text, path, store, error)) from None
+    except OSError as error:
+        raise UsageError(f"{text} cannot be read: {error.strerror or error}") from None
+
+
+def _unreadable(text: str, path: Path, store: Store, error: TraceError) -> str:
+    if text == STANDARD_INPUT or _exists(path):
+        return f"{text}, {error}"
+    if any(sign in text for sign in STEPS):
+        return f"the trace: {error.message}"
+    return f"'{text}' is no file, no trace, and no finding in {store.folder}"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):           # too long for a name, as a trace may be
+        return False
+
+
+def replay(trace: Trace, target: str) -> Replay:
+    """Run the trace; a run with one finding if it fails."""
+    started = monotonic()
+    make = make_for(target)
+    outcome = rerun(trace, make)
+    findings = (describe(trace, outcome.code, make, target),) if outcome.problems else ()
+    run = Run("replay", target, 0, Verdict.FAILED if findings else Verdict.PASSED,
+              monotonic() - started, outcome.last + 1, findings)
+    return Replay(run, format_steps(trace), outcome.last, outcome.misused)
+
+
+def moment(trace: Trace, target: str, number: int) -> Moment:
+    """The heap before and after step `number`, counted from 1."""
+    if not 1 <= number <= len(trace):
+        raise UsageError(f"--at {number}: the trace has steps 1 to {len(trace)}")
+    make: Make = make_for(target)
+    outcome = rerun(trace[:number], make)
+    if outcome.last + 1 < number:
+        raise UsageError(f"--at {number}: the run ends at step {outcome.last + 1}")
+    return Moment(format_steps(trace)[number - 1], _drawn(outcome, after=False), _drawn(outcome, after=True))
+
+
+def _drawn(outcome: Outcome, *, after: bool) -> str:
+    heap = outcome.after if after else outcome.before
+    if heap is None:
+        return "cannot be decoded" if after else "no heap yet"
+    return picture(heap, dict(outcome.names))

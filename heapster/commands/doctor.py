@@ -1,0 +1,102 @@
+"""`heapster doctor`."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import NamedTuple
+
+import click
+
+from heapster.commands.delivery import TARGET_UNUSABLE
+
+OLDEST_PYTHON = (3, 11)
+ARCHITECTURES = ("x86_64", "aarch64")
+TOOLS = {
+    "cc": "build: the C compiler that links libheapster",
+    "nm": "build --check: which symbols a library leaves undefined",
+}
+EXTRAS = {"prove": "prove", "native": "build, run", "races": "races", "report": "report"}      # by what needs them
+NAME, EXTRA = re.compile(r"[\w.-]+"), re.compile(r"""extra == ["']([\w-]+)["']""")
+COLUMNS = "{:<14} {:<16} {}"
+
+
+class Part(NamedTuple):
+    """Something that Heapster can use."""
+
+    name: str
+    found: str                  # its version, or nothing
+    needed_for: str
+    required: bool
+
+
+@click.command("doctor")
+def command() -> int:
+    """What Heapster needs, which versions are here, and what is missing."""
+    parts = list(_parts())
+    for part in parts:
+        click.echo(COLUMNS.format(part.name, part.found or "missing", part.needed_for).rstrip())
+    click.echo(_conclusion([part for part in parts if not part.found]))
+    missing = [part for part in parts if part.required and not part.found]
+    return TARGET_UNUSABLE if missing else 0
+
+
+def _conclusion(missing: list[Part]) -> str:
+    needed = [part.name for part in missing if part.required]
+    if needed:
+        return f"Heapster cannot work without {', '.join(needed)}"
+    if missing:
+        return f"all that is required is here; missing: {', '.join(part.name for part in missing)}"
+    return "all is here"
+
+
+def _parts() -> Iterator[Part]:
+    yield Part("heapster", version("heapster"), "", required=True)
+    current = sys.version_info >= OLDEST_PYTHON
+    yield Part("python", platform.python_version() if current else "", "everything, from 3.11 on", required=True)
+    yield _system()
+    yield Part("processors", str(len(os.sched_getaffinity(0))), "tests and proofs in parallel", required=False)
+    yield from _packages()
+    for tool, purpose in TOOLS.items():
+        yield Part(tool, _tool_version(tool), purpose, required=False)
+
+
+def _system() -> Part:
+    here = f"{platform.system()} {platform.machine()}"
+    known = platform.system() == "Linux" and platform.machine() in ARCHITECTURES
+    return Part("system", here if known else "", f"process, native: Linux on {' or '.join(ARCHITECTURES)}; here {here}",
+                required=False)
+
+
+def _packages() -> Iterator[Part]:
+    """The packages of this installation's metadata: the required ones, and those of the extras."""
+    for text in requires("heapster") or ():
+        name = NAME.match(text)
+        extra = EXTRA.search(text)
+        if name and (extra is None or extra[1] in EXTRAS):
+            purpose = f"{EXTRAS[extra[1]]}: pip install 'heapster[{extra[1]}]'" if extra else "everything"
+            yield Part(name[0], _package_version(name[0]), purpose, required=extra is None)
+
+
+def _package_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _tool_version(name: str) -> str:
+    """The last word of its version line; `found` if it does not say."""
+    path = shutil.which(name)
+    if path is None:
+        return ""
+    try:
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    first = answer.stdout.splitlines()[:1]
+    return first[0].split()[-1] if first and first[0].split() else "found"

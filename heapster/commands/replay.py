@@ -1,0 +1,70 @@
+"""`heapster replay`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from heapster.checkers.replay import Moment, Replay, Source, moment, replay, source
+from heapster.checkers.store import FOLDER, Store
+from heapster.commands.delivery import Delivery
+from heapster.commands.options import option
+from heapster.commands.targets import check_target
+from heapster.reports.output import Line, say, warn
+from heapster.reports.terminal import BAD, FAINT, GOOD, PLAIN, finding_lines
+
+DEFAULT_TARGET = "sim"
+SCHEDULE = "r1:"                # what a schedule of threads starts with
+
+
+@click.command("replay", epilog="Examples: heapster replay 3f2a; heapster replay 'a = malloc(40); free(a); free(a)'")
+@click.argument("trace", metavar="FILE|TRACE|ID")
+@click.option("--at", type=int, metavar="K", help="Only print the heap before and after step K, counted from 1.")
+@click.option("--target", metavar="TARGET", help="Where to run it.  [default: where it failed, else sim]")
+@option("json")
+@option("junit")
+@option("store", FOLDER)
+def command(trace: str, at: int | None, target: str | None, json: str | None, junit: str | None, store: str) -> int:
+    """Run a trace again and say whether it still fails.
+
+    The trace is a file (- for standard input), the id of a kept finding or the start of it, or the
+    steps themselves, separated by semicolons; or a schedule of threads, which starts with r1:.
+    """
+    delivery = Delivery(json, junit)
+    delivery.check()
+    if trace.startswith(SCHEDULE):
+        from heapster.commands.races import replay_schedule  # noqa: PLC0415  loads greenlet
+        return replay_schedule(trace, target or DEFAULT_TARGET, delivery)
+    found = source(trace, Store(Path(store), warn))
+    where = target or found.target or DEFAULT_TARGET
+    check_target(where)
+    if at is not None:
+        say(_moment_lines(moment(found.trace, where, at), at))
+        return 0
+    result = replay(found.trace, where)
+    say(_lines(found, result))
+    return delivery.write(result.run)
+
+
+def _lines(found: Source, result: Replay) -> Iterator[Line]:
+    taken = f"{found.name} on {result.run.target}: {result.stopped + 1} of {len(result.steps)} steps"
+    if result.run.findings:
+        yield from finding_lines(result.run.findings[0])
+        yield f"STILL FAILS: {taken}", BAD
+    elif result.misused:
+        yield f"  {result.steps[result.stopped]}", PLAIN
+        yield f"MISUSED: {taken}; the last one misuses the heap: {_ending(result.misused)}", GOOD
+    else:
+        yield f"PASSES: {taken}, nothing wrong", GOOD
+
+
+def _ending(misused: str) -> str:
+    return "not noticed, as nothing promises" if misused == "unnoticed" else f"noticed, as {misused}"
+
+
+def _moment_lines(shown: Moment, number: int) -> Iterator[Line]:
+    yield f"step {number}: {shown.step}", PLAIN
+    for title, picture in (("before:", shown.before), ("after:", shown.after)):
+        yield f"  {title}", FAINT
+        for line in picture.splitlines():
+            yield f"    {line}", PLAIN
