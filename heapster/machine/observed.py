@@ -10,10 +10,9 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-from heapster.results import TargetError
+from heapster.results import HeapsterError, TargetError
 
 from .process import Process
-from .protocol import Aborted, Fault
 from .simulated import THREAD_BYTES
 
 WORD = ctypes.c_int64
@@ -61,7 +60,7 @@ class Library:
         """Called by C: exceptions cannot pass through it, so they wait until it has returned."""
         try:
             answer[0] = getattr(self._machine, OPERATIONS[operation])(*(a, b, c, d)[:ARITIES[operation]]) or 0
-        except (Fault, Aborted) as raised:
+        except HeapsterError as raised:
             self._raised = raised
             return 1
         return 0

@@ -1,7 +1,10 @@
-"""Compile `impl` ahead of time into one object file: `python -m heapster.native.compile OUT [FAULT]`.
+"""Compile `impl` ahead of time, in two steps, each in a process of its own:
 
-In a process of its own, because Numba reads its settings from the environment when imported and keeps
-what is registered with it for ever. See `ENVIRONMENT` for what makes the object reproducible.
+    python -m heapster.native.compile front OUT.bc          Numba: `impl` to LLVM's language; slow
+    python -m heapster.native.compile back IN.bc OUT.o [FAULT]      LLVM: with the machine, to an object file
+
+In processes of their own, because Numba reads its settings from the environment when imported and
+keeps what is registered with it for ever. `library.REPRODUCIBLE` makes the bytes reproducible.
 """
 
 import ctypes
@@ -16,27 +19,27 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba import cfunc, types
-from numba.extending import register_jitable
 
 import heapster.impl
 from heapster.impl import layout
-from heapster.machine import native
+from heapster.machine.lowering import lowering
 from heapster.native import entries
 from heapster.native.entries import ENTRIES, PREFIX, Entry
 
 HOT = frozenset({                   # on the way of every malloc and free: inlined
     "entry", "api.allocate", "api.place", "api.give_back", "arena.acquire", "arena.take", "arena.release",
     "region.settle", "region.coalesce"})
+NUMBERED = re.compile(r"\.\d+$")        # LLVM's mark of a name that was taken
 MANGLED = re.compile(r"_ZN8heapster4impl(\d+)")
 
 
-def main(out: Path, fault: str = "") -> None:
-    """Write the object file, with a fault of `native.FAULTS` planted if one is named."""
+# The front: from Python to LLVM's language.
+
+def front(out: Path) -> None:
+    """Write the allocator as LLVM bitcode that calls a machine."""
     gc.disable()                    # a short life; collecting would take a tenth of it
     register_sources()
-    module = link(dict(native.OPERATIONS) | dict(native.FAULTS[fault] if fault else {}))
-    out.write_bytes(emit(module))
+    out.write_bytes(translated().as_bitcode())
 
 
 def sources() -> Iterator[Callable[..., Any]]:
@@ -50,37 +53,36 @@ def sources() -> Iterator[Callable[..., Any]]:
 
 def register_sources() -> None:
     """Let Numba compile calls of the functions of `impl`, which stay undecorated."""
+    from numba.extending import register_jitable  # noqa: PLC0415  the back does without
+
     for function in (*sources(), entries.statics, entries.thread):
         register_jitable(function)
 
 
-def link(operations: dict[str, native.Operation]) -> Any:
+def translated() -> Any:
     """One LLVM module with every entry, nothing else visible in it."""
-    the_machine = native.machine(operations)
-    stand_in_for_missing_symbols()
-    module = llvm.parse_assembly(native.THREAD_STORAGE.format(thread_bytes=layout.THREAD_BYTES))
-    names = {}
+    from numba import cfunc, types  # noqa: PLC0415
+
+    from heapster.machine import native  # noqa: PLC0415
+
+    the_machine = native.machine()
+    stand_in_for([native.PREFIX + name for name in native.OPERATIONS])
+    module, names = llvm.parse_assembly(""), {}
     for name, entry in ENTRIES.items():
-        compiled = cfunc(signature(entry), nopython=True)(wrapper(the_machine, entry))
-        module.link_in(llvm.parse_assembly(wrapping(compiled.inspect_llvm())))
+        result = types.int64 if entry.answers else types.void
+        compiled = cfunc(result(*[types.int64] * entry.arity), nopython=True)(wrapper(the_machine, entry))
+        module.link_in(llvm.parse_assembly(plain(compiled.inspect_llvm())))
         names[compiled.native_name] = PREFIX + name
-    module.link_in(llvm.parse_assembly(native.STATICS.format(statics_bytes=layout.STATICS_BYTES)))
     rename(module, names)
     return module
 
 
-def wrapping(assembly: str) -> str:
-    """The code with words that wrap around: Numba declares overflow undefined, we do not."""
-    return assembly.replace(" nsw ", " ")
+def plain(assembly: str) -> str:
+    """The code with words that wrap around, where Numba declares overflow undefined, and free to be inlined."""
+    return assembly.replace(" nsw ", " ").replace("{ noinline }", "{ nounwind }")
 
 
-def signature(entry: Entry) -> Any:
-    """The entry's type for Numba."""
-    result = types.int64 if entry.answers else types.void
-    return result(*[types.int64] * entry.arity)
-
-
-def wrapper(the_machine: Any, entry: Entry) -> Callable[..., Any]:
+def wrapper(the_machine: Callable[[], Any], entry: Entry) -> Callable[..., Any]:
     """The entry without its first argument, which is `the_machine`."""
     f = entry.function
     return (
@@ -91,10 +93,10 @@ def wrapper(the_machine: Any, entry: Entry) -> Callable[..., Any]:
     )[entry.arity]
 
 
-def stand_in_for_missing_symbols() -> None:
+def stand_in_for(names: list[str]) -> None:
     """Numba also links what it compiles, into this process, where it is never called: any address serves."""
     address = ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p).value
-    for name in ("heapster_thread_storage", "heapster_show", "heapster_abort", native.STATICS_NAME):
+    for name in names:
         llvm.add_symbol(name, address)
 
 
@@ -104,16 +106,9 @@ def rename(module: Any, names: dict[str, str]) -> None:
         if value.name in names:
             value.name = names[value.name]
             value.visibility = "hidden"
-        elif not value.is_declaration and value.name != native.STATICS_NAME:
+        elif not value.is_declaration:
             value.linkage = "internal"
-            inline_if_hot(value, readable(value.name))
-
-
-def inline_if_hot(value: Any, name: str) -> None:
-    """Name the function or variable; results would pass through memory if hot functions were called."""
-    value.name = name
-    if name in HOT and value.is_function:
-        value.add_function_attribute("alwaysinline")
+            value.name = readable(value.name)
 
 
 def readable(mangled: str) -> str:
@@ -126,6 +121,20 @@ def readable(mangled: str) -> str:
     return f"{module}.{name[2][:int(name[1])]}" if name else module
 
 
+# The back: from LLVM's language to an object file.
+
+def back(source: Path, out: Path, fault: str = "") -> None:
+    """Write the allocator on its machine, with a fault of `lowering.FAULTS` planted if one is named."""
+    module = llvm.parse_bitcode(source.read_bytes())
+    module.link_in(llvm.parse_assembly(lowering(layout.STATICS_BYTES, layout.THREAD_BYTES, fault)))
+    for function in module.functions:
+        if not function.is_declaration and not function.name.startswith(PREFIX):
+            function.linkage = "internal"
+            if NUMBERED.sub("", function.name) in HOT:
+                function.add_function_attribute("alwaysinline")
+    out.write_bytes(emit(module))
+
+
 def emit(module: Any) -> bytes:
     """The module, optimised for the plain processor of this architecture, as an object file."""
     llvm.initialize_native_target()
@@ -136,10 +145,14 @@ def emit(module: Any) -> bytes:
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = False
-    llvm.create_pass_builder(generator, options).getModulePassManager().run(
-        module, llvm.create_pass_builder(generator, options))
+    builder = llvm.create_pass_builder(generator, options)
+    builder.getModulePassManager().run(module, builder)
     return bytes(generator.emit_object(module))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:3])
+    step, *arguments = sys.argv[1:]
+    if step == "front":
+        front(Path(arguments[0]))
+    else:
+        back(Path(arguments[0]), Path(arguments[1]), *arguments[2:])

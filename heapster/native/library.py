@@ -22,6 +22,7 @@ C_SOURCES = HERE / "c"
 PACKAGE = HERE.parent
 ABI = int(heapster.__version__.partition(".")[0])     # the number in the soname
 
+FRONT = "front.bc"
 CORE = "core.o"
 STATIC = "libheapster.a"
 SHARED = "libheapster.so"
@@ -50,10 +51,13 @@ DEFAULTS = Options()
 
 
 def core(fault: str = "") -> Path:
-    """The object file of `impl`, with a fault of `machine.native.FAULTS` planted if one is named."""
+    """The object file of `impl`, with a fault of `machine.lowering.FAULTS` planted if one is named."""
     toolchain.check_platform()
-    name = f"core-{cache.digest(*_core_parts(), fault)}"
-    return cache.entry(name, lambda out: _compile_core(out, fault)) / CORE
+    bitcode = cache.entry(f"front-{cache.digest(*_front_parts())}", lambda out: _step(out, "front", FRONT)) / FRONT
+    parts = [bitcode.parent.name, *_contents([PACKAGE / "machine" / "lowering.py"]), fault]
+    faulty = [fault] if fault else []
+    return cache.entry(f"core-{cache.digest(*parts)}",
+                       lambda out: _step(out, "back", bitcode, CORE, *faulty)) / CORE
 
 
 def libraries(options: Options = DEFAULTS) -> Path:
@@ -72,22 +76,24 @@ def observed(fault: str = "") -> Path:
 
 # What the artefacts depend on.
 
-def _core_parts() -> list[bytes | str]:
-    sources = sorted([*(PACKAGE / "impl").glob("*.py"), HERE / "compile.py", HERE / "entries.py",
-                      PACKAGE / "machine" / "native.py", PACKAGE / "machine" / "protocol.py"])
+def _contents(paths: list[Path]) -> list[bytes | str]:
+    return [part for path in paths for part in (path.name, path.read_bytes())]
+
+
+def _front_parts() -> list[bytes | str]:
+    sources = [*sorted((PACKAGE / "impl").glob("*.py")), HERE / "compile.py", HERE / "entries.py",
+               PACKAGE / "machine" / "native.py"]
     try:
         versions = [version("numba"), version("llvmlite")]
     except ImportError:
         raise TargetError("compiling needs Numba: pip install 'heapster[native]'") from None
-    return [*[part for path in sources for part in (path.name, path.read_bytes())],
-            *versions, sys.version, platform.machine()]
+    return [*_contents(sources), *versions, sys.version, platform.machine()]
 
 
 def _link_parts(compiled: Path) -> list[bytes | str]:
     scripts = [HERE / name for name in ("library.py", "toolchain.py", "headers.py")]
-    sources = [*sorted(C_SOURCES.iterdir()), *scripts]
-    return [*[part for path in sources for part in (path.name, path.read_bytes())],
-            compiled.parent.name, toolchain.compiler_version(), heapster.__version__]
+    return [*_contents([*sorted(C_SOURCES.iterdir()), *scripts]), compiled.parent.name,
+            toolchain.compiler_version(), heapster.__version__]
 
 
 # Making them.
@@ -95,11 +101,12 @@ def _link_parts(compiled: Path) -> list[bytes | str]:
 REPRODUCIBLE = {"PYTHONHASHSEED": "0", "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_OPT": "0"}
 
 
-def _compile_core(out: Path, fault: str) -> None:
+def _step(out: Path, *arguments: str | Path) -> None:
+    """Run a step of `heapster.native.compile` in `out`."""
     environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith(("NUMBA_", "PYTHON", "LD_PRELOAD"))}
+                   if not name.startswith(("NUMBA_", "PYTHON", "LD_PRELOAD", "HEAPSTER_"))}
     environment |= REPRODUCIBLE | {"PYTHONPATH": str(PACKAGE.parent)}
-    command = [sys.executable, "-P", "-m", "heapster.native.compile", out / CORE, *([fault] if fault else [])]
+    command = [sys.executable, "-P", "-m", "heapster.native.compile", *arguments]
     done = subprocess.run(command, env=environment, cwd=out, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["it said nothing"]

@@ -1,0 +1,146 @@
+"""Translation validation: the compiled allocator does, word for word, what the interpreted one does.
+
+The same trace runs on both. After every step their answers, errno, system calls, locks, dumps and all
+of their memory are equal, addresses being taken relative to the piece of memory that they lie in.
+"""
+
+import ctypes
+from array import array
+from collections.abc import Iterator
+
+from heapster.checkers.calling import SHIPPED, Answer, call
+from heapster.checkers.isolation import Died, Journal, contained
+from heapster.checkers.lockstep import Problem
+from heapster.checkers.native_target import COMPILED, HANG_SECONDS, library
+from heapster.impl import layout
+from heapster.impl.layout import WORD
+from heapster.machine.mirror import Difference, Mirror
+from heapster.machine.observed import Library
+from heapster.machine.protocol import Aborted, Fault
+from heapster.machine.simulated import STATICS_BYTES, THREAD_BYTES, THREAD_STRIDE, THREADS, Simulated
+from heapster.model.operation import NO_HANDLE, SHAPES, Step, Trace
+from heapster.model.trace import format_step
+
+SCANNED = 1 << 22               # bytes; of larger pieces, only the words that the interpreted one wrote are compared
+PATTERN = 0x5EED << 40          # what the caller writes into its blocks
+WRITTEN = 8                     # words at either end of a block that the caller writes
+
+
+def validate(trace: Trace, fault: str = "", seconds: float = HANG_SECONDS) -> list[Problem]:
+    """What the compiled allocator, with a fault of the lowering if one is named, does otherwise."""
+    loaded, journal = library(fault), Journal()
+    ended = contained(lambda: Pair(loaded, journal).run(trace), seconds)
+    if isinstance(ended, Died):
+        return [Problem(f"translation_{ended.how}", f"{(journal.lines() or ['start'])[-1]}: {ended.words}")]
+    return ended.value
+
+
+class Pair:
+    """The two allocators, side by side."""
+
+    def __init__(self, compiled: Library, journal: Journal) -> None:
+        self.original = Simulated()
+        self.mirror = Mirror(compiled, self.original)
+        self._journal = journal
+        self._pointers = {NO_HANDLE: 0}         # the original's
+
+    def run(self, trace: Trace) -> list[Problem]:
+        """The first differences, until the trace ends or misuses the heap."""
+        for step in trace:
+            self._journal.note(format_step(step))
+            try:
+                if not self._take(step):
+                    break
+            except Difference as difference:
+                return [Problem("translation_differs", f"{format_step(step)}: the compiled allocator {difference}")]
+        return []
+
+    def _take(self, step: Step) -> bool:
+        """Take a step on both; whether the trace may go on."""
+        pointer = self._pointers[step.operand] + step.offset
+        self.original.calls.clear()
+        answer, aborted = _attempt(SHIPPED, self.original, step, pointer)
+        if answer is None and aborted is None:
+            return False                        # a stray access, which only the original can survive
+        self.mirror.follow(self.original.calls)
+        operand = self.mirror.there(pointer)
+        answer_there, aborted_there = _attempt(COMPILED, self.mirror, step, operand)
+        self._compare(answer, answer_there, aborted, aborted_there)
+        if answer is None:
+            return False
+        if step.result != NO_HANDLE:
+            self._pointers[step.result] = answer.value
+            self._write(answer.value)
+        return True
+
+    def _write(self, pointer: int) -> None:
+        """Let the caller use its block: the same words in both."""
+        if not pointer:
+            return
+        size = SHIPPED.api.usable_size(self.original, pointer) & -WORD
+        ends = {*range(0, min(size, WRITTEN * WORD), WORD), *range(max(0, size - WRITTEN * WORD), size, WORD)}
+        words = {pointer + offset: PATTERN + (pointer & 0xFFFFF) + offset for offset in ends}
+        self.original.write(words)
+        for address, word in words.items():
+            self.mirror.store(self.mirror.there(address), word)
+
+    # What must be equal.
+
+    def _compare(self, one: Answer | None, other: Answer | None, aborted: Aborted | None,
+                 aborted_there: Aborted | None) -> None:
+        for name, first, second in (
+                ("ends", _ending(aborted), _ending(aborted_there)),
+                ("answers", one and self.mirror.there(one.value), other and other.value),
+                ("returns", one and one[1:], other and other[1:]),
+                ("calls", [], list(self.mirror.unanswered())),
+                ("shows", self.original.shown, self.mirror.shown),
+                ("holds", [self.mirror.there(mutex) for mutex in self.original.held()], list(self.mirror.held()))):
+            if first != second:
+                raise Difference(f"{name} {second}, the interpreted one {first}")
+        for address, first, second in self._differing_words():
+            raise Difference(f"has {second:#x} at {address:#x}, the interpreted one {first:#x}")
+
+    def _differing_words(self) -> Iterator[tuple[int, int, int]]:
+        for start, end in self.mirror.pieces():
+            yield from self._differing_in(start, end)
+        for thread in range(self.original.running + 1):
+            stored = array("q", self.mirror.thread_storage(thread))
+            yield from self._differing(THREADS + thread * THREAD_STRIDE, stored)
+
+    def _differing_in(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        first, last = start + -start % WORD, end - end % WORD
+        there = self.mirror.there(first)
+        if last - first <= SCANNED:
+            yield from self._differing(first, array("q", ctypes.string_at(there, last - first)))
+            return
+        for address, word in self.original.words.items():
+            if first <= address < last and not self._same(word, self.mirror.load(there - first + address)):
+                yield address, word, self.mirror.load(there - first + address)
+
+    def _differing(self, first: int, words: "array[int]") -> Iterator[tuple[int, int, int]]:
+        expected = self.original.words.get
+        for index, word in enumerate(words):
+            original = expected(first + WORD * index, 0)
+            if original != word and not self._same(original, word):
+                yield first + WORD * index, original, word
+
+    def _same(self, original: int, word: int) -> bool:
+        return word in (original, self.mirror.there(original))
+
+
+def _attempt(source: object, m: Simulated | Mirror, step: Step, pointer: int) -> tuple[Answer | None, Aborted | None]:
+    """The step's answer, or how it was aborted; neither if it made a stray access."""
+    try:
+        return call(source, m, step, pointer), None
+    except Aborted as aborted:
+        return None, aborted
+    except Fault:
+        return None, None
+
+
+def _ending(aborted: Aborted | None) -> tuple[int, int] | None:
+    return aborted and (aborted.code, aborted.address)
+
+
+assert layout.STATICS_BYTES <= STATICS_BYTES and layout.THREAD_BYTES == THREAD_BYTES
+assert "stats" in SHAPES

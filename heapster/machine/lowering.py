@@ -1,0 +1,180 @@
+"""The native machine's operations in LLVM's language, one function each, and faults to plant in them.
+
+libc gives memory and mutexes; `heapster_show` and `heapster_abort` are C beside it. errno is kept across
+system calls: the allocator says ENOMEM itself, and only when it fails.
+"""
+
+from collections.abc import Mapping
+
+DECLARATIONS = """
+declare ptr @memcpy(ptr, ptr, i64)
+declare ptr @memset(ptr, i32, i64)
+declare i64 @sbrk(i64)
+declare i64 @mmap(i64, i64, i32, i32, i32, i64)
+declare i32 @munmap(i64, i64)
+declare i32 @pthread_mutex_lock(i64)
+declare i32 @pthread_mutex_unlock(i64)
+declare ptr @__errno_location() memory(none)
+declare void @heapster_show(i64, i64, i64, i64)
+declare void @heapster_abort(i64, i64) noreturn cold
+
+@heapster_statics = hidden global [{statics_bytes} x i8] zeroinitializer, align 64
+@heapster_thread = internal thread_local(initialexec) global [{thread_bytes} x i8] zeroinitializer, align 64
+"""
+
+FUNCTIONS: Mapping[str, str] = {
+    "load": """
+define i64 @machine_load(i64 %a) {
+  %p = inttoptr i64 %a to ptr
+  %word = load i64, ptr %p, align 8
+  ret i64 %word
+}""",
+    "store": """
+define void @machine_store(i64 %a, i64 %word) {
+  %p = inttoptr i64 %a to ptr
+  store i64 %word, ptr %p, align 8
+  ret void
+}""",
+    "load_atomic": """
+define i64 @machine_load_atomic(i64 %a) {
+  %p = inttoptr i64 %a to ptr
+  %word = load atomic i64, ptr %p acquire, align 8
+  ret i64 %word
+}""",
+    "store_atomic": """
+define void @machine_store_atomic(i64 %a, i64 %word) {
+  %p = inttoptr i64 %a to ptr
+  store atomic i64 %word, ptr %p release, align 8
+  ret void
+}""",
+    "copy": """
+define void @machine_copy(i64 %target, i64 %source, i64 %count) {
+  %to = inttoptr i64 %target to ptr
+  %from = inttoptr i64 %source to ptr
+  call ptr @memcpy(ptr %to, ptr %from, i64 %count)
+  ret void
+}""",
+    "fill": """
+define void @machine_fill(i64 %target, i64 %byte, i64 %count) {
+  %to = inttoptr i64 %target to ptr
+  %value = trunc i64 %byte to i32
+  call ptr @memset(ptr %to, i32 %value, i64 %count)
+  ret void
+}""",
+    # The system's pages are zero: nothing to do.
+    "known_zero": """
+define void @machine_known_zero(i64 %target, i64 %count) {
+  ret void
+}""",
+    "sbrk": """
+define i64 @machine_sbrk(i64 %delta) {
+  %errno = call ptr @__errno_location()
+  %kept = load i32, ptr %errno
+  %old = call i64 @sbrk(i64 %delta)
+  store i32 %kept, ptr %errno
+  ret i64 %old
+}""",
+    # Readable and writable (3), private and anonymous (0x22): the same on every Linux.
+    "mmap": """
+define i64 @machine_mmap(i64 %length) {
+  %errno = call ptr @__errno_location()
+  %kept = load i32, ptr %errno
+  %start = call i64 @mmap(i64 0, i64 %length, i32 3, i32 34, i32 -1, i64 0)
+  store i32 %kept, ptr %errno
+  ret i64 %start
+}""",
+    "munmap": """
+define i64 @machine_munmap(i64 %a, i64 %length) {
+  %errno = call ptr @__errno_location()
+  %kept = load i32, ptr %errno
+  %refused = call i32 @munmap(i64 %a, i64 %length)
+  store i32 %kept, ptr %errno
+  %answer = sext i32 %refused to i64
+  ret i64 %answer
+}""",
+    # A zeroed pthread_mutex_t is an unlocked one on Linux.
+    "lock": """
+define void @machine_lock(i64 %mutex) {
+  call i32 @pthread_mutex_lock(i64 %mutex)
+  ret void
+}""",
+    "unlock": """
+define void @machine_unlock(i64 %mutex) {
+  call i32 @pthread_mutex_unlock(i64 %mutex)
+  ret void
+}""",
+    "thread": """
+define i64 @machine_thread() {
+  %storage = call ptr @llvm.threadlocal.address.p0(ptr @heapster_thread)
+  %word = ptrtoint ptr %storage to i64
+  ret i64 %word
+}""",
+    "statics": """
+define i64 @machine_statics() {
+  ret i64 ptrtoint (ptr @heapster_statics to i64)
+}""",
+    "set_errno": """
+define void @machine_set_errno(i64 %code) {
+  %errno = call ptr @__errno_location()
+  %value = trunc i64 %code to i32
+  store i32 %value, ptr %errno
+  ret void
+}""",
+    "show": """
+define void @machine_show(i64 %kind, i64 %a, i64 %size, i64 %used) {
+  call void @heapster_show(i64 %kind, i64 %a, i64 %size, i64 %used)
+  ret void
+}""",
+    "abort": """
+define i64 @machine_abort(i64 %code, i64 %a) {
+  call void @heapster_abort(i64 %code, i64 %a)
+  unreachable
+}""",
+}
+
+FAULTS: Mapping[str, Mapping[str, str]] = {
+    "narrow_store": {"store": """
+define void @machine_store(i64 %a, i64 %word) {
+  %p = inttoptr i64 %a to ptr
+  %low = trunc i64 %word to i32
+  store i32 %low, ptr %p, align 8
+  ret void
+}"""},
+    "dropped_unlock": {"unlock": """
+define void @machine_unlock(i64 %mutex) {
+  ret void
+}"""},
+    "clobbered_errno": {"sbrk": """
+define i64 @machine_sbrk(i64 %delta) {
+  %old = call i64 @sbrk(i64 %delta)
+  ret i64 %old
+}"""},
+    "short_fill": {"fill": """
+define void @machine_fill(i64 %target, i64 %byte, i64 %count) {
+  %to = inttoptr i64 %target to ptr
+  %value = trunc i64 %byte to i32
+  %lines = and i64 %count, -16
+  call ptr @memset(ptr %to, i32 %value, i64 %lines)
+  ret void
+}"""},
+    "short_copy": {"copy": """
+define void @machine_copy(i64 %target, i64 %source, i64 %count) {
+  %to = inttoptr i64 %target to ptr
+  %from = inttoptr i64 %source to ptr
+  %less = sub i64 %count, 8
+  call ptr @memcpy(ptr %to, ptr %from, i64 %less)
+  ret void
+}"""},
+    "wrong_thread": {"thread": """
+define i64 @machine_thread() {
+  ret i64 ptrtoint (ptr @heapster_statics to i64)
+}"""},
+}
+
+
+def lowering(statics_bytes: int, thread_bytes: int, fault: str = "") -> str:
+    """The machine as LLVM assembly, with a fault planted if one is named."""
+    functions = dict(FUNCTIONS) | dict(FAULTS[fault] if fault else {})
+    storage = DECLARATIONS.format(statics_bytes=statics_bytes, thread_bytes=thread_bytes)
+    body = storage + "".join(functions.values())
+    return body.replace(") {", ") alwaysinline {") + "\ndeclare ptr @llvm.threadlocal.address.p0(ptr)\n"

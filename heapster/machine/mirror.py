@@ -1,0 +1,228 @@
+"""The compiled allocator in a mirror of the simulated machine: the same answers, the same memory, elsewhere.
+
+The simulated machine goes first; its system calls are the script that the compiled allocator must follow.
+What was at an address there is here at the same offset of a reservation.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from heapster.results import HeapsterError, TargetError
+
+from .libc import LIBC, MAP_PRIVATE_ANONYMOUS, PROT_READ_WRITE, errno_kept
+from .observed import Library
+from .protocol import REFUSED, Aborted, Call
+from .simulated import (
+    BREAK,
+    BREAK_LIMIT,
+    LIMIT,
+    MAPPINGS,
+    OUTSIDE,
+    OUTSIDE_BYTES,
+    PAGE,
+    STATICS,
+    THREAD_BYTES,
+    WORD,
+    Simulated,
+)
+
+PROT_NONE = 0
+MAP_FIXED, MAP_NORESERVE = 0x10, 0x4000
+
+
+class Difference(HeapsterError):
+    """The compiled allocator did what the interpreted one did not."""
+
+
+class Area(NamedTuple):
+    """A range of the simulated machine's addresses and where it is in this process."""
+
+    start: int
+    end: int
+    shift: int
+
+
+class Mirror:
+    """Answers a compiled allocator as `original` answered; see `follow` and `compare`."""
+
+    def __init__(self, library: Library, original: Simulated) -> None:
+        self.library, self._original = library, original
+        library.answer_with(self)
+        statics, self._thread = library.call("statics"), library.call("thread")
+        ctypes.memset(statics, 0, library.statics_bytes)
+        ctypes.memset(self._thread, 0, THREAD_BYTES)
+        self._outside = (ctypes.c_int64 * (OUTSIDE_BYTES // WORD))()
+        self._areas = [
+            Area(STATICS, STATICS + library.statics_bytes, statics - STATICS),
+            Area(OUTSIDE, OUTSIDE + OUTSIDE_BYTES, ctypes.addressof(self._outside) - OUTSIDE),
+            _reserve(BREAK, BREAK_LIMIT),
+            _reserve(MAPPINGS, LIMIT)]
+        self._script: list[Call] = []
+        self._stored: dict[int, bytes] = {}
+        self._running = 0
+        self.owners: dict[int, int] = {}
+        self.shown: list[tuple[int, int, int, int]] = []
+        self.scratch = self.there(original.scratch)
+
+    def close(self) -> None:
+        """Give the reservations back."""
+        for area in self._areas[2:]:
+            LIBC.munmap(area.start + area.shift, area.end - area.start)
+
+    # Addresses.
+
+    def there(self, address: int) -> int:
+        """Where in this process what the original has at `address` is; other words are themselves."""
+        return next((address + area.shift for area in self._areas if area.start <= address < area.end), address)
+
+    def back(self, address: int) -> int:
+        """The original's address for one of this process."""
+        return next((address - area.shift for area in self._areas
+                     if area.start <= address - area.shift < area.end), address)
+
+    # What the compiled allocator asks.
+
+    def follow(self, calls: Iterable[Call]) -> None:
+        """From here on, these calls and no others are expected."""
+        self._script = list(calls)
+
+    def unanswered(self) -> tuple[Call, ...]:
+        """What was expected and did not come."""
+        return tuple(self._script)
+
+    def _answer(self, name: str, *arguments: int) -> int:
+        if not self._script:
+            raise Difference(f"calls {name}{arguments}, the interpreted one nothing")
+        call = self._script.pop(0)
+        expected = tuple(self.there(a) if call.name == "munmap" else a for a in call.arguments)
+        if (name, arguments) != (call.name, expected):
+            raise Difference(f"calls {name}{arguments}, the interpreted one {call.name}{expected}")
+        return self.there(call.answer) if name != "munmap" else call.answer
+
+    def sbrk(self, delta: int) -> int:
+        """As the original; what it gave is mapped, what it took is not."""
+        old = self._answer("sbrk", delta)
+        if old != REFUSED and delta > 0:
+            _open(_page(old), _up_page(old + delta))
+        elif old != REFUSED and delta < 0:
+            kept = _up_page(old + delta)
+            ctypes.memset(old + delta, 0, min(kept, old) - (old + delta))
+            _shut(kept, _up_page(old))
+        return old
+
+    def mmap(self, length: int) -> int:
+        """As the original."""
+        start = self._answer("mmap", length)
+        if start != REFUSED:
+            _open(start, start + length)
+        return start
+
+    def munmap(self, address: int, length: int) -> int:
+        """As the original."""
+        answer = self._answer("munmap", address, length)
+        if answer != REFUSED:
+            _shut(address, address + length)
+        return answer
+
+    def lock(self, mutex: int) -> None:
+        """Take a mutex that is free."""
+        if mutex in self.owners:
+            raise Difference(f"locks {self.back(mutex):#x}, which is locked")
+        self.owners[mutex] = self._running
+
+    def unlock(self, mutex: int) -> None:
+        """Give up a mutex of this thread's."""
+        if self.owners.pop(mutex, None) != self._running:
+            raise Difference(f"unlocks {self.back(mutex):#x}, which it does not hold")
+
+    def held(self) -> tuple[int, ...]:
+        """The mutexes that are locked."""
+        return tuple(sorted(self.owners))
+
+    def show(self, kind: int, address: int, size: int, used: int) -> None:
+        """Keep a line of the status dump, with the original's address."""
+        self.shown.append((kind, self.back(address), size, used))
+
+    def abort(self, code: int, address: int) -> int:
+        """End the call, with the original's address."""
+        raise Aborted(code, self.back(address))
+
+    # What the caller does.
+
+    def load(self, address: int) -> int:
+        """A word of the caller's or the allocator's."""
+        return ctypes.c_int64.from_address(address).value
+
+    def store(self, address: int, value: int) -> None:
+        """Write a word of the caller's."""
+        ctypes.c_int64.from_address(address).value = value
+
+    def on_thread(self, thread: int) -> None:
+        """Run what follows as another logical thread, whose storage takes the place of this one's."""
+        self._stored[self._running] = ctypes.string_at(self._thread, THREAD_BYTES)
+        ctypes.memmove(self._thread, self._stored.get(thread, bytes(THREAD_BYTES)), THREAD_BYTES)
+        self._running = thread
+
+    def foreign_sbrk(self, delta: int) -> bool:
+        """The original's break has moved, and its answers say so."""
+        return True
+
+    def refuse(self, name: str, nth: int) -> None:
+        """The original's answers say so."""
+
+    def refuel(self) -> None:
+        """A new call starts; nothing counts its loads."""
+
+    @property
+    def errno(self) -> int:
+        """The calling thread's errno, as foreign functions see it."""
+        return ctypes.get_errno()
+
+    @errno.setter
+    def errno(self, code: int) -> None:
+        ctypes.set_errno(code)
+
+    # What is compared.
+
+    def pieces(self) -> Iterator[tuple[int, int]]:
+        """The original's addresses [start, end) of all memory that both have."""
+        yield self._areas[0].start, self._areas[0].end
+        yield from self._original.system()
+
+    def thread_storage(self, thread: int) -> bytes:
+        """The storage of a thread."""
+        if thread == self._running:
+            return ctypes.string_at(self._thread, THREAD_BYTES)
+        return self._stored.get(thread, bytes(THREAD_BYTES))
+
+
+def _reserve(start: int, end: int) -> Area:
+    with errno_kept():
+        here: int = LIBC.mmap(0, end - start, PROT_NONE, MAP_PRIVATE_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    if here == REFUSED:
+        raise TargetError(f"the system does not reserve {end - start >> 30} GiB of addresses")
+    return Area(start, end, here - start)
+
+
+def _open(start: int, end: int) -> None:
+    """Let [start, end), whole pages, be used; what was written there stays."""
+    with errno_kept():
+        LIBC.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(end - start), PROT_READ_WRITE)
+
+
+def _shut(start: int, end: int) -> None:
+    """Let no one use [start, end), whole pages, and forget what was written there."""
+    if start < end:
+        with errno_kept():
+            LIBC.mmap(start, end - start, PROT_NONE, MAP_PRIVATE_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0)
+
+
+def _page(address: int) -> int:
+    return address - address % PAGE
+
+
+def _up_page(address: int) -> int:
+    return address + -address % PAGE
