@@ -1,0 +1,72 @@
+"""The harness and the native library that it loads, compiled once and cached."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from heapster.native import cache, toolchain
+from heapster.native.headers import layout_header
+from heapster.native.library import C_SOURCES, core
+from heapster.results import TargetError
+
+HERE = Path(__file__).parent / "c"
+HARNESS = "stress"
+LIBRARY = "libheapster-stress.so"
+UNITS = ("main", "watch", "patterns", "blocks", "target")
+FLAGS = ("-std=gnu11", "-O3", "-g1", "-Wall", "-Wextra", "-Werror", "-pthread", "-rdynamic", "-fno-omit-frame-pointer")
+OUR_UNITS = ("report", "process", "api")
+
+
+def harness() -> Path:
+    """The program that runs the patterns."""
+    name = f"stress-{cache.digest(*_texts(HERE), *FLAGS, toolchain.compiler_version())}"
+    return cache.entry(name, _make_harness) / HARNESS
+
+
+def _texts(folder: Path) -> list[str | bytes]:
+    return [part for path in sorted(folder.iterdir()) if path.is_file() for part in (path.name, path.read_bytes())]
+
+
+def _make_harness(out: Path) -> None:
+    sources = [HERE / f"{unit}.c" for unit in UNITS]
+    toolchain.run([toolchain.compiler(), *FLAGS, *sources, "-o", out / HARNESS, "-ldl"])
+
+
+def native() -> Path:
+    """Our library, with a way to have its heap walked."""
+    compiled = core()
+    parts = [*_texts(C_SOURCES), (HERE / "walk.c").read_bytes(), compiled.parent.name, toolchain.compiler_version()]
+    return cache.entry(f"stressed-{cache.digest(*parts)}", lambda out: link(compiled, out)) / LIBRARY
+
+
+def link(compiled: Path, out: Path) -> Path:
+    """The library of a compiled core, in the folder `out`."""
+    sources = out / "sources"
+    shutil.copytree(C_SOURCES, sources)
+    shutil.copy(HERE / "walk.c", sources)
+    (sources / "layout.h").write_text(layout_header())
+    objects = [toolchain.compile_c(sources / f"{unit}.c", sources / f"{unit}.o", "-fvisibility=default")
+               for unit in OUR_UNITS]
+    objects.append(toolchain.compile_c(sources / "walk.c", sources / "walk.o"))
+    toolchain.link_shared([compiled, *objects], out / LIBRARY)
+    shutil.rmtree(sources)
+    return out / LIBRARY
+
+
+def native_of(impl_copy: Path, out: Path) -> Path:
+    """The library compiled from a changed copy of `impl`, made in the empty folder `out`; nothing is cached."""
+    import heapster  # noqa: PLC0415  its folder is what is copied
+    package = out / "package" / "heapster"
+    shutil.copytree(Path(heapster.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "impl"))
+    shutil.copytree(impl_copy, package / "impl")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTHON"))}
+    environment |= {"PYTHONPATH": str(package.parent), "PYTHONHASHSEED": "0", "NUMBA_OPT": "0"}
+    done = subprocess.run([sys.executable, "-P", "-m", "heapster.native.compile", out / "core.o"], env=environment,
+                          cwd=out, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TargetError(f"the changed copy does not compile: {(done.stderr.strip() or '?').splitlines()[-1]}")
+    library = out / "library"
+    library.mkdir()
+    return link(out / "core.o", library)

@@ -1,0 +1,105 @@
+/* Real threads on an allocator. The harness's own memory is mapped, never allocated: what it checks
+   cannot damage it unnoticed. */
+
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+    MOST_THREADS = 64,
+    SLOTS = 128,                /* blocks that a thread holds */
+    RING = 256,                 /* blocks under way from a thread to the next; a power of two */
+    SHARED = 64,                /* blocks that any thread may take in exchange for its own */
+    ALIGNMENT = 16,
+    GENERATION = 20000,         /* rounds that a thread lives where threads die and are reborn */
+    DIGESTED = 4096             /* operations of each thread that its digest covers */
+};
+
+/* The allocator under test; NULL for what it does not have. */
+struct target {
+    void *(*malloc)(size_t);
+    void (*free)(void *);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    int (*posix_memalign)(void **, size_t, size_t);
+    size_t (*usable_size)(void *);
+    int (*set_policy)(int);
+    void (*set_threshold)(size_t);
+    void (*stats)(void *);
+    void (*walk)(void);         /* aborts with the invariant that does not hold */
+    bool strict;                /* every payload is a multiple of ALIGNMENT, however small */
+};
+
+/* A live block; its payload holds key + i as word i. */
+struct block {
+    unsigned char *p;
+    size_t size;
+    uint64_t key;
+};
+
+struct ring {
+    _Alignas(64) _Atomic size_t head, tail;
+    struct block blocks[RING];
+};
+
+struct worker {
+    _Alignas(64) _Atomic uint64_t ops;
+    uint64_t random, sequence, digest, digested;
+    int index;
+    unsigned rounds;            /* left of this generation */
+    _Atomic pid_t thread;       /* the kernel's name for it */
+    struct block slots[SLOTS];
+    struct ring inbox;          /* from the thread before */
+    unsigned char alternate[16384];     /* a stack for signal handlers */
+};
+
+struct shared_slot {
+    _Alignas(64) atomic_flag taken;
+    struct block block;
+};
+
+extern struct target target;
+extern struct worker *workers;
+extern struct shared_slot *shared;
+extern int threads;
+extern bool bare;               /* nothing is written or verified: the loop alone */
+extern _Atomic bool pausing;    /* threads are to come to the barrier */
+
+/* target.c */
+int load_target(const char *path, bool preloaded);
+
+/* blocks.c */
+uint64_t draw(struct worker *w);
+void note(struct worker *w, uint64_t operation);
+void take(struct worker *w, struct block *b, size_t size);
+void take_zeroed(struct worker *w, struct block *b, size_t size);
+void take_aligned(struct worker *w, struct block *b, size_t alignment, size_t size, bool posix);
+void resize(struct worker *w, struct block *b, size_t size);
+void release(struct worker *w, struct block *b);
+void verify(struct worker *w, const struct block *b);
+
+/* patterns.c */
+struct pattern {
+    const char *name;
+    void (*round)(struct worker *w);
+    bool mortal;                /* its threads die and are reborn */
+};
+extern const struct pattern patterns[];
+const struct pattern *find_pattern(const char *name);
+size_t usual_size(uint64_t random);
+
+/* watch.c */
+void install_watch(void);
+void enter_watch(struct worker *w);
+void finding(const char *code, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+void show_stacks(void);
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,235 @@
+/* What the threads do, a round at a time. The numbers drawn in a round never depend on other threads, so
+   that a seed gives each thread the same operations. Named after the workloads that they follow. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+enum { FORK_EVERY = 4000, CHILD_SECONDS = 20, LARGE_SLOTS = 8, LADDERS = 16, SETTINGS_EVERY = 256 };
+
+/* Mostly small, as in programs. */
+size_t usual_size(uint64_t random) {
+    switch (random & 7) {
+    case 7: return 1 + (random >> 8) % 2048;
+    case 6: case 5: return 1 + (random >> 8) % 512;
+    default: return 1 + (random >> 8) % 96;
+    }
+}
+
+static void fill_slot(struct worker *w, struct block *b, uint64_t random) {
+    if ((random >> 32 & 15) == 0)
+        take_zeroed(w, b, usual_size(random));
+    else
+        take(w, b, usual_size(random));
+}
+
+/* Private churn: a random slot is filled or emptied. */
+static void churn(struct worker *w) {
+    uint64_t random = draw(w);
+    struct block *b = &w->slots[(random >> 40) % SLOTS];
+    if (b->p)
+        release(w, b);
+    else
+        fill_slot(w, b, random);
+}
+
+/* Larson and Krishnan, ISMM 1998: a server's threads replace blocks at random and leave them to the next
+   generation. */
+static void larson(struct worker *w) {
+    uint64_t random = draw(w);
+    struct block *b = &w->slots[(random >> 40) % SLOTS];
+    if (b->p)
+        release(w, b);
+    fill_slot(w, b, random);
+}
+
+static bool push(struct ring *ring, const struct block *b) {
+    size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    if (head - atomic_load_explicit(&ring->tail, memory_order_acquire) == RING)
+        return false;
+    ring->blocks[head % RING] = *b;
+    atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+    return true;
+}
+
+static bool pop(struct ring *ring, struct block *b) {
+    size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    if (tail == atomic_load_explicit(&ring->head, memory_order_acquire))
+        return false;
+    *b = ring->blocks[tail % RING];
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+    return true;
+}
+
+static void consume(struct worker *w) {
+    struct block b;
+    for (int i = 0; i < 2 && pop(&w->inbox, &b); i++)
+        release(w, &b);
+}
+
+/* Producer-consumer (xmalloc, Lever and Boreham, USENIX 2000): another thread frees every block. */
+static void handover(struct worker *w) {
+    struct worker *next = &workers[(w->index + 1) % threads];
+    struct block b;
+    fill_slot(w, &b, draw(w));
+    consume(w);
+    for (int tries = 0; !push(&next->inbox, &b); tries++) {
+        consume(w);
+        if (atomic_load_explicit(&pausing, memory_order_relaxed)) {     /* the next may have stopped */
+            release(w, &b);
+            return;
+        }
+        sched_yield();
+    }
+}
+
+/* mstress (mimalloc-bench): blocks change owners through shared slots. A private slot is never left empty
+   by an exchange, nor filled by one. */
+static void mstress(struct worker *w) {
+    uint64_t random = draw(w);
+    struct block *b = &w->slots[(random >> 40) % SLOTS];
+    if (!b->p)
+        fill_slot(w, b, random);
+    else if (random >> 56 & 1)
+        release(w, b);
+    if (b->p && (random >> 57 & 3) == 0) {
+        struct shared_slot *slot = &shared[(random >> 48) % SHARED];
+        while (atomic_flag_test_and_set_explicit(&slot->taken, memory_order_acquire))
+            sched_yield();
+        struct block mine = *b;
+        *b = slot->block;
+        slot->block = mine;
+        atomic_flag_clear_explicit(&slot->taken, memory_order_release);
+        if (!b->p)
+            fill_slot(w, b, random >> 3);
+    }
+}
+
+/* Blocks that grow by steps, and shrink. */
+static void ladder(struct worker *w) {
+    uint64_t random = draw(w);
+    struct block *b = &w->slots[(random >> 40) % LADDERS];
+    if (!b->p)
+        take(w, b, 1 + random % 64);
+    else if (b->size > 20000 || (random >> 24 & 31) == 0)
+        release(w, b);
+    else if ((random >> 24 & 7) == 1)
+        resize(w, b, 1 + b->size / 2);
+    else
+        resize(w, b, b->size + 1 + (random >> 8) % (b->size + 32));
+}
+
+/* Alignments of 16 to 4096 bytes, beside blocks that ask for none. */
+static void aligned(struct worker *w) {
+    uint64_t random = draw(w);
+    struct block *b = &w->slots[(random >> 40) % SLOTS];
+    if (b->p)
+        release(w, b);
+    else if (random >> 56 & 1)
+        take_aligned(w, b, (size_t)16 << (random >> 32) % 9, usual_size(random), random >> 57 & 1);
+    else
+        take(w, b, usual_size(random));
+}
+
+/* Sizes on both sides of where blocks get mappings of their own. */
+static void large(struct worker *w) {
+    uint64_t random = draw(w);
+    struct block *b = &w->slots[(random >> 40) % LARGE_SLOTS];
+    size_t size = 60000 + random % 140000;
+    if (!b->p)
+        take(w, b, size);
+    else if (random >> 56 & 1)
+        resize(w, b, size);
+    else
+        release(w, b);
+}
+
+/* As churn, with sizes that change sides while the threshold moves; thread 0 turns every knob. */
+static void settings(struct worker *w) {
+    uint64_t random = draw(w);
+    struct block *b = &w->slots[(random >> 40) % SLOTS];
+    if (b->p)
+        release(w, b);
+    else
+        take(w, b, (random >> 32 & 31) ? usual_size(random) : 4000 + random % 16000);
+    if (w->index != 0 || (random >> 48) % SETTINGS_EVERY || !target.set_policy)
+        return;
+    size_t figures[16] = {0};
+    target.set_policy((int)(random & 3));
+    target.set_threshold((size_t)4096 << (random >> 2 & 7));
+    target.stats(figures);
+    if (figures[1] + figures[3] > figures[0])
+        finding("torn_statistics", "%zu bytes held, %zu used and %zu free", figures[0], figures[1], figures[3]);
+}
+
+static void live_as_child(struct worker *w) {
+    for (int i = 0; i < SLOTS; i++) {
+        if (w->slots[i].p)
+            release(w, &w->slots[i]);
+        fill_slot(w, &w->slots[i], draw(w));
+    }
+    if (target.walk)
+        target.walk();
+    for (int i = 0; i < SLOTS; i++)
+        release(w, &w->slots[i]);
+    _exit(0);
+}
+
+static void await_child(pid_t child) {
+    int status = 0;
+    for (int waited = 0; waited < CHILD_SECONDS * 1000; waited++) {
+        pid_t ended = waitpid(child, &status, WNOHANG);
+        if (ended == child) {
+            if (status)
+                finding("fork_unsafe", "a forked child ended with status %#x", (unsigned)status);
+            return;
+        }
+        atomic_fetch_add(&workers[0].inbox.tail, 0);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    kill(child, SIGUSR2);
+    nanosleep(&(struct timespec){1, 0}, NULL);
+    kill(child, SIGKILL);
+    finding("fork_hang", "a forked child was still running after %d seconds", CHILD_SECONDS);
+}
+
+/* As churn; thread 0 forks, and the child goes on with what it inherited. */
+static void forks(struct worker *w) {
+    churn(w);
+    if (w->index != 0 || atomic_load_explicit(&w->ops, memory_order_relaxed) % FORK_EVERY)
+        return;
+    pid_t child = fork();
+    if (child == 0)
+        live_as_child(w);
+    if (child > 0)
+        await_child(child);
+    else if (errno != EAGAIN && errno != ENOMEM)
+        finding("fork_failed", "fork: %s", strerror(errno));
+}
+
+const struct pattern patterns[] = {
+    {"churn", churn, false},
+    {"larson", larson, true},
+    {"handover", handover, false},
+    {"mstress", mstress, true},
+    {"ladder", ladder, false},
+    {"aligned", aligned, false},
+    {"large", large, false},
+    {"settings", settings, false},
+    {"fork", forks, false},
+    {0},
+};
+
+const struct pattern *find_pattern(const char *name) {
+    const struct pattern *found = patterns;
+    while (found->name && strcmp(found->name, name))
+        found++;
+    return found->name ? found : NULL;
+}

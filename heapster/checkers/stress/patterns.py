@@ -1,0 +1,14 @@
+"""The patterns of `stress`, as the harness names them, and the published workloads that they follow."""
+
+PATTERNS = {
+    "churn": "each thread fills and empties slots of its own, with small sizes as in programs",
+    "larson": "a server's threads replace blocks and leave them to the next generation (Larson and Krishnan 1998)",
+    "handover": "every block is freed by another thread (xmalloc: Lever and Boreham 2000)",
+    "mstress": "blocks change owners through shared slots, threads die and are reborn (mimalloc-bench)",
+    "ladder": "realloc up by steps and down again, contents kept",
+    "aligned": "alignments from 16 bytes to a page, beside blocks that ask for none",
+    "large": "sizes on both sides of the mmap threshold, resized across it",
+    "settings": "policy and threshold are switched and statistics read under way",
+    "fork": "forks while the other threads allocate; the child goes on with what it inherited",
+}
+OURS_ALONE = frozenset({"settings"})        # needs our own functions

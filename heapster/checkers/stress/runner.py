@@ -1,0 +1,220 @@
+"""`stress`: the harness in child processes with limits, pattern by pattern, and what came of it."""
+
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+
+from heapster.checkers.stress import build
+from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
+from heapster.results import Finding, Run, TargetError, UsageError, Verdict
+from heapster.suggest import instead_of
+
+MOST_THREADS = 64
+GRACE = 60.0                        # seconds that the harness may take longer before it is killed
+MEMORY = 8 << 30                    # bytes of address space that a child may have
+BARE_SHARE = 0.05                   # of the time, for the same loop without verification
+RATED = "churn"                     # the pattern whose rates are compared
+MOST_STACK_LINES = 12
+USAGE, UNUSABLE = 2, 4              # exit codes of the harness
+CHECKS = ("payloads", "alignment", "usable_size", "zeroed", "overlap", "progress")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run."""
+
+    target: str = "native"
+    threads: int = 2
+    seconds: float = 20.0
+    pattern: str = "all"
+    seed: int = 0
+    library: Path | None = None     # instead of the one that `target` names: a changed native one
+
+    def check(self) -> None:
+        """UsageError for what makes no sense."""
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise UsageError(f"--threads is 1 to {MOST_THREADS}, not {self.threads}")
+        if self.seconds <= 0:
+            raise UsageError("--seconds must be positive")
+        if self.pattern not in (*PATTERNS, "all"):
+            raise UsageError(f"unknown pattern '{self.pattern}': {instead_of(self.pattern, (*PATTERNS, 'all'))}")
+        if self.pattern in OURS_ALONE and self.target != "native":
+            raise UsageError(f"the pattern {self.pattern} needs functions that only native has")
+
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns to run, in order."""
+        if self.pattern != "all":
+            return (self.pattern,)
+        return tuple(name for name in PATTERNS if self.target == "native" or name not in OURS_ALONE)
+
+
+@dataclass
+class Report:
+    """What a child said."""
+
+    ops: int = 0
+    seconds: float = 0.0
+    pauses: int = 0
+    walks: int = 0
+    digests: dict[int, str] = field(default_factory=dict)
+    code: str = ""                  # of a finding
+    message: str = ""
+    stacks: list[str] = field(default_factory=list)
+
+
+Progress = Callable[[str, int, int], None]      # a pattern, its number, of how many
+
+
+def stress(plan: Plan, progress: Progress | None = None) -> Run:
+    """Run the patterns until one fails or all have had their time."""
+    plan.check()
+    command, environment = _harness(plan)
+    begun = monotonic()
+    reports: dict[str, Report] = {}
+    bare, interrupted = Report(), False
+    names = plan.patterns()
+    share = plan.seconds * (1 - BARE_SHARE) / len(names)
+    try:
+        for number, name in enumerate(names):
+            if progress is not None:
+                progress(name, number, len(names))
+            if name == RATED:
+                bare = _child(plan, command, environment, name, plan.seconds * BARE_SHARE, "bare")
+            reports[name] = _child(plan, command, environment, name, share, "verified")
+            if reports[name].code:
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    return _run(plan, reports, bare, monotonic() - begun, interrupted)
+
+
+def _harness(plan: Plan) -> tuple[list[str], dict[str, str]]:
+    """The harness's last arguments and its environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEAPSTER_", "LD_"))}
+    if plan.target == "native":
+        return [str(plan.library or build.native()), "own"], environment
+    if plan.target == "libc":
+        return [], environment
+    path = Path(plan.target)
+    if not path.is_file():
+        raise UsageError(f"unknown target '{plan.target}': native, libc, or the path of a shared library")
+    environment["LD_PRELOAD"] = str(path.resolve())
+    return [str(path.resolve()), "preloaded"], environment
+
+
+def _child(plan: Plan, command: list[str], environment: dict[str, str], pattern: str, seconds: float,
+           mode: str) -> Report:
+    arguments = [str(build.harness()), pattern, str(plan.threads), f"{seconds:.3f}", str(plan.seed), mode, *command]
+    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, errors="replace", preexec_fn=_limit, start_new_session=True) as child:  # noqa: PLW1509
+        try:
+            out, err = child.communicate(timeout=seconds + GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            out, err = child.communicate()
+            return _hung(out)
+        except KeyboardInterrupt:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+    if child.returncode == UNUSABLE or "cannot be preloaded" in err:
+        raise TargetError(f"{plan.target} cannot be used: it does not load, or has no malloc, free, calloc and realloc")
+    report = parse(out.splitlines())
+    if child.returncode and not report.code:
+        how = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"
+        report.code, report.message = "crash", f"the harness ended with {how}: {err.strip()[-200:]}"
+    elif report.code == "abort" and err.strip():
+        report.message += f"; it said: {err.strip().splitlines()[-1]}"
+    return report
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def _hung(out: str) -> Report:
+    report = parse(out.splitlines())
+    report.code = report.code or "hang"
+    report.message = report.message or f"the harness did not end within {GRACE:.0f} s of its time"
+    return report
+
+
+def parse(lines: list[str]) -> Report:
+    """What the lines of the harness say."""
+    report = Report()
+    feed = iter(lines)
+    for line in feed:
+        word, _, rest = line.partition(" ")
+        if word == "finding":
+            report.code, report.message = rest, next(feed, "")
+            report.stacks = list(feed)
+        elif word in ("ops", "pauses", "walks"):
+            setattr(report, word, int(rest))
+        elif word == "seconds":
+            report.seconds = float(rest)
+        elif word == "digest":
+            thread, _, digest = rest.partition(" ")
+            report.digests[int(thread)] = digest
+    return report
+
+
+def _run(plan: Plan, reports: dict[str, Report], bare: Report, seconds: float, interrupted: bool) -> Run:
+    findings = tuple(_finding(plan, name, report) for name, report in reports.items() if report.code)
+    ops = sum(report.ops for report in reports.values())
+    walks = sum(report.walks for report in reports.values())
+    checks = dict.fromkeys(CHECKS, ops) | {"heap_at_barriers": walks}
+    extra: dict[str, object] = {
+        "threads": plan.threads, "patterns": {name: _figures(report) for name, report in reports.items()},
+        **_rates(reports, bare), "not_checked": list(_not_checked(plan, reports, walks)),
+    }
+    if interrupted:
+        extra["interrupted"] = True
+    verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if not ops else Verdict.PASSED
+    return Run("stress", plan.target, plan.seed, verdict, seconds, ops, findings, checks, extra=extra)
+
+
+def _figures(report: Report) -> dict[str, object]:
+    return {"ops": report.ops, "seconds": report.seconds, "pauses": report.pauses,
+            "ops_per_second": round(report.ops / report.seconds) if report.seconds else 0,
+            "digests": {str(thread): digest for thread, digest in report.digests.items()}}
+
+
+def _rates(reports: dict[str, Report], bare: Report) -> dict[str, object]:
+    """The verified and the bare rate of one loop, if both were run."""
+    rated = reports.get(RATED)
+    if rated is None or not rated.seconds or not bare.seconds:
+        return {}
+    verified, unverified = rated.ops / rated.seconds, bare.ops / bare.seconds
+    return {"verified_per_second": round(verified), "unverified_per_second": round(unverified),
+            "verified_share": round(verified / unverified, 3) if unverified else 0.0}
+
+
+def _not_checked(plan: Plan, reports: dict[str, Report], walks: int) -> Iterator[str]:
+    skipped = [name for name in PATTERNS if name not in reports]
+    if skipped:
+        yield f"patterns {', '.join(skipped)}"
+    if not walks:
+        yield "the inside of the heap, which only native shows"
+    if plan.threads == 1:
+        yield "threads that run at the same time (--threads)"
+
+
+def _finding(plan: Plan, name: str, report: Report) -> Finding:
+    command = f"heapster stress {plan.target} --pattern {name} --threads {plan.threads} --seconds {plan.seconds:g} " \
+              f"--seed {plan.seed}"
+    return Finding(
+        id=sha256(f"{report.code} {command}".encode()).hexdigest()[:12], code=report.code,
+        title=f"{report.message} (pattern {name}, {plan.threads} threads, seed {plan.seed})",
+        trace=(f"pattern {name}: {PATTERNS[name]}",), replay=command,
+        details=tuple(_readable(report.stacks)[:MOST_STACK_LINES]))
+
+
+def _readable(lines: list[str]) -> list[str]:
+    """Stacks without the paths and addresses of this machine."""
+    return [line.rsplit("/", 1)[-1].split(" [")[0].replace("stack ", "stack of thread ") for line in lines if line]

@@ -1,0 +1,56 @@
+"""`heapster stress`."""
+
+from random import SystemRandom
+from typing import Any
+
+import click
+
+from heapster.checkers.stress.patterns import PATTERNS
+from heapster.checkers.stress.runner import Plan, stress
+from heapster.commands.delivery import Delivery
+from heapster.commands.options import option, target
+from heapster.reports.output import say
+from heapster.reports.progress import Meter
+from heapster.results import Run
+
+SECONDS = 20.0
+SEEDS = 1 << 32
+
+
+@click.command("stress", epilog="The target is native (the default), libc, or the path of a shared library.\n\n"
+                                f"Patterns: {', '.join(PATTERNS)}.")
+@target("native")
+@option("threads", 2)
+@option("seconds", SECONDS)
+@option("pattern", "all")
+@option("seed")
+@option("json")
+@option("junit")
+def command(target: str, threads: int, seconds: float, pattern: str, seed: int | None, json: str | None,
+            junit: str | None) -> int:
+    """Run real threads on a compiled allocator; every block is tagged and verified."""
+    chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
+    plan = Plan(target, threads, seconds, pattern, chosen)
+    plan.check()
+    delivery = Delivery(json, junit)
+    delivery.check()
+    run = campaign(plan)
+    say((line, "") for line in lines(run))
+    return delivery.deliver(run)
+
+
+def campaign(plan: Plan) -> Run:
+    """Run and show how far it is."""
+    with Meter(f"stress {plan.target}") as meter:
+        run = stress(plan, lambda name, number, of: meter.show(number / of, name))
+        meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
+    return run
+
+
+def lines(run: Run) -> list[str]:
+    """The rate of each pattern, the price of verification, and a finding's stacks."""
+    table = [f"{name:<10}{figures['ops_per_second']:>14,} operations a second"
+             for name, figures in run.extra["patterns"].items()]
+    if "verified_share" in run.extra:
+        table.append(f"verified at {run.extra['verified_share']:.0%} of the rate of the same loop without verification")
+    return table + [detail for finding in run.findings for detail in finding.details]
