@@ -1,0 +1,91 @@
+"""The arrows between the rooms hold, and what is slow is imported only where it is used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import heapster
+from tests.layers import ARROWS, OTHERS, imports, of_package, wrong
+
+ROOT = Path(heapster.__file__).parent
+
+
+def test_every_import_follows_an_arrow() -> None:
+    assert list(wrong(of_package(ROOT))) == []
+
+
+def test_every_room_is_in_the_arrows() -> None:
+    names = {path.stem for path in ROOT.glob("*.py")} | {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert names - {"__init__"} == set(ARROWS) - {""}
+
+
+def test_the_arrows_form_no_circle() -> None:
+    left = dict(ARROWS)
+    while left:
+        lowest = [name for name, below in left.items() if not below & left.keys()]
+        assert lowest, f"a circle among {sorted(left)}"
+        for name in lowest:
+            del left[name]
+
+
+@pytest.mark.parametrize(("importer", "text"), [
+    ("heapster.model.spec", "from heapster.impl import layout"),
+    ("heapster.model.spec", "from heapster.results import Run"),
+    ("heapster.model.spec", "def f():\n    import heapster.impl.layout"),
+    ("heapster.model.spec", "import hypothesis"),
+    ("heapster.impl.block", "from heapster import model"),
+    ("heapster.impl.block", "from ..machine import protocol"),
+    ("heapster.machine.process", "from heapster.model.heap import Heap"),
+    ("heapster.machine.process", "import numpy"),
+    ("heapster.checkers.decode", "from heapster.reports import terminal"),
+    ("heapster.checkers.decode", "from heapster.cli import main"),
+    ("heapster.reports.terminal", "from heapster.checkers.decode import decode"),
+    ("heapster.reports.terminal", "from ..checkers import decode"),
+    ("heapster.commands.fuzz", "from heapster.cli import main"),
+    ("heapster.commands.fuzz", "import matplotlib.pyplot"),
+    ("heapster.cli", "from heapster.checkers import fuzzing"),
+    ("heapster.cli", "import z3"),
+    ("heapster.helpers", "import os"),
+])
+def test_an_import_against_an_arrow_is_noticed(importer: str, text: str) -> None:
+    assert len(list(wrong(imports(importer, text)))) == 1
+
+
+@pytest.mark.parametrize(("importer", "text"), [
+    ("heapster.model.spec", "from heapster.model.heap import Heap"),
+    ("heapster.impl.block", "from .layout import WORD"),
+    ("heapster.checkers.decode", "from heapster import impl"),
+    ("heapster.cli", "from heapster import __version__"),
+    ("heapster.machine.symbolic", "import z3"),
+])
+def test_an_import_along_an_arrow_is_not(importer: str, text: str) -> None:
+    assert list(wrong(imports(importer, text))) == []
+
+
+def test_a_package_resolves_its_own_relative_imports() -> None:
+    (found,) = imports("heapster.machine", "from .protocol import Call", is_package=True)
+    assert found.imported == "heapster.machine.protocol"
+
+
+SLOW = sorted(OTHERS.keys() - {"click"})
+
+
+def loaded_by(code: str) -> set[str]:
+    """The slow packages that are loaded in a fresh interpreter after `code`."""
+    script = f"{code}\nimport sys\nprint(*({SLOW!r} & sys.modules.keys()))".replace(f"{SLOW!r}", f"set({SLOW!r})")
+    return set(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+               .stdout.splitlines()[-1].split())
+
+
+def test_help_loads_nothing_slow() -> None:
+    assert loaded_by("from heapster.cli import main\nmain(['--help'])") == set()
+
+
+def test_importing_heapster_loads_nothing_slow() -> None:
+    assert loaded_by("import heapster, heapster.model.spec, heapster.impl.api") == set()
+
+
+def test_loading_something_slow_is_noticed() -> None:
+    assert loaded_by("import heapster.checkers.fuzzing") >= {"hypothesis"}
