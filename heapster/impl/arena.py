@@ -60,7 +60,8 @@ def cut_lead(m, arena, b, alignment):
     """Make the front of the used block `b` a free block, so that the payload of the rest is aligned.
 
     Requires: the arena's lock; size(b) leaves room for alignment + ALIGN bytes; its left neighbour is used.
-    Ensures:  the lead is absent or a legal block, on the list; the payload is a multiple of alignment.
+    Ensures:  the lead is absent or a legal block, on the list; the payload is a multiple of alignment;
+              the rest loses less than alignment + MIN_BLOCK bytes.
     """
     p = (payload(b) + alignment - 1) & -alignment
     lead = p - payload(b)
@@ -78,7 +79,8 @@ def take(m, arena, b, want, alignment):
     """Hand out the free block `b`: cut its lead and its tail off, and list them; return what is used.
 
     Requires: the arena's lock; b is on the list and large enough.
-    Ensures:  the result is used, holds want bytes, and its payload is a multiple of alignment.
+    Ensures:  the result is used; holds want bytes, less than MIN_BLOCK more;
+              its payload is a multiple of alignment; what is cut off is free and on the list.
     """
     unlink(m, arena, b)
     total = size(m, b)

@@ -53,7 +53,8 @@ def mapping_length(request, alignment):
 def write_mapped(m, start, length, alignment):
     """Write the header and lead of the one block of a new mapping; return the block.
 
-    Ensures:  its payload is a multiple of alignment and lies in the mapping.
+    Ensures:  its payload is a multiple of alignment; it lies in the mapping;
+              header and lead say where the mapping is, and no other word changes.
     """
     b = round_up(start + MAPPED_LEAD + PAYLOAD, alignment) - PAYLOAD
     m.store(b + LEAD, b - start)
@@ -65,7 +66,8 @@ def map_block(m, request, alignment, kind):
     """A used block with a mapping of its own, its payload aligned; NULL if the system refused.
 
     Requires: as `mapping_length`.
-    Ensures:  NULL only if the system refused, and then nothing has changed; the lock is released.
+    Ensures:  NULL only if the system refused, and then nothing has changed;
+              else it is first on the list, and counted; the lock is released.
     """
     length = mapping_length(request, alignment)
     start = m.mmap(length)
@@ -93,7 +95,8 @@ def keep_mapping(m, record, b, length):
 def unmap_block(m, b, kind):
     """Free the mapped block `b`, counting a call if it is one of CALL_FREE.
 
-    Ensures:  its memory is back with the system; or, if that refused, listed as free.
+    Ensures:  its memory is back with the system; or, if that refused, listed as free;
+              the lock is released.
     """
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
@@ -117,7 +120,8 @@ def unmap_block(m, b, kind):
 def shrink_mapped(m, b, request, kind):
     """Whether the mapped block `b` can serve `request` where it is; what it then needs no more is unmapped.
 
-    Ensures:  on success it holds the request; a refusal of the system only keeps it larger.
+    Ensures:  on success it holds the request; a refusal of the system only keeps it larger;
+              without success nothing changes; the lock is released.
     """
     length = size(m, b)
     lead = m.load(b + LEAD)

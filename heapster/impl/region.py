@@ -92,7 +92,8 @@ def new_region(m, arena, start, length, kind):
     """Make [start, start + length) the newest region of `arena`; return its one block, free, unlisted.
 
     Requires: the arena's lock; length >= REGION_OVERHEAD + MIN_BLOCK.
-    Ensures:  the block and the fence tile what alignment leaves; HELD_BYTES counts the length.
+    Ensures:  the block and the fence tile what alignment leaves; HELD_BYTES counts the length;
+              it is first on the list of regions; no other word changes.
     """
     region = round_up(start, ALIGN)
     newest = m.load(arena + REGIONS)
@@ -118,7 +119,7 @@ def extend_top(m, arena, length):
 
     Requires: the arena's lock; the top region ended at the old break; length is a multiple of PAGE.
     Ensures:  the old fence starts a block that reaches to the new one, joined with a free block
-              before it; HELD_BYTES counts the length.
+              before it; HELD_BYTES counts the length; no other word changes.
     """
     region = m.load(arena + TOP)
     end = m.load(arena + BREAK)
@@ -157,7 +158,8 @@ def grow(m, arena, want):
     """Get memory from the system; return a listed free block of at least `want` bytes, or NULL.
 
     Requires: the arena's lock; 0 < want <= MAX_REQUEST + PAGE.
-    Ensures:  NULL if the system refused, and then nothing has changed.
+    Ensures:  NULL only if the system refused, and then nothing has changed;
+              else the block is first on the list; it has at least want bytes.
     """
     length = want + REGION_OVERHEAD
     growth = get_growth(m)

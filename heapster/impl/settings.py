@@ -71,7 +71,8 @@ def get_growth(m):
 def set_growth(m, growth):
     """Set by how much arenas grow.
 
-    Ensures:  it is a multiple of PAGE, at least PAGE and the given value, at most MAX_REQUEST.
+    Ensures:  it is a multiple of PAGE, at least PAGE and any legal value given;
+              it is at most MAX_REQUEST.
     """
     if growth < PAGE:
         growth = PAGE

@@ -119,7 +119,9 @@ class Word:
         return self.path.decide(relation(other, "<=", self))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, (Word, int)) and self.path.decide(relation(self, "==", other))
+        if not isinstance(other, (Word, int)):
+            return NotImplemented
+        return self.path.decide(relation(self, "==", other))
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -135,6 +137,8 @@ class Relation(NamedTuple):
 
 def relation(left: Any, sign: str, right: Any) -> Relation:
     """left `sign` right."""
+    if isinstance(left, int) and isinstance(right, int):
+        return Relation(left - right, sign)
     form = plus(left, right, -1) if isinstance(left, Word) else plus(scaled(right, -1), left, 1)
     return Relation(form, sign)
 
@@ -201,12 +205,12 @@ def cut(word: Any, places: int) -> tuple[Any, Any]:
         return word >> places, word & unit - 1
     whole = {v: c >> places for v, c in word.terms.items() if c % unit == 0}
     loose = {v: c for v, c in word.terms.items() if c % unit}
-    quotient = made(word.path, whole, word.const >> places)
-    rest = made(word.path, loose, word.const & unit - 1)
-    if not _fits(rest, unit):
-        more, rest = word.path.divided(rest, places)
-        quotient = plus(quotient, more, 1)
-    return quotient, rest
+    for constant in (word.const >> places, (word.const >> places) + 1):
+        rest = made(word.path, loose, word.const - constant * unit)
+        if _fits(rest, unit):
+            return made(word.path, whole, constant), rest
+    more, rest = word.path.divided(rest, places)
+    return plus(made(word.path, whole, constant), more, 1), rest
 
 
 def _fits(rest: Any, unit: int) -> bool:

@@ -25,6 +25,8 @@ from heapster.machine.linear import (
     bounds,
     divisor,
     relation,
+    scaled,
+    times,
 )
 from heapster.machine.symbolic import Symbolic
 
@@ -165,7 +167,10 @@ class Integers(Decisions):
 
     def some_union(self, a: Any, b: Any) -> Any:
         """Some word that a | b may be: at least each and at most the sum."""
-        union = Word(self, {self._variable("union", 0, WORD_MAX): 1}, 0)
+        variable = self._variable("union", 0, WORD_MAX)
+        union = Word(self, {variable: 1}, 0)
+        if self._model is not None:
+            self._model[variable] = self._value(a, self._model) | self._value(b, self._model)
         for relation_ in (relation(a, "<=", union), relation(b, "<=", union)):
             self._add(relation_)
         return union
@@ -187,6 +192,16 @@ class Integers(Decisions):
                 self.refute(STAYS, "a word overflows")
                 raise Infeasible
         return word
+
+    def is_product(self, result: Any, a: Any, b: Any, most: int) -> bool:
+        """Whether result is the true product, or -1 if that exceeds `most`; mathematics, not words."""
+        exact = times(a, b) if isinstance(a, Word) and isinstance(b, Word) else \
+            scaled(a, b) if isinstance(b, int) else scaled(b, a)
+        if isinstance(exact, int):
+            return bool(result == (exact if exact <= most else -1))
+        if self.decide(relation(most, "<", exact)):
+            return bool(result == -1)
+        return self.decide(relation(exact, "==", result))
 
     # Assumptions.
 

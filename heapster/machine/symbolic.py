@@ -6,9 +6,10 @@ aliasing is covered, not excluded, and what a path never touched is what it was.
 and aborts keep the laws of `protocol.Machine`; the system's answers are choices.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from heapster.machine.linear import STAYS, Infeasible, Word, bounds, plus
+from heapster.machine.linear import STAYS, Infeasible, Word, bounds, plus, relation
 from heapster.machine.protocol import REFUSED, Call
 
 PAGE = 4096
@@ -39,11 +40,16 @@ class Symbolic:
         self.fills: list[tuple[Any, int, Any]] = []
         self.zeroed: list[tuple[Any, Any]] = []
         self.errno = 0
+        self.gone: list[tuple[Any, Any]] = []   # start and bytes of what was given back
         self.brk: Any = None                    # the break, where the path fixes it
 
     def put(self, address: Any, word: Any, name: str = "") -> None:
         """Let memory hold `word` at `address` before the code begins; no known cell may be there."""
         self.cells.append(Cell(address, word, name))
+
+    def put_lazily(self, address: Any, word: Callable[[], Any], name: str) -> None:
+        """As `put`, a word that is not chosen before the code looks at it."""
+        self.put(address, word, name)
 
     def find(self, address: Any) -> Cell | None:
         """The cell at `address`; a path for each that it can be, and for none."""
@@ -55,10 +61,17 @@ class Symbolic:
 
     def _span(self, address: Any) -> int | None:
         """Which of the spans, of which no two overlap, a word at `address` surely lies in."""
-        if isinstance(address, (int, Word)):
-            for index, (start, length) in enumerate(self.spans):
-                offset = plus(address, start, -1)
-                if bounds(offset)[0] >= 0 and bounds(plus(plus(length, offset, -1), -8, 1))[0] >= 0:
+        if not isinstance(address, Word):
+            return None
+        for index, (start, length) in enumerate(self.spans):
+            offset = plus(address, start, -1)
+            if bounds(offset)[0] >= 0 and bounds(plus(plus(length, offset, -1), -8, 1))[0] >= 0:
+                return index
+        for index, (start, length) in enumerate(self.spans):
+            if isinstance(start, Word) and start.terms.keys() <= address.terms.keys():
+                implied = self.path.implied
+                if implied(relation(start, "<=", address)) and implied(relation(plus(address, 8, 1), "<=",
+                                                                              plus(start, length, 1))):
                     return index
         return None
 
@@ -69,7 +82,10 @@ class Symbolic:
 
     def load(self, address: Any) -> Any:
         """See `Machine.load`; a word that nobody put there is arbitrary."""
-        return self._cell(address).now
+        cell = self._cell(address)
+        if callable(cell.now):
+            cell.was = cell.now = cell.now()
+        return cell.now
 
     def store(self, address: Any, value: Any) -> None:
         """See `Machine.store`."""
@@ -79,6 +95,8 @@ class Symbolic:
     store_atomic = store
 
     def _cell(self, address: Any) -> Cell:
+        if any(address >= start and address < start + length for start, length in self.gone):
+            self.broken("an access to memory that was given back")
         cell = self.find(address)
         if cell is None:
             if address & 7 != 0:
@@ -148,6 +166,8 @@ class Symbolic:
             answer = self._break() if self.brk is None or delta >= 0 and self.path.choose(2) else self.brk
             if delta > 0:
                 self._new_memory(answer, delta)
+            elif delta < 0:
+                self.gone.append((answer + delta, -delta))
             self.brk = answer + delta
         self.calls.append(Call("sbrk", (delta,), answer))
         return answer
@@ -170,7 +190,10 @@ class Symbolic:
         """See `Machine.munmap`."""
         if length <= 0 or length & PAGE - 1 != 0 or address & PAGE - 1 != 0:
             self.broken("munmap of no whole pages")
-        answer = REFUSED if self._refused() else 0
+        answer = REFUSED
+        if not self._refused():
+            answer = 0
+            self.gone.append((address, length))
         self.calls.append(Call("munmap", (address, length), answer))
         return answer
 
@@ -189,6 +212,10 @@ class Symbolic:
             self.broken("a lock released that is not held")
         else:
             del self.held[held]
+
+    def use_thread(self, thread: Any) -> None:
+        """Let the calling thread's storage lie there."""
+        self._thread = thread
 
     def thread(self) -> Any:
         """See `Machine.thread`."""

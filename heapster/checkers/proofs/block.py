@@ -22,13 +22,13 @@ from heapster.checkers.proofs.drawing import (
     only,
 )
 
-ENCODINGS = (BITS, INTEGERS)
+ENCODINGS = (INTEGERS, BITS)
 
 
 def round_up(source: Any, path: Any) -> None:
     """For each power of two."""
     to = 1 << path.choose(63)
-    n = path.word("n", 0, MAX_WORD - to + 1)
+    n = path.word("n", 0, MAX_WORD - to)
     result = source.block.round_up(n, to)
     path.claim("rounding_gives_a_multiple", lambda: result & to - 1 == 0)
     path.claim("rounding_gives_the_least", lambda: n <= result and result - n < to)

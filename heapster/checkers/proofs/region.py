@@ -1,21 +1,21 @@
 """Regions: joining neighbours, growing, giving back. What is proved of `impl/region.py`."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
 from heapster.checkers.proofs.drawing import (
     ALIGN,
+    ALL_SIZE_BITS,
     FENCE_BYTES,
     FENCE_REGION,
     FIRST_BLOCK,
     FOOTER,
     MAX_REQUEST,
     MIN_BLOCK,
-    MMAP,
+    MOST,
     PAGE,
     PAYLOAD,
     REGION,
-    SBRK,
     STATICS,
     TOTALS,
     USED,
@@ -23,7 +23,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
-from heapster.checkers.proofs.window import GAP, Window
+from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 
@@ -105,11 +105,219 @@ def coalesce(source: Any, path: Any) -> None:
         *w.links()))
 
 
+def left_neighbour(source: Any, path: Any) -> None:
+    """A block whose left neighbour is free."""
+    a = Around(path)
+    if not a.left_free:
+        return
+    result = source.region.left_neighbour(a.w.m, a.b)
+    path.claim("the_left_neighbour_ends_here", lambda: result + a.left_size == a.b)
+    path.claim("the_left_neighbour_is_free", lambda: a.w.m.load(result) & USED == 0)
+
+
+def new_region(source: Any, path: Any) -> None:
+    """Memory from anywhere, before any list of regions."""
+    w = Window(path)
+    m, kind = w.m, 1 + path.choose(2)
+    m.put(w.head, header(0, w.owner), "header of the head")
+    held, newest, newest_is_null = w.word("held"), 0, bool(path.choose(2))
+    if not newest_is_null:
+        newest = path.word("newest", LOWEST, HIGHEST, ALIGN)
+        w.reserve(newest, FIRST_BLOCK)
+    m.put(w.at("regions"), newest, "newest region")
+    start, length = path.word("start", LOWEST, HIGHEST), path.word("length", 88 + MIN_BLOCK, MOST)
+    w.reserve(start, length)
+    b = source.region.new_region(m, w.arena, start, length, kind)
+    region = b - FIRST_BLOCK
+    fence = b + (m.load(b) & ALL_SIZE_BITS)
+    end = start + length
+    path.claim("a_new_region_is_tiled", lambda: region & ALIGN - 1 == 0
+               and start <= region and region - start < ALIGN
+               and m.load(b) == header(fence - b, w.owner, 0, 1) and fence - b >= MIN_BLOCK
+               and m.load(fence + FOOTER) == fence - b
+               and m.load(fence) == header(0, w.owner, 1, 0) and m.load(fence + FENCE_REGION) == region
+               and fence + FENCE_BYTES <= end and end - fence - FENCE_BYTES < ALIGN)
+    path.claim("a_new_region_is_held", lambda: m.load(w.at("held")) == held + length)
+    record = {"next": newest, "prev": 0, "start": start, "length": length, "kind": kind}
+    path.claim("a_new_region_is_the_newest", lambda: m.load(w.at("regions")) == region
+               and all(m.load(region + REGION[name]) == word for name, word in record.items())
+               and (newest_is_null or m.load(newest + REGION["prev"]) == region))
+    path.claim("a_new_region_writes_no_other_word", lambda: only(
+        m, w.at("held"), w.at("regions"), b, fence + FOOTER, fence, fence + FENCE_REGION,
+        *(region + place for place in REGION.values()), *([] if newest_is_null else [newest + REGION["prev"]])))
+
+
+class Top(NamedTuple):
+    """The end of a top region."""
+
+    fence: Any
+    end: Any
+    region: Any
+    length: Any
+    held: Any
+    brk: Any
+
+
+def top_of(w: Window, path: Any, b: Any, fence: Any, fence_header: Any) -> Top:
+    """A top region whose fence is this, and where the break was left."""
+    m = w.m
+    end = fence + FENCE_BYTES + path.word("slack", 0, ALIGN - 1)
+    region = path.word("region", LOWEST, HIGHEST, ALIGN)
+    w.reserve(region, FIRST_BLOCK)
+    path.require(region + FIRST_BLOCK, "<=", b)
+    length, held = path.word("length", 88 + MIN_BLOCK, MOST), w.word("held")
+    m.put(fence, fence_header, "header of the fence")
+    m.put(fence + FENCE_REGION, region, "region of the fence")
+    m.put(region + REGION["length"], length, "length of the region")
+    m.put(w.at("top"), region, "top")
+    m.put(w.at("break"), end, "break")
+    return Top(fence, end, region, length, held, w.at("break"))
+
+
+def extend_top(source: Any, path: Any) -> None:
+    """A top region that ends with a used or a free block, on a list of any length."""
+    w = Window(path)
+    m, left_free = w.m, path.choose(2)
+    left_size = a_size(path, "left_size") if left_free else 0
+    more = path.word("more", PAGE, MOST, PAGE)
+    whole = w.span("whole", left_size + more + 40)
+    fence = whole + left_size
+    m.put(w.head, header(0, w.owner), "header of the head")
+    top = top_of(w, path, whole, fence, header(0, w.owner, 1, 1 - left_free))
+    free_bytes, free_blocks = w.word("free_bytes"), w.word("free_blocks")
+    w.word("cursor")
+    if left_free:
+        w.free_block(whole, left_size, "the last block")
+    w.listed([whole] * left_free)
+    known = w.links()
+    result = source.region.extend_top(m, w.arena, more)
+    w.without(whole)
+    path.claim("the_top_reaches_to_the_new_fence", lambda: result == whole
+               and m.load(result) == header(left_size + more, w.owner, 0, 1)
+               and m.load(fence + more + FOOTER) == left_size + more and w.is_linked()
+               and m.load(fence + more) == header(0, w.owner, 1, 0)
+               and m.load(fence + more + FENCE_REGION) == top.region
+               and m.load(top.region + REGION["length"]) == top.length + more
+               and m.load(w.at("break")) == top.end + more)
+    path.claim("extending_counts_the_length", lambda: m.load(w.at("held")) == top.held + more
+               and m.load(w.at("free_bytes")) == free_bytes - left_size
+               and m.load(w.at("free_blocks")) == free_blocks - left_free)
+    path.claim("extending_writes_no_other_word", lambda: only(
+        m, result, fence, fence + more, fence + more + FOOTER, fence + more + FENCE_REGION,
+        top.region + REGION["length"], w.at("break"), w.at("held"), w.at("cursor"), w.at("free_bytes"),
+        w.at("free_blocks"), *known, *w.links()))
+
+
+def growth_of(w: Window, path: Any) -> Any:
+    """A growth set by the user, or none; the growth in force."""
+    is_set = path.choose(2)
+    growth = path.word("growth", PAGE, MAX_REQUEST, PAGE) if is_set else 0
+    w.m.put(w.statics + STATICS["growth"], growth, "growth")
+    return 131072 if not is_set else growth
+
+
+def grow(source: Any, path: Any) -> None:
+    """Any arena, with a top region or none, whatever the system answers."""
+    w = Window(path)
+    m = w.m
+    growth_of(w, path)
+    m.put(w.head, header(0, w.owner), "header of the head")
+    want = path.word("want", 1, MAX_REQUEST + PAGE)
+    if path.choose(2):
+        fence = w.span("fence", 40)
+        top_of(w, path, fence, fence, header(0, w.owner))
+    else:
+        m.put(w.at("top"), 0, "top")
+        w.word("held")
+    m.put(w.at("regions"), 0, "newest region")
+    w.word("free_bytes"), w.word("free_blocks")
+    w.listed([])
+    b = source.region.grow(m, w.arena, want)
+    if b == 0:
+        path.claim("growth_fails_only_with_the_system", lambda: len(m.calls) > 0 and m.calls[-1].answer == -1
+                   and all(call.answer == -1 for call in m.calls) and only(m))
+    else:
+        w.with_first(b)
+        path.claim("growth_is_listed", lambda: w.is_linked())
+        path.claim("growth_suffices", lambda: m.load(b) & ALL_SIZE_BITS >= want and m.load(b) & USED == 0)
+
+
+def surplus(source: Any, path: Any) -> None:
+    """Any free block, any growth."""
+    w = Window(path)
+    growth = growth_of(w, path)
+    b, total = w.span("b", MIN_BLOCK), a_size(path)
+    w.m.put(b, header(total, w.owner, 0, 1), "header of b")
+    extra = source.region.surplus(w.m, b)
+    path.claim("the_surplus_is_whole_pages", lambda: extra & PAGE - 1 == 0 and extra >= 0)
+    path.claim("the_growth_stays", lambda: extra == 0 or total - extra >= growth)
+
+
+def trim_top(source: Any, path: Any) -> None:
+    """Any last block of a top region, whatever the system answers."""
+    w = Window(path)
+    m = w.m
+    growth_of(w, path)
+    total = a_size(path)
+    b = w.span("b", total + 40)
+    fence = b + total
+    m.put(w.head, header(0, w.owner), "header of the head")
+    w.free_block(b, total, "b")
+    top = top_of(w, path, b, fence, header(0, w.owner, 1, 0))
+    source.region.trim_top(m, w.arena, b)
+    lowered = [call for call in m.calls if call.arguments[0] < 0 and call.answer == top.end]
+    if not lowered:
+        path.claim("without_the_system_nothing_is_trimmed", lambda: only(m))
+        return
+    end = top.end + lowered[0].arguments[0]
+    cut = top.end - end
+    path.claim("a_trimmed_block_ends_at_the_fence", lambda:
+               m.load(b) == header(total - cut, w.owner, 0, 1) and total - cut >= MIN_BLOCK
+               and m.load(fence - cut + FOOTER) == total - cut
+               and m.load(fence - cut) == header(0, w.owner, 1, 0)
+               and m.load(fence - cut + FENCE_REGION) == top.region
+               and m.load(w.at("break")) == end and end - (fence - cut) == top.end - fence
+               and m.load(top.region + REGION["length"]) == top.length - cut)
+    path.claim("trimming_counts_what_is_left", lambda: m.load(w.at("held")) == top.held - cut)
+
+
+def drop_region(source: Any, path: Any) -> None:
+    """Anywhere on the list of regions, whatever the system answers."""
+    w = Window(path)
+    m = w.m
+    places = [path.word(name, LOWEST, HIGHEST, PAGE) for name in ("region", "newer", "older")]
+    length = path.word("length", PAGE, MOST, PAGE)
+    for place, bytes_ in zip(places, (length, PAGE, PAGE), strict=True):
+        w.reserve(place, bytes_)
+    has_newer, has_older = path.choose(2), path.choose(2)
+    region, newer, older = places[0], places[1] if has_newer else 0, places[2] if has_older else 0
+    held = w.word("held")
+    for name, word in (("next", older), ("prev", newer), ("start", region), ("length", length)):
+        m.put(region + REGION[name], word, name)
+    for exists, address, name in ((has_newer, newer, "next"), (has_older, older, "prev")):
+        if exists:
+            m.put(address + REGION[name], region, name)
+    m.put(w.at("regions"), region if not has_newer else path.word("newest", LOWEST, HIGHEST), "newest region")
+    gone = source.region.drop_region(m, w.arena, region)
+    first = w.at("regions") if not has_newer else newer + REGION["next"]
+    if gone:
+        path.claim("a_dropped_region_leaves_the_list", lambda: m.calls[-1].answer == 0 and m.load(first) == older
+                   and (not has_older or m.load(older + REGION["prev"]) == newer)
+                   and m.load(w.at("held")) == held - length
+                   and m.calls[-1].arguments[0] == region and m.calls[-1].arguments[1] == length)
+    else:
+        path.claim("a_region_that_is_kept_stays", lambda: m.calls[-1].answer == -1 and only(m))
+
+
 PROOFS = (
     Proof("region.fence_before", ALL_WORDS, fence_before, {
         "after_a_fence_payloads_would_be_aligned": "a payload after it would be aligned",
         "a_fence_ends_the_region": "it ends at or before `end`, by less than ALIGN",
-    }, encodings=(BITS, INTEGERS)),
+    }, encodings=(INTEGERS, BITS)),
+    Proof("region.left_neighbour", ANY_HEAP, left_neighbour, {
+        "the_left_neighbour_ends_here": "it ends at b",
+        "the_left_neighbour_is_free": "it is free",
+    }),
     Proof("region.coalesce", ANY_HEAP, coalesce, {
         "joining_conserves_bytes": "sizes sum",
         "the_whole_has_no_free_neighbour": "neither neighbour of the whole is free",
@@ -119,5 +327,36 @@ PROOFS = (
         "joining_counts_what_was_absorbed": "the ledger no longer counts them",
         "joining_writes_tags_and_links_alone":
             "no word outside the blocks, the list and the ledger changes",
+    }),
+    Proof("region.new_region", ANY_HEAP, new_region, {
+        "a_new_region_is_tiled": "the block and the fence tile what alignment leaves",
+        "a_new_region_is_held": "HELD_BYTES counts the length",
+        "a_new_region_is_the_newest": "it is first on the list of regions",
+        "a_new_region_writes_no_other_word": "no other word changes",
+    }),
+    Proof("region.extend_top", ANY_HEAP, extend_top, {
+        "the_top_reaches_to_the_new_fence":
+            "the old fence starts a block that reaches to the new one, joined with a free block before it",
+        "extending_counts_the_length": "HELD_BYTES counts the length",
+        "extending_writes_no_other_word": "no other word changes",
+    }),
+    Proof("region.grow", ANY_HEAP, grow, {
+        "growth_fails_only_with_the_system": "NULL only if the system refused, and then nothing has changed",
+        "growth_is_listed": "else the block is first on the list",
+        "growth_suffices": "it has at least want bytes",
+    }),
+    Proof("region.surplus", ANY_HEAP, surplus, {
+        "the_surplus_is_whole_pages": "a multiple of PAGE",
+        "the_growth_stays": "what stays is at least the growth",
+    }),
+    Proof("region.trim_top", ANY_HEAP, trim_top, {
+        "a_trimmed_block_ends_at_the_fence": "b ends at the fence",
+        "trimming_counts_what_is_left": "HELD_BYTES counts what is left",
+        "without_the_system_nothing_is_trimmed":
+            "nothing changes if the system refuses or a foreigner has moved the break",
+    }),
+    Proof("region.drop_region", ANY_HEAP, drop_region, {
+        "a_dropped_region_leaves_the_list": "on success it is on no list and HELD_BYTES no longer counts it",
+        "a_region_that_is_kept_stays": "else nothing changes",
     }),
 )

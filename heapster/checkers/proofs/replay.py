@@ -72,6 +72,11 @@ class Replay:
         """It has one value."""
         return word
 
+    def is_product(self, result: int, a: int, b: int, most: int) -> bool:
+        """See `Integers.is_product`."""
+        exact = int(a) * int(b)
+        return int(result) == (exact if exact <= most else -1)
+
     def machine(self, statics: int = 0, thread: int = 0) -> Concrete:
         """See `Decisions.machine`."""
         self.machines.append(Concrete(self, statics, thread))

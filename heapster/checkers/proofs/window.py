@@ -70,10 +70,10 @@ class Window:
         self.m.put(b, header(size, self.owner, used=0), f"header of {name}")
         self.m.put(b + size + FOOTER, size, f"footer of {name}")
 
-    def listed(self, blocks: Sequence[Any]) -> None:
+    def listed(self, blocks: Sequence[Any], gaps: int = 3) -> None:
         """A free list through `blocks`, in this order, with any others before, between and after."""
         for b in [*blocks, None]:
-            gap = self.path.choose(3)
+            gap = self.path.choose(gaps)
             others = [self.span("other", MIN_BLOCK) for _ in range(gap)]
             self.circle += others[:1] + [GAP] * (gap == 2) + others[1:]
             if b is not None:

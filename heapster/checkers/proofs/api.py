@@ -1,0 +1,111 @@
+"""What programs call: what is proved of `impl/api.py` by itself; whole operations are in `whole`."""
+
+from typing import Any
+
+from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
+from heapster.checkers.proofs.drawing import (
+    ALIGN,
+    LEAD,
+    MAPPED,
+    MAX_REQUEST,
+    MAX_WORD,
+    MOST,
+    PAGE,
+    PAYLOAD,
+    a_block,
+    a_size,
+    header,
+    only,
+)
+
+HALF = 31       # bits of the lesser half in which the product guard takes its factors apart
+
+
+def is_refused(source: Any, path: Any) -> None:
+    """Each size_t, those above PTRDIFF_MAX as negative words."""
+    request = path.word("request")
+    refused = source.api.is_refused(request)
+    path.claim("every_size_above_ptrdiff_max_is_refused", lambda: refused or request >= 0)
+    path.claim("only_impossible_sizes_are_refused", lambda: refused == (request < 0 or request > MAX_REQUEST))
+
+
+def product(source: Any, path: Any) -> None:
+    """Each pair of size_t. A factor is 2**31 times its upper half plus its lower half."""
+    factors = []
+    for name in ("a", "b"):
+        if path.choose(2):
+            factors.append(path.word(name, -1 << 63, -1))
+        else:
+            upper, lower = path.word(f"upper {name}", 0, (1 << 32) - 1), path.word(f"lower {name}", 0, (1 << HALF) - 1)
+            factors.append(upper * (1 << HALF) + lower)
+    a, b = factors
+    result = source.api.product(a, b)
+    if a == 0 or b == 0:
+        path.claim("the_product_guard_is_exact", lambda: result == 0)
+    elif a < 0 or b < 0:
+        path.claim("the_product_guard_is_exact", lambda: result == -1)
+    else:
+        path.claim("the_product_guard_is_exact", lambda: path.is_product(result, a, b, MAX_WORD))
+
+
+def header_of(source: Any, path: Any) -> None:
+    """Each payload of a used block of an arena."""
+    b, size, owner = a_block(path), a_size(path), path.word("owner", 0, 63)
+    m = path.machine()
+    m.put(b, header(size, owner, 1, path.choose(2)), "header of b")
+    word = source.api.header_of(m, b + PAYLOAD)
+    path.claim("a_used_block_is_recognised", lambda: word == m.load(b) and only(m))
+    path.claim("its_owner_is_its_arena", lambda: source.api.arena_of(m, word) == m.statics() + 1024 + owner * 512)
+
+
+def usable_size(source: Any, path: Any) -> None:
+    """Each used block, also one with a mapping of its own; and NULL."""
+    m, b = path.machine(), a_block(path)
+    if path.choose(2):
+        size = a_size(path)
+        m.put(b, header(size, path.word("owner", 0, 63)), "header of b")
+        expected = size - PAYLOAD
+    else:
+        length, lead = path.word("length", PAGE, MOST, PAGE), path.word("lead", 40, MOST, ALIGN, 8)
+        path.require(lead + PAYLOAD, "<=", length)
+        m.put(b, length + MAPPED + 3, "header of b")
+        m.put(b + LEAD, lead, "lead of b")
+        expected = length - lead - PAYLOAD
+    path.claim("usable_bytes_end_with_the_block", lambda: source.api.usable_size(m, b + PAYLOAD) == expected)
+    path.claim("null_has_no_usable_bytes", lambda: source.api.usable_size(m, 0) == 0)
+
+
+def is_power_of_two(source: Any, path: Any) -> None:
+    """Each word, by its highest bit."""
+    place = path.choose(64)
+    if place == 63:
+        n = path.word("n", -1 << 63, 0)
+        path.claim("nothing_below_one_is_a_power_of_two", lambda: not source.api.is_power_of_two(n))
+    else:
+        n = path.word("n", 1 << place, (2 << place) - 1)
+        path.claim("powers_of_two_are_known", lambda: source.api.is_power_of_two(n) == (n == 1 << place))
+
+
+PROOFS = (
+    Proof("api.is_refused", ALL_WORDS, is_refused, {
+        "every_size_above_ptrdiff_max_is_refused": "true for every size_t above PTRDIFF_MAX",
+    }, more={
+        "only_impossible_sizes_are_refused": "true exactly above 2**46",
+    }, encodings=(INTEGERS, BITS)),
+    Proof("api.product", ALL_WORDS, product, {
+        "the_product_guard_is_exact":
+            "-1 exactly when the true product of the size_t values does not fit, else the product",
+    }, encodings=(INTEGERS,)),
+    Proof("api.header_of", ANY_HEAP, header_of, more={
+        "a_used_block_is_recognised": "the header of a used block is answered, and nothing changes",
+        "its_owner_is_its_arena": "arena_of leads to the record of the owner",
+    }),
+    Proof("api.usable_size", ANY_HEAP, usable_size, more={
+        "usable_bytes_end_with_the_block": "from the payload to the end of the block or mapping",
+        "null_has_no_usable_bytes": "0 for NULL",
+    }),
+    Proof("api.is_power_of_two", ALL_WORDS, is_power_of_two, more={
+        "powers_of_two_are_known": "true for each power of two that a word can hold, false between them",
+        "nothing_below_one_is_a_power_of_two": "false for 0 and negative words",
+    }, encodings=(BITS,)),
+)

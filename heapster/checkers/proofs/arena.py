@@ -1,0 +1,158 @@
+"""Handing out blocks: what is proved of `impl/arena.py` in heaps of any size; the rest is in `whole`."""
+
+from typing import Any
+
+from heapster.checkers.proofs import ANY_HEAP, Proof
+from heapster.checkers.proofs.drawing import (
+    ALIGN,
+    ALL_SIZE_BITS,
+    CALL_KINDS,
+    FOOTER,
+    MIN_BLOCK,
+    NEXT,
+    OWNER_PLACE,
+    PAYLOAD,
+    PREV,
+    header,
+    only,
+)
+from heapster.checkers.proofs.window import Window
+
+HUGE = 1 << 47          # a block may hold the largest request and the largest alignment
+ALIGNMENTS = tuple(1 << place for place in range(4, 47))
+SOME_ALIGNMENTS = (16, 32, 64, 4096)
+
+
+def open_record(source: Any, path: Any) -> None:
+    """A record that is new, or open with any list."""
+    w = Window(path)
+    m, owner = w.m, w.index << OWNER_PLACE
+    is_open = path.choose(2)
+    m.put(w.head + NEXT, w.span("first", MIN_BLOCK) if is_open else 0, "first")
+    source.arena.open_record(m, w.arena, owner)
+    if is_open:
+        path.claim("an_open_record_stays", lambda: only(m))
+    else:
+        path.claim("a_new_record_has_an_empty_list", lambda: m.load(w.head) == header(0, w.index)
+                   and m.load(w.head + NEXT) == w.head and m.load(w.head + PREV) == w.head
+                   and m.load(w.at("cursor")) == w.head
+                   and only(m, w.head, w.head + NEXT, w.head + PREV, w.at("cursor")))
+
+
+def owner_of(source: Any, path: Any) -> None:
+    """Each arena."""
+    w = Window(path)
+    path.claim("an_arena_is_known_by_its_index", lambda:
+               source.arena.owner_of(w.m, w.arena) == w.index << OWNER_PLACE)
+
+
+def count(source: Any, path: Any) -> None:
+    """Each kind of call."""
+    w = Window(path)
+    kind, calls = path.choose(CALL_KINDS), path.word("calls", 0, 1 << 60)
+    w.m.put(w.at("calls") + 8 * kind, calls, "calls")
+    used_bytes, used_blocks = w.word("used_bytes"), w.word("used_blocks")
+    source.arena.count_call(w.m, w.arena, kind)
+    path.claim("calls_are_counted_by_kind", lambda: w.m.load(w.at("calls") + 8 * kind) == calls + 1
+               and only(w.m, w.at("calls") + 8 * kind))
+    total, blocks = path.word("total", -HUGE, HUGE), path.word("blocks", -1, 1)
+    source.arena.count_used(w.m, w.arena, total, blocks)
+    path.claim("used_blocks_and_bytes_are_counted", lambda: w.m.load(w.at("used_bytes")) == used_bytes + total
+               and w.m.load(w.at("used_blocks")) == used_blocks + blocks)
+
+
+def cut_lead(source: Any, path: Any) -> None:
+    """Each used block, each alignment; any list for some of them, else one with nothing on it."""
+    w = Window(path)
+    m, alignment = w.m, ALIGNMENTS[path.choose(len(ALIGNMENTS))]
+    total = path.word("total", alignment + ALIGN + MIN_BLOCK, HUGE + (1 << 13), ALIGN)
+    b = w.span("b", total)
+    m.put(b, header(total, w.owner), "header of b")
+    w.listed([], gaps=3 if alignment in SOME_ALIGNMENTS else 1)
+    free_bytes, free_blocks = w.word("free_bytes"), w.word("free_blocks")
+    rest = source.arena.cut_lead(m, w.arena, b, alignment)
+    path.claim("the_payload_after_a_lead_is_aligned", lambda: rest + PAYLOAD & alignment - 1 == 0)
+    lead = rest - b
+    if rest == b:
+        path.claim("leads_are_legal_blocks", lambda: only(m))
+    else:
+        w.with_first(b)
+        path.claim("leads_are_legal_blocks", lambda: lead >= MIN_BLOCK and lead & ALIGN - 1 == 0
+                   and m.load(b) == header(lead, w.owner, 0, 1) and m.load(rest + FOOTER) == lead and w.is_linked()
+                   and m.load(w.at("free_bytes")) == free_bytes + lead
+                   and m.load(w.at("free_blocks")) == free_blocks + 1)
+    path.claim("the_lead_takes_no_more_than_it_must", lambda: lead < alignment + MIN_BLOCK
+               and m.load(rest) == header(total - lead, w.owner, 1, 1 if rest == b else 0))
+
+
+def take(source: Any, path: Any) -> None:
+    """Each free block anywhere on its list, for a few alignments."""
+    w = Window(path)
+    m, alignment = w.m, SOME_ALIGNMENTS[path.choose(len(SOME_ALIGNMENTS))]
+    want = path.word("want", MIN_BLOCK, 1 << 46, ALIGN)
+    room = want if alignment == ALIGN else want + alignment + ALIGN
+    total = path.word("total", MIN_BLOCK, HUGE, ALIGN)
+    path.require(room, "<=", total)
+    b = w.span("b", total + 8)
+    w.free_block(b, total, "b")
+    right = path.word("right", 0, HUGE, ALIGN)
+    m.put(b + total, header(right, w.owner, 1, 0), "header of the right")
+    w.listed([b])
+    w.word("free_bytes"), w.word("free_blocks")
+    m.put(w.at("cursor"), b if path.choose(2) else w.head, "cursor")
+    used = source.arena.take(m, w.arena, b, want, alignment)
+    w.without(b)
+    size = m.load(used) & ALL_SIZE_BITS
+    rest, lead = used + size, used - b
+    path.claim("what_is_handed_out_is_used", lambda: m.load(used) == header(size, w.owner, 1, 1 if used == b else 0))
+    path.claim("what_is_handed_out_holds_enough", lambda: want <= size and size < want + MIN_BLOCK)
+    path.claim("what_is_handed_out_is_aligned", lambda: used + PAYLOAD & alignment - 1 == 0)
+    if used != b:
+        w.with_first(b)
+    if rest != b + total:
+        w.with_first(rest)
+    path.claim("what_is_cut_off_is_free_and_listed", lambda: w.is_linked()
+               and (used == b or lead >= MIN_BLOCK and m.load(b) == header(lead, w.owner, 0, 1)
+                    and m.load(used + FOOTER) == lead)
+               and (m.load(b + total) == header(right, w.owner, 1, 1) if rest == b + total else
+                    m.load(rest) == header(b + total - rest, w.owner, 0, 1)
+                    and m.load(b + total + FOOTER) == b + total - rest
+                    and m.load(b + total) == header(right, w.owner, 1, 0)))
+
+
+def room_for(source: Any, path: Any) -> None:
+    """Each legal size and alignment."""
+    alignment = ALIGNMENTS[path.choose(len(ALIGNMENTS))]
+    want, b = path.word("want", 0, (1 << 46) + 32), path.word("b", 1 << 16, 1 << 47, ALIGN, 8)
+    room = source.arena.room_for(want, alignment)
+    path.claim("the_room_holds_any_lead", lambda: alignment == ALIGN and room == want
+               or room >= want + alignment + ALIGN)
+
+
+PROOFS = (
+    Proof("arena.open_record", ANY_HEAP, open_record, {
+        "a_new_record_has_an_empty_list": "its list is circular and its cursor on it",
+        "an_open_record_stays": "an open record is unchanged",
+    }),
+    Proof("arena.owner_of", ANY_HEAP, owner_of, more={
+        "an_arena_is_known_by_its_index": "the index of the arena, in the bits of a header's owner",
+    }),
+    Proof("arena.count_call", ANY_HEAP, count, more={
+        "calls_are_counted_by_kind": "each kind of call has its own count, and no other word changes",
+        "used_blocks_and_bytes_are_counted": "count_used adds to the ledger what it is given",
+    }),
+    Proof("arena.cut_lead", ANY_HEAP, cut_lead, {
+        "leads_are_legal_blocks": "the lead is absent or a legal block, on the list",
+        "the_payload_after_a_lead_is_aligned": "the payload is a multiple of alignment",
+        "the_lead_takes_no_more_than_it_must": "the rest loses less than alignment + MIN_BLOCK bytes",
+    }),
+    Proof("arena.room_for", ANY_HEAP, room_for, more={
+        "the_room_holds_any_lead": "the room holds a block of the size wanted after any lead",
+    }),
+    Proof("arena.take", ANY_HEAP, take, {
+        "what_is_handed_out_is_used": "the result is used",
+        "what_is_handed_out_holds_enough": "holds want bytes, less than MIN_BLOCK more",
+        "what_is_handed_out_is_aligned": "its payload is a multiple of alignment",
+        "what_is_cut_off_is_free_and_listed": "what is cut off is free and on the list",
+    }),
+)

@@ -1,0 +1,342 @@
+"""Whole heaps of a few blocks: any shape, any sizes; built as the drawings say, and read back by them.
+
+Shapes are chosen: how many regions, from where, which blocks in them are used, the order of the free
+list, where the cursor is. Addresses, sizes, settings and totals are unknown words.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from heapster.checkers.proofs.drawing import (
+    ALIGN,
+    ALL_SIZE_BITS,
+    ARENA_BYTES,
+    ARENA_RECORD,
+    FENCE_BYTES,
+    FENCE_REGION,
+    FIRST_BLOCK,
+    FOOTER,
+    LEAD,
+    MAX_REQUEST,
+    MIN_BLOCK,
+    MOST,
+    NEXT,
+    NODE,
+    OWNER_PLACE,
+    PAGE,
+    PREV,
+    PREV_USED,
+    REGION,
+    SBRK,
+    STATICS,
+    STATICS_BYTES,
+    USED,
+    header,
+)
+from heapster.machine.symbolic import HIGHEST, LOWEST
+from heapster.model.heap import Arena, Block, Heap, Ledger, Mapped, Region
+from heapster.model.invariants import ALWAYS
+
+KINDS = {1: "sbrk", 2: "mmap"}
+MOST_NODES = 12                     # no list or region of a small heap is longer
+OTHER_ARENA = 5                     # stands for every arena but the main one
+# These two sort addresses, which would be a path for each order; `is_accounted_for` says the same unsorted.
+UNSORTED = ("regions_do_not_overlap", "memory_is_accounted_for")
+
+
+class Shapeless(Exception):
+    """The words do not describe a heap."""
+
+
+class Place(NamedTuple):
+    """A block as built."""
+
+    b: Any
+    size: Any
+    used: bool
+
+
+class Built(NamedTuple):
+    """A region as built."""
+
+    start: Any
+    record: Any
+    end: Any
+    kind: int
+    places: tuple[Place, ...]
+
+
+def patterns(most: int) -> Iterator[tuple[tuple[bool, ...], ...]]:
+    """Regions of used and free blocks, no two neighbours free, at most so many blocks in all."""
+    yield ()
+    for count in range(1, most + 1):
+        for bits in range(1 << count):
+            region = tuple(bool(bits >> place & 1) for place in range(count))
+            if all(left or right for left, right in pairwise(region)):
+                yield from ((region, *others) for others in patterns(most - count))
+
+
+class Small:
+    """A heap of a few blocks in one arena, on a machine."""
+
+    def __init__(self, path: Any, blocks: int, regions: int) -> None:
+        self.path = path
+        self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
+        self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
+        self.m = path.machine(self.statics, self.thread)
+        self._reserve(self.statics, STATICS_BYTES)
+        self._reserve(self.thread, 64)
+        shapes = [shape for shape in patterns(blocks) if len(shape) <= regions]
+        self.shape = shapes[path.choose(len(shapes))]
+        top = path.choose(len(self.shape) + 2) - 1      # which region is the top; -1: none; the last: not the main arena
+        self.main = top < len(self.shape)
+        self.index = 0 if self.main else OTHER_ARENA
+        self.arena = self.statics + STATICS["arenas"] + self.index * ARENA_BYTES
+        self.head = self.at("head")
+        self.regions = [self._region(number, pattern, number == top) for number, pattern in enumerate(self.shape)]
+        self.m.put(self.thread, self.arena, "my arena")
+        self._record(top if self.main else -1)
+        self._settings()
+
+    def at(self, name: str) -> Any:
+        """Where the arena's record has this."""
+        return self.arena + ARENA_RECORD[name]
+
+    def _reserve(self, start: Any, length: Any) -> None:
+        self.path.require(start + length, "<=", HIGHEST)
+        for other, count in self.m.spans:
+            self.path.apart(start, length, other, count)
+        self.m.spans.append((start, length))
+
+    def _region(self, number: int, pattern: tuple[bool, ...], is_top: bool) -> Built:
+        path = self.path
+        kind = SBRK if is_top or self.main and path.choose(2) else 2
+        sizes = [path.word(f"size{number}{place}", MIN_BLOCK, MOST, ALIGN) for place in range(len(pattern))]
+        total: Any = FIRST_BLOCK + FENCE_BYTES
+        for size in sizes:
+            total = total + size
+        if kind == SBRK:
+            record = path.word(f"region{number}", LOWEST, HIGHEST, ALIGN)
+            start = record - path.word(f"before{number}", 0, ALIGN - 1)
+            end = record + total + path.word(f"after{number}", 0, ALIGN - 1)
+        else:
+            record = start = path.word(f"region{number}", LOWEST, HIGHEST, PAGE)
+            length = path.word(f"length{number}", PAGE, MOST, PAGE)
+            path.require(length, "==", total + 8)       # a page holds two words more than whole blocks and the rest
+            end = start + length
+        self._reserve(start, end - start)
+        places, b = [], record + FIRST_BLOCK
+        for size, used in zip(sizes, pattern, strict=True):
+            places.append(Place(b, size, used))
+            b = b + size
+        return Built(start, record, end, kind, tuple(places))
+
+    def _record(self, top: int) -> None:
+        m, path = self.m, self.path
+        newest = [region.record for region in self.regions]
+        for place, region in enumerate(self.regions):
+            self._write_region(region)
+            m.put(region.record + REGION["next"], newest[place + 1] if place + 1 < len(newest) else 0, "next")
+            m.put(region.record + REGION["prev"], newest[place - 1] if place else 0, "prev")
+        free = [block for region in self.regions for block in region.places if not block.used]
+        used = [block for region in self.regions for block in region.places if block.used]
+        self.free = _ordered(path, free)
+        self._write_list()
+        words = {
+            "regions": newest[0] if newest else 0,
+            "top": self.regions[top].record if top >= 0 else 0,
+            "break": self.regions[top].end if top >= 0 else 0,
+            "held": sum([region.end - region.start for region in self.regions]),
+            "used_bytes": sum([block.size for block in used]), "used_blocks": len(used),
+            "free_bytes": sum([block.size for block in free]), "free_blocks": len(free),
+        }
+        for name, word in words.items():
+            m.put(self.at(name), word, name)
+        for kind in range(5):
+            calls = path.word("calls", len(used) + 1, 1 << 50) if kind == 0 else 0
+            m.put(self.at("calls") + 8 * kind, calls, "calls")
+        if top >= 0 and path.choose(2):
+            m.brk = self.regions[top].end
+
+    def _write_region(self, region: Built) -> None:
+        m, left_used, b = self.m, 1, region.record + FIRST_BLOCK
+        for b, size, used in region.places:
+            m.put(b, header(size, self.index, int(used), left_used), "header")
+            if not used:
+                m.put(b + size + FOOTER, size, "footer")
+            left_used = int(used)
+        fence = region.places[-1].b + region.places[-1].size
+        m.put(fence, header(0, self.index, 1, left_used), "header of the fence")
+        m.put(fence + FENCE_REGION, region.record, "region of the fence")
+        for name, word in (("start", region.start), ("length", region.end - region.start), ("kind", region.kind)):
+            m.put(region.record + REGION[name], word, name)
+
+    def _write_list(self) -> None:
+        m, path = self.m, self.path
+        m.put(self.head, header(0, self.index), "header of the head")
+        around = [self.head, *(block.b for block in self.free), self.head]
+        for u, v in pairwise(around):
+            m.put(u + NEXT, v, "next")
+            m.put(v + PREV, u, "prev")
+        m.put_lazily(self.at("cursor"), lambda: around[path.choose(len(around) - 1)], "cursor")
+
+    def _settings(self) -> None:
+        m, path, s = self.m, self.path, self.statics
+        m.put_lazily(s + STATICS["policy"], lambda: path.choose(4), "policy")
+        m.put_lazily(s + STATICS["growth"], lambda: path.word("growth", PAGE, MAX_REQUEST, PAGE), "growth")
+        m.put_lazily(s + STATICS["threshold"], lambda: path.word("threshold", PAGE, 1 << 60), "threshold")
+        mappings = s + STATICS["mappings"]
+        m.put(mappings + ARENA_RECORD["next"], 0, "first mapping")
+        for name in ("held", "used_bytes", "used_blocks", "free_bytes", "free_blocks", "calls"):
+            for place in range(5 if name == "calls" else 1):
+                m.put(mappings + ARENA_RECORD[name] + 8 * place, 0, f"{name} of the mappings")
+
+    def used(self) -> list[Place]:
+        """The blocks that belong to the caller."""
+        return [block for region in self.regions for block in region.places if block.used]
+
+    # Afterwards.
+
+    def violations(self) -> list[str]:
+        """How the heap, as it is now, breaks the invariants of the model."""
+        try:
+            heap = read(self.m, self.statics, self.arena, self.index)
+        except Shapeless as error:
+            return [f"undecodable: {error}"]
+        found = [f"{invariant.__name__}: {message}" for invariant in ALWAYS
+                 if invariant.__name__ not in UNSORTED for message in invariant(heap)]
+        return found + ([] if self.is_accounted_for(heap) else ["memory_is_accounted_for"])
+
+    def is_accounted_for(self, heap: Heap) -> bool:
+        """Whether regions and mappings are just what the system gave and has not back."""
+        held = [(region.start, region.end) for region in heap.arenas[0].regions] if heap.arenas else []
+        held += [(mapped.start, mapped.start + mapped.length) for mapped in heap.mapped]
+        given = [[start, start + length] for start, length in self.m.spans[2:]]
+        for start, length in self.m.gone:
+            for piece in given:
+                if piece[1] == start + length and piece[0] <= start:
+                    piece[1] = start
+                    break
+            else:
+                return False
+        given = [piece for piece in given if piece[0] < piece[1]]
+        for start, end in held:
+            if not _take(given, start, end):
+                return False
+        return not given
+
+    def spares(self, *but: Any) -> bool:
+        """Whether no word in a payload of a block of before changed, but in these."""
+        others = [block for block in self.used() if not any(block.b is b for b in but)]
+        written = [cell.address for cell in self.m.written()]
+        written += [target for target, _, count in self.m.copies if count != 0]
+        written += [target for target, _, count in self.m.fills if count != 0]
+        return not any(address >= b + 8 and address < b + size for b, size, _ in others for address in written)
+
+
+def _take(given: list[list[Any]], start: Any, end: Any) -> bool:
+    """Take [start, end) out of what was given: one piece, or several that follow each other."""
+    piece = next((piece for piece in given if piece[0] == start), None)
+    if piece is None:
+        return False
+    given.remove(piece)
+    return bool(piece[1] == end) or bool(piece[1] < end and _take(given, piece[1], end))
+
+
+def _ordered(path: Any, items: list[Any]) -> list[Any]:
+    """The items in any order."""
+    left, order = list(items), []
+    while left:
+        order.append(left.pop(path.choose(len(left))))
+    return order
+
+
+# Reading, by the drawings alone; on unknown words, and on plain ones for pictures.
+
+def read(m: Any, statics: Any, arena: Any, index: int) -> Heap:
+    """The heap that memory describes; Shapeless if it describes none."""
+    def at(name: str) -> Any:
+        return m.load(arena + ARENA_RECORD[name])
+
+    regions = tuple(_read_region(m, record) for record in _chain(m, at("regions"), REGION["next"], 0))
+    head = arena + ARENA_RECORD["head"]
+    forward = tuple(_chain(m, at("next"), NEXT, head))
+    backward = tuple(_chain(m, at("prev"), PREV, head))
+    cursor = at("cursor")
+    value = Arena(index, regions, forward, backward, 0 if cursor == head else _null_or(cursor), _null_or(at("top")), at("break"),
+                  _ledger(m, arena))
+    mappings = statics + STATICS["mappings"]
+    mapped_head = mappings + ARENA_RECORD["head"]
+    first = m.load(mappings + ARENA_RECORD["next"])
+    nodes = [] if first == 0 else list(_chain(m, first, NEXT, mapped_head))
+    back = [] if first == 0 else list(_chain(m, m.load(mappings + ARENA_RECORD["prev"]), PREV, mapped_head))
+    return Heap((value,), tuple(_read_mapped(m, node - NODE) for node in nodes),
+                tuple(node - NODE for node in back), _ledger(m, mappings), "first_fit", PAGE, PAGE,
+                held_locks=tuple(m.held))
+
+
+def _null_or(address: Any) -> Any:
+    """An address that may be asked for its truth."""
+    return 0 if address == 0 else Present(address)
+
+
+class Present:
+    """An address that is not NULL: true, and compared as what it is."""
+
+    __hash__ = None     # type: ignore[assignment]
+
+    def __init__(self, address: Any) -> None:
+        self._address = address
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._address == other)
+
+
+def _chain(m: Any, first: Any, link: int, end: Any) -> Iterator[Any]:
+    node, count = first, 0
+    while node != end:
+        yield node
+        count += 1
+        if count > MOST_NODES:
+            raise Shapeless("a list has no end")
+        node = m.load(node + link)
+
+
+def _ledger(m: Any, record: Any) -> Ledger:
+    figures = [m.load(record + ARENA_RECORD[name])
+               for name in ("held", "used_bytes", "used_blocks", "free_bytes", "free_blocks")]
+    return Ledger(*figures, tuple(m.load(record + ARENA_RECORD["calls"] + 8 * kind) for kind in range(5)))
+
+
+def _read_region(m: Any, record: Any) -> Region:
+    start, length, kind = (m.load(record + REGION[name]) for name in ("start", "length", "kind"))
+    kind = m.path.settled(kind)
+    if kind not in KINDS:
+        raise Shapeless(f"a region of kind {kind}")
+    blocks: list[Block] = []
+    b = record + FIRST_BLOCK
+    block = _read_block(m, b)
+    while block.size != 0:
+        blocks.append(block)
+        if len(blocks) > MOST_NODES or b + block.size >= start + length:
+            raise Shapeless("the blocks of a region run past its end")
+        b = b + block.size
+        block = _read_block(m, b)
+    return Region(record, start, start + length, KINDS[kind], tuple(blocks), block, m.load(b + FENCE_REGION))
+
+
+def _read_block(m: Any, b: Any) -> Block:
+    word = m.load(b)
+    if word & ALIGN - 1 & ~(USED | PREV_USED) != 0 or word < 0:
+        raise Shapeless("a header has bits that no block has")
+    size, used = word & ALL_SIZE_BITS, word & USED != 0
+    footer = None if used or size == 0 else m.load(b + size + FOOTER)
+    return Block(b, size, used, word & PREV_USED != 0, word >> OWNER_PLACE, footer)
+
+
+def _read_mapped(m: Any, b: Any) -> Mapped:
+    word = m.load(b)
+    if word & ALIGN - 1 & ~USED != 6:
+        raise Shapeless("a mapped block's header is none")
+    return Mapped(b, b - m.load(b + LEAD), word & ALL_SIZE_BITS, word & USED != 0)
