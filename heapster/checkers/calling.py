@@ -23,82 +23,98 @@ class Answer(NamedTuple):
     problem: str = ""           # what is wrong about it that needs no model
 
 
-Call = Callable[[Any, Any, Step, int], Answer | int | None]
+class Calling(NamedTuple):
+    """A call about to be made."""
+
+    source: Any                 # the modules of `impl`, shipped or planted
+    m: Any                      # the machine
+    step: Step
+    pointer: int                # the operand's
+
+    @property
+    def words(self) -> list[int]:
+        """The step's numbers, as the allocator gets them."""
+        return [word(signed(number)) for number in self.step.numbers]
+
+
+Make = Callable[[Calling], Answer | int | None]
 
 
 def call(source: Any, m: Any, step: Step, pointer: int) -> Answer:
     """Make the call that `step` says, its operand at `pointer`; faults and aborts pass through."""
     m.errno = 0
     m.refuel()
-    answer = CALLS[step.verb](source, m, step, pointer)
+    answer = CALLS[step.verb](Calling(source, m, step, pointer))
     if isinstance(answer, Answer):
         return answer._replace(value=int(answer.value), errno=m.errno)
     return Answer(int(answer or 0), errno=m.errno)
 
 
-def _words(step: Step) -> list[int]:
-    return [word(signed(number)) for number in step.numbers]
-
-
-def _posix_memalign(source: Any, m: Any, step: Step, pointer: int) -> Answer:
+def _posix_memalign(c: Calling) -> Answer:
     """The out word starts as a mark that only a successful call may replace."""
-    out, mark = m.scratch, -0x5EED
-    m.store(out, mark)
-    returned = source.api.posix_memalign(m, out, *_words(step))
-    value = m.load(out)
+    out, mark = c.m.scratch, -0x5EED
+    c.m.store(out, mark)
+    returned = c.source.api.posix_memalign(c.m, out, *c.words)
+    value = c.m.load(out)
     if value != mark:
         return Answer(value, returned)
     return Answer(0, returned, problem="" if returned else "returned 0 and stored no pointer")
 
 
-def _set_policy(source: Any, m: Any, step: Step, pointer: int) -> Answer:
-    number = POLICIES.index(step.name)
-    wrong = [source.settings.set_policy(m, unknown) for unknown in (-1, len(POLICIES))]
-    refused = source.settings.set_policy(m, number)
+def _set_policy(c: Calling) -> Answer:
+    number = POLICIES.index(c.step.name)
+    wrong = [c.source.settings.set_policy(c.m, unknown) for unknown in (-1, len(POLICIES))]
+    refused = c.source.settings.set_policy(c.m, number)
     problem = ""
     if wrong != [-1, -1]:
         problem = "set_policy took a policy that does not exist"
-    elif refused != 0 or source.settings.get_policy(m) != number:
-        problem = f"set_policy({step.name}) was not taken"
+    elif refused != 0 or c.source.settings.get_policy(c.m) != number:
+        problem = f"set_policy({c.step.name}) was not taken"
     return Answer(problem=problem)
 
 
-def _set_threshold(source: Any, m: Any, step: Step, pointer: int) -> Answer:
-    source.settings.set_threshold(m, *_words(step))
-    expected = max(signed(step.numbers[0]), layout.MIN_THRESHOLD)
-    got = source.settings.get_threshold(m)
+def _set_threshold(c: Calling) -> Answer:
+    c.source.settings.set_threshold(c.m, *c.words)
+    expected = max(*c.words, layout.MIN_THRESHOLD)
+    got = c.source.settings.get_threshold(c.m)
     return Answer(problem="" if got == expected else f"the threshold became {got}, not {expected}")
 
 
-def _init(source: Any, m: Any, step: Step, pointer: int) -> Answer:
-    """init with an unknown policy must change nothing; then with the policy in force."""
-    policy, growth = source.settings.get_policy(m), source.settings.get_growth(m)
-    refused = source.api.init(m, 1 << 20, len(POLICIES))
-    kept = source.settings.get_policy(m), source.settings.get_growth(m)
-    taken = source.api.init(m, *_words(step), policy)
+def _init(c: Calling) -> Answer:
+    """An unknown policy must change nothing; then with the policy in force."""
+    api, settings_ = c.source.api, c.source.settings
+    policy, growth = settings_.get_policy(c.m), settings_.get_growth(c.m)
+    refused = api.init(c.m, 1 << 20, len(POLICIES))
+    kept = settings_.get_policy(c.m), settings_.get_growth(c.m)
+    taken = api.init(c.m, *c.words, policy)
     if refused != -1 or kept != (policy, growth) or taken != 0:
         return Answer(problem="init did not refuse an unknown policy, or did not take a known one")
     return Answer()
 
 
-def _fork(source: Any, m: Any, step: Step, pointer: int) -> Answer:
+def _fork(c: Calling) -> Answer:
     """Around a fork every lock must be held, and after it none."""
-    source.lifecycle.before_fork(m)
-    held = len(m.held())
-    source.lifecycle.after_fork(m)
+    c.source.lifecycle.before_fork(c.m)
+    held = len(c.m.held())
+    c.source.lifecycle.after_fork(c.m)
     locks = layout.MAX_ARENAS + 2
     return Answer(problem="" if held == locks else f"before a fork {held} of {locks} locks were held")
 
 
-def _plain(name: str) -> Call:
-    return lambda source, m, step, pointer: getattr(source.api, name)(m, *_words(step))
+def _foreign_sbrk(c: Calling) -> None:
+    """The foreigner may be refused: it may not lower the break below what is not its own."""
+    c.m.foreign_sbrk(*c.step.numbers)
 
 
-def _on_pointer(name: str) -> Call:
-    return lambda source, m, step, pointer: getattr(source.api, name)(m, pointer, *_words(step))
+def _plain(name: str) -> Make:
+    return lambda c: getattr(c.source.api, name)(c.m, *c.words)
 
 
-CALLS: dict[str, Call] = {
+def _on_pointer(name: str) -> Make:
+    return lambda c: getattr(c.source.api, name)(c.m, c.pointer, *c.words)
+
+
+CALLS: dict[str, Make] = {
     "malloc": _plain("malloc"),
     "calloc": _plain("calloc"),
     "realloc": _on_pointer("realloc"),
@@ -113,11 +129,11 @@ CALLS: dict[str, Call] = {
     "policy": _set_policy,
     "threshold": _set_threshold,
     "growth": _init,
-    "arenas": lambda source, m, step, pointer: source.settings.set_arenas(m, *_words(step)),
-    "thread": lambda source, m, step, pointer: m.on_thread(step.numbers[0]),
-    "foreign_sbrk": lambda source, m, step, pointer: Answer() if m.foreign_sbrk(*step.numbers) else Answer(),
-    "fail": lambda source, m, step, pointer: m.refuse(step.name, step.numbers[0]),
+    "arenas": lambda c: c.source.settings.set_arenas(c.m, *c.words),
+    "thread": lambda c: c.m.on_thread(c.step.numbers[0]),
+    "foreign_sbrk": _foreign_sbrk,
+    "fail": lambda c: c.m.refuse(c.step.name, c.step.numbers[0]),
     "fork": _fork,
-    "stats": lambda source, m, step, pointer: Answer(),        # `statistics` asks and compares
-    "finalize": lambda source, m, step, pointer: source.lifecycle.finalize(m),
+    "stats": lambda c: None,                # `statistics` asks and compares
+    "finalize": lambda c: c.source.lifecycle.finalize(c.m),
 }

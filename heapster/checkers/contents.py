@@ -5,9 +5,10 @@ from typing import Any
 
 from heapster.impl.layout import WORD
 
-WHOLE = 64                      # words; larger payloads are sampled
-EDGE = 16                       # words at either end of a sampled payload
+WHOLE = 128                     # words; larger payloads are sampled
+EDGE = 32                       # words at either end of a sampled payload
 BETWEEN = 32                    # words between them
+STEP = 2 * WORD                 # between the patterns of neighbouring words
 SERIAL_SHIFT = 40               # words a payload may have before patterns could meet
 
 
@@ -41,7 +42,10 @@ class Contents:
         self._expected.update(pattern)
 
     def _pattern(self, pointer: int, words: int, first: int) -> dict[int, int]:
-        return {pointer + WORD * i: first - 2 * WORD * i for i in sampled(words)}
+        if words <= WHOLE:
+            addresses = range(pointer, pointer + WORD * words, WORD)
+            return dict(zip(addresses, range(first, first - STEP * words, -STEP), strict=True))
+        return {pointer + WORD * i: first - STEP * i for i in sampled(words)}
 
     def drop(self, pointer: int) -> None:
         """The payload is no longer the caller's."""
@@ -55,7 +59,7 @@ class Contents:
 
     def damaged(self) -> tuple[int, int] | None:
         """A damaged payload and the offset of its first changed word, or None."""
-        address = self._m.first_difference(self._expected)
+        address = self._m.first_change(self._expected)
         if address is None:
             return None
         pointer = max(p for p in self._payloads if p <= address)
@@ -64,7 +68,7 @@ class Contents:
     def prefix_lost(self, old: int, new: int, size: int) -> int | None:
         """Offset of the first word below `size` bytes that a move from `old` to `new` did not keep."""
         words, first = self._payloads[old]
-        kept = {new + WORD * i: first - 2 * WORD * i for i in sampled(words) if WORD * (i + 1) <= size}
+        kept = {new + WORD * i: first - STEP * i for i in sampled(words) if WORD * (i + 1) <= size}
         address = self._m.first_difference(kept)
         return None if address is None else address - new
 

@@ -29,11 +29,14 @@ from heapster.results import HeapsterError
 
 POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")       # by their numbers in `layout`
 KINDS = {layout.FROM_SBRK: "sbrk", layout.FROM_MMAP: "mmap"}
+TOTALS = (layout.HELD_BYTES, layout.USED_BYTES, layout.USED_BLOCKS, layout.FREE_BYTES, layout.FREE_BLOCKS)
+CALL_WORDS = tuple(range(CALLS, CALLS + CALL_KINDS * WORD, WORD))
 NEVER_WRITTEN = -1
 STRAY = layout.ALIGN - 1 & ~(USED | PREV_USED)      # header bits that a block in an arena never has
 MOST_NODES = 1 << 20                # no list that a checker makes is longer
 
 Load = Callable[[int], int]
+_new = tuple.__new__            # as a NamedTuple's own, without its call
 
 
 class Observed(Protocol):
@@ -102,14 +105,9 @@ def _arena(load: Load, index: int, record: int) -> Arena:
 
 
 def _ledger(load: Load, record: int) -> Ledger:
-    return Ledger(
-        load(record + layout.HELD_BYTES),
-        load(record + layout.USED_BYTES),
-        load(record + layout.USED_BLOCKS),
-        load(record + layout.FREE_BYTES),
-        load(record + layout.FREE_BLOCKS),
-        tuple([load(record + CALLS + kind * WORD) for kind in range(CALL_KINDS)]),
-    )
+    held, used_bytes, used_blocks, free_bytes, free_blocks = [load(record + word) for word in TOTALS]
+    calls = tuple([load(record + word) for word in CALL_WORDS])
+    return Ledger(held, used_bytes, used_blocks, free_bytes, free_blocks, calls)
 
 
 def _nodes(load: Load, head: int, link: int) -> list[int]:
@@ -140,27 +138,27 @@ def _region(load: Load, r: int) -> Region:
     kind = load(r + layout.REGION_KIND)
     if kind not in KINDS:
         raise Undecodable(f"a region is of kind {kind}")
+    blocks = _blocks(load, r + FIRST_BLOCK, end)
+    fence = blocks.pop()
+    return Region(r, start, end, KINDS[kind], tuple(blocks), fence, load(fence.address + FENCE_REGION))
+
+
+def _blocks(load: Load, b: int, end: int) -> list[Block]:
+    """The blocks from `b` on, up to and with the fence. This loop is most of what checking costs."""
     blocks: list[Block] = []
-    b = r + FIRST_BLOCK
-    while True:
-        block = _block(load, b)
-        if block.size == 0:
-            break
-        blocks.append(block)
-        b += block.size
+    size = 1
+    while size:
+        header = load(b)
+        size = header & SIZE_MASK
+        used = header & USED != 0
+        if header & STRAY:
+            raise Undecodable(f"a block's header, {header:#x}, has bits that no block in an arena has")
+        footer = None if used else _footer(load, b + size - WORD)
+        blocks.append(_new(Block, (b, size, used, header & PREV_USED != 0, header >> OWNER_SHIFT, footer)))
+        b += size
         if b >= end:
             raise Undecodable(f"the blocks of a region run {b - end} bytes past its end")
-    return Region(r, start, end, KINDS[kind], tuple(blocks), block, load(b + FENCE_REGION))
-
-
-def _block(load: Load, b: int) -> Block:
-    header = load(b)
-    size = header & SIZE_MASK
-    used = header & USED != 0
-    if header & STRAY:
-        raise Undecodable(f"a block's header, {header:#x}, has bits that no block in an arena has")
-    footer = None if used else _footer(load, b + size - WORD)
-    return Block(b, size, used, header & PREV_USED != 0, header >> OWNER_SHIFT, footer)
+    return blocks
 
 
 def _footer(load: Load, address: int) -> int:

@@ -7,8 +7,8 @@ FAULTS = (
     Fault("block sizes forget the header", "block", "round_up(request + WORD, ALIGN)", "round_up(request, ALIGN)",
           "usable_too_small"),
     Fault("no least block size", "block", "        want = MIN_BLOCK\n", "        want = want\n",
-          "aborted_invalid_pointer"),
-    Fault("rounding down", "block", "return (n + to - 1) & -to", "return n & -to", "usable_too_small"),
+          "sizes_are_legal"),
+    Fault("rounding down", "block", "return (n + to - 1) & -to", "return n & -to", "fault_unmapped"),
     Fault("a remainder too small for a block is split off", "block", "if rest < MIN_BLOCK:", "if rest < 16:",
           "undecodable_heap"),
     Fault("a remainder of exactly the least block is not split off", "block", "if rest < MIN_BLOCK:",
@@ -33,21 +33,24 @@ FAULTS = (
     Fault("the absorbed right neighbour stays listed", "region",
           "        unlink(m, arena, right)\n        total = total + size(m, right)\n    if left",
           "        total = total + size(m, right)\n    if left", "free_list_is_exactly_the_free_blocks"),
-    Fault("an absorbed block still counts as used", "region", "        m.store(b, m.load(b) & NOT_USED)\n        b = left",
+    Fault("an absorbed block still counts as used", "region", "        m.store(b, m.load(b) & NOT_USED)\n"
+          "        b = left",
           "        b = left", "misuse_unnoticed"),
     # The free list and its cursor.
     Fault("insertion leaves the old first's prev link", "freelist", "    m.store(first + PREV, node)\n", "",
           "aborted_corrupt_list"),
     Fault("removal leaves the next block's prev link", "freelist", "    m.store(after + PREV, before)\n", "",
-          "free_list_is_linked_both_ways"),
+          "aborted_corrupt_list"),
     Fault("the cursor is left at a block that is gone", "freelist", "        m.store(arena + CURSOR, after)\n",
           "        m.store(arena + CURSOR, b)\n", "cursor_is_on_the_list"),
     # Placement.
-    Fault("first fit wants more than it needs", "placement", "        if size(m, b) >= want:\n            return b",
+    Fault("first fit wants more than it needs", "placement", "        if size(m, b) >= want:\n"
+          "            return b",
           "        if size(m, b) > want:\n            return b", "structure_diverges"),
     Fault("next fit begins at the head each time", "placement", "    start = m.load(arena + CURSOR)\n",
           "    start = arena + HEAD\n", "structure_diverges"),
-    Fault("next fit leaves the cursor where it was", "placement", "    m.store(arena + CURSOR, b)\n    return b",
+    Fault("next fit leaves the cursor where it was", "placement", "    m.store(arena + CURSOR, b)\n"
+          "    return b",
           "    return b", "structure_diverges"),
     Fault("best fit takes the last of equals", "placement", "here < least", "here <= least", "structure_diverges"),
     Fault("worst fit takes the last of equals", "placement", "if here > most", "if here >= most",
@@ -66,9 +69,9 @@ FAULTS = (
           "need = round_up(lead + request, PAGE)", "usable_too_small"),
     # The break.
     Fault("the top is trimmed below a live block", "region", "    return (total - growth) & -PAGE",
-          "    return (total + growth) & -PAGE", "fault_not_yours"),
+          "    return (total + growth) & -PAGE", "fault_unmapped"),
     Fault("a foreigner's break is ignored on growth", "region",
-          "!= NULL and old == m.load(arena + BREAK):", "!= NULL and old != 1:", "fault_unmapped"),
+          "!= NULL and old == m.load(arena + BREAK):", "!= NULL and old != 1:", "memory_is_accounted_for"),
     Fault("a foreigner's break is ignored on trimming", "region", "    if m.sbrk(0) != brk:\n", "    if m.sbrk(0) == 1:\n",
           "system_calls_diverge"),
     Fault("the break is not remembered on trimming", "region", "    m.store(arena + BREAK, brk - extra)\n", "",
@@ -80,8 +83,13 @@ FAULTS = (
           "        count_call(m, arena, kind)\n    m.unlock(arena + ARENA_LOCK)",
           "        count_call(m, arena, kind)\n        m.unlock(arena + ARENA_LOCK)", "locks_are_released"),
     Fault("errno is not set when memory is out", "api", "    m.set_errno(ENOMEM)\n", "", "null_without_errno"),
-    Fault("a failed realloc frees the old block", "api", "    if q != NULL:\n        m.copy(q, p, usable_size(m, p))\n        give_back",
-          "    if q != NULL:\n        m.copy(q, p, usable_size(m, p))\n    if p != NULL:\n        give_back", "failed_realloc_changed_block"),
+    Fault("a failed realloc frees the old block", "api", "    if q != NULL:\n"
+          "        m.copy(q, p, usable_size(m, p))\n"
+          "        give_back",
+          "    if q != NULL:\n"
+          "        m.copy(q, p, usable_size(m, p))\n"
+          "    if p != NULL:\n"
+          "        give_back", "failed_realloc_changed_block"),
     # calloc and realloc.
     Fault("calloc's product may overflow", "api", "    if high >> 32 != 0 or low", "    if low", "fault_word_overflow"),
     Fault("calloc does not zero reused memory", "api", "            m.fill(p, 0, usable_size(m, p))\n",
@@ -99,8 +107,12 @@ FAULTS = (
           "    count_used(m, arena, -size(m, b), 0)", "ledgers_equal_recomputed_totals"),
     Fault("the statistics forget the mappings", "stats", "    if which == ALL_ARENAS or which == ONLY_MAPPINGS:",
           "    if which == ONLY_MAPPINGS:", "wrong_statistics"),
-    Fault("a block is freed into the calling thread's arena", "api", "        arena = arena_of(m, header)\n        m.lock(arena + ARENA_LOCK)\n        if kind",
-          "        arena = attach(m)\n        m.lock(arena + ARENA_LOCK)\n        if kind", "free_list_is_exactly_the_free_blocks"),
+    Fault("a block is freed into the calling thread's arena", "api", "        arena = arena_of(m, header)\n"
+          "        m.lock(arena + ARENA_LOCK)\n"
+          "        if kind",
+          "        arena = attach(m)\n"
+          "        m.lock(arena + ARENA_LOCK)\n"
+          "        if kind", "free_list_is_exactly_the_free_blocks"),
     Fault("a new thread shares the last one's arena", "settings", "    following = index + 1", "    following = index",
           "structure_diverges"),
     Fault("a double free is not noticed", "api", "    if header & USED == 0:", "    if header == 0:", "misuse_unnoticed"),

@@ -18,7 +18,7 @@ NUDGES = (1, -1, 8, -8, 16, -16)
 
 def least_trace(trace: Trace, code: str, make: Make) -> Trace:
     """The least trace found from `trace` that fails with `code` as it does."""
-    return shrink(trace, lambda candidate: rerun(candidate, make).code == code)
+    return shrink(trace, lambda candidate: code in rerun(candidate, make).codes)
 
 
 def describe(trace: Trace, code: str, make: Make, target: str) -> Finding:
@@ -29,7 +29,7 @@ def describe(trace: Trace, code: str, make: Make, target: str) -> Finding:
     return Finding(
         id=identity,
         code=code,
-        title=outcome.problems[0].message if outcome.problems else "it fails, but not each time",
+        title=next((p.message for p in outcome.problems if p.code == code), "it fails, but not each time"),
         trace=steps,
         replay=replay_line(steps, identity, target),
         breaking=outcome.last,
@@ -37,7 +37,7 @@ def describe(trace: Trace, code: str, make: Make, target: str) -> Finding:
         before=_drawn(outcome, after=False),
         after=_drawn(outcome, after=True),
         passes=next(_passing(trace, make), ""),
-        details=tuple(f"{problem.code}: {problem.message}" for problem in outcome.problems[1:4]),
+        details=tuple(f"{p.code}: {p.message}" for p in outcome.problems if p.code != code)[:3],
     )
 
 

@@ -85,7 +85,7 @@ def smallest(record: Record, first_seed: int) -> Trace:
             break
         other = replace(record, failure=None, checks=Counter(), witnesses=Counter())
         live_lives(other, first_seed * SEED_STRIDE + attempt, FRESH_EXAMPLES, FRESH_STEPS)
-        if other.failure and other.failure[1].code == problem.code:
+        if other.failure and problem.code in rerun(other.failure[0], record.make).codes:
             least = min(least, least_trace(other.failure[0], problem.code, record.make), key=len)
     return least
 
@@ -113,7 +113,8 @@ class _Campaign:
             examples = self._batch()
             if self._findings or self._record.failure or not examples:
                 return
-            live_lives(self._record, self._options.seed * SEED_STRIDE + number, examples)
+            live = getattr(self._record.make, "live_lives", live_lives)     # in a process of its own, if it says so
+            live(self._record, self._options.seed * SEED_STRIDE + number, examples)
             self._progress(self._so_far())
 
     def _batch(self) -> int:

@@ -28,16 +28,28 @@ class Kill:
 
 
 def hunt(fault: Fault, seed: int = 0) -> Kill:
-    """Fuzz the faulty source until it fails, and shrink."""
+    """Fuzz the faulty source until the check that must catch the fault does, and shrink."""
     options = FuzzOptions()
     record = Record(make_for("sim", planted(fault)), options.policies, options.arenas, options.faults)
+    kill = Kill(fault)
     for batch in range(MOST_BATCHES):
         live_lives(record, seed + batch, EXAMPLES)
         if record.failure:
-            trace = smallest(record, seed)
-            outcome = rerun(trace, record.make)
-            return Kill(fault, tuple(problem.code for problem in outcome.problems), format_steps(trace))
-    return Kill(fault)
+            kill = _kill(fault, record, seed)
+            if kill.as_expected:
+                break
+            record.failure = None
+    return kill
+
+
+def _kill(fault: Fault, record: Record, seed: int) -> Kill:
+    """The recorded failure; shrunk, if the check that must catch the fault is among those that did."""
+    assert record.failure is not None
+    trace, problem = record.failure
+    if fault.caught_by in rerun(trace, record.make).codes:
+        record.failure = trace, problem._replace(code=fault.caught_by)
+        trace = smallest(record, seed)
+    return Kill(fault, rerun(trace, record.make).codes, format_steps(trace))
 
 
 def table(kills: Iterable[Kill]) -> str:

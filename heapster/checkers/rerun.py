@@ -28,9 +28,9 @@ class Outcome:
     names: tuple[tuple[int, str], ...] = ()  # payloads: their handles
 
     @property
-    def code(self) -> str:
-        """The most telling problem's code, or nothing."""
-        return self.problems[0].code if self.problems else ""
+    def codes(self) -> tuple[str, ...]:
+        """The problems' codes, most telling first."""
+        return tuple(problem.code for problem in self.problems)
 
 
 def make_for(target: str, source: Any = SHIPPED) -> Make:
@@ -40,17 +40,26 @@ def make_for(target: str, source: Any = SHIPPED) -> Make:
     if target == "process":
         from heapster.machine.process import Process  # noqa: PLC0415  loads the C library
         return lambda: Lockstep(Process(), source)
+    if target == "native":
+        from heapster.checkers.native_target import NativeMake  # noqa: PLC0415  loads, or compiles, the library
+        return NativeMake()
     raise TargetError(f"{target} does not run in lockstep")
 
 
 def rerun(trace: Trace, make: Make) -> Outcome:
-    """Run the trace until it ends, something is wrong, or it misuses the heap."""
+    """Run the trace until it ends, something is wrong, or it misuses the heap.
+
+    A `make` that runs its locksteps in a process of their own does so here.
+    """
+    if elsewhere := getattr(make, "rerun", None):
+        return elsewhere(trace)         # type: ignore[no-any-return]
     lockstep = make()
     before: Heap | None = None
     problems: list[Problem] = []
     last = -1
     try:
-        for last, step in enumerate(trace):
+        for step in trace:
+            last += 1
             before, lockstep.heap = lockstep.heap, None
             problems = lockstep.take(step)
             if problems or lockstep.misused:

@@ -20,7 +20,7 @@ MOST_REPLAYS = 2000
 def shrink(trace: Trace, fails: Fails, most_replays: int = MOST_REPLAYS) -> Trace:
     """The least trace reachable from `trace`, which fails, by moves that keep it failing."""
     search = _Search(canonical(trace), fails, most_replays)
-    while any([search.run(moves) for moves in PASSES]) and search.replays_left:
+    while sum(search.run(moves) for moves in PASSES) and search.replays_left:
         pass
     return search.best
 
@@ -128,9 +128,7 @@ def _plainer(step: Step) -> Iterator[Step]:
         yield Step("malloc", (step.numbers[1],), step.result)
         if step.verb != "aligned_alloc":
             yield step._replace(verb="aligned_alloc")
-    elif step.verb in ("valloc", "pvalloc"):
-        yield Step("malloc", step.numbers, step.result)
-    elif step.verb == "realloc":
+    elif step.verb in ("valloc", "pvalloc", "realloc"):
         yield Step("malloc", step.numbers, step.result)
     elif step.verb == "policy" and step.name in POLICY_NAMES:
         for name in POLICY_NAMES[:POLICY_NAMES.index(step.name)]:

@@ -91,10 +91,11 @@ class HeapLife(RuleBasedStateMachine):
         workloads = self.record.workloads
         self._take_all(workloads[choice % len(workloads)](Random(seed), self._handles))
 
-    @rule(choice=st.integers(0, 255), seed=SEEDS)
-    def work_more(self, choice: int, seed: int) -> None:
-        """As `work`: runs are chosen as often as single calls."""
-        self.work(choice, seed)
+    @rule(choices=st.lists(st.integers(0, 255), min_size=2, max_size=6), seed=SEEDS)
+    def work_long(self, choices: list[int], seed: int) -> None:
+        """Several such runs."""
+        for choice in choices:
+            self.work(choice, seed + choice)
 
     @rule(size=SIZES)
     def malloc(self, size: int) -> None:
@@ -137,11 +138,6 @@ class HeapLife(RuleBasedStateMachine):
         """Plan that the system refuses."""
         if self.record.faults:
             self._take(Step("fail", (nth,), name=name))
-
-    @rule()
-    def stats(self) -> None:
-        """Ask for the statistics."""
-        self._take(Step("stats"))
 
     def _pick(self, index: int) -> int:
         live = list(self._handles.sizes)

@@ -121,7 +121,10 @@ def holes_then_refill(rng: Random, live: Handles) -> Iterator[Step]:
 
 
 def free_all(rng: Random, live: Handles) -> Iterator[Step]:
-    """Free all, in address order, backwards or in any."""
+    """Free all, in address order, backwards or in any; or give all back at once."""
+    if rng.random() < 0.2:
+        yield Step("finalize")
+        return
     handles = sorted(live.sizes)
     order = rng.randrange(3)
     if order == 1:
@@ -174,8 +177,8 @@ def large_blocks(rng: Random, live: Handles) -> Iterator[Step]:
         for _ in range(rng.randint(0, 3)):
             if handle in live.sizes:
                 resized = live.fresh()
-                page = PAGE * rng.randint(0, 4)
-                yield Step("realloc", (max(1, page + rng.choice((-48, -8, 0, 8, 100)) + rng.randint(-9, 9)),), resized, handle)
+                size = PAGE * rng.randint(0, 4) + rng.choice((-48, -8, 0, 8, 100)) + rng.randint(-9, 9)
+                yield Step("realloc", (max(1, size),), resized, handle)
                 handle = resized
         if handle in live.sizes and rng.random() < 0.6:
             yield free(live, handle)
@@ -268,7 +271,7 @@ def settings(rng: Random, live: Handles) -> Iterator[Step]:
     if kind < 0.3:
         live.threshold = rng.choice((0, PAGE, PAGE + 1, 2 * PAGE, 3 * PAGE))
         yield Step("threshold", (live.threshold,))
-    elif kind < 0.65:
+    elif kind < 0.5:
         yield Step("stats")
     elif kind < 0.8:
         yield Step("fork")
@@ -278,17 +281,17 @@ def settings(rng: Random, live: Handles) -> Iterator[Step]:
 
 
 def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
-    """Half of the time nothing; else a mistake that callers make, which ends a heap's life."""
+    """Now and then nothing; else a mistake that callers make, which ends a heap's life."""
     handles = [step.result for step in trace if step.result != NO_HANDLE]
     freed = [step.operand for step in trace if step.verb == "free" and step.operand != NO_HANDLE]
-    mistake = rng.randrange(8)
+    mistake = rng.randrange(6)
     if mistake == 0 and freed:
         yield Step("free", operand=freed[-1])
     elif mistake == 1 and freed:
         yield Step("realloc", (rng.randint(1, 100),), max(handles) + 1, rng.choice(freed))
     elif mistake == 2 and handles:
         yield Step("free", operand=rng.choice(handles), offset=rng.choice((1, 4, 8, 16, 32, -8, -16)))
-    elif mistake == 3 and handles:
+    elif mistake in (3, 4) and handles:
         left, middle, right = (max(handles) + i for i in (1, 2, 3))
         for handle in (left, middle, right):
             yield Step("malloc", (rng.choice((0, 40, 1000)),), handle)
@@ -296,7 +299,7 @@ def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
             yield Step("free", operand=handle)
 
 
-PLAIN: tuple[Workload, ...] = (churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill,
-                               free_all, fill_and_empty, realloc_ladder, large_blocks, nudges, nudges, hand_over, foreigners,
-                               impossible, settings)
+PLAIN: tuple[Workload, ...] = (
+    churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill, free_all, fill_and_empty,
+    realloc_ladder, large_blocks, nudges, nudges, hand_over, foreigners, impossible, settings)
 WITH_FAULTS: tuple[Workload, ...] = (*PLAIN, refusals, refusals)

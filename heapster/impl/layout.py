@@ -164,12 +164,18 @@ SHOW_REGION = 2
 SHOW_BLOCK = 3
 SHOW_MAPPED = 4
 
-assert ALIGN & (ALIGN - 1) == 0 and PAGE & (PAGE - 1) == 0
+assert ALIGN & (ALIGN - 1) == 0
+assert PAGE & (PAGE - 1) == 0
 assert (USED | PREV_USED | MAPPED) & (SIZE_MASK | OWNER_MASK) == 0
-assert SIZE_MASK & OWNER_MASK == 0 and SIZE_MASK | OWNER_MASK | 15 == MAX_WORD
-assert MIN_BLOCK == 4 * WORD and MIN_BLOCK & (ALIGN - 1) == 0
+assert SIZE_MASK & OWNER_MASK == 0
+assert SIZE_MASK | OWNER_MASK | 15 == MAX_WORD
+assert MIN_BLOCK == 4 * WORD
+assert MIN_BLOCK & (ALIGN - 1) == 0
 assert FIRST_BLOCK & (ALIGN - 1) == ALIGN - PAYLOAD, "the first payload is aligned"
-assert MAPPED_LEAD & (ALIGN - 1) == ALIGN - PAYLOAD and MAPPED_LEAD + NODE >= 0
+assert MAPPED_LEAD & (ALIGN - 1) == ALIGN - PAYLOAD
+assert MAPPED_LEAD + NODE >= 0
 assert NODE + NEXT < NODE + PREV < LEAD
-assert CALLS + CALL_KINDS * WORD <= ARENA_BYTES and MAPPINGS + ARENA_BYTES <= ARENAS
-assert MAX_ARENAS <= 1 << 15 and MAX_REQUEST + PAGE < OWNER_ONE
+assert CALLS + CALL_KINDS * WORD <= ARENA_BYTES
+assert MAPPINGS + ARENA_BYTES <= ARENAS
+assert MAX_ARENAS <= 1 << 15
+assert MAX_REQUEST + PAGE < OWNER_ONE

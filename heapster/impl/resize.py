@@ -31,8 +31,7 @@ def absorb_right(m, arena, b):
 
 
 def fit_in_place(m, arena, b, want):
-    """Whether `b` could be made `want` bytes where it is: the rest of it and of its free right
-    neighbour becomes free, or stays with `b` if it is too small for a block.
+    """Whether `b`, with a free right neighbour, could be made `want` bytes where it is.
 
     Requires: the arena's lock; b is used; want is a legal block size.
     Ensures:  on success size(b) is want, or larger by less than MIN_BLOCK; else nothing changes.

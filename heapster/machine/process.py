@@ -108,6 +108,8 @@ class Process:
         peek = self.peek
         return min((a for a, word in words.items() if peek(a) != word), default=None)
 
+    first_change = first_difference     # real memory may change behind our back: all of it is looked at
+
     def copy(self, target: int, source: int, count: int) -> None:
         """See `Machine.copy`."""
         self._check_range("copy", target, count)

@@ -40,6 +40,7 @@ class Simulated:
     def __init__(self, memory: int = MEMORY) -> None:
         self._memory = memory                           # bytes that the system has to give
         self.words: dict[int, int] = dict(_ZERO_STATICS)
+        self.changed: set[int] = set()                  # words written or lost since `first_change` looked
         self.extents: list[tuple[int, int]] = []        # what sbrk and mmap gave, by address
         self.zeroed: list[tuple[int, int]] = []         # claimed by known_zero
         self.brk = BREAK
@@ -76,6 +77,7 @@ class Simulated:
         if not WORD_MIN <= value <= WORD_MAX:
             raise Fault("not_a_word", f"stored {value:#x}, more than 64 bits, at {address:#x}", address)
         self.words[address] = value
+        self.changed.add(address)
 
     load_atomic = load
     store_atomic = store
@@ -102,6 +104,7 @@ class Simulated:
         if target < source + count and source < target + count:
             raise Fault("overlapping_copy", f"copy of {count} bytes between {source:#x} and {target:#x}", target)
         whole = count & -WORD
+        self.changed.update(range(target, target + count, WORD))
         for offset in range(0, whole, WORD):
             word = self.peek(source + offset)
             if word is None:
@@ -116,6 +119,7 @@ class Simulated:
         self._check_range("fill", target, count)
         word = signed(byte * 0x0101010101010101)
         whole = count & -WORD
+        self.changed.update(range(target, target + count, WORD))
         self.words.update(dict.fromkeys(range(target, target + whole, WORD), word))
         if count > whole:
             self._merge(target + whole, word, count - whole)
@@ -129,6 +133,11 @@ class Simulated:
         if words.items() <= self.words.items():
             return None
         return min(a for a, word in words.items() if self.words.get(a) != word)
+
+    def first_change(self, words: dict[int, int]) -> int | None:
+        """As `first_difference`, of the words written or lost since this was last asked."""
+        changed, self.changed = self.changed & words.keys(), set()
+        return min((a for a in changed if self.words.get(a) != words[a]), default=None)
 
     def known_zero(self, target: int, count: int) -> None:
         """See `Machine.known_zero`; faults if a word of it was written."""
@@ -178,10 +187,10 @@ class Simulated:
             raise Fault("unmapped", f"{verb} at {address:#x}, {self._nearest(address)}", address)
 
     def _is_fixed(self, address: int, count: int) -> bool:
-        end = address + count
-        return (STATICS <= address and end <= STATICS + STATICS_BYTES
-                or OUTSIDE <= address and end <= self._outside
-                or address in self.words and THREADS <= address < OUTSIDE)
+        if address in self.words and THREADS <= address < OUTSIDE:
+            return True
+        return any(low <= address and address + count <= high
+                   for low, high in ((STATICS, STATICS + STATICS_BYTES), (OUTSIDE, self._outside)))
 
     def _nearest(self, address: int) -> str:
         if not self.extents:
@@ -293,6 +302,7 @@ class Simulated:
     def _forget(self, start: int, end: int) -> None:
         for address in list(self._written(start, end)):
             del self.words[address]
+            self.changed.add(address)
         pieces = (((low, min(high, start)), (max(low, end), high)) for low, high in self.zeroed)
         self.zeroed = [piece for piece in chain.from_iterable(pieces) if piece[0] < piece[1]]
 
@@ -319,7 +329,8 @@ class Simulated:
         del self.owners[mutex]
 
     def _check_mutex(self, verb: str, mutex: int) -> None:
-        self._check_mapped(verb, mutex, MUTEX_BYTES)
+        if mutex not in self.words or mutex + MUTEX_BYTES - WORD not in self.words:
+            self._check_mapped(verb, mutex, MUTEX_BYTES)
 
     def held(self) -> tuple[int, ...]:
         """The mutexes that are locked."""

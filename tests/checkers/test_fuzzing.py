@@ -1,0 +1,113 @@
+"""Campaigns: no false alarm, nothing vacuous, the same bytes for the same seed, nothing lost."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from heapster.checkers import fuzzing
+from heapster.checkers.faults import FAULTS
+from heapster.checkers.fuzzing import FuzzOptions, fuzz
+from heapster.checkers.planting import planted
+from heapster.checkers.rerun import make_for
+from heapster.model.operation import POLICY_NAMES
+from heapster.results import Finding, Verdict
+
+BROKEN = next(fault for fault in FAULTS if fault.title == "no coalescing to the left")
+
+
+class Memory:
+    """A store that keeps findings as long as the test runs."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Finding] = {}
+
+    def keep(self, finding: Any, target: Any) -> None:
+        self.kept[finding.id] = finding
+
+    def drop(self, identity: Any) -> None:
+        del self.kept[identity]
+
+    def stored(self, target: Any) -> Any:
+        return tuple(self.kept.values())
+
+
+def campaign(store: Any = None, progress: Any = lambda so_far: None, **options: Any) -> Any:
+    return fuzz(FuzzOptions(**options), progress, store or Memory())
+
+
+@pytest.fixture
+def broken(monkeypatch: Any) -> Any:
+    """Campaigns run a source with a planted fault."""
+    source = planted(BROKEN)
+    monkeypatch.setattr(fuzzing, "make_for", lambda target: make_for(target, source))
+
+
+@pytest.mark.parametrize("target", ["sim", "process"])
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+def test_no_false_alarm(policy: Any, target: Any) -> None:
+    run = campaign(target=target, policies=(policy,), examples=10, seed=7)
+    assert run.verdict is Verdict.PASSED
+    assert run.findings == ()
+    assert min(count for name, count in run.checks.items() if name != "statistics") > 500
+
+
+def test_every_witness_is_seen_and_every_check_evaluated() -> None:
+    run = campaign(examples=90, seed=3)
+    assert [name for name, seen in run.witnesses.items() if not seen] == []
+    assert [name for name, times in run.checks.items() if not times] == []
+
+
+def test_without_faults_the_system_never_refuses() -> None:
+    run = campaign(examples=8, seed=1, faults=False)
+    assert run.witnesses["munmap_refused"] == 0
+
+
+def test_one_seed_one_run() -> None:
+    first, second = (campaign(examples=6, seed=11) for _ in range(2))
+    assert replace(first, seconds=0) == replace(second, seconds=0)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_failure_is_shrunk_kept_and_reproduces() -> None:
+    store = Memory()
+    run = campaign(store, examples=50, seed=2)
+    assert run.verdict is Verdict.FAILED
+    assert list(store.kept) == [run.findings[0].id]
+    assert len(run.findings[0].trace) <= 8
+    assert run.findings[0].replay.startswith("heapster replay ")
+    assert campaign(store, examples=1).findings == run.findings
+
+
+@pytest.mark.usefixtures("broken")
+def test_the_same_finding_is_printed_each_time() -> None:
+    assert campaign(examples=50, seed=2).findings == campaign(examples=50, seed=2).findings
+
+
+def test_a_finding_that_no_longer_fails_is_told_and_dropped(broken: Any, monkeypatch: Any) -> None:
+    store = Memory()
+    campaign(store, examples=50, seed=2)
+    monkeypatch.setattr(fuzzing, "make_for", make_for)
+    run = campaign(store, examples=1)
+    assert run.extra["fixed"]
+    assert store.kept == {}
+
+
+def test_an_interrupted_campaign_tells_what_it_did() -> None:
+    def stop(so_far: Any) -> Any:
+        raise KeyboardInterrupt
+    run = campaign(examples=50, progress=stop)
+    assert run.extra["interrupted"]
+    assert run.verdict is Verdict.INCONCLUSIVE
+    assert run.ops > 0
+
+
+def test_a_failure_found_before_the_interrupt_is_kept(broken: Any, monkeypatch: Any) -> None:
+    def stop(record: Any, seed: Any) -> Any:
+        raise KeyboardInterrupt
+    monkeypatch.setattr(fuzzing, "smallest", stop)
+    store = Memory()
+    run = campaign(store, examples=50, seed=2)
+    assert run.verdict is Verdict.FAILED
+    assert run.extra["interrupted"]
+    assert len(store.kept) == 1

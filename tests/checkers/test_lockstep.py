@@ -1,0 +1,69 @@
+"""The lockstep agrees with the shipped source on everything, and with no planted fault."""
+
+from typing import Any
+
+import pytest
+
+from heapster.checkers.faults import FAULTS
+from heapster.checkers.mutation import hunt
+from heapster.checkers.planting import Fault, StaleFault, planted
+from heapster.checkers.rerun import make_for, rerun
+from heapster.model.sketch import sketch
+from heapster.model.trace import parse
+
+SMALL = "growth 4096; threshold 8192; "
+
+
+def outcome(text: Any, target: Any = "sim") -> Any:
+    return rerun(parse(SMALL + text), make_for(target))
+
+
+@pytest.mark.parametrize("target", ["sim", "process"])
+@pytest.mark.parametrize(("text", "heap"), [
+    ("a = malloc(40)", "#48 .3984"),
+    ("a = malloc(40); b = malloc(40); free(a)", ".48 #48 .3936"),
+    ("a = malloc(40); b = malloc(40); free(a); free(b)", ".4032"),
+    ("a = malloc(100); b = malloc(40); a = realloc(a, 20)", "#32 .80 #48 .3872"),
+    ("a = malloc(40); b = malloc(40); free(b); a = realloc(a, 100)", "#112 .3920"),
+    ("a = aligned_alloc(256, 40)", None),
+])
+def test_whole_heaps(text: Any, heap: Any, target: Any) -> None:
+    found = outcome(text, target)
+    assert found.problems == ()
+    if heap and target == "sim":
+        assert sketch(found.after) == heap
+
+
+@pytest.mark.parametrize(("text", "ending"), [
+    ("a = malloc(40); free(a); free(a)", "double_free"),
+    ("a = malloc(40); b = malloc(40); free(a); free(b); free(b)", "double_free"),
+    ("a = malloc(40); free(a + 8)", "invalid_pointer"),
+    ("a = malloc(9000); free(a); free(a)", "fault"),
+    ("a = malloc(40); free(a); b = realloc(a, 10)", "double_free"),
+])
+def test_misuse_ends_the_run_and_is_told(text: Any, ending: Any) -> None:
+    found = outcome(text)
+    assert (found.problems, found.misused) == ((), ending)
+
+
+def test_a_refused_system_changes_nothing() -> None:
+    found = outcome("a = malloc(40); fail sbrk 1; fail mmap 1; b = malloc(5000); c = malloc(40)")
+    assert found.problems == ()
+    assert sketch(found.after) == "#48 #48 .3936"
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title.replace(" ", "-"))
+def test_planted_fault_is_found_by_the_check_that_must(fault: Any) -> None:
+    kill = hunt(fault)
+    assert fault.caught_by in kill.codes
+    assert len(kill.trace) <= 8
+
+
+def test_there_are_enough_planted_faults_and_each_is_told_apart() -> None:
+    assert len(FAULTS) >= 30
+    assert len({fault.title for fault in FAULTS}) == len(FAULTS)
+
+
+def test_a_fault_that_no_longer_fits_is_an_error() -> None:
+    with pytest.raises(StaleFault, match="0 times"):
+        planted(Fault("gone", "block", "no such line", "", "none"))

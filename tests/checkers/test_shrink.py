@@ -1,0 +1,59 @@
+"""The shrinker knows what a trace means."""
+
+from typing import Any
+
+from heapster.checkers.shrink import shrink, without
+from heapster.model.operation import Step
+from heapster.model.trace import format_steps, parse
+
+
+def least(text: Any, fails: Any) -> Any:
+    return "; ".join(format_steps(shrink(parse(text), fails)))
+
+
+def frees(trace: Any) -> Any:
+    return sum(step.verb == "free" for step in trace)
+
+
+def test_a_handle_goes_with_its_frees() -> None:
+    text = "a = malloc(40); b = malloc(50); free(a); free(b)"
+    assert least(text, lambda t: frees(t) >= 1) == "a = malloc(0); free(a)"
+
+
+def test_dropping_a_resize_leaves_the_old_handle_in_its_place() -> None:
+    trace = parse("a = malloc(40); b = realloc(a, 80); free(b)")
+    assert format_steps(without(trace, {1})) == ("a = malloc(40)", "free(a)")
+
+
+def test_dropping_an_allocation_drops_what_needs_it() -> None:
+    trace = parse("a = malloc(40); b = realloc(a, 80); free(b); c = malloc(1)")
+    assert format_steps(without(trace, {0})) == ("c = malloc(1)",)
+
+
+def test_sizes_that_must_be_equal_shrink_together() -> None:
+    def two_alike(trace: Any) -> Any:
+        sizes = [step.numbers[0] for step in trace if step.verb == "malloc"]
+        return any(size > 20 and sizes.count(size) > 1 for size in sizes)
+    assert least("a = malloc(89); b = malloc(7); c = malloc(89)", two_alike) == "a = malloc(21); b = malloc(21)"
+
+
+def test_plainer_calls_replace_elaborate_ones() -> None:
+    def asks_for_much(trace: Any) -> Any:
+        return any(step.verb != "policy" and sum(step.numbers) >= 4096 for step in trace)
+    assert least("policy best_fit; a = calloc(2, 3000)", asks_for_much) == "a = malloc(4096)"
+
+
+def test_what_is_printed_is_the_same_each_time() -> None:
+    trace = tuple(Step("malloc", (17 * i % 97,), i) for i in range(30))
+    runs = {shrink(trace, lambda t: sum(s.numbers[0] for s in t) > 200) for _ in range(3)}
+    assert len(runs) == 1
+
+
+def test_the_budget_of_replays_is_kept() -> None:
+    replays: list[Any] = []
+
+    def passes(trace: Any) -> bool:
+        replays.append(trace)
+        return False
+    shrink(tuple(Step("malloc", (i,), i) for i in range(50)), passes, most_replays=7)
+    assert len(replays) == 7

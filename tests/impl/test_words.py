@@ -1,0 +1,47 @@
+"""The literal words of a small heap, so that a wrong accessor cannot hide behind a wrong constant."""
+
+from heapster.impl import api, settings
+from heapster.machine.simulated import BREAK, STATICS, Simulated
+
+FIRST_BLOCK = BREAK + 40                # the record of a region takes five words
+
+
+def small_heap() -> Simulated:
+    """A used block of 48 bytes at the start of an 8 KiB region; the rest is free."""
+    m = Simulated()
+    settings.set_growth(m, 8192)
+    assert api.malloc(m, 40) == FIRST_BLOCK + 8
+    return m
+
+
+def test_a_used_block_is_its_size_and_two_flags() -> None:
+    assert small_heap().words[FIRST_BLOCK] == 48 | 1 | 2
+
+
+def test_a_free_block_has_links_and_a_footer() -> None:
+    m = small_heap()
+    head = STATICS + 1024 + 64
+    free, size = FIRST_BLOCK + 48, 8192 - 40 - 24 - 48
+    assert [m.words[free + offset] for offset in (0, 8, 16, size - 8)] == [size | 2, head, head, size]
+
+
+def test_the_fence_knows_that_its_left_neighbour_is_free() -> None:
+    m = small_heap()
+    fence = BREAK + 8192 - 24
+    assert [m.words[fence], m.words[fence + 8]] == [1, BREAK]
+
+
+def test_a_block_of_another_arena_names_it_in_the_high_bits() -> None:
+    m = small_heap()
+    m.on_thread(1)
+    p = api.malloc(m, 40)
+    assert m.words[p - 8] == 1 << 48 | 48 | 1 | 2
+
+
+def test_a_mapped_block_states_its_mapping() -> None:
+    m = small_heap()
+    p = api.malloc(m, 1 << 17)
+    start = p - 48
+    assert start % 4096 == 0
+    assert m.words[p - 8] == (1 << 17) + 4096 | 1 | 2 | 4
+    assert m.words[p - 16] == 40
