@@ -1,0 +1,112 @@
+"""Findings are kept whole, found by the start of their id, and a disk that says no is told once."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.store import FINDING, TRACE, Store
+from heapster.results import UsageError
+from tests.reports.samples import FINDING as SAMPLE
+
+OTHER = replace(SAMPLE, id="3f99aaaa")
+
+
+class Warnings(list[str]):
+    """What was warned of."""
+
+
+def store(folder: Path) -> tuple[Store, Warnings]:
+    warnings = Warnings()
+    return Store(folder / "kept", warnings.append), warnings
+
+
+def test_what_is_kept_comes_back(tmp_path: Path) -> None:
+    kept, warnings = store(tmp_path)
+    kept.keep(SAMPLE, "sim")
+    assert kept.stored("sim") == (SAMPLE,)
+    assert kept.stored("process") == ()
+    assert (tmp_path / "kept" / SAMPLE.id / TRACE).read_text(encoding="utf-8").splitlines() == list(SAMPLE.trace)
+    assert warnings == []
+
+
+def test_a_finding_is_replaced_by_a_later_state_of_it(tmp_path: Path) -> None:
+    kept, _ = store(tmp_path)
+    kept.keep(SAMPLE, "sim")
+    kept.keep(replace(SAMPLE, title="better"), "sim")
+    assert [finding.title for finding in kept.stored("sim")] == ["better"]
+
+
+def test_findings_come_oldest_first(tmp_path: Path) -> None:
+    kept, _ = store(tmp_path)
+    for age, finding in ((1, SAMPLE), (2, OTHER)):
+        kept.keep(finding, "sim")
+        os.utime(tmp_path / "kept" / finding.id / FINDING, (1000 - age, 1000 - age))
+    assert kept.stored("sim") == (OTHER, SAMPLE)
+
+
+def test_a_dropped_finding_is_gone_and_may_be_dropped_again(tmp_path: Path) -> None:
+    kept, warnings = store(tmp_path)
+    kept.keep(SAMPLE, "sim")
+    for _ in range(2):
+        kept.drop(SAMPLE.id)
+    assert kept.stored("sim") == ()
+    assert warnings == []
+
+
+def test_a_finding_is_found_by_the_start_of_its_id(tmp_path: Path) -> None:
+    kept, _ = store(tmp_path)
+    for finding in (SAMPLE, OTHER):
+        kept.keep(finding, "sim")
+    for prefix in (SAMPLE.id, "3f2a"):
+        found = kept.find(prefix)
+        assert found is not None
+        assert found.finding == SAMPLE
+    for unknown in ("ffff", "3f", "3f2a90c1f", "../3f2a", "policy"):
+        assert kept.find(unknown) is None
+
+
+def test_a_start_of_several_ids_is_refused(tmp_path: Path) -> None:
+    kept, _ = store(tmp_path)
+    kept.keep(SAMPLE, "sim")
+    kept.keep(replace(SAMPLE, id="3f2a0000"), "sim")
+    with pytest.raises(UsageError, match="3f2a may be any of"):
+        kept.find("3f2a")
+
+
+def test_an_id_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    kept, _ = store(tmp_path)
+    for identity in ("../../etc", "", "a/b"):
+        with pytest.raises(ValueError, match="no finding's id"):
+            kept.keep(replace(SAMPLE, id=identity), "sim")
+        with pytest.raises(ValueError, match="no finding's id"):
+            kept.drop(identity)
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", "{}", '{"target": "sim"}', '{"target": "sim", "trace": 3}', "\x00\xff",
+])
+def test_a_damaged_finding_is_passed_over(tmp_path: Path, text: str) -> None:
+    kept, warnings = store(tmp_path)
+    for finding in (SAMPLE, OTHER):
+        kept.keep(finding, "sim")
+    (tmp_path / "kept" / SAMPLE.id / FINDING).write_text(text, encoding="latin-1")
+    assert kept.stored("sim") == (OTHER,)
+    assert len(warnings) == 1
+
+
+def test_a_folder_that_cannot_be_is_told_once(tmp_path: Path) -> None:
+    kept, warnings = store(tmp_path)
+    (tmp_path / "kept").write_text("in the way", encoding="utf-8")
+    for finding in (SAMPLE, OTHER):
+        kept.keep(finding, "sim")
+    assert kept.stored("sim") == ()
+    assert kept.find(SAMPLE.id) is None
+    assert len(warnings) == 1
+
+
+def test_version_control_passes_over_the_folder(tmp_path: Path) -> None:
+    kept, _ = store(tmp_path)
+    kept.keep(SAMPLE, "sim")
+    assert (tmp_path / "kept" / ".gitignore").read_text(encoding="utf-8") == "*\n"

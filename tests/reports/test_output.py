@@ -1,0 +1,77 @@
+"""Results reach stdout or the verdict stands without them; progress goes to stderr, now and then."""
+
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from heapster.reports.output import say
+from heapster.reports.progress import BETWEEN_LINES, Meter
+
+LINES = """
+from heapster.reports.output import say
+say([("x" * 3000, "bold red"), ("again: heapster replay y", "")] * 99)
+"""
+
+
+def test_a_pipe_gets_plain_lines_of_any_length(capsys: pytest.CaptureFixture[str]) -> None:
+    say([("x" * 300, "bold red"), ("[bold]y", "")])
+    assert capsys.readouterr().out == "x" * 300 + "\n[bold]y\n"
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    with subprocess.Popen([sys.executable, "-c", LINES + "print('more')"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stderr is not None
+        child.stdout.close()
+        assert child.wait() == 0
+        assert child.stderr.read() == b""
+
+
+def test_a_full_disk_is_told_and_changes_no_exit_code() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run([sys.executable, "-c", LINES], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 0
+    assert done.stderr == b"heapster: warning: results cannot be printed: No space left on device\n"
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    with Meter("fuzz sim", clock=lambda: now[0]) as meter:
+        for _ in range(25):
+            now[0] += BETWEEN_LINES / 10
+            meter.show(now[0] / 25, f"{now[0]:.0f} done")
+        meter.close("all done")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == ["fuzz sim: 40%, 10 done", "fuzz sim: 80%, 20 done", "fuzz sim: all done"]
+
+
+def on_a_terminal(**environment: str) -> str:
+    """What `say` writes to a terminal of 40 columns."""
+    ours, theirs = pty.openpty()
+    variables = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": "40", **environment}
+    with subprocess.Popen([sys.executable, "-c", LINES], stdout=theirs, env=variables):
+        os.close(theirs)
+        written = b""
+        with suppress(OSError):             # the terminal's other end is closed
+            while part := os.read(ours, 1 << 16):
+                written += part
+    os.close(ours)
+    return written.decode()
+
+
+def test_a_terminal_gets_colour_unless_it_says_no() -> None:
+    assert "\x1b[1;31m" in on_a_terminal()
+    assert "31m" not in on_a_terminal(NO_COLOR="1")
+
+
+def test_lines_are_cut_to_the_terminals_width_unless_they_are_to_be_copied() -> None:
+    lines = on_a_terminal(NO_COLOR="1").splitlines()
+    assert "x" * 37 + "..." in lines[0]
+    assert "x" * 38 not in lines[0]
+    assert "again: heapster replay y" in lines[1]
