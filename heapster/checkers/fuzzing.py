@@ -16,7 +16,7 @@ from heapster.model.trace import parse
 from heapster.model.witnesses import SOMETIMES
 from heapster.results import Finding, Run, Verdict
 
-BATCH = 10                      # examples between two looks at the clock
+BATCH = 4                       # examples between two looks at the clock
 FRESH_STARTS, FRESH_EXAMPLES, FRESH_STEPS = 24, 40, 3    # to shrink from, where the first failure stays long
 SEED_STRIDE = 1_000_003         # between the seeds of campaigns, so that their batches differ
 

@@ -27,6 +27,11 @@ from heapster.model.system import Divergence, System
 CHECKS = ("specification", "reference", "contents", *(invariant.__name__ for invariant in ALWAYS))
 
 
+# What a broken allocator may raise: the machine's own, and what Python says of wrong words and names.
+CRASHES = (ArithmeticError, AttributeError, LookupError, NameError, RecursionError, TypeError, ValueError)
+FAILURES = (Fault, Aborted, *CRASHES)
+
+
 class Problem(NamedTuple):
     """Something that must not be, noticed after a step."""
 
@@ -72,13 +77,8 @@ class Lockstep:
     def _call(self, step: Step, pointer: int) -> tuple[Answer | None, list[Problem]]:
         try:
             answer = call(self._source, self.m, step, pointer)
-        except Fault as fault:
-            return None, [Problem(f"fault_{fault.code}", str(fault))]
-        except Aborted as aborted:
-            name = misuse.abort_name(aborted.code)
-            return None, [Problem(f"aborted_{name}", f"{step.verb} aborts with {name}, with nothing misused")]
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, NameError) as error:
-            return None, [Problem("crashed", f"{step.verb} raises {type(error).__name__}: {error}")]
+        except FAILURES as error:
+            return None, [_problem(step.verb, error)]
         return answer, [Problem("wrong_answer", answer.problem)] if answer.problem else []
 
     def _misuse(self, step: Step, pointer: int) -> list[Problem]:
@@ -96,7 +96,7 @@ class Lockstep:
     def _outcome(self, step: Step, pointer: int) -> str:
         try:
             call(self._source, self.m, step, pointer)
-        except Fault:
+        except (Fault, *CRASHES):
             return misuse.FAULT
         except Aborted as aborted:
             return misuse.abort_name(aborted.code)
@@ -110,8 +110,8 @@ class Lockstep:
         operation = Operation(step.verb, step.numbers, pointer)
         try:
             result = self._observe(step, pointer, answer)
-        except (Fault, Aborted) as error:
-            return [Problem("unusable_block", f"looking at what {step.verb} answered: {error}")]
+        except FAILURES as error:
+            return [_problem(f"looking at what {step.verb} answered", error)]
         problems = [Problem(*reason[:2]) for reason in explains(self.live, operation, result, OURS)]
         advance(self.live, operation, result, OURS)
         if step.result != NO_HANDLE:
@@ -152,7 +152,7 @@ class Lockstep:
             try:
                 self._contents.write(pointer, usable)
             except Fault as fault:
-                return [Problem("unusable_block", f"writing to the block: {fault}")]
+                return [_problem("writing to the block", fault)]
         return []
 
     # The structure: what only the allocator sees.
@@ -193,8 +193,8 @@ class Lockstep:
     def _statistics(self, heap: Heap) -> list[Problem]:
         try:
             return [Problem("wrong_statistics", why) for why in wrong_figures(self._source, self.m, heap)]
-        except Fault as fault:
-            return [Problem(f"fault_{fault.code}", f"asking for statistics: {fault}")]
+        except FAILURES as error:
+            return [_problem("asking for statistics", error)]
 
     def _after_finalize(self) -> list[Problem]:
         kept = [extent for extent in self.m.system() if extent not in self.reference.forgotten]
@@ -203,6 +203,16 @@ class Lockstep:
             return [Problem("memory_not_returned", f"finalize left {sum(e - s for s, e in kept)} bytes unreturned")]
         self.m.disown()
         return []
+
+
+def _problem(doing: str, error: Exception) -> Problem:
+    """What went wrong where nothing was misused."""
+    if isinstance(error, Fault):
+        return Problem(f"fault_{error.code}", f"{doing}: {error}")
+    if isinstance(error, Aborted):
+        name = misuse.abort_name(error.code)
+        return Problem(f"aborted_{name}", f"{doing}: aborts with {name}, with nothing misused")
+    return Problem("crashed", f"{doing}: raises {type(error).__name__}: {error}")
 
 
 def _wrong_answer(step: Step, got: tuple[int, int, int], expected: tuple[int, int, int]) -> str:
