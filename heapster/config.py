@@ -20,7 +20,7 @@ TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 # Variables that are no options: of the command itself, and of libheapster in the programs it serves.
 OTHER_VARIABLES = frozenset({"HEAPSTER_DEBUG", "HEAPSTER_CACHE", "HEAPSTER_MMAP_THRESHOLD", "HEAPSTER_STATS",
-                             "HEAPSTER_VERIFY"})
+                             "HEAPSTER_STATS_FILE", "HEAPSTER_VERIFY"})
 
 Read = Callable[[Any], Any]
 
@@ -55,6 +55,13 @@ def _whole(least: int, most: int | None = None) -> Read:
         return number
 
     return read
+
+
+def _alignment(value: Any) -> int:
+    number = _whole(1, 1 << 20)(value)
+    if number & (number - 1):
+        raise ValueError(f"{value} is no power of two")
+    return number
 
 
 def _seconds(value: Any) -> float:
@@ -109,6 +116,16 @@ KEYS = {key.name: key for key in (
     Key("json", "Write the run as JSON.", "FILE", _text),
     Key("junit", "Write the run as JUnit XML.", "FILE", _text),
     Key("store", "Where findings are kept.", "DIR", _text),
+    Key("sarif", "Write the run as SARIF 2.1.0.", "FILE", _text),
+    Key("baseline", "Findings that are accepted: a run that --json has written.", "FILE", _text),
+    Key("prefix", "What a foreign allocator's functions start with.", "NAME_", _text),
+    Key("alignment", "What a foreign allocator's blocks must be aligned to.", "N", _alignment),
+    Key("cc", "The compiler of C targets.", "CC", _text),
+    Key("cflags", "What it is told besides.", "FLAGS", _text),
+    Key("threads", "Threads that use a foreign allocator at the same time.", "N", _whole(0, 64)),
+    Key("heap_limit", "Bytes that mem_sbrk gives a malloc-lab allocator.", "N", _whole(4096, 1 << 32)),
+    Key("adapter", "A C or Python file that stands between us and a foreign allocator.", "FILE", _text),
+    Key("strict", "What well-known libraries are known for is a finding as well.", "BOOL", _flag),
 )}
 
 

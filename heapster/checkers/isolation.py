@@ -15,7 +15,8 @@ T = TypeVar("T")
 
 JOURNAL_BYTES = 1 << 20
 COUNT_BYTES = 8
-CHUNK = 1 << 16
+CHUNK = 1 << 16                 # bytes
+LOOKS = 8                       # at a child, before it counts as hung
 
 
 class Journal:
@@ -41,6 +42,10 @@ class Journal:
         """All lines since the last `clear`."""
         return self._memory[COUNT_BYTES:COUNT_BYTES + self._length()].decode().splitlines()
 
+    def progress(self) -> int:
+        """A number that changes with every note."""
+        return self._length()
+
     def _length(self) -> int:
         return int.from_bytes(self._memory[:COUNT_BYTES], "little")
 
@@ -60,10 +65,11 @@ class Died:
     words: str                      # for people
 
 
-def contained(work: Callable[[], T], seconds: float) -> Done[T] | Died:
-    """The answer of `work`, which can be pickled, from a child that shares nothing but journals.
+def contained(work: Callable[[], T], journal: Journal, seconds: float) -> Done[T] | Died:
+    """The answer of `work`, which can be pickled, from a child that shares nothing but the journal.
 
-    An exception in the child, which would be a defect of ours, is raised here.
+    It hangs when for so many seconds it neither answers nor notes anything. An exception in the child,
+    which would be a defect of ours, is raised here.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -74,7 +80,7 @@ def contained(work: Callable[[], T], seconds: float) -> Done[T] | Died:
         _run_child(work, writing)
     os.close(writing)
     try:
-        data = _read_all(reading, monotonic() + seconds)
+        data = _read_all(reading, journal, seconds)
     except BaseException:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -85,7 +91,7 @@ def contained(work: Callable[[], T], seconds: float) -> Done[T] | Died:
         os.kill(child, signal.SIGKILL)
     status = os.waitpid(child, 0)[1]
     if data is None:
-        return Died("hung", f"no answer for {seconds:g} seconds")
+        return Died("hung", f"no end after {seconds:g} seconds")
     return _outcome(data, status)
 
 
@@ -97,23 +103,25 @@ def _run_child(work: Callable[[], T], writing: int) -> None:
             answer = pickle.dumps((True, work()))
         except Exception as error:  # noqa: BLE001  # not eaten: raised again in the parent
             answer = pickle.dumps((False, f"{type(error).__name__}: {error}"))
-        with open(writing, "wb") as pipe:  # noqa: PTH123  # a descriptor
+        with open(writing, "wb") as pipe:
             pipe.write(answer)
     finally:
         os._exit(0)
 
 
-def _read_all(reading: int, until: float) -> bytes | None:
-    """All that comes until the pipe closes, or None if it does not in time."""
-    parts = []
-    while True:
-        left = until - monotonic()
-        if left <= 0 or not select.select([reading], [], [], left)[0]:
-            return None
-        part = os.read(reading, CHUNK)
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
+def _read_all(reading: int, journal: Journal, seconds: float) -> bytes | None:
+    """All that comes until the pipe closes, or None if nothing happens for so long."""
+    parts: list[bytes] = []
+    seen, until = journal.progress(), monotonic() + seconds
+    while monotonic() < until:
+        if select.select([reading], [], [], seconds / LOOKS)[0]:
+            part = os.read(reading, CHUNK)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+        if journal.progress() != seen:
+            seen, until = journal.progress(), monotonic() + seconds
+    return None
 
 
 def _outcome(data: bytes, status: int) -> Done[T] | Died:

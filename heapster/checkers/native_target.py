@@ -18,14 +18,15 @@ from heapster.model.operation import Step, Trace
 from heapster.model.trace import format_step, parse
 from heapster.native.library import observed
 
-HANG_SECONDS = 20.0             # for one trace; a call takes microseconds
+HANG_SECONDS = 20.0             # for one step; it takes milliseconds
+SEEN = ("ops", "examples", "checks", "witnesses", "failure")      # of a record, by examples
 
 
 class _Compiled:
     """Stands for a module of `impl`: its functions are the compiled ones."""
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        return lambda m, *words: m.library.call(name, *words)       # type: ignore[no-any-return]
+        return lambda m, *words: m.library.call(name, *words)
 
 
 COMPILED = SimpleNamespace(api=_Compiled(), lifecycle=_Compiled(), settings=_Compiled(), stats=_Compiled())
@@ -65,24 +66,23 @@ class NativeMake:
 
     def rerun(self, trace: Trace) -> Outcome:
         """How the trace goes, in a child."""
-        ended = contained(lambda: rerun(trace, self.__call__), self._seconds)
+        ended = contained(lambda: rerun(trace, self.__call__), self._journal, self._seconds)
         if isinstance(ended, Died):
             return Outcome((self._problem(ended),), len(self._journal.lines()) - 1)
         return ended.value
 
     def live_lives(self, record: Record, first_seed: int, examples: int) -> None:
         """Run examples in a child; all is noted in `record`."""
-        def live() -> Record:
+        def live() -> list[Any]:
             live_lives(record, first_seed, examples)
-            return record
+            return [getattr(record, name) for name in SEEN]
 
-        fields = ("ops", "examples", "checks", "witnesses", "failure")
-        ended = contained(lambda: [getattr(live(), name) for name in fields], self._seconds + examples)
+        ended = contained(live, self._journal, self._seconds)
         if isinstance(ended, Died):
             record.examples += 1
             record.failure = self._trace(), self._problem(ended)
             return
-        for name, value in zip(fields, ended.value, strict=True):
+        for name, value in zip(SEEN, ended.value, strict=True):
             setattr(record, name, value)
 
     def _trace(self) -> Trace:

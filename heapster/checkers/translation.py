@@ -18,7 +18,7 @@ from heapster.machine.mirror import Difference, Mirror
 from heapster.machine.observed import Library
 from heapster.machine.protocol import Aborted, Fault
 from heapster.machine.simulated import STATICS_BYTES, THREAD_BYTES, THREAD_STRIDE, THREADS, Simulated
-from heapster.model.operation import NO_HANDLE, SHAPES, Step, Trace
+from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.trace import format_step
 
 SCANNED = 1 << 22               # bytes; of larger pieces, only the words that the interpreted one wrote are compared
@@ -29,7 +29,7 @@ WRITTEN = 8                     # words at either end of a block that the caller
 def validate(trace: Trace, fault: str = "", seconds: float = HANG_SECONDS) -> list[Problem]:
     """What the compiled allocator, with a fault of the lowering if one is named, does otherwise."""
     loaded, journal = library(fault), Journal()
-    ended = contained(lambda: Pair(loaded, journal).run(trace), seconds)
+    ended = contained(lambda: Pair(loaded, journal).run(trace), journal, seconds)
     if isinstance(ended, Died):
         return [Problem(f"translation_{ended.how}", f"{(journal.lines() or ['start'])[-1]}: {ended.words}")]
     return ended.value
@@ -139,8 +139,8 @@ def _attempt(source: object, m: Simulated | Mirror, step: Step, pointer: int) ->
 
 
 def _ending(aborted: Aborted | None) -> tuple[int, int] | None:
-    return aborted and (aborted.code, aborted.address)
+    return (aborted.code, aborted.address) if aborted else None
 
 
-assert layout.STATICS_BYTES <= STATICS_BYTES and layout.THREAD_BYTES == THREAD_BYTES
-assert "stats" in SHAPES
+assert layout.STATICS_BYTES <= STATICS_BYTES
+assert layout.THREAD_BYTES == THREAD_BYTES

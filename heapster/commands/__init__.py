@@ -4,11 +4,14 @@ To add one: a line here, and a module of that name with a click command `command
 """
 
 COMMANDS = {
+    "build": "Write libheapster for C and C++ programs: libraries, header, pkg-config, CMake.",
     "check": "Every checker at a small budget: for continuous integration.",
     "doctor": "What Heapster needs, which versions are here, and what is missing.",
     "explain": "What a finding's code means, how it arises, what to look at.",
     "fuzz": "Hold an allocator against the model on generated programs.",
+    "mutate": "Plant faults in copies of the allocator and hunt them: who catches what.",
     "races": "Explore schedules of small programs: data races, deadlocks, broken promises.",
+    "run": "Run any program on Heapster's allocator.",
     "replay": "Run a trace again and say whether it still fails.",
     "stress": "Real threads on a compiled allocator, every block verified.",
 }

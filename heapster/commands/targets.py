@@ -1,4 +1,6 @@
-"""The targets by name."""
+"""The targets by name; a folder is a copy of impl."""
+
+from pathlib import Path
 
 from heapster.results import UsageError
 from heapster.suggest import instead_of
@@ -6,10 +8,11 @@ from heapster.suggest import instead_of
 IN_PROCESS = {
     "sim": "the simulated machine: every access checked, every step repeatable",
     "process": "the real memory of this process, beside its C library",
+    "native": "the compiled library, in a process of its own",
 }
 
 
 def check_target(target: str) -> None:
     """UsageError unless there is such a target."""
-    if target not in IN_PROCESS:
+    if target not in IN_PROCESS and not Path(target).is_dir():
         raise UsageError(f"unknown target '{target}': {instead_of(target, IN_PROCESS)}")

@@ -5,7 +5,7 @@ do is written below in LLVM's own language, and inlined when the two are linked.
 always: mixing in unsigned words would make Numba reach for floats.
 """
 
-# ruff: noqa: ARG001, ARG005    # Numba calls by position and by name, with more than is wanted here
+# ruff: noqa: ARG001    # Numba calls by position and by name, with more than is wanted here
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -60,7 +60,7 @@ def machine() -> Callable[[], Any]:
     for name, operation in OPERATIONS.items():
         overload_method(Native, name)(_method(_instruction(name, operation), operation.arity))
 
-    @intrinsic
+    @intrinsic                      # type: ignore[untyped-decorator]
     def the_machine(typing: Any) -> Any:
         return Native()(), lambda context, b, signature, arguments: context.get_dummy_value()
 

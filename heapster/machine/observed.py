@@ -1,7 +1,9 @@
-"""The compiled allocator, watched: it runs on the real memory of this process, but what it asks of the
-system and of mutexes is answered, checked and logged by a machine in Python.
+"""The compiled allocator, watched.
 
-Its loads and stores are its own, unchecked: a stray one may end this process, so it belongs in a child.
+It runs on the real memory of this process, but what it asks of the system and of mutexes is answered,
+checked and logged by a machine in Python.
+Its loads and stores are its own, unchecked: one that hits nothing is a Fault, but one that hits what is
+not the allocator's goes unnoticed or ends this process, so it belongs in a child.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from typing import Any
 from heapster.results import HeapsterError, TargetError
 
 from .process import Process
+from .protocol import Fault
 from .simulated import THREAD_BYTES
 
 WORD = ctypes.c_int64
 ONLOOKER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, WORD, WORD, WORD, WORD, ctypes.POINTER(WORD), use_errno=True)
 OPERATIONS = ("sbrk", "mmap", "munmap", "lock", "unlock", "show", "abort")      # as observed.c numbers them
 ARITIES = (1, 1, 2, 1, 1, 4, 2)
+ABANDONED, STRAYED = 1, 2       # how a call may end otherwise than by an answer
 
 
 class Library:
@@ -46,7 +50,10 @@ class Library:
         """What the entry answers; what its machine raised meanwhile is raised here."""
         answer = WORD()
         padded = (*words, 0, 0, 0)[:3]
-        if self._call(self._entry(name), *padded, ctypes.addressof(answer)) and self._raised:
+        outcome = self._call(self._entry(name), *padded, ctypes.addressof(answer))
+        if outcome == STRAYED:
+            raise Fault("unmapped", f"access to {answer.value:#x}, where nothing is mapped", answer.value)
+        if outcome == ABANDONED and self._raised:
             raised, self._raised = self._raised, None
             raise raised
         return answer.value

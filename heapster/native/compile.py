@@ -1,4 +1,4 @@
-"""Compile `impl` ahead of time, in two steps, each in a process of its own:
+"""Compile `impl` ahead of time, in two steps, each in a process of its own.
 
     python -m heapster.native.compile front OUT.bc          Numba: `impl` to LLVM's language; slow
     python -m heapster.native.compile back IN.bc OUT.o [FAULT]      LLVM: with the machine, to an object file

@@ -86,7 +86,7 @@ def check(out: Path) -> tuple[str, ...]:
 
 def _check(out: Path, scratch: Path) -> list[str]:
     source = C_SOURCES / "check.c"
-    compile_ = [toolchain.compiler(), source, f"-I{out / 'include'}"]
+    compile_: list[str | Path] = [toolchain.compiler(), source, f"-I{out / 'include'}"]
     shared, static, plain = scratch / "shared", scratch / "static", scratch / "plain"
     toolchain.run([*compile_, "-o", shared, f"-L{out / 'lib'}", "-lheapster", "-lpthread"])
     toolchain.run([*compile_, "-o", static, out / "lib" / STATIC, "-lpthread"])

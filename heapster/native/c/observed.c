@@ -5,23 +5,31 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
+#include <stddef.h>
 
 #include "layout.h"
 #include "words.h"
 
 enum operation { SBRK, MMAP, MUNMAP, LOCK, UNLOCK, SHOW, ABORT };
 enum { CLOBBERED = 120 };       /* an errno that no call of ours sets */
+enum outcome { ANSWERED, ABANDONED, STRAYED };
 
 /* Answers in *answer; nonzero: the call of the allocator is to be abandoned. */
 typedef int (*onlooker)(int operation, word a, word b, word c, word d, word *answer);
 
 static onlooker world;
 static sigjmp_buf abandoned;
+static volatile int inside;     /* whether the allocator runs, or the onlooker on its behalf */
+static struct sigaction usual[2];
+static word stray;              /* the address of an access to memory that is not there */
 
 static word ask(enum operation operation, word a, word b, word c, word d) {
     word answer = -1;
+    inside = 0;
     if (world(operation, a, b, c, d, &answer))
-        siglongjmp(abandoned, 1);
+        siglongjmp(abandoned, ABANDONED);
+    inside = 1;
     return answer;
 }
 
@@ -68,14 +76,34 @@ HIDDEN void heapster_abort(word code, word address) {
 
 const word observed_statics_bytes = STATICS_BYTES;
 
-void observed_begin(onlooker answering) { world = answering; }
+static void on_stray(int number, siginfo_t *info, void *context) {
+    (void)context;
+    if (inside) {
+        stray = (word)info->si_addr;
+        siglongjmp(abandoned, STRAYED);
+    }
+    sigaction(number, &usual[number == SIGBUS], NULL);      /* not ours: let it happen again */
+}
 
-/* Calls an entry with as many of the words as it takes; 1 if the call was abandoned, else 0. */
+void observed_begin(onlooker answering) {
+    struct sigaction action = {.sa_sigaction = on_stray, .sa_flags = SA_SIGINFO};
+    world = answering;
+    sigaction(SIGSEGV, &action, &usual[0]);
+    sigaction(SIGBUS, &action, &usual[1]);
+}
+
+/* Calls an entry with as many of the words as it takes; an enum outcome. The answer of a call that strayed
+   is the address where. */
 int observed_call(word (*entry)(word, word, word), word a, word b, word c, word *answer) {
-    if (sigsetjmp(abandoned, 0))
-        return 1;
-    *answer = entry(a, b, c);
-    return 0;
+    int outcome = sigsetjmp(abandoned, 1);
+    if (outcome == ANSWERED) {
+        inside = 1;
+        *answer = entry(a, b, c);
+    } else if (outcome == STRAYED) {
+        *answer = stray;
+    }
+    inside = 0;
+    return outcome;
 }
 
 #define ENTRY(name) void *const observed_##name = (void *)heapster_word_##name
