@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from heapster.checkers.faults import FAULTS
 from heapster.checkers.fuzzing import FuzzOptions, smallest
 from heapster.checkers.planting import Fault, planted
 from heapster.checkers.rerun import make_for, rerun
@@ -52,10 +53,18 @@ def _kill(fault: Fault, record: Record, seed: int) -> Kill:
     return Kill(fault, rerun(trace, record.make).codes, format_steps(trace))
 
 
+def chosen(words: Iterable[str]) -> tuple[Fault, ...]:
+    """The faults whose titles or modules hold one of the words; all, if there are none."""
+    wanted = tuple(words)
+    return tuple(fault for fault in FAULTS
+                 if not wanted or any(word in fault.title or word == fault.module for word in wanted))
+
+
 def table(kills: Iterable[Kill]) -> str:
     """The kills as a table in Markdown."""
     lines = ["| planted fault | in | found as | shrunk to |", "|---|---|---|---|"]
     for kill in kills:
-        trace = f"`{'; '.join(kill.trace)}`" if kill.trace else "not found"
-        lines.append(f"| {kill.fault.title} | `impl/{kill.fault.module}.py` | `{kill.fault.caught_by}` | {trace} |")
+        found = f"`{kill.fault.caught_by}`" if kill.as_expected else "missed"
+        trace = f"`{'; '.join(kill.trace)}`" if kill.trace else ""
+        lines.append(f"| {kill.fault.title} | `impl/{kill.fault.module}.py` | {found} | {trace} |")
     return "\n".join(lines) + "\n"

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from heapster.checkers.calling import SHIPPED
 from heapster.checkers.lockstep import Lockstep, Problem
+from heapster.checkers.races.sources import source_in
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
 from heapster.model.operation import NO_HANDLE, Step, Trace
@@ -34,7 +36,7 @@ class Outcome:
 
 
 def make_for(target: str, source: Any = SHIPPED) -> Make:
-    """What makes a fresh lockstep for an in-process target."""
+    """What makes a fresh lockstep for a target; a folder is a copy of impl, on the simulated machine."""
     if target == "sim":
         return lambda: Lockstep(Simulated(), source)
     if target == "process":
@@ -43,6 +45,8 @@ def make_for(target: str, source: Any = SHIPPED) -> Make:
     if target == "native":
         from heapster.checkers.native_target import NativeMake  # noqa: PLC0415  loads, or compiles, the library
         return NativeMake()
+    if Path(target).is_dir():
+        return make_for("sim", source_in(Path(target)))
     raise TargetError(f"{target} does not run in lockstep")
 
 
