@@ -10,6 +10,8 @@ import click
 from heapster.checkers.fuzzing import FuzzOptions, Progress, fuzz
 from heapster.checkers.store import FOLDER, Store
 from heapster.commands.delivery import Delivery
+from heapster.commands.foreign import fuzz as fuzz_foreign
+from heapster.commands.foreign import is_foreign
 from heapster.commands.options import one_of, option, target
 from heapster.commands.targets import check_target
 from heapster.config import POLICIES
@@ -21,7 +23,8 @@ SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
 
 
-@click.command("fuzz", epilog="The target is sim (the default) or process.")
+@click.command("fuzz", epilog="The target is sim (the default), process, libc, a shared object, a C source, or "
+                              "the description of a pool (TOML).")
 @target()
 @option("policy", "all")
 @option("seconds")
@@ -32,15 +35,27 @@ SEEDS = 1 << 32
 @option("json")
 @option("junit")
 @option("store", FOLDER)
+@option("sarif")
+@option("baseline")
+@option("prefix")
+@option("alignment")
+@option("cc")
+@option("cflags")
+@option("threads")
+@option("heap_limit")
+@option("adapter")
+@option("strict", False)
 def command(target: str, json: str | None, junit: str | None, store: str, **_: Any) -> int:
     """Hold an allocator against the model: generated programs, each step checked.
 
     What failed before is tried first. A failure is shrunk to the least trace, printed, and kept.
     """
-    check_target(target)
+    ctx = click.get_current_context()
     delivery = Delivery(json, junit)
     delivery.check()
-    ctx = click.get_current_context()
+    if is_foreign(target):
+        return fuzz_foreign(ctx.params, delivery, Store(Path(store), warn))
+    check_target(target)
     one_of(ctx, "seconds", "examples")
     return delivery.deliver(campaign(_options(ctx.params), Store(Path(store), warn)))
 

@@ -8,6 +8,8 @@ import click
 from heapster.checkers.replay import Moment, Replay, Source, moment, replay, source
 from heapster.checkers.store import FOLDER, Store
 from heapster.commands.delivery import Delivery
+from heapster.commands.foreign import is_foreign
+from heapster.commands.foreign import replay as replay_foreign
 from heapster.commands.options import option
 from heapster.commands.targets import check_target
 from heapster.reports.output import Line, say, warn
@@ -21,10 +23,11 @@ SCHEDULE = "r1:"                # what a schedule of threads starts with
 @click.argument("trace", metavar="FILE|TRACE|ID")
 @click.option("--at", type=int, metavar="K", help="Only print the heap before and after step K, counted from 1.")
 @click.option("--target", metavar="TARGET", help="Where to run it.  [default: where it failed, else sim]")
+@click.option("--gdb", is_flag=True, help="Stop a debugger before the failing call (foreign targets).")
 @option("json")
 @option("junit")
 @option("store", FOLDER)
-def command(trace: str, at: int | None, target: str | None, json: str | None, junit: str | None, store: str) -> int:
+def command(trace: str, gdb: bool, at: int | None, target: str | None, json: str | None, junit: str | None, store: str) -> int:
     """Run a trace again and say whether it still fails.
 
     The trace is a file (- for standard input), the id of a kept finding or the start of it, or the
@@ -35,6 +38,9 @@ def command(trace: str, at: int | None, target: str | None, json: str | None, ju
     if trace.startswith(SCHEDULE):
         from heapster.commands.races import replay_schedule  # noqa: PLC0415  loads greenlet
         return replay_schedule(trace, target or DEFAULT_TARGET, delivery)
+    kept = Store(Path(store), warn).find(trace)
+    if kept and is_foreign(kept.target):
+        return replay_foreign(kept, gdb=gdb)
     found = source(trace, Store(Path(store), warn))
     where = target or found.target or DEFAULT_TARGET
     check_target(where)

@@ -1,0 +1,281 @@
+/* One operation at a time: the call itself, and what can be seen of it.
+
+   Nothing here allocates: the table of blocks is mapped before the target is started. An operation on
+   a handle that holds no live block is skipped, so that any subset of a trace may be run. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "judge.h"
+
+#define MOST_HANDLES MOST_OPS
+#define CHECKED_A_STEP (1u << 18)           /* bytes of live payload looked at after a precise step */
+#define TOUCHABLE ((uint64_t)1 << 36)       /* larger blocks are only known, never written */
+#define SENTINEL ((void *)(uintptr_t)0x5afe5afe)
+#define NO_ERRNO 0x7e57                     /* no error has this number */
+
+enum state { UNDEFINED, NULL_BLOCK, LIVE, DEAD };
+
+struct block {
+    unsigned char *pointer;
+    uint64_t request;                       /* bytes asked for */
+    uint64_t filled;                        /* bytes of pattern: the usable size where it is known */
+    uint64_t seed;
+    uint32_t state;
+    uint32_t place;                         /* in `alive` */
+};
+
+static struct block *blocks;
+static uint32_t *alive;                     /* handles of live blocks */
+static uint64_t alive_count, serial, checked_next, largest_given;
+
+void executor_start(void)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    blocks = mmap(FAR_AWAY(1), MOST_HANDLES * sizeof *blocks, PROT_READ | PROT_WRITE, flags, -1, 0);
+    alive = mmap(FAR_AWAY(2), MOST_HANDLES * sizeof *alive, PROT_READ | PROT_WRITE, flags, -1, 0);
+}
+
+uint64_t live_blocks(void) { return alive_count; }
+int32_t live_handle(uint64_t nth) { return (int32_t)alive[nth]; }
+uint64_t live_size(int32_t handle) { return blocks[handle].request; }
+
+int is_usable_handle(int32_t handle)
+{
+    if (handle == NO_HANDLE)
+        return 1;
+    return (uint32_t)handle < MOST_HANDLES && (blocks[handle].state == LIVE || blocks[handle].state == NULL_BLOCK);
+}
+
+static void forget(int32_t handle)
+{
+    struct block *block = &blocks[handle];
+    if (block->state == LIVE) {
+        shared->live_bytes -= block->request;
+        alive[block->place] = alive[--alive_count];
+        blocks[alive[block->place]].place = block->place;
+    }
+    block->state = DEAD;
+}
+
+static void define(int32_t handle, void *pointer, uint64_t request, uint64_t filled)
+{
+    struct block *block = &blocks[handle];
+    if (block->state == LIVE)
+        forget(handle);
+    *block = (struct block){ .pointer = pointer, .request = request, .filled = filled,
+                             .seed = mix(++serial), .state = pointer != NULL ? LIVE : NULL_BLOCK };
+    if (pointer == NULL)
+        return;
+    block->place = (uint32_t)alive_count;
+    alive[alive_count++] = (uint32_t)handle;
+    shared->live_bytes += request;
+}
+
+static uint64_t requested(const struct op *op)
+{
+    uint64_t product;
+    switch (op->verb) {
+    case CALLOC: case REALLOCARRAY:
+        return __builtin_mul_overflow(op->numbers[0], op->numbers[1], &product) ? NONE : product;
+    case PVALLOC: return op->numbers[0] > NONE - 4096 ? NONE : (op->numbers[0] + 4095) & ~(uint64_t)4095;
+    case ALIGNED_ALLOC: case POSIX_MEMALIGN: case MEMALIGN: return op->numbers[1];
+    default: return op->numbers[0];
+    }
+}
+
+static void *call(const struct op *op, void *operand, struct result *result)
+{
+    size_t first = (size_t)op->numbers[0], second = (size_t)op->numbers[1];
+    void *out = SENTINEL;
+    switch (op->verb) {
+    case MALLOC: return target.malloc(first);
+    case CALLOC: return target.calloc(first, second);
+    case REALLOC: return target.realloc(operand, first);
+    case REALLOCARRAY: return target.reallocarray(operand, first, second);
+    case ALIGNED_ALLOC: return target.aligned_alloc(first, second);
+    case MEMALIGN: return target.memalign(first, second);
+    case VALLOC: return target.valloc(first);
+    case PVALLOC: return target.pvalloc(first);
+    case FREE: target.free(operand); return NULL;
+    case USABLE_SIZE: result->usable = target.usable_size(operand); return NULL;
+    case POSIX_MEMALIGN:
+        result->returned = target.posix_memalign(&out, first, second);
+        if (result->returned == 0)
+            return out == SENTINEL ? NULL : out;
+        result->out_changed = out != SENTINEL && out != NULL;
+        return NULL;
+    default: return NULL;
+    }
+}
+
+static int is_allocating(uint32_t verb) { return verb < FREE; }
+static int is_resizing(uint32_t verb) { return verb == REALLOC || verb == REALLOCARRAY; }
+
+static void refuse_memory(void)
+{
+    uint64_t now = footprint();
+    setrlimit(RLIMIT_AS, &(struct rlimit){ (rlim_t)now, RLIM_INFINITY });
+}
+
+/* Looks at live blocks, all if they are few, else some in turn; the first damaged one is repaired. */
+static void look_at(struct result *result, uint64_t budget)
+{
+    for (uint64_t n = 0, bytes = 0; n < alive_count && bytes < budget; n++) {
+        checked_next = checked_next + 1 < alive_count ? checked_next + 1 : 0;
+        struct block *block = &blocks[alive[checked_next]];
+        uint64_t at = pattern_differs(block->pointer, block->seed, block->filled, NONE);
+        bytes += block->filled < 1024 ? block->filled + 16 : 1024;
+        if (at == NONE)
+            continue;
+        result->damaged = (int32_t)alive[checked_next];
+        result->damaged_at = at;
+        pattern_write(block->pointer, block->seed, block->filled);
+        return;
+    }
+}
+
+/* How much of a block is written: what is usable, unless that is past belief. */
+static uint64_t to_fill(uint64_t request, uint64_t usable)
+{
+    if (request > TOUCHABLE)
+        return 0;
+    return usable != NONE && usable > request && usable <= 2 * request + 65536 ? usable : request;
+}
+
+static int given(const struct op *op, struct result *result, void *pointer, int precise)
+{
+    uint64_t request = requested(op), old_size = 0, old_seed = 0, old_filled = 0;
+    int resized = is_resizing(op->verb) && op->operand != NO_HANDLE && blocks[op->operand].state == LIVE;
+    if (resized) {
+        struct block *old = &blocks[op->operand];
+        old_size = old->request, old_seed = old->seed, old_filled = old->filled;
+        shadow_release((uintptr_t)old->pointer, old->filled);
+        forget(op->operand);
+    }
+    if (request > SIZE_MAX / 2) {           /* it should have refused; nobody can use this */
+        blocks[op->result].state = DEAD;
+        return SUSPECT_HUGE;
+    }
+    if ((shared->has >> USABLE_SIZE & 1) != 0 && (precise || serial % 8 == 0))
+        result->usable = target.usable_size(pointer);
+    uint64_t fill = to_fill(request, precise ? result->usable : NONE);
+    shared->phase = FILLING;
+    if (resized)
+        result->prefix_lost = pattern_differs(pointer, old_seed, old_filled, old_size < request ? old_size : request);
+    if (op->verb == CALLOC && request <= TOUCHABLE)
+        result->dirty = first_nonzero(pointer, request);
+    define(op->result, pointer, request, fill);
+    int overlapping = !precise && shadow_take((uintptr_t)pointer, fill);
+    if (!(overlapping && (shared->masked >> SUSPECT_OVERLAP & 1) == 0))
+        pattern_write(pointer, blocks[op->result].seed, fill);
+    if (request > largest_given)
+        largest_given = request;
+    uint64_t least = shared->alignment;
+    while (shared->small_blocks && least > 1 && request < least)
+        least /= 2;
+    if (overlapping)
+        return SUSPECT_OVERLAP;
+    if (result->usable != NONE && result->usable < request)
+        return SUSPECT_USABLE;
+    if (result->prefix_lost != NONE)
+        return SUSPECT_PREFIX;
+    if (result->dirty != NONE)
+        return SUSPECT_DIRTY;
+    return ((uintptr_t)pointer & (least - 1)) != 0 ? SUSPECT_MISALIGNED : NOTHING;
+}
+
+static int refused(const struct op *op, struct result *result)
+{
+    uint64_t request = requested(op);
+    int gone = is_resizing(op->verb) && request == 0 && op->operand != NO_HANDLE && !shared->zero_keeps;
+    if (gone && blocks[op->operand].state == LIVE) {
+        shadow_release((uintptr_t)blocks[op->operand].pointer, blocks[op->operand].filled);
+        forget(op->operand);
+    }
+    define(op->result, NULL, request, 0);
+    if (request != 0 && shared->wants_errno && op->verb != POSIX_MEMALIGN && result->error == 0)
+        return SUSPECT_ERRNO;
+    return request != 0 && alive_count == 0 && request <= largest_given && op->verb <= REALLOC ? SUSPECT_NULL
+                                                                                                : NOTHING;
+}
+
+/* In fast runs: the block in question, and another in turn. */
+static int check_fast(const struct op *op, struct result *result)
+{
+    struct block *block = op->operand != NO_HANDLE ? &blocks[op->operand] : NULL;
+    shared->phase = CHECKING;
+    if (block != NULL && block->state == LIVE && (op->verb == FREE || is_resizing(op->verb))) {
+        result->damaged_at = pattern_differs(block->pointer, block->seed, block->filled, NONE);
+        if (result->damaged_at != NONE) {
+            result->damaged = op->operand;
+            pattern_write(block->pointer, block->seed, block->filled);
+        }
+    } else if ((serial & 3) == 0) {
+        look_at(result, 1);
+    }
+    return result->damaged != NO_HANDLE ? SUSPECT_CONTENTS : NOTHING;
+}
+
+static int own_check(struct result *result)
+{
+    shared->phase = OWN_CHECK;
+    int answer = target.check(0);
+    result->own_check_failed = shared->check_means && answer == 0;
+    return result->own_check_failed ? SUSPECT_OWN_CHECK : NOTHING;
+}
+
+int execute(const struct op *op, struct result *result, int precise)
+{
+    *result = (struct result){ .usable = NONE, .damaged = NO_HANDLE, .damaged_at = NONE, .prefix_lost = NONE,
+                               .dirty = NONE, .status = BEGUN };
+    if (op->verb == REFUSE_MEMORY) {
+        refuse_memory();
+        result->status = DONE;
+        return NOTHING;
+    }
+    if (!is_usable_handle(op->operand) || (shared->has >> op->verb & 1) == 0) {
+        if (op->result != NO_HANDLE && op->result != op->operand)
+            forget(op->result);
+        result->status = SKIPPED;
+        return NOTHING;
+    }
+    int suspicion = precise ? NOTHING : check_fast(op, result);
+    void *operand = op->operand == NO_HANDLE ? NULL : blocks[op->operand].pointer;
+    if (op->verb == FREE && op->operand != NO_HANDLE && blocks[op->operand].state == LIVE) {
+        shadow_release((uintptr_t)operand, blocks[op->operand].filled);
+        forget(op->operand);
+    }
+    shared->phase = CALLING;
+    errno = NO_ERRNO;
+    void *pointer = call(op, operand, result);
+    result->error = errno == NO_ERRNO ? 0 : errno;
+    result->pointer = (uintptr_t)pointer;
+    int noticed = NOTHING;
+    if (is_allocating(op->verb))
+        noticed = pointer != NULL ? given(op, result, pointer, precise) : refused(op, result);
+    else if (op->verb == FREE && result->error != 0)
+        noticed = SUSPECT_ERRNO;
+    if (precise) {
+        shared->phase = CHECKING;
+        look_at(result, CHECKED_A_STEP);
+        if (target.check != NULL)
+            own_check(result);
+    }
+    result->status = DONE;
+    return suspicion != NOTHING ? suspicion : noticed;
+}
+
+void free_everything(void)
+{
+    while (alive_count > 0) {
+        int32_t handle = (int32_t)alive[alive_count - 1];
+        void *pointer = blocks[handle].pointer;
+        shadow_release((uintptr_t)pointer, blocks[handle].filled);
+        forget(handle);
+        shared->phase = CALLING;
+        target.free(pointer);
+    }
+}

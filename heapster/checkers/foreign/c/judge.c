@@ -1,0 +1,243 @@
+/* The judge: keeps a stranger's allocator loaded and runs each case in a forked child of its own.
+
+   usage: judge FD PATH          FD is the shared mapping, PATH the shared object
+   It answers a byte on stdout when it is ready, and one for each byte read from stdin: a case run. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "judge.h"
+
+#define TICK_MS 20
+#define KEPT_OUTPUT (OUTPUT_BYTES - 1)
+
+struct header *shared;
+struct op *ops;
+struct result *results;
+
+static int loaded_late;                     /* the target starts threads when loaded: load it in each child */
+static const char *path;
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t threads_of_this_process(void)
+{
+    uint64_t count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    while (tasks != NULL && readdir(tasks) != NULL)
+        count++;
+    if (tasks != NULL)
+        closedir(tasks);
+    return count > 2 ? count - 2 : 1;
+}
+
+static void run_case(void)
+{
+    if (shared->mode == LOADED) {
+        shared->init_failed = 0;
+        if (load_target(path) != 0)
+            _exit(0);
+        shared->tasks = threads_of_this_process();
+        if (start_target() == 0)
+            shared->finished = 1;
+        return;
+    }
+    if (loaded_late && load_target(path) != 0)
+        _exit(1);
+    executor_start();
+    if (shared->mode == FAST || shared->mode == GENERATE)
+        shadow_start(shared->alignment);
+    if (start_target() != 0)
+        return;
+    switch (shared->mode) {
+    case PRECISE: case FAST: run_given(); break;
+    case GENERATE: run_generated(); break;
+    case VOLUME: run_volume(); break;
+    case THREADS: run_threads(); break;
+    default: break;
+    }
+    shared->phase = ENDING;
+    shared->finished = 1;
+}
+
+static void become_child(int output)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0);
+    int nothing = open("/dev/null", O_RDONLY);
+    dup2(nothing, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    run_case();
+    _exit(0);
+}
+
+static void keep_output(const char *text, long n)
+{
+    if (shared->output_length + (uint64_t)n > KEPT_OUTPUT)
+        n = (long)(KEPT_OUTPUT - shared->output_length);
+    memcpy(shared->output + shared->output_length, text, (size_t)n);
+    shared->output_length += (uint64_t)n;
+}
+
+/* Reads what there is; 0 at the end. */
+static int drain(int fd)
+{
+    char text[65536];
+    struct pollfd ready = { fd, POLLIN, 0 };
+    if (poll(&ready, 1, TICK_MS) <= 0)
+        return 1;
+    long n = read(fd, text, sizeof text);
+    if (n > 0)
+        keep_output(text, n);
+    return n > 0;
+}
+
+static uint64_t resident_bytes(pid_t child)
+{
+    char name[64];
+    unsigned long size = 0, resident = 0;
+    snprintf(name, sizeof name, "/proc/%d/statm", (int)child);
+    FILE *file = fopen(name, "r");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%lu %lu", &size, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return (uint64_t)resident * 4096;
+}
+
+static void conclude(int status, int killed)
+{
+    if (killed != 0) {
+        shared->outcome = (uint64_t)killed;
+    } else if (WIFSIGNALED(status)) {
+        shared->outcome = SIGNALLED;
+        shared->code = (uint64_t)WTERMSIG(status);
+    } else if (!shared->finished && !shared->init_failed && shared->message[0] == 0) {
+        shared->outcome = EXITED;
+        shared->code = (uint64_t)WEXITSTATUS(status);
+    } else {
+        shared->outcome = RETURNED;
+    }
+}
+
+static void watch(pid_t child, int output)
+{
+    uint64_t deadline = now_ms() + shared->limit_ms, next_look = now_ms() + 200;
+    int status = 0, killed = 0, open_still = 1;
+    for (;;) {
+        if (open_still)
+            open_still = drain(output);
+        if (waitpid(child, &status, WNOHANG) == child)
+            break;
+        if (!open_still)
+            usleep(500);
+        uint64_t now = now_ms();
+        if (!killed && now >= deadline)
+            killed = TIMED_OUT;
+        if (!killed && now >= next_look) {
+            next_look = now + 200;
+            if (shared->memory_limit != 0 && resident_bytes(child) > shared->memory_limit)
+                killed = TOO_BIG;
+        }
+        if (killed)
+            kill(child, SIGKILL);
+    }
+    kill(-child, SIGKILL);                  /* whatever the target has started */
+    for (int n = 0; open_still && n < 16; n++)
+        open_still = drain(output);
+    conclude(status, killed);
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+}
+
+static void reset(void)
+{
+    shared->current = shared->phase = shared->finished = shared->suspicion = shared->live_bytes = 0;
+    shared->samples = shared->done_ops = shared->init_failed = shared->outcome = shared->code = 0;
+    shared->output_length = shared->unshadowed = 0;
+    shared->message[0] = 0;
+    results[0].status = UNREACHED;
+    if (shared->mode == PRECISE)
+        memset(results, 0, (size_t)shared->ops * sizeof *results);
+}
+
+static void run_in_child(void)
+{
+    int ends[2];
+    reset();
+    if (pipe(ends) != 0)
+        exit(2);
+    fcntl(ends[1], F_SETPIPE_SZ, 1 << 16);
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        become_child(ends[1]);
+    }
+    if (child < 0)
+        exit(2);
+    close(ends[1]);
+    setpgid(child, child);
+    shared->child = (uint64_t)child;
+    watch(child, ends[0]);
+    close(ends[0]);
+}
+
+static void answer(void)
+{
+    if (write(STDOUT_FILENO, ".", 1) != 1)
+        exit(2);
+}
+
+static void map_shared(int fd)
+{
+    size_t size = HEADER_BYTES + MOST_OPS * (sizeof *ops + sizeof *results);
+    char *mapping = mmap(FAR_AWAY(0), size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (mapping == MAP_FAILED)
+        exit(2);
+    shared = (struct header *)mapping;
+    ops = (struct op *)(mapping + HEADER_BYTES);
+    results = (struct result *)(ops + MOST_OPS);
+}
+
+int main(int argc, char **argv)
+{
+    char order;
+    if (argc != 3)
+        return 2;
+    path = argv[2];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    map_shared(atoi(argv[1]));
+    setvbuf(stdout, NULL, _IONBF, 0);
+    run_in_child();                         /* loads it once where a crash does no harm */
+    uint64_t tasks = shared->tasks;
+    int usable = shared->outcome == RETURNED && shared->message[0] == 0;
+    loaded_late = tasks > 1;
+    if (usable && !loaded_late && load_target(path) != 0)
+        return 2;
+    answer();
+    while (read(STDIN_FILENO, &order, 1) == 1) {
+        run_in_child();
+        answer();
+    }
+    return 0;
+}

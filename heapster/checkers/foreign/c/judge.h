@@ -1,0 +1,127 @@
+/* What Heapster and its judge share: one mapping of a header, operations and results.
+
+   Every field is of fixed width, so that a 32-bit judge serves a 64-bit Python. All addresses and sizes
+   are those of the child that runs the target; a handle is an index into the child's table of blocks. */
+#ifndef HEAPSTER_JUDGE_H
+#define HEAPSTER_JUDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum verb {
+    MALLOC, CALLOC, REALLOC, REALLOCARRAY, ALIGNED_ALLOC, POSIX_MEMALIGN, MEMALIGN, VALLOC, PVALLOC,
+    FREE, USABLE_SIZE, INIT, CHECK, VERBS
+};
+enum { REFUSE_MEMORY = VERBS };             /* an operation: from here on the system gives no more memory */
+
+enum mode { LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME };
+enum phase { STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING };
+enum status { UNREACHED, BEGUN, DONE, SKIPPED };
+enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG };
+enum suspicion {
+    NOTHING, SUSPECT_MISALIGNED, SUSPECT_OVERLAP, SUSPECT_CONTENTS, SUSPECT_PREFIX, SUSPECT_DIRTY,
+    SUSPECT_ERRNO, SUSPECT_USABLE, SUSPECT_NULL, SUSPECT_OWN_CHECK, SUSPECT_HUGE
+};
+
+/* Our own mappings lie far from where a target's stray writes may go. */
+#define FAR_AWAY(n) ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x600000000000u + ((uint64_t)(n) << 40) : 0))
+
+#define NO_HANDLE (-1)
+#define NONE UINT64_MAX                     /* of an offset or a usable size: not observed */
+#define MOST_OPS (1u << 20)
+#define SAMPLES 64
+#define NAME_BYTES 96
+#define OUTPUT_BYTES 4096
+
+struct op {
+    uint32_t verb;
+    int32_t result;                         /* the handle it defines */
+    int32_t operand;                        /* the handle it is given */
+    uint32_t unused;
+    uint64_t numbers[2];
+};
+
+struct result {
+    uint64_t pointer;
+    uint64_t usable;
+    int32_t error;                          /* what it set errno to; 0: it left it alone */
+    int32_t returned;
+    int32_t damaged;                        /* handle of a live block whose contents changed */
+    int32_t status;
+    uint64_t damaged_at;
+    uint64_t prefix_lost;
+    uint64_t dirty;
+    uint32_t out_changed;
+    uint32_t own_check_failed;
+};
+
+struct header {
+    /* asked */
+    uint64_t mode, ops, seed, repeat, limit_ms, alignment, small_blocks, wants_errno, zero_keeps;
+    uint64_t masked;                        /* bit per suspicion that is known already */
+    uint64_t verbs;                         /* bit per verb that may be generated */
+    uint64_t most_live, most_size, live_budget, heap_limit, threads, memory_limit, check_means;
+    /* answered */
+    uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops, init_failed, outcome, code;
+    uint64_t has, tasks, output_length, unshadowed, child;
+    uint64_t footprint[SAMPLES];
+    char names[VERBS][NAME_BYTES];          /* symbols of the target; empty: it has none */
+    char message[512];
+    char output[OUTPUT_BYTES];
+};
+
+#define HEADER_BYTES 16384
+_Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header fits its place");
+_Static_assert(sizeof(struct op) == 32 && sizeof(struct result) == 64, "Python knows these sizes");
+
+/* The target, as function pointers; NULL where it has no such function. */
+struct target {
+    void *(*malloc)(size_t);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void *(*reallocarray)(void *, size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    int (*posix_memalign)(void **, size_t, size_t);
+    void *(*memalign)(size_t, size_t);
+    void *(*valloc)(size_t);
+    void *(*pvalloc)(size_t);
+    void (*free)(void *);
+    size_t (*usable_size)(void *);
+    int (*init)(void);
+    int (*check)(int);
+};
+
+extern struct target target;
+extern struct header *shared;
+extern struct op *ops;
+extern struct result *results;
+
+int load_target(const char *path);          /* 0, or -1 with shared->message */
+int start_target(void);                     /* memory and init, in the child; 0 if all went well */
+void run_given(void);                       /* PRECISE and FAST: the operations in `ops`, `repeat` times */
+void run_generated(void);                   /* GENERATE: operations of its own, journalled in `ops` */
+void run_volume(void);                      /* VOLUME: the operations over and over, the footprint measured */
+void run_threads(void);
+uint64_t footprint(void);
+
+/* executor.c */
+void executor_start(void);
+int execute(const struct op *op, struct result *result, int precise);   /* a suspicion */
+void free_everything(void);
+int is_usable_handle(int32_t handle);
+uint64_t live_blocks(void);
+int32_t live_handle(uint64_t nth);
+uint64_t live_size(int32_t handle);
+
+/* pattern.c */
+uint64_t mix(uint64_t x);
+void pattern_write(void *block, uint64_t seed, uint64_t size);
+uint64_t pattern_differs(const void *block, uint64_t seed, uint64_t size, uint64_t below);
+uint64_t first_nonzero(const void *block, uint64_t size);
+
+/* shadow.c: which bytes belong to live blocks, in granules of the alignment */
+void shadow_start(uint64_t granule);
+int shadow_take(uintptr_t start, uint64_t size);    /* nonzero: something of it was taken already */
+void shadow_release(uintptr_t start, uint64_t size);
+
+#endif

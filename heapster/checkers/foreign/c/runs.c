@@ -1,0 +1,186 @@
+/* Runs of many operations: those given, those generated from a seed, and one cycle over and over. */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "judge.h"
+
+#define PHASE_OPS 2048                      /* operations between changes of the generator's mood */
+
+static int is_news(int suspicion)
+{
+    if (suspicion == NOTHING || (shared->masked >> suspicion & 1) != 0)
+        return 0;
+    shared->suspicion = (uint64_t)suspicion;
+    return 1;
+}
+
+void run_given(void)
+{
+    int precise = shared->mode == PRECISE;
+    struct result scratch;
+    for (uint64_t i = 0; i < shared->ops; i++) {
+        shared->current = i;
+        if (is_news(execute(&ops[i], precise ? &results[i] : &scratch, precise)))
+            break;
+    }
+    if (!precise)
+        results[0] = scratch;
+    shared->done_ops = shared->current + 1;
+}
+
+/* Pages of this process: its whole address space, or what is resident of it. */
+static uint64_t pages(int resident)
+{
+    char text[128], *at = text;
+    int fd = open("/proc/self/statm", O_RDONLY);
+    long n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = 0;
+    if (resident)
+        at = strchr(at, ' ') + 1;
+    uint64_t count = 0;
+    for (; *at >= '0' && *at <= '9'; at++)
+        count = count * 10 + (uint64_t)(*at - '0');
+    return count;
+}
+
+uint64_t footprint(void) { return pages(0) * 4096; }
+
+void run_volume(void)
+{
+    uint64_t every = shared->repeat / SAMPLES + 1;
+    struct result scratch;
+    for (uint64_t round = 0; round < shared->repeat; round++) {
+        for (uint64_t i = 0; i < shared->ops; i++) {
+            shared->current = i;
+            int suspicion = execute(&ops[i], &scratch, 0);
+            int failed = ops[i].verb < FREE && scratch.status == DONE && scratch.pointer == 0;
+            if (failed && round > 0) {
+                shared->suspicion = SUSPECT_NULL;
+                shared->code = round;
+                return;
+            }
+            (void)suspicion;
+        }
+        free_everything();
+        shared->done_ops = round + 1;
+        if (round % every == every - 1 && shared->samples < SAMPLES)
+            shared->footprint[shared->samples++] = pages(1) * 4096;
+    }
+}
+
+/* The generator. Its choices depend on the seed and on which blocks live, never on addresses. */
+
+struct mood {
+    uint64_t slots;             /* handles in use */
+    uint64_t least, most;       /* bytes */
+    unsigned free_bias;         /* of 256: how often a live slot is freed rather than resized or left */
+    unsigned resize_bias;
+    unsigned shape;             /* of sizes */
+};
+
+static uint64_t state;
+
+static uint64_t rnd(void)
+{
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return state * 0x2545f4914f6cdd1du;
+}
+
+static uint64_t below(uint64_t n) { return n != 0 ? (rnd() >> 11) % n : 0; }
+
+static struct mood new_mood(void)
+{
+    static const uint64_t mosts[] = { 24, 64, 128, 512, 1024, 4096, 16384, 65536, 300000 };
+    struct mood mood = { .shape = (unsigned)below(4), .free_bias = 64 + (unsigned)below(160) };
+    mood.most = mosts[below(sizeof mosts / sizeof *mosts)];
+    if (mood.most > shared->most_size)
+        mood.most = shared->most_size;
+    mood.least = below(4) == 0 ? mood.most / 2 : 1;
+    mood.resize_bias = below(3) == 0 ? 64 : 12;
+    uint64_t slots = (uint64_t)8 << below(10);
+    mood.slots = slots < shared->most_live ? slots : shared->most_live;
+    return mood;
+}
+
+static uint64_t size_in(const struct mood *mood)
+{
+    uint64_t size = mood->least + below(mood->most - mood->least + 1);
+    if (mood->shape == 1)                           /* many small, few large */
+        size = mood->least + below(below(mood->most - mood->least + 1) + 1);
+    else if (mood->shape == 2)                      /* about powers of two */
+        size = ((uint64_t)16 << below(12)) + below(17) - 8;
+    else if (mood->shape == 3 && below(2) == 0)     /* multiples of eight */
+        size &= ~(uint64_t)7;
+    return size < shared->most_size ? size : shared->most_size;
+}
+
+static int has(unsigned verb) { return (shared->verbs >> verb & 1) != 0; }
+
+static void allocation(struct op *op, const struct mood *mood)
+{
+    static const unsigned rare[] = { CALLOC, CALLOC, ALIGNED_ALLOC, POSIX_MEMALIGN, MEMALIGN, REALLOC, VALLOC };
+    uint64_t size = size_in(mood);
+    unsigned verb = below(8) == 0 ? rare[below(sizeof rare / sizeof *rare)] : MALLOC;
+    op->verb = has(verb) ? verb : MALLOC;
+    op->numbers[0] = size, op->numbers[1] = 0;
+    if (op->verb == CALLOC) {
+        op->numbers[0] = 1 + below(4);
+        op->numbers[1] = size / op->numbers[0];
+    } else if (op->verb >= ALIGNED_ALLOC && op->verb <= MEMALIGN) {
+        op->numbers[0] = (uint64_t)16 << below(9);
+        op->numbers[1] = size;
+    }
+}
+
+static int next_op(struct op *op, const struct mood *mood)
+{
+    int32_t slot = (int32_t)below(mood->slots);
+    *op = (struct op){ .result = NO_HANDLE, .operand = NO_HANDLE };
+    int live = is_usable_handle(slot) && slot != NO_HANDLE;
+    if (!live) {
+        if (shared->live_bytes > shared->live_budget)
+            return 0;
+        op->result = slot;
+        allocation(op, mood);
+        return 1;
+    }
+    uint64_t choice = below(256);
+    op->operand = slot;
+    if (choice < mood->free_bias) {
+        op->verb = FREE;
+    } else if (choice < mood->free_bias + mood->resize_bias && has(REALLOC)
+               && shared->live_bytes <= shared->live_budget) {
+        op->verb = REALLOC;
+        op->result = slot;
+        uint64_t old = live_size(slot), grown = old + 1 + below(old + 64);
+        op->numbers[0] = below(2) ? size_in(mood) : grown < shared->most_size ? grown : size_in(mood);
+        if (op->numbers[0] == 0)
+            op->numbers[0] = 1;
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+void run_generated(void)
+{
+    struct mood mood = { 0 };
+    state = mix(shared->seed) | 1;
+    uint64_t done = 0;
+    while (done < shared->ops) {
+        if (done % PHASE_OPS == 0)
+            mood = new_mood();
+        struct op *op = &ops[done];
+        if (!next_op(op, &mood))
+            continue;
+        shared->current = done++;
+        shared->done_ops = done;
+        if (is_news(execute(op, &results[0], 0)))
+            return;
+    }
+}

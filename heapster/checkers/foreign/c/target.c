@@ -1,0 +1,60 @@
+/* The stranger: loaded into a scope of its own, and asked only for what it defines itself. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "judge.h"
+#include "malloclab/memlib.h"
+
+struct target target;
+
+static void *symbol(void *handle, enum verb verb)
+{
+    const char *name = shared->names[verb];
+    if (name[0] == 0)
+        return NULL;
+    void *found = dlsym(handle, name);
+    if (found != NULL)
+        shared->has |= (uint64_t)1 << verb;
+    return found;
+}
+
+int load_target(const char *path)
+{
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    if (handle == NULL) {
+        snprintf(shared->message, sizeof shared->message, "%s", dlerror());
+        return -1;
+    }
+    shared->has = 0;
+    *(void **)&target.malloc = symbol(handle, MALLOC);
+    *(void **)&target.calloc = symbol(handle, CALLOC);
+    *(void **)&target.realloc = symbol(handle, REALLOC);
+    *(void **)&target.reallocarray = symbol(handle, REALLOCARRAY);
+    *(void **)&target.aligned_alloc = symbol(handle, ALIGNED_ALLOC);
+    *(void **)&target.posix_memalign = symbol(handle, POSIX_MEMALIGN);
+    *(void **)&target.memalign = symbol(handle, MEMALIGN);
+    *(void **)&target.valloc = symbol(handle, VALLOC);
+    *(void **)&target.pvalloc = symbol(handle, PVALLOC);
+    *(void **)&target.free = symbol(handle, FREE);
+    *(void **)&target.usable_size = symbol(handle, USABLE_SIZE);
+    *(void **)&target.init = symbol(handle, INIT);
+    *(void **)&target.check = symbol(handle, CHECK);
+    if (target.malloc == NULL || target.free == NULL) {
+        snprintf(shared->message, sizeof shared->message, "it defines no %s", shared->names[target.malloc ? FREE : MALLOC]);
+        return -1;
+    }
+    return 0;
+}
+
+int start_target(void)
+{
+    mem_init();
+    if (target.init == NULL)
+        return 0;
+    shared->phase = CALLING;
+    int failed = target.init();
+    shared->init_failed = failed != 0;
+    return failed;
+}

@@ -1,0 +1,313 @@
+"""A stranger's allocator, judged: policies first, then cases of every kind until time is up.
+
+After a finding the run goes on: what is harmless to the run is masked by code and verb; of what is not,
+most later cases avoid the trigger. So one run lists the distinct faults.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from random import Random
+from time import monotonic
+from typing import NamedTuple
+
+from heapster.checkers.foreign.judge import Ending, Judge, Mode, Suspicion, unpacked
+from heapster.checkers.foreign.least import fewer_records, least_trace
+from heapster.checkers.foreign.policies import Learnt, learn
+from heapster.checkers.foreign.precise import Outcome, run_trace, set_promises
+from heapster.checkers.foreign.present import describe, only_taken
+from heapster.checkers.foreign.racing import race
+from heapster.checkers.foreign.target import VERBS, ForeignTarget
+from heapster.checkers.foreign.traces import BUCKET_NAMES, PLAIN, Mood, draw_mood, draw_trace, tags
+from heapster.checkers.foreign.volume import grows
+from heapster.model.operation import Trace
+from heapster.model.rules import RULES
+from heapster.results import Finding
+
+SECONDS = 20.0                  # if nothing says for how long
+FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "crash", "abort",
+                   "exit", "hang", "unusable_block", "block_vanished", "runaway_memory", "usable_too_large"})
+MOST_FINDINGS, MOST_OF_A_CODE = 16, 4
+SHRINK_SECONDS = 4.0
+AVOIDANCE = 0.85                # of cases keep clear of known triggers
+MOST_SIZE, LIVE_BUDGET = 1 << 25, 1 << 26
+COMPILED_OPS = (300, 3000, 20_000, 150_000, 600_000)
+COMPILED_LIMIT = 1000           # ms, and more the more operations there are
+OPS_A_MS = 50                   # that the slowest allocator does
+EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
+CHECKS = (*(rule.code for rule in RULES), "spurious_null", "crash", "hang", "memory_never_returned")
+SUSPECTED = {"misaligned": Suspicion.MISALIGNED, "alignment_not_honoured": Suspicion.MISALIGNED,
+             "prefix_lost": Suspicion.PREFIX, "not_zeroed": Suspicion.DIRTY, "null_without_errno": Suspicion.ERRNO,
+             "free_changed_errno": Suspicion.ERRNO, "usable_too_small": Suspicion.USABLE,
+             "spurious_null": Suspicion.NULL, "heap_check_failed": Suspicion.OWN_CHECK,
+             "huge_accepted": Suspicion.HUGE, "overflow_accepted": Suspicion.HUGE}
+
+
+class Shown(NamedTuple):
+    """A finding and all that is needed to show it again."""
+
+    finding: Finding
+    trace: Trace
+    repeat: int = 1                 # rounds of the trace
+    threads: tuple[int, int, int] = (0, 0, 0)       # how many, operations of each, seed
+
+
+@dataclass
+class Tally:
+    """What a campaign has done so far."""
+
+    started: float = field(default_factory=monotonic)
+    ops: int = 0
+    cases: int = 0
+    compiled_ops: int = 0
+    compiled_seconds: float = 0.0
+    checks: Counter[str] = field(default_factory=Counter)
+    duplicates: Counter[str] = field(default_factory=Counter)
+
+
+class _Known(NamedTuple):
+    code: str
+    verb: str                       # at whose step it is noticed
+    tags: frozenset[str]
+    length: int
+
+
+class Campaign:
+    """A run against one target."""
+
+    def __init__(self, judge: Judge, seconds: float, seed: int, alignment: int | None = None, threads: int = 0,
+                 announce: Callable[[Shown], None] = lambda _: None,
+                 progress: Callable[[Tally, int], None] = lambda *_: None) -> None:
+        self.judge, self.seconds, self.seed, self.threads = judge, seconds, seed, threads
+        self._announce, self._progress = announce, progress
+        self._rng = Random(seed)
+        self.learnt: Learnt = learn(judge, alignment)
+        self.promises = self.learnt.promises
+        self.tally, self.shown = Tally(), list[Shown]()
+        self._known: list[_Known] = []
+        self._masked: frozenset[tuple[str, str]] = frozenset()
+        self._level = 0
+        self.interrupted = False
+        room = target_room(judge.target)
+        self._most_size = min(MOST_SIZE, room // 4) if room else MOST_SIZE
+        self._live_budget = min(LIVE_BUDGET, room // 2) if room else LIVE_BUDGET
+
+    @property
+    def late(self) -> bool:
+        """Time is up, or enough was found."""
+        return monotonic() - self.tally.started > self.seconds or len(self.shown) >= MOST_FINDINGS
+
+    def run(self) -> None:
+        """Cases of each kind in turn until time is up."""
+        try:
+            while not self.late:
+                for kind in self._kinds():
+                    kind()
+                    self._progress(self.tally, len(self.shown))
+                    if self.late:
+                        return
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def _kinds(self) -> Iterator[Callable[[], None]]:
+        yield from [self._precise_case] * 12
+        yield self._compiled_case
+        yield from [self._precise_case] * 12
+        yield self._compiled_case
+        yield self._volume_case
+        if self.threads > 1:
+            yield from [self._threads_case] * 2
+
+    # One trace, judged step by step.
+
+    def _precise_case(self) -> None:
+        mood = self._mood()
+        trace = draw_trace(self._rng, mood, self._most_size, self._live_budget)
+        if self.learnt.aborts_huge:
+            trace = tuple(step for step in trace if "huge" not in tags((step,)))
+        self.judge_trace(trace)
+
+    def _mood(self) -> Mood:
+        """A mood that mostly keeps clear of what is known to fail fatally."""
+        verbs = self.judge.target.verbs
+        for _ in range(8):
+            mood = draw_mood(self._rng, verbs, self._most_size)
+            if self._rng.random() > AVOIDANCE or not any(self._provokes(known, mood) for known in self._known):
+                return mood
+        return mood
+
+    @staticmethod
+    def _provokes(known: _Known, mood: Mood) -> bool:
+        return known.code in FATAL and bool(known.tags - PLAIN) and known.tags <= mood.tags
+
+    def judge_trace(self, trace: Trace) -> None:
+        """Run a trace and pursue what is wrong with it."""
+        outcome = run_trace(self.judge, trace, self.promises, self._masked)
+        self.tally.cases += 1
+        self.tally.ops += outcome.steps
+        self.tally.checks.update(dict.fromkeys(CHECKS[:-1], outcome.steps))
+        if outcome.reasons:
+            self._pursue(only_taken(trace, outcome), outcome)
+
+    def _pursue(self, trace: Trace, outcome: Outcome) -> None:
+        code, verb = outcome.code, trace[-1].verb
+        if self._is_known(code, verb, tags(trace)):
+            self.tally.duplicates[code] += 1
+            return
+        left = self.seconds - (monotonic() - self.tally.started)
+        least = least_trace(self.judge, trace, code, self.promises, self._masked, min(SHRINK_SECONDS, 2 + left))
+        self._report(least, code)
+
+    def _is_known(self, code: str, verb: str, has: frozenset[str]) -> bool:
+        same = [known for known in self._known if known.code == code]
+        if len(same) >= MOST_OF_A_CODE or any(known.tags <= has and known.verb == verb for known in same) or (
+                code in EVERYWHERE and any(_verbs(known.tags) <= PLAIN | {"zero"} for known in same)):
+            if code not in FATAL:
+                self._masked |= {(code, verb)}
+            return True
+        if code in FATAL:
+            return any(known.tags <= has for known in self._known if known.code in FATAL)
+        return False
+
+    def _report(self, trace: Trace, code: str) -> None:
+        outcome = run_trace(self.judge, trace, self.promises, self._masked)
+        if outcome.code != code:
+            return                          # it does not fail each time: nothing is claimed
+        trace = only_taken(trace, outcome)
+        verb, found = trace[-1].verb, tags(trace)
+        if any(known.code == code and known.verb == verb and _verbs(known.tags) == _verbs(found)
+               for known in self._known):
+            self._known.append(_Known(code, verb, found, len(trace)))
+            self.tally.duplicates[code] += 1
+            return
+        finding = describe(self.judge, trace, self.promises, self._masked)
+        finding = self._blame_usable_size(finding, trace)
+        self._add(Shown(finding, trace), _Known(finding.code, verb, found, len(trace)))
+
+    def _add(self, shown: Shown, known: _Known) -> None:
+        self.shown.append(shown)
+        self._known.append(known)
+        if known.code not in FATAL:
+            self._masked |= {(known.code, known.verb)}
+        self._announce(shown)
+
+    def _blame_usable_size(self, finding: Finding, trace: Trace) -> Finding:
+        """If the fault is gone where nobody writes to what is usable, the usable size is to blame."""
+        header = self.judge.header
+        bit = 1 << 10
+        if finding.code not in FATAL or not header.has & bit:
+            return finding
+        header.has &= ~bit
+        if run_trace(self.judge, trace, self.promises, self._masked).code in ("", "usable_too_small"):
+            return replace(finding, code="usable_too_large", details=(
+                finding.details[0].partition(";")[0], f"it shows as {finding.code}, and only if usable bytes are used"))
+        header.has |= bit
+        return finding
+
+    # Compiled operations in great number.
+
+    def _compiled_case(self) -> None:
+        if any(known.code in FATAL and not _verbs(known.tags) - PLAIN - {"zero"} for known in self._known):
+            return                          # it would show the same again and again
+        header = self.judge.header
+        set_promises(self.judge, self.promises)
+        ops = COMPILED_OPS[min(self._level, len(COMPILED_OPS) - 1)]
+        self._level += self._rng.random() < 0.5
+        if self._level >= len(COMPILED_OPS):
+            self._level = self._rng.randrange(len(COMPILED_OPS))
+        header.seed = self._rng.getrandbits(63)
+        header.masked = self._suspicions_masked()
+        header.verbs = self._compiled_verbs()
+        header.most_live = 1 << self._rng.randint(4, 13)
+        header.most_size = min(self._most_size, 1 << 20)
+        header.live_budget = self._live_budget
+        ending = self._timed(ops)
+        self.tally.checks.update(dict.fromkeys(CHECKS[:-1], ending.done_ops))
+        if ending.died or ending.suspicion:
+            self._pursue_compiled(ending)
+
+    def _timed(self, ops: int) -> Ending:
+        limit, started = self.judge.header.limit_ms, monotonic()
+        self.judge.header.limit_ms = COMPILED_LIMIT + ops // OPS_A_MS
+        ending = self.judge.run(Mode.GENERATE, ops)
+        self.judge.header.limit_ms = limit
+        self.tally.ops += ending.done_ops
+        self.tally.compiled_ops += ending.done_ops
+        self.tally.compiled_seconds += monotonic() - started
+        self.tally.cases += 1
+        return ending
+
+    def _suspicions_masked(self) -> int:
+        return sum({1 << SUSPECTED[known.code] for known in self._known if known.code in SUSPECTED})
+
+    def _compiled_verbs(self) -> int:
+        names = VERBS[:8]
+        rare = [n for n, verb in enumerate(names) if verb in self.judge.target.verbs]
+        chosen = [n for n in rare if self._rng.random() < 0.5] if self._rng.random() < 0.7 else rare
+        bad = {verb for known in self._known if known.code in FATAL for verb in known.tags - PLAIN}
+        return sum(1 << n for n in {0, *chosen} if names[n] not in bad)
+
+    def _pursue_compiled(self, ending: Ending) -> None:
+        """Fewer operations until the precise engine can say what is wrong."""
+        records = self.judge.records(ending.current + 1)
+        if ending.ended.name == "TIMED_OUT" and ending.done_ops > 1000:
+            limit = self.judge.header.limit_ms
+            self.judge.header.limit_ms = 4 * (COMPILED_LIMIT + ending.done_ops // OPS_A_MS)
+            again = self.judge.run(Mode.FAST, self.judge.set_records(records))
+            self.judge.header.limit_ms = limit
+            if not again.died:
+                return
+        records = fewer_records(self.judge, records, ending.suspicion, ending.died, SHRINK_SECONDS)
+        trace = tuple(unpacked(records))
+        outcome = run_trace(self.judge, trace, self.promises, self._masked)
+        if outcome.reasons:
+            self._pursue(only_taken(trace, outcome), outcome)
+
+    # The same work over and over.
+
+    def _volume_case(self) -> None:
+        if any(known.code in ("memory_never_returned", *FATAL) and not known.tags - PLAIN - set(BUCKET_NAMES)
+               for known in self._known):
+            return
+        mood = self._mood()._replace(huge=False, refusals=False, zero=False, length=self._rng.choice((4, 10, 40)))
+        trace = draw_trace(self._rng, mood, min(self._most_size, 1 << 16), min(self._live_budget, 1 << 20))
+        set_promises(self.judge, self.promises)
+        grown, ops = grows(self.judge, trace, self._masked_codes, SHRINK_SECONDS)
+        self.tally.ops += ops
+        self.tally.cases += 1
+        self.tally.checks["memory_never_returned"] += ops
+        if grown is None:
+            return
+        if any(known.code == "memory_never_returned" for known in self._known):
+            self.tally.duplicates["memory_never_returned"] += 1
+            return
+        self._add(Shown(grown.finding, grown.trace, grown.repeat),
+                  _Known("memory_never_returned", grown.trace[-1].verb, tags(grown.trace), len(grown.trace)))
+
+    @property
+    def _masked_codes(self) -> frozenset[str]:
+        return frozenset(known.code for known in self._known)
+
+    # Threads.
+
+    def _threads_case(self) -> None:
+        if any(known.code.startswith("race") or known.code in FATAL for known in self._known):
+            return
+        set_promises(self.judge, self.promises)
+        self.judge.header.masked = self._suspicions_masked()
+        self.judge.header.most_size = min(self._most_size, 40_000)
+        found, ops = race(self.judge, self.threads, self._rng.getrandbits(40), self.promises)
+        self.tally.ops += ops
+        self.tally.cases += 1
+        self.tally.checks["race"] += ops
+        if found is not None:
+            self._add(Shown(found.finding, (), 1, found.threads), _Known(found.finding.code, "", frozenset(), 0))
+
+
+def _verbs(has: frozenset[str]) -> frozenset[str]:
+    return has - set(BUCKET_NAMES)
+
+
+def target_room(target: ForeignTarget) -> int:
+    """Bytes that the target has at most, 0 if only the system sets a limit."""
+    return target.region or (target.heap_limit if target.shape == "malloc-lab" else 0)

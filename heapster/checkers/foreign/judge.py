@@ -1,0 +1,279 @@
+"""The judge as a process: a C program that runs each case in a child of its own, and our end of it."""
+
+import ctypes
+import mmap
+import os
+import signal
+import struct
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from enum import IntEnum
+from pathlib import Path
+from select import select
+from types import TracebackType
+from typing import NamedTuple
+
+from heapster.checkers.foreign.target import VERBS, ForeignTarget
+from heapster.model.operation import NO_HANDLE, Step
+from heapster.results import TargetError
+
+MOST_OPS = 1 << 20
+HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQII")
+WORD, SAMPLES, NAME_BYTES = 8, 64, 96
+NONE = (1 << 64) - 1
+REFUSE_MEMORY = len(VERBS)
+VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)} | {"fail": REFUSE_MEMORY}
+STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
+PATIENCE = 30                   # seconds beyond a case's own limit before the judge itself is given up
+
+
+class Mode(IntEnum):
+    """What a case runs."""
+
+    LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME = range(6)
+
+
+class Phase(IntEnum):
+    """Where in a step a child was."""
+
+    STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING = range(6)
+
+
+class Status(IntEnum):
+    """How far an operation got."""
+
+    UNREACHED, BEGUN, DONE, SKIPPED = range(4)
+
+
+class Ended(IntEnum):
+    """How a child ended."""
+
+    RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG = range(5)
+
+
+class Suspicion(IntEnum):
+    """What the compiled checks notice."""
+
+    NOTHING, MISALIGNED, OVERLAP, CONTENTS, PREFIX, DIRTY, ERRNO, USABLE, NULL, OWN_CHECK, HUGE = range(11)
+
+
+ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
+         "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
+         "check_means")
+ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "init_failed",
+            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child")
+
+
+class Header(ctypes.Structure):
+    """`struct header` of judge.h."""
+
+    _fields_ = [(name, ctypes.c_uint64) for name in (*ASKED, *ANSWERED)] + [
+        ("footprint", ctypes.c_uint64 * SAMPLES), ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),
+        ("message", ctypes.c_char * 512), ("output", ctypes.c_char * 4096)]
+
+
+class Observed(NamedTuple):
+    """`struct result` of judge.h."""
+
+    pointer: int
+    usable: int
+    error: int
+    returned: int
+    damaged: int
+    status: int
+    damaged_at: int
+    prefix_lost: int
+    dirty: int
+    out_changed: int
+    own_check_failed: int
+
+
+class Ending(NamedTuple):
+    """How a case ended, and where."""
+
+    ended: Ended
+    code: int                   # signal or exit status
+    current: int                # index of the last operation begun
+    phase: Phase
+    suspicion: Suspicion
+    done_ops: int
+    init_failed: bool
+    output: str                 # the first of what it printed
+
+    @property
+    def died(self) -> bool:
+        """It did not come back by itself."""
+        return self.ended is not Ended.RETURNED
+
+
+class Judge:
+    """A running judge of one target. Use it as a context, so that nothing stays behind."""
+
+    def __init__(self, program: Path, target: ForeignTarget, limit_ms: int = 2000) -> None:
+        self.target, self.limit_ms = target, limit_ms
+        self.cases = 0
+        size = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
+        self._fd = os.memfd_create("heapster-judge")
+        os.ftruncate(self._fd, size)
+        self._map = mmap.mmap(self._fd, size)
+        self.header = Header()              # a copy: what is shared, a target may overwrite
+        self._prepare()
+        self._send()
+        environment = {**os.environ, "GLIBC_TUNABLES": STATIC_TLS}
+        environment.pop("LD_PRELOAD", None)
+        self._process = subprocess.Popen([program, str(self._fd), target.path], stdin=subprocess.PIPE, bufsize=0,
+                                         stdout=subprocess.PIPE, env=environment, pass_fds=(self._fd,))
+        try:
+            self._await()
+            self._check_loaded()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Judge":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the judge and whatever it runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            if self.header.child:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.header.child, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+        with suppress(OSError):
+            os.close(self._fd)
+
+    def _prepare(self) -> None:
+        header, target = self.header, self.target
+        header.limit_ms, header.alignment, header.heap_limit = 4 * self.limit_ms, target.alignment, target.heap_limit
+        header.memory_limit, header.check_means = 3 << 30, target.check_means
+        for verb, symbol in target.symbols.items():
+            header.names[VERB_NUMBER[verb]].value = symbol.encode()
+
+    def _await(self) -> None:
+        out = self._process.stdout
+        assert out is not None
+        ready, _, _ = select([out], [], [], self.header.limit_ms / 1000 + PATIENCE)
+        if not ready or out.read(1) != b".":
+            raise TargetError(f"{self.target.name} brings down whatever loads it")
+
+    def _check_loaded(self) -> None:
+        """TargetError unless the target can be loaded and started."""
+        self._receive()
+        header, name = self.header, self.target.name
+        message = header.message.decode(errors="replace").strip()
+        if message:
+            raise TargetError(f"{name} cannot be loaded: {message}")
+        ending = self._ending()
+        if ending.died:
+            where = f"its {self.target.symbols['init']}" if ending.phase is Phase.CALLING else "loading it"
+            raise TargetError(f"{name}: {where} {how_it_died(ending)}{last_words(ending.output)}")
+        if ending.init_failed:
+            raise TargetError(f"{name}: {self.target.symbols['init']} fails on a fresh heap")
+        header.limit_ms = self.limit_ms
+
+    def run(self, mode: Mode, ops: int) -> Ending:
+        """Run a case in a child; `ops` operations have been set."""
+        assert self._process.stdin is not None
+        self.header.mode, self.header.ops = mode, ops
+        self.cases += 1
+        self._send()
+        try:
+            self._process.stdin.write(b"r")
+        except BrokenPipeError:
+            raise TargetError(f"{self.target.name} brought the judge down") from None
+        self._await()
+        self._receive()
+        return self._ending()
+
+    def _send(self) -> None:
+        self._map[:ctypes.sizeof(Header)] = bytes(self.header)
+
+    def _receive(self) -> None:
+        """Take over what was answered; what was asked, and what the target has, only we may change."""
+        ours, length = bytes(self.header), len(ASKED) * WORD
+        has, names = self.header.has, Header.names
+        answer = bytearray(self._map[:ctypes.sizeof(Header)])
+        answer[:length] = ours[:length]
+        answer[names.offset:names.offset + names.size] = ours[names.offset:names.offset + names.size]
+        self.header = Header.from_buffer(answer)
+        self.header.has = has or self.header.has
+
+    def _ending(self) -> Ending:
+        header = self.header
+        output = header.output[:header.output_length].decode(errors="replace")
+        try:
+            return Ending(Ended(header.outcome), header.code, header.current, Phase(header.phase),
+                          Suspicion(header.suspicion), header.done_ops, bool(header.init_failed), output)
+        except ValueError:                  # it wrote even over what we share with the child
+            return Ending(Ended.SIGNALLED, signal.SIGSEGV, 0, Phase.CALLING, Suspicion.NOTHING, 0, False, output)
+
+    def set_steps(self, steps: Iterable[Step]) -> int:
+        """Put the steps in place; how many there are."""
+        return self.set_records(b"".join(map(packed, steps)))
+
+    def set_records(self, records: bytes) -> int:
+        """Put operations in place that are packed already; how many there are."""
+        self._map[HEADER_BYTES:HEADER_BYTES + len(records)] = records
+        return len(records) // OP.size
+
+    def records(self, count: int) -> bytes:
+        """The first operations, as they lie in the journal."""
+        return self._map[HEADER_BYTES:HEADER_BYTES + count * OP.size]
+
+    def observed(self, count: int) -> list[Observed]:
+        """What was seen of the first operations."""
+        start = HEADER_BYTES + MOST_OPS * OP.size
+        return [Observed(*fields) for fields in RESULT.iter_unpack(self._map[start:start + count * RESULT.size])]
+
+
+def packed(step: Step) -> bytes:
+    """A step as `struct op`."""
+    numbers = (*step.numbers, 0, 0)
+    return OP.pack(VERB_NUMBER[step.verb], step.result, step.operand, 0, numbers[0], numbers[1])
+
+
+def unpacked(records: bytes) -> Iterator[Step]:
+    """The steps of packed operations. Handles that are defined anew become new handles."""
+    fresh, named = 0, {NO_HANDLE: NO_HANDLE}
+    for number, result, operand, _, first, second in OP.iter_unpack(records):
+        verb = VERBS[number] if number < REFUSE_MEMORY else "fail"
+        taken = named.get(operand)
+        if taken is None:
+            continue
+        if result != NO_HANDLE:
+            named[result], fresh = fresh, fresh + 1
+        if verb == "fail":
+            yield Step("fail", (1,), name="mmap")
+            continue
+        arity = 0 if verb in ("free", "usable_size") else 2 if verb in TWO_NUMBERS else 1
+        yield Step(verb, (first, second)[:arity], named.get(result, NO_HANDLE), taken)
+
+
+TWO_NUMBERS = frozenset({"calloc", "reallocarray", "aligned_alloc", "posix_memalign", "memalign"})
+
+
+def how_it_died(ending: Ending) -> str:
+    """In words, with a verb."""
+    if ending.ended is Ended.SIGNALLED:
+        return f"dies of {signal.Signals(ending.code).name}" if ending.code < 32 else f"dies of signal {ending.code}"
+    if ending.ended is Ended.EXITED:
+        return f"ends the process with exit status {ending.code}"
+    if ending.ended is Ended.TOO_BIG:
+        return "takes more memory than it may"
+    return "does not come back"
+
+
+def last_words(output: str) -> str:
+    """The last line that was printed, for the end of a sentence."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return f": {lines[-1][:160]}" if lines else ""

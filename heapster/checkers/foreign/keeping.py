@@ -1,0 +1,57 @@
+"""Findings as files: what the store keeps, and beside it the program that shows each, and its trace."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from heapster.checkers.foreign.build import Compiler
+from heapster.checkers.foreign.campaign import Shown
+from heapster.checkers.foreign.race_program import race_program
+from heapster.checkers.foreign.reproducer import MOST_STEPS, Reproducer, malloc_lab_trace, prove
+from heapster.checkers.foreign.target import ForeignTarget
+from heapster.checkers.fuzzing import Keeps
+from heapster.model.spec import Promises
+from heapster.results import Finding
+
+
+class Keeper:
+    """Keeps the findings of one run."""
+
+    def __init__(self, store: Keeps, folder: Path, target: ForeignTarget, compiler: Compiler,
+                 remember: Callable[[Path, Shown], None]) -> None:
+        self.findings: list[Finding] = []
+        self._store, self._folder, self._target, self._compiler = store, folder, target, compiler
+        self._remember = remember
+
+    def keep(self, shown: Shown, promises: Promises) -> Finding:
+        """Keep a finding; as it is kept, it says where its program is."""
+        finding = shown.finding
+        self._store.keep(finding, str(self._target.name))
+        folder = self._folder / finding.id
+        if folder.is_dir():
+            self._remember(folder, shown)
+            finding = self._with_program(shown, promises, folder)
+            self._store.keep(finding, str(self._target.name))
+        self.findings.append(finding)
+        return finding
+
+    def _with_program(self, shown: Shown, promises: Promises, folder: Path) -> Finding:
+        finding = shown.finding
+        if shown.trace:
+            (folder / "min.rep").write_text(malloc_lab_trace(shown.trace, self._target.heap_limit))
+        text = self._program(shown, promises)
+        if text and prove(text, folder, self._target, self._compiler):
+            about = f"a C program that shows it: {folder / 'repro.c'}"
+        else:
+            for name in ("repro.c", "repro"):
+                (folder / name).unlink(missing_ok=True)
+            about = "no C program could be made that shows it outside of Heapster"
+        return replace(finding, details=(*finding.details[:1], about, *finding.details[1:]))
+
+    def _program(self, shown: Shown, promises: Promises) -> str:
+        finding = shown.finding
+        if shown.threads[0]:
+            return race_program(self._target, finding, shown.threads)
+        if len(shown.trace) > MOST_STEPS:
+            return ""
+        return Reproducer(self._target, shown.trace, finding.code, promises, finding.title).text(shown.repeat)

@@ -1,0 +1,64 @@
+"""Which target is meant, and how it is to be loaded: kept beside its findings, so that they can be replayed."""
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from heapster.checkers.foreign.build import Compiler, from_source
+from heapster.checkers.foreign.campaign import SECONDS
+from heapster.checkers.foreign.description import from_adapter, from_description
+from heapster.checkers.foreign.target import ForeignTarget, from_object, libc
+from heapster.results import TargetError
+
+LIBC = "libc"
+SUFFIXES = (".c", ".toml")
+REMEMBERED = "options.json"
+
+
+@dataclass(frozen=True)
+class ForeignOptions:
+    """What is judged, and how."""
+
+    target: str
+    seconds: float = SECONDS
+    seed: int = 0
+    prefix: str | None = None
+    alignment: int | None = None
+    compiler: Compiler = field(default_factory=Compiler)
+    threads: int = 0
+    heap_limit: int | None = None       # bytes of memlib
+    adapter: str | None = None          # a C file that stands between
+    baseline: Path | None = None
+    strict: bool = False                # known deviations of well-known libraries are findings too
+
+
+def is_foreign(target: str) -> bool:
+    """Whether the target is somebody else's: by its name it is a file, or `libc`."""
+    return target == LIBC or "/" in target or target.endswith(SUFFIXES) or ".so" in target
+
+
+def resolve(options: ForeignOptions) -> ForeignTarget:
+    """The target, compiled if need be; TargetError if it cannot be used."""
+    if options.target == LIBC:
+        return libc()
+    path = Path(options.target)
+    if not path.exists():
+        raise TargetError(f"{path}: No such file or directory")
+    if not path.is_file():
+        raise TargetError(f"{path} is no file")
+    if path.suffix == ".toml":
+        found = from_description(path, options.compiler)
+    elif options.adapter:
+        found = from_adapter(Path(options.adapter), path, options.compiler)
+    elif path.suffix == ".c":
+        found = from_source(path, options.target, options.prefix, options.compiler)
+    else:
+        found = from_object(path, options.target, options.prefix)
+    return replace(found, heap_limit=options.heap_limit or found.heap_limit)
+
+
+def remember(folder: Path, options: ForeignOptions, repeat: int, threads: tuple[int, int, int]) -> None:
+    """Keep beside a finding how its target is loaded and how often its steps are taken."""
+    value = {**asdict(options), "baseline": None, "compiler": [options.compiler.name, *options.compiler.flags],
+             "repeat": repeat, "race": threads}
+    (folder / REMEMBERED).write_text(json.dumps(value, indent=2) + "\n")

@@ -1,0 +1,238 @@
+"""The precise engine: a trace run in a child, every step seen, and the specification asked of each."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from heapster.checkers.foreign.judge import (
+    NONE,
+    Ended,
+    Ending,
+    Judge,
+    Mode,
+    Observed,
+    Phase,
+    Status,
+    how_it_died,
+    last_words,
+)
+from heapster.model.live import Live
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.rules import Reason
+from heapster.model.spec import REQUESTS, Operation, Promises, Result, advance, explains, requested
+
+SIGABRT = 6
+LONG_RETRY = 5                  # times the limit: before a hang is claimed
+CLAIMED = 1000                  # ms: a shorter limit is a shrinker's, after the hang was claimed
+FEW_BYTES = 64                  # that even the smallest heap has at the start
+ALL_SUSPICIONS = (1 << 64) - 1
+
+
+Masked = frozenset[tuple[str, str]]     # codes, and the verbs at whose steps they are known already
+
+
+class Block(NamedTuple):
+    """A live block as the trace names it."""
+
+    handle: int
+    pointer: int
+    request: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trace went, up to the first thing that is wrong."""
+
+    reasons: tuple[Reason, ...] = ()
+    last: int = -1                          # index of the step that noticed
+    before: tuple[Block, ...] = ()          # live before that step
+    answered: int = 0                       # what the step answered
+    ending: Ending | None = None
+    steps: int = 0                          # taken and judged
+    seen: tuple[Observed, ...] = ()
+    names: tuple[tuple[int, int], ...] = field(default=())      # payloads: their handles
+
+    @property
+    def code(self) -> str:
+        """The most telling reason's code, or nothing."""
+        return self.reasons[0].code if self.reasons else ""
+
+
+def run_trace(judge: Judge, trace: Trace, promises: Promises, masked: Masked = frozenset()) -> Outcome:
+    """Run a trace in a fresh child and judge it; what is masked is passed over."""
+    set_promises(judge, promises)
+    judge.header.masked = ALL_SUSPICIONS
+    ending = judge.run(Mode.PRECISE, judge.set_steps(trace))
+    if ending.ended is Ended.TIMED_OUT and judge.header.limit_ms >= CLAIMED:
+        ending = _once_more(judge, len(trace))
+    return _Judged(judge, trace, promises, masked, ending).outcome()
+
+
+def set_promises(judge: Judge, promises: Promises) -> None:
+    """Tell the compiled checks what the target promises."""
+    header = judge.header
+    header.alignment, header.small_blocks = promises.alignment, promises.small_blocks
+    header.wants_errno, header.zero_keeps = promises.errno, promises.realloc_zero == "keeps"
+
+
+def _once_more(judge: Judge, count: int) -> Ending:
+    limit = judge.header.limit_ms
+    judge.header.limit_ms = limit * LONG_RETRY
+    try:
+        return judge.run(Mode.PRECISE, count)
+    finally:
+        judge.header.limit_ms = limit
+
+
+class _Judged:
+    """A run that is over, gone through step by step."""
+
+    def __init__(self, judge: Judge, trace: Trace, promises: Promises, masked: Masked,
+                 ending: Ending) -> None:
+        self._trace, self._promises, self._masked, self._ending = trace, promises, masked, ending
+        self._target = judge.target
+        self._seen = judge.observed(len(trace))
+        self._live = Live()
+        self._pointers = {NO_HANDLE: 0}
+        self._handles: dict[int, int] = {}
+        self._room = _Room()
+
+    def outcome(self) -> Outcome:
+        """The first step at which something is wrong, if there is one."""
+        taken = 0
+        for index, (step, seen) in enumerate(zip(self._trace, self._seen, strict=True)):
+            if seen.status == Status.SKIPPED:
+                self._pointers.pop(step.result, None)
+                continue
+            if seen.status != Status.DONE:
+                break
+            taken += 1
+            reasons = self._judge(step, seen)
+            if reasons:
+                return self._outcome(index, reasons, seen, self._blocks(), taken)
+            self._advance(step, seen)
+        return self._ended(taken)
+
+    def _judge(self, step: Step, seen: Observed) -> tuple[Reason, ...]:
+        if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
+            self._room.refused = True
+            return ()
+        operation, result = self._operation(step), self._result(step, seen)
+        reasons = list(explains(self._live, operation, result, self._promises))
+        if seen.own_check_failed:
+            reasons.append(Reason("heap_check_failed", f"the target's own {self._target.symbols['check']} says no"))
+        if step.verb in REQUESTS and not seen.pointer:
+            reasons += self._room.spurious(operation, seen, self._live)
+        return tuple(reason for reason in reasons if (reason.code, step.verb) not in self._masked)
+
+    def _operation(self, step: Step) -> Operation:
+        return Operation(step.verb, step.numbers, self._pointers.get(step.operand, 0))
+
+    def _result(self, step: Step, seen: Observed) -> Result:
+        damaged = self._pointers.get(seen.damaged, 0) if seen.damaged != NO_HANDLE else 0
+        return Result(
+            seen.pointer, seen.error, seen.returned, None if seen.usable == NONE else seen.usable,
+            ((damaged, seen.damaged_at),) if damaged in self._live else (),
+            None if seen.prefix_lost == NONE else seen.prefix_lost,
+            None if seen.dirty == NONE else seen.dirty, bool(seen.out_changed))
+
+    def _advance(self, step: Step, seen: Observed) -> None:
+        if step.verb not in REQUESTS and step.verb != "free":
+            return
+        operation, result = self._operation(step), self._result(step, seen)
+        unusable = step.verb in REQUESTS and requested(operation) >> (self._promises.bits - 1)
+        if unusable:
+            result = result._replace(pointer=0)
+        if operation.pointer and operation.pointer not in self._live:
+            operation = operation._replace(pointer=0)           # an overlap that is masked took it away
+        self._room.leave(operation, self._live)
+        if step.verb != "free" or operation.pointer:
+            advance(self._live, operation, result, self._promises)
+        if step.result != NO_HANDLE:
+            self._pointers[step.result] = result.pointer
+            self._handles[result.pointer] = step.result
+        self._room.enter(operation, result, self._live)
+
+    def _ended(self, taken: int) -> Outcome:
+        ending = self._ending
+        if not ending.died and not ending.init_failed:
+            return Outcome(steps=taken, ending=ending, seen=tuple(self._seen))
+        index = min(max(taken, ending.current), len(self._trace) - 1)
+        reason = why_it_died(ending, self._trace[index].verb if self._trace else "")
+        return self._outcome(index, (reason,), None, self._blocks(), taken)
+
+    def _outcome(self, index: int, reasons: tuple[Reason, ...], seen: Observed | None,
+                 before: tuple[Block, ...], taken: int) -> Outcome:
+        step = self._trace[index]
+        names = dict(self._handles)
+        if seen and seen.pointer and step.result != NO_HANDLE:
+            names.setdefault(seen.pointer, step.result)
+        return Outcome(reasons, index, before, seen.pointer if seen else 0, self._ending, taken,
+                       tuple(self._seen), tuple(names.items()))
+
+    def _blocks(self) -> tuple[Block, ...]:
+        return tuple(Block(self._handles.get(held.pointer, NO_HANDLE), held.pointer, held.request)
+                     for held in self._live)
+
+
+class _Room:
+    """What the heap has shown to have room for, to tell when NULL cannot be for want of memory."""
+
+    def __init__(self) -> None:
+        self.refused = False            # the system was told to refuse
+        self._total = self._peak = self._largest = 0
+        self._ever = False
+
+    def leave(self, operation: Operation, live: Live) -> None:
+        """An operation is about to be taken."""
+        held = live.get(operation.pointer)
+        self._total -= held.request if held else 0
+
+    def enter(self, operation: Operation, result: Result, live: Live) -> None:
+        """It was taken."""
+        for pointer in {operation.pointer, result.pointer} - {0}:
+            held = live.get(pointer)
+            self._total += held.request if held else 0
+        self._peak = max(self._peak, self._total)
+        if operation.verb in REQUESTS and result.pointer:
+            self._ever = True
+            self._largest = max(self._largest, requested(operation))
+
+    def spurious(self, operation: Operation, seen: Observed, live: Live) -> list[Reason]:
+        """NULL although there must be a gap that is large enough, if free blocks are used again.
+
+        Live blocks leave at most one gap more than they are: the widest is no less than the mean.
+        """
+        request = requested(operation)
+        if self.refused or operation.pointer or request == 0 or seen.returned == 22 or operation.verb in (
+                "aligned_alloc", "memalign", "posix_memalign", "valloc", "pvalloc"):
+            return []
+        gap = (self._peak - self._total) // (len(live) + 1)
+        if request <= self._largest and 2 * request + 256 <= max(gap, self._peak if not len(live) else 0):
+            held = f"{len(live)} blocks of {self._total} bytes are live" if len(live) else "nothing is live"
+            return [Reason("spurious_null", f"{operation.verb} of {request} bytes answers NULL though {held} and "
+                                            f"{self._peak} bytes were live before")]
+        if not self._ever and request <= FEW_BYTES:
+            return [Reason("spurious_null", f"the first {operation.verb} of {request} bytes answers NULL")]
+        return []
+
+
+def why_it_died(ending: Ending, verb: str) -> Reason:
+    """The reason that the end of a child is."""
+    how, said = how_it_died(ending), last_words(ending.output)
+    if ending.init_failed:
+        return Reason("init_failed", "its initialisation fails")
+    if ending.ended is Ended.TIMED_OUT:
+        return Reason("hang", f"{verb} does not come back")
+    if ending.ended is Ended.TOO_BIG:
+        return Reason("runaway_memory", f"{verb} takes more than 3 GB of memory")
+    if ending.phase is Phase.OWN_CHECK:
+        return Reason("heap_check_failed", f"the target's own heap checker {how}{said}")
+    if ending.ended is Ended.EXITED:
+        return Reason("exit", f"{verb} {how}{said}")
+    if ending.phase is Phase.FILLING:
+        return Reason("unusable_block", f"writing to the block that {verb} answered {how}")
+    if ending.phase is Phase.CHECKING:
+        return Reason("block_vanished", f"after {verb}, reading a live block {how}")
+    if ending.code == SIGABRT:
+        return Reason("abort", f"{verb} aborts{said}")
+    return Reason("crash", f"{verb} {how}{said}")

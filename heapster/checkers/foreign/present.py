@@ -1,0 +1,104 @@
+"""From an outcome to a finding: confirmed, drawn by offsets, with the nearest variation that passes."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from heapster.checkers.findings import NUDGES
+from heapster.checkers.foreign.codes import usual_cause
+from heapster.checkers.foreign.judge import Judge
+from heapster.checkers.foreign.precise import Block, Masked, Outcome, run_trace
+from heapster.model.operation import ALIGNING, Step, Trace
+from heapster.model.spec import REQUESTS, Operation, Promises, requested
+from heapster.model.trace import format_step, format_steps, handle_name
+from heapster.results import Finding
+
+CONFIRMATIONS = 10
+VARIATIONS = 60                 # tried at most
+DRAWN = 6                       # blocks of a picture
+SHORT_LIMIT = 400               # ms, once a hang is known to be one
+
+
+def identity(target: str, code: str, lines: tuple[str, ...]) -> str:
+    """The id of a finding: the same for the same code and trace of the same target."""
+    return sha256("\n".join((Path(target).name, code, *lines)).encode()).hexdigest()[:8]
+
+
+def describe(judge: Judge, trace: Trace, promises: Promises, masked: Masked) -> Finding:
+    """The finding of a least trace that fails."""
+    outcome = run_trace(judge, trace, promises, masked)
+    code = outcome.code
+    steps = format_steps(trace)
+    again = 2 if code == "hang" else CONFIRMATIONS
+    same = sum(run_trace(judge, trace, promises, masked).code == code for _ in range(again))
+    reason = outcome.reasons[0]
+    name = judge.target.name
+    finding_id = identity(name, code, steps)
+    return Finding(
+        id=finding_id, code=code, title=_title(outcome, trace), trace=steps,
+        replay=f"heapster replay {finding_id}", breaking=outcome.last, noticing=outcome.last,
+        before=picture(outcome.before, outcome.before), after=_after(outcome, trace),
+        passes=next(_passing(judge, trace, promises, masked), ""),
+        details=(f"confirmed {same} of {again} times; usual cause: {usual_cause(code)}",
+                 *(f"{other.code}: {other.message}" for other in outcome.reasons[1:3] if other.code != reason.code)))
+
+
+def _title(outcome: Outcome, trace: Trace) -> str:
+    reason, step = outcome.reasons[0], trace[outcome.last]
+    named = dict(outcome.names).get(reason.pointer)
+    about = f" ({handle_name(named)})" if named is not None and named != step.result else ""
+    return f"{format_step(step)}: {reason.message}{about}"
+
+
+def picture(blocks: tuple[Block, ...], all_blocks: tuple[Block, ...]) -> str:
+    """Live blocks by their distance from the first of all."""
+    if not blocks:
+        return "nothing is live"
+    base = min(block.pointer for block in all_blocks)
+    ordered = sorted(blocks, key=lambda block: block.pointer)
+    lines = [f"{handle_name(b.handle):>4}  +{b.pointer - base:<10,} .. +{b.pointer - base + b.request:<10,} "
+             f"{b.request:,} bytes" for b in ordered[:DRAWN]]
+    more = len(ordered) - DRAWN
+    return "\n".join([*lines, f"and {more} more blocks"] if more > 0 else lines)
+
+
+def _after(outcome: Outcome, trace: Trace) -> str:
+    step = trace[outcome.last]
+    if step.verb not in REQUESTS or not outcome.answered:
+        return ""
+    new = Block(step.result, outcome.answered, requested(Operation(step.verb, step.numbers)))
+    kept = tuple(block for block in outcome.before if block.handle != step.operand)
+    return picture((*kept, new), (*outcome.before, new))
+
+
+def _passing(judge: Judge, trace: Trace, promises: Promises, masked: Masked) -> Iterator[str]:
+    """Variations of one number, last steps first, under which the trace passes."""
+    limit = judge.header.limit_ms
+    judge.header.limit_ms = SHORT_LIMIT
+    try:
+        for tried, (index, other) in enumerate(_variations(trace)):
+            if tried == VARIATIONS:
+                return
+            varied = (*trace[:index], other, *trace[index + 1:])
+            if not run_trace(judge, varied, promises, masked).reasons:
+                yield f"with `{format_step(other)}` in place of `{format_step(trace[index])}` it passes"
+    finally:
+        judge.header.limit_ms = limit
+
+
+def _variations(trace: Trace) -> Iterator[tuple[int, Step]]:
+    for index in range(len(trace) - 1, -1, -1):
+        step = trace[index]
+        for k, number in enumerate(step.numbers):
+            if step.verb == "fail" or step.verb in ALIGNING and k == 0:
+                continue
+            for nudge in (*NUDGES, -(number // 2)):
+                if nudge and 0 < number + nudge < 1 << 64:
+                    yield index, step._replace(numbers=(*step.numbers[:k], number + nudge, *step.numbers[k + 1:]))
+
+
+def only_taken(trace: Trace, outcome: Outcome) -> Trace:
+    """The steps up to the failing one that were really taken."""
+    skipped = 3
+    return tuple(step for step, seen in zip(trace[:outcome.last + 1], outcome.seen, strict=False)
+                 if seen.status != skipped) if outcome.seen else trace[:outcome.last + 1]

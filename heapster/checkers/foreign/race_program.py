@@ -1,0 +1,21 @@
+"""A C program for a finding that needs threads."""
+
+from pathlib import Path
+
+from heapster.checkers.foreign.reproducer import command
+from heapster.checkers.foreign.target import ForeignTarget
+from heapster.results import Finding
+
+TEMPLATE = Path(__file__).parent / "repro" / "threads.c"
+
+
+def race_program(target: ForeignTarget, finding: Finding, threads: tuple[int, int, int]) -> str:
+    """Threads that allocate, verify, hand over and free, until something is wrong."""
+    count, ops, seed = threads
+    head = [f"/* {finding.code}: {finding.title}", "", *(f"   the allocator:  {line}" for line in target.build),
+            f"   build:  {' '.join(command('repro.c', 'repro', target))}",
+            f"   run:    ./repro [{target.path}]        exit status 1: it fails", "*/",
+            f"#define THREADS {count}", f"#define OPS {max(ops, 20_000)}", f"#define SEED {seed}u",
+            f"#define LIBRARY \"{target.path}\"", f"#define MALLOC \"{target.symbols['malloc']}\"",
+            f"#define FREE \"{target.symbols['free']}\"", f"#define INIT \"{target.symbols.get('init', '')}\""]
+    return "\n".join(head) + "\n" + TEMPLATE.read_text()

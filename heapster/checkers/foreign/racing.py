@@ -1,0 +1,85 @@
+"""Real threads on a stranger's allocator. What also fails with one thread at a time is no race."""
+
+from typing import NamedTuple
+
+from heapster.checkers.foreign.codes import usual_cause
+from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, how_it_died, last_words
+from heapster.checkers.foreign.present import identity
+from heapster.model.spec import Promises
+from heapster.results import Finding
+
+OPS = 40_000                    # of each thread
+LIMIT = 20_000                  # ms
+TRIES = 10
+SEQUENTIAL_TRIES = 3
+WHAT = {Suspicion.MISALIGNED: "a block is misaligned", Suspicion.CONTENTS: "the contents of a live block changed",
+        Suspicion.PREFIX: "realloc lost contents", Suspicion.DIRTY: "calloc's block is not zero"}
+
+
+class Race(NamedTuple):
+    """A finding that needs threads."""
+
+    finding: Finding
+    threads: tuple[int, int, int]       # how many, operations of each, seed
+
+
+def race(judge: Judge, threads: int, seed: int, promises: Promises) -> tuple[Race | None, int]:
+    """What goes wrong with threads and not without; and the operations that were made."""
+    del promises
+    ending = run_threads(judge, threads, OPS, seed)
+    if not failed(ending) or _fails_alone(judge, threads, seed):
+        return None, ending.done_ops
+    count, ops = _fewer(judge, threads, seed)
+    return Race(_describe(judge, count, ops, seed, ending), (count, ops, seed)), ending.done_ops
+
+
+def run_threads(judge: Judge, threads: int, ops: int, seed: int, *, sequential: bool = False) -> Ending:
+    """One run; `sequential` makes the same calls one thread after the other."""
+    header = judge.header
+    limit = header.limit_ms
+    header.threads, header.seed, header.repeat, header.limit_ms = threads, seed, sequential, LIMIT
+    header.verbs = header.has
+    ending = judge.run(Mode.THREADS, ops)
+    header.limit_ms, header.repeat = limit, 0
+    return ending
+
+
+def failed(ending: Ending) -> bool:
+    """Whether something went wrong."""
+    return ending.died or ending.suspicion is not Suspicion.NOTHING
+
+
+def _fails_alone(judge: Judge, threads: int, seed: int) -> bool:
+    return any(failed(run_threads(judge, threads, OPS, seed + n, sequential=True)) for n in range(SEQUENTIAL_TRIES))
+
+
+def _fewer(judge: Judge, threads: int, seed: int) -> tuple[int, int]:
+    """The fewest threads and operations that still fail in most of a few tries."""
+    count, ops = threads, OPS
+    for fewer in range(2, threads):
+        if sum(failed(run_threads(judge, fewer, ops, seed + n)) for n in range(3)) >= 2:
+            count = fewer
+            break
+    while ops > 50 and sum(failed(run_threads(judge, count, ops // 2, seed + n)) for n in range(4)) >= 3:
+        ops //= 2
+    return count, ops
+
+
+def _describe(judge: Judge, threads: int, ops: int, seed: int, first: Ending) -> Finding:
+    endings = [run_threads(judge, threads, ops, seed) for _ in range(TRIES)]
+    bad = [ending for ending in endings if failed(ending)]
+    ending = bad[0] if bad else first
+    code, what = _what(ending)
+    line = f"# {threads} threads make {ops} calls each at the same time, seed {seed}"
+    found = identity(judge.target.name, code, (line,))
+    return Finding(found, code, f"with {threads} threads {what}; one after the other they do no harm", (line,),
+                   f"heapster replay {found}",
+                   details=(f"seen in {len(bad)} of {TRIES} runs; usual cause: {usual_cause(code)}",))
+
+
+def _what(ending: Ending) -> tuple[str, str]:
+    if ending.ended is Ended.TIMED_OUT:
+        return "race_hang", "the calls do not come back"
+    if ending.died:
+        return "race_crash", f"the process {how_it_died(ending)}{last_words(ending.output)}"
+    return "race_damage", WHAT.get(ending.suspicion, "a check fails")

@@ -1,0 +1,73 @@
+"""A kept finding of a stranger's allocator, run again; or a debugger stopped at its failing call."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+from heapster.checkers.foreign.build import Compiler, judge_program
+from heapster.checkers.foreign.judge import Judge
+from heapster.checkers.foreign.options import REMEMBERED, ForeignOptions, resolve
+from heapster.checkers.foreign.policies import learn
+from heapster.checkers.foreign.precise import run_trace
+from heapster.checkers.foreign.racing import failed, run_threads
+from heapster.checkers.foreign.volume import still_grows
+from heapster.checkers.store import Kept
+from heapster.model.trace import parse
+from heapster.results import TargetError
+
+TIMES = 10
+
+
+def replay_foreign(kept: Kept, *, gdb: bool, say: Callable[[str], None], warn: Callable[[str], None]) -> int:
+    """Run it again: 1 if it still fails, else 0."""
+    told = _remembered(kept)
+    options = ForeignOptions(
+        target=kept.target, prefix=told["prefix"], alignment=told["alignment"], adapter=told["adapter"],
+        heap_limit=told["heap_limit"], compiler=Compiler(told["compiler"][0], tuple(told["compiler"][1:])))
+    target = resolve(options)
+    if gdb:
+        return _debug(kept, warn)
+    with Judge(judge_program(target.bits), target) as judge:
+        promises = learn(judge, options.alignment).promises
+        bad = sum(_fails(judge, kept, told, promises) for _ in range(TIMES))
+    for step in kept.finding.trace:
+        say(f"    {step}")
+    say(f"{'STILL FAILS' if bad else 'PASSES'}: {kept.finding.code} {kept.finding.id} on {kept.target}, "
+        f"{bad} of {TIMES} times")
+    return int(bad > 0)
+
+
+def _fails(judge: Judge, kept: Kept, told: dict[str, Any], promises: Any) -> bool:
+    code = kept.finding.code
+    if told["race"][0]:
+        return failed(run_threads(judge, *told["race"]))
+    trace = parse("\n".join(kept.finding.trace))
+    if code == "memory_never_returned":
+        return still_grows(judge, trace, told["repeat"])
+    found = run_trace(judge, trace, promises).code
+    return bool(found) if code == "usable_too_large" else found == code
+
+
+def _remembered(kept: Kept) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads((kept.folder / REMEMBERED).read_text())
+    except (OSError, ValueError):
+        raise TargetError(f"{kept.folder / REMEMBERED} is missing: fuzz {kept.target} again") from None
+    return value
+
+
+def _debug(kept: Kept, warn: Callable[[str], None]) -> int:
+    """gdb on the finding's program, stopped at the step that fails."""
+    program = kept.folder / "repro"
+    if shutil.which("gdb") is None:
+        raise TargetError("gdb is not on the PATH")
+    if not program.exists():
+        raise TargetError(f"{kept.folder} has no program that shows the finding")
+    warn("stopping before the failing call; `finish` then `step` goes into it, `bt` shows where it is")
+    return subprocess.run(
+        ["gdb", "-q", "-ex", "set breakpoint pending on", "-ex", "break failing_step", "-ex", "run", "-ex", "finish",
+         program.resolve()],
+        check=False, env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536"}).returncode

@@ -1,0 +1,91 @@
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static const char *now = "loading the allocator";
+static int finished;
+
+static void fail(const char *what)
+{
+    char line[512];
+    int n = snprintf(line, sizeof line, "FAILED at: %s\n  %s\n", now, what);
+    if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+        _exit(1);
+    _exit(1);
+}
+
+static void on_signal(int number) { fail(number == SIGALRM ? "it does not come back" : strsignal(number)); }
+static void on_exit_early(void) { if (!finished) fail("it ends the process"); }
+
+/* The blocks that are held: what was asked for, and the bytes that were written into them. */
+static struct block { unsigned char *at; size_t size, filled; int live; } blocks[HANDLES];
+
+static unsigned char byte_of(int h, size_t i) { return (unsigned char)(((size_t)h * 37 + i * 11 + i / 251) | 1); }
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+static void check_contents(int h, const unsigned char *at, size_t size, const char *what)
+{
+    for (size_t i = 0; i < least(size, FILLED_MOST); i++)
+        if (at[i] != byte_of(h, i))
+            fail(what);
+}
+
+static void check_all(void)
+{
+    for (int h = 0; h < HANDLES; h++)
+        if (blocks[h].live)
+            check_contents(h, blocks[h].at, blocks[h].filled, "the contents of a live block have changed");
+}
+
+static void *given(int h, void *answer, size_t size, size_t alignment, int old)
+{
+    unsigned char *at = answer;
+    if (at == NULL) {
+        if (MUST_GIVE(h))
+            fail("it answers NULL");
+        if (WANTS_ERRNO && size != 0 && errno != ENOMEM && errno != EINVAL)
+            fail("it answers NULL, and errno does not say why");
+        check_all();
+        return NULL;
+    }
+    if (size > SIZE_MAX / 2 || MUST_REFUSE(h))
+        fail("it should have answered NULL");
+    size_t need = ALIGNMENT;
+    while (SMALL_BLOCKS && need > 1 && size < need)
+        need /= 2;
+    if ((uintptr_t)at % need != 0)
+        fail("the block is not aligned as every block must be");
+    if ((uintptr_t)at % alignment != 0)
+        fail("the block is not aligned as was asked");
+    size_t usable = usable_size != NULL ? usable_size(at) : size;
+    if (usable < size)
+        fail("fewer bytes are usable than were asked for");
+    size_t held = usable > size && usable <= 2 * size + 65536 ? usable : size;
+    if (old >= 0)
+        blocks[old].live = 0;
+    for (int o = 0; o < HANDLES; o++)
+        if (blocks[o].live && at < blocks[o].at + (blocks[o].filled | !blocks[o].filled) && blocks[o].at < at + (held | !held))
+            fail("the block overlaps a live one");
+    if (old >= 0)
+        check_contents(old, at, least(blocks[old].size, size), "realloc has not kept the contents");
+    blocks[h] = (struct block){ at, size, held, 1 };
+    for (size_t i = 0; i < least(held, FILLED_MOST); i++)
+        at[i] = byte_of(h, i);
+    check_all();
+    return at;
+}
+
+static void zeroed(const unsigned char *at, size_t size)
+{
+    for (size_t i = 0; at != NULL && i < least(size, FILLED_MOST); i++)
+        if (at[i] != 0)
+            fail("calloc's block is not zero");
+}

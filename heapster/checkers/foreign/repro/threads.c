@@ -1,0 +1,94 @@
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SLOTS 64
+#define ROUNDS 20
+
+static void *(*t_malloc)(size_t);
+static void (*t_free)(void *);
+
+struct item { unsigned char *at; size_t size; unsigned char byte; };
+static struct item items[THREADS][SLOTS], boxes[SLOTS];
+static _Atomic(struct item *) mailbox[SLOTS];
+
+static void fail(const char *what)
+{
+    char line[256];
+    int n = snprintf(line, sizeof line, "FAILED: %s\n", what);
+    if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+        _exit(1);
+    _exit(1);
+}
+
+static void on_signal(int number) { fail(number == SIGALRM ? "it does not come back" : strsignal(number)); }
+
+static uint64_t draw(uint64_t *state)
+{
+    *state ^= *state << 13, *state ^= *state >> 7, *state ^= *state << 17;
+    return *state * 0x2545f4914f6cdd1du >> 11;
+}
+
+static void step(struct item **slot, uint64_t *state)
+{
+    struct item *item = *slot;
+    if (item->at == NULL) {
+        item->size = 1 + draw(state) % 200;
+        item->byte = (unsigned char)(draw(state) | 1);
+        item->at = t_malloc(item->size);
+        if (item->at != NULL)
+            memset(item->at, item->byte, item->size);
+    } else if (draw(state) % 4 == 0) {              /* hand it to whoever looks next */
+        *slot = atomic_exchange(&mailbox[draw(state) % SLOTS], item);
+    } else {
+        for (size_t i = 0; i < item->size; i++)
+            if (item->at[i] != item->byte)
+                fail("the contents of a live block have changed");
+        t_free(item->at);
+        item->at = NULL;
+    }
+}
+
+static void *work(void *number)
+{
+    uint64_t state = (SEED + (uint64_t)(uintptr_t)number) * 0x9e3779b97f4a7c15u | 1;
+    struct item *slots[SLOTS];
+    for (int s = 0; s < SLOTS; s++)
+        slots[s] = &items[(uintptr_t)number][s];
+    for (long i = 0; i < (long)OPS * ROUNDS; i++)
+        step(&slots[draw(&state) % SLOTS], &state);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    void *library = dlopen(argc > 1 ? argv[1] : LIBRARY, RTLD_NOW | RTLD_DEEPBIND);
+    if (library == NULL) {
+        fprintf(stderr, "%s\n", dlerror());
+        return 2;
+    }
+    *(void **)&t_malloc = dlsym(library, MALLOC);
+    *(void **)&t_free = dlsym(library, FREE);
+    int (*init)(void) = INIT[0] != 0 ? (int (*)(void))dlsym(library, INIT) : NULL;
+    for (int s = 1; s < 32; s++)
+        if (s == SIGSEGV || s == SIGBUS || s == SIGILL || s == SIGABRT || s == SIGFPE || s == SIGALRM)
+            signal(s, on_signal);
+    alarm(30);
+    if (init != NULL)
+        init();
+    pthread_t threads[THREADS];
+    for (int s = 0; s < SLOTS; s++)
+        mailbox[s] = &boxes[s];
+    for (uintptr_t t = 0; t < THREADS; t++)
+        pthread_create(&threads[t], NULL, work, (void *)t);
+    for (int t = 0; t < THREADS; t++)
+        pthread_join(threads[t], NULL);
+    puts("PASSED");
+    return 0;
+}

@@ -1,0 +1,207 @@
+"""A C program that shows a finding by itself: written, compiled, run, and only then offered."""
+
+import subprocess
+from pathlib import Path
+
+from heapster.checkers.foreign.build import SOURCES, Compiler
+from heapster.checkers.foreign.target import LIBC, ForeignTarget
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.spec import REQUESTS, Promises, requested
+from heapster.model.spec import Operation
+from heapster.model.trace import format_step, handle_name
+
+PRELUDE = Path(__file__).parent / "repro" / "prelude.c"
+MOST_STEPS = 20_000             # a longer program takes a C compiler too long
+RUN_LIMIT = 60                  # seconds
+SECONDS_TO_HANG = 5
+FILLED_MOST = 1 << 16           # bytes of a block that the program writes and reads
+REFUSED = frozenset({"huge_accepted", "overflow_accepted", "block_wraps", "bad_alignment_accepted"})
+TYPES = {
+    "malloc": "void *(*{})(size_t)", "calloc": "void *(*{})(size_t, size_t)", "realloc": "void *(*{})(void *, size_t)",
+    "reallocarray": "void *(*{})(void *, size_t, size_t)", "aligned_alloc": "void *(*{})(size_t, size_t)",
+    "posix_memalign": "int (*{})(void **, size_t, size_t)", "memalign": "void *(*{})(size_t, size_t)",
+    "valloc": "void *(*{})(size_t)", "pvalloc": "void *(*{})(size_t)", "free": "void (*{})(void *)",
+    "usable_size": "size_t (*{})(void *)", "init": "int (*{})(void)", "check": "int (*{})(int)"}
+
+
+class Reproducer:
+    """The text of the program for a trace that fails with a code."""
+
+    def __init__(self, target: ForeignTarget, trace: Trace, code: str, promises: Promises, title: str) -> None:
+        self._target, self._trace, self._code = target, trace, code
+        self._promises, self._title = promises, title
+        self._handles = max((step.result for step in trace), default=0) + 1
+        last = trace[-1].result if trace else NO_HANDLE
+        self._last = last if last != NO_HANDLE else self._handles
+
+    def text(self, repeat: int = 1) -> str:
+        """The whole program; `repeat` makes it a loop that must not take ever more memory."""
+        body = self._loop(repeat) if repeat > 1 else self._straight()
+        return "\n".join([*self._head(), *self._constants(), PRELUDE.read_text(), *self._memory(),
+                          *body, *self._main()]) + "\n"
+
+    def _head(self) -> list[str]:
+        return [f"/* {self._code}: {self._title}", "",
+                *(f"   the allocator:  {line}" for line in self._target.build),
+                f"   build:  {' '.join(command('repro.c', 'repro', self._target))}",
+                f"   run:    ./repro [{self._target.path}]        exit status 1: it fails", "*/"]
+
+    def _constants(self) -> list[str]:
+        promises, code = self._promises, self._code
+        usable = "usable_size" in self._target.symbols and code in ("usable_too_small", "usable_too_large")
+        return ["#include <stddef.h>",
+                f"#define HANDLES {self._handles}",
+                f"#define ALIGNMENT {promises.alignment if code == 'misaligned' else 1}",
+                f"#define SMALL_BLOCKS {int(promises.small_blocks)}",
+                f"#define WANTS_ERRNO {int(promises.errno and code in ('null_without_errno', 'wrong_errno'))}",
+                f"#define FILLED_MOST {FILLED_MOST}",
+                f"#define MUST_GIVE(h) ({int(code == 'spurious_null')} && (h) == {self._last})",
+                f"#define MUST_REFUSE(h) ({int(self._must_refuse())} && (h) == {self._last})",
+                *(f"static {TYPES[verb].format(self._name(verb))};" for verb in self._target.symbols
+                  if verb != "usable_size"),
+                "static size_t (*usable_size)(void *);" if usable else
+                "static size_t (*const usable_size)(void *) = NULL;"]
+
+    def _must_refuse(self) -> bool:
+        zero = self._code == "zero_size_inconsistent"
+        return self._code in REFUSED or zero and "null" == self._promises.zero
+
+    @staticmethod
+    def _name(verb: str) -> str:
+        return f"t_{verb}"
+
+    def _memory(self) -> list[str]:
+        if self._target.shape != "malloc-lab":
+            return []
+        text = (SOURCES / "memlib.c").read_text().partition("#define PLACE")[2]
+        return ["", "/* The memory system of the malloc lab. */",
+                f"static struct {{ uint64_t heap_limit; }} memory = {{ {self._target.heap_limit} }};",
+                "#define shared (&memory)", "#define PLACE" + text]
+
+    def _straight(self) -> list[str]:
+        lines = ["", "/* Where replay --gdb stops. */",
+                 "__attribute__((noinline)) void failing_step(void) { __asm__ volatile(\"\"); }", "",
+                 "static void steps(void)", "{"]
+        for index, step in enumerate(self._trace):
+            if index == len(self._trace) - 1:
+                lines.append("    failing_step();")
+            lines.append(f"    now = \"{format_step(step)}\";")
+            lines += [f"    {line}" for line in self._call(step)]
+        return [*lines, "}"]
+
+    def _call(self, step: Step) -> list[str]:
+        pointer = "NULL" if step.operand == NO_HANDLE else handle_name(step.operand) + "_"
+        numbers = [_number(number) for number in step.numbers]
+        if step.verb == "fail":
+            return ["refuse_memory();"]
+        if step.verb == "free":
+            forget = [f"if ({pointer} != NULL) blocks[{step.operand}].live = 0;"] if pointer != "NULL" else []
+            errno = ["if (errno != 0) fail(\"free has changed errno\");"] if self._code == "free_changed_errno" else []
+            return [*forget, "errno = 0;", f"t_free({pointer});", *errno, "check_all();"]
+        if step.verb == "usable_size":
+            return [f"t_usable_size({pointer});".replace("t_usable_size", "(void)") , "check_all();"]
+        return self._allocation(step, pointer, numbers)
+
+    def _allocation(self, step: Step, pointer: str, numbers: list[str]) -> list[str]:
+        name, h = handle_name(step.result) + "_", step.result
+        old = step.operand if step.operand != NO_HANDLE else -1
+        kind = REQUESTS[step.verb]
+        size = _number(min(requested(Operation(step.verb, step.numbers)), (1 << 64) - 1)) if kind != "size" else numbers[-1]
+        aligned = step.verb in ("aligned_alloc", "memalign", "posix_memalign")
+        power = aligned and step.numbers[0] and step.numbers[0] & (step.numbers[0] - 1) == 0
+        alignment = numbers[0] if power else "4096" if step.verb in ("valloc", "pvalloc") else "1"
+        operand = [pointer] if step.verb in ("realloc", "reallocarray") else []
+        lines = ["errno = 0;"]
+        if step.verb == "posix_memalign":
+            lines += [f"void *{name} = NULL;",
+                      f"if ((errno = t_posix_memalign(&{name}, {', '.join(numbers)})) != 0) {name} = NULL;"]
+        else:
+            lines.append(f"void *{name} = t_{step.verb}({', '.join([*operand, *numbers])});")
+        if step.verb == "calloc":
+            lines.append(f"zeroed({name}, {size});")
+        if old >= 0 and not step.numbers[-1]:
+            lines.append(f"blocks[{old}].live = 0;")
+            old = -1
+        return [*lines, f"given({h}, {name}, {size}, {alignment}, {_live(old)});"]
+
+    def _loop(self, repeat: int) -> list[str]:
+        straight = self._straight()
+        freed: set[int] = {step.operand for step in self._trace if step.operand != NO_HANDLE}
+        left = [step.result for step in self._trace if step.result != NO_HANDLE and step.result not in freed]
+        frees = [f"    if (blocks[{h}].live) {{ blocks[{h}].live = 0; t_free({handle_name(h)}_); }}" for h in left]
+        return [*[line.replace("static void steps", "static void one_round") for line in straight[:-1]], *frees, "}", "",
+                "static long pages(void)", "{", "    long all = 0, resident = 0;",
+                "    FILE *file = fopen(\"/proc/self/statm\", \"r\");",
+                "    if (file == NULL || fscanf(file, \"%ld %ld\", &all, &resident) != 2)", "        return 0;",
+                "    fclose(file);", "    return resident;", "}", "",
+                "static void steps(void)", "{", "    long middle = 0;",
+                f"    for (int i = 0; i < {repeat}; i++) {{", "        one_round();",
+                f"        if (i == {repeat // 2})", "            middle = pages();", "    }",
+                f"    now = \"the end of {repeat} rounds, after each of which nothing was live\";",
+                "    if (pages() > middle + 32)", "        fail(\"it takes ever more memory\");", "}"]
+
+    def _main(self) -> list[str]:
+        symbols = self._target.symbols
+        loads = [f"    *(void **)&{self._name(verb)} = dlsym(library, \"{symbol}\");"
+                 for verb, symbol in symbols.items() if verb != "usable_size"]
+        if "usable_size" in symbols and self._code in ("usable_too_small", "usable_too_large"):
+            loads.append(f"    *(void **)&usable_size = dlsym(library, \"{symbols['usable_size']}\");")
+        start = ["    mem_init();"] if self._target.shape == "malloc-lab" else []
+        start += ["    if (t_init() != 0)", "        fail(\"its initialisation fails\");"] if "init" in symbols else []
+        refuse = ["", "static void refuse_memory(void)", "{", "    struct rlimit none = { 1, RLIM_INFINITY };",
+                  "    setrlimit(RLIMIT_AS, &none);", "}"]
+        usual = LIBC if self._target.path == LIBC else self._target.path
+        return [*refuse, "", "int main(int argc, char **argv)", "{",
+                f"    void *library = dlopen(argc > 1 ? argv[1] : \"{usual}\", RTLD_NOW | RTLD_DEEPBIND);",
+                "    if (library == NULL) {", "        fprintf(stderr, \"%s\\n\", dlerror());", "        return 2;", "    }",
+                *loads,
+                "    for (int s = 1; s < 32; s++)", "        if (s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL "
+                "|| s == SIGABRT || s == SIGALRM)", "            signal(s, on_signal);",
+                "    atexit(on_exit_early);", f"    alarm({SECONDS_TO_HANG});", *start, "    steps();",
+                "    finished = 1;", "    puts(\"PASSED\");", "    return 0;", "}"]
+
+
+def _live(handle: int) -> str:
+    return f"{handle} >= 0 && blocks[{handle}].live ? {handle} : -1" if handle >= 0 else "-1"
+
+
+def _number(number: int) -> str:
+    return f"(size_t){number}u" if number < 1 << 32 else f"(size_t){number:#x}u"
+
+
+def command(source: str, program: str, target: ForeignTarget) -> list[str]:
+    """How the program is built."""
+    flags = (["-m32"] if target.bits == 32 else []) + (["-rdynamic"] if target.shape == "malloc-lab" else [])
+    return ["cc", "-g", "-w", *flags, source, "-o", program, "-ldl", "-lpthread"]
+
+
+def prove(text: str, folder: Path, target: ForeignTarget, compiler: Compiler) -> bool:
+    """Whether the program, put into `folder` as repro.c, compiles and fails as it says."""
+    source, program = folder / "repro.c", folder / "repro"
+    source.write_text(text)
+    words = command(str(source), str(program), target)
+    built = subprocess.run([*compiler.command, *words[1:]], capture_output=True, check=False)
+    if built.returncode:
+        return False
+    try:
+        done = subprocess.run([program.resolve()], capture_output=True, timeout=RUN_LIMIT, check=False,
+                              stdin=subprocess.DEVNULL,
+                              env={"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536", "PATH": "/usr/bin:/bin"})
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 1
+
+
+def malloc_lab_trace(trace: Trace, heap: int) -> str:
+    """The trace in the form of CS:APP's driver (.rep): block ids, and a, r or f for each request."""
+    ids: dict[int, int] = {}
+    lines = []
+    for step in trace:
+        if step.verb == "free" and step.operand in ids:
+            lines.append(f"f {ids[step.operand]}")
+        elif step.verb in REQUESTS:
+            size = requested(Operation(step.verb, step.numbers))
+            known = ids.get(step.operand)
+            ids[step.result] = known if known is not None else len(set(ids.values()))
+            lines.append(f"{'a' if known is None else 'r'} {ids[step.result]} {size}")
+    return "\n".join([str(heap), str(len(set(ids.values()))), str(len(lines)), "1", *lines]) + "\n"

@@ -1,0 +1,106 @@
+"""What is judged: a shared object, the names of its functions, and what they may be expected to do."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from heapster.checkers.foreign.symbols import SharedObject, read_shared_object
+from heapster.results import TargetError, UsageError
+from heapster.suggest import instead_of
+
+VERBS = ("malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "posix_memalign", "memalign", "valloc",
+         "pvalloc", "free", "usable_size", "init", "check")       # the judge's order
+OTHER_NAMES = {"usable_size": ("malloc_usable_size", "usable_size", "malloc_size", "msize"),
+               "init": (), "check": ()}
+CHECKERS = ("mm_checkheap", "mm_check", "checkheap")
+LAB_ALIGNMENT, USUAL_ALIGNMENT = 8, 16
+LAB_HEAP = 20 << 20             # bytes; MAX_HEAP of CS:APP's config.h
+LIBC = "libc.so.6"
+
+
+@dataclass(frozen=True)
+class ForeignTarget:
+    """An allocator that somebody else wrote, ready to be loaded."""
+
+    name: str                       # as the user gave it
+    path: str                       # what is loaded
+    symbols: Mapping[str, str]      # verb: the symbol that serves it
+    shape: str                      # "standard", "prefixed", "malloc-lab" or "described"
+    bits: int = 64
+    alignment: int = USUAL_ALIGNMENT
+    heap_limit: int = LAB_HEAP      # of memlib
+    region: int = 0                 # bytes that it may use, if it is confined to a buffer
+    check_means: bool = False       # its own checker answers 0 when something is wrong
+    build: tuple[str, ...] = ()     # the commands that made `path`, for whoever does it by hand
+    source: Path | None = None      # the C source, for annotations
+    lines: Mapping[str, int] = field(default_factory=dict)      # verb: line of its definition
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """What it can be asked."""
+        return frozenset(self.symbols)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What it lacks of what every allocator should have."""
+        return tuple(verb for verb in ("calloc", "realloc") if verb not in self.symbols)
+
+
+def libc() -> ForeignTarget:
+    """The allocator of this machine's C library."""
+    names = {verb: verb for verb in VERBS[:10]} | {"usable_size": "malloc_usable_size"}
+    return ForeignTarget("libc", LIBC, names, "standard")
+
+
+def from_object(path: Path, name: str, prefix: str | None) -> ForeignTarget:
+    """The allocator that a shared object defines; TargetError if it defines none."""
+    found = read_shared_object(path)
+    if prefix is None:
+        prefix = _prefix(path, found)
+    symbols = symbols_for(prefix, found.functions)
+    absent = [verb for verb in ("malloc", "free") if verb not in symbols]
+    if absent:
+        raise TargetError(f"{path} defines no {prefix}{absent[0]}{_nearest(prefix + absent[0], found.functions)}")
+    lab = prefix == "mm_" and "mm_init" in found.functions
+    check = next((check for check in CHECKERS if lab and check in found.functions), None)
+    if lab:
+        symbols["init"] = "mm_init"
+        if check:
+            symbols["check"] = check
+    shape = "malloc-lab" if lab else "prefixed" if prefix else "standard"
+    return ForeignTarget(name, str(path.resolve()), symbols, shape, found.bits,
+                         LAB_ALIGNMENT if lab else USUAL_ALIGNMENT)
+
+
+def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:
+    """The symbol of each verb, of those with the prefix."""
+    defined = frozenset(functions)
+    symbols = {}
+    for verb in VERBS[:11]:
+        for name in OTHER_NAMES.get(verb, (verb,)):
+            if prefix + name in defined:
+                symbols.setdefault(verb, prefix + name)
+    return symbols
+
+
+def _prefix(path: Path, found: SharedObject) -> str:
+    """The one prefix under which the object defines both malloc and free."""
+    stems = sorted((name[:-len("malloc")] for name in found.functions if name.endswith("malloc")), key=len)
+    pairs = [stem for stem in stems if stem + "free" in found.functions]
+    for known in ("", "mm_"):
+        if known in pairs:
+            return known
+    pairs = [stem for stem in pairs if not stem.startswith("__")] or pairs
+    if len(pairs) > 1:
+        choices = ", ".join(f"--prefix {pair}" for pair in pairs[:6])
+        raise UsageError(f"{path} defines several allocators; choose one: {choices}")
+    if not pairs:
+        needs = "; it expects malloc from elsewhere" if "malloc" in found.needs else ""
+        raise TargetError(f"{path} defines no malloc and free, under any prefix{needs}. A pool or a region "
+                          f"allocator needs a description: see docs/guides/embedded.md")
+    return pairs[0]
+
+
+def _nearest(name: str, functions: Iterable[str]) -> str:
+    near = [other for other in functions if "alloc" in other or "free" in other]
+    return f": {instead_of(name, near)}" if near else " (nor anything like it)"

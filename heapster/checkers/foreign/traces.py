@@ -1,0 +1,217 @@
+"""Traces for a stranger: the workloads of our own heap, narrowed to what the stranger has and to a mood.
+
+Each case draws a subset of verbs and sizes (Groce et al., Swarm testing, 2012), so that a fault that
+needs little is found in cases that other faults do not reach.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import NamedTuple
+
+from heapster.checkers.workloads import (
+    Handles,
+    alternating_frees,
+    churn,
+    fill_and_empty,
+    free,
+    free_all,
+    holes_then_refill,
+    impossible,
+    nudges,
+    realloc_ladder,
+    small_blocks,
+)
+from heapster.model.geometry import SIZE_MAX
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.spec import REQUESTS
+
+BUCKETS = (16, 128, 1024, 8192, 131072, 1 << 25)        # bytes: the most of each class of sizes
+BUCKET_NAMES = ("tiny", "small", "medium", "page", "large", "giant")
+LENGTHS = (6, 12, 30, 80, 200)
+HUGE = 1 << 31
+TOO_MUCH = 1 << 47              # bytes that no machine has
+PLAIN = frozenset({"malloc", "free"})
+
+
+class Mood(NamedTuple):
+    """What a case may do."""
+
+    verbs: frozenset[str]
+    buckets: tuple[int, ...]        # indices into BUCKETS
+    zero: bool
+    huge: bool
+    refusals: bool
+    length: int
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What a case of this mood may have in it."""
+        extra = {name for name, has in (("zero", self.zero), ("huge", self.huge), ("fail", self.refusals)) if has}
+        return frozenset(self.verbs | {BUCKET_NAMES[bucket] for bucket in self.buckets} | extra)
+
+
+def tags(trace: Trace) -> frozenset[str]:
+    """What a trace has in it, in the words of moods."""
+    found: set[str] = set()
+    for step in trace:
+        found.add(step.verb)
+        if step.verb in REQUESTS:
+            found.add(_size_tag(step))
+    return frozenset(found)
+
+
+def _size_tag(step: Step) -> str:
+    size = step.numbers[0] * step.numbers[1] if REQUESTS[step.verb] == "product" else step.numbers[-1]
+    if size == 0:
+        return "zero"
+    return next((name for most, name in zip(BUCKETS, BUCKET_NAMES, strict=True) if size <= most), "huge")
+
+
+def draw_mood(rng: Random, verbs: frozenset[str], most_size: int) -> Mood:
+    """A subset of what is possible, at times all of it."""
+    some = rng.random() < 0.7
+    chosen = frozenset(verb for verb in sorted(verbs - PLAIN - {"init", "check"}) if not some or rng.random() < 0.4)
+    usable = [n for n, most in enumerate(BUCKETS) if n == 0 or BUCKETS[n - 1] < most_size]
+    buckets = tuple(n for n in usable if rng.random() < (0.7 if n < 4 else 0.25)) or (rng.choice(usable),)
+    return Mood(chosen | PLAIN, buckets, rng.random() < 0.3, rng.random() < 0.25, rng.random() < 0.08,
+                rng.choice(LENGTHS))
+
+
+def draw_trace(rng: Random, mood: Mood, most_size: int, live_budget: int) -> Trace:
+    """A trace of that mood; all of it is legal whatever the target answers."""
+    live, steps, budget = Handles(), [], _Budget(live_budget)
+    workloads = [workload for workload in WORKLOADS if mood.huge or workload not in HUGE_ONES]
+    while len(steps) < mood.length:
+        for drawn in rng.choice(workloads)(rng, live):
+            step = _narrowed(drawn, rng, mood, most_size, live)
+            if step is not None and budget.allows(step, live):
+                _note(step, live)
+                steps.append(step)
+    if mood.refusals:
+        steps.insert(rng.randrange(len(steps)), Step("fail", (1,), name="mmap"))
+    return tuple(steps)
+
+
+class _Budget:
+    """Bytes that may live at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def allows(self, step: Step, live: Handles) -> bool:
+        """Whether the step may be taken as well."""
+        if step.verb not in REQUESTS:
+            return True
+        size = step.numbers[-1]
+        return size >= HUGE or sum(live.sizes.values()) + size <= self._most
+
+
+def _narrowed(step: Step, rng: Random, mood: Mood, most_size: int, live: Handles) -> Step | None:
+    """The step as the mood has it, or None."""
+    if step.operand != NO_HANDLE and step.operand not in live.sizes:
+        return None
+    if step.verb in ("free", "usable_size"):
+        return step if step.verb in mood.verbs else None
+    if step.verb not in REQUESTS:
+        return None
+    if step.verb not in mood.verbs:
+        if step.operand != NO_HANDLE:
+            return None
+        step = Step("malloc", (step.numbers[-1],), step.result)
+    return _resized(step, rng, mood, most_size)
+
+
+def _resized(step: Step, rng: Random, mood: Mood, most_size: int) -> Step | None:
+    product = REQUESTS[step.verb] == "product"
+    size = step.numbers[0] * step.numbers[1] if product else step.numbers[-1]
+    if size >= HUGE:
+        affordable = step.verb != "calloc" or size > TOO_MUCH       # or it would be zeroed
+        return step if mood.huge and affordable else None
+    if size == 0:
+        if mood.zero:
+            return step
+        size = 1
+    size = min(_into_bucket(size, rng, mood), most_size)
+    if product:
+        count = step.numbers[0] if 0 < step.numbers[0] <= size else 1
+        return step._replace(numbers=(count, max(1, size // count)))
+    return step._replace(numbers=(*step.numbers[:-1], size))
+
+
+def _into_bucket(size: int, rng: Random, mood: Mood) -> int:
+    bucket = next(n for n, most in enumerate(BUCKETS) if size <= most or n == len(BUCKETS) - 1)
+    if bucket in mood.buckets:
+        return size
+    bucket = rng.choice(mood.buckets)
+    least = BUCKETS[bucket - 1] + 1 if bucket else 1
+    most = min(BUCKETS[bucket], 8 * least) if bucket > 3 else BUCKETS[bucket]
+    return rng.choice((rng.randint(least, most), most, most - rng.randint(0, 8), least))
+
+
+def _note(step: Step, live: Handles) -> None:
+    """Let the handles be what they will be if all that can be had is given."""
+    huge = step.verb in REQUESTS and (step.numbers[-1] >= HUGE or REQUESTS[step.verb] == "product"
+                                      and step.numbers[0] * step.numbers[1] >= HUGE)
+    if step.verb == "usable_size" or huge:
+        return
+    live.sizes.pop(step.operand, None)
+    if step.result != NO_HANDLE:
+        live.sizes[step.result] = step.numbers[-1]
+
+
+Workload = Callable[[Random, Handles], Iterator[Step]]
+
+
+def reused_zeroes(rng: Random, live: Handles) -> Iterator[Step]:
+    """calloc of what was written and freed before."""
+    sizes = [rng.choice((8, 24, 40, 100, 500, 2000, 5000)) for _ in range(rng.randint(1, 4))]
+    handles = [live.fresh() for _ in sizes]
+    for handle, size in zip(handles, sizes, strict=True):
+        yield Step("malloc", (size,), handle)
+    for handle in rng.sample(handles, len(handles)):
+        yield free(_kept(live, handle), handle) if handle in live.sizes else Step("free")
+    for size in sizes:
+        yield Step("calloc", rng.choice(((1, size), (size, 1), (size // 4, 4))), live.fresh())
+
+
+def _kept(live: Handles, handle: int) -> Handles:
+    """The same handles in a copy, so that a step may be dropped later on."""
+    copy = Handles()
+    copy.sizes = {handle: live.sizes[handle]}
+    return copy
+
+
+def size_sweep(rng: Random, live: Handles) -> Iterator[Step]:
+    """Every size of a range, once."""
+    start, step = rng.choice(((1, 1), (8, 8), (16, 16), (100, 1), (1000, 8), (4080, 1))), rng.randint(5, 24)
+    for n in range(step):
+        yield Step("malloc", (start[0] + n * start[1],), live.fresh())
+
+
+def tiers(rng: Random, live: Handles) -> Iterator[Step]:
+    """Sizes about the limits of ints, of pointer differences and of size_t; then something ordinary."""
+    edges = (1 << 31, 1 << 32, 1 << 33, (1 << 63) - 1, 1 << 63, SIZE_MAX, SIZE_MAX - 64, 1 << 46, 1 << 62)
+    for _ in range(rng.randint(1, 4)):
+        size = min(SIZE_MAX, max(HUGE, rng.choice(edges) + rng.randint(-40, 40)))
+        verb = rng.choice(("malloc", "malloc", "realloc", "calloc", "aligned_alloc"))
+        numbers = {"calloc": (1, size), "aligned_alloc": (16, size)}.get(verb, (size,))
+        yield Step(verb, numbers, live.fresh(), live.pick(rng) if verb == "realloc" else NO_HANDLE)
+        yield Step("malloc", (rng.choice((1, 24, 100, 1000)),), live.fresh())
+
+
+def to_the_brim(rng: Random, live: Handles) -> Iterator[Step]:
+    """Large blocks until no more are given, all freed, and again."""
+    for _ in range(2):
+        mine = [live.fresh() for _ in range(rng.randint(3, 12))]
+        for handle in mine:
+            yield Step("malloc", (rng.choice((3000, 20000, 100_000)),), handle)
+        for handle in mine:
+            if handle in live.sizes:
+                yield Step("free", operand=handle)
+
+
+WORKLOADS: tuple[Workload, ...] = (
+    churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill, free_all, fill_and_empty,
+    realloc_ladder, realloc_ladder, nudges, nudges, impossible, reused_zeroes, reused_zeroes, size_sweep, tiers,
+    to_the_brim)
+HUGE_ONES = (impossible, tiers)

@@ -1,0 +1,80 @@
+"""`heapster fuzz` and `heapster replay` for targets that somebody else wrote."""
+
+from dataclasses import replace
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from heapster.checkers.foreign.build import Compiler
+from heapster.checkers.foreign.campaign import SECONDS, Tally
+from heapster.checkers.foreign.fuzzing import fuzz_foreign
+from heapster.checkers.foreign.options import ForeignOptions, is_foreign
+from heapster.checkers.foreign.replaying import replay_foreign
+from heapster.checkers.store import Kept, Store
+from heapster.commands.delivery import Delivery
+from heapster.reports import github, sarif
+from heapster.reports.output import say, warn
+from heapster.reports.progress import Meter
+from heapster.reports.terminal import FAINT, PLAIN, finding_lines, run_lines
+from heapster.results import Finding, Run
+
+SEEDS = 1 << 32
+
+__all__ = ["fuzz", "is_foreign", "replay"]
+
+
+def fuzz(given: dict[str, Any], delivery: Delivery, store: Store) -> int:
+    """Judge the target; findings are printed as they come. The exit code."""
+    options = _options(given)
+    with Meter(f"fuzz {options.target}") as meter:
+
+        def announce(finding: Finding) -> None:
+            say([*finding_lines(finding), ("", PLAIN)])
+
+        def progress(tally: Tally, findings: int) -> None:
+            meter.show(None, f"{tally.ops:,} operations, {findings} findings")
+
+        run = fuzz_foreign(options, announce, progress, store, store.folder)
+        rate = run.extra["compiled_ops_per_second"]
+        meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
+    say([*_learnt(run), *run_lines(replace(run, findings=()))[:-1], _verdict(run)])
+    if given.get("sarif"):
+        sarif.write(run, Path(given["sarif"]))
+    github.publish(run)
+    return delivery.write(run)
+
+
+def _verdict(run: Run) -> tuple[str, str]:
+    return run_lines(run)[-1]
+
+
+def _learnt(run: Run) -> list[tuple[str, str]]:
+    lines = [(f"  policy: {words}", FAINT) for words in run.extra["policies_learnt"]]
+    lines += [(f"  known deviation, not counted: {why}", FAINT) for why in run.extra["known_deviations"]]
+    if accepted := run.extra.get("accepted"):
+        lines.append((f"  accepted by the baseline: {', '.join(accepted)}", FAINT))
+    return lines
+
+
+def _options(given: dict[str, Any]) -> ForeignOptions:
+    seed = given["seed"]
+    flags = given.get("cflags") or ""
+    baseline = given.get("baseline")
+    return ForeignOptions(
+        target=given["target"],
+        seconds=SECONDS if given["seconds"] is None else given["seconds"],
+        seed=SystemRandom().randrange(SEEDS) if seed is None else seed,
+        prefix=given.get("prefix"),
+        alignment=given.get("alignment"),
+        compiler=Compiler(given.get("cc") or "cc", tuple(flags.split())),
+        threads=given.get("threads") or 0,
+        heap_limit=given.get("heap_limit"),
+        adapter=given.get("adapter"),
+        baseline=Path(baseline) if baseline else None,
+        strict=bool(given.get("strict")),
+    )
+
+
+def replay(kept: Kept, *, gdb: bool) -> int:
+    """Run a kept finding again; or stop a debugger at its failing call."""
+    return replay_foreign(kept, gdb=gdb, say=lambda text: say([(text, PLAIN)]), warn=warn)

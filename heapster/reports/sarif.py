@@ -1,0 +1,58 @@
+"""A run as SARIF 2.1.0, for code scanning: a rule for each code, a result for each finding."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from heapster import __version__
+from heapster.files import write_whole
+from heapster.results import Finding, Run
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def as_value(run: Run) -> dict[str, Any]:
+    """The run as a SARIF log."""
+    codes = sorted({finding.code for finding in run.findings})
+    driver = {"name": "heapster", "version": __version__, "rules": [_rule(code) for code in codes]}
+    return {
+        "$schema": SCHEMA, "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": driver},
+            "invocations": [{"executionSuccessful": not run.extra.get("interrupted", False),
+                             "properties": {"seed": run.seed, "operations": run.ops}}],
+            "results": [_result(run, finding, codes.index(finding.code)) for finding in run.findings]}]}
+
+
+def write(run: Run, path: Path) -> None:
+    """Write the run as SARIF."""
+    write_whole(path, json.dumps(as_value(run), indent=2) + "\n")
+
+
+def place(run: Run, finding: Finding) -> tuple[str, int]:
+    """The file and the line that a finding is about: the failing function's, if the source is known."""
+    lines = run.extra.get("lines") or {}
+    step = finding.trace[min(finding.noticing, len(finding.trace) - 1)] if finding.trace else ""
+    verb = (step.partition(" = ")[2] or step).partition("(")[0]
+    return str(run.extra.get("source") or run.target), int(lines.get(verb, 1))
+
+
+def message(finding: Finding) -> str:
+    """The finding in a few lines of text."""
+    return "\n".join([finding.title, "", *(f"    {step}" for step in finding.trace[:40]), "", *finding.details,
+                      f"again: {finding.replay}"])
+
+
+def _rule(code: str) -> dict[str, Any]:
+    return {"id": code, "name": "".join(word.title() for word in code.split("_")),
+            "shortDescription": {"text": code.replace("_", " ")},
+            "fullDescription": {"text": f"heapster explain {code} says what it means."},
+            "defaultConfiguration": {"level": "error"}}
+
+
+def _result(run: Run, finding: Finding, index: int) -> dict[str, Any]:
+    uri, line = place(run, finding)
+    return {"ruleId": finding.code, "ruleIndex": index, "level": "error", "message": {"text": message(finding)},
+            "partialFingerprints": {"heapster/v1": finding.id},
+            "locations": [{"physicalLocation": {
+                "artifactLocation": {"uri": Path(uri).as_posix()}, "region": {"startLine": line}}}]}
