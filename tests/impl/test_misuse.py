@@ -1,0 +1,95 @@
+"""What a caller may damage, and that the next call which looks there ends in the right abort."""
+
+import pytest
+
+from heapster.impl import api, settings
+from heapster.machine.protocol import Aborted
+from heapster.machine.simulated import Simulated
+
+DOUBLE_FREE, INVALID_POINTER, CORRUPT_HEADER, CORRUPT_LIST = 1, 2, 3, 4
+
+
+def three_blocks() -> tuple[Simulated, int, int, int]:
+    """Three used blocks of 48 bytes side by side, and free space after them."""
+    m = Simulated()
+    settings.set_growth(m, 4096)
+    a, b, c = (api.malloc(m, 40) for _ in range(3))
+    assert (b - a, c - b) == (48, 48)
+    for p in (a, b, c):
+        m.fill(p, 0, 40)
+    return m, a, b, c
+
+
+def code_of(call: object, *arguments: object) -> int:
+    """The code that the call aborts with."""
+    assert callable(call)
+    with pytest.raises(Aborted) as caught:
+        call(*arguments)
+    return caught.value.code
+
+
+def test_a_second_free_is_a_double_free() -> None:
+    m, a, _, _ = three_blocks()
+    api.free(m, a)
+    assert code_of(api.free, m, a) == DOUBLE_FREE
+
+
+def test_resizing_and_measuring_a_freed_block_is_noticed_too() -> None:
+    m, a, _, _ = three_blocks()
+    api.free(m, a)
+    assert code_of(api.realloc, m, a, 10) == DOUBLE_FREE
+    assert code_of(api.usable_size, m, a) == DOUBLE_FREE
+
+
+@pytest.mark.parametrize("offset", [1, 4, 8])
+def test_a_pointer_that_no_payload_could_have_is_invalid(offset: int) -> None:
+    m, a, _, _ = three_blocks()
+    assert code_of(api.free, m, a + offset) == INVALID_POINTER
+
+
+@pytest.mark.parametrize("header", [1, 16 | 1, (64 << 48) | 48 | 1, -1])
+def test_a_header_that_no_block_could_have_is_invalid_or_corrupt(header: int) -> None:
+    m, a, _, _ = three_blocks()
+    m.store(a - 8, header)
+    assert code_of(api.free, m, a) in (INVALID_POINTER, CORRUPT_HEADER)
+
+
+def test_a_size_below_the_least_block_is_corrupt() -> None:
+    """Its right neighbour, in its own payload, is made to look as if it knew it as used."""
+    m, a, _, _ = three_blocks()
+    m.store(a - 8, 2 | 16 | 1)
+    m.store(a + 8, 2 | 32 | 1)
+    assert code_of(api.free, m, a) == INVALID_POINTER
+
+
+def test_a_right_neighbour_overwritten_with_zeroes_is_corrupt() -> None:
+    m, a, b, _ = three_blocks()
+    m.store(b - 8, 0)
+    assert code_of(api.free, m, a) == CORRUPT_HEADER
+    m, a, b, _ = three_blocks()
+    m.store(b - 8, 0)
+    assert code_of(api.realloc, m, a, 200) == CORRUPT_HEADER
+
+
+@pytest.mark.parametrize("footer", [0, 8, 32, 40, -48, 1 << 62])
+def test_a_footer_that_disagrees_with_the_free_left_neighbour_is_corrupt(footer: int) -> None:
+    m, a, b, _ = three_blocks()
+    api.free(m, a)
+    m.store(b - 16, footer)
+    assert code_of(api.free, m, b) == CORRUPT_HEADER
+
+
+@pytest.mark.parametrize("link", [0, 8])
+def test_a_free_block_with_an_overwritten_link_is_a_corrupt_list(link: int) -> None:
+    m, a, b, _ = three_blocks()
+    api.free(m, a)
+    m.store(a + link, b)
+    assert code_of(api.free, m, b) == CORRUPT_LIST
+
+
+@pytest.mark.parametrize("link", [-24, -16])
+def test_a_mapped_block_with_an_overwritten_link_is_a_corrupt_list(link: int) -> None:
+    m, a, b, _ = three_blocks()
+    p = api.malloc(m, 1 << 18)
+    m.store(p - 8 + link, b)
+    assert code_of(api.free, m, p) == CORRUPT_LIST
