@@ -89,7 +89,7 @@ def test_a_free_block_with_an_overwritten_link_is_a_corrupt_list(link: int) -> N
 
 @pytest.mark.parametrize("link", [-24, -16])
 def test_a_mapped_block_with_an_overwritten_link_is_a_corrupt_list(link: int) -> None:
-    m, a, b, _ = three_blocks()
+    m, _, b, _ = three_blocks()
     p = api.malloc(m, 1 << 18)
     m.store(p - 8 + link, b)
     assert code_of(api.free, m, p) == CORRUPT_LIST
