@@ -24,6 +24,7 @@ class Source:
     trace: Trace
     name: str                   # for people
     target: str = ""            # that it failed on; empty if nobody knows
+    code: str = ""              # that it failed with
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def source(text: str, store: Store) -> Source:
             return Source(parse_bytes(path.read_bytes()), text)
         if kept := store.find(text):
             finding = kept.finding
-            return Source(parse("\n".join(finding.trace)), f"{finding.code} {finding.id}", kept.target)
+            name = f"{finding.code} {finding.id}"
+            return Source(parse("\n".join(finding.trace)), name, kept.target, finding.code)
         return Source(parse(text), "the trace")
     except TraceError as error:
         raise UsageError(_unreadable(text, path, store, error)) from None
@@ -78,12 +80,13 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def replay(trace: Trace, target: str) -> Replay:
-    """Run the trace; a run with one finding if it fails."""
+def replay(trace: Trace, target: str, code: str = "") -> Replay:
+    """Run the trace; a run with one finding if it fails: of `code` if it still fails so."""
     started = monotonic()
     make = make_for(target)
     outcome = rerun(trace, make)
-    findings = (describe(trace, outcome.code, make, target),) if outcome.problems else ()
+    codes = [code] if code in outcome.codes else outcome.codes[:1]
+    findings = tuple(describe(trace, failed, make, target) for failed in codes)
     run = Run("replay", target, 0, Verdict.FAILED if findings else Verdict.PASSED,
               monotonic() - started, outcome.last + 1, findings)
     return Replay(run, format_steps(trace), outcome.last, outcome.misused)

@@ -47,7 +47,7 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, json: str
     if at is not None:
         say(_moment_lines(moment(found.trace, where, at), at))
         return 0
-    result = replay(found.trace, where)
+    result = replay(found.trace, where, found.code)
     say(_lines(found, result))
     return delivery.write(result.run)
 
