@@ -7,11 +7,14 @@ of their memory are equal, addresses being taken relative to the piece of memory
 import ctypes
 from array import array
 from collections.abc import Iterator
+from typing import Any
 
 from heapster.checkers.calling import SHIPPED, Answer, call
+from heapster.checkers.decode import POLICIES
 from heapster.checkers.isolation import Died, Journal, contained
-from heapster.checkers.lockstep import Problem
+from heapster.checkers.lockstep import Lockstep, Problem
 from heapster.checkers.native_target import COMPILED, HANG_SECONDS, library
+from heapster.checkers.stateful import Record, live_lives
 from heapster.impl import layout
 from heapster.impl.layout import WORD
 from heapster.machine.mirror import Difference, Mirror
@@ -21,7 +24,8 @@ from heapster.machine.simulated import STATICS_BYTES, THREAD_BYTES, THREAD_STRID
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.trace import format_step
 
-SCANNED = 1 << 22               # bytes; of larger pieces, only the words that the interpreted one wrote are compared
+SCANNED = 1 << 22               # bytes; in larger pieces, only what the interpreted one wrote is compared
+LINE = 256                      # bytes that are compared at once
 PATTERN = 0x5EED << 40          # what the caller writes into its blocks
 WRITTEN = 8                     # words at either end of a block that the caller writes
 
@@ -35,6 +39,23 @@ def validate(trace: Trace, fault: str = "", seconds: float = HANG_SECONDS) -> li
     return ended.value
 
 
+def lives(first_seed: int, examples: int, policies: tuple[str, ...] = POLICIES) -> list[Trace]:
+    """Traces of the lives that Hypothesis chooses from that seed: the whole API, and refusals of the system."""
+    traces: list[list[Step]] = []
+
+    class Recorded(Lockstep):
+        def __init__(self) -> None:
+            super().__init__(Simulated())
+            traces.append([])
+
+        def take(self, step: Step) -> list[Problem]:
+            traces[-1].append(step)
+            return super().take(step)
+
+    live_lives(Record(Recorded, policies, arenas=3, faults=True), first_seed, examples)
+    return [tuple(trace) for trace in traces if trace]
+
+
 class Pair:
     """The two allocators, side by side."""
 
@@ -43,6 +64,7 @@ class Pair:
         self.mirror = Mirror(compiled, self.original)
         self._journal = journal
         self._pointers = {NO_HANDLE: 0}         # the original's
+        self._snapshots: dict[int, bytes] = {}  # of each piece of the compiled one's memory, by address
 
     def run(self, trace: Trace) -> list[Problem]:
         """The first differences, until the trace ends or misuses the heap."""
@@ -101,31 +123,68 @@ class Pair:
             raise Difference(f"has {second:#x} at {address:#x}, the interpreted one {first:#x}")
 
     def _differing_words(self) -> Iterator[tuple[int, int, int]]:
-        for start, end in self.mirror.pieces():
-            yield from self._differing_in(start, end)
+        """Words that differ, among those that either of the two has changed since all were equal."""
+        changed = self._changed()
+        for address in sorted(changed):
+            original, word = self.original.words.get(address, 0), self._word(address)
+            if word not in (original, self.mirror.there(original)):
+                yield address, original, word
         for thread in range(self.original.running + 1):
-            stored = array("q", self.mirror.thread_storage(thread))
-            yield from self._differing(THREADS + thread * THREAD_STRIDE, stored)
+            yield from self._differing_storage(THREADS + thread * THREAD_STRIDE, self.mirror.thread_storage(thread))
 
-    def _differing_in(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        first, last = start + -start % WORD, end - end % WORD
-        there = self.mirror.there(first)
-        if last - first <= SCANNED:
-            yield from self._differing(first, array("q", ctypes.string_at(there, last - first)))
-            return
-        for address, word in self.original.words.items():
-            if first <= address < last and not self._same(word, self.mirror.load(there - first + address)):
-                yield address, word, self.mirror.load(there - first + address)
+    def _changed(self) -> set[int]:
+        """Addresses of words of memory that both have and that may have changed."""
+        pieces = [(start + -start % WORD, end - end % WORD) for start, end in self.mirror.pieces()]
+        written = self.original.words
+        if isinstance(written, Tracked):
+            changed, written.changed = written.changed, set()
+        else:
+            changed, self.original.words = set(written), Tracked(written)
+        changed = {address for address in changed for start, end in pieces if start <= address < end}
+        before, self._snapshots = self._snapshots, {}
+        for start, end in pieces:
+            if end - start <= SCANNED:
+                now = self._snapshots[start] = ctypes.string_at(self.mirror.there(start), end - start)
+                changed.update(_changed_words(start, before.get(start, b""), now))
+        return changed
 
-    def _differing(self, first: int, words: "array[int]") -> Iterator[tuple[int, int, int]]:
-        expected = self.original.words.get
-        for index, word in enumerate(words):
-            original = expected(first + WORD * index, 0)
-            if original != word and not self._same(original, word):
+    def _word(self, address: int) -> int:
+        return self.mirror.load(self.mirror.there(address))
+
+    def _differing_storage(self, first: int, storage: bytes) -> Iterator[tuple[int, int, int]]:
+        for index, word in enumerate(array("q", storage)):
+            original = self.original.words.get(first + WORD * index, 0)
+            if word not in (original, self.mirror.there(original)):
                 yield first + WORD * index, original, word
 
-    def _same(self, original: int, word: int) -> bool:
-        return word in (original, self.mirror.there(original))
+
+class Tracked(dict[int, int]):
+    """Words that note which of them change."""
+
+    def __init__(self, words: dict[int, int]) -> None:
+        super().__init__(words)
+        self.changed: set[int] = set()
+
+    def __setitem__(self, address: int, word: int) -> None:
+        self.changed.add(address)
+        super().__setitem__(address, word)
+
+    def update(self, words: Any) -> None:
+        """See `dict.update`."""
+        self.changed.update(words)
+        super().update(words)
+
+    def pop(self, address: int, *default: Any) -> Any:
+        """See `dict.pop`."""
+        self.changed.add(address)
+        return super().pop(address, *default)
+
+
+def _changed_words(start: int, before: bytes, now: bytes) -> Iterator[int]:
+    """Addresses of the words in the lines of a piece at `start` that changed."""
+    for line in range(0, len(now), LINE):
+        if now[line:line + LINE] != before[line:line + LINE]:
+            yield from range(start + line, start + min(line + LINE, len(now)), WORD)
 
 
 def _attempt(source: object, m: Simulated | Mirror, step: Step, pointer: int) -> tuple[Answer | None, Aborted | None]:
