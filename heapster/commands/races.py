@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from heapster.checkers.races.search import Plan, Tally, inconclusive, races, replay
+from heapster.checkers.races.exploring import Tally
+from heapster.checkers.races.search import Plan, inconclusive, races, replay
 from heapster.checkers.races.sources import Source, shipped, source_in
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import one_of, option, target
@@ -32,7 +33,7 @@ WITHOUT_HOOKS = ("process", "native", "libc")
 @option("json")
 @option("junit")
 @click.pass_context
-def command(ctx: click.Context, target: str, json: str | None, junit: str | None, **_: Any) -> int:
+def command(ctx: click.Context, /, target: str, json: str | None, junit: str | None, **_: Any) -> int:
     """Run small programs of several threads under one schedule after another, chosen and repeatable.
 
     A written list of programs comes first, then generated ones. What was explored is said exactly.
@@ -98,7 +99,7 @@ def replay_schedule(text: str, target: str, delivery: Delivery) -> int:
     """Run what a replay string says."""
     source = source_of(target)
     if source is None:
-        raise UsageError(f"a schedule cannot be replayed on {target}: the target is sim or a folder with a copy of impl")
+        raise UsageError(f"no schedule can be replayed on {target}: name sim, or a folder with a copy of impl")
     run = replay(text, source, target)
     show_lanes(run)
     return delivery.deliver(run)

@@ -1,7 +1,6 @@
 """`heapster stress`."""
 
 from random import SystemRandom
-from typing import Any
 
 import click
 

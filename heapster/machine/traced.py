@@ -99,7 +99,7 @@ class Traced(Simulated):
         self._read, self._write = watch.read, watch.write
 
     @property
-    def errno(self) -> int:         # type: ignore[override]  # one for each thread
+    def errno(self) -> int:
         """The running thread's errno."""
         return self._errnos[self.running]
 
@@ -326,4 +326,5 @@ def fork(m: Simulated) -> Simulated:
     return _as_simulated({name: _own(value) for name, value in vars(m).items()})
 
 
-assert WAIT_OBJECT < STATICS and STATICS + STATICS_BYTES <= THREADS
+assert WAIT_OBJECT < STATICS
+assert STATICS + STATICS_BYTES <= THREADS

@@ -71,11 +71,12 @@ class ByPriority:
         if not enabled:
             raise m.deadlock()
         m.stop = self._changes[-1] if self._changes else STEP_LIMIT
-        return max(enabled, key=lambda thread: self._priority[thread])
+        return int(max(enabled, key=self._priority.__getitem__))
 
 
+Steps = tuple[tuple[int, int], ...]
 # The conflicting steps done, who runs, who can, who has not ended, what has been handed over.
-State = tuple[int, int, tuple[int, ...], frozenset[int], frozenset[int]]
+State = tuple[Steps, int, tuple[int, ...], frozenset[int], frozenset[int]]
 
 
 class DepthFirst:
@@ -106,14 +107,15 @@ class DepthFirst:
         self._prefix: list[int] = []                # choices at decisions, so far
         self._untried: list[list[int]] = []         # at each decision
         self._seen: dict[State, int] = {}       # state: fewest preemptions it was met with
-        self.classes = 0                            # runs that were not cut short
+        self._ends: set[Steps] = set()
+        self.classes = 0                            # runs that can be told from all others
 
     def begin(self) -> None:
         """A new run starts."""
         self._depth = 0
+        self._fresh = False                         # whoever was chosen last has yet to do what it was chosen for
         self._preemptions = 0
-        self._state = 0                             # sum of hashes of the conflicting steps done
-        self._done: dict[int, int] = {}             # thread: conflicting steps
+        self._done: dict[int, int] = {}             # thread: a digest of its conflicting steps, in order
         self._versions: dict[int, int] = {}         # object: times it was changed
         self._users: dict[int, int] = {}            # object: bit 0: it is changed; then a bit for each user
 
@@ -121,11 +123,9 @@ class DepthFirst:
         """See `Chooser.choose`."""
         if not self._reduce:
             m.stop = m.steps + 1
-        elif me != NOBODY:
+        if me != NOBODY:
             self._note(me, kind, target)
-            if target not in self._shared and m.may_go(me):
-                return me
-            if kind == "unlock" and FORK_OBJECT not in self._shared:
+            if self._goes_on(m, me, kind, target):
                 self._do(me, kind, target)
                 return me
         enabled = m.enabled()
@@ -133,10 +133,21 @@ class DepthFirst:
             raise m.deadlock()
         runner = me if me in enabled else NOBODY
         if self._depth == len(self._prefix):
-            self._open((self._state, runner, tuple(enabled), frozenset(m.live), frozenset(m.known)), runner, enabled)
+            state = (self._steps(), runner, tuple(enabled), frozenset(m.live), frozenset(m.known))
+            self._open(state, runner, enabled)
         chosen = self._take(runner)
+        self._fresh = True
         self._do(chosen, *m.pending[chosen])
         return chosen
+
+    def _goes_on(self, m: Any, me: int, kind: str, target: int) -> bool:
+        """Whether there is nothing to decide: who could run instead was passed over when `me` was chosen,
+        or does better to come later."""
+        if not m.may_go(me):
+            return False
+        if self._reduce and target not in self._shared:
+            return True
+        return self._fresh or self._reduce and kind == "unlock" and FORK_OBJECT not in self._shared
 
     def _note(self, me: int, kind: str, target: int) -> None:
         self._users[target] = self._users.get(target, 0) | 2 << me | (kind not in READS)
@@ -165,18 +176,26 @@ class DepthFirst:
 
     def _do(self, thread: int, kind: str, target: int) -> None:
         """`thread` is going to do what it has waited to do."""
-        if not self._reduce or target not in self._shared:
+        if kind == "start" or self._reduce and target not in self._shared:
             return
-        version = self._state if target == FORK_OBJECT else self._versions.get(target, 0)
-        turn = self._done.get(thread, 0)
-        self._done[thread] = turn + 1
-        self._state += hash((thread, turn, target, version))
+        self._fresh = False
+        version = hash(self._steps()) if target == FORK_OBJECT else self._versions.get(target, 0)
+        self._done[thread] = hash((self._done.get(thread, 0), target, version))
         if kind not in READS:
             self._versions[target] = version + 1
 
+    def _steps(self) -> Steps:
+        """What tells this run, so far, from others: whose step met which version of which object.
+
+        A digest for each thread: a sum over all would confuse orders, since hashes of tuples are nearly linear.
+        """
+        return tuple(sorted(self._done.items()))
+
     def end(self, cut: bool = False) -> None:
         """The run is over; go back to the last decision with something left to try."""
-        self.classes += not cut
+        if not cut and not (self._reduce and self._steps() in self._ends):
+            self._ends.add(self._steps())
+            self.classes += 1
         shared = self._conflicting()
         if not shared <= self._shared:
             self._shared |= shared

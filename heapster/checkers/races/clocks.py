@@ -118,7 +118,7 @@ class Clocks:
         for address in sorted(touched):
             self.write(address)
             for table in tables:
-                table.pop(address, None)        # type: ignore[attr-defined]
+                table.pop(address, None)
 
     def _after(self, verb: str, earlier: str, address: int, epoch: Epoch) -> None:
         if epoch[1] > self._mine[epoch[0]]:

@@ -17,145 +17,167 @@ class Edit(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A planted fault; `stress` tells the pattern that shows it with real threads, if one surely does."""
+    """A planted fault; `stress` names the pattern that shows it with real threads, if one surely does."""
 
     name: str
     edits: tuple[Edit, ...]
     stress: str = ""
 
 
-LOCK = "m.lock(arena + ARENA_LOCK)"
-UNLOCK = "m.unlock(arena + ARENA_LOCK)"
+LOCK = "m.lock(arena + ARENA_LOCK)\n"
+UNLOCK = "m.unlock(arena + ARENA_LOCK)\n"
+OPEN = "    open_record(m, arena, owner_of(m, arena))\n"
+GROWN = "        b = grow(m, arena, room)\n"
+COUNT_CALL = "        count_call(m, arena, kind)\n"
 GIVE_BACK = """        m.lock(arena + ARENA_LOCK)
         if kind == CALL_FREE:
             count_call(m, arena, kind)
         release(m, arena, b)
         m.unlock(arena + ARENA_LOCK)
 """
-COUNTED = """    if b != NULL:
-        b = take(m, arena, b, want, alignment)
-        count_used(m, arena, size(m, b), 1)
-        count_call(m, arena, kind)
-    m.unlock(arena + ARENA_LOCK)
-"""
+LISTED_IN_STATS = "    if m.load(arena + HEAD + NEXT) != NULL:\n        add_ledger(m, arena, out)"
+LAST_OF_STATS = "            m.store(out + STAT_LARGEST_FREE, largest)\n"
+FIRST_OF_STATUS = "    if m.load(arena + HEAD + NEXT) != NULL:\n        m.show("
+LAST_OF_STATUS = "            region = m.load(region + REGION_NEXT)\n"
+
+
+def _free_as(new: str) -> Edit:
+    return Edit("api.py", GIVE_BACK, new)
+
 
 FAULTS = (
-    Fault("find and claim in two critical sections", (Edit(
-        "arena.py", "        b = grow(m, arena, room)\n    if b",
-        f"        b = grow(m, arena, room)\n    {UNLOCK}\n    {LOCK}\n    if b"),), "churn"),
-    Fault("no lock around allocation", (Edit(
-        "arena.py", f"    {LOCK}\n    open_record(m, arena, owner_of(m, arena))", "    open_record(m, arena, owner_of(m, arena))"),
-        Edit("arena.py", f"        count_call(m, arena, kind)\n    {UNLOCK}", "        count_call(m, arena, kind)")), "churn"),
-    Fault("unlocked before the call is counted", (Edit(
-        "arena.py", COUNTED, COUNTED.replace("        count_used", "    m.unlock(arena + ARENA_LOCK)\n    if b != NULL:\n        count_used", 1)
-        .replace(f"        count_call(m, arena, kind)\n    {UNLOCK}\n", "        count_call(m, arena, kind)\n")),), "churn"),
-    Fault("no lock on a remote free", (Edit("api.py", GIVE_BACK, f"""        mine = attach(m)
+    Fault("find and claim in two critical sections", (
+        Edit("arena.py", GROWN, GROWN + f"    {UNLOCK}    {LOCK}"),), "crowd"),
+    Fault("no lock around allocation", (
+        Edit("arena.py", f"    {LOCK}{OPEN}", OPEN),
+        Edit("arena.py", f"{COUNT_CALL}    {UNLOCK}", COUNT_CALL)), "crowd"),
+    Fault("unlocked before the block is counted", (
+        Edit("arena.py", "        count_used(m, arena, size(m, b), 1)\n",
+             f"    {UNLOCK}    if b != NULL:\n        count_used(m, arena, size(m, b), 1)\n"),
+        Edit("arena.py", f"{COUNT_CALL}    {UNLOCK}", COUNT_CALL)), "crowd"),
+    Fault("no lock on a remote free", (_free_as(f"""\
+        mine = attach(m)
         if mine == arena:
-            {LOCK}
+            {LOCK}\
         count_call(m, arena, kind)
         release(m, arena, b)
         if mine == arena:
-            {UNLOCK}
-"""),), "handover"),
-    Fault("no lock on any free", (Edit("api.py", GIVE_BACK, GIVE_BACK.replace(f"        {LOCK}\n", "")
-                                       .replace(f"        {UNLOCK}\n", "")),), "churn"),
-    Fault("a freed block is settled after the unlock", (Edit("api.py", GIVE_BACK, f"""        {LOCK}
+            {UNLOCK}"""),), "handover"),
+    Fault("no lock on any free", (_free_as(GIVE_BACK.replace(f"        {LOCK}", "").replace(f"        {UNLOCK}", "")),),
+          "crowd"),
+    Fault("a freed block is settled after the unlock", (_free_as(f"""\
+        {LOCK}\
         count_call(m, arena, kind)
-        {UNLOCK}
+        {UNLOCK}\
         release(m, arena, b)
-"""),), "churn"),
-    Fault("statistics read outside the lock", (Edit(
-        "stats.py", f"    {LOCK}\n    if m.load(arena + HEAD + NEXT) != NULL:\n        add_ledger(m, arena, out)",
-        f"    {LOCK}\n    {UNLOCK}\n    if m.load(arena + HEAD + NEXT) != NULL:\n        add_ledger(m, arena, out)"), Edit(
-        "stats.py", f"            m.store(out + STAT_LARGEST_FREE, largest)\n    {UNLOCK}",
-        "            m.store(out + STAT_LARGEST_FREE, largest)"))),
-    Fault("an arena's regions read without its lock", (Edit(
-        "stats.py", f"    {LOCK}\n    if m.load(arena + HEAD + NEXT) != NULL:\n        m.show(",
-        "    if m.load(arena + HEAD + NEXT) != NULL:\n        m.show("), Edit(
-        "stats.py", f"            region = m.load(region + REGION_NEXT)\n    {UNLOCK}",
-        "            region = m.load(region + REGION_NEXT)"))),
-    Fault("sbrk in two steps, and no lock that all share", (Edit(
-        "region.py", "    old = m.sbrk(length)\n    if old == REFUSED:\n        return grow_by_mmap",
-        "    old = m.sbrk(0)\n    if m.sbrk(length) == REFUSED:\n        return grow_by_mmap"), Edit(
-        "region.py", "        b = grow_by_mmap(m, arena, length)\n    if b", "        b = grow_by_sbrk(m, arena, length)\n    if b")),
-        "churn"),
-    Fault("an arena's first use is not locked", (Edit(
-        "arena.py", f"    {LOCK}\n    open_record(m, arena, owner_of(m, arena))",
-        f"    open_record(m, arena, owner_of(m, arena))\n    {LOCK}"),)),
-    Fault("a remote free locks the freer's arena first", (Edit("api.py", GIVE_BACK, f"""        mine = attach(m)
+"""),), "crowd"),
+    Fault("statistics read outside the lock", (
+        Edit("stats.py", f"    {LOCK}{LISTED_IN_STATS}", f"    {LOCK}    {UNLOCK}{LISTED_IN_STATS}"),
+        Edit("stats.py", f"{LAST_OF_STATS}    {UNLOCK}", LAST_OF_STATS))),
+    Fault("an arena's regions read without its lock", (
+        Edit("stats.py", f"    {LOCK}{FIRST_OF_STATUS}", FIRST_OF_STATUS),
+        Edit("stats.py", f"{LAST_OF_STATUS}    {UNLOCK}", LAST_OF_STATUS))),
+    Fault("sbrk in two steps, and no lock that all share", (
+        Edit("region.py", "    old = m.sbrk(length)\n    if old == REFUSED:\n        return grow_by_mmap",
+             "    old = m.sbrk(0)\n    if m.sbrk(length) == REFUSED:\n        return grow_by_mmap"),
+        Edit("region.py", "        b = grow_by_mmap(m, arena, length)\n    if b",
+             "        b = grow_by_sbrk(m, arena, length)\n    if b"))),
+    Fault("an arena's first use is not locked", (
+        Edit("arena.py", f"    {LOCK}{OPEN}", f"{OPEN}    {LOCK}"),)),
+    Fault("a remote free locks the freer's arena first", (_free_as(f"""\
+        mine = attach(m)
         if mine != arena:
             m.lock(mine + ARENA_LOCK)
-        {LOCK}
+        {LOCK}\
         count_call(m, arena, kind)
         release(m, arena, b)
-        {UNLOCK}
+        {UNLOCK}\
         if mine != arena:
             m.unlock(mine + ARENA_LOCK)
 """),), "handover"),
-    Fault("a lock left held when memory is out", (Edit(
-        "arena.py", "        b = grow(m, arena, room)\n    if b", "        b = grow(m, arena, room)\n    if b == NULL:\n        return NULL\n    if b"),)),
-    Fault("unlocked twice", (Edit("api.py", GIVE_BACK, GIVE_BACK + f"        {UNLOCK}\n"),)),
-    Fault("the cursor is reset after the unlock", (Edit(
-        "arena.py", f"        count_call(m, arena, kind)\n    {UNLOCK}\n",
-        f"        count_call(m, arena, kind)\n    {UNLOCK}\n    m.store(arena + CURSOR, arena + HEAD)\n"),)),
-    Fault("neighbours on the mapped list read before the lock", (Edit(
-        "mapping.py", """    m.lock(record + ARENA_LOCK)
+    Fault("a lock left held when memory is out", (
+        Edit("arena.py", GROWN, f"{GROWN}    if b == NULL:\n        return NULL\n"),)),
+    Fault("unlocked twice", (_free_as(f"{GIVE_BACK}        {UNLOCK}"),), "crowd"),
+    Fault("the cursor is reset after the unlock", (
+        Edit("arena.py", f"{COUNT_CALL}    {UNLOCK}",
+             f"{COUNT_CALL}    {UNLOCK}    m.store(arena + CURSOR, arena + HEAD)\n"),)),
+    Fault("neighbours on the mapped list read before the lock", (
+        Edit("mapping.py", """\
+    m.lock(record + ARENA_LOCK)
     node = b + NODE
     if not links_agree(m, node):
         m.abort(CORRUPT_LIST, payload(b))
     before = m.load(node + PREV)
     after = m.load(node + NEXT)
-""", """    node = b + NODE
+""", """\
+    node = b + NODE
     before = m.load(node + PREV)
     after = m.load(node + NEXT)
     m.lock(record + ARENA_LOCK)
 """),), "large"),
-    Fault("the room beside a block read before the lock", (Edit(
-        "api.py", f"    {LOCK}\n    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)\n    {UNLOCK}",
-        f"    room = size_in(m.load(block_of(p) + size_in(header)))\n    {LOCK}\n"
-        "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)\n"
-        f"    {UNLOCK}\n    done = done and room >= 0"),)),
-    Fault("a resize in two critical sections", (Edit(
-        "resize.py", "    done = fit_in_place(m, arena, b, want)\n    if not done and",
-        "    fits = want <= room(m, b)\n    m.unlock(arena)\n    m.lock(arena)\n"
-        "    done = fits and fit_in_place(m, arena, b, room(m, b))\n    if not done and"),)),
-    Fault("a block's owner reads its header without care", (Edit(
-        "api.py", "    header = m.load_atomic(block_of(p))\n    if header & USED", "    header = m.load(block_of(p))\n    if header & USED"),)),
-    Fault("a neighbour's flag is set without care", (Edit(
-        "block.py", "m.store_atomic(right, m.load(right) | PREV_USED)", "m.store(right, m.load(right) | PREV_USED)"),)),
-    Fault("two threads get their arenas at once", (Edit(
-        "settings.py", "        m.lock(s + ATTACH_LOCK)\n        index", "        index"), Edit(
-        "settings.py", "        m.store(s + NEXT_ARENA, following)\n        m.unlock(s + ATTACH_LOCK)",
-        "        m.store(s + NEXT_ARENA, following)"))),
-    Fault("the number of arenas is set without the lock", (Edit(
-        "settings.py", "    m.lock(s + ATTACH_LOCK)\n    m.store(s + ARENA_LIMIT, count)\n    m.unlock(s + ATTACH_LOCK)",
-        "    m.store(s + ARENA_LIMIT, count)"),)),
-    Fault("the policy is set without care", (Edit(
-        "settings.py", "m.store_atomic(m.statics() + POLICY, policy)", "m.store(m.statics() + POLICY, policy)"),)),
-    Fault("a mapped block is listed before the lock", (Edit(
-        "mapping.py", "    m.lock(record + ARENA_LOCK)\n    open_record(m, record, 0)\n    insert(m, record + HEAD, b + NODE)\n",
-        "    open_record(m, record, 0)\n    insert(m, record + HEAD, b + NODE)\n    m.lock(record + ARENA_LOCK)\n"),), "large"),
-    Fault("mapped bytes are counted after the unlock", (Edit(
-        "mapping.py", "    add(m, record + HELD_BYTES, length)\n    count_used(m, record, length, 1)\n"
-        "    count_call(m, record, kind)\n    m.unlock(record + ARENA_LOCK)\n    return b",
-        "    m.unlock(record + ARENA_LOCK)\n    add(m, record + HELD_BYTES, length)\n"
-        "    count_used(m, record, length, 1)\n    count_call(m, record, kind)\n    return b"),), "large"),
-    Fault("a mapped block shrinks without the lock", (Edit(
-        "mapping.py", "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    if need < length",
-        "    record = m.statics() + MAPPINGS\n    if need < length"), Edit(
-        "mapping.py", "    count_call(m, record, kind)\n    m.unlock(record + ARENA_LOCK)\n    return True",
-        "    count_call(m, record, kind)\n    return True")), "large"),
-    Fault("a fork forgets the mapped blocks' lock", (Edit(
-        "lifecycle.py", "    m.lock(s + MAPPINGS + ARENA_LOCK)\n", ""), Edit(
-        "lifecycle.py", "    m.unlock(s + MAPPINGS + ARENA_LOCK)\n", "")), "fork"),
-    Fault("a fork locks no arena", (Edit(
-        "lifecycle.py", "        m.lock(arena_at(s, index) + ARENA_LOCK)\n        index = index + 1",
-        "        index = index + 1"), Edit(
-        "lifecycle.py", "        index = index - 1\n        m.unlock(arena_at(s, index) + ARENA_LOCK)",
-        "        index = index - 1")), "fork"),
-    Fault("a fork leaves the first arena locked", (Edit(
-        "lifecycle.py", "    index = MAX_ARENAS\n    while index > 0:\n        index = index - 1",
-        "    index = MAX_ARENAS\n    while index > 1:\n        index = index - 1"),), "fork"),
+    Fault("the block beside is read before the lock", (
+        Edit("api.py", "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)\n",
+             "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC) and beside >= 0\n"),
+        Edit("api.py", f"    {LOCK}    done",
+             f"    beside = size_in(m.load(block_of(p) + size_in(header)))\n    {LOCK}    done"))),
+    Fault("a resize in two critical sections", (
+        Edit("resize.py", "    done = fit_in_place(m, arena, b, want)\n    if not done and",
+             "    fits = want <= room(m, b)\n    m.unlock(arena)\n    m.lock(arena)\n"
+             "    done = fits and fit_in_place(m, arena, b, room(m, b))\n    if not done and"),)),
+    Fault("a block's owner reads its header without care", (
+        Edit("api.py", "    header = m.load_atomic(block_of(p))\n    if header & USED",
+             "    header = m.load(block_of(p))\n    if header & USED"),)),
+    Fault("a neighbour's flag is set without care", (
+        Edit("block.py", "m.store_atomic(right, m.load(right) | PREV_USED)",
+             "m.store(right, m.load(right) | PREV_USED)"),)),
+    Fault("two threads get their arenas at once", (
+        Edit("settings.py", "        m.lock(s + ATTACH_LOCK)\n        index", "        index"),
+        Edit("settings.py", "        m.store(s + NEXT_ARENA, following)\n        m.unlock(s + ATTACH_LOCK)",
+             "        m.store(s + NEXT_ARENA, following)"))),
+    Fault("the number of arenas is set without the lock", (
+        Edit("settings.py",
+             "    m.lock(s + ATTACH_LOCK)\n    m.store(s + ARENA_LIMIT, count)\n    m.unlock(s + ATTACH_LOCK)",
+             "    m.store(s + ARENA_LIMIT, count)"),)),
+    Fault("the policy is set without care", (
+        Edit("settings.py", "m.store_atomic(m.statics() + POLICY, policy)", "m.store(m.statics() + POLICY, policy)"),)),
+    Fault("a mapped block is listed before the lock", (
+        Edit("mapping.py", """\
+    m.lock(record + ARENA_LOCK)
+    open_record(m, record, 0)
+    insert(m, record + HEAD, b + NODE)
+""", """\
+    open_record(m, record, 0)
+    insert(m, record + HEAD, b + NODE)
+    m.lock(record + ARENA_LOCK)
+"""),), "large"),
+    Fault("mapped bytes are counted after the unlock", (
+        Edit("mapping.py", """\
+    add(m, record + HELD_BYTES, length)
+    count_used(m, record, length, 1)
+    count_call(m, record, kind)
+    m.unlock(record + ARENA_LOCK)
+    return b""", """\
+    m.unlock(record + ARENA_LOCK)
+    add(m, record + HELD_BYTES, length)
+    count_used(m, record, length, 1)
+    count_call(m, record, kind)
+    return b"""),), "large"),
+    Fault("a mapped block shrinks without the lock", (
+        Edit("mapping.py", "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    if need < length",
+             "    record = m.statics() + MAPPINGS\n    if need < length"),
+        Edit("mapping.py", "    count_call(m, record, kind)\n    m.unlock(record + ARENA_LOCK)\n    return True",
+             "    count_call(m, record, kind)\n    return True")), "large"),
+    Fault("a fork forgets the mapped blocks' lock", (
+        Edit("lifecycle.py", "    m.lock(s + MAPPINGS + ARENA_LOCK)\n", ""),
+        Edit("lifecycle.py", "    m.unlock(s + MAPPINGS + ARENA_LOCK)\n", ""))),
+    Fault("a fork locks no arena", (
+        Edit("lifecycle.py", "        m.lock(arena_at(s, index) + ARENA_LOCK)\n        index = index + 1",
+             "        index = index + 1"),
+        Edit("lifecycle.py", "        index = index - 1\n        m.unlock(arena_at(s, index) + ARENA_LOCK)",
+             "        index = index - 1")), "fork"),
+    Fault("a fork leaves the first arena locked", (
+        Edit("lifecycle.py", "    index = MAX_ARENAS\n    while index > 0:\n        index = index - 1",
+             "    index = MAX_ARENAS\n    while index > 1:\n        index = index - 1"),), "fork"),
 )
 
 
@@ -167,6 +189,7 @@ def plant(fault: Fault, folder: Path) -> Path:
         path = copy / edit.file
         text = path.read_text()
         if text.count(edit.old) != 1:
-            raise UsageError(f"'{fault.name}' is out of date: {edit.file} has its old text {text.count(edit.old)} times")
+            times = text.count(edit.old)
+            raise UsageError(f"'{fault.name}' is out of date: {edit.file} has {edit.old!r} {times} times")
         path.write_text(text.replace(edit.old, edit.new))
     return copy

@@ -115,8 +115,8 @@ def damaged(rest: Simulated, blocks: Iterable[Block]) -> Reason | None:
     for block in blocks:
         address = rest.first_difference(block.words())
         if address is not None:
-            return ("damaged", f"byte {address - block.pointer} of block {block.serial - 1} is not what its "
-                               "owner wrote", address)
+            where = f"byte {address - block.pointer} of block {block.serial - 1}"
+            return ("damaged", f"{where} is not what its owner wrote", address)
     return None
 
 
@@ -141,8 +141,8 @@ def not_whole(rest: Simulated, blocks: Collection[Block], whole: set[Any]) -> Re
 
 def used_payloads(heap: Heap) -> set[int]:
     """The payloads of all used blocks."""
-    blocks = [b for arena in heap.arenas for region in arena.regions for b in region.blocks]
-    return {b.address + PAYLOAD for b in (*blocks, *heap.mapped) if b.used}
+    blocks = {b.address + PAYLOAD for arena in heap.arenas for region in arena.regions for b in region.blocks if b.used}
+    return blocks | {b.address + PAYLOAD for b in heap.mapped if b.used}
 
 
 def expect_sane(figures: Sequence[int]) -> None:

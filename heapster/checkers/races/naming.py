@@ -2,12 +2,11 @@
 
 import re
 
-from heapster.checkers.races.recording import BREAK_OBJECT, MAPPINGS_OBJECT
 from heapster.impl import layout
 from heapster.impl.layout import ARENA_BYTES, ARENAS, CALLS, HEAD, MAPPINGS, NEXT, PREV, STATICS_BYTES, WORD
 from heapster.machine.simulated import BREAK, STATICS
 from heapster.machine.simulated import MAPPINGS as MAPPED_MEMORY
-from heapster.machine.traced import WAIT_OBJECT
+from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, WAIT_OBJECT
 
 ADDRESS = re.compile(r"0x[0-9a-f]{5,}")
 FIELDS = {

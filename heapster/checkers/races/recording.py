@@ -1,5 +1,6 @@
 """A run replayed with everything noted: who did what, from which lines of the source."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,7 @@ def record(source: Source, replay: Replay) -> tuple[Outcome, list[Row]]:
     """The outcome of the replay and every shared access of it, in order."""
     rows: list[Row] = []
     session = Session(replay.program, source)
-    outcome = session.run(Follow(replay.segments), lambda *parts: _recorder(source.root, rows)(*parts))
+    outcome = session.run(Follow(replay.segments), _recorder(source.root, rows))
     return outcome, rows
 
 
@@ -51,7 +52,7 @@ def _noting(name: str, fixed: int | None, root: str, rows: list[Row]) -> Callabl
     plain = getattr(Traced, name)
 
     def noted(self: Traced, *arguments: int) -> Any:
-        thread, stack = self.running, _stack(sys._getframe(1), root)
+        thread, stack = self.running, _stack(inspect.currentframe(), root)
         target = arguments[0] if fixed is None else fixed
         failed = True
         try:

@@ -33,8 +33,10 @@ Progress = Callable[[Tally, float], None]       # what was done so far, and for 
 
 STRATEGIES = ("dfs", "pct", "random")
 BATCH = 50                          # programs generated at a time
-NOT_CHECKED = ("weak memory: threads take turns, so accesses that no race is found in are seen in one order",
-               "longer programs, more threads and more preemptions than are said")
+NOT_CHECKED = (
+    ("weak memory: threads take turns, so accesses that no race is found in are seen in one order"),
+    ("longer programs, more threads and more preemptions than are said"),
+)
 ROUND = 20                          # schedules of a program before the next has its turn, by chance
 MOST_LANE_OPS = 12
 
@@ -154,8 +156,8 @@ class Search:
         """Exactly what was run, and no more."""
         if self.plan.strategy != "dfs":
             how = f"PCT of depth {self.plan.bound + 1}" if self.plan.strategy == "pct" else "random walks"
-            return f"{self.tally.schedules} schedules of {len(self.sampled)} programs by {how}, seed " \
-                   f"{self.plan.seed}; nothing is claimed of others"
+            run = f"{self.tally.schedules} schedules of {len(self.sampled)} programs by {how}"
+            return f"{run}, seed {self.plan.seed}; nothing is claimed of others"
         bounds = Counter(self.finished.values())
         parts = [f"all schedules with at most {bound} preemptions of {bounds[bound]} programs"
                  for bound in sorted(bounds, reverse=True)]

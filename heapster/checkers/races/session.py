@@ -51,6 +51,7 @@ class Held:
         return {self.pointer + i * WORD: -(self.serial << 32) - 16 * i - 1 for i in picked}
 
 
+Play = Callable[[Op], tuple[Operation, Result] | None]
 MachineMaker = Callable[[Simulated, int, Chooser, Clocks], Traced]
 
 
@@ -72,6 +73,8 @@ class Session:
             self.base.calls.clear()
         except (Fault, Aborted, Broken) as error:
             self.wrong_start = _problem(error, 0)
+        except NameError as error:
+            self.wrong_start = Problem("not_a_program", f"the source cannot run: {error}")
 
     def run(self, chooser: Chooser, machine: MachineMaker = Traced) -> Outcome:
         """One run; Pruned passes through."""
@@ -87,6 +90,8 @@ class Session:
             problem = _problem(error, m.running)
         except RecursionError:
             problem = Problem("endless", "a call recurses without end", thread=m.running)
+        except NameError as error:
+            problem = Problem("not_a_program", f"the source cannot run: {error}", thread=m.running)
         finally:
             m.let_go()
         return Outcome(problem, tuple(m.finished_segments()), m.steps, player.calls)
@@ -120,6 +125,10 @@ class Player:
         self._source = session.source
         self.events: list[judge.Event] = []
         self.calls = 0
+        self._plays: dict[str, Play] = {
+            "m": self._malloc, "c": self._calloc, "a": self._aligned, "r": self._realloc, "f": self._free,
+            "u": self._usable, "s": self._stats, "z": self._finalize, "k": self._fork, "x": self._fail,
+        }
 
     def body(self, lane: int) -> Callable[[], None]:
         """What the thread of a lane does."""
@@ -146,7 +155,10 @@ class Player:
 
     def play(self, lane: int, op: Op) -> tuple[Operation, Result] | None:
         """Play one operation; what its caller saw, if the specification speaks of it."""
-        return PLAYS[op.code](self, op)
+        if op.code in SETTINGS:
+            SETTINGS[op.code](self._source, self._m, *op.numbers)
+            return None
+        return self._plays[op.code](op)
 
     def _seen(self, verb: str, numbers: tuple[int, ...], pointer: int, result: Result) -> tuple[Operation, Result]:
         return Operation(verb, numbers, pointer), result._replace(errno=self._m.errno)
@@ -218,9 +230,6 @@ class Player:
         self._source.stats.stats(self._m, ALL_ARENAS, out)
         judge.expect_sane([self._m.load(out + i * WORD) for i in range(STATS_BYTES // WORD)])
 
-    def _policy(self, op: Op) -> None:
-        self._source.settings.set_policy(self._m, *op.numbers)
-
     def _finalize(self, op: Op) -> tuple[Operation, Result]:
         self.held.clear()
         self._source.lifecycle.finalize(self._m)
@@ -236,12 +245,11 @@ class Player:
         self._m.refuse(op.name, *op.numbers)
 
 
-PLAYS: dict[str, Callable[[Player, Op], tuple[Operation, Result] | None]] = {
-    "m": Player._malloc, "c": Player._calloc, "a": Player._aligned, "r": Player._realloc, "f": Player._free,
-    "u": Player._usable, "s": Player._stats, "z": Player._finalize, "k": Player._fork, "x": Player._fail,
-    "w": lambda player, op: player._source.stats.status(player._m),
-    "p": Player._policy,
-    "t": lambda player, op: player._source.settings.set_threshold(player._m, *op.numbers),
-    "g": lambda player, op: player._source.settings.set_growth(player._m, *op.numbers),
-    "n": lambda player, op: player._source.settings.set_arenas(player._m, *op.numbers),
+Setting = Callable[..., None]
+SETTINGS: dict[str, Setting] = {        # what needs no looking after
+    "w": lambda source, m: source.stats.status(m),
+    "p": lambda source, m, policy: source.settings.set_policy(m, policy),
+    "t": lambda source, m, threshold: source.settings.set_threshold(m, threshold),
+    "g": lambda source, m, growth: source.settings.set_growth(m, growth),
+    "n": lambda source, m, count: source.settings.set_arenas(m, count),
 }

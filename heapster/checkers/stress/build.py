@@ -38,10 +38,10 @@ def native() -> Path:
     """Our library, with a way to have its heap walked."""
     compiled = core()
     parts = [*_texts(C_SOURCES), (HERE / "walk.c").read_bytes(), compiled.parent.name, toolchain.compiler_version()]
-    return cache.entry(f"stressed-{cache.digest(*parts)}", lambda out: link(compiled, out)) / LIBRARY
+    return cache.entry(f"stressed-{cache.digest(*parts)}", lambda out: _link(compiled, out)) / LIBRARY
 
 
-def link(compiled: Path, out: Path) -> Path:
+def _link(compiled: Path, out: Path) -> None:
     """The library of a compiled core, in the folder `out`."""
     sources = out / "sources"
     shutil.copytree(C_SOURCES, sources)
@@ -52,21 +52,18 @@ def link(compiled: Path, out: Path) -> Path:
     objects.append(toolchain.compile_c(sources / "walk.c", sources / "walk.o"))
     toolchain.link_shared([compiled, *objects], out / LIBRARY)
     shutil.rmtree(sources)
-    return out / LIBRARY
 
 
 def native_of(impl_copy: Path, out: Path) -> Path:
-    """The library compiled from a changed copy of `impl`, made in the empty folder `out`; nothing is cached."""
-    import heapster  # noqa: PLC0415  its folder is what is copied
+    """The library of a changed copy of `impl`, compiled by a copy of us in the folder `out`; nothing is kept."""
     package = out / "package" / "heapster"
-    shutil.copytree(Path(heapster.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "impl"))
+    shutil.copytree(HERE.parents[2], package, ignore=shutil.ignore_patterns("__pycache__", "impl"))
     shutil.copytree(impl_copy, package / "impl")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTHON"))}
-    environment |= {"PYTHONPATH": str(package.parent), "PYTHONHASHSEED": "0", "NUMBA_OPT": "0"}
-    done = subprocess.run([sys.executable, "-P", "-m", "heapster.native.compile", out / "core.o"], env=environment,
-                          cwd=out, capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment |= {"PYTHONPATH": str(package.parent), "XDG_CACHE_HOME": str(out / "cache")}
+    ask = f"from {__name__} import native; print(native())"
+    done = subprocess.run([sys.executable, "-P", "-c", ask], env=environment, capture_output=True, text=True,
+                          check=False)
     if done.returncode:
         raise TargetError(f"the changed copy does not compile: {(done.stderr.strip() or '?').splitlines()[-1]}")
-    library = out / "library"
-    library.mkdir()
-    return link(out / "core.o", library)
+    return Path(done.stdout.strip())

@@ -2,6 +2,7 @@
 
 PATTERNS = {
     "churn": "each thread fills and empties slots of its own, with small sizes as in programs",
+    "crowd": "all threads fill, resize and empty slots in one arena",
     "larson": "a server's threads replace blocks and leave them to the next generation (Larson and Krishnan 1998)",
     "handover": "every block is freed by another thread (xmalloc: Lever and Boreham 2000)",
     "mstress": "blocks change owners through shared slots, threads die and are reborn (mimalloc-bench)",
@@ -11,4 +12,4 @@ PATTERNS = {
     "settings": "policy and threshold are switched and statistics read under way",
     "fork": "forks while the other threads allocate; the child goes on with what it inherited",
 }
-OURS_ALONE = frozenset({"settings"})        # needs our own functions
+OURS_ALONE = frozenset({"settings", "crowd"})        # needs our own functions

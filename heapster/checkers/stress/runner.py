@@ -206,8 +206,8 @@ def _not_checked(plan: Plan, reports: dict[str, Report], walks: int) -> Iterator
 
 
 def _finding(plan: Plan, name: str, report: Report) -> Finding:
-    command = f"heapster stress {plan.target} --pattern {name} --threads {plan.threads} --seconds {plan.seconds:g} " \
-              f"--seed {plan.seed}"
+    options = f"--pattern {name} --threads {plan.threads} --seconds {plan.seconds:g} --seed {plan.seed}"
+    command = f"heapster stress {plan.target} {options}"
     return Finding(
         id=sha256(f"{report.code} {command}".encode()).hexdigest()[:12], code=report.code,
         title=f"{report.message} (pattern {name}, {plan.threads} threads, seed {plan.seed})",

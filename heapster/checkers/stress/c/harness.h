@@ -32,6 +32,7 @@ struct target {
     size_t (*usable_size)(void *);
     int (*set_policy)(int);
     void (*set_threshold)(size_t);
+    void (*set_arenas)(int);
     void (*stats)(void *);
     void (*walk)(void);         /* aborts with the invariant that does not hold */
     bool strict;                /* every payload is a multiple of ALIGNMENT, however small */
@@ -90,6 +91,7 @@ struct pattern {
     const char *name;
     void (*round)(struct worker *w);
     bool mortal;                /* its threads die and are reborn */
+    bool crowded;               /* all threads share one arena, where that can be had */
 };
 extern const struct pattern patterns[];
 const struct pattern *find_pattern(const char *name);

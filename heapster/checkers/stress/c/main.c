@@ -139,6 +139,8 @@ static void go_on(bool last) {
 static void start(uint64_t seed, pthread_t *ids) {
     workers = map(sizeof *workers * (size_t)threads);
     shared = map(sizeof *shared * SHARED);
+    if (pattern->crowded && target.set_arenas)
+        target.set_arenas(1);
     pthread_barrier_init(&barrier, NULL, (unsigned)threads + 1);
     for (int i = 0; i < threads; i++) {
         workers[i].index = i;

@@ -40,6 +40,18 @@ static void churn(struct worker *w) {
         fill_slot(w, b, random);
 }
 
+/* All threads in one arena: churn, and some blocks are resized. */
+static void crowd(struct worker *w) {
+    uint64_t random = draw(w);
+    struct block *b = &w->slots[(random >> 40) % SLOTS];
+    if (!b->p)
+        fill_slot(w, b, random);
+    else if ((random >> 32 & 3) == 0)
+        resize(w, b, usual_size(random));
+    else
+        release(w, b);
+}
+
 /* Larson and Krishnan, ISMM 1998: a server's threads replace blocks at random and leave them to the next
    generation. */
 static void larson(struct worker *w) {
@@ -215,15 +227,16 @@ static void forks(struct worker *w) {
 }
 
 const struct pattern patterns[] = {
-    {"churn", churn, false},
-    {"larson", larson, true},
-    {"handover", handover, false},
-    {"mstress", mstress, true},
-    {"ladder", ladder, false},
-    {"aligned", aligned, false},
-    {"large", large, false},
-    {"settings", settings, false},
-    {"fork", forks, false},
+    {"churn", churn, false, false},
+    {"crowd", crowd, false, true},
+    {"larson", larson, true, false},
+    {"handover", handover, false, false},
+    {"mstress", mstress, true, false},
+    {"ladder", ladder, false, false},
+    {"aligned", aligned, false, false},
+    {"large", large, false, false},
+    {"settings", settings, false, false},
+    {"fork", forks, false, false},
     {0},
 };
 
