@@ -76,16 +76,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         return _run(arguments)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return _fail(130, "interrupted")
+    except BrokenPipeError:             # whoever read the help has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:      # noqa: BLE001  the last resort: the user gets a line, we get the traceback
         from heapster.crash import saved  # noqa: PLC0415  not needed, so not loaded, where all is well
         return _fail(70, f"internal error: {type(error).__name__}: {error} ({saved(error)})")
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = heapster.main(args=arguments, prog_name="heapster", standalone_mode=False)
+        with heapster.make_context("heapster", given) as ctx:
+            code = heapster.invoke(ctx)
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2

@@ -13,7 +13,7 @@ from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
 from heapster.commands.foreign import is_foreign
 from heapster.commands.options import one_of, option, target
-from heapster.commands.targets import check_target
+from heapster.commands.targets import check_target, is_ours
 from heapster.config import POLICIES
 from heapster.reports.output import warn
 from heapster.reports.progress import Meter
@@ -53,7 +53,7 @@ def command(target: str, json: str | None, junit: str | None, store: str, **_: A
     ctx = click.get_current_context()
     delivery = Delivery(json, junit)
     delivery.check()
-    if is_foreign(target):
+    if is_foreign(target) and not is_ours(target):
         return fuzz_foreign(ctx.params, delivery, Store(Path(store), warn))
     check_target(target)
     one_of(ctx, "seconds", "examples")

@@ -28,10 +28,10 @@ class _Type(click.ParamType):        # type: ignore[type-arg]  # generic in newe
 def option(name: str, default: Any = None) -> Callable[[Decorated], Decorated]:
     """The option of a key."""
     key = KEYS[name]
-    is_flag = key.kind == "BOOL"
+    flag, is_flag = name.replace("_", "-"), key.kind == "BOOL"
     return click.option(
-        f"--{name}/--no-{name}" if is_flag else f"--{name}", name, default=default, envvar=key.variable,
-        help=key.meaning, show_default=default is not None,
+        f"--{flag}/--no-{flag}" if is_flag else f"--{flag}", name, default=default, envvar=key.variable,
+        help=key.meaning, show_default=default is not None, show_envvar=True,
         type=None if is_flag else _Type(key), metavar=None if is_flag else key.kind)
 
 

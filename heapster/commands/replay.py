@@ -11,7 +11,7 @@ from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import is_foreign
 from heapster.commands.foreign import replay as replay_foreign
 from heapster.commands.options import option
-from heapster.commands.targets import check_target
+from heapster.commands.targets import check_target, is_ours
 from heapster.reports.output import Line, say, warn
 from heapster.reports.terminal import BAD, FAINT, GOOD, PLAIN, finding_lines
 
@@ -27,7 +27,8 @@ SCHEDULE = "r1:"                # what a schedule of threads starts with
 @option("json")
 @option("junit")
 @option("store", FOLDER)
-def command(trace: str, gdb: bool, at: int | None, target: str | None, json: str | None, junit: str | None, store: str) -> int:
+def command(trace: str, gdb: bool, at: int | None, target: str | None, json: str | None, junit: str | None,
+            store: str) -> int:
     """Run a trace again and say whether it still fails.
 
     The trace is a file (- for standard input), the id of a kept finding or the start of it, or the
@@ -39,7 +40,7 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, json: str
         from heapster.commands.races import replay_schedule  # noqa: PLC0415  loads greenlet
         return replay_schedule(trace, target or DEFAULT_TARGET, delivery)
     kept = Store(Path(store), warn).find(trace)
-    if kept and is_foreign(kept.target):
+    if kept and is_foreign(kept.target) and not is_ours(kept.target):
         return replay_foreign(kept, gdb=gdb)
     found = source(trace, Store(Path(store), warn))
     where = target or found.target or DEFAULT_TARGET

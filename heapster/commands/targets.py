@@ -12,7 +12,12 @@ IN_PROCESS = {
 }
 
 
+def is_ours(target: str) -> bool:
+    """Whether the target is our allocator, on some machine or in a copy of its source."""
+    return target in IN_PROCESS or Path(target).is_dir()
+
+
 def check_target(target: str) -> None:
     """UsageError unless there is such a target."""
-    if target not in IN_PROCESS and not Path(target).is_dir():
+    if not is_ours(target):
         raise UsageError(f"unknown target '{target}': {instead_of(target, IN_PROCESS)}")
