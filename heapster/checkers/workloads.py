@@ -266,13 +266,17 @@ def impossible(rng: Random, live: Handles) -> Iterator[Step]:
 
 
 def settings(rng: Random, live: Handles) -> Iterator[Step]:
-    """Thresholds, statistics, forks, usable sizes."""
+    """Thresholds, statistics, arenas, forks, usable sizes."""
     kind = rng.random()
     if kind < 0.3:
         live.threshold = rng.choice((0, PAGE, PAGE + 1, 2 * PAGE, 3 * PAGE))
         yield Step("threshold", (live.threshold,))
     elif kind < 0.5:
         yield Step("stats")
+    elif kind < 0.65:
+        yield Step("arenas", (rng.choice((0, 1, 2, 3, 64, 65, SIZE_MAX)),))
+        yield Step("thread", (rng.randint(0, 5),))
+        yield Step("malloc", (rng.randint(0, 100),), live.fresh())
     elif kind < 0.8:
         yield Step("fork")
     else:

@@ -1,7 +1,7 @@
 """The literal words of a small heap, so that a wrong accessor cannot hide behind a wrong constant."""
 
-from heapster.impl import api, settings
-from heapster.machine.simulated import BREAK, STATICS, Simulated
+from heapster.impl import api, layout, settings
+from heapster.machine.simulated import BREAK, STATICS, STATICS_BYTES, THREAD_BYTES, Simulated
 
 FIRST_BLOCK = BREAK + 40                # the record of a region takes five words
 
@@ -45,3 +45,8 @@ def test_a_mapped_block_states_its_mapping() -> None:
     assert start % 4096 == 0
     assert m.words[p - 8] == (1 << 17) + 4096 | 1 | 2 | 4
     assert m.words[p - 16] == 40
+
+
+def test_the_machine_has_just_the_statics_of_the_layout() -> None:
+    assert layout.STATICS_BYTES == STATICS_BYTES
+    assert layout.THREAD_BYTES == THREAD_BYTES

@@ -1,0 +1,28 @@
+"""The table of planted faults in the docs tells the truth: each trace still shows its fault."""
+
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.faults import FAULTS
+from heapster.checkers.planting import planted
+from heapster.checkers.rerun import make_for, rerun
+from heapster.model.trace import parse
+
+DOC = Path(__file__).parents[2] / "docs" / "planted-faults.md"
+ROWS = {cells[1].strip(): [cell.strip(" `") for cell in cells[2:5]]
+        for cells in (line.split("|") for line in DOC.read_text(encoding="utf-8").splitlines())
+        if len(cells) > 4 and cells[2].strip().startswith("`impl/")}
+
+
+def test_the_table_lists_the_planted_faults() -> None:
+    assert list(ROWS) == [fault.title for fault in FAULTS]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title.replace(" ", "-"))
+def test_the_trace_in_the_table_shows_the_fault_and_passes_without_it(fault: object) -> None:
+    assert isinstance(fault, type(FAULTS[0]))
+    module, code, trace = ROWS[fault.title]
+    assert (module, code) == (f"impl/{fault.module}.py", fault.caught_by)
+    assert code in rerun(parse(trace), make_for("sim", planted(fault))).codes
+    assert rerun(parse(trace), make_for("sim")).problems == ()
