@@ -24,7 +24,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "commands": BELOW | {"config", "checkers", "native", "reports"},
     "cli": BELOW | {"config", "commands", "crash"},
     "__main__": frozenset({"cli"}),
-    "": frozenset(),
+    "face": BELOW | {"model", "impl", "machine", "checkers"},
+    "": frozenset({"face"}),        # on demand
 }
 
 # What is slow to import, or may be missing: the rooms that may import it at all.

@@ -9,7 +9,7 @@ import pytest
 import heapster
 
 EXPORTS = {
-    "heapster": ["__version__"],
+    "heapster": ["Heap", "Misused", "__version__"],
 }
 
 

@@ -1,0 +1,73 @@
+"""Artefacts are kept whole or made again."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from heapster.native import cache
+from heapster.results import TargetError
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_an_entry_is_made_once() -> None:
+    made: list[Path] = []
+
+    def make(out: Path) -> None:
+        made.append(out)
+        (out / "file").write_text("contents")
+
+    assert (cache.entry("name", make) / "file").read_text() == "contents"
+    assert cache.entry("name", make) == cache.directory() / "name"
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("damage", ["contents", "checksums", "missing"])
+def test_a_damaged_entry_is_made_again(damage: str) -> None:
+    entry = cache.entry("name", lambda out: (out / "file").write_text("good") and None)
+    if damage == "contents":
+        (entry / "file").write_text("bad!")
+    elif damage == "checksums":
+        (entry / cache.CHECKSUMS).write_text("{")
+    else:
+        (entry / "file").unlink()
+    again = cache.entry("name", lambda out: (out / "file").write_text("new") and None)
+    assert (again / "file").read_text() == "new"
+    assert [path.name for path in cache.directory().iterdir() if path.is_dir()] == ["name"]
+
+
+def test_many_may_ask_at_once() -> None:
+    made: list[Path] = []
+
+    def make(out: Path) -> None:
+        made.append(out)
+        (out / "file").write_text("x" * 100_000)
+
+    with ThreadPoolExecutor(8) as pool:
+        entries = set(pool.map(lambda _: cache.entry("name", make), range(16)))
+    assert len(made) == len(entries) == 1
+
+
+def test_a_failed_making_leaves_nothing() -> None:
+    def fail(out: Path) -> None:
+        (out / "half").write_text("")
+        raise TargetError("cannot")
+
+    with pytest.raises(TargetError, match="cannot"):
+        cache.entry("name", fail)
+    assert not any(path.is_dir() for path in cache.directory().iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(TargetError, match="cannot use the cache .*XDG_CACHE_HOME"):
+        cache.entry("name", lambda out: None)
+
+
+def test_digests_tell_parts_apart() -> None:
+    assert cache.digest("ab", "c") != cache.digest("a", "bc")

@@ -1,0 +1,32 @@
+"""What a malloc must survive."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.native.building import HERE, compiled, preloaded
+
+CASES = ("fork_in_threads", "threads_end_with_live_blocks", "any_entry_first_on_a_fresh_thread",
+         "errno_as_posix_says", "posix_memalign_leaves_all_alone", "break_moved_by_others", "calls_before_main")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_survives(case: str, tmp_path: Path) -> None:
+    program = compiled(tmp_path / "survive", HERE / "survive.c", "-fno-builtin", "-O1", "-lpthread")
+    done = preloaded(program, case)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+@pytest.mark.parametrize(("body", "says"), [
+    ("free(p); free(p);", "double free"),
+    ("free((char *)p + 8);", "invalid pointer"),
+    ("((long *)p)[5] = 0; free(p);", "corrupt header"),
+    ("void *q = malloc(40); free(p); ((long *)p)[0] = (long)q; ((long *)p)[1] = (long)q; p = malloc(40);",
+     "corrupt free list"),
+])
+def test_misuse_ends_in_one_line_and_abort(body: str, says: str, tmp_path: Path) -> None:
+    text = f"#include <stdlib.h>\nint main(void) {{ void *volatile p = malloc(40); {body} return 0; }}\n"
+    done = preloaded(compiled(tmp_path / "misuse", text, "-fno-builtin", "-O0", "-w"))
+    assert done.returncode == -6
+    assert done.stderr.startswith(f"heapster: {says}")
+    assert done.stderr.count("\n") == 1
