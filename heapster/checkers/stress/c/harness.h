@@ -92,6 +92,7 @@ struct pattern {
     void (*round)(struct worker *w);
     bool mortal;                /* its threads die and are reborn */
     bool crowded;               /* all threads share one arena, where that can be had */
+    bool shares;                /* blocks lie in the shared slots from the start */
 };
 extern const struct pattern patterns[];
 const struct pattern *find_pattern(const char *name);

@@ -126,6 +126,8 @@ static void rest(void) {
     }
     pthread_barrier_wait(&barrier);
     atomic_store(&arrived, 0);
+    for (int i = 0; i < SHARED; i++)
+        verify(&workers[0], &shared[i].block);
     if (target.walk)
         target.walk();
 }
@@ -148,6 +150,8 @@ static void start(uint64_t seed, pthread_t *ids) {
         for (int warm = 0; warm < 8; warm++)
             draw(&workers[i]);
     }
+    for (int i = 0; pattern->shares && i < SHARED; i++)
+        take(&workers[0], &shared[i].block, usual_size(draw(&workers[0])));
     for (int i = 0; i < threads; i++)
         if (pthread_create(&ids[i], NULL, work, &workers[i]))
             exit(UNUSABLE);

@@ -119,8 +119,6 @@ static void mstress(struct worker *w) {
         *b = slot->block;
         slot->block = mine;
         atomic_flag_clear_explicit(&slot->taken, memory_order_release);
-        if (!b->p)
-            fill_slot(w, b, random >> 3);
     }
 }
 
@@ -227,16 +225,16 @@ static void forks(struct worker *w) {
 }
 
 const struct pattern patterns[] = {
-    {"churn", churn, false, false},
-    {"crowd", crowd, false, true},
-    {"larson", larson, true, false},
-    {"handover", handover, false, false},
-    {"mstress", mstress, true, false},
-    {"ladder", ladder, false, false},
-    {"aligned", aligned, false, false},
-    {"large", large, false, false},
-    {"settings", settings, false, false},
-    {"fork", forks, false, false},
+    {"churn", churn, false, false, false},
+    {"crowd", crowd, false, true, false},
+    {"larson", larson, true, false, false},
+    {"handover", handover, false, false, false},
+    {"mstress", mstress, true, false, true},
+    {"ladder", ladder, false, false, false},
+    {"aligned", aligned, false, false, false},
+    {"large", large, false, false, false},
+    {"settings", settings, false, false, false},
+    {"fork", forks, false, false, false},
     {0},
 };
 

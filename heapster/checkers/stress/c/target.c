@@ -26,11 +26,31 @@ static bool find_all(void *library, const char *prefix) {
     return target.malloc && target.free && target.calloc && target.realloc;
 }
 
-static bool comes_from(void *function, const char *path) {
+static const char *home(void *function, void **base) {
     Dl_info info;
+    if (!function || !dladdr(function, &info))
+        return "";
+    *base = info.dli_fbase;
+    return info.dli_fname ? info.dli_fname : "";
+}
+
+/* What the library lacks, libc has: but a block of libc's would not be the library's to free. */
+static bool keep_what_it_has(const char *path) {
+    void *base = NULL, *other = NULL;
     const char *name = strrchr(path, '/');
-    name = name ? name + 1 : path;
-    return dladdr(function, &info) && info.dli_fname && strstr(info.dli_fname, name);
+    if (!strstr(home((void *)target.malloc, &base), name ? name + 1 : path))
+        return false;
+    void *needed[] = {(void *)target.free, (void *)target.calloc, (void *)target.realloc};
+    for (int i = 0; i < 3; i++)
+        if (home(needed[i], &other), other != base)
+            return false;
+    if (home((void *)target.aligned_alloc, &other), other != base)
+        target.aligned_alloc = NULL;
+    if (home((void *)target.posix_memalign, &other), other != base)
+        target.posix_memalign = NULL;
+    if (home((void *)target.usable_size, &other), other != base)
+        target.usable_size = NULL;
+    return true;
 }
 
 /* Our own library has names of its own, beside which libc's malloc stays; any other is preloaded. */
@@ -38,7 +58,7 @@ int load_target(const char *path, bool preloaded) {
     if (!path)
         return find_all(RTLD_DEFAULT, "") ? 0 : -1;
     if (preloaded)
-        return find_all(RTLD_DEFAULT, "") && comes_from((void *)target.malloc, path) ? 0 : -1;
+        return find_all(RTLD_DEFAULT, "") && keep_what_it_has(path) ? 0 : -1;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library || !find_all(library, "heapster_"))
         return -1;

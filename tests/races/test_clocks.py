@@ -1,0 +1,85 @@
+"""Happens-before, access by access."""
+
+from collections.abc import Callable
+
+import pytest
+
+from heapster.checkers.races.clocks import Clocks
+from heapster.machine.traced import Broken
+
+WORD, LOCK = 0x10400, 0x10000
+
+
+def between(first: Callable[[Clocks], None], second: Callable[[Clocks], None]) -> Clocks:
+    """What thread 0 and then thread 1 did."""
+    clocks = Clocks(2)
+    first(clocks)
+    clocks.turn(1)
+    second(clocks)
+    return clocks
+
+
+READ, WRITE = (lambda c: c.read(WORD)), (lambda c: c.write(WORD))
+SOFT_READ, SOFT_WRITE = (lambda c: c.read_atomic(WORD)), (lambda c: c.write_atomic(WORD))
+
+
+@pytest.mark.parametrize("pair", [(READ, WRITE), (WRITE, READ), (WRITE, WRITE), (READ, SOFT_WRITE),
+                                  (SOFT_READ, WRITE), (SOFT_WRITE, READ), (WRITE, SOFT_READ), (SOFT_WRITE, WRITE)])
+def test_unordered_accesses_race_if_one_writes_and_one_is_plain(pair) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(Broken) as caught:
+        between(*pair)
+    assert (caught.value.code, caught.value.address, caught.value.other) == ("data_race", WORD, 0)
+
+
+@pytest.mark.parametrize("pair", [(READ, READ), (SOFT_READ, SOFT_WRITE), (SOFT_WRITE, SOFT_READ),
+                                  (SOFT_WRITE, SOFT_WRITE), (READ, SOFT_READ)])
+def test_readers_and_atomics_do_not_race(pair) -> None:  # type: ignore[no-untyped-def]
+    between(*pair)
+
+
+def test_an_unlock_and_the_lock_after_it_order() -> None:
+    between(lambda c: (c.write(WORD), c.release(LOCK)), lambda c: (c.acquire(LOCK), c.write(WORD)))
+
+
+def test_a_write_after_the_unlock_is_not_ordered() -> None:
+    with pytest.raises(Broken):
+        between(lambda c: (c.release(LOCK), c.write(WORD)), lambda c: (c.acquire(LOCK), c.read(WORD)))
+
+
+def test_an_atomic_write_orders_what_was_before_it_for_who_reads_it() -> None:
+    between(lambda c: (c.write(WORD + 8), c.write_atomic(WORD)), lambda c: (c.read_atomic(WORD), c.read(WORD + 8)))
+
+
+def test_every_reader_is_remembered() -> None:
+    clocks = Clocks(3)
+    clocks.read(WORD)
+    clocks.turn(1)
+    clocks.read(WORD)
+    clocks.release(LOCK)
+    clocks.turn(2)
+    clocks.acquire(LOCK)
+    with pytest.raises(Broken) as caught:
+        clocks.write(WORD)
+    assert caught.value.other == 0
+
+
+def test_giving_memory_back_is_a_write_to_all_of_it() -> None:
+    with pytest.raises(Broken):
+        between(READ, lambda c: c.unmap(WORD, WORD + 64))
+
+
+def test_memory_that_came_again_is_new() -> None:
+    clocks = Clocks(2)
+    clocks.write(WORD)
+    clocks.unmap(WORD, WORD + 64)
+    clocks.turn(1)
+    clocks.write(WORD)
+
+
+def test_locks_that_nest_both_ways_are_a_cycle() -> None:
+    clocks = Clocks(1)
+    clocks.locked(2, [1])
+    clocks.locked(3, [2])
+    with pytest.raises(Broken) as caught:
+        clocks.locked(1, [3])
+    assert caught.value.code == "lock_order"

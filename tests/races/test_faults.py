@@ -1,0 +1,46 @@
+"""Planted concurrency faults are found, shrunk, and found again by their replay strings."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.races.faults import FAULTS, Fault, plant
+from heapster.checkers.races.programs import lanes_of
+from heapster.checkers.races.replay import parse_replay
+from heapster.checkers.races.search import Plan, races, replay
+from heapster.checkers.races.sources import source_in
+from heapster.results import Verdict
+
+SCHEDULES = 3000                # a fault that needs more of them is not found quickly
+SLOW = frozenset({"a fork forgets the mapped blocks' lock", "a fork locks no arena",
+                  "a remote free locks the freer's arena first", "a resize in two critical sections"})
+
+
+def _parameters() -> list[object]:
+    return [pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.name in SLOW else [])
+            for fault in FAULTS]
+
+
+@pytest.mark.parametrize("fault", _parameters())
+def test_races_finds_the_fault_and_its_replay_fails_again(fault: Fault, tmp_path: Path) -> None:
+    source = source_in(plant(fault, tmp_path))
+    run = races(Plan(schedules=SCHEDULES, seed=1), source)
+    assert run.verdict is Verdict.FAILED
+    found = run.findings[0]
+    text = shlex.split(found.replay)[2]
+    again = [replay(text, source).findings[0] for _ in range(3)]
+    assert {(finding.code, finding.title) for finding in again} == {(found.code, found.title)}
+    program, segments = parse_replay(text)
+    assert max(len(lane) for lane in program.lanes) <= 3
+    assert sum(1 for _ in lanes_of(program)) <= 8
+    assert sum(segment.points is not None for segment in segments) <= 3
+
+
+def test_there_are_enough_faults_and_no_two_are_the_same() -> None:
+    assert len(FAULTS) >= 16
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) == len({fault.edits for fault in FAULTS})
+
+
+def test_the_shipped_source_passes_the_replay_of_a_fault(tmp_path: Path) -> None:
+    assert replay("r1:n1/m24|m24;s:0*50,1,0").verdict is Verdict.PASSED

@@ -1,0 +1,81 @@
+"""The search: honest statements, budgets, strategies, and the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.races.faults import FAULTS, plant
+from heapster.checkers.races.search import Plan, races
+from heapster.checkers.races.sources import source_in
+from heapster.cli import main
+from heapster.results import UsageError, Verdict
+
+
+@pytest.mark.parametrize("strategy", ["dfs", "pct", "random"])
+def test_the_shipped_source_passes(strategy: str) -> None:
+    run = races(Plan(schedules=150, strategy=strategy, seed=3))
+    assert run.verdict is Verdict.PASSED
+    assert run.extra["schedules"] == 150
+    assert run.witnesses["preempted"] > 0 or strategy == "dfs"
+
+
+@pytest.mark.parametrize("strategy", ["pct", "random"])
+def test_chance_finds_what_needs_a_preemption(strategy: str, tmp_path: Path) -> None:
+    source = source_in(plant(FAULTS[0], tmp_path))
+    assert races(Plan(schedules=3000, strategy=strategy, seed=1), source).verdict is Verdict.FAILED
+
+
+def test_a_seed_gives_the_same_search() -> None:
+    plan = Plan(schedules=120, strategy="random", seed=9)
+    first, second = races(plan), races(plan)
+    assert (first.ops, first.checks, first.extra) == (second.ops, second.checks, second.extra)
+
+
+def test_what_was_explored_is_never_more_than_was_run() -> None:
+    assert races(Plan(schedules=1, seed=0)).extra["explored"] == "1 schedules of one program more"
+
+
+def test_what_was_explored_names_its_bounds() -> None:
+    explored = races(Plan(schedules=300, seed=0)).extra["explored"]
+    assert "with at most 0 preemptions of" in explored
+
+
+@pytest.mark.parametrize("plan", [Plan(threads=1), Plan(threads=9), Plan(ops=0), Plan(bound=-1), Plan(schedules=0),
+                                  Plan(seconds=0.0), Plan(strategy="breadth")])
+def test_plans_that_make_no_sense(plan: Plan) -> None:
+    with pytest.raises(UsageError):
+        plan.check()
+
+
+def test_the_command_writes_what_it_did(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["races", "--schedules", "40", "--seed", "2", "--json", "r.json"]) == 0
+    written = json.loads(Path("r.json").read_text())
+    assert (written["schedules"], written["verdict"]) == (40, "passed")
+    assert "explored: " in capsys.readouterr().out
+
+
+def test_a_compiled_target_is_inconclusive(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["races", "libc"]) == 3
+    assert "no hooks to a scheduler" in capsys.readouterr().out.replace("give a scheduler no hooks",
+                                                                        "no hooks to a scheduler")
+
+
+def test_a_finding_is_printed_in_lanes_and_replayed(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = plant(FAULTS[1], empty_folder)
+    assert main(["races", str(copy), "--schedules", "50", "--json", "r.json"]) == 1
+    printed = capsys.readouterr().out
+    assert "thread 0" in printed
+    assert "arena.py:" in printed
+    text = json.loads(Path("r.json").read_text())["findings"][0]["replay"].split("'")[1]
+    assert main(["replay", text, "--target", str(copy)]) == 1
+    assert main(["replay", text]) == 0
+
+
+@pytest.mark.parametrize("arguments", [["races", "--threads", "99"], ["races", "--strategy", "x"],
+                                       ["races", "nowhere"], ["replay", "r1:m24"], ["races", "--schedules", "1",
+                                                                                    "--seconds", "1"]])
+def test_usage_errors_are_one_line(arguments: list[str], empty_folder: Path,
+                                   capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -1,0 +1,118 @@
+"""Real threads: what works passes, what is broken is told with seed and stacks, a seed fixes the operations."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.stress import runner
+from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
+from heapster.checkers.stress.runner import Plan, parse, stress
+from heapster.cli import main
+from heapster.results import TargetError, UsageError, Verdict
+
+SOURCE = Path(__file__).with_name("broken.c")
+
+
+def library(folder: Path, fault: int) -> Path:
+    path = folder / f"libbroken{fault}.so"
+    subprocess.run(["cc", "-O1", "-fPIC", "-shared", "-fno-builtin", "-pthread", f"-DBREAK={fault}", SOURCE, "-o", path],
+                   check=True)
+    return path
+
+
+@pytest.mark.parametrize("pattern", [name for name in PATTERNS if name not in OURS_ALONE])
+def test_libc_passes_every_pattern(pattern: str) -> None:
+    run = stress(Plan("libc", 2, 0.4, pattern, 5))
+    assert run.verdict is Verdict.PASSED, run.findings
+    assert run.extra["patterns"][pattern]["pauses"] > 0
+
+
+def test_native_passes_and_its_heap_is_walked() -> None:
+    run = stress(Plan("native", 2, 3.0, "all", 5))
+    assert run.verdict is Verdict.PASSED, run.findings
+    assert set(run.extra["patterns"]) == set(PATTERNS)
+    assert run.checks["heap_at_barriers"] >= len(PATTERNS)
+    assert {"verified_per_second", "unverified_per_second", "verified_share"} <= set(run.extra)
+
+
+def test_a_seed_gives_each_thread_the_same_operations() -> None:
+    runs = [stress(Plan("libc", 3, 0.5, "mstress", seed)) for seed in (4, 4, 5)]
+    first, second, other = (run.extra["patterns"]["mstress"]["digests"] for run in runs)
+    assert first == second != other
+    assert len(set(first.values())) == 3
+
+
+def test_a_library_without_a_fault_passes(tmp_path: Path) -> None:
+    assert stress(Plan(str(library(tmp_path, 0)), 2, 0.1, "ladder", 1)).verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(("fault", "codes"), [(1, {"misaligned"}), (2, {"damaged"}), (3, {"abort"}), (4, {"crash"}),
+                                              (6, {"not_zeroed"})])
+def test_a_broken_library_is_found_out(fault: int, codes: set[str], tmp_path: Path) -> None:
+    path = library(tmp_path, fault)
+    run = stress(Plan(str(path), 2, 1.0, "churn", 1))
+    assert run.verdict is Verdict.FAILED
+    finding = run.findings[0]
+    assert finding.code in codes
+    assert "seed 1" in finding.title
+    assert finding.replay.endswith("--pattern churn --threads 2 --seconds 1 --seed 1")
+    assert any("stack of thread" in line for line in finding.details)
+
+
+@pytest.mark.slow
+def test_a_hang_is_told_with_the_stacks_of_all_threads(tmp_path: Path) -> None:
+    """Takes the half minute that a thread may stand still."""
+    run = stress(Plan(str(library(tmp_path, 5)), 2, 1.0, "handover", 1))
+    assert run.findings[0].code == "hang"
+    assert sum("stack of thread" in line for line in run.findings[0].details) == 2
+
+
+@pytest.mark.parametrize("plan", [Plan(threads=0), Plan(threads=65), Plan(seconds=0.0), Plan(pattern="nothing"),
+                                  Plan("libc", pattern="settings"), Plan("no/such/library.so")])
+def test_plans_that_make_no_sense(plan: Plan) -> None:
+    with pytest.raises(UsageError):
+        stress(plan)
+
+
+def test_a_file_that_is_no_library_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "text.so").write_text("this is text\n")
+    with pytest.raises(TargetError):
+        stress(Plan(str(tmp_path / "text.so"), 2, 0.2, "churn", 1))
+
+
+def test_a_library_without_malloc_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "empty.c").write_text("int nothing;\n")
+    subprocess.run(["cc", "-shared", "-fPIC", tmp_path / "empty.c", "-o", tmp_path / "empty.so"], check=True)
+    with pytest.raises(TargetError):
+        stress(Plan(str(tmp_path / "empty.so"), 2, 0.2, "churn", 1))
+
+
+def test_what_the_harness_says_is_read() -> None:
+    report = parse(["ops 12", "seconds 0.5", "pauses 3", "walks 3", "digest 1 00ff", "finding hang", "no thread", "stack 0",
+                    "stress(main+0x1) [0x2]"])
+    assert (report.ops, report.pauses, report.digests, report.code) == (12, 3, {1: "00ff"}, "hang")
+    assert report.stacks == ["stack 0", "stress(main+0x1) [0x2]"]
+
+
+def test_an_interrupted_run_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = runner._child
+
+    def child(plan, command, environment, pattern, seconds, mode):  # type: ignore[no-untyped-def]
+        if pattern == "larson":
+            raise KeyboardInterrupt
+        return real(plan, command, environment, pattern, seconds, mode)
+
+    monkeypatch.setattr(runner, "_child", child)
+    run = stress(Plan("libc", 2, 0.5, "all", 1))
+    assert run.extra["interrupted"] is True
+    assert run.ops > 0
+
+
+def test_the_command_writes_what_it_did(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stress", "libc", "--pattern", "churn", "--seconds", "0.5", "--seed", "2", "--json", "s.json"]) == 0
+    written = json.loads(Path("s.json").read_text())
+    assert written["verdict"] == "passed"
+    assert written["patterns"]["churn"]["ops"] > 0
+    assert "operations a second" in capsys.readouterr().out
