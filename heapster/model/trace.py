@@ -13,7 +13,7 @@ One step a line, or several separated by `;`. `#` starts a comment; blank lines 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
@@ -48,14 +48,19 @@ def parse_bytes(data: bytes) -> Trace:
 
 def parse(text: str) -> Trace:
     """The trace in a text, or TraceError."""
+    steps = tuple(parse_lines(text.split("\n")))
+    if not steps:
+        raise TraceError(1, "there is no step in this trace")
+    return steps
+
+
+def parse_lines(lines: Iterable[str]) -> Iterator[Step]:
+    """The steps that lines say, one after the other, or TraceError; for texts of any length."""
     reader = _Reader()
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         for statement in line.split("#", 1)[0].split(";"):
             if statement := statement.strip():
-                reader.read(number, statement)
-    if not reader.steps:
-        raise TraceError(1, "there is no step in this trace")
-    return tuple(reader.steps)
+                yield reader.read(number, statement)
 
 
 def format_trace(trace: Iterable[Step]) -> str:
@@ -118,15 +123,16 @@ def _format_number(number: int) -> str:
 
 
 class _Reader:
-    """The steps read so far and the names of their handles."""
+    """The names of the handles so far."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
         self._handles: dict[str, int] = {}
+        self._taken: set[int] = set()       # their numbers
+        self._least = 0                     # no lower number is free
         self._line = 0
 
-    def read(self, line: int, statement: str) -> None:
-        """Add the step that the statement says."""
+    def read(self, line: int, statement: str) -> Step:
+        """The step that the statement says."""
         self._line = line
         if any(not (sign.isprintable() or sign == "\t") for sign in statement):
             raise self._error("this is not text")
@@ -136,7 +142,7 @@ class _Reader:
         shape = self._shape(match["verb"])
         operand, offset, name, numbers = self._arguments(match["verb"], shape, match["rest"])
         result = self._define(match["verb"], shape, match["result"])
-        self.steps.append(Step(match["verb"], numbers, result, operand, offset, name))
+        return Step(match["verb"], numbers, result, operand, offset, name)
 
     def _error(self, message: str) -> TraceError:
         return TraceError(self._line, message)
@@ -223,10 +229,12 @@ class _Reader:
 
     def _fresh(self, name: str) -> int:
         """A number no other handle has: the name's own, if it has one."""
-        taken = set(self._handles.values())
         number = _handle_number(name)
-        if number < 0 or number in taken:
-            number = next(n for n in range(len(taken) + 1) if n not in taken)
+        if number < 0 or number in self._taken:
+            while self._least in self._taken:
+                self._least += 1
+            number = self._least
+        self._taken.add(number)
         return number
 
 

@@ -1,0 +1,1 @@
+"""Long traces: kept compactly, read and written in several formats, and generated."""

@@ -1,0 +1,171 @@
+"""Traces of malloc-bench: a gzipped protobuf message `Tracefile`.
+
+    Tracefile:  lines = 1 (repeated TraceLine), max_simultaneous_allocs = 2
+    TraceLine:  one of malloc = 1 {result_id 1, input_size 2, input_alignment 3}
+                       free = 2 {input_id 1, size_hint 2, alignment_hint 3}
+                       realloc = 3 {result_id 1, input_id 2, input_size 3}
+                       calloc = 4 {result_id 1, nmemb 2, size 3}
+
+All are varints; a field that is missing is 0. An id of 0 is a null pointer.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from heapster.checkers.traces.compact import VERB_NUMBER, Compact
+from heapster.checkers.traces.errors import TraceFileError
+from heapster.model.operation import NO_HANDLE
+
+GZIP = b"\x1f\x8b"
+VARINT, BYTES = 0, 2                    # wire types
+FIXED = {1: 8, 5: 4}                    # wire type: bytes
+LINES = 1                               # field of Tracefile
+MALLOC, FREE, REALLOC, CALLOC = 1, 2, 3, 4
+MOST_LINE = 256                         # bytes of a TraceLine; ours need 40
+MOST_ALIGNMENT = 16                     # malloc's own
+VERBS = {name: VERB_NUMBER[name] for name in ("malloc", "free", "realloc", "calloc", "memalign")}
+
+
+def read_protobuf(file: BinaryIO, path: Path) -> Compact:
+    """The trace in a gzipped file, TraceFileError where it stops being one."""
+    reader = _Lines(path)
+    try:
+        with gzip.GzipFile(fileobj=file) as plain:
+            for number, line in enumerate(_messages(_Bytes(plain), path), 1):
+                reader.read(number, line)
+    except (OSError, EOFError, zlib.error) as error:
+        raise TraceFileError(path, f"line {len(reader.trace) + 1}", f"the trace is damaged: {error}") from None
+    return reader.trace
+
+
+class _Bytes:
+    """A stream read a byte at a time, in large pieces, that knows where it is."""
+
+    def __init__(self, file: BinaryIO | gzip.GzipFile) -> None:
+        self._file, self._piece, self._at, self._before = file, b"", 0, 0
+
+    @property
+    def position(self) -> int:
+        return self._before + self._at
+
+    def take(self, count: int) -> bytes:
+        """The next bytes, fewer at the end."""
+        if self._at + count > len(self._piece):
+            self._before += self._at
+            self._piece, self._at = self._piece[self._at:] + self._file.read(1 << 20), 0
+        taken = self._piece[self._at:self._at + count]
+        self._at += len(taken)
+        return taken
+
+    def varint(self) -> int:
+        """The next varint; -1 at the end of the stream."""
+        number = shift = 0
+        while shift < 70:
+            byte = self.take(1)
+            if not byte:
+                if shift:
+                    raise EOFError("it ends within a number")
+                return -1
+            number |= (byte[0] & 0x7f) << shift
+            if byte[0] < 0x80:
+                return number
+            shift += 7
+        raise EOFError("a number has no end")
+
+
+def _messages(stream: _Bytes, path: Path) -> Iterator[bytes]:
+    """The TraceLines of a Tracefile."""
+    while (key := stream.varint()) >= 0:
+        kind = key & 7
+        if kind == VARINT:
+            stream.varint()
+            continue
+        size = stream.varint() if kind == BYTES else FIXED.get(kind, -1)
+        if size < 0 or size > MOST_LINE and key >> 3 == LINES:
+            raise TraceFileError(path, f"byte {stream.position}", "this is no Tracefile of malloc-bench")
+        data = stream.take(size)
+        if len(data) < size:
+            raise EOFError("it is truncated")
+        if kind == BYTES and key >> 3 == LINES:
+            yield data
+
+
+class _Lines:
+    """The steps read so far, and which handle each id is."""
+
+    def __init__(self, path: Path) -> None:
+        self.trace = Compact()
+        self._path = path
+        self._handles: dict[int, int] = {}
+        self._free: list[int] = []          # handles that are free again
+
+    def read(self, number: int, line: bytes) -> None:
+        """Add the step that a TraceLine says."""
+        outer = _fields(line)
+        if len(outer) != 1 or next(iter(outer)) not in (MALLOC, FREE, REALLOC, CALLOC):
+            raise TraceFileError(self._path, f"line {number}", "it is none of malloc, free, realloc and calloc")
+        (kind, body), = outer.items()
+        fields = _fields(body) if isinstance(body, bytes) else {}
+        first, second, third = (self._number(fields.get(n, 0), number) for n in (1, 2, 3))
+        add = self.trace.add
+        if kind == MALLOC and third > MOST_ALIGNMENT:
+            add(VERBS["memalign"], self._fresh(first), NO_HANDLE, third, second)
+        elif kind == MALLOC:
+            add(VERBS["malloc"], self._fresh(first), NO_HANDLE, second)
+        elif kind == CALLOC:
+            add(VERBS["calloc"], self._fresh(first), NO_HANDLE, second, third)
+        elif kind == REALLOC:
+            operand = self._gone(second, number)
+            add(VERBS["realloc"], self._fresh(first), operand, third)
+        else:
+            add(VERBS["free"], NO_HANDLE, self._gone(first, number))
+
+    def _number(self, value: int | bytes, line: int) -> int:
+        if isinstance(value, bytes) or value >> 64:
+            raise TraceFileError(self._path, f"line {line}", "a field is no number")
+        return value
+
+    def _fresh(self, name: int) -> int:
+        handle = self._free.pop() if self._free else len(self._handles)
+        self._handles[name] = handle
+        return handle
+
+    def _gone(self, name: int, line: int) -> int:
+        if name == 0:
+            return NO_HANDLE
+        handle = self._handles.pop(name, None)
+        if handle is None:
+            raise TraceFileError(self._path, f"line {line}", f"id {name} is freed twice or was never allocated")
+        self._free.append(handle)
+        return handle
+
+
+def _fields(message: bytes) -> dict[int, int | bytes]:
+    """The fields of a message by number."""
+    stream = _Bytes(_Piece(message))        # type: ignore[arg-type]
+    found: dict[int, int | bytes] = {}
+    while (key := stream.varint()) >= 0:
+        kind = key & 7
+        if kind == VARINT:
+            found[key >> 3] = stream.varint()
+            continue
+        size = stream.varint() if kind == BYTES else FIXED.get(kind, -1)
+        found[key >> 3] = stream.take(size)
+        if size < 0 or len(found[key >> 3]) < size:     # type: ignore[arg-type]
+            raise EOFError("a field is cut off")
+    return found
+
+
+class _Piece:
+    """A few bytes as a file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read(self, _count: int) -> bytes:
+        """All at once, then nothing."""
+        data, self._data = self._data, b""
+        return data

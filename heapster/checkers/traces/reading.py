@@ -1,0 +1,87 @@
+"""Files of traces: which format one has is told by its content."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from heapster.checkers.traces.binary import MAGIC, read_binary
+from heapster.checkers.traces.compact import Compact
+from heapster.checkers.traces.errors import TraceFileError
+from heapster.checkers.traces.protobuf import GZIP, read_protobuf
+from heapster.checkers.traces.rep import is_rep, read_rep
+from heapster.model.trace import TraceError, parse_lines
+from heapster.results import UsageError
+
+LOOK = 4096                             # bytes that tell the format
+SHIPPED = Path(__file__).parent / "recorded"
+FORMATS = {"text": "the text of `replay`", "binary": "Heapster's binary form", "rep": "CS:APP's malloc lab",
+           "protobuf": "malloc-bench's gzipped Tracefile"}
+
+
+def shipped() -> dict[str, Path]:
+    """The recorded traces of real programs that come with Heapster, by name."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.trace"))}
+
+
+def find_trace(name: str) -> Path:
+    """The file of that name, or the shipped trace; UsageError if there is neither."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    if name in shipped():
+        return shipped()[name]
+    if path.is_dir():
+        raise UsageError(f"{name} is a folder, not a trace")
+    raise UsageError(f"{name}: no such file, and no shipped trace ({', '.join(shipped())})")
+
+
+def read_trace(path: Path) -> Compact:
+    """The trace in a file; UsageError with file and line if there is none."""
+    return read_as(path)[1]
+
+
+def read_as(path: Path) -> tuple[str, Compact]:
+    """The format of a file, one of FORMATS, and the trace in it."""
+    try:
+        with path.open("rb") as file:
+            kind = _format(file.read(LOOK))
+            file.seek(0)
+            trace = _read(kind, file, path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+    except TraceError as error:
+        raise TraceFileError(path, f"line {error.line}", error.message) from None
+    if not len(trace):
+        raise TraceFileError(path, "line 1", "there is no step in this trace")
+    return kind, trace
+
+
+def _format(start: bytes) -> str:
+    if start.startswith(MAGIC):
+        return "binary"
+    if start.startswith(GZIP):
+        return "protobuf"
+    return "rep" if is_rep(start) else "text"
+
+
+def _read(kind: str, file: BinaryIO, path: Path) -> Compact:
+    if kind == "binary":
+        file.seek(len(MAGIC))
+        return read_binary(file, path)
+    if kind == "protobuf":
+        return read_protobuf(file, path)
+    if kind == "rep":
+        return read_rep(file, path)
+    trace = Compact()
+    for step in parse_lines(_text(file)):
+        trace.append(step)
+    return trace
+
+
+def _text(file: BinaryIO) -> Iterator[str]:
+    """The lines of a text; TraceError where it is none."""
+    for number, line in enumerate(file, 1):
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError:
+            raise TraceError(number, "this is not text (UTF-8)") from None

@@ -1,0 +1,108 @@
+"""Traces of CS:APP's malloc lab (.rep): a header of numbers, then a request a line.
+
+    20000           suggested heap size | or weight
+    3               ids                 | ids
+    5               operations          | operations
+    1               weight              | most bytes that live at once
+    a 0 512         p0 = malloc(512)
+    r 0 640         p0 = realloc(p0, 640); of an id not seen before: realloc(NULL, 640)
+    f 0             free(p0); f -1 is free(NULL)
+
+Which of the two headers it is, its numbers say: a weight is 0 to 3. Some files have no suggested size.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from heapster.checkers.traces.compact import VERB_NUMBER, Compact
+from heapster.checkers.traces.errors import TraceFileError
+from heapster.model.operation import NO_HANDLE
+
+MOST_WEIGHT = 3
+MOST_ID = (1 << 31) - 2
+REQUESTS = {"a": 3, "r": 3, "f": 2}         # words of a line
+MALLOC, REALLOC, FREE = (VERB_NUMBER[verb] for verb in ("malloc", "realloc", "free"))
+
+
+class Header(NamedTuple):
+    """What a file says of itself."""
+
+    ids: int
+    ops: int
+    variant: str
+
+
+def is_rep(start: bytes) -> bool:
+    """Whether a file that starts so may be one: a few lines of one number each, then a request."""
+    lines = start.split(b"\n")[:6]
+    numbers = [line.strip().isdigit() for line in lines]
+    first = numbers.index(False) if False in numbers else len(lines)
+    return first in (3, 4) and lines[first:first + 1] != [] and lines[first][:2].strip() in (b"a", b"r", b"f", b"")
+
+
+def read_rep(lines: Iterable[bytes], path: Path) -> Compact:
+    """The trace in the lines of a file, TraceFileError where they stop being one."""
+    numbered = ((number, words) for number, line in enumerate(lines, 1) if (words := line.split()))
+    header, rest = _header(numbered, path)
+    trace, seen = Compact(), set[int]()
+    for number, words in rest:
+        _request(trace, seen, number, words, path)
+    if header.ops != len(trace):
+        trace.warnings.append(f"{path}: the header announces {header.ops} operations, there are {len(trace)}")
+    if seen and header.ids <= max(seen):
+        trace.warnings.append(f"{path}: the header announces {header.ids} ids, there is an id {max(seen)}")
+    return trace
+
+
+Numbered = Iterator[tuple[int, list[bytes]]]
+
+
+def _header(numbered: Numbered, path: Path) -> tuple[Header, Numbered]:
+    """The header, and the lines after it."""
+    found: list[int] = []
+    for number, words in numbered:
+        if words[0].decode(errors="replace") in REQUESTS:
+            return _understood(found, path, number), chain([(number, words)], numbered)
+        if len(words) != 1 or not words[0].isdigit() or len(found) == 4:
+            raise TraceFileError(path, f"line {number}", f"{_shown(words)} is neither a header's number nor a request")
+        found.append(int(words[0]))
+    return _understood(found, path, len(found) + 1), iter(())
+
+
+def _understood(found: list[int], path: Path, line: int) -> Header:
+    if len(found) == 3:
+        return Header(found[0], found[1], "ids, operations, weight")
+    if len(found) != 4:
+        raise TraceFileError(path, f"line {line}", f"a header has 3 or 4 numbers, not {len(found)}")
+    weight_first = found[0] <= MOST_WEIGHT and found[3] > MOST_WEIGHT
+    variant = "weight, ids, operations, most bytes" if weight_first else "heap size, ids, operations, weight"
+    return Header(found[1], found[2], variant)
+
+
+def _request(trace: Compact, seen: set[int], line: int, words: list[bytes], path: Path) -> None:
+    kind = words[0].decode(errors="replace")
+    if REQUESTS.get(kind) != len(words):
+        raise TraceFileError(path, f"line {line}", f"{_shown(words)} is no request: a ID SIZE, r ID SIZE or f ID")
+    try:
+        numbers = [int(word) for word in words[1:]]
+    except ValueError:
+        raise TraceFileError(path, f"line {line}", f"{_shown(words)} holds what is no number") from None
+    handle = numbers[0]
+    if not -(kind == "f") <= handle <= MOST_ID or any(not 0 <= size < 1 << 64 for size in numbers[1:]):
+        raise TraceFileError(path, f"line {line}", f"{_shown(words)}: out of range")
+    if kind == "f":
+        if handle != NO_HANDLE and handle not in seen:
+            raise TraceFileError(path, f"line {line}", f"{_shown(words)}: id {handle} was never allocated")
+        trace.add(FREE, NO_HANDLE, handle)
+        return
+    if kind == "r":
+        trace.add(REALLOC, handle, handle if handle in seen else NO_HANDLE, numbers[1])
+    else:
+        trace.add(MALLOC, handle, NO_HANDLE, numbers[1])
+    seen.add(handle)
+
+
+def _shown(words: list[bytes]) -> str:
+    return repr(b" ".join(words)[:40].decode(errors="replace"))
