@@ -44,6 +44,7 @@ def _whole(least: int, most: int | None = None) -> Read:
     limits = f"a whole number from {least}" + (f" to {most}" if most is not None else " on")
 
     def read(value: Any) -> int:
+        number: int | None
         try:
             number = int(value, 16 if value.lower().startswith("0x") else 10) if isinstance(value, str) else value
         except ValueError:
@@ -99,12 +100,12 @@ def read_policies(value: Any) -> tuple[str, ...]:
     return POLICIES if "all" in names else tuple(dict.fromkeys(names))
 
 
-KEYS = {key.name: key for key in (
+ALL_KEYS = (
     Key("target", "What is checked: sim, process.", "TARGET", _text),
     Key("policy", "Placement policies: " + ", ".join(POLICIES) + ", or all.", "P|all", read_policies),
     Key("seconds", "Stop after this long.", "S", _seconds),
     Key("examples", "Stop after this many examples.", "N", _whole(0)),
-    Key("threads", "Threads that run at once.", "N", _whole(1)),
+    Key("threads", "Threads that run at the same time.", "N", _whole(1, 64)),
     Key("ops", "Operations of each generated thread, at most.", "N", _whole(1)),
     Key("schedules", "Stop after this many schedules.", "N", _whole(1)),
     Key("strategy", "How schedules are chosen: dfs, pct or random.", "dfs|pct|random", _text),
@@ -122,11 +123,11 @@ KEYS = {key.name: key for key in (
     Key("alignment", "What a foreign allocator's blocks must be aligned to.", "N", _alignment),
     Key("cc", "The compiler of C targets.", "CC", _text),
     Key("cflags", "What it is told besides.", "FLAGS", _text),
-    Key("threads", "Threads that use a foreign allocator at the same time.", "N", _whole(0, 64)),
     Key("heap_limit", "Bytes that mem_sbrk gives a malloc-lab allocator.", "N", _whole(4096, 1 << 32)),
     Key("adapter", "A C or Python file that stands between us and a foreign allocator.", "FILE", _text),
     Key("strict", "What well-known libraries are known for is a finding as well.", "BOOL", _flag),
-)}
+)
+KEYS = {key.name: key for key in ALL_KEYS}
 
 
 def from_files(folder: Path, command: str, commands: Iterable[str]) -> dict[str, Any]:

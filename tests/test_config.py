@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from heapster.config import KEYS, POLICIES, check_environment, from_files
+from heapster.config import ALL_KEYS, KEYS, POLICIES, check_environment, from_files
 from heapster.model.operation import POLICY_NAMES
 from heapster.results import UsageError
 
@@ -18,6 +18,10 @@ def settings(folder: Path, text: str, command: str = "fuzz", name: str = "heapst
 
 def test_policies_are_the_models() -> None:
     assert tuple(POLICY_NAMES) == POLICIES
+
+
+def test_no_key_is_there_twice() -> None:
+    assert [key.name for key in ALL_KEYS] == list(KEYS)
 
 
 def test_no_file_sets_nothing(tmp_path: Path) -> None:
