@@ -53,7 +53,7 @@ def _whole(least: int, most: int | None = None) -> Read:
             raise ValueError(f"{value!r} is not {limits}")
         if number < least or most is not None and number > most:
             raise ValueError(f"{value} is not {limits}")
-        return number
+        return int(number)
 
     return read
 
