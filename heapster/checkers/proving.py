@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from hashlib import sha256
 from multiprocessing.connection import Connection, wait
@@ -219,3 +219,12 @@ def _crashed(proof: Proof, error: Exception) -> Finding:
 def _unloadable(proof: Proof, error: BaseException) -> Finding:
     return Finding("unloadable", "refuted_theorem", f"the source cannot be loaded: {error!r}", (),
                    f"heapster prove {proof.stays}")
+
+
+def hunt(fault: Fault, runner: Runner) -> bool:
+    """Whether the theorem that the fault names is refuted on a source with that fault."""
+    from heapster.checkers.proofs.catalogue import selected  # noqa: PLC0415  # which imports every proof
+
+    hunter = replace(runner, fault=fault, stop_at=fault.caught_by)
+    return any(outcome.theorem.name == fault.caught_by and outcome.verdict is Proved.REFUTED
+               for outcomes in hunter.run(selected((fault.caught_by,), thorough=False)) for outcome in outcomes)

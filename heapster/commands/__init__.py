@@ -10,6 +10,7 @@ COMMANDS = {
     "explain": "What a finding's code means, how it arises, what to look at.",
     "fuzz": "Hold an allocator against the model on generated programs.",
     "mutate": "Plant faults in copies of the allocator and hunt them: who catches what.",
+    "prove": "Prove with z3 what the docstrings of impl promise, on the source that ships.",
     "races": "Explore schedules of small programs: data races, deadlocks, broken promises.",
     "run": "Run any program on Heapster's allocator.",
     "replay": "Run a trace again and say whether it still fails.",

@@ -193,6 +193,11 @@ def bounds(word: Any) -> tuple[int, int]:
     return low, high
 
 
+def widest(word: Word) -> Variable:
+    """The variable that moves it most: of an address, where its block or region lies."""
+    return max(word.terms, key=lambda v: (v.high - v.low) * abs(word.terms[v]))
+
+
 def divisor(word: Word) -> int:
     """The greatest number that divides every coefficient."""
     return gcd(*word.terms.values())

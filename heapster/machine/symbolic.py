@@ -9,7 +9,7 @@ and aborts keep the laws of `protocol.Machine`; the system's answers are choices
 from collections.abc import Callable
 from typing import Any
 
-from heapster.machine.linear import STAYS, Infeasible, Word, bounds, plus, relation
+from heapster.machine.linear import STAYS, Infeasible, Word, bounds, plus, relation, widest
 from heapster.machine.protocol import REFUSED, Call
 
 PAGE = 4096
@@ -41,6 +41,8 @@ class Symbolic:
         self.zeroed: list[tuple[Any, Any]] = []
         self.errno = 0
         self.gone: list[tuple[Any, Any]] = []   # start and bytes of what was given back
+        self.break_unit = 1                     # what foreigners move the break by
+        self._where: dict[Any, int] = {}        # addresses of which the span is known
         self.brk: Any = None                    # the break, where the path fixes it
 
     def put(self, address: Any, word: Any, name: str = "") -> None:
@@ -59,20 +61,38 @@ class Symbolic:
         where = self._span(address)
         return next((cell for cell in self.cells if self._may_share(cell, where) and cell.address == address), None)
 
+    def elsewhere(self, a: Any, b: Any) -> bool:
+        """Whether two addresses surely lie in different spans."""
+        span = self._span(a)
+        return span is not None and self._span(b) not in (None, span)
+
     def _span(self, address: Any) -> int | None:
         """Which of the spans, of which no two overlap, a word at `address` surely lies in."""
         if not isinstance(address, Word):
             return None
+        key = (address.const, frozenset(address.terms.items()))
+        if key not in self._where:
+            span = self._span_by_bounds(address)
+            span = self._span_by_proof(address) if span is None else span
+            if span is None:
+                return None
+            self._where[key] = span
+        return self._where[key]
+
+    def _span_by_bounds(self, address: Word) -> int | None:
         for index, (start, length) in enumerate(self.spans):
             offset = plus(address, start, -1)
             if bounds(offset)[0] >= 0 and bounds(plus(plus(length, offset, -1), -8, 1))[0] >= 0:
                 return index
+        return None
+
+    def _span_by_proof(self, address: Word) -> int | None:
+        implied = self.path.implied
         for index, (start, length) in enumerate(self.spans):
-            if isinstance(start, Word) and start.terms.keys() <= address.terms.keys():
-                implied = self.path.implied
-                if implied(relation(start, "<=", address)) and implied(relation(plus(address, 8, 1), "<=",
-                                                                              plus(start, length, 1))):
-                    return index
+            if isinstance(start, Word) and widest(start) in address.terms and (
+                    implied(relation(start, "<=", address))
+                    and implied(relation(plus(address, 8, 1), "<=", plus(start, length, 1)))):
+                return index
         return None
 
     def _may_share(self, cell: Cell, where: int | None) -> bool:
@@ -95,7 +115,8 @@ class Symbolic:
     store_atomic = store
 
     def _cell(self, address: Any) -> Cell:
-        if any(address >= start and address < start + length for start, length in self.gone):
+        if any(not self.elsewhere(address, start) and address >= start and address < start + length
+               for start, length in self.gone):
             self.broken("an access to memory that was given back")
         cell = self.find(address)
         if cell is None:
@@ -144,7 +165,8 @@ class Symbolic:
         self.zeroed.append((target, count))
 
     def _within(self, target: Any, count: Any) -> list[Cell]:
-        return [cell for cell in self.cells if cell.address >= target and cell.address < target + count]
+        return [cell for cell in self.cells if not self.elsewhere(cell.address, target)
+                and cell.address >= target and cell.address < target + count]
 
     # The system.
 
@@ -160,10 +182,10 @@ class Symbolic:
         self.spans.append((start, length))
 
     def sbrk(self, delta: Any) -> Any:
-        """See `Machine.sbrk`: refused, at the break of before, or where a foreigner moved it."""
+        """See `Machine.sbrk`: refused, at the break of before, or above it, where a foreigner moved it."""
         answer: Any = REFUSED
         if not self._refused():
-            answer = self._break() if self.brk is None or delta >= 0 and self.path.choose(2) else self.brk
+            answer = self._break() if delta >= 0 else self.brk
             if delta > 0:
                 self._new_memory(answer, delta)
             elif delta < 0:
@@ -173,7 +195,12 @@ class Symbolic:
         return answer
 
     def _break(self) -> Any:
-        return self.path.word("break", LOWEST, HIGHEST)
+        if self.brk is not None and self.path.choose(2):
+            return self.brk
+        moved = self.path.word("break", LOWEST, HIGHEST, self.break_unit)
+        if self.brk is not None:
+            self.path.require(self.brk, "<", moved)
+        return moved
 
     def mmap(self, length: Any) -> Any:
         """See `Machine.mmap`."""

@@ -1,11 +1,40 @@
 """All proofs, in the order in which they are run, and what is only assumed."""
 
-from heapster.checkers.proofs import Assumption, Proof, Theorem, block, freelist, layout, placement, region
+from heapster.checkers.proofs import (
+    Assumption,
+    Proof,
+    Theorem,
+    api,
+    arena,
+    block,
+    freelist,
+    layout,
+    mapping,
+    placement,
+    region,
+    settings,
+    whole,
+)
 from heapster.results import UsageError
 from heapster.suggest import instead_of
 
-PROOFS: tuple[Proof, ...] = (*layout.PROOFS, *block.PROOFS, *freelist.PROOFS, *placement.PROOFS, *region.PROOFS)
-ASSUMED: tuple[Assumption, ...] = ()
+PROOFS: tuple[Proof, ...] = (
+    *layout.PROOFS, *block.PROOFS, *freelist.PROOFS, *placement.PROOFS, *settings.PROOFS, *region.PROOFS,
+    *arena.PROOFS, *mapping.PROOFS, *api.PROOFS, *whole.PROOFS,
+)
+ASSUMED: tuple[Assumption, ...] = (
+    Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",
+               "the conformance suite holds each machine to them; no proof does"),
+    Assumption("compilers_and_processors_are_right", "Numba, LLVM, the C compiler and the processor do what they should",
+               "proofs are about the source; the compiled library is compared with it word for word instead"),
+    Assumption("z3_is_right", "z3 says unsat only of what cannot be", "its answers are not checked by another prover"),
+    Assumption("a_lock_excludes_others", "between lock and unlock no other thread touches the arena",
+               "proofs run one thread; `heapster races` explores the others"),
+    Assumption("an_arena_is_used_by_the_lists_it_has", "list and heap neighbours are legal before each call",
+               "proved of what each operation leaves, on heaps of a few blocks"),
+    Assumption("realloc_in_place", "on success size(b) is want, or larger by less than MIN_BLOCK; else nothing changes",
+               "proved as part of realloc on heaps of a few blocks", "resize.fit_in_place"),
+)
 
 
 def theorems(proofs: tuple[Proof, ...] = PROOFS) -> list[Theorem]:

@@ -80,16 +80,19 @@ def patterns(most: int) -> Iterator[tuple[tuple[bool, ...], ...]]:
 class Small:
     """A heap of a few blocks in one arena, on a machine."""
 
-    def __init__(self, path: Any, blocks: int, regions: int) -> None:
-        self.path = path
+    def __init__(self, path: Any, blocks: int, regions: int, *, listed: bool = False) -> None:
+        """With `listed`, one that an allocation need not grow: some block is free, and of the arenas it is the main one."""
+        self.path, self._listed = path, listed
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
         self.m = path.machine(self.statics, self.thread)
+        self.m.break_unit = ALIGN           # `region.new_region` is proved for every other start
         self._reserve(self.statics, STATICS_BYTES)
         self._reserve(self.thread, 64)
-        shapes = [shape for shape in patterns(blocks) if len(shape) <= regions]
+        shapes = [shape for shape in patterns(blocks)
+                  if len(shape) <= regions and (not listed or not all(map(all, shape)))]
         self.shape = shapes[path.choose(len(shapes))]
-        top = path.choose(len(self.shape) + 2) - 1      # which region is the top; -1: none; the last: not the main arena
+        top = 0 if listed else path.choose(len(self.shape) + 2) - 1     # which region is the top; -1: none; the last: not the main arena
         self.main = top < len(self.shape)
         self.index = 0 if self.main else OTHER_ARENA
         self.arena = self.statics + STATICS["arenas"] + self.index * ARENA_BYTES
@@ -97,7 +100,7 @@ class Small:
         self.regions = [self._region(number, pattern, number == top) for number, pattern in enumerate(self.shape)]
         self.m.put(self.thread, self.arena, "my arena")
         self._record(top if self.main else -1)
-        self._settings()
+        self._settings(listed=listed)
 
     def at(self, name: str) -> Any:
         """Where the arena's record has this."""
@@ -156,7 +159,7 @@ class Small:
         for kind in range(5):
             calls = path.word("calls", len(used) + 1, 1 << 50) if kind == 0 else 0
             m.put(self.at("calls") + 8 * kind, calls, "calls")
-        if top >= 0 and path.choose(2):
+        if top >= 0:
             m.brk = self.regions[top].end
 
     def _write_region(self, region: Built) -> None:
@@ -181,16 +184,27 @@ class Small:
             m.put(v + PREV, u, "prev")
         m.put_lazily(self.at("cursor"), lambda: around[path.choose(len(around) - 1)], "cursor")
 
-    def _settings(self) -> None:
+    def _settings(self, *, listed: bool) -> None:
         m, path, s = self.m, self.path, self.statics
-        m.put_lazily(s + STATICS["policy"], lambda: path.choose(4), "policy")
+        m.put_lazily(s + STATICS["policy"], lambda: path.choose(4) if listed else 0, "policy")
         m.put_lazily(s + STATICS["growth"], lambda: path.word("growth", PAGE, MAX_REQUEST, PAGE), "growth")
-        m.put_lazily(s + STATICS["threshold"], lambda: path.word("threshold", PAGE, 1 << 60), "threshold")
+        m.put_lazily(s + STATICS["threshold"], lambda: path.word("threshold", PAGE, MAX_REQUEST), "threshold")
+        if self.shape:                      # larger requests do not look at the arena, unless mmap is refused
+            m.cells[-1].now = m.cells[-1].was = 1 << 60
         mappings = s + STATICS["mappings"]
         m.put(mappings + ARENA_RECORD["next"], 0, "first mapping")
         for name in ("held", "used_bytes", "used_blocks", "free_bytes", "free_blocks", "calls"):
             for place in range(5 if name == "calls" else 1):
                 m.put(mappings + ARENA_RECORD[name] + 8 * place, 0, f"{name} of the mappings")
+
+    def serve(self, request: Any) -> None:
+        """Some free block, or none if the heap must grow, is large enough for `request` bytes."""
+        if self._listed:
+            block = self.free[self.path.choose(len(self.free))]
+            self.path.require(request + 8, "<=", block.size)
+        else:
+            for block in self.free:
+                self.path.require(block.size, "<", request + 8)
 
     def used(self) -> list[Place]:
         """The blocks that belong to the caller."""
@@ -232,7 +246,8 @@ class Small:
         written = [cell.address for cell in self.m.written()]
         written += [target for target, _, count in self.m.copies if count != 0]
         written += [target for target, _, count in self.m.fills if count != 0]
-        return not any(address >= b + 8 and address < b + size for b, size, _ in others for address in written)
+        return not any(address >= b + 8 and address < b + size for b, size, _ in others for address in written
+                       if not self.m.elsewhere(address, b))
 
 
 def _take(given: list[list[Any]], start: Any, end: Any) -> bool:

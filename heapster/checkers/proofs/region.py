@@ -171,6 +171,7 @@ def top_of(w: Window, path: Any, b: Any, fence: Any, fence_header: Any) -> Top:
     m.put(region + REGION["length"], length, "length of the region")
     m.put(w.at("top"), region, "top")
     m.put(w.at("break"), end, "break")
+    m.brk = end
     return Top(fence, end, region, length, held, w.at("break"))
 
 

@@ -30,9 +30,10 @@ def usable(m: Any, p: Any) -> Any:
 
 
 def malloc(source: Any, path: Any, blocks: int, regions: int) -> None:
-    """malloc of each request."""
-    h = Small(path, blocks, regions)
+    """malloc of each request: by each policy where a block fits; where none does, whatever the system answers."""
+    h = Small(path, blocks, regions, listed=bool(path.choose(2)))
     request = path.word("request", 0, MAX_REQUEST)
+    h.serve(request)
     p = source.api.malloc(h.m, request)
     if p == 0:
         path.claim("malloc_answers_null_or_enough", lambda: h.m.errno == 12)
@@ -56,13 +57,14 @@ def free(source: Any, path: Any, blocks: int, regions: int) -> None:
 
 
 def realloc(source: Any, path: Any, blocks: int, regions: int) -> None:
-    """realloc of each used block to each size."""
-    h = Small(path, blocks, regions)
+    """realloc of each used block to each size: where a block fits; where none does, whatever the system answers."""
+    h = Small(path, blocks, regions, listed=bool(path.choose(2)))
     used = h.used()
     if not used:
         return
     m, place = h.m, used[path.choose(len(used))]
     p, request = place.b + PAYLOAD, path.word("request", 1, MAX_REQUEST)
+    h.serve(request)
     q = source.api.realloc(m, p, request)
     if q == 0:
         path.claim("realloc_keeps_the_block_or_its_bytes", lambda: m.errno == 12 and m.load(place.b) & USED != 0

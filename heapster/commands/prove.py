@@ -1,0 +1,136 @@
+"""`heapster prove`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import click
+
+from heapster.checkers.proofs import Proof
+from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, selected, theorems
+from heapster.checkers.proofs.faults import FAULTS
+from heapster.checkers.proving import Outcome, Proved, Runner, hunt
+from heapster.commands.delivery import Delivery
+from heapster.commands.options import option
+from heapster.files import write_whole
+from heapster.reports.output import say
+from heapster.reports.progress import Meter
+from heapster.reports.proofs import assumed_lines, count_line, markdown, theorem_lines
+from heapster.reports.terminal import BAD, GOOD, PLAIN, finding_lines
+from heapster.results import Finding, Run, TargetError, Verdict
+
+TIMEOUT = 300.0                 # seconds for one proof in one encoding
+
+
+@click.command("prove", epilog="A NAME is that of a theorem, of a function of impl, or of one of its files. "
+                               "Example: heapster prove block.split")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--list", "only_list", is_flag=True, help="Say what is proved and how far, and prove nothing.")
+@click.option("--thorough", is_flag=True, help="Whole operations on larger heaps too; takes many minutes.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=TIMEOUT, show_default=True,
+              metavar="S", help="Seconds for one proof in one encoding.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+              help="Proofs that run at once.")
+@click.option("--faults", "with_faults", is_flag=True,
+              help="Plant faults in copies of impl instead; each must be refuted by the theorem that names it.")
+@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the table as Markdown, and prove nothing.")
+@option("json")
+@option("junit")
+def command(names: tuple[str, ...], timeout: float, jobs: int, write: Path | None, json: str | None,
+            junit: str | None, *, only_list: bool, thorough: bool, with_faults: bool) -> int:
+    """Prove with z3 what the docstrings of impl promise, on the source that ships."""
+    proofs = selected(names, thorough=thorough)
+    if write:
+        write_whole(write, page())
+        return 0
+    if only_list:
+        say(chain(theorem_lines(_listed(proofs)), assumed_lines(_assumed())))
+        return 0
+    if find_spec("z3") is None:
+        raise TargetError("proofs need z3: pip install heapster[prove]")
+    delivery = Delivery(json, junit)
+    delivery.check()
+    run = _hunted(proofs, jobs, timeout) if with_faults else _proved(proofs, Runner(timeout, jobs))
+    return delivery.write(run)
+
+
+def page() -> str:
+    """The page of the docs."""
+    return markdown(_listed(PROOFS), _assumed(), [asdict(fault) for fault in FAULTS])
+
+
+def _listed(proofs: Sequence[Proof]) -> list[dict[str, Any]]:
+    return [theorem._asdict() for theorem in theorems(tuple(proofs))]
+
+
+def _assumed() -> list[dict[str, Any]]:
+    return [assumption._asdict() for assumption in ASSUMED]
+
+
+def _proved(proofs: Sequence[Proof], runner: Runner) -> Run:
+    started, rows, findings, interrupted = monotonic(), [], [], False
+    with Meter("prove") as meter:
+        try:
+            for done, outcomes in enumerate(runner.run(proofs)):
+                meter.show((done + 1) / len(proofs), outcomes[0].theorem.of)
+                rows += [_row(outcome) for outcome in outcomes]
+                findings += [outcome.finding for outcome in outcomes if outcome.finding]
+        except KeyboardInterrupt:
+            interrupted = True
+        seconds = monotonic() - started
+        meter.close(f"{len(rows)} theorems in {seconds:.1f} s" + (", interrupted" if interrupted else ""))
+    order = {theorem.name: place for place, theorem in enumerate(theorems())}
+    rows.sort(key=lambda row: order[row["name"]])
+    run = Run("prove", "sim", 0, _verdict(rows), seconds, len(rows), tuple(findings),
+              checks={row["name"]: row["paths"] for row in rows},
+              extra={"theorems": rows, "assumed": _assumed(), "interrupted": interrupted,
+                     "not_checked": [a.claim for a in ASSUMED]})
+    _show(run, rows, findings)
+    return run
+
+
+def _show(run: Run, rows: list[dict[str, Any]], findings: list[Finding]) -> None:
+    say(theorem_lines(rows))
+    say(assumed_lines(_assumed()))
+    for finding in findings:
+        say([("", PLAIN), *finding_lines(finding)])
+    text, style = count_line(rows)
+    say([(f"prove: {text}" + (", interrupted" if run.extra["interrupted"] else ""), style)])
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    theorem = outcome.theorem
+    return {"name": theorem.name, "of": theorem.of, "claim": theorem.claim, "bound": theorem.bound,
+            "verdict": outcome.verdict.value, "paths": outcome.paths, "seconds": round(outcome.seconds, 3),
+            "encoding": outcome.encoding, "reason": outcome.reason}
+
+
+def _verdict(rows: list[dict[str, Any]]) -> Verdict:
+    found = {row["verdict"] for row in rows}
+    if found & {Proved.REFUTED.value, Proved.VACUOUS.value}:
+        return Verdict.FAILED
+    return Verdict.PASSED if found == {Proved.PROVED.value} else Verdict.INCONCLUSIVE
+
+
+def _hunted(proofs: Sequence[Proof], jobs: int, timeout: float) -> Run:
+    """The kill table: each fault is refuted by its theorem."""
+    names = {theorem.name for theorem in theorems(tuple(proofs))}
+    faults = [fault for fault in FAULTS if fault.caught_by in names]
+    started, kills = monotonic(), []
+    with Meter("prove --faults") as meter:
+        for fault in faults:
+            meter.show(len(kills) / len(faults), fault.title)
+            kills.append((fault, hunt(fault, Runner(timeout, jobs))))
+        meter.close(f"{len(kills)} faults planted")
+    say((f"{fault.module + '.py':14}{fault.title}: " + (fault.caught_by if refuted else f"MISSED by {fault.caught_by}"),
+         PLAIN if refuted else BAD) for fault, refuted in kills)
+    missed = [fault.title for fault, refuted in kills if not refuted]
+    say([(f"{len(kills) - len(missed)} of {len(kills)} planted faults are refuted by the theorem that names them",
+          BAD if missed else GOOD)])
+    return Run("prove", "sim", 0, Verdict.FAILED if missed else Verdict.PASSED, monotonic() - started, len(kills),
+               extra={"missed": missed, "kills": [asdict(fault) for fault, _ in kills]})

@@ -1,0 +1,57 @@
+"""The table of theorems, for terminals and for the docs, from the dictionaries that a run holds."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from heapster.reports.terminal import BAD, FAINT, GOOD, OPEN, PLAIN, STRONG, Line
+
+Row = Mapping[str, Any]
+STYLES = {"PROVED": GOOD, "REFUTED": BAD, "VACUOUS": BAD, "UNKNOWN": OPEN}
+
+
+def theorem_lines(rows: Iterable[Row]) -> Iterator[Line]:
+    """A line for each theorem, under the function that it is about."""
+    for of, group in groupby(rows, key=lambda row: row["of"]):
+        yield of, STRONG
+        for row in group:
+            figures = f"{row['paths']:>5} paths {row['seconds']:6.2f} s" if "paths" in row else ""
+            verdict = row.get("verdict", "")
+            yield f"  {verdict:8}{row['name']:<52} {row['bound']:<24}{figures}".rstrip(), STYLES.get(verdict, PLAIN)
+            if row.get("reason"):
+                yield f"          {row['reason']}", OPEN
+
+
+def assumed_lines(rows: Iterable[Row]) -> Iterator[Line]:
+    """What no proof shows."""
+    yield "assumed", STRONG
+    for row in rows:
+        yield f"  {row['name']:<32} {row['claim']}", PLAIN
+        yield f"  {'':<32} {row['reason']}", FAINT
+
+
+def count_line(rows: Iterable[Row]) -> Line:
+    """How many came out how."""
+    verdicts = [row["verdict"] for row in rows]
+    counts = {verdict: verdicts.count(verdict) for verdict in STYLES if verdict in verdicts}
+    worst = next((v for v in ("REFUTED", "VACUOUS", "UNKNOWN") if v in counts), "PROVED")
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing ran", STYLES[worst]
+
+
+def markdown(theorems: Iterable[Row], assumed: Iterable[Row], kills: Iterable[Row]) -> str:
+    """The page of the docs: theorems by function, what is assumed, and which theorem each planted fault meets."""
+    lines = ["# What is proved", "",
+             "Made by `heapster prove --write`, from the data that the proofs run from.", ""]
+    for of, group in groupby(theorems, key=lambda row: row["of"]):
+        lines += [f"## `{of}`", "", "| theorem | claim | how far |", "|---|---|---|"]
+        lines += [f"| `{row['name']}` | {_cell(row['claim'])} | {row['bound']} |" for row in group] + [""]
+    lines += ["## Assumed", "", "| what | why |", "|---|---|"]
+    lines += [f"| {_cell(row['claim'])} | {_cell(row['reason'])} |" for row in assumed]
+    lines += ["", "## Planted faults, and the theorem that refutes each", "",
+              "Run them with `heapster prove --faults`.", "", "| module | fault | theorem |", "|---|---|---|"]
+    lines += [f"| `{row['module']}.py` | {_cell(row['title'])} | `{row['caught_by']}` |" for row in kills]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
