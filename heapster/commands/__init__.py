@@ -12,6 +12,7 @@ COMMANDS = {
     "mutate": "Plant faults in copies of the allocator and hunt them: who catches what.",
     "prove": "Prove with z3 what the docstrings of impl promise, on the source that ships.",
     "races": "Explore schedules of small programs: data races, deadlocks, broken promises.",
+    "record": "Record every allocation of a real program as a trace.",
     "run": "Run any program on Heapster's allocator.",
     "replay": "Run a trace again and say whether it still fails.",
     "stress": "Real threads on a compiled allocator, every block verified.",

@@ -13,12 +13,13 @@ Which of the two headers it is, its numbers say: a weight is 0 to 3. Some files 
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from heapster.checkers.traces.compact import VERB_NUMBER, Compact
 from heapster.checkers.traces.errors import TraceFileError
-from heapster.model.operation import NO_HANDLE
+from heapster.model.operation import NO_HANDLE, Step
 
 MOST_WEIGHT = 3
 MOST_ID = (1 << 31) - 2
@@ -106,3 +107,41 @@ def _request(trace: Compact, seen: set[int], line: int, words: list[bytes], path
 
 def _shown(words: list[bytes]) -> str:
     return repr(b" ".join(words)[:40].decode(errors="replace"))
+
+
+def write_rep(trace: Compact, file: BinaryIO) -> None:
+    """Write the trace as a malloc lab has it; alignments, threads and settings, which a lab has not, are dropped.
+
+    A handle that is defined again while it is live gets an id of its own.
+    """
+    lines = _Ids()
+    body = [line for step in trace for line in lines.of(step)]
+    file.write(f"0\n{lines.count}\n{len(body)}\n1\n".encode())
+    file.writelines(f"{line}\n".encode() for line in body)
+
+
+class _Ids:
+    """An id for each block, from its allocation to its end."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._of: dict[int, int] = {}
+
+    def of(self, step: Step) -> Iterator[str]:
+        """The lines that a step becomes: one or none."""
+        if step.verb in ("realloc", "reallocarray"):
+            known = self._of.pop(step.operand, None)
+            if known is None:
+                known = self._fresh()
+            self._of[step.result] = known
+            yield f"r {known} {prod(step.numbers)}"
+        elif step.verb == "free":
+            yield f"f {self._of.pop(step.operand, NO_HANDLE)}"
+        elif step.result != NO_HANDLE:
+            size = prod(step.numbers) if step.verb == "calloc" else step.numbers[-1]
+            self._of[step.result] = self._fresh()
+            yield f"a {self._of[step.result]} {size}"
+
+    def _fresh(self) -> int:
+        self.count += 1
+        return self.count - 1

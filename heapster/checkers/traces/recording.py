@@ -1,0 +1,102 @@
+"""Recording a program: run it with the recorder preloaded, then turn what it wrote into traces."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from heapster.checkers.traces.compact import Compact
+from heapster.checkers.traces.raw import Image, image, trace_of
+from heapster.native import cache, toolchain
+from heapster.results import TargetError
+
+SOURCES = Path(__file__).parent / "c"
+RECORDER = "recorder.so"
+PREFIX = "image"
+
+
+class Recording(NamedTuple):
+    """A program that was run, and the trace of its last image."""
+
+    exit_code: int              # as a shell has it: 128 and the signal's number, if one ended it
+    trace: Compact
+    process: int
+    others: tuple[Compact, ...]     # of the other processes, as they began
+    unread: int                 # how many those are, if they were not asked for
+
+
+def recorder() -> Path:
+    """The library that records, compiled if it is not yet."""
+    toolchain.check_platform()
+    parts = [file.read_bytes() for file in sorted(SOURCES.iterdir())]
+    name = f"recorder-{cache.digest(*parts, toolchain.compiler_version())}"
+    return cache.entry(name, _make) / RECORDER
+
+
+def _make(out: Path) -> None:
+    compiled = out / "recorder.o"
+    toolchain.compile_c(SOURCES / "recorder.c", compiled)
+    toolchain.link_shared([compiled], out / RECORDER)
+    compiled.unlink()
+
+
+def record(command: Sequence[str], program: Path, preload: Path | None, settings: Mapping[str, str], *,
+           everyone: bool, folder: Path | None = None) -> Recording:
+    """Run the command and record it, served by `preload`, or by libc; TargetError if nothing was recorded.
+
+    What is recorded lies in `folder` meanwhile, else where temporary files do.
+    """
+    place = Path(tempfile.mkdtemp(prefix="heapster-record-", dir=folder))
+    try:
+        process = _run(command, program, preload, settings, place)
+        images = sorted((image(path) for path in place.glob(f"{PREFIX}.*") if path.stat().st_size), key=_began)
+        mine = [found for found in images if found.process == process.pid]
+        if not mine:
+            raise TargetError(f"{command[0]} ran without the recorder: it cannot be preloaded")
+        others = [found for found in images if found is not mine[-1]]
+        return Recording(
+            process.returncode if process.returncode >= 0 else 128 - process.returncode,
+            trace_of(lineage(mine[-1], images)), process.pid,
+            tuple(trace_of(lineage(found, images)) for found in others) if everyone else (),
+            0 if everyone else len(others))
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _run(command: Sequence[str], program: Path, preload: Path | None, settings: Mapping[str, str],
+         place: Path) -> "subprocess.Popen[bytes]":
+    """Run it to its end; an interrupt from the keyboard is the program's own affair."""
+    libraries = [str(recorder()), *([str(preload)] if preload else []), os.environ.get("LD_PRELOAD", "")]
+    environment = {**os.environ, **settings, "LD_PRELOAD": ":".join(filter(None, libraries)),
+                   "HEAPSTER_RECORD": str(place / PREFIX)}
+    try:
+        process = subprocess.Popen(command, executable=program.absolute(), env=environment)
+    except OSError as error:
+        raise TargetError(f"cannot run {command[0]}: {error.strerror}") from None
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return process
+
+
+def _began(found: Image) -> tuple[int, int, int]:
+    """Sorts images of one process by their order."""
+    return found.path.stat().st_mtime_ns // 10**9, found.process, int(found.path.suffix[1:])
+
+
+def lineage(found: Image, images: Sequence[Image]) -> list[tuple[Image, int]]:
+    """The images whose heap this one inherited, each with the place where it was forked off, and itself."""
+    chain = [(found, 0)]
+    while chain[0][0].forked_at:
+        child = chain[0][0]
+        parents = [other for other in images if other.process == child.parent]
+        if not parents:
+            break
+        chain.insert(0, (parents[-1], child.forked_at))
+    return chain
