@@ -53,13 +53,13 @@ def _whole(least: int, most: int | None = None) -> Read:
             raise ValueError(f"{value!r} is not {limits}")
         if number < least or most is not None and number > most:
             raise ValueError(f"{value} is not {limits}")
-        return int(number)
+        return number
 
     return read
 
 
 def _alignment(value: Any) -> int:
-    number = _whole(1, 1 << 20)(value)
+    number: int = _whole(1, 1 << 20)(value)
     if number & (number - 1):
         raise ValueError(f"{value} is no power of two")
     return number

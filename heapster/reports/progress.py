@@ -43,7 +43,7 @@ class Meter:
                              description=f"{self._what}: {state}", refresh=True)
         elif self._clock() - self._last >= BETWEEN_LINES:
             self._last = self._clock()
-            done = f"{fraction:.0%}, " if fraction is not None else ""
+            done = f"{min(fraction, 1.0):.0%}, " if fraction is not None else ""
             note(f"{self._what}: {done}{state}")
 
     def close(self, state: str) -> None:
