@@ -150,7 +150,7 @@ class Traced(Simulated):
     def arrive(self, kind: str, target: int) -> None:
         """The running thread is about to do something that others could notice."""
         if self.steps >= STEP_LIMIT:
-            raise Broken("endless", f"no end after {self.steps} accesses: thread {self.running} goes round and round")
+            raise Broken("fault_hang", f"no end after {self.steps} accesses of all threads")
         me = self.running
         self.pending[me] = (kind, target)
         chosen = self.chooser.choose(self, me, kind, target)
@@ -278,7 +278,7 @@ class Traced(Simulated):
         self._check_mutex("lock", mutex)
         me = self.running
         if self.owners.get(mutex) == me:
-            raise Broken("relock", f"thread {me} locks the mutex at {mutex:#x}, which it already owns", mutex)
+            raise Broken("fault_relock", f"thread {me} locks the mutex at {mutex:#x}, which it already owns", mutex)
         self.watch.locked(mutex, [m for m, owner in self.owners.items() if owner == me])
         self.arrive("lock", mutex)
         self.owners[mutex] = me
@@ -290,7 +290,8 @@ class Traced(Simulated):
         owner = self.owners.get(mutex)
         if owner != self.running:
             whose = "which nobody owns" if owner is None else f"which thread {owner} owns"
-            raise Broken("stranger_unlock", f"thread {self.running} unlocks the mutex at {mutex:#x}, {whose}", mutex)
+            what = f"thread {self.running} unlocks the mutex at {mutex:#x}, {whose}"
+            raise Broken("fault_stranger_unlock", what, mutex)
         super().unlock(mutex)
         self.watch.release(mutex)
 

@@ -1,7 +1,7 @@
 """The explorer against closed forms: the number of schedules of small programs is known."""
 
 from collections.abc import Callable, Sequence
-from itertools import permutations
+from itertools import pairwise, permutations
 from math import comb, factorial
 from random import Random
 
@@ -11,6 +11,7 @@ from heapster.checkers.races.choosers import ByPriority, DepthFirst, Follow, Pru
 from heapster.checkers.races.clocks import Clocks
 from heapster.machine.simulated import STATICS, WORD, Simulated
 from heapster.machine.traced import Broken, Segment, Traced
+
 Body = Callable[[Traced], None]
 LOCKS = [STATICS + 64 * i for i in range(4)]
 WORDS = [STATICS + 1024 + WORD * i for i in range(8)]
@@ -57,11 +58,19 @@ def classes(bodies: Sequence[Body]) -> int:
 
 
 def stores(count: int, word: int) -> Body:
-    return lambda m: [m.store_atomic(word, i + 1) for i in range(count)] and None
+    def body(m: Traced) -> None:
+        for i in range(count):
+            m.store_atomic(word, i + 1)
+
+    return body
 
 
 def loads(count: int, word: int) -> Body:
-    return lambda m: [m.load_atomic(word) for _ in range(count)] and None
+    def body(m: Traced) -> None:
+        for _ in range(count):
+            m.load_atomic(word)
+
+    return body
 
 
 def sections(count: int, mutex: int) -> Body:
@@ -78,7 +87,7 @@ def interleavings(counts: Sequence[int], bound: int) -> int:
     steps = [thread for thread, count in enumerate(counts) for _ in range(count)]
     total = 0
     for order in set(permutations(steps)):
-        cuts = sum(a != b and a in order[i + 1:] for i, (a, b) in enumerate(zip(order, order[1:], strict=False)))
+        cuts = sum(a != b and a in order[i + 1:] for i, (a, b) in enumerate(pairwise(order)))
         total += cuts <= bound
     return total
 

@@ -1,6 +1,6 @@
 """Happens-before, access by access."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -10,44 +10,55 @@ from heapster.machine.traced import Broken
 WORD, LOCK = 0x10400, 0x10000
 
 
-def between(first: Callable[[Clocks], None], second: Callable[[Clocks], None]) -> Clocks:
+Act = Callable[[Clocks], None]
+
+
+def between(first: Sequence[Act], second: Sequence[Act]) -> Clocks:
     """What thread 0 and then thread 1 did."""
     clocks = Clocks(2)
-    first(clocks)
+    for act in first:
+        act(clocks)
     clocks.turn(1)
-    second(clocks)
+    for act in second:
+        act(clocks)
     return clocks
 
 
-READ, WRITE = (lambda c: c.read(WORD)), (lambda c: c.write(WORD))
-SOFT_READ, SOFT_WRITE = (lambda c: c.read_atomic(WORD)), (lambda c: c.write_atomic(WORD))
+def on(word: int, act: Callable[[Clocks, int], None]) -> Act:
+    return lambda clocks: act(clocks, word)
+
+
+READ, WRITE = on(WORD, Clocks.read), on(WORD, Clocks.write)
+READ_NEXT, WRITE_NEXT = on(WORD + 8, Clocks.read), on(WORD + 8, Clocks.write)
+SOFT_READ, SOFT_WRITE = on(WORD, Clocks.read_atomic), on(WORD, Clocks.write_atomic)
+LOCKS, UNLOCKS = on(LOCK, Clocks.acquire), on(LOCK, Clocks.release)
 
 
 @pytest.mark.parametrize("pair", [(READ, WRITE), (WRITE, READ), (WRITE, WRITE), (READ, SOFT_WRITE),
                                   (SOFT_READ, WRITE), (SOFT_WRITE, READ), (WRITE, SOFT_READ), (SOFT_WRITE, WRITE)])
-def test_unordered_accesses_race_if_one_writes_and_one_is_plain(pair) -> None:  # type: ignore[no-untyped-def]
+def test_unordered_accesses_race_if_one_writes_and_one_is_plain(pair: tuple[Act, Act]) -> None:
     with pytest.raises(Broken) as caught:
-        between(*pair)
+        between(pair[:1], pair[1:])
     assert (caught.value.code, caught.value.address, caught.value.other) == ("data_race", WORD, 0)
 
 
 @pytest.mark.parametrize("pair", [(READ, READ), (SOFT_READ, SOFT_WRITE), (SOFT_WRITE, SOFT_READ),
                                   (SOFT_WRITE, SOFT_WRITE), (READ, SOFT_READ)])
-def test_readers_and_atomics_do_not_race(pair) -> None:  # type: ignore[no-untyped-def]
-    between(*pair)
+def test_readers_and_atomics_do_not_race(pair: tuple[Act, Act]) -> None:
+    between(pair[:1], pair[1:])
 
 
 def test_an_unlock_and_the_lock_after_it_order() -> None:
-    between(lambda c: (c.write(WORD), c.release(LOCK)), lambda c: (c.acquire(LOCK), c.write(WORD)))
+    between([WRITE, UNLOCKS], [LOCKS, WRITE])
 
 
 def test_a_write_after_the_unlock_is_not_ordered() -> None:
     with pytest.raises(Broken):
-        between(lambda c: (c.release(LOCK), c.write(WORD)), lambda c: (c.acquire(LOCK), c.read(WORD)))
+        between([UNLOCKS, WRITE], [LOCKS, READ])
 
 
 def test_an_atomic_write_orders_what_was_before_it_for_who_reads_it() -> None:
-    between(lambda c: (c.write(WORD + 8), c.write_atomic(WORD)), lambda c: (c.read_atomic(WORD), c.read(WORD + 8)))
+    between([WRITE_NEXT, SOFT_WRITE], [SOFT_READ, READ_NEXT])
 
 
 def test_every_reader_is_remembered() -> None:
@@ -65,7 +76,7 @@ def test_every_reader_is_remembered() -> None:
 
 def test_giving_memory_back_is_a_write_to_all_of_it() -> None:
     with pytest.raises(Broken):
-        between(READ, lambda c: c.unmap(WORD, WORD + 64))
+        between([READ], [lambda c: c.unmap(WORD, WORD + 64)])
 
 
 def test_memory_that_came_again_is_new() -> None:

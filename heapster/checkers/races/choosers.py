@@ -141,8 +141,10 @@ class DepthFirst:
         return chosen
 
     def _goes_on(self, m: Any, me: int, kind: str, target: int) -> bool:
-        """Whether there is nothing to decide: who could run instead was passed over when `me` was chosen,
-        or does better to come later."""
+        """Whether there is nothing to decide.
+
+        Who could run instead was passed over when `me` was chosen, or does as well to come later.
+        """
         if not m.may_go(me):
             return False
         if self._reduce and target not in self._shared:

@@ -161,12 +161,12 @@ FAULTS = (
     add(m, record + HELD_BYTES, length)
     count_used(m, record, length, 1)
     count_call(m, record, kind)
-    return b"""),), "large"),
+    return b"""),)),
     Fault("a mapped block shrinks without the lock", (
         Edit("mapping.py", "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    if need < length",
              "    record = m.statics() + MAPPINGS\n    if need < length"),
         Edit("mapping.py", "    count_call(m, record, kind)\n    m.unlock(record + ARENA_LOCK)\n    return True",
-             "    count_call(m, record, kind)\n    return True")), "large"),
+             "    count_call(m, record, kind)\n    return True"))),
     Fault("a fork forgets the mapped blocks' lock", (
         Edit("lifecycle.py", "    m.lock(s + MAPPINGS + ARENA_LOCK)\n", ""),
         Edit("lifecycle.py", "    m.unlock(s + MAPPINGS + ARENA_LOCK)\n", ""))),

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from heapster.checkers.decode import Undecodable, decode
-from heapster.impl import layout
 from heapster.impl.layout import MIN_BLOCK, PAYLOAD
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken
@@ -17,12 +16,6 @@ from heapster.model.invariants import violations
 from heapster.model.live import Held, Live
 from heapster.model.spec import Operation, Result, advance, explains
 
-ABORTS = {
-    layout.DOUBLE_FREE: "double free",
-    layout.INVALID_POINTER: "invalid pointer",
-    layout.CORRUPT_HEADER: "corrupt header",
-    layout.CORRUPT_LIST: "corrupt free list",
-}
 MODEST = 1 << 30                    # bytes that the system always has, unless told to refuse
 
 Reason = tuple[str, str, int]       # code, message, address
@@ -53,7 +46,7 @@ def unexplained(events: Sequence[Event], start: Iterable[tuple[int, int]], refus
     if not refused:
         for event in events:
             if _is_needless_null(event):
-                return ("needless_null", f"{_text(event)} answered NULL, though the system refused nothing", 0)
+                return ("spurious_null", f"{_text(event)} answered NULL, though the system refused nothing", 0)
     live = Live(Held(pointer, request) for pointer, request in start)
     if _runs(live.copy(), sorted(events, key=_likely)) is None or _some_order(live, events):
         return None
@@ -116,7 +109,7 @@ def damaged(rest: Simulated, blocks: Iterable[Block]) -> Reason | None:
         address = rest.first_difference(block.words())
         if address is not None:
             where = f"byte {address - block.pointer} of block {block.serial - 1}"
-            return ("damaged", f"{where} is not what its owner wrote", address)
+            return ("contents_damaged", f"{where} is not what its owner wrote", address)
     return None
 
 
@@ -125,13 +118,13 @@ def not_whole(rest: Simulated, blocks: Collection[Block], whole: set[Any]) -> Re
     try:
         heap = decode(rest)
     except Undecodable as error:
-        return ("undecodable", f"the heap at rest cannot be read: {error}", 0)
+        return ("undecodable_heap", f"the heap at rest cannot be read: {error}", 0)
     key = (heap, frozenset(block.pointer for block in blocks))
     if key in whole:
         return None
     found = violations(heap)
     if found:
-        return ("invariant", f"{found[0].name} fails at rest: {found[0].message}", 0)
+        return (found[0].name, f"at rest: {found[0].message}", 0)
     stray = used_payloads(heap) ^ {block.pointer for block in blocks if block.pointer}
     if stray:
         return ("lost_block", f"the block at {min(stray):#x} is used and nobody's, or live and not used", min(stray))

@@ -12,6 +12,7 @@ from heapster.impl.layout import ALL_ARENAS, STATS_BYTES, WORD
 from heapster.machine.protocol import REFUSED, Aborted, Fault
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken, Chooser, Segment, Traced, fork
+from heapster.model.misuse import abort_name
 from heapster.model.spec import Operation, Result
 
 TAGGED_FRONT, TAGGED_BACK = 4, 2        # words of a payload that are written and verified
@@ -89,7 +90,7 @@ class Session:
         except (Fault, Aborted, Broken) as error:
             problem = _problem(error, m.running)
         except RecursionError:
-            problem = Problem("endless", "a call recurses without end", thread=m.running)
+            problem = Problem("fault_hang", "a call recurses without end", thread=m.running)
         except NameError as error:
             problem = Problem("not_a_program", f"the source cannot run: {error}", thread=m.running)
         finally:
@@ -112,9 +113,11 @@ class Session:
 
 def _problem(error: Fault | Aborted | Broken, thread: int) -> Problem:
     if isinstance(error, Aborted):
-        name = judge.ABORTS.get(error.code, str(error.code))
-        return Problem("abort", f"the allocator ended the program: {name}", error.address, thread)
-    return Problem(error.code, str(error), error.address, thread, getattr(error, "other", -1))
+        said = "the allocator noticed misuse where there is none"
+        return Problem(f"aborted_{abort_name(error.code)}", said, error.address, thread)
+    if isinstance(error, Fault):
+        return Problem(f"fault_{error.code}", str(error), error.address, thread)
+    return Problem(error.code, error.message, error.address, thread, error.other)
 
 
 class Player:
@@ -182,7 +185,7 @@ class Player:
     def _expect_whole(self, held: Held) -> None:
         offset = self._first_damage(held)
         if offset is not None:
-            raise Broken("damaged", f"byte {offset} of block {held.serial - 1} is not what its owner wrote",
+            raise Broken("contents_damaged", f"byte {offset} of block {held.serial - 1} is not what its owner wrote",
                          held.pointer + offset)
 
     def _malloc(self, op: Op) -> tuple[Operation, Result]:

@@ -59,7 +59,7 @@ static bool holds(const struct block *b, size_t size) {
 
 void verify(struct worker *w, const struct block *b) {
     if (!bare && b->p && !holds(b, b->size))
-        finding("damaged", "thread %d: byte %zu of a block of %zu bytes is not what its owner wrote",
+        finding("contents_damaged", "thread %d: byte %zu of a block of %zu bytes is not what its owner wrote",
                 w->index, first_wrong(b), b->size);
 }
 
@@ -74,7 +74,7 @@ static void accept(struct worker *w, struct block *b, unsigned char *p, size_t a
     if (bare)
         return;
     if (!p)
-        finding("needless_null", "thread %d: no block of %zu bytes", w->index, size);
+        finding("spurious_null", "thread %d: no block of %zu bytes", w->index, size);
     if ((uintptr_t)p & (alignment - 1))
         finding("misaligned", "thread %d: a block of %zu bytes is no multiple of %zu", w->index, size, alignment);
     if (target.usable_size && target.usable_size(p) < size)

@@ -221,7 +221,7 @@ static void forks(struct worker *w) {
     if (child > 0)
         await_child(child);
     else if (errno != EAGAIN && errno != ENOMEM)
-        finding("fork_failed", "fork: %s", strerror(errno));
+        finding("fork_unsafe", "fork: %s", strerror(errno));
 }
 
 const struct pattern patterns[] = {

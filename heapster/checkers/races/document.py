@@ -1,0 +1,62 @@
+"""`docs/races.md`, made from what it describes: `python -m heapster.checkers.races.document docs/races.md`."""
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from heapster.checkers.races.faults import FAULTS, Fault, plant
+from heapster.checkers.races.search import Plan, races
+from heapster.checkers.races.sources import source_in
+from heapster.checkers.races.written import WRITTEN
+from heapster.checkers.stress.patterns import PATTERNS
+from heapster.results import HeapsterError
+
+SCHEDULES = 20_000
+INTRODUCTION = """\
+# Threads
+
+`heapster races` runs small programs of several threads on the traced machine: every shared access is a
+switch point, and schedules are chosen depth first within a bound of preemptions, by PCT, or by chance.
+`heapster stress` runs real threads on a compiled allocator. Made by
+`python -m heapster.checkers.races.document docs/races.md`.
+
+A replay string holds a program and a schedule: `r1:n1,m24/f0|m24;s:0*3,1*2,0`. Before the slash stands
+what thread 0 does first; then a lane for each thread. `m24` is malloc(24), `c` calloc, `a64:24`
+aligned_alloc, `r0:48` realloc of block 0, `f0` free, `u0` usable size, `p2` policy, `t` threshold, `g`
+growth, `n` arenas, `s` statistics, `w` status, `k` fork, `z` finalize, `xb1` the next sbrk fails (`xm1`
+mmap, `xu1` munmap). Blocks are numbered as they are allocated, from left to right. The schedule `0*3` is
+three switch points of thread 0; `1` runs thread 1 until it ends or has to wait.
+
+Tests of the slow faults and of `stress` on planted faults are opt-in: `pytest -m slow tests/races tests/stress`.
+"""
+
+
+def document() -> Iterator[str]:
+    """The page, line by line; finds every planted fault anew."""
+    yield INTRODUCTION
+    yield "## Planted faults\n\nEach is found in a copy of `impl`, shrunk, and found again by its replay.\n"
+    yield "| planted fault | found as | replay | also by the pattern |\n|---|---|---|---|"
+    for fault in FAULTS:
+        code, replay = found_as(fault)
+        yield f"| {fault.name} | `{code}` | `{replay.replace('|', chr(92) + '|')}` | {fault.stress} |"
+    yield "\n## The written programs\n\n| what meets | program |\n|---|---|"
+    for written in WRITTEN:
+        yield f"| {written.about} | `{written.text.replace('|', chr(92) + '|')}` |"
+    yield "\n## The patterns of stress\n\n| pattern | what threads do |\n|---|---|"
+    for name, about in PATTERNS.items():
+        yield f"| {name} | {about} |"
+
+
+def found_as(fault: Fault) -> tuple[str, str]:
+    """The code that a planted fault is found as, and its replay string."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = races(Plan(schedules=SCHEDULES, seed=0), source_in(plant(fault, Path(folder))))
+    if not run.findings:
+        raise HeapsterError(f"'{fault.name}' is not found in {SCHEDULES} schedules")
+    return run.findings[0].code, shlex.split(run.findings[0].replay)[2]
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text("\n".join(document()) + "\n", encoding="utf-8")

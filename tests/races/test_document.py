@@ -1,0 +1,31 @@
+"""The page on threads tells the truth: each replay in its table still shows its fault."""
+
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.races.document import INTRODUCTION
+from heapster.checkers.races.faults import FAULTS, Fault, plant
+from heapster.checkers.races.search import replay
+from heapster.checkers.races.sources import source_in
+from heapster.checkers.races.written import WRITTEN
+from heapster.results import Verdict
+
+PAGE = (Path(__file__).parents[2] / "docs" / "races.md").read_text(encoding="utf-8")
+ROWS = {cells[0]: cells for cells in ([cell.strip(" `") for cell in line.replace("\\|", "¦").split("|")[1:-1]]
+                                      for line in PAGE.splitlines() if line.startswith("|"))}
+
+
+def test_the_page_lists_the_faults_and_the_programs() -> None:
+    assert PAGE.startswith(INTRODUCTION)
+    assert {fault.name for fault in FAULTS} <= ROWS.keys()
+    assert all(ROWS[written.about][1].replace("¦", "|") == written.text for written in WRITTEN)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_the_replay_shows_the_fault_ten_times_and_nothing_without_it(fault: Fault, tmp_path: Path) -> None:
+    _, code, text, pattern = ROWS[fault.name]
+    source = source_in(plant(fault, tmp_path))
+    found = {replay(text.replace("¦", "|"), source).findings[0].code for _ in range(10)}
+    assert (found, pattern) == ({code}, fault.stress)
+    assert replay(text.replace("¦", "|")).verdict is Verdict.PASSED
