@@ -293,8 +293,11 @@ class Reference:
             index = self._arena_of[self.thread] = self._next_arena
             self._next_arena = index + 1 if index + 1 < self._settings.arena_limit else 0
         if index not in self._arenas:
-            self._arenas[index] = ArenaState(index, self._settings, self._saw)
+            self._arenas[index] = self._new_arena(index)
         return self._arenas[index]
+
+    def _new_arena(self, index: int) -> ArenaState:
+        return ArenaState(index, self._settings, self._saw)
 
     def _holder(self, pointer: int) -> ArenaState | MappedState:
         holder = self._live.get(pointer)

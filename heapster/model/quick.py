@@ -1,0 +1,170 @@
+"""The reference for long traces: the same predictions, with free lists that are searched by size.
+
+`Reference` keeps a free list as the list it is, so that it can be read and trusted; a search walks it. Here
+each block has the number of its linking, and numbers are kept by size, so a search asks only which sizes
+fit. The list itself is the numbers from the greatest down. Tests hold the two equal, step by step.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from collections.abc import Iterator
+
+from heapster.model.arena import ArenaState, Piece, RegionState, Settings, Witness
+from heapster.model.geometry import REFUSED
+from heapster.model.reference import Reference
+from heapster.model.system import System
+
+NEVER = 1 << 62                 # greater than any linking's number
+
+
+class FreeList:
+    """The free blocks of an arena, the last linked first."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._links: list[int] = []             # numbers of linkings, ascending
+        self._sizes: list[int] = []             # that some block has, ascending
+        self._of_size: dict[int, list[int]] = {}
+        self._at: dict[int, tuple[int, int]] = {}       # by number: address and size
+        self._link_of: dict[int, int] = {}      # by address
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return (self._at[link] for link in reversed(self._links))
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest block; 0 if there is none."""
+        return self._sizes[-1] if self._sizes else 0
+
+    def link(self, address: int, size: int) -> None:
+        """Put a block first."""
+        self._next += 1
+        link = self._next
+        self._links.append(link)
+        self._at[link] = address, size
+        self._link_of[address] = link
+        self.bytes += size
+        if size in self._of_size:
+            self._of_size[size].append(link)
+        else:
+            self._of_size[size] = [link]
+            insort(self._sizes, size)
+
+    def unlink(self, address: int) -> int:
+        """Take a block off the list; the address of the one after it, or 0."""
+        link = self._link_of.pop(address)
+        _, size = self._at.pop(link)
+        place = bisect_left(self._links, link)
+        del self._links[place]
+        self.bytes -= size
+        same = self._of_size[size]
+        if len(same) == 1:
+            del self._of_size[size]
+            del self._sizes[bisect_left(self._sizes, size)]
+        else:
+            del same[bisect_left(same, link)]
+        return self._at[self._links[place - 1]][0] if place else 0
+
+    def find(self, policy: str, want: int, cursor: int) -> tuple[int, int]:
+        """The address that the policy chooses, 0 if none fits, and how many blocks a walk looks at."""
+        fitting = bisect_left(self._sizes, want)
+        if fitting == len(self._sizes):
+            return 0, len(self)
+        if policy == "first_fit":
+            link = max([self._of_size[size][-1] for size in self._sizes[fitting:]])
+            return self._at[link][0], self._down_to(link)
+        if policy == "next_fit":
+            return self._next_fit(fitting, self._link_of[cursor] if cursor else NEVER)
+        size = self._sizes[fitting if policy == "best_fit" else -1]
+        link = self._of_size[size][-1]
+        exact = policy == "best_fit" and size == want
+        return self._at[link][0], self._down_to(link) if exact else len(self)
+
+    def _next_fit(self, fitting: int, start: int) -> tuple[int, int]:
+        best = after = 0                        # the greatest number up to `start`, and of all
+        for size in self._sizes[fitting:]:
+            links = self._of_size[size]
+            after = max(after, links[-1])
+            place = bisect_right(links, start)
+            if place and links[place - 1] > best:
+                best = links[place - 1]
+        before = len(self) - bisect_right(self._links, start)       # blocks that the walk begins behind
+        looked = self._down_to(best) - before if best else len(self) - before + self._down_to(after)
+        return self._at[best or after][0], looked
+
+    def _down_to(self, link: int) -> int:
+        """Blocks from the first to this one."""
+        return len(self._links) - bisect_left(self._links, link)
+
+
+class QuickArena(ArenaState):
+    """An arena with such a list, that counts what it does."""
+
+    free: FreeList              # type: ignore[assignment]  # as long, and in the same order
+
+    def __init__(self, index: int, settings: Settings, saw: Witness, counts: "Counts") -> None:
+        super().__init__(index, settings, saw)
+        self.free = FreeList()                  # type: ignore[assignment]
+        self.held = self.used = 0               # bytes got from the system, and in used blocks
+        self._counts = counts
+
+    def _link(self, address: int, size: int) -> None:
+        self.free.link(address, size)
+
+    def _unlink(self, address: int, size: int) -> None:
+        after = self.free.unlink(address)
+        if self.cursor == address:
+            self.cursor = after
+
+    def _find(self, want: int) -> int:
+        policy = self._settings.policy
+        found, looked = self.free.find(policy, want, self.cursor)
+        self._counts.searches[looked] += 1
+        if found and policy == "next_fit":
+            self.cursor = found
+        return found
+
+    def _split(self, address: int, size: int, want: int) -> tuple[Piece, ...]:
+        pieces = super()._split(address, size, want)
+        self._counts.splits += len(pieces) - 1
+        return pieces
+
+    def _coalesce(self, region: RegionState, index: int) -> int:
+        before = len(region.blocks)
+        index = super()._coalesce(region, index)
+        self._counts.coalesces += before - len(region.blocks)
+        return index
+
+    def _give_back(self, system: System, region: RegionState) -> bool:
+        if self.free.bytes < self._settings.growth:
+            return False
+        if system.munmap(region.start, region.end - region.start) == REFUSED:
+            return False
+        self.regions.remove(region)
+        return True
+
+
+class Counts:
+    """What a run did so far."""
+
+    __slots__ = ("coalesces", "searches", "splits")
+
+    def __init__(self) -> None:
+        self.splits = self.coalesces = 0
+        self.searches: Counter[int] = Counter()     # by blocks looked at
+
+
+class Quick(Reference):
+    """The whole allocator's state, as `Reference` has it."""
+
+    def __init__(self, policy: str = "first_fit") -> None:
+        super().__init__()
+        self.counts = Counts()
+        self._settings.policy = policy
+
+    def _new_arena(self, index: int) -> QuickArena:
+        return QuickArena(index, self._settings, self._saw, self.counts)
