@@ -105,8 +105,7 @@ class Process:
 
     def first_difference(self, words: Mapping[int, int]) -> int | None:
         """The lowest address of `words` where memory holds something else, or None."""
-        peek = self.peek
-        return min((a for a, word in words.items() if peek(a) != word), default=None)
+        return self._windows.first_difference(words)
 
     first_change = first_difference     # real memory may change behind our back: all of it is looked at
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
+from collections.abc import Mapping
 
 from .protocol import Fault
 
@@ -48,6 +49,22 @@ class Windows:
         except ValueError:
             raise Fault("not_a_word", f"stored {value:#x}, more than 64 bits", address) from None
         raise self.fault("store", address)
+
+    def first_difference(self, words: Mapping[int, int]) -> int | None:
+        """The lowest address of `words` where memory holds something else or nothing, or None.
+
+        Neighbours are mostly in one window, so that is looked up only where it changes.
+        """
+        lowest, low, high, view = None, 0, 0, self._views[0]
+        for address, word in words.items():
+            if not low <= address < high:
+                place = bisect_right(self._starts, address) - 1
+                low, view = self._starts[place], self._views[place]
+                high = low + len(view) * WORD
+            held = address < high and not address % WORD and view[address - low >> 3] == word
+            if not held and (lowest is None or address < lowest):
+                lowest = address
+        return lowest
 
     def holding(self, start: int, end: int) -> tuple[int, int] | None:
         """The piece that holds all of [start, end), or None."""

@@ -149,6 +149,10 @@ def test_the_callers_words_are_compared(m: Any) -> None:
     m.store(a + 16, 9)
     m.store(a + 8, 9)
     assert m.first_difference(words) == a + 8
+    b = m.mmap(PAGE)
+    m.store(b, 4)
+    assert m.first_difference({b: 4, a: 1, b + PAGE: 0}) == b + PAGE
+    assert m.first_difference({}) is None
 
 
 def test_machines_agree_word_for_word() -> None:
