@@ -16,7 +16,7 @@ from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
 LAB_HEADERS = SOURCES / "malloclab"
-JUDGE_FLAGS = ("-std=gnu11", "-O2", "-g", "-rdynamic")
+JUDGE_FLAGS = ("-std=gnu11", "-O3", "-g", "-rdynamic")
 LIBRARIES = ("-ldl", "-lpthread")
 TARGET_FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-frame-pointer", "-w")
 SAID = 12                       # lines of the compiler's words that are shown

@@ -11,7 +11,7 @@ from random import Random
 from time import monotonic
 from typing import NamedTuple
 
-from heapster.checkers.foreign.judge import Ending, Judge, Mode, Suspicion, unpacked
+from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
 from heapster.checkers.foreign.least import fewer_records, least_trace
 from heapster.checkers.foreign.policies import Learnt, learn
 from heapster.checkers.foreign.precise import Outcome, run_trace, set_promises
@@ -32,8 +32,7 @@ SHRINK_SECONDS = 4.0
 AVOIDANCE = 0.85                # of cases keep clear of known triggers
 MOST_SIZE, LIVE_BUDGET = 1 << 25, 1 << 26
 COMPILED_OPS = (300, 3000, 20_000, 150_000, 600_000)
-COMPILED_LIMIT = 1000           # ms, and more the more operations there are
-OPS_A_MS = 50                   # that the slowest allocator does
+COMPILED_LIMIT = 4000           # ms
 EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
 CHECKS = (*(rule.code for rule in RULES), "spurious_null", "crash", "hang", "memory_never_returned")
 SUSPECTED = {"misaligned": Suspicion.MISALIGNED, "alignment_not_honoured": Suspicion.MISALIGNED,
@@ -87,6 +86,7 @@ class Campaign:
         self._known: list[_Known] = []
         self._masked: frozenset[tuple[str, str]] = frozenset()
         self._level = 0
+        self._affordable = COMPILED_OPS[2]
         self.interrupted = False
         room = target_room(judge.target)
         self._most_size = min(MOST_SIZE, room // 4) if room else MOST_SIZE
@@ -226,15 +226,18 @@ class Campaign:
         if ending.died or ending.suspicion:
             self._pursue_compiled(ending)
 
-    def _timed(self, ops: int) -> Ending:
-        limit, started = self.judge.header.limit_ms, monotonic()
-        self.judge.header.limit_ms = COMPILED_LIMIT + ops // OPS_A_MS
-        ending = self.judge.run(Mode.GENERATE, ops)
+    def _timed(self, most: int) -> Ending:
+        """A run of at most so many operations, and no more than the target does in a second."""
+        header, started = self.judge.header, monotonic()
+        limit, header.limit_ms = header.limit_ms, COMPILED_LIMIT
+        ending = self.judge.run(Mode.GENERATE, min(most, self._affordable))
         self.judge.header.limit_ms = limit
+        seconds = monotonic() - started
         self.tally.ops += ending.done_ops
         self.tally.compiled_ops += ending.done_ops
-        self.tally.compiled_seconds += monotonic() - started
+        self.tally.compiled_seconds += seconds
         self.tally.cases += 1
+        self._affordable = max(COMPILED_OPS[0], round(ending.done_ops / max(seconds, 0.02)))
         return ending
 
     def _suspicions_masked(self) -> int:
@@ -250,9 +253,8 @@ class Campaign:
     def _pursue_compiled(self, ending: Ending) -> None:
         """Fewer operations until the precise engine can say what is wrong."""
         records = self.judge.records(ending.current + 1)
-        if ending.ended.name == "TIMED_OUT" and ending.done_ops > 1000:
-            limit = self.judge.header.limit_ms
-            self.judge.header.limit_ms = 4 * (COMPILED_LIMIT + ending.done_ops // OPS_A_MS)
+        if ending.ended is Ended.TIMED_OUT:             # perhaps it is only slow
+            self.judge.header.limit_ms, limit = 2 * COMPILED_LIMIT, self.judge.header.limit_ms
             again = self.judge.run(Mode.FAST, self.judge.set_records(records))
             self.judge.header.limit_ms = limit
             if not again.died:

@@ -199,6 +199,15 @@ def tiers(rng: Random, live: Handles) -> Iterator[Step]:
         yield Step("malloc", (rng.choice((1, 24, 100, 1000)),), live.fresh())
 
 
+def odd_alignments(rng: Random, live: Handles) -> Iterator[Step]:
+    """Alignments that are legal, and some that are not."""
+    for _ in range(rng.randint(1, 6)):
+        verb = rng.choice(("aligned_alloc", "posix_memalign", "memalign"))
+        legal = 1 << rng.randint(3, 13)
+        alignment = rng.choice((legal, legal, legal, 0, 1, 2, 3, 4, 6, 12, 24, 48, 100, 4095, 1 << 62, (1 << 63) + 1))
+        yield Step(verb, (alignment, rng.choice((1, 8, 24, 100, 1000, legal))), live.fresh())
+
+
 def to_the_brim(rng: Random, live: Handles) -> Iterator[Step]:
     """Large blocks until no more are given, all freed, and again."""
     for _ in range(2):
@@ -213,5 +222,5 @@ def to_the_brim(rng: Random, live: Handles) -> Iterator[Step]:
 WORKLOADS: tuple[Workload, ...] = (
     churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill, free_all, fill_and_empty,
     realloc_ladder, realloc_ladder, nudges, nudges, impossible, reused_zeroes, reused_zeroes, size_sweep, tiers,
-    to_the_brim)
+    to_the_brim, odd_alignments)
 HUGE_ONES = (impossible, tiers)

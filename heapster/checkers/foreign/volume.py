@@ -11,10 +11,10 @@ from heapster.model.operation import Trace
 from heapster.model.trace import format_steps
 from heapster.results import Finding
 
-OPS = 120_000                   # of a run
+OPS = 60_000                    # of a run
 LEAST_GROWTH = 1 << 18          # bytes from the first quarter to the end, below which nothing is said
 STEADY = 0.6                    # of the mean growth, that every quarter must show
-LIMIT = 20_000                  # ms
+LIMIT = 4000                    # ms; what is slower says nothing
 REPLAYS = 60
 LONGER = 3                      # times: a run that confirms
 

@@ -63,6 +63,8 @@ static void run_case(void)
     executor_start();
     if (shared->mode == FAST || shared->mode == GENERATE)
         shadow_start(shared->alignment);
+    if (shared->mode != PRECISE)
+        pattern_sparse();
     if (start_target() != 0)
         return;
     switch (shared->mode) {

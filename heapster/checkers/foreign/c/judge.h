@@ -115,6 +115,7 @@ uint64_t live_size(int32_t handle);
 
 /* pattern.c */
 uint64_t mix(uint64_t x);
+void pattern_sparse(void);                /* from here on write less of each block */
 void pattern_write(void *block, uint64_t seed, uint64_t size);
 uint64_t pattern_differs(const void *block, uint64_t seed, uint64_t size, uint64_t below);
 uint64_t first_nonzero(const void *block, uint64_t size);

@@ -78,8 +78,8 @@ void run_volume(void)
 struct mood {
     uint64_t slots;             /* handles in use */
     uint64_t least, most;       /* bytes */
-    unsigned free_bias;         /* of 256: how often a live slot is freed rather than resized or left */
-    unsigned resize_bias;
+    unsigned free_bias;         /* how often a live slot is freed, */
+    unsigned resize_bias;       /* against how often it is resized */
     unsigned shape;             /* of sizes */
 };
 
@@ -95,13 +95,13 @@ static uint64_t below(uint64_t n) { return n != 0 ? (rnd() >> 11) % n : 0; }
 
 static struct mood new_mood(void)
 {
-    static const uint64_t mosts[] = { 24, 64, 128, 512, 1024, 4096, 16384, 65536, 300000 };
+    static const uint64_t mosts[] = { 24, 64, 64, 128, 128, 256, 512, 1024, 4096, 16384, 65536, 300000 };
     struct mood mood = { .shape = (unsigned)below(4), .free_bias = 64 + (unsigned)below(160) };
     mood.most = mosts[below(sizeof mosts / sizeof *mosts)];
     if (mood.most > shared->most_size)
         mood.most = shared->most_size;
     mood.least = below(4) == 0 ? mood.most / 2 : 1;
-    mood.resize_bias = below(3) == 0 ? 64 : 12;
+    mood.resize_bias = below(3) == 0 ? 64 : 8;
     uint64_t slots = (uint64_t)8 << below(10);
     mood.slots = slots < shared->most_live ? slots : shared->most_live;
     return mood;
@@ -113,7 +113,7 @@ static uint64_t size_in(const struct mood *mood)
     if (mood->shape == 1)                           /* many small, few large */
         size = mood->least + below(below(mood->most - mood->least + 1) + 1);
     else if (mood->shape == 2)                      /* about powers of two */
-        size = ((uint64_t)16 << below(12)) + below(17) - 8;
+        size = ((uint64_t)16 << below(9)) + below(17) - 8;
     else if (mood->shape == 3 && below(2) == 0)     /* multiples of eight */
         size &= ~(uint64_t)7;
     return size < shared->most_size ? size : shared->most_size;
@@ -149,12 +149,11 @@ static int next_op(struct op *op, const struct mood *mood)
         allocation(op, mood);
         return 1;
     }
-    uint64_t choice = below(256);
+    uint64_t choice = below(mood->free_bias + mood->resize_bias);
     op->operand = slot;
     if (choice < mood->free_bias) {
         op->verb = FREE;
-    } else if (choice < mood->free_bias + mood->resize_bias && has(REALLOC)
-               && shared->live_bytes <= shared->live_budget) {
+    } else if (has(REALLOC) && shared->live_bytes <= shared->live_budget) {
         op->verb = REALLOC;
         op->result = slot;
         uint64_t old = live_size(slot), grown = old + 1 + below(old + 64);

@@ -35,6 +35,24 @@ static uint64_t last_granule(uintptr_t start, uint64_t size)
     return ((uint64_t)start + (size != 0 ? size - 1 : 0)) >> shift;
 }
 
+/* The whole bytes among the bits of [granule, last]: how many follow the byte of `granule`. */
+static uint64_t whole_bytes(uint64_t granule, uint64_t last)
+{
+    return granule % 8 == 0 ? (last + 1 - granule) / 8 : 0;
+}
+
+static int any_set(const unsigned char *from, uint64_t n)
+{
+    uint64_t word, seen = 0;
+    for (; n >= sizeof word; n -= sizeof word, from += sizeof word) {
+        memcpy(&word, from, sizeof word);
+        seen |= word;
+    }
+    while (n-- > 0)
+        seen |= *from++;
+    return seen != 0;
+}
+
 int shadow_take(uintptr_t start, uint64_t size)
 {
     if (!within(start, size))
@@ -42,10 +60,11 @@ int shadow_take(uintptr_t start, uint64_t size)
     int taken = 0;
     uint64_t granule = start >> shift, last = last_granule(start, size);
     while (granule <= last) {
-        if (granule % 8 == 0 && last - granule >= 8) {
-            taken |= bits[granule / 8];
-            bits[granule / 8] = 0xff;
-            granule += 8;
+        uint64_t n = whole_bytes(granule, last);
+        if (n != 0) {
+            taken |= any_set(bits + granule / 8, n);
+            memset(bits + granule / 8, 0xff, n);
+            granule += 8 * n;
         } else {
             taken |= bits[granule / 8] >> granule % 8 & 1;
             bits[granule / 8] |= (unsigned char)(1u << granule % 8);
@@ -61,9 +80,10 @@ void shadow_release(uintptr_t start, uint64_t size)
         return;
     uint64_t granule = start >> shift, last = last_granule(start, size);
     while (granule <= last) {
-        if (granule % 8 == 0 && last - granule >= 8) {
-            bits[granule / 8] = 0;
-            granule += 8;
+        uint64_t n = whole_bytes(granule, last);
+        if (n != 0) {
+            memset(bits + granule / 8, 0, n);
+            granule += 8 * n;
         } else {
             bits[granule / 8] &= (unsigned char)~(1u << granule % 8);
             granule++;
