@@ -36,6 +36,8 @@ def test_the_arrows_form_no_circle() -> None:
     ("heapster.model.spec", "def f():\n    import heapster.impl.layout"),
     ("heapster.model.spec", "import hypothesis"),
     ("heapster.impl.block", "from heapster import model"),
+    ("heapster.impl.block", "import heapster"),
+    ("heapster.checkers.decode", "from heapster import Heap"),
     ("heapster.impl.block", "from ..machine import protocol"),
     ("heapster.machine.process", "from heapster.model.heap import Heap"),
     ("heapster.machine.process", "import numpy"),
