@@ -1,6 +1,7 @@
 """Proofs are run: each in a child process with a limit, one encoding of words after the other."""
 
 import multiprocessing
+import signal
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -131,7 +132,8 @@ def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[O
 # In the child.
 
 def _child(proof: Proof, encoding: str, fault: Fault | None, stop_at: str, sender: Connection) -> None:
-    """Explore and answer; whatever goes wrong is an answer too."""
+    """Explore and answer; whatever goes wrong is an answer too. An interrupt is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         answer = explored(proof, encoding, fault, stop_at)
     except Exception as error:  # noqa: BLE001  # the parent must hear of it, whatever it is

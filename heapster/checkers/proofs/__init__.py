@@ -34,6 +34,7 @@ class Proof(NamedTuple):
     body: Body
     clauses: Mapping[str, str] = {}     # theorem: clause of the docstring's Ensures
     more: Mapping[str, str] = {}        # theorem: a sentence that the docstring does not say
+    also: Mapping[str, tuple[str, str]] = {}    # theorem: a function that is called on the way, and its clause
     encodings: tuple[str, ...] = (INTEGERS,)    # in the order in which they are tried
     thorough: bool = False              # not by default
 
@@ -50,6 +51,8 @@ class Proof(NamedTuple):
               for name, clause in self.clauses.items()),
             *(Theorem(name, f"{function}: {sentence}", self.bound, self.of, "")
               for name, sentence in self.more.items()),
+            *(Theorem(name, f"{of.rpartition('.')[2]}: {clause}", self.bound, of, clause)
+              for name, (of, clause) in self.also.items()),
             Theorem(self.stays, f"{function}: no word overflows, nothing aborts, no law of the machine is broken",
                     self.bound, self.of, ""),
         ]

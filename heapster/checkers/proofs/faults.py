@@ -149,7 +149,7 @@ FAULTS = (
     Fault("sizes above PTRDIFF_MAX are let through", "api", "return request < 0 or request > MAX_REQUEST",
           "return request > MAX_REQUEST", "every_size_above_ptrdiff_max_is_refused"),
     Fault("calloc's product may overflow", "api", "    if high >> 32 != 0 or low", "    if low",
-          "the_product_guard_is_exact"),
+          "api_product_stays_within_the_laws"),
     Fault("the product guard refuses too much", "api", "if a >> 31 != 0 and b >> 32 != 0:",
           "if a >> 31 != 0 or b >> 32 != 0:", "the_product_guard_is_exact"),
     Fault("the least threshold is not kept", "settings", "    if threshold < MIN_THRESHOLD:",

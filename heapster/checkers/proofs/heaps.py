@@ -222,6 +222,14 @@ class Small:
                  if invariant.__name__ not in UNSORTED for message in invariant(heap)]
         return found + ([] if self.is_accounted_for(heap) else ["memory_is_accounted_for"])
 
+    def blocks(self) -> list[Block]:
+        """The blocks that there are now."""
+        try:
+            heap = read(self.m, self.statics, self.arena, self.index)
+        except Shapeless:
+            return []
+        return [block for region in heap.arenas[0].regions for block in region.blocks]
+
     def is_accounted_for(self, heap: Heap) -> bool:
         """Whether regions and mappings are just what the system gave and has not back."""
         held = [(region.start, region.end) for region in heap.arenas[0].regions] if heap.arenas else []

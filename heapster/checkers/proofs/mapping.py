@@ -32,7 +32,7 @@ def mapping_length(source: Any, path: Any) -> None:
     b = source.mapping.write_mapped(m, start, length, alignment)
     path.claim("mappings_are_whole_pages", lambda: length & PAGE - 1 == 0)
     path.claim("mappings_hold_lead_alignment_and_request", lambda:
-               start + MAPPED_LEAD <= b and b + PAYLOAD + request <= start + length)
+               start + MAPPED_LEAD <= b and b + PAYLOAD + request <= start + length and b + PAYLOAD < start + length)
 
 
 def write_mapped(source: Any, path: Any) -> None:
@@ -145,7 +145,7 @@ def shrink_mapped(source: Any, path: Any) -> None:
 PROOFS = (
     Proof("mapping.mapping_length", ALL_WORDS, mapping_length, {
         "mappings_are_whole_pages": "a multiple of PAGE",
-        "mappings_hold_lead_alignment_and_request": "holds the lead, the alignment and the request",
+        "mappings_hold_lead_alignment_and_request": "holds the lead, the alignment and the request, at least a byte",
     }),
     Proof("mapping.write_mapped", ALL_WORDS, write_mapped, {
         "mapped_payloads_are_aligned": "its payload is a multiple of alignment",

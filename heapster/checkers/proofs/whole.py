@@ -1,10 +1,10 @@
 """Whole operations on every heap of a few blocks: what programs call keeps every invariant of the model."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from heapster.checkers.proofs import Proof
-from heapster.checkers.proofs.drawing import ALL_SIZE_BITS, MAPPED, MAX_REQUEST, PAYLOAD, USED
+from heapster.checkers.proofs.drawing import ALIGN, ALL_SIZE_BITS, MAPPED, MAX_REQUEST, MIN_BLOCK, PAYLOAD, USED, only
 from heapster.checkers.proofs.heaps import Small
 
 
@@ -37,10 +37,12 @@ def malloc(source: Any, path: Any, blocks: int, regions: int) -> None:
     p = source.api.malloc(h.m, request)
     if p == 0:
         path.claim("malloc_answers_null_or_enough", lambda: h.m.errno == 12)
-        path.claim("malloc_fails_only_with_the_system", lambda: len(h.m.calls) > 0 and all(
-            call.answer == -1 for call in h.m.calls))
+        for name in ("acquiring", "placing"):
+            path.claim(f"{name}_fails_only_with_the_system", lambda: len(h.m.calls) > 0 and all(
+                call.answer == -1 for call in h.m.calls) and only(h.m))
     else:
         path.claim("malloc_answers_null_or_enough", lambda: usable(h.m, p) >= request and h.m.errno == 0)
+    path.claim("acquiring_releases_the_lock", lambda: not h.m.held)
     check(h, path, "malloc")
 
 
@@ -53,6 +55,8 @@ def free(source: Any, path: Any, blocks: int, regions: int) -> None:
     place = used[path.choose(len(used))]
     source.api.free(h.m, place.b + PAYLOAD)
     path.claim("free_leaves_errno_alone", lambda: h.m.errno == 0)
+    path.claim("what_is_released_is_no_block_of_the_callers", lambda: not any(
+        block.used and block.address == place.b for block in h.blocks()))
     check(h, path, "free", place.b)
 
 
@@ -66,33 +70,95 @@ def realloc(source: Any, path: Any, blocks: int, regions: int) -> None:
     p, request = place.b + PAYLOAD, path.word("request", 1, MAX_REQUEST)
     h.serve(request)
     q = source.api.realloc(m, p, request)
-    if q == 0:
-        path.claim("realloc_keeps_the_block_or_its_bytes", lambda: m.errno == 12 and m.load(place.b) & USED != 0
-                   and m.load(place.b) & ALL_SIZE_BITS == place.size and not m.copies)
-    elif q == p:
-        path.claim("realloc_keeps_the_block_or_its_bytes", lambda: usable(m, q) >= request and not m.copies)
-    else:
-        path.claim("realloc_keeps_the_block_or_its_bytes", lambda: usable(m, q) >= request and m.copies == [
-            (q, p, place.size - PAYLOAD)])
+    size, kept = m.load(place.b) & ALL_SIZE_BITS, place.size - PAYLOAD
+    for name in ("realloc", "moving"):
+        if q == 0:
+            path.claim(f"a_failed_{name}_leaves_the_block", lambda: m.errno == 12 and m.load(place.b) & USED != 0
+                       and size == place.size and not m.copies)
+        elif q != p:
+            path.claim(f"{name}_keeps_the_bytes", lambda: usable(m, q) >= request and m.copies == [(q, p, kept)])
+        elif name == "realloc":
+            path.claim("realloc_keeps_the_bytes", lambda: usable(m, q) >= request and not m.copies)
     check(h, path, "realloc", place.b)
 
 
-def _proof(of: str, operation: Callable[..., None], blocks: int, regions: int, clauses: dict[str, str],
-           more: dict[str, str]) -> Proof:
-    name = operation.__name__
-    return Proof(of, f"heaps of up to {blocks} blocks", lambda s, p: operation(s, p, blocks, regions), clauses, more={
-        f"{name}_keeps_every_invariant": "every invariant of the model still holds",
-        f"{name}_spares_the_payloads_of_others": "no word of another block's payload is written",
-        **more})
+def fit_in_place(source: Any, path: Any, blocks: int, regions: int) -> None:
+    """Each used block and legal size."""
+    h = Small(path, blocks, regions)
+    used = h.used()
+    if not used:
+        return
+    m, place, want = h.m, used[path.choose(len(used))], path.word("want", 32, 1 << 46, ALIGN)
+    done = source.resize.fit_in_place(m, h.arena, place.b, want)
+    size = m.load(place.b) & ALL_SIZE_BITS
+    if done:
+        path.claim("what_fits_is_no_larger_than_it_must", lambda: want <= size and size < want + MIN_BLOCK)
+    else:
+        path.claim("what_does_not_fit_stays", lambda: only(m))
 
 
-PROOFS = (
-    _proof("api.malloc", malloc, 3, 1, {
-        "malloc_answers_null_or_enough": "NULL and ENOMEM, or a payload of at least request bytes",
-    }, {"malloc_fails_only_with_the_system": "NULL only if the system refused"}),
-    _proof("api.free", free, 3, 1, {}, {"free_leaves_errno_alone": "errno is left alone"}),
-    _proof("api.realloc", realloc, 3, 1, {
-        "realloc_keeps_the_block_or_its_bytes":
-            "NULL and ENOMEM, and the old block is unchanged; or the bytes up to the lesser size are kept",
-    }, {}),
-)
+def resize(source: Any, path: Any, blocks: int, regions: int) -> None:
+    """Each used block and legal size, whatever the system answers."""
+    h = Small(path, blocks, regions)
+    used = h.used()
+    if not used:
+        return
+    m, place, want = h.m, used[path.choose(len(used))], path.word("want", 32, 1 << 46, ALIGN)
+    done = source.resize.resize(m, h.arena, place.b, want, 2)
+    word = m.load(place.b)
+    if done:
+        path.claim("a_resized_block_keeps_its_bytes", lambda: word & ALL_SIZE_BITS >= want
+                   and not any(cell.address >= place.b + PAYLOAD and cell.address < place.b + place.size
+                               and cell.address < place.b + want for cell in m.written()
+                               if not m.elsewhere(cell.address, place.b)))
+    else:
+        path.claim("a_block_not_resized_stays", lambda: word & ALL_SIZE_BITS == place.size and word & USED != 0)
+
+
+def _bound(blocks: int) -> str:
+    return f"heaps of up to {blocks} blocks"
+
+
+def _whole(name: str) -> dict[str, str]:
+    return {f"{name}_keeps_every_invariant": "every invariant of the model still holds",
+            f"{name}_spares_the_payloads_of_others": "no word of another block's payload is written"}
+
+
+def proofs(blocks: int, moved: int, regions: int) -> tuple[Proof, ...]:
+    """The operations on heaps of up to so many blocks, realloc of fewer, in up to so many regions."""
+    return (
+        Proof("api.malloc", _bound(blocks), partial(malloc, blocks=blocks, regions=regions), {
+            "malloc_answers_null_or_enough": "NULL and ENOMEM, or a payload of at least request bytes",
+        }, more=_whole("malloc"), also={
+            "acquiring_fails_only_with_the_system": (
+                "arena.acquire", "NULL only if the system refused, and then nothing has changed"),
+            "acquiring_releases_the_lock": ("arena.acquire", "the lock is released"),
+            "placing_fails_only_with_the_system": (
+                "api.place", "NULL only if the system refused, and then nothing has changed"),
+        }),
+        Proof("api.free", _bound(blocks), partial(free, blocks=blocks, regions=regions), more={
+            "free_leaves_errno_alone": "errno is left alone", **_whole("free"),
+        }, also={
+            "what_is_released_is_no_block_of_the_callers": (
+                "arena.release", "its bytes are free, or back with the system"),
+        }),
+        Proof("api.realloc", _bound(moved), partial(realloc, blocks=moved, regions=regions), {
+            "a_failed_realloc_leaves_the_block": "NULL and ENOMEM, and the old block is unchanged",
+            "realloc_keeps_the_bytes": "or the bytes up to the lesser size are kept",
+        }, more=_whole("realloc"), also={
+            "a_failed_moving_leaves_the_block": ("api.move", "NULL and ENOMEM, and the old block is unchanged"),
+            "moving_keeps_the_bytes": ("api.move", "or the old payload's bytes are in the new"),
+        }),
+        Proof("resize.fit_in_place", _bound(blocks), partial(fit_in_place, blocks=blocks, regions=regions), {
+            "what_fits_is_no_larger_than_it_must": "on success size(b) is want, or larger by less than MIN_BLOCK",
+            "what_does_not_fit_stays": "else nothing changes",
+        }),
+        Proof("resize.resize", _bound(moved), partial(resize, blocks=moved, regions=regions), {
+            "a_resized_block_keeps_its_bytes":
+                "on success size(b) >= want and its payload up to the lesser size is unchanged",
+            "a_block_not_resized_stays": "else b is unchanged",
+        }),
+    )
+
+
+PROOFS = proofs(3, 2, 1)

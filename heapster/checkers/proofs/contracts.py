@@ -1,0 +1,35 @@
+"""The docstrings of `impl/` as data: what each function ensures, clause by clause.
+
+Clauses are parted by semicolons. Each is proved by one theorem, or stands among what is assumed.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS
+
+
+def ensured(folder: Path) -> Iterator[tuple[str, str]]:
+    """(module.function, clause) for each clause of each *Ensures* in the folder."""
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef):
+                for clause in clauses(ast.get_docstring(node) or ""):
+                    yield f"{path.stem}.{node.name}", clause
+
+
+def clauses(docstring: str) -> list[str]:
+    """What a docstring ensures, white space evened out."""
+    found = re.search(r"^Ensures:(.*?)(?=\n\n|\n\w+:|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    if not found:
+        return []
+    return [" ".join(clause.split()) for clause in found[1].strip().removesuffix(".").split(";")]
+
+
+def shown() -> list[tuple[str, str]]:
+    """(module.function, clause) for each clause that a theorem proves or that is assumed."""
+    proved = [(theorem.of, theorem.clause) for proof in PROOFS if not proof.thorough
+              for theorem in proof.theorems() if theorem.clause]
+    return proved + [(assumption.of, assumption.clause) for assumption in ASSUMED if assumption.clause]
