@@ -1,0 +1,90 @@
+"""Runs and traces as a page: replays what the page shows. The drawing is loaded only when a page is written."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heapster.checkers.lockstep import Lockstep
+from heapster.checkers.moments import by_policy, observed
+from heapster.checkers.rerun import make_for
+from heapster.config import POLICIES
+from heapster.machine.simulated import Simulated
+from heapster.model.operation import Step
+from heapster.model.trace import TraceError, parse
+from heapster.results import HeapsterError
+
+if TYPE_CHECKING:
+    from heapster.reports.timeline import Journey
+
+MOST_STEPS = 20_000             # of a trace; the page says so when there are more
+MOST_FINDINGS = 20              # whose heaps are shown
+LONGEST_FINDING = 2_000         # steps that are taken in lockstep
+IN_LOCKSTEP = ("sim",)
+
+Runs = Sequence[Mapping[str, Any]]
+
+
+def write_page(
+    path: Path, runs: Runs, traces: Mapping[str, Iterable[Step]], policies: Iterable[str] = POLICIES,
+    most: int = MOST_STEPS,
+) -> None:
+    """Write the page of these runs, with the heaps of their findings and of the traces on each policy.
+
+    Raises OSError.
+    """
+    from heapster.reports.html.page import write  # noqa: PLC0415  loads jinja2 and matplotlib
+    chosen = tuple(policies)
+    travelled = [*finding_journeys(runs), *(trace_journey(name, trace, chosen, most) for name, trace in traces.items())]
+    write(path, runs, travelled, _title(runs, traces))
+
+
+def trace_journey(name: str, trace: Iterable[Step], policies: Iterable[str], most: int = MOST_STEPS) -> "Journey":
+    """The trace's first steps on each policy, side by side."""
+    from heapster.reports.timeline import journey  # noqa: PLC0415  reports are loaded when one is written
+    rest = iter(trace)
+    steps = tuple(islice(rest, most))
+    more = next(rest, None) is not None
+    note = "What the reference predicts for each policy" + (f"; the first {most:,} steps are shown." if more else ".")
+    return journey(name, by_policy(steps, policies), note)
+
+
+def finding_journeys(runs: Runs) -> Iterator["Journey"]:
+    """The heaps that the findings' traces lead to: observed where the target can be run, else predicted."""
+    from heapster.reports.timeline import journey  # noqa: PLC0415
+    shown: set[str] = set()
+    for run in runs:
+        for finding in run["findings"]:
+            steps = _steps(finding)
+            if steps and finding["id"] not in shown and len(shown) < MOST_FINDINGS:
+                shown.add(finding["id"])
+                lockstep, where = _lockstep(run["target"])
+                marks = [{"step": finding["noticing"] + 1, "text": f"{finding['code']}, noticed here"}]
+                if finding["breaking"] != finding["noticing"]:
+                    marks.append({"step": finding["breaking"] + 1, "text": "broken here"})
+                yield journey(finding["id"], {where: observed(steps, lockstep)}, finding["title"], marks)
+
+
+def _lockstep(target: str) -> tuple[Lockstep, str]:
+    """Where a finding's trace is taken, and what the page calls that."""
+    if target in IN_LOCKSTEP or Path(target).is_dir():
+        try:
+            return make_for(target)(), target
+        except HeapsterError:
+            pass
+    return Lockstep(Simulated()), f"sim, not {target}" if target != "sim" else "sim"
+
+
+def _steps(finding: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The finding's trace; empty if it is none that can be taken here."""
+    if len(finding["trace"]) > LONGEST_FINDING:
+        return ()
+    try:
+        return parse("\n".join(finding["trace"]))
+    except TraceError:
+        return ()
+
+
+def _title(runs: Runs, traces: Mapping[str, Any]) -> str:
+    commands = ", ".join(dict.fromkeys(run["command"] for run in runs))
+    return f"Heapster: {commands or ', '.join(traces) or 'report'}"

@@ -1,0 +1,114 @@
+"""`heapster report`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from heapster.checkers.traces.reading import read_trace
+from heapster.commands.delivery import Delivery
+from heapster.commands.options import option
+from heapster.commands.pages import MOST_STEPS, write_page
+from heapster.config import POLICIES
+from heapster.files import write_whole
+from heapster.model.operation import Step
+from heapster.reports import jsonfile
+from heapster.reports.output import say
+from heapster.reports.reading import read_run
+from heapster.reports.tables import Table, checked, figures, markdown, summary
+from heapster.reports.terminal import PLAIN
+from heapster.results import Finding, Run, UsageError, Verdict
+
+Values = Sequence[Mapping[str, Any]]
+
+
+@click.command("report", epilog="Example: heapster diff t --json d.json; heapster report d.json --html d.html")
+@click.argument("runs", nargs=-1, metavar="RUN.json...")
+@click.option("--html", metavar="FILE", help="Write one page that needs no network.")
+@click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown; - for standard output.")
+@option("json")
+@click.option("--trace", "traces", multiple=True, metavar="FILE", help="Show the heaps of this trace too; repeatable.")
+@option("policy", POLICIES)
+@click.option("--steps", default=MOST_STEPS, show_default=True, type=click.IntRange(1), metavar="N",
+              help="Steps of a trace that the page shows, at most.")
+def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str | None, traces: tuple[str, ...],
+            policy: tuple[str, ...], steps: int) -> int:
+    """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run.
+
+    The page lets you travel through the heaps of findings, and of traces on each policy.
+    """
+    if not runs and not traces:
+        raise UsageError("nothing to report: name files that --json wrote, or --trace FILE")
+    written = [name for name in (html, json, text if text != "-" else None) if name]
+    for name in written:
+        Delivery(name).check()
+    values = [read_run(Path(name)) for name in runs]
+    shown = dict(_traces(values, traces))
+    try:
+        if html:
+            write_page(Path(html), values, shown, policy, steps)
+        if json:
+            jsonfile.write(_joined(values), Path(json))
+        if text and text != "-":
+            write_whole(Path(text), _markdown(values))
+    except OSError as error:
+        raise UsageError(f"{error.filename or html or json or text} cannot be written: "
+                         f"{error.strerror or error}") from None
+    if text == "-" or not written:
+        say((line, PLAIN) for line in _markdown(values).splitlines())
+    return 0
+
+
+def _traces(values: Values, named: Sequence[str]) -> Iterator[tuple[str, Iterator[Step]]]:
+    """The traces that were asked for, which must be there, and those of the runs, if they still are."""
+    wanted = dict.fromkeys(named, True)
+    for value in values:
+        for name in value.get("traces") or {}:
+            wanted.setdefault(name, False)
+    for name, asked in wanted.items():
+        if asked or Path(name).is_file():
+            yield name, iter(read_trace(Path(name)))
+
+
+def _markdown(values: Values) -> str:
+    parts = [f"# Heapster\n\n{markdown(summary(values))}" if values else "# Heapster\n"]
+    for value in values:
+        parts += [_finding(finding) for finding in value["findings"]]
+    parts += [markdown(table) for table in _tables(values)]
+    return "\n".join(parts)
+
+
+def _tables(values: Values) -> Iterator[Table]:
+    yield from figures(values)
+    for value in values:
+        yield from checked(value)
+
+
+def _finding(finding: Mapping[str, Any]) -> str:
+    trace = "\n".join(finding["trace"])
+    return f"## {finding['title']}\n\n`{finding['code']}`\n\n```\n{trace}\n```\n\n`{finding['replay']}`\n"
+
+
+def _joined(values: Values) -> Run:
+    """All of them as one run, whose verdict is the worst."""
+    verdicts = [Verdict(value["verdict"]) for value in values]
+    worst = next((v for v in (Verdict.FAILED, Verdict.INCONCLUSIVE) if v in verdicts), Verdict.PASSED)
+    findings = [_as_finding(finding) for value in values for finding in value["findings"]]
+    return Run("report", ", ".join(dict.fromkeys(value["target"] for value in values)) or "none", 0, worst,
+               sum(value["seconds"] for value in values), sum(value["ops"] for value in values),
+               tuple(findings) if worst is Verdict.FAILED else (), _sum(values, "checks"), _sum(values, "witnesses"),
+               {"runs": [dict(value) for value in values]})
+
+
+def _as_finding(value: Mapping[str, Any]) -> Finding:
+    known = {key: value[key] for key in Finding.__dataclass_fields__ if key in value}
+    return Finding(**{key: tuple(item) if isinstance(item, list) else item for key, item in known.items()})
+
+
+def _sum(values: Values, key: str) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for value in values:
+        for name, times in value[key].items():
+            total[name] = total.get(name, 0) + times
+    return total

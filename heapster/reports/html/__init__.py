@@ -1,0 +1,1 @@
+"""Runs as one page of HTML that needs no network: `page.write`."""

@@ -1,0 +1,120 @@
+// A lane's heap at any step: deltas from the page, keyframes made on the way. See reports/timeline.py.
+"use strict";
+
+const ADDED = 0, GONE = 1, MOVED = 2, SPLICED = 3, LISTED = 4, CURSOR = 5;
+const KINDS = ["sbrk", "mmap", "own mapping"];
+const USED = 1, PREV_USED = 2;
+
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).json();
+}
+
+function copyOf(state) {
+  const copy = { strips: [], lists: {}, cursors: { ...state.cursors }, touched: state.touched };
+  for (const s of state.strips) {
+    copy.strips.push(s && { ...s, addr: s.addr.slice(), size: s.size.slice(), flag: s.flag.slice(), since: s.since.slice() });
+  }
+  for (const arena of Object.keys(state.lists)) copy.lists[arena] = state.lists[arena].slice();
+  return copy;
+}
+
+function splice(strip, change, step, touched) {
+  const [, , first, count, offset] = change;
+  let at = offset >= 0 ? strip.start + offset : first > 0 ? strip.addr[first - 1] + strip.size[first - 1] : 0;
+  const addr = [], size = [], flag = [], since = [];
+  for (let k = 5; k < change.length; k++) {
+    const bytes = Math.floor(change[k] / 4), flags = change[k] & 3;
+    let born = step;
+    for (let i = first; i < first + count; i++) {
+      const same = strip.addr[i] === at && strip.size[i] === bytes && (strip.flag[i] & USED) === (flags & USED);
+      if (same) born = strip.since[i];
+    }
+    if (born === step) touched.add(at);
+    addr.push(at); size.push(bytes); flag.push(flags); since.push(born);
+    at += bytes;
+  }
+  for (const [name, values] of [["addr", addr], ["size", size], ["flag", flag], ["since", since]]) {
+    strip[name].splice(first, count, ...values);
+  }
+}
+
+function applyChange(state, change, step) {
+  const [kind, which] = change;
+  if (kind === ADDED) {
+    state.strips.push({ arena: which, kind: change[2], start: change[3], end: change[4], addr: [], size: [], flag: [], since: [] });
+  } else if (kind === GONE) {
+    state.strips[which] = null;
+  } else if (kind === MOVED) {
+    state.strips[which].start = change[2];
+    state.strips[which].end = change[3];
+  } else if (kind === SPLICED) {
+    splice(state.strips[which], change, step, state.touched);
+  } else if (kind === LISTED) {
+    const count = change[2], gone = new Set(change.slice(3 + count));
+    const kept = (state.lists[which] || []).filter((_, i) => !gone.has(i));
+    state.lists[which] = change.slice(3, 3 + count).concat(kept);
+  } else if (kind === CURSOR) {
+    state.cursors[which] = change[2];
+  }
+}
+
+class Lane {
+  constructor(data) {
+    Object.assign(this, data);                 // name, changes, events, problem, ends
+    this.every = this.changes.length > 20000 ? 512 : 128;
+    this.state = { strips: [], lists: {}, cursors: {}, touched: new Set() };
+    this.at = 0;
+    this.keyframes = [copyOf(this.state)];
+  }
+
+  // The heap after `step` steps; after the last one, it stays as it is.
+  seek(step) {
+    const target = Math.min(step, this.changes.length);
+    const nearest = Math.min(Math.floor(target / this.every), this.keyframes.length - 1);
+    if (target < this.at || nearest * this.every > this.at) {
+      this.state = copyOf(this.keyframes[nearest]);
+      this.at = nearest * this.every;
+    }
+    while (this.at < target) this.forward();
+    return this.state;
+  }
+
+  forward() {
+    this.state.touched = new Set();
+    for (const change of this.changes[this.at]) applyChange(this.state, change, this.at + 1);
+    this.at += 1;
+    if (this.at === this.keyframes.length * this.every) this.keyframes.push(copyOf(this.state));
+  }
+}
+
+function figuresOf(state) {
+  const f = { used: 0, usedBlocks: 0, free: 0, freeBlocks: 0, held: 0, largest: 0 };
+  for (const s of state.strips) {
+    if (!s) continue;
+    f.held += s.end - s.start;
+    for (let i = 0; i < s.size.length; i++) {
+      if (s.flag[i] & USED) { f.used += s.size[i]; f.usedBlocks += 1; }
+      else { f.free += s.size[i]; f.freeBlocks += 1; f.largest = Math.max(f.largest, s.size[i]); }
+    }
+  }
+  return f;
+}
+
+// The index of the block that holds `address`, or -1.
+function blockAt(strip, address) {
+  let low = 0, high = strip.addr.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    if (strip.addr[middle] + strip.size[middle] <= address) low = middle + 1;
+    else if (strip.addr[middle] > address) high = middle - 1;
+    else return middle;
+  }
+  return -1;
+}
+
+function human(bytes) {
+  if (bytes < 10000) return `${bytes} B`;
+  return bytes < 1 << 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / (1 << 20)).toFixed(2)} MiB`;
+}

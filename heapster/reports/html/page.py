@@ -1,0 +1,46 @@
+"""Runs and the heaps that they went through, as one page. jinja2 is loaded here and nowhere else."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from heapster.files import write_whole
+from heapster.reports.plots import plots
+from heapster.reports.tables import checked, figures, summary
+from heapster.reports.timeline import Journey, packed
+
+SCRIPTS = ("heap.js", "map.js", "travel.js")
+
+
+def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: str = "Heapster") -> str:
+    """The page. `runs` are as JSON has them; a journey named after a finding's id is where that one leads."""
+    environment = Environment(loader=PackageLoader("heapster.reports", "html"), autoescape=True, trim_blocks=True,
+                              lstrip_blocks=True)
+    names = {journey.name for journey in journeys}
+    return environment.get_template("page.html").render(
+        title=title, style=Markup(_text("style.css")), script=Markup("\n".join(map(_text, SCRIPTS))),    # noqa: S704  our own
+        summary=summary(runs) if runs else None, findings=list(_findings(runs, names)), figures=list(figures(runs)),
+        heaps=[{"name": journey.name, "packed": packed(journey)} for journey in journeys],
+        plots=[{"title": one.title, "caption": one.caption, "svg": Markup(one.svg)}     # noqa: S704  matplotlib escapes
+               for run in runs for one in plots(run)],
+        runs=[{"title": f"{run['command']} {run['target']}", "verdict": run["verdict"], "tables": list(checked(run)),
+               "not_checked": run.get("not_checked", [])} for run in runs])
+
+
+def write(path: Path, runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: str = "Heapster") -> None:
+    """Write the page to a file, whole or not at all. Raises OSError."""
+    write_whole(path, page(runs, journeys, title))
+
+
+def _findings(runs: Iterable[Mapping[str, Any]], names: set[str]) -> Iterable[dict[str, Any]]:
+    for run in runs:
+        for finding in run["findings"]:
+            yield {**finding, "heap": finding["id"] if finding["id"] in names else ""}
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,146 @@
+"""Plots of a run's figures as SVG that takes the page's colours. matplotlib is loaded here and nowhere else."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK = "#010203"                 # stands for the page's own colour of text
+# Okabe and Ito's colours, which the colour-blind tell apart; each with its own dashes, for print.
+LINES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", "-."), ("#cc79a7", ":"), ("#8a7a00", (0, (5, 1))))
+STYLE = {
+    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10, "text.color": INK, "axes.edgecolor": INK,
+    "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": "#8888884d", "legend.frameon": False, "lines.linewidth": 1.8,
+    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+}
+UNREFERENCED = re.compile(r' id="(?!m[0-9a-f]{6}|p[0-9a-f]{6}|h[0-9a-f]{6})[^"]*"')
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing and what it shows."""
+
+    title: str
+    caption: str
+    svg: str
+
+
+def plots(run: Mapping[str, Any]) -> Iterator[Plot]:
+    """All that the run's figures can be drawn as."""
+    for trace, by_policy in (run.get("series") or {}).items():
+        if by_policy:
+            yield from _over_time(trace, by_policy)
+    for trace, by_policy in (run.get("searches") or {}).items():
+        if any(by_policy.values()):
+            yield _plot(f"Blocks looked at per search: {trace}", "How many searches looked at how many blocks, or fewer.",
+                        lambda axes, found=by_policy: _searches(axes, found))
+    for trace, sizes in (run.get("sizes") or {}).items():
+        if sizes:
+            yield _plot(f"Sizes asked for: {trace}", "Requests by size, each bar up to a power of two.",
+                        lambda axes, found=sizes: _sizes(axes, found))
+    table = {trace: targets for trace, targets in (run.get("table") or {}).items() if targets}
+    if table:
+        yield _plot(f"Utilization ({run['command']})", "Peak live payload over peak heap; longer is better.",
+                    lambda axes: _utilization(axes, table), height=1.6 + 0.26 * sum(map(len, table.values())))
+
+
+def _over_time(trace: str, by_policy: Mapping[str, Any]) -> Iterator[Plot]:
+    yield _plot(f"Memory: {trace}", "Payload that the caller holds (thin, grey) and what each policy holds of the system.",
+                lambda axes: _memory(axes, by_policy))
+    yield _plot(f"Fragmentation: {trace}", "The share of free bytes that lies outside the largest free block.",
+                lambda axes: _lines(axes, by_policy, _fragmentation, "fragmentation"))
+    yield _plot(f"Free list: {trace}", "Free blocks in the heap.",
+                lambda axes: _lines(axes, by_policy, lambda s: s["free_blocks"], "blocks"))
+    yield _plot(f"Search: {trace}", "Blocks looked at per allocation, the mean since the last point.",
+                lambda axes: _lines(axes, by_policy, lambda s: s["searched"], "blocks looked at"))
+
+
+def _plot(title: str, caption: str, draw: Any, height: float = 3.2) -> Plot:
+    with mpl.rc_context({**STYLE, "svg.hashsalt": title}):
+        figure = Figure(figsize=(6.4, height), layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes)
+        axes.set_title(title.split(":")[0], loc="left", fontsize=11)
+        text = StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return Plot(title, f"{title}. {caption}", _for_the_page(text.getvalue()))
+
+
+def _for_the_page(svg: str) -> str:
+    """The drawing alone, in the page's colours and width, without ids that nothing refers to."""
+    svg = svg[svg.index("<svg"):].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<svg ([^>]*?)width="[^"]*" ?', r'<svg \1', svg, count=1)
+    svg = re.sub(r'<svg ([^>]*?)height="[^"]*" ?', r'<svg \1aria-hidden="true" ', svg, count=1)
+    return UNREFERENCED.sub("", svg)
+
+
+def _memory(axes: Axes, by_policy: Mapping[str, Any]) -> None:
+    first = next(iter(by_policy.values()))
+    axes.fill_between(first["step"], [live / KIB for live in first["live"]], color="#888888", alpha=0.35, linewidth=0,
+                      label="live payload")
+    _lines(axes, by_policy, lambda series: [held / KIB for held in series["heap"]], "KiB")
+
+
+def _fragmentation(series: Mapping[str, Any]) -> list[float]:
+    """What is neither used nor the largest free block, of what is not used; 0 where nothing is free."""
+    shares = []
+    for used, heap, largest in zip(series["used"], series["heap"], series["largest_free"], strict=True):
+        free = heap - used
+        shares.append(max(0.0, 1 - largest / free) if free > 0 and largest else 0.0)
+    return shares
+
+
+def _lines(axes: Axes, by_policy: Mapping[str, Any], figure: Any, unit: str) -> None:
+    for (policy, series), (colour, dashes) in zip(by_policy.items(), _styles(len(by_policy)), strict=False):
+        axes.plot(series["step"], figure(series), label=policy, color=colour, linestyle=dashes)
+    axes.set_xlabel("step")
+    axes.set_ylabel(unit)
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=8)
+
+
+def _styles(count: int) -> Sequence[tuple[str, Any]]:
+    return [LINES[i % len(LINES)] for i in range(count)]
+
+
+def _searches(axes: Axes, by_policy: Mapping[str, Any]) -> None:
+    for (policy, pairs), (colour, dashes) in zip(by_policy.items(), _styles(len(by_policy)), strict=False):
+        total, seen, shares = sum(times for _, times in pairs), 0, []
+        for _, times in pairs:
+            seen += times
+            shares.append(seen / total)
+        axes.step([length for length, _ in pairs], shares, where="post", label=policy, color=colour, linestyle=dashes)
+    axes.set_xscale("symlog")
+    axes.set_xlabel("blocks looked at")
+    axes.set_ylabel("share of searches")
+    axes.legend(fontsize=8)
+
+
+def _sizes(axes: Axes, pairs: Sequence[Sequence[int]]) -> None:
+    axes.bar([str(size) if size < KIB else f"{size // KIB}K" for size, _ in pairs], [times for _, times in pairs],
+             color=LINES[0][0])
+    axes.set_xlabel("bytes, up to")
+    axes.set_ylabel("requests")
+    axes.tick_params(axis="x", rotation=45)
+
+
+def _utilization(axes: Axes, table: Mapping[str, Mapping[str, Any]]) -> None:
+    labels, values, colours = [], [], []
+    for trace, targets in table.items():
+        for (target, figures), (colour, _) in zip(targets.items(), _styles(len(targets)), strict=False):
+            labels.append(f"{target}, {trace}" if len(table) > 1 else target)
+            values.append(100 * (figures.get("utilization") or 0))
+            colours.append(colour)
+    bars = axes.barh(labels, values, color=colours)
+    axes.bar_label(bars, fmt="%.1f %%", padding=3, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 108)
+    axes.set_xlabel("utilization, %")

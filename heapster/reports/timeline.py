@@ -1,0 +1,245 @@
+"""A heap's life for the page: what each step changes, and nothing else.
+
+A lane is one run of a trace. Its heap is a set of strips: regions, and mappings of their own. Each step is a
+list of changes, each a list of numbers that starts with its kind:
+
+    [0, arena, kind, start, end]        a strip is added; strips are numbered from 0 and never renumbered
+    [1, strip]                          it is gone
+    [2, strip, start, end]              its extent is another
+    [3, strip, i, n, token...]          its blocks i..i+n-1 become these; address: of the first of them, or the end
+    [4, arena, n, address..., i...]     free list: the entries i... go, then n addresses come to the front
+    [5, arena, address]                 next fit's cursor
+
+A token is size << 2 | previous is used << 1 | used. A strip's first block follows its kind's changes in [3],
+whose address is the sum of what lies left of it: blocks tile a region.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from heapster.model.heap import Arena, Block, Heap
+
+SBRK, MMAP, OWN = range(3)              # kinds of strips; OWN: a block with a mapping of its own
+NO_ARENA = -1                           # whose arena a mapping of its own is in
+ADDED, GONE, MOVED, SPLICED, LISTED, CURSOR = range(6)
+Change = list[int]
+Cell = tuple[int, int]                  # a block's address and its token
+
+
+class Taken(Protocol):
+    """A step and the heap after it."""
+
+    @property
+    def step(self) -> str:
+        """As text."""
+
+    @property
+    def heap(self) -> Heap:
+        """After it."""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong after it; mostly nothing."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One run of a trace."""
+
+    name: str
+    changes: list[list[Change]]
+    events: dict[str, list[int]]        # kind of event: steps where it happened, counted from 1
+    problem: str = ""                   # what is wrong after the last step
+    ends: int = 0                       # steps that were taken
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A trace, and its runs side by side."""
+
+    name: str
+    steps: list[str]
+    lanes: list[Lane]
+    note: str = ""
+    marks: list[dict[str, Any]] = field(default_factory=list)    # {"step", "text"}: what a finding says of a step
+
+
+def journey(
+    name: str, runs: Mapping[str, Iterable[Taken]], note: str = "", marks: Sequence[dict[str, Any]] = (),
+) -> Journey:
+    """The runs of one trace as a journey; the longest of them gives the steps."""
+    steps: list[str] = []
+    lanes = []
+    for lane_name, moments in runs.items():
+        taken, lane = _lane(lane_name, moments)
+        lanes.append(lane)
+        steps = max(steps, taken, key=len)
+    return Journey(name, steps, lanes, note, list(marks))
+
+
+def packed(journey: Journey) -> str:
+    """The journey as text for a page: JSON, deflated, base64."""
+    value = {"name": journey.name, "steps": journey.steps, "note": journey.note, "marks": journey.marks,
+             "lanes": [vars(lane) for lane in journey.lanes]}
+    data = json.dumps(value, separators=(",", ":")).encode()
+    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    """What the page reads from it."""
+    value: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    return value
+
+
+def _lane(name: str, moments: Iterable[Taken]) -> tuple[list[str], Lane]:
+    writer, steps, problem = _Writer(), [], ""
+    for moment in moments:
+        steps.append(moment.step)
+        writer.take(moment.heap)
+        problem = problem or moment.problem
+    return steps, Lane(name, writer.changes, writer.events, problem, len(steps))
+
+
+class _Writer:
+    """What changed from each heap to the next."""
+
+    def __init__(self) -> None:
+        self.changes: list[list[Change]] = []
+        self.events: dict[str, list[int]] = {"split": [], "coalesce": [], "growth": [], "return": []}
+        self._strips: dict[tuple[int, int], tuple[int, Any]] = {}      # (arena, start): number, value
+        self._lists: dict[int, tuple[int, ...]] = {}
+        self._cursors: dict[int, int] = {}
+        self._made = 0
+
+    def take(self, heap: Heap) -> None:
+        found: list[Change] = []
+        self.changes.append(found)
+        present = dict(_strips(heap))
+        for key in [key for key in self._strips if key not in present]:
+            found.append([GONE, self._strips.pop(key)[0]])
+            self._saw("return")
+        for key, strip in present.items():
+            found += self._strip(key, strip)
+        for arena in heap.arenas:
+            found += self._list(arena)
+
+    def _saw(self, event: str) -> None:
+        """Note an event of the last step, once."""
+        steps, now = self.events[event], len(self.changes)
+        if not steps or steps[-1] != now:
+            steps.append(now)
+
+    def _strip(self, key: tuple[int, int], strip: "_Strip") -> Iterator[Change]:
+        if key not in self._strips:
+            yield [ADDED, key[0], strip.kind, strip.start, strip.end]
+            self._strips[key] = (self._made, _Strip(strip.kind, strip.start, strip.end, ()))
+            self._made += 1
+            self._saw("growth")
+        number, old = self._strips[key]
+        if old is strip or old == strip:
+            return
+        if old.end != strip.end:
+            yield [MOVED, number, strip.start, strip.end]
+            self._saw("growth" if strip.end > old.end else "return")
+        yield from self._splices(number, old, strip)
+        self._strips[key] = (number, strip)
+
+    def _splices(self, number: int, old: "_Strip", new: "_Strip") -> Iterator[Change]:
+        for first, count, cells in reversed(list(_differences(old.blocks, new.blocks))):
+            offset = [cells[0].address - new.start] if cells and first == 0 else [-1]
+            yield [SPLICED, number, first, count, *offset, *[_token(block) for block in cells]]
+            if old.blocks and old.end == new.end and len(cells) != count:
+                self._saw("split" if len(cells) > count else "coalesce")
+
+    def _list(self, arena: Arena) -> Iterator[Change]:
+        old, new = self._lists.get(arena.index, ()), arena.forward
+        if old != new:
+            yield [LISTED, arena.index, *_list_change(old, new)]
+            self._lists[arena.index] = new
+        if self._cursors.get(arena.index, 0) != arena.cursor:
+            yield [CURSOR, arena.index, arena.cursor]
+            self._cursors[arena.index] = arena.cursor
+
+
+@dataclass(frozen=True)
+class _Strip:
+    kind: int
+    start: int
+    end: int
+    blocks: tuple[Block, ...]
+
+
+def _strips(heap: Heap) -> Iterator[tuple[tuple[int, int], _Strip]]:
+    for arena in heap.arenas:
+        for region in arena.regions:
+            kind = SBRK if region.kind == "sbrk" else MMAP
+            yield (arena.index, region.start), _Strip(kind, region.start, region.end, region.blocks)
+    for block in heap.mapped:
+        size = block.start + block.length - block.address
+        cell = Block(block.address, size, block.used, True, 0, None)
+        yield (NO_ARENA, block.start), _Strip(OWN, block.start, block.start + block.length, (cell,))
+
+
+def _token(block: Block) -> int:
+    return block.size << 2 | block.prev_used << 1 | block.used
+
+
+def _differences(
+    old: tuple[Block, ...], new: tuple[Block, ...],
+) -> Iterator[tuple[int, int, tuple[Block, ...]]]:
+    """Where two sequences of blocks differ, in order: (first, how many, what stands there instead)."""
+    i = j = _common(old, new)
+    tail = _common(old[i:][::-1], new[j:][::-1])
+    last_old, last_new = len(old) - tail, len(new) - tail
+    first_old, first_new = i, j
+    while i < last_old or j < last_new:
+        if i < last_old and j < last_new and old[i] == new[j]:
+            if i > first_old or j > first_new:
+                yield first_old, i - first_old, new[first_new:j]
+            i, j = i + 1, j + 1
+            first_old, first_new = i, j
+        elif j >= last_new or i < last_old and old[i].address <= new[j].address:
+            i, j = i + 1, j + (j < last_new and old[i].address == new[j].address)
+        else:
+            j += 1
+    if i > first_old or j > first_new:
+        yield first_old, i - first_old, new[first_new:j]
+
+
+def _common(old: Sequence[Any], new: Sequence[Any]) -> int:
+    """How many elements both start with; by halves, since comparing slices is quick."""
+    low, high = 0, min(len(old), len(new))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if old[low:middle] == new[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _list_change(old: tuple[int, ...], new: tuple[int, ...]) -> list[int]:
+    """How many come to the front, which, and the indices of those that go; a whole new list if need be."""
+    tail = _common(old[::-1], new[::-1])
+    head, fresh = old[:len(old) - tail], new[:len(new) - tail]
+    for count in range(len(fresh) + 1):
+        kept = fresh[count:]
+        gone = _gone(head, kept)
+        if gone is not None:
+            return [count, *fresh[:count], *gone]
+    raise AssertionError("with all of them fresh, nothing is kept")
+
+
+def _gone(head: tuple[int, ...], kept: tuple[int, ...]) -> list[int] | None:
+    """Indices in `head` of what is not in `kept`; None if `kept` is not in its order."""
+    gone, next_kept = [], 0
+    for index, address in enumerate(head):
+        if next_kept < len(kept) and address == kept[next_kept]:
+            next_kept += 1
+        else:
+            gone.append(index)
+    return gone if next_kept == len(kept) else None
