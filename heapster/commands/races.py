@@ -1,5 +1,6 @@
 """`heapster races`."""
 
+from itertools import dropwhile
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -18,6 +19,7 @@ from heapster.suggest import instead_of
 
 SECONDS = 20.0                  # if nothing says for how long
 SEEDS = 1 << 32
+STACK = "'s "                   # in the heading of a stack, which the finding itself shows
 WITHOUT_HOOKS = ("process", "native", "libc")
 
 
@@ -92,7 +94,7 @@ def show_lanes(run: Run) -> None:
     if explored := run.extra.get("explored"):
         say([(f"explored: {explored}", "")])
     for finding in run.findings:
-        say([(line, "") for line in finding.details])
+        say([(line, "") for line in dropwhile(lambda line: STACK in line, finding.details)])
 
 
 def replay_schedule(text: str, target: str, delivery: Delivery) -> int:

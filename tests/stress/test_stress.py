@@ -23,14 +23,14 @@ def library(folder: Path, fault: int) -> Path:
 
 
 @pytest.mark.parametrize("pattern", [name for name in PATTERNS if name not in OURS_ALONE])
-def test_libc_passes_every_pattern(pattern: str) -> None:
-    run = stress(Plan("libc", 2, 0.4, pattern, 5))
+def test_libc_passes_every_pattern(pattern: str, seed: int) -> None:
+    run = stress(Plan("libc", 2, 0.4, pattern, seed))
     assert run.verdict is Verdict.PASSED, run.findings
     assert run.extra["patterns"][pattern]["pauses"] > 0
 
 
-def test_native_passes_and_its_heap_is_walked() -> None:
-    run = stress(Plan("native", 2, 3.0, "all", 5))
+def test_native_passes_and_its_heap_is_walked(seed: int) -> None:
+    run = stress(Plan("native", 2, 3.0, "all", seed))
     assert run.verdict is Verdict.PASSED, run.findings
     assert set(run.extra["patterns"]) == set(PATTERNS)
     assert run.checks["heap_at_barriers"] >= len(PATTERNS)
@@ -94,6 +94,11 @@ def test_what_the_harness_says_is_read() -> None:
     report = parse(said.split("|"))
     assert (report.ops, report.pauses, report.digests, report.code) == (12, 3, {1: "00ff"}, "hang")
     assert report.stacks == ["stack 0", "stress(main+0x1) [0x2]"]
+
+
+def test_the_stack_of_a_forked_child_is_kept() -> None:
+    report = parse(["stack 0", "child(+0x1)", "finding fork_hang", "a forked child", "stack 1"])
+    assert (report.code, report.stacks) == ("fork_hang", ["stack 0", "child(+0x1)", "stack 1"])
 
 
 def test_an_interrupted_run_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:

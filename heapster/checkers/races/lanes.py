@@ -8,7 +8,9 @@ from heapster.checkers.races.session import Problem
 
 MOST_ROWS = 14
 COLUMN = 46
-VERBS = {"load": "reads", "store": "writes", "load_atomic": "reads", "store_atomic": "writes"}
+VERBS = {"load": "reads", "store": "writes", "load_atomic": "reads", "store_atomic": "writes",
+         "lock": "locks", "unlock": "unlocks",
+         "copy": "copies to", "fill": "fills", "sbrk": "moves", "mmap": "adds to", "munmap": "takes from"}
 
 
 def lanes(rows: Sequence[Row], problem: Problem, threads: int) -> list[str]:

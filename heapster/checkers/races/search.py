@@ -226,8 +226,16 @@ def finding(source: Source, failure: Failure, target: str = "sim") -> Finding:
     return Finding(
         id=sha256(f"{problem.code} {text}".encode()).hexdigest()[:12], code=problem.code,
         title=named(problem.message), trace=tuple(steps(what.program)), replay=f"heapster replay {quote(text)}{where}",
-        breaking=0, noticing=0,
+        breaking=_place(what.program, outcome, problem.other), noticing=_place(what.program, outcome, problem.thread),
         details=(*lines, f"preemptions: {preemptions(outcome)}; switch points: {outcome.steps}"))
+
+
+def _place(program: Program, outcome: Outcome, thread: int) -> int:
+    """Index, among the steps, of what the thread did last; of the last step for nobody."""
+    if thread < 0 or not outcome.last:
+        return len(list(steps(program))) - 1
+    before = len(program.prologue) + sum(len(lane) for lane in program.lanes[:thread])
+    return before + outcome.last[thread]
 
 
 def _stacks(rows: list[Row], problem: Problem) -> list[str]:
@@ -235,5 +243,5 @@ def _stacks(rows: list[Row], problem: Problem) -> list[str]:
     failed = next((row for row in rows if row.failed), None)
     other = next((row for row in reversed(rows)
                   if row.target == problem.address and row.thread == problem.other and row is not failed), None)
-    return [f"thread {row.thread} {row.kind}: " + " < ".join(row.stack) for row in (other, failed)
-            if row is not None and row.stack]
+    return [f"thread {row.thread}'s {row.kind}: " + (" < ".join(row.stack) or "the caller, in its own block")
+            for row in (other, failed) if row is not None]

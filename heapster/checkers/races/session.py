@@ -35,6 +35,7 @@ class Outcome(NamedTuple):
     segments: tuple[Segment, ...]
     steps: int
     calls: int = 0              # of the allocator that were made
+    last: tuple[int, ...] = ()  # each lane's operation that was under way or done last
 
 
 class Held:
@@ -95,7 +96,7 @@ class Session:
             problem = Problem("not_a_program", f"the source cannot run: {error}", thread=m.running)
         finally:
             m.let_go()
-        return Outcome(problem, tuple(m.finished_segments()), m.steps, player.calls)
+        return Outcome(problem, tuple(m.finished_segments()), m.steps, player.calls, tuple(player.last))
 
     def _judge(self, m: Traced, player: "Player") -> Problem | None:
         refused = any(call.answer == REFUSED for call in m.calls)
@@ -128,6 +129,7 @@ class Player:
         self._source = session.source
         self.events: list[judge.Event] = []
         self.calls = 0
+        self.last = [0] * session.threads
         self._plays: dict[str, Play] = {
             "m": self._malloc, "c": self._calloc, "a": self._aligned, "r": self._realloc, "f": self._free,
             "u": self._usable, "s": self._stats, "z": self._finalize, "k": self._fork, "x": self._fail,
@@ -146,6 +148,7 @@ class Player:
             m.enter()
             m.errno = 0
             self.calls += 1
+            self.last[lane] = index
             call = self.play(lane, op)
             if lane in m.owners.values():
                 mutex = min(a for a, owner in m.owners.items() if owner == lane)

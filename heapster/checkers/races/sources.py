@@ -31,7 +31,8 @@ def shipped() -> Source:
 
 def source_in(folder: Path) -> Source:
     """The source in a folder that holds a copy of impl, or whose heapster/impl does."""
-    root = next((f for f in (folder, folder / "impl", folder / "heapster" / "impl") if (f / "api.py").is_file()), None)
+    folders = (folder, folder / "impl", folder / "heapster" / "impl")
+    root = next((f.resolve() for f in folders if (f / "api.py").is_file()), None)
     if root is None:
         raise TargetError(f"{folder} holds no copy of impl: there is no api.py")
     name = _package_name(root)
@@ -44,7 +45,7 @@ def source_in(folder: Path) -> Source:
 
 
 def _package_name(root: Path) -> str:
-    digest = sha256(str(root.resolve()).encode())
+    digest = sha256(str(root).encode())
     for path in sorted(root.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return f"heapster_impl_{digest.hexdigest()[:16]}"

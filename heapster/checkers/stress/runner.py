@@ -150,10 +150,12 @@ def parse(lines: list[str]) -> Report:
     report = Report()
     feed = iter(lines)
     for line in feed:
+        if report.stacks or line.startswith("stack "):      # of a forked child, before the finding
+            report.stacks.append(line)
         word, _, rest = line.partition(" ")
         if word == "finding":
             report.code, report.message = rest, next(feed, "")
-            report.stacks = list(feed)
+            report.stacks = [*report.stacks[:-1], *feed] if report.stacks else list(feed)
         elif word in ("ops", "pauses", "walks"):
             setattr(report, word, int(rest))
         elif word == "seconds":

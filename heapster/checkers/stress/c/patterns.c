@@ -201,7 +201,6 @@ static void await_child(pid_t child) {
                 finding("fork_unsafe", "a forked child ended with status %#x", (unsigned)status);
             return;
         }
-        atomic_fetch_add(&workers[0].inbox.tail, 0);
         nanosleep(&(struct timespec){0, 1000000}, NULL);
     }
     kill(child, SIGUSR2);
