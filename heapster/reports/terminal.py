@@ -97,14 +97,23 @@ def _summary(run: Run) -> Iterator[Line]:
     yield f"{run.command} {run.target}, seed {run.seed}: {run.ops:,} operations{examples}", PLAIN
     if fixed := run.extra.get("fixed"):
         yield f"  no longer fails: {', '.join(fixed)}", GOOD
+    yield from _coverage(run)
+    yield verdict_line(run)
+
+
+def _coverage(run: Run) -> Iterator[Line]:
+    """What was checked and what was not; in numbers alone where a finding cut the run short."""
     evaluated = [name for name, times in run.checks.items() if times]
+    seen = sum(times > 0 for times in run.witnesses.values())
+    if run.findings:
+        if evaluated:
+            yield f"  checked: {len(evaluated)} of {len(run.checks)}, up to the finding", PLAIN
+        return
     if evaluated:
         yield from _listed(f"checked ({len(evaluated)})", evaluated)
-    seen = sum(times > 0 for times in run.witnesses.values())
     if run.witnesses:
         yield f"  seen: {seen} of {len(run.witnesses)} kinds of events", PLAIN
     yield from not_checked(run)
-    yield verdict_line(run)
 
 
 def not_checked(run: Run) -> Iterator[Line]:
