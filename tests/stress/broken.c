@@ -35,7 +35,7 @@ void *malloc(size_t size) {
         if (BREAK == 1)
             p -= 8;                             /* overlaps its neighbour's end, and is not aligned */
         if (BREAK == 2)
-            memset(p + size, 0xAA, 40);         /* writes past its end */
+            ((size_t *)(void *)(p - HEADER))[-1] ^= 1;  /* in the block before it, unless that ends earlier */
         if (BREAK == 3)
             abort();
         if (BREAK == 4)
