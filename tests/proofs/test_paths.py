@@ -1,0 +1,112 @@
+"""Paths over unknown words, against what is known of small pieces of code."""
+
+from typing import Any
+
+import pytest
+
+from heapster.machine.bits import Bits
+from heapster.machine.linear import STAYS, cut
+from heapster.machine.paths import Integers, paths
+
+ENCODINGS = [Integers, Bits]
+
+
+def explored(encoding: Any, body: Any) -> list[Any]:
+    return [path for path in paths(encoding, body) if not path.abandoned or path.refuted]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_word_has_no_truth_value(encoding):
+    def body(path):
+        with pytest.raises(TypeError, match="bare truth"):
+            bool(path.word("a"))
+
+    assert len(explored(encoding, body)) == 1
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_n_comparisons_give_n_plus_one_paths(encoding):
+    def body(path):
+        a = path.word("a", 0, 100)
+        any(a < limit for limit in (10, 20, 30, 40))
+
+    assert len(explored(encoding, body)) == 5
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("operate", [lambda a: a + 1, lambda a: a - 2, lambda a: a * 2, lambda a: a << 1, lambda a: -a])
+def test_overflow_is_found(encoding, operate):
+    def body(path):
+        a = path.word("a")
+        operate(a)
+
+    refuted = [r for path in explored(encoding, body) for r in path.refuted]
+    assert refuted
+    assert all(r.claim == STAYS and r.reason == "a word overflows" for r in refuted)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_false_claim_has_a_counterexample(encoding):
+    def body(path):
+        a = path.word("a", 0, 1000)
+        path.claim("it is not 713", lambda: a != 713)
+
+    [refutation] = [r for path in explored(encoding, body) for r in path.refuted]
+    assert refutation.words == (713,)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_contradictory_assumptions_claim_nothing(encoding):
+    def body(path):
+        a = path.word("a", 0, 10)
+        path.require(a + 1, "<=", a)
+        path.claim("anything", lambda: False)
+
+    assert not explored(encoding, body)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("mask", [1, 6, -16, (1 << 48) - 16, -3, 255 << 8])
+def test_masks_and_shifts_agree_with_python(encoding, mask):
+    for value in (0, 1, 5, 255, 0x1234567890, (1 << 62) + 12345):
+        def body(path, value=value):
+            a = path.word("a", 0, (1 << 63) - 1)
+            path.require(a, "==", value)
+            path.claim("and", lambda: a & mask == value & mask)
+            path.claim("or", lambda: a | 5 == value | 5)
+            path.claim("shift", lambda: a >> 4 == value >> 4)
+
+        assert not [r for path in explored(encoding, body) for r in path.refuted]
+
+
+def test_cutting_keeps_the_value():
+    def body(path):
+        a, b = path.word("a", 0, 1 << 40, 16), path.word("b", 0, 99)
+        quotient, rest = cut(a + b + 7, 4)
+        path.claim("it is the same", lambda: quotient * 16 + rest == a + b + 7)
+        path.claim("the rest is small", lambda: rest < 16 and rest >= 0)
+
+    assert not [r for path in explored(Integers, body) for r in path.refuted]
+
+
+def test_memory_covers_aliasing():
+    """A store to one of two unknown addresses is seen through the other exactly if they are the same."""
+    def body(path):
+        m = path.machine()
+        a, b = (path.word(name, 1 << 16, 1 << 20, 8) for name in "ab")
+        m.store(a, 1)
+        m.store(b, 2)
+        path.claim("seen", lambda: (m.load(a) == 2) == (a == b))
+
+    found = explored(Integers, body)
+    assert len(found) == 2
+    assert not [r for path in found for r in path.refuted]
+
+
+@pytest.mark.parametrize("misuse", [
+    lambda m: m.load(1 << 16 | 4), lambda m: m.load(8), lambda m: m.abort(1, 0), lambda m: m.unlock(64),
+    lambda m: (m.lock(64), m.lock(64)), lambda m: m.mmap(100), lambda m: m.fill(1 << 16, 0, -1),
+])
+def test_broken_laws_refute(misuse):
+    refuted = [r for path in explored(Integers, lambda path: misuse(path.machine())) for r in path.refuted]
+    assert [r.claim for r in refuted][:1] == [STAYS]

@@ -1,0 +1,98 @@
+"""Proofs run in children: verdicts, limits, counterexamples, planted faults."""
+
+import time
+
+import pytest
+
+from heapster.checkers.proofs import ALL_WORDS, BITS, INTEGERS, Proof
+from heapster.checkers.proofs.catalogue import selected
+from heapster.checkers.proofs.faults import FAULTS
+from heapster.checkers.proving import Proved, Runner, hunt
+from heapster.results import UsageError
+
+SLOW_MODULES = ("arena", "region", "placement", "mapping")
+QUICK = [fault for fault in FAULTS if fault.module not in SLOW_MODULES and "keeps_every" not in fault.caught_by
+         and "malloc" not in fault.caught_by]
+SLOW = [fault for fault in FAULTS if fault not in QUICK]
+
+
+def verdicts(proof, **how):
+    [outcomes] = Runner(**how).run([proof])
+    return {outcome.theorem.name: outcome for outcome in outcomes}
+
+
+def claiming(claim, **more):
+    return Proof("block.payload", ALL_WORDS, lambda _, path: claim(path), more={"it": "holds"}, **more)
+
+
+def test_what_holds_is_proved():
+    found = verdicts(claiming(lambda path: path.claim("it", lambda: path.word("a", 1) > 0)))
+    assert {outcome.verdict for outcome in found.values()} == {Proved.PROVED}
+
+
+def test_what_is_false_is_refuted():
+    found = verdicts(claiming(lambda path: path.claim("it", lambda: path.word("a", 0) > 0)))
+    assert found["it"].verdict is Proved.REFUTED
+    assert found["it"].finding.replay == "heapster prove it"
+
+
+def test_what_no_path_claims_is_vacuous():
+    assert verdicts(claiming(lambda path: None))["it"].verdict is Proved.VACUOUS
+
+
+def test_contradictory_assumptions_are_vacuous():
+    def claim(path):
+        path.require(path.word("a", 0, 5), "<", path.word("b", -3, 0))
+        path.claim("it", lambda: True)
+
+    assert {outcome.verdict for outcome in verdicts(claiming(claim)).values()} == {Proved.VACUOUS}
+
+
+def test_no_answer_in_time_is_unknown():
+    found = verdicts(claiming(lambda path: time.sleep(60)), timeout=0.5)
+    assert found["it"].verdict is Proved.UNKNOWN
+    assert found["it"].reason == "no answer after 0.5 s"
+
+
+def test_what_one_encoding_cannot_say_is_tried_in_the_next():
+    def claim(path):
+        a = path.word("a", 0, 255)
+        path.claim("it", lambda: a & a == a)
+
+    assert verdicts(claiming(claim))["it"].verdict is Proved.UNKNOWN
+    found = verdicts(claiming(claim, encodings=(INTEGERS, BITS)))
+    assert (found["it"].verdict, found["it"].encoding) == (Proved.PROVED, BITS)
+
+
+def test_unknown_names_get_a_suggestion():
+    with pytest.raises(UsageError, match="did you mean split_conserves_bytes"):
+        selected(("split_conserve_bytes",), thorough=False)
+
+
+def test_the_arithmetic_is_proved():
+    proofs = selected(("layout", "block", "freelist", "settings", "mapping", "region.fence_before", "api.product",
+                       "api.is_refused", "api.header_of", "api.usable_size"), thorough=False)
+    outcomes = [outcome for found in Runner().run(proofs) for outcome in found]
+    assert [outcome for outcome in outcomes if outcome.verdict is not Proved.PROVED] == []
+
+
+@pytest.mark.parametrize("fault", QUICK, ids=lambda fault: fault.title)
+def test_a_planted_fault_is_refuted_by_its_theorem(fault):
+    assert hunt(fault, Runner())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", SLOW, ids=lambda fault: fault.title)
+def test_a_planted_fault_in_a_large_proof_is_refuted_by_its_theorem(fault):
+    assert hunt(fault, Runner())
+
+
+def test_a_counterexample_is_replayed_on_the_simulated_machine():
+    [fault] = [fault for fault in FAULTS if fault.caught_by == "split_leaves_no_stub"]
+    runner = Runner(fault=fault, stop_at=fault.caught_by)
+    [finding] = [outcome.finding for found in runner.run(selected((fault.caught_by,), thorough=False))
+                 for outcome in found if outcome.theorem.name == fault.caught_by]
+    assert "replayed on the simulated machine" in finding.details
+    assert finding.trace[0].startswith("block.split(m, ")
+    assert "header of b" in finding.before
+    assert finding.before != finding.after
