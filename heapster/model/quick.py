@@ -109,7 +109,6 @@ class QuickArena(ArenaState):
     def __init__(self, index: int, settings: Settings, saw: Witness, counts: "Counts") -> None:
         super().__init__(index, settings, saw)
         self.free = FreeList()                  # type: ignore[assignment]
-        self.held = self.used = 0               # bytes got from the system, and in used blocks
         self._counts = counts
 
     def _link(self, address: int, size: int) -> None:
@@ -123,7 +122,7 @@ class QuickArena(ArenaState):
     def _find(self, want: int) -> int:
         policy = self._settings.policy
         found, looked = self.free.find(policy, want, self.cursor)
-        self._counts.searches[looked] += 1
+        self._counts.note_search(looked)
         if found and policy == "next_fit":
             self.cursor = found
         return found
@@ -151,11 +150,18 @@ class QuickArena(ArenaState):
 class Counts:
     """What a run did so far."""
 
-    __slots__ = ("coalesces", "searches", "splits")
+    __slots__ = ("coalesces", "looked", "made", "searches", "splits")
 
     def __init__(self) -> None:
         self.splits = self.coalesces = 0
+        self.made = self.looked = 0                 # searches, and blocks that they looked at
         self.searches: Counter[int] = Counter()     # by blocks looked at
+
+    def note_search(self, looked: int) -> None:
+        """A search looked at so many blocks."""
+        self.made += 1
+        self.looked += looked
+        self.searches[looked] += 1
 
 
 class Quick(Reference):
@@ -165,6 +171,24 @@ class Quick(Reference):
         super().__init__()
         self.counts = Counts()
         self._settings.policy = policy
+
+    @property
+    def free_bytes(self) -> int:
+        """In the free blocks of all arenas."""
+        return sum([arena.free.bytes for arena in self._quick()])
+
+    @property
+    def free_blocks(self) -> int:
+        """Of all arenas."""
+        return sum([len(arena.free) for arena in self._quick()])
+
+    @property
+    def largest_free(self) -> int:
+        """Bytes of the largest free block."""
+        return max([arena.free.largest for arena in self._quick()], default=0)
+
+    def _quick(self) -> list[QuickArena]:
+        return list(self._arenas.values())      # type: ignore[arg-type]  # _new_arena makes no others
 
     def _new_arena(self, index: int) -> QuickArena:
         return QuickArena(index, self._settings, self._saw, self.counts)

@@ -1,0 +1,183 @@
+/* The compiled allocator on a trace, at full speed, in a world that answers the same each time.
+
+       replay FD OPS INTERVAL POLICY
+
+   FD holds `struct shared`, the operations, room for an answer each, and for the system calls. After every
+   INTERVAL operations it writes a byte to stdout and waits for one on stdin, so that an onlooker may read
+   its memory. It ends with its stdin. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "layout.h"
+#include "words.h"
+
+enum verb {                     /* as traces/compact.py numbers them */
+    MALLOC, CALLOC, REALLOC, REALLOCARRAY, ALIGNED, POSIX_MEMALIGN, MEMALIGN, VALLOC, PVALLOC, RELEASE, USABLE,
+    SET_POLICY, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE
+};
+enum { SBRK, MMAP, MUNMAP, CALLS_KINDS };
+enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4 };
+
+struct op { uint32_t verb; int32_t result, operand; uint32_t unused; uint64_t first, second; };
+struct call { uint64_t op, name; word a, b, answer; };
+struct shared {
+    uint64_t done, calls, nanoseconds, statics, aborted, abort_address, handles, unused;
+};
+
+#define AREA ((uintptr_t)0x100000000000)        /* of the break */
+#define AREA_BYTES ((uintptr_t)1 << 36)
+#define FIRST_MAPPING ((uintptr_t)0x200000000000)    /* each where the last one ended */
+
+static struct shared *shared;
+static struct call *calls;
+static uint64_t most_calls, refuse[CALLS_KINDS];
+static uintptr_t brk_at = AREA, map_at = FIRST_MAPPING;
+static char *threads[MOST_THREADS];
+static uint64_t running;
+
+void *__real_mmap(void *, size_t, int, int, int, off_t);        /* the linker gives them these names */
+int __real_munmap(void *, size_t);
+
+static word log_call(int name, word a, word b, word answer) {
+    if (shared->calls < most_calls)
+        calls[shared->calls] = (struct call){shared->done, (uint64_t)name, a, b, answer};
+    shared->calls++;
+    return answer;
+}
+
+static int refused(int name) { return refuse[name] && --refuse[name] == 0; }
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+HIDDEN word __wrap_sbrk(word delta) {
+    uintptr_t old = brk_at;
+    if (delta && refused(SBRK))
+        return log_call(SBRK, delta, 0, -1);
+    if (old + (uintptr_t)delta < AREA || old + (uintptr_t)delta > AREA + AREA_BYTES)
+        return log_call(SBRK, delta, 0, -1);
+    brk_at += (uintptr_t)delta;
+    return log_call(SBRK, delta, 0, (word)old);
+}
+
+HIDDEN word __wrap_mmap(word address, word length, int protection, int flags, int file, word offset) {
+    (void)address, (void)protection, (void)flags, (void)file, (void)offset;
+    if (refused(MMAP))
+        return log_call(MMAP, length, 0, -1);
+    void *got = __real_mmap((void *)map_at, (size_t)length, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (got == MAP_FAILED)
+        return log_call(MMAP, length, 0, -1);
+    map_at += (uintptr_t)length;
+    return log_call(MMAP, length, 0, (word)got);
+}
+
+HIDDEN int __wrap_munmap(word address, word length) {
+    if (refused(MUNMAP))
+        return (int)log_call(MUNMAP, address, length, -1);
+    return (int)log_call(MUNMAP, address, length, __real_munmap((void *)address, (size_t)length));
+}
+
+HIDDEN void heapster_show(word kind, word address, word size, word used) {
+    (void)kind, (void)address, (void)size, (void)used;
+}
+
+HIDDEN void heapster_abort(word code, word address) {
+    shared->aborted = (uint64_t)code, shared->abort_address = (uint64_t)address;
+    _exit(3);
+}
+
+static void switch_thread(uint64_t thread) {
+    if (thread >= MOST_THREADS)
+        _exit(4);
+    for (int i = 0; i < 2; i++) {
+        uint64_t which = i ? thread : running;
+        if (!threads[which])
+            threads[which] = calloc(1, THREAD_BYTES);
+    }
+    memcpy(threads[running], (void *)heapster_word_thread(), THREAD_BYTES);
+    memcpy((void *)heapster_word_thread(), threads[thread], THREAD_BYTES);
+    running = thread;
+}
+
+static word posix_memalign_of(word alignment, word size) {
+    word out = 0;
+    return heapster_word_posix_memalign((word)&out, alignment, size) ? 0 : out;
+}
+
+static word execute(const struct op *op, word pointer) {
+    word first = (word)op->first, second = (word)op->second;
+    switch ((enum verb)op->verb) {
+    case MALLOC: return heapster_word_malloc(first);
+    case CALLOC: return heapster_word_calloc(first, second);
+    case REALLOC: return heapster_word_realloc(pointer, first);
+    case REALLOCARRAY: return heapster_word_reallocarray(pointer, first, second);
+    case ALIGNED: return heapster_word_aligned_alloc(first, second);
+    case POSIX_MEMALIGN: return posix_memalign_of(first, second);
+    case MEMALIGN: return heapster_word_memalign(first, second);
+    case VALLOC: return heapster_word_valloc(first);
+    case PVALLOC: return heapster_word_pvalloc(first);
+    case RELEASE: heapster_word_free(pointer); return 0;
+    case USABLE: return heapster_word_usable_size(pointer);
+    case SET_POLICY: heapster_word_set_policy(second); return 0;
+    case SET_THRESHOLD: heapster_word_set_threshold(first); return 0;
+    case SET_GROWTH: heapster_word_init(first, heapster_word_get_policy()); return 0;
+    case SET_ARENAS: heapster_word_set_arenas(first); return 0;
+    case SET_THREAD: switch_thread(op->first); return 0;
+    case FOREIGN_SBRK: brk_at += (uintptr_t)first; return 0;
+    case FAIL: refuse[second] = op->first; return 0;
+    case FORK: heapster_word_before_fork(); heapster_word_after_fork(); return 0;
+    case FINALIZE: return heapster_word_finalize();
+    default: return 0;
+    }
+}
+
+static uint64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int pause_here(void) {
+    char byte = '.';
+    return write(STDOUT_FILENO, &byte, 1) == 1 && read(STDIN_FILENO, &byte, 1) == 1;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 5)
+        return 2;
+    int fd = atoi(argv[1]);
+    uint64_t count = strtoull(argv[2], NULL, 10), interval = strtoull(argv[3], NULL, 10);
+    most_calls = CALLS_AN_OP * count + 64;
+    size_t bytes = sizeof *shared + count * (sizeof(struct op) + sizeof(word)) + most_calls * sizeof(struct call);
+    shared = __real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *area = __real_mmap((void *)AREA, AREA_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (shared == MAP_FAILED || area == MAP_FAILED)
+        return 2;
+    const struct op *ops = (const struct op *)(shared + 1);
+    word *answers = (word *)(ops + count), *pointers = calloc(shared->handles + 1, sizeof *pointers);
+    calls = (struct call *)(answers + count);
+    pointers++;                                 /* [-1] is NULL's */
+    heapster_word_set_policy(atol(argv[4]));
+    shared->statics = (uint64_t)heapster_word_statics();
+    for (uint64_t start = 0; start < count; start += interval) {
+        uint64_t end = start + interval < count ? start + interval : count, began = now();
+        for (uint64_t i = start; i < end; i++) {
+            shared->done = i;
+            answers[i] = execute(&ops[i], pointers[ops[i].operand]);
+            if (ops[i].result >= 0)
+                pointers[ops[i].result] = answers[i];
+        }
+        shared->done = end;
+        shared->nanoseconds += now() - began;
+        if (!pause_here())
+            return 0;
+    }
+    return 0;
+}
