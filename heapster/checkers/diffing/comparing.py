@@ -1,0 +1,121 @@
+"""`diff`: traces on policies and copies of the source, each in lock-step with the model, and measured."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from heapster.checkers.diffing.engines import Interpreted
+from heapster.checkers.diffing.measuring import requested, size_classes
+from heapster.checkers.diffing.parting import finding, first_difference
+from heapster.checkers.diffing.playing import Played, interval_of, play, play_compiled
+from heapster.checkers.races.sources import source_in
+from heapster.checkers.traces.compact import Compact
+from heapster.checkers.traces.errors import TraceFileError
+from heapster.checkers.traces.legality import first_misuse
+from heapster.checkers.traces.reading import find_trace, read_trace
+from heapster.results import Finding, Run, Verdict
+
+INTERPRETED_INTERVAL = 512      # steps between comparisons of the heap, where the source is interpreted
+NOT_CHECKED = (
+    "contents, errno and the specification (fuzz and score do); the heap's words between the steps at which it is compared",
+    "threads that run at the same time: a trace has one order")
+Progress = Callable[[str, float], None]
+
+
+@dataclass
+class Comparison:
+    """What was found so far, as plain values."""
+
+    traces: dict[str, Any] = field(default_factory=dict)
+    table: dict[str, dict[str, Any]] = field(default_factory=dict)
+    series: dict[str, dict[str, Any]] = field(default_factory=dict)
+    searches: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sizes: dict[str, Any] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    ops: int = 0
+    compared: int = 0
+
+    def note(self, trace: str, column: str, played: Played) -> None:
+        """A trace was played."""
+        figures = {"ops": played.steps, **played.measures.figures(), "agrees": played.parting is None,
+                   "ops_per_second": round(played.rate) if played.rate else None}
+        self.table.setdefault(trace, {})[column] = figures
+        self.series.setdefault(trace, {})[column] = {
+            name: list(column_) for name, column_ in played.measures.series.items()}
+        self.searches.setdefault(trace, {})[column] = played.measures.searches()
+        self.ops += played.steps
+        self.compared += played.compared
+
+
+def diff(names: Iterable[str], policies: tuple[str, ...], sources: Iterable[str] = (),
+         progress: Progress = lambda *_: None) -> Run:
+    """Every trace on every policy, compiled, and on every copy of the source."""
+    began, done = monotonic(), Comparison()
+    copies = {folder: source_in(Path(folder)) for folder in sources}
+    interrupted = False
+    try:
+        for name in names:
+            _one(name, policies, copies, done, progress)
+    except KeyboardInterrupt:
+        interrupted = True
+    verdict = Verdict.FAILED if done.findings else Verdict.INCONCLUSIVE if interrupted else Verdict.PASSED
+    target = "+".join(["native", *copies])
+    return Run("diff", target, 0, verdict, monotonic() - began, done.ops, tuple(done.findings),
+               {"answers and system calls": done.ops, "heap equals the model's": done.compared},
+               extra={"policies": list(policies), "traces": done.traces, "table": done.table, "series": done.series,
+                      "searches": done.searches, "sizes": done.sizes, "interrupted": interrupted,
+                      "warnings": done.warnings, "not_checked": list(NOT_CHECKED)})
+
+
+def load(name: str) -> Compact:
+    """The trace of that name; UsageError, with the step, if it misuses the heap."""
+    path = find_trace(name)
+    trace = read_trace(path)
+    if misuse := first_misuse(trace):
+        raise TraceFileError(path, f"step {misuse[0] + 1}", f"{misuse[1]} (replay judges misuse)")
+    return trace
+
+
+def _one(name: str, policies: tuple[str, ...], copies: Mapping[str, Any], done: Comparison,
+         progress: Progress) -> None:
+    trace = load(name)
+    done.warnings += trace.warnings
+    done.traces[name], done.sizes[name] = _summary(trace)
+    for policy in policies:
+        played = play_compiled(trace, policy, lambda steps, p=policy: progress(f"{name} {p}", steps / len(trace)))
+        done.note(name, policy, played)
+        if played.parting:
+            done.findings.append(finding(trace, name, policy, "native", played.parting))
+        for folder, source in copies.items():
+            _copy(trace, name, policy, folder, source, done, progress)
+
+
+def _copy(trace: Compact, name: str, policy: str, folder: str, source: Any, done: Comparison,
+          progress: Progress) -> None:
+    column = f"{folder}:{policy}"
+    played = play(trace, policy, Interpreted(trace, policy, source), INTERPRETED_INTERVAL,
+                  lambda steps: progress(f"{name} {column}", steps / len(trace)))
+    done.note(name, column, played)
+    if played.parting:
+        first = first_difference(trace, policy, source, played.parting, INTERPRETED_INTERVAL)
+        done.findings.append(finding(trace, name, policy, folder, first, source))
+
+
+def _summary(trace: Compact) -> tuple[dict[str, Any], list[list[int]]]:
+    """What a trace is, and its requests by size."""
+    sizes, threads = Counter[int](), {0}
+    for step in trace:
+        if step.result >= 0:
+            sizes[requested(step)] += 1
+        elif step.verb == "thread":
+            threads.add(step.numbers[0])
+    summary = {"ops": len(trace), "allocations": sum(sizes.values()), "threads": len(threads),
+               "handles": trace.handles()}
+    return summary, size_classes(sizes)
+
+
+__all__ = ["diff", "interval_of", "load"]

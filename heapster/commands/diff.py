@@ -1,0 +1,94 @@
+"""`heapster diff`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from heapster.checkers.diffing.comparing import diff
+from heapster.checkers.store import FOLDER, Store
+from heapster.checkers.traces.reading import shipped
+from heapster.commands.delivery import Delivery
+from heapster.commands.options import option
+from heapster.config import POLICIES
+from heapster.reports.output import Line, say, warn
+from heapster.reports.progress import Meter
+from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, run_lines
+from heapster.results import Run, UsageError
+
+COLUMNS = (                     # heading, figure, how it is shown
+    ("peak live", "peak_live", "{:,}"), ("peak heap", "peak_heap", "{:,}"), ("final", "final_heap", "{:,}"),
+    ("util", "utilization", "{:.1%}"), ("internal", "internal", "{:.1%}"), ("external", "external", "{:.1%}"),
+    ("search mean", "searched_mean", "{:.1f}"), ("p99", "searched_p99", "{:,}"), ("max", "searched_max", "{:,}"),
+    ("splits", "splits", "{:,}"), ("joins", "coalesces", "{:,}"), ("syscalls", "system_calls", "{:,}"),
+    ("pages", "pages_touched", "{:,}"), ("moved", "pages_moved", "{:,}"), ("Mops/s", "ops_per_second", "{:.1f}"))
+NAME_WIDTH = 12
+
+
+@click.command("diff", epilog="Without a trace: those that ship. Example: heapster diff gcc --policies best_fit,worst_fit")
+@click.argument("traces", nargs=-1, metavar="[TRACE]...")
+@option("policy", "all")
+@click.option("--policies", metavar="P,P", help="The same as --policy.")
+@click.option("--targets", metavar="FOLDER,...", help="Copies of impl to play the traces on as well.")
+@option("json")
+@option("junit")
+@option("store", FOLDER)
+def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | None, targets: str | None,
+            json: str | None, junit: str | None, store: str) -> int:
+    """Play traces on each policy, in lock-step with the model, and show how the policies differ.
+
+    Every answer and every system call is compared with the model's, the whole heap at intervals.
+    """
+    delivery = Delivery(json, junit)
+    delivery.check()
+    folders = [name for name in (targets or "").split(",") if name]
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UsageError(f"{folder} is no folder with a copy of impl (score takes libc and shared objects)")
+    with Meter("diff") as meter:
+        run = diff(traces or tuple(shipped()), _policies(policies) or policy, folders,
+                   lambda what, fraction: meter.show(fraction, what))
+        meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
+    for finding in run.findings:
+        Store(Path(store), warn).keep(finding, run.target.removeprefix("native+"))
+    for warning in run.extra["warnings"]:
+        warn(warning)
+    code = delivery.write(run)
+    say([*_tables(run), *run_lines(run)])
+    return code
+
+
+def _policies(names: str | None) -> tuple[str, ...]:
+    if not names:
+        return ()
+    chosen = tuple(POLICIES) if names == "all" else tuple(names.split(","))
+    for name in chosen:
+        if name not in POLICIES:
+            raise UsageError(f"--policies: unknown policy '{name}': one of {', '.join(POLICIES)} or all")
+    return chosen
+
+
+def _tables(run: Run) -> Iterator[Line]:
+    for trace, rows in run.extra["table"].items():
+        about = run.extra["traces"][trace]
+        yield f"{trace}: {about['ops']:,} steps, {about['allocations']:,} allocations, {about['threads']} threads", STRONG
+        width = max(NAME_WIDTH, *map(len, rows))
+        cells = {name: [_cell(figures, key, form) for _, key, form in COLUMNS] for name, figures in rows.items()}
+        widths = [max(len(heading), *(len(row[n]) for row in cells.values()))
+                  for n, (heading, _, _) in enumerate(COLUMNS)]
+        yield "  " + " " * width + _row([heading for heading, _, _ in COLUMNS], widths), FAINT
+        for name, row in cells.items():
+            yield f"  {name:<{width}}" + _row(row, widths), PLAIN if rows[name]["agrees"] else BAD
+        yield "", PLAIN
+
+
+def _row(cells: list[str], widths: list[int]) -> str:
+    return "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+
+
+def _cell(figures: dict[str, Any], key: str, form: str) -> str:
+    value = figures[key]
+    if value is None:
+        return "-"
+    return form.format(value / 1e6 if key == "ops_per_second" else value)
