@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python -m
 PYTEST_ARGS ?=
 
-.PHONY: help check test lint venv clean
+.PHONY: help check test test-programs lint venv clean
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -15,7 +15,10 @@ check: $(STAMP)  ## every checker at a small budget
 	$(VENV)/bin/heapster check
 
 test: $(STAMP)  ## the whole test suite on all cores
-	$(RUN) pytest -n auto --dist worksteal -q $(PYTEST_ARGS)
+	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs' $(PYTEST_ARGS)
+
+test-programs: $(STAMP)  ## real programs on the library, at length
+	$(RUN) pytest -n auto --dist worksteal -q -m programs tests/programs $(PYTEST_ARGS)
 
 lint: $(STAMP)  ## style and types
 	$(RUN) ruff check .

@@ -25,7 +25,8 @@ def command(policy: str | None, arenas: int | None, mmap_threshold: int | None, 
             stats_file: Path | None, verify: bool, every: int, program: tuple[str, ...]) -> int:
     """Run a program on Heapster's allocator instead of libc's.
 
-    Its exit code is the program's. The programs that it starts run on Heapster, too.
+    Its exit code is the program's. The programs that it starts run on Heapster, too. One that ends by
+    _exit, as some shells do, has no statistics.
     """
     if stats_file is not None:
         _empty(stats_file)

@@ -14,6 +14,7 @@ from heapster.results import TargetError, UsageError
 ELF = b"\x7fELF"
 ELF_64 = 2
 PROGRAM_HEADERS, HEADER_SIZE_AND_COUNT = 32, 54     # offsets in a 64-bit ELF header
+ELF_HEADER = 64                     # bytes of one
 PT_INTERP = 3
 MOST_INTERPRETERS = 4               # Linux follows no more lines of #!
 
@@ -83,7 +84,7 @@ def check(program: Path, depth: int = 0) -> None:
         interpreter = start[2:].partition(b"\n")[0].split()
         if interpreter and Path(os.fsdecode(interpreter[0])).exists():
             check(Path(os.fsdecode(interpreter[0])), depth + 1)
-    elif start[:4] == ELF:
+    elif start[:4] == ELF and len(start) >= ELF_HEADER:
         check_elf(program, start)
 
 

@@ -47,7 +47,8 @@ def test_programs_link_with_the_shared_library_and_run(dist: Path, tmp_path: Pat
 
 
 def test_programs_link_with_the_static_library_and_run(dist: Path, tmp_path: Path) -> None:
-    program = compiled(tmp_path / "main", HERE / "main.c", f"-I{dist}/include", dist / "lib" / "libheapster.a", "-lpthread")
+    program = compiled(tmp_path / "main", HERE / "main.c", f"-I{dist}/include", dist / "lib" / "libheapster.a",
+                       "-lpthread")
     assert plain(program).stdout == GREETING
 
 

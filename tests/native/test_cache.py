@@ -1,5 +1,6 @@
 """Artefacts are kept whole or made again."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from heapster.results import TargetError
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def writes(text: str) -> Callable[[Path], None]:
+    """Makes an entry with one file."""
+    def make(out: Path) -> None:
+        (out / "file").write_text(text)
+
+    return make
 
 
 def test_an_entry_is_made_once() -> None:
@@ -28,14 +37,14 @@ def test_an_entry_is_made_once() -> None:
 
 @pytest.mark.parametrize("damage", ["contents", "checksums", "missing"])
 def test_a_damaged_entry_is_made_again(damage: str) -> None:
-    entry = cache.entry("name", lambda out: (out / "file").write_text("good") and None)
+    entry = cache.entry("name", writes("good"))
     if damage == "contents":
         (entry / "file").write_text("bad!")
     elif damage == "checksums":
         (entry / cache.CHECKSUMS).write_text("{")
     else:
         (entry / "file").unlink()
-    again = cache.entry("name", lambda out: (out / "file").write_text("new") and None)
+    again = cache.entry("name", writes("new"))
     assert (again / "file").read_text() == "new"
     assert [path.name for path in cache.directory().iterdir() if path.is_dir()] == ["name"]
 
@@ -65,7 +74,7 @@ def test_a_failed_making_leaves_nothing() -> None:
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(TargetError, match="cannot use the cache .*XDG_CACHE_HOME"):
+    with pytest.raises(TargetError, match=r"cannot use the cache .*XDG_CACHE_HOME"):
         cache.entry("name", lambda out: None)
 
 

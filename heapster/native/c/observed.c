@@ -83,6 +83,8 @@ static void on_stray(int number, siginfo_t *info, void *context) {
         siglongjmp(abandoned, STRAYED);
     }
     sigaction(number, &usual[number == SIGBUS], NULL);      /* not ours: let it happen again */
+    if (info->si_code <= 0)     /* sent by someone, who does not repeat it */
+        raise(number);
 }
 
 void observed_begin(onlooker answering) {

@@ -1,0 +1,94 @@
+"""`fuzz native`: the compiled library in lockstep with the model; crashes and hangs keep their trace."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from heapster.checkers.isolation import Died, Done, Journal, contained
+from heapster.checkers.native_target import NativeMake
+from heapster.checkers.rerun import make_for, rerun
+from heapster.checkers.stateful import Record
+from heapster.machine.lowering import FAULTS
+from heapster.model.trace import parse
+
+POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")
+
+
+def test_a_few_lives_pass() -> None:
+    make = NativeMake()
+    record = Record(make, POLICIES, arenas=3, faults=True)
+    make.live_lives(record, 1, 4)
+    assert record.failure is None
+    assert record.examples == 4
+    assert record.ops > 100
+
+
+def test_a_trace_is_run_elsewhere() -> None:
+    outcome = rerun(parse("a = malloc(40); free(a); b = malloc(PTRDIFF_MAX)"), make_for("native"))
+    assert outcome.problems == ()
+    assert outcome.last == 2
+
+
+def test_a_misuse_that_hits_unmapped_memory_is_a_fault_not_a_crash() -> None:
+    outcome = rerun(parse("threshold 4096; a = malloc(5000); free(a); free(a)"), make_for("native"))
+    assert (outcome.problems, outcome.misused) == ((), "fault")
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_a_fault_planted_in_the_lowering_is_found(fault: str) -> None:
+    make = NativeMake(fault, seconds=5)
+    record = Record(make, POLICIES, arenas=3, faults=True)
+    make.live_lives(record, 1, 6)
+    assert record.failure is not None
+    trace, problem = record.failure
+    assert problem.code in [found.code for found in make.rerun(trace).problems]
+
+
+# The child.
+
+def test_an_answer_comes_back() -> None:
+    assert contained(lambda: [1, "two"], Journal(), 10) == Done([1, "two"])
+
+
+def test_a_crash_is_an_answer_and_the_journal_survives_it() -> None:
+    journal = Journal()
+
+    def crash() -> None:
+        journal.note("a = malloc(1)")
+        journal.note("free(a)")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert contained(crash, journal, 10) == Died("crashed", "the process died of SIGKILL")
+    assert journal.lines() == ["a = malloc(1)", "free(a)"]
+
+
+def test_a_hang_is_an_answer() -> None:
+    ended = contained(lambda: time.sleep(60), Journal(), 0.3)
+    assert isinstance(ended, Died)
+    assert ended.how == "hung"
+
+
+def test_what_makes_progress_does_not_hang() -> None:
+    journal = Journal()
+
+    def work() -> int:
+        for number in range(12):
+            journal.note(str(number))
+            time.sleep(0.1)
+        return 1
+
+    assert contained(work, journal, 0.6) == Done(1)
+
+
+def test_a_defect_of_ours_is_no_finding() -> None:
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        contained(lambda: 1 // 0, Journal(), 10)
+
+
+def test_a_journal_that_is_full_keeps_its_beginning() -> None:
+    journal = Journal()
+    for _ in range(3):
+        journal.note("x" * 400_000)
+    assert len(journal.lines()) == 2

@@ -1,0 +1,51 @@
+"""The compiled allocator does word for word what the interpreted one does; faults of the lowering show."""
+
+import functools
+
+import pytest
+
+from heapster.checkers.translation import lives, validate
+from heapster.machine.lowering import FAULTS, FUNCTIONS, lowering
+from heapster.model.operation import Trace
+from heapster.model.trace import parse
+
+SEED, EXAMPLES = 20, 6
+TRACE = parse("""
+    growth 4096; threshold 8192
+    a = malloc(40); b = calloc(3, 100); c = malloc(100000)
+    thread 1; d = malloc(30); free(b)
+    thread 0; d = realloc(d, 5000); fail sbrk 1; e = malloc(9000); fail munmap 1; free(c)
+    policy next_fit; stats; fork; f = posix_memalign(64, 100); g = malloc(SIZE_MAX); g = pvalloc(1)
+    foreign_sbrk(24); h = malloc(5000); free(h); free(f); i = calloc(1, 40); free(a); free(a)
+""")
+
+
+@functools.cache
+def chosen() -> tuple[Trace, ...]:
+    return tuple(lives(SEED, EXAMPLES))
+
+
+def test_a_trace_of_everything_agrees() -> None:
+    assert validate(TRACE) == []
+
+
+def test_traces_that_hypothesis_chooses_agree() -> None:
+    assert sum(len(trace) for trace in chosen()) > 500
+    assert {step.verb for trace in chosen() for step in trace} > {"malloc", "realloc", "fail", "policy", "thread"}
+    assert [problem for trace in chosen() for problem in validate(trace)] == []
+
+
+def test_settled_pieces_are_compared_to_the_end() -> None:
+    trace = parse("growth 4096; a = malloc(100); b = malloc(100); free(a); c = malloc(20); free(b); free(c); finalize")
+    assert validate(trace) == []
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_a_fault_planted_in_the_lowering_is_found(fault: str) -> None:
+    assert any(validate(trace, fault) for trace in (TRACE, *chosen()))
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_a_fault_changes_what_it_says(fault: str) -> None:
+    assert set(FAULTS[fault]) <= set(FUNCTIONS)
+    assert lowering(1024, 64, fault) != lowering(1024, 64)

@@ -1,0 +1,79 @@
+"""`impl.verify`: each invariant has a heap that breaks it, and the walk aborts with its name."""
+
+from typing import Any
+
+import pytest
+
+from heapster.impl import api, layout, settings, verify
+from heapster.machine.protocol import Aborted
+from heapster.machine.simulated import Simulated
+from heapster.model.invariants import ALWAYS
+from heapster.native.headers import ABORT_NAMES, INVARIANTS
+
+ARENA = layout.ARENAS
+
+
+def heap() -> tuple[Simulated, list[int]]:
+    """Five used blocks of 48 bytes, the second and fourth freed; two mapped blocks."""
+    m = Simulated()
+    settings.set_growth(m, layout.PAGE)
+    pointers = [api.malloc(m, 40) for _ in range(5)]
+    api.free(m, pointers[1])
+    api.free(m, pointers[3])
+    return m, [*pointers, api.malloc(m, 200_000), api.malloc(m, 300_000)]
+
+
+def aborted(m: Simulated) -> str:
+    m.refuel()
+    with pytest.raises(Aborted) as raised:
+        verify.verify(m)
+    return ABORT_NAMES[raised.value.code]
+
+
+def test_a_sound_heap_passes() -> None:
+    m, pointers = heap()
+    verify.verify(m)
+    for p in (pointers[0], pointers[2], pointers[4], pointers[5], pointers[6]):
+        api.free(m, p)
+        verify.verify(m)
+    assert m.held() == ()
+
+
+def test_an_untouched_heap_passes() -> None:
+    verify.verify(Simulated())
+
+
+def add(address: int, amount: int) -> Any:
+    return lambda m, p: m.store(address + m.statics(), m.load(address + m.statics()) + amount)
+
+
+BREAKS = {
+    "sizes_are_legal": lambda m, p: m.store(p[2] - 8, 3),
+    "blocks_tile_their_region": lambda m, p: m.store(p[4] - 8, 1 << 20 | layout.USED),
+    "no_two_free_neighbours": lambda m, p: m.store(p[2] - 8, m.load(p[2] - 8) & ~layout.USED),
+    "boundary_tags_agree": lambda m, p: m.store(p[2] - 16, 64),
+    "flags_agree_with_neighbours": lambda m, p: m.store(p[2] - 8, m.load(p[2] - 8) | layout.PREV_USED),
+    "owners_are_right": lambda m, p: m.store(p[2] - 8, m.load(p[2] - 8) | 5 * layout.OWNER_ONE),
+    "fences_end_their_regions": lambda m, p: m.store(m.brk - 16, 8),
+    "the_top_region_ends_at_the_break": add(ARENA + layout.BREAK, layout.PAGE),
+    "free_list_is_exactly_the_free_blocks":
+        lambda m, p: (m.store(m.load(p[1] + 8) + 8, m.load(p[1])), m.store(m.load(p[1]) + 16, m.load(p[1] + 8))),
+    "free_list_is_linked_both_ways": lambda m, p: m.store(p[1] + 8, p[1] - 8),
+    "cursor_is_on_the_list": lambda m, p: m.store(m.statics() + ARENA + layout.CURSOR, p[0] - 8),
+    "ledgers_equal_recomputed_totals": add(ARENA + layout.USED_BYTES, 16),
+    "mapped_list_is_linked_both_ways": lambda m, p: m.store(p[5] - 24, p[5]),
+    "mapped_blocks_fit_their_mappings": lambda m, p: m.store(p[5] - 16, 48),
+}
+
+
+@pytest.mark.parametrize("invariant", sorted(BREAKS))
+def test_each_invariant_is_noticed(invariant: str) -> None:
+    m, pointers = heap()
+    BREAKS[invariant](m, pointers)
+    assert aborted(m) == invariant
+
+
+def test_the_names_are_the_models_and_each_is_tried() -> None:
+    known = {check.__name__ for check in ALWAYS}
+    assert {name.lower() for name in INVARIANTS} == set(BREAKS)
+    assert set(BREAKS) <= known
