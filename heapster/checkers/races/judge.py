@@ -75,11 +75,20 @@ def _text(event: Event) -> str:
 def _runs(live: Live, events: Iterable[Event]) -> Reason | None:
     """Why the events cannot have run in this order."""
     for event in events:
-        reasons = explains(live, event.operation, event.result)
-        if reasons:
-            return (reasons[0].code, f"{_text(event)}: {reasons[0].message}", reasons[0].pointer)
+        reason = _wrong_now(live, event)
+        if reason is not None:
+            return reason
         advance(live, event.operation, event.result)
     return None
+
+
+def _wrong_now(live: Live, event: Event) -> Reason | None:
+    """Why the event cannot come next; callers pass only blocks that they hold."""
+    pointer = event.operation.pointer
+    if pointer and pointer not in live:
+        return ("overlap", f"{_text(event)}: its block is not live by then", pointer)
+    reasons = explains(live, event.operation, event.result)
+    return (reasons[0].code, f"{_text(event)}: {reasons[0].message}", reasons[0].pointer) if reasons else None
 
 
 def _some_order(live: Live, events: Sequence[Event]) -> bool:
@@ -94,8 +103,7 @@ def _some_order(live: Live, events: Sequence[Event]) -> bool:
         horizon = min(events[i].end for i in left)
         for i in left:
             after = done | 1 << i
-            if events[i].start <= horizon and after not in seen and \
-                    not explains(now, events[i].operation, events[i].result):
+            if events[i].start <= horizon and after not in seen and _wrong_now(now, events[i]) is None:
                 seen.add(after)
                 then = now.copy()
                 advance(then, events[i].operation, events[i].result)

@@ -38,6 +38,7 @@ NOT_CHECKED = (
     ("longer programs, more threads and more preemptions than are said"),
 )
 ROUND = 20                          # schedules of a program before the next has its turn, by chance
+MOST_SCHEDULES = 400                # of a generated program: the others shall have their turn
 MOST_LANE_OPS = 12
 
 
@@ -74,6 +75,7 @@ class Search:
     tally: Tally = field(default_factory=Tally)
     finished: dict[str, int] = field(default_factory=dict)      # program: the bound that it was explored to
     sampled: set[str] = field(default_factory=set)
+    left: int = 0                   # programs that were left after MOST_SCHEDULES
     partial: int = 0                # schedules of the program that the budget cut off
 
     progress: Progress | None = None
@@ -115,16 +117,20 @@ class Search:
                     yield from self._explore(program, bound)
         for program in self._generated():
             if format_program(program) not in self.finished:
-                yield from self._explore(program, self.plan.bound)
+                yield from self._explore(program, self.plan.bound, MOST_SCHEDULES)
 
-    def _explore(self, program: Program, bound: int) -> Iterator[tuple[Program, Outcome]]:
+    def _explore(self, program: Program, bound: int, most: int | None = None) -> Iterator[tuple[Program, Outcome]]:
         session = Session(program, self.source)
         if session.wrong_start is not None:
             program = Program((), (program.prologue,))
             session = Session(program, self.source)
         for outcome in every_schedule(session, bound, self.tally):
             yield program, outcome
-        self.finished[format_program(program)] = bound
+            if most is not None and self.partial >= most:
+                self.left += 1
+                break
+        else:
+            self.finished[format_program(program)] = bound
         self.partial = 0
 
     def _generated(self) -> Iterator[Program]:
@@ -161,6 +167,8 @@ class Search:
         bounds = Counter(self.finished.values())
         parts = [f"all schedules with at most {bound} preemptions of {bounds[bound]} programs"
                  for bound in sorted(bounds, reverse=True)]
+        if self.left:
+            parts.append(f"the first {MOST_SCHEDULES} schedules of {self.left} programs")
         if self.partial:
             parts.append(f"{self.partial} schedules of one program more")
         return "; ".join(parts) or "nothing"
