@@ -10,7 +10,7 @@ from typing import Protocol
 from heapster.checkers.findings import describe, least_trace
 from heapster.checkers.rerun import make_for, rerun
 from heapster.checkers.shrink import SHORT
-from heapster.checkers.stateful import Record, live_lives
+from heapster.checkers.stateful import STEPS, Record, live_lives
 from heapster.model.operation import Trace
 from heapster.model.trace import parse
 from heapster.model.witnesses import SOMETIMES
@@ -72,6 +72,12 @@ def fuzz(options: FuzzOptions, progress: Callable[[Progress], None], store: Keep
     return campaign.run(interrupted=False)
 
 
+def _live(record: Record, first_seed: int, examples: int, steps: int = STEPS) -> None:
+    """Run examples; in a process of their own, if the maker of locksteps says so."""
+    live = getattr(record.make, "live_lives", live_lives)
+    live(record, first_seed, examples, steps)
+
+
 def smallest(record: Record, first_seed: int) -> Trace:
     """The least trace that fails as the recorded one does; where it stays long, from other failures too.
 
@@ -84,7 +90,7 @@ def smallest(record: Record, first_seed: int) -> Trace:
         if len(least) <= SHORT:
             break
         other = replace(record, failure=None, checks=Counter(), witnesses=Counter())
-        live_lives(other, first_seed * SEED_STRIDE + attempt, FRESH_EXAMPLES, FRESH_STEPS)
+        _live(other, first_seed * SEED_STRIDE + attempt, FRESH_EXAMPLES, FRESH_STEPS)
         if other.failure and problem.code in rerun(other.failure[0], record.make).codes:
             least = min(least, least_trace(other.failure[0], problem.code, record.make), key=len)
     return least
@@ -113,8 +119,7 @@ class _Campaign:
             examples = self._batch()
             if self._findings or self._record.failure or not examples:
                 return
-            live = getattr(self._record.make, "live_lives", live_lives)     # in a process of its own, if it says so
-            live(self._record, self._options.seed * SEED_STRIDE + number, examples)
+            _live(self._record, self._options.seed * SEED_STRIDE + number, examples)
             self._progress(self._so_far())
 
     def _batch(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from heapster.checkers.isolation import Died, Journal, contained
 from heapster.checkers.lockstep import Lockstep, Problem
 from heapster.checkers.rerun import Outcome, rerun
-from heapster.checkers.stateful import Record, live_lives
+from heapster.checkers.stateful import STEPS, Record, live_lives
 from heapster.machine.observed import Library, Observed
 from heapster.model.operation import Step, Trace
 from heapster.model.trace import format_step, parse
@@ -71,10 +71,10 @@ class NativeMake:
             return Outcome((self._problem(ended),), len(self._journal.lines()) - 1)
         return ended.value
 
-    def live_lives(self, record: Record, first_seed: int, examples: int) -> None:
+    def live_lives(self, record: Record, first_seed: int, examples: int, steps: int = STEPS) -> None:
         """Run examples in a child; all is noted in `record`."""
         def live() -> list[Any]:
-            live_lives(record, first_seed, examples)
+            live_lives(record, first_seed, examples, steps)
             return [getattr(record, name) for name in SEEN]
 
         ended = contained(live, self._journal, self._seconds)
