@@ -276,7 +276,9 @@ class Simulated:
         return tuple(self.extents)
 
     def disown(self) -> None:
-        """What is still held was given up by its owner: from here on it is a foreigner's."""
+        """What is still held was given up by its owner: from here on it is a foreigner's, who may unmap it."""
+        for start, end in self.extents:
+            self._forget(start, end)
         self.extents.clear()
 
     def _insert(self, start: int, end: int) -> None:

@@ -67,3 +67,7 @@ def test_there_are_enough_planted_faults_and_each_is_told_apart() -> None:
 def test_a_fault_that_no_longer_fits_is_an_error() -> None:
     with pytest.raises(StaleFault, match="0 times"):
         planted(Fault("gone", "block", "no such line", "", "none"))
+
+
+def test_memory_that_finalize_could_not_return_may_come_again_as_new() -> None:
+    assert outcome("fail munmap 1; a = malloc(9000); finalize; b = calloc(1, 9000)").problems == ()
