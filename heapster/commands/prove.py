@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from heapster.checkers.planting import Fault
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, selected, theorems
 from heapster.checkers.proofs.faults import FAULTS
@@ -121,7 +122,8 @@ def _hunted(proofs: Sequence[Proof], jobs: int, timeout: float) -> Run:
     """The kill table: each fault is refuted by its theorem."""
     names = {theorem.name for theorem in theorems(tuple(proofs))}
     faults = [fault for fault in FAULTS if fault.caught_by in names]
-    started, kills = monotonic(), []
+    kills: list[tuple[Fault, bool]] = []
+    started = monotonic()
     with Meter("prove --faults") as meter:
         for fault in faults:
             meter.show(len(kills) / len(faults), fault.title)

@@ -11,7 +11,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from heapster.machine.symbolic import Integers
+    from heapster.machine.paths import Integers
 
 LOW_BITS, MIDDLE_BITS = 4, 48       # where `|` looks for parts that do not overlap
 
@@ -221,11 +221,11 @@ def cut(word: Any, places: int) -> tuple[Any, Any]:
 def _fits(rest: Any, unit: int) -> bool:
     """Whether rest must lie in [0, unit)."""
     low, high = bounds(rest)
-    if 0 <= low and high < unit:
+    if low >= 0 and high < unit:
         return True
     if isinstance(rest, int) or high < 0 or low >= unit:
         return False
-    return rest.path.implied(relation(-1, "<", rest)) and rest.path.implied(relation(rest, "<", unit))
+    return bool(rest.path.implied(relation(-1, "<", rest)) and rest.path.implied(relation(rest, "<", unit)))
 
 
 def runs(mask: int) -> Iterator[tuple[int, int | None]]:

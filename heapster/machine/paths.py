@@ -187,10 +187,10 @@ class Integers(Decisions):
     def oblige(self, word: Any) -> Any:
         """The word, which must be one; if it can be more than 64 bits, that refutes the body."""
         low, high = bounds(word)
-        if (low < WORD_MIN or high > WORD_MAX) and isinstance(word, Word):
-            if self.decide(relation(word, "<", WORD_MIN)) or self.decide(relation(WORD_MAX, "<", word)):
-                self.refute(STAYS, "a word overflows")
-                raise Infeasible
+        if (low < WORD_MIN or high > WORD_MAX) and isinstance(word, Word) and (
+                self.decide(relation(word, "<", WORD_MIN)) or self.decide(relation(WORD_MAX, "<", word))):
+            self.refute(STAYS, "a word overflows")
+            raise Infeasible
         return word
 
     def is_product(self, result: Any, a: Any, b: Any, most: int) -> bool:
@@ -310,7 +310,7 @@ class Integers(Decisions):
     def _value(word: Any, model: dict[Variable, int]) -> int:
         if isinstance(word, int):
             return word
-        return word.const + sum(c * model[v] for v, c in word.terms.items())
+        return int(word.const + sum(c * model[v] for v, c in word.terms.items()))
 
     def _holds(self, fact: Relation, model: dict[Variable, int]) -> bool:
         value = self._value(fact.form, model)

@@ -16,8 +16,8 @@ def explored(encoding: Any, body: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_word_has_no_truth_value(encoding):
-    def body(path):
+def test_a_word_has_no_truth_value(encoding: Any) -> None:
+    def body(path: Any) -> None:
         with pytest.raises(TypeError, match="bare truth"):
             bool(path.word("a"))
 
@@ -25,8 +25,8 @@ def test_a_word_has_no_truth_value(encoding):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_n_comparisons_give_n_plus_one_paths(encoding):
-    def body(path):
+def test_n_comparisons_give_n_plus_one_paths(encoding: Any) -> None:
+    def body(path: Any) -> None:
         a = path.word("a", 0, 100)
         any(a < limit for limit in (10, 20, 30, 40))
 
@@ -35,8 +35,8 @@ def test_n_comparisons_give_n_plus_one_paths(encoding):
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("operate", [lambda a: a + 1, lambda a: a - 2, lambda a: a * 2, lambda a: a << 1, lambda a: -a])
-def test_overflow_is_found(encoding, operate):
-    def body(path):
+def test_overflow_is_found(encoding: Any, operate: Any) -> None:
+    def body(path: Any) -> None:
         a = path.word("a")
         operate(a)
 
@@ -46,8 +46,8 @@ def test_overflow_is_found(encoding, operate):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_false_claim_has_a_counterexample(encoding):
-    def body(path):
+def test_a_false_claim_has_a_counterexample(encoding: Any) -> None:
+    def body(path: Any) -> None:
         a = path.word("a", 0, 1000)
         path.claim("it is not 713", lambda: a != 713)
 
@@ -56,8 +56,8 @@ def test_a_false_claim_has_a_counterexample(encoding):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_contradictory_assumptions_claim_nothing(encoding):
-    def body(path):
+def test_contradictory_assumptions_claim_nothing(encoding: Any) -> None:
+    def body(path: Any) -> None:
         a = path.word("a", 0, 10)
         path.require(a + 1, "<=", a)
         path.claim("anything", lambda: False)
@@ -67,9 +67,9 @@ def test_contradictory_assumptions_claim_nothing(encoding):
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("mask", [1, 6, -16, (1 << 48) - 16, -3, 255 << 8])
-def test_masks_and_shifts_agree_with_python(encoding, mask):
+def test_masks_and_shifts_agree_with_python(encoding: Any, mask: Any) -> None:
     for value in (0, 1, 5, 255, 0x1234567890, (1 << 62) + 12345):
-        def body(path, value=value):
+        def body(path: Any, value: Any = value) -> None:
             a = path.word("a", 0, (1 << 63) - 1)
             path.require(a, "==", value)
             path.claim("and", lambda: a & mask == value & mask)
@@ -79,8 +79,8 @@ def test_masks_and_shifts_agree_with_python(encoding, mask):
         assert not [r for path in explored(encoding, body) for r in path.refuted]
 
 
-def test_cutting_keeps_the_value():
-    def body(path):
+def test_cutting_keeps_the_value() -> None:
+    def body(path: Any) -> None:
         a, b = path.word("a", 0, 1 << 40, 16), path.word("b", 0, 99)
         quotient, rest = cut(a + b + 7, 4)
         path.claim("it is the same", lambda: quotient * 16 + rest == a + b + 7)
@@ -89,9 +89,9 @@ def test_cutting_keeps_the_value():
     assert not [r for path in explored(Integers, body) for r in path.refuted]
 
 
-def test_memory_covers_aliasing():
+def test_memory_covers_aliasing() -> None:
     """A store to one of two unknown addresses is seen through the other exactly if they are the same."""
-    def body(path):
+    def body(path: Any) -> None:
         m = path.machine()
         a, b = (path.word(name, 1 << 16, 1 << 20, 8) for name in "ab")
         m.store(a, 1)
@@ -107,6 +107,6 @@ def test_memory_covers_aliasing():
     lambda m: m.load(1 << 16 | 4), lambda m: m.load(8), lambda m: m.abort(1, 0), lambda m: m.unlock(64),
     lambda m: (m.lock(64), m.lock(64)), lambda m: m.mmap(100), lambda m: m.fill(1 << 16, 0, -1),
 ])
-def test_broken_laws_refute(misuse):
+def test_broken_laws_refute(misuse: Any) -> None:
     refuted = [r for path in explored(Integers, lambda path: misuse(path.machine())) for r in path.refuted]
     assert [r.claim for r in refuted][:1] == [STAYS]

@@ -1,6 +1,7 @@
 """Proofs run in children: verdicts, limits, counterexamples, planted faults."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -16,46 +17,46 @@ QUICK = [fault for fault in FAULTS if fault.module not in SLOW_MODULES and "keep
 SLOW = [fault for fault in FAULTS if fault not in QUICK]
 
 
-def verdicts(proof, **how):
+def verdicts(proof: Any, **how: Any) -> Any:
     [outcomes] = Runner(**how).run([proof])
     return {outcome.theorem.name: outcome for outcome in outcomes}
 
 
-def claiming(claim, **more):
+def claiming(claim: Any, **more: Any) -> Any:
     return Proof("block.payload", ALL_WORDS, lambda _, path: claim(path), more={"it": "holds"}, **more)
 
 
-def test_what_holds_is_proved():
+def test_what_holds_is_proved() -> None:
     found = verdicts(claiming(lambda path: path.claim("it", lambda: path.word("a", 1) > 0)))
     assert {outcome.verdict for outcome in found.values()} == {Proved.PROVED}
 
 
-def test_what_is_false_is_refuted():
+def test_what_is_false_is_refuted() -> None:
     found = verdicts(claiming(lambda path: path.claim("it", lambda: path.word("a", 0) > 0)))
     assert found["it"].verdict is Proved.REFUTED
     assert found["it"].finding.replay == "heapster prove it"
 
 
-def test_what_no_path_claims_is_vacuous():
+def test_what_no_path_claims_is_vacuous() -> None:
     assert verdicts(claiming(lambda path: None))["it"].verdict is Proved.VACUOUS
 
 
-def test_contradictory_assumptions_are_vacuous():
-    def claim(path):
+def test_contradictory_assumptions_are_vacuous() -> None:
+    def claim(path: Any) -> None:
         path.require(path.word("a", 0, 5), "<", path.word("b", -3, 0))
         path.claim("it", lambda: True)
 
     assert {outcome.verdict for outcome in verdicts(claiming(claim)).values()} == {Proved.VACUOUS}
 
 
-def test_no_answer_in_time_is_unknown():
+def test_no_answer_in_time_is_unknown() -> None:
     found = verdicts(claiming(lambda path: time.sleep(60)), timeout=0.5)
     assert found["it"].verdict is Proved.UNKNOWN
     assert found["it"].reason == "no answer after 0.5 s"
 
 
-def test_what_one_encoding_cannot_say_is_tried_in_the_next():
-    def claim(path):
+def test_what_one_encoding_cannot_say_is_tried_in_the_next() -> None:
+    def claim(path: Any) -> None:
         a = path.word("a", 0, 255)
         path.claim("it", lambda: a & a == a)
 
@@ -64,12 +65,12 @@ def test_what_one_encoding_cannot_say_is_tried_in_the_next():
     assert (found["it"].verdict, found["it"].encoding) == (Proved.PROVED, BITS)
 
 
-def test_unknown_names_get_a_suggestion():
+def test_unknown_names_get_a_suggestion() -> None:
     with pytest.raises(UsageError, match="did you mean split_conserves_bytes"):
         selected(("split_conserve_bytes",), thorough=False)
 
 
-def test_the_arithmetic_is_proved():
+def test_the_arithmetic_is_proved() -> None:
     proofs = selected(("layout", "block", "freelist", "settings", "mapping", "region.fence_before", "api.product",
                        "api.is_refused", "api.header_of", "api.usable_size"), thorough=False)
     outcomes = [outcome for found in Runner().run(proofs) for outcome in found]
@@ -77,21 +78,21 @@ def test_the_arithmetic_is_proved():
 
 
 @pytest.mark.parametrize("fault", QUICK, ids=lambda fault: fault.title)
-def test_a_planted_fault_is_refuted_by_its_theorem(fault):
+def test_a_planted_fault_is_refuted_by_its_theorem(fault: Any) -> None:
     assert hunt(fault, Runner())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", SLOW, ids=lambda fault: fault.title)
-def test_a_planted_fault_in_a_large_proof_is_refuted_by_its_theorem(fault):
+def test_a_planted_fault_in_a_large_proof_is_refuted_by_its_theorem(fault: Any) -> None:
     assert hunt(fault, Runner())
 
 
-def test_a_counterexample_is_replayed_on_the_simulated_machine():
+def test_a_counterexample_is_replayed_on_the_simulated_machine() -> None:
     [fault] = [fault for fault in FAULTS if fault.caught_by == "split_leaves_no_stub"]
     runner = Runner(fault=fault, stop_at=fault.caught_by)
     [finding] = [outcome.finding for found in runner.run(selected((fault.caught_by,), thorough=False))
-                 for outcome in found if outcome.theorem.name == fault.caught_by]
+                 for outcome in found if outcome.theorem.name == fault.caught_by and outcome.finding]
     assert "replayed on the simulated machine" in finding.details
     assert finding.trace[0].startswith("block.split(m, ")
     assert "header of b" in finding.before

@@ -41,7 +41,8 @@ class Proof(NamedTuple):
     @property
     def stays(self) -> str:
         """The theorem that every proof has: no overflow, no abort, no broken law of the machine."""
-        return self.of.replace(".", "_") + "_stays_within_the_laws"
+        larger = "_in_larger_heaps" if self.thorough else ""
+        return self.of.replace(".", "_") + "_stays_within_the_laws" + larger
 
     def theorems(self) -> list[Theorem]:
         """All that it shows."""

@@ -105,7 +105,7 @@ def take(source: Any, path: Any) -> None:
     size = m.load(used) & ALL_SIZE_BITS
     rest, lead = used + size, used - b
     path.claim("what_is_handed_out_is_used", lambda: m.load(used) == header(size, w.owner, 1, 1 if used == b else 0))
-    path.claim("what_is_handed_out_holds_enough", lambda: want <= size and size < want + MIN_BLOCK)
+    path.claim("what_is_handed_out_holds_enough", lambda: want <= size < want + MIN_BLOCK)
     path.claim("what_is_handed_out_is_aligned", lambda: used + PAYLOAD & alignment - 1 == 0)
     if used != b:
         w.with_first(b)
@@ -123,7 +123,7 @@ def take(source: Any, path: Any) -> None:
 def room_for(source: Any, path: Any) -> None:
     """Each legal size and alignment."""
     alignment = ALIGNMENTS[path.choose(len(ALIGNMENTS))]
-    want, b = path.word("want", 0, (1 << 46) + 32), path.word("b", 1 << 16, 1 << 47, ALIGN, 8)
+    want = path.word("want", 0, (1 << 46) + 32)
     room = source.arena.room_for(want, alignment)
     path.claim("the_room_holds_any_lead", lambda: alignment == ALIGN and room == want
                or room >= want + alignment + ALIGN)

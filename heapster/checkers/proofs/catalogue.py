@@ -10,6 +10,7 @@ from heapster.checkers.proofs import (
     freelist,
     layout,
     mapping,
+    model,
     placement,
     region,
     resize,
@@ -21,19 +22,20 @@ from heapster.suggest import instead_of
 
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *freelist.PROOFS, *placement.PROOFS, *settings.PROOFS, *region.PROOFS,
-    *arena.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS,
+    *arena.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
     Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",
                "the conformance suite holds each machine to them; no proof does"),
-    Assumption("compilers_and_processors_are_right", "Numba, LLVM, the C compiler and the processor do what they should",
+    Assumption("compilers_and_processors_are_right",
+               "Numba, LLVM, the C compiler and the processor do what they should",
                "proofs are about the source; the compiled library is compared with it word for word instead"),
     Assumption("z3_is_right", "z3 says unsat only of what cannot be", "its answers are not checked by another prover"),
     Assumption("a_lock_excludes_others", "between lock and unlock no other thread touches the arena",
                "proofs run one thread; `heapster races` explores the others"),
     Assumption("an_arena_is_used_by_the_lists_it_has", "list and heap neighbours are legal before each call",
                "proved of what each operation leaves, on heaps of a few blocks"),
-    *(Assumption(name, clause, "over 64 arenas z3 has too many cases; `heapster fuzz` compares it after each run", of, clause)
+    *(Assumption(name, clause, "64 arenas are too many cases; `heapster fuzz` compares it after each run", of, clause)
       for name, of, clause in (
           ("finalizing_closes_all", "lifecycle.finalize", "every arena is closed and every ledger zero"),
           ("finalizing_keeps_settings", "lifecycle.finalize", "settings stay, threads keep their arenas"),

@@ -15,7 +15,7 @@ def insert(source: Any, path: Any) -> None:
     source.freelist.insert(w.m, w.head, node)
     w.with_first(node)
     first = w.after(node)
-    path.claim("inserting_links_both_ways", lambda: w.is_linked())
+    path.claim("inserting_links_both_ways", w.is_linked)
     path.claim("inserting_moves_nobody_else", lambda: only(
         w.m, w.head + NEXT, node + NEXT, node + PREV, first + PREV))
 
@@ -57,7 +57,7 @@ def link(source: Any, path: Any) -> None:
     source.freelist.link(w.m, w.arena, b)
     w.with_first(b)
     first = w.after(b)
-    path.claim("linking_puts_a_block_first", lambda: w.is_linked())
+    path.claim("linking_puts_a_block_first", w.is_linked)
     path.claim("linking_moves_nobody_else", lambda: only(
         w.m, w.head + NEXT, b + NEXT, b + PREV, first + PREV, w.at("free_bytes"), w.at("free_blocks"))
         and w.m.load(w.at("cursor")) == cursor)
@@ -80,7 +80,7 @@ def unlink(source: Any, path: Any) -> None:
     after = w.after(b)
     source.freelist.unlink(w.m, w.arena, b)
     w.without(b)
-    path.claim("unlinking_joins_the_neighbours", lambda: w.is_linked())
+    path.claim("unlinking_joins_the_neighbours", w.is_linked)
     path.claim("the_cursor_leaves_a_block_that_leaves", lambda:
                w.m.load(w.at("cursor")) == (after if cursor is b else cursor))
     path.claim("unlinking_uncounts_the_block", lambda: w.m.load(w.at("free_bytes")) == free_bytes - size

@@ -81,7 +81,7 @@ class Small:
     """A heap of a few blocks in one arena, on a machine."""
 
     def __init__(self, path: Any, blocks: int, regions: int, *, listed: bool = False) -> None:
-        """With `listed`, one that an allocation need not grow: some block is free, and of the arenas it is the main one."""
+        """With `listed`, a heap that need not grow: some block is free, and its arena is the main one."""
         self.path, self._listed = path, listed
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
@@ -92,7 +92,8 @@ class Small:
         shapes = [shape for shape in patterns(blocks)
                   if len(shape) <= regions and (not listed or not all(map(all, shape)))]
         self.shape = shapes[path.choose(len(shapes))]
-        top = 0 if listed else path.choose(len(self.shape) + 2) - 1     # which region is the top; -1: none; the last: not the main arena
+        # Which region is the top; -1 for none, and the number of regions for an arena that is not the main one.
+        top = 0 if listed else path.choose(len(self.shape) + 2) - 1
         self.main = top < len(self.shape)
         self.index = 0 if self.main else OTHER_ARENA
         self.arena = self.statics + STATICS["arenas"] + self.index * ARENA_BYTES
@@ -287,8 +288,8 @@ def read(m: Any, statics: Any, arena: Any, index: int) -> Heap:
     forward = tuple(_chain(m, at("next"), NEXT, head))
     backward = tuple(_chain(m, at("prev"), PREV, head))
     cursor = at("cursor")
-    value = Arena(index, regions, forward, backward, 0 if cursor == head else _null_or(cursor), _null_or(at("top")), at("break"),
-                  _ledger(m, arena))
+    value = Arena(index, regions, forward, backward, 0 if cursor == head else _null_or(cursor),
+                  _null_or(at("top")), at("break"), _ledger(m, arena))
     mappings = statics + STATICS["mappings"]
     mapped_head = mappings + ARENA_RECORD["head"]
     first = m.load(mappings + ARENA_RECORD["next"])
@@ -329,7 +330,9 @@ def _chain(m: Any, first: Any, link: int, end: Any) -> Iterator[Any]:
 def _ledger(m: Any, record: Any) -> Ledger:
     figures = [m.load(record + ARENA_RECORD[name])
                for name in ("held", "used_bytes", "used_blocks", "free_bytes", "free_blocks")]
-    return Ledger(*figures, tuple(m.load(record + ARENA_RECORD["calls"] + 8 * kind) for kind in range(5)))
+    held, used_bytes, used_blocks, free_bytes, free_blocks = figures
+    calls = tuple(m.load(record + ARENA_RECORD["calls"] + 8 * kind) for kind in range(5))
+    return Ledger(held, used_bytes, used_blocks, free_bytes, free_blocks, calls)
 
 
 def _read_region(m: Any, record: Any) -> Region:

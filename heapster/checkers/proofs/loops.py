@@ -41,7 +41,7 @@ class _Cutter(ast.NodeTransformer):
     def __init__(self, carried: list[str]) -> None:
         self._carried = carried
 
-    def visit_While(self, node: ast.While) -> list[ast.stmt]:  # noqa: N802  # named by ast
+    def visit_While(self, node: ast.While) -> list[ast.stmt]:
         """One loop becomes an assumption, a turn and a claim."""
         keywords = ", ".join(f"{name}={name}" for name in self._carried)
         enter = ast.parse(f"[{', '.join(self._carried)}] = loop.enter({keywords})").body[0]

@@ -150,7 +150,8 @@ PROOFS = (
     Proof("mapping.write_mapped", ALL_WORDS, write_mapped, {
         "mapped_payloads_are_aligned": "its payload is a multiple of alignment",
         "mapped_payloads_lie_in_the_mapping": "it lies in the mapping",
-        "mapped_headers_say_where_the_mapping_is": "header and lead say where the mapping is, and no other word changes",
+        "mapped_headers_say_where_the_mapping_is":
+            "header and lead say where the mapping is, and no other word changes",
     }),
     Proof("mapping.map_block", ANY_HEAP, map_block, {
         "mapping_fails_only_with_the_system": "NULL only if the system refused, and then nothing has changed",

@@ -5,6 +5,7 @@ or the end; a witness, which is any block of the list at all, and already seen, 
 and the best block so far, if there is one. What holds of any one witness holds of every block.
 """
 
+from itertools import pairwise
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
@@ -304,7 +305,7 @@ def find(source: Any, path: Any) -> None:
         m.put(b, header(size, w.owner, 0), f"header of block {number}")
         blocks.append((b, size))
     around = [w.head, *(b for b, _ in blocks), w.head]
-    for u, v in zip(around, around[1:], strict=False):
+    for u, v in pairwise(around):
         m.put(u + NEXT, v, "next")
         m.put(v + PREV, u, "prev")
     number, cursor = path.choose(4), path.choose(count + 1)

@@ -32,7 +32,7 @@ def fence_before(source: Any, path: Any) -> None:
     end = path.word("end", LOWEST, HIGHEST)
     fence = source.region.fence_before(end)
     path.claim("after_a_fence_payloads_would_be_aligned", lambda: fence + PAYLOAD & ALIGN - 1 == 0)
-    path.claim("a_fence_ends_the_region", lambda: 0 <= end - (fence + FENCE_BYTES)
+    path.claim("a_fence_ends_the_region", lambda: end - (fence + FENCE_BYTES) >= 0
                and end - (fence + FENCE_BYTES) < ALIGN)
 
 
@@ -239,7 +239,7 @@ def grow(source: Any, path: Any) -> None:
                    and all(call.answer == -1 for call in m.calls) and only(m))
     else:
         w.with_first(b)
-        path.claim("growth_is_listed", lambda: w.is_linked())
+        path.claim("growth_is_listed", w.is_linked)
         path.claim("growth_suffices", lambda: m.load(b) & ALL_SIZE_BITS >= want and m.load(b) & USED == 0)
 
 

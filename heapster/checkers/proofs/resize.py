@@ -20,7 +20,7 @@ def absorb_right(source: Any, path: Any) -> None:
     w.without(a.right)
     path.claim("absorbing_conserves_bytes", lambda:
                m.load(a.b) == header(a.size + a.right_size, a.owner, 1, 1 - a.left_free))
-    path.claim("an_absorbed_block_leaves_the_list", lambda: w.is_linked())
+    path.claim("an_absorbed_block_leaves_the_list", w.is_linked)
     path.claim("the_right_of_an_absorbed_block_knows", lambda: m.load(a.end) == a.last + PREV_USED)
 
 

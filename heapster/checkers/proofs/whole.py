@@ -70,11 +70,11 @@ def realloc(source: Any, path: Any, blocks: int, regions: int) -> None:
     p, request = place.b + PAYLOAD, path.word("request", 1, MAX_REQUEST)
     h.serve(request)
     q = source.api.realloc(m, p, request)
-    size, kept = m.load(place.b) & ALL_SIZE_BITS, place.size - PAYLOAD
+    kept = place.size - PAYLOAD
     for name in ("realloc", "moving"):
         if q == 0:
             path.claim(f"a_failed_{name}_leaves_the_block", lambda: m.errno == 12 and m.load(place.b) & USED != 0
-                       and size == place.size and not m.copies)
+                       and m.load(place.b) & ALL_SIZE_BITS == place.size and not m.copies)
         elif q != p:
             path.claim(f"{name}_keeps_the_bytes", lambda: usable(m, q) >= request and m.copies == [(q, p, kept)])
         elif name == "realloc":
@@ -92,7 +92,7 @@ def fit_in_place(source: Any, path: Any, blocks: int, regions: int) -> None:
     done = source.resize.fit_in_place(m, h.arena, place.b, want)
     size = m.load(place.b) & ALL_SIZE_BITS
     if done:
-        path.claim("what_fits_is_no_larger_than_it_must", lambda: want <= size and size < want + MIN_BLOCK)
+        path.claim("what_fits_is_no_larger_than_it_must", lambda: want <= size < want + MIN_BLOCK)
     else:
         path.claim("what_does_not_fit_stays", lambda: only(m))
 
@@ -161,4 +161,31 @@ def proofs(blocks: int, moved: int, regions: int) -> tuple[Proof, ...]:
     )
 
 
+def _larger(proof: Proof) -> Proof:
+    """A proof for larger heaps: its theorems' names say so, and it pairs with no clause a second time."""
+    claims = {**proof.clauses, **proof.more, **{name: clause for name, (_, clause) in proof.also.items()}}
+
+    def body(source: Any, path: Any) -> None:
+        proof.body(source, Renamed(path))
+
+    return Proof(proof.of, proof.bound, body, more={name + LARGER: claim for name, claim in claims.items()},
+                 thorough=True)
+
+
+class Renamed:
+    """A path whose claims bear the names of the larger proofs."""
+
+    def __init__(self, path: Any) -> None:
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._path, name)
+
+    def claim(self, name: str, holds: Any) -> None:
+        """See `Path.claim`."""
+        self._path.claim(name + LARGER, holds)
+
+
+LARGER = "_in_larger_heaps"
 PROOFS = proofs(3, 2, 1)
+THOROUGH = tuple(_larger(proof) for proof in proofs(4, 3, 2))
