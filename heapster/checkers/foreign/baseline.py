@@ -64,6 +64,8 @@ ALIGNING = ("memalign", "aligned_alloc", "posix_memalign")
 DEVIATIONS = (
     Deviation("libjemalloc", "null_without_errno", ("realloc", "reallocarray"),
               "jemalloc: realloc of more than the largest size class answers NULL and leaves errno alone"),
+    Deviation("libjemalloc", "null_without_errno", ("memalign",),
+              "jemalloc: memalign refuses what is no power of two and leaves errno alone"),
     Deviation("libjemalloc", "alignment_not_honoured", ALIGNING,
               "jemalloc: an aligned block of 0 bytes is only aligned to 8", r", 0\)$"),
     Deviation("libmimalloc", "null_without_errno", (), "mimalloc: failures leave errno as the system set it"),

@@ -11,6 +11,7 @@ from random import Random
 from time import monotonic
 from typing import NamedTuple
 
+from heapster.checkers.foreign.battery import battery
 from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
 from heapster.checkers.foreign.least import fewer_records, least_trace
 from heapster.checkers.foreign.policies import Learnt, learn
@@ -100,6 +101,8 @@ class Campaign:
     def run(self) -> None:
         """Cases of each kind in turn until time is up."""
         try:
+            for trace in battery(self.judge.target.verbs, self._most_size):
+                self.judge_trace(self._bearable(trace))
             while not self.late:
                 for kind in self._kinds():
                     kind()
@@ -123,9 +126,13 @@ class Campaign:
     def _precise_case(self) -> None:
         mood = self._mood()
         trace = draw_trace(self._rng, mood, self._most_size, self._live_budget)
+        self.judge_trace(self._bearable(trace))
+
+    def _bearable(self, trace: Trace) -> Trace:
+        """The trace without what the target's policy is to abort at."""
         if self.learnt.aborts_huge:
-            trace = tuple(step for step in trace if "huge" not in tags((step,)))
-        self.judge_trace(trace)
+            return tuple(step for step in trace if "huge" not in tags((step,)))
+        return trace
 
     def _mood(self) -> Mood:
         """A mood that mostly keeps clear of what is known to fail fatally."""
@@ -142,6 +149,8 @@ class Campaign:
 
     def judge_trace(self, trace: Trace) -> None:
         """Run a trace and pursue what is wrong with it."""
+        if not trace:
+            return
         outcome = run_trace(self.judge, trace, self.promises, self._masked)
         self.tally.cases += 1
         self.tally.ops += outcome.steps

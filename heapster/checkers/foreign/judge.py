@@ -113,6 +113,7 @@ class Judge:
     def __init__(self, program: Path, target: ForeignTarget, limit_ms: int = 2000) -> None:
         self.target, self.limit_ms = target, limit_ms
         self.cases = 0
+        self.patient = True                 # no hang was claimed yet
         size = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
         self._fd = os.memfd_create("heapster-judge")
         os.ftruncate(self._fd, size)

@@ -11,24 +11,33 @@ from heapster.model.spec import Promises
 
 FEW_RECORDS = 300               # from here on the shrinker that knows traces does better
 MOST_REPLAYS = 3000
-FEW_REPLAYS = 60                # of something that takes long each time
+FEW_REPLAYS = 40                # of something that takes long each time
 
 
 def least_trace(judge: Judge, trace: Trace, code: str, promises: Promises, masked: Masked, seconds: float) -> Trace:
     """The least trace found in that time which fails with the code."""
-    deadline = monotonic() + seconds
+    deadline, best = monotonic() + seconds, trace
+    limit = judge.header.limit_ms
 
     def fails(candidate: Trace) -> bool:
-        return monotonic() < deadline and run_trace(judge, candidate, promises, masked).code == code
+        nonlocal best
+        if monotonic() > deadline:
+            raise _LateError
+        if run_trace(judge, candidate, promises, masked).code != code:
+            return False
+        best = candidate
+        return True
 
-    if code != "hang":
-        return shrink(trace, fails, MOST_REPLAYS)
-    limit = judge.header.limit_ms
-    judge.header.limit_ms = limit // 5
     try:
-        return shrink(trace, fails, FEW_REPLAYS)
+        return shrink(trace, fails, FEW_REPLAYS if code == "hang" else MOST_REPLAYS)
+    except _LateError:
+        return best
     finally:
         judge.header.limit_ms = limit
+
+
+class _LateError(Exception):
+    """Time is up."""
 
 
 def fewer_records(judge: Judge, records: bytes, suspicion: Suspicion, died: bool, seconds: float) -> bytes:

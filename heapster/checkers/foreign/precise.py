@@ -22,7 +22,7 @@ from heapster.model.spec import REQUESTS, Operation, Promises, Result, advance, 
 
 SIGABRT = 6
 LONG_RETRY = 5                  # times the limit: before a hang is claimed
-CLAIMED = 1000                  # ms: a shorter limit is a shrinker's, after the hang was claimed
+CLAIMED = 500                   # ms: the limit after a hang was claimed
 FEW_BYTES = 64                  # that even the smallest heap has at the start
 ALL_SUSPICIONS = (1 << 64) - 1
 
@@ -62,7 +62,7 @@ def run_trace(judge: Judge, trace: Trace, promises: Promises, masked: Masked = f
     set_promises(judge, promises)
     judge.header.masked = ALL_SUSPICIONS
     ending = judge.run(Mode.PRECISE, judge.set_steps(trace))
-    if ending.ended is Ended.TIMED_OUT and judge.header.limit_ms >= CLAIMED:
+    if ending.ended is Ended.TIMED_OUT and judge.patient:
         ending = _once_more(judge, len(trace))
     return _Judged(judge, trace, promises, masked, ending).outcome()
 
@@ -78,9 +78,12 @@ def _once_more(judge: Judge, count: int) -> Ending:
     limit = judge.header.limit_ms
     judge.header.limit_ms = limit * LONG_RETRY
     try:
-        return judge.run(Mode.PRECISE, count)
+        ending = judge.run(Mode.PRECISE, count)
     finally:
         judge.header.limit_ms = limit
+    if ending.ended is Ended.TIMED_OUT:         # it does hang: no need to wait so long again
+        judge.patient, judge.header.limit_ms = False, CLAIMED
+    return ending
 
 
 class _Judged:

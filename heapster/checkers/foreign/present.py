@@ -16,7 +16,7 @@ from heapster.results import Finding
 CONFIRMATIONS = 10
 VARIATIONS = 60                 # tried at most
 DRAWN = 6                       # blocks of a picture
-SHORT_LIMIT = 400               # ms, once a hang is known to be one
+SHORT_LIMIT = 500               # ms, once a hang is known to be one
 
 
 def identity(target: str, code: str, lines: tuple[str, ...]) -> str:
@@ -77,7 +77,7 @@ def _passing(judge: Judge, trace: Trace, promises: Promises, masked: Masked) -> 
     judge.header.limit_ms = SHORT_LIMIT
     try:
         for tried, (index, other) in enumerate(_variations(trace)):
-            if tried == VARIATIONS:
+            if tried == (6 if limit <= SHORT_LIMIT else VARIATIONS):
                 return
             varied = (*trace[:index], other, *trace[index + 1:])
             if not run_trace(judge, varied, promises, masked).reasons:

@@ -47,7 +47,7 @@ def grows(judge: Judge, trace: Trace, masked: frozenset[str], seconds: float) ->
     def fails(candidate: Trace) -> bool:
         return monotonic() < deadline and _is_bad(_look(judge, candidate, max(rounds, OPS // (2 * len(candidate)))))
 
-    least = shrink(trace, fails, REPLAYS)
+    least = shrink(trace, fails, REPLAYS)                   # short traces: to be late costs little
     rounds = max(rounds, OPS // (2 * len(least)))
     return _describe(judge, least, rounds), first.ops + longer.ops
 

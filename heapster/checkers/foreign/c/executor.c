@@ -12,6 +12,7 @@
 
 #define MOST_HANDLES MOST_OPS
 #define CHECKED_A_STEP (1u << 18)           /* bytes of live payload looked at after a precise step */
+#define LONG_TRACE 3000u                    /* operations; in longer ones less is looked at after each */
 #define TOUCHABLE ((uint64_t)1 << 36)       /* larger blocks are only known, never written */
 #define SENTINEL ((void *)(uintptr_t)0x5afe5afe)
 #define NO_ERRNO 0x7e57                     /* no error has this number */
@@ -260,7 +261,7 @@ int execute(const struct op *op, struct result *result, int precise)
         noticed = SUSPECT_ERRNO;
     if (precise) {
         shared->phase = CHECKING;
-        look_at(result, CHECKED_A_STEP);
+        look_at(result, shared->ops > LONG_TRACE ? CHECKED_A_STEP >> 10 : CHECKED_A_STEP);
         if (target.check != NULL)
             own_check(result);
     }

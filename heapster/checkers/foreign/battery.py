@@ -1,0 +1,50 @@
+"""What is asked of every target first: a short trace for each kind of fault that chance may meet late."""
+
+from collections.abc import Iterator
+
+from heapster.model.operation import Trace
+from heapster.model.spec import REQUESTS
+from heapster.model.trace import parse
+
+BATTERY = (
+    "free(NULL); a = malloc(24)",
+    "a = realloc(NULL, 24); b = realloc(NULL, 4000); free(a)",
+    "a = malloc(0); b = malloc(0); free(a); c = malloc(24); d = malloc(0); e = malloc(0); f = malloc(0); g = malloc(0)",
+    "a = malloc(24); b = realloc(a, 0); c = malloc(24)",
+    "a = calloc(SIZE_MAX, 2); b = malloc(24)",
+    "a = calloc(4294967296, 4294967297); b = malloc(24)",
+    "a = calloc(3, 6148914691236517206); b = malloc(24)",
+    "a = calloc(9223372036854775809, 2); b = malloc(24)",
+    "a = malloc(SIZE_MAX); b = malloc(24)",
+    "a = malloc(SIZE_MAX - 8); b = malloc(24); c = malloc(24)",
+    "a = malloc(SIZE_MAX - 40); b = malloc(24); c = malloc(24)",
+    "a = malloc(PTRDIFF_MAX + 1); b = malloc(24)",
+    "a = malloc(PTRDIFF_MAX); b = malloc(24)",
+    "a = malloc(PTRDIFF_MAX - 4096); b = malloc(24)",
+    "a = malloc(70368744177664); b = malloc(24)",
+    "a = malloc(4294967304); b = malloc(24); c = malloc(24)",
+    "a = malloc(2147483656); b = malloc(24); c = malloc(24)",
+    "a = malloc(8589934600); b = malloc(24)",
+    "a = malloc(100); b = realloc(a, SIZE_MAX); c = malloc(100)",
+    "a = malloc(100); b = realloc(a, SIZE_MAX - 40); c = malloc(100)",
+    "a = malloc(100); b = realloc(a, PTRDIFF_MAX + 1); c = malloc(100)",
+    "a = malloc(100); b = realloc(a, PTRDIFF_MAX - 8192); c = malloc(100)",
+    "a = malloc(100); b = reallocarray(a, SIZE_MAX, 2); c = malloc(100)",
+    "a = malloc(1000); b = malloc(1000); free(a); free(b); c = calloc(10, 100); d = calloc(1, 1000)",
+    "a = posix_memalign(3, 24); b = posix_memalign(24, 24); c = posix_memalign(0, 24); d = posix_memalign(4, 24)",
+    "a = aligned_alloc(64, SIZE_MAX - 100); b = aligned_alloc(64, 64)",
+    *("; ".join(f"{name} = {verb}({1 << power}, {size})" for name, size in zip("abcd", (24, 1000, 1 << power, 100),
+                                                                             strict=True))
+      for verb in ("aligned_alloc", "posix_memalign", "memalign") for power in range(4, 14)),
+    "a = valloc(100); b = malloc(24); c = valloc(100); d = pvalloc(100)",
+    "; ".join(f"a{size} = malloc({size})" for size in range(1, 140)),
+)
+
+
+def battery(verbs: frozenset[str], most_size: int) -> Iterator[Trace]:
+    """The traces, as far as the target has the verbs; the affordable sizes are those of `most_size`."""
+    for text in BATTERY:
+        trace = tuple(step for step in parse(text) if step.verb in verbs)
+        ordinary = [step.numbers[-1] for step in trace if step.verb in REQUESTS and step.numbers[-1] < 1 << 31]
+        if trace and max(ordinary, default=0) <= most_size:
+            yield trace

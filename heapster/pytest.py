@@ -1,0 +1,62 @@
+"""Tests of an allocator for your own suite.
+
+    from heapster.pytest import allocator_tests
+
+    TestMine = allocator_tests("./libmymalloc.so", seconds=5)
+
+Each test judges one family of calls. They share nothing, so that they may run in parallel.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from heapster.checkers.foreign.build import judge_program
+from heapster.checkers.foreign.campaign import Campaign
+from heapster.checkers.foreign.judge import Judge
+from heapster.checkers.foreign.options import ForeignOptions, resolve
+from heapster.results import Finding
+
+__all__ = ["FAMILIES", "allocator_tests", "failures", "judged"]
+
+FAMILIES = {
+    "malloc_and_free": ("malloc", "free"),
+    "calloc": ("malloc", "free", "calloc"),
+    "realloc": ("malloc", "free", "realloc"),
+    "alignment": ("malloc", "free", "aligned_alloc", "posix_memalign", "memalign"),
+    "everything": (),
+}
+SECONDS = 4.0                   # of each family
+
+
+def judged(target: str, family: str, seconds: float = SECONDS, seed: int = 0, **options: Any) -> list[Finding]:
+    """What is found with the calls of a family alone, in so many seconds."""
+    found = resolve(ForeignOptions(target=target, **options))
+    verbs = FAMILIES[family]
+    if verbs:
+        kept = {verb: symbol for verb, symbol in found.symbols.items() if verb in (*verbs, "init", "check")}
+        found = found.__class__(**{**found.__dict__, "symbols": kept})
+    with Judge(judge_program(found.bits), found) as judge:
+        campaign = Campaign(judge, seconds, seed, options.get("alignment"))
+        campaign.run()
+    return [shown.finding for shown in campaign.shown]
+
+
+def failures(findings: list[Finding]) -> str:
+    """The findings as the message of a failed test."""
+    return "\n\n".join("\n".join([f"{finding.code}: {finding.title}", *(f"    {step}" for step in finding.trace),
+                                  *finding.details]) for finding in findings)
+
+
+def allocator_tests(target: str | Path, seconds: float = SECONDS, seed: int = 0, **options: Any) -> type:
+    """A class of tests, one for each family of calls; options are those of `heapster fuzz`."""
+
+    def test(family: str) -> Any:
+        def judge_family(self: object) -> None:
+            del self
+            findings = judged(str(target), family, seconds, seed, **options)
+            assert not findings, failures(findings)
+
+        judge_family.__doc__ = f"{target}: {family.replace('_', ' ')}."
+        return judge_family
+
+    return type("AllocatorTests", (), {f"test_{family}": test(family) for family in FAMILIES})

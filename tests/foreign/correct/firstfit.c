@@ -1,0 +1,2 @@
+/* The first-fit list of the zoo, without a fault. */
+#include "../zoo/firstfit.h"
