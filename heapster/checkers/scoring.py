@@ -1,0 +1,121 @@
+"""`score`: traces on allocators, as a malloc lab's driver does it, with checks that it has not.
+
+A trace is worth 100 points: 60 for utilization, which is peak live payload over the peak of the heap, and 40
+for speed, in proportion to libc's on the same trace and never more. One wrong answer is worth 0 points.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from shlex import quote
+from time import monotonic
+from typing import Any, NamedTuple
+
+from heapster.checkers.diffing.comparing import load
+from heapster.checkers.diffing.scorekeeping import Contestant, Course, Score
+from heapster.checkers.foreign.options import ForeignOptions, is_foreign, resolve
+from heapster.checkers.foreign.target import from_object, libc
+from heapster.model.operation import POLICY_NAMES
+from heapster.native.library import SHARED, libraries
+from heapster.results import Finding, Run, UsageError, Verdict
+from heapster.suggest import instead_of
+
+SPACE, SPEED = 60, 40           # points
+FORMULA = (f"points = {SPACE} * utilization + {SPEED} * min(1, ops per second / libc's); 0 if anything is wrong; "
+           "the total is the mean over the traces")
+PREFIX = "heapster_"
+CODE = "wrong_on_a_trace"
+Progress = Callable[[str, float], None]
+
+
+class Row(NamedTuple):
+    """A target on a trace."""
+
+    valid: bool
+    problem: str
+    utilization: float
+    ops: int
+    seconds: float
+    kops: float
+    points: float
+    heap: int
+    reserves: bool
+    skipped: int
+
+
+def contestant(name: str, prefix: str | None = None) -> Contestant:
+    """The target of that name: a policy, libc, a shared object or a C source."""
+    if name in POLICY_NAMES:
+        library = libraries() / SHARED
+        return Contestant(name, from_object(library, name, PREFIX), {"HEAPSTER_POLICY": name})
+    if name == "libc":
+        return Contestant(name, libc())
+    if is_foreign(name):
+        return Contestant(name, resolve(ForeignOptions(name, prefix=prefix)))
+    raise UsageError(f"unknown target '{name}': {instead_of(name, (*POLICY_NAMES, 'libc'))} or a shared object")
+
+
+def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = None,
+          progress: Progress = lambda *_: None) -> Run:
+    """Every trace on every target."""
+    began, ops = monotonic(), 0
+    contestants = [contestant(name, prefix) for name in targets]
+    table: dict[str, dict[str, Any]] = {}
+    findings: list[Finding] = []
+    warnings: list[str] = []
+    for name in names:
+        trace = load(name)
+        warnings += trace.warnings
+        with Course(trace) as course:
+            for target, row, at in _rows(course, contestants, lambda what, part, n=name: progress(f"{n} {what}", part)):
+                table.setdefault(name, {})[target] = row._asdict()
+                ops += row.ops
+                if not row.valid:
+                    findings.append(_finding(name, target, row, at, prefix))
+    return Run("score", "+".join(targets), 0, Verdict.FAILED if findings else Verdict.PASSED, monotonic() - began, ops,
+               tuple(findings), {"overlap, neighbours, contents, alignment, zeroes": ops},
+               extra={"table": table, "totals": _totals(table), "formula": FORMULA, "warnings": warnings,
+                      "not_checked": ["errno, usable_size and misuse (fuzz does)", "threads: one makes all calls"]})
+
+
+def _rows(course: Course, contestants: list[Contestant], progress: Progress) -> Iterator[tuple[str, Row, int]]:
+    """The targets in their order; libc runs first, as it is the measure of speed."""
+    progress("libc", 0.0)
+    measure = course.run(contestant("libc"))
+    for number, one in enumerate(contestants):
+        progress(one.name, number / len(contestants))
+        found = measure if one.name == "libc" else course.run(one)
+        yield one.name, _row(found, course.calls, measure), found.at
+
+
+def _row(found: Score, calls: int, measure: Score) -> Row:
+    ops = calls - found.skipped
+    if found.problem:
+        return Row(False, found.problem, 0.0, min(ops, found.at), 0.0, 0.0, 0.0, 0, False, found.skipped)
+    utilization = min(1.0, found.peak_live / found.heap) if found.heap else 0.0
+    rate = ops / found.seconds if found.seconds else 0.0
+    usual = (calls - measure.skipped) / measure.seconds if measure.seconds else rate
+    points = SPACE * utilization + SPEED * (min(1.0, rate / usual) if usual else 0.0)
+    return Row(True, "", round(utilization, 6), ops, round(found.seconds, 6), round(rate / 1000, 1),
+               round(points, 2), found.heap, found.reserves, found.skipped)
+
+
+def _totals(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of each target over all traces."""
+    totals: dict[str, dict[str, Any]] = {}
+    for target in next(iter(table.values()), {}):
+        rows = [rows[target] for rows in table.values()]
+        seconds, ops = sum(row["seconds"] for row in rows), sum(row["ops"] for row in rows)
+        totals[target] = {
+            "valid": all(row["valid"] for row in rows), "ops": ops, "seconds": round(seconds, 6),
+            "utilization": round(sum(row["utilization"] for row in rows) / len(rows), 6),
+            "kops": round(ops / seconds / 1000, 1) if seconds else 0.0,
+            "points": round(sum(row["points"] for row in rows) / len(rows), 2)}
+    return totals
+
+
+def _finding(trace: str, target: str, row: Row, at: int, prefix: str | None) -> Finding:
+    option = f" --prefix {quote(prefix)}" if prefix else ""
+    again = f"heapster score {quote(trace)} --targets {quote(target)}{option}"
+    identity = sha256("\n".join((target, trace, row.problem)).encode()).hexdigest()[:8]
+    steps = (f"{trace}, up to its step {at + 1}",)
+    return Finding(identity, CODE, f"{target} on {trace}: {row.problem}", steps, again)

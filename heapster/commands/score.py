@@ -1,0 +1,69 @@
+"""`heapster score`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from heapster.checkers.scoring import score
+from heapster.checkers.traces.reading import shipped
+from heapster.commands.delivery import Delivery
+from heapster.commands.options import option
+from heapster.config import POLICIES
+from heapster.reports.output import Line, say, warn
+from heapster.reports.progress import Meter
+from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, not_checked, verdict_line
+from heapster.results import Run, UsageError
+
+HEADINGS = f"  {'valid':>5}  {'util':>6}  {'heap':>13}  {'ops':>11}  {'secs':>9}  {'Kops':>9}  {'points':>6}"
+
+
+@click.command("score", epilog="Without a trace: those that ship. A target is a policy, libc, a shared object or a C "
+                               "source. Example: heapster score gcc --targets best_fit,libc,./mm.so")
+@click.argument("traces", nargs=-1, metavar="[TRACE]...")
+@click.option("--targets", metavar="T,T,...", default=",".join((*POLICIES, "libc")), show_default=True,
+              help="What is scored.")
+@option("prefix")
+@option("json")
+@option("junit")
+def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str | None, junit: str | None) -> int:
+    """Score allocators on traces: right or wrong, utilization, speed, and points.
+
+    Each trace runs three times, in children: checked, measured, timed. One wrong answer: no points, exit code 1.
+    """
+    delivery = Delivery(json, junit)
+    delivery.check()
+    chosen = tuple(name for name in targets.split(",") if name)
+    if not chosen:
+        raise UsageError("--targets: name what to score")
+    with Meter("score") as meter:
+        run = score(traces or tuple(shipped()), chosen, prefix, lambda what, part: meter.show(part, what))
+        meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
+    for warning in run.extra["warnings"]:
+        warn(warning)
+    code = delivery.write(run)
+    say([*_tables(run), *not_checked(run), verdict_line(run)])
+    return code
+
+
+def _tables(run: Run) -> Iterator[Line]:
+    width = max(len(name) for rows in run.extra["table"].values() for name in rows)
+    for trace, rows in run.extra["table"].items():
+        yield trace, STRONG
+        yield " " * (2 + width) + HEADINGS, FAINT
+        for name, row in rows.items():
+            yield f"  {name:<{width}}{_cells(row)}", PLAIN if row["valid"] else BAD
+            if row["skipped"]:
+                yield f"  {'':<{width}}  {row['skipped']:,} steps skipped: it has no such function", FAINT
+    yield "total", STRONG
+    for name, row in run.extra["totals"].items():
+        yield f"  {name:<{width}}{_cells(row)}", PLAIN if row["valid"] else BAD
+    yield f"  {run.extra['formula']}", FAINT
+
+
+def _cells(row: dict[str, Any]) -> str:
+    if not row["valid"] and "problem" in row:
+        return f"  {'NO':>5}  {row['problem']}"
+    heap = f"{'~' * row['reserves']}{row['heap']:,}" if "heap" in row else ""
+    return (f"  {'yes' if row['valid'] else 'NO':>5}  {row['utilization']:>6.1%}  {heap:>13}  {row['ops']:>11,}  "
+            f"{row['seconds']:>9.4f}  {row['kops']:>9,.0f}  {row['points']:>6.1f}")
