@@ -99,5 +99,6 @@ def _not_checked(options: FuzzOptions) -> list[str]:
         silent.append(f"policies {', '.join(absent)} (--policy all)")
     if not options.faults:
         silent.append("refusals of the system (--faults)")
-    silent.append("threads that run at the same time, and the compiled library")
+    compiled = "" if options.target == "native" else ", and the compiled library (heapster fuzz native)"
+    silent.append(f"threads that run at the same time{compiled}")
     return silent
