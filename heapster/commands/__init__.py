@@ -6,6 +6,7 @@ To add one: a line here, and a module of that name with a click command `command
 COMMANDS = {
     "build": "Write libheapster for C and C++ programs: libraries, header, pkg-config, CMake.",
     "check": "Every checker at a small budget: for continuous integration.",
+    "diff": "Play traces on each policy, in lock-step with the model: agreement, memory, work.",
     "doctor": "What Heapster needs, which versions are here, and what is missing.",
     "explain": "What a finding's code means, how it arises, what to look at.",
     "fuzz": "Hold an allocator against the model on generated programs.",
@@ -13,7 +14,10 @@ COMMANDS = {
     "prove": "Prove with z3 what the docstrings of impl promise, on the source that ships.",
     "races": "Explore schedules of small programs: data races, deadlocks, broken promises.",
     "record": "Record every allocation of a real program as a trace.",
+    "report": "Runs as a page, as Markdown or as one run: heaps to travel through, plots, figures.",
     "run": "Run any program on Heapster's allocator.",
     "replay": "Run a trace again and say whether it still fails.",
+    "score": "Score policies and any malloc on traces: right or wrong, utilization, speed.",
     "stress": "Real threads on a compiled allocator, every block verified.",
+    "trace": "Convert traces, show what is in them, make new ones.",
 }

@@ -1,0 +1,113 @@
+"""`heapster trace`: what is in traces, and one form for another."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from heapster.checkers.diffing.measuring import requested
+from heapster.checkers.traces.compact import Compact
+from heapster.checkers.traces.generating import WORKLOADS, generate
+from heapster.checkers.traces.legality import first_misuse
+from heapster.checkers.traces.reading import FORMATS, find_trace, read_as, read_trace
+from heapster.checkers.traces.writing import FORMATS as WRITTEN
+from heapster.checkers.traces.writing import write_trace
+from heapster.config import POLICIES
+from heapster.model.trace import format_step
+from heapster.reports.output import Line, note, say, warn
+from heapster.reports.terminal import PLAIN, STRONG
+from heapster.results import UsageError
+
+STEPS = 100_000
+INFERRED = {".rep": "rep", ".txt": "text"}      # a file's suffix: its format
+
+
+@click.group("trace")
+def command() -> None:
+    """Convert traces, show what is in them, make new ones.
+
+    Read are the text of replay, Heapster's binary form, CS:APP's .rep (both headers) and the gzipped
+    protobuf of malloc-bench; which it is, the content says. A shipped trace goes by its name.
+    """
+
+
+@command.command("info")
+@click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
+def info(traces: tuple[str, ...]) -> None:
+    """Say what is in traces."""
+    for name in traces:
+        kind, trace = read_as(find_trace(name))
+        _warn(trace)
+        say(_about(name, kind, trace))
+
+
+@command.command("head")
+@click.argument("name", metavar="TRACE")
+@click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, metavar="N")
+def head(name: str, count: int) -> None:
+    """Print the first steps, as text."""
+    trace = read_trace(find_trace(name))
+    say((format_step(step), PLAIN) for step in islice(trace, count))
+
+
+@command.command("convert")
+@click.argument("name", metavar="TRACE")
+@click.argument("output", metavar="OUTPUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--to", "kind", type=click.Choice(WRITTEN), help="[default: by OUTPUT's suffix, else binary]")
+def convert(name: str, output: Path, kind: str | None) -> None:
+    """Write a trace in another form."""
+    trace = read_trace(find_trace(name))
+    _warn(trace)
+    write_trace(trace, output, kind or INFERRED.get(output.suffix, "binary"))
+    note(f"{output}: {len(trace):,} steps")
+
+
+@command.command("generate")
+@click.argument("workload", metavar="WORKLOAD")
+@click.argument("output", metavar="OUTPUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--steps", type=click.IntRange(1), default=STEPS, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--to", "kind", type=click.Choice(WRITTEN), help="[default: by OUTPUT's suffix, else binary]")
+def generate_(workload: str, output: Path, steps: int, seed: int, kind: str | None) -> None:
+    """Make a trace: random, exponential, ramp, peaks, plateau, binary, coalescing or growing.
+
+    Or adversary-POLICY: a trace built to make that policy waste memory.
+    """
+    write_trace(_generated(workload, steps, seed), output, kind or INFERRED.get(output.suffix, "binary"))
+
+
+def _generated(workload: str, steps: int, seed: int) -> Compact:
+    policy = workload.removeprefix("adversary-")
+    if policy != workload and policy in POLICIES:
+        from heapster.checkers.diffing.adversary import adversary  # noqa: PLC0415  slow to load
+        return adversary(policy, seed).trace
+    if workload in WORKLOADS:
+        return generate(workload, steps, seed)
+    raise UsageError(f"unknown workload '{workload}': one of {', '.join(WORKLOADS)}, adversary-POLICY")
+
+
+def _warn(trace: Compact) -> None:
+    for warning in trace.warnings:
+        warn(warning)
+
+
+def _about(name: str, kind: str, trace: Compact) -> Iterator[Line]:
+    verbs: Counter[str] = Counter()
+    sizes: Counter[int] = Counter()
+    threads = {0}
+    for step in trace:
+        verbs[step.verb] += 1
+        if step.result >= 0:
+            sizes[requested(step)] += 1
+        elif step.verb == "thread":
+            threads.add(step.numbers[0])
+    yield f"{name}: {FORMATS[kind]}", STRONG
+    yield f"  {len(trace):,} steps: {', '.join(f'{times:,} {verb}' for verb, times in verbs.most_common())}", PLAIN
+    yield f"  {trace.handles():,} handles, {len(threads)} threads", PLAIN
+    if sizes:
+        common = ", ".join(f"{size:,} ({times:,} times)" for size, times in sizes.most_common(3))
+        yield f"  {sum(sizes.values()):,} requests of {min(sizes):,} to {max(sizes):,} bytes; most often {common}", PLAIN
+    if misuse := first_misuse(trace):
+        yield f"  misuse: step {misuse[0] + 1} is a {misuse[1]}", PLAIN
