@@ -15,8 +15,8 @@ INK = "#010203"                 # stands for the page's own colour of text
 LINES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", "-."), ("#cc79a7", ":"), ("#8a7a00", (0, (5, 1))))
 STYLE = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10, "text.color": INK, "axes.edgecolor": INK,
-    "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.color": "#8888884d", "legend.frameon": False, "lines.linewidth": 1.8,
+    "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.color": "#8888884d", "legend.frameon": False, "lines.linewidth": 1.8,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
 }
 UNREFERENCED = re.compile(r' id="(?!m[0-9a-f]{6}|p[0-9a-f]{6}|h[0-9a-f]{6})[^"]*"')
@@ -39,7 +39,7 @@ def plots(run: Mapping[str, Any]) -> Iterator[Plot]:
             yield from _over_time(trace, by_policy)
     for trace, by_policy in (run.get("searches") or {}).items():
         if any(by_policy.values()):
-            yield _plot(f"Blocks looked at per search: {trace}", "How many searches looked at how many blocks, or fewer.",
+            yield _plot(f"Blocks looked at per search: {trace}", "The share of searches that looked at so many, or fewer.",
                         lambda axes, found=by_policy: _searches(axes, found))
     for trace, sizes in (run.get("sizes") or {}).items():
         if sizes:
@@ -52,7 +52,7 @@ def plots(run: Mapping[str, Any]) -> Iterator[Plot]:
 
 
 def _over_time(trace: str, by_policy: Mapping[str, Any]) -> Iterator[Plot]:
-    yield _plot(f"Memory: {trace}", "Payload that the caller holds (thin, grey) and what each policy holds of the system.",
+    yield _plot(f"Memory: {trace}", "Grey: payload that the caller holds. Lines: what each policy holds of the system.",
                 lambda axes: _memory(axes, by_policy))
     yield _plot(f"Fragmentation: {trace}", "The share of free bytes that lies outside the largest free block.",
                 lambda axes: _lines(axes, by_policy, _fragmentation, "fragmentation"))
@@ -67,7 +67,7 @@ def _plot(title: str, caption: str, draw: Any, height: float = 3.2) -> Plot:
         figure = Figure(figsize=(6.4, height), layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
-        axes.set_title(title.split(":")[0], loc="left", fontsize=11)
+        axes.set_title(title.split(":", maxsplit=1)[0], loc="left", fontsize=11)
         text = StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return Plot(title, f"{title}. {caption}", _for_the_page(text.getvalue()))

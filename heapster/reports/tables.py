@@ -7,9 +7,11 @@ from typing import Any
 Value = Mapping[str, Any]           # a run as JSON has it
 PERCENT = frozenset({"utilization", "internal", "external"})
 MEMORY = frozenset({"peak_live", "peak_heap", "final_heap"})
+NOTHING = "-"
 HEADS = {
     "peak_live": "peak live", "peak_heap": "peak heap", "final_heap": "final heap", "internal": "used for payload",
-    "external": "external fragmentation", "searched_mean": "searched, mean", "searched_p99": "p99", "searched_max": "max",
+    "external": "external fragmentation", "searched_mean": "searched, mean", "searched_p99": "p99",
+    "searched_max": "max",
     "free_blocks_max": "free list, max", "system_calls": "system calls", "pages_touched": "pages touched",
     "pages_moved": "pages moved", "ops_per_second": "ops/s", "agrees": "as predicted",
 }
@@ -79,7 +81,8 @@ def markdown(table: Table) -> str:
     """The table as Markdown."""
     lines = ["| " + " | ".join(table.heads) + " |",
              "|" + "|".join("--:" if i in table.numeric else "---" for i in range(len(table.heads))) + "|"]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in table.rows]
+    for row in table.rows:
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |")
     return f"**{table.caption}**\n\n" + "\n".join(lines) + "\n"
 
 
@@ -87,7 +90,8 @@ def _by_target(caption: str, targets: Mapping[str, Any]) -> Table:
     """One row a target; figures are columns, in the order in which they first appear."""
     keys = list(dict.fromkeys(key for figures in targets.values() for key in _mapping(figures)))
     keys = [key for key in keys if not isinstance(next(iter(targets.values()), {}).get(key), list | dict)]
-    rows = [(target, *[_figure(key, _mapping(figures).get(key)) for key in keys]) for target, figures in targets.items()]
+    rows = [(target, *[_figure(key, _mapping(figures).get(key)) for key in keys])
+            for target, figures in targets.items()]
     return Table(caption, ("target", *[HEADS.get(key, key) for key in keys]), tuple(rows))
 
 
@@ -107,7 +111,7 @@ def _figure(key: str, value: Any) -> str:
 def _plain(value: Any) -> str:
     match value:
         case None:
-            return "–"
+            return NOTHING
         case bool():
             return "yes" if value else "no"
         case int():
@@ -121,4 +125,4 @@ def _plain(value: Any) -> str:
 
 def _is_number(text: str) -> bool:
     words: Sequence[str] = text.replace(",", "").split(" ")
-    return text in ("–", "never") or words[0].replace(".", "", 1).lstrip("-").isdigit() and len(words) <= 2
+    return text in (NOTHING, "never") or words[0].replace(".", "", 1).lstrip("-").isdigit() and len(words) <= 2

@@ -6,12 +6,13 @@ list of changes, each a list of numbers that starts with its kind:
     [0, arena, kind, start, end]        a strip is added; strips are numbered from 0 and never renumbered
     [1, strip]                          it is gone
     [2, strip, start, end]              its extent is another
-    [3, strip, i, n, token...]          its blocks i..i+n-1 become these; address: of the first of them, or the end
+    [3, strip, i, n, offset, token...]  its blocks i..i+n-1 become these
     [4, arena, n, address..., i...]     free list: the entries i... go, then n addresses come to the front
     [5, arena, address]                 next fit's cursor
 
-A token is size << 2 | previous is used << 1 | used. A strip's first block follows its kind's changes in [3],
-whose address is the sum of what lies left of it: blocks tile a region.
+A token is size << 2 | previous is used << 1 | used. Blocks tile a region, so the first of them starts where
+the one before it ends; if i is 0, at `offset` from the strip's start, else `offset` is -1. Changes of a strip
+come from the last block to the first, so that each index is one of the heap before the step.
 """
 
 import base64
@@ -152,7 +153,8 @@ class _Writer:
         for first, count, cells in reversed(list(_differences(old.blocks, new.blocks))):
             offset = [cells[0].address - new.start] if cells and first == 0 else [-1]
             yield [SPLICED, number, first, count, *offset, *[_token(block) for block in cells]]
-            if old.blocks and old.end == new.end and len(cells) != count:
+            whole = count or first == 0         # a new region starts as one block
+            if old.end == new.end and whole and len(cells) != max(count, 1):
                 self._saw("split" if len(cells) > count else "coalesce")
 
     def _list(self, arena: Arena) -> Iterator[Change]:

@@ -19,12 +19,17 @@ class HeapMap {
     this.spacer = box.querySelector(".spacer");
     this.picked = null;                                  // address of the block that is looked at
     this.bytesPerRow = 4096;
-    this.scroller.addEventListener("scroll", () => this.draw());
+    this.scroller.addEventListener("scroll", () => { this.measure(); this.draw(); });
     this.canvas.addEventListener("mousemove", (e) => onPick(this, this.addressAt(e.offsetX, e.offsetY), false));
     this.canvas.addEventListener("click", (e) => onPick(this, this.addressAt(e.offsetX, e.offsetY), true));
   }
 
-  get width() { return this.scroller.clientWidth; }
+  // Reads what the browser would have to lay out again after each change of the page.
+  measure() {
+    this.width = this.scroller.clientWidth;
+    this.height = this.scroller.clientHeight;
+    this.top = this.scroller.scrollTop;
+  }
 
   show(step, bytesPerRow) {
     this.state = this.lane.seek(step);
@@ -47,12 +52,13 @@ class HeapMap {
       this.places.push({ strip, y });
       y += LABEL + this.rowsOf(strip) * (ROW + GAP);
     }
-    this.spacer.style.height = `${Math.max(0, y + 4 - this.scroller.clientHeight)}px`;
+    const beyond = `${Math.max(0, y + 4 - this.height)}px`;
+    if (this.beyond !== beyond) this.spacer.style.height = this.beyond = beyond;
   }
 
   draw() {
     if (!this.state) return;
-    const ratio = window.devicePixelRatio || 1, width = this.width, height = this.scroller.clientHeight;
+    const ratio = window.devicePixelRatio || 1, { width, height } = this;
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       this.canvas.width = Math.round(width * ratio);
       this.canvas.height = Math.round(height * ratio);
@@ -62,8 +68,7 @@ class HeapMap {
     const ctx = this.ctx = this.canvas.getContext("2d");
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, width, height);
-    this.colour = colours();
-    this.top = this.scroller.scrollTop;
+    this.colour = HeapMap.colours ??= colours();
     for (const place of this.places) this.drawStrip(place, height);
     if (!this.places.length) this.say("nothing yet: the heap opens at the first allocation", 8, 24, this.colour.faint);
     this.drawLinks();
@@ -115,8 +120,8 @@ class HeapMap {
       (used ? paths.used : paths.free).rect(x, y, w - inset, ROW);
       if (!used && w > 5) paths.edge.rect(x + 0.5, y + 0.5, w - inset - 1, ROW - 1);
       if (this.lane.marks(strip.addr[i], this.state)) paths.touched.rect(x + 1, y + 1, Math.max(2, w - inset - 2), ROW - 2);
-      const word = this.lane.label(strip, i);
-      if (!said && w > 8 + 7 * word.length) { words.push([word, x + 4, y + 13, used]); said = true; }
+      const word = said || w < 22 ? "" : this.lane.label(strip, i);
+      if (word && w > 8 + 7 * word.length) { words.push([word, x + 4, y + 13, used]); said = true; }
     });
   }
 
@@ -127,7 +132,7 @@ class HeapMap {
   }
 
   limit(strip, first) {
-    const rows = Math.ceil((this.scroller.clientHeight - first) / (ROW + GAP)) + 1;
+    const rows = Math.ceil((this.height - first) / (ROW + GAP)) + 1;
     return strip.start + Math.max(0, rows) * this.bytesPerRow;
   }
 
@@ -214,6 +219,7 @@ class HeapMap {
 
   reveal(address) {
     const spot = this.spot(address);
-    if (spot && (spot[1] < 0 || spot[1] > this.scroller.clientHeight - ROW)) this.scroller.scrollTop += spot[1] - 60;
+    if (spot && (spot[1] < 0 || spot[1] > this.height - ROW)) this.scroller.scrollTop += spot[1] - 60;
+    this.measure();
   }
 }

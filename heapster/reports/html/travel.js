@@ -12,19 +12,19 @@ class Travel {
     section.querySelectorAll("[data-do]").forEach((b) => b.addEventListener("click", () => this.act(b.dataset.do)));
     this.find("slider").addEventListener("input", (e) => this.go(Number(e.target.value)));
     this.find("number").addEventListener("change", (e) => this.go(Number(e.target.value)));
-    this.find("journey").addEventListener("change", (e) => this.load(e.target.value, 0));
+    this.find("journey").addEventListener("change", (e) => this.load(e.target.value, null));
     document.addEventListener("keydown", (e) => this.key(e));
     window.addEventListener("resize", () => this.draw());
     window.addEventListener("hashchange", () => this.followLink());
-    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { HeapMap.colours = null; this.draw(); this.drawOverview(); });
     new IntersectionObserver((seen) => { if (seen.some((s) => s.isIntersecting)) this.draw(); }).observe(section);
   }
 
   async followLink() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     if (!wanted.has("step") && !wanted.has("heap") && this.journey) return;
-    const step = Number(wanted.get("step") || 0), heap = wanted.get("heap") || this.name || this.find("journey").value;
-    if (heap === this.name) this.go(step);
+    const step = wanted.has("step") ? Number(wanted.get("step")) : null, heap = wanted.get("heap") || this.name || this.find("journey").value;
+    if (heap === this.name) this.go(step ?? this.step);
     else await this.load(heap, step);
     if (wanted.has("step")) this.section.scrollIntoView();
   }
@@ -41,7 +41,7 @@ class Travel {
     this.find("slider").max = this.find("number").max = this.find("total").textContent = this.journey.steps.length;
     this.find("note").textContent = this.journey.note;
     this.drawOverview();
-    this.go(step);
+    this.go(step ?? this.journey.marks[0]?.step ?? this.journey.steps.length / 2);
     this.section.dataset.ready = name;
   }
 
@@ -80,14 +80,16 @@ class Travel {
   }
 
   draw() {
-    if (!this.journey || !this.maps[0].width) return;
-    for (const map of this.maps) map.state = map.lane.seek(this.step);
-    const fits = () => this.maps.every((m) => m.heightAt(this.fitted) <= m.scroller.clientHeight);
-    while (!this.zoom && this.fitted < MOST && !fits()) this.fitted *= 2;
+    if (!this.journey) return;
     for (const map of this.maps) {
-      map.show(this.step, this.zoom || this.fitted);
-      this.figures(map);
+      map.measure();
+      map.state = map.lane.seek(this.step);
     }
+    if (!this.maps[0].width) return;
+    const fits = () => this.maps.every((m) => m.heightAt(this.fitted) <= m.height);
+    while (!this.zoom && this.fitted < MOST && !fits()) this.fitted *= 2;
+    for (const map of this.maps) map.show(this.step, this.zoom || this.fitted);
+    for (const map of this.maps) this.figures(map);
     this.find("scale").textContent = `${human(this.zoom || this.fitted)} a row`;
   }
 
@@ -173,7 +175,7 @@ class Travel {
 
   showPlaying(on) {
     const button = this.section.querySelector('[data-do="play"]');
-    button.textContent = on ? "⏸ pause" : "▶ play";
+    button.textContent = on ? "❚❚ pause" : "▶ play";
     button.setAttribute("aria-pressed", String(on));
   }
 

@@ -1,0 +1,220 @@
+"""The page in a browser, with real keys and clicks. Skipped where there is no Chromium."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+
+from selenium.webdriver.common.action_chains import ActionChains    # noqa: E402  after the skip
+from selenium.webdriver.common.by import By                         # noqa: E402
+from selenium.webdriver.common.keys import Keys                     # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait             # noqa: E402
+
+from heapster.checkers.moments import predicted                     # noqa: E402
+from heapster.reports.html.page import write                        # noqa: E402
+from tests.reports.pages import FINDING, FUZZ, POLICIES, STEPS, TRACE, diff_run, failed, travelled   # noqa: E402
+from tests.reports.test_timeline import of_heap                     # noqa: E402
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromium-driver are not installed")
+
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+SECONDS = 60                    # until a page counts as broken
+BLOCKS = """return travel.maps[arguments[0]].lane.seek(arguments[1]).strips.filter(s => s).flatMap(s =>
+    s.addr.map((a, i) => [a, s.size[i], Boolean(s.flag[i] & 1), Boolean(s.flag[i] & 2)]))"""
+INK = """const c = arguments[0], d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+    let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n / (d.length / 4)"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in FLAGS:
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    write(path, [diff_run(), FUZZ], [travelled(), failed()])
+    return path.as_uri()
+
+
+@pytest.fixture
+def opened(browser: Any, url: str) -> Any:
+    """The page, at the first step of the trace."""
+    return at(browser, f"{url}#heap=t&step=0")
+
+
+def at(browser: Any, address: str) -> Any:
+    """The page at an address, loaded afresh and ready."""
+    browser.get("about:blank")
+    browser.get(address)
+    wait(browser, lambda: browser.find_element(By.ID, "travel").get_attribute("data-ready"))
+    return browser
+
+
+def wait(browser: Any, holds: Any) -> None:
+    WebDriverWait(browser, SECONDS, poll_frequency=0.05).until(lambda _: holds())
+
+
+def part(browser: Any, name: str) -> Any:
+    return browser.find_element(By.CSS_SELECTOR, f'[data-part="{name}"]')
+
+
+def press(browser: Any, *keys: str) -> None:
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+def click(browser: Any, do: str) -> None:
+    browser.find_element(By.CSS_SELECTOR, f'[data-do="{do}"]').click()
+
+
+def step(browser: Any) -> int:
+    return int(part(browser, "slider").get_attribute("value"))
+
+
+def test_every_heap_in_the_browser_is_the_references(opened: Any) -> None:
+    """Also in an order that goes back to keyframes."""
+    for lane, policy in enumerate(POLICIES):
+        heaps = [of_heap(moment.heap)[0] for moment in predicted(TRACE, policy)]
+        for number in (*range(1, STEPS + 1), *range(STEPS, 0, -3)):
+            assert {tuple(cell) for cell in opened.execute_script(BLOCKS, lane, number)} == heaps[number - 1], number
+
+
+def test_keys_step_and_jump(opened: Any) -> None:
+    press(opened, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert step(opened) == 3
+    assert part(opened, "now").text == "step 3: b = malloc(200)"
+    press(opened, Keys.ARROW_LEFT)
+    assert step(opened) == 2
+    press(opened, "c")
+    coalesced = step(opened)
+    assert coalesced > 2
+    press(opened, "C", "s")
+    assert step(opened) == 3
+    press(opened, Keys.END)
+    assert step(opened) == STEPS
+    press(opened, "G", Keys.HOME)
+    assert step(opened) == 0
+
+
+def test_buttons_do_the_same(opened: Any) -> None:
+    for do, expected in (("next", 1), ("after:growth", 2), ("back", 1), ("last", STEPS), ("first", 0)):
+        click(opened, do)
+        assert step(opened) == expected, do
+
+
+def test_play_goes_on_and_stops(opened: Any) -> None:
+    press(opened, " ")
+    wait(opened, lambda: step(opened) >= 2)
+    press(opened, " ")
+    stopped = step(opened)
+    assert opened.find_element(By.CSS_SELECTOR, '[data-do="play"]').get_attribute("aria-pressed") == "false"
+    assert step(opened) == stopped
+
+
+def test_the_address_leads_back_to_the_step(opened: Any, url: str) -> None:
+    press(opened, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    wait(opened, lambda: opened.current_url.endswith("#heap=t&step=2"))
+    assert step(at(opened, f"{url}#heap=t&step=7")) == 7
+    opened.execute_script("location.hash = '#step=9'")
+    wait(opened, lambda: step(opened) == 9)
+
+
+def test_a_finding_leads_to_its_heap_and_is_marked(opened: Any) -> None:
+    opened.find_element(By.CSS_SELECTOR, f"#finding-{FINDING.id} a").click()
+    wait(opened, lambda: part(opened, "journey").get_attribute("value") == FINDING.id and step(opened) == 4)
+    wait(opened, lambda: opened.find_elements(By.CSS_SELECTOR, ".panel.failed"))
+    assert "double_free" in opened.find_element(By.CSS_SELECTOR, ".panel .problem").text
+    assert "noticed here" in opened.find_element(By.CSS_SELECTOR, ".steps .current.marked").text
+    press(opened, Keys.HOME, "f")
+    assert step(opened) == 4
+
+
+def test_policies_stand_side_by_side_and_are_drawn(opened: Any) -> None:
+    press(opened, *[Keys.ARROW_RIGHT] * 5)
+    panels = opened.find_elements(By.CSS_SELECTOR, ".panel")
+    assert [panel.find_element(By.TAG_NAME, "h3").text for panel in panels] == list(POLICIES)
+    for panel in panels:
+        assert opened.execute_script(INK, panel.find_element(By.TAG_NAME, "canvas")) > 0.05
+        assert "in 4" in panel.find_element(By.CSS_SELECTOR, '[data-figure="used"]').text
+
+
+def test_a_block_tells_its_header_flags_and_links(opened: Any) -> None:
+    part(opened, "number").send_keys(Keys.CONTROL, "a")
+    part(opened, "number").send_keys("8", Keys.ENTER)
+    opened.find_element(By.CSS_SELECTOR, ".panel .scroller").click()
+    press(opened, ".")
+    told = part(opened, "block").text
+    assert "header 0x" in told and "PREV_USED 1" in told and "next " in told or "used" in told
+    seen = set()
+    for _ in range(4):
+        press(opened, ".")
+        seen.add(part(opened, "block").text)
+    assert len(seen) == 4
+    assert any("free" in text and "footer" in text and "number 1 of 2 on the list" in text for text in seen)
+
+
+def test_pointing_at_a_block_tells_it(opened: Any) -> None:
+    press(opened, *[Keys.ARROW_RIGHT] * 5)
+    canvas = opened.find_element(By.CSS_SELECTOR, ".panel canvas")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+    size = canvas.size
+    ActionChains(opened).move_to_element_with_offset(canvas, 60 - size["width"] // 2, 30 - size["height"] // 2).perform()
+    wait(opened, lambda: "first_fit, arena 0 +40" in part(opened, "block").text)
+    assert "a = malloc(1000)" in part(opened, "block").text
+
+
+def test_zoom_changes_the_scale(opened: Any) -> None:
+    press(opened, Keys.END)
+    fitted = part(opened, "scale").text
+    press(opened, "-")
+    click(opened, "out")
+    assert part(opened, "scale").text != fitted
+    press(opened, "0")
+    assert part(opened, "scale").text == fitted
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_its_window(opened: Any, width: int, scheme: str) -> None:
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                           {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False})
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    try:
+        assert opened.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        paper = opened.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (paper == "rgb(20, 23, 27)") == (scheme == "dark")
+    finally:
+        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_nothing_is_fetched_and_nothing_goes_wrong(opened: Any) -> None:
+    press(opened, *"scgfSCGF+-0.,", Keys.END)
+    assert opened.execute_script("return performance.getEntriesByType('resource').map(e => e.name)") == []
+    assert [entry for entry in opened.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_tables_stand_with_javascript_off(browser: Any, url: str, tmp_path: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get("about:blank")
+        browser.get(url)
+        text = Path(url.removeprefix("file://")).read_text()
+        assert "<noscript>" in text
+        assert browser.find_element(By.CSS_SELECTOR, "#figures td").text == "first_fit"
+        assert browser.find_element(By.CSS_SELECTOR, "#plots svg").size["width"] > 200
+        assert "never" in browser.find_element(By.ID, "checked").text
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -1,0 +1,96 @@
+"""A journey holds exactly the heaps that it was made from."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from heapster.checkers.lockstep import Lockstep
+from heapster.checkers.moments import by_policy, observed, predicted
+from heapster.machine.simulated import Simulated
+from heapster.model.heap import Heap
+from heapster.model.trace import parse
+from heapster.reports.timeline import ADDED, CURSOR, GONE, LISTED, MOVED, SPLICED, Lane, journey, packed, unpacked
+from tests.reports.pages import POLICIES, STEPS, TEXT, TRACE
+
+Strips = dict[int, list[tuple[int, int, int]]]
+TWO_ARENAS = parse("growth 4096; threshold 8192; arenas 2; a = malloc(100); thread 1; b = malloc(200); c = malloc(9000)\n"
+                   "free(a); free(c); b = realloc(b, 3000); d = malloc(4000); thread 0; free(b); free(d); finalize")
+
+
+def replayed(lane: Lane) -> Iterator[tuple[set[tuple[int, int, bool, bool]], dict[int, tuple[int, ...]]]]:
+    """Blocks (address, size, used, previous used) and free lists after each step, from the changes alone."""
+    strips: list[Any] = []
+    lists: dict[int, list[int]] = {}
+    for changes in lane.changes:
+        for change in changes:
+            _apply(strips, lists, change)
+        yield ({cell for strip in strips if strip for cell in strip["cells"]},
+               {arena: tuple(found) for arena, found in lists.items() if found})
+
+
+def _apply(strips: list[Any], lists: dict[int, list[int]], change: list[int]) -> None:
+    match change:
+        case [kind, _, _, start, end] if kind == ADDED:
+            strips.append({"start": start, "end": end, "cells": []})
+        case [kind, number] if kind == GONE:
+            strips[number] = None
+        case [kind, number, start, end] if kind == MOVED:
+            strips[number].update(start=start, end=end)
+        case [kind, number, first, count, offset, *tokens] if kind == SPLICED:
+            cells = strips[number]["cells"]
+            at = strips[number]["start"] + offset if offset >= 0 else sum(cells[first - 1][:2]) if first else 0
+            fresh = []
+            for token in tokens:
+                fresh.append((at, token >> 2, bool(token & 1), bool(token & 2)))
+                at += token >> 2
+            cells[first:first + count] = fresh
+        case [kind, arena, count, *rest] if kind == LISTED:
+            kept = [a for i, a in enumerate(lists.get(arena, [])) if i not in set(rest[count:])]
+            lists[arena] = rest[:count] + kept
+        case [kind, *_]:
+            assert kind == CURSOR
+
+
+def of_heap(heap: Heap) -> tuple[set[tuple[int, int, bool, bool]], dict[int, tuple[int, ...]]]:
+    """The same of a heap."""
+    cells = {(b.address, b.size, b.used, b.prev_used) for arena in heap.arenas for region in arena.regions
+             for b in region.blocks}
+    cells |= {(m.address, m.start + m.length - m.address, m.used, True) for m in heap.mapped}
+    return cells, {arena.index: arena.forward for arena in heap.arenas if arena.forward}
+
+
+@pytest.mark.parametrize("trace", [TRACE, TWO_ARENAS], ids=["one arena", "two arenas"])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_heap_of_the_reference_is_in_the_changes(trace: Any, policy: str) -> None:
+    heaps = [of_heap(moment.heap) for moment in predicted(trace, policy)]
+    (lane,) = journey("t", by_policy(trace, [policy])).lanes
+    made = [(cells, lists) for cells, lists in replayed(lane)]
+    for number, (heap, drawn) in enumerate(zip(heaps, made, strict=True), 1):
+        closed = heap[0] == set()           # a list that is gone with its arena draws nothing
+        assert drawn[0] == heap[0] and (closed or drawn[1] == heap[1]), number
+
+
+def test_what_lies_in_memory_is_what_the_reference_predicts() -> None:
+    lying = [of_heap(moment.heap) for moment in observed(TWO_ARENAS[:-1], Lockstep(Simulated()))]
+    assert lying == [of_heap(moment.heap) for moment in predicted(TWO_ARENAS[:-1])]
+
+
+def test_events_are_where_the_structure_says() -> None:
+    trace = parse("growth 4096; a = malloc(40); b = malloc(40); free(a); free(b); c = malloc(6000)")
+    (lane,) = journey("t", {"first_fit": predicted(trace)}).lanes
+    assert lane.events == {"split": [2, 3], "coalesce": [5], "growth": [2, 6], "return": []}
+
+
+def test_misuse_ends_a_lane_and_is_named() -> None:
+    trace = parse("a = malloc(40); free(a); free(a); b = malloc(8)")
+    (lane,) = journey("t", {"sim": observed(trace, Lockstep(Simulated()))}).lanes
+    assert (lane.ends, lane.problem) == (3, "misuse: double_free")
+    assert len(list(predicted(trace))) == 2
+
+
+def test_packing_keeps_all() -> None:
+    made = journey(TEXT[:20], by_policy(TRACE, POLICIES))
+    value = unpacked(packed(made))
+    assert (value["name"], len(value["steps"])) == (TEXT[:20], STEPS)
+    assert [lane["changes"] for lane in value["lanes"]] == [lane.changes for lane in made.lanes]
