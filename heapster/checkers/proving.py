@@ -196,7 +196,7 @@ def _finding(proof: Proof, name: str, source: Any, refutation: Any) -> Finding:
     path = replayed(proof.body, source, refutation.choices, refutation.words)
     claim = next((t.claim for t in proof.theorems() if t.name == name), name)
     agrees = refutation.claim in path.failed
-    reason = refutation.reason or path.failed.get(refutation.claim, "")
+    reason = path.failed.get(refutation.claim) or refutation.reason
     trace = tuple(path.calls)
     return Finding(
         id=sha256("\n".join((name, *trace)).encode()).hexdigest()[:8],

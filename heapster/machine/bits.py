@@ -177,13 +177,13 @@ class Bits(Decisions):
             raise Undecided(self._solver.reason_unknown())
         return self._solver.model()
 
-    def claim(self, name: str, holds: Callable[[], bool]) -> None:
+    def claim(self, name: str, holds: Callable[[], bool], why: Callable[[], str] = str) -> None:
         """See `Path.claim`; the path is shown to exist first."""
         if name not in self.claimed:
             self._model()
         self.claimed.add(name)
         if not holds():
-            self.refute(name, "")
+            self.refute(name, why())
 
     def refute(self, name: str, reason: str) -> None:
         """The claim is false on this path."""

@@ -57,8 +57,8 @@ class Path(Protocol):
     def choose(self, count: int) -> int:
         """Any of 0..count-1."""
 
-    def claim(self, name: str, holds: Callable[[], bool]) -> None:
-        """It holds here."""
+    def claim(self, name: str, holds: Callable[[], bool], why: Callable[[], str] = ...) -> None:
+        """It holds here; `why` says more if it does not."""
 
 
 class Decisions:
@@ -285,12 +285,12 @@ class Integers(Decisions):
 
     # Claims.
 
-    def claim(self, name: str, holds: Callable[[], bool]) -> None:
+    def claim(self, name: str, holds: Callable[[], bool], why: Callable[[], str] = str) -> None:
         """See `Path.claim`; the path is shown to exist first."""
         self._sat()
         self.claimed.add(name)
         if not holds():
-            self.refute(name, "")
+            self.refute(name, why())
 
     def refute(self, name: str, reason: str) -> None:
         """The claim is false on this path."""

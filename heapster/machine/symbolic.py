@@ -41,6 +41,7 @@ class Symbolic:
         self.zeroed: list[tuple[Any, Any]] = []
         self.errno = 0
         self.gone: list[tuple[Any, Any]] = []   # start and bytes of what was given back
+        self.reader: Any = None                 # how to read the heap in a memory, for pictures
         self.break_unit = 1                     # what foreigners move the break by
         self._where: dict[Any, int] = {}        # addresses of which the span is known
         self.brk: Any = None                    # the break, where the path fixes it

@@ -56,6 +56,8 @@ def selected(names: tuple[str, ...], *, thorough: bool) -> tuple[Proof, ...]:
     chosen: list[Proof] = []
     for name in names:
         found = [proof for proof in PROOFS if _answers_to(proof, name)]
+        if not thorough and any(not proof.thorough for proof in found):
+            found = [proof for proof in found if not proof.thorough]
         if not found:
             raise UsageError(f"no theorem is called {name}; {instead_of(name, _known())}")
         chosen += [proof for proof in found if proof not in chosen]

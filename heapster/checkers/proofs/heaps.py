@@ -37,6 +37,7 @@ from heapster.checkers.proofs.drawing import (
 from heapster.machine.symbolic import HIGHEST, LOWEST
 from heapster.model.heap import Arena, Block, Heap, Ledger, Mapped, Region
 from heapster.model.invariants import ALWAYS
+from heapster.results import HeapsterError
 
 KINDS = {1: "sbrk", 2: "mmap"}
 MOST_NODES = 12                     # no list or region of a small heap is longer
@@ -45,7 +46,7 @@ OTHER_ARENA = 5                     # stands for every arena but the main one
 UNSORTED = ("regions_do_not_overlap", "memory_is_accounted_for")
 
 
-class Shapeless(Exception):
+class Shapeless(HeapsterError):
     """The words do not describe a heap."""
 
 
@@ -102,6 +103,7 @@ class Small:
         self.m.put(self.thread, self.arena, "my arena")
         self._record(top if self.main else -1)
         self._settings(listed=listed)
+        self.m.reader = lambda m: read(m, self.statics, self.arena, self.index)
 
     def at(self, name: str) -> Any:
         """Where the arena's record has this."""
@@ -337,7 +339,7 @@ def _ledger(m: Any, record: Any) -> Ledger:
 
 def _read_region(m: Any, record: Any) -> Region:
     start, length, kind = (m.load(record + REGION[name]) for name in ("start", "length", "kind"))
-    kind = m.path.settled(kind)
+    kind = kind if isinstance(kind, int) else m.path.settled(kind)
     if kind not in KINDS:
         raise Shapeless(f"a region of kind {kind}")
     blocks: list[Block] = []

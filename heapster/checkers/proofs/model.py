@@ -44,7 +44,7 @@ class Answering:
         return -1 if self.refuses else 0
 
 
-def refines(source: Any, path: Any) -> None:
+def refines(_: Any, path: Any) -> None:
     """Every trace of a few calls of a few sizes, by first or best fit; the system refuses all or nothing."""
     reference, live = Reference(), Live()
     reference.set_policy(("first_fit", "best_fit")[path.choose(2)])

@@ -1,6 +1,7 @@
 """A counterexample run again: the same body on plain integers, its memory that of the simulated machine."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,8 @@ from heapster.machine.linear import STAYS, Infeasible
 from heapster.machine.protocol import Fault
 from heapster.machine.simulated import LIMIT, Simulated
 from heapster.machine.symbolic import LOWEST, Symbolic
+from heapster.model.sketch import picture
+from heapster.results import HeapsterError
 
 MOST_LINES = 14
 
@@ -26,6 +29,10 @@ class Concrete(Symbolic):
         """See `Symbolic.put`."""
         super().put(address, word, name)
         self.simulated.store(address, word)
+
+    def put_lazily(self, address: Any, word: Callable[[], Any], name: str) -> None:
+        """See `Symbolic.put_lazily`."""
+        super().put(address, word, name)
 
     def load(self, address: Any) -> Any:
         """See `Symbolic.load`."""
@@ -82,10 +89,10 @@ class Replay:
         self.machines.append(Concrete(self, statics, thread))
         return self.machines[-1]
 
-    def claim(self, name: str, holds: Callable[[], bool]) -> None:
+    def claim(self, name: str, holds: Callable[[], bool], why: Callable[[], str] = str) -> None:
         """See `Path.claim`."""
         if not holds():
-            self.refute(name, "")
+            self.refute(name, why())
 
     def refute(self, name: str, reason: str) -> None:
         """The claim is false here."""
@@ -104,11 +111,32 @@ def replayed(body: Any, source: Any, choices: Sequence[int], words: Sequence[int
     return path
 
 
+class Memory:
+    """The words of a replay before or after it, for reading."""
+
+    def __init__(self, m: Concrete, *, after: bool) -> None:
+        words = {int(cell.address): cell.now if after else cell.was for cell in m.cells}
+        self._words = {address: word for address, word in words.items() if not callable(word)}
+        self.held: list[int] = []
+
+    def load(self, address: int) -> int:
+        """The word there; 0 where none is known."""
+        return int(self._words.get(address, 0))
+
+
 def drawn(path: Replay, *, after: bool) -> str:
-    """The words that memory was known to hold before the code ran, or holds after it."""
+    """The heap before the code ran, or after it, if it can be read; else the words that are known."""
+    for m in path.machines:
+        if m.reader is not None:
+            with suppress(HeapsterError, AssertionError):
+                return picture(m.reader(Memory(m, after=after)), lines=MOST_LINES)
+    return _words_drawn(path, after=after)
+
+
+def _words_drawn(path: Replay, *, after: bool) -> str:
     lines = []
     for cell in (cell for m in path.machines for cell in m.cells):
-        if cell.name or cell.now != cell.was:
+        if not callable(cell.now) and (cell.name or cell.now != cell.was):
             word = cell.now if after else cell.was
             changed = "  <- was " + _word(cell.was, cell.name) if after and cell.now != cell.was else ""
             lines.append(f"{cell.address:#x}  {_word(word, cell.name)}  {cell.name}{changed}".rstrip())

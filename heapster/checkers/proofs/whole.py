@@ -16,7 +16,7 @@ def check(h: Small, path: Any, name: str, *but: Any) -> None:
         broken.extend(h.violations())
         return not broken
 
-    path.claim(f"{name}_keeps_every_invariant", holds)
+    path.claim(f"{name}_keeps_every_invariant", holds, lambda: "; ".join(broken))
     path.claim(f"{name}_spares_the_payloads_of_others", lambda: h.spares(*but))
 
 
@@ -181,9 +181,9 @@ class Renamed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._path, name)
 
-    def claim(self, name: str, holds: Any) -> None:
+    def claim(self, name: str, holds: Any, why: Any = str) -> None:
         """See `Path.claim`."""
-        self._path.claim(name + LARGER, holds)
+        self._path.claim(name + LARGER, holds, why)
 
 
 LARGER = "_in_larger_heaps"
