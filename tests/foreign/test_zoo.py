@@ -1,5 +1,6 @@
 """Every faulty allocator of the zoo is found out, by its code; no correct one is accused."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,11 +41,8 @@ def found(target: Path, seconds: float, wanted: frozenset[str] = frozenset(), fl
             raise EnoughError
 
     resolved = resolve(ForeignOptions(target=str(target), compiler=Compiler("cc", flags)))
-    with Judge(judge_program(resolved.bits), resolved) as judge:
-        try:
-            Campaign(judge, seconds, 1, threads=threads, announce=announce).run()
-        except EnoughError:
-            pass
+    with Judge(judge_program(resolved.bits), resolved) as judge, contextlib.suppress(EnoughError):
+        Campaign(judge, seconds, 1, threads=threads, announce=announce).run()
     return codes
 
 

@@ -12,7 +12,7 @@ BATTERY = (
     "a = malloc(0); b = malloc(0); free(a); c = malloc(24); d = malloc(0); e = malloc(0); f = malloc(0); g = malloc(0)",
     "a = malloc(24); b = realloc(a, 0); c = malloc(24)",
     "a = calloc(SIZE_MAX, 2); b = malloc(24)",
-    "a = calloc(4294967296, 4294967297); b = malloc(24)",
+    "a = calloc(4294967296, 4294967296); b = malloc(24)",
     "a = calloc(3, 6148914691236517206); b = malloc(24)",
     "a = calloc(9223372036854775809, 2); b = malloc(24)",
     "a = malloc(SIZE_MAX); b = malloc(24)",

@@ -204,8 +204,8 @@ class Campaign:
         """If the fault is gone where nobody writes to what is usable, the usable size is to blame."""
         header = self.judge.header
         bit = 1 << 10
-        if finding.code not in FATAL or not header.has & bit:
-            return finding
+        if finding.code not in FATAL or not header.has & bit or tags(trace) & {"free", "realloc", "reallocarray"}:
+            return finding                  # given back blocks may be damaged in other ways
         header.has &= ~bit
         if run_trace(self.judge, trace, self.promises, self._masked).code in ("", "usable_too_small"):
             return replace(finding, code="usable_too_large", details=(

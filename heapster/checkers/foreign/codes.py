@@ -17,7 +17,7 @@ CODES = (
     Code("abort", "A call that no rule forbids ends in abort() or a failed assertion.",
          "an internal check fired: its words are what the target printed"),
     Code("exit", "A call of the allocator ends the process.", "an exit() on a path that should answer NULL"),
-    Code("hang", "A call does not come back, within a limit and a retry of five times that.",
+    Code("hang", "A call does not come back, within a limit and a retry of four times that.",
          "a free list with a cycle, a loop over a block of size 0, or a lock that is taken twice"),
     Code("unusable_block", "Writing to a block that was just given ends in a signal.",
          "the block lies outside of what was asked of the system: a size was rounded down, or sbrk's failure missed"),

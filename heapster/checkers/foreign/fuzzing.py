@@ -14,6 +14,7 @@ from heapster.checkers.foreign.target import ForeignTarget
 from heapster.checkers.fuzzing import Keeps
 from heapster.results import Finding, Run, Verdict
 
+
 def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
                  progress: Callable[[Tally, int], None], store: Keeps, folder: Path) -> Run:
     """Judge the target; findings are announced and kept as they come."""

@@ -110,7 +110,7 @@ class Ending(NamedTuple):
 class Judge:
     """A running judge of one target. Use it as a context, so that nothing stays behind."""
 
-    def __init__(self, program: Path, target: ForeignTarget, limit_ms: int = 2000) -> None:
+    def __init__(self, program: Path, target: ForeignTarget, limit_ms: int = 1000) -> None:
         self.target, self.limit_ms = target, limit_ms
         self.cases = 0
         self.patient = True                 # no hang was claimed yet

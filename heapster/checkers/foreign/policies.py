@@ -13,6 +13,7 @@ from heapster.model.spec import Promises
 MOST_LEARNT = 16                # bytes: no more alignment is expected of plain blocks
 SWEEP = (*range(16, 260, 4), *range(512, 4097, 512))
 LEAST_REQUEST = 16
+QUICK = 500                     # ms: what takes longer is not learnt
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,14 @@ class Learnt:
 
 def learn(judge: Judge, alignment: int | None) -> Learnt:
     """Ask the target how it treats what is open; `alignment` is expected where it is given."""
+    limit, judge.header.limit_ms, judge.patient = judge.header.limit_ms, QUICK, False
+    try:
+        return _learn(judge, alignment)
+    finally:
+        judge.header.limit_ms, judge.patient = limit, True
+
+
+def _learn(judge: Judge, alignment: int | None) -> Learnt:
     target = judge.target
     bits = target.bits
     open_to_all = Promises(alignment=1, errno=False, bits=bits, bad_alignment=False)

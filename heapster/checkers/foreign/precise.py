@@ -21,7 +21,7 @@ from heapster.model.rules import Reason
 from heapster.model.spec import REQUESTS, Operation, Promises, Result, advance, explains, requested
 
 SIGABRT = 6
-LONG_RETRY = 5                  # times the limit: before a hang is claimed
+LONG_RETRY = 4                  # times the limit: before a hang is claimed
 CLAIMED = 500                   # ms: the limit after a hang was claimed
 FEW_BYTES = 64                  # that even the smallest heap has at the start
 ALL_SUSPICIONS = (1 << 64) - 1

@@ -6,8 +6,7 @@ from pathlib import Path
 from heapster.checkers.foreign.build import SOURCES, Compiler
 from heapster.checkers.foreign.target import LIBC, ForeignTarget
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.spec import REQUESTS, Promises, requested
-from heapster.model.spec import Operation
+from heapster.model.spec import REQUESTS, Operation, Promises, requested
 from heapster.model.trace import format_step, handle_name
 
 PRELUDE = Path(__file__).parent / "repro" / "prelude.c"
@@ -64,7 +63,7 @@ class Reproducer:
 
     def _must_refuse(self) -> bool:
         zero = self._code == "zero_size_inconsistent"
-        return self._code in REFUSED or zero and "null" == self._promises.zero
+        return self._code in REFUSED or zero and self._promises.zero == "null"
 
     @staticmethod
     def _name(verb: str) -> str:
@@ -155,8 +154,8 @@ class Reproducer:
                 f"    void *library = dlopen(argc > 1 ? argv[1] : \"{usual}\", RTLD_NOW | RTLD_DEEPBIND);",
                 "    if (library == NULL) {", "        fprintf(stderr, \"%s\\n\", dlerror());", "        return 2;", "    }",
                 *loads,
-                "    for (int s = 1; s < 32; s++)", "        if (s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL "
-                "|| s == SIGABRT || s == SIGALRM)", "            signal(s, on_signal);",
+                "    for (int s = 1; s < 32; s++)", ("        if (s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL "
+                "|| s == SIGABRT || s == SIGALRM)"), "            signal(s, on_signal);",
                 "    atexit(on_exit_early);", f"    alarm({SECONDS_TO_HANG});", *start, "    steps();",
                 "    finished = 1;", "    puts(\"PASSED\");", "    return 0;", "}"]
 

@@ -1,5 +1,6 @@
 """The same work over and over: does the memory it takes come to rest?"""
 
+import itertools
 from time import monotonic
 from typing import NamedTuple
 
@@ -80,7 +81,7 @@ def _growth(judge: Judge, ending: Ending) -> int:
     if ending.died or len(samples) < 16:
         return 0
     marks = [samples[len(samples) * quarter // 8 - 1] for quarter in (2, 3, 4, 5, 6, 7, 8)]
-    parts = [after - before for before, after in zip(marks, marks[1:], strict=False)]
+    parts = [after - before for before, after in itertools.pairwise(marks)]
     grown = sum(parts)
     return grown if grown > LEAST_GROWTH and min(parts) > STEADY * grown / len(parts) else 0
 
