@@ -1,0 +1,81 @@
+"""The heap in the terminal: what is drawn, and keys on a real one."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+from time import monotonic
+
+import pytest
+
+from heapster.cli import main
+from heapster.model.sketch import heap
+from heapster.reports.view import BOTH, FREE, RECORD, USED, characters, scale
+
+TRACE = "growth 4096; a = malloc(1000); b = malloc(200); c = malloc(600); free(b)"
+
+
+def test_a_character_says_what_its_bytes_are() -> None:
+    (region,) = heap("#64 .64 #32 .32 .64").arenas[0].regions
+    drawn = characters(region, 16)
+    assert len(drawn) == -(-(region.end - region.start) // 16)
+    assert drawn.replace(RECORD, "").startswith(USED * 4 + BOTH + FREE)     # blocks lie 8 bytes off
+    assert set(characters(region, 1 << 12)) == {BOTH}
+
+
+def test_the_scale_lets_everything_fit() -> None:
+    value = heap("#4096 .65536 | #32 || #131072")
+    unit = scale(value, 40, 12)
+    sizes = [region.end - region.start for arena in value.arenas for region in arena.regions]
+    assert sum(-(-size // (unit * 40)) + 1 for size in sizes) <= 12
+    assert scale(value, 40, 10_000) == 16
+
+
+def test_a_step_is_printed_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", TRACE, "--at", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "> 4: c = malloc(600)" in out
+    assert "#208=b" in out
+    assert main(["view", TRACE]) == 0
+    assert ".208  " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["no-such-file"], [TRACE, "--at", "9"], ["free(x)"]])
+def test_what_cannot_be_viewed_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert main(["view", *arguments]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_keys_travel_on_a_terminal() -> None:
+    """Back from step 5, to the split of step 4, to the end, and out."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([sys.executable, "-m", "heapster", "view", TRACE], stdin=theirs, stdout=theirs,
+                             stderr=theirs, env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"})
+    os.close(theirs)
+    seen = _until(ours, b"step 5 of 5")
+    for key, step in ((b"\x1b[D", 4), (b"h", 3), (b"s", 4), (b"\x1b[H", 1), (b"\x1b[F", 5)):
+        os.write(ours, key)
+        seen += _until(ours, f"step {step} of 5".encode())
+    os.write(ours, b"q")
+    _drain(ours)
+    assert child.wait(30) == 0
+    os.close(ours)
+    assert b"used" in seen
+
+
+def _until(terminal: int, text: bytes, seconds: float = 60) -> bytes:
+    seen, end = b"", monotonic() + seconds
+    while text not in seen:
+        assert monotonic() < end, seen
+        if select.select([terminal], [], [], 1)[0]:
+            seen += os.read(terminal, 1 << 16)
+    return seen
+
+
+def _drain(terminal: int) -> None:
+    try:
+        while os.read(terminal, 1 << 16):
+            pass
+    except OSError:             # the other side is closed
+        pass
