@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,12 @@ from heapster.config import POLICIES
 from heapster.reports.output import warn
 from heapster.results import Run, TargetError, Verdict
 
+ALL_WORDS = "all words"         # the bound of the theorems that are proved in seconds
+SCHEDULES = 1500                # of small programs of threads
+STRESS_SECONDS = 6.0            # for all patterns together
+BEYOND = ("the theorems about heaps (heapster prove)", "longer programs and more schedules (heapster fuzz, heapster races)",
+          "weak memory: explored threads take turns")
+
 
 class Part(NamedTuple):
     """One checker at its small budget."""
@@ -30,9 +37,35 @@ def _fuzz(target: str, examples: int) -> Part:
         FuzzOptions(target, POLICIES, seconds=None, examples=examples, seed=seed), store))
 
 
+def _proofs(_seed: int, _store: Store) -> Run:
+    """The theorems for all words; `heapster prove` has the others."""
+    from heapster.checkers.proofs.catalogue import PROOFS  # noqa: PLC0415  loads z3
+    from heapster.checkers.proving import Runner  # noqa: PLC0415
+    from heapster.commands.prove import TIMEOUT, proved  # noqa: PLC0415
+    run = proved([proof for proof in PROOFS if proof.bound == ALL_WORDS], Runner(TIMEOUT, 1))
+    return replace(run, checks={f"proofs for {ALL_WORDS}": run.ops})
+
+
+def _races(seed: int, _store: Store) -> Run:
+    from heapster.checkers.races.search import Plan  # noqa: PLC0415  loads greenlet
+    from heapster.checkers.races.sources import shipped  # noqa: PLC0415
+    from heapster.commands.races import campaign as explore  # noqa: PLC0415
+    return explore(Plan(schedules=SCHEDULES, seed=seed), shipped(), "sim")
+
+
+def _stress(seed: int, _store: Store) -> Run:
+    from heapster.checkers.stress.runner import Plan  # noqa: PLC0415  compiles the library
+    from heapster.commands.stress import campaign as stress  # noqa: PLC0415
+    return stress(Plan("native", threads=2, seconds=STRESS_SECONDS, pattern="all", seed=seed))
+
+
 PARTS = (
     _fuzz("sim", 40),
     _fuzz("process", 10),
+    Part("prove", _proofs),
+    Part("races", _races),
+    _fuzz("native", 4),
+    Part("stress native", _stress),
 )
 
 
@@ -79,7 +112,7 @@ def _together(runs: dict[str, Run], seed: int, silent: list[str]) -> Run:
         extra={"parts": {name: {"verdict": run.verdict.value, "ops": run.ops, "seconds": round(run.seconds, 3)}
                          for name, run in runs.items()},
                "interrupted": any(run.extra.get("interrupted") for run in runs.values()),
-               "not_checked": silent + _not_checked(runs)})
+               "not_checked": [*silent, *_not_checked(runs), *BEYOND]})
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -56,7 +56,10 @@ def command(names: tuple[str, ...], timeout: float, jobs: int, write: Path | Non
         raise TargetError("proofs need z3: pip install heapster[prove]")
     delivery = Delivery(json, junit)
     delivery.check()
-    run = _hunted(proofs, jobs, timeout) if with_faults else _proved(proofs, Runner(timeout, jobs))
+    if with_faults:
+        return delivery.write(_hunted(proofs, jobs, timeout))
+    run = proved(proofs, Runner(timeout, jobs))
+    _show(run)
     return delivery.write(run)
 
 
@@ -73,8 +76,11 @@ def _assumed() -> list[dict[str, Any]]:
     return [assumption._asdict() for assumption in ASSUMED]
 
 
-def _proved(proofs: Sequence[Proof], runner: Runner) -> Run:
-    started, rows, findings, interrupted = monotonic(), [], [], False
+def proved(proofs: Sequence[Proof], runner: Runner) -> Run:
+    """Run the proofs and show how far it is."""
+    started, interrupted = monotonic(), False
+    rows: list[dict[str, Any]] = []
+    findings: list[Finding] = []
     with Meter("prove") as meter:
         try:
             for done, outcomes in enumerate(runner.run(proofs)):
@@ -87,18 +93,17 @@ def _proved(proofs: Sequence[Proof], runner: Runner) -> Run:
         meter.close(f"{len(rows)} theorems in {seconds:.1f} s" + (", interrupted" if interrupted else ""))
     order = {theorem.name: place for place, theorem in enumerate(theorems())}
     rows.sort(key=lambda row: order[row["name"]])
-    run = Run("prove", "sim", 0, _verdict(rows), seconds, len(rows), tuple(findings),
-              checks={row["name"]: row["paths"] for row in rows},
-              extra={"theorems": rows, "assumed": _assumed(), "interrupted": interrupted,
-                     "not_checked": [a.claim for a in ASSUMED]})
-    _show(run, rows, findings)
-    return run
+    return Run("prove", "sim", 0, _verdict(rows), seconds, len(rows), tuple(findings),
+               checks={row["name"]: row["paths"] for row in rows},
+               extra={"theorems": rows, "assumed": _assumed(), "interrupted": interrupted,
+                      "not_checked": [a.claim for a in ASSUMED]})
 
 
-def _show(run: Run, rows: list[dict[str, Any]], findings: list[Finding]) -> None:
+def _show(run: Run) -> None:
+    rows = run.extra["theorems"]
     say(theorem_lines(rows))
     say(assumed_lines(_assumed()))
-    for finding in findings:
+    for finding in run.findings:
         say([("", PLAIN), *finding_lines(finding)])
     text, style = count_line(rows)
     say([(f"prove: {text}" + (", interrupted" if run.extra["interrupted"] else ""), style)])
