@@ -21,7 +21,7 @@ def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
     target = resolve(options)
     accepted = Baseline.read(options.baseline)
     excused = () if options.strict else deviations(target)
-    excuses = {}
+    excuses: dict[str, str] = {}
     with Judge(judge_program(target.bits, None), target) as judge:
         keeper = Keeper(store, folder, target, options.compiler,
                         lambda place, shown: remember(place, options, shown.repeat, shown.threads))

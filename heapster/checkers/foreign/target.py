@@ -75,7 +75,7 @@ def from_object(path: Path, name: str, prefix: str | None) -> ForeignTarget:
 def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:
     """The symbol of each verb, of those with the prefix."""
     defined = frozenset(functions)
-    symbols = {}
+    symbols: dict[str, str] = {}
     for verb in VERBS[:11]:
         for name in OTHER_NAMES.get(verb, (verb,)):
             if prefix + name in defined:

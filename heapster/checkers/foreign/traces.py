@@ -79,7 +79,8 @@ def draw_mood(rng: Random, verbs: frozenset[str], most_size: int) -> Mood:
 
 def draw_trace(rng: Random, mood: Mood, most_size: int, live_budget: int) -> Trace:
     """A trace of that mood; all of it is legal whatever the target answers."""
-    live, steps, budget = Handles(), [], _Budget(live_budget)
+    live, budget = Handles(), _Budget(live_budget)
+    steps: list[Step] = []
     workloads = [workload for workload in WORKLOADS if mood.huge or workload not in HUGE_ONES]
     while len(steps) < mood.length:
         for drawn in rng.choice(workloads)(rng, live):

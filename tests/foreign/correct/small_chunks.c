@@ -1,0 +1,3 @@
+/* The same with small chunks. */
+#define CHUNK ((size_t)16384)
+#include "../zoo/firstfit.h"
