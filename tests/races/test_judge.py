@@ -39,7 +39,7 @@ def test_a_moved_block_may_be_given_before_the_move_returns() -> None:
 
 
 def test_orders_in_which_a_block_is_freed_before_it_is_given_are_none() -> None:
-    events = [malloc(0, 0, 4, A), free(0, 4, 9, A), malloc(1, 1, 3, A), free(1, 3, 8, A)]
+    events = [malloc(0, 0, 4, A), free(0, 4, 9, A), malloc(1, 1, 3, A), free(1, 5, 8, A)]
     assert unexplained(events, [], refused=False) is not None
     after = [malloc(0, 0, 4, A), free(0, 4, 9, A), malloc(1, 5, 10, A)]
     assert unexplained(after, [], refused=False) is None

@@ -48,22 +48,26 @@ class Clocks:
 
     def locked(self, mutex: int, held: Sequence[int]) -> None:
         """See `Watch.locked`; Broken if elsewhere the locks nest the other way round."""
+        if not held:
+            return
         for outer in held:
             self._order.setdefault(outer, set()).add(mutex)
-            if self._reaches(mutex, outer):
-                raise Broken("lock_order", f"the mutex at {mutex:#x} is locked inside that at {outer:#x}, "
-                                           "and the other way round elsewhere", mutex)
+        outer = self._reached(mutex, frozenset(held))
+        if outer is not None:
+            raise Broken("lock_order", f"the mutex at {mutex:#x} is locked inside that at {outer:#x}, "
+                                       "and the other way round elsewhere", mutex)
 
-    def _reaches(self, start: int, goal: int) -> bool:
+    def _reached(self, start: int, goals: frozenset[int]) -> int | None:
+        """The first of the goals that is locked, at any depth, inside `start`."""
         todo, seen = [start], {start}
         while todo:
-            for inner in self._order.get(todo.pop(), ()):
-                if inner == goal:
-                    return True
+            for inner in sorted(self._order.get(todo.pop(), ())):
+                if inner in goals:
+                    return inner
                 if inner not in seen:
                     seen.add(inner)
                     todo.append(inner)
-        return False
+        return None
 
     # Accesses.
 
