@@ -1,7 +1,7 @@
 """Whole operations on every heap of a few blocks: what programs call keeps every invariant of the model."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.drawing import ALIGN, ALL_SIZE_BITS, MAPPED, MAX_REQUEST, MIN_BLOCK, PAYLOAD, USED, only
@@ -29,9 +29,27 @@ def usable(m: Any, p: Any) -> Any:
     return (word & ALL_SIZE_BITS) - lead - PAYLOAD
 
 
-def malloc(source: Any, path: Any, blocks: int, regions: int) -> None:
+class Size(NamedTuple):
+    """How large heaps are: blocks at most, blocks at most where an allocation must grow the heap, regions at most."""
+
+    blocks: int
+    growing: int
+    regions: int
+
+    def heap(self, path: Any) -> Small:
+        """Any heap of that size: one where a block fits, or one that must grow."""
+        listed = bool(path.choose(2))
+        return Small(path, self.blocks if listed else self.growing, self.regions, listed=listed)
+
+    def __str__(self) -> str:
+        """The bound that this is."""
+        growing = f" ({self.growing} where it grows)" if self.growing < self.blocks else ""
+        return f"heaps of up to {self.blocks} blocks{growing}"
+
+
+def malloc(source: Any, path: Any, at_most: Size) -> None:
     """malloc of each request: by each policy where a block fits; where none does, whatever the system answers."""
-    h = Small(path, blocks, regions, listed=bool(path.choose(2)))
+    h = at_most.heap(path)
     request = path.word("request", 0, MAX_REQUEST)
     h.serve(request)
     p = source.api.malloc(h.m, request)
@@ -46,9 +64,9 @@ def malloc(source: Any, path: Any, blocks: int, regions: int) -> None:
     check(h, path, "malloc")
 
 
-def free(source: Any, path: Any, blocks: int, regions: int) -> None:
+def free(source: Any, path: Any, at_most: Size) -> None:
     """free of each used block."""
-    h = Small(path, blocks, regions)
+    h = Small(path, at_most.blocks, at_most.regions)
     used = h.used()
     if not used:
         return
@@ -60,9 +78,9 @@ def free(source: Any, path: Any, blocks: int, regions: int) -> None:
     check(h, path, "free", place.b)
 
 
-def realloc(source: Any, path: Any, blocks: int, regions: int) -> None:
+def realloc(source: Any, path: Any, at_most: Size) -> None:
     """realloc of each used block to each size: where a block fits; where none does, whatever the system answers."""
-    h = Small(path, blocks, regions, listed=bool(path.choose(2)))
+    h = at_most.heap(path)
     used = h.used()
     if not used:
         return
@@ -82,9 +100,9 @@ def realloc(source: Any, path: Any, blocks: int, regions: int) -> None:
     check(h, path, "realloc", place.b)
 
 
-def fit_in_place(source: Any, path: Any, blocks: int, regions: int) -> None:
+def fit_in_place(source: Any, path: Any, at_most: Size) -> None:
     """Each used block and legal size."""
-    h = Small(path, blocks, regions)
+    h = Small(path, at_most.blocks, at_most.regions)
     used = h.used()
     if not used:
         return
@@ -97,9 +115,9 @@ def fit_in_place(source: Any, path: Any, blocks: int, regions: int) -> None:
         path.claim("what_does_not_fit_stays", lambda: only(m))
 
 
-def resize(source: Any, path: Any, blocks: int, regions: int) -> None:
+def resize(source: Any, path: Any, at_most: Size) -> None:
     """Each used block and legal size, whatever the system answers."""
-    h = Small(path, blocks, regions)
+    h = Small(path, at_most.blocks, at_most.regions)
     used = h.used()
     if not used:
         return
@@ -115,19 +133,15 @@ def resize(source: Any, path: Any, blocks: int, regions: int) -> None:
         path.claim("a_block_not_resized_stays", lambda: word & ALL_SIZE_BITS == place.size and word & USED != 0)
 
 
-def _bound(blocks: int) -> str:
-    return f"heaps of up to {blocks} blocks"
-
-
 def _whole(name: str) -> dict[str, str]:
     return {f"{name}_keeps_every_invariant": "every invariant of the model still holds",
             f"{name}_spares_the_payloads_of_others": "no word of another block's payload is written"}
 
 
-def proofs(blocks: int, moved: int, regions: int) -> tuple[Proof, ...]:
-    """The operations on heaps of up to so many blocks, realloc of fewer, in up to so many regions."""
+def proofs(size: Size, moving: Size, resized: Size) -> tuple[Proof, ...]:
+    """The operations on heaps of these sizes: in general, for realloc, and for resizing in place."""
     return (
-        Proof("api.malloc", _bound(blocks), partial(malloc, blocks=blocks, regions=regions), {
+        Proof("api.malloc", str(size), partial(malloc, at_most=size), {
             "malloc_answers_null_or_enough": "NULL and ENOMEM, or a payload of at least request bytes",
         }, more=_whole("malloc"), also={
             "acquiring_fails_only_with_the_system": (
@@ -136,24 +150,24 @@ def proofs(blocks: int, moved: int, regions: int) -> tuple[Proof, ...]:
             "placing_fails_only_with_the_system": (
                 "api.place", "NULL only if the system refused, and then nothing has changed"),
         }),
-        Proof("api.free", _bound(blocks), partial(free, blocks=blocks, regions=regions), more={
+        Proof("api.free", str(size._replace(growing=size.blocks)), partial(free, at_most=size), more={
             "free_leaves_errno_alone": "errno is left alone", **_whole("free"),
         }, also={
             "what_is_released_is_no_block_of_the_callers": (
                 "arena.release", "its bytes are free, or back with the system"),
         }),
-        Proof("api.realloc", _bound(moved), partial(realloc, blocks=moved, regions=regions), {
+        Proof("api.realloc", str(moving), partial(realloc, at_most=moving), {
             "a_failed_realloc_leaves_the_block": "NULL and ENOMEM, and the old block is unchanged",
             "realloc_keeps_the_bytes": "or the bytes up to the lesser size are kept",
         }, more=_whole("realloc"), also={
             "a_failed_moving_leaves_the_block": ("api.move", "NULL and ENOMEM, and the old block is unchanged"),
             "moving_keeps_the_bytes": ("api.move", "or the old payload's bytes are in the new"),
         }),
-        Proof("resize.fit_in_place", _bound(blocks), partial(fit_in_place, blocks=blocks, regions=regions), {
+        Proof("resize.fit_in_place", str(size._replace(growing=size.blocks)), partial(fit_in_place, at_most=size), {
             "what_fits_is_no_larger_than_it_must": "on success size(b) is want, or larger by less than MIN_BLOCK",
             "what_does_not_fit_stays": "else nothing changes",
         }),
-        Proof("resize.resize", _bound(moved), partial(resize, blocks=moved, regions=regions), {
+        Proof("resize.resize", str(resized), partial(resize, at_most=resized), {
             "a_resized_block_keeps_its_bytes":
                 "on success size(b) >= want and its payload up to the lesser size is unchanged",
             "a_block_not_resized_stays": "else b is unchanged",
@@ -187,5 +201,5 @@ class Renamed:
 
 
 LARGER = "_in_larger_heaps"
-PROOFS = proofs(3, 2, 1)
-THOROUGH = tuple(_larger(proof) for proof in proofs(4, 3, 2))
+PROOFS = proofs(Size(3, 3, 1), Size(3, 1, 1), Size(3, 3, 1))
+THOROUGH = tuple(_larger(proof) for proof in proofs(Size(4, 4, 2), Size(4, 3, 2), Size(4, 4, 2)))

@@ -1,0 +1,80 @@
+"""`heapster prove` as people meet it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from heapster.checkers.proofs.catalogue import selected, theorems
+
+COMMAND = [sys.executable, "-m", "heapster", "prove"]
+WITHOUT_Z3 = """
+import sys
+from importlib import util
+find = util.find_spec
+util.find_spec = lambda name, *more: None if name == "z3" else find(name, *more)
+from heapster.cli import main
+sys.argv = ["heapster", "prove", "block"]
+sys.exit(main())
+"""
+
+
+def prove(*words: str) -> Any:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False)
+
+
+def test_list_names_every_claim_with_its_bound() -> None:
+    run = prove("--list")
+    assert run.returncode == 0
+    for theorem in theorems(selected((), thorough=False)):
+        assert f"{theorem.name:<52} {theorem.bound}" in run.stdout
+
+
+def test_what_is_proved_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    run = prove("block.split", "--json", str(file))
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert (run.returncode, written["verdict"]) == (0, "passed")
+    assert {row["verdict"] for row in written["theorems"]} == {"PROVED"}
+    assert set(written["theorems"][0]) >= {"name", "claim", "bound", "verdict", "paths", "seconds"}
+    assert "assumed" in run.stdout
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    run = prove("split_conserve_bytes")
+    assert run.returncode == 2
+    assert "did you mean split_conserves_bytes?" in run.stderr
+
+
+def test_no_time_is_inconclusive() -> None:
+    run = prove("region.coalesce", "--timeout", "0.01")
+    assert run.returncode == 3
+    assert "UNKNOWN" in run.stdout
+
+
+def test_without_z3_it_says_what_to_install() -> None:
+    run = subprocess.run([sys.executable, "-c", WITHOUT_Z3], capture_output=True, text=True, check=False)
+    assert run.returncode == 4
+    assert "pip install heapster[prove]" in run.stderr
+
+
+def test_an_interrupted_run_says_what_it_had_proved(tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    process = subprocess.Popen([*COMMAND, "block", "api.realloc", "--json", str(file)], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+    wait_for_child_of(process.pid)
+    os.kill(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in out
+    assert json.loads(file.read_text(encoding="utf-8"))["interrupted"]
+
+
+def wait_for_child_of(pid: int) -> None:
+    """Until it has started a proof: it then holds the results of those before."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    while not children.read_text(encoding="ascii").strip():
+        os.sched_yield()
