@@ -52,9 +52,9 @@ class Clocks:
             return
         for outer in held:
             self._order.setdefault(outer, set()).add(mutex)
-        outer = self._reached(mutex, frozenset(held))
-        if outer is not None:
-            raise Broken("lock_order", f"the mutex at {mutex:#x} is locked inside that at {outer:#x}, "
+        inner = self._reached(mutex, frozenset(held))
+        if inner is not None:
+            raise Broken("lock_order", f"the mutex at {mutex:#x} is locked inside that at {inner:#x}, "
                                        "and the other way round elsewhere", mutex)
 
     def _reached(self, start: int, goals: frozenset[int]) -> int | None:

@@ -92,7 +92,10 @@ def _wrong_now(live: Live, event: Event) -> Reason | None:
 
 
 def _some_order(live: Live, events: Sequence[Event]) -> bool:
-    """Whether some order that keeps real time explains all; each set of events is tried once."""
+    """Whether some order that keeps real time explains all; each set of events is tried once.
+
+    The events stand in the order in which they ended.
+    """
     everything = (1 << len(events)) - 1
     todo, seen = [(0, live)], {0}
     while todo:
@@ -100,10 +103,10 @@ def _some_order(live: Live, events: Sequence[Event]) -> bool:
         if done == everything:
             return True
         left = [i for i in range(len(events)) if not done >> i & 1]
-        horizon = min(events[i].end for i in left)
         for i in left:
             after = done | 1 << i
-            if events[i].start <= horizon and after not in seen and _wrong_now(now, events[i]) is None:
+            held_up = any(events[e].end <= events[i].start for e in left if e < i)
+            if not held_up and after not in seen and _wrong_now(now, events[i]) is None:
                 seen.add(after)
                 then = now.copy()
                 advance(then, events[i].operation, events[i].result)
