@@ -1,6 +1,6 @@
 """Programs from Hypothesis: any calls that threads may make at once, blocks handed over among them."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -20,6 +20,8 @@ STARTS = (
     (),
 )
 MOST_FIRST = 5                          # blocks that thread 0 allocates before the others start
+CHOICES_AT_FIRST = 5 + MOST_FIRST       # bytes that are read before the lanes, at most
+CHOICES_AN_OP = 3
 
 
 def generated(number: int, threads: int, ops: int, seed_: int) -> list[Program]:
@@ -38,52 +40,65 @@ def generated(number: int, threads: int, ops: int, seed_: int) -> list[Program]:
     return found
 
 
-@st.composite
-def programs(draw: Callable[..., Any], threads: int, ops: int) -> Program:
-    """A program whose lanes may wait for each other's blocks, though rarely for ever."""
-    first = draw(st.integers(0, MOST_FIRST))
-    start = [*draw(st.sampled_from(STARTS)), *(Op("m", (draw(st.sampled_from(SIZES)),), b) for b in range(first))]
-    holes = draw(st.sets(st.integers(0, first - 1), max_size=2)) if first > 1 else set()
-    start += [Op("f", block=b) for b in sorted(holes)]
-    loose = [b for b in range(first) if b not in holes]         # blocks that a lane may still take over
-    fresh = first
-    lanes = []
-    for _ in range(threads):
-        lane, left, fresh = _lane(draw, draw(st.integers(1, ops)), loose, fresh)
-        lanes.append(lane)
-        loose += left
-    return Program(tuple(start), tuple(lanes))
+def programs(threads: int, ops: int) -> st.SearchStrategy[Program]:
+    """Programs whose lanes may wait for each other's blocks, though rarely for ever."""
+    length = CHOICES_AT_FIRST + threads * (1 + ops * CHOICES_AN_OP)
+    return st.binary(min_size=length, max_size=length).map(lambda data: _Builder(data).program(threads, ops))
 
 
-def _lane(draw: Callable[..., Any], ops: int, loose: list[int], fresh: int) -> tuple[tuple[Op, ...], list[int], int]:
-    """A lane; the blocks that it leaves to later ones; the next unused block number."""
-    lane: list[Op] = []
-    mine: list[int] = []
-    taken: list[int] = []
-    for _ in range(ops):
-        op = _op(draw, [*mine, *taken, *loose], fresh)
-        lane.append(op)
-        if op.block == fresh:
-            mine.append(fresh)
-            fresh += 1
-        elif op.block in loose:
-            loose.remove(op.block)
-            taken.append(op.block)
-        if op.code == "f":
-            (mine if op.block in mine else taken).remove(op.block)
-    return tuple(lane), mine, fresh
+class _Builder:
+    """A program read off bytes: one draw for all its choices is many times quicker than one for each."""
 
+    def __init__(self, data: bytes) -> None:
+        self._data = iter(data)
+        self._fresh = 0                         # the next unused block
+        self._loose: list[int] = []             # blocks that a lane may still take over
 
-def _op(draw: Callable[..., Any], blocks: list[int], fresh: int) -> Op:
-    codes = "mmmmca" + "fffffru" * bool(blocks) + "o"
-    code = draw(st.sampled_from(codes))
-    if code == "o":
-        op: Op = draw(st.sampled_from(SETTINGS))
-        return op
-    size = draw(st.sampled_from(SIZES))
-    block = draw(st.sampled_from(blocks)) if code in "fru" else NO_BLOCK
-    if code == "a":
-        return Op("a", (draw(st.sampled_from((32, 64, 256))), size), fresh)
-    if code == "r":
-        return Op("r", (max(1, size),), block)
-    return Op(code, (size,), fresh) if code in "mc" else Op(code, block=block)
+    def _pick(self, options: Sequence[Any]) -> Any:
+        return options[next(self._data) % len(options)]
+
+    def program(self, threads: int, ops: int) -> Program:
+        """The whole of it."""
+        start = list(self._pick(STARTS))
+        for _ in range(self._pick(range(MOST_FIRST + 1))):
+            start.append(self._new("m"))
+            self._loose.append(self._fresh - 1)
+        for _ in range(self._pick(range(3)) if len(self._loose) > 2 else 0):
+            hole = self._pick(self._loose)
+            self._loose.remove(hole)
+            start.append(Op("f", block=hole))
+        return Program(tuple(start), tuple(self._lane(ops) for _ in range(threads)))
+
+    def _new(self, code: str, *numbers: int) -> Op:
+        self._fresh += 1
+        return Op(code, (*numbers, self._pick(SIZES)), self._fresh - 1)
+
+    def _lane(self, ops: int) -> tuple[Op, ...]:
+        """A lane; the blocks of its own that it keeps are loose for later ones."""
+        lane: list[Op] = []
+        mine: list[int] = []
+        taken: list[int] = []
+        for _ in range(1 + self._pick(range(ops))):
+            op = self._op([*mine, *taken, *self._loose])
+            lane.append(op)
+            if op.block in self._loose:
+                self._loose.remove(op.block)
+                taken.append(op.block)
+            elif op.block != NO_BLOCK and op.code in "mca":
+                mine.append(op.block)
+            if op.code == "f":
+                (mine if op.block in mine else taken).remove(op.block)
+        self._loose += mine
+        return tuple(lane)
+
+    def _op(self, blocks: list[int]) -> Op:
+        code = self._pick("mmmmca" + "fffffru" * bool(blocks) + "o")
+        if code == "o":
+            op: Op = self._pick(SETTINGS)
+            return op
+        if code in "mc":
+            return self._new(code)
+        if code == "a":
+            return self._new("a", self._pick((32, 64, 256)))
+        block = self._pick(blocks)
+        return Op("r", (max(1, self._pick(SIZES)),), block) if code == "r" else Op(code, block=block)
