@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from doctest import DocTestParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -46,7 +47,7 @@ def _python(body: str, names: dict[str, Any]) -> Iterator[str]:
     for example in DocTestParser().get_examples(body):
         lines = example.source.splitlines()
         yield "".join(f"{'...' if i else '>>>'} {line}".rstrip() + "\n" for i, line in enumerate(lines))
-        yield _output(lambda source=example.source: exec(compile(source, "tour", "single"), names))  # noqa: S102
+        yield _output(partial(exec, compile(example.source, "tour", "single"), names))
 
 
 def _console(body: str) -> Iterator[str]:
@@ -54,7 +55,7 @@ def _console(body: str) -> Iterator[str]:
         if line.startswith("$ heapster "):
             yield f"{line}\n"
             command, _, most = line.partition(" | head -")
-            output = _output(lambda command=command: main(shlex.split(command)[2:])).splitlines(keepends=True)
+            output = _output(partial(main, shlex.split(command)[2:])).splitlines(keepends=True)
             yield TIMES.sub("... s", "".join(output[:int(most)] if most else output))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from heapster.checkers.traces.reading import read_trace
+from heapster.checkers.traces.reading import find_trace, read_trace, shipped
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option
 from heapster.commands.pages import MOST_STEPS, write_page
@@ -67,8 +67,8 @@ def _traces(values: Values, named: Sequence[str]) -> Iterator[tuple[str, Iterato
         for name in value.get("traces") or {}:
             wanted.setdefault(name, False)
     for name, asked in wanted.items():
-        if asked or Path(name).is_file():
-            yield name, iter(read_trace(Path(name)))
+        if asked or Path(name).is_file() or name in shipped():
+            yield name, iter(read_trace(find_trace(name)))
 
 
 def _markdown(values: Values) -> str:
@@ -102,8 +102,9 @@ def _joined(values: Values) -> Run:
 
 
 def _as_finding(value: Mapping[str, Any]) -> Finding:
-    known = {key: value[key] for key in Finding.__dataclass_fields__ if key in value}
-    return Finding(**{key: tuple(item) if isinstance(item, list) else item for key, item in known.items()})
+    known: dict[str, Any] = {key: value[key] for key in Finding.__dataclass_fields__ if key in value}
+    known.update({key: tuple(item) for key, item in known.items() if isinstance(item, list)})
+    return Finding(**known)
 
 
 def _sum(values: Values, key: str) -> dict[str, int]:

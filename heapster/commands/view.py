@@ -17,7 +17,6 @@ from heapster.checkers.replay import STEPS, source
 from heapster.checkers.store import Store
 from heapster.checkers.traces.reading import find_trace, read_trace
 from heapster.commands.options import option
-from heapster.config import POLICIES
 from heapster.model.geometry import HEADER
 from heapster.model.heap import Heap
 from heapster.model.operation import Step
@@ -37,7 +36,8 @@ EVENTS = {"s": "split", "c": "coalesce", "g": "growth"}
 
 @click.command("view", epilog="Examples: heapster view 'a = malloc(40); free(a)'; heapster view t --policy best_fit")
 @click.argument("trace", metavar="FILE|TRACE|NAME")
-@click.option("--at", type=click.IntRange(1), metavar="K", help="The step to show, counted from 1.  [default: the last]")
+@click.option("--at", type=click.IntRange(1), metavar="K",
+              help="The step to show, counted from 1.  [default: the last]")
 @option("policy")
 def command(trace: str, at: int | None, policy: tuple[str, ...] | None) -> int:
     """Show the heap of a trace in the terminal, step by step.
@@ -68,7 +68,7 @@ def _window(steps: Iterator[Step], policy: str, at: int | None) -> tuple[list[Mo
     before = max(0, (at or 0) - WINDOW // 2)
     moments = list(islice(predicted(steps, policy), before, before + WINDOW))
     if not moments:
-        raise UsageError(f"--at {at}: the trace is shorter" if before else "the first step misuses the heap: see replay")
+        raise UsageError(f"--at {at}: the trace is shorter" if before else "the first step misuses the heap")
     return moments, before + 1
 
 

@@ -14,10 +14,11 @@ INK = "#010203"                 # stands for the page's own colour of text
 # Okabe and Ito's colours, which the colour-blind tell apart; each with its own dashes, for print.
 LINES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", "-."), ("#cc79a7", ":"), ("#8a7a00", (0, (5, 1))))
 STYLE = {
-    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10, "text.color": INK, "axes.edgecolor": INK,
+    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10, "text.color": INK,
+    "axes.edgecolor": INK,
     "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.grid": True, "grid.color": "#8888884d", "legend.frameon": False, "lines.linewidth": 1.8,
-    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+    "axes.spines.right": False, "axes.grid": True, "grid.color": "#8888884d", "legend.frameon": False,
+    "lines.linewidth": 1.8, "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
 }
 UNREFERENCED = re.compile(r' id="(?!m[0-9a-f]{6}|p[0-9a-f]{6}|h[0-9a-f]{6})[^"]*"')
 KIB = 1024
@@ -39,7 +40,8 @@ def plots(run: Mapping[str, Any]) -> Iterator[Plot]:
             yield from _over_time(trace, by_policy)
     for trace, by_policy in (run.get("searches") or {}).items():
         if any(by_policy.values()):
-            yield _plot(f"Blocks looked at per search: {trace}", "The share of searches that looked at so many, or fewer.",
+            yield _plot(f"Blocks looked at per search: {trace}",
+                        "The share of searches that looked at so many, or fewer.",
                         lambda axes, found=by_policy: _searches(axes, found))
     for trace, sizes in (run.get("sizes") or {}).items():
         if sizes:

@@ -9,7 +9,7 @@ PERCENT = frozenset({"utilization", "internal", "external"})
 MEMORY = frozenset({"peak_live", "peak_heap", "final_heap"})
 NOTHING = "-"
 HEADS = {
-    "peak_live": "peak live", "peak_heap": "peak heap", "final_heap": "final heap", "internal": "used for payload",
+    "peak_live": "peak live", "peak_heap": "peak heap", "final_heap": "final heap", "internal": "internal fragmentation",
     "external": "external fragmentation", "searched_mean": "searched, mean", "searched_p99": "p99",
     "searched_max": "max",
     "free_blocks_max": "free list, max", "system_calls": "system calls", "pages_touched": "pages touched",
@@ -89,7 +89,8 @@ def markdown(table: Table) -> str:
 def _by_target(caption: str, targets: Mapping[str, Any]) -> Table:
     """One row a target; figures are columns, in the order in which they first appear."""
     keys = list(dict.fromkeys(key for figures in targets.values() for key in _mapping(figures)))
-    keys = [key for key in keys if not isinstance(next(iter(targets.values()), {}).get(key), list | dict)]
+    keys = [key for key in keys
+            if not any(isinstance(_mapping(figures).get(key), list | dict) for figures in targets.values())]
     rows = [(target, *[_figure(key, _mapping(figures).get(key)) for key in keys])
             for target, figures in targets.items()]
     return Table(caption, ("target", *[HEADS.get(key, key) for key in keys]), tuple(rows))

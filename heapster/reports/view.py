@@ -74,7 +74,8 @@ def _steps(shown: Shown) -> Iterator[Text]:
     for number in range(shown.number - AROUND, shown.number + AROUND + 1):
         if shown.first <= number < shown.first + len(shown.steps):
             here = number == shown.number
-            yield Text(f"{'>' if here else ' '} {number}: {shown.steps[number - shown.first]}", "bold" if here else "dim")
+            text = f"{'>' if here else ' '} {number}: {shown.steps[number - shown.first]}"
+            yield Text(text, "bold" if here else "dim")
 
 
 def _map(heap: Heap, width: int, rows: int) -> Iterator[Text]:

@@ -17,28 +17,36 @@ b = realloc(b, 700); free(i); free(g); free(e)"""
 TRACE = parse(TEXT)
 STEPS = len(TRACE)
 FINDING = Finding(
-    "5eed0001", "structure_diverges", "a <b>bold</b> title & more", ("a = malloc(40)", "b = malloc(8)", "free(a)", "free(a)"),
-    "heapster replay 'a = malloc(40); b = malloc(8); free(a); free(a)'", 2, 3, "before\n  it", "after\n  it", "with less", ("x",))
+    "5eed0001", "structure_diverges", "a <b>bold</b> title & more",
+    ("a = malloc(40)", "b = malloc(8)", "free(a)", "free(a)"),
+    "heapster replay 'a = malloc(40); b = malloc(8); free(a); free(a)'", 2, 3, "before\n  it", "after\n  it",
+    "with less", ("x",))
 FUZZ = as_value(Run("fuzz", "sim", 1, Verdict.FAILED, 1.5, 4, (FINDING,), {"contents": 4, "statistics": 0},
                     {"realloc_moved": 0, "top_was_trimmed": 12}, {"not_checked": ["the moon"]}))
 PROVE = as_value(Run("prove", "sim", 0, Verdict.PASSED, 3.0, 1, extra={"theorems": [
-    {"name": "split_conserves_bytes", "claim": "sizes sum", "bound": "all words", "verdict": "proved", "paths": 3, "seconds": 0.1}]}))
+    {"name": "split_conserves_bytes", "claim": "sizes sum", "bound": "all words", "verdict": "proved", "paths": 3,
+     "seconds": 0.1}]}))
 MUTATE = as_value(Run("mutate", "sim", 0, Verdict.PASSED, 3.0, 1, extra={"missed": [], "kills": [
-    {"title": "split drops the left flag", "module": "block", "caught_by": "boundary_tags_agree", "trace": ["a = malloc(1)"]}]}))
-RACES = as_value(Run("races", "sim", 0, Verdict.PASSED, 3.0, 1, extra={"schedules": 1287, "explored": "all, to 2 preemptions"}))
+    {"title": "split drops the left flag", "module": "block", "caught_by": "boundary_tags_agree",
+     "trace": ["a = malloc(1)"]}]}))
+RACES = as_value(Run("races", "sim", 0, Verdict.PASSED, 3.0, 1,
+                     extra={"schedules": 1287, "explored": "all, to 2 preemptions"}))
 
 
 def diff_run(name: str = "t") -> dict[str, Any]:
     """What `diff` writes of TRACE."""
-    figures = {"ops": STEPS, "peak_live": 208000, "peak_heap": 230000, "final_heap": 9000, "utilization": 0.904, "internal": 0.97,
-               "external": 0.2, "searched_mean": 1.5, "splits": 9, "coalesces": 5, "agrees": True, "ops_per_second": None}
+    figures = {"ops": STEPS, "peak_live": 208000, "peak_heap": 230000, "final_heap": 9000, "utilization": 0.904,
+               "internal": 0.97, "external": 0.2, "searched_mean": 1.5, "splits": 9, "coalesces": 5, "agrees": True,
+               "ops_per_second": None}
     steps = list(range(1, STEPS + 1))
-    series = {"step": steps, "live": [900 * s for s in steps], "used": [1000 * s for s in steps], "heap": [4096 + 1200 * s for s in steps],
-              "free_blocks": [s % 5 for s in steps], "largest_free": [3000 for _ in steps], "searched": [s % 3 + 0.5 for s in steps]}
+    series = {"step": steps, "live": [900 * s for s in steps], "used": [1000 * s for s in steps],
+              "heap": [4096 + 1200 * s for s in steps], "free_blocks": [s % 5 for s in steps],
+              "largest_free": [3000 for _ in steps], "searched": [s % 3 + 0.5 for s in steps]}
+    searches = {policy: [[1, 6], [2, 3], [9, 1]] for policy in POLICIES}
     return as_value(Run("diff", "sim", 0, Verdict.PASSED, 1.0, STEPS, extra={
         "traces": {name: {"ops": STEPS, "allocations": 9, "threads": 1, "peak_live": 208000, "handles": 9}},
-        "table": {name: dict.fromkeys(POLICIES, figures)}, "series": {name: dict.fromkeys(POLICIES, series)},
-        "searches": {name: dict.fromkeys(POLICIES, [[1, 6], [2, 3], [9, 1]])}, "sizes": {name: [[32, 2], [128, 3], [1024, 4]]}}))
+        "table": {name: dict.fromkeys(POLICIES, figures)}, "searches": {name: searches},
+        "series": {name: dict.fromkeys(POLICIES, series)}, "sizes": {name: [[32, 2], [128, 3], [1024, 4]]}}))
 
 
 def travelled(name: str = "t") -> Journey:

@@ -133,10 +133,11 @@ def test_contrast_of_black_and_white_is_21() -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize(("front", "back", "least"), [
-    ("ink", "paper", READ), ("ink", "card", READ), ("faint", "paper", READ), ("faint", "card", READ), ("link", "paper", READ),
-    ("bad", "paper", READ), ("good", "paper", READ), ("unsure", "paper", READ), ("on-used", "used", READ), ("on-used", "own", READ),
-    ("ink", "free", READ), ("used", "paper", SEEN), ("own", "paper", SEEN), ("free-edge", "paper", SEEN), ("mark", "paper", SEEN),
-    ("used", "free", SEEN), ("mark", "free", SEEN), ("link", "free", SEEN)])
+    ("ink", "paper", READ), ("ink", "card", READ), ("faint", "paper", READ), ("faint", "card", READ),
+    ("link", "paper", READ), ("bad", "paper", READ), ("good", "paper", READ), ("unsure", "paper", READ),
+    ("on-used", "used", READ), ("on-used", "own", READ), ("ink", "free", READ), ("used", "paper", SEEN),
+    ("own", "paper", SEEN), ("free-edge", "paper", SEEN), ("mark", "paper", SEEN), ("used", "free", SEEN),
+    ("mark", "free", SEEN), ("link", "free", SEEN)])
 def test_colours_can_be_told_apart(dark: bool, front: str, back: str, least: float) -> None:
     colours = schemes()[dark]
     assert contrast(colours[front], colours[back]) >= least
@@ -158,7 +159,9 @@ def test_report_writes_what_it_is_asked_for(empty_folder: Path) -> None:
 @pytest.mark.parametrize(("text", "says"), [
     ("{", "r.json, line 1: this is not JSON"), ("[]", "it is not an object"), ('{"schema": 2}', "its schema is 2"),
     ('{"schema": 1}', "it has no 'command'"), ("\x00\x01", "line 1")])
-def test_what_is_no_run_is_one_line(empty_folder: Path, capsys: pytest.CaptureFixture[str], text: str, says: str) -> None:
+def test_what_is_no_run_is_one_line(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str], text: str, says: str,
+) -> None:
     Path("r.json").write_text(text)
     assert main(["report", "r.json", "--html", "o.html"]) == 2
     assert says in (error := capsys.readouterr().err)

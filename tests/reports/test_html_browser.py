@@ -9,20 +9,21 @@ import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
-from selenium.webdriver.common.action_chains import ActionChains    # noqa: E402  after the skip
-from selenium.webdriver.common.by import By                         # noqa: E402
-from selenium.webdriver.common.keys import Keys                     # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait             # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402  after the skip
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-from heapster.checkers.moments import predicted                     # noqa: E402
-from heapster.reports.html.page import write                        # noqa: E402
-from tests.reports.pages import FINDING, FUZZ, POLICIES, STEPS, TRACE, diff_run, failed, travelled   # noqa: E402
-from tests.reports.test_timeline import of_heap                     # noqa: E402
+from heapster.checkers.moments import predicted  # noqa: E402
+from heapster.reports.html.page import write  # noqa: E402
+from tests.reports.pages import FINDING, FUZZ, POLICIES, STEPS, TRACE, diff_run, failed, travelled  # noqa: E402
+from tests.reports.test_timeline import of_heap  # noqa: E402
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromium-driver are not installed")
 
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--window-size=1200,1000")
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+         "--window-size=1200,1000")
 SECONDS = 60                    # until a page counts as broken
 BLOCKS = """return travel.maps[arguments[0]].lane.seek(arguments[1]).strips.filter(s => s).flatMap(s =>
     s.addr.map((a, i) => [a, s.size[i], Boolean(s.flag[i] & 1), Boolean(s.flag[i] & 2)]))"""
@@ -169,8 +170,8 @@ def test_pointing_at_a_block_tells_it(opened: Any) -> None:
     press(opened, *[Keys.ARROW_RIGHT] * 5)
     canvas = opened.find_element(By.CSS_SELECTOR, ".panel canvas")
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
-    size = canvas.size
-    ActionChains(opened).move_to_element_with_offset(canvas, 60 - size["width"] // 2, 30 - size["height"] // 2).perform()
+    left, top = canvas.size["width"] // 2, canvas.size["height"] // 2      # offsets are from the middle
+    ActionChains(opened).move_to_element_with_offset(canvas, 60 - left, 30 - top).perform()
     wait(opened, lambda: "first_fit, arena 0 +40" in part(opened, "block").text)
     assert "a = malloc(1000)" in part(opened, "block").text
 
@@ -190,7 +191,8 @@ def test_zoom_changes_the_scale(opened: Any) -> None:
 def test_the_page_fits_its_window(opened: Any, width: int, scheme: str) -> None:
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False})
-    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia",
+                           {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
     try:
         assert opened.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         paper = opened.execute_script("return getComputedStyle(document.body).backgroundColor")

@@ -10,15 +10,26 @@ from heapster.checkers.moments import by_policy, observed, predicted
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
 from heapster.model.trace import parse
-from heapster.reports.timeline import ADDED, CURSOR, GONE, LISTED, MOVED, SPLICED, Lane, journey, packed, unpacked
+from heapster.reports.timeline import (
+    ADDED,
+    CURSOR,
+    GONE,
+    LISTED,
+    MOVED,
+    SPLICED,
+    Lane,
+    journey,
+    packed,
+    unpacked,
+)
 from tests.reports.pages import POLICIES, STEPS, TEXT, TRACE
 
-Strips = dict[int, list[tuple[int, int, int]]]
-TWO_ARENAS = parse("growth 4096; threshold 8192; arenas 2; a = malloc(100); thread 1; b = malloc(200); c = malloc(9000)\n"
-                   "free(a); free(c); b = realloc(b, 3000); d = malloc(4000); thread 0; free(b); free(d); finalize")
+Drawn = tuple[set[tuple[int, int, bool, bool]], dict[int, tuple[int, ...]]]
+TWO_ARENAS = parse("growth 4096; threshold 8192; arenas 2; a = malloc(100); thread 1; b = malloc(200)\n"
+                   "c = malloc(9000); free(a); free(c); b = realloc(b, 3000); d = malloc(4000); thread 0; free(b); free(d); finalize")
 
 
-def replayed(lane: Lane) -> Iterator[tuple[set[tuple[int, int, bool, bool]], dict[int, tuple[int, ...]]]]:
+def replayed(lane: Lane) -> Iterator[Drawn]:
     """Blocks (address, size, used, previous used) and free lists after each step, from the changes alone."""
     strips: list[Any] = []
     lists: dict[int, list[int]] = {}
@@ -52,7 +63,7 @@ def _apply(strips: list[Any], lists: dict[int, list[int]], change: list[int]) ->
             assert kind == CURSOR
 
 
-def of_heap(heap: Heap) -> tuple[set[tuple[int, int, bool, bool]], dict[int, tuple[int, ...]]]:
+def of_heap(heap: Heap) -> Drawn:
     """The same of a heap."""
     cells = {(b.address, b.size, b.used, b.prev_used) for arena in heap.arenas for region in arena.regions
              for b in region.blocks}
