@@ -23,6 +23,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "native": BELOW | {"impl", "machine"},
     "checkers": BELOW | {"model", "impl", "machine", "native"},
     "reports": BELOW | {"model"},
+    "pytest": BELOW | {"checkers"},
+    "pytest_plugin": frozenset({"pytest"}),
     "commands": BELOW | {"config", "checkers", "native", "reports"},
     "cli": BELOW | {"config", "commands", "crash"},
     "__main__": frozenset({"cli"}),
@@ -42,6 +44,7 @@ OTHERS: Mapping[str, frozenset[str]] = {
     "matplotlib": frozenset({"reports"}),
     "junitparser": frozenset({"reports"}),
     "rich": frozenset({"reports"}),
+    "pytest": frozenset({"pytest_plugin"}),
     "click": frozenset({"commands", "cli"}),
 }
 

@@ -57,7 +57,8 @@ class Deviation(NamedTuple):
         """Whether the finding is this one."""
         step = finding.trace[finding.noticing] if finding.noticing < len(finding.trace) else ""
         called = step.partition(" = ")[2] or step
-        return finding.code == self.code and re.search(self.only, step) is not None and (not self.verbs or called.partition("(")[0] in self.verbs)
+        named = not self.verbs or called.partition("(")[0] in self.verbs
+        return finding.code == self.code and named and re.search(self.only, step) is not None
 
 
 ALIGNING = ("memalign", "aligned_alloc", "posix_memalign")

@@ -10,6 +10,7 @@ BATTERY = (
     "free(NULL); a = malloc(24)",
     "a = realloc(NULL, 24); b = realloc(NULL, 4000); free(a)",
     "a = malloc(0); b = malloc(0); free(a); c = malloc(24); d = malloc(0); e = malloc(0); f = malloc(0); g = malloc(0)",
+    "; ".join(f"a{n} = malloc(0)" for n in range(20)),
     "a = malloc(24); b = realloc(a, 0); c = malloc(24)",
     "a = calloc(SIZE_MAX, 2); b = malloc(24)",
     "a = calloc(4294967296, 4294967296); b = malloc(24)",

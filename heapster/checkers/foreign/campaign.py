@@ -7,6 +7,8 @@ most later cases avoid the trigger. So one run lists the distinct faults.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, cycle
 from random import Random
 from time import monotonic
 from typing import NamedTuple
@@ -18,7 +20,7 @@ from heapster.checkers.foreign.policies import Learnt, learn
 from heapster.checkers.foreign.precise import Outcome, run_trace, set_promises
 from heapster.checkers.foreign.present import describe, only_taken
 from heapster.checkers.foreign.racing import race
-from heapster.checkers.foreign.target import VERBS, ForeignTarget
+from heapster.checkers.foreign.target import VERBS
 from heapster.checkers.foreign.traces import BUCKET_NAMES, PLAIN, Mood, draw_mood, draw_trace, tags
 from heapster.checkers.foreign.volume import grows
 from heapster.model.operation import Trace
@@ -89,7 +91,7 @@ class Campaign:
         self._level = 0
         self._affordable = COMPILED_OPS[2]
         self.interrupted = False
-        room = target_room(judge.target)
+        room = judge.target.room
         self._most_size = min(MOST_SIZE, room // 4) if room else MOST_SIZE
         self._live_budget = min(LIVE_BUDGET, room // 2) if room else LIVE_BUDGET
 
@@ -101,16 +103,17 @@ class Campaign:
     def run(self) -> None:
         """Cases of each kind in turn until time is up."""
         try:
-            for trace in battery(self.judge.target.verbs, self._most_size):
-                self.judge_trace(self._bearable(trace))
-            while not self.late:
-                for kind in self._kinds():
-                    kind()
-                    self._progress(self.tally, len(self.shown))
-                    if self.late:
-                        return
+            for kind in chain(self._first_kinds(), cycle(self._kinds())):
+                if self.late:
+                    return
+                kind()
+                self._progress(self.tally, len(self.shown))
         except KeyboardInterrupt:
             self.interrupted = True
+
+    def _first_kinds(self) -> Iterator[Callable[[], None]]:
+        for trace in battery(self.judge.target.verbs, self._most_size):
+            yield partial(self.judge_trace, self._bearable(trace))
 
     def _kinds(self) -> Iterator[Callable[[], None]]:
         yield from [self._precise_case] * 12
@@ -317,8 +320,3 @@ class Campaign:
 
 def _verbs(has: frozenset[str]) -> frozenset[str]:
     return has - set(BUCKET_NAMES)
-
-
-def target_room(target: ForeignTarget) -> int:
-    """Bytes that the target has at most, 0 if only the system sets a limit."""
-    return target.region or (target.heap_limit if target.shape == "malloc-lab" else 0)

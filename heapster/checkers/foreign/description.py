@@ -105,7 +105,7 @@ def _asked_of_python(adapter: Path, library: Path | None) -> str:
         return str(space["adapter"](str(library) if library else ""))
     except KeyError:
         raise TargetError(f"{adapter} defines no function adapter(library)") from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever their file does
         raise TargetError(f"{adapter}: {type(error).__name__}: {error}") from None
 
 
@@ -136,10 +136,10 @@ def read_description(path: Path) -> dict[str, Any]:
 
 def adapter_source(told: dict[str, Any]) -> str:
     """The adapter in C."""
-    size = told.get("region", DEFAULT_REGION)
+    size, boundary = told.get("region", DEFAULT_REGION), told.get("region_alignment", 4096)
     lines = ["#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", "#include <string.h>",
              *(f'#include "{header}"' for header in told.get("headers", ())),
-             f"static unsigned char region_bytes[{size}] __attribute__((aligned({told.get('region_alignment', 4096)})));",
+             f"static unsigned char region_bytes[{size}] __attribute__((aligned({boundary})));",
              "static void *const region = region_bytes;", f"static const size_t region_size = {size};",
              f"static {told.get('instance', 'void *')} instance;", *_init(told)]
     for verb, (kind, parameters, body) in SIGNATURES.items():

@@ -12,7 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from select import select
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.model.operation import NO_HANDLE, Step
@@ -65,12 +65,16 @@ ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples"
             "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child")
 
 
+FIELDS: list[tuple[str, Any]] = [
+    *((name, ctypes.c_uint64) for name in (*ASKED, *ANSWERED)),
+    ("footprint", ctypes.c_uint64 * SAMPLES), ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),
+    ("message", ctypes.c_char * 512), ("output", ctypes.c_char * 4096)]
+
+
 class Header(ctypes.Structure):
     """`struct header` of judge.h."""
 
-    _fields_ = [(name, ctypes.c_uint64) for name in (*ASKED, *ANSWERED)] + [
-        ("footprint", ctypes.c_uint64 * SAMPLES), ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),
-        ("message", ctypes.c_char * 512), ("output", ctypes.c_char * 4096)]
+    _fields_ = FIELDS
 
 
 class Observed(NamedTuple):
@@ -143,8 +147,9 @@ class Judge:
         """End the judge and whatever it runs."""
         if self._process.poll() is None:
             self._process.kill()
-            if self.header.child:
-                with suppress(ProcessLookupError, PermissionError):
+            self._receive()
+            if self.header.child > 1:
+                with suppress(ProcessLookupError, PermissionError, OverflowError):
                     os.killpg(self.header.child, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):

@@ -24,6 +24,8 @@ SIGABRT = 6
 LONG_RETRY = 4                  # times the limit: before a hang is claimed
 CLAIMED = 500                   # ms: the limit after a hang was claimed
 FEW_BYTES = 64                  # that even the smallest heap has at the start
+NEEDED = 64                     # bytes beside its payload that a block may take
+PLAIN = ("malloc", "calloc", "realloc")         # asked when it was learnt
 ALL_SUSPICIONS = (1 << 64) - 1
 
 
@@ -97,7 +99,7 @@ class _Judged:
         self._live = Live()
         self._pointers = {NO_HANDLE: 0}
         self._handles: dict[int, int] = {}
-        self._room = _Room()
+        self._room = _Room(judge.target.room)
 
     def outcome(self) -> Outcome:
         """The first step at which something is wrong, if there is one."""
@@ -124,7 +126,8 @@ class _Judged:
         if seen.own_check_failed:
             reasons.append(Reason("heap_check_failed", f"the target's own {self._target.symbols['check']} says no"))
         if step.verb in REQUESTS and not seen.pointer:
-            reasons += self._room.spurious(operation, seen, self._live)
+            reasons = [*self._room.refused_nothing(operation, self._live, self._promises), *reasons,
+                       *self._room.spurious(operation, seen, self._live)]
         return tuple(reason for reason in reasons if (reason.code, step.verb) not in self._masked)
 
     def _operation(self, step: Step) -> Operation:
@@ -180,8 +183,9 @@ class _Judged:
 class _Room:
     """What the heap has shown to have room for, to tell when NULL cannot be for want of memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.refused = False            # the system was told to refuse
+        self._most = most               # bytes of the whole heap, 0 if only the system sets a limit
         self._total = self._peak = self._largest = 0
         self._ever = False
 
@@ -199,6 +203,14 @@ class _Room:
         if operation.verb in REQUESTS and result.pointer:
             self._ever = True
             self._largest = max(self._largest, requested(operation))
+
+    def refused_nothing(self, operation: Operation, live: Live, promises: Promises) -> list[Reason]:
+        """NULL for 0 bytes of one that gives a block for them elsewhere, though the heap is all but empty."""
+        if promises.zero != "pointer" or operation.verb not in PLAIN or requested(operation) or operation.pointer:
+            return []
+        if self.refused or self._most and 8 * (self._total + NEEDED * (len(live) + 1)) > self._most:
+            return []
+        return [Reason("zero_size_inconsistent", f"{operation.verb} of 0 bytes gave NULL, not a block as elsewhere")]
 
     def spurious(self, operation: Operation, seen: Observed, live: Live) -> list[Reason]:
         """NULL although there must be a gap that is large enough, if free blocks are used again.

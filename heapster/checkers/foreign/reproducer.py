@@ -105,7 +105,8 @@ class Reproducer:
         name, h = handle_name(step.result) + "_", step.result
         old = step.operand if step.operand != NO_HANDLE else -1
         kind = REQUESTS[step.verb]
-        size = _number(min(requested(Operation(step.verb, step.numbers)), (1 << 64) - 1)) if kind != "size" else numbers[-1]
+        asked = min(requested(Operation(step.verb, step.numbers)), (1 << 64) - 1)
+        size = numbers[-1] if kind == "size" else _number(asked)
         aligned = step.verb in ("aligned_alloc", "memalign", "posix_memalign")
         power = aligned and step.numbers[0] and step.numbers[0] & (step.numbers[0] - 1) == 0
         alignment = numbers[0] if power else "4096" if step.verb in ("valloc", "pvalloc") else "1"
@@ -128,7 +129,8 @@ class Reproducer:
         freed: set[int] = {step.operand for step in self._trace if step.operand != NO_HANDLE}
         left = [step.result for step in self._trace if step.result != NO_HANDLE and step.result not in freed]
         frees = [f"    if (blocks[{h}].live) {{ blocks[{h}].live = 0; t_free({handle_name(h)}_); }}" for h in left]
-        return [*[line.replace("static void steps", "static void one_round") for line in straight[:-1]], *frees, "}", "",
+        one_round = [line.replace("static void steps", "static void one_round") for line in straight[:-1]]
+        return [*one_round, *frees, "}", "",
                 "static long pages(void)", "{", "    long all = 0, resident = 0;",
                 "    FILE *file = fopen(\"/proc/self/statm\", \"r\");",
                 "    if (file == NULL || fscanf(file, \"%ld %ld\", &all, &resident) != 2)", "        return 0;",
@@ -152,10 +154,12 @@ class Reproducer:
         usual = LIBC if self._target.path == LIBC else self._target.path
         return [*refuse, "", "int main(int argc, char **argv)", "{",
                 f"    void *library = dlopen(argc > 1 ? argv[1] : \"{usual}\", RTLD_NOW | RTLD_DEEPBIND);",
-                "    if (library == NULL) {", "        fprintf(stderr, \"%s\\n\", dlerror());", "        return 2;", "    }",
-                *loads,
-                "    for (int s = 1; s < 32; s++)", ("        if (s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL "
-                "|| s == SIGABRT || s == SIGALRM)"), "            signal(s, on_signal);",
+                "    if (library == NULL) {", "        fprintf(stderr, \"%s\\n\", dlerror());",
+                "        return 2;", "    }", *loads,
+                "    for (int s = 1; s < 32; s++)",
+                "        if (s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL || s == SIGABRT ||",
+                "            s == SIGALRM)",
+                "            signal(s, on_signal);",
                 "    atexit(on_exit_early);", f"    alarm({SECONDS_TO_HANG});", *start, "    steps();",
                 "    finished = 1;", "    puts(\"PASSED\");", "    return 0;", "}"]
 

@@ -41,6 +41,11 @@ class ForeignTarget:
         return frozenset(self.symbols)
 
     @property
+    def room(self) -> int:
+        """Bytes that it has at most, 0 if only the system sets a limit."""
+        return self.region or (self.heap_limit if self.shape == "malloc-lab" else 0)
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """What it lacks of what every allocator should have."""
         return tuple(verb for verb in ("calloc", "realloc") if verb not in self.symbols)

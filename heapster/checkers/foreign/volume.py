@@ -1,4 +1,4 @@
-"""The same work over and over: does the memory it takes come to rest?"""
+"""The same work over and over, to see whether the memory it takes comes to rest."""
 
 import itertools
 from time import monotonic
