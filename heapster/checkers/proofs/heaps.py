@@ -81,9 +81,12 @@ def patterns(most: int) -> Iterator[tuple[tuple[bool, ...], ...]]:
 class Small:
     """A heap of a few blocks in one arena, on a machine."""
 
-    def __init__(self, path: Any, blocks: int, regions: int, *, listed: bool = False) -> None:
-        """With `listed`, a heap that need not grow: some block is free, and its arena is the main one."""
-        self.path, self._listed = path, listed
+    def __init__(self, path: Any, blocks: int, regions: int, *, listed: bool = False, plain: bool = False) -> None:
+        """With `listed`, a heap that need not grow: some block is free, and its arena is the main one.
+
+        With `plain`, the policy is first fit and the cursor at the head.
+        """
+        self.path, self._listed, self._plain = path, listed, plain
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
         self.m = path.machine(self.statics, self.thread)
@@ -185,11 +188,12 @@ class Small:
         for u, v in pairwise(around):
             m.put(u + NEXT, v, "next")
             m.put(v + PREV, u, "prev")
-        m.put_lazily(self.at("cursor"), lambda: around[path.choose(len(around) - 1)], "cursor")
+        m.put_lazily(self.at("cursor"), lambda: around[0 if self._plain else path.choose(len(around) - 1)],
+                     "cursor")
 
     def _settings(self, *, listed: bool) -> None:
         m, path, s = self.m, self.path, self.statics
-        m.put_lazily(s + STATICS["policy"], lambda: path.choose(4) if listed else 0, "policy")
+        m.put_lazily(s + STATICS["policy"], lambda: path.choose(4) if listed and not self._plain else 0, "policy")
         m.put_lazily(s + STATICS["growth"], lambda: path.word("growth", PAGE, MAX_REQUEST, PAGE), "growth")
         m.put_lazily(s + STATICS["threshold"], lambda: path.word("threshold", PAGE, MAX_REQUEST), "threshold")
         if self.shape:                      # larger requests do not look at the arena, unless mmap is refused
