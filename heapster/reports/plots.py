@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from statistics import fmean
 from typing import Any
 
 import matplotlib as mpl
@@ -22,6 +23,7 @@ STYLE = {
 }
 UNREFERENCED = re.compile(r' id="(?!m[0-9a-f]{6}|p[0-9a-f]{6}|h[0-9a-f]{6})[^"]*"')
 KIB = 1024
+STRETCHES = 48
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,19 @@ def _over_time(trace: str, by_policy: Mapping[str, Any]) -> Iterator[Plot]:
                 lambda axes: _lines(axes, by_policy, _fragmentation, "fragmentation"))
     yield _plot(f"Free list: {trace}", "Free blocks in the heap.",
                 lambda axes: _lines(axes, by_policy, lambda s: s["free_blocks"], "blocks"))
-    yield _plot(f"Search: {trace}", "Blocks looked at per allocation, the mean since the last point.",
-                lambda axes: _lines(axes, by_policy, lambda s: s["searched"], "blocks looked at"))
+    yield _plot(f"Search: {trace}", "Blocks looked at per allocation, the mean of stretches of the trace.",
+                lambda axes: _lines(axes, _stretched(by_policy), lambda s: s["searched"], "blocks looked at"))
+
+
+def _stretched(by_policy: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
+    """Searches as means of at most STRETCHES stretches: single ones leap too much to be read."""
+    found = {}
+    for policy, series in by_policy.items():
+        length = -(-len(series["step"]) // STRETCHES)
+        starts = range(0, len(series["step"]), length)
+        found[policy] = {"step": [series["step"][start] for start in starts],
+                         "searched": [fmean(series["searched"][start:start + length]) for start in starts]}
+    return found
 
 
 def _plot(title: str, caption: str, draw: Any, height: float = 3.2) -> Plot:

@@ -9,7 +9,8 @@ PERCENT = frozenset({"utilization", "internal", "external"})
 MEMORY = frozenset({"peak_live", "peak_heap", "final_heap"})
 NOTHING = "-"
 HEADS = {
-    "peak_live": "peak live", "peak_heap": "peak heap", "final_heap": "final heap", "internal": "internal fragmentation",
+    "peak_live": "peak live", "peak_heap": "peak heap", "final_heap": "final heap",
+    "internal": "internal fragmentation",
     "external": "external fragmentation", "searched_mean": "searched, mean", "searched_p99": "p99",
     "searched_max": "max",
     "free_blocks_max": "free list, max", "system_calls": "system calls", "pages_touched": "pages touched",

@@ -26,7 +26,8 @@ from tests.reports.pages import POLICIES, STEPS, TEXT, TRACE
 
 Drawn = tuple[set[tuple[int, int, bool, bool]], dict[int, tuple[int, ...]]]
 TWO_ARENAS = parse("growth 4096; threshold 8192; arenas 2; a = malloc(100); thread 1; b = malloc(200)\n"
-                   "c = malloc(9000); free(a); free(c); b = realloc(b, 3000); d = malloc(4000); thread 0; free(b); free(d); finalize")
+                   "c = malloc(9000); free(a); free(c); b = realloc(b, 3000); d = malloc(4000); thread 0; free(b)\n"
+                   "free(d); finalize")
 
 
 def replayed(lane: Lane) -> Iterator[Drawn]:
