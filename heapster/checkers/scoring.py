@@ -66,7 +66,7 @@ def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = N
         trace = load(name)
         warnings += trace.warnings
         with Course(trace) as course:
-            for target, row, at in _rows(course, contestants, lambda what, part, n=name: progress(f"{n} {what}", part)):
+            for target, row, at in _rows(course, contestants, name, progress):
                 table.setdefault(name, {})[target] = row._asdict()
                 ops += row.ops
                 if not row.valid:
@@ -77,12 +77,13 @@ def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = N
                       "not_checked": ["errno, usable_size and misuse (fuzz does)", "threads: one makes all calls"]})
 
 
-def _rows(course: Course, contestants: list[Contestant], progress: Progress) -> Iterator[tuple[str, Row, int]]:
+def _rows(course: Course, contestants: list[Contestant], trace: str,
+          progress: Progress) -> Iterator[tuple[str, Row, int]]:
     """The targets in their order; libc runs first, as it is the measure of speed."""
-    progress("libc", 0.0)
+    progress(f"{trace} libc", 0.0)
     measure = course.run(contestant("libc"))
     for number, one in enumerate(contestants):
-        progress(one.name, number / len(contestants))
+        progress(f"{trace} {one.name}", number / len(contestants))
         found = measure if one.name == "libc" else course.run(one)
         yield one.name, _row(found, course.calls, measure), found.at
 
@@ -116,6 +117,6 @@ def _totals(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def _finding(trace: str, target: str, row: Row, at: int, prefix: str | None) -> Finding:
     option = f" --prefix {quote(prefix)}" if prefix else ""
     again = f"heapster score {quote(trace)} --targets {quote(target)}{option}"
-    identity = sha256("\n".join((target, trace, row.problem)).encode()).hexdigest()[:8]
+    identity = sha256(f"{target}\n{trace}\n{row.problem}".encode()).hexdigest()[:8]
     steps = (f"{trace}, up to its step {at + 1}",)
     return Finding(identity, CODE, f"{target} on {trace}: {row.problem}", steps, again)

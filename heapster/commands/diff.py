@@ -26,7 +26,8 @@ COLUMNS = (                     # heading, figure, how it is shown
 NAME_WIDTH = 12
 
 
-@click.command("diff", epilog="Without a trace: those that ship. Example: heapster diff gcc --policies best_fit,worst_fit")
+@click.command("diff", epilog="Without a trace: those that ship; adversary-POLICY is built to hurt that policy. "
+                              "Example: heapster diff gcc adversary-best_fit --policies best_fit,worst_fit")
 @click.argument("traces", nargs=-1, metavar="[TRACE]...")
 @option("policy", "all")
 @click.option("--policies", metavar="P,P", help="The same as --policy.")
@@ -72,7 +73,8 @@ def _policies(names: str | None) -> tuple[str, ...]:
 def _tables(run: Run) -> Iterator[Line]:
     for trace, rows in run.extra["table"].items():
         about = run.extra["traces"][trace]
-        yield f"{trace}: {about['ops']:,} steps, {about['allocations']:,} allocations, {about['threads']} threads", STRONG
+        told = f"{about['ops']:,} steps, {about['allocations']:,} allocations, {about['threads']} threads"
+        yield f"{trace}: {told}", STRONG
         width = max(NAME_WIDTH, *map(len, rows))
         cells = {name: [_cell(figures, key, form) for _, key, form in COLUMNS] for name, figures in rows.items()}
         widths = [max(len(heading), *(len(row[n]) for row in cells.values()))
@@ -80,7 +82,20 @@ def _tables(run: Run) -> Iterator[Line]:
         yield "  " + " " * width + _row([heading for heading, _, _ in COLUMNS], widths), FAINT
         for name, row in cells.items():
             yield f"  {name:<{width}}" + _row(row, widths), PLAIN if rows[name]["agrees"] else BAD
+        yield from _bounds(run, trace, rows)
         yield "", PLAIN
+
+
+def _bounds(run: Run, trace: str, rows: dict[str, Any]) -> Iterator[Line]:
+    """What an adversary reached, beside what is proven."""
+    if known := run.extra["bounds"].get(trace):
+        reached = ", ".join(f"{name} {row['peak_heap'] / row['peak_live']:.2f}" for name, row in rows.items()
+                            if row["peak_live"])
+        yield f"  heap / live: {reached}", PLAIN
+        yield (f"  proven worst cases (Robson 1971, 1974, 1977): any allocator at least {known['any_allocator']:.2f}, "
+               f"the best possible at most {known['best_possible']:.2f},"), FAINT
+        yield (f"  address-ordered first fit about {known['first_fit']:.0f}, best fit about {known['best_fit']:.0f}; "
+               "next fit and worst fit: no better bound is known to us"), FAINT
 
 
 def _row(cells: list[str], widths: list[int]) -> str:

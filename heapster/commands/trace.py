@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import click
@@ -13,9 +12,8 @@ from heapster.checkers.traces.generating import WORKLOADS, generate
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import FORMATS, find_trace, read_as, read_trace
 from heapster.checkers.traces.writing import FORMATS as WRITTEN
-from heapster.checkers.traces.writing import write_trace
+from heapster.checkers.traces.writing import first_steps, write_trace
 from heapster.config import POLICIES
-from heapster.model.trace import format_step
 from heapster.reports.output import Line, note, say, warn
 from heapster.reports.terminal import PLAIN, STRONG
 from heapster.results import UsageError
@@ -48,8 +46,7 @@ def info(traces: tuple[str, ...]) -> None:
 @click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, metavar="N")
 def head(name: str, count: int) -> None:
     """Print the first steps, as text."""
-    trace = read_trace(find_trace(name))
-    say((format_step(step), PLAIN) for step in islice(trace, count))
+    say((step, PLAIN) for step in first_steps(read_trace(find_trace(name)), count))
 
 
 @command.command("convert")
@@ -108,6 +105,7 @@ def _about(name: str, kind: str, trace: Compact) -> Iterator[Line]:
     yield f"  {trace.handles():,} handles, {len(threads)} threads", PLAIN
     if sizes:
         common = ", ".join(f"{size:,} ({times:,} times)" for size, times in sizes.most_common(3))
-        yield f"  {sum(sizes.values()):,} requests of {min(sizes):,} to {max(sizes):,} bytes; most often {common}", PLAIN
+        asked = f"{sum(sizes.values()):,} requests of {min(sizes):,} to {max(sizes):,} bytes"
+        yield f"  {asked}; most often {common}", PLAIN
     if misuse := first_misuse(trace):
         yield f"  misuse: step {misuse[0] + 1} is a {misuse[1]}", PLAIN

@@ -108,7 +108,7 @@ class QuickArena(ArenaState):
 
     def __init__(self, index: int, settings: Settings, saw: Witness, counts: "Counts") -> None:
         super().__init__(index, settings, saw)
-        self.free = FreeList()                  # type: ignore[assignment]
+        self.free = FreeList()
         self._counts = counts
 
     def _link(self, address: int, size: int) -> None:

@@ -7,21 +7,24 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from heapster.checkers.diffing.adversary import LEAST, MOST, adversary, bounds
 from heapster.checkers.diffing.engines import Interpreted
 from heapster.checkers.diffing.measuring import requested, size_classes
 from heapster.checkers.diffing.parting import finding, first_difference
-from heapster.checkers.diffing.playing import Played, interval_of, play, play_compiled
+from heapster.checkers.diffing.playing import Played, play, play_compiled
 from heapster.checkers.races.sources import source_in
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import find_trace, read_trace
+from heapster.model.operation import POLICY_NAMES
 from heapster.results import Finding, Run, Verdict
 
 INTERPRETED_INTERVAL = 512      # steps between comparisons of the heap, where the source is interpreted
 NOT_CHECKED = (
-    "contents, errno and the specification (fuzz and score do); the heap's words between the steps at which it is compared",
+    "contents, errno and the specification (fuzz and score do); the heap between the steps at which it is compared",
     "threads that run at the same time: a trace has one order")
+ADVERSARY = "adversary-"        # and a policy: the name of a trace that is built to hurt it
 Progress = Callable[[str, float], None]
 
 
@@ -34,6 +37,7 @@ class Comparison:
     series: dict[str, dict[str, Any]] = field(default_factory=dict)
     searches: dict[str, dict[str, Any]] = field(default_factory=dict)
     sizes: dict[str, Any] = field(default_factory=dict)
+    bounds: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     ops: int = 0
@@ -67,12 +71,16 @@ def diff(names: Iterable[str], policies: tuple[str, ...], sources: Iterable[str]
     return Run("diff", target, 0, verdict, monotonic() - began, done.ops, tuple(done.findings),
                {"answers and system calls": done.ops, "heap equals the model's": done.compared},
                extra={"policies": list(policies), "traces": done.traces, "table": done.table, "series": done.series,
-                      "searches": done.searches, "sizes": done.sizes, "interrupted": interrupted,
+                      "searches": done.searches, "sizes": done.sizes, "bounds": done.bounds,
+                      "interrupted": interrupted,
                       "warnings": done.warnings, "not_checked": list(NOT_CHECKED)})
 
 
 def load(name: str) -> Compact:
     """The trace of that name; UsageError, with the step, if it misuses the heap."""
+    policy = name.removeprefix(ADVERSARY)
+    if policy != name and policy in POLICY_NAMES:
+        return adversary(policy).trace
     path = find_trace(name)
     trace = read_trace(path)
     if misuse := first_misuse(trace):
@@ -85,8 +93,10 @@ def _one(name: str, policies: tuple[str, ...], copies: Mapping[str, Any], done: 
     trace = load(name)
     done.warnings += trace.warnings
     done.traces[name], done.sizes[name] = _summary(trace)
+    if name.startswith(ADVERSARY):
+        done.bounds[name] = bounds(MOST // LEAST)._asdict()
     for policy in policies:
-        played = play_compiled(trace, policy, lambda steps, p=policy: progress(f"{name} {p}", steps / len(trace)))
+        played = play_compiled(trace, policy, _part(progress, f"{name} {policy}", len(trace)))
         done.note(name, policy, played)
         if played.parting:
             done.findings.append(finding(trace, name, policy, "native", played.parting))
@@ -98,11 +108,16 @@ def _copy(trace: Compact, name: str, policy: str, folder: str, source: Any, done
           progress: Progress) -> None:
     column = f"{folder}:{policy}"
     played = play(trace, policy, Interpreted(trace, policy, source), INTERPRETED_INTERVAL,
-                  lambda steps: progress(f"{name} {column}", steps / len(trace)))
+                  _part(progress, f"{name} {column}", len(trace)))
     done.note(name, column, played)
     if played.parting:
-        first = first_difference(trace, policy, source, played.parting, INTERPRETED_INTERVAL)
+        first = first_difference(trace, policy, source, played.parting)
         done.findings.append(finding(trace, name, policy, folder, first, source))
+
+
+def _part(progress: Progress, what: str, steps: int) -> Callable[[int], None]:
+    """Tells `progress` of steps done."""
+    return lambda done: progress(what, done / steps)
 
 
 def _summary(trace: Compact) -> tuple[dict[str, Any], list[list[int]]]:
@@ -116,6 +131,3 @@ def _summary(trace: Compact) -> tuple[dict[str, Any], list[list[int]]]:
     summary = {"ops": len(trace), "allocations": sum(sizes.values()), "threads": len(threads),
                "handles": trace.handles()}
     return summary, size_classes(sizes)
-
-
-__all__ = ["diff", "interval_of", "load"]

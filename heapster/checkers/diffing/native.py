@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from heapster.checkers.diffing.records import OP, records
+from heapster.checkers.diffing.records import records
 from heapster.checkers.traces.compact import Compact
 from heapster.machine.protocol import Call, Fault
 from heapster.model.misuse import abort_name
@@ -34,7 +34,8 @@ PAGE = 4096
 def program() -> Path:
     """The driver with the allocator in it, compiled if it is not yet."""
     compiled = core()
-    parts = [(SOURCES / "replay.c").read_bytes(), (C_SOURCES / "words.h").read_bytes(), layout_header()]
+    parts: list[str | bytes] = [layout_header(), *(path.read_bytes() for path in (SOURCES / "replay.c",
+                                                                                  C_SOURCES / "words.h"))]
     name = f"replay-{cache.digest(*parts, compiled.parent.name, toolchain.compiler_version())}"
     return cache.entry(name, lambda out: _make(out, compiled)) / PROGRAM
 
@@ -143,7 +144,7 @@ class Memory:
     def __init__(self, process: int, statics: int) -> None:
         self._file = Path(f"/proc/{process}/mem").open("rb", buffering=0)  # noqa: SIM115  closed by close()
         self._statics = statics
-        self._pages: dict[int, "array[int]"] = {}
+        self._pages: dict[int, array[int]] = {}
 
     def close(self) -> None:
         """Let go of it."""

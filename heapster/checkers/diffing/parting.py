@@ -1,60 +1,58 @@
 """From where an allocator parts from the model to a finding: the step, the two heaps, a shrunk trace."""
 
 from dataclasses import replace
+from hashlib import sha256
 from time import monotonic
 from typing import Any
 
-from heapster.checkers.calling import SHIPPED
 from heapster.checkers.diffing.engines import Interpreted
 from heapster.checkers.diffing.playing import Parting, play
 from heapster.checkers.findings import describe
-from heapster.checkers.rerun import make_for
+from heapster.checkers.rerun import Make, Outcome, make_for, rerun
 from heapster.checkers.shrink import shrink
-from heapster.checkers.traces.compact import Compact, compact
+from heapster.checkers.traces.compact import Columns, Compact, compact
 from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.sketch import picture
 from heapster.model.trace import format_step
 from heapster.results import Finding
 
 SHRINKING = 20.0                # seconds
-LONGEST = 400                   # steps of a trace that the full lockstep, with all its checks, runs again
+VARIED = 40                     # steps of a trace of which variations are tried
+LONGEST = 4000                  # steps of a trace that the full lockstep, with all its checks, runs again
+PICTURE_LINES = 6
 CLOSE_LOOK = 1                  # steps between two comparisons of the heap, to find the step where they part
 
 
-def first_difference(trace: Compact, policy: str, source: Any, parting: Parting, interval: int) -> Parting:
-    """The first step after which the heaps differ, if `parting` is of heaps compared every `interval` steps."""
+def first_difference(trace: Compact, policy: str, source: Any, parting: Parting) -> Parting:
+    """The first step after which the heaps differ, if `parting` is of heaps that were compared at intervals."""
     if parting.code not in ("structure_diverges", "undecodable_heap"):
         return parting
-    known_good = max(0, parting.step + 1 - interval)
-    engine = Interpreted(trace, policy, source)
-    return play(_Upto(trace, parting.step + 1, known_good), policy, engine, CLOSE_LOOK).parting or parting
-
-
-class _Upto(Compact):
-    """The first steps of a trace."""
-
-    def __init__(self, trace: Compact, end: int, _known_good: int) -> None:
-        super().__init__(type(trace.columns)(*[column[:end] for column in trace.columns]))
+    until = parting.step + 1
+    shorter = Compact(Columns(*[column[:until] for column in trace.columns]))
+    engine = Interpreted(shorter, policy, source)
+    return play(shorter, policy, engine, CLOSE_LOOK).parting or parting
 
 
 def finding(trace: Compact, name: str, policy: str, target: str, parting: Parting, source: Any = None) -> Finding:
-    """The finding of a trace that parts from the model."""
+    """The finding of a trace that parts from the model; it is shrunk if `source` is there to run it."""
     prefix = trace.steps(0, parting.step + 1)
-    least = _least(prefix, policy, parting.code, source or SHIPPED) if source is not None else prefix
+    least = _least(prefix, policy, parting.code, source) if source is not None else prefix
     said = f"{name}, step {parting.step + 1} of {len(trace)}: {format_step(prefix[-1])}"
     whole: Trace = (Step("policy", name=policy), *least)
-    if len(least) <= LONGEST:
-        found = describe(whole, parting.code, make_for(target, *([source] if target == "sim" and source else [])),
-                         target)
-        if found.before or found.after:
-            return replace(found, details=(said, *found.details))
-    return _plain(whole, parting, target, said)
+    make = make_for(target)
+    found = describe(whole, parting.code, make, target) if len(least) <= VARIED else _drawn(whole, parting, make)
+    identity = sha256("\n".join((target, parting.code, *found.trace)).encode()).hexdigest()[:8]
+    return replace(found, id=identity, replay=f"heapster replay {identity}", details=(said, *found.details))
 
 
-def _plain(trace: Trace, parting: Parting, target: str, said: str) -> Finding:
-    """A finding as it is, of a trace too long to be drawn."""
-    found = describe(trace[:1], parting.code, make_for("sim"), target)
-    return replace(found, title=parting.message, trace=tuple(map(format_step, trace)), passes="",
-                   breaking=len(trace) - 1, noticing=len(trace) - 1, details=(said,))
+def _drawn(trace: Trace, parting: Parting, make: Make) -> Finding:
+    """The finding of a trace that is too long for its variations to be tried; drawn, unless it is longer still."""
+    outcome = rerun(trace, make) if len(trace) <= LONGEST else Outcome(last=len(trace) - 1)
+    names = dict(outcome.names)
+    before, after = (picture(heap, names, lines=PICTURE_LINES) if heap else ""
+                     for heap in (outcome.before, outcome.after))
+    return Finding("", parting.code, parting.message, tuple(map(format_step, trace)), "", outcome.last, outcome.last,
+                   before, after)
 
 
 def _least(trace: Trace, policy: str, code: str, source: Any) -> Trace:

@@ -134,7 +134,7 @@ class Course:
         self._prepare(contestant.target)
         limit = SECONDS_A_MILLION * (1 + self.steps / 1e6)
         environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-        command = [program(), str(self._fd), contestant.target.path, str(which.value)]
+        command: list[str | Path] = [program(), str(self._fd), contestant.target.path, str(which.value)]
         try:
             done = subprocess.run(command, env={**environment, **contestant.environment}, pass_fds=(self._fd,),
                                   stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)

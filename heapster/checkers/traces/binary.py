@@ -1,4 +1,4 @@
-"""The binary form of traces: a line of magic, then chunks of columns, each compressed.
+r"""The binary form of traces: a line of magic, then chunks of columns, each compressed.
 
     "heapster trace 1\n"
     chunk: steps u32, bytes u32 | zlib of the columns verbs u8, results i32, operands i32, firsts u64,

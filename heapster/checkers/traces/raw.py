@@ -68,7 +68,7 @@ def _of_thread(file: BinaryIO, places: list[int], chunk_bytes: int) -> Iterator[
         for record in RECORD.iter_unpack(data[:len(data) & -RECORD.size]):
             if not record[0]:
                 break
-            yield record        # type: ignore[misc]
+            yield record
 
 
 def trace_of(sources: list[tuple[Image, int]]) -> Compact:

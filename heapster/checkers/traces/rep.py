@@ -36,11 +36,11 @@ class Header(NamedTuple):
 
 
 def is_rep(start: bytes) -> bool:
-    """Whether a file that starts so may be one: a few lines of one number each, then a request."""
-    lines = start.split(b"\n")[:6]
-    numbers = [line.strip().isdigit() for line in lines]
-    first = numbers.index(False) if False in numbers else len(lines)
-    return first in (3, 4) and lines[first:first + 1] != [] and lines[first][:2].strip() in (b"a", b"r", b"f", b"")
+    """Whether a file that starts so may be one: a few numbers, then a request."""
+    words = start.split(maxsplit=6)
+    numbers = [word.isdigit() for word in words[:5]] + [False]
+    first = numbers.index(False)
+    return first in (3, 4) and words[first:first + 1] in ([b"a"], [b"r"], [b"f"])
 
 
 def read_rep(lines: Iterable[bytes], path: Path) -> Compact:

@@ -1,0 +1,90 @@
+"""`score`: figures of right allocators, and no points for wrong ones."""
+
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.diffing.playing import play_compiled
+from heapster.checkers.diffing.scorekeeping import Course
+from heapster.checkers.scoring import contestant, score
+from heapster.checkers.traces.compact import compact
+from heapster.checkers.traces.generating import generate
+from heapster.checkers.traces.writing import write_trace
+from heapster.model.trace import parse
+from heapster.results import UsageError, Verdict
+
+BUMP = """
+#include <stddef.h>
+#include <string.h>
+static _Alignas(16) char heap[1 << 26];
+static size_t used;
+void *bump_malloc(size_t n) {{ void *p = heap + used; used += (n + {room} + 15) & ~(size_t)15; return p; }}
+void bump_free(void *p) {{ {free} }}
+void *bump_calloc(size_t a, size_t b) {{ return {clear}(bump_malloc(a * b), 0, a * b); }}
+void *bump_realloc(void *p, size_t n) {{ {realloc} }}
+"""
+RIGHT = {"room": "16", "free": "(void)p;", "clear": "memset",
+         "realloc": "if (!n) return 0; void *q = bump_malloc(n); return p ? memmove(q, p, n) : q;"}
+TRACE = """a = malloc(100); b = malloc(33); c = calloc(3, 40); a = realloc(a, 500); free(b); d = malloc(33)
+d = realloc(d, 9); free(c); e = malloc(120); f = calloc(5, 5); free(a); free(d); free(e)"""
+
+
+def bump(folder: Path, **wrong: str) -> str:
+    source = folder / "bump.c"
+    source.write_text(BUMP.format(**(RIGHT | wrong)))
+    return str(source)
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> str:
+    write_trace(compact(parse(TRACE)), tmp_path / "t", "text")
+    return str(tmp_path / "t")
+
+
+def test_policies_and_libc_are_valid_and_measured(tmp_path: Path) -> None:
+    write_trace(generate("peaks", 20000, 1), tmp_path / "t", "binary")
+    run = score([str(tmp_path / "t")], ("best_fit", "libc"))
+    assert run.verdict is Verdict.PASSED
+    for row in run.extra["table"][str(tmp_path / "t")].values():
+        assert row["valid"]
+        assert 0.5 < row["utilization"] <= 1
+        assert 0 < row["points"] <= 100
+        assert row["ops"] == 20000
+    assert run.extra["totals"]["best_fit"]["points"] == run.extra["table"][str(tmp_path / "t")]["best_fit"]["points"]
+
+
+def test_the_heap_of_a_policy_is_what_the_model_says() -> None:
+    trace = generate("random", 5000, 4)
+    expected = play_compiled(trace, "next_fit").measures
+    with Course(trace) as course:
+        found = course.run(contestant("next_fit"))
+    assert (found.peak_live, found.heap) == (expected.peak_live, expected.peak_heap)
+
+
+def test_a_right_stranger_is_valid(trace: str, tmp_path: Path) -> None:
+    assert score([trace], (bump(tmp_path),), "bump_").verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    ({"room": "-16"}, "overlap"),
+    ({"free": "((char *)p)[-1] = 7; ((char *)p)[520] = 7;"}, "contents of a live block changed"),
+    ({"realloc": "return bump_malloc(n);"}, "realloc lost contents"),
+    ({"clear": "1 ? memset(bump_malloc(a * b), 9, a * b) : memset"}, "calloc gave memory that is not zero"),
+    ({"room": "20"}, ""),
+    ({"free": "*(volatile char *)0 = 1;"}, "SIGSEGV"),
+    ({"realloc": "return 0;"}, "it gives NULL"),
+    ({"free": "__builtin_trap();"}, "SIGILL|SIGTRAP")])
+def test_a_wrong_stranger_gets_no_points(wrong: dict[str, str], said: str, trace: str, tmp_path: Path) -> None:
+    run = score([trace], (bump(tmp_path, **wrong),), "bump_")
+    row, = run.extra["table"][trace].values()
+    assert row["valid"] == (not said)
+    if said:
+        assert run.verdict is Verdict.FAILED
+        assert row["points"] == 0
+        finding, = run.findings
+        assert any(part in finding.title for part in said.split("|"))
+
+
+def test_an_unknown_target_is_named(trace: str) -> None:
+    with pytest.raises(UsageError, match="unknown target 'best': did you mean best_fit"):
+        score([trace], ("best",))

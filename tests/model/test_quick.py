@@ -1,0 +1,106 @@
+"""The quick reference is the reference: the same answers, system calls and heaps, step by step."""
+
+from random import Random
+
+import pytest
+
+from heapster.model.operation import POLICY_NAMES, Step
+from heapster.model.placement import POLICIES
+from heapster.model.quick import FreeList, Quick
+from heapster.model.reference import Reference
+from heapster.model.system import System
+
+PAGE = 4096
+
+
+class World(System):
+    """A system that gives what it is asked for, and remembers."""
+
+    __slots__ = ("brk", "log", "top")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.brk, self.top = 1 << 28, 1 << 40
+        self.log: list[tuple[str, tuple[int, ...]]] = []
+
+    def _answer(self, name: str, arguments: tuple[int, ...]) -> int:
+        self.log.append((name, arguments))
+        if name == "sbrk":
+            self.brk += arguments[0]
+            return self.brk - arguments[0]
+        if name == "mmap":
+            self.top -= arguments[0]
+            return self.top
+        return 0
+
+
+def steps(rng: Random, count: int) -> list[Step]:
+    """Anything that a program does, on two threads, with sizes about the threshold."""
+    live: list[int] = []
+    taken = []
+    for handle in range(count):
+        kind = rng.random()
+        size = rng.choice((0, 24, 40, 100, 1000, 3000, PAGE, 5 * PAGE)) + rng.randint(0, 30)
+        if live and kind < 0.42:
+            taken.append(Step("free", operand=live.pop(rng.randrange(len(live)))))
+        elif live and kind < 0.6:
+            taken.append(Step("realloc", (size + 1,), handle, live.pop(rng.randrange(len(live)))))
+            live.append(handle)
+        elif kind < 0.63:
+            taken.append(Step("thread", (rng.randrange(2),)))
+        else:
+            verb = rng.choice(("malloc", "malloc", "calloc", "memalign"))
+            numbers = {"calloc": (2, size), "memalign": (64, size)}.get(verb, (size,))
+            taken.append(Step(verb, numbers, handle))
+            live.append(handle)
+    return taken
+
+
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+@pytest.mark.parametrize("seed", range(3))
+def test_it_predicts_what_the_reference_predicts(policy: str, seed: int) -> None:
+    models = [Reference(), Quick()]
+    worlds = [World(), World()]
+    pointers = {-1: 0}
+    settings = [Step("policy", name=policy), Step("threshold", (2 * PAGE,)), Step("growth", (2 * PAGE,)),
+                Step("arenas", (2,))]
+    for step in (*settings, *steps(Random(seed), 600)):
+        answers = [model.predict(world, step, pointers[step.operand])
+                   for model, world in zip(models, worlds, strict=True)]
+        assert answers[0] == answers[1], step
+        assert models[0].heap() == models[1].heap(), step
+        pointers[step.result] = answers[0]
+        pointers[-1] = 0
+    assert worlds[0].log == worlds[1].log
+
+
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+def test_a_search_looks_at_as_many_blocks_as_a_walk_along_the_list(policy: str) -> None:
+    rng = Random(policy)
+    for _ in range(300):
+        free, cursor = FreeList(), 0
+        sizes = [32 * rng.randint(1, 6) for _ in range(rng.randint(1, 8))]
+        for address, size in enumerate(sizes, 1):
+            free.link(address, size)
+        if policy == "next_fit" and rng.random() < 0.8:
+            cursor = rng.randint(1, len(sizes))
+        want, listed = 32 * rng.randint(1, 7), list(free)
+        chosen = POLICIES[policy](listed, want, cursor)
+        found, looked = free.find(policy, want, cursor)
+        assert found == (listed[chosen][0] if chosen >= 0 else 0)
+        start = [address for address, _ in listed].index(cursor) if cursor else 0
+        walk = (chosen - start) % len(listed) + 1 if chosen >= 0 else len(listed)
+        exact = chosen >= 0 and listed[chosen][1] == want
+        early = policy in ("first_fit", "next_fit") or policy == "best_fit" and exact
+        assert looked == (walk if early else len(listed))
+
+
+def test_what_was_done_is_counted() -> None:
+    quick, world = Quick("best_fit"), World()
+    a = quick.malloc(world, 100)
+    b = quick.malloc(world, 100)
+    quick.free(world, a)
+    quick.free(world, b)
+    counts = quick.counts
+    assert (counts.splits, counts.coalesces, dict(counts.searches)) == (2, 2, {0: 1, 1: 1})
+    assert (quick.free_blocks, quick.free_bytes) == (1, quick.largest_free)

@@ -1,0 +1,91 @@
+"""Traces from elsewhere: malloc labs' .rep in both headers, malloc-bench's protobuf."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.traces.compact import Compact
+from heapster.checkers.traces.errors import TraceFileError
+from heapster.checkers.traces.reading import read_as
+from heapster.checkers.traces.writing import write_trace
+from heapster.model.trace import format_steps
+
+BODY = "a 0 512\na 1 128\nr 0 640\nf 1\nr 2 10\nf -1\nf 0\nf 2\n"
+STEPS = ("a = malloc(512)", "b = malloc(128)", "a = realloc(a, 640)", "free(b)", "c = realloc(NULL, 10)", "free(NULL)",
+         "free(a)", "free(c)")
+
+
+def read(data: bytes | str, folder: Path) -> tuple[str, Compact]:
+    (folder / "t").write_bytes(data.encode() if isinstance(data, str) else data)
+    return read_as(folder / "t")
+
+
+@pytest.mark.parametrize("header", ["20000\n3\n8\n1\n", "1\n3\n8\n1024\n", "3\n8\n1\n", "\n20000\n\n3\n8\n1\n\n"])
+def test_each_header_of_a_lab(header: str, tmp_path: Path) -> None:
+    kind, trace = read(header + BODY, tmp_path)
+    assert kind == "rep"
+    assert (format_steps(trace), trace.warnings) == (STEPS, [])
+
+
+def test_a_count_that_disagrees_is_a_warning(tmp_path: Path) -> None:
+    _, trace = read("20000\n2\n9\n1\n" + BODY, tmp_path)
+    assert len(trace) == 8
+    assert [warning.partition(": ")[2] for warning in trace.warnings] == [
+        "the header announces 9 operations, there are 8", "the header announces 2 ids, there is an id 2"]
+
+
+@pytest.mark.parametrize(("body", "said"), [
+    ("a 0 1\nx 0\n", "line 6: 'x 0' is no request"), ("a 0 1\nf 3\n", "line 6: 'f 3': id 3 was never allocated"),
+    ("a 0\n", "line 5: 'a 0' is no request"), ("a 0 -1\n", "line 5: 'a 0 -1': out of range"),
+    ("a 0 1\na x 1\n", "line 6: 'a x 1' holds what is no number"), ("a 0 1\n\xff\xfe\0\n", "line 6")])
+def test_a_bad_line_is_named(body: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(TraceFileError, match=f"t, {said}"):
+        read("20000\n3\n8\n1\n" + body, tmp_path)
+
+
+def test_a_trace_becomes_a_labs(tmp_path: Path) -> None:
+    _, trace = read("a = malloc(5); a = malloc(6); b = calloc(3, 4); free(a); thread 1; a = realloc(NULL, 9)", tmp_path)
+    write_trace(trace, tmp_path / "t.rep", "rep")
+    assert (tmp_path / "t.rep").read_text() == "0\n4\n5\n1\na 0 5\na 1 6\na 2 12\nf 1\nr 3 9\n"
+
+
+# malloc-bench.
+
+def varint(number: int) -> bytes:
+    out = b""
+    while number > 0x7f:
+        out += bytes([number & 0x7f | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def message(field: int, *numbers: int) -> bytes:
+    """A TraceLine in a Tracefile: `field` of the oneof, with these fields 1, 2, ...; zeros are left out."""
+    body = b"".join(varint(n << 3) + varint(number) for n, number in enumerate(numbers, 1) if number)
+    line = varint(field << 3 | 2) + varint(len(body)) + body
+    return b"\x0a" + varint(len(line)) + line
+
+
+LINES = (message(1, 7, 100), message(1, 1 << 40, 5000, 64), message(4, 9, 3, 20), message(3, 8, 7, 300),
+         message(2, 9, 60), message(2), message(3, 5, 0, 11), message(2, 8), message(2, 1 << 40))
+
+
+def test_a_tracefile_of_malloc_bench(tmp_path: Path) -> None:
+    kind, trace = read(gzip.compress(b"".join(LINES) + b"\x10\x05"), tmp_path)
+    assert kind == "protobuf"
+    assert format_steps(trace) == (
+        "a = malloc(100)", "b = memalign(64, 5000)", "c = calloc(3, 20)", "a = realloc(a, 300)", "free(c)",
+        "free(NULL)", "c = realloc(NULL, 11)", "free(a)", "free(b)")
+
+
+@pytest.mark.parametrize(("data", "said"), [
+    (gzip.compress(b"".join(LINES))[:-20], "the trace is damaged"),
+    (gzip.compress(b"".join(LINES)[:-2]), "the trace is damaged: it is truncated"),
+    (gzip.compress(b"hello, world"), "this is no Tracefile|damaged"),
+    (gzip.compress(message(2, 4)), "line 1: id 4 is freed twice or was never allocated"),
+    (gzip.compress(message(1, 4, 8) + message(2, 4) + message(2, 4)), "line 3: id 4 is freed twice"),
+    (gzip.compress(message(6, 4)), "line 1: it is none of malloc"), (b"\x1f\x8bxxxx", "damaged")])
+def test_what_is_no_tracefile_is_named(data: bytes, said: str, tmp_path: Path) -> None:
+    with pytest.raises(TraceFileError, match=said):
+        read(data, tmp_path)
