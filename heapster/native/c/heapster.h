@@ -15,6 +15,8 @@
      HEAPSTER_ARENAS=1..64
      HEAPSTER_STATS=1             statistics on stderr when the program exits
      HEAPSTER_STATS_FILE=PATH     one line of JSON appended to that file when the program exits
+     HEAPSTER_STATS_SIGNAL=NUMBER the same, to both or to stderr, each time that this signal comes (not in
+                                  children that are forked and do not exec); a thread of its own waits for it
    A bad value is reported once on stderr and ignored. */
 
 #ifndef HEAPSTER_H

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +31,18 @@
 enum {
     EVERY_PROCESS = 1,
     HIGH_DESCRIPTOR = 100,      /* programs close stderr before the end; a copy up here survives */
-    MOST_PROCESSES = 1 << 22    /* Linux numbers no more */
+    MOST_PROCESSES = 1 << 22,   /* Linux numbers no more */
+    MOST_SIGNAL = 64,
+    STATS_TEXT = 1 << 15        /* room for the figures of all arenas */
 };
 
 static const char *const policies[] = {"first_fit", "next_fit", "best_fit", "worst_fit"};
 static pid_t stats_process;      /* whose statistics are wanted: 0 nobody's, EVERY_PROCESS everybody's */
 static int stats_descriptor = -1;
 static const char *stats_file;
+static sem_t stats_wanted;
+
+static void start_stats_signal(int number);
 
 /* Says so once: the programs that this one starts do not inherit the bad value. */
 static void reject(const char *variable, const char *value, const char *expected) {
@@ -83,6 +90,9 @@ static void read_stats_settings(void) {
         stats_process = (pid_t)process;
         stats_descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR);
     }
+    word number;
+    if (read_number("HEAPSTER_STATS_SIGNAL", 1, MOST_SIGNAL, "the number of a signal", &number))
+        start_stats_signal((int)number);
 }
 
 static void read_environment(void) {
@@ -123,11 +133,18 @@ static const char TABLE[] =
     "  fragmentation    %9lu.%06lu\n"
     "  calls            %16zu  malloc %zu, calloc %zu, realloc %zu, aligned %zu, free %zu\n";
 
+static const char ARENA_ROW[] =
+    "  %-8s %2d      %16zu  used %zu in %zu blocks, free %zu in %zu blocks, the largest %zu; calls %zu\n";
+
 static const char JSON[] =
     "{\"program\": \"%s\", \"process\": %d, \"policy\": \"%s\", \"total_bytes\": %zu, \"used_bytes\": %zu, "
     "\"used_blocks\": %zu, \"free_bytes\": %zu, \"free_blocks\": %zu, \"largest_free\": %zu, "
     "\"wasted_bytes\": %zu, \"fragmentation\": %lu.%06lu, \"calls\": %zu, \"malloc_calls\": %zu, "
-    "\"calloc_calls\": %zu, \"realloc_calls\": %zu, \"aligned_calls\": %zu, \"free_calls\": %zu}\n";
+    "\"calloc_calls\": %zu, \"realloc_calls\": %zu, \"aligned_calls\": %zu, \"free_calls\": %zu, \"arenas\": [";
+
+static const char ARENA_JSON[] =
+    "%s{\"%s\": %d, \"total_bytes\": %zu, \"used_bytes\": %zu, \"used_blocks\": %zu, \"free_bytes\": %zu, "
+    "\"free_blocks\": %zu, \"largest_free\": %zu, \"calls\": %zu}";
 
 /* The program's name as it may stand in a JSON string. */
 static void plain_name(char *out, size_t room) {
@@ -138,31 +155,96 @@ static void plain_name(char *out, size_t room) {
     out[length] = 0;
 }
 
-static void write_stats(int to, const char *format) {
+static size_t calls_of(const struct heapster_stats *s) {
+    return s->malloc_calls + s->calloc_calls + s->realloc_calls + s->aligned_calls + s->free_calls;
+}
+
+/* Adds a line, or an element, for each arena in use, and for the mappings; the new length. */
+static int add_arenas(char *text, int length, int json) {
     struct heapster_stats s;
-    char name[64], text[1024];
+    int before = length;
+    for (int i = 0; i <= MAX_ARENAS; i++) {
+        int mappings = i == MAX_ARENAS;
+        heapster_arena_stats(mappings ? ONLY_MAPPINGS : i, &s);
+        if ((!s.total_bytes && !calls_of(&s)) || length > STATS_TEXT - 512)
+            continue;
+        const char *name = mappings ? "mappings" : "arena";
+        int number = mappings ? 0 : i;
+        length += json ? snprintf(text + length, 512, ARENA_JSON, length > before ? ", " : "", name, number,
+                                  s.total_bytes, s.used_bytes, s.used_blocks, s.free_bytes, s.free_blocks,
+                                  s.largest_free, calls_of(&s))
+                       : snprintf(text + length, 512, ARENA_ROW, name, number, s.total_bytes, s.used_bytes,
+                                  s.used_blocks, s.free_bytes, s.free_blocks, s.largest_free, calls_of(&s));
+    }
+    return length + (json ? snprintf(text + length, 4, "]}\n") : 0);
+}
+
+static void write_stats(int to, int json) {
+    struct heapster_stats s;
+    char name[64], text[STATS_TEXT];
     heapster_stats(&s);
     plain_name(name, sizeof name);
     int length = snprintf(
-        text, sizeof text, format, name, (int)getpid(), policies[heapster_get_policy()], s.total_bytes, s.used_bytes,
-        s.used_blocks, s.free_bytes, s.free_blocks, s.largest_free, s.wasted_bytes,
-        millionths(s.fragmentation) / 1000000, millionths(s.fragmentation) % 1000000,
-        s.malloc_calls + s.calloc_calls + s.realloc_calls + s.aligned_calls + s.free_calls,
+        text, 1024, json ? JSON : TABLE, name, (int)getpid(), policies[heapster_get_policy()], s.total_bytes,
+        s.used_bytes, s.used_blocks, s.free_bytes, s.free_blocks, s.largest_free, s.wasted_bytes,
+        millionths(s.fragmentation) / 1000000, millionths(s.fragmentation) % 1000000, calls_of(&s),
         s.malloc_calls, s.calloc_calls, s.realloc_calls, s.aligned_calls, s.free_calls);
-    if (length > 0 && write(to, text, (size_t)length) < 0)
+    if (length <= 0 || length >= 1024)
+        return;
+    length = add_arenas(text, length, json);
+    if (write(to, text, (size_t)length) < 0)
         return;                                 /* nobody listens */
 }
 
-__attribute__((destructor)) static void finish(void) {
-    if (stats_process != EVERY_PROCESS && stats_process != getpid())
-        return;
+static void dump_stats(void) {
     if (stats_descriptor >= 0)
-        write_stats(stats_descriptor, TABLE);
+        write_stats(stats_descriptor, 0);
     if (stats_file) {
         int file = open(stats_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
         if (file >= 0) {
-            write_stats(file, JSON);
+            write_stats(file, 1);
             close(file);
         }
     }
+}
+
+/* A handler may come while this thread holds an arena's lock, so another thread reads the figures. */
+static void want_stats(int number) {
+    (void)number;
+    int kept = errno;
+    sem_post(&stats_wanted);
+    errno = kept;
+}
+
+static void *await_stats(void *nothing) {
+    for (;;)
+        if (sem_wait(&stats_wanted) == 0) {
+            if (stats_descriptor < 0 && !stats_file)
+                write_stats(STDERR_FILENO, 0);
+            else
+                dump_stats();
+        }
+    return nothing;
+}
+
+static void start_stats_signal(int number) {
+    struct sigaction action = {.sa_handler = want_stats, .sa_flags = SA_RESTART};
+    pthread_attr_t detached;
+    pthread_t thread;
+    sigset_t all, before;
+    sem_init(&stats_wanted, 0, 0);
+    if (sigaction(number, &action, NULL) != 0)
+        return;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);        /* the thread handles no signals of the program */
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    pthread_create(&thread, &detached, await_stats, NULL);
+    pthread_attr_destroy(&detached);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+__attribute__((destructor)) static void finish(void) {
+    if (stats_process == EVERY_PROCESS || stats_process == getpid())
+        dump_stats();
 }

@@ -1,0 +1,68 @@
+"""Figures by arena and in sum, from running programs: at exit, and whenever a signal asks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heapster.native.library import PRELOAD, libraries
+
+SUMMED = ("total_bytes", "used_bytes", "used_blocks", "free_bytes", "free_blocks", "calls")
+THREADS = """
+import os, signal, threading, time
+kept = []
+def work():
+    kept.extend(bytes(1000 + i) for i in range(200))
+threads = [threading.Thread(target=work) for _ in range(3)]
+[t.start() for t in threads]; [t.join() for t in threads]
+large = bytes(500000)
+"""
+ASK = """
+file = os.environ["HEAPSTER_STATS_FILE"]
+os.kill(os.getpid(), signal.SIGUSR1)
+for _ in range(1000):
+    if os.path.exists(file) and os.path.getsize(file):
+        break
+    time.sleep(0.01)
+"""
+
+
+def run(program: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LD_PRELOAD": str(libraries() / PRELOAD), **settings}
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+
+
+def dumps(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_figures_of_arenas_and_mappings_add_up(tmp_path: Path) -> None:
+    run(THREADS, HEAPSTER_STATS_FILE=str(tmp_path / "s"))
+    dump, = dumps(tmp_path / "s")
+    assert [key for part in dump["arenas"] for key in part if key in ("arena", "mappings")].count("mappings") == 1
+    for figure in SUMMED:
+        assert sum(part[figure] for part in dump["arenas"]) == dump[figure]
+    assert max(part["largest_free"] for part in dump["arenas"]) == dump["largest_free"]
+
+
+def test_the_table_has_a_line_for_each(tmp_path: Path) -> None:
+    said = run(THREADS, HEAPSTER_STATS="1").stderr
+    assert "  arena     0" in said
+    assert "  mappings" in said
+
+
+def test_a_signal_makes_a_running_program_dump_them(tmp_path: Path) -> None:
+    run(THREADS + ASK, HEAPSTER_STATS_FILE=str(tmp_path / "s"), HEAPSTER_STATS_SIGNAL=str(int(signal.SIGUSR1)))
+    first, last = dumps(tmp_path / "s")
+    assert first["process"] == last["process"]
+    assert first["calls"] < last["calls"]
+
+
+@pytest.mark.parametrize("value", ["0", "65", "USR1"])
+def test_what_is_no_signal_is_said_and_ignored(value: str) -> None:
+    assert f"HEAPSTER_STATS_SIGNAL={value} ignored" in run("pass", HEAPSTER_STATS_SIGNAL=value).stderr
