@@ -40,8 +40,15 @@ class HeapMap {
 
   rowsOf(strip) { return Math.ceil((strip.end - strip.start) / this.bytesPerRow); }
 
+  // Pixels down to the last used block of each strip; what is free behind it need not be seen whole.
   heightAt(bytesPerRow) {
-    return this.state.strips.reduce((sum, s) => s ? sum + LABEL + Math.ceil((s.end - s.start) / bytesPerRow) * (ROW + GAP) : sum, 0);
+    return this.state.strips.reduce((sum, s) => {
+      if (!s) return sum;
+      let last = s.addr.length - 1;
+      while (last >= 0 && !(s.flag[last] & USED)) last -= 1;
+      const end = last >= 0 ? s.addr[last] + s.size[last] - s.start : 0;
+      return sum + LABEL + (Math.floor(end / bytesPerRow) + 1) * (ROW + GAP);
+    }, 0);
   }
 
   layOut() {

@@ -6,7 +6,7 @@ class Travel {
     this.section = section;
     this.step = 0;
     this.zoom = 0;                                       // bytes a row; 0: as much as fits
-    this.fitted = 512;
+    this.fitted = LEAST;
     this.playing = null;
     this.find = (name) => section.querySelector(`[data-part="${name}"]`);
     section.querySelectorAll("[data-do]").forEach((b) => b.addEventListener("click", () => this.act(b.dataset.do)));
@@ -36,7 +36,7 @@ class Travel {
     this.name = name;
     this.find("journey").value = name;
     this.journey = await unpack(data.textContent);
-    this.fitted = 512;
+    this.fitted = LEAST;
     this.makePanels();
     this.find("slider").max = this.find("number").max = this.find("total").textContent = this.journey.steps.length;
     this.find("note").textContent = this.journey.note;
@@ -139,7 +139,7 @@ class Travel {
     const acts = {
       first: () => this.go(0), last: () => this.go(this.journey.steps.length), back: () => this.go(this.step - 1),
       next: () => this.go(this.step + 1), play: () => (this.playing ? this.stop() : this.play()),
-      in: () => this.magnify(1 / 2), out: () => this.magnify(2), fit: () => { this.zoom = 0; this.fitted = 512; this.draw(); },
+      in: () => this.magnify(1 / 2), out: () => this.magnify(2), fit: () => { this.zoom = 0; this.fitted = LEAST; this.draw(); },
       after: () => this.jump(event, false), before: () => this.jump(event, true),
     };
     acts[verb]();
