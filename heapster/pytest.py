@@ -10,6 +10,8 @@ Each test judges one family of calls. They share nothing, so that they may run i
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from heapster.checkers.foreign.build import judge_program
 from heapster.checkers.foreign.campaign import Campaign
 from heapster.checkers.foreign.judge import Judge
@@ -54,7 +56,8 @@ def allocator_tests(target: str | Path, seconds: float = SECONDS, seed: int = 0,
         def judge_family(self: object) -> None:
             del self
             findings = judged(str(target), family, seconds, seed, **options)
-            assert not findings, failures(findings)
+            if findings:
+                pytest.fail(failures(findings), pytrace=False)
 
         judge_family.__doc__ = f"{target}: {family.replace('_', ' ')}."
         return judge_family

@@ -52,7 +52,8 @@ class Family(pytest.Item):
 
         options = self.config.option
         findings = judged(str(self.path), self.name, options.heapster_seconds, options.heapster_seed)
-        assert not findings, failures(findings)
+        if findings:
+            pytest.fail(failures(findings), pytrace=False)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """The findings, without a traceback of ours."""

@@ -44,7 +44,7 @@ OTHERS: Mapping[str, frozenset[str]] = {
     "matplotlib": frozenset({"reports"}),
     "junitparser": frozenset({"reports"}),
     "rich": frozenset({"reports"}),
-    "pytest": frozenset({"pytest_plugin"}),
+    "pytest": frozenset({"pytest", "pytest_plugin"}),
     "click": frozenset({"commands", "cli"}),
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from heapster.model.operation import Trace
+from heapster.model.operation import Step, Trace
 from heapster.model.spec import REQUESTS
 from heapster.model.trace import parse
 
@@ -42,10 +42,26 @@ BATTERY = (
 )
 
 
-def battery(verbs: frozenset[str], most_size: int) -> Iterator[Trace]:
-    """The traces, as far as the target has the verbs; the affordable sizes are those of `most_size`."""
+FILLING = (7, 60, 400)          # blocks that take seven eighths of a heap that has a limit
+
+
+def battery(verbs: frozenset[str], most_size: int, room: int) -> Iterator[Trace]:
+    """The traces, as far as the target has the verbs; the affordable sizes are those of `most_size`.
+
+    `room` is the limit of its heap, 0 if it has none.
+    """
+    for count in FILLING if room else ():
+        yield filled_and_freed(room, count, ())
+        yield filled_and_freed(room, count, (Step("malloc", (room // 4,), count + 1), Step("free", operand=count + 1)))
     for text in BATTERY:
         trace = tuple(step for step in parse(text) if step.verb in verbs)
         ordinary = [step.numbers[-1] for step in trace if step.verb in REQUESTS and step.numbers[-1] < 1 << 31]
         if trace and max(ordinary, default=0) <= most_size:
             yield trace
+
+
+def filled_and_freed(room: int, count: int, before: Trace) -> Trace:
+    """Nearly all memory taken in pieces and given back; then a piece that only fits if they were merged."""
+    size = room // 8 * 7 // count
+    return (*before, *(Step("malloc", (size,), n) for n in range(count)),
+            *(Step("free", operand=n) for n in range(count)), Step("malloc", (room // 4,), count))

@@ -112,7 +112,7 @@ class Campaign:
             self.interrupted = True
 
     def _first_kinds(self) -> Iterator[Callable[[], None]]:
-        for trace in battery(self.judge.target.verbs, self._most_size):
+        for trace in battery(self.judge.target.verbs, self._most_size, self.judge.target.room):
             yield partial(self.judge_trace, self._bearable(trace))
 
     def _kinds(self) -> Iterator[Callable[[], None]]:

@@ -54,16 +54,20 @@ class Reproducer:
                 f"#define SMALL_BLOCKS {int(promises.small_blocks)}",
                 f"#define WANTS_ERRNO {int(promises.errno and code in ('null_without_errno', 'wrong_errno'))}",
                 f"#define FILLED_MOST {FILLED_MOST}",
-                f"#define MUST_GIVE(h) ({int(code == 'spurious_null')} && (h) == {self._last})",
+                f"#define MUST_GIVE(h) ({int(self._must_give())} && (h) == {self._last})",
                 f"#define MUST_REFUSE(h) ({int(self._must_refuse())} && (h) == {self._last})",
                 *(f"static {TYPES[verb].format(self._name(verb))};" for verb in self._target.symbols
                   if verb != "usable_size"),
                 "static size_t (*usable_size)(void *);" if usable else
                 "static size_t (*const usable_size)(void *) = NULL;"]
 
+    def _must_give(self) -> bool:
+        zero = self._code == "zero_size_inconsistent"
+        return self._code == "spurious_null" or zero and self._promises.zero == "pointer"
+
     def _must_refuse(self) -> bool:
         zero = self._code == "zero_size_inconsistent"
-        return self._code in REFUSED or zero and self._promises.zero == "null"
+        return self._code in REFUSED or zero and not self._must_give()
 
     @staticmethod
     def _name(verb: str) -> str:
