@@ -14,6 +14,7 @@ from heapster.model.geometry import REFUSED
 from heapster.model.reference import Reference
 from heapster.model.system import System
 
+WALKED = 12                     # blocks of the list that a search looks at one by one, before it asks by size
 NEVER = 1 << 62                 # greater than any linking's number
 
 
@@ -74,6 +75,11 @@ class FreeList:
         fitting = bisect_left(self._sizes, want)
         if fitting == len(self._sizes):
             return 0, len(self)
+        if policy in ("first_fit", "next_fit"):
+            place = bisect_right(self._links, self._link_of[cursor]) if cursor and policy == "next_fit" else len(self)
+            for looked, link in enumerate(self._links[max(0, place - WALKED):place][::-1], 1):
+                if self._at[link][1] >= want:
+                    return self._at[link][0], looked
         if policy == "first_fit":
             link = max([self._of_size[size][-1] for size in self._sizes[fitting:]])
             return self._at[link][0], self._down_to(link)

@@ -32,6 +32,8 @@ def find_trace(name: str) -> Path:
         return shipped()[name]
     if path.is_dir():
         raise UsageError(f"{name} is a folder, not a trace")
+    if path.exists():
+        raise UsageError(f"{name} is no regular file")
     raise UsageError(f"{name}: no such file, and no shipped trace ({', '.join(shipped())})")
 
 
