@@ -5,18 +5,25 @@ lockstep and shows what lies in memory, up to the step where something is wrong.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from heapster.checkers.lockstep import Lockstep
+from heapster.checkers.rerun import make_for
 from heapster.machine.simulated import Simulated
+from heapster.model.geometry import HEADER
 from heapster.model.heap import Heap
 from heapster.model.operation import NO_HANDLE, SHAPES, Step
 from heapster.model.quick import Quick
 from heapster.model.reference import Reference, UnknownBlock
 from heapster.model.system import System
-from heapster.model.trace import format_step
+from heapster.model.trace import TraceError, format_step, parse
+from heapster.results import HeapsterError
 
 MEMORY = 1 << 40                # bytes that the simulated system has to give
+LONGEST = 2_000                 # steps of a finding that are taken in lockstep
+
+Steps = Iterable[Step]
 
 
 class Moment(NamedTuple):
@@ -88,6 +95,32 @@ def by_policy(trace: Iterable[Step], policies: Iterable[str]) -> Mapping[str, It
     """The trace's moments on each policy."""
     steps = tuple(trace)
     return {policy: predicted(steps, policy) for policy in policies}
+
+
+def of_finding(trace: tuple[str, ...], target: str) -> tuple[str, Iterator[Moment]] | None:
+    """Where a finding's trace is taken again, in words, and its moments; None if it is no trace to be taken here.
+
+    A foreign target's trace is taken on the simulated machine, which shows what it asked for.
+    """
+    if len(trace) > LONGEST:
+        return None
+    try:
+        steps = parse("\n".join(trace))
+    except TraceError:
+        return None
+    if target == "sim" or Path(target).is_dir():
+        try:
+            return target, observed(steps, make_for(target)())
+        except HeapsterError:
+            pass
+    return f"sim, not {target}", observed(steps, Lockstep(Simulated()))
+
+
+def live_names(moments: Iterable[Moment], heap: Heap) -> dict[int, str]:
+    """The names that steps gave to the blocks that are used in `heap`, by payload."""
+    used = {block.address + HEADER for arena in heap.arenas for region in arena.regions for block in region.blocks
+            if block.used} | {block.address + HEADER for block in heap.mapped if block.used}
+    return {past.answer: past.step.split(" =")[0] for past in moments if past.answer in used}
 
 
 def _tell(m: Any, step: Step) -> None:

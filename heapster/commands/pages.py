@@ -5,28 +5,20 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heapster.checkers.lockstep import Lockstep
-from heapster.checkers.moments import by_policy, observed
-from heapster.checkers.rerun import make_for
+from heapster.checkers.moments import Steps, by_policy, of_finding
 from heapster.config import POLICIES
-from heapster.machine.simulated import Simulated
-from heapster.model.operation import Step
-from heapster.model.trace import TraceError, parse
-from heapster.results import HeapsterError
 
 if TYPE_CHECKING:
     from heapster.reports.timeline import Journey
 
 MOST_STEPS = 20_000             # of a trace; the page says so when there are more
 MOST_FINDINGS = 20              # whose heaps are shown
-LONGEST_FINDING = 2_000         # steps that are taken in lockstep
-IN_LOCKSTEP = ("sim",)
 
 Runs = Sequence[Mapping[str, Any]]
 
 
 def write_page(
-    path: Path, runs: Runs, traces: Mapping[str, Iterable[Step]], policies: Iterable[str] = POLICIES,
+    path: Path, runs: Runs, traces: Mapping[str, Steps], policies: Iterable[str] = POLICIES,
     most: int = MOST_STEPS,
 ) -> None:
     """Write the page of these runs, with the heaps of their findings and of the traces on each policy.
@@ -39,7 +31,7 @@ def write_page(
     write(path, runs, travelled, _title(runs, traces))
 
 
-def trace_journey(name: str, trace: Iterable[Step], policies: Iterable[str], most: int = MOST_STEPS) -> "Journey":
+def trace_journey(name: str, trace: Steps, policies: Iterable[str], most: int = MOST_STEPS) -> "Journey":
     """The trace's first steps on each policy, side by side."""
     from heapster.reports.timeline import journey  # noqa: PLC0415  reports are loaded when one is written
     rest = iter(trace)
@@ -50,39 +42,23 @@ def trace_journey(name: str, trace: Iterable[Step], policies: Iterable[str], mos
 
 
 def finding_journeys(runs: Runs) -> Iterator["Journey"]:
-    """The heaps that the findings' traces lead to: observed where the target can be run, else predicted."""
+    """The heaps that the findings' traces lead to."""
     from heapster.reports.timeline import journey  # noqa: PLC0415
     shown: set[str] = set()
     for run in runs:
         for finding in run["findings"]:
-            steps = _steps(finding)
-            if steps and finding["id"] not in shown and len(shown) < MOST_FINDINGS:
+            taken = of_finding(tuple(finding["trace"]), run["target"])
+            if taken and finding["id"] not in shown and len(shown) < MOST_FINDINGS:
                 shown.add(finding["id"])
-                lockstep, where = _lockstep(run["target"])
-                marks = [{"step": finding["noticing"] + 1, "text": f"{finding['code']}, noticed here"}]
-                if finding["breaking"] != finding["noticing"]:
-                    marks.append({"step": finding["breaking"] + 1, "text": "broken here"})
-                yield journey(finding["id"], {where: observed(steps, lockstep)}, finding["title"], marks)
+                yield journey(finding["id"], {taken[0]: taken[1]}, finding["title"], _marks(finding))
 
 
-def _lockstep(target: str) -> tuple[Lockstep, str]:
-    """Where a finding's trace is taken, and what the page calls that."""
-    if target in IN_LOCKSTEP or Path(target).is_dir():
-        try:
-            return make_for(target)(), target
-        except HeapsterError:
-            pass
-    return Lockstep(Simulated()), f"sim, not {target}" if target != "sim" else "sim"
-
-
-def _steps(finding: Mapping[str, Any]) -> tuple[Step, ...]:
-    """The finding's trace; empty if it is none that can be taken here."""
-    if len(finding["trace"]) > LONGEST_FINDING:
-        return ()
-    try:
-        return parse("\n".join(finding["trace"]))
-    except TraceError:
-        return ()
+def _marks(finding: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the finding says of its steps, which count from 1."""
+    marks = [{"step": finding["noticing"] + 1, "text": f"{finding['code']}, noticed here"}]
+    if finding["breaking"] != finding["noticing"]:
+        marks.append({"step": finding["breaking"] + 1, "text": "broken here"})
+    return marks
 
 
 def _title(runs: Runs, traces: Mapping[str, Any]) -> str:

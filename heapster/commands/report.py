@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
+from heapster.checkers.moments import Steps
 from heapster.checkers.traces.reading import find_trace, read_trace, shipped
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option
 from heapster.commands.pages import MOST_STEPS, write_page
 from heapster.config import POLICIES
 from heapster.files import write_whole
-from heapster.model.operation import Step
 from heapster.reports import jsonfile
 from heapster.reports.output import say
 from heapster.reports.reading import read_run
@@ -60,7 +60,7 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
     return 0
 
 
-def _traces(values: Values, named: Sequence[str]) -> Iterator[tuple[str, Iterator[Step]]]:
+def _traces(values: Values, named: Sequence[str]) -> Iterator[tuple[str, Steps]]:
     """The traces that were asked for, which must be there, and those of the runs, if they still are."""
     wanted = dict.fromkeys(named, True)
     for value in values:

@@ -12,14 +12,11 @@ from pathlib import Path
 
 import click
 
-from heapster.checkers.moments import Moment, predicted
+from heapster.checkers.moments import Moment, Steps, live_names, predicted
 from heapster.checkers.replay import STEPS, source
 from heapster.checkers.store import Store
 from heapster.checkers.traces.reading import find_trace, read_trace
 from heapster.commands.options import option
-from heapster.model.geometry import HEADER
-from heapster.model.heap import Heap
-from heapster.model.operation import Step
 from heapster.reports.output import warn
 from heapster.reports.timeline import Lane, journey
 from heapster.reports.view import Shown, live, show
@@ -57,13 +54,13 @@ def command(trace: str, at: int | None, policy: tuple[str, ...] | None) -> int:
     return 0
 
 
-def _steps(text: str) -> Iterator[Step]:
+def _steps(text: str) -> Steps:
     if any(sign in text for sign in STEPS) and not Path(text).exists():
         return iter(source(text, Store(Path(), warn)).trace)
     return iter(read_trace(find_trace(text)))
 
 
-def _window(steps: Iterator[Step], policy: str, at: int | None) -> tuple[list[Moment], int]:
+def _window(steps: Steps, policy: str, at: int | None) -> tuple[list[Moment], int]:
     """The moments around step `at`, or the first ones, and the number of the first of them."""
     before = max(0, (at or 0) - WINDOW // 2)
     moments = list(islice(predicted(steps, policy), before, before + WINDOW))
@@ -85,8 +82,7 @@ class _Viewer:
         """This step."""
         index = self.number - self.first
         moment = self.moments[index]
-        live_now = _live(moment.heap)
-        names = {past.answer: past.step.split(" =")[0] for past in self.moments[:index + 1] if past.answer in live_now}
+        names = live_names(self.moments[:index + 1], moment.heap)
         return Shown(moment.heap, self.number, self.steps, self.first, moment.heap.policy, names, moment.problem, hint)
 
     def frames(self) -> Iterator[Shown]:
@@ -127,13 +123,6 @@ class _Viewer:
         on_the_way = [n for n in found if (n < self.number if back else n > self.number)]
         if on_the_way:
             self.number = max(on_the_way) if back else min(on_the_way)
-
-
-def _live(heap: Heap) -> set[int]:
-    """The payloads of the used blocks."""
-    blocks = {block.address + HEADER for arena in heap.arenas for region in arena.regions for block in region.blocks
-              if block.used}
-    return blocks | {block.address + HEADER for block in heap.mapped if block.used}
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def test_pointing_at_a_block_tells_it(opened: Any) -> None:
     canvas = opened.find_element(By.CSS_SELECTOR, ".panel canvas")
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
     left, top = canvas.size["width"] // 2, canvas.size["height"] // 2      # offsets are from the middle
-    ActionChains(opened).move_to_element_with_offset(canvas, 60 - left, 30 - top).perform()
+    ActionChains(opened).move_to_element_with_offset(canvas, 180 - left, 30 - top).perform()
     wait(opened, lambda: "first_fit, arena 0 +40" in part(opened, "block").text)
     assert "a = malloc(1000)" in part(opened, "block").text
 
