@@ -52,7 +52,7 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
                    lambda what, fraction: meter.show(fraction, what))
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
     for finding in run.findings:
-        Store(Path(store), warn).keep(finding, run.target.removeprefix("native+"))
+        Store(Path(store), warn).keep(finding, run.extra["found_on"][finding.id])
     for warning in run.extra["warnings"]:
         warn(warning)
     code = delivery.write(run)

@@ -39,9 +39,15 @@ class Comparison:
     sizes: dict[str, Any] = field(default_factory=dict)
     bounds: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    found_on: dict[str, str] = field(default_factory=dict)      # id of a finding: where to replay it
     warnings: list[str] = field(default_factory=list)
     ops: int = 0
     compared: int = 0
+
+    def add(self, finding: Finding, target: str) -> None:
+        """A target parts from the model."""
+        self.findings.append(finding)
+        self.found_on[finding.id] = target
 
     def note(self, trace: str, column: str, played: Played) -> None:
         """A trace was played."""
@@ -71,7 +77,7 @@ def diff(names: Iterable[str], policies: tuple[str, ...], sources: Iterable[str]
     return Run("diff", target, 0, verdict, monotonic() - began, done.ops, tuple(done.findings),
                {"answers and system calls": done.ops, "heap equals the model's": done.compared},
                extra={"policies": list(policies), "traces": done.traces, "table": done.table, "series": done.series,
-                      "searches": done.searches, "sizes": done.sizes, "bounds": done.bounds,
+                      "searches": done.searches, "sizes": done.sizes, "bounds": done.bounds, "found_on": done.found_on,
                       "interrupted": interrupted,
                       "warnings": done.warnings, "not_checked": list(NOT_CHECKED)})
 
@@ -99,7 +105,7 @@ def _one(name: str, policies: tuple[str, ...], copies: Mapping[str, Any], done: 
         played = play_compiled(trace, policy, _part(progress, f"{name} {policy}", len(trace)))
         done.note(name, policy, played)
         if played.parting:
-            done.findings.append(finding(trace, name, policy, "native", played.parting))
+            done.add(finding(trace, name, policy, "native", played.parting), "native")
         for folder, source in copies.items():
             _copy(trace, name, policy, folder, source, done, progress)
 
@@ -112,7 +118,7 @@ def _copy(trace: Compact, name: str, policy: str, folder: str, source: Any, done
     done.note(name, column, played)
     if played.parting:
         first = first_difference(trace, policy, source, played.parting)
-        done.findings.append(finding(trace, name, policy, folder, first, source))
+        done.add(finding(trace, name, policy, folder, first, source), folder)
 
 
 def _part(progress: Progress, what: str, steps: int) -> Callable[[int], None]:
