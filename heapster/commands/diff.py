@@ -9,9 +9,11 @@ import click
 from heapster.checkers.diffing.comparing import diff
 from heapster.checkers.store import FOLDER, Store
 from heapster.checkers.traces.reading import shipped
-from heapster.commands.delivery import Delivery
+from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.options import option
+from heapster.commands.pages import travelled, write_page
 from heapster.config import POLICIES
+from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, run_lines
@@ -33,22 +35,25 @@ NAME_WIDTH = 12
 @click.option("--policies", metavar="P,P", help="The same as --policy.")
 @click.option("--targets", metavar="FOLDER,...", help="Copies of impl to play the traces on as well.")
 @option("json")
+@click.option("--html", metavar="FILE", help="Write a page to travel through the heaps of the policies.")
 @option("junit")
 @option("store", FOLDER)
 def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | None, targets: str | None,
-            json: str | None, junit: str | None, store: str) -> int:
+            json: str | None, html: str | None, junit: str | None, store: str) -> int:
     """Play traces on each policy, in lock-step with the model, and show how the policies differ.
 
     Every answer and every system call is compared with the model's, the whole heap at intervals.
     """
     delivery = Delivery(json, junit)
     delivery.check()
+    Delivery(html).check()
     folders = [name for name in (targets or "").split(",") if name]
     for folder in folders:
         if not Path(folder).is_dir():
             raise UsageError(f"{folder} is no folder with a copy of impl (score takes libc and shared objects)")
+    chosen = _policies(policies) or policy
     with Meter("diff") as meter:
-        run = diff(traces or tuple(shipped()), _policies(policies) or policy, folders,
+        run = diff(traces or tuple(shipped()), chosen, folders,
                    lambda what, fraction: meter.show(fraction, what))
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
     for finding in run.findings:
@@ -56,8 +61,21 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     for warning in run.extra["warnings"]:
         warn(warning)
     code = delivery.write(run)
+    if html:
+        code = code or _page(Path(html), run, chosen)
     say([*_tables(run), *run_lines(run)])
     return code
+
+
+def _page(path: Path, run: Run, policies: tuple[str, ...]) -> int:
+    """Write the page; 0, or the exit code of a file that cannot be written."""
+    values = [as_value(run)]
+    try:
+        write_page(path, values, travelled(values), policies)
+    except OSError as error:
+        warn(f"{path} cannot be written: {error.strerror or error}")
+        return USAGE
+    return 0
 
 
 def _policies(names: str | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heapster.checkers.moments import Steps, by_policy, of_finding
+from heapster.checkers.traces.reading import find_trace, read_trace, shipped
 from heapster.config import POLICIES
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ def write_page(
     chosen = tuple(policies)
     travelled = [*finding_journeys(runs), *(trace_journey(name, trace, chosen, most) for name, trace in traces.items())]
     write(path, runs, travelled, _title(runs, traces))
+
+
+def travelled(runs: Runs, named: Sequence[str] = ()) -> dict[str, Steps]:
+    """The traces that are named, which must be there, and those of the runs that still are, by name."""
+    wanted = dict.fromkeys(named, True)
+    for run in runs:
+        for name in run.get("traces") or {}:
+            wanted.setdefault(name, False)
+    return {name: read_trace(find_trace(name)) for name, asked in wanted.items()
+            if asked or Path(name).is_file() or name in shipped()}
 
 
 def trace_journey(name: str, trace: Steps, policies: Iterable[str], most: int = MOST_STEPS) -> "Journey":

@@ -6,11 +6,9 @@ from typing import Any
 
 import click
 
-from heapster.checkers.moments import Steps
-from heapster.checkers.traces.reading import find_trace, read_trace, shipped
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option
-from heapster.commands.pages import MOST_STEPS, write_page
+from heapster.commands.pages import MOST_STEPS, travelled, write_page
 from heapster.config import POLICIES
 from heapster.files import write_whole
 from heapster.reports import jsonfile
@@ -44,7 +42,7 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
     for name in written:
         Delivery(name).check()
     values = [read_run(Path(name)) for name in runs]
-    shown = dict(_traces(values, traces))
+    shown = travelled(values, traces)
     try:
         if html:
             write_page(Path(html), values, shown, policy, steps)
@@ -58,17 +56,6 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
     if text == "-" or not written:
         say((line, PLAIN) for line in _markdown(values).splitlines())
     return 0
-
-
-def _traces(values: Values, named: Sequence[str]) -> Iterator[tuple[str, Steps]]:
-    """The traces that were asked for, which must be there, and those of the runs, if they still are."""
-    wanted = dict.fromkeys(named, True)
-    for value in values:
-        for name in value.get("traces") or {}:
-            wanted.setdefault(name, False)
-    for name, asked in wanted.items():
-        if asked or Path(name).is_file() or name in shipped():
-            yield name, iter(read_trace(find_trace(name)))
 
 
 def _markdown(values: Values) -> str:

@@ -171,3 +171,12 @@ def test_what_is_no_run_is_one_line(
 
 def test_nothing_to_report_is_usage() -> None:
     assert main(["report"]) == 2
+
+
+def test_diff_writes_the_page_of_its_policies(empty_folder: Path) -> None:
+    Path("t").write_text(TEXT)
+    assert main(["diff", "t", "--html", "d.html", "--policies", "first_fit,best_fit"]) == 0
+    text = Path("d.html").read_text()
+    assert 'octet-stream" data-heap="t"' in text
+    assert "Utilization (diff)" in text
+    assert main(["diff", "t", "--html", "no/d.html"]) == 2
