@@ -53,6 +53,8 @@ def _learnt(run: Run) -> list[tuple[str, str]]:
     lines += [(f"  known deviation, not counted: {why}", FAINT) for why in run.extra["known_deviations"]]
     if accepted := run.extra.get("accepted"):
         lines.append((f"  accepted by the baseline: {', '.join(accepted)}", FAINT))
+    if fixed := run.extra.get("fixed"):
+        lines.append((f"  in the baseline, not met any more: {', '.join(fixed)}", FAINT))
     return lines
 
 

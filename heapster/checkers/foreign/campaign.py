@@ -21,7 +21,7 @@ from heapster.checkers.foreign.precise import Outcome, run_trace, set_promises
 from heapster.checkers.foreign.present import describe, only_taken
 from heapster.checkers.foreign.racing import race
 from heapster.checkers.foreign.target import VERBS
-from heapster.checkers.foreign.traces import BUCKET_NAMES, PLAIN, Mood, draw_mood, draw_trace, tags
+from heapster.checkers.foreign.traces import BUCKET_NAMES, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
 from heapster.checkers.foreign.volume import grows
 from heapster.model.operation import Trace
 from heapster.model.rules import RULES
@@ -132,7 +132,9 @@ class Campaign:
         self.judge_trace(self._bearable(trace))
 
     def _bearable(self, trace: Trace) -> Trace:
-        """The trace without what the target's policy is to abort at."""
+        """The trace with numbers that the target can be told, without what its policy is to abort at."""
+        if self.judge.target.bits == 32:
+            trace = tuple(step._replace(numbers=tuple(map(narrowed, step.numbers))) for step in trace)
         if self.learnt.aborts_huge:
             return tuple(step for step in trace if "huge" not in tags((step,)))
         return trace

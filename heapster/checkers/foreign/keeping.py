@@ -1,6 +1,6 @@
 """Findings as files: what the store keeps, and beside it the program that shows each, and its trace."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,8 +39,7 @@ class Keeper:
         finding = shown.finding
         if shown.trace:
             (folder / "min.rep").write_text(malloc_lab_trace(shown.trace, self._target.heap_limit))
-        text = self._program(shown, promises)
-        if text and prove(text, folder, self._target, self._compiler):
+        if any(prove(text, folder, self._target, self._compiler) for text in self._programs(shown, promises)):
             about = f"a C program that shows it: {folder / 'repro.c'}"
         else:
             for name in ("repro.c", "repro"):
@@ -48,10 +47,12 @@ class Keeper:
             about = "no C program could be made that shows it outside of Heapster"
         return replace(finding, details=(*finding.details[:1], about, *finding.details[1:]))
 
-    def _program(self, shown: Shown, promises: Promises) -> str:
+    def _programs(self, shown: Shown, promises: Promises) -> Iterator[str]:
+        """Programs that may show it: one that keeps to what was asked for, one that writes to all that is usable."""
         finding = shown.finding
         if shown.threads[0]:
-            return race_program(self._target, finding, shown.threads)
-        if len(shown.trace) > MOST_STEPS:
-            return ""
-        return Reproducer(self._target, shown.trace, finding.code, promises, finding.title).text(shown.repeat)
+            yield race_program(self._target, finding, shown.threads)
+        elif len(shown.trace) <= MOST_STEPS:
+            for usable in (False, True) if finding.code != "hang" else (False,):
+                written = Reproducer(self._target, shown.trace, finding.code, promises, finding.title, usable=usable)
+                yield written.text(shown.repeat)

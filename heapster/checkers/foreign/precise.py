@@ -223,8 +223,8 @@ class _Room:
                 "aligned_alloc", "memalign", "posix_memalign", "valloc", "pvalloc"):
             return []
         gap = (self._peak - self._total) // (len(live) + 1)
-        may_be_larger = self._merges and not len(live)
-        if (request <= self._largest or may_be_larger) and 2 * request + 256 <= max(gap, self._peak if not len(live) else 0):
+        fits = request <= self._largest or (self._merges and not len(live))
+        if fits and 2 * request + 256 <= max(gap, self._peak if not len(live) else 0):
             held = f"{len(live)} blocks of {self._total} bytes are live" if len(live) else "nothing is live"
             return [Reason("spurious_null", f"{operation.verb} of {request} bytes answers NULL though {held} and "
                                             f"{self._peak} bytes were live before")]

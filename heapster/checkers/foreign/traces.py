@@ -67,6 +67,16 @@ def _size_tag(step: Step) -> str:
     return next((name for most, name in zip(BUCKETS, BUCKET_NAMES, strict=True) if size <= most), "huge")
 
 
+def narrowed(number: int) -> int:
+    """The number for a target of 32 bits: what is near an edge of 64 bits comes near the edge of 32."""
+    if number < 1 << 32:
+        return number
+    for edge in (64, 63):
+        if abs(number - (1 << edge)) < 1 << 16:
+            return (1 << edge - 32) + number - (1 << edge)
+    return number % (1 << 32) | 1 << 31
+
+
 def draw_mood(rng: Random, verbs: frozenset[str], most_size: int) -> Mood:
     """A subset of what is possible, at times all of it."""
     some = rng.random() < 0.7
