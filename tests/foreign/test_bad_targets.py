@@ -1,0 +1,75 @@
+"""Targets that misbehave beyond their duty, and files that are none: one line, or a finding; nothing stays behind."""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.foreign.build import Compiler, judge_program
+from heapster.checkers.foreign.campaign import Campaign
+from heapster.checkers.foreign.judge import Judge
+from heapster.checkers.foreign.options import ForeignOptions, resolve
+from heapster.checkers.foreign.traces import narrowed
+from heapster.results import TargetError
+
+ZOO = Path(__file__).parent / "zoo"
+LOUD = """
+#include <stdio.h>
+#define ON_MALLOC(size) for (int i = 0; i < 4096; i++) fputs("many and many and many words\n", stderr)
+"""
+DEAF = """
+#include <signal.h>
+#include <unistd.h>
+#define ON_MALLOC(size) \\
+    if ((size) == 24) { signal(SIGTERM, SIG_IGN); signal(SIGALRM, SIG_IGN); fork(); for (;;) pause(); }
+"""
+
+
+def campaign(folder: Path, text: str, seconds: float) -> tuple[list[str], int]:
+    """The codes found, and the process group of the last case."""
+    source = folder / "target.c"
+    source.write_text(f'{text}\n#include "firstfit.h"\n')
+    target = resolve(ForeignOptions(str(source), compiler=Compiler("cc", (f"-I{ZOO}",))))
+    with Judge(judge_program(target.bits), target) as judge:
+        run = Campaign(judge, seconds, 1)
+        run.run()
+        child = judge.header.child
+    return [shown.finding.code for shown in run.shown], child
+
+
+def still_there(group: int) -> list[str]:
+    """The processes of a group that are still running."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(str(stat))
+    return found
+
+
+def test_a_target_that_prints_megabytes_is_judged_all_the_same(tmp_path: Path) -> None:
+    assert campaign(tmp_path, LOUD, 1)[0] == []
+
+
+def test_a_target_that_forks_and_ignores_signals_hangs_and_leaves_nothing(tmp_path: Path) -> None:
+    codes, group = campaign(tmp_path, DEAF, 1)
+    assert codes == ["hang"]
+    assert still_there(group) == []
+
+
+@pytest.mark.parametrize(("machine", "called"), [(40, "32-bit ARM"), (8, "machine 8")])
+def test_an_object_for_another_machine_is_named(tmp_path: Path, machine: int, called: str) -> None:
+    path = tmp_path / "other.so"
+    path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, *[0] * 10))
+    with pytest.raises(TargetError, match=f"is made for {called}"):
+        resolve(ForeignOptions(str(path)))
+
+
+def test_numbers_near_an_edge_stay_near_it_in_32_bits() -> None:
+    assert narrowed((1 << 64) - 9) == (1 << 32) - 9
+    assert narrowed((1 << 63) + 1) == (1 << 31) + 1
+    assert narrowed(1 << 33) == 1 << 31
+    assert narrowed(4096) == 4096
