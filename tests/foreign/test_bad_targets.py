@@ -15,7 +15,7 @@ from heapster.results import TargetError
 ZOO = Path(__file__).parent / "zoo"
 LOUD = """
 #include <stdio.h>
-#define ON_MALLOC(size) for (int i = 0; i < 4096; i++) fputs("many and many and many words\n", stderr)
+#define ON_MALLOC(size) for (int i = 0; i < 4096; i++) fputs("many and many and many words\\n", stderr)
 """
 DEAF = """
 #include <signal.h>
