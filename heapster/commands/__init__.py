@@ -4,6 +4,7 @@ To add one: a line here, and a module of that name with a click command `command
 """
 
 COMMANDS = {
+    "bench": "Measure allocators on workloads: processor time and peak memory, against libc.",
     "build": "Write libheapster for C and C++ programs: libraries, header, pkg-config, CMake.",
     "check": "Every checker at a small budget: for continuous integration.",
     "diff": "Play traces on each policy, in lock-step with the model: agreement, memory, work.",

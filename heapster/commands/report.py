@@ -13,6 +13,7 @@ from heapster.config import POLICIES
 from heapster.files import write_whole
 from heapster.reports import jsonfile
 from heapster.reports.output import say
+from heapster.reports.ratios import ratios
 from heapster.reports.reading import read_run
 from heapster.reports.tables import Table, checked, figures, markdown, summary
 from heapster.reports.terminal import PLAIN
@@ -68,6 +69,7 @@ def _markdown(values: Values) -> str:
 
 def _tables(values: Values) -> Iterator[Table]:
     yield from figures(values)
+    yield from ratios(values)
     for value in values:
         yield from checked(value)
 

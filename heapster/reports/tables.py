@@ -41,15 +41,13 @@ def summary(runs: Iterable[Value]) -> Table:
 
 
 def figures(runs: Iterable[Value]) -> Iterator[Table]:
-    """The tables of diff, score and bench."""
+    """The tables of diff and score."""
     for run in runs:
         for trace, targets in _mapping(run.get("table")).items():
             if targets:
                 yield _by_target(f"{run['command']}: {trace}", targets)
         if totals := _mapping(run.get("totals")):
             yield _by_target(f"{run['command']}: total. {run.get('formula', '')}".strip(), totals)
-        if geomean := _mapping(run.get("geomean")):
-            yield _by_target("Against libc, which is 1", geomean)
 
 
 def checked(run: Value) -> Iterator[Table]:

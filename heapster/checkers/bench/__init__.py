@@ -1,0 +1,1 @@
+"""`bench`: workloads under each allocator, measured in interleaved rounds."""

@@ -1,0 +1,125 @@
+"""From samples to a run: ratios to libc, means over workloads, findings, and what was not measured."""
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from shlex import quote
+from statistics import median
+from typing import Any
+
+from heapster.checkers.bench.figures import Ratio, Rounds, deviation, geomean, paired, summed_up
+from heapster.checkers.bench.machine import machine
+from heapster.checkers.bench.measuring import Measured, Plan
+from heapster.checkers.bench.running import Failure, Sample
+from heapster.checkers.bench.targets import LIBC
+from heapster.checkers.bench.workloads import Workload
+from heapster.results import Finding, Run, Verdict
+
+DIGITS = 4
+NANO = 1e9
+
+
+def run_of(plan: Plan, found: Measured, asked: frozenset[str]) -> Run:
+    """The run. `asked` are the targets that someone named: without one of these it is inconclusive."""
+    findings = tuple(_finding(workload, target, failure) for (workload, target), failure in found.failures.items())
+    ops = sum(sample.ops for by_target in found.samples.values() for samples in by_target.values()
+              for sample in samples.values())
+    table = {workload.name: _workload(workload, plan, found) for workload in plan.workloads
+             if workload.name in found.samples}
+    extra: dict[str, Any] = {
+        "rounds": plan.rounds, "share": plan.share, "machine": machine(),
+        "libraries": {target.name: Path(target.library).resolve().name for target in plan.field.targets
+                      if target.library},
+        "geomean": _geomeans(plan, found), "workloads": table,
+        "not_checked": list(_not_checked(plan, found)),
+    }
+    if found.interrupted:
+        extra["interrupted"] = True
+    verdict = Verdict.FAILED if findings else Verdict.PASSED if _is_whole(plan, found, asked) else Verdict.INCONCLUSIVE
+    names = ",".join(target.name for target in plan.field.targets)
+    return Run("bench", names, 0, verdict, found.seconds, ops, findings, extra=extra)
+
+
+def _is_whole(plan: Plan, found: Measured, asked: frozenset[str]) -> bool:
+    """Whether all targets that were named were measured, on every workload that can be run here."""
+    measured = all(workload.name in found.samples or workload.name in found.skipped for workload in plan.workloads)
+    broken = any(not workload.installed for workload in plan.workloads if workload.name in found.skipped)
+    return bool(found.samples) and measured and not broken and not found.interrupted \
+        and not asked & plan.field.absent.keys()
+
+
+def _not_checked(plan: Plan, found: Measured) -> Iterator[str]:
+    for name, reason in (*plan.field.absent.items(), *found.skipped.items()):
+        yield f"{name}: {reason}"
+    missing = [workload.name for workload in plan.workloads
+               if workload.name not in found.samples and workload.name not in found.skipped]
+    if missing:
+        yield f"{', '.join(missing)}: {'interrupted' if found.interrupted else 'time was up'}"
+    done = {len(found.of(workload.name, LIBC)) for workload in plan.workloads if workload.name in found.samples}
+    if done and min(done) < plan.rounds:
+        yield f"some rounds: {min(done)} of {plan.rounds} are whole"
+
+
+def _finding(workload: str, target: str, failure: Failure) -> Finding:
+    replay = f"heapster bench --targets {quote(target)} --workloads {workload} --rounds 1"
+    return Finding(
+        id=sha256(f"bench {failure.code} {workload} {target}".encode()).hexdigest()[:12], code=failure.code,
+        title=f"{target} fails the workload {workload}: {failure.message}",
+        trace=(f"workload {workload}",), replay=replay)
+
+
+# The figures.
+
+def _cpu(samples: Mapping[int, Sample]) -> Rounds:
+    return {number: sample.cpu for number, sample in samples.items()}
+
+
+def _memory(samples: Mapping[int, Sample]) -> Rounds:
+    return {number: float(sample.memory) for number, sample in samples.items()}
+
+
+def _workload(workload: Workload, plan: Plan, found: Measured) -> dict[str, Any]:
+    base = found.of(workload.name, LIBC)
+    loop = found.loops.get(workload.name, {})
+    targets = {target.name: _figures(found.of(workload.name, target.name), base, loop)
+               for target in plan.field.targets if found.of(workload.name, target.name)}
+    return {"meaning": workload.meaning, "source": workload.source, "threads": workload.threads, "targets": targets}
+
+
+def _figures(samples: Mapping[int, Sample], base: Mapping[int, Sample], loop: Mapping[int, Sample]) -> dict[str, Any]:
+    """What a target used on a workload, and as ratios to the base."""
+    cpu, memory = list(_cpu(samples).values()), list(_memory(samples).values())
+    figures: dict[str, Any] = {
+        "cpu_seconds": round(median(cpu), 6), "cpu_spread": round(deviation(cpu), 6),
+        "memory_kib": round(median(memory)), "memory_spread": round(deviation(memory)),
+        **_ratio("cpu", summed_up(paired(_cpu(samples), _cpu(base)))),
+        **_ratio("memory", summed_up(paired(_memory(samples), _memory(base)))),
+        "samples": {"cpu_seconds": cpu, "memory_kib": [sample.memory for sample in samples.values()]},
+    }
+    costs = [NANO * (sample.cpu - loop[number].cpu) / sample.ops for number, sample in samples.items()
+             if number in loop]
+    if costs:
+        figures["ns_per_op"] = round(median(costs), 2)
+        figures["ns_spread"] = round(deviation(costs), 2)
+    return figures
+
+
+def _ratio(name: str, ratio: Ratio | None) -> dict[str, Any]:
+    if ratio is None:
+        return {}
+    return {f"{name}_ratio": round(ratio.value, DIGITS), f"{name}_low": round(ratio.low, DIGITS),
+            f"{name}_high": round(ratio.high, DIGITS), f"{name}_ratio_spread": round(ratio.spread, DIGITS),
+            f"{name}_standing": ratio.standing.value}
+
+
+def _geomeans(plan: Plan, found: Measured) -> dict[str, Any]:
+    """By target, over the workloads that it holds."""
+    table = {}
+    for target in plan.field.targets:
+        pairs = [(found.of(name, target.name), found.of(name, LIBC)) for name in found.samples]
+        pairs = [(samples, base) for samples, base in pairs if samples.keys() & base.keys()]
+        cpu = geomean([paired(_cpu(samples), _cpu(base)) for samples, base in pairs])
+        memory = geomean([paired(_memory(samples), _memory(base)) for samples, base in pairs])
+        if cpu and memory:
+            table[target.name] = {**_ratio("cpu", cpu), **_ratio("memory", memory), "workloads": len(pairs)}
+    return table

@@ -1,0 +1,140 @@
+"""One workload under one target, in a process of its own: what it used, or how it failed."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from heapster.checkers.bench.build import LAUNCHER
+from heapster.checkers.bench.targets import Target
+from heapster.checkers.bench.workloads import Workload
+from heapster.results import TargetError
+
+LIMIT = 60.0                        # seconds of wall clock for one run
+PROBE = "tiny"
+FAILURES = {10: ("spurious_null", "NULL was returned"), 11: ("contents_damaged", "a live block was changed")}
+CANNOT_RUN = 127
+FOREIGN = ("LD_", "MALLOC_", "PYTHON", "GLIBC_TUNABLES")       # variables that would change what is measured
+EMPTY = "empty"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one run used."""
+
+    cpu: float                      # seconds, user and system
+    memory: int                     # peak, in KiB
+    ops: int                        # calls of the allocator; 1 for a program that does not say
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a run failed."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where runs take place."""
+
+    programs: Path                  # what `build` made
+    folder: Path                    # where the programs run
+    limit: float = LIMIT
+
+    def run(self, workload: Workload, target: Target, share: float, *, empty: bool = False) -> Sample | Failure:
+        """Run the workload; `empty` for its loop without the allocator."""
+        arguments = [*workload.command(share), *([EMPTY] if empty else [])]
+        return self._launch([self._program(workload), *arguments], target, workload.environment)
+
+    def check(self, target: Target) -> None:
+        """TargetError unless a program with the target preloaded takes its malloc from there."""
+        if not target.library:
+            return
+        done = self._communicate([str(self.programs / PROBE), "served"], target, {})
+        words = done.out.strip()
+        if done.code or not words or Path(words).resolve() != Path(target.library).resolve():
+            said = done.err.strip().splitlines()
+            reason = f": {said[0]}" if said else ": it cannot be preloaded, or has no malloc"
+            raise TargetError(f"{target.name} cannot be measured{reason}")
+
+    def _program(self, workload: Workload) -> str:
+        if not workload.installed:
+            return str(self.programs / workload.program)
+        return find_program(workload.program) or workload.program
+
+    def _launch(self, command: Sequence[str], target: Target, environment: Mapping[str, str]) -> Sample | Failure:
+        done = self._communicate(command, target, environment)
+        if done.hung:
+            return Failure("hang", f"it did not end within {self.limit:g} s")
+        if done.code or not done.usage:
+            raise TargetError(f"{Path(command[0]).name} cannot be started: {done.err.strip() or 'no reason given'}")
+        status, cpu, memory = map(int, done.usage.split())
+        if status:
+            return _failure(status, done.err)
+        said = done.out.split()
+        ops = int(said[-1]) if said and said[-1].isdigit() else 1
+        return Sample(cpu / 1e6, memory, ops)
+
+    def _communicate(self, command: Sequence[str], target: Target, environment: Mapping[str, str]) -> "_Done":
+        """Run the launcher to its end, or kill it and all that it started."""
+        reading, writing = os.pipe()
+        try:
+            launcher = [str(self.programs / LAUNCHER), str(writing), target.library, *command]
+            with subprocess.Popen(launcher, env=_environment(target, environment), cwd=self.folder, text=True,
+                                  errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, pass_fds=(writing,), start_new_session=True) as child:
+                os.close(writing)
+                writing = -1
+                try:
+                    out, err = child.communicate(timeout=self.limit)
+                except subprocess.TimeoutExpired:
+                    os.killpg(child.pid, signal.SIGKILL)
+                    return _Done(*child.communicate(), hung=True)
+                except BaseException:
+                    os.killpg(child.pid, signal.SIGKILL)
+                    raise
+            return _Done(out, err, os.read(reading, 256).decode(), child.returncode)
+        finally:
+            os.close(reading)
+            if writing >= 0:
+                os.close(writing)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """How the launcher ended."""
+
+    out: str
+    err: str
+    usage: str = ""
+    code: int = 0
+    hung: bool = False
+
+
+def find_program(name: str) -> str | None:
+    """Where an installed program is: the system's before one of some environment."""
+    return shutil.which(name, path=f"/usr/bin:/bin:{os.environ.get('PATH', '')}")
+
+
+
+def _environment(target: Target, environment: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return {**kept, "LC_ALL": "C", **environment, **target.environment}
+
+
+def _failure(status: int, err: str) -> Failure:
+    """The failure that the status, as wait has it, stands for."""
+    last = err.strip().splitlines()[-1:]
+    said = f"; it said: {last[0][:200]}" if last else ""
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        kind = "abort" if -code == signal.SIGABRT else "crash"
+        return Failure(kind, f"it was ended by {signal.Signals(-code).name}{said}")
+    if code in FAILURES:
+        return Failure(*FAILURES[code])
+    return Failure("exit", f"it ended with exit code {code}{said}")

@@ -1,0 +1,128 @@
+"""`heapster bench`."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from heapster.checkers.bench.measuring import Plan, measure
+from heapster.checkers.bench.results import run_of
+from heapster.checkers.bench.targets import USUAL, find_targets
+from heapster.checkers.bench.workloads import WORKLOADS, chosen
+from heapster.commands.delivery import USAGE, Delivery
+from heapster.commands.options import option
+from heapster.commands.pages import write_page
+from heapster.files import write_whole
+from heapster.reports.jsonfile import as_value
+from heapster.reports.output import Line, say, warn
+from heapster.reports.progress import Meter
+from heapster.reports.ratios import LEGEND, measured_on, ratios
+from heapster.reports.tables import Table, markdown
+from heapster.reports.terminal import FAINT, PLAIN, STRONG, finding_lines, not_checked, verdict_line
+from heapster.results import Run, UsageError
+
+ROUNDS, QUICK_ROUNDS, QUICK_SHARE = 9, 5, 0.25
+WIDTH = 99
+
+
+@click.command("bench", epilog="A target is libc, native, native:POLICY, jemalloc, mimalloc, tcmalloc, or the path of "
+                               f"a shared object.\n\nWorkloads: {', '.join(WORKLOADS)}.\n\n"
+                               "Example: heapster bench --targets native,jemalloc --workloads pair-64,live-small")
+@click.option("--targets", metavar="T,T,...",
+              help=f"What is measured beside libc; without it, those that are installed of {', '.join(USUAL[1:])}.")
+@click.option("--workloads", metavar="W,W,...", help="What they run; without it, all.")
+@click.option("--rounds", type=click.IntRange(1), metavar="N",
+              help=f"Rounds, {ROUNDS} by default; with fewer than 5 nothing is called a difference.")
+@option("seconds")
+@click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds of a quarter of the work: rougher, but sooner.")
+@option("json")
+@click.option("--html", metavar="FILE", help="Write a page with plots and tables.")
+@click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown.")
+def command(targets: str | None, workloads: str | None, rounds: int | None, seconds: float | None, quick: bool,
+            json: str | None, html: str | None, text: str | None) -> int:
+    """Measure allocators: processor time and peak memory on workloads, as ratios to libc.
+
+    Every round runs each workload under each target, in changing order. What lies within the noise is a tie.
+    """
+    delivery = Delivery(json)
+    for files in (delivery, Delivery(html), Delivery(text)):
+        files.check()
+    asked = _names("targets", targets)
+    plan = Plan(chosen(_names("workloads", workloads)), find_targets(asked or USUAL),
+                rounds or (QUICK_ROUNDS if quick else ROUNDS), QUICK_SHARE if quick else 1.0, seconds)
+    with Meter("bench") as meter:
+        run = run_of(plan, measure(plan, meter.show), frozenset(asked))
+        meter.close(f"{len(run.extra['workloads'])} workloads in {run.seconds:.1f} s")
+    code = delivery.write(run)
+    written = _write(as_value(run), html, text)
+    say(_lines(run))
+    return code if code or written else USAGE
+
+
+def _names(option_name: str, value: str | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not names:
+        raise UsageError(f"--{option_name}: name at least one, or leave it out")
+    return names
+
+
+def _write(value: Mapping[str, Any], html: str | None, text: str | None) -> bool:
+    """Write the page and the Markdown that were asked for; whether they could be."""
+    try:
+        if html:
+            write_page(Path(html), [value], {})
+        if text:
+            parts = [markdown(table) for table in ratios([value])]
+            write_whole(Path(text), "\n".join([f"{measured_on(value)}\n", *parts, *LEGEND]) + "\n")
+    except OSError as error:
+        warn(f"{error.filename or html or text} cannot be written: {error.strerror or error}")
+        return False
+    return True
+
+
+# The terminal.
+
+def _lines(run: Run) -> Iterator[Line]:
+    value = as_value(run)
+    for finding in run.findings:
+        yield from finding_lines(finding)
+        yield "", PLAIN
+    tables = list(ratios([value]))
+    for table in tables:
+        yield from _drawn(table)
+        yield "", PLAIN
+    if tables:
+        yield from ((line, FAINT) for line in LEGEND)
+        yield measured_on(value), FAINT
+    yield from not_checked(run)
+    yield verdict_line(run)
+
+
+def _drawn(table: Table) -> Iterator[Line]:
+    """The table in columns; in several parts, if it is too wide."""
+    yield table.caption, STRONG
+    widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
+    for part in _parts(widths):
+        yield _row(table.heads, widths, part), FAINT
+        for row in table.rows:
+            yield _row(row, widths, part), PLAIN
+
+
+def _parts(widths: list[int]) -> Iterator[list[int]]:
+    """Which columns stand together: the first in every part, and as many others as there is room for."""
+    part, used = [0], widths[0]
+    for place, width in enumerate(widths[1:], 1):
+        if len(part) > 1 and used + 2 + width > WIDTH:
+            yield part
+            part, used = [0], widths[0]
+        part.append(place)
+        used += 2 + width
+    yield part
+
+
+def _row(cells: Iterable[str], widths: list[int], part: list[int]) -> str:
+    texts = list(cells)
+    return "  ".join(texts[i].rjust(widths[i]) if i else texts[i].ljust(widths[i]) for i in part).rstrip()
