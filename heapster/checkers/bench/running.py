@@ -16,7 +16,7 @@ from heapster.results import TargetError
 LIMIT = 60.0                        # seconds of wall clock for one run
 PROBE = "tiny"
 FAILURES = {10: ("spurious_null", "NULL was returned"), 11: ("contents_damaged", "a live block was changed")}
-CANNOT_RUN = 127
+MILLION = 1e6
 FOREIGN = ("LD_", "MALLOC_", "PYTHON", "GLIBC_TUNABLES")       # variables that would change what is measured
 EMPTY = "empty"
 
@@ -49,7 +49,8 @@ class Bench:
     def run(self, workload: Workload, target: Target, share: float, *, empty: bool = False) -> Sample | Failure:
         """Run the workload; `empty` for its loop without the allocator."""
         arguments = [*workload.command(share), *([EMPTY] if empty else [])]
-        return self._launch([self._program(workload), *arguments], target, workload.environment)
+        done = self._communicate([self._program(workload), *arguments], target, workload.environment)
+        return self._judged(done, workload)
 
     def check(self, target: Target) -> None:
         """TargetError unless a program with the target preloaded takes its malloc from there."""
@@ -67,18 +68,15 @@ class Bench:
             return str(self.programs / workload.program)
         return find_program(workload.program) or workload.program
 
-    def _launch(self, command: Sequence[str], target: Target, environment: Mapping[str, str]) -> Sample | Failure:
-        done = self._communicate(command, target, environment)
+    def _judged(self, done: "_Done", workload: Workload) -> Sample | Failure:
         if done.hung:
             return Failure("hang", f"it did not end within {self.limit:g} s")
         if done.code or not done.usage:
-            raise TargetError(f"{Path(command[0]).name} cannot be started: {done.err.strip() or 'no reason given'}")
+            raise TargetError(f"{workload.program} cannot be started: {done.err.strip() or 'no reason given'}")
         status, cpu, memory = map(int, done.usage.split())
         if status:
             return _failure(status, done.err)
-        said = done.out.split()
-        ops = int(said[-1]) if said and said[-1].isdigit() else 1
-        return Sample(cpu / 1e6, memory, ops)
+        return Sample(cpu / MILLION, memory, 1 if workload.installed else int(done.out))
 
     def _communicate(self, command: Sequence[str], target: Target, environment: Mapping[str, str]) -> "_Done":
         """Run the launcher to its end, or kill it and all that it started."""

@@ -11,9 +11,8 @@ from pathlib import Path
 from heapster.results import UsageError
 from heapster.suggest import instead_of
 
-HERE = Path(__file__).parent
-PROGRAMS = HERE / "programs"        # what real programs are given
-COUNT, GIVEN = "{n}", "{given}"     # in arguments: the amount of work, and PROGRAMS
+FOLDER = Path(__file__).parent
+COUNT, HERE = "{n}", "{here}"       # in arguments: the amount of work, and FOLDER
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,15 @@ class Workload:
     def command(self, share: float) -> list[str]:
         """The arguments for this share of the usual work, at least 1."""
         count = str(max(1, round(self.count * share)))
-        return [argument.replace(COUNT, count).replace(GIVEN, str(PROGRAMS)) for argument in self.arguments]
+        return [argument.replace(COUNT, count).replace(HERE, str(FOLDER)) for argument in self.arguments]
 
 
 PAIRS = "malloc and free in turn"
 LIVE = "10,000 live blocks, replaced at random"
+LARSON = "Larson and Krishnan, ISMM 1998"
+XMALLOC = "xmalloc-bench; Lever and Boreham, USENIX 2000"
+MIMALLOC = "mimalloc-bench"
+SOURCES = tuple(f"{HERE}/c/{name}.c" for name in ("larson", "handover", "mstress"))
 
 ALL = (
     Workload("pair-64", "pairs", (COUNT, "64", "64"), 20_000_000, f"{PAIRS}, 64 bytes", loop=True),
@@ -48,7 +51,26 @@ ALL = (
              f"{LIVE}, 16 to 512 bytes", loop=True),
     Workload("live-wide", "live", (COUNT, "10000", "16", "16384", "doubling"), 2_000_000,
              f"{LIVE}, 16 bytes to 16 KB", loop=True),
+    Workload("larson", "larson", (COUNT, "50", "1000", "2"), 30_000,
+             "a server: threads replace blocks and leave them to their successors", LARSON, threads=2),
+    Workload("handover", "handover", (COUNT,), 6_000,
+             "producer and consumer: one thread asks for batches of blocks, another frees them", XMALLOC, threads=2),
+    Workload("mstress", "mstress", (COUNT, "20", "2"), 100_000,
+             "mixed life times: threads ask, share, exchange and free", MIMALLOC, threads=2),
+    Workload("ladder", "ladder", (COUNT,), 120, "strings and vectors grow side by side by realloc"),
+    Workload("large", "large", (COUNT,), 4_000, "16 live blocks of 64 KB to 4 MB, every page written"),
+    Workload("churn", "churn", (COUNT, "2"), 1_500, "short-lived threads that leave blocks behind", threads=2),
     Workload("start-up", "tiny", (COUNT,), 250, "a tiny program is started over and over"),
+    Workload("python3", "python3", ("-s", "-S", f"{HERE}/programs/objects.py", COUNT), 12,
+             "a script with objects and JSON, all of whose objects come from malloc", installed=True,
+             environment={"PYTHONMALLOC": "malloc"}),
+    Workload("perl", "perl", (f"{HERE}/programs/words.pl", COUNT), 6,
+             "a script that splits, counts and sorts words", installed=True),
+    Workload("sqlite3", "sqlite3", ("-batch", ":memory:", ".parameter init", f".parameter set :n {COUNT}000",
+                                    f".read {HERE}/programs/tables.sql"),
+             40, "tables in memory: filled, indexed, joined, thinned out", installed=True),
+    Workload("cc", "cc", ("-std=gnu11", "-O2", "-c", *SOURCES), 1, "the C compiler on three of these workloads",
+             installed=True),
 )
 WORKLOADS = {workload.name: workload for workload in ALL}
 
