@@ -17,7 +17,7 @@ from heapster.files import write_whole
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
-from heapster.reports.ratios import LEGEND, measured_on, ratios
+from heapster.reports.ratios import LEGEND, compared, measured_on
 from heapster.reports.tables import Table, markdown
 from heapster.reports.terminal import FAINT, PLAIN, STRONG, finding_lines, not_checked, verdict_line
 from heapster.results import Run, UsageError
@@ -75,8 +75,8 @@ def _write(value: Mapping[str, Any], html: str | None, text: str | None) -> bool
         if html:
             write_page(Path(html), [value], {})
         if text:
-            parts = [markdown(table) for table in ratios([value])]
-            write_whole(Path(text), "\n".join([f"{measured_on(value)}\n", *parts, *LEGEND]) + "\n")
+            parts = [markdown(table) for table in compared(value)]
+            write_whole(Path(text), "\n".join([f"{measured_on(value)}\n", *parts, LEGEND]) + "\n")
     except OSError as error:
         warn(f"{error.filename or html or text} cannot be written: {error.strerror or error}")
         return False
@@ -90,12 +90,12 @@ def _lines(run: Run) -> Iterator[Line]:
     for finding in run.findings:
         yield from finding_lines(finding)
         yield "", PLAIN
-    tables = list(ratios([value]))
+    tables = list(compared(value))
     for table in tables:
         yield from _drawn(table)
         yield "", PLAIN
     if tables:
-        yield from ((line, FAINT) for line in LEGEND)
+        yield LEGEND, FAINT
         yield measured_on(value), FAINT
     yield from not_checked(run)
     yield verdict_line(run)

@@ -22,6 +22,8 @@ STYLE = {
     "lines.linewidth": 1.8, "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
 }
 UNREFERENCED = re.compile(r' id="(?!m[0-9a-f]{6}|p[0-9a-f]{6}|h[0-9a-f]{6})[^"]*"')
+MARKERS = "osD^vPX"
+OFFSET = 0.15                   # between the points of one workload, of the height of its row
 KIB = 1024
 STRETCHES = 48
 
@@ -53,6 +55,15 @@ def plots(run: Mapping[str, Any]) -> Iterator[Plot]:
     if table:
         yield _plot(f"Utilization ({run['command']})", "Peak live payload over peak heap; longer is better.",
                     lambda axes: _utilization(axes, table), height=1.6 + 0.26 * sum(map(len, table.values())))
+    if run["command"] == "bench" and run.get("workloads"):
+        yield from _against_libc(run["workloads"])
+
+
+def _against_libc(workloads: Mapping[str, Any]) -> Iterator[Plot]:
+    """Ratios of bench by workload, a point a target."""
+    for kind, what in (("cpu", "Processor time"), ("memory", "Peak memory")):
+        yield _plot(f"{what} against libc", "libc is 1; less is better. Bars are the intervals of the medians.",
+                    lambda axes, kind=kind: _ratios(axes, workloads, kind), height=1.8 + 0.36 * len(workloads))
 
 
 def _over_time(trace: str, by_policy: Mapping[str, Any]) -> Iterator[Plot]:
@@ -159,3 +170,24 @@ def _utilization(axes: Axes, table: Mapping[str, Mapping[str, Any]]) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, 108)
     axes.set_xlabel("utilization, %")
+
+
+def _ratios(axes: Axes, workloads: Mapping[str, Any], kind: str) -> None:
+    targets = list(dict.fromkeys(name for one in workloads.values() for name in one["targets"] if name != "libc"))
+    rows = list(workloads)
+    for number, (target, (colour, _)) in enumerate(zip(targets, _styles(len(targets)), strict=True)):
+        shown = [(row + OFFSET * (number - (len(targets) - 1) / 2), workloads[name]["targets"][target])
+                 for row, name in enumerate(rows) if f"{kind}_ratio" in workloads[name]["targets"].get(target, {})]
+        values = [figures[f"{kind}_ratio"] for _, figures in shown]
+        errors = [[max(0.0, figures[f"{kind}_ratio"] - figures[f"{kind}_low"]) for _, figures in shown],
+                  [max(0.0, figures[f"{kind}_high"] - figures[f"{kind}_ratio"]) for _, figures in shown]]
+        axes.errorbar(values, [place for place, _ in shown], xerr=errors, fmt=MARKERS[number % len(MARKERS)],
+                      color=colour, markersize=4, linewidth=1, label=target)
+    axes.axvline(1, color=INK, linewidth=1)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.invert_yaxis()
+    axes.set_xlabel("ratio to libc")
+    if targets:
+        axes.legend(fontsize=8, ncols=5, loc="upper left", bbox_to_anchor=(0, -0.35 / len(rows) * 4))

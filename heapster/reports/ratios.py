@@ -9,21 +9,29 @@ BASE = "libc"
 MIB = 1024                          # KiB
 TIE, OPEN = "tie", "too few rounds"
 MEAN, INTERVAL = "geometric mean", "its 93 % interval"
-LEGEND = ("Ratios are medians over the rounds, ± their median absolute deviation.",
-          "tie: 1 lies within the noise, or is less than 2 % away. ?: too few rounds to tell.")
+LEGEND = "tie: 1 lies within the noise, or is less than 2 % away. ?: fewer than 5 rounds, too few to tell."
+DETAIL = "medians of the rounds ± their median absolute deviation"
 
 
 def ratios(runs: Iterable[Value]) -> Iterator[Table]:
-    """Processor time, peak memory and nanoseconds an operation, for each run of bench."""
+    """The tables of each run of bench, with what it was measured on."""
     for run in runs:
-        workloads: Mapping[str, Any] = run.get("workloads") or {}
-        if run["command"] == "bench" and workloads:
-            means: Mapping[str, Any] = run.get("geomean") or {}
-            targets = tuple(dict.fromkeys(name for one in workloads.values() for name in one["targets"]))
-            yield _against_libc("Processor time, as ratios to libc's", "cpu", workloads, means, targets)
-            yield _against_libc("Peak memory, as ratios to libc's", "memory", workloads, means, targets)
-            if any("ns_per_op" in figures for one in workloads.values() for figures in one["targets"].values()):
-                yield _per_operation(workloads, targets)
+        if run["command"] == "bench" and run.get("workloads"):
+            yield from compared(run)
+            row = (str(run["rounds"]), *map(str, run["machine"].values()))
+            yield Table(LEGEND, ("rounds", *run["machine"]), (row,))
+
+
+def compared(run: Value) -> Iterator[Table]:
+    """Processor time, peak memory, and nanoseconds an operation where the loop's own are known."""
+    workloads: Mapping[str, Any] = run["workloads"]
+    targets = tuple(dict.fromkeys(name for one in workloads.values() for name in one["targets"]))
+    if not workloads:
+        return
+    yield _against_libc(f"Processor time as a ratio to libc's: {DETAIL}", "cpu", workloads, run["geomean"], targets)
+    yield _against_libc(f"Peak memory as a ratio to libc's: {DETAIL}", "memory", workloads, run["geomean"], targets)
+    if any("ns_per_op" in figures for one in workloads.values() for figures in one["targets"].values()):
+        yield _per_operation(workloads, targets)
 
 
 def _against_libc(caption: str, kind: str, workloads: Mapping[str, Any], means: Mapping[str, Any],

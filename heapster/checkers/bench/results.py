@@ -21,7 +21,8 @@ NANO = 1e9
 
 def run_of(plan: Plan, found: Measured, asked: frozenset[str]) -> Run:
     """The run. `asked` are the targets that someone named: without one of these it is inconclusive."""
-    findings = tuple(_finding(workload, target, failure) for (workload, target), failure in found.failures.items())
+    findings = tuple(_finding(workload, target, plan, failure)
+                     for (workload, target), failure in found.failures.items())
     ops = sum(sample.ops for by_target in found.samples.values() for samples in by_target.values()
               for sample in samples.values())
     table = {workload.name: _workload(workload, plan, found) for workload in plan.workloads
@@ -60,12 +61,13 @@ def _not_checked(plan: Plan, found: Measured) -> Iterator[str]:
         yield f"some rounds: {min(done)} of {plan.rounds} are whole"
 
 
-def _finding(workload: str, target: str, failure: Failure) -> Finding:
-    replay = f"heapster bench --targets {quote(target)} --workloads {workload} --rounds 1"
+def _finding(workload: str, name: str, plan: Plan, failure: Failure) -> Finding:
+    target = next(target for target in plan.field.targets if target.name == name)
+    replay = f"heapster bench --targets {quote(target.asked or name)} --workloads {workload} --rounds 1"
     return Finding(
-        id=sha256(f"bench {failure.code} {workload} {target}".encode()).hexdigest()[:12], code=failure.code,
-        title=f"{target} fails the workload {workload}: {failure.message}",
-        trace=(f"workload {workload}",), replay=replay)
+        id=sha256(f"bench {failure.code} {workload} {name}".encode()).hexdigest()[:12], code=failure.code,
+        title=f"{name} fails the workload {workload}: {failure.message}",
+        trace=(f"workload {workload}",), replay=replay + (" --quick" if plan.share < 1 else ""))
 
 
 # The figures.

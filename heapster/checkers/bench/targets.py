@@ -28,6 +28,7 @@ class Target:
     name: str
     library: str = ""               # preloaded; none for libc
     environment: Mapping[str, str] = field(default_factory=dict)
+    asked: str = ""                 # as the command line has it, where that is a path
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _target(name: str, installed: Mapping[str, str], labels: Mapping[str, str]) 
         return Target(name, installed[name])
     if base == NATIVE:
         return Target(name, _preloadable(libraries() / PRELOAD), {"HEAPSTER_POLICY": policy} if policy else {})
-    return Target(labels[name], _preloadable(Path(name).resolve()))
+    return Target(labels[name], _preloadable(Path(name).resolve()), asked=name)
 
 
 def _preloadable(path: Path) -> str:
