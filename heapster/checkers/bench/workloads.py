@@ -24,7 +24,7 @@ class Workload:
     arguments: tuple[str, ...]
     count: int
     meaning: str
-    source: str = "ours"            # whom it follows
+    source: str = ""                # whom it follows
     threads: int = 1
     installed: bool = False         # the program is not ours
     loop: bool = False              # with `empty` as its last argument, it allocates nothing
@@ -73,6 +73,11 @@ ALL = (
              installed=True),
 )
 WORKLOADS = {workload.name: workload for workload in ALL}
+
+
+def table() -> str:
+    """The workloads as rows of Markdown: name, meaning, threads, source."""
+    return "\n".join(f"| `{one.name}` | {one.meaning} | {one.threads} | {one.source} |" for one in ALL)
 
 
 def chosen(names: Iterable[str]) -> tuple[Workload, ...]:
