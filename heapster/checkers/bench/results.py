@@ -10,7 +10,7 @@ from typing import Any
 from heapster.checkers.bench.figures import Ratio, Rounds, deviation, geomean, paired, summed_up
 from heapster.checkers.bench.machine import machine
 from heapster.checkers.bench.measuring import Measured, Plan
-from heapster.checkers.bench.running import Failure, Sample
+from heapster.checkers.bench.running import Sample
 from heapster.checkers.bench.targets import LIBC
 from heapster.checkers.bench.workloads import Workload
 from heapster.results import Finding, Run, Verdict
@@ -21,14 +21,13 @@ NANO = 1e9
 
 def run_of(plan: Plan, found: Measured, asked: frozenset[str]) -> Run:
     """The run. `asked` are the targets that someone named: without one of these it is inconclusive."""
-    findings = tuple(_finding(workload, target, plan, failure)
-                     for (workload, target), failure in found.failures.items())
+    findings = tuple(_finding(workload, target, plan, found) for workload, target in found.failures)
     ops = sum(sample.ops for by_target in found.samples.values() for samples in by_target.values()
               for sample in samples.values())
     table = {workload.name: _workload(workload, plan, found) for workload in plan.workloads
              if workload.name in found.samples}
     extra: dict[str, Any] = {
-        "rounds": plan.rounds, "share": plan.share, "machine": machine(),
+        "rounds": _whole_rounds(plan, found), "share": plan.share, "machine": machine(),
         "libraries": {target.name: Path(target.library).resolve().name for target in plan.field.targets
                       if target.library},
         "geomean": _geomeans(plan, found), "workloads": table,
@@ -56,18 +55,32 @@ def _not_checked(plan: Plan, found: Measured) -> Iterator[str]:
                if workload.name not in found.samples and workload.name not in found.skipped]
     if missing:
         yield f"{', '.join(missing)}: {'interrupted' if found.interrupted else 'time was up'}"
-    done = {len(found.of(workload.name, LIBC)) for workload in plan.workloads if workload.name in found.samples}
-    if done and min(done) < plan.rounds:
-        yield f"some rounds: {min(done)} of {plan.rounds} are whole"
+    whole = _whole_rounds(plan, found)
+    if found.samples and whole < plan.rounds:
+        yield f"some rounds: {whole} of {plan.rounds} are whole"
 
 
-def _finding(workload: str, name: str, plan: Plan, failure: Failure) -> Finding:
+def _whole_rounds(plan: Plan, found: Measured) -> int:
+    """Rounds that took in all workloads which can be run."""
+    return min((len(found.of(workload.name, LIBC)) for workload in plan.workloads
+                if workload.name not in found.skipped), default=0)
+
+
+def _finding(workload: str, name: str, plan: Plan, found: Measured) -> Finding:
+    failure = found.failures[workload, name]
     target = next(target for target in plan.field.targets if target.name == name)
     replay = f"heapster bench --targets {quote(target.asked or name)} --workloads {workload} --rounds 1"
     return Finding(
         id=sha256(f"bench {failure.code} {workload} {name}".encode()).hexdigest()[:12], code=failure.code,
         title=f"{name} fails the workload {workload}: {failure.message}",
-        trace=(f"workload {workload}",), replay=replay + (" --quick" if plan.share < 1 else ""))
+        trace=(f"workload {workload}",), replay=replay + (" --quick" if plan.share < 1 else ""),
+        details=tuple(_beside(found.of(workload, LIBC))))
+
+
+def _beside(base: Mapping[int, Sample]) -> Iterator[str]:
+    """What libc needed for the same work: a hang may be no more than slowness without measure."""
+    if base:
+        yield f"libc needs {median(_cpu(base).values()):.3f} s of processor time for the same work"
 
 
 # The figures.

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,7 @@ class Bench:
 
     def _judged(self, done: "_Done", workload: Workload) -> Sample | Failure:
         if done.hung:
-            return Failure("hang", f"it did not end within {self.limit:g} s")
+            return Failure("hang", f"it did not end within {self.limit:g} s of wall clock")
         if done.code or not done.usage:
             raise TargetError(f"{workload.program} cannot be started: {done.err.strip() or 'no reason given'}")
         status, cpu, memory = map(int, done.usage.split())
@@ -91,10 +92,10 @@ class Bench:
                 try:
                     out, err = child.communicate(timeout=self.limit)
                 except subprocess.TimeoutExpired:
-                    os.killpg(child.pid, signal.SIGKILL)
+                    _kill_all(child.pid)
                     return _Done(*child.communicate(), hung=True)
                 except BaseException:
-                    os.killpg(child.pid, signal.SIGKILL)
+                    _kill_all(child.pid)
                     raise
             return _Done(out, err, os.read(reading, 256).decode(), child.returncode)
         finally:
@@ -112,6 +113,12 @@ class _Done:
     usage: str = ""
     code: int = 0
     hung: bool = False
+
+
+def _kill_all(session: int) -> None:
+    """Kill what a launcher started; it may just have ended by itself."""
+    with suppress(ProcessLookupError):
+        os.killpg(session, signal.SIGKILL)
 
 
 def find_program(name: str) -> str | None:
