@@ -40,7 +40,7 @@ def _against_libc(caption: str, kind: str, workloads: Mapping[str, Any], means: 
     others = [name for name in targets if name != BASE]
     rows = [(name, _used(kind, one["targets"].get(BASE)), *[_cell(kind, one["targets"].get(t)) for t in others])
             for name, one in workloads.items()]
-    rows.append((MEAN, "", *[_cell(kind, means.get(target)) for target in others]))
+    rows.append((MEAN, "", *[_mean(kind, means.get(target), len(workloads)) for target in others]))
     rows.append((INTERVAL, "", *[_interval(kind, means.get(target)) for target in others]))
     return Table(caption, ("workload", BASE, *others), tuple(rows))
 
@@ -57,6 +57,12 @@ def _cell(kind: str, figures: Mapping[str, Any] | None) -> str:
         return NOTHING
     text = f"{_number(figures[f'{kind}_ratio'])} ±{_number(figures[f'{kind}_ratio_spread'])}"
     return text + {TIE: " tie", OPEN: " ?"}.get(figures[f"{kind}_standing"], "")
+
+
+def _mean(kind: str, figures: Mapping[str, Any] | None, workloads: int) -> str:
+    """A mean; with the number of its workloads, where the target has failed some."""
+    counted = figures["workloads"] if figures else workloads
+    return _cell(kind, figures) + (f" of {counted}" if counted < workloads else "")
 
 
 def _interval(kind: str, figures: Mapping[str, Any] | None) -> str:

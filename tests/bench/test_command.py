@@ -154,7 +154,10 @@ def test_a_tie_is_called_one_and_so_is_what_is_not_known() -> None:
 def test_a_target_that_failed_a_workload_has_no_figure() -> None:
     run = made_up(("libc", "native"))
     run["workloads"]["larson"] = {**run["workloads"]["larson"], "targets": {"libc": used(0.1, 1024, "tie")}}
-    assert next(compared(run)).rows[1] == ("larson", "0.100 s", "-")
+    run["geomean"]["native"]["workloads"] = 1
+    rows = next(compared(run)).rows
+    assert rows[1] == ("larson", "0.100 s", "-")
+    assert rows[2] == ("geometric mean", "", "2.00 ±0.01 of 1"), "a mean that leaves something out says so"
     assert len(list(plots(run))) == 2
 
 
