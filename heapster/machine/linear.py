@@ -35,11 +35,11 @@ class Unsupported(Exception):
 class Variable:
     """An unknown integer and what is known of its bounds on this path."""
 
-    __slots__ = ("high", "low", "multiples", "name", "number", "term")
+    __slots__ = ("high", "integer", "low", "name", "number")
 
-    def __init__(self, number: int, name: str, low: int, high: int, term: Any) -> None:
-        self.number, self.name, self.low, self.high, self.term = number, name, low, high, term
-        self.multiples: dict[int, Any] = {}     # z3's terms for it, by factor
+    def __init__(self, number: int, name: str, low: int, high: int, integer: Any) -> None:
+        self.number, self.name, self.low, self.high = number, name, low, high
+        self.integer = integer          # what the solver calls it
 
 
 class Word:

@@ -33,6 +33,7 @@ class Symbolic:
     def __init__(self, path: Any, statics: Any = 0, thread: Any = 0) -> None:
         self.path, self._statics, self._thread = path, statics, thread
         self.cells: list[Cell] = []
+        self._by_form: dict[Any, Cell] = {}     # the cells, by how their addresses are written
         self.held: list[Any] = []               # mutexes
         self.spans: list[tuple[Any, Any]] = []  # start and bytes of all that memory has; new memory is apart
         self.calls: list[Call] = []
@@ -48,7 +49,12 @@ class Symbolic:
 
     def put(self, address: Any, word: Any, name: str = "") -> None:
         """Let memory hold `word` at `address` before the code begins; no known cell may be there."""
-        self.cells.append(Cell(address, word, name))
+        self._add(Cell(address, word, name))
+
+    def _add(self, cell: Cell) -> Cell:
+        self.cells.append(cell)
+        self._by_form.setdefault(_form(cell.address), cell)
+        return cell
 
     def put_lazily(self, address: Any, word: Callable[[], Any], name: str) -> None:
         """As `put`, a word that is not chosen before the code looks at it."""
@@ -56,9 +62,9 @@ class Symbolic:
 
     def find(self, address: Any) -> Cell | None:
         """The cell at `address`; a path for each that it can be, and for none."""
-        for cell in self.cells:
-            if cell.address is address or _same(cell.address, address):
-                return cell
+        known = self._by_form.get(_form(address))
+        if known is not None:
+            return known
         where = self._span(address)
         return next((cell for cell in self.cells if self._may_share(cell, where) and cell.address == address), None)
 
@@ -71,7 +77,7 @@ class Symbolic:
         """Which of the spans, of which no two overlap, a word at `address` surely lies in."""
         if not isinstance(address, Word):
             return None
-        key = (address.const, frozenset(address.terms.items()))
+        key = _form(address)
         if key not in self._where:
             span = self._span_by_bounds(address)
             span = self._span_by_proof(address) if span is None else span
@@ -125,8 +131,7 @@ class Symbolic:
                 self.broken("an access that is not aligned")
             if address < LOWEST:
                 self.broken("an access where nothing is mapped")
-            cell = Cell(address, self.path.word("arbitrary"), "")
-            self.cells.append(cell)
+            cell = self._add(Cell(address, self.path.word("arbitrary"), ""))
         return cell
 
     def peek(self, address: Any) -> Any:
@@ -264,6 +269,13 @@ class Symbolic:
         """See `Machine.abort`: on a legal heap, nothing aborts."""
         self.broken(f"abort {code}")
         return 0
+
+
+def _form(word: Any) -> Any:
+    """What two words share if they are written the same."""
+    if isinstance(word, Word):
+        return word.const, frozenset(word.terms.items())
+    return word if isinstance(word, int) else (None, word.term.get_id())
 
 
 def _same(a: Any, b: Any) -> bool:
