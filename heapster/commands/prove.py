@@ -25,6 +25,7 @@ from heapster.reports.terminal import BAD, GOOD, PLAIN, finding_lines
 from heapster.results import Finding, Run, TargetError, Verdict
 
 TIMEOUT = 300.0                 # seconds for one proof in one encoding
+LONGEST = 7200.0                # with --thorough
 
 
 @click.command("prove", epilog="A NAME is that of a theorem, of a function of impl, or of one of its files. "
@@ -32,8 +33,8 @@ TIMEOUT = 300.0                 # seconds for one proof in one encoding
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--list", "only_list", is_flag=True, help="Say what is proved and how far, and prove nothing.")
 @click.option("--thorough", is_flag=True, help="Whole operations on larger heaps too; takes many minutes.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=TIMEOUT, show_default=True,
-              metavar="S", help="Seconds for one proof in one encoding.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
+              help=f"Seconds for one proof in one encoding.  [default: {TIMEOUT:g}, with --thorough {LONGEST:g}]")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="Proofs that run at once.")
 @click.option("--faults", "with_faults", is_flag=True,
@@ -42,10 +43,11 @@ TIMEOUT = 300.0                 # seconds for one proof in one encoding
               help="Write the table as Markdown, and prove nothing.")
 @option("json")
 @option("junit")
-def command(names: tuple[str, ...], timeout: float, jobs: int, write: Path | None, json: str | None,
+def command(names: tuple[str, ...], timeout: float | None, jobs: int, write: Path | None, json: str | None,
             junit: str | None, *, only_list: bool, thorough: bool, with_faults: bool) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships."""
     proofs = selected(names, thorough=thorough)
+    timeout = timeout or (LONGEST if thorough else TIMEOUT)
     if write:
         write_whole(write, page())
         return 0

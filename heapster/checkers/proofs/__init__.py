@@ -37,12 +37,12 @@ class Proof(NamedTuple):
     also: Mapping[str, tuple[str, str]] = {}    # theorem: a function that is called on the way, and its clause
     encodings: tuple[str, ...] = (INTEGERS,)    # in the order in which they are tried
     thorough: bool = False              # not by default
+    suffix: str = ""                    # of the names of a second proof of the same function
 
     @property
     def stays(self) -> str:
         """The theorem that every proof has: no overflow, no abort, no broken law of the machine."""
-        larger = "_in_larger_heaps" if self.thorough else ""
-        return self.of.replace(".", "_") + "_stays_within_the_laws" + larger
+        return self.of.replace(".", "_") + "_stays_within_the_laws" + self.suffix
 
     def theorems(self) -> list[Theorem]:
         """All that it shows."""

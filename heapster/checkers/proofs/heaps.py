@@ -4,7 +4,7 @@ Shapes are chosen: how many regions, from where, which blocks in them are used, 
 list, where the cursor is. Addresses, sizes, settings and totals are unknown words.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ from heapster.checkers.proofs.drawing import (
 from heapster.machine.symbolic import HIGHEST, LOWEST
 from heapster.model.heap import Arena, Block, Heap, Ledger, Mapped, Region
 from heapster.model.invariants import ALWAYS
+from heapster.model.placement import POLICIES
 from heapster.results import HeapsterError
 
 KINDS = {1: "sbrk", 2: "mmap"}
@@ -81,20 +82,23 @@ def patterns(most: int) -> Iterator[tuple[tuple[bool, ...], ...]]:
 class Small:
     """A heap of a few blocks in one arena, on a machine."""
 
-    def __init__(self, path: Any, blocks: int, regions: int, *, listed: bool = False, plain: bool = False) -> None:
-        """With `listed`, a heap that need not grow: some block is free, and its arena is the main one.
+    def __init__(self, path: Any, most: Sequence[int], *, listed: bool = False) -> None:
+        """Of at most so many blocks in a region, so many in two, and so on.
 
-        With `plain`, the policy is first fit and the cursor at the head.
+        With `listed`, a heap that need not grow: some block is free, and its arena is the main one; and the
+        policy is any that there is. Otherwise the policy is the first: what is to hold of each is proved by
+        their contract, see `choosing`.
         """
-        self.path, self._listed, self._plain = path, listed, plain
+        self.path, self._listed = path, listed
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
         self.m = path.machine(self.statics, self.thread)
         self.m.break_unit = ALIGN           # `region.new_region` is proved for every other start
         self._reserve(self.statics, STATICS_BYTES)
         self._reserve(self.thread, 64)
-        shapes = [shape for shape in patterns(blocks)
-                  if len(shape) <= regions and (not listed or not all(map(all, shape)))]
+        shapes = [shape for shape in patterns(max(most)) if len(shape) <= len(most)
+                  and (not shape or sum(map(len, shape)) <= most[len(shape) - 1])
+                  and (not listed or not all(map(all, shape)))]
         self.shape = shapes[path.choose(len(shapes))]
         # Which region is the top; -1 for none, and the number of regions for an arena that is not the main one.
         top = 0 if listed else path.choose(len(self.shape) + 2) - 1
@@ -188,12 +192,11 @@ class Small:
         for u, v in pairwise(around):
             m.put(u + NEXT, v, "next")
             m.put(v + PREV, u, "prev")
-        m.put_lazily(self.at("cursor"), lambda: around[0 if self._plain else path.choose(len(around) - 1)],
-                     "cursor")
+        m.put_lazily(self.at("cursor"), lambda: around[path.choose(len(around) - 1)], "cursor")
 
     def _settings(self, *, listed: bool) -> None:
         m, path, s = self.m, self.path, self.statics
-        m.put_lazily(s + STATICS["policy"], lambda: path.choose(4) if listed and not self._plain else 0, "policy")
+        m.put_lazily(s + STATICS["policy"], lambda: path.choose(len(POLICIES)) if listed else 0, "policy")
         m.put_lazily(s + STATICS["growth"], lambda: path.word("growth", PAGE, MAX_REQUEST, PAGE), "growth")
         m.put_lazily(s + STATICS["threshold"], lambda: path.word("threshold", PAGE, MAX_REQUEST), "threshold")
         if self.shape:                      # larger requests do not look at the arena, unless mmap is refused
@@ -206,12 +209,11 @@ class Small:
 
     def serve(self, request: Any) -> None:
         """Some free block, or none if the heap must grow, is large enough for `request` bytes."""
-        if self._listed:
-            block = self.free[self.path.choose(len(self.free))]
+        first = self.path.choose(len(self.free)) if self._listed else len(self.free)    # that is, in list order
+        for block in self.free[:first]:
+            self.path.require(block.size, "<", request + 8)
+        for block in self.free[first:first + 1]:
             self.path.require(request + 8, "<=", block.size)
-        else:
-            for block in self.free:
-                self.path.require(block.size, "<", request + 8)
 
     def used(self) -> list[Place]:
         """The blocks that belong to the caller."""

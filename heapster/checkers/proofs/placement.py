@@ -280,10 +280,13 @@ class NextFit(Walk):
         self.claim("writes_nothing", lambda: only(self.m, self.w.at("cursor")))
 
 
-def policy(name: str, walk: type[Any]) -> Any:
+WALKS: dict[str, Any] = {"first_fit": FirstFit, "next_fit": NextFit, "best_fit": BestFit, "worst_fit": WorstFit}
+
+
+def policy(name: str) -> Any:
     """The proof of one policy."""
     def body(source: Any, path: Any) -> None:
-        loop = walk(path, name)
+        loop = WALKS[name](path, name)
         try:
             result = cut(getattr(source.placement, name), loop)(loop.m, loop.w.arena, loop.want)
         except Over:
@@ -291,6 +294,44 @@ def policy(name: str, walk: type[Any]) -> Any:
         loop.ended(result)
 
     return body
+
+
+CONTRACT = {                            # of `find`, which `choosing` stands for: the claims that all policies make
+    "find_misses_nothing": "NULL only if no block on the list fits, by each policy",
+    "find_fits": "otherwise it fits, by each policy",
+    "find_writes_nothing": "no word but the cursor changes, by each policy",
+}
+
+
+class Common:
+    """A path on which a policy claims what all policies do."""
+
+    def __init__(self, path: Any) -> None:
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._path, name)
+
+    def claim(self, name: str, holds: Any, why: Any = str) -> None:
+        """See `Path.claim`."""
+        if name in CONTRACT:
+            self._path.claim(name, holds, why)
+
+
+def any_list(source: Any, path: Any) -> None:
+    """Each policy, through its number."""
+    number = path.choose(len(POLICIES))
+    name = list(POLICIES)[number]
+    loop = WALKS[name](Common(path), "find")
+    shipped = getattr(source.placement, name)
+    setattr(source.placement, name, cut(shipped, loop))
+    try:
+        result = source.placement.find(loop.m, loop.w.arena, loop.want, number)
+    except Over:
+        return
+    finally:
+        setattr(source.placement, name, shipped)
+    loop.ended(result)
 
 
 def find(source: Any, path: Any) -> None:
@@ -308,7 +349,7 @@ def find(source: Any, path: Any) -> None:
     for u, v in pairwise(around):
         m.put(u + NEXT, v, "next")
         m.put(v + PREV, u, "prev")
-    number, cursor = path.choose(4), path.choose(count + 1)
+    number, cursor = path.choose(len(POLICIES)), path.choose(count + 1)
     m.put(w.at("cursor"), around[cursor], "cursor")
     want = path.word("want", 1, 1 << 47)
     result = source.placement.find(m, w.arena, want, number)
@@ -318,33 +359,34 @@ def find(source: Any, path: Any) -> None:
 
 
 PROOFS = (
-    Proof("placement.first_fit", ANY_HEAP, policy("first_fit", FirstFit), {
+    Proof("placement.first_fit", ANY_HEAP, policy("first_fit"), {
         "first_fit_misses_nothing": "NULL only if no block on the list fits",
         "first_fit_fits": "otherwise it fits",
         "first_fit_takes_the_first": "none before it does",
         "first_fit_writes_nothing": "no word changes",
     }),
-    Proof("placement.next_fit", ANY_HEAP, policy("next_fit", NextFit), {
+    Proof("placement.next_fit", ANY_HEAP, policy("next_fit"), {
         "next_fit_misses_nothing": "NULL only if no block on the list fits",
         "next_fit_fits": "otherwise it fits",
         "next_fit_takes_the_first": "none from the cursor to it does",
         "next_fit_moves_the_cursor": "the cursor is at it",
         "next_fit_writes_nothing": "no other word changes",
     }),
-    Proof("placement.best_fit", ANY_HEAP, policy("best_fit", BestFit), {
+    Proof("placement.best_fit", ANY_HEAP, policy("best_fit"), {
         "best_fit_misses_nothing": "NULL only if no block on the list fits",
         "best_fit_fits": "otherwise it fits",
         "best_fit_is_exact": "none that fits is smaller",
         "best_fit_takes_the_first_of_equals": "none before it is as small",
         "best_fit_writes_nothing": "no word changes",
     }),
-    Proof("placement.worst_fit", ANY_HEAP, policy("worst_fit", WorstFit), {
+    Proof("placement.worst_fit", ANY_HEAP, policy("worst_fit"), {
         "worst_fit_misses_nothing": "NULL only if no block on the list fits",
         "worst_fit_fits": "otherwise it fits",
         "worst_fit_is_largest": "none is larger",
         "worst_fit_takes_the_first_of_equals": "none before it is as large",
         "worst_fit_writes_nothing": "no word changes",
     }),
+    Proof("placement.find", ANY_HEAP, any_list, more=CONTRACT, suffix="_on_any_list"),
     Proof("placement.find", "heaps of up to 3 blocks", find, more={
         "find_agrees_with_the_model": "each policy number chooses as the model's policy of that name",
     }),

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Proof
+from heapster.checkers.proofs.choosing import by_any_policy
 from heapster.checkers.proofs.drawing import ALIGN, ALL_SIZE_BITS, MAPPED, MAX_REQUEST, MIN_BLOCK, PAYLOAD, USED, only
 from heapster.checkers.proofs.heaps import Small
 
@@ -30,29 +31,37 @@ def usable(m: Any, p: Any) -> Any:
 
 
 class Size(NamedTuple):
-    """How large heaps are: blocks at most, blocks at most where an allocation must grow the heap, regions at most."""
+    """How large heaps are: blocks at most in those of one region, of two, and so on."""
 
-    blocks: int
-    growing: int
-    regions: int
-    plain: bool = False                 # by first fit only, and with the cursor at the head
-
-    def heap(self, path: Any) -> Small:
-        """Any heap of that size: one where a block fits, or one that must grow."""
-        listed = bool(path.choose(2))
-        return Small(path, self.blocks if listed else self.growing, self.regions, listed=listed, plain=self.plain)
+    blocks: tuple[int, ...]
 
     def __str__(self) -> str:
         """The bound that this is."""
-        limits = [f"{self.growing} where it grows"] * (self.growing < self.blocks) + ["first fit"] * self.plain
-        return f"heaps of up to {self.blocks} blocks" + (f" ({', '.join(limits)})" if limits else "")
+        most = self.blocks[0]
+        whole = sum(most == other for other in self.blocks)
+        if whole == most:
+            return f"heaps of up to {most} blocks"
+        where = "1 region" if whole == 1 else f"{whole} regions"
+        more = [f"{most} in {count}" for count, most in enumerate(self.blocks[whole:], whole + 1)]
+        return ", ".join([f"heaps of up to {most} blocks in {where}", *more])
+
+
+def malloc_by_each_policy(source: Any, path: Any, at_most: Size) -> None:
+    """malloc of each request: by each policy where a block fits; where none does, whatever the system answers."""
+    h = Small(path, at_most.blocks, listed=bool(path.choose(2)))
+    request = path.word("request", 0, MAX_REQUEST)
+    h.serve(request)
+    _malloc(source, path, h, request)
 
 
 def malloc(source: Any, path: Any, at_most: Size) -> None:
-    """malloc of each request: by each policy where a block fits; where none does, whatever the system answers."""
-    h = at_most.heap(path)
-    request = path.word("request", 0, MAX_REQUEST)
-    h.serve(request)
+    """malloc of each request, whatever the system answers."""
+    h = Small(path, at_most.blocks)
+    with by_any_policy(source, path):
+        _malloc(source, path, h, path.word("request", 0, MAX_REQUEST))
+
+
+def _malloc(source: Any, path: Any, h: Small, request: Any) -> None:
     p = source.api.malloc(h.m, request)
     if p == 0:
         path.claim("malloc_answers_null_or_enough", lambda: h.m.errno == 12)
@@ -67,7 +76,7 @@ def malloc(source: Any, path: Any, at_most: Size) -> None:
 
 def free(source: Any, path: Any, at_most: Size) -> None:
     """free of each used block."""
-    h = Small(path, at_most.blocks, at_most.regions)
+    h = Small(path, at_most.blocks)
     used = h.used()
     if not used:
         return
@@ -80,15 +89,15 @@ def free(source: Any, path: Any, at_most: Size) -> None:
 
 
 def realloc(source: Any, path: Any, at_most: Size) -> None:
-    """realloc of each used block to each size: where a block fits; where none does, whatever the system answers."""
-    h = at_most.heap(path)
+    """realloc of each used block to each size, whatever the system answers."""
+    h = Small(path, at_most.blocks)
     used = h.used()
     if not used:
         return
     m, place = h.m, used[path.choose(len(used))]
     p, request = place.b + PAYLOAD, path.word("request", 1, MAX_REQUEST)
-    h.serve(request)
-    q = source.api.realloc(m, p, request)
+    with by_any_policy(source, path):
+        q = source.api.realloc(m, p, request)
     kept = place.size - PAYLOAD
     for name in ("realloc", "moving"):
         if q == 0:
@@ -103,7 +112,7 @@ def realloc(source: Any, path: Any, at_most: Size) -> None:
 
 def fit_in_place(source: Any, path: Any, at_most: Size) -> None:
     """Each used block and legal size."""
-    h = Small(path, at_most.blocks, at_most.regions)
+    h = Small(path, at_most.blocks)
     used = h.used()
     if not used:
         return
@@ -118,7 +127,7 @@ def fit_in_place(source: Any, path: Any, at_most: Size) -> None:
 
 def resize(source: Any, path: Any, at_most: Size) -> None:
     """Each used block and legal size, whatever the system answers."""
-    h = Small(path, at_most.blocks, at_most.regions)
+    h = Small(path, at_most.blocks)
     used = h.used()
     if not used:
         return
@@ -139,36 +148,44 @@ def _whole(name: str) -> dict[str, str]:
             f"{name}_spares_the_payloads_of_others": "no word of another block's payload is written"}
 
 
-def proofs(size: Size, moving: Size, resized: Size) -> tuple[Proof, ...]:
-    """The operations on heaps of these sizes: in general, for realloc, and for resizing in place."""
+def _mallocs(size: Size, body: Any, by: str) -> Proof:
+    return Proof("api.malloc", f"{size}, {by}", partial(body, at_most=size), {
+        "malloc_answers_null_or_enough": "NULL and ENOMEM, or a payload of at least request bytes",
+    }, more=_whole("malloc"), also={
+        "acquiring_fails_only_with_the_system": (
+            "arena.acquire", "NULL only if the system refused, and then nothing has changed"),
+        "acquiring_releases_the_lock": ("arena.acquire", "the lock is released"),
+        "placing_fails_only_with_the_system": (
+            "api.place", "NULL only if the system refused, and then nothing has changed"),
+    })
+
+
+def _frees(size: Size) -> Proof:
+    return Proof("api.free", str(size), partial(free, at_most=size), more={
+        "free_leaves_errno_alone": "errno is left alone", **_whole("free"),
+    }, also={
+        "what_is_released_is_no_block_of_the_callers": (
+            "arena.release", "its bytes are free, or back with the system"),
+    })
+
+
+def _reallocs(size: Size) -> Proof:
+    return Proof("api.realloc", f"{size}, {ANY_POLICY}", partial(realloc, at_most=size), {
+        "a_failed_realloc_leaves_the_block": "NULL and ENOMEM, and the old block is unchanged",
+        "realloc_keeps_the_bytes": "or the bytes up to the lesser size are kept",
+    }, more=_whole("realloc"), also={
+        "a_failed_moving_leaves_the_block": ("api.move", "NULL and ENOMEM, and the old block is unchanged"),
+        "moving_keeps_the_bytes": ("api.move", "or the old payload's bytes are in the new"),
+    })
+
+
+def _resizes(size: Size) -> tuple[Proof, ...]:
     return (
-        Proof("api.malloc", str(size), partial(malloc, at_most=size), {
-            "malloc_answers_null_or_enough": "NULL and ENOMEM, or a payload of at least request bytes",
-        }, more=_whole("malloc"), also={
-            "acquiring_fails_only_with_the_system": (
-                "arena.acquire", "NULL only if the system refused, and then nothing has changed"),
-            "acquiring_releases_the_lock": ("arena.acquire", "the lock is released"),
-            "placing_fails_only_with_the_system": (
-                "api.place", "NULL only if the system refused, and then nothing has changed"),
-        }),
-        Proof("api.free", str(size._replace(growing=size.blocks)), partial(free, at_most=size), more={
-            "free_leaves_errno_alone": "errno is left alone", **_whole("free"),
-        }, also={
-            "what_is_released_is_no_block_of_the_callers": (
-                "arena.release", "its bytes are free, or back with the system"),
-        }),
-        Proof("api.realloc", str(moving), partial(realloc, at_most=moving), {
-            "a_failed_realloc_leaves_the_block": "NULL and ENOMEM, and the old block is unchanged",
-            "realloc_keeps_the_bytes": "or the bytes up to the lesser size are kept",
-        }, more=_whole("realloc"), also={
-            "a_failed_moving_leaves_the_block": ("api.move", "NULL and ENOMEM, and the old block is unchanged"),
-            "moving_keeps_the_bytes": ("api.move", "or the old payload's bytes are in the new"),
-        }),
-        Proof("resize.fit_in_place", str(size._replace(growing=size.blocks)), partial(fit_in_place, at_most=size), {
+        Proof("resize.fit_in_place", str(size), partial(fit_in_place, at_most=size), {
             "what_fits_is_no_larger_than_it_must": "on success size(b) is want, or larger by less than MIN_BLOCK",
             "what_does_not_fit_stays": "else nothing changes",
         }),
-        Proof("resize.resize", str(resized), partial(resize, at_most=resized), {
+        Proof("resize.resize", str(size), partial(resize, at_most=size), {
             "a_resized_block_keeps_its_bytes":
                 "on success size(b) >= want and its payload up to the lesser size is unchanged",
             "a_block_not_resized_stays": "else b is unchanged",
@@ -176,31 +193,40 @@ def proofs(size: Size, moving: Size, resized: Size) -> tuple[Proof, ...]:
     )
 
 
-def _larger(proof: Proof) -> Proof:
-    """A proof for larger heaps: its theorems' names say so, and it pairs with no clause a second time."""
+def second(proof: Proof, suffix: str, *, thorough: bool) -> Proof:
+    """Another proof of a function: its theorems' names say so, and it pairs with no clause a second time."""
     claims = {**proof.clauses, **proof.more, **{name: clause for name, (_, clause) in proof.also.items()}}
 
     def body(source: Any, path: Any) -> None:
-        proof.body(source, Renamed(path))
+        proof.body(source, Renamed(path, suffix))
 
-    return Proof(proof.of, proof.bound, body, more={name + LARGER: claim for name, claim in claims.items()},
-                 thorough=True)
+    return Proof(proof.of, proof.bound, body, more={name + suffix: claim for name, claim in claims.items()},
+                 thorough=thorough, suffix=suffix)
 
 
 class Renamed:
-    """A path whose claims bear the names of the larger proofs."""
+    """A path whose claims bear the names of a second proof."""
 
-    def __init__(self, path: Any) -> None:
-        self._path = path
+    def __init__(self, path: Any, suffix: str) -> None:
+        self._path, self._suffix = path, suffix
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._path, name)
 
     def claim(self, name: str, holds: Any, why: Any = str) -> None:
         """See `Path.claim`."""
-        self._path.claim(name + LARGER, holds, why)
+        self._path.claim(name + self._suffix, holds, why)
 
 
+EACH_POLICY, ANY_POLICY = "each policy", "any policy"
+PROOFS = (
+    _mallocs(Size((3,)), malloc_by_each_policy, EACH_POLICY),
+    second(_mallocs(Size((3, 2)), malloc, ANY_POLICY), "_by_any_policy", thorough=False),
+    _frees(Size((3, 3))),
+    _reallocs(Size((3,))),
+    *_resizes(Size((3,))),
+)
 LARGER = "_in_larger_heaps"
-PROOFS = proofs(Size(3, 3, 1), Size(3, 1, 1, plain=True), Size(2, 2, 1))
-THOROUGH = tuple(_larger(proof) for proof in proofs(Size(4, 4, 2), Size(4, 3, 2), Size(4, 4, 2)))
+THOROUGH = tuple(second(proof, LARGER, thorough=True) for proof in (
+    _mallocs(Size((4, 4)), malloc, ANY_POLICY), _frees(Size((4, 4))), _reallocs(Size((4, 3))),
+    *_resizes(Size((4, 4)))))
