@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from heapster import impl
 from heapster.checkers.decode import POLICIES
 from heapster.checkers.words import word
-from heapster.impl import api, layout, lifecycle, settings, stats
+from heapster.impl import api, cache, layout, lifecycle, settings, stats
 from heapster.model.geometry import signed
 from heapster.model.operation import Step
 
-SHIPPED = SimpleNamespace(api=api, lifecycle=lifecycle, settings=settings, stats=stats, package=impl)
+SHIPPED = SimpleNamespace(api=api, cache=cache, lifecycle=lifecycle, settings=settings, stats=stats, package=impl)
 
 
 class Answer(NamedTuple):
@@ -80,6 +80,18 @@ def _set_threshold(c: Calling) -> Answer:
     return Answer(problem="" if got == expected else f"the threshold became {got}, not {expected}")
 
 
+def _set_cache(c: Calling) -> Answer:
+    c.source.settings.set_cache(c.m, *c.words)
+    expected = min(max(*c.words, 0), layout.MAX_CACHE)
+    got = c.source.settings.get_cache(c.m)
+    return Answer(problem="" if got == expected else f"the cache's bytes became {got}, not {expected}")
+
+
+def _end_thread(c: Calling) -> None:
+    c.source.cache.thread_end(c.m)
+    c.m.new_thread()
+
+
 def _init(c: Calling) -> Answer:
     """An unknown policy must change nothing; then with the policy in force."""
     api, settings_ = c.source.api, c.source.settings
@@ -129,6 +141,8 @@ CALLS: dict[str, Make] = {
     "policy": _set_policy,
     "threshold": _set_threshold,
     "growth": _init,
+    "cache": _set_cache,
+    "thread_end": _end_thread,
     "arenas": lambda c: c.source.settings.set_arenas(c.m, *c.words),
     "thread": lambda c: c.m.on_thread(c.step.numbers[0]),
     "foreign_sbrk": _foreign_sbrk,

@@ -1,6 +1,7 @@
 """Memory to model, by layout constants alone: a wrong accessor in `impl` cannot hide itself here."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Protocol
 
 from heapster.impl import layout
@@ -24,13 +25,14 @@ from heapster.impl.layout import (
     WORD,
 )
 from heapster.machine.protocol import Fault
-from heapster.model.heap import Arena, Block, Heap, Ledger, Mapped, Region
+from heapster.model.heap import Arena, Bin, Block, Cache, Heap, Ledger, Mapped, Region, Stack
 from heapster.results import HeapsterError
 
 POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")       # by their numbers in `layout`
 KINDS = {layout.FROM_SBRK: "sbrk", layout.FROM_MMAP: "mmap"}
 TOTALS = (layout.HELD_BYTES, layout.USED_BYTES, layout.USED_BLOCKS, layout.FREE_BYTES, layout.FREE_BLOCKS)
 CALL_WORDS = tuple(range(CALLS, CALLS + CALL_KINDS * WORD, WORD))
+CACHED_SIZES = range(layout.MIN_BLOCK, layout.MOST_CACHED + 1, layout.ALIGN)
 NEVER_WRITTEN = -1
 STRAY = layout.ALIGN - 1 & ~(USED | PREV_USED)      # header bits that a block in an arena never has
 MOST_NODES = 1 << 20                # no list that a checker makes is longer
@@ -85,6 +87,8 @@ def _heap(m: Observed) -> Heap:
         policy=POLICIES[policy],
         threshold=load(s + layout.THRESHOLD) or layout.DEFAULT_THRESHOLD,
         growth=load(s + layout.GROWTH) or layout.DEFAULT_GROWTH,
+        cache=load(s + layout.CACHE_BYTES),
+        caches=tuple(_cache(load, thread, s) for thread in _nodes(load, s + layout.CACHING, NEXT)),
         held_locks=m.held(),
         system=m.system(),
     )
@@ -101,7 +105,27 @@ def _arena(load: Load, index: int, record: int) -> Arena:
         top=load(record + layout.TOP),
         brk=load(record + layout.BREAK),
         ledger=_ledger(load, record),
+        remote=_stack(load, load(record + layout.REMOTE)),
     )
+
+
+def _stack(load: Load, word: int) -> Stack:
+    """The stack that the word leads to, with the count that its top word claims."""
+    counted, payloads = word >> layout.COUNT_SHIFT, []
+    while word:
+        payloads.append(word & layout.TOP_MASK)
+        if len(payloads) > MOST_NODES:
+            raise Undecodable("a stack of cached blocks has no end")
+        word = load(payloads[-1])
+    return Stack(counted, tuple(payloads))
+
+
+def _cache(load: Load, thread: int, s: int) -> Cache:
+    bins = [Bin(size, load(at + layout.LIMIT) >> layout.COUNT_SHIFT, _stack(load, load(at)))
+            for size, at in zip(CACHED_SIZES, count(thread + layout.BINS, layout.ALIGN))
+            if load(at) or load(at + layout.LIMIT)]
+    calls = tuple([load(thread + layout.MY_CALLS + kind * WORD) for kind in range(CALL_KINDS)])
+    return Cache((load(thread + layout.MY_ARENA) - s - ARENAS) // ARENA_BYTES, tuple(bins), calls)
 
 
 def _ledger(load: Load, record: int) -> Ledger:

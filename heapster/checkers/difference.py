@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from heapster.model.heap import Arena, Block, Heap, Region
+from heapster.model.geometry import HEADER
+from heapster.model.heap import Arena, Bin, Block, Heap, Region, Stack
 
 CALLS = ("malloc", "calloc", "realloc", "aligned", "free")
 
@@ -14,7 +15,7 @@ def difference(predicted: Heap, actual: Heap) -> str:
 
 
 def _differences(predicted: Heap, actual: Heap) -> Iterator[str]:
-    for name in ("policy", "threshold", "growth"):
+    for name in ("policy", "threshold", "growth", "cache"):
         if getattr(predicted, name) != getattr(actual, name):
             yield f"the {name} is {getattr(actual, name)}, predicted {getattr(predicted, name)}"
     for one, other in zip_longest(predicted.arenas, actual.arenas):
@@ -22,6 +23,8 @@ def _differences(predicted: Heap, actual: Heap) -> Iterator[str]:
             yield "arenas are open that should not be, or the contrary"
         elif one != other:
             yield from _of_arenas(one, other)
+    if predicted.caches != actual.caches:
+        yield _of_caches(predicted, actual)
     if predicted.mapped != actual.mapped:
         yield _of_mapped(predicted, actual)
     if predicted.mapped_ledger != actual.mapped_ledger:
@@ -46,6 +49,9 @@ def _of_arenas(one: Arena, other: Arena) -> Iterator[str]:
     if one.cursor != other.cursor:
         yield (f"{name}: the cursor is at {_named([other.cursor], places)}, "
                f"predicted {_named([one.cursor], places)}")
+    if one.remote != other.remote:
+        yield (f"{name}: its remote list is {_waiting(other.remote, places)}, "
+               f"predicted {_waiting(one.remote, places)}")
     if one.ledger != other.ledger:
         yield f"{name}: {_of_ledgers(one.ledger, other.ledger)}"
     if (one.top, one.brk) != (other.top, other.brk):
@@ -75,6 +81,32 @@ def _of_ledgers(one: Sequence[object], other: Sequence[object]) -> str:
         if first != second:
             return f"{name} are {second}, predicted {first}"
     return "the ledgers are equal"
+
+
+def _waiting(stack: Stack, places: dict[int, str]) -> str:
+    return _named([payload - HEADER for payload in stack.payloads], places)
+
+
+def _of_caches(predicted: Heap, actual: Heap) -> str:
+    places = {address: name for arena in actual.arenas for address, name in _places(arena).items()}
+    if len(predicted.caches) != len(actual.caches):
+        return f"{len(actual.caches)} threads have caches, predicted {len(predicted.caches)}"
+    for number, (one, other) in enumerate(zip(predicted.caches, actual.caches, strict=True)):
+        name = f"cache {number}"
+        if one.arena != other.arena:
+            return f"{name} is of a thread of arena {other.arena}, predicted {one.arena}"
+        if one.calls != other.calls:
+            return f"{name}: calls of {CALLS} are {other.calls}, predicted {one.calls}"
+        for first, second in zip_longest(one.bins, other.bins):
+            if first != second:
+                return f"{name}: a bin is {_bin(second, places)}, predicted {_bin(first, places)}"
+    return "the caches are equal"
+
+
+def _bin(bin: Bin | None, places: dict[int, str]) -> str:
+    if bin is None:
+        return "absent"
+    return f"of {bin.size} bytes, {bin.stack.counted} of {bin.limit} blocks: {_waiting(bin.stack, places)}"
 
 
 def _of_mapped(predicted: Heap, actual: Heap) -> str:

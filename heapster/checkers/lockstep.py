@@ -16,7 +16,7 @@ from heapster.checkers.difference import difference
 from heapster.checkers.statistics import wrong_figures
 from heapster.machine.protocol import Aborted, Fault
 from heapster.model import misuse
-from heapster.model.heap import Heap
+from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import ALWAYS, violations
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, SHAPES, Step
@@ -24,7 +24,7 @@ from heapster.model.reference import Reference
 from heapster.model.spec import OURS, REQUESTS, Operation, Result, advance, explains
 from heapster.model.system import Divergence, System
 
-CHECKS = ("specification", "reference", "contents", *(invariant.__name__ for invariant in ALWAYS))
+CHECKS = ("specification", "reference", "contents", "live_block_is_cached", *(invariant.__name__ for invariant in ALWAYS))
 
 
 # What a broken allocator may raise: the machine's own, and what Python says of wrong words and names.
@@ -181,7 +181,7 @@ class Lockstep:
             heap = self.heap = decode(self.m)
         except Undecodable as error:
             return [Problem("undecodable_heap", str(error))]
-        problems = [Problem(*violation) for violation in violations(heap)]
+        problems = [Problem(*violation) for violation in violations(heap)] + self._live_and_waiting(heap)
         if step.verb == "stats":
             self.statistics_checked += 1
             problems += self._statistics(heap)
@@ -189,6 +189,11 @@ class Lockstep:
         if heap._replace(held_locks=(), system=()) != predicted:
             problems.append(Problem("structure_diverges", difference(predicted, heap)))
         return problems
+
+    def _live_and_waiting(self, heap: Heap) -> list[Problem]:
+        """A block is the caller's or waits to be used again, never both."""
+        both = sum(payload in self.live for payload in waiting(heap))
+        return [Problem("live_block_is_cached", f"{both} live blocks wait to be used again")] if both else []
 
     def _statistics(self, heap: Heap) -> list[Problem]:
         try:

@@ -73,8 +73,9 @@ class HeapLife(RuleBasedStateMachine):
         self._lockstep.m.close()
 
     @initialize(odd=st.sampled_from((0, 0, 1, 8, 24)), growth=st.sampled_from((1, 1, 2, 3)),
-                threshold=st.sampled_from((0, 1, 2, 2, 3)), arenas=INDICES, policy=INDICES)
-    def start(self, odd: int, growth: int, threshold: int, arenas: int, policy: int) -> None:
+                threshold=st.sampled_from((0, 1, 2, 2, 3)), arenas=INDICES, policy=INDICES,
+                cache=st.sampled_from((0, 0, 0, 256, 1 << 15)))
+    def start(self, odd: int, growth: int, threshold: int, arenas: int, policy: int, cache: int) -> None:  # noqa: PLR0913
         """Settings under which small heaps grow, shrink and map."""
         record = self.record
         if odd:
@@ -84,6 +85,8 @@ class HeapLife(RuleBasedStateMachine):
         self._take(Step("threshold", (threshold * PAGE,)))
         self._take(Step("arenas", (1 + arenas % record.arenas,)))
         self._take(Step("policy", name=record.policies[policy % len(record.policies)]))
+        if cache:
+            self._take(Step("cache", (cache,)))
 
     @rule(choice=st.integers(0, 255), seed=SEEDS)
     def work(self, choice: int, seed: int) -> None:

@@ -1,19 +1,37 @@
 """The figures that `stats` and `status` give, against a walk over the decoded heap."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from heapster.impl import layout
 from heapster.impl.layout import CALL_KINDS, WORD
-from heapster.model.heap import Arena, Heap, Ledger
+from heapster.model.geometry import HEADER
+from heapster.model.heap import Arena, Heap, Ledger, Stack
 
 Figures = tuple[int, ...]           # in the order of the words that `stats` writes
+NO_CALLS: Figures = (0,) * CALL_KINDS
 NOTHING: Figures = (0,) * (layout.STATS_BYTES // WORD)
 
 
 def figures(ledger: Ledger, largest: int) -> Figures:
     """The figures of one arena, or of the mapped blocks."""
-    return (*ledger[:5], largest, *ledger.calls)
+    return (*ledger[:5], largest, 0, 0, *ledger.calls)
+
+
+def of_waiting(heap: Heap, stacks: Iterable[Stack], calls: Figures) -> Figures:
+    """What caches and remote lists add: blocks that are freed but still used, and calls that they served."""
+    sizes = {b.address + HEADER: b.size for arena in heap.arenas for region in arena.regions for b in region.blocks}
+    payloads = [payload for stack in stacks for payload in stack.payloads]
+    return (0, 0, 0, 0, 0, 0, sum(sizes[payload] for payload in payloads), len(payloads), *calls)
+
+
+def of_caches(heap: Heap, arena: int | None = None) -> Figures:
+    """What the threads of an arena add to its figures, and its own remote list; or those of all arenas, and all bins."""
+    ours = [cache for cache in heap.caches if arena in (None, cache.arena)]
+    calls = [sum(column) for column in zip(NO_CALLS, *[cache.calls for cache in ours], strict=True)]
+    bins = [bin.stack for cache in heap.caches for bin in cache.bins] if arena is None else []
+    remote = [a.remote for a in heap.arenas if arena in (None, a.index)]
+    return of_waiting(heap, bins + remote, tuple(calls))
 
 
 def of_arena(arena: Arena) -> Figures:
@@ -54,8 +72,9 @@ def wrong_figures(source: Any, m: Any, heap: Heap) -> Iterator[str]:
     """What `stats` and `status` say that the heap does not."""
     parts = {arena.index: of_arena(arena) for arena in heap.arenas}
     mapped = of_mapped(heap)
-    expected = {layout.ALL_ARENAS: total([*parts.values(), mapped]), layout.ONLY_MAPPINGS: mapped}
-    expected |= {index: parts.get(index, NOTHING) for index in (*parts, len(parts))}
+    expected = {layout.ALL_ARENAS: total([*parts.values(), mapped, of_caches(heap)]), layout.ONLY_MAPPINGS: mapped}
+    expected |= {index: total([parts.get(index, NOTHING), of_caches(heap, index)])
+                 for index in (*parts, len(parts))}
     for which, figures_ in expected.items():
         if asked(source, m, which) != figures_:
             yield f"stats of {_name(which)} differ from what a walk over the heap finds"
@@ -90,4 +109,4 @@ def lines(heap: Heap) -> list[tuple[int, int, int, int]]:
     return found + [(layout.SHOW_MAPPED, m.start, m.length, int(m.used)) for m in heap.mapped]
 
 
-assert len(NOTHING) == 6 + CALL_KINDS
+assert len(NOTHING) == 8 + CALL_KINDS

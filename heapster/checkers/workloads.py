@@ -217,6 +217,24 @@ def hand_over(rng: Random, live: Handles) -> Iterator[Step]:
     yield Step("thread", (rng.choice((0, first)),))
 
 
+def through_caches(rng: Random, live: Handles) -> Iterator[Step]:
+    """Two threads that keep what they free ask for the same few sizes; one of them may end."""
+    yield Step("cache", (rng.choice((64, 200, 1024, 1 << 15)),))
+    sizes = [rng.choice((0, 24, 40, 100, 500, 1016, 1017)) for _ in range(2)]
+    threads = rng.randint(0, 4), rng.randint(0, 4)
+    for _ in range(rng.randint(2, 6)):
+        yield Step("thread", (rng.choice(threads),))
+        for _ in range(rng.randint(1, 8)):
+            if live.sizes and rng.random() < 0.6:
+                yield free(live, live.pick(rng))
+            else:
+                yield allocate_as(live.fresh(), rng.choice(sizes))
+    if rng.random() < 0.3:
+        yield Step("thread_end")
+    if rng.random() < 0.3:
+        yield Step("cache", (0,))
+
+
 def allocate_as(handle: int, size: int) -> Step:
     """malloc(size) as this handle."""
     return Step("malloc", (size,), handle)
@@ -305,5 +323,6 @@ def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
 
 PLAIN: tuple[Workload, ...] = (
     churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill, free_all, fill_and_empty,
-    realloc_ladder, large_blocks, nudges, nudges, hand_over, foreigners, impossible, settings)
+    realloc_ladder, large_blocks, nudges, nudges, hand_over,
+    through_caches, through_caches, foreigners, impossible, settings)
 WITH_FAULTS: tuple[Workload, ...] = (*PLAIN, refusals, refusals)

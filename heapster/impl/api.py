@@ -2,6 +2,7 @@
 
 from .arena import acquire, count_call, release, room_for
 from .block import block_of, block_size, payload, round_up, size_in
+from .cache import put_away, refill, reuse
 from .layout import (
     ALIGN,
     ARENA_LOCK,
@@ -19,6 +20,7 @@ from .layout import (
     MAX_REQUEST,
     MAX_WORD,
     MIN_BLOCK,
+    MOST_CACHED,
     NULL,
     OWNER_SHIFT,
     PAGE,
@@ -29,7 +31,7 @@ from .layout import (
 )
 from .mapping import map_block, mapped_usable, shrink_mapped, unmap_block
 from .resize import resize
-from .settings import arena_at, attach, get_threshold, set_growth, set_policy
+from .settings import arena_at, attach, get_cache, get_threshold, set_growth, set_policy
 
 
 def out_of_memory(m):
@@ -46,12 +48,34 @@ def is_refused(request):
     return request < 0 or request > MAX_REQUEST
 
 
+def place_small(m, want, kind):
+    """A used block of `want` bytes: a cached one, or else from the thread's arena; NULL if memory is out."""
+    b = reuse(m, want, kind)
+    if b == NULL:
+        b = place_anew(m, want, kind)
+    return b
+
+
+def place_anew(m, want, kind):
+    """As `place_small`, where no block is cached."""
+    if get_cache(m) == 0:
+        return acquire(m, attach(m), want, ALIGN, kind)
+    return refill(m, want, kind)
+
+
 def place(m, request, alignment, kind):
     """A used block for `request` bytes at a multiple of `alignment`, or NULL.
 
     Requires: not is_refused(request); alignment is a power of two, ALIGN to MAX_REQUEST.
     Ensures:  NULL only if the system refused, and then nothing has changed.
     """
+    if request <= MOST_CACHED - WORD and alignment == ALIGN:
+        return place_small(m, block_size(request), kind)
+    return place_large(m, request, alignment, kind)
+
+
+def place_large(m, request, alignment, kind):
+    """As `place`, of memory that no cache has."""
     b = NULL
     if room_for(request, alignment) >= get_threshold(m):
         b = map_block(m, request, alignment, kind)
@@ -139,7 +163,12 @@ def calloc(m, count, each):
 def give_back(m, p, kind):
     """Free the payload at `p`, counting a call if it is one of CALL_FREE."""
     header = header_of(m, p)
-    b = block_of(p)
+    if header & MAPPED != 0 or size_in(header) > MOST_CACHED or not put_away(m, p, size_in(header), kind):
+        hand_back(m, block_of(p), header, kind)
+
+
+def hand_back(m, b, header, kind):
+    """Free the block `b`, which no cache takes."""
     if header & MAPPED != 0:
         unmap_block(m, b, kind)
     else:

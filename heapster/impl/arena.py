@@ -75,6 +75,19 @@ def cut_lead(m, arena, b, alignment):
     return rest
 
 
+def put_back(m, arena, b, rest):
+    """List what was cut off the used block `b`; where that is nothing, tell the right neighbour that b is used.
+
+    Requires: the arena's lock; `rest` is the right neighbour of b and on no list, or NULL;
+              what lies right of both thinks its left neighbour free.
+    """
+    if rest == NULL:
+        tell_right_used(m, b + size(m, b))
+    else:
+        write_free(m, rest, size(m, rest))
+        link(m, arena, rest)
+
+
 def take(m, arena, b, want, alignment):
     """Hand out the free block `b`: cut its lead and its tail off, and list them; return what is used.
 
@@ -83,14 +96,27 @@ def take(m, arena, b, want, alignment):
               its payload is a multiple of alignment; what is cut off is free and on the list.
     """
     unlink(m, arena, b)
-    total = size(m, b)
-    write_used(m, b, total)
-    tell_right_used(m, b + total)
+    write_used(m, b, size(m, b))
     b = cut_lead(m, arena, b, alignment)
+    put_back(m, arena, b, split(m, b, want))
+    return b
+
+
+def carve(m, arena, b, want, most):
+    """Hand out blocks of `want` bytes from the front of the free block `b`; the last of them.
+
+    Requires: the arena's lock; b is on the list and large enough.
+    Ensures:  at most `most`, but the first always; they are used, and neighbours; each has want bytes,
+              an only one less than MIN_BLOCK more; what is left is free and on the list.
+    """
+    unlink(m, arena, b)
+    write_used(m, b, size(m, b))
     rest = split(m, b, want)
-    if rest != NULL:
-        write_free(m, rest, size(m, rest))
-        link(m, arena, rest)
+    while most > 1 and rest != NULL and (size(m, rest) == want or size(m, rest) >= want + MIN_BLOCK):
+        most = most - 1
+        b = rest
+        rest = split(m, b, want)
+    put_back(m, arena, b, rest)
     return b
 
 
@@ -101,6 +127,18 @@ def room_for(want, alignment):
     return want + alignment + ALIGN
 
 
+def find_or_grow(m, arena, room):
+    """A free block of at least `room` bytes, on the list; NULL if memory is out.
+
+    Requires: the arena's lock; the arena is open.
+    Ensures:  NULL only if the system refused, and then nothing has changed.
+    """
+    b = find(m, arena, room, get_policy(m))
+    if b == NULL:
+        b = grow(m, arena, room)
+    return b
+
+
 def acquire(m, arena, want, alignment, kind):
     """A used block of at least `want` bytes from `arena`, its payload aligned; NULL if memory is out.
 
@@ -109,10 +147,7 @@ def acquire(m, arena, want, alignment, kind):
     """
     m.lock(arena + ARENA_LOCK)
     open_record(m, arena, owner_of(m, arena))
-    room = room_for(want, alignment)
-    b = find(m, arena, room, get_policy(m))
-    if b == NULL:
-        b = grow(m, arena, room)
+    b = find_or_grow(m, arena, room_for(want, alignment))
     if b != NULL:
         b = take(m, arena, b, want, alignment)
         count_used(m, arena, size(m, b), 1)

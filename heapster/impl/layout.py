@@ -22,6 +22,15 @@ A mapped block has a mapping of its own. Its node lies on a list as a free block
     | (alignment)  | unused | next | prev | lead | header | payload     |
 
 Here the header's size is that of the whole mapping, and lead = b - start.
+
+A cached block is used as far as its arena can see, but waits for its thread's next request of its size,
+or on a remote list for the arena's owner. Its payload p = b + 8 makes it part of a stack:
+
+    b        p               p+8
+    | header | the word that led here before | CACHED_MARK | ... |
+
+The word that leads to the top of a stack is the top's payload, bits 0-47, and the number of blocks on it,
+bits 48-62; 0 is the empty stack.
 """
 
 NULL = 0
@@ -80,6 +89,7 @@ USED_BLOCKS = 136
 FREE_BYTES = 144                    # in free blocks
 FREE_BLOCKS = 152
 CALLS = 160                         # successful calls, a word for each kind
+REMOTE = 200                        # stack of blocks that other threads freed
 ARENA_SHIFT = 9
 ARENA_BYTES = 1 << ARENA_SHIFT
 
@@ -98,18 +108,36 @@ THRESHOLD = 72                      # requests of at least this many bytes are m
 GROWTH = 80                         # bytes got from the system at a time, at least
 ARENA_LIMIT = 88                    # arenas that threads are spread over
 NEXT_ARENA = 96                     # index of the arena that the next new thread gets
+CACHE_BYTES = 104                   # what a thread may keep of blocks of one size; 0: nothing
+CACHING = 112                       # head of the list of threads that have caches
 MAPPINGS = 512                      # an arena's record for the mapped blocks
 ARENAS = 1024
 MAX_ARENAS = 64
 STATICS_BYTES = ARENAS + MAX_ARENAS * ARENA_BYTES
 
-# A thread's words.
+# A thread's words. NEXT and PREV hold its place on the list of threads that have caches.
 MY_ARENA = 0
-THREAD_BYTES = 64
+MY_CALLS = 24                       # calls that its cache served, a word for each kind
+ENDED = 64                          # not 0: the thread has ended its cache and gets no other
+BINS = 80                           # stacks of cached blocks, one for each size from MIN_BLOCK
+LIMIT = 8                           # from a bin: the most blocks it may hold now, shifted as a stack's count
+MOST_CACHED = 1024                  # the largest block that is cached
+THREAD_BYTES = BINS + MOST_CACHED - MIN_BLOCK + 2 * WORD
+
+# A stack.
+COUNT_SHIFT = 48
+COUNT_ONE = 1 << COUNT_SHIFT
+TOP_MASK = COUNT_ONE - 1
+MARK = 8                            # from the payload of a cached block
+CACHED_MARK = 0x6865617073746572    # no header, no address: chance alone puts it there
+MOST_COUNTED = 1 << 14              # blocks in a bin, at most
+MOST_REMOTE = 256                   # blocks on a remote list until whoever adds one drains it
 
 DEFAULT_THRESHOLD = 128 * 1024
 DEFAULT_GROWTH = 128 * 1024
 DEFAULT_ARENAS = 8
+DEFAULT_CACHE = 1 << 15             # bytes a bin, in the native library
+MAX_CACHE = 1 << 20
 MIN_THRESHOLD = PAGE
 
 # Placement policies.
@@ -153,7 +181,9 @@ STAT_USED_BLOCKS = 16
 STAT_FREE_BYTES = 24
 STAT_FREE_BLOCKS = 32
 STAT_LARGEST_FREE = 40
-STAT_CALLS = 48
+STAT_CACHED_BYTES = 48              # of the used: in caches and on remote lists
+STAT_CACHED_BLOCKS = 56
+STAT_CALLS = 64
 STATS_BYTES = STAT_CALLS + CALL_KINDS * WORD
 ALL_ARENAS = -1
 ONLY_MAPPINGS = -2
@@ -175,7 +205,12 @@ assert FIRST_BLOCK & (ALIGN - 1) == ALIGN - PAYLOAD, "the first payload is align
 assert MAPPED_LEAD & (ALIGN - 1) == ALIGN - PAYLOAD
 assert MAPPED_LEAD + NODE >= 0
 assert NODE + NEXT < NODE + PREV < LEAD
-assert CALLS + CALL_KINDS * WORD <= ARENA_BYTES
+assert CALLS + CALL_KINDS * WORD <= REMOTE < ARENA_BYTES
+assert CACHING + PREV < MAPPINGS
+assert MY_ARENA < NEXT < PREV < MY_CALLS
+assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
+assert LIMIT < ALIGN, "bins are as far apart as sizes"
+assert PAYLOAD + MARK < MIN_BLOCK + FOOTER
 assert MAPPINGS + ARENA_BYTES <= ARENAS
 assert MAX_ARENAS <= 1 << 15
 assert MAX_REQUEST + PAGE < OWNER_ONE

@@ -1,25 +1,30 @@
 """The end of the heap, and forks of the process that it lives in."""
 
 from .block import size
+from .freelist import insert
 from .layout import (
     ARENA_BYTES,
     ARENA_LOCK,
     ATTACH_LOCK,
     BREAK,
+    CACHING,
     FROM_MMAP,
     HEAD,
     LEAD,
     MAPPINGS,
     MAX_ARENAS,
+    MY_CALLS,
     NEXT,
     NODE,
     NULL,
+    PREV,
     REFUSED,
     REGION_KIND,
     REGION_LENGTH,
     REGION_NEXT,
     REGION_START,
     REGIONS,
+    THREAD_BYTES,
     TOP,
 )
 from .region import lower_break
@@ -74,12 +79,25 @@ def return_mappings(m):
     return kept
 
 
+def empty_caches(m):
+    """Forget what threads keep, and their calls; they stay on the list of those that have caches.
+
+    Requires: no other thread uses the heap.
+    """
+    head = m.statics() + CACHING
+    thread = m.load(head + NEXT)
+    while thread != NULL and thread != head:
+        m.fill(thread + MY_CALLS, 0, THREAD_BYTES - MY_CALLS)
+        thread = m.load(thread + NEXT)
+
+
 def finalize(m):
     """Return everything to the system; how many pieces it did not take, which are forgotten.
 
     Requires: no other thread uses the heap, now or with blocks from before.
     Ensures:  every arena is closed and every ledger zero; settings stay, threads keep their arenas.
     """
+    empty_caches(m)
     kept = return_mappings(m)
     index = 0
     while index < MAX_ARENAS:
@@ -99,8 +117,23 @@ def before_fork(m):
     m.lock(s + MAPPINGS + ARENA_LOCK)
 
 
+def after_fork_in_child(m):
+    """As `after_fork`; what the threads that the child does not have kept is lost to it.
+
+    Ensures:  of the threads that have caches, the calling one at most is on the list.
+    """
+    head = m.statics() + CACHING
+    m.store(head + NEXT, NULL)
+    thread = m.thread()
+    if m.load(thread + NEXT) != NULL:
+        m.store(head + NEXT, head)
+        m.store(head + PREV, head)
+        insert(m, head, thread)
+    after_fork(m)
+
+
 def after_fork(m):
-    """Release in parent and child what `before_fork` owned."""
+    """Release in the parent what `before_fork` owned."""
     s = m.statics()
     m.unlock(s + MAPPINGS + ARENA_LOCK)
     index = MAX_ARENAS

@@ -6,12 +6,14 @@ from .layout import (
     ARENA_LIMIT,
     ARENAS,
     ATTACH_LOCK,
+    CACHE_BYTES,
     DEFAULT_ARENAS,
     DEFAULT_GROWTH,
     DEFAULT_THRESHOLD,
     FIRST_FIT,
     GROWTH,
     MAX_ARENAS,
+    MAX_CACHE,
     MAX_REQUEST,
     MIN_THRESHOLD,
     MY_ARENA,
@@ -79,6 +81,23 @@ def set_growth(m, growth):
     if growth > MAX_REQUEST:
         growth = MAX_REQUEST
     m.store_atomic(m.statics() + GROWTH, round_up(growth, PAGE))
+
+
+def get_cache(m):
+    """How many bytes of blocks of one size a thread may keep when it frees them; 0 for none."""
+    return m.load_atomic(m.statics() + CACHE_BYTES)
+
+
+def set_cache(m, most):
+    """Set how much threads may keep; each heeds it when one of its bins is next empty or full.
+
+    Ensures:  it is 0 to MAX_CACHE; a legal value is taken as it is.
+    """
+    if most < 0:
+        most = 0
+    if most > MAX_CACHE:
+        most = MAX_CACHE
+    m.store_atomic(m.statics() + CACHE_BYTES, most)
 
 
 def set_arenas(m, count):

@@ -1,10 +1,14 @@
 """Statistics, the status dump, and a walk over all blocks."""
 
-from .block import size
+from .block import block_of, size
+from .cache import bin_of
 from .freelist import add
 from .layout import (
+    ALIGN,
     ALL_ARENAS,
     ARENA_LOCK,
+    ATTACH_LOCK,
+    CACHING,
     CALL_KINDS,
     CALLS,
     FIRST_BLOCK,
@@ -15,6 +19,10 @@ from .layout import (
     LEAD,
     MAPPINGS,
     MAX_ARENAS,
+    MIN_BLOCK,
+    MOST_CACHED,
+    MY_ARENA,
+    MY_CALLS,
     NEXT,
     NODE,
     NULL,
@@ -22,10 +30,13 @@ from .layout import (
     REGION_LENGTH,
     REGION_NEXT,
     REGIONS,
+    REMOTE,
     SHOW_ARENA,
     SHOW_BLOCK,
     SHOW_MAPPED,
     SHOW_REGION,
+    STAT_CACHED_BLOCKS,
+    STAT_CACHED_BYTES,
     STAT_CALLS,
     STAT_FREE_BLOCKS,
     STAT_FREE_BYTES,
@@ -40,6 +51,7 @@ from .layout import (
     WORD,
 )
 from .settings import arena_at
+from .stack import count, top
 
 
 def largest_listed(m, arena):
@@ -75,6 +87,7 @@ def add_arena(m, arena, out):
     m.lock(arena + ARENA_LOCK)
     if m.load(arena + HEAD + NEXT) != NULL:
         add_ledger(m, arena, out)
+        add_remote(m, arena, out)
         largest = largest_listed(m, arena)
         if largest > m.load(out + STAT_LARGEST_FREE):
             m.store(out + STAT_LARGEST_FREE, largest)
@@ -89,6 +102,50 @@ def add_mappings(m, out):
     m.unlock(record + ARENA_LOCK)
 
 
+def add_remote(m, arena, out):
+    """Add the blocks on the remote list of `arena` to the cached ones at `out`.
+
+    Requires: the arena's lock, so that nobody drains it.
+    """
+    word = m.load_atomic(arena + REMOTE)
+    while word != 0:
+        add(m, out + STAT_CACHED_BYTES, size(m, block_of(top(word))))
+        add(m, out + STAT_CACHED_BLOCKS, 1)
+        word = m.load(top(word))
+
+
+def add_calls(m, thread, out):
+    """Add the calls that the cache of `thread` served to those at `out`."""
+    call = 0
+    while call < CALL_KINDS * WORD:
+        add(m, out + STAT_CALLS + call, m.load_atomic(thread + MY_CALLS + call))
+        call = call + WORD
+
+
+def add_bins(m, thread, out):
+    """Add the blocks that `thread` keeps to the cached ones at `out`."""
+    total = MIN_BLOCK
+    while total <= MOST_CACHED:
+        kept = count(m.load_atomic(bin_of(thread, total)))
+        add(m, out + STAT_CACHED_BLOCKS, kept)
+        add(m, out + STAT_CACHED_BYTES, kept * total)
+        total = total + ALIGN
+
+
+def add_caches(m, which, out):
+    """Add to the figures at `out` the calls of threads of arena `which`; of ALL_ARENAS also what they keep."""
+    s = m.statics()
+    m.lock(s + ATTACH_LOCK)
+    thread = m.load(s + CACHING + NEXT)
+    while thread != NULL and thread != s + CACHING:
+        if which == ALL_ARENAS or m.load(thread + MY_ARENA) == arena_at(s, which):
+            add_calls(m, thread, out)
+        if which == ALL_ARENAS:
+            add_bins(m, thread, out)
+        thread = m.load(thread + NEXT)
+    m.unlock(s + ATTACH_LOCK)
+
+
 def stats(m, which, out):
     """Write the figures of one arena, of ONLY_MAPPINGS or of ALL_ARENAS and the mappings to `out`.
 
@@ -98,6 +155,8 @@ def stats(m, which, out):
     m.fill(out, 0, STATS_BYTES)
     if which == ALL_ARENAS or which == ONLY_MAPPINGS:
         add_mappings(m, out)
+    if which != ONLY_MAPPINGS:
+        add_caches(m, which, out)
     index = 0
     while index < MAX_ARENAS:
         if which == ALL_ARENAS or which == index:

@@ -16,8 +16,10 @@ declare i32 @pthread_mutex_lock(i64)
 declare i32 @pthread_mutex_unlock(i64)
 declare ptr @__errno_location() memory(none)
 declare void @heapster_show(i64, i64, i64, i64)
+declare void @heapster_at_thread_end()
 declare void @heapster_abort(i64, i64) noreturn cold
 
+@__libc_single_threaded = extern_weak global i8
 @heapster_statics = hidden global [{statics_bytes} x i8] zeroinitializer, align 64
 @heapster_thread = internal thread_local(initialexec) global [{thread_bytes} x i8] zeroinitializer, align 64
 """
@@ -46,6 +48,26 @@ define void @machine_store_atomic(i64 %a, i64 %word) {
   %p = inttoptr i64 %a to ptr
   store atomic i64 %word, ptr %p release, align 8
   ret void
+}""",
+    "load_any": """
+define i64 @machine_load_any(i64 %a) {
+  %p = inttoptr i64 %a to ptr
+  %word = load i64, ptr %p, align 8
+  %any = freeze i64 %word
+  ret i64 %any
+}""",
+    "cas": """
+define i64 @machine_cas(i64 %a, i64 %expected, i64 %word) {
+  %p = inttoptr i64 %a to ptr
+  %pair = cmpxchg ptr %p, i64 %expected, i64 %word acq_rel acquire, align 8
+  %found = extractvalue { i64, i1 } %pair, 0
+  ret i64 %found
+}""",
+    "exchange": """
+define i64 @machine_exchange(i64 %a, i64 %word) {
+  %p = inttoptr i64 %a to ptr
+  %found = atomicrmw xchg ptr %p, i64 %word acq_rel, align 8
+  ret i64 %found
 }""",
     "copy": """
 define void @machine_copy(i64 %target, i64 %source, i64 %count) {
@@ -92,15 +114,36 @@ define i64 @machine_munmap(i64 %a, i64 %length) {
   %answer = sext i32 %refused to i64
   ret i64 %answer
 }""",
-    # A zeroed pthread_mutex_t is an unlocked one on Linux.
+    # A zeroed pthread_mutex_t is an unlocked one on Linux. While glibc knows of one thread only, nobody is
+    # kept out by a lock (sys/single_threaded.h): none is taken.
     "lock": """
 define void @machine_lock(i64 %mutex) {
+  %known = icmp ne ptr @__libc_single_threaded, null
+  br i1 %known, label %ask, label %take
+ask:
+  %flag = load i8, ptr @__libc_single_threaded
+  %alone = icmp ne i8 %flag, 0
+  br i1 %alone, label %done, label %take
+take:
   call i32 @pthread_mutex_lock(i64 %mutex)
+  br label %done
+done:
   ret void
 }""",
+    # The flag may have changed since, around a fork; glibc's mutex starts with a word that is 0 while unlocked.
     "unlock": """
 define void @machine_unlock(i64 %mutex) {
+  %known = icmp ne ptr @__libc_single_threaded, null
+  br i1 %known, label %ask, label %give
+ask:
+  %p = inttoptr i64 %mutex to ptr
+  %taken = load i32, ptr %p
+  %not_taken = icmp eq i32 %taken, 0
+  br i1 %not_taken, label %done, label %give
+give:
   call i32 @pthread_mutex_unlock(i64 %mutex)
+  br label %done
+done:
   ret void
 }""",
     "thread": """
@@ -108,6 +151,11 @@ define i64 @machine_thread() {
   %storage = call ptr @llvm.threadlocal.address.p0(ptr @heapster_thread)
   %word = ptrtoint ptr %storage to i64
   ret i64 %word
+}""",
+    "at_thread_end": """
+define void @machine_at_thread_end() {
+  call void @heapster_at_thread_end()
+  ret void
 }""",
     "statics": """
 define i64 @machine_statics() {

@@ -82,6 +82,20 @@ class Process:
 
     load_atomic = load
     store_atomic = store
+    load_any = load                             # real memory holds some word everywhere
+
+    def cas(self, address: int, expected: int, value: int) -> int:
+        """See `Machine.cas`: no other thread runs meanwhile."""
+        found = self.load(address)
+        if found == expected:
+            self.store(address, value)
+        return found
+
+    def exchange(self, address: int, value: int) -> int:
+        """See `Machine.exchange`."""
+        found = self.load(address)
+        self.store(address, value)
+        return found
 
     def refuel(self) -> None:
         """A new call starts."""
@@ -267,6 +281,13 @@ class Process:
         if self.running not in self._storage:
             self._storage[self.running] = self.outside(THREAD_BYTES)
         return self._storage[self.running]
+
+    def at_thread_end(self) -> None:
+        """See `Machine.at_thread_end`: logical threads end where a trace says so."""
+
+    def new_thread(self) -> None:
+        """The logical thread has ended, and another begins under its number."""
+        ctypes.memset(self.thread(), 0, THREAD_BYTES)
 
     def statics(self) -> int:
         """See `Machine.statics`."""

@@ -27,6 +27,18 @@ class Machine(Protocol):
     def store_atomic(self, address: int, value: int) -> None:
         """As `store`; may be concurrent with `load_atomic`, and releases all before it."""
 
+    def load_any(self, address: int) -> int:
+        """As `load`; where nothing was ever stored in mapped memory, any word at all."""
+
+    def cas(self, address: int, expected: int, value: int) -> int:
+        """Store `value` if the word is `expected`; the word that was there. At once for all threads.
+
+        Acquires what the word's last writer released, and releases all before it.
+        """
+
+    def exchange(self, address: int, value: int) -> int:
+        """Store `value`; the word that was there. At once for all threads, ordered as `cas` is."""
+
     def copy(self, target: int, source: int, count: int) -> None:
         """Copy `count` >= 0 bytes; both addresses are multiples of 8, the ranges are disjoint."""
 
@@ -60,6 +72,9 @@ class Machine(Protocol):
 
     def thread(self) -> int:
         """Address of the calling thread's own storage, zero when the thread starts."""
+
+    def at_thread_end(self) -> None:
+        """Ask that the allocator be told when the calling thread ends, by `cache.thread_end`."""
 
     def statics(self) -> int:
         """Address of the allocator's static storage, zero when the program starts."""

@@ -14,11 +14,12 @@ STATICS = 0x10000               # where things lie; each far from the others
 STATICS_BYTES = 0x8400          # just what the allocator's layout has, so that a word more is a fault
 THREADS = 0x100000
 THREAD_STRIDE = 0x1000
-THREAD_BYTES = 64
+THREAD_BYTES = 1088
 OUTSIDE = 0x200000
 OUTSIDE_BYTES = 0x10000
 SCRATCH_BYTES = 256
 MEMORY = 1 << 24                # bytes; more would take long to fill, word by word
+ANY_WORD = 0x5EED_5EED_5EED    # what never-written memory is said to hold, to who takes any word
 FUEL = 200_000                  # loads; no call on a heap that a checker makes needs as many
 BREAK = 0x10000000
 MAPPINGS = 0x700000000000
@@ -81,6 +82,27 @@ class Simulated:
 
     load_atomic = load
     store_atomic = store
+
+    def load_any(self, address: int) -> int:
+        """See `Machine.load_any`; `ANY_WORD` where nothing was stored."""
+        word = self.peek(address)
+        if word is None:
+            self._check_mapped("load", address, WORD)
+            return ANY_WORD
+        return self.load(address)
+
+    def cas(self, address: int, expected: int, value: int) -> int:
+        """See `Machine.cas`."""
+        found = self.load(address)
+        if found == expected:
+            self.store(address, value)
+        return found
+
+    def exchange(self, address: int, value: int) -> int:
+        """See `Machine.exchange`."""
+        found = self.load(address)
+        self.store(address, value)
+        return found
 
     def refuel(self) -> None:
         """A new call starts."""
@@ -344,6 +366,14 @@ class Simulated:
         if address not in self.words:
             self.words.update(dict.fromkeys(range(address, address + THREAD_BYTES, WORD), 0))
         return address
+
+    def at_thread_end(self) -> None:
+        """See `Machine.at_thread_end`: threads end where a trace says so."""
+
+    def new_thread(self) -> None:
+        """The logical thread has ended, and another begins under its number."""
+        start = self.thread()
+        self.words.update(dict.fromkeys(range(start, start + THREAD_BYTES, WORD), 0))
 
     def statics(self) -> int:
         """See `Machine.statics`."""

@@ -118,8 +118,22 @@ class Symbolic:
         """See `Machine.store`."""
         self._cell(address).now = value
 
+    load_any = load
     load_atomic = load
     store_atomic = store
+
+    def cas(self, address: Any, expected: Any, value: Any) -> Any:
+        """See `Machine.cas`: a path for either outcome."""
+        found = self.load(address)
+        if found == expected:
+            self.store(address, value)
+        return found
+
+    def exchange(self, address: Any, value: Any) -> Any:
+        """See `Machine.exchange`."""
+        found = self.load(address)
+        self.store(address, value)
+        return found
 
     def _cell(self, address: Any) -> Cell:
         if any(not self.elsewhere(address, start) and address >= start and address < start + length
@@ -253,6 +267,9 @@ class Symbolic:
     def thread(self) -> Any:
         """See `Machine.thread`."""
         return self._thread
+
+    def at_thread_end(self) -> None:
+        """See `Machine.at_thread_end`; no thread ends during a call."""
 
     def statics(self) -> Any:
         """See `Machine.statics`."""

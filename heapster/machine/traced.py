@@ -212,14 +212,45 @@ class Traced(Simulated):
             self._write(address)
         super().store(address, value)
 
+    def load_any(self, address: int) -> int:
+        """See `Machine.load_any`."""
+        if self.peek(address) is not None:
+            return self.load(address)
+        self._plain("load", address)
+        return super().load_any(address)
+
+    def cas(self, address: int, expected: int, value: int) -> int:
+        """See `Machine.cas`: one switch point; a swap that fails only reads."""
+        self.arrive("cas", address)
+        self.watch.read_atomic(address)
+        found = super().load(address)
+        if found == expected:
+            self.watch.write_atomic(address)
+            super().store(address, value)
+        return found
+
+    def exchange(self, address: int, value: int) -> int:
+        """See `Machine.exchange`: one switch point."""
+        self.arrive("exchange", address)
+        self.watch.read_atomic(address)
+        self.watch.write_atomic(address)
+        found = super().load(address)
+        super().store(address, value)
+        return found
+
     def load_atomic(self, address: int) -> int:
-        """See `Machine.load_atomic`."""
+        """See `Machine.load_atomic`. Threads' storage is read by others for statistics alone: no switch point."""
+        if THREADS <= address < BREAK:
+            return super().load(address)
         self.arrive("load_atomic", address)
         self.watch.read_atomic(address)
         return super().load(address)
 
     def store_atomic(self, address: int, value: int) -> None:
         """See `Machine.store_atomic`."""
+        if THREADS <= address < BREAK:
+            super().store(address, value)
+            return
         self.arrive("store_atomic", address)
         self.watch.write_atomic(address)
         super().store(address, value)

@@ -23,7 +23,7 @@ from heapster.model.geometry import (
     lead_before,
     region_at,
 )
-from heapster.model.heap import Arena, Block, Ledger, Region
+from heapster.model.heap import Arena, Block, Ledger, Region, Stack
 from heapster.model.placement import NONE_FITS, POLICIES, first_fit
 from heapster.model.system import System
 
@@ -38,6 +38,7 @@ class Settings:
     threshold: int = DEFAULT_THRESHOLD
     growth: int = DEFAULT_GROWTH
     arena_limit: int = DEFAULT_ARENAS
+    cache: int = 0
 
 
 Piece = tuple[int, int, bool]      # a block's address, its size, and whether it is used
@@ -99,6 +100,7 @@ class ArenaState:
         self.top: RegionState | None = None     # the region that ends at the break
         self.brk = 0                            # the break as this arena last moved it
         self.calls = [0] * len(CALLS)
+        self.remote: list[int] = []             # payloads that other threads freed, top last
 
     def value(self) -> Arena:
         """What it looks like at rest."""
@@ -113,7 +115,8 @@ class ArenaState:
         ledger = Ledger(held, used_bytes, used_blocks, free_bytes, len(self.free), tuple(self.calls))
         forward = tuple([address for address, _ in self.free])
         top = self.top.address if self.top else 0
-        return Arena(self.index, tuple(regions), forward, forward[::-1], self.cursor, top, self.brk, ledger)
+        return Arena(self.index, tuple(regions), forward, forward[::-1], self.cursor, top, self.brk, ledger,
+                     Stack(len(self.remote), tuple(reversed(self.remote))))
 
     def size_of(self, address: int) -> int:
         """Bytes of the block at `address`."""
@@ -141,6 +144,28 @@ class ArenaState:
             pieces.append((block, lead, False))
         region.replace(index, index + 1, *pieces, *self._split(block + lead, size - lead, want))
         return block + lead
+
+    def carve(self, system: System, want: int, most: int) -> list[int]:
+        """Use the front of a free block for up to `most` blocks of `want` bytes; their addresses, none if none fits.
+
+        A further block is used only if what is left is nothing or a whole block.
+        """
+        block = self._find(want) or self._grow(system, want)
+        if not block:
+            return []
+        region = self._region_of(block)
+        index = region.index(block)
+        size = region.blocks[index].size
+        self._unlink(block, size)
+        cut, left = [block], size - want
+        while len(cut) < most and (left == want or left >= want + MIN_BLOCK):
+            cut.append(cut[-1] + want)
+            left -= want
+        if len(cut) > 1:
+            self._saw("a_run_of_blocks_was_carved")
+        pieces = [(address, want, True) for address in cut[:-1]]
+        region.replace(index, index + 1, *pieces, *self._split(cut[-1], left + want, want))
+        return cut
 
     def release(self, system: System, address: int) -> None:
         """The block at `address` becomes free."""

@@ -24,6 +24,11 @@ DEFAULT_GROWTH = 128 * 1024     # an arena asks the system for at least this muc
 DEFAULT_ARENAS = 8
 MAX_ARENAS = 64
 
+MOST_CACHED = 1024              # the largest block that a thread keeps when it is freed
+MOST_COUNTED = 1 << 14          # blocks that a bin may hold, at most
+MOST_REMOTE = 256               # blocks on a remote list when whoever added the last must drain it
+MAX_CACHE = 1 << 20             # bytes that a bin may hold, at most
+
 ENOMEM = 12
 EINVAL = 22
 REFUSED = -1                    # what the system answers when it says no

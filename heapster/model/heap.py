@@ -37,6 +37,32 @@ class Ledger(NamedTuple):
     calls: tuple[int, ...]      # malloc, calloc, realloc, aligned, free
 
 
+class Stack(NamedTuple):
+    """Blocks that wait in a cache or on a remote list."""
+
+    counted: int                # how many, as the word that leads to the top says
+    payloads: tuple[int, ...]   # top first
+
+
+NO_STACK = Stack(0, ())
+
+
+class Bin(NamedTuple):
+    """What a thread keeps of one size."""
+
+    size: int                   # bytes of its blocks
+    limit: int                  # blocks that it may hold now
+    stack: Stack
+
+
+class Cache(NamedTuple):
+    """What a thread keeps."""
+
+    arena: int                  # index of the arena that the thread sticks to
+    bins: tuple[Bin, ...]       # those that hold or may hold something, by size
+    calls: tuple[int, ...]      # that it served
+
+
 class Arena(NamedTuple):
     """One arena at rest."""
 
@@ -48,6 +74,7 @@ class Arena(NamedTuple):
     top: int                        # address of the region that ends at the break, or 0
     brk: int                        # the break as the arena last moved it, or 0
     ledger: Ledger
+    remote: Stack = NO_STACK        # blocks of its own that other threads freed
 
 
 class Mapped(NamedTuple):
@@ -69,6 +96,8 @@ class Heap(NamedTuple):
     policy: str
     threshold: int
     growth: int
+    cache: int = 0                      # bytes that a bin may hold; 0: nothing is cached
+    caches: tuple[Cache, ...] = ()      # of the threads that have any, newest first
     # What only the machine knows; empty in a prediction.
     held_locks: tuple[int, ...] = ()
     system: tuple[tuple[int, int], ...] = ()     # [start, end) of all that the allocator holds
@@ -85,6 +114,16 @@ def place(heap: Heap, address: int) -> str:
         if mapped.start <= address < mapped.start + mapped.length:
             return f"mapping {number} +{address - mapped.start}"
     return "NULL" if address == 0 else "outside the heap"
+
+
+def stacks(heap: Heap) -> list[Stack]:
+    """Every bin and every remote list."""
+    return [bin.stack for cache in heap.caches for bin in cache.bins] + [arena.remote for arena in heap.arenas]
+
+
+def waiting(heap: Heap) -> set[int]:
+    """The payloads of the blocks that are freed, but used as far as their arenas can see."""
+    return {payload for stack in stacks(heap) for payload in stack.payloads}
 
 
 def extents(heap: Heap) -> list[tuple[int, int]]:

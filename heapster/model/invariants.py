@@ -5,6 +5,7 @@ Each predicate yields a sentence for every place where the heap breaks it, and n
 independent: for each there is a heap that breaks it and no other.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -16,15 +17,19 @@ from heapster.model.geometry import (
     HEADER,
     MAPPED_LEAD,
     MAX_ARENAS,
+    MAX_CACHE,
     MIN_BLOCK,
     MIN_THRESHOLD,
+    MOST_CACHED,
+    MOST_REMOTE,
     PAGE,
 )
-from heapster.model.heap import Arena, Heap, Ledger, extents, place
+from heapster.model.heap import Arena, Heap, Ledger, extents, place, stacks, waiting
 from heapster.model.placement import POLICIES
 
 Invariant = Callable[[Heap], Iterator[str]]
 
+CACHED_SIZES = range(MIN_BLOCK, MOST_CACHED + 1, ALIGN)
 BEFORE_A_PAYLOAD = ALIGN - HEADER       # what a block's address leaves when divided by ALIGN
 
 
@@ -235,12 +240,16 @@ def _ledger_difference(ledger: Ledger, walked: tuple[int, ...]) -> str:
 
 
 def calls_are_counted(heap: Heap) -> Iterator[str]:
-    """Every ledger counts the five kinds of calls, none below zero, and no more blocks than calls."""
-    for ledger in (*[arena.ledger for arena in heap.arenas], heap.mapped_ledger):
-        if len(ledger.calls) != len(CALLS) or min(ledger.calls) < 0:
-            yield f"calls are counted as {ledger.calls}"
-        elif ledger.used_blocks > sum(ledger.calls[:4]):
-            yield f"{ledger.used_blocks} used blocks came of {sum(ledger.calls[:4])} calls"
+    """The five kinds of calls are counted, none below zero, and no more blocks came of them than calls."""
+    in_arenas = [arena.ledger.calls for arena in heap.arenas] + [cache.calls for cache in heap.caches]
+    for calls in (*in_arenas, heap.mapped_ledger.calls):
+        if len(calls) != len(CALLS) or min(calls) < 0:
+            yield f"calls are counted as {calls}"
+    used = sum(arena.ledger.used_blocks for arena in heap.arenas) - sum(len(s.payloads) for s in stacks(heap))
+    for blocks, made in ((used, in_arenas), (heap.mapped_ledger.used_blocks, [heap.mapped_ledger.calls])):
+        allocations = sum(sum(calls[:4]) for calls in made)
+        if blocks > allocations:
+            yield f"{blocks} used blocks came of {allocations} calls"
 
 
 def regions_do_not_overlap(heap: Heap) -> Iterator[str]:
@@ -285,12 +294,75 @@ def locks_are_released(heap: Heap) -> Iterator[str]:
         yield f"lock {lock} is held" if lock < PAGE else "a lock is held"
 
 
+def cached_blocks_are_used(heap: Heap) -> Iterator[str]:
+    """What waits in a cache or on a remote list is a used block of an arena."""
+    used = _used_blocks(heap)
+    for payload in sorted(waiting(heap)):
+        if payload - HEADER not in used:
+            yield f"{place(heap, payload)} waits to be used again, and is no used block"
+
+
+def bins_hold_blocks_of_their_size(heap: Heap) -> Iterator[str]:
+    """A bin is for one size from 32 to 1024, and every block in it has that."""
+    used = _used_blocks(heap)
+    for cache in heap.caches:
+        sizes = [bin.size for bin in cache.bins]
+        if sizes != sorted(set(sizes)) or any(size not in CACHED_SIZES for size in sizes):
+            yield f"a cache has bins of {sizes} bytes"
+        for bin in cache.bins:
+            for payload in bin.stack.payloads:
+                if used.get(payload - HEADER, (bin.size, 0))[0] != bin.size:
+                    yield f"{place(heap, payload)} is in the bin of {bin.size} bytes"
+
+
+def remote_blocks_are_with_their_owner(heap: Heap) -> Iterator[str]:
+    """A remote list holds blocks of its own arena."""
+    used = _used_blocks(heap)
+    for arena in heap.arenas:
+        for payload in arena.remote.payloads:
+            if used.get(payload - HEADER, (0, arena.index))[1] != arena.index:
+                yield f"{place(heap, payload)} is on the remote list of arena {arena.index}"
+
+
+def blocks_wait_in_one_place(heap: Heap) -> Iterator[str]:
+    """No block is in two bins, on two remote lists, or twice in one."""
+    for payload, times in Counter(payload for stack in stacks(heap) for payload in stack.payloads).items():
+        if times > 1:
+            yield f"{place(heap, payload)} waits {times} times"
+
+
+def stacks_count_their_blocks(heap: Heap) -> Iterator[str]:
+    """The word that leads to a bin or a remote list says how many blocks are there."""
+    for stack in stacks(heap):
+        if stack.counted != len(stack.payloads):
+            yield f"a stack of {len(stack.payloads)} blocks is counted as {stack.counted}"
+
+
+def caches_keep_to_their_limits(heap: Heap) -> Iterator[str]:
+    """No bin holds more blocks than it may, nor may hold more bytes than any may; remote lists are drained in time."""
+    for cache in heap.caches:
+        for bin in cache.bins:
+            if len(bin.stack.payloads) > bin.limit and bin.limit or bin.limit * bin.size > MAX_CACHE:
+                yield f"a bin of {bin.size} bytes may hold {bin.limit} blocks and holds {len(bin.stack.payloads)}"
+    for arena in heap.arenas:
+        if len(arena.remote.payloads) >= MOST_REMOTE:
+            yield f"{len(arena.remote.payloads)} blocks wait on the remote list of arena {arena.index}"
+
+
+def _used_blocks(heap: Heap) -> dict[int, tuple[int, int]]:
+    """Size and owner of each used block, by its address."""
+    return {block.address: (block.size, arena.index)
+            for arena in heap.arenas for region in arena.regions for block in region.blocks if block.used}
+
+
 def settings_are_legal(heap: Heap) -> Iterator[str]:
     """A known policy, a threshold of at least 4096, a growth in whole pages, arenas in order."""
     if heap.policy not in POLICIES:
         yield f"the policy is {heap.policy}"
     if heap.threshold < MIN_THRESHOLD:
         yield f"the threshold is {heap.threshold}"
+    if not 0 <= heap.cache <= MAX_CACHE:
+        yield f"threads may keep {heap.cache} bytes of a size"
     if heap.growth < PAGE or heap.growth % PAGE:
         yield f"the growth is {heap.growth}"
     indices = [arena.index for arena in heap.arenas]
@@ -321,4 +393,10 @@ ALWAYS: tuple[Invariant, ...] = (
     memory_is_accounted_for,
     locks_are_released,
     settings_are_legal,
+    cached_blocks_are_used,
+    bins_hold_blocks_of_their_size,
+    remote_blocks_are_with_their_owner,
+    blocks_wait_in_one_place,
+    stacks_count_their_blocks,
+    caches_keep_to_their_limits,
 )

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST
-from heapster.model.heap import Block, Heap
+from heapster.model.heap import Block, Heap, waiting
 from heapster.model.live import Live
 
 # How a misuse can end. The aborts are named as the allocator's codes are, in their order from 1.
@@ -30,6 +30,7 @@ class Kind(Enum):
     ABSORBED = "pointer into a free block"
     INTERIOR = "pointer into a live block"
     RETURNED = "pointer to memory that went back to the system"
+    CACHED = "pointer to a block that a thread keeps to use again"
     BETWEEN = "pointer to the allocator's own records"
 
 
@@ -65,7 +66,8 @@ def classify(
         return None
     kind = _kind(heap, live, pointer)
     looks_at_the_header = verb == "free" or (verb != "usable_size" and request <= MAX_REQUEST)
-    certain = looks_at_the_header and (kind in _ALWAYS_NOTICED or (kind is Kind.ABSORBED and just_freed))
+    certain = looks_at_the_header and (kind in _ALWAYS_NOTICED or (kind is Kind.ABSORBED and just_freed)
+                                        or (kind is Kind.CACHED and just_freed and verb == "free"))
     return Misuse(kind, _CERTAIN[kind] if certain else OUTCOMES, WORDS[kind])
 
 
@@ -81,6 +83,7 @@ WORDS = {
                    "still says free until something is written over it",
     Kind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
     Kind.RETURNED: "the memory is the system's again: its header is gone, and reading there may fault",
+    Kind.CACHED: "the block was freed and is kept by a thread, which notices if it frees it once more",
     Kind.BETWEEN: "the pointer leads to the allocator's own records, which are no block",
 }
 
@@ -88,6 +91,7 @@ _CERTAIN = {
     Kind.MISALIGNED: frozenset({"invalid_pointer"}),
     Kind.STALE: frozenset({"double_free"}),
     Kind.ABSORBED: frozenset({"double_free"}),
+    Kind.CACHED: frozenset({"double_free"}),
 }
 _ALWAYS_NOTICED = frozenset({Kind.MISALIGNED, Kind.STALE})
 
@@ -105,7 +109,7 @@ def _kind(heap: Heap, live: Live, pointer: int) -> Kind:
     if block is None:
         return Kind.BETWEEN if _in_a_region(heap, header) else Kind.RETURNED
     if block.used:
-        return Kind.INTERIOR
+        return Kind.CACHED if pointer in waiting(heap) else Kind.INTERIOR
     return Kind.STALE if block.address == header else Kind.ABSORBED
 
 

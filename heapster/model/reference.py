@@ -10,6 +10,7 @@ the allocator must; `System` raises Divergence where they part.
 """
 
 from heapster.model.arena import ArenaState, RegionState, Settings
+from heapster.model.caches import CacheState
 from heapster.model.geometry import (
     ALIGN,
     ALIGNED,
@@ -20,8 +21,11 @@ from heapster.model.geometry import (
     HEADER,
     MALLOC,
     MAX_ARENAS,
+    MAX_CACHE,
     MAX_REQUEST,
     MIN_THRESHOLD,
+    MOST_CACHED,
+    MOST_REMOTE,
     PAGE,
     PTRDIFF_MAX,
     REALLOC,
@@ -62,6 +66,9 @@ class Reference:
         self._next_arena = 0
         self._arena_of: dict[int, int] = {}             # by thread
         self._mappings = Mappings(self._saw)
+        self._caches: dict[int, CacheState] = {}        # by thread
+        self._caching: list[int] = []                   # threads that have caches, newest first
+        self._kept: dict[int, ArenaState] = {}          # whose the blocks are that wait to be used again, by payload
         self._live: dict[int, ArenaState | MappedState] = {}    # by payload
         self._seen: set[int] = set()                    # payloads that were freed once
         self._failed = False                            # the last allocation gave NULL
@@ -112,8 +119,7 @@ class Reference:
         if not pointer:
             return self._end(self._allocate(system, request, MALLOC))
         if request == 0:
-            self._count(self._holder(pointer), FREE)
-            self._release(system, pointer)
+            self._release(system, pointer, counted=True)
             return 0
         return self._end(self._reallocate(system, pointer, request))
 
@@ -128,8 +134,7 @@ class Reference:
         """Take `free(pointer)`."""
         self._begin()
         if pointer:
-            self._count(self._holder(pointer), FREE)
-            self._release(system, pointer)
+            self._release(system, pointer, counted=True)
 
     def usable_size(self, pointer: int) -> int:
         """Answer `malloc_usable_size(pointer)`."""
@@ -143,6 +148,26 @@ class Reference:
         if policy != self._settings.policy and any(arena.free for arena in self._arenas.values()):
             self._saw("policy_switched_with_blocks_on_the_list")
         self._settings.policy = policy
+
+    def set_cache(self, size: int) -> None:
+        """Take `heapster_set_cache(size)`."""
+        self._begin()
+        self._settings.cache = min(max(signed(size), 0), MAX_CACHE)
+
+    def end_thread(self, system: System) -> None:
+        """The calling thread ends, and another begins under its number."""
+        self._begin()
+        if self.thread in self._caching:
+            cache = self._cache()
+            cache.ended = True
+            for size in sorted(cache.bins):
+                self._flush(system, size, 0)
+            arena = self._my_arena()
+            arena.calls = [sum(pair) for pair in zip(arena.calls, cache.calls, strict=True)]
+            self._caching.remove(self.thread)
+            self._saw("a_thread_gave_its_cache_back")
+        self._caches.pop(self.thread, None)
+        self._arena_of.pop(self.thread, None)
 
     def set_threshold(self, size: int) -> None:
         """Take `heapster_set_mmap_threshold(size)`."""
@@ -165,6 +190,10 @@ class Reference:
         Answers how many pieces could not be given back; they are in `forgotten`.
         """
         self._begin()
+        for cache in self._caches.values():
+            if not cache.ended:
+                cache.clear()
+        self._kept.clear()
         kept = len(self.forgotten)
         for block in self._mappings.blocks:
             self._unmap(system, block.start, block.start + block.length)
@@ -204,6 +233,8 @@ class Reference:
                 return self.usable_size(pointer)
             case "finalize", _:
                 return self.finalize(system)
+            case "thread_end", _:
+                self.end_thread(system)
             case _:
                 self._set(step)
         return 0
@@ -215,7 +246,8 @@ class Reference:
         backward = tuple([block.address for block in reversed(mapped)])
         settings = self._settings
         return Heap(arenas, mapped, backward, self._mappings.ledger(), settings.policy, settings.threshold,
-                    settings.growth)
+                    settings.growth, settings.cache,
+                    tuple([self._cache_of(thread).value(self._arena_of[thread]) for thread in self._caching]))
 
     def _set(self, step: Step) -> None:
         self._begin()
@@ -226,6 +258,8 @@ class Reference:
                 self.set_threshold(step.numbers[0])
             case "growth":
                 self.init(step.numbers[0])
+            case "cache":
+                self.set_cache(step.numbers[0])
             case "arenas":
                 self.set_arenas(step.numbers[0])
             case "thread":
@@ -268,6 +302,11 @@ class Reference:
         return mapped or self._place(system, request, alignment, ALIGNED)
 
     def _place(self, system: System, request: int, alignment: int, kind: int) -> int:
+        if alignment <= ALIGN and block_size(request) <= MOST_CACHED:
+            return self._place_small(system, block_size(request), kind)
+        return self._place_large(system, request, alignment, kind)
+
+    def _place_large(self, system: System, request: int, alignment: int, kind: int) -> int:
         arena = self._my_arena()
         block = arena.place(system, block_size(request), alignment)
         if not block:
@@ -288,13 +327,18 @@ class Reference:
 
     def _my_arena(self) -> ArenaState:
         """The calling thread's arena, open; it gets one when it first needs one, and keeps it."""
+        index = self._attach()
+        if index not in self._arenas:
+            self._arenas[index] = self._new_arena(index)
+        return self._arenas[index]
+
+    def _attach(self) -> int:
+        """Index of the calling thread's arena, which need not be open."""
         index = self._arena_of.get(self.thread)
         if index is None:
             index = self._arena_of[self.thread] = self._next_arena
             self._next_arena = index + 1 if index + 1 < self._settings.arena_limit else 0
-        if index not in self._arenas:
-            self._arenas[index] = self._new_arena(index)
-        return self._arenas[index]
+        return index
 
     def _new_arena(self, index: int) -> ArenaState:
         return ArenaState(index, self._settings, self._saw)
@@ -309,11 +353,17 @@ class Reference:
         holder = self._holder(pointer)
         return holder.usable if isinstance(holder, MappedState) else holder.size_of(pointer - HEADER) - HEADER
 
-    def _release(self, system: System, pointer: int) -> None:
-        """The block is no longer the caller's; no call is counted."""
+    def _release(self, system: System, pointer: int, *, counted: bool) -> None:
+        """The block is no longer the caller's; a call of free is counted, or none."""
         holder = self._holder(pointer)
         del self._live[pointer]
         self._seen.add(pointer)
+        if isinstance(holder, ArenaState) and self._put_away(system, pointer, holder):
+            if counted:
+                self._cache().calls[FREE] += 1
+            return
+        if counted:
+            self._count(holder, FREE)
         if isinstance(holder, ArenaState):
             if holder.index != self._arena_of.get(self.thread):
                 self._saw("block_freed_by_another_thread")
@@ -337,10 +387,97 @@ class Reference:
         moved = self._allocate(system, request, REALLOC)
         if moved:
             self._saw("realloc_moved")
-            self._release(system, pointer)
+            self._release(system, pointer, counted=False)
         else:
             self._saw("failed_realloc_kept_the_block")
         return moved
+
+    # Caches.
+
+    def _cache_of(self, thread: int) -> CacheState:
+        return self._caches.setdefault(thread, CacheState())
+
+    def _cache(self) -> CacheState:
+        """The calling thread's."""
+        return self._cache_of(self.thread)
+
+    def _place_small(self, system: System, size: int, kind: int) -> int:
+        """A block of `size` bytes: the last that the thread kept, or one of a run; or 0 and ENOMEM."""
+        kept = self._cache().bin(size)
+        if kept:
+            self._saw("a_cached_block_was_used_again")
+            payload = kept.pop()
+            self._live[payload] = self._kept.pop(payload)
+            self._cache().calls[kind] += 1
+            return payload
+        if not self._settings.cache:
+            return self._place_large(system, size - HEADER, ALIGN, kind)
+        arena = self._my_arena()
+        batch = self._widen(size) // 2
+        self._drain(system, arena)
+        run = arena.carve(system, size, batch)
+        if not run:
+            return self._refuse(ENOMEM)
+        for block in reversed(run[1:]):
+            self._keep(size, block + HEADER, arena)
+        return self._give(run[0] + HEADER, arena, kind)
+
+    def _keep(self, size: int, payload: int, owner: ArenaState) -> None:
+        self._cache().bin(size).append(payload)
+        self._kept[payload] = owner
+
+    def _put_away(self, system: System, payload: int, owner: ArenaState) -> bool:
+        """Whether the thread keeps the block that it frees."""
+        size = owner.size_of(payload - HEADER)
+        if size > MOST_CACHED:
+            return False
+        cache = self._cache()
+        if len(cache.bin(size)) >= cache.limit(size):
+            limit = self._widen(size)
+            if cache.bin(size) and len(cache.bin(size)) >= limit:
+                self._saw("a_full_bin_was_flushed")
+                self._flush(system, size, limit // 2)
+            if limit == 0:
+                return False
+        self._keep(size, payload, owner)
+        return True
+
+    def _widen(self, size: int) -> int:
+        """Let the thread keep more blocks of that size, if it may; how many it may."""
+        cache = self._cache()
+        limit = cache.widen(size, 0 if cache.ended else self._settings.cache)
+        if limit and self.thread not in self._caching:
+            self._attach()
+            self._caching.insert(0, self.thread)
+        return limit
+
+    def _flush(self, system: System, size: int, most: int) -> None:
+        """Give blocks back until the thread keeps at most `most` of that size: its own arena's last come first."""
+        kept, mine = self._cache().bin(size), []
+        while len(kept) > most:
+            payload = kept.pop()
+            if self._kept[payload].index == self._attach():
+                mine.append(payload)
+            else:
+                self._send(system, payload)
+        for payload in reversed(mine):
+            self._kept.pop(payload).release(system, payload - HEADER)
+
+    def _send(self, system: System, payload: int) -> None:
+        """The block goes on its owner's remote list, which is drained when it has grown long."""
+        owner = self._kept[payload]
+        owner.remote.append(payload)
+        self._saw("a_block_was_sent_to_its_owner")
+        if len(owner.remote) >= MOST_REMOTE:
+            self._drain(system, owner)
+
+    def _drain(self, system: System, arena: ArenaState) -> None:
+        """The blocks of the remote list become free, the last to come first."""
+        waiting, arena.remote = arena.remote, []
+        for payload in reversed(waiting):
+            self._saw("a_remote_list_was_drained")
+            del self._kept[payload]
+            arena.release(system, payload - HEADER)
 
     def _unmap(self, system: System, start: int, end: int) -> None:
         if system.munmap(start, end - start) == REFUSED:

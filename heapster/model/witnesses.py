@@ -49,5 +49,11 @@ SOMETIMES = (
     Witness("munmap_refused", "the system refused a munmap"),
     Witness("allocation_failed", "an allocation answered NULL and ENOMEM"),
     Witness("allocation_succeeded_after_a_failure", "the allocation after a failed one succeeded"),
+    Witness("a_cached_block_was_used_again", "an allocation was served by what the thread had freed before"),
+    Witness("a_run_of_blocks_was_carved", "a cache that was empty got several blocks at once"),
+    Witness("a_full_bin_was_flushed", "a thread had more to keep than it may, and gave blocks back"),
+    Witness("a_block_was_sent_to_its_owner", "a block of another's arena went on that arena's remote list"),
+    Witness("a_remote_list_was_drained", "an arena took back what other threads had freed"),
+    Witness("a_thread_gave_its_cache_back", "a thread that kept blocks ended"),
     Witness("heap_was_finalized", "everything was given back at once"),
 )

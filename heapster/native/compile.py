@@ -27,8 +27,11 @@ from heapster.native import entries
 from heapster.native.entries import ENTRIES, PREFIX, Entry
 
 HOT = frozenset({                   # on the way of every malloc and free: inlined
-    "entry", "api.allocate", "api.place", "api.give_back", "arena.acquire", "arena.take", "arena.release",
-    "region.settle", "region.coalesce"})
+    "entry", "api.allocate", "api.place", "api.place_small", "api.give_back", "api.header_of",
+    "cache.reuse", "cache.put_away", "cache.keep", "cache.unkeep", "cache.count_mine",
+    "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
+COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
+    "api.place_large", "api.hand_back", "api.out_of_memory", "api.place_anew", "cache.put_away_slowly"})
 NUMBERED = re.compile(r"\.\d+$")        # LLVM's mark of a name that was taken
 MANGLED = re.compile(r"_ZN8heapster4impl(\d+)")
 
@@ -130,8 +133,12 @@ def back(source: Path, out: Path, fault: str = "") -> None:
     for function in module.functions:
         if not function.is_declaration and not function.name.startswith(PREFIX):
             function.linkage = "internal"
-            if NUMBERED.sub("", function.name) in HOT:
+            name = NUMBERED.sub("", function.name)
+            if name in HOT:
                 function.add_function_attribute("alwaysinline")
+            elif name in COLD:
+                function.add_function_attribute("noinline")
+                function.add_function_attribute("cold")
     out.write_bytes(emit(module))
 
 

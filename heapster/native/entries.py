@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from heapster.impl import api, lifecycle, settings, stats, verify
+from heapster.impl import api, cache, lifecycle, settings, stats, verify
 
 
 class Entry(NamedTuple):
@@ -42,11 +42,15 @@ ENTRIES: dict[str, Entry] = {
     "finalize": Entry(lifecycle.finalize, 0, True),
     "before_fork": Entry(lifecycle.before_fork, 0, False),
     "after_fork": Entry(lifecycle.after_fork, 0, False),
+    "after_fork_in_child": Entry(lifecycle.after_fork_in_child, 0, False),
+    "thread_end": Entry(cache.thread_end, 0, False),
     "get_policy": Entry(settings.get_policy, 0, True),
     "set_policy": Entry(settings.set_policy, 1, True),
     "get_threshold": Entry(settings.get_threshold, 0, True),
     "set_threshold": Entry(settings.set_threshold, 1, False),
     "get_growth": Entry(settings.get_growth, 0, True),
+    "get_cache": Entry(settings.get_cache, 0, True),
+    "set_cache": Entry(settings.set_cache, 1, False),
     "set_arenas": Entry(settings.set_arenas, 1, False),
     "stats": Entry(stats.stats, 2, False),
     "status": Entry(stats.status, 0, False),

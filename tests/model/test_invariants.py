@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from heapster.model.heap import Arena, Block, Heap, Region
+from heapster.model.geometry import HEADER
+from heapster.model.heap import Arena, Bin, Block, Cache, Heap, Region, Stack
 from heapster.model.invariants import ALWAYS, Violation, violations
 from heapster.model.sketch import heap
 
@@ -36,6 +37,23 @@ def block(index: int, **changes: Any) -> Breaking:
 def fence(**changes: Any) -> Breaking:
     """Change the fence of the first arena's oldest region."""
     return lambda heap_: region(heap_, fence=heap_.arenas[0].regions[-1].fence._replace(**changes))
+
+
+def payload(heap_: Heap, index: int, of: int = 0) -> int:
+    """The payload of a block of an arena's oldest region."""
+    arena_ = next(a for a in heap_.arenas if a.index == of)
+    return arena_.regions[-1].blocks[index].address + HEADER
+
+
+def remote(heap_: Heap, payloads: list[int]) -> Heap:
+    """The heap with these on the first arena's remote list."""
+    return arena(heap_, remote=Stack(len(payloads), tuple(payloads)))
+
+
+def cached(heap_: Heap, size: int, payloads: list[int], limit: int = 8) -> Heap:
+    """The heap with one cache of one bin."""
+    bin_ = Bin(size, limit, Stack(len(payloads), tuple(payloads)))
+    return heap_._replace(caches=(Cache(0, (bin_,), (0, 0, 0, 0, 0)),))
 
 
 def ledger(**changes: Any) -> Breaking:
@@ -174,7 +192,8 @@ BREAKING: list[tuple[str, str, Breaking]] = [
     ("ledgers_equal_recomputed_totals", "mapped", lambda h: h._replace(
         mapped_ledger=h.mapped_ledger._replace(used_bytes=12288, free_bytes=0))),
     ("calls_are_counted", "below zero", ledger(calls=(9, 0, 0, 0, -1))),
-    ("calls_are_counted", "too few", ledger(calls=(1, 0, 0, 1, 7))),
+    ("calls_are_counted", "too few", lambda h: h._replace(arenas=tuple(
+        a._replace(ledger=a.ledger._replace(calls=(1, 0, 0, 0, 7))) for a in h.arenas))),
     ("regions_do_not_overlap", "mapping in a region", overlap),
     ("memory_is_accounted_for", "leaked", lambda h: h._replace(system=(*h.system, (1 << 50, 1 << 51)))),
     ("memory_is_accounted_for", "returned", lambda h: h._replace(system=h.system[1:])),
@@ -182,6 +201,19 @@ BREAKING: list[tuple[str, str, Breaking]] = [
     ("settings_are_legal", "policy", lambda h: h._replace(policy="last_fit")),
     ("settings_are_legal", "threshold", lambda h: h._replace(threshold=4095)),
     ("settings_are_legal", "growth", lambda h: h._replace(growth=5000)),
+    ("settings_are_legal", "cache", lambda h: h._replace(cache=-1)),
+    ("cached_blocks_are_used", "free", lambda h: remote(h, [payload(h, 1)])),
+    ("cached_blocks_are_used", "inside", lambda h: remote(h, [payload(h, 0) + 16])),
+    ("bins_hold_blocks_of_their_size", "larger", lambda h: cached(h, 48, [payload(h, 0)])),
+    ("bins_hold_blocks_of_their_size", "no such bin", lambda h: cached(h, 40, [])),
+    ("remote_blocks_are_with_their_owner", "another's", lambda h: remote(h, [payload(h, 0, of=2)])),
+    ("blocks_wait_in_one_place", "twice", lambda h: remote(h, [payload(h, 2), payload(h, 2)])),
+    ("blocks_wait_in_one_place", "bin and list", lambda h: remote(cached(h, 64, [payload(h, 0)]), [payload(h, 0)])),
+    ("stacks_count_their_blocks", "more", lambda h: arena(h, remote=Stack(2, (payload(h, 0),)))),
+    ("stacks_count_their_blocks", "none", lambda h: arena(h, remote=Stack(1, ()))),
+    ("caches_keep_to_their_limits", "too many", lambda h: cached(
+        h, 48, [payload(h, 2), h.arenas[0].regions[0].blocks[0].address + HEADER], limit=1)),
+    ("caches_keep_to_their_limits", "too much", lambda h: cached(h, 64, [], limit=1 << 15)),
     ("settings_are_legal", "arenas", lambda h: h._replace(arenas=h.arenas[::-1])),
 ]
 

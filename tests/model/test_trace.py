@@ -27,7 +27,9 @@ policy best_fit
 threshold 8192
 growth 4096
 arenas 2
+cache 4096
 thread 2
+thread_end
 foreign_sbrk(24)
 foreign_sbrk(-24)
 fail sbrk 3

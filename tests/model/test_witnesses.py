@@ -22,6 +22,7 @@ SIZES = (0, 1, 24, 25, 40, 56, 100, 500, 1000, 3000, 4096, 5000, 9000, 20000, 1 
 VERBS = ["malloc"] * 4 + ["free"] * 5 + ["realloc"] * 3 + sorted(REQUESTS) + ["settings"]
 CHANGES = (*(Step("policy", name=name) for name in POLICY_NAMES),
            *(Step("thread", (index,)) for index in (0, 0, 1, 2)),
+           Step("cache", (0,)), *(Step("cache", (size,)) for size in (100, 1024, 4096, 1 << 20)), Step("thread_end"),
            Step("stats"), Step("usable_size"), Step("malloc", (100,)))
 
 

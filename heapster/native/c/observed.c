@@ -65,6 +65,9 @@ HIDDEN int __wrap_pthread_mutex_unlock(word mutex) {
     return 0;
 }
 
+/* Logical threads end where a trace says so. */
+HIDDEN void heapster_at_thread_end(void) {}
+
 HIDDEN void heapster_show(word kind, word address, word size, word used) { ask(SHOW, kind, address, size, used); }
 
 HIDDEN void heapster_abort(word code, word address) {
@@ -125,6 +128,10 @@ ENTRY(init);
 ENTRY(finalize);
 ENTRY(before_fork);
 ENTRY(after_fork);
+ENTRY(after_fork_in_child);
+ENTRY(thread_end);
+ENTRY(get_cache);
+ENTRY(set_cache);
 ENTRY(get_policy);
 ENTRY(set_policy);
 ENTRY(get_threshold);

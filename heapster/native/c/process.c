@@ -28,6 +28,10 @@
 #define BUILT_ARENAS DEFAULT_ARENAS
 #endif
 
+#ifndef BUILT_CACHE
+#define BUILT_CACHE DEFAULT_CACHE
+#endif
+
 enum {
     EVERY_PROCESS = 1,
     HIGH_DESCRIPTOR = 100,      /* programs close stderr before the end; a copy up here survives */
@@ -100,9 +104,29 @@ static void read_environment(void) {
     read_policy();
     if (read_number("HEAPSTER_MMAP_THRESHOLD", 0, MAX_REQUEST, "a number of bytes", &number))
         heapster_word_set_threshold(number);
+    if (read_number("HEAPSTER_CACHE", 0, MAX_CACHE, "a number of bytes up to 1048576; 0 for no caches", &number))
+        heapster_word_set_cache(number);
     if (read_number("HEAPSTER_ARENAS", 1, MAX_ARENAS, "a number from 1 to 64", &number))
         heapster_word_set_arenas(number);
     read_stats_settings();
+}
+
+/* A key's destructor runs when a thread ends, if the thread has set a value. Keys below 32 need no memory. */
+static pthread_key_t thread_key;
+static pthread_once_t thread_key_made = PTHREAD_ONCE_INIT;
+
+static void end_thread(void *value) {
+    (void)value;
+    heapster_word_thread_end();
+}
+
+static void make_thread_key(void) { pthread_key_create(&thread_key, end_thread); }
+
+__attribute__((visibility("hidden"))) void heapster_at_thread_end(void) {
+    int kept = errno;
+    pthread_once(&thread_key_made, make_thread_key);
+    pthread_setspecific(thread_key, &thread_key);
+    errno = kept;
 }
 
 /* The C library keeps the first 48 fork handlers in storage of its own, and these come early; should it
@@ -112,12 +136,13 @@ __attribute__((constructor)) static void start(void) {
     int kept = errno;
     if (BUILT_POLICY != FIRST_FIT)
         heapster_word_set_policy(BUILT_POLICY);
+    heapster_word_set_cache(BUILT_CACHE);
     if (BUILT_THRESHOLD != DEFAULT_THRESHOLD)
         heapster_word_set_threshold(BUILT_THRESHOLD);
     if (BUILT_ARENAS != DEFAULT_ARENAS)
         heapster_word_set_arenas(BUILT_ARENAS);
     read_environment();
-    pthread_atfork(heapster_word_before_fork, heapster_word_after_fork, heapster_word_after_fork);
+    pthread_atfork(heapster_word_before_fork, heapster_word_after_fork, heapster_word_after_fork_in_child);
     errno = kept;
 }
 

@@ -1,0 +1,256 @@
+"""What a thread keeps of the blocks that it frees, so that its next request of the size needs no lock.
+
+A bin is a stack of blocks of one size, in the thread's own storage. It starts with no room at all and gets
+twice as much whenever it was empty or full, up to a number of bytes that is set for all bins; so a thread
+that frees little keeps little. A miss cuts half a bin's room from one free block, under one lock.
+Bonwick and Adams (2001), "Magazines and Vmem", section 3.
+"""
+
+from .arena import carve, count_call, count_used, find_or_grow, open_record, owner_of, release
+from .block import block_of, payload, size
+from .freelist import add, bypass, insert
+from .layout import (
+    ALIGN,
+    ARENA_LOCK,
+    ATTACH_LOCK,
+    BINS,
+    CACHED_MARK,
+    CACHING,
+    CALL_FREE,
+    CALL_KINDS,
+    CALLS,
+    COUNT_SHIFT,
+    DOUBLE_FREE,
+    ENDED,
+    LIMIT,
+    MARK,
+    MIN_BLOCK,
+    MOST_CACHED,
+    MOST_COUNTED,
+    MY_CALLS,
+    NEXT,
+    NULL,
+    OWNER_SHIFT,
+    PREV,
+    USED_BLOCKS,
+    WORD,
+)
+from .remote import drain, send
+from .settings import arena_at, attach, get_cache
+from .stack import above, count, top
+
+
+def bin_of(thread, total):
+    """Where `thread` keeps blocks of `total` bytes.
+
+    Requires: total is a multiple of ALIGN, MIN_BLOCK to MOST_CACHED.
+    Ensures:  it lies between BINS and the storage's end; sizes have bins of their own.
+    """
+    return thread + BINS + total - MIN_BLOCK
+
+
+def count_mine(m, thread, kind):
+    """Count a call that the cache of `thread`, the calling one, served; others may read the count meanwhile."""
+    m.store_atomic(thread + MY_CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD) + 1)
+
+
+def keep(m, bin, p):
+    """Put the block with the payload `p` on the bin.
+
+    Ensures:  it is on top and marked; those below keep their order.
+    """
+    word = m.load(bin)
+    m.store(p, word)
+    m.store(p + MARK, CACHED_MARK)
+    m.store_atomic(bin, above(word, p))
+
+
+def unkeep(m, bin):
+    """Take the block on top off the bin; its payload.
+
+    Requires: the bin is not empty.
+    Ensures:  it is no longer marked; those below keep their order.
+    """
+    p = top(m.load(bin))
+    m.store_atomic(bin, m.load(p))
+    m.store(p + MARK, 0)
+    return p
+
+
+def reuse(m, total, kind):
+    """A cached block of `total` bytes, the call counted; NULL if the thread has none."""
+    thread = m.thread()
+    bin = bin_of(thread, total)
+    if m.load(bin) == 0:
+        return NULL
+    count_mine(m, thread, kind)
+    return block_of(unkeep(m, bin))
+
+
+def check_not_kept(m, bin, p):
+    """Abort if the block with the payload `p` is in the bin."""
+    word = m.load(bin)
+    while word != 0:
+        if top(word) == p:
+            m.abort(DOUBLE_FREE, p)
+        word = m.load(top(word))
+
+
+def widened(limit, total, most):
+    """What becomes of a bin's limit, in blocks of `total` bytes, where `most` bytes may be kept.
+
+    Ensures:  0 if not one block may be; else the blocks have at most that many bytes;
+              it at most doubles, and is at most MOST_COUNTED.
+    """
+    if limit == 0:
+        limit = 1
+    if limit * 2 * total <= most and limit < MOST_COUNTED:
+        limit = limit * 2
+    while limit * total > most:
+        limit = limit >> 1
+    return limit
+
+
+def enroll(m, thread):
+    """Put the calling thread on the list of those that have caches, if it is not."""
+    if m.load(thread + NEXT) == NULL:
+        attach(m)
+        head = m.statics() + CACHING
+        m.lock(m.statics() + ATTACH_LOCK)
+        if m.load(head + NEXT) == NULL:
+            m.store(head + NEXT, head)
+            m.store(head + PREV, head)
+        insert(m, head, thread)
+        m.unlock(m.statics() + ATTACH_LOCK)
+        m.at_thread_end()
+
+
+def widen(m, thread, total):
+    """Let the bin for blocks of `total` bytes hold more, as far as the setting allows; its limit in blocks."""
+    bin = bin_of(thread, total)
+    most = get_cache(m)
+    if m.load(thread + ENDED) != 0:
+        most = 0
+    limit = widened(m.load(bin + LIMIT) >> COUNT_SHIFT, total, most)
+    m.store(bin + LIMIT, limit << COUNT_SHIFT)
+    if limit != 0:
+        enroll(m, thread)
+    return limit
+
+
+def flush(m, bin, most):
+    """Give blocks back to their arenas until the bin holds at most `most`.
+
+    Ensures:  blocks of the thread's own arena are free, others with their owners; no lock is held.
+    """
+    arena = attach(m)
+    mine = NULL
+    while count(m.load(bin)) > most:
+        p = unkeep(m, bin)
+        owner = arena_at(m.statics(), m.load_atomic(block_of(p)) >> OWNER_SHIFT)
+        if owner == arena:
+            m.store(p, mine)
+            mine = p
+        else:
+            send(m, owner, p)
+    if mine != NULL:
+        m.lock(arena + ARENA_LOCK)
+        while mine != NULL:
+            after = m.load(mine)
+            release(m, arena, block_of(mine))
+            mine = after
+        m.unlock(arena + ARENA_LOCK)
+
+
+def make_room(m, thread, total):
+    """Whether the full bin for blocks of `total` bytes has room for one more: it is widened, or half of it given back."""
+    bin = bin_of(thread, total)
+    limit = widen(m, thread, total)
+    kept = count(m.load(bin))
+    if kept != 0 and kept >= limit:
+        flush(m, bin, limit >> 1)
+    return limit != 0
+
+
+def put_away(m, p, total, kind):
+    """Whether the used block of `total` bytes with the payload `p` went into the cache, its free counted.
+
+    Ensures:  if not, nothing that the caller knows has changed; no lock is held.
+    """
+    thread = m.thread()
+    bin = bin_of(thread, total)
+    if m.load(bin) >= m.load(bin + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
+        return put_away_slowly(m, p, total, kind)
+    keep(m, bin, p)
+    if kind == CALL_FREE:
+        count_mine(m, thread, kind)
+    return True
+
+
+def put_away_slowly(m, p, total, kind):
+    """As `put_away`, where the block may be in the bin already, or the bin is full."""
+    thread = m.thread()
+    bin = bin_of(thread, total)
+    check_not_kept(m, bin, p)
+    if m.load(bin) >= m.load(bin + LIMIT) and not make_room(m, thread, total):
+        return False
+    keep(m, bin, p)
+    if kind == CALL_FREE:
+        count_mine(m, thread, kind)
+    return True
+
+
+def refill(m, total, kind):
+    """A used block of `total` bytes for the caller, and others for the thread's bin; NULL if memory is out.
+
+    Ensures:  NULL only if the system refused, and then no live block has changed; no lock is held.
+    """
+    thread = m.thread()
+    arena = attach(m)
+    batch = widen(m, thread, total) >> 1
+    m.lock(arena + ARENA_LOCK)
+    open_record(m, arena, owner_of(m, arena))
+    drain(m, arena)
+    b = find_or_grow(m, arena, total)
+    if b != NULL:
+        last = carve(m, arena, b, total, batch)
+        count_used(m, arena, last + size(m, last) - b, 1)
+        count_call(m, arena, kind)
+        while last != b:
+            keep(m, bin_of(thread, total), payload(last))
+            add(m, arena + USED_BLOCKS, 1)
+            last = last - total
+    m.unlock(arena + ARENA_LOCK)
+    return b
+
+
+def thread_end(m):
+    """Give back all that the calling thread keeps; from here on it keeps nothing.
+
+    Ensures:  its bins are empty; its calls are counted by its arena; it is on no list; no lock is held.
+    """
+    thread = m.thread()
+    m.store(thread + ENDED, 1)
+    if m.load(thread + NEXT) != NULL:
+        total = MIN_BLOCK
+        while total <= MOST_CACHED:
+            flush(m, bin_of(thread, total), 0)
+            m.store(bin_of(thread, total) + LIMIT, 0)
+            total = total + ALIGN
+        leave(m, thread)
+
+
+def leave(m, thread):
+    """Take the calling thread off the list of those that have caches; its arena counts its calls."""
+    m.lock(m.statics() + ATTACH_LOCK)
+    bypass(m, m.load(thread + PREV), m.load(thread + NEXT))
+    m.unlock(m.statics() + ATTACH_LOCK)
+    arena = attach(m)
+    m.lock(arena + ARENA_LOCK)
+    open_record(m, arena, owner_of(m, arena))
+    kind = 0
+    while kind < CALL_KINDS:
+        add(m, arena + CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD))
+        kind = kind + 1
+    m.unlock(arena + ARENA_LOCK)
+    m.fill(thread + NEXT, 0, ENDED - NEXT)

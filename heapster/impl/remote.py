@@ -1,0 +1,53 @@
+"""Blocks that one thread frees and another's arena owns: handed over without the arena's lock.
+
+A remote list is a stack that anyone adds to by one compare-and-swap, and that is emptied as a whole by
+whoever holds the arena's lock. Nobody takes a single block off it, so that it may have been emptied and
+refilled between a look and the swap does no harm (the ABA problem of Treiber's stack; IBM System/370
+Principles of Operation, appendix A).
+"""
+
+from .arena import release
+from .block import block_of
+from .layout import ARENA_LOCK, MOST_REMOTE, REMOTE
+from .stack import above, count, top
+
+
+def hand_over(m, arena, p):
+    """Put the block with the payload `p` on the remote list of `arena`, its owner; how many are on it now.
+
+    Requires: the block is used, and nobody else's.
+    Ensures:  it is on top; all others keep their order; the list counts one more.
+    """
+    found = m.load_atomic(arena + REMOTE)
+    m.store(p, found)
+    word = m.cas(arena + REMOTE, found, above(found, p))
+    while word != found:
+        found = word
+        m.store(p, found)
+        word = m.cas(arena + REMOTE, found, above(found, p))
+    return count(found) + 1
+
+
+def drain(m, arena):
+    """Release all blocks on the remote list of `arena`.
+
+    Requires: the arena's lock.
+    Ensures:  they are free; the list is empty but for what is added meanwhile.
+    """
+    if m.load_atomic(arena + REMOTE) != 0:
+        word = m.exchange(arena + REMOTE, 0)
+        while word != 0:
+            p = top(word)
+            word = m.load(p)
+            release(m, arena, block_of(p))
+
+
+def send(m, arena, p):
+    """As `hand_over`; a list that has grown long is drained.
+
+    Ensures:  no lock is held; few blocks wait on the list.
+    """
+    if hand_over(m, arena, p) >= MOST_REMOTE:
+        m.lock(arena + ARENA_LOCK)
+        drain(m, arena)
+        m.unlock(arena + ARENA_LOCK)

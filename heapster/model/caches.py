@@ -1,0 +1,48 @@
+"""What threads keep of the blocks that they free, in the reference.
+
+A bin is a list of payloads, the last to come the first to go. It may hold as many blocks as its limit says;
+a bin that is empty when asked, or full when given to, doubles it, as long as the setting allows.
+"""
+
+from heapster.model.geometry import CALLS, MOST_COUNTED
+from heapster.model.heap import Bin, Cache, Stack
+
+
+class CacheState:
+    """One thread's."""
+
+    def __init__(self) -> None:
+        self.bins: dict[int, list[int]] = {}        # by the size of their blocks; the top last
+        self.limits: dict[int, int] = {}            # by size: blocks
+        self.calls = [0] * len(CALLS)
+        self.ended = False
+
+    def bin(self, size: int) -> list[int]:
+        """The blocks of that size."""
+        return self.bins.setdefault(size, [])
+
+    def limit(self, size: int) -> int:
+        """How many of them there may be."""
+        return self.limits.get(size, 0)
+
+    def widen(self, size: int, most: int) -> int:
+        """Double the limit if `most` bytes allow that, or lower it to what they allow; the new one."""
+        limit = max(1, self.limit(size))
+        if 2 * limit * size <= most and limit < MOST_COUNTED:
+            limit *= 2
+        while limit * size > most:
+            limit //= 2
+        self.limits[size] = limit
+        return limit
+
+    def clear(self) -> None:
+        """It keeps nothing, may keep nothing and has served no call."""
+        self.bins.clear()
+        self.limits.clear()
+        self.calls = [0] * len(CALLS)
+
+    def value(self, arena: int) -> Cache:
+        """What it looks like at rest."""
+        bins = [Bin(size, self.limit(size), Stack(len(self.bin(size)), tuple(reversed(self.bin(size)))))
+                for size in sorted(self.bins.keys() | self.limits.keys()) if self.bin(size) or self.limit(size)]
+        return Cache(arena, tuple(bins), tuple(self.calls))
