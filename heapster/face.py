@@ -53,6 +53,8 @@ class Statistics(NamedTuple):
     free_bytes: int
     free_blocks: int
     largest_free: int       # bytes
+    cached_bytes: int       # of the used: freed, and kept to be used again
+    cached_blocks: int
     mallocs: int            # successful calls
     callocs: int
     reallocs: int

@@ -6,7 +6,7 @@ from typing import Any
 from heapster.impl import layout
 from heapster.impl.layout import CALL_KINDS, WORD
 from heapster.model.geometry import HEADER
-from heapster.model.heap import Arena, Heap, Ledger, Stack
+from heapster.model.heap import Arena, Heap, Ledger, Stack, stacks
 
 Figures = tuple[int, ...]           # in the order of the words that `stats` writes
 NO_CALLS: Figures = (0,) * CALL_KINDS
@@ -26,12 +26,10 @@ def of_waiting(heap: Heap, stacks: Iterable[Stack], calls: Figures) -> Figures:
 
 
 def of_caches(heap: Heap, arena: int | None = None) -> Figures:
-    """What the threads of an arena add to its figures, and its own remote list; or those of all arenas, and all bins."""
+    """What the threads of an arena add to its figures: calls; of all arenas, what waits in caches and remote lists too."""
     ours = [cache for cache in heap.caches if arena in (None, cache.arena)]
     calls = [sum(column) for column in zip(NO_CALLS, *[cache.calls for cache in ours], strict=True)]
-    bins = [bin.stack for cache in heap.caches for bin in cache.bins] if arena is None else []
-    remote = [a.remote for a in heap.arenas if arena in (None, a.index)]
-    return of_waiting(heap, bins + remote, tuple(calls))
+    return of_waiting(heap, stacks(heap) if arena is None else [], tuple(calls))
 
 
 def of_arena(arena: Arena) -> Figures:

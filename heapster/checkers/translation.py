@@ -127,7 +127,7 @@ class Pair:
         changed = self._changed()
         for address in sorted(changed):
             original, word = self.original.words.get(address, 0), self._word(address)
-            if word not in (original, self.mirror.there(original)):
+            if not self.mirror.alike(original, word):
                 yield address, original, word
         for thread in range(self.original.running + 1):
             yield from self._differing_storage(THREADS + thread * THREAD_STRIDE, self.mirror.thread_storage(thread))
@@ -154,7 +154,7 @@ class Pair:
     def _differing_storage(self, first: int, storage: bytes) -> Iterator[tuple[int, int, int]]:
         for index, word in enumerate(array("q", storage)):
             original = self.original.words.get(first + WORD * index, 0)
-            if word not in (original, self.mirror.there(original)):
+            if not self.mirror.alike(original, word):
                 yield first + WORD * index, original, word
 
 

@@ -103,11 +103,11 @@ def take(m, arena, b, want, alignment):
 
 
 def carve(m, arena, b, want, most):
-    """Hand out blocks of `want` bytes from the front of the free block `b`; the last of them.
+    """Hand out up to `most` neighbours of `want` bytes, at least one, from the front of the free block `b`; the last.
+
+    An only one may be larger, by less than MIN_BLOCK. What is left is free and on the list.
 
     Requires: the arena's lock; b is on the list and large enough.
-    Ensures:  at most `most`, but the first always; they are used, and neighbours; each has want bytes,
-              an only one less than MIN_BLOCK more; what is left is free and on the list.
     """
     unlink(m, arena, b)
     write_used(m, b, size(m, b))
@@ -128,10 +128,9 @@ def room_for(want, alignment):
 
 
 def find_or_grow(m, arena, room):
-    """A free block of at least `room` bytes, on the list; NULL if memory is out.
+    """A free block of at least `room` bytes, on the list; NULL if the system refused.
 
     Requires: the arena's lock; the arena is open.
-    Ensures:  NULL only if the system refused, and then nothing has changed.
     """
     b = find(m, arena, room, get_policy(m))
     if b == NULL:

@@ -80,6 +80,8 @@ def unkeep(m, bin):
 def reuse(m, total, kind):
     """A cached block of `total` bytes, the call counted; NULL if the thread has none."""
     thread = m.thread()
+    if m.load(thread + NEXT) == NULL:
+        return NULL
     bin = bin_of(thread, total)
     if m.load(bin) == 0:
         return NULL
@@ -131,18 +133,16 @@ def widen(m, thread, total):
     most = get_cache(m)
     if m.load(thread + ENDED) != 0:
         most = 0
-    limit = widened(m.load(bin + LIMIT) >> COUNT_SHIFT, total, most)
-    m.store(bin + LIMIT, limit << COUNT_SHIFT)
-    if limit != 0:
+    old = m.load(bin + LIMIT) >> COUNT_SHIFT
+    limit = widened(old, total, most)
+    if limit != old:
         enroll(m, thread)
+        m.store(bin + LIMIT, limit << COUNT_SHIFT)
     return limit
 
 
 def flush(m, bin, most):
-    """Give blocks back to their arenas until the bin holds at most `most`.
-
-    Ensures:  blocks of the thread's own arena are free, others with their owners; no lock is held.
-    """
+    """Give blocks back until the bin holds at most `most`: to the thread's own arena, or to remote lists."""
     arena = attach(m)
     mine = NULL
     while count(m.load(bin)) > most:
@@ -172,12 +172,16 @@ def make_room(m, thread, total):
     return limit != 0
 
 
-def put_away(m, p, total, kind):
-    """Whether the used block of `total` bytes with the payload `p` went into the cache, its free counted.
+def keeps_nothing(m, thread):
+    """Whether the calling thread has no cache, and is to have none."""
+    return m.load(thread + NEXT) == NULL and get_cache(m) == 0
 
-    Ensures:  if not, nothing that the caller knows has changed; no lock is held.
-    """
+
+def put_away(m, p, total, kind):
+    """Whether the used block of `total` bytes with the payload `p` went into the cache, its free counted."""
     thread = m.thread()
+    if keeps_nothing(m, thread):
+        return False
     bin = bin_of(thread, total)
     if m.load(bin) >= m.load(bin + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
         return put_away_slowly(m, p, total, kind)
@@ -201,10 +205,7 @@ def put_away_slowly(m, p, total, kind):
 
 
 def refill(m, total, kind):
-    """A used block of `total` bytes for the caller, and others for the thread's bin; NULL if memory is out.
-
-    Ensures:  NULL only if the system refused, and then no live block has changed; no lock is held.
-    """
+    """A used block of `total` bytes for the caller, and others for the thread's bin; NULL if memory is out."""
     thread = m.thread()
     arena = attach(m)
     batch = widen(m, thread, total) >> 1
@@ -225,10 +226,7 @@ def refill(m, total, kind):
 
 
 def thread_end(m):
-    """Give back all that the calling thread keeps; from here on it keeps nothing.
-
-    Ensures:  its bins are empty; its calls are counted by its arena; it is on no list; no lock is held.
-    """
+    """Give back all that the calling thread keeps; from here on it keeps nothing, and its arena counts its calls."""
     thread = m.thread()
     m.store(thread + ENDED, 1)
     if m.load(thread + NEXT) != NULL:

@@ -118,10 +118,7 @@ def before_fork(m):
 
 
 def after_fork_in_child(m):
-    """As `after_fork`; what the threads that the child does not have kept is lost to it.
-
-    Ensures:  of the threads that have caches, the calling one at most is on the list.
-    """
+    """As `after_fork`; what the threads that the child does not have kept is lost to it, and they are on no list."""
     head = m.statics() + CACHING
     m.store(head + NEXT, NULL)
     thread = m.thread()

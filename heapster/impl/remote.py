@@ -29,10 +29,9 @@ def hand_over(m, arena, p):
 
 
 def drain(m, arena):
-    """Release all blocks on the remote list of `arena`.
+    """Release all blocks on the remote list of `arena`; others may be added meanwhile.
 
     Requires: the arena's lock.
-    Ensures:  they are free; the list is empty but for what is added meanwhile.
     """
     if m.load_atomic(arena + REMOTE) != 0:
         word = m.exchange(arena + REMOTE, 0)
@@ -43,10 +42,7 @@ def drain(m, arena):
 
 
 def send(m, arena, p):
-    """As `hand_over`; a list that has grown long is drained.
-
-    Ensures:  no lock is held; few blocks wait on the list.
-    """
+    """As `hand_over`; a list that has grown long is drained."""
     if hand_over(m, arena, p) >= MOST_REMOTE:
         m.lock(arena + ARENA_LOCK)
         drain(m, arena)

@@ -87,7 +87,6 @@ def add_arena(m, arena, out):
     m.lock(arena + ARENA_LOCK)
     if m.load(arena + HEAD + NEXT) != NULL:
         add_ledger(m, arena, out)
-        add_remote(m, arena, out)
         largest = largest_listed(m, arena)
         if largest > m.load(out + STAT_LARGEST_FREE):
             m.store(out + STAT_LARGEST_FREE, largest)
@@ -103,15 +102,14 @@ def add_mappings(m, out):
 
 
 def add_remote(m, arena, out):
-    """Add the blocks on the remote list of `arena` to the cached ones at `out`.
-
-    Requires: the arena's lock, so that nobody drains it.
-    """
+    """Add the blocks on the remote list of `arena` to the cached ones at `out`."""
+    m.lock(arena + ARENA_LOCK)          # so that nobody drains it
     word = m.load_atomic(arena + REMOTE)
     while word != 0:
         add(m, out + STAT_CACHED_BYTES, size(m, block_of(top(word))))
         add(m, out + STAT_CACHED_BLOCKS, 1)
         word = m.load(top(word))
+    m.unlock(arena + ARENA_LOCK)
 
 
 def add_calls(m, thread, out):
@@ -161,6 +159,8 @@ def stats(m, which, out):
     while index < MAX_ARENAS:
         if which == ALL_ARENAS or which == index:
             add_arena(m, arena_at(m.statics(), index), out)
+        if which == ALL_ARENAS:
+            add_remote(m, arena_at(m.statics(), index), out)
         index = index + 1
 
 

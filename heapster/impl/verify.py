@@ -3,11 +3,13 @@
 It believes no word that it has not checked, so it ends on any heap whose links lead to readable memory.
 """
 
-from .block import is_free, left_is_free, owner_in, payload, size
+from .block import block_of, is_free, left_is_free, owner_in, payload, size, size_in
+from .cache import bin_of
 from .freelist import links_agree
 from .layout import (
     ALIGN,
     ARENA_LOCK,
+    BINS_HOLD_BLOCKS_OF_THEIR_SIZE,
     BLOCKS_TILE_THEIR_REGION,
     BOUNDARY_TAGS_AGREE,
     BREAK,
@@ -32,6 +34,7 @@ from .layout import (
     MAPPINGS,
     MAX_ARENAS,
     MIN_BLOCK,
+    MOST_CACHED,
     NEXT,
     NO_TWO_FREE_NEIGHBOURS,
     NODE,
@@ -44,13 +47,16 @@ from .layout import (
     REGION_START,
     REGIONS,
     SIZES_ARE_LEGAL,
+    STACKS_COUNT_THEIR_BLOCKS,
     THE_TOP_REGION_ENDS_AT_THE_BREAK,
     TOP,
+    USED,
     USED_BLOCKS,
     USED_BYTES,
 )
 from .region import fence_before
 from .settings import arena_at
+from .stack import count, top
 
 
 def expect(m, holds, invariant, address):
@@ -206,8 +212,31 @@ def verify_mappings(m):
     m.unlock(record + ARENA_LOCK)
 
 
+def verify_bin(m, bin, total):
+    """Check the blocks of `total` bytes that the calling thread keeps."""
+    word = m.load(bin)
+    while word != 0:
+        p = top(word)
+        header = m.load_atomic(block_of(p))
+        expect(m, size_in(header) == total and header & USED != 0, BINS_HOLD_BLOCKS_OF_THEIR_SIZE, p)
+        expect(m, count(m.load(p)) == count(word) - 1, STACKS_COUNT_THEIR_BLOCKS, p)
+        word = m.load(p)
+
+
+def verify_cache(m):
+    """Check what the calling thread keeps; others may be using theirs."""
+    total = MIN_BLOCK
+    while total <= MOST_CACHED:
+        verify_bin(m, bin_of(m.thread(), total), total)
+        total = total + ALIGN
+
+
 def verify(m):
-    """Check every arena and the mapped blocks, each under its lock; abort with what does not hold."""
+    """Check every arena and the mapped blocks, each under its lock, and what the calling thread keeps.
+
+    It aborts with what does not hold.
+    """
+    verify_cache(m)
     index = 0
     while index < MAX_ARENAS:
         verify_arena(m, arena_at(m.statics(), index))

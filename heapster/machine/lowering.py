@@ -20,6 +20,7 @@ declare void @heapster_at_thread_end()
 declare void @heapster_abort(i64, i64) noreturn cold
 
 @__libc_single_threaded = extern_weak global i8
+@heapster_watched_thread = external hidden global i64
 @heapster_statics = hidden global [{statics_bytes} x i8] zeroinitializer, align 64
 @heapster_thread = internal thread_local(initialexec) global [{thread_bytes} x i8] zeroinitializer, align 64
 """
@@ -220,9 +221,28 @@ define i64 @machine_thread() {
 }
 
 
-def lowering(statics_bytes: int, thread_bytes: int, fault: str = "") -> str:
+WATCHED: Mapping[str, str] = {      # what differs where checkers play all threads on one, and watch the locks
+    "lock": """
+define void @machine_lock(i64 %mutex) {
+  call i32 @pthread_mutex_lock(i64 %mutex)
+  ret void
+}""",
+    "unlock": """
+define void @machine_unlock(i64 %mutex) {
+  call i32 @pthread_mutex_unlock(i64 %mutex)
+  ret void
+}""",
+    "thread": """
+define i64 @machine_thread() {
+  %word = load i64, ptr @heapster_watched_thread
+  ret i64 %word
+}""",
+}
+
+
+def lowering(statics_bytes: int, thread_bytes: int, fault: str = "", *, watched: bool = False) -> str:
     """The machine as LLVM assembly, with a fault planted if one is named."""
-    functions = dict(FUNCTIONS) | dict(FAULTS[fault] if fault else {})
+    functions = dict(FUNCTIONS) | dict(WATCHED if watched else {}) | dict(FAULTS[fault] if fault else {})
     storage = DECLARATIONS.format(statics_bytes=statics_bytes, thread_bytes=thread_bytes)
     body = storage + "".join(functions.values())
     return body.replace(") {", ") alwaysinline {") + "\ndeclare ptr @llvm.threadlocal.address.p0(ptr)\n"

@@ -25,11 +25,14 @@ from .simulated import (
     PAGE,
     STATICS,
     THREAD_BYTES,
+    THREAD_STRIDE,
+    THREADS,
     WORD,
     Simulated,
 )
 
 PROT_NONE = 0
+TOP_MASK = (1 << 48) - 1        # the address in a word that has a count above it
 MAP_FIXED, MAP_NORESERVE = 0x10, 0x4000
 
 
@@ -51,25 +54,25 @@ class Mirror:
     def __init__(self, library: Library, original: Simulated) -> None:
         self.library, self._original = library, original
         library.answer_with(self)
-        statics, self._thread = library.call("statics"), library.call("thread")
+        statics = library.call("statics")
         ctypes.memset(statics, 0, library.statics_bytes)
-        ctypes.memset(self._thread, 0, THREAD_BYTES)
+        self._threads = (ctypes.c_int64 * ((OUTSIDE - THREADS) // WORD))()
         self._outside = (ctypes.c_int64 * (OUTSIDE_BYTES // WORD))()
         self._areas = [
             Area(STATICS, STATICS + library.statics_bytes, statics - STATICS),
+            Area(THREADS, OUTSIDE, ctypes.addressof(self._threads) - THREADS),
             Area(OUTSIDE, OUTSIDE + OUTSIDE_BYTES, ctypes.addressof(self._outside) - OUTSIDE),
             _reserve(BREAK, BREAK_LIMIT),
             _reserve(MAPPINGS, LIMIT)]
         self._script: list[Call] = []
-        self._stored: dict[int, bytes] = {}
-        self._running = 0
         self.owners: dict[int, int] = {}
         self.shown: list[tuple[int, int, int, int]] = []
         self.scratch = self.there(original.scratch)
+        self.on_thread(0)
 
     def close(self) -> None:
         """Give the reservations back."""
-        for area in self._areas[2:]:
+        for area in self._areas[3:]:
             LIBC.munmap(area.start + area.shift, area.end - area.start)
 
     # Addresses.
@@ -77,6 +80,11 @@ class Mirror:
     def there(self, address: int) -> int:
         """Where in this process what the original has at `address` is; other words are themselves."""
         return next((address + area.shift for area in self._areas if area.start <= address < area.end), address)
+
+    def alike(self, word: int, there: int) -> bool:
+        """Whether `there` is what the original's word `word` must be here: also where it leads to a stack."""
+        top = word & TOP_MASK
+        return there in (word, self.there(word), word - top + self.there(top))
 
     def back(self, address: int) -> int:
         """The original's address for one of this process."""
@@ -161,10 +169,14 @@ class Mirror:
         ctypes.c_int64.from_address(address).value = value
 
     def on_thread(self, thread: int) -> None:
-        """Run what follows as another logical thread, whose storage takes the place of this one's."""
-        self._stored[self._running] = ctypes.string_at(self._thread, THREAD_BYTES)
-        ctypes.memmove(self._thread, self._stored.get(thread, bytes(THREAD_BYTES)), THREAD_BYTES)
+        """Run what follows as another logical thread."""
         self._running = thread
+        self._storage = self.there(THREADS + thread * THREAD_STRIDE)
+        self.library.use_thread(self._storage)
+
+    def new_thread(self) -> None:
+        """The logical thread has ended, and another begins under its number."""
+        ctypes.memset(self._storage, 0, THREAD_BYTES)
 
     def foreign_sbrk(self, delta: int) -> bool:
         """The original's break has moved, and its answers say so."""
@@ -194,9 +206,7 @@ class Mirror:
 
     def thread_storage(self, thread: int) -> bytes:
         """The storage of a thread."""
-        if thread == self._running:
-            return ctypes.string_at(self._thread, THREAD_BYTES)
-        return self._stored.get(thread, bytes(THREAD_BYTES))
+        return ctypes.string_at(self.there(THREADS + thread * THREAD_STRIDE), THREAD_BYTES)
 
 
 def _reserve(start: int, end: int) -> Area:

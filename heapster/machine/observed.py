@@ -16,7 +16,6 @@ from heapster.results import HeapsterError, TargetError
 
 from .process import Process
 from .protocol import Fault
-from .simulated import THREAD_BYTES
 
 WORD = ctypes.c_int64
 ONLOOKER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, WORD, WORD, WORD, WORD, ctypes.POINTER(WORD), use_errno=True)
@@ -36,6 +35,7 @@ class Library:
         self._call = self._library.observed_call
         self._call.restype, self._call.argtypes = ctypes.c_int, (ctypes.c_void_p, WORD, WORD, WORD, ctypes.c_void_p)
         self.statics_bytes = WORD.in_dll(self._library, "observed_statics_bytes").value
+        self._thread_place = ctypes.c_void_p.in_dll(self._library, "observed_thread_place").value or 0
         self._entries: dict[str, int | None] = {}
         self._machine: Any = None
         self._raised: Exception | None = None
@@ -45,6 +45,10 @@ class Library:
     def answer_with(self, machine: Any) -> None:
         """From here on, `machine` answers what the allocator asks."""
         self._machine = machine
+
+    def use_thread(self, storage: int) -> None:
+        """Let the calling thread's storage lie there."""
+        WORD.from_address(self._thread_place).value = storage
 
     def call(self, name: str, *words: int) -> int:
         """What the entry answers; what its machine raised meanwhile is raised here."""
@@ -74,10 +78,9 @@ class Library:
 
 
 class Observed(Process):
-    """The process machine for a compiled allocator, whose statics and thread storage are its own.
+    """The process machine for a compiled allocator, whose statics are its own.
 
-    One at a time: a new one starts with zeroed statics. Threads are logical, as for `Process`: their
-    storage is exchanged.
+    One at a time: a new one starts with zeroed statics. Threads are logical, as for `Process`.
     """
 
     def __init__(self, library: Library) -> None:
@@ -85,10 +88,8 @@ class Observed(Process):
         self.library = library
         library.answer_with(self)
         self._its_statics = library.call("statics")
-        self._its_thread = library.call("thread")
-        self._stored: dict[int, bytes] = {}             # threads that do not run now
         ctypes.memset(self._its_statics, 0, library.statics_bytes)
-        ctypes.memset(self._its_thread, 0, THREAD_BYTES)
+        library.use_thread(self.thread())
         self._windows.add(self._its_statics, self._its_statics + library.statics_bytes)
 
     def statics(self) -> int:
@@ -97,9 +98,8 @@ class Observed(Process):
 
     def on_thread(self, thread: int) -> None:
         """Run what follows as another logical thread."""
-        self._stored[self.running] = ctypes.string_at(self._its_thread, THREAD_BYTES)
-        ctypes.memmove(self._its_thread, self._stored.get(thread, bytes(THREAD_BYTES)), THREAD_BYTES)
         super().on_thread(thread)
+        self.library.use_thread(self.thread())
 
     def system(self) -> tuple[tuple[int, int], ...]:
         """[start, end) of all that the allocator has got and not given back, by address."""

@@ -19,7 +19,7 @@ from .simulated import FUEL, PAGE, SCRATCH_BYTES, STATICS_BYTES, THREAD_BYTES
 from .windows import Windows
 
 MEMORY = 1 << 26                # bytes that the allocator may hold at a time
-OUTSIDE_BYTES = 1 << 18         # for the caller's own words and the threads' storage
+OUTSIDE_BYTES = 1 << 20         # for the caller's own words and the threads' storage
 CHECKED_ZERO = 1 << 16          # bytes at either end of a range that known_zero looks at
 
 

@@ -53,14 +53,14 @@ SHAPES: dict[str, Shape] = {
     "threshold": Shape(("size",), setting=True),        # requests from here on get their own mapping
     "growth": Shape(("size",), setting=True),           # init's arena size
     "arenas": Shape(("count",), setting=True),          # how many arenas threads are spread over
-    "cache": Shape(("size",), setting=True),            # bytes of one size that threads may keep
-    "thread_end": Shape(setting=True),                  # the thread ends; another begins under its number
     "thread": Shape(("index",), setting=True),          # the thread that makes the calls from here on
     "foreign_sbrk": Shape(("delta",)),                  # someone else moves the break
     "fail": Shape(("nth",), names=SYSTEM_CALLS, setting=True),   # the nth such call from here is refused
     "fork": Shape(setting=True),                        # the process forks and goes on
     "stats": Shape(setting=True),                       # the statistics and the status are asked for
     "finalize": Shape(setting=True),
+    "cache": Shape(("size",), setting=True),            # bytes of one size that threads may keep
+    "thread_end": Shape(setting=True),                  # the thread ends; another begins under its number
 }
 
 ALLOCATING = frozenset(verb for verb, shape in SHAPES.items() if shape.result)

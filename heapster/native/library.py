@@ -50,14 +50,17 @@ class Options(NamedTuple):
 DEFAULTS = Options()
 
 
-def core(fault: str = "") -> Path:
-    """The object file of `impl`, with a fault of `machine.lowering.FAULTS` planted if one is named."""
+def core(fault: str = "", *, watched: bool = False) -> Path:
+    """The object file of `impl`, with a fault of `machine.lowering.FAULTS` planted if one is named.
+
+    A watched one takes every lock, and has its thread's storage where `heapster_watched_thread` says.
+    """
     toolchain.check_platform()
     bitcode = cache.entry(f"front-{cache.digest(*_front_parts())}", lambda out: _step(out, "front", FRONT)) / FRONT
     parts = [bitcode.parent.name, *_contents([PACKAGE / "machine" / "lowering.py"]), fault]
-    faulty = [fault] if fault else []
+    parts += ["watched"] if watched else []
     return cache.entry(f"core-{cache.digest(*parts)}",
-                       lambda out: _step(out, "back", bitcode, CORE, *faulty)) / CORE
+                       lambda out: _step(out, "back", bitcode, CORE, fault, "watched" if watched else "")) / CORE
 
 
 def libraries(options: Options = DEFAULTS) -> Path:
@@ -69,7 +72,7 @@ def libraries(options: Options = DEFAULTS) -> Path:
 
 def observed(fault: str = "") -> Path:
     """The core, linked with a world that checkers watch and direct."""
-    compiled = core(fault)
+    compiled = core(fault, watched=True)
     name = f"observed-{cache.digest(*_link_parts(compiled), fault)}"
     return cache.entry(name, lambda out: _make_observed(out, compiled)) / OBSERVED
 

@@ -52,7 +52,7 @@ def test_statistics_at_exit_are_a_table_and_json(tmp_path: Path) -> None:
     figures = [json.loads(line) for line in file.read_text().splitlines()]
     assert len(figures) == 1
     assert figures[0]["policy"] == "worst_fit"
-    held = figures[0]["used_bytes"] + figures[0]["free_bytes"] + figures[0]["wasted_bytes"]
+    held = sum(figures[0][f"{kind}_bytes"] for kind in ("used", "cached", "free", "wasted"))
     assert figures[0]["total_bytes"] == held
     assert figures[0]["calls"] == sum(figures[0][f"{kind}_calls"] for kind in ("malloc", "calloc", "realloc",
                                                                               "aligned", "free"))
@@ -99,10 +99,19 @@ def test_good_values_are_taken() -> None:
 ])
 def test_verify_names_the_violated_invariant(damage: str, invariant: str, tmp_path: Path) -> None:
     program = compiled(tmp_path / "corrupts", CORRUPTS % damage, "-O0", "-fno-builtin", "-w")
-    done = run("--verify", "--every", "1", "--", program)
+    done = run("--verify", "--every", "1", "--", program, HEAPSTER_CACHE="0")
     assert done.returncode in (-6, 134)
     assert done.stderr.startswith(f"heapster: {invariant}")
     assert done.stderr.count("\n") == 1
+
+
+def test_verify_looks_into_the_thread_s_cache(tmp_path: Path) -> None:
+    """A write after free into a block that waits to be used again."""
+    program = compiled(tmp_path / "stale", CORRUPTS % "((long *)held[10])[0] = (3L << 48) | (long)held[9];", "-O0",
+                       "-fno-builtin", "-w")
+    done = run("--verify", "--every", "1", "--", program)
+    assert done.returncode in (-6, 134)
+    assert done.stderr.startswith("heapster: stacks_count_their_blocks")
 
 
 def test_verify_lets_a_sound_program_be(tmp_path: Path) -> None:

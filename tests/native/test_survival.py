@@ -19,13 +19,16 @@ def test_survives(case: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("body", "says"), [
     ("free(p); free(p);", "double free"),
+    ("void *q = malloc(40); free(p); free(q); free(p);", "double free"),
     ("free((char *)p + 8);", "invalid pointer"),
-    ("((long *)p)[5] = 0; free(p);", "corrupt header"),
-    ("void *q = malloc(40); free(p); ((long *)p)[0] = (long)q; ((long *)p)[1] = (long)q; p = malloc(40);",
-     "corrupt free list"),
+    ("void *a[999]; for (int i = 0; i < 999; i++) a[i] = malloc(40); a[500] = memset(a[500], 0, 48); "
+     "for (int i = 0; i < 999; i++) free(a[i]);", "double free"),
+    ("p = malloc(2000); void *q = malloc(2000); ((long *)p)[251] &= ~2L; free(p);", "corrupt header"),
+    ("p = malloc(2000); void *q = malloc(40); free(p); ((long *)p)[0] = (long)q; ((long *)p)[1] = (long)q; "
+     "p = malloc(2000);", "corrupt free list"),
 ])
 def test_misuse_ends_in_one_line_and_abort(body: str, says: str, tmp_path: Path) -> None:
-    text = f"#include <stdlib.h>\nint main(void) {{ void *volatile p = malloc(40); {body} return 0; }}\n"
+    text = f"#include <stdlib.h>\n#include <string.h>\nint main(void) {{ void *volatile p = malloc(40); {body} return 0; }}\n"
     done = preloaded(compiled(tmp_path / "misuse", text, "-fno-builtin", "-O0", "-w"))
     assert done.returncode == -6
     assert done.stderr.startswith(f"heapster: {says}")

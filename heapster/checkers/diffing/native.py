@@ -33,7 +33,7 @@ PAGE = 4096
 
 def program() -> Path:
     """The driver with the allocator in it, compiled if it is not yet."""
-    compiled = core()
+    compiled = core(watched=True)
     parts: list[str | bytes] = [layout_header(), *(path.read_bytes() for path in (SOURCES / "replay.c",
                                                                                   C_SOURCES / "words.h"))]
     name = f"replay-{cache.digest(*parts, compiled.parent.name, toolchain.compiler_version())}"

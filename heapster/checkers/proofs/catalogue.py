@@ -7,6 +7,7 @@ from heapster.checkers.proofs import (
     api,
     arena,
     block,
+    cache,
     freelist,
     layout,
     mapping,
@@ -22,7 +23,7 @@ from heapster.suggest import instead_of
 
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *freelist.PROOFS, *placement.PROOFS, *settings.PROOFS, *region.PROOFS,
-    *arena.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
+    *arena.PROOFS, *cache.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
     Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",
@@ -30,6 +31,9 @@ ASSUMED: tuple[Assumption, ...] = (
     Assumption("compilers_and_processors_are_right",
                "Numba, LLVM, the C compiler and the processor do what they should",
                "proofs are about the source; the compiled library is compared with it word for word instead"),
+    Assumption("caches_follow_their_steps",
+               "what threads keep and hand over is whole after each call, also where bins are filled and flushed",
+               "each step on a stack is proved; sequences of them are held by the reference, in lock-step"),
     Assumption("z3_is_right", "z3 says unsat only of what cannot be", "its answers are not checked by another prover"),
     Assumption("a_lock_excludes_others", "between lock and unlock no other thread touches the arena",
                "proofs run one thread; `heapster races` explores the others"),

@@ -22,9 +22,10 @@ SBRK, MMAP = 1, 2
 LEAD, NODE, MAPPED_LEAD = -8, -32, 40
 ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "regions": 96, "top": 104,
                 "break": 112, "held": 120, "used_bytes": 128, "used_blocks": 136, "free_bytes": 144,
-                "free_blocks": 152, "calls": 160}
+                "free_blocks": 152, "calls": 160, "remote": 200}
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88, "next_arena": 96,
-           "mappings": 512, "arenas": 1024}
+           "cache": 104, "mappings": 512, "arenas": 1024}
+CACHE = {"most_cached": 1024, "max_cache": 1 << 20, "bins": 80, "thread_bytes": 1088, "mark": 0x6865617073746572}
 ARENA_BYTES, MAX_ARENAS = 512, 64
 STATICS_BYTES = 1024 + 64 * 512
 CALL_KINDS = 5

@@ -40,6 +40,7 @@ from heapster.model.invariants import ALWAYS
 from heapster.model.placement import POLICIES
 from heapster.results import HeapsterError
 
+THREAD_NEXT = 8                     # in a thread's storage: not 0 where it has a cache
 KINDS = {1: "sbrk", 2: "mmap"}
 MOST_NODES = 12                     # no list or region of a small heap is longer
 OTHER_ARENA = 5                     # stands for every arena but the main one
@@ -108,6 +109,7 @@ class Small:
         self.head = self.at("head")
         self.regions = [self._region(number, pattern, number == top) for number, pattern in enumerate(self.shape)]
         self.m.put(self.thread, self.arena, "my arena")
+        self.m.put(self.thread + THREAD_NEXT, 0, "the thread keeps nothing")
         self._record(top if self.main else -1)
         self._settings(listed=listed)
         self.m.reader = lambda m: read(m, self.statics, self.arena, self.index)
@@ -198,6 +200,7 @@ class Small:
         m, path, s = self.m, self.path, self.statics
         m.put_lazily(s + STATICS["policy"], lambda: path.choose(len(POLICIES)) if listed else 0, "policy")
         m.put_lazily(s + STATICS["growth"], lambda: path.word("growth", PAGE, MAX_REQUEST, PAGE), "growth")
+        m.put(s + STATICS["cache"], 0, "threads keep nothing")
         m.put_lazily(s + STATICS["threshold"], lambda: path.word("threshold", PAGE, MAX_REQUEST), "threshold")
         if self.shape:                      # larger requests do not look at the arena, unless mmap is refused
             m.cells[-1].now = m.cells[-1].was = 1 << 60

@@ -15,7 +15,7 @@ from heapster.checkers.races.sources import shipped, source_in
 from heapster.results import TargetError
 
 MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "mapping", "resize", "api",
-           "lifecycle", "stats")
+           "lifecycle", "stats", "stack", "remote", "cache")
 
 
 @contextmanager

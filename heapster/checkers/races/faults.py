@@ -28,6 +28,7 @@ LOCK = "m.lock(arena + ARENA_LOCK)\n"
 UNLOCK = "m.unlock(arena + ARENA_LOCK)\n"
 OPEN = "    open_record(m, arena, owner_of(m, arena))\n"
 GROWN = "        b = grow(m, arena, room)\n"
+FOUND = "    b = find_or_grow(m, arena, room_for(want, alignment))\n"
 COUNT_CALL = "        count_call(m, arena, kind)\n"
 GIVE_BACK = """        m.lock(arena + ARENA_LOCK)
         if kind == CALL_FREE:
@@ -96,7 +97,7 @@ FAULTS = (
             m.unlock(mine + ARENA_LOCK)
 """),), "handover"),
     Fault("a lock left held when memory is out", (
-        Edit("arena.py", GROWN, f"{GROWN}    if b == NULL:\n        return NULL\n"),)),
+        Edit("arena.py", FOUND, f"{FOUND}    if b == NULL:\n        return NULL\n"),)),
     Fault("unlocked twice", (_free_as(f"{GIVE_BACK}        {UNLOCK}"),), "crowd"),
     Fault("the cursor is reset after the unlock", (
         Edit("arena.py", f"{COUNT_CALL}    {UNLOCK}",

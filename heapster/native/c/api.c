@@ -42,6 +42,8 @@ int heapster_set_policy(heapster_policy policy) { return (int)heapster_word_set_
 heapster_policy heapster_get_policy(void) { return (heapster_policy)heapster_word_get_policy(); }
 void heapster_set_mmap_threshold(size_t bytes) { heapster_word_set_threshold(clamped(bytes)); }
 size_t heapster_get_mmap_threshold(void) { return (size_t)heapster_word_get_threshold(); }
+void heapster_set_cache(size_t bytes) { heapster_word_set_cache(clamped(bytes)); }
+size_t heapster_get_cache(void) { return (size_t)heapster_word_get_cache(); }
 void heapster_set_arenas(int count) { heapster_word_set_arenas(count); }
 int heapster_finalize(void) { return (int)heapster_word_finalize(); }
 void heapster_status(void) { heapster_word_status(); }
@@ -51,12 +53,14 @@ static void read_stats(word which, struct heapster_stats *out) {
     heapster_word_stats(which, WORD(figures));
     const size_t *at = (const size_t *)figures, *calls = at + STAT_CALLS / WORD_BYTES;
     out->total_bytes = at[STAT_HELD / WORD_BYTES];
-    out->used_bytes = at[STAT_USED_BYTES / WORD_BYTES];
-    out->used_blocks = at[STAT_USED_BLOCKS / WORD_BYTES];
+    out->cached_bytes = at[STAT_CACHED_BYTES / WORD_BYTES];
+    out->cached_blocks = at[STAT_CACHED_BLOCKS / WORD_BYTES];
+    out->used_bytes = at[STAT_USED_BYTES / WORD_BYTES] - out->cached_bytes;
+    out->used_blocks = at[STAT_USED_BLOCKS / WORD_BYTES] - out->cached_blocks;
     out->free_bytes = at[STAT_FREE_BYTES / WORD_BYTES];
     out->free_blocks = at[STAT_FREE_BLOCKS / WORD_BYTES];
     out->largest_free = at[STAT_LARGEST_FREE / WORD_BYTES];
-    out->wasted_bytes = out->total_bytes - out->used_bytes - out->free_bytes;
+    out->wasted_bytes = out->total_bytes - out->used_bytes - out->cached_bytes - out->free_bytes;
     out->fragmentation = out->free_bytes ? 1.0 - (double)out->largest_free / (double)out->free_bytes : 0.0;
     out->malloc_calls = calls[CALL_MALLOC];
     out->calloc_calls = calls[CALL_CALLOC];

@@ -88,6 +88,11 @@ heapster_policy heapster_get_policy(void);
 void heapster_set_mmap_threshold(size_t bytes);
 size_t heapster_get_mmap_threshold(void);
 
+/* How many bytes of blocks of one size, up to 1 KiB, a thread may keep when it frees them, to use them again
+   without a lock: 0, for none, to 1 MiB; the default is 32 KiB. */
+void heapster_set_cache(size_t bytes);
+size_t heapster_get_cache(void);
+
 /* Spreads threads that come from now on over 1 to 64 arenas (8 by default). */
 void heapster_set_arenas(int count);
 
@@ -100,12 +105,14 @@ int heapster_finalize(void);
 /* Bytes include the headers of blocks. */
 struct heapster_stats {
     size_t total_bytes;         /* got from the system */
-    size_t used_bytes;          /* in blocks in use */
+    size_t used_bytes;          /* in blocks in use; of one arena, those that threads keep count as used */
     size_t used_blocks;
+    size_t cached_bytes;        /* in blocks that are freed, and kept by threads or on their way to an arena */
+    size_t cached_blocks;
     size_t free_bytes;          /* in free blocks */
     size_t free_blocks;
     size_t largest_free;        /* bytes of the largest free block */
-    size_t wasted_bytes;        /* in neither: records of regions, and what alignment leaves */
+    size_t wasted_bytes;        /* in none of these: records of regions, and what alignment leaves */
     double fragmentation;       /* 0: all free bytes are one block; near 1: many small ones */
     size_t malloc_calls;        /* successful calls */
     size_t calloc_calls;

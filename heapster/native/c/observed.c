@@ -65,6 +65,10 @@ HIDDEN int __wrap_pthread_mutex_unlock(word mutex) {
     return 0;
 }
 
+/* Where the storage of the thread lies that is played now. */
+HIDDEN word heapster_watched_thread;
+word *const observed_thread_place = &heapster_watched_thread;
+
 /* Logical threads end where a trace says so. */
 HIDDEN void heapster_at_thread_end(void) {}
 

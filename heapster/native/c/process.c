@@ -153,6 +153,7 @@ static const char TABLE[] =
     "heapster: %s (process %d), policy %s\n"
     "  total bytes      %16zu\n"
     "  used bytes       %16zu  in %zu blocks\n"
+    "  cached bytes     %16zu  in %zu blocks\n"
     "  free bytes       %16zu  in %zu blocks, the largest %zu\n"
     "  wasted bytes     %16zu\n"
     "  fragmentation    %9lu.%06lu\n"
@@ -163,7 +164,8 @@ static const char ARENA_ROW[] =
 
 static const char JSON[] =
     "{\"program\": \"%s\", \"process\": %d, \"policy\": \"%s\", \"total_bytes\": %zu, \"used_bytes\": %zu, "
-    "\"used_blocks\": %zu, \"free_bytes\": %zu, \"free_blocks\": %zu, \"largest_free\": %zu, "
+    "\"used_blocks\": %zu, \"cached_bytes\": %zu, \"cached_blocks\": %zu, \"free_bytes\": %zu, "
+    "\"free_blocks\": %zu, \"largest_free\": %zu, "
     "\"wasted_bytes\": %zu, \"fragmentation\": %lu.%06lu, \"calls\": %zu, \"malloc_calls\": %zu, "
     "\"calloc_calls\": %zu, \"realloc_calls\": %zu, \"aligned_calls\": %zu, \"free_calls\": %zu, \"arenas\": [";
 
@@ -211,7 +213,7 @@ static void write_stats(int to, int json) {
     plain_name(name, sizeof name);
     int length = snprintf(
         text, 1024, json ? JSON : TABLE, name, (int)getpid(), policies[heapster_get_policy()], s.total_bytes,
-        s.used_bytes, s.used_blocks, s.free_bytes, s.free_blocks, s.largest_free, s.wasted_bytes,
+        s.used_bytes, s.used_blocks, s.cached_bytes, s.cached_blocks, s.free_bytes, s.free_blocks, s.largest_free, s.wasted_bytes,
         millionths(s.fragmentation) / 1000000, millionths(s.fragmentation) % 1000000, calls_of(&s),
         s.malloc_calls, s.calloc_calls, s.realloc_calls, s.aligned_calls, s.free_calls);
     if (length <= 0 || length >= 1024)

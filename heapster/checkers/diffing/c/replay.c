@@ -19,7 +19,8 @@
 
 enum verb {                     /* as traces/compact.py numbers them */
     MALLOC, CALLOC, REALLOC, REALLOCARRAY, ALIGNED, POSIX_MEMALIGN, MEMALIGN, VALLOC, PVALLOC, RELEASE, USABLE,
-    SET_POLICY, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE
+    SET_POLICY, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE,
+    SET_CACHE, THREAD_END
 };
 enum { SBRK, MMAP, MUNMAP, CALLS_KINDS };
 enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4 };
@@ -92,17 +93,22 @@ HIDDEN void heapster_abort(word code, word address) {
     _exit(3);
 }
 
+HIDDEN word heapster_watched_thread;
+
+HIDDEN void heapster_at_thread_end(void) {}
+
 static void switch_thread(uint64_t thread) {
     if (thread >= MOST_THREADS)
         _exit(4);
-    for (int i = 0; i < 2; i++) {
-        uint64_t which = i ? thread : running;
-        if (!threads[which])
-            threads[which] = calloc(1, THREAD_BYTES);
-    }
-    memcpy(threads[running], (void *)heapster_word_thread(), THREAD_BYTES);
-    memcpy((void *)heapster_word_thread(), threads[thread], THREAD_BYTES);
+    if (!threads[thread])
+        threads[thread] = calloc(1, THREAD_BYTES);
     running = thread;
+    heapster_watched_thread = (word)threads[thread];
+}
+
+static void end_thread(void) {
+    heapster_word_thread_end();
+    memset(threads[running], 0, THREAD_BYTES);
 }
 
 static word posix_memalign_of(word alignment, word size) {
@@ -127,6 +133,8 @@ static word execute(const struct op *op, word pointer) {
     case SET_POLICY: heapster_word_set_policy(second); return 0;
     case SET_THRESHOLD: heapster_word_set_threshold(first); return 0;
     case SET_GROWTH: heapster_word_init(first, heapster_word_get_policy()); return 0;
+    case SET_CACHE: heapster_word_set_cache(first); return 0;
+    case THREAD_END: end_thread(); return 0;
     case SET_ARENAS: heapster_word_set_arenas(first); return 0;
     case SET_THREAD: switch_thread(op->first); return 0;
     case FOREIGN_SBRK: brk_at += (uintptr_t)first; return 0;
@@ -164,6 +172,7 @@ int main(int argc, char **argv) {
     word *answers = (word *)(ops + count), *pointers = calloc(shared->handles + 1, sizeof *pointers);
     calls = (struct call *)(answers + count);
     pointers++;                                 /* [-1] is NULL's */
+    switch_thread(0);
     heapster_word_set_policy(atol(argv[4]));
     shared->statics = (uint64_t)heapster_word_statics();
     for (uint64_t start = 0; start < count; start += interval) {

@@ -1,0 +1,141 @@
+"""What threads keep and hand over, a step at a time: what is proved of `impl/stack.py`, `cache.py` and `remote.py`."""
+
+from typing import Any
+
+from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
+from heapster.checkers.proofs.drawing import (
+    ALIGN,
+    ARENA_RECORD,
+    CACHE,
+    MIN_BLOCK,
+    STATICS,
+    only,
+)
+from heapster.checkers.proofs.window import Window
+from heapster.machine.symbolic import HIGHEST, LOWEST
+
+SIZES = (CACHE["most_cached"] - MIN_BLOCK) // ALIGN + 1
+COUNTS = 1 << 14                    # no stack counts more
+
+
+def a_stack(path: Any, least: int = 0) -> tuple[Any, Any]:
+    """A word that leads to any stack, and how many are on it."""
+    count = path.word("count", least, COUNTS)
+    return path.word("below", 0, HIGHEST, ALIGN) + (count << 48), count
+
+
+def above(source: Any, path: Any) -> None:
+    """Each stack and each payload."""
+    word, count = a_stack(path)
+    p = path.word("p", LOWEST, HIGHEST, ALIGN)
+    result = source.stack.above(word, p)
+    path.claim("what_is_put_on_a_stack_is_its_top", lambda: source.stack.top(result) == p)
+    path.claim("a_stack_counts_what_is_put_on_it", lambda: source.stack.count(result) == count + 1)
+
+
+def bin_of(source: Any, path: Any) -> None:
+    """Each thread's storage and any two sizes."""
+    thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
+    one, other = (path.word(name, MIN_BLOCK, CACHE["most_cached"], ALIGN) for name in ("one", "other"))
+    bin_, another = source.cache.bin_of(thread, one), source.cache.bin_of(thread, other)
+    path.claim("bins_lie_in_the_storage", lambda: bin_ - thread >= CACHE["bins"]
+               and bin_ - thread + 2 * 8 <= CACHE["thread_bytes"])
+    path.claim("bins_are_as_far_apart_as_sizes", lambda: bin_ - another == one - other)
+
+
+def widened(source: Any, path: Any) -> None:
+    """Each size, each limit that can arise, and each setting."""
+    total = MIN_BLOCK + ALIGN * path.choose(SIZES)
+    power = path.choose(16)
+    limit = 1 << power >> 1
+    most = path.word("most", 0, CACHE["max_cache"])
+    result = source.cache.widened(limit, total, most)
+    path.claim("what_may_not_be_kept_has_no_room", lambda: most >= total or result == 0)
+    path.claim("bins_keep_to_the_setting", lambda: result * total <= most)
+    path.claim("limits_grow_by_doubling", lambda: result <= 2 * max(limit, 1) and result <= COUNTS)
+
+
+def _a_bin(path: Any) -> tuple[Any, Any, Any]:
+    """A machine, a bin and the payload of a block apart from it."""
+    bin_, p = path.word("bin", LOWEST, HIGHEST, ALIGN), path.word("p", LOWEST, HIGHEST, ALIGN)
+    path.apart(bin_, 16, p, 16)
+    return path.machine(), bin_, p
+
+
+def keep(source: Any, path: Any) -> None:
+    """Any bin and any block."""
+    m, bin_, p = _a_bin(path)
+    word, count = a_stack(path)
+    m.put(bin_, word, "bin")
+    source.cache.keep(m, bin_, p)
+    path.claim("a_kept_block_is_on_top_and_marked",
+               lambda: m.load(bin_) == p + ((count + 1) << 48) and m.load(p + 8) == CACHE["mark"])
+    path.claim("keeping_disturbs_none_below", lambda: m.load(p) == word and only(m, bin_, p, p + 8))
+
+
+def unkeep(source: Any, path: Any) -> None:
+    """Any bin that is not empty."""
+    m, bin_, p = _a_bin(path)
+    word, count = a_stack(path)
+    m.put(bin_, p + ((count + 1) << 48), "bin")
+    m.put(p, word, "the word below")
+    answer = source.cache.unkeep(m, bin_)
+    path.claim("what_is_taken_is_no_longer_marked", lambda: answer == p and m.load(p + 8) == 0)
+    path.claim("taking_disturbs_none_below", lambda: m.load(bin_) == word and only(m, bin_, p + 8))
+
+
+def hand_over(source: Any, path: Any) -> None:
+    """Any remote list, while nobody else adds to it."""
+    w = Window(path)
+    p = w.span("p", 24) + 8
+    word, count = a_stack(path)
+    w.m.put(w.at("remote"), word, "remote list")
+    result = source.remote.hand_over(w.m, w.arena, p)
+    path.claim("what_is_handed_over_is_on_top", lambda: w.m.load(w.at("remote")) == p + ((count + 1) << 48))
+    path.claim("handing_over_disturbs_no_other", lambda: w.m.load(p) == word and only(w.m, w.at("remote"), p))
+    path.claim("the_remote_list_counts_one_more", lambda: result == count + 1)
+
+
+def set_cache(source: Any, path: Any) -> None:
+    """Each word as a setting."""
+    w = Window(path)
+    most = path.word("most")
+    w.m.put(w.statics + STATICS["cache"], path.word("before", 0, CACHE["max_cache"]), "cache")
+    source.settings.set_cache(w.m, most)
+    now = source.settings.get_cache(w.m)
+    path.claim("caches_have_bounds", lambda: now >= 0 and now <= CACHE["max_cache"])
+    path.claim("a_legal_cache_is_taken", lambda: most < 0 or most > CACHE["max_cache"] or now == most)
+
+
+PROOFS = (
+    Proof("stack.above", ALL_WORDS, above, {
+        "what_is_put_on_a_stack_is_its_top": "its top is p",
+        "a_stack_counts_what_is_put_on_it": "it counts one more",
+    }),
+    Proof("cache.bin_of", ALL_WORDS, bin_of, {
+        "bins_lie_in_the_storage": "it lies between BINS and the storage's end",
+        "bins_are_as_far_apart_as_sizes": "sizes have bins of their own",
+    }),
+    Proof("cache.widened", ALL_WORDS, widened, {
+        "what_may_not_be_kept_has_no_room": "0 if not one block may be",
+        "bins_keep_to_the_setting": "else the blocks have at most that many bytes",
+        "limits_grow_by_doubling": "it at most doubles, and is at most MOST_COUNTED",
+    }),
+    Proof("cache.keep", ANY_HEAP, keep, {
+        "a_kept_block_is_on_top_and_marked": "it is on top and marked",
+        "keeping_disturbs_none_below": "those below keep their order",
+    }),
+    Proof("cache.unkeep", ANY_HEAP, unkeep, {
+        "what_is_taken_is_no_longer_marked": "it is no longer marked",
+        "taking_disturbs_none_below": "those below keep their order",
+    }),
+    Proof("remote.hand_over", ANY_HEAP, hand_over, {
+        "what_is_handed_over_is_on_top": "it is on top",
+        "handing_over_disturbs_no_other": "all others keep their order",
+        "the_remote_list_counts_one_more": "the list counts one more",
+    }),
+    Proof("settings.set_cache", ALL_WORDS, set_cache, {
+        "caches_have_bounds": "it is 0 to MAX_CACHE",
+        "a_legal_cache_is_taken": "a legal value is taken as it is",
+    }),
+)
