@@ -103,10 +103,10 @@ def _of_caches(predicted: Heap, actual: Heap) -> str:
     return "the caches are equal"
 
 
-def _bin(bin: Bin | None, places: dict[int, str]) -> str:
-    if bin is None:
+def _bin(bin_: Bin | None, places: dict[int, str]) -> str:
+    if bin_ is None:
         return "absent"
-    return f"of {bin.size} bytes, {bin.stack.counted} of {bin.limit} blocks: {_waiting(bin.stack, places)}"
+    return f"of {bin_.size} bytes, {bin_.stack.counted} of {bin_.limit} blocks: {_waiting(bin_.stack, places)}"
 
 
 def _of_mapped(predicted: Heap, actual: Heap) -> str:

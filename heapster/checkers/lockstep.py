@@ -24,7 +24,8 @@ from heapster.model.reference import Reference
 from heapster.model.spec import OURS, REQUESTS, Operation, Result, advance, explains
 from heapster.model.system import Divergence, System
 
-CHECKS = ("specification", "reference", "contents", "live_block_is_cached", *(invariant.__name__ for invariant in ALWAYS))
+CHECKS = ("specification", "reference", "contents", "live_block_is_cached",
+          *(invariant.__name__ for invariant in ALWAYS))
 
 
 # What a broken allocator may raise: the machine's own, and what Python says of wrong words and names.

@@ -75,7 +75,7 @@ class HeapLife(RuleBasedStateMachine):
     @initialize(odd=st.sampled_from((0, 0, 1, 8, 24)), growth=st.sampled_from((1, 1, 2, 3)),
                 threshold=st.sampled_from((0, 1, 2, 2, 3)), arenas=INDICES, policy=INDICES,
                 cache=st.sampled_from((0, 0, 0, 256, 1 << 15)))
-    def start(self, odd: int, growth: int, threshold: int, arenas: int, policy: int, cache: int) -> None:  # noqa: PLR0913
+    def start(self, odd: int, growth: int, threshold: int, arenas: int, policy: int, cache: int) -> None:
         """Settings under which small heaps grow, shrink and map."""
         record = self.record
         if odd:

@@ -18,15 +18,15 @@ def figures(ledger: Ledger, largest: int) -> Figures:
     return (*ledger[:5], largest, 0, 0, *ledger.calls)
 
 
-def of_waiting(heap: Heap, stacks: Iterable[Stack], calls: Figures) -> Figures:
+def of_waiting(heap: Heap, waiting: Iterable[Stack], calls: Figures) -> Figures:
     """What caches and remote lists add: blocks that are freed but still used, and calls that they served."""
     sizes = {b.address + HEADER: b.size for arena in heap.arenas for region in arena.regions for b in region.blocks}
-    payloads = [payload for stack in stacks for payload in stack.payloads]
+    payloads = [payload for stack in waiting for payload in stack.payloads]
     return (0, 0, 0, 0, 0, 0, sum(sizes[payload] for payload in payloads), len(payloads), *calls)
 
 
 def of_caches(heap: Heap, arena: int | None = None) -> Figures:
-    """What the threads of an arena add to its figures: calls; of all arenas, what waits in caches and remote lists too."""
+    """What the threads of an arena add to its figures, calls; of all arenas, also what waits to be used again."""
     ours = [cache for cache in heap.caches if arena in (None, cache.arena)]
     calls = [sum(column) for column in zip(NO_CALLS, *[cache.calls for cache in ours], strict=True)]
     return of_waiting(heap, stacks(heap) if arena is None else [], tuple(calls))

@@ -54,25 +54,25 @@ def count_mine(m, thread, kind):
     m.store_atomic(thread + MY_CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD) + 1)
 
 
-def keep(m, bin, p):
+def keep(m, slot, p):
     """Put the block with the payload `p` on the bin.
 
     Ensures:  it is on top and marked; those below keep their order.
     """
-    word = m.load(bin)
+    word = m.load(slot)
     m.store(p, word)
     m.store(p + MARK, CACHED_MARK)
-    m.store_atomic(bin, above(word, p))
+    m.store_atomic(slot, above(word, p))
 
 
-def unkeep(m, bin):
+def unkeep(m, slot):
     """Take the block on top off the bin; its payload.
 
     Requires: the bin is not empty.
     Ensures:  it is no longer marked; those below keep their order.
     """
-    p = top(m.load(bin))
-    m.store_atomic(bin, m.load(p))
+    p = top(m.load(slot))
+    m.store_atomic(slot, m.load(p))
     m.store(p + MARK, 0)
     return p
 
@@ -82,16 +82,16 @@ def reuse(m, total, kind):
     thread = m.thread()
     if m.load(thread + NEXT) == NULL:
         return NULL
-    bin = bin_of(thread, total)
-    if m.load(bin) == 0:
+    slot = bin_of(thread, total)
+    if m.load(slot) == 0:
         return NULL
     count_mine(m, thread, kind)
-    return block_of(unkeep(m, bin))
+    return block_of(unkeep(m, slot))
 
 
-def check_not_kept(m, bin, p):
+def check_not_kept(m, slot, p):
     """Abort if the block with the payload `p` is in the bin."""
-    word = m.load(bin)
+    word = m.load(slot)
     while word != 0:
         if top(word) == p:
             m.abort(DOUBLE_FREE, p)
@@ -129,24 +129,24 @@ def enroll(m, thread):
 
 def widen(m, thread, total):
     """Let the bin for blocks of `total` bytes hold more, as far as the setting allows; its limit in blocks."""
-    bin = bin_of(thread, total)
+    slot = bin_of(thread, total)
     most = get_cache(m)
     if m.load(thread + ENDED) != 0:
         most = 0
-    old = m.load(bin + LIMIT) >> COUNT_SHIFT
+    old = m.load(slot + LIMIT) >> COUNT_SHIFT
     limit = widened(old, total, most)
     if limit != old:
         enroll(m, thread)
-        m.store(bin + LIMIT, limit << COUNT_SHIFT)
+        m.store(slot + LIMIT, limit << COUNT_SHIFT)
     return limit
 
 
-def flush(m, bin, most):
+def flush(m, slot, most):
     """Give blocks back until the bin holds at most `most`: to the thread's own arena, or to remote lists."""
     arena = attach(m)
     mine = NULL
-    while count(m.load(bin)) > most:
-        p = unkeep(m, bin)
+    while count(m.load(slot)) > most:
+        p = unkeep(m, slot)
         owner = arena_at(m.statics(), m.load_atomic(block_of(p)) >> OWNER_SHIFT)
         if owner == arena:
             m.store(p, mine)
@@ -163,12 +163,12 @@ def flush(m, bin, most):
 
 
 def make_room(m, thread, total):
-    """Whether the full bin for blocks of `total` bytes has room for one more: it is widened, or half of it given back."""
-    bin = bin_of(thread, total)
+    """Whether the full bin for blocks of `total` bytes has room for one more: widened, or half of it given back."""
+    slot = bin_of(thread, total)
     limit = widen(m, thread, total)
-    kept = count(m.load(bin))
+    kept = count(m.load(slot))
     if kept != 0 and kept >= limit:
-        flush(m, bin, limit >> 1)
+        flush(m, slot, limit >> 1)
     return limit != 0
 
 
@@ -182,10 +182,10 @@ def put_away(m, p, total, kind):
     thread = m.thread()
     if keeps_nothing(m, thread):
         return False
-    bin = bin_of(thread, total)
-    if m.load(bin) >= m.load(bin + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
+    slot = bin_of(thread, total)
+    if m.load(slot) >= m.load(slot + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
         return put_away_slowly(m, p, total, kind)
-    keep(m, bin, p)
+    keep(m, slot, p)
     if kind == CALL_FREE:
         count_mine(m, thread, kind)
     return True
@@ -194,11 +194,11 @@ def put_away(m, p, total, kind):
 def put_away_slowly(m, p, total, kind):
     """As `put_away`, where the block may be in the bin already, or the bin is full."""
     thread = m.thread()
-    bin = bin_of(thread, total)
-    check_not_kept(m, bin, p)
-    if m.load(bin) >= m.load(bin + LIMIT) and not make_room(m, thread, total):
+    slot = bin_of(thread, total)
+    check_not_kept(m, slot, p)
+    if m.load(slot) >= m.load(slot + LIMIT) and not make_room(m, thread, total):
         return False
-    keep(m, bin, p)
+    keep(m, slot, p)
     if kind == CALL_FREE:
         count_mine(m, thread, kind)
     return True

@@ -212,9 +212,9 @@ def verify_mappings(m):
     m.unlock(record + ARENA_LOCK)
 
 
-def verify_bin(m, bin, total):
+def verify_bin(m, slot, total):
     """Check the blocks of `total` bytes that the calling thread keeps."""
-    word = m.load(bin)
+    word = m.load(slot)
     while word != 0:
         p = top(word)
         header = m.load_atomic(block_of(p))

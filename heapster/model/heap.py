@@ -118,7 +118,7 @@ def place(heap: Heap, address: int) -> str:
 
 def stacks(heap: Heap) -> list[Stack]:
     """Every bin and every remote list."""
-    return [bin.stack for cache in heap.caches for bin in cache.bins] + [arena.remote for arena in heap.arenas]
+    return [bin_.stack for cache in heap.caches for bin_ in cache.bins] + [arena.remote for arena in heap.arenas]
 
 
 def waiting(heap: Heap) -> set[int]:

@@ -306,13 +306,13 @@ def bins_hold_blocks_of_their_size(heap: Heap) -> Iterator[str]:
     """A bin is for one size from 32 to 1024, and every block in it has that."""
     used = _used_blocks(heap)
     for cache in heap.caches:
-        sizes = [bin.size for bin in cache.bins]
+        sizes = [bin_.size for bin_ in cache.bins]
         if sizes != sorted(set(sizes)) or any(size not in CACHED_SIZES for size in sizes):
             yield f"a cache has bins of {sizes} bytes"
-        for bin in cache.bins:
-            for payload in bin.stack.payloads:
-                if used.get(payload - HEADER, (bin.size, 0))[0] != bin.size:
-                    yield f"{place(heap, payload)} is in the bin of {bin.size} bytes"
+        for bin_ in cache.bins:
+            for payload in bin_.stack.payloads:
+                if used.get(payload - HEADER, (bin_.size, 0))[0] != bin_.size:
+                    yield f"{place(heap, payload)} is in the bin of {bin_.size} bytes"
 
 
 def remote_blocks_are_with_their_owner(heap: Heap) -> Iterator[str]:
@@ -341,9 +341,9 @@ def stacks_count_their_blocks(heap: Heap) -> Iterator[str]:
 def caches_keep_to_their_limits(heap: Heap) -> Iterator[str]:
     """No bin holds more blocks than it may, nor may hold more bytes than any may; remote lists are drained in time."""
     for cache in heap.caches:
-        for bin in cache.bins:
-            if len(bin.stack.payloads) > bin.limit and bin.limit or bin.limit * bin.size > MAX_CACHE:
-                yield f"a bin of {bin.size} bytes may hold {bin.limit} blocks and holds {len(bin.stack.payloads)}"
+        for bin_ in cache.bins:
+            if len(bin_.stack.payloads) > bin_.limit and bin_.limit or bin_.limit * bin_.size > MAX_CACHE:
+                yield f"a bin of {bin_.size} bytes may hold {bin_.limit} blocks and holds {len(bin_.stack.payloads)}"
     for arena in heap.arenas:
         if len(arena.remote.payloads) >= MOST_REMOTE:
             yield f"{len(arena.remote.payloads)} blocks wait on the remote list of arena {arena.index}"

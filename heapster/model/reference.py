@@ -233,10 +233,8 @@ class Reference:
                 return self.usable_size(pointer)
             case "finalize", _:
                 return self.finalize(system)
-            case "thread_end", _:
-                self.end_thread(system)
             case _:
-                self._set(step)
+                self._set(system, step)
         return 0
 
     def heap(self) -> Heap:
@@ -249,7 +247,7 @@ class Reference:
                     settings.growth, settings.cache,
                     tuple([self._cache_of(thread).value(self._arena_of[thread]) for thread in self._caching]))
 
-    def _set(self, step: Step) -> None:
+    def _set(self, system: System, step: Step) -> None:
         self._begin()
         match step.verb:
             case "policy":
@@ -262,6 +260,8 @@ class Reference:
                 self.set_cache(step.numbers[0])
             case "arenas":
                 self.set_arenas(step.numbers[0])
+            case "thread_end":
+                self.end_thread(system)
             case "thread":
                 self.thread = step.numbers[0]
 

@@ -21,14 +21,15 @@ def test_survives(case: str, tmp_path: Path) -> None:
     ("free(p); free(p);", "double free"),
     ("void *q = malloc(40); free(p); free(q); free(p);", "double free"),
     ("free((char *)p + 8);", "invalid pointer"),
-    ("void *a[999]; for (int i = 0; i < 999; i++) a[i] = malloc(40); a[500] = memset(a[500], 0, 48); "
-     "for (int i = 0; i < 999; i++) free(a[i]);", "double free"),
+    (("void *a[999]; for (int i = 0; i < 999; i++) a[i] = malloc(40); a[500] = memset(a[500], 0, 48); "
+      "for (int i = 0; i < 999; i++) free(a[i]);"), "double free"),
     ("p = malloc(2000); void *q = malloc(2000); ((long *)p)[251] &= ~2L; free(p);", "corrupt header"),
-    ("p = malloc(2000); void *q = malloc(40); free(p); ((long *)p)[0] = (long)q; ((long *)p)[1] = (long)q; "
-     "p = malloc(2000);", "corrupt free list"),
+    (("p = malloc(2000); void *q = malloc(40); free(p); ((long *)p)[0] = (long)q; ((long *)p)[1] = (long)q; "
+      "p = malloc(2000);"), "corrupt free list"),
 ])
 def test_misuse_ends_in_one_line_and_abort(body: str, says: str, tmp_path: Path) -> None:
-    text = f"#include <stdlib.h>\n#include <string.h>\nint main(void) {{ void *volatile p = malloc(40); {body} return 0; }}\n"
+    text = ("#include <stdlib.h>\n#include <string.h>\n"
+            f"int main(void) {{ void *volatile p = malloc(40); {body} return 0; }}\n")
     done = preloaded(compiled(tmp_path / "misuse", text, "-fno-builtin", "-O0", "-w"))
     assert done.returncode == -6
     assert done.stderr.startswith(f"heapster: {says}")

@@ -5,7 +5,6 @@ from typing import Any
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
 from heapster.checkers.proofs.drawing import (
     ALIGN,
-    ARENA_RECORD,
     CACHE,
     MIN_BLOCK,
     STATICS,

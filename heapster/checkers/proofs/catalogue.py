@@ -23,7 +23,8 @@ from heapster.suggest import instead_of
 
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *freelist.PROOFS, *placement.PROOFS, *settings.PROOFS, *region.PROOFS,
-    *arena.PROOFS, *cache.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
+    *arena.PROOFS, *cache.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS, *model.PROOFS,
+    *whole.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
     Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",
