@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from heapster.impl import api, layout, settings, verify
+from heapster.impl import api, cache, layout, settings, verify
 from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 from heapster.model.invariants import ALWAYS
@@ -47,6 +47,12 @@ def add(address: int, amount: int) -> Any:
     return lambda m, p: m.store(address + m.statics(), m.load(address + m.statics()) + amount)
 
 
+def keep(m: Simulated, total: int, p: int, counted: int) -> None:
+    """The used block at `p` alone in the bin of that size, counted as so many."""
+    m.store(p, 0)
+    m.store(cache.bin_of(m.thread(), total), p + counted * layout.COUNT_ONE)
+
+
 BREAKS = {
     "sizes_are_legal": lambda m, p: m.store(p[2] - 8, 3),
     "blocks_tile_their_region": lambda m, p: m.store(p[4] - 8, 1 << 20 | layout.USED),
@@ -63,6 +69,8 @@ BREAKS = {
     "ledgers_equal_recomputed_totals": add(ARENA + layout.USED_BYTES, 16),
     "mapped_list_is_linked_both_ways": lambda m, p: m.store(p[5] - 24, p[5]),
     "mapped_blocks_fit_their_mappings": lambda m, p: m.store(p[5] - 16, 48),
+    "bins_hold_blocks_of_their_size": lambda m, p: keep(m, 64, p[0], 1),
+    "stacks_count_their_blocks": lambda m, p: keep(m, 48, p[0], 2),
 }
 
 
