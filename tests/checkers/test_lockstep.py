@@ -6,7 +6,7 @@ import pytest
 
 from heapster.checkers.faults import FAULTS
 from heapster.checkers.mutation import hunt
-from heapster.checkers.planting import Fault, StaleFault, planted
+from heapster.checkers.planting import SHIPPED_FOLDER, Fault, StaleFault, planted
 from heapster.checkers.rerun import make_for, rerun
 from heapster.model.sketch import sketch
 from heapster.model.trace import parse
@@ -71,3 +71,8 @@ def test_a_fault_that_no_longer_fits_is_an_error() -> None:
 
 def test_memory_that_finalize_could_not_return_may_come_again_as_new() -> None:
     assert outcome("fail munmap 1; a = malloc(9000); finalize; b = calloc(1, 9000)").problems == ()
+
+
+def test_a_copy_of_the_source_takes_every_step() -> None:
+    found = outcome("cache 256; a = malloc(3); free(a); thread_end; fork; stats; finalize", str(SHIPPED_FOLDER))
+    assert (found.codes, found.last) == ((), 8)

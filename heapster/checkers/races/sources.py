@@ -11,13 +11,14 @@ from typing import NamedTuple
 from heapster import impl
 from heapster.results import TargetError
 
-MODULES = ("api", "lifecycle", "settings", "stats")
+MODULES = ("api", "cache", "lifecycle", "settings", "stats")
 
 
 class Source(NamedTuple):
     """The modules of `impl` that programs call, and where they lie."""
 
     api: ModuleType
+    cache: ModuleType
     lifecycle: ModuleType
     settings: ModuleType
     stats: ModuleType
@@ -31,10 +32,7 @@ def shipped() -> Source:
 
 def source_in(folder: Path) -> Source:
     """The source in a folder that holds a copy of impl, or whose heapster/impl does."""
-    folders = (folder, folder / "impl", folder / "heapster" / "impl")
-    root = next((f.resolve() for f in folders if (f / "api.py").is_file()), None)
-    if root is None:
-        raise TargetError(f"{folder} holds no copy of impl: there is no api.py")
+    root = root_in(folder)
     name = _package_name(root)
     if name not in sys.modules:
         _load_package(name, root)
@@ -42,6 +40,15 @@ def source_in(folder: Path) -> Source:
         return _modules(name, root)
     except (ImportError, SyntaxError, AssertionError) as error:
         raise TargetError(f"{root} cannot be loaded: {error}") from error
+
+
+def root_in(folder: Path) -> Path:
+    """Where in the folder the copy of impl is."""
+    folders = (folder, folder / "impl", folder / "heapster" / "impl")
+    root = next((f.resolve() for f in folders if (f / "api.py").is_file()), None)
+    if root is None:
+        raise TargetError(f"{folder} holds no copy of impl: there is no api.py")
+    return root
 
 
 def _package_name(root: Path) -> str:
@@ -62,5 +69,4 @@ def _load_package(name: str, root: Path) -> None:
 
 
 def _modules(name: str, root: Path) -> Source:
-    api, lifecycle, settings, stats = (importlib.import_module(f"{name}.{module}") for module in MODULES)
-    return Source(api, lifecycle, settings, stats, root)
+    return Source(*(importlib.import_module(f"{name}.{module}") for module in MODULES), root)
