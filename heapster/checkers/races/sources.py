@@ -69,4 +69,5 @@ def _load_package(name: str, root: Path) -> None:
 
 
 def _modules(name: str, root: Path) -> Source:
-    return Source(*(importlib.import_module(f"{name}.{module}") for module in MODULES), root)
+    modules = {module: importlib.import_module(f"{name}.{module}") for module in MODULES}
+    return Source(**modules, root=root)
