@@ -48,6 +48,7 @@ class Finding:
     after: str = ""                     # and after it
     passes: str = ""                    # the nearest variation that passes
     details: tuple[str, ...] = ()       # what else was seen, a line each
+    counterexample: str = ""            # of a refuted theorem: what `heapster replay` runs, not the trace
 
 
 @dataclass(frozen=True)

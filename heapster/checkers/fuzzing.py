@@ -54,7 +54,7 @@ class Keeps(Protocol):
         """Forget a finding."""
 
     def stored(self, target: str) -> Iterable[Finding]:
-        """The findings kept for a target, oldest first."""
+        """The findings kept for a target that are traces, oldest first."""
 
 
 def fuzz(options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps) -> Run:

@@ -30,6 +30,9 @@ class Fault:
     caught_by: str                  # code of the finding
 
 
+Origin = Fault | Path | None    # of the source to check: a fault to plant, the folder of a copy, or what ships
+
+
 def plant(fault: Fault, folder: Path) -> Path:
     """Write a copy of the shipped source with the fault into `folder`; the copy's root."""
     root = folder / "impl"

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from hashlib import sha256
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
-from heapster.checkers.planting import Fault
+from heapster.checkers.planting import Fault, Origin
 from heapster.checkers.proofs import BITS, Proof, Theorem
 from heapster.results import Finding
 
@@ -59,7 +60,7 @@ class Runner:
 
     timeout: float = 120.0
     jobs: int = 1
-    fault: Fault | None = None      # planted in a copy of the source
+    origin: Origin = None           # a fault to plant, or the folder of a copy of the source
     stop_at: str = ""               # the theorem whose refutation is enough
 
     def run(self, proofs: Sequence[Proof]) -> Iterator[list[Outcome]]:
@@ -87,7 +88,7 @@ class Runner:
     def _start(self, proof: Proof, encodings: tuple[str, ...]) -> _Attempt:
         receiver, sender = multiprocessing.Pipe(duplex=False)
         process = multiprocessing.get_context("fork").Process(
-            target=_child, args=(proof, encodings[0], self.fault, self.stop_at, sender), daemon=True)
+            target=_child, args=(proof, encodings[0], self.origin, self.stop_at, sender), daemon=True)
         process.start()
         sender.close()
         return _Attempt(proof, encodings, process, receiver)
@@ -131,11 +132,11 @@ def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[O
 
 # In the child.
 
-def _child(proof: Proof, encoding: str, fault: Fault | None, stop_at: str, sender: Connection) -> None:
+def _child(proof: Proof, encoding: str, origin: Origin, stop_at: str, sender: Connection) -> None:
     """Explore and answer; whatever goes wrong is an answer too. An interrupt is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        answer = explored(proof, encoding, fault, stop_at)
+        answer = explored(proof, encoding, origin, stop_at)
     except Exception as error:  # noqa: BLE001  # the parent must hear of it, whatever it is
         last = traceback.extract_tb(error.__traceback__)[-1]
         answer = {"unknown": f"{type(error).__name__}: {error} ({last.name}, line {last.lineno})"}
@@ -143,20 +144,25 @@ def _child(proof: Proof, encoding: str, fault: Fault | None, stop_at: str, sende
     sender.close()
 
 
-def explored(proof: Proof, encoding: str, fault: Fault | None = None, stop_at: str = "") -> dict[str, Any]:
+def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = "") -> dict[str, Any]:
     """Every path of the proof: the claims met, and the first counterexample of each that is false."""
     # Here, because only children may need z3 and the source: a fault may keep the source from loading.
     from heapster.checkers.proofs.source import opened  # noqa: PLC0415
     from heapster.results import TargetError  # noqa: PLC0415
 
     try:
-        with opened(fault) as source:
-            return _explore(proof, encoding, source, stop_at)
+        with opened(origin) as source:
+            return _explore(proof, encoding, source, stop_at, target_of(origin))
     except (TargetError, AssertionError, ImportError, SyntaxError) as error:
         return {"refuted": dict.fromkeys((t.name for t in proof.theorems()), _unloadable(proof, error)), "paths": 0}
 
 
-def _explore(proof: Proof, encoding: str, source: Any, stop_at: str) -> dict[str, Any]:
+def target_of(origin: Origin) -> str:
+    """What findings name as their target."""
+    return str(origin) if isinstance(origin, Path) else "sim"
+
+
+def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: str) -> dict[str, Any]:
     from heapster.machine.bits import Bits  # noqa: PLC0415
     from heapster.machine.paths import Integers, Undecided, Unsupported, paths  # noqa: PLC0415
 
@@ -165,22 +171,32 @@ def _explore(proof: Proof, encoding: str, source: Any, stop_at: str) -> dict[str
     count = since = 0
     answer: dict[str, Any] = {"claimed": claimed, "refuted": refuted}
     try:
-        for path in paths(Bits if encoding == BITS else Integers, lambda p: proof.body(source, p)):
+        for path in paths(Bits if encoding == BITS else Integers, lambda p: _guarded(proof, source, p)):
             count += not path.abandoned
             claimed |= {_name(proof, claim) for claim in path.claimed}
             for refutation in path.refuted:
                 name = _name(proof, refutation.claim)
                 if name not in refuted:
-                    refuted[name] = _finding(proof, name, source, refutation)
+                    refuted[name] = _finding(proof, name, source, refutation, target)
             since += bool(refuted)
             if stop_at in refuted or since > MOST_PATHS_AFTER_REFUTING or len(refuted) == len(proof.theorems()):
                 break
     except (Undecided, Unsupported) as error:
         answer["unknown"] = f"{type(error).__name__.lower()}: {error}"
-    except (TypeError, NameError, AttributeError, ArithmeticError, RecursionError) as error:
-        refuted.setdefault(proof.stays, _crashed(proof, error))
     answer["paths"] = count
     return answer
+
+
+def _guarded(proof: Proof, source: Any, path: Any) -> None:
+    """The body; what a broken source raises refutes it."""
+    from heapster.checkers.proofs.replay import CRASHES, crash  # noqa: PLC0415
+    from heapster.machine.linear import STAYS, Infeasible  # noqa: PLC0415
+
+    try:
+        proof.body(source, path)
+    except CRASHES as error:
+        path.refute(STAYS, crash(error))
+        raise Infeasible from error
 
 
 def _name(proof: Proof, claim: str) -> str:
@@ -189,44 +205,23 @@ def _name(proof: Proof, claim: str) -> str:
     return proof.stays if claim == STAYS else claim
 
 
-def _finding(proof: Proof, name: str, source: Any, refutation: Any) -> Finding:
+def _finding(proof: Proof, name: str, source: Any, refutation: Any, target: str) -> Finding:
     """The counterexample, run again on the simulated machine."""
-    from heapster.checkers.proofs.replay import drawn, replayed  # noqa: PLC0415
+    from heapster.checkers.proofs.counterexample import Counterexample, refuted, run  # noqa: PLC0415
 
-    path = replayed(proof.body, source, refutation.choices, refutation.words)
-    claim = next((t.claim for t in proof.theorems() if t.name == name), name)
-    agrees = refutation.claim in path.failed
-    reason = path.failed.get(refutation.claim) or refutation.reason
-    trace = tuple(path.calls)
-    return Finding(
-        id=sha256("\n".join((name, *trace)).encode()).hexdigest()[:8],
-        code="refuted_theorem",
-        title=f"{claim}: refuted" + (f" ({reason})" if reason else ""),
-        trace=trace,
-        replay=f"heapster prove {name}",
-        breaking=max(0, len(trace) - 1),
-        noticing=max(0, len(trace) - 1),
-        before=drawn(path, after=False),
-        after=drawn(path, after=True),
-        details=(f"theorem {name}",
-                 "replayed on the simulated machine" if agrees else "the replay did not show it again"),
-    )
-
-
-def _crashed(proof: Proof, error: Exception) -> Finding:
-    return Finding("crashed", "refuted_theorem", f"{proof.of} raises {type(error).__name__}: {error}", (),
-                   f"heapster prove {proof.stays}")
+    shown = Counterexample(name, refutation.choices, refutation.words)
+    return refuted(proof, shown, run(proof, source, shown.choices, shown.words), refutation.reason, target)
 
 
 def _unloadable(proof: Proof, error: BaseException) -> Finding:
-    return Finding("unloadable", "refuted_theorem", f"the source cannot be loaded: {error!r}", (),
-                   f"heapster prove {proof.stays}")
+    return Finding(sha256(proof.of.encode()).hexdigest()[:8], "refuted_theorem",
+                   f"the source cannot be loaded: {error!r}", (), f"heapster prove {proof.of}")
 
 
 def hunt(fault: Fault, runner: Runner) -> bool:
     """Whether the theorem that the fault names is refuted on a source with that fault."""
     from heapster.checkers.proofs.catalogue import selected  # noqa: PLC0415  # which imports every proof
 
-    hunter = replace(runner, fault=fault, stop_at=fault.caught_by)
+    hunter = replace(runner, origin=fault, stop_at=fault.caught_by)
     return any(outcome.theorem.name == fault.caught_by and outcome.verdict is Proved.REFUTED
                for outcomes in hunter.run(selected((fault.caught_by,), thorough=False)) for outcome in outcomes)

@@ -56,6 +56,8 @@ def source(text: str, store: Store) -> Source:
             return Source(parse_bytes(path.read_bytes()), text)
         if kept := store.find(text):
             finding = kept.finding
+            if finding.counterexample:
+                raise UsageError(f"{finding.id} is a refuted theorem and no trace: heapster replay {finding.id}")
             name = f"{finding.code} {finding.id}"
             return Source(parse("\n".join(finding.trace)), name, kept.target, finding.code)
         return Source(parse(text), "the trace")

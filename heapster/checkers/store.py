@@ -64,8 +64,8 @@ class Store:
             self._warn_once(f"{identity} cannot be removed from {self.folder}: {error.strerror or error}")
 
     def stored(self, target: str) -> tuple[Finding, ...]:
-        """The findings kept for a target, oldest first."""
-        return tuple(kept.finding for kept in self.all() if kept.target == target)
+        """The findings kept for a target that are traces, oldest first."""
+        return tuple(kept.finding for kept in self.all() if kept.target == target and not kept.finding.counterexample)
 
     def all(self) -> list[Kept]:
         """All findings that can be read, oldest first."""

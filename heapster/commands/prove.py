@@ -1,7 +1,7 @@
 """`heapster prove`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -12,25 +12,32 @@ import click
 
 from heapster.checkers.planting import Fault
 from heapster.checkers.proofs import Proof
-from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, selected, theorems
+from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, selected, theorems
+from heapster.checkers.proofs.counterexample import parse, refuted, replays
 from heapster.checkers.proofs.faults import FAULTS
-from heapster.checkers.proving import Outcome, Proved, Runner, hunt
+from heapster.checkers.proofs.source import check_source
+from heapster.checkers.proving import Outcome, Proved, Runner, hunt, target_of
+from heapster.checkers.races.sources import holds_source, root_in
+from heapster.checkers.store import FOLDER, Store
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option
 from heapster.files import write_whole
-from heapster.reports.output import say
+from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.proofs import assumed_lines, count_line, markdown, theorem_lines
-from heapster.reports.terminal import BAD, GOOD, PLAIN, finding_lines
-from heapster.results import Finding, Run, TargetError, Verdict
+from heapster.reports.terminal import BAD, GOOD, OPEN, PLAIN, finding_lines
+from heapster.results import Finding, Run, TargetError, UsageError, Verdict
 
 TIMEOUT = 300.0                 # seconds for one proof in one encoding
 LONGEST = 7200.0                # with --thorough
+MOST_SHOWN = 4                  # findings, the rest in a line each
+NOT_MET = "no program was found that meets this, of the counterexamples' heaps and numbers and of 60 generated ones"
 
 
-@click.command("prove", epilog="A NAME is that of a theorem, of a function of impl, or of one of its files. "
-                               "Example: heapster prove block.split")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.command("prove", epilog="TARGET is a folder with a copy of impl; without one, the source that ships is "
+                               "proved. A NAME is that of a theorem, of a function of impl, or of one of its files. "
+                               "Examples: heapster prove block.split; heapster prove broken freelist")
+@click.argument("words", nargs=-1, metavar="[TARGET] [NAME]...")
 @click.option("--list", "only_list", is_flag=True, help="Say what is proved and how far, and prove nothing.")
 @click.option("--thorough", is_flag=True, help="Whole operations on larger heaps too; takes many minutes.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
@@ -43,9 +50,11 @@ LONGEST = 7200.0                # with --thorough
               help="Write the table as Markdown, and prove nothing.")
 @option("json")
 @option("junit")
-def command(names: tuple[str, ...], timeout: float | None, jobs: int, write: Path | None, json: str | None,
-            junit: str | None, *, only_list: bool, thorough: bool, with_faults: bool) -> int:
-    """Prove with z3 what the docstrings of impl promise, on the source that ships."""
+@option("store", FOLDER)
+def command(words: tuple[str, ...], timeout: float | None, jobs: int, write: Path | None, json: str | None,
+            junit: str | None, store: str, *, only_list: bool, thorough: bool, with_faults: bool) -> int:
+    """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""
+    folder, names = aimed(words)
     proofs = selected(names, thorough=thorough)
     timeout = timeout or (LONGEST if thorough else TIMEOUT)
     if write:
@@ -59,10 +68,23 @@ def command(names: tuple[str, ...], timeout: float | None, jobs: int, write: Pat
     delivery = Delivery(json, junit)
     delivery.check()
     if with_faults:
+        if folder:
+            raise UsageError("--faults plants faults in the source that ships: leave out the folder")
         return delivery.write(_hunted(proofs, jobs, timeout))
-    run = proved(proofs, Runner(timeout, jobs))
+    if folder:
+        check_source(folder)
+    run = met(proved(proofs, Runner(timeout, jobs, folder)))
+    _keep(run, Store(Path(store), warn))
     _show(run)
     return delivery.write(run)
+
+
+def aimed(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
+    """The folder to prove, if the first word is one, and the names; TargetError if it holds no copy of impl."""
+    if words and Path(words[0]).is_dir() and (holds_source(Path(words[0])) or not is_known(words[0])):
+        root_in(Path(words[0]))
+        return Path(words[0]), tuple(words[1:])
+    return None, tuple(words)
 
 
 def page() -> str:
@@ -95,18 +117,55 @@ def proved(proofs: Sequence[Proof], runner: Runner) -> Run:
         meter.close(f"{len(rows)} theorems in {seconds:.1f} s" + (", interrupted" if interrupted else ""))
     order = {theorem.name: place for place, theorem in enumerate(theorems())}
     rows.sort(key=lambda row: order[row["name"]])
-    return Run("prove", "sim", 0, _verdict(rows), seconds, len(rows), tuple(findings),
+    return Run("prove", target_of(runner.origin), 0, _verdict(rows), seconds, len(rows), tuple(findings),
                checks={row["name"]: row["paths"] for row in rows},
                extra={"theorems": rows, "assumed": _assumed(), "interrupted": interrupted,
                       "not_checked": [a.claim for a in ASSUMED]})
+
+
+def met(run: Run) -> Run:
+    """The run, and what a program meets of what it refuted: the first finding then."""
+    shown = [parse(finding.counterexample) for finding in run.findings if finding.counterexample]
+    if not shown or run.extra["interrupted"]:
+        return run
+    from heapster.checkers.proofs.programs import seen_by_programs  # noqa: PLC0415  loads Hypothesis
+    with Meter("prove: programs that meet it"):
+        found = seen_by_programs([path for _, path in replays(shown, run.target)], run.target)
+    if found is None:
+        return replace(run, extra={**run.extra, "not_met": NOT_MET})
+    return replace(run, findings=(found, *run.findings))
+
+
+def replay_counterexample(text: str, target: str, delivery: Delivery) -> int:
+    """Run what a counterexample says again, on the source of the target."""
+    if target != "sim" and not Path(target).is_dir():
+        raise UsageError(f"no counterexample can be replayed on {target}: name sim, or a folder with a copy of impl")
+    started, shown = monotonic(), parse(text)
+    [(proof, path)] = replays([shown], target)
+    failed = shown.theorem in path.failed
+    findings = (refuted(proof, shown, path, "", target),) if failed else ()
+    say(chain(*map(finding_lines, findings)))
+    say([(f"STILL FAILS: {shown.theorem} on {target}", BAD) if failed else
+         (f"PASSES: {shown.theorem} holds of these words on {target}", GOOD)])
+    return delivery.write(Run("replay", target, 0, Verdict.FAILED if failed else Verdict.PASSED,
+                              monotonic() - started, 1, findings))
+
+
+def _keep(run: Run, store: Store) -> None:
+    for finding in run.findings:
+        if finding.trace or finding.counterexample:
+            store.keep(finding, run.target)
 
 
 def _show(run: Run) -> None:
     rows = run.extra["theorems"]
     say(theorem_lines(rows))
     say(assumed_lines(_assumed()))
-    for finding in run.findings:
+    for finding in run.findings[:MOST_SHOWN]:
         say([("", PLAIN), *finding_lines(finding)])
+    say((f"  also: {finding.title}: {finding.replay}", BAD) for finding in run.findings[MOST_SHOWN:])
+    if not_met := run.extra.get("not_met"):
+        say([(f"  {not_met}", OPEN)])
     text, style = count_line(rows)
     say([(f"prove: {text}" + (", interrupted" if run.extra["interrupted"] else ""), style)])
 

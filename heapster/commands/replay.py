@@ -14,9 +14,11 @@ from heapster.commands.options import option
 from heapster.commands.targets import check_target, is_ours
 from heapster.reports.output import Line, say, warn
 from heapster.reports.terminal import BAD, FAINT, GOOD, PLAIN, finding_lines
+from heapster.results import UsageError
 
 DEFAULT_TARGET = "sim"
 SCHEDULE = "r1:"                # what a schedule of threads starts with
+COUNTEREXAMPLE = "p1:"          # what the words of a refuted theorem start with
 
 
 @click.command("replay", epilog="Examples: heapster replay 3f2a; heapster replay 'a = malloc(40); free(a); free(a)'")
@@ -32,14 +34,20 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, json: str
     """Run a trace again and say whether it still fails.
 
     The trace is a file (- for standard input), the id of a kept finding or the start of it, or the
-    steps themselves, separated by semicolons; or a schedule of threads, which starts with r1:.
+    steps themselves, separated by semicolons; or a schedule of threads, which starts with r1:; or the
+    counterexample of a refuted theorem, which starts with p1:.
     """
     delivery = Delivery(json, junit)
     delivery.check()
     if trace.startswith(SCHEDULE):
         from heapster.commands.races import replay_schedule  # noqa: PLC0415  loads greenlet
         return replay_schedule(trace, target or DEFAULT_TARGET, delivery)
-    kept = Store(Path(store), warn).find(trace)
+    kept = None if trace.startswith(COUNTEREXAMPLE) else Store(Path(store), warn).find(trace)
+    if counterexample := kept.finding.counterexample if kept else trace.startswith(COUNTEREXAMPLE) and trace:
+        from heapster.commands.prove import replay_counterexample  # noqa: PLC0415  loads every proof
+        if at is not None:
+            raise UsageError("--at is for traces; a counterexample is one call")
+        return replay_counterexample(counterexample, target or (kept.target if kept else DEFAULT_TARGET), delivery)
     if kept and is_foreign(kept.target) and not is_ours(kept.target):
         return replay_foreign(kept, gdb=gdb)
     found = source(trace, Store(Path(store), warn))

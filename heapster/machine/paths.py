@@ -30,6 +30,7 @@ from heapster.machine.linear import (
 )
 from heapster.machine.symbolic import Symbolic
 
+NEAR = (0, 16, 256, 1 << 12, 1 << 16)     # above a word's least, tried in a counterexample
 MOST_VALUES = 64                    # a word with more is not settled by trying each
 
 
@@ -298,11 +299,37 @@ class Integers(Decisions):
             self.refute(name, why())
 
     def refute(self, name: str, reason: str) -> None:
-        """The claim is false on this path."""
-        model = self._sat()
+        """The claim is false on this path, for words as small as they get one after the other."""
+        model = self._least()
         words = tuple(self._value(word, model) for word in self._asked)
         self.claimed.add(name)
         self.refuted.append(Refutation(name, reason, tuple(self.chosen), words))
+
+    def _least(self) -> dict[Variable, int]:
+        """A model in which each word that the body asked for is small, if it can be after those before it."""
+        self._sat()
+        self._solver.push()
+        try:
+            for word in self._asked:
+                self._press(*word.terms)
+            return self._sat()
+        finally:
+            self._solver.pop()
+
+    def _press(self, variable: Variable) -> None:
+        """Assert that the variable is near its least, or near 0 if it can be negative."""
+        form, least = Word(self, {variable: 1}, 0), max(variable.low, 0)
+        self._add_if_it_can(relation(form, "<", least)._replace(negated=True))
+        for distance in NEAR:
+            if self._add_if_it_can(relation(form, "<=", least + distance)):
+                return
+
+    def _add_if_it_can(self, fact: Relation) -> bool:
+        known = _known(fact)
+        if known is None and self._can_be(fact):
+            self._add(fact)
+            return True
+        return bool(known)
 
     def finish(self) -> None:
         """The body is done: it was no empty path, and it kept the laws."""

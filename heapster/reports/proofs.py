@@ -26,8 +26,8 @@ def assumed_lines(rows: Iterable[Row]) -> Iterator[Line]:
     """What no proof shows."""
     yield "assumed", STRONG
     for row in rows:
-        yield f"  {row['name']:<32} {row['claim']}", PLAIN
-        yield f"  {'':<32} {row['reason']}", FAINT
+        yield f"  {row['name']:<40} {row['claim']}", PLAIN
+        yield f"  {'':<40} {row['reason']}", FAINT
 
 
 def count_line(rows: Iterable[Row]) -> Line:

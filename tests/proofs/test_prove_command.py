@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from heapster.checkers.planting import Fault, plant
 from heapster.checkers.proofs.catalogue import selected, theorems
 
-COMMAND = [sys.executable, "-m", "heapster", "prove"]
+HEAPSTER = [sys.executable, "-m", "heapster"]
+COMMAND = [*HEAPSTER, "prove"]
 WITHOUT_Z3 = """
 import sys
 from importlib import util
@@ -22,8 +26,19 @@ sys.exit(main())
 """
 
 
-def prove(*words: str) -> Any:
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False)
+def prove(*words: str, **how: Any) -> Any:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, **how)
+
+
+def replay(*words: str, **how: Any) -> Any:
+    return subprocess.run([*HEAPSTER, "replay", *words], capture_output=True, text=True, check=False, **how)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A folder with a copy of impl in which a block that becomes used forgets its left neighbour."""
+    fault = Fault("", "block", "(OWNER_MASK | PREV_USED)", "OWNER_MASK", "")
+    return plant(fault, tmp_path).rename(tmp_path / "broken")
 
 
 def test_list_names_every_claim_with_its_bound() -> None:
@@ -78,3 +93,33 @@ def wait_for_child_of(pid: int) -> None:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     while not children.read_text(encoding="ascii").strip():
         os.sched_yield()
+
+
+def test_a_broken_copy_is_refuted_kept_and_replayed(broken: Path) -> None:
+    run = prove("broken", "block.write_used", "--json", "p.json", cwd=broken.parent)
+    assert run.returncode == 1
+    program, refuted = json.loads((broken.parent / "p.json").read_text(encoding="utf-8"))["findings"]
+    assert (program["code"], program["trace"]) == ("flags_agree_with_neighbours", ["a = malloc(0)"])
+    assert refuted["counterexample"].startswith("p1:using_a_block_keeps_owner_and_left:")
+    for word in (program["id"], refuted["id"]):
+        assert (replay(word, cwd=broken.parent).returncode, f"heapster replay {word}" in run.stdout) == (1, True)
+    mended = replay(refuted["counterexample"])
+    assert (mended.returncode, mended.stdout) == (
+        0, "PASSES: using_a_block_keeps_owner_and_left holds of these words on sim\n")
+
+
+@pytest.mark.parametrize(("words", "code", "message"), [
+    (("empty",), 4, "empty holds no copy of impl"),
+    (("broken", "no_theorem"), 2, "no theorem is called no_theorem"),
+    (("broken", "block", "--faults"), 2, "leave out the folder"),
+])
+def test_targets_that_cannot_be_proved(broken: Path, words: Any, code: int, message: str) -> None:
+    (broken.parent / "empty").mkdir()
+    run = prove(*words, cwd=broken.parent)
+    assert (run.returncode, message in run.stderr) == (code, True)
+
+
+def test_a_copy_that_cannot_be_loaded_is_said_so(broken: Path) -> None:
+    (broken / "block.py").write_text("def", encoding="utf-8")
+    run = prove("broken", "block", cwd=broken.parent)
+    assert (run.returncode, "broken cannot be loaded" in run.stderr) == (4, True)

@@ -34,7 +34,8 @@ def test_what_holds_is_proved() -> None:
 def test_what_is_false_is_refuted() -> None:
     found = verdicts(claiming(lambda path: path.claim("it", lambda: path.word("a", 0) > 0)))
     assert found["it"].verdict is Proved.REFUTED
-    assert found["it"].finding.replay == "heapster prove it"
+    assert found["it"].finding.counterexample == "p1:it::0"
+    assert found["it"].finding.replay == f"heapster replay {found['it'].finding.id}"
 
 
 def test_what_no_path_claims_is_vacuous() -> None:
@@ -90,7 +91,7 @@ def test_a_planted_fault_in_a_large_proof_is_refuted_by_its_theorem(fault: Any) 
 
 def test_a_counterexample_is_replayed_on_the_simulated_machine() -> None:
     [fault] = [fault for fault in FAULTS if fault.caught_by == "split_leaves_no_stub"]
-    runner = Runner(fault=fault, stop_at=fault.caught_by)
+    runner = Runner(origin=fault, stop_at=fault.caught_by)
     [finding] = [outcome.finding for found in runner.run(selected((fault.caught_by,), thorough=False))
                  for outcome in found if outcome.theorem.name == fault.caught_by and outcome.finding]
     assert "replayed on the simulated machine" in finding.details

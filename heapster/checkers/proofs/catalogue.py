@@ -69,9 +69,14 @@ def selected(names: tuple[str, ...], *, thorough: bool) -> tuple[Proof, ...]:
     return tuple(chosen)
 
 
+def is_known(name: str) -> bool:
+    """Whether a theorem, a function or a file that is proved has this name."""
+    return any(_answers_to(proof, name) for proof in PROOFS)
+
+
 def _answers_to(proof: Proof, name: str) -> bool:
     return name in (proof.of, proof.of.partition(".")[0]) or any(t.name == name for t in proof.theorems())
 
 
 def _known() -> list[str]:
-    return [t.name for t in theorems()] + [proof.of for proof in PROOFS]
+    return list(dict.fromkeys([t.name for t in theorems()] + [proof.of for proof in PROOFS]))

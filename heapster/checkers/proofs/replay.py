@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from heapster.checkers.proofs.drawing import ALL_SIZE_BITS, MAPPED, OWNER_PLACE, PREV_USED, USED
 from heapster.checkers.words import Word
@@ -15,6 +15,12 @@ from heapster.model.sketch import picture
 from heapster.results import HeapsterError
 
 MOST_LINES = 14
+CRASHES = (TypeError, NameError, AttributeError, ArithmeticError, RecursionError)   # of a broken source
+
+
+def crash(error: Exception) -> str:
+    """What a broken source raised, as a reason."""
+    return f"it raises {type(error).__name__}: {error}"
 
 
 class Concrete(Symbolic):
@@ -52,6 +58,13 @@ class Concrete(Symbolic):
     store_atomic = store
 
 
+class Made(NamedTuple):
+    """A call of one of the source's functions."""
+
+    name: str                   # module.function
+    words: tuple[int, ...]      # without the machine
+
+
 class Replay:
     """A path that was taken: its words and choices are given."""
 
@@ -59,7 +72,8 @@ class Replay:
         self._choices, self._words = list(choices), list(words)
         self.machines: list[Concrete] = []
         self.failed: dict[str, str] = {}        # claim: reason
-        self.calls: list[str] = []
+        self.calls: list[str] = []              # of the source's functions, with what they answered
+        self.made: list[Made] = []              # the same, as values
 
     def word(self, name: str, *_: Any, **__: Any) -> int:
         """The next word that the path asked for."""
@@ -103,11 +117,13 @@ def replayed(body: Any, source: Any, choices: Sequence[int], words: Sequence[int
     """Run a body once more, on the words that refuted it."""
     path = Replay(choices, words)
     try:
-        body(_told(source, path.calls), path)
+        body(_told(source, path), path)
     except Infeasible:
         path.failed.setdefault(STAYS, "it stopped")
     except Fault as fault:
         path.failed.setdefault(STAYS, str(fault))
+    except CRASHES as error:
+        path.failed.setdefault(STAYS, crash(error))
     return path
 
 
@@ -151,16 +167,16 @@ def _word(word: int, name: str) -> str:
     return f"[{word & ALL_SIZE_BITS} bytes, {', '.join(flags) or 'free'}, owner {word >> OWNER_PLACE}]"
 
 
-def _told(source: Any, calls: list[str]) -> SimpleNamespace:
+def _told(source: Any, path: Replay) -> SimpleNamespace:
     """The source's modules, each call from outside noted."""
-    return SimpleNamespace(**{name: _Told(module, calls) for name, module in vars(source).items()})
+    return SimpleNamespace(**{name: _Told(module, path) for name, module in vars(source).items()})
 
 
 class _Told:
     """A module whose functions note that they were called."""
 
-    def __init__(self, module: ModuleType, calls: list[str]) -> None:
-        self._module, self._calls = module, calls
+    def __init__(self, module: ModuleType, path: Replay) -> None:
+        self._module, self._path = module, path
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
@@ -169,10 +185,11 @@ class _Told:
         label = f"{self._module.__name__.rpartition('.')[2]}.{name}"
 
         def told(*words: Any) -> Any:
-            self._calls.append(f"{label}({', '.join(_argument(word) for word in words)})")
-            place = len(self._calls) - 1
+            calls, place = self._path.calls, len(self._path.calls)
+            calls.append(f"{label}({', '.join(_argument(word) for word in words)})")
+            self._path.made.append(Made(label, tuple(int(word) for word in words if isinstance(word, int))))
             result = value(*words)
-            self._calls[place] += "" if result is None else f" = {_argument(result)}"
+            calls[place] += "" if result is None else f" = {_argument(result)}"
             return result
 
         return told

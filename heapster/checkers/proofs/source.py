@@ -1,4 +1,4 @@
-"""The source that is proved: the shipped modules of `impl`, or a copy with one fault in it."""
+"""The source that is proved: the shipped modules of `impl`, a copy of them, or a copy with one fault in it."""
 
 import ast
 import importlib
@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
-from heapster.checkers.planting import SHIPPED_FOLDER, Fault, plant
-from heapster.checkers.races.sources import shipped, source_in
+from heapster.checkers.planting import SHIPPED_FOLDER, Fault, Origin, plant
+from heapster.checkers.races.sources import root_in, shipped, source_in
 from heapster.results import TargetError
 
 MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "mapping", "resize", "api",
@@ -19,8 +19,8 @@ MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "ar
 
 
 @contextmanager
-def opened(fault: Fault | None = None) -> Iterator[SimpleNamespace]:
-    """The modules by their names; a copy lies in a folder of its own meanwhile.
+def opened(origin: Origin = None) -> Iterator[SimpleNamespace]:
+    """The modules by their names; a copy with a fault lies in a folder of its own meanwhile.
 
     Where the source's own asserts keep it from loading, they are left out of a copy: so that a wrong
     constant is met by the theorems too, with a heap that shows what it does.
@@ -28,14 +28,21 @@ def opened(fault: Fault | None = None) -> Iterator[SimpleNamespace]:
     with TemporaryDirectory(prefix="heapster-") as name:
         folder = Path(name)
         try:
-            modules = _modules(source_in(plant(fault, folder)) if fault else shipped())
+            modules = _modules(_loaded(origin, folder))
         except (AssertionError, TargetError):
             root = folder / "impl"
             if not root.exists():
-                shutil.copytree(SHIPPED_FOLDER, root, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(root_in(origin) if isinstance(origin, Path) else SHIPPED_FOLDER, root,
+                                ignore=shutil.ignore_patterns("__pycache__"))
             _drop_asserts(root)
             modules = _modules(source_in(root))
         yield modules
+
+
+def _loaded(origin: Origin, folder: Path) -> Any:
+    if isinstance(origin, Fault):
+        return source_in(plant(origin, folder))
+    return source_in(origin) if origin else shipped()
 
 
 def _drop_asserts(root: Path) -> None:
@@ -50,3 +57,12 @@ def _drop_asserts(root: Path) -> None:
 def _modules(source: Any) -> SimpleNamespace:
     package = source.api.__package__
     return SimpleNamespace(**{name: importlib.import_module(f"{package}.{name}") for name in MODULES})
+
+
+def check_source(folder: Path) -> None:
+    """TargetError unless the folder's copy of impl can be loaded, its asserts aside."""
+    try:
+        with opened(folder):
+            pass
+    except (ImportError, SyntaxError, AttributeError, NameError, TypeError, ValueError) as error:
+        raise TargetError(f"{folder} cannot be loaded: {error}") from error

@@ -42,10 +42,19 @@ def source_in(folder: Path) -> Source:
         raise TargetError(f"{root} cannot be loaded: {error}") from error
 
 
-def root_in(folder: Path) -> Path:
-    """Where in the folder the copy of impl is."""
+def holds_source(folder: Path) -> bool:
+    """Whether the folder holds a copy of impl."""
+    return _root(folder) is not None
+
+
+def _root(folder: Path) -> Path | None:
     folders = (folder, folder / "impl", folder / "heapster" / "impl")
-    root = next((f.resolve() for f in folders if (f / "api.py").is_file()), None)
+    return next((f.resolve() for f in folders if (f / "api.py").is_file()), None)
+
+
+def root_in(folder: Path) -> Path:
+    """Where in the folder the copy of impl is; TargetError if there is none."""
+    root = _root(folder)
     if root is None:
         raise TargetError(f"{folder} holds no copy of impl: there is no api.py")
     return root

@@ -1,0 +1,88 @@
+"""Counterexamples as text, `p1:THEOREM:CHOICES:WORDS`, and as findings: the failing call, run again, drawn.
+
+The choices and the words are those that the theorem's proof asks for, in its order; words are hexadecimal.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from heapster.checkers.proofs import Proof
+from heapster.checkers.proofs.catalogue import selected
+from heapster.checkers.proofs.replay import Replay, drawn, replayed
+from heapster.checkers.proofs.source import opened
+from heapster.machine.linear import STAYS
+from heapster.results import Finding, UsageError
+
+PREFIX = "p1:"
+
+
+class Counterexample(NamedTuple):
+    """What refutes a theorem."""
+
+    theorem: str
+    choices: tuple[int, ...]
+    words: tuple[int, ...]
+
+    def __str__(self) -> str:
+        choices, words = ",".join(map(str, self.choices)), ",".join(f"{word:x}" for word in self.words)
+        return f"{PREFIX}{self.theorem}:{choices}:{words}"
+
+
+def parse(text: str) -> Counterexample:
+    """The counterexample that a text says; UsageError if it says none."""
+    try:
+        theorem, choices, words = text.removeprefix(PREFIX).split(":")
+        return Counterexample(theorem, _numbers(choices, 10), _numbers(words, 16))
+    except ValueError:
+        raise UsageError(f"'{text}' is no counterexample; write {PREFIX}THEOREM:CHOICES:WORDS, "
+                         "as a refuted theorem's finding has it") from None
+
+
+def _numbers(text: str, base: int) -> tuple[int, ...]:
+    return tuple(int(number, base) for number in text.split(",") if number)
+
+
+def run(proof: Proof, source: Any, choices: Sequence[int], words: Sequence[int]) -> Replay:
+    """Run the proof's body on these choices and words; what fails goes by the theorems' names."""
+    path = replayed(proof.body, source, choices, words)
+    if STAYS in path.failed:
+        path.failed[proof.stays] = path.failed.pop(STAYS)
+    return path
+
+
+def replays(shown: Sequence[Counterexample], target: str) -> list[tuple[Proof, Replay]]:
+    """Their proofs, run on them on the source of the target, which is a folder or what ships."""
+    proofs = [_proof_of(each.theorem) for each in shown]
+    with opened(Path(target) if Path(target).is_dir() else None) as source:
+        return [(proof, run(proof, source, each.choices, each.words))
+                for proof, each in zip(proofs, shown, strict=True)]
+
+
+def _proof_of(theorem: str) -> Proof:
+    [proof] = selected((theorem,), thorough=True)
+    return proof
+
+
+def refuted(proof: Proof, shown: Counterexample, path: Replay, reason: str, target: str) -> Finding:
+    """The finding of a theorem that was refuted for this reason and run again on `path`."""
+    claim = next(t.claim for t in proof.theorems() if t.name == shown.theorem)
+    agrees = shown.theorem in path.failed
+    reason = path.failed.get(shown.theorem) or reason
+    trace = tuple(path.calls)
+    identity = sha256("\n".join((target, str(shown))).encode()).hexdigest()[:8]
+    return Finding(
+        id=identity,
+        code="refuted_theorem",
+        title=f"{claim}: refuted" + (f" ({reason})" if reason else ""),
+        trace=trace,
+        replay=f"heapster replay {identity}",
+        breaking=max(0, len(trace) - 1),
+        noticing=max(0, len(trace) - 1),
+        before=drawn(path, after=False),
+        after=drawn(path, after=True),
+        details=(f"theorem {shown.theorem}",
+                 "replayed on the simulated machine" if agrees else "the replay did not show it again"),
+        counterexample=str(shown),
+    )
