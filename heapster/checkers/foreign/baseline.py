@@ -50,8 +50,11 @@ class Deviation(NamedTuple):
     library: str                # what its file is called
     code: str
     verbs: tuple[str, ...]      # at whose steps; empty: any
-    why: str
+    why: str                    # what it does, and since when or where that was seen
+    against: str                # the sentence that it does not keep
+    shows: str                  # a trace that shows it
     only: str = ""              # steps that this matches
+    rounds: int = 1             # of the trace
 
     def fits(self, finding: Finding) -> bool:
         """Whether the finding is this one."""
@@ -62,22 +65,43 @@ class Deviation(NamedTuple):
 
 
 ALIGNING = ("memalign", "aligned_alloc", "posix_memalign")
+MALLOC_FAILS = "POSIX malloc: a null pointer shall be returned and errno set to indicate the error"
+ALIGNED_AS_ASKED = "C17 7.22.3.1: space for an object whose alignment is specified by alignment"
 DEVIATIONS = (
     Deviation("libjemalloc", "null_without_errno", ("realloc", "reallocarray"),
-              "jemalloc: realloc of more than the largest size class answers NULL and leaves errno alone"),
-    Deviation("libjemalloc", "null_without_errno", ("memalign",),
-              "jemalloc: memalign refuses what is no power of two and leaves errno alone"),
-    Deviation("libjemalloc", "alignment_not_honoured", ALIGNING,
-              "jemalloc: an aligned block of 0 bytes is only aligned to 8", r", 0\)$"),
-    Deviation("libmimalloc", "null_without_errno", (), "mimalloc: failures leave errno as the system set it"),
-    Deviation("libmimalloc", "wrong_errno", (), "mimalloc: failures leave errno as the system set it"),
+              "jemalloc 5.3: realloc of more than the largest size class answers NULL and leaves errno alone",
+              "POSIX realloc: a null pointer shall be returned and errno set to [ENOMEM]",
+              "a = malloc(100); b = realloc(a, PTRDIFF_MAX + 1)"),
+    Deviation("libjemalloc", "null_without_errno", ("memalign", "valloc", "pvalloc"),
+              "jemalloc 5.3: memalign and its kin leave errno alone when they fail",
+              "memalign(3): on error they return NULL; EINVAL or ENOMEM says why", "a = memalign(64, SIZE_MAX - 100)"),
+    Deviation("libjemalloc", "alignment_not_honoured", (*ALIGNING, "valloc"),
+              "jemalloc 5.3: an aligned block of 0 bytes is only aligned to 8", ALIGNED_AS_ASKED,
+              "a = malloc(0); b = memalign(16, 0)", r"[ (]0\)$"),
+    Deviation("libjemalloc", "memory_never_returned", (),
+              "jemalloc 5.3: pages that were freed are used again or given back after a time (opt.dirty_decay_ms, "
+              "10 s), so that work with aligned blocks grows for as long, and then no more",
+              "none: it is a policy that a short run cannot tell from a leak",
+              "a = malloc(4815); b = malloc(1000); c = aligned_alloc(8192, 1024)", rounds=10_000),
+    Deviation("libmimalloc", "null_without_errno", (),
+              "mimalloc 2.0: of more than PTRDIFF_MAX bytes, or an illegal alignment, failures leave errno alone",
+              MALLOC_FAILS, "a = malloc(24); b = malloc(SIZE_MAX - 4096); c = malloc(SIZE_MAX - 4096)"),
+    Deviation("libmimalloc", "wrong_errno", (),
+              "mimalloc 2.0: the first failure leaves errno as reading its settings has set it",
+              MALLOC_FAILS, "a = malloc(SIZE_MAX - 4096)"),
     Deviation("libmimalloc", "alignment_not_honoured", ALIGNING,
-              "mimalloc 2.0: a block whose size is its alignment (1024 and more) is only aligned to less"),
-    Deviation("libmimalloc", "bad_alignment_accepted", ALIGNING, "mimalloc: alignment 0 is taken"),
+              "mimalloc 2.0: a block whose size is its alignment (256 to 1024) is only aligned to 128",
+              ALIGNED_AS_ASKED, "a = aligned_alloc(256, 256)"),
+    Deviation("libmimalloc", "bad_alignment_accepted", ALIGNING,
+              "mimalloc 2.0: alignment 0 is taken for a block of 0 bytes",
+              "C17 7.22.3.1 with DR 460: an alignment that is not valid shall be refused",
+              "a = aligned_alloc(0, 0)", r"\(0, "),
     Deviation("libtcmalloc", "null_without_errno", ("calloc",),
-              "gperftools: a calloc whose product overflows answers NULL and leaves errno alone"),
+              "gperftools 2.10: a calloc whose product overflows answers NULL and leaves errno alone",
+              MALLOC_FAILS, "a = calloc(SIZE_MAX, 2)"),
     Deviation("libtcmalloc", "huge_accepted", ("pvalloc",),
-              "gperftools: pvalloc near SIZE_MAX wraps when it rounds up"),
+              "gperftools 2.10: pvalloc near SIZE_MAX wraps when it rounds up to pages",
+              "malloc(3): PTRDIFF_MAX is the most that can be asked for", "a = pvalloc(SIZE_MAX - 100)"),
 )
 
 

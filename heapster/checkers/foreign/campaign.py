@@ -31,6 +31,7 @@ SECONDS = 20.0                  # if nothing says for how long
 FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "crash", "abort",
                    "exit", "hang", "unusable_block", "block_vanished", "runaway_memory", "usable_too_large"})
 MOST_FINDINGS, MOST_OF_A_CODE = 16, 4
+DOUBTED = 3                     # times that a suspicion is not confirmed, before it is no longer heeded
 SHRINK_SECONDS = 4.0
 AVOIDANCE = 0.85                # of cases keep clear of known triggers
 MOST_SIZE, LIVE_BUDGET = 1 << 25, 1 << 26
@@ -88,6 +89,7 @@ class Campaign:
         self.tally, self.shown = Tally(), list[Shown]()
         self._known: list[_Known] = []
         self._masked: frozenset[tuple[str, str]] = frozenset()
+        self._unconfirmed: Counter[Suspicion] = Counter()
         self._level = 0
         self._affordable = COMPILED_OPS[2]
         self.interrupted = False
@@ -255,7 +257,9 @@ class Campaign:
         return ending
 
     def _suspicions_masked(self) -> int:
-        return sum({1 << SUSPECTED[known.code] for known in self._known if known.code in SUSPECTED})
+        known = {SUSPECTED[known.code] for known in self._known if known.code in SUSPECTED}
+        doubted = {suspicion for suspicion, times in self._unconfirmed.items() if times >= DOUBTED}
+        return sum(1 << suspicion for suspicion in known | doubted)
 
     def _compiled_verbs(self) -> int:
         names = VERBS[:8]
@@ -278,6 +282,8 @@ class Campaign:
         outcome = run_trace(self.judge, trace, self.promises, self._masked)
         if outcome.reasons:
             self._pursue(only_taken(trace, outcome), outcome)
+        elif not ending.died:
+            self._unconfirmed[ending.suspicion] += 1
 
     # The same work over and over.
 

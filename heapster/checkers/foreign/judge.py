@@ -59,7 +59,7 @@ class Suspicion(IntEnum):
 
 
 ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
-         "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
+         "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
          "check_means")
 ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "init_failed",
             "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child")

@@ -38,7 +38,9 @@ def _learn(judge: Judge, alignment: int | None) -> Learnt:
     target = judge.target
     bits = target.bits
     open_to_all = Promises(alignment=1, errno=False, bits=bits, bad_alignment=False)
-    seen_alignment, small = _alignment(judge, open_to_all)
+    seen_alignment, tiny = _alignment(judge, open_to_all)
+    small = tiny < min(seen_alignment, MOST_LEARNT)
+    judge.header.granule = min(seen_alignment, tiny)
     expected = alignment or target.alignment
     aborts = _aborts_huge(judge, open_to_all)
     zero, realloc_zero = _zero(judge, open_to_all), _realloc_zero(judge, open_to_all)
@@ -58,13 +60,13 @@ def _ask(judge: Judge, trace: Trace, promises: Promises) -> list[Observed]:
     return [seen for seen in judge.observed(len(trace)) if seen.status == Status.DONE]
 
 
-def _alignment(judge: Judge, promises: Promises) -> tuple[int, bool]:
-    """What all plain blocks are aligned to, and whether smaller blocks have less."""
+def _alignment(judge: Judge, promises: Promises) -> tuple[int, int]:
+    """What all plain blocks are aligned to, and what the smallest are."""
     limit = judge.target.region // 64 if judge.target.region else SIZE_MAX
     sizes = [size for size in SWEEP if size <= limit] or [LEAST_REQUEST]
     usual = _common(_ask(judge, _mallocs(sizes), promises))
     tiny = _common(_ask(judge, _mallocs([1, 1, 2, 3, 4, 4, 5, 7, 8, 8, 8, 9, 12]), promises))
-    return usual, tiny < min(usual, MOST_LEARNT)
+    return usual, tiny
 
 
 def _mallocs(sizes: Iterable[int]) -> Trace:

@@ -146,12 +146,14 @@ class _Judged:
             return
         operation, result = self._operation(step), self._result(step, seen)
         unusable = step.verb in REQUESTS and requested(operation) >> (self._promises.bits - 1)
-        if unusable:
-            result = result._replace(pointer=0)
         if operation.pointer and operation.pointer not in self._live:
             operation = operation._replace(pointer=0)           # an overlap that is masked took it away
         self._room.leave(operation, self._live)
-        if step.verb != "free" or operation.pointer:
+        if unusable and result.pointer:                         # nobody can say what has become of either block
+            result = result._replace(pointer=0)
+            if operation.pointer:
+                self._live.remove(operation.pointer)
+        elif step.verb != "free" or operation.pointer:
             advance(self._live, operation, result, self._promises)
         if step.result != NO_HANDLE:
             self._pointers[step.result] = result.pointer

@@ -62,7 +62,7 @@ static void run_case(void)
         _exit(1);
     executor_start();
     if (shared->mode == FAST || shared->mode == GENERATE)
-        shadow_start(shared->alignment);
+        shadow_start(shared->granule);
     if (shared->mode != PRECISE)
         pattern_sparse();
     if (start_target() != 0)

@@ -58,6 +58,7 @@ struct result {
 struct header {
     /* asked */
     uint64_t mode, ops, seed, repeat, limit_ms, alignment, small_blocks, wants_errno, zero_keeps;
+    uint64_t granule;                       /* bytes that all blocks were seen to be aligned to */
     uint64_t masked;                        /* bit per suspicion that is known already */
     uint64_t verbs;                         /* bit per verb that may be generated */
     uint64_t most_live, most_size, live_budget, heap_limit, threads, memory_limit, check_means;
@@ -120,7 +121,7 @@ void pattern_write(void *block, uint64_t seed, uint64_t size);
 uint64_t pattern_differs(const void *block, uint64_t seed, uint64_t size, uint64_t below);
 uint64_t first_nonzero(const void *block, uint64_t size);
 
-/* shadow.c: which bytes belong to live blocks, in granules of the alignment */
+/* shadow.c: which bytes belong to live blocks, in granules that no two of them share */
 void shadow_start(uint64_t granule);
 int shadow_take(uintptr_t start, uint64_t size);    /* nonzero: something of it was taken already */
 void shadow_release(uintptr_t start, uint64_t size);

@@ -1,0 +1,46 @@
+"""The two engines themselves: what they pass over, and what they make of each other's suspicions."""
+
+from pathlib import Path
+
+from heapster.checkers.foreign.build import judge_program
+from heapster.checkers.foreign.judge import Judge, Mode, Suspicion
+from heapster.checkers.foreign.options import ForeignOptions, resolve
+from heapster.checkers.foreign.policies import learn
+from heapster.checkers.foreign.precise import run_trace
+from heapster.checkers.foreign.target import VERBS
+from heapster.model.trace import parse
+
+HERE = Path(__file__).parent
+TAKES_HUGE = """
+#define TOO_LARGE(size) 0
+#define ROUND(size) ((size) > PTRDIFF_MAX ? 64 : ((size) + 15) & ~(size_t)15)
+#include "firstfit.h"
+"""
+
+
+def judging(target: Path) -> Judge:
+    """A judge of it."""
+    found = resolve(ForeignOptions(str(target)))
+    return Judge(judge_program(found.bits), found)
+
+
+def test_blocks_of_8_bytes_side_by_side_do_not_overlap() -> None:
+    with judging(HERE / "correct" / "dense.c") as judge:
+        assert learn(judge, None).promises.small_blocks
+        header = judge.header
+        header.seed, header.masked, header.verbs = 1, 0, (1 << len(VERBS)) - 1
+        header.most_live, header.most_size, header.live_budget = 256, 1000, 1 << 20
+        ending = judge.run(Mode.GENERATE, 20_000)
+        assert (ending.suspicion, ending.done_ops) == (Suspicion.NOTHING, 20_000)
+
+
+def test_after_a_realloc_that_should_have_failed_its_old_block_is_nobodys(tmp_path: Path) -> None:
+    source = tmp_path / "huge.c"
+    source.write_text(TAKES_HUGE)
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
+    with judging(source) as judge:
+        promises = learn(judge, None).promises
+        trace = parse("a = malloc(24); b = realloc(a, SIZE_MAX - 8); c = malloc(24); d = malloc(24)")
+        assert run_trace(judge, trace, promises).code == "huge_accepted"
+        masked = frozenset({("huge_accepted", "realloc")})
+        assert run_trace(judge, trace, promises, masked).code == ""
