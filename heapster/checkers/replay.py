@@ -8,6 +8,7 @@ from time import monotonic
 from heapster.checkers.findings import describe
 from heapster.checkers.rerun import Make, Outcome, make_for, rerun
 from heapster.checkers.store import Store
+from heapster.checkers.traces.reading import read_trace
 from heapster.model.operation import Trace
 from heapster.model.sketch import picture
 from heapster.model.trace import TraceError, format_steps, parse, parse_bytes
@@ -53,7 +54,7 @@ def source(text: str, store: Store) -> Source:
         if text == STANDARD_INPUT:
             return Source(parse_bytes(sys.stdin.buffer.read()), "standard input")
         if _exists(path):
-            return Source(parse_bytes(path.read_bytes()), text)
+            return Source(_in_file(path), text)
         if kept := store.find(text):
             finding = kept.finding
             if finding.counterexample:
@@ -65,6 +66,14 @@ def source(text: str, store: Store) -> Source:
         raise UsageError(_unreadable(text, path, store, error)) from None
     except OSError as error:
         raise UsageError(f"{text} cannot be read: {error.strerror or error}") from None
+
+
+def _in_file(path: Path) -> Trace:
+    """The trace in a file, in any form; what is no regular file is read as text."""
+    if not path.is_file():
+        return parse_bytes(path.read_bytes())
+    trace = read_trace(path)
+    return trace.steps(0, len(trace))
 
 
 def _unreadable(text: str, path: Path, store: Store, error: TraceError) -> str:

@@ -26,8 +26,8 @@ INFERRED = {".rep": "rep", ".txt": "text"}      # a file's suffix: its format
 def command() -> None:
     """Convert traces, show what is in them, make new ones.
 
-    Read are the text of replay, Heapster's binary form, CS:APP's .rep (both headers) and the gzipped
-    protobuf of malloc-bench; which it is, the content says. A shipped trace goes by its name.
+    Read are the text of replay, Heapster's binary form, CS:APP's .rep (both headers) and the protobuf
+    of malloc-bench, gzipped or not; which it is, the content says. A shipped trace goes by its name.
     """
 
 

@@ -1,10 +1,13 @@
 """Traces from elsewhere: malloc labs' .rep in both headers, malloc-bench's protobuf."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from heapster.checkers.replay import source
+from heapster.checkers.store import Store
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.reading import read_as
@@ -26,6 +29,12 @@ def test_each_header_of_a_lab(header: str, tmp_path: Path) -> None:
     kind, trace = read(header + BODY, tmp_path)
     assert kind == "rep"
     assert (format_steps(trace), trace.warnings) == (STEPS, [])
+
+
+def test_what_is_read_can_be_replayed(tmp_path: Path) -> None:
+    (tmp_path / "t.rep").write_text("20000\n3\n8\n1\n" + BODY)
+    found = source(str(tmp_path / "t.rep"), Store(tmp_path, print))
+    assert format_steps(found.trace) == STEPS
 
 
 def test_a_count_that_disagrees_is_a_warning(tmp_path: Path) -> None:
@@ -60,23 +69,31 @@ def varint(number: int) -> bytes:
     return out + bytes([number])
 
 
-def message(field: int, *numbers: int) -> bytes:
-    """A TraceLine in a Tracefile: `field` of the oneof, with these fields 1, 2, ...; zeros are left out."""
-    body = b"".join(varint(n << 3) + varint(number) for n, number in enumerate(numbers, 1) if number)
+def message(field: int, *numbers: int | None) -> bytes:
+    """A TraceLine in a Tracefile: `field` of the oneof, with these fields 1, 2, ...; None is left out."""
+    body = b"".join(varint(n << 3) + varint(number) for n, number in enumerate(numbers, 1) if number is not None)
     line = varint(field << 3 | 2) + varint(len(body)) + body
     return b"\x0a" + varint(len(line)) + line
 
 
 LINES = (message(1, 7, 100), message(1, 1 << 40, 5000, 64), message(4, 9, 3, 20), message(3, 8, 7, 300),
-         message(2, 9, 60), message(2), message(3, 5, 0, 11), message(2, 8), message(2, 1 << 40))
+         message(2, 9, 60), message(2), message(3, 0, None, 11), message(2, 8), message(2, 0), message(2, 1 << 40))
 
 
-def test_a_tracefile_of_malloc_bench(tmp_path: Path) -> None:
-    kind, trace = read(gzip.compress(b"".join(LINES) + b"\x10\x05"), tmp_path)
+@pytest.mark.parametrize("pack", [gzip.compress, bytes])
+def test_a_tracefile_of_malloc_bench(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    kind, trace = read(pack(b"".join(LINES) + b"\x10\x05"), tmp_path)
     assert kind == "protobuf"
     assert format_steps(trace) == (
         "a = malloc(100)", "b = memalign(64, 5000)", "c = calloc(3, 20)", "a = realloc(a, 300)", "free(c)",
-        "free(NULL)", "c = realloc(NULL, 11)", "free(a)", "free(b)")
+        "free(NULL)", "c = realloc(NULL, 11)", "free(a)", "free(c)", "free(b)")
+
+
+def test_blocks_without_an_id_or_with_a_used_one_keep_a_handle_of_their_own(tmp_path: Path) -> None:
+    lines = (message(1, 0, 8), message(1, 0, 9), message(1, None, 0), message(1, 1, 10), message(2, 0), message(2, 1))
+    _, trace = read(gzip.compress(b"".join(lines)), tmp_path)
+    assert format_steps(trace) == (
+        "a = malloc(8)", "b = malloc(9)", "c = malloc(0)", "d = malloc(10)", "free(b)", "free(d)")
 
 
 @pytest.mark.parametrize(("data", "said"), [
@@ -85,7 +102,8 @@ def test_a_tracefile_of_malloc_bench(tmp_path: Path) -> None:
     (gzip.compress(b"hello, world"), "this is no Tracefile|damaged"),
     (gzip.compress(message(2, 4)), "line 1: id 4 is freed twice or was never allocated"),
     (gzip.compress(message(1, 4, 8) + message(2, 4) + message(2, 4)), "line 3: id 4 is freed twice"),
-    (gzip.compress(message(6, 4)), "line 1: it is none of malloc"), (b"\x1f\x8bxxxx", "damaged")])
+    (gzip.compress(message(6, 4)), "line 1: it is none of malloc"), (b"".join(LINES)[:-2], "it is truncated"),
+     (b"\x1f\x8bxxxx", "damaged")])
 def test_what_is_no_tracefile_is_named(data: bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises(TraceFileError, match=said):
         read(data, tmp_path)

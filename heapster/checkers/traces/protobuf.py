@@ -1,4 +1,4 @@
-"""Traces of malloc-bench: a gzipped protobuf message `Tracefile`.
+"""Traces of malloc-bench: a protobuf message `Tracefile`, as a rule gzipped.
 
     Tracefile:  lines = 1 (repeated TraceLine), max_simultaneous_allocs = 2
     TraceLine:  one of malloc = 1 {result_id 1, input_size 2, input_alignment 3}
@@ -6,12 +6,13 @@
                        realloc = 3 {result_id 1, input_id 2, input_size 3}
                        calloc = 4 {result_id 1, nmemb 2, size 3}
 
-All are varints; a field that is missing is 0. An id of 0 is a null pointer.
+All are varints. An id that is missing is a null pointer, 0 is an id like any other; a size that is missing is 0.
 """
 
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,17 +24,26 @@ GZIP = b"\x1f\x8b"
 VARINT, BYTES = 0, 2                    # wire types
 FIXED = {1: 8, 5: 4}                    # wire type: bytes
 LINES = 1                               # field of Tracefile
-MALLOC, FREE, REALLOC, CALLOC = 1, 2, 3, 4
+MALLOC, FREE, REALLOC, CALLOC = KINDS = 1, 2, 3, 4
 MOST_LINE = 256                         # bytes of a TraceLine; ours need 40
 MOST_ALIGNMENT = 16                     # malloc's own
 VERBS = {name: VERB_NUMBER[name] for name in ("malloc", "free", "realloc", "calloc", "memalign")}
 
 
+def is_tracefile(start: bytes) -> bool:
+    """Whether a file that starts so may be one: it is gzipped, or its first line is a TraceLine of one message."""
+    if start.startswith(GZIP):
+        return True
+    line, size, kind, inner = (*start[:4], 0, 0, 0, 0)[:4]
+    return (line, size) == (LINES << 3 | BYTES, inner + 2) and kind in {number << 3 | BYTES for number in KINDS}
+
+
 def read_protobuf(file: BinaryIO, path: Path) -> Compact:
-    """The trace in a gzipped file, TraceFileError where it stops being one."""
-    reader = _Lines(path)
+    """The trace in a file, TraceFileError where it stops being one."""
+    reader, zipped = _Lines(path), file.read(len(GZIP)) == GZIP
+    file.seek(0)
     try:
-        with gzip.GzipFile(fileobj=file) as plain:
+        with gzip.GzipFile(fileobj=file) if zipped else nullcontext(file) as plain:
             for number, line in enumerate(_messages(_Bytes(plain), path), 1):
                 reader.read(number, line)
     except (OSError, EOFError, zlib.error) as error:
@@ -101,40 +111,47 @@ class _Lines:
         self._path = path
         self._handles: dict[int, int] = {}
         self._free: list[int] = []          # handles that are free again
+        self._next = 0
 
     def read(self, number: int, line: bytes) -> None:
         """Add the step that a TraceLine says."""
         outer = _fields(line)
-        if len(outer) != 1 or next(iter(outer)) not in (MALLOC, FREE, REALLOC, CALLOC):
+        if len(outer) != 1 or next(iter(outer)) not in KINDS:
             raise TraceFileError(self._path, f"line {number}", "it is none of malloc, free, realloc and calloc")
         (kind, body), = outer.items()
         fields = _fields(body) if isinstance(body, bytes) else {}
-        first, second, third = (self._number(fields.get(n, 0), number) for n in (1, 2, 3))
+        ids = [self._number(fields[n], number) if n in fields else None for n in (1, 2)]
+        second, third = (self._number(fields.get(n, 0), number) for n in (2, 3))
         add = self.trace.add
         if kind == MALLOC and third > MOST_ALIGNMENT:
-            add(VERBS["memalign"], self._fresh(first), NO_HANDLE, third, second)
+            add(VERBS["memalign"], self._fresh(ids[0]), NO_HANDLE, third, second)
         elif kind == MALLOC:
-            add(VERBS["malloc"], self._fresh(first), NO_HANDLE, second)
+            add(VERBS["malloc"], self._fresh(ids[0]), NO_HANDLE, second)
         elif kind == CALLOC:
-            add(VERBS["calloc"], self._fresh(first), NO_HANDLE, second, third)
+            add(VERBS["calloc"], self._fresh(ids[0]), NO_HANDLE, second, third)
         elif kind == REALLOC:
-            operand = self._gone(second, number)
-            add(VERBS["realloc"], self._fresh(first), operand, third)
+            operand = self._gone(ids[1], number)
+            add(VERBS["realloc"], self._fresh(ids[0]), operand, third)
         else:
-            add(VERBS["free"], NO_HANDLE, self._gone(first, number))
+            add(VERBS["free"], NO_HANDLE, self._gone(ids[0], number))
 
     def _number(self, value: int | bytes, line: int) -> int:
         if isinstance(value, bytes) or value >> 64:
             raise TraceFileError(self._path, f"line {line}", "a field is no number")
         return value
 
-    def _fresh(self, name: int) -> int:
-        handle = self._free.pop() if self._free else len(self._handles)
-        self._handles[name] = handle
+    def _fresh(self, name: int | None) -> int:
+        """A handle; of a block that has no name, as nobody will free it."""
+        if self._free:
+            handle = self._free.pop()
+        else:
+            handle, self._next = self._next, self._next + 1
+        if name is not None:
+            self._handles[name] = handle
         return handle
 
-    def _gone(self, name: int, line: int) -> int:
-        if name == 0:
+    def _gone(self, name: int | None, line: int) -> int:
+        if name is None:
             return NO_HANDLE
         handle = self._handles.pop(name, None)
         if handle is None:

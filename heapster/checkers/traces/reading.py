@@ -7,7 +7,7 @@ from typing import BinaryIO
 from heapster.checkers.traces.binary import MAGIC, read_binary
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
-from heapster.checkers.traces.protobuf import GZIP, read_protobuf
+from heapster.checkers.traces.protobuf import is_tracefile, read_protobuf
 from heapster.checkers.traces.rep import is_rep, read_rep
 from heapster.model.trace import TraceError, parse_lines
 from heapster.results import UsageError
@@ -15,7 +15,7 @@ from heapster.results import UsageError
 LOOK = 4096                             # bytes that tell the format
 SHIPPED = Path(__file__).parent / "recorded"
 FORMATS = {"text": "the text of `replay`", "binary": "Heapster's binary form", "rep": "CS:APP's malloc lab",
-           "protobuf": "malloc-bench's gzipped Tracefile"}
+           "protobuf": "malloc-bench's Tracefile"}
 
 
 def shipped() -> dict[str, Path]:
@@ -61,7 +61,7 @@ def read_as(path: Path) -> tuple[str, Compact]:
 def _format(start: bytes) -> str:
     if start.startswith(MAGIC):
         return "binary"
-    if start.startswith(GZIP):
+    if is_tracefile(start):
         return "protobuf"
     return "rep" if is_rep(start) else "text"
 
