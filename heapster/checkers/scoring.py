@@ -11,18 +11,13 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from heapster.checkers.diffing.comparing import load
+from heapster.checkers.diffing.contestants import contestant
 from heapster.checkers.diffing.scorekeeping import Contestant, Course, Score
-from heapster.checkers.foreign.options import ForeignOptions, is_foreign, resolve
-from heapster.checkers.foreign.target import from_object, libc
-from heapster.model.operation import POLICY_NAMES
-from heapster.native.library import SHARED, libraries
-from heapster.results import Finding, Run, UsageError, Verdict
-from heapster.suggest import instead_of
+from heapster.results import Finding, Run, Verdict
 
 SPACE, SPEED = 60, 40           # points
 FORMULA = (f"points = {SPACE} * utilization + {SPEED} * min(1, ops per second / libc's); 0 if anything is wrong; "
            "the total is the mean over the traces")
-PREFIX = "heapster_"
 CODE = "wrong_on_a_trace"
 Progress = Callable[[str, float], None]
 
@@ -42,18 +37,6 @@ class Row(NamedTuple):
     skipped: int
 
 
-def contestant(name: str, prefix: str | None = None) -> Contestant:
-    """The target of that name: a policy, libc, a shared object or a C source."""
-    if name in POLICY_NAMES:
-        library = libraries() / SHARED
-        return Contestant(name, from_object(library, name, PREFIX), {"HEAPSTER_POLICY": name})
-    if name == "libc":
-        return Contestant(name, libc())
-    if is_foreign(name):
-        return Contestant(name, resolve(ForeignOptions(name, prefix=prefix)))
-    raise UsageError(f"unknown target '{name}': {instead_of(name, (*POLICY_NAMES, 'libc'))} or a shared object")
-
-
 def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = None,
           progress: Progress = lambda *_: None) -> Run:
     """Every trace on every target."""
@@ -62,30 +45,33 @@ def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = N
     table: dict[str, dict[str, Any]] = {}
     findings: list[Finding] = []
     warnings: list[str] = []
+    slow = False
     for name in names:
         trace = load(name)
         warnings += trace.warnings
         with Course(trace) as course:
-            for target, row, at in _rows(course, contestants, name, progress):
+            for target, row, found in _rows(course, contestants, name, progress):
                 table.setdefault(name, {})[target] = row._asdict()
                 ops += row.ops
-                if not row.valid:
-                    findings.append(_finding(name, target, row, at, prefix))
-    return Run("score", "+".join(targets), 0, Verdict.FAILED if findings else Verdict.PASSED, monotonic() - began, ops,
-               tuple(findings), {"overlap, neighbours, contents, alignment, zeroes": ops},
+                slow = slow or found.slow
+                if found.problem and not found.slow:
+                    findings.append(_finding(name, target, row, found.at, prefix))
+    verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if slow else Verdict.PASSED
+    return Run("score", "+".join(targets), 0, verdict, monotonic() - began, ops, tuple(findings),
+               {"overlap, neighbours, contents, alignment, zeroes": ops},
                extra={"table": table, "totals": _totals(table), "formula": FORMULA, "warnings": warnings,
                       "not_checked": ["errno, usable_size and misuse (fuzz does)", "threads: one makes all calls"]})
 
 
 def _rows(course: Course, contestants: list[Contestant], trace: str,
-          progress: Progress) -> Iterator[tuple[str, Row, int]]:
+          progress: Progress) -> Iterator[tuple[str, Row, Score]]:
     """The targets in their order; libc runs first, as it is the measure of speed."""
     progress(f"{trace} libc", 0.0)
     measure = course.run(contestant("libc"))
     for number, one in enumerate(contestants):
         progress(f"{trace} {one.name}", number / len(contestants))
         found = measure if one.name == "libc" else course.run(one)
-        yield one.name, _row(found, course.calls, measure), found.at
+        yield one.name, _row(found, course.calls, measure), found
 
 
 def _row(found: Score, calls: int, measure: Score) -> Row:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from heapster.checkers.diffing.comparing import diff
+from heapster.checkers.diffing.comparing import diff, entrants
 from heapster.checkers.store import FOLDER, Store
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import USAGE, Delivery
@@ -29,35 +29,33 @@ NAME_WIDTH = 12
 
 
 @click.command("diff", epilog="Without a trace: those that ship; adversary-POLICY is built to hurt that policy. "
-                              "Example: heapster diff gcc adversary-best_fit --policies best_fit,worst_fit")
+                              "Example: heapster diff gcc adversary-best_fit --targets libc,./mm.so")
 @click.argument("traces", nargs=-1, metavar="[TRACE]...")
 @option("policy", "all")
 @click.option("--policies", metavar="P,P", help="The same as --policy.")
-@click.option("--targets", metavar="FOLDER,...", help="Copies of impl to play the traces on as well.")
+@click.option("--targets", metavar="T,T,...",
+              help="What else to play the traces on: libc, shared objects, C sources, folders with a copy of impl.")
+@option("prefix")
 @option("json")
 @click.option("--html", metavar="FILE", help="Write a page to travel through the heaps of the policies.")
 @option("junit")
 @option("store", FOLDER)
 def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | None, targets: str | None,
-            json: str | None, html: str | None, junit: str | None, store: str) -> int:
+            prefix: str | None, json: str | None, html: str | None, junit: str | None, store: str) -> int:
     """Play traces on each policy, in lock-step with the model, and show how the policies differ.
 
-    Every answer and every system call is compared with the model's, the whole heap at intervals.
+    Every answer and every system call is compared with the model's, the whole heap at intervals. Others'
+    allocators are held against the specification, and show less of themselves: a dash is what cannot be seen.
     """
     delivery = Delivery(json, junit)
     delivery.check()
     Delivery(html).check()
-    folders = [name for name in (targets or "").split(",") if name]
-    for folder in folders:
-        if not Path(folder).is_dir():
-            raise UsageError(f"{folder} is no folder with a copy of impl (score takes libc and shared objects)")
     chosen = _policies(policies) or policy
+    playing = entrants(chosen, filter(None, (targets or "").split(",")), prefix)
     with Meter("diff") as meter:
-        run = diff(traces or tuple(shipped()), chosen, folders,
+        run = diff(traces or tuple(shipped()), playing, Store(Path(store), warn),
                    lambda what, fraction: meter.show(fraction, what))
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
-    for finding in run.findings:
-        Store(Path(store), warn).keep(finding, run.extra["found_on"][finding.id])
     for warning in run.extra["warnings"]:
         warn(warning)
     code = delivery.write(run)
@@ -99,7 +97,7 @@ def _tables(run: Run) -> Iterator[Line]:
                   for n, (heading, _, _) in enumerate(COLUMNS)]
         yield "  " + " " * width + _row([heading for heading, _, _ in COLUMNS], widths), FAINT
         for name, row in cells.items():
-            yield f"  {name:<{width}}" + _row(row, widths), PLAIN if rows[name]["agrees"] else BAD
+            yield f"  {name:<{width}}" + _row(row, widths), BAD if rows[name]["agrees"] is False else PLAIN
         yield from _bounds(run, trace, rows)
         yield "", PLAIN
 

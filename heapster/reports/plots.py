@@ -67,14 +67,17 @@ def _against_libc(workloads: Mapping[str, Any]) -> Iterator[Plot]:
 
 
 def _over_time(trace: str, by_policy: Mapping[str, Any]) -> Iterator[Plot]:
-    yield _plot(f"Memory: {trace}", "Grey: payload that the caller holds. Lines: what each policy holds of the system.",
+    yield _plot(f"Memory: {trace}", "Grey: payload that the caller holds. Lines: what each target holds of the system.",
                 lambda axes: _memory(axes, by_policy))
+    ours = {name: series for name, series in by_policy.items() if "searched" in series}
+    if not ours:
+        return
     yield _plot(f"Fragmentation: {trace}", "The share of free bytes that lies outside the largest free block.",
-                lambda axes: _lines(axes, by_policy, _fragmentation, "fragmentation"))
+                lambda axes: _lines(axes, ours, _fragmentation, "fragmentation"))
     yield _plot(f"Free list: {trace}", "Free blocks in the heap.",
-                lambda axes: _lines(axes, by_policy, lambda s: s["free_blocks"], "blocks"))
+                lambda axes: _lines(axes, ours, lambda s: s["free_blocks"], "blocks"))
     yield _plot(f"Search: {trace}", "Blocks looked at per allocation, the mean of stretches of the trace.",
-                lambda axes: _lines(axes, _stretched(by_policy), lambda s: s["searched"], "blocks looked at"))
+                lambda axes: _lines(axes, _stretched(ours), lambda s: s["searched"], "blocks looked at"))
 
 
 def _stretched(by_policy: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:

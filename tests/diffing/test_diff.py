@@ -5,17 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.diffing.comparing import diff
+from heapster.checkers.diffing.comparing import diff, entrants
 from heapster.checkers.diffing.measuring import percentile, size_classes
 from heapster.checkers.diffing.playing import play_compiled
 from heapster.checkers.faults import FAULTS
+from heapster.checkers.foreign.replaying import replay_foreign
 from heapster.checkers.planting import plant
+from heapster.checkers.store import Store
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.generating import generate
 from heapster.checkers.traces.writing import write_trace
 from heapster.model.operation import POLICY_NAMES
 from heapster.model.trace import parse
 from heapster.results import UsageError, Verdict
+from tests.diffing.strangers import SMASHES, bump
+
+
+def kept(folder: Path) -> Store:
+    return Store(folder / ".heapster", print)
 
 
 @pytest.mark.parametrize("policy", POLICY_NAMES)
@@ -54,7 +61,7 @@ def test_percentiles_and_size_classes() -> None:
 
 def test_a_run_as_values(tmp_path: Path) -> None:
     write_trace(generate("random", 3000, 1), tmp_path / "t", "binary")
-    run = diff([str(tmp_path / "t")], ("first_fit", "best_fit"))
+    run = diff([str(tmp_path / "t")], entrants(("first_fit", "best_fit")), kept(tmp_path))
     assert run.verdict is Verdict.PASSED
     rows = run.extra["table"][str(tmp_path / "t")]
     assert list(rows) == ["first_fit", "best_fit"]
@@ -66,7 +73,36 @@ def test_a_run_as_values(tmp_path: Path) -> None:
 def test_misuse_in_a_trace_is_named(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("a = malloc(1)\nfree(a)\nfree(a)\n")
     with pytest.raises(UsageError, match=r"t, step 3: free of a block that was freed already"):
-        diff([str(tmp_path / "t")], ("first_fit",))
+        diff([str(tmp_path / "t")], entrants(("first_fit",)), kept(tmp_path))
+
+
+# Others' allocators.
+
+def test_others_stand_beside_the_policies(tmp_path: Path) -> None:
+    write_trace(generate("peaks", 6000, 1), tmp_path / "t", "binary")
+    trace = str(tmp_path / "t")
+    run = diff([trace], entrants(("first_fit",), ["libc", bump(tmp_path)], "bump_"), kept(tmp_path))
+    assert run.verdict is Verdict.PASSED
+    ours, libc, bumped = run.extra["table"][trace].values()
+    assert ours["peak_live"] == libc["peak_live"] == bumped["peak_live"]
+    assert ours["peak_live"] <= libc["peak_heap"] < bumped["peak_heap"] <= bumped["final_heap"]
+    assert 0 < libc["final_heap"] <= libc["peak_heap"]
+    assert libc["searched_mean"] is None
+    series = run.extra["series"][trace]["libc"]
+    assert max(series["live"]) <= libc["peak_live"]
+    assert max(series["heap"]) <= libc["peak_heap"]
+
+
+def test_a_wrong_one_is_a_finding_on_a_least_trace_that_can_be_replayed(tmp_path: Path) -> None:
+    write_trace(generate("random", 2000, 1), tmp_path / "t", "binary")
+    store = kept(tmp_path)
+    run = diff([str(tmp_path / "t")], entrants((), [bump(tmp_path, free=SMASHES)], "bump_"), store)
+    finding, = run.findings
+    assert finding.code == "contents_damaged"
+    assert len(finding.trace) < 12
+    found = store.find(finding.id)
+    assert found is not None
+    assert replay_foreign(found, gdb=False, say=lambda _: None, warn=print) == 1
 
 
 # A policy that is subtly wrong.
@@ -80,7 +116,7 @@ def test_a_wrong_policy_is_told_apart_at_the_first_step_where_it_matters(policy:
                                                                          tmp_path: Path) -> None:
     folder = plant(WRONG[title], tmp_path)
     write_trace(generate("exponential", 3000, 2), tmp_path / "t", "binary")
-    run = diff([str(tmp_path / "t")], (policy,), [str(folder)])
+    run = diff([str(tmp_path / "t")], entrants((policy,), [str(folder)]), kept(tmp_path))
     finding, = run.findings
     assert finding.code in ("answer_diverges", "structure_diverges")
     assert len(finding.trace) < 20

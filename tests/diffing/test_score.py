@@ -4,35 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.diffing import scorekeeping
+from heapster.checkers.diffing.contestants import contestant
 from heapster.checkers.diffing.playing import play_compiled
 from heapster.checkers.diffing.scorekeeping import Course
-from heapster.checkers.scoring import contestant, score
+from heapster.checkers.scoring import score
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.generating import generate
 from heapster.checkers.traces.writing import write_trace
 from heapster.model.trace import parse
 from heapster.results import UsageError, Verdict
+from tests.diffing.strangers import SMASHES, bump
 
-BUMP = """
-#include <stddef.h>
-#include <string.h>
-static _Alignas(16) char heap[1 << 26];
-static size_t used;
-void *bump_malloc(size_t n) {{ void *p = heap + used; used += (n + {room} + 15) & ~(size_t)15; return p; }}
-void bump_free(void *p) {{ {free} }}
-void *bump_calloc(size_t a, size_t b) {{ return {clear}(bump_malloc(a * b), 0, a * b); }}
-void *bump_realloc(void *p, size_t n) {{ {realloc} }}
-"""
-RIGHT = {"room": "16", "free": "(void)p;", "clear": "memset",
-         "realloc": "if (!n) return 0; void *q = bump_malloc(n); return p ? memmove(q, p, n) : q;"}
 TRACE = """a = malloc(100); b = malloc(33); c = calloc(3, 40); a = realloc(a, 500); free(b); d = malloc(33)
 d = realloc(d, 9); free(c); e = malloc(120); f = calloc(5, 5); free(a); free(d); free(e)"""
-
-
-def bump(folder: Path, **wrong: str) -> str:
-    source = folder / "bump.c"
-    source.write_text(BUMP.format(**(RIGHT | wrong)))
-    return str(source)
 
 
 @pytest.fixture
@@ -67,7 +52,7 @@ def test_a_right_stranger_is_valid(trace: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("wrong", "said"), [
     ({"room": "-16"}, "overlap"),
-    ({"free": "((char *)p)[-1] = 7; ((char *)p)[520] = 7;"}, "contents of a live block changed"),
+    ({"free": SMASHES}, "contents of a live block changed"),
     ({"realloc": "return bump_malloc(n);"}, "realloc lost contents"),
     ({"clear": "1 ? memset(bump_malloc(a * b), 9, a * b) : memset"}, "calloc gave memory that is not zero"),
     ({"room": "20"}, ""),
@@ -83,6 +68,19 @@ def test_a_wrong_stranger_gets_no_points(wrong: dict[str, str], said: str, trace
         assert row["points"] == 0
         finding, = run.findings
         assert any(part in finding.title for part in said.split("|"))
+
+
+@pytest.mark.parametrize(("limit", "before", "verdict", "said"), [
+    ("SECONDS_A_MILLION", "usleep(20000);", Verdict.INCONCLUSIVE, "too slow: it was at step"),
+    ("HANGS", "for (;;) usleep(9);", Verdict.FAILED, "step 1: it does not return within 0 s")])
+def test_what_is_slow_is_not_wrong_but_what_hangs_is(limit: str, before: str, verdict: Verdict, said: str, trace: str,
+                                                     tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scorekeeping, "TICK", 0.1)
+    monkeypatch.setattr(scorekeeping, limit, 0)
+    run = score([trace], (bump(tmp_path, before=before),), "bump_")
+    assert run.verdict is verdict
+    row, = run.extra["table"][trace].values()
+    assert said in row["problem"]
 
 
 def test_an_unknown_target_is_named(trace: str) -> None:

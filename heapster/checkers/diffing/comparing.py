@@ -1,28 +1,32 @@
-"""`diff`: traces on policies and copies of the source, each in lock-step with the model, and measured."""
+"""`diff`: traces on policies and copies of the source, each in lock-step with the model, and on others' allocators."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from heapster.checkers.diffing.adversary import LEAST, MOST, adversary, bounds
+from heapster.checkers.diffing.contestants import stranger
 from heapster.checkers.diffing.engines import Interpreted
+from heapster.checkers.diffing.judging import Judged, judge
 from heapster.checkers.diffing.measuring import requested, size_classes
 from heapster.checkers.diffing.parting import finding, first_difference
 from heapster.checkers.diffing.playing import Played, play, play_compiled
+from heapster.checkers.diffing.scorekeeping import Contestant, Course
 from heapster.checkers.races.sources import source_in
+from heapster.checkers.store import Store
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import find_trace, read_trace
 from heapster.model.operation import POLICY_NAMES
-from heapster.results import Finding, Run, Verdict
+from heapster.results import Finding, Run, UsageError, Verdict
 
 INTERPRETED_INTERVAL = 512      # steps between comparisons of the heap, where the source is interpreted
 NOT_CHECKED = (
-    "contents, errno and the specification (fuzz and score do); the heap between the steps at which it is compared",
+    "policies: contents, errno, the specification (fuzz and score do); the heap between steps at which it is compared",
     "threads that run at the same time: a trace has one order")
 ADVERSARY = "adversary-"        # and a policy: the name of a trace that is built to hurt it
 Progress = Callable[[str, float], None]
@@ -43,11 +47,26 @@ class Comparison:
     warnings: list[str] = field(default_factory=list)
     ops: int = 0
     compared: int = 0
+    judged: int = 0             # operations of others' allocators
+    unfinished: bool = False    # an allocator was too slow
+    interrupted: bool = False
 
     def add(self, finding: Finding, target: str) -> None:
         """A target parts from the model."""
         self.findings.append(finding)
         self.found_on[finding.id] = target
+
+    def note_judged(self, trace: str, column: str, judged: Judged) -> None:
+        """A trace was run on somebody else's allocator."""
+        self.table.setdefault(trace, {})[column] = judged.figures
+        if judged.series:
+            self.series.setdefault(trace, {})[column] = judged.series
+        if judged.finding:
+            self.add(judged.finding, column)
+        if judged.warning:
+            self.warnings.append(judged.warning)
+            self.unfinished = True
+        self.judged += judged.ops
 
     def note(self, trace: str, column: str, played: Played) -> None:
         """A trace was played."""
@@ -61,24 +80,44 @@ class Comparison:
         self.compared += played.compared
 
 
-def diff(names: Iterable[str], policies: tuple[str, ...], sources: Iterable[str] = (),
-         progress: Progress = lambda *_: None) -> Run:
-    """Every trace on every policy, compiled, and on every copy of the source."""
+class Entrants(NamedTuple):
+    """What plays the traces."""
+
+    policies: tuple[str, ...]
+    copies: Mapping[str, Any] = {}              # of the source, by folder
+    strangers: tuple[Contestant, ...] = ()
+    prefix: str | None = None                   # of the strangers' names
+
+
+def entrants(policies: tuple[str, ...], targets: Iterable[str] = (), prefix: str | None = None) -> Entrants:
+    """The policies, and the targets: folders with a copy of impl, and others' allocators."""
+    names = tuple(dict.fromkeys(targets))
+    for name in names:
+        if name in POLICY_NAMES:
+            raise UsageError(f"--targets: {name} is a policy: name it with --policies")
+    folders = [name for name in names if Path(name).is_dir()]
+    return Entrants(policies, {folder: source_in(Path(folder)) for folder in folders},
+                    tuple(stranger(name, prefix) for name in names if name not in folders), prefix)
+
+
+def diff(names: Iterable[str], playing: Entrants, store: Store, progress: Progress = lambda *_: None) -> Run:
+    """Every trace on every entrant; findings are kept as they come."""
     began, done = monotonic(), Comparison()
-    copies = {folder: source_in(Path(folder)) for folder in sources}
-    interrupted = False
     try:
         for name in names:
-            _one(name, policies, copies, done, progress)
+            _one(name, playing, store, done, progress)
     except KeyboardInterrupt:
-        interrupted = True
-    verdict = Verdict.FAILED if done.findings else Verdict.INCONCLUSIVE if interrupted else Verdict.PASSED
-    target = "+".join(["native", *copies])
-    return Run("diff", target, 0, verdict, monotonic() - began, done.ops, tuple(done.findings),
-               {"answers and system calls": done.ops, "heap equals the model's": done.compared},
-               extra={"policies": list(policies), "traces": done.traces, "table": done.table, "series": done.series,
-                      "searches": done.searches, "sizes": done.sizes, "bounds": done.bounds, "found_on": done.found_on,
-                      "interrupted": interrupted,
+        done.interrupted = True
+    unfinished = done.interrupted or done.unfinished
+    verdict = Verdict.FAILED if done.findings else Verdict.INCONCLUSIVE if unfinished else Verdict.PASSED
+    target = "+".join(["native", *playing.copies, *[one.name for one in playing.strangers]])
+    checks = {"answers and system calls": done.ops, "heap equals the model's": done.compared}
+    if playing.strangers:
+        checks["overlap, neighbours, contents, alignment, zeroes (others' allocators)"] = done.judged
+    return Run("diff", target, 0, verdict, monotonic() - began, done.ops + done.judged, tuple(done.findings), checks,
+               extra={"policies": list(playing.policies), "traces": done.traces, "table": done.table,
+                      "series": done.series, "searches": done.searches, "sizes": done.sizes, "bounds": done.bounds,
+                      "found_on": done.found_on, "interrupted": done.interrupted,
                       "warnings": done.warnings, "not_checked": list(NOT_CHECKED)})
 
 
@@ -94,31 +133,35 @@ def load(name: str) -> Compact:
     return trace
 
 
-def _one(name: str, policies: tuple[str, ...], copies: Mapping[str, Any], done: Comparison,
-         progress: Progress) -> None:
+def _one(name: str, playing: Entrants, store: Store, done: Comparison, progress: Progress) -> None:
     trace = load(name)
     done.warnings += trace.warnings
     done.traces[name], done.sizes[name] = _summary(trace)
     if name.startswith(ADVERSARY):
         done.bounds[name] = bounds(MOST // LEAST)._asdict()
-    for policy in policies:
+    for policy in playing.policies:
         played = play_compiled(trace, policy, _part(progress, f"{name} {policy}", len(trace)))
         done.note(name, policy, played)
         if played.parting:
-            done.add(finding(trace, name, policy, "native", played.parting), "native")
-        for folder, source in copies.items():
-            _copy(trace, name, policy, folder, source, done, progress)
+            _keep(finding(trace, name, policy, "native", played.parting), "native", store, done)
+        for folder, source in playing.copies.items():
+            column = f"{folder}:{policy}"
+            played = play(trace, policy, Interpreted(trace, policy, source), INTERPRETED_INTERVAL,
+                          _part(progress, f"{name} {column}", len(trace)))
+            done.note(name, column, played)
+            if played.parting:
+                first = first_difference(trace, policy, source, played.parting)
+                _keep(finding(trace, name, policy, folder, first, source), folder, store, done)
+    if playing.strangers:
+        with Course(trace) as course:
+            for one in playing.strangers:
+                progress(f"{name} {one.name}", 0.0)
+                done.note_judged(name, one.name, judge(course, trace, name, one, playing.prefix, store))
 
 
-def _copy(trace: Compact, name: str, policy: str, folder: str, source: Any, done: Comparison,
-          progress: Progress) -> None:
-    column = f"{folder}:{policy}"
-    played = play(trace, policy, Interpreted(trace, policy, source), INTERPRETED_INTERVAL,
-                  _part(progress, f"{name} {column}", len(trace)))
-    done.note(name, column, played)
-    if played.parting:
-        first = first_difference(trace, policy, source, played.parting)
-        done.add(finding(trace, name, policy, folder, first, source), folder)
+def _keep(found: Finding, target: str, store: Store, done: Comparison) -> None:
+    done.add(found, target)
+    store.keep(found, target)
 
 
 def _part(progress: Progress, what: str, steps: int) -> Callable[[int], None]:

@@ -1,18 +1,20 @@
-"""A trace on any allocator, three times in children: checked, measured and timed."""
+"""A trace on any allocator, in children: checked, timed, and measured where that tells more."""
 
 import ctypes
 import os
 import signal
+import struct
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from mmap import mmap
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 from heapster.checkers.diffing.records import OP, records
-from heapster.checkers.foreign.judge import HEADER_BYTES, VERB_NUMBER, Header, Suspicion
+from heapster.checkers.foreign.judge import HEADER_BYTES, STATIC_TLS, VERB_NUMBER, Header, Suspicion
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.checkers.traces.compact import VERBS as TRACE_VERBS
 from heapster.checkers.traces.compact import Compact
@@ -26,6 +28,9 @@ PROGRAM = "score"
 FLAGS = ("-std=gnu11", "-O2", "-rdynamic")
 FIRST_SETTING = VERBS.index("init")     # of the verbs: those before are calls of an allocator
 SECONDS_A_MILLION = 60                  # of operations, before a pass is given up; and as many in any case
+TICK, HANGS = 1.0, 30                   # seconds between looks, and in one step before it counts as hanging
+SLOW = "too slow"                       # how a problem begins that says nothing of right and wrong
+POINT, POINTS = struct.Struct("<4Q"), 512       # of the heap over time
 MOST_TIMED, ENOUGH_SECONDS = 5, 0.2     # a trace is timed again until it took that long in all; the least counts
 RESERVES = 16 << 20                     # bytes of address space that an allocator may take and not touch
 MASKED = (Suspicion.ERRNO, Suspicion.NULL, Suspicion.HUGE, Suspicion.USABLE)    # no driver's business
@@ -46,7 +51,15 @@ class Figures(ctypes.Structure):
 
     _fields_ = [(name, ctypes.c_uint64) for name in (
         "count", "handles", "done", "skipped", "refused", "peak_live", "nanoseconds", "address_space", "resident",
-        "lab_heap", "verb")] + [("unused", ctypes.c_uint64 * 5)]
+        "lab_heap", "verb", "final_space", "moves", "pages_moved", "points", "unused")]
+
+
+class Point(NamedTuple):
+    """The heap after a step, in bytes."""
+
+    step: int                   # index
+    live: int
+    heap: int
 
 
 @dataclass(frozen=True)
@@ -61,13 +74,27 @@ class Contestant:
 class Score(NamedTuple):
     """How a trace went."""
 
-    problem: str                # what was wrong; empty: nothing
+    problem: str                # what was wrong, or that it took too long; empty: nothing
     at: int                     # index of the step where it was noticed
     skipped: int                # steps that the target has no function for
     peak_live: int              # bytes
     heap: int                   # bytes, at its largest
-    reserves: bool              # `heap` is what was resident, as far more was reserved
+    reserves: bool              # `heap` is what became resident, as address space does not tell
     seconds: float
+
+    @property
+    def slow(self) -> bool:
+        """It was given up before its end, though nothing was wrong."""
+        return self.problem.startswith(SLOW)
+
+
+class Shape(NamedTuple):
+    """What the heap did meanwhile."""
+
+    final: int                  # bytes
+    moves: int                  # of realloc
+    pages_moved: int
+    points: tuple[Point, ...]
 
 
 def program() -> Path:
@@ -88,10 +115,12 @@ class Course:
     def __init__(self, trace: Compact) -> None:
         ops = records(trace)
         self.steps, self._handles = len(trace), trace.handles()
+        self._points = HEADER_BYTES + len(ops)
+        size = self._points + POINTS * POINT.size
         self._fd = os.memfd_create("heapster-score")
-        os.ftruncate(self._fd, HEADER_BYTES + len(ops))
-        self._map = mmap(self._fd, HEADER_BYTES + len(ops))
-        self._map[HEADER_BYTES:] = ops
+        os.ftruncate(self._fd, size)
+        self._map = mmap(self._fd, size)
+        self._map[HEADER_BYTES:self._points] = ops
         self._calls = sum(verb < FIRST_SETTING for verb in trace.columns.verbs)
 
     def __enter__(self) -> "Course":
@@ -111,40 +140,63 @@ class Course:
         problem, checked = self._pass(contestant, Pass.CHECKED)
         if problem:
             return Score(problem, checked.done, checked.skipped, 0, 0, False, 0.0)
-        problem, measured = self._pass(contestant, Pass.MEASURED)
         times: list[float] = []
         while not problem and (not times or len(times) < MOST_TIMED and sum(times) < ENOUGH_SECONDS):
             problem, timed = self._pass(contestant, Pass.TIMED)
             times.append(timed.nanoseconds / 1e9)
+        if not problem and not checked.peak_live <= timed.address_space <= 2 * checked.peak_live + RESERVES:
+            problem, timed = self._pass(contestant, Pass.MEASURED)
         if problem:
-            return Score(problem, measured.done, checked.skipped, 0, 0, False, 0.0)
-        heap, reserves = self._heap(contestant.target, measured)
-        return Score("", self.steps, checked.skipped, measured.peak_live, heap, reserves, min(times))
+            return Score(problem, timed.done, checked.skipped, 0, 0, False, 0.0)
+        heap, reserves = _heap(timed, contestant.target.shape == "malloc-lab")
+        return Score("", self.steps, checked.skipped, checked.peak_live, heap, reserves, min(times))
 
-    @staticmethod
-    def _heap(target: ForeignTarget, measured: Figures) -> tuple[int, bool]:
-        if target.shape == "malloc-lab" and measured.lab_heap:
-            return measured.lab_heap, False
-        if measured.address_space > 2 * measured.resident + RESERVES:
-            return measured.resident, True
-        return measured.address_space, False
+    def shape(self, contestant: Contestant, reserves: bool) -> Shape:
+        """What the heap of a contestant that is right does over time."""
+        _, measured = self._pass(contestant, Pass.MEASURED)
+        data = self._map[self._points:self._points + measured.points * POINT.size]
+        points = tuple(Point(step, live, resident if reserves else space)
+                       for step, live, space, resident in POINT.iter_unpack(data))
+        final = points[-1].heap if reserves else measured.final_space
+        return Shape(final, measured.moves, measured.pages_moved, points)
 
     def _pass(self, contestant: Contestant, which: Pass) -> tuple[str, Figures]:
         """What was wrong, and the figures."""
         self._prepare(contestant.target)
-        limit = SECONDS_A_MILLION * (1 + self.steps / 1e6)
-        environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+        environment = {**os.environ, "GLIBC_TUNABLES": STATIC_TLS}
+        environment.pop("LD_PRELOAD", None)
         command: list[str | Path] = [program(), str(self._fd), contestant.target.path, str(which.value)]
-        try:
-            done = subprocess.run(command, env={**environment, **contestant.environment}, pass_fds=(self._fd,),
-                                  stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, check=False)
-        except subprocess.TimeoutExpired:
-            return f"it was still at step {self._figures().done + 1} after {limit:.0f} s", self._figures()
+        with subprocess.Popen(command, env={**environment, **contestant.environment}, pass_fds=(self._fd,),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+            late = self._wait(child)
         header, figures = Header.from_buffer_copy(self._map[:ctypes.sizeof(Header)]), self._figures()
-        if done.returncode in (2, 4):
+        if late:
+            return late, figures
+        if child.returncode in (2, 4):
             said = header.message.decode(errors="replace") or "the driver cannot run it"
             raise TargetError(f"{contestant.name} cannot be loaded: {said}")
-        return _problem(done.returncode, header, figures), figures
+        return _problem(child.returncode, header, figures), figures
+
+    def _wait(self, child: "subprocess.Popen[bytes]") -> str:
+        """Wait for its end, and end it if it hangs or is too slow: what to say of it then."""
+        began = advanced = monotonic()
+        done, limit = 0, SECONDS_A_MILLION * (1 + self.steps / 1e6)
+        try:
+            while True:
+                try:
+                    child.wait(TICK)
+                    return ""
+                except subprocess.TimeoutExpired:
+                    pass
+                now, before, done = monotonic(), done, self._figures().done
+                if done != before:
+                    advanced = now
+                if now - advanced > HANGS:
+                    return f"step {done + 1}: it does not return within {HANGS} s"
+                if now - began > limit:
+                    return f"{SLOW}: it was at step {done + 1} after {limit:.0f} s"
+        finally:
+            child.kill()
 
     def _prepare(self, target: ForeignTarget) -> None:
         header, figures = Header(), Figures(count=self.steps, handles=self._handles)
@@ -156,6 +208,15 @@ class Course:
 
     def _figures(self) -> Figures:
         return Figures.from_buffer_copy(self._map[HEADER_BYTES - ctypes.sizeof(Figures):HEADER_BYTES])
+
+
+def _heap(figures: Figures, lab: bool) -> tuple[int, bool]:
+    """Bytes at the largest; what became resident if far more was reserved, or the heap was there from the start."""
+    if lab and figures.lab_heap:
+        return figures.lab_heap, False
+    if figures.resident and not figures.peak_live <= figures.address_space <= 2 * figures.resident + RESERVES:
+        return figures.resident, True
+    return figures.address_space, False
 
 
 def _problem(code: int, header: Header, figures: Figures) -> str:

@@ -6,7 +6,7 @@
    checked pass: overlaps, smashed neighbours, contents when a block is freed or resized, dirty calloc,
    alignment. At the end all that still lives is freed, and checked in that. */
 #define _GNU_SOURCE
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,31 +20,35 @@
 
 enum pass { CHECKED, MEASURED, TIMED };
 enum { PAGE = 4096, FIRST_SETTING = 11 };       /* verbs of traces from there on are no calls of an allocator */
+enum { POINTS = 512 };                          /* of the heap over time */
 
 struct figures {
     uint64_t count, handles;                    /* asked */
     uint64_t done, skipped, refused;            /* answered; `refused`: 1 + the step that was given NULL */
     uint64_t peak_live, nanoseconds, address_space, resident, lab_heap, verb;
-    uint64_t unused[5];
+    uint64_t final_space, moves, pages_moved, points, unused;
 };
+
+struct point { uint64_t step, live, space, resident; };
 
 struct header *shared;
 struct op *ops;
 struct result *results;
 static struct figures *figures;
+static struct point *points;
 static void **pointers;
-static uint64_t *sizes;
+static uint64_t *sizes, live;
 
+/* Without stdio, which would allocate in the midst of what is measured. */
 static uint64_t status(const char *key) {
-    char line[256];
-    unsigned long kilobytes = 0;
-    FILE *file = fopen("/proc/self/status", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (!strncmp(line, key, strlen(key)))
-            sscanf(line + strlen(key), ": %lu", &kilobytes);
-    if (file)
-        fclose(file);
-    return (uint64_t)kilobytes * 1024;
+    char text[4096];
+    int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    ssize_t got = file < 0 ? 0 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        close(file);
+    text[got > 0 ? got : 0] = 0;
+    const char *found = strstr(text, key);
+    return found ? strtoull(found + strlen(key) + 1, NULL, 10) * 1024 : 0;
 }
 
 uint64_t footprint(void) { return status("VmSize"); }
@@ -65,6 +69,28 @@ static uint64_t size_of(const struct op *op) {
 
 static int can(const struct op *op) { return op->verb < FIRST_SETTING && (shared->has >> op->verb & 1); }
 
+/* What it keeps in mind of a live block, so that a realloc to 0 and a failed one are told apart. */
+static void account(const struct op *op, void *answer) {
+    uint64_t size = size_of(op);
+    int resizes = op->verb == REALLOC || op->verb == REALLOCARRAY;
+    if (op->operand >= 0 && (op->verb == FREE || (resizes && (answer || size == 0)))) {
+        uint64_t old = sizes[op->operand];
+        if (resizes && answer && pointers[op->operand] && answer != pointers[op->operand]) {
+            figures->moves++;
+            figures->pages_moved += ((old < size ? old : size) + PAGE - 1) / PAGE;
+        }
+        live -= old;
+        pointers[op->operand] = NULL, sizes[op->operand] = 0;
+    }
+    if (op->result < 0)
+        return;
+    pointers[op->result] = answer;
+    sizes[op->result] = answer ? size : 0;
+    live += sizes[op->result];
+    if (live > figures->peak_live)
+        figures->peak_live = live;
+}
+
 /* ---- Checked ---- */
 
 static int check(const struct op *op) {
@@ -72,6 +98,8 @@ static int check(const struct op *op) {
     int suspicion = execute(op, &result, 0);
     if (result.status == SKIPPED)
         figures->skipped++;
+    if (result.status == DONE)
+        account(op, (void *)result.pointer);
     if (result.status == DONE && op->verb < FREE && result.pointer == 0 && size_of(op) != 0 && !figures->refused)
         figures->refused = figures->done + 1;
     if (suspicion == NOTHING || (shared->masked >> suspicion & 1))
@@ -127,48 +155,45 @@ static void touch(char *block, uint64_t size) {
         block[size - 1] = 1;
 }
 
-/* What it keeps in mind of a live block, so that a realloc to 0 and a failed one are told apart. */
-static void measure(const struct op *op, uint64_t *live) {
+static void measure(const struct op *op) {
     if (!can(op) || (op->operand >= 0 && !pointers[op->operand] && op->verb != FREE && op->verb > CALLOC && sizes[op->operand]))
         return;
     void *answer = call(op, op->operand >= 0 ? pointers[op->operand] : NULL);
-    uint64_t size = size_of(op);
-    int takes = op->verb == FREE || ((op->verb == REALLOC || op->verb == REALLOCARRAY) && (answer || size == 0));
-    if (op->operand >= 0 && takes) {
-        *live -= sizes[op->operand];
-        pointers[op->operand] = NULL, sizes[op->operand] = 0;
-    }
-    if (op->result < 0)
-        return;
-    pointers[op->result] = answer;
-    sizes[op->result] = answer ? size : 0;
-    *live += sizes[op->result];
-    if (*live > figures->peak_live)
-        figures->peak_live = *live;
-    touch(answer, size);
+    account(op, answer);
+    if (op->result >= 0)
+        touch(answer, size_of(op));
 }
 
-static void run_measured(void) {
-    uint64_t live = 0;
-    if (start_target() != 0)
-        return;
+/* Bytes of address space before the target takes any. */
+static uint64_t space_before(void) {
     uint64_t before = status("VmSize"), most = status("VmPeak");
     if (most > before)                          /* or what was there before hides what the target takes */
         mmap(NULL, most - before, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    FILE *reset = fopen("/proc/self/clear_refs", "w");
-    if (reset) {
-        fputs("5", reset);
-        fclose(reset);
-    }
-    before = status("VmSize");
-    uint64_t resident = status("VmRSS");
+    return status("VmSize");
+}
+
+static uint64_t space_since(uint64_t before) { return mem_heapsize() ? mem_heapsize() : status("VmSize") - before; }
+
+static void run_measured(void) {
+    if (start_target() != 0)
+        return;
+    int reset = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (reset >= 0 && write(reset, "5", 1) == 1)
+        close(reset);
+    uint64_t before = space_before(), resident = status("VmRSS"), every = (figures->count + POINTS - 1) / POINTS;
     for (uint64_t i = 0; i < figures->count; i++) {
         figures->done = i, figures->verb = ops[i].verb;
-        measure(&ops[i], &live);
+        measure(&ops[i]);
+        if (i % every)
+            continue;
+        uint64_t now_resident = status("VmRSS");
+        points[figures->points++] = (struct point){
+            i, live, space_since(before), now_resident > resident ? now_resident - resident : 0};
     }
-    figures->address_space = status("VmPeak") - before;
-    most = status("VmHWM");
+    uint64_t most = status("VmHWM");
     figures->resident = most > resident ? most - resident : 0;
+    figures->address_space = status("VmPeak") - before;
+    figures->final_space = space_since(before);
     figures->lab_heap = mem_heapsize();
     shared->finished = 1;
 }
@@ -176,9 +201,10 @@ static void run_measured(void) {
 static void run_timed(void) {
     if (start_target() != 0)
         return;
-    uint64_t began = now();
+    uint64_t before = space_before(), began = now();
     for (uint64_t i = 0; i < figures->count; i++) {
         const struct op *op = &ops[i];
+        figures->done = i;
         if (!can(op))
             continue;
         void *answer = call(op, op->operand >= 0 ? pointers[op->operand] : NULL);
@@ -186,6 +212,8 @@ static void run_timed(void) {
             pointers[op->result] = answer;
     }
     figures->nanoseconds = now() - began;
+    figures->address_space = status("VmPeak") - before;
+    figures->lab_heap = mem_heapsize();
     shared->finished = 1;
 }
 
@@ -206,13 +234,15 @@ int main(int argc, char **argv) {
         return 2;
     uint64_t count = ((struct figures *)(mapping + HEADER_BYTES - sizeof *figures))->count;
     munmap(mapping, HEADER_BYTES);
-    mapping = mmap(FAR_AWAY(0), HEADER_BYTES + count * sizeof *ops, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+    uint64_t bytes = HEADER_BYTES + count * sizeof *ops + POINTS * sizeof *points;
+    mapping = mmap(FAR_AWAY(0), bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
                    atoi(argv[1]), 0);
     if (mapping == MAP_FAILED)
         return 2;
     shared = (struct header *)mapping;
     figures = (struct figures *)(mapping + HEADER_BYTES) - 1;
     ops = (struct op *)(mapping + HEADER_BYTES);
+    points = (struct point *)(ops + count);
     pointers = table(sizeof *pointers);
     sizes = table(sizeof *sizes);
     if (load_target(argv[2]) != 0)

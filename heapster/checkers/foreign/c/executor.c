@@ -243,7 +243,8 @@ int execute(const struct op *op, struct result *result, int precise)
         result->status = SKIPPED;
         return NOTHING;
     }
-    int suspicion = precise ? NOTHING : check_fast(op, result);
+    int looks_at_all = precise && shared->ops <= LONG_TRACE;     /* afterwards; else what is given up is lost sight of */
+    int suspicion = looks_at_all ? NOTHING : check_fast(op, result);
     void *operand = op->operand == NO_HANDLE ? NULL : blocks[op->operand].pointer;
     if (op->verb == FREE && op->operand != NO_HANDLE && blocks[op->operand].state == LIVE) {
         shadow_release((uintptr_t)operand, blocks[op->operand].filled);

@@ -1,0 +1,28 @@
+"""What traces are run on besides our policies in lock-step: a policy's library, libc, a shared object, a C source."""
+
+from heapster.checkers.diffing.scorekeeping import Contestant
+from heapster.checkers.foreign.options import ForeignOptions, is_foreign, resolve
+from heapster.checkers.foreign.target import from_object, libc
+from heapster.model.operation import POLICY_NAMES
+from heapster.native.library import SHARED, libraries
+from heapster.results import UsageError
+from heapster.suggest import instead_of
+
+PREFIX = "heapster_"
+
+
+def contestant(name: str, prefix: str | None = None) -> Contestant:
+    """The target of that name, a policy among them."""
+    if name in POLICY_NAMES:
+        library = libraries() / SHARED
+        return Contestant(name, from_object(library, name, PREFIX), {"HEAPSTER_POLICY": name})
+    return stranger(name, prefix)
+
+
+def stranger(name: str, prefix: str | None = None) -> Contestant:
+    """The target of that name, which somebody else wrote; UsageError if that names none."""
+    if name == "libc":
+        return Contestant(name, libc())
+    if is_foreign(name):
+        return Contestant(name, resolve(ForeignOptions(name, prefix=prefix)))
+    raise UsageError(f"unknown target '{name}': {instead_of(name, (*POLICY_NAMES, 'libc'))} or a shared object")
