@@ -14,7 +14,7 @@ from heapster.checkers.traces.generating import generate
 from heapster.checkers.traces.writing import write_trace
 from heapster.model.trace import parse
 from heapster.results import UsageError, Verdict
-from tests.diffing.strangers import SMASHES, bump
+from tests.diffing.strangers import PACKED, SMASHES, bump
 
 TRACE = """a = malloc(100); b = malloc(33); c = calloc(3, 40); a = realloc(a, 500); free(b); d = malloc(33)
 d = realloc(d, 9); free(c); e = malloc(120); f = calloc(5, 5); free(a); free(d); free(e)"""
@@ -46,8 +46,11 @@ def test_the_heap_of_a_policy_is_what_the_model_says() -> None:
     assert (found.peak_live, found.heap) == (expected.peak_live, expected.peak_heap)
 
 
-def test_a_right_stranger_is_valid(trace: str, tmp_path: Path) -> None:
-    assert score([trace], (bump(tmp_path),), "bump_").verdict is Verdict.PASSED
+@pytest.mark.parametrize("before", ["", PACKED])
+def test_a_right_stranger_is_valid(before: str, tmp_path: Path) -> None:
+    trace = parse(TRACE + "; a = malloc(8); b = malloc(8); c = calloc(1, 5); free(b); free(a)")
+    write_trace(compact(trace), tmp_path / "t", "text")
+    assert score([str(tmp_path / "t")], (bump(tmp_path, before=before),), "bump_").verdict is Verdict.PASSED
 
 
 @pytest.mark.parametrize(("wrong", "said"), [
@@ -58,7 +61,8 @@ def test_a_right_stranger_is_valid(trace: str, tmp_path: Path) -> None:
     ({"room": "20"}, ""),
     ({"free": "*(volatile char *)0 = 1;"}, "SIGSEGV"),
     ({"realloc": "return 0;"}, "it gives NULL"),
-    ({"free": "__builtin_trap();"}, "SIGILL|SIGTRAP")])
+    ({"free": "__builtin_trap();"}, "SIGILL|SIGTRAP"),
+    ({"before": "if (n == 33) return small + 8 * (1 + tiny++);"}, "not aligned")])
 def test_a_wrong_stranger_gets_no_points(wrong: dict[str, str], said: str, trace: str, tmp_path: Path) -> None:
     run = score([trace], (bump(tmp_path, **wrong),), "bump_")
     row, = run.extra["table"][trace].values()

@@ -1,7 +1,10 @@
 """What traces are run on besides our policies in lock-step: a policy's library, libc, a shared object, a C source."""
 
 from heapster.checkers.diffing.scorekeeping import Contestant
+from heapster.checkers.foreign.build import judge_program
+from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.options import ForeignOptions, is_foreign, resolve
+from heapster.checkers.foreign.policies import learn
 from heapster.checkers.foreign.target import from_object, libc
 from heapster.model.operation import POLICY_NAMES
 from heapster.native.library import SHARED, libraries
@@ -24,5 +27,8 @@ def stranger(name: str, prefix: str | None = None) -> Contestant:
     if name == "libc":
         return Contestant(name, libc())
     if is_foreign(name):
-        return Contestant(name, resolve(ForeignOptions(name, prefix=prefix)))
+        target = resolve(ForeignOptions(name, prefix=prefix))
+        with Judge(judge_program(target.bits), target) as bench:
+            promises = learn(bench, None).promises
+            return Contestant(name, target, promises=promises, granule=bench.header.granule)
     raise UsageError(f"unknown target '{name}': {instead_of(name, (*POLICY_NAMES, 'libc'))} or a shared object")

@@ -13,13 +13,11 @@ from heapster.checkers.foreign.judge import MOST_OPS, OP, Judge, Mode, unpacked
 from heapster.checkers.foreign.keeping import Keeper
 from heapster.checkers.foreign.least import fewer_records, least_trace
 from heapster.checkers.foreign.options import ForeignOptions, remember
-from heapster.checkers.foreign.policies import learn
 from heapster.checkers.foreign.precise import run_trace, set_promises
 from heapster.checkers.foreign.present import describe, only_taken
 from heapster.checkers.store import Store
 from heapster.checkers.traces.compact import Columns, Compact
 from heapster.model.operation import Trace
-from heapster.model.spec import Promises
 from heapster.results import Finding
 
 CODE = "wrong_on_a_trace"
@@ -64,35 +62,34 @@ def _figures(score: Score, ops: int) -> dict[str, Any]:
 def _finding(trace: Compact, name: str, one: Contestant, score: Score, prefix: str | None, store: Store) -> Finding:
     """The finding on a least trace, with a C program; or, if nothing less shows it, on the trace as it is."""
     said = f"{name}, {score.problem}"
-    least = _pursued(trace, one)
-    if least is None:
+    shown = _pursued(trace, one)
+    if shown is None:
         identity = sha256(f"{one.name}\n{name}\n{score.problem}".encode()).hexdigest()[:8]
         return Finding(identity, CODE, f"{one.name} on {said}", (f"{name}, up to its step {score.at + 1}",),
                        f"heapster diff {quote(name)} --targets {quote(one.name)}")
-    shown, promises = least
     shown = shown._replace(finding=replace(shown.finding, details=(said, *shown.finding.details)))
     options = ForeignOptions(one.name, prefix=prefix)
     keeper = Keeper(store, store.folder, one.target, Compiler(),
                     lambda place, kept: remember(place, options, kept.repeat, kept.threads))
-    return keeper.keep(shown, promises)
+    return keeper.keep(shown, one.promises)
 
 
-def _pursued(trace: Compact, one: Contestant) -> tuple[Shown, Promises] | None:
+def _pursued(trace: Compact, one: Contestant) -> Shown | None:
     """The least trace that goes wrong, if the judge of `fuzz` sees it go wrong too: it need not at the same step."""
+    promises = one.promises
     with Judge(judge_program(one.target.bits), one.target) as bench:
-        promises = learn(bench, None).promises
-        steps = _fewer(bench, _calls(trace), promises)
+        set_promises(bench, promises)
+        bench.header.granule = one.granule
+        steps = _fewer(bench, _calls(trace))
         outcome = run_trace(bench, steps, promises)
         if not outcome.reasons:
             return None
         least = least_trace(bench, only_taken(steps, outcome), outcome.code, promises, NO_MASK, SHRINKING)
-        return Shown(describe(bench, least, promises, NO_MASK), least), promises
+        return Shown(describe(bench, least, promises, NO_MASK), least)
 
 
-def _fewer(bench: Judge, calls: bytes, promises: Promises) -> Trace:
+def _fewer(bench: Judge, calls: bytes) -> Trace:
     """Fewer operations under which the compiled checks notice the same; none if they notice nothing."""
-    set_promises(bench, promises)
-    bench.header.masked = 0
     limit, bench.header.limit_ms = bench.header.limit_ms, COMPILED_LIMIT
     ending = bench.run(Mode.FAST, bench.set_records(calls))
     if not ending.died and not ending.suspicion:

@@ -18,6 +18,7 @@ from heapster.checkers.foreign.judge import HEADER_BYTES, STATIC_TLS, VERB_NUMBE
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.checkers.traces.compact import VERBS as TRACE_VERBS
 from heapster.checkers.traces.compact import Compact
+from heapster.model.spec import Promises
 from heapster.native import cache, toolchain
 from heapster.results import TargetError
 
@@ -69,6 +70,8 @@ class Contestant:
     name: str
     target: ForeignTarget
     environment: Mapping[str, str] = field(default_factory=dict)
+    promises: Promises = field(default_factory=Promises)
+    granule: int = 16           # bytes that all its blocks are aligned to
 
 
 class Score(NamedTuple):
@@ -79,7 +82,7 @@ class Score(NamedTuple):
     skipped: int                # steps that the target has no function for
     peak_live: int              # bytes
     heap: int                   # bytes, at its largest
-    reserves: bool              # `heap` is what became resident, as address space does not tell
+    reserves: bool              # `heap` is what became resident, or was live, as address space does not tell
     seconds: float
 
     @property
@@ -149,6 +152,8 @@ class Course:
         if problem:
             return Score(problem, timed.done, checked.skipped, 0, 0, False, 0.0)
         heap, reserves = _heap(timed, contestant.target.shape == "malloc-lab")
+        if heap < checked.peak_live:            # it had room from the start
+            heap, reserves = checked.peak_live, True
         return Score("", self.steps, checked.skipped, checked.peak_live, heap, reserves, min(times))
 
     def shape(self, contestant: Contestant, reserves: bool) -> Shape:
@@ -162,7 +167,7 @@ class Course:
 
     def _pass(self, contestant: Contestant, which: Pass) -> tuple[str, Figures]:
         """What was wrong, and the figures."""
-        self._prepare(contestant.target)
+        self._prepare(contestant)
         environment = {**os.environ, "GLIBC_TUNABLES": STATIC_TLS}
         environment.pop("LD_PRELOAD", None)
         command: list[str | Path] = [program(), str(self._fd), contestant.target.path, str(which.value)]
@@ -198,9 +203,12 @@ class Course:
         finally:
             child.kill()
 
-    def _prepare(self, target: ForeignTarget) -> None:
+    def _prepare(self, contestant: Contestant) -> None:
         header, figures = Header(), Figures(count=self.steps, handles=self._handles)
-        header.alignment, header.heap_limit, header.check_means = target.alignment, target.heap_limit, 0
+        target, promises = contestant.target, contestant.promises
+        header.alignment, header.small_blocks = promises.alignment, promises.small_blocks
+        header.zero_keeps, header.granule = promises.realloc_zero == "keeps", contestant.granule
+        header.heap_limit, header.check_means = target.heap_limit, 0
         header.masked = sum(1 << suspicion for suspicion in MASKED)
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()

@@ -110,7 +110,7 @@ static int check(const struct op *op) {
 
 static void run_checked(void) {
     executor_start();
-    shadow_start(shared->alignment);
+    shadow_start(shared->granule);
     if (start_target() != 0)
         return;
     for (uint64_t i = 0; i < figures->count; i++) {
