@@ -5,7 +5,7 @@ import signal
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from hashlib import sha256
@@ -150,11 +150,19 @@ def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = 
     from heapster.checkers.proofs.source import opened  # noqa: PLC0415
     from heapster.results import TargetError  # noqa: PLC0415
 
-    try:
-        with opened(origin) as source:
-            return _explore(proof, encoding, source, stop_at, target_of(origin))
-    except (TargetError, AssertionError, ImportError, SyntaxError) as error:
-        return {"refuted": dict.fromkeys((t.name for t in proof.theorems()), _unloadable(proof, error)), "paths": 0}
+    with ExitStack() as stack:
+        try:
+            source = stack.enter_context(opened(origin))
+        except (TargetError, AssertionError, ImportError, SyntaxError) as error:
+            return {"refuted": dict.fromkeys((t.name for t in proof.theorems()), _unloadable(proof, error)), "paths": 0}
+        return _explore(proof, encoding, source, stop_at, target_of(origin))
+
+
+def is_replayed(finding: Finding | None) -> bool:
+    """Whether the refutation was seen again on the simulated machine."""
+    from heapster.checkers.proofs.counterexample import REPLAYED  # noqa: PLC0415
+
+    return finding is not None and REPLAYED in finding.details
 
 
 def target_of(origin: Origin) -> str:
@@ -177,9 +185,14 @@ def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: str
             for refutation in path.refuted:
                 name = _name(proof, refutation.claim)
                 if name not in refuted:
-                    refuted[name] = _finding(proof, name, source, refutation, target)
+                    finding = _finding(proof, name, source, refutation, target)
+                    if is_replayed(finding) or encoding == proof.encodings[-1]:
+                        refuted[name] = finding
+                    else:
+                        answer["unknown"] = "a counterexample that its replay does not show"
             since += bool(refuted)
             if stop_at in refuted or since > MOST_PATHS_AFTER_REFUTING or len(refuted) == len(proof.theorems()):
+                answer["unknown"] = "not all paths were explored after the refutation of another"
                 break
     except (Undecided, Unsupported) as error:
         answer["unknown"] = f"{type(error).__name__.lower()}: {error}"
@@ -219,9 +232,9 @@ def _unloadable(proof: Proof, error: BaseException) -> Finding:
 
 
 def hunt(fault: Fault, runner: Runner) -> bool:
-    """Whether the theorem that the fault names is refuted on a source with that fault."""
+    """Whether the theorem that the fault names is refuted on a source with that fault, and the replay shows it."""
     from heapster.checkers.proofs.catalogue import selected  # noqa: PLC0415  # which imports every proof
 
     hunter = replace(runner, origin=fault, stop_at=fault.caught_by)
-    return any(outcome.theorem.name == fault.caught_by and outcome.verdict is Proved.REFUTED
+    return any(outcome.theorem.name == fault.caught_by and is_replayed(outcome.finding)
                for outcomes in hunter.run(selected((fault.caught_by,), thorough=False)) for outcome in outcomes)

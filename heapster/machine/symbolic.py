@@ -27,6 +27,14 @@ class Cell:
         self.span: int | None = None        # which of the machine's spans it lies in, if that is known
 
 
+class Ended(Exception):
+    """The code noticed misuse; the address may be unknown."""
+
+    def __init__(self, code: int, address: Any) -> None:
+        super().__init__(f"abort {code}")
+        self.code, self.address = code, address
+
+
 class Symbolic:
     """The machine of a proof."""
 
@@ -46,6 +54,7 @@ class Symbolic:
         self.break_unit = 1                     # what foreigners move the break by
         self._where: dict[Any, int] = {}        # addresses of which the span is known
         self.brk: Any = None                    # the break, where the path fixes it
+        self.may_abort = False                  # misuse is what is looked at: an abort is an answer
 
     def put(self, address: Any, word: Any, name: str = "") -> None:
         """Let memory hold `word` at `address` before the code begins; no known cell may be there."""
@@ -284,6 +293,8 @@ class Symbolic:
 
     def abort(self, code: int, address: Any) -> int:
         """See `Machine.abort`: on a legal heap, nothing aborts."""
+        if self.may_abort:
+            raise Ended(code, address)
         self.broken(f"abort {code}")
         return 0
 

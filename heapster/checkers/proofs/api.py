@@ -5,18 +5,26 @@ from typing import Any
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
 from heapster.checkers.proofs.drawing import (
     ALIGN,
+    DOUBLE_FREE,
+    INVALID_POINTER,
     LEAD,
     MAPPED,
+    MAX_ARENAS,
     MAX_REQUEST,
     MAX_WORD,
+    MIN_BLOCK,
     MOST,
+    OWNER_PLACE,
     PAGE,
     PAYLOAD,
+    USED,
     a_block,
     a_size,
+    aborts,
     header,
     only,
 )
+from heapster.machine.symbolic import HIGHEST, LOWEST
 
 HALF = 31       # bits of the lesser half in which the product guard takes its factors apart
 
@@ -56,6 +64,22 @@ def header_of(source: Any, path: Any) -> None:
     word = source.api.header_of(m, b + PAYLOAD)
     path.claim("a_used_block_is_recognised", lambda: word == m.load(b) and only(m))
     path.claim("its_owner_is_its_arena", lambda: source.api.arena_of(m, word) == m.statics() + 1024 + owner * 512)
+
+
+def header_of_noticing(source: Any, path: Any) -> None:
+    """Each pointer to memory, and each header before it."""
+    p, word = path.word("p", LOWEST + ALIGN, HIGHEST), path.word("header")
+    m, aligned = path.machine(), p & ALIGN - 1 == 0
+    if aligned:
+        m.put(p - PAYLOAD, word, "header")
+    code = aborts(m, lambda: source.api.header_of(m, p), p)
+    if not aligned:
+        path.claim("what_is_no_payload_aborts", lambda: code == INVALID_POINTER)
+    elif word & USED == 0:
+        path.claim("what_is_free_aborts", lambda: code == DOUBLE_FREE)
+    else:
+        legal = word >= MIN_BLOCK and word < MAX_ARENAS << OWNER_PLACE
+        path.claim("what_is_no_payload_aborts", lambda: code == (0 if legal else INVALID_POINTER))
 
 
 def usable_size(source: Any, path: Any) -> None:
@@ -100,6 +124,10 @@ PROOFS = (
         "a_used_block_is_recognised": "the header of a used block is answered, and nothing changes",
         "its_owner_is_its_arena": "arena_of leads to the record of the owner",
     }),
+    Proof("api.header_of", ANY_HEAP, header_of_noticing, more={
+        "what_is_no_payload_aborts": "a pointer that is not aligned, or whose header is none, aborts; no other does",
+        "what_is_free_aborts": "a block that is free aborts as a double free",
+    }, suffix="_of_any_pointer"),
     Proof("api.usable_size", ANY_HEAP, usable_size, more={
         "usable_bytes_end_with_the_block": "from the payload to the end of the block or mapping",
         "null_has_no_usable_bytes": "0 for NULL",

@@ -7,12 +7,18 @@ from heapster.checkers.proofs.drawing import (
     ALIGN,
     ALL_SIZE_BITS,
     CALL_KINDS,
+    CORRUPT_HEADER,
     FOOTER,
     MIN_BLOCK,
+    MOST,
     NEXT,
     OWNER_PLACE,
     PAYLOAD,
     PREV,
+    PREV_USED,
+    a_block,
+    aborts,
+    an_owner,
     header,
     only,
 )
@@ -21,6 +27,18 @@ from heapster.checkers.proofs.window import Window
 HUGE = 1 << 47          # a block may hold the largest request and the largest alignment
 ALIGNMENTS = tuple(1 << place for place in range(4, 47))
 SOME_ALIGNMENTS = (16, 32, 64, 4096)
+
+
+def check_neighbours(source: Any, path: Any) -> None:
+    """Any header of a block, and any word right of it."""
+    m, b = path.machine(), a_block(path)
+    size, word = path.word("size", 0, MOST, ALIGN), path.word("word")
+    m.put(b, header(size, an_owner(path)), "header of b")
+    if size > 0:
+        m.put(b + size, word, "header of the right")
+    code = aborts(m, lambda: source.arena.check_neighbours(m, b), b + PAYLOAD)
+    path.claim("a_smashed_header_aborts", lambda: code == (
+        0 if size >= MIN_BLOCK and word & PREV_USED != 0 else CORRUPT_HEADER))
 
 
 def open_record(source: Any, path: Any) -> None:
@@ -140,6 +158,10 @@ PROOFS = (
     Proof("arena.count_call", ANY_HEAP, count, more={
         "calls_are_counted_by_kind": "each kind of call has its own count, and no other word changes",
         "used_blocks_and_bytes_are_counted": "count_used adds to the ledger what it is given",
+    }),
+    Proof("arena.check_neighbours", ANY_HEAP, check_neighbours, more={
+        "a_smashed_header_aborts": "a size below the least, or a right neighbour that is told of a free left, aborts; "
+                                   "nothing else does",
     }),
     Proof("arena.cut_lead", ANY_HEAP, cut_lead, {
         "leads_are_legal_blocks": "the lead is absent or a legal block, on the list",

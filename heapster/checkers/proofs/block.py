@@ -203,19 +203,19 @@ PROOFS = (
         "a_used_header_states_its_size": "the header states total and USED",
         "using_a_block_keeps_owner_and_left": "owner and PREV_USED are unchanged",
         "using_a_block_writes_its_header_alone": "no other word changes",
-    }),
+    }, encodings=ENCODINGS),
     Proof("block.write_free", ANY_HEAP, write_free, {
         "a_free_header_states_its_size": "the header states total, PREV_USED and not USED",
         "freeing_a_block_keeps_its_owner": "the owner is unchanged",
         "a_free_block_has_a_footer": "the footer is total",
         "the_right_knows_of_a_free_block": "the right neighbour knows",
         "freeing_a_block_writes_its_tags_alone": "no other word changes",
-    }),
+    }, encodings=ENCODINGS),
     Proof("block.split", ANY_HEAP, split, {
         "split_conserves_bytes": "the sizes sum to the old size",
         "split_keeps_flags_and_owner": "the flags and owner of `b` are unchanged",
         "split_leaves_no_stub": "the rest is absent or at least MIN_BLOCK",
         "the_rest_is_used_and_owned": "it is used, of the same owner, and its left neighbour is used",
         "split_writes_two_headers_alone": "no other word changes",
-    }),
+    }, encodings=ENCODINGS),
 )

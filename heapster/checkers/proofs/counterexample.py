@@ -16,6 +16,7 @@ from heapster.machine.linear import STAYS
 from heapster.results import Finding, UsageError
 
 PREFIX = "p1:"
+REPLAYED = "replayed on the simulated machine"
 
 
 class Counterexample(NamedTuple):
@@ -83,6 +84,6 @@ def refuted(proof: Proof, shown: Counterexample, path: Replay, reason: str, targ
         before=drawn(path, after=False),
         after=drawn(path, after=True),
         details=(f"theorem {shown.theorem}",
-                 "replayed on the simulated machine" if agrees else "the replay did not show it again"),
+                 REPLAYED if agrees else "the replay did not show it again"),
         counterexample=str(shown),
     )

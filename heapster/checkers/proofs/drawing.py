@@ -3,10 +3,10 @@
 Proofs build heaps and read them by these numbers alone, never by the source's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from heapster.machine.symbolic import HIGHEST, LOWEST
+from heapster.machine.symbolic import HIGHEST, LOWEST, Ended
 
 WORD, ALIGN, PAGE, MIN_BLOCK, MAX_REQUEST = 8, 16, 4096, 32, 1 << 46
 MAX_WORD = (1 << 63) - 1
@@ -19,6 +19,7 @@ NEXT, PREV, PAYLOAD, FOOTER = 8, 16, 8, -8
 REGION = {"next": 0, "prev": 8, "start": 16, "length": 24, "kind": 32}
 FIRST_BLOCK, FENCE_REGION, FENCE_BYTES = 40, 8, 16
 SBRK, MMAP = 1, 2
+DOUBLE_FREE, INVALID_POINTER, CORRUPT_HEADER, CORRUPT_LIST = 1, 2, 3, 4     # what aborts say
 LEAD, NODE, MAPPED_LEAD = -8, -32, 40
 ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "regions": 96, "top": 104,
                 "break": 112, "held": 120, "used_bytes": 128, "used_blocks": 136, "free_bytes": 144,
@@ -45,7 +46,9 @@ LAYOUT = {
     "ATTACH_LOCK": 0, "POLICY": 64, "THRESHOLD": 72, "GROWTH": 80, "ARENA_LIMIT": 88, "NEXT_ARENA": 96,
     "MAPPINGS": 512, "ARENAS": 1024, "MAX_ARENAS": 64, "STATICS_BYTES": STATICS_BYTES, "MY_ARENA": 0,
     "DEFAULT_THRESHOLD": 131072, "DEFAULT_GROWTH": 131072, "DEFAULT_ARENAS": 8, "MIN_THRESHOLD": 4096,
-    "FIRST_FIT": 0, "NEXT_FIT": 1, "BEST_FIT": 2, "WORST_FIT": 3, "ENOMEM": 12, "EINVAL": 22, "REFUSED": -1,
+    "DOUBLE_FREE": DOUBLE_FREE, "INVALID_POINTER": INVALID_POINTER, "CORRUPT_HEADER": CORRUPT_HEADER,
+    "CORRUPT_LIST": CORRUPT_LIST, "FIRST_FIT": 0, "NEXT_FIT": 1, "BEST_FIT": 2, "WORST_FIT": 3,
+    "ENOMEM": 12, "EINVAL": 22, "REFUSED": -1,
 }
 
 
@@ -73,6 +76,18 @@ def only(m: Any, *addresses: Any) -> bool:
     """Whether no word but those at `addresses` changed."""
     allowed = [m.find(address) for address in addresses]
     return all(any(cell is each for each in allowed) or cell.now == cell.was for cell in m.written())
+
+
+def aborts(m: Any, call: Callable[[], Any], address: Any) -> int:
+    """The code with which the call aborts, naming the address, before it writes a word; 0 if it does not abort."""
+    m.may_abort = True
+    try:
+        call()
+    except Ended as ended:
+        return ended.code if ended.address == address and only(m) else -1
+    finally:
+        m.may_abort = False
+    return 0
 
 
 def wrong_constants(layout: Any) -> Iterator[str]:

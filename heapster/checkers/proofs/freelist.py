@@ -3,7 +3,17 @@
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import MIN_BLOCK, NEXT, PREV, a_size, header, only
+from heapster.checkers.proofs.drawing import (
+    CORRUPT_LIST,
+    MIN_BLOCK,
+    NEXT,
+    PAYLOAD,
+    PREV,
+    a_size,
+    aborts,
+    header,
+    only,
+)
 from heapster.checkers.proofs.window import GAP, Window
 
 
@@ -89,6 +99,23 @@ def unlink(source: Any, path: Any) -> None:
         w.m, *w.links(), w.at("cursor"), w.at("free_bytes"), w.at("free_blocks")))
 
 
+def unlink_noticing(source: Any, path: Any) -> None:
+    """Any links of any block."""
+    w = Window(path)
+    size = a_size(path)
+    b = w.span("b", size)
+    before, after = w.span("before", MIN_BLOCK), w.span("after", MIN_BLOCK)
+    forward, backward = path.word("forward"), path.word("backward")
+    w.m.put(b, header(size, w.owner, 0), "header of b")
+    for address, word in ((b + NEXT, after), (b + PREV, before), (before + NEXT, forward), (after + PREV, backward)):
+        w.m.put(address, word, "link")
+    w.m.put(w.at("cursor"), w.head, "cursor")
+    for name in ("free_bytes", "free_blocks"):
+        w.word(name)
+    code = aborts(w.m, lambda: source.freelist.unlink(w.m, w.arena, b), b + PAYLOAD)
+    path.claim("a_false_link_aborts", lambda: code == (0 if forward == b and backward == b else CORRUPT_LIST))
+
+
 PROOFS = (
     Proof("freelist.insert", ANY_HEAP, insert, {
         "inserting_links_both_ways": "node follows head and precedes the old first",
@@ -114,4 +141,7 @@ PROOFS = (
         "unlinking_uncounts_the_block": "the ledger no longer counts it",
         "unlinking_moves_nobody_else": "no other word changes",
     }),
+    Proof("freelist.unlink", ANY_HEAP, unlink_noticing, more={
+        "a_false_link_aborts": "where its neighbours do not know the block, it aborts, nothing changed; only there",
+    }, suffix="_of_any_links"),
 )

@@ -112,7 +112,7 @@ class Small:
         self.m.put(self.thread + THREAD_NEXT, 0, "the thread keeps nothing")
         self._record(top if self.main else -1)
         self._settings(listed=listed)
-        self.m.reader = lambda m: read(m, self.statics, self.arena, self.index)
+        self.m.reader = lambda m: set_up(read(m, self.statics, self.arena, self.index), m, self.statics)
 
     def at(self, name: str) -> Any:
         """Where the arena's record has this."""
@@ -309,6 +309,13 @@ def read(m: Any, statics: Any, arena: Any, index: int) -> Heap:
     return Heap((value,), tuple(_read_mapped(m, node - NODE) for node in nodes),
                 tuple(node - NODE for node in back), _ledger(m, mappings), "first_fit", PAGE, PAGE,
                 held_locks=tuple(m.held))
+
+
+def set_up(heap: Heap, m: Any, statics: int) -> Heap:
+    """The heap with its settings as plain memory has them; proofs about blocks do not ask for them."""
+    policy, threshold, growth = (m.load(statics + STATICS[name]) for name in ("policy", "threshold", "growth"))
+    return heap._replace(policy=list(POLICIES)[policy], threshold=threshold or heap.threshold,
+                         growth=growth or heap.growth)
 
 
 def _null_or(address: Any) -> Any:

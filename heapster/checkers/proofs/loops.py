@@ -18,13 +18,15 @@ from typing import Any
 
 
 def cut(function: Callable[..., Any], loop: Any) -> Callable[..., Any]:
-    """The function, its one loop cut."""
+    """The function, its one loop cut; where a replay notes the function's calls, it notes these."""
+    telling, function = getattr(function, "telling", None), inspect.unwrap(function)
     tree = ast.parse(inspect.getsource(function))
     cutter = _Cutter(_carried(tree))
     tree = ast.fix_missing_locations(cutter.visit(tree))
     names = dict(function.__globals__, loop=loop)
     exec(compile(tree, function.__code__.co_filename, "exec"), names)  # noqa: S102  # the shipped source itself
-    return names[function.__name__]     # type: ignore[no-any-return]
+    made = names[function.__name__]
+    return telling(made) if telling else made   # type: ignore[no-any-return]
 
 
 def _carried(tree: ast.AST) -> list[str]:

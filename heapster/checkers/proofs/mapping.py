@@ -6,15 +6,20 @@ from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
 from heapster.checkers.proofs.arena import ALIGNMENTS, SOME_ALIGNMENTS
 from heapster.checkers.proofs.drawing import (
     ALIGN,
+    CORRUPT_LIST,
     LEAD,
     MAPPED,
     MAPPED_LEAD,
     MAX_REQUEST,
+    MIN_BLOCK,
     MOST,
+    NEXT,
     NODE,
     PAGE,
     PAYLOAD,
+    PREV,
     TOTALS,
+    aborts,
     only,
 )
 from heapster.checkers.proofs.window import Window
@@ -124,6 +129,23 @@ def unmap_block(source: Any, path: Any) -> None:
     path.claim("unmapping_releases_its_lock", lambda: not w.m.held)
 
 
+def unmap_block_noticing(source: Any, path: Any) -> None:
+    """Any links of any mapped block."""
+    w = Record(path)
+    for name in ("free_bytes", "free_blocks"):
+        w.word(name)
+    b, _, _ = w.mapped(path)
+    before, after = w.span("before", MIN_BLOCK), w.span("after", MIN_BLOCK)
+    forward, backward = path.word("forward"), path.word("backward")
+    node = b + NODE
+    for address, word in ((node + NEXT, after), (node + PREV, before), (before + NEXT, forward),
+                          (after + PREV, backward)):
+        w.m.put(address, word, "link")
+    code = aborts(w.m, lambda: source.mapping.unmap_block(w.m, b, FREE), b + PAYLOAD)
+    path.claim("a_false_link_of_a_mapping_aborts", lambda: code == (
+        0 if forward == node and backward == node else CORRUPT_LIST))
+
+
 def shrink_mapped(source: Any, path: Any) -> None:
     """Any mapped block and request; whatever the system answers."""
     w = Record(path)
@@ -165,6 +187,10 @@ PROOFS = (
     }, more={
         "the_whole_mapping_is_given_back": "exactly the mapping is offered to the system, once",
     }),
+    Proof("mapping.unmap_block", ANY_HEAP, unmap_block_noticing, more={
+        "a_false_link_of_a_mapping_aborts": "where its neighbours do not know the block, it aborts, nothing changed; "
+                                            "only there",
+    }, suffix="_of_any_links"),
     Proof("mapping.shrink_mapped", ANY_HEAP, shrink_mapped, {
         "a_shrunk_mapping_holds_the_request": "on success it holds the request",
         "a_refused_shrinking_keeps_the_size": "a refusal of the system only keeps it larger",

@@ -34,12 +34,15 @@ class Walk:
         self.m.put(self.head, header(0, self.w.index), "header of the head")
         self.first = self._node("first")
         self.m.put(self.head + NEXT, self.first, "first")
-        self.cursor = self.w.word("cursor")
+        self._put_cursor()
         self.here: Any = self.head
         self.size: Any = 0
         self.place = SEEN
         self.entered = False
         self.at_end = False
+
+    def _put_cursor(self) -> None:
+        self.w.word("cursor")
 
     def _node(self, name: str) -> Any:
         """Some block, or the head."""
@@ -238,14 +241,13 @@ class NextFit(Walk):
 
     PARTS = ("misses_nothing", "takes_the_first")
 
-    def __init__(self, path: Any, name: str) -> None:
-        super().__init__(path, name)
+    def _put_cursor(self) -> None:
         self.start, self.start_size = self.head, 0
-        if path.choose(2):
-            self.start, self.start_size = self.w.span("start", MIN_BLOCK), a_size(path, "size_at_the_start")
+        if self.path.choose(2):
+            self.start, self.start_size = self.w.span("start", MIN_BLOCK), a_size(self.path, "size_at_the_start")
             self.m.put(self.start, header(self.start_size, self.w.owner, 0), "header at the start")
             self.m.put(self.start + NEXT, self._node("second"), "next of the start")
-        self.m.find(self.w.at("cursor")).was = self.m.find(self.w.at("cursor")).now = self.start
+        self.m.put(self.w.at("cursor"), self.start, "cursor")
 
     def enter(self, b: Any) -> list[Any]:
         """The walk begins after the cursor, whose own block is too small."""

@@ -6,6 +6,7 @@ from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
 from heapster.checkers.proofs.drawing import (
     ALIGN,
     ALL_SIZE_BITS,
+    CORRUPT_HEADER,
     FENCE_BYTES,
     FENCE_REGION,
     FIRST_BLOCK,
@@ -19,7 +20,9 @@ from heapster.checkers.proofs.drawing import (
     STATICS,
     TOTALS,
     USED,
+    a_block,
     a_size,
+    aborts,
     header,
     only,
 )
@@ -113,6 +116,20 @@ def left_neighbour(source: Any, path: Any) -> None:
     result = source.region.left_neighbour(a.w.m, a.b)
     path.claim("the_left_neighbour_ends_here", lambda: result + a.left_size == a.b)
     path.claim("the_left_neighbour_is_free", lambda: a.w.m.load(result) & USED == 0)
+
+
+def left_neighbour_noticing(source: Any, path: Any) -> None:
+    """Any footer, and any header in memory where it leads."""
+    m, b = path.machine(), a_block(path)
+    footer, word = path.word("footer"), path.word("word")
+    m.put(b + FOOTER, footer, "footer")
+    leads = footer >= MIN_BLOCK and footer & ALIGN - 1 == 0 and footer <= b
+    if leads:
+        path.require(footer, "<=", b - LOWEST)
+        m.put(b - footer, word, "header of the left")
+    code = aborts(m, lambda: source.region.left_neighbour(m, b), b + PAYLOAD)
+    path.claim("a_false_footer_aborts", lambda: code == (
+        0 if leads and word & USED == 0 and word & ALL_SIZE_BITS == footer else CORRUPT_HEADER))
 
 
 def new_region(source: Any, path: Any) -> None:
@@ -319,6 +336,9 @@ PROOFS = (
         "the_left_neighbour_ends_here": "it ends at b",
         "the_left_neighbour_is_free": "it is free",
     }),
+    Proof("region.left_neighbour", ANY_HEAP, left_neighbour_noticing, more={
+        "a_false_footer_aborts": "where the footer leads to no free block of its size, it aborts; only there",
+    }, suffix="_of_any_footer"),
     Proof("region.coalesce", ANY_HEAP, coalesce, {
         "joining_conserves_bytes": "sizes sum",
         "the_whole_has_no_free_neighbour": "neither neighbour of the whole is free",

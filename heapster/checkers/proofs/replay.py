@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import wraps
+from inspect import unwrap
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ class Concrete(Symbolic):
     def __init__(self, path: "Replay", statics: int = 0, thread: int = 0) -> None:
         super().__init__(path, statics, thread)
         self.simulated = Simulated()
+        self.simulated.words.clear()            # the proof says what is where, statics too
         self.simulated.extents = [(LOWEST, LIMIT)]
 
     def put(self, address: Any, word: Any, name: str = "") -> None:
@@ -176,22 +179,28 @@ class _Told:
     """A module whose functions note that they were called."""
 
     def __init__(self, module: ModuleType, path: Replay) -> None:
-        self._module, self._path = module, path
+        vars(self).update(_module=module, _path=path)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
-        if not callable(value):
-            return value
+        return self._telling(value, name) if callable(value) else value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._module, name, unwrap(value))
+
+    def _telling(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         label = f"{self._module.__name__.rpartition('.')[2]}.{name}"
 
+        @wraps(function)
         def told(*words: Any) -> Any:
             calls, place = self._path.calls, len(self._path.calls)
             calls.append(f"{label}({', '.join(_argument(word) for word in words)})")
             self._path.made.append(Made(label, tuple(int(word) for word in words if isinstance(word, int))))
-            result = value(*words)
+            result = function(*words)
             calls[place] += "" if result is None else f" = {_argument(result)}"
             return result
 
+        vars(told)["telling"] = lambda other: self._telling(other, name)
         return told
 
 
