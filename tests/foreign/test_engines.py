@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from heapster.checkers.foreign.build import judge_program
-from heapster.checkers.foreign.judge import Judge, Mode, Suspicion
+from heapster.checkers.foreign.judge import Ended, Judge, Mode, Suspicion
 from heapster.checkers.foreign.options import ForeignOptions, resolve
 from heapster.checkers.foreign.policies import learn
 from heapster.checkers.foreign.precise import run_trace
@@ -44,3 +46,14 @@ def test_after_a_realloc_that_should_have_failed_its_old_block_is_nobodys(tmp_pa
         assert run_trace(judge, trace, promises).code == "huge_accepted"
         masked = frozenset({("huge_accepted", "realloc")})
         assert run_trace(judge, trace, promises, masked).code == ""
+
+
+@pytest.mark.parametrize("dally", ["for (;;) ;", "for (;;) pause();"], ids=["works", "sleeps"])
+def test_a_call_that_does_not_come_back_is_given_up(tmp_path: Path, dally: str) -> None:
+    source = tmp_path / "slow.c"
+    source.write_text(f"#include <unistd.h>\n#define ON_MALLOC(size) if ((size) == 7) {dally}\n#include \"firstfit.h\"\n")
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
+    with judging(source) as judge:
+        judge.header.limit_ms = 100
+        ending = judge.run(Mode.PRECISE, judge.set_steps(parse("a = malloc(6); b = malloc(7); c = malloc(8)")))
+        assert (ending.ended, ending.current) == (Ended.TIMED_OUT, 1)

@@ -50,14 +50,24 @@ def battery(verbs: frozenset[str], most_size: int, room: int) -> Iterator[Trace]
 
     `room` is the limit of its heap, 0 if it has none.
     """
-    for count in FILLING if room else ():
-        yield filled_and_freed(room, count, ())
-        yield filled_and_freed(room, count, (Step("malloc", (room // 4,), count + 1), Step("free", operand=count + 1)))
     for text in BATTERY:
         trace = tuple(step for step in parse(text) if step.verb in verbs)
         ordinary = [step.numbers[-1] for step in trace if step.verb in REQUESTS and step.numbers[-1] < 1 << 31]
         if trace and max(ordinary, default=0) <= most_size:
             yield trace
+    for count in FILLING if room else ():
+        yield exhausted(room, count, verbs)
+        yield filled_and_freed(room, count, ())
+        yield filled_and_freed(room, count, (Step("malloc", (room // 4,), count + 1), Step("free", operand=count + 1)))
+
+
+def exhausted(room: int, count: int, verbs: frozenset[str]) -> Trace:
+    """More than there is taken in pieces, so that the last are refused; then all freed, and taken again."""
+    size, most = room // count, count + 2
+    pieces = tuple(Step("malloc", (size,), n) for n in range(most))
+    grown = (Step("realloc", (room,), most, 0), Step("malloc", (24,), most + 1)) if "realloc" in verbs else ()
+    return (*pieces, *grown, *(Step("free", operand=n) for n in range(most + 1)),
+            *(piece._replace(result=most + 2 + piece.result) for piece in pieces[:2]))
 
 
 def filled_and_freed(room: int, count: int, before: Trace) -> Trace:

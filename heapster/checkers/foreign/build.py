@@ -22,7 +22,10 @@ TARGET_FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-fram
 SAID = 12                       # lines of the compiler's words that are shown
 COMPILE_LIMIT = 120             # seconds
 DEFINITION = r"^[\w\s\*]*\b{name}\s*\([^;{{]*\)\s*\{{?\s*$"
-MEANINGFUL_CHECK = re.compile(r"^\s*(?:static\s+)?(?:bool|_Bool)\s+mm_check\w*\s*\(", re.MULTILINE)
+MEANINGFUL_CHECK = re.compile(r"""
+    ^\s* (?: (?:bool|_Bool) \s+ mm_check\w* \s*\(
+          | int \s+ mm_check\w* \s* \([^)]*\) \s* \{ (?:(?!^\}).)* \breturn\b (?!\s*\(?0\)?\s*;) [^;{}]+; \s* ^\} )
+    """, re.MULTILINE | re.DOTALL | re.VERBOSE)       # an int must end by returning something other than 0
 
 
 class Compiler(NamedTuple):

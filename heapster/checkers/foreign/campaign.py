@@ -6,6 +6,7 @@ most later cases avoid the trigger. So one run lists the distinct faults.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, cycle
@@ -17,7 +18,7 @@ from heapster.checkers.foreign.battery import battery
 from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
 from heapster.checkers.foreign.least import fewer_records, least_trace
 from heapster.checkers.foreign.policies import Learnt, learn
-from heapster.checkers.foreign.precise import Outcome, run_trace, set_promises
+from heapster.checkers.foreign.precise import Outcome, hurried, run_trace, set_promises
 from heapster.checkers.foreign.present import describe, only_taken
 from heapster.checkers.foreign.racing import race
 from heapster.checkers.foreign.target import VERBS
@@ -32,7 +33,8 @@ FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block"
                    "exit", "hang", "unusable_block", "block_vanished", "runaway_memory", "usable_too_large"})
 MOST_FINDINGS, MOST_OF_A_CODE = 16, 4
 DOUBTED = 3                     # times that a suspicion is not confirmed, before it is no longer heeded
-SHRINK_SECONDS = 4.0
+SHRINK_SECONDS, FIRST_SHRINK_SECONDS = 4.0, 2.5    # the first finding is wanted soon
+LONG = 40                       # steps in which memory may be lost that is then missed
 AVOIDANCE = 0.85                # of cases keep clear of known triggers
 MOST_SIZE, LIVE_BUDGET = 1 << 25, 1 << 26
 COMPILED_OPS = (300, 3000, 20_000, 150_000, 600_000)
@@ -73,6 +75,7 @@ class _Known(NamedTuple):
     verb: str                       # at whose step it is noticed
     tags: frozenset[str]
     length: int
+    hung: bool = False
 
 
 class Campaign:
@@ -158,6 +161,8 @@ class Campaign:
         """Run a trace and pursue what is wrong with it."""
         if not trace:
             return
+        if self._hangs_as_before(trace):
+            return
         outcome = run_trace(self.judge, trace, self.promises, self._masked)
         self.tally.cases += 1
         self.tally.ops += outcome.steps
@@ -165,14 +170,22 @@ class Campaign:
         if outcome.reasons:
             self._pursue(only_taken(trace, outcome), outcome)
 
+    def _hangs_as_before(self, trace: Trace) -> bool:
+        """Whether it has all that a known hang needs: mostly such a trace is not worth the time."""
+        has = tags(trace)
+        return any(known.hung and known.tags <= has for known in self._known) and (
+            self._rng.random() < AVOIDANCE)
+
     def _pursue(self, trace: Trace, outcome: Outcome) -> None:
         code, verb = outcome.code, trace[-1].verb
-        if self._is_known(code, verb, tags(trace)):
+        if self._is_known(code, verb, tags(trace)) or self._has_leaked_away(code, trace):
             self.tally.duplicates[code] += 1
             return
         left = self.seconds - (monotonic() - self.tally.started)
-        least = least_trace(self.judge, trace, code, self.promises, self._masked, min(SHRINK_SECONDS, 2 + left))
-        self._report(least, code)
+        most = SHRINK_SECONDS if self.shown else FIRST_SHRINK_SECONDS
+        least = least_trace(self.judge, trace, outcome, self.promises, self._masked, min(most, 2 + left))
+        with hurried(self.judge) if outcome.hung else nullcontext():     # what was claimed with patience
+            self._report(least, code)
 
     def _is_known(self, code: str, verb: str, has: frozenset[str]) -> bool:
         same = [known for known in self._known if known.code == code]
@@ -184,6 +197,11 @@ class Campaign:
         if code in FATAL:
             return any(known.tags <= has for known in self._known if known.code in FATAL)
         return False
+
+    def _has_leaked_away(self, code: str, trace: Trace) -> bool:
+        """Whether memory has run out because it is lost, which is known already."""
+        lost = any(known.code == "memory_never_returned" for known in self._known)
+        return lost and code == "spurious_null" and len(trace) > LONG
 
     def _report(self, trace: Trace, code: str) -> None:
         outcome = run_trace(self.judge, trace, self.promises, self._masked)
@@ -198,7 +216,7 @@ class Campaign:
             return
         finding = describe(self.judge, trace, self.promises, self._masked)
         finding = self._blame_usable_size(finding, trace)
-        self._add(Shown(finding, trace), _Known(finding.code, verb, found, len(trace)))
+        self._add(Shown(finding, trace), _Known(finding.code, verb, found, len(trace), outcome.hung))
 
     def _add(self, shown: Shown, known: _Known) -> None:
         self.shown.append(shown)

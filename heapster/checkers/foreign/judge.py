@@ -22,10 +22,11 @@ MOST_OPS = 1 << 20
 HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQII")
 WORD, SAMPLES, NAME_BYTES = 8, 64, 96
 NONE = (1 << 64) - 1
+LIMIT = 600                     # ms that a case may work, or twice what it may sleep
 REFUSE_MEMORY = len(VERBS)
 VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)} | {"fail": REFUSE_MEMORY}
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
-PATIENCE = 30                   # seconds beyond a case's own limit before the judge itself is given up
+PATIENCE, BUSY = 40, 10         # seconds, and times a case's own limit, before the judge itself is given up
 
 
 class Mode(IntEnum):
@@ -114,10 +115,10 @@ class Ending(NamedTuple):
 class Judge:
     """A running judge of one target. Use it as a context, so that nothing stays behind."""
 
-    def __init__(self, program: Path, target: ForeignTarget, limit_ms: int = 1000) -> None:
+    def __init__(self, program: Path, target: ForeignTarget, limit_ms: int = LIMIT) -> None:
         self.target, self.limit_ms = target, limit_ms
         self.cases = 0
-        self.patient = True                 # no hang was claimed yet
+        self.patient = True                 # a case that is late is run once more, for longer
         size = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
         self._fd = os.memfd_create("heapster-judge")
         os.ftruncate(self._fd, size)
@@ -168,7 +169,7 @@ class Judge:
     def _await(self) -> None:
         out = self._process.stdout
         assert out is not None
-        ready, _, _ = select([out], [], [], self.header.limit_ms / 1000 + PATIENCE)
+        ready, _, _ = select([out], [], [], BUSY * self.header.limit_ms / 1000 + PATIENCE)
         if not ready or out.read(1) != b".":
             raise TargetError(f"{self.target.name} brings down whatever loads it")
 

@@ -3,37 +3,37 @@
 from collections.abc import Callable
 from time import monotonic
 
-from heapster.checkers.foreign.judge import OP, Judge, Mode, Suspicion
-from heapster.checkers.foreign.precise import Masked, run_trace
+from heapster.checkers.foreign.judge import LIMIT, OP, Judge, Mode, Suspicion
+from heapster.checkers.foreign.precise import CLAIMED, Masked, Outcome, hurried, run_trace
 from heapster.checkers.shrink import shrink
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
 
 FEW_RECORDS = 300               # from here on the shrinker that knows traces does better
 MOST_REPLAYS = 3000
+FEW_STEPS, SECONDS_FOR_NUMBERS = 4, 1.5     # a trace that is short already is only worth so long
 FEW_REPLAYS = 40                # of something that takes long each time
 
 
-def least_trace(judge: Judge, trace: Trace, code: str, promises: Promises, masked: Masked, seconds: float) -> Trace:
-    """The least trace found in that time which fails with the code."""
-    deadline, best = monotonic() + seconds, trace
-    limit = judge.header.limit_ms
+def least_trace(judge: Judge, trace: Trace, outcome: Outcome, promises: Promises, masked: Masked,
+                seconds: float) -> Trace:
+    """The least trace found in that time which fails with the code of the outcome."""
+    started, best = monotonic(), trace
 
     def fails(candidate: Trace) -> bool:
         nonlocal best
-        if monotonic() > deadline:
+        if monotonic() > started + (seconds if len(best) > FEW_STEPS else min(seconds, SECONDS_FOR_NUMBERS)):
             raise _LateError
-        if run_trace(judge, candidate, promises, masked).code != code:
+        if run_trace(judge, candidate, promises, masked).code != outcome.code:
             return False
         best = candidate
         return True
 
-    try:
-        return shrink(trace, fails, FEW_REPLAYS if code == "hang" else MOST_REPLAYS)
-    except _LateError:
-        return best
-    finally:
-        judge.header.limit_ms = limit
+    with hurried(judge, CLAIMED if outcome.hung else LIMIT):
+        try:
+            return shrink(trace, fails, FEW_REPLAYS if outcome.hung else MOST_REPLAYS)
+        except _LateError:
+            return best
 
 
 class _LateError(Exception):

@@ -1,5 +1,7 @@
 """The precise engine: a trace run in a child, every step seen, and the specification asked of each."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,7 +24,7 @@ from heapster.model.spec import REQUESTS, Operation, Promises, Result, advance, 
 
 SIGABRT = 6
 LONG_RETRY = 4                  # times the limit: before a hang is claimed
-CLAIMED = 500                   # ms: the limit after a hang was claimed
+CLAIMED = 200                   # ms: the limit where a hang was claimed
 FEW_BYTES = 64                  # that even the smallest heap has at the start
 NEEDED = 64                     # bytes beside its payload that a block may take
 PLAIN = ("malloc", "calloc", "realloc")         # asked when it was learnt
@@ -58,6 +60,11 @@ class Outcome:
         """The most telling reason's code, or nothing."""
         return self.reasons[0].code if self.reasons else ""
 
+    @property
+    def hung(self) -> bool:
+        """Whether it did not come back, wherever it was."""
+        return self.ending is not None and self.ending.ended is Ended.TIMED_OUT
+
 
 def run_trace(judge: Judge, trace: Trace, promises: Promises, masked: Masked = frozenset()) -> Outcome:
     """Run a trace in a fresh child and judge it; what is masked is passed over."""
@@ -80,12 +87,20 @@ def _once_more(judge: Judge, count: int) -> Ending:
     limit = judge.header.limit_ms
     judge.header.limit_ms = limit * LONG_RETRY
     try:
-        ending = judge.run(Mode.PRECISE, count)
+        return judge.run(Mode.PRECISE, count)
     finally:
         judge.header.limit_ms = limit
-    if ending.ended is Ended.TIMED_OUT:         # it does hang: no need to wait so long again
-        judge.patient, judge.header.limit_ms = False, CLAIMED
-    return ending
+
+
+@contextmanager
+def hurried(judge: Judge, limit: int = CLAIMED) -> Iterator[None]:
+    """No patience meanwhile: what hangs is known to, or is of no interest."""
+    before = judge.patient, judge.header.limit_ms
+    judge.patient, judge.header.limit_ms = False, min(limit, before[1])
+    try:
+        yield
+    finally:
+        judge.patient, judge.header.limit_ms = before
 
 
 class _Judged:
@@ -189,7 +204,7 @@ class _Room:
         self._merges = merges           # it is meant to merge what is free: no pool of equal blocks
         self.refused = False            # the system was told to refuse
         self._most = most               # bytes of the whole heap, 0 if only the system sets a limit
-        self._total = self._peak = self._largest = 0
+        self._total = self._peak = self._largest = self._ever_asked = 0     # bytes
         self._ever = False
 
     def leave(self, operation: Operation, live: Live) -> None:
@@ -206,6 +221,7 @@ class _Room:
         if operation.verb in REQUESTS and result.pointer:
             self._ever = True
             self._largest = max(self._largest, requested(operation))
+            self._ever_asked += 2 * requested(operation) + NEEDED
 
     def refused_nothing(self, operation: Operation, live: Live, promises: Promises) -> list[Reason]:
         """NULL for 0 bytes of one that gives a block for them elsewhere, though the heap is all but empty."""
@@ -232,6 +248,9 @@ class _Room:
                                             f"{self._peak} bytes were live before")]
         if not self._ever and request <= FEW_BYTES:
             return [Reason("spurious_null", f"the first {operation.verb} of {request} bytes answers NULL")]
+        if self._merges and self._ever_asked + 2 * request < self._most // 4:
+            return [Reason("spurious_null", f"{operation.verb} of {request} bytes answers NULL though mem_sbrk would "
+                                            f"still have given most of its {self._most} bytes")]
         return []
 
 
@@ -240,12 +259,12 @@ def why_it_died(ending: Ending, verb: str) -> Reason:
     how, said = how_it_died(ending), last_words(ending.output)
     if ending.init_failed:
         return Reason("init_failed", "its initialisation fails")
+    if ending.phase is Phase.OWN_CHECK:
+        return Reason("heap_check_failed", f"the target's own heap checker {how}{said}")
     if ending.ended is Ended.TIMED_OUT:
         return Reason("hang", f"{verb} does not come back")
     if ending.ended is Ended.TOO_BIG:
         return Reason("runaway_memory", f"{verb} takes more than 3 GB of memory")
-    if ending.phase is Phase.OWN_CHECK:
-        return Reason("heap_check_failed", f"the target's own heap checker {how}{said}")
     if ending.ended is Ended.EXITED:
         return Reason("exit", f"{verb} {how}{said}")
     if ending.phase is Phase.FILLING:

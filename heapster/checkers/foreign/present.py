@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
+from time import monotonic
 
 from heapster.checkers.findings import NUDGES
 from heapster.checkers.foreign.codes import usual_cause
 from heapster.checkers.foreign.judge import Judge
-from heapster.checkers.foreign.precise import Block, Masked, Outcome, run_trace
+from heapster.checkers.foreign.precise import Block, Masked, Outcome, hurried, run_trace
 from heapster.model.operation import ALIGNING, Step, Trace
 from heapster.model.spec import REQUESTS, Operation, Promises, requested
 from heapster.model.trace import format_step, format_steps, handle_name
 from heapster.results import Finding
 
 CONFIRMATIONS = 10
+FEWEST = 2                      # confirmations, however long each takes
 VARIATIONS = 60                 # tried at most
+PATIENCE = 1.5                  # seconds for confirmations, and for variations
 DRAWN = 6                       # blocks of a picture
-SHORT_LIMIT = 500               # ms, once a hang is known to be one
 
 
 def identity(target: str, code: str, lines: tuple[str, ...]) -> str:
@@ -29,8 +32,7 @@ def describe(judge: Judge, trace: Trace, promises: Promises, masked: Masked) -> 
     outcome = run_trace(judge, trace, promises, masked)
     code = outcome.code
     steps = format_steps(trace)
-    again = 2 if code == "hang" else CONFIRMATIONS
-    same = sum(run_trace(judge, trace, promises, masked).code == code for _ in range(again))
+    again, same = _confirmed(judge, trace, promises, masked, outcome)
     reason = outcome.reasons[0]
     name = judge.target.name
     finding_id = identity(name, code, steps)
@@ -41,6 +43,16 @@ def describe(judge: Judge, trace: Trace, promises: Promises, masked: Masked) -> 
         passes=next(_passing(judge, trace, promises, masked), ""),
         details=(f"confirmed {same} of {again} times; usual cause: {usual_cause(code)}",
                  *(f"{other.code}: {other.message}" for other in outcome.reasons[1:3] if other.code != reason.code)))
+
+
+def _confirmed(judge: Judge, trace: Trace, promises: Promises, masked: Masked,
+               outcome: Outcome) -> tuple[int, int]:
+    """How often the trace was run again, and how often it failed with the code."""
+    codes: list[str] = []
+    late = monotonic() + PATIENCE
+    while len(codes) < FEWEST or len(codes) < CONFIRMATIONS and monotonic() < late:
+        codes.append(run_trace(judge, trace, promises, masked).code)
+    return len(codes), codes.count(outcome.code)
 
 
 def _title(outcome: Outcome, trace: Trace) -> str:
@@ -73,17 +85,14 @@ def _after(outcome: Outcome, trace: Trace) -> str:
 
 def _passing(judge: Judge, trace: Trace, promises: Promises, masked: Masked) -> Iterator[str]:
     """Variations of one number, last steps first, under which the trace passes."""
-    limit = judge.header.limit_ms
-    judge.header.limit_ms = SHORT_LIMIT
-    try:
-        for tried, (index, other) in enumerate(_variations(trace)):
-            if tried == (6 if limit <= SHORT_LIMIT else VARIATIONS):
+    late = monotonic() + PATIENCE
+    with hurried(judge):
+        for index, other in islice(_variations(trace), VARIATIONS):
+            if monotonic() > late:
                 return
             varied = (*trace[:index], other, *trace[index + 1:])
             if not run_trace(judge, varied, promises, masked).reasons:
                 yield f"with `{format_step(other)}` in place of `{format_step(trace[index])}` it passes"
-    finally:
-        judge.header.limit_ms = limit
 
 
 def _variations(trace: Trace) -> Iterator[tuple[int, Step]]:

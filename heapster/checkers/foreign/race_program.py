@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from heapster.checkers.foreign.reproducer import command
+from heapster.checkers.foreign.reproducer import SECONDS_TO_HANG, SECONDS_TO_PASS, command
 from heapster.checkers.foreign.target import ForeignTarget
 from heapster.results import Finding
 
@@ -16,6 +16,7 @@ def race_program(target: ForeignTarget, finding: Finding, threads: tuple[int, in
             f"   build:  {' '.join(command('repro.c', 'repro', target))}",
             f"   run:    ./repro [{target.path}]        exit status 1: it fails", "*/",
             f"#define THREADS {count}", f"#define OPS {max(ops, 20_000)}", f"#define SEED {seed}u",
+            f"#define SECONDS {SECONDS_TO_HANG if finding.code == 'race_hang' else SECONDS_TO_PASS}",
             f"#define LIBRARY \"{target.path}\"", f"#define MALLOC \"{target.symbols['malloc']}\"",
             f"#define FREE \"{target.symbols['free']}\"", f"#define INIT \"{target.symbols.get('init', '')}\""]
     return "\n".join(head) + "\n" + TEMPLATE.read_text()

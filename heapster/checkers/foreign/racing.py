@@ -9,7 +9,7 @@ from heapster.model.spec import Promises
 from heapster.results import Finding
 
 OPS = 40_000                    # of each thread
-LIMIT = 20_000                  # ms
+LIMIT, CLAIMED = 8_000, 1_000    # ms: of the first run, and where it was seen to hang
 TRIES = 10
 SEQUENTIAL_TRIES = 3
 WHAT = {Suspicion.MISALIGNED: "a block is misaligned", Suspicion.CONTENTS: "the contents of a live block changed",
@@ -29,18 +29,20 @@ def race(judge: Judge, threads: int, seed: int, promises: Promises) -> tuple[Rac
     ending = run_threads(judge, threads, OPS, seed)
     if not failed(ending) or _fails_alone(judge, threads, seed):
         return None, ending.done_ops
-    count, ops = _fewer(judge, threads, seed)
-    return Race(_describe(judge, count, ops, seed, ending), (count, ops, seed)), ending.done_ops
+    limit = CLAIMED if ending.ended is Ended.TIMED_OUT else LIMIT
+    count, ops = _fewer(judge, threads, seed, limit)
+    return Race(_describe(judge, (count, ops, seed), ending, limit), (count, ops, seed)), ending.done_ops
 
 
-def run_threads(judge: Judge, threads: int, ops: int, seed: int, *, sequential: bool = False) -> Ending:
+def run_threads(judge: Judge, threads: int, ops: int, seed: int, limit: int = LIMIT, *,
+                sequential: bool = False) -> Ending:
     """One run; `sequential` makes the same calls one thread after the other."""
     header = judge.header
-    limit = header.limit_ms
-    header.threads, header.seed, header.repeat, header.limit_ms = threads, seed, sequential, LIMIT
+    usual = header.limit_ms
+    header.threads, header.seed, header.repeat, header.limit_ms = threads, seed, sequential, limit
     header.verbs = header.has
     ending = judge.run(Mode.THREADS, ops)
-    header.limit_ms, header.repeat = limit, 0
+    header.limit_ms, header.repeat = usual, 0
     return ending
 
 
@@ -53,20 +55,21 @@ def _fails_alone(judge: Judge, threads: int, seed: int) -> bool:
     return any(failed(run_threads(judge, threads, OPS, seed + n, sequential=True)) for n in range(SEQUENTIAL_TRIES))
 
 
-def _fewer(judge: Judge, threads: int, seed: int) -> tuple[int, int]:
+def _fewer(judge: Judge, threads: int, seed: int, limit: int) -> tuple[int, int]:
     """The fewest threads and operations that still fail in most of a few tries."""
     count, ops = threads, OPS
     for fewer in range(2, threads):
-        if sum(failed(run_threads(judge, fewer, ops, seed + n)) for n in range(3)) >= 2:
+        if sum(failed(run_threads(judge, fewer, ops, seed + n, limit)) for n in range(3)) >= 2:
             count = fewer
             break
-    while ops > 50 and sum(failed(run_threads(judge, count, ops // 2, seed + n)) for n in range(4)) >= 3:
+    while ops > 50 and sum(failed(run_threads(judge, count, ops // 2, seed + n, limit)) for n in range(4)) >= 3:
         ops //= 2
     return count, ops
 
 
-def _describe(judge: Judge, threads: int, ops: int, seed: int, first: Ending) -> Finding:
-    endings = [run_threads(judge, threads, ops, seed) for _ in range(TRIES)]
+def _describe(judge: Judge, run: tuple[int, int, int], first: Ending, limit: int) -> Finding:
+    threads, ops, seed = run
+    endings = [run_threads(judge, *run, limit) for _ in range(TRIES)]
     bad = [ending for ending in endings if failed(ending)]
     ending = bad[0] if bad else first
     code, what = _what(ending)

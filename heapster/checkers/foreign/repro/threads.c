@@ -79,7 +79,7 @@ int main(int argc, char **argv)
     for (int s = 1; s < 32; s++)
         if (s == SIGSEGV || s == SIGBUS || s == SIGILL || s == SIGABRT || s == SIGFPE || s == SIGALRM)
             signal(s, on_signal);
-    alarm(30);
+    alarm(SECONDS);
     if (init != NULL)
         init();
     pthread_t threads[THREADS];
