@@ -51,7 +51,7 @@ def test_after_a_realloc_that_should_have_failed_its_old_block_is_nobodys(tmp_pa
 @pytest.mark.parametrize("dally", ["for (;;) ;", "for (;;) pause();"], ids=["works", "sleeps"])
 def test_a_call_that_does_not_come_back_is_given_up(tmp_path: Path, dally: str) -> None:
     source = tmp_path / "slow.c"
-    source.write_text(f"#include <unistd.h>\n#define ON_MALLOC(size) if ((size) == 7) {dally}\n#include \"firstfit.h\"\n")
+    source.write_text(f'#include <unistd.h>\n#define ON_MALLOC(size) if ((size) == 7) {dally}\n#include "firstfit.h"\n')
     (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
     with judging(source) as judge:
         judge.header.limit_ms = 100
