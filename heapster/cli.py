@@ -110,10 +110,12 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _fail(code: int, message: str) -> int:
-    line = " ".join(message.split())
+    """Say in one line what is wrong; below it, indented, what somebody else says about it: a compiler."""
+    first, _, quoted = message.partition("\n  ")
+    line = " ".join(first.split())
     if len(line) > LONGEST_LINE:
         line = f"{line[:LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2:]}"
     with suppress(OSError):
-        sys.stderr.write(f"heapster: {line}\n")
+        sys.stderr.write(f"heapster: {line}\n" + (f"  {quoted}\n" if quoted else ""))
     return code
 

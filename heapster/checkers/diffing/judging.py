@@ -84,7 +84,7 @@ def _pursued(trace: Compact, one: Contestant) -> Shown | None:
         outcome = run_trace(bench, steps, promises)
         if not outcome.reasons:
             return None
-        least = least_trace(bench, only_taken(steps, outcome), outcome.code, promises, NO_MASK, SHRINKING)
+        least = least_trace(bench, only_taken(steps, outcome), outcome, promises, NO_MASK, SHRINKING)
         return Shown(describe(bench, least, promises, NO_MASK), least)
 
 

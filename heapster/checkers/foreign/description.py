@@ -168,6 +168,9 @@ def _place(path: Path) -> tuple[Path, Path]:
 
 def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, compiler: Compiler) -> ForeignTarget:
     base = path.parent.resolve()
+    for needed in (*told.get("sources", ()), *((told["object"],) if "object" in told else ())):
+        if not (base / needed).is_file():
+            raise TargetError(f"{path} names {needed}, which is not there")
     sources = [*adapter, *(str(base / source) for source in told.get("sources", ()))]
     flags = [f"-I{base / folder}" for folder in (".", *told.get("include", ()))] + list(told.get("cflags", ()))
     library = [str(base / told["object"]), f"-Wl,-rpath,{(base / told['object']).parent}"] if "object" in told else []

@@ -8,10 +8,11 @@ from heapster.checkers.foreign.build import Compiler, from_source
 from heapster.checkers.foreign.campaign import SECONDS
 from heapster.checkers.foreign.description import from_adapter, from_description
 from heapster.checkers.foreign.target import ForeignTarget, from_object, libc
-from heapster.results import TargetError
+from heapster.results import TargetError, UsageError
 
 LIBC = "libc"
 SUFFIXES = (".c", ".toml")
+OTHER_SOURCES = (".cc", ".cpp", ".cxx", ".C", ".rs", ".h")
 REMEMBERED = "options.json"
 
 
@@ -40,12 +41,16 @@ def is_foreign(target: str) -> bool:
 def resolve(options: ForeignOptions) -> ForeignTarget:
     """The target, compiled if need be; TargetError if it cannot be used."""
     if options.target == LIBC:
+        if options.adapter:
+            raise UsageError("--adapter stands between us and a file: libc needs none")
         return libc()
     path = Path(options.target)
     if not path.exists():
         raise TargetError(f"{path}: No such file or directory")
     if not path.is_file():
         raise TargetError(f"{path} is no file")
+    if path.suffix in OTHER_SOURCES:
+        raise TargetError(f"{path} is no C: compile it yourself with c++ -shared -fPIC, and name what comes out")
     if path.suffix == ".toml":
         found = from_description(path, options.compiler)
     elif options.adapter:

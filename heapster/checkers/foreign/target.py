@@ -61,11 +61,11 @@ def from_object(path: Path, name: str, prefix: str | None) -> ForeignTarget:
     """The allocator that a shared object defines; TargetError if it defines none."""
     found = read_shared_object(path)
     if prefix is None:
-        prefix = _prefix(path, found)
+        prefix = _prefix(name, found)
     symbols = symbols_for(prefix, found.functions)
     absent = [verb for verb in ("malloc", "free") if verb not in symbols]
     if absent:
-        raise TargetError(f"{path} defines no {prefix}{absent[0]}{_nearest(prefix + absent[0], found.functions)}")
+        raise TargetError(f"{name} defines no {prefix}{absent[0]}{_nearest(prefix + absent[0], found.functions)}")
     lab = prefix == "mm_" and "mm_init" in found.functions
     check = next((check for check in CHECKERS if lab and check in found.functions), None)
     if lab:
@@ -88,9 +88,9 @@ def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:
     return symbols
 
 
-def _prefix(path: Path, found: SharedObject) -> str:
+def _prefix(name: str, found: SharedObject) -> str:
     """The one prefix under which the object defines both malloc and free."""
-    stems = sorted((name[:-len("malloc")] for name in found.functions if name.endswith("malloc")), key=len)
+    stems = sorted((symbol[:-len("malloc")] for symbol in found.functions if symbol.endswith("malloc")), key=len)
     pairs = [stem for stem in stems if stem + "free" in found.functions]
     for known in ("", "mm_"):
         if known in pairs:
@@ -98,10 +98,10 @@ def _prefix(path: Path, found: SharedObject) -> str:
     pairs = [stem for stem in pairs if not stem.startswith("__")] or pairs
     if len(pairs) > 1:
         choices = ", ".join(f"--prefix {pair}" for pair in pairs[:6])
-        raise UsageError(f"{path} defines several allocators; choose one: {choices}")
+        raise UsageError(f"{name} defines several allocators; choose one: {choices}")
     if not pairs:
         needs = "; it expects malloc from elsewhere" if "malloc" in found.needs else ""
-        raise TargetError(f"{path} defines no malloc and free, under any prefix{needs}. A pool or a region "
+        raise TargetError(f"{name} defines no malloc and free, under any prefix{needs}. A pool or a region "
                           f"allocator needs a description: see docs/guides/embedded.md")
     return pairs[0]
 
