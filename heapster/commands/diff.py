@@ -26,6 +26,11 @@ COLUMNS = (                     # heading, figure, how it is shown
     ("splits", "splits", "{:,}"), ("joins", "coalesces", "{:,}"), ("syscalls", "system_calls", "{:,}"),
     ("pages", "pages_touched", "{:,}"), ("moved", "pages_moved", "{:,}"), ("Mops/s", "ops_per_second", "{:.1f}"))
 NAME_WIDTH = 12
+BOUNDS = (                      # whose, key, what is proven and where
+    ("any allocator that never moves a block", "any_allocator", "at least {:.2f} (Robson 1971)"),
+    ("the best allocator there can be", "best_possible", "about {:.2f} at most (Robson 1974)"),
+    ("first fit by address, which ours is not", "first_fit", "at most {:.2f} (Robson 1977; Knuth, TAOCP 2.5, ex. 43)"),
+    ("best fit", "best_fit", "at least {:.2f} (Robson 1977; Knuth, TAOCP 2.5, ex. 42)"))
 
 
 @click.command("diff", epilog="Without a trace: those that ship; adversary-POLICY is built to hurt that policy. "
@@ -108,10 +113,10 @@ def _bounds(run: Run, trace: str, rows: dict[str, Any]) -> Iterator[Line]:
         reached = ", ".join(f"{name} {row['peak_heap'] / row['peak_live']:.2f}" for name, row in rows.items()
                             if row["peak_live"])
         yield f"  heap / live: {reached}", PLAIN
-        yield (f"  proven worst cases (Robson 1971, 1974, 1977): any allocator at least {known['any_allocator']:.2f}, "
-               f"the best possible at most {known['best_possible']:.2f},"), FAINT
-        yield (f"  address-ordered first fit about {known['first_fit']:.0f}, best fit about {known['best_fit']:.0f}; "
-               "next fit and worst fit: no better bound is known to us"), FAINT
+        yield (f"  proven worst cases for blocks of {known['least']:,} to {known['most']:,} bytes, of which "
+               f"{known['live']:,} live:"), FAINT
+        for who, key, words in BOUNDS:
+            yield f"    {who}: {words.format(known[key])}", FAINT
 
 
 def _row(cells: list[str], widths: list[int]) -> str:

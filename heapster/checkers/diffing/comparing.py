@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from heapster.checkers.diffing.adversary import LEAST, MOST, adversary, bounds
+from heapster.checkers.diffing.adversary import Attack
 from heapster.checkers.diffing.contestants import stranger
 from heapster.checkers.diffing.engines import Interpreted
 from heapster.checkers.diffing.judging import Judged, judge
@@ -123,9 +123,8 @@ def diff(names: Iterable[str], playing: Entrants, store: Store, progress: Progre
 
 def load(name: str) -> Compact:
     """The trace of that name; UsageError, with the step, if it misuses the heap."""
-    policy = name.removeprefix(ADVERSARY)
-    if policy != name and policy in POLICY_NAMES:
-        return adversary(policy).trace
+    if attack := attack_on(name):
+        return attack.trace
     path = find_trace(name)
     trace = read_trace(path)
     if misuse := first_misuse(trace):
@@ -133,12 +132,24 @@ def load(name: str) -> Compact:
     return trace
 
 
+def attack_on(name: str) -> Attack | None:
+    """What is meant by adversary-POLICY; None if the name is another."""
+    policy = name.removeprefix(ADVERSARY)
+    if policy == name or policy not in POLICY_NAMES:
+        return None
+    from heapster.checkers.diffing.hunting import adversary  # noqa: PLC0415  loads Hypothesis
+    return adversary(policy)
+
+
 def _one(name: str, playing: Entrants, store: Store, done: Comparison, progress: Progress) -> None:
-    trace = load(name)
+    progress(name, 0.0)
+    attack = attack_on(name)
+    trace = attack.trace if attack else load(name)
     done.warnings += trace.warnings
     done.traces[name], done.sizes[name] = _summary(trace)
-    if name.startswith(ADVERSARY):
-        done.bounds[name] = bounds(MOST // LEAST)._asdict()
+    if attack:
+        least, most = attack.sizes
+        done.bounds[name] = {**attack.bounds._asdict(), "least": least, "most": most, "live": attack.peak_live}
     for policy in playing.policies:
         played = play_compiled(trace, policy, _part(progress, f"{name} {policy}", len(trace)))
         done.note(name, policy, played)
