@@ -17,6 +17,7 @@ from heapster.checkers.foreign.judge import (
     how_it_died,
     last_words,
 )
+from heapster.checkers.foreign.room import Room
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.rules import Reason
@@ -25,9 +26,6 @@ from heapster.model.spec import REQUESTS, Operation, Promises, Result, advance, 
 SIGABRT = 6
 LONG_RETRY = 4                  # times the limit: before a hang is claimed
 CLAIMED = 200                   # ms: the limit where a hang was claimed
-FEW_BYTES = 64                  # that even the smallest heap has at the start
-NEEDED = 64                     # bytes beside its payload that a block may take
-PLAIN = ("malloc", "calloc", "realloc")         # asked when it was learnt
 ALL_SUSPICIONS = (1 << 64) - 1
 
 
@@ -114,7 +112,7 @@ class _Judged:
         self._live = Live()
         self._pointers = {NO_HANDLE: 0}
         self._handles: dict[int, int] = {}
-        self._room = _Room(judge.target.room, judge.target.shape == "malloc-lab")
+        self._room = Room(judge.target.room, judge.target.shape == "malloc-lab")
 
     def outcome(self) -> Outcome:
         """The first step at which something is wrong, if there is one."""
@@ -141,8 +139,8 @@ class _Judged:
         if seen.own_check_failed:
             reasons.append(Reason("heap_check_failed", f"the target's own {self._target.symbols['check']} says no"))
         if step.verb in REQUESTS and not seen.pointer:
-            reasons = [*self._room.refused_nothing(operation, self._live, self._promises), *reasons,
-                       *self._room.spurious(operation, seen, self._live)]
+            reasons = [*self._room.refused_nothing(operation, self._promises), *reasons,
+                       *self._room.spurious(operation)]
         return tuple(reason for reason in reasons if (reason.code, step.verb) not in self._masked)
 
     def _operation(self, step: Step) -> Operation:
@@ -163,7 +161,6 @@ class _Judged:
         unusable = step.verb in REQUESTS and requested(operation) >> (self._promises.bits - 1)
         if operation.pointer and operation.pointer not in self._live:
             operation = operation._replace(pointer=0)           # an overlap that is masked took it away
-        self._room.leave(operation, self._live)
         if unusable and result.pointer:                         # nobody can say what has become of either block
             result = result._replace(pointer=0)
             if operation.pointer:
@@ -173,7 +170,7 @@ class _Judged:
         if step.result != NO_HANDLE:
             self._pointers[step.result] = result.pointer
             self._handles[result.pointer] = step.result
-        self._room.enter(operation, result, self._live)
+        self._room.note(operation, result, self._live)
 
     def _ended(self, taken: int) -> Outcome:
         ending = self._ending
@@ -195,63 +192,6 @@ class _Judged:
     def _blocks(self) -> tuple[Block, ...]:
         return tuple(Block(self._handles.get(held.pointer, NO_HANDLE), held.pointer, held.request)
                      for held in self._live)
-
-
-class _Room:
-    """What the heap has shown to have room for, to tell when NULL cannot be for want of memory."""
-
-    def __init__(self, most: int, merges: bool) -> None:
-        self._merges = merges           # it is meant to merge what is free: no pool of equal blocks
-        self.refused = False            # the system was told to refuse
-        self._most = most               # bytes of the whole heap, 0 if only the system sets a limit
-        self._total = self._peak = self._largest = self._ever_asked = 0     # bytes
-        self._ever = False
-
-    def leave(self, operation: Operation, live: Live) -> None:
-        """An operation is about to be taken."""
-        held = live.get(operation.pointer)
-        self._total -= held.request if held else 0
-
-    def enter(self, operation: Operation, result: Result, live: Live) -> None:
-        """It was taken."""
-        for pointer in {operation.pointer, result.pointer} - {0}:
-            held = live.get(pointer)
-            self._total += held.request if held else 0
-        self._peak = max(self._peak, self._total)
-        if operation.verb in REQUESTS and result.pointer:
-            self._ever = True
-            self._largest = max(self._largest, requested(operation))
-            self._ever_asked += 2 * requested(operation) + NEEDED
-
-    def refused_nothing(self, operation: Operation, live: Live, promises: Promises) -> list[Reason]:
-        """NULL for 0 bytes of one that gives a block for them elsewhere, though the heap is all but empty."""
-        if promises.zero != "pointer" or operation.verb not in PLAIN or requested(operation) or operation.pointer:
-            return []
-        if self.refused or self._most and 8 * (self._total + NEEDED * (len(live) + 1)) > self._most:
-            return []
-        return [Reason("zero_size_inconsistent", f"{operation.verb} of 0 bytes gave NULL, not a block as elsewhere")]
-
-    def spurious(self, operation: Operation, seen: Observed, live: Live) -> list[Reason]:
-        """NULL although there must be a gap that is large enough, if free blocks are used again.
-
-        Live blocks leave at most one gap more than they are: the widest is no less than the mean.
-        """
-        request = requested(operation)
-        if self.refused or operation.pointer or request == 0 or seen.returned == 22 or operation.verb in (
-                "aligned_alloc", "memalign", "posix_memalign", "valloc", "pvalloc"):
-            return []
-        gap = (self._peak - self._total) // (len(live) + 1)
-        fits = request <= self._largest or (self._merges and not len(live))
-        if fits and 2 * request + 256 <= max(gap, self._peak if not len(live) else 0):
-            held = f"{len(live)} blocks of {self._total} bytes are live" if len(live) else "nothing is live"
-            return [Reason("spurious_null", f"{operation.verb} of {request} bytes answers NULL though {held} and "
-                                            f"{self._peak} bytes were live before")]
-        if not self._ever and request <= FEW_BYTES:
-            return [Reason("spurious_null", f"the first {operation.verb} of {request} bytes answers NULL")]
-        if self._merges and self._ever_asked + 2 * request < self._most // 4:
-            return [Reason("spurious_null", f"{operation.verb} of {request} bytes answers NULL though mem_sbrk would "
-                                            f"still have given most of its {self._most} bytes")]
-        return []
 
 
 def why_it_died(ending: Ending, verb: str) -> Reason:
