@@ -142,4 +142,5 @@ def verdict_line(run: Run) -> Line:
         return "INCONCLUSIVE: interrupted", style
     if run.verdict is Verdict.INCONCLUSIVE:
         return ("INCONCLUSIVE" if run.ops else "NOTHING RAN"), style
-    return f"PASSED: nothing found in {run.ops:,} operations", style
+    new = "new " if run.extra.get("accepted") else ""
+    return f"PASSED: nothing {new}found in {run.ops:,} operations", style

@@ -57,3 +57,11 @@ def test_a_call_that_does_not_come_back_is_given_up(tmp_path: Path, dally: str) 
         judge.header.limit_ms = 100
         ending = judge.run(Mode.PRECISE, judge.set_steps(parse("a = malloc(6); b = malloc(7); c = malloc(8)")))
         assert (ending.ended, ending.current) == (Ended.TIMED_OUT, 1)
+
+
+def test_a_block_is_named_by_who_holds_it_not_by_who_held_its_place(tmp_path: Path) -> None:
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
+    (tmp_path / "dirty.c").write_text((HERE / "zoo" / "calloc_zeroes_one.c").read_text())
+    with judging(tmp_path / "dirty.c") as judge:
+        outcome = run_trace(judge, parse("a = malloc(8); free(a); b = calloc(2, 1)"), learn(judge, None).promises)
+        assert (outcome.code, dict(outcome.names)[outcome.answered]) == ("not_zeroed", 1)

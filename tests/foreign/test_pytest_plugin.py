@@ -57,3 +57,23 @@ def test_a_class_of_tests_for_ones_own_suite(tmp_path: Path, faulty: str) -> Non
 def test_without_the_option_nothing_of_ours_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(LOADED)
     assert "1 passed" in outcome(tmp_path)
+
+
+def test_a_family_of_which_the_target_defines_nothing_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "bump.c").write_text("""
+#include <stddef.h>
+static char arena[1 << 22] __attribute__((aligned(16)));
+static size_t at;
+void *malloc(size_t n)
+{
+    n = (n + 16) & ~(size_t)15;
+    if (n > sizeof arena - at)
+        return NULL;
+    at += n;
+    return arena + at - n;
+}
+void free(void *p) { (void)p; }
+""")
+    said = outcome(tmp_path, "-rs", "--heapster", "bump.c", "--heapster-seconds", "0.1", "-k", "calloc or realloc")
+    assert "defines nothing of calloc" in said
+    assert "2 skipped" in said

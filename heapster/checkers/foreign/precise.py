@@ -183,7 +183,7 @@ class _Judged:
     def _outcome(self, index: int, reasons: tuple[Reason, ...], seen: Observed | None,
                  before: tuple[Block, ...], taken: int) -> Outcome:
         step = self._trace[index]
-        names = dict(self._handles)
+        names = {held.pointer: self._handles.get(held.pointer, NO_HANDLE) for held in self._live}
         if seen and seen.pointer and step.result != NO_HANDLE:
             names.setdefault(seen.pointer, step.result)
         return Outcome(reasons, index, before, seen.pointer if seen else 0, self._ending, taken,
