@@ -1,5 +1,6 @@
 """Targets that misbehave beyond their duty, and files that are none: one line, or a finding; nothing stays behind."""
 
+import signal
 import struct
 from pathlib import Path
 
@@ -7,9 +8,12 @@ import pytest
 
 from heapster.checkers.foreign.build import Compiler, judge_program
 from heapster.checkers.foreign.campaign import Campaign
-from heapster.checkers.foreign.judge import Judge
+from heapster.checkers.foreign.judge import Judge, Mode
 from heapster.checkers.foreign.options import ForeignOptions, resolve
+from heapster.checkers.foreign.reproducer import Reproducer, prove
 from heapster.checkers.foreign.traces import narrowed
+from heapster.model.spec import Promises
+from heapster.model.trace import parse
 from heapster.results import TargetError
 
 ZOO = Path(__file__).parent / "zoo"
@@ -22,6 +26,27 @@ DEAF = """
 #include <unistd.h>
 #define ON_MALLOC(size) \\
     if ((size) == 24) { signal(SIGTERM, SIG_IGN); signal(SIGALRM, SIG_IGN); fork(); for (;;) pause(); }
+"""
+
+
+FLEES = """
+#include <stdio.h>
+#include <unistd.h>
+static void flee(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        for (;;) pause();
+    }
+    for (int i = 0; i < 1000 && getsid(pid) != pid; i++)
+        usleep(1000);
+    FILE *file = fopen(FLED, "a");
+    fprintf(file, "%d\\n", (int)pid);
+    fclose(file);
+    *(volatile int *)0 = 1;
+}
+#define ON_MALLOC(size) if ((size) == 24) flee()
 """
 
 
@@ -73,3 +98,18 @@ def test_numbers_near_an_edge_stay_near_it_in_32_bits() -> None:
     assert narrowed((1 << 63) + 1) == (1 << 31) + 1
     assert narrowed(1 << 33) == 1 << 31
     assert narrowed(4096) == 4096
+
+
+def test_what_flees_from_its_process_group_is_ended_too(tmp_path: Path) -> None:
+    fled = tmp_path / "fled"
+    source = tmp_path / "target.c"
+    source.write_text(f'#define FLED "{fled}"\n{FLEES}\n#include "firstfit.h"\n')
+    target = resolve(ForeignOptions(str(source), compiler=Compiler("cc", (f"-I{ZOO}",))))
+    trace = parse("a = malloc(24)")
+    with Judge(judge_program(target.bits), target) as judge:
+        assert judge.run(Mode.PRECISE, judge.set_steps(trace)).code == signal.SIGSEGV
+    program = Reproducer(target, trace, "crash", Promises(), "it flees").text()
+    assert prove(program, tmp_path, target, Compiler())
+    pids = [int(line) for line in fled.read_text().split()]
+    assert len(pids) == 2
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]

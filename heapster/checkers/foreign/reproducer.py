@@ -1,12 +1,9 @@
 """A C program that shows a finding by itself: written, compiled, run, and only then offered."""
 
-import os
-import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
-from heapster.checkers.foreign.build import SOURCES, Compiler
+from heapster.checkers.foreign.build import SOURCES, Compiler, judge_program
 from heapster.checkers.foreign.target import LIBC, ForeignTarget
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.spec import REQUESTS, Operation, Promises, requested
@@ -14,7 +11,6 @@ from heapster.model.trace import format_step, handle_name
 
 PRELUDE = Path(__file__).parent / "repro" / "prelude.c"
 MOST_STEPS = 4000               # a longer program takes a C compiler too long
-RUN_LIMIT = 10                  # seconds
 SECONDS_TO_HANG, SECONDS_TO_PASS = 2, 8
 FILLED_MOST = 1 << 16           # bytes of a block that the program writes and reads
 ABOUT_ERRNO = ("null_without_errno", "wrong_errno")
@@ -206,23 +202,14 @@ def prove(text: str, folder: Path, target: ForeignTarget, compiler: Compiler) ->
     built = subprocess.run([*compiler.command, *words[1:]], capture_output=True, check=False)
     if built.returncode:
         return False
-    return _exit_status(program) == 1
+    return _exit_status(program, target) == 1
 
 
-def _exit_status(program: Path) -> int | None:
-    """How the program ends, None if it does not; whatever it has started is ended too."""
+def _exit_status(program: Path, target: ForeignTarget) -> int:
+    """How the program ends; the judge sees to it that it does, and that nothing that it has started stays."""
     environment = {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536", "PATH": "/usr/bin:/bin"}
-    nothing = subprocess.DEVNULL
-    started = subprocess.Popen([program.resolve()], stdin=nothing, stdout=nothing, stderr=nothing, env=environment,
-                               start_new_session=True)
-    try:
-        return started.wait(RUN_LIMIT)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(started.pid, signal.SIGKILL)
-        started.wait()
+    return subprocess.run([judge_program(target.bits), "run", program.resolve()], stdin=subprocess.DEVNULL,
+                          capture_output=True, env=environment, check=False).returncode
 
 
 def malloc_lab_trace(trace: Trace, heap: int) -> str:

@@ -1,6 +1,7 @@
 /* The judge: keeps a stranger's allocator loaded and runs each case in a forked child of its own.
 
    usage: judge FD PATH          FD is the shared mapping, PATH the shared object
+          judge run PROGRAM      a program, of which nothing stays behind either
    It answers a byte on stdout when it is ready, and one for each byte read from stdin: a case run. */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -22,6 +23,7 @@
 #define TICK_MS 20
 #define WALL_FACTOR 10u                      /* what a limit is on the wall, however busy the machine: */
 #define WALL_MS 10000u                      /* so many times, and so much more */
+#define PROGRAM_MS 10000u                   /* that a program may take */
 #define KEPT_OUTPUT (OUTPUT_BYTES - 1)
 
 struct header *shared;
@@ -177,6 +179,24 @@ static void conclude(int status, int killed)
     }
 }
 
+/* Ends whatever a child has started: what left its process group has come to us, who adopt orphans. */
+static void end_all(pid_t child)
+{
+    char name[64];
+    int found = 1, pid;
+    kill(-child, SIGKILL);
+    snprintf(name, sizeof name, "/proc/self/task/%d/children", (int)getpid());
+    while (found) {
+        FILE *file = fopen(name, "r");
+        for (found = 0; file != NULL && fscanf(file, "%d", &pid) == 1; found = 1) {
+            kill(pid, SIGKILL);
+            waitpid(pid, NULL, 0);
+        }
+        if (file != NULL)
+            fclose(file);
+    }
+}
+
 static void watch(pid_t child, int output)
 {
     uint64_t started = now_ms(), next_look = started + 200;
@@ -203,12 +223,10 @@ static void watch(pid_t child, int output)
         if (killed)
             kill(child, SIGKILL);
     }
-    kill(-child, SIGKILL);                  /* whatever the target has started */
+    end_all(child);
     for (int n = 0; open_still && n < 16; n++)
         open_still = drain(output);
     conclude(status, killed);
-    while (waitpid(-1, NULL, WNOHANG) > 0)
-        ;
 }
 
 static void reset(void)
@@ -249,6 +267,33 @@ static void answer(void)
         exit(2);
 }
 
+static void be_adoptive(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+/* Runs a program in a process group of its own; its exit status, or what a shell makes of its end. */
+static int run_program(char *program)
+{
+    int status = 0;
+    uint64_t late = now_ms() + PROGRAM_MS;
+    be_adoptive();
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        setpgid(0, 0);
+        execl(program, program, (char *)NULL);
+        _exit(127);
+    }
+    while (child > 0 && waitpid(child, &status, WNOHANG) == 0 && now_ms() < late)
+        usleep(1000);
+    end_all(child);
+    if (child < 0 || now_ms() >= late)
+        return 124;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 static void map_shared(int fd)
 {
     size_t size = HEADER_BYTES + MOST_OPS * (sizeof *ops + sizeof *results);
@@ -265,9 +310,10 @@ int main(int argc, char **argv)
     char order;
     if (argc != 3)
         return 2;
+    if (strcmp(argv[1], "run") == 0)
+        return run_program(argv[2]);
     path = argv[2];
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    be_adoptive();
     map_shared(atoi(argv[1]));
     setvbuf(stdout, NULL, _IONBF, 0);
     run_in_child();                         /* loads it once where a crash does no harm */
