@@ -22,6 +22,7 @@ from .layout import (
     COUNT_SHIFT,
     DOUBLE_FREE,
     ENDED,
+    ENROLLED,
     LIMIT,
     MARK,
     MIN_BLOCK,
@@ -80,7 +81,7 @@ def unkeep(m, slot):
 def reuse(m, total, kind):
     """A cached block of `total` bytes, the call counted; NULL if the thread has none."""
     thread = m.thread()
-    if m.load(thread + NEXT) == NULL:
+    if m.load(thread + ENROLLED) == 0:
         return NULL
     slot = bin_of(thread, total)
     if m.load(slot) == 0:
@@ -115,7 +116,7 @@ def widened(limit, total, most):
 
 def enroll(m, thread):
     """Put the calling thread on the list of those that have caches, if it is not."""
-    if m.load(thread + NEXT) == NULL:
+    if m.load(thread + ENROLLED) == 0:
         attach(m)
         head = m.statics() + CACHING
         m.lock(m.statics() + ATTACH_LOCK)
@@ -124,6 +125,7 @@ def enroll(m, thread):
             m.store(head + PREV, head)
         insert(m, head, thread)
         m.unlock(m.statics() + ATTACH_LOCK)
+        m.store(thread + ENROLLED, 1)
         m.at_thread_end()
 
 
@@ -174,7 +176,7 @@ def make_room(m, thread, total):
 
 def keeps_nothing(m, thread):
     """Whether the calling thread has no cache, and is to have none."""
-    return m.load(thread + NEXT) == NULL and get_cache(m) == 0
+    return m.load(thread + ENROLLED) == 0 and get_cache(m) == 0
 
 
 def put_away(m, p, total, kind):
@@ -229,7 +231,7 @@ def thread_end(m):
     """Give back all that the calling thread keeps; from here on it keeps nothing, and its arena counts its calls."""
     thread = m.thread()
     m.store(thread + ENDED, 1)
-    if m.load(thread + NEXT) != NULL:
+    if m.load(thread + ENROLLED) != 0:
         total = MIN_BLOCK
         while total <= MOST_CACHED:
             flush(m, bin_of(thread, total), 0)

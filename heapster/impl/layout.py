@@ -115,10 +115,11 @@ ARENAS = 1024
 MAX_ARENAS = 64
 STATICS_BYTES = ARENAS + MAX_ARENAS * ARENA_BYTES
 
-# A thread's words. NEXT and PREV hold its place on the list of threads that have caches.
+# A thread's words. NEXT and PREV hold its place on the list of threads that have caches; others change them.
 MY_ARENA = 0
-MY_CALLS = 24                       # calls that its cache served, a word for each kind
-ENDED = 64                          # not 0: the thread has ended its cache and gets no other
+ENROLLED = 24                       # not 0: the thread is on that list
+MY_CALLS = 32                       # calls that its cache served, a word for each kind
+ENDED = 72                          # not 0: the thread has ended its cache and gets no other
 BINS = 80                           # stacks of cached blocks, one for each size from MIN_BLOCK
 LIMIT = 8                           # from a bin: the most blocks it may hold now, shifted as a stack's count
 MOST_CACHED = 1024                  # the largest block that is cached
@@ -209,7 +210,7 @@ assert MAPPED_LEAD + NODE >= 0
 assert NODE + NEXT < NODE + PREV < LEAD
 assert CALLS + CALL_KINDS * WORD <= REMOTE < ARENA_BYTES
 assert CACHING + PREV < MAPPINGS
-assert MY_ARENA < NEXT < PREV < MY_CALLS
+assert MY_ARENA < NEXT < PREV < ENROLLED < MY_CALLS
 assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
 assert LIMIT < ALIGN, "bins are as far apart as sizes"
 assert PAYLOAD + MARK < MIN_BLOCK + FOOTER

@@ -8,6 +8,7 @@ from .layout import (
     ATTACH_LOCK,
     BREAK,
     CACHING,
+    ENROLLED,
     FROM_MMAP,
     HEAD,
     LEAD,
@@ -122,7 +123,7 @@ def after_fork_in_child(m):
     head = m.statics() + CACHING
     m.store(head + NEXT, NULL)
     thread = m.thread()
-    if m.load(thread + NEXT) != NULL:
+    if m.load(thread + ENROLLED) != 0:
         m.store(head + NEXT, head)
         m.store(head + PREV, head)
         insert(m, head, thread)

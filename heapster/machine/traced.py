@@ -14,7 +14,7 @@ from greenlet import getcurrent, greenlet
 
 from heapster.results import HeapsterError
 
-from .simulated import BREAK, STATICS, STATICS_BYTES, THREADS, WORD, Simulated
+from .simulated import BREAK, OUTSIDE, STATICS, STATICS_BYTES, THREAD_BYTES, THREADS, WORD, Simulated
 
 STEP_LIMIT = 1 << 17            # no run that ends is as long; as `stop`: plain accesses are passed over
 NOBODY = -1                     # as the thread that arrives: it has ended
@@ -186,11 +186,11 @@ class Traced(Simulated):
         self.known.add(WAIT_OBJECT + key)
         self.watch.release(WAIT_OBJECT + key)
 
-    # Memory. Threads' storage and the caller's own words are private: no switch point, no watch.
+    # Memory. The caller's own words are private: no switch point, no watch.
 
     def load(self, address: int) -> int:
         """See `Machine.load`."""
-        if THREADS <= address < BREAK:
+        if OUTSIDE <= address < BREAK:
             return super().load(address)
         if self.steps == self.stop:
             self.arrive("load", address)
@@ -204,7 +204,7 @@ class Traced(Simulated):
 
     def store(self, address: int, value: int) -> None:
         """See `Machine.store`."""
-        if not THREADS <= address < BREAK:
+        if not OUTSIDE <= address < BREAK:
             if self.steps == self.stop:
                 self.arrive("store", address)
             else:
@@ -239,18 +239,13 @@ class Traced(Simulated):
         return found
 
     def load_atomic(self, address: int) -> int:
-        """See `Machine.load_atomic`. Threads' storage is read by others for statistics alone: no switch point."""
-        if THREADS <= address < BREAK:
-            return super().load(address)
+        """See `Machine.load_atomic`."""
         self.arrive("load_atomic", address)
         self.watch.read_atomic(address)
         return super().load(address)
 
     def store_atomic(self, address: int, value: int) -> None:
         """See `Machine.store_atomic`."""
-        if THREADS <= address < BREAK:
-            super().store(address, value)
-            return
         self.arrive("store_atomic", address)
         self.watch.write_atomic(address)
         super().store(address, value)
@@ -269,7 +264,7 @@ class Traced(Simulated):
         super().fill(target, byte, count)
 
     def _plain(self, kind: str, address: int) -> None:
-        if THREADS <= address < BREAK:
+        if OUTSIDE <= address < BREAK:
             return
         if self.steps == self.stop:
             self.arrive(kind, address)
@@ -277,7 +272,7 @@ class Traced(Simulated):
             self.steps += 1
 
     def _range(self, start: int, count: int, hear: Callable[[int], None]) -> None:
-        if count > 0 and not THREADS <= start < BREAK:
+        if count > 0 and not OUTSIDE <= start < BREAK:
             for address in range(start, start + count, WORD):
                 hear(address)
 
@@ -297,6 +292,11 @@ class Traced(Simulated):
         """See `Machine.munmap`."""
         self.arrive("munmap", MAPPINGS_OBJECT)
         return super().munmap(address, length)
+
+    def new_thread(self) -> None:
+        """See `Simulated.new_thread`: to others, as if the old thread's storage were given back."""
+        self.watch.unmap(self.thread(), self.thread() + THREAD_BYTES)
+        super().new_thread()
 
     def _forget(self, start: int, end: int) -> None:
         self.watch.unmap(start, end)
@@ -359,4 +359,4 @@ def fork(m: Simulated) -> Simulated:
 
 
 assert WAIT_OBJECT < STATICS
-assert STATICS + STATICS_BYTES <= THREADS
+assert STATICS + STATICS_BYTES <= THREADS < OUTSIDE
