@@ -2,7 +2,7 @@
 
 from heapster.checkers.decode import Undecodable, decode
 from heapster.checkers.races.sources import Source
-from heapster.impl.layout import ALL_ARENAS, DEFAULT_THRESHOLD, STATS_BYTES
+from heapster.impl.layout import ALL_ARENAS, CACHING, DEFAULT_THRESHOLD, NEXT, NULL, STATS_BYTES
 from heapster.machine.protocol import Fault
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken
@@ -15,7 +15,8 @@ BETWEEN_CALLS = "memory_is_accounted_for"   # a lost thread may have mapped a bl
 def check_child(source: Source, child: Simulated) -> None:
     """Broken unless the child can release what `before_fork` owned, and use its whole heap."""
     try:
-        source.lifecycle.after_fork(child)
+        source.lifecycle.after_fork_in_child(child)
+        _keeps_alone(child)
         _use(source, child)
         found = [v for v in violations(decode(child)) if v.name != BETWEEN_CALLS]
     except Fault as fault:
@@ -24,6 +25,15 @@ def check_child(source: Source, child: Simulated) -> None:
         raise Broken("fork_unsafe", f"the forked child's heap: {error}") from error
     if found:
         raise Broken("fork_unsafe", f"the forked child's heap breaks {found[0].name}: {found[0].message}")
+
+
+def _keeps_alone(child: Simulated) -> None:
+    """Broken if a thread that the child does not have is among those that have caches."""
+    caching = child.load(child.statics() + CACHING + NEXT)
+    if caching not in (NULL, child.statics() + CACHING, child.thread()) or \
+            caching == child.thread() and child.load(caching + NEXT) != child.statics() + CACHING:
+        raise Broken("fork_unsafe", "the forked child counts a thread that it does not have among those with caches",
+                     caching)
 
 
 def _use(source: Source, child: Simulated) -> None:

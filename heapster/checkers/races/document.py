@@ -25,9 +25,11 @@ switch point, and schedules are chosen depth first within a bound of preemptions
 A replay string holds a program and a schedule: `r1:n1,m24/f0|m24;s:0*3,1*2,0`. Before the slash stands
 what thread 0 does first; then a lane for each thread. `m24` is malloc(24), `c` calloc, `a64:24`
 aligned_alloc, `r0:48` realloc of block 0, `f0` free, `u0` usable size, `p2` policy, `t` threshold, `g`
-growth, `n` arenas, `s` statistics, `w` status, `k` fork, `z` finalize, `xb1` the next sbrk fails (`xm1`
-mmap, `xu1` munmap). Blocks are numbered as they are allocated, from left to right. The schedule `0*3` is
-three switch points of thread 0; `1` runs thread 1 until it ends or has to wait.
+growth, `n` arenas, `h` bytes of a size that a cache holds, `e` the end of the thread, after which another
+goes on in its lane, `q3` three blocks of thread 0's arena that wait on its remote list, `s` statistics, `y`
+those of all arenas, `w` status, `k` fork, `z` finalize, `xb1` the next sbrk fails (`xm1` mmap, `xu1`
+munmap). Blocks are numbered as they are allocated, from left to right. The schedule `0*3` is three switch
+points of thread 0; `1` runs thread 1 until it ends or has to wait.
 
 Tests of the slow faults and of `stress` on planted faults are opt-in: `pytest -m slow tests/races tests/stress`.
 """

@@ -46,7 +46,7 @@ def _free_as(new: str) -> Edit:
     return Edit("api.py", GIVE_BACK, new)
 
 
-FAULTS = (
+LOCKS = (
     Fault("find and claim in two critical sections", (
         Edit("arena.py", GROWN, GROWN + f"    {UNLOCK}    {LOCK}"),), "crowd"),
     Fault("no lock around allocation", (
@@ -180,6 +180,101 @@ FAULTS = (
         Edit("lifecycle.py", "    index = MAX_ARENAS\n    while index > 0:\n        index = index - 1",
              "    index = MAX_ARENAS\n    while index > 1:\n        index = index - 1"),), "fork"),
 )
+
+RELEASED = """\
+    if mine != NULL:
+        m.lock(arena + ARENA_LOCK)
+        while mine != NULL:
+            after = m.load(mine)
+            release(m, arena, block_of(mine))
+            mine = after
+        m.unlock(arena + ARENA_LOCK)
+"""
+PUSHED = """\
+    m.store(p, found)
+    word = m.cas(arena + REMOTE, found, above(found, p))
+    while word != found:
+"""
+TAKEN = """\
+        word = m.exchange(arena + REMOTE, 0)
+        while word != 0:
+            p = top(word)
+            word = m.load(p)
+            release(m, arena, block_of(p))
+"""
+ENROLLED = """\
+        m.lock(m.statics() + ATTACH_LOCK)
+        if m.load(head + NEXT) == NULL:
+            m.store(head + NEXT, head)
+            m.store(head + PREV, head)
+        insert(m, head, thread)
+        m.unlock(m.statics() + ATTACH_LOCK)
+"""
+LEFT = "    bypass(m, m.load(thread + PREV), m.load(thread + NEXT))\n"
+ATTACH = "    {}(m.statics() + ATTACH_LOCK)\n"
+CACHES = (
+    Fault("a block is put on a remote list without a comparison", (
+        Edit("remote.py", PUSHED, """\
+    m.store(p, found)
+    m.store_atomic(arena + REMOTE, above(found, p))
+    word = found
+    while word != found:
+"""),), "handover"),
+    Fault("a block is on the remote list before it leads to those below", (
+        Edit("remote.py", PUSHED, PUSHED.replace("    m.store(p, found)\n", "")),
+        Edit("remote.py", "    return count(found) + 1\n", "    m.store(p, found)\n    return count(found) + 1\n")),
+          "handover"),
+    Fault("what is sent while a remote list is emptied is lost", (
+        Edit("remote.py", "        word = m.exchange(arena + REMOTE, 0)\n",
+             "        word = m.load_atomic(arena + REMOTE)\n        m.store_atomic(arena + REMOTE, 0)\n"),),
+          "handover"),
+    Fault("blocks are taken off a remote list one by one, without the lock (ABA)", (
+        Edit("remote.py", TAKEN, """\
+        word = m.load_atomic(arena + REMOTE)
+        while word != 0:
+            m.unlock(arena + ARENA_LOCK)
+            p = top(word)
+            taken = m.cas(arena + REMOTE, word, m.load(p)) == word
+            m.lock(arena + ARENA_LOCK)
+            if taken:
+                release(m, arena, block_of(p))
+            word = m.load_atomic(arena + REMOTE)
+"""),)),
+    Fault("who makes a remote list long drains it without the lock", (
+        Edit("remote.py", f"        {LOCK}        drain(m, arena)\n        {UNLOCK}",
+             "        drain(m, arena)\n"),)),
+    Fault("the remote list's bound is ignored", (
+        Edit("remote.py", ">= MOST_REMOTE:", "> MOST_REMOTE * MOST_REMOTE:"),)),
+    Fault("a flush releases without the lock", (
+        Edit("cache.py", RELEASED, RELEASED.replace("        m.lock(arena + ARENA_LOCK)\n", "")
+             .replace("        m.unlock(arena + ARENA_LOCK)\n", "")),), "crowd"),
+    Fault("a flush gives all blocks to the thread's own arena", (
+        Edit("cache.py", "        if owner == arena:\n", "        if owner != NULL:\n"),), "handover"),
+    Fault("a flush reads headers without care", (
+        Edit("cache.py", "m.load_atomic(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),)),
+    Fault("a thread that ends keeps its blocks", (
+        Edit("cache.py", "            flush(m, bin_of(thread, total), 0)\n", ""),), "mstress"),
+    Fault("a cache outlives its thread", (Edit("cache.py", LEFT, ""),), "mstress"),
+    Fault("threads with caches are listed without the lock", (
+        Edit("cache.py", ENROLLED, ENROLLED.replace("    " + ATTACH.format("m.lock"), "")
+             .replace("    " + ATTACH.format("m.unlock"), "")),)),
+    Fault("a thread with a cache leaves the list without the lock", (
+        Edit("cache.py", f"{ATTACH.format('m.lock')}{LEFT}{ATTACH.format('m.unlock')}", LEFT),), "mstress"),
+    Fault("whether a thread has a cache is read off its links", (
+        Edit("cache.py", "    if m.load(thread + ENROLLED) == 0:\n        return NULL\n",
+             "    if m.load(thread + NEXT) == NULL:\n        return NULL\n"),)),
+    Fault("a child's list of threads with caches is its parent's", (
+        Edit("lifecycle.py", "    m.store(head + NEXT, NULL)\n", ""),)),
+    Fault("calls that a cache served are counted without care", (
+        Edit("cache.py", "    m.store_atomic(thread + MY_CALLS + kind * WORD, m.load",
+             "    m.store(thread + MY_CALLS + kind * WORD, m.load"),)),
+    Fault("a block is kept without care for who counts", (
+        Edit("cache.py", "    m.store_atomic(slot, above(word, p))\n", "    m.store(slot, above(word, p))\n"),)),
+    Fault("statistics walk a remote list without the lock", (
+        Edit("stats.py", "    m.lock(arena + ARENA_LOCK)          # so that nobody drains it\n", ""),
+        Edit("stats.py", f"        word = m.load(top(word))\n    {UNLOCK}", "        word = m.load(top(word))\n"))),
+)
+FAULTS = (*LOCKS, *CACHES)
 
 
 def plant(fault: Fault, folder: Path) -> Path:

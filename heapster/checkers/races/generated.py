@@ -10,13 +10,16 @@ from heapster.checkers.races.programs import NO_BLOCK, Op, Program, wrong
 
 SIZES = (0, 24, 24, 24, 40, 56, 104, 200, 1000, 3900, 5000, 9000)
 SETTINGS = (Op("p", (0,)), Op("p", (1,)), Op("p", (2,)), Op("p", (3,)), Op("t", (4096,)), Op("g", (4096,)),
-            Op("g", (8192,)), Op("n", (1,)), Op("n", (2,)), Op("s"))
+            Op("g", (8192,)), Op("n", (1,)), Op("n", (2,)), Op("h", (0,)), Op("h", (64,)), Op("e"), Op("s"), Op("y"))
 STARTS = (
     (Op("n", (1,)), Op("g", (4096,))),
     (Op("n", (2,)), Op("g", (4096,))),
     (Op("n", (1,)), Op("g", (4096,)), Op("p", (1,))),
     (Op("n", (1,)), Op("g", (4096,)), Op("t", (4096,))),
     (Op("n", (1,)), Op("g", (4096,)), Op("x", (2,), name="sbrk")),
+    (Op("n", (1,)), Op("g", (4096,)), Op("h", (64,))),
+    (Op("n", (2,)), Op("g", (4096,)), Op("h", (64,))),
+    (Op("n", (2,)), Op("g", (4096,)), Op("h", (256,))),
     (),
 )
 MOST_FIRST = 5                          # blocks that thread 0 allocates before the others start

@@ -11,7 +11,7 @@ from heapster.checkers.decode import Undecodable, decode
 from heapster.impl.layout import MIN_BLOCK, PAYLOAD
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken
-from heapster.model.heap import Heap
+from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import violations
 from heapster.model.live import Held, Live
 from heapster.model.spec import Operation, Result, advance, explains
@@ -134,7 +134,11 @@ def not_whole(rest: Simulated, blocks: Collection[Block], whole: set[Any]) -> Re
     found = violations(heap)
     if found:
         return (found[0].name, f"at rest: {found[0].message}", 0)
-    stray = used_payloads(heap) ^ {block.pointer for block in blocks if block.pointer}
+    live, kept = {block.pointer for block in blocks if block.pointer}, waiting(heap)
+    if live & kept:
+        where = min(live & kept)
+        return ("live_block_is_cached", f"the block at {where:#x} is live and waits to be used again", where)
+    stray = used_payloads(heap) ^ (live | kept)
     if stray:
         return ("lost_block", f"the block at {min(stray):#x} is used and nobody's, or live and not used", min(stray))
     whole.add(key)

@@ -9,6 +9,7 @@ from heapster.checkers.races.session import Problem
 MOST_ROWS = 14
 COLUMN = 46
 VERBS = {"load": "reads", "store": "writes", "load_atomic": "reads", "store_atomic": "writes",
+         "cas": "compares and swaps", "exchange": "exchanges",
          "lock": "locks", "unlock": "unlocks",
          "copy": "copies to", "fill": "fills", "sbrk": "moves", "mmap": "adds to", "munmap": "takes from"}
 

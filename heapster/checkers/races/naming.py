@@ -3,23 +3,43 @@
 import re
 
 from heapster.impl import layout
-from heapster.impl.layout import ARENA_BYTES, ARENAS, CALLS, HEAD, MAPPINGS, NEXT, PREV, STATICS_BYTES, WORD
-from heapster.machine.simulated import BREAK, STATICS
+from heapster.impl.layout import (
+    ALIGN,
+    ARENA_BYTES,
+    ARENAS,
+    BINS,
+    CALLS,
+    HEAD,
+    MAPPINGS,
+    MIN_BLOCK,
+    NEXT,
+    PREV,
+    STATICS_BYTES,
+    WORD,
+)
+from heapster.machine.simulated import BREAK, OUTSIDE, STATICS, THREAD_STRIDE, THREADS
 from heapster.machine.simulated import MAPPINGS as MAPPED_MEMORY
 from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, WAIT_OBJECT
 
 ADDRESS = re.compile(r"0x[0-9a-f]{5,}")
+CALL_NAMES = ("malloc", "calloc", "realloc", "aligned", "free")
 FIELDS = {
     layout.ARENA_LOCK: "lock", HEAD: "list head", HEAD + NEXT: "list's first", HEAD + PREV: "list's last",
     layout.CURSOR: "cursor", layout.REGIONS: "regions", layout.TOP: "top", layout.BREAK: "break",
     layout.HELD_BYTES: "held bytes", layout.USED_BYTES: "used bytes", layout.USED_BLOCKS: "used blocks",
-    layout.FREE_BYTES: "free bytes", layout.FREE_BLOCKS: "free blocks",
-    **{CALLS + kind * WORD: f"count of {name} calls" for kind, name in
-       enumerate(("malloc", "calloc", "realloc", "aligned", "free"))},
+    layout.FREE_BYTES: "free bytes", layout.FREE_BLOCKS: "free blocks", layout.REMOTE: "remote list",
+    **{CALLS + kind * WORD: f"count of {name} calls" for kind, name in enumerate(CALL_NAMES)},
 }
 STATIC_FIELDS = {
     layout.ATTACH_LOCK: "the attach lock", layout.POLICY: "the policy", layout.THRESHOLD: "the threshold",
     layout.GROWTH: "the growth", layout.ARENA_LIMIT: "the number of arenas", layout.NEXT_ARENA: "the next arena",
+    layout.CACHE_BYTES: "the cache's bytes", layout.CACHING + NEXT: "the first thread with a cache",
+    layout.CACHING + PREV: "the last thread with a cache",
+}
+THREAD_FIELDS = {
+    layout.MY_ARENA: "arena", NEXT: "place among threads with caches", PREV: "place among threads with caches",
+    layout.ENROLLED: "enrolment", layout.ENDED: "end",
+    **{layout.MY_CALLS + kind * WORD: f"count of {name} calls" for kind, name in enumerate(CALL_NAMES)},
 }
 
 
@@ -34,6 +54,8 @@ def name(address: int) -> str:
     offset = address - STATICS
     if 0 <= offset < STATICS_BYTES:
         return _static(offset)
+    if THREADS <= address < OUTSIDE:
+        return _storage(*divmod(address - THREADS, THREAD_STRIDE))
     if address >= MAPPED_MEMORY:
         return f"mapped memory + {address - MAPPED_MEMORY}"
     return f"heap + {address - BREAK}"
@@ -48,6 +70,13 @@ def _static(offset: int) -> str:
     if offset >= MAPPINGS:
         return f"the mapped blocks' {FIELDS.get(offset - MAPPINGS, f'word {offset - MAPPINGS}')}"
     return f"statics + {offset}"
+
+
+def _storage(thread: int, offset: int) -> str:
+    if offset in THREAD_FIELDS:
+        return f"thread {thread}'s {THREAD_FIELDS[offset]}"
+    which, rest = divmod(offset - BINS, ALIGN)
+    return f"thread {thread}'s {'limit' if rest else 'bin'} of blocks of {MIN_BLOCK + which * ALIGN} bytes"
 
 
 def named(text: str) -> str:

@@ -13,6 +13,7 @@ from heapster.results import UsageError
 
 MOST_THREADS = 8
 MOST_OPS = 64
+MOST_QUEUED = 1000
 NO_BLOCK = -1
 SYSTEM_CALLS = {"b": "sbrk", "m": "mmap", "u": "munmap"}
 
@@ -36,7 +37,11 @@ KINDS = {
     "t": Kind("threshold", r"t(\d+)"),
     "g": Kind("growth", r"g(\d+)"),
     "n": Kind("arenas", r"n(\d+)"),
+    "h": Kind("cache", r"h(\d+)"),
+    "q": Kind("queue", r"q(\d+)"),
+    "e": Kind("thread_end", r"e"),
     "s": Kind("stats", r"s"),
+    "y": Kind("stats_of_all", r"y"),
     "w": Kind("status", r"w"),
     "k": Kind("fork", r"k"),
     "z": Kind("finalize", r"z"),
@@ -116,7 +121,7 @@ def _parse_op(word: str, part: str) -> Op:
     match = kind and re.fullmatch(kind.text, word, re.ASCII)
     if kind is None or match is None:
         raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, u0, "
-                         "p2, t4096, g4096, n1, s, w, k, z or xb1")
+                         "p2, t4096, g4096, n1, h64, q1, e, s, y, w, k, z or xb1")
     if word[0] == "x":
         return Op("x", (int(match[2]),), name=SYSTEM_CALLS[match[1]])
     numbers = tuple(int(group) for group in match.groups())
@@ -135,13 +140,15 @@ def wrong(program: Program) -> str:
 
 
 def _wrong_number(program: Program) -> str:
-    for _, op in lanes_of(program):
+    for lane, op in lanes_of(program):
         if any(n >= 1 << 63 for n in op.numbers):
             return f"{max(op.numbers)} is more than a word can hold"
         if op.code == "x" and op.numbers[0] < 1:
             return "calls that fail are counted from 1"
         if op.code == "r" and op.numbers[0] == 0:
             return "a realloc to 0 bytes frees; write f"
+        if op.code == "q" and (lane >= 0 or not 1 <= op.numbers[0] <= MOST_QUEUED):
+            return f"q stands before the slash, and queues 1 to {MOST_QUEUED} blocks"
     return ""
 
 

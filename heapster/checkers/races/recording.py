@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from heapster.checkers.races.choosers import Follow
 from heapster.checkers.races.replay import Replay
 from heapster.checkers.races.session import Outcome, Session
 from heapster.checkers.races.sources import Source
-from heapster.machine.simulated import BREAK, THREADS
+from heapster.machine.simulated import BREAK, OUTSIDE
 from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, Traced
 
 Stack = tuple[str, ...]             # "arena.py:88 acquire", innermost first; empty for the caller's own access
@@ -30,7 +31,8 @@ class Row(NamedTuple):
     failed: bool                    # it never came back
 
 
-NOTED = {"load": None, "store": None, "load_atomic": None, "store_atomic": None, "copy": None, "fill": None,
+NOTED = {"load": None, "store": None, "load_atomic": None, "store_atomic": None, "cas": None, "exchange": None,
+         "copy": None, "fill": None,
          "lock": None, "unlock": None, "sbrk": BREAK_OBJECT, "mmap": MAPPINGS_OBJECT, "munmap": MAPPINGS_OBJECT}
 
 
@@ -61,7 +63,7 @@ def _noting(name: str, fixed: int | None, root: str, rows: list[Row]) -> Callabl
             return answer
         finally:
             stopped = isinstance(sys.exc_info()[1], GreenletExit)
-            if not stopped and not THREADS <= target < BREAK:
+            if not stopped and not OUTSIDE <= target < BREAK:
                 rows.append(Row(self.steps, thread, name, target, stack, failed))
 
     return noted
@@ -70,8 +72,15 @@ def _noting(name: str, fixed: int | None, root: str, rows: list[Row]) -> Callabl
 def _stack(frame: FrameType | None, root: str) -> Stack:
     lines = []
     while frame is not None:
-        path = Path(frame.f_code.co_filename)
-        if str(path.parent) == root:
-            lines.append(f"{path.name}:{frame.f_lineno} {frame.f_code.co_name}")
+        name = _name_in(root, frame.f_code.co_filename)
+        if name:
+            lines.append(f"{name}:{frame.f_lineno} {frame.f_code.co_name}")
         frame = frame.f_back
     return tuple(lines)
+
+
+@cache
+def _name_in(root: str, filename: str) -> str:
+    """The name of a file that lies in the folder `root`, or nothing."""
+    path = Path(filename)
+    return path.name if str(path.parent) == root else ""

@@ -8,7 +8,7 @@ from heapster.checkers.races.child import check_child
 from heapster.checkers.races.clocks import Clocks
 from heapster.checkers.races.programs import KINDS, Op, Program, handovers
 from heapster.checkers.races.sources import Source
-from heapster.impl.layout import ONLY_MAPPINGS, STATS_BYTES, WORD
+from heapster.impl.layout import ALL_ARENAS, ONLY_MAPPINGS, STATS_BYTES, WORD
 from heapster.machine.protocol import REFUSED, Aborted, Fault
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken, Chooser, Segment, Traced, fork
@@ -17,6 +17,8 @@ from heapster.model.spec import Operation, Result
 
 READ_UNDER_WAY = (0, 1, ONLY_MAPPINGS)  # arenas whose statistics are read
 TAGGED_FRONT, TAGGED_BACK = 4, 2        # words of a payload that are written and verified
+QUEUED_BYTES = 24
+QUEUEING_THREAD = 59                    # no program has as many
 
 
 class Problem(NamedTuple):
@@ -68,7 +70,8 @@ class Session:
         self.base = Simulated()
         self.held: dict[int, Held] = {}
         self.wrong_start: Problem | None = None
-        self._restful: set[Any] = set()             # heaps at rest that were found to be whole
+        self.restful: set[Any] = set()              # heaps at rest that were found to be whole
+        self.moments: set[Any] = set()              # when, by what had run, heaps were
         try:
             player = Player(self, self.base, self.held)
             for op in program.prologue:
@@ -106,7 +109,7 @@ class Session:
         if reason is None:
             reason = judge.damaged(rest, player.held.values())
         if reason is None:
-            reason = judge.not_whole(rest, player.held.values(), self._restful)
+            reason = judge.not_whole(rest, player.held.values(), self.restful)
         return None if reason is None else Problem(*reason)
 
     def _start(self) -> list[tuple[int, int]]:
@@ -129,11 +132,13 @@ class Player:
         self._session, self._m, self.held = session, m, held
         self._source = session.source
         self.events: list[judge.Event] = []
+        self._inside: set[int] = set()              # lanes that are inside a call
         self.calls = 0
         self.last = [0] * session.threads
         self._plays: dict[str, Play] = {
             "m": self._malloc, "c": self._calloc, "a": self._aligned, "r": self._realloc, "f": self._free,
-            "u": self._usable, "s": self._stats, "z": self._finalize, "k": self._fork, "x": self._fail,
+            "u": self._usable, "s": self._stats, "y": self._stats, "z": self._finalize, "k": self._fork,
+            "x": self._fail, "q": self._queue, "e": self._end,
         }
 
     def body(self, lane: int) -> Callable[[], None]:
@@ -150,15 +155,28 @@ class Player:
             m.errno = 0
             self.calls += 1
             self.last[lane] = index
+            self._inside.add(lane)
             call = self.play(lane, op)
+            self._inside.discard(lane)
             if lane in m.owners.values():
                 mutex = min(a for a, owner in m.owners.items() if owner == lane)
                 raise Broken("lost_unlock", f"thread {lane} comes back from {KINDS[op.code].name} and still owns "
                                             f"the mutex at {mutex:#x}", mutex)
             if call is not None:
                 self.events.append(judge.Event(lane, m.entered[lane], m.steps, *call))
+            if not self._inside:
+                self._expect_rest()
             for block in given:
                 m.announce(block)
+
+    def _expect_rest(self) -> None:
+        """Broken if the heap is not whole while nobody is inside a call; runs that begin alike are asked once."""
+        moment = (*self._m.segments, self._m.steps)
+        if moment not in self._session.moments:
+            reason = judge.not_whole(self._m.at_rest(), self.held.values(), self._session.restful)
+            if reason is not None:
+                raise Broken(*reason)
+            self._session.moments.add(moment)
 
     def play(self, lane: int, op: Op) -> tuple[Operation, Result] | None:
         """Play one operation; what its caller saw, if the specification speaks of it."""
@@ -233,9 +251,9 @@ class Player:
         return self._seen("usable_size", (), pointer, Result(usable=usable))
 
     def _stats(self, op: Op) -> None:
-        """Of what programs use: 60 idle arenas would only add their locks."""
+        """Of what programs use, or of all: 60 idle arenas only add their locks."""
         out = self._m.outside(STATS_BYTES)
-        for which in READ_UNDER_WAY:
+        for which in READ_UNDER_WAY if op.code == "s" else (ALL_ARENAS,):
             self._source.stats.stats(self._m, which, out)
             judge.expect_sane([self._m.load(out + i * WORD) for i in range(STATS_BYTES // WORD)])
 
@@ -250,6 +268,20 @@ class Player:
         check_child(self._source, fork(self._m))
         self._source.lifecycle.after_fork(self._m)
 
+    def _queue(self, op: Op) -> None:
+        """Blocks of thread 0's arena wait on its remote list, where a thread left them that has ended."""
+        blocks = [self._source.api.malloc(self._m, QUEUED_BYTES) for _ in range(*op.numbers)]
+        self._m.on_thread(QUEUEING_THREAD)
+        for block in blocks:
+            self._source.api.free(self._m, block)
+        self._end(op)
+        self._m.on_thread(0)
+
+    def _end(self, op: Op) -> None:
+        """The thread ends, and another begins under its number."""
+        self._source.cache.thread_end(self._m)
+        self._m.new_thread()
+
     def _fail(self, op: Op) -> None:
         self._m.refuse(op.name, *op.numbers)
 
@@ -261,4 +293,5 @@ SETTINGS: dict[str, Setting] = {        # what needs no looking after
     "t": lambda source, m, threshold: source.settings.set_threshold(m, threshold),
     "g": lambda source, m, growth: source.settings.set_growth(m, growth),
     "n": lambda source, m, count: source.settings.set_arenas(m, count),
+    "h": lambda source, m, most: source.settings.set_cache(m, most),
 }
