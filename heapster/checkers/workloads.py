@@ -219,7 +219,7 @@ def hand_over(rng: Random, live: Handles) -> Iterator[Step]:
 
 def through_caches(rng: Random, live: Handles) -> Iterator[Step]:
     """Two threads that keep what they free ask for the same few sizes; one of them may end."""
-    yield Step("cache", (rng.choice((64, 200, 1024, 1 << 15)),))
+    yield Step("cache", (rng.choice((64, 200, 1024, 1 << 15, 1 << 21)),))
     sizes = [rng.choice((0, 24, 40, 100, 500, 1016, 1017)) for _ in range(2)]
     threads = rng.randint(0, 4), rng.randint(0, 4)
     for _ in range(rng.randint(2, 6)):
