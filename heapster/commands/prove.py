@@ -28,7 +28,7 @@ from heapster.reports.proofs import assumed_lines, count_line, markdown, theorem
 from heapster.reports.terminal import BAD, GOOD, OPEN, PLAIN, finding_lines
 from heapster.results import Finding, Run, TargetError, UsageError, Verdict
 
-TIMEOUT = 300.0                 # seconds for one proof in one encoding
+TIMEOUT = 900.0                 # seconds for one proof in one encoding
 LONGEST = 7200.0                # with --thorough
 MOST_SHOWN = 4                  # findings, the rest in a line each
 NOT_MET = "no program was found that meets this, of the counterexamples' heaps and numbers and of 60 generated ones"

@@ -91,6 +91,10 @@ class Word:
     def __rshift__(self, places: int) -> Any:
         return cut(self, places)[0]
 
+    def __rlshift__(self, other: int) -> int:
+        """A path for each number of places."""
+        return other << self.path.settled(self)
+
     def __and__(self, mask: Any) -> Any:
         if not isinstance(mask, int):
             raise Unsupported("& of two unknown words")

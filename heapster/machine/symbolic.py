@@ -15,6 +15,7 @@ from heapster.machine.protocol import REFUSED, Call
 PAGE = 4096
 LOWEST, HIGHEST = 1 << 16, 1 << 47      # user addresses of today's 64-bit systems
 MOST_CALLS = 16                         # system calls of one operation
+MOST_UNKNOWN = 64                       # words of which nothing was known, on one path: more is a loop without end
 
 
 class Cell:
@@ -54,6 +55,7 @@ class Symbolic:
         self.break_unit = 1                     # what foreigners move the break by
         self._where: dict[Any, int] = {}        # addresses of which the span is known
         self.brk: Any = None                    # the break, where the path fixes it
+        self._unknown = 0
         self.may_abort = False                  # misuse is what is looked at: an abort is an answer
 
     def put(self, address: Any, word: Any, name: str = "") -> None:
@@ -154,6 +156,9 @@ class Symbolic:
                 self.broken("an access that is not aligned")
             if address < LOWEST:
                 self.broken("an access where nothing is mapped")
+            self._unknown += 1
+            if self._unknown > MOST_UNKNOWN:
+                self.broken("no end of accesses to memory")
             cell = self._add(Cell(address, self.path.word("arbitrary"), ""))
         return cell
 

@@ -110,3 +110,21 @@ def test_memory_covers_aliasing() -> None:
 def test_broken_laws_refute(misuse: Any) -> None:
     refuted = [r for path in explored(Integers, lambda path: misuse(path.machine())) for r in path.refuted]
     assert [r.claim for r in refuted][:1] == [STAYS]
+
+
+def test_a_loop_through_unknown_memory_ends() -> None:
+    def body(path: Any) -> None:
+        m, word = path.machine(), path.word("a", 1 << 16, 1 << 17, 8)
+        for _ in range(1000):
+            word = m.load(word) & 0 | word + 8
+
+    [path] = explored(Integers, body)
+    assert [r.reason for r in path.refuted] == ["no end of accesses to memory"]
+
+
+def test_a_shift_by_an_unknown_word_is_a_path_for_each_place() -> None:
+    def body(path: Any) -> None:
+        places = path.word("places", 0, 5)
+        path.claim("it is a power", lambda: (1 << places) in (1, 2, 4, 8, 16, 32))
+
+    assert len(explored(Integers, body)) == 6

@@ -74,6 +74,12 @@ class Walk:
         """A claim of this policy."""
         self.path.claim(f"{self.name}_{name}", holds)
 
+    def is_not_asked(self, *_: Any) -> Any:
+        """In the place of another policy: nothing is known of what it answers."""
+        for name in ("misses_nothing", "fits", "writes_nothing"):
+            self.claim(name, lambda: False)
+        raise Over
+
     def unfinished(self, names: tuple[str, ...], holds: Any) -> None:
         """Part of the invariant: without it, none of these follow."""
         for name in names:
@@ -325,14 +331,16 @@ def any_list(source: Any, path: Any) -> None:
     number = path.choose(len(POLICIES))
     name = list(POLICIES)[number]
     loop = WALKS[name](Common(path), "find")
-    shipped = getattr(source.placement, name)
-    setattr(source.placement, name, cut(shipped, loop))
+    shipped = {each: getattr(source.placement, each) for each in WALKS}
+    for each, function in shipped.items():
+        setattr(source.placement, each, cut(function, loop) if each == name else loop.is_not_asked)
     try:
         result = source.placement.find(loop.m, loop.w.arena, loop.want, number)
     except Over:
         return
     finally:
-        setattr(source.placement, name, shipped)
+        for each, function in shipped.items():
+            setattr(source.placement, each, function)
     loop.ended(result)
 
 
