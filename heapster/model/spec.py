@@ -149,15 +149,16 @@ def _answer(live: Live, operation: Operation, result: Result, promises: Promises
     if promises.errno_kept and result.errno:
         yield Reason("errno_clobbered", f"{operation.verb} succeeded, yet set errno to {result.errno}",
                      result.pointer)
-    refusal = _must_refuse(operation, request, promises)
+    refusal = must_refuse(operation, promises)
     if refusal:
         yield refusal._replace(pointer=result.pointer)
         return
     yield from _block(live, operation, result, promises)
 
 
-def _must_refuse(operation: Operation, request: int, promises: Promises) -> Reason | None:
-    """Why the operation must answer NULL, if it must."""
+def must_refuse(operation: Operation, promises: Promises) -> Reason | None:
+    """Why an operation that asks for a block must answer NULL, if it must."""
+    request = requested(operation)
     if request >> promises.bits and REQUESTS[operation.verb] == "product":
         count, size = operation.numbers
         return Reason("overflow_accepted", f"{count} times {size} bytes is more than SIZE_MAX")
@@ -248,7 +249,7 @@ def _null(operation: Operation, request: int, result: Result, promises: Promises
         return
     if operation.verb == "posix_memalign" or not promises.errno:
         return
-    allowed = _allowed_errors(operation, request, promises)
+    allowed = allowed_errors(operation, promises)
     if not result.errno:
         yield Reason("null_without_errno", f"{operation.verb} answered NULL and left errno alone")
     elif result.errno not in allowed:
@@ -256,8 +257,9 @@ def _null(operation: Operation, request: int, result: Result, promises: Promises
                      f"{operation.verb} failed with errno {result.errno}, not {_either(allowed)}")
 
 
-def _allowed_errors(operation: Operation, request: int, promises: Promises) -> tuple[int, ...]:
-    """What errno may say of a failure."""
+def allowed_errors(operation: Operation, promises: Promises) -> tuple[int, ...]:
+    """What errno may say of the failure of an operation that asks for a block."""
+    request = requested(operation)
     if operation.verb not in ALIGNED_VERBS:
         return (ENOMEM,)
     alignment = operation.numbers[0]
@@ -278,7 +280,7 @@ def _posix_memalign(operation: Operation, result: Result, promises: Promises) ->
         return
     if result.out_changed or result.pointer:
         yield Reason("out_word_changed", f"posix_memalign returned {code}, yet stored a pointer")
-    allowed = _allowed_errors(operation, operation.numbers[1], promises)
+    allowed = allowed_errors(operation, promises)
     if code not in allowed:
         yield Reason("wrong_errno", f"posix_memalign returned {code}, not {_either(allowed)}")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.foreign.build import judge_program
+from heapster.checkers.foreign.campaign import Campaign, Shown
 from heapster.checkers.foreign.judge import Ended, Judge, Mode, Suspicion
 from heapster.checkers.foreign.options import ForeignOptions, resolve
 from heapster.checkers.foreign.policies import learn
@@ -65,3 +66,42 @@ def test_a_block_is_named_by_who_holds_it_not_by_who_held_its_place(tmp_path: Pa
     with judging(tmp_path / "dirty.c") as judge:
         outcome = run_trace(judge, parse("a = malloc(8); free(a); b = calloc(2, 1)"), learn(judge, None).promises)
         assert (outcome.code, dict(outcome.names)[outcome.answered]) == ("not_zeroed", 1)
+
+
+def test_of_a_block_whose_alignment_is_illegal_nothing_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
+    (tmp_path / "odd.c").write_text((HERE / "zoo" / "bad_alignment.c").read_text())
+    trace = parse("z = malloc(8); a = posix_memalign(24, 24); b = realloc(a, 20); free(b)")
+    with judging(tmp_path / "odd.c") as judge:
+        promises = learn(judge, None).promises
+        assert run_trace(judge, trace, promises).code == "bad_alignment_accepted"
+        masked = frozenset({("bad_alignment_accepted", "posix_memalign")})
+        assert run_trace(judge, trace, promises, masked).code == ""
+
+
+def test_null_that_ends_free_hides_nothing_else(tmp_path: Path) -> None:
+    source = tmp_path / "mine.c"
+    source.write_text('#define FREE_OF_NULL(p)\n#define COPIED(old, size) ((old) / 2)\n#include "firstfit.h"\n')
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
+    with judging(source) as judge:
+        run = Campaign(judge, 10, 1)
+        for text in ("free(NULL); a = malloc(24)", "a = malloc(40); free(NULL); b = realloc(a, 400); free(b)"):
+            run.judge_trace(parse(text))
+    assert [shown.finding.code for shown in run.shown] == ["crash", "prefix_lost"]
+
+
+def until_it_leaks(shown: Shown) -> None:
+    """Interrupt the campaign."""
+    if shown.finding.code == "memory_never_returned":
+        raise KeyboardInterrupt
+
+
+def test_null_that_ends_free_does_not_keep_volume_from_being_tried(tmp_path: Path) -> None:
+    source = tmp_path / "mine.c"
+    source.write_text("#define FREE_OF_NULL(p)\n#define ON_FREE(b) if ((b)->size < 999) { UNLOCK(); return; }\n"
+                      '#include "firstfit.h"\n')
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
+    with judging(source) as judge:
+        run = Campaign(judge, 20, 1, announce=until_it_leaks)
+        run.run()
+    assert {"crash", "memory_never_returned"} <= {shown.finding.code for shown in run.shown}

@@ -22,9 +22,10 @@ from heapster.checkers.foreign.precise import Outcome, hurried, run_trace, set_p
 from heapster.checkers.foreign.present import describe, only_taken
 from heapster.checkers.foreign.racing import race
 from heapster.checkers.foreign.target import VERBS
-from heapster.checkers.foreign.traces import BUCKET_NAMES, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
+from heapster.checkers.foreign.traces import BUCKET_NAMES, BUCKETS, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
 from heapster.checkers.foreign.volume import grows
-from heapster.model.operation import Trace
+from heapster.model.geometry import is_power_of_two
+from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.rules import RULES
 from heapster.results import Finding
 
@@ -39,8 +40,12 @@ AVOIDANCE = 0.85                # of cases keep clear of known triggers
 MOST_SIZE, LIVE_BUDGET = 1 << 25, 1 << 26
 COMPILED_OPS = (300, 3000, 20_000, 150_000, 600_000)
 COMPILED_LIMIT = 4000           # ms
+TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL
+NOT_IN_VOLUME = frozenset({"huge", "fail", "null"})     # what work in great number never has
+MOST_IN_VOLUME, LEAST_IN_VOLUME = 1 << 20, 128  # bytes of its largest request; if no more is safe, there is none
 EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
-CHECKS = (*(rule.code for rule in RULES), "spurious_null", "crash", "hang", "memory_never_returned")
+LEAK = "memory_never_returned"
+CHECKS = (*(rule.code for rule in RULES), "spurious_null", "crash", "hang", LEAK)
 SUSPECTED = {"misaligned": Suspicion.MISALIGNED, "alignment_not_honoured": Suspicion.MISALIGNED,
              "prefix_lost": Suspicion.PREFIX, "not_zeroed": Suspicion.DIRTY, "null_without_errno": Suspicion.ERRNO,
              "free_changed_errno": Suspicion.ERRNO, "usable_too_small": Suspicion.USABLE,
@@ -118,7 +123,7 @@ class Campaign:
 
     def _first_kinds(self) -> Iterator[Callable[[], None]]:
         for trace in battery(self.judge.target.verbs, self._most_size, self.judge.target.room):
-            yield partial(self.judge_trace, self._bearable(trace))
+            yield partial(self.judge_trace, trace)
 
     def _kinds(self) -> Iterator[Callable[[], None]]:
         yield from [self._precise_case] * 12
@@ -134,15 +139,23 @@ class Campaign:
     def _precise_case(self) -> None:
         mood = self._mood()
         trace = draw_trace(self._rng, mood, self._most_size, self._live_budget)
-        self.judge_trace(self._bearable(trace))
+        self.judge_trace(trace)
 
     def _bearable(self, trace: Trace) -> Trace:
         """The trace with numbers that the target can be told, without what its policy is to abort at."""
         if self.judge.target.bits == 32:
             trace = tuple(step._replace(numbers=tuple(map(narrowed, step.numbers))) for step in trace)
-        if self.learnt.aborts_huge:
-            return tuple(step for step in trace if "huge" not in tags((step,)))
-        return trace
+        return tuple(step for step in trace if self._is_bearable(step))
+
+    def _is_bearable(self, step: Step) -> bool:
+        """Whether it is neither what the target's policy is to abort at or to take, nor a NULL that ends all."""
+        if step.operand == NO_HANDLE and step.verb in TAKING:
+            return not any(known.code in FATAL and known.verb == step.verb and "null" in known.tags
+                           for known in self._known)
+        if self.learnt.aborts_huge and "huge" in tags((step,)):
+            return False
+        takes_any = step.verb in ("aligned_alloc", "memalign") and not self.promises.bad_alignment
+        return not takes_any or is_power_of_two(step.numbers[0])
 
     def _mood(self) -> Mood:
         """A mood that mostly keeps clear of what is known to fail fatally."""
@@ -158,10 +171,9 @@ class Campaign:
         return known.code in FATAL and bool(known.tags - PLAIN) and known.tags <= mood.tags
 
     def judge_trace(self, trace: Trace) -> None:
-        """Run a trace and pursue what is wrong with it."""
-        if not trace:
-            return
-        if self._hangs_as_before(trace):
+        """Run a trace, as far as it is bearable, and pursue what is wrong with it."""
+        trace = self._bearable(trace)
+        if not trace or self._hangs_as_before(trace):
             return
         outcome = run_trace(self.judge, trace, self.promises, self._masked)
         self.tally.cases += 1
@@ -178,7 +190,7 @@ class Campaign:
 
     def _pursue(self, trace: Trace, outcome: Outcome) -> None:
         code, verb = outcome.code, trace[-1].verb
-        if self._is_known(code, verb, tags(trace)) or self._has_leaked_away(code, trace):
+        if self._is_known(code, verb, _traits(trace, outcome)) or self._has_leaked_away(code, trace):
             self.tally.duplicates[code] += 1
             return
         left = self.seconds - (monotonic() - self.tally.started)
@@ -200,7 +212,7 @@ class Campaign:
 
     def _has_leaked_away(self, code: str, trace: Trace) -> bool:
         """Whether memory has run out because it is lost, which is known already."""
-        lost = any(known.code == "memory_never_returned" for known in self._known)
+        lost = any(known.code == LEAK for known in self._known)
         return lost and code == "spurious_null" and len(trace) > LONG
 
     def _report(self, trace: Trace, code: str) -> None:
@@ -208,7 +220,7 @@ class Campaign:
         if outcome.code != code:
             return                          # it does not fail each time: nothing is claimed
         trace = only_taken(trace, outcome)
-        verb, found = trace[-1].verb, tags(trace)
+        verb, found = trace[-1].verb, _traits(trace, outcome)
         if any(known.code == code and known.verb == verb and _verbs(known.tags) == _verbs(found)
                for known in self._known):
             self._known.append(_Known(code, verb, found, len(trace)))
@@ -241,7 +253,8 @@ class Campaign:
     # Compiled operations in great number.
 
     def _compiled_case(self) -> None:
-        if any(known.code in FATAL and not _verbs(known.tags) - PLAIN - {"zero"} for known in self._known):
+        most = self._most_in_volume()
+        if most < LEAST_IN_VOLUME:
             return                          # it would show the same again and again
         header = self.judge.header
         set_promises(self.judge, self.promises)
@@ -253,7 +266,7 @@ class Campaign:
         header.masked = self._suspicions_masked()
         header.verbs = self._compiled_verbs()
         header.most_live = 1 << self._rng.randint(4, 13)
-        header.most_size = min(self._most_size, 1 << 20)
+        header.most_size = most
         header.live_budget = self._live_budget
         ending = self._timed(ops)
         self.tally.checks.update(dict.fromkeys(CHECKS[:-1], ending.done_ops))
@@ -279,11 +292,22 @@ class Campaign:
         doubted = {suspicion for suspicion, times in self._unconfirmed.items() if times >= DOUBTED}
         return sum(1 << suspicion for suspicion in known | doubted)
 
+    def _in_the_way(self) -> list[_Known]:
+        """The fatal findings that work in great number may meet."""
+        return [known for known in self._known if known.code in FATAL and not known.tags & NOT_IN_VOLUME]
+
+    def _most_in_volume(self) -> int:
+        """The largest request that is safe from what malloc and free alone are known to fail at."""
+        plain = [known for known in self._in_the_way() if not _verbs(known.tags) - PLAIN - {"zero"}]
+        sizes = [max((n for n, name in enumerate(BUCKET_NAMES) if name in known.tags), default=0) for known in plain]
+        least = min(sizes, default=len(BUCKETS))
+        return min(BUCKETS[least - 1] if least else 0, self._most_size, MOST_IN_VOLUME)
+
     def _compiled_verbs(self) -> int:
         names = VERBS[:8]
         rare = [n for n, verb in enumerate(names) if verb in self.judge.target.verbs]
         chosen = [n for n in rare if self._rng.random() < 0.5] if self._rng.random() < 0.7 else rare
-        bad = {verb for known in self._known if known.code in FATAL for verb in known.tags - PLAIN}
+        bad = {verb for known in self._in_the_way() for verb in known.tags - PLAIN}
         return sum(1 << n for n in {0, *chosen} if names[n] not in bad)
 
     def _pursue_compiled(self, ending: Ending) -> None:
@@ -306,27 +330,21 @@ class Campaign:
     # The same work over and over.
 
     def _volume_case(self) -> None:
-        if any(known.code in ("memory_never_returned", *FATAL) and not known.tags - PLAIN - set(BUCKET_NAMES)
-               for known in self._known):
+        most = self._most_in_volume()
+        leaking = [known for known in self._known if known.code == LEAK]
+        if most < LEAST_IN_VOLUME or any(not _verbs(known.tags) - PLAIN for known in leaking):
             return
         mood = self._mood()._replace(huge=False, refusals=False, zero=False, length=self._rng.choice((4, 10, 40)))
-        trace = draw_trace(self._rng, mood, min(self._most_size, 1 << 16), min(self._live_budget, 1 << 20))
+        mood = mood._replace(verbs=mood.verbs - frozenset().union(*(known.tags - PLAIN for known in leaking)))
+        trace = draw_trace(self._rng, mood, min(most, 1 << 16), min(self._live_budget, 1 << 20))
         set_promises(self.judge, self.promises)
-        grown, ops = grows(self.judge, trace, self._masked_codes, SHRINK_SECONDS)
+        grown, ops = grows(self.judge, trace, SHRINK_SECONDS)
         self.tally.ops += ops
         self.tally.cases += 1
-        self.tally.checks["memory_never_returned"] += ops
-        if grown is None:
-            return
-        if any(known.code == "memory_never_returned" for known in self._known):
-            self.tally.duplicates["memory_never_returned"] += 1
-            return
-        self._add(Shown(grown.finding, grown.trace, grown.repeat),
-                  _Known("memory_never_returned", grown.trace[-1].verb, tags(grown.trace), len(grown.trace)))
-
-    @property
-    def _masked_codes(self) -> frozenset[str]:
-        return frozenset(known.code for known in self._known)
+        self.tally.checks[LEAK] += ops
+        if grown is not None:
+            self._add(Shown(grown.finding, grown.trace, grown.repeat),
+                      _Known(LEAK, grown.trace[-1].verb, tags(grown.trace), len(grown.trace)))
 
     # Threads.
 
@@ -342,6 +360,13 @@ class Campaign:
         self.tally.checks["race"] += ops
         if found is not None:
             self._add(Shown(found.finding, (), 1, found.threads), _Known(found.finding.code, "", frozenset(), 0))
+
+
+def _traits(trace: Trace, outcome: Outcome) -> frozenset[str]:
+    """What a trace that fails has in it, and whether the step that fails is given NULL."""
+    last = trace[-1]
+    given_null = last.verb in TAKING and all(block.handle != last.operand for block in outcome.before)
+    return tags(trace) | (frozenset({"null"}) if given_null else frozenset())
 
 
 def _verbs(has: frozenset[str]) -> frozenset[str]:

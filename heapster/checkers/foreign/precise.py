@@ -21,11 +21,12 @@ from heapster.checkers.foreign.room import Room
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.rules import Reason
-from heapster.model.spec import REQUESTS, Operation, Promises, Result, advance, explains, requested
+from heapster.model.spec import REQUESTS, Operation, Promises, Result, advance, explains, must_refuse
 
 SIGABRT = 6
 LONG_RETRY = 4                  # times the limit: before a hang is claimed
 CLAIMED = 200                   # ms: the limit where a hang was claimed
+IMPOSSIBLE = ("huge_accepted", "overflow_accepted")     # codes of blocks that are larger than memory
 ALL_SUSPICIONS = (1 << 64) - 1
 
 
@@ -127,8 +128,15 @@ class _Judged:
             reasons = self._judge(step, seen)
             if reasons:
                 return self._outcome(index, reasons, seen, self._blocks(), taken)
+            if self._is_spoilt(step, seen):
+                return Outcome(steps=taken, ending=self._ending, seen=tuple(self._seen))
             self._advance(step, seen)
         return self._ended(taken)
+
+    def _is_spoilt(self, step: Step, seen: Observed) -> bool:
+        """Whether a block was given that cannot exist, as is known: what comes of that is no news."""
+        refusal = must_refuse(self._operation(step), self._promises) if step.verb in REQUESTS else None
+        return bool(seen.pointer and refusal and refusal.code in IMPOSSIBLE)
 
     def _judge(self, step: Step, seen: Observed) -> tuple[Reason, ...]:
         if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
@@ -141,6 +149,8 @@ class _Judged:
         if step.verb in REQUESTS and not seen.pointer:
             reasons = [*self._room.refused_nothing(operation, self._promises), *reasons,
                        *self._room.spurious(operation)]
+        if any(reason.code in IMPOSSIBLE and (reason.code, step.verb) in self._masked for reason in reasons):
+            return ()
         return tuple(reason for reason in reasons if (reason.code, step.verb) not in self._masked)
 
     def _operation(self, step: Step) -> Operation:
@@ -158,18 +168,15 @@ class _Judged:
         if step.verb not in REQUESTS and step.verb != "free":
             return
         operation, result = self._operation(step), self._result(step, seen)
-        unusable = step.verb in REQUESTS and requested(operation) >> (self._promises.bits - 1)
+        if step.verb in REQUESTS and must_refuse(operation, self._promises):
+            result = result._replace(pointer=0)                 # a block that nothing can be asked of
         if operation.pointer and operation.pointer not in self._live:
             operation = operation._replace(pointer=0)           # an overlap that is masked took it away
-        if unusable and result.pointer:                         # nobody can say what has become of either block
-            result = result._replace(pointer=0)
-            if operation.pointer:
-                self._live.remove(operation.pointer)
-        elif step.verb != "free" or operation.pointer:
+        if step.verb != "free" or operation.pointer:
             advance(self._live, operation, result, self._promises)
         if step.result != NO_HANDLE:
-            self._pointers[step.result] = result.pointer
-            self._handles[result.pointer] = step.result
+            self._pointers[step.result] = seen.pointer
+            self._handles[seen.pointer] = step.result
         self._room.note(operation, result, self._live)
 
     def _ended(self, taken: int) -> Outcome:

@@ -6,7 +6,7 @@ from pathlib import Path
 from heapster.checkers.foreign.build import SOURCES, Compiler, judge_program
 from heapster.checkers.foreign.target import LIBC, ForeignTarget
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.spec import REQUESTS, Operation, Promises, requested
+from heapster.model.spec import REQUESTS, Operation, Promises, allowed_errors, requested
 from heapster.model.trace import format_step, handle_name
 
 PRELUDE = Path(__file__).parent / "repro" / "prelude.c"
@@ -54,7 +54,7 @@ class Reproducer:
                 f"#define HANDLES {self._handles}",
                 f"#define ALIGNMENT {promises.alignment if code == 'misaligned' else 1}",
                 f"#define SMALL_BLOCKS {int(promises.small_blocks)}",
-                f"#define WANTS_ERRNO(h) ({int(code in ABOUT_ERRNO)} && (h) == {self._last})",
+                f"#define SAYS_WHY(h) ({self._says_why()} || (h) != {self._last})",
                 f"#define OWN_CHECK() {self._own_check()}",
                 f"#define MAY_HANG {int(code in ('hang', 'heap_check_failed'))}",
                 f"#define FILLED_MOST {FILLED_MOST}",
@@ -64,6 +64,14 @@ class Reproducer:
                   if verb != "usable_size"),
                 "static size_t (*usable_size)(void *);" if self._usable else
                 "static size_t (*const usable_size)(void *) = NULL;"]
+
+    def _says_why(self) -> str:
+        """What errno must be where the last step fails."""
+        last = self._trace[-1] if self._trace else None
+        if self._code not in ABOUT_ERRNO or last is None or last.verb not in REQUESTS:
+            return "1"
+        allowed = allowed_errors(Operation(last.verb, last.numbers), self._promises)
+        return f"({' || '.join(f'errno == {error}' for error in allowed)})"
 
     def _own_check(self) -> str:
         if "check" not in self._target.symbols:

@@ -34,11 +34,11 @@ class _Seen(NamedTuple):
     ops: int
 
 
-def grows(judge: Judge, trace: Trace, masked: frozenset[str], seconds: float) -> tuple[Growth | None, int]:
+def grows(judge: Judge, trace: Trace, seconds: float) -> tuple[Growth | None, int]:
     """What grows under the trace, if anything does, shrunk and confirmed; and the operations it took."""
     rounds = max(200, OPS // (2 * len(trace)))
     first = _look(judge, trace, rounds)
-    if not _is_bad(first) or "memory_never_returned" in masked:
+    if not _is_bad(first):
         return None, first.ops
     longer = _look(judge, trace, rounds * LONGER)
     if not _is_bad(longer) or not longer.failed_round and longer.grown < 2 * first.grown:

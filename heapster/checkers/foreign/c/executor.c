@@ -50,6 +50,11 @@ int is_usable_handle(int32_t handle)
     return (uint32_t)handle < MOST_HANDLES && (blocks[handle].state == LIVE || blocks[handle].state == NULL_BLOCK);
 }
 
+int is_live_handle(int32_t handle)
+{
+    return (uint32_t)handle < MOST_HANDLES && blocks[handle].state == LIVE;
+}
+
 static void forget(int32_t handle)
 {
     struct block *block = &blocks[handle];

@@ -109,7 +109,8 @@ uint64_t footprint(void);
 void executor_start(void);
 int execute(const struct op *op, struct result *result, int precise);   /* a suspicion */
 void free_everything(void);
-int is_usable_handle(int32_t handle);
+int is_usable_handle(int32_t handle);        /* it may be passed: a live block, or NULL that was answered */
+int is_live_handle(int32_t handle);
 uint64_t live_blocks(void);
 int32_t live_handle(uint64_t nth);
 uint64_t live_size(int32_t handle);

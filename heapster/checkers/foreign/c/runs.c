@@ -142,7 +142,7 @@ static int next_op(struct op *op, const struct mood *mood)
 {
     int32_t slot = (int32_t)below(mood->slots);
     *op = (struct op){ .result = NO_HANDLE, .operand = NO_HANDLE };
-    int live = is_usable_handle(slot) && slot != NO_HANDLE;
+    int live = is_live_handle(slot);
     if (!live) {
         if (shared->live_bytes > shared->live_budget)
             return 0;
