@@ -13,7 +13,8 @@ VERBS = ("malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "posix_
 OTHER_NAMES = {"usable_size": ("malloc_usable_size", "usable_size", "malloc_size", "msize"),
                "init": (), "check": ()}
 CHECKERS = ("mm_checkheap", "mm_check", "checkheap")
-LAB_ALIGNMENT, USUAL_ALIGNMENT = 8, 16
+LAB_ALIGNMENT, USUAL_ALIGNMENT = 8, 16         # bytes
+ALIGNMENT_OF_32_BITS = 8
 LAB_HEAP = 20 << 20             # bytes; MAX_HEAP of CS:APP's config.h
 LIBC = "libc.so.6"
 
@@ -74,7 +75,7 @@ def from_object(path: Path, name: str, prefix: str | None) -> ForeignTarget:
             symbols["check"] = check
     shape = "malloc-lab" if lab else "prefixed" if prefix else "standard"
     return ForeignTarget(name, str(path.resolve()), symbols, shape, found.bits,
-                         LAB_ALIGNMENT if lab else USUAL_ALIGNMENT)
+                         LAB_ALIGNMENT if lab else USUAL_ALIGNMENT if found.bits == 64 else ALIGNMENT_OF_32_BITS)
 
 
 def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:

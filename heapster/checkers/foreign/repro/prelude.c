@@ -75,6 +75,9 @@ static void check_all(void)
         if (!blocks[next].live)
             continue;
         check_contents(next, blocks[next].at, blocks[next].filled, "the contents of a live block have changed");
+        size_t end = blocks[next].filled;
+        if (end > FILLED_MOST && blocks[next].at[end - 1] != byte_of(next, end - 1))
+            fail("the last byte of a live block has changed");
         seen += least(blocks[next].filled, FILLED_MOST);
     }
 }
@@ -113,6 +116,8 @@ static void *given(int h, void *answer, size_t size, size_t alignment, int old)
     blocks[h] = (struct block){ at, size, held, 1 };
     for (size_t i = 0; i < least(held, FILLED_MOST); i++)
         at[i] = byte_of(h, i);
+    if (held > FILLED_MOST)
+        at[held - 1] = byte_of(h, held - 1);
     check_all();
     return at;
 }
