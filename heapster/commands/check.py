@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import click
 
+from heapster.checkers.foreign.ours import settings
 from heapster.checkers.fuzzing import FuzzOptions
 from heapster.checkers.store import FOLDER, Store
 from heapster.commands.delivery import Delivery
@@ -21,6 +22,8 @@ from heapster.results import Run, TargetError, Verdict
 ALL_WORDS = "all words"         # the bound of the theorems that are proved in seconds
 SCHEDULES = 1500                # of small programs of threads
 STRESS_SECONDS = 6.0            # for all patterns together
+VOLUME_SECONDS = 4.0            # for all policies together
+VOLUME_CACHE = 64               # bytes of a size
 BEYOND = ("the theorems about heaps (heapster prove)",
           "longer programs and more schedules (heapster fuzz, heapster races)",
           "weak memory: explored threads take turns")
@@ -47,6 +50,14 @@ def _proofs(_seed: int, _store: Store) -> Run:
     return replace(run, checks={f"proofs for {ALL_WORDS}": run.ops})
 
 
+def _volume(seed: int, store: Store) -> Run:
+    """The compiled library with small caches, under each policy."""
+    from heapster.checkers.native_volume import together  # noqa: PLC0415  loads what judges strangers
+    from heapster.commands.fuzz import volume  # noqa: PLC0415
+    first, *others = volume(settings(POLICIES, (VOLUME_CACHE,)), VOLUME_SECONDS, seed, store)
+    return replace(together(first, others), target="native")
+
+
 def _races(seed: int, _store: Store) -> Run:
     from heapster.checkers.races.search import Plan  # noqa: PLC0415  loads greenlet
     from heapster.checkers.races.sources import shipped  # noqa: PLC0415
@@ -66,6 +77,7 @@ PARTS = (
     Part("prove", _proofs),
     Part("races", _races),
     _fuzz("native", 4),
+    Part("fuzz native in volume", _volume),
     Part("stress native", _stress),
 )
 

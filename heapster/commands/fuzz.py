@@ -1,5 +1,6 @@
 """`heapster fuzz`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
@@ -7,7 +8,9 @@ from typing import Any
 
 import click
 
+from heapster.checkers.foreign.ours import settings
 from heapster.checkers.fuzzing import FuzzOptions, Progress, fuzz
+from heapster.checkers.native_volume import SHARE, in_volume, together
 from heapster.checkers.store import FOLDER, Store
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
@@ -17,7 +20,7 @@ from heapster.commands.targets import check_target, is_ours
 from heapster.config import POLICIES
 from heapster.reports.output import warn
 from heapster.reports.progress import Meter
-from heapster.results import Run
+from heapster.results import Run, Verdict
 
 SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
@@ -48,7 +51,9 @@ SEEDS = 1 << 32
 def command(target: str, json: str | None, junit: str | None, store: str, **_: Any) -> int:
     """Hold an allocator against the model: generated programs, each step checked.
 
-    What failed before is tried first. A failure is shrunk to the least trace, printed, and kept.
+    What failed before is tried first. A failure is shrunk to the least trace, printed, and kept. The native
+    library is held for half of the time; then by compiled checks, which are many times as fast, in every
+    setting (native/best_fit/64 names one: best fit, 64 bytes of each size cached).
     """
     ctx = click.get_current_context()
     delivery = Delivery(json, junit)
@@ -57,7 +62,10 @@ def command(target: str, json: str | None, junit: str | None, store: str, **_: A
         return fuzz_foreign(ctx.params, delivery, Store(Path(store), warn))
     check_target(target)
     one_of(ctx, "seconds", "examples")
-    return delivery.deliver(campaign(_options(ctx.params), Store(Path(store), warn)))
+    options = _options(ctx.params)
+    if target == "native" and options.seconds:
+        return delivery.deliver(_both(options, options.seconds, Store(Path(store), warn)))
+    return delivery.deliver(campaign(options, Store(Path(store), warn)))
 
 
 def _options(given: dict[str, Any]) -> FuzzOptions:
@@ -71,6 +79,26 @@ def _options(given: dict[str, Any]) -> FuzzOptions:
         arenas=given["arenas"],
         faults=given["faults"],
     )
+
+
+def _both(options: FuzzOptions, seconds: float, store: Store) -> Run:
+    """The compiled library in lockstep for a share of the time, and then, if that finds nothing, in volume."""
+    run = campaign(replace(options, seconds=seconds * (1 - SHARE)), store)
+    if run.verdict is not Verdict.PASSED:
+        return run
+    runs = volume(settings(options.policies), seconds * SHARE, options.seed, store)
+    claims = _not_checked(options, with_threads=True)
+    run = together(run, runs)
+    return replace(run, extra={**run.extra, "not_checked": claims})
+
+
+def volume(names: Sequence[str], seconds: float, seed: int, store: Store) -> list[Run]:
+    """The compiled library in these settings, by compiled checks, with a show of how far that is."""
+    with Meter("fuzz native, in volume") as meter:
+        runs = in_volume(names, seconds, seed, lambda name, tally, findings: meter.show(
+            None, f"{name}: {tally.ops:,} operations, {findings} findings"), store, store.folder)
+        meter.close(f"{sum(run.ops for run in runs):,} operations in {len(runs)} settings")
+    return runs
 
 
 def campaign(options: FuzzOptions, store: Store) -> Run:
@@ -92,7 +120,7 @@ def _state(progress: Progress) -> str:
     return f"{progress.ops:,} operations, {progress.findings} findings"
 
 
-def _not_checked(options: FuzzOptions) -> list[str]:
+def _not_checked(options: FuzzOptions, *, with_threads: bool = False) -> list[str]:
     """What no campaign with these options says anything about."""
     silent = []
     if absent := [policy for policy in POLICIES if policy not in options.policies]:
@@ -100,5 +128,8 @@ def _not_checked(options: FuzzOptions) -> list[str]:
     if not options.faults:
         silent.append("refusals of the system (--faults)")
     compiled = "" if options.target == "native" else ", and the compiled library (heapster fuzz native)"
-    silent.append(f"threads that run at the same time{compiled}")
+    if not with_threads:
+        silent.append(f"threads that run at the same time{compiled}")
+    if options.target == "native" and not options.seconds:
+        silent.append("many operations in each setting, by compiled checks (--seconds)")
     return silent

@@ -34,6 +34,7 @@ def test_native_passes_and_its_heap_is_walked(seed: int) -> None:
     assert run.verdict is Verdict.PASSED, run.findings
     assert set(run.extra["patterns"]) == set(PATTERNS)
     assert run.checks["heap_at_barriers"] >= len(PATTERNS)
+    assert run.witnesses["blocks_were_cached"] > 0
     assert {"verified_per_second", "unverified_per_second", "verified_share"} <= set(run.extra)
 
 

@@ -12,6 +12,7 @@ from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from heapster.checkers.foreign.target import VERBS, ForeignTarget, from_object
+from heapster.native.cache import directory
 from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
@@ -45,13 +46,11 @@ class Compiler(NamedTuple):
 
 def cache_folder() -> Path:
     """Where what was compiled is kept."""
-    chosen = os.environ.get("HEAPSTER_CACHE")
-    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heapster"
-    folder = base / "foreign"
+    folder = directory() / "foreign"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TargetError(f"{folder} cannot be made: {error.strerror} (HEAPSTER_CACHE chooses another)") from None
+        raise TargetError(f"{folder} cannot be made: {error.strerror} (XDG_CACHE_HOME chooses another)") from None
     return folder
 
 

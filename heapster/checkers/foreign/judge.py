@@ -126,7 +126,7 @@ class Judge:
         self.header = Header()              # a copy: what is shared, a target may overwrite
         self._prepare()
         self._send()
-        environment = {**os.environ, "GLIBC_TUNABLES": STATIC_TLS}
+        environment = {**os.environ, **target.environment, "GLIBC_TUNABLES": STATIC_TLS}
         environment.pop("LD_PRELOAD", None)
         self._process = subprocess.Popen([program, str(self._fd), target.path], stdin=subprocess.PIPE, bufsize=0,
                                          stdout=subprocess.PIPE, env=environment, pass_fds=(self._fd,))

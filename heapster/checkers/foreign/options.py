@@ -7,6 +7,7 @@ from pathlib import Path
 from heapster.checkers.foreign.build import Compiler, from_source
 from heapster.checkers.foreign.campaign import SECONDS
 from heapster.checkers.foreign.description import from_adapter, from_description
+from heapster.checkers.foreign.ours import from_setting
 from heapster.checkers.foreign.target import ForeignTarget, from_object, libc
 from heapster.results import TargetError, UsageError
 
@@ -44,6 +45,8 @@ def resolve(options: ForeignOptions) -> ForeignTarget:
         if options.adapter:
             raise UsageError("--adapter stands between us and a file: libc needs none")
         return libc()
+    if ours := from_setting(options.target):
+        return ours
     path = Path(options.target)
     if not path.exists():
         raise TargetError(f"{path}: No such file or directory")

@@ -14,7 +14,7 @@ def race_program(target: ForeignTarget, finding: Finding, threads: tuple[int, in
     count, ops, seed = threads
     head = [f"/* {finding.code}: {finding.title}", "", *(f"   the allocator:  {line}" for line in target.build),
             f"   build:  {' '.join(command('repro.c', 'repro', target))}",
-            f"   run:    ./repro [{target.path}]        exit status 1: it fails", "*/",
+            f"   run:    {target.running}        exit status 1: it fails", "*/",
             f"#define THREADS {count}", f"#define OPS {max(ops, 20_000)}", f"#define SEED {seed}u",
             f"#define SECONDS {SECONDS_TO_HANG if finding.code == 'race_hang' else SECONDS_TO_PASS}",
             f"#define LIBRARY \"{target.path}\"", f"#define MALLOC \"{target.symbols['malloc']}\"",

@@ -46,7 +46,7 @@ class Reproducer:
         return [f"/* {self._code}: {self._title}", "",
                 *(f"   the allocator:  {line}" for line in self._target.build),
                 f"   build:  {' '.join(command('repro.c', 'repro', self._target))}",
-                f"   run:    ./repro [{self._target.path}]        exit status 1: it fails", "*/"]
+                f"   run:    {self._target.running}        exit status 1: it fails", "*/"]
 
     def _constants(self) -> list[str]:
         promises, code = self._promises, self._code
@@ -216,6 +216,7 @@ def prove(text: str, folder: Path, target: ForeignTarget, compiler: Compiler) ->
 def _exit_status(program: Path, target: ForeignTarget) -> int:
     """How the program ends; the judge sees to it that it does, and that nothing that it has started stays."""
     environment = {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536", "PATH": "/usr/bin:/bin"}
+    environment |= target.environment
     return subprocess.run([judge_program(target.bits), "run", program.resolve()], stdin=subprocess.DEVNULL,
                           capture_output=True, env=environment, check=False).returncode
 

@@ -35,11 +35,18 @@ class ForeignTarget:
     build: tuple[str, ...] = ()     # the commands that made `path`, for whoever does it by hand
     source: Path | None = None      # the C source, for annotations
     lines: Mapping[str, int] = field(default_factory=dict)      # verb: line of its definition
+    environment: Mapping[str, str] = field(default_factory=dict)        # what it is told when it is loaded
 
     @property
     def verbs(self) -> frozenset[str]:
         """What it can be asked."""
         return frozenset(self.symbols)
+
+    @property
+    def running(self) -> str:
+        """How a program of ours that loads it is started."""
+        told = "".join(f"{name}={value} " for name, value in self.environment.items())
+        return f"{told}./repro [{self.path}]"
 
     @property
     def room(self) -> int:

@@ -222,12 +222,10 @@ CACHES = (
 """),), "handover"),
     Fault("a block is on the remote list before it leads to those below", (
         Edit("remote.py", PUSHED, PUSHED.replace("    m.store(p, found)\n", "")),
-        Edit("remote.py", "    return count(found) + 1\n", "    m.store(p, found)\n    return count(found) + 1\n")),
-          "handover"),
+        Edit("remote.py", "    return count(found) + 1\n", "    m.store(p, found)\n    return count(found) + 1\n"))),
     Fault("what is sent while a remote list is emptied is lost", (
         Edit("remote.py", "        word = m.exchange(arena + REMOTE, 0)\n",
-             "        word = m.load_atomic(arena + REMOTE)\n        m.store_atomic(arena + REMOTE, 0)\n"),),
-          "handover"),
+             "        word = m.load_atomic(arena + REMOTE)\n        m.store_atomic(arena + REMOTE, 0)\n"),)),
     Fault("blocks are taken off a remote list one by one, without the lock (ABA)", (
         Edit("remote.py", TAKEN, """\
         word = m.load_atomic(arena + REMOTE)
@@ -249,17 +247,17 @@ CACHES = (
         Edit("cache.py", RELEASED, RELEASED.replace("        m.lock(arena + ARENA_LOCK)\n", "")
              .replace("        m.unlock(arena + ARENA_LOCK)\n", "")),), "crowd"),
     Fault("a flush gives all blocks to the thread's own arena", (
-        Edit("cache.py", "        if owner == arena:\n", "        if owner != NULL:\n"),), "handover"),
+        Edit("cache.py", "        if owner == arena:\n", "        if owner != NULL:\n"),)),
     Fault("a flush reads headers without care", (
         Edit("cache.py", "m.load_atomic(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),)),
     Fault("a thread that ends keeps its blocks", (
-        Edit("cache.py", "            flush(m, bin_of(thread, total), 0)\n", ""),), "mstress"),
-    Fault("a cache outlives its thread", (Edit("cache.py", LEFT, ""),), "mstress"),
+        Edit("cache.py", "            flush(m, bin_of(thread, total), 0)\n", ""),)),
+    Fault("a cache outlives its thread", (Edit("cache.py", LEFT, ""),)),
     Fault("threads with caches are listed without the lock", (
         Edit("cache.py", ENROLLED, ENROLLED.replace("    " + ATTACH.format("m.lock"), "")
              .replace("    " + ATTACH.format("m.unlock"), "")),)),
     Fault("a thread with a cache leaves the list without the lock", (
-        Edit("cache.py", f"{ATTACH.format('m.lock')}{LEFT}{ATTACH.format('m.unlock')}", LEFT),), "mstress"),
+        Edit("cache.py", f"{ATTACH.format('m.lock')}{LEFT}{ATTACH.format('m.unlock')}", LEFT),)),
     Fault("whether a thread has a cache is read off its links", (
         Edit("cache.py", "    if m.load(thread + ENROLLED) == 0:\n        return NULL\n",
              "    if m.load(thread + NEXT) == NULL:\n        return NULL\n"),)),

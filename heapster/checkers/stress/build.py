@@ -34,9 +34,9 @@ def _make_harness(out: Path) -> None:
     toolchain.run([toolchain.compiler(), *FLAGS, *sources, "-o", out / HARNESS, "-ldl"])
 
 
-def native() -> Path:
-    """Our library, with a way to have its heap walked."""
-    compiled = core()
+def native(fault: str = "") -> Path:
+    """Our library, with a way to have its heap walked, and a fault of `machine.lowering.FAULTS` if one is named."""
+    compiled = core(fault)
     parts = [*_texts(C_SOURCES), (HERE / "walk.c").read_bytes(), compiled.parent.name, toolchain.compiler_version()]
     return cache.entry(f"stressed-{cache.digest(*parts)}", lambda out: _link(compiled, out)) / LIBRARY
 

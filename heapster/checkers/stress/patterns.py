@@ -9,7 +9,7 @@ PATTERNS = {
     "ladder": "realloc up by steps and down again, contents kept",
     "aligned": "alignments from 16 bytes to a page, beside blocks that ask for none",
     "large": "sizes on both sides of the mmap threshold, resized across it",
-    "settings": "policy and threshold are switched and statistics read under way",
+    "settings": "policy, threshold and cache are switched and statistics read under way",
     "fork": "forks while the other threads allocate; the child goes on with what it inherited",
 }
 OURS_ALONE = frozenset({"settings", "crowd"})        # needs our own functions

@@ -62,6 +62,7 @@ class Report:
     seconds: float = 0.0
     pauses: int = 0
     walks: int = 0
+    cached: int = 0                 # blocks that waited to be used again at a barrier, at most
     digests: dict[int, str] = field(default_factory=dict)
     code: str = ""                  # of a finding
     message: str = ""
@@ -156,7 +157,7 @@ def parse(lines: list[str]) -> Report:
         if word == "finding":
             report.code, report.message = rest, next(feed, "")
             report.stacks = [*report.stacks[:-1], *feed] if report.stacks else list(feed)
-        elif word in ("ops", "pauses", "walks"):
+        elif word in ("ops", "pauses", "walks", "cached"):
             setattr(report, word, int(rest))
         elif word == "seconds":
             report.seconds = float(rest)
@@ -171,6 +172,7 @@ def _run(plan: Plan, reports: dict[str, Report], bare: Report, seconds: float, i
     ops = sum(report.ops for report in reports.values())
     walks = sum(report.walks for report in reports.values())
     checks = dict.fromkeys(CHECKS, ops) | {"heap_at_barriers": walks}
+    witnesses = {"blocks_were_cached": sum(report.cached for report in reports.values())}
     extra: dict[str, object] = {
         "threads": plan.threads, "patterns": {name: _figures(report) for name, report in reports.items()},
         **_rates(reports, bare), "not_checked": list(_not_checked(plan, reports, walks)),
@@ -178,7 +180,7 @@ def _run(plan: Plan, reports: dict[str, Report], bare: Report, seconds: float, i
     if interrupted:
         extra["interrupted"] = True
     verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if not ops else Verdict.PASSED
-    return Run("stress", plan.target, plan.seed, verdict, seconds, ops, findings, checks, extra=extra)
+    return Run("stress", plan.target, plan.seed, verdict, seconds, ops, findings, checks, witnesses, extra=extra)
 
 
 def _figures(report: Report) -> dict[str, object]:

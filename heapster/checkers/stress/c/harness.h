@@ -33,10 +33,14 @@ struct target {
     int (*set_policy)(int);
     void (*set_threshold)(size_t);
     void (*set_arenas)(int);
+    void (*set_cache)(size_t);
     void (*stats)(void *);
     void (*walk)(void);         /* aborts with the invariant that does not hold */
     bool strict;                /* every payload is a multiple of ALIGNMENT, however small */
 };
+
+/* Words of what `stats` writes. */
+enum { HELD_BYTES, USED_BYTES, USED_BLOCKS, CACHED_BYTES, CACHED_BLOCKS, FREE_BYTES, STATS_WORDS = 16 };
 
 /* A live block; its payload holds key + i as word i. */
 struct block {

@@ -26,6 +26,7 @@ static _Atomic bool ending;
 static _Atomic int arrived;
 static pthread_barrier_t barrier;
 static const struct pattern *pattern;
+static size_t most_cached;      /* blocks that waited to be used again while all threads rested */
 
 static double now(void) {
     struct timespec t;
@@ -132,6 +133,21 @@ static void rest(void) {
         target.walk();
 }
 
+/* Bytes of a size that threads keep, from a pause to the next: little, so that bins are often full; nothing; much. */
+static void turn_cache(int pauses) {
+    static const size_t kept[] = {64, 1024, 0, 32768};
+    if (target.set_cache)
+        target.set_cache(kept[pauses % 4]);
+}
+
+static void count_cached(void) {
+    size_t figures[STATS_WORDS] = {0};
+    if (target.stats)
+        target.stats(figures);
+    if (figures[CACHED_BLOCKS] > most_cached)
+        most_cached = figures[CACHED_BLOCKS];
+}
+
 static void go_on(bool last) {
     atomic_store(&ending, last);
     atomic_store(&pausing, last);
@@ -162,6 +178,7 @@ static void report(double seconds, int pauses) {
     say("seconds %.6f", seconds);
     say("pauses %d", pauses);
     say("walks %d", target.walk ? pauses : 0);
+    say("cached %zu", most_cached);
     for (int i = 0; i < threads; i++)
         say("digest %d %016llx", i, (unsigned long long)(workers[i].digested == DIGESTED ? workers[i].digest : 0));
 }
@@ -177,6 +194,8 @@ static void run(double seconds, uint64_t seed) {
         watch_for(left < PAUSE_MS ? (left > 1 ? (long)left : 1) : PAUSE_MS);
         double stopped = now();
         rest();
+        count_cached();
+        turn_cache(pauses);
         last = stopped >= end;
         go_on(last);
         paused += last ? 0 : now() - stopped;

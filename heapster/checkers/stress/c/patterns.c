@@ -171,12 +171,14 @@ static void settings(struct worker *w) {
         take(w, b, (random >> 32 & 31) ? usual_size(random) : 4000 + random % 16000);
     if (w->index != 0 || (random >> 48) % SETTINGS_EVERY || !target.set_policy)
         return;
-    size_t figures[16] = {0};
+    size_t figures[STATS_WORDS] = {0};
     target.set_policy((int)(random & 3));
     target.set_threshold((size_t)4096 << (random >> 2 & 7));
+    target.set_cache((random >> 5 & 3) ? (size_t)32 << (random >> 7 & 15) : 0);
     target.stats(figures);
-    if (figures[1] + figures[3] > figures[0])
-        finding("torn_statistics", "%zu bytes held, %zu used and %zu free", figures[0], figures[1], figures[3]);
+    if (figures[USED_BYTES] + figures[CACHED_BYTES] + figures[FREE_BYTES] > figures[HELD_BYTES])
+        finding("torn_statistics", "%zu bytes held, %zu used, %zu cached and %zu free", figures[HELD_BYTES],
+                figures[USED_BYTES], figures[CACHED_BYTES], figures[FREE_BYTES]);
 }
 
 static void live_as_child(struct worker *w) {

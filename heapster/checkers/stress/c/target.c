@@ -65,6 +65,7 @@ int load_target(const char *path, bool preloaded) {
     target.set_policy = dlsym(library, "heapster_set_policy");
     target.set_threshold = dlsym(library, "heapster_set_mmap_threshold");
     target.set_arenas = dlsym(library, "heapster_set_arenas");
+    target.set_cache = dlsym(library, "heapster_set_cache");
     target.stats = dlsym(library, "heapster_stats");
     target.walk = dlsym(library, "heapster_stress_walk");
     target.strict = true;

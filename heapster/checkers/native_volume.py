@@ -1,0 +1,55 @@
+"""The compiled library in volume: what the lockstep checks thoroughly, a thousand times as often.
+
+The lockstep knows every word of the heap, and takes thousands of steps a second. The judge of strangers'
+allocators sees only what callers see, and has the library walk its heap; it takes a million.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from heapster.checkers.foreign.campaign import Tally
+from heapster.checkers.foreign.fuzzing import fuzz_foreign
+from heapster.checkers.foreign.options import ForeignOptions
+from heapster.checkers.fuzzing import Keeps
+from heapster.results import Finding, Run, Verdict
+
+SHARE = 0.5                     # of the time, for volume
+THREADS = 2
+Progress = Callable[[str, Tally, int], None]        # a setting, what was done with it, and the findings so far
+
+
+def in_volume(names: Sequence[str], seconds: float, seed: int, progress: Progress, store: Keeps,
+              folder: Path) -> list[Run]:
+    """A run for each of the settings, until one fails or is interrupted; each has its share of the time."""
+    runs: list[Run] = []
+    for number, name in enumerate(names):
+        options = ForeignOptions(name, seconds / len(names), seed + number, threads=THREADS)
+        runs.append(fuzz_foreign(options, _silent, partial(progress, name), store, folder))
+        if runs[-1].findings or runs[-1].extra["interrupted"]:
+            break
+    return runs
+
+
+def _silent(_: Finding) -> None:
+    """Findings are delivered with the run."""
+
+
+def together(lockstep: Run, runs: list[Run]) -> Run:
+    """The lockstep's run with those in volume."""
+    every = [lockstep, *runs]
+    checks: Counter[str] = Counter()
+    for run in every:
+        checks.update(run.checks)
+    findings = tuple(finding for run in every for finding in run.findings)
+    interrupted = any(run.extra.get("interrupted") for run in every)
+    verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if interrupted else lockstep.verdict
+    return replace(
+        lockstep, verdict=verdict, seconds=sum(run.seconds for run in every), ops=sum(run.ops for run in every),
+        findings=findings, checks=dict(checks),
+        extra={**lockstep.extra, "interrupted": interrupted,
+               "volume": {run.target: {"ops": run.ops, "seconds": round(run.seconds, 3),
+                                       "compiled_ops_per_second": run.extra["compiled_ops_per_second"]}
+                          for run in runs}})
