@@ -1,7 +1,8 @@
 """What can be set, and by whom: the command line over HEAPSTER_* over `heapster.toml` or `[tool.heapster]`.
 
 A key stands for the option and the environment variable of its name. In a file, keys at the top hold
-for every command that has the option, and a table named after a command for that command alone.
+for every command that has the option, and a table named after a command for that command alone. The
+target may be a table of its own: `path` and what is to be known about it.
 """
 
 import tomllib
@@ -135,6 +136,7 @@ def from_files(folder: Path, command: str, commands: Iterable[str]) -> dict[str,
     """What the file in `folder` sets for `command`; UsageError names the file and the key that is wrong."""
     name, table = _table(folder)
     known = list(commands)
+    table = _with_target(name, table)
     for key in table:
         if key not in KEYS and key not in known:
             raise UsageError(f"{name}: unknown key '{key}': {instead_of(key, [*KEYS, *known])}")
@@ -143,6 +145,19 @@ def from_files(folder: Path, command: str, commands: Iterable[str]) -> dict[str,
     if not isinstance(own, dict):
         raise UsageError(f"{name}: '{command}' must be a table of settings of that command")
     return values | _checked(name, f"{command}.", own)
+
+
+def _with_target(name: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table, and at its top what the table `target` in it says."""
+    told = table.get("target")
+    if not isinstance(told, dict):
+        return table
+    about = {key: value for key, value in told.items() if key != "path"}
+    _checked(name, "target.", about)
+    if "path" in told and not isinstance(told["path"], str):
+        raise UsageError(f"{name}: target.path: {told['path']!r} is not a text")
+    path = {"target": told["path"]} if "path" in told else {}
+    return {key: value for key, value in table.items() if key != "target"} | about | path
 
 
 def _table(folder: Path) -> tuple[str, Mapping[str, Any]]:

@@ -75,6 +75,21 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_the_target_may_be_a_table(tmp_path: Path) -> None:
+    text = "[tool.heapster]\nseed = 3\n[tool.heapster.target]\npath = 'kr.c'\nprefix = 'kr_'\nalignment = 8\n"
+    assert settings(tmp_path, text, name="pyproject.toml") == {
+        "seed": 3, "target": "kr.c", "prefix": "kr_", "alignment": 8}
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("[target]\npath = 3", "target.path: 3 is not a text"),
+    ("[target]\npreffix = 'ft_'", "unknown key 'target.preffix': did you mean prefix?")])
+def test_what_is_wrong_in_the_target_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings(tmp_path, text)
+    assert said in str(caught.value)
+
+
 def test_a_binary_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "heapster.toml").write_bytes(b"\xff\x00")
     with pytest.raises(UsageError, match=r"heapster\.toml cannot be read"):

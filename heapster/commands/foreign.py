@@ -1,5 +1,6 @@
 """`heapster fuzz` and `heapster replay` for targets that somebody else wrote."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
@@ -16,7 +17,7 @@ from heapster.reports import github, sarif
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import FAINT, PLAIN, finding_lines, run_lines
-from heapster.results import Finding, Run
+from heapster.results import Finding, Run, UsageError
 
 SEEDS = 1 << 32
 
@@ -60,7 +61,10 @@ def _learnt(run: Run) -> list[tuple[str, str]]:
 
 def _options(given: dict[str, Any]) -> ForeignOptions:
     seed = given["seed"]
-    flags = given.get("cflags") or ""
+    try:
+        flags = tuple(shlex.split(given.get("cflags") or ""))
+    except ValueError as error:
+        raise UsageError(f"--cflags {given['cflags']}: {error}") from None
     baseline = given.get("baseline")
     return ForeignOptions(
         target=given["target"],
@@ -68,7 +72,7 @@ def _options(given: dict[str, Any]) -> ForeignOptions:
         seed=SystemRandom().randrange(SEEDS) if seed is None else seed,
         prefix=given.get("prefix"),
         alignment=given.get("alignment"),
-        compiler=Compiler(given.get("cc") or "cc", tuple(flags.split())),
+        compiler=Compiler(given.get("cc") or "cc", flags),
         threads=given.get("threads") or 0,
         heap_limit=given.get("heap_limit"),
         adapter=given.get("adapter"),

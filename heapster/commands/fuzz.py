@@ -15,7 +15,7 @@ from heapster.checkers.store import FOLDER, Store
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
 from heapster.commands.foreign import is_foreign
-from heapster.commands.options import one_of, option, target
+from heapster.commands.options import not_for, one_of, option, target
 from heapster.commands.targets import check_target, is_ours
 from heapster.config import POLICIES
 from heapster.reports.output import warn
@@ -24,6 +24,9 @@ from heapster.results import Run, Verdict
 
 SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
+OF_OURS = ("policy", "examples", "arenas", "faults")
+OF_STRANGERS = ("sarif", "baseline", "prefix", "alignment", "cc", "cflags", "threads", "heap_limit", "adapter",
+                "strict")
 
 
 @click.command("fuzz", epilog="The target is sim (the default), process, libc, a shared object, a C source, or "
@@ -59,7 +62,9 @@ def command(target: str, json: str | None, junit: str | None, store: str, **_: A
     delivery = Delivery(json, junit)
     delivery.check()
     if is_foreign(target) and not is_ours(target):
+        not_for(ctx, OF_OURS, f"{target} is somebody else's allocator")
         return fuzz_foreign(ctx.params, delivery, Store(Path(store), warn))
+    not_for(ctx, OF_STRANGERS, f"{target} is our own allocator")
     check_target(target)
     one_of(ctx, "seconds", "examples")
     options = _options(ctx.params)

@@ -1,6 +1,6 @@
 """Options and arguments of the command line, from the keys of the configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -53,3 +53,10 @@ def one_of(ctx: click.Context, first: str, second: str) -> None:
         raise UsageError(f"--{first} and --{second} exclude each other: give one of them")
     for name in given:
         ctx.params[second if name == first else first] = None
+
+
+def not_for(ctx: click.Context, names: Iterable[str], why: str) -> None:
+    """UsageError if one of the options stands on the command line; a file may be for several targets."""
+    for name in names:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} says nothing here: {why}")

@@ -5,7 +5,7 @@ most later cases avoid the trigger. So one run lists the distinct faults.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -88,9 +88,9 @@ class Campaign:
 
     def __init__(self, judge: Judge, seconds: float, seed: int, alignment: int | None = None, threads: int = 0,
                  announce: Callable[[Shown], None] = lambda _: None,
-                 progress: Callable[[Tally, int], None] = lambda *_: None) -> None:
+                 progress: Callable[[Tally, int], None] = lambda *_: None, first: Iterable[Trace] = ()) -> None:
         self.judge, self.seconds, self.seed, self.threads = judge, seconds, seed, threads
-        self._announce, self._progress = announce, progress
+        self._announce, self._progress, self._first = announce, progress, tuple(first)
         self._rng = Random(seed)
         self.learnt: Learnt = learn(judge, alignment)
         self.promises = self.learnt.promises
@@ -122,7 +122,7 @@ class Campaign:
             self.interrupted = True
 
     def _first_kinds(self) -> Iterator[Callable[[], None]]:
-        for trace in battery(self.judge.target.verbs, self._most_size, self.judge.target.room):
+        for trace in chain(self._first, battery(self.judge.target.verbs, self._most_size, self.judge.target.room)):
             yield partial(self.judge_trace, trace)
 
     def _kinds(self) -> Iterator[Callable[[], None]]:

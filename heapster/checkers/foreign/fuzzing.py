@@ -1,6 +1,6 @@
 """`fuzz` for a target that somebody else wrote: `libc`, a shared object, a C source, a described pool."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -12,6 +12,8 @@ from heapster.checkers.foreign.keeping import Keeper
 from heapster.checkers.foreign.options import ForeignOptions, remember, resolve
 from heapster.checkers.foreign.target import ForeignTarget
 from heapster.checkers.fuzzing import Keeps
+from heapster.model.operation import Trace
+from heapster.model.trace import parse
 from heapster.results import Finding, Run, Verdict
 
 
@@ -34,11 +36,19 @@ def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
             elif not accepted.accepts(finding):
                 announce(finding)
 
-        campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, show, progress)
+        campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, show, progress,
+                            _failed_before(store, target.name))
         started = monotonic()
         campaign.run()
         seconds = monotonic() - started
     return _run(options, target, campaign, keeper.findings, accepted, excuses, seconds)
+
+
+def _failed_before(store: Keeps, target: str) -> Iterator[Trace]:
+    """The traces of the findings that are kept."""
+    for finding in store.stored(target):
+        steps = [line for line in finding.trace if not line.startswith("#")]
+        yield parse("\n".join(steps))
 
 
 def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, findings: list[Finding],

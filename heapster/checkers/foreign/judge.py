@@ -22,7 +22,7 @@ MOST_OPS = 1 << 20
 HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQII")
 WORD, SAMPLES, NAME_BYTES = 8, 64, 96
 NONE = (1 << 64) - 1
-LIMIT = 600                     # ms that a case may work, or twice what it may sleep
+LIMIT = 400                     # ms that a case may work, or twice what it may sleep
 REFUSE_MEMORY = len(VERBS)
 VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)} | {"fail": REFUSE_MEMORY}
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
