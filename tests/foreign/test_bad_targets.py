@@ -113,3 +113,11 @@ def test_what_flees_from_its_process_group_is_ended_too(tmp_path: Path) -> None:
     pids = [int(line) for line in fled.read_text().split()]
     assert len(pids) == 2
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_judge_that_does_not_start_is_told(tmp_path: Path) -> None:
+    alien = tmp_path / "judge"
+    alien.write_bytes(b"\x7fELF\x01 of another kind")
+    alien.chmod(0o755)
+    with pytest.raises(TargetError, match="programs of 64 bits do not run on this machine"):
+        Judge(alien, resolve(ForeignOptions("libc")))

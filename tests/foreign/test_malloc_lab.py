@@ -102,3 +102,13 @@ def test_a_checker_that_says_no_of_any_heap_is_not_believed(tmp_path: Path) -> N
     ("void mm_checkheap(int line)\n{", False)])
 def test_whose_answers_mean_something(text: str, means: bool) -> None:
     assert bool(MEANINGFUL_CHECK.search(text)) == means
+
+
+def test_an_init_that_answers_nothing_is_not_taken_to_fail(tmp_path: Path) -> None:
+    lab = LAB.replace('#include "mm.h"', "").replace("int mm_init(void)", "static int other(void) { return 77; }\nvoid mm_init(void)")
+    source = tmp_path / "mm.c"
+    source.write_text(lab.replace("end = at + 65536; return 0;", "end = at + 65536; other();")
+                      .replace("MORE", GROWS).replace("CHECK", ""))
+    target = resolve(ForeignOptions(str(source)))
+    with Judge(judge_program(target.bits), target) as judge:
+        assert run_trace(judge, parse("a = malloc(8)"), learn(judge, None).promises).code == ""

@@ -23,6 +23,7 @@ TARGET_FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-fram
 SAID = 12                       # lines of the compiler's words that are shown
 COMPILE_LIMIT = 120             # seconds
 DEFINITION = r"^[\w\s\*]*\b{name}\s*\([^;{{]*\)\s*\{{?\s*$"
+VOID_INIT = re.compile(r"^\s*void\s+mm_init\s*\(", re.MULTILINE)
 MEANINGFUL_CHECK = re.compile(r"""
     ^\s* (?: (?:bool|_Bool) \s+ mm_check\w* \s*\(
           | int \s+ mm_check\w* \s* \([^)]*\) \s* \{ (?:(?!^\}).)* \breturn\b (?!\s*\(?0\)?\s*;) [^;{}]+; \s* ^\} )
@@ -85,7 +86,7 @@ def from_source(path: Path, name: str, prefix: str | None, compiler: Compiler) -
     _compile(command, made, ())
     target = from_object(made, name, prefix)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
-                   check_means=bool(MEANINGFUL_CHECK.search(text)))
+                   init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)))
 
 
 def compile_object(sources: list[str], made: Path, compiler: Compiler, *more: str) -> str:

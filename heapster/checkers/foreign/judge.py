@@ -61,7 +61,7 @@ class Suspicion(IntEnum):
 
 ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
          "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
-         "check_means")
+         "check_means", "init_answers")
 ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "init_failed",
             "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child")
 
@@ -128,8 +128,13 @@ class Judge:
         self._send()
         environment = {**os.environ, **target.environment, "GLIBC_TUNABLES": STATIC_TLS}
         environment.pop("LD_PRELOAD", None)
-        self._process = subprocess.Popen([program, str(self._fd), target.path], stdin=subprocess.PIPE, bufsize=0,
-                                         stdout=subprocess.PIPE, env=environment, pass_fds=(self._fd,))
+        try:
+            self._process = subprocess.Popen([program, str(self._fd), target.path], stdin=subprocess.PIPE, bufsize=0,
+                                             stdout=subprocess.PIPE, env=environment, pass_fds=(self._fd,))
+        except OSError as error:            # its loader may be missing
+            os.close(self._fd)
+            raise TargetError(f"{target.name}: programs of {target.bits} bits do not run on this machine "
+                              f"({error.strerror})") from None
         try:
             self._await()
             self._check_loaded()
@@ -163,6 +168,7 @@ class Judge:
         header, target = self.header, self.target
         header.limit_ms, header.alignment, header.heap_limit = 4 * self.limit_ms, target.alignment, target.heap_limit
         header.memory_limit, header.check_means = 3 << 30, target.check_means
+        header.init_answers = target.init_answers
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
 

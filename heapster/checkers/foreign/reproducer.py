@@ -171,7 +171,9 @@ class Reproducer:
         if self._usable:
             loads.append(f"    *(void **)&usable_size = dlsym(library, \"{symbols['usable_size']}\");")
         start = ["    mem_init();"] if self._target.shape == "malloc-lab" else []
-        start += ["    if (t_init() != 0)", "        fail(\"its initialisation fails\");"] if "init" in symbols else []
+        if "init" in symbols:
+            start += ["    if (t_init() != 0)", "        fail(\"its initialisation fails\");"] if (
+                self._target.init_answers) else ["    t_init();"]
         refuse = ["", "static void refuse_memory(void)", "{", "    struct rlimit none = { 1, RLIM_INFINITY };",
                   "    setrlimit(RLIMIT_AS, &none);", "}"]
         usual = LIBC if self._target.path == LIBC else self._target.path

@@ -31,6 +31,7 @@ class ForeignTarget:
     alignment: int = USUAL_ALIGNMENT
     heap_limit: int = LAB_HEAP      # of memlib
     region: int = 0                 # bytes that it may use, if it is confined to a buffer
+    init_answers: bool = True       # its init answers whether it worked; else it answers nothing
     check_means: bool = False       # its own checker answers 0 when something is wrong
     build: tuple[str, ...] = ()     # the commands that made `path`, for whoever does it by hand
     source: Path | None = None      # the C source, for annotations

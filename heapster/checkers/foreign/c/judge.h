@@ -61,7 +61,7 @@ struct header {
     uint64_t granule;                       /* bytes that all blocks were seen to be aligned to */
     uint64_t masked;                        /* bit per suspicion that is known already */
     uint64_t verbs;                         /* bit per verb that may be generated */
-    uint64_t most_live, most_size, live_budget, heap_limit, threads, memory_limit, check_means;
+    uint64_t most_live, most_size, live_budget, heap_limit, threads, memory_limit, check_means, init_answers;
     /* answered */
     uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops, init_failed, outcome, code;
     uint64_t has, tasks, output_length, unshadowed, child;
