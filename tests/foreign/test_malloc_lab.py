@@ -105,7 +105,8 @@ def test_whose_answers_mean_something(text: str, means: bool) -> None:
 
 
 def test_an_init_that_answers_nothing_is_not_taken_to_fail(tmp_path: Path) -> None:
-    lab = LAB.replace('#include "mm.h"', "").replace("int mm_init(void)", "static int other(void) { return 77; }\nvoid mm_init(void)")
+    void = "static int other(void) { return 77; }\nvoid mm_init(void)"
+    lab = LAB.replace('#include "mm.h"', "").replace("int mm_init(void)", void)
     source = tmp_path / "mm.c"
     source.write_text(lab.replace("end = at + 65536; return 0;", "end = at + 65536; other();")
                       .replace("MORE", GROWS).replace("CHECK", ""))
