@@ -58,9 +58,17 @@ def parse_lines(lines: Iterable[str]) -> Iterator[Step]:
     """The steps that lines say, one after the other, or TraceError; for texts of any length."""
     reader = _Reader()
     for number, line in enumerate(lines, 1):
-        for statement in line.split("#", 1)[0].split(";"):
-            if statement := statement.strip():
-                yield reader.read(number, statement)
+        for statement in _statements(line):
+            yield reader.read(number, statement)
+
+
+def statements_in(line: str) -> int:
+    """How many steps a line says."""
+    return len(_statements(line))
+
+
+def _statements(line: str) -> list[str]:
+    return [stripped for statement in line.split("#", 1)[0].split(";") if (stripped := statement.strip())]
 
 
 def format_trace(trace: Iterable[Step]) -> str:

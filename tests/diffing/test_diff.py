@@ -72,7 +72,7 @@ def test_a_run_as_values(tmp_path: Path) -> None:
 
 def test_misuse_in_a_trace_is_named(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("a = malloc(1)\nfree(a)\nfree(a)\n")
-    with pytest.raises(UsageError, match=r"t, step 3: free of a block that was freed already"):
+    with pytest.raises(UsageError, match=r"t, line 3: free of a block that was freed already"):
         diff([str(tmp_path / "t")], entrants(("first_fit",)), kept(tmp_path))
 
 

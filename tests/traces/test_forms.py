@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.traces.binary import CHUNK_STEPS, write_binary
-from heapster.checkers.traces.compact import Compact, compact
+from heapster.checkers.traces.compact import Compact, compact, frugal
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.generating import WORKLOADS, generate
 from heapster.checkers.traces.legality import first_misuse
-from heapster.checkers.traces.reading import find_trace, read_as, read_trace, shipped
+from heapster.checkers.traces.reading import find_trace, read_as, read_trace, shipped, where
 from heapster.checkers.traces.writing import FORMATS, write_trace
-from heapster.model.trace import parse
+from heapster.model.trace import format_steps, parse
 from heapster.results import UsageError
 
 EVERYTHING = parse("""
@@ -72,10 +72,32 @@ def test_a_step_that_no_trace_has_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("data", "where"), [
     (b"", "line 1: there is no step"), (b"a = malloc(1)\n\xff\xfe", "line 2: this is not text"),
-    (b"a = malloc(1)\nfree(b)\n", "line 2: handle 'b'"), (b"\0" * 100, "line 1: this is not text")])
+    (b"a = malloc(1)\nfree(b)\n", "line 2: handle 'b'"), (b"\0" * 100, "line 1: this is not text"),
+    (b"a = malloc(1)\n" + b"#" * (1 << 20), "line 2: this line is too long"),
+    (b"1\n2\n3\n", "line 1: there is no step"), (b"1\n2\n", "line 3: a header has 3 or 4 numbers")])
 def test_what_is_no_trace_is_named_with_its_line(data: bytes, where: str, tmp_path: Path) -> None:
     with pytest.raises(TraceFileError, match=where):
         read(data, tmp_path)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_trace_of_more_steps_than_one_may_have_is_refused(kind: str, tmp_path: Path,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    write_trace(compact(parse("a = malloc(1); b = malloc(2); c = malloc(3)")), tmp_path / "t", kind)
+    assert len(read_trace(tmp_path / "t")) == 3
+    monkeypatch.setattr("heapster.checkers.traces.compact.MOST_STEPS", 2)
+    with pytest.raises(TraceFileError, match="there are more steps than a trace may have"):
+        read_trace(tmp_path / "t")
+
+
+@pytest.mark.parametrize(("data", "place"), [
+    (b"# made by hand\n\na = malloc(1); b = malloc(2)\nfree(a)\n", ["line 3", "line 3", "line 4"]),
+    (b"0\n1\n\n2\n99\n\na 0 5\nf 0\n", ["line 7", "line 8"])])
+def test_where_a_step_stands(data: bytes, place: list[str], tmp_path: Path) -> None:
+    trace = read(data, tmp_path)
+    assert [where(tmp_path / "t", index) for index in range(len(trace))] == place
+    write_trace(trace, tmp_path / "t", "binary")
+    assert where(tmp_path / "t", 1) == "step 2"
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
@@ -101,6 +123,24 @@ def test_a_generated_trace_is_legal_and_the_same_for_the_same_seed(workload: str
     assert len(trace) >= 5000
     assert first_misuse(trace) is None
     assert generate(workload, 5000, 7).columns == trace.columns
+
+
+# Handles.
+
+def test_sparse_handles_become_dense(tmp_path: Path) -> None:
+    trace = read(b"1\n2\n4\n1\na 2000000000 5\na 7 6\nf 2000000000\nf 7\n", tmp_path)
+    assert format_steps(trace) == ("a = malloc(5)", "b = malloc(6)", "free(a)", "free(b)")
+
+
+def test_frugal_handles_are_no_more_than_live_blocks() -> None:
+    trace = compact(parse("""a = malloc(1); b = malloc(2); free(a); c = malloc(3); d = realloc(b, 4); free(NULL)
+        e = malloc(5); finalize; f = malloc(6); f = malloc(7); usable_size(f); free(f)"""))
+    assert format_steps(frugal(trace)) == (
+        "a = malloc(1)", "b = malloc(2)", "free(a)", "a = malloc(3)", "b = realloc(b, 4)", "free(NULL)",
+        "c = malloc(5)", "finalize", "a = malloc(6)", "b = malloc(7)", "usable_size(b)", "free(b)")
+    long = generate("exponential", 3000, 1)
+    assert frugal(long).handles() <= long.handles()
+    assert first_misuse(frugal(long)) is None
 
 
 @pytest.mark.parametrize(("text", "misuse"), [

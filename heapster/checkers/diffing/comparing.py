@@ -20,7 +20,7 @@ from heapster.checkers.store import Store
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.legality import first_misuse
-from heapster.checkers.traces.reading import find_trace, read_trace
+from heapster.checkers.traces.reading import find_trace, read_trace, where
 from heapster.model.operation import POLICY_NAMES
 from heapster.results import Finding, Run, UsageError, Verdict
 
@@ -128,7 +128,7 @@ def load(name: str) -> Compact:
     path = find_trace(name)
     trace = read_trace(path)
     if misuse := first_misuse(trace):
-        raise TraceFileError(path, f"step {misuse[0] + 1}", f"{misuse[1]} (replay judges misuse)")
+        raise TraceFileError(path, where(path, misuse[0]), f"{misuse[1]} (replay judges misuse)")
     return trace
 
 

@@ -14,13 +14,13 @@ from time import monotonic
 from typing import NamedTuple
 
 from heapster.checkers.diffing.records import OP, records
-from heapster.checkers.foreign.judge import HEADER_BYTES, STATIC_TLS, VERB_NUMBER, Header, Suspicion
+from heapster.checkers.foreign.judge import HEADER_BYTES, MOST_OPS, STATIC_TLS, VERB_NUMBER, Header, Suspicion
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.checkers.traces.compact import VERBS as TRACE_VERBS
-from heapster.checkers.traces.compact import Compact
+from heapster.checkers.traces.compact import Compact, frugal
 from heapster.model.spec import Promises
 from heapster.native import cache, toolchain
-from heapster.results import TargetError
+from heapster.results import TargetError, UsageError
 
 SOURCES = Path(__file__).parent / "c"
 JUDGE = Path(__file__).parents[1] / "foreign" / "c"
@@ -116,6 +116,11 @@ class Course:
     """A trace, ready to be run on any number of allocators. A context."""
 
     def __init__(self, trace: Compact) -> None:
+        if trace.handles() > MOST_OPS:          # the executor's room for blocks
+            trace = frugal(trace)
+        if trace.handles() > MOST_OPS:
+            raise UsageError(f"{trace.handles():,} blocks live at once in this trace, more than the {MOST_OPS:,} that "
+                             "are kept watch over")
         ops = records(trace)
         self.steps, self._handles = len(trace), trace.handles()
         self._points = HEADER_BYTES + len(ops)

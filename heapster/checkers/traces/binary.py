@@ -44,6 +44,8 @@ def read_binary(file: BinaryIO, path: Path) -> Compact:
         _check(part, path, number)
         for column, more in zip(trace.columns, part, strict=True):
             column.extend(more)
+        if trace.is_full:
+            break
     return trace
 
 

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from heapster.model.operation import NO_HANDLE, SHAPES, Step, Trace
+from heapster.model.operation import NO_HANDLE, RELEASING, SHAPES, Step, Trace
 
 VERBS = tuple(SHAPES)                   # a verb's number is its place; binary traces depend on it: only append
 VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
@@ -17,6 +17,9 @@ WORD_MASK = (1 << 64) - 1
 SIGN = 1 << 63
 ARITY = tuple(len(shape.numbers) for shape in SHAPES.values())
 NAMES = tuple(shape.names for shape in SHAPES.values())
+MOST_STEPS = 200_000_000         # 7 GB; and a file that inflates to more is no trace
+RELEASES = bytes(verb in RELEASING for verb in VERBS)
+FINALIZE = VERB_NUMBER["finalize"]
 IS_DELTA = frozenset(VERB_NUMBER[verb] for verb, shape in SHAPES.items() if "delta" in shape.numbers)
 
 
@@ -74,9 +77,42 @@ class Compact:
         """The steps from `start` up to `end`."""
         return tuple(map(_step, *[column[start:end] for column in self.columns]))
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it has all the steps that a trace may have."""
+        return len(self) >= MOST_STEPS
+
     def handles(self) -> int:
         """One more than the greatest handle."""
         return max(max(self.columns.results, default=NO_HANDLE), max(self.columns.operands, default=NO_HANDLE)) + 1
+
+
+def dense(trace: Compact) -> Compact:
+    """The same steps, with handles that are not greater than there are."""
+    names = {NO_HANDLE: NO_HANDLE}
+    handles = [array("i", [names.setdefault(handle, len(names) - 1) for handle in column])
+               for column in (trace.columns.results, trace.columns.operands)]
+    return Compact(trace.columns._replace(results=handles[0], operands=handles[1]), tuple(trace.warnings))
+
+
+def frugal(trace: Compact) -> Compact:
+    """The same steps, with the handles of freed blocks used again: no more of them than blocks live at once.
+
+    Requires: the trace frees and resizes only what it holds.
+    """
+    names, unused, fresh = {NO_HANDLE: NO_HANDLE}, list[int](), 0
+    results, operands = array("i"), array("i")
+    for verb, result, operand in zip(*trace.columns[:3], strict=True):
+        operands.append(names[operand])
+        if RELEASES[verb] and operand != NO_HANDLE:
+            unused.append(names.pop(operand))
+        if result != NO_HANDLE:
+            names[result] = unused.pop() if unused else fresh
+            fresh += names[result] == fresh
+        elif verb == FINALIZE:
+            names, unused, fresh = {NO_HANDLE: NO_HANDLE}, [], 0
+        results.append(names[result])
+    return Compact(trace.columns._replace(results=results, operands=operands), tuple(trace.warnings))
 
 
 def compact(steps: Iterator[Step] | Trace) -> Compact:

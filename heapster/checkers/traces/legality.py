@@ -1,11 +1,9 @@
 """Whether a trace frees and resizes only what it holds: long runs leave misuse to `fuzz` and `replay`."""
 
-from heapster.checkers.traces.compact import VERB_NUMBER, VERBS, Compact
-from heapster.model.operation import NO_HANDLE, RELEASING, SHAPES
+from heapster.checkers.traces.compact import FINALIZE, RELEASES, VERBS, Compact
+from heapster.model.operation import NO_HANDLE, SHAPES
 
 TAKES = bytes(SHAPES[verb].operand for verb in VERBS)
-RELEASES = bytes(verb in RELEASING for verb in VERBS)
-FINALIZE = VERB_NUMBER["finalize"]
 Misuse = tuple[int, str]
 
 

@@ -46,6 +46,8 @@ def read_protobuf(file: BinaryIO, path: Path) -> Compact:
         with gzip.GzipFile(fileobj=file) if zipped else nullcontext(file) as plain:
             for number, line in enumerate(_messages(_Bytes(plain), path), 1):
                 reader.read(number, line)
+                if reader.trace.is_full:
+                    break
     except (OSError, EOFError, zlib.error) as error:
         raise TraceFileError(path, f"line {len(reader.trace) + 1}", f"the trace is damaged: {error}") from None
     return reader.trace

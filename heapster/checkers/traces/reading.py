@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from heapster.checkers.traces.binary import MAGIC, read_binary
-from heapster.checkers.traces.compact import Compact
+from heapster.checkers.traces.compact import MOST_STEPS, Compact, dense
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.protobuf import is_tracefile, read_protobuf
-from heapster.checkers.traces.rep import is_rep, read_rep
-from heapster.model.trace import TraceError, parse_lines
+from heapster.checkers.traces.rep import is_rep, read_rep, requests_in
+from heapster.model.trace import TraceError, parse_lines, statements_in
 from heapster.results import UsageError
 
 LOOK = 4096                             # bytes that tell the format
+MOST_LINE = 1 << 20                     # bytes
 SHIPPED = Path(__file__).parent / "recorded"
 FORMATS = {"text": "the text of `replay`", "binary": "Heapster's binary form", "rep": "CS:APP's malloc lab",
            "protobuf": "malloc-bench's Tracefile"}
@@ -55,7 +56,25 @@ def read_as(path: Path) -> tuple[str, Compact]:
         raise TraceFileError(path, f"line {error.line}", error.message) from None
     if not len(trace):
         raise TraceFileError(path, "line 1", "there is no step in this trace")
-    return kind, trace
+    if trace.is_full:
+        raise TraceFileError(path, f"step {MOST_STEPS:,}", "there are more steps than a trace may have: cut it")
+    return kind, dense(trace) if trace.handles() > 2 * len(trace) else trace
+
+
+def where(path: Path, index: int) -> str:
+    """Where in a file that was read the step stands, in words: its line, if it has lines."""
+    with path.open("rb") as file:
+        kind = _format(file.read(LOOK))
+        file.seek(0)
+        if kind not in ("text", "rep"):
+            return f"step {index + 1}"
+        count = requests_in if kind == "rep" else statements_in
+        left = index
+        for number, line in enumerate(file, 1):
+            left -= count(line.decode(errors="replace"))
+            if left < 0:
+                return f"line {number}"
+    return f"step {index + 1}"
 
 
 def _format(start: bytes) -> str:
@@ -77,12 +96,16 @@ def _read(kind: str, file: BinaryIO, path: Path) -> Compact:
     trace = Compact()
     for step in parse_lines(_text(file)):
         trace.append(step)
+        if trace.is_full:
+            break
     return trace
 
 
 def _text(file: BinaryIO) -> Iterator[str]:
     """The lines of a text; TraceError where it is none."""
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(iter(lambda: file.readline(MOST_LINE), b""), 1):
+        if len(line) == MOST_LINE:
+            raise TraceError(number, "this line is too long for a trace")
         try:
             yield line.decode("utf-8")
         except UnicodeDecodeError:

@@ -36,11 +36,16 @@ class Header(NamedTuple):
 
 
 def is_rep(start: bytes) -> bool:
-    """Whether a file that starts so may be one: a few numbers, then a request."""
+    """Whether a file that starts so may be one: a few numbers, then a request, or nothing."""
     words = start.split(maxsplit=6)
     numbers = [word.isdigit() for word in words[:5]] + [False]
     first = numbers.index(False)
-    return first in (3, 4) and words[first:first + 1] in ([b"a"], [b"r"], [b"f"])
+    return 0 < first <= 4 and words[first:first + 1] in ([], [b"a"], [b"r"], [b"f"])
+
+
+def requests_in(line: str) -> int:
+    """How many steps a line says: one, or none."""
+    return int(line.split(maxsplit=1)[:1] in ([kind] for kind in REQUESTS))
 
 
 def read_rep(lines: Iterable[bytes], path: Path) -> Compact:
@@ -50,6 +55,8 @@ def read_rep(lines: Iterable[bytes], path: Path) -> Compact:
     trace, seen = Compact(), set[int]()
     for number, words in rest:
         _request(trace, seen, number, words, path)
+        if trace.is_full:
+            break
     if header.ops != len(trace):
         trace.warnings.append(f"{path}: the header announces {header.ops} operations, there are {len(trace)}")
     if seen and header.ids <= max(seen):
