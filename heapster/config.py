@@ -14,7 +14,7 @@ from typing import Any
 from heapster.results import UsageError
 from heapster.suggest import instead_of
 
-POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")
+POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")
 MOST_ARENAS = 64
 PREFIX = "HEAPSTER_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")

@@ -1,7 +1,7 @@
 """Memory to model, by layout constants alone: a wrong accessor in `impl` cannot hide itself here."""
 
 from collections.abc import Callable
-from itertools import count
+from itertools import chain, count
 from typing import Protocol
 
 from heapster.impl import layout
@@ -28,11 +28,15 @@ from heapster.machine.protocol import Fault
 from heapster.model.heap import Arena, Bin, Block, Cache, Heap, Ledger, Mapped, Region, Stack
 from heapster.results import HeapsterError
 
-POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")       # by their numbers in `layout`
+POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")     # by their numbers in `layout`
 KINDS = {layout.FROM_SBRK: "sbrk", layout.FROM_MMAP: "mmap"}
 TOTALS = (layout.HELD_BYTES, layout.USED_BYTES, layout.USED_BLOCKS, layout.FREE_BYTES, layout.FREE_BLOCKS)
 CALL_WORDS = tuple(range(CALLS, CALLS + CALL_KINDS * WORD, WORD))
-CACHED_SIZES = range(layout.MIN_BLOCK, layout.MOST_CACHED + 1, layout.ALIGN)
+CACHED_SIZES = (                    # one bin each, least first
+    *range(layout.MIN_BLOCK, layout.EXACT, layout.ALIGN),
+    *[size << doubling for doubling in range(6) for size in range(layout.EXACT, 2 * layout.EXACT, layout.FIRST_STEP)],
+    layout.MOST_CACHED)
+assert len(CACHED_SIZES) == layout.BIN_COUNT
 NEVER_WRITTEN = -1
 STRAY = layout.ALIGN - 1 & ~(USED | PREV_USED)      # header bits that a block in an arena never has
 MOST_NODES = 1 << 20                # no list that a checker makes is longer
@@ -96,17 +100,35 @@ def _heap(m: Observed) -> Heap:
 
 def _arena(load: Load, index: int, record: int) -> Arena:
     cursor = load(record + layout.CURSOR)
+    classes = _marked(load, record) if load(record + layout.SEGREGATED) else None
+    heads = [record + HEAD, *[_class_head(record, i) for i in classes or ()]]
+    lists = [_nodes(load, head, NEXT) for head in heads]
+    backward = [_nodes(load, head, PREV) for head in reversed(heads)]
     return Arena(
         index=index,
         regions=tuple(_region(load, r) for r in _regions(load, record)),
-        forward=tuple(_nodes(load, record + HEAD, NEXT)),
-        backward=tuple(_nodes(load, record + HEAD, PREV)),
+        forward=tuple(chain(*lists)),
+        backward=tuple(chain(*backward)),
         cursor=0 if cursor == record + HEAD else cursor,
         top=load(record + layout.TOP),
         brk=load(record + layout.BREAK),
         ledger=_ledger(load, record),
         remote=_stack(load, load(record + layout.REMOTE)),
+        classes=None if classes is None else tuple(zip(classes, map(len, lists[1:]), strict=True)),
     )
+
+
+def _marked(load: Load, record: int) -> list[int]:
+    """The classes that the map says have blocks; of the others' lists nothing can be said."""
+    first = range(0, layout.CLASS_COUNT, layout.CLASS_BITS)
+    words = [load(record + layout.CLASS_MAP + i * WORD) for i in range(len(first))]
+    return [start + bit for start, word in zip(first, words, strict=True) for bit in range(word.bit_length())
+            if word >> bit & 1]
+
+
+def _class_head(record: int, index: int) -> int:
+    """The node of which only the links exist, two words for each class."""
+    return record + layout.CLASSES + 2 * WORD * index - NEXT
 
 
 def _stack(load: Load, word: int) -> Stack:
@@ -122,7 +144,7 @@ def _stack(load: Load, word: int) -> Stack:
 
 def _cache(load: Load, thread: int, s: int) -> Cache:
     bins = [Bin(size, load(at + layout.LIMIT) >> layout.COUNT_SHIFT, _stack(load, load(at)))
-            for size, at in zip(CACHED_SIZES, count(thread + layout.BINS, layout.ALIGN))
+            for size, at in zip(CACHED_SIZES, count(thread + layout.BINS, 2 * WORD))
             if load(at) or load(at + layout.LIMIT)]
     calls = tuple([load(thread + layout.MY_CALLS + kind * WORD) for kind in range(CALL_KINDS)])
     return Cache((load(thread + layout.MY_ARENA) - s - ARENAS) // ARENA_BYTES, tuple(bins), calls)

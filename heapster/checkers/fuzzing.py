@@ -11,7 +11,7 @@ from heapster.checkers.findings import describe, least_trace
 from heapster.checkers.rerun import make_for, rerun
 from heapster.checkers.shrink import SHORT
 from heapster.checkers.stateful import STEPS, Record, live_lives
-from heapster.model.operation import Trace
+from heapster.model.operation import POLICY_NAMES, Trace
 from heapster.model.trace import parse
 from heapster.model.witnesses import SOMETIMES
 from heapster.results import Finding, Run, Verdict
@@ -26,7 +26,7 @@ class FuzzOptions:
     """What a campaign runs."""
 
     target: str = "sim"
-    policies: tuple[str, ...] = ("first_fit", "next_fit", "best_fit", "worst_fit")
+    policies: tuple[str, ...] = POLICY_NAMES
     seconds: float | None = None        # stop after this long; None: no limit
     examples: int | None = None         # stop after this many; None: no limit
     seed: int = 0

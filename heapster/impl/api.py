@@ -3,6 +3,7 @@
 from .arena import acquire, count_call, release, room_for
 from .block import block_of, block_size, payload, round_up, size_in
 from .cache import put_away, refill, reuse
+from .classes import class_for, least_of_class
 from .layout import (
     ALIGN,
     ARENA_LOCK,
@@ -20,6 +21,7 @@ from .layout import (
     MAX_REQUEST,
     MAX_WORD,
     MIN_BLOCK,
+    MIN_THRESHOLD,
     MOST_CACHED,
     NULL,
     OWNER_SHIFT,
@@ -49,8 +51,8 @@ def is_refused(request):
 
 
 def place_small(m, want, kind):
-    """A used block of `want` bytes: a cached one, or else from the thread's arena; NULL if memory is out."""
-    b = reuse(m, want, kind)
+    """A used block of at least `want` bytes: a cached one, or else from the thread's arena; NULL if memory is out."""
+    b = reuse(m, class_for(want), kind)
     if b == NULL:
         b = place_anew(m, want, kind)
     return b
@@ -60,7 +62,12 @@ def place_anew(m, want, kind):
     """As `place_small`, where no block is cached."""
     if get_cache(m) == 0:
         return acquire(m, attach(m), want, ALIGN, kind)
-    return refill(m, want, kind)
+    return refill(m, least_of_class(class_for(want)), kind)
+
+
+def is_small(m, request):
+    """Whether caches have blocks for `request` bytes, which are not to be mapped."""
+    return request < MIN_THRESHOLD or request <= MOST_CACHED - WORD and request < get_threshold(m)
 
 
 def place(m, request, alignment, kind):
@@ -69,7 +76,7 @@ def place(m, request, alignment, kind):
     Requires: not is_refused(request); alignment is a power of two, ALIGN to MAX_REQUEST.
     Ensures:  NULL only if the system refused, and then nothing has changed.
     """
-    if request <= MOST_CACHED - WORD and alignment == ALIGN:
+    if alignment == ALIGN and is_small(m, request):
         return place_small(m, block_size(request), kind)
     return place_large(m, request, alignment, kind)
 

@@ -8,11 +8,13 @@ Bonwick and Adams (2001), "Magazines and Vmem", section 3.
 
 from .arena import carve, count_call, count_used, find_or_grow, open_record, owner_of, release
 from .block import block_of, payload, size
+from .classes import class_of, least_of_class
 from .freelist import add, bypass, insert
 from .layout import (
-    ALIGN,
     ARENA_LOCK,
     ATTACH_LOCK,
+    BIN_COUNT,
+    BIN_SHIFT,
     BINS,
     CACHED_MARK,
     CACHING,
@@ -25,8 +27,6 @@ from .layout import (
     ENROLLED,
     LIMIT,
     MARK,
-    MIN_BLOCK,
-    MOST_CACHED,
     MOST_COUNTED,
     MY_CALLS,
     NEXT,
@@ -41,13 +41,21 @@ from .settings import arena_at, attach, get_cache
 from .stack import above, count, top
 
 
+def bin_at(thread, index):
+    """Where `thread` keeps blocks of the least size of a class.
+
+    Requires: 0 <= index < BIN_COUNT.
+    Ensures:  it lies between BINS and the storage's end; classes have bins of their own.
+    """
+    return thread + BINS + (index << BIN_SHIFT)
+
+
 def bin_of(thread, total):
     """Where `thread` keeps blocks of `total` bytes.
 
-    Requires: total is a multiple of ALIGN, MIN_BLOCK to MOST_CACHED.
-    Ensures:  it lies between BINS and the storage's end; sizes have bins of their own.
+    Requires: total is the least size of a class, MIN_BLOCK to MOST_CACHED.
     """
-    return thread + BINS + total - MIN_BLOCK
+    return bin_at(thread, class_of(total))
 
 
 def count_mine(m, thread, kind):
@@ -78,12 +86,12 @@ def unkeep(m, slot):
     return p
 
 
-def reuse(m, total, kind):
-    """A cached block of `total` bytes, the call counted; NULL if the thread has none."""
+def reuse(m, index, kind):
+    """A cached block of the least size of a class, the call counted; NULL if the thread has none."""
     thread = m.thread()
     if m.load(thread + ENROLLED) == 0:
         return NULL
-    slot = bin_of(thread, total)
+    slot = bin_at(thread, index)
     if m.load(slot) == 0:
         return NULL
     count_mine(m, thread, kind)
@@ -182,9 +190,10 @@ def keeps_nothing(m, thread):
 def put_away(m, p, total, kind):
     """Whether the used block of `total` bytes with the payload `p` went into the cache, its free counted."""
     thread = m.thread()
-    if keeps_nothing(m, thread):
+    index = class_of(total)
+    if keeps_nothing(m, thread) or least_of_class(index) != total:
         return False
-    slot = bin_of(thread, total)
+    slot = bin_at(thread, index)
     if m.load(slot) >= m.load(slot + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
         return put_away_slowly(m, p, total, kind)
     keep(m, slot, p)
@@ -232,11 +241,11 @@ def thread_end(m):
     thread = m.thread()
     m.store(thread + ENDED, 1)
     if m.load(thread + ENROLLED) != 0:
-        total = MIN_BLOCK
-        while total <= MOST_CACHED:
-            flush(m, bin_of(thread, total), 0)
-            m.store(bin_of(thread, total) + LIMIT, 0)
-            total = total + ALIGN
+        index = 0
+        while index < BIN_COUNT:
+            flush(m, bin_at(thread, index), 0)
+            m.store(bin_at(thread, index) + LIMIT, 0)
+            index = index + 1
         leave(m, thread)
 
 

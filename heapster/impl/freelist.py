@@ -1,7 +1,18 @@
-"""Circular doubly linked lists through a head, and the free list with its ledger and cursor."""
+"""Circular doubly linked lists through a head, and the free lists of an arena with their ledger and cursor."""
 
 from .block import payload, size
-from .layout import CORRUPT_LIST, CURSOR, FREE_BLOCKS, FREE_BYTES, HEAD, NEXT, PREV
+from .classes import class_at, class_head, class_of, close_class, next_class, open_class
+from .layout import (
+    CLASS_COUNT,
+    CORRUPT_LIST,
+    CURSOR,
+    FREE_BLOCKS,
+    FREE_BYTES,
+    HEAD,
+    NEXT,
+    PREV,
+    SEGREGATED,
+)
 
 
 def insert(m, head, node):
@@ -36,20 +47,30 @@ def add(m, word, amount):
     m.store(word, m.load(word) + amount)
 
 
+def list_for(m, arena, b):
+    """The head of the list that the free block `b` belongs on: that of its class, or the only one.
+
+    Requires: the arena's lock.
+    """
+    if m.load(arena + SEGREGATED) == 0:
+        return arena + HEAD
+    return open_class(m, arena, class_of(size(m, b)))
+
+
 def link(m, arena, b):
-    """Put the free block `b` first on the free list of `arena`.
+    """Put the free block `b` first on the free list of `arena`, or on that of its class.
 
     Requires: the arena's lock; b is free and on no list.
     Ensures:  b follows the head and precedes the old first; all others keep their order,
               and the cursor its place; the ledger counts it.
     """
-    insert(m, arena + HEAD, b)
+    insert(m, list_for(m, arena, b), b)
     add(m, arena + FREE_BYTES, size(m, b))
     add(m, arena + FREE_BLOCKS, 1)
 
 
 def unlink(m, arena, b):
-    """Take the free block `b` from the free list of `arena`; abort if its links disagree.
+    """Take the free block `b` from its free list in `arena`; abort if its links disagree.
 
     Requires: the arena's lock; b is on the list.
     Ensures:  its neighbours on the list are linked both ways; a cursor that was at b is at the next;
@@ -57,9 +78,52 @@ def unlink(m, arena, b):
     """
     if not links_agree(m, b):
         m.abort(CORRUPT_LIST, payload(b))
+    before = m.load(b + PREV)
     after = m.load(b + NEXT)
-    bypass(m, m.load(b + PREV), after)
+    bypass(m, before, after)
+    if before == after and before != arena + HEAD:
+        close_class(m, arena, class_at(arena, before))
     if m.load(arena + CURSOR) == b:
         m.store(arena + CURSOR, after)
     add(m, arena + FREE_BYTES, -size(m, b))
     add(m, arena + FREE_BLOCKS, -1)
+
+
+def relink(m, arena, head):
+    """Put the blocks on the list of `head` where they belong now, each before those that were after it.
+
+    Requires: the arena's lock; they belong on other lists.
+    """
+    b = m.load(head + PREV)
+    m.store(head + NEXT, head)
+    m.store(head + PREV, head)
+    while b != head:
+        before = m.load(b + PREV)
+        insert(m, list_for(m, arena, b), b)
+        b = before
+
+
+def segregate(m, arena):
+    """Put the free blocks of `arena` on the lists of their classes.
+
+    Requires: the arena's lock; it has one list.
+    Ensures:  each class has its blocks in the order in which they were on the list.
+    """
+    m.store(arena + SEGREGATED, 1)
+    m.store(arena + CURSOR, arena + HEAD)
+    relink(m, arena, arena + HEAD)
+
+
+def unite(m, arena):
+    """Put the free blocks of `arena` on one list.
+
+    Requires: the arena's lock; it has a list for each class.
+    Ensures:  they are there class by class, least first, and in each in the order in which they were.
+    """
+    m.store(arena + SEGREGATED, 0)
+    index = CLASS_COUNT
+    while index > 0:
+        index = index - 1
+        if next_class(m, arena, index) == index:
+            relink(m, arena, class_head(arena, index))
+            close_class(m, arena, index)

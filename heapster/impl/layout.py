@@ -35,7 +35,8 @@ bits 48-62; 0 is the empty stack.
 
 NULL = 0
 WORD = 8                            # bytes
-ALIGN = 16                          # payloads start at multiples of this; block sizes are multiples
+ALIGN_SHIFT = 4
+ALIGN = 1 << ALIGN_SHIFT            # payloads start at multiples of this; block sizes are multiples
 PAGE = 4096
 MAX_WORD = (1 << 63) - 1            # PTRDIFF_MAX
 MAX_REQUEST = 1 << 46               # no 64-bit system of today maps more than 47 bits of addresses
@@ -89,9 +90,26 @@ USED_BLOCKS = 136
 FREE_BYTES = 144                    # in free blocks
 FREE_BLOCKS = 152
 CALLS = 160                         # successful calls, a word for each kind
-REMOTE = 200                        # stack of blocks that other threads freed
-ARENA_SHIFT = 9
+SEGREGATED = 200                    # not 0: free blocks are on a list for each class of sizes, none on that of HEAD
+CLASS_MAP = 208                     # which classes have blocks: CLASS_BITS of them in each word, from bit 0
+CLASSES = 240                       # first and last of each class; see `class_head`
+REMOTE = 2040                       # stack of blocks that other threads freed, on a cache line of its own
+ARENA_SHIFT = 11
 ARENA_BYTES = 1 << ARENA_SHIFT
+
+# Classes of sizes: one for each size below EXACT, from there so many for each doubling, the last for all above.
+EXACT = 512                         # bytes
+EXACT_CLASSES = 30
+STEPS_SHIFT = 3
+STEPS = 1 << STEPS_SHIFT            # classes for each doubling
+FIRST_STEP_SHIFT = 6
+FIRST_STEP = 1 << FIRST_STEP_SHIFT  # bytes that the first of them are wide
+TOP_CLASS = 1 << 19                 # bytes from which on all sizes are of the last class
+CLASS_COUNT = 111
+MAP_SHIFT = 5
+CLASS_BITS = 1 << MAP_SHIFT         # classes that a word of the map has
+CLASS_SHIFT = 4                     # a class takes two words in the arena's record
+PROBES = 8                          # blocks of a request's own class that are looked at before larger classes
 
 # Kinds of calls.
 CALL_MALLOC = 0
@@ -110,20 +128,22 @@ ARENA_LIMIT = 88                    # arenas that threads are spread over
 NEXT_ARENA = 96                     # index of the arena that the next new thread gets
 CACHE_BYTES = 104                   # what a thread may keep of blocks of one size; 0: nothing
 CACHING = 112                       # head of the list of threads that have caches
-MAPPINGS = 512                      # an arena's record for the mapped blocks
-ARENAS = 1024
+ARENAS = 512
 MAX_ARENAS = 64
-STATICS_BYTES = ARENAS + MAX_ARENAS * ARENA_BYTES
+MAPPINGS = ARENAS + MAX_ARENAS * ARENA_BYTES        # an arena's record for the mapped blocks
+STATICS_BYTES = MAPPINGS + ARENA_BYTES
 
 # A thread's words. NEXT and PREV hold its place on the list of threads that have caches; others change them.
 MY_ARENA = 0
 ENROLLED = 24                       # not 0: the thread is on that list
 MY_CALLS = 32                       # calls that its cache served, a word for each kind
 ENDED = 72                          # not 0: the thread has ended its cache and gets no other
-BINS = 80                           # stacks of cached blocks, one for each size from MIN_BLOCK
+BINS = 80                           # stacks of cached blocks, one for each class up to that of MOST_CACHED
+BIN_SHIFT = 4                       # a bin takes two words
 LIMIT = 8                           # from a bin: the most blocks it may hold now, shifted as a stack's count
-MOST_CACHED = 1024                  # the largest block that is cached
-THREAD_BYTES = BINS + MOST_CACHED - MIN_BLOCK + 2 * WORD
+MOST_CACHED = 1 << 15               # the largest block that is cached
+BIN_COUNT = 79
+THREAD_BYTES = BINS + (BIN_COUNT << BIN_SHIFT)
 
 # A stack.
 COUNT_SHIFT = 48
@@ -146,6 +166,7 @@ FIRST_FIT = 0
 NEXT_FIT = 1
 BEST_FIT = 2
 WORST_FIT = 3
+SEGREGATED_FIT = 4
 
 # What the machine is told when it must abort.
 DOUBLE_FREE = 1
@@ -170,6 +191,8 @@ MAPPED_LIST_IS_LINKED_BOTH_WAYS = 29
 MAPPED_BLOCKS_FIT_THEIR_MAPPINGS = 30
 BINS_HOLD_BLOCKS_OF_THEIR_SIZE = 31
 STACKS_COUNT_THEIR_BLOCKS = 32
+FREE_BLOCKS_ARE_IN_THEIR_CLASS = 33
+CLASSES_ARE_MARKED_WHILE_THEY_HAVE_BLOCKS = 34
 
 # errno, the same on every Linux.
 ENOMEM = 12
@@ -208,12 +231,19 @@ assert FIRST_BLOCK & (ALIGN - 1) == ALIGN - PAYLOAD, "the first payload is align
 assert MAPPED_LEAD & (ALIGN - 1) == ALIGN - PAYLOAD
 assert MAPPED_LEAD + NODE >= 0
 assert NODE + NEXT < NODE + PREV < LEAD
-assert CALLS + CALL_KINDS * WORD <= REMOTE < ARENA_BYTES
-assert CACHING + PREV < MAPPINGS
+assert CALLS + CALL_KINDS * WORD <= SEGREGATED < CLASS_MAP
+assert EXACT_CLASSES == (EXACT - MIN_BLOCK) >> ALIGN_SHIFT
+assert STEPS * FIRST_STEP == EXACT
+assert TOP_CLASS == EXACT << ((CLASS_COUNT - 1 - EXACT_CLASSES) >> STEPS_SHIFT)
+assert CLASS_COUNT >> MAP_SHIFT == 3, "the bit of CLASS_COUNT is in the last word of the map"
+assert CLASS_MAP + 4 * WORD <= CLASSES
+assert CLASSES + (CLASS_COUNT << CLASS_SHIFT) <= REMOTE < ARENA_BYTES
+assert CACHING + PREV < ARENAS
 assert MY_ARENA < NEXT < PREV < ENROLLED < MY_CALLS
 assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
-assert LIMIT < ALIGN, "bins are as far apart as sizes"
+assert LIMIT + WORD == 1 << BIN_SHIFT
+assert MOST_CACHED == EXACT << ((BIN_COUNT - 1 - EXACT_CLASSES) >> STEPS_SHIFT), "it is a class's least size"
+assert MOST_CACHED < TOP_CLASS
 assert PAYLOAD + MARK < MIN_BLOCK + FOOTER
-assert MAPPINGS + ARENA_BYTES <= ARENAS
 assert MAX_ARENAS <= 1 << 15
 assert MAX_REQUEST + PAGE < OWNER_ONE

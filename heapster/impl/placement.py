@@ -1,7 +1,23 @@
 """Placement policies: which block of the free list serves a request. Knuth, TAOCP 1, 2.5."""
 
 from .block import size
-from .layout import BEST_FIT, CURSOR, FIRST_FIT, HEAD, NEXT, NEXT_FIT, NULL
+from .classes import class_head, class_of, next_class
+from .freelist import segregate, unite
+from .layout import (
+    BEST_FIT,
+    CLASS_COUNT,
+    CURSOR,
+    FIRST_FIT,
+    FREE_BLOCKS,
+    HEAD,
+    NEXT,
+    NEXT_FIT,
+    NULL,
+    PROBES,
+    SEGREGATED,
+    SEGREGATED_FIT,
+    WORST_FIT,
+)
 
 
 def first_fit(m, arena, want):
@@ -81,12 +97,65 @@ def worst_fit(m, arena, want):
     return worst
 
 
+def fitting_in_class(m, arena, index, want, most):
+    """The first of at most `most` blocks of a class that fits, or NULL.
+
+    Requires: the arena's lock; the class is marked.
+    """
+    head = class_head(arena, index)
+    b = m.load(head + NEXT)
+    while b != head and size(m, b) < want:
+        b = m.load(b + NEXT)
+        most = most - 1
+        if most == 0:
+            return NULL
+    if b == head:
+        return NULL
+    return b
+
+
+def segregated_fit(m, arena, want):
+    """Good fit: of the first PROBES blocks of its own class the first that fits, else the first of the next class up.
+
+    It looks further only before it gives up: so it takes constant time, unless the arena must grow.
+
+    Requires: the arena's lock; want is a legal block size; the arena's free blocks are segregated.
+    Ensures:  NULL only if no block on the lists fits; otherwise it fits; no word changes.
+    """
+    own = class_of(want)
+    index = next_class(m, arena, own)
+    b = NULL
+    if index == own:
+        b = fitting_in_class(m, arena, own, want, PROBES)
+        index = next_class(m, arena, own + 1)
+    if b == NULL and index < CLASS_COUNT:
+        b = m.load(class_head(arena, index) + NEXT)
+    if b == NULL and next_class(m, arena, own) == own:
+        b = fitting_in_class(m, arena, own, want, m.load(arena + FREE_BLOCKS))
+    return b
+
+
+def arrange(m, arena, policy):
+    """See that the free blocks of `arena` are on the lists that `policy` searches.
+
+    Requires: the arena's lock.
+    """
+    segregated = m.load(arena + SEGREGATED)
+    if policy == SEGREGATED_FIT and segregated == 0:
+        segregate(m, arena)
+    elif policy != SEGREGATED_FIT and segregated != 0:
+        unite(m, arena)
+
+
 def find(m, arena, want, policy):
-    """The block of the free list that `policy` chooses for `want` bytes, or NULL if none fits."""
+    """The free block that `policy` chooses for `want` bytes, or NULL if none fits."""
+    arrange(m, arena, policy)
     if policy == FIRST_FIT:
         return first_fit(m, arena, want)
     if policy == NEXT_FIT:
         return next_fit(m, arena, want)
     if policy == BEST_FIT:
         return best_fit(m, arena, want)
-    return worst_fit(m, arena, want)
+    if policy == WORST_FIT:
+        return worst_fit(m, arena, want)
+    return segregated_fit(m, arena, want)

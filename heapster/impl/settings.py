@@ -22,8 +22,8 @@ from .layout import (
     PAGE,
     POLICY,
     REFUSED,
+    SEGREGATED_FIT,
     THRESHOLD,
-    WORST_FIT,
 )
 
 
@@ -44,7 +44,7 @@ def set_policy(m, policy):
 
     Ensures:  an unknown policy changes nothing.
     """
-    if policy < FIRST_FIT or policy > WORST_FIT:
+    if policy < FIRST_FIT or policy > SEGREGATED_FIT:
         return REFUSED
     m.store_atomic(m.statics() + POLICY, policy)
     return 0

@@ -1,16 +1,18 @@
 """Statistics, the status dump, and a walk over all blocks."""
 
 from .block import block_of, size
-from .cache import bin_of
+from .cache import bin_at
+from .classes import class_head, least_of_class, next_class
 from .freelist import add
 from .layout import (
-    ALIGN,
     ALL_ARENAS,
     ARENA_LOCK,
     ATTACH_LOCK,
+    BIN_COUNT,
     CACHING,
     CALL_KINDS,
     CALLS,
+    CLASS_COUNT,
     FIRST_BLOCK,
     FREE_BLOCKS,
     FREE_BYTES,
@@ -19,8 +21,6 @@ from .layout import (
     LEAD,
     MAPPINGS,
     MAX_ARENAS,
-    MIN_BLOCK,
-    MOST_CACHED,
     MY_ARENA,
     MY_CALLS,
     NEXT,
@@ -31,6 +31,7 @@ from .layout import (
     REGION_NEXT,
     REGIONS,
     REMOTE,
+    SEGREGATED,
     SHOW_ARENA,
     SHOW_BLOCK,
     SHOW_MAPPED,
@@ -54,9 +55,8 @@ from .settings import arena_at
 from .stack import count, top
 
 
-def largest_listed(m, arena):
-    """Bytes of the largest block on the free list of an open arena; 0 for none."""
-    head = arena + HEAD
+def largest_listed(m, head):
+    """Bytes of the largest block on the list of `head`; 0 for none."""
     most = 0
     b = m.load(head + NEXT)
     while b != head:
@@ -64,6 +64,18 @@ def largest_listed(m, arena):
             most = size(m, b)
         b = m.load(b + NEXT)
     return most
+
+
+def largest_free(m, arena):
+    """Bytes of the largest free block of an open arena; 0 for none."""
+    if m.load(arena + SEGREGATED) == 0:
+        return largest_listed(m, arena + HEAD)
+    index = CLASS_COUNT - 1
+    while index > 0 and next_class(m, arena, index) != index:
+        index = index - 1
+    if next_class(m, arena, index) != index:
+        return 0
+    return largest_listed(m, class_head(arena, index))
 
 
 def add_ledger(m, record, out):
@@ -87,7 +99,7 @@ def add_arena(m, arena, out):
     m.lock(arena + ARENA_LOCK)
     if m.load(arena + HEAD + NEXT) != NULL:
         add_ledger(m, arena, out)
-        largest = largest_listed(m, arena)
+        largest = largest_free(m, arena)
         if largest > m.load(out + STAT_LARGEST_FREE):
             m.store(out + STAT_LARGEST_FREE, largest)
     m.unlock(arena + ARENA_LOCK)
@@ -122,12 +134,12 @@ def add_calls(m, thread, out):
 
 def add_bins(m, thread, out):
     """Add the blocks that `thread` keeps to the cached ones at `out`."""
-    total = MIN_BLOCK
-    while total <= MOST_CACHED:
-        kept = count(m.load_atomic(bin_of(thread, total)))
+    index = 0
+    while index < BIN_COUNT:
+        kept = count(m.load_atomic(bin_at(thread, index)))
         add(m, out + STAT_CACHED_BLOCKS, kept)
-        add(m, out + STAT_CACHED_BYTES, kept * total)
-        total = total + ALIGN
+        add(m, out + STAT_CACHED_BYTES, kept * least_of_class(index))
+        index = index + 1
 
 
 def add_caches(m, which, out):

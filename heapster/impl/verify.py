@@ -4,15 +4,19 @@ It believes no word that it has not checked, so it ends on any heap whose links 
 """
 
 from .block import block_of, is_free, left_is_free, owner_in, payload, size, size_in
-from .cache import bin_of
+from .cache import bin_at
+from .classes import class_head, class_of, least_of_class, next_class
 from .freelist import links_agree
 from .layout import (
     ALIGN,
     ARENA_LOCK,
+    BIN_COUNT,
     BINS_HOLD_BLOCKS_OF_THEIR_SIZE,
     BLOCKS_TILE_THEIR_REGION,
     BOUNDARY_TAGS_AGREE,
     BREAK,
+    CLASS_COUNT,
+    CLASSES_ARE_MARKED_WHILE_THEY_HAVE_BLOCKS,
     CURSOR,
     CURSOR_IS_ON_THE_LIST,
     FENCE_REGION,
@@ -21,6 +25,7 @@ from .layout import (
     FLAGS_AGREE_WITH_NEIGHBOURS,
     FOOTER,
     FREE_BLOCKS,
+    FREE_BLOCKS_ARE_IN_THEIR_CLASS,
     FREE_BYTES,
     FREE_LIST_IS_EXACTLY_THE_FREE_BLOCKS,
     FREE_LIST_IS_LINKED_BOTH_WAYS,
@@ -34,7 +39,6 @@ from .layout import (
     MAPPINGS,
     MAX_ARENAS,
     MIN_BLOCK,
-    MOST_CACHED,
     NEXT,
     NO_TWO_FREE_NEIGHBOURS,
     NODE,
@@ -46,6 +50,7 @@ from .layout import (
     REGION_NEXT,
     REGION_START,
     REGIONS,
+    SEGREGATED,
     SIZES_ARE_LEGAL,
     STACKS_COUNT_THEIR_BLOCKS,
     THE_TOP_REGION_ENDS_AT_THE_BREAK,
@@ -131,24 +136,54 @@ def walked_blocks(m, arena, free):
     return count
 
 
-def verify_list(m, arena):
-    """Check that the free list is linked both ways and holds what the walk found free.
+def verify_list(m, head, count):
+    """Check that the list of `head` is linked both ways and holds at most `count` blocks, all free; how many less.
 
     Requires: the arena's lock; its regions hold.
     """
-    head = arena + HEAD
-    count = walked_blocks(m, arena, True)
-    cursor_found = m.load(arena + CURSOR) == head
     b = m.load(head + NEXT)
     while b != head:
         expect(m, links_agree(m, b), FREE_LIST_IS_LINKED_BOTH_WAYS, payload(b))
         expect(m, is_free(m, b) and count > 0, FREE_LIST_IS_EXACTLY_THE_FREE_BLOCKS, payload(b))
-        if b == m.load(arena + CURSOR):
-            cursor_found = True
         count = count - 1
         b = m.load(b + NEXT)
+    return count
+
+
+def verify_classes(m, arena, count):
+    """As `verify_list`, for the lists of all classes; each holds blocks of its own."""
+    index = next_class(m, arena, 0)
+    while index != CLASS_COUNT:
+        head = class_head(arena, index)
+        left = verify_list(m, head, count)
+        expect(m, left < count, CLASSES_ARE_MARKED_WHILE_THEY_HAVE_BLOCKS, arena)
+        b = m.load(head + NEXT)
+        while b != head:
+            expect(m, class_of(size(m, b)) == index, FREE_BLOCKS_ARE_IN_THEIR_CLASS, payload(b))
+            b = m.load(b + NEXT)
+        count = left
+        index = next_class(m, arena, index + 1)
+    return count
+
+
+def verify_cursor(m, arena):
+    """Check that the cursor is on the list of the arena's head."""
+    b = m.load(arena + HEAD + NEXT)
+    while b != m.load(arena + CURSOR) and b != arena + HEAD:
+        b = m.load(b + NEXT)
+    expect(m, b == m.load(arena + CURSOR), CURSOR_IS_ON_THE_LIST, m.load(arena + CURSOR))
+
+
+def verify_lists(m, arena):
+    """Check that the free lists hold what the walk found free.
+
+    Requires: the arena's lock; its regions hold.
+    """
+    count = verify_list(m, arena + HEAD, walked_blocks(m, arena, True))
+    if m.load(arena + SEGREGATED) != 0:
+        count = verify_classes(m, arena, count)
     expect(m, count == 0, FREE_LIST_IS_EXACTLY_THE_FREE_BLOCKS, arena)
-    expect(m, cursor_found, CURSOR_IS_ON_THE_LIST, m.load(arena + CURSOR))
+    verify_cursor(m, arena)
 
 
 def verify_ledger(m, arena, held):
@@ -174,7 +209,7 @@ def verify_arena(m, arena):
             verify_region(m, arena, region)
             held = held + m.load(region + REGION_LENGTH)
             region = m.load(region + REGION_NEXT)
-        verify_list(m, arena)
+        verify_lists(m, arena)
         verify_ledger(m, arena, held)
     m.unlock(arena + ARENA_LOCK)
 
@@ -225,10 +260,10 @@ def verify_bin(m, slot, total):
 
 def verify_cache(m):
     """Check what the calling thread keeps; others may be using theirs."""
-    total = MIN_BLOCK
-    while total <= MOST_CACHED:
-        verify_bin(m, bin_of(m.thread(), total), total)
-        total = total + ALIGN
+    index = 0
+    while index < BIN_COUNT:
+        verify_bin(m, bin_at(m.thread(), index), least_of_class(index))
+        index = index + 1
 
 
 def verify(m):

@@ -11,10 +11,10 @@ PAGE = 4096
 WORD_MIN, WORD_MAX = -(1 << 63), (1 << 63) - 1
 
 STATICS = 0x10000               # where things lie; each far from the others
-STATICS_BYTES = 0x8400          # just what the allocator's layout has, so that a word more is a fault
+STATICS_BYTES = 0x20A00         # just what the allocator's layout has, so that a word more is a fault
 THREADS = 0x100000
 THREAD_STRIDE = 0x1000
-THREAD_BYTES = 1088
+THREAD_BYTES = 1344
 OUTSIDE = 0x200000
 OUTSIDE_BYTES = 0x10000
 SCRATCH_BYTES = 256

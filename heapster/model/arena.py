@@ -5,8 +5,9 @@ totals are sums over it: there is no header, link or running total here that cou
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from heapster.model.geometry import (
     ALIGN,
@@ -18,6 +19,7 @@ from heapster.model.geometry import (
     MIN_BLOCK,
     PAGE,
     REFUSED,
+    class_of,
     fence_before,
     growth_for,
     lead_before,
@@ -97,6 +99,7 @@ class ArenaState:
         self.regions: list[RegionState] = []
         self.free: list[tuple[int, int]] = []
         self.cursor = 0                         # where next fit resumes: a block on the list, or 0
+        self.segregated = False                 # there is a list for each class of sizes: its part of `free`
         self.top: RegionState | None = None     # the region that ends at the break
         self.brk = 0                            # the break as this arena last moved it
         self.calls = [0] * len(CALLS)
@@ -113,10 +116,18 @@ class ArenaState:
             used_blocks += some_blocks
         free_bytes = sum([size for _, size in self.free])
         ledger = Ledger(held, used_bytes, used_blocks, free_bytes, len(self.free), tuple(self.calls))
-        forward = tuple([address for address, _ in self.free])
+        listed, classes = self._lists()
+        forward = tuple([address for address, _ in listed])
         top = self.top.address if self.top else 0
         return Arena(self.index, tuple(regions), forward, forward[::-1], self.cursor, top, self.brk, ledger,
-                     Stack(len(self.remote), tuple(reversed(self.remote))))
+                     Stack(len(self.remote), tuple(reversed(self.remote))), classes)
+
+    def _lists(self) -> tuple[Sequence[tuple[int, int]], tuple[tuple[int, int], ...] | None]:
+        """The free blocks as they are listed, and how many of them each class has, if they are listed by classes."""
+        if not self.segregated:
+            return list(self.free), None
+        listed = sorted(self.free, key=_class)
+        return listed, tuple([(index, len(list(run))) for index, run in groupby(listed, _class)])
 
     def size_of(self, address: int) -> int:
         """Bytes of the block at `address`."""
@@ -195,8 +206,23 @@ class ArenaState:
             self._saw("cursor_left_its_block")
         del self.free[index]
 
+    def _arrange(self) -> None:
+        """Segregate the free blocks, or put them on one list again, class by class."""
+        if self.segregated != (self._settings.policy == "segregated_fit"):
+            if self.segregated:
+                self._unite()
+            if self.free:
+                self._saw("free_blocks_changed_their_lists")
+            self.segregated = not self.segregated
+            self.cursor = 0
+
+    def _unite(self) -> None:
+        """Put the free blocks on one list, class by class."""
+        self.free.sort(key=_class)
+
     def _find(self, want: int) -> int:
         """The block that the policy chooses, or 0."""
+        self._arrange()
         policy = self._settings.policy
         chosen = POLICIES[policy](self.free, want, self.cursor)
         if chosen == NONE_FITS:
@@ -345,6 +371,10 @@ class ArenaState:
         if region is not self.top or len(right) > 1 or any(block.used for block in right):
             return 0
         return sum(block.size for block in region.blocks[index:])
+
+
+def _class(entry: tuple[int, int]) -> int:
+    return class_of(entry[1])
 
 
 _NEIGHBOURS = {

@@ -24,10 +24,15 @@ DEFAULT_GROWTH = 128 * 1024     # an arena asks the system for at least this muc
 DEFAULT_ARENAS = 8
 MAX_ARENAS = 64
 
-MOST_CACHED = 1024              # the largest block that a thread keeps when it is freed
+MOST_CACHED = 1 << 15           # the largest block that a thread keeps when it is freed
 MOST_COUNTED = 1 << 14          # blocks that a bin may hold, at most
 MOST_REMOTE = 256               # blocks on a remote list when whoever added the last must drain it
 MAX_CACHE = 1 << 20             # bytes that a bin may hold, at most
+
+EXACT = 512                     # below, each size is a class of its own
+STEPS = 8                       # from there, classes for each doubling
+CLASS_COUNT = 111               # the last is for all that is left
+PROBES = 8                      # blocks of its own class that segregated fit looks at before larger ones
 
 ENOMEM = 12
 EINVAL = 22
@@ -50,6 +55,20 @@ def signed(word: int) -> int:
 def block_size(request: int) -> int:
     """Bytes of block that serve `request` bytes."""
     return max(MIN_BLOCK, up(request + HEADER, ALIGN))
+
+
+def class_of(size: int) -> int:
+    """The class of blocks of so many bytes: by the size itself, or by its highest bit and the three after it."""
+    if size < EXACT:
+        return (size - MIN_BLOCK) // ALIGN
+    octave = size.bit_length() - EXACT.bit_length()
+    below = (EXACT - MIN_BLOCK) // ALIGN
+    return min(below + STEPS * octave + (size >> size.bit_length() - 4) % STEPS, CLASS_COUNT - 1)
+
+
+def least_of_class(size: int) -> int:
+    """The least size from this one on that is the least of its class: what is asked for where blocks are cached."""
+    return size if size < EXACT else up(size, (1 << size.bit_length() - 1) // STEPS)
 
 
 def growth_for(want: int, growth: int) -> int:

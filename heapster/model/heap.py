@@ -75,6 +75,8 @@ class Arena(NamedTuple):
     brk: int                        # the break as the arena last moved it, or 0
     ledger: Ledger
     remote: Stack = NO_STACK        # blocks of its own that other threads freed
+    classes: tuple[tuple[int, int], ...] | None = None      # if it has a list for each class of sizes:
+                                    # those that are marked, and how many of `forward` each has
 
 
 class Mapped(NamedTuple):

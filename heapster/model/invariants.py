@@ -7,6 +7,7 @@ independent: for each there is a heap that breaks it and no other.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from heapster.model.geometry import (
@@ -23,13 +24,15 @@ from heapster.model.geometry import (
     MOST_CACHED,
     MOST_REMOTE,
     PAGE,
+    class_of,
+    least_of_class,
 )
 from heapster.model.heap import Arena, Heap, Ledger, extents, place, stacks, waiting
 from heapster.model.placement import POLICIES
 
 Invariant = Callable[[Heap], Iterator[str]]
 
-CACHED_SIZES = range(MIN_BLOCK, MOST_CACHED + 1, ALIGN)
+CACHED_SIZES = {least_of_class(size) for size in range(MIN_BLOCK, MOST_CACHED + 1, ALIGN)}
 BEFORE_A_PAYLOAD = ALIGN - HEADER       # what a block's address leaves when divided by ALIGN
 
 
@@ -185,6 +188,25 @@ def free_list_is_linked_both_ways(heap: Heap) -> Iterator[str]:
                    f"{len(arena.backward)} along prev, or in another order")
 
 
+def free_blocks_are_in_their_class(heap: Heap) -> Iterator[str]:
+    """Where each class of sizes has a list, each free block is on that of its class."""
+    for arena in heap.arenas:
+        sizes = {block.address: block.size for region in arena.regions for block in region.blocks if not block.used}
+        listed = iter(arena.forward)
+        for index, count in arena.classes or ():
+            for address in islice(listed, count):
+                if address in sizes and class_of(sizes[address]) != index:
+                    yield f"{place(heap, address)} has {sizes[address]} bytes and is in class {index}"
+
+
+def classes_are_marked_while_they_have_blocks(heap: Heap) -> Iterator[str]:
+    """A class that is marked has a block."""
+    for arena in heap.arenas:
+        for index, count in arena.classes or ():
+            if not count:
+                yield f"class {index} of arena {arena.index} is marked and has no blocks"
+
+
 def cursor_is_on_the_list(heap: Heap) -> Iterator[str]:
     """Next fit resumes at a listed block, or at the head."""
     for arena in heap.arenas:
@@ -303,7 +325,7 @@ def cached_blocks_are_used(heap: Heap) -> Iterator[str]:
 
 
 def bins_hold_blocks_of_their_size(heap: Heap) -> Iterator[str]:
-    """A bin is for one size from 32 to 1024, and every block in it has that."""
+    """A bin is for the least size of a class, 32 to 32 KiB, and every block in it has that."""
     used = _used_blocks(heap)
     for cache in heap.caches:
         sizes = [bin_.size for bin_ in cache.bins]
@@ -384,6 +406,8 @@ ALWAYS: tuple[Invariant, ...] = (
     the_top_region_ends_at_the_break,
     free_list_is_exactly_the_free_blocks,
     free_list_is_linked_both_ways,
+    free_blocks_are_in_their_class,
+    classes_are_marked_while_they_have_blocks,
     cursor_is_on_the_list,
     mapped_list_is_linked_both_ways,
     mapped_blocks_fit_their_mappings,

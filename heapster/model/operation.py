@@ -34,7 +34,7 @@ class Shape(NamedTuple):
     setting: bool = False           # written `verb words`, not `verb(arguments)`
 
 
-POLICY_NAMES = ("first_fit", "next_fit", "best_fit", "worst_fit")
+POLICY_NAMES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")
 SYSTEM_CALLS = ("sbrk", "mmap", "munmap")
 
 SHAPES: dict[str, Shape] = {

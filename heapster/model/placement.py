@@ -2,10 +2,12 @@
 
 A free list is a sequence of (address, size), head first. A policy answers the index of the block
 that it chooses, or -1 when none fits. `cursor` is the block where next fit resumes, or 0 for the
-head of the list.
+head of the list. Where each class of sizes has a list of its own, each is the part of it that is of the class.
 """
 
 from collections.abc import Callable, Sequence
+
+from heapster.model.geometry import PROBES, class_of
 
 Free = Sequence[tuple[int, int]]
 Policy = Callable[[Free, int, int], int]
@@ -51,9 +53,24 @@ def worst_fit(free: Free, want: int, _cursor: int) -> int:
     return chosen
 
 
+def segregated_fit(free: Free, want: int, _cursor: int) -> int:
+    """Of the first few of the class of `want` the first that fits; or the first of the next class up; or of all."""
+    own = class_of(want)
+    classes = [class_of(size) for _, size in free]
+    same = [index for index, at in enumerate(classes) if at == own]
+    fitting = [index for index in same if free[index][1] >= want]
+    if fitting and fitting[0] in same[:PROBES]:
+        return fitting[0]
+    above = [at for at in classes if at > own]
+    if above:
+        return classes.index(min(above))
+    return fitting[0] if fitting else NONE_FITS
+
+
 POLICIES: dict[str, Policy] = {
     "first_fit": first_fit,
     "next_fit": next_fit,
     "best_fit": best_fit,
     "worst_fit": worst_fit,
+    "segregated_fit": segregated_fit,
 }

@@ -8,9 +8,10 @@ fit. The list itself is the numbers from the greatest down. Tests hold the two e
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 from heapster.model.arena import ArenaState, Piece, RegionState, Settings, Witness
-from heapster.model.geometry import REFUSED
+from heapster.model.geometry import PROBES, REFUSED, class_of
 from heapster.model.reference import Reference
 from heapster.model.system import System
 
@@ -72,6 +73,8 @@ class FreeList:
 
     def find(self, policy: str, want: int, cursor: int) -> tuple[int, int]:
         """The address that the policy chooses, 0 if none fits, and how many blocks a walk looks at."""
+        if policy == "segregated_fit":
+            return self._segregated_fit(want)
         fitting = bisect_left(self._sizes, want)
         if fitting == len(self._sizes):
             return 0, len(self)
@@ -89,6 +92,25 @@ class FreeList:
         link = self._of_size[size][-1]
         exact = policy == "best_fit" and size == want
         return self._at[link][0], self._down_to(link) if exact else len(self)
+
+    def _segregated_fit(self, want: int) -> tuple[int, int]:
+        own = class_of(want)
+        sizes, first, after = self._sizes, *self._class(own)
+        same = sorted(chain(*[self._of_size[size] for size in sizes[first:after]]), reverse=True)
+        fitting = next((place for place, link in enumerate(same) if self._at[link][1] >= want), len(same))
+        probed = min(PROBES, len(same))
+        if fitting < probed:
+            return self._at[same[fitting]][0], fitting + 1
+        if after < len(sizes):
+            first, after = self._class(class_of(sizes[after]))
+            return self._at[max([self._of_size[size][-1] for size in sizes[first:after]])][0], probed + 1
+        if fitting < len(same):
+            return self._at[same[fitting]][0], probed + fitting + 1
+        return 0, probed + len(same)
+
+    def _class(self, index: int) -> tuple[int, int]:
+        """From where to where the sizes of a class are."""
+        return bisect_left(self._sizes, index, key=class_of), bisect_right(self._sizes, index, key=class_of)
 
     def _next_fit(self, fitting: int, start: int) -> tuple[int, int]:
         best = after = 0                        # the greatest number up to `start`, and of all
@@ -125,7 +147,13 @@ class QuickArena(ArenaState):
         if self.cursor == address:
             self.cursor = after
 
+    def _unite(self) -> None:
+        listed, self.free = sorted(self.free, key=lambda entry: class_of(entry[1])), FreeList()
+        for entry in reversed(listed):
+            self.free.link(*entry)
+
     def _find(self, want: int) -> int:
+        self._arrange()
         policy = self._settings.policy
         found, looked = self.free.find(policy, want, self.cursor)
         self._counts.note_search(looked)

@@ -33,6 +33,7 @@ from heapster.model.geometry import (
     WORD,
     block_size,
     is_power_of_two,
+    least_of_class,
     signed,
     up,
 )
@@ -302,7 +303,7 @@ class Reference:
         return mapped or self._place(system, request, alignment, ALIGNED)
 
     def _place(self, system: System, request: int, alignment: int, kind: int) -> int:
-        if alignment <= ALIGN and block_size(request) <= MOST_CACHED:
+        if alignment <= ALIGN and block_size(request) <= MOST_CACHED and request < self._settings.threshold:
             return self._place_small(system, block_size(request), kind)
         return self._place_large(system, request, alignment, kind)
 
@@ -403,6 +404,7 @@ class Reference:
 
     def _place_small(self, system: System, size: int, kind: int) -> int:
         """A block of `size` bytes: the last that the thread kept, or one of a run; or 0 and ENOMEM."""
+        exact, size = size, least_of_class(size)
         kept = self._cache().bin(size)
         if kept:
             self._saw("a_cached_block_was_used_again")
@@ -411,7 +413,7 @@ class Reference:
             self._cache().calls[kind] += 1
             return payload
         if not self._settings.cache:
-            return self._place_large(system, size - HEADER, ALIGN, kind)
+            return self._place_large(system, exact - HEADER, ALIGN, kind)
         arena = self._my_arena()
         batch = self._widen(size) // 2
         self._drain(system, arena)
@@ -429,7 +431,7 @@ class Reference:
     def _put_away(self, system: System, payload: int, owner: ArenaState) -> bool:
         """Whether the thread keeps the block that it frees."""
         size = owner.size_of(payload - HEADER)
-        if size > MOST_CACHED:
+        if size > MOST_CACHED or size != least_of_class(size):
             return False
         cache = self._cache()
         if len(cache.bin(size)) >= cache.limit(size):

@@ -23,6 +23,7 @@ SOMETIMES = (
     Witness("split_left_too_little", "the block found was larger than wanted, but not by a whole block"),
     Witness("policy_passed_over_the_first_fit", "a policy chose another block than first fit would have"),
     Witness("next_fit_wrapped_around", "next fit found nothing before the list's end and began again"),
+    Witness("free_blocks_changed_their_lists", "a policy with other lists found free blocks to move"),
     Witness("cursor_left_its_block", "the block at next fit's cursor was taken off the list"),
     Witness("policy_switched_with_blocks_on_the_list", "the policy changed while a free list had blocks"),
     Witness("arena_was_full_and_grew", "nothing on the list fitted, and the arena asked for more"),

@@ -27,11 +27,15 @@ from heapster.native import entries
 from heapster.native.entries import ENTRIES, PREFIX, Entry
 
 HOT = frozenset({                   # on the way of every malloc and free: inlined
-    "entry", "api.allocate", "api.place", "api.place_small", "api.give_back", "api.header_of",
+    "entry", "api.allocate", "api.place", "api.is_small", "api.place_small", "api.give_back", "api.header_of",
+    "cache.bin_at", "cache.bin_of", "classes.class_of", "classes.class_for", "classes.least_of_class",
     "cache.reuse", "cache.put_away", "cache.keep", "cache.unkeep", "cache.count_mine",
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
     "api.place_large", "api.hand_back", "api.out_of_memory", "api.place_anew", "cache.put_away_slowly"})
+ZEROED_SLOT = re.compile(           # Numba's own slots have numbers for names; calls write to them, before they are read
+    r"(?P<made>(?P<slot>%\.\d+) = alloca i\d+(?:, align \d+)?\n)"
+    r"\s*store i\d+ (?:0|false), ptr (?P=slot)(?:, align \d+)?\n")
 NUMBERED = re.compile(r"\.\d+$")        # LLVM's mark of a name that was taken
 MANGLED = re.compile(r"_ZN8heapster4impl(\d+)")
 
@@ -82,7 +86,7 @@ def translated() -> Any:
 
 def plain(assembly: str) -> str:
     """The code with words that wrap around, where Numba declares overflow undefined, and free to be inlined."""
-    return assembly.replace(" nsw ", " ").replace("{ noinline }", "{ nounwind }")
+    return ZEROED_SLOT.sub(r"\g<made>", assembly).replace(" nsw ", " ").replace("{ noinline }", "{ nounwind }")
 
 
 def wrapper(the_machine: Callable[[], Any], entry: Entry) -> Callable[..., Any]:

@@ -61,14 +61,23 @@ def test_words() -> None:
     assert [n for n in range(-2, 20) if g.is_power_of_two(n)] == [1, 2, 4, 8, 16]
 
 
+def test_classes() -> None:
+    """Below 512 each multiple of 16 is one; then eight for each doubling, up to 512 KiB."""
+    assert [g.class_of(size) for size in (32, 48, 496, 512, 560, 576, 1008, 1024, 1136, 1152)] == [
+        0, 1, 29, 30, 30, 31, 37, 38, 38, 39]
+    assert [g.class_of(size) for size in (1 << 15, (1 << 19) - 16, 1 << 19, 1 << 40)] == [78, 109, 110, 110]
+    assert [g.least_of_class(size) for size in (48, 496, 512, 528, 1040, 4096, 4112)] == [
+        48, 496, 512, 576, 1152, 4096, 4608]
+
+
 def test_the_implementation_has_the_same_layout() -> None:
     """Neither imports the other, so their numbers are held together here."""
     same = ("WORD", "ALIGN", "PAGE", "MIN_BLOCK", "FIRST_BLOCK", "REGION_OVERHEAD", "MAPPED_LEAD", "ENOMEM",
             "DEFAULT_THRESHOLD", "MIN_THRESHOLD", "DEFAULT_GROWTH", "DEFAULT_ARENAS", "MAX_ARENAS", "EINVAL",
-            "MAX_REQUEST")
+            "MAX_REQUEST", "EXACT", "STEPS", "CLASS_COUNT", "PROBES", "MOST_CACHED", "MOST_REMOTE", "MAX_CACHE")
     assert {name: getattr(g, name) for name in same} == {name: getattr(layout, name) for name in same}
     assert (g.HEADER, g.FENCE, g.PTRDIFF_MAX) == (layout.PAYLOAD, layout.FENCE_BYTES, layout.MAX_WORD)
     assert g.REFUSED == protocol.REFUSED
     assert [getattr(layout, f"CALL_{name.upper()}") for name in g.CALLS] == [*range(layout.CALL_KINDS)]
-    assert [getattr(layout, name.upper()) for name in POLICY_NAMES] == [0, 1, 2, 3]
+    assert [getattr(layout, name.upper()) for name in POLICY_NAMES] == [0, 1, 2, 3, 4]
     assert [getattr(layout, name.upper()) for name in ABORTS] == [1, 2, 3, 4]

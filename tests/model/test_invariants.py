@@ -105,6 +105,13 @@ def listed_used(heap_: Heap) -> Heap:
     return arena(heap_, forward=listed, backward=listed[::-1])
 
 
+def segregated(heap_: Heap, *classes: tuple[int, int]) -> Heap:
+    """The heap with the first arena's free blocks, of 32, 64 and 96 bytes, listed by these classes."""
+    first, last, middle = heap_.arenas[0].forward
+    listed = (first, middle, last)
+    return arena(heap_, forward=listed, backward=listed[::-1], classes=classes)
+
+
 def gap(_: Heap) -> Heap:
     """Sixteen bytes that belong to no block."""
     heap_ = heap("#64 #32 #48")
@@ -183,6 +190,8 @@ BREAKING: list[tuple[str, str, Breaking]] = [
     ("free_list_is_exactly_the_free_blocks", "used", listed_used),
     ("free_list_is_linked_both_ways", "order", crooked),
     ("free_list_is_linked_both_ways", "cut", lambda h: arena(h, backward=h.arenas[0].backward[:-1])),
+    ("free_blocks_are_in_their_class", "its neighbour's", lambda h: segregated(h, (0, 1), (2, 1), (5, 1))),
+    ("classes_are_marked_while_they_have_blocks", "empty", lambda h: segregated(h, (0, 1), (1, 0), (2, 1), (4, 1))),
     ("cursor_is_on_the_list", "used", lambda h: arena(h, cursor=h.arenas[0].regions[-1].blocks[0].address)),
     ("mapped_list_is_linked_both_ways", "cut", lambda h: h._replace(mapped_backward=h.mapped_backward[1:])),
     ("mapped_blocks_fit_their_mappings", "lead", short_lead),

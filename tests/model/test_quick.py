@@ -88,6 +88,9 @@ def test_a_search_looks_at_as_many_blocks_as_a_walk_along_the_list(policy: str) 
         chosen = POLICIES[policy](listed, want, cursor)
         found, looked = free.find(policy, want, cursor)
         assert found == (listed[chosen][0] if chosen >= 0 else 0)
+        if policy == "segregated_fit":      # sizes are few here, each a class: the first of one is looked at
+            assert looked == (chosen >= 0)
+            continue
         start = [address for address, _ in listed].index(cursor) if cursor else 0
         walk = (chosen - start) % len(listed) + 1 if chosen >= 0 else len(listed)
         exact = chosen >= 0 and listed[chosen][1] == want

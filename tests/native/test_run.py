@@ -70,7 +70,7 @@ def test_without_stats_the_file_has_a_line_for_each_process(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("variable", "value", "expected"), [
-    ("HEAPSTER_POLICY", "bogus", "one of first_fit, next_fit, best_fit, worst_fit"),
+    ("HEAPSTER_POLICY", "bogus", "one of first_fit, next_fit, best_fit, worst_fit, segregated_fit"),
     ("HEAPSTER_ARENAS", "0", "a number from 1 to 64"),
     ("HEAPSTER_ARENAS", "65", "a number from 1 to 64"),
     ("HEAPSTER_MMAP_THRESHOLD", "12k", "a number of bytes"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from heapster.impl import api, cache, layout, settings, verify
+from heapster.impl import api, cache, classes, freelist, layout, settings, verify
 from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 from heapster.model.invariants import ALWAYS
@@ -53,6 +53,23 @@ def keep(m: Simulated, total: int, p: int, counted: int) -> None:
     m.store(cache.bin_of(m.thread(), total), p + counted * layout.COUNT_ONE)
 
 
+def misplace(m: Simulated) -> None:
+    """The free blocks of 48 bytes on the list of another class."""
+    freelist.segregate(m, m.statics() + ARENA)
+    ours, other = (classes.class_head(m.statics() + ARENA, index) for index in (1, 7))
+    classes.open_class(m, m.statics() + ARENA, 7)
+    for link, back in ((layout.NEXT, layout.PREV), (layout.PREV, layout.NEXT)):
+        m.store(other + link, m.load(ours + link))
+        m.store(m.load(ours + link) + back, other)
+    classes.close_class(m, m.statics() + ARENA, 1)
+
+
+def mark(m: Simulated) -> None:
+    """A class that has no blocks is marked."""
+    freelist.segregate(m, m.statics() + ARENA)
+    classes.open_class(m, m.statics() + ARENA, 7)
+
+
 BREAKS = {
     "sizes_are_legal": lambda m, p: m.store(p[2] - 8, 3),
     "blocks_tile_their_region": lambda m, p: m.store(p[4] - 8, 1 << 20 | layout.USED),
@@ -65,6 +82,8 @@ BREAKS = {
     "free_list_is_exactly_the_free_blocks":
         lambda m, p: (m.store(m.load(p[1] + 8) + 8, m.load(p[1])), m.store(m.load(p[1]) + 16, m.load(p[1] + 8))),
     "free_list_is_linked_both_ways": lambda m, p: m.store(p[1] + 8, p[1] - 8),
+    "free_blocks_are_in_their_class": lambda m, p: misplace(m),
+    "classes_are_marked_while_they_have_blocks": lambda m, p: mark(m),
     "cursor_is_on_the_list": lambda m, p: m.store(m.statics() + ARENA + layout.CURSOR, p[0] - 8),
     "ledgers_equal_recomputed_totals": add(ARENA + layout.USED_BYTES, 16),
     "mapped_list_is_linked_both_ways": lambda m, p: m.store(p[5] - 24, p[5]),

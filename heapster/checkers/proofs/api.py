@@ -5,6 +5,7 @@ from typing import Any
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
 from heapster.checkers.proofs.drawing import (
     ALIGN,
+    ARENA_BYTES,
     DOUBLE_FREE,
     INVALID_POINTER,
     LEAD,
@@ -17,6 +18,7 @@ from heapster.checkers.proofs.drawing import (
     OWNER_PLACE,
     PAGE,
     PAYLOAD,
+    STATICS,
     USED,
     a_block,
     a_size,
@@ -63,7 +65,8 @@ def header_of(source: Any, path: Any) -> None:
     m.put(b, header(size, owner, 1, path.choose(2)), "header of b")
     word = source.api.header_of(m, b + PAYLOAD)
     path.claim("a_used_block_is_recognised", lambda: word == m.load(b) and only(m))
-    path.claim("its_owner_is_its_arena", lambda: source.api.arena_of(m, word) == m.statics() + 1024 + owner * 512)
+    path.claim("its_owner_is_its_arena", lambda: source.api.arena_of(m, word) == m.statics() + STATICS["arenas"]
+               + owner * ARENA_BYTES)
 
 
 def header_of_noticing(source: Any, path: Any) -> None:

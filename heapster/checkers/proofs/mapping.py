@@ -18,6 +18,7 @@ from heapster.checkers.proofs.drawing import (
     PAGE,
     PAYLOAD,
     PREV,
+    STATICS,
     TOTALS,
     aborts,
     only,
@@ -59,7 +60,7 @@ class Record(Window):
 
     def __init__(self, path: Any) -> None:
         super().__init__(path)
-        self.arena = self.statics + 512
+        self.arena = self.statics + STATICS["mappings"]
         self.head = self.at("head")
         self.circle = [self.head]
         self.held, self.used_bytes = self.word("held"), self.word("used_bytes")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import MAX_ARENAS, MAX_REQUEST, PAGE, STATICS, only
+from heapster.checkers.proofs.drawing import ARENA_BYTES, MAX_ARENAS, MAX_REQUEST, PAGE, STATICS, only
 from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
@@ -59,7 +59,7 @@ def attach(source: Any, path: Any) -> None:
     path.claim("a_thread_sticks_to_its_arena", lambda: m.load(thread) == arena and (mine == 0 or arena == mine))
     path.claim("new_threads_take_turns", lambda: not m.held and (
         now == following if mine != 0 else
-        arena == w.statics + 1024 + following * 512
+        arena == w.statics + STATICS["arenas"] + following * ARENA_BYTES
         and (now == following + 1 or now == 0 and following + 1 >= (limit if is_set else 8))))
     path.claim("the_next_arena_is_within_the_limit", lambda: now < (limit if is_set else 8))
 

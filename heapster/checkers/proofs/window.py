@@ -12,6 +12,7 @@ from typing import Any
 
 from heapster.checkers.proofs.drawing import (
     ALIGN,
+    ARENA_BYTES,
     ARENA_RECORD,
     FOOTER,
     MAX_ARENAS,
@@ -19,6 +20,7 @@ from heapster.checkers.proofs.drawing import (
     NEXT,
     OWNERS,
     PREV,
+    STATICS,
     STATICS_BYTES,
     TOTALS,
     header,
@@ -35,7 +37,7 @@ class Window:
         self.path = path
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.index = path.word("index", 0, MAX_ARENAS - 1)
-        self.arena = self.statics + 1024 + self.index * 512
+        self.arena = self.statics + STATICS["arenas"] + self.index * ARENA_BYTES
         self.m = path.machine(self.statics)
         self.m.spans.append((self.statics, STATICS_BYTES))
         self.head = self.at("head")

@@ -64,11 +64,11 @@ def name(address: int) -> str:
 def _static(offset: int) -> str:
     if offset in STATIC_FIELDS:
         return STATIC_FIELDS[offset]
+    if offset >= MAPPINGS:
+        return f"the mapped blocks' {FIELDS.get(offset - MAPPINGS, f'word {offset - MAPPINGS}')}"
     if offset >= ARENAS:
         index, field = divmod(offset - ARENAS, ARENA_BYTES)
         return f"arena {index}'s {FIELDS.get(field, f'word {field}')}"
-    if offset >= MAPPINGS:
-        return f"the mapped blocks' {FIELDS.get(offset - MAPPINGS, f'word {offset - MAPPINGS}')}"
     return f"statics + {offset}"
 
 

@@ -10,7 +10,7 @@
    list that was written over) ends the program with one line on stderr and abort().
 
    Settings may also come from the environment, read when the library is loaded:
-     HEAPSTER_POLICY=first_fit|next_fit|best_fit|worst_fit
+     HEAPSTER_POLICY=first_fit|next_fit|best_fit|worst_fit|segregated_fit
      HEAPSTER_MMAP_THRESHOLD=BYTES
      HEAPSTER_ARENAS=1..64
      HEAPSTER_STATS=1             statistics on stderr when the program exits
@@ -72,7 +72,8 @@ typedef enum heapster_policy {
     HEAPSTER_FIRST_FIT = 0,     /* the first that fits, most recently freed first */
     HEAPSTER_NEXT_FIT = 1,      /* the first that fits from where the last search ended */
     HEAPSTER_BEST_FIT = 2,      /* the smallest that fits */
-    HEAPSTER_WORST_FIT = 3      /* the largest */
+    HEAPSTER_WORST_FIT = 3,     /* the largest */
+    HEAPSTER_SEGREGATED_FIT = 4 /* a good fit in constant time, from lists by size; the default */
 } heapster_policy;
 
 /* Sets by how many bytes, at least, arenas grow (0: the default of 128 KiB), and the policy. Optional, at
