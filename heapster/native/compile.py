@@ -33,7 +33,7 @@ HOT = frozenset({                   # on the way of every malloc and free: inlin
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
     "api.place_large", "api.hand_back", "api.out_of_memory", "api.place_anew", "cache.put_away_slowly"})
-ZEROED_SLOT = re.compile(           # Numba's own slots have numbers for names; calls write to them, before they are read
+ZEROED_SLOT = re.compile(           # Numba's own slots have numbers for names; calls write to them before they are read
     r"(?P<made>(?P<slot>%\.\d+) = alloca i\d+(?:, align \d+)?\n)"
     r"\s*store i\d+ (?:0|false), ptr (?P=slot)(?:, align \d+)?\n")
 NUMBERED = re.compile(r"\.\d+$")        # LLVM's mark of a name that was taken

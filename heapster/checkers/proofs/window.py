@@ -40,6 +40,7 @@ class Window:
         self.arena = self.statics + STATICS["arenas"] + self.index * ARENA_BYTES
         self.m = path.machine(self.statics)
         self.m.spans.append((self.statics, STATICS_BYTES))
+        self.m.put(self.at("segregated"), 0, "segregated")
         self.head = self.at("head")
         self.owner = path.word("owner", 0, OWNERS - 1)
         self.circle: list[Any] = [self.head]
