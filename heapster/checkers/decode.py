@@ -93,6 +93,7 @@ def _heap(m: Observed) -> Heap:
         growth=load(s + layout.GROWTH) or layout.DEFAULT_GROWTH,
         cache=load(s + layout.CACHE_BYTES),
         caches=tuple(_cache(load, thread, s) for thread in _nodes(load, s + layout.CACHING, NEXT)),
+        attached=tuple([(i, threads) for i in range(MAX_ARENAS) if (threads := load(s + layout.ATTACHED + i * WORD))]),
         held_locks=m.held(),
         system=m.system(),
     )

@@ -37,7 +37,7 @@ from .layout import (
     WORD,
 )
 from .remote import drain, send
-from .settings import arena_at, attach, get_cache
+from .settings import arena_at, attach, detach, get_cache
 from .stack import above, count, top
 
 
@@ -134,7 +134,6 @@ def enroll(m, thread):
         insert(m, head, thread)
         m.unlock(m.statics() + ATTACH_LOCK)
         m.store(thread + ENROLLED, 1)
-        m.at_thread_end()
 
 
 def widen(m, thread, total):
@@ -237,16 +236,21 @@ def refill(m, total, kind):
 
 
 def thread_end(m):
-    """Give back all that the calling thread keeps; from here on it keeps nothing, and its arena counts its calls."""
+    """Give back all that the calling thread keeps; from here on it keeps nothing, and its arena counts its calls.
+
+    Should it ask for more, it gets an arena again, and is told again.
+    """
     thread = m.thread()
     m.store(thread + ENDED, 1)
     if m.load(thread + ENROLLED) != 0:
         index = 0
         while index < BIN_COUNT:
-            flush(m, bin_at(thread, index), 0)
+            if m.load(bin_at(thread, index)) != 0:
+                flush(m, bin_at(thread, index), 0)
             m.store(bin_at(thread, index) + LIMIT, 0)
             index = index + 1
         leave(m, thread)
+    detach(m)
 
 
 def leave(m, thread):

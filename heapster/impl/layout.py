@@ -125,11 +125,11 @@ POLICY = 64
 THRESHOLD = 72                      # requests of at least this many bytes are mapped
 GROWTH = 80                         # bytes got from the system at a time, at least
 ARENA_LIMIT = 88                    # arenas that threads are spread over
-NEXT_ARENA = 96                     # index of the arena that the next new thread gets
 CACHE_BYTES = 104                   # what a thread may keep of blocks of one size; 0: nothing
 CACHING = 112                       # head of the list of threads that have caches
-ARENAS = 512
+ATTACHED = 136                      # how many threads each arena has, a word for each
 MAX_ARENAS = 64
+ARENAS = 704
 MAPPINGS = ARENAS + MAX_ARENAS * ARENA_BYTES        # an arena's record for the mapped blocks
 STATICS_BYTES = MAPPINGS + ARENA_BYTES
 
@@ -238,7 +238,8 @@ assert TOP_CLASS == EXACT << ((CLASS_COUNT - 1 - EXACT_CLASSES) >> STEPS_SHIFT)
 assert CLASS_COUNT >> MAP_SHIFT == 3, "the bit of CLASS_COUNT is in the last word of the map"
 assert CLASS_MAP + 4 * WORD <= CLASSES
 assert CLASSES + (CLASS_COUNT << CLASS_SHIFT) <= REMOTE < ARENA_BYTES
-assert CACHING + PREV < ARENAS
+assert CACHING + PREV < ATTACHED
+assert ATTACHED + MAX_ARENAS * WORD <= ARENAS
 assert MY_ARENA < NEXT < PREV < ENROLLED < MY_CALLS
 assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
 assert LIMIT + WORD == 1 << BIN_SHIFT

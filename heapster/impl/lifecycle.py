@@ -5,7 +5,9 @@ from .freelist import insert
 from .layout import (
     ARENA_BYTES,
     ARENA_LOCK,
+    ARENA_SHIFT,
     ATTACH_LOCK,
+    ATTACHED,
     BREAK,
     CACHING,
     ENROLLED,
@@ -14,6 +16,7 @@ from .layout import (
     LEAD,
     MAPPINGS,
     MAX_ARENAS,
+    MY_ARENA,
     MY_CALLS,
     NEXT,
     NODE,
@@ -27,9 +30,10 @@ from .layout import (
     REGIONS,
     THREAD_BYTES,
     TOP,
+    WORD,
 )
 from .region import lower_break
-from .settings import arena_at
+from .settings import arena_at, count_thread
 
 
 def forget(m, record):
@@ -127,6 +131,10 @@ def after_fork_in_child(m):
         m.store(head + NEXT, head)
         m.store(head + PREV, head)
         insert(m, head, thread)
+    m.fill(m.statics() + ATTACHED, 0, MAX_ARENAS * WORD)
+    arena = m.load(thread + MY_ARENA)
+    if arena != NULL:
+        count_thread(m, (arena - arena_at(m.statics(), 0)) >> ARENA_SHIFT, 1)
     after_fork(m)
 
 

@@ -4,8 +4,10 @@ from .block import round_up
 from .layout import (
     ARENA_BYTES,
     ARENA_LIMIT,
+    ARENA_SHIFT,
     ARENAS,
     ATTACH_LOCK,
+    ATTACHED,
     CACHE_BYTES,
     DEFAULT_ARENAS,
     DEFAULT_GROWTH,
@@ -17,13 +19,13 @@ from .layout import (
     MAX_REQUEST,
     MIN_THRESHOLD,
     MY_ARENA,
-    NEXT_ARENA,
     NULL,
     PAGE,
     POLICY,
     REFUSED,
     SEGREGATED_FIT,
     THRESHOLD,
+    WORD,
 )
 
 
@@ -117,18 +119,60 @@ def arena_at(s, index):
     return s + ARENAS + index * ARENA_BYTES
 
 
+def attached_at(s, index):
+    """Where it stands how many threads the arena with this index has."""
+    return s + ATTACHED + index * WORD
+
+
+def least_attached(m, limit):
+    """The index of the arena, of the first `limit`, that has the fewest threads; the first of equals.
+
+    Requires: the lock of attaching; 0 < limit <= MAX_ARENAS.
+    Ensures:  0 <= result < limit; no arena among them has fewer threads, none before it as few.
+    """
+    s = m.statics()
+    least = 0
+    index = 1
+    while index < limit and m.load(attached_at(s, least)) != 0:
+        if m.load(attached_at(s, index)) < m.load(attached_at(s, least)):
+            least = index
+        index = index + 1
+    return least
+
+
+def count_thread(m, index, change):
+    """Count one thread more or less at an arena.
+
+    Requires: the lock of attaching.
+    """
+    word = attached_at(m.statics(), index)
+    m.store(word, m.load(word) + change)
+
+
 def attach(m):
-    """The calling thread's arena; a new thread gets the next in turn and sticks to it."""
+    """The calling thread's arena; a new thread gets one that has the fewest threads, and sticks to it."""
     arena = m.load(m.thread() + MY_ARENA)
     if arena == NULL:
         s = m.statics()
         m.lock(s + ATTACH_LOCK)
-        index = m.load(s + NEXT_ARENA)
-        following = index + 1
-        if following >= or_default(m.load(s + ARENA_LIMIT), DEFAULT_ARENAS):
-            following = 0
-        m.store(s + NEXT_ARENA, following)
+        index = least_attached(m, or_default(m.load(s + ARENA_LIMIT), DEFAULT_ARENAS))
+        count_thread(m, index, 1)
         m.unlock(s + ATTACH_LOCK)
         arena = arena_at(s, index)
         m.store(m.thread() + MY_ARENA, arena)
+        m.at_thread_end()
     return arena
+
+
+def detach(m):
+    """Let the calling thread, which ends, have no arena.
+
+    Ensures:  its arena counts one thread less; the lock is released.
+    """
+    arena = m.load(m.thread() + MY_ARENA)
+    if arena != NULL:
+        s = m.statics()
+        m.lock(s + ATTACH_LOCK)
+        count_thread(m, (arena - arena_at(s, 0)) >> ARENA_SHIFT, -1)
+        m.unlock(s + ATTACH_LOCK)
+        m.store(m.thread() + MY_ARENA, NULL)

@@ -11,7 +11,7 @@ PAGE = 4096
 WORD_MIN, WORD_MAX = -(1 << 63), (1 << 63) - 1
 
 STATICS = 0x10000               # where things lie; each far from the others
-STATICS_BYTES = 0x20A00         # just what the allocator's layout has, so that a word more is a fault
+STATICS_BYTES = 0x20AC0         # just what the allocator's layout has, so that a word more is a fault
 THREADS = 0x100000
 THREAD_STRIDE = 0x1000
 THREAD_BYTES = 1344

@@ -100,6 +100,7 @@ class Heap(NamedTuple):
     growth: int
     cache: int = 0                      # bytes that a bin may hold; 0: nothing is cached
     caches: tuple[Cache, ...] = ()      # of the threads that have any, newest first
+    attached: tuple[tuple[int, int], ...] = ()      # how many threads each arena has, of those that have any
     # What only the machine knows; empty in a prediction.
     held_locks: tuple[int, ...] = ()
     system: tuple[tuple[int, int], ...] = ()     # [start, end) of all that the allocator holds

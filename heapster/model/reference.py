@@ -9,6 +9,8 @@ the allocator must; `System` raises Divergence where they part.
     assert reference.heap() == decoded
 """
 
+from collections import Counter
+
 from heapster.model.arena import ArenaState, RegionState, Settings
 from heapster.model.caches import CacheState
 from heapster.model.geometry import (
@@ -64,7 +66,7 @@ class Reference:
         self.forgotten: list[tuple[int, int]] = []      # [start, end) that finalize could not give back
         self._settings = Settings()
         self._arenas: dict[int, ArenaState] = {}        # those that are open
-        self._next_arena = 0
+        self._attached: Counter[int] = Counter()        # threads of each arena
         self._arena_of: dict[int, int] = {}             # by thread
         self._mappings = Mappings(self._saw)
         self._caches: dict[int, CacheState] = {}        # by thread
@@ -168,7 +170,9 @@ class Reference:
             self._caching.remove(self.thread)
             self._saw("a_thread_gave_its_cache_back")
         self._caches.pop(self.thread, None)
-        self._arena_of.pop(self.thread, None)
+        index = self._arena_of.pop(self.thread, None)
+        if index is not None:
+            self._attached[index] -= 1
 
     def set_threshold(self, size: int) -> None:
         """Take `heapster_set_mmap_threshold(size)`."""
@@ -246,7 +250,8 @@ class Reference:
         settings = self._settings
         return Heap(arenas, mapped, backward, self._mappings.ledger(), settings.policy, settings.threshold,
                     settings.growth, settings.cache,
-                    tuple([self._cache_of(thread).value(self._arena_of[thread]) for thread in self._caching]))
+                    tuple([self._cache_of(thread).value(self._arena_of[thread]) for thread in self._caching]),
+                    tuple([(index, count) for index, count in sorted(self._attached.items()) if count]))
 
     def _set(self, system: System, step: Step) -> None:
         self._begin()
@@ -337,8 +342,9 @@ class Reference:
         """Index of the calling thread's arena, which need not be open."""
         index = self._arena_of.get(self.thread)
         if index is None:
-            index = self._arena_of[self.thread] = self._next_arena
-            self._next_arena = index + 1 if index + 1 < self._settings.arena_limit else 0
+            index = min(range(self._settings.arena_limit), key=lambda i: self._attached[i])
+            self._arena_of[self.thread] = index
+            self._attached[index] += 1
         return index
 
     def _new_arena(self, index: int) -> ArenaState:

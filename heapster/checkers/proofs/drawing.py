@@ -25,11 +25,11 @@ ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "re
                 "break": 112, "held": 120, "used_bytes": 128, "used_blocks": 136, "free_bytes": 144,
                 "free_blocks": 152, "calls": 160, "segregated": 200, "class_map": 208, "classes": 240,
                 "remote": 2040}
-STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88, "next_arena": 96,
-           "cache": 104, "mappings": 512 + 64 * 2048, "arenas": 512}
+STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
+           "cache": 104, "attached": 136, "mappings": 704 + 64 * 2048, "arenas": 704}
 CACHE = {"most_cached": 1 << 15, "max_cache": 1 << 20, "bins": 80, "thread_bytes": 1344, "mark": 0x6865617073746572}
 ARENA_BYTES, MAX_ARENAS = 2048, 64
-STATICS_BYTES = 512 + 65 * 2048
+STATICS_BYTES = 704 + 65 * 2048
 CALL_KINDS = 5
 TOTALS = 1 << 55                    # no running total of a proof's heap exceeds it
 
@@ -44,8 +44,8 @@ LAYOUT = {
     "REGIONS": 96, "TOP": 104, "BREAK": 112, "HELD_BYTES": 120, "USED_BYTES": 128, "USED_BLOCKS": 136,
     "FREE_BYTES": 144, "FREE_BLOCKS": 152, "CALLS": 160, "ARENA_SHIFT": 11, "ARENA_BYTES": 2048,
     "CALL_MALLOC": 0, "CALL_CALLOC": 1, "CALL_REALLOC": 2, "CALL_ALIGNED": 3, "CALL_FREE": 4, "CALL_KINDS": 5,
-    "ATTACH_LOCK": 0, "POLICY": 64, "THRESHOLD": 72, "GROWTH": 80, "ARENA_LIMIT": 88, "NEXT_ARENA": 96,
-    "MAPPINGS": 512 + 64 * 2048, "ARENAS": 512, "MAX_ARENAS": 64, "STATICS_BYTES": STATICS_BYTES, "MY_ARENA": 0,
+    "ATTACH_LOCK": 0, "POLICY": 64, "THRESHOLD": 72, "GROWTH": 80, "ARENA_LIMIT": 88,
+    "MAPPINGS": 704 + 64 * 2048, "ARENAS": 704, "MAX_ARENAS": 64, "STATICS_BYTES": STATICS_BYTES, "MY_ARENA": 0,
     "DEFAULT_THRESHOLD": 131072, "DEFAULT_GROWTH": 131072, "DEFAULT_ARENAS": 8, "MIN_THRESHOLD": 4096,
     "DOUBLE_FREE": DOUBLE_FREE, "INVALID_POINTER": INVALID_POINTER, "CORRUPT_HEADER": CORRUPT_HEADER,
     "CORRUPT_LIST": CORRUPT_LIST, "FIRST_FIT": 0, "NEXT_FIT": 1, "BEST_FIT": 2, "WORST_FIT": 3, "SEGREGATED_FIT": 4,

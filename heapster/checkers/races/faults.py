@@ -133,8 +133,8 @@ LOCKS = (
              "m.store(right, m.load(right) | PREV_USED)"),)),
     Fault("two threads get their arenas at once", (
         Edit("settings.py", "        m.lock(s + ATTACH_LOCK)\n        index", "        index"),
-        Edit("settings.py", "        m.store(s + NEXT_ARENA, following)\n        m.unlock(s + ATTACH_LOCK)",
-             "        m.store(s + NEXT_ARENA, following)"))),
+        Edit("settings.py", "        count_thread(m, index, 1)\n        m.unlock(s + ATTACH_LOCK)",
+             "        count_thread(m, index, 1)"))),
     Fault("the number of arenas is set without the lock", (
         Edit("settings.py",
              "    m.lock(s + ATTACH_LOCK)\n    m.store(s + ARENA_LIMIT, count)\n    m.unlock(s + ATTACH_LOCK)",

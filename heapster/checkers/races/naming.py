@@ -32,7 +32,7 @@ FIELDS = {
 }
 STATIC_FIELDS = {
     layout.ATTACH_LOCK: "the attach lock", layout.POLICY: "the policy", layout.THRESHOLD: "the threshold",
-    layout.GROWTH: "the growth", layout.ARENA_LIMIT: "the number of arenas", layout.NEXT_ARENA: "the next arena",
+    layout.GROWTH: "the growth", layout.ARENA_LIMIT: "the number of arenas",
     layout.CACHE_BYTES: "the cache's bytes", layout.CACHING + NEXT: "the first thread with a cache",
     layout.CACHING + PREV: "the last thread with a cache",
 }
