@@ -215,7 +215,7 @@ def test_fuzz_without_a_budget_ran_nothing(heapster: Command) -> None:
 
 def test_fuzz_says_what_it_did_not_check(heapster: Command) -> None:
     done = heapster("fuzz", "--examples", "1", "--policy", "best_fit", "--no-faults")
-    assert "NOT checked: policies first_fit, next_fit, worst_fit (--policy all)" in done.out
+    assert "NOT checked: policies first_fit, next_fit, worst_fit, segregated_fit (--policy all)" in done.out
     assert "NOT checked: refusals of the system (--faults)" in done.out
 
 
