@@ -28,7 +28,7 @@ ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "re
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
            "cache": 104, "attached": 136, "mappings": 704 + 64 * 2048, "arenas": 704}
 CACHE = {"most_cached": 1 << 15, "max_cache": 1 << 20, "bins": 80, "thread_bytes": 1344, "mark": 0x6865617073746572}
-ARENA_BYTES, MAX_ARENAS = 2048, 64
+ARENA_BYTES, MAX_ARENAS, POLICIES = 2048, 64, 5
 STATICS_BYTES = 704 + 65 * 2048
 CALL_KINDS = 5
 TOTALS = 1 << 55                    # no running total of a proof's heap exceeds it

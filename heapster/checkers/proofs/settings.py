@@ -3,18 +3,20 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import ARENA_BYTES, MAX_ARENAS, MAX_REQUEST, PAGE, STATICS, only
+from heapster.checkers.proofs.drawing import ARENA_BYTES, MAX_REQUEST, PAGE, POLICIES, STATICS, TOTALS, WORD, only
 from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
+
+UP_TO_THREE = "up to 3 arenas"
 
 
 def set_policy(source: Any, path: Any) -> None:
     """Each word as a policy."""
     w = Window(path)
     policy, place = path.word("policy"), w.statics + STATICS["policy"]
-    w.m.put(place, path.word("before", 0, 3), "policy")
+    w.m.put(place, path.word("before", 0, POLICIES - 1), "policy")
     answer = source.settings.set_policy(w.m, policy)
-    known = policy >= 0 and policy <= 3
+    known = policy >= 0 and policy < POLICIES
     path.claim("an_unknown_policy_changes_nothing", lambda: (answer == 0) == known and (known or only(w.m)))
     path.claim("a_known_policy_is_in_force", lambda: not known or source.settings.get_policy(w.m) == policy)
 
@@ -40,35 +42,71 @@ def set_growth(source: Any, path: Any) -> None:
     path.claim("growth_has_a_maximum", lambda: now <= MAX_REQUEST)
 
 
-def attach(source: Any, path: Any) -> None:
-    """A thread that has an arena, and a new one, whatever the limit."""
+def _threads(path: Any, arenas: int) -> tuple[Window, Any, list[Any], list[Any]]:
+    """A thread, and how many each of the first arenas has: where that stands, and the numbers."""
     w = Window(path)
-    m, thread = w.m, w.path.word("thread", LOWEST, HIGHEST, 16)
+    thread = path.word("thread", LOWEST, HIGHEST, 16)
     w.reserve(thread, 8)
-    m.use_thread(thread)
+    w.m.use_thread(thread)
+    places = [w.statics + STATICS["attached"] + index * WORD for index in range(arenas)]
+    counts = [path.word(f"threads of arena {index}", 0, TOTALS) for index in range(arenas)]
+    for place, count in zip(places, counts, strict=True):
+        w.m.put(place, count, "threads")
+    return w, thread, places, counts
+
+
+def attach(source: Any, path: Any) -> None:
+    """A thread that has an arena, and a new one, of up to three arenas."""
+    arenas = 1 + path.choose(3)
+    w, thread, places, counts = _threads(path, arenas)
+    m = w.m
     mine = w.arena if path.choose(2) else 0
     m.put(thread, mine, "my arena")
-    is_set = path.choose(2)
-    limit = path.word("limit", 1, MAX_ARENAS) if is_set else 0
-    following = path.word("next arena", 0, MAX_ARENAS - 1)
-    path.require(following, "<", limit if is_set else 8)
-    for name, word in (("arena_limit", limit), ("next_arena", following)):
-        m.put(w.statics + STATICS[name], word, name)
+    m.put(w.statics + STATICS["arena_limit"], arenas, "arena limit")
     arena = source.settings.attach(m)
-    now = m.load(w.statics + STATICS["next_arena"])
     path.claim("a_thread_sticks_to_its_arena", lambda: m.load(thread) == arena and (mine == 0 or arena == mine))
-    path.claim("new_threads_take_turns", lambda: not m.held and (
-        now == following if mine != 0 else
-        arena == w.statics + STATICS["arenas"] + following * ARENA_BYTES
-        and (now == following + 1 or now == 0 and following + 1 >= (limit if is_set else 8))))
-    path.claim("the_next_arena_is_within_the_limit", lambda: now < (limit if is_set else 8))
+    if mine != 0:
+        path.claim("a_new_thread_is_counted", lambda: only(m))
+        return
+    chosen = next(index for index in range(arenas) if arena == w.statics + STATICS["arenas"] + index * ARENA_BYTES)
+    path.claim("a_new_thread_is_counted", lambda: not m.held and m.load(places[chosen]) == counts[chosen] + 1
+               and only(m, thread, places[chosen]))
+
+
+def least_attached(source: Any, path: Any) -> None:
+    """Up to three arenas, and any numbers of threads."""
+    arenas = 1 + path.choose(3)
+    w, _, _, counts = _threads(path, arenas)
+    chosen = source.settings.least_attached(w.m, arenas)
+    path.claim("the_emptiest_arena_is_one_of_those", lambda: 0 <= chosen < arenas)
+    path.claim("no_arena_is_emptier", lambda: all([counts[chosen] < count for count in counts[:chosen]])
+               and all([counts[chosen] <= count for count in counts[chosen:]]))
+
+
+def detach(source: Any, path: Any) -> None:
+    """A thread that has one of three arenas, or none."""
+    w, thread, places, counts = _threads(path, 3)
+    m, mine = w.m, path.choose(4)
+    m.put(thread, w.statics + STATICS["arenas"] + (mine - 1) * ARENA_BYTES if mine else 0, "my arena")
+    source.settings.detach(m)
+    path.claim("detaching_releases_the_lock", lambda: not m.held)
+    path.claim("an_ended_thread_is_no_longer_counted", lambda: m.load(thread) == 0 and (
+        mine == 0 or m.load(places[mine - 1]) == counts[mine - 1] - 1)
+        and only(m, thread, *places[mine - 1:mine] if mine else ()))
 
 
 PROOFS = (
-    Proof("settings.attach", ANY_HEAP, attach, more={
-        "a_thread_sticks_to_its_arena": "a thread has one arena for ever",
-        "new_threads_take_turns": "a new thread gets the next arena in turn, and the lock is released",
-        "the_next_arena_is_within_the_limit": "the next turn is within the limit",
+    Proof("settings.attach", UP_TO_THREE, attach, more={
+        "a_thread_sticks_to_its_arena": "a thread keeps the arena that it has",
+        "a_new_thread_is_counted": "its arena counts one thread more, and the lock is released",
+    }),
+    Proof("settings.least_attached", UP_TO_THREE, least_attached, {
+        "the_emptiest_arena_is_one_of_those": "0 <= result < limit",
+        "no_arena_is_emptier": "no arena among them has fewer threads, none before it as few",
+    }),
+    Proof("settings.detach", UP_TO_THREE, detach, {
+        "an_ended_thread_is_no_longer_counted": "its arena counts one thread less",
+        "detaching_releases_the_lock": "the lock is released",
     }),
     Proof("settings.set_policy", ALL_WORDS, set_policy, {
         "an_unknown_policy_changes_nothing": "an unknown policy changes nothing",
