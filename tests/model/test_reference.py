@@ -50,7 +50,7 @@ def test_the_first_block_word_by_word() -> None:
     ), Block(0x10FE8, 0, True, False, 0, None), 0x10000)
     arena = Arena(0, (region,), (0x10058,), (0x10058,), 0, 0x10000, 0x11000,
                   Ledger(4096, 48, 1, 3984, 1, (1, 0, 0, 0, 0)))
-    assert reference.heap() == Heap((arena,), (), (), NOTHING, "first_fit", 1 << 30, 4096)
+    assert reference.heap() == Heap((arena,), (), (), NOTHING, "first_fit", 1 << 30, 4096, attached=((0, 1),))
 
 
 def test_defaults() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
+from heapster.checkers.proofs import ALL_WORDS, Proof
 from heapster.checkers.proofs.drawing import ARENA_BYTES, MAX_REQUEST, PAGE, POLICIES, STATICS, TOTALS, WORD, only
 from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
@@ -79,8 +79,8 @@ def least_attached(source: Any, path: Any) -> None:
     w, _, _, counts = _threads(path, arenas)
     chosen = source.settings.least_attached(w.m, arenas)
     path.claim("the_emptiest_arena_is_one_of_those", lambda: 0 <= chosen < arenas)
-    path.claim("no_arena_is_emptier", lambda: all([counts[chosen] < count for count in counts[:chosen]])
-               and all([counts[chosen] <= count for count in counts[chosen:]]))
+    path.claim("no_arena_is_emptier", lambda: all(counts[chosen] < count for count in counts[:chosen])
+               and all(counts[chosen] <= count for count in counts[chosen:]))
 
 
 def detach(source: Any, path: Any) -> None:
