@@ -218,5 +218,6 @@ def test_tables_stand_with_javascript_off(browser: Any, url: str, tmp_path: Path
         assert browser.find_element(By.CSS_SELECTOR, "#figures td").text == "first_fit"
         assert browser.find_element(By.CSS_SELECTOR, "#plots svg").size["width"] > 200
         assert "never" in browser.find_element(By.ID, "checked").text
+        assert browser.find_element(By.ID, "travel").text.endswith("everything else on this page does without.")
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
