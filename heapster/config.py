@@ -15,6 +15,7 @@ from heapster.results import UsageError
 from heapster.suggest import instead_of
 
 POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")
+CLASSIC = POLICIES[:4]          # the textbooks', which diff and the pages set side by side
 MOST_ARENAS = 64
 PREFIX = "HEAPSTER_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")

@@ -12,7 +12,7 @@ from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.options import option
 from heapster.commands.pages import travelled, write_page
-from heapster.config import POLICIES
+from heapster.config import CLASSIC, POLICIES
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
@@ -36,7 +36,7 @@ BOUNDS = (                      # whose, key, what is proven and where
 @click.command("diff", epilog="Without a trace: those that ship; adversary-POLICY is built to hurt that policy. "
                               "Example: heapster diff gcc adversary-best_fit --targets libc,./mm.so")
 @click.argument("traces", nargs=-1, metavar="[TRACE]...")
-@option("policy", "all")
+@option("policy", CLASSIC)
 @click.option("--policies", metavar="P,P", help="The same as --policy.")
 @click.option("--targets", metavar="T,T,...",
               help="What else to play the traces on: libc, shared objects, C sources, folders with a copy of impl.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from heapster.checkers.moments import Steps, by_policy, of_finding
 from heapster.checkers.traces.reading import find_trace, read_trace, shipped
-from heapster.config import POLICIES
+from heapster.config import CLASSIC
 
 if TYPE_CHECKING:
     from heapster.reports.timeline import Journey
@@ -19,7 +19,7 @@ Runs = Sequence[Mapping[str, Any]]
 
 
 def write_page(
-    path: Path, runs: Runs, traces: Mapping[str, Steps], policies: Iterable[str] = POLICIES,
+    path: Path, runs: Runs, traces: Mapping[str, Steps], policies: Iterable[str] = CLASSIC,
     most: int = MOST_STEPS,
 ) -> None:
     """Write the page of these runs, with the heaps of their findings and of the traces on each policy.

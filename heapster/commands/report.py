@@ -9,7 +9,7 @@ import click
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option
 from heapster.commands.pages import MOST_STEPS, travelled, write_page
-from heapster.config import POLICIES
+from heapster.config import CLASSIC, POLICIES
 from heapster.files import write_whole
 from heapster.reports import jsonfile
 from heapster.reports.output import say
@@ -28,14 +28,15 @@ Values = Sequence[Mapping[str, Any]]
 @click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown; - for standard output.")
 @option("json")
 @click.option("--trace", "traces", multiple=True, metavar="FILE", help="Show the heaps of this trace too; repeatable.")
-@option("policy", POLICIES)
+@option("policy")
 @click.option("--steps", default=MOST_STEPS, show_default=True, type=click.IntRange(1), metavar="N",
               help="Steps of a trace that the page shows, at most.")
 def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str | None, traces: tuple[str, ...],
-            policy: tuple[str, ...], steps: int) -> int:
+            policy: tuple[str, ...] | None, steps: int) -> int:
     """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run.
 
-    The page lets you travel through the heaps of findings, and of traces on each policy.
+    The page lets you travel through the heaps of findings, and of traces on each policy: on those of the runs,
+    if --policy names none.
     """
     if not runs and not traces:
         raise UsageError("nothing to report: name files that --json wrote, or --trace FILE")
@@ -46,7 +47,7 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
     shown = travelled(values, traces)
     try:
         if html:
-            write_page(Path(html), values, shown, policy, steps)
+            write_page(Path(html), values, shown, policy or _policies(values), steps)
         if json:
             jsonfile.write(_joined(values), Path(json))
         if text and text != "-":
@@ -57,6 +58,12 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
     if text == "-" or not written:
         say((line, PLAIN) for line in _markdown(values).splitlines())
     return 0
+
+
+def _policies(values: Values) -> tuple[str, ...]:
+    """Those that the runs compare, else the textbooks'."""
+    compared = {name for value in values for name in value.get("policies") or ()}
+    return tuple(name for name in POLICIES if name in compared) or CLASSIC
 
 
 def _markdown(values: Values) -> str:
