@@ -105,3 +105,15 @@ def test_null_that_ends_free_does_not_keep_volume_from_being_tried(tmp_path: Pat
         run = Campaign(judge, 20, 1, announce=until_it_leaks)
         run.run()
     assert {"crash", "memory_never_returned"} <= {shown.finding.code for shown in run.shown}
+
+
+def test_the_generator_never_runs_out_of_things_to_do() -> None:
+    with judging(HERE / "correct" / "classes.c") as judge:
+        learn(judge, None)
+        header = judge.header
+        header.masked, header.verbs, header.limit_ms = 0, (1 << len(VERBS)) - 1, 1000
+        header.most_live, header.most_size, header.live_budget = 4096, 1 << 16, 1 << 18
+        for seed in range(5):
+            judge.header.seed = seed
+            ending = judge.run(Mode.GENERATE, 30_000)
+            assert (ending.ended, ending.done_ops) == (Ended.RETURNED, 30_000)

@@ -124,6 +124,8 @@ class Campaign:
     def _first_kinds(self) -> Iterator[Callable[[], None]]:
         for trace in chain(self._first, battery(self.judge.target.verbs, self._most_size, self.judge.target.room)):
             yield partial(self.judge_trace, trace)
+        if self.threads > 1:
+            yield self._threads_case
 
     def _kinds(self) -> Iterator[Callable[[], None]]:
         yield from [self._precise_case] * 12

@@ -142,10 +142,9 @@ static int next_op(struct op *op, const struct mood *mood)
 {
     int32_t slot = (int32_t)below(mood->slots);
     *op = (struct op){ .result = NO_HANDLE, .operand = NO_HANDLE };
-    int live = is_live_handle(slot);
-    if (!live) {
-        if (shared->live_bytes > shared->live_budget)
-            return 0;
+    if (shared->live_bytes > shared->live_budget && live_blocks() > 0 && !is_live_handle(slot))
+        slot = live_handle(below(live_blocks()));       /* it may be one that this mood has no slot for */
+    if (!is_live_handle(slot)) {
         op->result = slot;
         allocation(op, mood);
         return 1;
