@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.foreign.build import judge_program
+from heapster.checkers.foreign.build import Compiler, judge_program
 from heapster.checkers.foreign.campaign import Campaign, Shown
 from heapster.checkers.foreign.judge import Ended, Judge, Mode, Suspicion
 from heapster.checkers.foreign.options import ForeignOptions, resolve
 from heapster.checkers.foreign.policies import learn
 from heapster.checkers.foreign.precise import run_trace
+from heapster.checkers.foreign.reproducer import Reproducer, prove
 from heapster.checkers.foreign.target import VERBS
 from heapster.model.trace import parse
 
@@ -117,3 +118,14 @@ def test_the_generator_never_runs_out_of_things_to_do() -> None:
             judge.header.seed = seed
             ending = judge.run(Mode.GENERATE, 30_000)
             assert (ending.ended, ending.done_ops) == (Ended.RETURNED, 30_000)
+
+
+def test_a_program_shows_what_happens_when_the_system_refuses(tmp_path: Path) -> None:
+    source = tmp_path / "mine.c"
+    source.write_text('#define FAILS() (*(volatile int *)0 = 1, NULL)\n#include "firstfit.h"\n')
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
+    target, trace = resolve(ForeignOptions(str(source))), parse("fail mmap 1; a = malloc(24)")
+    with Judge(judge_program(target.bits), target) as judge:
+        promises = learn(judge, None).promises
+        assert run_trace(judge, trace, promises).code == "crash"
+    assert prove(Reproducer(target, trace, "crash", promises, "").text(), tmp_path, target, Compiler())

@@ -174,10 +174,8 @@ class Reproducer:
         if "init" in symbols:
             start += ["    if (t_init() != 0)", "        fail(\"its initialisation fails\");"] if (
                 self._target.init_answers) else ["    t_init();"]
-        refuse = ["", "static void refuse_memory(void)", "{", "    struct rlimit none = { 1, RLIM_INFINITY };",
-                  "    setrlimit(RLIMIT_AS, &none);", "}"]
         usual = LIBC if self._target.path == LIBC else self._target.path
-        return [*refuse, "", "int main(int argc, char **argv)", "{",
+        return ["", "int main(int argc, char **argv)", "{",
                 f"    void *library = dlopen(argc > 1 ? argv[1] : \"{usual}\", RTLD_NOW | RTLD_DEEPBIND);",
                 "    if (library == NULL) {", "        fprintf(stderr, \"%s\\n\", dlerror());",
                 "        return 2;", "    }", *loads,

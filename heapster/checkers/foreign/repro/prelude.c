@@ -128,3 +128,10 @@ static void zeroed(const unsigned char *at, size_t size)
         if (at[i] != 0)
             fail("calloc's block is not zero");
 }
+
+/* From here on the system gives no more memory. */
+static void refuse_memory(void)
+{
+    struct rlimit none = { 1, RLIM_INFINITY };
+    setrlimit(RLIMIT_AS, &none);
+}
