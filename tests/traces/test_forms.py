@@ -12,6 +12,7 @@ from heapster.checkers.traces.generating import WORKLOADS, generate
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import find_trace, read_as, read_trace, shipped, where
 from heapster.checkers.traces.writing import FORMATS, write_trace
+from heapster.model.operation import SHAPES
 from heapster.model.trace import format_steps, parse
 from heapster.results import UsageError
 
@@ -20,6 +21,14 @@ policy best_fit; threshold 8192; growth 65536; arenas 3; thread 2; fail munmap 3
 a = malloc(40); b = calloc(3, SIZE_MAX); c = posix_memalign(64, 100); a = realloc(a, SIZE_MAX - 7)
 d = reallocarray(NULL, 3, 4); usable_size(d); free(d + 8); free(NULL); e = pvalloc(1); stats; fork; finalize
 """)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "traces.md"
+
+
+def test_the_page_names_every_verb_and_every_shipped_trace() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [name for name in (*SHAPES, *shipped()) if f"`{name}" not in text] == []
 
 
 def binary(trace: Compact) -> bytes:
