@@ -86,7 +86,7 @@ def _map(heap: Heap, width: int, rows: int) -> Iterator[Text]:
                        f"{unit} a character", "dim")
             yield from _rows(characters(region, unit), width)
     for block in reversed(heap.mapped):
-        yield Text(f"own mapping, {block.length} bytes", "dim")
+        yield Text(f"{'own' if block.used else 'kept'} mapping, {block.length} bytes", "dim")
         yield from _rows((USED if block.used else FREE) * max(1, block.length // unit), width)
 
 

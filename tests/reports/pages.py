@@ -54,6 +54,11 @@ def travelled(name: str = "t") -> Journey:
     return journey(name, by_policy(TRACE, POLICIES), "a note")
 
 
+def kept() -> Journey:
+    """A mapping that stays though its block is freed."""
+    return journey("kept", by_policy(parse("a = malloc(200000); fail munmap 1; free(a)"), POLICIES[:1]))
+
+
 def failed() -> Journey:
     """FINDING's trace, taken in lockstep."""
     steps = parse("\n".join(FINDING.trace))

@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 from heapster.checkers.moments import predicted  # noqa: E402
 from heapster.reports.html.page import write  # noqa: E402
-from tests.reports.pages import FINDING, FUZZ, POLICIES, STEPS, TRACE, diff_run, failed, travelled  # noqa: E402
+from tests.reports.pages import FINDING, FUZZ, POLICIES, STEPS, TRACE, diff_run, failed, kept, travelled  # noqa: E402
 from tests.reports.test_timeline import of_heap  # noqa: E402
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -46,7 +46,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "page.html"
-    write(path, [diff_run(), FUZZ], [travelled(), failed()])
+    write(path, [diff_run(), FUZZ], [travelled(), failed(), kept()])
     return path.as_uri()
 
 
@@ -174,6 +174,16 @@ def test_pointing_at_a_block_tells_it(opened: Any) -> None:
     ActionChains(opened).move_to_element_with_offset(canvas, 180 - left, 30 - top).perform()
     wait(opened, lambda: "first_fit, arena 0 +40" in part(opened, "block").text)
     assert "a = malloc(1000)" in part(opened, "block").text
+
+
+def test_a_mapping_that_is_kept_says_so(browser: Any, url: str) -> None:
+    told = []
+    for number in (1, 3):
+        at(browser, f"{url}#heap=kept&step={number}")
+        press(browser, ".")
+        told.append(part(browser, "block").text)
+    assert "own mapping" in told[0] and "bytes, used" in told[0]
+    assert "kept mapping" in told[1] and "bytes, free · so since step 3: free(a)" in told[1]
 
 
 def test_zoom_changes_the_scale(opened: Any) -> None:

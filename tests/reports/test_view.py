@@ -41,6 +41,13 @@ def test_a_step_is_printed_where_there_is_no_terminal(capsys: pytest.CaptureFixt
     assert ".208  " in capsys.readouterr().out
 
 
+def test_a_mapping_that_is_kept_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    for trace, said in (("a = malloc(200000)", "own mapping, 200704 bytes"),
+                        ("a = malloc(200000); fail munmap 1; free(a)", "kept mapping, 200704 bytes")):
+        assert main(["view", trace]) == 0
+        assert said in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [["no-such-file"], [TRACE, "--at", "9"], ["free(x)"]])
 def test_what_cannot_be_viewed_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert main(["view", *arguments]) == 2

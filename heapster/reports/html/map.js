@@ -90,7 +90,8 @@ class HeapMap {
   drawStrip({ strip, y }, height) {
     const rows = this.rowsOf(strip), first = y + LABEL - this.top;
     if (first + rows * (ROW + GAP) < 0 || y - this.top > height) return;
-    const whose = strip.arena < 0 ? "a block with its own mapping" : `arena ${strip.arena} · ${KINDS[strip.kind]}`;
+    const own = strip.flag[0] & USED ? "a block with its own mapping" : "a mapping that is kept";
+    const whose = strip.arena < 0 ? own : `arena ${strip.arena} · ${KINDS[strip.kind]}`;
     this.say(`${whose} · ${human(strip.end - strip.start)}`, 1, y + 14 - this.top, this.colour.faint);
     const from = Math.max(0, Math.floor(-first / (ROW + GAP)));
     const to = Math.min(rows, Math.ceil((height - first) / (ROW + GAP)) + 1);

@@ -218,10 +218,10 @@ class Travel {
     const hex = (n) => `0x${n.toString(16)}`, far = (a) => a ? `+${a - strip.start}` : "the head";
     const links = map.links(strip.addr[i]);
     const made = strip.since[i], parts = [
-      `${map.lane.name}, ${strip.arena < 0 ? "own mapping" : `arena ${strip.arena}`} +${strip.addr[i] - strip.start} (${hex(strip.addr[i])})`,
+      `${map.lane.name}, ${strip.arena < 0 ? (used ? "own mapping" : "kept mapping") : `arena ${strip.arena}`} +${strip.addr[i] - strip.start} (${hex(strip.addr[i])})`,
       `${strip.size[i]} bytes, ${used ? "used" : "free"}`,
       strip.kind === 2 ? "" : `header ${hex(word)}: size ${strip.size[i]}, USED ${used ? 1 : 0}, PREV_USED ${strip.flag[i] & PREV_USED ? 1 : 0}, owner ${strip.arena}`,
-      used ? "" : `footer ${strip.size[i]}, next ${far(links.next)}, prev ${far(links.prev)}, number ${links.rank + 1} of ${links.length} on the list`,
+      used || strip.kind === 2 ? "" : `footer ${strip.size[i]}, next ${far(links.next)}, prev ${far(links.prev)}, number ${links.rank + 1} of ${links.length} on the list`,
       `so since step ${made}: ${this.journey.steps[made - 1] || ""}`,
     ];
     this.find("block").textContent = parts.filter((p) => p).join(" · ");
