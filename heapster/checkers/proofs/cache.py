@@ -13,7 +13,6 @@ from heapster.checkers.proofs.drawing import (
 from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
-SIZES = (CACHE["most_cached"] - MIN_BLOCK) // ALIGN + 1
 COUNTS = 1 << 14                    # no stack counts more
 
 
@@ -44,7 +43,7 @@ def bin_of(source: Any, path: Any) -> None:
 
 def widened(source: Any, path: Any) -> None:
     """Each size, each limit that can arise, and each setting."""
-    total = MIN_BLOCK + ALIGN * path.choose(SIZES)
+    total = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
     power = path.choose(16)
     limit = 1 << power >> 1
     most = path.word("most", 0, CACHE["max_cache"])
