@@ -6,7 +6,9 @@ from pathlib import Path
 from heapster import impl
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
 from heapster.checkers.proofs.contracts import clauses, ensured, shown
+from heapster.checkers.proofs.drawing import not_drawn
 from heapster.checkers.proofs.faults import FAULTS
+from heapster.impl import layout
 
 IMPL = Path(impl.__file__).parent
 
@@ -26,6 +28,10 @@ def test_clauses_are_parted_by_semicolons() -> None:
 def test_names_are_unique() -> None:
     names = [theorem.name for theorem in theorems()]
     assert [name for name, times in Counter(names).items() if times > 1] == []
+
+
+def test_every_constant_is_drawn() -> None:
+    assert not_drawn(layout) == []
 
 
 def test_every_proved_function_exists() -> None:

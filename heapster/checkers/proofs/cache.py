@@ -6,6 +6,7 @@ from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
 from heapster.checkers.proofs.drawing import (
     ALIGN,
     CACHE,
+    CLASS,
     MIN_BLOCK,
     STATICS,
     only,
@@ -31,14 +32,14 @@ def above(source: Any, path: Any) -> None:
     path.claim("a_stack_counts_what_is_put_on_it", lambda: source.stack.count(result) == count + 1)
 
 
-def bin_of(source: Any, path: Any) -> None:
-    """Each thread's storage and any two sizes."""
+def bin_at(source: Any, path: Any) -> None:
+    """Each thread's storage and any two classes that have bins."""
     thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
-    one, other = (path.word(name, MIN_BLOCK, CACHE["most_cached"], ALIGN) for name in ("one", "other"))
-    bin_, another = source.cache.bin_of(thread, one), source.cache.bin_of(thread, other)
+    one, other = (path.word(name, 0, CLASS["cached"] - 1) for name in ("one", "other"))
+    bin_, another = source.cache.bin_at(thread, one), source.cache.bin_at(thread, other)
     path.claim("bins_lie_in_the_storage", lambda: bin_ - thread >= CACHE["bins"]
                and bin_ - thread + 2 * 8 <= CACHE["thread_bytes"])
-    path.claim("bins_are_as_far_apart_as_sizes", lambda: bin_ - another == one - other)
+    path.claim("classes_have_bins_of_their_own", lambda: bin_ - another == 2 * 8 * (one - other))
 
 
 def widened(source: Any, path: Any) -> None:
@@ -110,9 +111,9 @@ PROOFS = (
         "what_is_put_on_a_stack_is_its_top": "its top is p",
         "a_stack_counts_what_is_put_on_it": "it counts one more",
     }),
-    Proof("cache.bin_of", ALL_WORDS, bin_of, {
+    Proof("cache.bin_at", ALL_WORDS, bin_at, {
         "bins_lie_in_the_storage": "it lies between BINS and the storage's end",
-        "bins_are_as_far_apart_as_sizes": "sizes have bins of their own",
+        "classes_have_bins_of_their_own": "classes have bins of their own",
     }),
     Proof("cache.widened", ALL_WORDS, widened, {
         "what_may_not_be_kept_has_no_room": "0 if not one block may be",

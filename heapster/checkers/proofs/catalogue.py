@@ -8,6 +8,7 @@ from heapster.checkers.proofs import (
     arena,
     block,
     cache,
+    classes,
     freelist,
     layout,
     mapping,
@@ -15,6 +16,7 @@ from heapster.checkers.proofs import (
     placement,
     region,
     resize,
+    segregated,
     settings,
     whole,
 )
@@ -22,7 +24,8 @@ from heapster.results import UsageError
 from heapster.suggest import instead_of
 
 PROOFS: tuple[Proof, ...] = (
-    *layout.PROOFS, *block.PROOFS, *freelist.PROOFS, *placement.PROOFS, *settings.PROOFS, *region.PROOFS,
+    *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
+    *segregated.PROOFS, *settings.PROOFS, *region.PROOFS,
     *arena.PROOFS, *cache.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS, *model.PROOFS,
     *whole.THOROUGH,
 )

@@ -28,6 +28,7 @@ ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "re
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
            "cache": 104, "attached": 136, "mappings": 704 + 64 * 2048, "arenas": 704}
 CACHE = {"most_cached": 1 << 15, "max_cache": 1 << 20, "bins": 80, "thread_bytes": 1344, "mark": 0x6865617073746572}
+CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 79}
 ARENA_BYTES, MAX_ARENAS, POLICIES = 2048, 64, 5
 STATICS_BYTES = 704 + 65 * 2048
 CALL_KINDS = 5
@@ -49,7 +50,24 @@ LAYOUT = {
     "DEFAULT_THRESHOLD": 131072, "DEFAULT_GROWTH": 131072, "DEFAULT_ARENAS": 8, "MIN_THRESHOLD": 4096,
     "DOUBLE_FREE": DOUBLE_FREE, "INVALID_POINTER": INVALID_POINTER, "CORRUPT_HEADER": CORRUPT_HEADER,
     "CORRUPT_LIST": CORRUPT_LIST, "FIRST_FIT": 0, "NEXT_FIT": 1, "BEST_FIT": 2, "WORST_FIT": 3, "SEGREGATED_FIT": 4,
+    "SEGREGATED": 200, "CLASS_MAP": 208, "CLASSES": 240, "REMOTE": 2040, "CLASS_COUNT": 111, "EXACT": 512,
+    "EXACT_CLASSES": 30, "STEPS": 8, "TOP_CLASS": 1 << 19, "CLASS_BITS": 32,
     "ENOMEM": 12, "EINVAL": 22, "REFUSED": -1,
+    "ALIGN_SHIFT": 4, "STEPS_SHIFT": 3, "FIRST_STEP_SHIFT": 6, "FIRST_STEP": 64, "MAP_SHIFT": 5, "CLASS_SHIFT": 4,
+    "PROBES": 8, "CACHE_BYTES": 104, "CACHING": 112, "ATTACHED": 136, "ENROLLED": 24, "MY_CALLS": 32, "ENDED": 72,
+    "BINS": CACHE["bins"], "BIN_SHIFT": 4, "LIMIT": 8, "MOST_CACHED": CACHE["most_cached"], "BIN_COUNT": 79,
+    "THREAD_BYTES": CACHE["thread_bytes"], "COUNT_SHIFT": 48, "COUNT_ONE": 1 << 48, "TOP_MASK": (1 << 48) - 1,
+    "MARK": 8, "CACHED_MARK": CACHE["mark"], "MOST_COUNTED": 16384, "MOST_REMOTE": 256, "DEFAULT_CACHE": 1 << 15,
+    "MAX_CACHE": CACHE["max_cache"], "BLOCKS_TILE_THEIR_REGION": 17, "SIZES_ARE_LEGAL": 18,
+    "NO_TWO_FREE_NEIGHBOURS": 19, "BOUNDARY_TAGS_AGREE": 20, "FLAGS_AGREE_WITH_NEIGHBOURS": 21,
+    "OWNERS_ARE_RIGHT": 22, "FENCES_END_THEIR_REGIONS": 23, "THE_TOP_REGION_ENDS_AT_THE_BREAK": 24,
+    "FREE_LIST_IS_EXACTLY_THE_FREE_BLOCKS": 25, "FREE_LIST_IS_LINKED_BOTH_WAYS": 26, "CURSOR_IS_ON_THE_LIST": 27,
+    "LEDGERS_EQUAL_RECOMPUTED_TOTALS": 28, "MAPPED_LIST_IS_LINKED_BOTH_WAYS": 29,
+    "MAPPED_BLOCKS_FIT_THEIR_MAPPINGS": 30, "BINS_HOLD_BLOCKS_OF_THEIR_SIZE": 31, "STACKS_COUNT_THEIR_BLOCKS": 32,
+    "FREE_BLOCKS_ARE_IN_THEIR_CLASS": 33, "CLASSES_ARE_MARKED_WHILE_THEY_HAVE_BLOCKS": 34, "STAT_HELD": 0,
+    "STAT_USED_BYTES": 8, "STAT_USED_BLOCKS": 16, "STAT_FREE_BYTES": 24, "STAT_FREE_BLOCKS": 32,
+    "STAT_LARGEST_FREE": 40, "STAT_CACHED_BYTES": 48, "STAT_CACHED_BLOCKS": 56, "STAT_CALLS": 64, "STATS_BYTES": 104,
+    "ALL_ARENAS": -1, "ONLY_MAPPINGS": -2, "SHOW_ARENA": 1, "SHOW_REGION": 2, "SHOW_BLOCK": 3, "SHOW_MAPPED": 4,
 }
 
 
@@ -96,3 +114,8 @@ def wrong_constants(layout: Any) -> Iterator[str]:
     for name, value in LAYOUT.items():
         if getattr(layout, name, None) != value:
             yield f"{name} is {getattr(layout, name, None)}, drawn as {value}"
+
+
+def not_drawn(layout: Any) -> list[str]:
+    """Constants of a layout that no drawing has."""
+    return [name for name in vars(layout) if name.isupper() and name not in LAYOUT]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
+from heapster.checkers.proofs.classes import COUNT, PER_WORD, a_size_of, map_word, others_marked
 from heapster.checkers.proofs.drawing import (
     CORRUPT_LIST,
     MIN_BLOCK,
@@ -15,6 +16,8 @@ from heapster.checkers.proofs.drawing import (
     only,
 )
 from heapster.checkers.proofs.window import GAP, Window
+
+SOME_CLASSES = (0, 29, 30, 31, 32, 63, 64, 96, 110)     # at either end of the words of the map, and between
 
 
 def insert(source: Any, path: Any) -> None:
@@ -73,6 +76,51 @@ def link(source: Any, path: Any) -> None:
         and w.m.load(w.at("cursor")) == cursor)
     path.claim("linking_counts_the_block", lambda: w.m.load(w.at("free_bytes")) == free_bytes + size
                and w.m.load(w.at("free_blocks")) == free_blocks + 1)
+
+
+def link_to_class(source: Any, path: Any) -> None:
+    """Each class of sizes, marked or not, with any others marked."""
+    w = Window(path, segregated=True)
+    index = path.choose(COUNT)
+    size, bit, others = a_size_of(path, index), 1 << index % PER_WORD, others_marked(path, index)
+    b = w.span("b", size)
+    w.m.put(b, header(size, w.owner, 0, path.choose(2)), "header of b")
+    free_bytes, free_blocks, cursor = w.word("free_bytes"), w.word("free_blocks"), w.word("cursor")
+    w.look_at(w.of_class(index))
+    w.listed([])
+    first = w.after(w.head)
+    w.m.put(map_word(w, index), others + (bit if first is not w.head else 0), "map")
+    source.freelist.link(w.m, w.arena, b)
+    w.with_first(b)
+    path.claim("a_block_is_first_in_its_class", w.is_linked)
+    path.claim("the_class_of_a_linked_block_is_marked", lambda: w.m.load(map_word(w, index)) == others + bit)
+    path.claim("linking_to_a_class_moves_nobody_else", lambda: only(
+        w.m, w.head + NEXT, w.head + PREV, b + NEXT, b + PREV, first + PREV, map_word(w, index), w.at("free_bytes"),
+        w.at("free_blocks")) and w.m.load(w.at("cursor")) == cursor)
+    path.claim("linking_to_a_class_counts_the_block", lambda: w.m.load(w.at("free_bytes")) == free_bytes + size
+               and w.m.load(w.at("free_blocks")) == free_blocks + 1)
+
+
+def unlink_from_class(source: Any, path: Any) -> None:
+    """From any place on the list of a class, with any others marked."""
+    w = Window(path, segregated=True)
+    index = SOME_CLASSES[path.choose(len(SOME_CLASSES))]
+    size, bit, others = a_size_of(path, index), 1 << index % PER_WORD, others_marked(path, index)
+    b = w.span("b", size)
+    w.m.put(b, header(size, w.owner, 0, path.choose(2)), "header of b")
+    free_bytes, free_blocks = w.word("free_bytes"), w.word("free_blocks")
+    w.m.put(w.at("cursor"), w.head, "cursor")
+    w.look_at(w.of_class(index))
+    w.listed([b])
+    w.m.put(map_word(w, index), others + bit, "map")
+    source.freelist.unlink(w.m, w.arena, b)
+    w.without(b)
+    left = len(w.circle) > 1
+    path.claim("a_block_leaves_its_class", w.is_linked)
+    path.claim("a_class_is_marked_while_it_has_blocks", lambda: w.m.load(map_word(w, index)) == others + left * bit)
+    path.claim("unlinking_from_a_class_counts_and_moves_no_more", lambda: only(
+        w.m, *w.links(), map_word(w, index), w.at("free_bytes"), w.at("free_blocks"))
+        and w.m.load(w.at("free_bytes")) == free_bytes - size and w.m.load(w.at("free_blocks")) == free_blocks - 1)
 
 
 def unlink(source: Any, path: Any) -> None:
@@ -141,6 +189,19 @@ PROOFS = (
         "unlinking_uncounts_the_block": "the ledger no longer counts it",
         "unlinking_moves_nobody_else": "no other word changes",
     }),
+    Proof("freelist.link", ANY_HEAP, link_to_class, more={
+        "a_block_is_first_in_its_class": "where each class has a list, b is first on that of its class",
+        "the_class_of_a_linked_block_is_marked": "where each class has a list, that of b is marked, no other changes",
+        "linking_to_a_class_moves_nobody_else": "where each class has a list, all others keep their order, and the "
+                                                "cursor its place",
+        "linking_to_a_class_counts_the_block": "where each class has a list, the ledger counts b",
+    }, suffix="_to_a_class"),
+    Proof("freelist.unlink", f"{ANY_HEAP}, {len(SOME_CLASSES)} classes", unlink_from_class, more={
+        "a_block_leaves_its_class": "where each class has a list, its neighbours there are linked both ways",
+        "a_class_is_marked_while_it_has_blocks": "the class of b is marked if it still has blocks, no other changes",
+        "unlinking_from_a_class_counts_and_moves_no_more": "where each class has a list, the ledger no longer counts "
+                                                           "it; no other word changes",
+    }, suffix="_from_a_class"),
     Proof("freelist.unlink", ANY_HEAP, unlink_noticing, more={
         "a_false_link_aborts": "where its neighbours do not know the block, it aborts, nothing changed; only there",
     }, suffix="_of_any_links"),

@@ -4,10 +4,11 @@ Shapes are chosen: how many regions, from where, which blocks in them are used, 
 list, where the cursor is. Addresses, sizes, settings and totals are unknown words.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from heapster.checkers.proofs.classes import COUNT, PER_WORD
 from heapster.checkers.proofs.drawing import (
     ALIGN,
     ALL_SIZE_BITS,
@@ -40,7 +41,8 @@ from heapster.model.invariants import ALWAYS
 from heapster.model.placement import POLICIES
 from heapster.results import HeapsterError
 
-THREAD_NEXT = 8                     # in a thread's storage: not 0 where it has a cache
+ENROLLED = 24                       # in a thread's storage: not 0 where it has a cache
+SEGREGATED = list(POLICIES).index("segregated_fit")     # the policies before it have one list
 KINDS = {1: "sbrk", 2: "mmap"}
 MOST_NODES = 12                     # no list or region of a small heap is longer
 OTHER_ARENA = 5                     # stands for every arena but the main one
@@ -80,17 +82,72 @@ def patterns(most: int) -> Iterator[tuple[tuple[bool, ...], ...]]:
                 yield from ((region, *others) for others in patterns(most - count))
 
 
+class Classes:
+    """Any division of sizes into a few classes: where the edges are is left open.
+
+    That is what `impl.classes.class_of` is proved to be; of classes, only their order matters to what calls it.
+    """
+
+    words = range(COUNT // PER_WORD + 1)
+
+    def __init__(self, path: Any, count: int) -> None:
+        self.indices = (3, 40, 57)[:count]
+        self._edges = [path.word("edge", MIN_BLOCK, MOST, ALIGN) for _ in self.indices[1:]]
+        for one, other in pairwise(self._edges):
+            path.require(one, "<=", other)
+
+    def of(self, total: Any) -> int:
+        """The class of a size."""
+        return next((index for index, edge in zip(self.indices, self._edges, strict=False) if total < edge),
+                    self.indices[-1])
+
+    @staticmethod
+    def head(arena: Any, index: int) -> Any:
+        """The head of a class's list."""
+        return arena + ARENA_RECORD["classes"] + 16 * index - NEXT
+
+    @staticmethod
+    def bits(word: int, marked: Iterable[int]) -> int:
+        """A word of the map in which these classes are marked."""
+        return sum(1 << index % PER_WORD for index in marked if index // PER_WORD == word)
+
+    def _marked(self, m: Any, arena: Any) -> list[int]:
+        words = [m.load(arena + ARENA_RECORD["class_map"] + 8 * word) for word in self.words]
+        return [index for index in self.indices if words[index // PER_WORD] & 1 << index % PER_WORD != 0]
+
+    def marked(self, m: Any, arena: Any) -> list[Any]:
+        """The heads of the lists of those that are marked."""
+        return [self.head(arena, index) for index in self._marked(m, arena)]
+
+    def violations(self, m: Any, arena: Any) -> Iterator[str]:
+        """What is wrong about the lists of classes and the map."""
+        marked = self._marked(m, arena)
+        for index in marked:
+            head = self.head(arena, index)
+            listed = list(_chain(m, m.load(head + NEXT), NEXT, head))
+            if not listed:
+                yield f"classes_are_marked_while_they_have_blocks: class {index} is empty"
+            if any(self.of(m.load(b) & ALL_SIZE_BITS) != index for b in listed):
+                yield f"free_blocks_are_in_their_class: one in class {index} is of another"
+        if any(m.load(arena + ARENA_RECORD["class_map"] + 8 * word) != self.bits(word, marked) for word in self.words):
+            yield "classes_are_marked_while_they_have_blocks: a class of no size is marked"
+        if m.load(arena + ARENA_RECORD["next"]) != arena + ARENA_RECORD["head"]:
+            yield "free_blocks_are_in_their_class: one is on the list of all"
+
+
 class Small:
     """A heap of a few blocks in one arena, on a machine."""
 
-    def __init__(self, path: Any, most: Sequence[int], *, listed: bool = False) -> None:
+    def __init__(self, path: Any, most: Sequence[int], *, listed: bool = False,
+                 classes: Classes | None = None) -> None:
         """Of at most so many blocks in a region, so many in two, and so on.
 
         With `listed`, a heap that need not grow: some block is free, and its arena is the main one; and the
-        policy is any that there is. Otherwise the policy is the first: what is to hold of each is proved by
-        their contract, see `choosing`.
+        policy is any that has one list. Otherwise the policy is the first: what is to hold of each is proved by
+        their contract, see `choosing`. With `classes`, free blocks are on the lists of those, and the policy is
+        the one that searches them.
         """
-        self.path, self._listed = path, listed
+        self.path, self._listed, self.classes = path, listed, classes
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
         self.m = path.machine(self.statics, self.thread)
@@ -109,10 +166,10 @@ class Small:
         self.head = self.at("head")
         self.regions = [self._region(number, pattern, number == top) for number, pattern in enumerate(self.shape)]
         self.m.put(self.thread, self.arena, "my arena")
-        self.m.put(self.thread + THREAD_NEXT, 0, "the thread keeps nothing")
+        self.m.put(self.thread + ENROLLED, 0, "the thread keeps nothing")
         self._record(top if self.main else -1)
         self._settings(listed=listed)
-        self.m.reader = lambda m: set_up(read(m, self.statics, self.arena, self.index), m, self.statics)
+        self.m.reader = lambda m: set_up(self._read(m), m, self.statics)
 
     def at(self, name: str) -> Any:
         """Where the arena's record has this."""
@@ -190,15 +247,35 @@ class Small:
     def _write_list(self) -> None:
         m, path = self.m, self.path
         m.put(self.head, header(0, self.index), "header of the head")
-        around = [self.head, *(block.b for block in self.free), self.head]
-        for u, v in pairwise(around):
-            m.put(u + NEXT, v, "next")
-            m.put(v + PREV, u, "prev")
+        m.put(self.at("segregated"), int(self.classes is not None), "segregated")
+        if self.classes:
+            self._circle(self.head, [])
+            m.put(self.at("cursor"), self.head, "cursor")
+            self._write_classes(self.classes)
+            return
+        around = self._circle(self.head, self.free)
         m.put_lazily(self.at("cursor"), lambda: around[path.choose(len(around) - 1)], "cursor")
+
+    def _write_classes(self, classes: Classes) -> None:
+        of: dict[int, list[Place]] = {}
+        for block in self.free:
+            of.setdefault(classes.of(block.size), []).append(block)
+        for index, blocks in of.items():
+            self._circle(classes.head(self.arena, index), blocks)
+        for word in classes.words:
+            self.m.put(self.at("class_map") + 8 * word, classes.bits(word, of), "map")
+
+    def _circle(self, head: Any, blocks: Sequence[Place]) -> list[Any]:
+        around = [head, *(block.b for block in blocks), head]
+        for u, v in pairwise(around):
+            self.m.put(u + NEXT, v, "next")
+            self.m.put(v + PREV, u, "prev")
+        return around
 
     def _settings(self, *, listed: bool) -> None:
         m, path, s = self.m, self.path, self.statics
-        m.put_lazily(s + STATICS["policy"], lambda: path.choose(len(POLICIES)) if listed else 0, "policy")
+        m.put_lazily(s + STATICS["policy"],
+                     lambda: SEGREGATED if self.classes else path.choose(SEGREGATED) if listed else 0, "policy")
         m.put_lazily(s + STATICS["growth"], lambda: path.word("growth", PAGE, MAX_REQUEST, PAGE), "growth")
         m.put(s + STATICS["cache"], 0, "threads keep nothing")
         m.put_lazily(s + STATICS["threshold"], lambda: path.word("threshold", PAGE, MAX_REQUEST), "threshold")
@@ -227,17 +304,22 @@ class Small:
     def violations(self) -> list[str]:
         """How the heap, as it is now, breaks the invariants of the model."""
         try:
-            heap = read(self.m, self.statics, self.arena, self.index)
+            heap = self._read(self.m)
         except Shapeless as error:
             return [f"undecodable: {error}"]
         found = [f"{invariant.__name__}: {message}" for invariant in ALWAYS
                  if invariant.__name__ not in UNSORTED for message in invariant(heap)]
+        if self.classes:
+            found += self.classes.violations(self.m, self.arena)
         return found + ([] if self.is_accounted_for(heap) else ["memory_is_accounted_for"])
+
+    def _read(self, m: Any) -> Heap:
+        return read(m, self.statics, self.arena, self.index, self.classes)
 
     def blocks(self) -> list[Block]:
         """The blocks that there are now."""
         try:
-            heap = read(self.m, self.statics, self.arena, self.index)
+            heap = self._read(self.m)
         except Shapeless:
             return []
         return [block for region in heap.arenas[0].regions for block in region.blocks]
@@ -289,15 +371,16 @@ def _ordered(path: Any, items: list[Any]) -> list[Any]:
 
 # Reading, by the drawings alone; on unknown words, and on plain ones for pictures.
 
-def read(m: Any, statics: Any, arena: Any, index: int) -> Heap:
+def read(m: Any, statics: Any, arena: Any, index: int, classes: Classes | None = None) -> Heap:
     """The heap that memory describes; Shapeless if it describes none."""
     def at(name: str) -> Any:
         return m.load(arena + ARENA_RECORD[name])
 
     regions = tuple(_read_region(m, record) for record in _chain(m, at("regions"), REGION["next"], 0))
     head = arena + ARENA_RECORD["head"]
-    forward = tuple(_chain(m, at("next"), NEXT, head))
-    backward = tuple(_chain(m, at("prev"), PREV, head))
+    heads = [head, *(classes.marked(m, arena) if classes else ())]
+    forward = tuple(b for each in heads for b in _chain(m, m.load(each + NEXT), NEXT, each))
+    backward = tuple(b for each in reversed(heads) for b in _chain(m, m.load(each + PREV), PREV, each))
     cursor = at("cursor")
     value = Arena(index, regions, forward, backward, 0 if cursor == head else _null_or(cursor),
                   _null_or(at("top")), at("break"), _ledger(m, arena))

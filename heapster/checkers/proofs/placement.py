@@ -27,11 +27,10 @@ class Walk:
 
     def __init__(self, path: Any, name: str) -> None:
         self.path, self.name = path, name
-        self.w = Window(path)
+        self.w = self._window(path)
         self.m, self.head = self.w.m, self.w.head
         self.want = path.word("want", 1, 1 << 47)
         self.witness_size = a_size(path, "size_of_the_witness")
-        self.m.put(self.head, header(0, self.w.index), "header of the head")
         self.first = self._node("first")
         self.m.put(self.head + NEXT, self.first, "first")
         self._put_cursor()
@@ -40,6 +39,12 @@ class Walk:
         self.place = SEEN
         self.entered = False
         self.at_end = False
+
+    def _window(self, path: Any) -> Window:
+        """The only list; its head looks like a used block of no bytes."""
+        w = Window(path)
+        w.m.put(w.head, header(0, w.index), "header of the head")
+        return w
 
     def _put_cursor(self) -> None:
         self.w.word("cursor")
@@ -328,10 +333,10 @@ class Common:
 
 def any_list(source: Any, path: Any) -> None:
     """Each policy, through its number."""
-    number = path.choose(len(POLICIES))
+    number = path.choose(len(WALKS))
     name = list(POLICIES)[number]
     loop = WALKS[name](Common(path), "find")
-    shipped = {each: getattr(source.placement, each) for each in WALKS}
+    shipped = {each: getattr(source.placement, each) for each in POLICIES}
     for each, function in shipped.items():
         setattr(source.placement, each, cut(function, loop) if each == name else loop.is_not_asked)
     try:
@@ -359,7 +364,9 @@ def find(source: Any, path: Any) -> None:
     for u, v in pairwise(around):
         m.put(u + NEXT, v, "next")
         m.put(v + PREV, u, "prev")
-    number, cursor = path.choose(len(POLICIES)), path.choose(count + 1)
+    for word in range(4):
+        m.put(w.at("class_map") + 8 * word, 0, "map of classes")
+    number, cursor = path.choose(len(WALKS)), path.choose(count + 1)
     m.put(w.at("cursor"), around[cursor], "cursor")
     want = path.word("want", 1, 1 << 47)
     result = source.placement.find(m, w.arena, want, number)

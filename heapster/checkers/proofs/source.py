@@ -15,7 +15,7 @@ from heapster.checkers.races.sources import root_in, shipped, source_in
 from heapster.results import TargetError
 
 MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "mapping", "resize", "api",
-           "lifecycle", "stats", "stack", "remote", "cache")
+           "lifecycle", "stats", "stack", "remote", "cache", "classes")
 
 
 @contextmanager

@@ -1,12 +1,15 @@
 """Whole operations on every heap of a few blocks: what programs call keeps every invariant of the model."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.choosing import by_any_policy
 from heapster.checkers.proofs.drawing import ALIGN, ALL_SIZE_BITS, MAPPED, MAX_REQUEST, MIN_BLOCK, PAYLOAD, USED, only
-from heapster.checkers.proofs.heaps import Small
+from heapster.checkers.proofs.heaps import Classes, Small
+from heapster.checkers.proofs.segregated import replaced
 
 
 def check(h: Small, path: Any, name: str, *but: Any) -> None:
@@ -61,6 +64,30 @@ def malloc(source: Any, path: Any, at_most: Size) -> None:
         _malloc(source, path, h, path.word("request", 0, MAX_REQUEST))
 
 
+def malloc_by_classes(source: Any, path: Any, at_most: Size, classes: int) -> None:
+    """malloc of each request by segregated fit, where a block fits, whatever the classes of sizes are."""
+    some = Classes(path, classes)
+    h = Small(path, at_most.blocks, listed=True, classes=some)
+    request = path.word("request", 0, MAX_REQUEST)
+    h.serve(request)
+    with divided(source, some):
+        _malloc(source, path, h, request)
+
+
+def free_by_classes(source: Any, path: Any, at_most: Size, classes: int) -> None:
+    """free of each used block, whatever the classes of sizes are."""
+    some = Classes(path, classes)
+    with divided(source, some):
+        _free(source, path, Small(path, at_most.blocks, classes=some))
+
+
+@contextmanager
+def divided(source: Any, classes: Classes) -> Iterator[None]:
+    """Let the source divide sizes so."""
+    with replaced(source.freelist, class_of=classes.of), replaced(source.placement, class_of=classes.of):
+        yield
+
+
 def _malloc(source: Any, path: Any, h: Small, request: Any) -> None:
     p = source.api.malloc(h.m, request)
     if p == 0:
@@ -76,7 +103,10 @@ def _malloc(source: Any, path: Any, h: Small, request: Any) -> None:
 
 def free(source: Any, path: Any, at_most: Size) -> None:
     """free of each used block."""
-    h = Small(path, at_most.blocks)
+    _free(source, path, Small(path, at_most.blocks))
+
+
+def _free(source: Any, path: Any, h: Small) -> None:
     used = h.used()
     if not used:
         return
@@ -160,8 +190,8 @@ def _mallocs(size: Size, body: Any, by: str) -> Proof:
     })
 
 
-def _frees(size: Size) -> Proof:
-    return Proof("api.free", str(size), partial(free, at_most=size), more={
+def _frees(size: Size, body: Any = free, by: str = "") -> Proof:
+    return Proof("api.free", f"{size}, {by}" if by else str(size), partial(body, at_most=size), more={
         "free_leaves_errno_alone": "errno is left alone", **_whole("free"),
     }, also={
         "what_is_released_is_no_block_of_the_callers": (
@@ -218,6 +248,13 @@ class Renamed:
         self._path.claim(name + self._suffix, holds, why)
 
 
+def _by_classes(size: Size, classes: int, suffix: str, *, thorough: bool) -> tuple[Proof, ...]:
+    by = f"{classes} classes"
+    return (
+        second(_mallocs(size, partial(malloc_by_classes, classes=classes), by), suffix, thorough=thorough),
+        second(_frees(size, partial(free_by_classes, classes=classes), by), suffix, thorough=thorough))
+
+
 EACH_POLICY, ANY_POLICY = "each policy", "any policy"
 PROOFS = (
     _mallocs(Size((3,)), malloc_by_each_policy, EACH_POLICY),
@@ -225,8 +262,9 @@ PROOFS = (
     _frees(Size((3, 3))),
     _reallocs(Size((3,))),
     *_resizes(Size((3,))),
+    *_by_classes(Size((2,)), 2, "_by_classes", thorough=False),
 )
 LARGER = "_in_larger_heaps"
 THOROUGH = tuple(second(proof, LARGER, thorough=True) for proof in (
     _mallocs(Size((4, 4)), malloc, ANY_POLICY), _frees(Size((4, 4))), _reallocs(Size((4, 3))),
-    *_resizes(Size((4, 4)))))
+    *_resizes(Size((4, 4))))) + _by_classes(Size((3, 3)), 3, "_by_more_classes", thorough=True)

@@ -33,14 +33,14 @@ GAP = None          # between two list neighbours of which nothing is known but 
 class Window:
     """Statics, an arena in them, and memory around some blocks."""
 
-    def __init__(self, path: Any) -> None:
+    def __init__(self, path: Any, *, segregated: bool = False) -> None:
         self.path = path
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.index = path.word("index", 0, MAX_ARENAS - 1)
         self.arena = self.statics + STATICS["arenas"] + self.index * ARENA_BYTES
         self.m = path.machine(self.statics)
         self.m.spans.append((self.statics, STATICS_BYTES))
-        self.m.put(self.at("segregated"), 0, "segregated")
+        self.m.put(self.at("segregated"), int(segregated), "segregated")
         self.head = self.at("head")
         self.owner = path.word("owner", 0, OWNERS - 1)
         self.circle: list[Any] = [self.head]
@@ -72,6 +72,14 @@ class Window:
         """A free block whose left neighbour is used."""
         self.m.put(b, header(size, self.owner, used=0), f"header of {name}")
         self.m.put(b + size + FOOTER, size, f"footer of {name}")
+
+    def of_class(self, index: int) -> Any:
+        """The head of the list of a class of sizes."""
+        return self.at("classes") + 16 * index - NEXT
+
+    def look_at(self, head: Any) -> None:
+        """Let the list of interest be this one."""
+        self.head, self.circle = head, [head]
 
     def listed(self, blocks: Sequence[Any], gaps: int = 3) -> None:
         """A free list through `blocks`, in this order, with any others before, between and after."""
