@@ -42,6 +42,16 @@ BATTERY = (
 )
 
 
+STEADY = (
+    "a = malloc(24); b = malloc(24)",
+    "a = malloc(1000); b = malloc(1000); c = malloc(1000); free(b); d = malloc(600); free(a); e = malloc(1400)",
+    "a = malloc(5000); b = malloc(50)",
+    "a = malloc(60000)",
+    "a = malloc(100); b = realloc(a, 1000); c = realloc(b, 10)",
+    "a = calloc(10, 30); b = calloc(1, 5000)",
+    *(f"a = {verb}(64, 100); b = malloc(10); c = {verb}(4096, 1000)"
+      for verb in ("aligned_alloc", "posix_memalign", "memalign")),
+)
 FILLING = (7, 60, 400)          # blocks that take seven eighths of a heap that has a limit
 
 
@@ -59,6 +69,14 @@ def battery(verbs: frozenset[str], most_size: int, room: int) -> Iterator[Trace]
         yield exhausted(room, count, verbs)
         yield filled_and_freed(room, count, ())
         yield filled_and_freed(room, count, (Step("malloc", (room // 4,), count + 1), Step("free", operand=count + 1)))
+
+
+def steady(verbs: frozenset[str]) -> Iterator[Trace]:
+    """Work that takes no more memory however often it is done, as far as the target has the verbs."""
+    for text in STEADY:
+        trace = parse(text)
+        if {step.verb for step in trace} <= verbs:
+            yield trace
 
 
 def exhausted(room: int, count: int, verbs: frozenset[str]) -> Trace:

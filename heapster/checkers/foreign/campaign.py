@@ -14,7 +14,7 @@ from random import Random
 from time import monotonic
 from typing import NamedTuple
 
-from heapster.checkers.foreign.battery import battery
+from heapster.checkers.foreign.battery import battery, steady
 from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
 from heapster.checkers.foreign.least import fewer_records, least_trace
 from heapster.checkers.foreign.policies import Learnt, learn
@@ -22,7 +22,17 @@ from heapster.checkers.foreign.precise import Outcome, hurried, run_trace, set_p
 from heapster.checkers.foreign.present import describe, only_taken
 from heapster.checkers.foreign.racing import race
 from heapster.checkers.foreign.target import VERBS
-from heapster.checkers.foreign.traces import BUCKET_NAMES, BUCKETS, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
+from heapster.checkers.foreign.traces import (
+    BUCKET_NAMES,
+    BUCKETS,
+    PLAIN,
+    Mood,
+    asked,
+    draw_mood,
+    draw_trace,
+    narrowed,
+    tags,
+)
 from heapster.checkers.foreign.volume import grows
 from heapster.model.geometry import is_power_of_two
 from heapster.model.operation import NO_HANDLE, Step, Trace
@@ -43,6 +53,7 @@ COMPILED_LIMIT = 4000           # ms
 TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL
 NOT_IN_VOLUME = frozenset({"huge", "fail", "null"})     # what work in great number never has
 MOST_IN_VOLUME, LEAST_IN_VOLUME = 1 << 20, 128  # bytes of its largest request; if no more is safe, there is none
+MOST_REPEATED, LIVE_REPEATED = 1 << 16, 1 << 20 # bytes of a request, and of all that live, where a trace is repeated
 EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
 LEAK = "memory_never_returned"
 CHECKS = (*(rule.code for rule in RULES), "spurious_null", "crash", "hang", LEAK)
@@ -124,6 +135,8 @@ class Campaign:
     def _first_kinds(self) -> Iterator[Callable[[], None]]:
         for trace in chain(self._first, battery(self.judge.target.verbs, self._most_size, self.judge.target.room)):
             yield partial(self.judge_trace, trace)
+        for trace in steady(self.judge.target.verbs):
+            yield partial(self.repeat_trace, trace)
         if self.threads > 1:
             yield self._threads_case
 
@@ -332,13 +345,17 @@ class Campaign:
     # The same work over and over.
 
     def _volume_case(self) -> None:
-        most = self._most_in_volume()
-        leaking = [known for known in self._known if known.code == LEAK]
-        if most < LEAST_IN_VOLUME or any(not _verbs(known.tags) - PLAIN for known in leaking):
-            return
+        leaking = frozenset().union(*(known.tags - PLAIN for known in self._known if known.code == LEAK))
         mood = self._mood()._replace(huge=False, refusals=False, zero=False, length=self._rng.choice((4, 10, 40)))
-        mood = mood._replace(verbs=mood.verbs - frozenset().union(*(known.tags - PLAIN for known in leaking)))
-        trace = draw_trace(self._rng, mood, min(most, 1 << 16), min(self._live_budget, 1 << 20))
+        mood = mood._replace(verbs=mood.verbs - leaking)
+        most = max(LEAST_IN_VOLUME, min(self._most_in_volume(), MOST_REPEATED))
+        self.repeat_trace(draw_trace(self._rng, mood, most, min(self._live_budget, LIVE_REPEATED)))
+
+    def repeat_trace(self, trace: Trace) -> None:
+        """Take the steps over and over, and tell if that takes ever more memory, where it is not known to."""
+        if max(map(asked, trace), default=0) > self._most_in_volume() or any(
+                known.code == LEAK and _verbs(known.tags) <= tags(trace) for known in self._known):
+            return
         set_promises(self.judge, self.promises)
         grown, ops = grows(self.judge, trace, SHRINK_SECONDS)
         self.tally.ops += ops

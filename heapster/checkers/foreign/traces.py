@@ -60,8 +60,15 @@ def tags(trace: Trace) -> frozenset[str]:
     return frozenset(found)
 
 
+def asked(step: Step) -> int:
+    """Bytes that a step asks for."""
+    if step.verb not in REQUESTS:
+        return 0
+    return step.numbers[0] * step.numbers[1] if REQUESTS[step.verb] == "product" else step.numbers[-1]
+
+
 def _size_tag(step: Step) -> str:
-    size = step.numbers[0] * step.numbers[1] if REQUESTS[step.verb] == "product" else step.numbers[-1]
+    size = asked(step)
     if size == 0:
         return "zero"
     return next((name for most, name in zip(BUCKETS, BUCKET_NAMES, strict=True) if size <= most), "huge")
