@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from heapster.reports import jsonfile, junit
+from heapster.reports import jsonfile, junit, sarif
 from heapster.reports.output import say, warn
 from heapster.reports.terminal import run_lines
 from heapster.results import Run, UsageError
@@ -21,10 +21,11 @@ class Delivery:
 
     json: str | None = None
     junit: str | None = None
+    sarif: str | None = None
 
     def check(self) -> None:
         """UsageError, before the run, if a file could not be written after it."""
-        for name in (self.json, self.junit):
+        for name in (self.json, self.junit, self.sarif):
             if name is not None:
                 _check_writable(Path(name))
 
@@ -36,8 +37,8 @@ class Delivery:
 
     def write(self, run: Run) -> int:
         """Write the run to its files; its exit code."""
-        written = [self._write(name, write, run)
-                   for name, write in ((self.json, jsonfile.write), (self.junit, junit.write)) if name]
+        files = ((self.json, jsonfile.write), (self.junit, junit.write), (self.sarif, sarif.write))
+        written = [self._write(name, write, run) for name, write in files if name]
         code = exit_code(run)
         return code if code or all(written) else USAGE
 

@@ -13,7 +13,7 @@ from heapster.checkers.foreign.options import ForeignOptions, is_foreign
 from heapster.checkers.foreign.replaying import replay_foreign
 from heapster.checkers.store import Kept, Store
 from heapster.commands.delivery import Delivery
-from heapster.reports import github, sarif
+from heapster.reports import github
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import FAINT, PLAIN, finding_lines, run_lines
@@ -39,8 +39,6 @@ def fuzz(given: dict[str, Any], delivery: Delivery, store: Store) -> int:
         rate = run.extra["compiled_ops_per_second"]
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
     say([*_learnt(run), *run_lines(replace(run, findings=()))[:-1], _verdict(run)])
-    if given.get("sarif"):
-        sarif.write(run, Path(given["sarif"]))
     github.publish(run)
     return delivery.write(run)
 

@@ -25,7 +25,7 @@ from heapster.results import Run, Verdict
 SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
 OF_OURS = ("policy", "examples", "arenas", "faults")
-OF_STRANGERS = ("sarif", "baseline", "prefix", "alignment", "cc", "cflags", "threads", "heap_limit", "adapter",
+OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "heap_limit", "adapter",
                 "strict")
 
 
@@ -51,7 +51,7 @@ OF_STRANGERS = ("sarif", "baseline", "prefix", "alignment", "cc", "cflags", "thr
 @option("heap_limit")
 @option("adapter")
 @option("strict", False)
-def command(target: str, json: str | None, junit: str | None, store: str, **_: Any) -> int:
+def command(target: str, json: str | None, junit: str | None, sarif: str | None, store: str, **_: Any) -> int:
     """Hold an allocator against the model: generated programs, each step checked.
 
     What failed before is tried first. A failure is shrunk to the least trace, printed, and kept. The native
@@ -59,7 +59,7 @@ def command(target: str, json: str | None, junit: str | None, store: str, **_: A
     setting (native/best_fit/64 names one: best fit, 64 bytes of each size cached).
     """
     ctx = click.get_current_context()
-    delivery = Delivery(json, junit)
+    delivery = Delivery(json, junit, sarif)
     delivery.check()
     if is_foreign(target) and not is_ours(target):
         not_for(ctx, OF_OURS, f"{target} is somebody else's allocator")
