@@ -15,7 +15,7 @@ from heapster.native import cache, toolchain
 from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
-RECORDER = "recorder.so"
+RECORDER, NAMER = "recorder.so", "namer"
 PREFIX = "image"
 
 
@@ -29,19 +29,19 @@ class Recording(NamedTuple):
     unread: int                 # how many those are, if they were not asked for
 
 
-def recorder() -> Path:
-    """The library that records, compiled if it is not yet."""
+def compiled() -> Path:
+    """The folder with the library that records and the program that reads it, compiled if they are not yet."""
     toolchain.check_platform()
     parts = [file.read_bytes() for file in sorted(SOURCES.iterdir())]
-    name = f"recorder-{cache.digest(*parts, toolchain.compiler_version())}"
-    return cache.entry(name, _make) / RECORDER
+    return cache.entry(f"recorder-{cache.digest(*parts, toolchain.compiler_version())}", _make)
 
 
 def _make(out: Path) -> None:
-    compiled = out / "recorder.o"
-    toolchain.compile_c(SOURCES / "recorder.c", compiled)
-    toolchain.link_shared([compiled], out / RECORDER)
-    compiled.unlink()
+    object_ = out / "recorder.o"
+    toolchain.compile_c(SOURCES / "recorder.c", object_)
+    toolchain.link_shared([object_], out / RECORDER)
+    object_.unlink()
+    toolchain.run([toolchain.compiler(), "-std=gnu11", "-O2", "-o", out / NAMER, SOURCES / "namer.c"])
 
 
 def record(command: Sequence[str], program: Path, preload: Path | None, settings: Mapping[str, str], *,
@@ -60,17 +60,21 @@ def record(command: Sequence[str], program: Path, preload: Path | None, settings
         others = [found for found in images if found is not mine[-1]]
         return Recording(
             process.returncode if process.returncode >= 0 else 128 - process.returncode,
-            trace_of(lineage(mine[-1], images)), process.pid,
-            tuple(trace_of(lineage(found, images)) for found in others) if everyone else (),
+            _trace_of(mine[-1], images), process.pid,
+            tuple(_trace_of(found, images) for found in others) if everyone else (),
             0 if everyone else len(others))
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def _trace_of(found: Image, images: Sequence[Image]) -> Compact:
+    return trace_of(lineage(found, images), compiled() / NAMER)
+
+
 def _run(command: Sequence[str], program: Path, preload: Path | None, settings: Mapping[str, str],
          place: Path) -> "subprocess.Popen[bytes]":
     """Run it to its end; an interrupt from the keyboard is the program's own affair."""
-    libraries = [str(recorder()), *([str(preload)] if preload else []), os.environ.get("LD_PRELOAD", "")]
+    libraries = [str(compiled() / RECORDER), *([str(preload)] if preload else []), os.environ.get("LD_PRELOAD", "")]
     environment = {**os.environ, **settings, "LD_PRELOAD": ":".join(filter(None, libraries)),
                    "HEAPSTER_RECORD": str(place / PREFIX)}
     try:
