@@ -105,7 +105,7 @@ def _prefix(name: str, found: SharedObject) -> str:
         if known in pairs:
             return known
     pairs = [stem for stem in pairs if not stem.startswith("__")] or pairs
-    if len(pairs) > 1:
+    if len(pairs) > 1 and not all(stem.startswith(pairs[0]) for stem in pairs):     # else they are its kin
         choices = ", ".join(f"--prefix {pair}" for pair in pairs[:6])
         raise UsageError(f"{name} defines several allocators; choose one: {choices}")
     if not pairs:
