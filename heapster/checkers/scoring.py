@@ -25,7 +25,7 @@ Progress = Callable[[str, float], None]
 class Row(NamedTuple):
     """A target on a trace."""
 
-    valid: bool
+    valid: bool | None          # None: it was too slow for anybody to know
     problem: str
     utilization: float
     ops: int
@@ -77,7 +77,8 @@ def _rows(course: Course, contestants: list[Contestant], trace: str,
 def _row(found: Score, calls: int, measure: Score) -> Row:
     ops = calls - found.skipped
     if found.problem:
-        return Row(False, found.problem, 0.0, min(ops, found.at), 0.0, 0.0, 0.0, 0, False, found.skipped)
+        valid = None if found.slow else False
+        return Row(valid, found.problem, 0.0, min(ops, found.at), 0.0, 0.0, 0.0, 0, False, found.skipped)
     utilization = min(1.0, found.peak_live / found.heap) if found.heap else 0.0
     rate = ops / found.seconds if found.seconds else 0.0
     usual = (calls - measure.skipped) / measure.seconds if measure.seconds else rate
@@ -93,7 +94,8 @@ def _totals(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         rows = [rows[target] for rows in table.values()]
         seconds, ops = sum(row["seconds"] for row in rows), sum(row["ops"] for row in rows)
         totals[target] = {
-            "valid": all(row["valid"] for row in rows), "ops": ops, "seconds": round(seconds, 6),
+            "valid": min((row["valid"] for row in rows), key=(False, None, True).index), "ops": ops,
+            "seconds": round(seconds, 6),
             "utilization": round(sum(row["utilization"] for row in rows) / len(rows), 6),
             "kops": round(ops / seconds / 1000, 1) if seconds else 0.0,
             "points": round(sum(row["points"] for row in rows) / len(rows), 2)}

@@ -15,6 +15,7 @@ from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, not_checked, verdict_line
 from heapster.results import Run, UsageError
 
+VALID = {True: "yes", False: "NO", None: "?"}
 HEADINGS = f"  {'valid':>5}  {'util':>6}  {'heap':>13}  {'ops':>11}  {'secs':>9}  {'Kops':>9}  {'points':>6}"
 
 
@@ -52,18 +53,22 @@ def _tables(run: Run) -> Iterator[Line]:
         yield trace, STRONG
         yield " " * (2 + width) + HEADINGS, FAINT
         for name, row in rows.items():
-            yield f"  {name:<{width}}{_cells(row)}", PLAIN if row["valid"] else BAD
+            yield f"  {name:<{width}}{_cells(row)}", _style(row)
             if row["skipped"]:
                 yield f"  {'':<{width}}  {row['skipped']:,} steps skipped: it has no such function", FAINT
     yield "total", STRONG
     for name, row in run.extra["totals"].items():
-        yield f"  {name:<{width}}{_cells(row)}", PLAIN if row["valid"] else BAD
+        yield f"  {name:<{width}}{_cells(row)}", _style(row)
     yield f"  {run.extra['formula']}", FAINT
+
+
+def _style(row: dict[str, Any]) -> str:
+    return BAD if row["valid"] is False else PLAIN
 
 
 def _cells(row: dict[str, Any]) -> str:
     if not row["valid"] and "problem" in row:
-        return f"  {'NO':>5}  {row['problem']}"
+        return f"  {VALID[row['valid']]:>5}  {row['problem']}"
     heap = f"{'~' * row['reserves']}{row['heap']:,}" if "heap" in row else ""
-    return (f"  {'yes' if row['valid'] else 'NO':>5}  {row['utilization']:>6.1%}  {heap:>13}  {row['ops']:>11,}  "
+    return (f"  {VALID[row['valid']]:>5}  {row['utilization']:>6.1%}  {heap:>13}  {row['ops']:>11,}  "
             f"{row['seconds']:>9.4f}  {row['kops']:>9,.0f}  {row['points']:>6.1f}")

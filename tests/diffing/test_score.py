@@ -85,6 +85,8 @@ def test_what_is_slow_is_not_wrong_but_what_hangs_is(limit: str, before: str, ve
     assert run.verdict is verdict
     row, = run.extra["table"][trace].values()
     assert said in row["problem"]
+    total, = run.extra["totals"].values()
+    assert row["valid"] is total["valid"] is (None if verdict is Verdict.INCONCLUSIVE else False)
 
 
 def test_an_unknown_target_is_named(trace: str) -> None:
