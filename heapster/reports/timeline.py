@@ -114,7 +114,7 @@ class _Writer:
         self._strips: dict[tuple[int, int], tuple[int, Any]] = {}      # (arena, start): number, value
         self._lists: dict[int, tuple[int, ...]] = {}
         self._cursors: dict[int, int] = {}
-        self._made = 0
+        self._made = self._held = 0
 
     def take(self, heap: Heap) -> None:
         found: list[Change] = []
@@ -122,11 +122,14 @@ class _Writer:
         present = dict(_strips(heap))
         for key in [key for key in self._strips if key not in present]:
             found.append([GONE, self._strips.pop(key)[0]])
-            self._saw("return")
         for key, strip in present.items():
             found += self._strip(key, strip)
         for arena in heap.arenas:
             found += self._list(arena)
+        held = sum([strip.end - strip.start for strip in present.values()])
+        if held != self._held:                  # what is only cut, joined or used again is neither
+            self._saw("growth" if held > self._held else "return")
+            self._held = held
 
     def _saw(self, event: str) -> None:
         """Note an event of the last step, once."""
@@ -139,13 +142,11 @@ class _Writer:
             yield [ADDED, key[0], strip.kind, strip.start, strip.end]
             self._strips[key] = (self._made, _Strip(strip.kind, strip.start, strip.end, ()))
             self._made += 1
-            self._saw("growth")
         number, old = self._strips[key]
         if old is strip or old == strip:
             return
         if old.end != strip.end:
             yield [MOVED, number, strip.start, strip.end]
-            self._saw("growth" if strip.end > old.end else "return")
         yield from self._splices(number, old, strip)
         self._strips[key] = (number, strip)
 
