@@ -1,7 +1,7 @@
 """Memory to model, by layout constants alone: a wrong accessor in `impl` cannot hide itself here."""
 
 from collections.abc import Callable
-from itertools import chain, count
+from itertools import chain
 from typing import Protocol
 
 from heapster.impl import layout
@@ -144,9 +144,11 @@ def _stack(load: Load, word: int) -> Stack:
 
 
 def _cache(load: Load, thread: int, s: int) -> Cache:
-    bins = [Bin(size, load(at + layout.LIMIT) >> layout.COUNT_SHIFT, _stack(load, load(at)))
-            for size, at in zip(CACHED_SIZES, count(thread + layout.BINS, 2 * WORD))
-            if load(at) or load(at + layout.LIMIT)]
+    start = thread + layout.BINS
+    words = list(map(load, range(start, start + 2 * WORD * len(CACHED_SIZES), WORD)))
+    bins = [Bin(size, limit >> layout.COUNT_SHIFT, _stack(load, top))
+            for size, top, limit in zip(CACHED_SIZES, words[::2], words[layout.LIMIT // WORD::2], strict=True)
+            if top or limit]
     calls = tuple([load(thread + layout.MY_CALLS + kind * WORD) for kind in range(CALL_KINDS)])
     return Cache((load(thread + layout.MY_ARENA) - s - ARENAS) // ARENA_BYTES, tuple(bins), calls)
 

@@ -43,6 +43,9 @@ class CacheState:
 
     def value(self, arena: int) -> Cache:
         """What it looks like at rest."""
-        bins = [Bin(size, self.limit(size), Stack(len(self.bin(size)), tuple(reversed(self.bin(size)))))
-                for size in sorted(self.bins.keys() | self.limits.keys()) if self.bin(size) or self.limit(size)]
+        bins = []
+        for size in sorted(self.bins.keys() | self.limits.keys()):
+            blocks, limit = self.bins.get(size, ()), self.limits.get(size, 0)
+            if blocks or limit:
+                bins.append(Bin(size, limit, Stack(len(blocks), tuple(reversed(blocks)))))
         return Cache(arena, tuple(bins), tuple(self.calls))
