@@ -210,6 +210,10 @@ ENROLLED = """\
         insert(m, head, thread)
         m.unlock(m.statics() + ATTACH_LOCK)
 """
+ENDING = """\
+            if m.load(bin_at(thread, index)) != 0:
+                flush(m, bin_at(thread, index), 0)
+"""
 LEFT = "    bypass(m, m.load(thread + PREV), m.load(thread + NEXT))\n"
 ATTACH = "    {}(m.statics() + ATTACH_LOCK)\n"
 CACHES = (
@@ -251,7 +255,7 @@ CACHES = (
     Fault("a flush reads headers without care", (
         Edit("cache.py", "m.load_atomic(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),)),
     Fault("a thread that ends keeps its blocks", (
-        Edit("cache.py", "            flush(m, bin_of(thread, total), 0)\n", ""),)),
+        Edit("cache.py", ENDING, ""),)),
     Fault("a cache outlives its thread", (Edit("cache.py", LEFT, ""),)),
     Fault("threads with caches are listed without the lock", (
         Edit("cache.py", ENROLLED, ENROLLED.replace("    " + ATTACH.format("m.lock"), "")

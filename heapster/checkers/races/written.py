@@ -71,7 +71,7 @@ WRITTEN = (
     Written("a refill takes what is being sent", "n2,h64,g4096,m24,m24,m24,m24/m24,f2,m24|f0,f1,f3"),
     Written("a thread ends while its arena drains", "n2,h64,g4096,m24,m24/m24,f0,m24|f1,e"),
     Written("the owner of blocks ends while they are sent", "n2,h64,g4096,m24,m24,m24/e,m24|f0,f1,f2"),
-    Written("two threads drain one remote list", "n2,h64,g4096,q3/m24|m24"),
+    Written("two threads drain one remote list", "n2,h64,g4096,q3,n1/m24|m24"),
     Written("a header changes while a flush reads it", "n2,h64,g4096,m2000,m24/f0|f1,e"),
     Written("a thread with a cache goes while another looks into its own", "n2,h64/m24,e|m24,m24"),
     Written("threads with caches come and go", "n2,h64,m24/m24,e,m24|m24,e,m24"),
