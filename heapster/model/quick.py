@@ -208,8 +208,8 @@ class Quick(Reference):
 
     @property
     def free_bytes(self) -> int:
-        """In the free blocks of all arenas."""
-        return sum([arena.free.bytes for arena in self._quick()])
+        """In the free blocks of all arenas, and in mappings that are kept."""
+        return sum([arena.free.bytes for arena in self._quick()]) + self._mappings.ledger().free_bytes
 
     @property
     def free_blocks(self) -> int:
@@ -218,8 +218,9 @@ class Quick(Reference):
 
     @property
     def largest_free(self) -> int:
-        """Bytes of the largest free block."""
-        return max([arena.free.largest for arena in self._quick()], default=0)
+        """Bytes of the largest free block, or of the largest mapping that is kept."""
+        kept = [mapping.length for mapping in self._mappings.value() if not mapping.used]
+        return max([*[arena.free.largest for arena in self._quick()], *kept], default=0)
 
     def _quick(self) -> list[QuickArena]:
         return list(self._arenas.values())      # type: ignore[arg-type]  # _new_arena makes no others

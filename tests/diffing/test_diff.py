@@ -53,6 +53,12 @@ def test_what_is_measured() -> None:
     assert figures["system_calls"] == 1
 
 
+def test_a_mapping_that_is_kept_is_free() -> None:
+    text = "a = malloc(200000); fail munmap 1; free(a)"
+    series = play_compiled(compact(parse(text)), "first_fit").measures.series
+    assert [series[name][-1] for name in ("live", "used", "heap", "largest_free")] == [0, 0, 200704, 200704]
+
+
 def test_percentiles_and_size_classes() -> None:
     assert [percentile({1: 98, 7: 1, 9: 1}, part) for part in (0.5, 0.98, 0.99, 1)] == [1, 1, 7, 9]
     assert percentile({}, 0.99) == 0
