@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from heapster import impl
 from heapster.checkers.decode import POLICIES
 from heapster.checkers.words import word
-from heapster.impl import api, cache, layout, lifecycle, settings, stats
+from heapster.impl import api, cache, kept, layout, lifecycle, settings, stats
 from heapster.model.geometry import signed
 from heapster.model.operation import Step
 
-SHIPPED = SimpleNamespace(api=api, cache=cache, lifecycle=lifecycle, settings=settings, stats=stats, package=impl)
+SHIPPED = SimpleNamespace(api=api, cache=cache, kept=kept, lifecycle=lifecycle, settings=settings, stats=stats,
+                          package=impl)
 
 
 class Answer(NamedTuple):
@@ -87,6 +88,13 @@ def _set_cache(c: Calling) -> Answer:
     return Answer(problem="" if got == expected else f"the cache's bytes became {got}, not {expected}")
 
 
+def _set_keep(c: Calling) -> Answer:
+    c.source.kept.set_keep(c.m, *c.words)
+    expected = min(max(*c.words, 0), layout.MAX_REQUEST)
+    got = c.source.settings.get_keep(c.m)
+    return Answer(problem="" if got == expected else f"the bytes to keep became {got}, not {expected}")
+
+
 def _end_thread(c: Calling) -> None:
     c.source.cache.thread_end(c.m)
     c.m.new_thread()
@@ -142,6 +150,7 @@ CALLS: dict[str, Make] = {
     "threshold": _set_threshold,
     "growth": _init,
     "cache": _set_cache,
+    "keep": _set_keep,
     "thread_end": _end_thread,
     "arenas": lambda c: c.source.settings.set_arenas(c.m, *c.words),
     "thread": lambda c: c.m.on_thread(c.step.numbers[0]),

@@ -25,7 +25,7 @@ from heapster.impl.layout import (
     WORD,
 )
 from heapster.machine.protocol import Fault
-from heapster.model.heap import Arena, Bin, Block, Cache, Heap, Ledger, Mapped, Region, Stack
+from heapster.model.heap import Arena, Bin, Block, Cache, Heap, Lately, Ledger, Mapped, Region, Stack
 from heapster.results import HeapsterError
 
 POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")     # by their numbers in `layout`
@@ -85,8 +85,10 @@ def _heap(m: Observed) -> Heap:
         arenas=tuple(_arena(load, i, record)
                      for i, record in enumerate(range(s + ARENAS, s + ARENAS + MAX_ARENAS * ARENA_BYTES, ARENA_BYTES))
                      if load(record + HEAD + NEXT)),
-        mapped=tuple(_mapped(load, node - NODE) for node in _nodes(load, mappings + HEAD, NEXT)),
-        mapped_backward=tuple(node - NODE for node in _nodes(load, mappings + HEAD, PREV)),
+        mapped=(*(_mapped(load, node - NODE) for node in _nodes(load, mappings + HEAD, NEXT)),
+                *(_kept(load, k) for k in _nodes(load, s + layout.KEPT, NEXT))),
+        mapped_backward=(*(node - NODE for node in _nodes(load, mappings + HEAD, PREV)),
+                         *_nodes(load, s + layout.KEPT, PREV)),
         mapped_ledger=_ledger(load, mappings),
         policy=POLICIES[policy],
         threshold=load(s + layout.THRESHOLD) or layout.DEFAULT_THRESHOLD,
@@ -94,6 +96,8 @@ def _heap(m: Observed) -> Heap:
         cache=load(s + layout.CACHE_BYTES),
         caches=tuple(_cache(load, thread, s) for thread in _nodes(load, s + layout.CACHING, NEXT)),
         attached=tuple([(i, threads) for i in range(MAX_ARENAS) if (threads := load(s + layout.ATTACHED + i * WORD))]),
+        keep=load(s + layout.KEEP_BYTES),
+        lately=Lately(load(s + layout.USED_LATELY), load(s + layout.USED_BEFORE), load(s + layout.USED_STEPS)),
         held_locks=m.held(),
         system=m.system(),
     )
@@ -220,6 +224,13 @@ def _footer(load: Load, address: int) -> int:
 
 def _mapped(load: Load, b: int) -> Mapped:
     header = load(b)
-    if header & ~SIZE_MASK & ~USED != layout.MAPPED | PREV_USED:
+    if header & ~SIZE_MASK != layout.MAPPED | PREV_USED | USED:
         raise Undecodable(f"a mapped block's header is {header:#x}")
-    return Mapped(b, b - load(b + layout.LEAD), header & SIZE_MASK, header & USED != 0)
+    return Mapped(b, b - load(b + layout.LEAD), header & SIZE_MASK, True)
+
+
+def _kept(load: Load, k: int) -> Mapped:
+    mark = load(k + layout.KEPT_MARK)
+    if mark not in (0, layout.REFUSED):
+        raise Undecodable(f"a kept mapping is marked {mark:#x}")
+    return Mapped(k, k, load(k), False, mark == layout.REFUSED)

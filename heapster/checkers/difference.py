@@ -15,7 +15,7 @@ def difference(predicted: Heap, actual: Heap) -> str:
 
 
 def _differences(predicted: Heap, actual: Heap) -> Iterator[str]:
-    for name in ("policy", "threshold", "growth", "cache"):
+    for name in ("policy", "threshold", "growth", "cache", "keep"):
         if getattr(predicted, name) != getattr(actual, name):
             yield f"the {name} is {getattr(actual, name)}, predicted {getattr(predicted, name)}"
     for one, other in zip_longest(predicted.arenas, actual.arenas):
@@ -27,6 +27,8 @@ def _differences(predicted: Heap, actual: Heap) -> Iterator[str]:
         yield _of_caches(predicted, actual)
     if predicted.mapped != actual.mapped:
         yield _of_mapped(predicted, actual)
+    if predicted.lately != actual.lately:
+        yield f"mapped blocks had {tuple(actual.lately)} lately, predicted {tuple(predicted.lately)}"
     if predicted.mapped_ledger != actual.mapped_ledger:
         yield f"mapped blocks: {_of_ledgers(predicted.mapped_ledger, actual.mapped_ledger)}"
     if predicted.mapped_backward != actual.mapped_backward:
@@ -110,7 +112,7 @@ def _bin(bin_: Bin | None, places: dict[int, str]) -> str:
 
 
 def _of_mapped(predicted: Heap, actual: Heap) -> str:
-    lengths = [[(m.length, m.used) for m in heap.mapped] for heap in (actual, predicted)]
+    lengths = [[(m.length, m.used, m.refused) for m in heap.mapped] for heap in (actual, predicted)]
     if lengths[0] == lengths[1]:
         return "a mapped block starts elsewhere than predicted"
     return f"mapped blocks are {lengths[0]}, predicted {lengths[1]}"

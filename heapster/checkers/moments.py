@@ -53,6 +53,9 @@ class _World(System):
     def munmap(self, address: int, length: int) -> int:
         return self.m.munmap(address, length)
 
+    def remap(self, address: int, length: int, longer: int) -> int:
+        return self.m.remap(address, length, longer)
+
 
 def predicted(trace: Iterable[Step], policy: str = "") -> Iterator[Moment]:
     """The moments as the reference has them; with a policy, on that one, whatever the trace sets.

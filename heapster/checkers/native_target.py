@@ -29,8 +29,8 @@ class _Compiled:
         return lambda m, *words: m.library.call(name, *words)
 
 
-COMPILED = SimpleNamespace(api=_Compiled(), cache=_Compiled(), lifecycle=_Compiled(), settings=_Compiled(),
-                           stats=_Compiled())
+COMPILED = SimpleNamespace(api=_Compiled(), cache=_Compiled(), kept=_Compiled(), lifecycle=_Compiled(),
+                           settings=_Compiled(), stats=_Compiled())
 
 
 class Journaled(Lockstep):

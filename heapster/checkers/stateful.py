@@ -74,8 +74,8 @@ class HeapLife(RuleBasedStateMachine):
 
     @initialize(odd=st.sampled_from((0, 0, 1, 8, 24)), growth=st.sampled_from((1, 1, 2, 3)),
                 threshold=st.sampled_from((0, 1, 2, 2, 3)), arenas=INDICES, policy=INDICES,
-                cache=st.sampled_from((0, 0, 0, 256, 1 << 15)))
-    def start(self, odd: int, growth: int, threshold: int, arenas: int, policy: int, cache: int) -> None:
+                cache=st.sampled_from((0, 0, 0, 256, 1 << 15)), keep=st.sampled_from((0, 0, 4 * PAGE, 1 << 20)))
+    def start(self, odd: int, growth: int, threshold: int, arenas: int, policy: int, cache: int, keep: int) -> None:
         """Settings under which small heaps grow, shrink and map."""
         record = self.record
         if odd:
@@ -87,6 +87,8 @@ class HeapLife(RuleBasedStateMachine):
         self._take(Step("policy", name=record.policies[policy % len(record.policies)]))
         if cache:
             self._take(Step("cache", (cache,)))
+        if keep:
+            self._take(Step("keep", (keep,)))
 
     @rule(choice=st.integers(0, 255), seed=SEEDS)
     def work(self, choice: int, seed: int) -> None:

@@ -47,7 +47,7 @@ def of_mapped(heap: Heap) -> Figures:
     used = [m.length for m in heap.mapped if m.used]
     kept = [m.length for m in heap.mapped if not m.used]
     ledger = Ledger(sum(used) + sum(kept), sum(used), len(used), sum(kept), len(kept), heap.mapped_ledger.calls)
-    return figures(ledger, 0)
+    return figures(ledger, max(kept, default=0))
 
 
 def total(parts: list[Figures]) -> Figures:

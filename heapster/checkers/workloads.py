@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PTRDIFF_MAX, SIZE_MAX
-from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operation import NO_HANDLE, SYSTEM_CALLS, Step
 
 ALIGNMENTS = (16, 32, 64, 128, 256, 1024, PAGE, 2 * PAGE)
 BOUNDARIES = (0, HEADER, ALIGN, 24, 40, 56, 72, 120, 248, 504, 1000, 2040, PAGE - 64, PAGE, PAGE + 64)
@@ -184,6 +184,42 @@ def large_blocks(rng: Random, live: Handles) -> Iterator[Step]:
             yield free(live, handle)
 
 
+def through_kept_mappings(rng: Random, live: Handles) -> Iterator[Step]:
+    """Large blocks take each other's place: pages that one leaves are cut, joined and used again."""
+    yield Step("keep", (rng.choice((2 * PAGE, 8 * PAGE, 1 << 20, 1 << 20)),))
+    mine: list[int] = []
+    for _ in range(rng.randint(4, 16)):
+        mine = [handle for handle in mine if handle in live.sizes]
+        kind = rng.random()
+        size = max(1, live.threshold + PAGE * rng.choice((0, 0, 1, 2, 3, 5, 8)) + rng.choice((-48, 0, 100)))
+        if mine and kind < 0.4:
+            yield free(live, mine.pop(rng.randrange(len(mine))))
+        elif mine and kind < 0.6:
+            resized = live.fresh()
+            yield Step("realloc", (size,), resized, mine.pop(rng.randrange(len(mine))))
+            mine.append(resized)
+        else:
+            mine.append(live.fresh())
+            yield Step("calloc", (1, size), mine[-1]) if kind > 0.8 else allocate_as(mine[-1], size)
+    if rng.random() < 0.2:
+        yield Step("keep", (rng.choice((0, PAGE)),))
+
+
+def many_large_blocks(rng: Random, live: Handles) -> Iterator[Step]:
+    """More are freed than can be kept; or one is, over and over."""
+    yield Step("keep", (1 << 20,))
+    size = max(1, live.threshold + rng.choice((-48, 0, PAGE)))
+    if rng.random() < 0.5:
+        mine = [live.fresh() for _ in range(rng.randint(17, 24))]
+        yield from (allocate_as(handle, size) for handle in mine)
+        yield from (free(live, handle) for handle in mine if handle in live.sizes)
+    else:
+        for _ in range(rng.randint(20, 60)):
+            handle = live.fresh()
+            yield allocate_as(handle, size)
+            yield free(live, handle)
+
+
 def nudges(rng: Random, live: Handles) -> Iterator[Step]:
     """Resize live blocks by -16 to +16 bytes, to the same size, to anything, or to nothing."""
     for _ in range(rng.randint(1, 8)):
@@ -242,7 +278,7 @@ def allocate_as(handle: int, size: int) -> Step:
 
 def refusals(rng: Random, live: Handles) -> Iterator[Step]:
     """The system says no to what a large request, a large free or a realloc needs; then all goes on."""
-    for name in rng.sample(("sbrk", "mmap", "munmap"), rng.randint(1, 3)):
+    for name in rng.sample(SYSTEM_CALLS, rng.randint(1, 3)):
         yield Step("fail", (rng.randint(1, 2),), name=name)
     large = live.fresh()
     yield Step("malloc", (rng.choice((2, 3)) * PAGE + rng.randint(0, 4 * PAGE),), large)
@@ -323,6 +359,7 @@ def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
 
 PLAIN: tuple[Workload, ...] = (
     churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill, free_all, fill_and_empty,
-    realloc_ladder, large_blocks, nudges, nudges, hand_over,
+    realloc_ladder, large_blocks, through_kept_mappings, through_kept_mappings,
+    many_large_blocks, nudges, nudges, hand_over,
     through_caches, through_caches, foreigners, impossible, settings)
 WITH_FAULTS: tuple[Workload, ...] = (*PLAIN, refusals, refusals)

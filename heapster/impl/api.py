@@ -4,6 +4,7 @@ from .arena import acquire, count_call, release, room_for
 from .block import block_of, block_size, payload, round_up, size_in
 from .cache import put_away, refill, reuse
 from .classes import class_for, least_of_class
+from .kept import give_back_kept
 from .layout import (
     ALIGN,
     ARENA_LOCK,
@@ -31,7 +32,7 @@ from .layout import (
     USED,
     WORD,
 )
-from .mapping import map_block, mapped_usable, shrink_mapped, unmap_block
+from .mapping import map_block, mapped_usable, resize_mapped, unmap_block
 from .resize import resize
 from .settings import arena_at, attach, get_cache, get_threshold, set_growth, set_policy
 
@@ -74,11 +75,26 @@ def place(m, request, alignment, kind):
     """A used block for `request` bytes at a multiple of `alignment`, or NULL.
 
     Requires: not is_refused(request); alignment is a power of two, ALIGN to MAX_REQUEST.
-    Ensures:  NULL only if the system refused, and then nothing has changed.
+    Ensures:  NULL only if the system refused, and then nothing has changed but what is kept.
     """
+    b = place_once(m, request, alignment, kind)
+    if b == NULL:
+        b = place_again(m, request, alignment, kind)
+    return b
+
+
+def place_once(m, request, alignment, kind):
+    """As `place`, with the memory that there is."""
     if alignment == ALIGN and is_small(m, request):
         return place_small(m, block_size(request), kind)
     return place_large(m, request, alignment, kind)
+
+
+def place_again(m, request, alignment, kind):
+    """As `place`, where memory was out."""
+    if give_back_kept(m):
+        return place_once(m, request, alignment, kind)
+    return NULL
 
 
 def place_large(m, request, alignment, kind):
@@ -158,12 +174,8 @@ def calloc(m, count, each):
     """C17 7.22.3.2: `count` * `each` bytes, all zero; NULL and ENOMEM if the product does not fit."""
     request = product(count, each)
     p = allocate(m, request, ALIGN, CALL_CALLOC)
-    if p != NULL:
-        header = m.load_atomic(block_of(p))
-        if header & MAPPED != 0:
-            m.known_zero(p, mapped_usable(m, block_of(p)))
-        else:
-            m.fill(p, 0, usable_size(m, p))
+    if p != NULL and m.load_atomic(block_of(p)) & MAPPED == 0:
+        m.fill(p, 0, usable_size(m, p))
     return p
 
 
@@ -203,16 +215,26 @@ def usable_size(m, p):
     return size_in(header) - PAYLOAD
 
 
-def resize_in_place(m, p, request):
-    """Whether the block at `p` could be made to hold `request` bytes where it is."""
+def resize_mapping(m, p, request):
+    """As `resize_uncopied`, of a block with a mapping of its own."""
+    b = resize_mapped(m, block_of(p), request, CALL_REALLOC)
+    if b == NULL:
+        return NULL
+    return payload(b)
+
+
+def resize_uncopied(m, p, request):
+    """The payload at `p`, made to hold `request` bytes without a copy; NULL if that cannot be."""
     header = header_of(m, p)
     if header & MAPPED != 0:
-        return shrink_mapped(m, block_of(p), request, CALL_REALLOC)
+        return resize_mapping(m, p, request)
     arena = arena_of(m, header)
     m.lock(arena + ARENA_LOCK)
     done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)
     m.unlock(arena + ARENA_LOCK)
-    return done
+    if done:
+        return p
+    return NULL
 
 
 def move(m, p, request):
@@ -239,9 +261,10 @@ def realloc(m, p, request):
         return NULL
     if is_refused(request):
         return out_of_memory(m)
-    if resize_in_place(m, p, request):
-        return p
-    return move(m, p, request)
+    q = resize_uncopied(m, p, request)
+    if q == NULL:
+        q = move(m, p, request)
+    return q
 
 
 def reallocarray(m, p, count, each):

@@ -9,7 +9,7 @@ Bonwick and Adams (2001), "Magazines and Vmem", section 3.
 from .arena import carve, count_call, count_used, find_or_grow, open_record, owner_of, release
 from .block import block_of, payload, size
 from .classes import class_of, least_of_class
-from .freelist import add, bypass, insert
+from .freelist import add, bypass, insert, open_list
 from .layout import (
     ARENA_LOCK,
     ATTACH_LOCK,
@@ -128,9 +128,7 @@ def enroll(m, thread):
         attach(m)
         head = m.statics() + CACHING
         m.lock(m.statics() + ATTACH_LOCK)
-        if m.load(head + NEXT) == NULL:
-            m.store(head + NEXT, head)
-            m.store(head + PREV, head)
+        open_list(m, head)
         insert(m, head, thread)
         m.unlock(m.statics() + ATTACH_LOCK)
         m.store(thread + ENROLLED, 1)

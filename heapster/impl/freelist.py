@@ -10,9 +10,20 @@ from .layout import (
     FREE_BYTES,
     HEAD,
     NEXT,
+    NULL,
     PREV,
     SEGREGATED,
 )
+
+
+def open_list(m, head):
+    """Make the list of `head`, both links zero when new, ready for use.
+
+    Ensures:  a new list is circular and empty; an open one is unchanged.
+    """
+    if m.load(head + NEXT) == NULL:
+        m.store(head + NEXT, head)
+        m.store(head + PREV, head)
 
 
 def insert(m, head, node):

@@ -23,6 +23,13 @@ A mapped block has a mapping of its own. Its node lies on a list as a free block
 
 Here the header's size is that of the whole mapping, and lead = b - start.
 
+When it is freed its pages may be kept. A kept mapping has no block; it begins with a node:
+
+    k        k+8    k+16   k+24                                     k+length
+    | length | next | prev | mark | what was there, header included |
+
+The mark is REFUSED if the system was offered it and did not take it, else 0.
+
 A cached block is used as far as its arena can see, but waits for its thread's next request of its size,
 or on a remote list for the arena's owner. Its payload p = b + 8 makes it part of a stack:
 
@@ -77,6 +84,9 @@ NODE = -32                          # where its list node starts, as if it were 
 LEAD = -8
 MAPPED_LEAD = 40                    # bytes before the header, at least
 
+# A kept mapping's words. Its length is the first.
+KEPT_MARK = 24
+
 # An arena's words. Its list head is a used block of size 0 whose owner is the arena's index.
 ARENA_LOCK = 0                      # 64 bytes, for a mutex
 HEAD = 64
@@ -128,6 +138,12 @@ ARENA_LIMIT = 88                    # arenas that threads are spread over
 CACHE_BYTES = 104                   # what a thread may keep of blocks of one size; 0: nothing
 CACHING = 112                       # head of the list of threads that have caches
 ATTACHED = 136                      # how many threads each arena has, a word for each
+KEEP_BYTES = 648                    # of freed mappings that may be kept; 0: nothing
+KEPT = 656                          # head of the list of kept mappings, newest first
+USED_LATELY = 680                   # the most bytes that mapped blocks had in this epoch
+USED_BEFORE = 688                   # and in the last
+USED_STEPS = 696                    # of this epoch: mapped blocks made, freed and resized
+KEEPING_END = 704
 MAX_ARENAS = 64
 ARENAS = 704
 MAPPINGS = ARENAS + MAX_ARENAS * ARENA_BYTES        # an arena's record for the mapped blocks
@@ -154,11 +170,18 @@ CACHED_MARK = 0x6865617073746572    # no header, no address: chance alone puts i
 MOST_COUNTED = 1 << 14              # blocks in a bin, at most
 MOST_REMOTE = 256                   # blocks on a remote list until whoever adds one drains it
 
+# Kept mappings.
+MOST_KEPT = 16
+EPOCH = 256                         # steps
+SLACK_SHIFT = 2                     # a quarter more than was used lately may be held
+SPARE_SHIFT = 2                     # a mapping that is used again may be a quarter larger than it must
+
 DEFAULT_THRESHOLD = 128 * 1024
 DEFAULT_GROWTH = 128 * 1024
 DEFAULT_ARENAS = 8
 DEFAULT_CACHE = 1 << 15             # bytes a bin, in the native library
 MAX_CACHE = 1 << 20
+DEFAULT_KEEP = 1 << 26              # bytes of mappings, in the native library
 MIN_THRESHOLD = PAGE
 
 # Placement policies.
@@ -193,6 +216,7 @@ BINS_HOLD_BLOCKS_OF_THEIR_SIZE = 31
 STACKS_COUNT_THEIR_BLOCKS = 32
 FREE_BLOCKS_ARE_IN_THEIR_CLASS = 33
 CLASSES_ARE_MARKED_WHILE_THEY_HAVE_BLOCKS = 34
+KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS = 48
 
 # errno, the same on every Linux.
 ENOMEM = 12
@@ -239,7 +263,10 @@ assert CLASS_COUNT >> MAP_SHIFT == 3, "the bit of CLASS_COUNT is in the last wor
 assert CLASS_MAP + 4 * WORD <= CLASSES
 assert CLASSES + (CLASS_COUNT << CLASS_SHIFT) <= REMOTE < ARENA_BYTES
 assert CACHING + PREV < ATTACHED
-assert ATTACHED + MAX_ARENAS * WORD <= ARENAS
+assert ATTACHED + MAX_ARENAS * WORD <= KEEP_BYTES < KEPT
+assert KEPT + PREV < USED_LATELY
+assert KEEPING_END <= ARENAS
+assert KEPT_MARK + WORD <= MAPPED_LEAD, "the header of a block that was there stays"
 assert MY_ARENA < NEXT < PREV < ENROLLED < MY_CALLS
 assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
 assert LIMIT + WORD == 1 << BIN_SHIFT

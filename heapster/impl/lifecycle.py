@@ -1,7 +1,7 @@
 """The end of the heap, and forks of the process that it lives in."""
 
 from .block import size
-from .freelist import insert
+from .freelist import insert, open_list
 from .layout import (
     ARENA_BYTES,
     ARENA_LOCK,
@@ -13,6 +13,8 @@ from .layout import (
     ENROLLED,
     FROM_MMAP,
     HEAD,
+    KEEPING_END,
+    KEPT,
     LEAD,
     MAPPINGS,
     MAX_ARENAS,
@@ -21,7 +23,6 @@ from .layout import (
     NEXT,
     NODE,
     NULL,
-    PREV,
     REFUSED,
     REGION_KIND,
     REGION_LENGTH,
@@ -66,12 +67,9 @@ def return_arena(m, arena):
     return kept
 
 
-def return_mappings(m):
-    """Unmap all mapped blocks; how many the system did not take."""
-    record = m.statics() + MAPPINGS
-    m.lock(record + ARENA_LOCK)
+def return_blocks(m, head):
+    """Unmap all mapped blocks on the list of `head`; how many the system did not take."""
     kept = 0
-    head = record + HEAD
     node = m.load(head + NEXT)
     while node != NULL and node != head:
         after = m.load(node + NEXT)
@@ -79,7 +77,29 @@ def return_mappings(m):
         if m.munmap(b - m.load(b + LEAD), size(m, b)) == REFUSED:
             kept = kept + 1
         node = after
+    return kept
+
+
+def return_kept(m, head):
+    """Unmap all kept mappings on the list of `head`; how many the system did not take."""
+    kept = 0
+    k = m.load(head + NEXT)
+    while k != NULL and k != head:
+        after = m.load(k + NEXT)
+        if m.munmap(k, m.load(k)) == REFUSED:
+            kept = kept + 1
+        k = after
+    return kept
+
+
+def return_mappings(m):
+    """Unmap all mapped blocks and all that is kept of them; how many pieces the system did not take."""
+    s = m.statics()
+    record = s + MAPPINGS
+    m.lock(record + ARENA_LOCK)
+    kept = return_blocks(m, record + HEAD) + return_kept(m, s + KEPT)
     forget(m, record)
+    m.fill(s + KEPT, 0, KEEPING_END - KEPT)
     m.unlock(record + ARENA_LOCK)
     return kept
 
@@ -128,8 +148,7 @@ def after_fork_in_child(m):
     m.store(head + NEXT, NULL)
     thread = m.thread()
     if m.load(thread + ENROLLED) != 0:
-        m.store(head + NEXT, head)
-        m.store(head + PREV, head)
+        open_list(m, head)
         insert(m, head, thread)
     m.fill(m.statics() + ATTACHED, 0, MAX_ARENAS * WORD)
     arena = m.load(thread + MY_ARENA)

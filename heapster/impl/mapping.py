@@ -2,16 +2,17 @@
 
 from .arena import count_call, count_used, open_record
 from .block import payload, round_up, size
-from .freelist import add, bypass, insert, links_agree
+from .freelist import add, bypass, insert, links_agree, open_list
+from .kept import keep, reuse, reuse_at, step
 from .layout import (
     ALIGN,
     ARENA_LOCK,
+    CALL_CALLOC,
     CALL_FREE,
     CORRUPT_LIST,
-    FREE_BLOCKS,
-    FREE_BYTES,
     HEAD,
     HELD_BYTES,
+    KEPT,
     LEAD,
     MAPPED,
     MAPPED_LEAD,
@@ -62,78 +63,149 @@ def write_mapped(m, start, length, alignment):
     return b
 
 
-def map_block(m, request, alignment, kind):
-    """A used block with a mapping of its own, its payload aligned; NULL if the system refused.
-
-    Requires: as `mapping_length`.
-    Ensures:  NULL only if the system refused, and then nothing has changed;
-              else it is first on the list, and counted; the lock is released.
-    """
-    length = mapping_length(request, alignment)
+def map_anew(m, record, length):
+    """`length` bytes from the system, as `reuse` answers them; NULL if it refused."""
     start = m.mmap(length)
     if start == REFUSED:
         return NULL
-    b = write_mapped(m, start, length, alignment)
+    m.store(start, length)
+    add(m, record + HELD_BYTES, length)
+    return start
+
+
+def list_mapped(m, record, b, kind):
+    """Put the new mapped block `b` first on the list, and count it and the call."""
+    insert(m, record + HEAD, b + NODE)
+    count_used(m, record, size(m, b), 1)
+    count_call(m, record, kind)
+    step(m, record)
+
+
+def make_zero(m, b, fresh):
+    """Let the payload of the mapped block `b` be zero; a fresh one is."""
+    if fresh:
+        m.known_zero(payload(b), mapped_usable(m, b))
+    else:
+        m.fill(payload(b), 0, mapped_usable(m, b))
+
+
+def map_block(m, request, alignment, kind):
+    """A used block with pages of its own, kept or from the system, its payload aligned; NULL if there are none.
+
+    Requires: as `mapping_length`.
+    Ensures:  NULL only if nothing kept is large enough and the system refused, and then all is as it was;
+              else it is first on the list, and counted; its payload is zero if the call is CALL_CALLOC;
+              the lock is released.
+    """
+    length = mapping_length(request, alignment)
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
     open_record(m, record, 0)
-    insert(m, record + HEAD, b + NODE)
-    add(m, record + HELD_BYTES, length)
-    count_used(m, record, length, 1)
-    count_call(m, record, kind)
+    open_list(m, m.statics() + KEPT)
+    start = reuse(m, record, length)
+    fresh = start == NULL
+    if fresh:
+        start = map_anew(m, record, length)
+    b = NULL
+    if start != NULL:
+        b = write_mapped(m, start, m.load(start), alignment)
+        list_mapped(m, record, b, kind)
     m.unlock(record + ARENA_LOCK)
+    if b != NULL and kind == CALL_CALLOC:
+        make_zero(m, b, fresh)
     return b
 
 
-def keep_mapping(m, record, b, length):
-    """Note that the system refused to take the freed block `b` back: it stays listed, no longer used."""
-    m.store(b, m.load(b) & NOT_USED)
-    add(m, record + FREE_BYTES, length)
-    add(m, record + FREE_BLOCKS, 1)
+def check_node(m, b):
+    """Abort unless the neighbours of the mapped block `b` on the list know it as theirs."""
+    if not links_agree(m, b + NODE):
+        m.abort(CORRUPT_LIST, payload(b))
 
 
 def unmap_block(m, b, kind):
     """Free the mapped block `b`, counting a call if it is one of CALL_FREE.
 
-    Ensures:  its memory is back with the system; or, if that refused, listed as free;
+    Ensures:  it is on no list, and not USED; its mapping is kept, or back with the system;
               the lock is released.
     """
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
     node = b + NODE
-    if not links_agree(m, node):
-        m.abort(CORRUPT_LIST, payload(b))
-    before = m.load(node + PREV)
-    after = m.load(node + NEXT)
+    check_node(m, b)
+    bypass(m, m.load(node + PREV), m.load(node + NEXT))
     length = size(m, b)
     count_used(m, record, -length, -1)
     if kind == CALL_FREE:
         count_call(m, record, kind)
-    if m.munmap(b - m.load(b + LEAD), length) == REFUSED:
-        keep_mapping(m, record, b, length)
-    else:
-        bypass(m, before, after)
-        add(m, record + HELD_BYTES, -length)
+    m.store(b, m.load(b) & NOT_USED)
+    keep(m, record, b - m.load(b + LEAD), length)
+    step(m, record)
     m.unlock(record + ARENA_LOCK)
 
 
-def shrink_mapped(m, b, request, kind):
-    """Whether the mapped block `b` can serve `request` where it is; what it then needs no more is unmapped.
+def become(m, record, b, length):
+    """Let the mapped block `b` have a mapping of `length` bytes from here on."""
+    count_used(m, record, length - size(m, b), 0)
+    m.store(b, length | MAPPED | PREV_USED | USED)
 
-    Ensures:  on success it holds the request; a refusal of the system only keeps it larger;
+
+def extend(m, record, b, extra):
+    """Whether the mapped block `b` could take `extra` bytes, whole pages, that were kept after it."""
+    length = size(m, b)
+    done = reuse_at(m, record, b - m.load(b + LEAD) + length, extra)
+    if done:
+        become(m, record, b, length + extra)
+    return done
+
+
+def remap_block(m, record, b, extra):
+    """The mapped block `b` with `extra` bytes more, whole pages, wherever the system puts it; NULL if it refused."""
+    check_node(m, b)
+    before = m.load(b + NODE + PREV)
+    after = m.load(b + NODE + NEXT)
+    length = size(m, b)
+    lead = m.load(b + LEAD)
+    start = m.remap(b - lead, length, length + extra)
+    if start == REFUSED:
+        return NULL
+    b = start + lead
+    m.store(before + NEXT, b + NODE)
+    m.store(after + PREV, b + NODE)
+    become(m, record, b, length + extra)
+    add(m, record + HELD_BYTES, extra)
+    return b
+
+
+def grow_mapped(m, record, b, extra):
+    """The mapped block `b` with `extra` bytes more, from what was kept or from the system; NULL if there are none."""
+    if extend(m, record, b, extra):
+        return b
+    return remap_block(m, record, b, extra)
+
+
+def cut_off(m, record, b, extra):
+    """Keep the last `extra` bytes, whole pages, of the mapping of the mapped block `b`."""
+    length = size(m, b) - extra
+    become(m, record, b, length)
+    keep(m, record, b - m.load(b + LEAD) + length, extra)
+
+
+def resize_mapped(m, b, request, kind):
+    """The mapped block `b`, made to serve `request` without a copy, perhaps elsewhere; NULL if that cannot be.
+
+    Ensures:  on success it holds the request, in as few pages as it can, and what it held;
               without success nothing changes; the lock is released.
     """
     length = size(m, b)
-    lead = m.load(b + LEAD)
-    need = round_up(lead + PAYLOAD + request, PAGE)
-    if need > length:
-        return False
+    need = round_up(m.load(b + LEAD) + PAYLOAD + request, PAGE)
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
-    if need < length and m.munmap(b - lead + need, length - need) != REFUSED:
-        m.store(b, need | MAPPED | PREV_USED | USED)
-        add(m, record + HELD_BYTES, need - length)
-        count_used(m, record, need - length, 0)
-    count_call(m, record, kind)
+    if need > length:
+        b = grow_mapped(m, record, b, need - length)
+    elif need < length:
+        cut_off(m, record, b, length - need)
+    if b != NULL:
+        count_call(m, record, kind)
+        step(m, record)
     m.unlock(record + ARENA_LOCK)
-    return True
+    return b

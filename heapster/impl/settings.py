@@ -14,6 +14,7 @@ from .layout import (
     DEFAULT_THRESHOLD,
     FIRST_FIT,
     GROWTH,
+    KEEP_BYTES,
     MAX_ARENAS,
     MAX_CACHE,
     MAX_REQUEST,
@@ -100,6 +101,11 @@ def set_cache(m, most):
     if most > MAX_CACHE:
         most = MAX_CACHE
     m.store_atomic(m.statics() + CACHE_BYTES, most)
+
+
+def get_keep(m):
+    """How many bytes of freed mappings may be kept; 0 for none."""
+    return m.load_atomic(m.statics() + KEEP_BYTES)
 
 
 def set_arenas(m, count):

@@ -18,6 +18,7 @@ from .layout import (
     FREE_BYTES,
     HEAD,
     HELD_BYTES,
+    KEPT,
     LEAD,
     MAPPINGS,
     MAX_ARENAS,
@@ -105,11 +106,24 @@ def add_arena(m, arena, out):
     m.unlock(arena + ARENA_LOCK)
 
 
+def largest_kept(m):
+    """Bytes of the largest kept mapping; 0 for none."""
+    head = m.statics() + KEPT
+    most = 0
+    k = m.load(head + NEXT)
+    while k != NULL and k != head:
+        if m.load(k) > most:
+            most = m.load(k)
+        k = m.load(k + NEXT)
+    return most
+
+
 def add_mappings(m, out):
-    """Add the figures of the mapped blocks to those at `out`."""
+    """Add the figures of the mapped blocks, and of the mappings that are kept, to those at `out`."""
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
     add_ledger(m, record, out)
+    m.store(out + STAT_LARGEST_FREE, largest_kept(m))
     m.unlock(record + ARENA_LOCK)
 
 
@@ -197,8 +211,16 @@ def show_arena(m, arena):
     m.unlock(arena + ARENA_LOCK)
 
 
+def show_kept(m, head):
+    """Write a line for each kept mapping on the list of `head`."""
+    k = m.load(head + NEXT)
+    while k != NULL and k != head:
+        m.show(SHOW_MAPPED, k, m.load(k), 0)
+        k = m.load(k + NEXT)
+
+
 def show_mappings(m):
-    """Write a line for each mapped block."""
+    """Write a line for each mapped block, and one for each kept mapping."""
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
     head = record + HEAD
@@ -207,6 +229,7 @@ def show_mappings(m):
         b = node - NODE
         m.show(SHOW_MAPPED, b - m.load(b + LEAD), size(m, b), m.load(b) & USED)
         node = m.load(node + NEXT)
+    show_kept(m, m.statics() + KEPT)
     m.unlock(record + ARENA_LOCK)
 
 

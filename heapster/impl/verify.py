@@ -7,6 +7,7 @@ from .block import block_of, is_free, left_is_free, owner_in, payload, size, siz
 from .cache import bin_at
 from .classes import class_head, class_of, least_of_class, next_class
 from .freelist import links_agree
+from .kept import too_much
 from .layout import (
     ALIGN,
     ARENA_LOCK,
@@ -31,6 +32,9 @@ from .layout import (
     FREE_LIST_IS_LINKED_BOTH_WAYS,
     HEAD,
     HELD_BYTES,
+    KEPT,
+    KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS,
+    KEPT_MARK,
     LEAD,
     LEDGERS_EQUAL_RECOMPUTED_TOTALS,
     MAPPED_BLOCKS_FIT_THEIR_MAPPINGS,
@@ -46,6 +50,7 @@ from .layout import (
     OWNERS_ARE_RIGHT,
     PAGE,
     PAYLOAD,
+    REFUSED,
     REGION_LENGTH,
     REGION_NEXT,
     REGION_START,
@@ -226,6 +231,30 @@ def verify_mapped(m, b):
     expect(m, whole and fits, MAPPED_BLOCKS_FIT_THEIR_MAPPINGS, payload(b))
 
 
+def verify_kept(m, record):
+    """Check the kept mappings, their list and what the record says of them.
+
+    Requires: the lock of the mappings.
+    """
+    head = m.statics() + KEPT
+    total = 0
+    count = 0
+    refused = False
+    k = m.load(head + NEXT)
+    while k != NULL and k != head:
+        expect(m, links_agree(m, k), MAPPED_LIST_IS_LINKED_BOTH_WAYS, k)
+        whole = k & (PAGE - 1) == 0 and m.load(k) & (PAGE - 1) == 0
+        expect(m, whole and m.load(k) > 0, MAPPED_BLOCKS_FIT_THEIR_MAPPINGS, k)
+        refused = refused or m.load(k + KEPT_MARK) == REFUSED
+        total = total + m.load(k)
+        count = count + 1
+        k = m.load(k + NEXT)
+    holds = m.load(record + FREE_BYTES) == total and m.load(record + FREE_BLOCKS) == count
+    holds = holds and m.load(record + HELD_BYTES) == total + m.load(record + USED_BYTES)
+    expect(m, holds, LEDGERS_EQUAL_RECOMPUTED_TOTALS, record)
+    expect(m, refused or not too_much(m, record), KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS, record)
+
+
 def verify_mappings(m):
     """Check the mapped blocks, their list and their ledger."""
     record = m.statics() + MAPPINGS
@@ -240,10 +269,9 @@ def verify_mappings(m):
         total = total + size(m, node - NODE)
         count = count + 1
         node = m.load(node + NEXT)
-    known = m.load(record + USED_BLOCKS) + m.load(record + FREE_BLOCKS) == count
-    holds = m.load(record + HELD_BYTES) == total and known
-    expect(m, holds and m.load(record + USED_BYTES) + m.load(record + FREE_BYTES) == total,
-           LEDGERS_EQUAL_RECOMPUTED_TOTALS, record)
+    holds = m.load(record + USED_BYTES) == total and m.load(record + USED_BLOCKS) == count
+    expect(m, holds, LEDGERS_EQUAL_RECOMPUTED_TOTALS, record)
+    verify_kept(m, record)
     m.unlock(record + ARENA_LOCK)
 
 

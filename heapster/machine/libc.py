@@ -13,6 +13,7 @@ PAGE = 4096
 PROT_READ_WRITE = 1 | 2                 # the same on every Linux, as are the next
 MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20
 MADV_DONTNEED = 4
+MREMAP_MAYMOVE = 1
 HEADROOM = 1 << 15                      # bytes; see `Break.fall`
 
 
@@ -23,6 +24,7 @@ def _load() -> ctypes.CDLL:
         "sbrk": (word, (word,)),
         "mmap": (word, (word, word, number, number, number, word)),
         "munmap": (number, (word, word)),
+        "mremap": (word, (word, word, word, number)),
         "madvise": (number, (word, word, number)),
         "malloc": (word, (word,)),
         "free": (None, (word,)),
@@ -133,6 +135,13 @@ def map_pages(length: int) -> int:
     with errno_kept():
         start: int = LIBC.mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
     return start
+
+
+def remap_pages(start: int, length: int, longer: int) -> int:
+    """Where those pages and more are from here on, or REFUSED."""
+    with errno_kept():
+        answer: int = LIBC.mremap(start, length, longer, MREMAP_MAYMOVE)
+    return answer
 
 
 def unmap_pages(start: int, length: int) -> int:

@@ -12,6 +12,7 @@ declare ptr @memset(ptr, i32, i64)
 declare i64 @sbrk(i64)
 declare i64 @mmap(i64, i64, i32, i32, i32, i64)
 declare i32 @munmap(i64, i64)
+declare i64 @mremap(i64, i64, i64, i32, ...)
 declare i32 @pthread_mutex_lock(i64)
 declare i32 @pthread_mutex_unlock(i64)
 declare ptr @__errno_location() memory(none)
@@ -114,6 +115,15 @@ define i64 @machine_munmap(i64 %a, i64 %length) {
   store i32 %kept, ptr %errno
   %answer = sext i32 %refused to i64
   ret i64 %answer
+}""",
+    # MREMAP_MAYMOVE is 1.
+    "remap": """
+define i64 @machine_remap(i64 %a, i64 %length, i64 %longer) {
+  %errno = call ptr @__errno_location()
+  %kept = load i32, ptr %errno
+  %start = call i64 (i64, i64, i64, i32, ...) @mremap(i64 %a, i64 %length, i64 %longer, i32 1)
+  store i32 %kept, ptr %errno
+  ret i64 %start
 }""",
     # A zeroed pthread_mutex_t is an unlocked one on Linux. While glibc knows of one thread only, nobody is
     # kept out by a lock (sys/single_threaded.h): none is taken.

@@ -105,9 +105,8 @@ class Mirror:
         if not self._script:
             raise Difference(f"calls {name}{arguments}, the interpreted one nothing")
         call = self._script.pop(0)
-        expected = call.arguments
-        if call.name == "munmap":
-            expected = self.there(expected[0]), *expected[1:]
+        first, *rest = call.arguments
+        expected = (self.there(first) if call.name in ("munmap", "remap") else first, *rest)
         if (name, arguments) != (call.name, expected):
             raise Difference(f"calls {name}{arguments}, the interpreted one {call.name}{expected}")
         return self.there(call.answer) if name != "munmap" else call.answer
@@ -136,6 +135,17 @@ class Mirror:
         if answer != REFUSED:
             _shut(address, address + length)
         return answer
+
+    def remap(self, address: int, length: int, longer: int) -> int:
+        """As the original; what was there comes along."""
+        start = self._answer("remap", address, length, longer)
+        if start == address:
+            _open(start + length, start + longer)
+        elif start != REFUSED:
+            _open(start, start + longer)
+            ctypes.memmove(start, address, length)
+            _shut(address, address + length)
+        return start
 
     def lock(self, mutex: int) -> None:
         """Take a mutex that is free."""

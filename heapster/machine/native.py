@@ -40,6 +40,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "sbrk": Operation(1, True),
     "mmap": Operation(1, True),
     "munmap": Operation(2, True),
+    "remap": Operation(3, True),
     "lock": Operation(1, False),
     "unlock": Operation(1, False),
     "thread": Operation(0, True),

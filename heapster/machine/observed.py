@@ -19,8 +19,8 @@ from .protocol import Fault
 
 WORD = ctypes.c_int64
 ONLOOKER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, WORD, WORD, WORD, WORD, ctypes.POINTER(WORD), use_errno=True)
-OPERATIONS = ("sbrk", "mmap", "munmap", "lock", "unlock", "show", "abort")      # as observed.c numbers them
-ARITIES = (1, 1, 2, 1, 1, 4, 2)
+OPERATIONS = ("sbrk", "mmap", "munmap", "lock", "unlock", "show", "abort", "remap")      # as observed.c numbers them
+ARITIES = (1, 1, 2, 1, 1, 4, 2, 3)
 ABANDONED, STRAYED = 1, 2       # how a call may end otherwise than by an answer
 
 

@@ -13,7 +13,7 @@ import mmap
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-from .libc import LIBC, Break, errno_kept, map_pages, unmap_pages
+from .libc import LIBC, Break, errno_kept, map_pages, remap_pages, unmap_pages
 from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, Fault
 from .simulated import FUEL, PAGE, SCRATCH_BYTES, STATICS_BYTES, THREAD_BYTES
 from .windows import Windows
@@ -47,7 +47,7 @@ class Process:
         self.fuel = FUEL                            # loads until a call counts as hung; see `refuel`
         self.running = 0                            # the logical thread
         self.owners: dict[int, int] = {}            # mutex: thread that holds it
-        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0}
+        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0}
         self._refuse: set[tuple[str, int]] = set()
         self.scratch = self.outside(SCRATCH_BYTES)  # the caller's, for results
 
@@ -213,25 +213,57 @@ class Process:
         if not self._is_refused("mmap") and length <= self._left():
             answer = map_pages(length)
         if answer != REFUSED:
-            self._windows.add(answer, answer + length)
-            self._mappings.append((answer, answer + length))
+            self._open(answer, answer + length)
         return self._log("mmap", (length,), answer)
+
+    def _open(self, start: int, end: int) -> None:
+        """A new mapping is one with those that it touches: the system does not tell them apart either."""
+        for low, high in [piece for piece in self._mappings if piece[1] == start or piece[0] == end]:
+            self._mappings.remove((low, high))
+            self._windows.cut(low, high)
+            start, end = min(low, start), max(high, end)
+        self._windows.add(start, end)
+        self._mappings.append((start, end))
 
     def munmap(self, address: int, length: int) -> int:
         """See `Machine.munmap`; unmapping what is not in one of the allocator's mappings is a fault."""
         if address % PAGE or length <= 0 or length % PAGE:
             raise Fault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
         end = address + length
-        mapping = next(((low, high) for low, high in self._mappings if low <= address and end <= high), None)
+        mapping = self._mapping(address, end)
         if mapping is None:
-            raise Fault("not_yours", f"unmaps [{address:#x}, {end:#x}), which is not in one mapping", address)
+            raise Fault("not_yours", f"unmaps [{address:#x}, {end:#x}), not all of which it has mapped", address)
         answer = REFUSED if self._is_refused("munmap") else unmap_pages(address, length)
         if answer != REFUSED:
-            self._windows.cut(address, end)
-            self._mappings.remove(mapping)
-            pieces = ((mapping[0], address), (end, mapping[1]))
-            self._mappings += [piece for piece in pieces if piece[0] < piece[1]]
+            self._shut(mapping, address, end)
         return self._log("munmap", (address, length), answer)
+
+    def _shut(self, mapping: tuple[int, int], start: int, end: int) -> None:
+        """[start, end), a part of that mapping, is gone."""
+        self._windows.cut(start, end)
+        self._mappings.remove(mapping)
+        pieces = ((mapping[0], start), (end, mapping[1]))
+        self._mappings += [piece for piece in pieces if piece[0] < piece[1]]
+
+    def remap(self, address: int, length: int, longer: int) -> int:
+        """See `Machine.remap`; what is not in one of the allocator's mappings is a fault."""
+        if address % PAGE or length <= 0 or length % PAGE or longer <= length or longer % PAGE:
+            raise Fault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
+        mapping = self._mapping(address, address + length)
+        if mapping is None:
+            raise Fault("not_yours", f"remaps [{address:#x}, {address + length:#x}), not all of which it has mapped",
+                        address)
+        answer = REFUSED
+        if not self._is_refused("remap") and longer - length <= self._left():
+            answer = remap_pages(address, length, longer)
+        if answer != REFUSED:
+            self._shut(mapping, address, address + length)
+            self._open(answer, answer + longer)
+        return self._log("remap", (address, length, longer), answer)
+
+    def _mapping(self, start: int, end: int) -> tuple[int, int] | None:
+        """The mapping that has all of [start, end)."""
+        return next(((low, high) for low, high in self._mappings if low <= start and end <= high), None)
 
     def system(self) -> tuple[tuple[int, int], ...]:
         """[start, end) of all that the allocator has got and not given back, by address."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from heapster.results import HeapsterError
 
-REFUSED = -1                # what sbrk, mmap and munmap answer when the system says no
+REFUSED = -1                # what sbrk, mmap, munmap and remap answer when the system says no
 MUTEX_BYTES = 64            # room for a pthread_mutex_t (40 bytes on x86-64, 48 on aarch64)
 
 
@@ -62,7 +62,17 @@ class Machine(Protocol):
         """
 
     def munmap(self, address: int, length: int) -> int:
-        """Unmap whole pages of one mapping; 0, or REFUSED and nothing changed; errno is left alone."""
+        """Unmap whole pages of a mapping, or of several that touch; 0, or REFUSED and nothing changed.
+
+        errno is left alone.
+        """
+
+    def remap(self, address: int, length: int, longer: int) -> int:
+        """Make `length` bytes at `address`, whole pages of one mapping, `longer`, more whole pages.
+
+        Their address from here on, which may be the same; or REFUSED and nothing changed. What was there is
+        there, the new pages are zeroed, and what was left behind is unmapped. errno is left alone.
+        """
 
     def lock(self, mutex: int) -> None:
         """Own the mutex, MUTEX_BYTES at `mutex`, zero when new. Its owner must not lock it again."""
@@ -92,7 +102,7 @@ class Machine(Protocol):
 class Call(NamedTuple):
     """A system call that the allocator made and what it was answered."""
 
-    name: str                       # sbrk, mmap or munmap
+    name: str                       # sbrk, mmap, munmap or remap
     arguments: tuple[int, ...]
     answer: int
 

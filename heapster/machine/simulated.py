@@ -51,7 +51,7 @@ class Simulated:
         self.fuel = FUEL                                # loads until a call counts as hung; see `refuel`
         self.running = 0                                # the logical thread
         self.owners: dict[int, int] = {}                # mutex: thread that holds it
-        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0}
+        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0}
         self._refuse: set[tuple[str, int]] = set()
         self._outside = OUTSIDE
         self.scratch = self.outside(SCRATCH_BYTES)      # the caller's, for results
@@ -292,6 +292,40 @@ class Simulated:
             answer = 0
         self.calls.append(Call("munmap", (address, length), answer))
         return answer
+
+    def remap(self, address: int, length: int, longer: int) -> int:
+        """See `Machine.remap`: in place where an unmapped page is left after it, else as `mmap`."""
+        self._check_remap(address, length, longer)
+        answer = REFUSED
+        if not self._is_refused("remap") and longer - length <= self._left():
+            answer = address if self._has_room(address + length, address + longer) else self._gap(longer)
+        if answer == address:
+            self._extend(address + length, address + longer)
+        elif answer != REFUSED:
+            self._insert(answer, answer + longer)
+            self._carry(address, length, answer)
+            self._cut(address, address + length)
+        self.calls.append(Call("remap", (address, length, longer), answer))
+        return answer
+
+    def _check_remap(self, address: int, length: int, longer: int) -> None:
+        if address % PAGE or length <= 0 or length % PAGE or longer <= length or longer % PAGE or address < MAPPINGS:
+            raise Fault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
+        i = bisect_right(self.extents, (address, LIMIT)) - 1
+        if i < 0 or address + length > self.extents[i][1]:
+            raise Fault("not_yours", f"remaps {length} bytes at {address:#x}, not all of which it holds", address)
+
+    def _has_room(self, start: int, end: int) -> bool:
+        i = bisect_right(self.extents, (start - 1, LIMIT))
+        return self.extents[i - 1][1] == start and (i == len(self.extents) or end + PAGE <= self.extents[i][0])
+
+    def _carry(self, start: int, length: int, target: int) -> None:
+        """What was written in `length` bytes at `start`, or claimed to be zero, is also at `target`."""
+        written = list(self._written(start, start + length))
+        self.words.update({target + address - start: self.words[address] for address in written})
+        self.changed.update(target + address - start for address in written)
+        pieces = [(max(low, start), min(high, start + length)) for low, high in self.zeroed]
+        self.zeroed += [(low - start + target, high - start + target) for low, high in pieces if low < high]
 
     def system(self) -> tuple[tuple[int, int], ...]:
         """[start, end) of all that the allocator has got and not given back, by address."""

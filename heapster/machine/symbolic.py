@@ -258,6 +258,28 @@ class Symbolic:
         self.calls.append(Call("munmap", (address, length), answer))
         return answer
 
+    def remap(self, address: Any, length: Any, longer: Any) -> Any:
+        """See `Machine.remap`: refused, or as large where it is, or moved."""
+        if address & PAGE - 1 != 0 or length <= 0 or length & PAGE - 1 != 0 or longer <= length or (
+                longer & PAGE - 1 != 0):
+            self.broken("remap of no whole pages")
+        answer: Any = REFUSED
+        if not self._refused():
+            answer = address if self.path.choose(2) else self.path.word("mapping", LOWEST, HIGHEST, PAGE)
+            if answer is address:
+                self._new_memory(address + length, longer - length)
+            else:
+                self._new_memory(answer, longer)
+                self._carry(address, length, answer)
+                self.gone.append((address, length))
+        self.calls.append(Call("remap", (address, length, longer), answer))
+        return answer
+
+    def _carry(self, start: Any, length: Any, target: Any) -> None:
+        """What is known of `length` bytes at `start` is known of those at `target`."""
+        for cell in self._within(start, length):
+            self._add(Cell(target + (cell.address - start), cell.now, cell.name))
+
     # Threads, and the rest.
 
     def lock(self, mutex: Any) -> None:

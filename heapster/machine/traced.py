@@ -19,7 +19,7 @@ from .simulated import BREAK, OUTSIDE, STATICS, STATICS_BYTES, THREAD_BYTES, THR
 STEP_LIMIT = 1 << 17            # no run that ends is as long; as `stop`: plain accesses are passed over
 NOBODY = -1                     # as the thread that arrives: it has ended
 BREAK_OBJECT = 1                # what sbrk synchronises on; no address is as low
-MAPPINGS_OBJECT = 2             # what mmap and munmap synchronise on
+MAPPINGS_OBJECT = 2             # what mmap, munmap and remap synchronise on
 FORK_OBJECT = 3                 # what a fork synchronises on: it sees all memory and all locks
 WAIT_OBJECT = 16                # from here: what threads wait for, by key
 
@@ -297,6 +297,11 @@ class Traced(Simulated):
         """See `Simulated.new_thread`: to others, as if the old thread's storage were given back."""
         self.watch.unmap(self.thread(), self.thread() + THREAD_BYTES)
         super().new_thread()
+
+    def remap(self, address: int, length: int, longer: int) -> int:
+        """See `Machine.remap`."""
+        self.arrive("remap", MAPPINGS_OBJECT)
+        return super().remap(address, length, longer)
 
     def _forget(self, start: int, end: int) -> None:
         self.watch.unmap(start, end)

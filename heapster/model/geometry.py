@@ -33,6 +33,10 @@ EXACT = 512                     # below, each size is a class of its own
 STEPS = 8                       # from there, classes for each doubling
 CLASS_COUNT = 111               # the last is for all that is left
 PROBES = 8                      # blocks of its own class that segregated fit looks at before larger ones
+MOST_KEPT = 16                  # freed mappings that are kept, at most
+EPOCH = 256                     # changes of what mapped blocks have, after which what was used before is forgotten
+SLACK_SHIFT = 2                 # a quarter more than was used lately may be held
+SPARE_SHIFT = 2                 # a kept mapping may be used whole if it is a quarter too large
 
 ENOMEM = 12
 EINVAL = 22
@@ -97,6 +101,11 @@ def mapping_length(request: int, alignment: int) -> int:
     front = MAPPED_LEAD + HEADER
     slack = alignment if alignment > PAGE else up(front, alignment) - front
     return up(front + max(request, 1) + slack, PAGE)
+
+
+def most_kept(keep: int, lately: int, used: int) -> int:
+    """How many bytes of freed mappings may be kept while `used` are used, of which there were `lately` at times."""
+    return min(keep, lately + (lately >> SLACK_SHIFT) - used)
 
 
 def is_power_of_two(number: int) -> bool:

@@ -80,20 +80,29 @@ class Arena(NamedTuple):
 
 
 class Mapped(NamedTuple):
-    """A block with a mapping of its own."""
+    """A block with a mapping of its own, or a mapping that is kept."""
 
-    address: int                # of the header
+    address: int                # of the header; of a kept mapping, its start
     start: int                  # the mapping is [start, start + length)
     length: int
-    used: bool                  # False: freed, but the system refused to take it back
+    used: bool                  # False: freed, and kept
+    refused: bool = False       # kept because the system did not take it back
+
+
+class Lately(NamedTuple):
+    """What mapped blocks had of late, by which it goes how much is kept."""
+
+    now: int = 0                # the most bytes in this epoch
+    before: int = 0             # and in the last
+    steps: int = 0              # of this epoch
 
 
 class Heap(NamedTuple):
     """All of it at rest, as decoded from memory or predicted by the reference."""
 
     arenas: tuple[Arena, ...]           # those that are open, by index
-    mapped: tuple[Mapped, ...]          # newest first
-    mapped_backward: tuple[int, ...]    # addresses along the prev links, from the tail
+    mapped: tuple[Mapped, ...]          # the used, newest first, then the kept, newest first
+    mapped_backward: tuple[int, ...]    # their addresses along the prev links, from the tail of either list
     mapped_ledger: Ledger
     policy: str
     threshold: int
@@ -101,6 +110,8 @@ class Heap(NamedTuple):
     cache: int = 0                      # bytes that a bin may hold; 0: nothing is cached
     caches: tuple[Cache, ...] = ()      # of the threads that have any, newest first
     attached: tuple[tuple[int, int], ...] = ()      # how many threads each arena has, of those that have any
+    keep: int = 0                       # bytes of freed mappings that may be kept
+    lately: Lately = Lately()
     # What only the machine knows; empty in a prediction.
     held_locks: tuple[int, ...] = ()
     system: tuple[tuple[int, int], ...] = ()     # [start, end) of all that the allocator holds

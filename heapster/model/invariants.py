@@ -19,13 +19,16 @@ from heapster.model.geometry import (
     MAPPED_LEAD,
     MAX_ARENAS,
     MAX_CACHE,
+    MAX_REQUEST,
     MIN_BLOCK,
     MIN_THRESHOLD,
     MOST_CACHED,
+    MOST_KEPT,
     MOST_REMOTE,
     PAGE,
     class_of,
     least_of_class,
+    most_kept,
 )
 from heapster.model.heap import Arena, Heap, Ledger, extents, place, stacks, waiting
 from heapster.model.placement import POLICIES
@@ -69,7 +72,7 @@ def blocks_are_aligned(heap: Heap) -> Iterator[str]:
                 if block.address % ALIGN != BEFORE_A_PAYLOAD:
                     yield f"the payload of {place(heap, block.address)} is not aligned"
     for mapped in heap.mapped:
-        if mapped.address % ALIGN != BEFORE_A_PAYLOAD:
+        if mapped.used and mapped.address % ALIGN != BEFORE_A_PAYLOAD:
             yield f"the payload of {place(heap, mapped.address)} is not aligned"
 
 
@@ -215,8 +218,9 @@ def cursor_is_on_the_list(heap: Heap) -> Iterator[str]:
 
 
 def mapped_list_is_linked_both_ways(heap: Heap) -> Iterator[str]:
-    """The prev links of the mapped blocks lead back along the next links."""
-    if tuple([mapped.address for mapped in heap.mapped]) != heap.mapped_backward[::-1]:
+    """The prev links of the mapped blocks, and of the kept mappings, lead back along the next links."""
+    used, kept = ([mapped.address for mapped in heap.mapped if mapped.used == state] for state in (True, False))
+    if (*reversed(used), *reversed(kept)) != heap.mapped_backward:
         yield (f"{len(heap.mapped)} mapped blocks along next, {len(heap.mapped_backward)} along prev, "
                "or in another order")
 
@@ -225,10 +229,31 @@ def mapped_blocks_fit_their_mappings(heap: Heap) -> Iterator[str]:
     """A mapping is whole pages, with room for the list node before the block and the block in it."""
     for mapped in heap.mapped:
         lead = mapped.address - mapped.start
-        if not MAPPED_LEAD <= lead < mapped.length - HEADER:
+        if mapped.used and not MAPPED_LEAD <= lead < mapped.length - HEADER:
             yield f"a mapped block starts {lead} bytes into a mapping of {mapped.length}"
         if mapped.start % PAGE or mapped.length % PAGE:
             yield f"{place(heap, mapped.start)}, {mapped.length} bytes, is not whole pages"
+
+
+def kept_mappings_are_joined(heap: Heap) -> Iterator[str]:
+    """No kept mapping ends where another starts: they would be one."""
+    starts = {mapped.start for mapped in heap.mapped if not mapped.used}
+    for mapped in heap.mapped:
+        if not mapped.used and mapped.start + mapped.length in starts:
+            yield f"what is kept at {place(heap, mapped.start)} is not joined with what is kept after it"
+
+
+def kept_mappings_keep_to_their_bounds(heap: Heap) -> Iterator[str]:
+    """No more is kept than may be, unless the system refused to take it; no more is used than was used lately."""
+    lately = max(heap.lately[:2])
+    kept = [mapped for mapped in heap.mapped if not mapped.used]
+    used = sum(mapped.length for mapped in heap.mapped if mapped.used)
+    most = most_kept(heap.keep, lately, used)
+    kept_bytes = sum(mapped.length for mapped in kept)
+    if (kept_bytes > most or len(kept) > MOST_KEPT) and not any(mapped.refused for mapped in kept):
+        yield f"{kept_bytes} bytes in {len(kept)} mappings are kept, and {most} may be"
+    if used > lately:
+        yield f"{used} bytes of mappings are used, more than the {lately} of late"
 
 
 def ledgers_equal_recomputed_totals(heap: Heap) -> Iterator[str]:
@@ -238,8 +263,8 @@ def ledgers_equal_recomputed_totals(heap: Heap) -> Iterator[str]:
         if arena.ledger[:5] != walked:
             yield f"arena {arena.index}: " + _ledger_difference(arena.ledger, walked)
     used = [mapped.length for mapped in heap.mapped if mapped.used]
-    unreturned = [mapped.length for mapped in heap.mapped if not mapped.used]
-    walked = (sum(used) + sum(unreturned), sum(used), len(used), sum(unreturned), len(unreturned))
+    kept = [mapped.length for mapped in heap.mapped if not mapped.used]
+    walked = (sum(used) + sum(kept), sum(used), len(used), sum(kept), len(kept))
     if heap.mapped_ledger[:5] != walked:
         yield "mapped blocks: " + _ledger_difference(heap.mapped_ledger, walked)
 
@@ -385,6 +410,8 @@ def settings_are_legal(heap: Heap) -> Iterator[str]:
         yield f"the threshold is {heap.threshold}"
     if not 0 <= heap.cache <= MAX_CACHE:
         yield f"threads may keep {heap.cache} bytes of a size"
+    if not 0 <= heap.keep <= MAX_REQUEST:
+        yield f"{heap.keep} bytes of mappings may be kept"
     if heap.growth < PAGE or heap.growth % PAGE:
         yield f"the growth is {heap.growth}"
     indices = [arena.index for arena in heap.arenas]
@@ -411,6 +438,8 @@ ALWAYS: tuple[Invariant, ...] = (
     cursor_is_on_the_list,
     mapped_list_is_linked_both_ways,
     mapped_blocks_fit_their_mappings,
+    kept_mappings_are_joined,
+    kept_mappings_keep_to_their_bounds,
     ledgers_equal_recomputed_totals,
     calls_are_counted,
     regions_do_not_overlap,

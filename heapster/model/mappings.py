@@ -1,22 +1,58 @@
-"""The blocks of the reference that have a mapping of their own, newest first."""
+"""The blocks of the reference that have a mapping of their own, and the freed mappings that are kept; newest first.
+
+A freed mapping is joined with the kept ones beside it. A new block takes the smallest that is large enough, and
+leaves the rest if that is much. As much is kept as brings what is held to a quarter more than was used lately.
+"""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
-from heapster.model.geometry import CALLS, HEADER, MAPPED_LEAD, PAGE, REFUSED, mapping_length, up
-from heapster.model.heap import Ledger, Mapped
+from heapster.model.geometry import (
+    CALLS,
+    EPOCH,
+    HEADER,
+    MAPPED_LEAD,
+    MOST_KEPT,
+    PAGE,
+    REFUSED,
+    SPARE_SHIFT,
+    mapping_length,
+    most_kept,
+    up,
+)
+from heapster.model.heap import Lately, Ledger, Mapped
 from heapster.model.system import System
 
 
 class MappedState:
-    """A block that is live, or that the system did not take back."""
+    """A block that is live."""
 
-    def __init__(self, start: int, length: int, payload: int) -> None:
-        self.start, self.length, self.payload, self.used = start, length, payload, True
+    def __init__(self, start: int, length: int, alignment: int) -> None:
+        self.start, self.length = start, length
+        self.payload = up(start + MAPPED_LEAD + HEADER, alignment)
+
+    @property
+    def end(self) -> int:
+        """Where its mapping ends."""
+        return self.start + self.length
 
     @property
     def usable(self) -> int:
         """Bytes from the payload to the mapping's end."""
-        return self.start + self.length - self.payload
+        return self.end - self.payload
+
+
+class Piece(NamedTuple):
+    """A kept mapping."""
+
+    start: int
+    end: int
+    refused: bool = False       # the system did not take it
+
+    @property
+    def length(self) -> int:
+        """Its bytes."""
+        return self.end - self.start
 
 
 class Mappings:
@@ -24,55 +60,155 @@ class Mappings:
 
     def __init__(self, saw: Callable[[str], None]) -> None:
         self.blocks: list[MappedState] = []
+        self.kept: list[Piece] = []
+        self.keep = 0                   # bytes that may be kept
+        self.lately = Lately()
         self.calls = [0] * len(CALLS)
         self._saw = saw
 
     def map(self, system: System, request: int, alignment: int) -> MappedState | None:
-        """A new block with a mapping of its own, or None if the system refuses."""
+        """A new block with pages of its own, or None if nothing kept is large enough and the system refuses."""
         length = mapping_length(request, alignment)
-        start = system.mmap(length)
-        if start == REFUSED:
-            self._saw("mmap_refused")
-            return None
-        self._saw("large_block_mapped")
-        block = MappedState(start, length, up(start + MAPPED_LEAD + HEADER, alignment))
+        fitting = [piece for piece in self.kept if piece.length >= length]
+        if fitting:
+            found = min(fitting, key=lambda piece: piece.length)
+            spare = found.length - length
+            length = self._cut(found, found.length if spare <= length >> SPARE_SHIFT else length)
+            start = found.start
+            self._saw("a_kept_mapping_was_used_again")
+        else:
+            start = system.mmap(length)
+            if start == REFUSED:
+                self._saw("mmap_refused")
+                return None
+            self._saw("large_block_mapped")
+        block = MappedState(start, length, alignment)
         self.blocks.insert(0, block)
+        self._step(system)
         return block
 
-    def release(self, system: System, block: MappedState) -> None:
-        """The block goes back to the system, or stays as not used."""
-        if system.munmap(block.start, block.length) == REFUSED:
-            self._saw("munmap_refused")
-            block.used = False
-        else:
-            self._saw("large_block_returned")
-            self.blocks.remove(block)
+    def _cut(self, piece: Piece, length: int) -> int:
+        """That many bytes of the front of a kept mapping are kept no longer, but the rest; answers length."""
+        self.kept.remove(piece)
+        if length < piece.length:
+            self.kept.insert(0, Piece(piece.start + length, piece.end))
+            self._saw("a_kept_mapping_was_cut")
+        return length
 
-    def shrink(self, system: System, block: MappedState, request: int) -> bool:
-        """True if the request fits the mapping; pages behind it go back, unless that is refused."""
+    def release(self, system: System, block: MappedState) -> None:
+        """The block's mapping is kept, or goes back to the system."""
+        self.blocks.remove(block)
+        self._keep(block.start, block.end)
+        self._step(system)
+
+    def _keep(self, start: int, end: int) -> None:
+        beside = [piece for piece in self.kept if piece.end == start or piece.start == end]
+        if beside:
+            self._saw("kept_mappings_were_joined")
+        for piece in beside:
+            self.kept.remove(piece)
+            start, end = min(start, piece.start), max(end, piece.end)
+        self.kept.insert(0, Piece(start, end))
+
+    def resize(self, system: System, block: MappedState, request: int) -> bool:
+        """True if the request fits the mapping, or what is kept after it, or the system, makes it fit."""
         length = up(block.payload + request - block.start, PAGE)
         if length > block.length:
-            return False
-        if length < block.length:
-            if system.munmap(block.start + length, block.length - length) == REFUSED:
-                self._saw("munmap_refused")
-            else:
-                self._saw("large_block_shrank")
-                block.length = length
+            if not self._grow(system, block, length):
+                return False
+        elif length < block.length:
+            end, block.length = block.end, length
+            self._keep(block.end, end)
+            self._saw("large_block_shrank")
+        self._step(system)
         return True
+
+    def _grow(self, system: System, block: MappedState, length: int) -> bool:
+        """True if the block's mapping could be made longer."""
+        more = length - block.length
+        after = [piece for piece in self.kept if piece.start == block.end and piece.length >= more]
+        if after:
+            self._cut(after[0], more)
+            block.length = length
+            self._saw("large_block_grew_into_what_was_kept")
+            return True
+        start = system.remap(block.start, block.length, length)
+        if start == REFUSED:
+            self._saw("remap_refused")
+            return False
+        self._saw("large_block_grew_where_it_was" if start == block.start else "large_block_was_moved_by_the_system")
+        block.start, block.length, block.payload = start, length, block.payload + start - block.start
+        return True
+
+    def set_keep(self, system: System, keep: int) -> None:
+        """That many bytes may be kept; what is too much goes back."""
+        self.keep = keep
+        self._trim(system)
+
+    def give_back(self, system: System) -> bool:
+        """Memory is out: all that is kept goes back. True if any did."""
+        count = len(self.kept)
+        while self.kept and self._give_back_oldest(system):
+            self._saw("what_was_kept_went_back_when_memory_was_out")
+        return len(self.kept) < count
+
+    def _used(self) -> int:
+        return sum([block.length for block in self.blocks])
+
+    def _free(self) -> int:
+        return sum([piece.length for piece in self.kept])
+
+    def _step(self, system: System) -> None:
+        """What is used has changed: note it, and give back what is too much."""
+        used, (now, before, steps) = self._used(), self.lately
+        now = max(now, used)
+        if steps + 1 < EPOCH:
+            self.lately = Lately(now, before, steps + 1)
+        else:
+            self.lately = Lately(used, now, 0)
+            self._saw("an_epoch_of_mappings_ended")
+        self._trim(system)
+
+    def _trim(self, system: System) -> None:
+        """The oldest go back until no more is kept than may be, or the system refuses one."""
+        most = most_kept(self.keep, max(self.lately[:2]), self._used())
+        while self._free() > most or len(self.kept) > MOST_KEPT:
+            self._saw("too_many_mappings_were_kept" if self._free() <= most else "large_block_returned")
+            if not self._give_back_oldest(system):
+                break
+
+    def _give_back_oldest(self, system: System) -> bool:
+        oldest = self.kept[-1]
+        if system.munmap(oldest.start, oldest.length) == REFUSED:
+            self._saw("munmap_refused")
+            self.kept[-1] = oldest._replace(refused=True)
+            return False
+        del self.kept[-1]
+        return True
+
+    def extents(self) -> list[tuple[int, int]]:
+        """[start, end) of all, in the order in which finalize gives them back."""
+        return [(block.start, block.end) for block in self.blocks] + [piece[:2] for piece in self.kept]
 
     def clear(self) -> None:
         """Nothing is mapped any more, and no call counted."""
         self.blocks.clear()
+        self.kept.clear()
+        self.lately = Lately()
         self.calls = [0] * len(CALLS)
 
     def value(self) -> tuple[Mapped, ...]:
         """What they look like at rest."""
-        return tuple([Mapped(block.payload - HEADER, block.start, block.length, block.used)
-                      for block in self.blocks])
+        used = [Mapped(block.payload - HEADER, block.start, block.length, True) for block in self.blocks]
+        kept = [Mapped(piece.start, piece.start, piece.length, False, piece.refused) for piece in self.kept]
+        return (*used, *kept)
+
+    def backward(self) -> tuple[int, ...]:
+        """Their addresses along the prev links, from the tail of either list."""
+        value, count = [held.address for held in self.value()], len(self.blocks)
+        return (*reversed(value[:count]), *reversed(value[count:]))
 
     def ledger(self) -> Ledger:
-        """Their totals; what the system did not take back counts as free."""
-        used = [block.length for block in self.blocks if block.used]
-        free = [block.length for block in self.blocks if not block.used]
-        return Ledger(sum(used) + sum(free), sum(used), len(used), sum(free), len(free), tuple(self.calls))
+        """Their totals; what is kept counts as free."""
+        used, free = self._used(), self._free()
+        return Ledger(used + free, used, len(self.blocks), free, len(self.kept), tuple(self.calls))

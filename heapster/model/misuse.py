@@ -79,8 +79,8 @@ def abort_name(code: int) -> str:
 WORDS = {
     Kind.MISALIGNED: "payloads start at multiples of 16, and this address is none",
     Kind.STALE: "the block is free already: its header says so, and the second free must be noticed",
-    Kind.ABSORBED: "the block was freed and has since become part of a larger free block; its old header "
-                   "still says free until something is written over it",
+    Kind.ABSORBED: "the block was freed and has since become part of a larger free block or of a kept mapping; "
+                   "its old header still says free until something is written over it",
     Kind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
     Kind.RETURNED: "the memory is the system's again: its header is gone, and reading there may fault",
     Kind.CACHED: "the block was freed and is kept by a thread, which notices if it frees it once more",
@@ -104,7 +104,7 @@ def _kind(heap: Heap, live: Live, pointer: int) -> Kind:
     header = pointer - HEADER
     for mapped in heap.mapped:
         if mapped.start <= header < mapped.start + mapped.length:
-            return Kind.BETWEEN if header != mapped.address else Kind.STALE
+            return Kind.BETWEEN if mapped.used else Kind.ABSORBED
     block = _block_around(heap, header)
     if block is None:
         return Kind.BETWEEN if _in_a_region(heap, header) else Kind.RETURNED

@@ -35,7 +35,7 @@ class Shape(NamedTuple):
 
 
 POLICY_NAMES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")
-SYSTEM_CALLS = ("sbrk", "mmap", "munmap")
+SYSTEM_CALLS = ("sbrk", "mmap", "munmap", "remap")
 
 SHAPES: dict[str, Shape] = {
     "malloc": Shape(("size",), result=True),
@@ -61,6 +61,7 @@ SHAPES: dict[str, Shape] = {
     "finalize": Shape(setting=True),
     "cache": Shape(("size",), setting=True),            # bytes of one size that threads may keep
     "thread_end": Shape(setting=True),                  # the thread ends; another begins under its number
+    "keep": Shape(("size",), setting=True),             # bytes of freed mappings that may be kept
 }
 
 ALLOCATING = frozenset(verb for verb, shape in SHAPES.items() if shape.result)

@@ -89,6 +89,8 @@ class Reference:
         payload = self._allocate(system, count * size, CALLOC)
         if payload in self._seen and isinstance(self._live[payload], ArenaState):
             self._saw("calloc_reused_memory")
+        if "a_kept_mapping_was_used_again" in self.events:
+            self._saw("calloc_reused_a_mapping")
         return self._end(payload)
 
     def aligned(self, system: System, alignment: int, request: int) -> int:
@@ -174,6 +176,11 @@ class Reference:
         if index is not None:
             self._attached[index] -= 1
 
+    def set_keep(self, system: System, size: int) -> None:
+        """Take `heapster_set_keep(size)`."""
+        self._begin()
+        self._mappings.set_keep(system, min(max(signed(size), 0), MAX_REQUEST))
+
     def set_threshold(self, size: int) -> None:
         """Take `heapster_set_mmap_threshold(size)`."""
         self._begin()
@@ -200,8 +207,8 @@ class Reference:
                 cache.clear()
         self._kept.clear()
         kept = len(self.forgotten)
-        for block in self._mappings.blocks:
-            self._unmap(system, block.start, block.start + block.length)
+        for start, end in self._mappings.extents():
+            self._unmap(system, start, end)
         for _, arena in sorted(self._arenas.items()):
             self._close(system, arena)
         self._arenas.clear()
@@ -245,13 +252,12 @@ class Reference:
     def heap(self) -> Heap:
         """The heap as it must decode."""
         arenas = tuple([arena.value() for _, arena in sorted(self._arenas.items())])
-        mapped = self._mappings.value()
-        backward = tuple([block.address for block in reversed(mapped)])
-        settings = self._settings
-        return Heap(arenas, mapped, backward, self._mappings.ledger(), settings.policy, settings.threshold,
-                    settings.growth, settings.cache,
+        mappings, settings = self._mappings, self._settings
+        return Heap(arenas, mappings.value(), mappings.backward(), mappings.ledger(), settings.policy,
+                    settings.threshold, settings.growth, settings.cache,
                     tuple([self._cache_of(thread).value(self._arena_of[thread]) for thread in self._caching]),
-                    tuple([(index, count) for index, count in sorted(self._attached.items()) if count]))
+                    tuple([(index, count) for index, count in sorted(self._attached.items()) if count]),
+                    mappings.keep, mappings.lately)
 
     def _set(self, system: System, step: Step) -> None:
         self._begin()
@@ -264,6 +270,8 @@ class Reference:
                 self.init(step.numbers[0])
             case "cache":
                 self.set_cache(step.numbers[0])
+            case "keep":
+                self.set_keep(system, step.numbers[0])
             case "arenas":
                 self.set_arenas(step.numbers[0])
             case "thread_end":
@@ -294,8 +302,8 @@ class Reference:
         """A payload of `request` bytes, from a mapping or the thread's arena; or 0 and ENOMEM."""
         if request > MAX_REQUEST:
             return self._refuse(ENOMEM)
-        mapped = self._map(system, request, ALIGN, kind) if request >= self._settings.threshold else 0
-        return mapped or self._place(system, request, ALIGN, kind)
+        large = request >= self._settings.threshold
+        return self._get(system, request, ALIGN, kind, large=large)
 
     def _allocate_aligned(self, system: System, alignment: int, request: int) -> int:
         """As `_allocate`, at a multiple of `alignment`, a power of two."""
@@ -304,8 +312,18 @@ class Reference:
         if alignment <= ALIGN:
             return self._allocate(system, request, ALIGNED)
         large = request + alignment + ALIGN >= self._settings.threshold
-        mapped = self._map(system, request, alignment, ALIGNED) if large else 0
-        return mapped or self._place(system, request, alignment, ALIGNED)
+        return self._get(system, request, alignment, ALIGNED, large=large)
+
+    def _get(self, system: System, request: int, alignment: int, kind: int, *, large: bool) -> int:
+        """As `_allocate`; where memory is out, once more with what was kept of mappings."""
+        payload = self._try(system, request, alignment, kind, large=large)
+        if not payload and self._mappings.give_back(system):
+            payload = self._try(system, request, alignment, kind, large=large)
+        return payload or self._refuse(ENOMEM)
+
+    def _try(self, system: System, request: int, alignment: int, kind: int, *, large: bool) -> int:
+        mapped = self._map(system, request, alignment, kind) if large else 0
+        return mapped or self._place(system, request, alignment, kind)
 
     def _place(self, system: System, request: int, alignment: int, kind: int) -> int:
         if alignment <= ALIGN and block_size(request) <= MOST_CACHED and request < self._settings.threshold:
@@ -316,7 +334,7 @@ class Reference:
         arena = self._my_arena()
         block = arena.place(system, block_size(request), alignment)
         if not block:
-            return self._refuse(ENOMEM)
+            return 0
         return self._give(block + HEADER, arena, kind)
 
     def _map(self, system: System, request: int, alignment: int, kind: int) -> int:
@@ -385,12 +403,12 @@ class Reference:
             return self._refuse(ENOMEM)
         holder = self._holder(pointer)
         if isinstance(holder, MappedState):
-            stays = self._mappings.shrink(system, holder, request)
+            stays = self._mappings.resize(system, holder, request)
         else:
             stays = holder.resize(system, pointer - HEADER, block_size(request))
         if stays:
             self._count(holder, REALLOC)
-            return pointer
+            return self._found_again(pointer, holder)
         moved = self._allocate(system, request, REALLOC)
         if moved:
             self._saw("realloc_moved")
@@ -398,6 +416,15 @@ class Reference:
         else:
             self._saw("failed_realloc_kept_the_block")
         return moved
+
+    def _found_again(self, pointer: int, holder: ArenaState | MappedState) -> int:
+        """Where a live block that was resized is now: the system may have moved its mapping."""
+        del self._live[pointer]
+        if isinstance(holder, MappedState) and holder.payload != pointer:
+            self._seen.add(pointer)
+            pointer = holder.payload
+        self._live[pointer] = holder
+        return pointer
 
     # Caches.
 
@@ -409,7 +436,7 @@ class Reference:
         return self._cache_of(self.thread)
 
     def _place_small(self, system: System, size: int, kind: int) -> int:
-        """A block of `size` bytes: the last that the thread kept, or one of a run; or 0 and ENOMEM."""
+        """A block of `size` bytes: the last that the thread kept, or one of a run; or 0."""
         exact, size = size, least_of_class(size)
         kept = self._cache().bin(size)
         if kept:
@@ -425,7 +452,7 @@ class Reference:
         self._drain(system, arena)
         run = arena.carve(system, size, batch)
         if not run:
-            return self._refuse(ENOMEM)
+            return 0
         for block in reversed(run[1:]):
             self._keep(size, block + HEADER, arena)
         return self._give(run[0] + HEADER, arena, kind)

@@ -3,7 +3,7 @@
     #64 .32 #48        a region: a used block of 64 bytes, a free one of 32, a used one of 48
     #64 | .4000        two regions of an arena, oldest first
     #64 || - || #32    arenas 0 and 2; arena 1 is closed; () is an open arena without a region
-    #64 ; #8192 .4096  mapped blocks, oldest first, by their mappings' lengths
+    #64 ; #8192 .4096  mapped blocks, oldest first, by their mappings' lengths; then the mappings that are kept
 
 `sketch(heap(text)) == text`. `picture` is for people: offsets instead of addresses, names at blocks.
 """
@@ -22,7 +22,7 @@ from heapster.model.geometry import (
     PAGE,
     up,
 )
-from heapster.model.heap import Arena, Block, Heap, Ledger, Mapped, Region, extents, place
+from heapster.model.heap import Arena, Block, Heap, Lately, Ledger, Mapped, Region, extents, place
 
 CLOSED, BARE = "-", "()"
 BETWEEN_ARENAS, BETWEEN_REGIONS, BEFORE_MAPPED = " || ", " | ", " ; "
@@ -36,7 +36,7 @@ def sketch(heap: Heap) -> str:
     last = max(by_index, default=-1)
     arenas = [_sketch_arena(by_index[index]) if index in by_index else CLOSED for index in range(last + 1)]
     text = BETWEEN_ARENAS.join(arenas)
-    mapped = " ".join(_token(block.length, block.used) for block in reversed(heap.mapped))
+    mapped = " ".join(_token(block.length, block.used) for block in _oldest_first(heap))
     return (text + BEFORE_MAPPED + mapped).lstrip() if mapped else text
 
 
@@ -49,10 +49,12 @@ def heap(text: str) -> Heap:
     parts = arenas_text.split(BETWEEN_ARENAS.strip()) if arenas_text.strip() else []
     arenas = tuple(_arena(index, part.strip()) for index, part in enumerate(parts) if part.strip() != CLOSED)
     mapped = _mappings(mapped_text, (len(parts) + 1) * ARENA_SPACE)
-    used, unreturned = ([block.length for block in mapped if block.used == state] for state in (True, False))
-    ledger = _ledger(sum(used) + sum(unreturned), used, unreturned)
-    backward = tuple(block.address for block in reversed(mapped))
-    value = Heap(arenas, mapped, backward, ledger, "first_fit", DEFAULT_THRESHOLD, DEFAULT_GROWTH)
+    used, kept = ([block for block in mapped if block.used == state] for state in (True, False))
+    lengths = [[block.length for block in blocks] for blocks in (used, kept)]
+    held = sum(map(sum, lengths))
+    backward = tuple(block.address for block in (*reversed(used), *reversed(kept)))
+    value = Heap(arenas, (*used, *kept), backward, _ledger(held, *lengths), "first_fit", DEFAULT_THRESHOLD,
+                 DEFAULT_GROWTH, keep=sum(lengths[1]), lately=Lately(held))
     return value._replace(system=tuple(sorted(extents(value))))
 
 
@@ -112,7 +114,7 @@ def _region(owner: int, start: int, kind: str, sizes: Iterable[tuple[int, bool]]
 def _mappings(text: str, start: int) -> tuple[Mapped, ...]:
     mapped: list[Mapped] = []
     for length, used in _read(text):
-        mapped.insert(0, Mapped(start + MAPPED_LEAD, start, length, used))
+        mapped.insert(0, Mapped(start + MAPPED_LEAD * used, start, length, used))
         start = up(start + length, PAGE) + ROOM
     return tuple(mapped)
 
@@ -127,9 +129,13 @@ def _draw(heap: Heap, names: Mapping[int, str], width: int) -> Iterator[str]:
     for arena in heap.arenas:
         yield from _draw_arena(heap, arena, names, width)
     if heap.mapped:
-        blocks = [(block.address, block.length, block.used) for block in reversed(heap.mapped)]
+        blocks = [(block.address, block.length, block.used) for block in _oldest_first(heap)]
         yield "mapped"
         yield from _wrap("  ", _runs(blocks, names), width)
+
+
+def _oldest_first(heap: Heap) -> list[Mapped]:
+    return [block for used in (True, False) for block in reversed(heap.mapped) if block.used == used]
 
 
 def _draw_arena(heap: Heap, arena: Arena, names: Mapping[int, str], width: int) -> Iterator[str]:

@@ -9,7 +9,7 @@ class Recorded(Protocol):
 
     @property
     def name(self) -> str:
-        """One of sbrk, mmap and munmap."""
+        """One of sbrk, mmap, munmap and remap."""
 
     @property
     def arguments(self) -> tuple[int, ...]:
@@ -45,6 +45,10 @@ class System:
         """0, or REFUSED."""
         return self._answer("munmap", (address, length))
 
+    def remap(self, address: int, length: int, longer: int) -> int:
+        """Where the longer mapping is, or REFUSED."""
+        return self._answer("remap", (address, length, longer))
+
     def done(self) -> None:
         """Divergence unless every recorded call was predicted."""
         if self._next < len(self._calls):
@@ -62,6 +66,13 @@ class System:
         return call.answer
 
 
+def gained(name: str, arguments: tuple[int, ...]) -> int:
+    """How many bytes more are held after a call that was granted."""
+    if name == "remap":
+        return arguments[2] - arguments[1]
+    return -arguments[1] if name == "munmap" else arguments[0]
+
+
 def _difference(name: str, arguments: tuple[int, ...], call: Recorded) -> str:
     predicted, actual = _show(name, arguments), _show(call.name, call.arguments)
     if predicted == actual:
@@ -71,4 +82,4 @@ def _difference(name: str, arguments: tuple[int, ...], call: Recorded) -> str:
 
 def _show(name: str, arguments: tuple[int, ...]) -> str:
     """A call in words; the last argument is its size, and addresses mean nothing to people."""
-    return f"{name}({arguments[-1]})" if name != "munmap" else f"munmap(..., {arguments[-1]})"
+    return f"{name}({arguments[-1]})" if len(arguments) == 1 else f"{name}(..., {arguments[-1]})"

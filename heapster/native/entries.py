@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from heapster.impl import api, cache, lifecycle, settings, stats, verify
+from heapster.impl import api, cache, kept, lifecycle, settings, stats, verify
 
 
 class Entry(NamedTuple):
@@ -51,6 +51,8 @@ ENTRIES: dict[str, Entry] = {
     "get_growth": Entry(settings.get_growth, 0, True),
     "get_cache": Entry(settings.get_cache, 0, True),
     "set_cache": Entry(settings.set_cache, 1, False),
+    "get_keep": Entry(settings.get_keep, 0, True),
+    "set_keep": Entry(kept.set_keep, 1, False),
     "set_arenas": Entry(settings.set_arenas, 1, False),
     "stats": Entry(stats.stats, 2, False),
     "status": Entry(stats.status, 0, False),

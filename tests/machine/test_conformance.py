@@ -201,6 +201,52 @@ def test_a_part_of_a_mapping_can_be_unmapped(m: Any) -> None:
     fault("bad_unmap", m.munmap, a + 8, PAGE)
 
 
+def test_a_mapping_is_extended_with_what_it_holds_there_or_elsewhere(m: Any) -> None:
+    a = m.mmap(2 * PAGE)
+    after = m.mmap(PAGE)
+    for offset in (0, PAGE, 2 * PAGE - 8):
+        m.store(a + offset, offset + 5)
+    b = m.remap(a, 2 * PAGE, 5 * PAGE)
+    assert b % PAGE == 0
+    assert [m.load(b + offset) for offset in (0, PAGE, 2 * PAGE - 8)] == [5, PAGE + 5, 2 * PAGE - 3]
+    assert (m.peek(b + 2 * PAGE) or 0, m.peek(b + 5 * PAGE - 8) or 0) == (0, 0)
+    m.store(b + 5 * PAGE - 8, 1)
+    assert sum(end - start for start, end in m.system()) == 6 * PAGE
+    if b != a:
+        fault("unmapped", m.load, a + PAGE)
+    m.store(after, 1)
+    assert m.munmap(b, 5 * PAGE) == 0
+    fault("unmapped", m.load, b)
+
+
+def test_an_extension_that_is_refused_changes_nothing(m: Any) -> None:
+    a = m.mmap(PAGE)
+    m.store(a, 7)
+    m.refuse("remap", 1)
+    m.set_errno(12)
+    assert m.remap(a, PAGE, 2 * PAGE) == m.remap(a, PAGE, 1 << 46) == REFUSED
+    assert (m.errno, m.load(a), m.system()) == (12, 7, ((a, a + PAGE),))
+    assert m.calls[1:] == [Call("remap", (a, PAGE, 2 * PAGE), REFUSED), Call("remap", (a, PAGE, 1 << 46), REFUSED)]
+
+
+def test_only_whole_pages_of_a_mapping_are_extended(m: Any) -> None:
+    a = m.mmap(2 * PAGE)
+    for wrong in ((a + 8, PAGE, 2 * PAGE), (a, 100, PAGE), (a, 0, PAGE), (a, PAGE, PAGE), (a, PAGE, PAGE + 8)):
+        fault("bad_remap", m.remap, *wrong)
+    fault("not_yours", m.remap, a, 3 * PAGE, 4 * PAGE)
+    moved = m.remap(a, PAGE, 3 * PAGE)
+    assert m.system() in (((moved, moved + 3 * PAGE), (a + PAGE, a + 2 * PAGE)),
+                          ((a + PAGE, a + 2 * PAGE), (moved, moved + 3 * PAGE)))
+
+
+def test_pages_that_are_known_to_be_zero_stay_so_when_they_move(m: Any) -> None:
+    a = m.mmap(2 * PAGE)
+    m.mmap(PAGE)
+    m.known_zero(a + 64, PAGE)
+    b = m.remap(a, 2 * PAGE, 4 * PAGE)
+    assert m.load(b + 64) == 0
+
+
 def test_the_break_moves_and_answers_where_it_was(m: Any) -> None:
     before = m.sbrk(0)
     start = m.sbrk(2 * PAGE)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from heapster.model.geometry import HEADER
-from heapster.model.heap import Arena, Bin, Block, Cache, Heap, Region, Stack
+from heapster.model.heap import Arena, Bin, Block, Cache, Heap, Lately, Region, Stack
 from heapster.model.invariants import ALWAYS, Violation, violations
 from heapster.model.sketch import heap
 
@@ -152,8 +152,17 @@ def mapping(**changes: Any) -> Breaking:
 def short_lead(heap_: Heap) -> Heap:
     """A mapped block without room for its list node."""
     near = heap_.mapped[0].start + 24
-    back = heap_.mapped_backward
-    return mapping(address=near)(heap_)._replace(mapped_backward=(*back[:-1], near))
+    return mapping(address=near)(heap_)._replace(mapped_backward=(near, *heap_.mapped_backward[1:]))
+
+
+def apart(_: Heap) -> Heap:
+    """Two kept mappings side by side."""
+    heap_ = heap("; .8192")
+    (whole,) = heap_.mapped
+    parts = whole._replace(length=4096), whole._replace(address=whole.start + 4096, start=whole.start + 4096,
+                                                        length=4096)
+    return heap_._replace(mapped=parts, mapped_backward=(parts[1].address, parts[0].address),
+                          mapped_ledger=heap_.mapped_ledger._replace(free_blocks=2, calls=(2, 0, 0, 0, 2)))
 
 
 def crooked(heap_: Heap) -> Heap:
@@ -194,7 +203,14 @@ BREAKING: list[tuple[str, str, Breaking]] = [
     ("classes_are_marked_while_they_have_blocks", "empty", lambda h: segregated(h, (0, 1), (1, 0), (2, 1), (4, 1))),
     ("cursor_is_on_the_list", "used", lambda h: arena(h, cursor=h.arenas[0].regions[-1].blocks[0].address)),
     ("mapped_list_is_linked_both_ways", "cut", lambda h: h._replace(mapped_backward=h.mapped_backward[1:])),
+    ("mapped_list_is_linked_both_ways", "kept", lambda h: h._replace(mapped_backward=h.mapped_backward[:-1])),
     ("mapped_blocks_fit_their_mappings", "lead", short_lead),
+    ("kept_mappings_are_joined", "side by side", apart),
+    ("kept_mappings_keep_to_their_bounds", "more than may be", lambda h: h._replace(keep=4095)),
+    ("kept_mappings_keep_to_their_bounds", "more than lately", lambda h: h._replace(lately=Lately(8192))),
+    ("kept_mappings_keep_to_their_bounds", "used more than lately", lambda _: heap("; #8192")._replace(
+        lately=Lately(4096))),
+    ("kept_mappings_keep_to_their_bounds", "too many", lambda _: heap("; " + " ".join(["#8192", *[".4096"] * 17]))),
     ("ledgers_equal_recomputed_totals", "held", ledger(held=1)),
     ("ledgers_equal_recomputed_totals", "used bytes", ledger(used_bytes=0)),
     ("ledgers_equal_recomputed_totals", "free blocks", ledger(free_blocks=2)),
@@ -210,6 +226,7 @@ BREAKING: list[tuple[str, str, Breaking]] = [
     ("settings_are_legal", "policy", lambda h: h._replace(policy="last_fit")),
     ("settings_are_legal", "threshold", lambda h: h._replace(threshold=4095)),
     ("settings_are_legal", "growth", lambda h: h._replace(growth=5000)),
+    ("settings_are_legal", "keep", lambda h: h._replace(keep=(1 << 46) + 1)),
     ("settings_are_legal", "cache", lambda h: h._replace(cache=-1)),
     ("cached_blocks_are_used", "free", lambda h: remote(h, [payload(h, 1)])),
     ("cached_blocks_are_used", "inside", lambda h: remote(h, [payload(h, 0) + 16])),

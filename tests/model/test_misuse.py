@@ -13,20 +13,20 @@ REGION = HEAP.arenas[0].regions[0]
 USED, FREE, OTHER, SENT = REGION.blocks
 HEAP = HEAP._replace(arenas=(HEAP.arenas[0]._replace(remote=Stack(1, (SENT.address + 8,))),))
 LIVE = Live([Held(USED.address + 8, 50, 56), Held(OTHER.address + 8, 40, 40),
-             Held(HEAP.mapped[1].address + 8, 8000)])
+             Held(HEAP.mapped[0].address + 8, 8000)])
 
 CASES = [
     (Kind.MISALIGNED, USED.address + 9),
     (Kind.MISALIGNED, 24),
     (Kind.STALE, FREE.address + 8),
-    (Kind.STALE, HEAP.mapped[0].address + 8),
     (Kind.ABSORBED, FREE.address + 8 + 32),
+    (Kind.ABSORBED, HEAP.mapped[1].start + 48),
     (Kind.INTERIOR, USED.address + 8 + 16),
-    (Kind.INTERIOR, HEAP.mapped[1].address + 8 + 4096),
+    (Kind.INTERIOR, HEAP.mapped[0].address + 8 + 4096),
     (Kind.CACHED, SENT.address + 8),
     (Kind.RETURNED, REGION.end + (1 << 16) + (-REGION.end) % 16),
     (Kind.BETWEEN, REGION.start + 16),
-    (Kind.BETWEEN, HEAP.mapped[1].start + 16),
+    (Kind.BETWEEN, HEAP.mapped[0].start + 16),
 ]
 
 

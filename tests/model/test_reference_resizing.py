@@ -113,8 +113,8 @@ def test_realloc_may_give_the_top_back() -> None:
     assert now(reference) == "#48 .8080"
 
 
-def test_a_mapping_shrinks_in_place_and_moves_to_grow() -> None:
-    """Whole pages go back; a mapping never grows."""
+def test_a_mapping_shrinks_in_place_and_grows_by_what_is_kept_or_the_system() -> None:
+    """Whole pages go back, or are kept where the system refuses; what they do not suffice for is remapped or moved."""
     reference, system = start(threshold=4096)
     (pointer,) = blocks(reference, system, 20000)
     system.take()
@@ -125,10 +125,16 @@ def test_a_mapping_shrinks_in_place_and_moves_to_grow() -> None:
     assert reference.heap().mapped_ledger == Ledger(8192, 8192, 1, 0, 0, (1, 0, 2, 0, 0))
     system.refuses = {"munmap"}
     assert reference.realloc(system, pointer, 10) == pointer
+    assert now(reference) == "; #4096 .4096"
+    assert reference.realloc(system, pointer, 8144) == pointer
     assert now(reference) == "; #8192"
     assert reference.realloc(system, pointer, 8145) == MAPPINGS + (1 << 20) + 48
-    assert now(reference) == "; .8192 #12288"
-    assert reference.heap().mapped_ledger.calls == (1, 0, 4, 0, 0)
+    assert now(reference) == "; #12288"
+    system.refuses = {"remap"}
+    assert reference.realloc(system, MAPPINGS + (1 << 20) + 48, 12241) == MAPPINGS + (2 << 20) + 48
+    assert system.take()[-3:] == [f"remap({MAPPINGS + (1 << 20):#x}, 12288, 16384)", "mmap(16384)",
+                                  f"munmap({MAPPINGS + (1 << 20):#x}, 12288)"]
+    assert reference.heap().mapped_ledger.calls == (1, 0, 6, 0, 0)
 
 
 def test_realloc_moves_between_arena_and_mapping() -> None:

@@ -55,7 +55,7 @@ def test_a_picture_names_blocks_and_counts_runs() -> None:
     value = heap("#64 .32 #48 #48 #48 .96 | .4000 ; #8192 .4096")
     blocks = value.arenas[0].regions[1].blocks
     value = value._replace(arenas=(value.arenas[0]._replace(cursor=blocks[5].address),))
-    names = {blocks[0].address + 8: "a", blocks[3].address + 8: "b", value.mapped[1].address + 8: "big"}
+    names = {blocks[0].address + 8: "a", blocks[3].address + 8: "b", value.mapped[0].address + 8: "big"}
     assert picture(value, names).splitlines() == [
         "first_fit, threshold 131072, growth 131072",
         "arena 0: 4 used (208 bytes), 3 free (4128 bytes), 4448 held",

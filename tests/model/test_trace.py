@@ -28,6 +28,7 @@ threshold 8192
 growth 4096
 arenas 2
 cache 4096
+keep 65536
 thread 2
 thread_end
 foreign_sbrk(24)

@@ -12,7 +12,7 @@ from heapster.model.geometry import REFUSED
 from heapster.model.heap import extents
 from heapster.model.invariants import violations
 from heapster.model.live import Live
-from heapster.model.operation import NO_HANDLE, POLICY_NAMES, SHAPES, Step
+from heapster.model.operation import NO_HANDLE, POLICY_NAMES, SHAPES, SYSTEM_CALLS, Step
 from heapster.model.reference import Reference
 from heapster.model.spec import OURS, REQUESTS, Operation, Result, advance, explains
 from heapster.model.witnesses import SOMETIMES
@@ -22,6 +22,7 @@ SIZES = (0, 1, 24, 25, 40, 56, 100, 500, 1000, 3000, 4096, 5000, 9000, 20000, 1 
 VERBS = ["malloc"] * 4 + ["free"] * 5 + ["realloc"] * 3 + sorted(REQUESTS) + ["settings"]
 CHANGES = (*(Step("policy", name=name) for name in POLICY_NAMES),
            *(Step("thread", (index,)) for index in (0, 0, 1, 2)),
+           *(Step("keep", (size,)) for size in (0, 1 << 20, 1 << 20, 1 << 20)),
            Step("cache", (0,)), *(Step("cache", (size,)) for size in (100, 1024, 4096, 1 << 20)), Step("thread_end"),
            Step("stats"), Step("usable_size"), Step("malloc", (100,)))
 
@@ -72,10 +73,20 @@ class Run:
         self.take(self.random.choice(CHANGES))
         if self.random.random() < 0.02:
             self.take(Step("finalize"))
+        if self.random.random() < 0.05:
+            self.crowd()
+
+    def crowd(self) -> None:
+        """More large blocks than can be kept, and all of them freed."""
+        before = {block.pointer for block in self.live}
+        for _ in range(20):
+            self.take(Step("malloc", (9000,)))
+        for pointer in [block.pointer for block in self.live if block.pointer not in before]:
+            self.take(Step("free", operand=0), pointer)
 
     def trouble(self) -> None:
         """A system that says no, and a foreigner at the break."""
-        self.system.refuses = {name for name in ("sbrk", "mmap", "munmap") if self.random.random() < 0.2}
+        self.system.refuses = {name for name in SYSTEM_CALLS if self.random.random() < 0.2}
         if self.random.random() < 0.02:
             self.system.brk += self.random.choice((8, 24, 4096))
 

@@ -17,6 +17,7 @@ class World(System):
         self.refuses: set[str] = set()
         self.asked: list[str] = []          # since `forget`
         self._next_mapping = MAPPINGS
+        self._lengths: dict[int, int] = {}  # of mappings, by their starts
 
     def sbrk(self, delta: int) -> int:
         """Move the break."""
@@ -31,14 +32,28 @@ class World(System):
         self.asked.append(f"mmap({length})")
         if "mmap" in self.refuses:
             return REFUSED
+        return self._map(length)
+
+    def _map(self, length: int) -> int:
         start = self._next_mapping
         self._next_mapping += up(length, APART)
+        self._lengths[start] = length
         return start
 
     def munmap(self, address: int, length: int) -> int:
         """Unmap."""
         self.asked.append(f"munmap({address:#x}, {length})")
         return REFUSED if "munmap" in self.refuses else 0
+
+    def remap(self, address: int, length: int, longer: int) -> int:
+        """Extend where it is what is a whole mapping; move others away from everything else."""
+        self.asked.append(f"remap({address:#x}, {length}, {longer})")
+        if "remap" in self.refuses:
+            return REFUSED
+        if self._lengths.get(address) == length and longer <= APART:
+            self._lengths[address] = longer
+            return address
+        return self._map(longer)
 
     def take(self) -> list[str]:
         """What was asked since last time."""

@@ -16,6 +16,8 @@ TRACE = parse("""
     thread 1; d = malloc(30); free(b)
     thread 0; d = realloc(d, 5000); fail sbrk 1; e = malloc(9000); fail munmap 1; free(c)
     policy next_fit; stats; fork; f = posix_memalign(64, 100); g = malloc(SIZE_MAX); g = pvalloc(1)
+    j = malloc(40); free(j); k = calloc(1, 40); keep 1000000
+    l = malloc(50000); free(l); m = malloc(20000); n = calloc(1, 10000); o = realloc(n, 24000); free(m); keep 4096
     foreign_sbrk(24); h = malloc(5000); free(h); free(f); i = calloc(1, 40); free(a); free(a)
 """)
 

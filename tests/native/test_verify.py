@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from heapster.impl import api, cache, classes, freelist, layout, settings, verify
+from heapster.impl import api, cache, classes, freelist, kept, layout, settings, verify
 from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 from heapster.model.invariants import ALWAYS
@@ -39,6 +39,15 @@ def test_a_sound_heap_passes() -> None:
     assert m.held() == ()
 
 
+def test_a_heap_that_keeps_mappings_passes() -> None:
+    m, pointers = heap()
+    kept.set_keep(m, 1 << 20)
+    for p in (pointers[5], pointers[6]):
+        api.free(m, p)
+        verify.verify(m)
+    assert m.load(m.statics() + layout.MAPPINGS + layout.FREE_BLOCKS) == 2
+
+
 def test_an_untouched_heap_passes() -> None:
     verify.verify(Simulated())
 
@@ -70,6 +79,13 @@ def mark(m: Simulated) -> None:
     classes.open_class(m, m.statics() + ARENA, 7)
 
 
+def keep_too_much(m: Simulated, p: list[int]) -> None:
+    """A mapping is kept, and then none may be."""
+    kept.set_keep(m, 1 << 20)
+    api.free(m, p[5])
+    m.store(m.statics() + layout.KEEP_BYTES, 0)
+
+
 BREAKS = {
     "sizes_are_legal": lambda m, p: m.store(p[2] - 8, 3),
     "blocks_tile_their_region": lambda m, p: m.store(p[4] - 8, 1 << 20 | layout.USED),
@@ -88,6 +104,7 @@ BREAKS = {
     "ledgers_equal_recomputed_totals": add(ARENA + layout.USED_BYTES, 16),
     "mapped_list_is_linked_both_ways": lambda m, p: m.store(p[5] - 24, p[5]),
     "mapped_blocks_fit_their_mappings": lambda m, p: m.store(p[5] - 16, 48),
+    "kept_mappings_keep_to_their_bounds": keep_too_much,
     "bins_hold_blocks_of_their_size": lambda m, p: keep(m, 64, p[0], 1),
     "stacks_count_their_blocks": lambda m, p: keep(m, 48, p[0], 2),
 }

@@ -23,6 +23,7 @@ from heapster.checkers.traces.generating import Pen
 from heapster.model.geometry import ALIGN, FENCE, FIRST_BLOCK, HEADER, MIN_BLOCK
 from heapster.model.operation import Step
 from heapster.model.quick import Quick
+from heapster.model.system import gained
 
 LIVE_BYTES = 1 << 16            # of payload, at most
 LEAST, MOST = MIN_BLOCK, 1 << 12    # bytes of blocks
@@ -81,13 +82,13 @@ class _World(Watched):
         self._brk, self._top = BREAK, 1 << 44
 
     def _answer(self, name: str, arguments: tuple[int, ...]) -> int:
-        self.bytes += -arguments[1] if name == "munmap" else arguments[0]
+        self.bytes += gained(name, arguments)
         if name == "sbrk":
             self._brk += arguments[0]
             return self._brk - arguments[0]
-        if name == "mmap":
-            self._top += arguments[0]
-            return self._top - arguments[0]
+        if name in ("mmap", "remap"):
+            self._top += arguments[-1]
+            return self._top - arguments[-1]
         return 0
 
 

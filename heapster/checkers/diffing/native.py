@@ -24,8 +24,9 @@ from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
 PROGRAM = "replay"
-WRAPPED = ("sbrk", "mmap", "munmap")
-SHARED, ANSWER, CALL = struct.Struct("<8Q"), struct.Struct("<q"), struct.Struct("<2Q3q")
+WRAPPED = ("sbrk", "mmap", "munmap", "mremap")
+ARITIES = {"sbrk": 1, "mmap": 1, "munmap": 2, "remap": 3}
+SHARED, ANSWER, CALL = struct.Struct("<8Q"), struct.Struct("<q"), struct.Struct("<2Q4q")
 CALLS_AN_OP, CALLS_BESIDES = 4, 64      # replay.c's room for system calls
 WORD = 8
 PAGE = 4096
@@ -117,8 +118,8 @@ class Replay:
         """System calls from the `start`th on, each with the step that made it."""
         place = self._calls + CALL.size * start
         data = self._map[place:place + CALL.size * count]
-        return [(op, Call(SYSTEM_CALLS[name], (a, b) if SYSTEM_CALLS[name] == "munmap" else (a,), answer))
-                for op, name, a, b, answer in CALL.iter_unpack(data)]
+        return [(op, Call(SYSTEM_CALLS[name], tuple(arguments[:ARITIES[SYSTEM_CALLS[name]]]), answer))
+                for op, name, *arguments, answer in CALL.iter_unpack(data)]
 
     @property
     def called(self) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from heapster.machine.protocol import Call
 from heapster.model.geometry import REFUSED
-from heapster.model.system import Divergence, System
+from heapster.model.system import Divergence, System, gained
 
 
 class Watched(System):
@@ -40,5 +40,5 @@ class Watched(System):
         answer = super()._answer(name, arguments)
         self.total += 1
         if answer != REFUSED:
-            self.bytes += -arguments[1] if name == "munmap" else arguments[0]
+            self.bytes += gained(name, arguments)
         return answer

@@ -10,6 +10,7 @@ from heapster.checkers.proofs import (
     cache,
     classes,
     freelist,
+    kept,
     layout,
     mapping,
     model,
@@ -26,8 +27,8 @@ from heapster.suggest import instead_of
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS,
-    *arena.PROOFS, *cache.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS, *model.PROOFS,
-    *whole.THOROUGH,
+    *arena.PROOFS, *cache.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS,
+    *model.PROOFS, *whole.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
     Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",

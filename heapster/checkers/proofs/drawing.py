@@ -26,7 +26,9 @@ ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "re
                 "free_blocks": 152, "calls": 160, "segregated": 200, "class_map": 208, "classes": 240,
                 "remote": 2040}
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
-           "cache": 104, "attached": 136, "mappings": 704 + 64 * 2048, "arenas": 704}
+           "cache": 104, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680, "used_before": 688,
+           "steps": 696, "mappings": 704 + 64 * 2048, "arenas": 704}
+KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
 CACHE = {"most_cached": 1 << 15, "max_cache": 1 << 20, "bins": 80, "thread_bytes": 1344, "mark": 0x6865617073746572}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 79}
 ARENA_BYTES, MAX_ARENAS, POLICIES = 2048, 64, 5
@@ -67,6 +69,11 @@ LAYOUT = {
     "FREE_BLOCKS_ARE_IN_THEIR_CLASS": 33, "CLASSES_ARE_MARKED_WHILE_THEY_HAVE_BLOCKS": 34, "STAT_HELD": 0,
     "STAT_USED_BYTES": 8, "STAT_USED_BLOCKS": 16, "STAT_FREE_BYTES": 24, "STAT_FREE_BLOCKS": 32,
     "STAT_LARGEST_FREE": 40, "STAT_CACHED_BYTES": 48, "STAT_CACHED_BLOCKS": 56, "STAT_CALLS": 64, "STATS_BYTES": 104,
+    "KEPT_MARK": KEPT["mark"], "KEEP_BYTES": STATICS["keep"], "KEPT": STATICS["kept"],
+    "USED_LATELY": STATICS["used_lately"], "USED_BEFORE": STATICS["used_before"], "USED_STEPS": STATICS["steps"],
+    "KEEPING_END": STATICS["arenas"], "MOST_KEPT": KEPT["most"], "EPOCH": KEPT["epoch"],
+    "SLACK_SHIFT": KEPT["slack_shift"], "SPARE_SHIFT": KEPT["spare_shift"], "DEFAULT_KEEP": 1 << 26,
+    "KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS": 48,
     "ALL_ARENAS": -1, "ONLY_MAPPINGS": -2, "SHOW_ARENA": 1, "SHOW_REGION": 2, "SHOW_BLOCK": 3, "SHOW_MAPPED": 4,
 }
 

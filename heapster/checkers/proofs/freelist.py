@@ -20,6 +20,21 @@ from heapster.checkers.proofs.window import GAP, Window
 SOME_CLASSES = (0, 29, 30, 31, 32, 63, 64, 96, 110)     # at either end of the words of the map, and between
 
 
+def open_list(source: Any, path: Any) -> None:
+    """A new list, or one with any first and last node."""
+    w = Window(path)
+    is_new = bool(path.choose(2))
+    first, last = (0, 0) if is_new else (w.span("first", MIN_BLOCK), w.span("last", MIN_BLOCK))
+    w.m.put(w.head + NEXT, first, "first")
+    w.m.put(w.head + PREV, last, "last")
+    source.freelist.open_list(w.m, w.head)
+    if is_new:
+        path.claim("a_new_list_is_empty", lambda: w.m.load(w.head + NEXT) == w.head
+                   and w.m.load(w.head + PREV) == w.head)
+    else:
+        path.claim("an_open_list_stays", lambda: only(w.m))
+
+
 def insert(source: Any, path: Any) -> None:
     """Before any first block, or on an empty list."""
     w = Window(path)
@@ -165,6 +180,10 @@ def unlink_noticing(source: Any, path: Any) -> None:
 
 
 PROOFS = (
+    Proof("freelist.open_list", ANY_HEAP, open_list, {
+        "a_new_list_is_empty": "a new list is circular and empty",
+        "an_open_list_stays": "an open one is unchanged",
+    }),
     Proof("freelist.insert", ANY_HEAP, insert, {
         "inserting_links_both_ways": "node follows head and precedes the old first",
         "inserting_moves_nobody_else": "all others keep their order",

@@ -18,6 +18,7 @@ from heapster.checkers.proofs.drawing import (
     FENCE_REGION,
     FIRST_BLOCK,
     FOOTER,
+    KEPT,
     LEAD,
     MAX_REQUEST,
     MIN_BLOCK,
@@ -36,7 +37,7 @@ from heapster.checkers.proofs.drawing import (
     header,
 )
 from heapster.machine.symbolic import HIGHEST, LOWEST
-from heapster.model.heap import Arena, Block, Heap, Ledger, Mapped, Region
+from heapster.model.heap import Arena, Block, Heap, Lately, Ledger, Mapped, Region
 from heapster.model.invariants import ALWAYS
 from heapster.model.placement import POLICIES
 from heapster.results import HeapsterError
@@ -283,6 +284,9 @@ class Small:
             m.cells[-1].now = m.cells[-1].was = 1 << 60
         mappings = s + STATICS["mappings"]
         m.put(mappings + ARENA_RECORD["next"], 0, "first mapping")
+        m.put(s + STATICS["kept"] + NEXT, 0, "first kept mapping")
+        for name in ("keep", "used_lately", "used_before", "steps"):
+            m.put(s + STATICS[name], 0, name)
         for name in ("held", "used_bytes", "used_blocks", "free_bytes", "free_blocks", "calls"):
             for place in range(5 if name == "calls" else 1):
                 m.put(mappings + ARENA_RECORD[name] + 8 * place, 0, f"{name} of the mappings")
@@ -385,13 +389,22 @@ def read(m: Any, statics: Any, arena: Any, index: int, classes: Classes | None =
     value = Arena(index, regions, forward, backward, 0 if cursor == head else _null_or(cursor),
                   _null_or(at("top")), at("break"), _ledger(m, arena))
     mappings = statics + STATICS["mappings"]
-    mapped_head = mappings + ARENA_RECORD["head"]
-    first = m.load(mappings + ARENA_RECORD["next"])
-    nodes = [] if first == 0 else list(_chain(m, first, NEXT, mapped_head))
-    back = [] if first == 0 else list(_chain(m, m.load(mappings + ARENA_RECORD["prev"]), PREV, mapped_head))
-    return Heap((value,), tuple(_read_mapped(m, node - NODE) for node in nodes),
-                tuple(node - NODE for node in back), _ledger(m, mappings), "first_fit", PAGE, PAGE,
+    nodes, back = _both_ways(m, mappings + ARENA_RECORD["head"])
+    pieces, pieces_back = _both_ways(m, statics + STATICS["kept"])
+    mapped = [_read_mapped(m, node - NODE) for node in nodes]
+    mapped += [Mapped(k, k, m.load(k), False, m.load(k + KEPT["mark"]) != 0) for k in pieces]
+    lately = Lately(*[m.load(statics + STATICS[name]) for name in ("used_lately", "used_before", "steps")])
+    return Heap((value,), tuple(mapped), (*[node - NODE for node in back], *pieces_back), _ledger(m, mappings),
+                "first_fit", PAGE, PAGE, keep=m.load(statics + STATICS["keep"]), lately=lately,
                 held_locks=tuple(m.held))
+
+
+def _both_ways(m: Any, head: Any) -> tuple[list[Any], list[Any]]:
+    """The nodes of a list, which may not be open, along either link."""
+    first = m.load(head + NEXT)
+    if first == 0:
+        return [], []
+    return list(_chain(m, first, NEXT, head)), list(_chain(m, m.load(head + PREV), PREV, head))
 
 
 def set_up(heap: Heap, m: Any, statics: int) -> Heap:

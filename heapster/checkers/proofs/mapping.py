@@ -7,6 +7,7 @@ from heapster.checkers.proofs.arena import ALIGNMENTS, SOME_ALIGNMENTS
 from heapster.checkers.proofs.drawing import (
     ALIGN,
     CORRUPT_LIST,
+    KEPT,
     LEAD,
     MAPPED,
     MAPPED_LEAD,
@@ -18,15 +19,15 @@ from heapster.checkers.proofs.drawing import (
     PAGE,
     PAYLOAD,
     PREV,
-    STATICS,
     TOTALS,
     aborts,
     only,
 )
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.kept import Kept, lately
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
-MALLOC, REALLOC, FREE = 0, 2, 4      # kinds of calls
+MALLOC, CALLOC, REALLOC, FREE = 0, 1, 2, 4      # kinds of calls
+KEEPING = "up to 3 blocks, up to 1 mapping kept"
 
 
 def mapping_length(source: Any, path: Any) -> None:
@@ -55,29 +56,32 @@ def write_mapped(source: Any, path: Any) -> None:
                and m.load(b + LEAD) == b - start and only(m, b, b + LEAD))
 
 
-class Record(Window):
-    """The record of the mapped blocks, open or new, and any list in it."""
+class Record(Kept):
+    """The record of the mapped blocks, open or new, any list in it, and some kept mappings."""
 
-    def __init__(self, path: Any) -> None:
+    def __init__(self, path: Any, kept: int) -> None:
         super().__init__(path)
-        self.arena = self.statics + STATICS["mappings"]
+        self.exactly(path.choose(kept + 1))
         self.head = self.at("head")
         self.circle = [self.head]
-        self.held, self.used_bytes = self.word("held"), self.word("used_bytes")
-        self.used_blocks = self.word("used_blocks")
-        for kind in (MALLOC, REALLOC, FREE):
+        _, self.setting, self.used_bytes = lately(self)
+        self.held, self.used_blocks = self.word("held"), self.word("used_blocks")
+        self.static("steps", 0, KEPT["epoch"] - 2)
+        for kind in (MALLOC, CALLOC, REALLOC, FREE):
             self.m.put(self.at("calls") + 8 * kind, path.word("calls", 0, TOTALS), "calls")
 
-    def counted(self, held: Any, used: Any, blocks: int) -> bool:
-        """Whether the ledger changed by this."""
+    def used(self, length: Any, blocks: int) -> bool:
+        """Whether the ledger counts so much more as used, and holds just what is used or kept."""
         load = self.m.load
-        return bool(load(self.at("held")) == self.held + held and load(self.at("used_bytes")) == self.used_bytes + used
-                    and load(self.at("used_blocks")) == self.used_blocks + blocks)
+        return bool(load(self.at("used_bytes")) == self.used_bytes + length
+                    and load(self.at("used_blocks")) == self.used_blocks + blocks
+                    and load(self.at("held")) - self.held == length + load(self.at("free_bytes")) - self.free_bytes)
 
     def mapped(self, path: Any) -> tuple[Any, Any, Any]:
         """A mapped block on the list: its header's address, lead and length."""
         length, lead = path.word("length", PAGE, MOST, PAGE), path.word("lead", MAPPED_LEAD, MOST, ALIGN, 8)
         path.require(lead + 2 * PAYLOAD, "<=", length)
+        path.require(length, "<=", self.used_bytes)
         start = path.word("start", LOWEST, HIGHEST, PAGE)
         self.reserve(start, length)
         b = start + lead
@@ -85,56 +89,62 @@ class Record(Window):
         self.m.put(b + LEAD, lead, "lead of b")
         return b, lead, length
 
+    def gone(self, start: Any, length: Any) -> bool:
+        """Whether it went back to the system, alone or as part of more."""
+        return any(first <= start and start + length <= first + count for first, count in self.m.gone)
+
+    def kept_now(self, start: Any, length: Any) -> bool:
+        """Whether it is kept, alone or as part of more."""
+        return any(piece.k <= start and start + length <= piece.k + piece.length for piece in self.now())
+
 
 def map_block(source: Any, path: Any) -> None:
-    """On a new record or any list; whatever the system answers."""
-    w = Record(path)
+    """On a new record or any list; whatever is kept, whatever the system answers."""
+    w = Record(path, kept=1)
     alignment = SOME_ALIGNMENTS[path.choose(len(SOME_ALIGNMENTS))]
+    kind = MALLOC if alignment != ALIGN else (MALLOC, CALLOC)[path.choose(2)]
     if path.choose(2):
-        w.listed([])
+        w.listed([], gaps=1)
     else:
         w.m.put(w.head + 8, 0, "first")
     request = path.word("request", 0, MAX_REQUEST)
-    b = source.mapping.map_block(w.m, request, alignment, MALLOC)
-    call = w.m.calls[0]
+    b = source.mapping.map_block(w.m, request, alignment, kind)
     if b == 0:
-        path.claim("mapping_fails_only_with_the_system", lambda: call.answer == -1 and only(w.m))
+        path.claim("mapping_fails_only_with_the_system", lambda: w.m.calls[0].answer == -1
+                   and only(w.m, *[w.at(name) for name in ("head", "next", "prev", "cursor")])
+                   and all(piece.length < source.mapping.mapping_length(request, alignment) for piece in w.pieces))
     else:
         node = b + NODE
         w.with_first(node)
-        length = call.arguments[0]
-        path.claim("a_mapping_is_listed_and_counted", lambda: w.is_linked() and w.counted(length, length, 1)
-                   and b + PAYLOAD + request <= call.answer + length and b + PAYLOAD & alignment - 1 == 0)
+        length, start = w.m.load(b) - (MAPPED + 3), b - w.m.load(b + LEAD)
+        fresh = bool(w.m.calls) and w.m.calls[0].name == "mmap"
+        path.claim("a_mapping_is_listed_and_counted", lambda: w.is_linked() and w.used(length, 1) and w.is_whole()
+                   and b + PAYLOAD + request <= start + length and b + PAYLOAD & alignment - 1 == 0
+                   and (start == w.m.calls[0].answer if fresh else w.pieces[0].k == start))
+        said, wiped = w.m.zeroed, [(target, count) for target, byte, count in w.m.fills if byte == 0]
+        path.claim("callocs_payload_is_zero", lambda: kind != CALLOC or any(
+            target == b + PAYLOAD and target + count == start + length for target, count in (said if fresh else wiped)))
     path.claim("mapping_releases_its_lock", lambda: not w.m.held)
 
 
 def unmap_block(source: Any, path: Any) -> None:
-    """Anywhere on the list; whatever the system answers."""
-    w = Record(path)
-    free_bytes, free_blocks = w.word("free_bytes"), w.word("free_blocks")
+    """Anywhere on the list; whatever is kept, whatever the system answers."""
+    w = Record(path, kept=1)
     b, lead, length = w.mapped(path)
     node = b + NODE
-    w.listed([node])
+    w.listed([node], gaps=2)
     source.mapping.unmap_block(w.m, b, FREE)
-    name, arguments, answer = w.m.calls[0]
-    path.claim("the_whole_mapping_is_given_back", lambda: name == "munmap" and len(w.m.calls) == 1
-               and arguments[0] == b - lead and arguments[1] == length)
-    if answer == 0:
-        w.without(node)
-        path.claim("an_unmapped_block_leaves_the_list", lambda: w.is_linked() and w.counted(-length, -length, -1))
-    else:
-        path.claim("a_mapping_that_is_kept_is_listed_as_free", lambda: w.is_linked() and w.counted(0, -length, -1)
-                   and w.m.load(b) == length + MAPPED + 2
-                   and w.m.load(w.at("free_bytes")) == free_bytes + length
-                   and w.m.load(w.at("free_blocks")) == free_blocks + 1)
+    w.without(node)
+    path.claim("an_unmapped_block_leaves_the_list", lambda: w.is_linked() and w.used(-length, -1)
+               and w.m.find(b).now == length + MAPPED + 2)
+    path.claim("the_mapping_of_a_freed_block_is_kept_or_gone", lambda: w.is_whole() and (
+        w.kept_now(b - lead, length) or w.gone(b - lead, length)))
     path.claim("unmapping_releases_its_lock", lambda: not w.m.held)
 
 
 def unmap_block_noticing(source: Any, path: Any) -> None:
     """Any links of any mapped block."""
-    w = Record(path)
-    for name in ("free_bytes", "free_blocks"):
-        w.word(name)
+    w = Record(path, kept=0)
     b, _, _ = w.mapped(path)
     before, after = w.span("before", MIN_BLOCK), w.span("after", MIN_BLOCK)
     forward, backward = path.word("forward"), path.word("backward")
@@ -147,22 +157,29 @@ def unmap_block_noticing(source: Any, path: Any) -> None:
         0 if forward == node and backward == node else CORRUPT_LIST))
 
 
-def shrink_mapped(source: Any, path: Any) -> None:
-    """Any mapped block and request; whatever the system answers."""
-    w = Record(path)
+def resize_mapped(source: Any, path: Any) -> None:
+    """Any mapped block and request; whatever is kept, whatever the system answers."""
+    w = Record(path, kept=1)
     b, lead, length = w.mapped(path)
-    request = path.word("request", 0, MAX_REQUEST)
-    done = source.mapping.shrink_mapped(w.m, b, request, REALLOC)
-    size = w.m.load(b) - (MAPPED + 3)
-    if done:
-        path.claim("a_shrunk_mapping_holds_the_request", lambda: lead + PAYLOAD + request <= size and size <= length
-                   and size & PAGE - 1 == 0 and w.counted(size - length, size - length, 0))
-        path.claim("a_refused_shrinking_keeps_the_size", lambda:
-                   size == length if not w.m.calls or w.m.calls[0].answer == -1 else
-                   w.m.calls[0].arguments[0] == b - lead + size and w.m.calls[0].arguments[1] == length - size)
+    node, held = b + NODE, path.word("held word")
+    w.m.put(b + PAYLOAD, held, "what it holds")
+    w.listed([node], gaps=2)
+    request = path.word("request", 1, MAX_REQUEST)
+    now = source.mapping.resize_mapped(w.m, b, request, REALLOC)
+    calls = [call for call in w.m.calls if call.name == "remap"]
+    if now == 0:
+        path.claim("a_mapping_that_cannot_grow_stays", lambda: lead + PAYLOAD + request > length and only(w.m)
+                   and calls[0].answer == -1)
     else:
-        path.claim("a_mapping_too_small_stays", lambda: lead + PAYLOAD + request > length and only(w.m))
-    path.claim("shrinking_releases_its_lock", lambda: not w.m.held)
+        w.circle = [now + NODE if u is node else u for u in w.circle]
+        size, need = w.m.load(now) - (MAPPED + 3), lead + PAYLOAD + request
+        path.claim("a_resized_mapping_holds_the_request", lambda: need <= size and size - need < PAGE
+                   and size & PAGE - 1 == 0 and w.m.load(now + PAYLOAD) == held and w.m.load(now + LEAD) == lead
+                   and w.used(size - length, 0) and w.is_whole() and w.is_linked())
+        path.claim("a_mapping_grows_by_what_is_kept_after_it_or_the_system", lambda: size <= length or (
+            calls[0].arguments == (b - lead, length, size) and now == calls[0].answer + lead if calls else
+            w.pieces[0].k == b - lead + length and size - length <= w.pieces[0].length and now == b))
+    path.claim("resizing_releases_its_lock", lambda: not w.m.held)
 
 
 PROOFS = (
@@ -176,26 +193,29 @@ PROOFS = (
         "mapped_headers_say_where_the_mapping_is":
             "header and lead say where the mapping is, and no other word changes",
     }),
-    Proof("mapping.map_block", ANY_HEAP, map_block, {
-        "mapping_fails_only_with_the_system": "NULL only if the system refused, and then nothing has changed",
+    Proof("mapping.map_block", KEEPING, map_block, {
+        "mapping_fails_only_with_the_system":
+            "NULL only if nothing kept is large enough and the system refused, and then all is as it was",
         "a_mapping_is_listed_and_counted": "else it is first on the list, and counted",
+        "callocs_payload_is_zero": "its payload is zero if the call is CALL_CALLOC",
         "mapping_releases_its_lock": "the lock is released",
     }),
-    Proof("mapping.unmap_block", ANY_HEAP, unmap_block, {
-        "an_unmapped_block_leaves_the_list": "its memory is back with the system",
-        "a_mapping_that_is_kept_is_listed_as_free": "or, if that refused, listed as free",
+    Proof("mapping.unmap_block", KEEPING, unmap_block, {
+        "an_unmapped_block_leaves_the_list": "it is on no list, and not USED",
+        "the_mapping_of_a_freed_block_is_kept_or_gone": "its mapping is kept, or back with the system",
         "unmapping_releases_its_lock": "the lock is released",
-    }, more={
-        "the_whole_mapping_is_given_back": "exactly the mapping is offered to the system, once",
     }),
     Proof("mapping.unmap_block", ANY_HEAP, unmap_block_noticing, more={
         "a_false_link_of_a_mapping_aborts": "where its neighbours do not know the block, it aborts, nothing changed; "
                                             "only there",
     }, suffix="_of_any_links"),
-    Proof("mapping.shrink_mapped", ANY_HEAP, shrink_mapped, {
-        "a_shrunk_mapping_holds_the_request": "on success it holds the request",
-        "a_refused_shrinking_keeps_the_size": "a refusal of the system only keeps it larger",
-        "a_mapping_too_small_stays": "without success nothing changes",
-        "shrinking_releases_its_lock": "the lock is released",
+    Proof("mapping.resize_mapped", KEEPING, resize_mapped, {
+        "a_resized_mapping_holds_the_request":
+            "on success it holds the request, in as few pages as it can, and what it held",
+        "a_mapping_that_cannot_grow_stays": "without success nothing changes",
+        "resizing_releases_its_lock": "the lock is released",
+    }, more={
+        "a_mapping_grows_by_what_is_kept_after_it_or_the_system":
+            "growth takes just what was kept after the mapping, or has the system extend all of it",
     }),
 )

@@ -14,8 +14,8 @@ from heapster.checkers.planting import SHIPPED_FOLDER, Fault, Origin, plant
 from heapster.checkers.races.sources import root_in, shipped, source_in
 from heapster.results import TargetError
 
-MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "mapping", "resize", "api",
-           "lifecycle", "stats", "stack", "remote", "cache", "classes")
+MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "kept", "mapping", "resize",
+           "api", "lifecycle", "stats", "stack", "remote", "cache", "classes")
 
 
 @contextmanager

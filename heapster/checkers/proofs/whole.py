@@ -186,7 +186,7 @@ def _mallocs(size: Size, body: Any, by: str) -> Proof:
             "arena.acquire", "NULL only if the system refused, and then nothing has changed"),
         "acquiring_releases_the_lock": ("arena.acquire", "the lock is released"),
         "placing_fails_only_with_the_system": (
-            "api.place", "NULL only if the system refused, and then nothing has changed"),
+            "api.place", "NULL only if the system refused, and then nothing has changed but what is kept"),
     })
 
 

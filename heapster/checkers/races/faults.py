@@ -106,15 +106,14 @@ LOCKS = (
         Edit("mapping.py", """\
     m.lock(record + ARENA_LOCK)
     node = b + NODE
-    if not links_agree(m, node):
-        m.abort(CORRUPT_LIST, payload(b))
-    before = m.load(node + PREV)
-    after = m.load(node + NEXT)
+    check_node(m, b)
+    bypass(m, m.load(node + PREV), m.load(node + NEXT))
 """, """\
     node = b + NODE
     before = m.load(node + PREV)
     after = m.load(node + NEXT)
     m.lock(record + ARENA_LOCK)
+    bypass(m, before, after)
 """),), "large"),
     Fault("the block beside is read before the lock", (
         Edit("api.py", "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)\n",
@@ -141,33 +140,30 @@ LOCKS = (
              "    m.store(s + ARENA_LIMIT, count)"),)),
     Fault("the policy is set without care", (
         Edit("settings.py", "m.store_atomic(m.statics() + POLICY, policy)", "m.store(m.statics() + POLICY, policy)"),)),
-    Fault("a mapped block is listed before the lock", (
+    Fault("the lists of mappings are opened before the lock", (
         Edit("mapping.py", """\
     m.lock(record + ARENA_LOCK)
     open_record(m, record, 0)
-    insert(m, record + HEAD, b + NODE)
+    open_list(m, m.statics() + KEPT)
 """, """\
     open_record(m, record, 0)
-    insert(m, record + HEAD, b + NODE)
+    open_list(m, m.statics() + KEPT)
     m.lock(record + ARENA_LOCK)
 """),), "large"),
-    Fault("mapped bytes are counted after the unlock", (
+    Fault("a mapped block is listed after the unlock", (
         Edit("mapping.py", """\
-    add(m, record + HELD_BYTES, length)
-    count_used(m, record, length, 1)
-    count_call(m, record, kind)
+        list_mapped(m, record, b, kind)
     m.unlock(record + ARENA_LOCK)
-    return b""", """\
+    if b != NULL and""", """\
     m.unlock(record + ARENA_LOCK)
-    add(m, record + HELD_BYTES, length)
-    count_used(m, record, length, 1)
-    count_call(m, record, kind)
-    return b"""),)),
-    Fault("a mapped block shrinks without the lock", (
-        Edit("mapping.py", "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    if need < length",
-             "    record = m.statics() + MAPPINGS\n    if need < length"),
-        Edit("mapping.py", "    count_call(m, record, kind)\n    m.unlock(record + ARENA_LOCK)\n    return True",
-             "    count_call(m, record, kind)\n    return True"))),
+    if b != NULL:
+        list_mapped(m, record, b, kind)
+    if b != NULL and"""),)),
+    Fault("a mapped block is resized without the lock", (
+        Edit("mapping.py", "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    if need > length",
+             "    record = m.statics() + MAPPINGS\n    if need > length"),
+        Edit("mapping.py", "        step(m, record)\n    m.unlock(record + ARENA_LOCK)\n    return b",
+             "        step(m, record)\n    return b"))),
     Fault("a fork forgets the mapped blocks' lock", (
         Edit("lifecycle.py", "    m.lock(s + MAPPINGS + ARENA_LOCK)\n", ""),
         Edit("lifecycle.py", "    m.unlock(s + MAPPINGS + ARENA_LOCK)\n", ""))),
@@ -204,9 +200,7 @@ TAKEN = """\
 """
 ENROLLED = """\
         m.lock(m.statics() + ATTACH_LOCK)
-        if m.load(head + NEXT) == NULL:
-            m.store(head + NEXT, head)
-            m.store(head + PREV, head)
+        open_list(m, head)
         insert(m, head, thread)
         m.unlock(m.statics() + ATTACH_LOCK)
 """

@@ -11,7 +11,8 @@ COLUMN = 46
 VERBS = {"load": "reads", "store": "writes", "load_atomic": "reads", "store_atomic": "writes",
          "cas": "compares and swaps", "exchange": "exchanges",
          "lock": "locks", "unlock": "unlocks",
-         "copy": "copies to", "fill": "fills", "sbrk": "moves", "mmap": "adds to", "munmap": "takes from"}
+         "copy": "copies to", "fill": "fills", "sbrk": "moves", "mmap": "adds to", "munmap": "takes from",
+         "remap": "moves in"}
 
 
 def lanes(rows: Sequence[Row], problem: Problem, threads: int) -> list[str]:

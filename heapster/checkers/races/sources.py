@@ -11,7 +11,7 @@ from typing import NamedTuple
 from heapster import impl
 from heapster.results import TargetError
 
-MODULES = ("api", "cache", "lifecycle", "settings", "stats")
+MODULES = ("api", "cache", "kept", "lifecycle", "settings", "stats")
 
 
 class Source(NamedTuple):
@@ -19,6 +19,7 @@ class Source(NamedTuple):
 
     api: ModuleType
     cache: ModuleType
+    kept: ModuleType
     lifecycle: ModuleType
     settings: ModuleType
     stats: ModuleType

@@ -44,6 +44,8 @@ void heapster_set_mmap_threshold(size_t bytes) { heapster_word_set_threshold(cla
 size_t heapster_get_mmap_threshold(void) { return (size_t)heapster_word_get_threshold(); }
 void heapster_set_cache(size_t bytes) { heapster_word_set_cache(clamped(bytes)); }
 size_t heapster_get_cache(void) { return (size_t)heapster_word_get_cache(); }
+void heapster_set_keep(size_t bytes) { heapster_word_set_keep(clamped(bytes)); }
+size_t heapster_get_keep(void) { return (size_t)heapster_word_get_keep(); }
 void heapster_set_arenas(int count) { heapster_word_set_arenas(count); }
 int heapster_finalize(void) { return (int)heapster_word_finalize(); }
 void heapster_status(void) { heapster_word_status(); }

@@ -12,6 +12,8 @@
    Settings may also come from the environment, read when the library is loaded:
      HEAPSTER_POLICY=first_fit|next_fit|best_fit|worst_fit|segregated_fit
      HEAPSTER_MMAP_THRESHOLD=BYTES
+     HEAPSTER_CACHE=BYTES         see heapster_set_cache
+     HEAPSTER_KEEP=BYTES          see heapster_set_keep
      HEAPSTER_ARENAS=1..64
      HEAPSTER_STATS=1             statistics on stderr when the program exits
      HEAPSTER_STATS_FILE=PATH     one line of JSON appended to that file when the program exits
@@ -84,8 +86,8 @@ int heapster_init(size_t arena_size, heapster_policy policy);
 int heapster_set_policy(heapster_policy policy);
 heapster_policy heapster_get_policy(void);
 
-/* Requests of at least this many bytes get a mapping of their own, which goes back to the system when
-   they are freed. Values below 4096 become 4096; the default is 128 KiB. */
+/* Requests of at least this many bytes get a mapping of their own. Values below 4096 become 4096; the
+   default is 128 KiB. */
 void heapster_set_mmap_threshold(size_t bytes);
 size_t heapster_get_mmap_threshold(void);
 
@@ -93,6 +95,12 @@ size_t heapster_get_mmap_threshold(void);
    without a lock: 0, for none, to 1 MiB; the default is 32 KiB. */
 void heapster_set_cache(size_t bytes);
 size_t heapster_get_cache(void);
+
+/* How many bytes of mappings may be kept when their blocks are freed, to use them again without asking the
+   system: as a rule much less, for no more is held than was in use not long ago, and a quarter. 0 keeps
+   none; the default is 64 MiB. */
+void heapster_set_keep(size_t bytes);
+size_t heapster_get_keep(void);
 
 /* Spreads threads that come from now on over 1 to 64 arenas (8 by default). */
 void heapster_set_arenas(int count);
@@ -110,7 +118,7 @@ struct heapster_stats {
     size_t used_blocks;
     size_t cached_bytes;        /* in blocks that are freed, and kept by threads or on their way to an arena */
     size_t cached_blocks;
-    size_t free_bytes;          /* in free blocks */
+    size_t free_bytes;          /* in free blocks and in mappings that are kept */
     size_t free_blocks;
     size_t largest_free;        /* bytes of the largest free block */
     size_t wasted_bytes;        /* in none of these: records of regions, and what alignment leaves */

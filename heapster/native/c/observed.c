@@ -1,6 +1,6 @@
 /* The world of a compiled allocator under observation: what it asks of the system, an onlooker answers.
 
-   The library is the shipped object file, linked with --wrap so that its calls of sbrk, mmap, munmap and the
+   The library is the shipped object file, linked with --wrap so that its calls of sbrk, mmap, munmap, mremap and the
    mutex's functions arrive here. As libc may, each system call leaves errno as it likes. */
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "layout.h"
 #include "words.h"
 
-enum operation { SBRK, MMAP, MUNMAP, LOCK, UNLOCK, SHOW, ABORT };
+enum operation { SBRK, MMAP, MUNMAP, LOCK, UNLOCK, SHOW, ABORT, REMAP };
 enum { CLOBBERED = 120 };       /* an errno that no call of ours sets */
 enum outcome { ANSWERED, ABANDONED, STRAYED };
 
@@ -44,6 +44,14 @@ static word ask_system(enum operation operation, word a, word b) {
 /* The linker gives them these names. */
 HIDDEN word __wrap_sbrk(word delta) { return ask_system(SBRK, delta, 0); }
 HIDDEN int __wrap_munmap(word address, word length) { return (int)ask_system(MUNMAP, address, length); }
+
+HIDDEN word __wrap_mremap(word address, word length, word longer, int flags, ...) {
+    if (flags != 1)
+        return -1;
+    word answer = ask(REMAP, address, length, longer, 0);
+    errno = CLOBBERED;
+    return answer;
+}
 
 HIDDEN word __wrap_mmap(word address, word length, int protection, int flags, int file, word offset) {
     if (address || protection != 3 || flags != 0x22 || file != -1 || offset)
@@ -136,6 +144,8 @@ ENTRY(after_fork_in_child);
 ENTRY(thread_end);
 ENTRY(get_cache);
 ENTRY(set_cache);
+ENTRY(get_keep);
+ENTRY(set_keep);
 ENTRY(get_policy);
 ENTRY(set_policy);
 ENTRY(get_threshold);

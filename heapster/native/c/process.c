@@ -31,6 +31,9 @@
 #ifndef BUILT_CACHE
 #define BUILT_CACHE DEFAULT_CACHE
 #endif
+#ifndef BUILT_KEEP
+#define BUILT_KEEP DEFAULT_KEEP
+#endif
 
 enum {
     EVERY_PROCESS = 1,
@@ -106,6 +109,8 @@ static void read_environment(void) {
         heapster_word_set_threshold(number);
     if (read_number("HEAPSTER_CACHE", 0, MAX_CACHE, "a number of bytes up to 1048576; 0 for no caches", &number))
         heapster_word_set_cache(number);
+    if (read_number("HEAPSTER_KEEP", 0, MAX_REQUEST, "a number of bytes; 0 to keep no mapping", &number))
+        heapster_word_set_keep(number);
     if (read_number("HEAPSTER_ARENAS", 1, MAX_ARENAS, "a number from 1 to 64", &number))
         heapster_word_set_arenas(number);
     read_stats_settings();
@@ -137,6 +142,7 @@ __attribute__((constructor)) static void start(void) {
     if (BUILT_POLICY != FIRST_FIT)
         heapster_word_set_policy(BUILT_POLICY);
     heapster_word_set_cache(BUILT_CACHE);
+    heapster_word_set_keep(BUILT_KEEP);
     if (BUILT_THRESHOLD != DEFAULT_THRESHOLD)
         heapster_word_set_threshold(BUILT_THRESHOLD);
     if (BUILT_ARENAS != DEFAULT_ARENAS)

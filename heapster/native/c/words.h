@@ -27,6 +27,8 @@ void heapster_word_after_fork_in_child(void);
 void heapster_word_thread_end(void);
 word heapster_word_get_cache(void);
 void heapster_word_set_cache(word most);
+word heapster_word_get_keep(void);
+void heapster_word_set_keep(word most);
 word heapster_word_get_policy(void);
 word heapster_word_set_policy(word policy);
 word heapster_word_get_threshold(void);

@@ -20,13 +20,13 @@
 enum verb {                     /* as traces/compact.py numbers them */
     MALLOC, CALLOC, REALLOC, REALLOCARRAY, ALIGNED, POSIX_MEMALIGN, MEMALIGN, VALLOC, PVALLOC, RELEASE, USABLE,
     SET_POLICY, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE,
-    SET_CACHE, THREAD_END
+    SET_CACHE, THREAD_END, SET_KEEP
 };
-enum { SBRK, MMAP, MUNMAP, CALLS_KINDS };
+enum { SBRK, MMAP, MUNMAP, REMAP, CALLS_KINDS };
 enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4 };
 
 struct op { uint32_t verb; int32_t result, operand; uint32_t unused; uint64_t first, second; };
-struct call { uint64_t op, name; word a, b, answer; };
+struct call { uint64_t op, name; word a, b, c, answer; };
 struct shared {
     uint64_t done, calls, nanoseconds, statics, aborted, abort_address, handles, unused;
 };
@@ -44,10 +44,11 @@ static uint64_t running;
 
 void *__real_mmap(void *, size_t, int, int, int, off_t);        /* the linker gives them these names */
 int __real_munmap(void *, size_t);
+void *__real_mremap(void *, size_t, size_t, int, ...);
 
-static word log_call(int name, word a, word b, word answer) {
+static word log_call(int name, word a, word b, word c, word answer) {
     if (shared->calls < most_calls)
-        calls[shared->calls] = (struct call){shared->done, (uint64_t)name, a, b, answer};
+        calls[shared->calls] = (struct call){shared->done, (uint64_t)name, a, b, c, answer};
     shared->calls++;
     return answer;
 }
@@ -59,29 +60,41 @@ static int refused(int name) { return refuse[name] && --refuse[name] == 0; }
 HIDDEN word __wrap_sbrk(word delta) {
     uintptr_t old = brk_at;
     if (delta && refused(SBRK))
-        return log_call(SBRK, delta, 0, -1);
+        return log_call(SBRK, delta, 0, 0, -1);
     if (old + (uintptr_t)delta < AREA || old + (uintptr_t)delta > AREA + AREA_BYTES)
-        return log_call(SBRK, delta, 0, -1);
+        return log_call(SBRK, delta, 0, 0, -1);
     brk_at += (uintptr_t)delta;
-    return log_call(SBRK, delta, 0, (word)old);
+    return log_call(SBRK, delta, 0, 0, (word)old);
 }
 
 HIDDEN word __wrap_mmap(word address, word length, int protection, int flags, int file, word offset) {
     (void)address, (void)protection, (void)flags, (void)file, (void)offset;
     if (refused(MMAP))
-        return log_call(MMAP, length, 0, -1);
+        return log_call(MMAP, length, 0, 0, -1);
     void *got = __real_mmap((void *)map_at, (size_t)length, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (got == MAP_FAILED)
-        return log_call(MMAP, length, 0, -1);
+        return log_call(MMAP, length, 0, 0, -1);
     map_at += (uintptr_t)length;
-    return log_call(MMAP, length, 0, (word)got);
+    return log_call(MMAP, length, 0, 0, (word)got);
 }
 
 HIDDEN int __wrap_munmap(word address, word length) {
     if (refused(MUNMAP))
-        return (int)log_call(MUNMAP, address, length, -1);
-    return (int)log_call(MUNMAP, address, length, __real_munmap((void *)address, (size_t)length));
+        return (int)log_call(MUNMAP, address, length, 0, -1);
+    return (int)log_call(MUNMAP, address, length, 0, __real_munmap((void *)address, (size_t)length));
+}
+
+HIDDEN word __wrap_mremap(word address, word length, word longer, int flags, ...) {
+    (void)flags;
+    if (refused(REMAP))
+        return log_call(REMAP, address, length, longer, -1);
+    void *got = __real_mremap((void *)address, (size_t)length, (size_t)longer, MREMAP_MAYMOVE | MREMAP_FIXED,
+                              (void *)map_at);
+    if (got == MAP_FAILED)
+        return log_call(REMAP, address, length, longer, -1);
+    map_at += (uintptr_t)longer;
+    return log_call(REMAP, address, length, longer, (word)got);
 }
 
 HIDDEN void heapster_show(word kind, word address, word size, word used) {
@@ -134,6 +147,7 @@ static word execute(const struct op *op, word pointer) {
     case SET_THRESHOLD: heapster_word_set_threshold(first); return 0;
     case SET_GROWTH: heapster_word_init(first, heapster_word_get_policy()); return 0;
     case SET_CACHE: heapster_word_set_cache(first); return 0;
+    case SET_KEEP: heapster_word_set_keep(first); return 0;
     case THREAD_END: end_thread(); return 0;
     case SET_ARENAS: heapster_word_set_arenas(first); return 0;
     case SET_THREAD: switch_thread(op->first); return 0;

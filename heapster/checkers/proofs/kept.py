@@ -1,0 +1,325 @@
+"""Mappings that are kept: what is proved of `impl/kept.py`."""
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
+from heapster.checkers.proofs.drawing import (
+    KEPT,
+    MAX_REQUEST,
+    MOST,
+    NEXT,
+    PAGE,
+    PREV,
+    STATICS,
+    TOTALS,
+    only,
+)
+from heapster.checkers.proofs.window import Window
+from heapster.machine.symbolic import HIGHEST, LOWEST
+
+FEW = "lists of up to 2 kept mappings"
+REFUSED = -1
+MOST_NODES = 6                      # no list here is longer
+
+
+class Piece(NamedTuple):
+    """A kept mapping as built."""
+
+    k: Any
+    length: Any
+
+
+class Kept(Window):
+    """The list of kept mappings, and what the record of the mapped blocks says of it."""
+
+    def __init__(self, path: Any) -> None:
+        super().__init__(path)
+        self.arena = self.statics + STATICS["mappings"]
+        self.head = self.kept_head = self.statics + STATICS["kept"]
+        self.circle = [self.head]
+        self.pieces: list[Piece] = []
+        self.free_bytes, self.free_blocks = self.word("free_bytes"), self.word("free_blocks")
+
+    def static(self, name: str, low: int = 0, high: int = TOTALS) -> Any:
+        """Put an unknown word into the statics."""
+        word = self.path.word(name, low, high)
+        self.m.put(self.statics + STATICS[name], word, name)
+        return word
+
+    def pages(self, name: str) -> Piece:
+        """Whole pages, apart from all that the window has."""
+        start, length = self.path.word(name, LOWEST, HIGHEST, PAGE), self.path.word("length", PAGE, MOST, PAGE)
+        self.reserve(start, length)
+        return Piece(start, length)
+
+    def piece(self, name: str = "k") -> Piece:
+        """Whole pages with the words of a kept mapping in them."""
+        piece = self.pages(name)
+        self.m.put(piece.k, piece.length, f"length of {name}")
+        self.m.put(piece.k + KEPT["mark"], 0 if self.path.choose(2) else REFUSED, f"mark of {name}")
+        return piece
+
+    def exactly(self, count: int) -> None:
+        """Just so many kept mappings, none of which touches another, counted."""
+        self.pieces = [self.piece(f"k{number}") for number in range(count)]
+        for one, other in ((a, b) for a in self.pieces for b in self.pieces if a is not b):
+            self.path.apart(one.k, one.length + 1, other.k, other.length)
+        self.circle = [self.head, *[piece.k for piece in self.pieces]]
+        for u, v in self.adjacent():
+            self.m.put(u + NEXT, v, "next")
+            self.m.put(v + PREV, u, "prev")
+        self.path.require(self.free_bytes, "==", self.bytes())
+        self.path.require(self.free_blocks, "==", count)
+
+    def bytes(self) -> Any:
+        """What was kept."""
+        return sum([piece.length for piece in self.pieces])
+
+    def counted(self, length: Any, blocks: int) -> bool:
+        """Whether the record counts so much more as free."""
+        load = self.m.load
+        return bool(load(self.at("free_bytes")) == self.free_bytes + length
+                    and load(self.at("free_blocks")) == self.free_blocks + blocks)
+
+    def counts(self) -> list[Any]:
+        """Where it counts."""
+        return [self.at("free_bytes"), self.at("free_blocks")]
+
+    def now(self) -> list[Piece]:
+        """What is kept now, newest first."""
+        found: list[Piece] = []
+        k = self.m.load(self.kept_head + NEXT)
+        while k != self.kept_head and len(found) < MOST_NODES:
+            found.append(Piece(k, self.m.load(k)))
+            k = self.m.load(k + NEXT)
+        return found
+
+    def has(self, piece: Piece) -> bool:
+        """Whether just that is kept now."""
+        return any(each.k == piece.k and each.length == piece.length for each in self.now())
+
+    def is_whole(self) -> bool:
+        """Whether the list is linked both ways and counted."""
+        now = self.now()
+        around = [self.kept_head, *[piece.k for piece in now], self.kept_head]
+        return bool(all(self.m.load(v + PREV) == u for u, v in pairwise(around))
+                    and self.m.load(self.at("free_bytes")) == sum([piece.length for piece in now])
+                    and self.m.load(self.at("free_blocks")) == len(now))
+
+
+def enlist(source: Any, path: Any) -> None:
+    """Before any first one, or on an empty list."""
+    w = Kept(path)
+    k, length = w.pages("k")
+    w.listed([])
+    source.kept.enlist(w.m, w.arena, k, length)
+    w.with_first(k)
+    first, load = w.after(k), w.m.load
+    path.claim("a_kept_mapping_is_first", w.is_linked)
+    path.claim("a_kept_mapping_says_its_length", lambda: load(k) == length and load(k + KEPT["mark"]) == 0)
+    path.claim("a_kept_mapping_is_counted", lambda: w.counted(length, 1))
+    path.claim("keeping_writes_no_more", lambda: only(w.m, k, k + KEPT["mark"], k + NEXT, k + PREV, w.head + NEXT,
+                                                      first + PREV, *w.counts()))
+
+
+def delist(source: Any, path: Any) -> None:
+    """From any place on the list."""
+    w = Kept(path)
+    k, length = w.piece()
+    w.listed([k])
+    result = source.kept.delist(w.m, w.arena, k)
+    links = w.links()
+    w.without(k)
+    path.claim("what_is_no_longer_kept_leaves_the_list", lambda: w.is_linked() and result == length)
+    path.claim("what_is_no_longer_kept_is_not_counted", lambda: w.counted(-length, -1))
+    path.claim("taking_off_writes_no_more", lambda: only(w.m, *links, *w.counts()) and w.m.load(k) == length)
+
+
+def keep(source: Any, path: Any) -> None:
+    """Beside what is kept, or apart from it."""
+    w = Kept(path)
+    w.exactly(path.choose(3))
+    start, length = w.pages("start")
+    source.kept.keep(w.m, w.arena, start, length)
+    first = w.now()[0]
+    path.claim("what_is_kept_is_part_of_the_first", lambda: first.k <= start
+               and start + length <= first.k + first.length and w.is_whole())
+    path.claim("what_does_not_touch_stays", lambda: all(
+        piece.k + piece.length == start or start + length == piece.k or w.has(piece) for piece in w.pieces))
+    path.claim("what_is_kept_grows_by_what_is_added", lambda:
+               w.m.load(w.at("free_bytes")) == w.free_bytes + length)
+
+
+def smallest(source: Any, path: Any) -> None:
+    """Any sizes."""
+    w = Kept(path)
+    w.exactly(path.choose(4))
+    length = path.word("least", PAGE, MOST, PAGE)
+    result = source.kept.smallest(w.m, length)
+    if result == 0:
+        path.claim("nothing_kept_is_large_enough", lambda: all(piece.length < length for piece in w.pieces))
+    else:
+        found = next(piece for piece in w.pieces if piece.k == result)
+        path.claim("the_smallest_is_large_enough", lambda: found.length >= length and all(
+            piece.length < length or piece.length >= found.length for piece in w.pieces))
+    path.claim("looking_for_the_smallest_writes_nothing", lambda: only(w.m))
+
+
+def take_from(source: Any, path: Any) -> None:
+    """Any part of any."""
+    w = Kept(path)
+    w.exactly(1 + path.choose(2))
+    k, have = w.pieces[path.choose(len(w.pieces))]
+    length = path.word("taken", PAGE, MOST, PAGE)
+    path.require(length, "<=", have)
+    source.kept.take_from(w.m, w.arena, k, length)
+    path.claim("what_is_taken_is_not_kept", lambda: w.is_whole() and not any(piece.k == k for piece in w.now())
+               and w.m.load(w.at("free_bytes")) == w.free_bytes - length)
+    path.claim("the_rest_is_first", lambda: w.now()[0] == (k + length, have - length) if length < have else
+               len(w.now()) == len(w.pieces) - 1)
+
+
+def reuse(source: Any, path: Any) -> None:
+    """Any sizes."""
+    w = Kept(path)
+    w.exactly(path.choose(3))
+    length = path.word("least", PAGE, MOST, PAGE)
+    k = source.kept.reuse(w.m, w.arena, length)
+    if k == 0:
+        path.claim("what_is_too_small_is_not_used_again", lambda: only(w.m) and all(
+            piece.length < length for piece in w.pieces))
+    else:
+        got = w.m.load(k)
+        path.claim("what_is_used_again_says_its_length", lambda:
+                   w.m.load(w.at("free_bytes")) == w.free_bytes - got and w.is_whole())
+        path.claim("what_is_used_again_is_large_enough", lambda: got >= length)
+        path.claim("what_is_used_again_is_not_much_larger", lambda: got - length <= length >> KEPT["spare_shift"])
+
+
+def reuse_at(source: Any, path: Any) -> None:
+    """Any place."""
+    w = Kept(path)
+    w.exactly(path.choose(3))
+    start, length = path.word("start", LOWEST, HIGHEST, PAGE), path.word("wanted", PAGE, MOST, PAGE)
+    done = source.kept.reuse_at(w.m, w.arena, start, length)
+    there = [piece for piece in w.pieces if piece.k == start and piece.length >= length]
+    if done:
+        path.claim("just_what_was_kept_there_is_taken", lambda: bool(there) and w.is_whole()
+                   and w.m.load(w.at("free_bytes")) == w.free_bytes - length)
+    else:
+        path.claim("what_was_not_kept_there_is_not_taken", lambda: only(w.m) and not there)
+
+
+def lately(w: Kept) -> tuple[Any, Any, Any]:
+    """What was used lately, the setting, and what is used now; any that are legal."""
+    now, before = w.static("used_lately"), w.static("used_before")
+    keep, used = w.static("keep", 0, MAX_REQUEST), w.word("used_bytes")
+    w.path.require(used, "<=", now)
+    return (now if now >= before else before), keep, used
+
+
+def room(source: Any, path: Any) -> None:
+    """Whatever was used."""
+    w = Kept(path)
+    most, keep, used = lately(w)
+    result = source.kept.room(w.m, w.arena)
+    path.claim("no_more_is_kept_than_is_set", lambda: result >= 0 and result <= keep)
+    path.claim("no_more_is_held_than_lately_and_a_quarter", lambda:
+               result + used <= most + (most >> KEPT["slack_shift"]))
+
+
+def give_back_oldest(source: Any, path: Any) -> None:
+    """Whatever the system answers."""
+    w = Kept(path)
+    w.exactly(1 + path.choose(2))
+    oldest, held = w.pieces[-1], w.word("held")
+    done = source.kept.give_back_oldest(w.m, w.arena)
+    name, arguments, answer = w.m.calls[0]
+    path.claim("the_oldest_is_offered", lambda: name == "munmap" and len(w.m.calls) == 1 and arguments == tuple(oldest))
+    if done:
+        path.claim("what_went_back_is_not_kept", lambda: answer == 0 and w.is_whole() and not w.has(oldest)
+                   and w.m.load(w.at("held")) == held - oldest.length and len(w.now()) == len(w.pieces) - 1)
+    else:
+        path.claim("what_was_refused_is_marked", lambda: answer == REFUSED and only(w.m, oldest.k + KEPT["mark"])
+                   and w.m.load(oldest.k + KEPT["mark"]) == REFUSED)
+
+
+def trim(source: Any, path: Any) -> None:
+    """Whatever was used, and whatever the system answers."""
+    w = Kept(path)
+    w.exactly(path.choose(3))
+    before, keep, used = lately(w)
+    w.word("held")
+    source.kept.trim(w.m, w.arena)
+    now = w.now()
+    most = before + (before >> KEPT["slack_shift"]) - used
+    path.claim("no_more_is_kept_than_may_be", lambda: w.is_whole() and (
+        bool(now) and w.m.load(now[-1].k + KEPT["mark"]) == REFUSED
+        or bool(w.m.load(w.at("free_bytes")) <= most and w.m.load(w.at("free_bytes")) <= keep)))
+
+
+def set_keep(source: Any, path: Any) -> None:
+    """Every word, while nothing is kept."""
+    w = Kept(path)
+    w.exactly(0)
+    lately(w)
+    most = path.word("most")
+    source.kept.set_keep(w.m, most)
+    now = source.settings.get_keep(w.m)
+    path.claim("what_is_kept_has_bounds", lambda: now >= 0 and now <= MAX_REQUEST)
+    path.claim("a_legal_bound_is_taken", lambda: now == most or most < 0 or most > MAX_REQUEST)
+
+
+PROOFS = (
+    Proof("kept.enlist", ANY_HEAP, enlist, {
+        "a_kept_mapping_is_first": "k follows the head and precedes the old first",
+        "a_kept_mapping_says_its_length": "its words say its length, and that it was not refused",
+        "a_kept_mapping_is_counted": "the record counts it as free",
+        "keeping_writes_no_more": "no other word changes",
+    }),
+    Proof("kept.delist", ANY_HEAP, delist, {
+        "what_is_no_longer_kept_leaves_the_list": "its neighbours are linked both ways",
+        "what_is_no_longer_kept_is_not_counted": "the record no longer counts it",
+        "taking_off_writes_no_more": "no other word changes",
+    }),
+    Proof("kept.keep", FEW, keep, {
+        "what_is_kept_is_part_of_the_first": "they are part of the first on the list",
+        "what_does_not_touch_stays": "what does not touch them stays as it is",
+        "what_is_kept_grows_by_what_is_added": "what is kept grows by length",
+    }),
+    Proof("kept.smallest", "lists of up to 3 kept mappings", smallest, {
+        "nothing_kept_is_large_enough": "NULL only if none is large enough",
+        "the_smallest_is_large_enough": "otherwise it is, and none that is large enough is smaller",
+        "looking_for_the_smallest_writes_nothing": "no word changes",
+    }),
+    Proof("kept.take_from", FEW, take_from, {
+        "what_is_taken_is_not_kept": "they are no longer kept",
+        "the_rest_is_first": "the rest is first on the list, or there is none",
+    }),
+    Proof("kept.reuse", FEW, reuse, {
+        "what_is_too_small_is_not_used_again": "NULL only if none has as many, and then nothing has changed",
+        "what_is_used_again_says_its_length": "else the first word there is how many bytes they are",
+        "what_is_used_again_is_large_enough": "at least length",
+        "what_is_used_again_is_not_much_larger": "at most a quarter of that more",
+    }),
+    Proof("kept.reuse_at", FEW, reuse_at, {
+        "what_was_not_kept_there_is_not_taken": "without success nothing changes",
+        "just_what_was_kept_there_is_taken": "else just these are taken",
+    }),
+    Proof("kept.room", ALL_WORDS, room, {
+        "no_more_is_kept_than_is_set": "at most the setting",
+        "no_more_is_held_than_lately_and_a_quarter": "with what is used, at most a quarter more than was used lately",
+    }),
+    Proof("kept.give_back_oldest", FEW, give_back_oldest, {
+        "what_went_back_is_not_kept": "on success it is no longer kept, and the record no longer holds it",
+        "what_was_refused_is_marked": "else it stays, and is marked",
+    }, more={"the_oldest_is_offered": "exactly the oldest is offered to the system, once"}),
+    Proof("kept.trim", FEW, trim, {
+        "no_more_is_kept_than_may_be": "no more is kept than may be, or the oldest is marked",
+    }),
+    Proof("kept.set_keep", ALL_WORDS, set_keep, {
+        "what_is_kept_has_bounds": "it is 0 to MAX_REQUEST",
+        "a_legal_bound_is_taken": "a legal value is taken as it is",
+    }),
+)
