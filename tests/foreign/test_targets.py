@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.foreign.build import Compiler
 from heapster.checkers.foreign.options import ForeignOptions, resolve
 from heapster.results import UsageError
 
@@ -30,3 +31,11 @@ def test_one_allocator_is_found_by_itself(tmp_path: Path, prefixes: tuple[str, .
 def test_of_two_one_has_to_be_chosen(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"many\.c defines several .* --prefix my_, --prefix your_"):
         symbols(tmp_path, "my_", "your_")
+
+
+def test_other_flags_make_another_object(tmp_path: Path) -> None:
+    source = tmp_path / "mine.c"
+    source.write_text(PAIR.format(""))
+    plain, other = (resolve(ForeignOptions(str(source), compiler=Compiler("cc", flags))) for flags in ((), ("-DX",)))
+    assert plain.path != other.path
+    assert plain.path == resolve(ForeignOptions(str(source))).path

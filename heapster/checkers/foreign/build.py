@@ -80,13 +80,19 @@ def from_source(path: Path, name: str, prefix: str | None, compiler: Compiler) -
         raise TargetError(f"{path} is no C source" if path.exists() else f"{path}: No such file or directory")
     lab = ("-DDRIVER",) if "mm_init" in text and "DRIVER" in text else ()
     flags = (*TARGET_FLAGS, *lab, f"-I{path.parent}", f"-I{LAB_HEADERS}")
-    digest = sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    made = cache_folder() / f"{path.stem}-{digest}.so"
+    made = place_of(path, compiler)
     command = [*compiler.command, *flags, *compiler.flags, str(path)]
     _compile(command, made, ())
     target = from_object(made, name, prefix)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
                    init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)))
+
+
+def place_of(path: Path, compiler: Compiler, *others: Path) -> Path:
+    """Where what comes of a source is kept: the same place each time, another for other flags or with other files."""
+    files = [str(file.resolve()) for file in (path, *others)]
+    digest = sha256(repr((*files, *compiler)).encode()).hexdigest()[:12]
+    return cache_folder() / f"{path.stem}-{digest}.so"
 
 
 def compile_object(sources: list[str], made: Path, compiler: Compiler, *more: str) -> str:

@@ -14,11 +14,10 @@ Values are C expressions over `region`, `region_size`, `instance`, `size`, `poin
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from heapster.checkers.foreign.build import Compiler, cache_folder, compile_object
+from heapster.checkers.foreign.build import Compiler, compile_object, place_of
 from heapster.checkers.foreign.symbols import read_shared_object
 from heapster.checkers.foreign.target import ForeignTarget, from_object
 from heapster.results import TargetError, UsageError
@@ -70,8 +69,8 @@ def from_description(path: Path, compiler: Compiler) -> ForeignTarget:
     told = read_description(path)
     if "adapter" in told:
         return from_adapter(path.parent / told["adapter"], None, compiler, told, path)
-    made, folder = _place(path)
-    adapter = folder / f"{made.stem}.c"
+    made = place_of(path, compiler)
+    adapter = made.with_suffix(".c")
     adapter.write_text(adapter_source(told))
     return _finished(path, told, [str(adapter)], made, compiler)
 
@@ -86,13 +85,13 @@ def from_adapter(adapter: Path, library: Path | None, compiler: Compiler, told: 
     """
     if not adapter.is_file():
         raise TargetError(f"{adapter}: No such file or directory")
-    made, folder = _place(adapter)
+    made = place_of(adapter, compiler, *((library,) if library else ()))
     told = dict(told or {})
     if library is not None:
         told["sources" if library.suffix == ".c" else "object"] = (
             [str(library.resolve())] if library.suffix == ".c" else str(library.resolve()))
     if adapter.suffix == ".py":
-        text = folder / f"{made.stem}.c"
+        text = made.with_suffix(".c")
         text.write_text(_asked_of_python(adapter, library))
         adapter = text
     return _finished(described or library or adapter, told, [str(adapter)], made, compiler)
@@ -158,12 +157,6 @@ def _init(told: dict[str, Any]) -> list[str]:
     else:
         body = f"(void)region; (void)region_size; (void)({told['init']}); return 0;"
     return [f"int {PREFIX}init(void) {{ {body} }}"]
-
-
-def _place(path: Path) -> tuple[Path, Path]:
-    folder = cache_folder()
-    digest = sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    return folder / f"{path.stem}-{digest}.so", folder
 
 
 def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, compiler: Compiler) -> ForeignTarget:
