@@ -8,6 +8,8 @@ from heapster.checkers.faults import FAULTS
 from heapster.checkers.mutation import hunt
 from heapster.checkers.planting import SHIPPED_FOLDER, Fault, StaleFault, planted
 from heapster.checkers.rerun import make_for, rerun
+from heapster.model.geometry import MOST_REMOTE
+from heapster.model.operation import Step, Trace
 from heapster.model.sketch import sketch
 from heapster.model.trace import parse
 
@@ -50,6 +52,25 @@ def test_a_refused_system_changes_nothing() -> None:
     found = outcome("a = malloc(40); fail sbrk 1; fail mmap 1; b = malloc(5000); c = malloc(40)")
     assert found.problems == ()
     assert sketch(found.after) == "#48 #48 .3936"
+
+
+def sent(blocks: int) -> Trace:
+    """That many blocks of thread 0's arena, given back by thread 1 as it ends."""
+    taken = [Step("malloc", (24,), i) for i in range(blocks)]
+    freed = [Step("free", operand=i) for i in range(blocks)]
+    return (*taken, Step("cache", (1 << 15,)), Step("thread", (1,)), *freed, Step("thread_end"))
+
+
+@pytest.mark.parametrize("target", ["sim", "native"])
+@pytest.mark.parametrize(("blocks", "waiting"), [(MOST_REMOTE - 1, MOST_REMOTE - 1), (MOST_REMOTE + 1, 1)])
+def test_who_makes_a_remote_list_long_drains_it(blocks: int, waiting: int, target: str) -> None:
+    found = rerun(sent(blocks), make_for(target))
+    assert (found.problems, found.after and len(found.after.arenas[0].remote.payloads)) == ((), waiting)
+
+
+def test_a_remote_list_that_nobody_drains_is_noticed() -> None:
+    fault = Fault("the bound is ignored", "remote", ">= MOST_REMOTE:", "> MOST_REMOTE * MOST_REMOTE:", "")
+    assert "caches_keep_to_their_limits" in rerun(sent(MOST_REMOTE), make_for("sim", planted(fault))).codes
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title.replace(" ", "-"))
