@@ -55,8 +55,9 @@ def travelled(name: str = "t") -> Journey:
 
 
 def kept() -> Journey:
-    """A mapping that stays though its block is freed."""
-    return journey("kept", by_policy(parse("a = malloc(200000); fail munmap 1; free(a)"), POLICIES[:1]))
+    """A mapping that stays though its block is freed; then more of them than there is room for."""
+    more = "; ".join(f"x{number} = malloc(200000)" for number in range(40))
+    return journey("kept", by_policy(parse(f"a = malloc(200000); fail munmap 1; free(a); {more}"), POLICIES[:1]))
 
 
 def failed() -> Journey:

@@ -186,6 +186,12 @@ def test_a_mapping_that_is_kept_says_so(browser: Any, url: str) -> None:
     assert "kept mapping" in told[1] and "bytes, free · so since step 3: free(a)" in told[1]
 
 
+def test_no_scale_is_smaller_than_helps(browser: Any, url: str) -> None:
+    at(browser, f"{url}#heap=kept&step=43")
+    assert part(browser, "scale").text == "256.0 KiB a row"
+    assert part(browser, "now").text.startswith("step 43")
+
+
 def test_zoom_changes_the_scale(opened: Any) -> None:
     press(opened, Keys.END)
     fitted = part(opened, "scale").text

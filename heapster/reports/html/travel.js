@@ -86,8 +86,9 @@ class Travel {
       map.state = map.lane.seek(this.step);
     }
     if (!this.maps[0].width) return;
-    const fits = () => this.maps.every((m) => m.heightAt(this.fitted) <= m.height);
-    while (!this.zoom && this.fitted < MOST && !fits()) this.fitted *= 2;
+    // It fits, or would not fit better: each strip has one row already.
+    const fits = (m) => m.heightAt(this.fitted) <= m.height || m.heightAt(2 * this.fitted) === m.heightAt(this.fitted);
+    while (!this.zoom && this.fitted < MOST && !this.maps.every(fits)) this.fitted *= 2;
     for (const map of this.maps) map.show(this.step, this.zoom || this.fitted);
     for (const map of this.maps) this.figures(map);
     this.find("scale").textContent = `${human(this.zoom || this.fitted)} a row`;
