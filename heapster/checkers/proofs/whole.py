@@ -7,7 +7,17 @@ from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.choosing import by_any_policy
-from heapster.checkers.proofs.drawing import ALIGN, ALL_SIZE_BITS, MAPPED, MAX_REQUEST, MIN_BLOCK, PAYLOAD, USED, only
+from heapster.checkers.proofs.drawing import (
+    ALIGN,
+    ALL_SIZE_BITS,
+    CLASS,
+    MAPPED,
+    MAX_REQUEST,
+    MIN_BLOCK,
+    PAYLOAD,
+    USED,
+    only,
+)
 from heapster.checkers.proofs.heaps import Classes, Small
 from heapster.checkers.proofs.segregated import replaced
 
@@ -82,6 +92,16 @@ def free_by_classes(source: Any, path: Any, at_most: Size, classes: int) -> None
 
 
 @contextmanager
+def without_caches(source: Any, path: Any) -> Iterator[None]:
+    """Threads keep nothing here: so of which class their bins would be is left open."""
+    def any_class(_: Any) -> Any:
+        return path.word("class", 0, CLASS["cached"] - 1)
+
+    with replaced(source.api, class_for=any_class), replaced(source.cache, class_of=any_class):
+        yield
+
+
+@contextmanager
 def divided(source: Any, classes: Classes) -> Iterator[None]:
     """Let the source divide sizes so."""
     with replaced(source.freelist, class_of=classes.of), replaced(source.placement, class_of=classes.of):
@@ -89,7 +109,8 @@ def divided(source: Any, classes: Classes) -> Iterator[None]:
 
 
 def _malloc(source: Any, path: Any, h: Small, request: Any) -> None:
-    p = source.api.malloc(h.m, request)
+    with without_caches(source, path):
+        p = source.api.malloc(h.m, request)
     if p == 0:
         path.claim("malloc_answers_null_or_enough", lambda: h.m.errno == 12)
         for name in ("acquiring", "placing"):
@@ -111,7 +132,8 @@ def _free(source: Any, path: Any, h: Small) -> None:
     if not used:
         return
     place = used[path.choose(len(used))]
-    source.api.free(h.m, place.b + PAYLOAD)
+    with without_caches(source, path):
+        source.api.free(h.m, place.b + PAYLOAD)
     path.claim("free_leaves_errno_alone", lambda: h.m.errno == 0)
     path.claim("what_is_released_is_no_block_of_the_callers", lambda: not any(
         block.used and block.address == place.b for block in h.blocks()))
@@ -126,7 +148,7 @@ def realloc(source: Any, path: Any, at_most: Size) -> None:
         return
     m, place = h.m, used[path.choose(len(used))]
     p, request = place.b + PAYLOAD, path.word("request", 1, MAX_REQUEST)
-    with by_any_policy(source, path):
+    with by_any_policy(source, path), without_caches(source, path):
         q = source.api.realloc(m, p, request)
     kept = place.size - PAYLOAD
     for name in ("realloc", "moving"):
