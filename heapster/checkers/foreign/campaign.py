@@ -16,23 +16,14 @@ from typing import NamedTuple
 
 from heapster.checkers.foreign.battery import battery, steady
 from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
+from heapster.checkers.foreign.known import FATAL, LEAK, TAKING, Known, KnownFaults, traits
 from heapster.checkers.foreign.least import fewer_records, least_trace
 from heapster.checkers.foreign.policies import Learnt, learn
 from heapster.checkers.foreign.precise import Outcome, hurried, run_trace, set_promises
 from heapster.checkers.foreign.present import describe, only_taken
 from heapster.checkers.foreign.racing import race
 from heapster.checkers.foreign.target import VERBS
-from heapster.checkers.foreign.traces import (
-    BUCKET_NAMES,
-    BUCKETS,
-    PLAIN,
-    Mood,
-    asked,
-    draw_mood,
-    draw_trace,
-    narrowed,
-    tags,
-)
+from heapster.checkers.foreign.traces import PLAIN, Mood, asked, draw_mood, draw_trace, narrowed, tags
 from heapster.checkers.foreign.volume import grows
 from heapster.model.geometry import is_power_of_two
 from heapster.model.operation import NO_HANDLE, Step, Trace
@@ -40,28 +31,16 @@ from heapster.model.rules import RULES
 from heapster.results import Finding
 
 SECONDS = 20.0                  # if nothing says for how long
-FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "crash", "abort",
-                   "exit", "hang", "unusable_block", "block_vanished", "runaway_memory", "usable_too_large"})
-MOST_FINDINGS, MOST_OF_A_CODE = 16, 4
+MOST_FINDINGS = 16
 DOUBTED = 3                     # times that a suspicion is not confirmed, before it is no longer heeded
 SHRINK_SECONDS, FIRST_SHRINK_SECONDS = 4.0, 2.5    # the first finding is wanted soon
-LONG = 40                       # steps in which memory may be lost that is then missed
 AVOIDANCE = 0.85                # of cases keep clear of known triggers
 MOST_SIZE, LIVE_BUDGET = 1 << 25, 1 << 26
 COMPILED_OPS = (300, 3000, 20_000, 150_000, 600_000)
 COMPILED_LIMIT = 4000           # ms
-TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL
-NOT_IN_VOLUME = frozenset({"huge", "fail", "null"})     # what work in great number never has
-MOST_IN_VOLUME, LEAST_IN_VOLUME = 1 << 20, 128  # bytes of its largest request; if no more is safe, there is none
+LEAST_IN_VOLUME = 128          # bytes of the largest request; if no more is safe, there is none
 MOST_REPEATED, LIVE_REPEATED = 1 << 16, 1 << 20 # bytes of a request, and of all that live, where a trace is repeated
-EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
-LEAK = "memory_never_returned"
 CHECKS = (*(rule.code for rule in RULES), "spurious_null", "crash", "hang", LEAK)
-SUSPECTED = {"misaligned": Suspicion.MISALIGNED, "alignment_not_honoured": Suspicion.MISALIGNED,
-             "prefix_lost": Suspicion.PREFIX, "not_zeroed": Suspicion.DIRTY, "null_without_errno": Suspicion.ERRNO,
-             "free_changed_errno": Suspicion.ERRNO, "usable_too_small": Suspicion.USABLE,
-             "spurious_null": Suspicion.NULL, "heap_check_failed": Suspicion.OWN_CHECK,
-             "huge_accepted": Suspicion.HUGE, "overflow_accepted": Suspicion.HUGE}
 
 
 class Shown(NamedTuple):
@@ -86,14 +65,6 @@ class Tally:
     duplicates: Counter[str] = field(default_factory=Counter)
 
 
-class _Known(NamedTuple):
-    code: str
-    verb: str                       # at whose step it is noticed
-    tags: frozenset[str]
-    length: int
-    hung: bool = False
-
-
 class Campaign:
     """A run against one target."""
 
@@ -106,8 +77,7 @@ class Campaign:
         self.learnt: Learnt = learn(judge, alignment)
         self.promises = self.learnt.promises
         self.tally, self.shown = Tally(), list[Shown]()
-        self._known: list[_Known] = []
-        self._masked: frozenset[tuple[str, str]] = frozenset()
+        self._known = KnownFaults()
         self._unconfirmed: Counter[Suspicion] = Counter()
         self._level = 0
         self._affordable = COMPILED_OPS[2]
@@ -165,8 +135,7 @@ class Campaign:
     def _is_bearable(self, step: Step) -> bool:
         """Whether it is neither what the target's policy is to abort at or to take, nor a NULL that ends all."""
         if step.operand == NO_HANDLE and step.verb in TAKING:
-            return not any(known.code in FATAL and known.verb == step.verb and "null" in known.tags
-                           for known in self._known)
+            return not self._known.ends_at_null(step.verb)
         if self.learnt.aborts_huge and "huge" in tags((step,)):
             return False
         takes_any = step.verb in ("aligned_alloc", "memalign") and not self.promises.bad_alignment
@@ -177,79 +146,49 @@ class Campaign:
         verbs = self.judge.target.verbs
         for _ in range(8):
             mood = draw_mood(self._rng, verbs, self._most_size)
-            if self._rng.random() > AVOIDANCE or not any(self._provokes(known, mood) for known in self._known):
+            if self._rng.random() > AVOIDANCE or not self._known.provoked_by(mood):
                 return mood
         return mood
-
-    @staticmethod
-    def _provokes(known: _Known, mood: Mood) -> bool:
-        return known.code in FATAL and bool(known.tags - PLAIN) and known.tags <= mood.tags
 
     def judge_trace(self, trace: Trace) -> None:
         """Run a trace, as far as it is bearable, and pursue what is wrong with it."""
         trace = self._bearable(trace)
-        if not trace or self._hangs_as_before(trace):
+        if not trace or self._known.hangs(trace) and self._rng.random() < AVOIDANCE:
             return
-        outcome = run_trace(self.judge, trace, self.promises, self._masked)
+        outcome = run_trace(self.judge, trace, self.promises, self._known.masked)
         self.tally.cases += 1
         self.tally.ops += outcome.steps
         self.tally.checks.update(dict.fromkeys(CHECKS[:-1], outcome.steps))
         if outcome.reasons:
             self._pursue(only_taken(trace, outcome), outcome)
 
-    def _hangs_as_before(self, trace: Trace) -> bool:
-        """Whether it has all that a known hang needs: mostly such a trace is not worth the time."""
-        has = tags(trace)
-        return any(known.hung and known.tags <= has for known in self._known) and (
-            self._rng.random() < AVOIDANCE)
-
     def _pursue(self, trace: Trace, outcome: Outcome) -> None:
         code, verb = outcome.code, trace[-1].verb
-        if self._is_known(code, verb, _traits(trace, outcome)) or self._has_leaked_away(code, trace):
+        if self._known.again(code, verb, traits(trace, outcome)) or self._known.leaked_away(code, trace):
             self.tally.duplicates[code] += 1
             return
         left = self.seconds - (monotonic() - self.tally.started)
         most = SHRINK_SECONDS if self.shown else FIRST_SHRINK_SECONDS
-        least = least_trace(self.judge, trace, outcome, self.promises, self._masked, min(most, 2 + left))
+        least = least_trace(self.judge, trace, outcome, self.promises, self._known.masked, min(most, 2 + left))
         with hurried(self.judge) if outcome.hung else nullcontext():     # what was claimed with patience
             self._report(least, code)
 
-    def _is_known(self, code: str, verb: str, has: frozenset[str]) -> bool:
-        same = [known for known in self._known if known.code == code]
-        if len(same) >= MOST_OF_A_CODE or any(known.tags <= has and known.verb == verb for known in same) or (
-                code in EVERYWHERE and any(_verbs(known.tags) <= PLAIN | {"zero"} for known in same)):
-            if code not in FATAL:
-                self._masked |= {(code, verb)}
-            return True
-        if code in FATAL:
-            return any(known.tags <= has for known in self._known if known.code in FATAL)
-        return False
-
-    def _has_leaked_away(self, code: str, trace: Trace) -> bool:
-        """Whether memory has run out because it is lost, which is known already."""
-        lost = any(known.code == LEAK for known in self._known)
-        return lost and code == "spurious_null" and len(trace) > LONG
-
     def _report(self, trace: Trace, code: str) -> None:
-        outcome = run_trace(self.judge, trace, self.promises, self._masked)
+        outcome = run_trace(self.judge, trace, self.promises, self._known.masked)
         if outcome.code != code:
             return                          # it does not fail each time: nothing is claimed
         trace = only_taken(trace, outcome)
-        verb, found = trace[-1].verb, _traits(trace, outcome)
-        if any(known.code == code and known.verb == verb and _verbs(known.tags) == _verbs(found)
-               for known in self._known):
-            self._known.append(_Known(code, verb, found, len(trace)))
+        known = Known(code, trace[-1].verb, traits(trace, outcome), outcome.hung)
+        if self._known.same_shape(known):
+            self._known.add(known)
             self.tally.duplicates[code] += 1
             return
-        finding = describe(self.judge, trace, self.promises, self._masked)
-        finding = self._blame_usable_size(finding, trace)
-        self._add(Shown(finding, trace), _Known(finding.code, verb, found, len(trace), outcome.hung))
+        finding = self._blame_usable_size(describe(self.judge, trace, self.promises, self._known.masked), trace)
+        self._add(Shown(finding, trace), known._replace(code=finding.code))
 
-    def _add(self, shown: Shown, known: _Known) -> None:
+    def _add(self, shown: Shown, known: Known) -> None:
         self.shown.append(shown)
-        self._known.append(known)
-        if known.code not in FATAL:
-            self._masked |= {(known.code, known.verb)}
+        self._known.add(known)
         self._announce(shown)
 
     def _blame_usable_size(self, finding: Finding, trace: Trace) -> Finding:
@@ -259,7 +198,7 @@ class Campaign:
         if finding.code not in FATAL or not header.has & bit or tags(trace) & {"free", "realloc", "reallocarray"}:
             return finding                  # given back blocks may be damaged in other ways
         header.has &= ~bit
-        if run_trace(self.judge, trace, self.promises, self._masked).code in ("", "usable_too_small"):
+        if run_trace(self.judge, trace, self.promises, self._known.masked).code in ("", "usable_too_small"):
             return replace(finding, code="usable_too_large", details=(
                 finding.details[0].partition(";")[0], f"it shows as {finding.code}, and only if usable bytes are used"))
         header.has |= bit
@@ -268,7 +207,7 @@ class Campaign:
     # Compiled operations in great number.
 
     def _compiled_case(self) -> None:
-        most = self._most_in_volume()
+        most = min(self._known.most_in_volume(), self._most_size)
         if most < LEAST_IN_VOLUME:
             return                          # it would show the same again and again
         header = self.judge.header
@@ -303,26 +242,14 @@ class Campaign:
         return ending
 
     def _suspicions_masked(self) -> int:
-        known = {SUSPECTED[known.code] for known in self._known if known.code in SUSPECTED}
         doubted = {suspicion for suspicion, times in self._unconfirmed.items() if times >= DOUBTED}
-        return sum(1 << suspicion for suspicion in known | doubted)
-
-    def _in_the_way(self) -> list[_Known]:
-        """The fatal findings that work in great number may meet."""
-        return [known for known in self._known if known.code in FATAL and not known.tags & NOT_IN_VOLUME]
-
-    def _most_in_volume(self) -> int:
-        """The largest request that is safe from what malloc and free alone are known to fail at."""
-        plain = [known for known in self._in_the_way() if not _verbs(known.tags) - PLAIN - {"zero"}]
-        sizes = [max((n for n, name in enumerate(BUCKET_NAMES) if name in known.tags), default=0) for known in plain]
-        least = min(sizes, default=len(BUCKETS))
-        return min(BUCKETS[least - 1] if least else 0, self._most_size, MOST_IN_VOLUME)
+        return sum(1 << suspicion for suspicion in self._known.suspicions() | doubted)
 
     def _compiled_verbs(self) -> int:
         names = VERBS[:8]
         rare = [n for n, verb in enumerate(names) if verb in self.judge.target.verbs]
         chosen = [n for n in rare if self._rng.random() < 0.5] if self._rng.random() < 0.7 else rare
-        bad = {verb for known in self._in_the_way() for verb in known.tags - PLAIN}
+        bad = {verb for known in self._known.in_volume() for verb in known.tags - PLAIN}
         return sum(1 << n for n in {0, *chosen} if names[n] not in bad)
 
     def _pursue_compiled(self, ending: Ending) -> None:
@@ -336,7 +263,7 @@ class Campaign:
                 return
         records = fewer_records(self.judge, records, ending.suspicion, ending.died, SHRINK_SECONDS)
         trace = tuple(unpacked(records))
-        outcome = run_trace(self.judge, trace, self.promises, self._masked)
+        outcome = run_trace(self.judge, trace, self.promises, self._known.masked)
         if outcome.reasons:
             self._pursue(only_taken(trace, outcome), outcome)
         elif not ending.died:
@@ -345,30 +272,34 @@ class Campaign:
     # The same work over and over.
 
     def _volume_case(self) -> None:
-        leaking = frozenset().union(*(known.tags - PLAIN for known in self._known if known.code == LEAK))
         mood = self._mood()._replace(huge=False, refusals=False, zero=False, length=self._rng.choice((4, 10, 40)))
-        mood = mood._replace(verbs=mood.verbs - leaking)
-        most = max(LEAST_IN_VOLUME, min(self._most_in_volume(), MOST_REPEATED))
+        mood = mood._replace(verbs=mood.verbs - self._known.leaking())
+        most = min(max(LEAST_IN_VOLUME, self._known.most_in_volume()), self._most_size, MOST_REPEATED)
         self.repeat_trace(draw_trace(self._rng, mood, most, min(self._live_budget, LIVE_REPEATED)))
 
     def repeat_trace(self, trace: Trace) -> None:
         """Take the steps over and over, and tell if that takes ever more memory, where it is not known to."""
-        if max(map(asked, trace), default=0) > self._most_in_volume() or any(
-                known.code == LEAK and _verbs(known.tags) <= tags(trace) for known in self._known):
+        most = min(self._known.most_in_volume(), self._most_size)
+        if max(map(asked, trace), default=0) > most or self._known.leaks(trace):
             return
         set_promises(self.judge, self.promises)
         grown, ops = grows(self.judge, trace, SHRINK_SECONDS)
         self.tally.ops += ops
         self.tally.cases += 1
         self.tally.checks[LEAK] += ops
-        if grown is not None:
-            self._add(Shown(grown.finding, grown.trace, grown.repeat),
-                      _Known(LEAK, grown.trace[-1].verb, tags(grown.trace), len(grown.trace)))
+        if grown is None:
+            return
+        known = Known(LEAK, grown.trace[-1].verb, tags(grown.trace))
+        if self._known.same_shape(known):
+            self._known.add(known)
+            self.tally.duplicates[LEAK] += 1
+        else:
+            self._add(Shown(grown.finding, grown.trace, grown.repeat), known)
 
     # Threads.
 
     def _threads_case(self) -> None:
-        if any(known.code.startswith("race") or known.code in FATAL for known in self._known):
+        if self._known.in_volume() or any(known.code.startswith("race") for known in self._known.all):
             return
         set_promises(self.judge, self.promises)
         self.judge.header.masked = self._suspicions_masked()
@@ -378,15 +309,4 @@ class Campaign:
         self.tally.cases += 1
         self.tally.checks["race"] += ops
         if found is not None:
-            self._add(Shown(found.finding, (), 1, found.threads), _Known(found.finding.code, "", frozenset(), 0))
-
-
-def _traits(trace: Trace, outcome: Outcome) -> frozenset[str]:
-    """What a trace that fails has in it, and whether the step that fails is given NULL."""
-    last = trace[-1]
-    given_null = last.verb in TAKING and all(block.handle != last.operand for block in outcome.before)
-    return tags(trace) | (frozenset({"null"}) if given_null else frozenset())
-
-
-def _verbs(has: frozenset[str]) -> frozenset[str]:
-    return has - set(BUCKET_NAMES)
+            self._add(Shown(found.finding, (), 1, found.threads), Known(found.finding.code, "", frozenset()))

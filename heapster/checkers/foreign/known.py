@@ -1,0 +1,118 @@
+"""What a campaign knows already: which failures are the same again, and what must be avoided to find others."""
+
+from typing import NamedTuple
+
+from heapster.checkers.foreign.judge import Suspicion
+from heapster.checkers.foreign.precise import Masked, Outcome
+from heapster.checkers.foreign.traces import BUCKET_NAMES, BUCKETS, PLAIN, Mood, tags
+from heapster.model.operation import Trace
+
+FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "crash", "abort",
+                   "exit", "hang", "unusable_block", "block_vanished", "runaway_memory", "usable_too_large"})
+MOST_OF_A_CODE = 4
+LONG = 40                       # steps in which memory may be lost that is then missed
+TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL
+NOT_IN_VOLUME = frozenset({"huge", "fail", "null"})     # what work in great number never has
+MOST_IN_VOLUME = 1 << 20        # bytes of its largest request
+EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
+LEAK = "memory_never_returned"
+SUSPECTED = {"misaligned": Suspicion.MISALIGNED, "alignment_not_honoured": Suspicion.MISALIGNED,
+             "prefix_lost": Suspicion.PREFIX, "not_zeroed": Suspicion.DIRTY, "null_without_errno": Suspicion.ERRNO,
+             "free_changed_errno": Suspicion.ERRNO, "usable_too_small": Suspicion.USABLE,
+             "spurious_null": Suspicion.NULL, "heap_check_failed": Suspicion.OWN_CHECK,
+             "huge_accepted": Suspicion.HUGE, "overflow_accepted": Suspicion.HUGE}
+
+
+class Known(NamedTuple):
+    """A fault that was found, by what it needs."""
+
+    code: str
+    verb: str                       # at whose step it is noticed
+    tags: frozenset[str]            # what its least trace has in it
+    hung: bool = False
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """Its tags without sizes."""
+        return self.tags - set(BUCKET_NAMES)
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether nothing can be trusted after it."""
+        return self.code in FATAL
+
+
+class KnownFaults:
+    """Those of one run."""
+
+    def __init__(self) -> None:
+        self.all: list[Known] = []
+        self.masked: Masked = frozenset()           # what is harmless, and passed over from then on
+
+    def add(self, known: Known) -> None:
+        """Know a fault from now on."""
+        self.all.append(known)
+        if not known.is_fatal:
+            self.masked |= {(known.code, known.verb)}
+
+    def again(self, code: str, verb: str, has: frozenset[str]) -> bool:
+        """Whether a failure is a known one, by what its trace has in it."""
+        same = [known for known in self.all if known.code == code]
+        if len(same) >= MOST_OF_A_CODE or any(known.tags <= has and known.verb == verb for known in same) or (
+                code in EVERYWHERE and any(known.verbs <= PLAIN | {"zero"} for known in same)):
+            if code not in FATAL:
+                self.masked |= {(code, verb)}
+            return True
+        return code in FATAL and any(known.tags <= has for known in self.all if known.is_fatal)
+
+    def same_shape(self, shape: Known) -> bool:
+        """Whether one of the same code at the same verb needs the same verbs."""
+        return any((known.code, known.verb, known.verbs) == (shape.code, shape.verb, shape.verbs) for known in self.all)
+
+    def leaked_away(self, code: str, trace: Trace) -> bool:
+        """Whether memory has run out because it is lost, which is known."""
+        return code == "spurious_null" and len(trace) > LONG and any(known.code == LEAK for known in self.all)
+
+    def hangs(self, trace: Trace) -> bool:
+        """Whether it has all that a known hang needs."""
+        has = tags(trace)
+        return any(known.hung and known.tags <= has for known in self.all)
+
+    def ends_at_null(self, verb: str) -> bool:
+        """Whether the verb is known to fail fatally when it is given NULL."""
+        return any(known.is_fatal and known.verb == verb and "null" in known.tags for known in self.all)
+
+    def provoked_by(self, mood: Mood) -> bool:
+        """Whether a case of that mood may well meet something fatal."""
+        return any(known.is_fatal and known.tags - PLAIN and known.tags <= mood.tags for known in self.all)
+
+    def in_volume(self) -> list[Known]:
+        """The fatal ones that work in great number may meet."""
+        return [known for known in self.all if known.is_fatal and not known.tags & NOT_IN_VOLUME]
+
+    def most_in_volume(self) -> int:
+        """The largest request that is safe from what malloc and free alone are known to fail at."""
+        plain = [known for known in self.in_volume() if not known.verbs - PLAIN - {"zero"}]
+        sizes = [max((n for n, name in enumerate(BUCKET_NAMES) if name in known.tags), default=0) for known in plain]
+        least = min(sizes, default=len(BUCKETS))
+        return min(BUCKETS[least - 1] if least else 0, MOST_IN_VOLUME)
+
+    def leaking(self) -> frozenset[str]:
+        """The verbs beside malloc and free that are known to lose memory."""
+        return frozenset().union(*(known.verbs - PLAIN for known in self.all if known.code == LEAK))
+
+    def leaks(self, trace: Trace) -> bool:
+        """Whether it has all that a known leak needs."""
+        has = tags(trace) | PLAIN
+        return any(known.code == LEAK and known.tags <= has for known in self.all)
+
+    def suspicions(self) -> frozenset[Suspicion]:
+        """What the compiled checks would notice of the known ones."""
+        return frozenset(SUSPECTED[known.code] for known in self.all if known.code in SUSPECTED)
+
+
+def traits(trace: Trace, outcome: Outcome) -> frozenset[str]:
+    """What a trace that fails has in it, and whether the step that fails is given NULL."""
+    last = trace[-1]
+    given_null = last.verb in TAKING and all(block.handle != last.operand for block in outcome.before)
+    return tags(trace) | (frozenset({"null"}) if given_null else frozenset())
