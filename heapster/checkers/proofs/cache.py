@@ -3,18 +3,24 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
+from heapster.checkers.proofs.choosing import replaced
+from heapster.checkers.proofs.classes import least
 from heapster.checkers.proofs.drawing import (
     ALIGN,
+    ARENA_BYTES,
     CACHE,
     CLASS,
     MIN_BLOCK,
     STATICS,
+    TOTALS,
+    header,
     only,
 )
 from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 COUNTS = 1 << 14                    # no stack counts more
+MALLOC, FREE = 0, 4                 # kinds of calls
 
 
 def a_stack(path: Any, least: int = 0) -> tuple[Any, Any]:
@@ -83,6 +89,92 @@ def unkeep(source: Any, path: Any) -> None:
     path.claim("taking_disturbs_none_below", lambda: m.load(bin_) == word and only(m, bin_, p + 8))
 
 
+class Caching:
+    """A thread that has a cache, and a bin in it with any blocks."""
+
+    def __init__(self, path: Any, index: int, least: int = 0) -> None:
+        self.w = Window(path)
+        self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
+        self.w.reserve(self.thread, CACHE["thread_bytes"])
+        self.m = self.w.m
+        self.m.use_thread(self.thread)
+        self.slot = self.thread + CACHE["bins"] + 16 * index
+        self.m.put(self.thread, self.w.arena, "my arena")
+        self.m.put(self.thread + CACHE["enrolled"], 1, "enrolled")
+        self.counts = [self.thread + CACHE["my_calls"] + 8 * kind for kind in (MALLOC, FREE)]
+        self.calls = [path.word("calls", 0, TOTALS) for _ in self.counts]
+        for place, calls in zip(self.counts, self.calls, strict=True):
+            self.m.put(place, calls, "calls")
+
+
+def put_away_and_reuse(source: Any, path: Any) -> None:
+    """Each class that has bins, any bin with room, and any block that does not look kept."""
+    index = path.choose(CLASS["cached"])
+    c, total = Caching(path, index), least(index)
+    m, p = c.m, c.w.span("p", total) + 8
+    word, count = a_stack(path)
+    path.require(count, "<", COUNTS)
+    limit = path.word("limit", 1, COUNTS)
+    path.require(count, "<", limit)
+    m.put(c.slot, word, "bin")
+    m.put(c.slot + 8, limit << 48, "limit")
+    m.put(p + 8, path.word("mark", 0, CACHE["mark"] - 1), "what is where the mark would be")
+    taken = source.cache.put_away(m, p, total, FREE)
+    path.claim("a_bin_with_room_takes_a_block", lambda: taken and m.load(c.slot) == p + ((count + 1) << 48)
+               and m.load(p) == word and m.load(p + 8) == CACHE["mark"] and m.load(c.counts[1]) == c.calls[1] + 1)
+    b = source.cache.reuse(m, index, MALLOC)
+    path.claim("what_was_kept_last_is_used_first", lambda: b == p - 8 and m.load(c.slot) == word
+               and m.load(p + 8) == 0 and m.load(c.counts[0]) == c.calls[0] + 1)
+    path.claim("keeping_and_using_changes_no_more", lambda: only(m, c.slot, p, p + 8, *c.counts))
+
+
+def flush(source: Any, path: Any) -> None:
+    """Up to three blocks, each of the thread's own arena or of another, and each number that may stay."""
+    c, count = Caching(path, 0), path.choose(4)
+    m, most = c.m, path.choose(3)
+    blocks = [c.w.span("b", MIN_BLOCK) for _ in range(count)]
+    owners = [c.w.index if path.choose(2) else (c.w.index + 1) for _ in blocks]
+    word: Any = 0
+    for place, (b, owner) in enumerate(zip(blocks, owners, strict=True)):
+        m.put(b, header(MIN_BLOCK, owner), "header of a kept block")
+        m.put(b + 8, word, "the word below")
+        m.put(b + 16, CACHE["mark"], "mark")
+        word = b + 8 + ((place + 1) << 48)
+    m.put(c.slot, word, "bin")
+    released: list[Any] = []
+    sent: list[tuple[Any, Any]] = []
+    with replaced(source.cache, release=lambda m, arena, b: released.append(b),
+                  send=lambda m, arena, p: sent.append((arena, p - 8))):
+        source.cache.flush(m, c.slot, most)
+    gone = list(zip(blocks, owners, strict=True))[most:]
+    path.claim("flushing_leaves_so_many", lambda: m.load(c.slot) >> 48 == min(count, most))
+    path.claim("each_flushed_block_goes_home_once", lambda: not m.held
+               and _same(released, [b for b, owner in gone if owner is c.w.index])
+               and _same([b for _, b in sent], [b for b, owner in gone if owner is not c.w.index])
+               and all(arena == c.w.arena + ARENA_BYTES for arena, _ in sent))
+
+
+def drain(source: Any, path: Any) -> None:
+    """A remote list of up to three blocks."""
+    w = Window(path)
+    blocks = [w.span("b", MIN_BLOCK) for _ in range(path.choose(4))]
+    word: Any = 0
+    for place, b in enumerate(blocks):
+        w.m.put(b + 8, word, "the word below")
+        word = b + 8 + ((place + 1) << 48)
+    w.m.put(w.at("remote"), word, "remote list")
+    released: list[Any] = []
+    with replaced(source.remote, release=lambda m, arena, b: released.append(b)):
+        source.remote.drain(w.m, w.arena)
+    path.claim("draining_releases_each_block_once", lambda: _same(released, blocks))
+    path.claim("a_drained_list_is_empty", lambda: w.m.load(w.at("remote")) == 0 and only(w.m, w.at("remote")))
+
+
+def _same(found: list[Any], wanted: list[Any]) -> bool:
+    """Whether these are the same blocks, each once, in whatever order."""
+    return len(found) == len(wanted) and all(any(b == each for each in found) for b in wanted)
+
+
 def hand_over(source: Any, path: Any) -> None:
     """Any remote list, while nobody else adds to it."""
     w = Window(path)
@@ -127,6 +219,20 @@ PROOFS = (
     Proof("cache.unkeep", ANY_HEAP, unkeep, {
         "what_is_taken_is_no_longer_marked": "it is no longer marked",
         "taking_disturbs_none_below": "those below keep their order",
+    }),
+    Proof("cache.put_away", ANY_HEAP, put_away_and_reuse, more={
+        "a_bin_with_room_takes_a_block": "a freed block of a bin's size goes on top of it, marked, the call counted",
+        "keeping_and_using_changes_no_more": "no word but the bin's, the block's first two and the counts changes",
+        "what_was_kept_last_is_used_first": "the next request of its size gets it, and the bin is as it was before",
+    }),
+    Proof("cache.flush", "bins of up to 3 blocks", flush, more={
+        "flushing_leaves_so_many": "at most so many blocks stay in the bin",
+        "each_flushed_block_goes_home_once": "each other is released if it is of the thread's arena, "
+                                             "else sent to its own",
+    }),
+    Proof("remote.drain", "lists of up to 3 blocks", drain, more={
+        "draining_releases_each_block_once": "each block on the list is released, once",
+        "a_drained_list_is_empty": "the list is empty, and nothing else changes",
     }),
     Proof("remote.hand_over", ANY_HEAP, hand_over, {
         "what_is_handed_over_is_on_top": "it is on top",

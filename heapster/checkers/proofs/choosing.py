@@ -1,11 +1,11 @@
-"""What every placement policy promises, in the place of `placement.find`: for proofs of what calls it.
+"""What is promised in the place of what does it; what every placement policy promises, in that of `placement.find`.
 
 `find` is proved to keep this contract on lists of any length, whatever the policy. So what is proved of
 the contract holds of each policy, and of every other that keeps it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -34,11 +34,18 @@ def any_that_fits(path: Any, m: Any, arena: Any, want: Any, _: Any) -> Any:
 
 
 @contextmanager
-def by_any_policy(source: Any, path: Any) -> Iterator[None]:
-    """Let the source choose as any policy may."""
-    shipped = source.arena.find
-    source.arena.find = partial(any_that_fits, path)
+def replaced(module: Any, **functions: Callable[..., Any]) -> Iterator[None]:
+    """Let the module's functions be others for a while."""
+    shipped = {name: getattr(module, name) for name in functions}
+    for name, function in functions.items():
+        setattr(module, name, function)
     try:
         yield
     finally:
-        source.arena.find = shipped
+        for name, function in shipped.items():
+            setattr(module, name, function)
+
+
+def by_any_policy(source: Any, path: Any) -> AbstractContextManager[None]:
+    """Let the source choose as any policy may."""
+    return replaced(source.arena, find=partial(any_that_fits, path))

@@ -1,11 +1,10 @@
 """Segregated fit, by induction on the list of a class: what is proved of it in `impl/placement.py`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
+from heapster.checkers.proofs.choosing import replaced
 from heapster.checkers.proofs.classes import COUNT, PER_WORD, a_size_of
 from heapster.checkers.proofs.drawing import MIN_BLOCK, NEXT, PREV, header, only
 from heapster.checkers.proofs.loops import cut
@@ -67,19 +66,6 @@ def fitting_in_class(source: Any, path: Any) -> None:
     except Over:
         return
     loop.ended(result)
-
-
-@contextmanager
-def replaced(module: Any, **functions: Callable[..., Any]) -> Iterator[None]:
-    """Let the module's functions be others for a while."""
-    shipped = {name: getattr(module, name) for name in functions}
-    for name, function in functions.items():
-        setattr(module, name, function)
-    try:
-        yield
-    finally:
-        for name, function in shipped.items():
-            setattr(module, name, function)
 
 
 class Classes:

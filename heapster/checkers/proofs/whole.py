@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Proof
-from heapster.checkers.proofs.choosing import by_any_policy
+from heapster.checkers.proofs.choosing import by_any_policy, replaced
 from heapster.checkers.proofs.drawing import (
     ALIGN,
     ALL_SIZE_BITS,
@@ -19,7 +19,6 @@ from heapster.checkers.proofs.drawing import (
     only,
 )
 from heapster.checkers.proofs.heaps import Classes, Small
-from heapster.checkers.proofs.segregated import replaced
 
 
 def check(h: Small, path: Any, name: str, *but: Any) -> None:
