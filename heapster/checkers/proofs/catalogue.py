@@ -37,7 +37,7 @@ ASSUMED: tuple[Assumption, ...] = (
                "Numba, LLVM, the C compiler and the processor do what they should",
                "proofs are about the source; the compiled library is compared with it word for word instead"),
     Assumption("caches_follow_their_steps",
-               "what threads keep and hand over is whole after each call, also where a bin is refilled or a thread ends",
+               "what threads keep and hand over is whole after each call, also where bins are refilled and threads end",
                "each step is proved, and keeping, using again, flushing and draining; longer sequences are held by the "
                "reference, in lock-step"),
     Assumption("z3_is_right", "z3 says unsat only of what cannot be", "its answers are not checked by another prover"),
