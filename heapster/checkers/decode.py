@@ -25,10 +25,26 @@ from heapster.impl.layout import (
     WORD,
 )
 from heapster.machine.protocol import Fault
-from heapster.model.heap import Arena, Bin, Block, Cache, Heap, Lately, Ledger, Mapped, Region, Stack
+from heapster.model.heap import (
+    AGED,
+    NEW,
+    PURGED,
+    UNTAKEN,
+    Arena,
+    Bin,
+    Block,
+    Cache,
+    Heap,
+    Lately,
+    Ledger,
+    Mapped,
+    Region,
+    Stack,
+)
 from heapster.results import HeapsterError
 
 POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")     # by their numbers in `layout`
+MARKS = {layout.NEW: NEW, layout.AGED: AGED, layout.PURGED: PURGED, layout.REFUSED: UNTAKEN}
 KINDS = {layout.FROM_SBRK: "sbrk", layout.FROM_MMAP: "mmap"}
 TOTALS = (layout.HELD_BYTES, layout.USED_BYTES, layout.USED_BLOCKS, layout.FREE_BYTES, layout.FREE_BLOCKS)
 CALL_WORDS = tuple(range(CALLS, CALLS + CALL_KINDS * WORD, WORD))
@@ -231,6 +247,6 @@ def _mapped(load: Load, b: int) -> Mapped:
 
 def _kept(load: Load, k: int) -> Mapped:
     mark = load(k + layout.KEPT_MARK)
-    if mark not in (0, layout.REFUSED):
+    if mark not in MARKS:
         raise Undecodable(f"a kept mapping is marked {mark:#x}")
-    return Mapped(k, k, load(k), False, mark == layout.REFUSED)
+    return Mapped(k, k, load(k), False, MARKS[mark])

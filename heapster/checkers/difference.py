@@ -112,7 +112,7 @@ def _bin(bin_: Bin | None, places: dict[int, str]) -> str:
 
 
 def _of_mapped(predicted: Heap, actual: Heap) -> str:
-    lengths = [[(m.length, m.used, m.refused) for m in heap.mapped] for heap in (actual, predicted)]
+    lengths = [[(m.length, m.used, m.mark) for m in heap.mapped] for heap in (actual, predicted)]
     if lengths[0] == lengths[1]:
         return "a mapped block starts elsewhere than predicted"
     return f"mapped blocks are {lengths[0]}, predicted {lengths[1]}"

@@ -53,6 +53,9 @@ class _World(System):
     def munmap(self, address: int, length: int) -> int:
         return self.m.munmap(address, length)
 
+    def purge(self, address: int, length: int) -> int:
+        return self.m.purge(address, length)
+
     def remap(self, address: int, length: int, longer: int) -> int:
         return self.m.remap(address, length, longer)
 

@@ -2,13 +2,14 @@
 
 They cost memory, so how much is kept follows use, without a clock: used and kept together are at most an
 eighth more than blocks had at any time in this epoch and the last, an epoch being a number of steps.
-What is too much is unmapped, the oldest first.
+What is too much is unmapped, the oldest first; what was kept through a whole epoch is purged before.
 
 All of it lies under the lock of the mapped blocks, whose record counts what is kept as free.
 """
 
 from .freelist import add, bypass, insert, links_agree
 from .layout import (
+    AGED,
     ARENA_LOCK,
     CORRUPT_LIST,
     EPOCH,
@@ -21,9 +22,12 @@ from .layout import (
     MAPPINGS,
     MAX_REQUEST,
     MOST_KEPT,
+    NEW,
     NEXT,
     NULL,
+    PAGE,
     PREV,
+    PURGED,
     REFUSED,
     SLACK_SHIFT,
     SPARE_SHIFT,
@@ -42,7 +46,7 @@ def enlist(m, record, k, length):
               refused; the record counts it as free; no other word changes.
     """
     m.store(k, length)
-    m.store(k + KEPT_MARK, 0)
+    m.store(k + KEPT_MARK, NEW)
     insert(m, m.statics() + KEPT, k)
     add(m, record + FREE_BYTES, length)
     add(m, record + FREE_BLOCKS, 1)
@@ -195,6 +199,29 @@ def trim(m, record):
         pass
 
 
+def grow_older(m, k):
+    """An epoch has ended: the kept mapping `k` is older, and purged but for its words if it was kept all through it.
+
+    Ensures:  its words are unchanged but for the mark; no page of another is purged.
+    """
+    mark = m.load(k + KEPT_MARK)
+    if mark == NEW:
+        m.store(k + KEPT_MARK, AGED)
+    elif mark == AGED:
+        m.store(k + KEPT_MARK, PURGED)
+        if m.load(k) > PAGE:
+            m.purge(k + PAGE, m.load(k) - PAGE)
+
+
+def grow_all_older(m):
+    """An epoch has ended for all that is kept."""
+    head = m.statics() + KEPT
+    k = m.load(head + NEXT)
+    while k != head:
+        grow_older(m, k)
+        k = m.load(k + NEXT)
+
+
 def step(m, record):
     """What mapped blocks have has changed: note it, and give back what is kept too much."""
     s = m.statics()
@@ -206,6 +233,7 @@ def step(m, record):
         steps = 0
         m.store(s + USED_BEFORE, m.load(s + USED_LATELY))
         m.store(s + USED_LATELY, used)
+        grow_all_older(m)
     m.store(s + USED_STEPS, steps)
     trim(m, record)
 

@@ -28,7 +28,8 @@ When it is freed its pages may be kept. A kept mapping has no block; it begins w
     k        k+8    k+16   k+24                                     k+length
     | length | next | prev | mark | what was there, header included |
 
-The mark is REFUSED if the system was offered it and did not take it, else 0.
+The mark is REFUSED if the system was offered it and did not take it; else NEW, AGED at the end of the first
+epoch, and PURGED at the end of the second, when all but the first page was purged.
 
 A cached block is used as far as its arena can see, but waits for its thread's next request of its size,
 or on a remote list for the arena's owner. Its payload p = b + 8 makes it part of a stack:
@@ -86,6 +87,9 @@ MAPPED_LEAD = 40                    # bytes before the header, at least
 
 # A kept mapping's words. Its length is the first.
 KEPT_MARK = 24
+NEW = 0
+AGED = 1
+PURGED = 2
 
 # An arena's words. Its list head is a used block of size 0 whose owner is the arena's index.
 ARENA_LOCK = 0                      # 64 bytes, for a mutex

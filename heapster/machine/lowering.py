@@ -12,6 +12,7 @@ declare ptr @memset(ptr, i32, i64)
 declare i64 @sbrk(i64)
 declare i64 @mmap(i64, i64, i32, i32, i32, i64)
 declare i32 @munmap(i64, i64)
+declare i32 @madvise(i64, i64, i32)
 declare i64 @mremap(i64, i64, i64, i32, ...)
 declare i32 @pthread_mutex_lock(i64)
 declare i32 @pthread_mutex_unlock(i64)
@@ -114,6 +115,23 @@ define i64 @machine_munmap(i64 %a, i64 %length) {
   %refused = call i32 @munmap(i64 %a, i64 %length)
   store i32 %kept, ptr %errno
   %answer = sext i32 %refused to i64
+  ret i64 %answer
+}""",
+    # MADV_FREE is 8; kernels and filesystems that do not have it know MADV_DONTNEED, 4.
+    "purge": """
+define i64 @machine_purge(i64 %a, i64 %length) {
+  %errno = call ptr @__errno_location()
+  %kept = load i32, ptr %errno
+  %lazily = call i32 @madvise(i64 %a, i64 %length, i32 8)
+  %refused = icmp ne i32 %lazily, 0
+  br i1 %refused, label %at_once, label %done
+at_once:
+  %now = call i32 @madvise(i64 %a, i64 %length, i32 4)
+  br label %done
+done:
+  %code = phi i32 [ %lazily, %0 ], [ %now, %at_once ]
+  store i32 %kept, ptr %errno
+  %answer = sext i32 %code to i64
   ret i64 %answer
 }""",
     # MREMAP_MAYMOVE is 1.

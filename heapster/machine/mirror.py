@@ -106,10 +106,10 @@ class Mirror:
             raise Difference(f"calls {name}{arguments}, the interpreted one nothing")
         call = self._script.pop(0)
         first, *rest = call.arguments
-        expected = (self.there(first) if call.name in ("munmap", "remap") else first, *rest)
+        expected = (self.there(first) if call.name in ("munmap", "remap", "purge") else first, *rest)
         if (name, arguments) != (call.name, expected):
             raise Difference(f"calls {name}{arguments}, the interpreted one {call.name}{expected}")
-        return self.there(call.answer) if name != "munmap" else call.answer
+        return self.there(call.answer) if name not in ("munmap", "purge") else call.answer
 
     def sbrk(self, delta: int) -> int:
         """As the original; what it gave is mapped, what it took is not."""
@@ -146,6 +146,13 @@ class Mirror:
             ctypes.memmove(start, address, length)
             _shut(address, address + length)
         return start
+
+    def purge(self, address: int, length: int) -> int:
+        """As the original, where what was never written is taken for zero."""
+        answer = self._answer("purge", address, length)
+        if answer != REFUSED:
+            ctypes.memset(address, 0, length)
+        return answer
 
     def lock(self, mutex: int) -> None:
         """Take a mutex that is free."""

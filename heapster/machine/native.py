@@ -41,6 +41,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "mmap": Operation(1, True),
     "munmap": Operation(2, True),
     "remap": Operation(3, True),
+    "purge": Operation(2, True),
     "lock": Operation(1, False),
     "unlock": Operation(1, False),
     "thread": Operation(0, True),

@@ -13,7 +13,7 @@ import mmap
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-from .libc import LIBC, Break, errno_kept, map_pages, remap_pages, unmap_pages
+from .libc import LIBC, Break, errno_kept, map_pages, purge_pages, remap_pages, unmap_pages
 from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, Fault
 from .simulated import FUEL, PAGE, SCRATCH_BYTES, STATICS_BYTES, THREAD_BYTES
 from .windows import Windows
@@ -47,7 +47,7 @@ class Process:
         self.fuel = FUEL                            # loads until a call counts as hung; see `refuel`
         self.running = 0                            # the logical thread
         self.owners: dict[int, int] = {}            # mutex: thread that holds it
-        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0}
+        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0, "purge": 0}
         self._refuse: set[tuple[str, int]] = set()
         self.scratch = self.outside(SCRATCH_BYTES)  # the caller's, for results
 
@@ -260,6 +260,15 @@ class Process:
             self._shut(mapping, address, address + length)
             self._open(answer, answer + longer)
         return self._log("remap", (address, length, longer), answer)
+
+    def purge(self, address: int, length: int) -> int:
+        """See `Machine.purge`; what is not in one of the allocator's mappings is a fault."""
+        if address % PAGE or length <= 0 or length % PAGE:
+            raise Fault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
+        if self._mapping(address, address + length) is None:
+            raise Fault("not_yours", f"purges {length} bytes at {address:#x}, not all of which it has mapped", address)
+        answer = REFUSED if self._is_refused("purge") else purge_pages(address, length)
+        return self._log("purge", (address, length), answer)
 
     def _mapping(self, start: int, end: int) -> tuple[int, int] | None:
         """The mapping that has all of [start, end)."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from heapster.results import HeapsterError
 
-REFUSED = -1                # what sbrk, mmap, munmap and remap answer when the system says no
+REFUSED = -1                # what sbrk, mmap, munmap, remap and purge answer when the system says no
 MUTEX_BYTES = 64            # room for a pthread_mutex_t (40 bytes on x86-64, 48 on aarch64)
 
 
@@ -74,6 +74,13 @@ class Machine(Protocol):
         there, the new pages are zeroed, and what was left behind is unmapped. errno is left alone.
         """
 
+    def purge(self, address: int, length: int) -> int:
+        """Let the system have what whole pages of a mapping hold; 0, or REFUSED and nothing changed.
+
+        They stay mapped. Until it is stored again, a word of theirs is what it was, or zero, and no longer
+        counts as written. errno is left alone.
+        """
+
     def lock(self, mutex: int) -> None:
         """Own the mutex, MUTEX_BYTES at `mutex`, zero when new. Its owner must not lock it again."""
 
@@ -102,7 +109,7 @@ class Machine(Protocol):
 class Call(NamedTuple):
     """A system call that the allocator made and what it was answered."""
 
-    name: str                       # sbrk, mmap, munmap or remap
+    name: str                       # sbrk, mmap, munmap, remap or purge
     arguments: tuple[int, ...]
     answer: int
 

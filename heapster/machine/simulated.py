@@ -51,7 +51,7 @@ class Simulated:
         self.fuel = FUEL                                # loads until a call counts as hung; see `refuel`
         self.running = 0                                # the logical thread
         self.owners: dict[int, int] = {}                # mutex: thread that holds it
-        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0}
+        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0, "purge": 0}
         self._refuse: set[tuple[str, int]] = set()
         self._outside = OUTSIDE
         self.scratch = self.outside(SCRATCH_BYTES)      # the caller's, for results
@@ -315,6 +315,20 @@ class Simulated:
         if i < 0 or address + length > self.extents[i][1]:
             raise Fault("not_yours", f"remaps {length} bytes at {address:#x}, not all of which it holds", address)
 
+    def purge(self, address: int, length: int) -> int:
+        """See `Machine.purge`: the words were never written."""
+        if address % PAGE or length <= 0 or length % PAGE or address < MAPPINGS:
+            raise Fault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
+        i = bisect_right(self.extents, (address, LIMIT)) - 1
+        if i < 0 or address + length > self.extents[i][1]:
+            raise Fault("not_yours", f"purges {length} bytes at {address:#x}, not all of which it holds", address)
+        answer = REFUSED
+        if not self._is_refused("purge"):
+            self._lose(address, address + length)
+            answer = 0
+        self.calls.append(Call("purge", (address, length), answer))
+        return answer
+
     def _has_room(self, start: int, end: int) -> bool:
         i = bisect_right(self.extents, (start - 1, LIMIT))
         return self.extents[i - 1][1] == start and (i == len(self.extents) or end + PAGE <= self.extents[i][0])
@@ -358,6 +372,10 @@ class Simulated:
         self._forget(start, end)
 
     def _forget(self, start: int, end: int) -> None:
+        self._lose(start, end)
+
+    def _lose(self, start: int, end: int) -> None:
+        """What was written there, or claimed to be zero, is known no more."""
         for address in list(self._written(start, end)):
             del self.words[address]
             self.changed.add(address)

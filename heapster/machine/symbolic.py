@@ -275,6 +275,18 @@ class Symbolic:
         self.calls.append(Call("remap", (address, length, longer), answer))
         return answer
 
+    def purge(self, address: Any, length: Any) -> Any:
+        """See `Machine.purge`: what was there may be anything."""
+        if address & PAGE - 1 != 0 or length <= 0 or length & PAGE - 1 != 0:
+            self.broken("purge of no whole pages")
+        answer = REFUSED
+        if not self._refused():
+            answer = 0
+            for cell in self._within(address, length):
+                cell.now = self.path.word("purged")
+        self.calls.append(Call("purge", (address, length), answer))
+        return answer
+
     def _carry(self, start: Any, length: Any, target: Any) -> None:
         """What is known of `length` bytes at `start` is known of those at `target`."""
         for cell in self._within(start, length):

@@ -303,6 +303,12 @@ class Traced(Simulated):
         self.arrive("remap", MAPPINGS_OBJECT)
         return super().remap(address, length, longer)
 
+    def purge(self, address: int, length: int) -> int:
+        """See `Machine.purge`: as if it wrote."""
+        self.arrive("purge", MAPPINGS_OBJECT)
+        self._range(address, length, self._write)
+        return super().purge(address, length)
+
     def _forget(self, start: int, end: int) -> None:
         self.watch.unmap(start, end)
         super()._forget(start, end)

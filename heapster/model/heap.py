@@ -79,6 +79,10 @@ class Arena(NamedTuple):
                                     # those that are marked, and how many of `forward` each has
 
 
+NEW, AGED, PURGED = 0, 1, 2     # kept in this epoch, in the last too, and before: what it held is the system's
+UNTAKEN = -1                    # kept because the system did not take it back
+
+
 class Mapped(NamedTuple):
     """A block with a mapping of its own, or a mapping that is kept."""
 
@@ -86,7 +90,7 @@ class Mapped(NamedTuple):
     start: int                  # the mapping is [start, start + length)
     length: int
     used: bool                  # False: freed, and kept
-    refused: bool = False       # kept because the system did not take it back
+    mark: int = NEW             # of a kept mapping
 
 
 class Lately(NamedTuple):

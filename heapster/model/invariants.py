@@ -30,7 +30,7 @@ from heapster.model.geometry import (
     least_of_class,
     most_kept,
 )
-from heapster.model.heap import Arena, Heap, Ledger, extents, place, stacks, waiting
+from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, extents, place, stacks, waiting
 from heapster.model.placement import POLICIES
 
 Invariant = Callable[[Heap], Iterator[str]]
@@ -250,7 +250,7 @@ def kept_mappings_keep_to_their_bounds(heap: Heap) -> Iterator[str]:
     used = sum(mapped.length for mapped in heap.mapped if mapped.used)
     most = most_kept(heap.keep, lately, used)
     kept_bytes = sum(mapped.length for mapped in kept)
-    if (kept_bytes > most or len(kept) > MOST_KEPT) and not any(mapped.refused for mapped in kept):
+    if (kept_bytes > most or len(kept) > MOST_KEPT) and not any(mapped.mark == UNTAKEN for mapped in kept):
         yield f"{kept_bytes} bytes in {len(kept)} mappings are kept, and {most} may be"
     if used > lately:
         yield f"{used} bytes of mappings are used, more than the {lately} of late"

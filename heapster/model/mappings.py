@@ -20,7 +20,7 @@ from heapster.model.geometry import (
     most_kept,
     up,
 )
-from heapster.model.heap import Lately, Ledger, Mapped
+from heapster.model.heap import AGED, NEW, PURGED, UNTAKEN, Lately, Ledger, Mapped
 from heapster.model.system import System
 
 
@@ -47,7 +47,7 @@ class Piece(NamedTuple):
 
     start: int
     end: int
-    refused: bool = False       # the system did not take it
+    mark: int = NEW
 
     @property
     def length(self) -> int:
@@ -167,7 +167,15 @@ class Mappings:
         else:
             self.lately = Lately(used, now, 0)
             self._saw("an_epoch_of_mappings_ended")
+            self.kept = [self._aged(system, piece) for piece in self.kept]
         self._trim(system)
+
+    def _aged(self, system: System, piece: Piece) -> Piece:
+        """A kept mapping when an epoch has ended; one kept all through it is purged but for its first page."""
+        if piece.mark == AGED and piece.length > PAGE:
+            system.purge(piece.start + PAGE, piece.length - PAGE)
+            self._saw("a_kept_mapping_was_purged")
+        return piece._replace(mark={NEW: AGED, AGED: PURGED}.get(piece.mark, piece.mark))
 
     def _trim(self, system: System) -> None:
         """The oldest go back until no more is kept than may be, or the system refuses one."""
@@ -181,7 +189,7 @@ class Mappings:
         oldest = self.kept[-1]
         if system.munmap(oldest.start, oldest.length) == REFUSED:
             self._saw("munmap_refused")
-            self.kept[-1] = oldest._replace(refused=True)
+            self.kept[-1] = oldest._replace(mark=UNTAKEN)
             return False
         del self.kept[-1]
         return True
@@ -200,7 +208,7 @@ class Mappings:
     def value(self) -> tuple[Mapped, ...]:
         """What they look like at rest."""
         used = [Mapped(block.payload - HEADER, block.start, block.length, True) for block in self.blocks]
-        kept = [Mapped(piece.start, piece.start, piece.length, False, piece.refused) for piece in self.kept]
+        kept = [Mapped(piece.start, piece.start, piece.length, False, piece.mark) for piece in self.kept]
         return (*used, *kept)
 
     def backward(self) -> tuple[int, ...]:

@@ -35,7 +35,7 @@ class Shape(NamedTuple):
 
 
 POLICY_NAMES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")
-SYSTEM_CALLS = ("sbrk", "mmap", "munmap", "remap")
+SYSTEM_CALLS = ("sbrk", "mmap", "munmap", "remap", "purge")
 
 SHAPES: dict[str, Shape] = {
     "malloc": Shape(("size",), result=True),

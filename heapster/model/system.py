@@ -9,7 +9,7 @@ class Recorded(Protocol):
 
     @property
     def name(self) -> str:
-        """One of sbrk, mmap, munmap and remap."""
+        """One of sbrk, mmap, munmap, remap and purge."""
 
     @property
     def arguments(self) -> tuple[int, ...]:
@@ -49,6 +49,10 @@ class System:
         """Where the longer mapping is, or REFUSED."""
         return self._answer("remap", (address, length, longer))
 
+    def purge(self, address: int, length: int) -> int:
+        """0, or REFUSED."""
+        return self._answer("purge", (address, length))
+
     def done(self) -> None:
         """Divergence unless every recorded call was predicted."""
         if self._next < len(self._calls):
@@ -70,6 +74,8 @@ def gained(name: str, arguments: tuple[int, ...]) -> int:
     """How many bytes more are held after a call that was granted."""
     if name == "remap":
         return arguments[2] - arguments[1]
+    if name == "purge":
+        return 0
     return -arguments[1] if name == "munmap" else arguments[0]
 
 

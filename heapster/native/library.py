@@ -154,7 +154,7 @@ def _make_archive(objects: list[Path], out: Path, sources: Path) -> None:
     toolchain.run([toolchain.companion("ar"), "Drcs", out, joined])
 
 
-WRAPPED = ("sbrk", "mmap", "munmap", "mremap", "pthread_mutex_lock", "pthread_mutex_unlock")
+WRAPPED = ("sbrk", "mmap", "munmap", "mremap", "madvise", "pthread_mutex_lock", "pthread_mutex_unlock")
 
 
 def _make_observed(out: Path, compiled: Path) -> None:

@@ -247,6 +247,30 @@ def test_pages_that_are_known_to_be_zero_stay_so_when_they_move(m: Any) -> None:
     assert m.load(b + 64) == 0
 
 
+def test_purged_pages_stay_mapped_and_hold_what_is_stored_next(m: Any) -> None:
+    a = m.mmap(3 * PAGE)
+    for offset in (0, PAGE, 2 * PAGE):
+        m.store(a + offset, 7)
+    m.set_errno(12)
+    assert m.purge(a + PAGE, PAGE) == 0
+    assert (m.errno, m.load(a), m.load(a + 2 * PAGE), m.system()) == (12, 7, 7, ((a, a + 3 * PAGE),))
+    assert m.peek(a + PAGE) in (None, 0, 7)
+    m.load_any(a + PAGE)
+    m.store(a + PAGE, 9)
+    assert m.load(a + PAGE) == 9
+    m.refuse("purge", 1)
+    assert m.purge(a, PAGE) == REFUSED
+    assert m.load(a) == 7
+    assert m.calls[1:] == [Call("purge", (a + PAGE, PAGE), 0), Call("purge", (a, PAGE), REFUSED)]
+
+
+def test_only_whole_pages_of_a_mapping_are_purged(m: Any) -> None:
+    a = m.mmap(2 * PAGE)
+    for wrong in ((a + 8, PAGE), (a, 100), (a, 0), (a, -PAGE)):
+        fault("bad_purge", m.purge, *wrong)
+    fault("not_yours", m.purge, a + PAGE, 2 * PAGE)
+
+
 def test_the_break_moves_and_answers_where_it_was(m: Any) -> None:
     before = m.sbrk(0)
     start = m.sbrk(2 * PAGE)

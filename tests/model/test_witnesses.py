@@ -75,6 +75,18 @@ class Run:
             self.take(Step("finalize"))
         if self.random.random() < 0.05:
             self.crowd()
+        if self.random.random() < 0.02:
+            self.idle()
+
+    def idle(self) -> None:
+        """A mapping is kept while another is used over and over."""
+        self.take(Step("keep", (1 << 20,)))
+        for size, times in ((100_000, 1), (9000, 260)):
+            for _ in range(times):
+                before = {block.pointer for block in self.live}
+                self.take(Step("malloc", (size,)))
+                for pointer in [block.pointer for block in self.live if block.pointer not in before]:
+                    self.take(Step("free", operand=0), pointer)
 
     def crowd(self) -> None:
         """More large blocks than can be kept, and all of them freed."""

@@ -55,6 +55,11 @@ class World(System):
             return address
         return self._map(longer)
 
+    def purge(self, address: int, length: int) -> int:
+        """Purge."""
+        self.asked.append(f"purge({address:#x}, {length})")
+        return REFUSED if "purge" in self.refuses else 0
+
     def take(self) -> list[str]:
         """What was asked since last time."""
         asked, self.asked = self.asked, []

@@ -24,8 +24,8 @@ from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
 PROGRAM = "replay"
-WRAPPED = ("sbrk", "mmap", "munmap", "mremap")
-ARITIES = {"sbrk": 1, "mmap": 1, "munmap": 2, "remap": 3}
+WRAPPED = ("sbrk", "mmap", "munmap", "mremap", "madvise")
+ARITIES = {"sbrk": 1, "mmap": 1, "munmap": 2, "remap": 3, "purge": 2}
 SHARED, ANSWER, CALL = struct.Struct("<8Q"), struct.Struct("<q"), struct.Struct("<2Q4q")
 CALLS_AN_OP, CALLS_BESIDES = 4, 64      # replay.c's room for system calls
 WORD = 8

@@ -252,6 +252,10 @@ FAULTS = (
           "    if m.munmap(k, length) == 1:", "what_went_back_is_not_kept"),
     Fault("the newest kept mapping goes first", "kept", "    k = m.load(m.statics() + KEPT + PREV)\n",
           "    k = m.load(m.statics() + KEPT + NEXT)\n", "the_oldest_is_offered"),
+    Fault("the pages behind a kept mapping are purged", "kept", "m.purge(k + PAGE, m.load(k) - PAGE)",
+          "m.purge(k + PAGE, m.load(k))", "no_page_of_another_is_purged"),
+    Fault("a purge takes the words of a kept mapping", "kept", "m.purge(k + PAGE, m.load(k) - PAGE)",
+          "m.purge(k, m.load(k))", "an_older_mapping_keeps_its_words"),
     Fault("one too many kept bytes are enough", "kept", "m.load(record + FREE_BYTES) > room(m, record) or",
           "m.load(record + FREE_BYTES) > room(m, record) + MAX_REQUEST or", "no_more_is_kept_than_may_be"),
     # Guards.

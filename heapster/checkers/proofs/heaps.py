@@ -37,7 +37,7 @@ from heapster.checkers.proofs.drawing import (
     header,
 )
 from heapster.machine.symbolic import HIGHEST, LOWEST
-from heapster.model.heap import Arena, Block, Heap, Lately, Ledger, Mapped, Region
+from heapster.model.heap import NEW, UNTAKEN, Arena, Block, Heap, Lately, Ledger, Mapped, Region
 from heapster.model.invariants import ALWAYS
 from heapster.model.placement import POLICIES
 from heapster.results import HeapsterError
@@ -392,7 +392,7 @@ def read(m: Any, statics: Any, arena: Any, index: int, classes: Classes | None =
     nodes, back = _both_ways(m, mappings + ARENA_RECORD["head"])
     pieces, pieces_back = _both_ways(m, statics + STATICS["kept"])
     mapped = [_read_mapped(m, node - NODE) for node in nodes]
-    mapped += [Mapped(k, k, m.load(k), False, m.load(k + KEPT["mark"]) != 0) for k in pieces]
+    mapped += [Mapped(k, k, m.load(k), False, UNTAKEN if m.load(k + KEPT["mark"]) == -1 else NEW) for k in pieces]
     lately = Lately(*[m.load(statics + STATICS[name]) for name in ("used_lately", "used_before", "steps")])
     return Heap((value,), tuple(mapped), (*[node - NODE for node in back], *pieces_back), _ledger(m, mappings),
                 "first_fit", PAGE, PAGE, keep=m.load(statics + STATICS["keep"]), lately=lately,

@@ -19,7 +19,7 @@ from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 FEW = "lists of up to 2 kept mappings"
-REFUSED = -1
+REFUSED, NEW, AGED, PURGED = -1, 0, 1, 2     # marks
 MOST_NODES = 6                      # no list here is longer
 
 
@@ -259,6 +259,24 @@ def trim(source: Any, path: Any) -> None:
         or bool(w.m.load(w.at("free_bytes")) <= most and w.m.load(w.at("free_bytes")) <= keep)))
 
 
+def grow_older(source: Any, path: Any) -> None:
+    """Whatever its mark."""
+    w = Kept(path)
+    k, length = w.piece()
+    mark = path.word("mark", REFUSED, PURGED)
+    w.m.find(k + KEPT["mark"]).was = w.m.find(k + KEPT["mark"]).now = mark
+    w.listed([k])
+    inside = path.word("a word of what it holds", 0, MOST, PAGE)
+    path.require(inside, "<", length)
+    w.m.put(k + inside + 64, 5, "a word of what it holds")
+    source.kept.grow_older(w.m, k)
+    now = w.m.load(k + KEPT["mark"])
+    path.claim("no_page_of_another_is_purged", lambda: not w.m.calls or (mark == AGED and len(w.m.calls) == 1
+               and w.m.calls[0].name == "purge" and w.m.calls[0].arguments == (k + PAGE, length - PAGE)))
+    path.claim("an_older_mapping_keeps_its_words", lambda: w.is_linked() and w.m.load(k) == length and now == (
+        AGED if mark == NEW else PURGED if mark == AGED else mark))
+
+
 def set_keep(source: Any, path: Any) -> None:
     """Every word, while nothing is kept."""
     w = Kept(path)
@@ -317,6 +335,10 @@ PROOFS = (
     }, more={"the_oldest_is_offered": "exactly the oldest is offered to the system, once"}),
     Proof("kept.trim", FEW, trim, {
         "no_more_is_kept_than_may_be": "no more is kept than may be, or the oldest is marked",
+    }),
+    Proof("kept.grow_older", ANY_HEAP, grow_older, {
+        "an_older_mapping_keeps_its_words": "its words are unchanged but for the mark",
+        "no_page_of_another_is_purged": "no page of another is purged",
     }),
     Proof("kept.set_keep", ALL_WORDS, set_keep, {
         "what_is_kept_has_bounds": "it is 0 to MAX_REQUEST",

@@ -131,7 +131,7 @@ def _public(made: Any, handles: dict[int, int]) -> Step | None:
 
 def _refusals(m: Any) -> Iterator[Step]:
     """The system refuses what it refused in the counterexample."""
-    for name in ("sbrk", "mmap", "munmap", "remap"):
+    for name in ("sbrk", "mmap", "munmap", "remap", "purge"):
         calls = [call for call in m.calls if call.name == name]
         yield from (Step("fail", (place,), name=name) for place, call in enumerate(calls, 1) if call.answer == REFUSED)
 

@@ -12,7 +12,7 @@ VERBS = {"load": "reads", "store": "writes", "load_atomic": "reads", "store_atom
          "cas": "compares and swaps", "exchange": "exchanges",
          "lock": "locks", "unlock": "unlocks",
          "copy": "copies to", "fill": "fills", "sbrk": "moves", "mmap": "adds to", "munmap": "takes from",
-         "remap": "moves in"}
+         "remap": "moves in", "purge": "empties"}
 
 
 def lanes(rows: Sequence[Row], problem: Problem, threads: int) -> list[str]:

@@ -34,7 +34,7 @@ class Row(NamedTuple):
 NOTED = {"load": None, "store": None, "load_atomic": None, "store_atomic": None, "cas": None, "exchange": None,
          "copy": None, "fill": None,
          "lock": None, "unlock": None, "sbrk": BREAK_OBJECT, "mmap": MAPPINGS_OBJECT, "munmap": MAPPINGS_OBJECT,
-         "remap": MAPPINGS_OBJECT}
+         "remap": MAPPINGS_OBJECT, "purge": MAPPINGS_OBJECT}
 
 
 def record(source: Source, replay: Replay) -> tuple[Outcome, list[Row]]:

@@ -1,6 +1,6 @@
 /* The world of a compiled allocator under observation: what it asks of the system, an onlooker answers.
 
-   The library is the shipped object file, linked with --wrap so that its calls of sbrk, mmap, munmap, mremap and the
+   The library is the shipped object file, linked with --wrap so that its calls of sbrk, mmap, munmap, mremap, madvise and the
    mutex's functions arrive here. As libc may, each system call leaves errno as it likes. */
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "layout.h"
 #include "words.h"
 
-enum operation { SBRK, MMAP, MUNMAP, LOCK, UNLOCK, SHOW, ABORT, REMAP };
+enum operation { SBRK, MMAP, MUNMAP, LOCK, UNLOCK, SHOW, ABORT, REMAP, PURGE };
 enum { CLOBBERED = 120 };       /* an errno that no call of ours sets */
 enum outcome { ANSWERED, ABANDONED, STRAYED };
 
@@ -51,6 +51,13 @@ HIDDEN word __wrap_mremap(word address, word length, word longer, int flags, ...
     word answer = ask(REMAP, address, length, longer, 0);
     errno = CLOBBERED;
     return answer;
+}
+
+/* Told once: the second advice is for kernels that do not know the first. */
+HIDDEN int __wrap_madvise(word address, word length, int advice) {
+    if (advice != 8)
+        return -1;
+    return (int)ask_system(PURGE, address, length);
 }
 
 HIDDEN word __wrap_mmap(word address, word length, int protection, int flags, int file, word offset) {

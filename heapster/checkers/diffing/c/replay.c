@@ -22,7 +22,7 @@ enum verb {                     /* as traces/compact.py numbers them */
     SET_POLICY, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE,
     SET_CACHE, THREAD_END, SET_KEEP
 };
-enum { SBRK, MMAP, MUNMAP, REMAP, CALLS_KINDS };
+enum { SBRK, MMAP, MUNMAP, REMAP, PURGE, CALLS_KINDS };
 enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4 };
 
 struct op { uint32_t verb; int32_t result, operand; uint32_t unused; uint64_t first, second; };
@@ -44,6 +44,7 @@ static uint64_t running;
 
 void *__real_mmap(void *, size_t, int, int, int, off_t);        /* the linker gives them these names */
 int __real_munmap(void *, size_t);
+int __real_madvise(void *, size_t, int);
 void *__real_mremap(void *, size_t, size_t, int, ...);
 
 static word log_call(int name, word a, word b, word c, word answer) {
@@ -95,6 +96,14 @@ HIDDEN word __wrap_mremap(word address, word length, word longer, int flags, ...
         return log_call(REMAP, address, length, longer, -1);
     map_at += (uintptr_t)longer;
     return log_call(REMAP, address, length, longer, (word)got);
+}
+
+/* At once, so that purged words are zero here as where they were never written. */
+HIDDEN int __wrap_madvise(word address, word length, int advice) {
+    (void)advice;
+    if (refused(PURGE))
+        return (int)log_call(PURGE, address, length, 0, -1);
+    return (int)log_call(PURGE, address, length, 0, __real_madvise((void *)address, (size_t)length, MADV_DONTNEED));
 }
 
 HIDDEN void heapster_show(word kind, word address, word size, word used) {
