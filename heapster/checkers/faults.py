@@ -72,6 +72,8 @@ FAULTS = (
           "ledgers_equal_recomputed_totals"),
     Fault("a refused extension is taken for memory", "mapping", "== REFUSED:\n        return NULL\n    b = start",
           "== 1:\n        return NULL\n    b = start", "fault_misaligned"),
+    Fault("a live page is purged", "mapping", "    count_call(m, record, kind)\n    step(m, record)\n",
+          "    count_call(m, record, kind)\n    step(m, record)\n    m.purge(b & -PAGE, PAGE)\n", "undecodable_heap"),
     # Mappings that are kept.
     Fault("a refused munmap loses the mapping", "kept", "    if m.munmap(k, length) == REFUSED:",
           "    if m.munmap(k, length) == 1:", "memory_is_accounted_for"),

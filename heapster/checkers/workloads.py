@@ -209,15 +209,16 @@ def many_large_blocks(rng: Random, live: Handles) -> Iterator[Step]:
     """More are freed than can be kept; or one is, over and over."""
     yield Step("keep", (1 << 20,))
     size = max(1, live.threshold + rng.choice((-48, 0, PAGE)))
-    idle = live.fresh()
+    idle, busy = live.fresh(), live.fresh()
     yield allocate_as(idle, size + 5 * PAGE)
-    yield free(live, idle)
+    yield allocate_as(busy, size)
+    yield from (free(live, handle) for handle in (idle, busy) if handle in live.sizes)
     if rng.random() < 0.5:
         mine = [live.fresh() for _ in range(rng.randint(17, 24))]
         yield from (allocate_as(handle, size) for handle in mine)
         yield from (free(live, handle) for handle in mine if handle in live.sizes)
     else:
-        for _ in range(280 if rng.random() < 0.06 else rng.randint(20, 60)):
+        for _ in range(280 if rng.random() < 0.1 else rng.randint(20, 60)):
             handle = live.fresh()
             yield allocate_as(handle, size)
             yield free(live, handle)

@@ -57,7 +57,7 @@ class Kept(Window):
         """Whole pages with the words of a kept mapping in them."""
         piece = self.pages(name)
         self.m.put(piece.k, piece.length, f"length of {name}")
-        self.m.put(piece.k + KEPT["mark"], 0 if self.path.choose(2) else REFUSED, f"mark of {name}")
+        self.m.put(piece.k + KEPT["mark"], self.path.word("mark", REFUSED, PURGED), f"mark of {name}")
         return piece
 
     def exactly(self, count: int) -> None:
@@ -263,8 +263,7 @@ def grow_older(source: Any, path: Any) -> None:
     """Whatever its mark."""
     w = Kept(path)
     k, length = w.piece()
-    mark = path.word("mark", REFUSED, PURGED)
-    w.m.find(k + KEPT["mark"]).was = w.m.find(k + KEPT["mark"]).now = mark
+    mark = w.m.load(k + KEPT["mark"])
     w.listed([k])
     inside = path.word("a word of what it holds", 0, MOST, PAGE)
     path.require(inside, "<", length)
