@@ -3,9 +3,11 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
+from heapster.checkers.proofs.choosing import replaced
 from heapster.checkers.proofs.drawing import (
     ALIGN,
     ARENA_BYTES,
+    CACHE,
     DOUBLE_FREE,
     INVALID_POINTER,
     LEAD,
@@ -26,6 +28,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
+from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 HALF = 31       # bits of the lesser half in which the product guard takes its factors apart
@@ -102,6 +105,31 @@ def usable_size(source: Any, path: Any) -> None:
     path.claim("null_has_no_usable_bytes", lambda: source.api.usable_size(m, 0) == 0)
 
 
+def place_small(source: Any, path: Any) -> None:
+    """Each request that caches have blocks for, each threshold, whatever the arena answers; threads keep nothing."""
+    w = Window(path)
+    m, thread = w.m, path.word("thread", LOWEST, HIGHEST, ALIGN)
+    w.reserve(thread, CACHE["thread_bytes"])
+    m.use_thread(thread)
+    for place, word in ((thread, w.arena), (thread + CACHE["enrolled"], 0), (w.statics + STATICS["cache"], 0),
+                        (w.statics + STATICS["threshold"], path.word("threshold", PAGE, MAX_REQUEST))):
+        m.put(place, word, "setting")
+    request, answer = path.word("request", 0, MAX_REQUEST), path.choose(2) * w.span("b", MIN_BLOCK)
+    asked: list[Any] = []
+
+    def acquire(_: Any, *words: Any) -> Any:
+        asked.append(words)
+        return answer
+
+    with replaced(source.api, acquire=acquire):
+        if not source.api.is_small(m, request):
+            return
+        small = source.api.place_small(m, source.block.block_size(request), 0)
+        large = source.api.place_large(m, request, ALIGN, 0)
+    path.claim("small_requests_are_placed_as_large", lambda: len(asked) == 2 and all(
+        one == other for one, other in zip(*asked, strict=True)) and small == large and not m.calls and only(m))
+
+
 def is_power_of_two(source: Any, path: Any) -> None:
     """Each word, by its highest bit."""
     place = path.choose(64)
@@ -134,6 +162,9 @@ PROOFS = (
     Proof("api.usable_size", ANY_HEAP, usable_size, more={
         "usable_bytes_end_with_the_block": "from the payload to the end of the block or mapping",
         "null_has_no_usable_bytes": "0 for NULL",
+    }),
+    Proof("api.place_small", ANY_HEAP, place_small, more={
+        "small_requests_are_placed_as_large": "where threads keep nothing, the arena is asked as for a large request",
     }),
     Proof("api.is_power_of_two", ALL_WORDS, is_power_of_two, more={
         "powers_of_two_are_known": "true for each power of two that a word can hold, false between them",

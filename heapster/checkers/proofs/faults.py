@@ -259,6 +259,10 @@ FAULTS = (
     Fault("one too many kept bytes are enough", "kept", "m.load(record + FREE_BYTES) > room(m, record) or",
           "m.load(record + FREE_BYTES) > room(m, record) + MAX_REQUEST or", "no_more_is_kept_than_may_be"),
     # Guards.
+    Fault("a small request asks the arena for too little", "api",
+          "        return acquire(m, attach(m), want, ALIGN, kind)",
+          "        return acquire(m, attach(m), want - 16, ALIGN, kind)",
+          "small_requests_are_placed_as_large"),
     Fault("a free block may be freed", "api", "    if header & USED == 0:\n        m.abort(DOUBLE_FREE, p)\n", "",
           "what_is_free_aborts"),
     Fault("a pointer into a block is believed", "api", "    if p & (ALIGN - 1) != 0:", "    if p & (WORD - 1) != 0:",

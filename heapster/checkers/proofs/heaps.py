@@ -291,6 +291,12 @@ class Small:
             for place in range(5 if name == "calls" else 1):
                 m.put(mappings + ARENA_RECORD[name] + 8 * place, 0, f"{name} of the mappings")
 
+    def openings(self) -> list[Any]:
+        """The words that open the lists of mappings, which no caller sees."""
+        head, kept = (self.statics + STATICS["mappings"] + ARENA_RECORD["head"], self.statics + STATICS["kept"])
+        return [head, head + NEXT, head + PREV, head - ARENA_RECORD["head"] + ARENA_RECORD["cursor"],
+                kept + NEXT, kept + PREV]
+
     def serve(self, request: Any) -> None:
         """Some free block, or none if the heap must grow, is large enough for `request` bytes."""
         first = self.path.choose(len(self.free)) if self._listed else len(self.free)    # that is, in list order

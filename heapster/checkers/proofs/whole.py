@@ -74,9 +74,9 @@ def malloc(source: Any, path: Any, at_most: Size) -> None:
 
 
 def malloc_by_classes(source: Any, path: Any, at_most: Size, classes: int) -> None:
-    """malloc of each request by segregated fit, where a block fits, whatever the classes of sizes are."""
+    """malloc of each request by segregated fit, whatever the system answers and the classes of sizes are."""
     some = Classes(path, classes)
-    h = Small(path, at_most.blocks, listed=True, classes=some)
+    h = Small(path, at_most.blocks, listed=bool(path.choose(2)), classes=some)
     request = path.word("request", 0, MAX_REQUEST)
     h.serve(request)
     with divided(source, some):
@@ -92,11 +92,15 @@ def free_by_classes(source: Any, path: Any, at_most: Size, classes: int) -> None
 
 @contextmanager
 def without_caches(source: Any, path: Any) -> Iterator[None]:
-    """Threads keep nothing here: so of which class their bins would be is left open."""
+    """Threads keep nothing here: so of which class their bins would be is left open.
+
+    And requests that caches have blocks for are placed as large ones, see `small_requests_are_placed_as_large`.
+    """
     def any_class(_: Any) -> Any:
         return path.word("class", 0, CLASS["cached"] - 1)
 
-    with replaced(source.api, class_for=any_class), replaced(source.cache, class_of=any_class):
+    with replaced(source.api, class_for=any_class, is_small=lambda *_: False), \
+            replaced(source.cache, class_of=any_class):
         yield
 
 
@@ -114,7 +118,7 @@ def _malloc(source: Any, path: Any, h: Small, request: Any) -> None:
         path.claim("malloc_answers_null_or_enough", lambda: h.m.errno == 12)
         for name in ("acquiring", "placing"):
             path.claim(f"{name}_fails_only_with_the_system", lambda: len(h.m.calls) > 0 and all(
-                call.answer == -1 for call in h.m.calls) and only(h.m))
+                call.answer == -1 for call in h.m.calls) and only(h.m, *h.openings()))
     else:
         path.claim("malloc_answers_null_or_enough", lambda: usable(h.m, p) >= request and h.m.errno == 0)
     path.claim("acquiring_releases_the_lock", lambda: not h.m.held)
