@@ -38,10 +38,23 @@ def count_line(rows: Iterable[Row]) -> Line:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing ran", STYLES[worst]
 
 
+def summary(theorems: Iterable[Row]) -> list[str]:
+    """How many theorems there are of each file, by how far they reach, as a table."""
+    rows = list(theorems)
+    lines = ["| file | all words | any heap | bounded |", "|---|--:|--:|--:|"]
+    for name in dict.fromkeys(row["of"].partition(".")[0] for row in rows):
+        bounds = [row["bound"] for row in rows if row["of"].partition(".")[0] == name]
+        counts = [bounds.count(bound) for bound in ("all words", "any heap")]
+        lines.append(f"| `{name}` | {counts[0]} | {counts[1]} | {len(bounds) - sum(counts)} |")
+    return lines
+
+
 def markdown(theorems: Iterable[Row], assumed: Iterable[Row], kills: Iterable[Row]) -> str:
     """The page of the docs: theorems by function, what is assumed, and which theorem each planted fault meets."""
+    theorems = list(theorems)
     lines = ["# What is proved", "",
-             "Made by `heapster prove --write`, from the data that the proofs run from.", ""]
+             "Made by `heapster prove --write`, from the data that the proofs run from. Bounded are those about heaps",
+             "of a few blocks, and others whose bound the table says.", "", *summary(theorems), ""]
     for of, group in groupby(theorems, key=lambda row: row["of"]):
         lines += [f"## `{of}`", "", "| theorem | claim | how far |", "|---|---|---|"]
         lines += [f"| `{row['name']}` | {_cell(row['claim'])} | {row['bound']} |" for row in group] + [""]
