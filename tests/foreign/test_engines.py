@@ -10,8 +10,10 @@ from heapster.checkers.foreign.judge import Ended, Judge, Mode, Suspicion
 from heapster.checkers.foreign.options import ForeignOptions, resolve
 from heapster.checkers.foreign.policies import learn
 from heapster.checkers.foreign.precise import run_trace
+from heapster.checkers.foreign.racing import run_threads
 from heapster.checkers.foreign.reproducer import Reproducer, prove
 from heapster.checkers.foreign.target import VERBS
+from heapster.checkers.foreign.volume import still_grows
 from heapster.model.trace import parse
 
 HERE = Path(__file__).parent
@@ -129,3 +131,13 @@ def test_a_program_shows_what_happens_when_the_system_refuses(tmp_path: Path) ->
         promises = learn(judge, None).promises
         assert run_trace(judge, trace, promises).code == "crash"
     assert prove(Reproducer(target, trace, "crash", promises, "").text(), tmp_path, target, Compiler())
+
+
+def test_what_a_run_may_take_is_as_before_after_another_kind_of_run() -> None:
+    with judging(HERE / "correct" / "classes.c") as judge:
+        learn(judge, None)
+        before = judge.header.limit_ms
+        assert not still_grows(judge, parse("a = malloc(24)"), 200)
+        assert judge.header.limit_ms == before
+        run_threads(judge, 2, 100, 1)
+        assert judge.header.limit_ms == before

@@ -229,10 +229,9 @@ class Campaign:
 
     def _timed(self, most: int) -> Ending:
         """A run of at most so many operations, and no more than the target does in a second."""
-        header, started = self.judge.header, monotonic()
-        limit, header.limit_ms = header.limit_ms, COMPILED_LIMIT
-        ending = self.judge.run(Mode.GENERATE, min(most, self._affordable))
-        self.judge.header.limit_ms = limit
+        started = monotonic()
+        with self.judge.limited(COMPILED_LIMIT):
+            ending = self.judge.run(Mode.GENERATE, min(most, self._affordable))
         seconds = monotonic() - started
         self.tally.ops += ending.done_ops
         self.tally.compiled_ops += ending.done_ops
@@ -256,9 +255,8 @@ class Campaign:
         """Fewer operations until the precise engine can say what is wrong."""
         records = self.judge.records(ending.current + 1)
         if ending.ended is Ended.TIMED_OUT:             # perhaps it is only slow
-            self.judge.header.limit_ms, limit = 2 * COMPILED_LIMIT, self.judge.header.limit_ms
-            again = self.judge.run(Mode.FAST, self.judge.set_records(records))
-            self.judge.header.limit_ms = limit
+            with self.judge.limited(2 * COMPILED_LIMIT):
+                again = self.judge.run(Mode.FAST, self.judge.set_records(records))
             if not again.died:
                 return
         records = fewer_records(self.judge, records, ending.suspicion, ending.died, SHRINK_SECONDS)

@@ -38,12 +38,10 @@ def run_threads(judge: Judge, threads: int, ops: int, seed: int, limit: int = LI
                 sequential: bool = False) -> Ending:
     """One run; `sequential` makes the same calls one thread after the other."""
     header = judge.header
-    usual = header.limit_ms
-    header.threads, header.seed, header.repeat, header.limit_ms = threads, seed, sequential, limit
+    header.threads, header.seed, header.repeat = threads, seed, sequential
     header.verbs = header.has
-    ending = judge.run(Mode.THREADS, ops)
-    header.limit_ms, header.repeat = usual, 0
-    return ending
+    with judge.limited(limit):
+        return judge.run(Mode.THREADS, ops)
 
 
 def failed(ending: Ending) -> bool:

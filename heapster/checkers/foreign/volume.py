@@ -15,7 +15,7 @@ from heapster.results import Finding
 OPS = 60_000                    # of a run
 LEAST_GROWTH = 1 << 18          # bytes from the first quarter to the end, below which nothing is said
 STEADY = 0.6                    # of the mean growth, that every quarter must show
-LIMIT = 4000                    # ms; what is slower says nothing
+LIMIT = 2000                    # ms; what is slower says nothing
 REPLAYS = 60
 LONGER = 3                      # times: a run that confirms
 
@@ -64,10 +64,9 @@ def _is_bad(seen: _Seen) -> bool:
 
 def _look(judge: Judge, trace: Trace, rounds: int) -> _Seen:
     header = judge.header
-    header.masked, header.repeat, limit = (1 << 64) - 1, rounds, header.limit_ms
-    header.limit_ms = LIMIT
-    ending = judge.run(Mode.VOLUME, judge.set_steps(trace))
-    header.limit_ms = limit
+    header.masked, header.repeat = (1 << 64) - 1, rounds
+    with judge.limited(LIMIT):
+        ending = judge.run(Mode.VOLUME, judge.set_steps(trace))
     return _Seen(_growth(judge, ending), _failed(judge, ending), ending.done_ops * len(trace))
 
 
