@@ -2,7 +2,7 @@
 
 from .arena import acquire, count_call, release, room_for
 from .block import block_of, block_size, payload, round_up, size_in
-from .cache import put_away, refill, reuse
+from .cache import put_away, put_away_slowly, refill, reuse
 from .classes import class_for, least_of_class
 from .kept import give_back_kept
 from .layout import (
@@ -51,30 +51,32 @@ def is_refused(request):
     return request < 0 or request > MAX_REQUEST
 
 
+def cached(m, request, alignment, kind):
+    """The payload of a cached block for `request` bytes, the call counted; NULL if the thread keeps none."""
+    if alignment == ALIGN and is_small(m, request):
+        return reuse(m, class_for(block_size(request)), kind)
+    return NULL
+
+
 def place_small(m, want, kind):
-    """A used block of at least `want` bytes: a cached one, or else from the thread's arena; NULL if memory is out."""
-    b = reuse(m, class_for(want), kind)
-    if b == NULL:
-        b = place_anew(m, want, kind)
-    return b
-
-
-def place_anew(m, want, kind):
-    """As `place_small`, where no block is cached."""
+    """A used block of `want` bytes, or a few more, from the thread's arena; NULL if memory is out."""
     if get_cache(m) == 0:
         return acquire(m, attach(m), want, ALIGN, kind)
     return refill(m, least_of_class(class_for(want)), kind)
 
 
 def is_small(m, request):
-    """Whether caches have blocks for `request` bytes, which are not to be mapped."""
-    return request < MIN_THRESHOLD or request <= MOST_CACHED - WORD and request < get_threshold(m)
+    """Whether caches may have blocks for `request` bytes, which are not to be mapped."""
+    if request < MIN_THRESHOLD:
+        return request >= 0
+    return request <= MOST_CACHED - WORD and request < get_threshold(m)
 
 
 def place(m, request, alignment, kind):
-    """A used block for `request` bytes at a multiple of `alignment`, or NULL.
+    """A used block that was not cached for `request` bytes at a multiple of `alignment`, or NULL.
 
-    Requires: not is_refused(request); alignment is a power of two, ALIGN to MAX_REQUEST.
+    Requires: the thread keeps no block for it; not is_refused(request);
+              alignment is a power of two, ALIGN to MAX_REQUEST.
     Ensures:  NULL only if the system refused, and then nothing has changed but what is kept.
     """
     b = place_once(m, request, alignment, kind)
@@ -109,6 +111,14 @@ def place_large(m, request, alignment, kind):
 
 def allocate(m, request, alignment, kind):
     """As `place`, for any word; the payload's address, or NULL with errno ENOMEM."""
+    p = cached(m, request, alignment, kind)
+    if p != NULL:
+        return p
+    return allocate_anew(m, request, alignment, kind)
+
+
+def allocate_anew(m, request, alignment, kind):
+    """As `allocate`, where no block is cached."""
     if is_refused(request):
         return out_of_memory(m)
     b = place(m, request, alignment, kind)
@@ -182,7 +192,13 @@ def calloc(m, count, each):
 def give_back(m, p, kind):
     """Free the payload at `p`, counting a call if it is one of CALL_FREE."""
     header = header_of(m, p)
-    if header & MAPPED != 0 or size_in(header) > MOST_CACHED or not put_away(m, p, size_in(header), kind):
+    if header & MAPPED != 0 or not put_away(m, p, size_in(header), kind):
+        give_back_slowly(m, p, header, kind)
+
+
+def give_back_slowly(m, p, header, kind):
+    """As `give_back`, for a block with this header that has no place in a bin as it is."""
+    if header & MAPPED != 0 or not put_away_slowly(m, p, size_in(header), kind):
         hand_back(m, block_of(p), header, kind)
 
 
@@ -286,10 +302,12 @@ def place_aligned(m, alignment, request):
         return NULL
     if alignment < ALIGN:
         alignment = ALIGN
-    b = place(m, request, alignment, CALL_ALIGNED)
-    if b == NULL:
-        return NULL
-    return payload(b)
+    p = cached(m, request, alignment, CALL_ALIGNED)
+    if p == NULL:
+        b = place(m, request, alignment, CALL_ALIGNED)
+        if b != NULL:
+            p = payload(b)
+    return p
 
 
 def aligned_alloc(m, alignment, request):

@@ -25,8 +25,10 @@ from .layout import (
     DOUBLE_FREE,
     ENDED,
     ENROLLED,
+    EXACT,
     LIMIT,
     MARK,
+    MOST_CACHED,
     MOST_COUNTED,
     MY_CALLS,
     NEXT,
@@ -87,7 +89,7 @@ def unkeep(m, slot):
 
 
 def reuse(m, index, kind):
-    """A cached block of the least size of a class, the call counted; NULL if the thread has none."""
+    """The payload of a cached block of the least size of a class, the call counted; NULL if the thread has none."""
     thread = m.thread()
     if m.load(thread + ENROLLED) == 0:
         return NULL
@@ -95,7 +97,7 @@ def reuse(m, index, kind):
     if m.load(slot) == 0:
         return NULL
     count_mine(m, thread, kind)
-    return block_of(unkeep(m, slot))
+    return unkeep(m, slot)
 
 
 def check_not_kept(m, slot, p):
@@ -185,14 +187,16 @@ def keeps_nothing(m, thread):
 
 
 def put_away(m, p, total, kind):
-    """Whether the used block of `total` bytes with the payload `p` went into the cache, its free counted."""
+    """Whether the used block of `total` bytes with the payload `p` went into a bin that has room, its free counted."""
     thread = m.thread()
+    if total > MOST_CACHED or m.load(thread + ENROLLED) == 0:
+        return False
     index = class_of(total)
-    if keeps_nothing(m, thread) or least_of_class(index) != total:
+    if total >= EXACT and least_of_class(index) != total:
         return False
     slot = bin_at(thread, index)
     if m.load(slot) >= m.load(slot + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
-        return put_away_slowly(m, p, total, kind)
+        return False
     keep(m, slot, p)
     if kind == CALL_FREE:
         count_mine(m, thread, kind)
@@ -200,8 +204,10 @@ def put_away(m, p, total, kind):
 
 
 def put_away_slowly(m, p, total, kind):
-    """As `put_away`, where the block may be in the bin already, or the bin is full."""
+    """As `put_away`, where the thread has no cache yet, the bin is full, or the block may be in it already."""
     thread = m.thread()
+    if total > MOST_CACHED or keeps_nothing(m, thread) or least_of_class(class_of(total)) != total:
+        return False
     slot = bin_of(thread, total)
     check_not_kept(m, slot, p)
     if m.load(slot) >= m.load(slot + LIMIT) and not make_room(m, thread, total):

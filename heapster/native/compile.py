@@ -27,16 +27,15 @@ from heapster.native import entries
 from heapster.native.entries import ENTRIES, PREFIX, Entry
 
 HOT = frozenset({                   # on the way of every malloc and free: inlined
-    "entry", "api.allocate", "api.place", "api.place_once", "api.is_small", "api.place_small", "api.give_back",
-    "api.header_of", "cache.bin_at", "cache.bin_of", "classes.class_of", "classes.class_for", "classes.least_of_class",
+    "entry", "api.allocate", "api.cached", "api.is_small", "api.give_back", "api.header_of",
+    "cache.bin_at", "cache.bin_of", "classes.class_of", "classes.class_for", "classes.least_of_class",
     "cache.reuse", "cache.put_away", "cache.keep", "cache.unkeep", "cache.count_mine",
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
-    "api.place_large", "api.hand_back", "api.out_of_memory", "api.place_anew", "api.place_again",
-    "cache.put_away_slowly"})
-ZEROED_SLOT = re.compile(           # Numba's own slots have numbers for names; calls write to them before they are read
-    r"(?P<made>(?P<slot>%\.\d+) = alloca i\d+(?:, align \d+)?\n)"
-    r"\s*store i\d+ (?:0|false), ptr (?P=slot)(?:, align \d+)?\n")
+    "api.allocate_anew", "api.give_back_slowly", "api.out_of_memory"})
+ZEROED_SLOT = re.compile(           # Numba's own slots: calls write to them, before they are read
+    r"(?P<made>(?P<slot>%(?:\.\d+|excinfo\S*)) = alloca (?:i\d+|ptr)(?:, align \d+)?\n)"
+    r"\s*store (?:i\d+ 0|i1 false|ptr null), ptr (?P=slot)(?:, align \d+)?\n")
 NUMBERED = re.compile(r"\.\d+$")        # LLVM's mark of a name that was taken
 MANGLED = re.compile(r"_ZN8heapster4impl(\d+)")
 
