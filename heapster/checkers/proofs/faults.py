@@ -288,7 +288,7 @@ FAULTS = (
           "thread + BINS + (index << BIN_SHIFT - 1)", "classes_have_bins_of_their_own"),
     Fault("a call that a cache serves is not counted", "cache", "m.load(thread + MY_CALLS + kind * WORD) + 1)",
           "m.load(thread + MY_CALLS + kind * WORD))", "a_bin_with_room_takes_a_block"),
-    Fault("a block that is used again stays in its bin", "cache", "return block_of(unkeep(m, slot))",
+    Fault("a block that is used again stays in its bin", "cache", "return unkeep(m, slot)",
           "return block_of(top(m.load(slot)))", "what_was_kept_last_is_used_first"),
     Fault("a bin is flushed of a block too many", "cache", "while count(m.load(slot)) > most:",
           "while count(m.load(slot)) > most >> 1:", "flushing_leaves_so_many"),
