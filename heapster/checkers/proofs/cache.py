@@ -123,7 +123,7 @@ def put_away_and_reuse(source: Any, path: Any) -> None:
     path.claim("a_bin_with_room_takes_a_block", lambda: taken and m.load(c.slot) == p + ((count + 1) << 48)
                and m.load(p) == word and m.load(p + 8) == CACHE["mark"] and m.load(c.counts[1]) == c.calls[1] + 1)
     b = source.cache.reuse(m, index, MALLOC)
-    path.claim("what_was_kept_last_is_used_first", lambda: b == p - 8 and m.load(c.slot) == word
+    path.claim("what_was_kept_last_is_used_first", lambda: b == p and m.load(c.slot) == word
                and m.load(p + 8) == 0 and m.load(c.counts[0]) == c.calls[0] + 1)
     path.claim("keeping_and_using_changes_no_more", lambda: only(m, c.slot, p, p + 8, *c.counts))
 
