@@ -15,10 +15,10 @@ PREFIX = "heapster_"
 
 
 def contestant(name: str, prefix: str | None = None) -> Contestant:
-    """The target of that name, a policy among them: that is our library without caches, which would hide it."""
+    """The target of that name, a policy among them: that is our library as it is shipped, with caches."""
     if name in POLICY_NAMES:
         library = libraries() / SHARED
-        return Contestant(name, from_object(library, name, PREFIX), {"HEAPSTER_POLICY": name, "HEAPSTER_CACHE": "0"})
+        return Contestant(name, from_object(library, name, PREFIX), {"HEAPSTER_POLICY": name})
     return stranger(name, prefix)
 
 
