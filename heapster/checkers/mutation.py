@@ -7,7 +7,6 @@ from heapster.checkers.faults import FAULTS
 from heapster.checkers.fuzzing import SEED_STRIDE, FuzzOptions, smallest
 from heapster.checkers.planting import Fault, planted
 from heapster.checkers.rerun import make_for, rerun
-from heapster.checkers.shrink import SHORT
 from heapster.checkers.stateful import Record, live_lives
 from heapster.model.trace import format_steps
 
@@ -39,7 +38,7 @@ def hunt(fault: Fault, seed: int = 0) -> Kill:
     kills: list[Kill] = []
     for attempt in range(ATTEMPTS):
         kills.append(_hunt_from(fault, seed + attempt * SEED_STRIDE))
-        if kills[-1].as_expected and len(kills[-1].trace) <= SHORT:
+        if kills[-1].as_expected and len(kills[-1].trace) <= fault.steps:
             break
     return min(kills, key=lambda kill: (not kill.as_expected, len(kill.trace)))
 

@@ -28,6 +28,7 @@ class Fault:
     old: str
     new: str
     caught_by: str                  # code of the finding
+    steps: int = 8                  # the shortest trace that shows it has no more
 
 
 Origin = Fault | Path | None    # of the source to check: a fault to plant, the folder of a copy, or what ships

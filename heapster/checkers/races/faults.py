@@ -149,7 +149,7 @@ LOCKS = (
     open_record(m, record, 0)
     open_list(m, m.statics() + KEPT)
     m.lock(record + ARENA_LOCK)
-"""),), "large"),
+"""),)),
     Fault("a mapped block is listed after the unlock", (
         Edit("mapping.py", """\
         list_mapped(m, record, b, kind)
