@@ -43,6 +43,14 @@ class Answering:
         """Taken, or a refusal."""
         return -1 if self.refuses else 0
 
+    def remap(self, address: int, length: int, longer: int) -> int:
+        """Moved to new memory, or a refusal."""
+        return self.mmap(longer)
+
+    def purge(self, address: int, length: int) -> int:
+        """Done, or a refusal."""
+        return self.munmap(address, length)
+
 
 def refines(_: Any, path: Any) -> None:
     """Every trace of a few calls of a few sizes, by first or best fit; the system refuses all or nothing."""
