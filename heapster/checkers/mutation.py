@@ -72,13 +72,3 @@ def chosen(words: Iterable[str]) -> tuple[Fault, ...]:
     wanted = tuple(words)
     return tuple(fault for fault in FAULTS
                  if not wanted or any(word in fault.title or word == fault.module for word in wanted))
-
-
-def table(kills: Iterable[Kill]) -> str:
-    """The kills as a table in Markdown."""
-    lines = ["| planted fault | in | found as | shrunk to |", "|---|---|---|---|"]
-    for kill in kills:
-        found = f"`{kill.fault.caught_by}`" if kill.as_expected else "missed"
-        trace = f"`{'; '.join(kill.trace)}`" if kill.trace else ""
-        lines.append(f"| {kill.fault.title} | `impl/{kill.fault.module}.py` | {found} | {trace} |")
-    return "\n".join(lines) + "\n"

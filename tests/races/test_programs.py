@@ -45,7 +45,8 @@ def test_the_replay_string_of_the_documentation_is_read() -> None:
 @pytest.mark.parametrize(("text", "reason"), [
     ("m24|i1", "no operation"),
     ("m24|q1", "before the slash"),
-    ("q0/m24", "queues 1 to"),
+    ("q0/m24", "repeats 1 to"),
+    ("m24/v0:5|m24", "before the slash"),
     ("m24,f1|m24,f0,f0", "used"),
     ("f0|m24,f0", "freed by one lane"),
     ("f0,m24", "before it is allocated"),

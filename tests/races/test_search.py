@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.races import hunting
 from heapster.checkers.races.faults import FAULTS, plant
 from heapster.checkers.races.search import Plan, races
 from heapster.checkers.races.sources import source_in
@@ -72,9 +73,24 @@ def test_a_finding_is_printed_in_lanes_and_replayed(empty_folder: Path, capsys: 
     assert main(["replay", text]) == 0
 
 
-@pytest.mark.parametrize("arguments", [["races", "--threads", "99"], ["races", "--strategy", "x"],
-                                       ["races", "nowhere"], ["replay", "r1:m24"], ["races", "--schedules", "1",
-                                                                                    "--seconds", "1"]])
+def test_faults_are_planted_and_hunted_by_schedules(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mutate", "--by", "races", "--json", "m.json", "kept mappings are given back without"]) == 0
+    assert "1 of 1 planted faults were found" in capsys.readouterr().out
+    kills = json.loads(Path("m.json").read_text())["kills"]
+    assert [(kill["module"], kill["caught_by"]) for kill in kills] == [("kept", "data_race")]
+
+
+def test_a_fault_that_is_missed_fails_the_run(empty_folder: Path, capsys: pytest.CaptureFixture[str],
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hunting, "SCHEDULES", 1)
+    assert main(["mutate", "--by", "races", "kept mappings are given back without"]) == 1
+    assert "MISSED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [
+    ["races", "--threads", "99"], ["races", "--strategy", "x"], ["races", "nowhere"], ["replay", "r1:m24"],
+    ["mutate", "--by", "races", "nothing of the kind"], ["mutate", "--by", "stress", "--write", "t.md"],
+    ["races", "--schedules", "1", "--seconds", "1"]])
 def test_usage_errors_are_one_line(arguments: list[str], empty_folder: Path,
                                    capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2

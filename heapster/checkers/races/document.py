@@ -1,19 +1,15 @@
 """`docs/races.md`, made from what it describes: `python -m heapster.checkers.races.document docs/races.md`."""
 
-import shlex
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from heapster.checkers.races.faults import FAULTS, Fault, plant
-from heapster.checkers.races.search import Plan, races
-from heapster.checkers.races.sources import source_in
+from heapster.checkers.races.faults import FAULTS, Fault
+from heapster.checkers.races.hunting import hunt
 from heapster.checkers.races.written import WRITTEN
 from heapster.checkers.stress.patterns import PATTERNS
 from heapster.results import HeapsterError
 
-SCHEDULES = 20_000
 INTRODUCTION = """\
 # Threads
 
@@ -26,19 +22,22 @@ A replay string holds a program and a schedule: `r1:n1,m24/f0|m24;s:0*3,1*2,0`. 
 what thread 0 does first; then a lane for each thread. `m24` is malloc(24), `c` calloc, `a64:24`
 aligned_alloc, `r0:48` realloc of block 0, `f0` free, `u0` usable size, `p2` policy, `t` threshold, `g`
 growth, `n` arenas, `h` bytes of a size that a cache holds, `e` the end of the thread, after which another
-goes on in its lane, `q3` three blocks of thread 0's arena that wait on its remote list, `s` statistics, `y`
-those of all arenas, `w` status, `k` fork, `z` finalize, `xb1` the next sbrk fails (`xm1` mmap, `xu1`
-munmap). Blocks are numbered as they are allocated, from left to right. The schedule `0*3` is three switch
-points of thread 0; `1` runs thread 1 until it ends or has to wait.
+goes on in its lane, `q3` three blocks of thread 0's arena that wait on its remote list, `l` bytes of freed
+mappings that may be kept, `v0:9` nine reallocs of block 0 to its own size, `s` statistics, `y` those of all
+arenas, `w` status, `k` fork, `z` finalize, `xb1` the next sbrk fails (`xm1` mmap, `xu1` munmap). Blocks are
+numbered as they are allocated, from left to right. The schedule `0*3` is three switch points of thread 0; `1`
+runs thread 1 until it ends or has to wait.
 
-Tests of the slow faults and of `stress` on planted faults are opt-in: `pytest -m slow tests/races tests/stress`.
+The tests of the slow faults and of `stress` on planted faults alone: `pytest -m slow tests/races tests/stress`.
 """
 
 
 def document() -> Iterator[str]:
     """The page, line by line; finds every planted fault anew."""
     yield INTRODUCTION
-    yield "## Planted faults\n\nEach is found in a copy of `impl`, shrunk, and found again by its replay.\n"
+    yield "## Planted faults\n"
+    yield "Each is found in a copy of `impl`, shrunk, and found again by its replay (`heapster mutate --by races`)."
+    yield "Those with a pattern are found by real threads too (`heapster mutate --by stress`).\n"
     yield "| planted fault | found as | replay | also by the pattern |\n|---|---|---|---|"
     for fault in FAULTS:
         code, replay = found_as(fault)
@@ -53,11 +52,10 @@ def document() -> Iterator[str]:
 
 def found_as(fault: Fault) -> tuple[str, str]:
     """The code that a planted fault is found as, and its replay string."""
-    with tempfile.TemporaryDirectory() as folder:
-        run = races(Plan(schedules=SCHEDULES, seed=0), source_in(plant(fault, Path(folder))))
-    if not run.findings:
-        raise HeapsterError(f"'{fault.name}' is not found in {SCHEDULES} schedules")
-    return run.findings[0].code, shlex.split(run.findings[0].replay)[2]
+    found = hunt(fault)
+    if found is None:
+        raise HeapsterError(f"'{fault.name}' is not found")
+    return found
 
 
 if __name__ == "__main__":

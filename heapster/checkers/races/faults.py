@@ -1,6 +1,7 @@
 """Planted concurrency faults: edits of a copy of `impl`, each of which `races` must find."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -270,7 +271,49 @@ CACHES = (
         Edit("stats.py", "    m.lock(arena + ARENA_LOCK)          # so that nobody drains it\n", ""),
         Edit("stats.py", f"        word = m.load(top(word))\n    {UNLOCK}", "        word = m.load(top(word))\n"))),
 )
-FAULTS = (*LOCKS, *CACHES)
+GO = "    m.unlock(record + ARENA_LOCK)\n"
+COME = "    m.lock(record + ARENA_LOCK)\n"
+FOUND_KEPT = "    if k != NULL:\n        if m.load(k) - length <= length >> SPARE_SHIFT:\n"
+TAKEN_KEPT = "        take_from(m, record, k, length)\n        m.store(k, length)\n"
+UNMAPPED = "    if m.munmap(k, length) == REFUSED:\n"
+PURGED_KEPT = "            m.purge(k + PAGE, m.load(k) - PAGE)\n"
+MAPPED_LOCK = "m.statics() + MAPPINGS + ARENA_LOCK"
+SET_KEEP = "    m.store_atomic(m.statics() + KEEP_BYTES, most)\n"
+KEPT_BEFORE = "    before = m.load(record + FREE_BLOCKS)\n"
+KEPT_AFTER = "    after = m.load(record + FREE_BLOCKS)\n"
+KEPT = (
+    Fault("a kept mapping is taken without the lock", (
+        Edit("kept.py", FOUND_KEPT, f"    if k != NULL:\n    {GO}" + FOUND_KEPT.partition("\n")[2]),
+        Edit("kept.py", TAKEN_KEPT, f"{TAKEN_KEPT}    {COME}"))),
+    Fault("a kept mapping is found and taken in two critical sections", (
+        Edit("kept.py", FOUND_KEPT, f"{GO}{COME}{FOUND_KEPT}"),)),
+    Fault("kept mappings are given back without the lock", (
+        Edit("kept.py", f"{SET_KEEP}    trim(m, record)\n{GO}", f"{SET_KEEP}{GO}    trim(m, record)\n"),)),
+    Fault("a kept mapping is offered to the system outside the lock", (
+        Edit("kept.py", f"    length = m.load(k)\n{UNMAPPED}",
+             f"    length = m.load(k)\n{GO}    refused = m.munmap(k, length)\n{COME}    if refused == REFUSED:\n"),)),
+    Fault("how much may be kept is set without care", (
+        Edit("kept.py", f"{COME}{SET_KEEP}", f"{SET_KEEP.replace('_atomic', '')}{COME}"),)),
+    Fault("the bytes that are kept are counted outside the lock", (
+        Edit("kept.py", "    length = m.load(k)\n    add(m, record + FREE_BYTES, -length)\n",
+             f"    length = m.load(k)\n{GO}    add(m, record + FREE_BYTES, -length)\n{COME}"),)),
+    Fault("a mapping is purged that another thread has taken meanwhile", (
+        Edit("kept.py", PURGED_KEPT, f"            length = m.load(k) - PAGE\n            m.unlock({MAPPED_LOCK})\n"
+             f"            m.purge(k + PAGE, length)\n            m.lock({MAPPED_LOCK})\n"),)),
+    Fault("a block grows into a kept mapping in two critical sections", (
+        Edit("kept.py", "    take_from(m, record, k, length)\n    return True\n",
+             f"{GO}{COME}    take_from(m, record, k, length)\n    return True\n"),)),
+    Fault("what is kept is given back without the lock when memory is out", (
+        Edit("kept.py", f"{COME}{KEPT_BEFORE}", KEPT_BEFORE), Edit("kept.py", f"{KEPT_AFTER}{GO}", KEPT_AFTER))),
+)
+FAULTS = (*LOCKS, *CACHES, *KEPT)
+
+
+def chosen(words: Collection[str]) -> tuple[Fault, ...]:
+    """The faults whose names or files hold one of the words; all, if there are none."""
+    return tuple(fault for fault in FAULTS
+                 if not words or any(word in fault.name or f"{word}.py" in {edit.file for edit in fault.edits}
+                                     for word in words))
 
 
 def plant(fault: Fault, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from heapster.results import UsageError
 
 MOST_THREADS = 8
 MOST_OPS = 64
-MOST_QUEUED = 1000
+MOST_REPEATED = 1000
 NO_BLOCK = -1
 SYSTEM_CALLS = {"b": "sbrk", "m": "mmap", "u": "munmap"}
 
@@ -39,6 +39,8 @@ KINDS = {
     "n": Kind("arenas", r"n(\d+)"),
     "h": Kind("cache", r"h(\d+)"),
     "q": Kind("queue", r"q(\d+)"),
+    "l": Kind("keep", r"l(\d+)"),
+    "v": Kind("realloc_alike", r"v(\d+):(\d+)", "uses"),
     "e": Kind("thread_end", r"e"),
     "s": Kind("stats", r"s"),
     "y": Kind("stats_of_all", r"y"),
@@ -121,7 +123,7 @@ def _parse_op(word: str, part: str) -> Op:
     match = kind and re.fullmatch(kind.text, word, re.ASCII)
     if kind is None or match is None:
         raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, u0, "
-                         "p2, t4096, g4096, n1, h64, q1, e, s, y, w, k, z or xb1")
+                         "p2, t4096, g4096, n1, h64, q1, l4096, v0:9, e, s, y, w, k, z or xb1")
     if word[0] == "x":
         return Op("x", (int(match[2]),), name=SYSTEM_CALLS[match[1]])
     numbers = tuple(int(group) for group in match.groups())
@@ -147,8 +149,8 @@ def _wrong_number(program: Program) -> str:
             return "calls that fail are counted from 1"
         if op.code == "r" and op.numbers[0] == 0:
             return "a realloc to 0 bytes frees; write f"
-        if op.code == "q" and (lane >= 0 or not 1 <= op.numbers[0] <= MOST_QUEUED):
-            return f"q stands before the slash, and queues 1 to {MOST_QUEUED} blocks"
+        if op.code in "qv" and (lane >= 0 or not 1 <= op.numbers[0] <= MOST_REPEATED):
+            return f"{op.code} stands before the slash, and repeats 1 to {MOST_REPEATED} times"
     return ""
 
 

@@ -138,7 +138,7 @@ class Player:
         self._plays: dict[str, Play] = {
             "m": self._malloc, "c": self._calloc, "a": self._aligned, "r": self._realloc, "f": self._free,
             "u": self._usable, "s": self._stats, "y": self._stats, "z": self._finalize, "k": self._fork,
-            "x": self._fail, "q": self._queue, "e": self._end,
+            "x": self._fail, "q": self._queue, "e": self._end, "v": self._realloc_alike,
         }
 
     def body(self, lane: int) -> Callable[[], None]:
@@ -277,6 +277,12 @@ class Player:
         self._end(op)
         self._m.on_thread(0)
 
+    def _realloc_alike(self, op: Op) -> None:
+        """The block is resized to the size that it has, over and over: steps of an epoch, if it is a mapped one."""
+        held = self.held[op.block]
+        for _ in range(*op.numbers):
+            self._source.api.realloc(self._m, held.pointer, held.request)
+
     def _end(self, op: Op) -> None:
         """The thread ends, and another begins under its number."""
         self._source.cache.thread_end(self._m)
@@ -294,4 +300,5 @@ SETTINGS: dict[str, Setting] = {        # what needs no looking after
     "g": lambda source, m, growth: source.settings.set_growth(m, growth),
     "n": lambda source, m, count: source.settings.set_arenas(m, count),
     "h": lambda source, m, most: source.settings.set_cache(m, most),
+    "l": lambda source, m, most: source.kept.set_keep(m, most),
 }
