@@ -172,14 +172,14 @@ def target_of(origin: Origin) -> str:
 
 def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: str) -> dict[str, Any]:
     from heapster.machine.bits import Bits  # noqa: PLC0415
-    from heapster.machine.paths import Integers, Undecided, Unsupported, paths  # noqa: PLC0415
+    from heapster.machine.paths import Undecided, Unsupported, integers, paths  # noqa: PLC0415
 
     claimed: set[str] = set()
     refuted: dict[str, Finding] = {}
     count = since = 0
     answer: dict[str, Any] = {"claimed": claimed, "refuted": refuted}
     try:
-        for path in paths(Bits if encoding == BITS else Integers, lambda p: _guarded(proof, source, p)):
+        for path in paths(Bits if encoding == BITS else integers(), lambda p: _guarded(proof, source, p)):
             count += not path.abandoned
             claimed |= {_name(proof, claim) for claim in path.claimed}
             for refutation in path.refuted:

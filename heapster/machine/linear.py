@@ -45,10 +45,11 @@ class Variable:
 class Word:
     """A linear form as the code sees it; a form without variables is a plain int."""
 
-    __slots__ = ("const", "path", "terms")
+    __slots__ = ("const", "masks", "path", "terms")
 
     def __init__(self, path: "Integers", terms: dict[Variable, int], const: int) -> None:
         self.path, self.terms, self.const = path, terms, const
+        self.masks: dict[int, Any] | None = None    # what it is under masks that were asked for
 
     def __bool__(self) -> bool:
         raise TypeError("compare words explicitly: a bare truth value would explore one branch in silence")
@@ -249,6 +250,14 @@ def runs(mask: int) -> Iterator[tuple[int, int | None]]:
 
 def masked(word: Word, mask: int) -> Any:
     """The bits of word that are set in mask."""
+    if word.masks is None:
+        word.masks = {}
+    if mask not in word.masks:
+        word.masks[mask] = _masked(word, mask)
+    return word.masks[mask]
+
+
+def _masked(word: Word, mask: int) -> Any:
     total: Any = 0
     for first, last in runs(mask):
         total = plus(total, scaled(cut(word, first)[0], 1 << first), 1)

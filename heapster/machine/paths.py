@@ -6,8 +6,9 @@ run again from the start for each way noted. A claim is a comparison like any ot
 be false is false on some path; the words of that path's model are the counterexample.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import z3
@@ -107,18 +108,102 @@ class Apart(NamedTuple):
     second: Relation
 
 
+class Facts:
+    """What is asserted on one path after another: what the next one begins with as well is not asserted again.
+
+    A scope of the solver begins where paths may part.
+    """
+
+    def __init__(self) -> None:
+        self._solver = z3.SimpleSolver()
+        self._terms: list[Any] = []     # all that the solver has
+        self._marks: list[int] = []     # how many it had when each scope began
+        self._count = 0                 # of those, asserted on this path
+        self.mark()
+
+    def begin(self) -> None:
+        """A path begins, on which nothing is asserted yet."""
+        self._count = 0
+
+    def mark(self) -> None:
+        """Another path may part from this one here."""
+        if self._count == len(self._terms) and self._count not in self._marks[-1:]:
+            self._marks.append(self._count)
+            self._solver.push()
+
+    def add(self, term: Any) -> None:
+        """Assert a condition on this path."""
+        if self._count == len(self._terms) or self._terms[self._count].ast.value != term.ast.value:
+            self._leave_others()
+            self._assert(term)
+            self._terms.append(term)
+        self._count += 1
+
+    def _leave_others(self) -> None:
+        """Take back what is not asserted on this path."""
+        if self._count == len(self._terms):
+            return
+        scopes = bisect_left(self._marks, self._count)
+        if self._marks[scopes:scopes + 1] != [self._count]:
+            scopes -= 1
+        shared = self._terms[self._marks[scopes]:self._count]
+        self._solver.pop(len(self._marks) - scopes)
+        del self._terms[self._marks[scopes]:], self._marks[scopes:]
+        self._count = len(self._terms)
+        self.mark()
+        for term in shared:
+            self.add(term)
+
+    def _assert(self, term: Any) -> None:
+        """As the solver's `add`, of one condition, at a fraction of the cost."""
+        z3.Z3_solver_assert(z3.main_ctx().ref(), self._solver.solver, term.ast)
+
+    def can_be(self, *more: Any) -> bool:
+        """Whether all that is asserted can hold, and more."""
+        return self._ask(more, lambda: True) is not None
+
+    def model(self, *more: Any) -> Any:
+        """Values for which all that is asserted holds, and more; None if there are none."""
+        return self._ask(more, self._solver.model)
+
+    def _ask(self, more: Sequence[Any], answer: Callable[[], Any]) -> Any:
+        self._leave_others()
+        if more:
+            self._solver.push()
+        for term in more:
+            self._assert(term)
+        found = self._solver.check()
+        if found == z3.unknown:
+            raise Undecided(self._solver.reason_unknown())
+        result = answer() if found == z3.sat else None
+        if more:
+            self._solver.pop()
+        return result
+
+
 class Integers(Decisions):
     """Words are integers; comparisons are decided by bounds, by the last model, or by the solver."""
 
-    def __init__(self, prefix: Sequence[int]) -> None:
+    def __init__(self, prefix: Sequence[int], facts: Facts | None = None) -> None:
         super().__init__(prefix)
-        self._solver = z3.SimpleSolver()
+        self._facts = facts or Facts()
+        self._facts.begin()
         self._variables: list[Variable] = []
         self._asked: list[Any] = []
         self._model: dict[Variable, int] | None = {}
         self._cuts: dict[Any, tuple[Any, Any]] = {}
         self._products: dict[tuple[int, int], Variable] = {}
-        self.queries = 0
+
+    def choose(self, count: int) -> int:
+        """See `Path.choose`."""
+        self._facts.mark()
+        return super().choose(count)
+
+    def fork(self, choice: bool, both: bool) -> bool:
+        """See `Decisions.fork`."""
+        if both:
+            self._facts.mark()
+        return super().fork(choice, both)
 
     # Words.
 
@@ -127,12 +212,8 @@ class Integers(Decisions):
         variable = Variable(number, name, low, high, _integer(f"{name}!{number}"))
         self._variables.append(variable)
         for bound in _bounds(variable.integer, low, high):
-            self._assert(bound)
+            self._facts.add(bound)
         return variable
-
-    def _assert(self, term: Any) -> None:
-        """As the solver's `add`, of one condition, at a fraction of the cost."""
-        z3.Z3_solver_assert(z3.main_ctx().ref(), self._solver.solver, term.ast)
 
     def word(self, name: str, low: int = WORD_MIN, high: int = WORD_MAX, step: int = 1, offset: int = 0) -> Any:
         """See `Path.word`."""
@@ -155,7 +236,7 @@ class Integers(Decisions):
                 value = self._value(rest, self._model)
                 self._model[quotient], self._model[remainder] = value >> places, value & (1 << places) - 1
             whole = Word(self, {quotient: 1 << places, remainder: 1}, 0)
-            self._assert(self._term(relation(whole, "==", rest)))
+            self._facts.add(self._term(relation(whole, "==", rest)))
             self._cuts[key] = Word(self, {quotient: 1}, 0), Word(self, {remainder: 1}, 0)
         return self._cuts[key]
 
@@ -165,7 +246,7 @@ class Integers(Decisions):
         if key not in self._products:
             corners = [a * b for a in (v.low, v.high) for b in (w.low, w.high)]
             product = self._variable(f"{v.name}*{w.name}", min(corners), max(corners))
-            self._assert(product.integer.term == v.integer.term * w.integer.term)
+            self._facts.add(product.integer.term == v.integer.term * w.integer.term)
             if self._model is not None:
                 self._model[product] = self._model[v] * self._model[w]
             self._products[key] = product
@@ -223,14 +304,14 @@ class Integers(Decisions):
         """See `Path.apart`."""
         first, second = relation(a + a_bytes, "<=", b), relation(b + b_bytes, "<=", a)
         if _known(first) is not True and _known(second) is not True:
-            self._assert(z3.Or(self._term(first), self._term(second)))
+            self._facts.add(z3.Or(self._term(first), self._term(second)))
             if self._model is not None and not (self._holds(first, self._model) or self._holds(second, self._model)):
                 self._model = None
 
     def _add(self, fact: Relation) -> None:
         known = _known(fact)
         if known is None:
-            self._assert(self._term(fact))
+            self._facts.add(self._term(fact))
             if self._model is not None and not self._holds(fact, self._model):
                 self._model = None
         elif not known:
@@ -266,28 +347,20 @@ class Integers(Decisions):
         self.taken.append(replayed)
         return bool(replayed)
 
-    def _can_be(self, fact: Relation) -> bool:
-        self.queries += 1
-        self._solver.push()
-        self._assert(self._term(fact))
-        answer = self._solver.check()
-        self._solver.pop()
-        if answer == z3.unknown:
-            raise Undecided(self._solver.reason_unknown())
-        return bool(answer == z3.sat)
+    def _can_be(self, fact: Relation, *more: Any) -> bool:
+        return self._facts.can_be(*more, self._term(fact))
 
     def _sat(self) -> dict[Variable, int]:
         """A model of all that was assumed and decided; Infeasible if there is none."""
         if self._model is None:
-            self.queries += 1
-            answer = self._solver.check()
-            if answer == z3.unsat:
-                raise Infeasible
-            if answer == z3.unknown:
-                raise Undecided(self._solver.reason_unknown())
-            model = self._solver.model()
-            self._model = {v: model.eval(v.integer.term, model_completion=True).as_long() for v in self._variables}
+            self._model = self._values(())
         return self._model
+
+    def _values(self, more: Sequence[Any]) -> dict[Variable, int]:
+        model = self._facts.model(*more)
+        if model is None:
+            raise Infeasible
+        return {v: model.eval(v.integer.term, model_completion=True).as_long() for v in self._variables}
 
     # Claims.
 
@@ -307,27 +380,23 @@ class Integers(Decisions):
 
     def _least(self) -> dict[Variable, int]:
         """A model in which each word that the body asked for is small, if it can be after those before it."""
-        self._sat()
-        self._solver.push()
-        try:
-            for word in self._asked:
-                self._press(*word.terms)
-            return self._sat()
-        finally:
-            self._solver.pop()
+        small: list[Any] = []
+        for variable in (variable for word in self._asked for variable in word.terms):
+            self._press(variable, small)
+        return self._values(small)
 
-    def _press(self, variable: Variable) -> None:
-        """Assert that the variable is near its least, or near 0 if it can be negative."""
+    def _press(self, variable: Variable, small: list[Any]) -> None:
+        """Add that the variable is near its least, or near 0 if it can be negative, to what is to hold."""
         form, least = Word(self, {variable: 1}, 0), max(variable.low, 0)
-        self._add_if_it_can(relation(form, "<", least)._replace(negated=True))
+        self._add_if_it_can(relation(form, "<", least)._replace(negated=True), small)
         for distance in NEAR:
-            if self._add_if_it_can(relation(form, "<=", least + distance)):
+            if self._add_if_it_can(relation(form, "<=", least + distance), small):
                 return
 
-    def _add_if_it_can(self, fact: Relation) -> bool:
+    def _add_if_it_can(self, fact: Relation, small: list[Any]) -> bool:
         known = _known(fact)
-        if known is None and self._can_be(fact):
-            self._add(fact)
+        if known is None and self._can_be(fact, *small):
+            small.append(self._term(fact))
             return True
         return bool(known)
 
@@ -425,6 +494,11 @@ def _known(fact: Relation) -> bool | None:
     return holds if holds is None else holds != fact.negated
 
 
+def integers() -> Callable[[Sequence[int]], Integers]:
+    """The encoding as integers, of paths that follow each other."""
+    return partial(Integers, facts=Facts())
+
+
 def paths(encoding: Callable[[Sequence[int]], Any], body: Callable[[Any], None]) -> Iterator[Any]:
     """Every feasible path of the body."""
     todo: list[list[int]] = [[]]
@@ -439,4 +513,5 @@ def paths(encoding: Callable[[Sequence[int]], Any], body: Callable[[Any], None])
         yield path
 
 
-__all__ = ["STAYS", "Infeasible", "Integers", "Path", "Refutation", "Undecided", "Unsupported", "paths"]
+__all__ = ["STAYS", "Infeasible", "Integers", "Path", "Refutation", "Undecided", "Unsupported", "integers",
+           "paths"]

@@ -6,7 +6,7 @@ import pytest
 
 from heapster.machine.bits import Bits
 from heapster.machine.linear import STAYS, cut
-from heapster.machine.paths import Integers, paths
+from heapster.machine.paths import Integers, integers, paths
 
 ENCODINGS = [Integers, Bits]
 
@@ -77,6 +77,26 @@ def test_masks_and_shifts_agree_with_python(encoding: Any, mask: Any) -> None:
             path.claim("shift", lambda: a >> 4 == value >> 4)
 
         assert not [r for path in explored(encoding, body) for r in path.refuted]
+
+
+@pytest.mark.parametrize("first", [3, 60])
+def test_paths_that_share_what_they_assert_are_the_same_paths(first: int) -> None:
+    """Also where one asserts what another only decided, and where they assert different things at one place."""
+    def body(path: Any) -> None:
+        a, b = path.word("a", 0, 100), path.word("b", 0, 100, 4)
+        path.require(a, "<", first)
+        if path.choose(3) == 1:
+            path.require(b, "<=", a)
+        for limit in (5, 10, 50):
+            if a + b < limit and path.choose(2):
+                path.apart(a, 4, b, limit)
+        path.claim("their product is never 20", lambda: a * b != 20)
+
+    anew, shared = ([(path.taken, path.refuted) for path in explored(encoding, body)]
+                    for encoding in (Integers, integers()))
+    assert len(anew) > 20
+    assert sorted(anew) == sorted(shared)
+    assert 0 < sum(bool(refuted) for _, refuted in shared) < len(shared)
 
 
 def test_cutting_keeps_the_value() -> None:

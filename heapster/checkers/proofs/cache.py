@@ -13,6 +13,7 @@ from heapster.checkers.proofs.drawing import (
     MIN_BLOCK,
     STATICS,
     TOTALS,
+    a_size,
     header,
     only,
 )
@@ -20,7 +21,7 @@ from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 COUNTS = 1 << 14                    # no stack counts more
-MALLOC, FREE = 0, 4                 # kinds of calls
+MALLOC, REALLOC, FREE = 0, 2, 4     # kinds of calls
 
 
 def a_stack(path: Any, least: int = 0) -> tuple[Any, Any]:
@@ -90,9 +91,9 @@ def unkeep(source: Any, path: Any) -> None:
 
 
 class Caching:
-    """A thread that has a cache, and a bin in it with any blocks."""
+    """A thread that has a cache, or is not enrolled, and a bin of it with any blocks."""
 
-    def __init__(self, path: Any, index: int, least: int = 0) -> None:
+    def __init__(self, path: Any, index: int, *, enrolled: int = 1) -> None:
         self.w = Window(path)
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
         self.w.reserve(self.thread, CACHE["thread_bytes"])
@@ -100,7 +101,7 @@ class Caching:
         self.m.use_thread(self.thread)
         self.slot = self.thread + CACHE["bins"] + 16 * index
         self.m.put(self.thread, self.w.arena, "my arena")
-        self.m.put(self.thread + CACHE["enrolled"], 1, "enrolled")
+        self.m.put(self.thread + CACHE["enrolled"], enrolled, "enrolled")
         self.counts = [self.thread + CACHE["my_calls"] + 8 * kind for kind in (MALLOC, FREE)]
         self.calls = [path.word("calls", 0, TOTALS) for _ in self.counts]
         for place, calls in zip(self.counts, self.calls, strict=True):
@@ -126,6 +127,15 @@ def put_away_and_reuse(source: Any, path: Any) -> None:
     path.claim("what_was_kept_last_is_used_first", lambda: b == p and m.load(c.slot) == word
                and m.load(p + 8) == 0 and m.load(c.counts[0]) == c.calls[0] + 1)
     path.claim("keeping_and_using_changes_no_more", lambda: only(m, c.slot, p, p + 8, *c.counts))
+
+
+def put_away_nothing(source: Any, path: Any) -> None:
+    """Each used block, of a thread that has no cache and is to have none, freed or moved."""
+    c, total = Caching(path, 0, enrolled=0), a_size(path, "total")
+    c.m.put(c.w.statics + STATICS["cache"], 0, "cache")
+    p, kind = c.w.span("p", total) + 8, (FREE, REALLOC)[path.choose(2)]
+    taken = source.cache.put_away(c.m, p, total, kind) or source.cache.put_away_slowly(c.m, p, total, kind)
+    path.claim("without_a_cache_nothing_is_put_away", lambda: not taken and only(c.m))
 
 
 def flush(source: Any, path: Any) -> None:
@@ -225,6 +235,9 @@ PROOFS = (
         "keeping_and_using_changes_no_more": "no word but the bin's, the block's first two and the counts changes",
         "what_was_kept_last_is_used_first": "the next request of its size gets it, and the bin is as it was before",
     }),
+    Proof("cache.put_away", ANY_HEAP, put_away_nothing, more={
+        "without_a_cache_nothing_is_put_away": "a thread that keeps nothing takes no block, and nothing changes",
+    }, suffix="_without_a_cache"),
     Proof("cache.flush", "bins of up to 3 blocks", flush, more={
         "flushing_leaves_so_many": "at most so many blocks stay in the bin",
         "each_flushed_block_goes_home_once": "each other is released if it is of the thread's arena, "

@@ -94,13 +94,16 @@ def free_by_classes(source: Any, path: Any, at_most: Size, classes: int) -> None
 def without_caches(source: Any, path: Any) -> Iterator[None]:
     """Threads keep nothing here: so of which class their bins would be is left open.
 
-    And requests that caches have blocks for are placed as large ones, see `small_requests_are_placed_as_large`.
+    And requests that caches have blocks for are placed as large ones, see `small_requests_are_placed_as_large`;
+    and no block is put away, see `without_a_cache_nothing_is_put_away`.
     """
     def any_class(_: Any) -> Any:
         return path.word("class", 0, CLASS["cached"] - 1)
 
-    with replaced(source.api, class_for=any_class, is_small=lambda *_: False), \
-            replaced(source.cache, class_of=any_class):
+    def no(*_: Any) -> bool:
+        return False
+
+    with replaced(source.api, class_for=any_class, is_small=no, put_away=no, put_away_slowly=no):
         yield
 
 
