@@ -145,7 +145,7 @@ def _child(proof: Proof, encoding: str, origin: Origin, stop_at: str, sender: Co
 
 
 def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = "") -> dict[str, Any]:
-    """Every path of the proof: the claims met, and the first counterexample of each that is false."""
+    """Every path of the proof: the claims met, and a counterexample of each that is false, replayed if one can be."""
     # Here, because only children may need z3 and the source: a fault may keep the source from loading.
     from heapster.checkers.proofs.source import opened  # noqa: PLC0415
     from heapster.results import TargetError  # noqa: PLC0415
@@ -184,14 +184,15 @@ def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: str
             claimed |= {_name(proof, claim) for claim in path.claimed}
             for refutation in path.refuted:
                 name = _name(proof, refutation.claim)
-                if name not in refuted:
+                if not is_replayed(refuted.get(name)):
                     finding = _finding(proof, name, source, refutation, target)
                     if is_replayed(finding) or encoding == proof.encodings[-1]:
                         refuted[name] = finding
                     else:
                         answer["unknown"] = "a counterexample that its replay does not show"
             since += bool(refuted)
-            if stop_at in refuted or since > MOST_PATHS_AFTER_REFUTING or len(refuted) == len(proof.theorems()):
+            shown = {name for name, finding in refuted.items() if is_replayed(finding)}
+            if stop_at in shown or since > MOST_PATHS_AFTER_REFUTING or len(shown) == len(proof.theorems()):
                 answer["unknown"] = "not all paths were explored after the refutation of another"
                 break
     except (Undecided, Unsupported) as error:
