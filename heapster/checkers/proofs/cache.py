@@ -93,8 +93,8 @@ def unkeep(source: Any, path: Any) -> None:
 class Caching:
     """A thread that has a cache, or is not enrolled, and a bin of it with any blocks."""
 
-    def __init__(self, path: Any, index: int, *, enrolled: int = 1) -> None:
-        self.w = Window(path)
+    def __init__(self, path: Any, index: Any, *, enrolled: int = 1) -> None:
+        self.w, self.index = Window(path), index
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
         self.w.reserve(self.thread, CACHE["thread_bytes"])
         self.m = self.w.m

@@ -6,6 +6,7 @@ from heapster.checkers.proofs import (
     Theorem,
     api,
     arena,
+    bins,
     block,
     cache,
     classes,
@@ -27,8 +28,8 @@ from heapster.suggest import instead_of
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS,
-    *arena.PROOFS, *cache.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS, *whole.PROOFS,
-    *model.PROOFS, *whole.THOROUGH,
+    *arena.PROOFS, *cache.PROOFS, *bins.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS,
+    *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
     Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",
@@ -37,9 +38,9 @@ ASSUMED: tuple[Assumption, ...] = (
                "Numba, LLVM, the C compiler and the processor do what they should",
                "proofs are about the source; the compiled library is compared with it word for word instead"),
     Assumption("caches_follow_their_steps",
-               "what threads keep and hand over is whole after each call, also where bins are refilled and threads end",
-               "each step is proved, and keeping, using again, flushing and draining; longer sequences are held by the "
-               "reference, in lock-step"),
+               "what threads keep and hand over is whole after any sequence of calls",
+               "each step is proved, by the contracts of those that it calls; sequences are held by the reference, in "
+               "lock-step"),
     Assumption("z3_is_right", "z3 says unsat only of what cannot be", "its answers are not checked by another prover"),
     Assumption("a_lock_excludes_others", "between lock and unlock no other thread touches the arena",
                "proofs run one thread; `heapster races` explores the others"),

@@ -26,11 +26,11 @@ ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "re
                 "free_blocks": 152, "calls": 160, "segregated": 200, "class_map": 208, "classes": 240,
                 "remote": 2040}
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
-           "cache": 104, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680, "used_before": 688,
-           "steps": 696, "mappings": 704 + 64 * 2048, "arenas": 704}
+           "cache": 104, "caching": 112, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680,
+           "used_before": 688, "steps": 696, "mappings": 704 + 64 * 2048, "arenas": 704}
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
 CACHE = {"most_cached": 1 << 15, "max_cache": 1 << 20, "bins": 80, "thread_bytes": 1344, "mark": 0x6865617073746572,
-         "enrolled": 24, "my_calls": 32}
+         "enrolled": 24, "my_calls": 32, "ended": 72}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 79}
 ARENA_BYTES, MAX_ARENAS, POLICIES = 2048, 64, 5
 STATICS_BYTES = 704 + 65 * 2048

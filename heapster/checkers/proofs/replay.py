@@ -155,15 +155,17 @@ def drawn(path: Replay, *, after: bool) -> str:
 def _words_drawn(path: Replay, *, after: bool) -> str:
     lines = []
     for cell in (cell for m in path.machines for cell in m.cells):
-        if not callable(cell.now) and (cell.name or cell.now != cell.was):
-            word = cell.now if after else cell.was
+        word = cell.now if after else cell.was
+        if not callable(word) and (cell.name or cell.now != cell.was):
             changed = "  <- was " + _word(cell.was, cell.name) if after and cell.now != cell.was else ""
             lines.append(f"{cell.address:#x}  {_word(word, cell.name)}  {cell.name}{changed}".rstrip())
     lines.sort(key=lambda line: int(line.split()[0], 16))
     return "\n".join(lines[:MOST_LINES] + [f"... {len(lines) - MOST_LINES} more"] * (len(lines) > MOST_LINES))
 
 
-def _word(word: int, name: str) -> str:
+def _word(word: Any, name: str) -> str:
+    if callable(word):
+        return "any word"
     if not name.startswith("header"):
         return hex(word) if abs(word) >= 1 << 16 else str(word)
     flags = [text for bit, text in ((USED, "used"), (PREV_USED, "left used"), (MAPPED, "mapped")) if word & bit]
