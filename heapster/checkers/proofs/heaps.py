@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from heapster.checkers.proofs.choosing import Listed
 from heapster.checkers.proofs.classes import COUNT, PER_WORD
 from heapster.checkers.proofs.drawing import (
     ALIGN,
@@ -140,15 +141,15 @@ class Small:
     """A heap of a few blocks in one arena, on a machine."""
 
     def __init__(self, path: Any, most: Sequence[int], *, listed: bool = False,
-                 classes: Classes | None = None) -> None:
+                 classes: Classes | None = None, lists: Listed | None = None) -> None:
         """Of at most so many blocks in a region, so many in two, and so on.
 
         With `listed`, a heap that need not grow: some block is free, and its arena is the main one; and the
         policy is any that has one list. Otherwise the policy is the first: what is to hold of each is proved by
         their contract, see `choosing`. With `classes`, free blocks are on the lists of those, and the policy is
-        the one that searches them.
+        the one that searches them; with `lists`, they are on those, and memory knows nothing of it.
         """
-        self.path, self._listed, self.classes = path, listed, classes
+        self.path, self._listed, self.classes, self._lists = path, listed, classes, lists
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
         self.m = path.machine(self.statics, self.thread)
@@ -214,7 +215,7 @@ class Small:
             m.put(region.record + REGION["prev"], newest[place - 1] if place else 0, "prev")
         free = [block for region in self.regions for block in region.places if not block.used]
         used = [block for region in self.regions for block in region.places if block.used]
-        self.free = _ordered(path, free)
+        self.free = free if self._lists else _ordered(path, free)
         self._write_list()
         words = {
             "regions": newest[0] if newest else 0,
@@ -249,10 +250,14 @@ class Small:
         m, path = self.m, self.path
         m.put(self.head, header(0, self.index), "header of the head")
         m.put(self.at("segregated"), int(self.classes is not None), "segregated")
-        if self.classes:
+        if self.classes or self._lists:
             self._circle(self.head, [])
             m.put(self.at("cursor"), self.head, "cursor")
+        if self.classes:
             self._write_classes(self.classes)
+        if self._lists:
+            self._lists.blocks = [(block.b, block.size) for block in self.free]
+        if self.classes or self._lists:
             return
         around = self._circle(self.head, self.free)
         m.put_lazily(self.at("cursor"), lambda: around[path.choose(len(around) - 1)], "cursor")
@@ -317,14 +322,19 @@ class Small:
             heap = self._read(self.m)
         except Shapeless as error:
             return [f"undecodable: {error}"]
+        if self._lists:
+            listed = tuple(b for b, _ in self._lists.blocks)
+            heap = heap._replace(arenas=(heap.arenas[0]._replace(forward=listed, backward=listed[::-1]),))
         found = [f"{invariant.__name__}: {message}" for invariant in ALWAYS
                  if invariant.__name__ not in UNSORTED for message in invariant(heap)]
         if self.classes:
             found += self.classes.violations(self.m, self.arena)
+        if self._lists:
+            found += self._lists.violations(self.m)
         return found + ([] if self.is_accounted_for(heap) else ["memory_is_accounted_for"])
 
     def _read(self, m: Any) -> Heap:
-        return read(m, self.statics, self.arena, self.index, self.classes)
+        return read(m, self.statics, self.arena, self.index, self.classes, linked=not self._lists)
 
     def blocks(self) -> list[Block]:
         """The blocks that there are now."""
@@ -381,8 +391,8 @@ def _ordered(path: Any, items: list[Any]) -> list[Any]:
 
 # Reading, by the drawings alone; on unknown words, and on plain ones for pictures.
 
-def read(m: Any, statics: Any, arena: Any, index: int, classes: Classes | None = None) -> Heap:
-    """The heap that memory describes; Shapeless if it describes none."""
+def read(m: Any, statics: Any, arena: Any, index: int, classes: Classes | None = None, *, linked: bool = True) -> Heap:
+    """The heap that memory describes; Shapeless if it describes none. If nothing is linked, free blocks are listed."""
     def at(name: str) -> Any:
         return m.load(arena + ARENA_RECORD[name])
 
@@ -391,6 +401,9 @@ def read(m: Any, statics: Any, arena: Any, index: int, classes: Classes | None =
     heads = [head, *(classes.marked(m, arena) if classes else ())]
     forward = tuple(b for each in heads for b in _chain(m, m.load(each + NEXT), NEXT, each))
     backward = tuple(b for each in reversed(heads) for b in _chain(m, m.load(each + PREV), PREV, each))
+    if not linked:
+        forward = tuple(block.address for region in regions for block in region.blocks if not block.used)
+        backward = forward[::-1]
     cursor = at("cursor")
     value = Arena(index, regions, forward, backward, 0 if cursor == head else _null_or(cursor),
                   _null_or(at("top")), at("break"), _ledger(m, arena))

@@ -1,12 +1,12 @@
 """Whole operations on every heap of a few blocks: what programs call keeps every invariant of the model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
-from heapster.checkers.proofs import Proof
-from heapster.checkers.proofs.choosing import by_any_policy, replaced
+from heapster.checkers.proofs import Body, Proof
+from heapster.checkers.proofs.choosing import Listed, as_listed, by_any_policy, replaced
 from heapster.checkers.proofs.drawing import (
     ALIGN,
     ALL_SIZE_BITS,
@@ -58,36 +58,42 @@ class Size(NamedTuple):
         return ", ".join([f"heaps of up to {most} blocks in {where}", *more])
 
 
+def on_one_list(body: Any, size: Size) -> Body:
+    """The body in heaps whose free blocks are on one list, from which any policy chooses."""
+    def run(source: Any, path: Any) -> None:
+        with without_caches(source, path), by_any_policy(source, path):
+            body(source, path, Small(path, size.blocks))
+
+    return run
+
+
+def on_lists_by_classes(body: Any, size: Size, classes: int) -> Body:
+    """The body in heaps whose free blocks are on lists by their sizes, whatever the classes of those are."""
+    def run(source: Any, path: Any) -> None:
+        some = Classes(path, classes)
+        with without_caches(source, path), by_any_policy(source, path, some.marked), divided(source, some):
+            body(source, path, Small(path, size.blocks, classes=some))
+
+    return run
+
+
+def on_any_lists(body: Any, size: Size) -> Body:
+    """The body in heaps whose free blocks are on lists of whatever kind and order, by any policy."""
+    def run(source: Any, path: Any) -> None:
+        lists = Listed(path)
+        with without_caches(source, path), as_listed(source, lists):
+            body(source, path, Small(path, size.blocks, lists=lists))
+
+    return run
+
+
 def malloc_by_each_policy(source: Any, path: Any, at_most: Size) -> None:
     """malloc of each request: by each policy where a block fits; where none does, whatever the system answers."""
     h = Small(path, at_most.blocks, listed=bool(path.choose(2)))
     request = path.word("request", 0, MAX_REQUEST)
     h.serve(request)
-    _malloc(source, path, h, request)
-
-
-def malloc(source: Any, path: Any, at_most: Size) -> None:
-    """malloc of each request, whatever the system answers."""
-    h = Small(path, at_most.blocks)
-    with by_any_policy(source, path):
-        _malloc(source, path, h, path.word("request", 0, MAX_REQUEST))
-
-
-def malloc_by_classes(source: Any, path: Any, at_most: Size, classes: int) -> None:
-    """malloc of each request by segregated fit, whatever the system answers and the classes of sizes are."""
-    some = Classes(path, classes)
-    h = Small(path, at_most.blocks, listed=bool(path.choose(2)), classes=some)
-    request = path.word("request", 0, MAX_REQUEST)
-    h.serve(request)
-    with divided(source, some):
+    with without_caches(source, path):
         _malloc(source, path, h, request)
-
-
-def free_by_classes(source: Any, path: Any, at_most: Size, classes: int) -> None:
-    """free of each used block, whatever the classes of sizes are."""
-    some = Classes(path, classes)
-    with divided(source, some):
-        _free(source, path, Small(path, at_most.blocks, classes=some))
 
 
 @contextmanager
@@ -110,13 +116,17 @@ def without_caches(source: Any, path: Any) -> Iterator[None]:
 @contextmanager
 def divided(source: Any, classes: Classes) -> Iterator[None]:
     """Let the source divide sizes so."""
-    with replaced(source.freelist, class_of=classes.of), replaced(source.placement, class_of=classes.of):
+    with replaced(source.freelist, class_of=classes.of):
         yield
 
 
+def malloc(source: Any, path: Any, h: Small) -> None:
+    """malloc of each request, whatever the system answers."""
+    _malloc(source, path, h, path.word("request", 0, MAX_REQUEST))
+
+
 def _malloc(source: Any, path: Any, h: Small, request: Any) -> None:
-    with without_caches(source, path):
-        p = source.api.malloc(h.m, request)
+    p = source.api.malloc(h.m, request)
     if p == 0:
         path.claim("malloc_answers_null_or_enough", lambda: h.m.errno == 12)
         for name in ("acquiring", "placing"):
@@ -128,34 +138,27 @@ def _malloc(source: Any, path: Any, h: Small, request: Any) -> None:
     check(h, path, "malloc")
 
 
-def free(source: Any, path: Any, at_most: Size) -> None:
+def free(source: Any, path: Any, h: Small) -> None:
     """free of each used block."""
-    _free(source, path, Small(path, at_most.blocks))
-
-
-def _free(source: Any, path: Any, h: Small) -> None:
     used = h.used()
     if not used:
         return
     place = used[path.choose(len(used))]
-    with without_caches(source, path):
-        source.api.free(h.m, place.b + PAYLOAD)
+    source.api.free(h.m, place.b + PAYLOAD)
     path.claim("free_leaves_errno_alone", lambda: h.m.errno == 0)
     path.claim("what_is_released_is_no_block_of_the_callers", lambda: not any(
         block.used and block.address == place.b for block in h.blocks()))
     check(h, path, "free", place.b)
 
 
-def realloc(source: Any, path: Any, at_most: Size) -> None:
+def realloc(source: Any, path: Any, h: Small) -> None:
     """realloc of each used block to each size, whatever the system answers."""
-    h = Small(path, at_most.blocks)
     used = h.used()
     if not used:
         return
     m, place = h.m, used[path.choose(len(used))]
     p, request = place.b + PAYLOAD, path.word("request", 1, MAX_REQUEST)
-    with by_any_policy(source, path), without_caches(source, path):
-        q = source.api.realloc(m, p, request)
+    q = source.api.realloc(m, p, request)
     kept = place.size - PAYLOAD
     for name in ("realloc", "moving"):
         if q == 0:
@@ -168,9 +171,8 @@ def realloc(source: Any, path: Any, at_most: Size) -> None:
     check(h, path, "realloc", place.b)
 
 
-def fit_in_place(source: Any, path: Any, at_most: Size) -> None:
+def fit_in_place(source: Any, path: Any, h: Small) -> None:
     """Each used block and legal size."""
-    h = Small(path, at_most.blocks)
     used = h.used()
     if not used:
         return
@@ -183,9 +185,8 @@ def fit_in_place(source: Any, path: Any, at_most: Size) -> None:
         path.claim("what_does_not_fit_stays", lambda: only(m))
 
 
-def resize(source: Any, path: Any, at_most: Size) -> None:
+def resize(source: Any, path: Any, h: Small) -> None:
     """Each used block and legal size, whatever the system answers."""
-    h = Small(path, at_most.blocks)
     used = h.used()
     if not used:
         return
@@ -206,8 +207,8 @@ def _whole(name: str) -> dict[str, str]:
             f"{name}_spares_the_payloads_of_others": "no word of another block's payload is written"}
 
 
-def _mallocs(size: Size, body: Any, by: str) -> Proof:
-    return Proof("api.malloc", f"{size}, {by}", partial(body, at_most=size), {
+def _mallocs(bound: str, body: Body) -> Proof:
+    return Proof("api.malloc", bound, body, {
         "malloc_answers_null_or_enough": "NULL and ENOMEM, or a payload of at least request bytes",
     }, more=_whole("malloc"), also={
         "acquiring_fails_only_with_the_system": (
@@ -218,8 +219,8 @@ def _mallocs(size: Size, body: Any, by: str) -> Proof:
     })
 
 
-def _frees(size: Size, body: Any = free, by: str = "") -> Proof:
-    return Proof("api.free", f"{size}, {by}" if by else str(size), partial(body, at_most=size), more={
+def _frees(bound: str, body: Body) -> Proof:
+    return Proof("api.free", bound, body, more={
         "free_leaves_errno_alone": "errno is left alone", **_whole("free"),
     }, also={
         "what_is_released_is_no_block_of_the_callers": (
@@ -227,8 +228,8 @@ def _frees(size: Size, body: Any = free, by: str = "") -> Proof:
     })
 
 
-def _reallocs(size: Size) -> Proof:
-    return Proof("api.realloc", f"{size}, {ANY_POLICY}", partial(realloc, at_most=size), {
+def _reallocs(bound: str, body: Body) -> Proof:
+    return Proof("api.realloc", bound, body, {
         "a_failed_realloc_leaves_the_block": "NULL and ENOMEM, and the old block is unchanged",
         "realloc_keeps_the_bytes": "or the bytes up to the lesser size are kept",
     }, more=_whole("realloc"), also={
@@ -237,18 +238,19 @@ def _reallocs(size: Size) -> Proof:
     })
 
 
-def _resizes(size: Size) -> tuple[Proof, ...]:
-    return (
-        Proof("resize.fit_in_place", str(size), partial(fit_in_place, at_most=size), {
-            "what_fits_is_no_larger_than_it_must": "on success size(b) is want, or larger by less than MIN_BLOCK",
-            "what_does_not_fit_stays": "else nothing changes",
-        }),
-        Proof("resize.resize", str(size), partial(resize, at_most=size), {
-            "a_resized_block_keeps_its_bytes":
-                "on success size(b) >= want and its payload up to the lesser size is unchanged",
-            "a_block_not_resized_stays": "else b is unchanged",
-        }),
-    )
+def _fits(bound: str, body: Body) -> Proof:
+    return Proof("resize.fit_in_place", bound, body, {
+        "what_fits_is_no_larger_than_it_must": "on success size(b) is want, or larger by less than MIN_BLOCK",
+        "what_does_not_fit_stays": "else nothing changes",
+    })
+
+
+def _resizes(bound: str, body: Body) -> Proof:
+    return Proof("resize.resize", bound, body, {
+        "a_resized_block_keeps_its_bytes":
+            "on success size(b) >= want and its payload up to the lesser size is unchanged",
+        "a_block_not_resized_stays": "else b is unchanged",
+    })
 
 
 def second(proof: Proof, suffix: str, *, thorough: bool) -> Proof:
@@ -276,23 +278,46 @@ class Renamed:
         self._path.claim(name + self._suffix, holds, why)
 
 
-def _by_classes(size: Size, classes: int, suffix: str, *, thorough: bool) -> tuple[Proof, ...]:
-    by = f"{classes} classes"
-    return (
-        second(_mallocs(size, partial(malloc_by_classes, classes=classes), by), suffix, thorough=thorough),
-        second(_frees(size, partial(free_by_classes, classes=classes), by), suffix, thorough=thorough))
-
-
 EACH_POLICY, ANY_POLICY = "each policy", "any policy"
+
+
+def _of_one_list(make: Callable[[str, Body], Proof], body: Any, *blocks: int, by: str = "") -> Proof:
+    size = Size(blocks)
+    return make(f"{size}, {by}" if by else str(size), on_one_list(body, size))
+
+
+def _of_classes(make: Callable[[str, Body], Proof], body: Any, *blocks: int, classes: int) -> Proof:
+    size = Size(blocks)
+    return make(f"{size}, {classes} classes", on_lists_by_classes(body, size, classes))
+
+
+def _of_any_lists(make: Callable[[str, Body], Proof], body: Any, *blocks: int) -> Proof:
+    size = Size(blocks)
+    return make(f"{size}, any lists", on_any_lists(body, size))
+
+
 PROOFS = (
-    _mallocs(Size((3,)), malloc_by_each_policy, EACH_POLICY),
-    second(_mallocs(Size((3, 2)), malloc, ANY_POLICY), "_by_any_policy", thorough=False),
-    _frees(Size((3, 3))),
-    _reallocs(Size((3,))),
-    *_resizes(Size((3,))),
-    *_by_classes(Size((2,)), 2, "_by_classes", thorough=False),
+    _mallocs(f"{Size((3,))}, {EACH_POLICY}", partial(malloc_by_each_policy, at_most=Size((3,)))),
+    second(_of_one_list(_mallocs, malloc, 3, 2, by=ANY_POLICY), "_by_any_policy", thorough=False),
+    _of_one_list(_frees, free, 3, 3),
+    _of_one_list(_reallocs, realloc, 3, by=ANY_POLICY),
+    _of_one_list(_fits, fit_in_place, 3),
+    _of_one_list(_resizes, resize, 3),
+    *(second(proof, "_by_classes", thorough=False) for proof in (
+        _of_classes(_mallocs, malloc, 2, classes=2), _of_classes(_frees, free, 2, classes=2))),
+    *(second(proof, "_on_any_lists", thorough=False) for proof in (
+        _of_any_lists(_mallocs, malloc, 3, 2), _of_any_lists(_frees, free, 3, 3), _of_any_lists(_reallocs, realloc, 3),
+        _of_any_lists(_fits, fit_in_place, 3), _of_any_lists(_resizes, resize, 3))),
 )
-LARGER = "_in_larger_heaps"
-THOROUGH = tuple(second(proof, LARGER, thorough=True) for proof in (
-    _mallocs(Size((4, 4)), malloc, ANY_POLICY), _frees(Size((4, 4))), _reallocs(Size((4, 3))),
-    *_resizes(Size((4, 4))))) + _by_classes(Size((3, 3)), 3, "_by_more_classes", thorough=True)
+THOROUGH = (
+    *(second(proof, "_in_larger_heaps", thorough=True) for proof in (
+        _of_one_list(_mallocs, malloc, 4, 4, by=ANY_POLICY), _of_one_list(_frees, free, 4, 4),
+        _of_one_list(_reallocs, realloc, 4, 3, by=ANY_POLICY), _of_one_list(_fits, fit_in_place, 4, 4),
+        _of_one_list(_resizes, resize, 4, 4))),
+    *(second(proof, "_by_more_classes", thorough=True) for proof in (
+        _of_classes(_mallocs, malloc, 3, 3, classes=3), _of_classes(_frees, free, 3, 3, classes=3))),
+    *(second(proof, "_on_any_lists_in_larger_heaps", thorough=True) for proof in (
+        _of_any_lists(_mallocs, malloc, 4, 4), _of_any_lists(_frees, free, 4, 4),
+        _of_any_lists(_reallocs, realloc, 4, 4), _of_any_lists(_fits, fit_in_place, 4, 4),
+        _of_any_lists(_resizes, resize, 4, 4))),
+)
