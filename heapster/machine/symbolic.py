@@ -6,7 +6,7 @@ aliasing is covered, not excluded, and what a path never touched is what it was.
 and aborts keep the laws of `protocol.Machine`; the system's answers are choices.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from heapster.machine.linear import STAYS, Infeasible, Word, bounds, plus, relation, widest
@@ -47,6 +47,7 @@ class Symbolic:
         self.spans: list[tuple[Any, Any]] = []  # start and bytes of all that memory has; new memory is apart
         self.calls: list[Call] = []
         self.copies: list[tuple[Any, Any, Any]] = []
+        self.torn: list[Cell] = []              # of what was copied, words that were no longer what they had been
         self.fills: list[tuple[Any, int, Any]] = []
         self.zeroed: list[tuple[Any, Any]] = []
         self.errno = 0
@@ -183,6 +184,7 @@ class Symbolic:
         if count < 0:
             self.broken("a negative count")
         self.copies.append((target, source, count))
+        self.torn += self._within(source, count, self.written())
         for cell in self._within(target, count):
             cell.now = self.path.word("copied")
 
@@ -198,8 +200,8 @@ class Symbolic:
         """See `Machine.known_zero`."""
         self.zeroed.append((target, count))
 
-    def _within(self, target: Any, count: Any) -> list[Cell]:
-        return [cell for cell in self.cells if not self.elsewhere(cell.address, target)
+    def _within(self, target: Any, count: Any, cells: Sequence[Cell] | None = None) -> list[Cell]:
+        return [cell for cell in (self.cells if cells is None else cells) if not self.elsewhere(cell.address, target)
                 and cell.address >= target and cell.address < target + count]
 
     # The system.

@@ -165,7 +165,8 @@ def realloc(source: Any, path: Any, h: Small) -> None:
             path.claim(f"a_failed_{name}_leaves_the_block", lambda: m.errno == 12 and m.load(place.b) & USED != 0
                        and m.load(place.b) & ALL_SIZE_BITS == place.size and not m.copies)
         elif q != p:
-            path.claim(f"{name}_keeps_the_bytes", lambda: usable(m, q) >= request and m.copies == [(q, p, kept)])
+            path.claim(f"{name}_keeps_the_bytes", lambda: usable(m, q) >= request and m.copies == [(q, p, kept)]
+                       and not m.torn)
         elif name == "realloc":
             path.claim("realloc_keeps_the_bytes", lambda: usable(m, q) >= request and not m.copies)
     check(h, path, "realloc", place.b)
