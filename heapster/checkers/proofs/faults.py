@@ -161,6 +161,8 @@ FAULTS = (
     Fault("segregating turns the order about", "freelist",
           "    b = m.load(head + PREV)\n    m.store(head + NEXT, head)",
           "    b = m.load(head + NEXT)\n    m.store(head + NEXT, head)", "segregating_keeps_the_order"),
+    Fault("segregating leaves the cursor where it was", "freelist", "    m.store(arena + CURSOR, arena + HEAD)\n", "",
+          "segregating_keeps_the_order"),
     Fault("uniting leaves the classes marked", "freelist", "            close_class(m, arena, index)\n", "",
           "uniting_goes_class_by_class"),
     Fault("lists are not united", "placement", "elif policy != SEGREGATED_FIT and segregated != 0:",

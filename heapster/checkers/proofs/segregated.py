@@ -10,6 +10,7 @@ from heapster.checkers.proofs.drawing import MIN_BLOCK, NEXT, PREV, header, only
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import HERE, Over, Walk
 from heapster.checkers.proofs.window import Window
+from heapster.machine.symbolic import HIGHEST
 from heapster.model import placement as model
 
 SEGREGATED = list(model.POLICIES).index("segregated_fit")
@@ -140,7 +141,7 @@ class Few:
         w = self.w = Window(path, segregated=segregated)
         self.m = w.m
         self.m.put(w.head, header(0, w.index), "header of the head")
-        self.m.put(w.at("cursor"), w.head, "cursor")
+        self.m.put(w.at("cursor"), w.head if segregated else path.word("cursor", 0, HIGHEST), "cursor")
         self.blocks = [self._block(path, number) for number in range(path.choose(4))]
         self.m.put(w.at("free_blocks"), len(self.blocks), "free blocks")
         for head, blocks in self.lists(segregated=segregated):
@@ -182,7 +183,8 @@ class Few:
                  for u, v in pairwise((head, *blocks, head))]
         return all(load(u + NEXT) == v and load(v + PREV) == u for u, v in links) and all(
             load(self.w.at("class_map") + 8 * word) == bits for word, bits in self.marked(segregated=segregated).items()
-        ) and load(self.w.at("segregated")) == segregated and load(self.w.at("cursor")) == self.w.head
+        ) and load(self.w.at("segregated")) == segregated and load(self.w.at("cursor")) == self.w.head and (
+            load(self.w.head) == header(0, self.w.index))
 
 
 def segregate(source: Any, path: Any) -> None:
