@@ -18,6 +18,7 @@ from heapster.checkers.proofs import BITS, Proof, Theorem
 from heapster.results import Finding
 
 MOST_PATHS_AFTER_REFUTING = 50      # a broken heap can go on for ever
+LONGEST_AFTER_REFUTING = 60.0       # seconds for any other proof: on a broken source some have no end
 TICK = 0.2                          # seconds between looks at the limits
 
 
@@ -53,6 +54,14 @@ class _Attempt:
     receiver: Connection
     started: float = field(default_factory=time.monotonic)
 
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.started
+
+    def is_late(self, limit: float) -> bool:
+        """Whether it has no answer in time."""
+        return self.seconds() > limit
+
 
 @dataclass(frozen=True)
 class Runner:
@@ -69,14 +78,17 @@ class Runner:
 
         todo = [(proof, proof.encodings) for proof in reversed(proofs)]
         running: list[_Attempt] = []
+        limit = self.timeout
         try:
             while todo or running:
                 while todo and len(running) < self.jobs:
                     running.append(self._start(*todo.pop()))
                 wait([attempt.receiver for attempt in running], timeout=TICK)
-                for attempt in [a for a in running if a.receiver.poll() or self._is_late(a)]:
+                for attempt in [a for a in running if a.receiver.poll() or a.is_late(limit)]:
                     running.remove(attempt)
-                    outcomes = self._outcomes(attempt)
+                    outcomes = _outcomes(attempt, limit)
+                    if any(outcome.finding for outcome in outcomes):
+                        limit = min(limit, LONGEST_AFTER_REFUTING)
                     if outcomes[0].verdict is Proved.UNKNOWN and len(attempt.encodings) > 1:
                         todo.append((attempt.proof, attempt.encodings[1:]))
                     else:
@@ -93,17 +105,15 @@ class Runner:
         sender.close()
         return _Attempt(proof, encodings, process, receiver)
 
-    def _is_late(self, attempt: _Attempt) -> bool:
-        return time.monotonic() - attempt.started > self.timeout
 
-    def _outcomes(self, attempt: _Attempt) -> list[Outcome]:
-        answer: dict[str, Any] = {"unknown": f"no answer after {self.timeout:g} s"}
-        if attempt.receiver.poll():
-            answer = {"unknown": "the child process ended without an answer"}
-            with suppress(EOFError):
-                answer = attempt.receiver.recv()
-        _end(attempt)
-        return _judged(attempt, answer, time.monotonic() - attempt.started)
+def _outcomes(attempt: _Attempt, limit: float) -> list[Outcome]:
+    answer: dict[str, Any] = {"unknown": f"no answer after {limit:g} s"}
+    if attempt.receiver.poll():
+        answer = {"unknown": "the child process ended without an answer"}
+        with suppress(EOFError):
+            answer = attempt.receiver.recv()
+    _end(attempt)
+    return _judged(attempt, answer, attempt.seconds())
 
 
 def _end(attempt: _Attempt) -> None:

@@ -16,7 +16,7 @@ from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, select
 from heapster.checkers.proofs.counterexample import parse, refuted, replays
 from heapster.checkers.proofs.faults import FAULTS
 from heapster.checkers.proofs.source import check_source
-from heapster.checkers.proving import Outcome, Proved, Runner, hunt, target_of
+from heapster.checkers.proving import LONGEST_AFTER_REFUTING, Outcome, Proved, Runner, hunt, target_of
 from heapster.checkers.races.sources import holds_source, root_in
 from heapster.checkers.store import FOLDER, Store
 from heapster.commands.delivery import Delivery
@@ -41,7 +41,8 @@ NOT_MET = "no program was found that meets this, of the counterexamples' heaps a
 @click.option("--list", "only_list", is_flag=True, help="Say what is proved and how far, and prove nothing.")
 @click.option("--thorough", is_flag=True, help="Whole operations on larger heaps too; takes many minutes.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
-              help=f"Seconds for one proof in one encoding.  [default: {TIMEOUT:g}, with --thorough {LONGEST:g}]")
+              help=f"Seconds for one proof in one encoding.  [default: {TIMEOUT:g}, with --thorough {LONGEST:g}; "
+                   f"once a theorem is refuted, at most {LONGEST_AFTER_REFUTING:g}]")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="Proofs that run at once.")
 @click.option("--faults", "with_faults", is_flag=True,

@@ -15,6 +15,7 @@ from heapster.machine.protocol import REFUSED, Call
 PAGE = 4096
 LOWEST, HIGHEST = 1 << 16, 1 << 47      # user addresses of today's 64-bit systems
 MOST_CALLS = 16                         # system calls of one operation
+MOST_ACCESSES = 1 << 13                 # of one path to memory: more is a loop without end
 MOST_UNKNOWN = 64                       # words of which nothing was known, on one path: more is a loop without end
 
 
@@ -56,7 +57,8 @@ class Symbolic:
         self.break_unit = 1                     # what foreigners move the break by
         self._where: dict[Any, int] = {}        # addresses of which the span is known
         self.brk: Any = None                    # the break, where the path fixes it
-        self._unknown = 0
+        self.most_unknown = MOST_UNKNOWN
+        self._unknown = self._accesses = 0
         self.may_abort = False                  # misuse is what is looked at: an abort is an answer
 
     def put(self, address: Any, word: Any, name: str = "") -> None:
@@ -148,6 +150,9 @@ class Symbolic:
         return found
 
     def _cell(self, address: Any) -> Cell:
+        self._accesses += 1
+        if self._accesses > MOST_ACCESSES:
+            self.broken("no end of accesses to memory")
         if any(not self.elsewhere(address, start) and address >= start and address < start + length
                for start, length in self.gone):
             self.broken("an access to memory that was given back")
@@ -158,8 +163,8 @@ class Symbolic:
             if address < LOWEST:
                 self.broken("an access where nothing is mapped")
             self._unknown += 1
-            if self._unknown > MOST_UNKNOWN:
-                self.broken("no end of accesses to memory")
+            if self._unknown > self.most_unknown:
+                self.broken("no end of accesses to memory of which nothing is known")
             cell = self._add(Cell(address, self.path.word("arbitrary"), ""))
         return cell
 

@@ -139,6 +139,17 @@ def test_a_loop_through_unknown_memory_ends() -> None:
             word = m.load(word) & 0 | word + 8
 
     [path] = explored(Integers, body)
+    assert [r.reason for r in path.refuted] == ["no end of accesses to memory of which nothing is known"]
+
+
+def test_a_loop_through_known_memory_ends() -> None:
+    def body(path: Any) -> None:
+        m = path.machine()
+        m.put(1 << 16, 1 << 16)
+        while m.load(1 << 16) != 0:
+            pass
+
+    [path] = explored(Integers, body)
     assert [r.reason for r in path.refuted] == ["no end of accesses to memory"]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from heapster.checkers import proving
 from heapster.checkers.proofs import ALL_WORDS, BITS, INTEGERS, Proof
 from heapster.checkers.proofs.catalogue import selected
 from heapster.checkers.proofs.faults import FAULTS
@@ -54,6 +55,14 @@ def test_no_answer_in_time_is_unknown() -> None:
     found = verdicts(claiming(lambda path: time.sleep(60)), timeout=0.5)
     assert found["it"].verdict is Proved.UNKNOWN
     assert found["it"].reason == "no answer after 0.5 s"
+
+
+def test_once_one_is_refuted_others_get_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proving, "LONGEST_AFTER_REFUTING", 0.5)
+    proofs = [claiming(lambda path: path.claim("it", lambda: False)), claiming(lambda path: time.sleep(60))]
+    [[refuted, _], [late, _]] = Runner().run(proofs)
+    assert refuted.verdict is Proved.REFUTED
+    assert (late.verdict, late.reason) == (Proved.UNKNOWN, "no answer after 0.5 s")
 
 
 def test_what_one_encoding_cannot_say_is_tried_in_the_next() -> None:

@@ -100,6 +100,8 @@ FAULTS = (
           "    return b", "next_fit_moves_the_cursor"),
     Fault("next fit stops at the first that is too small", "placement", "while b != start and size(m, b) < want",
           "while b != start and size(m, b) > want", "next_fit_fits"),
+    Fault("next fit goes round for ever", "placement", "while b != start and size(m, b) < want:",
+          "while size(m, b) < want:", "placement_find_stays_within_the_laws"),
     Fault("best fit takes the last of equals", "placement", "here < least", "here <= least",
           "best_fit_takes_the_first_of_equals"),
     Fault("best fit takes any", "placement", "(best == NULL or here < least)", "(best == NULL or here > least)",

@@ -353,6 +353,7 @@ def find(source: Any, path: Any) -> None:
     """Each list of up to three blocks, the cursor anywhere on it, each policy."""
     w = Window(path)
     m, count = w.m, path.choose(4)
+    m.most_unknown = 0
     m.put(w.head, header(0, w.index), "header of the head")
     blocks = []
     for number in range(count):
