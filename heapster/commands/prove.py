@@ -135,8 +135,11 @@ def met(run: Run) -> Run:
     if not shown or run.extra["interrupted"]:
         return run
     from heapster.checkers.proofs.programs import seen_by_programs  # noqa: PLC0415  loads Hypothesis
-    with Meter("prove: programs that meet it"):
-        found = seen_by_programs([path for _, path in replays(shown, run.target)], run.target)
+    try:
+        with Meter("prove: programs that meet it"):
+            found = seen_by_programs([path for _, path in replays(shown, run.target)], run.target)
+    except TargetError as error:
+        return replace(run, extra={**run.extra, "not_met": f"no program can run: {error}"})
     if found is None:
         return replace(run, extra={**run.extra, "not_met": NOT_MET})
     return replace(run, findings=(found, *run.findings))

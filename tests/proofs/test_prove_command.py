@@ -119,6 +119,17 @@ def test_targets_that_cannot_be_proved(broken: Path, words: Any, code: int, mess
     assert (run.returncode, message in run.stderr) == (code, True)
 
 
+def test_a_copy_whose_own_asserts_fail_is_refuted_too(broken: Path) -> None:
+    """No program can run on it, and the output says why."""
+    layout = broken / "layout.py"
+    layout.write_text(layout.read_text(encoding="utf-8").replace("MAX_WORD = (1 << 63) - 1", "MAX_WORD = 1 << 63"),
+                      encoding="utf-8")
+    run = prove("broken", "layout", cwd=broken.parent)
+    assert run.returncode == 1
+    assert "replayed on the simulated machine" in run.stdout
+    assert "no program can run" in run.stdout and "== MAX_WORD" in run.stdout
+
+
 def test_a_copy_that_cannot_be_loaded_is_said_so(broken: Path) -> None:
     (broken / "block.py").write_text("def", encoding="utf-8")
     run = prove("broken", "block", cwd=broken.parent)

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import traceback
 from hashlib import sha256
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -40,7 +41,13 @@ def source_in(folder: Path) -> Source:
     try:
         return _modules(name, root)
     except (ImportError, SyntaxError, AssertionError) as error:
-        raise TargetError(f"{root} cannot be loaded: {error}") from error
+        raise TargetError(f"{root} cannot be loaded: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    """What the error says; of an assertion that says nothing, where it stands."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return str(error) or f"{Path(last.filename).name}, line {last.lineno}: {last.line}"
 
 
 def holds_source(folder: Path) -> bool:
