@@ -207,6 +207,8 @@ FAULTS = (
           "    return total - growth", "the_surplus_is_whole_pages"),
     Fault("trimming is not counted", "region", "    add(m, arena + HELD_BYTES, -extra)\n", "",
           "trimming_counts_what_is_left"),
+    Fault("a region goes back although little else is free", "region", "m.load(arena + FREE_BYTES) >= get_growth(m)",
+          "m.load(arena + FREE_BYTES) >= 0", "a_region_is_spared_while_enough_is_free"),
     Fault("a refused region is dropped", "region", "length) == REFUSED:\n        return False",
           "length) == 1:\n        return False", "a_dropped_region_leaves_the_list"),
     # Arenas.

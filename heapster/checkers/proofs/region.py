@@ -13,6 +13,7 @@ from heapster.checkers.proofs.drawing import (
     FOOTER,
     MAX_REQUEST,
     MIN_BLOCK,
+    MMAP,
     MOST,
     PAGE,
     PAYLOAD,
@@ -327,6 +328,18 @@ def drop_region(source: Any, path: Any) -> None:
         path.claim("a_region_that_is_kept_stays", lambda: m.calls[-1].answer == -1 and only(m))
 
 
+def may_drop(source: Any, path: Any) -> None:
+    """Any region, its first block or another, any growth."""
+    w = Window(path)
+    growth, free_bytes, kind = growth_of(w, path), w.word("free_bytes"), 1 + path.choose(2)
+    region, is_first = w.span("region", FIRST_BLOCK + MIN_BLOCK), path.choose(2)
+    w.m.put(region + REGION["kind"], kind, "kind")
+    b = region + FIRST_BLOCK if is_first else region + FIRST_BLOCK + a_size(path, "before")
+    may = source.region.may_drop(w.m, w.arena, region, b)
+    path.claim("a_region_is_spared_while_enough_is_free", lambda: only(w.m) and bool(may) == (
+        kind == MMAP and is_first == 1 and free_bytes >= growth))
+
+
 PROOFS = (
     Proof("region.fence_before", ALL_WORDS, fence_before, {
         "after_a_fence_payloads_would_be_aligned": "a payload after it would be aligned",
@@ -375,6 +388,10 @@ PROOFS = (
         "trimming_counts_what_is_left": "HELD_BYTES counts what is left",
         "without_the_system_nothing_is_trimmed":
             "nothing changes if the system refuses or a foreigner has moved the break",
+    }),
+    Proof("region.may_drop", ANY_HEAP, may_drop, more={
+        "a_region_is_spared_while_enough_is_free": "true exactly for a region from mmap whose first block this is, "
+                                                   "where the growth or more is free beside it",
     }),
     Proof("region.drop_region", ANY_HEAP, drop_region, {
         "a_dropped_region_leaves_the_list": "on success it is on no list and HELD_BYTES no longer counts it",
