@@ -242,9 +242,10 @@ def grow(source: Any, path: Any) -> None:
     growth_of(w, path)
     m.put(w.head, header(0, w.owner), "header of the head")
     want = path.word("want", 1, MAX_REQUEST + PAGE)
+    top = None
     if path.choose(2):
-        fence = w.span("fence", 40)
-        top_of(w, path, fence, fence, header(0, w.owner))
+        fence = w.span("fence", FENCE_BYTES)
+        top = top_of(w, path, fence, fence, header(0, w.owner))
     else:
         m.put(w.at("top"), 0, "top")
         w.word("held")
@@ -259,6 +260,17 @@ def grow(source: Any, path: Any) -> None:
         w.with_first(b)
         path.claim("growth_is_listed", w.is_linked)
         path.claim("growth_suffices", lambda: m.load(b) & ALL_SIZE_BITS >= want and m.load(b) & USED == 0)
+        path.claim("the_top_grows_unless_the_break_was_moved", lambda: _is_at_the_break(w, top, m.calls[-1]))
+
+
+def _is_at_the_break(w: Window, top: Top | None, call: Any) -> bool:
+    """Whether what sbrk gave is of the old top region, or, if that ended elsewhere, of a new one."""
+    if call.name != "sbrk":
+        return True
+    old = top.region if top and call.answer == top.end else None
+    now = w.m.load(w.at("top"))
+    return bool(w.m.load(w.at("break")) == call.answer + call.arguments[0]
+                and now == (w.m.load(w.at("regions")) if old is None else old))
 
 
 def surplus(source: Any, path: Any) -> None:
@@ -270,6 +282,7 @@ def surplus(source: Any, path: Any) -> None:
     extra = source.region.surplus(w.m, b)
     path.claim("the_surplus_is_whole_pages", lambda: extra & PAGE - 1 == 0 and extra >= 0)
     path.claim("the_growth_stays", lambda: extra == 0 or total - extra >= growth)
+    path.claim("all_that_can_go_goes", lambda: extra == 0 if total < 2 * growth else total - extra < growth + PAGE)
 
 
 def trim_top(source: Any, path: Any) -> None:
@@ -378,10 +391,15 @@ PROOFS = (
         "growth_fails_only_with_the_system": "NULL only if the system refused, and then nothing has changed",
         "growth_is_listed": "else the block is first on the list",
         "growth_suffices": "it has at least want bytes",
+    }, more={
+        "the_top_grows_unless_the_break_was_moved": "what sbrk gives at the end of the top region makes that longer, "
+                                                    "and else a new one, which is the top",
     }),
     Proof("region.surplus", ANY_HEAP, surplus, {
         "the_surplus_is_whole_pages": "a multiple of PAGE",
         "the_growth_stays": "what stays is at least the growth",
+    }, more={
+        "all_that_can_go_goes": "nothing below twice the growth; else what stays is less than the growth and a page",
     }),
     Proof("region.trim_top", ANY_HEAP, trim_top, {
         "a_trimmed_block_ends_at_the_fence": "b ends at the fence",
