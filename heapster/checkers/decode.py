@@ -50,8 +50,8 @@ TOTALS = (layout.HELD_BYTES, layout.USED_BYTES, layout.USED_BLOCKS, layout.FREE_
 CALL_WORDS = tuple(range(CALLS, CALLS + CALL_KINDS * WORD, WORD))
 CACHED_SIZES = (                    # one bin each, least first
     *range(layout.MIN_BLOCK, layout.EXACT, layout.ALIGN),
-    *[size << doubling for doubling in range(6) for size in range(layout.EXACT, 2 * layout.EXACT, layout.FIRST_STEP)],
-    layout.MOST_CACHED)
+    *[size << doubling for doubling in range(7) for size in range(layout.EXACT, 2 * layout.EXACT, layout.FIRST_STEP)],
+    layout.EXACT << 7, layout.MOST_CACHED)
 assert len(CACHED_SIZES) == layout.BIN_COUNT
 NEVER_WRITTEN = -1
 STRAY = layout.ALIGN - 1 & ~(USED | PREV_USED)      # header bits that a block in an arena never has

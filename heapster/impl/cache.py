@@ -2,7 +2,7 @@
 
 A bin is a stack of blocks of one size, in the thread's own storage. It starts with no room at all and gets
 twice as much whenever it was empty or full, up to a number of bytes that is set for all bins; so a thread
-that frees little keeps little. A miss cuts half a bin's room from one free block, under one lock.
+that frees little keeps little. A miss cuts up to half a bin's room from one free block, under one lock.
 Bonwick and Adams (2001), "Magazines and Vmem", section 3.
 """
 
@@ -30,6 +30,7 @@ from .layout import (
     MARK,
     MOST_CACHED,
     MOST_COUNTED,
+    MOST_MOVED,
     MY_CALLS,
     NEXT,
     NULL,
@@ -91,8 +92,6 @@ def unkeep(m, slot):
 def reuse(m, index, kind):
     """The payload of a cached block of the least size of a class, the call counted; NULL if the thread has none."""
     thread = m.thread()
-    if m.load(thread + ENROLLED) == 0:
-        return NULL
     slot = bin_at(thread, index)
     if m.load(slot) == 0:
         return NULL
@@ -122,6 +121,19 @@ def widened(limit, total, most):
     while limit * total > most:
         limit = limit >> 1
     return limit
+
+
+def moved(limit, total):
+    """How many blocks of `total` bytes come into a bin of this limit when it is empty, or leave it when it is full.
+
+    Requires: limit is 0 to MOST_COUNTED; total is MIN_BLOCK to MOST_CACHED.
+    Ensures:  they are at most half the limit, rounded up, and none only if that is 0;
+              one, or at most MOST_MOVED bytes.
+    """
+    blocks = (limit + 1) >> 1
+    while blocks > 1 and blocks * total > MOST_MOVED:
+        blocks = blocks >> 1
+    return blocks
 
 
 def enroll(m, thread):
@@ -172,12 +184,12 @@ def flush(m, slot, most):
 
 
 def make_room(m, thread, total):
-    """Whether the full bin for blocks of `total` bytes has room for one more: widened, or half of it given back."""
+    """Whether the full bin for blocks of `total` bytes has room for one more: widened, or part of it given back."""
     slot = bin_of(thread, total)
     limit = widen(m, thread, total)
     kept = count(m.load(slot))
     if kept != 0 and kept >= limit:
-        flush(m, slot, limit >> 1)
+        flush(m, slot, limit - moved(limit, total))
     return limit != 0
 
 
@@ -209,7 +221,8 @@ def put_away_slowly(m, p, total, kind):
     if total > MOST_CACHED or keeps_nothing(m, thread) or least_of_class(class_of(total)) != total:
         return False
     slot = bin_of(thread, total)
-    check_not_kept(m, slot, p)
+    if m.load_any(p + MARK) == CACHED_MARK:
+        check_not_kept(m, slot, p)
     if m.load(slot) >= m.load(slot + LIMIT) and not make_room(m, thread, total):
         return False
     keep(m, slot, p)
@@ -222,7 +235,7 @@ def refill(m, total, kind):
     """A used block of `total` bytes for the caller, and others for the thread's bin; NULL if memory is out."""
     thread = m.thread()
     arena = attach(m)
-    batch = widen(m, thread, total) >> 1
+    batch = moved(widen(m, thread, total), total)
     m.lock(arena + ARENA_LOCK)
     open_record(m, arena, owner_of(m, arena))
     drain(m, arena)

@@ -161,8 +161,8 @@ ENDED = 72                          # not 0: the thread has ended its cache and 
 BINS = 80                           # stacks of cached blocks, one for each class up to that of MOST_CACHED
 BIN_SHIFT = 4                       # a bin takes two words
 LIMIT = 8                           # from a bin: the most blocks it may hold now, shifted as a stack's count
-MOST_CACHED = 1 << 15               # the largest block that is cached
-BIN_COUNT = 79
+MOST_CACHED = 9 << 13               # the largest block that is cached: for 64 KiB, rounded up to a class's size
+BIN_COUNT = 88
 THREAD_BYTES = BINS + (BIN_COUNT << BIN_SHIFT)
 
 # A stack.
@@ -172,6 +172,7 @@ TOP_MASK = COUNT_ONE - 1
 MARK = 8                            # from the payload of a cached block
 CACHED_MARK = 0x6865617073746572    # no header, no address: chance alone puts it there
 MOST_COUNTED = 1 << 14              # blocks in a bin, at most
+MOST_MOVED = 1 << 14                # bytes that come into a bin or leave it at once, if they are not one block
 MOST_REMOTE = 256                   # blocks on a remote list until whoever adds one drains it
 
 # Kept mappings.
@@ -183,7 +184,7 @@ SPARE_SHIFT = 2                     # a mapping that is used again may be a quar
 DEFAULT_THRESHOLD = 128 * 1024
 DEFAULT_GROWTH = 128 * 1024
 DEFAULT_ARENAS = 8
-DEFAULT_CACHE = 1 << 15             # bytes a bin, in the native library
+DEFAULT_CACHE = 1 << 18             # bytes a bin, in the native library
 MAX_CACHE = 1 << 20
 DEFAULT_KEEP = 1 << 26              # bytes of mappings, in the native library
 MIN_THRESHOLD = PAGE
@@ -274,7 +275,8 @@ assert KEPT_MARK + WORD <= MAPPED_LEAD, "the header of a block that was there st
 assert MY_ARENA < NEXT < PREV < ENROLLED < MY_CALLS
 assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
 assert LIMIT + WORD == 1 << BIN_SHIFT
-assert MOST_CACHED == EXACT << ((BIN_COUNT - 1 - EXACT_CLASSES) >> STEPS_SHIFT), "it is a class's least size"
+assert MOST_CACHED == (STEPS + 1) << (FIRST_STEP_SHIFT + ((BIN_COUNT - 2 - EXACT_CLASSES) >> STEPS_SHIFT)), \
+    "it is the least size of the last class that has a bin"
 assert MOST_CACHED < TOP_CLASS
 assert PAYLOAD + MARK < MIN_BLOCK + FOOTER
 assert MAX_ARENAS <= 1 << 15

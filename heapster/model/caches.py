@@ -4,7 +4,7 @@ A bin is a list of payloads, the last to come the first to go. It may hold as ma
 a bin that is empty when asked, or full when given to, doubles it, as long as the setting allows.
 """
 
-from heapster.model.geometry import CALLS, MOST_COUNTED
+from heapster.model.geometry import CALLS, MOST_COUNTED, MOST_MOVED
 from heapster.model.heap import Bin, Cache, Stack
 
 
@@ -34,6 +34,12 @@ class CacheState:
             limit //= 2
         self.limits[size] = limit
         return limit
+
+    def moved(self, size: int) -> int:
+        """How many blocks the bin of that size gets when it is empty, or gives up when it is full."""
+        half = (self.limit(size) + 1) // 2
+        return next((half >> halvings for halvings in range(half.bit_length())
+                     if (half >> halvings) * size <= MOST_MOVED), min(half, 1))
 
     def clear(self) -> None:
         """It keeps nothing, may keep nothing and has served no call."""

@@ -24,8 +24,9 @@ DEFAULT_GROWTH = 128 * 1024     # an arena asks the system for at least this muc
 DEFAULT_ARENAS = 8
 MAX_ARENAS = 64
 
-MOST_CACHED = 1 << 15           # the largest block that a thread keeps when it is freed
+MOST_CACHED = 9 << 13           # the largest block that a thread keeps when it is freed
 MOST_COUNTED = 1 << 14          # blocks that a bin may hold, at most
+MOST_MOVED = 1 << 14            # bytes that a bin gets or gives up at once, if they are not one block
 MOST_REMOTE = 256               # blocks on a remote list when whoever added the last must drain it
 MAX_CACHE = 1 << 20             # bytes that a bin may hold, at most
 

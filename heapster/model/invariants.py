@@ -350,7 +350,7 @@ def cached_blocks_are_used(heap: Heap) -> Iterator[str]:
 
 
 def bins_hold_blocks_of_their_size(heap: Heap) -> Iterator[str]:
-    """A bin is for the least size of a class, 32 to 32 KiB, and every block in it has that."""
+    """A bin is for the least size of a class, 32 to 72 KiB, and every block in it has that."""
     used = _used_blocks(heap)
     for cache in heap.caches:
         sizes = [bin_.size for bin_ in cache.bins]

@@ -448,9 +448,9 @@ class Reference:
         if not self._settings.cache:
             return self._place_large(system, exact - HEADER, ALIGN, kind)
         arena = self._my_arena()
-        batch = self._widen(size) // 2
+        self._widen(size)
         self._drain(system, arena)
-        run = arena.carve(system, size, batch)
+        run = arena.carve(system, size, self._cache().moved(size))
         if not run:
             return 0
         for block in reversed(run[1:]):
@@ -471,7 +471,7 @@ class Reference:
             limit = self._widen(size)
             if cache.bin(size) and len(cache.bin(size)) >= limit:
                 self._saw("a_full_bin_was_flushed")
-                self._flush(system, size, limit // 2)
+                self._flush(system, size, limit - cache.moved(size))
             if limit == 0:
                 return False
         self._keep(size, payload, owner)

@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -135,15 +136,28 @@ def _make_libraries(out: Path, compiled: Path, options: Options) -> None:
     inside = [compiled, _compile(sources, "report"), _compile(sources, "process", *options.flags())]
     api = _compile(sources, "api", "-fvisibility=default")
     malloc = _compile(sources, "malloc", "-fvisibility=default")
+    named = _with_names(compiled, sources / "named.o", {name: f"heapster_word_{name}" for name in DIRECT})
     _make_archive([*inside, api], out / STATIC, sources)
     toolchain.link_shared([*inside, api], out / SHARED, f"-Wl,-soname,{SHARED}.{ABI}")
-    toolchain.link_shared([*inside, api, malloc], out / PRELOAD, f"-Wl,-soname,{PRELOAD}")
+    toolchain.link_shared([named, *inside[1:], api, malloc], out / PRELOAD, f"-Wl,-soname,{PRELOAD}")
     counting = toolchain.compile_c(sources / "malloc.c", sources / "counting.o", "-DHEAPSTER_VERIFY",
                                    "-fvisibility=default")
     toolchain.link_shared([*inside, api, counting, _compile(sources, "verify")], out / VERIFYING,
                           f"-Wl,-soname,{VERIFYING}")
     shutil.copyfile(sources / HEADER, out / HEADER)
     shutil.rmtree(sources)
+
+
+DIRECT = ("malloc", "free")         # the core's functions are libc's, but for the name: no jump leads to them
+
+
+def _with_names(compiled: Path, out: Path, names: Mapping[str, str]) -> Path:
+    """The core, whose hidden functions have public names too: `names` maps each to the hidden one."""
+    lines = toolchain.run([toolchain.companion("nm"), "--defined-only", compiled]).splitlines()
+    places = {symbol: place for place, _, symbol in map(str.split, lines)}
+    added = [f"--add-symbol={name}=.text:0x{places[hidden]},function,global" for name, hidden in names.items()]
+    toolchain.run([toolchain.companion("objcopy"), *added, compiled, out])
+    return out
 
 
 def _make_archive(objects: list[Path], out: Path, sources: Path) -> None:

@@ -13,8 +13,9 @@ from heapster.results import TargetError
 MACHINES = ("x86_64", "aarch64")
 C_FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-fno-builtin", "-fvisibility=hidden",
            "-fno-asynchronous-unwind-tables", "-ffunction-sections", "-Wall", "-Wextra", "-Werror")
-LINK_FLAGS = ("-shared", "-Wl,-z,defs,-z,relro,-z,now", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-s",
-              "-Wl,--hash-style=gnu")
+LINK_FLAGS = (                      # few segments, and functions of libc looked up when first called: a quick start
+    "-shared", "-Wl,-z,defs,-z,relro,-z,lazy,-z,noseparate-code", "-Wl,--gc-sections", "-Wl,--build-id=none",
+    "-Wl,-s", "-Wl,--hash-style=gnu")
 UNDEFINED = re.compile(r"undefined reference to [`']([^`']+)'")
 
 

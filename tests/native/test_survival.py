@@ -23,9 +23,9 @@ def test_survives(case: str, tmp_path: Path) -> None:
     ("free((char *)p + 8);", "invalid pointer"),
     (("void *a[999]; for (int i = 0; i < 999; i++) a[i] = malloc(40); a[500] = memset(a[500], 0, 48); "
       "for (int i = 0; i < 999; i++) free(a[i]);"), "double free"),
-    ("p = malloc(40000); void *q = malloc(40000); ((long *)p)[5001] &= ~2L; free(p);", "corrupt header"),
-    (("p = malloc(40000); void *q = malloc(40); free(p); ((long *)p)[0] = (long)q; ((long *)p)[1] = (long)q; "
-      "p = malloc(40000);"), "corrupt free list"),
+    ("p = malloc(80000); void *q = malloc(80000); ((long *)p)[10001] &= ~2L; free(p);", "corrupt header"),
+    (("p = malloc(80000); void *q = malloc(40); free(p); ((long *)p)[0] = (long)q; ((long *)p)[1] = (long)q; "
+      "p = malloc(80000);"), "corrupt free list"),
 ])
 def test_misuse_ends_in_one_line_and_abort(body: str, says: str, tmp_path: Path) -> None:
     text = ("#include <stdlib.h>\n#include <string.h>\n"

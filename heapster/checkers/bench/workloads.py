@@ -51,6 +51,8 @@ ALL = (
              f"{LIVE}, 16 to 512 bytes", loop=True),
     Workload("live-wide", "live", (COUNT, "10000", "16", "16384", "doubling"), 2_000_000,
              f"{LIVE}, 16 bytes to 16 KB", loop=True),
+    Workload("mixed", "mixed", (COUNT, "10000", "16", "512", "uniform"), 600,
+             "10,000 blocks of 16 to 512 bytes, all freed in a random order, over and over", loop=True),
     Workload("larson", "larson", (COUNT, "4", "5000", "2"), 500_000,
              "a server: threads replace blocks and leave them to their successors", LARSON, threads=2),
     Workload("handover", "handover", (COUNT,), 6_000,

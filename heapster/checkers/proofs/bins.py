@@ -109,7 +109,8 @@ def refill(source: Any, path: Any) -> None:
     kept = m.load(c.slot) >> 48
     blocks = [run.b + run.want * number for number in range(path.settled(kept) + 1)]
     path.claim("a_refill_gives_the_first_of_a_run", lambda: b == run.b and run.are_used(blocks))
-    path.claim("a_refill_keeps_the_others", lambda: len(blocks) <= max(limit >> 1, 1) and _holds(m, c.slot, blocks[1:]))
+    path.claim("a_refill_keeps_the_others", lambda: len(blocks) <= max(limit + 1 >> 1, 1)
+               and _holds(m, c.slot, blocks[1:]))
     end = blocks[-1] + (m.load(blocks[-1]) & ALL_SIZE_BITS)
     path.claim("a_refill_is_counted", lambda: m.load(w.at("calls")) == calls + 1
                and m.load(w.at("used_bytes")) == used_bytes + (end - run.b)
@@ -130,7 +131,8 @@ def _holds(m: Any, slot: Any, blocks: list[Any]) -> bool:
 
 def widen(source: Any, path: Any) -> None:
     """Any bin, any limit that `widened` may allow, any setting, a thread that ends or not."""
-    c, total = Caching(path, path.word("class", 0, CLASS["cached"] - 1)), path.word("total", MIN_BLOCK, 1 << 15, ALIGN)
+    c = Caching(path, path.word("class", 0, CLASS["cached"] - 1))
+    total = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
     m, ends = c.m, path.choose(2)
     old, new = path.word("old", 0, COUNTS), path.word("new", 0, COUNTS)
     most = path.word("most", 0, CACHE["max_cache"])
@@ -243,7 +245,7 @@ PROOFS = (
         "refilling_drains_under_the_lock": "the arena's remote list is drained under its lock, which is released",
         "without_memory_nothing_is_kept": "NULL if no block is found, and nothing changes",
         "a_refill_gives_the_first_of_a_run": "else the first of a run is the caller's, used and large enough",
-        "a_refill_keeps_the_others": "the others are in the bin, marked, at most half of what it may hold",
+        "a_refill_keeps_the_others": "the others are in the bin, marked, at most half of what it may hold, rounded up",
         "a_refill_is_counted": "the call, and all blocks of the run as used",
         "what_a_refill_leaves_is_listed": "what is left of the block is free and on the list, or nothing",
     }),

@@ -61,6 +61,15 @@ def widened(source: Any, path: Any) -> None:
     path.claim("limits_grow_by_doubling", lambda: result <= 2 * max(limit, 1) and result <= COUNTS)
 
 
+def moved(source: Any, path: Any) -> None:
+    """Each size and each limit that can arise."""
+    total = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
+    limit = 1 << path.choose(16) >> 1
+    result = source.cache.moved(limit, total)
+    path.claim("a_batch_is_half_a_bin_at_most", lambda: result <= (limit + 1) // 2 and (result > 0 or limit == 0))
+    path.claim("batches_have_a_bound_in_bytes", lambda: result <= 1 or result * total <= CACHE["most_moved"])
+
+
 def _a_bin(path: Any) -> tuple[Any, Any, Any]:
     """A machine, a bin and the payload of a block apart from it."""
     bin_, p = path.word("bin", LOWEST, HIGHEST, ALIGN), path.word("p", LOWEST, HIGHEST, ALIGN)
@@ -221,6 +230,10 @@ PROOFS = (
         "what_may_not_be_kept_has_no_room": "0 if not one block may be",
         "bins_keep_to_the_setting": "else the blocks have at most that many bytes",
         "limits_grow_by_doubling": "it at most doubles, and is at most MOST_COUNTED",
+    }),
+    Proof("cache.moved", ALL_WORDS, moved, {
+        "a_batch_is_half_a_bin_at_most": "they are at most half the limit, rounded up, and none only if that is 0",
+        "batches_have_a_bound_in_bytes": "one, or at most MOST_MOVED bytes",
     }),
     Proof("cache.keep", ANY_HEAP, keep, {
         "a_kept_block_is_on_top_and_marked": "it is on top and marked",
