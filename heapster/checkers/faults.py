@@ -65,6 +65,9 @@ FAULTS = (
           "structure_diverges"),
     Fault("best and worst fit are swapped", "placement", "if policy == BEST_FIT", "if policy != BEST_FIT",
           "structure_diverges"),
+    Fault("segregated fit takes the class's first, fitting or not", "placement",
+          "        b = fitting_in_class(m, arena, own, want, PROBES)\n",
+          "        b = m.load(class_head(arena, own) + NEXT)\n", "usable_too_small"),
     # Mappings and thresholds.
     Fault("a request of just the threshold is not mapped", "api", ">= get_threshold(m)", "> get_threshold(m)",
           "system_calls_diverge"),

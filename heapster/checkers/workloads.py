@@ -7,11 +7,12 @@ known pattern of real programs or a known way for a heap to go wrong.
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PTRDIFF_MAX, SIZE_MAX
+from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PROBES, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, SYSTEM_CALLS, Step
 
 ALIGNMENTS = (16, 32, 64, 128, 256, 1024, PAGE, 2 * PAGE)
 BOUNDARIES = (0, HEADER, ALIGN, 24, 40, 56, 72, 120, 248, 504, 1000, 2040, PAGE - 64, PAGE, PAGE + 64)
+WIDE_CLASSES = ((512, 64), (960, 64), (1024, 128), (1920, 128))     # their least sizes, and how wide they are
 HUGE = (PTRDIFF_MAX, SIZE_MAX, MAX_REQUEST, 1 << 32, 1 << 47)
 
 
@@ -118,6 +119,26 @@ def holes_then_refill(rng: Random, live: Handles) -> Iterator[Step]:
             yield free(live, hole)
     for size in rng.sample(sizes, len(sizes)):
         yield Step("malloc", (max(0, size - rng.choice((0, 0, 8, 16, 24, 40, 64))),), live.fresh())
+
+
+def holes_of_one_class(rng: Random, live: Handles) -> Iterator[Step]:
+    """Holes of one class of sizes between live blocks, as many as are probed or more; then requests near its top."""
+    if rng.random() < 0.5:
+        yield Step("finalize")
+    yield Step("cache", (0,))
+    least, width = rng.choice(WIDE_CLASSES)
+    small, large = least - HEADER, least - HEADER + width - ALIGN
+    holes = []
+    for size in (large, *[small] * rng.choice((1, PROBES - 1, PROBES, PROBES + 1)), large):
+        holes.append(live.fresh())
+        yield allocate_as(holes[-1], size)
+        yield allocate_as(live.fresh(), 24)
+    if rng.random() < 0.3:
+        rng.shuffle(holes)
+    for hole in holes[:-1]:
+        if hole in live.sizes:
+            yield free(live, hole)
+    yield allocate_as(live.fresh(), large - rng.choice((0, 0, ALIGN)))
 
 
 def free_all(rng: Random, live: Handles) -> Iterator[Step]:
@@ -362,7 +383,8 @@ def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
 
 
 PLAIN: tuple[Workload, ...] = (
-    churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill, free_all, fill_and_empty,
+    churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill,
+    holes_of_one_class, free_all, fill_and_empty,
     realloc_ladder, large_blocks, through_kept_mappings, through_kept_mappings,
     many_large_blocks, nudges, nudges, hand_over,
     through_caches, through_caches, foreigners, impossible, settings)

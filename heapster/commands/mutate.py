@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import click
 
-from heapster.checkers import mutation
+from heapster.checkers import fast_layers, mutation
 from heapster.checkers.races import faults as threads
 from heapster.checkers.races import hunting as schedules
 from heapster.checkers.stress import hunting as patterns
@@ -26,6 +26,11 @@ check that is named; the trace is what its shrinker leaves. Made by `heapster mu
 
 """
 
+
+WAYS = """
+## Caches, remote lists and purging: who finds what
+
+"""
 
 
 class Hunted(NamedTuple):
@@ -105,7 +110,7 @@ def command(words: tuple[str, ...], by: str, seed: int, write: Path | None, json
     kills = list(_hunt_all(hunts, seed))
     say((_line(kill), BAD if kill.missed else PLAIN) for kill in kills)
     if write:
-        write_whole(write, ABOUT + _table(kills))
+        write_whole(write, ABOUT + _table(kills) + WAYS + "\n".join(fast_layers.table()) + "\n")
     found = sum(not kill.missed for kill in kills)
     say([(f"{found} of {len(kills)} planted faults were found by the check that must find them",
           GOOD if found == len(kills) else BAD)])

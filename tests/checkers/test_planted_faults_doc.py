@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers import fast_layers
 from heapster.checkers.faults import FAULTS
 from heapster.checkers.planting import planted
 from heapster.checkers.rerun import make_for, rerun
@@ -13,6 +14,12 @@ DOC = Path(__file__).parents[2] / "docs" / "planted-faults.md"
 ROWS = {cells[1].strip(): [cell.strip(" `") for cell in cells[2:5]]
         for cells in (line.split("|") for line in DOC.read_text(encoding="utf-8").splitlines())
         if len(cells) > 4 and cells[2].strip().startswith("`impl/")}
+
+
+def test_each_way_to_go_wrong_is_planted_for_the_checker_that_is_named() -> None:
+    assert "\n".join(fast_layers.table()) in DOC.read_text(encoding="utf-8")
+    assert all(way.title in fast_layers.PLANTED[way.checker] for way in fast_layers.WAYS)
+    assert len({way.kind for way in fast_layers.WAYS}) == 6
 
 
 def test_the_table_lists_the_planted_faults() -> None:

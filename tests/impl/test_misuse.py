@@ -2,7 +2,7 @@
 
 import pytest
 
-from heapster.impl import api, settings
+from heapster.impl import api, kept, layout, settings
 from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 
@@ -93,3 +93,25 @@ def test_a_mapped_block_with_an_overwritten_link_is_a_corrupt_list(link: int) ->
     p = api.malloc(m, 1 << 18)
     m.store(p - 8 + link, b)
     assert code_of(api.free, m, p) == CORRUPT_LIST
+
+
+def two_kept() -> tuple[Simulated, int, int]:
+    """Two mappings that are kept, the older first."""
+    m = Simulated()
+    kept.set_keep(m, 1 << 20)
+    settings.set_threshold(m, 4096)
+    older, newer = (api.malloc(m, 9000) for _ in range(2))
+    api.free(m, older)
+    api.free(m, newer)
+    return m, older & -4096, newer & -4096
+
+
+@pytest.mark.parametrize("link", [layout.NEXT, layout.PREV])
+def test_a_kept_mapping_with_an_overwritten_link_is_a_corrupt_list(link: int) -> None:
+    """Whoever takes it notices, and whoever gives it back."""
+    m, older, newer = two_kept()
+    m.store(newer + link, m.statics() + layout.KEPT if link == layout.NEXT else older)
+    assert code_of(api.malloc, m, 9000) == CORRUPT_LIST
+    m, older, newer = two_kept()
+    m.store(older + link, newer if link == layout.NEXT else m.statics() + layout.KEPT)
+    assert code_of(kept.set_keep, m, 0) == CORRUPT_LIST
