@@ -8,7 +8,8 @@ from heapster.checkers.faults import FAULTS
 from heapster.checkers.mutation import hunt
 from heapster.checkers.planting import SHIPPED_FOLDER, Fault, StaleFault, planted
 from heapster.checkers.rerun import make_for, rerun
-from heapster.model.geometry import MOST_REMOTE
+from heapster.model.geometry import EPOCH, MOST_REMOTE, SIZE_MAX
+from heapster.model.heap import AGED, PURGED
 from heapster.model.operation import Step, Trace
 from heapster.model.sketch import sketch
 from heapster.model.trace import parse
@@ -71,6 +72,39 @@ def test_who_makes_a_remote_list_long_drains_it(blocks: int, waiting: int, targe
 def test_a_remote_list_that_nobody_drains_is_noticed() -> None:
     fault = Fault("the bound is ignored", "remote", ">= MOST_REMOTE:", "> MOST_REMOTE * MOST_REMOTE:", "")
     assert "caches_keep_to_their_limits" in rerun(sent(MOST_REMOTE), make_for("sim", planted(fault))).codes
+
+
+def idle(epochs: int) -> Trace:
+    """A mapping, and a page that a resize cuts off, are kept while so many epochs pass."""
+    taken = [Step("malloc", (size,), handle) for handle, size in enumerate((140_000, 604_000))]
+    resized = [Step("realloc", (600_000,), 2 + i, 1 + i) for i in range(epochs * EPOCH)]
+    return (Step("keep", (1 << 20,)), *taken, Step("free", operand=0), *resized)
+
+
+@pytest.mark.parametrize(("epochs", "mark"), [(1, AGED), (2, PURGED), (3, PURGED)])
+def test_what_is_kept_through_an_epoch_is_purged(epochs: int, mark: int) -> None:
+    found = rerun(idle(epochs), make_for("sim"))
+    assert found.after
+    assert (found.problems, [mapped.mark for mapped in found.after.mapped if not mapped.used]) == ((), [mark, mark])
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("    if steps == EPOCH:\n", "    if steps == -EPOCH:\n"), ("mark == AGED", "mark != AGED"),
+    ("KEPT_MARK, PURGED)", "KEPT_MARK, AGED)"), ("m.load(k) > PAGE", "m.load(k) >= PAGE"),
+    ("        m.store(k + KEPT_MARK, AGED)\n", "        pass\n")])
+def test_an_epoch_that_does_not_end_or_age_what_is_kept_is_noticed(old: str, new: str) -> None:
+    codes = rerun(idle(3), make_for("sim", planted(Fault("", "kept", old, new, "")))).codes
+    assert {"structure_diverges", "fault_bad_purge"} & set(codes)
+
+
+BEYOND = f"keep {SIZE_MAX}; cache {SIZE_MAX}; arenas {SIZE_MAX}; growth {SIZE_MAX}; "
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("", ""), ("        most = 0\n    if most > MAX_REQUEST:", "        most = 1\n    if most > MAX_REQUEST:")])
+def test_settings_beyond_their_bounds_are_those_of_the_model(old: str, new: str) -> None:
+    make = make_for("sim", planted(Fault("", "kept", old, new, ""))) if old else make_for("sim")
+    assert bool(rerun(parse(f"{BEYOND}a = malloc(9000)"), make).problems) == bool(old)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title.replace(" ", "-"))
