@@ -4,7 +4,7 @@ from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
 from heapster.checkers.proofs.choosing import replaced
-from heapster.checkers.proofs.classes import least
+from heapster.checkers.proofs.classes import a_size_of, least
 from heapster.checkers.proofs.drawing import (
     ALIGN,
     ARENA_BYTES,
@@ -22,6 +22,7 @@ from heapster.machine.symbolic import HIGHEST, LOWEST
 
 COUNTS = 1 << 14                    # no stack counts more
 MALLOC, REALLOC, FREE = 0, 2, 4     # kinds of calls
+FULL, LOOKS_KEPT, BETWEEN_SIZES = range(3)      # why a block has no place in a bin
 
 
 def a_stack(path: Any, least: int = 0) -> tuple[Any, Any]:
@@ -138,6 +139,22 @@ def put_away_and_reuse(source: Any, path: Any) -> None:
     path.claim("keeping_and_using_changes_no_more", lambda: only(m, c.slot, p, p + 8, *c.counts))
 
 
+def put_away_refusing(source: Any, path: Any) -> None:
+    """Each class that has bins: a full bin, a block that looks kept, and each size that is not the class's least."""
+    index, why = path.choose(CLASS["cached"]), path.choose(3)
+    c, total = Caching(path, index), a_size_of(path, index)
+    m, p = c.m, c.w.span("p", total) + 8
+    word, count = a_stack(path)
+    path.require(count, "<", COUNTS)
+    m.put(c.slot, word, "bin")
+    m.put(c.slot + 8, (count + (why != FULL)) << 48, "limit")
+    m.put(p + 8, CACHE["mark"] if why == LOOKS_KEPT else 0, "what is where the mark would be")
+    if why == BETWEEN_SIZES:
+        path.require(least(index), "<", total)
+    taken = source.cache.put_away(m, p, total, FREE)
+    path.claim("what_has_no_place_in_a_bin_stays", lambda: not taken and only(m))
+
+
 def put_away_nothing(source: Any, path: Any) -> None:
     """Each used block, of a thread that has no cache and is to have none, freed or moved."""
     c, total = Caching(path, 0, enrolled=0), a_size(path, "total")
@@ -248,6 +265,10 @@ PROOFS = (
         "keeping_and_using_changes_no_more": "no word but the bin's, the block's first two and the counts changes",
         "what_was_kept_last_is_used_first": "the next request of its size gets it, and the bin is as it was before",
     }),
+    Proof("cache.put_away", ANY_HEAP, put_away_refusing, more={
+        "what_has_no_place_in_a_bin_stays": "a block that is larger than the least of its class, or looks kept, or "
+                                            "whose bin is full is not taken, and nothing changes",
+    }, suffix="_of_what_has_no_place"),
     Proof("cache.put_away", ANY_HEAP, put_away_nothing, more={
         "without_a_cache_nothing_is_put_away": "a thread that keeps nothing takes no block, and nothing changes",
     }, suffix="_without_a_cache"),

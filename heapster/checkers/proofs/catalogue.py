@@ -9,6 +9,7 @@ from heapster.checkers.proofs import (
     bins,
     block,
     cache,
+    calls,
     classes,
     freelist,
     kept,
@@ -29,7 +30,7 @@ PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS,
     *arena.PROOFS, *cache.PROOFS, *bins.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS,
-    *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
+    *calls.PROOFS, *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
     Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",
