@@ -304,8 +304,6 @@ PROOFS = (
     _of_one_list(_reallocs, realloc, 3, by=ANY_POLICY),
     _of_one_list(_fits, fit_in_place, 3),
     _of_one_list(_resizes, resize, 3),
-    *(second(proof, "_by_classes", thorough=False) for proof in (
-        _of_classes(_mallocs, malloc, 2, classes=2), _of_classes(_frees, free, 2, classes=2))),
     *(second(proof, "_on_any_lists", thorough=False) for proof in (
         _of_any_lists(_mallocs, malloc, 3, 2), _of_any_lists(_frees, free, 3, 3), _of_any_lists(_reallocs, realloc, 3),
         _of_any_lists(_fits, fit_in_place, 3), _of_any_lists(_resizes, resize, 3))),
@@ -315,7 +313,7 @@ THOROUGH = (
         _of_one_list(_mallocs, malloc, 4, 4, by=ANY_POLICY), _of_one_list(_frees, free, 4, 4),
         _of_one_list(_reallocs, realloc, 4, 3, by=ANY_POLICY), _of_one_list(_fits, fit_in_place, 4, 4),
         _of_one_list(_resizes, resize, 4, 4))),
-    *(second(proof, "_by_more_classes", thorough=True) for proof in (
+    *(second(proof, "_by_classes", thorough=True) for proof in (
         _of_classes(_mallocs, malloc, 3, 3, classes=3), _of_classes(_frees, free, 3, 3, classes=3))),
     *(second(proof, "_on_any_lists_in_larger_heaps", thorough=True) for proof in (
         _of_any_lists(_mallocs, malloc, 4, 4), _of_any_lists(_frees, free, 4, 4),
