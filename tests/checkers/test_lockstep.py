@@ -97,6 +97,13 @@ def test_an_epoch_that_does_not_end_or_age_what_is_kept_is_noticed(old: str, new
     assert {"structure_diverges", "fault_bad_purge"} & set(codes)
 
 
+def test_calls_that_a_thread_leaves_to_an_arena_that_is_not_open_are_noticed() -> None:
+    fault = Fault("", "cache", "    open_record(m, arena, owner_of(m, arena))\n    kind = 0\n", "    kind = 0\n", "")
+    trace = parse("cache 32; a = malloc(0); thread 1; free(a); thread_end")
+    assert rerun(trace, make_for("sim")).problems == ()
+    assert "structure_diverges" in rerun(trace, make_for("sim", planted(fault))).codes
+
+
 BEYOND = f"keep {SIZE_MAX}; cache {SIZE_MAX}; arenas {SIZE_MAX}; growth {SIZE_MAX}; "
 
 
