@@ -1,8 +1,9 @@
 """What a thread keeps of the blocks that it frees, so that its next request of the size needs no lock.
 
 A bin is a stack of blocks of one size, in the thread's own storage. It starts with no room at all and gets
-twice as much whenever it was empty or full, up to a number of bytes that is set for all bins; so a thread
-that frees little keeps little. A miss cuts up to half a bin's room from one free block, under one lock.
+twice as much whenever it was empty when asked, up to a number of bytes that is set for all bins, or full, up
+to less: so a thread that frees little keeps little, and one that only frees not much. A miss cuts up to half a
+bin's room from one free block, under one lock.
 Bonwick and Adams (2001), "Magazines and Vmem", section 3.
 """
 
@@ -28,9 +29,11 @@ from .layout import (
     EXACT,
     LIMIT,
     MARK,
+    MAX_CACHE,
     MOST_CACHED,
     MOST_COUNTED,
     MOST_MOVED,
+    MOST_UNASKED,
     MY_CALLS,
     NEXT,
     NULL,
@@ -108,15 +111,15 @@ def check_not_kept(m, slot, p):
         word = m.load(top(word))
 
 
-def widened(limit, total, most):
-    """What becomes of a bin's limit, in blocks of `total` bytes, where `most` bytes may be kept.
+def widened(limit, total, most, enough):
+    """What becomes of a bin's limit, in blocks of `total` bytes, where `most` bytes may be kept and `enough` are.
 
     Ensures:  0 if not one block may be; else the blocks have at most that many bytes;
-              it at most doubles, and is at most MOST_COUNTED.
+              it at most doubles, and is at most MOST_COUNTED; it does not grow beyond `enough` bytes.
     """
     if limit == 0:
         limit = 1
-    if limit * 2 * total <= most and limit < MOST_COUNTED:
+    if limit * 2 * total <= most and limit * 2 * total <= enough and limit < MOST_COUNTED:
         limit = limit * 2
     while limit * total > most:
         limit = limit >> 1
@@ -148,14 +151,14 @@ def enroll(m, thread):
         m.store(thread + ENROLLED, 1)
 
 
-def widen(m, thread, total):
-    """Let the bin for blocks of `total` bytes hold more, as far as the setting allows; its limit in blocks."""
+def widen(m, thread, total, enough):
+    """Let the bin for blocks of `total` bytes hold more, up to `enough` bytes if the setting allows; its limit."""
     slot = bin_of(thread, total)
     most = get_cache(m)
     if m.load(thread + ENDED) != 0:
         most = 0
     old = m.load(slot + LIMIT) >> COUNT_SHIFT
-    limit = widened(old, total, most)
+    limit = widened(old, total, most, enough)
     if limit != old:
         enroll(m, thread)
         m.store(slot + LIMIT, limit << COUNT_SHIFT)
@@ -186,7 +189,7 @@ def flush(m, slot, most):
 def make_room(m, thread, total):
     """Whether the full bin for blocks of `total` bytes has room for one more: widened, or part of it given back."""
     slot = bin_of(thread, total)
-    limit = widen(m, thread, total)
+    limit = widen(m, thread, total, MOST_UNASKED)
     kept = count(m.load(slot))
     if kept != 0 and kept >= limit:
         flush(m, slot, limit - moved(limit, total))
@@ -235,7 +238,7 @@ def refill(m, total, kind):
     """A used block of `total` bytes for the caller, and others for the thread's bin; NULL if memory is out."""
     thread = m.thread()
     arena = attach(m)
-    batch = moved(widen(m, thread, total), total)
+    batch = moved(widen(m, thread, total, MAX_CACHE), total)
     m.lock(arena + ARENA_LOCK)
     open_record(m, arena, owner_of(m, arena))
     drain(m, arena)

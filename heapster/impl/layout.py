@@ -172,6 +172,7 @@ TOP_MASK = COUNT_ONE - 1
 MARK = 8                            # from the payload of a cached block
 CACHED_MARK = 0x6865617073746572    # no header, no address: chance alone puts it there
 MOST_COUNTED = 1 << 14              # blocks in a bin, at most
+MOST_UNASKED = 1 << 15              # bytes up to which a bin gets room because it is full, and not because it is empty
 MOST_MOVED = 1 << 14                # bytes that come into a bin or leave it at once, if they are not one block
 MOST_REMOTE = 256                   # blocks on a remote list until whoever adds one drains it
 

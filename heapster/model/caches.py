@@ -1,7 +1,7 @@
 """What threads keep of the blocks that they free, in the reference.
 
 A bin is a list of payloads, the last to come the first to go. It may hold as many blocks as its limit says;
-a bin that is empty when asked, or full when given to, doubles it, as long as the setting allows.
+a bin that is empty when asked doubles it, as long as the setting allows, or full when given to, up to less.
 """
 
 from heapster.model.geometry import CALLS, MOST_COUNTED, MOST_MOVED
@@ -25,10 +25,10 @@ class CacheState:
         """How many of them there may be."""
         return self.limits.get(size, 0)
 
-    def widen(self, size: int, most: int) -> int:
-        """Double the limit if `most` bytes allow that, or lower it to what they allow; the new one."""
+    def widen(self, size: int, most: int, enough: int) -> int:
+        """Double the limit if `most` bytes and `enough` allow that, or lower it to what `most` allow; the new one."""
         limit = max(1, self.limit(size))
-        if 2 * limit * size <= most and limit < MOST_COUNTED:
+        if 2 * limit * size <= min(most, enough) and limit < MOST_COUNTED:
             limit *= 2
         while limit * size > most:
             limit //= 2

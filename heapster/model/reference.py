@@ -28,6 +28,7 @@ from heapster.model.geometry import (
     MIN_THRESHOLD,
     MOST_CACHED,
     MOST_REMOTE,
+    MOST_UNASKED,
     PAGE,
     PTRDIFF_MAX,
     REALLOC,
@@ -448,7 +449,7 @@ class Reference:
         if not self._settings.cache:
             return self._place_large(system, exact - HEADER, ALIGN, kind)
         arena = self._my_arena()
-        self._widen(size)
+        self._widen(size, MAX_CACHE)
         self._drain(system, arena)
         run = arena.carve(system, size, self._cache().moved(size))
         if not run:
@@ -468,7 +469,7 @@ class Reference:
             return False
         cache = self._cache()
         if len(cache.bin(size)) >= cache.limit(size):
-            limit = self._widen(size)
+            limit = self._widen(size, MOST_UNASKED)
             if cache.bin(size) and len(cache.bin(size)) >= limit:
                 self._saw("a_full_bin_was_flushed")
                 self._flush(system, size, limit - cache.moved(size))
@@ -477,10 +478,10 @@ class Reference:
         self._keep(size, payload, owner)
         return True
 
-    def _widen(self, size: int) -> int:
-        """Let the thread keep more blocks of that size, if it may; how many it may."""
+    def _widen(self, size: int, enough: int) -> int:
+        """Let the thread keep more blocks of that size, up to `enough` bytes if it may; how many it may."""
         cache = self._cache()
-        limit = cache.widen(size, 0 if cache.ended else self._settings.cache)
+        limit = cache.widen(size, 0 if cache.ended else self._settings.cache, enough)
         if limit and self.thread not in self._caching:
             self._attach()
             self._caching.insert(0, self.thread)

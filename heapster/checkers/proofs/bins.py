@@ -135,7 +135,7 @@ def widen(source: Any, path: Any) -> None:
     total = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
     m, ends = c.m, path.choose(2)
     old, new = path.word("old", 0, COUNTS), path.word("new", 0, COUNTS)
-    most = path.word("most", 0, CACHE["max_cache"])
+    most, enough = (path.word(name, 0, CACHE["max_cache"]) for name in ("most", "enough"))
     m.put(c.slot + WORD, old << 48, "limit")
     m.put(c.w.statics + STATICS["cache"], most + 1, "cache")
     m.put(c.thread + CACHE["ended"], ends, "ended")
@@ -143,12 +143,12 @@ def widen(source: Any, path: Any) -> None:
 
     def widened(*words: Any) -> Any:
         """See `impl.cache.widened`."""
-        path.claim("bins_have_the_room_that_may_be_kept", lambda: words == (old, total, 0 if ends else most))
+        path.claim("bins_have_the_room_that_may_be_kept", lambda: words == (old, total, 0 if ends else most, enough))
         return new
 
     with replaced(source.cache, class_of=lambda _: c.index, enroll=lambda _, thread: enrolled.append(thread),
                   widened=widened, get_cache=lambda _: most):
-        limit = source.cache.widen(m, c.thread, total)
+        limit = source.cache.widen(m, c.thread, total, enough)
     path.claim("bins_have_the_room_that_may_be_kept", lambda: limit == new and m.load(c.slot + WORD) == new << 48
                and only(m, c.slot + WORD))
     path.claim("whose_bins_have_room_is_enrolled", lambda: old == new or enrolled == [c.thread])

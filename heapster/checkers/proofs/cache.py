@@ -56,10 +56,12 @@ def widened(source: Any, path: Any) -> None:
     power = path.choose(16)
     limit = 1 << power >> 1
     most = path.word("most", 0, CACHE["max_cache"])
-    result = source.cache.widened(limit, total, most)
+    enough = path.word("enough", 0, CACHE["max_cache"])
+    result = source.cache.widened(limit, total, most, enough)
     path.claim("what_may_not_be_kept_has_no_room", lambda: most >= total or result == 0)
     path.claim("bins_keep_to_the_setting", lambda: result * total <= most)
     path.claim("limits_grow_by_doubling", lambda: result <= 2 * max(limit, 1) and result <= COUNTS)
+    path.claim("limits_grow_to_what_is_enough", lambda: result <= max(limit, 1) or result * total <= enough)
 
 
 def moved(source: Any, path: Any) -> None:
@@ -247,6 +249,7 @@ PROOFS = (
         "what_may_not_be_kept_has_no_room": "0 if not one block may be",
         "bins_keep_to_the_setting": "else the blocks have at most that many bytes",
         "limits_grow_by_doubling": "it at most doubles, and is at most MOST_COUNTED",
+        "limits_grow_to_what_is_enough": "it does not grow beyond `enough` bytes",
     }),
     Proof("cache.moved", ALL_WORDS, moved, {
         "a_batch_is_half_a_bin_at_most": "they are at most half the limit, rounded up, and none only if that is 0",

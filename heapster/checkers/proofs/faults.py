@@ -331,6 +331,8 @@ FAULTS = (
           "m.load(thread + MY_CALLS + kind * WORD))", "a_bin_with_room_takes_a_block"),
     Fault("a block that is used again stays in its bin", "cache", "return unkeep(m, slot)",
           "return block_of(top(m.load(slot)))", "what_was_kept_last_is_used_first"),
+    Fault("a full bin may grow as an empty one", "cache", "limit * 2 * total <= enough", "limit * total <= enough",
+          "limits_grow_to_what_is_enough"),
     Fault("a batch may be of more bytes than it should", "cache", "blocks > 1 and blocks * total > MOST_MOVED",
           "blocks > 1 and blocks * total > MOST_MOVED << 1", "batches_have_a_bound_in_bytes"),
     Fault("a batch takes the whole bin", "cache", "    blocks = (limit + 1) >> 1\n", "    blocks = limit\n",
