@@ -28,7 +28,7 @@ def trace(tmp_path: Path) -> str:
 
 
 def test_policies_and_libc_are_valid_and_measured(tmp_path: Path) -> None:
-    write_trace(generate("peaks", 20000, 1), tmp_path / "t", "binary")
+    write_trace(generate("random", 20000, 1), tmp_path / "t", "binary")
     run = score([str(tmp_path / "t")], ("best_fit", "libc"))
     assert run.verdict is Verdict.PASSED
     for row in run.extra["table"][str(tmp_path / "t")].values():
