@@ -91,7 +91,7 @@ heapster_policy heapster_get_policy(void);
 void heapster_set_mmap_threshold(size_t bytes);
 size_t heapster_get_mmap_threshold(void);
 
-/* How many bytes of blocks of one size, up to 1 KiB, a thread may keep when it frees them, to use them again
+/* How many bytes of blocks of one size, up to 72 KiB, a thread may keep when it frees them, to use them again
    without a lock: 0, for none, to 1 MiB; the default is 256 KiB. */
 void heapster_set_cache(size_t bytes);
 size_t heapster_get_cache(void);

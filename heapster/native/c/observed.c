@@ -1,7 +1,7 @@
 /* The world of a compiled allocator under observation: what it asks of the system, an onlooker answers.
 
-   The library is the shipped object file, linked with --wrap so that its calls of sbrk, mmap, munmap, mremap, madvise and the
-   mutex's functions arrive here. As libc may, each system call leaves errno as it likes. */
+   The library is the shipped object file, linked with --wrap so that its calls of sbrk, mmap, munmap, mremap, madvise
+   and the mutex's functions arrive here. As libc may, each system call leaves errno as it likes. */
 
 #include <errno.h>
 #include <setjmp.h>
