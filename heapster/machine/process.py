@@ -230,9 +230,7 @@ class Process:
         if address % PAGE or length <= 0 or length % PAGE:
             raise Fault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
         end = address + length
-        mapping = self._mapping(address, end)
-        if mapping is None:
-            raise Fault("not_yours", f"unmaps [{address:#x}, {end:#x}), not all of which it has mapped", address)
+        mapping = self._mapping(address, end, "unmaps")
         answer = REFUSED if self._is_refused("munmap") else unmap_pages(address, length)
         if answer != REFUSED:
             self._shut(mapping, address, end)
@@ -249,10 +247,7 @@ class Process:
         """See `Machine.remap`; what is not in one of the allocator's mappings is a fault."""
         if address % PAGE or length <= 0 or length % PAGE or longer <= length or longer % PAGE:
             raise Fault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
-        mapping = self._mapping(address, address + length)
-        if mapping is None:
-            raise Fault("not_yours", f"remaps [{address:#x}, {address + length:#x}), not all of which it has mapped",
-                        address)
+        mapping = self._mapping(address, address + length, "remaps")
         answer = REFUSED
         if not self._is_refused("remap") and longer - length <= self._left():
             answer = remap_pages(address, length, longer)
@@ -265,14 +260,16 @@ class Process:
         """See `Machine.purge`; what is not in one of the allocator's mappings is a fault."""
         if address % PAGE or length <= 0 or length % PAGE:
             raise Fault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
-        if self._mapping(address, address + length) is None:
-            raise Fault("not_yours", f"purges {length} bytes at {address:#x}, not all of which it has mapped", address)
+        self._mapping(address, address + length, "purges")
         answer = REFUSED if self._is_refused("purge") else purge_pages(address, length)
         return self._log("purge", (address, length), answer)
 
-    def _mapping(self, start: int, end: int) -> tuple[int, int] | None:
-        """The mapping that has all of [start, end)."""
-        return next(((low, high) for low, high in self._mappings if low <= start and end <= high), None)
+    def _mapping(self, start: int, end: int, doing: str) -> tuple[int, int]:
+        """The mapping that has all of [start, end); a fault if none has."""
+        for low, high in self._mappings:
+            if low <= start and end <= high:
+                return low, high
+        raise Fault("not_yours", f"{doing} [{start:#x}, {end:#x}), not all of which it has mapped", start)
 
     def system(self) -> tuple[tuple[int, int], ...]:
         """[start, end) of all that the allocator has got and not given back, by address."""

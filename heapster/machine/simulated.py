@@ -311,17 +311,13 @@ class Simulated:
     def _check_remap(self, address: int, length: int, longer: int) -> None:
         if address % PAGE or length <= 0 or length % PAGE or longer <= length or longer % PAGE or address < MAPPINGS:
             raise Fault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
-        i = bisect_right(self.extents, (address, LIMIT)) - 1
-        if i < 0 or address + length > self.extents[i][1]:
-            raise Fault("not_yours", f"remaps {length} bytes at {address:#x}, not all of which it holds", address)
+        self._holding(address, address + length, "remaps")
 
     def purge(self, address: int, length: int) -> int:
         """See `Machine.purge`: the words were never written."""
         if address % PAGE or length <= 0 or length % PAGE or address < MAPPINGS:
             raise Fault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
-        i = bisect_right(self.extents, (address, LIMIT)) - 1
-        if i < 0 or address + length > self.extents[i][1]:
-            raise Fault("not_yours", f"purges {length} bytes at {address:#x}, not all of which it holds", address)
+        self._holding(address, address + length, "purges")
         answer = REFUSED
         if not self._is_refused("purge"):
             self._lose(address, address + length)
@@ -361,10 +357,15 @@ class Simulated:
         else:
             self._insert(start, end)
 
-    def _cut(self, start: int, end: int) -> None:
+    def _holding(self, start: int, end: int, doing: str) -> int:
+        """Which extent has all of [start, end); a fault if none has."""
         i = bisect_right(self.extents, (start, LIMIT)) - 1
         if i < 0 or end > self.extents[i][1]:
-            raise Fault("not_yours", f"gives back [{start:#x}, {end:#x}), not all of which it holds", start)
+            raise Fault("not_yours", f"{doing} [{start:#x}, {end:#x}), not all of which it holds", start)
+        return i
+
+    def _cut(self, start: int, end: int) -> None:
+        i = self._holding(start, end, "gives back")
         low, high = self.extents.pop(i)
         for piece in ((end, high), (low, start)):
             if piece[0] < piece[1]:
