@@ -25,6 +25,7 @@ from heapster.impl.layout import (
     WORD,
 )
 from heapster.machine.protocol import Fault
+from heapster.model.geometry import CACHED_SIZES
 from heapster.model.heap import (
     AGED,
     NEW,
@@ -48,11 +49,7 @@ MARKS = {layout.NEW: NEW, layout.AGED: AGED, layout.PURGED: PURGED, layout.REFUS
 KINDS = {layout.FROM_SBRK: "sbrk", layout.FROM_MMAP: "mmap"}
 TOTALS = (layout.HELD_BYTES, layout.USED_BYTES, layout.USED_BLOCKS, layout.FREE_BYTES, layout.FREE_BLOCKS)
 CALL_WORDS = tuple(range(CALLS, CALLS + CALL_KINDS * WORD, WORD))
-CACHED_SIZES = (                    # one bin each, least first
-    *range(layout.MIN_BLOCK, layout.EXACT, layout.ALIGN),
-    *[size << doubling for doubling in range(7) for size in range(layout.EXACT, 2 * layout.EXACT, layout.FIRST_STEP)],
-    layout.EXACT << 7, layout.MOST_CACHED)
-assert len(CACHED_SIZES) == layout.BIN_COUNT
+assert len(CACHED_SIZES) == layout.BIN_COUNT, "one bin each, least first"
 NEVER_WRITTEN = -1
 STRAY = layout.ALIGN - 1 & ~(USED | PREV_USED)      # header bits that a block in an arena never has
 MOST_NODES = 1 << 20                # no list that a checker makes is longer

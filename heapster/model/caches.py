@@ -37,9 +37,10 @@ class CacheState:
 
     def moved(self, size: int) -> int:
         """How many blocks the bin of that size gets when it is empty, or gives up when it is full."""
-        half = (self.limit(size) + 1) // 2
-        return next((half >> halvings for halvings in range(half.bit_length())
-                     if (half >> halvings) * size <= MOST_MOVED), min(half, 1))
+        blocks = (self.limit(size) + 1) // 2
+        while blocks > 1 and blocks * size > MOST_MOVED:
+            blocks //= 2
+        return blocks
 
     def clear(self) -> None:
         """It keeps nothing, may keep nothing and has served no call."""

@@ -77,6 +77,9 @@ def least_of_class(size: int) -> int:
     return size if size < EXACT else up(size, (1 << size.bit_length() - 1) // STEPS)
 
 
+CACHED_SIZES = tuple(sorted({least_of_class(size) for size in range(MIN_BLOCK, MOST_CACHED + 1, ALIGN)}))
+
+
 def growth_for(want: int, growth: int) -> int:
     """Bytes to ask of the system so that a block of `want` bytes fits."""
     return up(max(want + REGION_OVERHEAD, growth), PAGE)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from heapster.model.geometry import (
     ALIGN,
+    CACHED_SIZES,
     CALLS,
     FENCE,
     FIRST_BLOCK,
@@ -22,12 +23,10 @@ from heapster.model.geometry import (
     MAX_REQUEST,
     MIN_BLOCK,
     MIN_THRESHOLD,
-    MOST_CACHED,
     MOST_KEPT,
     MOST_REMOTE,
     PAGE,
     class_of,
-    least_of_class,
     most_kept,
 )
 from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, extents, place, stacks, waiting
@@ -35,7 +34,6 @@ from heapster.model.placement import POLICIES
 
 Invariant = Callable[[Heap], Iterator[str]]
 
-CACHED_SIZES = {least_of_class(size) for size in range(MIN_BLOCK, MOST_CACHED + 1, ALIGN)}
 BEFORE_A_PAYLOAD = ALIGN - HEADER       # what a block's address leaves when divided by ALIGN
 
 
