@@ -1,27 +1,21 @@
-/* live N SLOTS LEAST MOST uniform|doubling [empty]: N times, a block of SLOTS that is chosen at random is freed
+/* live N COUNT LEAST MOST uniform|doubling [empty]: N times, a block of COUNT that is chosen at random is freed
    and another, of a random size, takes its place. With `empty`, each slot has a static block for ever. */
 
 #include "workload.h"
 
-enum { MOST_SLOTS = 10000, LARGEST = 1 << 15, STRIDE = 1 << 9 };
-static _Alignas(16) unsigned char blocks[MOST_SLOTS * STRIDE + LARGEST];
-static void *slots[MOST_SLOTS];
+static _Alignas(16) unsigned char blocks[STAND_INS];
+static void *slots[MOST_LIVE];
 
 int main(int argc, char **argv) {
-    size_t times = argument(argc, argv, 1, 1), count = argument(argc, argv, 2, 1);
-    size_t least = argument(argc, argv, 3, LEAST), most = argument(argc, argv, 4, 2 * least);
-    if (count > MOST_SLOTS || most > LARGEST || argc < 6)
-        stop(WRONG_USE, "live N SLOTS LEAST MOST uniform|doubling [empty]");
-    size_t (*size)(uint64_t *, size_t, size_t) = strcmp(argv[5], "uniform") ? by_doubling : uniform;
-    int empty = argc > 6;
+    struct live_set set = live_set(argc, argv);
     uint64_t random = 88172645463325252ULL;
-    for (size_t i = 0; i < count; i++) {
-        size_t wanted = size(&random, least, most);
-        slots[i] = empty ? write_ends(blocks + i * STRIDE, STRIDE) : take(wanted);
+    for (size_t i = 0; i < set.count; i++) {
+        size_t wanted = size_for_set(&set, &random);
+        slots[i] = set.empty ? write_ends(blocks + i * STRIDE, STRIDE) : take(wanted);
     }
-    for (size_t i = 0; i < times; i++) {
-        size_t at = draw(&random) % count, wanted = size(&random, least, most);
-        if (empty) {
+    for (size_t i = 0; i < set.times; i++) {
+        size_t at = draw(&random) % set.count, wanted = size_for_set(&set, &random);
+        if (set.empty) {
             check_ends(slots[at], STRIDE);
             write_ends(slots[at], STRIDE);
         } else {
@@ -29,7 +23,7 @@ int main(int argc, char **argv) {
             slots[at] = take(wanted);
         }
     }
-    for (size_t i = 0; i < count && !empty; i++)
+    for (size_t i = 0; i < set.count && !set.empty; i++)
         give(slots[i]);
-    return done(2 * (times + count));
+    return done(2 * (set.times + set.count));
 }

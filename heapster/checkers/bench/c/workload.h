@@ -87,6 +87,29 @@ static inline void write_pages(void *p, size_t size) {
         ((volatile unsigned char *)p)[at] = 1;
 }
 
+/* What `live` and `mixed` are told: N COUNT LEAST MOST uniform|doubling [empty]. */
+struct live_set {
+    size_t times, count, least, most;
+    size_t (*size)(uint64_t *, size_t, size_t);
+    int empty;                  /* each block is a stand-in's, for ever */
+};
+
+enum { MOST_LIVE = 10000, LARGEST_LIVE = 1 << 15, STRIDE = 1 << 9, STAND_INS = MOST_LIVE * STRIDE + LARGEST_LIVE };
+
+static inline struct live_set live_set(int argc, char **argv) {
+    struct live_set set = {.times = argument(argc, argv, 1, 1), .count = argument(argc, argv, 2, 1),
+                           .least = argument(argc, argv, 3, LEAST), .empty = argc > 6};
+    set.most = argument(argc, argv, 4, 2 * set.least);
+    if (set.count > MOST_LIVE || set.most > LARGEST_LIVE || argc < 6)
+        stop(WRONG_USE, "N COUNT LEAST MOST uniform|doubling [empty]");
+    set.size = strcmp(argv[5], "uniform") ? by_doubling : uniform;
+    return set;
+}
+
+static inline size_t size_for_set(const struct live_set *set, uint64_t *state) {
+    return set->size(state, set->least, set->most);
+}
+
 /* The last words of a workload: how often it called the allocator. */
 static inline int done(size_t operations) {
     printf("%zu\n", operations);
