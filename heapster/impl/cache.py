@@ -201,6 +201,13 @@ def keeps_nothing(m, thread):
     return m.load(thread + ENROLLED) == 0 and get_cache(m) == 0
 
 
+def keep_freed(m, thread, slot, p, kind):
+    """Put the block with the payload `p` on a bin of the calling thread that has room, counting a call of CALL_FREE."""
+    keep(m, slot, p)
+    if kind == CALL_FREE:
+        count_mine(m, thread, kind)
+
+
 def put_away(m, p, total, kind):
     """Whether the used block of `total` bytes with the payload `p` went into a bin that has room, its free counted."""
     thread = m.thread()
@@ -212,9 +219,7 @@ def put_away(m, p, total, kind):
     slot = bin_at(thread, index)
     if m.load(slot) >= m.load(slot + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
         return False
-    keep(m, slot, p)
-    if kind == CALL_FREE:
-        count_mine(m, thread, kind)
+    keep_freed(m, thread, slot, p, kind)
     return True
 
 
@@ -228,9 +233,7 @@ def put_away_slowly(m, p, total, kind):
         check_not_kept(m, slot, p)
     if m.load(slot) >= m.load(slot + LIMIT) and not make_room(m, thread, total):
         return False
-    keep(m, slot, p)
-    if kind == CALL_FREE:
-        count_mine(m, thread, kind)
+    keep_freed(m, thread, slot, p, kind)
     return True
 
 
