@@ -9,9 +9,10 @@ Bonwick and Adams (2001), "Magazines and Vmem", section 3.
 
 from .arena import carve, count_call, count_used, find_or_grow, open_record, owner_of, release
 from .block import block_of, payload, size
-from .classes import class_of, least_of_class
+from .classes import class_entry, class_of, least_of_class
 from .freelist import add, bypass, insert, open_list
 from .layout import (
+    ALIGN_SHIFT,
     ARENA_LOCK,
     ATTACH_LOCK,
     BIN_COUNT,
@@ -26,7 +27,6 @@ from .layout import (
     DOUBLE_FREE,
     ENDED,
     ENROLLED,
-    EXACT,
     LIMIT,
     MARK,
     MAX_CACHE,
@@ -213,10 +213,10 @@ def put_away(m, p, total, kind):
     thread = m.thread()
     if total > MOST_CACHED or m.load(thread + ENROLLED) == 0:
         return False
-    index = class_of(total)
-    if total >= EXACT and least_of_class(index) != total:
+    entry = class_entry(total >> ALIGN_SHIFT)
+    if entry & 1 != 0:
         return False
-    slot = bin_at(thread, index)
+    slot = bin_at(thread, (entry >> 1) - 1)
     if m.load(slot) >= m.load(slot + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
         return False
     keep_freed(m, thread, slot, p, kind)

@@ -16,6 +16,7 @@ from numba.core.datamodel import models
 from numba.extending import intrinsic, overload_method, register_model
 
 WORD = ir.IntType(64)
+BYTE = ir.IntType(8)
 PREFIX = "machine_"
 
 
@@ -101,3 +102,15 @@ def _method(instruction: Any, arity: int) -> Any:
         lambda m, a, b, c: lambda m, a, b, c: instruction(a, b, c),
         lambda m, a, b, c, d: lambda m, a, b, c, d: instruction(a, b, c, d),
     )[arity]
+
+
+def tabled(function: Callable[[int], int], numbers: range) -> Any:
+    """What Numba wants of a function that is compiled to a table of its values, 0 to 255, for consecutive numbers."""
+    values = ir.Constant(ir.ArrayType(BYTE, len(numbers)), bytearray(map(function, numbers)))
+
+    def generate(context: Any, b: Any, signature: Any, words: Any) -> Any:
+        place = b.sub(words[0], WORD(numbers.start))
+        return b.zext(b.load(b.gep(cgutils.global_constant(b.module, "table", values), [WORD(0), place])), WORD)
+
+    look_up = intrinsic(lambda typing, number: (types.int64(types.int64), generate))
+    return lambda number: lambda number: look_up(number)    # noqa: PLW0108  Numba wants a function of Python's

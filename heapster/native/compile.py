@@ -22,6 +22,7 @@ import llvmlite.binding as llvm
 
 import heapster.impl
 from heapster.impl import layout
+from heapster.impl.classes import class_entry
 from heapster.machine.lowering import lowering
 from heapster.native import entries
 from heapster.native.entries import ENTRIES, PREFIX, Entry
@@ -33,6 +34,8 @@ HOT = frozenset({                   # on the way of every malloc and free: inlin
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
     "api.allocate_anew", "api.give_back_slowly", "api.out_of_memory"})
+TABLES = {                          # functions that are compiled to tables, and of which numbers
+    class_entry: range(1, (layout.MOST_CACHED >> layout.ALIGN_SHIFT) + 1)}
 ZEROED_SLOT = re.compile(           # Numba's own slots: calls write to them, before they are read
     r"(?P<made>(?P<slot>%(?:\.\d+|excinfo\S*)) = alloca (?:i\d+|ptr)(?:, align \d+)?\n)"
     r"\s*store (?:i\d+ 0|i1 false|ptr null), ptr (?P=slot)(?:, align \d+)?\n")
@@ -60,10 +63,15 @@ def sources() -> Iterator[Callable[..., Any]]:
 
 def register_sources() -> None:
     """Let Numba compile calls of the functions of `impl`, which stay undecorated."""
-    from numba.extending import register_jitable  # noqa: PLC0415  the back does without
+    from numba.extending import overload, register_jitable  # noqa: PLC0415  the back does without
+
+    from heapster.machine import native  # noqa: PLC0415
 
     for function in (*sources(), entries.statics, entries.thread):
-        register_jitable(function)
+        if function in TABLES:
+            overload(function)(native.tabled(function, TABLES[function]))
+        else:
+            register_jitable(function)
 
 
 def translated() -> Any:

@@ -6,6 +6,7 @@ import pytest
 
 from heapster.checkers.translation import lives, validate
 from heapster.machine.lowering import FAULTS, FUNCTIONS, lowering
+from heapster.model.geometry import CACHED_SIZES, HEADER
 from heapster.model.operation import Trace
 from heapster.model.trace import parse
 
@@ -40,6 +41,13 @@ def test_traces_that_hypothesis_chooses_agree() -> None:
 def test_settled_pieces_are_compared_to_the_end() -> None:
     trace = parse("growth 4096; a = malloc(100); b = malloc(100); free(a); c = malloc(20); free(b); free(c); finalize")
     assert validate(trace) == []
+
+
+def test_blocks_of_each_cached_size_go_where_the_table_says() -> None:
+    whole = [least - HEADER for least in CACHED_SIZES]
+    assert validate(parse("cache 1000000; " + "; ".join(
+        f"a{size} = malloc({size}); free(a{size}); b{size} = aligned_alloc(32, {size + 1}); free(b{size})"
+        for size in whole))) == []
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import ALIGN, CLASS, MIN_BLOCK, NEXT, PREV, only
+from heapster.checkers.proofs.drawing import ALIGN, CACHE, CLASS, MIN_BLOCK, NEXT, PREV, only
 from heapster.checkers.proofs.window import Window
 
 LARGEST = 1 << 47
@@ -41,6 +41,15 @@ def least_of_class(source: Any, path: Any) -> None:
     total = source.classes.least_of_class(index)
     path.claim("the_least_of_a_class_is_of_it", lambda: source.classes.class_of(total) == index)
     path.claim("below_the_least_of_a_class_is_another", lambda: source.classes.class_of(total - ALIGN) == index - 1)
+
+
+def class_entry(source: Any, path: Any) -> None:
+    """Each size that caches have, by the class that it should be of, and the size before them."""
+    index = path.choose(CLASS["cached"] + 1) - 1
+    units = path.word("units", least(index) // ALIGN, min(least(index + 1), CACHE["most_cached"] + ALIGN) // ALIGN - 1)
+    result = source.classes.class_entry(units)
+    path.claim("an_entry_has_the_class", lambda: result >> 1 == index + 1)
+    path.claim("the_least_of_a_class_is_told_from_others", lambda: (result & 1 == 0) == (units * ALIGN == least(index)))
 
 
 def class_for(source: Any, path: Any) -> None:
@@ -148,6 +157,10 @@ PROOFS = (
     Proof("classes.least_of_class", ALL_WORDS, least_of_class, {
         "the_least_of_a_class_is_of_it": "class_of(result) == index",
         "below_the_least_of_a_class_is_another": "no lesser size is of the class",
+    }),
+    Proof("classes.class_entry", ALL_WORDS, class_entry, {
+        "an_entry_has_the_class": "result >> 1 is its class plus 1",
+        "the_least_of_a_class_is_told_from_others": "result is even exactly if it is the least size of its class",
     }),
     Proof("classes.class_for", ALL_WORDS, class_for, {
         "a_class_for_a_size_has_no_smaller_block":
