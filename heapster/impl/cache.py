@@ -42,7 +42,7 @@ from .layout import (
     USED_BLOCKS,
     WORD,
 )
-from .remote import drain, send
+from .remote import emptied, send
 from .settings import arena_at, attach, detach, get_cache
 from .stack import above, count, top
 
@@ -165,13 +165,18 @@ def widen(m, thread, total, enough):
     return limit
 
 
+def home_of(m, p):
+    """The arena that owns the used block with the payload `p`."""
+    return arena_at(m.statics(), m.load_atomic(block_of(p)) >> OWNER_SHIFT)
+
+
 def flush(m, slot, most):
     """Give blocks back until the bin holds at most `most`: to the thread's own arena, or to remote lists."""
     arena = attach(m)
     mine = NULL
     while count(m.load(slot)) > most:
         p = unkeep(m, slot)
-        owner = arena_at(m.statics(), m.load_atomic(block_of(p)) >> OWNER_SHIFT)
+        owner = home_of(m, p)
         if owner == arena:
             m.store(p, mine)
             mine = p
@@ -201,9 +206,17 @@ def keeps_nothing(m, thread):
     return m.load(thread + ENROLLED) == 0 and get_cache(m) == 0
 
 
-def keep_freed(m, thread, slot, p, kind):
-    """Put the block with the payload `p` on a bin of the calling thread that has room, counting a call of CALL_FREE."""
-    keep(m, slot, p)
+def sent_home(m, p):
+    """Whether the used block with the payload `p` is of another arena than the calling thread's, and was sent there."""
+    owner = home_of(m, p)
+    if owner == attach(m):
+        return False
+    send(m, owner, p)
+    return True
+
+
+def count_freed(m, thread, kind):
+    """Count a call of `thread`, the calling one, that freed a block, if that is what it was made for."""
     if kind == CALL_FREE:
         count_mine(m, thread, kind)
 
@@ -219,41 +232,80 @@ def put_away(m, p, total, kind):
     slot = bin_at(thread, (entry >> 1) - 1)
     if m.load(slot) >= m.load(slot + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
         return False
-    keep_freed(m, thread, slot, p, kind)
+    keep(m, slot, p)
+    count_freed(m, thread, kind)
     return True
 
 
 def put_away_slowly(m, p, total, kind):
-    """As `put_away`, where the thread has no cache yet, the bin is full, or the block may be in it already."""
+    """As `put_away`, where the thread has no cache yet, the bin is full, or the block may be in it already.
+
+    The first block for a bin goes home if it is another arena's. Else a thread that was given a block or two would
+    have them for ever, and write to the cache lines of whoever has their neighbours: passive false sharing (Berger,
+    McKinley, Blumofe and Wilson, 2000, "Hoard", section 2).
+    """
     thread = m.thread()
     if total > MOST_CACHED or keeps_nothing(m, thread) or least_of_class(class_of(total)) != total:
         return False
     slot = bin_of(thread, total)
     if m.load_any(p + MARK) == CACHED_MARK:
         check_not_kept(m, slot, p)
-    if m.load(slot) >= m.load(slot + LIMIT) and not make_room(m, thread, total):
+    had_room = m.load(slot + LIMIT)
+    if m.load(slot) >= had_room and not make_room(m, thread, total):
         return False
-    keep_freed(m, thread, slot, p, kind)
+    if had_room != 0 or not sent_home(m, p):
+        keep(m, slot, p)
+    count_freed(m, thread, kind)
     return True
 
 
-def refill(m, total, kind):
-    """A used block of `total` bytes for the caller, and others for the thread's bin; NULL if memory is out."""
-    thread = m.thread()
-    arena = attach(m)
-    batch = moved(widen(m, thread, total, MAX_CACHE), total)
-    m.lock(arena + ARENA_LOCK)
-    open_record(m, arena, owner_of(m, arena))
-    drain(m, arena)
+def take_back(m, arena, kind):
+    """Take what others have freed of the calling thread's arena: into its bins where those have room.
+
+    Requires: the arena's lock; kind is not CALL_FREE.
+    """
+    word = emptied(m, arena)
+    while word != 0:
+        p = top(word)
+        word = m.load(p)
+        if not put_away(m, p, size(m, block_of(p)), kind):
+            release(m, arena, block_of(p))
+
+
+def cut_run(m, arena, total, most, kind):
+    """A used block of `total` bytes, and others for the calling thread's bin, `most` in all; NULL if memory is out.
+
+    Requires: the arena's lock; it is the thread's.
+    """
     b = find_or_grow(m, arena, total)
     if b != NULL:
-        last = carve(m, arena, b, total, batch)
+        last = carve(m, arena, b, total, most)
         count_used(m, arena, last + size(m, last) - b, 1)
         count_call(m, arena, kind)
         while last != b:
-            keep(m, bin_of(thread, total), payload(last))
+            keep(m, bin_of(m.thread(), total), payload(last))
             add(m, arena + USED_BLOCKS, 1)
             last = last - total
+    return b
+
+
+def refill(m, total, kind):
+    """A used block of `total` bytes for the caller, and others for the thread's bins; NULL if memory is out.
+
+    What others have freed meanwhile comes first: it need not be joined, and cut again.
+
+    Requires: total is the least size of a class; the thread keeps no block of it; kind is not CALL_FREE.
+    """
+    arena = attach(m)
+    most = moved(widen(m, m.thread(), total, MAX_CACHE), total)
+    m.lock(arena + ARENA_LOCK)
+    open_record(m, arena, owner_of(m, arena))
+    take_back(m, arena, kind)
+    p = reuse(m, class_of(total), kind)
+    if p == NULL:
+        b = cut_run(m, arena, total, most, kind)
+    else:
+        b = block_of(p)
     m.unlock(arena + ARENA_LOCK)
     return b
 

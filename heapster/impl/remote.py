@@ -28,17 +28,27 @@ def hand_over(m, arena, p):
     return count(found) + 1
 
 
+def emptied(m, arena):
+    """The word that leads to the blocks on the remote list of `arena`, all of which were taken off at once.
+
+    Requires: the arena's lock.
+    Ensures:  the list was empty then; others may have been added since.
+    """
+    if m.load_atomic(arena + REMOTE) == 0:
+        return 0
+    return m.exchange(arena + REMOTE, 0)
+
+
 def drain(m, arena):
-    """Release all blocks on the remote list of `arena`; others may be added meanwhile.
+    """Release all blocks on the remote list of `arena`.
 
     Requires: the arena's lock.
     """
-    if m.load_atomic(arena + REMOTE) != 0:
-        word = m.exchange(arena + REMOTE, 0)
-        while word != 0:
-            p = top(word)
-            word = m.load(p)
-            release(m, arena, block_of(p))
+    word = emptied(m, arena)
+    while word != 0:
+        p = top(word)
+        word = m.load(p)
+        release(m, arena, block_of(p))
 
 
 def send(m, arena, p):

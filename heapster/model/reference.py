@@ -10,6 +10,7 @@ the allocator must; `System` raises Divergence where they part.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 
 from heapster.model.arena import ArenaState, RegionState, Settings
 from heapster.model.caches import CacheState
@@ -439,24 +440,29 @@ class Reference:
     def _place_small(self, system: System, size: int, kind: int) -> int:
         """A block of `size` bytes: the last that the thread kept, or one of a run; or 0."""
         exact, size = size, least_of_class(size)
-        kept = self._cache().bin(size)
-        if kept:
+        if self._cache().bin(size):
             self._saw("a_cached_block_was_used_again")
-            payload = kept.pop()
-            self._live[payload] = self._kept.pop(payload)
-            self._cache().calls[kind] += 1
-            return payload
+            return self._reuse(size, kind)
         if not self._settings.cache:
             return self._place_large(system, exact - HEADER, ALIGN, kind)
         arena = self._my_arena()
         self._widen(size, MAX_CACHE)
-        self._drain(system, arena)
+        self._take_back(system, arena)
+        if self._cache().bin(size):
+            return self._reuse(size, kind)
         run = arena.carve(system, size, self._cache().moved(size))
         if not run:
             return 0
         for block in reversed(run[1:]):
             self._keep(size, block + HEADER, arena)
         return self._give(run[0] + HEADER, arena, kind)
+
+    def _reuse(self, size: int, kind: int) -> int:
+        """The block of that size that the thread kept last; it keeps at least one."""
+        payload = self._cache().bin(size).pop()
+        self._live[payload] = self._kept.pop(payload)
+        self._cache().calls[kind] += 1
+        return payload
 
     def _keep(self, size: int, payload: int, owner: ArenaState) -> None:
         self._cache().bin(size).append(payload)
@@ -468,6 +474,7 @@ class Reference:
         if size > MOST_CACHED or size != least_of_class(size):
             return False
         cache = self._cache()
+        had_room = cache.limit(size) > 0
         if len(cache.bin(size)) >= cache.limit(size):
             limit = self._widen(size, MOST_UNASKED)
             if cache.bin(size) and len(cache.bin(size)) >= limit:
@@ -476,6 +483,9 @@ class Reference:
             if limit == 0:
                 return False
         self._keep(size, payload, owner)
+        if not had_room and owner.index != self._attach():
+            self._saw("a_first_block_went_home")
+            self._send(system, cache.bin(size).pop())
         return True
 
     def _widen(self, size: int, enough: int) -> int:
@@ -507,13 +517,30 @@ class Reference:
         if len(owner.remote) >= MOST_REMOTE:
             self._drain(system, owner)
 
+    def _take_back(self, system: System, arena: ArenaState) -> None:
+        """Blocks of the thread's arena that others freed go where it keeps some of their size and may keep more."""
+        cache = self._cache()
+        for payload in self._drained(arena):
+            size = arena.size_of(payload - HEADER)
+            if len(cache.bin(size)) < cache.limit(size):
+                self._saw("a_drained_block_was_kept")
+                cache.bin(size).append(payload)
+            else:
+                del self._kept[payload]
+                arena.release(system, payload - HEADER)
+
     def _drain(self, system: System, arena: ArenaState) -> None:
         """The blocks of the remote list become free, the last to come first."""
+        for payload in self._drained(arena):
+            del self._kept[payload]
+            arena.release(system, payload - HEADER)
+
+    def _drained(self, arena: ArenaState) -> Iterator[int]:
+        """The blocks on the remote list, the last to come first; it is empty from here on."""
         waiting, arena.remote = arena.remote, []
         for payload in reversed(waiting):
             self._saw("a_remote_list_was_drained")
-            del self._kept[payload]
-            arena.release(system, payload - HEADER)
+            yield payload
 
     def _unmap(self, system: System, start: int, end: int) -> None:
         if system.munmap(start, end - start) == REFUSED:

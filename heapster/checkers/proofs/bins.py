@@ -3,11 +3,12 @@
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.cache import COUNTS, FREE, MALLOC, Caching, a_stack
+from heapster.checkers.proofs.cache import COUNTS, FREE, MALLOC, REALLOC, Caching, a_remote_list, a_stack, same
 from heapster.checkers.proofs.choosing import replaced
 from heapster.checkers.proofs.drawing import (
     ALIGN,
     ALL_SIZE_BITS,
+    ARENA_BYTES,
     CACHE,
     CALL_KINDS,
     CLASS,
@@ -23,6 +24,7 @@ from heapster.checkers.proofs.drawing import (
     only,
 )
 from heapster.checkers.proofs.window import Window
+from heapster.machine.symbolic import HIGHEST
 
 MOST_RUN = 3                        # blocks that are cut at once
 HUGE = 1 << 47
@@ -86,9 +88,9 @@ def carve(source: Any, path: Any) -> None:
                and w.m.load(w.at("free_blocks")) == free_blocks - (rest == run.right))
 
 
-def refill(source: Any, path: Any) -> None:
-    """Each size that is cached, any bin that is empty, any block that is found, or none."""
-    index, limit = path.word("class", 0, CLASS["cached"] - 1), path.choose(2 * MOST_RUN + 2)
+def cut_run(source: Any, path: Any) -> None:
+    """Each size that is cached, any bin that is empty, up to so many blocks, any block that is found, or none."""
+    index, most = path.word("class", 0, CLASS["cached"] - 1), path.choose(MOST_RUN + 1)
     c = Caching(path, index)
     w, m = c.w, c.w.m
     m.put(c.slot, 0, "bin")
@@ -96,26 +98,115 @@ def refill(source: Any, path: Any) -> None:
     w.word("free_bytes"), w.word("free_blocks")
     calls = path.word("calls of malloc", 0, TOTALS)
     m.put(w.at("calls"), calls, "calls")
-    run, found, drained = Run(path, w), path.choose(2), []
-    with replaced(source.cache, widen=lambda *_: limit, class_of=lambda _: index,
-                  drain=lambda _, arena: drained.append((arena, bool(m.held))),
-                  find_or_grow=lambda *_: run.b if found else 0):
-        b = source.cache.refill(m, run.want, MALLOC)
-    path.claim("refilling_drains_under_the_lock", lambda: not m.held and len(drained) == 1
-               and drained[0][0] == w.arena and drained[0][1])
+    run, found = Run(path, w), path.choose(2)
+    with replaced(source.cache, class_of=lambda _: index, find_or_grow=lambda *_: run.b if found else 0):
+        b = source.cache.cut_run(m, w.arena, run.want, most, MALLOC)
     if not found:
         path.claim("without_memory_nothing_is_kept", lambda: b == 0 and only(m))
         return
     kept = m.load(c.slot) >> 48
     blocks = [run.b + run.want * number for number in range(path.settled(kept) + 1)]
-    path.claim("a_refill_gives_the_first_of_a_run", lambda: b == run.b and run.are_used(blocks))
-    path.claim("a_refill_keeps_the_others", lambda: len(blocks) <= max(limit + 1 >> 1, 1)
-               and _holds(m, c.slot, blocks[1:]))
+    path.claim("the_first_of_a_run_is_given", lambda: b == run.b and run.are_used(blocks))
+    path.claim("the_others_of_a_run_are_kept", lambda: len(blocks) <= max(most, 1) and _holds(m, c.slot, blocks[1:]))
     end = blocks[-1] + (m.load(blocks[-1]) & ALL_SIZE_BITS)
-    path.claim("a_refill_is_counted", lambda: m.load(w.at("calls")) == calls + 1
+    path.claim("a_run_is_counted", lambda: m.load(w.at("calls")) == calls + 1
                and m.load(w.at("used_bytes")) == used_bytes + (end - run.b)
                and m.load(w.at("used_blocks")) == used_blocks + len(blocks))
-    path.claim("what_a_refill_leaves_is_listed", lambda: run.is_rest_listed(blocks[-1]))
+    path.claim("what_a_run_leaves_is_listed", lambda: run.is_rest_listed(blocks[-1]))
+
+
+def take_back(source: Any, path: Any) -> None:
+    """A remote list of up to three blocks, of which any find room in bins."""
+    w = Window(path)
+    blocks = a_remote_list(path, w)
+    has_room = [path.choose(2) for _ in blocks]
+    sizes = [path.word("size", MIN_BLOCK, HUGE, ALIGN) for _ in blocks]
+    for b, total in zip(blocks, sizes, strict=True):
+        w.m.put(b, header(total, w.index), "header")
+    kept: list[Any] = []
+    released: list[Any] = []
+
+    def put_away(_: Any, p: Any, total: Any, kind: int) -> bool:
+        """See `impl.cache.put_away`."""
+        place = next(place for place, b in enumerate(blocks) if b + PAYLOAD == p)
+        kept.extend([p] * (has_room[place] and total == sizes[place] and kind == MALLOC))
+        return bool(has_room[place])
+
+    with replaced(source.cache, put_away=put_away, release=lambda m, arena, b: released.append(b)):
+        source.cache.take_back(w.m, w.arena, MALLOC)
+    path.claim("each_block_that_others_freed_is_kept_or_released_once", lambda: (
+        same(kept, [b + PAYLOAD for b, room in zip(blocks, has_room, strict=True) if room])
+        and same(released, [b for b, room in zip(blocks, has_room, strict=True) if not room])))
+    path.claim("what_was_taken_back_is_off_the_list", lambda: w.m.load(w.at("remote")) == 0
+               and only(w.m, w.at("remote")))
+
+
+def refill(source: Any, path: Any) -> None:
+    """Any bin and any room that it gets; others have freed blocks of the size, or the arena gives some, or none."""
+    c = Caching(path, path.word("class", 0, CLASS["cached"] - 1))
+    w, m = c.w, c.w.m
+    total, limit = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN), path.choose(2 * MOST_RUN + 2)
+    w.m.put(w.head + NEXT, w.head, "the arena is open")
+    freed, b = path.choose(2), path.word("b", 0, HIGHEST, ALIGN)
+    done: list[Any] = []
+
+    def noting(name: str, answer: Any) -> Any:
+        """A stand-in for a function of the cache, which notes what it is called with, and whether the lock is held."""
+        def note(_: Any, *words: Any) -> Any:
+            done.append((name, *words, bool(m.held)))
+            return answer
+        return note
+
+    with replaced(source.cache, class_of=lambda _: c.index, moved=lambda *words: words[0],
+                  widen=noting("widen", limit), take_back=noting("take back", None),
+                  reuse=noting("reuse", b + PAYLOAD if freed else 0), cut_run=noting("cut", b)):
+        answer = source.cache.refill(m, total, MALLOC)
+    path.claim("what_others_freed_is_taken_back_under_the_lock", lambda: not m.held and done[:3] == [
+        ("widen", c.thread, total, CACHE["max_cache"], False), ("take back", w.arena, MALLOC, True),
+        ("reuse", c.index, MALLOC, True)])
+    path.claim("what_nobody_freed_is_cut", lambda: answer == b and done[3:] == (
+        [] if freed else [("cut", w.arena, total, limit, MALLOC, True)]))
+
+
+def sent_home(source: Any, path: Any) -> None:
+    """A block of the thread's own arena, or of another."""
+    c, is_foreign = Caching(path, 0), path.choose(2)
+    b = c.w.span("b", MIN_BLOCK)
+    c.m.put(b, header(MIN_BLOCK, c.w.index + is_foreign), "header")
+    sent: list[Any] = []
+    with replaced(source.cache, send=lambda _, arena, p: sent.append((arena, p))):
+        was_sent = source.cache.sent_home(c.m, b + PAYLOAD)
+    path.claim("only_what_is_foreign_is_sent_home", lambda: was_sent == bool(is_foreign) and sent == [
+        (c.w.arena + ARENA_BYTES, b + PAYLOAD)] * is_foreign and only(c.m))
+
+
+def put_away_slowly(source: Any, path: Any) -> None:
+    """Any block that does not look kept, any bin and the room that it gets; the block is another arena's or not."""
+    index = path.word("class", 0, CLASS["cached"] - 1)
+    c, total = Caching(path, index), path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
+    m, p = c.m, c.w.span("p", MIN_BLOCK) + PAYLOAD
+    word, count = a_stack(path)
+    limit, is_foreign, gets_room = path.word("limit", 0, COUNTS), path.choose(2), path.choose(2)
+    kind = (FREE, REALLOC)[path.choose(2)]
+    m.put(c.slot, word, "bin")
+    m.put(c.slot + WORD, limit << 48, "limit")
+    m.put(p + WORD, 0, "what is where the mark would be")
+    sent: list[Any] = []
+
+    def sent_home(_: Any, block: Any) -> bool:
+        """See `impl.cache.sent_home`."""
+        sent.extend([block] * is_foreign)
+        return bool(is_foreign)
+
+    with replaced(source.cache, class_of=lambda _: index, least_of_class=lambda _: total, sent_home=sent_home,
+                  make_room=lambda *_: bool(gets_room)):
+        taken = source.cache.put_away_slowly(m, p, total, kind)
+    goes_home = bool(taken) and is_foreign and limit == 0
+    path.claim("a_block_is_taken_if_there_is_room", lambda: taken == (count < limit or bool(gets_room)))
+    path.claim("the_first_block_goes_home", lambda: same(sent, [p] if goes_home else []))
+    path.claim("what_is_taken_and_not_sent_is_kept", lambda: m.load(c.slot) == (
+        p + (count + 1 << 48) if taken and not goes_home else word))
+    path.claim("what_is_put_away_is_counted", lambda: m.load(c.counts[1]) == c.calls[1] + (taken and kind == FREE))
 
 
 def _holds(m: Any, slot: Any, blocks: list[Any]) -> bool:
@@ -241,13 +332,31 @@ PROOFS = (
         "no_more_is_carved_than_asked_for": "there are as many as were asked for, or fewer, at least one",
         "what_is_left_of_a_run_is_listed": "what is left is free, on the list and counted, or nothing",
     }),
-    Proof("cache.refill", f"{ANY_HEAP}, {RUNS}", refill, more={
-        "refilling_drains_under_the_lock": "the arena's remote list is drained under its lock, which is released",
+    Proof("cache.cut_run", f"{ANY_HEAP}, {RUNS}", cut_run, more={
         "without_memory_nothing_is_kept": "NULL if no block is found, and nothing changes",
-        "a_refill_gives_the_first_of_a_run": "else the first of a run is the caller's, used and large enough",
-        "a_refill_keeps_the_others": "the others are in the bin, marked, at most half of what it may hold, rounded up",
-        "a_refill_is_counted": "the call, and all blocks of the run as used",
-        "what_a_refill_leaves_is_listed": "what is left of the block is free and on the list, or nothing",
+        "the_first_of_a_run_is_given": "else the first of a run is the caller's, used and large enough",
+        "the_others_of_a_run_are_kept": "the others are in the bin, marked; with the first they are at most so many",
+        "a_run_is_counted": "the call, and all blocks of the run as used",
+        "what_a_run_leaves_is_listed": "what is left of the block is free and on the list, or nothing",
+    }),
+    Proof("cache.take_back", "lists of up to 3 blocks", take_back, more={
+        "each_block_that_others_freed_is_kept_or_released_once":
+            "each block on the remote list is put away if there is room for its size, else released",
+        "what_was_taken_back_is_off_the_list": "the list is empty, and nothing else changes",
+    }),
+    Proof("cache.refill", ANY_HEAP, refill, more={
+        "what_others_freed_is_taken_back_under_the_lock": "the bin gets room, what others freed is taken back, then "
+                                                          "the bin is looked into, under the lock, which is released",
+        "what_nobody_freed_is_cut": "the block is the bin's, or where it is empty that of a run of a batch",
+    }),
+    Proof("cache.sent_home", ANY_HEAP, sent_home, more={
+        "only_what_is_foreign_is_sent_home": "a block of another arena than the thread's is sent there; no other is",
+    }),
+    Proof("cache.put_away_slowly", ANY_HEAP, put_away_slowly, more={
+        "a_block_is_taken_if_there_is_room": "a block is taken exactly if its bin has room or gets some",
+        "the_first_block_goes_home": "if the bin had none, and the block is another arena's, it is sent there",
+        "what_is_taken_and_not_sent_is_kept": "else it is on top of the bin",
+        "what_is_put_away_is_counted": "a call of free is counted, and no other",
     }),
     Proof("cache.widen", ANY_HEAP, widen, more={
         "bins_have_the_room_that_may_be_kept": "the bin's limit is what `widened` allows, and for a thread that "

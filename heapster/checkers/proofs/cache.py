@@ -187,28 +187,34 @@ def flush(source: Any, path: Any) -> None:
     gone = list(zip(blocks, owners, strict=True))[most:]
     path.claim("flushing_leaves_so_many", lambda: m.load(c.slot) >> 48 == min(count, most))
     path.claim("each_flushed_block_goes_home_once", lambda: not m.held
-               and _same(released, [b for b, owner in gone if owner is c.w.index])
-               and _same([b for _, b in sent], [b for b, owner in gone if owner is not c.w.index])
+               and same(released, [b for b, owner in gone if owner is c.w.index])
+               and same([b for _, b in sent], [b for b, owner in gone if owner is not c.w.index])
                and all(arena == c.w.arena + ARENA_BYTES for arena, _ in sent))
 
 
-def drain(source: Any, path: Any) -> None:
-    """A remote list of up to three blocks."""
-    w = Window(path)
+def a_remote_list(path: Any, w: Window) -> list[Any]:
+    """The blocks on the arena's remote list, up to three."""
     blocks = [w.span("b", MIN_BLOCK) for _ in range(path.choose(4))]
     word: Any = 0
     for place, b in enumerate(blocks):
         w.m.put(b + 8, word, "the word below")
         word = b + 8 + ((place + 1) << 48)
     w.m.put(w.at("remote"), word, "remote list")
+    return blocks
+
+
+def drain(source: Any, path: Any) -> None:
+    """A remote list of up to three blocks."""
+    w = Window(path)
+    blocks = a_remote_list(path, w)
     released: list[Any] = []
     with replaced(source.remote, release=lambda m, arena, b: released.append(b)):
         source.remote.drain(w.m, w.arena)
-    path.claim("draining_releases_each_block_once", lambda: _same(released, blocks))
+    path.claim("draining_releases_each_block_once", lambda: same(released, blocks))
     path.claim("a_drained_list_is_empty", lambda: w.m.load(w.at("remote")) == 0 and only(w.m, w.at("remote")))
 
 
-def _same(found: list[Any], wanted: list[Any]) -> bool:
+def same(found: list[Any], wanted: list[Any]) -> bool:
     """Whether these are the same blocks, each once, in whatever order."""
     return len(found) == len(wanted) and all(any(b == each for each in found) for b in wanted)
 

@@ -193,10 +193,11 @@ PUSHED = """\
     while word != found:
 """
 TAKEN = """\
-        word = m.exchange(arena + REMOTE, 0)
-        while word != 0:
-            p = top(word)
-            word = m.load(p)
+    word = emptied(m, arena)
+    while word != 0:
+        p = top(word)
+        word = m.load(p)
+        if not put_away(m, p, size(m, block_of(p)), kind):
             release(m, arena, block_of(p))
 """
 ENROLLED = """\
@@ -223,20 +224,21 @@ CACHES = (
         Edit("remote.py", PUSHED, PUSHED.replace("    m.store(p, found)\n", "")),
         Edit("remote.py", "    return count(found) + 1\n", "    m.store(p, found)\n    return count(found) + 1\n"))),
     Fault("what is sent while a remote list is emptied is lost", (
-        Edit("remote.py", "        word = m.exchange(arena + REMOTE, 0)\n",
-             "        word = m.load_atomic(arena + REMOTE)\n        m.store_atomic(arena + REMOTE, 0)\n"),)),
+        Edit("remote.py", "    return m.exchange(arena + REMOTE, 0)\n",
+             "    word = m.load_atomic(arena + REMOTE)\n    m.store_atomic(arena + REMOTE, 0)\n    return word\n"),)),
     Fault("blocks are taken off a remote list one by one, without the lock (ABA)", (
-        Edit("remote.py", TAKEN, """\
+        Edit("cache.py", "    PREV,\n", "    PREV,\n    REMOTE,\n"),
+        Edit("cache.py", TAKEN, """\
+    word = m.load_atomic(arena + REMOTE)
+    while word != 0:
+        m.unlock(arena + ARENA_LOCK)
+        p = top(word)
+        taken = m.cas(arena + REMOTE, word, m.load(p)) == word
+        m.lock(arena + ARENA_LOCK)
+        if taken and not put_away(m, p, size(m, block_of(p)), kind):
+            release(m, arena, block_of(p))
         word = m.load_atomic(arena + REMOTE)
-        while word != 0:
-            m.unlock(arena + ARENA_LOCK)
-            p = top(word)
-            taken = m.cas(arena + REMOTE, word, m.load(p)) == word
-            m.lock(arena + ARENA_LOCK)
-            if taken:
-                release(m, arena, block_of(p))
-            word = m.load_atomic(arena + REMOTE)
-"""),)),
+"""))),
     Fault("who makes a remote list long drains it without the lock", (
         Edit("remote.py", f"        {LOCK}        drain(m, arena)\n        {UNLOCK}",
              "        drain(m, arena)\n"),)),
