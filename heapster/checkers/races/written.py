@@ -85,7 +85,7 @@ WRITTEN = (
     Written("fork while mapped blocks come and go", "t4096,m5000/k|f0,m6000", 1),
     Written("fork while a mapping is kept and used again", "t4096,l65536,m65536,m9000,m9000,f1/k|f2,m9000", 1),
     Written("fork while an epoch ends", "t4096,l65536,m65536,m20000,f1,v0:508/k|r0:65536", 1),
-    Written("blocks of another's arena fill a bin and are sent to it", "n2,h64,g4096,m24,m24,m24,m24/m24,m24|f0,f1,f2,f3"),
+    Written("a thread ends that kept blocks of another's arena", "n2,h64,g4096,m24,m24,m24/m24,m24|f0,f1,e"),
     Written("a first block of another's arena goes home", "n2,h64,g4096,m24,m24/m24,m24|f0,m24"),
     Written("two threads send blocks to one arena", "n3,h64,g4096,m24,m24/m24|f0,e|f1,e"),
     Written("a refill takes what is being sent", "n2,h64,g4096,m24,m24,m24,m24/m24,f2,m24|f0,f1,f3"),
