@@ -163,7 +163,7 @@ def _stack(load: Load, word: int) -> Stack:
 def _cache(load: Load, thread: int, s: int) -> Cache:
     start = thread + layout.BINS
     words = list(map(load, range(start, start + 2 * WORD * len(CACHED_SIZES), WORD)))
-    bins = [Bin(size, limit >> layout.COUNT_SHIFT, _stack(load, top))
+    bins = [Bin(size, limit >> layout.COUNT_SHIFT, limit & layout.OVERFLOWED != 0, _stack(load, top))
             for size, top, limit in zip(CACHED_SIZES, words[::2], words[layout.LIMIT // WORD::2], strict=True)
             if top or limit]
     calls = tuple([load(thread + layout.MY_CALLS + kind * WORD) for kind in range(CALL_KINDS)])

@@ -108,7 +108,9 @@ def _of_caches(predicted: Heap, actual: Heap) -> str:
 def _bin(bin_: Bin | None, places: dict[int, str]) -> str:
     if bin_ is None:
         return "absent"
-    return f"of {bin_.size} bytes, {bin_.stack.counted} of {bin_.limit} blocks: {_waiting(bin_.stack, places)}"
+    was_full = ", was full" if bin_.overflowed else ""
+    held = f"{bin_.stack.counted} of {bin_.limit} blocks{was_full}"
+    return f"of {bin_.size} bytes, {held}: {_waiting(bin_.stack, places)}"
 
 
 def _of_mapped(predicted: Heap, actual: Heap) -> str:

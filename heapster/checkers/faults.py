@@ -193,6 +193,8 @@ FAULTS = (
           "        if owner != NULL:\n", "free_list_is_exactly_the_free_blocks"),
     Fault("a flush empties the bin", "cache", "flush(m, slot, limit - moved(limit, total))\n", "flush(m, slot, 0)\n",
           "structure_diverges"),
+    Fault("that a bin was full is forgotten", "cache", "(limit << COUNT_SHIFT) + OVERFLOWED)", "limit << COUNT_SHIFT)",
+          "structure_diverges"),
     Fault("a batch has no bound in bytes", "cache", "    while blocks > 1 and blocks * total > MOST_MOVED:\n",
           "    while False:\n", "structure_diverges"),
     Fault("a flush loses a block", "cache", "        p = unkeep(m, slot)\n",

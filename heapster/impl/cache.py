@@ -1,9 +1,9 @@
 """What a thread keeps of the blocks that it frees, so that its next request of the size needs no lock.
 
 A bin is a stack of blocks of one size, in the thread's own storage. It starts with no room at all and gets
-twice as much whenever it was empty when asked, up to a number of bytes that is set for all bins, or full, up
-to less: so a thread that frees little keeps little, and one that only frees not much. A miss cuts up to half a
-bin's room from one free block, under one lock.
+twice as much whenever it was empty when asked, or full when given to, until it is no longer small; from there,
+up to a number of bytes that is set for all bins, only if it was full and then empty: so a thread keeps little that
+frees little, or only asks, or only frees. A miss cuts up to half a bin's room from one free block, under one lock.
 Bonwick and Adams (2001), "Magazines and Vmem", section 3.
 """
 
@@ -33,12 +33,13 @@ from .layout import (
     MOST_CACHED,
     MOST_COUNTED,
     MOST_MOVED,
-    MOST_UNASKED,
     MY_CALLS,
     NEXT,
     NULL,
+    OVERFLOWED,
     OWNER_SHIFT,
     PREV,
+    SMALL_BIN,
     USED_BLOCKS,
     WORD,
 )
@@ -139,6 +140,16 @@ def moved(limit, total):
     return blocks
 
 
+def enough_for(m, slot):
+    """Up to how many bytes the empty bin gets room, if the setting allows.
+
+    Ensures:  MAX_CACHE if it was full since it last got some, else SMALL_BIN.
+    """
+    if m.load(slot + LIMIT) & OVERFLOWED == 0:
+        return SMALL_BIN
+    return MAX_CACHE
+
+
 def enroll(m, thread):
     """Put the calling thread on the list of those that have caches, if it is not."""
     if m.load(thread + ENROLLED) == 0:
@@ -194,10 +205,12 @@ def flush(m, slot, most):
 def make_room(m, thread, total):
     """Whether the full bin for blocks of `total` bytes has room for one more: widened, or part of it given back."""
     slot = bin_of(thread, total)
-    limit = widen(m, thread, total, MOST_UNASKED)
+    limit = widen(m, thread, total, SMALL_BIN)
     kept = count(m.load(slot))
     if kept != 0 and kept >= limit:
         flush(m, slot, limit - moved(limit, total))
+        if limit != 0:
+            m.store(slot + LIMIT, (limit << COUNT_SHIFT) + OVERFLOWED)
     return limit != 0
 
 
@@ -297,7 +310,8 @@ def refill(m, total, kind):
     Requires: total is the least size of a class; the thread keeps no block of it; kind is not CALL_FREE.
     """
     arena = attach(m)
-    most = moved(widen(m, m.thread(), total, MAX_CACHE), total)
+    thread = m.thread()
+    most = moved(widen(m, thread, total, enough_for(m, bin_of(thread, total))), total)
     m.lock(arena + ARENA_LOCK)
     open_record(m, arena, owner_of(m, arena))
     take_back(m, arena, kind)

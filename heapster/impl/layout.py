@@ -161,6 +161,7 @@ ENDED = 72                          # not 0: the thread has ended its cache and 
 BINS = 80                           # stacks of cached blocks, one for each class up to that of MOST_CACHED
 BIN_SHIFT = 4                       # a bin takes two words
 LIMIT = 8                           # from a bin: the most blocks it may hold now, shifted as a stack's count
+OVERFLOWED = 1                      # beside that: it was full since it last got room
 MOST_CACHED = 9 << 13               # the largest block that is cached: for 64 KiB, rounded up to a class's size
 BIN_COUNT = 88
 THREAD_BYTES = BINS + (BIN_COUNT << BIN_SHIFT)
@@ -172,7 +173,7 @@ TOP_MASK = COUNT_ONE - 1
 MARK = 8                            # from the payload of a cached block
 CACHED_MARK = 0x6865617073746572    # no header, no address: chance alone puts it there
 MOST_COUNTED = 1 << 14              # blocks in a bin, at most
-MOST_UNASKED = 1 << 15              # bytes up to which a bin gets room because it is full, and not because it is empty
+SMALL_BIN = 1 << 15                 # bytes up to which a bin gets room when it is empty or full; beyond, both in turn
 MOST_MOVED = 1 << 14                # bytes that come into a bin or leave it at once, if they are not one block
 MOST_REMOTE = 256                   # blocks on a remote list until whoever adds one drains it
 

@@ -1,7 +1,8 @@
 """What threads keep of the blocks that they free, in the reference.
 
 A bin is a list of payloads, the last to come the first to go. It may hold as many blocks as its limit says;
-a bin that is empty when asked doubles it, as long as the setting allows, or full when given to, up to less.
+a bin that is empty when asked, or full when given to, doubles it while it is small; beyond that, as long as the
+setting allows, one that is empty and was full since.
 """
 
 from heapster.model.geometry import CALLS, MOST_COUNTED, MOST_MOVED
@@ -14,6 +15,7 @@ class CacheState:
     def __init__(self) -> None:
         self.bins: dict[int, list[int]] = {}        # by the size of their blocks; the top last
         self.limits: dict[int, int] = {}            # by size: blocks
+        self.overflowed: set[int] = set()           # sizes of which there were too many since their limit changed
         self.calls = [0] * len(CALLS)
         self.ended = False
 
@@ -32,7 +34,9 @@ class CacheState:
             limit *= 2
         while limit * size > most:
             limit //= 2
-        self.limits[size] = limit
+        if limit != self.limit(size):
+            self.limits[size] = limit
+            self.overflowed.discard(size)
         return limit
 
     def moved(self, size: int) -> int:
@@ -46,6 +50,7 @@ class CacheState:
         """It keeps nothing, may keep nothing and has served no call."""
         self.bins.clear()
         self.limits.clear()
+        self.overflowed.clear()
         self.calls = [0] * len(CALLS)
 
     def value(self, arena: int) -> Cache:
@@ -54,5 +59,5 @@ class CacheState:
         for size in sorted(self.bins.keys() | self.limits.keys()):
             blocks, limit = self.bins.get(size, ()), self.limits.get(size, 0)
             if blocks or limit:
-                bins.append(Bin(size, limit, Stack(len(blocks), tuple(reversed(blocks)))))
+                bins.append(Bin(size, limit, size in self.overflowed, Stack(len(blocks), tuple(reversed(blocks)))))
         return Cache(arena, tuple(bins), tuple(self.calls))

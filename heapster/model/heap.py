@@ -52,6 +52,7 @@ class Bin(NamedTuple):
 
     size: int                   # bytes of its blocks
     limit: int                  # blocks that it may hold now
+    overflowed: bool            # it was full since it last got room
     stack: Stack
 
 

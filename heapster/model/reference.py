@@ -29,11 +29,11 @@ from heapster.model.geometry import (
     MIN_THRESHOLD,
     MOST_CACHED,
     MOST_REMOTE,
-    MOST_UNASKED,
     PAGE,
     PTRDIFF_MAX,
     REALLOC,
     REFUSED,
+    SMALL_BIN,
     WORD,
     block_size,
     is_power_of_two,
@@ -446,7 +446,7 @@ class Reference:
         if not self._settings.cache:
             return self._place_large(system, exact - HEADER, ALIGN, kind)
         arena = self._my_arena()
-        self._widen(size, MAX_CACHE)
+        self._widen(size, MAX_CACHE if size in self._cache().overflowed else SMALL_BIN)
         self._take_back(system, arena)
         if self._cache().bin(size):
             return self._reuse(size, kind)
@@ -476,10 +476,12 @@ class Reference:
         cache = self._cache()
         had_room = cache.limit(size) > 0
         if len(cache.bin(size)) >= cache.limit(size):
-            limit = self._widen(size, MOST_UNASKED)
+            limit = self._widen(size, SMALL_BIN)
             if cache.bin(size) and len(cache.bin(size)) >= limit:
                 self._saw("a_full_bin_was_flushed")
                 self._flush(system, size, limit - cache.moved(size))
+                if limit:
+                    cache.overflowed.add(size)
             if limit == 0:
                 return False
         self._keep(size, payload, owner)

@@ -52,7 +52,7 @@ def remote(heap_: Heap, payloads: list[int]) -> Heap:
 
 def cached(heap_: Heap, size: int, payloads: list[int], limit: int = 8) -> Heap:
     """The heap with one cache of one bin."""
-    bin_ = Bin(size, limit, Stack(len(payloads), tuple(payloads)))
+    bin_ = Bin(size, limit, False, Stack(len(payloads), tuple(payloads)))
     return heap_._replace(caches=(Cache(0, (bin_,), (0, 0, 0, 0, 0)),))
 
 

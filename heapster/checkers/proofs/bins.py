@@ -158,11 +158,11 @@ def refill(source: Any, path: Any) -> None:
         return note
 
     with replaced(source.cache, class_of=lambda _: c.index, moved=lambda *words: words[0],
-                  widen=noting("widen", limit), take_back=noting("take back", None),
+                  enough_for=lambda _, slot: slot, widen=noting("widen", limit), take_back=noting("take back", None),
                   reuse=noting("reuse", b + PAYLOAD if freed else 0), cut_run=noting("cut", b)):
         answer = source.cache.refill(m, total, MALLOC)
     path.claim("what_others_freed_is_taken_back_under_the_lock", lambda: not m.held and done[:3] == [
-        ("widen", c.thread, total, CACHE["max_cache"], False), ("take back", w.arena, MALLOC, True),
+        ("widen", c.thread, total, c.slot, False), ("take back", w.arena, MALLOC, True),
         ("reuse", c.index, MALLOC, True)])
     path.claim("what_nobody_freed_is_cut", lambda: answer == b and done[3:] == (
         [] if freed else [("cut", w.arena, total, limit, MALLOC, True)]))
@@ -225,9 +225,9 @@ def widen(source: Any, path: Any) -> None:
     c = Caching(path, path.word("class", 0, CLASS["cached"] - 1))
     total = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
     m, ends = c.m, path.choose(2)
-    old, new = path.word("old", 0, COUNTS), path.word("new", 0, COUNTS)
+    old, new, was_full = path.word("old", 1, COUNTS), path.word("new", 0, COUNTS), path.choose(2)
     most, enough = (path.word(name, 0, CACHE["max_cache"]) for name in ("most", "enough"))
-    m.put(c.slot + WORD, old << 48, "limit")
+    m.put(c.slot + WORD, (old << 48) + was_full, "limit")
     m.put(c.w.statics + STATICS["cache"], most + 1, "cache")
     m.put(c.thread + CACHE["ended"], ends, "ended")
     enrolled: list[Any] = []
@@ -240,9 +240,45 @@ def widen(source: Any, path: Any) -> None:
     with replaced(source.cache, class_of=lambda _: c.index, enroll=lambda _, thread: enrolled.append(thread),
                   widened=widened, get_cache=lambda _: most):
         limit = source.cache.widen(m, c.thread, total, enough)
-    path.claim("bins_have_the_room_that_may_be_kept", lambda: limit == new and m.load(c.slot + WORD) == new << 48
-               and only(m, c.slot + WORD))
+    path.claim("bins_have_the_room_that_may_be_kept", lambda: limit == new and m.load(c.slot + WORD) == (
+        (old << 48) + was_full if old == new else new << 48) and only(m, c.slot + WORD))
     path.claim("whose_bins_have_room_is_enrolled", lambda: old == new or enrolled == [c.thread])
+
+
+def enough_for(source: Any, path: Any) -> None:
+    """Any bin, that was full since it last got room or not."""
+    c, was_full = Caching(path, path.word("class", 0, CLASS["cached"] - 1)), path.choose(2)
+    c.m.put(c.slot + WORD, (path.word("limit", 1, COUNTS) << 48) + was_full, "limit")
+    enough = source.cache.enough_for(c.m, c.slot)
+    path.claim("large_bins_were_full", lambda: enough == CACHE["max_cache" if was_full else "small_bin"])
+
+
+def make_room(source: Any, path: Any) -> None:
+    """Any bin, any room that it gets, any batch."""
+    c = Caching(path, path.word("class", 0, CLASS["cached"] - 1))
+    total, limit = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN), path.word("limit", 0, COUNTS)
+    word, kept = a_stack(path)
+    c.m.put(c.slot, word, "bin")
+    c.m.put(c.slot + WORD, limit << 48, "limit")
+    batch = path.word("batch", 0, COUNTS)
+    widened: list[Any] = []
+    flushed: list[Any] = []
+
+    def widen(_: Any, *words: Any) -> Any:
+        """See `impl.cache.widen`."""
+        widened.append(words)
+        return limit
+
+    with replaced(source.cache, class_of=lambda _: c.index, moved=lambda *_: batch, widen=widen,
+                  flush=lambda _, *words: flushed.append(words)):
+        has_room = source.cache.make_room(c.m, c.thread, total)
+    is_full = kept != 0 and kept >= limit
+    path.claim("full_bins_get_room_while_they_are_small", lambda: widened == [
+        (c.thread, total, CACHE["small_bin"])])
+    path.claim("a_full_bin_gives_up_a_batch", lambda: flushed == ([(c.slot, limit - batch)] if is_full else []))
+    path.claim("that_a_bin_was_full_is_noted", lambda: c.m.load(c.slot + WORD) == (
+        limit << 48 if limit == 0 or not is_full else (limit << 48) + 1) and only(c.m, c.slot + WORD))
+    path.claim("there_is_room_if_any_is_allowed", lambda: has_room == (limit != 0))
 
 
 def enroll(source: Any, path: Any) -> None:
@@ -362,6 +398,15 @@ PROOFS = (
         "bins_have_the_room_that_may_be_kept": "the bin's limit is what `widened` allows, and for a thread that "
                                                "has ended what it allows where nothing may be kept",
         "whose_bins_have_room_is_enrolled": "a thread of which a limit changes is enrolled",
+    }),
+    Proof("cache.enough_for", ANY_HEAP, enough_for, {
+        "large_bins_were_full": "MAX_CACHE if it was full since it last got some, else SMALL_BIN",
+    }),
+    Proof("cache.make_room", ANY_HEAP, make_room, more={
+        "full_bins_get_room_while_they_are_small": "the bin is widened, up to SMALL_BIN",
+        "a_full_bin_gives_up_a_batch": "a bin that is full even so is flushed of a batch; no other is flushed",
+        "that_a_bin_was_full_is_noted": "that it was full is noted, if it may hold a block; no other word changes",
+        "there_is_room_if_any_is_allowed": "there is room exactly if the bin may hold a block",
     }),
     Proof("cache.enroll", ANY_HEAP, enroll, more={
         "a_thread_is_enrolled_once": "a thread that is enrolled stays as it is; another is now; the lock is released",

@@ -29,8 +29,8 @@ STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena
            "cache": 104, "caching": 112, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680,
            "used_before": 688, "steps": 696, "mappings": 704 + 64 * 2048, "arenas": 704}
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
-CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 14, "bins": 80, "thread_bytes": 1488,
-         "mark": 0x6865617073746572, "enrolled": 24, "my_calls": 32, "ended": 72}
+CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 14, "small_bin": 1 << 15, "bins": 80,
+         "thread_bytes": 1488, "mark": 0x6865617073746572, "enrolled": 24, "my_calls": 32, "ended": 72}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
 ARENA_BYTES, MAX_ARENAS, POLICIES = 2048, 64, 5
 STATICS_BYTES = 704 + 65 * 2048
@@ -61,7 +61,8 @@ LAYOUT = {
     "BINS": CACHE["bins"], "BIN_SHIFT": 4, "LIMIT": 8, "MOST_CACHED": CACHE["most_cached"], "BIN_COUNT": 88,
     "THREAD_BYTES": CACHE["thread_bytes"], "COUNT_SHIFT": 48, "COUNT_ONE": 1 << 48, "TOP_MASK": (1 << 48) - 1,
     "MARK": 8, "CACHED_MARK": CACHE["mark"], "MOST_COUNTED": 16384, "MOST_MOVED": CACHE["most_moved"],
-    "MOST_UNASKED": 1 << 15, "MOST_REMOTE": 256, "DEFAULT_CACHE": 1 << 18, "MAX_CACHE": CACHE["max_cache"],
+    "SMALL_BIN": CACHE["small_bin"], "OVERFLOWED": 1, "MOST_REMOTE": 256, "DEFAULT_CACHE": 1 << 18,
+    "MAX_CACHE": CACHE["max_cache"],
     "BLOCKS_TILE_THEIR_REGION": 17, "SIZES_ARE_LEGAL": 18,
     "NO_TWO_FREE_NEIGHBOURS": 19, "BOUNDARY_TAGS_AGREE": 20, "FLAGS_AGREE_WITH_NEIGHBOURS": 21,
     "OWNERS_ARE_RIGHT": 22, "FENCES_END_THEIR_REGIONS": 23, "THE_TOP_REGION_ENDS_AT_THE_BREAK": 24,
