@@ -195,8 +195,6 @@ FAULTS = (
           "structure_diverges"),
     Fault("that a bin was full is forgotten", "cache", "(limit << COUNT_SHIFT) + OVERFLOWED)", "limit << COUNT_SHIFT)",
           "structure_diverges"),
-    Fault("a batch has no bound in bytes", "cache", "    while blocks > 1 and blocks * total > MOST_MOVED:\n",
-          "    while False:\n", "structure_diverges"),
     Fault("a flush loses a block", "cache", "        p = unkeep(m, slot)\n",
           "        p = unkeep(m, slot)\n        p = unkeep(m, slot)\n", "structure_diverges"),
     Fault("a thread that ends keeps its blocks", "cache",

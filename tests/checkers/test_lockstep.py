@@ -74,6 +74,30 @@ def test_a_remote_list_that_nobody_drains_is_noticed() -> None:
     assert "caches_keep_to_their_limits" in rerun(sent(MOST_REMOTE), make_for("sim", planted(fault))).codes
 
 
+def waves(size: int, count: int) -> Trace:
+    """That many blocks of one size are asked for, and all given back, again and again."""
+    return (Step("cache", (1 << 18,)), *(step for wave in range(4) for step in (
+        *(Step("malloc", (size,), wave * count + i) for i in range(count)),
+        *(Step("free", operand=wave * count + i) for i in range(count)))))
+
+
+@pytest.mark.parametrize("target", ["sim", "native"])
+def test_a_bin_that_is_filled_and_emptied_grows_to_the_setting(target: str) -> None:
+    found = rerun(waves(8000, 40), make_for(target))
+    assert found.problems == ()
+    assert found.after
+    assert [(bin_.limit * bin_.size, bin_.overflowed) for bin_ in found.after.caches[0].bins] == [(1 << 18, True)]
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("    while blocks > 1 and blocks * total > MOST_MOVED:\n", "    while False:\n"),
+    ("        return SMALL_BIN\n    return MAX_CACHE\n", "        return SMALL_BIN\n    return SMALL_BIN\n"),
+    ("widen(m, thread, total, SMALL_BIN)", "widen(m, thread, total, MAX_CACHE)")])
+def test_a_bin_that_grows_otherwise_is_noticed(old: str, new: str) -> None:
+    fault = Fault("bins grow otherwise", "cache", old, new, "")
+    assert "structure_diverges" in rerun(waves(8000, 40), make_for("sim", planted(fault))).codes
+
+
 def idle(epochs: int) -> Trace:
     """A mapping, and a page that a resize cuts off, are kept while so many epochs pass."""
     taken = [Step("malloc", (size,), handle) for handle, size in enumerate((140_000, 604_000))]
