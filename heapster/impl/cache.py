@@ -235,13 +235,16 @@ def count_freed(m, thread, kind):
 
 
 def put_away(m, p, total, kind):
-    """Whether the used block of `total` bytes with the payload `p` went into a bin that has room, its free counted."""
-    thread = m.thread()
-    if total > MOST_CACHED or m.load(thread + ENROLLED) == 0:
+    """Whether the used block of `total` bytes with the payload `p` went into a bin that has room, its free counted.
+
+    No bin of a thread without a cache has room.
+    """
+    if total > MOST_CACHED:
         return False
     entry = class_entry(total >> ALIGN_SHIFT)
     if entry & 1 != 0:
         return False
+    thread = m.thread()
     slot = bin_at(thread, (entry >> 1) - 1)
     if m.load(slot) >= m.load(slot + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
         return False

@@ -159,7 +159,11 @@ def put_away_refusing(source: Any, path: Any) -> None:
 
 def put_away_nothing(source: Any, path: Any) -> None:
     """Each used block, of a thread that has no cache and is to have none, freed or moved."""
-    c, total = Caching(path, 0, enrolled=0), a_size(path, "total")
+    index = path.choose(CLASS["cached"] + 1)
+    total = a_size_of(path, index) if index < CLASS["cached"] else a_size(path, "total", CACHE["most_cached"] + ALIGN)
+    c = Caching(path, index, enrolled=0)
+    c.m.put(c.slot, 0, "bin")
+    c.m.put(c.slot + 8, 0, "limit")
     c.m.put(c.w.statics + STATICS["cache"], 0, "cache")
     p, kind = c.w.span("p", total) + 8, (FREE, REALLOC)[path.choose(2)]
     taken = source.cache.put_away(c.m, p, total, kind) or source.cache.put_away_slowly(c.m, p, total, kind)

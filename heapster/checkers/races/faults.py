@@ -260,8 +260,7 @@ CACHES = (
     Fault("a thread with a cache leaves the list without the lock", (
         Edit("cache.py", f"{ATTACH.format('m.lock')}{LEFT}{ATTACH.format('m.unlock')}", LEFT),)),
     Fault("whether a thread has a cache is read off its links", (
-        Edit("cache.py", "    if total > MOST_CACHED or m.load(thread + ENROLLED) == 0:\n",
-             "    if total > MOST_CACHED or m.load(thread + NEXT) == NULL:\n"),)),
+        Edit("cache.py", "    if m.load(thread + ENROLLED) != 0:\n", "    if m.load(thread + NEXT) != NULL:\n"),)),
     Fault("a child's list of threads with caches is its parent's", (
         Edit("lifecycle.py", "    m.store(head + NEXT, NULL)\n", ""),)),
     Fault("calls that a cache served are counted without care", (
