@@ -6,6 +6,7 @@
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from math import prod
 from typing import Any, NamedTuple
 
@@ -203,12 +204,22 @@ class Lockstep:
             return [_problem("asking for statistics", error)]
 
     def _after_finalize(self) -> list[Problem]:
-        kept = [extent for extent in self.m.system() if extent not in self.reference.forgotten]
+        forgotten = _joined(self.reference.forgotten)
+        kept = [extent for extent in _joined(self.m.system()) if extent not in forgotten]
         self.reference.forgotten.clear()
         if kept:
             return [Problem("memory_not_returned", f"finalize left {sum(e - s for s, e in kept)} bytes unreturned")]
         self.m.disown()
         return []
+
+
+def _joined(extents: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Disjoint pieces of memory, [start, end) each, in which neighbours are one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(extents):
+        is_neighbour = joined and joined[-1][1] == start
+        joined.append((joined.pop()[0] if is_neighbour else start, end))
+    return joined
 
 
 def _problem(doing: str, error: Exception) -> Problem:

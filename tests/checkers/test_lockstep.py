@@ -55,6 +55,12 @@ def test_a_refused_system_changes_nothing() -> None:
     assert sketch(found.after) == "#48 #48 .3936"
 
 
+def test_neighbours_that_the_system_does_not_take_back_are_forgotten() -> None:
+    found = outcome("threshold 0; keep 4096; a = malloc(4096); b = realloc(a, 1); fail munmap 1; fail munmap 3; "
+                    "keep 16384; c = malloc(8147); free(c); finalize")
+    assert found.problems == ()
+
+
 def sent(blocks: int) -> Trace:
     """That many blocks of thread 0's arena, given back by thread 1 as it ends."""
     taken = [Step("malloc", (24,), i) for i in range(blocks)]
