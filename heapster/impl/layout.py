@@ -173,8 +173,8 @@ TOP_MASK = COUNT_ONE - 1
 MARK = 8                            # from the payload of a cached block
 CACHED_MARK = 0x6865617073746572    # no header, no address: chance alone puts it there
 MOST_COUNTED = 1 << 14              # blocks in a bin, at most
-SMALL_BIN = 1 << 15                 # bytes up to which a bin gets room when it is empty or full; beyond, both in turn
-MOST_MOVED = 1 << 14                # bytes that come into a bin or leave it at once, if they are not one block
+SMALL_BIN = 1 << 14                 # bytes up to which a bin gets room when it is empty or full; beyond, both in turn
+MOST_MOVED = 1 << 13                # bytes that come into a bin or leave it at once, if they are not one block
 MOST_REMOTE = 256                   # blocks on a remote list until whoever adds one drains it
 
 # Kept mappings.

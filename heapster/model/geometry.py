@@ -26,8 +26,8 @@ MAX_ARENAS = 64
 
 MOST_CACHED = 9 << 13           # the largest block that a thread keeps when it is freed
 MOST_COUNTED = 1 << 14          # blocks that a bin may hold, at most
-SMALL_BIN = 1 << 15             # bytes up to which a bin gets room whenever it is empty or full
-MOST_MOVED = 1 << 14            # bytes that a bin gets or gives up at once, if they are not one block
+SMALL_BIN = 1 << 14             # bytes up to which a bin gets room whenever it is empty or full
+MOST_MOVED = 1 << 13            # bytes that a bin gets or gives up at once, if they are not one block
 MOST_REMOTE = 256               # blocks on a remote list when whoever added the last must drain it
 MAX_CACHE = 1 << 20             # bytes that a bin may hold, at most
 

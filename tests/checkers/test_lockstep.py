@@ -82,7 +82,7 @@ def test_a_remote_list_that_nobody_drains_is_noticed() -> None:
 
 def waves(size: int, count: int) -> Trace:
     """That many blocks of one size are asked for, and all given back, again and again."""
-    return (Step("cache", (1 << 18,)), *(step for wave in range(4) for step in (
+    return (Step("cache", (1 << 18,)), *(step for wave in range(6) for step in (
         *(Step("malloc", (size,), wave * count + i) for i in range(count)),
         *(Step("free", operand=wave * count + i) for i in range(count)))))
 

@@ -29,7 +29,7 @@ STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena
            "cache": 104, "caching": 112, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680,
            "used_before": 688, "steps": 696, "mappings": 704 + 64 * 2048, "arenas": 704}
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
-CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 14, "small_bin": 1 << 15, "bins": 80,
+CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 13, "small_bin": 1 << 14, "bins": 80,
          "thread_bytes": 1488, "mark": 0x6865617073746572, "enrolled": 24, "my_calls": 32, "ended": 72}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
 ARENA_BYTES, MAX_ARENAS, POLICIES = 2048, 64, 5
