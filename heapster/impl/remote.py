@@ -29,10 +29,10 @@ def hand_over(m, arena, p):
 
 
 def emptied(m, arena):
-    """The word that leads to the blocks on the remote list of `arena`, all of which were taken off at once.
+    """The word that leads to the blocks on the remote list of `arena`, taken off at once; others may add some again.
 
     Requires: the arena's lock.
-    Ensures:  the list was empty then; others may have been added since.
+    Ensures:  the result leads to all that were on the list; the list is empty; no other word changes.
     """
     if m.load_atomic(arena + REMOTE) == 0:
         return 0

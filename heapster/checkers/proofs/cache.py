@@ -207,6 +207,17 @@ def a_remote_list(path: Any, w: Window) -> list[Any]:
     return blocks
 
 
+def emptied(source: Any, path: Any) -> None:
+    """Any remote list."""
+    w = Window(path)
+    word, _ = a_stack(path)
+    w.m.put(w.at("remote"), word, "remote list")
+    result = source.remote.emptied(w.m, w.arena)
+    path.claim("all_on_the_list_is_taken_off", lambda: result == word)
+    path.claim("an_emptied_list_is_empty", lambda: w.m.load(w.at("remote")) == 0)
+    path.claim("emptying_changes_no_more", lambda: only(w.m, w.at("remote")))
+
+
 def drain(source: Any, path: Any) -> None:
     """A remote list of up to three blocks."""
     w = Window(path)
@@ -289,6 +300,11 @@ PROOFS = (
         "flushing_leaves_so_many": "at most so many blocks stay in the bin",
         "each_flushed_block_goes_home_once": "each other is released if it is of the thread's arena, "
                                              "else sent to its own",
+    }),
+    Proof("remote.emptied", ANY_HEAP, emptied, {
+        "all_on_the_list_is_taken_off": "the result leads to all that were on the list",
+        "an_emptied_list_is_empty": "the list is empty",
+        "emptying_changes_no_more": "no other word changes",
     }),
     Proof("remote.drain", "lists of up to 3 blocks", drain, more={
         "draining_releases_each_block_once": "each block on the list is released, once",
