@@ -27,8 +27,7 @@ def trace(tmp_path: Path) -> str:
     return str(tmp_path / "t")
 
 
-def test_policies_and_libc_are_valid_and_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEAPSTER_CACHE", "32768")       # with the usual caches a small heap is mostly cache
+def test_policies_and_libc_are_valid_and_measured(tmp_path: Path) -> None:
     write_trace(generate("peaks", 20000, 1), tmp_path / "t", "binary")
     run = score([str(tmp_path / "t")], ("best_fit", "libc"))
     assert run.verdict is Verdict.PASSED
