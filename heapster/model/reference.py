@@ -528,14 +528,12 @@ class Reference:
                 self._saw("a_drained_block_was_kept")
                 cache.bin(size).append(payload)
             else:
-                del self._kept[payload]
-                arena.release(system, payload - HEADER)
+                self._kept.pop(payload).release(system, payload - HEADER)
 
     def _drain(self, system: System, arena: ArenaState) -> None:
         """The blocks of the remote list become free, the last to come first."""
         for payload in self._drained(arena):
-            del self._kept[payload]
-            arena.release(system, payload - HEADER)
+            self._kept.pop(payload).release(system, payload - HEADER)
 
     def _drained(self, arena: ArenaState) -> Iterator[int]:
         """The blocks on the remote list, the last to come first; it is empty from here on."""
