@@ -9,6 +9,7 @@ import pytest
 import heapster
 from heapster.cli import main
 from heapster.native import toolchain
+from heapster.native.compile import COLD, HOT, sources
 from heapster.native.library import Options
 from heapster.native.package import build, check
 from heapster.results import TargetError, UsageError
@@ -164,3 +165,8 @@ def test_other_platforms_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(TargetError, match="x86-64 and aarch64, not on Linux on riscv64"):
         toolchain.check_platform()
+
+
+def test_what_is_inlined_or_kept_apart_is_a_function_of_the_source() -> None:
+    named = {f"{function.__module__.rpartition('.')[2]}.{function.__name__}" for function in sources()}
+    assert named | {"entry"} >= HOT | COLD
