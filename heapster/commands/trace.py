@@ -17,6 +17,7 @@ from heapster.config import POLICIES
 from heapster.reports.output import Line, note, say, warn
 from heapster.reports.terminal import PLAIN, STRONG
 from heapster.results import UsageError
+from heapster.wording import counted
 
 STEPS = 100_000
 INFERRED = {".rep": "rep", ".txt": "text"}      # a file's suffix: its format
@@ -26,8 +27,9 @@ INFERRED = {".rep": "rep", ".txt": "text"}      # a file's suffix: its format
 def command() -> None:
     """Convert traces, show what is in them, make new ones.
 
-    Read are the text of replay, Heapster's binary form, CS:APP's .rep (both headers) and the protobuf
-    of malloc-bench, gzipped or not; which it is, the content says. A shipped trace goes by its name.
+    Read are the text of replay, Heapster's binary form, CS:APP's .rep (each of its headers), the protobuf of
+    malloc-bench, and the logs of mtrace, valgrind --trace-malloc=yes, ltrace and heaptrack, packed by gzip or
+    zstd or not; which it is, the content says. A shipped trace goes by its name.
     """
 
 
@@ -101,11 +103,12 @@ def _about(name: str, kind: str, trace: Compact) -> Iterator[Line]:
         elif step.verb == "thread":
             threads.add(step.numbers[0])
     yield f"{name}: {FORMATS[kind]}", STRONG
-    yield f"  {len(trace):,} steps: {', '.join(f'{times:,} {verb}' for verb, times in verbs.most_common())}", PLAIN
-    yield f"  {trace.handles():,} handles, {len(threads)} threads", PLAIN
+    by_verb = ", ".join(f"{times:,} {verb}" for verb, times in verbs.most_common())
+    yield f"  {counted(len(trace), 'step')}: {by_verb}", PLAIN
+    yield f"  {counted(trace.handles(), 'handle')}, {counted(len(threads), 'thread')}", PLAIN
     if sizes:
-        common = ", ".join(f"{size:,} ({times:,} times)" for size, times in sizes.most_common(3))
-        asked = f"{sum(sizes.values()):,} requests of {min(sizes):,} to {max(sizes):,} bytes"
+        common = ", ".join(f"{size:,} ({counted(times, 'time')})" for size, times in sizes.most_common(3))
+        asked = f"{counted(sum(sizes.values()), 'request')} of {min(sizes):,} to {max(sizes):,} bytes"
         yield f"  {asked}; most often {common}", PLAIN
     if misuse := first_misuse(trace):
         yield f"  misuse: step {misuse[0] + 1} is a {misuse[1]}", PLAIN

@@ -9,6 +9,8 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
+from heapster.wording import legible
+
 COPIED = "heapster "            # in lines with a command
 
 Line = tuple[str, str]          # text and style
@@ -21,7 +23,7 @@ def say(lines: Iterable[Line]) -> None:
     console = Console(file=buffer, force_terminal=on_terminal, highlight=False)
     width = Console(file=sys.stdout).width if on_terminal else 0
     for text, style in lines:
-        console.print(Text(_cut(text, width), style), soft_wrap=True)
+        console.print(Text(_cut(legible(text), width), style), soft_wrap=True)
     _write(buffer.getvalue())
 
 

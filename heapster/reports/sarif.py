@@ -1,8 +1,10 @@
 """A run as SARIF 2.1.0, for code scanning: a rule for each code, a result for each finding."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from heapster import __version__
 from heapster.files import write_whole
@@ -51,8 +53,15 @@ def _rule(code: str) -> dict[str, Any]:
 
 
 def _result(run: Run, finding: Finding, index: int) -> dict[str, Any]:
-    uri, line = place(run, finding)
+    file, line = place(run, finding)
     return {"ruleId": finding.code, "ruleIndex": index, "level": "error", "message": {"text": message(finding)},
             "partialFingerprints": {"heapster/v1": finding.id},
             "locations": [{"physicalLocation": {
-                "artifactLocation": {"uri": Path(uri).as_posix()}, "region": {"startLine": line}}}]}
+                "artifactLocation": {"uri": _uri(Path(file))}, "region": {"startLine": line}}}]}
+
+
+def _uri(path: Path) -> str:
+    """The path as a URI reference (RFC 3986, 4.1): relative to the folder of the run, if it lies there."""
+    if path.is_absolute() and not path.is_relative_to(Path.cwd()):
+        return path.as_uri()
+    return quote(os.fsencode(os.path.relpath(path)))

@@ -1,6 +1,7 @@
 """What a run hands on: SARIF, annotations and summary for GitHub, what a baseline accepts and what is fixed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -40,6 +41,20 @@ def test_sarif_has_what_code_scanning_asks_for() -> None:
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "not_zeroed"
     assert result["locations"][0]["physicalLocation"] == {
         "artifactLocation": {"uri": "src/mine.c"}, "region": {"startLine": 40}}
+
+
+@pytest.mark.parametrize(("source", "uri"), [
+    ("my malloc.so", "my%20malloc.so"), ("v2: a&b/#1?.so", "v2%3A%20a%26b/%231%3F.so"), ("naïve/m.c", "na%C3%AFve/m.c"),
+    ("/else where/m.c", "file:///else%20where/m.c"), ("\x1b\udcff.so", "%1B%FF.so"), ("./m.c", "m.c")])
+def test_a_path_becomes_a_uri_reference(source: str, uri: str) -> None:
+    (run,) = sarif.as_value(replace(RUN, extra={"source": source}))["runs"]
+    assert run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == uri
+
+
+def test_a_path_in_the_folder_of_the_run_is_relative_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (run,) = sarif.as_value(replace(RUN, extra={"source": str(tmp_path / "src" / "m.c")}))["runs"]
+    assert run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "src/m.c"
 
 
 def test_an_annotation_is_one_line_at_the_function_at_fault() -> None:

@@ -83,7 +83,11 @@ def test_a_step_that_no_trace_has_is_refused(tmp_path: Path) -> None:
     (b"", "line 1: there is no step"), (b"a = malloc(1)\n\xff\xfe", "line 2: this is not text"),
     (b"a = malloc(1)\nfree(b)\n", "line 2: handle 'b'"), (b"\0" * 100, "line 1: this is not text"),
     (b"a = malloc(1)\n" + b"#" * (1 << 20), "line 2: this line is too long"),
-    (b"1\n2\n3\n", "line 1: there is no step"), (b"1\n2\n", "line 3: a header has 3 or 4 numbers")])
+    (b"1\n2\n3\n", "line 1: there is no step"), (b"1\n", "line 2: a header has 2, 3 or 4 numbers"),
+    (b"1\n2\n", "line 1: there is no step in this trace; the header announces 2 operations"),
+    ("a = malloc(1)".encode("utf-16"), "line 1: this is UTF-16"),
+    (b"heap_v2/524288\n", "jemalloc's heap profile.*heapster record"),
+    (b"Attaching 2 probes...\n@[malloc]: 3\n", "bpftrace's output"), (b"execve(\"./p\", [])\n", "strace's log")])
 def test_what_is_no_trace_is_named_with_its_line(data: bytes, where: str, tmp_path: Path) -> None:
     with pytest.raises(TraceFileError, match=where):
         read(data, tmp_path)

@@ -10,7 +10,7 @@ from heapster.checkers.replay import source
 from heapster.checkers.store import Store
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
-from heapster.checkers.traces.reading import read_as
+from heapster.checkers.traces.reading import read_as, where
 from heapster.checkers.traces.writing import write_trace
 from heapster.model.trace import format_steps
 
@@ -29,6 +29,27 @@ def test_each_header_of_a_lab(header: str, tmp_path: Path) -> None:
     kind, trace = read(header + BODY, tmp_path)
     assert kind == "rep"
     assert (format_steps(trace), trace.warnings) == (STEPS, [])
+
+
+@pytest.mark.parametrize("data", [
+    "\ufeff20000\n3\n8\n1\n" + BODY, "20000\t/* heap size */\n3 // ids\n8\n1\n" + BODY, "# from a lab\n3\n8\n" + BODY,
+    "20000 3 8 1 \n" + BODY, "20000\r\n3\r\n8\r\n1\r\n" + BODY.replace("\n", "\r\n"),
+    "20000\n3\n8\n1\n# warm up\n" + BODY.replace("f 1", "  # in between\nf 1 # gone")])
+def test_what_people_write_around_a_labs_requests(data: str, tmp_path: Path) -> None:
+    kind, trace = read(data, tmp_path)
+    assert kind == "rep"
+    assert (format_steps(trace), trace.warnings) == (STEPS, [])
+
+
+def test_a_request_to_write_is_counted_and_left_out(tmp_path: Path) -> None:
+    _, trace = read("1\n1\n3\n1\na 0 300\nw 0 300\nf 0\n", tmp_path)
+    assert format_steps(trace) == ("a = malloc(300)", "free(a)")
+    assert trace.warnings == [f"{tmp_path / 't'}: 1 writes (w ID SIZE) are left out"]
+
+
+def test_the_line_of_a_step_is_told_despite_comments(tmp_path: Path) -> None:
+    (tmp_path / "t.rep").write_text("20000\n3\n8\n1\n# warm up\n" + BODY)
+    assert where(tmp_path / "t.rep", 1) == "line 7"
 
 
 def test_what_is_read_can_be_replayed(tmp_path: Path) -> None:
@@ -104,7 +125,7 @@ def test_blocks_without_an_id_or_with_a_used_one_keep_a_handle_of_their_own(tmp_
 @pytest.mark.parametrize(("data", "said"), [
     (zipped(b"".join(LINES))[:-20], "the trace is damaged"),
     (zipped(b"".join(LINES)[:-2]), "the trace is damaged: it is truncated"),
-    (zipped(b"hello, world"), "this is no Tracefile|damaged"),
+    (zipped(b"hello, world"), "line 1: unknown operation 'hello'"),
     (zipped(message(2, 4)), "line 1: id 4 is freed twice or was never allocated"),
     (zipped(message(1, 4, 8) + message(2, 4) + message(2, 4)), "line 3: id 4 is freed twice"),
     (zipped(message(6, 4)), "line 1: it is none of malloc"), (b"".join(LINES)[:-2], "it is truncated"),

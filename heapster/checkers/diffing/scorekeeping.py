@@ -21,6 +21,7 @@ from heapster.checkers.traces.compact import Compact, frugal
 from heapster.model.spec import Promises
 from heapster.native import cache, toolchain
 from heapster.results import TargetError, UsageError
+from heapster.wording import printed
 
 SOURCES = Path(__file__).parent / "c"
 JUDGE = Path(__file__).parents[1] / "foreign" / "c"
@@ -183,7 +184,7 @@ class Course:
         if late:
             return late, figures
         if child.returncode in (2, 4):
-            said = header.message.decode(errors="replace") or "the driver cannot run it"
+            said = printed(header.message) or "the driver cannot run it"
             raise TargetError(f"{contestant.name} cannot be loaded: {said}")
         return _problem(child.returncode, header, figures), figures
 

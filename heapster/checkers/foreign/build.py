@@ -14,6 +14,7 @@ from typing import NamedTuple
 from heapster.checkers.foreign.target import VERBS, ForeignTarget, from_object
 from heapster.native.cache import directory
 from heapster.results import TargetError
+from heapster.wording import legible
 
 SOURCES = Path(__file__).parent / "c"
 LAB_HEADERS = SOURCES / "malloclab"
@@ -121,7 +122,7 @@ def _compile(command: list[str], made: Path, libraries: tuple[str, ...]) -> None
 
 
 def _words(said: str) -> str:
-    lines = said.strip().splitlines()
+    lines = legible(said.strip()).splitlines()
     more = f"\n  ... and {len(lines) - SAID} lines more" if len(lines) > SAID else ""
     return "\n".join(f"  {line}" for line in lines[:SAID]) + more
 

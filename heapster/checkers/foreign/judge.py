@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.model.operation import NO_HANDLE, Step
 from heapster.results import TargetError
+from heapster.wording import printed
 
 MOST_OPS = 1 << 20
 HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQII")
@@ -183,7 +184,7 @@ class Judge:
         """TargetError unless the target can be loaded and started."""
         self._receive()
         header, name = self.header, self.target.name
-        message = header.message.decode(errors="replace").strip()
+        message = printed(header.message)
         if message:
             raise TargetError(f"{name} cannot be loaded: {message}")
         ending = self._ending()
@@ -232,7 +233,7 @@ class Judge:
 
     def _ending(self) -> Ending:
         header = self.header
-        output = header.output[:header.output_length].decode(errors="replace")
+        output = printed(bytes(header.output[:header.output_length]))
         try:
             return Ending(Ended(header.outcome), header.code, header.current, Phase(header.phase),
                           Suspicion(header.suspicion), header.done_ops, bool(header.init_failed), output)

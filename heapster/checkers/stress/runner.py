@@ -14,6 +14,7 @@ from heapster.checkers.stress import build
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
 from heapster.results import Finding, Run, TargetError, UsageError, Verdict
 from heapster.suggest import instead_of
+from heapster.wording import legible
 
 MOST_THREADS = 64
 GRACE = 60.0                        # seconds that the harness may take longer before it is killed
@@ -128,9 +129,9 @@ def _child(plan: Plan, command: list[str], environment: dict[str, str], pattern:
     report = parse(out.splitlines())
     if child.returncode and not report.code:
         how = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"
-        report.code, report.message = "crash", f"the harness ended with {how}: {err.strip()[-200:]}"
+        report.code, report.message = "crash", f"the harness ended with {how}: {legible(err.strip()[-200:])}"
     elif report.code == "abort" and err.strip():
-        report.message += f"; it said: {err.strip().splitlines()[-1]}"
+        report.message += f"; it said: {legible(err.strip().splitlines()[-1])}"
     return report
 
 

@@ -9,10 +9,8 @@
 All are varints. An id that is missing is a null pointer, 0 is an id like any other; a size that is missing is 0.
 """
 
-import gzip
 import zlib
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +18,6 @@ from heapster.checkers.traces.compact import VERB_NUMBER, Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.model.operation import NO_HANDLE
 
-GZIP = b"\x1f\x8b"
 VARINT, BYTES = 0, 2                    # wire types
 FIXED = {1: 8, 5: 4}                    # wire type: bytes
 LINES = 1                               # field of Tracefile
@@ -31,23 +28,19 @@ VERBS = {name: VERB_NUMBER[name] for name in ("malloc", "free", "realloc", "call
 
 
 def is_tracefile(start: bytes) -> bool:
-    """Whether a file that starts so may be one: it is gzipped, or its first line is a TraceLine of one message."""
-    if start.startswith(GZIP):
-        return True
+    """Whether a file that starts so may be one: its first line is a TraceLine of one message, of whatever kind."""
     line, size, kind, inner = (*start[:4], 0, 0, 0, 0)[:4]
-    return (line, size) == (LINES << 3 | BYTES, inner + 2) and kind in {number << 3 | BYTES for number in KINDS}
+    return (line, size) == (LINES << 3 | BYTES, inner + 2) and kind & 7 == BYTES
 
 
 def read_protobuf(file: BinaryIO, path: Path) -> Compact:
     """The trace in a file, TraceFileError where it stops being one."""
-    reader, zipped = _Lines(path), file.read(len(GZIP)) == GZIP
-    file.seek(0)
+    reader = _Lines(path)
     try:
-        with gzip.GzipFile(fileobj=file) if zipped else nullcontext(file) as plain:
-            for number, line in enumerate(_messages(_Bytes(plain), path), 1):
-                reader.read(number, line)
-                if reader.trace.is_full:
-                    break
+        for number, line in enumerate(_messages(_Bytes(file), path), 1):
+            reader.read(number, line)
+            if reader.trace.is_full:
+                break
     except (OSError, EOFError, zlib.error) as error:
         raise TraceFileError(path, f"line {len(reader.trace) + 1}", f"the trace is damaged: {error}") from None
     return reader.trace
@@ -56,7 +49,7 @@ def read_protobuf(file: BinaryIO, path: Path) -> Compact:
 class _Bytes:
     """A stream read a byte at a time, in large pieces, that knows where it is."""
 
-    def __init__(self, file: BinaryIO | gzip.GzipFile) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file, self._piece, self._at, self._before = file, b"", 0, 0
 
     @property

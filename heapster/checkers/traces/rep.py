@@ -8,9 +8,12 @@
     r 0 640         p0 = realloc(p0, 640); of an id not seen before: realloc(NULL, 640)
     f 0             free(p0); f -1 is free(NULL)
 
-Which of the two headers it is, its numbers say: a weight is 0 to 3. Some files have no suggested size.
+Both headers have ids and operations in the same places. Some files have no suggested size, some only ids and
+operations; some have all numbers on one line. Comments are `# ...`, `// ...` and `/* ... */` in one line.
+`w ID SIZE` (the block is written to) allocates nothing and is left out.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from math import prod
@@ -21,9 +24,10 @@ from heapster.checkers.traces.compact import VERB_NUMBER, Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.model.operation import NO_HANDLE, Step
 
-MOST_WEIGHT = 3
 MOST_ID = (1 << 31) - 2
-REQUESTS = {"a": 3, "r": 3, "f": 2}         # words of a line
+REQUESTS = {"a": 3, "r": 3, "f": 2, "w": 3}     # words of a line
+WRITE = "w"                                     # the request that is no step
+COMMENT = re.compile(rb"#.*|//.*|/\*.*?\*/")
 MALLOC, REALLOC, FREE = (VERB_NUMBER[verb] for verb in ("malloc", "realloc", "free"))
 
 
@@ -32,33 +36,36 @@ class Header(NamedTuple):
 
     ids: int
     ops: int
-    variant: str
 
 
 def is_rep(start: bytes) -> bool:
     """Whether a file that starts so may be one: a few numbers, then a request, or nothing."""
-    words = start.split(maxsplit=6)
+    words = COMMENT.sub(b"", start).split(maxsplit=6)
     numbers = [word.isdigit() for word in words[:5]] + [False]
     first = numbers.index(False)
-    return 0 < first <= 4 and words[first:first + 1] in ([], [b"a"], [b"r"], [b"f"])
+    return 0 < first <= 4 and (words[first:] == [] or words[first].decode(errors="replace") in REQUESTS)
 
 
 def requests_in(line: str) -> int:
     """How many steps a line says: one, or none."""
-    return int(line.split(maxsplit=1)[:1] in ([kind] for kind in REQUESTS))
+    kind = line.split(maxsplit=1)[:1]
+    return int(kind != [WRITE] and kind in ([known] for known in REQUESTS))
 
 
 def read_rep(lines: Iterable[bytes], path: Path) -> Compact:
     """The trace in the lines of a file, TraceFileError where they stop being one."""
-    numbered = ((number, words) for number, line in enumerate(lines, 1) if (words := line.split()))
+    numbered = ((number, words) for number, line in enumerate(lines, 1)
+                if (words := COMMENT.sub(b"", line).split()))
     header, rest = _header(numbered, path)
-    trace, seen = Compact(), set[int]()
-    for number, words in rest:
+    trace, seen, ops = Compact(), set[int](), 0
+    for ops, (number, words) in enumerate(rest, 1):  # noqa: B007  the count is used after the loop
         _request(trace, seen, number, words, path)
         if trace.is_full:
             break
-    if header.ops != len(trace):
-        trace.warnings.append(f"{path}: the header announces {header.ops} operations, there are {len(trace)}")
+    if header.ops != ops:
+        trace.warnings.append(f"{path}: the header announces {header.ops} operations, there are {ops}")
+    if ops > len(trace):
+        trace.warnings.append(f"{path}: {ops - len(trace)} writes (w ID SIZE) are left out")
     if seen and header.ids <= max(seen):
         trace.warnings.append(f"{path}: the header announces {header.ids} ids, there is an id {max(seen)}")
     return trace
@@ -73,26 +80,23 @@ def _header(numbered: Numbered, path: Path) -> tuple[Header, Numbered]:
     for number, words in numbered:
         if words[0].decode(errors="replace") in REQUESTS:
             return _understood(found, path, number), chain([(number, words)], numbered)
-        if len(words) != 1 or not words[0].isdigit() or len(found) == 4:
+        if not all(word.isdigit() for word in words) or len(found) + len(words) > 4:
             raise TraceFileError(path, f"line {number}", f"{_shown(words)} is neither a header's number nor a request")
-        found.append(int(words[0]))
+        found += map(int, words)
     return _understood(found, path, len(found) + 1), iter(())
 
 
 def _understood(found: list[int], path: Path, line: int) -> Header:
-    if len(found) == 3:
-        return Header(found[0], found[1], "ids, operations, weight")
-    if len(found) != 4:
-        raise TraceFileError(path, f"line {line}", f"a header has 3 or 4 numbers, not {len(found)}")
-    weight_first = found[0] <= MOST_WEIGHT and found[3] > MOST_WEIGHT
-    variant = "weight, ids, operations, most bytes" if weight_first else "heap size, ids, operations, weight"
-    return Header(found[1], found[2], variant)
+    if not 2 <= len(found) <= 4:
+        raise TraceFileError(path, f"line {line}", f"a header has 2, 3 or 4 numbers, not {len(found)}")
+    ids, ops = found[1:3] if len(found) == 4 else found[:2]
+    return Header(ids, ops)
 
 
 def _request(trace: Compact, seen: set[int], line: int, words: list[bytes], path: Path) -> None:
     kind = words[0].decode(errors="replace")
     if REQUESTS.get(kind) != len(words):
-        raise TraceFileError(path, f"line {line}", f"{_shown(words)} is no request: a ID SIZE, r ID SIZE or f ID")
+        raise TraceFileError(path, f"line {line}", f"{_shown(words)} is no request: [arw] ID SIZE or f ID")
     try:
         numbers = [int(word) for word in words[1:]]
     except ValueError:
@@ -100,6 +104,8 @@ def _request(trace: Compact, seen: set[int], line: int, words: list[bytes], path
     handle = numbers[0]
     if not -(kind == "f") <= handle <= MOST_ID or any(not 0 <= size < 1 << 64 for size in numbers[1:]):
         raise TraceFileError(path, f"line {line}", f"{_shown(words)}: out of range")
+    if kind == WRITE:
+        return
     if kind == "f":
         if handle != NO_HANDLE and handle not in seen:
             raise TraceFileError(path, f"line {line}", f"{_shown(words)}: id {handle} was never allocated")
