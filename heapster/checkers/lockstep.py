@@ -7,7 +7,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from math import prod
 from typing import Any, NamedTuple
 
 from heapster.checkers.calling import SHIPPED, Answer, call
@@ -20,9 +19,9 @@ from heapster.model import misuse
 from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import ALWAYS, violations
 from heapster.model.live import Live
-from heapster.model.operation import NO_HANDLE, SHAPES, Step
+from heapster.model.operation import NO_HANDLE, REQUESTS, SHAPES, Step, requested
 from heapster.model.reference import Reference
-from heapster.model.spec import OURS, REQUESTS, Operation, Result, advance, explains
+from heapster.model.spec import OURS, Operation, Result, advance, explains
 from heapster.model.system import Divergence, System
 
 CHECKS = ("specification", "reference", "contents", "live_block_is_cached",
@@ -85,9 +84,8 @@ class Lockstep:
 
     def _misuse(self, step: Step, pointer: int) -> list[Problem]:
         """A step that no caller may take: it ends the run, and must be noticed where it can be."""
-        request = prod(step.numbers)
         heap = self.heap or decode(self.m)
-        case = misuse.classify(heap, self.live, step.verb, pointer, request=request,
+        case = misuse.classify(heap, self.live, step.verb, pointer, request=requested(step),
                                just_freed=pointer == self._just_freed)
         assert case is not None
         self.misused = self._outcome(step, pointer)

@@ -8,7 +8,7 @@ Zeller and Hildebrandt 2002, over domain moves).
 from collections.abc import Callable, Iterator
 
 from heapster.model.geometry import SIZE_MAX
-from heapster.model.operation import ALIGNING, NO_HANDLE, POLICY_NAMES, Step, Trace, canonical
+from heapster.model.operation import ALIGNING, NO_HANDLE, POLICY_NAMES, Step, Trace, canonical, requested
 
 Fails = Callable[[Trace], bool]
 LANDMARKS = (0, 1, 8, 16, 24, 25, 32, 40, 56, 64, 72, 100, 128, 256, 512, 1000, 2048, 4096, 8192, 65536)
@@ -118,7 +118,7 @@ def simplify_steps(trace: Trace) -> Iterator[Trace]:
 
 def _plainer(step: Step) -> Iterator[Step]:
     if step.verb in ("calloc", "reallocarray"):
-        product = step.numbers[0] * step.numbers[1]
+        product = requested(step)
         if product < 1 << 62:
             verb = "malloc" if step.verb == "calloc" else "realloc"
             yield step._replace(verb=verb, numbers=(product,))

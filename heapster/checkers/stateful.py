@@ -17,8 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from heapster.checkers.lockstep import Lockstep, Problem
 from heapster.checkers.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload, misuse
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
-from heapster.model.operation import NO_HANDLE, SYSTEM_CALLS, Step, Trace
-from heapster.model.spec import REQUESTS
+from heapster.model.operation import NO_HANDLE, REQUESTS, SYSTEM_CALLS, Step, Trace
 
 STEPS = 40                      # rules in an example
 MOST_LIVE = 64                  # blocks; more make a heap slower to check, not richer

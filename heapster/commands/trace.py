@@ -1,16 +1,15 @@
 """`heapster trace`: what is in traces, and one form for another."""
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from heapster.checkers.diffing.measuring import requested
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.generating import WORKLOADS, generate
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import FORMATS, find_trace, read_as, read_trace
+from heapster.checkers.traces.summary import summary
 from heapster.checkers.traces.writing import FORMATS as WRITTEN
 from heapster.checkers.traces.writing import first_steps, write_trace
 from heapster.config import POLICIES
@@ -93,15 +92,7 @@ def _warn(trace: Compact) -> None:
 
 
 def _about(name: str, kind: str, trace: Compact) -> Iterator[Line]:
-    verbs: Counter[str] = Counter()
-    sizes: Counter[int] = Counter()
-    threads = {0}
-    for step in trace:
-        verbs[step.verb] += 1
-        if step.result >= 0:
-            sizes[requested(step)] += 1
-        elif step.verb == "thread":
-            threads.add(step.numbers[0])
+    verbs, sizes, threads = summary(trace)
     yield f"{name}: {FORMATS[kind]}", STRONG
     by_verb = ", ".join(f"{times:,} {verb}" for verb, times in verbs.most_common())
     yield f"  {counted(len(trace), 'step')}: {by_verb}", PLAIN

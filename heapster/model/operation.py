@@ -5,7 +5,9 @@ answered. `NO_HANDLE` is NULL as an operand and nothing as a result.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from heapster.model.geometry import PAGE, up
 
 NO_HANDLE = -1
 
@@ -67,6 +69,39 @@ SHAPES: dict[str, Shape] = {
 ALLOCATING = frozenset(verb for verb, shape in SHAPES.items() if shape.result)
 RELEASING = frozenset({"free", "realloc", "reallocarray"})      # may take a live block from the caller
 ALIGNING = frozenset({"aligned_alloc", "posix_memalign", "memalign"})
+
+REQUESTS = {                    # what asks for a block: which of its numbers say how many bytes
+    "malloc": "size", "valloc": "size", "realloc": "size", "pvalloc": "pages",
+    "aligned_alloc": "size", "posix_memalign": "size", "memalign": "size",
+    "calloc": "product", "reallocarray": "product",
+}
+
+
+class Asks(Protocol):
+    """A step, or a call of the allocator."""
+
+    @property
+    def verb(self) -> str:
+        """A key of SHAPES."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """As SHAPES[verb].numbers names them."""
+
+
+def requested(call: Asks) -> int:
+    """Bytes that the caller may use of the answer, as the standards say; 0 for what asks for none.
+
+    The one definition: pvalloc asks for whole pages, a product may be more than a size_t holds. The C
+    drivers have theirs in operation.h.
+    """
+    kind = REQUESTS.get(call.verb)
+    if kind is None:
+        return 0
+    numbers = call.numbers
+    if kind == "product":
+        return numbers[0] * numbers[1]
+    return up(numbers[0], PAGE) if kind == "pages" else numbers[-1]
 
 
 def handles(trace: Iterable[Step]) -> tuple[int, ...]:

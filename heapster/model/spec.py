@@ -12,8 +12,9 @@ source of every rule.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from heapster.model.geometry import EINVAL, ENOMEM, PAGE, WORD, is_power_of_two, up
+from heapster.model.geometry import EINVAL, ENOMEM, PAGE, WORD, is_power_of_two
 from heapster.model.live import Held, Live
+from heapster.model.operation import REQUESTS, requested
 from heapster.model.rules import Reason
 
 
@@ -91,22 +92,6 @@ def advance(live: Live, operation: Operation, result: Result, promises: Promises
             live.remove(pointer)
         if result.pointer:
             live.add(Held(result.pointer, requested(operation), result.usable))
-
-
-def requested(operation: Operation) -> int:
-    """Bytes that an allocating operation asks for, however many."""
-    numbers = operation.numbers
-    kind = REQUESTS[operation.verb]
-    if kind == "product":
-        return numbers[0] * numbers[1]
-    return up(numbers[0], PAGE) if kind == "pages" else numbers[-1]
-
-
-REQUESTS = {
-    "malloc": "size", "valloc": "size", "realloc": "size", "pvalloc": "pages",
-    "aligned_alloc": "size", "posix_memalign": "size", "memalign": "size",
-    "calloc": "product", "reallocarray": "product",
-}
 
 
 def _gives_up(operation: Operation, promises: Promises) -> bool:

@@ -1,7 +1,7 @@
 """The traces that every target is asked first say what they are to say, and only in the target's verbs."""
 
 from heapster.checkers.foreign.battery import FILLING, battery, exhausted, filled_and_freed, steady
-from heapster.checkers.foreign.traces import asked
+from heapster.model.operation import requested
 from heapster.model.trace import format_steps
 
 EVERYTHING = frozenset({"malloc", "free", "calloc", "realloc", "reallocarray", "aligned_alloc", "posix_memalign",
@@ -22,8 +22,8 @@ def test_a_heap_without_a_limit_is_not_filled() -> None:
 
 def test_exhausting_asks_for_more_than_there_is_and_filling_for_less() -> None:
     for count in FILLING:
-        assert sum(asked(step) for step in exhausted(ROOM, count, frozenset())[:count + 2]) > ROOM
-        assert sum(asked(step) for step in filled_and_freed(ROOM, count, ())[:count]) < ROOM
+        assert sum(requested(step) for step in exhausted(ROOM, count, frozenset())[:count + 2]) > ROOM
+        assert sum(requested(step) for step in filled_and_freed(ROOM, count, ())[:count]) < ROOM
 
 
 def test_steady_work_frees_what_it_names_once() -> None:

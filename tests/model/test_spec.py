@@ -4,8 +4,9 @@ import pytest
 
 from heapster.model.geometry import EINVAL, ENOMEM, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.live import Held, Live
+from heapster.model.operation import REQUESTS, requested
 from heapster.model.rules import RULE, RULES
-from heapster.model.spec import OURS, REQUESTS, Operation, Promises, Result, advance, explains, requested
+from heapster.model.spec import OURS, Operation, Promises, Result, advance, explains
 
 LOOSE = Promises()
 P, Q, NEW = 0x1000, 0x1040, 0x2000       # two live blocks of 40 and 100 bytes, and an address of none

@@ -12,9 +12,9 @@ from heapster.model.geometry import REFUSED
 from heapster.model.heap import extents
 from heapster.model.invariants import violations
 from heapster.model.live import Live
-from heapster.model.operation import NO_HANDLE, POLICY_NAMES, SHAPES, SYSTEM_CALLS, Step
+from heapster.model.operation import NO_HANDLE, POLICY_NAMES, REQUESTS, SHAPES, SYSTEM_CALLS, Step
 from heapster.model.reference import Reference
-from heapster.model.spec import OURS, REQUESTS, Operation, Result, advance, explains
+from heapster.model.spec import OURS, Operation, Result, advance, explains
 from heapster.model.witnesses import SOMETIMES
 from tests.model.world import World
 

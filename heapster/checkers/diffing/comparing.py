@@ -1,6 +1,5 @@
 """`diff`: traces on policies and copies of the source, each in lock-step with the model, and on others' allocators."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from heapster.checkers.diffing.adversary import Attack
 from heapster.checkers.diffing.contestants import stranger
 from heapster.checkers.diffing.engines import Interpreted
 from heapster.checkers.diffing.judging import Judged, judge
-from heapster.checkers.diffing.measuring import requested, size_classes
+from heapster.checkers.diffing.measuring import size_classes
 from heapster.checkers.diffing.parting import finding, first_difference
 from heapster.checkers.diffing.playing import Played, play, play_compiled
 from heapster.checkers.diffing.scorekeeping import Contestant, Course
@@ -21,6 +20,7 @@ from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import find_trace, read_trace, where
+from heapster.checkers.traces.summary import summary
 from heapster.model.operation import POLICY_NAMES
 from heapster.results import Finding, Run, UsageError, Verdict
 
@@ -182,12 +182,7 @@ def _part(progress: Progress, what: str, steps: int) -> Callable[[int], None]:
 
 def _summary(trace: Compact) -> tuple[dict[str, Any], list[list[int]]]:
     """What a trace is, and its requests by size."""
-    sizes, threads = Counter[int](), {0}
-    for step in trace:
-        if step.result >= 0:
-            sizes[requested(step)] += 1
-        elif step.verb == "thread":
-            threads.add(step.numbers[0])
-    summary = {"ops": len(trace), "allocations": sum(sizes.values()), "threads": len(threads),
-               "handles": trace.handles()}
-    return summary, size_classes(sizes)
+    _, sizes, threads = summary(trace)
+    told = {"ops": len(trace), "allocations": sum(sizes.values()), "threads": len(threads),
+            "handles": trace.handles()}
+    return told, size_classes(sizes)

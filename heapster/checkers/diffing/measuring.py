@@ -12,24 +12,16 @@ largest, that the largest free block does not have.
 from array import array
 from collections import Counter
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 from heapster.checkers.diffing.watching import Watched
-from heapster.model.geometry import PAGE, up
-from heapster.model.operation import ALIGNING, NO_HANDLE, SHAPES, Step
+from heapster.model.geometry import PAGE
+from heapster.model.operation import NO_HANDLE, SHAPES, Step, requested
 from heapster.model.quick import Quick
 
 POINTS = 512                    # of a series
 SERIES = ("step", "live", "used", "heap", "free_blocks", "largest_free", "searched")
 RESIZING = ("realloc", "reallocarray")
-
-
-def requested(step: Step) -> int:
-    """Bytes that an allocating step asks for."""
-    if step.verb in ALIGNING:
-        return step.numbers[1]
-    return up(step.numbers[0], PAGE) if step.verb == "pvalloc" else prod(step.numbers)
 
 
 class Measures:

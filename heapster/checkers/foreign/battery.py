@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from heapster.model.operation import Step, Trace
-from heapster.model.spec import REQUESTS
+from heapster.model.operation import REQUESTS, Step, Trace, requested
 from heapster.model.trace import parse
 
 BATTERY = (
@@ -62,7 +61,7 @@ def battery(verbs: frozenset[str], most_size: int, room: int) -> Iterator[Trace]
     """
     for text in BATTERY:
         trace = tuple(step for step in parse(text) if step.verb in verbs)
-        ordinary = [step.numbers[-1] for step in trace if step.verb in REQUESTS and step.numbers[-1] < 1 << 31]
+        ordinary = [requested(step) for step in trace if step.verb in REQUESTS and requested(step) < 1 << 31]
         if trace and max(ordinary, default=0) <= most_size:
             yield trace
     for count in FILLING if room else ():

@@ -23,10 +23,10 @@ from heapster.checkers.foreign.precise import Outcome, hurried, run_trace, set_p
 from heapster.checkers.foreign.present import describe, only_taken
 from heapster.checkers.foreign.racing import race
 from heapster.checkers.foreign.target import VERBS
-from heapster.checkers.foreign.traces import PLAIN, Mood, asked, draw_mood, draw_trace, narrowed, tags
+from heapster.checkers.foreign.traces import PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
 from heapster.checkers.foreign.volume import grows
 from heapster.model.geometry import is_power_of_two
-from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operation import NO_HANDLE, Step, Trace, requested
 from heapster.model.rules import RULES
 from heapster.results import Finding
 
@@ -278,7 +278,7 @@ class Campaign:
     def repeat_trace(self, trace: Trace) -> None:
         """Take the steps over and over, and tell if that takes ever more memory, where it is not known to."""
         most = min(self._known.most_in_volume(), self._most_size)
-        if max(map(asked, trace), default=0) > most or self._known.leaks(trace):
+        if max(map(requested, trace), default=0) > most or self._known.leaks(trace):
             return
         set_promises(self.judge, self.promises)
         grown, ops = grows(self.judge, trace, SHRINK_SECONDS)

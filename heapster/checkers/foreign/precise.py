@@ -19,9 +19,9 @@ from heapster.checkers.foreign.judge import (
 )
 from heapster.checkers.foreign.room import Room
 from heapster.model.live import Live
-from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace
 from heapster.model.rules import Reason
-from heapster.model.spec import REQUESTS, Operation, Promises, Result, advance, explains, must_refuse
+from heapster.model.spec import Operation, Promises, Result, advance, explains, must_refuse
 
 SIGABRT = 6
 LONG_RETRY = 4                  # times the limit: before a hang is claimed

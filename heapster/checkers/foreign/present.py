@@ -10,8 +10,8 @@ from heapster.checkers.findings import NUDGES
 from heapster.checkers.foreign.codes import usual_cause
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.precise import Block, Masked, Outcome, hurried, run_trace
-from heapster.model.operation import ALIGNING, Step, Trace
-from heapster.model.spec import REQUESTS, Operation, Promises, requested
+from heapster.model.operation import ALIGNING, REQUESTS, Step, Trace, requested
+from heapster.model.spec import Promises
 from heapster.model.trace import format_step, format_steps, handle_name
 from heapster.results import Finding
 
@@ -78,7 +78,7 @@ def _after(outcome: Outcome, trace: Trace) -> str:
     step = trace[outcome.last]
     if step.verb not in REQUESTS or not outcome.answered:
         return ""
-    new = Block(step.result, outcome.answered, requested(Operation(step.verb, step.numbers)))
+    new = Block(step.result, outcome.answered, requested(step))
     kept = tuple(block for block in outcome.before if block.handle != step.operand)
     return picture((*kept, new), (*outcome.before, new))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from heapster.checkers.foreign.build import SOURCES, Compiler, judge_program
 from heapster.checkers.foreign.target import LIBC, ForeignTarget
-from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.spec import REQUESTS, Operation, Promises, allowed_errors, requested
+from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace, requested
+from heapster.model.spec import Operation, Promises, allowed_errors
 from heapster.model.trace import format_step, handle_name
 
 PRELUDE = Path(__file__).parent / "repro" / "prelude.c"
@@ -127,9 +127,7 @@ class Reproducer:
     def _allocation(self, step: Step, pointer: str, numbers: list[str]) -> list[str]:
         name, h = handle_name(step.result) + "_", step.result
         old = step.operand if step.operand != NO_HANDLE else -1
-        kind = REQUESTS[step.verb]
-        asked = min(requested(Operation(step.verb, step.numbers)), (1 << 64) - 1)
-        size = numbers[-1] if kind == "size" else _number(asked)
+        size = _number(min(requested(step), (1 << 64) - 1))
         aligned = step.verb in ("aligned_alloc", "memalign", "posix_memalign")
         power = aligned and step.numbers[0] and step.numbers[0] & (step.numbers[0] - 1) == 0
         alignment = numbers[0] if power else "4096" if step.verb in ("valloc", "pvalloc") else "1"
@@ -142,7 +140,7 @@ class Reproducer:
             lines.append(f"void *{name} = t_{step.verb}({', '.join([*operand, *numbers])});")
         if step.verb == "calloc":
             lines.append(f"zeroed({name}, {size});")
-        if old >= 0 and not step.numbers[-1]:
+        if old >= 0 and not requested(step):
             lines.append(f"blocks[{old}].live = 0;")
             old = -1
         return [*lines, f"given({h}, {name}, {size}, {alignment}, {_live(old)});"]
@@ -229,7 +227,7 @@ def malloc_lab_trace(trace: Trace, heap: int) -> str:
         if step.verb == "free" and step.operand in ids:
             lines.append(f"f {ids[step.operand]}")
         elif step.verb in REQUESTS:
-            size = requested(Operation(step.verb, step.numbers))
+            size = requested(step)
             known = ids.get(step.operand)
             ids[step.result] = known if known is not None else len(set(ids.values()))
             lines.append(f"{'a' if known is None else 'r'} {ids[step.result]} {size}")

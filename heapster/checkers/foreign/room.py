@@ -4,9 +4,9 @@ from collections import Counter
 from typing import NamedTuple
 
 from heapster.model.live import Live
-from heapster.model.operation import ALIGNING
+from heapster.model.operation import ALIGNING, REQUESTS, requested
 from heapster.model.rules import Reason
-from heapster.model.spec import REQUESTS, Operation, Promises, Result, requested
+from heapster.model.spec import Operation, Promises, Result
 
 FEW_BYTES = 64                  # that even the smallest heap has at the start
 NEEDED = 64                     # bytes beside its payload that a block may take

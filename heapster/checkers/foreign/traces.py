@@ -22,8 +22,7 @@ from heapster.checkers.workloads import (
     small_blocks,
 )
 from heapster.model.geometry import SIZE_MAX
-from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.spec import REQUESTS
+from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace, requested
 
 BUCKETS = (16, 128, 1024, 8192, 131072, 1 << 25)        # bytes: the most of each class of sizes
 BUCKET_NAMES = ("tiny", "small", "medium", "page", "large", "giant")
@@ -60,15 +59,8 @@ def tags(trace: Trace) -> frozenset[str]:
     return frozenset(found)
 
 
-def asked(step: Step) -> int:
-    """Bytes that a step asks for."""
-    if step.verb not in REQUESTS:
-        return 0
-    return step.numbers[0] * step.numbers[1] if REQUESTS[step.verb] == "product" else step.numbers[-1]
-
-
 def _size_tag(step: Step) -> str:
-    size = asked(step)
+    size = requested(step)
     if size == 0:
         return "zero"
     return next((name for most, name in zip(BUCKETS, BUCKET_NAMES, strict=True) if size <= most), "huge")
@@ -120,7 +112,7 @@ class _Budget:
         """Whether the step may be taken as well."""
         if step.verb not in REQUESTS:
             return True
-        size = step.numbers[-1]
+        size = requested(step)
         return size >= HUGE or sum(live.sizes.values()) + size <= self._most
 
 
@@ -140,8 +132,7 @@ def _narrowed(step: Step, rng: Random, mood: Mood, most_size: int, live: Handles
 
 
 def _resized(step: Step, rng: Random, mood: Mood, most_size: int) -> Step | None:
-    product = REQUESTS[step.verb] == "product"
-    size = step.numbers[0] * step.numbers[1] if product else step.numbers[-1]
+    size = requested(step)
     if size >= HUGE:
         affordable = step.verb != "calloc" or size > TOO_MUCH       # or it would be zeroed
         return step if mood.huge and affordable else None
@@ -150,7 +141,7 @@ def _resized(step: Step, rng: Random, mood: Mood, most_size: int) -> Step | None
             return step
         size = 1
     size = min(_into_bucket(size, rng, mood), most_size)
-    if product:
+    if REQUESTS[step.verb] == "product":
         count = step.numbers[0] if 0 < step.numbers[0] <= size else 1
         return step._replace(numbers=(count, max(1, size // count)))
     return step._replace(numbers=(*step.numbers[:-1], size))
@@ -168,13 +159,11 @@ def _into_bucket(size: int, rng: Random, mood: Mood) -> int:
 
 def _note(step: Step, live: Handles) -> None:
     """Let the handles be what they will be if all that can be had is given."""
-    huge = step.verb in REQUESTS and (step.numbers[-1] >= HUGE or REQUESTS[step.verb] == "product"
-                                      and step.numbers[0] * step.numbers[1] >= HUGE)
-    if step.verb == "usable_size" or huge:
+    if step.verb == "usable_size" or requested(step) >= HUGE:
         return
     live.sizes.pop(step.operand, None)
     if step.result != NO_HANDLE:
-        live.sizes[step.result] = step.numbers[-1]
+        live.sizes[step.result] = requested(step)
 
 
 Workload = Callable[[Random, Handles], Iterator[Step]]

@@ -16,13 +16,12 @@ operations; some have all numbers on one line. Comments are `# ...`, `// ...` an
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from math import prod
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from heapster.checkers.traces.compact import VERB_NUMBER, Compact
 from heapster.checkers.traces.errors import TraceFileError
-from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operation import NO_HANDLE, Step, requested
 
 MOST_ID = (1 << 31) - 2
 REQUESTS = {"a": 3, "r": 3, "f": 2, "w": 3}     # words of a line
@@ -147,13 +146,12 @@ class _Ids:
             if known is None:
                 known = self._fresh()
             self._of[step.result] = known
-            yield f"r {known} {prod(step.numbers)}"
+            yield f"r {known} {requested(step)}"
         elif step.verb == "free":
             yield f"f {self._of.pop(step.operand, NO_HANDLE)}"
         elif step.result != NO_HANDLE:
-            size = prod(step.numbers) if step.verb == "calloc" else step.numbers[-1]
             self._of[step.result] = self._fresh()
-            yield f"a {self._of[step.result]} {size}"
+            yield f"a {self._of[step.result]} {requested(step)}"
 
     def _fresh(self) -> int:
         self.count += 1
