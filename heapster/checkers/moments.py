@@ -5,6 +5,7 @@ lockstep and shows what lies in memory, up to the step where something is wrong.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from heapster.results import HeapsterError
 
 MEMORY = 1 << 40                # bytes that the simulated system has to give
 LONGEST = 2_000                 # steps of a finding that are taken in lockstep
+PAGE_STEPS = 4_000              # moments of a passage that are kept at once
 
 Steps = Iterable[Step]
 
@@ -122,11 +124,71 @@ def of_finding(trace: tuple[str, ...], target: str) -> tuple[str, Iterator[Momen
     return f"sim, not {target}", observed(steps, Lockstep(Simulated()))
 
 
-def live_names(moments: Iterable[Moment], heap: Heap) -> dict[int, str]:
-    """The names that steps gave to the blocks that are used in `heap`, by payload."""
-    used = {block.address + HEADER for arena in heap.arenas for region in arena.regions for block in region.blocks
+class Passage:
+    """The moments of a trace of any length, in pages: one is kept, and the others are run again when asked for.
+
+    The trace is an iterable that can be gone through again; the policy as `predicted` has it.
+    """
+
+    def __init__(self, trace: Iterable[Step], policy: str = "", page_steps: int = PAGE_STEPS) -> None:
+        self._trace, self._policy, self._size = trace, policy, page_steps
+        self._restart()
+
+    def page(self, number: int) -> "Page | None":
+        """The page in which step `number` is, counted from 1; None if the run ends before it."""
+        wanted = number - (number - 1) % self._size
+        if wanted < self._page.first:
+            self._restart()
+        while self._page.first < wanted and self._page.moments:
+            self._turn()
+        return self._page if self._page.has(number) else None
+
+    def last(self, number: int) -> int:
+        """The last step at or before `number` that the run reaches, 0 if there is none."""
+        page = self.page(number) or self._page
+        return min(number, page.first + len(page.moments) - 1)
+
+    def _restart(self) -> None:
+        self._moments = predicted(self._trace, self._policy)
+        self._page = Page(1, list(islice(self._moments, self._size)), {}, None)
+
+    def _turn(self) -> None:
+        old = self._page
+        self._page = Page(old.first + len(old.moments), list(islice(self._moments, self._size)), old.all_names(),
+                          old.moments[-1])
+
+
+class Page(NamedTuple):
+    """Some moments in a row."""
+
+    first: int                  # number of the first one's step
+    moments: list[Moment]
+    names: dict[int, str]       # the names that steps before gave to payloads
+    before: Moment | None       # the moment before the first
+
+    def has(self, number: int) -> bool:
+        """Whether the step of that number is here."""
+        return self.first <= number < self.first + len(self.moments)
+
+    def all_names(self) -> dict[int, str]:
+        """The names that steps up to the last gave to payloads."""
+        return self.names | _named(self.moments)
+
+    def live_names(self, number: int) -> dict[int, str]:
+        """The names of the blocks that are used after step `number`, by payload."""
+        moments = self.moments[:number - self.first + 1]
+        names = self.names | _named(moments)
+        return {payload: names[payload] for payload in _used(moments[-1].heap) if payload in names}
+
+
+def _named(moments: Iterable[Moment]) -> dict[int, str]:
+    return {moment.answer: moment.step.split(" =")[0] for moment in moments if moment.answer}
+
+
+def _used(heap: Heap) -> set[int]:
+    """The payloads of the used blocks."""
+    return {block.address + HEADER for arena in heap.arenas for region in arena.regions for block in region.blocks
             if block.used} | {block.address + HEADER for block in heap.mapped if block.used}
-    return {past.answer: past.step.split(" =")[0] for past in moments if past.answer in used}
 
 
 def _tell(m: Any, step: Step) -> None:

@@ -7,22 +7,21 @@ import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 import click
 
-from heapster.checkers.moments import Moment, Steps, live_names, predicted
+from heapster.checkers.moments import Page, Passage
 from heapster.checkers.replay import STEPS, source
 from heapster.checkers.store import Store
+from heapster.checkers.traces.compact import Compact, compact
 from heapster.checkers.traces.reading import find_trace, read_trace
 from heapster.commands.options import option
 from heapster.reports.output import warn
-from heapster.reports.timeline import Lane, journey
+from heapster.reports.timeline import journey
 from heapster.reports.view import Shown, live, show
 from heapster.results import UsageError
 
-WINDOW = 4_000                  # steps that are kept, around the one that is asked for
 TICK = 0.1                      # seconds between steps when playing
 HINT = "← → step  space play  s c g next split, coalesce, growth (S C G: before)  Home End  q quit"
 KEYS = {"\x1b[C": "next", "\x1b[D": "back", "l": "next", "h": "back", "n": "next", "p": "back", " ": "play",
@@ -41,11 +40,13 @@ def command(trace: str, at: int | None, policy: tuple[str, ...] | None) -> int:
 
     On a terminal, keys travel through it; else the heap after one step is printed.
     """
-    chosen = (policy or ("",))[0]
-    moments, first = _window(_steps(trace), chosen, at)
-    if at is not None and not first <= at < first + len(moments):
-        raise UsageError(f"--at {at}: the run ends at step {first + len(moments) - 1}")
-    viewer = _Viewer(moments, first, at or first + len(moments) - 1)
+    chosen, steps = (policy or ("",))[0], _steps(trace)
+    passage = Passage(steps, chosen)
+    if not (last := passage.last(at or len(steps))):
+        raise UsageError("the first step misuses the heap")
+    if at is not None and at > last:
+        raise UsageError(f"--at {at}: the run ends at step {last}")
+    viewer = _Viewer(passage, last, len(steps))
     if sys.stdin.isatty() and sys.stdout.isatty():
         with _raw_keys():
             live(viewer.frames())
@@ -54,36 +55,30 @@ def command(trace: str, at: int | None, policy: tuple[str, ...] | None) -> int:
     return 0
 
 
-def _steps(text: str) -> Steps:
+def _steps(text: str) -> Compact:
     if any(sign in text for sign in STEPS) and not Path(text).exists():
-        return iter(source(text, Store(Path(), warn)).trace)
-    return iter(read_trace(find_trace(text)))
-
-
-def _window(steps: Steps, policy: str, at: int | None) -> tuple[list[Moment], int]:
-    """The moments around step `at`, or the first ones, and the number of the first of them."""
-    before = max(0, (at or 0) - WINDOW // 2)
-    moments = list(islice(predicted(steps, policy), before, before + WINDOW))
-    if not moments:
-        raise UsageError(f"--at {at}: the trace is shorter" if before else "the first step misuses the heap")
-    return moments, before + 1
+        return compact(source(text, Store(Path(), warn)).trace)
+    return read_trace(find_trace(text))
 
 
 class _Viewer:
     """Where in the trace we are."""
 
-    def __init__(self, moments: list[Moment], first: int, number: int) -> None:
-        self.moments, self.first, self.number = moments, first, number
-        self.steps = [moment.step for moment in moments]
-        self.last = first + len(moments) - 1
-        self._lane: Lane | None = None
+    def __init__(self, passage: Passage, number: int, length: int) -> None:
+        self.passage, self.number, self.length = passage, number, length
 
     def shown(self, hint: str = "") -> Shown:
         """This step."""
-        index = self.number - self.first
-        moment = self.moments[index]
-        names = live_names(self.moments[:index + 1], moment.heap)
-        return Shown(moment.heap, self.number, self.steps, self.first, moment.heap.policy, names, moment.problem, hint)
+        page = self._page(self.number)
+        moment = page.moments[self.number - page.first]
+        steps = [moment.step for moment in page.moments]
+        return Shown(moment.heap, self.number, steps, page.first, self.length, moment.heap.policy,
+                     page.live_names(self.number), moment.problem, hint)
+
+    def _page(self, number: int) -> Page:
+        page = self.passage.page(number)
+        assert page is not None, "where we are there is a step"
+        return page
 
     def frames(self) -> Iterator[Shown]:
         """A frame for each key, until one says to leave."""
@@ -103,7 +98,7 @@ class _Viewer:
     def move(self, by: int) -> bool:
         """Go some steps; False at the end."""
         wanted = self.number + by
-        self.number = max(self.first, min(self.last, wanted))
+        self.number = self.passage.last(max(1, wanted))
         return self.number == wanted
 
     def act(self, action: str, key: str) -> None:
@@ -111,18 +106,27 @@ class _Viewer:
         if action in ("next", "back"):
             self.move(1 if action == "next" else -1)
         elif action in ("first", "last"):
-            self.number = self.first if action == "first" else self.last
+            self.number = 1 if action == "first" else self.passage.last(self.length)
         elif key.lower() in EVENTS:
             self.jump(EVENTS[key.lower()], back=key.isupper())
 
     def jump(self, event: str, *, back: bool) -> None:
         """Go to the next step, or the one before, where that happened; stay if there is none."""
-        if self._lane is None:
-            (self._lane,) = journey("", {"": iter(self.moments)}).lanes
-        found = [index + self.first - 1 for index in self._lane.events[event]]
-        on_the_way = [n for n in found if (n < self.number if back else n > self.number)]
-        if on_the_way:
-            self.number = max(on_the_way) if back else min(on_the_way)
+        page: Page | None = self._page(self.number)
+        while page:
+            on_the_way = [n for n in _events(page, event) if (n < self.number if back else n > self.number)]
+            if on_the_way:
+                self.number = max(on_the_way) if back else min(on_the_way)
+                return
+            beyond = page.first - 1 if back else page.first + len(page.moments)
+            page = self.passage.page(beyond) if beyond else None
+
+
+def _events(page: Page, event: str) -> list[int]:
+    """The steps of a page where that happened."""
+    start = [page.before] if page.before else []
+    (lane,) = journey("", {"": iter([*start, *page.moments])}).lanes
+    return [page.first - 1 - len(start) + index for index in lane.events[event] if index > len(start)]
 
 
 @contextmanager

@@ -24,6 +24,7 @@ class Shown(NamedTuple):
     number: int                 # of the step, counted from 1; 0 before the first
     steps: Sequence[str]
     first: int = 1              # number of the first of `steps`
+    length: int = 0             # steps of the whole trace
     policy: str = ""
     names: Mapping[int, str] = {}
     problem: str = ""
@@ -32,7 +33,7 @@ class Shown(NamedTuple):
 
 def screen(shown: Shown, width: int, height: int) -> RenderableType:
     """The step, the figures, the map and the free lists, in so many columns and lines."""
-    lines = [Text(f"{shown.policy}  step {shown.number} of {shown.first + len(shown.steps) - 1}", "bold"),
+    lines = [Text(f"{shown.policy}  step {shown.number:,} of {shown.length:,}", "bold"),
              *_steps(shown), Text("")]
     if shown.problem:
         lines.append(Text(shown.problem, "bold red"))

@@ -5,12 +5,17 @@ import pty
 import select
 import subprocess
 import sys
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from heapster.checkers.moments import Passage, predicted
+from heapster.checkers.traces.compact import compact
 from heapster.cli import main
+from heapster.commands.view import _Viewer
 from heapster.model.sketch import heap
+from heapster.model.trace import parse
 from heapster.reports.view import BOTH, FREE, RECORD, USED, characters, scale
 
 TRACE = "growth 4096; a = malloc(1000); b = malloc(200); c = malloc(600); free(b)"
@@ -46,6 +51,37 @@ def test_a_mapping_that_is_kept_says_so(capsys: pytest.CaptureFixture[str]) -> N
                         ("a = malloc(200000); fail munmap 1; free(a)", "kept mapping, 200704 bytes")):
         assert main(["view", trace]) == 0
         assert said in capsys.readouterr().out
+
+
+def test_a_trace_longer_than_a_page_is_travelled_whole() -> None:
+    """Forward, back over pages that are no longer kept, and to the end; names of blocks of earlier pages stay."""
+    trace = compact(parse("; ".join(["a = malloc(40)", *["b = malloc(100); free(b)"] * 7])))
+    whole, passage = list(predicted(trace)), Passage(trace, page_steps=4)
+    for number in (1, 4, 5, 15, 2, 12, 9, 8):
+        page = passage.page(number)
+        assert page is not None
+        assert page.moments[number - page.first] == whole[number - 1]
+        assert "a" in page.live_names(number).values()
+    assert (passage.last(99), passage.last(13), passage.page(16)) == (15, 13, None)
+
+
+def test_an_event_on_another_page_is_found() -> None:
+    trace = compact(parse("; ".join(["a = malloc(40)", *["stats"] * 9, "b = malloc(64)", *["stats"] * 9])))
+    viewer = _Viewer(Passage(trace, page_steps=4), 1, len(trace))
+    viewer.act("", "s")
+    assert viewer.number == 11
+    viewer.act("last", "")
+    assert viewer.number == 20
+    viewer.act("", "S")
+    assert viewer.number == 11
+    viewer.act("", "s")
+    assert viewer.number == 11
+
+
+def test_the_length_of_a_long_trace_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t").write_text("a = malloc(40)\n" + "stats\n" * 4999)
+    assert main(["view", str(tmp_path / "t"), "--at", "4500"]) == 0
+    assert "step 4,500 of 5,000" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["no-such-file"], [TRACE, "--at", "9"], ["free(x)"]])
