@@ -51,6 +51,11 @@ RULES = (
     Rule("huge_accepted", "Sizes above PTRDIFF_MAX are refused.",
          "malloc(3) NOTES: glibc since 2.30; C17 6.5.6p9: no pointer difference could measure the block"),
     Rule("block_wraps", "A block ends before memory does.", "C17 6.5.8p5: addresses grow through an object"),
+    Rule("outside_region", "A block lies within the memory that its allocator was given to divide.",
+         "C17 7.22.3p1: the space is the object's own; CS:APP, malloc lab: payloads lie between mem_heap_lo "
+         "and mem_heap_hi"),
+    Rule("touched_outside", "An allocator that was given a buffer leaves the bytes on either side of it alone.",
+         "C17 6.5.6p8: a pointer into an array reaches no further than its end"),
     Rule("bad_alignment_accepted", "An alignment that is no power of two is refused; posix_memalign also "
          "refuses less than a pointer's.", "C17 7.22.3.1p2 with DR 460; POSIX posix_memalign: EINVAL"),
     Rule("usable_too_small", "The usable size is at least what was asked for.", "malloc_usable_size(3)"),

@@ -37,6 +37,8 @@ class Result(NamedTuple):
     prefix_lost: int | None = None  # first offset at which a reallocated block differs from the old
     dirty: int | None = None        # first offset at which a calloc'ed block is not zero
     out_changed: bool = False       # a failed posix_memalign stored something other than NULL
+    bounds: tuple[int, int] | None = None       # where the memory starts and ends that the target may use
+    stray: int = 0                  # how far from there a byte changed: before its start, if negative; 0: none did
 
 
 class Promises(NamedTuple):
@@ -50,6 +52,8 @@ class Promises(NamedTuple):
     zero: str = "either"            # an empty block is "null", a "pointer", or "either"
     realloc_zero: str = "open"      # realloc(p, 0) "frees", "keeps" p and gives NULL, "allocates", or "open"
     bits: int = 64                  # of a size_t
+    start: str = "the start of its memory"      # what the bounds of a target are called that has some
+    end: str = "the end of its memory"
 
 
 OURS = Promises(errno_kept=True, zero="pointer", realloc_zero="frees")
@@ -76,7 +80,15 @@ def explains(
         reasons += _usable_size(live, pointer, result)
     elif verb in REQUESTS:
         reasons += _answer(live, operation, result, promises)
+    if result.stray:
+        reasons.append(Reason("touched_outside", f"{verb} changed what lies {where_outside(result.stray, promises)}"))
     return tuple(reasons)
+
+
+def where_outside(stray: int, promises: Promises) -> str:
+    """A byte outside of a target's memory, in words."""
+    edge, side = (promises.start, "before") if stray < 0 else (promises.end, "beyond")
+    return f"{abs(stray)} byte{'s' * (abs(stray) != 1)} {side} {edge}"
 
 
 def advance(live: Live, operation: Operation, result: Result, promises: Promises = OURS) -> None:
@@ -176,6 +188,7 @@ def _block(live: Live, operation: Operation, result: Result, promises: Promises)
     if (pointer + extent - 1) >> promises.bits:
         yield Reason("block_wraps", f"the block's {extent} bytes reach beyond the end of memory", pointer)
         return
+    yield from _within(pointer, max(request, result.usable or 0), result.bounds, promises)
     yield from _alignment(operation, request, pointer, promises)
     yield from _overlap(live, pointer, extent, operation.pointer)
     if result.usable is not None:
@@ -184,6 +197,17 @@ def _block(live: Live, operation: Operation, result: Result, promises: Promises)
         yield Reason("prefix_lost", f"byte {result.prefix_lost} is not what the old block held", pointer)
     if result.dirty is not None:
         yield Reason("not_zeroed", f"byte {result.dirty} of the block is not zero", pointer)
+
+
+def _within(pointer: int, extent: int, bounds: tuple[int, int] | None, promises: Promises) -> Iterator[Reason]:
+    if bounds is None:
+        return
+    low, high = bounds
+    if pointer < low:
+        yield Reason("outside_region", f"the block starts {low - pointer} bytes before {promises.start}", pointer)
+    elif pointer + extent > high:
+        beyond = pointer + extent - high
+        yield Reason("outside_region", f"the block ends {beyond} bytes beyond {promises.end}", pointer)
 
 
 def _alignment(operation: Operation, request: int, pointer: int, promises: Promises) -> Iterator[Reason]:

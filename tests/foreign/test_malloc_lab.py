@@ -12,6 +12,7 @@ from heapster.checkers.foreign.policies import learn
 from heapster.checkers.foreign.precise import Outcome, run_trace, why_it_died
 from heapster.checkers.foreign.reproducer import Reproducer, prove
 from heapster.model.operation import Trace
+from heapster.model.spec import Promises
 from heapster.model.trace import parse
 
 CORRECT = Path(__file__).parent / "correct" / "mm.c"
@@ -78,8 +79,8 @@ def test_null_while_mem_sbrk_has_plenty_is_too_early(tmp_path: Path) -> None:
 
 def test_a_checker_that_hangs_is_blamed_itself() -> None:
     hung = Ending(Ended.TIMED_OUT, 0, 0, Phase.OWN_CHECK, Suspicion.NOTHING, 1, False, "")
-    assert why_it_died(hung, "malloc").code == "heap_check_failed"
-    assert why_it_died(hung._replace(phase=Phase.CALLING), "malloc").code == "hang"
+    assert why_it_died(hung, "malloc", Promises()).code == "heap_check_failed"
+    assert why_it_died(hung._replace(phase=Phase.CALLING), "malloc", Promises()).code == "hang"
 
 
 def test_a_checker_that_says_no_is_heeded(tmp_path: Path) -> None:

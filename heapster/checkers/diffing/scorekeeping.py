@@ -14,7 +14,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from heapster.checkers.diffing.records import OP, records
-from heapster.checkers.foreign.judge import HEADER_BYTES, MOST_OPS, STATIC_TLS, VERB_NUMBER, Header, Suspicion
+from heapster.checkers.foreign.judge import HEADER_BYTES, MOST_OPS, STATIC_TLS, VERB_NUMBER, Guard, Header, Suspicion
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.checkers.traces.compact import VERBS as TRACE_VERBS
 from heapster.checkers.traces.compact import Compact, frugal
@@ -25,7 +25,7 @@ from heapster.wording import printed
 
 SOURCES = Path(__file__).parent / "c"
 JUDGE = Path(__file__).parents[1] / "foreign" / "c"
-SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c")
+SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c", "fence.c")
 PROGRAM = "score"
 FLAGS = ("-std=gnu11", "-O2", "-rdynamic")
 FIRST_SETTING = VERBS.index("init")     # of the verbs: those before are calls of an allocator
@@ -39,7 +39,8 @@ MASKED = (Suspicion.ERRNO, Suspicion.NULL, Suspicion.HUGE, Suspicion.USABLE)    
 WORDS = {
     Suspicion.MISALIGNED: "the block is not aligned", Suspicion.OVERLAP: "the block overlaps another",
     Suspicion.CONTENTS: "the contents of a live block changed", Suspicion.PREFIX: "realloc lost contents",
-    Suspicion.DIRTY: "calloc gave memory that is not zero"}
+    Suspicion.DIRTY: "calloc gave memory that is not zero",
+    Suspicion.OUTSIDE: "the block ends beyond {end}", Suspicion.STRAY: "bytes before {start} or beyond {end} changed"}
 
 
 class Pass(IntEnum):
@@ -173,7 +174,7 @@ class Course:
 
     def _pass(self, contestant: Contestant, which: Pass) -> tuple[str, Figures]:
         """What was wrong, and the figures."""
-        self._prepare(contestant)
+        self._prepare(contestant, which)
         environment = {**os.environ, "GLIBC_TUNABLES": STATIC_TLS}
         environment.pop("LD_PRELOAD", None)
         command: list[str | Path] = [program(), str(self._fd), contestant.target.path, str(which.value)]
@@ -186,7 +187,7 @@ class Course:
         if child.returncode in (2, 4):
             said = printed(header.message) or "the driver cannot run it"
             raise TargetError(f"{contestant.name} cannot be loaded: {said}")
-        return _problem(child.returncode, header, figures), figures
+        return _problem(child.returncode, header, figures, contestant.target.edges), figures
 
     def _wait(self, child: "subprocess.Popen[bytes]") -> str:
         """Wait for its end, and end it if it hangs or is too slow: what to say of it then."""
@@ -209,12 +210,13 @@ class Course:
         finally:
             child.kill()
 
-    def _prepare(self, contestant: Contestant) -> None:
+    def _prepare(self, contestant: Contestant, which: Pass) -> None:
         header, figures = Header(), Figures(count=self.steps, handles=self._handles)
         target, promises = contestant.target, contestant.promises
         header.alignment, header.small_blocks = promises.alignment, promises.small_blocks
         header.zero_keeps, header.granule = promises.realloc_zero == "keeps", contestant.granule
         header.heap_limit, header.check_means = target.heap_limit, 0
+        header.guarded = Guard.GUARDED if which is Pass.CHECKED else Guard.UNBOUNDED
         header.masked = sum(1 << suspicion for suspicion in MASKED)
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
@@ -233,15 +235,18 @@ def _heap(figures: Figures, lab: bool) -> tuple[int, bool]:
     return figures.address_space, False
 
 
-def _problem(code: int, header: Header, figures: Figures) -> str:
+def _problem(code: int, header: Header, figures: Figures, edges: tuple[str, str]) -> str:
     verb = TRACE_VERBS[figures.verb] if figures.verb < len(TRACE_VERBS) else "?"
     where = f"step {figures.done + 1}, {verb}" if figures.done < figures.count else "freeing what is left at the end"
+    if code < 0 and header.stray:
+        return f"{where}: it reads or writes beyond {edges[header.stray >> 63 == 0]}"
     if code < 0:
         return f"{where}: {signal.Signals(-code).name}"
     if header.init_failed:
         return "its init fails on a fresh heap"
     if header.suspicion:
-        return f"{where}: {WORDS.get(Suspicion(header.suspicion), 'it answers wrongly')}"
+        word = WORDS.get(Suspicion(header.suspicion), "it answers wrongly")
+        return f"{where}: {word.format(start=edges[0], end=edges[1])}"
     if not header.finished:
         return f"{where}: it ends the process with {code}"
     if figures.refused:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from heapster.checkers.foreign.battery import battery, steady
 from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
-from heapster.checkers.foreign.known import FATAL, LEAK, TAKING, Known, KnownFaults, traits
+from heapster.checkers.foreign.known import FATAL, LEAK, TAKING, UNGUARDED, Known, KnownFaults, traits
 from heapster.checkers.foreign.least import fewer_records, least_trace
 from heapster.checkers.foreign.policies import Learnt, learn
 from heapster.checkers.foreign.precise import Outcome, hurried, run_trace, set_promises
@@ -189,6 +189,8 @@ class Campaign:
     def _add(self, shown: Shown, known: Known) -> None:
         self.shown.append(shown)
         self._known.add(known)
+        header = self.judge.header
+        header.guarded = min(header.guarded, UNGUARDED.get(known.code, header.guarded))
         self._announce(shown)
 
     def _blame_usable_size(self, finding: Finding, trace: Trace) -> Finding:

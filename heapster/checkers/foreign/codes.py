@@ -58,6 +58,9 @@ USUAL_CAUSES = {
     "overflow_accepted": "calloc multiplies without looking whether the product fits (__builtin_mul_overflow)",
     "huge_accepted": "a size near SIZE_MAX wraps when the header is added or it is rounded up",
     "block_wraps": "a size near SIZE_MAX wraps when the header is added",
+    "outside_region": "mem_sbrk is asked for less than the block and its header take, or an end is compared wrongly",
+    "touched_outside": "the last block's right neighbour is updated though there is none, or an end marker lies past "
+                       "the end",
     "bad_alignment_accepted": "the alignment is used without asking whether it is a power of two",
     "usable_too_small": "the usable size is computed from the wrong header, or the block is too small",
     "usable_of_null": "malloc_usable_size(NULL) must be 0",

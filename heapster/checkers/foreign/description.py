@@ -20,10 +20,12 @@ from typing import Any
 from heapster.checkers.foreign.build import Compiler, compile_object, place_of
 from heapster.checkers.foreign.symbols import read_shared_object
 from heapster.checkers.foreign.target import ForeignTarget, from_object
+from heapster.model.geometry import is_power_of_two
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
 
 PREFIX = "heapster_adapter_"
+REGION = Path(__file__).parent / "adapter" / "region.h"
 DEFAULT_REGION = 1 << 16        # bytes
 MOST_REGION = 1 << 32
 
@@ -46,9 +48,15 @@ def _number(value: Any) -> int:
     return value
 
 
+def _power(value: Any) -> int:
+    if not is_power_of_two(_number(value)):
+        raise ValueError("must be a power of two")
+    return int(value)
+
+
 KEYS: dict[str, Callable[[Any], Any]] = {
     "sources": _texts, "object": _text, "headers": _texts, "include": _texts, "cflags": _texts,
-    "region": _number, "region_alignment": _number, "alignment": _number, "instance": _text, "init": _text,
+    "region": _number, "region_alignment": _power, "alignment": _power, "instance": _text, "init": _text,
     "malloc": _text, "free": _text, "calloc": _text, "realloc": _text, "aligned_alloc": _text,
     "usable_size": _text, "check": _text, "adapter": _text,
 }
@@ -136,10 +144,10 @@ def read_description(path: Path) -> dict[str, Any]:
 def adapter_source(told: dict[str, Any]) -> str:
     """The adapter in C."""
     size, boundary = told.get("region", DEFAULT_REGION), told.get("region_alignment", 4096)
-    lines = ["#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", "#include <string.h>",
+    lines = [f"#define REGION_SIZE {size}", f"#define REGION_ALIGNMENT {boundary}",
+             "#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", "#include <string.h>",
              *(f'#include "{header}"' for header in told.get("headers", ())),
-             f"static unsigned char region_bytes[{size}] __attribute__((aligned({boundary})));",
-             "static void *const region = region_bytes;", f"static const size_t region_size = {size};",
+             REGION.read_text(encoding="utf-8"),
              f"static {told.get('instance', 'void *')} instance;", *_init(told)]
     for verb, (kind, parameters, body) in SIGNATURES.items():
         if verb in told:
@@ -149,14 +157,14 @@ def adapter_source(told: dict[str, Any]) -> str:
 
 def _init(told: dict[str, Any]) -> list[str]:
     if "init" not in told:
-        body = "(void)region; (void)region_size; return 0;"
+        body = "return 0;"
     elif "instance" in told and told["instance"].endswith("*"):
         body = f"instance = {told['init']}; return instance == NULL;"
     elif "instance" in told:
         body = f"{told['init']}; return 0;"
     else:
-        body = f"(void)region; (void)region_size; (void)({told['init']}); return 0;"
-    return [f"int {PREFIX}init(void) {{ {body} }}"]
+        body = f"(void)({told['init']}); return 0;"
+    return [f"int {PREFIX}init(void) {{ place_region(); (void)region; (void)region_size; {body} }}"]
 
 
 def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, compiler: Compiler) -> ForeignTarget:

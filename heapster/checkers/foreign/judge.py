@@ -20,7 +20,7 @@ from heapster.results import TargetError
 from heapster.wording import printed
 
 MOST_OPS = 1 << 20
-HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQII")
+HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQIIQQqQ")
 WORD, SAMPLES, NAME_BYTES = 8, 64, 96
 NONE = (1 << 64) - 1
 LIMIT = 400                     # ms that a case may work, or twice what it may sleep
@@ -42,6 +42,12 @@ class Phase(IntEnum):
     STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING = range(6)
 
 
+class Guard(IntEnum):
+    """How far a target that is confined to some memory is held to it."""
+
+    UNBOUNDED, BOUNDED, GUARDED = range(3)
+
+
 class Status(IntEnum):
     """How far an operation got."""
 
@@ -57,14 +63,15 @@ class Ended(IntEnum):
 class Suspicion(IntEnum):
     """What the compiled checks notice."""
 
-    NOTHING, MISALIGNED, OVERLAP, CONTENTS, PREFIX, DIRTY, ERRNO, USABLE, NULL, OWN_CHECK, HUGE = range(11)
+    (NOTHING, MISALIGNED, OVERLAP, CONTENTS, PREFIX, DIRTY, ERRNO, USABLE, NULL, OWN_CHECK, HUGE, OUTSIDE,
+     STRAY) = range(13)
 
 
 ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
          "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
-         "check_means", "init_answers")
+         "check_means", "init_answers", "guarded")
 ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "init_failed",
-            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child")
+            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray")
 
 
 FIELDS: list[tuple[str, Any]] = [
@@ -93,6 +100,10 @@ class Observed(NamedTuple):
     dirty: int
     out_changed: int
     own_check_failed: int
+    low: int = 0
+    high: int = 0
+    stray: int = 0
+    found: int = 0
 
 
 class Ending(NamedTuple):
@@ -106,6 +117,7 @@ class Ending(NamedTuple):
     done_ops: int
     init_failed: bool
     output: str                 # the first of what it printed
+    stray: int = 0              # it died of touching memory outside of its own: how far from the edge
 
     @property
     def died(self) -> bool:
@@ -169,7 +181,7 @@ class Judge:
         header, target = self.header, self.target
         header.limit_ms, header.alignment, header.heap_limit = 4 * self.limit_ms, target.alignment, target.heap_limit
         header.memory_limit, header.check_means = 3 << 30, target.check_means
-        header.init_answers = target.init_answers
+        header.init_answers, header.guarded = target.init_answers, Guard.GUARDED
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
 
@@ -236,7 +248,8 @@ class Judge:
         output = printed(bytes(header.output[:header.output_length]))
         try:
             return Ending(Ended(header.outcome), header.code, header.current, Phase(header.phase),
-                          Suspicion(header.suspicion), header.done_ops, bool(header.init_failed), output)
+                          Suspicion(header.suspicion), header.done_ops, bool(header.init_failed), output,
+                          header.stray - (1 << 64) if header.stray >> 63 else header.stray)
         except ValueError:                  # it wrote even over what we share with the child
             return Ending(Ended.SIGNALLED, signal.SIGSEGV, 0, Phase.CALLING, Suspicion.NOTHING, 0, False, output)
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from heapster.checkers.foreign.judge import Suspicion
+from heapster.checkers.foreign.judge import Guard, Suspicion
 from heapster.checkers.foreign.precise import Masked, Outcome
 from heapster.checkers.foreign.traces import BUCKET_NAMES, BUCKETS, PLAIN, Mood, tags
 from heapster.model.operation import Trace
@@ -15,12 +15,14 @@ TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL
 NOT_IN_VOLUME = frozenset({"huge", "fail", "null"})     # what work in great number never has
 MOST_IN_VOLUME = 1 << 20        # bytes of its largest request
 EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
+UNGUARDED = {"touched_outside": Guard.BOUNDED, "outside_region": Guard.UNBOUNDED}     # as far as it goes on then
 LEAK = "memory_never_returned"
 SUSPECTED = {"misaligned": Suspicion.MISALIGNED, "alignment_not_honoured": Suspicion.MISALIGNED,
              "prefix_lost": Suspicion.PREFIX, "not_zeroed": Suspicion.DIRTY, "null_without_errno": Suspicion.ERRNO,
              "free_changed_errno": Suspicion.ERRNO, "usable_too_small": Suspicion.USABLE,
              "spurious_null": Suspicion.NULL, "heap_check_failed": Suspicion.OWN_CHECK,
-             "huge_accepted": Suspicion.HUGE, "overflow_accepted": Suspicion.HUGE}
+             "huge_accepted": Suspicion.HUGE, "overflow_accepted": Suspicion.HUGE,
+             "outside_region": Suspicion.OUTSIDE, "touched_outside": Suspicion.STRAY}
 
 
 class Known(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import gcd
 
-from heapster.checkers.foreign.judge import Ended, Judge, Mode, Observed, Status
+from heapster.checkers.foreign.judge import Ended, Guard, Judge, Mode, Observed, Status
 from heapster.checkers.foreign.precise import SIGABRT, hurried, run_trace, set_promises
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import Step, Trace
@@ -28,8 +28,12 @@ class Learnt:
 
 def learn(judge: Judge, alignment: int | None) -> Learnt:
     """Ask the target how it treats what is open; `alignment` is expected where it is given."""
-    with hurried(judge, QUICK):
-        return _learn(judge, alignment)
+    guarded, judge.header.guarded = judge.header.guarded, Guard.UNBOUNDED      # answers are looked at, not faults
+    try:
+        with hurried(judge, QUICK):
+            return _learn(judge, alignment)
+    finally:
+        judge.header.guarded = guarded
 
 
 def _learn(judge: Judge, alignment: int | None) -> Learnt:
@@ -45,7 +49,7 @@ def _learn(judge: Judge, alignment: int | None) -> Learnt:
     errno = target.shape in ("standard", "prefixed") and not aborts and _sets_errno(judge, open_to_all)
     refuses = _refuses_bad_alignment(judge, open_to_all)
     promises = Promises(alignment=expected, small_blocks=small, errno=errno, bad_alignment=refuses, zero=zero,
-                        realloc_zero=realloc_zero, bits=bits)
+                        realloc_zero=realloc_zero, bits=bits, start=target.edges[0], end=target.edges[1])
     doubted = _doubts_fresh_heaps(judge, promises)
     if doubted:
         judge.header.check_means = False

@@ -21,7 +21,7 @@ from heapster.checkers.foreign.room import Room
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace
 from heapster.model.rules import Reason
-from heapster.model.spec import Operation, Promises, Result, advance, explains, must_refuse
+from heapster.model.spec import Operation, Promises, Result, advance, explains, must_refuse, where_outside
 
 SIGABRT = 6
 LONG_RETRY = 4                  # times the limit: before a hang is claimed
@@ -162,7 +162,8 @@ class _Judged:
             seen.pointer, seen.error, seen.returned, None if seen.usable == NONE else seen.usable,
             ((damaged, seen.damaged_at),) if damaged in self._live else (),
             None if seen.prefix_lost == NONE else seen.prefix_lost,
-            None if seen.dirty == NONE else seen.dirty, bool(seen.out_changed))
+            None if seen.dirty == NONE else seen.dirty, bool(seen.out_changed),
+            (seen.low, seen.high) if seen.high else None, seen.stray)
 
     def _advance(self, step: Step, seen: Observed) -> None:
         if step.verb not in REQUESTS and step.verb != "free":
@@ -184,7 +185,7 @@ class _Judged:
         if not ending.died and not ending.init_failed:
             return Outcome(steps=taken, ending=ending, seen=tuple(self._seen))
         index = min(max(taken, ending.current), len(self._trace) - 1)
-        reason = why_it_died(ending, self._trace[index].verb if self._trace else "")
+        reason = why_it_died(ending, self._trace[index].verb if self._trace else "", self._promises)
         return self._outcome(index, (reason,), None, self._blocks(), taken)
 
     def _outcome(self, index: int, reasons: tuple[Reason, ...], seen: Observed | None,
@@ -201,11 +202,13 @@ class _Judged:
                      for held in self._live)
 
 
-def why_it_died(ending: Ending, verb: str) -> Reason:
+def why_it_died(ending: Ending, verb: str, promises: Promises) -> Reason:
     """The reason that the end of a child is."""
     how, said = how_it_died(ending), last_words(ending.output)
     if ending.init_failed:
         return Reason("init_failed", "its initialisation fails")
+    if ending.stray and ending.phase is Phase.CALLING:
+        return Reason("touched_outside", f"{verb} reaches {where_outside(ending.stray, promises)}, and dies of it")
     if ending.phase is Phase.OWN_CHECK:
         return Reason("heap_check_failed", f"the target's own heap checker {how}{said}")
     if ending.ended is Ended.TIMED_OUT:

@@ -16,6 +16,9 @@ FILLED_MOST = 1 << 16           # bytes of a block that the program writes and r
 ABOUT_ERRNO = ("null_without_errno", "wrong_errno")
 ABOUT_USABLE = ("usable_too_small", "usable_too_large")
 REFUSED = frozenset({"huge_accepted", "overflow_accepted", "block_wraps", "bad_alignment_accepted"})
+BOUNDED = ["    void (*bounds)(struct fence *) = NULL;",
+           "    *(void **)&bounds = dlsym(library, \"heapster_adapter_bounds\");",
+           "    if (bounds != NULL) {", "        bounds(&fence);", "        fence_start();", "    }"]
 TYPES = {
     "malloc": "void *(*{})(size_t)", "calloc": "void *(*{})(size_t, size_t)", "realloc": "void *(*{})(void *, size_t)",
     "reallocarray": "void *(*{})(void *, size_t, size_t)", "aligned_alloc": "void *(*{})(size_t, size_t)",
@@ -50,7 +53,7 @@ class Reproducer:
 
     def _constants(self) -> list[str]:
         promises, code = self._promises, self._code
-        return ["#include <stddef.h>",
+        return ["#include <stddef.h>", "#include <stdint.h>", *self._outside(),
                 f"#define HANDLES {self._handles}",
                 f"#define ALIGNMENT {promises.alignment if code == 'misaligned' else 1}",
                 f"#define SMALL_BLOCKS {int(promises.small_blocks)}",
@@ -64,6 +67,18 @@ class Reproducer:
                   if verb != "usable_size"),
                 "static size_t (*usable_size)(void *);" if self._usable else
                 "static size_t (*const usable_size)(void *) = NULL;"]
+
+    @property
+    def _is_confined(self) -> bool:
+        return self._target.shape in ("malloc-lab", "described")
+
+    def _outside(self) -> list[str]:
+        """What is asked of the memory that the target is confined to, if it is."""
+        if not self._is_confined:
+            return ["#define EXCLUDED(start, size) 0", "#define STRAYED() 0"]
+        return ["int fence_excludes(uintptr_t start, uint64_t size);", "int64_t fence_broken(void);",
+                "#define EXCLUDED(start, size) fence_excludes((uintptr_t)(start), size)",
+                "#define STRAYED() (fence_broken() != 0)"]
 
     def _says_why(self) -> str:
         """What errno must be where the last step fails."""
@@ -93,12 +108,15 @@ class Reproducer:
         return f"t_{verb}"
 
     def _memory(self) -> list[str]:
-        if self._target.shape != "malloc-lab":
+        if not self._is_confined:
             return []
-        text = (SOURCES / "memlib.c").read_text().partition("#define PLACE")[2]
-        return ["", "/* The memory system of the malloc lab. */",
-                f"static struct {{ uint64_t heap_limit; }} memory = {{ {self._target.heap_limit} }};",
-                "#define shared (&memory)", "#define PLACE" + text]
+        lab = [_text_after("memlib.c", "#define PLACE")] if self._target.shape == "malloc-lab" else []
+        return ["", "/* The memory that the allocator may use, and what lies around it. */",
+                "enum { UNBOUNDED, BOUNDED, GUARDED };", "#define GUARD ((size_t)1 << 16)",
+                "struct fence { unsigned char *first, *low, *high, *last; };",
+                "static struct { uint64_t heap_limit, guarded; int64_t stray; } memory =",
+                f"    {{ {self._target.heap_limit}, GUARDED, 0 }};", "#define shared (&memory)",
+                _text_after("fence.c", "#define PATTERN"), *lab]
 
     def _straight(self) -> list[str]:
         lines = ["", "/* Where replay --gdb stops. */",
@@ -168,9 +186,9 @@ class Reproducer:
                  for verb, symbol in symbols.items() if verb != "usable_size"]
         if self._usable:
             loads.append(f"    *(void **)&usable_size = dlsym(library, \"{symbols['usable_size']}\");")
-        start = ["    mem_init();"] if self._target.shape == "malloc-lab" else []
+        start = {"malloc-lab": ["    mem_init();"], "described": BOUNDED}.get(self._target.shape, [])
         if "init" in symbols:
-            start += ["    if (t_init() != 0)", "        fail(\"its initialisation fails\");"] if (
+            start = [*start, "    if (t_init() != 0)", "        fail(\"its initialisation fails\");"] if (
                 self._target.init_answers) else ["    t_init();"]
         usual = LIBC if self._target.path == LIBC else self._target.path
         return ["", "int main(int argc, char **argv)", "{",
@@ -184,6 +202,11 @@ class Reproducer:
                 "    atexit(on_exit_early);", f"    alarm(MAY_HANG ? {SECONDS_TO_HANG} : {SECONDS_TO_PASS});", *start,
                 "    steps();",
                 "    finished = 1;", "    puts(\"PASSED\");", "    return 0;", "}"]
+
+
+def _text_after(source: str, mark: str) -> str:
+    """A source of the judge without its head."""
+    return mark + (SOURCES / source).read_text(encoding="utf-8").partition(mark)[2]
 
 
 def _live(handle: int) -> str:

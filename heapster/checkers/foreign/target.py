@@ -55,6 +55,12 @@ class ForeignTarget:
         return self.region or (self.heap_limit if self.shape == "malloc-lab" else 0)
 
     @property
+    def edges(self) -> tuple[str, str]:
+        """What the start and the end of the memory that it is confined to are called."""
+        return ("mem_heap_lo", "mem_heap_hi") if self.shape == "malloc-lab" else (
+            "the start of its region", "the end of its region")
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """What it lacks of what every allocator should have."""
         return tuple(verb for verb in ("calloc", "realloc") if verb not in self.symbols)

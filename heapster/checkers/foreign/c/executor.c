@@ -168,6 +168,10 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
     if ((shared->has >> USABLE_SIZE & 1) != 0 && (precise || serial % 8 == 0))
         result->usable = target.usable_size(pointer);
     uint64_t fill = to_fill(request, precise ? result->usable : NONE);
+    if (fence_excludes((uintptr_t)pointer, fill)) {         /* nobody writes there */
+        define(op->result, pointer, request, 0);
+        return SUSPECT_OUTSIDE;
+    }
     shared->phase = FILLING;
     if (resized)
         result->prefix_lost = pattern_differs(pointer, old_seed, old_filled, old_size < request ? old_size : request);
@@ -260,6 +264,8 @@ int execute(const struct op *op, struct result *result, int precise)
     void *pointer = call(op, operand, result);
     result->error = errno == NO_ERRNO ? 0 : errno;
     result->pointer = (uintptr_t)pointer;
+    result->low = (uintptr_t)fence.low, result->high = (uintptr_t)fence.high;
+    result->stray = fence_broken();
     int noticed = NOTHING;
     if (is_allocating(op->verb))
         noticed = pointer != NULL ? given(op, result, pointer, precise) : refused(op, result);
@@ -272,6 +278,8 @@ int execute(const struct op *op, struct result *result, int precise)
             own_check(result);
     }
     result->status = DONE;
+    if (noticed == NOTHING && result->stray != 0)
+        noticed = SUSPECT_STRAY;
     return suspicion != NOTHING ? suspicion : noticed;
 }
 

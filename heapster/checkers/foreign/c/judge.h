@@ -17,15 +17,17 @@ enum { REFUSE_MEMORY = VERBS };             /* an operation: from here on the sy
 enum mode { LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME };
 enum phase { STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING };
 enum status { UNREACHED, BEGUN, DONE, SKIPPED };
+enum { UNBOUNDED, BOUNDED, GUARDED };
 enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG };
 enum suspicion {
     NOTHING, SUSPECT_MISALIGNED, SUSPECT_OVERLAP, SUSPECT_CONTENTS, SUSPECT_PREFIX, SUSPECT_DIRTY,
-    SUSPECT_ERRNO, SUSPECT_USABLE, SUSPECT_NULL, SUSPECT_OWN_CHECK, SUSPECT_HUGE
+    SUSPECT_ERRNO, SUSPECT_USABLE, SUSPECT_NULL, SUSPECT_OWN_CHECK, SUSPECT_HUGE, SUSPECT_OUTSIDE, SUSPECT_STRAY
 };
 
 /* Our own mappings lie far from where a target's stray writes may go. */
 #define FAR_AWAY(n) ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x600000000000u + ((uint64_t)(n) << 40) : 0))
 
+#define GUARD ((size_t)1 << 16)
 #define NO_HANDLE (-1)
 #define NONE UINT64_MAX                     /* of an offset or a usable size: not observed */
 #define MOST_OPS (1u << 20)
@@ -53,6 +55,9 @@ struct result {
     uint64_t dirty;
     uint32_t out_changed;
     uint32_t own_check_failed;
+    uint64_t low, high;                     /* what the target is confined to, after the call; 0 and 0: it is not */
+    int64_t stray;                          /* bytes outside of that were changed: how far from its edge, or 0 */
+    uint64_t found;                         /* the word that is where it is damaged or dirty */
 };
 
 struct header {
@@ -62,9 +67,11 @@ struct header {
     uint64_t masked;                        /* bit per suspicion that is known already */
     uint64_t verbs;                         /* bit per verb that may be generated */
     uint64_t most_live, most_size, live_budget, heap_limit, threads, memory_limit, check_means, init_answers;
+    uint64_t guarded;                       /* BOUNDED: what a target is confined to is known; GUARDED: and held to */
     /* answered */
     uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops, init_failed, outcome, code;
     uint64_t has, tasks, output_length, unshadowed, child;
+    int64_t stray;                          /* it died of touching memory outside of its own: how far from the edge */
     uint64_t footprint[SAMPLES];
     char names[VERBS][NAME_BYTES];          /* symbols of the target; empty: it has none */
     char message[512];
@@ -73,7 +80,13 @@ struct header {
 
 #define HEADER_BYTES 16384
 _Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header fits its place");
-_Static_assert(sizeof(struct op) == 32 && sizeof(struct result) == 64, "Python knows these sizes");
+_Static_assert(sizeof(struct op) == 32 && sizeof(struct result) == 96, "Python knows these sizes");
+
+/* The memory that a target is confined to: [low, high). What lies from `first` to `low` and from `high` to
+   `last` is nobody's, and holds a pattern; what is further away, for GUARD bytes, cannot be touched. */
+struct fence {
+    unsigned char *first, *low, *high, *last;
+};
 
 /* The target, as function pointers; NULL where it has no such function. */
 struct target {
@@ -90,6 +103,7 @@ struct target {
     size_t (*usable_size)(void *);
     int (*init)(void);
     int (*check)(int);
+    void (*bounds)(struct fence *);         /* of an adapter: the memory that it may use */
 };
 
 extern struct target target;
@@ -126,5 +140,14 @@ uint64_t first_nonzero(const void *block, uint64_t size);
 void shadow_start(uint64_t granule);
 int shadow_take(uintptr_t start, uint64_t size);    /* nonzero: something of it was taken already */
 void shadow_release(uintptr_t start, uint64_t size);
+
+
+/* fence.c */
+extern struct fence fence;                  /* all NULL: the target is not confined */
+void fence_write(unsigned char *from, unsigned char *to);
+int64_t fence_broken(void);                 /* how far from the edge a byte outside was changed, or 0; it is repaired */
+int fence_excludes(uintptr_t start, uint64_t size);
+void fence_start(void);                     /* an adapter's bounds are known: guard them */
+void fence_watch(void);                     /* tell where a fatal access went */
 
 #endif

@@ -11,6 +11,41 @@
 #define PLACE ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x800000000u : 0x58000000u))
 
 static char *start, *brk_now, *most;
+static int asked;                           /* the target uses this memory */
+
+static char *page_after(char *place)
+{
+    uintptr_t page = (uintptr_t)getpagesize();
+    return place == start ? start + page : (char *)(((uintptr_t)place + page - 1) & ~(page - 1));
+}
+
+/* Lets the target at what lies before the break, and at nothing behind the page that it is in. */
+static void set_break(char *place)
+{
+    char *last = page_after(place), *before = (char *)fence.last;
+    brk_now = place;
+    if (shared->guarded == BOUNDED)
+        fence = (struct fence){ (unsigned char *)start, (unsigned char *)start, (unsigned char *)place,
+                                (unsigned char *)place };
+    if (shared->guarded != GUARDED)
+        return;
+    if (last < most && (before == NULL || last < before))
+        mprotect(last, (size_t)(most - last), PROT_NONE);
+    if (before != NULL && last > before)
+        mprotect(before, (size_t)(last - before), PROT_READ | PROT_WRITE);
+    if (asked && place > (char *)fence.high)
+        memset(fence.high, 0, (size_t)((place < before ? place : before) - (char *)fence.high));
+    fence = (struct fence){ (unsigned char *)start, (unsigned char *)start, (unsigned char *)place, (unsigned char *)last };
+    fence_write(fence.high, fence.last);
+}
+
+static void ask(void)
+{
+    if (asked)
+        return;
+    asked = 1;
+    set_break(brk_now);
+}
 
 void mem_init(void)
 {
@@ -18,26 +53,29 @@ void mem_init(void)
         size_t limit = (size_t)shared->heap_limit;
         start = mmap(PLACE, limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         most = start + limit;
+        brk_now = start;
     }
-    brk_now = start;
+    if (asked)
+        set_break(start);
 }
 
-void mem_deinit(void) { brk_now = start; }
-void mem_reset_brk(void) { brk_now = start; }
+void mem_deinit(void) { mem_init(); }
+void mem_reset_brk(void) { mem_init(); }
 
 void *mem_sbrk(intptr_t incr)
 {
+    ask();
     char *old = brk_now;
     if (incr < 0 || incr > most - brk_now) {
         errno = ENOMEM;
         return (void *)-1;
     }
-    brk_now += incr;
+    set_break(old + incr);
     return old;
 }
 
-void *mem_heap_lo(void) { return start; }
-void *mem_heap_hi(void) { return brk_now - 1; }
+void *mem_heap_lo(void) { ask(); return start; }
+void *mem_heap_hi(void) { ask(); return brk_now - 1; }
 size_t mem_heapsize(void) { return (size_t)(brk_now - start); }
 size_t mem_pagesize(void) { return (size_t)getpagesize(); }
 void *mem_memset(void *to, int byte, size_t size) { return memset(to, byte, size); }

@@ -41,6 +41,7 @@ int load_target(const char *path)
     *(void **)&target.usable_size = symbol(handle, USABLE_SIZE);
     *(void **)&target.init = symbol(handle, INIT);
     *(void **)&target.check = symbol(handle, CHECK);
+    *(void **)&target.bounds = dlsym(handle, "heapster_adapter_bounds");
     if (target.malloc == NULL || target.free == NULL) {
         snprintf(shared->message, sizeof shared->message, "it defines no %s", shared->names[target.malloc ? FREE : MALLOC]);
         return -1;
@@ -51,6 +52,11 @@ int load_target(const char *path)
 int start_target(void)
 {
     mem_init();
+    fence_watch();
+    if (target.bounds != NULL && shared->guarded >= BOUNDED) {
+        target.bounds(&fence);
+        fence_start();
+    }
     if (target.init == NULL)
         return 0;
     shared->phase = CALLING;

@@ -69,6 +69,8 @@ static void check_contents(int h, const unsigned char *at, size_t size, const ch
 static void check_all(void)
 {
     OWN_CHECK();
+    if (STRAYED())
+        fail("bytes outside of its memory have changed");
     static int next;
     size_t seen = 0;
     for (int n = 0; n < HANDLES && seen < MOST_CHECKED; n++, next = (next + 1) % HANDLES) {
@@ -95,6 +97,8 @@ static void *given(int h, void *answer, size_t size, size_t alignment, int old)
     }
     if (size > SIZE_MAX / 2 || MUST_REFUSE(h))
         fail("it should have answered NULL");
+    if (EXCLUDED(at, size))
+        fail("the block reaches beyond the allocator's memory");
     size_t need = ALIGNMENT;
     while (SMALL_BLOCKS && need > 1 && size < need)
         need /= 2;
