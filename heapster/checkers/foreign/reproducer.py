@@ -188,8 +188,8 @@ class Reproducer:
             loads.append(f"    *(void **)&usable_size = dlsym(library, \"{symbols['usable_size']}\");")
         start = {"malloc-lab": ["    mem_init();"], "described": BOUNDED}.get(self._target.shape, [])
         if "init" in symbols:
-            start = [*start, "    if (t_init() != 0)", "        fail(\"its initialisation fails\");"] if (
-                self._target.init_answers) else ["    t_init();"]
+            init = ["    if (t_init() != 0)", "        fail(\"its initialisation fails\");"]
+            start = [*start, *(init if self._target.init_answers else ["    t_init();"])]
         usual = LIBC if self._target.path == LIBC else self._target.path
         return ["", "int main(int argc, char **argv)", "{",
                 f"    void *library = dlopen(argc > 1 ? argv[1] : \"{usual}\", RTLD_NOW | RTLD_DEEPBIND);",
