@@ -335,7 +335,7 @@ def impossible(rng: Random, live: Handles) -> Iterator[Step]:
         Step("malloc", (huge,), live.fresh()),
         Step("calloc", (half, rng.choice((2, half, SIZE_MAX // half, SIZE_MAX // half + 1))), live.fresh()),
         Step("calloc", (rng.choice((0, huge)), 0), live.fresh()),
-        Step(rng.choice(("aligned_alloc", "posix_memalign")), (rng.choice((0, 3, 4, 24, 1 << 62)), 8), live.fresh()),
+        Step(rng.choice(("aligned_alloc", "posix_memalign")), (rng.choice((0, 3, 4, 24, 1 << 62, 1 << 63)), 8), live.fresh()),
         Step("pvalloc", (huge,), live.fresh()),
         Step("realloc", (huge,), live.fresh(), victim),
         Step("reallocarray", (half, SIZE_MAX // half + rng.randint(0, 1)), live.fresh(), victim),

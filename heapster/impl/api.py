@@ -17,6 +17,7 @@ from .layout import (
     EINVAL,
     ENOMEM,
     INVALID_POINTER,
+    LEAST_WORD,
     MAPPED,
     MAX_ARENAS,
     MAX_REQUEST,
@@ -292,13 +293,13 @@ def reallocarray(m, p, count, each):
 
 
 def is_power_of_two(n):
-    """Whether n is a power of two that a word can hold."""
-    return n > 0 and n & (n - 1) == 0
+    """Whether n, a size_t, is a power of two; the largest arrives as a negative word."""
+    return n == LEAST_WORD or n > 0 and n & (n - 1) == 0
 
 
 def place_aligned(m, alignment, request):
     """The payload's address at a multiple of `alignment`, a power of two, or NULL; errno is left alone."""
-    if is_refused(request) or alignment > MAX_REQUEST:
+    if is_refused(request) or is_refused(alignment):
         return NULL
     if alignment < ALIGN:
         alignment = ALIGN
@@ -323,7 +324,7 @@ def aligned_alloc(m, alignment, request):
 
 def posix_memalign(m, out, alignment, request):
     """POSIX.1-2024: 0 and the address stored at `out`, or EINVAL or ENOMEM and neither out nor errno changed."""
-    if not is_power_of_two(alignment) or alignment < WORD:
+    if not is_power_of_two(alignment) or alignment & (WORD - 1) != 0:
         return EINVAL
     p = place_aligned(m, alignment, request)
     if p == NULL:

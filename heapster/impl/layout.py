@@ -47,6 +47,7 @@ ALIGN_SHIFT = 4
 ALIGN = 1 << ALIGN_SHIFT            # payloads start at multiples of this; block sizes are multiples
 PAGE = 4096
 MAX_WORD = (1 << 63) - 1            # PTRDIFF_MAX
+LEAST_WORD = -1 - MAX_WORD          # what 2**63 arrives as
 MAX_REQUEST = 1 << 46               # no 64-bit system of today maps more than 47 bits of addresses
 
 # A header's bits.

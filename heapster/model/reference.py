@@ -98,14 +98,14 @@ class Reference:
     def aligned(self, system: System, alignment: int, request: int) -> int:
         """Answer `aligned_alloc(alignment, request)`, or memalign's."""
         self._begin()
-        if not is_power_of_two(signed(alignment)):
+        if not is_power_of_two(alignment):
             return self._end(self._refuse(EINVAL))
         return self._end(self._allocate_aligned(system, alignment, request))
 
     def posix_memalign(self, system: System, alignment: int, request: int) -> int:
         """What `posix_memalign(&p, alignment, request)` stores, 0 for nothing; the code is in `returned`."""
         self._begin()
-        if not is_power_of_two(signed(alignment)) or alignment % WORD:
+        if not is_power_of_two(alignment) or alignment % WORD:
             payload = self._refuse(EINVAL)
         else:
             payload = self._allocate_aligned(system, alignment, request)

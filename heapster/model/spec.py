@@ -274,7 +274,7 @@ def allowed_errors(operation: Operation, promises: Promises) -> tuple[int, ...]:
     alignment = operation.numbers[0]
     if _alignment_is_bad(operation, promises):
         return (EINVAL, ENOMEM) if request >> (promises.bits - 1) else (EINVAL,)
-    usual = is_power_of_two(alignment) and alignment <= PAGE and request % alignment == 0
+    usual = operation.verb == "posix_memalign" or alignment <= PAGE and request % alignment == 0
     return (ENOMEM,) if usual else (ENOMEM, EINVAL)
 
 

@@ -39,4 +39,5 @@ CLASHING = frozenset({"NULL", "WORD", "EINVAL", "ENOMEM"})      # C has its own
 
 
 def _literal(value: int) -> str:
-    return f"{value}L" if value >= 0 else f"({value}L)"
+    """In C, -N is a minus before N, which the least word's has no room for."""
+    return f"{value}L" if value >= 0 else f"({value + 1}L - 1)"

@@ -186,7 +186,7 @@ def test_pages() -> None:
     assert (reference.pvalloc(system, SIZE_MAX), reference.errno) == (0, ENOMEM)
 
 
-@pytest.mark.parametrize("alignment", [0, 3, 48, 1 << 63, SIZE_MAX])
+@pytest.mark.parametrize("alignment", [0, 3, 48, (1 << 63) + 8, SIZE_MAX])
 def test_illegal_alignments_are_refused(alignment: int) -> None:
     """EINVAL, in errno or returned."""
     reference, system = start()
@@ -196,7 +196,7 @@ def test_illegal_alignments_are_refused(alignment: int) -> None:
     assert "alignment_refused" in reference.events
 
 
-@pytest.mark.parametrize(("alignment", "code"), [(4, EINVAL), (8, 0), (1 << 47, ENOMEM)])
+@pytest.mark.parametrize(("alignment", "code"), [(4, EINVAL), (8, 0), (1 << 47, ENOMEM), (1 << 63, ENOMEM)])
 def test_posix_memalign_returns_its_error(alignment: int, code: int) -> None:
     """And leaves errno alone."""
     reference, system = start()

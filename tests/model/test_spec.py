@@ -109,6 +109,7 @@ WRONG: list[tuple[str, str, tuple[int, ...], Result, int, Promises]] = [
     ("wrong_errno", "aligned_alloc", (48, 128), Result(0, ENOMEM), 0, OURS),
     ("wrong_errno", "posix_memalign", (48, 128), Result(0, returned=ENOMEM), 0, OURS),
     ("wrong_errno", "posix_memalign", (64, 128), Result(0, returned=1), 0, OURS),
+    ("wrong_errno", "posix_memalign", (1 << 63, 24), Result(0, returned=EINVAL), 0, OURS),
     ("null_without_error", "posix_memalign", (64, 128), Result(0), 0, OURS),
     ("null_without_error", "posix_memalign", (64, 0), Result(0), 0, OURS),
     ("out_word_changed", "posix_memalign", (64, 128), Result(0, returned=ENOMEM, out_changed=True), 0, OURS),

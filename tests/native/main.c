@@ -11,8 +11,10 @@ int main(void) {
     void *aligned = NULL;
     if (heapster_init(1 << 20, HEAPSTER_BEST_FIT) != 0 || heapster_get_policy() != HEAPSTER_BEST_FIT)
         return 1;
-    if (heapster_set_policy((heapster_policy)9) != -1 || heapster_set_policy(HEAPSTER_WORST_FIT) != 0)
+    heapster_set_policy((heapster_policy_t)5);
+    if (heapster_get_policy() != HEAPSTER_BEST_FIT || heapster_init(1 << 20, (heapster_policy_t)5) != -1)
         return 2;
+    heapster_set_policy(HEAPSTER_WORST_FIT);
     heapster_set_mmap_threshold(100);
     if (heapster_get_mmap_threshold() != 4096)
         return 3;

@@ -47,6 +47,23 @@ def test_programs_link_with_the_shared_library_and_run(dist: Path, tmp_path: Pat
     assert plain(tmp_path / "main", LD_LIBRARY_PATH=str(dist / "lib")).stdout == GREETING
 
 
+@pytest.mark.parametrize("compiler", ["cc", "c++"])
+def test_every_declaration_of_the_original_compiles_against_ours(dist: Path, tmp_path: Path, compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    language = "c" if compiler == "cc" else "c++"
+    standard = "c89" if compiler == "cc" else "c++98"
+    command: list[str | Path] = [compiler, "-Wall", "-Wextra", "-pedantic", "-Werror", f"-std={standard}",
+                                 f"-I{dist}/include", "-x", language]
+    link = ["-x", "none", dist / "lib" / "libheapster.a", "-lpthread", "-o", tmp_path / "original"]
+    toolchain.run([*command, HERE / "original.c", *link])
+    assert " free" in plain(tmp_path / "original").stderr
+    other = tmp_path / "other.c"
+    other.write_text((HERE / "original.c").read_text().replace("void heapster_status(void);", "int heapster_status(void);"))
+    with pytest.raises(TargetError, match="heapster_status"):
+        toolchain.run([*command, other, *link])
+
+
 def test_programs_link_with_the_static_library_and_run(dist: Path, tmp_path: Path) -> None:
     program = compiled(tmp_path / "main", HERE / "main.c", f"-I{dist}/include", dist / "lib" / "libheapster.a",
                        "-lpthread")

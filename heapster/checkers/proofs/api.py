@@ -132,10 +132,12 @@ def place_small(source: Any, path: Any) -> None:
 
 def is_power_of_two(source: Any, path: Any) -> None:
     """Each word, by its highest bit."""
-    place = path.choose(64)
-    if place == 63:
-        n = path.word("n", -1 << 63, 0)
-        path.claim("nothing_below_one_is_a_power_of_two", lambda: not source.api.is_power_of_two(n))
+    place = path.choose(65)
+    if place == 64:
+        path.claim("powers_of_two_are_known", lambda: source.api.is_power_of_two(-1 << 63))
+    elif place == 63:
+        n = path.word("n", (-1 << 63) + 1, 0)
+        path.claim("no_other_negative_word_is_a_power_of_two", lambda: not source.api.is_power_of_two(n))
     else:
         n = path.word("n", 1 << place, (2 << place) - 1)
         path.claim("powers_of_two_are_known", lambda: source.api.is_power_of_two(n) == (n == 1 << place))
@@ -167,7 +169,7 @@ PROOFS = (
         "small_requests_are_placed_as_large": "where threads keep nothing, the arena is asked as for a large request",
     }),
     Proof("api.is_power_of_two", ALL_WORDS, is_power_of_two, more={
-        "powers_of_two_are_known": "true for each power of two that a word can hold, false between them",
-        "nothing_below_one_is_a_power_of_two": "false for 0 and negative words",
+        "powers_of_two_are_known": "true for each power of two that a size_t can hold, false between them",
+        "no_other_negative_word_is_a_power_of_two": "false for 0, and for size_t values above 2**63",
     }, encodings=(BITS,)),
 )

@@ -24,7 +24,7 @@ from heapster.machine.symbolic import HIGHEST, LOWEST
 
 ENOMEM, EINVAL = 12, 22
 CALLOC, ALIGNED = 1, 3              # kinds of calls
-POWERS = tuple(1 << place for place in range(63))
+POWERS = (*(1 << place for place in range(63)), -1 << 63)
 
 
 class Asked:
@@ -59,7 +59,7 @@ def place_aligned(source: Any, path: Any) -> None:
     cached, place = Asked(path, "cached"), Asked(path, "placed")
     with replaced(source.api, cached=cached, place=place):
         p = source.api.place_aligned(m, alignment, request)
-    legal = request >= 0 and request <= MAX_REQUEST and alignment <= MAX_REQUEST
+    legal = request >= 0 and request <= MAX_REQUEST and 0 <= alignment <= MAX_REQUEST
     wanted = (request, max(alignment, ALIGN), ALIGNED)
     if not legal:
         path.claim("what_is_refused_asks_nobody", lambda: p == 0 and not cached.words and not place.words)
@@ -88,7 +88,7 @@ def posix_memalign(source: Any, path: Any) -> None:
     power, alignment, request = path.choose(2), path.word("alignment"), path.word("request")
     with replaced(source.api, place_aligned=placed, is_power_of_two=lambda _: bool(power)):
         code = source.api.posix_memalign(m, out, alignment, request)
-    if not power or alignment < WORD:
+    if not power or alignment & WORD - 1 != 0:
         path.claim("posix_memalign_says_why_it_fails", lambda: code == EINVAL and not placed.words)
     else:
         path.claim("posix_memalign_says_why_it_fails", lambda: placed.once(alignment, request)

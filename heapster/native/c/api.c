@@ -34,12 +34,12 @@ int heapster_posix_memalign(void **out, size_t alignment, size_t size) {
 /* A size_t above PTRDIFF_MAX would arrive as a negative word, which the allocator takes for a small one. */
 static word clamped(size_t size) { return size > MAX_WORD ? MAX_WORD : (word)size; }
 
-int heapster_init(size_t arena_size, heapster_policy policy) {
+int heapster_init(size_t arena_size, heapster_policy_t policy) {
     return (int)heapster_word_init(arena_size ? clamped(arena_size) : DEFAULT_GROWTH, (word)policy);
 }
 
-int heapster_set_policy(heapster_policy policy) { return (int)heapster_word_set_policy((word)policy); }
-heapster_policy heapster_get_policy(void) { return (heapster_policy)heapster_word_get_policy(); }
+void heapster_set_policy(heapster_policy_t policy) { heapster_word_set_policy((word)policy); }
+heapster_policy_t heapster_get_policy(void) { return (heapster_policy_t)heapster_word_get_policy(); }
 void heapster_set_mmap_threshold(size_t bytes) { heapster_word_set_threshold(clamped(bytes)); }
 size_t heapster_get_mmap_threshold(void) { return (size_t)heapster_word_get_threshold(); }
 void heapster_set_cache(size_t bytes) { heapster_word_set_cache(clamped(bytes)); }

@@ -70,21 +70,21 @@ size_t heapster_malloc_usable_size(void *block);
 /* ---- Settings ---- */
 
 /* Which free block serves a request. */
-typedef enum heapster_policy {
+typedef enum {
     HEAPSTER_FIRST_FIT = 0,     /* the first that fits, most recently freed first */
     HEAPSTER_NEXT_FIT = 1,      /* the first that fits from where the last search ended */
     HEAPSTER_BEST_FIT = 2,      /* the smallest that fits */
     HEAPSTER_WORST_FIT = 3,     /* the largest */
     HEAPSTER_SEGREGATED_FIT = 4 /* a good fit in constant time, from lists by size; the default */
-} heapster_policy;
+} heapster_policy_t;
 
 /* Sets by how many bytes, at least, arenas grow (0: the default of 128 KiB), and the policy. Optional, at
    any time. Returns 0; or -1, with nothing changed, for an unknown policy. */
-int heapster_init(size_t arena_size, heapster_policy policy);
+int heapster_init(size_t arena_size, heapster_policy_t policy);
 
-/* Returns 0; or -1, with nothing changed, for an unknown policy. */
-int heapster_set_policy(heapster_policy policy);
-heapster_policy heapster_get_policy(void);
+/* From the next request on; an unknown policy changes nothing. */
+void heapster_set_policy(heapster_policy_t policy);
+heapster_policy_t heapster_get_policy(void);
 
 /* Requests of at least this many bytes get a mapping of their own. Values below 4096 become 4096; the
    default is 128 KiB. */

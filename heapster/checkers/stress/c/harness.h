@@ -30,7 +30,7 @@ struct target {
     void *(*aligned_alloc)(size_t, size_t);
     int (*posix_memalign)(void **, size_t, size_t);
     size_t (*usable_size)(void *);
-    int (*set_policy)(int);
+    void (*set_policy)(int);
     void (*set_threshold)(size_t);
     void (*set_arenas)(int);
     void (*set_cache)(size_t);
