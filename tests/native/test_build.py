@@ -59,7 +59,7 @@ def test_every_declaration_of_the_original_compiles_against_ours(dist: Path, tmp
     toolchain.run([*command, HERE / "original.c", *link])
     assert " free" in plain(tmp_path / "original").stderr
     other = tmp_path / "other.c"
-    other.write_text((HERE / "original.c").read_text().replace("void heapster_status(void);", "int heapster_status(void);"))
+    other.write_text((HERE / "original.c").read_text().replace("void heapster_status(", "int heapster_status("))
     with pytest.raises(TargetError, match="heapster_status"):
         toolchain.run([*command, other, *link])
 
