@@ -11,6 +11,7 @@ from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PROBES, PT
 from heapster.model.operation import NO_HANDLE, SYSTEM_CALLS, Step
 
 ALIGNMENTS = (16, 32, 64, 128, 256, 1024, PAGE, 2 * PAGE)
+WRONG_ALIGNMENTS = (0, 3, 4, 24, 1 << 62, 1 << 63)     # for posix_memalign; some are powers of two
 BOUNDARIES = (0, HEADER, ALIGN, 24, 40, 56, 72, 120, 248, 504, 1000, 2040, PAGE - 64, PAGE, PAGE + 64)
 WIDE_CLASSES = ((512, 64), (960, 64), (1024, 128), (1920, 128))     # their least sizes, and how wide they are
 HUGE = (PTRDIFF_MAX, SIZE_MAX, MAX_REQUEST, 1 << 32, 1 << 47)
@@ -335,7 +336,7 @@ def impossible(rng: Random, live: Handles) -> Iterator[Step]:
         Step("malloc", (huge,), live.fresh()),
         Step("calloc", (half, rng.choice((2, half, SIZE_MAX // half, SIZE_MAX // half + 1))), live.fresh()),
         Step("calloc", (rng.choice((0, huge)), 0), live.fresh()),
-        Step(rng.choice(("aligned_alloc", "posix_memalign")), (rng.choice((0, 3, 4, 24, 1 << 62, 1 << 63)), 8), live.fresh()),
+        Step(rng.choice(("aligned_alloc", "posix_memalign")), (rng.choice(WRONG_ALIGNMENTS), 8), live.fresh()),
         Step("pvalloc", (huge,), live.fresh()),
         Step("realloc", (huge,), live.fresh(), victim),
         Step("reallocarray", (half, SIZE_MAX // half + rng.randint(0, 1)), live.fresh(), victim),
