@@ -55,7 +55,7 @@ def test_every_declaration_of_the_original_compiles_against_ours(dist: Path, tmp
     standard = "c89" if compiler == "cc" else "c++98"
     command: list[str | Path] = [compiler, "-Wall", "-Wextra", "-pedantic", "-Werror", f"-std={standard}",
                                  f"-I{dist}/include", "-x", language]
-    link = ["-x", "none", dist / "lib" / "libheapster.a", "-lpthread", "-o", tmp_path / "original"]
+    link: list[str | Path] = ["-x", "none", dist / "lib" / "libheapster.a", "-lpthread", "-o", tmp_path / "original"]
     toolchain.run([*command, HERE / "original.c", *link])
     assert " free" in plain(tmp_path / "original").stderr
     other = tmp_path / "other.c"
