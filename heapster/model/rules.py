@@ -56,6 +56,8 @@ RULES = (
          "and mem_heap_hi"),
     Rule("touched_outside", "An allocator that was given a buffer leaves the bytes on either side of it alone.",
          "C17 6.5.6p8: a pointer into an array reaches no further than its end"),
+    Rule("foreign_memory_harmed", "What others in the process have of the system is theirs: an allocator looks whether "
+         "the break is still where it left it.", "sbrk(2): the break belongs to the process; C17 6.2.4p2"),
     Rule("bad_alignment_accepted", "An alignment that is no power of two is refused; posix_memalign also "
          "refuses less than a pointer's.", "C17 7.22.3.1p2 with DR 460; POSIX posix_memalign: EINVAL"),
     Rule("usable_too_small", "The usable size is at least what was asked for.", "malloc_usable_size(3)"),

@@ -39,6 +39,7 @@ class Result(NamedTuple):
     out_changed: bool = False       # a failed posix_memalign stored something other than NULL
     bounds: tuple[int, int] | None = None       # where the memory starts and ends that the target may use
     stray: int = 0                  # how far from there a byte changed: before its start, if negative; 0: none did
+    harmed: int = 0                 # what became of memory that others have of the system: a key of HARMS; 0: none
 
 
 class Promises(NamedTuple):
@@ -58,6 +59,9 @@ class Promises(NamedTuple):
 
 OURS = Promises(errno_kept=True, zero="pointer", realloc_zero="frees")
 
+HARMS = {1: "changed memory that somebody else took from the system",
+         2: "gave memory back to the system that somebody else had taken from it",
+         3: "gave a block in memory that somebody else had taken from the system"}
 ALIGNED_VERBS = frozenset({"aligned_alloc", "memalign", "posix_memalign"})
 RESIZING = frozenset({"realloc", "reallocarray"})
 
@@ -82,6 +86,8 @@ def explains(
         reasons += _answer(live, operation, result, promises)
     if result.stray:
         reasons.append(Reason("touched_outside", f"{verb} changed what lies {where_outside(result.stray, promises)}"))
+    if result.harmed:
+        reasons.append(Reason("foreign_memory_harmed", f"{verb} {HARMS[result.harmed]}"))
     return tuple(reasons)
 
 

@@ -131,6 +131,8 @@ WRONG: list[tuple[str, str, tuple[int, ...], Result, int, Promises]] = [
     ("outside_region", "malloc", (0,), Result(NEW + 16, bounds=(P, NEW)), 0, LOOSE),
     ("touched_outside", "free", (), Result(stray=1), P, OURS),
     ("touched_outside", "malloc", (40,), Result(NEW, stray=-8), 0, OURS),
+    ("foreign_memory_harmed", "free", (), Result(harmed=2), P, OURS),
+    ("foreign_memory_harmed", "malloc", (40,), Result(NEW, harmed=1), 0, LOOSE),
     ("block_wraps", "malloc", (4096,), Result(SIZE_MAX - 15), 0, OURS),
     ("bad_alignment_accepted", "aligned_alloc", (48, 100), Result(NEW), 0, OURS),
     ("bad_alignment_accepted", "memalign", (0, 100), Result(NEW), 0, OURS),

@@ -25,7 +25,7 @@ from heapster.wording import printed
 
 SOURCES = Path(__file__).parent / "c"
 JUDGE = Path(__file__).parents[1] / "foreign" / "c"
-SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c", "fence.c")
+SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c", "fence.c", "strangers.c")
 PROGRAM = "score"
 FLAGS = ("-std=gnu11", "-O2", "-rdynamic")
 FIRST_SETTING = VERBS.index("init")     # of the verbs: those before are calls of an allocator

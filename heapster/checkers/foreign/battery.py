@@ -1,6 +1,6 @@
 """What is asked of every target first: a short trace for each kind of fault that chance may meet late."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from heapster.model.operation import REQUESTS, Step, Trace, requested
 from heapster.model.trace import parse
@@ -51,6 +51,38 @@ STEADY = (
     *(f"a = {verb}(64, 100); b = malloc(10); c = {verb}(4096, 1000)"
       for verb in ("aligned_alloc", "posix_memalign", "memalign")),
 )
+MIB = 1 << 20
+
+
+def in_a_row(sizes: Sequence[int]) -> Trace:
+    """One block after the other, each freed before the next."""
+    return tuple(step for n, size in enumerate(sizes) for step in (Step("malloc", (size,), n), Step("free", operand=n)))
+
+
+ASCENDING = tuple(round(1.6 ** n) * 1000 for n in range(11, 27))       # to some 200 MB: past the last of any bins
+LARGE: tuple[Trace, ...] = (
+    in_a_row(ASCENDING), in_a_row(ASCENDING[::-1]), in_a_row((*ASCENDING[-3:], *ASCENDING[-3:])),
+    parse(f"a = malloc({40 * MIB}); b = malloc({3 * MIB}); free(a); free(b); c = malloc({50 * MIB}); "
+          f"d = malloc({4 * MIB}); e = malloc({30 * MIB}); f = malloc({2 * MIB})"),
+    parse(f"a = malloc({40 * MIB}); free(a); b = calloc(1, {60 * MIB}); free(b); c = calloc({MIB}, 50)"),
+    parse(f"a = malloc({3 * MIB}); b = realloc(a, {40 * MIB}); c = realloc(b, {90 * MIB}); d = realloc(c, {5 * MIB}); "
+          f"e = malloc({80 * MIB}); f = realloc(d, {20 * MIB})"),
+    *(parse(f"a = {verb}({2 * MIB}, {40 * MIB}); free(a); b = {verb}({2 * MIB}, {90 * MIB}); c = malloc({60 * MIB}); "
+            f"free(b); d = {verb}(65536, {50 * MIB})") for verb in ("aligned_alloc", "posix_memalign", "memalign")))
+
+
+def beside_others(size: int, count: int, taken: int) -> Trace:
+    """Blocks that make the heap grow; others take memory beside it; all is freed, and taken again."""
+    blocks = tuple(Step("malloc", (size,), n) for n in range(2 * count))
+    others, gone = Step("foreign_sbrk", (taken,)), Step("foreign_sbrk", (-taken,))
+    freed = tuple(Step("free", operand=n) for n in range(2 * count))
+    return (*blocks[:count], others, *freed[:count], *blocks[count:], others, *reversed(freed[count:]), gone)
+
+
+BESIDE_OTHERS = (
+    *(beside_others(size, count, taken) for size, count, taken in (
+        (300_000, 4, 65536), (300_000, 4, 16), (60_000, 6, 4096), (2 * MIB, 2, 65536), (1000, 200, 65536))),
+    parse(f"foreign_sbrk({4 * MIB}); a = malloc({8 * MIB}); free(a)"))
 FILLING = (7, 60, 400)          # blocks that take seven eighths of a heap that has a limit
 
 
@@ -64,6 +96,8 @@ def battery(verbs: frozenset[str], most_size: int, room: int) -> Iterator[Trace]
         ordinary = [requested(step) for step in trace if step.verb in REQUESTS and requested(step) < 1 << 31]
         if trace and max(ordinary, default=0) <= most_size:
             yield trace
+    for trace in () if room else (*LARGE, *BESIDE_OTHERS):
+        yield tuple(step for step in trace if step.verb in verbs or step.verb == "foreign_sbrk")
     for count in FILLING if room else ():
         yield exhausted(room, count, verbs)
         yield filled_and_freed(room, count, ())

@@ -59,6 +59,8 @@ USUAL_CAUSES = {
     "huge_accepted": "a size near SIZE_MAX wraps when the header is added or it is rounded up",
     "block_wraps": "a size near SIZE_MAX wraps when the header is added",
     "outside_region": "mem_sbrk is asked for less than the block and its header take, or an end is compared wrongly",
+    "foreign_memory_harmed": "the break is lowered, or taken to be the heap's end, without a look at sbrk(0); or "
+                             "munmap is called with too great a length",
     "touched_outside": "the last block's right neighbour is updated though there is none, or an end marker lies past "
                        "the end",
     "bad_alignment_accepted": "the alignment is used without asking whether it is a power of two",

@@ -20,12 +20,13 @@ from heapster.results import TargetError
 from heapster.wording import printed
 
 MOST_OPS = 1 << 20
-HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQIIQQqQ")
+HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQIIQQqQQ")
 WORD, SAMPLES, NAME_BYTES = 8, 64, 96
 NONE = (1 << 64) - 1
 LIMIT = 400                     # ms that a case may work, or twice what it may sleep
-REFUSE_MEMORY = len(VERBS)
-VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)} | {"fail": REFUSE_MEMORY}
+REFUSE_MEMORY, STRANGER = len(VERBS), len(VERBS) + 1      # operations that are no calls
+VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)} | {
+    "fail": REFUSE_MEMORY, "foreign_sbrk": STRANGER}
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
 PATIENCE, BUSY = 40, 10         # seconds, and times a case's own limit, before the judge itself is given up
 
@@ -64,7 +65,7 @@ class Suspicion(IntEnum):
     """What the compiled checks notice."""
 
     (NOTHING, MISALIGNED, OVERLAP, CONTENTS, PREFIX, DIRTY, ERRNO, USABLE, NULL, OWN_CHECK, HUGE, OUTSIDE,
-     STRAY) = range(13)
+     STRAY, HARM) = range(14)
 
 
 ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
@@ -103,6 +104,7 @@ class Observed(NamedTuple):
     low: int = 0
     high: int = 0
     stray: int = 0
+    harmed: int = 0
     found: int = 0
 
 
@@ -275,14 +277,14 @@ class Judge:
 def packed(step: Step) -> bytes:
     """A step as `struct op`."""
     numbers = (*step.numbers, 0, 0)
-    return OP.pack(VERB_NUMBER[step.verb], step.result, step.operand, 0, numbers[0], numbers[1])
+    return OP.pack(VERB_NUMBER[step.verb], step.result, step.operand, 0, numbers[0] & NONE, numbers[1])
 
 
 def unpacked(records: bytes) -> Iterator[Step]:
     """The steps of packed operations. Handles that are defined anew become new handles."""
     fresh, named = 0, {NO_HANDLE: NO_HANDLE}
     for number, result, operand, _, first, second in OP.iter_unpack(records):
-        verb = VERBS[number] if number < REFUSE_MEMORY else "fail"
+        verb = VERBS[number] if number < REFUSE_MEMORY else "fail" if number == REFUSE_MEMORY else "foreign_sbrk"
         taken = named.get(operand)
         if taken is None:
             continue
@@ -290,6 +292,9 @@ def unpacked(records: bytes) -> Iterator[Step]:
             named[result], fresh = fresh, fresh + 1
         if verb == "fail":
             yield Step("fail", (1,), name="mmap")
+            continue
+        if verb == "foreign_sbrk":
+            yield Step(verb, (first - (first >> 63 << 64),))
             continue
         arity = 0 if verb in ("free", "usable_size") else 2 if verb in TWO_NUMBERS else 1
         yield Step(verb, (first, second)[:arity], named.get(result, NO_HANDLE), taken)

@@ -12,7 +12,7 @@ FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block"
 MOST_OF_A_CODE = 4
 LONG = 40                       # steps in which memory may be lost that is then missed
 TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL
-NOT_IN_VOLUME = frozenset({"huge", "fail", "null"})     # what work in great number never has
+NOT_IN_VOLUME = frozenset({"huge", "fail", "null", "foreign_sbrk"})     # what work in great number never has
 MOST_IN_VOLUME = 1 << 20        # bytes of its largest request
 EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
 UNGUARDED = {"touched_outside": Guard.BOUNDED, "outside_region": Guard.UNBOUNDED}     # as far as it goes on then
@@ -22,7 +22,8 @@ SUSPECTED = {"misaligned": Suspicion.MISALIGNED, "alignment_not_honoured": Suspi
              "free_changed_errno": Suspicion.ERRNO, "usable_too_small": Suspicion.USABLE,
              "spurious_null": Suspicion.NULL, "heap_check_failed": Suspicion.OWN_CHECK,
              "huge_accepted": Suspicion.HUGE, "overflow_accepted": Suspicion.HUGE,
-             "outside_region": Suspicion.OUTSIDE, "touched_outside": Suspicion.STRAY}
+             "outside_region": Suspicion.OUTSIDE, "touched_outside": Suspicion.STRAY,
+             "foreign_memory_harmed": Suspicion.HARM}
 
 
 class Known(NamedTuple):

@@ -140,7 +140,7 @@ class _Judged:
 
     def _judge(self, step: Step, seen: Observed) -> tuple[Reason, ...]:
         if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
-            self._room.refused = True
+            self._room.refused |= step.verb == "fail"
             return ()
         operation, result = self._operation(step), self._result(step, seen)
         reasons = list(explains(self._live, operation, result, self._promises))
@@ -163,7 +163,8 @@ class _Judged:
             ((damaged, seen.damaged_at),) if damaged in self._live else (),
             None if seen.prefix_lost == NONE else seen.prefix_lost,
             None if seen.dirty == NONE else seen.dirty, bool(seen.out_changed),
-            (seen.low, seen.high) if seen.high else None, seen.stray)
+            (seen.low, seen.high) if seen.high else None, seen.stray,
+            seen.harmed)
 
     def _advance(self, step: Step, seen: Observed) -> None:
         if step.verb not in REQUESTS and step.verb != "free":

@@ -53,7 +53,7 @@ class Reproducer:
 
     def _constants(self) -> list[str]:
         promises, code = self._promises, self._code
-        return ["#include <stddef.h>", "#include <stdint.h>", *self._outside(),
+        return ["#include <stddef.h>", "#include <stdint.h>", *self._outside(), *self._beside(),
                 f"#define HANDLES {self._handles}",
                 f"#define ALIGNMENT {promises.alignment if code == 'misaligned' else 1}",
                 f"#define SMALL_BLOCKS {int(promises.small_blocks)}",
@@ -79,6 +79,20 @@ class Reproducer:
         return ["int fence_excludes(uintptr_t start, uint64_t size);", "int64_t fence_broken(void);",
                 "#define EXCLUDED(start, size) fence_excludes((uintptr_t)(start), size)",
                 "#define STRAYED() (fence_broken() != 0)"]
+
+    @property
+    def _has_strangers(self) -> bool:
+        return any(step.verb == "foreign_sbrk" for step in self._trace)
+
+    def _beside(self) -> list[str]:
+        """What is asked of the memory that others have, if they have some."""
+        if not self._has_strangers:
+            return ["#define HARMED() 0", "#define OTHERS_HAVE(start, size) 0"]
+        return ["enum { UNHARMED, STRANGER_CHANGED, STRANGER_GONE, STRANGER_LOST };",
+                "void stranger_moves(int64_t delta);", "int strangers_harmed(void);",
+                "#define HARMED() strangers_harmed()",
+                "int strangers_have(uintptr_t start, uint64_t size);",
+                "#define OTHERS_HAVE(start, size) strangers_have((uintptr_t)(start), size)"]
 
     def _says_why(self) -> str:
         """What errno must be where the last step fails."""
@@ -108,6 +122,10 @@ class Reproducer:
         return f"t_{verb}"
 
     def _memory(self) -> list[str]:
+        beside = [_text_after("strangers.c", "#define MOST_STRANGERS")] if self._has_strangers else []
+        return [*beside, *self._own_memory()]
+
+    def _own_memory(self) -> list[str]:
         if not self._is_confined:
             return []
         lab = [_text_after("memlib.c", "#define PLACE")] if self._target.shape == "malloc-lab" else []
@@ -134,6 +152,8 @@ class Reproducer:
         numbers = [_number(number) for number in step.numbers]
         if step.verb == "fail":
             return ["refuse_memory();"]
+        if step.verb == "foreign_sbrk":
+            return [f"stranger_moves({step.numbers[0]});"]
         if step.verb == "free":
             forget = [f"if ({pointer} != NULL) blocks[{step.operand}].live = 0;"] if pointer != "NULL" else []
             errno = ["if (errno != 0) fail(\"free has changed errno\");"] if self._code == "free_changed_errno" else []

@@ -41,11 +41,13 @@ class Mood(NamedTuple):
     huge: bool
     refusals: bool
     length: int
+    strangers: bool = False         # others take memory from the system as well
 
     @property
     def tags(self) -> frozenset[str]:
         """What a case of this mood may have in it."""
-        extra = {name for name, has in (("zero", self.zero), ("huge", self.huge), ("fail", self.refusals)) if has}
+        extra = {name for name, has in (("zero", self.zero), ("huge", self.huge), ("fail", self.refusals),
+                                   ("foreign_sbrk", self.strangers)) if has}
         return frozenset(self.verbs | {BUCKET_NAMES[bucket] for bucket in self.buckets} | extra)
 
 
@@ -83,7 +85,7 @@ def draw_mood(rng: Random, verbs: frozenset[str], most_size: int) -> Mood:
     usable = [n for n, most in enumerate(BUCKETS) if n == 0 or BUCKETS[n - 1] < most_size]
     buckets = tuple(n for n in usable if rng.random() < (0.7 if n < 4 else 0.25)) or (rng.choice(usable),)
     return Mood(chosen | PLAIN, buckets, rng.random() < 0.3, rng.random() < 0.25, rng.random() < 0.08,
-                rng.choice(LENGTHS))
+                rng.choice(LENGTHS), rng.random() < 0.1)
 
 
 def draw_trace(rng: Random, mood: Mood, most_size: int, live_budget: int) -> Trace:
@@ -97,6 +99,9 @@ def draw_trace(rng: Random, mood: Mood, most_size: int, live_budget: int) -> Tra
             if step is not None and budget.allows(step, live):
                 _note(step, live)
                 steps.append(step)
+    for _ in range(rng.randint(1, 3) if mood.strangers else 0):
+        taken = Step("foreign_sbrk", (rng.choice((16, 4096, 65536, -1)),))
+        steps.insert(rng.randrange(len(steps)), taken)
     if mood.refusals:
         steps.insert(rng.randrange(len(steps)), Step("fail", (1,), name="mmap"))
     return tuple(steps)

@@ -148,6 +148,8 @@ static uint64_t to_fill(uint64_t request, uint64_t usable)
 {
     if (request > TOUCHABLE)
         return 0;
+    if (usable < request)                   /* it says so itself */
+        return usable;
     return usable != NONE && usable > request && usable <= 2 * request + 65536 ? usable : request;
 }
 
@@ -171,6 +173,11 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
     if (fence_excludes((uintptr_t)pointer, fill)) {         /* nobody writes there */
         define(op->result, pointer, request, 0);
         return SUSPECT_OUTSIDE;
+    }
+    if (strangers_have((uintptr_t)pointer, fill)) {
+        define(op->result, pointer, request, 0);
+        result->harmed = STRANGER_LOST;
+        return SUSPECT_HARM;
     }
     shared->phase = FILLING;
     if (resized)
@@ -246,6 +253,11 @@ int execute(const struct op *op, struct result *result, int precise)
         result->status = DONE;
         return NOTHING;
     }
+    if (op->verb == STRANGER) {
+        stranger_moves((int64_t)op->numbers[0]);
+        result->status = DONE;
+        return NOTHING;
+    }
     if (!is_usable_handle(op->operand) || (shared->has >> op->verb & 1) == 0) {
         if (op->result != NO_HANDLE && op->result != op->operand)
             forget(op->result);
@@ -266,6 +278,7 @@ int execute(const struct op *op, struct result *result, int precise)
     result->pointer = (uintptr_t)pointer;
     result->low = (uintptr_t)fence.low, result->high = (uintptr_t)fence.high;
     result->stray = fence_broken();
+    result->harmed = (uint64_t)strangers_harmed();
     int noticed = NOTHING;
     if (is_allocating(op->verb))
         noticed = pointer != NULL ? given(op, result, pointer, precise) : refused(op, result);
@@ -280,6 +293,8 @@ int execute(const struct op *op, struct result *result, int precise)
     result->status = DONE;
     if (noticed == NOTHING && result->stray != 0)
         noticed = SUSPECT_STRAY;
+    if (noticed == NOTHING && result->harmed != UNHARMED)
+        noticed = SUSPECT_HARM;
     return suspicion != NOTHING ? suspicion : noticed;
 }
 

@@ -12,7 +12,9 @@ enum verb {
     MALLOC, CALLOC, REALLOC, REALLOCARRAY, ALIGNED_ALLOC, POSIX_MEMALIGN, MEMALIGN, VALLOC, PVALLOC,
     FREE, USABLE_SIZE, INIT, CHECK, VERBS
 };
-enum { REFUSE_MEMORY = VERBS };             /* an operation: from here on the system gives no more memory */
+/* Operations that are no calls: from here on the system gives no more memory; a stranger takes or gives some back. */
+enum { REFUSE_MEMORY = VERBS, STRANGER };
+enum { UNHARMED, STRANGER_CHANGED, STRANGER_GONE, STRANGER_LOST };
 
 enum mode { LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME };
 enum phase { STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING };
@@ -21,7 +23,8 @@ enum { UNBOUNDED, BOUNDED, GUARDED };
 enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG };
 enum suspicion {
     NOTHING, SUSPECT_MISALIGNED, SUSPECT_OVERLAP, SUSPECT_CONTENTS, SUSPECT_PREFIX, SUSPECT_DIRTY,
-    SUSPECT_ERRNO, SUSPECT_USABLE, SUSPECT_NULL, SUSPECT_OWN_CHECK, SUSPECT_HUGE, SUSPECT_OUTSIDE, SUSPECT_STRAY
+    SUSPECT_ERRNO, SUSPECT_USABLE, SUSPECT_NULL, SUSPECT_OWN_CHECK, SUSPECT_HUGE, SUSPECT_OUTSIDE, SUSPECT_STRAY,
+    SUSPECT_HARM
 };
 
 /* Our own mappings lie far from where a target's stray writes may go. */
@@ -57,6 +60,7 @@ struct result {
     uint32_t own_check_failed;
     uint64_t low, high;                     /* what the target is confined to, after the call; 0 and 0: it is not */
     int64_t stray;                          /* bytes outside of that were changed: how far from its edge, or 0 */
+    uint64_t harmed;                        /* what became of a stranger's memory */
     uint64_t found;                         /* the word that is where it is damaged or dirty */
 };
 
@@ -80,7 +84,7 @@ struct header {
 
 #define HEADER_BYTES 16384
 _Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header fits its place");
-_Static_assert(sizeof(struct op) == 32 && sizeof(struct result) == 96, "Python knows these sizes");
+_Static_assert(sizeof(struct op) == 32 && sizeof(struct result) == 104, "Python knows these sizes");
 
 /* The memory that a target is confined to: [low, high). What lies from `first` to `low` and from `high` to
    `last` is nobody's, and holds a pattern; what is further away, for GUARD bytes, cannot be touched. */
@@ -141,6 +145,11 @@ void shadow_start(uint64_t granule);
 int shadow_take(uintptr_t start, uint64_t size);    /* nonzero: something of it was taken already */
 void shadow_release(uintptr_t start, uint64_t size);
 
+
+/* strangers.c */
+void stranger_moves(int64_t delta);         /* takes so many bytes, or gives back what he took last */
+int strangers_harmed(void);
+int strangers_have(uintptr_t start, uint64_t size);     /* a block lies in their memory */
 
 /* fence.c */
 extern struct fence fence;                  /* all NULL: the target is not confined */

@@ -69,6 +69,8 @@ static void check_contents(int h, const unsigned char *at, size_t size, const ch
 static void check_all(void)
 {
     OWN_CHECK();
+    if (HARMED())
+        fail("memory of somebody else has changed, or is gone");
     if (STRAYED())
         fail("bytes outside of its memory have changed");
     static int next;
@@ -99,6 +101,8 @@ static void *given(int h, void *answer, size_t size, size_t alignment, int old)
         fail("it should have answered NULL");
     if (EXCLUDED(at, size))
         fail("the block reaches beyond the allocator's memory");
+    if (OTHERS_HAVE(at, size))
+        fail("the block lies in memory that somebody else has");
     size_t need = ALIGNMENT;
     while (SMALL_BLOCKS && need > 1 && size < need)
         need /= 2;
