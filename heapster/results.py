@@ -20,6 +20,10 @@ class TargetError(HeapsterError):
     """The target cannot be loaded, built or run."""
 
 
+class HarnessError(HeapsterError):
+    """A driver of ours went wrong itself, so that nothing can be said of the target."""
+
+
 class Verdict(Enum):
     """What may be said after a run; ordered from best to worst by `exit_code`."""
 

@@ -35,6 +35,7 @@ class Row(NamedTuple):
     heap: int
     reserves: bool
     skipped: int
+    lacks: tuple[str, ...]      # what the trace calls and the target has not
 
 
 def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = None,
@@ -71,20 +72,20 @@ def _rows(course: Course, contestants: list[Contestant], trace: str,
     for number, one in enumerate(contestants):
         progress(f"{trace} {one.name}", number / len(contestants))
         found = measure if one.name == "libc" else course.run(one)
-        yield one.name, _row(found, course.calls, measure), found
+        yield one.name, _row(found, course.calls, measure, course.lacking(one)), found
 
 
-def _row(found: Score, calls: int, measure: Score) -> Row:
+def _row(found: Score, calls: int, measure: Score, lacks: tuple[str, ...]) -> Row:
     ops = calls - found.skipped
     if found.problem:
         valid = None if found.slow else False
-        return Row(valid, found.problem, 0.0, min(ops, found.at), 0.0, 0.0, 0.0, 0, False, found.skipped)
+        return Row(valid, found.problem, 0.0, min(ops, found.at), 0.0, 0.0, 0.0, 0, False, found.skipped, lacks)
     utilization = min(1.0, found.peak_live / found.heap) if found.heap else 0.0
     rate = ops / found.seconds if found.seconds else 0.0
     usual = (calls - measure.skipped) / measure.seconds if measure.seconds else rate
     points = SPACE * utilization + SPEED * (min(1.0, rate / usual) if usual else 0.0)
     return Row(True, "", round(utilization, 6), ops, round(found.seconds, 6), round(rate / 1000, 1),
-               round(points, 2), found.heap, found.reserves, found.skipped)
+               round(points, 2), found.heap, found.reserves, found.skipped, lacks)
 
 
 def _totals(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

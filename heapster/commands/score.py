@@ -55,7 +55,8 @@ def _tables(run: Run) -> Iterator[Line]:
         for name, row in rows.items():
             yield f"  {name:<{width}}{_cells(row)}", _style(row)
             if row["skipped"]:
-                yield f"  {'':<{width}}  {row['skipped']:,} steps skipped: it has no such function", FAINT
+                yield (f"  {'':<{width}}  {row['skipped']:,} steps skipped: it has no {', '.join(row['lacks'])}; "
+                       "what takes their answers is skipped too"), FAINT
     yield "total", STRONG
     for name, row in run.extra["totals"].items():
         yield f"  {name:<{width}}{_cells(row)}", _style(row)

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from heapster.checkers.diffing.records import records
+from heapster.checkers.foreign.build import SOURCES as SHARED
+from heapster.checkers.foreign.judge import check_harness
 from heapster.checkers.traces.compact import Compact
 from heapster.machine.protocol import Call, Fault
 from heapster.model.misuse import abort_name
@@ -23,10 +25,11 @@ from heapster.native.library import C_SOURCES, core
 from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
+FILES = (SOURCES / "replay.c", C_SOURCES / "words.h", SHARED / "account.h", SHARED / "operation.h")
 PROGRAM = "replay"
 WRAPPED = ("sbrk", "mmap", "munmap", "mremap", "madvise")
 ARITIES = {"sbrk": 1, "mmap": 1, "munmap": 2, "remap": 3, "purge": 2}
-SHARED, ANSWER, CALL = struct.Struct("<8Q"), struct.Struct("<q"), struct.Struct("<2Q4q")
+HEAD, ANSWER, CALL = struct.Struct("<8Q"), struct.Struct("<q"), struct.Struct("<2Q4q")
 CALLS_AN_OP, CALLS_BESIDES = 4, 64      # replay.c's room for system calls
 WORD = 8
 PAGE = 4096
@@ -35,8 +38,7 @@ PAGE = 4096
 def program() -> Path:
     """The driver with the allocator in it, compiled if it is not yet."""
     compiled = core(watched=True)
-    parts: list[str | bytes] = [layout_header(), *(path.read_bytes() for path in (SOURCES / "replay.c",
-                                                                                  C_SOURCES / "words.h"))]
+    parts: list[str | bytes] = [layout_header(), *(path.read_bytes() for path in FILES)]
     name = f"replay-{cache.digest(*parts, compiled.parent.name, toolchain.compiler_version())}"
     return cache.entry(name, lambda out: _make(out, compiled)) / PROGRAM
 
@@ -45,7 +47,7 @@ def _make(out: Path, compiled: Path) -> None:
     sources = out / "sources"
     sources.mkdir()
     (sources / "layout.h").write_text(layout_header())
-    for file in (C_SOURCES / "words.h", SOURCES / "replay.c"):
+    for file in FILES:
         shutil.copyfile(file, sources / file.name)
     object_ = toolchain.compile_c(sources / "replay.c", sources / "replay.o")
     wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
@@ -67,14 +69,14 @@ class Replay:
     def __init__(self, trace: Compact, policy: str, interval: int) -> None:
         self.steps = len(trace)
         ops = records(trace)
-        answers = SHARED.size + len(ops)
+        answers = HEAD.size + len(ops)
         self._answers, self._calls = answers, answers + ANSWER.size * self.steps
         size = self._calls + CALL.size * (CALLS_AN_OP * self.steps + CALLS_BESIDES)
         self._fd = os.memfd_create("heapster-replay")
         os.ftruncate(self._fd, size)
         self._map = mmap(self._fd, size)
-        self._map[:SHARED.size] = SHARED.pack(0, 0, 0, 0, 0, 0, trace.handles(), 0)
-        self._map[SHARED.size:answers] = ops
+        self._map[:HEAD.size] = HEAD.pack(0, 0, 0, 0, 0, 0, trace.handles(), 0)
+        self._map[HEAD.size:answers] = ops
         arguments = [str(self._fd), str(self.steps), str(interval), str(POLICY_NAMES.index(policy))]
         self._process = subprocess.Popen([program(), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          pass_fds=(self._fd,), bufsize=0)
@@ -101,7 +103,8 @@ class Replay:
         if self._process.stdout.read(1) == b".":
             return None
         code = self._process.wait()
-        done, _, _, _, aborted, *_ = self._shared()
+        done, _, _, _, aborted, _, _, misused = self._shared()
+        check_harness(code, misused)
         if aborted:
             return Died(done, f"aborted_{abort_name(aborted)}", "it aborts, with nothing misused")
         if code < 0:
@@ -136,7 +139,7 @@ class Replay:
         return Memory(self._process.pid, self._shared()[3])
 
     def _shared(self) -> tuple[int, ...]:
-        return SHARED.unpack(self._map[:SHARED.size])
+        return HEAD.unpack(self._map[:HEAD.size])
 
 
 class Memory:

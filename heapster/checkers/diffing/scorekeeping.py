@@ -14,7 +14,16 @@ from time import monotonic
 from typing import NamedTuple
 
 from heapster.checkers.diffing.records import OP, records
-from heapster.checkers.foreign.judge import HEADER_BYTES, MOST_OPS, STATIC_TLS, VERB_NUMBER, Guard, Header, Suspicion
+from heapster.checkers.foreign.judge import (
+    HEADER_BYTES,
+    MOST_OPS,
+    STATIC_TLS,
+    VERB_NUMBER,
+    Guard,
+    Header,
+    Suspicion,
+    check_harness,
+)
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.checkers.traces.compact import VERBS as TRACE_VERBS
 from heapster.checkers.traces.compact import Compact, frugal
@@ -54,7 +63,7 @@ class Figures(ctypes.Structure):
 
     _fields_ = [(name, ctypes.c_uint64) for name in (
         "count", "handles", "done", "skipped", "refused", "peak_live", "nanoseconds", "address_space", "resident",
-        "lab_heap", "verb", "final_space", "moves", "pages_moved", "points", "unused")]
+        "lab_heap", "final_space", "moves", "pages_moved", "points")]
 
 
 class Point(NamedTuple):
@@ -124,14 +133,14 @@ class Course:
             raise UsageError(f"{trace.handles():,} blocks live at once in this trace, more than the {MOST_OPS:,} that "
                              "are kept watch over")
         ops = records(trace)
-        self.steps, self._handles = len(trace), trace.handles()
+        self.steps, self._handles, self._verbs = len(trace), trace.handles(), trace.columns.verbs
         self._points = HEADER_BYTES + len(ops)
         size = self._points + POINTS * POINT.size
         self._fd = os.memfd_create("heapster-score")
         os.ftruncate(self._fd, size)
         self._map = mmap(self._fd, size)
         self._map[HEADER_BYTES:self._points] = ops
-        self._calls = sum(verb < FIRST_SETTING for verb in trace.columns.verbs)
+        self._calls = sum(verb < FIRST_SETTING for verb in self._verbs)
 
     def __enter__(self) -> "Course":
         return self
@@ -144,6 +153,11 @@ class Course:
     def calls(self) -> int:
         """Steps that call the allocator."""
         return self._calls
+
+    def lacking(self, contestant: Contestant) -> tuple[str, ...]:
+        """What the trace calls and the target has not; those calls are passed over, and what takes their answers."""
+        called = {TRACE_VERBS[verb] for verb in set(self._verbs) if verb < FIRST_SETTING}
+        return tuple(sorted(called - contestant.target.verbs))
 
     def run(self, contestant: Contestant) -> Score:
         """Score the contestant; the later passes only if it is right."""
@@ -187,7 +201,8 @@ class Course:
         if child.returncode in (2, 4):
             said = printed(header.message) or "the driver cannot run it"
             raise TargetError(f"{contestant.name} cannot be loaded: {said}")
-        return _problem(child.returncode, header, figures, contestant.target.edges), figures
+        check_harness(child.returncode, header.misused)
+        return self._problem(child.returncode, header, figures, contestant.target.edges), figures
 
     def _wait(self, child: "subprocess.Popen[bytes]") -> str:
         """Wait for its end, and end it if it hangs or is too slow: what to say of it then."""
@@ -222,6 +237,25 @@ class Course:
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
         self._map[:HEADER_BYTES] = bytes(header).ljust(HEADER_BYTES - ctypes.sizeof(Figures), b"\0") + bytes(figures)
 
+    def _problem(self, code: int, header: Header, figures: Figures, edges: tuple[str, str]) -> str:
+        where = "freeing what is left at the end"
+        if figures.done < self.steps:
+            where = f"step {figures.done + 1}, {TRACE_VERBS[self._verbs[figures.done]]}"
+        if code < 0 and header.stray:
+            return f"{where}: it reads or writes beyond {edges[header.stray >> 63 == 0]}"
+        if code < 0:
+            return f"{where}: {signal.Signals(-code).name}"
+        if header.init_failed:
+            return "its init fails on a fresh heap"
+        if header.suspicion:
+            word = WORDS.get(Suspicion(header.suspicion), "it answers wrongly")
+            return f"{where}: {word.format(start=edges[0], end=edges[1])}"
+        if not header.finished:
+            return f"{where}: it ends the process with {code}"
+        if figures.refused:
+            return f"step {figures.refused}: it gives NULL"
+        return ""
+
     def _figures(self) -> Figures:
         return Figures.from_buffer_copy(self._map[HEADER_BYTES - ctypes.sizeof(Figures):HEADER_BYTES])
 
@@ -233,25 +267,6 @@ def _heap(figures: Figures, lab: bool) -> tuple[int, bool]:
     if figures.resident and not figures.peak_live <= figures.address_space <= 2 * figures.resident + RESERVES:
         return figures.resident, True
     return figures.address_space, False
-
-
-def _problem(code: int, header: Header, figures: Figures, edges: tuple[str, str]) -> str:
-    verb = TRACE_VERBS[figures.verb] if figures.verb < len(TRACE_VERBS) else "?"
-    where = f"step {figures.done + 1}, {verb}" if figures.done < figures.count else "freeing what is left at the end"
-    if code < 0 and header.stray:
-        return f"{where}: it reads or writes beyond {edges[header.stray >> 63 == 0]}"
-    if code < 0:
-        return f"{where}: {signal.Signals(-code).name}"
-    if header.init_failed:
-        return "its init fails on a fresh heap"
-    if header.suspicion:
-        word = WORDS.get(Suspicion(header.suspicion), "it answers wrongly")
-        return f"{where}: {word.format(start=edges[0], end=edges[1])}"
-    if not header.finished:
-        return f"{where}: it ends the process with {code}"
-    if figures.refused:
-        return f"step {figures.refused}: it gives NULL"
-    return ""
 
 
 assert VERBS[:FIRST_SETTING] == TRACE_VERBS[:FIRST_SETTING], "the judge and traces number verbs alike"

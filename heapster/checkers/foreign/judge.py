@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.model.operation import NO_HANDLE, Step
-from heapster.results import TargetError
+from heapster.model.trace import handle_name
+from heapster.results import HarnessError, TargetError
 from heapster.wording import printed
 
 MOST_OPS = 1 << 20
@@ -28,6 +29,7 @@ REFUSE_MEMORY, STRANGER = len(VERBS), len(VERBS) + 1      # operations that are 
 VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)} | {
     "fail": REFUSE_MEMORY, "foreign_sbrk": STRANGER}
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
+HARNESS_FAULT = 70              # exit status of a driver of ours that went wrong itself
 PATIENCE, BUSY = 40, 10         # seconds, and times a case's own limit, before the judge itself is given up
 
 
@@ -72,7 +74,7 @@ ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks
          "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
          "check_means", "init_answers", "guarded")
 ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "init_failed",
-            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray")
+            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray", "misused")
 
 
 FIELDS: list[tuple[str, Any]] = [
@@ -247,6 +249,8 @@ class Judge:
 
     def _ending(self) -> Ending:
         header = self.header
+        if header.outcome == Ended.EXITED:
+            check_harness(header.code, header.misused)
         output = printed(bytes(header.output[:header.output_length]))
         try:
             return Ending(Ended(header.outcome), header.code, header.current, Phase(header.phase),
@@ -272,6 +276,13 @@ class Judge:
         """What was seen of the first operations."""
         start = HEADER_BYTES + MOST_OPS * OP.size
         return [Observed(*fields) for fields in RESULT.iter_unpack(self._map[start:start + count * RESULT.size])]
+
+
+def check_harness(status: int, misused: int) -> None:
+    """HarnessError if a driver has ended because it was about to use a handle that holds nothing."""
+    if status == HARNESS_FAULT and misused:
+        raise HarnessError(f"a driver of ours used {handle_name(misused - 1)}, which holds nothing: "
+                           "that is no fault of the target's")
 
 
 def packed(step: Step) -> bytes:

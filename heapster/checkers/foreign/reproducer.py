@@ -42,7 +42,8 @@ class Reproducer:
     def text(self, repeat: int = 1) -> str:
         """The whole program; `repeat` makes it a loop that must not take ever more memory."""
         body = self._loop(repeat) if repeat > 1 else self._straight()
-        return "\n".join([*self._head(), *self._constants(), PRELUDE.read_text(), *self._memory(),
+        account = (SOURCES / "account.h").read_text()
+        return "\n".join([*self._head(), *self._constants(), account, PRELUDE.read_text(), *self._memory(),
                           *body, *self._main()]) + "\n"
 
     def _head(self) -> list[str]:
@@ -155,7 +156,7 @@ class Reproducer:
         if step.verb == "foreign_sbrk":
             return [f"stranger_moves({step.numbers[0]});"]
         if step.verb == "free":
-            forget = [f"if ({pointer} != NULL) blocks[{step.operand}].live = 0;"] if pointer != "NULL" else []
+            forget = [f"gives_up({step.operand});"] if pointer != "NULL" else []
             errno = ["if (errno != 0) fail(\"free has changed errno\");"] if self._code == "free_changed_errno" else []
             return [*forget, "errno = 0;", f"t_free({pointer});", *errno, "check_all();"]
         if step.verb == "usable_size":
@@ -170,7 +171,7 @@ class Reproducer:
         power = aligned and step.numbers[0] and step.numbers[0] & (step.numbers[0] - 1) == 0
         alignment = numbers[0] if power else "4096" if step.verb in ("valloc", "pvalloc") else "1"
         operand = [pointer] if step.verb in ("realloc", "reallocarray") else []
-        lines = ["errno = 0;"]
+        lines = [*([f"holds({old});"] if old >= 0 else []), "errno = 0;"]
         if step.verb == "posix_memalign":
             lines += [f"void *{name} = NULL;",
                       f"if ((errno = t_posix_memalign(&{name}, {', '.join(numbers)})) != 0) {name} = NULL;"]
@@ -179,15 +180,16 @@ class Reproducer:
         if step.verb == "calloc":
             lines.append(f"zeroed({name}, {size});")
         if old >= 0 and not requested(step):
-            lines.append(f"blocks[{old}].live = 0;")
+            kept = f"if ({name} != NULL) " if self._promises.realloc_zero == "keeps" else ""
+            lines.append(f"{kept}account_forget(&account, {old});")
             old = -1
         return [*lines, f"given({h}, {name}, {size}, {alignment}, {_live(old)});"]
 
     def _loop(self, repeat: int) -> list[str]:
         straight = self._straight()
-        freed: set[int] = {step.operand for step in self._trace if step.operand != NO_HANDLE}
-        left = [step.result for step in self._trace if step.result != NO_HANDLE and step.result not in freed]
-        frees = [f"    if (blocks[{h}].live) {{ blocks[{h}].live = 0; t_free({handle_name(h)}_); }}" for h in left]
+        left = [step.result for step in self._trace if step.result != NO_HANDLE]
+        frees = [f"    if (account_is_live(&account, {h})) {{ gives_up({h}); t_free({handle_name(h)}_); }}"
+                 for h in left]
         one_round = [line.replace("static void steps", "static void one_round") for line in straight[:-1]]
         return [*one_round, *frees, "}", "",
                 "static long pages(void)", "{", "    long all = 0, resident = 0;",
@@ -230,7 +232,7 @@ def _text_after(source: str, mark: str) -> str:
 
 
 def _live(handle: int) -> str:
-    return f"{handle} >= 0 && blocks[{handle}].live ? {handle} : -1" if handle >= 0 else "-1"
+    return f"account_is_live(&account, {handle}) ? {handle} : -1" if handle >= 0 else "-1"
 
 
 def _number(number: int) -> str:

@@ -12,7 +12,7 @@ from time import monotonic
 
 from heapster.checkers.stress import build
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
-from heapster.results import Finding, Run, TargetError, UsageError, Verdict
+from heapster.results import Finding, HarnessError, Run, TargetError, UsageError, Verdict
 from heapster.suggest import instead_of
 from heapster.wording import legible
 
@@ -22,7 +22,7 @@ MEMORY = 8 << 30                    # bytes of address space that a child may ha
 BARE_SHARE = 0.05                   # of the time, for the same loop without verification
 RATED = "churn"                     # the pattern whose rates are compared
 MOST_STACK_LINES = 12
-USAGE, UNUSABLE = 2, 4              # exit codes of the harness
+USAGE, UNUSABLE, HARNESS_FAULT = 2, 4, 70       # exit codes of the harness
 CHECKS = ("payloads", "alignment", "usable_size", "zeroed", "overlap", "progress")
 
 
@@ -126,6 +126,9 @@ def _child(plan: Plan, command: list[str], environment: dict[str, str], pattern:
             raise
     if child.returncode == UNUSABLE or "cannot be preloaded" in err:
         raise TargetError(f"{plan.target} cannot be used: it does not load, or has no malloc, free, calloc and realloc")
+    if child.returncode == HARNESS_FAULT:
+        raise HarnessError(f"the harness of stress gave back a block that it did not hold, in pattern {pattern}: "
+                           "that is no fault of the target's")
     report = parse(out.splitlines())
     if child.returncode and not report.code:
         how = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"

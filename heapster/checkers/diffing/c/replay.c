@@ -14,21 +14,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "layout.h"
+#include "operation.h"
 #include "words.h"
 
-enum verb {                     /* as traces/compact.py numbers them */
-    MALLOC, CALLOC, REALLOC, REALLOCARRAY, ALIGNED, POSIX_MEMALIGN, MEMALIGN, VALLOC, PVALLOC, RELEASE, USABLE,
-    SET_POLICY, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE,
+enum setting {                  /* as traces/compact.py numbers them, after the calls */
+    SET_POLICY = OPERATIONS, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE,
     SET_CACHE, THREAD_END, SET_KEEP
 };
 enum { SBRK, MMAP, MUNMAP, REMAP, PURGE, CALLS_KINDS };
-enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4 };
+enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4, HARNESS_FAULT = 70 };
 
-struct op { uint32_t verb; int32_t result, operand; uint32_t unused; uint64_t first, second; };
 struct call { uint64_t op, name; word a, b, c, answer; };
 struct shared {
-    uint64_t done, calls, nanoseconds, statics, aborted, abort_address, handles, unused;
+    uint64_t done, calls, nanoseconds, statics, aborted, abort_address, handles, misused;
 };
 
 #define AREA ((uintptr_t)0x100000000000)        /* of the break */
@@ -39,6 +39,7 @@ static struct shared *shared;
 static struct call *calls;
 static uint64_t most_calls, refuse[CALLS_KINDS];
 static uintptr_t brk_at = AREA, map_at = FIRST_MAPPING;
+static struct account account;
 static char *threads[MOST_THREADS];
 static uint64_t running;
 
@@ -138,20 +139,30 @@ static word posix_memalign_of(word alignment, word size) {
     return heapster_word_posix_memalign((word)&out, alignment, size) ? 0 : out;
 }
 
+void harness_misuse(int32_t handle) {
+    shared->misused = (uint64_t)(uint32_t)handle + 1;
+    _exit(HARNESS_FAULT);
+}
+
+static word finalize(void) {
+    memset(account.at, 0, account.handles * sizeof *account.at);
+    return heapster_word_finalize();
+}
+
 static word execute(const struct op *op, word pointer) {
-    word first = (word)op->first, second = (word)op->second;
-    switch ((enum verb)op->verb) {
+    word first = (word)op->numbers[0], second = (word)op->numbers[1];
+    switch (op->verb) {
     case MALLOC: return heapster_word_malloc(first);
     case CALLOC: return heapster_word_calloc(first, second);
     case REALLOC: return heapster_word_realloc(pointer, first);
     case REALLOCARRAY: return heapster_word_reallocarray(pointer, first, second);
-    case ALIGNED: return heapster_word_aligned_alloc(first, second);
+    case ALIGNED_ALLOC: return heapster_word_aligned_alloc(first, second);
     case POSIX_MEMALIGN: return posix_memalign_of(first, second);
     case MEMALIGN: return heapster_word_memalign(first, second);
     case VALLOC: return heapster_word_valloc(first);
     case PVALLOC: return heapster_word_pvalloc(first);
-    case RELEASE: heapster_word_free(pointer); return 0;
-    case USABLE: return heapster_word_usable_size(pointer);
+    case FREE: heapster_word_free(pointer); return 0;
+    case USABLE_SIZE: return heapster_word_usable_size(pointer);
     case SET_POLICY: heapster_word_set_policy(second); return 0;
     case SET_THRESHOLD: heapster_word_set_threshold(first); return 0;
     case SET_GROWTH: heapster_word_init(first, heapster_word_get_policy()); return 0;
@@ -159,13 +170,23 @@ static word execute(const struct op *op, word pointer) {
     case SET_KEEP: heapster_word_set_keep(first); return 0;
     case THREAD_END: end_thread(); return 0;
     case SET_ARENAS: heapster_word_set_arenas(first); return 0;
-    case SET_THREAD: switch_thread(op->first); return 0;
+    case SET_THREAD: switch_thread(op->numbers[0]); return 0;
     case FOREIGN_SBRK: brk_at += (uintptr_t)first; return 0;
-    case FAIL: refuse[second] = op->first; return 0;
+    case FAIL: refuse[second] = op->numbers[0]; return 0;
     case FORK: heapster_word_before_fork(); heapster_word_after_fork(); return 0;
-    case FINALIZE: return heapster_word_finalize();
+    case FINALIZE: return finalize();
     default: return 0;
     }
+}
+
+/* A free, and a realloc that gives a block or was asked for nothing, give the old block back. */
+static word take(const struct op *op) {
+    word pointer = (word)account_pointer(&account, op->operand), answer = execute(op, pointer);
+    if (pointer && (op->verb == FREE || (is_resizing(op->verb) && (answer || requested(op) == 0))))
+        account_forget(&account, op->operand);
+    if (op->result != NO_HANDLE)
+        account_define(&account, op->result, (void *)answer);
+    return answer;
 }
 
 static uint64_t now(void) {
@@ -192,9 +213,9 @@ int main(int argc, char **argv) {
     if (shared == MAP_FAILED || area == MAP_FAILED)
         return 2;
     const struct op *ops = (const struct op *)(shared + 1);
-    word *answers = (word *)(ops + count), *pointers = calloc(shared->handles + 1, sizeof *pointers);
+    word *answers = (word *)(ops + count);
+    account = (struct account){calloc(shared->handles + 1, sizeof *account.at), shared->handles};
     calls = (struct call *)(answers + count);
-    pointers++;                                 /* [-1] is NULL's */
     switch_thread(0);
     heapster_word_set_policy(atol(argv[4]));
     shared->statics = (uint64_t)heapster_word_statics();
@@ -202,9 +223,7 @@ int main(int argc, char **argv) {
         uint64_t end = start + interval < count ? start + interval : count, began = now();
         for (uint64_t i = start; i < end; i++) {
             shared->done = i;
-            answers[i] = execute(&ops[i], pointers[ops[i].operand]);
-            if (ops[i].result >= 0)
-                pointers[ops[i].result] = answers[i];
+            answers[i] = take(&ops[i]);
         }
         shared->done = end;
         shared->nanoseconds += now() - began;

@@ -19,14 +19,13 @@
 #include "malloclab/memlib.h"
 
 enum pass { CHECKED, MEASURED, TIMED };
-enum { PAGE = 4096, FIRST_SETTING = 11 };       /* verbs of traces from there on are no calls of an allocator */
-enum { POINTS = 512 };                          /* of the heap over time */
+enum { PAGE = 4096, POINTS = 512 };             /* points: of the heap over time */
 
 struct figures {
     uint64_t count, handles;                    /* asked */
     uint64_t done, skipped, refused;            /* answered; `refused`: 1 + the step that was given NULL */
-    uint64_t peak_live, nanoseconds, address_space, resident, lab_heap, verb;
-    uint64_t final_space, moves, pages_moved, points, unused;
+    uint64_t peak_live, nanoseconds, address_space, resident, lab_heap;
+    uint64_t final_space, moves, pages_moved, points;
 };
 
 struct point { uint64_t step, live, space, resident; };
@@ -36,8 +35,8 @@ struct op *ops;
 struct result *results;
 static struct figures *figures;
 static struct point *points;
-static void **pointers;
-static uint64_t *sizes, live;
+static struct account account;                  /* of the passes that do not check; else the executor's counts */
+static uint64_t *sizes, live;                   /* bytes requested of live blocks, by handle and in sum */
 
 /* Without stdio, which would allocate in the midst of what is measured. */
 static uint64_t status(const char *key) {
@@ -59,36 +58,27 @@ static uint64_t now(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t size_of(const struct op *op) {
-    switch (op->verb) {
-    case CALLOC: case REALLOCARRAY: return op->numbers[0] * op->numbers[1];
-    case ALIGNED_ALLOC: case POSIX_MEMALIGN: case MEMALIGN: return op->numbers[1];
-    default: return op->numbers[0];
-    }
+static void note_live(uint64_t bytes) {
+    if (bytes > figures->peak_live)
+        figures->peak_live = bytes;
 }
 
-static int can(const struct op *op) { return op->verb < FIRST_SETTING && (shared->has >> op->verb & 1); }
-
-/* What it keeps in mind of a live block, so that a realloc to 0 and a failed one are told apart. */
-static void account(const struct op *op, void *answer) {
-    uint64_t size = size_of(op);
-    int resizes = op->verb == REALLOC || op->verb == REALLOCARRAY;
-    if (op->operand >= 0 && (op->verb == FREE || (resizes && (answer || size == 0)))) {
-        uint64_t old = sizes[op->operand];
-        if (resizes && answer && pointers[op->operand] && answer != pointers[op->operand]) {
-            figures->moves++;
-            figures->pages_moved += ((old < size ? old : size) + PAGE - 1) / PAGE;
-        }
-        live -= old;
-        pointers[op->operand] = NULL, sizes[op->operand] = 0;
+/* Makes the call that the step asks for, if the target has it and its operand is known; else nothing is
+   called. What is called and what passed over is the same in each pass, and what `execute` does. */
+static int take(const struct op *op, void **operand, void **answer) {
+    struct result unused;
+    if (!(shared->has >> op->verb & 1) || !account_knows(&account, op->operand)) {
+        account_skip(&account, op->result, op->operand);
+        return 0;
     }
-    if (op->result < 0)
-        return;
-    pointers[op->result] = answer;
-    sizes[op->result] = answer ? size : 0;
-    live += sizes[op->result];
-    if (live > figures->peak_live)
-        figures->peak_live = live;
+    *operand = account_pointer(&account, op->operand);
+    *answer = call_target(op, *operand, &unused);
+    int gone = op->verb == FREE || (is_resizing(op->verb) && (*answer || (requested(op) == 0 && !shared->zero_keeps)));
+    if (gone && *operand)
+        account_forget(&account, op->operand);
+    if (op->result != NO_HANDLE)
+        account_define(&account, op->result, *answer);
+    return 1;
 }
 
 /* ---- Checked ---- */
@@ -98,9 +88,8 @@ static int check(const struct op *op) {
     int suspicion = execute(op, &result, 0);
     if (result.status == SKIPPED)
         figures->skipped++;
-    if (result.status == DONE)
-        account(op, (void *)result.pointer);
-    if (result.status == DONE && op->verb < FREE && result.pointer == 0 && size_of(op) != 0 && !figures->refused)
+    note_live(shared->live_bytes);
+    if (result.status == DONE && is_allocating(op->verb) && result.pointer == 0 && requested(op) != 0 && !figures->refused)
         figures->refused = figures->done + 1;
     if (suspicion == NOTHING || (shared->masked >> suspicion & 1))
         return 0;
@@ -114,11 +103,11 @@ static void run_checked(void) {
     if (start_target() != 0)
         return;
     for (uint64_t i = 0; i < figures->count; i++) {
-        figures->done = i, figures->verb = ops[i].verb;
-        if (ops[i].verb < FIRST_SETTING && check(&ops[i]))
+        figures->done = i;
+        if (ops[i].verb < OPERATIONS && check(&ops[i]))
             return;
     }
-    figures->done = figures->count, figures->verb = FREE;
+    figures->done = figures->count;
     while (live_blocks() > 0)
         if (check(&(struct op){.verb = FREE, .result = NO_HANDLE, .operand = live_handle(live_blocks() - 1)}))
             return;
@@ -126,25 +115,6 @@ static void run_checked(void) {
 }
 
 /* ---- Measured and timed ---- */
-
-static void *call(const struct op *op, void *operand) {
-    size_t first = (size_t)op->numbers[0], second = (size_t)op->numbers[1];
-    void *out = NULL;
-    switch (op->verb) {
-    case MALLOC: return target.malloc(first);
-    case CALLOC: return target.calloc(first, second);
-    case REALLOC: return target.realloc(operand, first);
-    case REALLOCARRAY: return target.reallocarray(operand, first, second);
-    case ALIGNED_ALLOC: return target.aligned_alloc(first, second);
-    case MEMALIGN: return target.memalign(first, second);
-    case VALLOC: return target.valloc(first);
-    case PVALLOC: return target.pvalloc(first);
-    case FREE: target.free(operand); return NULL;
-    case USABLE_SIZE: target.usable_size(operand); return NULL;
-    case POSIX_MEMALIGN: return target.posix_memalign(&out, first, second) ? NULL : out;
-    default: return NULL;
-    }
-}
 
 static void touch(char *block, uint64_t size) {
     if (!block || size > (uint64_t)1 << 36)
@@ -155,13 +125,29 @@ static void touch(char *block, uint64_t size) {
         block[size - 1] = 1;
 }
 
-static void measure(const struct op *op) {
-    if (!can(op) || (op->operand >= 0 && !pointers[op->operand] && op->verb != FREE && op->verb > CALLOC && sizes[op->operand]))
+static void weigh(int32_t handle, uint64_t size) {
+    if (handle == NO_HANDLE)
         return;
-    void *answer = call(op, op->operand >= 0 ? pointers[op->operand] : NULL);
-    account(op, answer);
-    if (op->result >= 0)
-        touch(answer, size_of(op));
+    live += size - sizes[handle];
+    sizes[handle] = size;
+    note_live(live);
+}
+
+static void measure(const struct op *op) {
+    void *operand, *answer;
+    uint64_t size = requested(op), old = op->operand == NO_HANDLE ? 0 : sizes[op->operand];
+    if (!take(op, &operand, &answer))
+        return;
+    if (is_resizing(op->verb) && operand && answer && answer != operand) {
+        figures->moves++;
+        figures->pages_moved += ((old < size ? old : size) + PAGE - 1) / PAGE;
+    }
+    if (!account_is_live(&account, op->operand))
+        weigh(op->operand, 0);
+    if (op->result == NO_HANDLE)
+        return;
+    weigh(op->result, answer ? size : 0);
+    touch(answer, size);
 }
 
 /* Bytes of address space before the target takes any. */
@@ -182,8 +168,9 @@ static void run_measured(void) {
         close(reset);
     uint64_t before = space_before(), resident = status("VmRSS"), every = (figures->count + POINTS - 1) / POINTS;
     for (uint64_t i = 0; i < figures->count; i++) {
-        figures->done = i, figures->verb = ops[i].verb;
-        measure(&ops[i]);
+        figures->done = i;
+        if (ops[i].verb < OPERATIONS)
+            measure(&ops[i]);
         if (i % every)
             continue;
         uint64_t now_resident = status("VmRSS");
@@ -203,13 +190,10 @@ static void run_timed(void) {
         return;
     uint64_t before = space_before(), began = now();
     for (uint64_t i = 0; i < figures->count; i++) {
-        const struct op *op = &ops[i];
+        void *operand, *answer;
         figures->done = i;
-        if (!can(op))
-            continue;
-        void *answer = call(op, op->operand >= 0 ? pointers[op->operand] : NULL);
-        if (op->result >= 0)
-            pointers[op->result] = answer;
+        if (ops[i].verb < OPERATIONS)
+            take(&ops[i], &operand, &answer);
     }
     figures->nanoseconds = now() - began;
     figures->address_space = status("VmPeak") - before;
@@ -217,9 +201,9 @@ static void run_timed(void) {
     shared->finished = 1;
 }
 
-static void *table(uint64_t unit) {
+static void *table(int place, size_t unit) {
     size_t bytes = (figures->handles + 1) * unit;
-    void *made = mmap(FAR_AWAY(5 + (unit & 1)), bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *made = mmap(FAR_AWAY(place), bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED)
         exit(2);
     return memset(made, 0, bytes);
@@ -243,8 +227,8 @@ int main(int argc, char **argv) {
     figures = (struct figures *)(mapping + HEADER_BYTES) - 1;
     ops = (struct op *)(mapping + HEADER_BYTES);
     points = (struct point *)(ops + count);
-    pointers = table(sizeof *pointers);
-    sizes = table(sizeof *sizes);
+    account = (struct account){table(5, sizeof *account.at), figures->handles};
+    sizes = table(6, sizeof *sizes);
     if (load_target(argv[2]) != 0)
         return 4;
     switch ((enum pass)atoi(argv[3])) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "judge.h"
 
@@ -17,82 +18,63 @@
 #define SENTINEL ((void *)(uintptr_t)0x5afe5afe)
 #define NO_ERRNO 0x7e57                     /* no error has this number */
 
-enum state { UNDEFINED, NULL_BLOCK, LIVE, DEAD };
-
 struct block {
-    unsigned char *pointer;
     uint64_t request;                       /* bytes asked for */
     uint64_t filled;                        /* bytes of pattern: the usable size where it is known */
     uint64_t seed;
-    uint32_t state;
-    uint32_t place;                         /* in `alive` */
+    uint64_t place;                         /* in `alive` */
 };
 
-static struct block *blocks;
+static struct account account = { .handles = MOST_HANDLES };
+static struct block *blocks;                /* by handle, of live ones */
 static uint32_t *alive;                     /* handles of live blocks */
 static uint64_t alive_count, serial, checked_next, largest_given;
+
+void harness_misuse(int32_t handle)
+{
+    shared->misused = (uint64_t)(uint32_t)handle + 1;
+    _exit(HARNESS_FAULT);
+}
 
 void executor_start(void)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     blocks = mmap(FAR_AWAY(1), MOST_HANDLES * sizeof *blocks, PROT_READ | PROT_WRITE, flags, -1, 0);
     alive = mmap(FAR_AWAY(2), MOST_HANDLES * sizeof *alive, PROT_READ | PROT_WRITE, flags, -1, 0);
+    account.at = mmap(FAR_AWAY(3), MOST_HANDLES * sizeof *account.at, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
 uint64_t live_blocks(void) { return alive_count; }
 int32_t live_handle(uint64_t nth) { return (int32_t)alive[nth]; }
 uint64_t live_size(int32_t handle) { return blocks[handle].request; }
 
-int is_usable_handle(int32_t handle)
-{
-    if (handle == NO_HANDLE)
-        return 1;
-    return (uint32_t)handle < MOST_HANDLES && (blocks[handle].state == LIVE || blocks[handle].state == NULL_BLOCK);
-}
+int is_live_handle(int32_t handle) { return account_is_live(&account, handle); }
 
-int is_live_handle(int32_t handle)
-{
-    return (uint32_t)handle < MOST_HANDLES && blocks[handle].state == LIVE;
-}
+static unsigned char *at(int32_t handle) { return account_pointer(&account, handle); }
 
 static void forget(int32_t handle)
 {
     struct block *block = &blocks[handle];
-    if (block->state == LIVE) {
+    if (is_live_handle(handle)) {
         shared->live_bytes -= block->request;
         alive[block->place] = alive[--alive_count];
         blocks[alive[block->place]].place = block->place;
     }
-    block->state = DEAD;
+    account_forget(&account, handle);
 }
 
 static void define(int32_t handle, void *pointer, uint64_t request, uint64_t filled)
 {
-    struct block *block = &blocks[handle];
-    if (block->state == LIVE)
-        forget(handle);
-    *block = (struct block){ .pointer = pointer, .request = request, .filled = filled,
-                             .seed = mix(++serial), .state = pointer != NULL ? LIVE : NULL_BLOCK };
+    forget(handle);
+    account_define(&account, handle, pointer);
+    blocks[handle] = (struct block){ request, filled, mix(++serial), alive_count };
     if (pointer == NULL)
         return;
-    block->place = (uint32_t)alive_count;
     alive[alive_count++] = (uint32_t)handle;
     shared->live_bytes += request;
 }
 
-static uint64_t requested(const struct op *op)
-{
-    uint64_t product;
-    switch (op->verb) {
-    case CALLOC: case REALLOCARRAY:
-        return __builtin_mul_overflow(op->numbers[0], op->numbers[1], &product) ? NONE : product;
-    case PVALLOC: return op->numbers[0] > NONE - 4096 ? NONE : (op->numbers[0] + 4095) & ~(uint64_t)4095;
-    case ALIGNED_ALLOC: case POSIX_MEMALIGN: case MEMALIGN: return op->numbers[1];
-    default: return op->numbers[0];
-    }
-}
-
-static void *call(const struct op *op, void *operand, struct result *result)
+void *call_target(const struct op *op, void *operand, struct result *result)
 {
     size_t first = (size_t)op->numbers[0], second = (size_t)op->numbers[1];
     void *out = SENTINEL;
@@ -117,9 +99,6 @@ static void *call(const struct op *op, void *operand, struct result *result)
     }
 }
 
-static int is_allocating(uint32_t verb) { return verb < FREE; }
-static int is_resizing(uint32_t verb) { return verb == REALLOC || verb == REALLOCARRAY; }
-
 static void refuse_memory(void)
 {
     uint64_t now = footprint();
@@ -132,13 +111,14 @@ static void look_at(struct result *result, uint64_t budget)
     for (uint64_t n = 0, bytes = 0; n < alive_count && bytes < budget; n++) {
         checked_next = checked_next + 1 < alive_count ? checked_next + 1 : 0;
         struct block *block = &blocks[alive[checked_next]];
-        uint64_t at = pattern_differs(block->pointer, block->seed, block->filled, NONE);
+        unsigned char *payload = at((int32_t)alive[checked_next]);
+        uint64_t differs = pattern_differs(payload, block->seed, block->filled, NONE);
         bytes += block->filled < 1024 ? block->filled + 16 : 1024;
-        if (at == NONE)
+        if (differs == NONE)
             continue;
         result->damaged = (int32_t)alive[checked_next];
-        result->damaged_at = at;
-        pattern_write(block->pointer, block->seed, block->filled);
+        result->damaged_at = differs;
+        pattern_write(payload, block->seed, block->filled);
         return;
     }
 }
@@ -156,15 +136,15 @@ static uint64_t to_fill(uint64_t request, uint64_t usable)
 static int given(const struct op *op, struct result *result, void *pointer, int precise)
 {
     uint64_t request = requested(op), old_size = 0, old_seed = 0, old_filled = 0;
-    int resized = is_resizing(op->verb) && op->operand != NO_HANDLE && blocks[op->operand].state == LIVE;
+    int resized = is_resizing(op->verb) && is_live_handle(op->operand);
     if (resized) {
         struct block *old = &blocks[op->operand];
         old_size = old->request, old_seed = old->seed, old_filled = old->filled;
-        shadow_release((uintptr_t)old->pointer, old->filled);
+        shadow_release((uintptr_t)at(op->operand), old->filled);
         forget(op->operand);
     }
     if (request > SIZE_MAX / 2) {           /* it should have refused; nobody can use this */
-        blocks[op->result].state = DEAD;
+        forget(op->result);
         return SUSPECT_HUGE;
     }
     if ((shared->has >> USABLE_SIZE & 1) != 0 && (precise || serial % 8 == 0))
@@ -208,8 +188,8 @@ static int refused(const struct op *op, struct result *result)
 {
     uint64_t request = requested(op);
     int gone = is_resizing(op->verb) && request == 0 && op->operand != NO_HANDLE && !shared->zero_keeps;
-    if (gone && blocks[op->operand].state == LIVE) {
-        shadow_release((uintptr_t)blocks[op->operand].pointer, blocks[op->operand].filled);
+    if (gone && is_live_handle(op->operand)) {
+        shadow_release((uintptr_t)at(op->operand), blocks[op->operand].filled);
         forget(op->operand);
     }
     define(op->result, NULL, request, 0);
@@ -222,13 +202,13 @@ static int refused(const struct op *op, struct result *result)
 /* In fast runs: the block in question, and another in turn. */
 static int check_fast(const struct op *op, struct result *result)
 {
-    struct block *block = op->operand != NO_HANDLE ? &blocks[op->operand] : NULL;
     shared->phase = CHECKING;
-    if (block != NULL && block->state == LIVE && (op->verb == FREE || is_resizing(op->verb))) {
-        result->damaged_at = pattern_differs(block->pointer, block->seed, block->filled, NONE);
+    if (is_live_handle(op->operand) && (op->verb == FREE || is_resizing(op->verb))) {
+        struct block *block = &blocks[op->operand];
+        result->damaged_at = pattern_differs(at(op->operand), block->seed, block->filled, NONE);
         if (result->damaged_at != NONE) {
             result->damaged = op->operand;
-            pattern_write(block->pointer, block->seed, block->filled);
+            pattern_write(at(op->operand), block->seed, block->filled);
         }
     } else if ((serial & 3) == 0) {
         look_at(result, 1);
@@ -258,7 +238,7 @@ int execute(const struct op *op, struct result *result, int precise)
         result->status = DONE;
         return NOTHING;
     }
-    if (!is_usable_handle(op->operand) || (shared->has >> op->verb & 1) == 0) {
+    if (!account_knows(&account, op->operand) || (shared->has >> op->verb & 1) == 0) {
         if (op->result != NO_HANDLE && op->result != op->operand)
             forget(op->result);
         result->status = SKIPPED;
@@ -266,14 +246,14 @@ int execute(const struct op *op, struct result *result, int precise)
     }
     int looks_at_all = precise && shared->ops <= LONG_TRACE;     /* afterwards; else what is given up is lost sight of */
     int suspicion = looks_at_all ? NOTHING : check_fast(op, result);
-    void *operand = op->operand == NO_HANDLE ? NULL : blocks[op->operand].pointer;
-    if (op->verb == FREE && op->operand != NO_HANDLE && blocks[op->operand].state == LIVE) {
+    void *operand = at(op->operand);
+    if (op->verb == FREE && is_live_handle(op->operand)) {
         shadow_release((uintptr_t)operand, blocks[op->operand].filled);
         forget(op->operand);
     }
     shared->phase = CALLING;
     errno = NO_ERRNO;
-    void *pointer = call(op, operand, result);
+    void *pointer = call_target(op, operand, result);
     result->error = errno == NO_ERRNO ? 0 : errno;
     result->pointer = (uintptr_t)pointer;
     result->low = (uintptr_t)fence.low, result->high = (uintptr_t)fence.high;
@@ -302,7 +282,7 @@ void free_everything(void)
 {
     while (alive_count > 0) {
         int32_t handle = (int32_t)alive[alive_count - 1];
-        void *pointer = blocks[handle].pointer;
+        void *pointer = at(handle);
         shadow_release((uintptr_t)pointer, blocks[handle].filled);
         forget(handle);
         shared->phase = CALLING;

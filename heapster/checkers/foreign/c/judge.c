@@ -233,7 +233,7 @@ static void reset(void)
 {
     shared->current = shared->phase = shared->finished = shared->suspicion = shared->live_bytes = 0;
     shared->samples = shared->done_ops = shared->init_failed = shared->outcome = shared->code = 0;
-    shared->output_length = shared->unshadowed = 0;
+    shared->output_length = shared->unshadowed = shared->misused = 0;
     shared->stray = 0;
     shared->message[0] = 0;
     results[0].status = UNREACHED;

@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum verb {
-    MALLOC, CALLOC, REALLOC, REALLOCARRAY, ALIGNED_ALLOC, POSIX_MEMALIGN, MEMALIGN, VALLOC, PVALLOC,
-    FREE, USABLE_SIZE, INIT, CHECK, VERBS
-};
+#include "account.h"
+#include "operation.h"
+
+enum verb { INIT = OPERATIONS, CHECK, VERBS };      /* what else a target may have */
 /* Operations that are no calls: from here on the system gives no more memory; a stranger takes or gives some back. */
 enum { REFUSE_MEMORY = VERBS, STRANGER };
 enum { UNHARMED, STRANGER_CHANGED, STRANGER_GONE, STRANGER_LOST };
@@ -31,20 +31,12 @@ enum suspicion {
 #define FAR_AWAY(n) ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x600000000000u + ((uint64_t)(n) << 40) : 0))
 
 #define GUARD ((size_t)1 << 16)
-#define NO_HANDLE (-1)
+#define HARNESS_FAULT 70                    /* exit status of a driver that went wrong itself */
 #define NONE UINT64_MAX                     /* of an offset or a usable size: not observed */
 #define MOST_OPS (1u << 20)
 #define SAMPLES 64
 #define NAME_BYTES 96
 #define OUTPUT_BYTES 4096
-
-struct op {
-    uint32_t verb;
-    int32_t result;                         /* the handle it defines */
-    int32_t operand;                        /* the handle it is given */
-    uint32_t unused;
-    uint64_t numbers[2];
-};
 
 struct result {
     uint64_t pointer;
@@ -76,6 +68,7 @@ struct header {
     uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops, init_failed, outcome, code;
     uint64_t has, tasks, output_length, unshadowed, child;
     int64_t stray;                          /* it died of touching memory outside of its own: how far from the edge */
+    uint64_t misused;                       /* 1 + the handle that we used though it held nothing: our own fault */
     uint64_t footprint[SAMPLES];
     char names[VERBS][NAME_BYTES];          /* symbols of the target; empty: it has none */
     char message[512];
@@ -127,7 +120,7 @@ uint64_t footprint(void);
 void executor_start(void);
 int execute(const struct op *op, struct result *result, int precise);   /* a suspicion */
 void free_everything(void);
-int is_usable_handle(int32_t handle);        /* it may be passed: a live block, or NULL that was answered */
+void *call_target(const struct op *op, void *operand, struct result *result);
 int is_live_handle(int32_t handle);
 uint64_t live_blocks(void);
 int32_t live_handle(uint64_t nth);

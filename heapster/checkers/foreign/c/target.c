@@ -9,7 +9,7 @@
 
 struct target target;
 
-static void *symbol(void *handle, enum verb verb)
+static void *symbol(void *handle, unsigned verb)
 {
     const char *name = shared->names[verb];
     if (name[0] == 0)

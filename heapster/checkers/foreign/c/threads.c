@@ -90,12 +90,15 @@ static void resize(struct worker *w, struct item *item)
     fill(w, item, pointer, size);
 }
 
+/* Requires: it holds a block, as an item does until it is given back. */
 static void give_back(struct item *item)
 {
-    if (!intact(item, NONE))
+    if (item->pointer != NULL && !intact(item, NONE))
         suspect(SUSPECT_CONTENTS);
     void *pointer = item->pointer;
     item->pointer = NULL;
+    if (pointer == NULL)
+        harness_misuse((int32_t)(item - items));
     target.free(pointer);
 }
 

@@ -52,8 +52,26 @@ static void on_signal(int number)
 
 static void on_exit_early(void) { if (!finished) fail("it ends the process"); }
 
-/* The blocks that are held: what was asked for, and the bytes that were written into them. */
-static struct block { unsigned char *at; size_t size, filled; int live; } blocks[HANDLES];
+/* The blocks that are held: where they are, what was asked for, and the bytes that were written into them. */
+static void *held[HANDLES];
+static struct account account = { held, HANDLES };
+static struct block { size_t size, filled; } blocks[HANDLES];
+
+void harness_misuse(int32_t handle)
+{
+    (void)handle;
+    say("This program uses a block that it does not hold: it shows nothing\n");
+    _exit(3);
+}
+
+static void holds(int h) { account_pointer(&account, h); }
+
+static void gives_up(int h)
+{
+    holds(h);
+    if (account_is_live(&account, h))
+        account_forget(&account, h);
+}
 
 static unsigned char byte_of(int h, size_t i) { return (unsigned char)(((size_t)h * 37 + i * 11 + i / 251) | 1); }
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -76,11 +94,12 @@ static void check_all(void)
     static int next;
     size_t seen = 0;
     for (int n = 0; n < HANDLES && seen < MOST_CHECKED; n++, next = (next + 1) % HANDLES) {
-        if (!blocks[next].live)
+        if (!account_is_live(&account, next))
             continue;
-        check_contents(next, blocks[next].at, blocks[next].filled, "the contents of a live block have changed");
+        const unsigned char *at = held[next];
+        check_contents(next, at, blocks[next].filled, "the contents of a live block have changed");
         size_t end = blocks[next].filled;
-        if (end > FILLED_MOST && blocks[next].at[end - 1] != byte_of(next, end - 1))
+        if (end > FILLED_MOST && at[end - 1] != byte_of(next, end - 1))
             fail("the last byte of a live block has changed");
         seen += least(blocks[next].filled, FILLED_MOST);
     }
@@ -89,6 +108,7 @@ static void check_all(void)
 static void *given(int h, void *answer, size_t size, size_t alignment, int old)
 {
     unsigned char *at = answer;
+    account_define(&account, h, answer);
     if (at == NULL) {
         if (MUST_GIVE(h))
             fail("it answers NULL");
@@ -113,19 +133,22 @@ static void *given(int h, void *answer, size_t size, size_t alignment, int old)
     size_t usable = usable_size != NULL ? usable_size(at) : size;
     if (usable < size)
         fail("fewer bytes are usable than were asked for");
-    size_t held = usable > size && usable <= 2 * size + 65536 ? usable : size;
-    if (old >= 0)
-        blocks[old].live = 0;
-    for (int o = 0; o < HANDLES; o++)
-        if (blocks[o].live && at < blocks[o].at + (blocks[o].filled | !blocks[o].filled) && blocks[o].at < at + (held | !held))
+    size_t filled = usable > size && usable <= 2 * size + 65536 ? usable : size;
+    if (old >= 0 && old != h)
+        account_forget(&account, old);
+    for (int o = 0; o < HANDLES; o++) {
+        const unsigned char *other = held[o];
+        if (o != h && account_is_live(&account, o) && at < other + (blocks[o].filled | !blocks[o].filled)
+            && other < at + (filled | !filled))
             fail("the block overlaps a live one");
+    }
     if (old >= 0)
         check_contents(old, at, least(blocks[old].size, size), "realloc has not kept the contents");
-    blocks[h] = (struct block){ at, size, held, 1 };
-    for (size_t i = 0; i < least(held, FILLED_MOST); i++)
+    blocks[h] = (struct block){ size, filled };
+    for (size_t i = 0; i < least(filled, FILLED_MOST); i++)
         at[i] = byte_of(h, i);
-    if (held > FILLED_MOST)
-        at[held - 1] = byte_of(h, held - 1);
+    if (filled > FILLED_MOST)
+        at[filled - 1] = byte_of(h, filled - 1);
     check_all();
     return at;
 }

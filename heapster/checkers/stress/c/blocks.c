@@ -113,8 +113,15 @@ void take_aligned(struct worker *w, struct block *b, size_t alignment, size_t si
     accept(w, b, p, alignment, size);
 }
 
+/* Only a block that is held is given back: all else is a fault of this harness, and no finding. */
+static void hold(const struct block *b) {
+    if (!b->p && !bare)                 /* bare, nobody looks whether a block was given */
+        harness_misuse();
+}
+
 void resize(struct worker *w, struct block *b, size_t size) {
     note(w, size | (uint64_t)1 << 62);
+    hold(b);
     verify(w, b);
     unsigned char *p = target.realloc(b->p, size);
     struct block kept = {p, b->size < size ? b->size : size, b->key};
@@ -126,6 +133,7 @@ void resize(struct worker *w, struct block *b, size_t size) {
 
 void release(struct worker *w, struct block *b) {
     note(w, (uint64_t)1 << 63);
+    hold(b);
     verify(w, b);
     target.free(b->p);
     b->p = NULL;

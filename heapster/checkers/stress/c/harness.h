@@ -18,7 +18,8 @@ enum {
     SHARED = 64,                /* blocks that any thread may take in exchange for its own */
     ALIGNMENT = 16,
     GENERATION = 20000,         /* rounds that a thread lives where threads die and are reborn */
-    DIGESTED = 4096             /* operations of each thread that its digest covers */
+    DIGESTED = 4096,            /* operations of each thread that its digest covers */
+    HARNESS_FAULT = 70          /* exit status where the harness itself went wrong */
 };
 
 /* The allocator under test; NULL for what it does not have. */
@@ -106,6 +107,7 @@ size_t usual_size(uint64_t random);
 void install_watch(void);
 void enter_watch(struct worker *w);
 void finding(const char *code, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+void harness_misuse(void) __attribute__((noreturn));
 void show_stacks(void);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

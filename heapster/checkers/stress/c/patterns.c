@@ -199,6 +199,8 @@ static void await_child(pid_t child) {
     for (int waited = 0; waited < CHILD_SECONDS * 1000; waited++) {
         pid_t ended = waitpid(child, &status, WNOHANG);
         if (ended == child) {
+            if (WIFEXITED(status) && WEXITSTATUS(status) == HARNESS_FAULT)
+                harness_misuse();
             if (status)
                 finding("fork_unsafe", "a forked child ended with status %#x", (unsigned)status);
             return;
