@@ -1,23 +1,31 @@
 """`heapster mutate`."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
 import click
 
-from heapster.checkers import fast_layers, mutation
+from heapster.checkers import fast_layers
+from heapster.checkers.mutation import fuzzed
+from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts
+from heapster.checkers.mutation.hunters import NAMES as HUNTERS
 from heapster.checkers.races import faults as threads
 from heapster.checkers.races import hunting as schedules
+from heapster.checkers.store import FOLDER
 from heapster.checkers.stress import hunting as patterns
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option
 from heapster.files import write_whole
+from heapster.reports.drawn import by_hunter, drawn_lines
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, GOOD, PLAIN
 from heapster.results import Run, UsageError, Verdict
+from heapster.suggest import instead_of
+from heapster.wording import counted
 
 ABOUT = """# Planted faults, and who finds them
 
@@ -47,15 +55,15 @@ class Hunted(NamedTuple):
 Hunts = tuple[tuple[str, Callable[[int], Hunted]], ...]     # titles, and what hunts from a seed
 
 
-def _fuzzed(kill: mutation.Kill) -> Hunted:
+def _fuzzed(kill: fuzzed.Kill) -> Hunted:
     missed = "" if kill.as_expected else f"found as {kill.codes or 'nothing'}"
     return Hunted(kill.fault.title, kill.fault.module, kill.fault.caught_by, kill.trace, f"{len(kill.trace)} steps",
                   missed)
 
 
 def _by_fuzz(words: tuple[str, ...]) -> Hunts:
-    return tuple((fault.title, lambda seed, fault=fault: _fuzzed(mutation.hunt(fault, seed)))
-                 for fault in mutation.chosen(words))
+    return tuple((fault.title, lambda seed, fault=fault: _fuzzed(fuzzed.hunt(fault, seed)))
+                 for fault in fuzzed.chosen(words))
 
 
 def _by_races(words: tuple[str, ...]) -> Hunts:
@@ -82,29 +90,79 @@ def _threaded(fault: threads.Fault, code: str, how: str) -> Hunted:
 BY = {"fuzz": _by_fuzz, "races": _by_races, "stress": _by_stress}
 
 
-@click.command("mutate", epilog="Examples: heapster mutate freelist 'best fit'; heapster mutate --by races kept. "
+@click.command("mutate", epilog="Examples: heapster mutate freelist 'best fit'; heapster mutate --by races kept; "
+                                "heapster mutate --random 60 --seed 5 --jobs 2. "
                                 "Those of the proofs: heapster prove --faults.")
 @click.argument("words", nargs=-1, metavar="[WORD]...")
-@click.option("--by", type=click.Choice(tuple(BY)), default="fuzz", show_default=True,
-              help="Which checker hunts the faults that are planted for it.")
+@click.option("--by", metavar="NAMES", help=f"Who hunts: of planted faults one of {', '.join(BY)} [default: fuzz]; of "
+                                            f"drawn ones some of {','.join(HUNTERS)} [default: all].")
+@click.option("--random", "drawn", type=click.IntRange(1), metavar="N",
+              help="Draw N one-line changes of the allocator, the model and what judges, and hunt these instead.")
+@click.option("--only", multiple=True, metavar="FILE", help="Draw of this file or room only: impl/block.py, model.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+              help="Drawn changes that are hunted at once.")
 @option("seed", 0)
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the table of fuzz as Markdown.")
 @option("json")
 @option("junit")
-def command(words: tuple[str, ...], by: str, seed: int, write: Path | None, json: str | None,
-            junit: str | None) -> int:
-    """Plant faults in copies of the allocator and hunt each: by fuzz, by schedules, or with real threads.
+@option("store", FOLDER)
+def command(words: tuple[str, ...], by: str | None, drawn: int | None, only: tuple[str, ...], jobs: int, seed: int,
+            write: Path | None, json: str | None, junit: str | None, store: str) -> int:
+    """Plant faults in copies of the source and hunt each: by fuzz, by schedules, or with real threads.
 
-    A missed fault, or one found by another check than the one that must find it, fails the run.
+    A missed fault, or one found by another check than the one that must find it, fails the run. With
+    --random the faults are drawn, and hunted by every checker and the tests until one notices; those that
+    nobody notices fail the run. What was hunted is kept in the store, and a run that was stopped goes on.
     """
+    delivery = Delivery(json, junit)
+    if drawn is not None:
+        plan = Plan(drawn, seed, only, _hunters(by), jobs)
+        if words or write:
+            raise UsageError("--random draws its faults: leave out words and --write, or use --only")
+        delivery.check()
+        run = _drawn(plan, Path(store))
+        say(drawn_lines(run.extra))
+        return delivery.write(run)
+    if only or jobs > 1:
+        raise UsageError("--only and --jobs are for drawn faults: add --random N")
+    return _planted(words, by or "fuzz", seed, write, delivery)
+
+
+def _hunters(by: str | None) -> tuple[str, ...]:
+    """The hunters of drawn faults that are named, UsageError if there is no such."""
+    names = tuple(name.strip() for name in by.split(",")) if by else ()
+    for name in names:
+        if name not in HUNTERS:
+            raise UsageError(f"--by {name}: {instead_of(name, HUNTERS)}")
+    return names
+
+
+def _drawn(plan: Plan, store: Path) -> Run:
+    """Hunt drawn faults; the run."""
+    started = monotonic()
+    with Meter("mutate --random") as meter:
+        found = campaign(plan, Log(store / "drawn.jsonl"), lambda share, result: meter.show(
+            share, f"{result.file}:{result.line} {result.verdict}"))
+        meter.close(counted(len(found.results), "change"))
+    rows = [asdict(result) for result in found.results]
+    survivors = [row for row in rows if row["verdict"] == "survived"]
+    verdict = Verdict.FAILED if survivors else Verdict.INCONCLUSIVE if found.interrupted else Verdict.PASSED
+    return Run("mutate", "sim", plan.seed, verdict, monotonic() - started, len(rows), extra={
+        **counts(found.results), "by": by_hunter(rows), "changes": rows, "survivors": survivors,
+        "useless": list(found.useless), "interrupted": found.interrupted})
+
+
+def _planted(words: tuple[str, ...], by: str, seed: int, write: Path | None, delivery: Delivery) -> int:
+    """Hunt the faults that are written down."""
+    if by not in BY:
+        raise UsageError(f"--by {by}: {instead_of(by, BY)}")
     if write and by != "fuzz":
         raise UsageError(f"--write writes the table of fuzz, not that of {by}: leave out one of the two")
     hunts = BY[by](words)
     if not hunts:
         raise UsageError(f"no fault planted for {by} is about {' or '.join(words)}: give a word of a title, "
                          "or a module of impl")
-    delivery = Delivery(json, junit)
     delivery.check()
     started = monotonic()
     kills = list(_hunt_all(hunts, seed))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from heapster.checkers.faults import FAULTS
-from heapster.checkers.mutation import hunt
+from heapster.checkers.mutation.fuzzed import hunt
 from heapster.checkers.planting import SHIPPED_FOLDER, Fault, StaleFault, planted
 from heapster.checkers.rerun import make_for, rerun
 from heapster.model.geometry import EPOCH, MOST_REMOTE, SIZE_MAX

@@ -1,0 +1,234 @@
+"""Drawn changes, each planted in a copy of the project and hunted until a checker notices it."""
+
+import json
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+from typing import Any, NamedTuple
+
+import heapster
+from heapster.checkers.mutation.drawing import Change, drawn
+from heapster.checkers.mutation.hunters import HUNTERS, Ending, Hunt, Hunter, Pack, Prey
+from heapster.results import TargetError, UsageError
+
+PROJECT = Path(heapster.__file__).parent.parent
+EQUIVALENTS = Path(__file__).parent / "equivalents.toml"
+JUDGES = ("lockstep", "decode", "statistics", "contents", "rerun", "native_target")     # of checkers: what says no
+COPIED = ("heapster", "tests", "docs", "pyproject.toml", "README.md", "requirements.txt", "Makefile")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a change."""
+
+    file: str
+    line: int
+    kind: str
+    before: str                 # the line, without its indentation
+    after: str
+    verdict: str                # killed, survived, timed out, equivalent
+    by: str = ""                # who noticed
+    said: str = ""              # its words, or why the change is equivalent
+
+    @property
+    def diff(self) -> str:
+        """The change, as a difference of two lines."""
+        return f"{self.file}:{self.line}  {self.kind}\n- {self.before}\n+ {self.after}"
+
+
+class Campaign(NamedTuple):
+    """What came of all of them, in the order of the draw; of those that were hunted, if it was interrupted."""
+
+    results: list[Result]
+    interrupted: bool
+    useless: tuple[str, ...]        # commands of hunters that fail on the source as it is: their word did not count
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is drawn and who hunts."""
+
+    count: int
+    seed: int
+    only: tuple[str, ...] = ()      # files below the package, or rooms; empty: all that decide
+    by: tuple[str, ...] = ()        # names of hunters; empty: all
+    jobs: int = 1
+
+    def hunters(self) -> tuple[Hunter, ...]:
+        """Those who hunt, cheapest first; each change is loaded first."""
+        return tuple(hunter for hunter in HUNTERS if not self.by or hunter.name in ("load", *self.by))
+
+
+def sources(only: Sequence[str] = ()) -> dict[str, str]:
+    """The files that changes are drawn of, by name below the package: the allocator, the model, and what judges."""
+    folder = PROJECT / "heapster"
+    files = [*folder.glob("impl/*.py"), *folder.glob("model/*.py"), *(folder / "checkers" / f"{j}.py" for j in JUDGES)]
+    texts = {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in sorted(files)
+             if file.name != "__init__.py"}
+    for name in only:
+        if not any(_is_in(file, name) for file in texts):
+            raise UsageError(f"--only {name}: no such file; give impl, model, checkers, or one as impl/block.py")
+    return {file: text for file, text in texts.items() if not only or any(_is_in(file, name) for name in only)}
+
+
+def _is_in(file: str, name: str) -> bool:
+    return file == name or file.startswith(f"{name.rstrip('/')}/")
+
+
+def equivalents() -> dict[tuple[str, str, str], str]:
+    """The reviewed changes that nobody can notice: file, line before and after, and why."""
+    rows = tomllib.loads(EQUIVALENTS.read_text(encoding="utf-8")).get("equivalent", [])
+    return {(row["file"], row["before"], row["after"]): row["reason"] for row in rows}
+
+
+def campaign(plan: Plan, log: "Log", progress: Callable[[float, Result], None]) -> "Campaign":
+    """Hunt what is drawn, in the order of the draw; what the log knows already is not hunted again.
+
+    TargetError if the project's own source and tests are not at hand.
+    """
+    if not (PROJECT / "tests").is_dir():
+        raise TargetError("drawn faults are hunted by the project's tests too: run this in a checkout of Heapster")
+    texts, known = sources(plan.only), equivalents()
+    changes = drawn(texts, plan.count, plan.seed)
+    results = {change: found for change in changes if (found := _judged(change, texts, known) or log.get(change, plan))}
+    left = [change for change in changes if change not in results]
+    interrupted = False
+    with _copies(min(plan.jobs, len(left))) as ground, ThreadPoolExecutor(plan.jobs) as pool:
+        futures = {pool.submit(ground.hunted, change, texts[change.file], plan): change for change in left}
+        try:
+            for done in as_completed(futures):
+                change = futures[done]
+                results[change] = log.add(change, plan, done.result())
+                progress(len(results) / len(changes), results[change])
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            ground.pack.stop()
+            pool.shutdown(cancel_futures=True)
+    useless = tuple(command for command, passes in ground.passes.items() if not passes)
+    return Campaign([results[change] for change in changes if change in results], interrupted, useless)
+
+
+def _judged(change: Change, texts: dict[str, str], known: dict[tuple[str, str, str], str]) -> Result | None:
+    """What was said of the change when it was reviewed."""
+    before, after = change.of(texts[change.file])
+    reason = known.get((change.file, before, after))
+    if reason is None:
+        return None
+    return Result(change.file, change.line, change.kind, before, after, "equivalent", "review", reason)
+
+
+class _Ground:
+    """Copies of the project to hunt in, and one that is never changed."""
+
+    def __init__(self, clean: Path, copies: Iterable[Path]) -> None:
+        self.pack = Pack()
+        self._clean, self._lock = clean, Lock()
+        self.passes: dict[str, bool] = {}       # a hunter's command: whether it passes on the source as it is
+        self._copies: SimpleQueue[Path] = SimpleQueue()
+        for copy in copies:
+            self._copies.put(copy)
+
+    def hunted(self, change: Change, text: str, plan: Plan) -> Result:
+        """Plant the change in a copy that nobody uses, and hunt it; the copy is as before afterwards."""
+        folder = self._copies.get()
+        path = folder / "heapster" / change.file
+        try:
+            path.write_text(change.applied(text), encoding="utf-8")
+            found = self._caught(Prey(change.file, folder, plan.seed), plan)
+        finally:
+            path.write_text(text, encoding="utf-8")
+            self._copies.put(folder)
+        return Result(change.file, change.line, change.kind, *change.of(text), found.ending.value, found.by, found.said)
+
+    def _caught(self, prey: Prey, plan: Plan) -> Hunt:
+        for hunter in plan.hunters():
+            found = self.pack.hunt(hunter, prey)
+            if found and found.ending is not Ending.SURVIVED and self._passes_clean(hunter, prey):
+                return found
+        return Hunt("", Ending.SURVIVED)
+
+    def _passes_clean(self, hunter: Hunter, prey: Prey) -> bool:
+        """Whether the hunter is silent at the source as it is: else its cry means nothing."""
+        clean = prey._replace(folder=self._clean)
+        command = " ".join(hunter.command(clean)[1:])
+        with self._lock:
+            if command not in self.passes:
+                found = self.pack.hunt(hunter, clean)
+                self.passes[command] = found is not None and found.ending is Ending.SURVIVED
+            return self.passes[command]
+
+
+@contextmanager
+def _copies(count: int) -> Iterator[_Ground]:
+    """So many copies of the project to hunt in, for as long as they are needed."""
+    with tempfile.TemporaryDirectory(prefix="heapster-mutate-") as name:
+        folders = [Path(name) / str(number) for number in range(count + 1)]
+        for folder in folders:
+            folder.mkdir()
+            for part in COPIED:
+                _copy(PROJECT / part, folder / part)
+        yield _Ground(folders[0], folders[1:])
+
+
+def _copy(source: Path, to: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, to, symlinks=True)
+    elif source.exists():
+        shutil.copy2(source, to)
+
+
+class Log:
+    """Results in a file, a line each, written as they come: a campaign that was stopped goes on from them.
+
+    A result counts for the source and the hunters that it was found with, and no others.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._source = digest()
+        self._known: dict[str, Result] = {}
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                with suppress(ValueError):              # a line that was cut short, by a full disk or a kill
+                    row = json.loads(line)
+                    key = row.pop("key")
+                    self._known[key] = Result(**row)
+
+    def get(self, change: Change, plan: Plan) -> Result | None:
+        """What was found before."""
+        return self._known.get(self._key(change, plan))
+
+    def add(self, change: Change, plan: Plan, result: Result) -> Result:
+        """Keep a result; the same result."""
+        row: dict[str, Any] = {"key": self._key(change, plan), **asdict(result)}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        return result
+
+    def _key(self, change: Change, plan: Plan) -> str:
+        return sha256(repr((self._source, change, plan.seed, plan.by)).encode()).hexdigest()[:24]
+
+
+def digest() -> str:
+    """What the results hang on: all of the source and the tests."""
+    whole = sha256()
+    for part in ("heapster", "tests"):
+        for path in sorted((PROJECT / part).rglob("*.py")):
+            whole.update(str(path.relative_to(PROJECT)).encode() + b"\0" + path.read_bytes())
+    return whole.hexdigest()
+
+
+def counts(results: Sequence[Result]) -> dict[str, int]:
+    """How many came to which end."""
+    return {verdict.replace(" ", "_"): sum(result.verdict == verdict for result in results)
+            for verdict in ("killed", "timed out", "survived", "equivalent")}

@@ -1,0 +1,159 @@
+"""Who hunts drawn changes: commands of the checkers, run in a changed copy of the source, cheapest first."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+CPU_SECONDS = 240               # of a hunt; what needs more goes round for ever
+LONGEST_WORDS = 400             # characters of what a hunter said
+HELD, UNDECIDED, NOTHING_RAN = 0, 3, 5      # exit codes that catch nothing, of ours and of pytest
+TELLING = re.compile(r"\w+ +\([0-9a-f]{8}\)$|FAILED |REFUTED|\w*Error\b")
+
+
+class Prey(NamedTuple):
+    """A change to hunt: what was changed, in which copy, and where chance starts."""
+
+    file: str                   # below the package
+    folder: Path                # the copy
+    seed: int
+
+    @property
+    def room(self) -> str:
+        """The room that the file is in."""
+        return self.file.split("/")[0]
+
+    @property
+    def module(self) -> str:
+        """The file's name in its room."""
+        return self.file.split("/", 1)[1].removesuffix(".py")
+
+
+class Ending(Enum):
+    """How a hunt ended."""
+
+    KILLED = "killed"
+    SURVIVED = "survived"
+    TIMED_OUT = "timed out"     # it never ends: noticed, by whoever waits
+
+
+class Hunter(NamedTuple):
+    """A checker that hunts."""
+
+    name: str                                   # what --by calls it
+    command: Callable[[Prey], list[str]]        # empty: that file is none of its business
+
+
+class Hunt(NamedTuple):
+    """What a hunter made of a change."""
+
+    by: str
+    ending: Ending
+    said: str = ""              # its words, if it caught it
+
+
+def _heapster(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "heapster", *map(str, arguments)]
+
+
+def _load(prey: Prey) -> list[str]:
+    module = f"heapster.{prey.room}.{prey.module}"
+    return [sys.executable, "-c", f"import {module}, heapster.checkers.fuzzing"]
+
+
+def _fuzz(examples: int) -> Callable[[Prey], list[str]]:
+    return lambda prey: _heapster("fuzz", "sim", "--policy", "all", "--examples", examples, "--seed", prey.seed,
+                                  "--store", "kept")
+
+
+def _prove(prey: Prey) -> list[str]:
+    from heapster.checkers.proofs.catalogue import is_known  # noqa: PLC0415  imports every proof
+
+    proved = prey.room == "impl" and is_known(prey.module)
+    return _heapster("prove", prey.module, "--store", "kept") if proved else []
+
+
+def _races(prey: Prey) -> list[str]:
+    return _heapster("races", "sim", "--schedules", 600, "--seed", prey.seed) if prey.room == "impl" else []
+
+
+def _tests(prey: Prey) -> list[str]:
+    """The tests of the room, and of those that hold rooms against each other."""
+    places = (f"{prey.room}/test_{prey.module}.py", prey.module, prey.room, "checkers")
+    found = [place for place in dict.fromkeys(f"tests/{place}" for place in places) if (prey.folder / place).exists()]
+    return [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m",
+            "not slow and not programs", *found]
+
+
+HUNTERS = (Hunter("load", _load), Hunter("fuzz", _fuzz(120)), Hunter("prove", _prove), Hunter("tests", _tests),
+           Hunter("races", _races), Hunter("fuzz", _fuzz(1500)))
+NAMES = tuple(dict.fromkeys(hunter.name for hunter in HUNTERS[1:]))
+
+
+class Stopped(Exception):
+    """The campaign was stopped under way."""
+
+
+class Pack:
+    """The hunters that are out, so that they can be called back."""
+
+    def __init__(self) -> None:
+        self._out: set[int] = set()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End every hunt and let none begin."""
+        self._stopped = True
+        for group in tuple(self._out):
+            _end_group(group)
+
+    def hunt(self, hunter: Hunter, prey: Prey) -> Hunt | None:
+        """Let the hunter look at the copy; None if that file is none of its business. Stopped when called back."""
+        command = hunter.command(prey)
+        if not command:
+            return None
+        code, said = self._run(command, prey.folder)
+        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+            return Hunt(hunter.name, Ending.TIMED_OUT, f"no end after {CPU_SECONDS} s of processor time")
+        caught = code not in (HELD, UNDECIDED, NOTHING_RAN)
+        return Hunt(hunter.name, Ending.KILLED if caught else Ending.SURVIVED, _words(said))
+
+    def _run(self, command: list[str], folder: Path) -> tuple[int, str]:
+        """The exit code of a command in the copy, and what it said."""
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder), "NO_COLOR": "1"}
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
+                                   start_new_session=True, preexec_fn=_limit)  # noqa: PLW1509  it only sets a limit
+        self._out.add(process.pid)
+        try:
+            said = "" if self._stopped else process.communicate()[0]
+        finally:
+            _end_group(process.pid)
+            process.wait()
+            self._out.discard(process.pid)
+        if self._stopped:
+            raise Stopped
+        return process.returncode, said
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
+
+
+def _end_group(process: int) -> None:
+    """End what the hunter started and left behind."""
+    with suppress(ProcessLookupError):
+        os.killpg(process, signal.SIGKILL)
+
+
+def _words(said: str) -> str:
+    """The line that says what was wrong, of all that a hunter said."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return ([line for line in lines if TELLING.match(line)] or lines[-1:] or [""])[0][:LONGEST_WORDS]

@@ -1,0 +1,68 @@
+"""Changes that are drawn of a source: of each kind, one line each, repeatable."""
+
+import ast
+
+from heapster.checkers.mutation.campaign import sources
+from heapster.checkers.mutation.drawing import changes, drawn
+
+SOURCE = '''"""A + b."""
+LIMIT: int = 16
+
+
+def fits(m, a, b):
+    """1 < 2."""
+    assert a < 3, "a < 3"
+    if a <= b and a is not LIMIT:
+        m.store(a, b)
+        a = (a + 1) << 2
+        return NULL
+    raise ValueError(f"{a + 1}")
+'''
+
+
+def lines(kind: str) -> list[tuple[str, str]]:
+    return [change.of(SOURCE) for change in changes("x.py", SOURCE) if change.kind == kind]
+
+
+def test_each_kind_of_change() -> None:
+    assert lines("comparison") == [
+        ("if a <= b and a is not LIMIT:", "if a < b and a is not LIMIT:"),
+        ("if a <= b and a is not LIMIT:", "if a <= b and a is LIMIT:")]
+    assert lines("arithmetic") == [("a = (a + 1) << 2", "a = (a + 1) >> 2"), ("a = (a + 1) << 2", "a = (a - 1) << 2")]
+    assert lines("logic") == [("if a <= b and a is not LIMIT:", "if a <= b or a is not LIMIT:")]
+    assert ("LIMIT: int = 16", "LIMIT: int = 15") in lines("constant")
+    assert lines("negated condition") == [
+        ("if a <= b and a is not LIMIT:", "if not (a <= b and a is not LIMIT):")]
+    assert lines("dropped call") == [("m.store(a, b)", "pass")]
+    assert lines("swapped arguments") == [("m.store(a, b)", "m.store(b, a)")]
+    assert lines("early return") == [("m.store(a, b)", "return NULL"), ("a = (a + 1) << 2", "return NULL")]
+
+
+def test_nothing_else_is_touched() -> None:
+    untouched = {1, 6, 7, 12}           # docstrings, assert, raise
+    assert untouched.isdisjoint(change.line for change in changes("x.py", SOURCE))
+
+
+def test_a_change_is_one_line_and_still_python() -> None:
+    texts = sources(["impl/block.py", "model/spec.py"])
+    found = drawn(texts, 200, 7)
+    assert len(set(found)) == 200
+    for change in found:
+        before, after = texts[change.file], change.applied(texts[change.file])
+        ast.parse(after)
+        differing = [one != other for one, other in zip(before.splitlines(), after.splitlines(), strict=True)]
+        assert sum(differing) == 1
+        assert change.of(before)[0] != change.of(before)[1]
+
+
+def test_a_seed_draws_the_same_and_another_others() -> None:
+    texts = sources(["impl"])
+    assert drawn(texts, 30, 1) == drawn(texts, 30, 1)
+    assert drawn(texts, 30, 1)[:10] == drawn(texts, 10, 1)
+    assert drawn(texts, 30, 1) != drawn(texts, 30, 2)
+
+
+def test_columns_are_characters_also_after_letters_that_take_two_bytes() -> None:
+    text = 'def f(a):\n    return ("ä", a < 2)\n'
+    (change,) = [change for change in changes("x.py", text) if change.kind == "comparison"]
+    assert change.of(text)[1] == 'return ("ä", a <= 2)'
