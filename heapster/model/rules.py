@@ -50,6 +50,8 @@ RULES = (
          "C17 7.22.3.2 (an array of nmemb objects); POSIX calloc, reallocarray: ENOMEM; glibc 3.2.3.5"),
     Rule("huge_accepted", "Sizes above PTRDIFF_MAX are refused.",
          "malloc(3) NOTES: glibc since 2.30; C17 6.5.6p9: no pointer difference could measure the block"),
+    Rule("impossible_address", "No block is in the first page, nor where the system's own memory is.",
+         "C17 6.3.2.3p3: a null pointer points to no object; Linux: vm.mmap_min_addr, and the user's half of 2^64"),
     Rule("block_wraps", "A block ends before memory does.", "C17 6.5.8p5: addresses grow through an object"),
     Rule("outside_region", "A block lies within the memory that its allocator was given to divide.",
          "C17 7.22.3p1: the space is the object's own; CS:APP, malloc lab: payloads lie between mem_heap_lo "
@@ -61,6 +63,8 @@ RULES = (
     Rule("bad_alignment_accepted", "An alignment that is no power of two is refused; posix_memalign also "
          "refuses less than a pointer's.", "C17 7.22.3.1p2 with DR 460; POSIX posix_memalign: EINVAL"),
     Rule("usable_too_small", "The usable size is at least what was asked for.", "malloc_usable_size(3)"),
+    Rule("usable_shrank", "A live block keeps the usable size that it was said to have.",
+         "malloc_usable_size(3): the bytes of the block, which may be written; C17 6.2.4p2: throughout its lifetime"),
     Rule("usable_of_null", "NULL has no usable bytes.", "malloc_usable_size(3)"),
     Rule("zero_size_inconsistent", "An allocator treats size 0 the same way each time.",
          "C17 7.22.3p1 and 7.22.3.5p3: implementation-defined, so documented and kept"),

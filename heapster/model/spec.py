@@ -76,7 +76,7 @@ def explains(
     verb, pointer = operation.verb, operation.pointer
     if pointer and pointer not in live:
         return ()
-    reasons = list(_contents(live, operation, result)) if result.damaged else []
+    reasons = list(_contents(live, operation, result))
     if verb == "free":
         if result.errno:
             reasons.append(Reason("free_changed_errno", f"free set errno to {result.errno}", pointer))
@@ -105,6 +105,9 @@ def advance(live: Live, operation: Operation, result: Result, promises: Promises
     elif verb == "free":
         if pointer:
             live.remove(pointer)
+    elif verb == "usable_size":
+        if pointer and result.usable:
+            live.add(live[pointer]._replace(usable=max(live[pointer].extent, result.usable)))
     elif verb in REQUESTS:
         if pointer and (result.pointer or _gives_up(operation, promises)):
             live.remove(pointer)
@@ -135,7 +138,10 @@ def _usable_size(live: Live, pointer: int, result: Result) -> Iterator[Reason]:
         if usable:
             yield Reason("usable_of_null", f"NULL has {usable} usable bytes")
         return
-    yield from _usable(live[pointer].request, usable, pointer)
+    held = live[pointer]
+    if held.usable is not None and held.request <= usable < held.usable:
+        yield Reason("usable_shrank", f"{usable} bytes are usable, and {held.usable} were", pointer)
+    yield from _usable(held.request, usable, pointer)
     yield from _overlap(live, pointer, usable, pointer)
 
 
@@ -190,8 +196,13 @@ def _alignment_is_bad(operation: Operation, promises: Promises) -> bool:
 def _block(live: Live, operation: Operation, result: Result, promises: Promises) -> Iterator[Reason]:
     """The rules for a block that was rightly given."""
     request, pointer = requested(operation), result.pointer
-    extent = max(1, request, result.usable or 0)
-    if (pointer + extent - 1) >> promises.bits:
+    extent = Held(pointer, request, result.usable).extent
+    end = _end_of_memory(promises)
+    if not PAGE <= pointer < end:
+        where = "in the first page, where NULL points" if pointer < PAGE else "where no program has memory"
+        yield Reason("impossible_address", f"the payload is {where}", pointer)
+        return
+    if pointer + extent > end:
         yield Reason("block_wraps", f"the block's {extent} bytes reach beyond the end of memory", pointer)
         return
     yield from _within(pointer, max(request, result.usable or 0), result.bounds, promises)
@@ -214,6 +225,11 @@ def _within(pointer: int, extent: int, bounds: tuple[int, int] | None, promises:
     elif pointer + extent > high:
         beyond = pointer + extent - high
         yield Reason("outside_region", f"the block ends {beyond} bytes beyond {promises.end}", pointer)
+
+
+def _end_of_memory(promises: Promises) -> int:
+    """The first address that is no program's: of 64 bits the system has the upper half."""
+    return 1 << min(promises.bits, 63)
 
 
 def _alignment(operation: Operation, request: int, pointer: int, promises: Promises) -> Iterator[Reason]:
@@ -280,7 +296,8 @@ def allowed_errors(operation: Operation, promises: Promises) -> tuple[int, ...]:
     alignment = operation.numbers[0]
     if _alignment_is_bad(operation, promises):
         return (EINVAL, ENOMEM) if request >> (promises.bits - 1) else (EINVAL,)
-    usual = operation.verb == "posix_memalign" or alignment <= PAGE and request % alignment == 0
+    usual = operation.verb == "posix_memalign" or (
+        is_power_of_two(alignment) and alignment <= PAGE and request % alignment == 0)
     return (ENOMEM,) if usual else (ENOMEM, EINVAL)
 
 

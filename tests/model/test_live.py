@@ -23,7 +23,7 @@ def test_a_set_of_blocks() -> None:
     live.remove(16)
     assert (16 in live, 16 in copy, live.get(16), copy[16]) == (False, True, None, Held(16, 8))
     live.add(Held(64, 100))
-    assert (len(live), live[64].request) == (1, 100)
+    assert (len(live), live[64].request, [held.pointer for held in live]) == (1, 100, [64])
     live.clear()
     assert (len(live), list(live), len(copy)) == (0, [], 2)
 
@@ -35,12 +35,17 @@ def test_containing() -> None:
         False, True, True, False, False, True, False]
 
 
-@settings(derandomize=True, deadline=None)
-@given(BLOCKS, st.integers(1, 300), st.integers(1, 60), st.integers(0, 300))
-def test_overlapping(blocks: list[Held], pointer: int, extent: int, besides: int) -> None:
-    """Found if and only if there is one, even among blocks that overlap each other."""
+def is_found(blocks: list[Held], pointer: int, extent: int, besides: int) -> None:
+    """One of those that overlap, if and only if there is one, even among blocks that overlap each other."""
     live = Live(blocks)
     expected = [held for held in live if held.pointer != besides
                 and held.pointer < pointer + extent and pointer < held.pointer + held.extent]
     found = live.overlapping(pointer, extent, besides)
     assert found in expected if expected else found is None
+
+
+@settings(derandomize=True, deadline=None)
+@given(BLOCKS, st.integers(1, 300), st.integers(1, 60), st.integers(0, 300))
+def test_overlapping(blocks: list[Held], pointer: int, extent: int, besides: int) -> None:
+    """For whatever blocks."""
+    is_found(blocks, pointer, extent, besides)

@@ -36,6 +36,8 @@ BATTERY = (
     *("; ".join(f"{name} = {verb}({1 << power}, {size})" for name, size in zip("abcd", (24, 1000, 1 << power, 100),
                                                                              strict=True))
       for verb in ("aligned_alloc", "posix_memalign", "memalign") for power in range(4, 14)),
+    "a = malloc(24); b = malloc(100); usable_size(a); free(b); usable_size(a); c = malloc(24); usable_size(a)",
+    "a = malloc(24); usable_size(NULL)",
     "a = valloc(100); b = malloc(24); c = valloc(100); d = pvalloc(100)",
     "; ".join(f"a{size} = malloc({size})" for size in range(1, 140)),
 )

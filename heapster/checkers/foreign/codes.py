@@ -57,6 +57,7 @@ USUAL_CAUSES = {
     "free_changed_errno": "free must save errno around its system calls",
     "overflow_accepted": "calloc multiplies without looking whether the product fits (__builtin_mul_overflow)",
     "huge_accepted": "a size near SIZE_MAX wraps when the header is added or it is rounded up",
+    "impossible_address": "sbrk's or mmap's failure, (void *)-1, or NULL plus a header's size, is answered as a block",
     "block_wraps": "a size near SIZE_MAX wraps when the header is added",
     "outside_region": "mem_sbrk is asked for less than the block and its header take, or an end is compared wrongly",
     "foreign_memory_harmed": "the break is lowered, or taken to be the heap's end, without a look at sbrk(0); or "
@@ -65,6 +66,7 @@ USUAL_CAUSES = {
                        "the end",
     "bad_alignment_accepted": "the alignment is used without asking whether it is a power of two",
     "usable_too_small": "the usable size is computed from the wrong header, or the block is too small",
+    "usable_shrank": "the usable size counts bytes that another call may take from the block",
     "usable_of_null": "malloc_usable_size(NULL) must be 0",
     "zero_size_inconsistent": "size 0 takes another path in one of the functions",
 }

@@ -7,8 +7,9 @@ from heapster.checkers.foreign.precise import Masked, Outcome
 from heapster.checkers.foreign.traces import BUCKET_NAMES, BUCKETS, PLAIN, Mood, tags
 from heapster.model.operation import Trace
 
-FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "crash", "abort",
-                   "exit", "hang", "unusable_block", "block_vanished", "runaway_memory", "usable_too_large"})
+FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "impossible_address",
+                   "crash", "abort", "exit", "hang", "unusable_block", "block_vanished", "runaway_memory",
+                   "usable_too_large"})
 MOST_OF_A_CODE = 4
 LONG = 40                       # steps in which memory may be lost that is then missed
 TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL

@@ -27,6 +27,7 @@ SIGABRT = 6
 LONG_RETRY = 4                  # times the limit: before a hang is claimed
 CLAIMED = 200                   # ms: the limit where a hang was claimed
 IMPOSSIBLE = ("huge_accepted", "overflow_accepted")     # codes of blocks that are larger than memory
+NOWHERE = ("impossible_address", "block_wraps")         # codes of blocks that nobody can write to
 ALL_SUSPICIONS = (1 << 64) - 1
 
 
@@ -167,7 +168,7 @@ class _Judged:
             seen.harmed)
 
     def _advance(self, step: Step, seen: Observed) -> None:
-        if step.verb not in REQUESTS and step.verb != "free":
+        if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
             return
         operation, result = self._operation(step), self._result(step, seen)
         if step.verb in REQUESTS and must_refuse(operation, self._promises):
@@ -187,7 +188,14 @@ class _Judged:
             return Outcome(steps=taken, ending=ending, seen=tuple(self._seen))
         index = min(max(taken, ending.current), len(self._trace) - 1)
         reason = why_it_died(ending, self._trace[index].verb if self._trace else "", self._promises)
-        return self._outcome(index, (reason,), None, self._blocks(), taken)
+        return self._outcome(index, (*self._given_in_vain(index), reason), None, self._blocks(), taken)
+
+    def _given_in_vain(self, index: int) -> tuple[Reason, ...]:
+        """Why nobody could write to the block at which the run died: it lies where none can."""
+        if self._ending.phase is not Phase.FILLING or self._seen[index].status != Status.BEGUN:
+            return ()
+        reasons = self._judge(self._trace[index], self._seen[index])
+        return tuple(reason for reason in reasons if reason.code in NOWHERE)
 
     def _outcome(self, index: int, reasons: tuple[Reason, ...], seen: Observed | None,
                  before: tuple[Block, ...], taken: int) -> Outcome:

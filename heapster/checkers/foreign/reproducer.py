@@ -14,7 +14,7 @@ MOST_STEPS = 4000               # a longer program takes a C compiler too long
 SECONDS_TO_HANG, SECONDS_TO_PASS = 2, 8
 FILLED_MOST = 1 << 16           # bytes of a block that the program writes and reads
 ABOUT_ERRNO = ("null_without_errno", "wrong_errno")
-ABOUT_USABLE = ("usable_too_small", "usable_too_large")
+ABOUT_USABLE = ("usable_too_small", "usable_shrank", "usable_of_null", "usable_too_large")
 REFUSED = frozenset({"huge_accepted", "overflow_accepted", "block_wraps", "bad_alignment_accepted"})
 BOUNDED = ["    void (*bounds)(struct fence *) = NULL;",
            "    *(void **)&bounds = dlsym(library, \"heapster_adapter_bounds\");",
@@ -160,7 +160,8 @@ class Reproducer:
             errno = ["if (errno != 0) fail(\"free has changed errno\");"] if self._code == "free_changed_errno" else []
             return [*forget, "errno = 0;", f"t_free({pointer});", *errno, "check_all();"]
         if step.verb == "usable_size":
-            return ["check_all();"]
+            asked = [f"asked({_live(step.operand)}, {pointer});"] if self._usable else []
+            return [*asked, "check_all();"]
         return self._allocation(step, pointer, numbers)
 
     def _allocation(self, step: Step, pointer: str, numbers: list[str]) -> list[str]:

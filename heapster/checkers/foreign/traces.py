@@ -220,6 +220,23 @@ def odd_alignments(rng: Random, live: Handles) -> Iterator[Step]:
         yield Step(verb, (alignment, rng.choice((1, 8, 24, 100, 1000, legal))), live.fresh())
 
 
+def asked_again(rng: Random, live: Handles) -> Iterator[Step]:
+    """How much is usable of blocks, before and after their neighbours come and go."""
+    sizes = [rng.choice((1, 8, 24, 40, 100, 500, 5000)) for _ in range(rng.randint(2, 5))]
+    handles = [live.fresh() for _ in sizes]
+    for handle, size in zip(handles, sizes, strict=True):
+        yield Step("malloc", (size,), handle)
+    for handle in rng.choices([*handles, NO_HANDLE], k=2):
+        yield Step("usable_size", operand=handle)
+    asked, freed = rng.sample(handles, 2)
+    yield Step("usable_size", operand=asked)
+    if freed in live.sizes:
+        yield Step("free", operand=freed)
+    for _ in range(2):
+        yield Step("usable_size", operand=asked)
+        yield Step("malloc", (rng.choice(sizes),), live.fresh())
+
+
 def to_the_brim(rng: Random, live: Handles) -> Iterator[Step]:
     """Large blocks until no more are given, all freed, and again."""
     for _ in range(2):
@@ -234,5 +251,5 @@ def to_the_brim(rng: Random, live: Handles) -> Iterator[Step]:
 WORKLOADS: tuple[Workload, ...] = (
     churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill, free_all, fill_and_empty,
     realloc_ladder, realloc_ladder, nudges, nudges, impossible, reused_zeroes, reused_zeroes, size_sweep, tiers,
-    to_the_brim, odd_alignments)
+    to_the_brim, odd_alignments, asked_again)
 HUGE_ONES = (impossible, tiers)

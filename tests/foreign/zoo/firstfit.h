@@ -59,6 +59,9 @@ struct block {                  /* 32 bytes before each payload */
 #ifndef USABLE
 #define USABLE(b) ((b)->size)
 #endif
+#ifndef USABLE_OF_NULL
+#define USABLE_OF_NULL 0
+#endif
 #ifndef FREE_OF_NULL
 #define FREE_OF_NULL(p) if ((p) == NULL) return
 #endif
@@ -251,5 +254,5 @@ void *aligned_alloc(size_t alignment, size_t size)
 
 size_t malloc_usable_size(void *p)
 {
-    return p != NULL ? USABLE((struct block *)p - 1) : 0;
+    return p != NULL ? USABLE((struct block *)p - 1) : USABLE_OF_NULL;
 }

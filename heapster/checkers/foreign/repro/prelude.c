@@ -153,6 +153,15 @@ static void *given(int h, void *answer, size_t size, size_t alignment, int old)
     return at;
 }
 
+static void asked(int h, void *at)
+{
+    size_t usable = usable_size != NULL ? usable_size(at) : 0;
+    if (at == NULL && usable != 0)
+        fail("bytes of NULL are usable");
+    if (h >= 0 && usable_size != NULL && usable < blocks[h].filled)
+        fail("fewer bytes are usable than were before");
+}
+
 static void zeroed(const unsigned char *at, size_t size)
 {
     for (size_t i = 0; at != NULL && i < least(size, FILLED_MOST); i++)
