@@ -18,6 +18,7 @@ HELD: tuple[tuple[ModuleType, Callable[[], None]], ...] = (
 
 UNSEEN = {                      # changes that make no difference: why
     "spec": {
+        "where_outside: stray < 0 -> LtE": "0 is no byte outside",
         "advance: if verb in REQUESTS -> True": "other verbs answer no pointer",
         "_block: pointer < PAGE -> LtE": "the first byte of the second page is no impossible address",
         "_block: 0 -> -1": "a request is no less",
