@@ -160,8 +160,8 @@ class Reproducer:
             errno = ["if (errno != 0) fail(\"free has changed errno\");"] if self._code == "free_changed_errno" else []
             return [*forget, "errno = 0;", f"t_free({pointer});", *errno, "check_all();"]
         if step.verb == "usable_size":
-            asked = [f"asked({_live(step.operand)}, {pointer});"] if self._usable else []
-            return [*asked, "check_all();"]
+            says = [f"usable_now({_live(step.operand)}, {pointer});"] if self._usable else []
+            return [*says, "check_all();"]
         return self._allocation(step, pointer, numbers)
 
     def _allocation(self, step: Step, pointer: str, numbers: list[str]) -> list[str]:

@@ -153,7 +153,7 @@ static void *given(int h, void *answer, size_t size, size_t alignment, int old)
     return at;
 }
 
-static void asked(int h, void *at)
+static void usable_now(int h, void *at)
 {
     size_t usable = usable_size != NULL ? usable_size(at) : 0;
     if (at == NULL && usable != 0)
