@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from heapster import __version__
+from heapster import __version__, signals
 from heapster.commands import COMMANDS
 from heapster.config import check_environment, from_files
 from heapster.results import TargetError, UsageError
@@ -23,7 +23,7 @@ EXIT_CODES = {
     4: "the target cannot be used",
     5: "nothing ran",
     70: "an internal error",
-    130: "interrupted, with results still written",
+    130: "interrupted, with results still written (143 by SIGTERM, 129 by SIGHUP)",
 }
 
 LONGEST_LINE = 400              # characters of an error's message
@@ -75,15 +75,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        return _fail(130, "interrupted")
+        with signals.heard():
+            return _interruptible(arguments)
     except BrokenPipeError:             # whoever read the help has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:      # noqa: BLE001  the last resort: the user gets a line, we get the traceback
         from heapster.crash import saved  # noqa: PLC0415  not needed, so not loaded, where all is well
         return _fail(70, f"internal error: {type(error).__name__}: {error} ({saved(error)})")
+
+
+def _interruptible(arguments: Sequence[str] | None) -> int:
+    """Run it; if it is interrupted where it has no results of its own, the files that were asked for say that."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        from heapster.commands.delivery import deliver_unfinished  # noqa: PLC0415  loaded if any command was
+        deliver_unfinished()
+        return _fail(signals.exit_code(), "interrupted")
 
 
 def _run(arguments: Sequence[str] | None) -> int:

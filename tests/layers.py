@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-BELOW = frozenset({"results", "files", "suggest", "wording"})    # import nothing of ours
+BELOW = frozenset({"results", "files", "suggest", "wording", "signals", "children"})     # import nothing above them
 PLAIN = frozenset({"heapster", "heapster.__version__"})      # where we are and which version: free to all rooms but
 ALONE = frozenset({"model", "impl"})                         # these, which could be taken out and would still run
 
@@ -16,6 +16,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "files": frozenset(),
     "suggest": frozenset(),
     "wording": frozenset(),
+    "signals": frozenset(),
+    "children": frozenset({"signals"}),
     "crash": frozenset(),
     "config": BELOW,
     "model": frozenset(),

@@ -46,8 +46,7 @@ def command(targets: str | None, workloads: str | None, rounds: int | None, seco
     Every round runs each workload under each target, in changing order. What lies within the noise is a tie.
     """
     delivery = Delivery(json)
-    for files in (delivery, Delivery(html), Delivery(text)):
-        files.check()
+    delivery.check(html, text)
     asked = _names("targets", targets)
     plan = Plan(chosen(_names("workloads", workloads)), find_targets(asked or USUAL),
                 rounds or (QUICK_ROUNDS if quick else ROUNDS), QUICK_SHARE if quick else 1.0, seconds)

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
+from heapster import signals
 from heapster.reports import jsonfile, junit, sarif
 from heapster.reports.output import say, warn
 from heapster.reports.terminal import run_lines
-from heapster.results import Run, UsageError
+from heapster.results import Run, UsageError, Verdict
 
-USAGE, TARGET_UNUSABLE, NOTHING_RAN, INTERRUPTED = 2, 4, 5, 130
+USAGE, TARGET_UNUSABLE, NOTHING_RAN = 2, 4, 5
 
 Write = Callable[[Run, Path], None]
 
@@ -23,22 +26,26 @@ class Delivery:
     junit: str | None = None
     sarif: str | None = None
 
-    def check(self) -> None:
-        """UsageError, before the run, if a file could not be written after it."""
-        for name in (self.json, self.junit, self.sarif):
+    def check(self, *others: str | None) -> None:
+        """UsageError, before the run, if one of its files, or of the others, could not be written after it."""
+        for name in (self.json, self.junit, self.sarif, *others):
             if name is not None:
-                _check_writable(Path(name))
+                check_writable(Path(name))
+        _awaited[:] = [(self, click.get_current_context(silent=True))]
 
     def deliver(self, run: Run) -> int:
         """Write and print the run; its exit code."""
-        code = self.write(run)
-        say(run_lines(run))
+        with signals.held():
+            code = self.write(run)
+            say(run_lines(run))
         return code
 
     def write(self, run: Run) -> int:
-        """Write the run to its files; its exit code."""
+        """Write the run to its files, which no signal interrupts; its exit code."""
         files = ((self.json, jsonfile.write), (self.junit, junit.write), (self.sarif, sarif.write))
-        written = [self._write(name, write, run) for name, write in files if name]
+        with signals.held():
+            _awaited.clear()
+            written = [self._write(name, write, run) for name, write in files if name]
         code = exit_code(run)
         return code if code or all(written) else USAGE
 
@@ -51,7 +58,19 @@ class Delivery:
         return True
 
 
-def _check_writable(path: Path) -> None:
+_awaited: list[tuple[Delivery, click.Context | None]] = []      # a run whose results are still to come, and its command
+
+
+def deliver_unfinished() -> None:
+    """Write, of a run that was interrupted before it had results, that it was."""
+    for delivery, ctx in tuple(_awaited):
+        given = ctx.params if ctx else {}
+        delivery.write(Run(ctx.info_name or "" if ctx else "", str(given.get("target") or ""), given.get("seed") or 0,
+                           Verdict.INCONCLUSIVE, 0.0, 0, extra={"interrupted": True}))
+
+
+def check_writable(path: Path) -> None:
+    """UsageError if there could be no such file."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder: name a file in it")
     if not path.parent.is_dir():
@@ -63,7 +82,7 @@ def _check_writable(path: Path) -> None:
 def exit_code(run: Run) -> int:
     """What the run comes to, as the process's exit code."""
     if run.extra.get("interrupted"):
-        return INTERRUPTED
+        return signals.exit_code()
     if not run.ops and not run.findings:
         return NOTHING_RAN
     return run.verdict.exit_code

@@ -53,8 +53,7 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     allocators are held against the specification, and show less of themselves: a dash is what cannot be seen.
     """
     delivery = Delivery(json, junit)
-    delivery.check()
-    Delivery(html).check()
+    delivery.check(html)
     chosen = _policies(policies) or policy
     playing = entrants(chosen, filter(None, (targets or "").split(",")), prefix)
     with Meter("diff") as meter:

@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -95,8 +94,8 @@ def _tool_version(name: str) -> str:
     if path is None:
         return ""
     try:
-        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        answer = children.run([path, "--version"], capture_output=True, text=True, timeout=10)
+    except (OSError, children.TimeoutExpired):
         return ""
     first = answer.stdout.splitlines()[:1]
     return first[0].split()[-1] if first and first[0].split() else "found"

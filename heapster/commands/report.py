@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from heapster.commands.delivery import Delivery
+from heapster.commands.delivery import check_writable
 from heapster.commands.options import option
 from heapster.commands.pages import MOST_STEPS, travelled, write_page
 from heapster.config import CLASSIC, POLICIES
@@ -42,7 +42,7 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
         raise UsageError("nothing to report: name files that --json wrote, or --trace FILE")
     written = [name for name in (html, json, text if text != "-" else None) if name]
     for name in written:
-        Delivery(name).check()
+        check_writable(Path(name))
     values = [read_run(Path(name)) for name in runs]
     shown = travelled(values, traces)
     try:

@@ -6,7 +6,6 @@
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -111,7 +110,7 @@ def _step(out: Path, *arguments: str | Path) -> None:
                    if not name.startswith(("NUMBA_", "PYTHON", "LD_PRELOAD", "HEAPSTER_"))}
     environment |= REPRODUCIBLE | {"PYTHONPATH": str(PACKAGE.parent)}
     command = [sys.executable, "-P", "-m", "heapster.native.compile", *arguments]
-    done = subprocess.run(command, env=environment, cwd=out, capture_output=True, text=True, check=False)
+    done = children.run(command, env=environment, cwd=out, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["it said nothing"]
         raise TargetError(f"Numba could not compile the allocator: {said[-1]}")

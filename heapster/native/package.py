@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -100,7 +99,7 @@ def _check(out: Path, scratch: Path) -> list[str]:
 
 def _expect(how: str, command: list[Path], environment: dict[str, str]) -> None:
     environment = {**os.environ, **environment}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = children.run(command, env=environment, capture_output=True, text=True)
     if done.returncode or done.stdout != EXPECTED:
         said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
         raise TargetError(f"a program {how} does not work: {said[-1]}")

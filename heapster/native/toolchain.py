@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,8 +53,7 @@ def run(command: Sequence[str | Path], where: Path | None = None) -> str:
     for variable in ("LD_PRELOAD", "CFLAGS", "LDFLAGS"):
         environment.pop(variable, None)
     try:
-        done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True,
-                              check=False)
+        done = children.run(command, cwd=where, env=environment, capture_output=True, text=True)
     except OSError as error:
         raise TargetError(f"cannot run {command[0]}: {error.strerror}") from None
     if done.returncode:

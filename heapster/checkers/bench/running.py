@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,19 +83,16 @@ class Bench:
         reading, writing = os.pipe()
         try:
             launcher = [str(self.programs / LAUNCHER), str(writing), target.library, *command]
-            with subprocess.Popen(launcher, env=_environment(target, environment), cwd=self.folder, text=True,
-                                  errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, pass_fds=(writing,), start_new_session=True) as child:
+            with children.started(launcher, env=_environment(target, environment), cwd=self.folder, text=True,
+                                  errors="replace", stdin=children.DEVNULL, stdout=children.PIPE,
+                                  stderr=children.PIPE, pass_fds=(writing,)) as child:
                 os.close(writing)
                 writing = -1
                 try:
                     out, err = child.communicate(timeout=self.limit)
-                except subprocess.TimeoutExpired:
-                    _kill_all(child.pid)
+                except children.TimeoutExpired:
+                    children.end(child)
                     return _Done(*child.communicate(), hung=True)
-                except BaseException:
-                    _kill_all(child.pid)
-                    raise
             return _Done(out, err, os.read(reading, 256).decode(), child.returncode)
         finally:
             os.close(reading)
@@ -113,12 +109,6 @@ class _Done:
     usage: str = ""
     code: int = 0
     hung: bool = False
-
-
-def _kill_all(session: int) -> None:
-    """Kill what a launcher started; it may just have ended by itself."""
-    with suppress(ProcessLookupError):
-        os.killpg(session, signal.SIGKILL)
 
 
 def find_program(name: str) -> str | None:

@@ -1,7 +1,6 @@
 """What is measured: libc, the peers that are installed, our library, any shared object with a malloc."""
 
 import os
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +107,7 @@ def _linker_cache() -> Iterator[tuple[str, str]]:
     program = next((path for path in LINKER_CACHES if os.access(path, os.X_OK)), None)
     if program is None:
         return
-    said = subprocess.run([program, "-p"], capture_output=True, text=True, check=False).stdout
+    said = children.run([program, "-p"], capture_output=True, text=True).stdout
     for line in said.splitlines():
         soname, arrow, path = line.strip().partition(" => ")
         if arrow and "64" in soname:            # libc6,x86-64 or libc6,AArch64

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import struct
-import subprocess
 from array import array
 from collections.abc import Callable
 from mmap import mmap
@@ -78,16 +77,15 @@ class Replay:
         self._map[:HEAD.size] = HEAD.pack(0, 0, 0, 0, 0, 0, trace.handles(), 0)
         self._map[HEAD.size:answers] = ops
         arguments = [str(self._fd), str(self.steps), str(interval), str(POLICY_NAMES.index(policy))]
-        self._process = subprocess.Popen([program(), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         pass_fds=(self._fd,), bufsize=0)
+        self._process = children.start([program(), *arguments], stdin=children.PIPE, stdout=children.PIPE,
+                                       pass_fds=(self._fd,), bufsize=0)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        self._process.kill()
-        self._process.wait()
+        children.end(self._process)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()

@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import struct
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -192,8 +191,8 @@ class Course:
         environment = {**os.environ, "GLIBC_TUNABLES": STATIC_TLS}
         environment.pop("LD_PRELOAD", None)
         command: list[str | Path] = [program(), str(self._fd), contestant.target.path, str(which.value)]
-        with subprocess.Popen(command, env={**environment, **contestant.environment}, pass_fds=(self._fd,),
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        with children.started(command, env={**environment, **contestant.environment}, pass_fds=(self._fd,),
+                              stdin=children.DEVNULL, stdout=children.DEVNULL, stderr=children.DEVNULL) as child:
             late = self._wait(child)
         header, figures = Header.from_buffer_copy(self._map[:ctypes.sizeof(Header)]), self._figures()
         if late:
@@ -204,7 +203,7 @@ class Course:
         check_harness(child.returncode, header.misused)
         return self._problem(child.returncode, header, figures, contestant.target.edges), figures
 
-    def _wait(self, child: "subprocess.Popen[bytes]") -> str:
+    def _wait(self, child: children.Child) -> str:
         """Wait for its end, and end it if it hangs or is too slow: what to say of it then."""
         began = advanced = monotonic()
         done, limit = 0, SECONDS_A_MILLION * (1 + self.steps / 1e6)
@@ -213,7 +212,7 @@ class Course:
                 try:
                     child.wait(TICK)
                     return ""
-                except subprocess.TimeoutExpired:
+                except children.TimeoutExpired:
                     pass
                 now, before, done = monotonic(), done, self._figures().done
                 if done != before:

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -108,14 +107,13 @@ def _compile(command: list[str], made: Path, libraries: tuple[str, ...]) -> None
     with NamedTemporaryFile(dir=made.parent, prefix=made.name, delete=False) as file:
         half_made = Path(file.name)
     try:
-        done = subprocess.run([*command, "-o", str(half_made), *libraries], capture_output=True, text=True,
-                              errors="replace", timeout=COMPILE_LIMIT, check=False, stdin=subprocess.DEVNULL,
-                              env={**os.environ, "LC_ALL": "C"})
+        done = children.run([*command, "-o", str(half_made), *libraries], capture_output=True, text=True,
+                            errors="replace", timeout=COMPILE_LIMIT, env={**os.environ, "LC_ALL": "C"})
         if done.returncode:
             raise TargetError(f"{Path(command[0]).name} does not compile it:\n{_words(done.stderr or done.stdout)}")
         half_made.chmod(0o755)
         half_made.replace(made)
-    except subprocess.TimeoutExpired:
+    except children.TimeoutExpired:
         raise TargetError(f"{command[0]} was still compiling after {COMPILE_LIMIT} s") from None
     finally:
         half_made.unlink(missing_ok=True)

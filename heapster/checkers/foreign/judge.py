@@ -5,7 +5,6 @@ import mmap
 import os
 import signal
 import struct
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
@@ -146,8 +145,8 @@ class Judge:
         environment = {**os.environ, **target.environment, "GLIBC_TUNABLES": STATIC_TLS}
         environment.pop("LD_PRELOAD", None)
         try:
-            self._process = subprocess.Popen([program, str(self._fd), target.path], stdin=subprocess.PIPE, bufsize=0,
-                                             stdout=subprocess.PIPE, env=environment, pass_fds=(self._fd,))
+            self._process = children.start([program, str(self._fd), target.path], stdin=children.PIPE, bufsize=0,
+                                           stdout=children.PIPE, env=environment, pass_fds=(self._fd,))
         except OSError as error:            # its loader may be missing
             os.close(self._fd)
             raise TargetError(f"{target.name}: programs of {target.bits} bits do not run on this machine "

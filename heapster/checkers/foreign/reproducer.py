@@ -1,6 +1,5 @@
 """A C program that shows a finding by itself: written, compiled, run, and only then offered."""
 
-import subprocess
 from pathlib import Path
 
 from heapster.checkers.foreign.build import SOURCES, Compiler, judge_program
@@ -251,7 +250,7 @@ def prove(text: str, folder: Path, target: ForeignTarget, compiler: Compiler) ->
     source, program = folder / "repro.c", folder / "repro"
     source.write_text(text)
     words = command(str(source), str(program), target)
-    built = subprocess.run([*compiler.command, *words[1:]], capture_output=True, check=False)
+    built = children.run([*compiler.command, *words[1:]], capture_output=True)
     if built.returncode:
         return False
     return _exit_status(program, target) == 1
@@ -261,8 +260,8 @@ def _exit_status(program: Path, target: ForeignTarget) -> int:
     """How the program ends; the judge sees to it that it does, and that nothing that it has started stays."""
     environment = {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536", "PATH": "/usr/bin:/bin"}
     environment |= target.environment
-    return subprocess.run([judge_program(target.bits), "run", program.resolve()], stdin=subprocess.DEVNULL,
-                          capture_output=True, env=environment, check=False).returncode
+    return children.run([judge_program(target.bits), "run", program.resolve()], capture_output=True,
+                        env=environment).returncode
 
 
 def malloc_lab_trace(trace: Trace, heap: int) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -62,8 +61,7 @@ def native_of(impl_copy: Path, out: Path) -> Path:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment |= {"PYTHONPATH": str(package.parent), "XDG_CACHE_HOME": str(out / "cache")}
     ask = f"from {__name__} import native; print(native())"
-    done = subprocess.run([sys.executable, "-P", "-c", ask], env=environment, capture_output=True, text=True,
-                          check=False)
+    done = children.run([sys.executable, "-P", "-c", ask], env=environment, capture_output=True, text=True)
     if done.returncode:
         raise TargetError(f"the changed copy does not compile: {(done.stderr.strip() or '?').splitlines()[-1]}")
     return Path(done.stdout.strip())

@@ -1,9 +1,6 @@
 """`stress`: the harness in child processes with limits, pattern by pattern, and what came of it."""
 
 import os
-import resource
-import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,7 +15,6 @@ from heapster.wording import legible
 
 MOST_THREADS = 64
 GRACE = 60.0                        # seconds that the harness may take longer before it is killed
-MEMORY = 8 << 30                    # bytes of address space that a child may have
 BARE_SHARE = 0.05                   # of the time, for the same loop without verification
 RATED = "churn"                     # the pattern whose rates are compared
 MOST_STACK_LINES = 12
@@ -113,17 +109,13 @@ def _harness(plan: Plan) -> tuple[list[str], dict[str, str]]:
 def _child(plan: Plan, command: list[str], environment: dict[str, str], pattern: str, seconds: float,
            mode: str) -> Report:
     arguments = [str(build.harness()), pattern, str(plan.threads), f"{seconds:.3f}", str(plan.seed), mode, *command]
-    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, errors="replace", preexec_fn=_limit, start_new_session=True) as child:  # noqa: PLW1509
+    with children.started(arguments, addresses=children.ADDRESSES, env=environment, stdout=children.PIPE,
+                          stderr=children.PIPE, text=True, errors="replace") as child:
         try:
             out, err = child.communicate(timeout=seconds + GRACE)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            out, err = child.communicate()
-            return _hung(out)
-        except KeyboardInterrupt:
-            os.killpg(child.pid, signal.SIGKILL)
-            raise
+        except children.TimeoutExpired:
+            children.end(child)
+            return _hung(child.communicate()[0])
     if child.returncode == UNUSABLE or "cannot be preloaded" in err:
         raise TargetError(f"{plan.target} cannot be used: it does not load, or has no malloc, free, calloc and realloc")
     if child.returncode == HARNESS_FAULT:
@@ -136,11 +128,6 @@ def _child(plan: Plan, command: list[str], environment: dict[str, str], pattern:
     elif report.code == "abort" and err.strip():
         report.message += f"; it said: {legible(err.strip().splitlines()[-1])}"
     return report
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 def _hung(out: str) -> Report:

@@ -1,7 +1,6 @@
 """What the recorder wrote, as a trace: a compiled program puts records in their order and names addresses."""
 
 import struct
-import subprocess
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +39,7 @@ def trace_of(sources: Sequence[tuple[Image, int]], namer: Path) -> Compact:
     """The trace of an image: of its ancestors up to the forks, each with the place where to stop, and of itself."""
     prefix = sources[-1][0].path.with_suffix(".columns")
     files = [str(word) for found, stop in sources for word in (found.path, stop)]
-    done = subprocess.run([namer, prefix, *files], capture_output=True, text=True, check=False)
+    done = children.run([namer, prefix, *files], capture_output=True, text=True)
     if done.returncode:
         raise TargetError(f"what was recorded cannot be read or written in {prefix.parent}: is the disk full?")
     steps, strangers = map(int, done.stdout.split())

@@ -1,0 +1,103 @@
+"""Programs that we start: each in a session of its own, with limits, and gone when we are.
+
+A child dies with us, however we end; what it has started itself is ended with it, as far as it has stayed in its
+session. The system that runs out of memory ends a child before anything else.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from heapster.signals import leave_to_parent
+
+RESIDENT = 3 << 30              # bytes that a child may hold; on a small machine half of what there is
+ADDRESSES = 8 << 30             # bytes of address space, of children that reserve no more than they use
+PR_SET_PDEATHSIG = 1
+FIRST_VICTIM = b"1000"          # of the system that is out of memory
+
+Child = subprocess.Popen[Any]
+Command = Sequence[str | Path]
+DEVNULL, PIPE, TimeoutExpired = subprocess.DEVNULL, subprocess.PIPE, subprocess.TimeoutExpired
+
+_libc = ctypes.CDLL(None)
+
+
+def die_with_parent(parent: int) -> None:
+    """In a child that was just forked: end as soon as `parent`, who forked us, has."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(128 + signal.SIGKILL)
+
+
+def fork() -> int:
+    """Like `os.fork`; the child dies with us, leaves signals to us, and is the first to go if memory runs out."""
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        leave_to_parent()
+        settle(parent)
+    return child
+
+
+def settle(parent: int, addresses: int = 0) -> None:
+    """In a child that was just forked: take on what holds for every child."""
+    die_with_parent(parent)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if addresses:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        most = addresses if hard == resource.RLIM_INFINITY else min(addresses, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    with suppress(OSError):
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(descriptor, FIRST_VICTIM)
+        os.close(descriptor)
+
+
+def start(command: Command, *, addresses: int = 0, **how: Any) -> Child:
+    """Start a program, in `addresses` bytes if they are limited; `end` it. Raises OSError."""
+    parent = os.getpid()
+    how.setdefault("start_new_session", True)
+    return subprocess.Popen(command, preexec_fn=lambda: settle(parent, addresses), **how)  # noqa: PLW1509
+
+
+def end(child: Child) -> None:
+    """End a child and whatever is left in its session."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.kill()                        # it may be in our own session
+    child.wait()
+
+
+@contextmanager
+def started(command: Command, *, addresses: int = 0, **how: Any) -> Iterator[Child]:
+    """A program that runs meanwhile: nothing of it stays behind."""
+    child = start(command, addresses=addresses, **how)
+    try:
+        yield child
+    finally:
+        end(child)
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
+
+
+def run(command: Command, *, timeout: float | None = None, addresses: int = 0,
+        **how: Any) -> "subprocess.CompletedProcess[Any]":
+    """Run a program to its end; raises OSError, and TimeoutExpired after it was ended."""
+    if how.pop("capture_output", False):
+        how.update(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    how.setdefault("stdin", subprocess.DEVNULL)
+    with started(command, addresses=addresses, **how) as child:
+        out, err = child.communicate(timeout=timeout)
+        return subprocess.CompletedProcess(command, child.returncode, out, err)
+
+
+def resident_limit() -> int:
+    """Bytes that a child may hold: `RESIDENT`, or half of this machine's memory if that is less."""
+    return min(RESIDENT, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)

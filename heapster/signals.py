@@ -1,0 +1,85 @@
+"""The signals that end a run: the first stops it, and what it has found is still written.
+
+SIGINT, SIGTERM and SIGHUP raise `Interrupted` where the program is. A second one is passed over, so that
+nobody loses results by pressing a key twice; a third gives up. While files are written none is heard: see `held`.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PASSED_OVER = 2                 # which signal, counted from the first
+
+AGAIN = "heapster: stopping, and writing what was found; once more gives it up\n"
+
+
+class Interrupted(KeyboardInterrupt):
+    """One of the signals has come."""
+
+
+class _State:
+    """Which have come so far, and whether they may be heard now."""
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.count = self.holding = 0
+        self.waiting = False            # one came while they were held
+
+
+_state = _State()
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Hear the signals in here, but for those that whoever started us wants ignored, as nohup does."""
+    _state.__init__()                   # type: ignore[misc]  # a new run in the same process
+    before = {}
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            with suppress(ValueError):  # not in the main thread: nobody sends us any
+                before[number] = signal.signal(number, _hear)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _hear(number: int, _frame: FrameType | None) -> None:
+    _state.count += 1
+    _state.first = _state.first or number
+    if _state.holding:
+        _state.waiting = True
+    elif _state.count == PASSED_OVER:
+        with suppress(OSError, RuntimeError):       # it may have come in the middle of a write
+            sys.stderr.write(AGAIN)
+    else:
+        raise Interrupted
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Nothing in here is interrupted; what comes meanwhile is raised at the end, unless an error is."""
+    _state.holding += 1
+    try:
+        yield
+    finally:
+        _state.holding -= 1
+    if _state.waiting and not _state.holding:
+        _state.waiting = False
+        if _state.count < PASSED_OVER:
+            raise Interrupted
+
+
+def exit_code() -> int:
+    """That of a run that was interrupted: 130, 143 or 129, as a shell has it."""
+    return 128 + (_state.first or signal.SIGINT)
+
+
+def leave_to_parent() -> None:
+    """In a forked child: the signals are the parent's to act on, who ends its children."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
