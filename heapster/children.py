@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from heapster.signals import leave_to_parent
+from heapster.signals import leave_to_parent, left_to
 
 RESIDENT = 3 << 30              # bytes that a child may hold; on a small machine half of what there is
 ADDRESSES = 8 << 30             # bytes of address space, of children that reserve no more than they use
@@ -28,7 +28,7 @@ DEVNULL, PIPE, TimeoutExpired = subprocess.DEVNULL, subprocess.PIPE, subprocess.
 _libc = ctypes.CDLL(None)
 
 
-def die_with_parent(parent: int) -> None:
+def _die_with(parent: int) -> None:
     """In a child that was just forked: end as soon as `parent`, who forked us, has."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -40,14 +40,19 @@ def fork() -> int:
     parent = os.getpid()
     child = os.fork()
     if child == 0:
-        leave_to_parent()
         settle(parent)
     return child
 
 
-def settle(parent: int, addresses: int = 0) -> None:
-    """In a child that was just forked: take on what holds for every child."""
-    die_with_parent(parent)
+def settle(parent: int) -> None:
+    """In a child that was just forked and runs on: take on what holds for every child, and leave signals to us."""
+    leave_to_parent()
+    _limit(parent, 0)
+
+
+def _limit(parent: int, addresses: int) -> None:
+    """In a child that was just forked: what holds until its end, whatever it runs."""
+    _die_with(parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if addresses:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
@@ -63,7 +68,7 @@ def start(command: Command, *, addresses: int = 0, **how: Any) -> Child:
     """Start a program, in `addresses` bytes if they are limited; `end` it. Raises OSError."""
     parent = os.getpid()
     how.setdefault("start_new_session", True)
-    return subprocess.Popen(command, preexec_fn=lambda: settle(parent, addresses), **how)  # noqa: PLW1509
+    return subprocess.Popen(command, preexec_fn=lambda: _limit(parent, addresses), **how)  # noqa: PLW1509
 
 
 def end(child: Child) -> None:
@@ -96,6 +101,26 @@ def run(command: Command, *, timeout: float | None = None, addresses: int = 0,
     with started(command, addresses=addresses, **how) as child:
         out, err = child.communicate(timeout=timeout)
         return subprocess.CompletedProcess(command, child.returncode, out, err)
+
+
+def watched(command: Command, **how: Any) -> Child:
+    """Run a program in our place at the terminal, to its end. Raises OSError.
+
+    An interrupt from the keyboard reaches it without us. What else is to end us ends it: the first signal is
+    passed on, the second kills it.
+    """
+    child = start(command, start_new_session=False, **how)
+    try:
+        with left_to(child.send_signal, child.kill):
+            child.wait()
+    finally:
+        end(child)
+    return child
+
+
+def exit_code(child: Child) -> int:
+    """How a child ended, as a shell has it."""
+    return int(child.returncode if child.returncode >= 0 else 128 - child.returncode)
 
 
 def resident_limit() -> int:

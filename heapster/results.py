@@ -57,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a command, as `--json` writes it."""
+    """One run of a command, as `--json` writes it. What was interrupted has not passed."""
 
     command: str
     target: str
@@ -69,3 +69,7 @@ class Run:
     checks: Mapping[str, int] = field(default_factory=dict)         # name: times evaluated
     witnesses: Mapping[str, int] = field(default_factory=dict)      # name: times seen
     extra: Mapping[str, Any] = field(default_factory=dict)          # further keys, by command
+
+    def __post_init__(self) -> None:
+        if self.extra.get("interrupted") and self.verdict is Verdict.PASSED:
+            object.__setattr__(self, "verdict", Verdict.INCONCLUSIVE)

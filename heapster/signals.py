@@ -6,7 +6,7 @@ nobody loses results by pressing a key twice; a third gives up. While files are 
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -34,13 +34,20 @@ _state = _State()
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """Hear the signals in here, but for those that whoever started us wants ignored, as nohup does."""
+    """Hear the signals in here."""
     _state.__init__()                   # type: ignore[misc]  # a new run in the same process
+    with _handled(_hear):
+        yield
+
+
+@contextmanager
+def _handled(hear: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let `hear` have the signals in here, but for those that whoever started us wants ignored, as nohup does."""
     before = {}
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             with suppress(ValueError):  # not in the main thread: nobody sends us any
-                before[number] = signal.signal(number, _hear)
+                before[number] = signal.signal(number, hear)
     try:
         yield
     finally:
@@ -72,6 +79,28 @@ def held() -> Iterator[None]:
         _state.waiting = False
         if _state.count < PASSED_OVER:
             raise Interrupted
+
+
+@contextmanager
+def left_to(pass_on: Callable[[int], None], kill: Callable[[], None]) -> Iterator[None]:
+    """In here the keyboard's interrupts are a child's affair; the first other signal is passed on, the second kills."""
+    def hear(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            return
+        _state.count += 1
+        if _state.count < PASSED_OVER:
+            pass_on(number)
+        else:
+            kill()
+
+    with _handled(hear):
+        yield
+
+
+def stop_if_heard() -> None:
+    """Raise again what somebody below has caught, to keep the results that he had."""
+    if _state.count:
+        raise Interrupted
 
 
 def exit_code() -> int:

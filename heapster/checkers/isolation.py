@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
 
+from heapster import children
+
 T = TypeVar("T")
 
 JOURNAL_BYTES = 1 << 20
@@ -74,7 +76,7 @@ def contained(work: Callable[[], T], journal: Journal, seconds: float) -> Done[T
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
-    child = os.fork()
+    child = children.fork()
     if child == 0:
         os.close(reading)
         _run_child(work, writing)
@@ -97,7 +99,6 @@ def contained(work: Callable[[], T], journal: Journal, seconds: float) -> Done[T
 
 def _run_child(work: Callable[[], T], writing: int) -> None:
     """Send the answer and end at once, without the parent's exit handlers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         try:
             answer = pickle.dumps((True, work()))

@@ -1,7 +1,7 @@
 """Proofs are run: each in a child process with a limit, one encoding of words after the other."""
 
 import multiprocessing
-import signal
+import os
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from heapster import children
 from heapster.checkers.planting import Fault, Origin
 from heapster.checkers.proofs import BITS, Proof, Theorem
 from heapster.results import Finding
@@ -100,7 +101,7 @@ class Runner:
     def _start(self, proof: Proof, encodings: tuple[str, ...]) -> _Attempt:
         receiver, sender = multiprocessing.Pipe(duplex=False)
         process = multiprocessing.get_context("fork").Process(
-            target=_child, args=(proof, encodings[0], self.origin, self.stop_at, sender), daemon=True)
+            target=_child, args=(os.getpid(), proof, encodings[0], self.origin, self.stop_at, sender), daemon=True)
         process.start()
         sender.close()
         return _Attempt(proof, encodings, process, receiver)
@@ -142,9 +143,9 @@ def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[O
 
 # In the child.
 
-def _child(proof: Proof, encoding: str, origin: Origin, stop_at: str, sender: Connection) -> None:
-    """Explore and answer; whatever goes wrong is an answer too. An interrupt is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _child(parent: int, proof: Proof, encoding: str, origin: Origin, stop_at: str, sender: Connection) -> None:
+    """Explore and answer; whatever goes wrong is an answer too."""
+    children.settle(parent)
     try:
         answer = explored(proof, encoding, origin, stop_at)
     except Exception as error:  # noqa: BLE001  # the parent must hear of it, whatever it is

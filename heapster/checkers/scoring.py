@@ -46,21 +46,25 @@ def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = N
     table: dict[str, dict[str, Any]] = {}
     findings: list[Finding] = []
     warnings: list[str] = []
-    slow = False
-    for name in names:
-        trace = load(name)
-        warnings += trace.warnings
-        with Course(trace) as course:
-            for target, row, found in _rows(course, contestants, name, progress):
-                table.setdefault(name, {})[target] = row._asdict()
-                ops += row.ops
-                slow = slow or found.slow
-                if found.problem and not found.slow:
-                    findings.append(_finding(name, target, row, found.at, prefix))
+    slow = interrupted = False
+    try:
+        for name in names:
+            trace = load(name)
+            warnings += trace.warnings
+            with Course(trace) as course:
+                for target, row, found in _rows(course, contestants, name, progress):
+                    table.setdefault(name, {})[target] = row._asdict()
+                    ops += row.ops
+                    slow = slow or found.slow
+                    if found.problem and not found.slow:
+                        findings.append(_finding(name, target, row, found.at, prefix))
+    except KeyboardInterrupt:
+        interrupted = True
     verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if slow else Verdict.PASSED
     return Run("score", "+".join(targets), 0, verdict, monotonic() - began, ops, tuple(findings),
                {"overlap, neighbours, contents, alignment, zeroes": ops},
-               extra={"table": table, "totals": _totals(table), "formula": FORMULA, "warnings": warnings,
+               extra={"interrupted": interrupted, "table": table, "totals": _totals(table), "formula": FORMULA,
+                      "warnings": warnings,
                       "not_checked": ["errno, usable_size and misuse (fuzz does)", "threads: one makes all calls"]})
 
 
@@ -92,7 +96,7 @@ def _totals(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Of each target over all traces."""
     totals: dict[str, dict[str, Any]] = {}
     for target in next(iter(table.values()), {}):
-        rows = [rows[target] for rows in table.values()]
+        rows = [rows[target] for rows in table.values() if target in rows]
         seconds, ops = sum(row["seconds"] for row in rows), sum(row["ops"] for row in rows)
         totals[target] = {
             "valid": min((row["valid"] for row in rows), key=(False, None, True).index), "ops": ops,

@@ -100,18 +100,21 @@ def check(parts: Iterable[Part], seed: int, store: Store) -> Run:
     """Run the parts one after the other, until all have run or one was interrupted."""
     runs: dict[str, Run] = {}
     silent: list[str] = []
+    interrupted = False
     for part in parts:
         try:
             runs[part.name] = run = part.run(seed, store)
         except (TargetError, ModuleNotFoundError) as error:
             silent.append(f"{part.name}: {error}")
             continue
-        if run.extra.get("interrupted"):
+        except KeyboardInterrupt:
+            interrupted = True
+        if interrupted or run.extra.get("interrupted"):
             break
-    return _together(runs, seed, silent)
+    return _together(runs, seed, silent, interrupted)
 
 
-def _together(runs: dict[str, Run], seed: int, silent: list[str]) -> Run:
+def _together(runs: dict[str, Run], seed: int, silent: list[str], interrupted: bool) -> Run:
     checks: Counter[str] = Counter()
     witnesses: Counter[str] = Counter()
     for run in runs.values():
@@ -126,7 +129,7 @@ def _together(runs: dict[str, Run], seed: int, silent: list[str]) -> Run:
         checks=dict(checks), witnesses=dict(witnesses),
         extra={"parts": {name: {"verdict": run.verdict.value, "ops": run.ops, "seconds": round(run.seconds, 3)}
                          for name, run in runs.items()},
-               "interrupted": any(run.extra.get("interrupted") for run in runs.values()),
+               "interrupted": interrupted or any(run.extra.get("interrupted") for run in runs.values()),
                "not_checked": silent + _not_checked(runs)})
 
 

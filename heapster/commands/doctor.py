@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import click
 
+from heapster import children
 from heapster.commands.delivery import TARGET_UNUSABLE
 
 OLDEST_PYTHON = (3, 11)

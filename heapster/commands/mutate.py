@@ -24,6 +24,7 @@ from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, GOOD, PLAIN
 from heapster.results import Run, UsageError, Verdict
+from heapster.signals import stop_if_heard
 from heapster.suggest import instead_of
 from heapster.wording import counted
 
@@ -165,21 +166,28 @@ def _planted(words: tuple[str, ...], by: str, seed: int, write: Path | None, del
                          "or a module of impl")
     delivery.check()
     started = monotonic()
-    kills = list(_hunt_all(hunts, seed))
+    kills: list[Hunted] = []
+    interrupted = False
+    try:
+        kills.extend(_hunt_all(hunts, seed))
+    except KeyboardInterrupt:
+        interrupted = True
     say((_line(kill), BAD if kill.missed else PLAIN) for kill in kills)
-    if write:
+    if write and not interrupted:
         write_whole(write, ABOUT + _table(kills) + WAYS + "\n".join(fast_layers.table()) + "\n")
     found = sum(not kill.missed for kill in kills)
     say([(f"{found} of {len(kills)} planted faults were found by the check that must find them",
           GOOD if found == len(kills) else BAD)])
-    return delivery.write(_run(kills, seed, monotonic() - started))
+    return delivery.write(_run(kills, seed, monotonic() - started, interrupted))
 
 
 def _hunt_all(hunts: Hunts, seed: int) -> Iterator[Hunted]:
     with Meter("mutate") as meter:
         for number, (title, hunt) in enumerate(hunts):
             meter.show(number / len(hunts), title)
-            yield hunt(seed)
+            found = hunt(seed)
+            stop_if_heard()             # a checker that was interrupted has found nothing, and says so
+            yield found
         meter.close(f"{len(hunts)} faults planted")
 
 
@@ -198,11 +206,12 @@ def _line(kill: Hunted) -> str:
     return f"{kill.module + '.py':12} {kill.title}: {found}, {kill.how}"
 
 
-def _run(kills: list[Hunted], seed: int, seconds: float) -> Run:
+def _run(kills: list[Hunted], seed: int, seconds: float, interrupted: bool) -> Run:
     missed = [kill.title for kill in kills if kill.missed]
     return Run(
-        command="mutate", target="sim", seed=seed, verdict=Verdict.FAILED if missed else Verdict.PASSED,
-        seconds=seconds, ops=len(kills), extra={
+        command="mutate", target="sim", seed=seed, seconds=seconds, ops=len(kills),
+        verdict=Verdict.FAILED if missed else Verdict.PASSED, extra={
+            "interrupted": interrupted,
             "missed": missed,
             "kills": [{"title": kill.title, "module": kill.module, "caught_by": kill.caught_by,
                        "trace": list(kill.trace)} for kill in kills]})

@@ -138,6 +138,8 @@ def met(run: Run) -> Run:
     try:
         with Meter("prove: programs that meet it"):
             found = seen_by_programs([path for _, path in replays(shown, run.target)], run.target)
+    except KeyboardInterrupt:
+        return replace(run, extra={**run.extra, "interrupted": True})
     except TargetError as error:
         return replace(run, extra={**run.extra, "not_met": f"no program can run: {error}"})
     if found is None:
@@ -198,16 +200,20 @@ def _hunted(proofs: Sequence[Proof], jobs: int, timeout: float) -> Run:
     names = {theorem.name for theorem in theorems(tuple(proofs))}
     faults = [fault for fault in FAULTS if fault.caught_by in names]
     kills: list[tuple[Fault, bool]] = []
-    started = monotonic()
+    started, interrupted = monotonic(), False
     with Meter("prove --faults") as meter:
-        for fault in faults:
-            meter.show(len(kills) / len(faults), fault.title)
-            kills.append((fault, hunt(fault, Runner(timeout, jobs))))
+        try:
+            for fault in faults:
+                meter.show(len(kills) / len(faults), fault.title)
+                kills.append((fault, hunt(fault, Runner(timeout, jobs))))
+        except KeyboardInterrupt:
+            interrupted = True
         meter.close(f"{len(kills)} faults planted")
     say((f"{fault.module + '.py':14}{fault.title}: " + (fault.caught_by if refuted else f"MISSED by {fault.caught_by}"),
          PLAIN if refuted else BAD) for fault, refuted in kills)
     missed = [fault.title for fault, refuted in kills if not refuted]
     say([(f"{len(kills) - len(missed)} of {len(kills)} planted faults are refuted by the theorem that names them",
           BAD if missed else GOOD)])
-    return Run("prove", "sim", 0, Verdict.FAILED if missed else Verdict.PASSED, monotonic() - started, len(kills),
-               extra={"missed": missed, "kills": [asdict(fault) for fault, _ in kills]})
+    verdict = Verdict.FAILED if missed else Verdict.PASSED
+    return Run("prove", "sim", 0, verdict, monotonic() - started, len(kills),
+               extra={"interrupted": interrupted, "missed": missed, "kills": [asdict(fault) for fault, _ in kills]})

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from heapster import signals
 from heapster.checkers.traces.recording import record
 from heapster.checkers.traces.writing import FORMATS, write_trace
 from heapster.commands.library_options import library_options
@@ -37,7 +38,14 @@ def command(output: Path, kind: str, everyone: bool, server: str, policy: str | 
         from heapster.native.library import PRELOAD, libraries  # noqa: PLC0415  may have to be compiled
         preload = libraries() / PRELOAD
         wanted = settings(Wishes(policy, arenas, mmap_threshold), preload)
-    done = record(program, found, preload, wanted, everyone=everyone)
+    with signals.held():                # but for the time that the program runs
+        return _record(program, found, preload, wanted, output, kind, everyone)
+
+
+def _record(command: tuple[str, ...], found: Path, preload: Path | None, wanted: dict[str, str], output: Path,
+            kind: str, everyone: bool) -> int:
+    """Run and record it, and write the traces; the program's exit code."""
+    done = record(command, found, preload, wanted, everyone=everyone)
     for number, trace in enumerate((done.trace, *done.others)):
         path = output.with_name(f"{output.name}.{number}") if number else output
         write_trace(trace, path, kind)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import heapster
+from heapster import children
 from heapster.native import cache, toolchain
 from heapster.native.headers import layout_header
 from heapster.results import TargetError

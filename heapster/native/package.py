@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import heapster
+from heapster import children
 from heapster.native import toolchain
 from heapster.native.library import (
     ABI,

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from heapster import children
 from heapster.results import TargetError
 
 MACHINES = ("x86_64", "aarch64")
@@ -58,7 +59,7 @@ def run(command: Sequence[str | Path], where: Path | None = None) -> str:
         raise TargetError(f"cannot run {command[0]}: {error.strerror}") from None
     if done.returncode:
         raise TargetError(f"{Path(command[0]).name} failed: {_telling(done.stderr or done.stdout)}")
-    return done.stdout
+    return str(done.stdout)
 
 
 def _telling(said: str) -> str:

@@ -4,10 +4,10 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from heapster import children
 from heapster.checkers.bench.build import LAUNCHER
 from heapster.checkers.bench.targets import Target
 from heapster.checkers.bench.workloads import Workload

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from heapster import children
 from heapster.model.operation import POLICY_NAMES
 from heapster.native.library import PRELOAD, libraries
 from heapster.results import TargetError, UsageError

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from heapster import children
 from heapster.checkers.diffing.records import records
 from heapster.checkers.foreign.build import SOURCES as SHARED
 from heapster.checkers.foreign.judge import check_harness

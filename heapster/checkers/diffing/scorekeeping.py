@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
+from heapster import children
 from heapster.checkers.diffing.records import OP, records
 from heapster.checkers.foreign.judge import (
     HEADER_BYTES,

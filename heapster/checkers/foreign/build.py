@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
+from heapster import children
 from heapster.checkers.foreign.target import VERBS, ForeignTarget, from_object
 from heapster.native.cache import directory
 from heapster.results import TargetError

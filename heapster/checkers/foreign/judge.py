@@ -13,6 +13,7 @@ from select import select
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from heapster import children
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.model.operation import NO_HANDLE, Step
 from heapster.model.trace import handle_name

@@ -3,10 +3,10 @@
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
+from heapster import children
 from heapster.checkers.foreign.build import Compiler, judge_program
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.options import REMEMBERED, ForeignOptions, resolve
@@ -67,7 +67,6 @@ def _debug(kept: Kept, warn: Callable[[str], None]) -> int:
     if not program.exists():
         raise TargetError(f"{kept.folder} has no program that shows the finding")
     warn("stopping before the failing call; `finish` then `step` goes into it, `bt` shows where it is")
-    return subprocess.run(
+    return children.exit_code(children.watched(
         ["gdb", "-q", "-ex", "set breakpoint pending on", "-ex", "break failing_step", "-ex", "run", "-ex", "finish",
-         program.resolve()],
-        check=False, env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536"}).returncode
+         program.resolve()], env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536"}))

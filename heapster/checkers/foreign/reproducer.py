@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from heapster import children
 from heapster.checkers.foreign.build import SOURCES, Compiler, judge_program
 from heapster.checkers.foreign.target import LIBC, ForeignTarget
 from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace, requested

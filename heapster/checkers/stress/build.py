@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from heapster import children
 from heapster.native import cache, toolchain
 from heapster.native.headers import layout_header
 from heapster.native.library import C_SOURCES, core

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 
+from heapster import children
 from heapster.checkers.stress import build
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
 from heapster.results import Finding, HarnessError, Run, TargetError, UsageError, Verdict

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from heapster import children
 from heapster.checkers.traces.compact import CODES, VERBS, Columns, Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.results import TargetError

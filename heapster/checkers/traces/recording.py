@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from heapster import children
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.raw import Image, image, trace_of
 from heapster.native import cache, toolchain
@@ -59,7 +58,7 @@ def record(command: Sequence[str], program: Path, preload: Path | None, settings
             raise TargetError(f"{command[0]} ran without the recorder: it cannot be preloaded")
         others = [found for found in images if found is not mine[-1]]
         return Recording(
-            process.returncode if process.returncode >= 0 else 128 - process.returncode,
+            children.exit_code(process),
             _trace_of(mine[-1], images), process.pid,
             tuple(_trace_of(found, images) for found in others) if everyone else (),
             0 if everyone else len(others))
@@ -72,21 +71,15 @@ def _trace_of(found: Image, images: Sequence[Image]) -> Compact:
 
 
 def _run(command: Sequence[str], program: Path, preload: Path | None, settings: Mapping[str, str],
-         place: Path) -> "subprocess.Popen[bytes]":
-    """Run it to its end; an interrupt from the keyboard is the program's own affair."""
+         place: Path) -> children.Child:
+    """Run it to its end."""
     libraries = [str(compiled() / RECORDER), *([str(preload)] if preload else []), os.environ.get("LD_PRELOAD", "")]
     environment = {**os.environ, **settings, "LD_PRELOAD": ":".join(filter(None, libraries)),
                    "HEAPSTER_RECORD": str(place / PREFIX)}
     try:
-        process = subprocess.Popen(command, executable=program.absolute(), env=environment)
+        return children.watched(command, executable=program.absolute(), env=environment)
     except OSError as error:
         raise TargetError(f"cannot run {command[0]}: {error.strerror}") from None
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        process.wait()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return process
 
 
 def _began(found: Image) -> tuple[int, int, int]:

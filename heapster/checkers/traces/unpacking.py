@@ -2,13 +2,13 @@
 
 import gzip
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from heapster import children
 from heapster.checkers.traces.errors import TraceFileError
 
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -39,14 +39,14 @@ def _unpack(path: Path, plain: BinaryIO) -> None:
     if shutil.which("zstd") is None:
         raise TraceFileError(path, "byte 0", "zstd packed this file and is not installed here: install it, or "
                                              "unpack the file with `zstd -d` elsewhere")
-    with subprocess.Popen(["zstd", "-dcq", "--", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with children.started(["zstd", "-dcq", "--", path], stdout=children.PIPE, stderr=children.DEVNULL) as process:
         assert process.stdout is not None
         left = MAX_BYTES
         while left > 0 and (piece := process.stdout.read(PIECE)):
             plain.write(piece)
             left -= len(piece)
         if left <= 0:
-            process.kill()
             raise TraceFileError(path, "byte 0", f"it unpacks to more than {MAX_BYTES >> 30} GiB: cut it")
-    if process.returncode:
+        code = process.wait()
+    if code:
         raise TraceFileError(path, "byte 0", "it is damaged: zstd cannot unpack it")
