@@ -12,6 +12,7 @@ import click
 from heapster import __version__, signals
 from heapster.commands import COMMANDS
 from heapster.config import check_environment, from_files
+from heapster.files import exhausted
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
 
@@ -26,6 +27,8 @@ EXIT_CODES = {
     130: "interrupted, with results still written (143 by SIGTERM, 129 by SIGHUP)",
 }
 
+UNFINISHED = 2                  # the exit code where a disk is full, or another limit of the system was met
+MAX_STREAM = 2                  # the highest descriptor of the three that every program has
 LONGEST_LINE = 400              # characters of an error's message
 
 
@@ -71,6 +74,7 @@ def heapster(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. Errors are one line on stderr, never a traceback."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -85,14 +89,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(70, f"internal error: {type(error).__name__}: {error} ({saved(error)})")
 
 
+def _open_streams() -> None:
+    """Let what our caller has closed lead nowhere, rather than to the next file that is opened."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= MAX_STREAM:
+        pass
+    os.close(descriptor)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  as long as we run
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
 def _interruptible(arguments: Sequence[str] | None) -> int:
-    """Run it; if it is interrupted where it has no results of its own, the files that were asked for say that."""
+    """Run it; if it ends before it has results of its own, the files that were asked for say that."""
     try:
         return _run(arguments)
     except KeyboardInterrupt:
-        from heapster.commands.delivery import deliver_unfinished  # noqa: PLC0415  loaded if any command was
-        deliver_unfinished()
-        return _fail(signals.exit_code(), "interrupted")
+        code, why = signals.exit_code(), "interrupted"
+    except (OSError, MemoryError) as error:
+        code, why = UNFINISHED, exhausted(error)
+        if not why or isinstance(error, BrokenPipeError):
+            raise
+    from heapster.commands.delivery import deliver_unfinished  # noqa: PLC0415  loaded if any command was
+    deliver_unfinished(why)
+    return _fail(code, why)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -5,12 +5,12 @@ for every command that has the option, and a table named after a command for tha
 target may be a table of its own: `path` and what is to be known about it.
 """
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from heapster.files import Unreadable, read_toml
 from heapster.results import UsageError
 from heapster.suggest import instead_of
 
@@ -175,11 +175,11 @@ def _table(folder: Path) -> tuple[str, Mapping[str, Any]]:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path.name} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path.name} is not TOML: {error}") from None
+        return read_toml(path)
+    except OSError as error:
+        raise UsageError(f"{path.name} cannot be read: {error.strerror or error}") from None
+    except Unreadable as error:
+        raise UsageError(f"{path.name}{error}") from None
 
 
 def _checked(name: str, prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from heapster.commands import COMMANDS
 from heapster.commands.delivery import exit_code
 from heapster.reports import jsonfile
 from heapster.results import TargetError
+from tests.processes import HEAPSTER, interruptible, wait_for_work
 from tests.reports.samples import FAILED, INTERRUPTED, NOTHING, PASSED
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
@@ -313,9 +313,9 @@ def test_results_that_cannot_be_written_are_told_and_never_pass(heapster: Comman
 # Interruption.
 
 def test_an_interrupted_run_writes_its_results() -> None:
-    arguments = [sys.executable, "-m", "heapster", "fuzz", "--seconds", "600", "--seed", "1", "--json", "r.json"]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        wait_until_it_fuzzes(child.pid)
+    arguments = ("fuzz", "--seconds", "600", "--seed", "1", "--json", "r.json")
+    with interruptible(*HEAPSTER, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        wait_for_work(child.pid)
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130
@@ -323,13 +323,3 @@ def test_an_interrupted_run_writes_its_results() -> None:
     assert "Traceback" not in err
     run = json.loads(Path("r.json").read_text(encoding="utf-8"))
     assert (run["interrupted"], run["verdict"]) == (True, "inconclusive")
-
-
-def wait_until_it_fuzzes(pid: int) -> None:
-    """Until the child has spent some time of the processor, so that imports are done."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-        if int(fields[11]) > 300:               # hundredths of a second
-            return
-        time.sleep(0.05)

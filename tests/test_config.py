@@ -92,7 +92,7 @@ def test_what_is_wrong_in_the_target_is_named(tmp_path: Path, text: str, said: s
 
 def test_a_binary_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "heapster.toml").write_bytes(b"\xff\x00")
-    with pytest.raises(UsageError, match=r"heapster\.toml cannot be read"):
+    with pytest.raises(UsageError, match=r"heapster\.toml is not TOML: it is not text"):
         from_files(tmp_path, "fuzz", COMMANDS)
 
 

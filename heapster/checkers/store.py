@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from heapster.files import write_whole
+from heapster.files import read_json, write_whole
 from heapster.results import Finding, UsageError
 
 FOLDER = ".heapster"
@@ -108,7 +108,7 @@ def _checked(identity: str) -> str:
 
 def _load(path: Path) -> Kept:
     """The finding in a file; ValueError if it is none."""
-    value = json.loads(path.read_text(encoding="utf-8"))
+    value = read_json(path)
     if not isinstance(value, dict) or not isinstance(value.get("target"), str):
         raise ValueError("it is no finding")
     known = {field.name: value[field.name] for field in fields(Finding) if field.name in value}

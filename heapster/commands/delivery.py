@@ -61,12 +61,12 @@ class Delivery:
 _awaited: list[tuple[Delivery, click.Context | None]] = []      # a run whose results are still to come, and its command
 
 
-def deliver_unfinished() -> None:
-    """Write, of a run that was interrupted before it had results, that it was."""
+def deliver_unfinished(why: str) -> None:
+    """Write, of a run that ended before it had results, that it did, and why."""
     for delivery, ctx in tuple(_awaited):
         given = ctx.params if ctx else {}
         delivery.write(Run(ctx.info_name or "" if ctx else "", str(given.get("target") or ""), given.get("seed") or 0,
-                           Verdict.INCONCLUSIVE, 0.0, 0, extra={"interrupted": True}))
+                           Verdict.INCONCLUSIVE, 0.0, 0, extra={"interrupted": True, "unfinished": why}))
 
 
 def check_writable(path: Path) -> None:

@@ -48,7 +48,7 @@ def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str
 
 
 def _tables(run: Run) -> Iterator[Line]:
-    width = max(len(name) for rows in run.extra["table"].values() for name in rows)
+    width = max((len(name) for rows in run.extra["table"].values() for name in rows), default=0)
     for trace, rows in run.extra["table"].items():
         yield trace, STRONG
         yield " " * (2 + width) + HEADINGS, FAINT

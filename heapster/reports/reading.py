@@ -1,13 +1,12 @@
 """Runs as `--json` wrote them, read again; what cannot be read is one clear line."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from heapster.files import Unreadable, read_json
 from heapster.results import SCHEMA, UsageError, Verdict
 
-LARGEST = 1 << 30               # bytes; no run is larger
 KEYS: Mapping[str, type | tuple[type, ...]] = {
     "command": str, "target": str, "seed": int, "verdict": str, "seconds": (int, float), "ops": int, "findings": list,
     "checks": dict, "witnesses": dict,
@@ -19,15 +18,11 @@ LATER: Mapping[str, Any] = {"breaking": 0, "noticing": 0, "before": "", "after":
 def read_run(path: Path) -> dict[str, Any]:
     """The run in a file; UsageError names the file, and the line where it stops being JSON."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise UsageError(f"{path} is larger than any run: is it one?")
-        value = json.loads(path.read_bytes())
+        value = read_json(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path}, line {error.lineno}: this is not JSON: {error.msg}") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise UsageError(f"{path} is not JSON") from None
+    except Unreadable as error:
+        raise UsageError(f"{path}{error}") from None
     if problem := _wrong(value):
         raise UsageError(f"{path} is no run of heapster: {problem}")
     value["findings"] = [{**LATER, **finding} for finding in value["findings"]]

@@ -12,6 +12,7 @@ import pytest
 
 from heapster.checkers.planting import Fault, plant
 from heapster.checkers.proofs.catalogue import selected, theorems
+from tests.processes import interruptible, wait_for_child
 
 HEAPSTER = [sys.executable, "-m", "heapster"]
 COMMAND = [*HEAPSTER, "prove"]
@@ -78,21 +79,14 @@ def test_without_z3_it_says_what_to_install() -> None:
 
 def test_an_interrupted_run_says_what_it_had_proved(tmp_path: Path) -> None:
     file = tmp_path / "p.json"
-    process = subprocess.Popen([*COMMAND, "block", "api.realloc", "--json", str(file)], stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL, text=True, start_new_session=True)
-    wait_for_child_of(process.pid)
-    os.kill(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    with interruptible(*COMMAND, "block", "api.realloc", "--json", file, stdout=subprocess.PIPE,
+                       stderr=subprocess.DEVNULL, text=True) as process:
+        wait_for_child(process.pid)
+        os.kill(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in out
     assert json.loads(file.read_text(encoding="utf-8"))["interrupted"]
-
-
-def wait_for_child_of(pid: int) -> None:
-    """Until it has started a proof: it then holds the results of those before."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    while not children.read_text(encoding="ascii").strip():
-        os.sched_yield()
 
 
 def test_a_broken_copy_is_refuted_kept_and_replayed(broken: Path) -> None:

@@ -16,6 +16,7 @@ from heapster.checkers.diffing.records import records
 from heapster.checkers.foreign.build import SOURCES as SHARED
 from heapster.checkers.foreign.judge import check_harness
 from heapster.checkers.traces.compact import Compact
+from heapster.files import shared_memory
 from heapster.machine.protocol import Call, Fault
 from heapster.model.misuse import abort_name
 from heapster.model.operation import POLICY_NAMES, SYSTEM_CALLS
@@ -72,8 +73,7 @@ class Replay:
         answers = HEAD.size + len(ops)
         self._answers, self._calls = answers, answers + ANSWER.size * self.steps
         size = self._calls + CALL.size * (CALLS_AN_OP * self.steps + CALLS_BESIDES)
-        self._fd = os.memfd_create("heapster-replay")
-        os.ftruncate(self._fd, size)
+        self._fd = shared_memory("replay", size)
         self._map = mmap(self._fd, size)
         self._map[:HEAD.size] = HEAD.pack(0, 0, 0, 0, 0, 0, trace.handles(), 0)
         self._map[HEAD.size:answers] = ops

@@ -27,6 +27,7 @@ from heapster.checkers.foreign.judge import (
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
 from heapster.checkers.traces.compact import VERBS as TRACE_VERBS
 from heapster.checkers.traces.compact import Compact, frugal
+from heapster.files import shared_memory
 from heapster.model.spec import Promises
 from heapster.native import cache, toolchain
 from heapster.results import TargetError, UsageError
@@ -136,8 +137,7 @@ class Course:
         self.steps, self._handles, self._verbs = len(trace), trace.handles(), trace.columns.verbs
         self._points = HEADER_BYTES + len(ops)
         size = self._points + POINTS * POINT.size
-        self._fd = os.memfd_create("heapster-score")
-        os.ftruncate(self._fd, size)
+        self._fd = shared_memory("score", size)
         self._map = mmap(self._fd, size)
         self._map[HEADER_BYTES:self._points] = ops
         self._calls = sum(verb < FIRST_SETTING for verb in self._verbs)

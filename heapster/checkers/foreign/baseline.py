@@ -1,6 +1,5 @@
 """What is known already: findings that a project accepts for now, and deviations of well-known libraries."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from heapster.checkers.foreign.target import ForeignTarget
+from heapster.files import read_json
 from heapster.results import Finding, UsageError
 
 
@@ -23,7 +23,7 @@ class Baseline:
         if path is None:
             return cls({})
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = read_json(path)
             findings = value["findings"] if isinstance(value, dict) else value
             return cls({str(one["id"]): str(one["code"]) for one in findings})
         except OSError as error:

@@ -11,7 +11,6 @@
 Values are C expressions over `region`, `region_size`, `instance`, `size`, `pointer`, `alignment`.
 """
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from heapster.checkers.foreign.build import Compiler, compile_object, place_of
 from heapster.checkers.foreign.symbols import read_shared_object
 from heapster.checkers.foreign.target import ForeignTarget, from_object
+from heapster.files import Unreadable, read_toml, write_whole
 from heapster.model.geometry import is_power_of_two
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
@@ -79,7 +79,7 @@ def from_description(path: Path, compiler: Compiler) -> ForeignTarget:
         return from_adapter(path.parent / told["adapter"], None, compiler, told, path)
     made = place_of(path, compiler)
     adapter = made.with_suffix(".c")
-    adapter.write_text(adapter_source(told))
+    write_whole(adapter, adapter_source(told))
     return _finished(path, told, [str(adapter)], made, compiler)
 
 
@@ -100,7 +100,7 @@ def from_adapter(adapter: Path, library: Path | None, compiler: Compiler, told: 
             [str(library.resolve())] if library.suffix == ".c" else str(library.resolve()))
     if adapter.suffix == ".py":
         text = made.with_suffix(".c")
-        text.write_text(_asked_of_python(adapter, library))
+        write_whole(text, _asked_of_python(adapter, library))
         adapter = text
     return _finished(described or library or adapter, told, [str(adapter)], made, compiler)
 
@@ -119,9 +119,9 @@ def _asked_of_python(adapter: Path, library: Path | None) -> str:
 def read_description(path: Path) -> dict[str, Any]:
     """The keys of a description, checked; UsageError names what is wrong."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
+        table = read_toml(path)
+    except Unreadable as error:
+        raise UsageError(f"{path}{error}") from None
     except OSError as error:
         raise TargetError(f"{path}: {error.strerror}") from None
     table = table.get("target", table)

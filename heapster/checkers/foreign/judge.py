@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from heapster import children
 from heapster.checkers.foreign.target import VERBS, ForeignTarget
+from heapster.files import shared_memory
 from heapster.model.operation import NO_HANDLE, Step
 from heapster.model.trace import handle_name
 from heapster.results import HarnessError, TargetError
@@ -137,8 +138,7 @@ class Judge:
         self.cases = 0
         self.patient = True                 # a case that is late is run once more, for longer
         size = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
-        self._fd = os.memfd_create("heapster-judge")
-        os.ftruncate(self._fd, size)
+        self._fd = shared_memory("judge", size)
         self._map = mmap.mmap(self._fd, size)
         self.header = Header()              # a copy: what is shared, a target may overwrite
         self._prepare()

@@ -10,6 +10,7 @@ from heapster.checkers.foreign.race_program import race_program
 from heapster.checkers.foreign.reproducer import MOST_STEPS, Reproducer, malloc_lab_trace, prove
 from heapster.checkers.foreign.target import ForeignTarget
 from heapster.checkers.fuzzing import Keeps
+from heapster.files import Unwritable, write_whole
 from heapster.model.spec import Promises
 from heapster.results import Finding
 
@@ -29,8 +30,11 @@ class Keeper:
         self._store.keep(finding, str(self._target.name))
         folder = self._folder / finding.id
         if folder.is_dir():
-            self._remember(folder, shown)
-            finding = self._with_program(shown, promises, folder)
+            try:
+                self._remember(folder, shown)
+                finding = self._with_program(shown, promises, folder)
+            except Unwritable as error:
+                finding = _with_detail(finding, f"no C program could be kept: {error}")
             self._store.keep(finding, str(self._target.name))
         self.findings.append(finding)
         return finding
@@ -38,14 +42,14 @@ class Keeper:
     def _with_program(self, shown: Shown, promises: Promises, folder: Path) -> Finding:
         finding = shown.finding
         if shown.trace:
-            (folder / "min.rep").write_text(malloc_lab_trace(shown.trace, self._target.heap_limit))
+            write_whole(folder / "min.rep", malloc_lab_trace(shown.trace, self._target.heap_limit))
         if any(prove(text, folder, self._target, self._compiler) for text in self._programs(shown, promises)):
             about = f"a C program that shows it: {folder / 'repro.c'}"
         else:
             for name in ("repro.c", "repro"):
                 (folder / name).unlink(missing_ok=True)
             about = "no C program could be made that shows it outside of Heapster"
-        return replace(finding, details=(*finding.details[:1], about, *finding.details[1:]))
+        return _with_detail(finding, about)
 
     def _programs(self, shown: Shown, promises: Promises) -> Iterator[str]:
         """Programs that may show it: one that keeps to what was asked for, one that writes to all that is usable."""
@@ -56,3 +60,8 @@ class Keeper:
             for usable in (False, True) if finding.code != "hang" else (False,):
                 written = Reproducer(self._target, shown.trace, finding.code, promises, finding.title, usable=usable)
                 yield written.text(shown.repeat)
+
+
+def _with_detail(finding: Finding, about: str) -> Finding:
+    """The finding with a line more, below its first."""
+    return replace(finding, details=(*finding.details[:1], about, *finding.details[1:]))

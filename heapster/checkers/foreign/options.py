@@ -9,6 +9,7 @@ from heapster.checkers.foreign.campaign import SECONDS
 from heapster.checkers.foreign.description import from_adapter, from_description
 from heapster.checkers.foreign.ours import from_setting
 from heapster.checkers.foreign.target import ForeignTarget, from_object, libc
+from heapster.files import write_whole
 from heapster.results import TargetError, UsageError
 
 LIBC = "libc"
@@ -69,4 +70,4 @@ def remember(folder: Path, options: ForeignOptions, repeat: int, threads: tuple[
     """Keep beside a finding how its target is loaded and how often its steps are taken."""
     value = {**asdict(options), "baseline": None, "compiler": [options.compiler.name, *options.compiler.flags],
              "repeat": repeat, "race": threads}
-    (folder / REMEMBERED).write_text(json.dumps(value, indent=2) + "\n")
+    write_whole(folder / REMEMBERED, json.dumps(value, indent=2) + "\n")

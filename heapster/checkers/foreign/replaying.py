@@ -1,6 +1,5 @@
 """A kept finding of a stranger's allocator, run again; or a debugger stopped at its failing call."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from heapster.checkers.foreign.precise import run_trace
 from heapster.checkers.foreign.racing import failed, run_threads
 from heapster.checkers.foreign.volume import still_grows
 from heapster.checkers.store import Kept
+from heapster.files import read_json
 from heapster.model.trace import parse
 from heapster.results import TargetError
 
@@ -53,7 +53,7 @@ def _fails(judge: Judge, kept: Kept, told: dict[str, Any], promises: Any) -> boo
 
 def _remembered(kept: Kept) -> dict[str, Any]:
     try:
-        value: dict[str, Any] = json.loads((kept.folder / REMEMBERED).read_text())
+        value: dict[str, Any] = read_json(kept.folder / REMEMBERED)
     except (OSError, ValueError):
         raise TargetError(f"{kept.folder / REMEMBERED} is missing: fuzz {kept.target} again") from None
     return value

@@ -5,6 +5,7 @@ from pathlib import Path
 from heapster import children
 from heapster.checkers.foreign.build import SOURCES, Compiler, judge_program
 from heapster.checkers.foreign.target import LIBC, ForeignTarget
+from heapster.files import write_whole
 from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace, requested
 from heapster.model.spec import Operation, Promises, allowed_errors
 from heapster.model.trace import format_step, handle_name
@@ -249,7 +250,7 @@ def command(source: str, program: str, target: ForeignTarget) -> list[str]:
 def prove(text: str, folder: Path, target: ForeignTarget, compiler: Compiler) -> bool:
     """Whether the program, put into `folder` as repro.c, compiles and fails as it says."""
     source, program = folder / "repro.c", folder / "repro"
-    source.write_text(text)
+    write_whole(source, text)
     words = command(str(source), str(program), target)
     built = children.run([*compiler.command, *words[1:]], capture_output=True)
     if built.returncode:
