@@ -23,7 +23,8 @@ FIRST_VICTIM = b"1000"          # of the system that is out of memory
 
 Child = subprocess.Popen[Any]
 Command = Sequence[str | Path]
-DEVNULL, PIPE, TimeoutExpired = subprocess.DEVNULL, subprocess.PIPE, subprocess.TimeoutExpired
+DEVNULL, PIPE, STDOUT = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
+TimeoutExpired = subprocess.TimeoutExpired
 
 _libc = ctypes.CDLL(None)
 
@@ -47,28 +48,28 @@ def fork() -> int:
 def settle(parent: int) -> None:
     """In a child that was just forked and runs on: take on what holds for every child, and leave signals to us."""
     leave_to_parent()
-    _limit(parent, 0)
+    _limit(parent, 0, 0)
 
 
-def _limit(parent: int, addresses: int) -> None:
+def _limit(parent: int, addresses: int, seconds: int) -> None:
     """In a child that was just forked: what holds until its end, whatever it runs."""
     _die_with(parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if addresses:
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        most = addresses if hard == resource.RLIM_INFINITY else min(addresses, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    for limit, most in ((resource.RLIMIT_AS, addresses), (resource.RLIMIT_CPU, seconds)):
+        hard = resource.getrlimit(limit)[1]
+        if most and (hard == resource.RLIM_INFINITY or most <= hard):
+            resource.setrlimit(limit, (most, most if limit == resource.RLIMIT_AS else hard))
     with suppress(OSError):
         descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(descriptor, FIRST_VICTIM)
         os.close(descriptor)
 
 
-def start(command: Command, *, addresses: int = 0, **how: Any) -> Child:
-    """Start a program, in `addresses` bytes if they are limited; `end` it. Raises OSError."""
+def start(command: Command, *, addresses: int = 0, seconds: int = 0, **how: Any) -> Child:
+    """Start a program, in so many bytes and seconds of processor time if they are limited. Raises OSError."""
     parent = os.getpid()
     how.setdefault("start_new_session", True)
-    return subprocess.Popen(command, preexec_fn=lambda: _limit(parent, addresses), **how)  # noqa: PLW1509
+    return subprocess.Popen(command, preexec_fn=lambda: _limit(parent, addresses, seconds), **how)  # noqa: PLW1509
 
 
 def end(child: Child) -> None:

@@ -48,10 +48,14 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize("command", [
     "prove --write FILE", "trace generate random FILE --steps 2000", "report --trace gcc --steps 9 --html FILE",
-    "build --out FILE", "trace convert gcc FILE"])
-def test_a_file_size_limit_is_told(command: str, empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    "trace convert gcc FILE", "record -o FILE -- ls cache"])
+def test_a_file_size_limit_is_told(command: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch,
+                                   capsys: pytest.CaptureFixture[str]) -> None:
+    if "cache" in command:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(empty_folder / "empty"))
     with largest_file(512):
-        assert cli.main(command.replace("FILE", "out").split()) == 2
+        code = cli.main(command.replace("FILE", "out").split())
+    assert code == (4 if "cache" in command else 2)
     assert "File too large" in one_line(capsys)
     assert [path for path in empty_folder.iterdir() if path.is_file()] == []
 

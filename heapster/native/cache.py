@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from heapster.files import exhausted
 from heapster.results import TargetError
 
 CHECKSUMS = "checksums.json"
@@ -49,8 +50,8 @@ def entry(name: str, make: Callable[[Path], None]) -> Path:
             if not is_intact(path):
                 _replace(path, make)
     except OSError as error:
-        reason = f"{error.strerror} (XDG_CACHE_HOME chooses another)"
-        raise TargetError(f"cannot use the cache {path.parent}: {reason}") from None
+        reason = exhausted(error) or error.strerror or str(error)
+        raise TargetError(f"cannot use the cache {path.parent}: {reason} (XDG_CACHE_HOME chooses another)") from None
     return path
 
 

@@ -2,15 +2,15 @@
 
 import os
 import re
-import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
+
+from heapster import children
 
 CPU_SECONDS = 240               # of a hunt; what needs more goes round for ever
 LONGEST_WORDS = 400             # characters of what a hunter said
@@ -128,23 +128,17 @@ class Pack:
     def _run(self, command: list[str], folder: Path) -> tuple[int, str]:
         """The exit code of a command in the copy, and what it said."""
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder), "NO_COLOR": "1"}
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
-                                   start_new_session=True, preexec_fn=_limit)  # noqa: PLW1509  it only sets a limit
+        process = children.start(command, seconds=CPU_SECONDS, cwd=folder, env=environment, stdout=children.PIPE,
+                                 stderr=children.STDOUT, stdin=children.DEVNULL, text=True, errors="replace")
         self._out.add(process.pid)
         try:
             said = "" if self._stopped else process.communicate()[0]
         finally:
-            _end_group(process.pid)
-            process.wait()
+            children.end(process)
             self._out.discard(process.pid)
         if self._stopped:
             raise Stopped
         return process.returncode, said
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
 
 
 def _end_group(process: int) -> None:
