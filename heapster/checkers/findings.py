@@ -5,7 +5,7 @@ from hashlib import sha256
 from shlex import quote
 
 from heapster.checkers.rerun import Make, Outcome, rerun
-from heapster.checkers.shrink import shrink
+from heapster.checkers.shrink import MOST_REPLAYS, Shrunk, shrink
 from heapster.model.operation import ALIGNING, POLICY_NAMES, Step, Trace
 from heapster.model.sketch import picture
 from heapster.model.trace import format_step, format_steps
@@ -16,9 +16,9 @@ PICTURE_LINES = 6
 NUDGES = (1, -1, 8, -8, 16, -16)
 
 
-def least_trace(trace: Trace, code: str, make: Make) -> Trace:
-    """The least trace found from `trace` that fails with `code` as it does."""
-    return shrink(trace, lambda candidate: code in rerun(candidate, make).codes)
+def least_trace(trace: Trace, code: str, make: Make, replays: int = MOST_REPLAYS) -> Shrunk:
+    """The least trace found from `trace`, in so many replays, that fails with `code` as it does."""
+    return shrink(trace, lambda candidate: code in rerun(candidate, make).codes, replays)
 
 
 def describe(trace: Trace, code: str, make: Make, target: str) -> Finding:

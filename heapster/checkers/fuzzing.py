@@ -9,9 +9,9 @@ from typing import Protocol
 
 from heapster.checkers.findings import describe, least_trace
 from heapster.checkers.rerun import make_for, rerun
-from heapster.checkers.shrink import SHORT
+from heapster.checkers.shrink import SHORT, Shrunk
 from heapster.checkers.stateful import STEPS, Record, live_lives
-from heapster.model.operation import POLICY_NAMES, Trace
+from heapster.model.operation import POLICY_NAMES
 from heapster.model.trace import parse
 from heapster.model.witnesses import SOMETIMES
 from heapster.results import Finding, Run, Verdict
@@ -78,7 +78,7 @@ def _live(record: Record, first_seed: int, examples: int, steps: int = STEPS) ->
     live(record, first_seed, examples, steps)
 
 
-def smallest(record: Record, first_seed: int) -> Trace:
+def smallest(record: Record, first_seed: int) -> Shrunk:
     """The least trace that fails as the recorded one does; where it stays long, from other failures too.
 
     What a trace shrinks to depends on where it starts. Short lives that fail likewise start nearer.
@@ -87,13 +87,17 @@ def smallest(record: Record, first_seed: int) -> Trace:
     trace, problem = record.failure
     least = least_trace(trace, problem.code, record.make)
     for attempt in range(FRESH_STARTS):
-        if len(least) <= SHORT:
+        if len(least.trace) <= SHORT:
             break
         other = replace(record, failure=None, checks=Counter(), witnesses=Counter())
         _live(other, first_seed * SEED_STRIDE + attempt, FRESH_EXAMPLES, FRESH_STEPS)
         if other.failure and problem.code in rerun(other.failure[0], record.make).codes:
-            least = min(least, least_trace(other.failure[0], problem.code, record.make), key=len)
+            least = min(least, least_trace(other.failure[0], problem.code, record.make), key=_length)
     return least
+
+
+def _length(shrunk: Shrunk) -> int:
+    return len(shrunk.trace)
 
 
 class _Campaign:
@@ -136,11 +140,12 @@ class _Campaign:
         if self._record.failure is None:
             return
         trace, problem = self._record.failure
-        raw = describe(trace, problem.code, self._record.make, self._options.target)
+        raw = replace(describe(trace, problem.code, self._record.make, self._options.target), shrunk=False)
         self._findings.append(raw)
         self._store.keep(raw, self._options.target)
-        least = describe(smallest(self._record, self._options.seed), problem.code, self._record.make,
-                         self._options.target)
+        shrunk = smallest(self._record, self._options.seed)
+        least = replace(describe(shrunk.trace, problem.code, self._record.make, self._options.target),
+                        shrunk=shrunk.at_rest)
         self._findings[-1] = least
         self._store.keep(least, self._options.target)
         if least.id != raw.id:

@@ -6,50 +6,117 @@ Zeller and Hildebrandt 2002, over domain moves).
 """
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from heapster.model.geometry import SIZE_MAX
-from heapster.model.operation import ALIGNING, NO_HANDLE, POLICY_NAMES, Step, Trace, canonical, requested
+from heapster.model.operation import ALIGNING, NO_HANDLE, POLICY_NAMES, SHAPES, Step, Trace, canonical, requested
 
 Fails = Callable[[Trace], bool]
 LANDMARKS = (0, 1, 8, 16, 24, 25, 32, 40, 56, 64, 72, 100, 128, 256, 512, 1000, 2048, 4096, 8192, 65536)
 ENOUGH = (1000, 3000, 9000, 40000, 60000)
 SHORT = 8                       # steps that a reader takes in at a glance
+LONG = 100                      # steps that are first swept through in large parts
+LEAST_SWEPT = 4                 # steps of a part whose sizes are made smaller at once
+MOST_DOUBLED = 1 << 20          # bytes
 MOST_REPLAYS = 2000
 
 
-def shrink(trace: Trace, fails: Fails, most_replays: int = MOST_REPLAYS) -> Trace:
-    """The least trace reachable from `trace`, which fails, by moves that keep it failing."""
-    search = _Search(canonical(trace), fails, most_replays)
-    while sum(search.run(moves) for moves in PASSES) and search.replays_left:
-        pass
-    return search.best
+class Shrunk(NamedTuple):
+    """What a trace shrank to."""
+
+    trace: Trace
+    at_rest: bool                   # no move helps any more; else the budget was spent before
+
+
+def once(_: Trace) -> float:
+    """What a replay costs, where none costs more than another."""
+    return 1.0
+
+
+def shrink(trace: Trace, fails: Fails, budget: float = MOST_REPLAYS, cost: Callable[[Trace], float] = once) -> Shrunk:
+    """The least trace reachable from `trace`, which fails, by moves that keep it failing.
+
+    Each replay takes its cost from the budget: how far it goes depends on no clock.
+    """
+    search = _Search(canonical(trace), fails, budget, cost)
+    helped = True
+    while helped and not search.spent:
+        if len(search.best) > LONG:
+            search.sweep_steps()
+            search.sweep_sizes()
+        helped = sum(search.run(moves) for moves in PASSES) > 0
+    return Shrunk(search.best, not search.spent)
 
 
 class _Search:
-    def __init__(self, trace: Trace, fails: Fails, replays: int) -> None:
-        self.best, self.fails, self.replays_left = trace, fails, replays
+    def __init__(self, trace: Trace, fails: Fails, budget: float, cost: Callable[[Trace], float]) -> None:
+        self.best, self.fails, self.left, self.cost = trace, fails, budget, cost
+        self.spent = False
         self.seen = {trace}
 
     def run(self, moves: Callable[[Trace], Iterator[Trace]]) -> bool:
         """Whether any of the moves, tried from the best trace over and over, helped."""
         helped = False
-        while self._improve(moves):
+        while any(self._helps(candidate) for candidate in moves(self.best) if not self.spent):
             helped = True
         return helped
 
-    def _improve(self, moves: Callable[[Trace], Iterator[Trace]]) -> bool:
-        for candidate in moves(self.best):
-            smaller = canonical(candidate)
-            if smaller in self.seen or not smaller:
-                continue
-            if not self.replays_left:
-                return False
-            self.seen.add(smaller)
-            self.replays_left -= 1
-            if self.fails(smaller):
-                self.best = smaller
-                return True
+    def _helps(self, candidate: Trace) -> bool:
+        """Whether the candidate fails as well: it is the best then."""
+        smaller = canonical(candidate)
+        if smaller in self.seen or not smaller or self.spent:
+            return False
+        cost = self.cost(smaller)
+        self.spent = cost > self.left
+        if self.spent:
+            return False
+        self.seen.add(smaller)
+        self.left -= cost
+        if self.fails(smaller):
+            self.best = smaller
+            return True
         return False
+
+    def sweep_steps(self) -> None:
+        """Drop runs of steps, long ones first, and go on where the last one went (delta debugging)."""
+        length = len(self.best) // 2
+        while length and not self.spent:
+            place = 0
+            while place < len(self.best) and not self.spent:
+                if not self._helps(without(self.best, set(range(place, min(place + length, len(self.best)))))):
+                    place += length
+            self._helps(with_fewer_larger_blocks(self.best))
+            length //= 2
+
+    def sweep_sizes(self) -> None:
+        """No size above a landmark, in the whole trace, then in ever shorter parts of it."""
+        length = len(self.best)
+        while length > LEAST_SWEPT and not self.spent:
+            for start in range(0, len(self.best), length):
+                part = range(start, min(start + length, len(self.best)))
+                any(self._helps(_capped(self.best, part, size)) for size in LANDMARKS)
+            length //= 2
+
+
+def _capped(trace: Trace, part: range, most: int) -> Trace:
+    """The trace with no number above `most` in a part of it, where that is legal."""
+    def capped(step: Step) -> Step:
+        numbers = (*step.numbers[:-1], min(step.numbers[-1], most)) if step.numbers else ()
+        return step._replace(numbers=numbers) if _is_legal(step, numbers) else step
+
+    return tuple(capped(step) if place in part and not SHAPES[step.verb].setting else step
+                 for place, step in enumerate(trace))
+
+
+def with_fewer_larger_blocks(trace: Trace) -> Trace:
+    """Every other block gone, and twice the size for the others: memory may be filled with fewer."""
+    handles = [step.result for step in trace if step.verb == "malloc"]
+    gone = set(handles[1::2])
+    if not gone:
+        return trace
+    larger = tuple(step._replace(numbers=(2 * step.numbers[0],)) if step.verb == "malloc" and
+                   step.numbers[0] < MOST_DOUBLED else step for step in trace)
+    return without(larger, {place for place, step in enumerate(larger) if {step.result, step.operand} & gone})
 
 
 def without(trace: Trace, dropped: set[int]) -> Trace:

@@ -80,6 +80,8 @@ def _tail(finding: Finding) -> Iterator[Line]:
         yield f"  also: {detail}", FAINT
     if finding.passes:
         yield f"  {finding.passes}", PLAIN
+    if not finding.shrunk:
+        yield f"  not shrunk ({len(finding.trace)} steps): heapster shrink {finding.id} goes on", OPEN
     yield f"  again: {finding.replay}", STRONG
     yield f"  about it: heapster explain {finding.code}", PLAIN
 

@@ -8,7 +8,7 @@ from heapster.model.trace import format_steps, parse
 
 
 def least(text: Any, fails: Any) -> Any:
-    return "; ".join(format_steps(shrink(parse(text), fails)))
+    return "; ".join(format_steps(shrink(parse(text), fails).trace))
 
 
 def frees(trace: Any) -> Any:
@@ -55,5 +55,5 @@ def test_the_budget_of_replays_is_kept() -> None:
     def passes(trace: Any) -> bool:
         replays.append(trace)
         return False
-    shrink(tuple(Step("malloc", (i,), i) for i in range(50)), passes, most_replays=7)
+    shrink(tuple(Step("malloc", (i,), i) for i in range(50)), passes, budget=7)
     assert len(replays) == 7

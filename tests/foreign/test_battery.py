@@ -1,6 +1,6 @@
 """The traces that every target is asked first say what they are to say, and only in the target's verbs."""
 
-from heapster.checkers.foreign.battery import FILLING, battery, exhausted, filled_and_freed, steady
+from heapster.checkers.foreign.battery import FILLING, basics, exhausted, extremes, filled_and_freed, steady
 from heapster.model.operation import requested
 from heapster.model.trace import format_steps
 
@@ -11,12 +11,12 @@ ROOM = 20 << 20
 
 def test_nothing_is_asked_that_the_target_does_not_define() -> None:
     few = frozenset({"malloc", "free"})
-    for trace in (*battery(few, 1 << 25, ROOM), *steady(few)):
+    for trace in (*basics(few, 1 << 25), *extremes(few, 1 << 25, ROOM), *steady(few)):
         assert {step.verb for step in trace} <= few, format_steps(trace)
 
 
 def test_a_heap_without_a_limit_is_not_filled() -> None:
-    filled = set(battery(EVERYTHING, 1 << 25, ROOM)) - set(battery(EVERYTHING, 1 << 25, 0))
+    filled = set(extremes(EVERYTHING, 1 << 25, ROOM)) - set(extremes(EVERYTHING, 1 << 25, 0))
     assert {exhausted(ROOM, count, EVERYTHING) for count in FILLING} < filled
 
 

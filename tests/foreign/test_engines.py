@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.foreign.build import Compiler, judge_program
-from heapster.checkers.foreign.campaign import Campaign, Shown
+from heapster.checkers.foreign.campaign import Campaign
 from heapster.checkers.foreign.judge import Ended, Judge, Mode, Suspicion
 from heapster.checkers.foreign.options import ForeignOptions, resolve
 from heapster.checkers.foreign.policies import learn
 from heapster.checkers.foreign.precise import run_trace
+from heapster.checkers.foreign.pursuit import Shown
 from heapster.checkers.foreign.racing import run_threads
 from heapster.checkers.foreign.reproducer import Reproducer, prove
 from heapster.checkers.foreign.target import VERBS

@@ -1,7 +1,10 @@
 """What counts as the same fault again, and what the search keeps clear of."""
 
-from heapster.checkers.foreign.known import LEAK, MOST_IN_VOLUME, Known, KnownFaults
-from heapster.checkers.foreign.traces import tags
+from random import Random
+from typing import Any
+
+from heapster.checkers.foreign.known import LEAK, Known, KnownFaults
+from heapster.checkers.foreign.traces import Mood, tags
 from heapster.model.trace import parse
 
 
@@ -13,6 +16,7 @@ def known(*faults: Known) -> KnownFaults:
     return all_of_them
 
 
+EVERYTHING = frozenset({"malloc", "free", "calloc", "realloc", "aligned_alloc"})
 NULL = Known("crash", "free", frozenset({"free", "null"}))
 HUGE = Known("crash", "realloc", frozenset({"malloc", "realloc", "huge"}))
 LARGE = Known("crash", "malloc", frozenset({"malloc", "free", "large"}))
@@ -25,11 +29,37 @@ def test_what_needs_null_is_not_what_fails_without() -> None:
     assert not known(NULL).ends_at_null("realloc")
 
 
-def test_volume_is_kept_below_the_sizes_that_fail_and_asks_for_nothing_huge() -> None:
-    assert known(NULL, HUGE).most_in_volume() == MOST_IN_VOLUME
-    assert known(NULL, HUGE).in_volume() == []
-    assert known(LARGE).most_in_volume() == 8192
-    assert known(LARGE._replace(tags=frozenset({"malloc", "tiny"}))).most_in_volume() == 0
+def mood(**changes: Any) -> Mood:
+    """One that may meet everything."""
+    return Mood(EVERYTHING, (0, 1, 2, 3, 4, 5), zero=True, huge=True, refusals=True, length=9)._replace(**changes)
+
+
+def cleared(faults: KnownFaults, start: Mood) -> list[Mood | None]:
+    """What twenty cases make of the mood."""
+    return [faults.clear_of(start, Random(seed)) for seed in range(20)]
+
+
+def test_of_a_trigger_each_part_is_left_out_in_some_cases() -> None:
+    fault = Known.of("crash", parse("a = malloc(100); b = realloc(a, 33554432)"), frozenset({"malloc", "realloc"}))
+    moods = [one for one in cleared(known(fault), mood()) if one]
+    assert len(moods) == 20
+    assert not any(fault.provoked_by(one) for one in moods)
+    assert any("realloc" in one.verbs and one.most == (1 << 25) - 1 for one in moods)
+    assert any("realloc" not in one.verbs and one.most == 1 << 25 for one in moods)
+
+
+def test_sizes_below_a_trigger_are_not_masked() -> None:
+    assert cleared(known(LARGE._replace(most=40_000, least=40_000)), mood(most=39_999)) == [mood(most=39_999)] * 20
+
+
+def test_what_needs_least_of_all_cannot_be_left_out() -> None:
+    tiny = Known("crash", "malloc", frozenset({"malloc", "tiny"}), least=1, most=1)
+    assert cleared(known(tiny), mood(most=64)) == [None] * 20
+    assert all(one and one.least > 16 for one in cleared(known(tiny), mood()))
+
+
+def test_what_needs_null_or_the_huge_is_not_met_without() -> None:
+    assert cleared(known(NULL, HUGE), mood(huge=False)) == [mood(huge=False)] * 20
 
 
 def test_only_the_harmless_is_masked() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.foreign.build import Compiler, judge_program
-from heapster.checkers.foreign.campaign import Campaign, Shown
+from heapster.checkers.foreign.campaign import Campaign
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.options import ForeignOptions, resolve
+from heapster.checkers.foreign.pursuit import Shown
 
 HERE = Path(__file__).parent
 ZOO = sorted(HERE.glob("zoo/*.c"))

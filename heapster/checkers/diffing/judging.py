@@ -8,20 +8,20 @@ from typing import Any, NamedTuple
 from heapster.checkers.diffing.records import records
 from heapster.checkers.diffing.scorekeeping import FIRST_SETTING, Contestant, Course, Score
 from heapster.checkers.foreign.build import Compiler, judge_program
-from heapster.checkers.foreign.campaign import COMPILED_LIMIT, Shown
+from heapster.checkers.foreign.campaign import COMPILED_LIMIT
 from heapster.checkers.foreign.judge import MOST_OPS, OP, Judge, Mode, unpacked
 from heapster.checkers.foreign.keeping import Keeper
 from heapster.checkers.foreign.least import fewer_records, least_trace
 from heapster.checkers.foreign.options import ForeignOptions, remember
 from heapster.checkers.foreign.precise import run_trace, set_promises
 from heapster.checkers.foreign.present import describe, only_taken
+from heapster.checkers.foreign.pursuit import Shown
 from heapster.checkers.store import Store
 from heapster.checkers.traces.compact import Columns, Compact
 from heapster.model.operation import Trace
 from heapster.results import Finding
 
 CODE = "wrong_on_a_trace"
-SHRINKING = 10.0                # seconds, for fewer records and for a least trace each
 NO_MASK: frozenset[tuple[str, str]] = frozenset()
 UNSEEN = ("internal", "external", "searched_mean", "searched_p99", "searched_max", "free_blocks_max", "splits",
           "coalesces", "system_calls", "pages_touched")      # figures that only our own heap shows
@@ -84,8 +84,8 @@ def _pursued(trace: Compact, one: Contestant) -> Shown | None:
         outcome = run_trace(bench, steps, promises)
         if not outcome.reasons:
             return None
-        least = least_trace(bench, only_taken(steps, outcome), outcome, promises, NO_MASK, SHRINKING)
-        return Shown(describe(bench, least, promises, NO_MASK), least)
+        least = least_trace(bench, only_taken(steps, outcome), outcome, promises, NO_MASK)
+        return Shown(describe(bench, least.trace, promises, NO_MASK, shrunk=least.at_rest), least.trace)
 
 
 def _fewer(bench: Judge, calls: bytes) -> Trace:
@@ -95,7 +95,7 @@ def _fewer(bench: Judge, calls: bytes) -> Trace:
     if not ending.died and not ending.suspicion:
         return ()
     until = calls[:(ending.current + 1) * OP.size]
-    fewer = fewer_records(bench, until, ending.suspicion, ending.died, SHRINKING)
+    fewer = fewer_records(bench, until, ending)
     bench.header.limit_ms = limit
     return tuple(unpacked(fewer))
 

@@ -2,21 +2,20 @@
 
 from dataclasses import replace
 from hashlib import sha256
-from time import monotonic
 from typing import Any
 
 from heapster.checkers.diffing.engines import Interpreted
 from heapster.checkers.diffing.playing import Parting, play
 from heapster.checkers.findings import describe
 from heapster.checkers.rerun import Make, Outcome, make_for, rerun
-from heapster.checkers.shrink import shrink
+from heapster.checkers.shrink import Shrunk, shrink
 from heapster.checkers.traces.compact import Columns, Compact, compact
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.sketch import picture
 from heapster.model.trace import format_step
 from heapster.results import Finding
 
-SHRINKING = 20.0                # seconds
+REPLAYS, STEPS = 1500, 500      # of few steps; how many more make a replay cost twice as much
 VARIED = 40                     # steps of a trace of which variations are tried
 LONGEST = 4000                  # steps of a trace that the full lockstep, with all its checks, runs again
 PICTURE_LINES = 6
@@ -36,13 +35,15 @@ def first_difference(trace: Compact, policy: str, source: Any, parting: Parting)
 def finding(trace: Compact, name: str, policy: str, target: str, parting: Parting, source: Any = None) -> Finding:
     """The finding of a trace that parts from the model; it is shrunk if `source` is there to run it."""
     prefix = trace.steps(0, parting.step + 1)
-    least = _least(prefix, policy, parting.code, source) if source is not None else prefix
+    shrunk = _least(prefix, policy, parting.code, source) if source is not None else Shrunk(prefix, at_rest=False)
+    least = shrunk.trace
     said = f"{name}, step {parting.step + 1} of {len(trace)}: {format_step(prefix[-1])}"
     whole: Trace = (Step("policy", name=policy), *least)
     make = make_for(target)
     found = describe(whole, parting.code, make, target) if len(least) <= VARIED else _drawn(whole, parting, make)
     identity = sha256("\n".join((target, parting.code, *found.trace)).encode()).hexdigest()[:8]
-    return replace(found, id=identity, replay=f"heapster replay {identity}", details=(said, *found.details))
+    return replace(found, id=identity, shrunk=shrunk.at_rest, replay=f"heapster replay {identity}",
+                   details=(said, *found.details))
 
 
 def _drawn(trace: Trace, parting: Parting, make: Make) -> Finding:
@@ -55,20 +56,16 @@ def _drawn(trace: Trace, parting: Parting, make: Make) -> Finding:
                    before, after)
 
 
-def _least(trace: Trace, policy: str, code: str, source: Any) -> Trace:
-    """The least trace found in the time there is that parts in the same way."""
-    deadline = monotonic() + SHRINKING
-
+def _least(trace: Trace, policy: str, code: str, source: Any) -> Shrunk:
+    """The least trace found that parts in the same way, and whether it is at rest."""
     def parts(candidate: Trace) -> bool:
-        if monotonic() > deadline:
-            return False
         steps = compact(candidate)
         if not _is_legal(candidate):
             return False
         found = play(steps, policy, Interpreted(steps, policy, source), CLOSE_LOOK if len(steps) < 200 else 64).parting
         return found is not None and found.code == code
 
-    return shrink(trace, parts)
+    return shrink(trace, parts, REPLAYS, lambda candidate: 1 + len(candidate) / STEPS)
 
 
 def _is_legal(trace: Trace) -> bool:

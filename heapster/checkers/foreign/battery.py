@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from heapster.checkers.foreign.traces import HUGE
 from heapster.model.operation import REQUESTS, Step, Trace, requested
 from heapster.model.trace import parse
 
@@ -88,22 +89,36 @@ BESIDE_OTHERS = (
 FILLING = (7, 60, 400)          # blocks that take seven eighths of a heap that has a limit
 
 
-def battery(verbs: frozenset[str], most_size: int, room: int) -> Iterator[Trace]:
-    """The traces, as far as the target has the verbs; the affordable sizes are those of `most_size`.
+def basics(verbs: frozenset[str], most_size: int) -> Iterator[Trace]:
+    """The traces that cost little."""
+    return (trace for trace in _told(verbs, most_size) if not _is_extreme(trace))
 
-    `room` is the limit of its heap, 0 if it has none.
+
+def extremes(verbs: frozenset[str], most_size: int, room: int) -> Iterator[Trace]:
+    """Those that ask for more than machines have, or for all that the heap has: they may take long.
+
+    `room` is the limit of the target's heap, 0 if it has none.
     """
-    for text in BATTERY:
-        trace = tuple(step for step in parse(text) if step.verb in verbs)
-        ordinary = [requested(step) for step in trace if step.verb in REQUESTS and requested(step) < 1 << 31]
-        if trace and max(ordinary, default=0) <= most_size:
-            yield trace
+    yield from filter(_is_extreme, _told(verbs, most_size))
     for trace in () if room else (*LARGE, *BESIDE_OTHERS):
         yield tuple(step for step in trace if step.verb in verbs or step.verb == "foreign_sbrk")
     for count in FILLING if room else ():
         yield exhausted(room, count, verbs)
         yield filled_and_freed(room, count, ())
         yield filled_and_freed(room, count, (Step("malloc", (room // 4,), count + 1), Step("free", operand=count + 1)))
+
+
+def _is_extreme(trace: Trace) -> bool:
+    return any(requested(step) >= HUGE for step in trace)
+
+
+def _told(verbs: frozenset[str], most_size: int) -> Iterator[Trace]:
+    """The traces of the battery, as far as the target has the verbs; affordable sizes are those of `most_size`."""
+    for text in BATTERY:
+        trace = tuple(step for step in parse(text) if step.verb in verbs)
+        ordinary = [requested(step) for step in trace if step.verb in REQUESTS and requested(step) < HUGE]
+        if trace and max(ordinary, default=0) <= most_size:
+            yield trace
 
 
 def steady(verbs: frozenset[str]) -> Iterator[Trace]:

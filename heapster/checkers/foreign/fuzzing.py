@@ -6,10 +6,12 @@ from time import monotonic
 
 from heapster.checkers.foreign.baseline import Baseline, deviations
 from heapster.checkers.foreign.build import judge_program
-from heapster.checkers.foreign.campaign import Campaign, Shown, Tally
+from heapster.checkers.foreign.campaign import Campaign, Tally
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.keeping import Keeper
 from heapster.checkers.foreign.options import ForeignOptions, remember, resolve
+from heapster.checkers.foreign.pursuit import Shown
+from heapster.checkers.foreign.schedule import Kind
 from heapster.checkers.foreign.target import ForeignTarget
 from heapster.checkers.fuzzing import Keeps
 from heapster.model.operation import Trace
@@ -59,11 +61,16 @@ def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, fin
         "examples": tally.cases, "interrupted": campaign.interrupted, "policies_learnt": list(campaign.learnt.words),
         "duplicates": dict(tally.duplicates), "compiled_ops_per_second": _rate(tally),
         "known_deviations": sorted(set(excuses.values())), "not_checked": list(_not_checked(options, target)),
+        "kinds": {kind.name: _kind(kind) for kind in campaign.schedule.kinds},
         "source": str(target.source) if target.source else None, "lines": dict(target.lines)}
     if options.baseline:
         extra |= {"accepted": accepted.met(findings), "fixed": accepted.unmet(findings)}
     verdict = Verdict.FAILED if new else Verdict.INCONCLUSIVE if campaign.interrupted else Verdict.PASSED
     return Run("fuzz", options.target, options.seed, verdict, seconds, tally.ops, new, dict(tally.checks), {}, extra)
+
+
+def _kind(kind: Kind) -> dict[str, object]:
+    return {"cases": kind.done, "ops": kind.ops, "processor_seconds": round(kind.seconds, 3), "waited": kind.waited}
 
 
 def _rate(tally: Tally) -> int:

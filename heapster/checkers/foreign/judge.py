@@ -31,6 +31,7 @@ VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)} | {
     "fail": REFUSE_MEMORY, "foreign_sbrk": STRANGER}
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
 HARNESS_FAULT = 70              # exit status of a driver of ours that went wrong itself
+DRAWN_LAYOUT, FIRST_LAYOUT = 0, 1    # addresses that the system draws anew for each process; the same in each
 PATIENCE, BUSY = 40, 10         # seconds, and times a case's own limit, before the judge itself is given up
 
 
@@ -73,9 +74,11 @@ class Suspicion(IntEnum):
 
 ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
          "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
-         "check_means", "init_answers", "guarded")
+         "check_means", "init_answers", "guarded", "spend_ms", "least_size")
 ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "init_failed",
-            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray", "misused")
+            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray", "misused", "spent_us",
+            "addresses_vary")
+LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded")     # of the header: what a twin takes over
 
 
 FIELDS: list[tuple[str, Any]] = [
@@ -133,8 +136,8 @@ class Ending(NamedTuple):
 class Judge:
     """A running judge of one target. Use it as a context, so that nothing stays behind."""
 
-    def __init__(self, program: Path, target: ForeignTarget, limit_ms: int = LIMIT) -> None:
-        self.target, self.limit_ms = target, limit_ms
+    def __init__(self, program: Path, target: ForeignTarget, limit_ms: int = LIMIT, layout: int = FIRST_LAYOUT) -> None:
+        self.program, self.target, self.limit_ms, self.layout = program, target, limit_ms, layout
         self.cases = 0
         self.patient = True                 # a case that is late is run once more, for longer
         size = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
@@ -146,8 +149,9 @@ class Judge:
         environment = {**os.environ, **target.environment, "GLIBC_TUNABLES": STATIC_TLS}
         environment.pop("LD_PRELOAD", None)
         try:
-            self._process = children.start([program, str(self._fd), target.path], stdin=children.PIPE, bufsize=0,
-                                           stdout=children.PIPE, env=environment, pass_fds=(self._fd,))
+            self._process = children.start(
+                [program, str(self._fd), target.path, str(layout)], stdin=children.PIPE, bufsize=0,
+                stdout=children.PIPE, env=environment, pass_fds=(self._fd,))
         except OSError as error:            # its loader may be missing
             os.close(self._fd)
             raise TargetError(f"{target.name}: programs of {target.bits} bits do not run on this machine "
@@ -158,6 +162,14 @@ class Judge:
         except BaseException:
             self.close()
             raise
+
+    def twin(self, layout: int) -> "Judge":
+        """Another judge of the same target, in a process of its own; what was learnt of the target holds for it."""
+        other = Judge(self.program, self.target, self.limit_ms, layout)
+        other.patient = self.patient
+        for name in LEARNT:
+            setattr(other.header, name, getattr(self.header, name))
+        return other
 
     def __enter__(self) -> "Judge":
         return self
@@ -210,6 +222,12 @@ class Judge:
         if ending.init_failed:
             raise TargetError(f"{name}: {self.target.symbols['init']} fails on a fresh heap")
         header.limit_ms = self.limit_ms
+
+    @property
+    def spent(self) -> float:
+        """Seconds that the judge and its children worked so far, or slept by themselves."""
+        microseconds: int = self.header.spent_us
+        return microseconds / 1e6
 
     def run(self, mode: Mode, ops: int) -> Ending:
         """Run a case in a child; `ops` operations have been set."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from heapster.checkers.foreign.build import Compiler
-from heapster.checkers.foreign.campaign import Shown
+from heapster.checkers.foreign.pursuit import Shown
 from heapster.checkers.foreign.race_program import race_program
 from heapster.checkers.foreign.reproducer import MOST_STEPS, Reproducer, malloc_lab_trace, prove
 from heapster.checkers.foreign.target import ForeignTarget

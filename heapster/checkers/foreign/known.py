@@ -1,11 +1,13 @@
 """What a campaign knows already: which failures are the same again, and what must be avoided to find others."""
 
+from collections.abc import Iterator
+from random import Random
 from typing import NamedTuple
 
 from heapster.checkers.foreign.judge import Guard, Suspicion
 from heapster.checkers.foreign.precise import Masked, Outcome
-from heapster.checkers.foreign.traces import BUCKET_NAMES, BUCKETS, PLAIN, Mood, tags
-from heapster.model.operation import Trace
+from heapster.checkers.foreign.traces import BUCKET_NAMES, HUGE, PLAIN, Mood, tags
+from heapster.model.operation import REQUESTS, Trace, requested
 
 FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "impossible_address",
                    "crash", "abort", "exit", "hang", "unusable_block", "block_vanished", "runaway_memory",
@@ -13,8 +15,7 @@ FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block"
 MOST_OF_A_CODE = 4
 LONG = 40                       # steps in which memory may be lost that is then missed
 TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL
-NOT_IN_VOLUME = frozenset({"huge", "fail", "null", "foreign_sbrk"})     # what work in great number never has
-MOST_IN_VOLUME = 1 << 20        # bytes of its largest request
+LEAST_CAP, SMALL = 64, 256      # bytes: requests are never kept below the one; what needs less than the other
 EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
 UNGUARDED = {"touched_outside": Guard.BOUNDED, "outside_region": Guard.UNBOUNDED}     # as far as it goes on then
 LEAK = "memory_never_returned"
@@ -34,6 +35,14 @@ class Known(NamedTuple):
     verb: str                       # at whose step it is noticed
     tags: frozenset[str]            # what its least trace has in it
     hung: bool = False
+    least: int = 0                  # bytes of the smallest and of the largest ordinary request of its least trace
+    most: int = 0
+
+    @classmethod
+    def of(cls, code: str, trace: Trace, has: frozenset[str], *, hung: bool = False) -> "Known":
+        """The fault that a least trace shows."""
+        sizes = [requested(step) for step in trace if step.verb in REQUESTS and 0 < requested(step) < HUGE]
+        return cls(code, trace[-1].verb, has, hung, min(sizes, default=0), max(sizes, default=0))
 
     @property
     def verbs(self) -> frozenset[str]:
@@ -41,9 +50,32 @@ class Known(NamedTuple):
         return self.tags - set(BUCKET_NAMES)
 
     @property
+    def needs(self) -> frozenset[str]:
+        """What it needs that many traces do not have: functions, and sizes that are no sizes."""
+        return self.verbs - PLAIN
+
+    @property
     def is_fatal(self) -> bool:
         """Whether nothing can be trusted after it."""
         return self.code in FATAL
+
+    def provoked_by(self, mood: Mood) -> bool:
+        """Whether a case of that mood may well meet it."""
+        return self.needs <= mood.tags and self.most <= mood.most and mood.least <= max(1, self.least)
+
+    def explains(self, other: "Known") -> bool:
+        """Whether the other may be the same, with more or larger requests."""
+        mine, others = self.needs - {"zero"}, other.needs - {"zero"}
+        return mine <= others and bool(mine or not others) and self.most <= other.most
+
+    def ways_around(self, mood: Mood) -> Iterator[Mood]:
+        """The mood without one of the things that the fault needs: smaller requests, larger ones, a function."""
+        if self.most > LEAST_CAP:
+            yield mood._replace(most=self.most - 1)
+        if self.most <= SMALL < mood.most:
+            yield mood._replace(least=2 * self.most + LEAST_CAP // 2)
+        for need in sorted(self.needs):
+            yield mood.without(need)
 
 
 class KnownFaults:
@@ -70,8 +102,12 @@ class KnownFaults:
         return code in FATAL and any(known.tags <= has for known in self.all if known.is_fatal)
 
     def same_shape(self, shape: Known) -> bool:
-        """Whether one of the same code at the same verb needs the same verbs."""
-        return any((known.code, known.verb, known.verbs) == (shape.code, shape.verb, shape.verbs) for known in self.all)
+        """Whether a least trace shows a known fault: of the same code at the same verb with the same verbs.
+
+        What is fatal shows in many ways: there the functions that it needs, and sizes from the known one up, tell.
+        """
+        return any((known.code, known.verb, known.verbs) == (shape.code, shape.verb, shape.verbs)
+                   or known.is_fatal and shape.is_fatal and known.explains(shape) for known in self.all)
 
     def leaked_away(self, code: str, trace: Trace) -> bool:
         """Whether memory has run out because it is lost, which is known."""
@@ -86,20 +122,18 @@ class KnownFaults:
         """Whether the verb is known to fail fatally when it is given NULL."""
         return any(known.is_fatal and known.verb == verb and "null" in known.tags for known in self.all)
 
-    def provoked_by(self, mood: Mood) -> bool:
-        """Whether a case of that mood may well meet something fatal."""
-        return any(known.is_fatal and known.tags - PLAIN and known.tags <= mood.tags for known in self.all)
+    def clear_of(self, mood: Mood, rng: Random) -> Mood | None:
+        """The mood, narrowed until it meets nothing that is known to be fatal; None if that cannot be.
 
-    def in_volume(self) -> list[Known]:
-        """The fatal ones that work in great number may meet."""
-        return [known for known in self.all if known.is_fatal and not known.tags & NOT_IN_VOLUME]
-
-    def most_in_volume(self) -> int:
-        """The largest request that is safe from what malloc and free alone are known to fail at."""
-        plain = [known for known in self.in_volume() if not known.verbs - PLAIN - {"zero"}]
-        sizes = [max((n for n, name in enumerate(BUCKET_NAMES) if name in known.tags), default=0) for known in plain]
-        least = min(sizes, default=len(BUCKETS))
-        return min(BUCKETS[least - 1] if least else 0, MOST_IN_VOLUME)
+        What is left out of it differs from case to case, so that each part is met in some.
+        """
+        for known in self.all:
+            if known.is_fatal and known.provoked_by(mood):
+                ways = [way for way in known.ways_around(mood) if not known.provoked_by(way)]
+                if not ways:
+                    return None
+                mood = rng.choice(ways)
+        return mood
 
     def leaking(self) -> frozenset[str]:
         """The verbs beside malloc and free that are known to lose memory."""

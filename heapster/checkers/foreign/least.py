@@ -1,57 +1,56 @@
-"""From a failing run to its least trace: records first, many at a time; then the shrinker that knows traces."""
+"""From a failing run to its least trace: records first, many at a time; then the shrinker that knows traces.
+
+How far that goes is bound by replays, weighed by their length, so that it depends on no clock.
+"""
 
 from collections.abc import Callable
-from time import monotonic
 
-from heapster.checkers.foreign.judge import LIMIT, OP, Judge, Mode, Suspicion
+from heapster.checkers.foreign.judge import LIMIT, OP, Ended, Ending, Judge, Mode
 from heapster.checkers.foreign.precise import CLAIMED, Masked, Outcome, hurried, run_trace
-from heapster.checkers.shrink import shrink
-from heapster.model.operation import Trace
+from heapster.checkers.shrink import Shrunk, shrink
+from heapster.model.operation import Trace, requested
 from heapster.model.spec import Promises
 
 FEW_RECORDS = 300               # from here on the shrinker that knows traces does better
-MOST_REPLAYS = 3000
-FEW_STEPS, SECONDS_FOR_NUMBERS = 4, 1.5     # a trace that is short already is only worth so long
-FEW_REPLAYS = 40                # of something that takes long each time
+QUICK, WHOLE = 250, 6000        # replays of few steps: what each finding is worth, and at most
+COMPILED = 1500                 # likewise, to find fewer records
+CLEARED, MOST_CLEARED, MEMORY = 1 << 23, 80.0, 1 << 47     # bytes for each unit; units; bytes that no machine has
+STEPS, RECORDS = 50, 4000       # of a replay that costs twice what the shortest does
+SLOW = 15.0                     # times what others cost: replays of what does not come back
+
+
+def cost(trace: Trace) -> float:
+    """What a replay costs that judges each step: more where there are many, or much is to be cleared."""
+    cleared = sum(requested(step) for step in trace if step.verb == "calloc" and requested(step) < MEMORY)
+    return 1 + len(trace) / STEPS + min(MOST_CLEARED, cleared / CLEARED)
 
 
 def least_trace(judge: Judge, trace: Trace, outcome: Outcome, promises: Promises, masked: Masked,
-                seconds: float) -> Trace:
-    """The least trace found in that time which fails with the code of the outcome."""
-    started, best = monotonic(), trace
+                replays: float = WHOLE) -> Shrunk:
+    """The least trace found, for so many replays, which fails with the code of the outcome."""
+    slow = SLOW if outcome.hung else 1.0
 
     def fails(candidate: Trace) -> bool:
-        nonlocal best
-        if monotonic() > started + (seconds if len(best) > FEW_STEPS else min(seconds, SECONDS_FOR_NUMBERS)):
-            raise _LateError
-        if run_trace(judge, candidate, promises, masked).code != outcome.code:
-            return False
-        best = candidate
-        return True
+        return run_trace(judge, candidate, promises, masked).code == outcome.code
 
     with hurried(judge, CLAIMED if outcome.hung else LIMIT):
-        try:
-            return shrink(trace, fails, FEW_REPLAYS if outcome.hung else MOST_REPLAYS)
-        except _LateError:
-            return best
+        return shrink(trace, fails, replays, lambda candidate: slow * cost(candidate))
 
 
-class _LateError(Exception):
-    """Time is up."""
-
-
-def fewer_records(judge: Judge, records: bytes, suspicion: Suspicion, died: bool, seconds: float) -> bytes:
-    """Fewer operations, by halves and parts, under which the compiled checks still notice the same.
+def fewer_records(judge: Judge, records: bytes, ending: Ending, replays: float = COMPILED) -> bytes:
+    """Fewer operations, by halves and parts, under which the compiled checks still notice what ended the run.
 
     Any subset may be run: what has lost its block is passed over.
     """
-    deadline = monotonic() + seconds
+    left = replays / SLOW if ending.ended is Ended.TIMED_OUT else replays
 
     def still(candidate: bytes) -> bool:
-        ending = judge.run(Mode.FAST, judge.set_records(candidate))
-        return ending.died if died else ending.suspicion is suspicion
+        nonlocal left
+        left -= 1 + len(candidate) / OP.size / RECORDS
+        again = judge.run(Mode.FAST, judge.set_records(candidate))
+        return again.died if ending.died else again.suspicion is ending.suspicion
 
-    return without_runs(records, still, lambda: monotonic() > deadline)
+    return without_runs(records, still, lambda: left <= 0)
 
 
 def without_runs(records: bytes, still: Callable[[bytes], bool], late: Callable[[], bool]) -> bytes:

@@ -4,21 +4,19 @@ from collections.abc import Iterator
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from time import monotonic
 
 from heapster.checkers.findings import NUDGES
 from heapster.checkers.foreign.codes import usual_cause
+from heapster.checkers.foreign.confirming import confirm
 from heapster.checkers.foreign.judge import Judge
+from heapster.checkers.foreign.least import cost
 from heapster.checkers.foreign.precise import Block, Masked, Outcome, hurried, run_trace
 from heapster.model.operation import ALIGNING, REQUESTS, Step, Trace, requested
 from heapster.model.spec import Promises
 from heapster.model.trace import format_step, format_steps, handle_name
 from heapster.results import Finding
 
-CONFIRMATIONS = 10
-FEWEST = 2                      # confirmations, however long each takes
-VARIATIONS = 60                 # tried at most
-PATIENCE = 1.5                  # seconds for confirmations, and for variations
+VARIATIONS, FEW_VARIATIONS = 60, 8      # tried at most; of a trace that does not come back
 DRAWN = 6                       # blocks of a picture
 
 
@@ -27,12 +25,13 @@ def identity(target: str, code: str, lines: tuple[str, ...]) -> str:
     return sha256("\n".join((Path(target).name, code, *lines)).encode()).hexdigest()[:8]
 
 
-def describe(judge: Judge, trace: Trace, promises: Promises, masked: Masked) -> Finding:
-    """The finding of a least trace that fails."""
+def describe(judge: Judge, trace: Trace, promises: Promises, masked: Masked, *, shrunk: bool = True) -> Finding:
+    """The finding of a trace that fails; `shrunk`, if nothing less is known to."""
     outcome = run_trace(judge, trace, promises, masked)
     code = outcome.code
     steps = format_steps(trace)
-    again, same = _confirmed(judge, trace, promises, masked, outcome)
+    confirmed = confirm(judge, lambda other: run_trace(other, trace, promises, masked).code == code,
+                        brief=outcome.hung)
     reason = outcome.reasons[0]
     name = judge.target.name
     finding_id = identity(name, code, steps)
@@ -40,19 +39,10 @@ def describe(judge: Judge, trace: Trace, promises: Promises, masked: Masked) -> 
         id=finding_id, code=code, title=_title(outcome, trace), trace=steps,
         replay=f"heapster replay {finding_id}", breaking=outcome.last, noticing=outcome.last,
         before=picture(outcome.before, outcome.before), after=_after(outcome, trace),
-        passes=next(_passing(judge, trace, promises, masked), ""),
-        details=(f"confirmed {same} of {again} times; usual cause: {usual_cause(code)}",
+        passes=next(_passing(judge, trace, promises, masked, FEW_VARIATIONS if outcome.hung else VARIATIONS), ""),
+        shrunk=shrunk,
+        details=(f"{confirmed.words}; usual cause: {usual_cause(code)}",
                  *(f"{other.code}: {other.message}" for other in outcome.reasons[1:3] if other.code != reason.code)))
-
-
-def _confirmed(judge: Judge, trace: Trace, promises: Promises, masked: Masked,
-               outcome: Outcome) -> tuple[int, int]:
-    """How often the trace was run again, and how often it failed with the code."""
-    codes: list[str] = []
-    late = monotonic() + PATIENCE
-    while len(codes) < FEWEST or len(codes) < CONFIRMATIONS and monotonic() < late:
-        codes.append(run_trace(judge, trace, promises, masked).code)
-    return len(codes), codes.count(outcome.code)
 
 
 def _title(outcome: Outcome, trace: Trace) -> str:
@@ -83,13 +73,10 @@ def _after(outcome: Outcome, trace: Trace) -> str:
     return picture((*kept, new), (*outcome.before, new))
 
 
-def _passing(judge: Judge, trace: Trace, promises: Promises, masked: Masked) -> Iterator[str]:
-    """Variations of one number, last steps first, under which the trace passes."""
-    late = monotonic() + PATIENCE
+def _passing(judge: Judge, trace: Trace, promises: Promises, masked: Masked, most: int) -> Iterator[str]:
+    """Variations of one number, last steps first, under which the trace passes; so many are tried of a short one."""
     with hurried(judge):
-        for index, other in islice(_variations(trace), VARIATIONS):
-            if monotonic() > late:
-                return
+        for index, other in islice(_variations(trace), round(most / cost(trace))):
             varied = (*trace[:index], other, *trace[index + 1:])
             if not run_trace(judge, varied, promises, masked).reasons:
                 yield f"with `{format_step(other)}` in place of `{format_step(trace[index])}` it passes"

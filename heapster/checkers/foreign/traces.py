@@ -42,6 +42,14 @@ class Mood(NamedTuple):
     refusals: bool
     length: int
     strangers: bool = False         # others take memory from the system as well
+    least: int = 1                  # bytes of an ordinary request
+    most: int = BUCKETS[-1]
+
+    def without(self, need: str) -> "Mood":
+        """The mood without a function, without sizes that are no sizes, or without refusals of the system."""
+        return self._replace(verbs=self.verbs - {need}, zero=self.zero and need != "zero",
+                             huge=self.huge and need != "huge", refusals=self.refusals and need != "fail",
+                             strangers=self.strangers and need != "foreign_sbrk")
 
     @property
     def tags(self) -> frozenset[str]:
@@ -85,17 +93,17 @@ def draw_mood(rng: Random, verbs: frozenset[str], most_size: int) -> Mood:
     usable = [n for n, most in enumerate(BUCKETS) if n == 0 or BUCKETS[n - 1] < most_size]
     buckets = tuple(n for n in usable if rng.random() < (0.7 if n < 4 else 0.25)) or (rng.choice(usable),)
     return Mood(chosen | PLAIN, buckets, rng.random() < 0.3, rng.random() < 0.25, rng.random() < 0.08,
-                rng.choice(LENGTHS), rng.random() < 0.1)
+                rng.choice(LENGTHS), rng.random() < 0.1, most=most_size)
 
 
-def draw_trace(rng: Random, mood: Mood, most_size: int, live_budget: int) -> Trace:
+def draw_trace(rng: Random, mood: Mood, live_budget: int) -> Trace:
     """A trace of that mood; all of it is legal whatever the target answers."""
     live, budget = Handles(), _Budget(live_budget)
     steps: list[Step] = []
     workloads = [workload for workload in WORKLOADS if mood.huge or workload not in HUGE_ONES]
     while len(steps) < mood.length:
         for drawn in rng.choice(workloads)(rng, live):
-            step = _narrowed(drawn, rng, mood, most_size, live)
+            step = _narrowed(drawn, rng, mood, live)
             if step is not None and budget.allows(step, live):
                 _note(step, live)
                 steps.append(step)
@@ -121,7 +129,7 @@ class _Budget:
         return size >= HUGE or sum(live.sizes.values()) + size <= self._most
 
 
-def _narrowed(step: Step, rng: Random, mood: Mood, most_size: int, live: Handles) -> Step | None:
+def _narrowed(step: Step, rng: Random, mood: Mood, live: Handles) -> Step | None:
     """The step as the mood has it, or None."""
     if step.operand != NO_HANDLE and step.operand not in live.sizes:
         return None
@@ -133,10 +141,10 @@ def _narrowed(step: Step, rng: Random, mood: Mood, most_size: int, live: Handles
         if step.operand != NO_HANDLE:
             return None
         step = Step("malloc", (step.numbers[-1],), step.result)
-    return _resized(step, rng, mood, most_size)
+    return _resized(step, rng, mood)
 
 
-def _resized(step: Step, rng: Random, mood: Mood, most_size: int) -> Step | None:
+def _resized(step: Step, rng: Random, mood: Mood) -> Step | None:
     size = requested(step)
     if size >= HUGE:
         affordable = step.verb != "calloc" or size > TOO_MUCH       # or it would be zeroed
@@ -145,7 +153,7 @@ def _resized(step: Step, rng: Random, mood: Mood, most_size: int) -> Step | None
         if mood.zero:
             return step
         size = 1
-    size = min(_into_bucket(size, rng, mood), most_size)
+    size = max(mood.least, min(_into_bucket(size, rng, mood), mood.most))
     if REQUESTS[step.verb] == "product":
         count = step.numbers[0] if 0 < step.numbers[0] <= size else 1
         return step._replace(numbers=(count, max(1, size // count)))

@@ -1,13 +1,13 @@
 """The same work over and over, to see whether the memory it takes comes to rest."""
 
 import itertools
-from time import monotonic
 from typing import NamedTuple
 
 from heapster.checkers.foreign.codes import usual_cause
+from heapster.checkers.foreign.confirming import confirm
 from heapster.checkers.foreign.judge import Ending, Judge, Mode, Suspicion
 from heapster.checkers.foreign.present import identity
-from heapster.checkers.shrink import shrink
+from heapster.checkers.shrink import Shrunk, shrink
 from heapster.model.operation import Trace
 from heapster.model.trace import format_steps
 from heapster.results import Finding
@@ -16,7 +16,7 @@ OPS = 60_000                    # of a run
 LEAST_GROWTH = 1 << 18          # bytes from the first quarter to the end, below which nothing is said
 STEADY = 0.6                    # of the mean growth, that every quarter must show
 LIMIT = 2000                    # ms; what is slower says nothing
-REPLAYS = 60
+REPLAYS = 60                    # short traces, as a rule
 LONGER = 3                      # times: a run that confirms
 
 
@@ -34,7 +34,7 @@ class _Seen(NamedTuple):
     ops: int
 
 
-def grows(judge: Judge, trace: Trace, seconds: float) -> tuple[Growth | None, int]:
+def grows(judge: Judge, trace: Trace, replays: int = REPLAYS) -> tuple[Growth | None, int]:
     """What grows under the trace, if anything does, shrunk and confirmed; and the operations it took."""
     rounds = max(200, OPS // (2 * len(trace)))
     first = _look(judge, trace, rounds)
@@ -43,13 +43,12 @@ def grows(judge: Judge, trace: Trace, seconds: float) -> tuple[Growth | None, in
     longer = _look(judge, trace, rounds * LONGER)
     if not _is_bad(longer) or not longer.failed_round and longer.grown < 2 * first.grown:
         return None, first.ops + longer.ops
-    deadline = monotonic() + seconds
 
     def fails(candidate: Trace) -> bool:
-        return monotonic() < deadline and _is_bad(_look(judge, candidate, max(rounds, OPS // (2 * len(candidate)))))
+        return _is_bad(_look(judge, candidate, max(rounds, OPS // (2 * len(candidate)))))
 
-    least = shrink(trace, fails, REPLAYS)                   # short traces: to be late costs little
-    rounds = max(rounds, OPS // (2 * len(least)))
+    least = shrink(trace, fails, replays)
+    rounds = max(rounds, OPS // (2 * len(least.trace)))
     return _describe(judge, least, rounds), first.ops + longer.ops
 
 
@@ -85,18 +84,21 @@ def _growth(judge: Judge, ending: Ending) -> int:
     return grown if grown > LEAST_GROWTH and min(parts) > STEADY * grown / len(parts) else 0
 
 
-def _describe(judge: Judge, trace: Trace, rounds: int) -> Growth | None:
-    seen = [_look(judge, trace, rounds) for _ in range(3)]
-    if not all(map(_is_bad, seen)):
+def _describe(judge: Judge, least: Shrunk, rounds: int) -> Growth | None:
+    trace = least.trace
+    if not _is_bad(_look(judge, trace, rounds)):
         return None
+    confirmed = confirm(judge, lambda other: still_grows(other, trace, rounds), brief=True)
     steps = (f"# {rounds} rounds of these, all that is left freed after each", *format_steps(trace))
-    last = seen[-1]
-    if last.failed_round:
-        title = f"in round {last.failed_round + 1} of the same work, with nothing live before it, NULL is answered"
-    else:
-        each = max(1, last.grown * 4 // (3 * rounds))
-        title = f"{rounds} rounds of the same work took ever more memory: about {each} bytes more in each"
     name, code = judge.target.name, "memory_never_returned"
     found = identity(name, code, steps[1:])
-    return Growth(Finding(found, code, title, steps, f"heapster replay {found}", len(trace), len(trace),
-                          details=(f"confirmed 3 of 3 times; usual cause: {usual_cause(code)}",)), trace, rounds)
+    return Growth(Finding(found, code, _title(_look(judge, trace, rounds), rounds), steps, f"heapster replay {found}",
+                          len(trace), len(trace), shrunk=least.at_rest,
+                          details=(f"{confirmed.words}; usual cause: {usual_cause(code)}",)), trace, rounds)
+
+
+def _title(seen: _Seen, rounds: int) -> str:
+    if seen.failed_round:
+        return f"in round {seen.failed_round + 1} of the same work, with nothing live before it, NULL is answered"
+    each = max(1, seen.grown * 4 // (3 * rounds))
+    return f"{rounds} rounds of the same work took ever more memory: about {each} bytes more in each"

@@ -63,7 +63,7 @@ def _kill(fault: Fault, record: Record, seed: int) -> Kill:
     trace, problem = record.failure
     if fault.caught_by in rerun(trace, record.make).codes:
         record.failure = trace, problem._replace(code=fault.caught_by)
-        trace = smallest(record, seed)
+        trace = smallest(record, seed).trace
     return Kill(fault, rerun(trace, record.make).codes, format_steps(trace))
 
 

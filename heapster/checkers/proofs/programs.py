@@ -42,7 +42,7 @@ def seen_by_programs(paths: Sequence[Replay], target: str) -> Finding | None:
     make = make_for(target)
     for trace in programs(paths):
         if codes := rerun(trace, make).codes:
-            return _described(least_trace(trace, codes[0], make), codes[0], make, target)
+            return _described(least_trace(trace, codes[0], make).trace, codes[0], make, target)
     return _generated(make, target)
 
 
@@ -51,7 +51,7 @@ def _generated(make: Make, target: str) -> Finding | None:
     for batch in range(BATCHES):
         live_lives(record, batch, EXAMPLES)
         if record.failure:
-            return _described(smallest(record, batch), record.failure[1].code, make, target)
+            return _described(smallest(record, batch).trace, record.failure[1].code, make, target)
     return None
 
 

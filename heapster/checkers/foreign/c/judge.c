@@ -1,6 +1,6 @@
 /* The judge: keeps a stranger's allocator loaded and runs each case in a forked child of its own.
 
-   usage: judge FD PATH          FD is the shared mapping, PATH the shared object
+   usage: judge FD PATH LAYOUT   FD is the shared mapping, PATH the shared object, LAYOUT see layout.c
           judge run PROGRAM      a program, of which nothing stays behind either
    It answers a byte on stdout when it is ready, and one for each byte read from stdin: a case run. */
 #define _GNU_SOURCE
@@ -32,6 +32,7 @@ struct result *results;
 
 static int loaded_late;                     /* the target starts threads when loaded: load it in each child */
 static const char *path;
+static uint64_t idled_us;                   /* that children slept, though nothing would wake them */
 
 static uint64_t now_ms(void)
 {
@@ -197,7 +198,8 @@ static void end_all(pid_t child)
     }
 }
 
-static void watch(pid_t child, int output)
+/* Waits for a child's end, or ends it; how long it slept, in ms. */
+static uint64_t watch(pid_t child, int output)
 {
     uint64_t started = now_ms(), next_look = started + 200;
     struct effort effort = { .looked = started };
@@ -227,6 +229,7 @@ static void watch(pid_t child, int output)
     for (int n = 0; open_still && n < 16; n++)
         open_still = drain(output);
     conclude(status, killed);
+    return effort.idle;
 }
 
 static void reset(void)
@@ -239,6 +242,21 @@ static void reset(void)
     results[0].status = UNREACHED;
     if (shared->mode == PRECISE)
         memset(results, 0, (size_t)shared->ops * sizeof *results);
+}
+
+static uint64_t microseconds(const struct timeval *time)
+{
+    return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
+}
+
+/* What this process and all that it has seen the end of worked. */
+static uint64_t worked_us(void)
+{
+    struct rusage own, children;
+    getrusage(RUSAGE_SELF, &own);
+    getrusage(RUSAGE_CHILDREN, &children);
+    return microseconds(&own.ru_utime) + microseconds(&own.ru_stime)
+           + microseconds(&children.ru_utime) + microseconds(&children.ru_stime);
 }
 
 static void run_in_child(void)
@@ -258,8 +276,9 @@ static void run_in_child(void)
     close(ends[1]);
     setpgid(child, child);
     shared->child = (uint64_t)child;
-    watch(child, ends[0]);
+    idled_us += 1000 * watch(child, ends[0]);
     close(ends[0]);
+    shared->spent_us = worked_us() + idled_us;
 }
 
 static void answer(void)
@@ -309,13 +328,15 @@ static void map_shared(int fd)
 int main(int argc, char **argv)
 {
     char order;
-    if (argc != 3)
-        return 2;
-    if (strcmp(argv[1], "run") == 0)
+    if (argc == 3 && strcmp(argv[1], "run") == 0)
         return run_program(argv[2]);
+    if (argc != 4)
+        return 2;
+    int addresses_vary = lay_out(argv, (unsigned)atoi(argv[3]));
     path = argv[2];
     be_adoptive();
     map_shared(atoi(argv[1]));
+    shared->addresses_vary = (uint64_t)addresses_vary;
     setvbuf(stdout, NULL, _IONBF, 0);
     run_in_child();                         /* loads it once where a crash does no harm */
     uint64_t tasks = shared->tasks;

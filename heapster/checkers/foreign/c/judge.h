@@ -64,11 +64,15 @@ struct header {
     uint64_t verbs;                         /* bit per verb that may be generated */
     uint64_t most_live, most_size, live_budget, heap_limit, threads, memory_limit, check_means, init_answers;
     uint64_t guarded;                       /* BOUNDED: what a target is confined to is known; GUARDED: and held to */
+    uint64_t spend_ms;                      /* of processor time, after which what is generated ends; 0: no matter */
+    uint64_t least_size;                    /* bytes of a request that is generated, at least */
     /* answered */
     uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops, init_failed, outcome, code;
     uint64_t has, tasks, output_length, unshadowed, child;
     int64_t stray;                          /* it died of touching memory outside of its own: how far from the edge */
     uint64_t misused;                       /* 1 + the handle that we used though it held nothing: our own fault */
+    uint64_t spent_us;                      /* all that the judge and its children worked, or slept by themselves */
+    uint64_t addresses_vary;                /* the system does not let us choose where things lie */
     uint64_t footprint[SAMPLES];
     char names[VERBS][NAME_BYTES];          /* symbols of the target; empty: it has none */
     char message[512];
@@ -115,6 +119,9 @@ void run_generated(void);                   /* GENERATE: operations of its own, 
 void run_volume(void);                      /* VOLUME: the operations over and over, the footprint measured */
 void run_threads(void);
 uint64_t footprint(void);
+
+/* layout.c */
+int lay_out(char **argv, unsigned layout);  /* nonzero: the system does not let us */
 
 /* executor.c */
 void executor_start(void);

@@ -1,11 +1,13 @@
 /* Runs of many operations: those given, those generated from a seed, and one cycle over and over. */
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "judge.h"
 
 #define PHASE_OPS 2048                      /* operations between changes of the generator's mood */
+#define LOOK_OPS 64                         /* between looks at the clock */
 
 static int is_news(int suspicion)
 {
@@ -49,6 +51,16 @@ static uint64_t pages(int resident)
 }
 
 uint64_t footprint(void) { return pages(0) * 4096; }
+
+/* Whether what the case may spend is spent: looked at now and then, as asking takes longer than an operation. */
+static int is_spent(uint64_t done)
+{
+    struct timespec now;
+    if (shared->spend_ms == 0 || done % LOOK_OPS != 0)
+        return 0;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 >= shared->spend_ms;
+}
 
 void run_volume(void)
 {
@@ -117,6 +129,8 @@ static uint64_t size_in(const struct mood *mood)
         size = ((uint64_t)16 << below(9)) + below(17) - 8;
     else if (mood->shape == 3 && below(2) == 0)     /* multiples of eight */
         size &= ~(uint64_t)7;
+    if (size < shared->least_size)
+        size = shared->least_size + size % 64;
     return size < shared->most_size ? size : shared->most_size;
 }
 
@@ -171,7 +185,7 @@ void run_generated(void)
     struct mood mood = { 0 };
     state = mix(shared->seed) | 1;
     uint64_t done = 0;
-    while (done < shared->ops) {
+    while (done < shared->ops && !is_spent(done)) {
         if (done % PHASE_OPS == 0)
             mood = new_mood();
         struct op *op = &ops[done];
