@@ -167,7 +167,10 @@ def _cache(load: Load, thread: int, s: int) -> Cache:
             for size, top, limit in zip(CACHED_SIZES, words[::2], words[layout.LIMIT // WORD::2], strict=True)
             if top or limit]
     calls = tuple([load(thread + layout.MY_CALLS + kind * WORD) for kind in range(CALL_KINDS)])
-    return Cache((load(thread + layout.MY_ARENA) - s - ARENAS) // ARENA_BYTES, tuple(bins), calls)
+    arena, beside = divmod(load(thread + layout.MY_ARENA) - (s + ARENAS), ARENA_BYTES)
+    if beside:
+        raise Undecodable("a thread's arena is not where an arena's record is")
+    return Cache(arena, tuple(bins), calls)
 
 
 def _ledger(load: Load, record: int) -> Ledger:
@@ -191,7 +194,7 @@ def _regions(load: Load, record: int) -> list[int]:
     found: list[int] = []
     region, newer = load(record + layout.REGIONS), NULL
     while region != NULL:
-        if load(region + layout.REGION_PREV) != newer or region in found:
+        if load(region + layout.REGION_PREV) != newer:      # so no region comes twice: which would it name?
             raise Undecodable("the list of regions is not linked both ways")
         found.append(region)
         region, newer = load(region + layout.REGION_NEXT), region

@@ -9,12 +9,14 @@ from types import ModuleType
 
 import pytest
 
+from heapster.checkers import decode
 from heapster.model import invariants, live, spec
 from tests.checks import witnesses
 from tests.checks.mutants import Mutant, is_noticed, mutants, rewritten, survivors
 
 HELD: tuple[tuple[ModuleType, Callable[[], None]], ...] = (
-    (spec, witnesses.specification), (live, witnesses.live_blocks), (invariants, witnesses.invariants))
+    (spec, witnesses.specification), (live, witnesses.live_blocks), (invariants, witnesses.invariants),
+    (decode, witnesses.decoding))
 
 UNSEEN = {                      # changes that make no difference: why
     "spec": {
@@ -34,6 +36,19 @@ UNSEEN = {                      # changes that make no difference: why
         "Live.__init__: 0 -> -1": "an extent is at least 1",
         "Live.overlapping: if held.pointer + self._longest <= pointer -> False": "it only saves time",
         "Live.overlapping: held.pointer + self._longest <= pointer -> Lt": "it only saves time",
+    },
+    "decode": {
+        "_heap: s + ARENAS -> Sub (2)": "no record ends in the last bytes that it leaves out",
+        "_arena: True -> False": "both are as long",
+        "_marked: True -> False": "both are as long",
+        "_cache: True -> False": "all are as long",
+        "_cache: thread + layout.MY_ARENA -> Sub": "it is 0",
+        "_nodes: len(found) > MOST_NODES or (found[len(found) // 2] == node and len(found) > 2) "
+        "-> without found[len(found) // 2] == node and len(found) > 2": "it only saves time",
+        "_nodes: 2 -> 3": "it only saves time",
+        "_nodes: 2 -> 3 (2)": "it only saves time",
+        "_regions: region + layout.REGION_NEXT -> Sub": "it is 0",
+        "_blocks: 1 -> 2": "anything but 0",
     },
     "invariants": {
         "free_list_is_exactly_the_free_blocks: "
@@ -74,6 +89,8 @@ BY_HAND: tuple[tuple[ModuleType, str, str, str], ...] = (         # changes that
     (spec, "_block", "pointer + extent > end", "pointer + extent > end + 1"),
     (spec, "_usable_size", "usable < held.usable", "usable < held.usable - 1"),
     (spec, "_end_of_memory", "promises.bits", "64"),
+    (decode, "_regions", "load(region + layout.REGION_PREV) != newer", "False"),
+    (decode, "_blocks", "header >> OWNER_SHIFT", "header >> OWNER_SHIFT & 63"),
     (invariants, "calls_are_counted", "blocks > allocations", "blocks > allocations + 1"),
     (invariants, "memory_is_accounted_for", "known != given", "_bytes(known) != _bytes(given)"),
     (invariants, "bins_hold_blocks_of_their_size", "sizes != sorted(set(sizes))", "len(sizes) != len(set(sizes))"),

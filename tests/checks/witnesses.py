@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from heapster.model.live import Held
+from tests.checks import images
 from tests.model import test_invariants, test_live, test_spec
 
 
@@ -32,6 +33,16 @@ def specification() -> None:
 def invariants() -> None:
     """Sound heaps, and heaps that break one invariant."""
     all_of(test_invariants)
+
+
+def decoding() -> None:
+    """Memory of heaps, and memory that was tampered with."""
+    for text in images.TRACES:
+        images.is_decoded(text)
+    for tampering in images.TAMPERINGS:
+        images.is_told(tampering)
+    images.long_lists_end()
+    images.faults_are_told()
 
 
 def live_blocks() -> None:
