@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from heapster.checkers.draws import BACKEND
 from heapster.checkers.lockstep import Lockstep, Problem
 from heapster.checkers.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload, misuse
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
@@ -184,5 +185,5 @@ def live_lives(record: Record, first_seed: int, examples: int, steps: int = STEP
     run_state_machine_as_test(
         seed(first_seed)(life),
         settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, database=None,
+            backend=BACKEND, max_examples=examples, stateful_step_count=steps, deadline=None, database=None,
             phases=(Phase.generate,), verbosity=Verbosity.quiet, suppress_health_check=tuple(HealthCheck)))

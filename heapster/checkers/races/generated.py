@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from heapster.checkers.draws import BACKEND
 from heapster.checkers.races.programs import NO_BLOCK, Op, Program, wrong
 
 SIZES = (0, 24, 24, 24, 40, 56, 104, 200, 1000, 3900, 5000, 9000)
@@ -34,7 +35,7 @@ def generated(number: int, threads: int, ops: int, seed_: int) -> list[Program]:
     found: list[Program] = []
 
     @seed(seed_)
-    @settings(max_examples=number, database=None, phases=[Phase.generate], deadline=None,
+    @settings(backend=BACKEND, max_examples=number, database=None, phases=[Phase.generate], deadline=None,
               suppress_health_check=list(HealthCheck))
     @given(programs(threads, ops))
     def collect(program: Program) -> None:
