@@ -106,7 +106,7 @@ def read_policies(value: Any) -> tuple[str, ...]:
 ALL_KEYS = (
     Key("target", "What is checked: sim, process.", "TARGET", _text),
     Key("policy", "Placement policies: " + ", ".join(POLICIES) + ", or all.", "P|all", read_policies),
-    Key("seconds", "Stop after this long.", "S", _seconds),
+    Key("seconds", "Stop after this long; of a foreign allocator, in processor time.", "S", _seconds),
     Key("examples", "Stop after this many examples.", "N", _whole(0)),
     Key("threads", "Threads that run at the same time.", "N", _whole(1, 64)),
     Key("ops", "Operations of each generated thread, at most.", "N", _whole(1)),
@@ -114,6 +114,7 @@ ALL_KEYS = (
     Key("strategy", "How schedules are chosen: dfs, pct or random.", "dfs|pct|random", _text),
     Key("bound", "Preemptions, at most; PCT's depth is one more.", "K", _whole(0)),
     Key("pattern", "A pattern of use by its name, or all.", "NAME|all", _text),
+    Key("replays", "Stop after as many replays of a short trace; of longer ones fewer.", "N", _whole(1)),
     Key("seed", "Where chance starts; the same seed gives the same run.", "N", _whole(0, (1 << 63) - 1)),
     Key("arenas", "Arenas that threads are spread over, at most.", "N", _whole(1, MOST_ARENAS)),
     Key("faults", "Let the system refuse sbrk, mmap and munmap.", "BOOL", _flag),

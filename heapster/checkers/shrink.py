@@ -246,7 +246,9 @@ def _smaller(number: int) -> Iterator[int]:
     for landmark in LANDMARKS:
         if landmark < size:
             yield sign * landmark
-    for less in (size // 2, size - (size % 16), size - 4096, size - 256, size - 16, size - 1):
+    parts = [size >> shift for shift in (2, 4, 6, 8, 10)] if size > LANDMARKS[-1] else []
+    for less in (size // 2, *(size - part for part in parts), size - (size % 16), size - 4096, size - 256, size - 16,
+                 size - 1):
         if 0 <= less < size:
             yield sign * less
 

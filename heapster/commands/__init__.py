@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Run any program on Heapster's allocator.",
     "replay": "Run a trace again and say whether it still fails.",
     "score": "Score policies and any malloc on traces: right or wrong, utilization, speed.",
+    "shrink": "Go on shrinking a kept finding.",
     "stress": "Real threads on a compiled allocator, every block verified.",
     "view": "The heap of a trace in the terminal, step by step.",
     "trace": "Convert traces, show what is in them, make new ones.",

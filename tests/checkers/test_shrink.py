@@ -57,3 +57,38 @@ def test_the_budget_of_replays_is_kept() -> None:
         return False
     shrink(tuple(Step("malloc", (i,), i) for i in range(50)), passes, budget=7)
     assert len(replays) == 7
+
+
+def test_where_the_budget_ends_the_trace_is_not_at_rest() -> None:
+    trace = tuple(Step("malloc", (64,), i) for i in range(40))
+    assert not shrink(trace, lambda t: len(t) >= 3, budget=3).at_rest
+    assert shrink(trace, lambda t: len(t) >= 3) == (parse("a = malloc(0); b = malloc(0); c = malloc(0)"), True)
+
+
+def test_long_traces_are_swept_in_parts() -> None:
+    replays: list[Any] = []
+
+    def fails(trace: Any) -> Any:
+        replays.append(trace)
+        sizes = [step.numbers[0] for step in trace if step.verb == "malloc"]
+        return sum(size >= 5 for size in sizes) >= 85
+    trace = tuple(Step("malloc", (17 * i % 97 + 5,), i) for i in range(3000))
+    shrunk = shrink(trace, fails)
+    assert len(shrunk.trace) == 85
+    assert len(replays) <= 2000
+
+
+def test_memory_is_filled_with_fewer_larger_blocks() -> None:
+    trace = tuple(Step("malloc", (100,), i) for i in range(2000))
+    shrunk = shrink(trace, lambda t: sum(step.numbers[0] for step in t if step.verb == "malloc") >= 150_000)
+    assert len(shrunk.trace) <= 8
+
+
+def test_longer_replays_cost_more() -> None:
+    replays: list[Any] = []
+
+    def passes(trace: Any) -> bool:
+        replays.append(trace)
+        return False
+    shrink(tuple(Step("malloc", (i,), i) for i in range(50)), passes, budget=30, cost=lambda t: float(len(t)))
+    assert sum(map(len, replays)) <= 30

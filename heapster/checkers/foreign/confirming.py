@@ -34,13 +34,18 @@ class Confirmation(NamedTuple):
     @property
     def words(self) -> str:
         """For people: how often, and on what it depends."""
+        everywhere = ", at several addresses" if self.times == self.tries else ""
         said = f"confirmed {self.times} of {self.tries} times, in {self.processes} processes"
+        return said + everywhere + self.dependence
+
+    @property
+    def dependence(self) -> str:
+        """On what it depends, for the end of a sentence; nothing if it failed each time."""
         if self.times == self.tries:
-            return f"{said}, at several addresses"
+            return ""
         if self.same == self.of_same:
-            there = f"{self.same} of {self.of_same} at these, {self.other} of {self.of_other} at others"
-            return f"{said}: it depends on addresses ({there})"
-        return f"{said}: it depends on time or chance"
+            return f": it depends on addresses (at others than these {self.other} of {self.of_other} times)"
+        return ": it depends on time or chance"
 
 
 def confirm(judge: Judge, fails: Fails, *, brief: bool = False) -> Confirmation:

@@ -7,6 +7,7 @@ from typing import Any
 
 from heapster import children
 from heapster.checkers.foreign.build import Compiler, judge_program
+from heapster.checkers.foreign.confirming import confirm
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.options import REMEMBERED, ForeignOptions, resolve
 from heapster.checkers.foreign.policies import learn
@@ -18,26 +19,22 @@ from heapster.files import read_json
 from heapster.model.trace import parse
 from heapster.results import TargetError
 
-TIMES = 10
-
 
 def replay_foreign(kept: Kept, *, gdb: bool, say: Callable[[str], None], warn: Callable[[str], None]) -> int:
     """Run it again: 1 if it still fails, else 0."""
-    told = _remembered(kept)
-    options = ForeignOptions(
-        target=kept.target, prefix=told["prefix"], alignment=told["alignment"], adapter=told["adapter"],
-        heap_limit=told["heap_limit"], compiler=Compiler(told["compiler"][0], tuple(told["compiler"][1:])))
+    options, told = remembered(kept)
     target = resolve(options)
     if gdb:
         return _debug(kept, warn)
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, options.alignment).promises
-        bad = sum(_fails(judge, kept, told, promises) for _ in range(TIMES))
+        confirmed = confirm(judge, lambda other: _fails(other, kept, told, promises),
+                            brief=kept.finding.code == "hang")
     for step in kept.finding.trace:
         say(f"    {step}")
-    say(f"{'STILL FAILS' if bad else 'PASSES'}: {kept.finding.code} {kept.finding.id} on {kept.target}, "
-        f"{bad} of {TIMES} times")
-    return int(bad > 0)
+    say(f"{'STILL FAILS' if confirmed.times else 'PASSES'}: {kept.finding.code} {kept.finding.id} on {kept.target}, "
+        f"{confirmed.times} of {confirmed.tries} times{confirmed.dependence if confirmed.times else ''}")
+    return int(confirmed.times > 0)
 
 
 def _fails(judge: Judge, kept: Kept, told: dict[str, Any], promises: Any) -> bool:
@@ -51,12 +48,15 @@ def _fails(judge: Judge, kept: Kept, told: dict[str, Any], promises: Any) -> boo
     return bool(found) if code == "usable_too_large" else found == code
 
 
-def _remembered(kept: Kept) -> dict[str, Any]:
+def remembered(kept: Kept) -> tuple[ForeignOptions, dict[str, Any]]:
+    """How the finding's target is loaded, and all that was kept beside it."""
     try:
-        value: dict[str, Any] = read_json(kept.folder / REMEMBERED)
+        told: dict[str, Any] = read_json(kept.folder / REMEMBERED)
     except (OSError, ValueError):
         raise TargetError(f"{kept.folder / REMEMBERED} is missing: fuzz {kept.target} again") from None
-    return value
+    return ForeignOptions(
+        target=kept.target, prefix=told["prefix"], alignment=told["alignment"], adapter=told["adapter"],
+        heap_limit=told["heap_limit"], compiler=Compiler(told["compiler"][0], tuple(told["compiler"][1:]))), told
 
 
 def _debug(kept: Kept, warn: Callable[[str], None]) -> int:

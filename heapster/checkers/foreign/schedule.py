@@ -87,6 +87,7 @@ class Schedule:
             kind.ops += self._ops() - ops
 
     def _is_slow(self, kind: Kind) -> bool:
-        share = kind.share / sum(one.share for one in self._open)
-        seconds = sum(one.seconds for one in self._open)
-        return kind.seconds > PATIENCE * share * seconds + GRACE and share < 1
+        """Whether it took far more than its share, beside the time that the others took."""
+        others = [one for one in self._open if one is not kind]
+        due = kind.share / sum(one.share for one in others) if others else 0.0
+        return bool(others) and kind.seconds > PATIENCE * due * sum(one.seconds for one in others) + GRACE

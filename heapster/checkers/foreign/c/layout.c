@@ -1,7 +1,7 @@
 /* Where things lie: a target whose answers depend on addresses gives the same ones in the same layout.
 
    Layout 0 leaves it to the system, which draws addresses anew for each process. Any other number stands for
-   one set of addresses: chance is switched off, and break and mappings start so many pages further on. */
+   one set of addresses: chance is switched off, and beyond the first break and mappings start further on. */
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
@@ -11,11 +11,23 @@
 
 #define UNCHANGED 0xffffffffu
 #define PAGE 4096u
-#define MOST_PAGES 1024u
+#define PIECE (4 * PAGE)
+#define FEWEST 64u                          /* pieces: more than fill the gaps between what is loaded already */
 
-static uint64_t pages(unsigned layout, unsigned what)
+static uint64_t pieces(unsigned layout, unsigned what)
 {
-    return layout == 1 ? 0 : 1 + mix((uint64_t)layout << 8 | what) % MOST_PAGES;
+    return FEWEST + mix((uint64_t)layout << 8 | what) % 512;
+}
+
+/* Moves the break, and what will be mapped next, by some pages; nonzero if that cannot be. */
+static int move_on(unsigned layout)
+{
+    if (sbrk((intptr_t)(pieces(layout, 0) * PIECE)) == (void *)-1)
+        return 1;
+    for (uint64_t n = pieces(layout, 1); n > 0; n--)
+        if (mmap(NULL, PIECE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+            return 1;
+    return 0;
 }
 
 int lay_out(char **argv, unsigned layout)
@@ -31,9 +43,5 @@ int lay_out(char **argv, unsigned layout)
         execv("/proc/self/exe", argv);      /* it takes effect in a new image only */
         return 1;
     }
-    uint64_t moved = pages(layout, 0), mapped = pages(layout, 1);
-    if (moved != 0 && (sbrk((intptr_t)(moved * PAGE)) == (void *)-1
-                       || mmap(NULL, mapped * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED))
-        return 1;
-    return 0;
+    return layout == 1 ? 0 : move_on(layout);
 }

@@ -1,0 +1,74 @@
+"""`heapster shrink`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+
+import click
+
+from heapster.checkers.shrinking import REPLAYS, Further, shrink_kept
+from heapster.checkers.store import FOLDER, Kept, Store
+from heapster.commands.delivery import Delivery
+from heapster.commands.foreign import is_foreign
+from heapster.commands.options import option
+from heapster.commands.targets import is_ours
+from heapster.reports.output import Line, say, warn
+from heapster.reports.terminal import GOOD, PLAIN, finding_lines
+from heapster.results import Run, UsageError, Verdict
+
+
+@click.command("shrink")
+@click.argument("identity", metavar="ID")
+@option("replays", REPLAYS)
+@option("json")
+@option("store", FOLDER)
+def command(identity: str, replays: int, json: str | None, store: str) -> int:
+    """Go on shrinking a kept finding, named by its id or the start of it.
+
+    A run shrinks what it finds only as far as it has replays to spare, and says "not shrunk" of the rest.
+    Interrupted, it keeps the shortest trace so far. What no longer fails stays as it is.
+    """
+    delivery = Delivery(json)
+    delivery.check()
+    findings = Store(Path(store), warn)
+    kept = _found(findings, identity, store)
+    began = monotonic()
+    further = _shrink(kept, replays, findings)
+    say(_lines(kept, further))
+    finding = further.finding
+    return delivery.write(Run(
+        "shrink", kept.target, 0, Verdict.FAILED if finding else Verdict.PASSED, monotonic() - began, further.replays,
+        (finding,) if finding else (), extra={"interrupted": further.interrupted, "steps": len(kept.finding.trace)}))
+
+
+def _found(findings: Store, identity: str, store: str) -> Kept:
+    kept = findings.find(identity)
+    if kept is None:
+        raise UsageError(f"{identity} is no finding that is kept in {store}")
+    if kept.finding.counterexample or kept.finding.code.startswith("race_") or kept.finding.replay.startswith(
+            "heapster replay r1:"):
+        raise UsageError(f"{kept.finding.id} has no trace to be shrunk: it is a {_kind(kept)}")
+    return kept
+
+
+def _kind(kept: Kept) -> str:
+    return "counterexample" if kept.finding.counterexample else "run of several threads"
+
+
+def _shrink(kept: Kept, replays: int, findings: Store) -> Further:
+    if is_foreign(kept.target) and not is_ours(kept.target):
+        from heapster.checkers.foreign import shrinking  # noqa: PLC0415  ours needs no compiler
+        return shrinking.shrink_kept(kept, replays, findings)
+    return shrink_kept(kept, replays, findings)
+
+
+def _lines(kept: Kept, further: Further) -> Iterator[Line]:
+    finding, before = further.finding, len(kept.finding.trace)
+    if finding is None:
+        yield f"PASSES: {kept.finding.code} {kept.finding.id} on {kept.target} does not fail any more", GOOD
+        return
+    yield from finding_lines(finding)
+    after = len(finding.trace)
+    how = f"{before} steps to {after}" if after < before else f"still {after} steps"
+    why = "interrupted" if further.interrupted else "nothing shorter fails" if finding.shrunk else "no replays left"
+    yield f"{kept.finding.id} -> {finding.id}: {how}, after {further.replays:,} replays: {why}", PLAIN
