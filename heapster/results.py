@@ -53,7 +53,7 @@ class Finding:
     passes: str = ""                    # the nearest variation that passes
     details: tuple[str, ...] = ()       # what else was seen, a line each
     counterexample: str = ""            # of a refuted theorem: what `heapster replay` runs, not the trace
-    shrunk: bool = True                 # no shorter trace was met; if not: `heapster shrink ID` looks for one
+    shrunk: bool = True                 # no step can be left out; else not all was tried: `heapster shrink ID` goes on
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Shrunk(NamedTuple):
     """What a trace shrank to."""
 
     trace: Trace
-    at_rest: bool                   # no move helps any more; else the budget was spent before
+    at_rest: bool                   # no step can be left out; else the budget was spent before that was tried
 
 
 def once(_: Trace) -> float:
@@ -44,15 +44,23 @@ def shrink(trace: Trace, fails: Fails, budget: float = MOST_REPLAYS, cost: Calla
         if len(search.best) > LONG:
             search.sweep_steps()
             search.sweep_sizes()
-        helped = sum(search.run(moves) for moves in PASSES) > 0
-    return Shrunk(search.best, not search.spent)
+        helped = sum(search.run(moves) for moves in SHORTENING) > 0
+        search.settle()
+        helped = sum(search.run(moves) for moves in PASSES) > 0 or helped
+    return Shrunk(search.best, search.settled == len(search.best))
 
 
 class _Search:
     def __init__(self, trace: Trace, fails: Fails, budget: float, cost: Callable[[Trace], float]) -> None:
         self.best, self.fails, self.left, self.cost = trace, fails, budget, cost
         self.spent = False
+        self.settled = -1               # steps of the best trace from which none could be left out
         self.seen = {trace}
+
+    def settle(self) -> None:
+        """Note that no step of the best trace can be left out, if that could be tried."""
+        if not self.spent:
+            self.settled = len(self.best)
 
     def run(self, moves: Callable[[Trace], Iterator[Trace]]) -> bool:
         """Whether any of the moves, tried from the best trace over and over, helped."""
@@ -261,5 +269,5 @@ def _is_legal(step: Step, numbers: tuple[int, ...]) -> bool:
     return True
 
 
-PASSES = (cut_tails, drop_runs, drop_handles, simplify_steps, shrink_equals, shrink_numbers, drop_pairs,
-          enlarge_and_drop)
+SHORTENING = (cut_tails, drop_runs, drop_handles)
+PASSES = (simplify_steps, shrink_equals, shrink_numbers, drop_pairs, enlarge_and_drop)

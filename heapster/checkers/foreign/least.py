@@ -11,9 +11,9 @@ from heapster.checkers.shrink import Shrunk, shrink
 from heapster.model.operation import Trace, requested
 from heapster.model.spec import Promises
 
-FEW_RECORDS = 300               # from here on the shrinker that knows traces does better
+FEW_RECORDS = 40                # from here on the shrinker that knows traces does better
 QUICK, WHOLE = 250, 6000        # replays of few steps: what each finding is worth, and at most
-COMPILED = 1500                 # likewise, to find fewer records
+COMPILED = 3000                 # likewise, to find fewer records
 CLEARED, MOST_CLEARED, MEMORY = 1 << 23, 80.0, 1 << 47     # bytes for each unit; units; bytes that no machine has
 STEPS, RECORDS = 50, 4000       # of a replay that costs twice what the shortest does
 SLOW = 15.0                     # times what others cost: replays of what does not come back
