@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from heapster import impl
 from heapster.checkers.decode import POLICIES
 from heapster.checkers.words import word
-from heapster.impl import api, cache, kept, layout, lifecycle, settings, stats
+from heapster.impl import api, cache, kept, layout, lifecycle, settings, stats, trim
 from heapster.model.geometry import signed
 from heapster.model.operation import Step
 
 SHIPPED = SimpleNamespace(api=api, cache=cache, kept=kept, lifecycle=lifecycle, settings=settings, stats=stats,
-                          package=impl)
+                          trim=trim, package=impl)
 
 
 class Answer(NamedTuple):
@@ -151,6 +151,7 @@ CALLS: dict[str, Make] = {
     "growth": _init,
     "cache": _set_cache,
     "keep": _set_keep,
+    "trim": lambda c: c.source.trim.trim(c.m, *c.words),
     "thread_end": _end_thread,
     "arenas": lambda c: c.source.settings.set_arenas(c.m, *c.words),
     "thread": lambda c: c.m.on_thread(c.step.numbers[0]),

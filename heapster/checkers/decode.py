@@ -36,6 +36,7 @@ from heapster.model.heap import (
     Block,
     Cache,
     Heap,
+    Idle,
     Lately,
     Ledger,
     Mapped,
@@ -133,6 +134,7 @@ def _arena(load: Load, index: int, record: int) -> Arena:
         ledger=_ledger(load, record),
         remote=_stack(load, load(record + layout.REMOTE)),
         classes=None if classes is None else tuple(zip(classes, map(len, lists[1:]), strict=True)),
+        idle=Idle(load(record + layout.PEAK), load(record + layout.RECENT), load(record + layout.TURNOVER)),
     )
 
 

@@ -30,7 +30,7 @@ class _Compiled:
 
 
 COMPILED = SimpleNamespace(api=_Compiled(), cache=_Compiled(), kept=_Compiled(), lifecycle=_Compiled(),
-                           settings=_Compiled(), stats=_Compiled())
+                           settings=_Compiled(), stats=_Compiled(), trim=_Compiled())
 
 
 class Journaled(Lockstep):

@@ -246,6 +246,37 @@ def many_large_blocks(rng: Random, live: Handles) -> Iterator[Step]:
             yield free(live, handle)
 
 
+def trimmed(rng: Random, live: Handles) -> Iterator[Step]:
+    """Blocks of whole pages among others, some of them freed; then what is idle goes back, and all goes on."""
+    yield Step("threshold", (live.threshold,)) if rng.random() < 0.5 else Step("threshold", (1 << 20,))
+    mine = []
+    for _ in range(rng.randint(2, 8)):
+        mine.append(live.fresh())
+        yield allocate_as(mine[-1], rng.choice((24, 3000, 2 * PAGE, 3 * PAGE, 5 * PAGE, 9 * PAGE)))
+    for handle in rng.sample(mine, rng.randint(1, len(mine))):
+        if handle in live.sizes:
+            yield free(live, handle)
+    yield Step("trim", (rng.choice((0, 0, 1, PAGE, 3 * PAGE, PTRDIFF_MAX, SIZE_MAX)),))
+    yield Step("calloc", (1, rng.choice((24, 2 * PAGE, 4 * PAGE))), live.fresh())
+    if rng.random() < 0.2:
+        yield from idle_pages(rng, live)
+    yield Step("threshold", (live.threshold,))
+
+
+def idle_pages(rng: Random, live: Handles) -> Iterator[Step]:
+    """Many pages between live blocks are used and freed; then one block, over and over, for epochs of the arena."""
+    yield Step("threshold", (1 << 20,))
+    mine = [live.fresh() for _ in range(rng.choice((2, 12, 12)))]
+    for handle in mine:
+        yield allocate_as(handle, 60_000)
+        yield allocate_as(live.fresh(), 24)
+    yield from (free(live, handle) for handle in mine if handle in live.sizes)
+    for _ in range(rng.choice((40, 75))):
+        handle = live.fresh()
+        yield allocate_as(handle, 61 * PAGE)
+        yield free(live, handle)
+
+
 def nudges(rng: Random, live: Handles) -> Iterator[Step]:
     """Resize live blocks by -16 to +16 bytes, to the same size, to anything, or to nothing."""
     for _ in range(rng.randint(1, 8)):
@@ -387,6 +418,6 @@ PLAIN: tuple[Workload, ...] = (
     churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill,
     holes_of_one_class, free_all, fill_and_empty,
     realloc_ladder, large_blocks, through_kept_mappings, through_kept_mappings,
-    many_large_blocks, nudges, nudges, hand_over,
+    many_large_blocks, trimmed, nudges, nudges, hand_over,
     through_caches, through_caches, foreigners, impossible, settings)
 WITH_FAULTS: tuple[Workload, ...] = (*PLAIN, refusals, refusals)

@@ -22,6 +22,7 @@ from .layout import (
     WORD,
 )
 from .placement import find
+from .purge import note_release
 from .region import grow, settle
 from .settings import arena_at, get_policy
 
@@ -172,5 +173,6 @@ def release(m, arena, b):
     Ensures:  its bytes are free, or back with the system.
     """
     check_neighbours(m, b)
+    note_release(m, arena, size(m, b))
     count_used(m, arena, -size(m, b), -1)
     settle(m, arena, b)

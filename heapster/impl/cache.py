@@ -327,6 +327,15 @@ def refill(m, total, kind):
     return b
 
 
+def flush_all(m, thread):
+    """Give back all that the calling thread keeps."""
+    index = 0
+    while index < BIN_COUNT:
+        if m.load(bin_at(thread, index)) != 0:
+            flush(m, bin_at(thread, index), 0)
+        index = index + 1
+
+
 def thread_end(m):
     """Give back all that the calling thread keeps; from here on it keeps nothing, and its arena counts its calls.
 
@@ -335,10 +344,9 @@ def thread_end(m):
     thread = m.thread()
     m.store(thread + ENDED, 1)
     if m.load(thread + ENROLLED) != 0:
+        flush_all(m, thread)
         index = 0
         while index < BIN_COUNT:
-            if m.load(bin_at(thread, index)) != 0:
-                flush(m, bin_at(thread, index), 0)
             m.store(bin_at(thread, index) + LIMIT, 0)
             index = index + 1
         leave(m, thread)

@@ -106,8 +106,11 @@ FREE_BYTES = 144                    # in free blocks
 FREE_BLOCKS = 152
 CALLS = 160                         # successful calls, a word for each kind
 SEGREGATED = 200                    # not 0: free blocks are on a list for each class of sizes, none on that of HEAD
-CLASS_MAP = 208                     # which classes have blocks: CLASS_BITS of them in each word, from bit 0
-CLASSES = 240                       # first and last of each class; see `class_head`
+PEAK = 208                          # the most bytes that used blocks had since free pages were last purged
+RECENT = 216                        # and in this epoch
+TURNOVER = 224                      # of this epoch: blocks that became free, and their pages
+CLASS_MAP = 232                     # which classes have blocks: CLASS_BITS of them in each word, from bit 0
+CLASSES = 264                       # first and last of each class; see `class_head`
 REMOTE = 2040                       # stack of blocks that other threads freed, on a cache line of its own
 ARENA_SHIFT = 11
 ARENA_BYTES = 1 << ARENA_SHIFT
@@ -177,6 +180,13 @@ MOST_COUNTED = 1 << 14              # blocks in a bin, at most
 SMALL_BIN = 1 << 14                 # bytes up to which a bin gets room when it is empty or full; beyond, both in turn
 MOST_MOVED = 1 << 13                # bytes that come into a bin or leave it at once, if they are not one block
 MOST_REMOTE = 256                   # blocks on a remote list until whoever adds one drains it
+
+# Free pages of arenas.
+PAGE_SHIFT = 12
+ARENA_EPOCH = 2048                  # of turnover
+LEAST_PURGED = 1 << 15              # bytes of a free block whose pages are purged at an epoch's end
+IDLE_SHIFT = 4                      # a sixteenth of the free bytes may stay, and
+IDLE_GROWTHS_SHIFT = 4              # sixteen times the growth
 
 # Kept mappings.
 MOST_KEPT = 16
@@ -253,7 +263,7 @@ SHOW_BLOCK = 3
 SHOW_MAPPED = 4
 
 assert ALIGN & (ALIGN - 1) == 0
-assert PAGE & (PAGE - 1) == 0
+assert PAGE == 1 << PAGE_SHIFT
 assert (USED | PREV_USED | MAPPED) & (SIZE_MASK | OWNER_MASK) == 0
 assert SIZE_MASK & OWNER_MASK == 0
 assert SIZE_MASK | OWNER_MASK | 15 == MAX_WORD
@@ -263,7 +273,7 @@ assert FIRST_BLOCK & (ALIGN - 1) == ALIGN - PAYLOAD, "the first payload is align
 assert MAPPED_LEAD & (ALIGN - 1) == ALIGN - PAYLOAD
 assert MAPPED_LEAD + NODE >= 0
 assert NODE + NEXT < NODE + PREV < LEAD
-assert CALLS + CALL_KINDS * WORD <= SEGREGATED < CLASS_MAP
+assert CALLS + CALL_KINDS * WORD <= SEGREGATED < PEAK < RECENT < TURNOVER < CLASS_MAP
 assert EXACT_CLASSES == (EXACT - MIN_BLOCK) >> ALIGN_SHIFT
 assert STEPS * FIRST_STEP == EXACT
 assert TOP_CLASS == EXACT << ((CLASS_COUNT - 1 - EXACT_CLASSES) >> STEPS_SHIFT)

@@ -197,14 +197,13 @@ def lower_break(m, brk, extra):
     return old == brk
 
 
-def trim_top(m, arena, b):
-    """Give the end of `b`, the free block before the top region's fence, back to the system.
+def trim_top(m, arena, b, extra):
+    """Give the last `extra` bytes of `b`, the free block before the top region's fence, back to the system.
 
-    Requires: the arena's lock; b is on no list.
+    Requires: the arena's lock; b is on no list; extra is a multiple of PAGE, and leaves a block; 0 gives back nothing.
     Ensures:  b ends at the fence; HELD_BYTES counts what is left; nothing changes if the system
               refuses or a foreigner has moved the break.
     """
-    extra = surplus(m, b)
     brk = m.load(arena + BREAK)
     if extra == 0 or not lower_break(m, brk, extra):
         return
@@ -255,7 +254,7 @@ def settle(m, arena, b):
     if size(m, fence) == 0:
         region = m.load(fence + FENCE_REGION)
         if region == m.load(arena + TOP):
-            trim_top(m, arena, b)
+            trim_top(m, arena, b, surplus(m, b))
         elif may_drop(m, arena, region, b) and drop_region(m, arena, region):
             return
     link(m, arena, b)

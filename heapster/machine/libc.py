@@ -12,7 +12,7 @@ from .protocol import REFUSED
 PAGE = 4096
 PROT_READ_WRITE = 1 | 2                 # the same on every Linux, as are the next
 MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20
-MADV_DONTNEED, MADV_FREE = 4, 8
+MADV_DONTNEED = 4
 MREMAP_MAYMOVE = 1
 HEADROOM = 1 << 15                      # bytes; see `Break.fall`
 
@@ -145,11 +145,9 @@ def remap_pages(start: int, length: int, longer: int) -> int:
 
 
 def purge_pages(start: int, length: int) -> int:
-    """0, or REFUSED and nothing changed. Where pages cannot be freed lazily, they are at once."""
+    """0, or REFUSED and nothing changed."""
     with errno_kept():
-        answer: int = LIBC.madvise(start, length, MADV_FREE)
-        if answer == REFUSED:
-            answer = LIBC.madvise(start, length, MADV_DONTNEED)
+        answer: int = LIBC.madvise(start, length, MADV_DONTNEED)
     return answer
 
 

@@ -117,21 +117,14 @@ define i64 @machine_munmap(i64 %a, i64 %length) {
   %answer = sext i32 %refused to i64
   ret i64 %answer
 }""",
-    # MADV_FREE is 8; kernels and filesystems that do not have it know MADV_DONTNEED, 4.
+    # MADV_DONTNEED is 4. MADV_FREE would leave the pages counted as the process's until memory is short.
     "purge": """
 define i64 @machine_purge(i64 %a, i64 %length) {
   %errno = call ptr @__errno_location()
   %kept = load i32, ptr %errno
-  %lazily = call i32 @madvise(i64 %a, i64 %length, i32 8)
-  %refused = icmp ne i32 %lazily, 0
-  br i1 %refused, label %at_once, label %done
-at_once:
-  %now = call i32 @madvise(i64 %a, i64 %length, i32 4)
-  br label %done
-done:
-  %code = phi i32 [ %lazily, %0 ], [ %now, %at_once ]
+  %refused = call i32 @madvise(i64 %a, i64 %length, i32 4)
   store i32 %kept, ptr %errno
-  %answer = sext i32 %code to i64
+  %answer = sext i32 %refused to i64
   ret i64 %answer
 }""",
     # MREMAP_MAYMOVE is 1.

@@ -257,10 +257,11 @@ class Process:
         return self._log("remap", (address, length, longer), answer)
 
     def purge(self, address: int, length: int) -> int:
-        """See `Machine.purge`; what is not in one of the allocator's mappings is a fault."""
+        """See `Machine.purge`; what the allocator has not got from the system is a fault."""
         if address % PAGE or length <= 0 or length % PAGE:
             raise Fault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
-        self._mapping(address, address + length, "purges")
+        if not any(low <= address and address + length <= high for low, high in self.system()):
+            raise Fault("not_yours", f"purges {length} bytes at {address:#x}, not all of which it holds", address)
         answer = REFUSED if self._is_refused("purge") else purge_pages(address, length)
         return self._log("purge", (address, length), answer)
 

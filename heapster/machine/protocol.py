@@ -75,7 +75,7 @@ class Machine(Protocol):
         """
 
     def purge(self, address: int, length: int) -> int:
-        """Let the system have what whole pages of a mapping hold; 0, or REFUSED and nothing changed.
+        """Let the system have what whole pages that it gave hold; 0, or REFUSED and nothing changed.
 
         They stay mapped. Until it is stored again, a word of theirs is what it was, or zero, and no longer
         counts as written. errno is left alone.

@@ -315,7 +315,7 @@ class Simulated:
 
     def purge(self, address: int, length: int) -> int:
         """See `Machine.purge`: the words were never written."""
-        if address % PAGE or length <= 0 or length % PAGE or address < MAPPINGS:
+        if address % PAGE or length <= 0 or length % PAGE:
             raise Fault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
         self._holding(address, address + length, "purges")
         answer = REFUSED

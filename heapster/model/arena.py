@@ -11,11 +11,13 @@ from itertools import groupby
 
 from heapster.model.geometry import (
     ALIGN,
+    ARENA_EPOCH,
     CALLS,
     DEFAULT_ARENAS,
     DEFAULT_GROWTH,
     DEFAULT_THRESHOLD,
     FIRST_BLOCK,
+    LEAST_PURGED,
     MIN_BLOCK,
     PAGE,
     REFUSED,
@@ -23,9 +25,11 @@ from heapster.model.geometry import (
     fence_before,
     growth_for,
     lead_before,
+    most_idle,
+    pages_within,
     region_at,
 )
-from heapster.model.heap import Arena, Block, Ledger, Region, Stack
+from heapster.model.heap import Arena, Block, Idle, Ledger, Region, Stack
 from heapster.model.placement import NONE_FITS, POLICIES, first_fit
 from heapster.model.system import System
 
@@ -104,23 +108,25 @@ class ArenaState:
         self.brk = 0                            # the break as this arena last moved it
         self.calls = [0] * len(CALLS)
         self.remote: list[int] = []             # payloads that other threads freed, top last
+        self.idle = Idle()
 
     def value(self) -> Arena:
         """What it looks like at rest."""
-        regions, held, used_bytes, used_blocks = [], 0, 0, 0
-        for state in self.regions:
-            region, some_bytes, some_blocks = state.value()
-            regions.append(region)
-            held += region.end - region.start
-            used_bytes += some_bytes
-            used_blocks += some_blocks
+        regions, used_bytes, used_blocks = self._walked()
+        held = self.held()
         free_bytes = sum([size for _, size in self.free])
         ledger = Ledger(held, used_bytes, used_blocks, free_bytes, len(self.free), tuple(self.calls))
         listed, classes = self._lists()
         forward = tuple([address for address, _ in listed])
         top = self.top.address if self.top else 0
         return Arena(self.index, tuple(regions), forward, forward[::-1], self.cursor, top, self.brk, ledger,
-                     Stack(len(self.remote), tuple(reversed(self.remote))), classes)
+                     Stack(len(self.remote), tuple(reversed(self.remote))), classes, self.idle)
+
+    def _walked(self) -> tuple[list[Region], int, int]:
+        """The regions, the bytes in their used blocks, and the number of these."""
+        values = [state.value() for state in self.regions]
+        return [region for region, _, _ in values], sum([some for _, some, _ in values]), sum(
+            [some for _, _, some in values])
 
     def _lists(self) -> tuple[Sequence[tuple[int, int]], tuple[tuple[int, int], ...] | None]:
         """The free blocks as they are listed, and how many of them each class has, if they are listed by classes."""
@@ -181,7 +187,9 @@ class ArenaState:
     def release(self, system: System, address: int) -> None:
         """The block at `address` becomes free."""
         region = self._region_of(address)
-        self._settle(system, region, region.index(address))
+        index = region.index(address)
+        self._note_release(system, region.blocks[index].size)
+        self._settle(system, region, index)
 
     def resize(self, system: System, address: int, want: int) -> bool:
         """Make the block at `address` `want` bytes without moving it, or leave it alone."""
@@ -192,6 +200,61 @@ class ArenaState:
             return False
         self._saw("realloc_grew_into_the_top")
         return True
+
+    def trim(self, system: System, pad: int) -> bool:
+        """Give back what no used block lies in, but for `pad` bytes of the top. True if pages of blocks were taken."""
+        for region in [region for region in self.regions if region.kind == "mmap" and _is_empty(region)]:
+            self._drop(system, region)
+        self._lower(system, pad)
+        self.idle = self.idle._replace(peak=self._walked()[1])
+        return self._purge(system, PAGE) > 0
+
+    def held(self) -> int:
+        """Bytes got from the system."""
+        return sum([region.end - region.start for region in self.regions])
+
+    def _drop(self, system: System, region: RegionState) -> None:
+        """Unmap a region with but a free block; if the system refuses, that becomes the first on the list."""
+        block = region.blocks[0]
+        self._unlink(block.address, block.size)
+        if not self._unmap(system, region):
+            self._link(block.address, block.size)
+
+    def _lower(self, system: System, pad: int) -> None:
+        """Give back the pages beyond `pad` bytes, and a block, of the top's free end."""
+        if not self.top or self.top.blocks[-1].used or pad < 0:
+            return
+        index, block = len(self.top.blocks) - 1, self.top.blocks[-1]
+        extra = (block.size - MIN_BLOCK - pad) & -PAGE
+        if extra > 0:
+            self._unlink(block.address, block.size)
+            self._trim(system, self.top, index, extra)
+            self._list(self.top, index)
+
+    def _purge(self, system: System, least: int) -> int:
+        """Purge whole pages in free blocks of at least `least` bytes, in list order; of how many any were taken."""
+        taken = 0
+        for address, size in self._lists()[0]:
+            first, last = pages_within(address, size)
+            if size >= least and first < last and system.purge(first, last - first) != REFUSED:
+                self._saw("idle_pages_were_purged")
+                taken += 1
+        return taken
+
+    def _note_release(self, system: System, size: int) -> None:
+        """A block of so many bytes is about to become free; at an epoch's end idle pages may go."""
+        _, used, _ = self._walked()
+        peak, recent, turnover = self.idle
+        recent, turnover = max(recent, used), turnover + 1 + size // PAGE
+        if turnover >= ARENA_EPOCH:
+            peak, free = max(peak, recent), sum([size for _, size in self.free])
+            self._saw("an_epoch_of_an_arena_ended")
+            if peak - recent > most_idle(recent, free, self._settings.growth):
+                self._saw("an_arena_that_was_idle_was_purged")
+                self._purge(system, LEAST_PURGED)
+                peak = used
+            recent, turnover = used, 0
+        self.idle = Idle(peak, recent, turnover)
 
     def _region_of(self, address: int) -> RegionState:
         return next(region for region in self.regions if region.start <= address < region.end)
@@ -306,15 +369,14 @@ class ArenaState:
         self._saw(_NEIGHBOURS[before - len(blocks), left_free])
         at_the_top = region is self.top and index == len(blocks) - 1
         if at_the_top and blocks[index].size >= 2 * self._settings.growth:
-            self._trim(system, region, index)
+            self._trim(system, region, index, (blocks[index].size - self._settings.growth) & -PAGE)
         elif region.kind == "mmap" and len(blocks) == 1 and self._give_back(system, region):
             return
         self._list(region, index)
 
-    def _trim(self, system: System, region: RegionState, index: int) -> None:
-        """Give all but about one growth of the top back, if the break is still ours."""
+    def _trim(self, system: System, region: RegionState, index: int, extra: int) -> None:
+        """Give the last `extra` bytes of the top back, if the break is still ours."""
         block = region.blocks[index]
-        extra = (block.size - self._settings.growth) & -PAGE
         if system.sbrk(0) != self.brk:
             self._saw("foreigner_kept_the_top_from_being_trimmed")
             return
@@ -333,6 +395,9 @@ class ArenaState:
         """Unmap a region that is all free, if the arena keeps a growth of free bytes without it."""
         if sum([size for _, size in self.free]) < self._settings.growth:
             return False
+        return self._unmap(system, region)
+
+    def _unmap(self, system: System, region: RegionState) -> bool:
         if system.munmap(region.start, region.end - region.start) == REFUSED:
             self._saw("munmap_refused")
             return False
@@ -371,6 +436,10 @@ class ArenaState:
         if region is not self.top or len(right) > 1 or any(block.used for block in right):
             return 0
         return sum(block.size for block in region.blocks[index:])
+
+
+def _is_empty(region: RegionState) -> bool:
+    return len(region.blocks) == 1 and not region.blocks[0].used
 
 
 def _class(entry: tuple[int, int]) -> int:

@@ -38,6 +38,10 @@ PROBES = 8                      # blocks of its own class that segregated fit lo
 MOST_KEPT = 16                  # freed mappings that are kept, at most
 EPOCH = 256                     # changes of what mapped blocks have, after which what was used before is forgotten
 SLACK_SHIFT = 2                 # a quarter more than was used lately may be held
+ARENA_EPOCH = 2048              # blocks that became free in an arena, and their pages, until idle pages are looked at
+LEAST_PURGED = 1 << 15          # bytes of a free block whose pages are purged then
+IDLE_SHIFT = 4                  # a sixteenth of the free bytes may stay
+IDLE_GROWTHS = 16               # and so many times the growth
 SPARE_SHIFT = 2                 # a kept mapping may be used whole if it is a quarter too large
 
 ENOMEM = 12
@@ -111,6 +115,16 @@ def mapping_length(request: int, alignment: int) -> int:
 def most_kept(keep: int, lately: int, used: int) -> int:
     """How many bytes of freed mappings may be kept while `used` are used, of which there were `lately` at times."""
     return min(keep, lately + (lately >> SLACK_SHIFT) - used)
+
+
+def most_idle(lately: int, free: int, growth: int) -> int:
+    """How many bytes more than it used lately an arena may have had at its peak, and no idle page is purged."""
+    return (lately >> SLACK_SHIFT) + (free >> IDLE_SHIFT) + IDLE_GROWTHS * growth
+
+
+def pages_within(start: int, size: int) -> tuple[int, int]:
+    """[first, last) of the whole pages between the links and the footer of a free block; empty if last <= first."""
+    return up(start + HEADER + 2 * WORD, PAGE), (start + size - WORD) & -PAGE
 
 
 def is_power_of_two(number: int) -> bool:

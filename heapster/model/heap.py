@@ -64,6 +64,14 @@ class Cache(NamedTuple):
     calls: tuple[int, ...]      # that it served
 
 
+class Idle(NamedTuple):
+    """What an arena had in used blocks, by which it goes when free pages are purged."""
+
+    peak: int = 0               # the most bytes since pages were last purged
+    recent: int = 0             # and in this epoch, as far as blocks became free
+    turnover: int = 0           # of this epoch
+
+
 class Arena(NamedTuple):
     """One arena at rest."""
 
@@ -78,6 +86,7 @@ class Arena(NamedTuple):
     remote: Stack = NO_STACK        # blocks of its own that other threads freed
     classes: tuple[tuple[int, int], ...] | None = None      # if it has a list for each class of sizes:
                                     # those that are marked, and how many of `forward` each has
+    idle: Idle = Idle()
 
 
 NEW, AGED, PURGED = 0, 1, 2     # kept in this epoch, in the last too, and before: what it held is the system's

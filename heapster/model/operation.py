@@ -64,6 +64,7 @@ SHAPES: dict[str, Shape] = {
     "cache": Shape(("size",), setting=True),            # bytes of one size that threads may keep
     "thread_end": Shape(setting=True),                  # the thread ends; another begins under its number
     "keep": Shape(("size",), setting=True),             # bytes of freed mappings that may be kept
+    "trim": Shape(("size",), setting=True),             # malloc_trim: that many bytes at the top may stay
 }
 
 ALLOCATING = frozenset(verb for verb, shape in SHAPES.items() if shape.result)

@@ -183,6 +183,20 @@ class Reference:
         self._begin()
         self._mappings.set_keep(system, min(max(signed(size), 0), MAX_REQUEST))
 
+    def trim(self, system: System, pad: int) -> int:
+        """Answer `malloc_trim(pad)`: 1 if anything went back to the system, else 0."""
+        self._begin()
+        self._saw("memory_was_trimmed")
+        if self.thread in self._caching:
+            for size in sorted(self._cache().bins):
+                self._flush(system, size, 0)
+        taken = self._mappings.give_back(system)
+        for _, arena in sorted(self._arenas.items()):
+            held = arena.held()
+            self._drain(system, arena)
+            taken = arena.trim(system, signed(pad)) or arena.held() < held or taken
+        return int(taken)
+
     def set_threshold(self, size: int) -> None:
         """Take `heapster_set_mmap_threshold(size)`."""
         self._begin()
@@ -245,8 +259,8 @@ class Reference:
                 return self.pvalloc(system, request)
             case "usable_size", _:
                 return self.usable_size(pointer)
-            case "finalize", _:
-                return self.finalize(system)
+            case ("finalize" | "trim"), numbers:
+                return self.trim(system, *numbers) if numbers else self.finalize(system)
             case _:
                 self._set(system, step)
         return 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from heapster.impl import api, cache, kept, lifecycle, settings, stats, verify
+from heapster.impl import api, cache, kept, lifecycle, settings, stats, trim, verify
 
 
 class Entry(NamedTuple):
@@ -53,6 +53,7 @@ ENTRIES: dict[str, Entry] = {
     "set_cache": Entry(settings.set_cache, 1, False),
     "get_keep": Entry(settings.get_keep, 0, True),
     "set_keep": Entry(kept.set_keep, 1, False),
+    "trim": Entry(trim.trim, 1, True),
     "set_arenas": Entry(settings.set_arenas, 1, False),
     "stats": Entry(stats.stats, 2, False),
     "status": Entry(stats.status, 0, False),

@@ -29,6 +29,7 @@ growth 4096
 arenas 2
 cache 4096
 keep 65536
+trim 4096
 thread 2
 thread_end
 foreign_sbrk(24)

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from heapster.model.geometry import REFUSED
+from heapster.model.geometry import REFUSED, SIZE_MAX
 from heapster.model.heap import extents
 from heapster.model.invariants import violations
 from heapster.model.live import Live
@@ -24,7 +24,7 @@ CHANGES = (*(Step("policy", name=name) for name in POLICY_NAMES),
            *(Step("thread", (index,)) for index in (0, 0, 1, 2)),
            *(Step("keep", (size,)) for size in (0, 1 << 20, 1 << 20, 1 << 20)),
            Step("cache", (0,)), *(Step("cache", (size,)) for size in (100, 1024, 4096, 1 << 20)), Step("thread_end"),
-           Step("stats"), Step("usable_size"), Step("malloc", (100,)))
+           Step("stats"), Step("usable_size"), Step("malloc", (100,)), Step("trim", (0,)), Step("trim", (SIZE_MAX,)))
 
 
 class Run:
@@ -77,16 +77,29 @@ class Run:
             self.crowd()
         if self.random.random() < 0.02:
             self.idle()
+        if self.random.random() < 0.01:
+            self.ebb()
 
     def idle(self) -> None:
         """A mapping is kept while another is used over and over."""
         self.take(Step("keep", (1 << 20,)))
-        for size, times in ((100_000, 1), (9000, 260)):
-            for _ in range(times):
-                before = {block.pointer for block in self.live}
-                self.take(Step("malloc", (size,)))
-                for pointer in [block.pointer for block in self.live if block.pointer not in before]:
-                    self.take(Step("free", operand=0), pointer)
+        self.churn(100_000, 1)
+        self.churn(9000, 260)
+
+    def churn(self, size: int, times: int) -> None:
+        """A block is allocated and freed, over and over."""
+        for _ in range(times):
+            before = {block.pointer for block in self.live}
+            self.take(Step("malloc", (size,)))
+            for pointer in [block.pointer for block in self.live if block.pointer not in before]:
+                self.take(Step("free", operand=0), pointer)
+
+    def ebb(self) -> None:
+        """Much is used in an arena and freed, and then less, until epochs have ended."""
+        self.take(Step("threshold", (1 << 20,)))
+        self.churn(400_000, 1)
+        self.churn(100_000, 180)
+        self.take(Step("threshold", (8192,)))
 
     def crowd(self) -> None:
         """More large blocks than can be kept, and all of them freed."""

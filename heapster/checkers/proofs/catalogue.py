@@ -17,6 +17,7 @@ from heapster.checkers.proofs import (
     mapping,
     model,
     placement,
+    purge,
     region,
     resize,
     segregated,
@@ -28,7 +29,7 @@ from heapster.suggest import instead_of
 
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
-    *segregated.PROOFS, *settings.PROOFS, *region.PROOFS,
+    *segregated.PROOFS, *settings.PROOFS, *region.PROOFS, *purge.PROOFS,
     *arena.PROOFS, *cache.PROOFS, *bins.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS,
     *calls.PROOFS, *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
 )
@@ -50,6 +51,8 @@ ASSUMED: tuple[Assumption, ...] = (
     *(Assumption(name, clause, "64 arenas are too many cases; `heapster fuzz` compares it after each run", of, clause)
       for name, of, clause in (
           ("finalizing_closes_all", "lifecycle.finalize", "every arena is closed and every ledger zero"),
+          ("trimming_says_what_was_taken", "trim.trim", "1 if the system took anything, else 0"),
+          ("trimming_changes_no_used_block", "trim.trim", "no used block changes"),
           ("finalizing_keeps_settings", "lifecycle.finalize", "settings stay, threads keep their arenas"),
           ("statistics_are_a_walks", "stats.stats", "each figure is what a walk over the blocks would find"),
           ("sums_take_arenas_in_turn", "stats.stats", "sums are over one arena at a time"))),

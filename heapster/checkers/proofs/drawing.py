@@ -23,12 +23,13 @@ DOUBLE_FREE, INVALID_POINTER, CORRUPT_HEADER, CORRUPT_LIST = 1, 2, 3, 4     # wh
 LEAD, NODE, MAPPED_LEAD = -8, -32, 40
 ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "regions": 96, "top": 104,
                 "break": 112, "held": 120, "used_bytes": 128, "used_blocks": 136, "free_bytes": 144,
-                "free_blocks": 152, "calls": 160, "segregated": 200, "class_map": 208, "classes": 240,
-                "remote": 2040}
+                "free_blocks": 152, "calls": 160, "segregated": 200, "peak": 208, "recent": 216, "turnover": 224,
+                "class_map": 232, "classes": 264, "remote": 2040}
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
            "cache": 104, "caching": 112, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680,
            "used_before": 688, "steps": 696, "mappings": 704 + 64 * 2048, "arenas": 704}
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
+IDLE = {"epoch": 2048, "least": 1 << 15, "shift": 4, "growths_shift": 4}
 CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 13, "small_bin": 1 << 14, "bins": 80,
          "thread_bytes": 1488, "mark": 0x6865617073746572, "enrolled": 24, "my_calls": 32, "ended": 72}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
@@ -53,7 +54,8 @@ LAYOUT = {
     "DEFAULT_THRESHOLD": 131072, "DEFAULT_GROWTH": 131072, "DEFAULT_ARENAS": 8, "MIN_THRESHOLD": 4096,
     "DOUBLE_FREE": DOUBLE_FREE, "INVALID_POINTER": INVALID_POINTER, "CORRUPT_HEADER": CORRUPT_HEADER,
     "CORRUPT_LIST": CORRUPT_LIST, "FIRST_FIT": 0, "NEXT_FIT": 1, "BEST_FIT": 2, "WORST_FIT": 3, "SEGREGATED_FIT": 4,
-    "SEGREGATED": 200, "CLASS_MAP": 208, "CLASSES": 240, "REMOTE": 2040, "CLASS_COUNT": 111, "EXACT": 512,
+    "SEGREGATED": 200, "PEAK": 208, "RECENT": 216, "TURNOVER": 224,
+    "CLASS_MAP": 232, "CLASSES": 264, "REMOTE": 2040, "CLASS_COUNT": 111, "EXACT": 512,
     "EXACT_CLASSES": 30, "STEPS": 8, "TOP_CLASS": 1 << 19, "CLASS_BITS": 32,
     "ENOMEM": 12, "EINVAL": 22, "REFUSED": -1,
     "ALIGN_SHIFT": 4, "STEPS_SHIFT": 3, "FIRST_STEP_SHIFT": 6, "FIRST_STEP": 64, "MAP_SHIFT": 5, "CLASS_SHIFT": 4,
@@ -76,6 +78,8 @@ LAYOUT = {
     "USED_LATELY": STATICS["used_lately"], "USED_BEFORE": STATICS["used_before"], "USED_STEPS": STATICS["steps"],
     "KEEPING_END": STATICS["arenas"], "MOST_KEPT": KEPT["most"], "EPOCH": KEPT["epoch"],
     "SLACK_SHIFT": KEPT["slack_shift"], "SPARE_SHIFT": KEPT["spare_shift"], "DEFAULT_KEEP": 1 << 26,
+    "PAGE_SHIFT": 12, "ARENA_EPOCH": IDLE["epoch"], "LEAST_PURGED": IDLE["least"], "IDLE_SHIFT": IDLE["shift"],
+    "IDLE_GROWTHS_SHIFT": IDLE["growths_shift"],
     "KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS": 48,
     "ALL_ARENAS": -1, "ONLY_MAPPINGS": -2, "SHOW_ARENA": 1, "SHOW_REGION": 2, "SHOW_BLOCK": 3, "SHOW_MAPPED": 4,
 }

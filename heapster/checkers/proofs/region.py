@@ -289,14 +289,15 @@ def trim_top(source: Any, path: Any) -> None:
     """Any last block of a top region, whatever the system answers."""
     w = Window(path)
     m = w.m
-    growth_of(w, path)
     total = a_size(path)
     b = w.span("b", total + 40)
     fence = b + total
     m.put(w.head, header(0, w.owner), "header of the head")
     w.free_block(b, total, "b")
     top = top_of(w, path, b, fence, header(0, w.owner, 1, 0))
-    source.region.trim_top(m, w.arena, b)
+    extra = path.word("extra", 0, MOST, PAGE)
+    path.require(extra + MIN_BLOCK, "<=", total)
+    source.region.trim_top(m, w.arena, b, extra)
     lowered = [call for call in m.calls if call.arguments[0] < 0 and call.answer == top.end]
     if not lowered:
         path.claim("without_the_system_nothing_is_trimmed", lambda: only(m))
@@ -304,7 +305,7 @@ def trim_top(source: Any, path: Any) -> None:
     end = top.end + lowered[0].arguments[0]
     cut = top.end - end
     path.claim("a_trimmed_block_ends_at_the_fence", lambda:
-               m.load(b) == header(total - cut, w.owner, 0, 1) and total - cut >= MIN_BLOCK
+               m.load(b) == header(total - cut, w.owner, 0, 1) and cut == extra and extra > 0
                and m.load(fence - cut + FOOTER) == total - cut
                and m.load(fence - cut) == header(0, w.owner, 1, 0)
                and m.load(fence - cut + FENCE_REGION) == top.region

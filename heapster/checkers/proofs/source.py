@@ -15,7 +15,7 @@ from heapster.checkers.races.sources import root_in, shipped, source_in
 from heapster.results import TargetError
 
 MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "kept", "mapping", "resize",
-           "api", "lifecycle", "stats", "stack", "remote", "cache", "classes")
+           "api", "lifecycle", "stats", "stack", "remote", "cache", "classes", "purge", "trim")
 
 
 @contextmanager

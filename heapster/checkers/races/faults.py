@@ -25,6 +25,7 @@ class Fault(NamedTuple):
     stress: str = ""
 
 
+NEWLINE = "\n"
 LOCK = "m.lock(arena + ARENA_LOCK)\n"
 UNLOCK = "m.unlock(arena + ARENA_LOCK)\n"
 OPEN = "    open_record(m, arena, owner_of(m, arena))\n"
@@ -206,10 +207,7 @@ ENROLLED = """\
         insert(m, head, thread)
         m.unlock(m.statics() + ATTACH_LOCK)
 """
-ENDING = """\
-            if m.load(bin_at(thread, index)) != 0:
-                flush(m, bin_at(thread, index), 0)
-"""
+ENDING = "        flush_all(m, thread)\n"
 LEFT = "    bypass(m, m.load(thread + PREV), m.load(thread + NEXT))\n"
 ATTACH = "    {}(m.statics() + ATTACH_LOCK)\n"
 CACHES = (
@@ -307,7 +305,16 @@ KEPT = (
     Fault("what is kept is given back without the lock when memory is out", (
         Edit("kept.py", f"{COME}{KEPT_BEFORE}", KEPT_BEFORE), Edit("kept.py", f"{KEPT_AFTER}{GO}", KEPT_AFTER))),
 )
-FAULTS = (*LOCKS, *CACHES, *KEPT)
+TRIMMED = "        held = m.load(arena + HELD_BYTES)\n        drain(m, arena)\n"
+TRIM = (
+    Fault("an arena is trimmed in two critical sections", (
+        Edit("trim.py", "            unlink(m, arena, b)\n            trim_top",
+             f"            {UNLOCK}            {LOCK}            unlink(m, arena, b)\n            trim_top"),)),
+    Fault("a remote list is drained without the lock when all is trimmed", (
+        Edit("trim.py", TRIMMED, f"{TRIMMED.partition(NEWLINE)[0]}{NEWLINE}        {UNLOCK}        drain(m, arena)\n"
+             f"        {LOCK}"),)),
+)
+FAULTS = (*LOCKS, *CACHES, *KEPT, *TRIM)
 
 
 def chosen(words: Collection[str]) -> tuple[Fault, ...]:

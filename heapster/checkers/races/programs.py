@@ -40,6 +40,7 @@ KINDS = {
     "h": Kind("cache", r"h(\d+)"),
     "q": Kind("queue", r"q(\d+)"),
     "l": Kind("keep", r"l(\d+)"),
+    "d": Kind("trim", r"d(\d+)"),
     "v": Kind("realloc_alike", r"v(\d+):(\d+)", "uses"),
     "e": Kind("thread_end", r"e"),
     "s": Kind("stats", r"s"),
@@ -123,7 +124,7 @@ def _parse_op(word: str, part: str) -> Op:
     match = kind and re.fullmatch(kind.text, word, re.ASCII)
     if kind is None or match is None:
         raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, u0, "
-                         "p2, t4096, g4096, n1, h64, q1, l4096, v0:9, e, s, y, w, k, z or xb1")
+                         "p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, e, s, y, w, k, z or xb1")
     if word[0] == "x":
         return Op("x", (int(match[2]),), name=SYSTEM_CALLS[match[1]])
     numbers = tuple(int(group) for group in match.groups())

@@ -301,4 +301,5 @@ SETTINGS: dict[str, Setting] = {        # what needs no looking after
     "n": lambda source, m, count: source.settings.set_arenas(m, count),
     "h": lambda source, m, most: source.settings.set_cache(m, most),
     "l": lambda source, m, most: source.kept.set_keep(m, most),
+    "d": lambda source, m, pad: source.trim.trim(m, pad),
 }

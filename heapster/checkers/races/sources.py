@@ -12,7 +12,7 @@ from typing import NamedTuple
 from heapster import impl
 from heapster.results import TargetError
 
-MODULES = ("api", "cache", "kept", "lifecycle", "settings", "stats")
+MODULES = ("api", "cache", "kept", "lifecycle", "settings", "stats", "trim")
 
 
 class Source(NamedTuple):
@@ -24,6 +24,7 @@ class Source(NamedTuple):
     lifecycle: ModuleType
     settings: ModuleType
     stats: ModuleType
+    trim: ModuleType
     root: Path
 
 

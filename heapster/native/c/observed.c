@@ -53,9 +53,8 @@ HIDDEN word __wrap_mremap(word address, word length, word longer, int flags, ...
     return answer;
 }
 
-/* Told once: the second advice is for kernels that do not know the first. */
 HIDDEN int __wrap_madvise(word address, word length, int advice) {
-    if (advice != 8)
+    if (advice != 4)
         return -1;
     return (int)ask_system(PURGE, address, length);
 }
@@ -153,6 +152,7 @@ ENTRY(get_cache);
 ENTRY(set_cache);
 ENTRY(get_keep);
 ENTRY(set_keep);
+ENTRY(trim);
 ENTRY(get_policy);
 ENTRY(set_policy);
 ENTRY(get_threshold);

@@ -29,6 +29,7 @@ word heapster_word_get_cache(void);
 void heapster_word_set_cache(word most);
 word heapster_word_get_keep(void);
 void heapster_word_set_keep(word most);
+word heapster_word_trim(word pad);
 word heapster_word_get_policy(void);
 word heapster_word_set_policy(word policy);
 word heapster_word_get_threshold(void);

@@ -21,7 +21,7 @@
 
 enum setting {                  /* as traces/compact.py numbers them, after the calls */
     SET_POLICY = OPERATIONS, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE,
-    SET_CACHE, THREAD_END, SET_KEEP
+    SET_CACHE, THREAD_END, SET_KEEP, TRIM
 };
 enum { SBRK, MMAP, MUNMAP, REMAP, PURGE, CALLS_KINDS };
 enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4, HARNESS_FAULT = 70 };
@@ -99,12 +99,10 @@ HIDDEN word __wrap_mremap(word address, word length, word longer, int flags, ...
     return log_call(REMAP, address, length, longer, (word)got);
 }
 
-/* At once, so that purged words are zero here as where they were never written. */
 HIDDEN int __wrap_madvise(word address, word length, int advice) {
-    (void)advice;
     if (refused(PURGE))
         return (int)log_call(PURGE, address, length, 0, -1);
-    return (int)log_call(PURGE, address, length, 0, __real_madvise((void *)address, (size_t)length, MADV_DONTNEED));
+    return (int)log_call(PURGE, address, length, 0, __real_madvise((void *)address, (size_t)length, advice));
 }
 
 HIDDEN void heapster_show(word kind, word address, word size, word used) {
@@ -168,6 +166,7 @@ static word execute(const struct op *op, word pointer) {
     case SET_GROWTH: heapster_word_init(first, heapster_word_get_policy()); return 0;
     case SET_CACHE: heapster_word_set_cache(first); return 0;
     case SET_KEEP: heapster_word_set_keep(first); return 0;
+    case TRIM: return heapster_word_trim(first);
     case THREAD_END: end_thread(); return 0;
     case SET_ARENAS: heapster_word_set_arenas(first); return 0;
     case SET_THREAD: switch_thread(op->numbers[0]); return 0;

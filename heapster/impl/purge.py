@@ -1,0 +1,113 @@
+"""Whole pages inside free blocks: the system may have what they hold, while the blocks stay where they are.
+
+Which pages hold anything nobody notes. But an arena had so many bytes in used blocks at its peak, and more than
+those its free blocks hardly hold. When a whole epoch was far below the peak, what is idle is purged, and the peak
+is what is used now. So each byte that is purged was used and freed since the last time, and no clock is needed.
+"""
+
+from .block import round_up, size
+from .classes import class_head, class_of, next_class
+from .layout import (
+    ARENA_EPOCH,
+    CLASS_COUNT,
+    FOOTER,
+    FREE_BYTES,
+    HEAD,
+    IDLE_GROWTHS_SHIFT,
+    IDLE_SHIFT,
+    LEAST_PURGED,
+    NEXT,
+    PAGE,
+    PAGE_SHIFT,
+    PEAK,
+    PREV,
+    RECENT,
+    REFUSED,
+    SEGREGATED,
+    SLACK_SHIFT,
+    TURNOVER,
+    USED_BYTES,
+    WORD,
+)
+from .settings import get_growth
+
+
+def purge_block(m, b):
+    """Whether the system took whole pages of the free block `b`.
+
+    Requires: the arena's lock; b is on a free list.
+    Ensures:  header, links and footer stay, and so does what lies outside the block; no word is written.
+    """
+    first = round_up(b + PREV + WORD, PAGE)
+    last = (b + size(m, b) + FOOTER) & -PAGE
+    return first < last and m.purge(first, last - first) != REFUSED
+
+
+def purge_list(m, head, least):
+    """Purge the blocks of at least `least` bytes on the list of `head`; of how many the system took pages.
+
+    Requires: the arena's lock.
+    """
+    taken = 0
+    b = m.load(head + NEXT)
+    while b != head:
+        if size(m, b) >= least and purge_block(m, b):
+            taken = taken + 1
+        b = m.load(b + NEXT)
+    return taken
+
+
+def purge_free(m, arena, least):
+    """As `purge_list`, for all free blocks of an open arena.
+
+    Requires: the arena's lock; least is a legal block size.
+    """
+    if m.load(arena + SEGREGATED) == 0:
+        return purge_list(m, arena + HEAD, least)
+    taken = 0
+    index = next_class(m, arena, class_of(least))
+    while index != CLASS_COUNT:
+        taken = taken + purge_list(m, class_head(arena, index), least)
+        index = next_class(m, arena, index + 1)
+    return taken
+
+
+def may_stay(m, arena, lately):
+    """How many bytes of its free blocks may hold something, in an arena that lately used so many bytes.
+
+    Ensures:  at least a quarter of what was used, and a sixteenth of what is free.
+    """
+    idle = (lately >> SLACK_SHIFT) + (m.load(arena + FREE_BYTES) >> IDLE_SHIFT)
+    return idle + (get_growth(m) << IDLE_GROWTHS_SHIFT)
+
+
+def end_epoch(m, arena):
+    """An epoch of the arena has ended: purge its large free blocks, if far more was used before than in this one.
+
+    Requires: the arena's lock; what was used in this epoch is noted.
+    Ensures:  the next epoch has begun; the peak is at least what is used.
+    """
+    lately = m.load(arena + RECENT)
+    used = m.load(arena + USED_BYTES)
+    if m.load(arena + PEAK) < lately:
+        m.store(arena + PEAK, lately)
+    if m.load(arena + PEAK) - lately > may_stay(m, arena, lately):
+        purge_free(m, arena, LEAST_PURGED)
+        m.store(arena + PEAK, used)
+    m.store(arena + RECENT, used)
+    m.store(arena + TURNOVER, 0)
+
+
+def note_release(m, arena, total):
+    """A used block of `total` bytes of the arena is about to become free: a step of its epoch, and one for each page.
+
+    Requires: the arena's lock.
+    Ensures:  what was used in this epoch, the block included, is noted, or the epoch has ended.
+    """
+    used = m.load(arena + USED_BYTES)
+    if used > m.load(arena + RECENT):
+        m.store(arena + RECENT, used)
+    turnover = m.load(arena + TURNOVER) + 1 + (total >> PAGE_SHIFT)
+    m.store(arena + TURNOVER, turnover)
+    if turnover >= ARENA_EPOCH:
+        end_epoch(m, arena)
