@@ -25,7 +25,6 @@ class Fault(NamedTuple):
     stress: str = ""
 
 
-NEWLINE = "\n"
 LOCK = "m.lock(arena + ARENA_LOCK)\n"
 UNLOCK = "m.unlock(arena + ARENA_LOCK)\n"
 OPEN = "    open_record(m, arena, owner_of(m, arena))\n"
@@ -305,14 +304,13 @@ KEPT = (
     Fault("what is kept is given back without the lock when memory is out", (
         Edit("kept.py", f"{COME}{KEPT_BEFORE}", KEPT_BEFORE), Edit("kept.py", f"{KEPT_AFTER}{GO}", KEPT_AFTER))),
 )
-TRIMMED = "        held = m.load(arena + HELD_BYTES)\n        drain(m, arena)\n"
+PURGED_IDLE = "        taken = purge_free(m, arena, PAGE) != 0 or m.load(arena + HELD_BYTES) < held\n"
 TRIM = (
     Fault("an arena is trimmed in two critical sections", (
         Edit("trim.py", "            unlink(m, arena, b)\n            trim_top",
              f"            {UNLOCK}            {LOCK}            unlink(m, arena, b)\n            trim_top"),)),
-    Fault("a remote list is drained without the lock when all is trimmed", (
-        Edit("trim.py", TRIMMED, f"{TRIMMED.partition(NEWLINE)[0]}{NEWLINE}        {UNLOCK}        drain(m, arena)\n"
-             f"        {LOCK}"),)),
+    Fault("idle pages are purged outside the lock", (
+        Edit("trim.py", PURGED_IDLE, f"        {UNLOCK}{PURGED_IDLE}        {LOCK}"),)),
 )
 FAULTS = (*LOCKS, *CACHES, *KEPT, *TRIM)
 
