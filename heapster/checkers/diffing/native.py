@@ -31,7 +31,7 @@ PROGRAM = "replay"
 WRAPPED = ("sbrk", "mmap", "munmap", "mremap", "madvise")
 ARITIES = {"sbrk": 1, "mmap": 1, "munmap": 2, "remap": 3, "purge": 2}
 HEAD, ANSWER, CALL = struct.Struct("<8Q"), struct.Struct("<q"), struct.Struct("<2Q4q")
-CALLS_AN_OP, CALLS_BESIDES = 4, 64      # replay.c's room for system calls
+CALLS_AN_OP, CALLS_BESIDES = 4, 4096      # replay.c's room for system calls
 WORD = 8
 PAGE = 4096
 

@@ -39,7 +39,8 @@ CALL_KINDS = 5
 TOTALS = 1 << 55                    # no running total of a proof's heap exceeds it
 
 LAYOUT = {
-    "NULL": 0, "WORD": 8, "ALIGN": 16, "PAGE": 4096, "MAX_WORD": MAX_WORD, "MAX_REQUEST": 1 << 46,
+    "NULL": 0, "WORD": 8, "ALIGN": 16, "PAGE": 4096, "MAX_WORD": MAX_WORD, "LEAST_WORD": -1 - MAX_WORD,
+    "MAX_REQUEST": 1 << 46,
     "USED": 1, "PREV_USED": 2, "MAPPED": 4, "OWNER_SHIFT": 48, "OWNER_ONE": 1 << 48,
     "SIZE_MASK": ALL_SIZE_BITS, "OWNER_MASK": ALL_OWNER_BITS, "NOT_USED": -2, "NOT_PREV_USED": -3,
     "NEXT": 8, "PREV": 16, "PAYLOAD": 8, "FOOTER": -8, "MIN_BLOCK": 32,

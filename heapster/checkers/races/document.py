@@ -24,9 +24,9 @@ aligned_alloc, `r0:48` realloc of block 0, `f0` free, `u0` usable size, `p2` pol
 growth, `n` arenas, `h` bytes of a size that a cache holds, `e` the end of the thread, after which another
 goes on in its lane, `q3` three blocks of thread 0's arena that wait on its remote list, `l` bytes of freed
 mappings that may be kept, `d0` malloc_trim, `v0:9` nine reallocs of block 0 to its own size, `s` statistics,
-`y` those of all arenas, `w` status, `k` fork, `z` finalize, `xb1` the next sbrk fails (`xm1` mmap, `xu1` munmap). Blocks are
-numbered as they are allocated, from left to right. The schedule `0*3` is three switch points of thread 0; `1`
-runs thread 1 until it ends or has to wait.
+`y` those of all arenas, `w` status, `k` fork, `z` finalize, `xb1` the next sbrk fails (`xm1` mmap, `xu1` munmap).
+Blocks are numbered as they are allocated, from left to right. The schedule `0*3` is three switch points of thread 0;
+`1` runs thread 1 until it ends or has to wait.
 
 The tests of the slow faults and of `stress` on planted faults alone: `pytest -m slow tests/races tests/stress`.
 """

@@ -204,7 +204,7 @@ int main(int argc, char **argv) {
         return 2;
     int fd = atoi(argv[1]);
     uint64_t count = strtoull(argv[2], NULL, 10), interval = strtoull(argv[3], NULL, 10);
-    most_calls = CALLS_AN_OP * count + 64;
+    most_calls = CALLS_AN_OP * count + 4096;
     size_t bytes = sizeof *shared + count * (sizeof(struct op) + sizeof(word)) + most_calls * sizeof(struct call);
     shared = __real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     void *area = __real_mmap((void *)AREA, AREA_BYTES, PROT_READ | PROT_WRITE,
