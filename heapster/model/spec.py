@@ -40,6 +40,7 @@ class Result(NamedTuple):
     bounds: tuple[int, int] | None = None       # where the memory starts and ends that the target may use
     stray: int = 0                  # how far from there a byte changed: before its start, if negative; 0: none did
     harmed: int = 0                 # what became of memory that others have of the system: a key of HARMS; 0: none
+    beside: bool = False            # others have some
 
 
 class Promises(NamedTuple):
@@ -177,13 +178,13 @@ def must_refuse(operation: Operation, promises: Promises) -> Reason | None:
         return Reason("zero_size_inconsistent", f"{operation.verb}(p, 0) gave a block, not NULL as elsewhere")
     if request == 0 and not operation.pointer and promises.zero == "null":
         return Reason("zero_size_inconsistent", "a block of 0 bytes was given, not NULL as elsewhere")
-    if _alignment_is_bad(operation, promises):
+    if alignment_is_bad(operation, promises):
         return Reason("bad_alignment_accepted",
                       f"{operation.verb} took {operation.numbers[0]}, which is no legal alignment")
     return None
 
 
-def _alignment_is_bad(operation: Operation, promises: Promises) -> bool:
+def alignment_is_bad(operation: Operation, promises: Promises) -> bool:
     """True if the operation must refuse its alignment."""
     if operation.verb not in ALIGNED_VERBS:
         return False
@@ -294,7 +295,7 @@ def allowed_errors(operation: Operation, promises: Promises) -> tuple[int, ...]:
     if operation.verb not in ALIGNED_VERBS:
         return (ENOMEM,)
     alignment = operation.numbers[0]
-    if _alignment_is_bad(operation, promises):
+    if alignment_is_bad(operation, promises):
         return (EINVAL, ENOMEM) if request >> (promises.bits - 1) else (EINVAL,)
     usual = operation.verb == "posix_memalign" or (
         is_power_of_two(alignment) and alignment <= PAGE and request % alignment == 0)
