@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from heapster.checkers.foreign.campaign import Tally
+from heapster.checkers.foreign.counting import IN_VOLUME
 from heapster.checkers.foreign.fuzzing import fuzz_foreign
 from heapster.checkers.foreign.options import ForeignOptions
 from heapster.checkers.fuzzing import Keeps
@@ -27,7 +28,7 @@ def in_volume(names: Sequence[str], seconds: float, seed: int, progress: Progres
     runs: list[Run] = []
     for number, name in enumerate(names):
         options = ForeignOptions(name, seconds / len(names), seed + number, threads=THREADS)
-        runs.append(fuzz_foreign(options, _silent, partial(progress, name), store, folder))
+        runs.append(fuzz_foreign(options, _silent, partial(progress, name), store, folder, IN_VOLUME))
         if runs[-1].findings or runs[-1].extra["interrupted"]:
             break
     return runs
@@ -45,11 +46,13 @@ def together(lockstep: Run, runs: list[Run]) -> Run:
         checks.update(run.checks)
     findings = tuple(finding for run in every for finding in run.findings)
     interrupted = any(run.extra.get("interrupted") for run in every)
-    verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if interrupted else lockstep.verdict
+    starved = [f"{run.target}: {what}" for run in every for what in run.extra.get("starved", ())]
+    verdict = Verdict.INCONCLUSIVE if interrupted or starved else lockstep.verdict
+    verdict = Verdict.FAILED if findings else verdict
     return replace(
         lockstep, verdict=verdict, seconds=sum(run.seconds for run in every), ops=sum(run.ops for run in every),
         findings=findings, checks=dict(checks),
-        extra={**lockstep.extra, "interrupted": interrupted,
+        extra={**lockstep.extra, "interrupted": interrupted, "starved": starved,
                "volume": {run.target: {"ops": run.ops, "seconds": round(run.seconds, 3),
                                        "compiled_ops_per_second": run.extra["compiled_ops_per_second"]}
                           for run in runs}})

@@ -16,7 +16,7 @@ from heapster.commands.delivery import Delivery
 from heapster.reports import github
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
-from heapster.reports.terminal import FAINT, PLAIN, finding_lines, run_lines
+from heapster.reports.terminal import FAINT, OPEN, PLAIN, finding_lines, run_lines
 from heapster.results import Finding, Run, UsageError
 
 SEEDS = 1 << 32
@@ -52,8 +52,8 @@ def _learnt(run: Run) -> list[tuple[str, str]]:
     lines += [(f"  known deviation, not counted: {why}", FAINT) for why in run.extra["known_deviations"]]
     if accepted := run.extra.get("accepted"):
         lines.append((f"  accepted by the baseline: {', '.join(accepted)}", FAINT))
-    if fixed := run.extra.get("fixed"):
-        lines.append((f"  in the baseline, not met any more: {', '.join(fixed)}", FAINT))
+    if unknown := run.extra.get("not_met"):
+        lines.append((f"  in the baseline, neither met nor run again: {', '.join(unknown)}", OPEN))
     return lines
 
 

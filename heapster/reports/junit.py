@@ -26,6 +26,8 @@ def as_text(run: Run) -> str:
     suite.time = round(run.seconds, 3)
     suite.add_property("seed", str(run.seed))
     suite.add_property("ops", str(run.ops))
+    for function, calls in run.extra.get("calls", {}).items():
+        suite.add_property(f"calls of {function}", str(calls))
     xml = JUnitXml()
     xml.add_testsuite(suite)
     text: str = xml.tostring().decode()
@@ -40,6 +42,8 @@ def _check(run: Run, name: str, times: int) -> TestCase:
     case = _case(run, name)
     if not times:
         case.result = [Skipped("never evaluated")]
+    else:
+        case.system_out = f"evaluated {times:,} times"
     return case
 
 
@@ -53,8 +57,9 @@ def _finding(run: Run, finding: Finding) -> TestCase:
 
 def _inconclusive(run: Run) -> TestCase:
     case = _case(run, "verdict")
-    why = "interrupted" if run.extra.get("interrupted") else "nothing ran" if not run.ops else "not decided"
-    case.result = [Error(f"inconclusive: {why}", "inconclusive")]
+    starved = "; ".join(run.extra.get("starved", ())) or "not decided"
+    why = "interrupted" if run.extra.get("interrupted") else "nothing ran" if not run.ops else starved
+    case.result = [Error(_clean(f"inconclusive: {why}"), "inconclusive")]
     return case
 
 

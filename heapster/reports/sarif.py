@@ -22,8 +22,14 @@ def as_value(run: Run) -> dict[str, Any]:
         "runs": [{
             "tool": {"driver": driver},
             "invocations": [{"executionSuccessful": not run.extra.get("interrupted", False),
-                             "properties": {"seed": run.seed, "operations": run.ops}}],
+                             "properties": _properties(run)}],
             "results": [_result(run, finding, codes.index(finding.code)) for finding in run.findings]}]}
+
+
+def _properties(run: Run) -> dict[str, Any]:
+    """What the run has done: how often each check was evaluated and each function called, and of what too little."""
+    return {"seed": run.seed, "operations": run.ops, "verdict": run.verdict.value, "checks": dict(run.checks),
+            **{key: run.extra[key] for key in ("calls", "starved", "not_checked") if key in run.extra}}
 
 
 def write(run: Run, path: Path) -> None:

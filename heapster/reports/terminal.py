@@ -113,6 +113,8 @@ def _coverage(run: Run) -> Iterator[Line]:
         return
     if evaluated:
         yield from _listed(f"checked ({len(evaluated)})", evaluated)
+    if calls := run.extra.get("calls"):
+        yield from _listed("calls judged", [f"{times:,} {function}" for function, times in calls.items()])
     if run.witnesses:
         yield f"  seen: {seen} of {len(run.witnesses)} kinds of events", PLAIN
     yield from not_checked(run)
@@ -126,6 +128,8 @@ def not_checked(run: Run) -> Iterator[Line]:
         yield from _listed("NOT seen", unseen, OPEN)
     for claim in run.extra.get("not_checked", ()):
         yield f"  NOT checked: {claim}", OPEN
+    for what in run.extra.get("starved", ()):
+        yield f"  starved: {what}", OPEN
 
 
 def _listed(title: str, names: Iterable[str], style: str = PLAIN) -> Iterator[Line]:
@@ -143,6 +147,7 @@ def verdict_line(run: Run) -> Line:
     if run.extra.get("interrupted"):
         return "INCONCLUSIVE: interrupted", style
     if run.verdict is Verdict.INCONCLUSIVE:
-        return ("INCONCLUSIVE" if run.ops else "NOTHING RAN"), style
+        why = ": too little was done to say that nothing is wrong" if run.extra.get("starved") else ""
+        return (f"INCONCLUSIVE{why}" if run.ops else "NOTHING RAN"), style
     new = "new " if run.extra.get("accepted") else ""
     return f"PASSED: nothing {new}found in {run.ops:,} operations", style

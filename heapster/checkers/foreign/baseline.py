@@ -6,16 +6,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from heapster.checkers.foreign.confirming import confirm
+from heapster.checkers.foreign.judge import Judge
+from heapster.checkers.foreign.recipe import read_recipe, shows
 from heapster.checkers.foreign.target import ForeignTarget
 from heapster.files import read_json
+from heapster.model.spec import Promises
 from heapster.results import Finding, UsageError
+
+
+class Standing(NamedTuple):
+    """What has become of the findings of a baseline, by id."""
+
+    accepted: list[str]             # still there
+    fixed: list[str]                # run again, and passed each time
+    not_met: list[str]              # not seen, and not run again: nothing can be said of them
+
+
+class Known(NamedTuple):
+    """A finding of a baseline."""
+
+    code: str
+    trace: tuple[str, ...] = ()     # as the finding's; none in a list of ids
+
+
+SLOW = ("hang", "memory_never_returned")        # codes of what takes long each time
 
 
 @dataclass(frozen=True)
 class Baseline:
     """Findings that do not fail a run, by id."""
 
-    known: dict[str, str]           # id: code
+    known: dict[str, Known]
 
     @classmethod
     def read(cls, path: Path | None) -> "Baseline":
@@ -25,23 +47,37 @@ class Baseline:
         try:
             value = read_json(path)
             findings = value["findings"] if isinstance(value, dict) else value
-            return cls({str(one["id"]): str(one["code"]) for one in findings})
+            return cls({str(one["id"]): Known(str(one["code"]), tuple(map(str, one.get("trace", ()))))
+                        for one in findings})
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError(f"{path} is no baseline: it must be what --json has written") from None
 
     def accepts(self, finding: Finding) -> bool:
         """Whether it is one of these."""
         return finding.id in self.known
 
-    def met(self, findings: Iterable[Finding]) -> list[str]:
-        """Those that are still there."""
-        return sorted({finding.id for finding in findings} & set(self.known))
+    def standing(self, judge: Judge, findings: Iterable[Finding], promises: Promises, *,
+                 interrupted: bool) -> Standing:
+        """What has become of each: what was not met is run again, unless the run was interrupted."""
+        seen = {finding.id for finding in findings}
+        unseen = sorted(set(self.known) - seen)
+        standing = Standing(sorted(set(self.known) & seen), [], [])
+        try:
+            for identity in unseen if not interrupted else ():
+                self._run_again(identity, judge, promises, standing)
+        except KeyboardInterrupt:
+            pass
+        told = {*standing.accepted, *standing.fixed}
+        return standing._replace(accepted=sorted(standing.accepted), not_met=sorted(set(unseen) - told))
 
-    def unmet(self, findings: Iterable[Finding]) -> list[str]:
-        """Those that were not seen again: fixed, or not met in this run."""
-        return sorted(set(self.known) - {finding.id for finding in findings})
+    def _run_again(self, identity: str, judge: Judge, promises: Promises, standing: Standing) -> None:
+        known = self.known[identity]
+        recipe = read_recipe(known.trace)
+        if recipe is not None:
+            again = confirm(judge, lambda other: shows(other, recipe, known.code, promises), brief=known.code in SLOW)
+            (standing.accepted if again.times else standing.fixed).append(identity)
 
 
 class Deviation(NamedTuple):

@@ -13,8 +13,9 @@ from itertools import chain, count
 from random import Random
 
 from heapster.checkers.foreign.battery import basics, extremes, steady
+from heapster.checkers.foreign.counting import Counts
 from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
-from heapster.checkers.foreign.known import LEAK, TAKING, UNGUARDED, Known
+from heapster.checkers.foreign.known import LEAK, TAKING, UNGUARDED, Known, suspected
 from heapster.checkers.foreign.least import cost, fewer_records
 from heapster.checkers.foreign.policies import Learnt, learn
 from heapster.checkers.foreign.precise import hurried, run_trace, set_promises
@@ -28,7 +29,6 @@ from heapster.checkers.foreign.volume import OPS as REPEATED_OPS
 from heapster.checkers.foreign.volume import grows
 from heapster.model.geometry import is_power_of_two
 from heapster.model.operation import NO_HANDLE, Step, Trace, requested
-from heapster.model.rules import RULES
 
 SECONDS = 20.0                  # of processor time, if nothing says how much
 MOST_FINDINGS = 16
@@ -43,7 +43,6 @@ MOST_REPEATED, LIVE_REPEATED = 1 << 16, 1 << 20 # bytes of a request, and of all
 REPLAYS_A_SECOND = 100          # of a run, that all traces which stay long may take to be shrunk
 PRECISE_WORK, OPS_A_WORK = 2.0, 1500    # of a short trace; compiled operations for each unit
 THREADS_WORK = 150.0
-CHECKS = (*(rule.code for rule in RULES), "spurious_null", "crash", "hang", LEAK)
 
 
 @dataclass
@@ -69,6 +68,7 @@ class Campaign:
         self._clock = Clock(judge)
         self.learnt: Learnt = learn(judge, alignment)
         self.promises = self.learnt.promises
+        self.counts = Counts(judge.target, self.promises)
         self.tally, self.shown = Tally(), list[Shown]()
         self._pursuit = Pursuit(judge, self.learnt, REPLAYS_A_SECOND * seconds, self._show)
         self._known = self._pursuit.known
@@ -166,7 +166,7 @@ class Campaign:
             outcome = run_trace(self.judge, trace, self.promises, self._known.masked)
         self.tally.cases += 1
         self.tally.ops += outcome.steps
-        self.tally.checks.update(dict.fromkeys(CHECKS[:-1], outcome.steps))
+        self.counts.note_steps(outcome)
         if outcome.reasons:
             self._pursue(lambda: self._pursuit.pursue(only_taken(trace, outcome), outcome))
         return PRECISE_WORK * cost(trace)
@@ -181,12 +181,13 @@ class Campaign:
         header = self.judge.header
         last = len(COMPILED_OPS) - 1
         ops = COMPILED_OPS[number // 2 if number < 2 * last else rng.randint(0, last)]
-        header.seed, header.masked = rng.getrandbits(63), self._suspicions_masked()
+        header.seed = rng.getrandbits(63)
+        header.masked = masked = self._suspicions_masked()
         header.verbs = sum(1 << n for n, verb in enumerate(VERBS[:8]) if verb in mood.verbs)
         header.least_size, header.most_size = mood.least, mood.most
         header.most_live, header.live_budget = 1 << rng.randint(4, 13), self._live_budget
         ending = self._compiled(ops)
-        self.tally.checks.update(dict.fromkeys(CHECKS[:-1], ending.done_ops))
+        self.counts.note_compiled(self.judge.calls(), suspected(masked))
         if ending.died or ending.suspicion:
             self._pursue(lambda: self._pursue_compiled(ending))
         return PRECISE_WORK + ops / OPS_A_WORK
@@ -270,7 +271,6 @@ class Campaign:
             return 1
         set_promises(self.judge, self.promises)
         self.judge.header.masked = self._suspicions_masked()
-        self.judge.header.most_size = min(self._most_size, 40_000)
         found, ops = race(self.judge, self.threads, rng.getrandbits(40), self.promises)
         self.tally.ops += ops
         self.tally.cases += 1

@@ -1,27 +1,34 @@
 """`fuzz` for a target that somebody else wrote: `libc`, a shared object, a C source, a described pool."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from heapster.checkers.foreign.baseline import Baseline, deviations
 from heapster.checkers.foreign.build import judge_program
 from heapster.checkers.foreign.campaign import Campaign, Tally
+from heapster.checkers.foreign.counting import WHOLE, Floor
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.keeping import Keeper
+from heapster.checkers.foreign.known import LEAK
 from heapster.checkers.foreign.options import ForeignOptions, remember, resolve
 from heapster.checkers.foreign.pursuit import Shown
+from heapster.checkers.foreign.recipe import read_recipe
 from heapster.checkers.foreign.schedule import Kind
-from heapster.checkers.foreign.target import ForeignTarget
+from heapster.checkers.foreign.target import FUNCTIONS, ForeignTarget
 from heapster.checkers.fuzzing import Keeps
 from heapster.model.operation import Trace
-from heapster.model.trace import parse
 from heapster.results import Finding, Run, Verdict
 
 
 def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
-                 progress: Callable[[Tally, int], None], store: Keeps, folder: Path) -> Run:
-    """Judge the target; findings are announced and kept as they come."""
+                 progress: Callable[[Tally, int], None], store: Keeps, folder: Path, floor: Floor = WHOLE) -> Run:
+    """Judge the target; findings are announced and kept as they come.
+
+    A run that found nothing and did less than `floor` is inconclusive. What a baseline accepts and the run
+    did not meet is run again at its end.
+    """
     target = resolve(options)
     accepted = Baseline.read(options.baseline)
     excused = () if options.strict else deviations(target)
@@ -42,31 +49,43 @@ def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
                             _failed_before(store, target.name))
         started = monotonic()
         campaign.run()
+        standing = accepted.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
         seconds = monotonic() - started
-    return _run(options, target, campaign, keeper.findings, accepted, excuses, seconds)
+    run = _run(options, target, campaign, keeper.findings, accepted, excuses, seconds, floor)
+    return replace(run, extra={**run.extra, **standing._asdict()}) if options.baseline else run
 
 
 def _failed_before(store: Keeps, target: str) -> Iterator[Trace]:
     """The traces of the findings that are kept."""
     for finding in store.stored(target):
-        steps = [line for line in finding.trace if not line.startswith("#")]
-        yield parse("\n".join(steps))
+        if recipe := read_recipe(finding.trace):
+            yield recipe.trace
 
 
 def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, findings: list[Finding],
-         accepted: Baseline, excuses: dict[str, str], seconds: float) -> Run:
+         accepted: Baseline, excuses: dict[str, str], seconds: float, floor: Floor) -> Run:
     new = tuple(finding for finding in findings if finding.id not in excuses and not accepted.accepts(finding))
-    tally = campaign.tally
+    tally, threads = campaign.tally, options.threads > 1
+    starved = list(_starved(campaign, floor, threads=threads))
     extra: dict[str, object] = {
         "examples": tally.cases, "interrupted": campaign.interrupted, "policies_learnt": list(campaign.learnt.words),
         "duplicates": dict(tally.duplicates), "compiled_ops_per_second": _rate(tally),
-        "known_deviations": sorted(set(excuses.values())), "not_checked": list(_not_checked(options, target)),
+        "known_deviations": sorted(set(excuses.values())), "not_checked": list(_not_checked(options, target, campaign)),
         "kinds": {kind.name: _kind(kind) for kind in campaign.schedule.kinds},
+        "calls": dict(campaign.counts.calls), "starved": starved,
         "source": str(target.source) if target.source else None, "lines": dict(target.lines)}
-    if options.baseline:
-        extra |= {"accepted": accepted.met(findings), "fixed": accepted.unmet(findings)}
-    verdict = Verdict.FAILED if new else Verdict.INCONCLUSIVE if campaign.interrupted else Verdict.PASSED
-    return Run("fuzz", options.target, options.seed, verdict, seconds, tally.ops, new, dict(tally.checks), {}, extra)
+    verdict = Verdict.FAILED if new else Verdict.INCONCLUSIVE if campaign.interrupted or starved else Verdict.PASSED
+    checks = campaign.counts.checks() | {LEAK: 0} | tally.checks | ({"race": tally.checks["race"]} if threads else {})
+    return Run("fuzz", options.target, options.seed, verdict, seconds, tally.ops, new, checks, {}, extra)
+
+
+def _starved(campaign: Campaign, floor: Floor, *, threads: bool) -> Iterator[str]:
+    """What the campaign has done too little of to say that it found nothing."""
+    yield from campaign.counts.starved(floor)
+    if floor.steps and not campaign.tally.checks[LEAK]:
+        yield "no work was repeated, to see whether its memory comes back"
+    if threads and not campaign.tally.checks["race"]:
+        yield "no threads ran"
 
 
 def _kind(kind: Kind) -> dict[str, object]:
@@ -77,10 +96,10 @@ def _rate(tally: Tally) -> int:
     return round(tally.compiled_ops / tally.compiled_seconds) if tally.compiled_seconds else 0
 
 
-def _not_checked(options: ForeignOptions, target: ForeignTarget) -> list[str]:
-    absent = [verb for verb in ("calloc", "realloc", "aligned_alloc", "posix_memalign", "usable_size")
-              if verb not in target.symbols]
-    silent = [f"{', '.join(absent)}: the target defines none"] if absent else []
-    if options.threads < 2:
-        silent.append("threads (--threads 4)")
+def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campaign) -> list[str]:
+    absent = [verb for verb in FUNCTIONS if verb not in target.symbols]
+    rules = campaign.counts.inapplicable()
+    without = f"; so not {', '.join(rules)}" if rules else ""
+    silent = [f"{', '.join(absent)}: the target defines none{without}"] if absent else []
+    silent.append("memory that only threads lose" if options.threads > 1 else "threads (--threads 4)")
     return silent

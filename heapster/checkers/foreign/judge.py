@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from heapster import children
-from heapster.checkers.foreign.target import VERBS, ForeignTarget
+from heapster.checkers.foreign.target import FUNCTIONS, VERBS, ForeignTarget
 from heapster.files import shared_memory
 from heapster.model.operation import NO_HANDLE, Step
 from heapster.model.trace import handle_name
@@ -76,13 +76,16 @@ ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks
          "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
          "check_means", "init_answers", "guarded", "spend_ms", "least_size")
 ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "init_failed",
-            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray", "misused", "spent_us",
-            "addresses_vary")
+            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray")
+AFTERWARDS = ("misused", "spent_us", "addresses_vary")
 LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded")     # of the header: what a twin takes over
+OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in place of another
 
 
 FIELDS: list[tuple[str, Any]] = [
     *((name, ctypes.c_uint64) for name in (*ASKED, *ANSWERED)),
+    ("calls", ctypes.c_uint64 * len(OUTCOMES) * len(FUNCTIONS)),
+    *((name, ctypes.c_uint64) for name in AFTERWARDS),
     ("footprint", ctypes.c_uint64 * SAMPLES), ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),
     ("message", ctypes.c_char * 512), ("output", ctypes.c_char * 4096)]
 
@@ -276,6 +279,13 @@ class Judge:
                           header.stray - (1 << 64) if header.stray >> 63 else header.stray)
         except ValueError:                  # it wrote even over what we share with the child
             return Ending(Ended.SIGNALLED, signal.SIGSEGV, 0, Phase.CALLING, Suspicion.NOTHING, 0, False, output)
+
+    def calls(self) -> Iterator[tuple[str, str, int]]:
+        """Function, outcome and number of the calls that the last case made, step by step ones and others."""
+        for verb, outcomes in zip(FUNCTIONS, self.header.calls, strict=True):
+            for outcome, times in zip(OUTCOMES, outcomes, strict=True):
+                if times:
+                    yield verb, outcome, times
 
     def set_steps(self, steps: Iterable[Step]) -> int:
         """Put the steps in place; how many there are."""

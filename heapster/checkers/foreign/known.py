@@ -28,6 +28,11 @@ SUSPECTED = {"misaligned": Suspicion.MISALIGNED, "alignment_not_honoured": Suspi
              "foreign_memory_harmed": Suspicion.HARM}
 
 
+def suspected(bits: int) -> frozenset[str]:
+    """The codes of the suspicions whose bits are set."""
+    return frozenset(code for code, suspicion in SUSPECTED.items() if bits >> suspicion & 1)
+
+
 class Known(NamedTuple):
     """A fault that was found, by what it needs."""
 

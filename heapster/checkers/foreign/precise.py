@@ -54,6 +54,7 @@ class Outcome:
     steps: int = 0                          # taken and judged
     seen: tuple[Observed, ...] = ()
     names: tuple[tuple[int, int], ...] = field(default=())      # payloads: their handles
+    calls: tuple[tuple[Operation, Result], ...] = ()    # that were judged
 
     @property
     def code(self) -> str:
@@ -114,6 +115,8 @@ class _Judged:
         self._live = Live()
         self._pointers = {NO_HANDLE: 0}
         self._handles: dict[int, int] = {}
+        self._calls: list[tuple[Operation, Result]] = []
+        self._beside = False            # somebody else has memory of the system
         self._room = Room(judge.target.room, judge.target.shape == "malloc-lab")
 
     def outcome(self) -> Outcome:
@@ -130,9 +133,12 @@ class _Judged:
             if reasons:
                 return self._outcome(index, reasons, seen, self._blocks(), taken)
             if self._is_spoilt(step, seen):
-                return Outcome(steps=taken, ending=self._ending, seen=tuple(self._seen))
+                return self._nothing_wrong(taken)
             self._advance(step, seen)
         return self._ended(taken)
+
+    def _nothing_wrong(self, taken: int) -> Outcome:
+        return Outcome(steps=taken, ending=self._ending, seen=tuple(self._seen), calls=tuple(self._calls))
 
     def _is_spoilt(self, step: Step, seen: Observed) -> bool:
         """Whether a block was given that cannot exist, as is known: what comes of that is no news."""
@@ -142,8 +148,10 @@ class _Judged:
     def _judge(self, step: Step, seen: Observed) -> tuple[Reason, ...]:
         if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
             self._room.refused |= step.verb == "fail"
+            self._beside |= step.verb == "foreign_sbrk"
             return ()
         operation, result = self._operation(step), self._result(step, seen)
+        self._calls.append((operation, result))
         reasons = list(explains(self._live, operation, result, self._promises))
         if seen.own_check_failed:
             reasons.append(Reason("heap_check_failed", f"the target's own {self._target.symbols['check']} says no"))
@@ -165,7 +173,7 @@ class _Judged:
             None if seen.prefix_lost == NONE else seen.prefix_lost,
             None if seen.dirty == NONE else seen.dirty, bool(seen.out_changed),
             (seen.low, seen.high) if seen.high else None, seen.stray,
-            seen.harmed)
+            seen.harmed, self._beside)
 
     def _advance(self, step: Step, seen: Observed) -> None:
         if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
@@ -185,7 +193,7 @@ class _Judged:
     def _ended(self, taken: int) -> Outcome:
         ending = self._ending
         if not ending.died and not ending.init_failed:
-            return Outcome(steps=taken, ending=ending, seen=tuple(self._seen))
+            return self._nothing_wrong(taken)
         index = min(max(taken, ending.current), len(self._trace) - 1)
         reason = why_it_died(ending, self._trace[index].verb if self._trace else "", self._promises)
         return self._outcome(index, (*self._given_in_vain(index), reason), None, self._blocks(), taken)
@@ -204,7 +212,7 @@ class _Judged:
         if seen and seen.pointer and step.result != NO_HANDLE:
             names.setdefault(seen.pointer, step.result)
         return Outcome(reasons, index, before, seen.pointer if seen else 0, self._ending, taken,
-                       tuple(self._seen), tuple(names.items()))
+                       tuple(self._seen), tuple(names.items()), tuple(self._calls))
 
     def _blocks(self) -> tuple[Block, ...]:
         return tuple(Block(self._handles.get(held.pointer, NO_HANDLE), held.pointer, held.request)

@@ -8,6 +8,7 @@ from heapster.checkers.foreign.present import identity
 from heapster.model.spec import Promises
 from heapster.results import Finding
 
+MOST_SIZE = 40_000              # bytes of a request
 OPS = 40_000                    # of each thread
 LIMIT, CLAIMED = 8_000, 1_000    # ms: of the first run, and where it was seen to hang
 TRIES = 10
@@ -40,6 +41,7 @@ def run_threads(judge: Judge, threads: int, ops: int, seed: int, limit: int = LI
     header = judge.header
     header.threads, header.seed, header.repeat = threads, seed, sequential
     header.verbs = header.has
+    header.most_size = min(MOST_SIZE, judge.target.room // 4) if judge.target.room else MOST_SIZE
     with judge.limited(limit):
         return judge.run(Mode.THREADS, ops)
 

@@ -11,41 +11,30 @@ from heapster.checkers.foreign.confirming import confirm
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.options import REMEMBERED, ForeignOptions, resolve
 from heapster.checkers.foreign.policies import learn
-from heapster.checkers.foreign.precise import run_trace
-from heapster.checkers.foreign.racing import failed, run_threads
-from heapster.checkers.foreign.volume import still_grows
+from heapster.checkers.foreign.recipe import read_recipe, shows
 from heapster.checkers.store import Kept
 from heapster.files import read_json
-from heapster.model.trace import parse
 from heapster.results import TargetError
 
 
 def replay_foreign(kept: Kept, *, gdb: bool, say: Callable[[str], None], warn: Callable[[str], None]) -> int:
     """Run it again: 1 if it still fails, else 0."""
-    options, told = remembered(kept)
+    options, _ = remembered(kept)
     target = resolve(options)
     if gdb:
         return _debug(kept, warn)
+    recipe = read_recipe(kept.finding.trace)
+    if recipe is None:
+        raise TargetError(f"{kept.folder} does not say what to run: fuzz {kept.target} again")
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, options.alignment).promises
-        confirmed = confirm(judge, lambda other: _fails(other, kept, told, promises),
+        confirmed = confirm(judge, lambda other: shows(other, recipe, kept.finding.code, promises),
                             brief=kept.finding.code == "hang")
     for step in kept.finding.trace:
         say(f"    {step}")
     say(f"{'STILL FAILS' if confirmed.times else 'PASSES'}: {kept.finding.code} {kept.finding.id} on {kept.target}, "
         f"{confirmed.times} of {confirmed.tries} times{confirmed.dependence if confirmed.times else ''}")
     return int(confirmed.times > 0)
-
-
-def _fails(judge: Judge, kept: Kept, told: dict[str, Any], promises: Any) -> bool:
-    code = kept.finding.code
-    if told["race"][0]:
-        return failed(run_threads(judge, *told["race"]))
-    trace = parse("\n".join(kept.finding.trace))
-    if code == "memory_never_returned":
-        return still_grows(judge, trace, told["repeat"])
-    found = run_trace(judge, trace, promises).code
-    return bool(found) if code == "usable_too_large" else found == code
 
 
 def remembered(kept: Kept) -> tuple[ForeignOptions, dict[str, Any]]:

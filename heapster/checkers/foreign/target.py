@@ -11,6 +11,7 @@ from heapster.suggest import instead_of
 VERBS = ("malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "posix_memalign", "memalign", "valloc",
          "pvalloc", "free", "usable_size", "init", "check")       # the judge's order
 VERB_BITS = {verb: 1 << number for number, verb in enumerate(VERBS)}
+FUNCTIONS = VERBS[:VERBS.index("init")]      # calls of an allocator
 OTHER_NAMES = {"usable_size": ("malloc_usable_size", "usable_size", "malloc_size", "msize"),
                "init": (), "check": ()}
 CHECKERS = ("mm_checkheap", "mm_check", "checkheap")

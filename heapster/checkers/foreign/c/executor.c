@@ -271,6 +271,7 @@ int execute(const struct op *op, struct result *result, int precise)
             own_check(result);
     }
     result->status = DONE;
+    shared->calls[op->verb][pointer == NULL ? REFUSED : operand != NULL ? RESIZED : GAVE]++;
     if (noticed == NOTHING && result->stray != 0)
         noticed = SUSPECT_STRAY;
     if (noticed == NOTHING && result->harmed != UNHARMED)

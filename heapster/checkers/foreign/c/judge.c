@@ -239,6 +239,7 @@ static void reset(void)
     shared->output_length = shared->unshadowed = shared->misused = 0;
     shared->stray = 0;
     shared->message[0] = 0;
+    memset(shared->calls, 0, sizeof shared->calls);
     results[0].status = UNREACHED;
     if (shared->mode == PRECISE)
         memset(results, 0, (size_t)shared->ops * sizeof *results);

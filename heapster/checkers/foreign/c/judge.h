@@ -20,6 +20,7 @@ enum mode { LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME };
 enum phase { STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING };
 enum status { UNREACHED, BEGUN, DONE, SKIPPED };
 enum { UNBOUNDED, BOUNDED, GUARDED };
+enum { GAVE, REFUSED, RESIZED, OUTCOMES };          /* a block; none; a block in place of another */
 enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG };
 enum suspicion {
     NOTHING, SUSPECT_MISALIGNED, SUSPECT_OVERLAP, SUSPECT_CONTENTS, SUSPECT_PREFIX, SUSPECT_DIRTY,
@@ -70,6 +71,7 @@ struct header {
     uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops, init_failed, outcome, code;
     uint64_t has, tasks, output_length, unshadowed, child;
     int64_t stray;                          /* it died of touching memory outside of its own: how far from the edge */
+    uint64_t calls[OPERATIONS][OUTCOMES];   /* that were made and judged, by their outcome */
     uint64_t misused;                       /* 1 + the handle that we used though it held nothing: our own fault */
     uint64_t spent_us;                      /* all that the judge and its children worked, or slept by themselves */
     uint64_t addresses_vary;                /* the system does not let us choose where things lie */
