@@ -66,7 +66,7 @@ def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, fin
          accepted: Baseline, excuses: dict[str, str], seconds: float, floor: Floor) -> Run:
     new = tuple(finding for finding in findings if finding.id not in excuses and not accepted.accepts(finding))
     tally, threads = campaign.tally, options.threads > 1
-    starved = list(_starved(campaign, floor, threads=threads))
+    starved = list(starved_of(campaign, floor, threads=threads))
     extra: dict[str, object] = {
         "examples": tally.cases, "interrupted": campaign.interrupted, "policies_learnt": list(campaign.learnt.words),
         "duplicates": dict(tally.duplicates), "compiled_ops_per_second": _rate(tally),
@@ -79,7 +79,7 @@ def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, fin
     return Run("fuzz", options.target, options.seed, verdict, seconds, tally.ops, new, checks, {}, extra)
 
 
-def _starved(campaign: Campaign, floor: Floor, *, threads: bool) -> Iterator[str]:
+def starved_of(campaign: Campaign, floor: Floor, *, threads: bool) -> Iterator[str]:
     """What the campaign has done too little of to say that it found nothing."""
     yield from campaign.counts.starved(floor)
     if floor.steps and not campaign.tally.checks[LEAK]:
