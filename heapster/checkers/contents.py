@@ -10,13 +10,14 @@ EDGE = 32                       # words at either end of a sampled payload
 BETWEEN = 32                    # words between them
 STEP = 2 * WORD                 # between the patterns of neighbouring words
 SERIAL_SHIFT = 40               # words a payload may have before patterns could meet
+assert 2 * EDGE + BETWEEN <= WHOLE, "there is something between the ends"
 
 
 def sampled(words: int) -> Iterable[int]:
     """Indices of the words of a payload that are written and watched: all, or ends and a comb."""
     if words <= WHOLE:
         return range(words)
-    comb = range(EDGE, words - EDGE, max(1, (words - 2 * EDGE) // BETWEEN))
+    comb = range(EDGE, words - EDGE, (words - 2 * EDGE) // BETWEEN)
     return (*range(EDGE), *comb, *range(words - EDGE, words))
 
 

@@ -36,6 +36,16 @@ TRACES = (
     "cache 1000; " + "; ".join(f"a{n} = malloc(24); b{n} = malloc(100)" for n in range(9)) + "; "
     + "; ".join(f"free(a{n}); free(b{n})" for n in range(9)),
     "policy best_fit; a = malloc(0); finalize",
+    "threshold 4096; a = malloc(9000); b = malloc(9000); c = malloc(100); fail munmap 1; finalize; d = calloc(1, 9000)",
+    ("arenas 2; cache 1000; a = malloc(40); thread 1; b = malloc(40); c = malloc(40); free(a); free(c); stats; "
+    "threshold 4096; keep 100000; d = malloc(9000); e = malloc(9000); free(d); stats; fork; thread_end; stats"),
+    ("cache 18446744073709551615; keep 18446744073709551615; cache 0; keep 0; cache 1048577; "
+    "keep 70368744177665; growth 0"),
+    "growth 4096; a = malloc(3000); b = malloc(1016); stats; usable_size(a)",
+    "free(NULL); a = realloc(NULL, 10); usable_size(NULL); b = realloc(a, 0); c = malloc(8); d = reallocarray(c, 0, 5)",
+    "growth 4096; a = malloc(40); b = malloc(40); usable_size(b); free(a + 48)",
+    ("threshold 8192; a = malloc(40); b = malloc(40); fail mmap 1; fail sbrk 1; fail mmap 2; "
+    "c = realloc(a, 900000); free(a)"),
 )
 TAMPERED_WITH = (TRACES[2], TRACES[5], TRACES[7], TRACES[9], TRACES[11])
 SMALL, CLASSES, MAPPED, CACHED, BINS = range(len(TAMPERED_WITH))

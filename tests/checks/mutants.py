@@ -29,7 +29,7 @@ OTHER: dict[type[ast.operator], type[ast.operator]] = {
     ast.LShift: ast.RShift, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
 UNWRAPPED = frozenset({"abs", "max", "min", "reversed", "set", "sorted", "up", "_union"})
 REPORTING = frozenset({"append"})               # methods whose call is a report
-ENDLESS = 3.0                                   # seconds of CPU, after which a change counts as noticed
+ENDLESS = 1.0                                   # seconds of CPU, after which a change counts as noticed
 
 Change = Callable[[ast.AST], None]
 Alternative = tuple[str, str, Change]           # what stands there, what will, and how that is done

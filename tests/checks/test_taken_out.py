@@ -9,62 +9,16 @@ from types import ModuleType
 
 import pytest
 
-from heapster.checkers import decode
+from heapster.checkers import calling, contents, decode, lockstep, statistics
 from heapster.model import invariants, live, spec
 from tests.checks import witnesses
 from tests.checks.mutants import Mutant, is_noticed, mutants, rewritten, survivors
+from tests.checks.unseen import UNSEEN
 
 HELD: tuple[tuple[ModuleType, Callable[[], None]], ...] = (
     (spec, witnesses.specification), (live, witnesses.live_blocks), (invariants, witnesses.invariants),
-    (decode, witnesses.decoding))
-
-UNSEEN = {                      # changes that make no difference: why
-    "spec": {
-        "where_outside: stray < 0 -> LtE": "0 is no byte outside",
-        "where_outside: 0 -> 1": "0 is no byte outside",
-        "advance: if verb in REQUESTS -> True": "other verbs answer no pointer",
-        "_block: pointer < PAGE -> LtE": "the first byte of the second page is no impossible address",
-        "_block: 0 -> -1": "a request is no less",
-        "_alignment: request < least -> LtE": "a power of two is the alignment of its own size",
-        "_asked_alignment: 1 -> 0": "none is asked for, and none is less",
-        "_asked_alignment: 1 -> 0 (2)": "none is asked for, and none is less",
-    },
-    "live": {
-        "Held.extent: 0 -> 1": "an extent is at least 1",
-        "Held.extent: 0 -> -1": "an extent is at least 1",
-        "Live.__init__: 0 -> 1": "an extent is at least 1",
-        "Live.__init__: 0 -> -1": "an extent is at least 1",
-        "Live.overlapping: if held.pointer + self._longest <= pointer -> False": "it only saves time",
-        "Live.overlapping: held.pointer + self._longest <= pointer -> Lt": "it only saves time",
-    },
-    "decode": {
-        "_heap: s + ARENAS -> Sub (2)": "no record ends in the last bytes that it leaves out",
-        "_arena: True -> False": "both are as long",
-        "_marked: True -> False": "both are as long",
-        "_cache: True -> False": "all are as long",
-        "_cache: thread + layout.MY_ARENA -> Sub": "it is 0",
-        "_nodes: len(found) > MOST_NODES or (found[len(found) // 2] == node and len(found) > 2) "
-        "-> without found[len(found) // 2] == node and len(found) > 2": "it only saves time",
-        "_nodes: 2 -> 3": "it only saves time",
-        "_nodes: 2 -> 3 (2)": "it only saves time",
-        "_regions: region + layout.REGION_NEXT -> Sub": "it is 0",
-        "_blocks: 1 -> 2": "anything but 0",
-    },
-    "invariants": {
-        "free_list_is_exactly_the_free_blocks: "
-        "if len(arena.forward) != len(free) or free != set(arena.forward) -> True": "it only saves time",
-        "free_list_is_exactly_the_free_blocks: set(arena.forward) -> arena.forward": "it only saves time",
-        "_list_errors: sorted(free.difference(arena.forward)) -> free.difference(arena.forward)": "messages' order",
-        "regions_do_not_overlap: 0 -> 1": "no region starts at 0",
-        "regions_do_not_overlap: 0 -> -1": "no region starts at 0",
-        "cached_blocks_are_used: sorted(waiting(heap)) -> waiting(heap)": "messages' order",
-        "bins_hold_blocks_of_their_size: 0 -> 1": "of what is no used block, another invariant tells",
-        "bins_hold_blocks_of_their_size: 0 -> -1": "of what is no used block, another invariant tells",
-        "remote_blocks_are_with_their_owner: 0 -> 1": "of what is no used block, another invariant tells",
-        "remote_blocks_are_with_their_owner: 0 -> -1": "of what is no used block, another invariant tells",
-    },
-}
-
+    (decode, witnesses.decoding), (lockstep, witnesses.lockstep), (contents, witnesses.lockstep),
+    (calling, witnesses.lockstep), (statistics, witnesses.lockstep))
 
 @pytest.mark.parametrize(("module", "witness"), HELD, ids=[module.__name__ for module, _ in HELD])
 def test_every_change_is_noticed(module: ModuleType, witness: Callable[[], None]) -> None:

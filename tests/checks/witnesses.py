@@ -3,11 +3,15 @@
 They are the tables of the modules' own tests, so that a row added there holds the checks here, too.
 """
 
+from itertools import pairwise
 from random import Random
 from typing import Any
 
+from heapster.checkers import lockstep as lockstep_module
+from heapster.checkers.contents import BETWEEN, EDGE, WHOLE, Contents, sampled
+from heapster.machine.simulated import Simulated
 from heapster.model.live import Held
-from tests.checks import images
+from tests.checks import altered, images
 from tests.model import test_invariants, test_live, test_spec
 
 
@@ -43,6 +47,73 @@ def decoding() -> None:
         images.is_told(tampering)
     images.long_lists_end()
     images.faults_are_told()
+
+
+def lockstep() -> None:
+    """Sources that do all as they must, and sources that do one thing otherwise."""
+    for text in images.TRACES:
+        altered.goes_well(text)
+    for ending in altered.ENDINGS:
+        altered.ends(*ending)
+    for one in altered.ALTERED:
+        altered.is_told(one)
+    assert lockstep_module._joined([(8, 12), (0, 4), (4, 8), (20, 24), (24, 28)]) == [(0, 12), (20, 28)]
+    contents()
+    moved_contents()
+
+
+
+def contents() -> None:
+    """Blocks of all sizes, each of whose watched words is changed in turn."""
+    for words in (1, 3, WHOLE, WHOLE + 1, WHOLE + 2, 400):
+        m = Simulated()
+        start = m.mmap(4096 * 4)
+        watched = Contents(m)
+        for at in (start, start + 2048 * 4):
+            watched.write(at, 8 * words + 7)
+        seen = set(sampled(words))
+        assert watched.damaged() is None
+        patterns = [m.load(at + 8 * index) for at in (start, start + 8192) for index in seen]
+        assert len(set(patterns)) == len(patterns)
+        assert all(word < 0 and word & 15 == 15 for word in patterns), "no header, no size, no address"
+        assert seen >= {*range(min(words, EDGE)), *range(max(0, words - EDGE), words)}
+        assert (seen == set(range(words))) == (words <= WHOLE)
+        assert words <= WHOLE or max(b - a for a, b in pairwise(sorted(seen))) <= max(1, words // BETWEEN)
+        for index in seen:
+            at = start + 8 * index
+            before = m.load(at)
+            m.store(at, 0)
+            assert watched.damaged() == (start, 8 * index)
+            m.store(at, before)
+            assert watched.damaged() is None
+        watched.drop(start)
+        m.store(start, 0)
+        assert watched.damaged() is None
+        watched.drop_all()
+        m.store(start + 8192, 0)
+        assert watched.damaged() is None
+
+
+def moved_contents() -> None:
+    """What a move kept, up to where the new block ends; and what is zero."""
+    for words in (6, 400):
+        m = Simulated()
+        start = m.mmap(4096 * 4)
+        watched = Contents(m)
+        watched.write(start, 8 * words)
+        m.copy(start + 8192, start, 8 * words)
+        assert watched.prefix_lost(start, start + 8192, 8 * words) is None
+        m.store(start + 8192 + 8 * (words - 1), 0)
+        assert watched.prefix_lost(start, start + 8192, 8 * words + 64) == 8 * (words - 1)
+        assert watched.prefix_lost(start, start + 8192, 8 * words - 1) is None
+        m.store(start + 8192, 0)
+        assert watched.prefix_lost(start, start + 8192, 8) == 0
+        m.fill(start, 0, 8 * words)
+        assert watched.not_zero(start, 8 * words + 7) is None
+        m.store(start + 8 * words - 8, 1)
+        assert watched.not_zero(start, 8 * words) == 8 * words - 8
+    serials = Contents(Simulated())
+    assert serials.damaged() is None
 
 
 def live_blocks() -> None:
