@@ -85,7 +85,7 @@ ALTERED = (
     Altered("answers where nothing is", "api.malloc", lambda f, m, n: f(m, n) and NOWHERE, A40,
             ("fault_unmapped", "answer_diverges"), "looking at what malloc answered"),
     Altered("answers a block elsewhere", "api.malloc", lambda f, m, n: f(m, n) + 16, A40,
-            ("aborted_double_free", "answer_diverges"), "malloc answers a block +16 bytes from where the reference has"),
+            ("aborted_double_free", "answer_diverges"), "malloc answers a block +16 bytes from where the reference"),
     Altered("answers NULL though it has a block", "api.malloc", lambda f, m, n: f(m, n) and 0, A40, (
             "null_without_errno", "answer_diverges"), "malloc answers NULL, the reference the contrary"),
     Altered("answers a block that is too large to be", "api.malloc", lambda f, m, n: f(m, n) or m.scratch,
@@ -187,7 +187,8 @@ ALTERED = (
             SMALL + "a = malloc(PTRDIFF_MAX)", ("wrong_errno", "answer_diverges"),
             "malloc returns 0 with errno 22, the reference 0 with errno 12"),
     Altered("stores NULL as it succeeds", "api.posix_memalign", lambda f, m, out, *w: f(m, out, *w) or m.store(
-            out, 0) or 0, "a = posix_memalign(64, 8)", ("null_without_error", "answer_diverges"), "posix_memalign answers NULL, the reference the contrary"),
+            out, 0) or 0, "a = posix_memalign(64, 8)", ("null_without_error", "answer_diverges"),
+            "posix_memalign answers NULL, the"),
     Altered("takes a policy below the first", "settings.set_policy", lambda f, m, n: 0 if n == -1 else f(m, n),
             "policy best_fit", ("wrong_answer",), "set_policy took a policy"),
     Altered("refuses a policy that it takes", "settings.set_policy", lambda f, m, n: f(m, n) or -1,
