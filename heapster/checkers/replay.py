@@ -26,6 +26,7 @@ class Source:
     name: str                   # for people
     target: str = ""            # that it failed on; empty if nobody knows
     code: str = ""              # that it failed with
+    given: str = ""             # as the user named it
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,18 @@ def source(text: str, store: Store) -> Source:
     path = Path(text)
     try:
         if text == STANDARD_INPUT:
-            return Source(parse_bytes(sys.stdin.buffer.read()), "standard input")
+            return Source(parse_bytes(sys.stdin.buffer.read()), "standard input", given=text)
         if _exists(path):
-            return Source(_in_file(path), text)
+            return Source(_in_file(path), text, given=text)
         if kept := store.find(text):
             finding = kept.finding
             if finding.counterexample:
                 raise UsageError(f"{finding.id} is a refuted theorem and no trace: heapster replay {finding.id}")
+            if all(line.startswith("#") for line in finding.trace):
+                raise UsageError(f"{finding.id} is the work of threads and no trace: heapster replay {finding.id}")
             name = f"{finding.code} {finding.id}"
-            return Source(parse("\n".join(finding.trace)), name, kept.target, finding.code)
-        return Source(parse(text), "the trace")
+            return Source(parse("\n".join(finding.trace)), name, kept.target, finding.code, text)
+        return Source(parse(text), "the trace", given=text)
     except TraceError as error:
         raise UsageError(_unreadable(text, path, store, error)) from None
     except OSError as error:

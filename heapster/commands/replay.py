@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -13,7 +14,7 @@ from heapster.commands.foreign import replay as replay_foreign
 from heapster.commands.options import option
 from heapster.commands.targets import check_target, is_ours
 from heapster.reports.output import Line, say, warn
-from heapster.reports.terminal import BAD, FAINT, GOOD, PLAIN, finding_lines
+from heapster.reports.terminal import BAD, FAINT, GOOD, PLAIN, checked, finding_lines
 from heapster.results import UsageError
 
 DEFAULT_TARGET = "sim"
@@ -26,16 +27,18 @@ COUNTEREXAMPLE = "p1:"          # what the words of a refuted theorem start with
 @click.option("--at", type=int, metavar="K", help="Only print the heap before and after step K, counted from 1.")
 @click.option("--target", metavar="TARGET", help="Where to run it.  [default: where it failed, else sim]")
 @click.option("--gdb", is_flag=True, help="Stop a debugger before the failing call (foreign targets).")
+@option("prefix")
 @option("json")
 @option("junit")
 @option("store", FOLDER)
-def command(trace: str, gdb: bool, at: int | None, target: str | None, json: str | None, junit: str | None,
-            store: str) -> int:
+def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: str | None, json: str | None,
+            junit: str | None, store: str) -> int:
     """Run a trace again and say whether it still fails.
 
     The trace is a file (- for standard input), the id of a kept finding or the start of it, or the
     steps themselves, separated by semicolons; or a schedule of threads, which starts with r1:; or the
-    counterexample of a refuted theorem, which starts with p1:.
+    counterexample of a refuted theorem, which starts with p1:. A stranger's allocator (libc, a shared
+    object, a C source, the description of a pool) is judged step by step, and shows its live blocks.
     """
     delivery = Delivery(json, junit)
     delivery.check()
@@ -48,16 +51,42 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, json: str
         if at is not None:
             raise UsageError("--at is for traces; a counterexample is one call")
         return replay_counterexample(counterexample, target or (kept.target if kept else DEFAULT_TARGET), delivery)
-    if kept and is_foreign(kept.target) and not is_ours(kept.target):
+    where = target or (kept.target if kept else DEFAULT_TARGET)
+    stranger = is_foreign(where) and not is_ours(where)
+    if kept and stranger and at is None and where == kept.target:
         return replay_foreign(kept, gdb=gdb)
+    if gdb:
+        raise UsageError("--gdb is for kept findings of a stranger's allocator: they have a program to stop in")
     found = source(trace, Store(Path(store), warn))
     where = target or found.target or DEFAULT_TARGET
+    if stranger:
+        return _on_stranger(found, where, prefix, at, delivery)
     check_target(where)
     if at is not None:
         say(_moment_lines(moment(found.trace, where, at), at))
         return 0
     result = replay(found.trace, where, found.code)
     say(_lines(found, result))
+    return delivery.write(result.run)
+
+
+def _on_stranger(found: Source, target: str, prefix: str | None, at: int | None, delivery: Delivery) -> int:
+    """The trace on somebody else's allocator, or its live blocks around a step."""
+    from heapster.checkers.foreign.options import ForeignOptions  # noqa: PLC0415  loads what judges strangers
+    from heapster.checkers.foreign.rerunning import moment as moment_of_stranger  # noqa: PLC0415
+    from heapster.checkers.foreign.rerunning import rerun  # noqa: PLC0415
+    options = ForeignOptions(target, prefix=prefix)
+    if at is not None:
+        say(_moment_lines(moment_of_stranger(found.trace, options, at), at))
+        return 0
+    named = f" --prefix {quote(prefix)}" if prefix else ""
+    result = rerun(found.trace, options, f"heapster replay {quote(found.given)} --target {quote(target)}{named}")
+    taken = f"{found.name} on {target}: {result.stopped:,} of {len(found.trace) - result.unasked:,} calls"
+    passed_over = f", {result.skipped:,} of them skipped: it has no such function" if result.skipped else ""
+    for finding in result.run.findings:
+        say([*finding_lines(finding), (f"FAILS: {taken}{passed_over}", BAD)])
+    if not result.run.findings:
+        say([*checked(result.run), (f"PASSES: {taken}{passed_over}, nothing wrong", GOOD)])
     return delivery.write(result.run)
 
 

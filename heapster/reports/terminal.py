@@ -111,13 +111,18 @@ def _coverage(run: Run) -> Iterator[Line]:
         if evaluated:
             yield f"  checked: {len(evaluated)} of {len(run.checks)}, up to the finding", PLAIN
         return
-    if evaluated:
-        yield from _listed(f"checked ({len(evaluated)})", evaluated)
-    if calls := run.extra.get("calls"):
-        yield from _listed("calls judged", [f"{times:,} {function}" for function, times in calls.items()])
+    yield from checked(run)
     if run.witnesses:
         yield f"  seen: {seen} of {len(run.witnesses)} kinds of events", PLAIN
     yield from not_checked(run)
+
+
+def checked(run: Run) -> Iterator[Line]:
+    """What was evaluated, and what was called."""
+    if evaluated := [name for name, times in run.checks.items() if times]:
+        yield from _listed(f"checked ({len(evaluated)})", evaluated)
+    if calls := run.extra.get("calls"):
+        yield from _listed("calls judged", [f"{times:,} {function}" for function, times in calls.items()])
 
 
 def not_checked(run: Run) -> Iterator[Line]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from heapster.checkers.findings import NUDGES
 from heapster.checkers.foreign.codes import usual_cause
 from heapster.checkers.foreign.confirming import confirm
+from heapster.checkers.foreign.drawing import picture
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.least import cost
 from heapster.checkers.foreign.precise import Block, Masked, Outcome, hurried, run_trace
@@ -17,7 +18,6 @@ from heapster.model.trace import format_step, format_steps, handle_name
 from heapster.results import Finding
 
 VARIATIONS, FEW_VARIATIONS = 60, 8      # tried at most; of a trace that does not come back
-DRAWN = 6                       # blocks of a picture
 
 
 def identity(target: str, code: str, lines: tuple[str, ...]) -> str:
@@ -50,18 +50,6 @@ def _title(outcome: Outcome, trace: Trace) -> str:
     named = dict(outcome.names).get(reason.pointer)
     about = f" ({handle_name(named)})" if named is not None and named != step.result else ""
     return f"{format_step(step)}: {reason.message}{about}"
-
-
-def picture(blocks: tuple[Block, ...], all_blocks: tuple[Block, ...]) -> str:
-    """Live blocks by their distance from the first of all."""
-    if not blocks:
-        return "nothing is live"
-    base = min(block.pointer for block in all_blocks)
-    ordered = sorted(blocks, key=lambda block: block.pointer)
-    lines = [f"{handle_name(b.handle):>4}  +{b.pointer - base:<10,} .. +{b.pointer - base + b.request:<10,} "
-             f"{b.request:,} bytes" for b in ordered[:DRAWN]]
-    more = len(ordered) - DRAWN
-    return "\n".join([*lines, f"and {more} more blocks"] if more > 0 else lines)
 
 
 def _after(outcome: Outcome, trace: Trace) -> str:

@@ -12,6 +12,7 @@ from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.options import REMEMBERED, ForeignOptions, resolve
 from heapster.checkers.foreign.policies import learn
 from heapster.checkers.foreign.recipe import read_recipe, shows
+from heapster.checkers.foreign.target import ForeignTarget
 from heapster.checkers.store import Kept
 from heapster.files import read_json
 from heapster.results import TargetError
@@ -22,7 +23,7 @@ def replay_foreign(kept: Kept, *, gdb: bool, say: Callable[[str], None], warn: C
     options, _ = remembered(kept)
     target = resolve(options)
     if gdb:
-        return _debug(kept, warn)
+        return _debug(kept, target, warn)
     recipe = read_recipe(kept.finding.trace)
     if recipe is None:
         raise TargetError(f"{kept.folder} does not say what to run: fuzz {kept.target} again")
@@ -48,14 +49,23 @@ def remembered(kept: Kept) -> tuple[ForeignOptions, dict[str, Any]]:
         heap_limit=told["heap_limit"], compiler=Compiler(told["compiler"][0], tuple(told["compiler"][1:]))), told
 
 
-def _debug(kept: Kept, warn: Callable[[str], None]) -> int:
-    """gdb on the finding's program, stopped at the step that fails."""
+def _debug(kept: Kept, target: ForeignTarget, warn: Callable[[str], None]) -> int:
+    """gdb on the finding's program, stopped where the call that fails enters the allocator."""
     program = kept.folder / "repro"
     if shutil.which("gdb") is None:
         raise TargetError("gdb is not on the PATH")
     if not program.exists():
         raise TargetError(f"{kept.folder} has no program that shows the finding")
-    warn("stopping before the failing call; `finish` then `step` goes into it, `bt` shows where it is")
+    symbol = _entry(kept, target)
+    warn(f"stopping where the failing call enters {symbol}: `step` goes through it, `finish` runs it to its end"
+         if symbol else "running to where it fails: `bt` shows where that is")
+    entering = ["-ex", "break failing_step", "-ex", "run", "-ex", f"tbreak {symbol}", "-ex", "continue"]
     return children.exit_code(children.watched(
-        ["gdb", "-q", "-ex", "set breakpoint pending on", "-ex", "break failing_step", "-ex", "run", "-ex", "finish",
+        ["gdb", "-q", "-ex", "set breakpoint pending on", *(entering if symbol else ["-ex", "run"]),
          program.resolve()], env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536"}))
+
+
+def _entry(kept: Kept, target: ForeignTarget) -> str:
+    """The target's function that the step which fails calls; empty if the program makes no such step."""
+    recipe = read_recipe(kept.finding.trace)
+    return target.symbols.get(recipe.trace[-1].verb, "") if recipe and recipe.trace else ""
