@@ -18,6 +18,8 @@ from heapster.results import Finding, Run, Verdict
 SPACE, SPEED = 60, 40           # points
 FORMULA = (f"points = {SPACE} * utilization + {SPEED} * min(1, ops per second / libc's); 0 if anything is wrong; "
            "the total is the mean over the traces")
+MEASURES = ("a policy is scored as our library ships it, with what its threads cache and the freed mappings that it "
+            "keeps; native/POLICY/0 is the policy without caches, whose heap is that of diff")
 CODE = "wrong_on_a_trace"
 Progress = Callable[[str, float], None]
 
@@ -64,7 +66,7 @@ def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = N
     return Run("score", "+".join(targets), 0, verdict, monotonic() - began, ops, tuple(findings),
                {"overlap, neighbours, contents, alignment, zeroes": ops},
                extra={"interrupted": interrupted, "table": table, "totals": _totals(table), "formula": FORMULA,
-                      "warnings": warnings,
+                      "warnings": warnings, "measures": MEASURES,
                       "not_checked": ["errno, usable_size and misuse (fuzz does)", "threads: one makes all calls"]})
 
 

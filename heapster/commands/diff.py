@@ -65,7 +65,7 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     code = delivery.write(run)
     if html:
         code = code or _page(Path(html), run, chosen)
-    say([*_tables(run), *run_lines(run)])
+    say([*_tables(run), (f"  {run.extra['measures']}", FAINT), *run_lines(run)])
     return code
 
 

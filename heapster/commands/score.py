@@ -61,6 +61,8 @@ def _tables(run: Run) -> Iterator[Line]:
     for name, row in run.extra["totals"].items():
         yield f"  {name:<{width}}{_cells(row)}", _style(row)
     yield f"  {run.extra['formula']}", FAINT
+    if not run.extra["totals"].keys().isdisjoint(POLICIES):
+        yield f"  {run.extra['measures']}", FAINT
 
 
 def _style(row: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.diffing import scorekeeping
+from heapster.checkers.diffing.comparing import load
 from heapster.checkers.diffing.contestants import contestant
 from heapster.checkers.diffing.playing import play_compiled
 from heapster.checkers.diffing.scorekeeping import Course
@@ -46,6 +47,28 @@ def test_the_heap_of_a_policy_is_what_the_model_says() -> None:
         uncached = contestant("next_fit")
         found = course.run(replace(uncached, environment={**uncached.environment, "HEAPSTER_CACHE": "0"}))
     assert (found.peak_live, found.heap) == (expected.peak_live, expected.peak_heap)
+
+
+def test_one_policy_has_one_heap_in_diff_and_in_score_without_caches(tmp_path: Path) -> None:
+    """What a setting names is what runs; as the library ships, its caches are part of the heap."""
+    trace = "a = malloc(8); b = pvalloc(1); c = memalign(64, 100); free(a)"
+    write_trace(compact(parse(trace)), tmp_path / "t", "text")
+    expected = play_compiled(compact(parse(trace)), "best_fit").measures
+    run = score([str(tmp_path / "t")], ("native/best_fit/0", "libc"))
+    ours, libc = run.extra["table"][str(tmp_path / "t")].values()
+    assert ours["heap"] == expected.peak_heap
+    assert ours["utilization"] == round(expected.peak_live / expected.peak_heap, 6)
+    with Course(compact(parse(trace))) as course:
+        assert course.run(contestant("libc")).peak_live == expected.peak_live == 8 + 4096 + 100
+    assert "without caches" in run.extra["measures"]
+    assert libc["valid"]
+
+
+def test_what_a_setting_names_is_what_is_scored() -> None:
+    """Of a recorded program's blocks a thread with caches keeps enough for another growth of the heap."""
+    with Course(load("sqlite3")) as course:
+        alone, cached = (course.run(contestant(f"native/best_fit/{most}")).heap for most in (0, 1 << 18))
+    assert alone < cached
 
 
 @pytest.mark.parametrize("before", ["", PACKED])

@@ -28,6 +28,8 @@ INTERPRETED_INTERVAL = 512      # steps between comparisons of the heap, where t
 NOT_CHECKED = (
     "policies: contents, errno, the specification (fuzz and score do); the heap between steps at which it is compared",
     "threads that run at the same time: a trace has one order")
+MEASURES = ("a policy is measured alone, without caches and kept mappings, unless the trace sets them; score has "
+            "it as our library ships it, and without caches as native/POLICY/0")
 ADVERSARY = "adversary-"        # and a policy: the name of a trace that is built to hurt it
 Progress = Callable[[str, float], None]
 
@@ -118,7 +120,8 @@ def diff(names: Iterable[str], playing: Entrants, store: Store, progress: Progre
                extra={"policies": list(playing.policies), "traces": done.traces, "table": done.table,
                       "series": done.series, "searches": done.searches, "sizes": done.sizes, "bounds": done.bounds,
                       "found_on": done.found_on, "interrupted": done.interrupted,
-                      "warnings": done.warnings, "not_checked": list(NOT_CHECKED)})
+                      "warnings": done.warnings, "measures": MEASURES,
+                      "not_checked": list(NOT_CHECKED)})
 
 
 def load(name: str) -> Compact:

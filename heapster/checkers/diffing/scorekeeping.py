@@ -192,7 +192,8 @@ class Course:
         environment = {**os.environ, "GLIBC_TUNABLES": STATIC_TLS}
         environment.pop("LD_PRELOAD", None)
         command: list[str | Path] = [program(), str(self._fd), contestant.target.path, str(which.value)]
-        with children.started(command, env={**environment, **contestant.environment}, pass_fds=(self._fd,),
+        told = {**contestant.target.environment, **contestant.environment}
+        with children.started(command, env={**environment, **told}, pass_fds=(self._fd,),
                               stdin=children.DEVNULL, stdout=children.DEVNULL, stderr=children.DEVNULL) as child:
             late = self._wait(child)
         header, figures = Header.from_buffer_copy(self._map[:ctypes.sizeof(Header)]), self._figures()
