@@ -74,10 +74,24 @@ def start(command: Command, *, addresses: int = 0, seconds: int = 0, **how: Any)
 
 def end(child: Child) -> None:
     """End a child and whatever is left in its session."""
+    members = _session(child.pid) if child.poll() is None else ()
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.kill()                        # it may be in our own session
+    for member in members:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(member, signal.SIGKILL)
     child.wait()
+
+
+def _session(leader: int) -> tuple[int, ...]:
+    """The processes of a session, whatever groups they have made."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            if os.getsid(int(process.name)) == leader:
+                found.append(int(process.name))
+    return tuple(found)
 
 
 @contextmanager

@@ -24,6 +24,8 @@ CODES = (
     Code("block_vanished", "A live block can no longer be read.",
          "memory was returned to the system while a block in it was live"),
     Code("runaway_memory", "A call takes gigabytes.", "a size that overflowed, or a loop that grows the heap"),
+    Code("record_changed", "What a run has told the judge is not what the judge reads: the target has written over it.",
+         "a write through a wild pointer, or code that means to deceive: nothing that this run says holds"),
     Code("spurious_null", "NULL, although a free gap is certain to be large enough.",
          "freed blocks are not merged with their neighbours, or not found again"),
     Code("memory_never_returned", "The same work over and over takes ever more memory, though all is freed each time.",

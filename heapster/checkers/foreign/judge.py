@@ -62,7 +62,7 @@ class Status(IntEnum):
 class Ended(IntEnum):
     """How a child ended."""
 
-    RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG = range(5)
+    RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST = range(6)
 
 
 class Suspicion(IntEnum):
@@ -183,13 +183,7 @@ class Judge:
 
     def close(self) -> None:
         """End the judge and whatever it runs."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._receive()
-            if self.header.child > 1:
-                with suppress(ProcessLookupError, PermissionError, OverflowError):
-                    os.killpg(self.header.child, signal.SIGKILL)
-        self._process.wait()
+        children.end(self._process)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
@@ -199,7 +193,7 @@ class Judge:
     def _prepare(self) -> None:
         header, target = self.header, self.target
         header.limit_ms, header.alignment, header.heap_limit = 4 * self.limit_ms, target.alignment, target.heap_limit
-        header.memory_limit, header.check_means = 3 << 30, target.check_means
+        header.memory_limit, header.check_means = children.resident_limit(), target.check_means
         header.init_answers, header.guarded = target.init_answers, Guard.GUARDED
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
@@ -273,12 +267,13 @@ class Judge:
         if header.outcome == Ended.EXITED:
             check_harness(header.code, header.misused)
         output = printed(bytes(header.output[:header.output_length]))
-        try:
-            return Ending(Ended(header.outcome), header.code, header.current, Phase(header.phase),
-                          Suspicion(header.suspicion), header.done_ops, bool(header.init_failed), output,
-                          header.stray - (1 << 64) if header.stray >> 63 else header.stray)
-        except ValueError:                  # it wrote even over what we share with the child
-            return Ending(Ended.SIGNALLED, signal.SIGSEGV, 0, Phase.CALLING, Suspicion.NOTHING, 0, False, output)
+        ended = Ended(header.outcome)
+        told = ended is Ended.RETURNED      # else this is what was found on the board, which a target may overwrite
+        suspicion = Suspicion(header.suspicion) if told else Suspicion.NOTHING
+        phase = Phase(header.phase) if header.phase < len(Phase) else Phase.CALLING
+        return Ending(ended, header.code, header.current, phase, suspicion, header.done_ops if told else
+                      min(header.done_ops, header.current + 1), told and bool(header.init_failed), output,
+                      _signed(header.stray) if ended is Ended.SIGNALLED else 0)
 
     def calls(self) -> Iterator[tuple[str, str, int]]:
         """Function, outcome and number of the calls that the last case made, step by step ones and others."""
@@ -342,6 +337,10 @@ def unpacked(records: bytes) -> Iterator[Step]:
 TWO_NUMBERS = frozenset({"calloc", "reallocarray", "aligned_alloc", "posix_memalign", "memalign"})
 
 
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word
+
+
 def how_it_died(ending: Ending) -> str:
     """In words, with a verb."""
     if ending.ended is Ended.SIGNALLED:
@@ -350,6 +349,8 @@ def how_it_died(ending: Ending) -> str:
         return f"ends the process with exit status {ending.code}"
     if ending.ended is Ended.TOO_BIG:
         return "takes more memory than it may"
+    if ending.ended is Ended.LOST:
+        return "changes the record of its own run"
     return "does not come back"
 
 

@@ -11,7 +11,7 @@ from heapster.model.operation import REQUESTS, Trace, requested
 
 FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "impossible_address",
                    "crash", "abort", "exit", "hang", "unusable_block", "block_vanished", "runaway_memory",
-                   "usable_too_large"})
+                   "usable_too_large", "record_changed"})
 MOST_OF_A_CODE = 4
 LONG = 40                       # steps in which memory may be lost that is then missed
 TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL

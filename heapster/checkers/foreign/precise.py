@@ -231,7 +231,9 @@ def why_it_died(ending: Ending, verb: str, promises: Promises) -> Reason:
     if ending.ended is Ended.TIMED_OUT:
         return Reason("hang", f"{verb} does not come back")
     if ending.ended is Ended.TOO_BIG:
-        return Reason("runaway_memory", f"{verb} takes more than 3 GB of memory")
+        return Reason("runaway_memory", f"{verb} takes gigabytes of memory")
+    if ending.ended is Ended.LOST:
+        return Reason("record_changed", f"{verb}, or a call before it, {how}")
     if ending.ended is Ended.EXITED:
         return Reason("exit", f"{verb} {how}{said}")
     if ending.phase is Phase.FILLING:

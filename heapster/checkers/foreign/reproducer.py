@@ -135,7 +135,7 @@ class Reproducer:
                 "enum { UNBOUNDED, BOUNDED, GUARDED };", "#define GUARD ((size_t)1 << 16)",
                 "struct fence { unsigned char *first, *low, *high, *last; };",
                 "static struct { uint64_t heap_limit, guarded; int64_t stray; } memory =",
-                f"    {{ {self._target.heap_limit}, GUARDED, 0 }};", "#define shared (&memory)",
+                f"    {{ {self._target.heap_limit}, GUARDED, 0 }};", "#define shared (&memory)", "#define show()",
                 _text_after("fence.c", "#define PATTERN"), *lab]
 
     def _straight(self) -> list[str]:

@@ -33,6 +33,7 @@ static uint64_t alive_count, serial, checked_next, largest_given;
 void harness_misuse(int32_t handle)
 {
     shared->misused = (uint64_t)(uint32_t)handle + 1;
+    show();
     _exit(HARNESS_FAULT);
 }
 
@@ -159,7 +160,7 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
         result->harmed = STRANGER_LOST;
         return SUSPECT_HARM;
     }
-    shared->phase = FILLING;
+    enter(FILLING);
     if (resized)
         result->prefix_lost = pattern_differs(pointer, old_seed, old_filled, old_size < request ? old_size : request);
     if (op->verb == CALLOC && request <= TOUCHABLE)
@@ -202,7 +203,7 @@ static int refused(const struct op *op, struct result *result)
 /* In fast runs: the block in question, and another in turn. */
 static int check_fast(const struct op *op, struct result *result)
 {
-    shared->phase = CHECKING;
+    enter(CHECKING);
     if (is_live_handle(op->operand) && (op->verb == FREE || is_resizing(op->verb))) {
         struct block *block = &blocks[op->operand];
         result->damaged_at = pattern_differs(at(op->operand), block->seed, block->filled, NONE);
@@ -218,7 +219,7 @@ static int check_fast(const struct op *op, struct result *result)
 
 static int own_check(struct result *result)
 {
-    shared->phase = OWN_CHECK;
+    enter(OWN_CHECK);
     int answer = target.check(0);
     result->own_check_failed = shared->check_means && answer == 0;
     return result->own_check_failed ? SUSPECT_OWN_CHECK : NOTHING;
@@ -251,7 +252,7 @@ int execute(const struct op *op, struct result *result, int precise)
         shadow_release((uintptr_t)operand, blocks[op->operand].filled);
         forget(op->operand);
     }
-    shared->phase = CALLING;
+    enter(CALLING);
     errno = NO_ERRNO;
     void *pointer = call_target(op, operand, result);
     result->error = errno == NO_ERRNO ? 0 : errno;
@@ -265,7 +266,7 @@ int execute(const struct op *op, struct result *result, int precise)
     else if (op->verb == FREE && result->error != 0)
         noticed = SUSPECT_ERRNO;
     if (precise) {
-        shared->phase = CHECKING;
+        enter(CHECKING);
         look_at(result, shared->ops > LONG_TRACE ? CHECKED_A_STEP >> 10 : CHECKED_A_STEP);
         if (target.check != NULL)
             own_check(result);
@@ -286,7 +287,7 @@ void free_everything(void)
         void *pointer = at(handle);
         shadow_release((uintptr_t)pointer, blocks[handle].filled);
         forget(handle);
-        shared->phase = CALLING;
+        enter(CALLING);
         target.free(pointer);
     }
 }

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "judge.h"
 
 #define TICK_MS 20
@@ -25,10 +26,6 @@
 #define WALL_MS 10000u                      /* so many times, and so much more */
 #define PROGRAM_MS 10000u                   /* that a program may take */
 #define KEPT_OUTPUT (OUTPUT_BYTES - 1)
-
-struct header *shared;
-struct op *ops;
-struct result *results;
 
 static int loaded_late;                     /* the target starts threads when loaded: load it in each child */
 static const char *path;
@@ -57,14 +54,14 @@ static void run_case(void)
     if (shared->mode == LOADED) {
         shared->init_failed = 0;
         if (load_target(path) != 0)
-            _exit(0);
+            channel_tell();
         shared->tasks = threads_of_this_process();
         if (start_target() == 0)
             shared->finished = 1;
         return;
     }
     if (loaded_late && load_target(path) != 0)
-        _exit(1);
+        channel_tell();
     executor_start();
     if (shared->mode == FAST || shared->mode == GENERATE)
         shadow_start(shared->granule);
@@ -79,7 +76,7 @@ static void run_case(void)
     case THREADS: run_threads(); break;
     default: break;
     }
-    shared->phase = ENDING;
+    enter(ENDING);
     shared->finished = 1;
 }
 
@@ -92,8 +89,9 @@ static void become_child(int output)
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    channel_enter();
     run_case();
-    _exit(0);
+    channel_tell();
 }
 
 static void keep_output(const char *text, long n)
@@ -167,12 +165,16 @@ static int is_late(const struct effort *effort, uint64_t now, uint64_t started)
 
 static void conclude(int status, int killed)
 {
-    if (killed != 0) {
+    enum heard heard = channel_hear();
+    int told_all = WIFEXITED(status) && WEXITSTATUS(status) == TOLD_ALL;
+    if (heard == CONTRADICTED || (told_all && heard != TOLD)) {
+        shared->outcome = LOST;
+    } else if (killed != 0) {
         shared->outcome = (uint64_t)killed;
     } else if (WIFSIGNALED(status)) {
         shared->outcome = SIGNALLED;
         shared->code = (uint64_t)WTERMSIG(status);
-    } else if (!shared->finished && !shared->init_failed && shared->message[0] == 0) {
+    } else if (heard != TOLD) {
         shared->outcome = EXITED;
         shared->code = (uint64_t)WEXITSTATUS(status);
     } else {
@@ -213,6 +215,7 @@ static uint64_t watch(pid_t child, int output)
             usleep(500);
         uint64_t now = now_ms();
         if (!killed && now - effort.looked >= TICK_MS) {
+            channel_glance();
             look(child, &effort, now);
             if (is_late(&effort, now, started))
                 killed = TIMED_OUT;
@@ -267,6 +270,7 @@ static void run_in_child(void)
     if (pipe(ends) != 0)
         exit(2);
     fcntl(ends[1], F_SETPIPE_SZ, 1 << 16);
+    channel_begin();
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
@@ -275,11 +279,13 @@ static void run_in_child(void)
     if (child < 0)
         exit(2);
     close(ends[1]);
+    channel_begun();
     setpgid(child, child);
     shared->child = (uint64_t)child;
     idled_us += 1000 * watch(child, ends[0]);
     close(ends[0]);
     shared->spent_us = worked_us() + idled_us;
+    channel_answer();
 }
 
 static void answer(void)
@@ -315,17 +321,6 @@ static int run_program(char *program)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void map_shared(int fd)
-{
-    size_t size = HEADER_BYTES + MOST_OPS * (sizeof *ops + sizeof *results);
-    char *mapping = mmap(FAR_AWAY(0), size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (mapping == MAP_FAILED)
-        exit(2);
-    shared = (struct header *)mapping;
-    ops = (struct op *)(mapping + HEADER_BYTES);
-    results = (struct result *)(ops + MOST_OPS);
-}
-
 int main(int argc, char **argv)
 {
     char order;
@@ -336,7 +331,7 @@ int main(int argc, char **argv)
     int addresses_vary = lay_out(argv, (unsigned)atoi(argv[3]));
     path = argv[2];
     be_adoptive();
-    map_shared(atoi(argv[1]));
+    channel_map(atoi(argv[1]));
     shared->addresses_vary = (uint64_t)addresses_vary;
     setvbuf(stdout, NULL, _IONBF, 0);
     run_in_child();                         /* loads it once where a crash does no harm */
@@ -347,6 +342,7 @@ int main(int argc, char **argv)
         return 2;
     answer();
     while (read(STDIN_FILENO, &order, 1) == 1) {
+        channel_order();
         run_in_child();
         answer();
     }

@@ -21,7 +21,7 @@ enum phase { STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING };
 enum status { UNREACHED, BEGUN, DONE, SKIPPED };
 enum { UNBOUNDED, BOUNDED, GUARDED };
 enum { GAVE, REFUSED, RESIZED, OUTCOMES };          /* a block; none; a block in place of another */
-enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG };
+enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST };   /* LOST: what it told is not what we read */
 enum suspicion {
     NOTHING, SUSPECT_MISALIGNED, SUSPECT_OVERLAP, SUSPECT_CONTENTS, SUSPECT_PREFIX, SUSPECT_DIRTY,
     SUSPECT_ERRNO, SUSPECT_USABLE, SUSPECT_NULL, SUSPECT_OWN_CHECK, SUSPECT_HUGE, SUSPECT_OUTSIDE, SUSPECT_STRAY,
@@ -110,9 +110,15 @@ struct target {
 };
 
 extern struct target target;
-extern struct header *shared;
+extern struct header *shared;                /* in a case, its own: see channel.h */
 extern struct op *ops;
 extern struct result *results;
+
+/* channel.c, or the driver: what a case leaves for the judge to find */
+void enter(enum phase phase);
+void show(void);                            /* all of the header, before an end that it cannot tell of */
+void seal_op(const struct op *op);          /* it is about to be run, */
+void seal_result(const struct result *result);  /* and this came of it: what the board must still have at the end */
 
 int load_target(const char *path);          /* 0, or -1 with shared->message */
 int start_target(void);                     /* memory and init, in the child; 0 if all went well */

@@ -17,13 +17,23 @@ static int is_news(int suspicion)
     return 1;
 }
 
+/* Executes an operation; whether that is the end of the run. */
+static int ends_run(const struct op *op, struct result *result, int precise)
+{
+    seal_op(op);
+    int suspicion = execute(op, result, precise);
+    if (precise)
+        seal_result(result);
+    return is_news(suspicion);
+}
+
 void run_given(void)
 {
     int precise = shared->mode == PRECISE;
     struct result scratch;
     for (uint64_t i = 0; i < shared->ops; i++) {
         shared->current = i;
-        if (is_news(execute(&ops[i], precise ? &results[i] : &scratch, precise)))
+        if (ends_run(&ops[i], precise ? &results[i] : &scratch, precise))
             break;
     }
     if (!precise)
@@ -193,7 +203,7 @@ void run_generated(void)
             continue;
         shared->current = done++;
         shared->done_ops = done;
-        if (is_news(execute(op, &results[0], 0)))
+        if (ends_run(op, &results[0], 0))
             return;
     }
 }

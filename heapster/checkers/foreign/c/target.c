@@ -59,7 +59,7 @@ int start_target(void)
     }
     if (target.init == NULL)
         return 0;
-    shared->phase = CALLING;
+    enter(CALLING);
     int failed = target.init() != 0 && shared->init_answers;
     shared->init_failed = (uint64_t)failed;
     return failed;

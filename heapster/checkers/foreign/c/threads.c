@@ -146,7 +146,7 @@ void run_threads(void)
     static pthread_t threads[MOST_THREADS];
     uint64_t count = shared->threads < MOST_THREADS ? shared->threads : MOST_THREADS;
     int sequential = shared->repeat != 0;
-    shared->phase = CALLING;
+    enter(CALLING);
     for (uint64_t m = 0; m < MAILBOXES; m++)
         mailbox[m] = &items[count * SLOTS + m];
     pthread_barrier_init(&gate, NULL, sequential ? 1 : (unsigned)count);
