@@ -142,3 +142,27 @@ def test_what_a_run_may_take_is_as_before_after_another_kind_of_run() -> None:
         assert judge.header.limit_ms == before
         run_threads(judge, 2, 100, 1)
         assert judge.header.limit_ms == before
+
+
+def test_the_compiled_checks_ask_for_the_alignment_that_was_asked_for() -> None:
+    with judging(HERE / "zoo" / "alignment_between.c") as judge:
+        learn(judge, None)
+        header = judge.header
+        header.seed, header.masked, header.verbs = 1, 0, (1 << len(VERBS)) - 1
+        header.most_live, header.most_size, header.live_budget = 64, 200, 1 << 20
+        assert judge.run(Mode.GENERATE, 20_000).suspicion is Suspicion.MISALIGNED
+
+
+def test_a_slow_target_ends_what_is_generated_before_it_is_late(tmp_path: Path) -> None:
+    source = tmp_path / "slow.c"
+    source.write_text("static volatile int spun;\n#define ON_MALLOC(size) for (int n = 0; n < 100000; n++) spun++\n"
+                      '#include "firstfit.h"\n')
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
+    with judging(source) as judge:
+        learn(judge, None)
+        header = judge.header
+        header.seed, header.masked, header.verbs, header.spend_ms = 1, 0, 1, 100
+        header.most_live, header.most_size, header.live_budget = 64, 200, 1 << 20
+        ending = judge.run(Mode.GENERATE, 600_000)
+        assert ending.ended is Ended.RETURNED
+        assert 0 < ending.done_ops < 600_000

@@ -256,8 +256,69 @@ def to_the_brim(rng: Random, live: Handles) -> Iterator[Step]:
                 yield Step("free", operand=handle)
 
 
+def aligned_sizes(rng: Random, live: Handles) -> Iterator[Step]:
+    """Aligned blocks whose sizes lie between multiples of their alignment, beside small ones; some are freed."""
+    verb = rng.choice(("aligned_alloc", "posix_memalign", "memalign"))
+    alignment = 1 << rng.randint(5, 12)
+    for _ in range(rng.randint(4, 20)):
+        size = alignment * rng.randint(1, 3) + rng.choice((-1, 0, 1, 8, alignment // 4, alignment // 2))
+        yield Step(verb, (alignment, size), live.fresh())
+        if rng.random() < 0.3:
+            yield Step("malloc", (rng.choice((1, 24, 40)),), live.fresh())
+        if live.sizes and rng.random() < 0.3:
+            yield Step("free", operand=live.pick(rng))
+
+
+def edge(rng: Random) -> int:
+    """A size about where a header, a rounding or a class takes the next one."""
+    multiple = rng.choice((8, 16, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096))
+    return max(1, multiple * rng.randint(1, 8) + rng.choice((-32, -16, -9, -8, -7, -1, 0, 1)))
+
+
+def many_of_one(rng: Random, live: Handles) -> Iterator[Step]:
+    """Many blocks of one size; some freed in order, backwards, or every other; then as many again, or larger ones."""
+    size, handles = edge(rng), [live.fresh() for _ in range(rng.choice((8, 20, 50, 120)))]
+    for handle in handles:
+        yield Step("malloc", (size,), handle)
+    freed = rng.choice((handles, handles[::-1], handles[::2], handles[1::2], handles[::3], handles[len(handles) // 2:]))
+    for handle in freed:
+        if handle in live.sizes:
+            yield Step("free", operand=handle)
+    larger = rng.choice((size, size, size + 16, 2 * size + 8))
+    for _ in freed:
+        yield Step("malloc", (larger,), live.fresh())
+
+
+def down_and_up(rng: Random, live: Handles) -> Iterator[Step]:
+    """Blocks made smaller across thresholds, with others put into what that leaves, and larger again."""
+    handles = [live.fresh() for _ in range(rng.randint(1, 4))]
+    for handle in handles:
+        yield Step("malloc", (edge(rng),), handle)
+    for handle in handles:
+        if handle in live.sizes:
+            size, smaller = live.sizes[handle], live.fresh()
+            less = max(1, rng.choice((rng.randint(1, 16), size // 5, size // 2, size - rng.choice((16, 24, 32, 64)))))
+            yield Step("realloc", (less,), smaller, handle)
+            yield Step("malloc", (rng.choice((1, 8, 24, max(1, size - less - 16))),), live.fresh())
+            if smaller in live.sizes and rng.random() < 0.7:
+                yield Step("realloc", (size + rng.choice((-16, 0, 8, 16, 100)),), live.fresh(), smaller)
+
+
+def ever_larger(rng: Random, live: Handles) -> Iterator[Step]:
+    """A long run of sizes that only grow, or only shrink, freed as a stack or as a queue."""
+    first, step = edge(rng), rng.choice((0, 1, 8, 16, 24, 100))
+    sizes = [first + n * step for n in range(rng.choice((10, 40, 100)))]
+    handles = [live.fresh() for _ in sizes]
+    for handle, size in zip(handles, rng.choice((sizes, sizes[::-1])), strict=True):
+        yield Step("malloc", (size,), handle)
+    for handle in rng.choice((handles, handles[::-1], ())):
+        if handle in live.sizes:
+            yield Step("free", operand=handle)
+
+
 WORKLOADS: tuple[Workload, ...] = (
     churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill, free_all, fill_and_empty,
     realloc_ladder, realloc_ladder, nudges, nudges, impossible, reused_zeroes, reused_zeroes, size_sweep, tiers,
-    to_the_brim, odd_alignments, asked_again)
+    to_the_brim, odd_alignments, asked_again, aligned_sizes, many_of_one, many_of_one, down_and_up, down_and_up,
+    ever_larger)
 HUGE_ONES = (impossible, tiers)

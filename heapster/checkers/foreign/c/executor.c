@@ -134,6 +134,16 @@ static uint64_t to_fill(uint64_t request, uint64_t usable)
     return usable != NONE && usable > request && usable <= 2 * request + 65536 ? usable : request;
 }
 
+/* What a block must be aligned to: what was asked for, if that is legal; else what all are. */
+static uint64_t alignment_due(const struct op *op, uint64_t request)
+{
+    uint64_t due = shared->alignment, asked = op->numbers[0];
+    while (shared->small_blocks && due > 1 && request < due)
+        due /= 2;
+    int aligns = op->verb == ALIGNED_ALLOC || op->verb == POSIX_MEMALIGN || op->verb == MEMALIGN;
+    return aligns && asked > due && (asked & (asked - 1)) == 0 ? asked : due;
+}
+
 static int given(const struct op *op, struct result *result, void *pointer, int precise)
 {
     uint64_t request = requested(op), old_size = 0, old_seed = 0, old_filled = 0;
@@ -171,9 +181,7 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
         pattern_write(pointer, blocks[op->result].seed, fill);
     if (request > largest_given)
         largest_given = request;
-    uint64_t least = shared->alignment;
-    while (shared->small_blocks && least > 1 && request < least)
-        least /= 2;
+    uint64_t least = alignment_due(op, request);
     if (overlapping)
         return SUSPECT_OVERLAP;
     if (result->usable != NONE && result->usable < request)

@@ -104,7 +104,11 @@ struct mood {
     unsigned free_bias;         /* how often a live slot is freed, */
     unsigned resize_bias;       /* against how often it is resized */
     unsigned shape;             /* of sizes */
+    unsigned order;             /* of slots: any, one after the other, or there and back */
+    uint64_t turn;              /* how often a slot was chosen */
 };
+
+enum { ANY_ORDER = 2, THERE_AND_BACK };     /* orders; below them it is any as well */
 
 static uint64_t state;
 
@@ -119,11 +123,14 @@ static uint64_t below(uint64_t n) { return n != 0 ? (rnd() >> 11) % n : 0; }
 static struct mood new_mood(void)
 {
     static const uint64_t mosts[] = { 24, 64, 64, 128, 128, 256, 512, 1024, 4096, 16384, 65536, 300000 };
-    struct mood mood = { .shape = (unsigned)below(4), .free_bias = 64 + (unsigned)below(160) };
+    struct mood mood = { .shape = (unsigned)below(5), .free_bias = 64 + (unsigned)below(160),
+                         .order = (unsigned)below(4) };
     mood.most = mosts[below(sizeof mosts / sizeof *mosts)];
     if (mood.most > shared->most_size)
         mood.most = shared->most_size;
     mood.least = below(4) == 0 ? mood.most / 2 : 1;
+    if (below(8) == 0)                              /* many of one size */
+        mood.least = mood.most = 1 + below(mood.most);
     mood.resize_bias = below(3) == 0 ? 64 : 8;
     uint64_t slots = (uint64_t)8 << below(10);
     mood.slots = slots < shared->most_live ? slots : shared->most_live;
@@ -139,6 +146,8 @@ static uint64_t size_in(const struct mood *mood)
         size = ((uint64_t)16 << below(9)) + below(17) - 8;
     else if (mood->shape == 3 && below(2) == 0)     /* multiples of eight */
         size &= ~(uint64_t)7;
+    else if (mood->shape == 4)                      /* about where a header more takes the next size */
+        size = (size | 15) - 8 + below(10);
     if (size < shared->least_size)
         size = shared->least_size + size % 64;
     return size < shared->most_size ? size : shared->most_size;
@@ -162,9 +171,20 @@ static void allocation(struct op *op, const struct mood *mood)
     }
 }
 
-static int next_op(struct op *op, const struct mood *mood)
+/* Slots in order are filled one after the other, then emptied: neighbours come and go together. */
+static int32_t next_slot(struct mood *mood)
 {
-    int32_t slot = (int32_t)below(mood->slots);
+    uint64_t turn = mood->turn++, at = turn % mood->slots;
+    if (mood->order < ANY_ORDER)
+        return (int32_t)below(mood->slots);
+    if (mood->order == THERE_AND_BACK && turn / mood->slots % 2 == 1)
+        at = mood->slots - 1 - at;
+    return (int32_t)at;
+}
+
+static int next_op(struct op *op, struct mood *mood)
+{
+    int32_t slot = next_slot(mood);
     *op = (struct op){ .result = NO_HANDLE, .operand = NO_HANDLE };
     if (shared->live_bytes > shared->live_budget && live_blocks() > 0 && !is_live_handle(slot))
         slot = live_handle(below(live_blocks()));       /* it may be one that this mood has no slot for */
