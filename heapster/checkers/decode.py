@@ -98,7 +98,7 @@ def _heap(m: Observed) -> Heap:
     return Heap(
         arenas=tuple(_arena(load, i, record)
                      for i, record in enumerate(range(s + ARENAS, s + ARENAS + MAX_ARENAS * ARENA_BYTES, ARENA_BYTES))
-                     if load(record + HEAD + NEXT)),
+                     if load(record + HEAD + NEXT) and not load(record + HEAD) & layout.LOST),
         mapped=(*(_mapped(load, node - NODE) for node in _nodes(load, mappings + HEAD, NEXT)),
                 *(_kept(load, k) for k in _nodes(load, s + layout.KEPT, NEXT))),
         mapped_backward=(*(node - NODE for node in _nodes(load, mappings + HEAD, PREV)),

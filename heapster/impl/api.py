@@ -1,6 +1,6 @@
 """What a program calls: the C names, over words. A size_t above PTRDIFF_MAX arrives as a negative word."""
 
-from .arena import acquire, count_call, release, room_for
+from .arena import acquire, count_call, is_lost, release, room_for
 from .block import block_of, block_size, payload, round_up, size_in
 from .cache import put_away, put_away_slowly, refill, reuse
 from .classes import class_for, least_of_class
@@ -94,10 +94,22 @@ def place_once(m, request, alignment, kind):
 
 
 def place_again(m, request, alignment, kind):
-    """As `place`, where memory was out."""
+    """As `place`, where memory was out: with what was kept, or, of no arena, where the thread's is lost."""
+    b = NULL
     if give_back_kept(m):
-        return place_once(m, request, alignment, kind)
-    return NULL
+        b = place_once(m, request, alignment, kind)
+    if b == NULL and has_lost_arena(m):
+        b = map_block(m, request, alignment, kind)
+    return b
+
+
+def has_lost_arena(m):
+    """Whether the calling thread got a lost arena, as there is no other."""
+    arena = attach(m)
+    m.lock(arena + ARENA_LOCK)
+    lost = is_lost(m, arena)
+    m.unlock(arena + ARENA_LOCK)
+    return lost
 
 
 def place_large(m, request, alignment, kind):

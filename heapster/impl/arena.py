@@ -10,6 +10,7 @@ from .layout import (
     CORRUPT_HEADER,
     CURSOR,
     HEAD,
+    LOST,
     MIN_BLOCK,
     NEXT,
     NULL,
@@ -39,6 +40,14 @@ def open_record(m, arena, owner):
         m.store(head + NEXT, head)
         m.store(head + PREV, head)
         m.store(arena + CURSOR, head)
+
+
+def is_lost(m, record):
+    """Whether nothing may be taken from the arena at `record`, or given back to it: see `lifecycle`.
+
+    Requires: the arena's lock.
+    """
+    return m.load(record + HEAD) & LOST != 0
 
 
 def owner_of(m, arena):
@@ -129,12 +138,12 @@ def room_for(want, alignment):
 
 
 def find_or_grow(m, arena, room):
-    """A free block of at least `room` bytes, on the list; NULL if the system refused.
+    """A free block of at least `room` bytes, on the list; NULL if the system refused, or the arena is lost.
 
     Requires: the arena's lock; the arena is open.
     """
     b = find(m, arena, room, get_policy(m))
-    if b == NULL:
+    if b == NULL and not is_lost(m, arena):
         b = grow(m, arena, room)
     return b
 
@@ -170,8 +179,10 @@ def release(m, arena, b):
     """Take the used block `b` back.
 
     Requires: the arena's lock.
-    Ensures:  its bytes are free, or back with the system.
+    Ensures:  its bytes are free, or back with the system; nothing changes if the arena is lost.
     """
+    if is_lost(m, arena):
+        return
     check_neighbours(m, b)
     note_release(m, arena, size(m, b))
     count_used(m, arena, -size(m, b), -1)

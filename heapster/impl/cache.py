@@ -328,7 +328,7 @@ def refill(m, total, kind):
 
 
 def flush_all(m, thread):
-    """Give back all that the calling thread keeps."""
+    """Give back all that `thread` keeps: the calling one, or one that is no more."""
     index = 0
     while index < BIN_COUNT:
         if m.load(bin_at(thread, index)) != 0:
@@ -353,6 +353,18 @@ def thread_end(m):
     detach(m)
 
 
+def inherit_calls(m, arena, thread):
+    """Let the arena count the calls that the cache of `thread`, which is no more, served.
+
+    Requires: the arena's lock, or no other thread.
+    """
+    open_record(m, arena, owner_of(m, arena))
+    kind = 0
+    while kind < CALL_KINDS:
+        add(m, arena + CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD))
+        kind = kind + 1
+
+
 def leave(m, thread):
     """Take the calling thread off the list of those that have caches; its arena counts its calls."""
     m.lock(m.statics() + ATTACH_LOCK)
@@ -360,10 +372,6 @@ def leave(m, thread):
     m.unlock(m.statics() + ATTACH_LOCK)
     arena = attach(m)
     m.lock(arena + ARENA_LOCK)
-    open_record(m, arena, owner_of(m, arena))
-    kind = 0
-    while kind < CALL_KINDS:
-        add(m, arena + CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD))
-        kind = kind + 1
+    inherit_calls(m, arena, thread)
     m.unlock(arena + ARENA_LOCK)
     m.fill(thread + NEXT, 0, ENDED - NEXT)

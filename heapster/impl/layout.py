@@ -54,6 +54,7 @@ MAX_REQUEST = 1 << 46               # no 64-bit system of today maps more than 4
 USED = 1 << 0                       # 1: belongs to the caller
 PREV_USED = 1 << 1                  # 1: the left neighbour is used, so it has no footer
 MAPPED = 1 << 2                     # 1: has a mapping of its own, and no neighbours
+LOST = 1 << 3                       # 1, in a record's head: a child of a fork does not know its state; see `lifecycle`
 OWNER_SHIFT = 48
 OWNER_ONE = 1 << OWNER_SHIFT        # the owner is the index of the arena the block came from
 SIZE_MASK = OWNER_ONE - ALIGN       # clears flags and owner
@@ -145,7 +146,7 @@ GROWTH = 80                         # bytes got from the system at a time, at le
 ARENA_LIMIT = 88                    # arenas that threads are spread over
 CACHE_BYTES = 104                   # what a thread may keep of blocks of one size; 0: nothing
 CACHING = 112                       # head of the list of threads that have caches
-ATTACHED = 136                      # how many threads each arena has, a word for each
+ATTACHED = 136                      # how many threads each arena has, a word for each; CROWDED in one that is lost
 KEEP_BYTES = 648                    # of freed mappings that may be kept; 0: nothing
 KEPT = 656                          # head of the list of kept mappings, newest first
 USED_LATELY = 680                   # the most bytes that mapped blocks had in this epoch
@@ -153,6 +154,7 @@ USED_BEFORE = 688                   # and in the last
 USED_STEPS = 696                    # of this epoch: mapped blocks made, freed and resized
 KEEPING_END = 704
 MAX_ARENAS = 64
+CROWDED = 1 << 32                   # more threads than there can be
 ARENAS = 704
 MAPPINGS = ARENAS + MAX_ARENAS * ARENA_BYTES        # an arena's record for the mapped blocks
 STATICS_BYTES = MAPPINGS + ARENA_BYTES
@@ -264,7 +266,7 @@ SHOW_MAPPED = 4
 
 assert ALIGN & (ALIGN - 1) == 0
 assert PAGE == 1 << PAGE_SHIFT
-assert (USED | PREV_USED | MAPPED) & (SIZE_MASK | OWNER_MASK) == 0
+assert (USED | PREV_USED | MAPPED | LOST) & (SIZE_MASK | OWNER_MASK) == 0
 assert SIZE_MASK & OWNER_MASK == 0
 assert SIZE_MASK | OWNER_MASK | 15 == MAX_WORD
 assert MIN_BLOCK == 4 * WORD

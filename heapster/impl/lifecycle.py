@@ -1,6 +1,8 @@
 """The end of the heap, and forks of the process that it lives in."""
 
+from .arena import is_lost, open_record, owner_of
 from .block import size
+from .cache import flush_all, inherit_calls
 from .freelist import insert, open_list
 from .layout import (
     ARENA_BYTES,
@@ -10,12 +12,17 @@ from .layout import (
     ATTACHED,
     BREAK,
     CACHING,
+    CALLS,
+    CROWDED,
     ENROLLED,
+    FREE_BYTES,
     FROM_MMAP,
     HEAD,
+    HELD_BYTES,
     KEEPING_END,
     KEPT,
     LEAD,
+    LOST,
     MAPPINGS,
     MAX_ARENAS,
     MY_ARENA,
@@ -29,12 +36,14 @@ from .layout import (
     REGION_NEXT,
     REGION_START,
     REGIONS,
+    SEGREGATED,
     THREAD_BYTES,
     TOP,
+    USED_BYTES,
     WORD,
 )
 from .region import lower_break
-from .settings import arena_at, count_thread
+from .settings import arena_at, attach, attached_at, count_thread
 
 
 def forget(m, record):
@@ -131,38 +140,94 @@ def finalize(m):
     return kept
 
 
-def before_fork(m):
-    """Own every lock, in the one order in which locks nest, so that the child finds the heap at rest."""
+def lose(m, record, owner):
+    """Take nothing from the record, an arena's or that of the mapped blocks, and give nothing back to it, from now on.
+
+    Ensures:  it has no region, no free block and nothing on its lists; it holds what it held, all of it used;
+              it counts the calls that it did.
+    """
+    held = m.load(record + HELD_BYTES)
+    m.fill(record + HEAD, 0, HELD_BYTES - HEAD)
+    m.store(record + USED_BYTES, held)
+    m.fill(record + FREE_BYTES, 0, CALLS - FREE_BYTES)
+    m.fill(record + SEGREGATED, 0, ARENA_BYTES - SEGREGATED)
+    open_record(m, record, owner | LOST)
+
+
+def mend_arenas(m):
+    """Make the locks of arenas new; an arena whose lock a thread took with it is lost, and gets no threads."""
     s = m.statics()
-    m.lock(s + ATTACH_LOCK)
+    m.fill(s + ATTACHED, 0, MAX_ARENAS * WORD)
     index = 0
     while index < MAX_ARENAS:
-        m.lock(arena_at(s, index) + ARENA_LOCK)
+        arena = arena_at(s, index)
+        if m.renew(arena + ARENA_LOCK) != 0:
+            lose(m, arena, owner_of(m, arena))
+        if is_lost(m, arena):
+            m.store(attached_at(s, index), CROWDED)
         index = index + 1
-    m.lock(s + MAPPINGS + ARENA_LOCK)
 
 
-def after_fork_in_child(m):
-    """As `after_fork`; what the threads that the child does not have kept is lost to it, and they are on no list."""
+def mend_mappings(m):
+    """Make the lock of the mapped blocks new; if a thread took it with it, they are on no list, and nothing is kept."""
+    s = m.statics()
+    if m.renew(s + MAPPINGS + ARENA_LOCK) != 0:
+        lose(m, s + MAPPINGS, 0)
+        m.fill(s + KEPT, 0, KEEPING_END - KEPT)
+        open_list(m, s + KEPT)
+
+
+def seat(m, thread):
+    """Let the calling thread be the only one that has an arena, which is another if it was lost."""
+    arena = m.load(thread + MY_ARENA)
+    if arena != NULL:
+        if is_lost(m, arena):
+            m.store(thread + MY_ARENA, NULL)
+            attach(m)
+        else:
+            count_thread(m, (arena - arena_at(m.statics(), 0)) >> ARENA_SHIFT, 1)
+
+
+def inherit(m, head):
+    """Give back what other threads on the list of `head` kept, and let their arenas count the calls that they made."""
+    thread = m.load(head + NEXT)
+    while thread != NULL and thread != head:
+        if thread != m.thread():
+            flush_all(m, thread)
+            inherit_calls(m, m.load(thread + MY_ARENA), thread)
+        thread = m.load(thread + NEXT)
+
+
+def mend_threads(m):
+    """Let the calling thread be the only one: its cache alone is listed; what others kept is given back.
+
+    A bin is whole at any time; but the list of threads is not known if one took its lock with it.
+    """
     head = m.statics() + CACHING
-    m.store(head + NEXT, NULL)
     thread = m.thread()
+    known = m.renew(m.statics() + ATTACH_LOCK) == 0
+    seat(m, thread)
+    if known:
+        inherit(m, head)
+    m.store(head + NEXT, NULL)
     if m.load(thread + ENROLLED) != 0:
         open_list(m, head)
         insert(m, head, thread)
-    m.fill(m.statics() + ATTACHED, 0, MAX_ARENAS * WORD)
-    arena = m.load(thread + MY_ARENA)
-    if arena != NULL:
-        count_thread(m, (arena - arena_at(m.statics(), 0)) >> ARENA_SHIFT, 1)
-    after_fork(m)
 
 
-def after_fork(m):
-    """Release in the parent what `before_fork` owned."""
-    s = m.statics()
-    m.unlock(s + MAPPINGS + ARENA_LOCK)
-    index = MAX_ARENAS
-    while index > 0:
-        index = index - 1
-        m.unlock(arena_at(s, index) + ARENA_LOCK)
-    m.unlock(s + ATTACH_LOCK)
+def after_fork_in_child(m):
+    """Mend the heap in the child of a fork, where the calling thread is the only one that is left.
+
+    Nobody owns a lock across a fork: it runs code that is not ours (handlers of others, locks of the C library), and
+    that may wait for a thread that waits for memory. So the child finds the heap as the other threads were changing
+    it. What a thread changes, it changes under a lock, which it still owns here: the rest is whole. A record whose
+    lock is owned is lost, with all that it holds: its blocks stay good, and are never used for another.
+
+    Requires: the calling thread owns no lock; what others stored is here up to some moment of each, and with
+              anything that they had seen of each other.
+    Ensures:  every lock is free; what the calling thread keeps is as it was; what others kept is given back, if the
+              lock of their list was free.
+    """
+    mend_arenas(m)
+    mend_mappings(m)
+    mend_threads(m)

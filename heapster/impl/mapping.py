@@ -1,6 +1,6 @@
 """Large blocks, each with a mapping of its own, on a list under a lock of their own."""
 
-from .arena import count_call, count_used, open_record
+from .arena import count_call, count_used, is_lost, open_record
 from .block import payload, round_up, size
 from .freelist import add, bypass, insert, links_agree, open_list
 from .kept import keep, reuse, reuse_at, step
@@ -74,8 +74,9 @@ def map_anew(m, record, length):
 
 
 def list_mapped(m, record, b, kind):
-    """Put the new mapped block `b` first on the list, and count it and the call."""
-    insert(m, record + HEAD, b + NODE)
+    """Put the new mapped block `b` first on the list, unless that is lost, and count it and the call."""
+    if not is_lost(m, record):
+        insert(m, record + HEAD, b + NODE)
     count_used(m, record, size(m, b), 1)
     count_call(m, record, kind)
     step(m, record)
@@ -92,7 +93,7 @@ def make_zero(m, b, fresh):
 def map_block(m, request, alignment, kind):
     """A used block with pages of its own, kept or from the system, its payload aligned; NULL if there are none.
 
-    Requires: as `mapping_length`.
+    Requires: as `mapping_length`; the list is not lost, or the block is on none.
     Ensures:  NULL only if nothing kept is large enough and the system refused, and then all is as it was;
               else it is first on the list, and counted; its payload is zero if the call is CALL_CALLOC;
               the lock is released.
@@ -122,6 +123,16 @@ def check_node(m, b):
         m.abort(CORRUPT_LIST, payload(b))
 
 
+def unlist_mapped(m, record, b):
+    """Take the mapped block `b` off the list, unless that is lost; abort unless its neighbours know it as theirs.
+
+    Requires: the lock.
+    """
+    if not is_lost(m, record):
+        check_node(m, b)
+        bypass(m, m.load(b + NODE + PREV), m.load(b + NODE + NEXT))
+
+
 def unmap_block(m, b, kind):
     """Free the mapped block `b`, counting a call if it is one of CALL_FREE.
 
@@ -130,9 +141,7 @@ def unmap_block(m, b, kind):
     """
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
-    node = b + NODE
-    check_node(m, b)
-    bypass(m, m.load(node + PREV), m.load(node + NEXT))
+    unlist_mapped(m, record, b)
     length = size(m, b)
     count_used(m, record, -length, -1)
     if kind == CALL_FREE:
@@ -160,7 +169,9 @@ def extend(m, record, b, extra):
 
 def remap_block(m, record, b, extra):
     """The mapped block `b` with `extra` bytes more, whole pages, wherever the system puts it; NULL if it refused."""
-    check_node(m, b)
+    listed = not is_lost(m, record)
+    if listed:
+        check_node(m, b)
     before = m.load(b + NODE + PREV)
     after = m.load(b + NODE + NEXT)
     length = size(m, b)
@@ -169,8 +180,9 @@ def remap_block(m, record, b, extra):
     if start == REFUSED:
         return NULL
     b = start + lead
-    m.store(before + NEXT, b + NODE)
-    m.store(after + PREV, b + NODE)
+    if listed:
+        m.store(before + NEXT, b + NODE)
+        m.store(after + PREV, b + NODE)
     become(m, record, b, length + extra)
     add(m, record + HELD_BYTES, extra)
     return b

@@ -1,6 +1,6 @@
 """Resizing a block of an arena where it is."""
 
-from .arena import check_neighbours, count_call, count_used
+from .arena import check_neighbours, count_call, count_used, is_lost
 from .block import is_free, size, split, tell_right_used, write_used
 from .freelist import unlink
 from .layout import BREAK, NULL, TOP
@@ -66,8 +66,10 @@ def resize(m, arena, b, want, kind):
 
     Requires: the arena's lock; want is a legal block size.
     Ensures:  on success size(b) >= want and its payload up to the lesser size is unchanged;
-              else b is unchanged.
+              else b is unchanged; nothing changes if the arena is lost.
     """
+    if is_lost(m, arena):
+        return want <= size(m, b)
     check_neighbours(m, b)
     done = fit_in_place(m, arena, b, want)
     if not done and grow_above(m, arena, b, want):

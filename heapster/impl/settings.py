@@ -9,6 +9,7 @@ from .layout import (
     ATTACH_LOCK,
     ATTACHED,
     CACHE_BYTES,
+    CROWDED,
     DEFAULT_ARENAS,
     DEFAULT_GROWTH,
     DEFAULT_THRESHOLD,
@@ -130,16 +131,24 @@ def attached_at(s, index):
     return s + ATTACHED + index * WORD
 
 
+def must_look_on(threads, below):
+    """Whether an arena with so many threads is not the one to take; `below`: whether the next is below the limit."""
+    if below:
+        return threads != 0
+    return threads >= CROWDED
+
+
 def least_attached(m, limit):
     """The index of the arena, of the first `limit`, that has the fewest threads; the first of equals.
 
     Requires: the lock of attaching; 0 < limit <= MAX_ARENAS.
-    Ensures:  0 <= result < limit; no arena among them has fewer threads, none before it as few.
+    Ensures:  0 <= result < limit, unless those are all lost; no arena among them has fewer threads, none before it
+              as few; then the first that is not lost, if one is.
     """
     s = m.statics()
     least = 0
     index = 1
-    while index < limit and m.load(attached_at(s, least)) != 0:
+    while index < MAX_ARENAS and must_look_on(m.load(attached_at(s, least)), index < limit):
         if m.load(attached_at(s, index)) < m.load(attached_at(s, least)):
             least = index
         index = index + 1

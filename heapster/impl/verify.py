@@ -3,6 +3,7 @@
 It believes no word that it has not checked, so it ends on any heap whose links lead to readable memory.
 """
 
+from .arena import is_lost
 from .block import block_of, is_free, left_is_free, owner_in, payload, size, size_in
 from .cache import bin_at
 from .classes import class_head, class_of, least_of_class, next_class
@@ -205,9 +206,9 @@ def verify_ledger(m, arena, held):
 
 
 def verify_arena(m, arena):
-    """Check an arena, which may not be open."""
+    """Check an arena, which may not be open; of one that is lost nothing is known."""
     m.lock(arena + ARENA_LOCK)
-    if m.load(arena + HEAD + NEXT) != NULL:
+    if m.load(arena + HEAD + NEXT) != NULL and not is_lost(m, arena):
         held = 0
         region = m.load(arena + REGIONS)
         while region != NULL:
@@ -269,7 +270,7 @@ def verify_mappings(m):
         total = total + size(m, node - NODE)
         count = count + 1
         node = m.load(node + NEXT)
-    holds = m.load(record + USED_BYTES) == total and m.load(record + USED_BLOCKS) == count
+    holds = m.load(record + USED_BYTES) == total and m.load(record + USED_BLOCKS) == count or is_lost(m, record)
     expect(m, holds, LEDGERS_EQUAL_RECOMPUTED_TOTALS, record)
     verify_kept(m, record)
     m.unlock(record + ARENA_LOCK)

@@ -168,6 +168,14 @@ give:
 done:
   ret void
 }""",
+    # In glibc's mutex and musl's, of the usual kind, the first word is 0 while unlocked.
+    "renew": """
+define i64 @machine_renew(i64 %mutex) {
+  %p = inttoptr i64 %mutex to ptr
+  %word = load i64, ptr %p, align 8
+  call ptr @memset(ptr %p, i32 0, i64 64)
+  ret i64 %word
+}""",
     "thread": """
 define i64 @machine_thread() {
   %storage = call ptr @llvm.threadlocal.address.p0(ptr @heapster_thread)
@@ -252,6 +260,12 @@ define void @machine_lock(i64 %mutex) {
 define void @machine_unlock(i64 %mutex) {
   call i32 @pthread_mutex_unlock(i64 %mutex)
   ret void
+}""",
+    "renew": """
+declare i64 @heapster_watched_renew(i64)
+define i64 @machine_renew(i64 %mutex) {
+  %owned = call i64 @heapster_watched_renew(i64 %mutex)
+  ret i64 %owned
 }""",
     "thread": """
 define i64 @machine_thread() {

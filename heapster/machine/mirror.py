@@ -165,6 +165,16 @@ class Mirror:
         if self.owners.pop(mutex, None) != self._running:
             raise Difference(f"unlocks {self.back(mutex):#x}, which it does not hold")
 
+    def renew(self, mutex: int) -> int:
+        """Make a mutex new."""
+        return int(self.owners.pop(mutex, None) is not None)
+
+    def leave_alone(self) -> None:
+        """The process was forked: there is no other thread any more, and others get new storage."""
+        kept = ctypes.string_at(self._storage, THREAD_BYTES)
+        ctypes.memset(self._threads, 0, ctypes.sizeof(self._threads))
+        ctypes.memmove(self._storage, kept, THREAD_BYTES)
+
     def held(self) -> tuple[int, ...]:
         """The mutexes that are locked."""
         return tuple(sorted(self.owners))

@@ -45,6 +45,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "purge": Operation(2, True),
     "lock": Operation(1, False),
     "unlock": Operation(1, False),
+    "renew": Operation(1, True),
     "thread": Operation(0, True),
     "at_thread_end": Operation(0, False),
     "statics": Operation(0, True),

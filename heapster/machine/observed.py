@@ -20,8 +20,8 @@ from .protocol import Fault
 WORD = ctypes.c_int64
 ONLOOKER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, WORD, WORD, WORD, WORD, ctypes.POINTER(WORD), use_errno=True)
 OPERATIONS = (                  # as observed.c numbers them
-    "sbrk", "mmap", "munmap", "lock", "unlock", "show", "abort", "remap", "purge")
-ARITIES = (1, 1, 2, 1, 1, 4, 2, 3, 2)
+    "sbrk", "mmap", "munmap", "lock", "unlock", "show", "abort", "remap", "purge", "renew")
+ARITIES = (1, 1, 2, 1, 1, 4, 2, 3, 2, 1)
 ABANDONED, STRAYED = 1, 2       # how a call may end otherwise than by an answer
 
 

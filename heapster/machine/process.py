@@ -307,6 +307,18 @@ class Process:
         self._check_mutex("unlock", mutex, LIBC.pthread_mutex_unlock(mutex))
         del self.owners[mutex]
 
+    def renew(self, mutex: int) -> int:
+        """See `Machine.renew`."""
+        self._check_range("renew", mutex, MUTEX_BYTES)
+        ctypes.memset(mutex, 0, MUTEX_BYTES)
+        return int(self.owners.pop(mutex, None) is not None)
+
+    def leave_alone(self) -> None:
+        """The process was forked: there is no other thread any more, and others get new storage."""
+        for thread, storage in self._storage.items():
+            if thread != self.running:
+                ctypes.memset(storage, 0, THREAD_BYTES)
+
     def _check_mutex(self, verb: str, mutex: int, error: int) -> None:
         if error:
             raise Fault("bad_mutex", f"{verb} of {mutex:#x} answers errno {error}", mutex)

@@ -87,6 +87,9 @@ class Machine(Protocol):
     def unlock(self, mutex: int) -> None:
         """Give up the mutex; only its owner may."""
 
+    def renew(self, mutex: int) -> int:
+        """Make the mutex new, in the child of a fork, where the calling thread is alone; not 0 if one owned it."""
+
     def thread(self) -> int:
         """Address of the calling thread's own storage, zero when the thread starts."""
 

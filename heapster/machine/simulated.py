@@ -405,6 +405,18 @@ class Simulated:
                         mutex)
         del self.owners[mutex]
 
+    def renew(self, mutex: int) -> int:
+        """See `Machine.renew`."""
+        self._check_mutex("renew", mutex)
+        return int(self.owners.pop(mutex, None) is not None)
+
+    def leave_alone(self) -> None:
+        """The process was forked: there is no other thread any more, and others get new storage."""
+        running = self.running
+        for address in [word for word in self.words if THREADS <= word < OUTSIDE]:
+            if (address - THREADS) // THREAD_STRIDE != running:
+                self.words[address] = 0
+
     def _check_mutex(self, verb: str, mutex: int) -> None:
         if mutex not in self.words or mutex + MUTEX_BYTES - WORD not in self.words:
             self._check_mapped(verb, mutex, MUTEX_BYTES)

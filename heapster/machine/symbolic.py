@@ -315,6 +315,10 @@ class Symbolic:
         else:
             del self.held[held]
 
+    def renew(self, mutex: Any) -> int:
+        """See `Machine.renew`: a path for either answer."""
+        return int(self.path.choose(2))
+
     def use_thread(self, thread: Any) -> None:
         """Let the calling thread's storage lie there."""
         self._thread = thread

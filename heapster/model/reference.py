@@ -168,15 +168,34 @@ class Reference:
             cache = self._cache()
             cache.ended = True
             for size in sorted(cache.bins):
-                self._flush(system, size, 0)
-            arena = self._my_arena()
-            arena.calls = [sum(pair) for pair in zip(arena.calls, cache.calls, strict=True)]
+                self._flush(system, cache, size, 0)
+            self._inherit_calls(self._attach(), cache)
             self._caching.remove(self.thread)
             self._saw("a_thread_gave_its_cache_back")
         self._caches.pop(self.thread, None)
         index = self._arena_of.pop(self.thread, None)
         if index is not None:
             self._attached[index] -= 1
+
+    def fork(self, system: System) -> None:
+        """The process forks, and its child goes on: the calling thread is alone, and what others kept is given back."""
+        self._begin()
+        others = [thread for thread in self._caching if thread != self.thread]
+        arenas = {thread: self._arena_of.pop(thread) for thread in [*self._arena_of] if thread != self.thread}
+        self._attached = Counter(self._arena_of.values())
+        for thread in others:
+            for size in sorted(self._caches[thread].bins):
+                if self._caches[thread].bin(size):
+                    self._flush(system, self._caches[thread], size, 0)
+                    self._saw("a_fork_gave_back_what_another_thread_kept")
+            self._inherit_calls(arenas[thread], self._caches[thread])
+        self._caching = [thread for thread in self._caching if thread == self.thread]
+        self._caches = {thread: cache for thread, cache in self._caches.items() if thread == self.thread}
+
+    def _inherit_calls(self, index: int, cache: CacheState) -> None:
+        """The arena counts the calls that the cache, which is no more, served."""
+        arena = self._open(index)
+        arena.calls = [sum(pair) for pair in zip(arena.calls, cache.calls, strict=True)]
 
     def set_keep(self, system: System, size: int) -> None:
         """Take `heapster_set_keep(size)`."""
@@ -236,7 +255,7 @@ class Reference:
     def predict(self, system: System, step: Step, pointer: int = 0) -> int:
         """Take a step of a trace; `pointer` is its operand. What the call answers, 0 if nothing.
 
-        `foreign_sbrk`, `fail`, `fork` and `stats` change nothing here.
+        `foreign_sbrk`, `fail` and `stats` change nothing here.
         """
         match step.verb, step.numbers:
             case "malloc", (request,):
@@ -292,6 +311,8 @@ class Reference:
                 self.set_arenas(step.numbers[0])
             case "thread_end":
                 self.end_thread(system)
+            case "fork":
+                self.fork(system)
             case "thread":
                 self.thread = step.numbers[0]
 
@@ -367,7 +388,9 @@ class Reference:
 
     def _my_arena(self) -> ArenaState:
         """The calling thread's arena, open; it gets one when it first needs one, and keeps it."""
-        index = self._attach()
+        return self._open(self._attach())
+
+    def _open(self, index: int) -> ArenaState:
         if index not in self._arenas:
             self._arenas[index] = self._new_arena(index)
         return self._arenas[index]
@@ -493,7 +516,7 @@ class Reference:
             limit = self._widen(size, SMALL_BIN)
             if cache.bin(size) and len(cache.bin(size)) >= limit:
                 self._saw("a_full_bin_was_flushed")
-                self._flush(system, size, limit - cache.moved(size))
+                self._flush(system, cache, size, limit - cache.moved(size))
                 if limit:
                     cache.overflowed.add(size)
             if limit == 0:
@@ -513,9 +536,9 @@ class Reference:
             self._caching.insert(0, self.thread)
         return limit
 
-    def _flush(self, system: System, size: int, most: int) -> None:
-        """Give blocks back until the thread keeps at most `most` of that size: its own arena's last come first."""
-        kept, mine = self._cache().bin(size), []
+    def _flush(self, system: System, cache: CacheState, size: int, most: int) -> None:
+        """Give blocks back until the cache keeps at most `most` of that size: its own arena's last come first."""
+        kept, mine = cache.bin(size), []
         while len(kept) > most:
             payload = kept.pop()
             if self._kept[payload].index == self._attach():

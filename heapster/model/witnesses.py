@@ -64,6 +64,7 @@ SOMETIMES = (
     Witness("sbrk_refused", "the system refused an sbrk"),
     Witness("mmap_refused", "the system refused an mmap"),
     Witness("munmap_refused", "the system refused a munmap"),
+    Witness("a_fork_gave_back_what_another_thread_kept", "a child gave back what a thread of its parent kept"),
     Witness("allocation_failed", "an allocation answered NULL and ENOMEM"),
     Witness("allocation_succeeded_after_a_failure", "the allocation after a failed one succeeded"),
     Witness("a_cached_block_was_used_again", "an allocation was served by what the thread had freed before"),

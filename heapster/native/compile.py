@@ -1,7 +1,7 @@
 """Compile `impl` ahead of time, in two steps, each in a process of its own.
 
     python -m heapster.native.compile front OUT.bc          Numba: `impl` to LLVM's language; slow
-    python -m heapster.native.compile back IN.bc OUT.o [FAULT] [watched]     LLVM: with the machine, to an object file
+    python -m heapster.native.compile back IN.bc OUT.o [FAULT] [watched] [TRIPLE]     LLVM: to an object file
 
 In processes of their own, because Numba reads its settings from the environment when imported and
 keeps what is registered with it for ever. `library.REPRODUCIBLE` makes the bytes reproducible.
@@ -138,8 +138,11 @@ def readable(mangled: str) -> str:
 
 # The back: from LLVM's language to an object file.
 
-def back(source: Path, out: Path, fault: str = "", watched: str = "") -> None:
-    """Write the allocator on its machine, with a fault of `lowering.FAULTS` planted if one is named."""
+def back(source: Path, out: Path, fault: str = "", watched: str = "", triple: str = "") -> None:
+    """Write the allocator on its machine, with a fault of `lowering.FAULTS` planted if one is named.
+
+    For the processor and system of the triple, or for those that this runs on.
+    """
     module = llvm.parse_bitcode(source.read_bytes())
     module.link_in(llvm.parse_assembly(lowering(layout.STATICS_BYTES, layout.THREAD_BYTES, fault,
                                                 watched=bool(watched))))
@@ -152,16 +155,24 @@ def back(source: Path, out: Path, fault: str = "", watched: str = "") -> None:
             elif name in COLD:
                 function.add_function_attribute("noinline")
                 function.add_function_attribute("cold")
-    out.write_bytes(emit(module))
+    out.write_bytes(emit(module, target_of(triple)))
 
 
-def emit(module: Any) -> bytes:
-    """The module, optimised for the plain processor of this architecture, as an object file."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple()
+def target_of(triple: str) -> Any:
+    """LLVM's target of that name; the one that this runs on without a name."""
+    if not triple:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        return llvm.Target.from_default_triple()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    return llvm.Target.from_triple(triple)
+
+
+def emit(module: Any, target: Any) -> bytes:
+    """The module, optimised for the target's plain processor, as an object file."""
     generator = target.create_target_machine(opt=3, reloc="pic", codemodel="small")
-    module.triple = target.triple
+    module.triple, module.data_layout = target.triple, str(generator.target_data)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = False

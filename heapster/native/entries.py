@@ -40,8 +40,6 @@ ENTRIES: dict[str, Entry] = {
     "usable_size": Entry(api.usable_size, 1, True),
     "init": Entry(api.init, 2, True),
     "finalize": Entry(lifecycle.finalize, 0, True),
-    "before_fork": Entry(lifecycle.before_fork, 0, False),
-    "after_fork": Entry(lifecycle.after_fork, 0, False),
     "after_fork_in_child": Entry(lifecycle.after_fork_in_child, 0, False),
     "thread_end": Entry(cache.thread_end, 0, False),
     "get_policy": Entry(settings.get_policy, 0, True),

@@ -60,8 +60,10 @@ def core(fault: str = "", *, watched: bool = False) -> Path:
     bitcode = cache.entry(f"front-{cache.digest(*_front_parts())}", lambda out: _step(out, "front", FRONT)) / FRONT
     parts = [bitcode.parent.name, *_contents([PACKAGE / "machine" / "lowering.py"]), fault]
     parts += ["watched"] if watched else []
-    return cache.entry(f"core-{cache.digest(*parts)}",
-                       lambda out: _step(out, "back", bitcode, CORE, fault, "watched" if watched else "")) / CORE
+    triple = toolchain.triple() if toolchain.is_cross() else ""
+    parts += [triple] if triple else []
+    arguments = ("back", bitcode, CORE, fault, "watched" if watched else "", triple)
+    return cache.entry(f"core-{cache.digest(*parts)}", lambda out: _step(out, *arguments)) / CORE
 
 
 def libraries(options: Options = DEFAULTS) -> Path:
@@ -136,13 +138,14 @@ def _make_libraries(out: Path, compiled: Path, options: Options) -> None:
     inside = [compiled, _compile(sources, "report"), _compile(sources, "process", *options.flags())]
     api = _compile(sources, "api", "-fvisibility=default")
     malloc = _compile(sources, "malloc", "-fvisibility=default")
+    face = _compile(sources, "face", "-fvisibility=default")
     named = _with_names(compiled, sources / "named.o", {name: f"heapster_word_{name}" for name in DIRECT})
     _make_archive([*inside, api], out / STATIC, sources)
     toolchain.link_shared([*inside, api], out / SHARED, f"-Wl,-soname,{SHARED}.{ABI}")
-    toolchain.link_shared([named, *inside[1:], api, malloc], out / PRELOAD, f"-Wl,-soname,{PRELOAD}")
+    toolchain.link_shared([named, *inside[1:], api, malloc, face], out / PRELOAD, f"-Wl,-soname,{PRELOAD}")
     counting = toolchain.compile_c(sources / "malloc.c", sources / "counting.o", "-DHEAPSTER_VERIFY",
                                    "-fvisibility=default")
-    toolchain.link_shared([*inside, api, counting, _compile(sources, "verify")], out / VERIFYING,
+    toolchain.link_shared([*inside, api, counting, face, _compile(sources, "verify")], out / VERIFYING,
                           f"-Wl,-soname,{VERIFYING}")
     shutil.copyfile(sources / HEADER, out / HEADER)
     shutil.rmtree(sources)

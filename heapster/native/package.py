@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import heapster
@@ -98,8 +99,9 @@ def _check(out: Path, scratch: Path) -> list[str]:
             "a program with the library preloaded"]
 
 
-def _expect(how: str, command: list[Path], environment: dict[str, str]) -> None:
-    environment = {**os.environ, **environment}
+def _expect(how: str, command: Sequence[str | Path], environment: dict[str, str]) -> None:
+    command = [*toolchain.emulator(environment), *command]
+    environment = {**os.environ, **({} if toolchain.is_cross() else environment)}
     done = children.run(command, env=environment, capture_output=True, text=True)
     if done.returncode or done.stdout != EXPECTED:
         said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]

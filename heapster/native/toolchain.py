@@ -4,7 +4,8 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from heapster import children
@@ -20,8 +21,8 @@ UNDEFINED = re.compile(r"undefined reference to [`']([^`']+)'")
 
 
 def check_platform() -> None:
-    """TargetError unless this is a system that the library is made for."""
-    system, machine = platform.system(), platform.machine()
+    """TargetError unless the library is made for the system that it would be compiled for."""
+    system, machine = platform.system(), machine_of(triple()) if is_cross() else platform.machine()
     if system != "Linux" or machine not in MACHINES:
         raise TargetError(f"libheapster runs on Linux on x86-64 and aarch64, not on {system} on {machine}")
 
@@ -35,9 +36,41 @@ def compiler() -> str:
     return found
 
 
+@cache
+def _triple_of(path: str) -> str:
+    return run([path, "-dumpmachine"]).strip()
+
+
+def triple() -> str:
+    """What the compiler compiles for, such as aarch64-linux-gnu."""
+    return _triple_of(compiler())
+
+
+def machine_of(named: str) -> str:
+    """The processor in a triple."""
+    return named.partition("-")[0]
+
+
+def is_cross() -> bool:
+    """Whether the compiler compiles for another processor than this one."""
+    return machine_of(triple()) != platform.machine()
+
+
+def emulator(variables: Mapping[str, str]) -> list[str]:
+    """What runs a program for another processor, with these variables set; nothing for one of this processor's."""
+    if not is_cross():
+        return []
+    names = (f"qemu-{machine_of(triple())}", f"qemu-{machine_of(triple())}-static")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise TargetError(f"what is compiled for {triple()} cannot be run here: no {names[0]} (apt install qemu-user)")
+    settings = [word for name, value in variables.items() for word in ("-E", f"{name}={value}")]
+    return [found, "-L", f"/usr/{triple()}", *settings]
+
+
 def companion(name: str) -> str:
-    """The path of nm, ar, objcopy or their like."""
-    found = shutil.which(name)
+    """The path of nm, ar, objcopy or their like, of the compiler's own."""
+    found = shutil.which(run([compiler(), f"-print-prog-name={name}"]).strip()) or shutil.which(name)
     if found is None:
         raise TargetError(f"'{name}' is not on the PATH (it comes with binutils)")
     return found

@@ -72,7 +72,7 @@ class Run:
         """Change what rarely changes."""
         self.take(self.random.choice(CHANGES))
         if self.random.random() < 0.02:
-            self.take(Step("finalize"))
+            self.take(Step(self.random.choice(("finalize", "fork"))))
         if self.random.random() < 0.05:
             self.crowd()
         if self.random.random() < 0.02:

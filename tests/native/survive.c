@@ -164,6 +164,33 @@ static void calls_before_main(void) {
     free(before_main);
 }
 
+static void malloc_h_speaks_of_this_heap(void) {
+    struct mallinfo2 before = mallinfo2(), after;
+    void *small[100], *large = malloc(3000000);
+    for (int i = 0; i < 100; i++)
+        small[i] = malloc(1000);
+    after = mallinfo2();
+    EXPECT(after.hblks == before.hblks + 1 && after.hblkhd >= before.hblkhd + 3000000);
+    EXPECT(after.uordblks >= before.uordblks + 100000 && after.uordblks + after.fordblks == after.arena);
+    EXPECT(mallinfo().hblkhd == (int)after.hblkhd && mallinfo().uordblks == (int)after.uordblks);
+    free(large);
+    EXPECT(mallinfo2().keepcost >= 3000000 && malloc_trim(0) == 1 && mallinfo2().keepcost == 0);
+    for (int i = 0; i < 100; i++)
+        free(small[i]);
+    EXPECT(mallinfo2().uordblks + 100000 <= after.uordblks);
+    EXPECT(mallopt(M_MMAP_THRESHOLD, 50000) == 1 && mallopt(M_ARENA_MAX, 2) == 1);
+    EXPECT(mallopt(M_PERTURB, 3) == 0 && mallopt(M_MMAP_THRESHOLD, -1) == 0);
+    large = malloc(50000);
+    EXPECT(mallinfo2().hblks == before.hblks + 1);
+    free(large);
+    char *text = NULL;
+    size_t length;
+    FILE *to = open_memstream(&text, &length);
+    EXPECT(malloc_info(1, to) == EINVAL && malloc_info(0, to) == 0 && !fclose(to));
+    EXPECT(strstr(text, "<malloc version=\"1\">") == text && strstr(text, "<heap nr=\"0\">") && strstr(text, "</malloc>"));
+    free(text);
+}
+
 int main(int argc, char **argv) {
     static const struct { const char *name; void (*run)(void); } cases[] = {
         {"fork_in_threads", fork_in_threads},
@@ -173,6 +200,7 @@ int main(int argc, char **argv) {
         {"posix_memalign_leaves_all_alone", posix_memalign_leaves_all_alone},
         {"break_moved_by_others", break_moved_by_others},
         {"calls_before_main", calls_before_main},
+        {"malloc_h_speaks_of_this_heap", malloc_h_speaks_of_this_heap},
     };
     for (unsigned i = 0; argc == 2 && i < sizeof cases / sizeof *cases; i++)
         if (!strcmp(argv[1], cases[i].name)) {

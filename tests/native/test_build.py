@@ -179,7 +179,7 @@ def test_no_compiler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_other_platforms_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    monkeypatch.setattr(toolchain, "triple", lambda: "riscv64-linux-gnu")
     with pytest.raises(TargetError, match="x86-64 and aarch64, not on Linux on riscv64"):
         toolchain.check_platform()
 

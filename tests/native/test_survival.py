@@ -7,14 +7,25 @@ import pytest
 from tests.native.building import HERE, compiled, preloaded
 
 CASES = ("fork_in_threads", "threads_end_with_live_blocks", "any_entry_first_on_a_fresh_thread",
-         "errno_as_posix_says", "posix_memalign_leaves_all_alone", "break_moved_by_others", "calls_before_main")
+         "errno_as_posix_says", "posix_memalign_leaves_all_alone", "break_moved_by_others", "calls_before_main",
+         "malloc_h_speaks_of_this_heap")
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_survives(case: str, tmp_path: Path) -> None:
-    program = compiled(tmp_path / "survive", HERE / "survive.c", "-fno-builtin", "-O1", "-lpthread")
+    program = compiled(tmp_path / "survive", HERE / "survive.c", "-fno-builtin", "-O1", "-lpthread",
+                       "-Wno-deprecated-declarations")
     done = preloaded(program, case)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+def test_malloc_stats_speaks_of_this_heap(tmp_path: Path) -> None:
+    text = ("#include <malloc.h>\n#include <stdlib.h>\n"
+            "int main(void) { void *volatile p = malloc(5000000); malloc_stats(); free(p); return 0; }\n")
+    done = preloaded(compiled(tmp_path / "stats", text, "-fno-builtin"))
+    total = done.stderr.partition("Total (incl. mmap):")[2].split()
+    assert total[:3] == ["system", "bytes", "="]
+    assert int(total[3]) >= int(total[8]) >= 5000000
 
 
 @pytest.mark.parametrize(("body", "says"), [

@@ -13,8 +13,7 @@ from heapster.checkers.races.sources import source_in
 from heapster.results import Verdict
 
 SCHEDULES = 3000                # a fault that needs more of them is not found quickly
-SLOW = frozenset({"a fork forgets the mapped blocks' lock", "a fork locks no arena",
-                  "a remote free locks the freer's arena first", "a resize in two critical sections"})
+SLOW = frozenset({"a remote free locks the freer's arena first", "a resize in two critical sections"})
 
 
 def _parameters() -> list[object]:

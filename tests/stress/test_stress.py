@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.stress import runner
+from heapster.checkers.stress import hunting, runner
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
 from heapster.checkers.stress.runner import Plan, parse, stress
 from heapster.cli import main
 from heapster.results import TargetError, UsageError, Verdict
 
-SOURCE = Path(__file__).with_name("broken.c")
+SOURCE, HELD = Path(__file__).with_name("broken.c"), Path(__file__).with_name("held.c")
 
 
 def library(folder: Path, fault: int) -> Path:
@@ -68,6 +68,21 @@ def test_a_hang_is_told_with_the_stacks_of_all_threads(tmp_path: Path) -> None:
     run = stress(Plan(str(library(tmp_path, 5)), 2, 1.0, "handover", 1))
     assert run.findings[0].code == "hang"
     assert sum("stack of thread" in line for line in run.findings[0].details) == 2
+
+
+@pytest.mark.slow
+def test_a_lock_that_is_owned_across_a_fork_is_found(tmp_path: Path) -> None:
+    """A thread owns a stream's lock and waits for memory, another flushes streams, a third forks."""
+    path = tmp_path / "libheld.so"
+    subprocess.run(["cc", "-O1", "-fPIC", "-shared", "-fno-builtin", "-pthread", HELD, "-o", path], check=True)
+    run = stress(Plan(str(path), 3, 20.0, "fork", 1))
+    assert run.findings[0].code in ("hang", "fork_hang")
+    assert any("fork" in line for line in run.findings[0].details)
+
+
+@pytest.mark.slow
+def test_our_library_with_its_locks_owned_across_a_fork_is_found(tmp_path: Path) -> None:
+    assert hunting.hunt_across_fork(tmp_path) in ("hang", "fork_hang")
 
 
 @pytest.mark.parametrize("plan", [Plan(threads=0), Plan(threads=65), Plan(seconds=0.0), Plan(pattern="nothing"),

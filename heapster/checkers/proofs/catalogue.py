@@ -14,6 +14,7 @@ from heapster.checkers.proofs import (
     freelist,
     kept,
     layout,
+    lost,
     mapping,
     model,
     placement,
@@ -30,8 +31,8 @@ from heapster.suggest import instead_of
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS, *purge.PROOFS,
-    *arena.PROOFS, *cache.PROOFS, *bins.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS, *api.PROOFS,
-    *calls.PROOFS, *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
+    *arena.PROOFS, *cache.PROOFS, *bins.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS, *lost.PROOFS,
+    *api.PROOFS, *calls.PROOFS, *whole.PROOFS, *model.PROOFS, *whole.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
     Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",
@@ -54,6 +55,11 @@ ASSUMED: tuple[Assumption, ...] = (
           ("trimming_says_what_was_taken", "trim.trim", "1 if the system took anything, else 0"),
           ("trimming_changes_no_used_block", "trim.trim", "no used block changes"),
           ("finalizing_keeps_settings", "lifecycle.finalize", "settings stay, threads keep their arenas"),
+          ("a_childs_locks_are_free", "lifecycle.after_fork_in_child", "every lock is free"),
+          ("a_childs_cache_is_its_threads", "lifecycle.after_fork_in_child",
+           "what the calling thread keeps is as it was"),
+          ("a_child_gives_other_caches_back", "lifecycle.after_fork_in_child",
+           "what others kept is given back, if the lock of their list was free"),
           ("statistics_are_a_walks", "stats.stats", "each figure is what a walk over the blocks would find"),
           ("sums_take_arenas_in_turn", "stats.stats", "sums are over one arena at a time"))),
 )

@@ -292,7 +292,7 @@ class Small:
         m.put(s + STATICS["kept"] + NEXT, 0, "first kept mapping")
         for name in ("keep", "used_lately", "used_before", "steps"):
             m.put(s + STATICS[name], 0, name)
-        for name in ("held", "used_bytes", "used_blocks", "free_bytes", "free_blocks", "calls"):
+        for name in ("held", "used_bytes", "used_blocks", "free_bytes", "free_blocks", "calls", "head"):
             for place in range(5 if name == "calls" else 1):
                 m.put(mappings + ARENA_RECORD[name] + 8 * place, 0, f"{name} of the mappings")
 

@@ -64,6 +64,7 @@ class Record(Kept):
         self.exactly(path.choose(kept + 1))
         self.head = self.at("head")
         self.circle = [self.head]
+        self.m.put(self.head, 3 * path.choose(2), "header of the head")
         _, self.setting, self.used_bytes = lately(self)
         self.held, self.used_blocks = self.word("held"), self.word("used_blocks")
         self.static("steps", 0, KEPT["epoch"] - 2)

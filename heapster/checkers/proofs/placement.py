@@ -42,9 +42,7 @@ class Walk:
 
     def _window(self, path: Any) -> Window:
         """The only list; its head looks like a used block of no bytes."""
-        w = Window(path)
-        w.m.put(w.head, header(0, w.index), "header of the head")
-        return w
+        return Window(path)
 
     def _put_cursor(self) -> None:
         self.w.word("cursor")
@@ -354,7 +352,6 @@ def find(source: Any, path: Any) -> None:
     w = Window(path)
     m, count = w.m, path.choose(4)
     m.most_unknown = 0
-    m.put(w.head, header(0, w.index), "header of the head")
     blocks = []
     for number in range(count):
         size = a_size(path, f"size{number}")

@@ -137,7 +137,6 @@ def new_region(source: Any, path: Any) -> None:
     """Memory from anywhere, before any list of regions."""
     w = Window(path)
     m, kind = w.m, 1 + path.choose(2)
-    m.put(w.head, header(0, w.owner), "header of the head")
     held, newest, newest_is_null = w.word("held"), 0, bool(path.choose(2))
     if not newest_is_null:
         newest = path.word("newest", LOWEST, HIGHEST, ALIGN)
@@ -201,7 +200,6 @@ def extend_top(source: Any, path: Any) -> None:
     more = path.word("more", PAGE, MOST, PAGE)
     whole = w.span("whole", left_size + more + 40)
     fence = whole + left_size
-    m.put(w.head, header(0, w.owner), "header of the head")
     top = top_of(w, path, whole, fence, header(0, w.owner, 1, 1 - left_free))
     free_bytes, free_blocks = w.word("free_bytes"), w.word("free_blocks")
     w.word("cursor")
@@ -240,7 +238,6 @@ def grow(source: Any, path: Any) -> None:
     w = Window(path)
     m = w.m
     growth_of(w, path)
-    m.put(w.head, header(0, w.owner), "header of the head")
     want = path.word("want", 1, MAX_REQUEST + PAGE)
     top = None
     if path.choose(2):
@@ -292,7 +289,6 @@ def trim_top(source: Any, path: Any) -> None:
     total = a_size(path)
     b = w.span("b", total + 40)
     fence = b + total
-    m.put(w.head, header(0, w.owner), "header of the head")
     w.free_block(b, total, "b")
     top = top_of(w, path, b, fence, header(0, w.owner, 1, 0))
     extra = path.word("extra", 0, MOST, PAGE)

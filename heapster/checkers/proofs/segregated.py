@@ -140,7 +140,6 @@ class Few:
     def __init__(self, path: Any, *, segregated: bool) -> None:
         w = self.w = Window(path, segregated=segregated)
         self.m = w.m
-        self.m.put(w.head, header(0, w.index), "header of the head")
         self.m.put(w.at("cursor"), w.head if segregated else path.word("cursor", 0, HIGHEST), "cursor")
         self.blocks = [self._block(path, number) for number in range(path.choose(4))]
         self.m.put(w.at("free_blocks"), len(self.blocks), "free blocks")

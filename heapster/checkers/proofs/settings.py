@@ -3,7 +3,7 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, Proof
-from heapster.checkers.proofs.drawing import ARENA_BYTES, MAX_REQUEST, PAGE, POLICIES, STATICS, TOTALS, WORD, only
+from heapster.checkers.proofs.drawing import ARENA_BYTES, CROWDED, MAX_REQUEST, PAGE, POLICIES, STATICS, WORD, only
 from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
@@ -49,7 +49,7 @@ def _threads(path: Any, arenas: int) -> tuple[Window, Any, list[Any], list[Any]]
     w.reserve(thread, 8)
     w.m.use_thread(thread)
     places = [w.statics + STATICS["attached"] + index * WORD for index in range(arenas)]
-    counts = [path.word(f"threads of arena {index}", 0, TOTALS) for index in range(arenas)]
+    counts = [path.word(f"threads of arena {index}", 0, CROWDED - 1) for index in range(arenas)]
     for place, count in zip(places, counts, strict=True):
         w.m.put(place, count, "threads")
     return w, thread, places, counts
@@ -101,7 +101,7 @@ PROOFS = (
         "a_new_thread_is_counted": "its arena counts one thread more, and the lock is released",
     }),
     Proof("settings.least_attached", UP_TO_THREE, least_attached, {
-        "the_emptiest_arena_is_one_of_those": "0 <= result < limit",
+        "the_emptiest_arena_is_one_of_those": "0 <= result < limit, unless those are all lost",
         "no_arena_is_emptier": "no arena among them has fewer threads, none before it as few",
     }),
     Proof("settings.detach", UP_TO_THREE, detach, {

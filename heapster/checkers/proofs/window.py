@@ -15,6 +15,7 @@ from heapster.checkers.proofs.drawing import (
     ARENA_BYTES,
     ARENA_RECORD,
     FOOTER,
+    LOST,
     MAX_ARENAS,
     MIN_BLOCK,
     NEXT,
@@ -33,7 +34,7 @@ GAP = None          # between two list neighbours of which nothing is known but 
 class Window:
     """Statics, an arena in them, and memory around some blocks."""
 
-    def __init__(self, path: Any, *, segregated: bool = False) -> None:
+    def __init__(self, path: Any, *, segregated: bool = False, lost: bool = False) -> None:
         self.path = path
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.index = path.word("index", 0, MAX_ARENAS - 1)
@@ -43,6 +44,7 @@ class Window:
         self.m.put(self.at("segregated"), int(segregated), "segregated")
         self.head = self.at("head")
         self.owner = path.word("owner", 0, OWNERS - 1)
+        self.m.put(self.head, header(0, self.owner) + LOST * lost, "header of the head")
         self.circle: list[Any] = [self.head]
 
     def at(self, name: str) -> Any:

@@ -8,6 +8,7 @@ from heapster.checkers.races.choosers import ByChance, ByPriority, DepthFirst, F
 from heapster.checkers.races.session import Outcome, Session
 from heapster.machine.traced import Segment
 
+MOST_AMID = 40                          # places amid what a thread does where another forks
 GAPS = (1, 4, 30, 300, 3000)            # accesses between random switches, on average; drawn for each run
 
 
@@ -53,6 +54,22 @@ def every_schedule(session: Session, bound: int | None, tally: Tally) -> Iterato
         tally.count(outcome)
         yield outcome
         chooser.end()
+
+
+def forks_amid(session: Session, tally: Tally) -> Iterator[Outcome]:
+    """The outcomes where a thread forks amid what another does, at plain accesses too: at MOST_AMID places of it.
+
+    A child sees memory as it is, whoever is changing it; so its fork is in conflict with each store.
+    """
+    forkers = [lane for lane, ops in enumerate(session.program.lanes) if any(op.code == "k" for op in ops)]
+    for forker in forkers:
+        for other in range(session.threads):
+            if other != forker:
+                whole = follow(session, (Segment(other, None),))
+                for place in range(1, whole.segments[0].points or whole.steps, max(1, whole.steps // MOST_AMID)):
+                    outcome = follow(session, (Segment(other, place), Segment(forker, None)))
+                    tally.count(outcome)
+                    yield outcome
 
 
 def random_schedules(session: Session, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:

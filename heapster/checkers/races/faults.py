@@ -47,6 +47,10 @@ def _free_as(new: str) -> Edit:
     return Edit("api.py", GIVE_BACK, new)
 
 
+RENEWED = """\
+        if m.renew(arena + ARENA_LOCK) != 0:
+            lose(m, arena, owner_of(m, arena))
+"""
 LOCKS = (
     Fault("find and claim in two critical sections", (
         Edit("arena.py", GROWN, GROWN + f"    {UNLOCK}    {LOCK}"),), "crowd"),
@@ -106,13 +110,10 @@ LOCKS = (
     Fault("neighbours on the mapped list read before the lock", (
         Edit("mapping.py", """\
     m.lock(record + ARENA_LOCK)
-    node = b + NODE
-    check_node(m, b)
-    bypass(m, m.load(node + PREV), m.load(node + NEXT))
+    unlist_mapped(m, record, b)
 """, """\
-    node = b + NODE
-    before = m.load(node + PREV)
-    after = m.load(node + NEXT)
+    before = m.load(b + NODE + PREV)
+    after = m.load(b + NODE + NEXT)
     m.lock(record + ARENA_LOCK)
     bypass(m, before, after)
 """),), "large"),
@@ -165,17 +166,29 @@ LOCKS = (
              "    record = m.statics() + MAPPINGS\n    if need > length"),
         Edit("mapping.py", "        step(m, record)\n    m.unlock(record + ARENA_LOCK)\n    return b",
              "        step(m, record)\n    return b"))),
-    Fault("a fork forgets the mapped blocks' lock", (
-        Edit("lifecycle.py", "    m.lock(s + MAPPINGS + ARENA_LOCK)\n", ""),
-        Edit("lifecycle.py", "    m.unlock(s + MAPPINGS + ARENA_LOCK)\n", ""))),
-    Fault("a fork locks no arena", (
-        Edit("lifecycle.py", "        m.lock(arena_at(s, index) + ARENA_LOCK)\n        index = index + 1",
-             "        index = index + 1"),
-        Edit("lifecycle.py", "        index = index - 1\n        m.unlock(arena_at(s, index) + ARENA_LOCK)",
-             "        index = index - 1")), "fork"),
-    Fault("a fork leaves the first arena locked", (
-        Edit("lifecycle.py", "    index = MAX_ARENAS\n    while index > 0:\n        index = index - 1",
-             "    index = MAX_ARENAS\n    while index > 1:\n        index = index - 1"),), "fork"),
+    Fault("a child trusts an arena that a thread was changing", (
+        Edit("lifecycle.py", RENEWED,
+             "        m.renew(arena + ARENA_LOCK)\n"),)),
+    Fault("a child trusts mapped blocks that a thread was changing", (
+        Edit("lifecycle.py", "    if m.renew(s + MAPPINGS + ARENA_LOCK) != 0:\n",
+             "    if m.renew(s + MAPPINGS + ARENA_LOCK) == 2:\n"),)),
+    Fault("a child leaves locks to threads that it does not have", (
+        Edit("lifecycle.py", RENEWED, ""),),
+        "fork"),
+    Fault("a child leaves the lock of attaching to a thread that it does not have", (
+        Edit("lifecycle.py", "m.renew(m.statics() + ATTACH_LOCK) == 0", "head != NULL"),)),
+    Fault("the thread of a child keeps a lost arena", (
+        Edit("lifecycle.py", "        if is_lost(m, arena):\n            m.store(thread + MY_ARENA",
+             "        if arena == NULL:\n            m.store(thread + MY_ARENA"),)),
+    Fault("new threads of a child get a lost arena", (
+        Edit("lifecycle.py", "attached_at(s, index), CROWDED)", "attached_at(s, index), 0)"),)),
+    Fault("a child gives blocks back to a lost arena", (
+        Edit("arena.py", "    if is_lost(m, arena):\n        return\n", ""),)),
+    Fault("a child resizes blocks of a lost arena", (
+        Edit("resize.py", "    if is_lost(m, arena):\n        return want <= size(m, b)\n", ""),)),
+    Fault("a child takes blocks off a list that it lost", (
+        Edit("mapping.py", "    if not is_lost(m, record):\n        check_node(m, b)\n",
+             "    if record != NULL:\n        check_node(m, b)\n"),)),
 )
 
 RELEASED = """\

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import chain
 from random import Random
 from shlex import quote
 from time import monotonic
@@ -13,6 +14,7 @@ from heapster.checkers.races.exploring import (
     Tally,
     every_schedule,
     follow,
+    forks_amid,
     pct_schedules,
     random_schedules,
 )
@@ -124,7 +126,8 @@ class Search:
         if session.wrong_start is not None:
             program = Program((), (program.prologue,))
             session = Session(program, self.source)
-        for outcome in every_schedule(session, bound, self.tally):
+        amid = forks_amid(session, self.tally) if bound else ()
+        for outcome in chain(every_schedule(session, bound, self.tally), amid):
             yield program, outcome
             if most is not None and self.partial >= most:
                 self.left += 1

@@ -263,10 +263,13 @@ class Player:
         return self._seen("finalize", (), 0, Result())
 
     def _fork(self, op: Op) -> None:
-        """The child has only the thread that forked, and the memory and locks as they were."""
-        self._source.lifecycle.before_fork(self._m)
-        check_child(self._source, fork(self._m))
-        self._source.lifecycle.after_fork(self._m)
+        """The child has only the thread that forked, and the memory and locks as they were, whoever owned them."""
+        check_child(self._source, fork(self._m), self._blocks_of(self._m.running))
+
+    def _blocks_of(self, lane: int) -> list[tuple[int, int]]:
+        """The blocks that no other lane uses: payload and bytes."""
+        others = {op.block for other, ops in enumerate(self._session.program.lanes) if other != lane for op in ops}
+        return [(h.pointer, h.request) for block, h in self.held.items() if h.pointer and block not in others]
 
     def _queue(self, op: Op) -> None:
         """Blocks of thread 0's arena wait on its remote list, where a thread left them that has ended."""

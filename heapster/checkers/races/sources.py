@@ -12,7 +12,7 @@ from typing import NamedTuple
 from heapster import impl
 from heapster.results import TargetError
 
-MODULES = ("api", "cache", "kept", "lifecycle", "settings", "stats", "trim")
+MODULES = ("api", "cache", "kept", "lifecycle", "settings", "stats", "trim", "verify")
 
 
 class Source(NamedTuple):
@@ -25,6 +25,7 @@ class Source(NamedTuple):
     settings: ModuleType
     stats: ModuleType
     trim: ModuleType
+    verify: ModuleType
     root: Path
 
 

@@ -3,7 +3,9 @@
 import os
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from heapster import children
 from heapster.native import cache, toolchain
@@ -13,8 +15,9 @@ from heapster.results import TargetError
 
 HERE = Path(__file__).parent / "c"
 HARNESS = "stress"
+PLUGIN = "plugin.so"               # beside it
 LIBRARY = "libheapster-stress.so"
-UNITS = ("main", "watch", "patterns", "blocks", "target")
+UNITS = ("main", "watch", "patterns", "forks", "blocks", "target")
 FLAGS = ("-std=gnu11", "-O3", "-g1", "-Wall", "-Wextra", "-Werror", "-pthread", "-rdynamic", "-fno-omit-frame-pointer")
 OUR_UNITS = ("report", "process", "api")
 
@@ -32,6 +35,7 @@ def _texts(folder: Path) -> list[str | bytes]:
 def _make_harness(out: Path) -> None:
     sources = [HERE / f"{unit}.c" for unit in UNITS]
     toolchain.run([toolchain.compiler(), *FLAGS, *sources, "-o", out / HARNESS, "-ldl"])
+    toolchain.run([toolchain.compiler(), *FLAGS, "-shared", "-fPIC", HERE / "plugin.c", "-o", out / PLUGIN])
 
 
 def native(fault: str = "") -> Path:
@@ -54,11 +58,16 @@ def _link(compiled: Path, out: Path) -> None:
     shutil.rmtree(sources)
 
 
-def native_of(impl_copy: Path, out: Path) -> Path:
+Edits = Mapping[str, Sequence[tuple[str, str]]]     # of C sources, by name: what stands there once, and what is to
+
+
+def native_of(impl_copy: Path, out: Path, edits: Edits = MappingProxyType({})) -> Path:
     """The library of a changed copy of `impl`, compiled by a copy of us in the folder `out`; nothing is kept."""
     package = out / "package" / "heapster"
     shutil.copytree(HERE.parents[2], package, ignore=shutil.ignore_patterns("__pycache__", "impl"))
     shutil.copytree(impl_copy, package / "impl")
+    for name, changes in edits.items():
+        _edit(package / "native" / "c" / name, changes)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment |= {"PYTHONPATH": str(package.parent), "XDG_CACHE_HOME": str(out / "cache")}
     ask = f"from {__name__} import native; print(native())"
@@ -66,3 +75,12 @@ def native_of(impl_copy: Path, out: Path) -> Path:
     if done.returncode:
         raise TargetError(f"the changed copy does not compile: {(done.stderr.strip() or '?').splitlines()[-1]}")
     return Path(done.stdout.strip())
+
+
+def _edit(path: Path, changes: Sequence[tuple[str, str]]) -> None:
+    text = path.read_text()
+    for old, new in changes:
+        if text.count(old) != 1:
+            raise TargetError(f"{path.name} has {old!r} {text.count(old)} times: the planted fault is out of date")
+        text = text.replace(old, new)
+    path.write_text(text)

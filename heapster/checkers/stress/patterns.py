@@ -10,6 +10,7 @@ PATTERNS = {
     "aligned": "alignments from 16 bytes to a page, beside blocks that ask for none",
     "large": "sizes on both sides of the mmap threshold, resized across it",
     "settings": "policy, threshold and cache are switched and statistics read under way",
-    "fork": "forks while the other threads allocate; the child goes on with what it inherited",
+    "fork": "forks while others allocate, with a stream's or the loader's lock too, and streams are flushed; the child "
+            "goes on",
 }
 OURS_ALONE = frozenset({"settings", "crowd"})        # needs our own functions

@@ -11,7 +11,7 @@
 #include "layout.h"
 #include "words.h"
 
-enum operation { SBRK, MMAP, MUNMAP, LOCK, UNLOCK, SHOW, ABORT, REMAP, PURGE };
+enum operation { SBRK, MMAP, MUNMAP, LOCK, UNLOCK, SHOW, ABORT, REMAP, PURGE, RENEW };
 enum { CLOBBERED = 120 };       /* an errno that no call of ours sets */
 enum outcome { ANSWERED, ABANDONED, STRAYED };
 
@@ -79,6 +79,8 @@ HIDDEN int __wrap_pthread_mutex_unlock(word mutex) {
     return 0;
 }
 
+HIDDEN word heapster_watched_renew(word mutex) { return ask(RENEW, mutex, 0, 0, 0); }
+
 /* Where the storage of the thread lies that is played now. */
 HIDDEN word heapster_watched_thread;
 word *const observed_thread_place = &heapster_watched_thread;
@@ -144,8 +146,6 @@ ENTRY(pvalloc);
 ENTRY(usable_size);
 ENTRY(init);
 ENTRY(finalize);
-ENTRY(before_fork);
-ENTRY(after_fork);
 ENTRY(after_fork_in_child);
 ENTRY(thread_end);
 ENTRY(get_cache);

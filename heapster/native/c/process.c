@@ -127,16 +127,20 @@ static void end_thread(void *value) {
 
 static void make_thread_key(void) { pthread_key_create(&thread_key, end_thread); }
 
+/* No lock of ours is owned across a fork, which waits for locks of others; the child mends the heap. Its handler is
+   registered by the first that asks for memory, or when we are loaded: what others register later may allocate. */
+static pthread_once_t fork_handled = PTHREAD_ONCE_INIT;
+
+static void handle_forks(void) { pthread_atfork(NULL, NULL, heapster_word_after_fork_in_child); }
+
 __attribute__((visibility("hidden"))) void heapster_at_thread_end(void) {
     int kept = errno;
     pthread_once(&thread_key_made, make_thread_key);
+    pthread_once(&fork_handled, handle_forks);
     pthread_setspecific(thread_key, &thread_key);
     errno = kept;
 }
 
-/* The C library keeps the first 48 fork handlers in storage of its own, and these come early; should it
-   allocate all the same, no lock of ours is held. Registered first, they run last before a fork and
-   first after it, so other handlers may allocate. */
 __attribute__((constructor)) static void start(void) {
     int kept = errno;
     if (BUILT_POLICY != FIRST_FIT)
@@ -148,7 +152,7 @@ __attribute__((constructor)) static void start(void) {
     if (BUILT_ARENAS != DEFAULT_ARENAS)
         heapster_word_set_arenas(BUILT_ARENAS);
     read_environment();
-    pthread_atfork(heapster_word_before_fork, heapster_word_after_fork, heapster_word_after_fork_in_child);
+    pthread_once(&fork_handled, handle_forks);
     errno = kept;
 }
 

@@ -21,8 +21,6 @@ word heapster_word_pvalloc(word request);
 word heapster_word_usable_size(word p);
 word heapster_word_init(word arena_size, word policy);
 word heapster_word_finalize(void);
-void heapster_word_before_fork(void);
-void heapster_word_after_fork(void);
 void heapster_word_after_fork_in_child(void);
 void heapster_word_thread_end(void);
 word heapster_word_get_cache(void);

@@ -118,6 +118,11 @@ HIDDEN word heapster_watched_thread;
 
 HIDDEN void heapster_at_thread_end(void) {}
 
+HIDDEN word heapster_watched_renew(word mutex) {
+    (void)mutex;
+    return 0;
+}
+
 static void switch_thread(uint64_t thread) {
     if (thread >= MOST_THREADS)
         _exit(4);
@@ -130,6 +135,14 @@ static void switch_thread(uint64_t thread) {
 static void end_thread(void) {
     heapster_word_thread_end();
     memset(threads[running], 0, THREAD_BYTES);
+}
+
+/* The process forks, and its child goes on: other threads are gone. */
+static void leave_alone(void) {
+    heapster_word_after_fork_in_child();
+    for (uint64_t i = 0; i < MOST_THREADS; i++)
+        if (i != running && threads[i])
+            memset(threads[i], 0, THREAD_BYTES);
 }
 
 static word posix_memalign_of(word alignment, word size) {
@@ -172,7 +185,7 @@ static word execute(const struct op *op, word pointer) {
     case SET_THREAD: switch_thread(op->numbers[0]); return 0;
     case FOREIGN_SBRK: brk_at += (uintptr_t)first; return 0;
     case FAIL: refuse[second] = op->numbers[0]; return 0;
-    case FORK: heapster_word_before_fork(); heapster_word_after_fork(); return 0;
+    case FORK: leave_alone(); return 0;
     case FINALIZE: return finalize();
     default: return 0;
     }

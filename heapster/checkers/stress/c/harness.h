@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 enum {
@@ -63,6 +64,8 @@ struct worker {
     _Atomic pid_t thread;       /* the kernel's name for it */
     struct block slots[SLOTS];
     struct ring inbox;          /* from the thread before */
+    uint64_t forking_rounds;
+    FILE *stream;               /* whose lock it sometimes owns while it allocates */
     unsigned char alternate[16384];     /* a stack for signal handlers */
 };
 
@@ -91,7 +94,15 @@ void resize(struct worker *w, struct block *b, size_t size);
 void release(struct worker *w, struct block *b);
 void verify(struct worker *w, const struct block *b);
 
+/* forks.c */
+void handle_forks_first(void);
+void handle_forks_last(void);
+void forks(struct worker *w);
+extern char plugin[];           /* the path of what it loads: main.c knows */
+
 /* patterns.c */
+void fill_slot(struct worker *w, struct block *b, uint64_t random);
+void churn(struct worker *w);
 struct pattern {
     const char *name;
     void (*round)(struct worker *w);

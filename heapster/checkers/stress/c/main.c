@@ -205,6 +205,18 @@ static void run(double seconds, uint64_t seed) {
         pthread_join(ids[i], NULL);
 }
 
+char plugin[4096];
+
+/* It lies beside this program. */
+static void find_plugin(void) {
+    static const char name[] = "plugin.so";
+    ssize_t length = readlink("/proc/self/exe", plugin, sizeof plugin - sizeof name);
+    char *end = length > 0 ? strrchr(plugin, '/') : NULL;
+    if (!end)
+        exit(UNUSABLE);
+    memcpy(end + 1, name, sizeof name);
+}
+
 int main(int count, char **arguments) {
     if (count < 6)
         return USAGE;
@@ -214,8 +226,11 @@ int main(int count, char **arguments) {
     if (!pattern || threads < 1 || threads > MOST_THREADS)
         return USAGE;
     install_watch();
+    find_plugin();
+    handle_forks_first();
     if (load_target(count > 6 ? arguments[6] : NULL, count > 7 && !strcmp(arguments[7], "preloaded")))
         return UNUSABLE;
+    handle_forks_last();
     run(atof(arguments[3]), strtoull(arguments[4], NULL, 10));
     _exit(0);
 }

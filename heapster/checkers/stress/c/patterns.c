@@ -2,17 +2,12 @@
    that a seed gives each thread the same operations. Named after the workloads that they follow. */
 
 #define _GNU_SOURCE
-#include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "harness.h"
 
-enum { FORK_EVERY = 4000, CHILD_SECONDS = 20, LARGE_SLOTS = 8, LADDERS = 16, SETTINGS_EVERY = 256 };
+enum { LARGE_SLOTS = 8, LADDERS = 16, SETTINGS_EVERY = 256 };
 
 /* Mostly small, as in programs. */
 size_t usual_size(uint64_t random) {
@@ -23,7 +18,7 @@ size_t usual_size(uint64_t random) {
     }
 }
 
-static void fill_slot(struct worker *w, struct block *b, uint64_t random) {
+void fill_slot(struct worker *w, struct block *b, uint64_t random) {
     if ((random >> 32 & 15) == 0)
         take_zeroed(w, b, usual_size(random));
     else
@@ -31,7 +26,7 @@ static void fill_slot(struct worker *w, struct block *b, uint64_t random) {
 }
 
 /* Private churn: a random slot is filled or emptied. */
-static void churn(struct worker *w) {
+void churn(struct worker *w) {
     uint64_t random = draw(w);
     struct block *b = &w->slots[(random >> 40) % SLOTS];
     if (b->p)
@@ -179,52 +174,6 @@ static void settings(struct worker *w) {
     if (figures[USED_BYTES] + figures[CACHED_BYTES] + figures[FREE_BYTES] > figures[HELD_BYTES])
         finding("torn_statistics", "%zu bytes held, %zu used, %zu cached and %zu free", figures[HELD_BYTES],
                 figures[USED_BYTES], figures[CACHED_BYTES], figures[FREE_BYTES]);
-}
-
-static void live_as_child(struct worker *w) {
-    for (int i = 0; i < SLOTS; i++) {
-        if (w->slots[i].p)
-            release(w, &w->slots[i]);
-        fill_slot(w, &w->slots[i], draw(w));
-    }
-    if (target.walk)
-        target.walk();
-    for (int i = 0; i < SLOTS; i++)
-        release(w, &w->slots[i]);
-    _exit(0);
-}
-
-static void await_child(pid_t child) {
-    int status = 0;
-    for (int waited = 0; waited < CHILD_SECONDS * 1000; waited++) {
-        pid_t ended = waitpid(child, &status, WNOHANG);
-        if (ended == child) {
-            if (WIFEXITED(status) && WEXITSTATUS(status) == HARNESS_FAULT)
-                harness_misuse();
-            if (status)
-                finding("fork_unsafe", "a forked child ended with status %#x", (unsigned)status);
-            return;
-        }
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
-    }
-    kill(child, SIGUSR2);
-    nanosleep(&(struct timespec){1, 0}, NULL);
-    kill(child, SIGKILL);
-    finding("fork_hang", "a forked child was still running after %d seconds", CHILD_SECONDS);
-}
-
-/* As churn; thread 0 forks, and the child goes on with what it inherited. */
-static void forks(struct worker *w) {
-    churn(w);
-    if (w->index != 0 || atomic_load_explicit(&w->ops, memory_order_relaxed) % FORK_EVERY)
-        return;
-    pid_t child = fork();
-    if (child == 0)
-        live_as_child(w);
-    if (child > 0)
-        await_child(child);
-    else if (errno != EAGAIN && errno != ENOMEM)
-        finding("fork_unsafe", "fork: %s", strerror(errno));
 }
 
 const struct pattern patterns[] = {
