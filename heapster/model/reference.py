@@ -208,7 +208,7 @@ class Reference:
         self._saw("memory_was_trimmed")
         if self.thread in self._caching:
             for size in sorted(self._cache().bins):
-                self._flush(system, size, 0)
+                self._flush(system, self._cache(), size, 0)
         taken = self._mappings.give_back(system)
         for _, arena in sorted(self._arenas.items()):
             held = arena.held()
