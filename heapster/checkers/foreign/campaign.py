@@ -14,6 +14,8 @@ from random import Random
 
 from heapster.checkers.foreign.battery import basics, extremes, steady
 from heapster.checkers.foreign.counting import Counts
+from heapster.checkers.foreign.forking import forks_beside
+from heapster.checkers.foreign.generations import threads_lose
 from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
 from heapster.checkers.foreign.known import LEAK, TAKING, UNGUARDED, Known, suspected
 from heapster.checkers.foreign.least import cost, fewer_records
@@ -21,7 +23,7 @@ from heapster.checkers.foreign.policies import Learnt, learn
 from heapster.checkers.foreign.precise import hurried, run_trace, set_promises
 from heapster.checkers.foreign.present import only_taken
 from heapster.checkers.foreign.pursuit import Pursuit, Shown
-from heapster.checkers.foreign.racing import race
+from heapster.checkers.foreign.racing import Race, race
 from heapster.checkers.foreign.schedule import Case, Clock, Kind, Schedule
 from heapster.checkers.foreign.target import VERBS
 from heapster.checkers.foreign.traces import BUCKETS, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
@@ -55,6 +57,12 @@ class Tally:
     compiled_seconds: float = 0.0
     checks: Counter[str] = field(default_factory=Counter)
     duplicates: Counter[str] = field(default_factory=Counter)
+
+
+ThreadsCase = tuple[str, tuple[str, ...], Callable[[Judge, int, int], tuple[Race | None, int]]]
+THREADS: tuple[ThreadsCase, ...] = (        # what is counted, the codes after which it shows no more, and who does it
+    ("race", ("race",), race), ("threads_that_come_and_go", ("race", LEAK), threads_lose),
+    ("fork", ("race", "fork"), forks_beside))
 
 
 class Campaign:
@@ -265,16 +273,16 @@ class Campaign:
     # Threads.
 
     def _threads_case(self, rng: Random, number: int) -> float:
-        del number
+        check, settled, try_it = THREADS[number % len(THREADS)]
         mood = self._compiled_mood(rng)
-        if self._known.clear_of(mood, rng) != mood or any(known.code.startswith("race") for known in self._known.all):
+        if self._known.clear_of(mood, rng) != mood or any(known.code.startswith(settled) for known in self._known.all):
             return 1
         set_promises(self.judge, self.promises)
         self.judge.header.masked = self._suspicions_masked()
-        found, ops = race(self.judge, self.threads, rng.getrandbits(40), self.promises)
+        found, ops = try_it(self.judge, self.threads, rng.getrandbits(40))
         self.tally.ops += ops
         self.tally.cases += 1
-        self.tally.checks["race"] += ops
+        self.tally.checks[check] += ops
         if found is not None:
             self._pursuit.add(Shown(found.finding, (), 1, found.threads),
                               Known(found.finding.code, "", frozenset()))

@@ -7,7 +7,7 @@ from time import monotonic
 
 from heapster.checkers.foreign.baseline import Baseline, deviations
 from heapster.checkers.foreign.build import judge_program
-from heapster.checkers.foreign.campaign import Campaign, Tally
+from heapster.checkers.foreign.campaign import THREADS, Campaign, Tally
 from heapster.checkers.foreign.counting import WHOLE, Floor
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.keeping import Keeper
@@ -101,5 +101,8 @@ def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campa
     rules = campaign.counts.inapplicable()
     without = f"; so not {', '.join(rules)}" if rules else ""
     silent = [f"{', '.join(absent)}: the target defines none{without}"] if absent else []
-    silent.append("memory that only threads lose" if options.threads > 1 else "threads (--threads 4)")
+    if options.threads < 2:
+        silent.append("threads, forks beside them, and memory that only threads lose (--threads 4)")
+    elif unmade := [check for check, _, _ in THREADS if not campaign.tally.checks[check]]:
+        silent.append(f"of threads: {', '.join(unmade)}: there was no time, or a known fault is in the way (--seconds)")
     return silent

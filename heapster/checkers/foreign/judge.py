@@ -38,13 +38,13 @@ PATIENCE, BUSY = 40, 10         # seconds, and times a case's own limit, before 
 class Mode(IntEnum):
     """What a case runs."""
 
-    LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME = range(6)
+    LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME, GENERATIONS = range(7)
 
 
 class Phase(IntEnum):
     """Where in a step a child was."""
 
-    STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING = range(6)
+    STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING, FORKED = range(7)
 
 
 class Guard(IntEnum):
@@ -62,21 +62,21 @@ class Status(IntEnum):
 class Ended(IntEnum):
     """How a child ended."""
 
-    RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST = range(6)
+    RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST, TIRED = range(7)
 
 
 class Suspicion(IntEnum):
     """What the compiled checks notice."""
 
     (NOTHING, MISALIGNED, OVERLAP, CONTENTS, PREFIX, DIRTY, ERRNO, USABLE, NULL, OWN_CHECK, HUGE, OUTSIDE,
-     STRAY, HARM) = range(14)
+     STRAY, HARM, FORK) = range(15)
 
 
 ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
          "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
-         "check_means", "init_answers", "guarded", "spend_ms", "least_size")
-ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "init_failed",
-            "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray")
+         "check_means", "init_answers", "guarded", "spend_ms", "least_size", "forks")
+ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "call_bytes",
+            "init_failed", "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray")
 AFTERWARDS = ("misused", "spent_us", "addresses_vary")
 LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded")     # of the header: what a twin takes over
 OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in place of another
@@ -132,8 +132,8 @@ class Ending(NamedTuple):
 
     @property
     def died(self) -> bool:
-        """It did not come back by itself."""
-        return self.ended is not Ended.RETURNED
+        """It did not come back by itself, and that says something of it."""
+        return self.ended not in (Ended.RETURNED, Ended.TIRED)
 
 
 class Judge:
@@ -213,7 +213,7 @@ class Judge:
         if message:
             raise TargetError(f"{name} cannot be loaded: {message}")
         ending = self._ending()
-        if ending.died:
+        if ending.ended is not Ended.RETURNED:
             where = f"its {self.target.symbols['init']}" if ending.phase is Phase.CALLING else "loading it"
             raise TargetError(f"{name}: {where} {how_it_died(ending)}{last_words(ending.output)}")
         if ending.init_failed:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 from heapster.checkers.foreign.codes import usual_cause
 from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion, how_it_died, last_words
 from heapster.checkers.foreign.present import identity
-from heapster.model.spec import Promises
 from heapster.results import Finding
 
 MOST_SIZE = 40_000              # bytes of a request
@@ -24,9 +23,8 @@ class Race(NamedTuple):
     threads: tuple[int, int, int]       # how many, operations of each, seed
 
 
-def race(judge: Judge, threads: int, seed: int, promises: Promises) -> tuple[Race | None, int]:
+def race(judge: Judge, threads: int, seed: int) -> tuple[Race | None, int]:
     """What goes wrong with threads and not without; and the operations that were made."""
-    del promises
     ending = run_threads(judge, threads, OPS, seed)
     if not failed(ending) or _fails_alone(judge, threads, seed):
         return None, ending.done_ops
@@ -36,10 +34,10 @@ def race(judge: Judge, threads: int, seed: int, promises: Promises) -> tuple[Rac
 
 
 def run_threads(judge: Judge, threads: int, ops: int, seed: int, limit: int = LIMIT, *,
-                sequential: bool = False) -> Ending:
-    """One run; `sequential` makes the same calls one thread after the other."""
+                sequential: bool = False, forks: int = 0) -> Ending:
+    """One run; `sequential` makes the same calls one thread after the other; the first thread makes `forks`."""
     header = judge.header
-    header.threads, header.seed, header.repeat = threads, seed, sequential
+    header.threads, header.seed, header.repeat, header.forks = threads, seed, sequential, forks
     header.verbs = header.has
     header.most_size = min(MOST_SIZE, judge.target.room // 4) if judge.target.room else MOST_SIZE
     with judge.limited(limit):

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from heapster.checkers.foreign.forking import still_fails
+from heapster.checkers.foreign.generations import grown
 from heapster.checkers.foreign.judge import Judge
 from heapster.checkers.foreign.precise import run_trace
 from heapster.checkers.foreign.racing import failed, run_threads
@@ -13,7 +15,7 @@ from heapster.model.spec import Promises
 from heapster.model.trace import TraceError, parse
 
 ROUNDS = re.compile(r"# (\d+) rounds of these, all that is left freed after each")
-THREADS = re.compile(r"# (\d+) threads make (\d+) calls each at the same time, seed (\d+)")
+THREADS = re.compile(r"# (\d+) threads make (\d+) calls each [^,]*, seed (\d+)")
 LEAK = "memory_never_returned"
 
 
@@ -47,7 +49,12 @@ def read_recipe(lines: Iterable[str]) -> Recipe | None:
 
 def shows(judge: Judge, recipe: Recipe, code: str, promises: Promises) -> bool:
     """Run it once: whether it fails with the code."""
-    if recipe.threads[0]:
+    threads, _, seed = recipe.threads
+    if threads and code.startswith("fork"):
+        return still_fails(judge, threads, seed)
+    if threads and code == LEAK:
+        return grown(judge, threads, seed) > 0
+    if threads:
         return failed(run_threads(judge, *recipe.threads))
     if code == LEAK:
         return still_grows(judge, recipe.trace, recipe.repeat)

@@ -66,14 +66,14 @@ def _look(judge: Judge, trace: Trace, rounds: int) -> _Seen:
     header.masked, header.repeat = (1 << 64) - 1, rounds
     with judge.limited(LIMIT):
         ending = judge.run(Mode.VOLUME, judge.set_steps(trace))
-    return _Seen(_growth(judge, ending), _failed(judge, ending), ending.done_ops * len(trace))
+    return _Seen(growth(judge, ending), _failed(judge, ending), ending.done_ops * len(trace))
 
 
 def _failed(judge: Judge, ending: Ending) -> int:
     return judge.header.code if not ending.died and ending.suspicion is Suspicion.NULL else 0
 
 
-def _growth(judge: Judge, ending: Ending) -> int:
+def growth(judge: Judge, ending: Ending) -> int:
     """Bytes by which the footprint grew from the first quarter on, if each quarter did its part."""
     samples = judge.header.footprint[:judge.header.samples]
     if ending.died or len(samples) < 16:

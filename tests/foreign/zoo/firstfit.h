@@ -96,6 +96,12 @@ struct block {                  /* 32 bytes before each payload */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct block *first;
 
+#ifndef NO_ATFORK
+static void before_fork(void) { LOCK(); }
+static void after_fork(void) { UNLOCK(); }
+__attribute__((constructor)) static void start(void) { pthread_atfork(before_fork, after_fork, after_fork); }
+#endif
+
 static int adjacent(struct block *left, struct block *right)
 {
     return right != NULL && (char *)(left + 1) + left->size == (char *)right;

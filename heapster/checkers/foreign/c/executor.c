@@ -233,33 +233,35 @@ static int own_check(struct result *result)
     return result->own_check_failed ? SUSPECT_OWN_CHECK : NOTHING;
 }
 
-int execute(const struct op *op, struct result *result, int precise)
+/* What is no call of the target, or cannot be one: whether the operation was that. */
+static int is_no_call(const struct op *op, struct result *result)
 {
-    *result = (struct result){ .usable = NONE, .damaged = NO_HANDLE, .damaged_at = NONE, .prefix_lost = NONE,
-                               .dirty = NONE, .status = BEGUN };
+    result->status = DONE;
     if (op->verb == REFUSE_MEMORY) {
         refuse_memory();
-        result->status = DONE;
-        return NOTHING;
-    }
-    if (op->verb == STRANGER) {
+    } else if (op->verb == STRANGER) {
         stranger_moves((int64_t)op->numbers[0]);
-        result->status = DONE;
-        return NOTHING;
-    }
-    if (!account_knows(&account, op->operand) || (shared->has >> op->verb & 1) == 0) {
+    } else if (!account_knows(&account, op->operand) || (shared->has >> op->verb & 1) == 0) {
         if (op->result != NO_HANDLE && op->result != op->operand)
             forget(op->result);
         result->status = SKIPPED;
-        return NOTHING;
+    } else {
+        result->status = BEGUN;
+        return 0;
     }
-    int looks_at_all = precise && shared->ops <= LONG_TRACE;     /* afterwards; else what is given up is lost sight of */
-    int suspicion = looks_at_all ? NOTHING : check_fast(op, result);
-    void *operand = at(op->operand);
-    if (op->verb == FREE && is_live_handle(op->operand)) {
-        shadow_release((uintptr_t)operand, blocks[op->operand].filled);
-        forget(op->operand);
-    }
+    return 1;
+}
+
+/* Bytes that a call may have to touch: its time is in proportion to them. */
+static uint64_t may_touch(const struct op *op)
+{
+    uint64_t old = is_live_handle(op->operand) ? blocks[op->operand].request : 0;
+    uint64_t asked = is_allocating(op->verb) ? requested(op) : 0;
+    return old + (asked <= TOUCHABLE ? asked : 0);
+}
+
+static void *observed_call(const struct op *op, void *operand, struct result *result)
+{
     enter(CALLING);
     errno = NO_ERRNO;
     void *pointer = call_target(op, operand, result);
@@ -268,23 +270,44 @@ int execute(const struct op *op, struct result *result, int precise)
     result->low = (uintptr_t)fence.low, result->high = (uintptr_t)fence.high;
     result->stray = fence_broken();
     result->harmed = (uint64_t)strangers_harmed();
+    return pointer;
+}
+
+/* After a precise step: live blocks, and what the target itself thinks of its heap. */
+static void look_closely(struct result *result)
+{
+    enter(CHECKING);
+    look_at(result, shared->ops > LONG_TRACE ? CHECKED_A_STEP >> 10 : CHECKED_A_STEP);
+    if (target.check != NULL)
+        own_check(result);
+}
+
+int execute(const struct op *op, struct result *result, int precise)
+{
+    *result = (struct result){ .usable = NONE, .damaged = NO_HANDLE, .damaged_at = NONE, .prefix_lost = NONE,
+                               .dirty = NONE };
+    if (is_no_call(op, result))
+        return NOTHING;
+    shared->call_bytes = may_touch(op);
+    int looks_at_all = precise && shared->ops <= LONG_TRACE;     /* afterwards; else what is given up is lost sight of */
+    int suspicion = looks_at_all ? NOTHING : check_fast(op, result);
+    void *operand = at(op->operand);
+    if (op->verb == FREE && is_live_handle(op->operand)) {
+        shadow_release((uintptr_t)operand, blocks[op->operand].filled);
+        forget(op->operand);
+    }
+    void *pointer = observed_call(op, operand, result);
     int noticed = NOTHING;
     if (is_allocating(op->verb))
         noticed = pointer != NULL ? given(op, result, pointer, precise) : refused(op, result);
     else if (op->verb == FREE && result->error != 0)
         noticed = SUSPECT_ERRNO;
-    if (precise) {
-        enter(CHECKING);
-        look_at(result, shared->ops > LONG_TRACE ? CHECKED_A_STEP >> 10 : CHECKED_A_STEP);
-        if (target.check != NULL)
-            own_check(result);
-    }
+    if (precise)
+        look_closely(result);
     result->status = DONE;
     shared->calls[op->verb][pointer == NULL ? REFUSED : operand != NULL ? RESIZED : GAVE]++;
-    if (noticed == NOTHING && result->stray != 0)
-        noticed = SUSPECT_STRAY;
-    if (noticed == NOTHING && result->harmed != UNHARMED)
-        noticed = SUSPECT_HARM;
+    if (noticed == NOTHING)
+        noticed = result->stray != 0 ? SUSPECT_STRAY : result->harmed != UNHARMED ? SUSPECT_HARM : NOTHING;
     return suspicion != NOTHING ? suspicion : noticed;
 }
 

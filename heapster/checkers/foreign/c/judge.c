@@ -24,6 +24,8 @@
 #define TICK_MS 20
 #define WALL_FACTOR 10u                      /* what a limit is on the wall, however busy the machine: */
 #define WALL_MS 10000u                      /* so many times, and so much more */
+#define MOST_LIMITS 8u                      /* of work in all that calls share which come back, before a run is given up */
+#define FAULTS_A_MS 100u                    /* pages that are touched for the first time, on a slow machine */
 #define PROGRAM_MS 10000u                   /* that a program may take */
 #define KEPT_OUTPUT (OUTPUT_BYTES - 1)
 
@@ -74,6 +76,7 @@ static void run_case(void)
     case GENERATE: run_generated(); break;
     case VOLUME: run_volume(); break;
     case THREADS: run_threads(); break;
+    case GENERATIONS: run_generations(); break;
     default: break;
     }
     enter(ENDING);
@@ -131,36 +134,77 @@ static uint64_t resident_bytes(pid_t child)
 
 /* What a child has done with its time, in ms: on a busy machine the clock on the wall says little. */
 struct effort {
-    uint64_t worked, idle;                  /* idle: asleep, though nothing will wake it but itself */
+    uint64_t worked, idle;                  /* idle: asleep, though nothing will wake it but itself, since `progress` */
+    uint64_t slept;                         /* idle in all */
     uint64_t looked;                        /* when */
+    uint64_t faults;                        /* pages that came when they were touched */
+    uint64_t progress;                      /* where it was last seen */
+    uint64_t came_with, had_faults;         /* work and faults when it came there */
 };
 
-static void look(pid_t child, struct effort *effort, uint64_t now)
+static int read_stat(pid_t child, char *state, uint64_t *worked, uint64_t *faults)
 {
-    char name[64], text[512] = "", state = 'R';
-    unsigned long user = 0, system = 0;
+    char name[64], text[512] = "";
+    unsigned long user = 0, system = 0, minor = 0;
     snprintf(name, sizeof name, "/proc/%d/stat", (int)child);
     FILE *file = fopen(name, "r");
     if (file == NULL)
-        return;
+        return 0;
     text[fread(text, 1, sizeof text - 1, file)] = 0;
     fclose(file);
     char *after = strrchr(text, ')');       /* its own name may have any letters */
-    if (after == NULL || sscanf(after + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                                &state, &user, &system) != 3)
+    if (after == NULL || sscanf(after + 1, " %c %*d %*d %*d %*d %*d %*u %lu %*u %*u %*u %lu %lu",
+                                state, &minor, &user, &system) != 4)
+        return 0;
+    *worked = (user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK);
+    *faults = minor;
+    return 1;
+}
+
+static void look(pid_t child, struct effort *effort, uint64_t now)
+{
+    char state = 'R';
+    channel_glance();
+    uint64_t worked = 0, faults = 0, progress = shared->current * 31 + shared->done_ops;
+    if (!read_stat(child, &state, &worked, &faults))
         return;
-    uint64_t worked = (user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK);
-    if (worked == effort->worked && (state == 'S' || state == 'T'))
-        effort->idle += now - effort->looked;
-    effort->worked = worked;
+    if (progress != effort->progress) {
+        effort->progress = progress, effort->idle = 0;
+        effort->came_with = worked, effort->had_faults = faults;
+    } else if (worked == effort->worked && (state == 'S' || state == 'T')) {
+        effort->idle += now - effort->looked, effort->slept += now - effort->looked;
+    }
+    effort->worked = worked, effort->faults = faults;
     effort->looked = now;
 }
 
-/* A child that sleeps is given up in half the time of one that works. */
+/* Time for the bytes that the call under way may touch: 1 ms for a MiB, and for pages that come in it, which no
+   endless loop brings. */
+static uint64_t for_bytes(const struct effort *effort)
+{
+    uint64_t bytes = shared->call_bytes < shared->memory_limit ? shared->call_bytes : shared->memory_limit;
+    uint64_t pages = bytes / 4096, came = effort->faults - effort->had_faults;
+    return (bytes >> 20) + (came < pages ? came : pages) / FAULTS_A_MS;
+}
+
+/* A call does not come back, or sleeps for half of that time; or all is slow: 0 if neither. */
 static int is_late(const struct effort *effort, uint64_t now, uint64_t started)
 {
-    return effort->worked >= shared->limit_ms || 2 * effort->idle >= shared->limit_ms
-           || now - started >= WALL_FACTOR * shared->limit_ms + WALL_MS;
+    if (effort->worked - effort->came_with >= shared->limit_ms + for_bytes(effort) || 2 * effort->idle >= shared->limit_ms)
+        return TIMED_OUT;
+    if (effort->worked >= MOST_LIMITS * shared->limit_ms + effort->faults / FAULTS_A_MS
+        || now - started >= WALL_FACTOR * shared->limit_ms + WALL_MS)
+        return TIRED;
+    return 0;
+}
+
+/* More memory than there may be, and far more than was asked for. */
+static int is_too_big(pid_t child)
+{
+    uint64_t resident = resident_bytes(child);
+    if (shared->memory_limit == 0 || resident <= shared->memory_limit)
+        return 0;
+    return resident / 2 > shared->live_bytes + shared->call_bytes ? TOO_BIG : TIRED;
 }
 
 static void conclude(int status, int killed)
@@ -217,13 +261,11 @@ static uint64_t watch(pid_t child, int output)
         if (!killed && now - effort.looked >= TICK_MS) {
             channel_glance();
             look(child, &effort, now);
-            if (is_late(&effort, now, started))
-                killed = TIMED_OUT;
+            killed = is_late(&effort, now, started);
         }
         if (!killed && now >= next_look) {
             next_look = now + 200;
-            if (shared->memory_limit != 0 && resident_bytes(child) > shared->memory_limit)
-                killed = TOO_BIG;
+            killed = is_too_big(child);
         }
         if (killed)
             kill(child, SIGKILL);
@@ -232,7 +274,7 @@ static uint64_t watch(pid_t child, int output)
     for (int n = 0; open_still && n < 16; n++)
         open_still = drain(output);
     conclude(status, killed);
-    return effort.idle;
+    return effort.slept;
 }
 
 static void reset(void)
@@ -241,6 +283,7 @@ static void reset(void)
     shared->samples = shared->done_ops = shared->init_failed = shared->outcome = shared->code = 0;
     shared->output_length = shared->unshadowed = shared->misused = 0;
     shared->stray = 0;
+    shared->call_bytes = 0;
     shared->message[0] = 0;
     memset(shared->calls, 0, sizeof shared->calls);
     results[0].status = UNREACHED;

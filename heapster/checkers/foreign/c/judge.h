@@ -16,16 +16,17 @@ enum verb { INIT = OPERATIONS, CHECK, VERBS };      /* what else a target may ha
 enum { REFUSE_MEMORY = VERBS, STRANGER };
 enum { UNHARMED, STRANGER_CHANGED, STRANGER_GONE, STRANGER_LOST };
 
-enum mode { LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME };
-enum phase { STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING };
+enum mode { LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME, GENERATIONS };
+enum phase { STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING, FORKED };
 enum status { UNREACHED, BEGUN, DONE, SKIPPED };
 enum { UNBOUNDED, BOUNDED, GUARDED };
 enum { GAVE, REFUSED, RESIZED, OUTCOMES };          /* a block; none; a block in place of another */
-enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST };   /* LOST: what it told is not what we read */
+enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST, TIRED };
+                                            /* LOST: what it told is not what we read; TIRED: slow, and nothing is said */
 enum suspicion {
     NOTHING, SUSPECT_MISALIGNED, SUSPECT_OVERLAP, SUSPECT_CONTENTS, SUSPECT_PREFIX, SUSPECT_DIRTY,
     SUSPECT_ERRNO, SUSPECT_USABLE, SUSPECT_NULL, SUSPECT_OWN_CHECK, SUSPECT_HUGE, SUSPECT_OUTSIDE, SUSPECT_STRAY,
-    SUSPECT_HARM
+    SUSPECT_HARM, SUSPECT_FORK
 };
 
 /* Our own mappings lie far from where a target's stray writes may go. */
@@ -67,8 +68,11 @@ struct header {
     uint64_t guarded;                       /* BOUNDED: what a target is confined to is known; GUARDED: and held to */
     uint64_t spend_ms;                      /* of processor time, after which what is generated ends; 0: no matter */
     uint64_t least_size;                    /* bytes of a request that is generated, at least */
+    uint64_t forks;                         /* that the first thread makes while the others work */
     /* answered */
-    uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops, init_failed, outcome, code;
+    uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops;
+    uint64_t call_bytes;                    /* that the call which is under way may have to touch */
+    uint64_t init_failed, outcome, code;
     uint64_t has, tasks, output_length, unshadowed, child;
     int64_t stray;                          /* it died of touching memory outside of its own: how far from the edge */
     uint64_t calls[OPERATIONS][OUTCOMES];   /* that were made and judged, by their outcome */
@@ -126,6 +130,8 @@ void run_given(void);                       /* PRECISE and FAST: the operations 
 void run_generated(void);                   /* GENERATE: operations of its own, journalled in `ops` */
 void run_volume(void);                      /* VOLUME: the operations over and over, the footprint measured */
 void run_threads(void);
+void run_generations(void);                 /* GENERATIONS: threads that come, work and end, `repeat` times; measured */
+void sample_footprint(uint64_t round);
 uint64_t footprint(void);
 
 /* layout.c */

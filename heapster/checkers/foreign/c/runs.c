@@ -72,9 +72,17 @@ static int is_spent(uint64_t done)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 >= shared->spend_ms;
 }
 
-void run_volume(void)
+/* After a round of `repeat`: what is resident, at SAMPLES of them. */
+void sample_footprint(uint64_t round)
 {
     uint64_t every = shared->repeat / SAMPLES + 1;
+    shared->done_ops = round + 1;
+    if (round % every == every - 1 && shared->samples < SAMPLES)
+        shared->footprint[shared->samples++] = pages(1) * 4096;
+}
+
+void run_volume(void)
+{
     struct result scratch;
     int fails_anyway = 0;
     for (uint64_t round = 0; round < shared->repeat; round++) {
@@ -90,9 +98,7 @@ void run_volume(void)
             }
         }
         free_everything();
-        shared->done_ops = round + 1;
-        if (round % every == every - 1 && shared->samples < SAMPLES)
-            shared->footprint[shared->samples++] = pages(1) * 4096;
+        sample_footprint(round);
     }
 }
 

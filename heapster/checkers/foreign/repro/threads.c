@@ -5,7 +5,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SLOTS 64
@@ -15,6 +18,7 @@ static void *(*t_malloc)(size_t);
 static void (*t_free)(void *);
 
 struct item { unsigned char *at; size_t size; unsigned char byte; };
+static volatile int forks_left = FORKS ? 1000 : 0;
 static struct item items[THREADS][SLOTS], boxes[SLOTS];
 static _Atomic(struct item *) mailbox[SLOTS];
 
@@ -55,15 +59,61 @@ static void step(struct item **slot, uint64_t *state)
     }
 }
 
+/* A forked child goes on alone with what it has inherited. */
+static void fork_once(struct item **slots, uint64_t *state)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (int s = 0; s < 10 * SLOTS; s++)
+            step(&slots[s % SLOTS], state);
+        _exit(0);
+    }
+    if (child > 0 && (waitpid(child, &status, 0) != child || status != 0))
+        fail("a forked child cannot use its heap");
+}
+
 static void *work(void *number)
 {
     uint64_t state = (SEED + (uint64_t)(uintptr_t)number) * 0x9e3779b97f4a7c15u | 1;
     struct item *slots[SLOTS];
     for (int s = 0; s < SLOTS; s++)
         slots[s] = &items[(uintptr_t)number][s];
-    for (long i = 0; i < (long)OPS * ROUNDS; i++)
+    for (long i = 0; FORKS ? forks_left > 0 : i < (GENERATIONS ? 100 : (long)OPS * ROUNDS); i++) {
         step(&slots[draw(&state) % SLOTS], &state);
+        if (FORKS && number == NULL && i % 200 == 0) {
+            fork_once(slots, &state);
+            forks_left--;
+        }
+    }
     return NULL;
+}
+
+/* All that the threads leave is given back. */
+static void one_generation(void)
+{
+    pthread_t threads[THREADS];
+    for (uintptr_t t = 0; t < THREADS; t++)
+        pthread_create(&threads[t], NULL, work, (void *)t);
+    for (int t = 0; t < THREADS; t++)
+        pthread_join(threads[t], NULL);
+    for (int i = 0; GENERATIONS && i < (THREADS + 1) * SLOTS; i++) {
+        struct item *item = i < THREADS * SLOTS ? &items[i / SLOTS][i % SLOTS] : &boxes[i % SLOTS];
+        if (item->at != NULL)
+            t_free(item->at);
+        item->at = NULL;
+    }
+}
+
+static long pages(void)
+{
+    long all = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%ld %ld", &all, &resident) != 2)
+        return 0;
+    fclose(file);
+    return resident;
 }
 
 int main(int argc, char **argv)
@@ -82,13 +132,16 @@ int main(int argc, char **argv)
     alarm(SECONDS);
     if (init != NULL)
         init();
-    pthread_t threads[THREADS];
     for (int s = 0; s < SLOTS; s++)
         mailbox[s] = &boxes[s];
-    for (uintptr_t t = 0; t < THREADS; t++)
-        pthread_create(&threads[t], NULL, work, (void *)t);
-    for (int t = 0; t < THREADS; t++)
-        pthread_join(threads[t], NULL);
+    long middle = 0;
+    for (int round = 0; round <= GENERATIONS; round++) {
+        one_generation();
+        if (round == GENERATIONS / 2)
+            middle = pages();
+    }
+    if (GENERATIONS && pages() > middle + 64)
+        fail("threads that come and go take memory for good");
     puts("PASSED");
     return 0;
 }
