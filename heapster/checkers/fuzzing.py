@@ -1,7 +1,7 @@
 """Campaigns: examples in batches until time or number is up, or one fails."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from time import monotonic
@@ -18,6 +18,7 @@ from heapster.results import Finding, Run, Verdict
 
 BATCH = 4                       # examples between two looks at the clock
 FRESH_STARTS, FRESH_EXAMPLES, FRESH_STEPS = 24, 40, 3    # to shrink from, where the first failure stays long
+LEAST_STEPS = 200               # under each policy, before a campaign may say that it found nothing
 SEED_STRIDE = 1_000_003         # between the seeds of campaigns, so that their batches differ
 
 
@@ -154,15 +155,24 @@ class _Campaign:
     def run(self, *, interrupted: bool) -> Run:
         """The campaign so far, as a run."""
         record, options = self._record, self._options
-        verdict = Verdict.INCONCLUSIVE if interrupted or not record.ops else Verdict.PASSED
+        starved = list(self._starved())
+        verdict = Verdict.INCONCLUSIVE if interrupted or not record.ops or starved else Verdict.PASSED
         return Run(
             command="fuzz", target=options.target, seed=options.seed,
             verdict=Verdict.FAILED if self._findings else verdict,
             seconds=self._seconds(), ops=record.ops, findings=tuple(self._findings),
             checks=dict(record.checks),
             witnesses={witness.name: record.witnesses[witness.name] for witness in SOMETIMES},
-            extra={"examples": record.examples, "fixed": self._fixed, "interrupted": interrupted,
+            extra={"examples": record.examples, "fixed": self._fixed, "interrupted": interrupted, "starved": starved,
                    "policies": list(options.policies)})
+
+    def _starved(self) -> Iterator[str]:
+        """What a campaign that time has ended did too little of; a number of examples is the user's own choice."""
+        under = self._record.under
+        if self._options.seconds is not None and self._options.examples is None:
+            for policy in self._options.policies:
+                if under[policy] < LEAST_STEPS:
+                    yield f"{policy}: {under[policy]} steps, of at least {LEAST_STEPS}"
 
     def _seconds(self) -> float:
         return monotonic() - self._started

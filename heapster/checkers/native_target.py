@@ -19,7 +19,7 @@ from heapster.model.trace import format_step, parse
 from heapster.native.library import observed
 
 HANG_SECONDS = 20.0             # for one step; it takes milliseconds
-SEEN = ("ops", "examples", "checks", "witnesses", "failure")      # of a record, by examples
+SEEN = ("ops", "examples", "checks", "witnesses", "failure", "under")      # of a record, by examples
 
 
 class _Compiled:

@@ -67,7 +67,17 @@ def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = N
                {"overlap, neighbours, contents, alignment, zeroes": ops},
                extra={"interrupted": interrupted, "table": table, "totals": _totals(table), "formula": FORMULA,
                       "warnings": warnings, "measures": MEASURES,
-                      "not_checked": ["errno, usable_size and misuse (fuzz does)", "threads: one makes all calls"]})
+                      "not_checked": ["errno, usable_size and misuse (fuzz does)", "threads: one makes all calls",
+                                      *_lacking(table)]})
+
+
+def _lacking(table: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """What could not be checked of a target, as it lacks the functions."""
+    lacked: dict[str, set[str]] = {}
+    for rows in table.values():
+        for target, row in rows.items():
+            lacked.setdefault(target, set()).update(row["lacks"])
+    return (f"{', '.join(sorted(verbs))} of {target}: it has none" for target, verbs in lacked.items() if verbs)
 
 
 def _rows(course: Course, contestants: list[Contestant], trace: str,

@@ -42,6 +42,7 @@ class Record:
     checks: Counter[str] = field(default_factory=Counter)
     witnesses: Counter[str] = field(default_factory=Counter)
     failure: tuple[Trace, Problem] | None = None
+    under: Counter[str] = field(default_factory=Counter)        # policy: steps taken while it was in force
 
     @property
     def workloads(self) -> tuple[Workload, ...]:
@@ -59,6 +60,7 @@ class HeapLife(RuleBasedStateMachine):
         self._lockstep = self.record.make()
         self._handles = Handles()
         self._trace: list[Step] = []
+        self._policy = ""
 
     def teardown(self) -> None:
         """End with everything returned, or with a misuse; count what was seen."""
@@ -161,6 +163,8 @@ class HeapLife(RuleBasedStateMachine):
             self._handles.sizes.clear()
             return
         self._trace.append(step)
+        self._policy = step.name if step.verb == "policy" else self._policy
+        self.record.under[self._policy] += 1
         problems = self._lockstep.take(step)
         if problems:
             self.record.failure = tuple(self._trace), problems[0]

@@ -111,3 +111,15 @@ def test_a_failure_found_before_the_interrupt_is_kept(broken: Any, monkeypatch: 
     assert run.verdict is Verdict.FAILED
     assert run.extra["interrupted"]
     assert len(store.kept) == 1
+
+
+def test_a_policy_that_was_hardly_tried_was_not_found_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time ended the campaign; that there are few examples may be the user's wish."""
+    monkeypatch.setattr(fuzzing, "LEAST_STEPS", 1 << 30)
+    run = campaign(policies=("best_fit",), seconds=0.01, seed=1)
+    assert run.verdict is Verdict.INCONCLUSIVE
+    starved, = run.extra["starved"]
+    assert starved.startswith("best_fit: ")
+    assert int(starved.split()[1]) > 100
+    asked = campaign(policies=("best_fit",), examples=1, seed=1)
+    assert (asked.verdict, asked.extra["starved"]) == (Verdict.PASSED, [])
