@@ -1,6 +1,6 @@
 """Memory to model, by layout constants alone: a wrong accessor in `impl` cannot hide itself here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Protocol
 
@@ -46,7 +46,8 @@ from heapster.model.heap import (
 from heapster.results import HeapsterError
 
 POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")     # by their numbers in `layout`
-MARKS = {layout.NEW: NEW, layout.AGED: AGED, layout.PURGED: PURGED, layout.REFUSED: UNTAKEN}
+KEPT_MARKS = {layout.NEW: NEW, layout.AGED: AGED, layout.PURGED: PURGED}
+UNTAKEN_MARKS = {layout.REFUSED: UNTAKEN}
 KINDS = {layout.FROM_SBRK: "sbrk", layout.FROM_MMAP: "mmap"}
 TOTALS = (layout.HELD_BYTES, layout.USED_BYTES, layout.USED_BLOCKS, layout.FREE_BYTES, layout.FREE_BLOCKS)
 CALL_WORDS = tuple(range(CALLS, CALLS + CALL_KINDS * WORD, WORD))
@@ -100,9 +101,10 @@ def _heap(m: Observed) -> Heap:
                      for i, record in enumerate(range(s + ARENAS, s + ARENAS + MAX_ARENAS * ARENA_BYTES, ARENA_BYTES))
                      if load(record + HEAD + NEXT) and not load(record + HEAD) & layout.LOST),
         mapped=(*(_mapped(load, node - NODE) for node in _nodes(load, mappings + HEAD, NEXT)),
-                *(_kept(load, k) for k in _nodes(load, s + layout.KEPT, NEXT))),
+                *(_kept(load, k, KEPT_MARKS) for k in _nodes(load, s + layout.KEPT, NEXT)),
+                *(_kept(load, k, UNTAKEN_MARKS) for k in _nodes(load, s + layout.UNTAKEN, NEXT))),
         mapped_backward=(*(node - NODE for node in _nodes(load, mappings + HEAD, PREV)),
-                         *_nodes(load, s + layout.KEPT, PREV)),
+                         *_nodes(load, s + layout.KEPT, PREV), *_nodes(load, s + layout.UNTAKEN, PREV)),
         mapped_ledger=_ledger(load, mappings),
         policy=POLICIES[policy],
         threshold=load(s + layout.THRESHOLD) or layout.DEFAULT_THRESHOLD,
@@ -247,8 +249,8 @@ def _mapped(load: Load, b: int) -> Mapped:
     return Mapped(b, b - load(b + layout.LEAD), header & SIZE_MASK, True)
 
 
-def _kept(load: Load, k: int) -> Mapped:
+def _kept(load: Load, k: int, marks: Mapping[int, int]) -> Mapped:
     mark = load(k + layout.KEPT_MARK)
-    if mark not in MARKS:
+    if mark not in marks:
         raise Undecodable(f"a kept mapping is marked {mark:#x}")
-    return Mapped(k, k, load(k), False, MARKS[mark])
+    return Mapped(k, k, load(k), False, marks[mark])

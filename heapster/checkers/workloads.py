@@ -348,6 +348,24 @@ def refusals(rng: Random, live: Handles) -> Iterator[Step]:
     yield from fill_and_empty(rng, live)
 
 
+def refusals_for_ever(rng: Random, live: Handles) -> Iterator[Step]:
+    """The system says no to each call of a kind, while many large blocks come and go; then it relents."""
+    names = rng.sample(SYSTEM_CALLS, rng.randint(1, 3))
+    if rng.random() < 0.7 and "munmap" not in names:
+        names.append("munmap")
+    yield from (Step("fail", (0,), name=name) for name in names)
+    for _ in range(rng.randint(1, 3)):
+        mine = [live.fresh() for _ in range(rng.randint(2, 22))]
+        for handle in mine:
+            yield allocate_as(handle, live.threshold + PAGE * rng.choice((0, 1, 1, 4)))
+        yield from (free(live, handle) for handle in rng.sample(mine, len(mine)) if handle in live.sizes)
+    if rng.random() < 0.3:
+        yield Step("trim", (0,))
+    yield from fill_and_empty(rng, live)
+    yield from (Step("fail", (1,), name=name) for name in names)
+    yield from large_blocks(rng, live)
+
+
 def foreigners(rng: Random, live: Handles) -> Iterator[Step]:
     """Someone else moves the break, by any amount, while the heap grows and is trimmed."""
     moved = rng.choice((1, 8, 24, 100, PAGE, PAGE + 8))
@@ -420,4 +438,4 @@ PLAIN: tuple[Workload, ...] = (
     realloc_ladder, large_blocks, through_kept_mappings, through_kept_mappings,
     many_large_blocks, trimmed, nudges, nudges, hand_over,
     through_caches, through_caches, foreigners, impossible, settings)
-WITH_FAULTS: tuple[Workload, ...] = (*PLAIN, refusals, refusals)
+WITH_FAULTS: tuple[Workload, ...] = (*PLAIN, refusals, refusals, refusals_for_ever)

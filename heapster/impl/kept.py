@@ -1,8 +1,12 @@
 """Freed mappings that are kept for the next large block: cut as needed, joined again, newest first.
 
-They cost memory, so how much is kept follows use, without a clock: used and kept together are at most an
-eighth more than blocks had at any time in this epoch and the last, an epoch being a number of steps.
+They cost memory, so how much is kept follows use, without a clock: used and kept together are at most a
+quarter more than blocks had at any time in this epoch and the last, an epoch being a number of steps.
 What is too much is unmapped, the oldest first; what was kept through a whole epoch is purged before.
+
+A system may refuse to unmap, for ever: where it has too many mappings already, say. What it does not take is purged
+and set aside, on a list that nothing walks: a few of its newest are used again, its oldest is offered again whenever
+another was taken. So what is kept has its bounds whatever the system answers, and so has what a call costs.
 
 All of it lies under the lock of the mapped blocks, whose record counts what is kept as free.
 """
@@ -27,10 +31,12 @@ from .layout import (
     NULL,
     PAGE,
     PREV,
+    PROBES,
     PURGED,
     REFUSED,
     SLACK_SHIFT,
     SPARE_SHIFT,
+    UNTAKEN,
     USED_BEFORE,
     USED_BYTES,
     USED_LATELY,
@@ -42,8 +48,8 @@ from .settings import get_keep
 def enlist(m, record, k, length):
     """Put the `length` bytes at `k`, whole pages that nobody uses, first on the list.
 
-    Ensures:  k follows the head and precedes the old first; its words say its length, and that it was not
-              refused; the record counts it as free; no other word changes.
+    Ensures:  k follows the head and precedes the old first; its words say its length, and that it is new;
+              the record counts it as free; no other word changes.
     """
     m.store(k, length)
     m.store(k + KEPT_MARK, NEW)
@@ -52,10 +58,11 @@ def enlist(m, record, k, length):
     add(m, record + FREE_BLOCKS, 1)
 
 
-def check_links(m, k):
-    """Abort unless the neighbours of the kept mapping `k` on the list know it as theirs."""
+def take_off(m, k):
+    """Take the mapping `k` off the list that it is on; abort unless its neighbours there know it as theirs."""
     if not links_agree(m, k):
         m.abort(CORRUPT_LIST, k)
+    bypass(m, m.load(k + PREV), m.load(k + NEXT))
 
 
 def delist(m, record, k):
@@ -63,8 +70,7 @@ def delist(m, record, k):
 
     Ensures:  its neighbours are linked both ways; the record no longer counts it; no other word changes.
     """
-    check_links(m, k)
-    bypass(m, m.load(k + PREV), m.load(k + NEXT))
+    take_off(m, k)
     length = m.load(k)
     add(m, record + FREE_BYTES, -length)
     add(m, record + FREE_BLOCKS, -1)
@@ -120,13 +126,38 @@ def take_from(m, record, k, length):
         enlist(m, record, k + length, rest)
 
 
+def reclaim(m, record, length):
+    """At least `length` bytes that were set aside, kept again with what is kept beside them; NULL if there are none.
+
+    Only the newest few are looked at.
+
+    Ensures:  NULL only if none of these is large enough, and then no word changes;
+              else it is the first kept mapping, and no longer set aside.
+    """
+    head = m.statics() + UNTAKEN
+    k = m.load(head + NEXT)
+    left = PROBES
+    while left > 0 and k != head and m.load(k) < length:
+        k = m.load(k + NEXT)
+        left = left - 1
+    if left == 0 or k == head:
+        return NULL
+    take_off(m, k)
+    keep(m, record, k, m.load(k))
+    return m.load(m.statics() + KEPT + NEXT)
+
+
 def reuse(m, record, length):
     """At least `length` bytes of what is kept, or NULL: the smallest that has as many, and of that not much more.
+
+    Where none has, one that was set aside may.
 
     Ensures:  NULL only if none has as many, and then nothing has changed; else the first word there is
               how many bytes they are; at least length; at most a quarter of that more.
     """
     k = smallest(m, length)
+    if k == NULL:
+        k = reclaim(m, record, length)
     if k != NULL:
         if m.load(k) - length <= length >> SPARE_SHIFT:
             length = m.load(k)
@@ -165,24 +196,56 @@ def room(m, record):
     return most
 
 
+def give_back(m, record, k, length):
+    """Whether the system took the `length` bytes at `k`, which are on no list; the record no longer holds them then."""
+    if m.munmap(k, length) == REFUSED:
+        return False
+    add(m, record + HELD_BYTES, -length)
+    return True
+
+
+def set_aside(m, k, length):
+    """The system did not take the `length` bytes at `k`, which are no longer kept: it may have what they hold.
+
+    Ensures:  they are first on the list of those set aside, and marked; their length stands there;
+              no page of another is purged.
+    """
+    if m.load(k + KEPT_MARK) != PURGED and length > PAGE:
+        m.purge(k + PAGE, length - PAGE)
+    m.store(k + KEPT_MARK, REFUSED)
+    insert(m, m.statics() + UNTAKEN, k)
+
+
 def give_back_oldest(m, record):
     """Whether the system took the oldest kept mapping back, of which there is one.
 
-    Ensures:  on success it is no longer kept, and the record no longer holds it; else it stays, and is marked.
+    Ensures:  it is no longer kept; on success the record no longer holds it;
+              else it is set aside.
     """
     k = m.load(m.statics() + KEPT + PREV)
-    check_links(m, k)
-    before = m.load(k + PREV)
-    after = m.load(k + NEXT)
-    length = m.load(k)
-    if m.munmap(k, length) == REFUSED:
-        m.store(k + KEPT_MARK, REFUSED)
-        return False
-    bypass(m, before, after)
-    add(m, record + FREE_BYTES, -length)
-    add(m, record + FREE_BLOCKS, -1)
-    add(m, record + HELD_BYTES, -length)
-    return True
+    length = delist(m, record, k)
+    taken = give_back(m, record, k, length)
+    if not taken:
+        set_aside(m, k, length)
+    return taken
+
+
+def offer_again(m, record, most):
+    """Offer what was set aside to the system again, the oldest first, until it refuses one; how many it took.
+
+    Ensures:  at most `most`; the record no longer holds them; one that is refused becomes the newest.
+    """
+    head = m.statics() + UNTAKEN
+    taken = 0
+    k = m.load(head + PREV)
+    while taken < most and k != NULL and k != head:
+        take_off(m, k)
+        if not give_back(m, record, k, m.load(k)):
+            insert(m, head, k)
+            return taken
+        taken = taken + 1
+        k = m.load(head + PREV)
+    return taken
 
 
 def too_much(m, record):
@@ -191,12 +254,15 @@ def too_much(m, record):
 
 
 def trim(m, record):
-    """Give back what is kept too much, the oldest first, until the system refuses one.
+    """Give back what is kept too much, the oldest first; if the system took any, offer it one that it had not taken.
 
-    Ensures:  no more is kept than may be, or the oldest is marked.
+    Ensures:  no more is kept than may be.
     """
-    while too_much(m, record) and give_back_oldest(m, record):
-        pass
+    taken = False
+    while too_much(m, record):
+        taken = give_back_oldest(m, record) or taken
+    if taken:
+        offer_again(m, record, 1)
 
 
 def grow_older(m, k):
@@ -234,20 +300,22 @@ def step(m, record):
         m.store(s + USED_BEFORE, m.load(s + USED_LATELY))
         m.store(s + USED_LATELY, used)
         grow_all_older(m)
+        offer_again(m, record, MOST_KEPT)
     m.store(s + USED_STEPS, steps)
     trim(m, record)
 
 
 def give_back_kept(m):
-    """Whether anything was kept that the system took back: memory is out."""
+    """Whether the system took anything of what is kept, all of which it is offered: memory is out."""
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
-    before = m.load(record + FREE_BLOCKS)
-    while m.load(record + FREE_BLOCKS) != 0 and give_back_oldest(m, record):
-        pass
-    after = m.load(record + FREE_BLOCKS)
+    held = m.load(record + HELD_BYTES)
+    while m.load(record + FREE_BLOCKS) != 0:
+        give_back_oldest(m, record)
+    offer_again(m, record, MOST_KEPT)
+    taken = m.load(record + HELD_BYTES) < held
     m.unlock(record + ARENA_LOCK)
-    return after < before
+    return taken
 
 
 def set_keep(m, most):

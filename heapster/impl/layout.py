@@ -28,8 +28,8 @@ When it is freed its pages may be kept. A kept mapping has no block; it begins w
     k        k+8    k+16   k+24                                     k+length
     | length | next | prev | mark | what was there, header included |
 
-The mark is REFUSED if the system was offered it and did not take it; else NEW, AGED at the end of the first
-epoch, and PURGED at the end of the second, when all but the first page was purged.
+The mark is NEW, AGED at the end of the first epoch, and PURGED at the end of the second, when all but the first
+page was purged; REFUSED if it is no longer kept, but the system did not take it back.
 
 A cached block is used as far as its arena can see, but waits for its thread's next request of its size,
 or on a remote list for the arena's owner. Its payload p = b + 8 makes it part of a stack:
@@ -152,10 +152,11 @@ KEPT = 656                          # head of the list of kept mappings, newest 
 USED_LATELY = 680                   # the most bytes that mapped blocks had in this epoch
 USED_BEFORE = 688                   # and in the last
 USED_STEPS = 696                    # of this epoch: mapped blocks made, freed and resized
-KEEPING_END = 704
+UNTAKEN = 704                       # head of the list of mappings that the system did not take back, newest first
+KEEPING_END = 728
 MAX_ARENAS = 64
 CROWDED = 1 << 32                   # more threads than there can be
-ARENAS = 704
+ARENAS = 768
 MAPPINGS = ARENAS + MAX_ARENAS * ARENA_BYTES        # an arena's record for the mapped blocks
 STATICS_BYTES = MAPPINGS + ARENA_BYTES
 
@@ -285,7 +286,8 @@ assert CLASSES + (CLASS_COUNT << CLASS_SHIFT) <= REMOTE < ARENA_BYTES
 assert CACHING + PREV < ATTACHED
 assert ATTACHED + MAX_ARENAS * WORD <= KEEP_BYTES < KEPT
 assert KEPT + PREV < USED_LATELY
-assert KEEPING_END <= ARENAS
+assert USED_STEPS < UNTAKEN
+assert UNTAKEN + PREV < KEEPING_END <= ARENAS
 assert KEPT_MARK + WORD <= MAPPED_LEAD, "the header of a block that was there stays"
 assert MY_ARENA < NEXT < PREV < ENROLLED < MY_CALLS
 assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS

@@ -39,6 +39,7 @@ from .layout import (
     SEGREGATED,
     THREAD_BYTES,
     TOP,
+    UNTAKEN,
     USED_BYTES,
     WORD,
 )
@@ -106,7 +107,7 @@ def return_mappings(m):
     s = m.statics()
     record = s + MAPPINGS
     m.lock(record + ARENA_LOCK)
-    kept = return_blocks(m, record + HEAD) + return_kept(m, s + KEPT)
+    kept = return_blocks(m, record + HEAD) + return_kept(m, s + KEPT) + return_kept(m, s + UNTAKEN)
     forget(m, record)
     m.fill(s + KEPT, 0, KEEPING_END - KEPT)
     m.unlock(record + ARENA_LOCK)
@@ -175,6 +176,7 @@ def mend_mappings(m):
         lose(m, s + MAPPINGS, 0)
         m.fill(s + KEPT, 0, KEEPING_END - KEPT)
         open_list(m, s + KEPT)
+        open_list(m, s + UNTAKEN)
 
 
 def seat(m, thread):

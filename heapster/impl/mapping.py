@@ -26,6 +26,7 @@ from .layout import (
     PREV,
     PREV_USED,
     REFUSED,
+    UNTAKEN,
     USED,
 )
 
@@ -103,6 +104,7 @@ def map_block(m, request, alignment, kind):
     m.lock(record + ARENA_LOCK)
     open_record(m, record, 0)
     open_list(m, m.statics() + KEPT)
+    open_list(m, m.statics() + UNTAKEN)
     start = reuse(m, record, length)
     fresh = start == NULL
     if fresh:
@@ -136,7 +138,7 @@ def unlist_mapped(m, record, b):
 def unmap_block(m, b, kind):
     """Free the mapped block `b`, counting a call if it is one of CALL_FREE.
 
-    Ensures:  it is on no list, and not USED; its mapping is kept, or back with the system;
+    Ensures:  it is on no list, and not USED; its mapping is kept, back with the system, or set aside;
               the lock is released.
     """
     record = m.statics() + MAPPINGS

@@ -47,6 +47,7 @@ from .layout import (
     STAT_USED_BLOCKS,
     STAT_USED_BYTES,
     STATS_BYTES,
+    UNTAKEN,
     USED,
     USED_BLOCKS,
     USED_BYTES,
@@ -220,7 +221,7 @@ def show_kept(m, head):
 
 
 def show_mappings(m):
-    """Write a line for each mapped block, and one for each kept mapping."""
+    """Write a line for each mapped block, for each kept mapping, and for each that the system did not take."""
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
     head = record + HEAD
@@ -230,6 +231,7 @@ def show_mappings(m):
         m.show(SHOW_MAPPED, b - m.load(b + LEAD), size(m, b), m.load(b) & USED)
         node = m.load(node + NEXT)
     show_kept(m, m.statics() + KEPT)
+    show_kept(m, m.statics() + UNTAKEN)
     m.unlock(record + ARENA_LOCK)
 
 

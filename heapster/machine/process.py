@@ -49,6 +49,7 @@ class Process:
         self.owners: dict[int, int] = {}            # mutex: thread that holds it
         self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0, "purge": 0}
         self._refuse: set[tuple[str, int]] = set()
+        self._refuses_all: set[str] = set()
         self.scratch = self.outside(SCRATCH_BYTES)  # the caller's, for results
 
     def __enter__(self) -> Process:
@@ -157,11 +158,14 @@ class Process:
 
     def refuse(self, name: str, nth: int) -> None:
         """Plan that the `nth` call of `name` from now on (1 is the next) is refused."""
+        self._refuses_all.discard(name)
+        if nth == 0:
+            self._refuses_all.add(name)
         self._refuse.add((name, self._made[name] + nth))
 
     def _is_refused(self, name: str) -> bool:
         self._made[name] += 1
-        return (name, self._made[name]) in self._refuse
+        return name in self._refuses_all or (name, self._made[name]) in self._refuse
 
     def _left(self) -> int:
         return self._memory - sum(end - start for start, end in self.system())

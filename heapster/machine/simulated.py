@@ -11,7 +11,7 @@ PAGE = 4096
 WORD_MIN, WORD_MAX = -(1 << 63), (1 << 63) - 1
 
 STATICS = 0x10000               # where things lie; each far from the others
-STATICS_BYTES = 0x20AC0         # just what the allocator's layout has, so that a word more is a fault
+STATICS_BYTES = 0x20B00         # just what the allocator's layout has, so that a word more is a fault
 THREADS = 0x100000
 THREAD_STRIDE = 0x1000
 THREAD_BYTES = 1488
@@ -53,6 +53,7 @@ class Simulated:
         self.owners: dict[int, int] = {}                # mutex: thread that holds it
         self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0, "purge": 0}
         self._refuse: set[tuple[str, int]] = set()
+        self._refuses_all: set[str] = set()
         self._outside = OUTSIDE
         self.scratch = self.outside(SCRATCH_BYTES)      # the caller's, for results
 
@@ -227,12 +228,15 @@ class Simulated:
     # The system.
 
     def refuse(self, name: str, nth: int) -> None:
-        """Plan that the `nth` call of `name` from now on (1 is the next) is refused."""
+        """Plan that the `nth` call of `name` from now on (1 is the next) is refused; 0: each, until one is planned."""
+        self._refuses_all.discard(name)
+        if nth == 0:
+            self._refuses_all.add(name)
         self._refuse.add((name, self._made[name] + nth))
 
     def _is_refused(self, name: str) -> bool:
         self._made[name] += 1
-        return (name, self._made[name]) in self._refuse
+        return name in self._refuses_all or (name, self._made[name]) in self._refuse
 
     def _left(self) -> int:
         return self._memory - sum(end - start for start, end in self.extents)

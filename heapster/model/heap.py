@@ -90,7 +90,7 @@ class Arena(NamedTuple):
 
 
 NEW, AGED, PURGED = 0, 1, 2     # kept in this epoch, in the last too, and before: what it held is the system's
-UNTAKEN = -1                    # kept because the system did not take it back
+UNTAKEN = -1                    # kept no more, but the system did not take it back
 
 
 class Mapped(NamedTuple):
@@ -115,8 +115,8 @@ class Heap(NamedTuple):
     """All of it at rest, as decoded from memory or predicted by the reference."""
 
     arenas: tuple[Arena, ...]           # those that are open, by index
-    mapped: tuple[Mapped, ...]          # the used, newest first, then the kept, newest first
-    mapped_backward: tuple[int, ...]    # their addresses along the prev links, from the tail of either list
+    mapped: tuple[Mapped, ...]          # the used, newest first, then the kept, then the untaken, likewise
+    mapped_backward: tuple[int, ...]    # their addresses along the prev links, from the tail of each list
     mapped_ledger: Ledger
     policy: str
     threshold: int

@@ -216,9 +216,11 @@ def cursor_is_on_the_list(heap: Heap) -> Iterator[str]:
 
 
 def mapped_list_is_linked_both_ways(heap: Heap) -> Iterator[str]:
-    """The prev links of the mapped blocks, and of the kept mappings, lead back along the next links."""
-    used, kept = ([mapped.address for mapped in heap.mapped if mapped.used == state] for state in (True, False))
-    if (*reversed(used), *reversed(kept)) != heap.mapped_backward:
+    """The prev links of the mapped blocks, the kept mappings and the untaken ones lead back along the next links."""
+    lists = ([mapped.address for mapped in heap.mapped if mapped.used],
+             *([mapped.address for mapped in heap.mapped if not mapped.used and (mapped.mark == UNTAKEN) == untaken]
+               for untaken in (False, True)))
+    if tuple(address for each in lists for address in reversed(each)) != heap.mapped_backward:
         yield (f"{len(heap.mapped)} mapped blocks along next, {len(heap.mapped_backward)} along prev, "
                "or in another order")
 
@@ -235,20 +237,21 @@ def mapped_blocks_fit_their_mappings(heap: Heap) -> Iterator[str]:
 
 def kept_mappings_are_joined(heap: Heap) -> Iterator[str]:
     """No kept mapping ends where another starts: they would be one."""
-    starts = {mapped.start for mapped in heap.mapped if not mapped.used}
-    for mapped in heap.mapped:
-        if not mapped.used and mapped.start + mapped.length in starts:
+    kept = [mapped for mapped in heap.mapped if not mapped.used and mapped.mark != UNTAKEN]
+    starts = {mapped.start for mapped in kept}
+    for mapped in kept:
+        if mapped.start + mapped.length in starts:
             yield f"what is kept at {place(heap, mapped.start)} is not joined with what is kept after it"
 
 
 def kept_mappings_keep_to_their_bounds(heap: Heap) -> Iterator[str]:
-    """No more is kept than may be, unless the system refused to take it; no more is used than was used lately."""
+    """No more is kept than may be, whatever the system refuses; no more is used than was used lately."""
     lately = max(heap.lately[:2])
-    kept = [mapped for mapped in heap.mapped if not mapped.used]
+    kept = [mapped for mapped in heap.mapped if not mapped.used and mapped.mark != UNTAKEN]
     used = sum(mapped.length for mapped in heap.mapped if mapped.used)
     most = most_kept(heap.keep, lately, used)
     kept_bytes = sum(mapped.length for mapped in kept)
-    if (kept_bytes > most or len(kept) > MOST_KEPT) and not any(mapped.mark == UNTAKEN for mapped in kept):
+    if kept_bytes > max(most, 0) or len(kept) > MOST_KEPT:
         yield f"{kept_bytes} bytes in {len(kept)} mappings are kept, and {most} may be"
     if used > lately:
         yield f"{used} bytes of mappings are used, more than the {lately} of late"
@@ -261,8 +264,8 @@ def ledgers_equal_recomputed_totals(heap: Heap) -> Iterator[str]:
         if arena.ledger[:5] != walked:
             yield f"arena {arena.index}: " + _ledger_difference(arena.ledger, walked)
     used = [mapped.length for mapped in heap.mapped if mapped.used]
-    kept = [mapped.length for mapped in heap.mapped if not mapped.used]
-    walked = (sum(used) + sum(kept), sum(used), len(used), sum(kept), len(kept))
+    kept = [mapped.length for mapped in heap.mapped if not mapped.used and mapped.mark != UNTAKEN]
+    walked = (sum(mapped.length for mapped in heap.mapped), sum(used), len(used), sum(kept), len(kept))
     if heap.mapped_ledger[:5] != walked:
         yield "mapped blocks: " + _ledger_difference(heap.mapped_ledger, walked)
 

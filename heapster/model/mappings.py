@@ -2,9 +2,11 @@
 
 A freed mapping is joined with the kept ones beside it. A new block takes the smallest that is large enough, and
 leaves the rest if that is much. As much is kept as brings what is held to a quarter more than was used lately.
+What the system does not take back is purged and set aside.
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
 from heapster.model.geometry import (
@@ -14,6 +16,7 @@ from heapster.model.geometry import (
     MAPPED_LEAD,
     MOST_KEPT,
     PAGE,
+    PROBES,
     REFUSED,
     SPARE_SHIFT,
     mapping_length,
@@ -61,6 +64,7 @@ class Mappings:
     def __init__(self, saw: Callable[[str], None]) -> None:
         self.blocks: list[MappedState] = []
         self.kept: list[Piece] = []
+        self.aside: list[Piece] = []    # what the system did not take back
         self.keep = 0                   # bytes that may be kept
         self.lately = Lately()
         self.calls = [0] * len(CALLS)
@@ -69,7 +73,7 @@ class Mappings:
     def map(self, system: System, request: int, alignment: int) -> MappedState | None:
         """A new block with pages of its own, or None if nothing kept is large enough and the system refuses."""
         length = mapping_length(request, alignment)
-        fitting = [piece for piece in self.kept if piece.length >= length]
+        fitting = [piece for piece in self.kept if piece.length >= length] or self._reclaim(length)
         if fitting:
             found = min(fitting, key=lambda piece: piece.length)
             spare = found.length - length
@@ -86,6 +90,16 @@ class Mappings:
         self.blocks.insert(0, block)
         self._step(system)
         return block
+
+    def _reclaim(self, length: int) -> list[Piece]:
+        """The first of the newest few set aside that is large enough, kept again; none if none is."""
+        for piece in self.aside[:PROBES]:
+            if piece.length >= length:
+                self.aside.remove(piece)
+                self._keep(piece.start, piece.end)
+                self._saw("a_mapping_that_was_set_aside_was_used_again")
+                return self.kept[:1]
+        return []
 
     def _cut(self, piece: Piece, length: int) -> int:
         """That many bytes of the front of a kept mapping are kept no longer, but the rest; answers length."""
@@ -146,11 +160,24 @@ class Mappings:
         self._trim(system)
 
     def give_back(self, system: System) -> bool:
-        """Memory is out: all that is kept goes back. True if any did."""
-        count = len(self.kept)
-        while self.kept and self._give_back_oldest(system):
-            self._saw("what_was_kept_went_back_when_memory_was_out")
-        return len(self.kept) < count
+        """Memory is out: all that is kept is offered, and some of what was set aside. True if any was taken."""
+        taken = False
+        while self.kept:
+            if self._give_back_oldest(system):
+                self._saw("what_was_kept_went_back_when_memory_was_out")
+                taken = True
+        return self._offer_again(system, MOST_KEPT) or taken
+
+    def _offer_again(self, system: System, most: int) -> bool:
+        """So many that were set aside are offered, the oldest first, until one is refused. True if any was taken."""
+        count = len(self.aside)
+        while self.aside and count - len(self.aside) < most:
+            oldest = self.aside.pop()
+            if system.munmap(oldest.start, oldest.length) == REFUSED:
+                self.aside.insert(0, oldest)
+                break
+            self._saw("a_mapping_that_was_set_aside_was_taken")
+        return len(self.aside) < count
 
     def _used(self) -> int:
         return sum([block.length for block in self.blocks])
@@ -168,6 +195,7 @@ class Mappings:
             self.lately = Lately(used, now, 0)
             self._saw("an_epoch_of_mappings_ended")
             self.kept = [self._aged(system, piece) for piece in self.kept]
+            self._offer_again(system, MOST_KEPT)
         self._trim(system)
 
     def _aged(self, system: System, piece: Piece) -> Piece:
@@ -178,45 +206,52 @@ class Mappings:
         return piece._replace(mark={NEW: AGED, AGED: PURGED}.get(piece.mark, piece.mark))
 
     def _trim(self, system: System) -> None:
-        """The oldest go back until no more is kept than may be, or the system refuses one."""
-        most = most_kept(self.keep, max(self.lately[:2]), self._used())
+        """The oldest go back until no more is kept than may be; if any was taken, one set aside is offered too."""
+        most, taken = most_kept(self.keep, max(self.lately[:2]), self._used()), False
         while self._free() > most or len(self.kept) > MOST_KEPT:
             self._saw("too_many_mappings_were_kept" if self._free() <= most else "large_block_returned")
-            if not self._give_back_oldest(system):
-                break
+            taken = self._give_back_oldest(system) or taken
+        if taken:
+            self._offer_again(system, 1)
 
     def _give_back_oldest(self, system: System) -> bool:
-        oldest = self.kept[-1]
-        if system.munmap(oldest.start, oldest.length) == REFUSED:
-            self._saw("munmap_refused")
-            self.kept[-1] = oldest._replace(mark=UNTAKEN)
-            return False
-        del self.kept[-1]
-        return True
+        """True if the oldest was taken; else it is set aside, purged but for its first page."""
+        oldest = self.kept.pop()
+        if system.munmap(oldest.start, oldest.length) != REFUSED:
+            return True
+        self._saw("munmap_refused")
+        if oldest.mark != PURGED and oldest.length > PAGE:
+            system.purge(oldest.start + PAGE, oldest.length - PAGE)
+        self.aside.insert(0, oldest._replace(mark=UNTAKEN))
+        return False
 
     def extents(self) -> list[tuple[int, int]]:
         """[start, end) of all, in the order in which finalize gives them back."""
-        return [(block.start, block.end) for block in self.blocks] + [piece[:2] for piece in self.kept]
+        return [(block.start, block.end) for block in self.blocks] + [
+            piece[:2] for piece in (*self.kept, *self.aside)]
 
     def clear(self) -> None:
         """Nothing is mapped any more, and no call counted."""
         self.blocks.clear()
         self.kept.clear()
+        self.aside.clear()
         self.lately = Lately()
         self.calls = [0] * len(CALLS)
 
     def value(self) -> tuple[Mapped, ...]:
         """What they look like at rest."""
         used = [Mapped(block.payload - HEADER, block.start, block.length, True) for block in self.blocks]
-        kept = [Mapped(piece.start, piece.start, piece.length, False, piece.mark) for piece in self.kept]
+        kept = [Mapped(piece.start, piece.start, piece.length, False, piece.mark)
+                for piece in (*self.kept, *self.aside)]
         return (*used, *kept)
 
     def backward(self) -> tuple[int, ...]:
         """Their addresses along the prev links, from the tail of either list."""
-        value, count = [held.address for held in self.value()], len(self.blocks)
-        return (*reversed(value[:count]), *reversed(value[count:]))
+        lists = (self.blocks, self.kept, self.aside)
+        addresses = iter([held.address for held in self.value()])
+        return tuple(address for each in lists for address in reversed(list(islice(addresses, len(each)))))
 
     def ledger(self) -> Ledger:
-        """Their totals; what is kept counts as free."""
-        used, free = self._used(), self._free()
-        return Ledger(used + free, used, len(self.blocks), free, len(self.kept), tuple(self.calls))
+        """Their totals; what is kept counts as free, what was set aside is only held."""
+        used, free, aside = self._used(), self._free(), sum([piece.length for piece in self.aside])
+        return Ledger(used + free + aside, used, len(self.blocks), free, len(self.kept), tuple(self.calls))

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST
-from heapster.model.heap import Block, Heap, waiting
+from heapster.model.heap import UNTAKEN, Block, Heap, waiting
 from heapster.model.live import Live
 
 # How a misuse can end. The aborts are named as the allocator's codes are, in their order from 1.
@@ -29,6 +29,7 @@ class Kind(Enum):
     STALE = "pointer to a free block"
     ABSORBED = "pointer into a free block"
     INTERIOR = "pointer into a live block"
+    EMPTIED = "pointer into a mapping that the system did not take back"
     RETURNED = "pointer to memory that went back to the system"
     CACHED = "pointer to a block that a thread keeps to use again"
     BETWEEN = "pointer to the allocator's own records"
@@ -66,7 +67,7 @@ def classify(
         return None
     kind = _kind(heap, live, pointer)
     looks_at_the_header = verb == "free" or (verb != "usable_size" and request <= MAX_REQUEST)
-    certain = looks_at_the_header and (kind in _ALWAYS_NOTICED or (kind is Kind.ABSORBED and just_freed)
+    certain = looks_at_the_header and (kind in _ALWAYS_NOTICED or (kind in _NOTICED_AT_ONCE and just_freed)
                                         or (kind is Kind.CACHED and just_freed and verb == "free"))
     return Misuse(kind, _CERTAIN[kind] if certain else OUTCOMES, WORDS[kind])
 
@@ -81,6 +82,7 @@ WORDS = {
     Kind.STALE: "the block is free already: its header says so, and the second free must be noticed",
     Kind.ABSORBED: "the block was freed and has since become part of a larger free block or of a kept mapping; "
                    "its old header still says free until something is written over it",
+    Kind.EMPTIED: "the mapping is nobody's, and what it held may be the system's: its old header says free, or is gone",
     Kind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
     Kind.RETURNED: "the memory is the system's again: its header is gone, and reading there may fault",
     Kind.CACHED: "the block was freed and is kept by a thread, which notices if it frees it once more",
@@ -91,8 +93,10 @@ _CERTAIN = {
     Kind.MISALIGNED: frozenset({"invalid_pointer"}),
     Kind.STALE: frozenset({"double_free"}),
     Kind.ABSORBED: frozenset({"double_free"}),
+    Kind.EMPTIED: frozenset({"double_free", FAULT}),
     Kind.CACHED: frozenset({"double_free"}),
 }
+_NOTICED_AT_ONCE = frozenset({Kind.ABSORBED, Kind.EMPTIED})
 _ALWAYS_NOTICED = frozenset({Kind.MISALIGNED, Kind.STALE})
 
 
@@ -104,7 +108,9 @@ def _kind(heap: Heap, live: Live, pointer: int) -> Kind:
     header = pointer - HEADER
     for mapped in heap.mapped:
         if mapped.start <= header < mapped.start + mapped.length:
-            return Kind.BETWEEN if mapped.used else Kind.ABSORBED
+            if mapped.used:
+                return Kind.BETWEEN
+            return Kind.EMPTIED if mapped.mark == UNTAKEN else Kind.ABSORBED
     block = _block_around(heap, header)
     if block is None:
         return Kind.BETWEEN if _in_a_region(heap, header) else Kind.RETURNED

@@ -57,7 +57,7 @@ SHAPES: dict[str, Shape] = {
     "arenas": Shape(("count",), setting=True),          # how many arenas threads are spread over
     "thread": Shape(("index",), setting=True),          # the thread that makes the calls from here on
     "foreign_sbrk": Shape(("delta",)),                  # someone else moves the break
-    "fail": Shape(("nth",), names=SYSTEM_CALLS, setting=True),   # the nth such call from here is refused
+    "fail": Shape(("nth",), names=SYSTEM_CALLS, setting=True),   # the nth such call from here is refused; 0: each
     "fork": Shape(setting=True),                        # the process forks and goes on
     "stats": Shape(setting=True),                       # the statistics and the status are asked for
     "finalize": Shape(setting=True),

@@ -205,7 +205,7 @@ class _Reader:
         if kind == "delta":
             least, most = -PTRDIFF_MAX, PTRDIFF_MAX
         elif kind in ("index", "nth"):
-            least, most = int(kind == "nth"), PTRDIFF_MAX
+            least, most = 0, PTRDIFF_MAX
         else:
             least, most = -PTRDIFF_MAX - 1, SIZE_MAX
         if not least <= number <= most:

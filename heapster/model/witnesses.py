@@ -60,6 +60,8 @@ SOMETIMES = (
     Witness("too_many_mappings_were_kept", "a kept mapping was unmapped because there were too many"),
     Witness("an_epoch_of_mappings_ended", "what mapped blocks had used before was forgotten"),
     Witness("a_kept_mapping_was_purged", "what an idle mapping held was given to the system"),
+    Witness("a_mapping_that_was_set_aside_was_used_again", "a large block got pages that the system had refused"),
+    Witness("a_mapping_that_was_set_aside_was_taken", "the system took back what it had refused before"),
     Witness("what_was_kept_went_back_when_memory_was_out", "kept mappings went back before memory was said to be out"),
     Witness("sbrk_refused", "the system refused an sbrk"),
     Witness("mmap_refused", "the system refused an mmap"),

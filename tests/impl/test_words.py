@@ -20,7 +20,7 @@ def test_a_used_block_is_its_size_and_two_flags() -> None:
 
 def test_a_free_block_has_links_and_a_footer() -> None:
     m = small_heap()
-    head = STATICS + 704 + 64
+    head = STATICS + 768 + 64
     free, size = FIRST_BLOCK + 48, 8192 - 40 - 24 - 48
     assert [m.words[free + offset] for offset in (0, 8, 16, size - 8)] == [size | 2, head, head, size]
 

@@ -145,7 +145,8 @@ BREAKING: list[tuple[str, str, Breaking]] = [
     ("settings_are_legal", "no growth", lambda h: h._replace(growth=0)),
     ("settings_are_legal", "growth", lambda h: h._replace(growth=5000)),
     ("settings_are_legal", "less than nothing", lambda h: h._replace(
-        keep=-1, mapped=(h.mapped[0], h.mapped[1]._replace(mark=UNTAKEN)))),
+        keep=-1, mapped=(h.mapped[0], h.mapped[1]._replace(mark=UNTAKEN)),
+        mapped_ledger=h.mapped_ledger._replace(free_bytes=0, free_blocks=0))),
     ("settings_are_legal", "too large a cache", lambda h: h._replace(cache=MAX_CACHE + 1)),
     ("settings_are_legal", "one arena too many", lambda h: h._replace(
         arenas=(h.arenas[0], owned_by(h.arenas[1], MAX_ARENAS)))),
@@ -205,8 +206,9 @@ SOUND_ONES: list[tuple[str, Breaking]] = [
     ("memory of the system's that is nothing", lambda h: h._replace(system=(*h.system, (1 << 50, 1 << 50)))),
     ("memory of the system's in pieces", lambda h: h._replace(
         system=tuple(piece for s, e in h.system for piece in ((s, s + 64), (s + 32, e), (s + 64, s + 128))))),
-    ("more kept than may be, as the system does not take it", lambda h: h._replace(
-        keep=0, mapped=(h.mapped[0], h.mapped[1]._replace(mark=UNTAKEN)))),
+    ("what the system does not take is not kept", lambda h: h._replace(
+        keep=0, mapped=(h.mapped[0], h.mapped[1]._replace(mark=UNTAKEN)),
+        mapped_ledger=h.mapped_ledger._replace(free_bytes=0, free_blocks=0))),
     ("as many kept as may be", lambda _: heap("; " + " ".join(["#65536", *[".4096"] * MOST_KEPT]))),
     ("more used before than now", lambda _: heap("; #8192")._replace(lately=Lately(4096, 8192, 0))),
     ("as many blocks as calls", lambda _: counted("#32 #32 #32 #32", (1, 1, 1, 1, 0))),

@@ -3,15 +3,16 @@
 import pytest
 
 from heapster.model.geometry import MAX_REQUEST, SIZE_MAX
-from heapster.model.heap import Heap, Stack
+from heapster.model.heap import UNTAKEN, Heap, Stack
 from heapster.model.live import Held, Live
 from heapster.model.misuse import ABORTS, FAULT, OUTCOMES, UNNOTICED, WORDS, Kind, abort_name, classify
 from heapster.model.sketch import heap
 
-HEAP = heap("#64 .96 #48 #32 ; #8192 .4096")
+HEAP = heap("#64 .96 #48 #32 ; #8192 .4096 .4096")
 REGION = HEAP.arenas[0].regions[0]
 USED, FREE, OTHER, SENT = REGION.blocks
 HEAP = HEAP._replace(arenas=(HEAP.arenas[0]._replace(remote=Stack(1, (SENT.address + 8,))),))
+HEAP = HEAP._replace(mapped=(*HEAP.mapped[:2], HEAP.mapped[2]._replace(mark=UNTAKEN)))
 LIVE = Live([Held(USED.address + 8, 50, 56), Held(OTHER.address + 8, 40, 40),
              Held(HEAP.mapped[0].address + 8, 8000)])
 
@@ -21,6 +22,7 @@ CASES = [
     (Kind.STALE, FREE.address + 8),
     (Kind.ABSORBED, FREE.address + 8 + 32),
     (Kind.ABSORBED, HEAP.mapped[1].start + 48),
+    (Kind.EMPTIED, HEAP.mapped[2].start + 48),
     (Kind.INTERIOR, USED.address + 8 + 16),
     (Kind.INTERIOR, HEAP.mapped[0].address + 8 + 4096),
     (Kind.CACHED, SENT.address + 8),

@@ -350,7 +350,7 @@ def test_a_mapping_the_system_does_not_take_back_stays() -> None:
     system.refuses = {"munmap"}
     reference.free(system, made[0])
     assert now(reference) == "; .8192"
-    assert reference.heap().mapped_ledger == Ledger(8192, 0, 0, 8192, 1, (1, 0, 0, 0, 1))
+    assert reference.heap().mapped_ledger == Ledger(8192, 0, 0, 0, 0, (1, 0, 0, 0, 1))
     system.refuses = set()
     system.take()
     reference.finalize(system)

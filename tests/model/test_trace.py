@@ -106,7 +106,7 @@ def test_sizes_are_read_as_c_reads_them(text: str, number: int, written: str) ->
     ("free(12)", 1, "'12' is no handle; write a, a + 8 or NULL"),
     ("policy bestfit", 1,
      "'bestfit' is none of first_fit, next_fit, best_fit, worst_fit, segregated_fit; did you mean best_fit?"),
-    ("fail sbrk 0", 1, "the nth 0 is out of range"),
+    ("fail sbrk -1", 1, "the nth -1 is out of range"),
     ("thread -1", 1, "the index -1 is out of range"),
     ("a = malloc(40", 1, "not a step: a = malloc(40"),
     ("= malloc(40)", 1, "not a step: = malloc(40)"),

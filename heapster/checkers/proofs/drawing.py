@@ -28,14 +28,14 @@ ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "re
                 "class_map": 232, "classes": 264, "remote": 2040}
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
            "cache": 104, "caching": 112, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680,
-           "used_before": 688, "steps": 696, "mappings": 704 + 64 * 2048, "arenas": 704}
+           "used_before": 688, "steps": 696, "untaken": 704, "mappings": 768 + 64 * 2048, "arenas": 768}
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
 IDLE = {"epoch": 2048, "least": 1 << 15, "shift": 4, "growths_shift": 4}
 CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 13, "small_bin": 1 << 14, "bins": 80,
          "thread_bytes": 1488, "mark": 0x6865617073746572, "enrolled": 24, "my_calls": 32, "ended": 72}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
 ARENA_BYTES, MAX_ARENAS, POLICIES = 2048, 64, 5
-STATICS_BYTES = 704 + 65 * 2048
+STATICS_BYTES = 768 + 65 * 2048
 CALL_KINDS = 5
 TOTALS = 1 << 55                    # no running total of a proof's heap exceeds it
 
@@ -52,7 +52,7 @@ LAYOUT = {
     "FREE_BYTES": 144, "FREE_BLOCKS": 152, "CALLS": 160, "ARENA_SHIFT": 11, "ARENA_BYTES": 2048,
     "CALL_MALLOC": 0, "CALL_CALLOC": 1, "CALL_REALLOC": 2, "CALL_ALIGNED": 3, "CALL_FREE": 4, "CALL_KINDS": 5,
     "ATTACH_LOCK": 0, "POLICY": 64, "THRESHOLD": 72, "GROWTH": 80, "ARENA_LIMIT": 88,
-    "MAPPINGS": 704 + 64 * 2048, "ARENAS": 704, "MAX_ARENAS": 64, "CROWDED": CROWDED,
+    "MAPPINGS": STATICS["mappings"], "ARENAS": STATICS["arenas"], "MAX_ARENAS": 64, "CROWDED": CROWDED,
     "STATICS_BYTES": STATICS_BYTES, "MY_ARENA": 0,
     "DEFAULT_THRESHOLD": 131072, "DEFAULT_GROWTH": 131072, "DEFAULT_ARENAS": 8, "MIN_THRESHOLD": 4096,
     "DOUBLE_FREE": DOUBLE_FREE, "INVALID_POINTER": INVALID_POINTER, "CORRUPT_HEADER": CORRUPT_HEADER,
@@ -79,7 +79,7 @@ LAYOUT = {
     "STAT_LARGEST_FREE": 40, "STAT_CACHED_BYTES": 48, "STAT_CACHED_BLOCKS": 56, "STAT_CALLS": 64, "STATS_BYTES": 104,
     "NEW": 0, "AGED": 1, "PURGED": 2, "KEPT_MARK": KEPT["mark"], "KEEP_BYTES": STATICS["keep"], "KEPT": STATICS["kept"],
     "USED_LATELY": STATICS["used_lately"], "USED_BEFORE": STATICS["used_before"], "USED_STEPS": STATICS["steps"],
-    "KEEPING_END": STATICS["arenas"], "MOST_KEPT": KEPT["most"], "EPOCH": KEPT["epoch"],
+    "UNTAKEN": STATICS["untaken"], "KEEPING_END": 728, "MOST_KEPT": KEPT["most"], "EPOCH": KEPT["epoch"],
     "SLACK_SHIFT": KEPT["slack_shift"], "SPARE_SHIFT": KEPT["spare_shift"], "DEFAULT_KEEP": 1 << 26,
     "PAGE_SHIFT": 12, "ARENA_EPOCH": IDLE["epoch"], "LEAST_PURGED": IDLE["least"], "IDLE_SHIFT": IDLE["shift"],
     "IDLE_GROWTHS_SHIFT": IDLE["growths_shift"],

@@ -19,7 +19,6 @@ from heapster.checkers.proofs.drawing import (
     FENCE_REGION,
     FIRST_BLOCK,
     FOOTER,
-    KEPT,
     LEAD,
     MAX_REQUEST,
     MIN_BLOCK,
@@ -289,7 +288,9 @@ class Small:
             m.cells[-1].now = m.cells[-1].was = 1 << 60
         mappings = s + STATICS["mappings"]
         m.put(mappings + ARENA_RECORD["next"], 0, "first mapping")
-        m.put(s + STATICS["kept"] + NEXT, 0, "first kept mapping")
+        for name in ("kept", "untaken"):
+            m.put(s + STATICS[name] + NEXT, 0, f"first {name} mapping")
+            m.put(s + STATICS[name] + PREV, 0, f"last {name} mapping")
         for name in ("keep", "used_lately", "used_before", "steps"):
             m.put(s + STATICS[name], 0, name)
         for name in ("held", "used_bytes", "used_blocks", "free_bytes", "free_blocks", "calls", "head"):
@@ -298,9 +299,10 @@ class Small:
 
     def openings(self) -> list[Any]:
         """The words that open the lists of mappings, which no caller sees."""
-        head, kept = (self.statics + STATICS["mappings"] + ARENA_RECORD["head"], self.statics + STATICS["kept"])
+        head = self.statics + STATICS["mappings"] + ARENA_RECORD["head"]
+        idle = [self.statics + STATICS[name] for name in ("kept", "untaken")]
         return [head, head + NEXT, head + PREV, head - ARENA_RECORD["head"] + ARENA_RECORD["cursor"],
-                kept + NEXT, kept + PREV]
+                *(each + link for each in idle for link in (NEXT, PREV))]
 
     def serve(self, request: Any) -> None:
         """Some free block, or none if the heap must grow, is large enough for `request` bytes."""
@@ -409,12 +411,14 @@ def read(m: Any, statics: Any, arena: Any, index: int, classes: Classes | None =
                   _null_or(at("top")), at("break"), _ledger(m, arena))
     mappings = statics + STATICS["mappings"]
     nodes, back = _both_ways(m, mappings + ARENA_RECORD["head"])
-    pieces, pieces_back = _both_ways(m, statics + STATICS["kept"])
+    kept, kept_back = _both_ways(m, statics + STATICS["kept"])
+    aside, aside_back = _both_ways(m, statics + STATICS["untaken"])
     mapped = [_read_mapped(m, node - NODE) for node in nodes]
-    mapped += [Mapped(k, k, m.load(k), False, UNTAKEN if m.load(k + KEPT["mark"]) == -1 else NEW) for k in pieces]
+    mapped += [Mapped(k, k, m.load(k), False, NEW) for k in kept]
+    mapped += [Mapped(k, k, m.load(k), False, UNTAKEN) for k in aside]
     lately = Lately(*[m.load(statics + STATICS[name]) for name in ("used_lately", "used_before", "steps")])
-    return Heap((value,), tuple(mapped), (*[node - NODE for node in back], *pieces_back), _ledger(m, mappings),
-                "first_fit", PAGE, PAGE, keep=m.load(statics + STATICS["keep"]), lately=lately,
+    return Heap((value,), tuple(mapped), (*[node - NODE for node in back], *kept_back, *aside_back),
+                _ledger(m, mappings), "first_fit", PAGE, PAGE, keep=m.load(statics + STATICS["keep"]), lately=lately,
                 held_locks=tuple(m.held))
 
 

@@ -1,5 +1,6 @@
 """Mappings that are kept: what is proved of `impl/kept.py`."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -33,12 +34,15 @@ class Piece(NamedTuple):
 class Kept(Window):
     """The list of kept mappings, and what the record of the mapped blocks says of it."""
 
-    def __init__(self, path: Any) -> None:
+    def __init__(self, path: Any, untaken: int = 0) -> None:
         super().__init__(path)
         self.arena = self.statics + STATICS["mappings"]
         self.head = self.kept_head = self.statics + STATICS["kept"]
         self.circle = [self.head]
         self.pieces: list[Piece] = []
+        self.aside_head = self.statics + STATICS["untaken"]
+        self.untaken = [self.piece(f"u{number}", REFUSED, REFUSED) for number in range(untaken)]
+        self._circle(self.aside_head, self.untaken)
         self.free_bytes, self.free_blocks = self.word("free_bytes"), self.word("free_blocks")
 
     def static(self, name: str, low: int = 0, high: int = TOTALS) -> Any:
@@ -53,11 +57,11 @@ class Kept(Window):
         self.reserve(start, length)
         return Piece(start, length)
 
-    def piece(self, name: str = "k") -> Piece:
+    def piece(self, name: str = "k", least: int = NEW, most: int = PURGED) -> Piece:
         """Whole pages with the words of a kept mapping in them."""
         piece = self.pages(name)
         self.m.put(piece.k, piece.length, f"length of {name}")
-        self.m.put(piece.k + KEPT["mark"], self.path.word("mark", REFUSED, PURGED), f"mark of {name}")
+        self.m.put(piece.k + KEPT["mark"], self.path.word("mark", least, most), f"mark of {name}")
         return piece
 
     def exactly(self, count: int) -> None:
@@ -66,11 +70,15 @@ class Kept(Window):
         for one, other in ((a, b) for a in self.pieces for b in self.pieces if a is not b):
             self.path.apart(one.k, one.length + 1, other.k, other.length)
         self.circle = [self.head, *[piece.k for piece in self.pieces]]
-        for u, v in self.adjacent():
-            self.m.put(u + NEXT, v, "next")
-            self.m.put(v + PREV, u, "prev")
+        self._circle(self.head, self.pieces)
         self.path.require(self.free_bytes, "==", self.bytes())
         self.path.require(self.free_blocks, "==", count)
+
+    def _circle(self, head: Any, pieces: Sequence[Piece]) -> None:
+        around = [head, *[piece.k for piece in pieces], head]
+        for u, v in pairwise(around):
+            self.m.put(u + NEXT, v, "next")
+            self.m.put(v + PREV, u, "prev")
 
     def bytes(self) -> Any:
         """What was kept."""
@@ -88,9 +96,16 @@ class Kept(Window):
 
     def now(self) -> list[Piece]:
         """What is kept now, newest first."""
+        return self._on(self.kept_head)
+
+    def aside(self) -> list[Piece]:
+        """What is set aside now, newest first."""
+        return self._on(self.aside_head)
+
+    def _on(self, head: Any) -> list[Piece]:
         found: list[Piece] = []
-        k = self.m.load(self.kept_head + NEXT)
-        while k != self.kept_head and len(found) < MOST_NODES:
+        k = self.m.load(head + NEXT)
+        while k != head and len(found) < MOST_NODES:
             found.append(Piece(k, self.m.load(k)))
             k = self.m.load(k + NEXT)
         return found
@@ -102,8 +117,9 @@ class Kept(Window):
     def is_whole(self) -> bool:
         """Whether the list is linked both ways and counted."""
         now = self.now()
-        around = [self.kept_head, *[piece.k for piece in now], self.kept_head]
-        return bool(all(self.m.load(v + PREV) == u for u, v in pairwise(around))
+        lists = ((self.kept_head, now), (self.aside_head, self.aside()))
+        return bool(all(self.m.load(v + PREV) == u for head, pieces in lists
+                        for u, v in pairwise([head, *[piece.k for piece in pieces], head]))
                     and self.m.load(self.at("free_bytes")) == sum([piece.length for piece in now])
                     and self.m.load(self.at("free_blocks")) == len(now))
 
@@ -236,13 +252,62 @@ def give_back_oldest(source: Any, path: Any) -> None:
     oldest, held = w.pieces[-1], w.word("held")
     done = source.kept.give_back_oldest(w.m, w.arena)
     name, arguments, answer = w.m.calls[0]
-    path.claim("the_oldest_is_offered", lambda: name == "munmap" and len(w.m.calls) == 1 and arguments == tuple(oldest))
+    now = w.m.load(w.at("held"))
+    path.claim("the_oldest_is_offered", lambda: name == "munmap" and arguments == tuple(oldest)
+               and all(call.name == "purge" for call in w.m.calls[1:]))
+    path.claim("what_is_given_back_is_not_kept", lambda: w.is_whole() and not w.has(oldest)
+               and len(w.now()) == len(w.pieces) - 1)
     if done:
-        path.claim("what_went_back_is_not_kept", lambda: answer == 0 and w.is_whole() and not w.has(oldest)
-                   and w.m.load(w.at("held")) == held - oldest.length and len(w.now()) == len(w.pieces) - 1)
+        path.claim("what_went_back_is_not_held", lambda: answer == 0 and now == held - oldest.length and not w.aside())
     else:
-        path.claim("what_was_refused_is_marked", lambda: answer == REFUSED and only(w.m, oldest.k + KEPT["mark"])
-                   and w.m.load(oldest.k + KEPT["mark"]) == REFUSED)
+        path.claim("what_was_refused_is_set_aside", lambda: answer == REFUSED and now == held
+                   and w.aside() == [oldest])
+
+
+def set_aside(source: Any, path: Any) -> None:
+    """Whatever its mark, whatever the system answers."""
+    w = Kept(path, untaken=path.choose(2))
+    piece = k, length = w.piece()
+    before = w.m.load(k + KEPT["mark"])
+    source.kept.set_aside(w.m, k, length)
+    path.claim("what_is_set_aside_is_first_and_marked", lambda: w.aside() == [piece, *w.untaken]
+               and w.m.load(k + KEPT["mark"]) == REFUSED and w.m.load(w.m.load(k + NEXT) + PREV) == k)
+    path.claim("what_is_set_aside_says_its_length", lambda: w.m.load(k) == length)
+    path.claim("setting_aside_purges_no_page_of_another", lambda: [
+        (call.name, *call.arguments) for call in w.m.calls] in ([], [("purge", k + PAGE, length - PAGE)])
+        and (bool(w.m.calls) or before == PURGED or length == PAGE))
+
+
+def offer_again(source: Any, path: Any) -> None:
+    """Whatever the system answers."""
+    w = Kept(path, untaken=path.choose(3))
+    w.exactly(0)
+    held, most = w.word("held"), path.choose(3)
+    taken = source.kept.offer_again(w.m, w.arena, most)
+    calls = [(call.name, *call.arguments) for call in w.m.calls]
+    oldest_first = w.untaken[::-1]
+    path.claim("no_more_is_offered_than_asked", lambda: taken <= most and len(calls) <= taken + 1
+               and calls == [("munmap", *piece) for piece in oldest_first[:len(calls)]])
+    path.claim("what_was_taken_at_last_is_not_held", lambda: w.m.load(w.at("held")) == held - sum(
+        [piece.length for piece in oldest_first[:taken]]))
+    path.claim("what_is_refused_again_is_the_newest", lambda: w.is_whole() and w.aside() == (
+        oldest_first[taken:taken + 1] + w.untaken[:len(w.untaken) - taken - 1] if len(calls) > taken else
+        w.untaken[:len(w.untaken) - taken]))
+
+
+def reclaim(source: Any, path: Any) -> None:
+    """Whatever was set aside, and is kept."""
+    w = Kept(path, untaken=path.choose(3))
+    w.exactly(path.choose(2))
+    length = path.word("least", PAGE, MOST, PAGE)
+    k = source.kept.reclaim(w.m, w.arena, length)
+    if k == 0:
+        path.claim("nothing_set_aside_is_large_enough", lambda: only(w.m) and all(
+            piece.length < length for piece in w.untaken))
+    else:
+        first = w.now()[0]
+        path.claim("what_is_reclaimed_is_kept", lambda: w.is_whole() and first.k == k and first.length >= length
+                   and len(w.aside()) == len(w.untaken) - 1)
 
 
 def trim(source: Any, path: Any) -> None:
@@ -252,11 +317,9 @@ def trim(source: Any, path: Any) -> None:
     before, keep, used = lately(w)
     w.word("held")
     source.kept.trim(w.m, w.arena)
-    now = w.now()
     most = before + (before >> KEPT["slack_shift"]) - used
-    path.claim("no_more_is_kept_than_may_be", lambda: w.is_whole() and (
-        bool(now) and w.m.load(now[-1].k + KEPT["mark"]) == REFUSED
-        or bool(w.m.load(w.at("free_bytes")) <= most and w.m.load(w.at("free_bytes")) <= keep)))
+    path.claim("no_more_is_kept_than_may_be", lambda: w.is_whole() and bool(
+        w.m.load(w.at("free_bytes")) <= most and w.m.load(w.at("free_bytes")) <= keep))
 
 
 def grow_older(source: Any, path: Any) -> None:
@@ -291,7 +354,7 @@ def set_keep(source: Any, path: Any) -> None:
 PROOFS = (
     Proof("kept.enlist", ANY_HEAP, enlist, {
         "a_kept_mapping_is_first": "k follows the head and precedes the old first",
-        "a_kept_mapping_says_its_length": "its words say its length, and that it was not refused",
+        "a_kept_mapping_says_its_length": "its words say its length, and that it is new",
         "a_kept_mapping_is_counted": "the record counts it as free",
         "keeping_writes_no_more": "no other word changes",
     }),
@@ -329,11 +392,26 @@ PROOFS = (
         "no_more_is_held_than_lately_and_a_quarter": "with what is used, at most a quarter more than was used lately",
     }),
     Proof("kept.give_back_oldest", FEW, give_back_oldest, {
-        "what_went_back_is_not_kept": "on success it is no longer kept, and the record no longer holds it",
-        "what_was_refused_is_marked": "else it stays, and is marked",
+        "what_is_given_back_is_not_kept": "it is no longer kept",
+        "what_went_back_is_not_held": "on success the record no longer holds it",
+        "what_was_refused_is_set_aside": "else it is set aside",
     }, more={"the_oldest_is_offered": "exactly the oldest is offered to the system, once"}),
+    Proof("kept.set_aside", FEW, set_aside, {
+        "what_is_set_aside_is_first_and_marked": "they are first on the list of those set aside, and marked",
+        "what_is_set_aside_says_its_length": "their length stands there",
+        "setting_aside_purges_no_page_of_another": "no page of another is purged",
+    }),
+    Proof("kept.offer_again", FEW, offer_again, {
+        "no_more_is_offered_than_asked": "at most `most`",
+        "what_was_taken_at_last_is_not_held": "the record no longer holds them",
+        "what_is_refused_again_is_the_newest": "one that is refused becomes the newest",
+    }),
+    Proof("kept.reclaim", FEW, reclaim, {
+        "nothing_set_aside_is_large_enough": "NULL only if none of these is large enough, and then no word changes",
+        "what_is_reclaimed_is_kept": "else it is the first kept mapping, and no longer set aside",
+    }),
     Proof("kept.trim", FEW, trim, {
-        "no_more_is_kept_than_may_be": "no more is kept than may be, or the oldest is marked",
+        "no_more_is_kept_than_may_be": "no more is kept than may be",
     }),
     Proof("kept.grow_older", ANY_HEAP, grow_older, {
         "an_older_mapping_keeps_its_words": "its words are unchanged but for the mark",

@@ -72,11 +72,12 @@ class Record(Kept):
             self.m.put(self.at("calls") + 8 * kind, path.word("calls", 0, TOTALS), "calls")
 
     def used(self, length: Any, blocks: int) -> bool:
-        """Whether the ledger counts so much more as used, and holds just what is used or kept."""
+        """Whether the ledger counts so much more as used, and holds just what is used, kept or set aside."""
         load = self.m.load
         return bool(load(self.at("used_bytes")) == self.used_bytes + length
                     and load(self.at("used_blocks")) == self.used_blocks + blocks
-                    and load(self.at("held")) - self.held == length + load(self.at("free_bytes")) - self.free_bytes)
+                    and load(self.at("held")) - self.held == length + load(self.at("free_bytes")) - self.free_bytes
+                    + sum([piece.length for piece in self.aside()]))
 
     def mapped(self, path: Any) -> tuple[Any, Any, Any]:
         """A mapped block on the list: its header's address, lead and length."""
@@ -137,9 +138,10 @@ def unmap_block(source: Any, path: Any) -> None:
     source.mapping.unmap_block(w.m, b, FREE)
     w.without(node)
     path.claim("an_unmapped_block_leaves_the_list", lambda: w.is_linked() and w.used(-length, -1)
-               and w.m.find(b).now == length + MAPPED + 2)
+               and (w.m.find(b).now == length + MAPPED + 2 or bool(w.aside()) or w.gone(b - lead, length)))
     path.claim("the_mapping_of_a_freed_block_is_kept_or_gone", lambda: w.is_whole() and (
-        w.kept_now(b - lead, length) or w.gone(b - lead, length)))
+        w.kept_now(b - lead, length) or w.gone(b - lead, length) or any(
+            piece.k <= b - lead and b - lead + length <= piece.k + piece.length for piece in w.aside())))
     path.claim("unmapping_releases_its_lock", lambda: not w.m.held)
 
 
@@ -203,7 +205,7 @@ PROOFS = (
     }),
     Proof("mapping.unmap_block", KEEPING, unmap_block, {
         "an_unmapped_block_leaves_the_list": "it is on no list, and not USED",
-        "the_mapping_of_a_freed_block_is_kept_or_gone": "its mapping is kept, or back with the system",
+        "the_mapping_of_a_freed_block_is_kept_or_gone": "its mapping is kept, back with the system, or set aside",
         "unmapping_releases_its_lock": "the lock is released",
     }),
     Proof("mapping.unmap_block", ANY_HEAP, unmap_block_noticing, more={

@@ -290,8 +290,8 @@ UNMAPPED = "    if m.munmap(k, length) == REFUSED:\n"
 PURGED_KEPT = "            m.purge(k + PAGE, m.load(k) - PAGE)\n"
 MAPPED_LOCK = "m.statics() + MAPPINGS + ARENA_LOCK"
 SET_KEEP = "    m.store_atomic(m.statics() + KEEP_BYTES, most)\n"
-KEPT_BEFORE = "    before = m.load(record + FREE_BLOCKS)\n"
-KEPT_AFTER = "    after = m.load(record + FREE_BLOCKS)\n"
+KEPT_BEFORE = "    held = m.load(record + HELD_BYTES)\n"
+KEPT_AFTER = "    taken = m.load(record + HELD_BYTES) < held\n"
 KEPT = (
     Fault("a kept mapping is taken without the lock", (
         Edit("kept.py", FOUND_KEPT, f"    if k != NULL:\n    {GO}" + FOUND_KEPT.partition("\n")[2]),
@@ -301,8 +301,7 @@ KEPT = (
     Fault("kept mappings are given back without the lock", (
         Edit("kept.py", f"{SET_KEEP}    trim(m, record)\n{GO}", f"{SET_KEEP}{GO}    trim(m, record)\n"),)),
     Fault("a kept mapping is offered to the system outside the lock", (
-        Edit("kept.py", f"    length = m.load(k)\n{UNMAPPED}",
-             f"    length = m.load(k)\n{GO}    refused = m.munmap(k, length)\n{COME}    if refused == REFUSED:\n"),)),
+        Edit("kept.py", UNMAPPED, f"{GO}    refused = m.munmap(k, length)\n{COME}    if refused == REFUSED:\n"),)),
     Fault("how much may be kept is set without care", (
         Edit("kept.py", f"{COME}{SET_KEEP}", f"{SET_KEEP.replace('_atomic', '')}{COME}"),)),
     Fault("the bytes that are kept are counted outside the lock", (

@@ -37,7 +37,8 @@ struct shared {
 
 static struct shared *shared;
 static struct call *calls;
-static uint64_t most_calls, refuse[CALLS_KINDS];
+#define EACH UINT64_MAX
+static uint64_t most_calls, refuse[CALLS_KINDS];     /* how many calls until one is refused; 0: none */
 static uintptr_t brk_at = AREA, map_at = FIRST_MAPPING;
 static struct account account;
 static char *threads[MOST_THREADS];
@@ -55,7 +56,7 @@ static word log_call(int name, word a, word b, word c, word answer) {
     return answer;
 }
 
-static int refused(int name) { return refuse[name] && --refuse[name] == 0; }
+static int refused(int name) { return refuse[name] == EACH || (refuse[name] && --refuse[name] == 0); }
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
@@ -184,7 +185,7 @@ static word execute(const struct op *op, word pointer) {
     case SET_ARENAS: heapster_word_set_arenas(first); return 0;
     case SET_THREAD: switch_thread(op->numbers[0]); return 0;
     case FOREIGN_SBRK: brk_at += (uintptr_t)first; return 0;
-    case FAIL: refuse[second] = op->numbers[0]; return 0;
+    case FAIL: refuse[second] = op->numbers[0] ? op->numbers[0] : EACH; return 0;
     case FORK: leave_alone(); return 0;
     case FINALIZE: return finalize();
     default: return 0;
