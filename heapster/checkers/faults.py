@@ -164,7 +164,7 @@ FAULTS = (
           "fault_unmapped"),
     Fault("a lock is left held when memory is out", "arena",
           "        count_call(m, arena, kind)\n    m.unlock(arena + ARENA_LOCK)",
-          "        count_call(m, arena, kind)\n        m.unlock(arena + ARENA_LOCK)", "locks_are_released"),
+          "        count_call(m, arena, kind)\n        m.unlock(arena + ARENA_LOCK)", "fault_relock"),
     Fault("errno is not set when memory is out", "api", "    m.set_errno(ENOMEM)\n", "", "null_without_errno"),
     Fault("a failed realloc frees the old block", "api", "    if q != NULL:\n"
           "        m.copy(q, p, usable_size(m, p))\n"
@@ -236,7 +236,7 @@ FAULTS = (
           "        p = unkeep(m, slot)\n        p = unkeep(m, slot)\n", "structure_diverges"),
     Fault("a thread that ends keeps its blocks", "cache", "        flush_all(m, thread)\n", "", "structure_diverges"),
     Fault("a cache outlives its thread", "cache", "    bypass(m, m.load(thread + PREV), m.load(thread + NEXT))\n", "",
-          "structure_diverges"),
+          "undecodable_heap"),
     Fault("the calls of a thread that ended are lost", "cache",
           "        add(m, arena + CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD))\n", "",
           "structure_diverges"),
