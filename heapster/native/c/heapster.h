@@ -5,10 +5,11 @@
 
    All functions may be called from any thread, and before main. Like the C library's, they may not
    be called from a signal handler that interrupted one of them. After fork, parent and child may
-   both go on using the heap, also while other threads run: what one of these was changing at that moment
-   stays good in the child, but is not used again there for others. Memory from heapster_malloc and its kin goes to heapster_free, never
-   to free. A misuse that is noticed (a block freed twice, a pointer that is no block, a header or
-   list that was written over) ends the program with one line on stderr and abort().
+   both go on using the heap, also while other threads run: what these were changing at that moment
+   stays good in the child, but its memory is not used again there. Memory from heapster_malloc and
+   its kin goes to heapster_free, never to free. A misuse that is noticed (a block freed twice, a
+   pointer that is no block, a header or list that was written over) ends the program with one line
+   on stderr and abort().
 
    Settings may also come from the environment, read when the library is loaded:
      HEAPSTER_POLICY=first_fit|next_fit|best_fit|worst_fit|segregated_fit
