@@ -173,8 +173,7 @@ LOCKS = (
         Edit("lifecycle.py", "    if m.renew(s + MAPPINGS + ARENA_LOCK) != 0:\n",
              "    if m.renew(s + MAPPINGS + ARENA_LOCK) == 2:\n"),)),
     Fault("a child leaves locks to threads that it does not have", (
-        Edit("lifecycle.py", RENEWED, ""),),
-        "fork"),
+        Edit("lifecycle.py", RENEWED, ""),)),
     Fault("a child leaves the lock of attaching to a thread that it does not have", (
         Edit("lifecycle.py", "m.renew(m.statics() + ATTACH_LOCK) == 0", "head != NULL"),)),
     Fault("the thread of a child keeps a lost arena", (
