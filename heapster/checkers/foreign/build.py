@@ -84,7 +84,7 @@ def from_source(path: Path, name: str, prefix: str | None, compiler: Compiler) -
     made = place_of(path, compiler)
     command = [*compiler.command, *flags, *compiler.flags, str(path)]
     _compile(command, made, ())
-    target = from_object(made, name, prefix)
+    target = from_object(made, name, prefix, path)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
                    init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)))
 

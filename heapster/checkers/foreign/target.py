@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from heapster.checkers.foreign.signatures import ALLOCATES, OF_INSTANCES, disagrees, draft, prototypes, signature
 from heapster.checkers.foreign.symbols import SharedObject, read_shared_object
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
@@ -74,12 +75,14 @@ def libc() -> ForeignTarget:
     return ForeignTarget("libc", LIBC, names, "standard")
 
 
-def from_object(path: Path, name: str, prefix: str | None) -> ForeignTarget:
-    """The allocator that a shared object defines; TargetError if it defines none."""
+def from_object(path: Path, name: str, prefix: str | None, source: Path | None = None) -> ForeignTarget:
+    """The allocator that a shared object, perhaps made of a source, defines; TargetError if it defines none."""
     found = read_shared_object(path)
+    told = prefix is not None
     if prefix is None:
-        prefix = _prefix(name, found)
+        prefix = _prefix(name, found, path, source or path)
     symbols = symbols_for(prefix, found.functions)
+    _refuse_instances(name, symbols, found, path, source or path, told=told)
     absent = [verb for verb in ("malloc", "free") if verb not in symbols]
     if absent:
         raise TargetError(f"{name} defines no {prefix}{absent[0]}{_nearest(prefix + absent[0], found.functions)}")
@@ -105,7 +108,30 @@ def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:
     return symbols
 
 
-def _prefix(name: str, found: SharedObject) -> str:
+def _refuse_instances(name: str, symbols: Mapping[str, str], found: SharedObject, built: Path, given: Path,
+                      *, told: bool) -> None:
+    """TargetError if the functions are not called as malloc and its kin are, or nobody can tell."""
+    if symbols.get("malloc", "malloc") == "malloc" or symbols["malloc"].startswith("heapster_"):
+        return                              # what has malloc's own name is called as malloc is
+    known = prototypes(built, given.parent, found.functions)
+    for verb, symbol in symbols.items():
+        if disagrees(verb, known.get(symbol)):
+            raise TargetError(f"{name}: {signature(symbol, known[symbol])} is not called as {verb} is. {_asks(given)}"
+                              f"{draft(given, found.functions, known)}")
+    malloc, stem = symbols["malloc"], symbols["malloc"].removesuffix("malloc")
+    if not told and malloc not in known and OF_INSTANCES.search(stem):
+        raise TargetError(f"{name}: nothing says whether {malloc} takes an instance: build it with -g, or put its "
+                          f"header beside it, or say --prefix {stem} if it takes none. {_asks(given)}"
+                          f"{draft(given, found.functions, known)}")
+
+
+def _asks(given: Path) -> str:
+    """How a description is given; its draft follows."""
+    described = given.with_suffix(".toml").name
+    return f"Describe it: correct this, save it as {described}, and run heapster fuzz {described}"
+
+
+def _prefix(name: str, found: SharedObject, built: Path, given: Path) -> str:
     """The one prefix under which the object defines both malloc and free."""
     stems = sorted((symbol[:-len("malloc")] for symbol in found.functions if symbol.endswith("malloc")), key=len)
     pairs = [stem for stem in stems if stem + "free" in found.functions]
@@ -118,8 +144,11 @@ def _prefix(name: str, found: SharedObject) -> str:
         raise UsageError(f"{name} defines several allocators; choose one: {choices}")
     if not pairs:
         needs = "; it expects malloc from elsewhere" if "malloc" in found.needs else ""
-        raise TargetError(f"{name} defines no malloc and free, under any prefix{needs}. A pool or a region "
-                          f"allocator needs a description: see docs/guides/embedded.md")
+        takes = prototypes(built, given.parent, found.functions)
+        drafted = f" {_asks(given)}{draft(given, found.functions, takes)}" if any(
+            map(ALLOCATES.search, found.functions)) else ""
+        raise TargetError(f"{name} defines no malloc and free, under any prefix{needs}. A pool or a region allocator "
+                          f"needs a description (docs/guides/embedded.md).{drafted}")
     return pairs[0]
 
 

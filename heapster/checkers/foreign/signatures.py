@@ -1,0 +1,180 @@
+"""What functions take, as debug information or a header beside them says; and a draft of a description by it.
+
+An allocator that takes an instance cannot be called as malloc is: it is recognised, and never guessed at.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+MOST_FILES, MOST_TEXT = 64, 1 << 20         # beside the target, and bytes of each, that are looked through
+LIMIT = 20                                  # seconds for readelf
+INTEGER = re.compile(r"\b(?:s?size_t|u?int(?:\d+|ptr)?(?:_t)?|unsigned|signed|long|short|ptrdiff_t|bool|_Bool|char)\b")
+EXPECTED = {"malloc": "i", "free": "p", "calloc": "ii", "realloc": "pi", "aligned_alloc": "ii", "memalign": "ii",
+            "usable_size": "p"}
+OF_INSTANCES = re.compile(r"(?:^|_)(?:pool|arena|m?space|region|zone|tlsf|slab|instance|ctx|o1heap|heap)_$")
+ALLOCATES = re.compile(r"(?:alloc|allocate|malloc|get|take|acquire)$", re.IGNORECASE)
+FREES = re.compile(r"(?:free|release|dealloc|deallocate|give|put|return)$", re.IGNORECASE)
+STARTS = re.compile(r"(?:init|create|new|make|setup|create_with_pool)$", re.IGNORECASE)
+ENTRY = re.compile(r"^ <(\d+)><([0-9a-f]+)>: .*\((DW_TAG_\w+)\)")
+NAME = re.compile(r"DW_AT_name\s*: (?:\(.*?\): )?(.*?)\s*$")
+TYPE = re.compile(r"DW_AT_type\s*: (?:\(.*?\) )?<0x([0-9a-f]+)>")
+
+
+class Parameter(NamedTuple):
+    """One parameter."""
+
+    text: str                   # its type in C
+    kind: str                   # "i": an integer; "p": a pointer, or a handle of some other type
+
+
+Prototype = tuple[Parameter, ...]
+
+
+def prototypes(built: Path, beside: Path, names: Iterable[str]) -> dict[str, Prototype]:
+    """What is known of the functions: from debug information, else from headers and sources in the folder."""
+    wanted = frozenset(names)
+    found = {name: made for name, made in _debugged(built).items() if name in wanted}
+    return _written(beside, wanted - found.keys()) | found
+
+
+def disagrees(verb: str, prototype: Prototype | None) -> bool:
+    """Whether a function is not called as the verb is."""
+    return prototype is not None and verb in EXPECTED and "".join(one.kind for one in prototype) != EXPECTED[verb]
+
+
+def signature(name: str, prototype: Prototype) -> str:
+    """As C writes it."""
+    return f"{name}({', '.join(one.text for one in prototype) or 'void'})"
+
+
+def draft(target: Path, names: Iterable[str], known: dict[str, Prototype]) -> str:
+    """A description to be corrected, of as much as can be told from names and prototypes."""
+    functions = sorted(names)
+    takes = _first(functions, ALLOCATES)
+    instance = next((one.text for one in known.get(takes, ())[:1] if one.kind == "p"), "void *")
+    lines = [f'sources = ["{target.name}"]' if target.suffix == ".c" else f'object = "{target.name}"']
+    if headers := [path.name for path in _texts(target.parent, ".h") if takes in path.read_text(errors="replace")]:
+        lines.append(f'headers = ["{headers[0]}"]')
+    lines += ["region = 65536", f'instance = "{instance}"']
+    if starts := _first(functions, STARTS):
+        lines.append(f'init = "{_call(starts, known.get(starts), ("region", "region_size"))}"')
+    lines.append(f'malloc = "{_call(takes or "FUNCTION", known.get(takes), ("instance", "size"))}"')
+    frees = _first(functions, FREES)
+    lines.append(f'free = "{frees or "FUNCTION"}(instance, pointer)"')
+    return "".join(f"\n  {line}" for line in lines)
+
+
+def _first(functions: list[str], kind: re.Pattern[str]) -> str:
+    return next((name for name in functions if kind.search(name)), "")
+
+
+def _call(name: str, prototype: Prototype | None, usual: tuple[str, str]) -> str:
+    """A call with what each parameter is likely to be."""
+    kinds = [one.kind for one in prototype] if prototype else ["p", "i"]
+    return f"{name}({', '.join(usual[kind == 'i'] for kind in kinds)})"
+
+
+def _texts(folder: Path, *suffixes: str) -> list[Path]:
+    found = (path for path in sorted(folder.iterdir()) if path.suffix in suffixes and path.is_file()
+             and path.stat().st_size <= MOST_TEXT)
+    return [path for path, _ in zip(found, range(MOST_FILES), strict=False)]
+
+
+def _written(folder: Path, names: frozenset[str]) -> dict[str, Prototype]:
+    """The prototypes that headers and sources of a folder have of functions."""
+    if not names or not folder.is_dir():
+        return {}
+    pattern = re.compile(rf"[\w*]\s+\**({'|'.join(map(re.escape, sorted(names)))})\s*\(([^(){{}};]*)\)\s*[;{{]")
+    found: dict[str, Prototype] = {}
+    for path in _texts(folder, ".h", ".c"):
+        text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", path.read_text(errors="replace"), flags=re.DOTALL)
+        for match in pattern.finditer(text):
+            if match[2].strip():            # f() says nothing of what it takes
+                found.setdefault(match[1], _parameters(match[2]))
+    return found
+
+
+def _parameters(text: str) -> Prototype:
+    if text.strip() == "void":
+        return ()
+    return tuple(Parameter(_without_name(one), "i" if "*" not in one and INTEGER.search(one) else "p")
+                 for one in text.split(","))
+
+
+def _without_name(text: str) -> str:
+    words = " ".join(text.split())
+    match = re.fullmatch(r"(.*[\s*])(\w+)", words)
+    return match[1].strip() if match and not INTEGER.fullmatch(match[2]) else words
+
+
+def _debugged(path: Path) -> dict[str, Prototype]:
+    """The prototypes in a shared object's debug information; none if it has none, or nobody can read it."""
+    tool = shutil.which("readelf") or shutil.which("llvm-readelf")
+    if tool is None or b".debug_info\0" not in path.read_bytes():
+        return {}
+    try:
+        said = subprocess.run([tool, "--debug-dump=info", path], capture_output=True, text=True, errors="replace",
+                              timeout=LIMIT, check=False, stdin=subprocess.DEVNULL).stdout
+    except subprocess.TimeoutExpired:
+        return {}
+    entries = list(_entries(said.splitlines()))
+    types = {entry.at: entry for entry in entries}
+    found: dict[str, Prototype] = {}
+    for number, entry in enumerate(entries):
+        if entry.tag == "DW_TAG_subprogram" and entry.name:
+            taken = [child for child in _children(entries, number) if child.tag == "DW_TAG_formal_parameter"]
+            if taken or not any(child.tag == "DW_TAG_unspecified_parameters" for child in _children(entries, number)):
+                found.setdefault(entry.name, tuple(_of_type(types, child.type) for child in taken))
+    return found
+
+
+class _Entry(NamedTuple):
+    depth: int
+    at: str
+    tag: str
+    name: str = ""
+    type: str = ""
+
+
+def _entries(lines: Iterable[str]) -> Iterator[_Entry]:
+    entry = None
+    for line in lines:
+        if start := ENTRY.match(line):
+            if entry:
+                yield entry
+            entry = _Entry(int(start[1]), start[2], start[3])
+        elif entry and (name := NAME.search(line)):
+            entry = entry._replace(name=name[1])
+        elif entry and (kind := TYPE.search(line)):
+            entry = entry._replace(type=kind[1])
+    if entry:
+        yield entry
+
+
+def _children(entries: list[_Entry], parent: int) -> Iterator[_Entry]:
+    for entry in entries[parent + 1:]:
+        if entry.depth <= entries[parent].depth:
+            return
+        if entry.depth == entries[parent].depth + 1:
+            yield entry
+
+
+def _of_type(types: dict[str, _Entry], at: str) -> Parameter:
+    """A parameter by the type that it has: its name is the first that is met on the way to what it is."""
+    entry, name, stars = types.get(at), "", ""
+    kind = "p"
+    while entry is not None:
+        if entry.tag == "DW_TAG_pointer_type" and not name:
+            stars += "*"
+        elif not name:
+            name = ("struct " if entry.tag == "DW_TAG_structure_type" else "") + entry.name if entry.name else ""
+        if entry.tag in ("DW_TAG_base_type", "DW_TAG_enumeration_type") and not stars:
+            kind = "i"
+        if entry.tag == "DW_TAG_pointer_type" and name:
+            break                           # a name for a pointer
+        entry = types.get(entry.type)
+    return Parameter(f"{name or 'void'} {stars}".strip(), kind)
