@@ -30,7 +30,7 @@ def built(folder: Path, *flags: str, take: str = "pool_malloc", give: str = "poo
     (source / "pool.h").write_text(named[1])
     if header:
         (made / "pool.h").write_text(named[1])
-    command = ["cc", "-shared", "-fPIC", *flags, source / "pool.c", "-o", made / "libpool.so"]
+    command = ["cc", "-shared", "-fPIC", *flags, str(source / "pool.c"), "-o", str(made / "libpool.so")]
     subprocess.run(command, check=True)
     return made / "libpool.so"
 
