@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.foreign import judge as judging
 from heapster.checkers.foreign.build import Compiler, judge_program
 from heapster.checkers.foreign.campaign import Campaign
 from heapster.checkers.foreign.confirming import Confirmation, confirm
+from heapster.checkers.foreign.fuzzing import fuzz_foreign
 from heapster.checkers.foreign.judge import DRAWN_LAYOUT, FIRST_LAYOUT, Judge
 from heapster.checkers.foreign.options import ForeignOptions, resolve
 from heapster.checkers.foreign.policies import learn
 from heapster.checkers.foreign.precise import run_trace
+from heapster.checkers.store import Store
 from heapster.model.trace import parse
 
 ZOO = Path(__file__).parent / "zoo"
@@ -94,3 +97,18 @@ def test_a_shorter_run_finds_the_first_of_what_a_longer_one_does() -> None:
     short, long = findings(0.5), findings(1.5)
     assert short
     assert long[:len(short)] == short
+
+
+def test_where_addresses_cannot_be_chosen_it_is_said(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = judging.Judge.run
+
+    def refused(judge: Judge, mode: judging.Mode, ops: int) -> judging.Ending:
+        ending = original(judge, mode, ops)
+        judge.header.addresses_vary = 1
+        return ending
+
+    monkeypatch.setattr(judging.Judge, "run", refused)
+    run = fuzz_foreign(ForeignOptions(str(ZOO.parent / "correct" / "classes.c"), 0.2), lambda _: None,
+                       lambda *_: None, Store(empty_folder / ".heapster", print), empty_folder)
+    claims = run.extra["not_checked"]
+    assert any("personality(2)" in claim for claim in claims)

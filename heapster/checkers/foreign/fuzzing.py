@@ -105,4 +105,8 @@ def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campa
         silent.append("threads, forks beside them, and memory that only threads lose (--threads 4)")
     elif unmade := [check for check, _, _ in THREADS if not campaign.tally.checks[check]]:
         silent.append(f"of threads: {', '.join(unmade)}: there was no time, or a known fault is in the way (--seconds)")
+    if campaign.judge.header.addresses_vary:
+        silent.append("the same addresses twice: the system refuses personality(2), so a seed may give other findings")
+    silent += [f"{kind.waited} turns of {kind.name}: its cases take too long of this target"
+               for kind in campaign.schedule.kinds if kind.waited]
     return silent
