@@ -132,8 +132,11 @@ def test_a_starved_run_is_inconclusive_and_says_of_what(tmp_path: Path, monkeypa
 def test_a_campaign_that_has_not_run_is_starved_of_all(lean: Judge) -> None:
     campaign = Campaign(lean, 1, 1, threads=2)
     assert len(list(starved_of(campaign, WHOLE, threads=True))) == 5
-    assert "no threads ran" in starved_of(campaign, IN_VOLUME, threads=True)
-    campaign.tally.checks.update({"race": 1, "memory_never_returned": 1})
+    assert "no threads ran for race, threads_that_come_and_go, fork" in starved_of(campaign, WHOLE, threads=True)
+    assert "no threads ran for race" in starved_of(campaign, IN_VOLUME, threads=True)
+    campaign.tally.checks.update({"race": 1, "fork": 1, "memory_never_returned": 1})
+    assert "no threads ran for threads_that_come_and_go" in starved_of(campaign, WHOLE, threads=True)
+    campaign.tally.checks["threads_that_come_and_go"] = 1
     assert len(list(starved_of(campaign, WHOLE, threads=True))) == 3
 
 

@@ -13,8 +13,8 @@ from heapster.model.spec import Operation, Promises, Result
 
 EVERY_CALL = ("crash", "hang")
 IN_NUMBER = frozenset({         # what compiled cases notice too, of those that they mask nothing of
-    "overlap", "misaligned", "contents_damaged", "prefix_lost", "not_zeroed", "null_without_errno",
-    "free_changed_errno", "spurious_null", *EVERY_CALL})
+    "overlap", "misaligned", "alignment_not_honoured", "contents_damaged", "prefix_lost", "not_zeroed",
+    "null_without_errno", "free_changed_errno", "spurious_null", *EVERY_CALL})
 CONFINED = frozenset({"outside_region", "touched_outside"})     # of targets that divide memory they were given
 
 USUAL = {"alignment": 16, "count": 1, "size": 8}       # numbers of a call in great number

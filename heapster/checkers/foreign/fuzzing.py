@@ -75,7 +75,8 @@ def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, fin
         "calls": dict(campaign.counts.calls), "starved": starved,
         "source": str(target.source) if target.source else None, "lines": dict(target.lines)}
     verdict = Verdict.FAILED if new else Verdict.INCONCLUSIVE if campaign.interrupted or starved else Verdict.PASSED
-    checks = campaign.counts.checks() | {LEAK: 0} | tally.checks | ({"race": tally.checks["race"]} if threads else {})
+    threaded = dict.fromkeys((check for check, _, _ in THREADS), 0) if threads else {}
+    checks = campaign.counts.checks() | {LEAK: 0} | threaded | tally.checks
     return Run("fuzz", options.target, options.seed, verdict, seconds, tally.ops, new, checks, {}, extra)
 
 
@@ -84,8 +85,10 @@ def starved_of(campaign: Campaign, floor: Floor, *, threads: bool) -> Iterator[s
     yield from campaign.counts.starved(floor)
     if floor.steps and not campaign.tally.checks[LEAK]:
         yield "no work was repeated, to see whether its memory comes back"
-    if threads and not campaign.tally.checks["race"]:
-        yield "no threads ran"
+    wanted = THREADS if floor.steps else THREADS[:1]            # in volume, the rest is for stress
+    idle = [check for check, _, _ in wanted if threads and not campaign.tally.checks[check]]
+    if idle:
+        yield f"no threads ran for {', '.join(idle)}"
 
 
 def _kind(kind: Kind) -> dict[str, object]:
