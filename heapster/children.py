@@ -26,6 +26,9 @@ Command = Sequence[str | Path]
 DEVNULL, PIPE, STDOUT = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
 TimeoutExpired = subprocess.TimeoutExpired
 
+SANDBOX = ("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp",  # noqa: S108
+           "--dir", "/tmp/own", "--chdir", "/tmp/own", "--unshare-all", "--die-with-parent", "--new-session")  # noqa: S108
+
 _libc = ctypes.CDLL(None)
 
 
@@ -136,6 +139,15 @@ def watched(command: Command, **how: Any) -> Child:
 def exit_code(child: Child) -> int:
     """How a child ended, as a shell has it."""
     return int(child.returncode if child.returncode >= 0 else 128 - child.returncode)
+
+
+def sandboxed(command: Command, *shown: str | Path) -> list[str | Path]:
+    """The command in a sandbox of bubblewrap: the system is read-only, and the network and other processes are away.
+
+    It has a folder of its own, which goes with it. What is `shown` can be read wherever it lies.
+    """
+    again = [word for path in shown if Path(path).exists() for word in ("--ro-bind", path, path)]
+    return [*SANDBOX, *again, "--", *command]
 
 
 def resident_limit() -> int:

@@ -1,5 +1,6 @@
 """Full disks, limits, closed streams and files of any content end in one line, and a finding is still told."""
 
+import gzip
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ import pytest
 
 from heapster import cli, files
 from heapster.checkers.store import Store
+from heapster.checkers.traces import unpacking
 from heapster.results import Finding
 from tests.processes import HEAPSTER
 
@@ -179,3 +181,13 @@ def test_two_runs_share_a_folder(empty_folder: Path) -> None:
 def test_a_signal_of_the_limit_is_ignored() -> None:
     """SIGXFSZ would end us; Python leaves it to the call that fails."""
     assert signal.getsignal(signal.SIGXFSZ) is signal.SIG_IGN
+
+
+def test_what_inflates_without_end_is_no_trace(
+        empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(unpacking, "MAX_INFLATED", 1 << 16)
+    (empty_folder / "bomb.gz").write_bytes(gzip.compress(b"free(NULL)\n" * (1 << 16)))
+    assert cli.main(["replay", "bomb.gz"]) == 2
+    assert "inflates to more than 200 times its size" in one_line(capsys)
+    monkeypatch.setattr(unpacking, "MAX_INFLATED", 1 << 20)
+    assert cli.main(["trace", "info", "bomb.gz"]) == 0

@@ -75,6 +75,7 @@ def _options(given: dict[str, Any]) -> ForeignOptions:
         heap_limit=given.get("heap_limit"),
         adapter=given.get("adapter"),
         baseline=Path(baseline) if baseline else None,
+        sandbox=bool(given.get("sandbox")),
         strict=bool(given.get("strict")),
     )
 

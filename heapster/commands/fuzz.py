@@ -26,7 +26,7 @@ SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
 OF_OURS = ("policy", "examples", "arenas", "faults")
 OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "heap_limit", "adapter",
-                "strict")
+                "sandbox", "strict")
 
 
 @click.command("fuzz", epilog="The target is sim (the default), process, libc, a shared object, a C source, or "
@@ -50,6 +50,7 @@ OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "h
 @option("threads")
 @option("heap_limit")
 @option("adapter")
+@option("sandbox", False)
 @option("strict", False)
 def command(target: str, json: str | None, junit: str | None, sarif: str | None, store: str, **_: Any) -> int:
     """Hold an allocator against the model: generated programs, each step checked.

@@ -153,7 +153,7 @@ class Judge:
         environment.pop("LD_PRELOAD", None)
         try:
             self._process = children.start(
-                [program, str(self._fd), target.path, str(layout)], stdin=children.PIPE, bufsize=0,
+                target.started([program, str(self._fd), target.path, str(layout)]), stdin=children.PIPE, bufsize=0,
                 stdout=children.PIPE, env=environment, pass_fds=(self._fd,))
         except OSError as error:            # its loader may be missing
             os.close(self._fd)

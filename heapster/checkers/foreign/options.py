@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from heapster import children
 from heapster.checkers.foreign.build import Compiler, from_source
 from heapster.checkers.foreign.campaign import SECONDS
 from heapster.checkers.foreign.description import from_adapter, from_description
@@ -32,6 +33,7 @@ class ForeignOptions:
     heap_limit: int | None = None       # bytes of memlib
     adapter: str | None = None          # a C file that stands between
     baseline: Path | None = None
+    sandbox: bool = False               # run it in a sandbox
     strict: bool = False                # known deviations of well-known libraries are findings too
 
 
@@ -45,6 +47,8 @@ def resolve(options: ForeignOptions) -> ForeignTarget:
     if options.target == LIBC:
         if options.adapter:
             raise UsageError("--adapter stands between us and a file: libc needs none")
+        if options.sandbox:
+            raise UsageError("--sandbox is for files of others: libc runs outside of it anyway")
         return libc()
     if ours := from_setting(options.target):
         return ours
@@ -63,7 +67,21 @@ def resolve(options: ForeignOptions) -> ForeignTarget:
         found = from_source(path, options.target, options.prefix, options.compiler)
     else:
         found = from_object(path, options.target, options.prefix)
-    return replace(found, heap_limit=options.heap_limit or found.heap_limit)
+    if options.sandbox:
+        _check_sandbox()
+    return replace(found, heap_limit=options.heap_limit or found.heap_limit, sandboxed=options.sandbox)
+
+
+def _check_sandbox() -> None:
+    """TargetError unless there can be a sandbox here."""
+    try:
+        done = children.run(children.sandboxed(["true"]), capture_output=True, text=True, errors="replace")
+    except OSError:
+        raise TargetError("--sandbox needs bubblewrap, which is not installed (bwrap): install it, or leave "
+                          "the option out") from None
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise TargetError(f"--sandbox: bubblewrap can make none here: {said}")
 
 
 def remember(folder: Path, options: ForeignOptions, repeat: int, threads: tuple[int, int, int]) -> None:

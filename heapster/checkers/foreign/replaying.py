@@ -46,7 +46,8 @@ def remembered(kept: Kept) -> tuple[ForeignOptions, dict[str, Any]]:
         raise TargetError(f"{kept.folder / REMEMBERED} is missing: fuzz {kept.target} again") from None
     return ForeignOptions(
         target=kept.target, prefix=told["prefix"], alignment=told["alignment"], adapter=told["adapter"],
-        heap_limit=told["heap_limit"], compiler=Compiler(told["compiler"][0], tuple(told["compiler"][1:]))), told
+        heap_limit=told["heap_limit"], sandbox=told.get("sandbox", False),
+        compiler=Compiler(told["compiler"][0], tuple(told["compiler"][1:]))), told
 
 
 def _debug(kept: Kept, target: ForeignTarget, warn: Callable[[str], None]) -> int:

@@ -262,7 +262,8 @@ def _exit_status(program: Path, target: ForeignTarget) -> int:
     """How the program ends; the judge sees to it that it does, and that nothing that it has started stays."""
     environment = {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536", "PATH": "/usr/bin:/bin"}
     environment |= target.environment
-    return children.run([judge_program(target.bits), "run", program.resolve()], capture_output=True,
+    running: children.Command = [judge_program(target.bits), "run", program.resolve()]
+    return children.run(target.started(running, program.resolve()), capture_output=True,
                         env=environment).returncode
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from heapster import children
 from heapster.checkers.foreign.signatures import ALLOCATES, OF_INSTANCES, disagrees, draft, prototypes, signature
 from heapster.checkers.foreign.symbols import SharedObject, read_shared_object
 from heapster.results import TargetError, UsageError
@@ -39,7 +40,12 @@ class ForeignTarget:
     build: tuple[str, ...] = ()     # the commands that made `path`, for whoever does it by hand
     source: Path | None = None      # the C source, for annotations
     lines: Mapping[str, int] = field(default_factory=dict)      # verb: line of its definition
+    sandboxed: bool = False         # nothing of it runs outside of a sandbox
     environment: Mapping[str, str] = field(default_factory=dict)        # what it is told when it is loaded
+
+    def started(self, command: children.Command, *shown: Path) -> children.Command:
+        """How a command of ours that runs it is started; what is `shown` it can read."""
+        return children.sandboxed(command, command[0], self.path, *shown) if self.sandboxed else command
 
     @property
     def verbs(self) -> frozenset[str]:

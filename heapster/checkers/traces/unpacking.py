@@ -13,6 +13,7 @@ from heapster.checkers.traces.errors import TraceFileError
 
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MAX_BYTES = 1 << 33             # of a file that zstd unpacks
+MAX_INFLATED, MAX_RATIO = 1 << 24, 200      # bytes that gzip may always inflate a file to, and times its size
 PIECE = 1 << 20
 
 
@@ -23,7 +24,7 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
         magic = file.read(4)
         file.seek(0)
         if magic.startswith(GZIP):
-            with gzip.GzipFile(fileobj=file) as plain:
+            with _Bounded(path, file) as plain:
                 yield cast(BinaryIO, plain)
         elif magic == ZSTANDARD:
             with tempfile.TemporaryFile() as plain_file:
@@ -32,6 +33,26 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
                 yield plain_file
         else:
             yield file
+
+
+class _Bounded(gzip.GzipFile):
+    """A gzipped file that is believed up to a size; what inflates beyond it is no trace."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._most = path, max(MAX_INFLATED, MAX_RATIO * path.stat().st_size)
+        super().__init__(fileobj=file, mode="rb")
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._believed(super().read(size))
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._believed(super().readline(size if size is not None else -1))
+
+    def _believed(self, data: bytes) -> bytes:
+        if self.tell() > self._most:
+            why = f"it inflates to more than {MAX_RATIO} times its size: if it is a trace, unpack it with gunzip first"
+            raise TraceFileError(self._path, f"byte {self._most}", why)
+        return data
 
 
 def _unpack(path: Path, plain: BinaryIO) -> None:
