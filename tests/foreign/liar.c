@@ -36,8 +36,7 @@ static void meddle(void)
     static const size_t first_op = 16384, first_result = 16384 + ((size_t)32 << 20);
     switch (LIE) {
     case BOARD:
-        for (size_t word = 0; word < 16384 / 8; word++)
-            ((volatile uint64_t *)shared(0))[word] = calls % 2;
+        memset(shared(0), calls % 2, 16384);
         break;
     case OPERATIONS: memset(shared(first_op), 0, 4096); break;
     case RESULTS: memset(shared(first_result), 0, 104); break;
