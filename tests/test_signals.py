@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,15 @@ from tests.processes import HEAPSTER, interruptible, wait_for_work
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 COMMANDS = ("fuzz", "fuzz libc", "races", "stress libc", "score --targets libc", "mutate", "prove block", "diff",
             "bench --targets libc --quick --workloads churn", "check", "prove --faults", "mutate --by races")
+
+
+@pytest.fixture(autouse=True)
+def _by_default() -> Iterator[None]:
+    """Each test hears signals, also where a shell lets what runs in the background ignore them."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in signals.ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -5,10 +5,11 @@ An allocator that takes an instance cannot be called as malloc is: it is recogni
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from heapster import children
 
 MOST_FILES, MOST_TEXT = 64, 1 << 20         # beside the target, and bytes of each, that are looked through
 LIMIT = 20                                  # seconds for readelf
@@ -117,9 +118,9 @@ def _debugged(path: Path) -> dict[str, Prototype]:
     if tool is None or b".debug_info\0" not in path.read_bytes():
         return {}
     try:
-        said = subprocess.run([tool, "--debug-dump=info", path], capture_output=True, text=True, errors="replace",
-                              timeout=LIMIT, check=False, stdin=subprocess.DEVNULL).stdout
-    except subprocess.TimeoutExpired:
+        said = children.run([tool, "--debug-dump=info", path], capture_output=True, text=True, errors="replace",
+                            timeout=LIMIT).stdout
+    except children.TimeoutExpired:
         return {}
     entries = list(_entries(said.splitlines()))
     types = {entry.at: entry for entry in entries}
