@@ -111,7 +111,9 @@ class Lockstep:
         try:
             result = self._observe(step, pointer, answer)
         except FAILURES as error:
-            return [_problem(f"looking at what {step.verb} answered", error)]
+            seen = Result(answer.value, answer.errno, answer.returned)
+            return [*(Problem(*reason[:2]) for reason in explains(self.live, operation, seen, OURS)),
+                    _problem(f"looking at what {step.verb} answered", error)]
         problems = [Problem(*reason[:2]) for reason in explains(self.live, operation, result, OURS)]
         advance(self.live, operation, result, OURS)
         if step.result != NO_HANDLE:

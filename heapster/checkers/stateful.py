@@ -82,7 +82,7 @@ class HeapLife(RuleBasedStateMachine):
         record = self.record
         if odd:
             self._take(Step("foreign_sbrk", (odd,)))
-        self._take(Step("growth", (growth * PAGE,)))
+        self._take(Step("growth", (growth * PAGE - growth // 3,)))
         self._handles.threshold = max(1, threshold) * PAGE
         self._take(Step("threshold", (threshold * PAGE,)))
         self._take(Step("arenas", (1 + arenas % record.arenas,)))

@@ -84,12 +84,15 @@ ALTERED = (
             "system_calls_diverge"), "malloc answered NULL"),
     Altered("answers where nothing is", "api.malloc", lambda f, m, n: f(m, n) and NOWHERE, A40,
             ("fault_unmapped", "answer_diverges"), "looking at what malloc answered"),
+    Altered("answers a failure of the system's", "api.malloc", lambda f, m, n: -1 if f(m, n) else 0, A40, (
+            "impossible_address", "aborted_invalid_pointer", "answer_diverges"), "the payload is "),
     Altered("answers a block elsewhere", "api.malloc", lambda f, m, n: f(m, n) + 16, A40,
             ("aborted_double_free", "answer_diverges"), "malloc answers a block +16 bytes from where the reference"),
     Altered("answers NULL though it has a block", "api.malloc", lambda f, m, n: f(m, n) and 0, A40, (
             "null_without_errno", "answer_diverges"), "malloc answers NULL, the reference the contrary"),
     Altered("answers a block that is too large to be", "api.malloc", lambda f, m, n: f(m, n) or m.scratch,
-            SMALL + "a = malloc(PTRDIFF_MAX)", ("fault_unmapped", "answer_diverges"),
+            SMALL + "a = malloc(PTRDIFF_MAX)", (
+                "errno_clobbered", "block_wraps", "fault_unmapped", "answer_diverges"),
             "malloc answers a block, the reference the contrary"),
     Altered("faults", "api.malloc", raising(Fault("unmapped", "no page", 0)), A40, ("fault_unmapped",), "malloc: "),
     Altered("aborts", "api.malloc", raising(Aborted(4, 0)), A40, ("aborted_corrupt_list",), "malloc: aborts with corr"),
@@ -173,8 +176,8 @@ ALTERED = (
             "init did not refuse"),
     Altered("refuses a policy that it has", "api.init", lambda f, m, n, policy: f(m, n, policy) or -(policy == 0),
             "growth 8192", ("wrong_answer",), "init did not refuse"),
-    Altered("forks with a lock free", "lifecycle.before_fork", after(lambda m, *_: m.unlock(
-        m.statics() + layout.ATTACH_LOCK)), "fork", ("fault_stranger_unlock",)),
+    Altered("keeps a lock in the child of a fork", "lifecycle.after_fork_in_child", after(lambda m, *_: m.lock(
+            m.statics() + layout.ATTACH_LOCK)), "fork", ("locks_are_released",)),
     Altered("stores nothing", "api.posix_memalign", lambda f, m, *_: 0, "a = posix_memalign(64, 8)",
             ("wrong_answer", "null_without_error", "structure_diverges", "system_calls_diverge"),
             "returned 0 and stored no pointer"),
@@ -195,9 +198,6 @@ ALTERED = (
             "policy best_fit", ("wrong_answer",), "set_policy(best_fit) was not taken"),
     Altered("refuses no policy at first", "api.init", lambda f, m, n, policy: max(f(m, n, policy), 0), "growth 8192",
             ("wrong_answer",), "init did not refuse"),
-    Altered("forks with no lock held", "lifecycle.before_fork", lambda f, m: None, "fork", ("fault_stranger_unlock",)),
-    Altered("forks with one lock too many", "lifecycle.before_fork", after(lambda m, *_: m.lock(m.outside(64))), "fork",
-            ("wrong_answer", "locks_are_released"), "before a fork 67 of 66 locks were held"),
     Altered("counts mappings of an arena", "stats.stats", after(lambda m, answer, which, out: m.store(
             out, m.load(out) + (which == layout.ONLY_MAPPINGS))), A40 + "; b = malloc(9000); stats",
             ("wrong_statistics",), "stats of the mapped blocks differ"),

@@ -175,6 +175,11 @@ TAMPERINGS = (
               found=lambda h: h.arenas[0].regions[0].fence_region == 16),
     Tampering("a ledger that lies", SMALL, lambda _, s: {record(s) + layout.FREE_BLOCKS: 77},
               found=lambda h: h.arenas[0].ledger.free_blocks == 77),
+    Tampering("an arena whose state a child of a fork does not know", SMALL, lambda _, s: {
+        record(s) + layout.HEAD: layout.LOST | layout.USED | layout.PREV_USED}, found=lambda h: h.arenas == ()),
+    Tampering("what was used between purges", SMALL, lambda _, s: {
+        record(s) + layout.PEAK: 77, record(s) + layout.RECENT: 78, record(s) + layout.TURNOVER: 79},
+              found=lambda h: tuple(h.arenas[0].idle) == (77, 78, 79)),
     Tampering("a class that has no blocks", CLASSES, lambda _, s: {record(s) + layout.CLASS_MAP + 8: 1 << 31},
               found=lambda h: (63, 0) in (h.arenas[0].classes or ())),
     Tampering("a mapped block that is free", MAPPED, lambda h, _: {
