@@ -39,6 +39,7 @@ UNSEEN = {
         "_list_errors: sorted(free.difference(arena.forward)) -> free.difference(arena.forward)": "messages' order",
         "regions_do_not_overlap: 0 -> 1": "no region starts at 0",
         "regions_do_not_overlap: 0 -> -1": "no region starts at 0",
+        "kept_mappings_keep_to_their_bounds: 0 -> 1": "a mapping is no byte",
         "cached_blocks_are_used: sorted(waiting(heap)) -> waiting(heap)": "messages' order",
         "bins_hold_blocks_of_their_size: 0 -> 1": "of what is no used block, another invariant tells",
         "bins_hold_blocks_of_their_size: 0 -> -1": "of what is no used block, another invariant tells",

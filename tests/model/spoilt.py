@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from heapster.model.geometry import HEADER
-from heapster.model.heap import Arena, Bin, Block, Cache, Heap, Lately, Region, Stack
+from heapster.model.heap import UNTAKEN, Arena, Bin, Block, Cache, Heap, Lately, Region, Stack
 from heapster.model.sketch import heap
 
 Breaking = Callable[[Heap], Heap]
@@ -170,6 +170,16 @@ def mapped_at(heap_: Heap, lead: int) -> Heap:
     """The heap with its newest mapped block so many bytes into its mapping."""
     at = heap_.mapped[0].start + lead
     return mapping(address=at)(heap_)._replace(mapped_backward=(at, *heap_.mapped_backward[1:]))
+
+
+def untaken(heap_: Heap, count: int) -> Heap:
+    """The heap with its last `count` kept mappings on the list of those that the system did not take."""
+    used = [m for m in heap_.mapped if m.used]
+    kept = [m for m in heap_.mapped if not m.used]
+    taken, left = kept[:-count], [m._replace(mark=UNTAKEN) for m in kept[-count:]]
+    backward = [m.address for each in (used, taken, left) for m in reversed(each)]
+    totals = heap_.mapped_ledger._replace(free_bytes=sum(m.length for m in taken), free_blocks=len(taken))
+    return heap_._replace(mapped=(*used, *taken, *left), mapped_backward=tuple(backward), mapped_ledger=totals)
 
 
 def resized_mapping(length: int) -> Heap:

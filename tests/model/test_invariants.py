@@ -50,6 +50,7 @@ from tests.model.spoilt import (
     slack,
     twice,
     unlisted,
+    untaken,
 )
 
 SOUND = "#64 .32 #48 .96 | #48 .64 || - || #32 .48 ; #8192 .4096"
@@ -209,6 +210,9 @@ SOUND_ONES: list[tuple[str, Breaking]] = [
     ("what the system does not take is not kept", lambda h: h._replace(
         keep=0, mapped=(h.mapped[0], h.mapped[1]._replace(mark=UNTAKEN)),
         mapped_ledger=h.mapped_ledger._replace(free_bytes=0, free_blocks=0))),
+    ("some kept, and some that the system does not take", lambda _: untaken(heap(
+        "; #65536 .4096 .8192 .4096 .8192"), 2)),
+    ("kept right after what the system does not take", lambda _: untaken(beside("; .4096 .8192"), 1)),
     ("as many kept as may be", lambda _: heap("; " + " ".join(["#65536", *[".4096"] * MOST_KEPT]))),
     ("more used before than now", lambda _: heap("; #8192")._replace(lately=Lately(4096, 8192, 0))),
     ("as many blocks as calls", lambda _: counted("#32 #32 #32 #32", (1, 1, 1, 1, 0))),
