@@ -16,7 +16,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from heapster.checkers.decode import POLICIES, decode
+from heapster.checkers.lockstep.decode import POLICIES, decode
 from heapster.impl import api, layout, settings, stats
 from heapster.machine.process import Process
 from heapster.machine.protocol import Aborted, Fault

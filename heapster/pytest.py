@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers.foreign.baseline import deviations
-from heapster.checkers.foreign.build import judge_program
-from heapster.checkers.foreign.campaign import Campaign
-from heapster.checkers.foreign.judge import Judge
-from heapster.checkers.foreign.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.baseline import deviations
+from heapster.checkers.blackbox.build import judge_program
+from heapster.checkers.blackbox.campaign import Campaign
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.options import ForeignOptions, resolve
 from heapster.results import Finding
 
 __all__ = ["FAMILIES", "allocator_tests", "failures", "judged"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from heapster.checkers.store import Store
+from heapster.checkers.findings.store import Store
 from heapster.commands.check import PARTS, Part, check
 from heapster.results import Run, TargetError, Verdict
 from tests.reports.samples import FAILED, INTERRUPTED, NOTHING, PASSED

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heapster import children
-from heapster.checkers.isolation import Died, Done, Journal, contained
+from heapster.checkers.lockstep.subprocess import Died, Done, Journal, contained
 from tests.layers import of_package
 from tests.processes import HEAPSTER, children_of, interruptible, wait_for_child, wait_for_end
 from tests.test_layers import ROOT

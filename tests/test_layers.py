@@ -37,13 +37,13 @@ def test_the_arrows_form_no_circle() -> None:
     ("heapster.model.spec", "import hypothesis"),
     ("heapster.impl.block", "from heapster import model"),
     ("heapster.impl.block", "import heapster"),
-    ("heapster.checkers.decode", "from heapster import Heap"),
+    ("heapster.checkers.lockstep.decode", "from heapster import Heap"),
     ("heapster.impl.block", "from ..machine import protocol"),
     ("heapster.machine.process", "from heapster.model.heap import Heap"),
     ("heapster.machine.process", "import numpy"),
-    ("heapster.checkers.decode", "from heapster.reports import terminal"),
-    ("heapster.checkers.decode", "from heapster.cli import main"),
-    ("heapster.reports.terminal", "from heapster.checkers.decode import decode"),
+    ("heapster.checkers.lockstep.decode", "from heapster.reports import terminal"),
+    ("heapster.checkers.lockstep.decode", "from heapster.cli import main"),
+    ("heapster.reports.terminal", "from heapster.checkers.lockstep.decode import decode"),
     ("heapster.reports.terminal", "from ..checkers import decode"),
     ("heapster.commands.fuzz", "from heapster.cli import main"),
     ("heapster.commands.fuzz", "import matplotlib.pyplot"),
@@ -58,7 +58,7 @@ def test_an_import_against_an_arrow_is_noticed(importer: str, text: str) -> None
 @pytest.mark.parametrize(("importer", "text"), [
     ("heapster.model.spec", "from heapster.model.heap import Heap"),
     ("heapster.impl.block", "from .layout import WORD"),
-    ("heapster.checkers.decode", "from heapster import impl"),
+    ("heapster.checkers.lockstep.decode", "from heapster import impl"),
     ("heapster.cli", "from heapster import __version__"),
     ("heapster.machine.symbolic", "import z3"),
 ])
@@ -90,4 +90,4 @@ def test_importing_heapster_loads_nothing_slow() -> None:
 
 
 def test_loading_something_slow_is_noticed() -> None:
-    assert loaded_by("import heapster.checkers.fuzzing") >= {"hypothesis"}
+    assert loaded_by("import heapster.checkers.fuzz.campaign") >= {"hypothesis"}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from heapster import cli, files
-from heapster.checkers.store import Store
+from heapster.checkers.findings.store import Store
 from heapster.checkers.traces import unpacking
 from heapster.results import Finding
 from tests.processes import HEAPSTER

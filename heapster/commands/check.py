@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import click
 
-from heapster.checkers.foreign.ours import settings
-from heapster.checkers.fuzzing import FuzzOptions
-from heapster.checkers.store import FOLDER, Store
+from heapster.checkers.blackbox.own_library import settings
+from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.fuzz.campaign import FuzzOptions
 from heapster.commands.delivery import Delivery
 from heapster.commands.fuzz import campaign
 from heapster.commands.options import option
@@ -44,7 +44,7 @@ def _fuzz(target: str, examples: int) -> Part:
 def _proofs(_seed: int, _store: Store) -> Run:
     """The theorems for all words; `heapster prove` has the others."""
     from heapster.checkers.proofs.catalogue import PROOFS  # noqa: PLC0415  loads z3
-    from heapster.checkers.proving import Runner  # noqa: PLC0415
+    from heapster.checkers.proofs.runner import Runner  # noqa: PLC0415
     from heapster.commands.prove import TIMEOUT, proved  # noqa: PLC0415
     run = proved([proof for proof in PROOFS if proof.bound == ALL_WORDS], Runner(TIMEOUT, 1))
     return replace(run, checks={f"proofs for {ALL_WORDS}": run.ops})
@@ -52,7 +52,7 @@ def _proofs(_seed: int, _store: Store) -> Run:
 
 def _volume(seed: int, store: Store) -> Run:
     """The compiled library with small caches, under each policy."""
-    from heapster.checkers.native_volume import together  # noqa: PLC0415  loads what judges strangers
+    from heapster.checkers.fuzz.native_volume import together  # noqa: PLC0415  loads what judges strangers
     from heapster.commands.fuzz import volume  # noqa: PLC0415
     first, *others = volume(settings(POLICIES, (VOLUME_CACHE,)), VOLUME_SECONDS, seed, store)
     return replace(together(first, others), target="native")
@@ -60,7 +60,7 @@ def _volume(seed: int, store: Store) -> Run:
 
 def _races(seed: int, _store: Store) -> Run:
     from heapster.checkers.races.search import Plan  # noqa: PLC0415  loads greenlet
-    from heapster.checkers.races.sources import shipped  # noqa: PLC0415
+    from heapster.checkers.targets.source import shipped  # noqa: PLC0415
     from heapster.commands.races import campaign as explore  # noqa: PLC0415
     return explore(Plan(schedules=SCHEDULES, seed=seed), shipped(), "sim")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from heapster.checkers.diffing.comparing import diff, entrants
-from heapster.checkers.store import FOLDER, Store
+from heapster.checkers.diff.comparing import diff, entrants
+from heapster.checkers.findings.store import FOLDER, Store
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.options import option

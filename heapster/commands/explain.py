@@ -5,7 +5,7 @@ from textwrap import wrap
 
 import click
 
-from heapster.checkers.codes import Explanation, explanations
+from heapster.checkers.findings.codes import Explanation, explanations
 from heapster.reports.output import Line, say
 from heapster.reports.terminal import FAINT, PLAIN, STRONG
 from heapster.results import UsageError

@@ -6,12 +6,12 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
-from heapster.checkers.foreign.build import Compiler
-from heapster.checkers.foreign.campaign import SECONDS, Tally
-from heapster.checkers.foreign.fuzzing import fuzz_foreign
-from heapster.checkers.foreign.options import ForeignOptions, is_foreign
-from heapster.checkers.foreign.replaying import replay_foreign
-from heapster.checkers.store import Kept, Store
+from heapster.checkers.blackbox.build import Compiler
+from heapster.checkers.blackbox.campaign import SECONDS, Tally
+from heapster.checkers.blackbox.fuzzing import fuzz_foreign
+from heapster.checkers.blackbox.options import ForeignOptions, is_foreign
+from heapster.checkers.blackbox.replaying import replay_foreign
+from heapster.checkers.findings.store import Kept, Store
 from heapster.commands.delivery import Delivery
 from heapster.reports import github
 from heapster.reports.output import say, warn

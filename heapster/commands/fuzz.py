@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from heapster.checkers.foreign.ours import settings
-from heapster.checkers.fuzzing import FuzzOptions, Progress, fuzz
-from heapster.checkers.native_volume import SHARE, in_volume, together
-from heapster.checkers.store import FOLDER, Store
+from heapster.checkers.blackbox.own_library import settings
+from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.fuzz.campaign import FuzzOptions, Progress, fuzz
+from heapster.checkers.fuzz.native_volume import SHARE, in_volume, together
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
 from heapster.commands.foreign import is_foreign

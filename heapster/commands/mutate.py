@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 import click
 
-from heapster.checkers import fast_layers
-from heapster.checkers.mutation import fuzzed
+from heapster.checkers.findings.store import FOLDER
+from heapster.checkers.mutation import fault_matrix, hunt_fuzz
+from heapster.checkers.mutation import hunt_races as schedules
+from heapster.checkers.mutation import hunt_stress as patterns
+from heapster.checkers.mutation import race_faults as threads
 from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts
 from heapster.checkers.mutation.hunters import NAMES as HUNTERS
-from heapster.checkers.races import faults as threads
-from heapster.checkers.races import hunting as schedules
-from heapster.checkers.store import FOLDER
-from heapster.checkers.stress import hunting as patterns
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option
 from heapster.files import write_whole
@@ -56,15 +55,15 @@ class Hunted(NamedTuple):
 Hunts = tuple[tuple[str, Callable[[int], Hunted]], ...]     # titles, and what hunts from a seed
 
 
-def _fuzzed(kill: fuzzed.Kill) -> Hunted:
+def _fuzzed(kill: hunt_fuzz.Kill) -> Hunted:
     missed = "" if kill.as_expected else f"found as {kill.codes or 'nothing'}"
     return Hunted(kill.fault.title, kill.fault.module, kill.fault.caught_by, kill.trace, f"{len(kill.trace)} steps",
                   missed)
 
 
 def _by_fuzz(words: tuple[str, ...]) -> Hunts:
-    return tuple((fault.title, lambda seed, fault=fault: _fuzzed(fuzzed.hunt(fault, seed)))
-                 for fault in fuzzed.chosen(words))
+    return tuple((fault.title, lambda seed, fault=fault: _fuzzed(hunt_fuzz.hunt(fault, seed)))
+                 for fault in hunt_fuzz.chosen(words))
 
 
 def _by_races(words: tuple[str, ...]) -> Hunts:
@@ -174,7 +173,7 @@ def _planted(words: tuple[str, ...], by: str, seed: int, write: Path | None, del
         interrupted = True
     say((_line(kill), BAD if kill.missed else PLAIN) for kill in kills)
     if write and not interrupted:
-        write_whole(write, ABOUT + _table(kills) + WAYS + "\n".join(fast_layers.table()) + "\n")
+        write_whole(write, ABOUT + _table(kills) + WAYS + "\n".join(fault_matrix.table()) + "\n")
     found = sum(not kill.missed for kill in kills)
     say([(f"{found} of {len(kills)} planted faults were found by the check that must find them",
           GOOD if found == len(kills) else BAD)])

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heapster.checkers.moments import Steps, by_policy, of_finding
+from heapster.checkers.lockstep.heap_history import Steps, by_policy, of_finding
 from heapster.checkers.traces.reading import find_trace, read_trace, shipped
 from heapster.config import CLASSIC
 

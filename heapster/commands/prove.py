@@ -10,15 +10,15 @@ from typing import Any
 
 import click
 
-from heapster.checkers.planting import Fault
+from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.mutation.fault import Fault
+from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, selected, theorems
 from heapster.checkers.proofs.counterexample import parse, refuted, replays
-from heapster.checkers.proofs.faults import FAULTS
+from heapster.checkers.proofs.runner import LONGEST_AFTER_REFUTING, Outcome, Proved, Runner, hunt, target_of
 from heapster.checkers.proofs.source import check_source
-from heapster.checkers.proving import LONGEST_AFTER_REFUTING, Outcome, Proved, Runner, hunt, target_of
-from heapster.checkers.races.sources import holds_source, root_in
-from heapster.checkers.store import FOLDER, Store
+from heapster.checkers.targets.source import holds_source, root_in
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option
 from heapster.files import write_whole

@@ -9,7 +9,7 @@ import click
 
 from heapster.checkers.races.exploring import Tally
 from heapster.checkers.races.search import Plan, inconclusive, races, replay
-from heapster.checkers.races.sources import Source, shipped, source_in
+from heapster.checkers.targets.source import Source, shipped, source_in
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import one_of, option, target
 from heapster.reports.output import say

@@ -6,8 +6,8 @@ from shlex import quote
 
 import click
 
-from heapster.checkers.replay import Moment, Replay, Source, moment, replay, source
-from heapster.checkers.store import FOLDER, Store
+from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.replay.source import Moment, Replay, Source, moment, replay, source
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import is_foreign
 from heapster.commands.foreign import replay as replay_foreign
@@ -72,9 +72,9 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: s
 
 def _on_stranger(found: Source, target: str, prefix: str | None, at: int | None, delivery: Delivery) -> int:
     """The trace on somebody else's allocator, or its live blocks around a step."""
-    from heapster.checkers.foreign.options import ForeignOptions  # noqa: PLC0415  loads what judges strangers
-    from heapster.checkers.foreign.rerunning import moment as moment_of_stranger  # noqa: PLC0415
-    from heapster.checkers.foreign.rerunning import rerun  # noqa: PLC0415
+    from heapster.checkers.blackbox.options import ForeignOptions  # noqa: PLC0415  loads what judges strangers
+    from heapster.checkers.blackbox.rerunning import moment as moment_of_stranger  # noqa: PLC0415
+    from heapster.checkers.blackbox.rerunning import rerun  # noqa: PLC0415
     options = ForeignOptions(target, prefix=prefix)
     if at is not None:
         say(_moment_lines(moment_of_stranger(found.trace, options, at), at))

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from heapster.checkers.scoring import score
+from heapster.checkers.score.scoring import score
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option

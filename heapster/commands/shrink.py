@@ -6,8 +6,8 @@ from time import monotonic
 
 import click
 
-from heapster.checkers.shrinking import REPLAYS, Further, shrink_kept
-from heapster.checkers.store import FOLDER, Kept, Store
+from heapster.checkers.findings.shrink_further import REPLAYS, Further, shrink_kept
+from heapster.checkers.findings.store import FOLDER, Kept, Store
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import is_foreign
 from heapster.commands.options import option
@@ -57,7 +57,7 @@ def _kind(kept: Kept) -> str:
 
 def _shrink(kept: Kept, replays: int, findings: Store) -> Further:
     if is_foreign(kept.target) and not is_ours(kept.target):
-        from heapster.checkers.foreign import shrinking  # noqa: PLC0415  ours needs no compiler
+        from heapster.checkers.blackbox import shrinking  # noqa: PLC0415  ours needs no compiler
         return shrinking.shrink_kept(kept, replays, findings)
     return shrink_kept(kept, replays, findings)
 

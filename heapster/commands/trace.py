@@ -79,7 +79,7 @@ def generate_(workload: str, output: Path, steps: int, seed: int, kind: str | No
 def _generated(workload: str, steps: int, seed: int) -> Compact:
     policy = workload.removeprefix("adversary-")
     if policy != workload and policy in POLICIES:
-        from heapster.checkers.diffing.hunting import adversary  # noqa: PLC0415  loads Hypothesis
+        from heapster.checkers.diff.hunting import adversary  # noqa: PLC0415  loads Hypothesis
         return adversary(policy, seed).trace
     if workload in WORKLOADS:
         return generate(workload, steps, seed)

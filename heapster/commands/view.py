@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from heapster.checkers.moments import Page, Passage
-from heapster.checkers.replay import STEPS, source
-from heapster.checkers.store import Store
+from heapster.checkers.findings.store import Store
+from heapster.checkers.lockstep.heap_history import Page, Passage
+from heapster.checkers.replay.source import STEPS, source
 from heapster.checkers.traces.compact import Compact, compact
 from heapster.checkers.traces.reading import find_trace, read_trace
 from heapster.commands.options import option

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import heapster
-from heapster.checkers.codes import _parse, explanations
+from heapster.checkers.findings.codes import _parse, explanations
 from heapster.model.invariants import ALWAYS
 from heapster.model.misuse import ABORTS
 from heapster.model.rules import RULES

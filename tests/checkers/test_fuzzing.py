@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers import fuzzing
-from heapster.checkers.faults import FAULTS
-from heapster.checkers.fuzzing import FuzzOptions, fuzz
-from heapster.checkers.planting import planted
-from heapster.checkers.rerun import make_for
+from heapster.checkers.fuzz import campaign as fuzzing
+from heapster.checkers.fuzz.campaign import FuzzOptions, fuzz
+from heapster.checkers.lockstep.run_trace import make_for
+from heapster.checkers.mutation.fault import planted
+from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.model.operation import POLICY_NAMES
 from heapster.results import Finding, Verdict
 

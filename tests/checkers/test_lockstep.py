@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers.faults import FAULTS
-from heapster.checkers.mutation.fuzzed import hunt
-from heapster.checkers.planting import SHIPPED_FOLDER, Fault, StaleFault, planted
-from heapster.checkers.rerun import make_for, rerun
+from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, StaleFault, planted
+from heapster.checkers.mutation.fuzz_faults import FAULTS
+from heapster.checkers.mutation.hunt_fuzz import hunt
 from heapster.model.geometry import EPOCH, MOST_REMOTE, SIZE_MAX
 from heapster.model.heap import AGED, PURGED
 from heapster.model.operation import Step, Trace

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers import fast_layers
-from heapster.checkers.faults import FAULTS
-from heapster.checkers.planting import planted
-from heapster.checkers.rerun import make_for, rerun
+from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.mutation import fault_matrix
+from heapster.checkers.mutation.fault import planted
+from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.model.trace import parse
 
 DOC = Path(__file__).parents[2] / "docs" / "planted-faults.md"
@@ -17,9 +17,9 @@ ROWS = {cells[1].strip(): [cell.strip(" `") for cell in cells[2:5]]
 
 
 def test_each_way_to_go_wrong_is_planted_for_the_checker_that_is_named() -> None:
-    assert "\n".join(fast_layers.table()) in DOC.read_text(encoding="utf-8")
-    assert all(way.title in fast_layers.PLANTED[way.checker] for way in fast_layers.WAYS)
-    assert len({way.kind for way in fast_layers.WAYS}) == 6
+    assert "\n".join(fault_matrix.table()) in DOC.read_text(encoding="utf-8")
+    assert all(way.title in fault_matrix.PLANTED[way.checker] for way in fault_matrix.WAYS)
+    assert len({way.kind for way in fault_matrix.WAYS}) == 6
 
 
 def test_the_table_lists_the_planted_faults() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heapster.checkers.shrink import shrink, without
+from heapster.checkers.fuzz.shrink import shrink, without
 from heapster.model.operation import Step
 from heapster.model.trace import format_steps, parse
 

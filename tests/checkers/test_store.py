@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.store import FINDING, TRACE, Store
+from heapster.checkers.findings.store import FINDING, TRACE, Store
 from heapster.results import UsageError
 from tests.reports.samples import FINDING as SAMPLE
 

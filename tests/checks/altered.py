@@ -5,8 +5,8 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from heapster.checkers.calling import SHIPPED
-from heapster.checkers.lockstep import CHECKS, Lockstep
+from heapster.checkers.lockstep.calls import SHIPPED
+from heapster.checkers.lockstep.lockstep import CHECKS, Lockstep
 from heapster.impl import layout
 from heapster.impl.cache import bin_of
 from heapster.impl.cache import keep as put_into

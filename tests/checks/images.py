@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
-from heapster.checkers import decode as decoding
-from heapster.checkers.decode import Undecodable, decode
-from heapster.checkers.lockstep import Lockstep
+from heapster.checkers.lockstep import decode as decoding
+from heapster.checkers.lockstep.decode import Undecodable, decode
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.impl import layout
 from heapster.impl.layout import NEXT, OWNER_SHIFT, PREV
 from heapster.machine.protocol import Fault

@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 import pytest
 
-from heapster.checkers.foreign.build import LIBRARIES, SOURCES
-from heapster.checkers.foreign.judge import Ended, Ending, Judge, Mode, Suspicion
-from heapster.checkers.foreign.options import ForeignOptions, resolve
-from heapster.checkers.foreign.target import VERBS
+from heapster.checkers.blackbox.build import LIBRARIES, SOURCES
+from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion
+from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.target import VERBS
 from heapster.model.trace import parse
 
 ZOO = Path(__file__).parents[1] / "foreign" / "zoo"
 SAID = {"executor.c": r"\bSUSPECT_\w+", "runs.c": r"\bSUSPECT_\w+",
         "judge.c": r"\b(?:SIGNALLED|EXITED|TIMED_OUT|TOO_BIG)\b"}
 INSTEAD = {"SIGNALLED": "RETURNED", "EXITED": "RETURNED", "TIMED_OUT": "TIRED", "TOO_BIG": "0"}     # of others: NOTHING
-ELSEWHERE = {"SUSPECT_OUTSIDE", "SUSPECT_STRAY", "SUSPECT_HARM", "SUSPECT_OWN_CHECK"}    # by tests/foreign
+ELSEWHERE = {"SUSPECT_OUTSIDE", "SUSPECT_STRAY", "SUSPECT_HARM", "SUSPECT_OWN_CHECK"}    # by tests/blackbox
 
 
 class Case(NamedTuple):

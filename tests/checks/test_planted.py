@@ -1,8 +1,8 @@
 """What the lock-step can say is said of some planted fault, whatever says it."""
 
-from heapster.checkers.faults import FAULTS
-from heapster.checkers.planting import Fault, planted
-from heapster.checkers.rerun import make_for, rerun
+from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.mutation.fault import Fault, planted
+from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.model.invariants import ALWAYS
 from heapster.model.rules import RULE
 from heapster.model.trace import parse
@@ -33,6 +33,6 @@ def test_a_usable_size_that_shrinks_is_noticed_when_it_is_asked_for_again() -> N
 
 
 def test_all_else_that_the_lockstep_says_has_a_planted_fault() -> None:
-    own = set(first_arguments(ROOT / "checkers" / "lockstep.py", "Problem"))
+    own = set(first_arguments(ROOT / "checkers" / "lockstep" / "lockstep.py", "Problem"))
     assert own
     assert own - CAUGHT == set()

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from heapster.checkers.foreign.build import SOURCES
+from heapster.checkers.blackbox.build import SOURCES
 from tests.checks.c_mutants import c_mutants, variants
 
 HERE = Path(__file__).parent

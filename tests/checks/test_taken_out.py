@@ -9,7 +9,10 @@ from types import ModuleType
 
 import pytest
 
-from heapster.checkers import calling, contents, decode, lockstep, statistics
+from heapster.checkers.lockstep import calls as calling
+from heapster.checkers.lockstep import decode, lockstep
+from heapster.checkers.lockstep import payload_pattern as contents
+from heapster.checkers.lockstep import stats_check as statistics
 from heapster.model import invariants, live, spec
 from tests.checks import witnesses
 from tests.checks.mutants import Mutant, is_noticed, mutants, rewritten, survivors

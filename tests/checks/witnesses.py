@@ -7,8 +7,8 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from heapster.checkers import lockstep as lockstep_module
-from heapster.checkers.contents import BETWEEN, EDGE, WHOLE, Contents, sampled
+from heapster.checkers.lockstep import lockstep as lockstep_module
+from heapster.checkers.lockstep.payload_pattern import BETWEEN, EDGE, WHOLE, Contents, sampled
 from heapster.machine.simulated import Simulated
 from heapster.model.live import Held
 from tests.checks import altered, images

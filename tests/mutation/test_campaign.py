@@ -27,7 +27,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "heapster" / room).resolve().mkdir(parents=True)
     (tmp_path / "heapster" / "impl" / "block.py").write_text(SOURCE)
     monkeypatch.setattr(campaigns, "PROJECT", tmp_path)
-    monkeypatch.setattr(campaigns, "JUDGES", ())
+    monkeypatch.setattr(campaigns, "JUDGES", "checkers/*.py")
     monkeypatch.setattr(campaigns, "HUNTERS", (python(TWICE),))
     return tmp_path
 

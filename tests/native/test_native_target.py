@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from heapster.checkers.isolation import Died, Done, Journal, contained
-from heapster.checkers.native_target import NativeMake
-from heapster.checkers.rerun import make_for, rerun
-from heapster.checkers.stateful import Record
+from heapster.checkers.fuzz.stateful import Record
+from heapster.checkers.lockstep.native import NativeMake
+from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.lockstep.subprocess import Died, Done, Journal, contained
 from heapster.machine.lowering import FAULTS
 from heapster.model.trace import parse
 

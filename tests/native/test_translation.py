@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from heapster.checkers.translation import lives, validate
+from heapster.checkers.lockstep.translation import lives, validate
 from heapster.machine.lowering import FAULTS, FUNCTIONS, lowering
 from heapster.model.geometry import CACHED_SIZES, HEADER
 from heapster.model.operation import Trace

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.foreign.ours import CACHES, from_setting, settings
-from heapster.checkers.native_volume import in_volume
-from heapster.checkers.store import Store
+from heapster.checkers.blackbox.own_library import CACHES, from_setting, settings
+from heapster.checkers.findings.store import Store
+from heapster.checkers.fuzz.native_volume import in_volume
 from heapster.checkers.stress import build
 from heapster.cli import main
 from heapster.config import POLICIES

@@ -4,10 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 from heapster import impl
+from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
 from heapster.checkers.proofs.contracts import clauses, ensured, shown
-from heapster.checkers.proofs.drawing import not_drawn
-from heapster.checkers.proofs.faults import FAULTS
+from heapster.checkers.proofs.layout_spec import not_drawn
 from heapster.impl import layout
 
 IMPL = Path(impl.__file__).parent

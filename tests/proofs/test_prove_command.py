@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers.planting import Fault, plant
+from heapster.checkers.mutation.fault import Fault, plant
 from heapster.checkers.proofs.catalogue import selected, theorems
 from tests.processes import interruptible, wait_for_child
 

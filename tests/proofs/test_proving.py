@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers import proving
+from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs import ALL_WORDS, BITS, INTEGERS, Proof
+from heapster.checkers.proofs import runner as proving
 from heapster.checkers.proofs.catalogue import selected
-from heapster.checkers.proofs.faults import FAULTS
-from heapster.checkers.proving import Proved, Runner, hunt
+from heapster.checkers.proofs.runner import Proved, Runner, hunt
 from heapster.results import UsageError
 
 SLOW_MODULES = ("arena", "region", "placement", "mapping")

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from heapster.checkers.races.choosers import ByPriority, DepthFirst, Follow, Pruned
 from heapster.checkers.races.clocks import Clocks
+from heapster.checkers.races.schedulers import ByPriority, DepthFirst, Follow, Pruned
 from heapster.machine.simulated import STATICS, WORD, Simulated
 from heapster.machine.traced import Broken, Segment, Traced
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.mutation.race_faults import FAULTS, Fault, plant
+from heapster.checkers.races.corpus import WRITTEN
 from heapster.checkers.races.document import INTRODUCTION
-from heapster.checkers.races.faults import FAULTS, Fault, plant
 from heapster.checkers.races.search import replay
-from heapster.checkers.races.sources import source_in
-from heapster.checkers.races.written import WRITTEN
+from heapster.checkers.targets.source import source_in
 from heapster.results import Verdict
 
 PAGE = (Path(__file__).parents[2] / "docs" / "races.md").read_text(encoding="utf-8")

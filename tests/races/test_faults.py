@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.races.faults import FAULTS, Fault, plant
+from heapster.checkers.mutation.race_faults import FAULTS, Fault, plant
 from heapster.checkers.races.programs import lanes_of
 from heapster.checkers.races.replay import parse_replay
 from heapster.checkers.races.search import Plan, races, replay
-from heapster.checkers.races.sources import source_in
+from heapster.checkers.targets.source import source_in
 from heapster.results import Verdict
 
 SCHEDULES = 3000                # a fault that needs more of them is not found quickly

@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given, settings
 
+from heapster.checkers.races.corpus import WRITTEN
 from heapster.checkers.races.generated import generated, programs
 from heapster.checkers.races.programs import Program, format_program, lanes_of, parse_program, wrong
 from heapster.checkers.races.replay import format_replay, parse_replay
 from heapster.checkers.races.steps import steps
-from heapster.checkers.races.written import WRITTEN
 from heapster.machine.traced import Segment
 from heapster.results import UsageError
 

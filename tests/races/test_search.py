@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.races import hunting
-from heapster.checkers.races.faults import FAULTS, plant
+from heapster.checkers.mutation import hunt_races as hunting
+from heapster.checkers.mutation.race_faults import FAULTS, plant
 from heapster.checkers.races.search import Plan, races
-from heapster.checkers.races.sources import source_in
+from heapster.checkers.targets.source import source_in
 from heapster.cli import main
 from heapster.results import UsageError, Verdict
 

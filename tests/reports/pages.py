@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from heapster.checkers.lockstep import Lockstep
-from heapster.checkers.moments import by_policy, observed
+from heapster.checkers.lockstep.heap_history import by_policy, observed
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.machine.simulated import Simulated
 from heapster.model.trace import parse
 from heapster.reports.jsonfile import as_value

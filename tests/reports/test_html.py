@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from heapster.checkers.moments import by_policy
+from heapster.checkers.lockstep.heap_history import by_policy
 from heapster.cli import main
 from heapster.model.operation import Step
 from heapster.reports.html.page import page

@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-from heapster.checkers.moments import predicted  # noqa: E402
+from heapster.checkers.lockstep.heap_history import predicted  # noqa: E402
 from heapster.reports.html.page import write  # noqa: E402
 from tests.reports.pages import FINDING, FUZZ, POLICIES, STEPS, TRACE, diff_run, failed, kept, travelled  # noqa: E402
 from tests.reports.test_timeline import of_heap  # noqa: E402

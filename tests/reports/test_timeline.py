@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers.lockstep import Lockstep
-from heapster.checkers.moments import by_policy, observed, predicted
+from heapster.checkers.lockstep.heap_history import by_policy, observed, predicted
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
 from heapster.model.trace import parse

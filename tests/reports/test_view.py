@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from heapster.checkers.moments import Passage, predicted
+from heapster.checkers.lockstep.heap_history import Passage, predicted
 from heapster.checkers.traces.compact import compact
 from heapster.cli import main
 from heapster.commands.view import _Viewer

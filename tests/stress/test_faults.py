@@ -2,8 +2,8 @@
 
 import pytest
 
-from heapster.checkers.races.faults import FAULTS, Fault
-from heapster.checkers.stress.hunting import hunt
+from heapster.checkers.mutation.hunt_stress import hunt
+from heapster.checkers.mutation.race_faults import FAULTS, Fault
 
 SHOWN = [fault for fault in FAULTS if fault.stress]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.stress import hunting, runner
+from heapster.checkers.mutation import hunt_stress
+from heapster.checkers.stress import runner
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
 from heapster.checkers.stress.runner import Plan, parse, stress
 from heapster.cli import main
@@ -82,7 +83,7 @@ def test_a_lock_that_is_owned_across_a_fork_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_our_library_with_its_locks_owned_across_a_fork_is_found(tmp_path: Path) -> None:
-    assert hunting.hunt_across_fork(tmp_path) in ("hang", "fork_hang")
+    assert hunt_stress.hunt_across_fork(tmp_path) in ("hang", "fork_hang")
 
 
 @pytest.mark.parametrize("plan", [Plan(threads=0), Plan(threads=65), Plan(seconds=0.0), Plan(pattern="nothing"),

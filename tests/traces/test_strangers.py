@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.replay import source
-from heapster.checkers.store import Store
+from heapster.checkers.findings.store import Store
+from heapster.checkers.replay.source import source
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.reading import read_as, where

@@ -21,7 +21,7 @@ from heapster.results import TargetError, UsageError
 
 PROJECT = Path(heapster.__file__).parent.parent
 EQUIVALENTS = Path(__file__).parent / "equivalents.toml"
-JUDGES = ("lockstep", "decode", "statistics", "contents", "rerun", "native_target")     # of checkers: what says no
+JUDGES = "checkers/lockstep/*.py"       # what says no, besides the model
 COPIED = ("heapster", "tests", "docs", "pyproject.toml", "README.md", "requirements.txt", "Makefile")
 
 
@@ -70,7 +70,7 @@ class Plan:
 def sources(only: Sequence[str] = ()) -> dict[str, str]:
     """The files that changes are drawn of, by name below the package: the allocator, the model, and what judges."""
     folder = PROJECT / "heapster"
-    files = [*folder.glob("impl/*.py"), *folder.glob("model/*.py"), *(folder / "checkers" / f"{j}.py" for j in JUDGES)]
+    files = [file for pattern in ("impl/*.py", "model/*.py", JUDGES) for file in folder.glob(pattern)]
     texts = {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in sorted(files)
              if file.name != "__init__.py"}
     for name in only:

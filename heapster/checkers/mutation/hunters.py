@@ -33,7 +33,7 @@ class Prey(NamedTuple):
     @property
     def module(self) -> str:
         """The file's name in its room."""
-        return self.file.split("/", 1)[1].removesuffix(".py")
+        return self.file.split("/", 1)[1].removesuffix(".py").replace("/", ".")
 
 
 class Ending(Enum):
@@ -65,7 +65,7 @@ def _heapster(*arguments: object) -> list[str]:
 
 def _load(prey: Prey) -> list[str]:
     module = f"heapster.{prey.room}.{prey.module}"
-    return [sys.executable, "-c", f"import {module}, heapster.checkers.fuzzing"]
+    return [sys.executable, "-c", f"import {module}, heapster.checkers.fuzz.campaign"]
 
 
 def _fuzz(examples: int) -> Callable[[Prey], list[str]]:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
-from heapster.checkers.proofs.choosing import replaced
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.callee_contracts import replaced
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ARENA_BYTES,
     CACHE,
@@ -28,7 +28,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 HALF = 31       # bits of the lesser half in which the product guard takes its factors apart

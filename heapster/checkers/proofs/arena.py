@@ -3,7 +3,7 @@
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ALL_SIZE_BITS,
     CALL_KINDS,
@@ -22,7 +22,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.local_heap import Window
 
 HUGE = 1 << 47          # a block may hold the largest request and the largest alignment
 ALIGNMENTS = tuple(1 << place for place in range(4, 47))

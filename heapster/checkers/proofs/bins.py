@@ -4,8 +4,8 @@ from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.cache import COUNTS, FREE, MALLOC, REALLOC, Caching, a_remote_list, a_stack, same
-from heapster.checkers.proofs.choosing import replaced
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.callee_contracts import replaced
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ALL_SIZE_BITS,
     ARENA_BYTES,
@@ -23,7 +23,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST
 
 MOST_RUN = 3                        # blocks that are cut at once

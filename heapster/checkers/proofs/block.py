@@ -3,7 +3,7 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     FOOTER,
     MAX_REQUEST,

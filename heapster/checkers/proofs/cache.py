@@ -3,9 +3,9 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
-from heapster.checkers.proofs.choosing import replaced
+from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.classes import a_size_of, least
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ARENA_BYTES,
     CACHE,
@@ -17,7 +17,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 COUNTS = 1 << 14                    # no stack counts more

@@ -3,8 +3,8 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import ALIGN, CACHE, CLASS, MIN_BLOCK, NEXT, PREV, only
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.layout_spec import ALIGN, CACHE, CLASS, MIN_BLOCK, NEXT, PREV, only
+from heapster.checkers.proofs.local_heap import Window
 
 LARGEST = 1 << 47
 COUNT, PER_WORD = CLASS["count"], CLASS["bits"]

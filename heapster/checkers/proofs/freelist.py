@@ -4,7 +4,7 @@ from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.classes import COUNT, PER_WORD, a_size_of, map_word, others_marked
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.layout_spec import (
     CORRUPT_LIST,
     MIN_BLOCK,
     NEXT,
@@ -15,7 +15,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
-from heapster.checkers.proofs.window import GAP, Window
+from heapster.checkers.proofs.local_heap import GAP, Window
 
 SOME_CLASSES = (0, 29, 30, 31, 32, 63, 64, 96, 110)     # at either end of the words of the map, and between
 

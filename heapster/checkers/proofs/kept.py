@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.layout_spec import (
     KEPT,
     MAX_REQUEST,
     MOST,
@@ -16,7 +16,7 @@ from heapster.checkers.proofs.drawing import (
     TOTALS,
     only,
 )
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 FEW = "lists of up to 2 kept mappings"

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, Proof
-from heapster.checkers.proofs.drawing import LAYOUT
+from heapster.checkers.proofs.layout_spec import LAYOUT
 
 
 def drawing(source: Any, path: Any) -> None:

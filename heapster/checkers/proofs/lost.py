@@ -3,8 +3,8 @@
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.choosing import replaced
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.callee_contracts import replaced
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ARENA_RECORD,
     CALL_KINDS,
@@ -19,7 +19,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.local_heap import Window
 
 FIRST_LOST = "the first up to 3 arenas lost"
 LISTED = ("held", "used_bytes", "used_blocks", "free_bytes", "free_blocks", "regions", "top", "break", "cursor",

@@ -4,7 +4,8 @@ from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
 from heapster.checkers.proofs.arena import ALIGNMENTS, SOME_ALIGNMENTS
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.kept import Kept, lately
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     CORRUPT_LIST,
     KEPT,
@@ -23,7 +24,6 @@ from heapster.checkers.proofs.drawing import (
     aborts,
     only,
 )
-from heapster.checkers.proofs.kept import Kept, lately
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 MALLOC, CALLOC, REALLOC, FREE = 0, 1, 2, 4      # kinds of calls

@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import MIN_BLOCK, NEXT, PREV, a_size, header, only
+from heapster.checkers.proofs.layout_spec import MIN_BLOCK, NEXT, PREV, a_size, header, only
+from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.loops import cut
-from heapster.checkers.proofs.window import Window
 from heapster.model.placement import NONE_FITS, POLICIES
 
 SEEN, HERE, TO_COME = range(3)

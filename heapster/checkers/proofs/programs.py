@@ -10,9 +10,11 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from heapster.checkers.findings import describe, least_trace
-from heapster.checkers.fuzzing import smallest
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.findings.describe import describe, least_trace
+from heapster.checkers.fuzz.campaign import smallest
+from heapster.checkers.fuzz.stateful import Record, live_lives
+from heapster.checkers.lockstep.run_trace import Make, make_for, rerun
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     FENCE_BYTES,
     FIRST_BLOCK,
@@ -23,8 +25,6 @@ from heapster.checkers.proofs.drawing import (
     STATICS,
 )
 from heapster.checkers.proofs.replay import Memory, Replay
-from heapster.checkers.rerun import Make, make_for, rerun
-from heapster.checkers.stateful import Record, live_lives
 from heapster.machine.protocol import REFUSED
 from heapster.machine.simulated import MEMORY
 from heapster.model.geometry import SIZE_MAX

@@ -3,9 +3,21 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import ALIGN, FOOTER, IDLE, KEPT, NEXT, PAGE, PREV, TOTALS, a_size, header, only
+from heapster.checkers.proofs.layout_spec import (
+    ALIGN,
+    FOOTER,
+    IDLE,
+    KEPT,
+    NEXT,
+    PAGE,
+    PREV,
+    TOTALS,
+    a_size,
+    header,
+    only,
+)
+from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.region import growth_of
-from heapster.checkers.proofs.window import Window
 
 FEW = "arenas with up to 2 free blocks"
 REST = 40               # bytes at a free block's ends that are never purged, and less than a page at either

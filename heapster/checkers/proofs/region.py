@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ALL_SIZE_BITS,
     CORRUPT_HEADER,
@@ -27,7 +27,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 

@@ -7,8 +7,8 @@ from inspect import unwrap
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
-from heapster.checkers.proofs.drawing import ALL_SIZE_BITS, MAPPED, OWNER_PLACE, PREV_USED, USED
-from heapster.checkers.words import Word
+from heapster.checkers.lockstep.overflow import Word
+from heapster.checkers.proofs.layout_spec import ALL_SIZE_BITS, MAPPED, OWNER_PLACE, PREV_USED, USED
 from heapster.machine.linear import STAYS, Infeasible
 from heapster.machine.protocol import Fault
 from heapster.machine.simulated import LIMIT, Simulated

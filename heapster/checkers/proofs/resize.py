@@ -3,7 +3,7 @@
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.drawing import PREV_USED, header, only
+from heapster.checkers.proofs.layout_spec import PREV_USED, header, only
 from heapster.checkers.proofs.region import Around
 
 

@@ -4,12 +4,12 @@ from itertools import pairwise
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.choosing import replaced
+from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.classes import COUNT, PER_WORD, a_size_of
-from heapster.checkers.proofs.drawing import MIN_BLOCK, NEXT, PREV, header, only
+from heapster.checkers.proofs.layout_spec import MIN_BLOCK, NEXT, PREV, header, only
+from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import HERE, Over, Walk
-from heapster.checkers.proofs.window import Window
 from heapster.machine.symbolic import HIGHEST
 from heapster.model import placement as model
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, Proof
-from heapster.checkers.proofs.drawing import ARENA_BYTES, CROWDED, MAX_REQUEST, PAGE, POLICIES, STATICS, WORD, only
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.layout_spec import ARENA_BYTES, CROWDED, MAX_REQUEST, PAGE, POLICIES, STATICS, WORD, only
+from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 UP_TO_THREE = "up to 3 arenas"

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
-from heapster.checkers.planting import SHIPPED_FOLDER, Fault, Origin, plant
-from heapster.checkers.races.sources import root_in, shipped, source_in
+from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, Origin, plant
+from heapster.checkers.targets.source import root_in, shipped, source_in
 from heapster.results import TargetError
 
 MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "kept", "mapping", "resize",

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from heapster.checkers.decode import Undecodable, decode
-from heapster.checkers.races.sources import Source
+from heapster.checkers.lockstep.decode import Undecodable, decode
+from heapster.checkers.targets.source import Source
 from heapster.impl.layout import (
     ALL_ARENAS,
     ARENA_BYTES,

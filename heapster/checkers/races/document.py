@@ -4,9 +4,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from heapster.checkers.races.faults import FAULTS, Fault
-from heapster.checkers.races.hunting import hunt
-from heapster.checkers.races.written import WRITTEN
+from heapster.checkers.mutation.hunt_races import hunt
+from heapster.checkers.mutation.race_faults import FAULTS, Fault
+from heapster.checkers.races.corpus import WRITTEN
 from heapster.checkers.stress.patterns import PATTERNS
 from heapster.results import HeapsterError
 

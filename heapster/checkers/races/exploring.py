@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from heapster.checkers.races.choosers import ByChance, ByPriority, DepthFirst, Follow, Pruned
+from heapster.checkers.races.schedulers import ByChance, ByPriority, DepthFirst, Follow, Pruned
 from heapster.checkers.races.session import Outcome, Session
 from heapster.machine.traced import Segment
 

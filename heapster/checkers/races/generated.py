@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from heapster.checkers.draws import BACKEND
+from heapster.checkers.fuzz.draws import BACKEND
 from heapster.checkers.races.programs import NO_BLOCK, Op, Program, wrong
 
 SIZES = (0, 24, 24, 24, 40, 56, 104, 200, 1000, 3900, 5000, 9000)

@@ -7,7 +7,7 @@ last access; a correct order keeps calls that did not overlap in the order in wh
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from heapster.checkers.decode import Undecodable, decode
+from heapster.checkers.lockstep.decode import Undecodable, decode
 from heapster.impl.layout import MIN_BLOCK, PAYLOAD
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken

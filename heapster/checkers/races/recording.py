@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from greenlet import GreenletExit
 
-from heapster.checkers.races.choosers import Follow
 from heapster.checkers.races.replay import Replay
+from heapster.checkers.races.schedulers import Follow
 from heapster.checkers.races.session import Outcome, Session
-from heapster.checkers.races.sources import Source
+from heapster.checkers.targets.source import Source
 from heapster.machine.simulated import BREAK, OUTSIDE
 from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, Traced
 

@@ -9,6 +9,7 @@ from random import Random
 from shlex import quote
 from time import monotonic
 
+from heapster.checkers.races.corpus import WRITTEN
 from heapster.checkers.races.exploring import (
     OutOfBudget,
     Tally,
@@ -26,9 +27,8 @@ from heapster.checkers.races.recording import Row, record
 from heapster.checkers.races.replay import Replay, format_replay, parse_replay
 from heapster.checkers.races.session import Outcome, Problem, Session
 from heapster.checkers.races.shrinking import Failure, least, preemptions
-from heapster.checkers.races.sources import Source, shipped
 from heapster.checkers.races.steps import steps
-from heapster.checkers.races.written import WRITTEN
+from heapster.checkers.targets.source import Source, shipped
 from heapster.results import Finding, Run, UsageError, Verdict
 
 Progress = Callable[[Tally, float], None]       # what was done so far, and for how many seconds

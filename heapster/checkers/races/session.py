@@ -7,7 +7,7 @@ from heapster.checkers.races import judge
 from heapster.checkers.races.child import check_child
 from heapster.checkers.races.clocks import Clocks
 from heapster.checkers.races.programs import KINDS, Op, Program, handovers
-from heapster.checkers.races.sources import Source
+from heapster.checkers.targets.source import Source
 from heapster.impl.layout import ALL_ARENAS, ONLY_MAPPINGS, STATS_BYTES, WORD
 from heapster.machine.protocol import REFUSED, Aborted, Fault
 from heapster.machine.simulated import Simulated

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from heapster.checkers.races.exploring import Tally, every_schedule
 from heapster.checkers.races.programs import KINDS, Op, Program, lanes_of, wrong
 from heapster.checkers.races.session import Outcome, Session
-from heapster.checkers.races.sources import Source
+from heapster.checkers.targets.source import Source
 
 EFFORT = 400                        # schedules tried of a smaller program before it is held to pass
 SIMPLER = (24, 40, 200, 4096, 5000)

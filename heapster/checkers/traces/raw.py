@@ -63,4 +63,4 @@ def _column(path: Path, code: str, steps: int) -> "array[int]":
     return column
 
 
-assert [VERBS.index(verb) for verb in NAMED] == [0, 1, 2, 3, 6, 9, 15], "namer.c and traces number verbs alike"
+assert [VERBS.index(verb) for verb in NAMED] == [0, 1, 2, 3, 6, 9, 15], "resolver.c and traces number verbs alike"

@@ -40,7 +40,7 @@ def _make(out: Path) -> None:
     toolchain.compile_c(SOURCES / "recorder.c", object_)
     toolchain.link_shared([object_], out / RECORDER)
     object_.unlink()
-    toolchain.run([toolchain.compiler(), "-std=gnu11", "-O2", "-o", out / NAMER, SOURCES / "namer.c"])
+    toolchain.run([toolchain.compiler(), "-std=gnu11", "-O2", "-o", out / NAMER, SOURCES / "resolver.c"])
 
 
 def record(command: Sequence[str], program: Path, preload: Path | None, settings: Mapping[str, str], *,

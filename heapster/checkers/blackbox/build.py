@@ -1,0 +1,137 @@
+"""Compiling: the judge itself, kept in the user's cache, and C sources given in place of a shared object."""
+
+import os
+import re
+import shlex
+import shutil
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import NamedTuple
+
+from heapster import children
+from heapster.checkers.blackbox.target import VERBS, ForeignTarget, from_object
+from heapster.native.cache import directory
+from heapster.results import TargetError
+from heapster.wording import legible
+
+SOURCES = Path(__file__).parent / "c"
+LAB_HEADERS = SOURCES / "malloclab"
+JUDGE_FLAGS = ("-std=gnu11", "-O3", "-g", "-rdynamic")
+LIBRARIES = ("-ldl", "-lpthread")
+TARGET_FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-frame-pointer", "-w")
+SAID = 12                       # lines of the compiler's words that are shown
+COMPILE_LIMIT = 120             # seconds
+DEFINITION = r"^[\w\s\*]*\b{name}\s*\([^;{{]*\)\s*\{{?\s*$"
+VOID_INIT = re.compile(r"^\s*void\s+mm_init\s*\(", re.MULTILINE)
+MEANINGFUL_CHECK = re.compile(r"""
+    ^\s* (?: (?:bool|_Bool) \s+ mm_check\w* \s*\(
+          | int \s+ mm_check\w* \s* \([^)]*\) \s* \{ (?:(?!^\}).)* \breturn\b (?!\s*\(?0\)?\s*;) [^;{}]+; \s* ^\} )
+    """, re.MULTILINE | re.DOTALL | re.VERBOSE)       # an int must end by returning something other than 0
+
+
+class Compiler(NamedTuple):
+    """A C compiler, and what the user wants it to be told."""
+
+    name: str = "cc"
+    flags: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> list[str]:
+        """The words that start it; TargetError if it is not there."""
+        words = shlex.split(self.name)
+        if not words or shutil.which(words[0]) is None:
+            raise TargetError(f"no C compiler: '{self.name}' is not on the PATH (install gcc or clang, or use --cc)")
+        return words
+
+
+def cache_folder() -> Path:
+    """Where what was compiled is kept."""
+    folder = directory() / "foreign"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TargetError(f"{folder} cannot be made: {error.strerror} (XDG_CACHE_HOME chooses another)") from None
+    return folder
+
+
+def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
+    """The judge for targets of that many bits, compiled if it is not yet."""
+    compiler = compiler or Compiler(os.environ.get("CC") or "cc")
+    sources = sorted(SOURCES.glob("*.c"))
+    flags = (*JUDGE_FLAGS, *(("-m32",) if bits == 32 else ()))
+    digest = sha256(repr((compiler.name, flags)).encode())
+    for file in (*sources, *sorted(SOURCES.rglob("*.h"))):
+        digest.update(file.read_bytes())
+    program = cache_folder() / f"judge-{digest.hexdigest()[:16]}"
+    if not program.exists():
+        try:
+            _compile([*compiler.command, *flags, *map(str, sources)], program, LIBRARIES)
+        except TargetError as error:
+            why = "this machine cannot build programs of 32 bits (gcc-multilib can)" if bits == 32 else str(error)
+            raise TargetError(f"the judge cannot be built: {why}") from None
+    return program
+
+
+def from_source(path: Path, name: str, prefix: str | None, compiler: Compiler) -> ForeignTarget:
+    """The allocator that a C file defines: compiled into a shared object of its own."""
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    if not text:
+        raise TargetError(f"{path} is no C source" if path.exists() else f"{path}: No such file or directory")
+    lab = ("-DDRIVER",) if "mm_init" in text and "DRIVER" in text else ()
+    flags = (*TARGET_FLAGS, *lab, f"-I{path.parent}", f"-I{LAB_HEADERS}")
+    made = place_of(path, compiler)
+    command = [*compiler.command, *flags, *compiler.flags, str(path)]
+    _compile(command, made, ())
+    target = from_object(made, name, prefix, path)
+    return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
+                   init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)))
+
+
+def place_of(path: Path, compiler: Compiler, *others: Path) -> Path:
+    """Where what comes of a source is kept: the same place each time, another for other flags or with other files."""
+    files = [str(file.resolve()) for file in (path, *others)]
+    digest = sha256(repr((*files, *compiler)).encode()).hexdigest()[:12]
+    return cache_folder() / f"{path.stem}-{digest}.so"
+
+
+def compile_object(sources: list[str], made: Path, compiler: Compiler, *more: str) -> str:
+    """Compile into a shared object; the command."""
+    command = [*compiler.command, *TARGET_FLAGS, *compiler.flags, *sources]
+    _compile(command, made, more)
+    return shlex.join([*command, "-o", str(made), *more])
+
+
+def _compile(command: list[str], made: Path, libraries: tuple[str, ...]) -> None:
+    """Run the compiler, and put what it made in its place at once; TargetError with its words."""
+    with NamedTemporaryFile(dir=made.parent, prefix=made.name, delete=False) as file:
+        half_made = Path(file.name)
+    try:
+        done = children.run([*command, "-o", str(half_made), *libraries], capture_output=True, text=True,
+                            errors="replace", timeout=COMPILE_LIMIT, env={**os.environ, "LC_ALL": "C"})
+        if done.returncode:
+            raise TargetError(f"{Path(command[0]).name} does not compile it:\n{_words(done.stderr or done.stdout)}")
+        half_made.chmod(0o755)
+        half_made.replace(made)
+    except children.TimeoutExpired:
+        raise TargetError(f"{command[0]} was still compiling after {COMPILE_LIMIT} s") from None
+    finally:
+        half_made.unlink(missing_ok=True)
+
+
+def _words(said: str) -> str:
+    lines = legible(said.strip()).splitlines()
+    more = f"\n  ... and {len(lines) - SAID} lines more" if len(lines) > SAID else ""
+    return "\n".join(f"  {line}" for line in lines[:SAID]) + more
+
+
+def _lines(text: str, target: ForeignTarget) -> dict[str, int]:
+    """Where in the source each function is defined, for annotations."""
+    found = {}
+    for verb in VERBS:
+        symbol = target.symbols.get(verb)
+        match = symbol and re.search(DEFINITION.format(name=re.escape(symbol)), text, re.MULTILINE)
+        if match:
+            found[verb] = text.count("\n", 0, match.start()) + 1 + match.group().lstrip("\n").count("\n") * 0
+    return found

@@ -1,0 +1,289 @@
+"""A stranger's allocator, judged: policies first, then cases of every kind until time is up.
+
+After a finding the run goes on: what is harmless to the run is masked by code and verb; of what is not,
+most later cases leave out a part of the trigger, each another. So one run lists the distinct faults.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, count
+from random import Random
+
+from heapster.checkers.blackbox.counting import Counts
+from heapster.checkers.blackbox.describe import only_taken
+from heapster.checkers.blackbox.forking import forks_beside
+from heapster.checkers.blackbox.generations import threads_lose
+from heapster.checkers.blackbox.generator import BUCKETS, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
+from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
+from heapster.checkers.blackbox.known_faults import LEAK, TAKING, UNGUARDED, Known, suspected
+from heapster.checkers.blackbox.probing import Learnt, learn
+from heapster.checkers.blackbox.pursuit import Pursuit, Shown
+from heapster.checkers.blackbox.racing import Race, race
+from heapster.checkers.blackbox.schedule import Case, Clock, Kind, Schedule
+from heapster.checkers.blackbox.seed_corpus import basics, extremes, steady
+from heapster.checkers.blackbox.shrink import cost, fewer_records
+from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
+from heapster.checkers.blackbox.target import VERBS
+from heapster.checkers.blackbox.volume import OPS as REPEATED_OPS
+from heapster.checkers.blackbox.volume import grows
+from heapster.model.geometry import is_power_of_two
+from heapster.model.operation import NO_HANDLE, Step, Trace, requested
+
+SECONDS = 20.0                  # of processor time, if nothing says how much
+MOST_FINDINGS = 16
+DOUBTED = 3                     # times that a suspicion is not confirmed, before it is no longer heeded
+AVOIDANCE = 0.85                # of cases keep clear of known triggers; the rest try again what is masked
+UNAVOIDED = 0.15                # of cases that would, but cannot
+MOST_SIZE, LIVE_BUDGET = 1 << 25, 1 << 26
+MOST_COMPILED = 1 << 20         # bytes of the largest request
+COMPILED_OPS = (300, 3000, 20_000, 150_000, 600_000)
+COMPILED_LIMIT, COMPILED_SPENDS = 4000, 600        # ms: when it hangs, and when it is enough
+MOST_REPEATED, LIVE_REPEATED = 1 << 16, 1 << 20 # bytes of a request, and of all that live, where a trace is repeated
+REPLAYS_A_SECOND = 100          # of a run, that all traces which stay long may take to be shrunk
+PRECISE_WORK, OPS_A_WORK = 2.0, 1500    # of a short trace; compiled operations for each unit
+THREADS_WORK = 150.0
+
+
+@dataclass
+class Tally:
+    """What a campaign has done so far."""
+
+    ops: int = 0
+    cases: int = 0
+    compiled_ops: int = 0
+    compiled_seconds: float = 0.0
+    checks: Counter[str] = field(default_factory=Counter)
+    duplicates: Counter[str] = field(default_factory=Counter)
+
+
+ThreadsCase = tuple[str, tuple[str, ...], Callable[[Judge, int, int], tuple[Race | None, int]]]
+THREADS: tuple[ThreadsCase, ...] = (        # what is counted, the codes after which it shows no more, and who does it
+    ("race", ("race",), race), ("threads_that_come_and_go", ("race", LEAK), threads_lose),
+    ("fork", ("race", "fork"), forks_beside))
+
+
+class Campaign:
+    """A run against one target."""
+
+    def __init__(self, judge: Judge, seconds: float, seed: int, alignment: int | None = None, threads: int = 0,
+                 announce: Callable[[Shown], None] = lambda _: None,
+                 progress: Callable[[Tally, int], None] = lambda *_: None, first: Iterable[Trace] = ()) -> None:
+        self.judge, self.seconds, self.seed, self.threads = judge, seconds, seed, threads
+        self._announce, self._progress, self._first = announce, progress, tuple(first)
+        self._clock = Clock(judge)
+        self.learnt: Learnt = learn(judge, alignment)
+        self.promises = self.learnt.promises
+        self.counts = Counts(judge.target, self.promises)
+        self.tally, self.shown = Tally(), list[Shown]()
+        self._pursuit = Pursuit(judge, self.learnt, REPLAYS_A_SECOND * seconds, self._show)
+        self._known = self._pursuit.known
+        self.tally.duplicates = self._pursuit.duplicates
+        self._pursued = 0.0             # seconds
+        self._unconfirmed: Counter[Suspicion] = Counter()
+        self.interrupted = False
+        room = judge.target.room
+        self._most_size = min(MOST_SIZE, room // 4) if room else MOST_SIZE
+        self._live_budget = min(LIVE_BUDGET, room // 2) if room else LIVE_BUDGET
+        self.schedule = Schedule(self._kinds(), lambda: self._clock.spent() - self._pursued, lambda: self.tally.ops)
+
+    @property
+    def late(self) -> bool:
+        """Time is up, or enough was found."""
+        return self._clock.spent() > self.seconds or len(self.shown) >= MOST_FINDINGS
+
+    def run(self) -> None:
+        """Cases of each kind in turn until time is up."""
+        try:
+            for trace in self._first:
+                self.judge_trace(trace)
+            while not self.late and self.schedule.turn():
+                self._progress(self.tally, len(self.shown))
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def _kinds(self) -> Iterator[Kind]:
+        verbs, most = self.judge.target.verbs, self._most_size
+        yield Kind("basics", 20, self._given(basics(verbs, most)))
+        yield Kind("random", 35, self._drawn("random", self._precise_case))
+        yield Kind("compiled", 20, self._drawn("compiled", self._compiled_case))
+        yield Kind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
+                                         self._drawn("repeated", self._volume_case)))
+        yield Kind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)))
+        if self.threads > 1:
+            yield Kind("threads", 20, self._drawn("threads", self._threads_case))
+
+    def _given(self, traces: Iterator[Trace]) -> Iterator[Case]:
+        return (partial(self.judge_trace, trace) for trace in traces)
+
+    def _drawn(self, name: str, case: Callable[[Random, int], float]) -> Iterator[Case]:
+        """Cases that depend on seed, kind and number: what others draw, or how many there are, is all one to them."""
+        return (partial(case, Random(f"{self.seed} {name} {number}"), number) for number in count())
+
+    def _show(self, shown: Shown) -> None:
+        self.shown.append(shown)
+        header = self.judge.header
+        header.guarded = min(header.guarded, UNGUARDED.get(shown.finding.code, header.guarded))
+        self._announce(shown)
+
+    def _pursue(self, pursue: Callable[[], None]) -> None:
+        """Pursue a failure; the time that this takes is not the kind's."""
+        before = self._clock.spent()
+        try:
+            pursue()
+        finally:
+            self._pursued += self._clock.spent() - before
+
+    # One trace, judged step by step.
+
+    def _precise_case(self, rng: Random, number: int) -> float:
+        del number
+        mood = draw_mood(rng, self.judge.target.verbs, self._most_size)
+        mood = self._clear(mood, rng) or mood
+        return self.judge_trace(draw_trace(rng, mood, self._live_budget))
+
+    def _clear(self, mood: Mood, rng: Random) -> Mood | None:
+        """A mood that mostly keeps clear of what is known to fail fatally; mostly None if none can."""
+        if rng.random() > AVOIDANCE:
+            return mood
+        return self._known.clear_of(mood, rng) or (mood if rng.random() < UNAVOIDED else None)
+
+    def _bearable(self, trace: Trace) -> Trace:
+        """The trace with numbers that the target can be told, without what its policy is to abort at."""
+        if self.judge.target.bits == 32:
+            trace = tuple(step._replace(numbers=tuple(map(narrowed, step.numbers))) for step in trace)
+        return tuple(step for step in trace if self._is_bearable(step))
+
+    def _is_bearable(self, step: Step) -> bool:
+        """Whether it is neither what the target's policy is to abort at or to take, nor a NULL that ends all."""
+        if step.operand == NO_HANDLE and step.verb in TAKING:
+            return not self._known.ends_at_null(step.verb)
+        if self.learnt.aborts_huge and "huge" in tags((step,)):
+            return False
+        takes_any = step.verb in ("aligned_alloc", "memalign") and not self.promises.bad_alignment
+        return not takes_any or is_power_of_two(step.numbers[0])
+
+    def judge_trace(self, trace: Trace) -> float:
+        """Run a trace, as far as it is bearable, and pursue what is wrong with it."""
+        trace = self._bearable(trace)
+        if not trace:
+            return 1
+        with hurried(self.judge) if self._known.hangs(trace) else nullcontext():
+            outcome = run_trace(self.judge, trace, self.promises, self._known.masked)
+        self.tally.cases += 1
+        self.tally.ops += outcome.steps
+        self.counts.note_steps(outcome)
+        if outcome.reasons:
+            self._pursue(lambda: self._pursuit.pursue(only_taken(trace, outcome), outcome))
+        return PRECISE_WORK * cost(trace)
+
+    # Compiled operations in great number.
+
+    def _compiled_case(self, rng: Random, number: int) -> float:
+        mood = self._clear(self._compiled_mood(rng), rng)
+        if mood is None:
+            return 1                        # it would show the same again and again
+        set_promises(self.judge, self.promises)
+        header = self.judge.header
+        last = len(COMPILED_OPS) - 1
+        ops = COMPILED_OPS[number // 2 if number < 2 * last else rng.randint(0, last)]
+        header.seed = rng.getrandbits(63)
+        header.masked = masked = self._suspicions_masked()
+        header.verbs = sum(1 << n for n, verb in enumerate(VERBS[:8]) if verb in mood.verbs)
+        header.least_size, header.most_size = mood.least, mood.most
+        header.most_live, header.live_budget = 1 << rng.randint(4, 13), self._live_budget
+        ending = self._compiled(ops)
+        self.counts.note_compiled(self.judge.calls(), suspected(masked))
+        if ending.died or ending.suspicion:
+            self._pursue(lambda: self._pursue_compiled(ending))
+        return PRECISE_WORK + ops / OPS_A_WORK
+
+    def _compiled(self, most: int) -> Ending:
+        """A run of at most so many operations, and no longer than is enough of a slow target."""
+        started, header = self._clock.spent(), self.judge.header
+        header.spend_ms = COMPILED_SPENDS
+        with self.judge.limited(COMPILED_LIMIT):
+            ending = self.judge.run(Mode.GENERATE, most)
+        self.judge.header.spend_ms = 0
+        self.tally.ops += ending.done_ops
+        self.tally.compiled_ops += ending.done_ops
+        self.tally.compiled_seconds += self._clock.spent() - started
+        self.tally.cases += 1
+        return ending
+
+    def _suspicions_masked(self) -> int:
+        doubted = {suspicion for suspicion, times in self._unconfirmed.items() if times >= DOUBTED}
+        return sum(1 << suspicion for suspicion in self._known.suspicions() | doubted)
+
+    def _compiled_mood(self, rng: Random) -> Mood:
+        """Some of the functions, more often all, and sizes of every kind."""
+        has = self.judge.target.verbs
+        some = rng.random() < 0.7
+        verbs = frozenset(verb for verb in VERBS[:8] if verb in has and (not some or rng.random() < 0.5))
+        return Mood(verbs | PLAIN, tuple(range(len(BUCKETS))), zero=False, huge=False, refusals=False, length=0,
+                    most=min(MOST_COMPILED, self._most_size))
+
+    def _pursue_compiled(self, ending: Ending) -> None:
+        """Fewer operations until the precise engine can say what is wrong."""
+        records = self.judge.records(ending.current + 1)
+        if ending.ended is Ended.TIMED_OUT:             # perhaps it is only slow
+            with self.judge.limited(2 * COMPILED_LIMIT):
+                again = self.judge.run(Mode.FAST, self.judge.set_records(records))
+            if not again.died:
+                return
+        records = fewer_records(self.judge, records, ending)
+        trace = tuple(unpacked(records))
+        outcome = run_trace(self.judge, trace, self.promises, self._known.masked)
+        if outcome.reasons:
+            self._pursuit.pursue(only_taken(trace, outcome), outcome)
+        elif not ending.died:
+            self._unconfirmed[ending.suspicion] += 1
+
+    # The same work over and over.
+
+    def _volume_case(self, rng: Random, number: int) -> float:
+        del number
+        mood = draw_mood(rng, self.judge.target.verbs, min(self._most_size, MOST_REPEATED))
+        mood = mood._replace(huge=False, refusals=False, zero=False, length=rng.choice((4, 10, 40)),
+                             verbs=mood.verbs - self._known.leaking())
+        clear = self._clear(mood, rng)
+        if clear is None:
+            return 1
+        return self.repeat_trace(draw_trace(rng, clear, min(self._live_budget, LIVE_REPEATED)))
+
+    def repeat_trace(self, trace: Trace) -> float:
+        """Take the steps over and over, and tell if that takes ever more memory, where it is not known to."""
+        if max(map(requested, trace), default=0) > self._most_size or self._known.leaks(trace):
+            return 1
+        set_promises(self.judge, self.promises)
+        grown, ops = grows(self.judge, trace)
+        self.tally.ops += ops
+        self.tally.cases += 1
+        self.tally.checks[LEAK] += ops
+        if grown is not None:
+            known = Known.of(LEAK, grown.trace, tags(grown.trace))
+            if self._known.same_shape(known):
+                self._pursuit.repeated(known)
+            else:
+                self._pursuit.add(Shown(grown.finding, grown.trace, grown.repeat), known)
+        return PRECISE_WORK + REPEATED_OPS / OPS_A_WORK
+
+    # Threads.
+
+    def _threads_case(self, rng: Random, number: int) -> float:
+        check, settled, try_it = THREADS[number % len(THREADS)]
+        mood = self._compiled_mood(rng)
+        if self._known.clear_of(mood, rng) != mood or any(known.code.startswith(settled) for known in self._known.all):
+            return 1
+        set_promises(self.judge, self.promises)
+        self.judge.header.masked = self._suspicions_masked()
+        found, ops = try_it(self.judge, self.threads, rng.getrandbits(40))
+        self.tally.ops += ops
+        self.tally.cases += 1
+        self.tally.checks[check] += ops
+        if found is not None:
+            self._pursuit.add(Shown(found.finding, (), 1, found.threads),
+                              Known(found.finding.code, "", frozenset()))
+        return THREADS_WORK

@@ -1,0 +1,193 @@
+"""Pools and regions by description: a few lines of TOML become a C adapter with the usual functions.
+
+    sources = ["o1heap.c"]                  # or object = "libpool.so"
+    headers = ["o1heap.h"]
+    region = 65536                          # bytes of the buffer that it may use
+    instance = "O1HeapInstance *"           # the type of its handle, if it has one
+    init = "o1heapInit(region, region_size)"
+    malloc = "o1heapAllocate(instance, size)"
+    free = "o1heapFree(instance, pointer)"
+
+Values are C expressions over `region`, `region_size`, `instance`, `size`, `pointer`, `alignment`.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from heapster.checkers.blackbox.build import Compiler, compile_object, place_of
+from heapster.checkers.blackbox.symbols import read_shared_object
+from heapster.checkers.blackbox.target import ForeignTarget, from_object
+from heapster.files import Unreadable, read_toml, write_whole
+from heapster.model.geometry import is_power_of_two
+from heapster.results import TargetError, UsageError
+from heapster.suggest import instead_of
+
+PREFIX = "heapster_adapter_"
+REGION = Path(__file__).parent / "adapter" / "region.h"
+DEFAULT_REGION = 1 << 16        # bytes
+MOST_REGION = 1 << 32
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise ValueError("must be a list of texts")
+    return tuple(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a text")
+    return value.strip().rstrip(";")
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MOST_REGION:
+        raise ValueError(f"must be a number from 1 to {MOST_REGION}")
+    return value
+
+
+def _power(value: Any) -> int:
+    if not is_power_of_two(_number(value)):
+        raise ValueError("must be a power of two")
+    return int(value)
+
+
+KEYS: dict[str, Callable[[Any], Any]] = {
+    "sources": _texts, "object": _text, "headers": _texts, "include": _texts, "cflags": _texts,
+    "region": _number, "region_alignment": _power, "alignment": _power, "instance": _text, "init": _text,
+    "malloc": _text, "free": _text, "calloc": _text, "realloc": _text, "aligned_alloc": _text,
+    "usable_size": _text, "check": _text, "adapter": _text,
+}
+NEEDED = ("malloc", "free")
+SIGNATURES = {
+    "malloc": ("void *", "size_t size", "return (void *)({});"),
+    "free": ("void ", "void *pointer", "({});"),
+    "calloc": ("void *", "size_t count, size_t size", "return (void *)({});"),
+    "realloc": ("void *", "void *pointer, size_t size", "return (void *)({});"),
+    "aligned_alloc": ("void *", "size_t alignment, size_t size", "return (void *)({});"),
+    "usable_size": ("size_t ", "void *pointer", "return (size_t)({});"),
+    "check": ("int ", "int line", "(void)line; return (int)({});"),
+}
+
+
+def from_description(path: Path, compiler: Compiler) -> ForeignTarget:
+    """The allocator that a description describes."""
+    told = read_description(path)
+    if "adapter" in told:
+        return from_adapter(path.parent / told["adapter"], None, compiler, told, path)
+    made = place_of(path, compiler)
+    adapter = made.with_suffix(".c")
+    write_whole(adapter, adapter_source(told))
+    return _finished(path, told, [str(adapter)], made, compiler)
+
+
+def from_adapter(adapter: Path, library: Path | None, compiler: Compiler, told: dict[str, Any] | None = None,
+                 described: Path | None = None) -> ForeignTarget:
+    """The allocator that a C or Python adapter makes of a library.
+
+    A C adapter defines heapster_adapter_malloc and _free, and what else of their kin there is, and
+    heapster_adapter_init if it must be started. A Python adapter defines `adapter(library)`, which
+    returns the text of a C adapter.
+    """
+    if not adapter.is_file():
+        raise TargetError(f"{adapter}: No such file or directory")
+    made = place_of(adapter, compiler, *((library,) if library else ()))
+    told = dict(told or {})
+    if library is not None:
+        told["sources" if library.suffix == ".c" else "object"] = (
+            [str(library.resolve())] if library.suffix == ".c" else str(library.resolve()))
+    if adapter.suffix == ".py":
+        text = made.with_suffix(".c")
+        write_whole(text, _asked_of_python(adapter, library))
+        adapter = text
+    return _finished(described or library or adapter, told, [str(adapter)], made, compiler)
+
+
+def _asked_of_python(adapter: Path, library: Path | None) -> str:
+    space: dict[str, Any] = {"__name__": "heapster_adapter", "__file__": str(adapter)}
+    try:
+        exec(compile(adapter.read_text(), str(adapter), "exec"), space)  # noqa: S102  the user's own file
+        return str(space["adapter"](str(library) if library else ""))
+    except KeyError:
+        raise TargetError(f"{adapter} defines no function adapter(library)") from None
+    except Exception as error:  # noqa: BLE001  whatever their file does
+        raise TargetError(f"{adapter}: {type(error).__name__}: {error}") from None
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """The keys of a description, checked; UsageError names what is wrong."""
+    try:
+        table = read_toml(path)
+    except Unreadable as error:
+        raise UsageError(f"{path}{error}") from None
+    except OSError as error:
+        raise TargetError(f"{path}: {error.strerror}") from None
+    table = table.get("target", table)
+    told = {}
+    for key, value in table.items():
+        if key not in KEYS:
+            raise UsageError(f"{path}: unknown key '{key}': {instead_of(key, KEYS)}")
+        try:
+            told[key] = KEYS[key](value)
+        except ValueError as error:
+            raise UsageError(f"{path}: {key} {error}") from None
+    for key in NEEDED:
+        if key not in told and "adapter" not in told:
+            raise UsageError(f"{path} does not say how to call {key}: {key} = \"...\"")
+    if "sources" not in told and "object" not in told and "adapter" not in told:
+        raise UsageError(f"{path} names neither sources nor object")
+    return told
+
+
+def adapter_source(told: dict[str, Any]) -> str:
+    """The adapter in C."""
+    size, boundary = told.get("region", DEFAULT_REGION), told.get("region_alignment", 4096)
+    lines = [f"#define REGION_SIZE {size}", f"#define REGION_ALIGNMENT {boundary}",
+             "#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", "#include <string.h>",
+             *(f'#include "{header}"' for header in told.get("headers", ())),
+             REGION.read_text(encoding="utf-8"),
+             f"static {told.get('instance', 'void *')} instance;", *_init(told)]
+    for verb, (kind, parameters, body) in SIGNATURES.items():
+        if verb in told:
+            lines.append(f"{kind}{PREFIX}{verb}({parameters}) {{ (void)instance; {body.format(told[verb])} }}")
+    return "\n".join(lines) + "\n"
+
+
+def _init(told: dict[str, Any]) -> list[str]:
+    if "init" not in told:
+        body = "return 0;"
+    elif "instance" in told and told["instance"].endswith("*"):
+        body = f"instance = {told['init']}; return instance == NULL;"
+    elif "instance" in told:
+        body = f"{told['init']}; return 0;"
+    else:
+        body = f"(void)({told['init']}); return 0;"
+    return [f"int {PREFIX}init(void) {{ place_region(); (void)region; (void)region_size; {body} }}"]
+
+
+def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, compiler: Compiler) -> ForeignTarget:
+    base = path.parent.resolve()
+    for needed in (*told.get("sources", ()), *((told["object"],) if "object" in told else ())):
+        if not (base / needed).is_file():
+            raise TargetError(f"{path} names {needed}, which is not there")
+    sources = [*adapter, *(str(base / source) for source in told.get("sources", ()))]
+    flags = [f"-I{base / folder}" for folder in (".", *told.get("include", ()))] + list(told.get("cflags", ()))
+    library = [str(base / told["object"]), f"-Wl,-rpath,{(base / told['object']).parent}"] if "object" in told else []
+    compiler = compiler._replace(flags=(*flags, *compiler.flags))
+    build = compile_object(sources, made, compiler, *library)
+    found = from_object(made, str(path), PREFIX)
+    symbols = dict(found.symbols)
+    for verb in ("init", "check"):
+        name = PREFIX + verb
+        if verb in told or verb == "init" and name in _defined(made):
+            symbols[verb] = name
+    first = base / told["sources"][0] if told.get("sources") else None
+    return replace(found, symbols=symbols, shape="described", build=(build,), source=first,
+                   check_means="check" in told, region=told.get("region", DEFAULT_REGION if "malloc" in told else 0),
+                   alignment=told.get("alignment", found.bits // 8))
+
+
+def _defined(made: Path) -> frozenset[str]:
+    return read_shared_object(made).functions

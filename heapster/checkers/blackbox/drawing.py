@@ -1,0 +1,64 @@
+"""What can be drawn of a stranger's heap: its live blocks, by address, each from the start of its region.
+
+Where an allocator keeps its headers and free blocks nobody can see. A region is what it was given to divide, where
+that is known; else blocks that lie less than REGION_GAP apart.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from heapster.checkers.blackbox.stepwise import Block
+from heapster.model.trace import handle_name
+
+REGION_GAP = 1 << 20            # bytes without a block, from which on another region is drawn
+
+
+class Region(NamedTuple):
+    """Addresses that are drawn from one start on."""
+
+    start: int
+    end: int
+    given: bool = False         # it is what the target was given to divide
+
+
+def regions(blocks: Iterable[Block], bounds: tuple[int, int] | None = None) -> list[Region]:
+    """Where blocks lie; blocks outside of the bounds are in regions of their own."""
+    found = [Region(*bounds, given=True)] if bounds else []
+    for block in sorted(blocks, key=lambda one: one.pointer):
+        end = block.pointer + block.request
+        if bounds and bounds[0] <= block.pointer <= bounds[1]:
+            continue
+        if found and not found[-1].given and block.pointer - found[-1].end < REGION_GAP:
+            found[-1] = found[-1]._replace(end=max(found[-1].end, end))
+        else:
+            found.append(Region(block.pointer, end))
+    return sorted(found)
+
+
+def picture(blocks: Sequence[Block], every: Sequence[Block], most: int = 6,
+            bounds: tuple[int, int] | None = None) -> str:
+    """Draw `blocks`, at most so many; the regions are those of `every`, so that two pictures can be compared."""
+    if not blocks:
+        return "nothing is live"
+    lines: list[str] = []
+    drawn = 0
+    places = regions(every, bounds)
+    for number, region in enumerate(places):
+        within = sorted((b for b in blocks if region.start <= b.pointer <= region.end), key=lambda b: b.pointer)
+        if len(places) > 1 or region.given:
+            lines.append(_heading(number, region, len(within)))
+        lines += _lines(within[:most - drawn], region.start)
+        drawn += len(within[:most - drawn])
+    left = len(blocks) - drawn
+    return "\n".join([*lines, f"and {left:,} more block{'s' * (left != 1)}"] if left else lines)
+
+
+def _heading(number: int, region: Region, count: int) -> str:
+    what = "its memory" if region.given else f"region {number}"
+    return f"{what}: {region.end - region.start:,} bytes, {count:,} live block{'s' * (count != 1)}"
+
+
+def _lines(blocks: Sequence[Block], start: int) -> Iterator[str]:
+    for block in blocks:
+        at = block.pointer - start
+        yield f"{handle_name(block.handle):>4}  +{at:<10,} .. +{at + block.request:<10,} {block.request:,} bytes"

@@ -1,0 +1,115 @@
+"""`fuzz` for a target that somebody else wrote: `libc`, a shared object, a C source, a described pool."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+from heapster.checkers.blackbox.baseline import Baseline, deviations
+from heapster.checkers.blackbox.build import judge_program
+from heapster.checkers.blackbox.campaign import THREADS, Campaign, Tally
+from heapster.checkers.blackbox.counting import WHOLE, Floor
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.known_faults import LEAK
+from heapster.checkers.blackbox.options import ForeignOptions, remember, resolve
+from heapster.checkers.blackbox.persist import Keeper
+from heapster.checkers.blackbox.pursuit import Shown
+from heapster.checkers.blackbox.recipe import read_recipe
+from heapster.checkers.blackbox.schedule import Kind
+from heapster.checkers.blackbox.target import FUNCTIONS, ForeignTarget
+from heapster.checkers.fuzz.campaign import Keeps
+from heapster.model.operation import Trace
+from heapster.results import Finding, Run, Verdict
+
+
+def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
+                 progress: Callable[[Tally, int], None], store: Keeps, folder: Path, floor: Floor = WHOLE) -> Run:
+    """Judge the target; findings are announced and kept as they come.
+
+    A run that found nothing and did less than `floor` is inconclusive. What a baseline accepts and the run
+    did not meet is run again at its end.
+    """
+    target = resolve(options)
+    accepted = Baseline.read(options.baseline)
+    excused = () if options.strict else deviations(target)
+    excuses: dict[str, str] = {}
+    with Judge(judge_program(target.bits, None), target) as judge:
+        keeper = Keeper(store, folder, target, options.compiler,
+                        lambda place, shown: remember(place, options, shown.repeat, shown.threads))
+
+        def show(shown: Shown) -> None:
+            finding = keeper.keep(shown, campaign.promises)
+            why = next((known.why for known in excused if known.fits(finding)), "")
+            if why:
+                excuses[finding.id] = why
+            elif not accepted.accepts(finding):
+                announce(finding)
+
+        campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, show, progress,
+                            _failed_before(store, target.name))
+        started = monotonic()
+        campaign.run()
+        standing = accepted.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
+        seconds = monotonic() - started
+    run = _run(options, target, campaign, keeper.findings, accepted, excuses, seconds, floor)
+    return replace(run, extra={**run.extra, **standing._asdict()}) if options.baseline else run
+
+
+def _failed_before(store: Keeps, target: str) -> Iterator[Trace]:
+    """The traces of the findings that are kept."""
+    for finding in store.stored(target):
+        if recipe := read_recipe(finding.trace):
+            yield recipe.trace
+
+
+def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, findings: list[Finding],
+         accepted: Baseline, excuses: dict[str, str], seconds: float, floor: Floor) -> Run:
+    new = tuple(finding for finding in findings if finding.id not in excuses and not accepted.accepts(finding))
+    tally, threads = campaign.tally, options.threads > 1
+    starved = list(starved_of(campaign, floor, threads=threads))
+    extra: dict[str, object] = {
+        "examples": tally.cases, "interrupted": campaign.interrupted, "policies_learnt": list(campaign.learnt.words),
+        "duplicates": dict(tally.duplicates), "compiled_ops_per_second": _rate(tally),
+        "known_deviations": sorted(set(excuses.values())), "not_checked": list(_not_checked(options, target, campaign)),
+        "kinds": {kind.name: _kind(kind) for kind in campaign.schedule.kinds},
+        "calls": dict(campaign.counts.calls), "starved": starved,
+        "source": str(target.source) if target.source else None, "lines": dict(target.lines)}
+    verdict = Verdict.FAILED if new else Verdict.INCONCLUSIVE if campaign.interrupted or starved else Verdict.PASSED
+    threaded = dict.fromkeys((check for check, _, _ in THREADS), 0) if threads else {}
+    checks = campaign.counts.checks() | {LEAK: 0} | threaded | tally.checks
+    return Run("fuzz", options.target, options.seed, verdict, seconds, tally.ops, new, checks, {}, extra)
+
+
+def starved_of(campaign: Campaign, floor: Floor, *, threads: bool) -> Iterator[str]:
+    """What the campaign has done too little of to say that it found nothing."""
+    yield from campaign.counts.starved(floor)
+    if floor.steps and not campaign.tally.checks[LEAK]:
+        yield "no work was repeated, to see whether its memory comes back"
+    wanted = THREADS if floor.steps else THREADS[:1]            # in volume, the rest is for stress
+    idle = [check for check, _, _ in wanted if threads and not campaign.tally.checks[check]]
+    if idle:
+        yield f"no threads ran for {', '.join(idle)}"
+
+
+def _kind(kind: Kind) -> dict[str, object]:
+    return {"cases": kind.done, "ops": kind.ops, "processor_seconds": round(kind.seconds, 3), "waited": kind.waited}
+
+
+def _rate(tally: Tally) -> int:
+    return round(tally.compiled_ops / tally.compiled_seconds) if tally.compiled_seconds else 0
+
+
+def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campaign) -> list[str]:
+    absent = [verb for verb in FUNCTIONS if verb not in target.symbols]
+    rules = campaign.counts.inapplicable()
+    without = f"; so not {', '.join(rules)}" if rules else ""
+    silent = [f"{', '.join(absent)}: the target defines none{without}"] if absent else []
+    if options.threads < 2:
+        silent.append("threads, forks beside them, and memory that only threads lose (--threads 4)")
+    elif unmade := [check for check, _, _ in THREADS if not campaign.tally.checks[check]]:
+        silent.append(f"of threads: {', '.join(unmade)}: there was no time, or a known fault is in the way (--seconds)")
+    if campaign.judge.header.addresses_vary:
+        silent.append("the same addresses twice: the system refuses personality(2), so a seed may give other findings")
+    silent += [f"{kind.waited} turns of {kind.name}: its cases take too long of this target"
+               for kind in campaign.schedule.kinds if kind.waited]
+    return silent

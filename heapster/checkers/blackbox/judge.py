@@ -1,0 +1,360 @@
+"""The judge as a process: a C program that runs each case in a child of its own, and our end of it."""
+
+import ctypes
+import mmap
+import os
+import signal
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from pathlib import Path
+from select import select
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from heapster import children
+from heapster.checkers.blackbox.target import FUNCTIONS, VERBS, ForeignTarget
+from heapster.files import shared_memory
+from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.trace import handle_name
+from heapster.results import HarnessError, TargetError
+from heapster.wording import printed
+
+MOST_OPS = 1 << 20
+HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQIIQQqQQ")
+WORD, SAMPLES, NAME_BYTES = 8, 64, 96
+NONE = (1 << 64) - 1
+LIMIT = 400                     # ms that a case may work, or twice what it may sleep
+REFUSE_MEMORY, STRANGER = len(VERBS), len(VERBS) + 1      # operations that are no calls
+VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)} | {
+    "fail": REFUSE_MEMORY, "foreign_sbrk": STRANGER}
+STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
+HARNESS_FAULT = 70              # exit status of a driver of ours that went wrong itself
+DRAWN_LAYOUT, FIRST_LAYOUT = 0, 1    # addresses that the system draws anew for each process; the same in each
+PATIENCE, BUSY = 40, 10         # seconds, and times a case's own limit, before the judge itself is given up
+
+
+class Mode(IntEnum):
+    """What a case runs."""
+
+    LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME, GENERATIONS = range(7)
+
+
+class Phase(IntEnum):
+    """Where in a step a child was."""
+
+    STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING, FORKED = range(7)
+
+
+class Guard(IntEnum):
+    """How far a target that is confined to some memory is held to it."""
+
+    UNBOUNDED, BOUNDED, GUARDED = range(3)
+
+
+class Status(IntEnum):
+    """How far an operation got."""
+
+    UNREACHED, BEGUN, DONE, SKIPPED = range(4)
+
+
+class Ended(IntEnum):
+    """How a child ended."""
+
+    RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST, TIRED = range(7)
+
+
+class Suspicion(IntEnum):
+    """What the compiled checks notice."""
+
+    (NOTHING, MISALIGNED, OVERLAP, CONTENTS, PREFIX, DIRTY, ERRNO, USABLE, NULL, OWN_CHECK, HUGE, OUTSIDE,
+     STRAY, HARM, FORK) = range(15)
+
+
+ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
+         "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
+         "check_means", "init_answers", "guarded", "spend_ms", "least_size", "forks")
+ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "call_bytes",
+            "init_failed", "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray")
+AFTERWARDS = ("misused", "spent_us", "addresses_vary")
+LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded")     # of the header: what a twin takes over
+OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in place of another
+
+
+FIELDS: list[tuple[str, Any]] = [
+    *((name, ctypes.c_uint64) for name in (*ASKED, *ANSWERED)),
+    ("calls", ctypes.c_uint64 * len(OUTCOMES) * len(FUNCTIONS)),
+    *((name, ctypes.c_uint64) for name in AFTERWARDS),
+    ("footprint", ctypes.c_uint64 * SAMPLES), ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),
+    ("message", ctypes.c_char * 512), ("output", ctypes.c_char * 4096)]
+
+
+class Header(ctypes.Structure):
+    """`struct header` of judge.h."""
+
+    _fields_ = FIELDS
+
+
+class Observed(NamedTuple):
+    """`struct result` of judge.h."""
+
+    pointer: int
+    usable: int
+    error: int
+    returned: int
+    damaged: int
+    status: int
+    damaged_at: int
+    prefix_lost: int
+    dirty: int
+    out_changed: int
+    own_check_failed: int
+    low: int = 0
+    high: int = 0
+    stray: int = 0
+    harmed: int = 0
+    found: int = 0
+
+
+class Ending(NamedTuple):
+    """How a case ended, and where."""
+
+    ended: Ended
+    code: int                   # signal or exit status
+    current: int                # index of the last operation begun
+    phase: Phase
+    suspicion: Suspicion
+    done_ops: int
+    init_failed: bool
+    output: str                 # the first of what it printed
+    stray: int = 0              # it died of touching memory outside of its own: how far from the edge
+
+    @property
+    def died(self) -> bool:
+        """It did not come back by itself, and that says something of it."""
+        return self.ended not in (Ended.RETURNED, Ended.TIRED)
+
+
+class Judge:
+    """A running judge of one target. Use it as a context, so that nothing stays behind."""
+
+    def __init__(self, program: Path, target: ForeignTarget, limit_ms: int = LIMIT, layout: int = FIRST_LAYOUT) -> None:
+        self.program, self.target, self.limit_ms, self.layout = program, target, limit_ms, layout
+        self.cases = 0
+        self.patient = True                 # a case that is late is run once more, for longer
+        size = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
+        self._fd = shared_memory("judge", size)
+        self._map = mmap.mmap(self._fd, size)
+        self.header = Header()              # a copy: what is shared, a target may overwrite
+        self._prepare()
+        self._send()
+        environment = {**os.environ, **target.environment, "GLIBC_TUNABLES": STATIC_TLS}
+        environment.pop("LD_PRELOAD", None)
+        try:
+            self._process = children.start(
+                target.started([program, str(self._fd), target.path, str(layout)]), stdin=children.PIPE, bufsize=0,
+                stdout=children.PIPE, env=environment, pass_fds=(self._fd,))
+        except OSError as error:            # its loader may be missing
+            os.close(self._fd)
+            raise TargetError(f"{target.name}: programs of {target.bits} bits do not run on this machine "
+                              f"({error.strerror})") from None
+        try:
+            self._await()
+            self._check_loaded()
+        except BaseException:
+            self.close()
+            raise
+
+    def twin(self, layout: int) -> "Judge":
+        """Another judge of the same target, in a process of its own; what was learnt of the target holds for it."""
+        other = Judge(self.program, self.target, self.limit_ms, layout)
+        other.patient = self.patient
+        for name in LEARNT:
+            setattr(other.header, name, getattr(self.header, name))
+        return other
+
+    def __enter__(self) -> "Judge":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the judge and whatever it runs."""
+        children.end(self._process)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+        with suppress(OSError):
+            os.close(self._fd)
+
+    def _prepare(self) -> None:
+        header, target = self.header, self.target
+        header.limit_ms, header.alignment, header.heap_limit = 4 * self.limit_ms, target.alignment, target.heap_limit
+        header.memory_limit, header.check_means = children.resident_limit(), target.check_means
+        header.init_answers, header.guarded = target.init_answers, Guard.GUARDED
+        for verb, symbol in target.symbols.items():
+            header.names[VERB_NUMBER[verb]].value = symbol.encode()
+
+    def _await(self) -> None:
+        out = self._process.stdout
+        assert out is not None
+        ready, _, _ = select([out], [], [], BUSY * self.header.limit_ms / 1000 + PATIENCE)
+        if not ready or out.read(1) != b".":
+            raise TargetError(f"{self.target.name} brings down whatever loads it")
+
+    def _check_loaded(self) -> None:
+        """TargetError unless the target can be loaded and started."""
+        self._receive()
+        header, name = self.header, self.target.name
+        message = printed(header.message)
+        if message:
+            raise TargetError(f"{name} cannot be loaded: {message}")
+        ending = self._ending()
+        if ending.ended is not Ended.RETURNED:
+            where = f"its {self.target.symbols['init']}" if ending.phase is Phase.CALLING else "loading it"
+            raise TargetError(f"{name}: {where} {how_it_died(ending)}{last_words(ending.output)}")
+        if ending.init_failed:
+            raise TargetError(f"{name}: {self.target.symbols['init']} fails on a fresh heap")
+        header.limit_ms = self.limit_ms
+
+    @property
+    def spent(self) -> float:
+        """Seconds that the judge and its children worked so far, or slept by themselves."""
+        microseconds: int = self.header.spent_us
+        return microseconds / 1e6
+
+    def run(self, mode: Mode, ops: int) -> Ending:
+        """Run a case in a child; `ops` operations have been set."""
+        assert self._process.stdin is not None
+        self.header.mode, self.header.ops = mode, ops
+        self.cases += 1
+        self._send()
+        try:
+            self._process.stdin.write(b"r")
+        except BrokenPipeError:
+            raise TargetError(f"{self.target.name} brought the judge down") from None
+        self._await()
+        self._receive()
+        return self._ending()
+
+    @contextmanager
+    def limited(self, limit_ms: int) -> Iterator[None]:
+        """Another limit meanwhile. Each run brings a new header: what holds the old one sets nothing."""
+        before, self.header.limit_ms = self.header.limit_ms, limit_ms
+        try:
+            yield
+        finally:
+            self.header.limit_ms = before
+
+    def _send(self) -> None:
+        self._map[:ctypes.sizeof(Header)] = bytes(self.header)
+
+    def _receive(self) -> None:
+        """Take over what was answered; what was asked, and what the target has, only we may change."""
+        ours, length = bytes(self.header), len(ASKED) * WORD
+        has, names = self.header.has, Header.names
+        answer = bytearray(self._map[:ctypes.sizeof(Header)])
+        answer[:length] = ours[:length]
+        answer[names.offset:names.offset + names.size] = ours[names.offset:names.offset + names.size]
+        self.header = Header.from_buffer(answer)
+        self.header.has = has or self.header.has
+
+    def _ending(self) -> Ending:
+        header = self.header
+        if header.outcome == Ended.EXITED:
+            check_harness(header.code, header.misused)
+        output = printed(bytes(header.output[:header.output_length]))
+        ended = Ended(header.outcome)
+        told = ended is Ended.RETURNED      # else this is what was found on the board, which a target may overwrite
+        suspicion = Suspicion(header.suspicion) if told else Suspicion.NOTHING
+        phase = Phase(header.phase) if header.phase < len(Phase) else Phase.CALLING
+        return Ending(ended, header.code, header.current, phase, suspicion, header.done_ops if told else
+                      min(header.done_ops, header.current + 1), told and bool(header.init_failed), output,
+                      _signed(header.stray) if ended is Ended.SIGNALLED else 0)
+
+    def calls(self) -> Iterator[tuple[str, str, int]]:
+        """Function, outcome and number of the calls that the last case made, step by step ones and others."""
+        for verb, outcomes in zip(FUNCTIONS, self.header.calls, strict=True):
+            for outcome, times in zip(OUTCOMES, outcomes, strict=True):
+                if times:
+                    yield verb, outcome, times
+
+    def set_steps(self, steps: Iterable[Step]) -> int:
+        """Put the steps in place; how many there are."""
+        return self.set_records(b"".join(map(packed, steps)))
+
+    def set_records(self, records: bytes) -> int:
+        """Put operations in place that are packed already; how many there are."""
+        self._map[HEADER_BYTES:HEADER_BYTES + len(records)] = records
+        return len(records) // OP.size
+
+    def records(self, count: int) -> bytes:
+        """The first operations, as they lie in the journal."""
+        return self._map[HEADER_BYTES:HEADER_BYTES + count * OP.size]
+
+    def observed(self, count: int) -> list[Observed]:
+        """What was seen of the first operations."""
+        start = HEADER_BYTES + MOST_OPS * OP.size
+        return [Observed(*fields) for fields in RESULT.iter_unpack(self._map[start:start + count * RESULT.size])]
+
+
+def check_harness(status: int, misused: int) -> None:
+    """HarnessError if a driver has ended because it was about to use a handle that holds nothing."""
+    if status == HARNESS_FAULT and misused:
+        raise HarnessError(f"a driver of ours used {handle_name(misused - 1)}, which holds nothing: "
+                           "that is no fault of the target's")
+
+
+def packed(step: Step) -> bytes:
+    """A step as `struct op`."""
+    numbers = (*step.numbers, 0, 0)
+    return OP.pack(VERB_NUMBER[step.verb], step.result, step.operand, 0, numbers[0] & NONE, numbers[1])
+
+
+def unpacked(records: bytes) -> Iterator[Step]:
+    """The steps of packed operations. Handles that are defined anew become new handles."""
+    fresh, named = 0, {NO_HANDLE: NO_HANDLE}
+    for number, result, operand, _, first, second in OP.iter_unpack(records):
+        verb = VERBS[number] if number < REFUSE_MEMORY else "fail" if number == REFUSE_MEMORY else "foreign_sbrk"
+        taken = named.get(operand)
+        if taken is None:
+            continue
+        if result != NO_HANDLE:
+            named[result], fresh = fresh, fresh + 1
+        if verb == "fail":
+            yield Step("fail", (1,), name="mmap")
+            continue
+        if verb == "foreign_sbrk":
+            yield Step(verb, (first - (first >> 63 << 64),))
+            continue
+        arity = 0 if verb in ("free", "usable_size") else 2 if verb in TWO_NUMBERS else 1
+        yield Step(verb, (first, second)[:arity], named.get(result, NO_HANDLE), taken)
+
+
+TWO_NUMBERS = frozenset({"calloc", "reallocarray", "aligned_alloc", "posix_memalign", "memalign"})
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word
+
+
+def how_it_died(ending: Ending) -> str:
+    """In words, with a verb."""
+    if ending.ended is Ended.SIGNALLED:
+        return f"dies of {signal.Signals(ending.code).name}" if ending.code < 32 else f"dies of signal {ending.code}"
+    if ending.ended is Ended.EXITED:
+        return f"ends the process with exit status {ending.code}"
+    if ending.ended is Ended.TOO_BIG:
+        return "takes more memory than it may"
+    if ending.ended is Ended.LOST:
+        return "changes the record of its own run"
+    return "does not come back"
+
+
+def last_words(output: str) -> str:
+    """The last line that was printed, for the end of a sentence."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return f": {lines[-1][:160]}" if lines else ""

@@ -1,0 +1,164 @@
+"""What the standards leave to an allocator, learnt by asking it, shown in the report, and held to be consistent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import gcd
+
+from heapster.checkers.blackbox.judge import Ended, Guard, Judge, Mode, Observed, Status
+from heapster.checkers.blackbox.stepwise import SIGABRT, hurried, run_trace, set_promises
+from heapster.model.geometry import SIZE_MAX
+from heapster.model.operation import Step, Trace
+from heapster.model.spec import Promises
+
+MOST_LEARNT = 16                # bytes: no more alignment is expected of plain blocks
+SWEEP = (*range(16, 260, 4), *range(512, 4097, 512))
+LEAST_REQUEST = 16
+QUICK = 300                     # ms: what takes longer is not learnt
+DOUBTED = "its own heap checker says no of any heap: it is not believed"
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A target's promises, and the words for them."""
+
+    promises: Promises
+    words: tuple[str, ...]
+    aborts_huge: bool = False       # a request above PTRDIFF_MAX ends the process
+
+
+def learn(judge: Judge, alignment: int | None) -> Learnt:
+    """Ask the target how it treats what is open; `alignment` is expected where it is given."""
+    guarded, judge.header.guarded = judge.header.guarded, Guard.UNBOUNDED      # answers are looked at, not faults
+    try:
+        with hurried(judge, QUICK):
+            return _learn(judge, alignment)
+    finally:
+        judge.header.guarded = guarded
+
+
+def _learn(judge: Judge, alignment: int | None) -> Learnt:
+    target = judge.target
+    bits = target.bits
+    open_to_all = Promises(alignment=1, errno=False, bits=bits, bad_alignment=False)
+    seen_alignment, tiny = _alignment(judge, open_to_all)
+    small = tiny < min(seen_alignment, MOST_LEARNT)
+    judge.header.granule = min(seen_alignment, tiny)
+    expected = alignment or target.alignment
+    aborts = _aborts_huge(judge, open_to_all)
+    zero, realloc_zero = _zero(judge, open_to_all), _realloc_zero(judge, open_to_all)
+    errno = target.shape in ("standard", "prefixed") and not aborts and _sets_errno(judge, open_to_all)
+    refuses = _refuses_bad_alignment(judge, open_to_all)
+    promises = Promises(alignment=expected, small_blocks=small, errno=errno, bad_alignment=refuses, zero=zero,
+                        realloc_zero=realloc_zero, bits=bits, start=target.edges[0], end=target.edges[1])
+    doubted = _doubts_fresh_heaps(judge, promises)
+    if doubted:
+        judge.header.check_means = False
+    set_promises(judge, promises)
+    words = _words(promises, seen_alignment, aborts, target.verbs)
+    return Learnt(promises, (*words, *((DOUBTED,) if doubted else ())), aborts)
+
+
+def _ask(judge: Judge, trace: Trace, promises: Promises) -> list[Observed]:
+    """What was seen of the steps that were taken; learning looks at answers, not at faults."""
+    set_promises(judge, promises)
+    judge.header.masked = SIZE_MAX
+    judge.run(Mode.PRECISE, judge.set_steps(trace))
+    return [seen for seen in judge.observed(len(trace)) if seen.status == Status.DONE]
+
+
+def _alignment(judge: Judge, promises: Promises) -> tuple[int, int]:
+    """What all plain blocks are aligned to, and what the smallest are."""
+    limit = judge.target.region // 64 if judge.target.region else SIZE_MAX
+    sizes = [size for size in SWEEP if size <= limit] or [LEAST_REQUEST]
+    usual = _common(_ask(judge, _mallocs(sizes), promises))
+    tiny = _common(_ask(judge, _mallocs([1, 1, 2, 3, 4, 4, 5, 7, 8, 8, 8, 9, 12]), promises))
+    return usual, tiny
+
+
+def _mallocs(sizes: Iterable[int]) -> Trace:
+    return tuple(Step("malloc", (size,), n) for n, size in enumerate(sizes))
+
+
+def _common(seen: Iterable[Observed]) -> int:
+    """The largest power of two that divides every pointer."""
+    divisor = gcd(*(one.pointer for one in seen), 1 << 20)
+    return divisor & -divisor
+
+
+def _doubts_fresh_heaps(judge: Judge, promises: Promises) -> bool:
+    """Whether its own checker answers 0 after the first block: then 0 does not mean that something is wrong."""
+    if not judge.header.check_means:
+        return False
+    return any(one.own_check_failed for one in _ask(judge, (Step("malloc", (24,), 0),), promises))
+
+
+def _zero(judge: Judge, promises: Promises) -> str:
+    steps = [Step("malloc", (0,), 0), Step("malloc", (24,), 1), Step("malloc", (0,), 2)]
+    if "calloc" in judge.target.verbs:
+        steps += [Step("calloc", (0, 8), 3), Step("calloc", (8, 0), 4)]
+    if "realloc" in judge.target.verbs:
+        steps.append(Step("realloc", (0,), 5))
+    seen = _ask(judge, tuple(steps), promises)
+    given = {bool(one.pointer) for step, one in zip(steps, seen, strict=False) if step.numbers != (24,)}
+    return "either" if len(given) != 1 or len(seen) < len(steps) else "pointer" if given.pop() else "null"
+
+
+def _realloc_zero(judge: Judge, promises: Promises) -> str:
+    if "realloc" not in judge.target.verbs:
+        return "open"
+    trace = (Step("malloc", (40,), 0), Step("realloc", (0,), 1, 0), Step("malloc", (600,), 2),
+             Step("realloc", (0,), 3, 2))
+    seen = _ask(judge, trace, promises)
+    if len(seen) < len(trace):
+        return "open"
+    given = {bool(seen[1].pointer), bool(seen[3].pointer)}
+    return "open" if len(given) > 1 else "allocates" if True in given else "frees"
+
+
+def _huge(verbs: frozenset[str], bits: int) -> Trace:
+    most = SIZE_MAX >> (64 - bits)
+    steps = [Step("malloc", (most - 4096,), 0), Step("malloc", (most // 2 + 1,), 1)]
+    if "calloc" in verbs:
+        steps.append(Step("calloc", (most // 2, 3), 2))
+    if "realloc" in verbs:
+        steps += [Step("malloc", (24,), 3), Step("realloc", (most - 4096,), 4, 3)]
+    return tuple(steps)
+
+
+def _sets_errno(judge: Judge, promises: Promises) -> bool:
+    """False if no failure sets errno: ISO C asks for nothing, and so does the target."""
+    trace = _huge(judge.target.verbs, promises.bits)
+    failed = [one for one in _ask(judge, trace, promises) if not one.pointer]
+    return not failed or any(one.error for one in failed)
+
+
+def _aborts_huge(judge: Judge, promises: Promises) -> bool:
+    outcome = run_trace(judge, _huge(judge.target.verbs, promises.bits), promises)
+    ending = outcome.ending
+    return bool(ending and ending.ended is Ended.SIGNALLED and ending.code == SIGABRT and outcome.last == 0)
+
+
+def _refuses_bad_alignment(judge: Judge, promises: Promises) -> bool:
+    verb = next((verb for verb in ("aligned_alloc", "memalign") if verb in judge.target.verbs), None)
+    if verb is None:
+        return False
+    seen = _ask(judge, (Step(verb, (24, 48), 0), Step(verb, (3, 24), 1)), promises)
+    return len(seen) == 2 and not any(one.pointer for one in seen)
+
+
+def _words(promises: Promises, alignment: int, aborts: bool, verbs: frozenset[str]) -> Iterable[str]:
+    small = ", smaller ones to their size" if promises.small_blocks else ""
+    yield f"blocks are aligned to {min(alignment, 4096)} bytes{small}; {promises.alignment} are expected"
+    yield {"null": "malloc(0) gives NULL", "pointer": "malloc(0) gives a block",
+           "either": "malloc(0) gives NULL or a block"}[promises.zero]
+    if "realloc" in verbs:
+        yield {"frees": "realloc(p, 0) gives NULL", "keeps": "realloc(p, 0) keeps p",
+               "allocates": "realloc(p, 0) gives a block",
+               "open": "realloc(p, 0) is not settled"}[promises.realloc_zero]
+    yield "failures set errno" if promises.errno else "failures leave errno alone"
+    if aborts:
+        yield "a request above PTRDIFF_MAX ends in abort()"
+    if not promises.bad_alignment and verbs & {"aligned_alloc", "memalign"}:
+        yield "an alignment that is no power of two is taken"
+
+

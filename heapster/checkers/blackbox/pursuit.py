@@ -1,0 +1,111 @@
+"""From a case that fails to a finding: whether it is known, its least trace, its confirmation."""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import NamedTuple
+
+from heapster.checkers.blackbox.describe import describe, only_taken
+from heapster.checkers.blackbox.generator import tags
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.known_faults import FATAL, Known, KnownFaults, traits
+from heapster.checkers.blackbox.probing import Learnt
+from heapster.checkers.blackbox.shrink import QUICK, WHOLE, least_trace
+from heapster.checkers.blackbox.stepwise import Outcome, hurried, run_trace
+from heapster.checkers.blackbox.target import VERB_BITS
+from heapster.checkers.fuzz.shrink import Shrunk
+from heapster.model.operation import Trace
+from heapster.results import Finding
+
+FEW_STEPS = 4                   # that are not worth more, whatever their numbers
+DOUBTS, DOUBT_REPLAYS = 12, 80      # failures that look known are shrunk a little, so many times: they may be others
+
+
+class Shown(NamedTuple):
+    """A finding and all that is needed to show it again."""
+
+    finding: Finding
+    trace: Trace
+    repeat: int = 1                 # rounds of the trace
+    threads: tuple[int, int, int] = (0, 0, 0)       # how many, operations of each, seed
+
+
+class Pursuit:
+    """Pursues what fails in one run against one target."""
+
+    def __init__(self, judge: Judge, learnt: Learnt, more_replays: float, show: Callable[[Shown], None]) -> None:
+        self.known, self.duplicates = KnownFaults(), Counter[str]()
+        self._judge, self._promises, self._show = judge, learnt.promises, show
+        self._more_replays = more_replays       # for traces that stay long, all together
+        self._doubts = DOUBTS
+
+    def pursue(self, trace: Trace, outcome: Outcome) -> None:
+        """Make a finding of a trace that fails, if it is news."""
+        code, verb = outcome.code, trace[-1].verb
+        looks_known = self.known.again(code, verb, traits(trace, outcome))
+        if self.known.leaked_away(code, trace) or looks_known and (outcome.hung or not self._is_doubtful(code)):
+            self.duplicates[code] += 1
+            return
+        with hurried(self._judge) if outcome.hung else nullcontext():     # what was claimed with patience
+            if looks_known and self._is_known(self._least(trace, outcome, DOUBT_REPLAYS), code):
+                self.duplicates[code] += 1
+            else:
+                self._report(self._least(trace, outcome, QUICK), code)
+
+    def _is_known(self, least: Shrunk, code: str) -> bool:
+        """Whether what looks known still does when it is shorter."""
+        outcome = run_trace(self._judge, least.trace, self._promises, self.known.masked)
+        has = traits(least.trace, outcome)
+        known = Known.of(code, least.trace, has)
+        return outcome.code != code or self.known.same_shape(known) or self.known.again(code, known.verb, has)
+
+    def _is_doubtful(self, code: str) -> bool:
+        """Whether what looks known shall be looked at all the same."""
+        if code not in FATAL or self._doubts == 0:
+            return False
+        self._doubts -= 1
+        return True
+
+    def _least(self, trace: Trace, outcome: Outcome, replays: float) -> Shrunk:
+        least = least_trace(self._judge, trace, outcome, self._promises, self.known.masked, replays)
+        if least.at_rest or replays < QUICK or len(least.trace) <= FEW_STEPS or self._more_replays < QUICK:
+            return least
+        more = min(WHOLE, self._more_replays)
+        self._more_replays -= more
+        return least_trace(self._judge, least.trace, outcome, self._promises, self.known.masked, more)
+
+    def _report(self, least: Shrunk, code: str) -> None:
+        outcome = run_trace(self._judge, least.trace, self._promises, self.known.masked)
+        if outcome.code != code:
+            return                          # it does not fail each time: nothing is claimed
+        trace = only_taken(least.trace, outcome)
+        known = Known.of(code, trace, traits(trace, outcome), hung=outcome.hung)
+        if self.known.same_shape(known):
+            self.repeated(known)
+            return
+        finding = describe(self._judge, trace, self._promises, self.known.masked, shrunk=least.at_rest)
+        finding = self._blame_usable_size(finding, trace)
+        self.add(Shown(finding, trace), known._replace(code=finding.code))
+
+    def repeated(self, known: Known) -> None:
+        """Note a fault that is one of the known."""
+        self.known.add(known)
+        self.duplicates[known.code] += 1
+
+    def add(self, shown: Shown, known: Known) -> None:
+        """Show a finding, and know its fault from now on."""
+        self.known.add(known)
+        self._show(shown)
+
+    def _blame_usable_size(self, finding: Finding, trace: Trace) -> Finding:
+        """If the fault is gone where nobody writes to what is usable, the usable size is to blame."""
+        header, bit = self._judge.header, VERB_BITS["usable_size"]
+        if finding.code not in FATAL or not header.has & bit or tags(trace) & {"free", "realloc", "reallocarray"}:
+            return finding                  # given back blocks may be damaged in other ways
+        header.has &= ~bit
+        if run_trace(self._judge, trace, self._promises, self.known.masked).code in ("", "usable_too_small"):
+            return replace(finding, code="usable_too_large", details=(
+                finding.details[0].partition(";")[0], f"it shows as {finding.code}, and only if usable bytes are used"))
+        self._judge.header.has |= bit
+        return finding

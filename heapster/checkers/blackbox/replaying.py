@@ -1,0 +1,72 @@
+"""A kept finding of a stranger's allocator, run again; or a debugger stopped at its failing call."""
+
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+from heapster import children
+from heapster.checkers.blackbox.build import Compiler, judge_program
+from heapster.checkers.blackbox.confirming import confirm
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.options import REMEMBERED, ForeignOptions, resolve
+from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.recipe import read_recipe, shows
+from heapster.checkers.blackbox.target import ForeignTarget
+from heapster.checkers.findings.store import Kept
+from heapster.files import read_json
+from heapster.results import TargetError
+
+
+def replay_foreign(kept: Kept, *, gdb: bool, say: Callable[[str], None], warn: Callable[[str], None]) -> int:
+    """Run it again: 1 if it still fails, else 0."""
+    options, _ = remembered(kept)
+    target = resolve(options)
+    if gdb:
+        return _debug(kept, target, warn)
+    recipe = read_recipe(kept.finding.trace)
+    if recipe is None:
+        raise TargetError(f"{kept.folder} does not say what to run: fuzz {kept.target} again")
+    with Judge(judge_program(target.bits), target) as judge:
+        promises = learn(judge, options.alignment).promises
+        confirmed = confirm(judge, lambda other: shows(other, recipe, kept.finding.code, promises),
+                            brief=kept.finding.code == "hang")
+    for step in kept.finding.trace:
+        say(f"    {step}")
+    say(f"{'STILL FAILS' if confirmed.times else 'PASSES'}: {kept.finding.code} {kept.finding.id} on {kept.target}, "
+        f"{confirmed.times} of {confirmed.tries} times{confirmed.dependence if confirmed.times else ''}")
+    return int(confirmed.times > 0)
+
+
+def remembered(kept: Kept) -> tuple[ForeignOptions, dict[str, Any]]:
+    """How the finding's target is loaded, and all that was kept beside it."""
+    try:
+        told: dict[str, Any] = read_json(kept.folder / REMEMBERED)
+    except (OSError, ValueError):
+        raise TargetError(f"{kept.folder / REMEMBERED} is missing: fuzz {kept.target} again") from None
+    return ForeignOptions(
+        target=kept.target, prefix=told["prefix"], alignment=told["alignment"], adapter=told["adapter"],
+        heap_limit=told["heap_limit"], sandbox=told.get("sandbox", False),
+        compiler=Compiler(told["compiler"][0], tuple(told["compiler"][1:]))), told
+
+
+def _debug(kept: Kept, target: ForeignTarget, warn: Callable[[str], None]) -> int:
+    """gdb on the finding's program, stopped where the call that fails enters the allocator."""
+    program = kept.folder / "repro"
+    if shutil.which("gdb") is None:
+        raise TargetError("gdb is not on the PATH")
+    if not program.exists():
+        raise TargetError(f"{kept.folder} has no program that shows the finding")
+    symbol = _entry(kept, target)
+    warn(f"stopping where the failing call enters {symbol}: `step` goes through it, `finish` runs it to its end"
+         if symbol else "running to where it fails: `bt` shows where that is")
+    entering = ["-ex", "break failing_step", "-ex", "run", "-ex", f"tbreak {symbol}", "-ex", "continue"]
+    return children.exit_code(children.watched(
+        ["gdb", "-q", "-ex", "set breakpoint pending on", *(entering if symbol else ["-ex", "run"]),
+         program.resolve()], env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536"}))
+
+
+def _entry(kept: Kept, target: ForeignTarget) -> str:
+    """The target's function that the step which fails calls; empty if the program makes no such step."""
+    recipe = read_recipe(kept.finding.trace)
+    return target.symbols.get(recipe.trace[-1].verb, "") if recipe and recipe.trace else ""

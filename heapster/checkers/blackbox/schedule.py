@@ -1,0 +1,93 @@
+"""Kinds of cases take turns by the work that each is due, so that none starves and a slow one delays only itself.
+
+Turns follow from the work that cases declare, which depends on nothing but the seed: two runs take the same
+cases in the same order. The clock, of processor time, only says when to stop, and lets a kind wait whose cases
+take far longer than they declare.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from resource import RUSAGE_CHILDREN, getrusage
+from time import process_time
+
+from heapster.checkers.blackbox.judge import Judge
+
+PATIENCE, GRACE = 3.0, 1.5      # a kind waits once it took so many times its share, and so many seconds more
+
+Case = Callable[[], float]      # runs it, and answers its work: about a millisecond each on an idle machine
+
+
+class Clock:
+    """Processor time of this process and of all that works for it, in seconds since the clock was made.
+
+    What a target sleeps counts as well, or one that sleeps would never be late.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._started = self._total()
+
+    def _total(self) -> float:
+        ended = getrusage(RUSAGE_CHILDREN)
+        return process_time() + ended.ru_utime + ended.ru_stime + self._judge.spent
+
+    def spent(self) -> float:
+        """Seconds so far."""
+        return self._total() - self._started
+
+
+@dataclass
+class Kind:
+    """Cases of one kind, and what they took."""
+
+    name: str
+    share: float                    # of the work, against the other kinds' shares
+    cases: Iterator[Case]
+    work: float = 0.0               # declared by those that ran or waited
+    done: int = 0
+    ops: int = 0
+    seconds: float = field(default=0.0, compare=False)
+    waited: int = 0                 # turns that were passed over, as the kind is slow
+
+    @property
+    def usual_work(self) -> float:
+        """What a case declares, in the mean."""
+        return max(1.0, self.work / max(1, self.done + self.waited))
+
+
+class Schedule:
+    """Whose turn it is."""
+
+    def __init__(self, kinds: Iterator[Kind], spent: Callable[[], float], ops: Callable[[], int]) -> None:
+        self.kinds = list(kinds)
+        self._open = list(self.kinds)
+        self._spent, self._ops = spent, ops
+
+    def turn(self) -> bool:
+        """Run a case of the kind that had least of what it is due; whether any is left to run."""
+        while self._open:
+            kind = min(self._open, key=lambda one: one.work / one.share)
+            if self._is_slow(kind):
+                kind.work += kind.usual_work
+                kind.waited += 1
+            elif case := next(kind.cases, None):
+                self._run(kind, case)
+                return True
+            else:
+                self._open.remove(kind)
+        return False
+
+    def _run(self, kind: Kind, case: Case) -> None:
+        seconds, ops = self._spent(), self._ops()
+        try:
+            kind.work += case()
+        finally:
+            kind.done += 1
+            kind.seconds += self._spent() - seconds
+            kind.ops += self._ops() - ops
+
+    def _is_slow(self, kind: Kind) -> bool:
+        """Whether it took far more than its share, beside the time that the others took."""
+        others = [one for one in self._open if one is not kind]
+        due = kind.share / sum(one.share for one in others) if others else 0.0
+        return bool(others) and kind.seconds > PATIENCE * due * sum(one.seconds for one in others) + GRACE

@@ -1,0 +1,245 @@
+"""The precise engine: a trace run in a child, every step seen, and the specification asked of each."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from heapster.checkers.blackbox.capacity import Room
+from heapster.checkers.blackbox.judge import (
+    NONE,
+    Ended,
+    Ending,
+    Judge,
+    Mode,
+    Observed,
+    Phase,
+    Status,
+    how_it_died,
+    last_words,
+)
+from heapster.model.live import Live
+from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace
+from heapster.model.rules import Reason
+from heapster.model.spec import Operation, Promises, Result, advance, explains, must_refuse, where_outside
+
+SIGABRT = 6
+LONG_RETRY = 4                  # times the limit: before a hang is claimed
+CLAIMED = 200                   # ms: the limit where a hang was claimed
+IMPOSSIBLE = ("huge_accepted", "overflow_accepted")     # codes of blocks that are larger than memory
+NOWHERE = ("impossible_address", "block_wraps")         # codes of blocks that nobody can write to
+ALL_SUSPICIONS = (1 << 64) - 1
+
+
+Masked = frozenset[tuple[str, str]]     # codes, and the verbs at whose steps they are known already
+
+
+class Block(NamedTuple):
+    """A live block as the trace names it."""
+
+    handle: int
+    pointer: int
+    request: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trace went, up to the first thing that is wrong."""
+
+    reasons: tuple[Reason, ...] = ()
+    last: int = -1                          # index of the step that noticed
+    before: tuple[Block, ...] = ()          # live before that step
+    answered: int = 0                       # what the step answered
+    ending: Ending | None = None
+    steps: int = 0                          # taken and judged
+    seen: tuple[Observed, ...] = ()
+    names: tuple[tuple[int, int], ...] = field(default=())      # payloads: their handles
+    calls: tuple[tuple[Operation, Result], ...] = ()    # that were judged
+
+    @property
+    def code(self) -> str:
+        """The most telling reason's code, or nothing."""
+        return self.reasons[0].code if self.reasons else ""
+
+    @property
+    def hung(self) -> bool:
+        """Whether it did not come back, wherever it was."""
+        return self.ending is not None and self.ending.ended is Ended.TIMED_OUT
+
+
+def run_trace(judge: Judge, trace: Trace, promises: Promises, masked: Masked = frozenset()) -> Outcome:
+    """Run a trace in a fresh child and judge it; what is masked is passed over."""
+    set_promises(judge, promises)
+    judge.header.masked = ALL_SUSPICIONS
+    ending = judge.run(Mode.PRECISE, judge.set_steps(trace))
+    if ending.ended is Ended.TIMED_OUT and judge.patient:
+        ending = _once_more(judge, len(trace))
+    return _Judged(judge, trace, promises, masked, ending).outcome()
+
+
+def set_promises(judge: Judge, promises: Promises) -> None:
+    """Tell the compiled checks what the target promises."""
+    header = judge.header
+    header.alignment, header.small_blocks = promises.alignment, promises.small_blocks
+    header.wants_errno, header.zero_keeps = promises.errno, promises.realloc_zero == "keeps"
+
+
+def _once_more(judge: Judge, count: int) -> Ending:
+    limit = judge.header.limit_ms
+    judge.header.limit_ms = limit * LONG_RETRY
+    try:
+        return judge.run(Mode.PRECISE, count)
+    finally:
+        judge.header.limit_ms = limit
+
+
+@contextmanager
+def hurried(judge: Judge, limit: int = CLAIMED) -> Iterator[None]:
+    """No patience meanwhile: what hangs is known to, or is of no interest."""
+    before = judge.patient, judge.header.limit_ms
+    judge.patient, judge.header.limit_ms = False, min(limit, before[1])
+    try:
+        yield
+    finally:
+        judge.patient, judge.header.limit_ms = before
+
+
+class _Judged:
+    """A run that is over, gone through step by step."""
+
+    def __init__(self, judge: Judge, trace: Trace, promises: Promises, masked: Masked,
+                 ending: Ending) -> None:
+        self._trace, self._promises, self._masked, self._ending = trace, promises, masked, ending
+        self._target = judge.target
+        self._seen = judge.observed(len(trace))
+        self._live = Live()
+        self._pointers = {NO_HANDLE: 0}
+        self._handles: dict[int, int] = {}
+        self._calls: list[tuple[Operation, Result]] = []
+        self._beside = False            # somebody else has memory of the system
+        self._room = Room(judge.target.room, judge.target.shape == "malloc-lab")
+
+    def outcome(self) -> Outcome:
+        """The first step at which something is wrong, if there is one."""
+        taken = 0
+        for index, (step, seen) in enumerate(zip(self._trace, self._seen, strict=True)):
+            if seen.status == Status.SKIPPED:
+                self._pointers.pop(step.result, None)
+                continue
+            if seen.status != Status.DONE:
+                break
+            taken += 1
+            reasons = self._judge(step, seen)
+            if reasons:
+                return self._outcome(index, reasons, seen, self._blocks(), taken)
+            if self._is_spoilt(step, seen):
+                return self._nothing_wrong(taken)
+            self._advance(step, seen)
+        return self._ended(taken)
+
+    def _nothing_wrong(self, taken: int) -> Outcome:
+        return Outcome(steps=taken, ending=self._ending, seen=tuple(self._seen), calls=tuple(self._calls))
+
+    def _is_spoilt(self, step: Step, seen: Observed) -> bool:
+        """Whether a block was given that cannot exist, as is known: what comes of that is no news."""
+        refusal = must_refuse(self._operation(step), self._promises) if step.verb in REQUESTS else None
+        return bool(seen.pointer and refusal and refusal.code in IMPOSSIBLE)
+
+    def _judge(self, step: Step, seen: Observed) -> tuple[Reason, ...]:
+        if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
+            self._room.refused |= step.verb == "fail"
+            self._beside |= step.verb == "foreign_sbrk"
+            return ()
+        operation, result = self._operation(step), self._result(step, seen)
+        self._calls.append((operation, result))
+        reasons = list(explains(self._live, operation, result, self._promises))
+        if seen.own_check_failed:
+            reasons.append(Reason("heap_check_failed", f"the target's own {self._target.symbols['check']} says no"))
+        if step.verb in REQUESTS and not seen.pointer:
+            reasons = [*self._room.refused_nothing(operation, self._promises), *reasons,
+                       *self._room.spurious(operation)]
+        if any(reason.code in IMPOSSIBLE and (reason.code, step.verb) in self._masked for reason in reasons):
+            return ()
+        return tuple(reason for reason in reasons if (reason.code, step.verb) not in self._masked)
+
+    def _operation(self, step: Step) -> Operation:
+        return Operation(step.verb, step.numbers, self._pointers.get(step.operand, 0))
+
+    def _result(self, step: Step, seen: Observed) -> Result:
+        damaged = self._pointers.get(seen.damaged, 0) if seen.damaged != NO_HANDLE else 0
+        return Result(
+            seen.pointer, seen.error, seen.returned, None if seen.usable == NONE else seen.usable,
+            ((damaged, seen.damaged_at),) if damaged in self._live else (),
+            None if seen.prefix_lost == NONE else seen.prefix_lost,
+            None if seen.dirty == NONE else seen.dirty, bool(seen.out_changed),
+            (seen.low, seen.high) if seen.high else None, seen.stray,
+            seen.harmed, self._beside)
+
+    def _advance(self, step: Step, seen: Observed) -> None:
+        if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
+            return
+        operation, result = self._operation(step), self._result(step, seen)
+        if step.verb in REQUESTS and must_refuse(operation, self._promises):
+            result = result._replace(pointer=0)                 # a block that nothing can be asked of
+        if operation.pointer and operation.pointer not in self._live:
+            operation = operation._replace(pointer=0)           # an overlap that is masked took it away
+        if step.verb != "free" or operation.pointer:
+            advance(self._live, operation, result, self._promises)
+        if step.result != NO_HANDLE:
+            self._pointers[step.result] = seen.pointer
+            self._handles[seen.pointer] = step.result
+        self._room.note(operation, result, self._live)
+
+    def _ended(self, taken: int) -> Outcome:
+        ending = self._ending
+        if not ending.died and not ending.init_failed:
+            return self._nothing_wrong(taken)
+        index = min(max(taken, ending.current), len(self._trace) - 1)
+        reason = why_it_died(ending, self._trace[index].verb if self._trace else "", self._promises)
+        return self._outcome(index, (*self._given_in_vain(index), reason), None, self._blocks(), taken)
+
+    def _given_in_vain(self, index: int) -> tuple[Reason, ...]:
+        """Why nobody could write to the block at which the run died: it lies where none can."""
+        if self._ending.phase is not Phase.FILLING or self._seen[index].status != Status.BEGUN:
+            return ()
+        reasons = self._judge(self._trace[index], self._seen[index])
+        return tuple(reason for reason in reasons if reason.code in NOWHERE)
+
+    def _outcome(self, index: int, reasons: tuple[Reason, ...], seen: Observed | None,
+                 before: tuple[Block, ...], taken: int) -> Outcome:
+        step = self._trace[index]
+        names = {held.pointer: self._handles.get(held.pointer, NO_HANDLE) for held in self._live}
+        if seen and seen.pointer and step.result != NO_HANDLE:
+            names.setdefault(seen.pointer, step.result)
+        return Outcome(reasons, index, before, seen.pointer if seen else 0, self._ending, taken,
+                       tuple(self._seen), tuple(names.items()), tuple(self._calls))
+
+    def _blocks(self) -> tuple[Block, ...]:
+        return tuple(Block(self._handles.get(held.pointer, NO_HANDLE), held.pointer, held.request)
+                     for held in self._live)
+
+
+def why_it_died(ending: Ending, verb: str, promises: Promises) -> Reason:
+    """The reason that the end of a child is."""
+    how, said = how_it_died(ending), last_words(ending.output)
+    if ending.init_failed:
+        return Reason("init_failed", "its initialisation fails")
+    if ending.stray and ending.phase is Phase.CALLING:
+        return Reason("touched_outside", f"{verb} reaches {where_outside(ending.stray, promises)}, and dies of it")
+    if ending.phase is Phase.OWN_CHECK:
+        return Reason("heap_check_failed", f"the target's own heap checker {how}{said}")
+    if ending.ended is Ended.TIMED_OUT:
+        return Reason("hang", f"{verb} does not come back")
+    if ending.ended is Ended.TOO_BIG:
+        return Reason("runaway_memory", f"{verb} takes gigabytes of memory")
+    if ending.ended is Ended.LOST:
+        return Reason("record_changed", f"{verb}, or a call before it, {how}")
+    if ending.ended is Ended.EXITED:
+        return Reason("exit", f"{verb} {how}{said}")
+    if ending.phase is Phase.FILLING:
+        return Reason("unusable_block", f"writing to the block that {verb} answered {how}")
+    if ending.phase is Phase.CHECKING:
+        return Reason("block_vanished", f"after {verb}, reading a live block {how}")
+    if ending.code == SIGABRT:
+        return Reason("abort", f"{verb} aborts{said}")
+    return Reason("crash", f"{verb} {how}{said}")

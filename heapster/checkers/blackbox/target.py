@@ -1,0 +1,163 @@
+"""What is judged: a shared object, the names of its functions, and what they may be expected to do."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from heapster import children
+from heapster.checkers.blackbox.signatures import ALLOCATES, OF_INSTANCES, disagrees, draft, prototypes, signature
+from heapster.checkers.blackbox.symbols import SharedObject, read_shared_object
+from heapster.results import TargetError, UsageError
+from heapster.suggest import instead_of
+
+VERBS = ("malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "posix_memalign", "memalign", "valloc",
+         "pvalloc", "free", "usable_size", "init", "check")       # the judge's order
+VERB_BITS = {verb: 1 << number for number, verb in enumerate(VERBS)}
+FUNCTIONS = VERBS[:VERBS.index("init")]      # calls of an allocator
+OTHER_NAMES = {"usable_size": ("malloc_usable_size", "usable_size", "malloc_size", "msize"),
+               "init": (), "check": ()}
+CHECKERS = ("mm_checkheap", "mm_check", "checkheap")
+LAB_ALIGNMENT, USUAL_ALIGNMENT = 8, 16         # bytes
+ALIGNMENT_OF_32_BITS = 8
+LAB_HEAP = 20 << 20             # bytes; MAX_HEAP of CS:APP's config.h
+LIBC = "libc.so.6"
+
+
+@dataclass(frozen=True)
+class ForeignTarget:
+    """An allocator that somebody else wrote, ready to be loaded."""
+
+    name: str                       # as the user gave it
+    path: str                       # what is loaded
+    symbols: Mapping[str, str]      # verb: the symbol that serves it
+    shape: str                      # "standard", "prefixed", "malloc-lab" or "described"
+    bits: int = 64
+    alignment: int = USUAL_ALIGNMENT
+    heap_limit: int = LAB_HEAP      # of memlib
+    region: int = 0                 # bytes that it may use, if it is confined to a buffer
+    init_answers: bool = True       # its init answers whether it worked; else it answers nothing
+    check_means: bool = False       # its own checker answers 0 when something is wrong
+    build: tuple[str, ...] = ()     # the commands that made `path`, for whoever does it by hand
+    source: Path | None = None      # the C source, for annotations
+    lines: Mapping[str, int] = field(default_factory=dict)      # verb: line of its definition
+    sandboxed: bool = False         # nothing of it runs outside of a sandbox
+    environment: Mapping[str, str] = field(default_factory=dict)        # what it is told when it is loaded
+
+    def started(self, command: children.Command, *shown: Path) -> children.Command:
+        """How a command of ours that runs it is started; what is `shown` it can read."""
+        return children.sandboxed(command, command[0], self.path, *shown) if self.sandboxed else command
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """What it can be asked."""
+        return frozenset(self.symbols)
+
+    @property
+    def running(self) -> str:
+        """How a program of ours that loads it is started."""
+        told = "".join(f"{name}={value} " for name, value in self.environment.items())
+        return f"{told}./repro [{self.path}]"
+
+    @property
+    def room(self) -> int:
+        """Bytes that it has at most, 0 if only the system sets a limit."""
+        return self.region or (self.heap_limit if self.shape == "malloc-lab" else 0)
+
+    @property
+    def edges(self) -> tuple[str, str]:
+        """What the start and the end of the memory that it is confined to are called."""
+        return ("mem_heap_lo", "mem_heap_hi") if self.shape == "malloc-lab" else (
+            "the start of its region", "the end of its region")
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What it lacks of what every allocator should have."""
+        return tuple(verb for verb in ("calloc", "realloc") if verb not in self.symbols)
+
+
+def libc() -> ForeignTarget:
+    """The allocator of this machine's C library."""
+    names = {verb: verb for verb in VERBS[:10]} | {"usable_size": "malloc_usable_size"}
+    return ForeignTarget("libc", LIBC, names, "standard")
+
+
+def from_object(path: Path, name: str, prefix: str | None, source: Path | None = None) -> ForeignTarget:
+    """The allocator that a shared object, perhaps made of a source, defines; TargetError if it defines none."""
+    found = read_shared_object(path)
+    told = prefix is not None
+    if prefix is None:
+        prefix = _prefix(name, found, path, source or path)
+    symbols = symbols_for(prefix, found.functions)
+    _refuse_instances(name, symbols, found, path, source or path, told=told)
+    absent = [verb for verb in ("malloc", "free") if verb not in symbols]
+    if absent:
+        raise TargetError(f"{name} defines no {prefix}{absent[0]}{_nearest(prefix + absent[0], found.functions)}")
+    lab = prefix == "mm_" and "mm_init" in found.functions
+    check = next((check for check in CHECKERS if lab and check in found.functions), None)
+    if lab:
+        symbols["init"] = "mm_init"
+        if check:
+            symbols["check"] = check
+    shape = "malloc-lab" if lab else "prefixed" if prefix else "standard"
+    return ForeignTarget(name, str(path.resolve()), symbols, shape, found.bits,
+                         LAB_ALIGNMENT if lab else USUAL_ALIGNMENT if found.bits == 64 else ALIGNMENT_OF_32_BITS)
+
+
+def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:
+    """The symbol of each verb, of those with the prefix."""
+    defined = frozenset(functions)
+    symbols: dict[str, str] = {}
+    for verb in VERBS[:11]:
+        for name in OTHER_NAMES.get(verb, (verb,)):
+            if prefix + name in defined:
+                symbols.setdefault(verb, prefix + name)
+    return symbols
+
+
+def _refuse_instances(name: str, symbols: Mapping[str, str], found: SharedObject, built: Path, given: Path,
+                      *, told: bool) -> None:
+    """TargetError if the functions are not called as malloc and its kin are, or nobody can tell."""
+    if symbols.get("malloc", "malloc") == "malloc" or symbols["malloc"].startswith("heapster_"):
+        return                              # what has malloc's own name is called as malloc is
+    known = prototypes(built, given.parent, found.functions)
+    for verb, symbol in symbols.items():
+        if disagrees(verb, known.get(symbol)):
+            raise TargetError(f"{name}: {signature(symbol, known[symbol])} is not called as {verb} is. {_asks(given)}"
+                              f"{draft(given, found.functions, known)}")
+    malloc, stem = symbols["malloc"], symbols["malloc"].removesuffix("malloc")
+    if not told and malloc not in known and OF_INSTANCES.search(stem):
+        raise TargetError(f"{name}: nothing says whether {malloc} takes an instance: build it with -g, or put its "
+                          f"header beside it, or say --prefix {stem} if it takes none. {_asks(given)}"
+                          f"{draft(given, found.functions, known)}")
+
+
+def _asks(given: Path) -> str:
+    """How a description is given; its draft follows."""
+    described = given.with_suffix(".toml").name
+    return f"Describe it: correct this, save it as {described}, and run heapster fuzz {described}"
+
+
+def _prefix(name: str, found: SharedObject, built: Path, given: Path) -> str:
+    """The one prefix under which the object defines both malloc and free."""
+    stems = sorted((symbol[:-len("malloc")] for symbol in found.functions if symbol.endswith("malloc")), key=len)
+    pairs = [stem for stem in stems if stem + "free" in found.functions]
+    for known in ("", "mm_"):
+        if known in pairs:
+            return known
+    pairs = [stem for stem in pairs if not stem.startswith("__")] or pairs
+    if len(pairs) > 1 and not all(stem.startswith(pairs[0]) for stem in pairs):     # else they are its kin
+        choices = ", ".join(f"--prefix {pair}" for pair in pairs[:6])
+        raise UsageError(f"{name} defines several allocators; choose one: {choices}")
+    if not pairs:
+        needs = "; it expects malloc from elsewhere" if "malloc" in found.needs else ""
+        takes = prototypes(built, given.parent, found.functions)
+        drafted = f" {_asks(given)}{draft(given, found.functions, takes)}" if any(
+            map(ALLOCATES.search, found.functions)) else ""
+        raise TargetError(f"{name} defines no malloc and free, under any prefix{needs}. A pool or a region allocator "
+                          f"needs a description (docs/guides/embedded.md).{drafted}")
+    return pairs[0]
+
+
+def _nearest(name: str, functions: Iterable[str]) -> str:
+    near = [other for other in functions if "alloc" in other or "free" in other]
+    return f": {instead_of(name, near)}" if near else " (nor anything like it)"

@@ -1,1 +1,0 @@
-"""Policies and allocators side by side on traces: in lock-step with the model, measured, and scored."""

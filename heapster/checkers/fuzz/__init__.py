@@ -1,0 +1,1 @@
+"""Generated programs, held against the model, and shrunk when they fail."""

@@ -1,0 +1,181 @@
+"""Campaigns: examples in batches until time or number is up, or one fails."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from time import monotonic
+from typing import Protocol
+
+from heapster.checkers.findings.describe import describe, least_trace
+from heapster.checkers.fuzz.shrink import SHORT, Shrunk
+from heapster.checkers.fuzz.stateful import STEPS, Record, live_lives
+from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.model.operation import POLICY_NAMES
+from heapster.model.trace import parse
+from heapster.model.witnesses import SOMETIMES
+from heapster.results import Finding, Run, Verdict
+
+BATCH = 4                       # examples between two looks at the clock
+FRESH_STARTS, FRESH_EXAMPLES, FRESH_STEPS = 24, 40, 3    # to shrink from, where the first failure stays long
+LEAST_STEPS = 200               # under each policy, before a campaign may say that it found nothing
+SEED_STRIDE = 1_000_003         # between the seeds of campaigns, so that their batches differ
+
+
+@dataclass(frozen=True)
+class FuzzOptions:
+    """What a campaign runs."""
+
+    target: str = "sim"
+    policies: tuple[str, ...] = POLICY_NAMES
+    seconds: float | None = None        # stop after this long; None: no limit
+    examples: int | None = None         # stop after this many; None: no limit
+    seed: int = 0
+    arenas: int = 3                     # at most, for threads to share
+    faults: bool = True                 # plan that the system refuses
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a campaign is."""
+
+    ops: int
+    examples: int
+    seconds: float
+    findings: int
+
+
+class Keeps(Protocol):
+    """Where findings are kept between runs."""
+
+    def keep(self, finding: Finding, target: str) -> None:
+        """Keep a finding."""
+
+    def drop(self, identity: str) -> None:
+        """Forget a finding."""
+
+    def stored(self, target: str) -> Iterable[Finding]:
+        """The findings kept for a target that are traces, oldest first."""
+
+
+def fuzz(options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps) -> Run:
+    """Run a campaign: stored findings first, then new examples until one fails.
+
+    An interrupted campaign is a run like any other, with `interrupted` in its extra keys.
+    """
+    campaign = _Campaign(options, progress, store)
+    try:
+        campaign.replay_stored()
+        campaign.explore()
+        campaign.shrink()
+    except KeyboardInterrupt:
+        return campaign.run(interrupted=True)
+    return campaign.run(interrupted=False)
+
+
+def _live(record: Record, first_seed: int, examples: int, steps: int = STEPS) -> None:
+    """Run examples; in a process of their own, if the maker of locksteps says so."""
+    live = getattr(record.make, "live_lives", live_lives)
+    live(record, first_seed, examples, steps)
+
+
+def smallest(record: Record, first_seed: int) -> Shrunk:
+    """The least trace that fails as the recorded one does; where it stays long, from other failures too.
+
+    What a trace shrinks to depends on where it starts. Short lives that fail likewise start nearer.
+    """
+    assert record.failure is not None
+    trace, problem = record.failure
+    least = least_trace(trace, problem.code, record.make)
+    for attempt in range(FRESH_STARTS):
+        if len(least.trace) <= SHORT:
+            break
+        other = replace(record, failure=None, checks=Counter(), witnesses=Counter())
+        _live(other, first_seed * SEED_STRIDE + attempt, FRESH_EXAMPLES, FRESH_STEPS)
+        if other.failure and problem.code in rerun(other.failure[0], record.make).codes:
+            least = min(least, least_trace(other.failure[0], problem.code, record.make), key=_length)
+    return least
+
+
+def _length(shrunk: Shrunk) -> int:
+    return len(shrunk.trace)
+
+
+class _Campaign:
+    def __init__(self, options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps) -> None:
+        self._options, self._progress, self._store = options, progress, store
+        self._record = Record(make_for(options.target), options.policies, options.arenas, options.faults)
+        self._findings: list[Finding] = []
+        self._fixed: list[str] = []
+        self._started = monotonic()
+
+    def replay_stored(self) -> None:
+        """Run what failed before; what still does is a finding again."""
+        for finding in self._store.stored(self._options.target):
+            if rerun(parse("\n".join(finding.trace)), self._record.make).problems:
+                self._findings.append(finding)
+            else:
+                self._fixed.append(finding.id)
+                self._store.drop(finding.id)
+
+    def explore(self) -> None:
+        """Run batches of new examples until the budget is spent or one fails."""
+        for number in count():
+            examples = self._batch()
+            if self._findings or self._record.failure or not examples:
+                return
+            _live(self._record, self._options.seed * SEED_STRIDE + number, examples)
+            self._progress(self._so_far())
+
+    def _batch(self) -> int:
+        """How many examples the budget has left, at most BATCH."""
+        options, left = self._options, BATCH
+        if options.examples is not None:
+            left = min(left, options.examples - self._record.examples)
+        if options.seconds is not None and self._seconds() >= options.seconds:
+            left = 0
+        return left
+
+    def shrink(self) -> None:
+        """Keep the failure as it is, then as small as it gets."""
+        if self._record.failure is None:
+            return
+        trace, problem = self._record.failure
+        raw = replace(describe(trace, problem.code, self._record.make, self._options.target), shrunk=False)
+        self._findings.append(raw)
+        self._store.keep(raw, self._options.target)
+        shrunk = smallest(self._record, self._options.seed)
+        least = replace(describe(shrunk.trace, problem.code, self._record.make, self._options.target),
+                        shrunk=shrunk.at_rest)
+        self._findings[-1] = least
+        self._store.keep(least, self._options.target)
+        if least.id != raw.id:
+            self._store.drop(raw.id)
+
+    def run(self, *, interrupted: bool) -> Run:
+        """The campaign so far, as a run."""
+        record, options = self._record, self._options
+        starved = list(self._starved())
+        verdict = Verdict.INCONCLUSIVE if interrupted or not record.ops or starved else Verdict.PASSED
+        return Run(
+            command="fuzz", target=options.target, seed=options.seed,
+            verdict=Verdict.FAILED if self._findings else verdict,
+            seconds=self._seconds(), ops=record.ops, findings=tuple(self._findings),
+            checks=dict(record.checks),
+            witnesses={witness.name: record.witnesses[witness.name] for witness in SOMETIMES},
+            extra={"examples": record.examples, "fixed": self._fixed, "interrupted": interrupted, "starved": starved,
+                   "policies": list(options.policies)})
+
+    def _starved(self) -> Iterator[str]:
+        """What a campaign that time has ended did too little of; a number of examples is the user's own choice."""
+        under = self._record.under
+        if self._options.seconds is not None and self._options.examples is None:
+            for policy in self._options.policies:
+                if under[policy] < LEAST_STEPS:
+                    yield f"{policy}: {under[policy]} steps, of at least {LEAST_STEPS}"
+
+    def _seconds(self) -> float:
+        return monotonic() - self._started
+
+    def _so_far(self) -> Progress:
+        return Progress(self._record.ops, self._record.examples, self._seconds(), len(self._findings))

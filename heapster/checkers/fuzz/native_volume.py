@@ -1,0 +1,58 @@
+"""The compiled library in volume: what the lockstep checks thoroughly, a thousand times as often.
+
+The lockstep knows every word of the heap, and takes thousands of steps a second. The judge of strangers'
+allocators sees only what callers see, and has the library walk its heap; it takes a million.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from heapster.checkers.blackbox.campaign import Tally
+from heapster.checkers.blackbox.counting import IN_VOLUME
+from heapster.checkers.blackbox.fuzzing import fuzz_foreign
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.fuzz.campaign import Keeps
+from heapster.results import Finding, Run, Verdict
+
+SHARE = 0.5                     # of the time, for volume
+THREADS = 2
+Progress = Callable[[str, Tally, int], None]        # a setting, what was done with it, and the findings so far
+
+
+def in_volume(names: Sequence[str], seconds: float, seed: int, progress: Progress, store: Keeps,
+              folder: Path) -> list[Run]:
+    """A run for each of the settings, until one fails or is interrupted; each has its share of the time."""
+    runs: list[Run] = []
+    for number, name in enumerate(names):
+        options = ForeignOptions(name, seconds / len(names), seed + number, threads=THREADS)
+        runs.append(fuzz_foreign(options, _silent, partial(progress, name), store, folder, IN_VOLUME))
+        if runs[-1].findings or runs[-1].extra["interrupted"]:
+            break
+    return runs
+
+
+def _silent(_: Finding) -> None:
+    """Findings are delivered with the run."""
+
+
+def together(lockstep: Run, runs: list[Run]) -> Run:
+    """The lockstep's run with those in volume."""
+    every = [lockstep, *runs]
+    checks: Counter[str] = Counter()
+    for run in every:
+        checks.update(run.checks)
+    findings = tuple(finding for run in every for finding in run.findings)
+    interrupted = any(run.extra.get("interrupted") for run in every)
+    starved = [f"{run.target}: {what}" for run in every for what in run.extra.get("starved", ())]
+    verdict = Verdict.INCONCLUSIVE if interrupted or starved else lockstep.verdict
+    verdict = Verdict.FAILED if findings else verdict
+    return replace(
+        lockstep, verdict=verdict, seconds=sum(run.seconds for run in every), ops=sum(run.ops for run in every),
+        findings=findings, checks=dict(checks),
+        extra={**lockstep.extra, "interrupted": interrupted, "starved": starved,
+               "volume": {run.target: {"ops": run.ops, "seconds": round(run.seconds, 3),
+                                       "compiled_ops_per_second": run.extra["compiled_ops_per_second"]}
+                          for run in runs}})

@@ -1,0 +1,1 @@
+"""An allocator and the model, step by step together."""

@@ -1,0 +1,201 @@
+"""A trace as the moments that a heap goes through, for those who draw them.
+
+`predicted` lets the reference answer on a simulated system, which is quick; `observed` takes the steps in
+lockstep and shows what lies in memory, up to the step where something is wrong.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from heapster.checkers.lockstep.lockstep import Lockstep
+from heapster.checkers.lockstep.run_trace import make_for
+from heapster.machine.simulated import Simulated
+from heapster.model.geometry import HEADER
+from heapster.model.heap import Heap
+from heapster.model.operation import NO_HANDLE, SHAPES, Step
+from heapster.model.quick import Quick
+from heapster.model.reference import Reference, UnknownBlock
+from heapster.model.system import System
+from heapster.model.trace import TraceError, format_step, parse
+from heapster.results import HeapsterError
+
+MEMORY = 1 << 40                # bytes that the simulated system has to give
+LONGEST = 2_000                 # steps of a finding that are taken in lockstep
+PAGE_STEPS = 4_000              # moments of a passage that are kept at once
+
+Steps = Iterable[Step]
+
+
+class Moment(NamedTuple):
+    """A step, and the heap after it."""
+
+    step: str                   # as text
+    heap: Heap
+    answer: int = 0             # the payload that the step answered, 0 if none
+    problem: str = ""           # what is wrong after it
+
+
+class _World(System):
+    """Answers the reference as a simulated machine does."""
+
+    __slots__ = ("m",)
+
+    def __init__(self, m: Simulated) -> None:
+        super().__init__()
+        self.m = m
+
+    def sbrk(self, delta: int) -> int:
+        return self.m.sbrk(delta)
+
+    def mmap(self, length: int) -> int:
+        return self.m.mmap(length)
+
+    def munmap(self, address: int, length: int) -> int:
+        return self.m.munmap(address, length)
+
+    def purge(self, address: int, length: int) -> int:
+        return self.m.purge(address, length)
+
+    def remap(self, address: int, length: int, longer: int) -> int:
+        return self.m.remap(address, length, longer)
+
+
+def predicted(trace: Iterable[Step], policy: str = "") -> Iterator[Moment]:
+    """The moments as the reference has them; with a policy, on that one, whatever the trace sets.
+
+    Ends before a step that misuses the heap: what happens then is not the reference's to say.
+    """
+    reference, world = Quick(), _World(Simulated(MEMORY))
+    if policy:
+        reference.set_policy(policy)
+    pointers = {NO_HANDLE: 0}
+    for step in trace:
+        if policy and step.verb == "policy":
+            yield Moment(format_step(step), reference.heap())
+            continue
+        try:
+            answer = reference.predict(world, step, pointers.get(step.operand, 0) + step.offset)
+        except UnknownBlock:
+            return
+        _tell(world.m, step)
+        if step.result != NO_HANDLE:
+            pointers[step.result] = answer
+        yield Moment(format_step(step), reference.heap(), answer if SHAPES[step.verb].result else 0)
+
+
+def observed(trace: Iterable[Step], lockstep: Lockstep) -> Iterator[Moment]:
+    """The moments as they lie in memory; the last one says what is wrong, if anything is."""
+    last = Reference().heap()
+    for step in trace:
+        problems = lockstep.take(step)
+        last = lockstep.heap or last
+        problem = f"{problems[0].code}: {problems[0].message}" if problems else ""
+        if lockstep.misused:
+            problem = problem or f"misuse: {lockstep.misused}"
+        yield Moment(format_step(step), last, lockstep.pointers.get(step.result, 0), problem)
+        if problem:
+            return
+
+
+def by_policy(trace: Iterable[Step], policies: Iterable[str]) -> Mapping[str, Iterator[Moment]]:
+    """The trace's moments on each policy."""
+    steps = tuple(trace)
+    return {policy: predicted(steps, policy) for policy in policies}
+
+
+def of_finding(trace: tuple[str, ...], target: str) -> tuple[str, Iterator[Moment]] | None:
+    """Where a finding's trace is taken again, in words, and its moments; None if it is no trace to be taken here.
+
+    A foreign target's trace is taken on the simulated machine, which shows what it asked for.
+    """
+    if len(trace) > LONGEST:
+        return None
+    try:
+        steps = parse("\n".join(trace))
+    except TraceError:
+        return None
+    if target == "sim" or Path(target).is_dir():
+        try:
+            return target, observed(steps, make_for(target)())
+        except HeapsterError:
+            pass
+    return f"sim, not {target}", observed(steps, Lockstep(Simulated()))
+
+
+class Passage:
+    """The moments of a trace of any length, in pages: one is kept, and the others are run again when asked for.
+
+    The trace is an iterable that can be gone through again; the policy as `predicted` has it.
+    """
+
+    def __init__(self, trace: Iterable[Step], policy: str = "", page_steps: int = PAGE_STEPS) -> None:
+        self._trace, self._policy, self._size = trace, policy, page_steps
+        self._restart()
+
+    def page(self, number: int) -> "Page | None":
+        """The page in which step `number` is, counted from 1; None if the run ends before it."""
+        wanted = number - (number - 1) % self._size
+        if wanted < self._page.first:
+            self._restart()
+        while self._page.first < wanted and self._page.moments:
+            self._turn()
+        return self._page if self._page.has(number) else None
+
+    def last(self, number: int) -> int:
+        """The last step at or before `number` that the run reaches, 0 if there is none."""
+        page = self.page(number) or self._page
+        return min(number, page.first + len(page.moments) - 1)
+
+    def _restart(self) -> None:
+        self._moments = predicted(self._trace, self._policy)
+        self._page = Page(1, list(islice(self._moments, self._size)), {}, None)
+
+    def _turn(self) -> None:
+        old = self._page
+        self._page = Page(old.first + len(old.moments), list(islice(self._moments, self._size)), old.all_names(),
+                          old.moments[-1])
+
+
+class Page(NamedTuple):
+    """Some moments in a row."""
+
+    first: int                  # number of the first one's step
+    moments: list[Moment]
+    names: dict[int, str]       # the names that steps before gave to payloads
+    before: Moment | None       # the moment before the first
+
+    def has(self, number: int) -> bool:
+        """Whether the step of that number is here."""
+        return self.first <= number < self.first + len(self.moments)
+
+    def all_names(self) -> dict[int, str]:
+        """The names that steps up to the last gave to payloads."""
+        return self.names | _named(self.moments)
+
+    def live_names(self, number: int) -> dict[int, str]:
+        """The names of the blocks that are used after step `number`, by payload."""
+        moments = self.moments[:number - self.first + 1]
+        names = self.names | _named(moments)
+        return {payload: names[payload] for payload in _used(moments[-1].heap) if payload in names}
+
+
+def _named(moments: Iterable[Moment]) -> dict[int, str]:
+    return {moment.answer: moment.step.split(" =")[0] for moment in moments if moment.answer}
+
+
+def _used(heap: Heap) -> set[int]:
+    """The payloads of the used blocks."""
+    return {block.address + HEADER for arena in heap.arenas for region in arena.regions for block in region.blocks
+            if block.used} | {block.address + HEADER for block in heap.mapped if block.used}
+
+
+def _tell(m: Any, step: Step) -> None:
+    """What a step changes about the world around the allocator."""
+    if step.verb == "foreign_sbrk":
+        m.foreign_sbrk(step.numbers[0])
+    elif step.verb == "fail":
+        m.refuse(step.name, step.numbers[0])
+    elif step.verb == "finalize":
+        m.disown()

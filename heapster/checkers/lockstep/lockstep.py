@@ -1,0 +1,243 @@
+"""The implementation and the model, side by side: after every step, everything that must hold.
+
+    lockstep = Lockstep(Simulated())
+    for step in trace:
+        problems = lockstep.take(step)
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from heapster.checkers.lockstep.calls import SHIPPED, Answer, call
+from heapster.checkers.lockstep.decode import Undecodable, decode
+from heapster.checkers.lockstep.heap_diff import difference
+from heapster.checkers.lockstep.payload_pattern import Contents
+from heapster.checkers.lockstep.stats_check import wrong_figures
+from heapster.machine.protocol import Aborted, Fault
+from heapster.model import misuse
+from heapster.model.heap import Heap, waiting
+from heapster.model.invariants import ALWAYS, violations
+from heapster.model.live import Live
+from heapster.model.operation import NO_HANDLE, REQUESTS, SHAPES, Step, requested
+from heapster.model.reference import Reference
+from heapster.model.spec import OURS, Operation, Result, advance, explains
+from heapster.model.system import Divergence, System
+
+CHECKS = ("specification", "reference", "contents", "live_block_is_cached",
+          *(invariant.__name__ for invariant in ALWAYS))
+
+
+# What a broken allocator may raise: the machine's own, and what Python says of wrong words and names.
+CRASHES = (ArithmeticError, AttributeError, LookupError, NameError, RecursionError, TypeError, ValueError)
+FAILURES = (Fault, Aborted, *CRASHES)
+
+
+class Problem(NamedTuple):
+    """Something that must not be, noticed after a step."""
+
+    code: str
+    message: str
+
+
+class Lockstep:
+    """One run: a machine, the source on it, and the model beside them."""
+
+    def __init__(self, m: Any, source: Any = SHIPPED) -> None:
+        self.m, self._source = m, source
+        self.pointers = {NO_HANDLE: 0}          # by handle; 0 for NULL
+        self.live = Live()
+        self.reference = Reference()
+        self.heap: Heap | None = None           # as decoded after the last step
+        self.misused = ""                       # how a misuse ended, which ends the run
+        self.steps = 0
+        self._just_freed = 0
+        self.witnesses: Counter[str] = Counter()
+        self.statistics_checked = 0
+        self._contents = Contents(m)
+
+    def checks(self) -> dict[str, int]:
+        """How often each check was evaluated."""
+        return {**dict.fromkeys(CHECKS, self.steps), "statistics": self.statistics_checked}
+
+    def take(self, step: Step) -> list[Problem]:
+        """Take a step; what is wrong after it, most telling first."""
+        self.steps += 1
+        pointer = self.pointers[step.operand] + step.offset
+        if SHAPES[step.verb].operand and pointer and pointer not in self.live:
+            return self._misuse(step, pointer)
+        self.m.calls.clear()
+        self._just_freed = pointer if step.verb == "free" else 0
+        answer, problems = self._call(step, pointer)
+        if answer is None:
+            return problems
+        problems += self._explain(step, pointer, answer)
+        diverged = self._predict(step, pointer, answer)
+        return problems + self._decode(step) + diverged
+
+    def _call(self, step: Step, pointer: int) -> tuple[Answer | None, list[Problem]]:
+        try:
+            answer = call(self._source, self.m, step, pointer)
+        except FAILURES as error:
+            return None, [_problem(step.verb, error)]
+        return answer, [Problem("wrong_answer", answer.problem)] if answer.problem else []
+
+    def _misuse(self, step: Step, pointer: int) -> list[Problem]:
+        """A step that no caller may take: it ends the run, and must be noticed where it can be."""
+        heap = self.heap or decode(self.m)
+        case = misuse.classify(heap, self.live, step.verb, pointer, request=requested(step),
+                               just_freed=pointer == self._just_freed)
+        assert case is not None
+        self.misused = self._outcome(step, pointer)
+        if case.allows(self.misused):
+            return []
+        return [Problem("misuse_unnoticed", f"{step.verb} of a {case.kind.value} is {self.misused}; {case.words}")]
+
+    def _outcome(self, step: Step, pointer: int) -> str:
+        try:
+            call(self._source, self.m, step, pointer)
+        except (Fault, *CRASHES):
+            return misuse.FAULT
+        except Aborted as aborted:
+            return misuse.abort_name(aborted.code)
+        return misuse.UNNOTICED
+
+    # The specification: what the caller sees.
+
+    def _explain(self, step: Step, pointer: int, answer: Answer) -> list[Problem]:
+        if step.verb not in REQUESTS and step.verb not in ("free", "usable_size", "finalize"):
+            return self._damage()
+        operation = Operation(step.verb, step.numbers, pointer)
+        try:
+            result = self._observe(step, pointer, answer)
+        except FAILURES as error:
+            seen = Result(answer.value, answer.errno, answer.returned)
+            return [*(Problem(*reason[:2]) for reason in explains(self.live, operation, seen, OURS)),
+                    _problem(f"looking at what {step.verb} answered", error)]
+        problems = [Problem(*reason[:2]) for reason in explains(self.live, operation, result, OURS)]
+        advance(self.live, operation, result, OURS)
+        if step.result != NO_HANDLE:
+            self.pointers[step.result] = answer.value
+        return problems + self._write(answer.value if step.verb in REQUESTS else 0, result.usable)
+
+    def _damage(self) -> list[Problem]:
+        damaged = self._contents.damaged()
+        return [Problem("contents_damaged", f"byte {damaged[1]} of a live block changed")] if damaged else []
+
+    def _observe(self, step: Step, pointer: int, answer: Answer) -> Result:
+        usable, prefix_lost, dirty = None, None, None
+        if step.verb == "usable_size":
+            usable = answer.value
+        elif step.verb in REQUESTS and answer.value:
+            usable = self._source.api.usable_size(self.m, answer.value)
+            if pointer:
+                prefix_lost = self._contents.prefix_lost(pointer, answer.value, usable)
+            elif step.verb == "calloc":
+                dirty = self._contents.not_zero(answer.value, usable)
+        if pointer and self._is_gone(step, answer):
+            self._contents.drop(pointer)
+        elif step.verb == "finalize":
+            self._contents.drop_all()
+        damaged = self._contents.damaged()
+        return Result(answer.value if step.verb in REQUESTS else 0, answer.errno, answer.returned, usable,
+                      (damaged,) if damaged else (), prefix_lost, dirty)
+
+    @staticmethod
+    def _is_gone(step: Step, answer: Answer) -> bool:
+        """Whether the operand's block is no longer the caller's."""
+        if step.verb in ("realloc", "reallocarray"):
+            return answer.value != 0 or 0 in step.numbers
+        return step.verb == "free"
+
+    def _write(self, pointer: int, usable: int | None) -> list[Problem]:
+        if pointer and usable is not None:
+            try:
+                self._contents.write(pointer, usable)
+            except Fault as fault:
+                return [_problem("writing to the block", fault)]
+        return []
+
+    # The structure: what only the allocator sees.
+
+    def _predict(self, step: Step, pointer: int, answer: Answer) -> list[Problem]:
+        system = System(self.m.calls)
+        try:
+            predicted = self.reference.predict(system, step, pointer)
+            system.done()
+        except Divergence as divergence:
+            return [Problem("system_calls_diverge", str(divergence))]
+        self.witnesses.update(self.reference.events)
+        expected = (predicted, self.reference.returned, self.reference.errno)
+        got = (answer.value, answer.returned, answer.errno)
+        if got != expected:
+            return [Problem("answer_diverges", _wrong_answer(step, got, expected))]
+        return []
+
+    def _decode(self, step: Step) -> list[Problem]:
+        """Invariants of the heap as it lies in memory, and its equality with the prediction."""
+        if step.verb == "finalize":
+            problems = self._after_finalize()
+            if problems:
+                return problems
+        try:
+            heap = self.heap = decode(self.m)
+        except Undecodable as error:
+            return [Problem("undecodable_heap", str(error))]
+        problems = [Problem(*violation) for violation in violations(heap)] + self._live_and_waiting(heap)
+        if step.verb == "stats":
+            self.statistics_checked += 1
+            problems += self._statistics(heap)
+        predicted = self.reference.heap()
+        if heap._replace(held_locks=(), system=()) != predicted:
+            problems.append(Problem("structure_diverges", difference(predicted, heap)))
+        return problems
+
+    def _live_and_waiting(self, heap: Heap) -> list[Problem]:
+        """A block is the caller's or waits to be used again, never both."""
+        both = sum(payload in self.live for payload in waiting(heap))
+        return [Problem("live_block_is_cached", f"{both} live blocks wait to be used again")] if both else []
+
+    def _statistics(self, heap: Heap) -> list[Problem]:
+        try:
+            return [Problem("wrong_statistics", why) for why in wrong_figures(self._source, self.m, heap)]
+        except FAILURES as error:
+            return [_problem("asking for statistics", error)]
+
+    def _after_finalize(self) -> list[Problem]:
+        forgotten = _joined(self.reference.forgotten)
+        kept = [extent for extent in _joined(self.m.system()) if extent not in forgotten]
+        self.reference.forgotten.clear()
+        if kept:
+            return [Problem("memory_not_returned", f"finalize left {sum(e - s for s, e in kept)} bytes unreturned")]
+        self.m.disown()
+        return []
+
+
+def _joined(extents: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Disjoint pieces of memory, [start, end) each, in which neighbours are one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(extents):
+        is_neighbour = joined and joined[-1][1] == start
+        joined.append((joined.pop()[0] if is_neighbour else start, end))
+    return joined
+
+
+def _problem(doing: str, error: Exception) -> Problem:
+    """What went wrong where nothing was misused."""
+    if isinstance(error, Fault):
+        return Problem(f"fault_{error.code}", f"{doing}: {error}")
+    if isinstance(error, Aborted):
+        name = misuse.abort_name(error.code)
+        return Problem(f"aborted_{name}", f"{doing}: aborts with {name}, with nothing misused")
+    return Problem("crashed", f"{doing}: raises {type(error).__name__}: {error}")
+
+
+def _wrong_answer(step: Step, got: tuple[int, int, int], expected: tuple[int, int, int]) -> str:
+    if got[0] != expected[0] and step.verb in REQUESTS:
+        if not got[0] or not expected[0]:
+            return f"{step.verb} answers {'NULL' if not got[0] else 'a block'}, the reference the contrary"
+        return f"{step.verb} answers a block {got[0] - expected[0]:+} bytes from where the reference has it"
+    if got[0] != expected[0]:
+        return f"{step.verb} answers {got[0]}, the reference {expected[0]}"
+    return (f"{step.verb} returns {got[1]} with errno {got[2]}, "
+            f"the reference {expected[1]} with errno {expected[2]}")

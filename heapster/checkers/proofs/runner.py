@@ -1,0 +1,252 @@
+"""Proofs are run: each in a child process with a limit, one encoding of words after the other."""
+
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from hashlib import sha256
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from heapster import children
+from heapster.checkers.mutation.fault import Fault, Origin
+from heapster.checkers.proofs import BITS, Proof, Theorem
+from heapster.results import Finding
+
+MOST_PATHS_AFTER_REFUTING = 50      # a broken heap can go on for ever
+LONGEST_AFTER_REFUTING = 60.0       # seconds for any other proof: on a broken source some have no end
+TICK = 0.2                          # seconds between looks at the limits
+
+
+class Proved(Enum):
+    """What may be said of a theorem."""
+
+    PROVED = "PROVED"
+    REFUTED = "REFUTED"
+    VACUOUS = "VACUOUS"             # no path met its assumptions
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A theorem, and how its proof went."""
+
+    theorem: Theorem
+    verdict: Proved
+    paths: int = 0
+    seconds: float = 0.0            # its share of the proof's
+    encoding: str = ""
+    reason: str = ""
+    finding: Finding | None = None
+
+
+@dataclass
+class _Attempt:
+    """A proof under way in a child."""
+
+    proof: Proof
+    encodings: tuple[str, ...]      # this one, and those that are left
+    process: Any
+    receiver: Connection
+    started: float = field(default_factory=time.monotonic)
+
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.started
+
+    def is_late(self, limit: float) -> bool:
+        """Whether it has no answer in time."""
+        return self.seconds() > limit
+
+
+@dataclass(frozen=True)
+class Runner:
+    """How proofs are run."""
+
+    timeout: float = 120.0
+    jobs: int = 1
+    origin: Origin = None           # a fault to plant, or the folder of a copy of the source
+    stop_at: str = ""               # the theorem whose refutation is enough
+
+    def run(self, proofs: Sequence[Proof]) -> Iterator[list[Outcome]]:
+        """The outcomes of each proof, as they come; stopping early ends the children."""
+        import heapster.machine.bits  # noqa: F401, PLC0415  # once, before the children are forked
+
+        todo = [(proof, proof.encodings) for proof in reversed(proofs)]
+        running: list[_Attempt] = []
+        limit = self.timeout
+        try:
+            while todo or running:
+                while todo and len(running) < self.jobs:
+                    running.append(self._start(*todo.pop()))
+                wait([attempt.receiver for attempt in running], timeout=TICK)
+                for attempt in [a for a in running if a.receiver.poll() or a.is_late(limit)]:
+                    running.remove(attempt)
+                    outcomes = _outcomes(attempt, limit)
+                    if any(outcome.finding for outcome in outcomes):
+                        limit = min(limit, LONGEST_AFTER_REFUTING)
+                    if outcomes[0].verdict is Proved.UNKNOWN and len(attempt.encodings) > 1:
+                        todo.append((attempt.proof, attempt.encodings[1:]))
+                    else:
+                        yield outcomes
+        finally:
+            for attempt in running:
+                _end(attempt)
+
+    def _start(self, proof: Proof, encodings: tuple[str, ...]) -> _Attempt:
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        process = multiprocessing.get_context("fork").Process(
+            target=_child, args=(os.getpid(), proof, encodings[0], self.origin, self.stop_at, sender), daemon=True)
+        process.start()
+        sender.close()
+        return _Attempt(proof, encodings, process, receiver)
+
+
+def _outcomes(attempt: _Attempt, limit: float) -> list[Outcome]:
+    answer: dict[str, Any] = {"unknown": f"no answer after {limit:g} s"}
+    if attempt.receiver.poll():
+        answer = {"unknown": "the child process ended without an answer"}
+        with suppress(EOFError):
+            answer = attempt.receiver.recv()
+    _end(attempt)
+    return _judged(attempt, answer, attempt.seconds())
+
+
+def _end(attempt: _Attempt) -> None:
+    attempt.process.kill()
+    attempt.process.join()
+    attempt.receiver.close()
+
+
+def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[Outcome]:
+    theorems = attempt.proof.theorems()
+    share, encoding = seconds / len(theorems), attempt.encodings[0]
+    outcomes = []
+    for theorem in theorems:
+        finding = answer.get("refuted", {}).get(theorem.name)
+        if finding:
+            verdict, reason = Proved.REFUTED, finding.title
+        elif "unknown" in answer:
+            verdict, reason = Proved.UNKNOWN, answer["unknown"]
+        elif theorem.name not in answer["claimed"]:
+            verdict, reason = Proved.VACUOUS, "no path met its assumptions"
+        else:
+            verdict, reason = Proved.PROVED, ""
+        outcomes.append(Outcome(theorem, verdict, answer.get("paths", 0), share, encoding, reason, finding))
+    return sorted(outcomes, key=lambda o: o.verdict is not Proved.REFUTED) if "unknown" in answer else outcomes
+
+
+# In the child.
+
+def _child(parent: int, proof: Proof, encoding: str, origin: Origin, stop_at: str, sender: Connection) -> None:
+    """Explore and answer; whatever goes wrong is an answer too."""
+    children.settle(parent)
+    try:
+        answer = explored(proof, encoding, origin, stop_at)
+    except Exception as error:  # noqa: BLE001  # the parent must hear of it, whatever it is
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        answer = {"unknown": f"{type(error).__name__}: {error} ({last.name}, line {last.lineno})"}
+    sender.send(answer)
+    sender.close()
+
+
+def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = "") -> dict[str, Any]:
+    """Every path of the proof: the claims met, and a counterexample of each that is false, replayed if one can be."""
+    # Here, because only children may need z3 and the source: a fault may keep the source from loading.
+    from heapster.checkers.proofs.source import opened  # noqa: PLC0415
+    from heapster.results import TargetError  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        try:
+            source = stack.enter_context(opened(origin))
+        except (TargetError, AssertionError, ImportError, SyntaxError) as error:
+            return {"refuted": dict.fromkeys((t.name for t in proof.theorems()), _unloadable(proof, error)), "paths": 0}
+        return _explore(proof, encoding, source, stop_at, target_of(origin))
+
+
+def is_replayed(finding: Finding | None) -> bool:
+    """Whether the refutation was seen again on the simulated machine."""
+    from heapster.checkers.proofs.counterexample import REPLAYED  # noqa: PLC0415
+
+    return finding is not None and REPLAYED in finding.details
+
+
+def target_of(origin: Origin) -> str:
+    """What findings name as their target."""
+    return str(origin) if isinstance(origin, Path) else "sim"
+
+
+def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: str) -> dict[str, Any]:
+    from heapster.machine.bits import Bits  # noqa: PLC0415
+    from heapster.machine.paths import Undecided, Unsupported, integers, paths  # noqa: PLC0415
+
+    claimed: set[str] = set()
+    refuted: dict[str, Finding] = {}
+    count = since = 0
+    answer: dict[str, Any] = {"claimed": claimed, "refuted": refuted}
+    try:
+        for path in paths(Bits if encoding == BITS else integers(), lambda p: _guarded(proof, source, p)):
+            count += not path.abandoned
+            claimed |= {_name(proof, claim) for claim in path.claimed}
+            for refutation in path.refuted:
+                name = _name(proof, refutation.claim)
+                if not is_replayed(refuted.get(name)):
+                    finding = _finding(proof, name, source, refutation, target)
+                    if is_replayed(finding) or encoding == proof.encodings[-1]:
+                        refuted[name] = finding
+                    else:
+                        answer["unknown"] = "a counterexample that its replay does not show"
+            since += bool(refuted)
+            shown = {name for name, finding in refuted.items() if is_replayed(finding)}
+            if stop_at in shown or since > MOST_PATHS_AFTER_REFUTING or len(shown) == len(proof.theorems()):
+                answer["unknown"] = "not all paths were explored after the refutation of another"
+                break
+    except (Undecided, Unsupported) as error:
+        answer["unknown"] = f"{type(error).__name__.lower()}: {error}"
+    answer["paths"] = count
+    return answer
+
+
+def _guarded(proof: Proof, source: Any, path: Any) -> None:
+    """The body; what a broken source raises refutes it."""
+    from heapster.checkers.proofs.replay import CRASHES, crash  # noqa: PLC0415
+    from heapster.machine.linear import STAYS, Infeasible  # noqa: PLC0415
+
+    try:
+        proof.body(source, path)
+    except CRASHES as error:
+        path.refute(STAYS, crash(error))
+        raise Infeasible from error
+
+
+def _name(proof: Proof, claim: str) -> str:
+    from heapster.machine.linear import STAYS  # noqa: PLC0415
+
+    return proof.stays if claim == STAYS else claim
+
+
+def _finding(proof: Proof, name: str, source: Any, refutation: Any, target: str) -> Finding:
+    """The counterexample, run again on the simulated machine."""
+    from heapster.checkers.proofs.counterexample import Counterexample, refuted, run  # noqa: PLC0415
+
+    shown = Counterexample(name, refutation.choices, refutation.words)
+    return refuted(proof, shown, run(proof, source, shown.choices, shown.words), refutation.reason, target)
+
+
+def _unloadable(proof: Proof, error: BaseException) -> Finding:
+    return Finding(sha256(proof.of.encode()).hexdigest()[:8], "refuted_theorem",
+                   f"the source cannot be loaded: {error!r}", (), f"heapster prove {proof.of}")
+
+
+def hunt(fault: Fault, runner: Runner) -> bool:
+    """Whether the theorem that the fault names is refuted on a source with that fault, and the replay shows it."""
+    from heapster.checkers.proofs.catalogue import selected  # noqa: PLC0415  # which imports every proof
+
+    hunter = replace(runner, origin=fault, stop_at=fault.caught_by)
+    return any(outcome.theorem.name == fault.caught_by and is_replayed(outcome.finding)
+               for outcomes in hunter.run(selected((fault.caught_by,), thorough=False)) for outcome in outcomes)

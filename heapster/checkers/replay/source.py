@@ -1,0 +1,124 @@
+"""A trace run once more, from a file, a kept finding or the command line."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from heapster.checkers.findings.describe import describe
+from heapster.checkers.findings.store import Store
+from heapster.checkers.lockstep.run_trace import Make, Outcome, make_for, rerun
+from heapster.checkers.traces.reading import read_trace
+from heapster.model.operation import Trace
+from heapster.model.sketch import picture
+from heapster.model.trace import TraceError, format_steps, parse, parse_bytes
+from heapster.results import Run, UsageError, Verdict
+
+STANDARD_INPUT = "-"
+STEPS = "(;= "                  # one of these is in every trace, but hardly in a file's name
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trace and what is known of it."""
+
+    trace: Trace
+    name: str                   # for people
+    target: str = ""            # that it failed on; empty if nobody knows
+    code: str = ""              # that it failed with
+    given: str = ""             # as the user named it
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A trace run again."""
+
+    run: Run
+    steps: tuple[str, ...]
+    stopped: int                # index of the last step taken
+    misused: str = ""           # how a misuse ended, which ended the run
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The heap around one step."""
+
+    step: str
+    before: str
+    after: str
+
+
+def source(text: str, store: Store) -> Source:
+    """The trace that `text` stands for: a file's, a kept finding's by its id or the start of it, or itself."""
+    path = Path(text)
+    try:
+        if text == STANDARD_INPUT:
+            return Source(parse_bytes(sys.stdin.buffer.read()), "standard input", given=text)
+        if _exists(path):
+            return Source(_in_file(path), text, given=text)
+        if kept := store.find(text):
+            finding = kept.finding
+            if finding.counterexample:
+                raise UsageError(f"{finding.id} is a refuted theorem and no trace: heapster replay {finding.id}")
+            if all(line.startswith("#") for line in finding.trace):
+                raise UsageError(f"{finding.id} is the work of threads and no trace: heapster replay {finding.id}")
+            name = f"{finding.code} {finding.id}"
+            return Source(parse("\n".join(finding.trace)), name, kept.target, finding.code, text)
+        return Source(parse(text), "the trace", given=text)
+    except TraceError as error:
+        raise UsageError(_unreadable(text, path, store, error)) from None
+    except OSError as error:
+        raise UsageError(f"{text} cannot be read: {error.strerror or error}") from None
+
+
+def _in_file(path: Path) -> Trace:
+    """The trace in a file, in any form; what is no regular file is read as text."""
+    if not path.is_file():
+        return parse_bytes(path.read_bytes())
+    trace = read_trace(path)
+    return trace.steps(0, len(trace))
+
+
+def _unreadable(text: str, path: Path, store: Store, error: TraceError) -> str:
+    if text == STANDARD_INPUT or _exists(path):
+        return f"{text}, {error}"
+    if any(sign in text for sign in STEPS):
+        return f"the trace: {error.message}"
+    return f"'{text}' is no file, no trace, and no finding in {store.folder}"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):           # too long for a name, as a trace may be
+        return False
+
+
+def replay(trace: Trace, target: str, code: str = "") -> Replay:
+    """Run the trace; a run with one finding if it fails: of `code` if it still fails so."""
+    started = monotonic()
+    make = make_for(target)
+    outcome = rerun(trace, make)
+    codes = [code] if code in outcome.codes else outcome.codes[:1]
+    findings = tuple(describe(trace, failed, make, target) for failed in codes)
+    run = Run("replay", target, 0, Verdict.FAILED if findings else Verdict.PASSED,
+              monotonic() - started, outcome.last + 1, findings)
+    return Replay(run, format_steps(trace), outcome.last, outcome.misused)
+
+
+def moment(trace: Trace, target: str, number: int) -> Moment:
+    """The heap before and after step `number`, counted from 1."""
+    if not 1 <= number <= len(trace):
+        raise UsageError(f"--at {number}: the trace has steps 1 to {len(trace)}")
+    make: Make = make_for(target)
+    outcome = rerun(trace[:number], make)
+    if outcome.last + 1 < number:
+        raise UsageError(f"--at {number}: the run ends at step {outcome.last + 1}")
+    return Moment(format_steps(trace)[number - 1], _drawn(outcome, after=False), _drawn(outcome, after=True))
+
+
+def _drawn(outcome: Outcome, *, after: bool) -> str:
+    heap = outcome.after if after else outcome.before
+    if heap is None:
+        return "cannot be decoded" if after else "no heap yet"
+    return picture(heap, dict(outcome.names))

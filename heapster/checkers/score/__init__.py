@@ -1,0 +1,1 @@
+"""Traces scored as a malloc lab's driver would, and better checked."""

@@ -1,0 +1,274 @@
+"""A trace on any allocator, in children: checked, timed, and measured where that tells more."""
+
+import ctypes
+import os
+import signal
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from mmap import mmap
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+from heapster import children
+from heapster.checkers.blackbox.judge import (
+    HEADER_BYTES,
+    MOST_OPS,
+    STATIC_TLS,
+    VERB_NUMBER,
+    Guard,
+    Header,
+    Suspicion,
+    check_harness,
+)
+from heapster.checkers.blackbox.target import VERBS, ForeignTarget
+from heapster.checkers.diff.records import OP, records
+from heapster.checkers.traces.compact import VERBS as TRACE_VERBS
+from heapster.checkers.traces.compact import Compact, frugal
+from heapster.files import shared_memory
+from heapster.model.spec import Promises
+from heapster.native import cache, toolchain
+from heapster.results import TargetError, UsageError
+from heapster.wording import printed
+
+SOURCES = Path(__file__).parent / "c"
+JUDGE = Path(__file__).parents[1] / "blackbox" / "c"
+SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c", "fence.c", "strangers.c")
+PROGRAM = "score"
+FLAGS = ("-std=gnu11", "-O2", "-rdynamic")
+FIRST_SETTING = VERBS.index("init")     # of the verbs: those before are calls of an allocator
+SECONDS_A_MILLION = 60                  # of operations, before a pass is given up; and as many in any case
+TICK, HANGS = 1.0, 30                   # seconds between looks, and in one step before it counts as hanging
+SLOW = "too slow"                       # how a problem begins that says nothing of right and wrong
+POINT, POINTS = struct.Struct("<4Q"), 512       # of the heap over time
+MOST_TIMED, ENOUGH_SECONDS = 5, 0.2     # a trace is timed again until it took that long in all; the least counts
+RESERVES = 16 << 20                     # bytes of address space that an allocator may take and not touch
+MASKED = (Suspicion.ERRNO, Suspicion.NULL, Suspicion.HUGE, Suspicion.USABLE)    # no driver's business
+WORDS = {
+    Suspicion.MISALIGNED: "the block is not aligned", Suspicion.OVERLAP: "the block overlaps another",
+    Suspicion.CONTENTS: "the contents of a live block changed", Suspicion.PREFIX: "realloc lost contents",
+    Suspicion.DIRTY: "calloc gave memory that is not zero",
+    Suspicion.OUTSIDE: "the block ends beyond {end}", Suspicion.STRAY: "bytes before {start} or beyond {end} changed"}
+
+
+class Pass(IntEnum):
+    """What a child does."""
+
+    CHECKED, MEASURED, TIMED = range(3)
+
+
+class Figures(ctypes.Structure):
+    """`struct figures` of score.c."""
+
+    _fields_ = [(name, ctypes.c_uint64) for name in (
+        "count", "handles", "done", "skipped", "refused", "peak_live", "nanoseconds", "address_space", "resident",
+        "lab_heap", "final_space", "moves", "pages_moved", "points")]
+
+
+class Point(NamedTuple):
+    """The heap after a step, in bytes."""
+
+    step: int                   # index
+    live: int
+    heap: int
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """What is scored."""
+
+    name: str
+    target: ForeignTarget
+    environment: Mapping[str, str] = field(default_factory=dict)
+    promises: Promises = field(default_factory=Promises)
+    granule: int = 16           # bytes that all its blocks are aligned to
+
+
+class Score(NamedTuple):
+    """How a trace went."""
+
+    problem: str                # what was wrong, or that it took too long; empty: nothing
+    at: int                     # index of the step where it was noticed
+    skipped: int                # steps that the target has no function for
+    peak_live: int              # bytes
+    heap: int                   # bytes, at its largest
+    reserves: bool              # `heap` is what became resident, or was live, as address space does not tell
+    seconds: float
+
+    @property
+    def slow(self) -> bool:
+        """It was given up before its end, though nothing was wrong."""
+        return self.problem.startswith(SLOW)
+
+
+class Shape(NamedTuple):
+    """What the heap did meanwhile."""
+
+    final: int                  # bytes
+    moves: int                  # of realloc
+    pages_moved: int
+    points: tuple[Point, ...]
+
+
+def program() -> Path:
+    """The driver, compiled if it is not yet."""
+    files = [SOURCES / "score.c", *sorted(JUDGE.rglob("*.h")), *(JUDGE / name for name in SHARED_SOURCES)]
+    name = f"score-{cache.digest(*[file.read_bytes() for file in files], *FLAGS, toolchain.compiler_version())}"
+    return cache.entry(name, _make) / PROGRAM
+
+
+def _make(out: Path) -> None:
+    sources = [SOURCES / "score.c", *(JUDGE / name for name in SHARED_SOURCES)]
+    toolchain.run([toolchain.compiler(), *FLAGS, f"-I{JUDGE}", "-o", out / PROGRAM, *sources, "-ldl", "-lpthread"])
+
+
+class Course:
+    """A trace, ready to be run on any number of allocators. A context."""
+
+    def __init__(self, trace: Compact) -> None:
+        if trace.handles() > MOST_OPS:          # the executor's room for blocks
+            trace = frugal(trace)
+        if trace.handles() > MOST_OPS:
+            raise UsageError(f"{trace.handles():,} blocks live at once in this trace, more than the {MOST_OPS:,} that "
+                             "are kept watch over")
+        ops = records(trace)
+        self.steps, self._handles, self._verbs = len(trace), trace.handles(), trace.columns.verbs
+        self._points = HEADER_BYTES + len(ops)
+        size = self._points + POINTS * POINT.size
+        self._fd = shared_memory("score", size)
+        self._map = mmap(self._fd, size)
+        self._map[HEADER_BYTES:self._points] = ops
+        self._calls = sum(verb < FIRST_SETTING for verb in self._verbs)
+
+    def __enter__(self) -> "Course":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._map.close()
+        os.close(self._fd)
+
+    @property
+    def calls(self) -> int:
+        """Steps that call the allocator."""
+        return self._calls
+
+    def lacking(self, contestant: Contestant) -> tuple[str, ...]:
+        """What the trace calls and the target has not; those calls are passed over, and what takes their answers."""
+        called = {TRACE_VERBS[verb] for verb in set(self._verbs) if verb < FIRST_SETTING}
+        return tuple(sorted(called - contestant.target.verbs))
+
+    def run(self, contestant: Contestant) -> Score:
+        """Score the contestant; the later passes only if it is right."""
+        problem, checked = self._pass(contestant, Pass.CHECKED)
+        if problem:
+            return Score(problem, checked.done, checked.skipped, 0, 0, False, 0.0)
+        times: list[float] = []
+        while not problem and (not times or len(times) < MOST_TIMED and sum(times) < ENOUGH_SECONDS):
+            problem, timed = self._pass(contestant, Pass.TIMED)
+            times.append(timed.nanoseconds / 1e9)
+        if not problem and not checked.peak_live <= timed.address_space <= 2 * checked.peak_live + RESERVES:
+            problem, timed = self._pass(contestant, Pass.MEASURED)
+        if problem:
+            return Score(problem, timed.done, checked.skipped, 0, 0, False, 0.0)
+        heap, reserves = _heap(timed, contestant.target.shape == "malloc-lab")
+        if heap < checked.peak_live:            # it had room from the start
+            heap, reserves = checked.peak_live, True
+        return Score("", self.steps, checked.skipped, checked.peak_live, heap, reserves, min(times))
+
+    def shape(self, contestant: Contestant, reserves: bool) -> Shape:
+        """What the heap of a contestant that is right does over time."""
+        _, measured = self._pass(contestant, Pass.MEASURED)
+        data = self._map[self._points:self._points + measured.points * POINT.size]
+        points = tuple(Point(step, live, resident if reserves else space)
+                       for step, live, space, resident in POINT.iter_unpack(data))
+        final = points[-1].heap if reserves else measured.final_space
+        return Shape(final, measured.moves, measured.pages_moved, points)
+
+    def _pass(self, contestant: Contestant, which: Pass) -> tuple[str, Figures]:
+        """What was wrong, and the figures."""
+        self._prepare(contestant, which)
+        environment = {**os.environ, "GLIBC_TUNABLES": STATIC_TLS}
+        environment.pop("LD_PRELOAD", None)
+        command: list[str | Path] = [program(), str(self._fd), contestant.target.path, str(which.value)]
+        told = {**contestant.target.environment, **contestant.environment}
+        with children.started(command, env={**environment, **told}, pass_fds=(self._fd,),
+                              stdin=children.DEVNULL, stdout=children.DEVNULL, stderr=children.DEVNULL) as child:
+            late = self._wait(child)
+        header, figures = Header.from_buffer_copy(self._map[:ctypes.sizeof(Header)]), self._figures()
+        if late:
+            return late, figures
+        if child.returncode in (2, 4):
+            said = printed(header.message) or "the driver cannot run it"
+            raise TargetError(f"{contestant.name} cannot be loaded: {said}")
+        check_harness(child.returncode, header.misused)
+        return self._problem(child.returncode, header, figures, contestant.target.edges), figures
+
+    def _wait(self, child: children.Child) -> str:
+        """Wait for its end, and end it if it hangs or is too slow: what to say of it then."""
+        began = advanced = monotonic()
+        done, limit = 0, SECONDS_A_MILLION * (1 + self.steps / 1e6)
+        try:
+            while True:
+                try:
+                    child.wait(TICK)
+                    return ""
+                except children.TimeoutExpired:
+                    pass
+                now, before, done = monotonic(), done, self._figures().done
+                if done != before:
+                    advanced = now
+                if now - advanced > HANGS:
+                    return f"step {done + 1}: it does not return within {HANGS} s"
+                if now - began > limit:
+                    return f"{SLOW}: it was at step {done + 1} after {limit:.0f} s"
+        finally:
+            child.kill()
+
+    def _prepare(self, contestant: Contestant, which: Pass) -> None:
+        header, figures = Header(), Figures(count=self.steps, handles=self._handles)
+        target, promises = contestant.target, contestant.promises
+        header.alignment, header.small_blocks = promises.alignment, promises.small_blocks
+        header.zero_keeps, header.granule = promises.realloc_zero == "keeps", contestant.granule
+        header.heap_limit, header.check_means = target.heap_limit, 0
+        header.guarded = Guard.GUARDED if which is Pass.CHECKED else Guard.UNBOUNDED
+        header.masked = sum(1 << suspicion for suspicion in MASKED)
+        for verb, symbol in target.symbols.items():
+            header.names[VERB_NUMBER[verb]].value = symbol.encode()
+        self._map[:HEADER_BYTES] = bytes(header).ljust(HEADER_BYTES - ctypes.sizeof(Figures), b"\0") + bytes(figures)
+
+    def _problem(self, code: int, header: Header, figures: Figures, edges: tuple[str, str]) -> str:
+        where = "freeing what is left at the end"
+        if figures.done < self.steps:
+            where = f"step {figures.done + 1}, {TRACE_VERBS[self._verbs[figures.done]]}"
+        if code < 0 and header.stray:
+            return f"{where}: it reads or writes beyond {edges[header.stray >> 63 == 0]}"
+        if code < 0:
+            return f"{where}: {signal.Signals(-code).name}"
+        if header.init_failed:
+            return "its init fails on a fresh heap"
+        if header.suspicion:
+            word = WORDS.get(Suspicion(header.suspicion), "it answers wrongly")
+            return f"{where}: {word.format(start=edges[0], end=edges[1])}"
+        if not header.finished:
+            return f"{where}: it ends the process with {code}"
+        if figures.refused:
+            return f"step {figures.refused}: it gives NULL"
+        return ""
+
+    def _figures(self) -> Figures:
+        return Figures.from_buffer_copy(self._map[HEADER_BYTES - ctypes.sizeof(Figures):HEADER_BYTES])
+
+
+def _heap(figures: Figures, lab: bool) -> tuple[int, bool]:
+    """Bytes at the largest; what became resident if far more was reserved, or the heap was there from the start."""
+    if lab and figures.lab_heap:
+        return figures.lab_heap, False
+    if figures.resident and not figures.peak_live <= figures.address_space <= 2 * figures.resident + RESERVES:
+        return figures.resident, True
+    return figures.address_space, False
+
+
+assert VERBS[:FIRST_SETTING] == TRACE_VERBS[:FIRST_SETTING], "the judge and traces number verbs alike"
+assert OP.size == 32

@@ -1,0 +1,41 @@
+"""Which functions of an object are taken for an allocator."""
+
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.blackbox.build import Compiler
+from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.results import UsageError
+
+PAIR = """
+static char arena[4096];
+void *{0}malloc(unsigned long size) {{ return size < sizeof arena ? arena : 0; }}
+void {0}free(void *p) {{ (void)p; }}
+"""
+
+
+def symbols(folder: Path, *prefixes: str) -> dict[str, str]:
+    """What is taken of an object that defines malloc and free under these prefixes."""
+    source = folder / "many.c"
+    source.write_text("".join(f"{PAIR.format(prefix).replace('arena', f'{prefix}arena')}" for prefix in prefixes))
+    return dict(resolve(ForeignOptions(str(source))).symbols)
+
+
+@pytest.mark.parametrize("prefixes", [("my_",), ("my_aligned_", "my_"), ("", "my_"), ("__my_", "")])
+def test_one_allocator_is_found_by_itself(tmp_path: Path, prefixes: tuple[str, ...]) -> None:
+    prefix = "" if "" in prefixes else "my_"
+    assert symbols(tmp_path, *prefixes) == {"malloc": f"{prefix}malloc", "free": f"{prefix}free"}
+
+
+def test_of_two_one_has_to_be_chosen(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"many\.c defines several .* --prefix my_, --prefix your_"):
+        symbols(tmp_path, "my_", "your_")
+
+
+def test_other_flags_make_another_object(tmp_path: Path) -> None:
+    source = tmp_path / "mine.c"
+    source.write_text(PAIR.format(""))
+    plain, other = (resolve(ForeignOptions(str(source), compiler=Compiler("cc", flags))) for flags in ((), ("-DX",)))
+    assert plain.path != other.path
+    assert plain.path == resolve(ForeignOptions(str(source))).path
