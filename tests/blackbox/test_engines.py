@@ -15,6 +15,7 @@ from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import VERBS
 from heapster.checkers.blackbox.volume import still_grows
+from heapster.model.spec import Promises
 from heapster.model.trace import parse
 
 HERE = Path(__file__).parent
@@ -62,6 +63,29 @@ def test_a_call_that_does_not_come_back_is_given_up(tmp_path: Path, dally: str) 
         judge.header.limit_ms = 100
         ending = judge.run(Mode.PRECISE, judge.set_steps(parse("a = malloc(6); b = malloc(7); c = malloc(8)")))
         assert (ending.ended, ending.current) == (Ended.TIMED_OUT, 1)
+
+
+def test_a_call_may_take_time_for_the_bytes_that_it_touches(tmp_path: Path) -> None:
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text().replace(
+        "    return b + 1;", "    return memset(b + 1, 0, b->size);"))
+    (tmp_path / "clears.c").write_text('#include "firstfit.h"\n')
+    with judging(tmp_path / "clears.c") as judge:
+        judge.header.limit_ms, judge.patient = 20, False
+        outcome = run_trace(judge, parse(f"a = malloc({1 << 28}); b = malloc(24)"), Promises())
+        assert (outcome.code, outcome.steps) == ("", 2)
+
+
+def test_memory_that_was_asked_for_does_not_run_away(tmp_path: Path) -> None:
+    (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text().replace(
+        "    return b + 1;", "    return memset(b + 1, 0, size == 24 ? 0 : b->size);").replace(
+        "ON_MALLOC(size);\n    if", "if (size == 24) size = (size_t)1 << 31;\n    if"))
+    (tmp_path / "wastes.c").write_text('#include "firstfit.h"\n')
+    with judging(tmp_path / "wastes.c") as judge:
+        judge.header.memory_limit = 1 << 27
+        ending = judge.run(Mode.PRECISE, judge.set_steps(parse(f"a = malloc({1 << 31})")))
+        assert (ending.ended, ending.died) == (Ended.TIRED, False)
+        ending = judge.run(Mode.PRECISE, judge.set_steps(parse("a = malloc(24)")))
+        assert ending.ended is Ended.TOO_BIG
 
 
 def test_a_block_is_named_by_who_holds_it_not_by_who_held_its_place(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ CODES = (
          "a lock that another thread held at the fork stays locked in the child: pthread_atfork takes and releases it"),
     Code("fork_unsafe", "A child that is forked while other threads allocate cannot use its heap.",
          "at the fork another thread was in the middle of a change: pthread_atfork waits for its end"),
+    Code("size_truncated", "A size of 4 GiB or more is served as what its low 32 bits say.",
+         "the size passes through an int or an unsigned int: a field of the header, a variable, a parameter"),
     Code("race_damage", "Under threads the contents of a block change, as they never do with one thread.",
          "shared state is read or written outside of the lock"),
     Code("race_crash", "Under threads a call ends in a signal, as it never does with one thread.",
@@ -45,6 +47,7 @@ CODES = (
     Code("race_hang", "Under threads the calls do not come back, as they do with one thread.",
          "a lock is not released on some path, or two are taken in different orders"),
 )
+BY_CAUSE = frozenset({"usable_too_large", "size_truncated", "failed_realloc_changed_block"})   # they show as others
 CODE = {code.code: code for code in CODES}
 
 USUAL_CAUSES = {

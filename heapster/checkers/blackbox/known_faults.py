@@ -11,11 +11,12 @@ from heapster.model.operation import REQUESTS, Trace, requested
 
 FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "impossible_address",
                    "crash", "abort", "exit", "hang", "unusable_block", "block_vanished", "runaway_memory",
-                   "usable_too_large", "record_changed"})
+                   "usable_too_large", "size_truncated", "record_changed"})
 MOST_OF_A_CODE = 4
 LONG = 40                       # steps in which memory may be lost that is then missed
 TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL
 LEAST_CAP, SMALL = 64, 256      # bytes: requests are never kept below the one; what needs less than the other
+ONE_CAUSE = frozenset({"size_truncated"})       # codes of causes: whatever they show as, and in which function
 EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
 UNGUARDED = {"touched_outside": Guard.BOUNDED, "outside_region": Guard.UNBOUNDED}     # as far as it goes on then
 LEAK = "memory_never_returned"
@@ -113,6 +114,10 @@ class KnownFaults:
         """
         return any((known.code, known.verb, known.verbs) == (shape.code, shape.verb, shape.verbs)
                    or known.is_fatal and shape.is_fatal and known.explains(shape) for known in self.all)
+
+    def is_one_with(self, known: Known) -> bool:
+        """Whether it has a cause that is known already."""
+        return known.code in ONE_CAUSE and any(other.code == known.code for other in self.all)
 
     def leaked_away(self, code: str, trace: Trace) -> bool:
         """Whether memory has run out because it is lost, which is known."""

@@ -3,17 +3,15 @@
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import NamedTuple
 
+from heapster.checkers.blackbox.causes import Causes
 from heapster.checkers.blackbox.describe import describe, only_taken
-from heapster.checkers.blackbox.generator import tags
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import FATAL, Known, KnownFaults, traits
 from heapster.checkers.blackbox.probing import Learnt
 from heapster.checkers.blackbox.shrink import QUICK, WHOLE, least_trace
 from heapster.checkers.blackbox.stepwise import Outcome, hurried, run_trace
-from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.checkers.fuzz.shrink import Shrunk
 from heapster.model.operation import Trace
 from heapster.results import Finding
@@ -85,8 +83,12 @@ class Pursuit:
             self.repeated(known)
             return
         finding = describe(self._judge, trace, self._promises, self.known.masked, shrunk=least.at_rest)
-        finding = self._blame_usable_size(finding, trace)
-        self.add(Shown(finding, trace), known._replace(code=finding.code))
+        finding = Causes(self._judge, self._promises, self.known.masked).named(finding, trace)
+        known = known._replace(code=finding.code)
+        if self.known.is_one_with(known):
+            self.repeated(known)
+            return
+        self.add(Shown(finding, trace), known)
 
     def repeated(self, known: Known) -> None:
         """Note a fault that is one of the known."""
@@ -97,15 +99,3 @@ class Pursuit:
         """Show a finding, and know its fault from now on."""
         self.known.add(known)
         self._show(shown)
-
-    def _blame_usable_size(self, finding: Finding, trace: Trace) -> Finding:
-        """If the fault is gone where nobody writes to what is usable, the usable size is to blame."""
-        header, bit = self._judge.header, VERB_BITS["usable_size"]
-        if finding.code not in FATAL or not header.has & bit or tags(trace) & {"free", "realloc", "reallocarray"}:
-            return finding                  # given back blocks may be damaged in other ways
-        header.has &= ~bit
-        if run_trace(self._judge, trace, self._promises, self.known.masked).code in ("", "usable_too_small"):
-            return replace(finding, code="usable_too_large", details=(
-                finding.details[0].partition(";")[0], f"it shows as {finding.code}, and only if usable bytes are used"))
-        self._judge.header.has |= bit
-        return finding

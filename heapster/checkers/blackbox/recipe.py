@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from heapster.checkers.blackbox.codes import BY_CAUSE
 from heapster.checkers.blackbox.forking import still_fails
 from heapster.checkers.blackbox.generations import grown
 from heapster.checkers.blackbox.judge import Judge
@@ -59,4 +60,4 @@ def shows(judge: Judge, recipe: Recipe, code: str, promises: Promises) -> bool:
     if code == LEAK:
         return still_grows(judge, recipe.trace, recipe.repeat)
     found = run_trace(judge, recipe.trace, promises).code
-    return bool(found) if code == "usable_too_large" else found == code
+    return bool(found) if code in BY_CAUSE else found == code

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from heapster.checkers.blackbox.build import judge_program
+from heapster.checkers.blackbox.codes import BY_CAUSE
 from heapster.checkers.blackbox.describe import describe, only_taken
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import LEAK
@@ -45,7 +46,7 @@ def shrink_kept(kept: Kept, budget: int, store: Store) -> Further:
 def _one_trace(judge: Judge, trace: Trace, kept: Kept, promises: Promises,
                budget: int) -> tuple[Shown | None, int, bool]:
     code = run_trace(judge, trace, promises).code
-    if code != kept.finding.code and not (code and kept.finding.code == "usable_too_large"):
+    if code != kept.finding.code and not (code and kept.finding.code in BY_CAUSE):
         return None, 1, False
     found = search(trace, lambda candidate: run_trace(judge, candidate, promises).code == code, budget, cost)
     least = only_taken(found.shrunk.trace, run_trace(judge, found.shrunk.trace, promises))

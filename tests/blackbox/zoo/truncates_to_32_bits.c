@@ -1,5 +1,5 @@
 /* Sizes pass through an unsigned int.
-   expect: unusable_block overlap usable_too_small contents_damaged crash */
+   expect: size_truncated */
 #ifndef FIXED
 #define ROUND(size) (((size_t)(unsigned int)(size) + 15) & ~(size_t)15)
 #endif

@@ -106,6 +106,14 @@ static void refuse_memory(void)
     setrlimit(RLIMIT_AS, &(struct rlimit){ (rlim_t)now, RLIM_INFINITY });
 }
 
+/* The word at a place of a block, as far as it lies in it. */
+static uint64_t word_in(const unsigned char *block, uint64_t at, uint64_t size)
+{
+    uint64_t word = 0;
+    memcpy(&word, block + at, size - at < sizeof word ? size - at : sizeof word);
+    return word;
+}
+
 /* Looks at live blocks, all if they are few, else some in turn; the first damaged one is repaired. */
 static void look_at(struct result *result, uint64_t budget)
 {
@@ -119,6 +127,7 @@ static void look_at(struct result *result, uint64_t budget)
             continue;
         result->damaged = (int32_t)alive[checked_next];
         result->damaged_at = differs;
+        result->found = word_in(payload, differs, block->filled);
         pattern_write(payload, block->seed, block->filled);
         return;
     }
@@ -175,6 +184,8 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
         result->prefix_lost = pattern_differs(pointer, old_seed, old_filled, old_size < request ? old_size : request);
     if (op->verb == CALLOC && request <= TOUCHABLE)
         result->dirty = first_nonzero(pointer, request);
+    if (result->dirty != NONE)
+        result->found = word_in(pointer, result->dirty, request);
     define(op->result, pointer, request, fill);
     int overlapping = !precise && shadow_take((uintptr_t)pointer, fill);
     if (!(overlapping && (shared->masked >> SUSPECT_OVERLAP & 1) == 0))

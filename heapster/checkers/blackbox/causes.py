@@ -1,0 +1,109 @@
+"""What is behind a finding: the trace is run again in other words, to tell the cause from what it shows as."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from heapster.checkers.blackbox.codes import usual_cause
+from heapster.checkers.blackbox.generator import tags
+from heapster.checkers.blackbox.judge import Judge, Status
+from heapster.checkers.blackbox.known_faults import FATAL
+from heapster.checkers.blackbox.stepwise import Masked, Outcome, run_trace
+from heapster.checkers.blackbox.target import VERB_BITS
+from heapster.model.geometry import WORD
+from heapster.model.operation import ALIGNING, REQUESTS, Step, Trace, requested
+from heapster.model.spec import RESIZING, Promises
+from heapster.model.trace import format_step, handle_name
+from heapster.results import Finding
+
+CUT = 1 << 32                   # sizes from here on lose bits where they pass through an int
+BELOW_CUT = CUT - (1 << 20)
+ONES = 0x0101010101010101       # set in all that callers write: no byte of theirs is even
+SMALL_WORD = 1 << 24            # larger ones may be addresses, which differ from run to run
+TRUNCATED = "size_truncated"
+GIVEN_AWAY = frozenset({"contents_damaged", "overlap"})     # how a block shows that was freed while it was held
+
+
+class Causes:
+    """Asks one target about traces that fail."""
+
+    def __init__(self, judge: Judge, promises: Promises, masked: Masked) -> None:
+        self._judge, self._promises, self._masked = judge, promises, masked
+
+    def named(self, finding: Finding, trace: Trace) -> Finding:
+        """The finding by its cause, where that can be told, with what is known of it besides."""
+        outcome = self._run(trace)
+        if not outcome.reasons or outcome.last >= len(outcome.seen):
+            return finding
+        for cause in (self._truncation(trace), self._given_away(trace, outcome), self._usable_size(trace, outcome)):
+            if cause is not None:
+                code, title = cause
+                return replace(finding, code=code, title=title, details=(
+                    f"{finding.details[0].partition(';')[0]}; usual cause: {usual_cause(code)}",
+                    f"it shows as {finding.code}: {outcome.reasons[0].message}"))
+        return replace(finding, details=(*finding.details, *self._hints(trace, outcome)))
+
+    def _run(self, trace: Trace) -> Outcome:
+        return run_trace(self._judge, trace, self._promises, self._masked)
+
+    def _truncation(self, trace: Trace) -> tuple[str, str] | None:
+        """A size that is cut to 32 bits: what is left of it passes, and so does the largest that is left whole."""
+        for index, step in enumerate(trace):
+            if step.verb not in REQUESTS or not CUT <= requested(step) < 1 << 63 or REQUESTS[step.verb] == "pages":
+                continue
+            size = requested(step)
+            left, twin = size % CUT or 1, size % CUT + (CUT if size >= 2 * CUT else 2 * CUT)
+            if any(self._resized(trace, index, other) for other in (left, BELOW_CUT)) or not self._resized(
+                    trace, index, twin):
+                continue
+            return TRUNCATED, (f"{format_step(step)}: the size is cut to 32 bits: it is served as one of "
+                               f"{size % CUT} bytes")
+        return None
+
+    def _resized(self, trace: Trace, index: int, size: int) -> bool:
+        """Whether the trace fails with another size in one step."""
+        step = trace[index]
+        numbers = (1, size) if REQUESTS[step.verb] == "product" else (*step.numbers[:-1], size)
+        return bool(self._run((*trace[:index], step._replace(numbers=numbers), *trace[index + 1:])).reasons)
+
+    def _given_away(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
+        """A block that changes or is given again after a realloc of it has failed."""
+        reason = outcome.reasons[0]
+        handle = dict(outcome.names).get(reason.pointer)
+        if reason.code not in GIVEN_AWAY or handle is None:
+            return None
+        for index, (step, seen) in enumerate(zip(trace, outcome.seen, strict=False)):
+            if step.verb not in RESIZING or step.operand != handle or seen.status != Status.DONE or seen.pointer:
+                continue
+            if not self._run(trace[:index] + trace[index + 1:]).reasons:
+                title = f"{format_step(step)} fails, and frees {handle_name(handle)} all the same"
+                return "failed_realloc_changed_block", title
+        return None
+
+    def _usable_size(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
+        """A fault that is gone where nobody writes to what is said to be usable."""
+        header, bit = self._judge.header, VERB_BITS["usable_size"]
+        if outcome.code not in FATAL or not header.has & bit or tags(trace) & {"free", "realloc", "reallocarray"}:
+            return None                     # given back blocks may be damaged in other ways
+        header.has &= ~bit
+        if self._run(trace).code not in ("", "usable_too_small"):
+            self._judge.header.has |= bit
+            return None
+        culprit = next((step for step, seen in zip(trace, outcome.seen, strict=False)
+                        if step.verb in REQUESTS and seen.pointer), trace[-1])
+        return "usable_too_large", f"{format_step(culprit)}: its usable size counts bytes that are not the block's own"
+
+    def _hints(self, trace: Trace, outcome: Outcome) -> Iterator[str]:
+        """What the damaged place holds, and whether it takes an aligned block to damage it."""
+        seen, step = outcome.seen[outcome.last], trace[outcome.last]
+        found = seen.found
+        if outcome.code == "not_zeroed" and seen.dirty + WORD <= requested(step):
+            word = "a large word" if found >= SMALL_WORD else f"the word {found}"
+            yield ("what a caller wrote before is still there" if found & ONES == ONES else
+                   f"{word} is there, which no caller wrote: the heap's own, as an old end tag where it was extended")
+        if outcome.code == "contents_damaged" and not found:
+            yield ("zeroes are there now: cleared, or in a page that was given back (madvise, munmap) though the block "
+                   "reaches into it")
+        plain = tuple(Step("malloc", step.numbers[-1:], step.result) if step.verb in ALIGNING else step
+                      for step in trace)
+        if plain != trace and not self._run(plain).reasons:
+            yield "with malloc in place of the aligned calls it passes: what is cut off before or behind their blocks?"

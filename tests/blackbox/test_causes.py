@@ -1,0 +1,79 @@
+"""A finding is named by its cause, whatever it shows as; one cause is one finding."""
+
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.blackbox.build import Compiler, judge_program
+from heapster.checkers.blackbox.campaign import Campaign
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.model.trace import parse
+from heapster.results import Finding
+
+ZOO = Path(__file__).parent / "zoo"
+CUT_TO_UNSIGNED = "#define ROUND(size) (((size_t)(unsigned int)(size) + 15) & ~(size_t)15)\n"
+FREES_FIRST = "#define BEFORE_NEW_BLOCK(p) if (size > PTRDIFF_MAX) free(p)\n"
+COUNTS_HEADER = "#define USABLE(b) ((b)->size + sizeof(struct block))\n"
+LEAVES_A_TAG = """
+#define CALLOC_ZEROES(p, count, size) (memset(p, 0, (count) * (size)), ((char *)(p))[(count) * (size) - 8] = 2)
+"""
+CLEARS_A_NEIGHBOUR = """
+#define ON_FREE(b) if ((b)->size >= 64 && (b)->next != NULL && (b)->next->used) memset((b)->next + 1, 0, 8)
+"""
+CLEARS_SMALL = "#define CALLOC_ZEROES(p, count, size) ((count) * (size) < 64 ? memset(p, 0, (count) * (size)) : p)\n"
+ENDS_EARLY = "#define ALIGNED(p, a) ((((p) + (a) - 1) & ~(uintptr_t)((a) - 1)) + 32)\n"
+
+
+def findings(folder: Path, fault: str, *traces: str) -> list[Finding]:
+    """What the traces show of the zoo's allocator with a fault."""
+    source = folder / "mine.c"
+    source.write_text(f'#include <string.h>\n{fault}#include "firstfit.h"\n')
+    target = resolve(ForeignOptions(str(source), compiler=Compiler("cc", (f"-I{ZOO}",))))
+    with Judge(judge_program(target.bits), target) as judge:
+        run = Campaign(judge, 30, 1)
+        for trace in traces:
+            run.judge_trace(parse(trace))
+    return [shown.finding for shown in run.shown]
+
+
+def test_sizes_that_are_cut_are_one_finding_in_all_functions(tmp_path: Path) -> None:
+    found = findings(tmp_path, CUT_TO_UNSIGNED, "a = malloc(4294967304)", "a = malloc(24); b = realloc(a, 4294967304)",
+                     "a = aligned_alloc(64, 4294967304)", "a = calloc(2, 4294967304)", "a = malloc(8589934600)")
+    assert [finding.code for finding in found] == ["size_truncated"]
+    assert "the size is cut to 32 bits" in found[0].title
+
+
+def test_a_failed_realloc_that_frees_is_named_when_its_block_is_given_again(tmp_path: Path) -> None:
+    found = findings(tmp_path, FREES_FIRST, "a = malloc(40); b = realloc(a, SIZE_MAX - 40); c = malloc(40)")
+    assert [finding.code for finding in found] == ["failed_realloc_changed_block"]
+    assert "fails, and frees" in found[0].title
+    assert found[0].details[1].startswith("it shows as ")
+
+
+def test_damage_that_needs_no_failed_realloc_keeps_its_name(tmp_path: Path) -> None:
+    trace = "a = malloc(64); b = malloc(64); c = realloc(b, SIZE_MAX - 40); free(a)"
+    assert [finding.code for finding in findings(tmp_path, CLEARS_A_NEIGHBOUR, trace)] == ["contents_damaged"]
+
+
+def test_a_usable_size_that_is_too_large_says_so(tmp_path: Path) -> None:
+    found = findings(tmp_path, COUNTS_HEADER, "a = malloc(24); b = malloc(24); c = malloc(24)")
+    assert [finding.code for finding in found] == ["usable_too_large"]
+    assert "usable size counts bytes that are not the block's own" in found[0].title
+
+
+@pytest.mark.parametrize(("fault", "trace", "hint"), [
+    (LEAVES_A_TAG, "a = calloc(1, 100)", "the word 2 is there, which no caller wrote"),
+    (CLEARS_SMALL, "a = malloc(100); free(a); b = calloc(1, 100)",
+     "what a caller wrote before is still there"),
+    (CLEARS_A_NEIGHBOUR, "a = malloc(64); b = malloc(64); free(a)", "zeroes are there now")])
+def test_what_is_found_in_a_damaged_place_is_told(tmp_path: Path, fault: str, trace: str, hint: str) -> None:
+    found = findings(tmp_path, fault, trace)
+    assert any(hint in detail for finding in found for detail in finding.details), found
+
+
+def test_what_only_aligned_blocks_damage_is_told(tmp_path: Path) -> None:
+    fault = "#define SHIFTED\n" + ENDS_EARLY
+    found = findings(tmp_path, fault, "a = malloc(100); b = aligned_alloc(64, 100); c = malloc(100); free(a); free(b)")
+    assert any("with malloc in place of the aligned calls it passes" in detail
+               for finding in found for detail in finding.details), found
