@@ -44,7 +44,7 @@ class Stop:
 
 
 def test_every_kind_of_case_has_its_turn_soon() -> None:
-    found = resolve(ForeignOptions(str(HERE / "correct" / "classes.c")))
+    found = resolve(ForeignOptions(str(HERE / "correct" / "firstfit.c")))
     with Judge(judge_program(found.bits), found) as judge:
         run = Campaign(judge, SECONDS, 1, threads=2)
         for _ in range(60):
