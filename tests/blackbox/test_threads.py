@@ -79,6 +79,7 @@ def test_what_a_fork_of_one_thread_does_too_is_no_news_of_threads(tmp_path: Path
 @pytest.mark.parametrize(("ended", "phase", "suspicion", "code"), [
     (Ended.TIMED_OUT, Phase.FORKED, Suspicion.NOTHING, "fork_hang"),
     (Ended.RETURNED, Phase.CALLING, Suspicion.FORK, "fork_unsafe"),
+    (Ended.TIRED, Phase.FORKED, Suspicion.NOTHING, ""),
     (Ended.SIGNALLED, Phase.CALLING, Suspicion.NOTHING, ""),
     (Ended.RETURNED, Phase.ENDING, Suspicion.NOTHING, "")])
 def test_what_a_run_says_of_its_forks(ended: Ended, phase: Phase, suspicion: Suspicion, code: str) -> None:

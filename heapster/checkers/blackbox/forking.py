@@ -30,7 +30,7 @@ def still_fails(judge: Judge, threads: int, seed: int) -> bool:
 
 def fork_code(ending: Ending) -> str:
     """What a run says of its forks: a code, or nothing."""
-    if ending.phase is not Phase.FORKED and ending.suspicion is not Suspicion.FORK:
+    if ending.ended is Ended.TIRED or ending.phase is not Phase.FORKED and ending.suspicion is not Suspicion.FORK:
         return ""
     return "fork_hang" if ending.ended is Ended.TIMED_OUT else "fork_unsafe"
 

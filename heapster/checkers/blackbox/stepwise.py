@@ -72,7 +72,7 @@ def run_trace(judge: Judge, trace: Trace, promises: Promises, masked: Masked = f
     set_promises(judge, promises)
     judge.header.masked = ALL_SUSPICIONS
     ending = judge.run(Mode.PRECISE, judge.set_steps(trace))
-    if ending.ended is Ended.TIMED_OUT and judge.patient:
+    if ending.ended in (Ended.TIMED_OUT, Ended.TIRED) and judge.patient:
         ending = _once_more(judge, len(trace))
     return _Judged(judge, trace, promises, masked, ending).outcome()
 

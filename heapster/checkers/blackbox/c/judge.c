@@ -24,7 +24,7 @@
 #define TICK_MS 20
 #define WALL_FACTOR 10u                      /* what a limit is on the wall, however busy the machine: */
 #define WALL_MS 10000u                      /* so many times, and so much more */
-#define MOST_LIMITS 8u                      /* of work in all that calls share which come back, before a run is given up */
+#define MOST_LIMITS 2u                      /* of work in all that calls share which come back, before a run is given up */
 #define FAULTS_A_MS 100u                    /* pages that are touched for the first time, on a slow machine */
 #define PROGRAM_MS 10000u                   /* that a program may take */
 #define KEPT_OUTPUT (OUTPUT_BYTES - 1)
