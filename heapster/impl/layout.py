@@ -107,7 +107,8 @@ FREE_BYTES = 144                    # in free blocks
 FREE_BLOCKS = 152
 CALLS = 160                         # successful calls, a word for each kind
 SEGREGATED = 200                    # not 0: free blocks are on a list for each class of sizes, none on that of HEAD
-PEAK = 208                          # the most bytes that used blocks had since free pages were last purged
+PEAK = 208                          # the most bytes that used blocks had since free pages were last purged, and in
+                                    # the bits below: whether they were since it last rose far, and the patience
 RECENT = 216                        # and in this epoch
 TURNOVER = 224                      # of this epoch: blocks that became free, and their pages
 CLASS_MAP = 232                     # which classes have blocks: CLASS_BITS of them in each word, from bit 0
@@ -186,7 +187,12 @@ MOST_REMOTE = 256                   # blocks on a remote list until whoever adds
 
 # Free pages of arenas.
 PAGE_SHIFT = 12
-ARENA_EPOCH = 2048                  # of turnover
+ARENA_EPOCH = 2048                  # of turnover; four times as long for each step of patience
+PEAK_MASK = -ALIGN                  # clears what is beside the peak
+PATIENCE_MASK = 7
+MOST_PATIENCE = 5
+REGRET = 3                          # steps more, when what was purged is used again
+WAS_PURGED = 1 << 3
 LEAST_PURGED = 1 << 15              # bytes of a free block whose pages are purged at an epoch's end
 IDLE_SHIFT = 4                      # a sixteenth of the free bytes may stay, and
 IDLE_GROWTHS_SHIFT = 4              # sixteen times the growth
@@ -287,6 +293,7 @@ assert CACHING + PREV < ATTACHED
 assert ATTACHED + MAX_ARENAS * WORD <= KEEP_BYTES < KEPT
 assert KEPT + PREV < USED_LATELY
 assert USED_STEPS < UNTAKEN
+assert MOST_PATIENCE <= PATIENCE_MASK < WAS_PURGED < ALIGN
 assert UNTAKEN + PREV < KEEPING_END <= ARENAS
 assert KEPT_MARK + WORD <= MAPPED_LEAD, "the header of a block that was there stays"
 assert MY_ARENA < NEXT < PREV < ENROLLED < MY_CALLS

@@ -3,6 +3,9 @@
 Which pages hold anything nobody notes. But an arena had so many bytes in used blocks at its peak, and more than
 those its free blocks hardly hold. When a whole epoch was far below the peak, what is idle is purged, and the peak
 is what is used now. So each byte that is purged was used and freed since the last time, and no clock is needed.
+
+What comes in waves would be purged in each trough, and be faulted in again in each crest. So when an arena uses much
+of what was purged, its epochs get longer; they get shorter again, one step each, while it does not.
 """
 
 from .block import round_up, size
@@ -16,17 +19,22 @@ from .layout import (
     IDLE_GROWTHS_SHIFT,
     IDLE_SHIFT,
     LEAST_PURGED,
+    MOST_PATIENCE,
     NEXT,
     PAGE,
     PAGE_SHIFT,
+    PATIENCE_MASK,
     PEAK,
+    PEAK_MASK,
     PREV,
     RECENT,
     REFUSED,
+    REGRET,
     SEGREGATED,
     SLACK_SHIFT,
     TURNOVER,
     USED_BYTES,
+    WAS_PURGED,
     WORD,
 )
 from .settings import get_growth
@@ -81,6 +89,23 @@ def may_stay(m, arena, lately):
     return idle + (get_growth(m) << IDLE_GROWTHS_SHIFT)
 
 
+def new_patience(m, arena, lately):
+    """The patience of an arena that used so many bytes in the epoch that has ended: more if it used what was purged.
+
+    Requires: the arena's lock.
+    Ensures:  0 to MOST_PATIENCE.
+    """
+    peak = m.load(arena + PEAK)
+    patience = peak & PATIENCE_MASK
+    if peak & WAS_PURGED != 0 and lately - (peak & PEAK_MASK) > may_stay(m, arena, peak & PEAK_MASK):
+        patience = patience + REGRET
+    elif patience > 0:
+        patience = patience - 1
+    if patience > MOST_PATIENCE:
+        patience = MOST_PATIENCE
+    return patience
+
+
 def end_epoch(m, arena):
     """An epoch of the arena has ended: purge its large free blocks, if far more was used before than in this one.
 
@@ -89,13 +114,34 @@ def end_epoch(m, arena):
     """
     lately = m.load(arena + RECENT)
     used = m.load(arena + USED_BYTES)
-    if m.load(arena + PEAK) < lately:
-        m.store(arena + PEAK, lately)
-    if m.load(arena + PEAK) - lately > may_stay(m, arena, lately):
+    patience = new_patience(m, arena, lately)
+    peak = m.load(arena + PEAK) & PEAK_MASK
+    purged = m.load(arena + PEAK) & WAS_PURGED
+    if peak < lately:
+        if lately - peak > may_stay(m, arena, peak):
+            purged = 0
+        peak = lately
+    if peak - lately > may_stay(m, arena, lately):
         purge_free(m, arena, LEAST_PURGED)
-        m.store(arena + PEAK, used)
+        peak = used
+        purged = WAS_PURGED
+    m.store(arena + PEAK, peak + purged + patience)
     m.store(arena + RECENT, used)
     m.store(arena + TURNOVER, 0)
+
+
+def epoch_length(m, arena):
+    """The turnover after which the arena's epoch ends.
+
+    Requires: the arena's lock.
+    Ensures:  at least ARENA_EPOCH.
+    """
+    length = ARENA_EPOCH
+    patience = m.load(arena + PEAK) & PATIENCE_MASK
+    while patience > 0:
+        length = length << 2
+        patience = patience - 1
+    return length
 
 
 def note_release(m, arena, total):
@@ -109,5 +155,5 @@ def note_release(m, arena, total):
         m.store(arena + RECENT, used)
     turnover = m.load(arena + TURNOVER) + 1 + (total >> PAGE_SHIFT)
     m.store(arena + TURNOVER, turnover)
-    if turnover >= ARENA_EPOCH:
+    if turnover >= ARENA_EPOCH and turnover >= epoch_length(m, arena):
         end_epoch(m, arena)

@@ -19,8 +19,10 @@ from heapster.model.geometry import (
     FIRST_BLOCK,
     LEAST_PURGED,
     MIN_BLOCK,
+    MOST_PATIENCE,
     PAGE,
     REFUSED,
+    REGRET,
     class_of,
     fence_before,
     growth_for,
@@ -206,7 +208,7 @@ class ArenaState:
         for region in [region for region in self.regions if region.kind == "mmap" and _is_empty(region)]:
             self._drop(system, region)
         self._lower(system, pad)
-        self.idle = self.idle._replace(peak=self._walked()[1])
+        self.idle = self.idle._replace(peak=self._walked()[1], patience=0, purged=False)
         return self._purge(system, PAGE) > 0
 
     def held(self) -> int:
@@ -244,17 +246,27 @@ class ArenaState:
     def _note_release(self, system: System, size: int) -> None:
         """A block of so many bytes is about to become free; at an epoch's end idle pages may go."""
         _, used, _ = self._walked()
-        peak, recent, turnover = self.idle
-        recent, turnover = max(recent, used), turnover + 1 + size // PAGE
-        if turnover >= ARENA_EPOCH:
-            peak, free = max(peak, recent), sum([size for _, size in self.free])
+        recent, turnover = max(self.idle.recent, used), self.idle.turnover + 1 + size // PAGE
+        self.idle = self.idle._replace(recent=recent, turnover=turnover)
+        if turnover >= ARENA_EPOCH * 4 ** self.idle.patience:
             self._saw("an_epoch_of_an_arena_ended")
-            if peak - recent > most_idle(recent, free, self._settings.growth):
-                self._saw("an_arena_that_was_idle_was_purged")
-                self._purge(system, LEAST_PURGED)
-                peak = used
-            recent, turnover = used, 0
-        self.idle = Idle(peak, recent, turnover)
+            self._end_epoch(system, used)
+
+    def _end_epoch(self, system: System, used: int) -> None:
+        """Purge what is idle if far more was used before; with more patience if what was purged is used again."""
+        peak, recent, _, patience, purged = self.idle
+        free = sum([size for _, size in self.free])
+        rose = recent - peak > most_idle(peak, free, self._settings.growth)
+        if rose and purged:
+            self._saw("an_arena_used_what_was_purged")
+        patience = min(patience + REGRET, MOST_PATIENCE) if rose and purged else max(patience - 1, 0)
+        purged = purged and not rose
+        peak = max(peak, recent)
+        if peak - recent > most_idle(recent, free, self._settings.growth):
+            self._saw("an_arena_that_was_idle_was_purged")
+            self._purge(system, LEAST_PURGED)
+            peak, purged = used, True
+        self.idle = Idle(peak, used, 0, patience, purged)
 
     def _region_of(self, address: int) -> RegionState:
         return next(region for region in self.regions if region.start <= address < region.end)

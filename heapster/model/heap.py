@@ -70,6 +70,8 @@ class Idle(NamedTuple):
     peak: int = 0               # the most bytes since pages were last purged
     recent: int = 0             # and in this epoch, as far as blocks became free
     turnover: int = 0           # of this epoch
+    patience: int = 0           # how long epochs are
+    purged: bool = False        # pages were, since the peak last rose far
 
 
 class Arena(NamedTuple):

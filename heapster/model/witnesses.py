@@ -36,6 +36,7 @@ SOMETIMES = (
     Witness("idle_pages_were_purged", "pages inside a free block were given to the system"),
     Witness("an_epoch_of_an_arena_ended", "what an arena had used before was forgotten"),
     Witness("an_arena_that_was_idle_was_purged", "an arena that used far less than before gave its idle pages back"),
+    Witness("an_arena_used_what_was_purged", "an arena used much of what it had purged, and got more patience"),
     Witness("region_was_returned", "a region that was all free was unmapped"),
     Witness("block_freed_by_another_thread", "a block was freed into an arena that is not the thread's"),
     Witness("realloc_grew_in_place", "realloc grew into a free right neighbour"),

@@ -266,15 +266,16 @@ def trimmed(rng: Random, live: Handles) -> Iterator[Step]:
 def idle_pages(rng: Random, live: Handles) -> Iterator[Step]:
     """Many pages between live blocks are used and freed; then one block, over and over, for epochs of the arena."""
     yield Step("threshold", (1 << 20,))
-    mine = [live.fresh() for _ in range(rng.choice((2, 12, 12)))]
-    for handle in mine:
-        yield allocate_as(handle, 60_000)
-        yield allocate_as(live.fresh(), 24)
-    yield from (free(live, handle) for handle in mine if handle in live.sizes)
-    for _ in range(rng.choice((40, 75))):
-        handle = live.fresh()
-        yield allocate_as(handle, 61 * PAGE)
-        yield free(live, handle)
+    for _ in range(rng.choice((1, 1, 2))):
+        mine = [live.fresh() for _ in range(rng.choice((2, 12, 12)))]
+        for handle in mine:
+            yield allocate_as(handle, 60_000)
+            yield allocate_as(live.fresh(), 24)
+        yield from (free(live, handle) for handle in mine if handle in live.sizes)
+        for _ in range(rng.choice((40, 75))):
+            handle = live.fresh()
+            yield allocate_as(handle, 61 * PAGE)
+            yield free(live, handle)
 
 
 def nudges(rng: Random, live: Handles) -> Iterator[Step]:

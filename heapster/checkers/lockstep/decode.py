@@ -136,8 +136,12 @@ def _arena(load: Load, index: int, record: int) -> Arena:
         ledger=_ledger(load, record),
         remote=_stack(load, load(record + layout.REMOTE)),
         classes=None if classes is None else tuple(zip(classes, map(len, lists[1:]), strict=True)),
-        idle=Idle(load(record + layout.PEAK), load(record + layout.RECENT), load(record + layout.TURNOVER)),
+        idle=_idle(load(record + layout.PEAK), load(record + layout.RECENT), load(record + layout.TURNOVER)),
     )
+
+
+def _idle(peak: int, recent: int, turnover: int) -> Idle:
+    return Idle(peak & layout.PEAK_MASK, recent, turnover, peak & layout.PATIENCE_MASK, peak & layout.WAS_PURGED != 0)
 
 
 def _marked(load: Load, record: int) -> list[int]:

@@ -55,7 +55,7 @@ def _of_arenas(one: Arena, other: Arena) -> Iterator[str]:
         yield (f"{name}: its remote list is {_waiting(other.remote, places)}, "
                f"predicted {_waiting(one.remote, places)}")
     if one.idle != other.idle:
-        yield f"{name}: it had {tuple(other.idle)} at its peak, recently, and to turn over, predicted {tuple(one.idle)}"
+        yield f"{name}: it is {other.idle}, predicted {one.idle}"
     if one.ledger != other.ledger:
         yield f"{name}: {_of_ledgers(one.ledger, other.ledger)}"
     if (one.top, one.brk) != (other.top, other.brk):

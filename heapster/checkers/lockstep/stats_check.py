@@ -6,7 +6,7 @@ from typing import Any
 from heapster.impl import layout
 from heapster.impl.layout import CALL_KINDS, WORD
 from heapster.model.geometry import HEADER
-from heapster.model.heap import Arena, Heap, Ledger, Stack, stacks
+from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, Stack, stacks
 
 Figures = tuple[int, ...]           # in the order of the words that `stats` writes
 NO_CALLS: Figures = (0,) * CALL_KINDS
@@ -45,8 +45,9 @@ def of_arena(arena: Arena) -> Figures:
 def of_mapped(heap: Heap) -> Figures:
     """The figures of the mapped blocks."""
     used = [m.length for m in heap.mapped if m.used]
-    kept = [m.length for m in heap.mapped if not m.used]
-    ledger = Ledger(sum(used) + sum(kept), sum(used), len(used), sum(kept), len(kept), heap.mapped_ledger.calls)
+    kept = [m.length for m in heap.mapped if not m.used and m.mark != UNTAKEN]
+    held = sum(m.length for m in heap.mapped)
+    ledger = Ledger(held, sum(used), len(used), sum(kept), len(kept), heap.mapped_ledger.calls)
     return figures(ledger, max(kept, default=0))
 
 

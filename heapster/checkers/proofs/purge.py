@@ -57,8 +57,12 @@ class Epoch(Window):
 
     def __init__(self, path: Any) -> None:
         super().__init__(path)
-        self.used, self.recent = self.word("used_bytes"), self.word("recent")
-        self.word("peak"), self.word("free_bytes")
+        self.used, self.recent, peak = (path.word(name, 0, TOTALS, ALIGN) for name in ("used", "recent", "peak"))
+        self.patience, self.purged = path.choose(IDLE["most_patience"] + 1), IDLE["was_purged"] * path.choose(2)
+        for name, word in (("used_bytes", self.used), ("recent", self.recent),
+                           ("peak", peak + self.purged + self.patience)):
+            self.m.put(self.at(name), word, name)
+        self.word("free_bytes")
         growth_of(self, path)
         blocks = [self.span(f"b{number}", IDLE["least"] + ALIGN) for number in range(path.choose(3))]
         for b in blocks:
@@ -80,17 +84,35 @@ def end_epoch(source: Any, path: Any) -> None:
     load = w.m.load
     path.claim("the_next_epoch_has_begun", lambda: load(w.at("turnover")) == 0 and load(w.at("recent")) == w.used)
     path.claim("the_peak_is_no_less_than_what_is_used", lambda: load(w.at("peak")) >= w.used)
+    path.claim("the_next_epoch_is_not_too_long", lambda: load(w.at("peak")) & 7 <= IDLE["most_patience"])
     path.claim("an_epochs_end_changes_no_block", w.stays)
+
+
+def new_patience(source: Any, path: Any) -> None:
+    """Whatever was used and purged."""
+    w = Epoch(path)
+    patience = source.purge.new_patience(w.m, w.arena, w.recent)
+    path.claim("patience_has_bounds", lambda: 0 <= patience <= IDLE["most_patience"])
+    path.claim("patience_grows_only_after_a_purge", lambda: patience <= w.patience or w.purged > 0)
+
+
+def epoch_length(source: Any, path: Any) -> None:
+    """Each patience."""
+    w = Epoch(path)
+    length = source.purge.epoch_length(w.m, w.arena)
+    path.claim("an_epoch_is_long_enough", lambda: length >= IDLE["epoch"])
+    path.claim("patience_makes_epochs_longer", lambda: length == IDLE["epoch"] << 2 * w.patience)
 
 
 def note_release(source: Any, path: Any) -> None:
     """Whatever was used, any block, whatever the system answers."""
     w = Epoch(path)
-    w.word("turnover", 0, IDLE["epoch"] - 1)
+    w.word("turnover", 0, (IDLE["epoch"] << 2 * w.patience) - 1)
     source.purge.note_release(w.m, w.arena, a_size(path))
     load = w.m.load
     path.claim("what_was_used_is_noted", lambda: load(w.at("recent")) >= w.used)
-    path.claim("a_step_changes_no_block", lambda: w.stays() and load(w.at("turnover")) < IDLE["epoch"])
+    path.claim("a_step_changes_no_block", lambda: w.stays()
+               and load(w.at("turnover")) < IDLE["epoch"] << 2 * IDLE["most_patience"])
 
 
 def spare_top(source: Any, path: Any) -> None:
@@ -119,7 +141,14 @@ PROOFS = (
     Proof("purge.end_epoch", FEW, end_epoch, {
         "the_next_epoch_has_begun": "the next epoch has begun",
         "the_peak_is_no_less_than_what_is_used": "the peak is at least what is used",
-    }, more={"an_epochs_end_changes_no_block": "no word but the epoch's changes, and nothing but purges is asked for"}),
+    }, more={"an_epochs_end_changes_no_block": "no word but the epoch's changes, and nothing but purges is asked for",
+             "the_next_epoch_is_not_too_long": "the patience has its bounds"}),
+    Proof("purge.new_patience", FEW, new_patience, {
+        "patience_has_bounds": "0 to MOST_PATIENCE",
+    }, more={"patience_grows_only_after_a_purge": "it is more only if pages were purged since the peak last rose far"}),
+    Proof("purge.epoch_length", FEW, epoch_length, {
+        "an_epoch_is_long_enough": "at least ARENA_EPOCH",
+    }, more={"patience_makes_epochs_longer": "four times as long for each step of patience"}),
     Proof("purge.note_release", FEW, note_release, {
         "what_was_used_is_noted": "what was used in this epoch, the block included, is noted, or the epoch has ended",
     }, more={"a_step_changes_no_block": "no word but the epoch's changes, and no epoch is longer than it may be"}),
