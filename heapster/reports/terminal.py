@@ -76,7 +76,7 @@ def _pictures(finding: Finding, room: int) -> Iterator[Line]:
 
 
 def _tail(finding: Finding) -> Iterator[Line]:
-    for detail in finding.details[:2]:
+    for detail in finding.details[:3]:
         yield f"  also: {detail}", FAINT
     if finding.passes:
         yield f"  {finding.passes}", PLAIN

@@ -62,6 +62,12 @@ def test_a_usable_size_that_is_too_large_says_so(tmp_path: Path) -> None:
     assert "usable size counts bytes that are not the block's own" in found[0].title
 
 
+def test_a_usable_size_is_not_blamed_for_harm_to_what_was_asked_for(tmp_path: Path) -> None:
+    fault = "#define ON_MALLOC(size) if (first != NULL && first->used) ((char *)(first + 1))[first->size - 1] = 0\n"
+    found = findings(tmp_path, fault, "a = malloc(20); b = malloc(24)")
+    assert [finding.code for finding in found] == ["contents_damaged"]
+
+
 @pytest.mark.parametrize(("fault", "trace", "hint"), [
     (LEAVES_A_TAG, "a = calloc(1, 100)", "the word 2 is there, which no caller wrote"),
     (CLEARS_SMALL, "a = malloc(100); free(a); b = calloc(1, 100)",

@@ -28,7 +28,7 @@ def first_arguments(path: Path, called: str) -> Iterator[str]:
 def codes() -> set[str]:
     """All codes that lockstep may give: of rules, invariants, faults, aborts and its own."""
     faults = {code for name in SIMULATED for code in first_arguments(ROOT / "machine" / name, "Fault")}
-    own = set(first_arguments(ROOT / "checkers" / "lockstep.py", "Problem"))
+    own = set(first_arguments(ROOT / "checkers" / "lockstep" / "lockstep.py", "Problem"))
     assert faults
     assert own
     return ({rule.code for rule in RULES} | {invariant.__name__ for invariant in ALWAYS} | own

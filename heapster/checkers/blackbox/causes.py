@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from heapster.checkers.blackbox.codes import usual_cause
 from heapster.checkers.blackbox.generator import tags
-from heapster.checkers.blackbox.judge import Judge, Status
+from heapster.checkers.blackbox.judge import NONE, Judge, Status
 from heapster.checkers.blackbox.known_faults import FATAL
 from heapster.checkers.blackbox.stepwise import Masked, Outcome, run_trace
 from heapster.checkers.blackbox.target import VERB_BITS
@@ -40,7 +40,7 @@ class Causes:
                 return replace(finding, code=code, title=title, details=(
                     f"{finding.details[0].partition(';')[0]}; usual cause: {usual_cause(code)}",
                     f"it shows as {finding.code}: {outcome.reasons[0].message}"))
-        return replace(finding, details=(*finding.details, *self._hints(trace, outcome)))
+        return replace(finding, details=(finding.details[0], *self._hints(trace, outcome), *finding.details[1:]))
 
     def _run(self, trace: Trace) -> Outcome:
         return run_trace(self._judge, trace, self._promises, self._masked)
@@ -85,8 +85,8 @@ class Causes:
         if outcome.code not in FATAL or not header.has & bit or tags(trace) & {"free", "realloc", "reallocarray"}:
             return None                     # given back blocks may be damaged in other ways
         header.has &= ~bit
-        if self._run(trace).code not in ("", "usable_too_small"):
-            self._judge.header.has |= bit
+        if self._run(trace).code not in ("", "usable_too_small") or self._run(_asking_for_all(trace, outcome)).reasons:
+            self._judge.header.has |= bit   # or it harms those bytes although they were asked for
             return None
         culprit = next((step for step, seen in zip(trace, outcome.seen, strict=False)
                         if step.verb in REQUESTS and seen.pointer), trace[-1])
@@ -107,3 +107,11 @@ class Causes:
                       for step in trace)
         if plain != trace and not self._run(plain).reasons:
             yield "with malloc in place of the aligned calls it passes: what is cut off before or behind their blocks?"
+
+
+def _asking_for_all(trace: Trace, outcome: Outcome) -> Trace:
+    """The trace with each request as large as what was said to be usable of its block."""
+    return tuple(
+        step._replace(numbers=(*step.numbers[:-1], max(seen.usable, step.numbers[-1])))
+        if step.verb in REQUESTS and REQUESTS[step.verb] == "size" and seen.pointer and seen.usable != NONE else step
+        for step, seen in zip(trace, outcome.seen, strict=False))
