@@ -187,11 +187,11 @@ MOST_REMOTE = 256                   # blocks on a remote list until whoever adds
 
 # Free pages of arenas.
 PAGE_SHIFT = 12
-ARENA_EPOCH = 2048                  # of turnover; four times as long for each step of patience
+ARENA_EPOCH = 2048                  # of turnover; eight times as long for each step of patience beyond FORGIVEN
 PEAK_MASK = -ALIGN                  # clears what is beside the peak
 PATIENCE_MASK = 7
-MOST_PATIENCE = 5
-REGRET = 3                          # steps more, when what was purged is used again
+MOST_PATIENCE = 7                   # one step for each time that much of what was purged is used again
+FORGIVEN = 4
 WAS_PURGED = 1 << 3
 LEAST_PURGED = 1 << 15              # bytes of a free block whose pages are purged at an epoch's end
 IDLE_SHIFT = 4                      # a sixteenth of the free bytes may stay, and

@@ -4,8 +4,8 @@ Which pages hold anything nobody notes. But an arena had so many bytes in used b
 those its free blocks hardly hold. When a whole epoch was far below the peak, what is idle is purged, and the peak
 is what is used now. So each byte that is purged was used and freed since the last time, and no clock is needed.
 
-What comes in waves would be purged in each trough, and be faulted in again in each crest. So when an arena uses much
-of what was purged, its epochs get longer; they get shorter again, one step each, while it does not.
+What comes in waves would be purged in each trough, and be faulted in again in each crest. So when an arena has used
+much of what was purged some times, its epochs get longer each time, until all is trimmed.
 """
 
 from .block import round_up, size
@@ -14,6 +14,7 @@ from .layout import (
     ARENA_EPOCH,
     CLASS_COUNT,
     FOOTER,
+    FORGIVEN,
     FREE_BYTES,
     HEAD,
     IDLE_GROWTHS_SHIFT,
@@ -29,7 +30,6 @@ from .layout import (
     PREV,
     RECENT,
     REFUSED,
-    REGRET,
     SEGREGATED,
     SLACK_SHIFT,
     TURNOVER,
@@ -98,9 +98,7 @@ def new_patience(m, arena, lately):
     peak = m.load(arena + PEAK)
     patience = peak & PATIENCE_MASK
     if peak & WAS_PURGED != 0 and lately - (peak & PEAK_MASK) > may_stay(m, arena, peak & PEAK_MASK):
-        patience = patience + REGRET
-    elif patience > 0:
-        patience = patience - 1
+        patience = patience + 1
     if patience > MOST_PATIENCE:
         patience = MOST_PATIENCE
     return patience
@@ -138,8 +136,8 @@ def epoch_length(m, arena):
     """
     length = ARENA_EPOCH
     patience = m.load(arena + PEAK) & PATIENCE_MASK
-    while patience > 0:
-        length = length << 2
+    while patience > FORGIVEN:
+        length = length << 3
         patience = patience - 1
     return length
 

@@ -17,12 +17,12 @@ from heapster.model.geometry import (
     DEFAULT_GROWTH,
     DEFAULT_THRESHOLD,
     FIRST_BLOCK,
+    FORGIVEN,
     LEAST_PURGED,
     MIN_BLOCK,
     MOST_PATIENCE,
     PAGE,
     REFUSED,
-    REGRET,
     class_of,
     fence_before,
     growth_for,
@@ -248,7 +248,7 @@ class ArenaState:
         _, used, _ = self._walked()
         recent, turnover = max(self.idle.recent, used), self.idle.turnover + 1 + size // PAGE
         self.idle = self.idle._replace(recent=recent, turnover=turnover)
-        if turnover >= ARENA_EPOCH * 4 ** self.idle.patience:
+        if turnover >= ARENA_EPOCH * 8 ** max(self.idle.patience - FORGIVEN, 0):
             self._saw("an_epoch_of_an_arena_ended")
             self._end_epoch(system, used)
 
@@ -259,7 +259,7 @@ class ArenaState:
         rose = recent - peak > most_idle(peak, free, self._settings.growth)
         if rose and purged:
             self._saw("an_arena_used_what_was_purged")
-        patience = min(patience + REGRET, MOST_PATIENCE) if rose and purged else max(patience - 1, 0)
+        patience = min(patience + (rose and purged), MOST_PATIENCE)
         purged = purged and not rose
         peak = max(peak, recent)
         if peak - recent > most_idle(recent, free, self._settings.growth):

@@ -30,7 +30,8 @@ STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena
            "cache": 104, "caching": 112, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680,
            "used_before": 688, "steps": 696, "untaken": 704, "mappings": 768 + 64 * 2048, "arenas": 768}
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
-IDLE = {"most_patience": 5, "was_purged": 8, "epoch": 2048, "least": 1 << 15, "shift": 4, "growths_shift": 4}
+IDLE = {"most_patience": 7, "forgiven": 4, "was_purged": 8, "epoch": 2048, "least": 1 << 15, "shift": 4,
+        "growths_shift": 4}
 CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 13, "small_bin": 1 << 14, "bins": 80,
          "thread_bytes": 1488, "mark": 0x6865617073746572, "enrolled": 24, "my_calls": 32, "ended": 72}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
@@ -81,7 +82,7 @@ LAYOUT = {
     "USED_LATELY": STATICS["used_lately"], "USED_BEFORE": STATICS["used_before"], "USED_STEPS": STATICS["steps"],
     "UNTAKEN": STATICS["untaken"], "KEEPING_END": 728, "MOST_KEPT": KEPT["most"], "EPOCH": KEPT["epoch"],
     "SLACK_SHIFT": KEPT["slack_shift"], "SPARE_SHIFT": KEPT["spare_shift"], "DEFAULT_KEEP": 1 << 26,
-    "PEAK_MASK": -16, "PATIENCE_MASK": 7, "MOST_PATIENCE": IDLE["most_patience"], "REGRET": 3,
+    "PEAK_MASK": -16, "PATIENCE_MASK": 7, "MOST_PATIENCE": IDLE["most_patience"], "FORGIVEN": IDLE["forgiven"],
     "WAS_PURGED": IDLE["was_purged"],
     "PAGE_SHIFT": 12, "ARENA_EPOCH": IDLE["epoch"], "LEAST_PURGED": IDLE["least"], "IDLE_SHIFT": IDLE["shift"],
     "IDLE_GROWTHS_SHIFT": IDLE["growths_shift"],

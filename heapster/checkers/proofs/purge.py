@@ -59,6 +59,7 @@ class Epoch(Window):
         super().__init__(path)
         self.used, self.recent, peak = (path.word(name, 0, TOTALS, ALIGN) for name in ("used", "recent", "peak"))
         self.patience, self.purged = path.choose(IDLE["most_patience"] + 1), IDLE["was_purged"] * path.choose(2)
+        self.length = IDLE["epoch"] << 3 * max(self.patience - IDLE["forgiven"], 0)
         for name, word in (("used_bytes", self.used), ("recent", self.recent),
                            ("peak", peak + self.purged + self.patience)):
             self.m.put(self.at(name), word, name)
@@ -101,18 +102,18 @@ def epoch_length(source: Any, path: Any) -> None:
     w = Epoch(path)
     length = source.purge.epoch_length(w.m, w.arena)
     path.claim("an_epoch_is_long_enough", lambda: length >= IDLE["epoch"])
-    path.claim("patience_makes_epochs_longer", lambda: length == IDLE["epoch"] << 2 * w.patience)
+    path.claim("patience_makes_epochs_longer", lambda: length == w.length)
 
 
 def note_release(source: Any, path: Any) -> None:
     """Whatever was used, any block, whatever the system answers."""
     w = Epoch(path)
-    w.word("turnover", 0, (IDLE["epoch"] << 2 * w.patience) - 1)
+    w.word("turnover", 0, w.length - 1)
     source.purge.note_release(w.m, w.arena, a_size(path))
     load = w.m.load
     path.claim("what_was_used_is_noted", lambda: load(w.at("recent")) >= w.used)
     path.claim("a_step_changes_no_block", lambda: w.stays()
-               and load(w.at("turnover")) < IDLE["epoch"] << 2 * IDLE["most_patience"])
+               and load(w.at("turnover")) < w.length)
 
 
 def spare_top(source: Any, path: Any) -> None:
@@ -148,7 +149,7 @@ PROOFS = (
     }, more={"patience_grows_only_after_a_purge": "it is more only if pages were purged since the peak last rose far"}),
     Proof("purge.epoch_length", FEW, epoch_length, {
         "an_epoch_is_long_enough": "at least ARENA_EPOCH",
-    }, more={"patience_makes_epochs_longer": "four times as long for each step of patience"}),
+    }, more={"patience_makes_epochs_longer": "eight times as long for each step of patience beyond those forgiven"}),
     Proof("purge.note_release", FEW, note_release, {
         "what_was_used_is_noted": "what was used in this epoch, the block included, is noted, or the epoch has ended",
     }, more={"a_step_changes_no_block": "no word but the epoch's changes, and no epoch is longer than it may be"}),
