@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 from heapster.signals import leave_to_parent, left_to
@@ -46,6 +47,12 @@ def fork() -> int:
     if child == 0:
         settle(parent)
     return child
+
+
+def processor_seconds() -> float:
+    """Processor time of this process and of its children that have ended, user and system."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return process_time() + ended.ru_utime + ended.ru_stime
 
 
 def settle(parent: int) -> None:

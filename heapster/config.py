@@ -106,7 +106,7 @@ def read_policies(value: Any) -> tuple[str, ...]:
 ALL_KEYS = (
     Key("target", "What is checked: sim, process.", "TARGET", _text),
     Key("policy", "Placement policies: " + ", ".join(POLICIES) + ", or all.", "P|all", read_policies),
-    Key("seconds", "Stop after this long; of a foreign allocator, in processor time.", "S", _seconds),
+    Key("seconds", "Stop after this long; fuzz and races count processor time.", "S", _seconds),
     Key("examples", "Stop after this many examples.", "N", _whole(0)),
     Key("threads", "Threads that run at the same time.", "N", _whole(1, 64)),
     Key("ops", "Operations of each generated thread, at most.", "N", _whole(1)),

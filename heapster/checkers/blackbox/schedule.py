@@ -7,10 +7,9 @@ take far longer than they declare.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from resource import RUSAGE_CHILDREN, getrusage
-from time import process_time
 
 from heapster.checkers.blackbox.judge import Judge
+from heapster.children import processor_seconds
 
 PATIENCE, GRACE = 3.0, 1.5      # a kind waits once it took so many times its share, and so many seconds more
 
@@ -28,8 +27,7 @@ class Clock:
         self._started = self._total()
 
     def _total(self) -> float:
-        ended = getrusage(RUSAGE_CHILDREN)
-        return process_time() + ended.ru_utime + ended.ru_stime + self._judge.spent
+        return processor_seconds() + self._judge.spent
 
     def spent(self) -> float:
         """Seconds so far."""

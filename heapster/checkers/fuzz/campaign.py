@@ -11,6 +11,7 @@ from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.fuzz.shrink import SHORT, Shrunk
 from heapster.checkers.fuzz.stateful import STEPS, Record, live_lives
 from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.children import processor_seconds
 from heapster.model.operation import POLICY_NAMES
 from heapster.model.trace import parse
 from heapster.model.witnesses import SOMETIMES
@@ -28,7 +29,7 @@ class FuzzOptions:
 
     target: str = "sim"
     policies: tuple[str, ...] = POLICY_NAMES
-    seconds: float | None = None        # stop after this long; None: no limit
+    seconds: float | None = None        # of processor time, then stop; None: no limit
     examples: int | None = None         # stop after this many; None: no limit
     seed: int = 0
     arenas: int = 3                     # at most, for threads to share
@@ -41,7 +42,7 @@ class Progress:
 
     ops: int
     examples: int
-    seconds: float
+    seconds: float              # of processor time
     findings: int
 
 
@@ -107,7 +108,7 @@ class _Campaign:
         self._record = Record(make_for(options.target), options.policies, options.arenas, options.faults)
         self._findings: list[Finding] = []
         self._fixed: list[str] = []
-        self._started = monotonic()
+        self._started, self._spent = monotonic(), processor_seconds()
 
     def replay_stored(self) -> None:
         """Run what failed before; what still does is a finding again."""
@@ -132,7 +133,7 @@ class _Campaign:
         options, left = self._options, BATCH
         if options.examples is not None:
             left = min(left, options.examples - self._record.examples)
-        if options.seconds is not None and self._seconds() >= options.seconds:
+        if options.seconds is not None and self._work() >= options.seconds:
             left = 0
         return left
 
@@ -177,5 +178,9 @@ class _Campaign:
     def _seconds(self) -> float:
         return monotonic() - self._started
 
+    def _work(self) -> float:
+        """Processor time so far: what a loaded machine takes away from us is no part of the budget."""
+        return processor_seconds() - self._spent
+
     def _so_far(self) -> Progress:
-        return Progress(self._record.ops, self._record.examples, self._seconds(), len(self._findings))
+        return Progress(self._record.ops, self._record.examples, self._work(), len(self._findings))

@@ -29,6 +29,7 @@ from heapster.checkers.races.session import Outcome, Problem, Session
 from heapster.checkers.races.shrinking import Failure, least, preemptions
 from heapster.checkers.races.steps import steps
 from heapster.checkers.targets.source import Source, shipped
+from heapster.children import processor_seconds
 from heapster.results import Finding, Run, UsageError, Verdict
 
 Progress = Callable[[Tally, float], None]       # what was done so far, and for how many seconds
@@ -84,7 +85,7 @@ class Search:
 
     def first_failure(self) -> Failure | None:
         """The first failure that the plan leads to within its budget."""
-        self._begun = monotonic()
+        self._begun = processor_seconds()
         self.tally.on_schedule = self._spend
         try:
             for program, outcome in self._outcomes():
@@ -98,7 +99,7 @@ class Search:
         self.partial += 1
         if self.plan.schedules is not None and self.tally.schedules >= self.plan.schedules:
             raise OutOfBudget
-        seconds = monotonic() - self._begun
+        seconds = processor_seconds() - self._begun
         if self.plan.seconds is not None and seconds >= self.plan.seconds:
             raise OutOfBudget
         if self.progress is not None:
