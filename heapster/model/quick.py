@@ -219,7 +219,7 @@ class Quick(Reference):
     @property
     def largest_free(self) -> int:
         """Bytes of the largest free block, or of the largest mapping that is kept."""
-        kept = [mapping.length for mapping in self._mappings.value() if not mapping.used]
+        kept = [piece.length for piece in self._mappings.kept]
         return max([*[arena.free.largest for arena in self._quick()], *kept], default=0)
 
     def _quick(self) -> list[QuickArena]:

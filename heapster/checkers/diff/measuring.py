@@ -2,7 +2,7 @@
 
     live    bytes that the caller asked for and has not given back
     heap    bytes that the allocator has from the system
-    used    bytes of the heap that are in no free block: payload, headers, padding, records of regions
+    used    bytes of the heap that are in no free block: payload, headers, padding, records, mappings set aside
 
 Utilization is peak live over peak heap, as malloc labs define it. Internal fragmentation is the part of
 `used` that is no payload, when most is live; external is the part of the free bytes, when the heap is
