@@ -85,7 +85,6 @@ class Heap:
         self._live = Live()
         self._names: dict[int, str] = {}
         self._fresh = map(handle_name, count())
-        self._freed = NULL          # by the last call
         self._closed = False
         self._m.errno = 0
         settings.set_growth(self._m, growth)
@@ -141,7 +140,6 @@ class Heap:
             api.free(self._m, pointer)
         if pointer:
             self._gave(pointer)
-            self._freed = pointer
 
     def usable_size(self, pointer: int) -> int:
         """Bytes that may be used at `pointer`, at least what was asked for."""
@@ -211,15 +209,14 @@ class Heap:
 
     def _check(self, verb: str, pointer: int, request: int = 1) -> None:
         """Misused if that is no block of the caller's."""
-        case = misuse.classify(self.decode(), self._live, verb, pointer, request=request,
-                               just_freed=pointer == self._freed)
+        case = misuse.classify(self.decode(), self._live, verb, pointer, request=request)
         if case is not None:
             raise Misused(f"{verb} of a {case.kind.value}", case.words, pointer)
 
     @contextmanager
     def _calling(self, verb: str = "", pointer: int = NULL) -> Iterator[None]:
         """A call: it starts with errno 0, and ends in Misused if the allocator notices what we did not."""
-        self._m.errno, self._freed = 0, NULL
+        self._m.errno = 0
         self._m.refuel()
         try:
             yield

@@ -2,7 +2,7 @@
 
 from .arena import acquire, count_call, is_lost, release, room_for
 from .block import block_of, block_size, payload, round_up, size_in
-from .cache import put_away, put_away_slowly, refill, reuse
+from .cache import check_in_use, put_away, put_away_slowly, refill, reuse
 from .classes import class_for, least_of_class
 from .kept import give_back_kept
 from .layout import (
@@ -210,7 +210,9 @@ def give_back(m, p, kind):
 
 
 def give_back_slowly(m, p, header, kind):
-    """As `give_back`, for a block with this header that has no place in a bin as it is."""
+    """As `give_back`, for a block with this header that has no place in a bin as it is; abort if it has one already."""
+    if header & MAPPED == 0:
+        check_in_use(m, p, header)
     if header & MAPPED != 0 or not put_away_slowly(m, p, size_in(header), kind):
         hand_back(m, block_of(p), header, kind)
 
@@ -257,6 +259,7 @@ def resize_uncopied(m, p, request):
     header = header_of(m, p)
     if header & MAPPED != 0:
         return resize_mapping(m, p, request)
+    check_in_use(m, p, header)
     arena = arena_of(m, header)
     m.lock(arena + ARENA_LOCK)
     done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)

@@ -1,6 +1,6 @@
 """Arenas: blocks handed out and taken back under the arena's lock."""
 
-from .block import payload, size, split, tell_right_used, write_free, write_used
+from .block import is_free, payload, size, split, tell_right_used, write_free, write_used
 from .freelist import add, link, unlink
 from .layout import (
     ALIGN,
@@ -9,6 +9,7 @@ from .layout import (
     CALLS,
     CORRUPT_HEADER,
     CURSOR,
+    DOUBLE_FREE,
     HEAD,
     LOST,
     MIN_BLOCK,
@@ -166,10 +167,14 @@ def acquire(m, arena, want, alignment, kind):
 
 
 def check_neighbours(m, b):
-    """Abort unless what lies right of the used block `b` knows it as used.
+    """Abort unless the block `b` is used, and what lies right of it knows that.
+
+    Without the lock it was, but two threads may be freeing it at once.
 
     Requires: the arena's lock.
     """
+    if is_free(m, b):
+        m.abort(DOUBLE_FREE, payload(b))
     total = size(m, b)
     if total < MIN_BLOCK or m.load(b + total) & PREV_USED == 0:
         m.abort(CORRUPT_HEADER, payload(b))

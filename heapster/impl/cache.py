@@ -8,7 +8,7 @@ Bonwick and Adams (2001), "Magazines and Vmem", section 3.
 """
 
 from .arena import carve, count_call, count_used, find_or_grow, open_record, owner_of, release
-from .block import block_of, payload, size
+from .block import block_of, payload, size, size_in
 from .classes import class_entry, class_of, least_of_class
 from .freelist import add, bypass, insert, open_list
 from .layout import (
@@ -18,7 +18,6 @@ from .layout import (
     BIN_COUNT,
     BIN_SHIFT,
     BINS,
-    CACHED_MARK,
     CACHING,
     CALL_FREE,
     CALL_KINDS,
@@ -28,7 +27,6 @@ from .layout import (
     ENDED,
     ENROLLED,
     LIMIT,
-    MARK,
     MAX_CACHE,
     MOST_CACHED,
     MOST_COUNTED,
@@ -43,9 +41,9 @@ from .layout import (
     USED_BLOCKS,
     WORD,
 )
-from .remote import emptied, send
+from .remote import emptied, is_remote, send
 from .settings import arena_at, attach, detach, get_cache
-from .stack import above, count, top
+from .stack import above, below, count, holds, is_marked, mark, set_below, top, unmark
 
 
 def bin_at(thread, index):
@@ -76,8 +74,8 @@ def keep(m, slot, p):
     Ensures:  it is on top and marked; those below keep their order.
     """
     word = m.load(slot)
-    m.store(p, word)
-    m.store(p + MARK, CACHED_MARK)
+    set_below(m, p, word)
+    mark(m, p)
     m.store_atomic(slot, above(word, p))
 
 
@@ -88,8 +86,8 @@ def unkeep(m, slot):
     Ensures:  it is no longer marked; those below keep their order.
     """
     p = top(m.load(slot))
-    m.store_atomic(slot, m.load(p))
-    m.store(p + MARK, 0)
+    m.store_atomic(slot, below(m, p))
+    unmark(m, p)
     return p
 
 
@@ -103,13 +101,35 @@ def reuse(m, index, kind):
     return unkeep(m, slot)
 
 
-def check_not_kept(m, slot, p):
-    """Abort if the block with the payload `p` is in the bin."""
-    word = m.load(slot)
-    while word != 0:
-        if top(word) == p:
+def is_cached(m, index, p):
+    """Whether any thread keeps the payload `p` in its bin for a class.
+
+    Another may be using its bin meanwhile: then the answer may be no where it was yes.
+
+    Ensures:  the lock is released; no word changes.
+    """
+    s = m.statics()
+    found = False
+    m.lock(s + ATTACH_LOCK)
+    thread = m.load(s + CACHING + NEXT)
+    while thread != NULL and thread != s + CACHING and not found:
+        found = holds(m, m.load_atomic(bin_at(thread, index)), p)
+        thread = m.load(thread + NEXT)
+    m.unlock(s + ATTACH_LOCK)
+    return found
+
+
+def check_in_use(m, p, header):
+    """Abort if the block with this header and the payload `p` waits to be used again, in a bin or on a remote list.
+
+    Its mark says whether to look: chance alone does not write it, but a caller may have.
+
+    Requires: it belongs to an arena.
+    """
+    if is_marked(m, p) and size_in(header) <= MOST_CACHED:
+        arena = arena_at(m.statics(), header >> OWNER_SHIFT)
+        if is_cached(m, class_of(size_in(header)), p) or is_remote(m, arena, p):
             m.abort(DOUBLE_FREE, p)
-        word = m.load(top(word))
 
 
 def widened(limit, total, most, enough):
@@ -189,14 +209,14 @@ def flush(m, slot, most):
         p = unkeep(m, slot)
         owner = home_of(m, p)
         if owner == arena:
-            m.store(p, mine)
+            set_below(m, p, mine)
             mine = p
         else:
             send(m, owner, p)
     if mine != NULL:
         m.lock(arena + ARENA_LOCK)
         while mine != NULL:
-            after = m.load(mine)
+            after = below(m, mine)
             release(m, arena, block_of(mine))
             mine = after
         m.unlock(arena + ARENA_LOCK)
@@ -246,7 +266,7 @@ def put_away(m, p, total, kind):
         return False
     thread = m.thread()
     slot = bin_at(thread, (entry >> 1) - 1)
-    if m.load(slot) >= m.load(slot + LIMIT) or m.load_any(p + MARK) == CACHED_MARK:
+    if m.load(slot) >= m.load(slot + LIMIT) or is_marked(m, p):
         return False
     keep(m, slot, p)
     count_freed(m, thread, kind)
@@ -254,7 +274,7 @@ def put_away(m, p, total, kind):
 
 
 def put_away_slowly(m, p, total, kind):
-    """As `put_away`, where the thread has no cache yet, the bin is full, or the block may be in it already.
+    """As `put_away`, where the thread has no cache yet, the bin is full, or the block is marked but in no bin.
 
     The first block for a bin goes home if it is another arena's. Else a thread that was given a block or two would
     have them for ever, and write to the cache lines of whoever has their neighbours: passive false sharing (Berger,
@@ -264,8 +284,6 @@ def put_away_slowly(m, p, total, kind):
     if total > MOST_CACHED or keeps_nothing(m, thread) or least_of_class(class_of(total)) != total:
         return False
     slot = bin_of(thread, total)
-    if m.load_any(p + MARK) == CACHED_MARK:
-        check_not_kept(m, slot, p)
     had_room = m.load(slot + LIMIT)
     if m.load(slot) >= had_room and not make_room(m, thread, total):
         return False
@@ -283,7 +301,8 @@ def take_back(m, arena, kind):
     word = emptied(m, arena)
     while word != 0:
         p = top(word)
-        word = m.load(p)
+        word = below(m, p)
+        unmark(m, p)
         if not put_away(m, p, size(m, block_of(p)), kind):
             release(m, arena, block_of(p))
 

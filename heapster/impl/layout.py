@@ -37,6 +37,9 @@ or on a remote list for the arena's owner. Its payload p = b + 8 makes it part o
     b        p               p+8
     | header | the word that led here before | CACHED_MARK | ... |
 
+The mark is there from when it starts to wait until it is handed out, or its arena takes it back; a block that is
+freed with it is looked for where it may be waiting. What a caller wrote after the first free may hide it.
+
 The word that leads to the top of a stack is the top's payload, bits 0-47, and the number of blocks on it,
 bits 48-62; 0 is the empty stack.
 """

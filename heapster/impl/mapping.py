@@ -1,7 +1,7 @@
 """Large blocks, each with a mapping of its own, on a list under a lock of their own."""
 
 from .arena import count_call, count_used, is_lost, open_record
-from .block import payload, round_up, size
+from .block import is_free, payload, round_up, size
 from .freelist import add, bypass, insert, links_agree, open_list
 from .kept import keep, reuse, reuse_at, step
 from .layout import (
@@ -10,6 +10,7 @@ from .layout import (
     CALL_CALLOC,
     CALL_FREE,
     CORRUPT_LIST,
+    DOUBLE_FREE,
     HEAD,
     HELD_BYTES,
     KEPT,
@@ -120,7 +121,9 @@ def map_block(m, request, alignment, kind):
 
 
 def check_node(m, b):
-    """Abort unless the neighbours of the mapped block `b` on the list know it as theirs."""
+    """Abort unless the mapped block `b` is used still, under the lock, and its neighbours on the list know it."""
+    if is_free(m, b):
+        m.abort(DOUBLE_FREE, payload(b))
     if not links_agree(m, b + NODE):
         m.abort(CORRUPT_LIST, payload(b))
 

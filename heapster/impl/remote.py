@@ -9,21 +9,22 @@ Principles of Operation, appendix A).
 from .arena import release
 from .block import block_of
 from .layout import ARENA_LOCK, MOST_REMOTE, REMOTE
-from .stack import above, count, top
+from .stack import above, below, count, holds, mark, set_below, top, unmark
 
 
 def hand_over(m, arena, p):
     """Put the block with the payload `p` on the remote list of `arena`, its owner; how many are on it now.
 
     Requires: the block is used, and nobody else's.
-    Ensures:  it is on top; all others keep their order; the list counts one more.
+    Ensures:  it is on top and marked; all others keep their order; the list counts one more.
     """
+    mark(m, p)
     found = m.load_atomic(arena + REMOTE)
-    m.store(p, found)
+    set_below(m, p, found)
     word = m.cas(arena + REMOTE, found, above(found, p))
     while word != found:
         found = word
-        m.store(p, found)
+        set_below(m, p, found)
         word = m.cas(arena + REMOTE, found, above(found, p))
     return count(found) + 1
 
@@ -47,7 +48,8 @@ def drain(m, arena):
     word = emptied(m, arena)
     while word != 0:
         p = top(word)
-        word = m.load(p)
+        word = below(m, p)
+        unmark(m, p)
         release(m, arena, block_of(p))
 
 
@@ -57,3 +59,14 @@ def send(m, arena, p):
         m.lock(arena + ARENA_LOCK)
         drain(m, arena)
         m.unlock(arena + ARENA_LOCK)
+
+
+def is_remote(m, arena, p):
+    """Whether the payload `p` is on the remote list of `arena`.
+
+    Ensures:  the lock is released.
+    """
+    m.lock(arena + ARENA_LOCK)
+    found = holds(m, m.load_atomic(arena + REMOTE), p)
+    m.unlock(arena + ARENA_LOCK)
+    return found

@@ -1,6 +1,9 @@
-"""Stacks of cached blocks: the word that leads to the top also counts them, and stands in each for those below."""
+"""Stacks of blocks that wait to be used again: the word that leads to the top also counts them.
 
-from .layout import COUNT_ONE, COUNT_SHIFT, TOP_MASK
+That word stands in each block for those below it, and beside it a mark. Nothing else knows how either is written.
+"""
+
+from .layout import CACHED_MARK, COUNT_ONE, COUNT_SHIFT, MARK, TOP_MASK
 
 
 def top(word):
@@ -20,3 +23,43 @@ def above(word, p):
     Ensures:  its top is p; it counts one more.
     """
     return word - (word & TOP_MASK) + COUNT_ONE + p
+
+
+def below(m, p):
+    """The word that leads to the blocks below the payload `p` on its stack."""
+    return m.load(p)
+
+
+def set_below(m, p, word):
+    """Let the payload `p` lie on the stack that `word` leads to."""
+    m.store(p, word)
+
+
+def mark(m, p):
+    """Mark the block with the payload `p`: it waits to be used again."""
+    m.store(p + MARK, CACHED_MARK)
+
+
+def unmark(m, p):
+    """The block with the payload `p` no longer waits."""
+    m.store(p + MARK, 0)
+
+
+def is_marked(m, p):
+    """Whether the block with the payload `p` looks as if it waited; its caller may have written the mark as well."""
+    return m.load_any(p + MARK) == CACHED_MARK
+
+
+def holds(m, word, p):
+    """Whether the payload `p` is on the stack that `word` leads to.
+
+    Others may be taking blocks off it and using them: what does not count one less than what led to it ends the walk.
+
+    Ensures:  no word changes; on a stack that nobody else changes, the answer is right.
+    """
+    while count(word) > 0 and top(word) != p:
+        after = below(m, top(word))
+        if count(after) != count(word) - 1:
+            return False
+        word = after
+    return count(word) > 0

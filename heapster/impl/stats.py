@@ -54,7 +54,7 @@ from .layout import (
     WORD,
 )
 from .settings import arena_at
-from .stack import count, top
+from .stack import below, count, top
 
 
 def largest_listed(m, head):
@@ -135,7 +135,7 @@ def add_remote(m, arena, out):
     while word != 0:
         add(m, out + STAT_CACHED_BYTES, size(m, block_of(top(word))))
         add(m, out + STAT_CACHED_BLOCKS, 1)
-        word = m.load(top(word))
+        word = below(m, top(word))
     m.unlock(arena + ARENA_LOCK)
 
 

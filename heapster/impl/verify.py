@@ -68,7 +68,7 @@ from .layout import (
 )
 from .region import fence_before
 from .settings import arena_at
-from .stack import count, top
+from .stack import below, count, top
 
 
 def expect(m, holds, invariant, address):
@@ -302,8 +302,8 @@ def verify_bin(m, slot, total):
         p = top(word)
         header = m.load_atomic(block_of(p))
         expect(m, size_in(header) == total and header & USED != 0, BINS_HOLD_BLOCKS_OF_THEIR_SIZE, p)
-        expect(m, count(m.load(p)) == count(word) - 1, STACKS_COUNT_THEIR_BLOCKS, p)
-        word = m.load(p)
+        expect(m, count(below(m, p)) == count(word) - 1, STACKS_COUNT_THEIR_BLOCKS, p)
+        word = below(m, p)
 
 
 def verify_cache(m):

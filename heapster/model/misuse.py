@@ -1,11 +1,20 @@
 """What may happen, and what must, when the caller passes what is no live block.
 
-The standards leave it undefined. Our allocator notices what it can: it promises an abort where the
-pointer's header can be read and says too much, and nothing where the bytes before the pointer are
-the caller's or the system's. `classify` says which it is; after an unnoticed misuse the heap means
-nothing any more, and a run ends.
+The standards leave it undefined. Our allocator notices what it can, by the block's header and by the mark
+of those that wait: `free` and `realloc` promise an abort for each block that was freed and has neither been
+handed out since nor written over. They promise nothing
+
+- where the address was handed out again: no allocator can tell the two apart;
+- where the block's place is part of a live block, or was: its header is then what that one's caller wrote;
+- where its memory went back to the system, which may have given other memory since;
+- where the caller wrote to the block after it had freed it, over the mark or, from before it, the header;
+- where two threads free it at the same moment, or one does while another takes blocks off the bin that has it;
+- for `usable_size`, and for a `realloc` to a size that is refused unseen.
+
+`classify` says which it is; after an unnoticed misuse the heap means nothing any more, and a run ends.
 """
 
+from bisect import bisect_left, insort
 from enum import Enum
 from typing import NamedTuple
 
@@ -31,7 +40,7 @@ class Kind(Enum):
     INTERIOR = "pointer into a live block"
     EMPTIED = "pointer into a mapping that the system did not take back"
     RETURNED = "pointer to memory that went back to the system"
-    CACHED = "pointer to a block that a thread keeps to use again"
+    CACHED = "pointer to a block that waits to be used again"
     BETWEEN = "pointer to the allocator's own records"
 
 
@@ -52,14 +61,65 @@ class Misuse(NamedTuple):
         return outcome in self.outcomes
 
 
+class Header(Enum):
+    """What is known of the word before a pointer."""
+
+    UNKNOWN = "whoever had the memory may have written there"
+    STANDS = "it was a block's, which was freed, and nobody has written there since"
+    PURGED = "likewise, but the system may have taken what was there: then it reads as zero, or faults"
+
+
+class Freed:
+    """Payloads that were freed, and before which the header stands since: nothing was handed out over it."""
+
+    def __init__(self) -> None:
+        self._headers: dict[Header, list[int]] = {Header.STANDS: [], Header.PURGED: []}   # addresses, in order
+
+    def header(self, payload: int) -> Header:
+        """What is known of the header before the payload."""
+        address = payload - HEADER
+        for header, addresses in self._headers.items():
+            at = bisect_left(addresses, address)
+            if addresses[at:at + 1] == [address]:
+                return header
+        return Header.UNKNOWN
+
+    def freed(self, payload: int) -> None:
+        """The block was freed."""
+        self._take(payload - HEADER, payload)
+        insort(self._headers[Header.STANDS], payload - HEADER)
+
+    def handed_out(self, payload: int, usable: int) -> None:
+        """A block is the caller's, who may write to its payload; its own header was written too."""
+        self._take(payload - HEADER, payload + usable)
+
+    def given_back(self, start: int, end: int) -> None:
+        """The memory went back to the system."""
+        self._take(start, end)
+
+    def purged(self, start: int, end: int) -> None:
+        """The system may take what the memory held."""
+        for address in self._take(start, end):
+            insort(self._headers[Header.PURGED], address)
+
+    def _take(self, start: int, end: int) -> list[int]:
+        """The headers there; they are no longer known."""
+        taken: list[int] = []
+        for addresses in self._headers.values():
+            here = slice(bisect_left(addresses, start), bisect_left(addresses, end))
+            taken += addresses[here]
+            del addresses[here]
+        return taken
+
+
 def classify(
-    heap: Heap, live: Live, verb: str, pointer: int, *, request: int = 1, just_freed: bool = False,
+    heap: Heap, live: Live, verb: str, pointer: int, *, request: int = 1, header: Header = Header.UNKNOWN,
 ) -> Misuse | None:
     """The misuse in passing `pointer` to `verb`, or None if it is NULL, live, or no pointer is passed.
 
     `heap` and `live` are as before the step. `request` is what realloc asks for; one that is refused
-    unseen is no misuse that could be noticed. `just_freed` says that the last operation freed it, so
-    that nothing has been written over its header since.
+    unseen is no misuse that could be noticed. `header` is what is known of the header before the pointer, see
+    `Freed`.
 
     A stale pointer whose address was given out again is live: no allocator can tell the two apart.
     """
@@ -67,9 +127,10 @@ def classify(
         return None
     kind = _kind(heap, live, pointer)
     looks_at_the_header = verb == "free" or (verb != "usable_size" and request <= MAX_REQUEST)
-    certain = looks_at_the_header and (kind in _ALWAYS_NOTICED or (kind in _NOTICED_AT_ONCE and just_freed)
-                                        or (kind is Kind.CACHED and just_freed and verb == "free"))
-    return Misuse(kind, _CERTAIN[kind] if certain else OUTCOMES, WORDS[kind])
+    told = header is not Header.UNKNOWN and kind in _NOTICED_BY_AN_OLD_HEADER
+    if not looks_at_the_header or not (told or kind in _ALWAYS_NOTICED):
+        return Misuse(kind, OUTCOMES, WORDS[kind])
+    return Misuse(kind, _CERTAIN[kind] | ({FAULT} if header is Header.PURGED else frozenset()), WORDS[kind])
 
 
 def abort_name(code: int) -> str:
@@ -85,7 +146,8 @@ WORDS = {
     Kind.EMPTIED: "the mapping is nobody's, and what it held may be the system's: its old header says free, or is gone",
     Kind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
     Kind.RETURNED: "the memory is the system's again: its header is gone, and reading there may fault",
-    Kind.CACHED: "the block was freed and is kept by a thread, which notices if it frees it once more",
+    Kind.CACHED: "the block was freed and waits in a bin or on a remote list: its mark says so, and the second free "
+                 "must be noticed",
     Kind.BETWEEN: "the pointer leads to the allocator's own records, which are no block",
 }
 
@@ -96,8 +158,8 @@ _CERTAIN = {
     Kind.EMPTIED: frozenset({"double_free", FAULT}),
     Kind.CACHED: frozenset({"double_free"}),
 }
-_NOTICED_AT_ONCE = frozenset({Kind.ABSORBED, Kind.EMPTIED})
-_ALWAYS_NOTICED = frozenset({Kind.MISALIGNED, Kind.STALE})
+_NOTICED_BY_AN_OLD_HEADER = frozenset({Kind.ABSORBED, Kind.EMPTIED})
+_ALWAYS_NOTICED = frozenset({Kind.MISALIGNED, Kind.STALE, Kind.CACHED})
 
 
 def _kind(heap: Heap, live: Live, pointer: int) -> Kind:

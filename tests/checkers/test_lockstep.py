@@ -8,6 +8,8 @@ from heapster.checkers.lockstep.run_trace import make_for, rerun
 from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, StaleFault, planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.checkers.mutation.hunt_fuzz import hunt
+from heapster.impl.layout import CACHED_MARK, MARK
+from heapster.machine.protocol import Aborted
 from heapster.model.geometry import EPOCH, MOST_REMOTE, SIZE_MAX
 from heapster.model.heap import AGED, PURGED
 from heapster.model.operation import Step, Trace
@@ -37,12 +39,67 @@ def test_whole_heaps(text: Any, heap: Any, target: Any) -> None:
         assert sketch(found.after) == heap
 
 
+THREE = "cache 4096; a = malloc(40); b = malloc(40); c = malloc(40); "
+FREED_TWICE = (                         # a block that waits, or that became part of what does, is freed again
+    "cache 32; a = malloc(0); thread 1; free(a); free(a)",
+    "cache 32; thread 1; a = malloc(0); thread 0; free(a); free(a)",
+    THREE + "free(a); free(b); free(c); free(a)",
+    THREE + "free(a); free(b); free(c); thread 1; free(b)",
+    THREE + "free(a); free(b); thread 1; free(c); thread 2; free(c)",
+    THREE + "thread 1; free(a); free(b); free(c); thread 0; free(a)",
+    THREE + "thread 1; free(a); free(b); free(c); thread 0; free(b)",
+    THREE + "free(a); cache 0; free(a)",
+    THREE + "free(a); cache 0; policy best_fit; thread 1; free(a)",
+    THREE + "free(a); free(b); thread_end; free(a)",
+    THREE + "free(a); free(b); thread_end; free(b)",
+    THREE + "free(a); free(b); thread_end; d = malloc(9000); thread 1; free(b)",
+    THREE + "thread 1; free(a); thread_end; thread 0; free(a)",
+    THREE + "free(a); d = realloc(a, 10)",
+    THREE + "free(a); thread 1; d = realloc(a, 1000)",
+    THREE + "thread 1; free(a); d = realloc(a, 0)",
+    THREE + "thread 1; free(c); d = reallocarray(c, 2, 20)",
+    "keep 65536; a = malloc(9000); b = malloc(9000); free(b); free(a); thread 1; free(b)",
+    "keep 65536; a = malloc(30000); b = malloc(9000); free(b); free(a); c = malloc(9000); policy best_fit; free(b)",
+    "a = malloc(40); b = malloc(40); c = malloc(40); free(a); free(b); d = malloc(9000); thread 1; free(b)",
+)
+
+
+@pytest.mark.parametrize("target", ["sim", "native"])
+@pytest.mark.parametrize("text", FREED_TWICE)
+def test_what_was_freed_and_not_handed_out_is_not_freed_again(text: str, target: str) -> None:
+    found = outcome(text, target)
+    assert (found.problems, found.misused) == ((), "double_free")
+
+
+@pytest.mark.parametrize("text", [
+    "free(a); d = malloc(40); free(a)", "thread 1; free(a); thread 0; d = malloc(40); free(a)"])
+def test_a_block_that_was_handed_out_again_is_freed(text: str) -> None:
+    """By its old name, too: nobody can tell."""
+    assert outcome(THREE + text).problems == ()
+
+
+@pytest.mark.parametrize("target", ["sim", "native"])
+def test_who_wrote_the_mark_is_no_double_freer(target: str) -> None:
+    """A block that looks as if it waited is looked for, not found, and freed."""
+    lockstep = make_for(target)()
+    for step in parse(THREE):
+        assert lockstep.take(step) == []
+    lockstep.m.store(lockstep.pointers[0] + MARK, CACHED_MARK)
+    api = lockstep._source.api
+    q = api.realloc(lockstep.m, lockstep.pointers[0], 41)
+    api.free(lockstep.m, q)
+    with pytest.raises(Aborted):
+        api.free(lockstep.m, q)
+    lockstep.m.close()
+
+
 @pytest.mark.parametrize(("text", "ending"), [
     ("a = malloc(40); free(a); free(a)", "double_free"),
     ("a = malloc(40); b = malloc(40); free(a); free(b); free(b)", "double_free"),
     ("a = malloc(40); free(a + 8)", "invalid_pointer"),
     ("a = malloc(9000); free(a); free(a)", "fault"),
     ("a = malloc(40); free(a); b = realloc(a, 10)", "double_free"),
+    *((text, "double_free") for text in FREED_TWICE),
 ])
 def test_misuse_ends_the_run_and_is_told(text: Any, ending: Any) -> None:
     found = outcome(text)

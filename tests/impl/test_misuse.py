@@ -2,7 +2,7 @@
 
 import pytest
 
-from heapster.impl import api, kept, layout, settings
+from heapster.impl import api, arena, kept, layout, mapping, settings
 from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 
@@ -32,6 +32,17 @@ def test_a_second_free_is_a_double_free() -> None:
     m, a, _, _ = three_blocks()
     api.free(m, a)
     assert code_of(api.free, m, a) == DOUBLE_FREE
+
+
+def test_a_block_that_another_thread_frees_meanwhile_is_a_double_free() -> None:
+    """Both saw that it was used, before they waited for the lock."""
+    m, a, _, _ = three_blocks()
+    api.free(m, a)
+    assert code_of(arena.release, m, settings.arena_at(m.statics(), 0), a - 8) == DOUBLE_FREE
+    kept.set_keep(m, 1 << 20)
+    p = api.malloc(m, 1 << 18)
+    api.free(m, p)
+    assert code_of(mapping.unmap_block, m, p - 8, layout.CALL_FREE) == DOUBLE_FREE
 
 
 def test_resizing_and_measuring_a_freed_block_is_noticed_too() -> None:

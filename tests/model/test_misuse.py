@@ -5,7 +5,7 @@ import pytest
 from heapster.model.geometry import MAX_REQUEST, SIZE_MAX
 from heapster.model.heap import UNTAKEN, Heap, Stack
 from heapster.model.live import Held, Live
-from heapster.model.misuse import ABORTS, FAULT, OUTCOMES, UNNOTICED, WORDS, Kind, abort_name, classify
+from heapster.model.misuse import ABORTS, FAULT, OUTCOMES, UNNOTICED, WORDS, Kind, Untouched, abort_name, classify
 from heapster.model.sketch import heap
 
 HEAP = heap("#64 .96 #48 #32 ; #8192 .4096 .4096")
@@ -38,7 +38,7 @@ def test_kinds(kind: Kind, pointer: int) -> None:
     found = classify(HEAP, LIVE, "free", pointer)
     assert found is not None
     assert (found.kind, found.words) == (kind, WORDS[kind])
-    assert found.must_be_noticed == (kind in (Kind.STALE, Kind.MISALIGNED))
+    assert found.must_be_noticed == (kind in (Kind.STALE, Kind.MISALIGNED, Kind.CACHED))
 
 
 def test_every_kind_is_shown() -> None:
@@ -72,13 +72,33 @@ def test_a_double_free_is_a_double_free() -> None:
     assert found.outcomes == {"invalid_pointer"}
 
 
-def test_an_absorbed_block_freed_again_at_once_is_noticed() -> None:
-    """Later its header may have been written over."""
-    later = classify(HEAP, LIVE, "free", FREE.address + 40)
-    at_once = classify(HEAP, LIVE, "free", FREE.address + 40, just_freed=True)
-    assert later is not None
-    assert at_once is not None
-    assert (later.outcomes, at_once.outcomes) == (OUTCOMES, frozenset({"double_free"}))
+def test_an_absorbed_block_that_nobody_touched_is_noticed() -> None:
+    """Otherwise its header may have been written over."""
+    touched = classify(HEAP, LIVE, "free", FREE.address + 40)
+    untouched = classify(HEAP, LIVE, "free", FREE.address + 40, untouched=True)
+    assert touched is not None
+    assert untouched is not None
+    assert (touched.outcomes, untouched.outcomes) == (OUTCOMES, frozenset({"double_free"}))
+
+
+@pytest.mark.parametrize(("payload", "usable", "stays"), [
+    (64, 24, False), (32, 24, True), (32, 25, False), (80, 24, True), (16, 1000, False)])
+def test_a_block_handed_out_over_a_header_may_change_it(payload: int, usable: int, stays: bool) -> None:
+    """The header of a payload at 64 lies at 56."""
+    freed = Untouched()
+    freed.freed(64)
+    freed.freed(64)
+    freed.handed_out(payload, usable)
+    assert (64 in freed) == stays
+
+
+def test_memory_that_goes_back_takes_all_headers_along() -> None:
+    """Which of them lay in it is not known."""
+    freed = Untouched()
+    freed.freed(64)
+    freed.freed(32)
+    freed.given_back()
+    assert (64 in freed, 32 in freed) == (False, False)
 
 
 @pytest.mark.parametrize(("verb", "asked", "certain"), [

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PROBES, PTRDIFF_MAX, SIZE_MAX
-from heapster.model.operation import NO_HANDLE, SYSTEM_CALLS, Step
+from heapster.model.operation import NO_HANDLE, POLICY_NAMES, SYSTEM_CALLS, Step
 
 ALIGNMENTS = (16, 32, 64, 128, 256, 1024, PAGE, 2 * PAGE)
 WRONG_ALIGNMENTS = (0, 3, 4, 24, 1 << 62, 1 << 63)     # for posix_memalign; some are powers of two
@@ -418,7 +418,7 @@ def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
     """Now and then nothing; else a mistake that callers make, which ends a heap's life."""
     handles = [step.result for step in trace if step.result != NO_HANDLE]
     freed = [step.operand for step in trace if step.verb == "free" and step.operand != NO_HANDLE]
-    mistake = rng.randrange(6)
+    mistake = rng.randrange(8)
     if mistake == 0 and freed:
         yield Step("free", operand=freed[-1])
     elif mistake == 1 and freed:
@@ -431,6 +431,22 @@ def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
             yield Step("malloc", (rng.choice((0, 40, 1000)),), handle)
         for handle in rng.choice(((left, middle, middle), (right, middle, middle), (middle, middle))):
             yield Step("free", operand=handle)
+    elif mistake in (5, 6) and freed:
+        yield from freed_again(rng, freed, max(handles) + 1)
+
+
+def freed_again(rng: Random, freed: Sequence[int], fresh: int) -> Iterator[Step]:
+    """A block is freed again, by whichever thread, perhaps after settings changed or its thread ended."""
+    changes = (Step("cache", (0,)), Step("policy", name=rng.choice(POLICY_NAMES)), Step("keep", (0,)),
+               Step("thread_end"))
+    yield from rng.sample(changes, rng.choice((0, 0, 0, 1, 2)))
+    if rng.random() < 0.5:
+        yield Step("thread", (rng.randint(0, 5),))
+    handle = rng.choice((freed[-1], rng.choice(freed[-10:]), rng.choice(freed)))
+    if rng.random() < 0.2:
+        yield Step("realloc", (rng.choice((0, 10, 3000)),), fresh, handle)
+    else:
+        yield Step("free", operand=handle)
 
 
 PLAIN: tuple[Workload, ...] = (

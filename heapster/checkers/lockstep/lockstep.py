@@ -51,7 +51,7 @@ class Lockstep:
         self.heap: Heap | None = None           # as decoded after the last step
         self.misused = ""                       # how a misuse ended, which ends the run
         self.steps = 0
-        self._just_freed = 0
+        self._untouched = misuse.Untouched()
         self.witnesses: Counter[str] = Counter()
         self.statistics_checked = 0
         self._contents = Contents(m)
@@ -67,10 +67,10 @@ class Lockstep:
         if SHAPES[step.verb].operand and pointer and pointer not in self.live:
             return self._misuse(step, pointer)
         self.m.calls.clear()
-        self._just_freed = pointer if step.verb == "free" else 0
         answer, problems = self._call(step, pointer)
         if answer is None:
             return problems
+        self._note_freed(step, pointer, answer)
         problems += self._explain(step, pointer, answer)
         diverged = self._predict(step, pointer, answer)
         return problems + self._decode(step) + diverged
@@ -86,7 +86,7 @@ class Lockstep:
         """A step that no caller may take: it ends the run, and must be noticed where it can be."""
         heap = self.heap or decode(self.m)
         case = misuse.classify(heap, self.live, step.verb, pointer, request=requested(step),
-                               just_freed=pointer == self._just_freed)
+                               untouched=pointer in self._untouched)
         assert case is not None
         self.misused = self._outcome(step, pointer)
         if case.allows(self.misused):
@@ -120,6 +120,13 @@ class Lockstep:
             self.pointers[step.result] = answer.value
         return problems + self._write(answer.value if step.verb in REQUESTS else 0, result.usable)
 
+    def _note_freed(self, step: Step, pointer: int, answer: Answer) -> None:
+        """Which freed blocks a second free must notice, see `misuse.Untouched`."""
+        if pointer and self._is_gone(step, answer):
+            self._untouched.freed(pointer)
+        if any(call.name != "mmap" and (call.name != "sbrk" or call.arguments[0] < 0) for call in self.m.calls):
+            self._untouched.given_back()
+
     def _damage(self) -> list[Problem]:
         damaged = self._contents.damaged()
         return [Problem("contents_damaged", f"byte {damaged[1]} of a live block changed")] if damaged else []
@@ -151,6 +158,7 @@ class Lockstep:
 
     def _write(self, pointer: int, usable: int | None) -> list[Problem]:
         if pointer and usable is not None:
+            self._untouched.handed_out(pointer, usable)
             try:
                 self._contents.write(pointer, usable)
             except Fault as fault:

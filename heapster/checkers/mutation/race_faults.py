@@ -194,13 +194,13 @@ RELEASED = """\
     if mine != NULL:
         m.lock(arena + ARENA_LOCK)
         while mine != NULL:
-            after = m.load(mine)
+            after = below(m, mine)
             release(m, arena, block_of(mine))
             mine = after
         m.unlock(arena + ARENA_LOCK)
 """
 PUSHED = """\
-    m.store(p, found)
+    set_below(m, p, found)
     word = m.cas(arena + REMOTE, found, above(found, p))
     while word != found:
 """
@@ -208,7 +208,8 @@ TAKEN = """\
     word = emptied(m, arena)
     while word != 0:
         p = top(word)
-        word = m.load(p)
+        word = below(m, p)
+        unmark(m, p)
         if not put_away(m, p, size(m, block_of(p)), kind):
             release(m, arena, block_of(p))
 """
@@ -224,14 +225,15 @@ ATTACH = "    {}(m.statics() + ATTACH_LOCK)\n"
 CACHES = (
     Fault("a block is put on a remote list without a comparison", (
         Edit("remote.py", PUSHED, """\
-    m.store(p, found)
+    set_below(m, p, found)
     m.store_atomic(arena + REMOTE, above(found, p))
     word = found
     while word != found:
 """),), "handover"),
     Fault("a block is on the remote list before it leads to those below", (
-        Edit("remote.py", PUSHED, PUSHED.replace("    m.store(p, found)\n", "")),
-        Edit("remote.py", "    return count(found) + 1\n", "    m.store(p, found)\n    return count(found) + 1\n"))),
+        Edit("remote.py", PUSHED, PUSHED.replace("    set_below(m, p, found)\n", "")),
+        Edit("remote.py", "    return count(found) + 1\n",
+             "    set_below(m, p, found)\n    return count(found) + 1\n"))),
     Fault("what is sent while a remote list is emptied is lost", (
         Edit("remote.py", "    return m.exchange(arena + REMOTE, 0)\n",
              "    word = m.load_atomic(arena + REMOTE)\n    m.store_atomic(arena + REMOTE, 0)\n    return word\n"),)),
@@ -242,8 +244,10 @@ CACHES = (
     while word != 0:
         m.unlock(arena + ARENA_LOCK)
         p = top(word)
-        taken = m.cas(arena + REMOTE, word, m.load(p)) == word
+        taken = m.cas(arena + REMOTE, word, below(m, p)) == word
         m.lock(arena + ARENA_LOCK)
+        if taken:
+            unmark(m, p)
         if taken and not put_away(m, p, size(m, block_of(p)), kind):
             release(m, arena, block_of(p))
         word = m.load_atomic(arena + REMOTE)

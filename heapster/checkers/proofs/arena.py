@@ -8,6 +8,7 @@ from heapster.checkers.proofs.layout_spec import (
     ALL_SIZE_BITS,
     CALL_KINDS,
     CORRUPT_HEADER,
+    DOUBLE_FREE,
     FOOTER,
     MIN_BLOCK,
     MOST,
@@ -33,11 +34,13 @@ def check_neighbours(source: Any, path: Any) -> None:
     """Any header of a block, and any word right of it."""
     m, b = path.machine(), a_block(path)
     size, word = path.word("size", 0, MOST, ALIGN), path.word("word")
-    m.put(b, header(size, an_owner(path)), "header of b")
+    is_used = path.choose(2)
+    m.put(b, header(size, an_owner(path), used=is_used), "header of b")
     if size > 0:
         m.put(b + size, word, "header of the right")
     code = aborts(m, lambda: source.arena.check_neighbours(m, b), b + PAYLOAD)
-    path.claim("a_smashed_header_aborts", lambda: code == (
+    path.claim("what_was_freed_meanwhile_aborts", lambda: (code == DOUBLE_FREE) == (not is_used))
+    path.claim("a_smashed_header_aborts", lambda: not is_used or code == (
         0 if size >= MIN_BLOCK and word & PREV_USED != 0 else CORRUPT_HEADER))
 
 
@@ -160,6 +163,7 @@ PROOFS = (
         "used_blocks_and_bytes_are_counted": "count_used adds to the ledger what it is given",
     }),
     Proof("arena.check_neighbours", ANY_HEAP, check_neighbours, more={
+        "what_was_freed_meanwhile_aborts": "a block that is not used aborts as a double free; no other does",
         "a_smashed_header_aborts": "a size below the least, or a right neighbour that is told of a free left, aborts; "
                                    "nothing else does",
     }),

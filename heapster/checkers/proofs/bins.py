@@ -138,7 +138,8 @@ def take_back(source: Any, path: Any) -> None:
         same(kept, [b + PAYLOAD for b, room in zip(blocks, has_room, strict=True) if room])
         and same(released, [b for b, room in zip(blocks, has_room, strict=True) if not room])))
     path.claim("what_was_taken_back_is_off_the_list", lambda: w.m.load(w.at("remote")) == 0
-               and only(w.m, w.at("remote")))
+               and all(w.m.load(b + 2 * WORD) == 0 for b in blocks)
+               and only(w.m, w.at("remote"), *[b + 2 * WORD for b in blocks]))
 
 
 def refill(source: Any, path: Any) -> None:
@@ -378,7 +379,8 @@ PROOFS = (
     Proof("cache.take_back", "lists of up to 3 blocks", take_back, more={
         "each_block_that_others_freed_is_kept_or_released_once":
             "each block on the remote list is put away if there is room for its size, else released",
-        "what_was_taken_back_is_off_the_list": "the list is empty, and nothing else changes",
+        "what_was_taken_back_is_off_the_list": "the list is empty, its blocks are no longer marked, and nothing else "
+                                               "changes",
     }),
     Proof("cache.refill", ANY_HEAP, refill, more={
         "what_others_freed_is_taken_back_under_the_lock": "the bin gets room, what others freed is taken back, then "

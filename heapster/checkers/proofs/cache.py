@@ -226,7 +226,9 @@ def drain(source: Any, path: Any) -> None:
     with replaced(source.remote, release=lambda m, arena, b: released.append(b)):
         source.remote.drain(w.m, w.arena)
     path.claim("draining_releases_each_block_once", lambda: same(released, blocks))
-    path.claim("a_drained_list_is_empty", lambda: w.m.load(w.at("remote")) == 0 and only(w.m, w.at("remote")))
+    path.claim("a_drained_list_is_empty", lambda: w.m.load(w.at("remote")) == 0
+               and only(w.m, w.at("remote"), *[b + 16 for b in blocks]))
+    path.claim("what_is_drained_is_no_longer_marked", lambda: all(w.m.load(b + 16) == 0 for b in blocks))
 
 
 def same(found: list[Any], wanted: list[Any]) -> bool:
@@ -241,8 +243,9 @@ def hand_over(source: Any, path: Any) -> None:
     word, count = a_stack(path)
     w.m.put(w.at("remote"), word, "remote list")
     result = source.remote.hand_over(w.m, w.arena, p)
-    path.claim("what_is_handed_over_is_on_top", lambda: w.m.load(w.at("remote")) == p + ((count + 1) << 48))
-    path.claim("handing_over_disturbs_no_other", lambda: w.m.load(p) == word and only(w.m, w.at("remote"), p))
+    path.claim("what_is_handed_over_is_on_top", lambda: w.m.load(w.at("remote")) == p + ((count + 1) << 48)
+               and w.m.load(p + 8) == CACHE["mark"])
+    path.claim("handing_over_disturbs_no_other", lambda: w.m.load(p) == word and only(w.m, w.at("remote"), p, p + 8))
     path.claim("the_remote_list_counts_one_more", lambda: result == count + 1)
 
 
@@ -308,10 +311,11 @@ PROOFS = (
     }),
     Proof("remote.drain", "lists of up to 3 blocks", drain, more={
         "draining_releases_each_block_once": "each block on the list is released, once",
+        "what_is_drained_is_no_longer_marked": "it is no longer marked",
         "a_drained_list_is_empty": "the list is empty, and nothing else changes",
     }),
     Proof("remote.hand_over", ANY_HEAP, hand_over, {
-        "what_is_handed_over_is_on_top": "it is on top",
+        "what_is_handed_over_is_on_top": "it is on top and marked",
         "handing_over_disturbs_no_other": "all others keep their order",
         "the_remote_list_counts_one_more": "the list counts one more",
     }),

@@ -23,6 +23,7 @@ from heapster.checkers.proofs import (
     resize,
     segregated,
     settings,
+    waiting,
     whole_calls,
 )
 from heapster.results import UsageError
@@ -31,8 +32,8 @@ from heapster.suggest import instead_of
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS, *purge.PROOFS,
-    *arena.PROOFS, *cache.PROOFS, *bins.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS, *lost.PROOFS,
-    *api.PROOFS, *calls.PROOFS, *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
+    *arena.PROOFS, *cache.PROOFS, *waiting.PROOFS, *bins.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS,
+    *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
     Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",

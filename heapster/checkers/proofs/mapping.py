@@ -8,6 +8,7 @@ from heapster.checkers.proofs.kept import Kept, lately
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     CORRUPT_LIST,
+    DOUBLE_FREE,
     KEPT,
     LEAD,
     MAPPED,
@@ -20,6 +21,7 @@ from heapster.checkers.proofs.layout_spec import (
     PAGE,
     PAYLOAD,
     PREV,
+    PREV_USED,
     TOTALS,
     aborts,
     only,
@@ -146,9 +148,10 @@ def unmap_block(source: Any, path: Any) -> None:
 
 
 def unmap_block_noticing(source: Any, path: Any) -> None:
-    """Any links of any mapped block."""
-    w = Record(path, kept=0)
-    b, _, _ = w.mapped(path)
+    """Any links of any mapped block, and one that was freed meanwhile."""
+    w, is_used = Record(path, kept=0), path.choose(2)
+    b, _, length = w.mapped(path)
+    w.m.put(b, length + MAPPED + PREV_USED + is_used, "header of b")
     before, after = w.span("before", MIN_BLOCK), w.span("after", MIN_BLOCK)
     forward, backward = path.word("forward"), path.word("backward")
     node = b + NODE
@@ -156,7 +159,8 @@ def unmap_block_noticing(source: Any, path: Any) -> None:
                           (after + PREV, backward)):
         w.m.put(address, word, "link")
     code = aborts(w.m, lambda: source.mapping.unmap_block(w.m, b, FREE), b + PAYLOAD)
-    path.claim("a_false_link_of_a_mapping_aborts", lambda: code == (
+    path.claim("a_mapped_block_freed_meanwhile_aborts", lambda: (code == DOUBLE_FREE) == (not is_used))
+    path.claim("a_false_link_of_a_mapping_aborts", lambda: not is_used or code == (
         0 if forward == node and backward == node else CORRUPT_LIST))
 
 
@@ -209,6 +213,7 @@ PROOFS = (
         "unmapping_releases_its_lock": "the lock is released",
     }),
     Proof("mapping.unmap_block", ANY_HEAP, unmap_block_noticing, more={
+        "a_mapped_block_freed_meanwhile_aborts": "a block that is not used aborts as a double free; no other does",
         "a_false_link_of_a_mapping_aborts": "where its neighbours do not know the block, it aborts, nothing changed; "
                                             "only there",
     }, suffix="_of_any_links"),

@@ -101,8 +101,9 @@ def without_caches(source: Any, path: Any) -> Iterator[None]:
     """Threads keep nothing here: so of which class their bins would be is left open.
 
     And requests that caches have blocks for are placed as large ones, see `small_requests_are_placed_as_large`;
-    and no block is put away, see `without_a_cache_nothing_is_put_away`. No step of an arena's epoch changes a block,
-    see `a_step_changes_no_block`: so they are left out.
+    and no block is put away, see `without_a_cache_nothing_is_put_away`; and none that the caller has waits, see
+    `only_what_waits_aborts`. No step of an arena's epoch changes a block, see `a_step_changes_no_block`: so they are
+    left out.
     """
     def any_class(_: Any) -> Any:
         return path.word("class", 0, CLASS["cached"] - 1)
@@ -110,7 +111,7 @@ def without_caches(source: Any, path: Any) -> Iterator[None]:
     def no(*_: Any) -> bool:
         return False
 
-    with (replaced(source.api, class_for=any_class, is_small=no, put_away=no, put_away_slowly=no),
+    with (replaced(source.api, class_for=any_class, is_small=no, put_away=no, put_away_slowly=no, check_in_use=no),
           replaced(source.arena, note_release=lambda *_: None)):
         yield
 
