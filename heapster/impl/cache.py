@@ -106,7 +106,7 @@ def is_cached(m, index, p):
 
     Another may be using its bin meanwhile: then the answer may be no where it was yes.
 
-    Ensures:  the lock is released; no word changes.
+    Ensures:  the lock is released, and no word changes.
     """
     s = m.statics()
     found = False

@@ -59,7 +59,6 @@ FREED_TWICE = (                         # a block that waits, or that became par
     THREE + "thread 1; free(a); d = realloc(a, 0)",
     THREE + "thread 1; free(c); d = reallocarray(c, 2, 20)",
     "keep 65536; a = malloc(9000); b = malloc(9000); free(b); free(a); thread 1; free(b)",
-    "keep 65536; a = malloc(30000); b = malloc(9000); free(b); free(a); c = malloc(9000); policy best_fit; free(b)",
     "a = malloc(40); b = malloc(40); c = malloc(40); free(a); free(b); d = malloc(9000); thread 1; free(b)",
 )
 

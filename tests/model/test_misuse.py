@@ -5,7 +5,7 @@ import pytest
 from heapster.model.geometry import MAX_REQUEST, SIZE_MAX
 from heapster.model.heap import UNTAKEN, Heap, Stack
 from heapster.model.live import Held, Live
-from heapster.model.misuse import ABORTS, FAULT, OUTCOMES, UNNOTICED, WORDS, Kind, Untouched, abort_name, classify
+from heapster.model.misuse import ABORTS, FAULT, OUTCOMES, UNNOTICED, WORDS, Freed, Header, Kind, abort_name, classify
 from heapster.model.sketch import heap
 
 HEAP = heap("#64 .96 #48 #32 ; #8192 .4096 .4096")
@@ -72,33 +72,37 @@ def test_a_double_free_is_a_double_free() -> None:
     assert found.outcomes == {"invalid_pointer"}
 
 
-def test_an_absorbed_block_that_nobody_touched_is_noticed() -> None:
-    """Otherwise its header may have been written over."""
-    touched = classify(HEAP, LIVE, "free", FREE.address + 40)
-    untouched = classify(HEAP, LIVE, "free", FREE.address + 40, untouched=True)
-    assert touched is not None
-    assert untouched is not None
-    assert (touched.outcomes, untouched.outcomes) == (OUTCOMES, frozenset({"double_free"}))
+@pytest.mark.parametrize(("header", "outcomes"), [
+    (Header.UNKNOWN, OUTCOMES), (Header.STANDS, {"double_free"}), (Header.PURGED, {"double_free", FAULT})])
+def test_an_absorbed_block_is_noticed_by_its_old_header(header: Header, outcomes: frozenset[str]) -> None:
+    """Where nobody can have written over it."""
+    found = classify(HEAP, LIVE, "free", FREE.address + 40, header=header)
+    assert found is not None
+    assert found.outcomes == outcomes
 
 
-@pytest.mark.parametrize(("payload", "usable", "stays"), [
-    (64, 24, False), (32, 24, True), (32, 25, False), (80, 24, True), (16, 1000, False)])
-def test_a_block_handed_out_over_a_header_may_change_it(payload: int, usable: int, stays: bool) -> None:
+@pytest.mark.parametrize(("payload", "usable", "header"), [
+    (64, 24, Header.UNKNOWN), (32, 24, Header.STANDS), (32, 25, Header.UNKNOWN), (80, 24, Header.STANDS),
+    (16, 1000, Header.UNKNOWN)])
+def test_a_block_handed_out_over_a_header_may_change_it(payload: int, usable: int, header: Header) -> None:
     """The header of a payload at 64 lies at 56."""
-    freed = Untouched()
+    freed = Freed()
     freed.freed(64)
     freed.freed(64)
     freed.handed_out(payload, usable)
-    assert (64 in freed) == stays
+    assert freed.header(64) is header
 
 
-def test_memory_that_goes_back_takes_all_headers_along() -> None:
-    """Which of them lay in it is not known."""
-    freed = Untouched()
+def test_what_the_system_takes_is_no_longer_known() -> None:
+    """What it may have taken reads as zero, or faults, until a block is freed there again."""
+    freed = Freed()
+    for payload in (32, 64, 96):
+        freed.freed(payload)
+    freed.given_back(16, 24 + 1)
+    freed.purged(56, 88)
+    assert [freed.header(payload) for payload in (32, 64, 96)] == [Header.UNKNOWN, Header.PURGED, Header.STANDS]
     freed.freed(64)
-    freed.freed(32)
-    freed.given_back()
-    assert (64 in freed, 32 in freed) == (False, False)
+    assert freed.header(64) is Header.STANDS
 
 
 @pytest.mark.parametrize(("verb", "asked", "certain"), [

@@ -14,7 +14,7 @@ from heapster.checkers.lockstep.decode import Undecodable, decode
 from heapster.checkers.lockstep.heap_diff import difference
 from heapster.checkers.lockstep.payload_pattern import Contents
 from heapster.checkers.lockstep.stats_check import wrong_figures
-from heapster.machine.protocol import Aborted, Fault
+from heapster.machine.protocol import REFUSED, Aborted, Fault
 from heapster.model import misuse
 from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import ALWAYS, violations
@@ -51,7 +51,7 @@ class Lockstep:
         self.heap: Heap | None = None           # as decoded after the last step
         self.misused = ""                       # how a misuse ended, which ends the run
         self.steps = 0
-        self._untouched = misuse.Untouched()
+        self._freed = misuse.Freed()
         self.witnesses: Counter[str] = Counter()
         self.statistics_checked = 0
         self._contents = Contents(m)
@@ -86,7 +86,7 @@ class Lockstep:
         """A step that no caller may take: it ends the run, and must be noticed where it can be."""
         heap = self.heap or decode(self.m)
         case = misuse.classify(heap, self.live, step.verb, pointer, request=requested(step),
-                               untouched=pointer in self._untouched)
+                               header=self._freed.header(pointer))
         assert case is not None
         self.misused = self._outcome(step, pointer)
         if case.allows(self.misused):
@@ -121,11 +121,21 @@ class Lockstep:
         return problems + self._write(answer.value if step.verb in REQUESTS else 0, result.usable)
 
     def _note_freed(self, step: Step, pointer: int, answer: Answer) -> None:
-        """Which freed blocks a second free must notice, see `misuse.Untouched`."""
+        """Which freed blocks a second free must notice, see `misuse.Freed`."""
         if pointer and self._is_gone(step, answer):
-            self._untouched.freed(pointer)
-        if any(call.name != "mmap" and (call.name != "sbrk" or call.arguments[0] < 0) for call in self.m.calls):
-            self._untouched.given_back()
+            self._freed.freed(pointer)
+        for call in self.m.calls:
+            if call.answer != REFUSED:
+                self._note_lost(*call)
+
+    def _note_lost(self, name: str, arguments: tuple[int, ...], answer: int) -> None:
+        """Which headers the system took, or may have taken."""
+        if name == "purge":
+            self._freed.purged(arguments[0], sum(arguments))
+        elif name in ("munmap", "remap"):
+            self._freed.given_back(arguments[0], arguments[0] + arguments[1])
+        elif name == "sbrk":
+            self._freed.given_back(answer + arguments[0], answer)
 
     def _damage(self) -> list[Problem]:
         damaged = self._contents.damaged()
@@ -158,7 +168,7 @@ class Lockstep:
 
     def _write(self, pointer: int, usable: int | None) -> list[Problem]:
         if pointer and usable is not None:
-            self._untouched.handed_out(pointer, usable)
+            self._freed.handed_out(pointer, usable)
             try:
                 self._contents.write(pointer, usable)
             except Fault as fault:

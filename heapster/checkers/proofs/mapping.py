@@ -23,6 +23,7 @@ from heapster.checkers.proofs.layout_spec import (
     PREV,
     PREV_USED,
     TOTALS,
+    USED,
     aborts,
     only,
 )
@@ -81,15 +82,15 @@ class Record(Kept):
                     and load(self.at("held")) - self.held == length + load(self.at("free_bytes")) - self.free_bytes
                     + sum([piece.length for piece in self.aside()]))
 
-    def mapped(self, path: Any) -> tuple[Any, Any, Any]:
-        """A mapped block on the list: its header's address, lead and length."""
+    def mapped(self, path: Any, *, used: int = USED) -> tuple[Any, Any, Any]:
+        """A mapped block on the list, or one that is free by now: its header's address, lead and length."""
         length, lead = path.word("length", PAGE, MOST, PAGE), path.word("lead", MAPPED_LEAD, MOST, ALIGN, 8)
         path.require(lead + 2 * PAYLOAD, "<=", length)
         path.require(length, "<=", self.used_bytes)
         start = path.word("start", LOWEST, HIGHEST, PAGE)
         self.reserve(start, length)
         b = start + lead
-        self.m.put(b, length + MAPPED + 3, "header of b")
+        self.m.put(b, length + MAPPED + PREV_USED + used, "header of b")
         self.m.put(b + LEAD, lead, "lead of b")
         return b, lead, length
 
@@ -150,8 +151,7 @@ def unmap_block(source: Any, path: Any) -> None:
 def unmap_block_noticing(source: Any, path: Any) -> None:
     """Any links of any mapped block, and one that was freed meanwhile."""
     w, is_used = Record(path, kept=0), path.choose(2)
-    b, _, length = w.mapped(path)
-    w.m.put(b, length + MAPPED + PREV_USED + is_used, "header of b")
+    b, _, _ = w.mapped(path, used=is_used)
     before, after = w.span("before", MIN_BLOCK), w.span("after", MIN_BLOCK)
     forward, backward = path.word("forward"), path.word("backward")
     node = b + NODE

@@ -30,12 +30,13 @@ def holds(source: Any, path: Any) -> None:
     for place, p in enumerate(blocks):
         for other in (*blocks[:place], sought):
             path.apart(p, 16, other, 16)
+    m.put(sought, 0, "what another holds")
     word: Any = 0
     broken = path.choose(len(blocks) + 1)
     for place, p in enumerate(blocks):
-        m.put(p, word if place != broken else path.word("what a caller wrote", 0, HIGHEST) + (COUNTS << 48), "below")
+        m.put(p, word if place != broken else sought + (COUNTS << 48), "the word below, or what a caller wrote")
         word = p + ((place + 1) << 48)
-    reached = blocks[broken:]
+    reached = blocks[broken % max(len(blocks), 1):]
     which = path.choose(len(blocks) + 1)
     found = source.stack.holds(m, word, (*blocks, sought)[which])
     path.claim("what_is_on_a_stack_is_found", lambda: found == any(p is (*blocks, sought)[which] for p in reached))
@@ -77,7 +78,7 @@ def is_cached(source: Any, path: Any) -> None:
     def holds_(_: Any, word: Any, p: Any) -> bool:
         """See `impl.stack.holds`."""
         asked.append((word, p, len(m.held)))
-        return len(asked) == has + 1
+        return bool(len(asked) == has + 1)
 
     with replaced(source.cache, holds=holds_):
         found = source.cache.is_cached(m, index, 16)
@@ -118,7 +119,7 @@ PROOFS = (
         "a_remote_list_is_searched_under_its_lock": "the lock is released",
     }),
     Proof("cache.is_cached", "up to 2 threads with caches", is_cached, {
-        "all_bins_of_a_class_are_searched": "the lock is released; no word changes",
+        "all_bins_of_a_class_are_searched": "the lock is released, and no word changes",
     }),
     Proof("cache.check_in_use", ANY_HEAP, check_in_use, more={
         "only_what_waits_aborts": "a block that is marked and is in a bin or on a remote list aborts as a double free; "
