@@ -283,7 +283,7 @@ CACHES = (
         Edit("cache.py", "    m.store_atomic(slot, above(word, p))\n", "    m.store(slot, above(word, p))\n"),)),
     Fault("statistics walk a remote list without the lock", (
         Edit("stats.py", "    m.lock(arena + ARENA_LOCK)          # so that nobody drains it\n", ""),
-        Edit("stats.py", f"        word = m.load(top(word))\n    {UNLOCK}", "        word = m.load(top(word))\n"))),
+        Edit("stats.py", f"        word = below(m, top(word))\n    {UNLOCK}", "        word = m.load(top(word))\n"))),
 )
 GO = "    m.unlock(record + ARENA_LOCK)\n"
 COME = "    m.lock(record + ARENA_LOCK)\n"
