@@ -124,9 +124,9 @@ class Lockstep:
         """Which freed blocks a second free must notice, see `misuse.Freed`."""
         if pointer and self._is_gone(step, answer):
             self._freed.freed(pointer)
-        for call in self.m.calls:
-            if call.answer != REFUSED:
-                self._note_lost(*call)
+        for made in self.m.calls:
+            if made.answer != REFUSED:
+                self._note_lost(*made)
 
     def _note_lost(self, name: str, arguments: tuple[int, ...], answer: int) -> None:
         """Which headers the system took, or may have taken."""
