@@ -5,8 +5,8 @@ from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.cache import COUNTS, a_stack
-from heapster.checkers.proofs.choosing import replaced
-from heapster.checkers.proofs.drawing import (
+from heapster.checkers.proofs.callee_contracts import replaced
+from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     CACHE,
     CLASS,
@@ -19,7 +19,7 @@ from heapster.checkers.proofs.drawing import (
     header,
     only,
 )
-from heapster.checkers.proofs.window import Window
+from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 
