@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from heapster.files import Unreadable, read_toml
+from heapster.model.placement import POLICY_NAMES
 from heapster.results import UsageError
 from heapster.suggest import instead_of
 
-POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")
+POLICIES = POLICY_NAMES
 CLASSIC = POLICIES[:4]          # the textbooks', which diff and the pages set side by side
 MOST_ARENAS = 64
 PREFIX = "HEAPSTER_"

@@ -16,7 +16,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from heapster.checkers.lockstep.decode import POLICIES, decode
+from heapster.checkers.lockstep.decode import decode
 from heapster.impl import api, layout, settings, stats
 from heapster.machine.process import Process
 from heapster.machine.protocol import Aborted, Fault
@@ -26,6 +26,7 @@ from heapster.model import misuse
 from heapster.model.geometry import signed
 from heapster.model.invariants import Violation, violations
 from heapster.model.live import Held, Live
+from heapster.model.placement import POLICY_NAMES
 from heapster.model.sketch import picture, sketch
 from heapster.model.trace import handle_name
 from heapster.results import HeapsterError, UsageError
@@ -73,7 +74,7 @@ class Heap:
     Pointers are integers; 0 is NULL. What a C program would be told by NULL and errno is told so here:
     see `errno`. What would be undefined behaviour there raises `Misused` here, with an explanation.
 
-    `policy`     first_fit, next_fit, best_fit or worst_fit; may be changed at any time
+    `policy`     one of `heapster.model.placement.POLICIES`; may be changed at any time
     `machine`    sim (checked memory), process (the real memory of this process), or a machine
     `growth`     bytes got from the system at a time, at least; small ones make small drawings
     `threshold`  requests of at least so many bytes get their own mapping
@@ -152,13 +153,14 @@ class Heap:
     @property
     def policy(self) -> str:
         """The placement policy."""
-        return POLICIES[settings.get_policy(self._m)]
+        number: int = settings.get_policy(self._m)
+        return POLICY_NAMES[number]
 
     @policy.setter
     def policy(self, name: str) -> None:
-        if name not in POLICIES:
-            raise UsageError(f"unknown policy '{name}': {instead_of(name, POLICIES)}")
-        settings.set_policy(self._m, POLICIES.index(name))
+        if name not in POLICY_NAMES:
+            raise UsageError(f"unknown policy '{name}': {instead_of(name, POLICY_NAMES)}")
+        settings.set_policy(self._m, POLICY_NAMES.index(name))
 
     @property
     def errno(self) -> int:

@@ -19,7 +19,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "signals": frozenset(),
     "children": frozenset({"signals"}),
     "crash": frozenset(),
-    "config": BELOW,
+    "config": BELOW | {"model"},
     "model": frozenset(),
     "impl": frozenset(),
     "machine": frozenset({"results"}),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from heapster.config import ALL_KEYS, KEYS, POLICIES, check_environment, from_files
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
 from heapster.results import UsageError
 
 COMMANDS = ("check", "fuzz")

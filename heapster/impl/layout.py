@@ -209,6 +209,7 @@ SPARE_SHIFT = 2                     # a mapping that is used again may be a quar
 DEFAULT_THRESHOLD = 128 * 1024
 DEFAULT_GROWTH = 128 * 1024
 DEFAULT_ARENAS = 8
+DEFAULT_POLICY = 4                  # segregated fit, in the native library
 DEFAULT_CACHE = 1 << 18             # bytes a bin, in the native library
 MAX_CACHE = 1 << 20
 DEFAULT_KEEP = 1 << 26              # bytes of mappings, in the native library
@@ -220,6 +221,7 @@ NEXT_FIT = 1
 BEST_FIT = 2
 WORST_FIT = 3
 SEGREGATED_FIT = 4
+POLICY_COUNT = 5
 
 # What the machine is told when it must abort.
 DOUBLE_FREE = 1
@@ -279,6 +281,7 @@ assert PAGE == 1 << PAGE_SHIFT
 assert (USED | PREV_USED | MAPPED | LOST) & (SIZE_MASK | OWNER_MASK) == 0
 assert SIZE_MASK & OWNER_MASK == 0
 assert SIZE_MASK | OWNER_MASK | 15 == MAX_WORD
+assert DEFAULT_POLICY == SEGREGATED_FIT < POLICY_COUNT
 assert MIN_BLOCK == 4 * WORD
 assert MIN_BLOCK & (ALIGN - 1) == 0
 assert FIRST_BLOCK & (ALIGN - 1) == ALIGN - PAYLOAD, "the first payload is aligned"

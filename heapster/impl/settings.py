@@ -24,8 +24,8 @@ from .layout import (
     NULL,
     PAGE,
     POLICY,
+    POLICY_COUNT,
     REFUSED,
-    SEGREGATED_FIT,
     THRESHOLD,
     WORD,
 )
@@ -48,7 +48,7 @@ def set_policy(m, policy):
 
     Ensures:  an unknown policy changes nothing.
     """
-    if policy < FIRST_FIT or policy > SEGREGATED_FIT:
+    if policy < FIRST_FIT or policy >= POLICY_COUNT:
         return REFUSED
     m.store_atomic(m.statics() + POLICY, policy)
     return 0

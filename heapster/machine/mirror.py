@@ -14,7 +14,7 @@ from heapster.results import HeapsterError, TargetError
 
 from .libc import LIBC, MAP_PRIVATE_ANONYMOUS, PROT_READ_WRITE, errno_kept
 from .observed import Library
-from .protocol import REFUSED, Aborted, Call
+from .protocol import REFUSED, Aborted, Call, operands
 from .simulated import (
     BREAK,
     BREAK_LIMIT,
@@ -106,7 +106,7 @@ class Mirror:
             raise Difference(f"calls {name}{arguments}, the interpreted one nothing")
         call = self._script.pop(0)
         first, *rest = call.arguments
-        expected = (self.there(first) if call.name in ("munmap", "remap", "purge") else first, *rest)
+        expected = (self.there(first) if operands(call.name)[0] == "address" else first, *rest)
         if (name, arguments) != (call.name, expected):
             raise Difference(f"calls {name}{arguments}, the interpreted one {call.name}{expected}")
         return self.there(call.answer) if name not in ("munmap", "purge") else call.answer

@@ -15,13 +15,12 @@ from typing import Any
 from heapster.results import HeapsterError, TargetError
 
 from .process import Process
-from .protocol import Fault
+from .protocol import SYSTEM_CALLS, Fault, operands
 
 WORD = ctypes.c_int64
 ONLOOKER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, WORD, WORD, WORD, WORD, ctypes.POINTER(WORD), use_errno=True)
-OPERATIONS = (                  # as observed.c numbers them
-    "sbrk", "mmap", "munmap", "lock", "unlock", "show", "abort", "remap", "purge", "renew")
-ARITIES = (1, 1, 2, 1, 1, 4, 2, 3, 2, 1)
+OPERATIONS = (*SYSTEM_CALLS, "lock", "unlock", "show", "abort", "renew")    # as observed.c numbers them
+ARITIES = tuple(len(operands(name)) for name in OPERATIONS)
 ABANDONED, STRAYED = 1, 2       # how a call may end otherwise than by an answer
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from .libc import LIBC, Break, errno_kept, map_pages, purge_pages, remap_pages, unmap_pages
-from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, Fault
+from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, Fault
 from .simulated import FUEL, PAGE, SCRATCH_BYTES, STATICS_BYTES, THREAD_BYTES
 from .windows import Windows
 
@@ -47,7 +47,7 @@ class Process:
         self.fuel = FUEL                            # loads until a call counts as hung; see `refuel`
         self.running = 0                            # the logical thread
         self.owners: dict[int, int] = {}            # mutex: thread that holds it
-        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0, "purge": 0}
+        self._made = dict.fromkeys(SYSTEM_CALLS, 0)
         self._refuse: set[tuple[str, int]] = set()
         self._refuses_all: set[str] = set()
         self.scratch = self.outside(SCRATCH_BYTES)  # the caller's, for results

@@ -4,11 +4,15 @@ Words are signed 64-bit integers; addresses are words. `checkers` prove and expl
 against these laws, and the conformance suite holds every machine to them.
 """
 
+from inspect import signature
 from typing import NamedTuple, Protocol
 
 from heapster.results import HeapsterError
 
-REFUSED = -1                # what sbrk, mmap, munmap, remap and purge answer when the system says no
+SYSTEM_CALLS = {            # what the allocator may ask of the system, and by which of libc's functions a process does
+    "sbrk": "sbrk", "mmap": "mmap", "munmap": "munmap", "remap": "mremap", "purge": "madvise",
+}
+REFUSED = -1                # what they answer when the system says no
 MUTEX_BYTES = 64            # room for a pthread_mutex_t (40 bytes on x86-64, 48 on aarch64)
 
 
@@ -109,10 +113,15 @@ class Machine(Protocol):
         """End the program: the caller misused the heap at `address`. Never returns."""
 
 
+def operands(name: str) -> tuple[str, ...]:
+    """What an operation of the machine takes."""
+    return tuple(signature(getattr(Machine, name)).parameters)[1:]
+
+
 class Call(NamedTuple):
     """A system call that the allocator made and what it was answered."""
 
-    name: str                       # sbrk, mmap, munmap, remap or purge
+    name: str                       # a key of SYSTEM_CALLS
     arguments: tuple[int, ...]
     answer: int
 

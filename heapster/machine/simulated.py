@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, Fault
+from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, Fault
 
 WORD = 8
 PAGE = 4096
@@ -51,7 +51,7 @@ class Simulated:
         self.fuel = FUEL                                # loads until a call counts as hung; see `refuel`
         self.running = 0                                # the logical thread
         self.owners: dict[int, int] = {}                # mutex: thread that holds it
-        self._made = {"sbrk": 0, "mmap": 0, "munmap": 0, "remap": 0, "purge": 0}
+        self._made = dict.fromkeys(SYSTEM_CALLS, 0)
         self._refuse: set[tuple[str, int]] = set()
         self._refuses_all: set[str] = set()
         self._outside = OUTSIDE

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from heapster.model.geometry import PAGE, up
+from heapster.model.placement import POLICY_NAMES
+from heapster.model.system import SYSTEM_CALL_NAMES
 
 NO_HANDLE = -1
 
@@ -36,9 +38,6 @@ class Shape(NamedTuple):
     setting: bool = False           # written `verb words`, not `verb(arguments)`
 
 
-POLICY_NAMES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")
-SYSTEM_CALLS = ("sbrk", "mmap", "munmap", "remap", "purge")
-
 SHAPES: dict[str, Shape] = {
     "malloc": Shape(("size",), result=True),
     "calloc": Shape(("count", "size"), result=True),
@@ -57,7 +56,7 @@ SHAPES: dict[str, Shape] = {
     "arenas": Shape(("count",), setting=True),          # how many arenas threads are spread over
     "thread": Shape(("index",), setting=True),          # the thread that makes the calls from here on
     "foreign_sbrk": Shape(("delta",)),                  # someone else moves the break
-    "fail": Shape(("nth",), names=SYSTEM_CALLS, setting=True),   # the nth such call from here is refused; 0: each
+    "fail": Shape(("nth",), names=SYSTEM_CALL_NAMES, setting=True),   # the nth such call from here is refused; 0: each
     "fork": Shape(setting=True),                        # the process forks and goes on
     "stats": Shape(setting=True),                       # the statistics and the status are asked for
     "finalize": Shape(setting=True),

@@ -67,10 +67,11 @@ def segregated_fit(free: Free, want: int, _cursor: int) -> int:
     return fitting[0] if fitting else NONE_FITS
 
 
-POLICIES: dict[str, Policy] = {
+POLICIES: dict[str, Policy] = {          # in the order of their numbers; all lists of policies are this one
     "first_fit": first_fit,
     "next_fit": next_fit,
     "best_fit": best_fit,
     "worst_fit": worst_fit,
     "segregated_fit": segregated_fit,
 }
+POLICY_NAMES = tuple(POLICIES)

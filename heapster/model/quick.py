@@ -12,10 +12,12 @@ from itertools import chain
 
 from heapster.model.arena import ArenaState, Piece, RegionState, Settings, Witness
 from heapster.model.geometry import PROBES, REFUSED, class_of
+from heapster.model.placement import NONE_FITS, POLICIES
 from heapster.model.reference import Reference
 from heapster.model.system import System
 
 WALKED = 12                     # blocks of the list that a search looks at one by one, before it asks by size
+BY_SIZE = frozenset({"first_fit", "next_fit", "best_fit", "worst_fit"})     # policies that are searched by size
 NEVER = 1 << 62                 # greater than any linking's number
 
 
@@ -75,6 +77,8 @@ class FreeList:
         """The address that the policy chooses, 0 if none fits, and how many blocks a walk looks at."""
         if policy == "segregated_fit":
             return self._segregated_fit(want)
+        if policy not in BY_SIZE:
+            return self._as_listed(policy, want, cursor)
         fitting = bisect_left(self._sizes, want)
         if fitting == len(self._sizes):
             return 0, len(self)
@@ -92,6 +96,12 @@ class FreeList:
         link = self._of_size[size][-1]
         exact = policy == "best_fit" and size == want
         return self._at[link][0], self._down_to(link) if exact else len(self)
+
+    def _as_listed(self, policy: str, want: int, cursor: int) -> tuple[int, int]:
+        """As the policy is written down; by one look at each block."""
+        listed = tuple(self)
+        chosen = POLICIES[policy](listed, want, cursor)
+        return 0 if chosen == NONE_FITS else listed[chosen][0], len(listed)
 
     def _segregated_fit(self, want: int) -> tuple[int, int]:
         own = class_of(want)

@@ -1,7 +1,25 @@
 """The system's answers, as recorded from a run: what the reference is asked to agree with."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+
+class SystemCall(NamedTuple):
+    """What the allocator may ask of the system."""
+
+    operands: tuple[str, ...]
+    gains: Callable[..., int]       # of the operands: bytes more that are held once it is granted
+    letter: str                     # that stands for it where programs are written in short
+
+
+SYSTEM_CALLS: dict[str, SystemCall] = {         # in the order of their numbers in the drivers of C
+    "sbrk": SystemCall(("delta",), lambda delta: delta, "b"),
+    "mmap": SystemCall(("length",), lambda length: length, "m"),
+    "munmap": SystemCall(("address", "length"), lambda _, length: -length, "u"),
+    "remap": SystemCall(("address", "length", "longer"), lambda _, length, longer: longer - length, "r"),
+    "purge": SystemCall(("address", "length"), lambda *_: 0, "p"),
+}
+SYSTEM_CALL_NAMES = tuple(SYSTEM_CALLS)
 
 
 class Recorded(Protocol):
@@ -9,7 +27,7 @@ class Recorded(Protocol):
 
     @property
     def name(self) -> str:
-        """One of sbrk, mmap, munmap, remap and purge."""
+        """A key of SYSTEM_CALLS."""
 
     @property
     def arguments(self) -> tuple[int, ...]:
@@ -72,11 +90,7 @@ class System:
 
 def gained(name: str, arguments: tuple[int, ...]) -> int:
     """How many bytes more are held after a call that was granted."""
-    if name == "remap":
-        return arguments[2] - arguments[1]
-    if name == "purge":
-        return 0
-    return -arguments[1] if name == "munmap" else arguments[0]
+    return SYSTEM_CALLS[name].gains(*arguments)
 
 
 def _difference(name: str, arguments: tuple[int, ...], call: Recorded) -> str:

@@ -1,6 +1,10 @@
 """C headers generated from the constants of `impl`, so that they are written down once."""
 
-from heapster.impl import layout
+from inspect import getdoc, isfunction
+
+import heapster
+from heapster.impl import layout, placement
+from heapster.machine.protocol import SYSTEM_CALLS
 
 INVARIANTS = (                      # what `impl.verify` aborts with
     "BLOCKS_TILE_THEIR_REGION", "SIZES_ARE_LEGAL", "NO_TWO_FREE_NEIGHBOURS", "BOUNDARY_TAGS_AGREE",
@@ -19,17 +23,44 @@ ABORT_NAMES = {getattr(layout, name): name.lower() for name in INVARIANTS} | {
 }
 
 
+def policies() -> dict[str, str]:
+    """The policies in the order of their numbers, and the first sentence of what each says of itself, as a phrase.
+
+    They are the functions of `impl.placement` that `impl.layout` has numbers for.
+    """
+    found = {name: function for name, function in vars(placement).items()
+             if isfunction(function) and hasattr(layout, name.upper())}
+    said = {name: (getdoc(function) or "").split(".")[0] for name, function in found.items()}
+    return {name: said[name][:1].lower() + said[name][1:]
+            for name in sorted(found, key=lambda name: int(getattr(layout, name.upper())))}
+
+
+def public_header(template: str) -> str:
+    """`heapster.h`, with the version and the policies filled in."""
+    known = policies()
+    default = list(known)[layout.DEFAULT_POLICY]
+    enumerators = ",\n".join(
+        f"    /* {said}{'; the default' * (name == default)} */\n    HEAPSTER_{name.upper()} = {number}"
+        for number, (name, said) in enumerate(known.items()))
+    return (template.replace("@VERSION@", heapster.__version__).replace("@POLICIES@", "|".join(known))
+            .replace("@ENUMERATORS@", enumerators))
+
+
 def layout_header() -> str:
-    """`layout.h`: the constants of `impl.layout` and the names of the abort codes."""
+    """`layout.h`: the constants of `impl.layout`; the names of policies, system calls and abort codes."""
     defines = [f"#define {name} {_literal(value)}" for name, value in sorted(vars(layout).items())
                if name.isupper() and isinstance(value, int) and name not in CLASHING]
     names = ", ".join(f'[{code}] = "{name}"' for code, name in sorted(ABORT_NAMES.items()))
+    quoted = ", ".join(f'"{name}"' for name in policies())
     return "\n".join([
         "/* Generated from heapster/impl/layout.py. */",
         "#ifndef HEAPSTER_LAYOUT_H",
         "#define HEAPSTER_LAYOUT_H",
         f"#define WORD_BYTES {layout.WORD}",
         *defines,
+        f"#define SYSTEM_CALLS {', '.join(SYSTEM_CALLS).upper()}",
+        f"#define POLICY_NAMES {quoted}",
+        f'#define POLICY_LIST "{", ".join(policies())}"',
         f"#define ABORT_NAMES {{{names}}}",
         "#endif",
         ""])

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import heapster
 from heapster import children
+from heapster.machine.protocol import SYSTEM_CALLS
 from heapster.native import cache, toolchain
-from heapster.native.headers import layout_header
+from heapster.native.headers import layout_header, public_header
 from heapster.results import TargetError
 
 HERE = Path(__file__).parent
@@ -124,7 +125,7 @@ def _prepare(out: Path) -> Path:
     sources = out / "sources"
     shutil.copytree(C_SOURCES, sources)
     header = sources / HEADER
-    header.write_text(header.read_text().replace("@VERSION@", heapster.__version__))
+    header.write_text(public_header(header.read_text()))
     (sources / "layout.h").write_text(layout_header())
     return sources
 
@@ -171,7 +172,7 @@ def _make_archive(objects: list[Path], out: Path, sources: Path) -> None:
     toolchain.run([toolchain.companion("ar"), "Drcs", out, joined])
 
 
-WRAPPED = ("sbrk", "mmap", "munmap", "mremap", "madvise", "pthread_mutex_lock", "pthread_mutex_unlock")
+WRAPPED = (*SYSTEM_CALLS.values(), "pthread_mutex_lock", "pthread_mutex_unlock")
 
 
 def _make_observed(out: Path, compiled: Path) -> None:

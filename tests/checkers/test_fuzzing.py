@@ -10,7 +10,7 @@ from heapster.checkers.fuzz.campaign import FuzzOptions, fuzz
 from heapster.checkers.lockstep.run_trace import make_for
 from heapster.checkers.mutation.fault import planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, Verdict
 
 BROKEN = next(fault for fault in FAULTS if fault.title == "no coalescing to the left")

@@ -16,7 +16,7 @@ from heapster.checkers.diff.adversary import (
 from heapster.checkers.diff.hunting import adversary
 from heapster.checkers.diff.lockstep import play_compiled
 from heapster.checkers.traces.legality import first_misuse
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
 
 LIVE = 1 << 14                  # bytes: a small attack, that tests have time for
 

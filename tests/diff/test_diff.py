@@ -15,7 +15,7 @@ from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.generating import generate
 from heapster.checkers.traces.writing import write_trace
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
 from heapster.results import UsageError, Verdict
 from tests.diff.strangers import SMASHES, bump

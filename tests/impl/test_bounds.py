@@ -6,7 +6,7 @@ import pytest
 
 from heapster.impl import api, cache, kept, lifecycle, settings, trim
 from heapster.machine.simulated import FUEL, Simulated
-from heapster.model.operation import SYSTEM_CALLS
+from heapster.model.system import SYSTEM_CALL_NAMES
 
 PAGE = 4096
 LOADS, CALLS = 400, 40          # that a call may make, however many came before it
@@ -38,7 +38,7 @@ def within(costs: list[tuple[int, int]]) -> bool:
 
 
 @pytest.mark.parametrize("keep", [0, 1 << 16, 1 << 24])
-@pytest.mark.parametrize("names", [("munmap",), ("munmap", "purge"), SYSTEM_CALLS[2:]])
+@pytest.mark.parametrize("names", [("munmap",), ("munmap", "purge"), SYSTEM_CALL_NAMES[2:]])
 def test_freeing_large_blocks_walks_nothing_that_grows(names: tuple[str, ...], keep: int) -> None:
     """Every second one first, then the rest; then they are used again, and freed again."""
     m = refusing(*names, keep=keep)
@@ -71,7 +71,7 @@ def test_a_failing_allocation_gives_up_after_a_few_calls(size: int) -> None:
     m = refusing("munmap", keep=1 << 16)
     for p in [api.malloc(m, 2 * PAGE) for _ in range(MANY)]:
         api.free(m, p)
-    for name in SYSTEM_CALLS:
+    for name in SYSTEM_CALL_NAMES:
         m.refuse(name, 0)
     while api.malloc(m, size):
         pass

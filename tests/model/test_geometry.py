@@ -6,7 +6,8 @@ from heapster.impl import layout
 from heapster.machine import protocol
 from heapster.model import geometry as g
 from heapster.model.misuse import ABORTS
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
+from heapster.native.headers import policies
 
 
 @pytest.mark.parametrize(("asked", "size"), [
@@ -79,5 +80,6 @@ def test_the_implementation_has_the_same_layout() -> None:
     assert (g.HEADER, g.FENCE, g.PTRDIFF_MAX) == (layout.PAYLOAD, layout.FENCE_BYTES, layout.MAX_WORD)
     assert g.REFUSED == protocol.REFUSED
     assert [getattr(layout, f"CALL_{name.upper()}") for name in g.CALLS] == [*range(layout.CALL_KINDS)]
-    assert [getattr(layout, name.upper()) for name in POLICY_NAMES] == [0, 1, 2, 3, 4]
+    assert [getattr(layout, name.upper()) for name in POLICY_NAMES] == [*range(layout.POLICY_COUNT)]
+    assert [*policies()] == [*POLICY_NAMES], "as the compiled library names them"
     assert [getattr(layout, name.upper()) for name in ABORTS] == [1, 2, 3, 4]

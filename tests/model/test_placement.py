@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heapster.model.operation import POLICY_NAMES
-from heapster.model.placement import NONE_FITS, POLICIES, best_fit, first_fit, next_fit, worst_fit
+from heapster.model.placement import NONE_FITS, POLICIES, POLICY_NAMES, best_fit, first_fit, next_fit, worst_fit
 
 FREE = [(100, 64), (200, 32), (300, 96), (400, 32), (500, 96)]
 

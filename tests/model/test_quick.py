@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from heapster.model.operation import POLICY_NAMES, Step
-from heapster.model.placement import POLICIES
+from heapster.model.operation import Step
+from heapster.model.placement import NONE_FITS, POLICIES, POLICY_NAMES
 from heapster.model.quick import FreeList, Quick
 from heapster.model.reference import Reference
 from heapster.model.system import System
@@ -72,6 +72,15 @@ def test_it_predicts_what_the_reference_predicts(policy: str, seed: int) -> None
         pointers[step.result] = answers[0]
         pointers[-1] = 0
     assert worlds[0].log == worlds[1].log
+
+
+def test_a_policy_that_it_does_not_search_by_size_is_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(POLICIES, "last_fit", lambda free, want, _: max(
+        (index for index, (_, size) in enumerate(free) if size >= want), default=NONE_FITS))
+    free = FreeList()
+    for address, size in enumerate((64, 32, 96), 1):
+        free.link(address, size)
+    assert [free.find("last_fit", want, 0) for want in (32, 64, 80, 128)] == [(1, 3), (1, 3), (3, 3), (0, 3)]
 
 
 @pytest.mark.parametrize("policy", POLICY_NAMES)

@@ -12,9 +12,11 @@ from heapster.model.geometry import REFUSED, SIZE_MAX
 from heapster.model.heap import extents
 from heapster.model.invariants import violations
 from heapster.model.live import Live
-from heapster.model.operation import NO_HANDLE, POLICY_NAMES, REQUESTS, SHAPES, SYSTEM_CALLS, Step
+from heapster.model.operation import NO_HANDLE, REQUESTS, SHAPES, Step
+from heapster.model.placement import POLICY_NAMES
 from heapster.model.reference import Reference
 from heapster.model.spec import OURS, Operation, Result, advance, explains
+from heapster.model.system import SYSTEM_CALL_NAMES
 from heapster.model.witnesses import SOMETIMES
 from tests.model.world import World
 
@@ -111,7 +113,7 @@ class Run:
 
     def trouble(self) -> None:
         """A system that says no, and a foreigner at the break."""
-        self.system.refuses = {name for name in SYSTEM_CALLS if self.random.random() < 0.2}
+        self.system.refuses = {name for name in SYSTEM_CALL_NAMES if self.random.random() < 0.2}
         if self.random.random() < 0.02:
             self.system.brk += self.random.choice((8, 24, 4096))
 

@@ -11,14 +11,13 @@ from heapster.checkers.lockstep.native import NativeMake
 from heapster.checkers.lockstep.run_trace import make_for, rerun
 from heapster.checkers.lockstep.subprocess import Died, Done, Journal, contained
 from heapster.machine.lowering import FAULTS
+from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
-
-POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")
 
 
 def test_a_few_lives_pass() -> None:
     make = NativeMake()
-    record = Record(make, POLICIES, arenas=3, faults=True)
+    record = Record(make, POLICY_NAMES, arenas=3, faults=True)
     make.live_lives(record, 1, 4)
     assert record.failure is None
     assert record.examples == 4
@@ -39,7 +38,7 @@ def test_a_misuse_that_hits_unmapped_memory_is_a_fault_not_a_crash() -> None:
 @pytest.mark.parametrize("fault", sorted(FAULTS))
 def test_a_fault_planted_in_the_lowering_is_found(fault: str) -> None:
     make = NativeMake(fault, seconds=5)
-    record = Record(make, POLICIES, arenas=3, faults=True)
+    record = Record(make, POLICY_NAMES, arenas=3, faults=True)
     make.live_lives(record, 1, 6)
     assert record.failure is not None
     trace, _ = record.failure

@@ -11,7 +11,6 @@ import pytest
 
 from heapster.native.library import PRELOAD, libraries
 
-POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")
 SECONDS = 1200
 
 Command = Sequence[str | Path]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs.running import POLICIES, need, ours, output, same
+from heapster.model.placement import POLICY_NAMES
+from tests.programs.running import need, ours, output, same
 
 HERE = Path(__file__).parent
 ROWS, SHORT_ROWS = 200_000, 5_000
@@ -17,7 +18,7 @@ CPYTHON_SHORT = ("test_list", "test_dict")
 CPYTHON_LONG = ("test_json", "test_re", "test_list", "test_dict", "test_bytes", "test_threading", "test_subprocess",
                 "test_fork1", "test_gc")
 
-every_policy = pytest.mark.parametrize("policy", POLICIES)
+every_policy = pytest.mark.parametrize("policy", POLICY_NAMES)
 
 
 def large_c_file(functions: int) -> str:

@@ -5,12 +5,13 @@ from typing import Any
 from heapster.checkers.lockstep.heap_history import by_policy, observed
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.machine.simulated import Simulated
+from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
 from heapster.reports.jsonfile import as_value
 from heapster.reports.timeline import Journey, journey
 from heapster.results import Finding, Run, Verdict
 
-POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit")
+POLICIES = POLICY_NAMES
 TEXT = """growth 4096; a = malloc(1000); b = malloc(200); c = malloc(600); d = malloc(24); e = malloc(100)
 free(a); free(c); f = malloc(560); g = malloc(300); free(d); free(f); h = malloc(5000); i = malloc(200000)
 b = realloc(b, 700); free(i); free(g); free(e)"""

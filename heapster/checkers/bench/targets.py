@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from heapster import children
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
 from heapster.native.library import PRELOAD, libraries
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of

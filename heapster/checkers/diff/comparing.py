@@ -21,7 +21,7 @@ from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import find_trace, read_trace, where
 from heapster.checkers.traces.summary import summary
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, Run, UsageError, Verdict
 
 INTERPRETED_INTERVAL = 512      # steps between comparisons of the heap, where the source is interpreted

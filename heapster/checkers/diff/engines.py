@@ -16,7 +16,8 @@ from heapster.machine.protocol import Aborted, Call, Fault
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
 from heapster.model.misuse import abort_name
-from heapster.model.operation import NO_HANDLE, POLICY_NAMES, Step
+from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.placement import POLICY_NAMES
 
 
 class Stretch(NamedTuple):

@@ -17,9 +17,11 @@ from heapster.checkers.blackbox.judge import check_harness
 from heapster.checkers.diff.records import records
 from heapster.checkers.traces.compact import Compact
 from heapster.files import shared_memory
+from heapster.machine import protocol
 from heapster.machine.protocol import Call, Fault
 from heapster.model.misuse import abort_name
-from heapster.model.operation import POLICY_NAMES, SYSTEM_CALLS
+from heapster.model.placement import POLICY_NAMES
+from heapster.model.system import SYSTEM_CALLS
 from heapster.native import cache, toolchain
 from heapster.native.headers import layout_header
 from heapster.native.library import C_SOURCES, core
@@ -28,8 +30,6 @@ from heapster.results import TargetError
 SOURCES = Path(__file__).parent / "c"
 FILES = (SOURCES / "replay.c", C_SOURCES / "words.h", SHARED / "account.h", SHARED / "operation.h")
 PROGRAM = "replay"
-WRAPPED = ("sbrk", "mmap", "munmap", "mremap", "madvise")
-ARITIES = {"sbrk": 1, "mmap": 1, "munmap": 2, "remap": 3, "purge": 2}
 HEAD, ANSWER, CALL = struct.Struct("<8Q"), struct.Struct("<q"), struct.Struct("<2Q4q")
 CALLS_AN_OP, CALLS_BESIDES = 4, 4096      # replay.c's room for system calls
 WORD = 8
@@ -51,7 +51,7 @@ def _make(out: Path, compiled: Path) -> None:
     for file in FILES:
         shutil.copyfile(file, sources / file.name)
     object_ = toolchain.compile_c(sources / "replay.c", sources / "replay.o")
-    wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
+    wrap = [f"-Wl,--wrap={name}" for name in protocol.SYSTEM_CALLS.values()]
     toolchain.run([toolchain.compiler(), "-o", out / PROGRAM, object_, compiled, *wrap, "-lpthread"])
     shutil.rmtree(sources)
 
@@ -119,9 +119,9 @@ class Replay:
     def calls(self, start: int, count: int) -> list[tuple[int, Call]]:
         """System calls from the `start`th on, each with the step that made it."""
         place = self._calls + CALL.size * start
-        data = self._map[place:place + CALL.size * count]
-        return [(op, Call(SYSTEM_CALLS[name], tuple(arguments[:ARITIES[SYSTEM_CALLS[name]]]), answer))
-                for op, name, *arguments, answer in CALL.iter_unpack(data)]
+        data, names = self._map[place:place + CALL.size * count], tuple(SYSTEM_CALLS)
+        return [(op, Call(names[number], tuple(arguments[:len(SYSTEM_CALLS[names[number]].operands)]), answer))
+                for op, number, *arguments, answer in CALL.iter_unpack(data)]
 
     @property
     def called(self) -> int:

@@ -6,7 +6,7 @@ from heapster.checkers.blackbox.options import ForeignOptions, is_foreign, resol
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.target import from_object, libc
 from heapster.checkers.score.driver import Contestant
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
 from heapster.native.library import SHARED, libraries
 from heapster.results import UsageError
 from heapster.suggest import instead_of

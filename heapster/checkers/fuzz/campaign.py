@@ -12,7 +12,7 @@ from heapster.checkers.fuzz.shrink import SHORT, Shrunk
 from heapster.checkers.fuzz.stateful import STEPS, Record, live_lives
 from heapster.checkers.lockstep.run_trace import make_for, rerun
 from heapster.children import processor_seconds
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
 from heapster.model.witnesses import SOMETIMES
 from heapster.results import Finding, Run, Verdict

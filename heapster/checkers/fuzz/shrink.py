@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from heapster.model.geometry import SIZE_MAX
-from heapster.model.operation import ALIGNING, NO_HANDLE, POLICY_NAMES, SHAPES, Step, Trace, canonical, requested
+from heapster.model.operation import ALIGNING, NO_HANDLE, SHAPES, Step, Trace, canonical, requested
+from heapster.model.placement import POLICY_NAMES
 
 Fails = Callable[[Trace], bool]
 LANDMARKS = (0, 1, 8, 16, 24, 25, 32, 40, 56, 64, 72, 100, 128, 256, 512, 1000, 2048, 4096, 8192, 65536)

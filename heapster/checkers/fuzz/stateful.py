@@ -18,7 +18,8 @@ from heapster.checkers.fuzz.draws import BACKEND
 from heapster.checkers.fuzz.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload, misuse
 from heapster.checkers.lockstep.lockstep import Lockstep, Problem
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
-from heapster.model.operation import NO_HANDLE, REQUESTS, SYSTEM_CALLS, Step, Trace
+from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace
+from heapster.model.system import SYSTEM_CALL_NAMES
 
 STEPS = 40                      # rules in an example
 MOST_LIVE = 64                  # blocks; more make a heap slower to check, not richer
@@ -140,7 +141,7 @@ class HeapLife(RuleBasedStateMachine):
         """Go on as another thread."""
         self._take(Step("thread", (thread,)))
 
-    @rule(name=st.sampled_from(SYSTEM_CALLS), nth=st.integers(1, 3))
+    @rule(name=st.sampled_from(SYSTEM_CALL_NAMES), nth=st.integers(1, 3))
     def fail(self, name: str, nth: int) -> None:
         """Plan that the system refuses."""
         if self.record.faults:

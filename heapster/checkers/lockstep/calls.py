@@ -5,11 +5,11 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from heapster import impl
-from heapster.checkers.lockstep.decode import POLICIES
 from heapster.checkers.lockstep.overflow import word
 from heapster.impl import api, cache, kept, layout, lifecycle, settings, stats, trim
 from heapster.model.geometry import signed
 from heapster.model.operation import Step
+from heapster.model.placement import POLICY_NAMES
 
 SHIPPED = SimpleNamespace(api=api, cache=cache, kept=kept, lifecycle=lifecycle, settings=settings, stats=stats,
                           trim=trim, package=impl)
@@ -63,8 +63,8 @@ def _posix_memalign(c: Calling) -> Answer:
 
 
 def _set_policy(c: Calling) -> Answer:
-    number = POLICIES.index(c.step.name)
-    wrong = [c.source.settings.set_policy(c.m, unknown) for unknown in (-1, len(POLICIES))]
+    number = POLICY_NAMES.index(c.step.name)
+    wrong = [c.source.settings.set_policy(c.m, unknown) for unknown in (-1, len(POLICY_NAMES))]
     refused = c.source.settings.set_policy(c.m, number)
     problem = ""
     if wrong != [-1, -1]:
@@ -104,7 +104,7 @@ def _init(c: Calling) -> Answer:
     """An unknown policy must change nothing; then with the policy in force."""
     api, settings_ = c.source.api, c.source.settings
     policy, growth = settings_.get_policy(c.m), settings_.get_growth(c.m)
-    refused = api.init(c.m, 1 << 20, len(POLICIES))
+    refused = api.init(c.m, 1 << 20, len(POLICY_NAMES))
     kept = settings_.get_policy(c.m), settings_.get_growth(c.m)
     taken = api.init(c.m, *c.words, policy)
     if refused != -1 or kept != (policy, growth) or taken != 0:

@@ -43,9 +43,9 @@ from heapster.model.heap import (
     Region,
     Stack,
 )
+from heapster.model.placement import POLICY_NAMES
 from heapster.results import HeapsterError
 
-POLICIES = ("first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit")     # by their numbers in `layout`
 KEPT_MARKS = {layout.NEW: NEW, layout.AGED: AGED, layout.PURGED: PURGED}
 UNTAKEN_MARKS = {layout.REFUSED: UNTAKEN}
 KINDS = {layout.FROM_SBRK: "sbrk", layout.FROM_MMAP: "mmap"}
@@ -94,7 +94,7 @@ def _heap(m: Observed) -> Heap:
     load, s = m.reader(), m.statics()
     mappings = s + layout.MAPPINGS
     policy = load(s + layout.POLICY)
-    if not 0 <= policy < len(POLICIES):
+    if not 0 <= policy < len(POLICY_NAMES):
         raise Undecodable(f"the policy is {policy}")
     return Heap(
         arenas=tuple(_arena(load, i, record)
@@ -106,7 +106,7 @@ def _heap(m: Observed) -> Heap:
         mapped_backward=(*(node - NODE for node in _nodes(load, mappings + HEAD, PREV)),
                          *_nodes(load, s + layout.KEPT, PREV), *_nodes(load, s + layout.UNTAKEN, PREV)),
         mapped_ledger=_ledger(load, mappings),
-        policy=POLICIES[policy],
+        policy=POLICY_NAMES[policy],
         threshold=load(s + layout.THRESHOLD) or layout.DEFAULT_THRESHOLD,
         growth=load(s + layout.GROWTH) or layout.DEFAULT_GROWTH,
         cache=load(s + layout.CACHE_BYTES),

@@ -11,7 +11,6 @@ from typing import Any
 
 from heapster.checkers.fuzz.stateful import Record, live_lives
 from heapster.checkers.lockstep.calls import SHIPPED, Answer, call
-from heapster.checkers.lockstep.decode import POLICIES
 from heapster.checkers.lockstep.lockstep import Lockstep, Problem
 from heapster.checkers.lockstep.native import COMPILED, HANG_SECONDS, library
 from heapster.checkers.lockstep.subprocess import Died, Journal, contained
@@ -22,6 +21,7 @@ from heapster.machine.observed import Library
 from heapster.machine.protocol import Aborted, Fault
 from heapster.machine.simulated import STATICS_BYTES, THREAD_BYTES, THREAD_STRIDE, THREADS, Simulated
 from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import format_step
 
 SCANNED = 1 << 22               # bytes; in larger pieces, only what the interpreted one wrote is compared
@@ -39,7 +39,7 @@ def validate(trace: Trace, fault: str = "", seconds: float = HANG_SECONDS) -> li
     return ended.value
 
 
-def lives(first_seed: int, examples: int, policies: tuple[str, ...] = POLICIES) -> list[Trace]:
+def lives(first_seed: int, examples: int, policies: tuple[str, ...] = POLICY_NAMES) -> list[Trace]:
     """Traces of the lives that Hypothesis chooses from that seed: the whole API, and refusals of the system."""
     traces: list[list[Step]] = []
 

@@ -25,11 +25,12 @@ from heapster.checkers.proofs.layout_spec import (
     STATICS,
 )
 from heapster.checkers.proofs.replay import Memory, Replay
-from heapster.machine.protocol import REFUSED
+from heapster.machine.protocol import REFUSED, SYSTEM_CALLS
 from heapster.machine.simulated import MEMORY
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.heap import Block, Heap
-from heapster.model.operation import NO_HANDLE, POLICY_NAMES, Step, Trace
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, HeapsterError
 
 REGION_ENDS = FIRST_BLOCK + FENCE_BYTES + PAYLOAD       # bytes of a region of whole pages that are in no block
@@ -131,7 +132,7 @@ def _public(made: Any, handles: dict[int, int]) -> Step | None:
 
 def _refusals(m: Any) -> Iterator[Step]:
     """The system refuses what it refused in the counterexample."""
-    for name in ("sbrk", "mmap", "munmap", "remap", "purge"):
+    for name in SYSTEM_CALLS:
         calls = [call for call in m.calls if call.name == name]
         yield from (Step("fail", (place,), name=name) for place, call in enumerate(calls, 1) if call.answer == REFUSED)
 

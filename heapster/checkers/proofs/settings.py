@@ -3,9 +3,10 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, Proof
-from heapster.checkers.proofs.layout_spec import ARENA_BYTES, CROWDED, MAX_REQUEST, PAGE, POLICIES, STATICS, WORD, only
+from heapster.checkers.proofs.layout_spec import ARENA_BYTES, CROWDED, MAX_REQUEST, PAGE, STATICS, WORD, only
 from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
+from heapster.model.placement import POLICIES
 
 UP_TO_THREE = "up to 3 arenas"
 
@@ -14,9 +15,9 @@ def set_policy(source: Any, path: Any) -> None:
     """Each word as a policy."""
     w = Window(path)
     policy, place = path.word("policy"), w.statics + STATICS["policy"]
-    w.m.put(place, path.word("before", 0, POLICIES - 1), "policy")
+    w.m.put(place, path.word("before", 0, len(POLICIES) - 1), "policy")
     answer = source.settings.set_policy(w.m, policy)
-    known = policy >= 0 and policy < POLICIES
+    known = policy >= 0 and policy < len(POLICIES)
     path.claim("an_unknown_policy_changes_nothing", lambda: (answer == 0) == known and (known or only(w.m)))
     path.claim("a_known_policy_is_in_force", lambda: not known or source.settings.get_policy(w.m) == policy)
 

@@ -8,9 +8,13 @@ from heapster.checkers.mutation.hunt_races import hunt
 from heapster.checkers.mutation.race_faults import FAULTS, Fault
 from heapster.checkers.races.corpus import WRITTEN
 from heapster.checkers.stress.patterns import PATTERNS
+from heapster.model.placement import POLICY_NAMES
+from heapster.model.system import SYSTEM_CALLS
 from heapster.results import HeapsterError
 
-INTRODUCTION = """\
+POLICIES = ", ".join(f"`p{number}` {name}" for number, name in enumerate(POLICY_NAMES))
+REFUSALS = ", ".join(f"`x{call.letter}1` {name}" for name, call in SYSTEM_CALLS.items())
+INTRODUCTION = f"""\
 # Threads
 
 `heapster races` runs small programs of several threads on the traced machine: every shared access is a
@@ -20,11 +24,13 @@ pause to the next, then 1 KiB, nothing, and 32 KiB. Made by `python -m heapster.
 
 A replay string holds a program and a schedule: `r1:n1,m24/f0|m24;s:0*3,1*2,0`. Before the slash stands
 what thread 0 does first; then a lane for each thread. `m24` is malloc(24), `c` calloc, `a64:24`
-aligned_alloc, `r0:48` realloc of block 0, `f0` free, `u0` usable size, `p2` policy, `t` threshold, `g`
-growth, `n` arenas, `h` bytes of a size that a cache holds, `e` the end of the thread, after which another
+aligned_alloc, `r0:48` realloc of block 0, `f0` free, `u0` usable size, `t` threshold, `g` growth,
+`n` arenas, `h` bytes of a size that a cache holds, `e` the end of the thread, after which another
 goes on in its lane, `q3` three blocks of thread 0's arena that wait on its remote list, `l` bytes of freed
 mappings that may be kept, `d0` malloc_trim, `v0:9` nine reallocs of block 0 to its own size, `s` statistics,
-`y` those of all arenas, `w` status, `k` fork, `z` finalize, `xb1` the next sbrk fails (`xm1` mmap, `xu1` munmap).
+`y` those of all arenas, `w` status, `k` fork, `z` finalize. A policy goes by its number:
+{POLICIES}.
+The first such call from here is refused: {REFUSALS}.
 Blocks are numbered as they are allocated, from left to right. The schedule `0*3` is three switch points of thread 0;
 `1` runs thread 1 until it ends or has to wait.
 

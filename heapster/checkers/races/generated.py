@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from heapster.checkers.fuzz.draws import BACKEND
 from heapster.checkers.races.programs import NO_BLOCK, Op, Program, wrong
+from heapster.model.placement import POLICY_NAMES
 
 SIZES = (0, 24, 24, 24, 40, 56, 104, 200, 1000, 3900, 5000, 9000)
-SETTINGS = (Op("p", (0,)), Op("p", (1,)), Op("p", (2,)), Op("p", (3,)), Op("t", (4096,)), Op("g", (4096,)),
+SETTINGS = (*(Op("p", (number,)) for number in range(len(POLICY_NAMES))), Op("t", (4096,)), Op("g", (4096,)),
             Op("g", (8192,)), Op("n", (1,)), Op("n", (2,)), Op("h", (0,)), Op("h", (64,)), Op("l", (0,)),
             Op("l", (16384,)), Op("e"), Op("s"), Op("y"))
 STARTS = (

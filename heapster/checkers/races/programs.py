@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from heapster.model.placement import POLICY_NAMES
+from heapster.model.system import SYSTEM_CALLS
 from heapster.results import UsageError
 
 MOST_THREADS = 8
 MOST_OPS = 64
 MOST_REPEATED = 1000
 NO_BLOCK = -1
-SYSTEM_CALLS = {"b": "sbrk", "m": "mmap", "u": "munmap"}
+CALLS_BY_LETTER = {call.letter: name for name, call in SYSTEM_CALLS.items()}
 
 
 class Kind(NamedTuple):
@@ -33,7 +35,7 @@ KINDS = {
     "r": Kind("realloc", r"r(\d+):(\d+)", "uses"),
     "u": Kind("usable_size", r"u(\d+)", "uses"),
     "f": Kind("free", r"f(\d+)", "frees"),
-    "p": Kind("policy", r"p([0-3])"),
+    "p": Kind("policy", r"p(\d+)"),
     "t": Kind("threshold", r"t(\d+)"),
     "g": Kind("growth", r"g(\d+)"),
     "n": Kind("arenas", r"n(\d+)"),
@@ -48,7 +50,7 @@ KINDS = {
     "w": Kind("status", r"w"),
     "k": Kind("fork", r"k"),
     "z": Kind("finalize", r"z"),
-    "x": Kind("fail", r"x([bmu])(\d+)"),
+    "x": Kind("fail", rf"x([{''.join(CALLS_BY_LETTER)}])(\d+)"),
 }
 
 
@@ -89,8 +91,7 @@ def format_program(program: Program) -> str:
 
 def _format_op(op: Op, number: dict[int, int]) -> str:
     if op.code == "x":
-        short = next(letter for letter, name in SYSTEM_CALLS.items() if name == op.name)
-        return f"x{short}{op.numbers[0]}"
+        return f"x{SYSTEM_CALLS[op.name].letter}{op.numbers[0]}"
     words = [str(n) for n in op.numbers]
     if KINDS[op.code].block in ("uses", "frees"):
         words.insert(0, str(number[op.block]))
@@ -126,7 +127,7 @@ def _parse_op(word: str, part: str) -> Op:
         raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, u0, "
                          "p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, e, s, y, w, k, z or xb1")
     if word[0] == "x":
-        return Op("x", (int(match[2]),), name=SYSTEM_CALLS[match[1]])
+        return Op("x", (int(match[2]),), name=CALLS_BY_LETTER[match[1]])
     numbers = tuple(int(group) for group in match.groups())
     if kind.block in ("uses", "frees"):
         return Op(word[0], numbers[1:], numbers[0])
@@ -146,6 +147,8 @@ def _wrong_number(program: Program) -> str:
     for lane, op in lanes_of(program):
         if any(n >= 1 << 63 for n in op.numbers):
             return f"{max(op.numbers)} is more than a word can hold"
+        if op.code == "p" and op.numbers[0] >= len(POLICY_NAMES):
+            return f"policy {op.numbers[0]} is none of 0 to {len(POLICY_NAMES) - 1}: {', '.join(POLICY_NAMES)}"
         if op.code == "x" and op.numbers[0] < 1:
             return "calls that fail are counted from 1"
         if op.code == "r" and op.numbers[0] == 0:

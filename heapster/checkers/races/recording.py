@@ -14,6 +14,7 @@ from heapster.checkers.races.replay import Replay
 from heapster.checkers.races.schedulers import Follow
 from heapster.checkers.races.session import Outcome, Session
 from heapster.checkers.targets.source import Source
+from heapster.machine.protocol import SYSTEM_CALLS
 from heapster.machine.simulated import BREAK, OUTSIDE
 from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, Traced
 
@@ -33,8 +34,7 @@ class Row(NamedTuple):
 
 NOTED = {"load": None, "store": None, "load_atomic": None, "store_atomic": None, "cas": None, "exchange": None,
          "copy": None, "fill": None,
-         "lock": None, "unlock": None, "sbrk": BREAK_OBJECT, "mmap": MAPPINGS_OBJECT, "munmap": MAPPINGS_OBJECT,
-         "remap": MAPPINGS_OBJECT, "purge": MAPPINGS_OBJECT}
+         "lock": None, "unlock": None, **dict.fromkeys(SYSTEM_CALLS, MAPPINGS_OBJECT), "sbrk": BREAK_OBJECT}
 
 
 def record(source: Source, replay: Replay) -> tuple[Outcome, list[Row]]:

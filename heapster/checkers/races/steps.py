@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from heapster.checkers.races.programs import KINDS, Op, Program, lanes_of
-from heapster.model.operation import POLICY_NAMES
+from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import handle_name
 
 

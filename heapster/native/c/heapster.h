@@ -12,7 +12,7 @@
    on stderr and abort().
 
    Settings may also come from the environment, read when the library is loaded:
-     HEAPSTER_POLICY=first_fit|next_fit|best_fit|worst_fit|segregated_fit
+     HEAPSTER_POLICY=@POLICIES@
      HEAPSTER_MMAP_THRESHOLD=BYTES
      HEAPSTER_CACHE=BYTES         see heapster_set_cache
      HEAPSTER_KEEP=BYTES          see heapster_set_keep
@@ -73,11 +73,7 @@ size_t heapster_malloc_usable_size(void *block);
 
 /* Which free block serves a request. */
 typedef enum {
-    HEAPSTER_FIRST_FIT = 0,     /* the first that fits, most recently freed first */
-    HEAPSTER_NEXT_FIT = 1,      /* the first that fits from where the last search ended */
-    HEAPSTER_BEST_FIT = 2,      /* the smallest that fits */
-    HEAPSTER_WORST_FIT = 3,     /* the largest */
-    HEAPSTER_SEGREGATED_FIT = 4 /* a good fit in constant time, from lists by size; the default */
+@ENUMERATORS@
 } heapster_policy_t;
 
 /* Sets by how many bytes, at least, arenas grow (0: the default of 128 KiB), and the policy. Optional, at

@@ -11,7 +11,7 @@
 #include "layout.h"
 #include "words.h"
 
-enum operation { SBRK, MMAP, MUNMAP, LOCK, UNLOCK, SHOW, ABORT, REMAP, PURGE, RENEW };
+enum operation { SYSTEM_CALLS, LOCK, UNLOCK, SHOW, ABORT, RENEW };
 enum { CLOBBERED = 120 };       /* an errno that no call of ours sets */
 enum outcome { ANSWERED, ABANDONED, STRAYED };
 

@@ -19,7 +19,7 @@
 #include "words.h"
 
 #ifndef BUILT_POLICY            /* what `heapster build` was told */
-#define BUILT_POLICY SEGREGATED_FIT
+#define BUILT_POLICY DEFAULT_POLICY
 #endif
 #ifndef BUILT_THRESHOLD
 #define BUILT_THRESHOLD DEFAULT_THRESHOLD
@@ -43,7 +43,7 @@ enum {
     STATS_TEXT = 1 << 15        /* room for the figures of all arenas */
 };
 
-static const char *const policies[] = {"first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit"};
+static const char *const policies[] = {POLICY_NAMES};
 static pid_t stats_process;      /* whose statistics are wanted: 0 nobody's, EVERY_PROCESS everybody's */
 static int stats_descriptor = -1;
 static const char *stats_file;
@@ -78,12 +78,12 @@ static void read_policy(void) {
     const char *value = getenv("HEAPSTER_POLICY");
     if (!value || !*value)
         return;
-    for (word policy = FIRST_FIT; policy <= SEGREGATED_FIT; policy++)
+    for (word policy = 0; policy < POLICY_COUNT; policy++)
         if (!strcmp(value, policies[policy])) {
             heapster_word_set_policy(policy);
             return;
         }
-    reject("HEAPSTER_POLICY", value, "one of first_fit, next_fit, best_fit, worst_fit, segregated_fit");
+    reject("HEAPSTER_POLICY", value, "one of " POLICY_LIST);
 }
 
 static void read_stats_settings(void) {

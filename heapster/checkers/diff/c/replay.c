@@ -23,7 +23,7 @@ enum setting {                  /* as traces/compact.py numbers them, after the 
     SET_POLICY = OPERATIONS, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE,
     SET_CACHE, THREAD_END, SET_KEEP, TRIM
 };
-enum { SBRK, MMAP, MUNMAP, REMAP, PURGE, CALLS_KINDS };
+enum { SYSTEM_CALLS, CALLS_KINDS };
 enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4, HARNESS_FAULT = 70 };
 
 struct call { uint64_t op, name; word a, b, c, answer; };
