@@ -6,11 +6,11 @@ function for is never asked.
 
 from collections.abc import Callable, Iterator
 
-from heapster.model.operation import REQUESTS, requested
-from heapster.model.rules import GIVING, RULES, USABLE
+from heapster.model.operations import ASKING, PRODUCTS, requested
+from heapster.model.rules import GIVING, POSIX, RULES
 from heapster.model.spec import Operation, Promises, Result, alignment_is_bad, must_refuse
 
-ALSO_AT = {"overlap": USABLE, "usable_too_small": GIVING}      # calls at which a rule of other functions is asked
+ALSO_AT = {"overlap": ASKING, "usable_too_small": GIVING}      # calls at which a rule of other functions is asked
 Asks = Callable[[Operation, Result, Promises], bool]
 
 
@@ -32,7 +32,7 @@ def _gave(operation: Operation, result: Result, promises: Promises) -> bool:
 
 
 def _overlap(operation: Operation, result: Result, promises: Promises) -> bool:
-    if operation.verb == "usable_size":
+    if operation.verb in ASKING:
         return operation.pointer != 0
     return _gave(operation, result, promises)
 
@@ -47,7 +47,7 @@ def _failed_to_resize(operation: Operation, result: Result, _: Promises) -> bool
 
 def _refused(operation: Operation, result: Result, promises: Promises) -> bool:
     """NULL was answered where errno must say why."""
-    if operation.verb == "posix_memalign":
+    if operation.verb in POSIX:
         return result.returned != 0
     if result.pointer or not promises.errno:
         return False
@@ -60,7 +60,7 @@ def _overflows(operation: Operation, _: Result, promises: Promises) -> bool:
 
 
 def _is_huge(operation: Operation, result: Result, promises: Promises) -> bool:
-    if REQUESTS[operation.verb] == "product" and _overflows(operation, result, promises):
+    if operation.verb in PRODUCTS and _overflows(operation, result, promises):
         return False
     return requested(operation) >> (promises.bits - 1) != 0
 
@@ -75,7 +75,7 @@ def _is_confined(_: Operation, result: Result, __: Promises) -> bool:
 
 
 def _usable_known(operation: Operation, result: Result, promises: Promises) -> bool:
-    if operation.verb == "usable_size":
+    if operation.verb in ASKING:
         return operation.pointer != 0
     return result.usable is not None and _gave(operation, result, promises)
 

@@ -21,14 +21,13 @@ from typing import NamedTuple
 from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST
 from heapster.model.heap import UNTAKEN, Block, Heap, waiting
 from heapster.model.live import Live
+from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING
 
 # How a misuse can end. The aborts are named as the allocator's codes are, in their order from 1.
 ABORTS = ("double_free", "invalid_pointer", "corrupt_header", "corrupt_list")
 FAULT = "fault"                 # the machine noticed: memory that is unmapped or was never written
 UNNOTICED = "unnoticed"
 OUTCOMES = frozenset({*ABORTS, FAULT, UNNOTICED})
-
-TAKES_A_POINTER = frozenset({"free", "realloc", "reallocarray", "usable_size"})
 
 
 class Kind(Enum):
@@ -123,10 +122,10 @@ def classify(
 
     A stale pointer whose address was given out again is live: no allocator can tell the two apart.
     """
-    if verb not in TAKES_A_POINTER or not pointer or pointer in live:
+    if verb not in ON_BLOCKS or not pointer or pointer in live:
         return None
     kind = _kind(heap, live, pointer)
-    looks_at_the_header = verb == "free" or (verb != "usable_size" and request <= MAX_REQUEST)
+    looks_at_the_header = verb in RELEASING or (verb not in ASKING and request <= MAX_REQUEST)
     told = header is not Header.UNKNOWN and kind in _NOTICED_BY_AN_OLD_HEADER
     if not looks_at_the_header or not (told or kind in _ALWAYS_NOTICED):
         return Misuse(kind, OUTCOMES, WORDS[kind])

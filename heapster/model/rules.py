@@ -6,7 +6,16 @@ section 3.2.3, and malloc(3) the Linux manual page that goes with it.
 
 from typing import NamedTuple
 
-from heapster.model.operation import ALIGNING, REQUESTS
+from heapster.model.operations import (
+    ALIGNING,
+    ASKING,
+    OPERATIONS,
+    PAGE_ALIGNING,
+    PRODUCTS,
+    RELEASING,
+    REQUESTS,
+    RESIZING,
+)
 
 
 class Reason(NamedTuple):
@@ -27,12 +36,9 @@ class Rule(NamedTuple):
 
 
 GIVING = frozenset(REQUESTS)
-ALIGNED = ALIGNING | {"valloc", "pvalloc"}
-PRODUCTS = frozenset({"calloc", "reallocarray"})
-RESIZING = frozenset({"realloc", "reallocarray"})
-WITH_ERRNO = GIVING - {"posix_memalign"}
-POSIX = frozenset({"posix_memalign"})
-USABLE = frozenset({"usable_size"})
+ALIGNED = ALIGNING | PAGE_ALIGNING
+POSIX = frozenset(verb for verb in GIVING if OPERATIONS[verb].out)
+WITH_ERRNO = GIVING - POSIX
 
 RULES = (
     Rule("overlap", "A block shares no byte with another live block, within what was asked for or is usable.",
@@ -57,7 +63,7 @@ RULES = (
          "POSIX posix_memalign, RETURN VALUE", POSIX),
     Rule("errno_clobbered", "Success leaves errno alone, for targets that promise so.",
          "a promise of ours; C17 7.5p3 and POSIX leave it open", GIVING),
-    Rule("free_changed_errno", "free leaves errno alone.", "POSIX free; glibc since 2.33", frozenset({"free"})),
+    Rule("free_changed_errno", "free leaves errno alone.", "POSIX free; glibc since 2.33", RELEASING),
     Rule("overflow_accepted", "calloc and reallocarray refuse a product that does not fit a size_t.",
          "C17 7.22.3.2 (an array of nmemb objects); POSIX calloc, reallocarray: ENOMEM; glibc 3.2.3.5", PRODUCTS),
     Rule("huge_accepted", "Sizes above PTRDIFF_MAX are refused.",
@@ -75,11 +81,11 @@ RULES = (
          "the break is still where it left it.", "sbrk(2): the break belongs to the process; C17 6.2.4p2"),
     Rule("bad_alignment_accepted", "An alignment that is no power of two is refused; posix_memalign also "
          "refuses less than a pointer's.", "C17 7.22.3.1p2 with DR 460; POSIX posix_memalign: EINVAL", ALIGNING),
-    Rule("usable_too_small", "The usable size is at least what was asked for.", "malloc_usable_size(3)", USABLE),
+    Rule("usable_too_small", "The usable size is at least what was asked for.", "malloc_usable_size(3)", ASKING),
     Rule("usable_shrank", "A live block keeps the usable size that it was said to have.",
          "malloc_usable_size(3): the bytes of the block, which may be written; C17 6.2.4p2: throughout its lifetime",
-         USABLE),
-    Rule("usable_of_null", "NULL has no usable bytes.", "malloc_usable_size(3)", USABLE),
+         ASKING),
+    Rule("usable_of_null", "NULL has no usable bytes.", "malloc_usable_size(3)", ASKING),
     Rule("zero_size_inconsistent", "An allocator treats size 0 the same way each time.",
          "C17 7.22.3p1 and 7.22.3.5p3: implementation-defined, so documented and kept", GIVING),
 )

@@ -14,8 +14,16 @@ from typing import NamedTuple
 
 from heapster.model.geometry import EINVAL, ENOMEM, PAGE, WORD, is_power_of_two
 from heapster.model.live import Held, Live
-from heapster.model.operation import REQUESTS, requested
-from heapster.model.rules import Reason
+from heapster.model.operations import (
+    ALIGNING,
+    ASKING,
+    PAGE_ALIGNING,
+    RELEASING,
+    REQUESTS,
+    RESIZING,
+    requested,
+)
+from heapster.model.rules import POSIX, Reason
 
 
 class Operation(NamedTuple):
@@ -63,8 +71,6 @@ OURS = Promises(errno_kept=True, zero="pointer", realloc_zero="frees")
 HARMS = {1: "changed memory that somebody else took from the system",
          2: "gave memory back to the system that somebody else had taken from it",
          3: "gave a block in memory that somebody else had taken from the system"}
-ALIGNED_VERBS = frozenset({"aligned_alloc", "memalign", "posix_memalign"})
-RESIZING = frozenset({"realloc", "reallocarray"})
 
 
 def explains(
@@ -78,10 +84,10 @@ def explains(
     if pointer and pointer not in live:
         return ()
     reasons = list(_contents(live, operation, result))
-    if verb == "free":
+    if verb in RELEASING:
         if result.errno:
-            reasons.append(Reason("free_changed_errno", f"free set errno to {result.errno}", pointer))
-    elif verb == "usable_size":
+            reasons.append(Reason("free_changed_errno", f"{verb} set errno to {result.errno}", pointer))
+    elif verb in ASKING:
         reasons += _usable_size(live, pointer, result)
     elif verb in REQUESTS:
         reasons += _answer(live, operation, result, promises)
@@ -103,10 +109,10 @@ def advance(live: Live, operation: Operation, result: Result, promises: Promises
     verb, pointer = operation.verb, operation.pointer
     if verb == "finalize":
         live.clear()
-    elif verb == "free":
+    elif verb in RELEASING:
         if pointer:
             live.remove(pointer)
-    elif verb == "usable_size":
+    elif verb in ASKING:
         if pointer and result.usable:
             live.add(live[pointer]._replace(usable=max(live[pointer].extent, result.usable)))
     elif verb in REQUESTS:
@@ -149,7 +155,7 @@ def _usable_size(live: Live, pointer: int, result: Result) -> Iterator[Reason]:
 def _answer(live: Live, operation: Operation, result: Result, promises: Promises) -> Iterator[Reason]:
     """The rules for everything that answers a block."""
     request = requested(operation)
-    if operation.verb == "posix_memalign":
+    if operation.verb in POSIX:
         yield from _posix_memalign(operation, result, promises)
         if result.returned:
             return
@@ -186,10 +192,10 @@ def must_refuse(operation: Operation, promises: Promises) -> Reason | None:
 
 def alignment_is_bad(operation: Operation, promises: Promises) -> bool:
     """True if the operation must refuse its alignment."""
-    if operation.verb not in ALIGNED_VERBS:
+    if operation.verb not in ALIGNING:
         return False
     alignment = operation.numbers[0]
-    if operation.verb == "posix_memalign":
+    if operation.verb in POSIX:
         return not is_power_of_two(alignment) or alignment % (promises.bits // WORD) != 0
     return promises.bad_alignment and not is_power_of_two(alignment)
 
@@ -250,9 +256,9 @@ def _remainder(pointer: int, alignment: int) -> str:
 
 def _asked_alignment(operation: Operation) -> int:
     """The alignment that the caller asked for, 1 if none."""
-    if operation.verb in ALIGNED_VERBS:
+    if operation.verb in ALIGNING:
         return operation.numbers[0] if is_power_of_two(operation.numbers[0]) else 1
-    return PAGE if operation.verb in ("valloc", "pvalloc") else 1
+    return PAGE if operation.verb in PAGE_ALIGNING else 1
 
 
 def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Reason]:
@@ -279,7 +285,7 @@ def _null(operation: Operation, request: int, result: Result, promises: Promises
             return
     elif request == 0 and promises.zero in ("null", "either"):
         return
-    if operation.verb == "posix_memalign" or not promises.errno:
+    if operation.verb in POSIX or not promises.errno:
         return
     allowed = allowed_errors(operation, promises)
     if not result.errno:
@@ -292,12 +298,12 @@ def _null(operation: Operation, request: int, result: Result, promises: Promises
 def allowed_errors(operation: Operation, promises: Promises) -> tuple[int, ...]:
     """What errno may say of the failure of an operation that asks for a block."""
     request = requested(operation)
-    if operation.verb not in ALIGNED_VERBS:
+    if operation.verb not in ALIGNING:
         return (ENOMEM,)
     alignment = operation.numbers[0]
     if alignment_is_bad(operation, promises):
         return (EINVAL, ENOMEM) if request >> (promises.bits - 1) else (EINVAL,)
-    usual = operation.verb == "posix_memalign" or (
+    usual = operation.verb in POSIX or (
         is_power_of_two(alignment) and alignment <= PAGE and request % alignment == 0)
     return (ENOMEM,) if usual else (ENOMEM, EINVAL)
 

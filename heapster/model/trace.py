@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
-from heapster.model.operation import NO_HANDLE, SHAPES, Shape, Step, Trace
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operations import OPERATIONS, Row
 
 STATEMENT = re.compile(
     r"(?:(?P<result>[^\W\d]\w*)\s*=\s*)?(?P<verb>[^\W\d]\w*)\b\s*(?P<rest>\(.*\)|[^(\s=].*|)", re.ASCII)
@@ -83,7 +84,7 @@ def format_steps(trace: Iterable[Step]) -> tuple[str, ...]:
 
 def format_step(step: Step) -> str:
     """One step as text."""
-    shape = SHAPES[step.verb]
+    shape = OPERATIONS[step.verb]
     words = [step.name] if shape.names else []
     if shape.operand:
         words.append(_format_pointer(step))
@@ -155,12 +156,12 @@ class _Reader:
     def _error(self, message: str) -> TraceError:
         return TraceError(self._line, message)
 
-    def _shape(self, verb: str) -> Shape:
-        if verb in SHAPES:
-            return SHAPES[verb]
-        raise self._error(f"unknown operation '{_clip(verb)}'{_suggest(verb, SHAPES)}")
+    def _shape(self, verb: str) -> Row:
+        if verb in OPERATIONS:
+            return OPERATIONS[verb]
+        raise self._error(f"unknown operation '{_clip(verb)}'{_suggest(verb, OPERATIONS)}")
 
-    def _arguments(self, verb: str, shape: Shape, rest: str) -> tuple[int, int, str, tuple[int, ...]]:
+    def _arguments(self, verb: str, shape: Row, rest: str) -> tuple[int, int, str, tuple[int, ...]]:
         """Operand, offset, name and numbers of a step."""
         words = _words(rest, shape)
         expected = ["pointer"] * shape.operand + ["name"] * bool(shape.names) + list(shape.numbers)
@@ -222,7 +223,7 @@ class _Reader:
             raise self._error(f"'{_clip(word)}' is no number{_suggest(word, NAMED)}")
         return int(word, 16 if word[:2] in ("0x", "0X") else 10)
 
-    def _define(self, verb: str, shape: Shape, name: str | None) -> int:
+    def _define(self, verb: str, shape: Row, name: str | None) -> int:
         if name is None:
             if shape.result:
                 raise self._error(f"the answer of {verb} needs a handle: a = {verb}(...)")
@@ -246,7 +247,7 @@ class _Reader:
         return number
 
 
-def _words(rest: str, shape: Shape) -> list[str]:
+def _words(rest: str, shape: Row) -> list[str]:
     """The arguments of a step: between commas in a call, between blanks after a setting."""
     if rest.startswith("("):
         inner = rest[1:-1].strip()

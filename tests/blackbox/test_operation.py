@@ -22,7 +22,8 @@ from heapster.checkers.stress.runner import Plan, stress
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.writing import write_trace
 from heapster.model.geometry import SIZE_MAX
-from heapster.model.operation import REQUESTS, SHAPES, Step, requested
+from heapster.model.operation import Step
+from heapster.model.operations import OPERATIONS, REQUESTS, requested
 from heapster.model.trace import format_trace, parse
 from heapster.results import HarnessError, Verdict
 from tests.diff.strangers import bump
@@ -49,7 +50,7 @@ void lean_free(void *p) { if (p && p == last) __builtin_trap(); last = p; free(p
 def test_bytes_requested_are_the_same_in_c(tmp_path: Path) -> None:
     (tmp_path / "tell.c").write_text(TELL)
     subprocess.run(["cc", f"-I{SOURCES}", tmp_path / "tell.c", "-o", tmp_path / "tell"], check=True)
-    steps = [Step(verb, (first, second)[:len(SHAPES[verb].numbers)])
+    steps = [Step(verb, (first, second)[:len(OPERATIONS[verb].numbers)])
              for verb in [*REQUESTS, "free", "usable_size"] for first in NUMBERS for second in NUMBERS]
     said = subprocess.run([tmp_path / "tell"], input=b"".join(map(packed, steps)), capture_output=True, check=True)
     assert list(map(int, said.stdout.split())) == [min(requested(step), SIZE_MAX) for step in steps]

@@ -49,8 +49,8 @@ UNSEEN = {
     "lockstep": {
         "Lockstep.__init__: 0 -> 1 (3)": "no payload lies there",
         "Lockstep.__init__: 0 -> -1 (3)": "no payload lies there",
-        "Lockstep.take: SHAPES[step.verb].operand and pointer and (pointer not in self.live) "
-        "-> without SHAPES[step.verb].operand": "what takes no operand is passed no pointer",
+        "Lockstep.take: step.verb in ON_BLOCKS and pointer and (pointer not in self.live) "
+        "-> without step.verb in ON_BLOCKS": "what takes no operand is passed no pointer",
         "Lockstep.take: 0 -> 1": "no payload lies there",
         "Lockstep.take: 0 -> -1": "no payload lies there",
         "Lockstep._misuse: self.heap or decode(self.m) -> without self.heap": "it only saves time",

@@ -4,7 +4,7 @@ import pytest
 
 from heapster.model.geometry import EINVAL, ENOMEM, PAGE, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.live import Held, Live
-from heapster.model.operation import REQUESTS, requested
+from heapster.model.operations import REQUESTS, requested
 from heapster.model.rules import RULE, RULES
 from heapster.model.spec import OURS, Operation, Promises, Result, advance, explains
 

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
-from heapster.model.operation import NO_HANDLE, SHAPES, Step, canonical, handles, undefined_handle
+from heapster.model.operation import NO_HANDLE, Step, canonical, handles, undefined_handle
+from heapster.model.operations import OPERATIONS
 from heapster.model.trace import TraceError, format_step, format_trace, handle_name, parse, parse_bytes
 
 EVERY_VERB = """\
@@ -45,7 +46,7 @@ def test_every_verb_is_written_as_it_is_read() -> None:
     """The canonical text of a trace parses to the trace."""
     steps = parse(EVERY_VERB)
     assert format_trace(steps) == EVERY_VERB
-    assert {step.verb for step in steps} == set(SHAPES)
+    assert {step.verb for step in steps} == set(OPERATIONS)
 
 
 def test_a_step_is_what_it_says() -> None:
@@ -182,8 +183,8 @@ def traces(draw: st.DrawFn) -> tuple[Step, ...]:
     steps: list[Step] = []
     defined = [NO_HANDLE]
     for _ in range(draw(st.integers(1, 12))):
-        verb = draw(st.sampled_from(sorted(SHAPES)))
-        shape = SHAPES[verb]
+        verb = draw(st.sampled_from(sorted(OPERATIONS)))
+        shape = OPERATIONS[verb]
         numbers = tuple(draw(RANGES.get(kind, SIZES)) for kind in shape.numbers)
         operand = draw(st.sampled_from(defined)) if shape.operand else NO_HANDLE
         offset = draw(st.integers(-100, 100)) if operand != NO_HANDLE else 0

@@ -12,7 +12,8 @@ from heapster.model.geometry import REFUSED, SIZE_MAX
 from heapster.model.heap import extents
 from heapster.model.invariants import violations
 from heapster.model.live import Live
-from heapster.model.operation import NO_HANDLE, REQUESTS, SHAPES, Step
+from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operations import OPERATIONS, REQUESTS
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.reference import Reference
 from heapster.model.spec import OURS, Operation, Result, advance, explains
@@ -64,9 +65,9 @@ class Run:
             self.setting()
             return
         held = [block.pointer for block in self.live]
-        pointer = self.random.choice(held) if held and SHAPES[verb].operand else 0
+        pointer = self.random.choice(held) if held and OPERATIONS[verb].operand else 0
         numbers = tuple(self.random.choice((2, 8, 64, 4096, 8192) if kind == "alignment" else SIZES)
-                        for kind in SHAPES[verb].numbers)
+                        for kind in OPERATIONS[verb].numbers)
         if len(held) < 40 or verb in ("free", "realloc"):
             self.take(Step(verb, numbers, operand=0 if pointer else NO_HANDLE), pointer)
 

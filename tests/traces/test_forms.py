@@ -12,7 +12,7 @@ from heapster.checkers.traces.generating import WORKLOADS, generate
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import find_trace, read_as, read_trace, shipped, where
 from heapster.checkers.traces.writing import FORMATS, write_trace
-from heapster.model.operation import SHAPES
+from heapster.model.operations import OPERATIONS
 from heapster.model.trace import format_steps, parse
 from heapster.results import UsageError
 
@@ -28,7 +28,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "traces.md"
 
 def test_the_page_names_every_verb_and_every_shipped_trace() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert [name for name in (*SHAPES, *shipped()) if f"`{name}" not in text] == []
+    assert [name for name in (*OPERATIONS, *shipped()) if f"`{name}" not in text] == []
 
 
 def binary(trace: Compact) -> bytes:

@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from heapster import children
-from heapster.checkers.blackbox.target import VERBS, ForeignTarget, from_object
+from heapster.checkers.blackbox.target import ForeignTarget, from_object
 from heapster.native.cache import directory
 from heapster.results import TargetError
 from heapster.wording import legible
@@ -129,9 +129,8 @@ def _words(said: str) -> str:
 def _lines(text: str, target: ForeignTarget) -> dict[str, int]:
     """Where in the source each function is defined, for annotations."""
     found = {}
-    for verb in VERBS:
-        symbol = target.symbols.get(verb)
-        match = symbol and re.search(DEFINITION.format(name=re.escape(symbol)), text, re.MULTILINE)
+    for verb, symbol in target.symbols.items():
+        match = re.search(DEFINITION.format(name=re.escape(symbol)), text, re.MULTILINE)
         if match:
             found[verb] = text.count("\n", 0, match.start()) + 1 + match.group().lstrip("\n").count("\n") * 0
     return found

@@ -18,7 +18,7 @@ from heapster.checkers.blackbox.forking import forks_beside
 from heapster.checkers.blackbox.generations import threads_lose
 from heapster.checkers.blackbox.generator import BUCKETS, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
 from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
-from heapster.checkers.blackbox.known_faults import LEAK, TAKING, UNGUARDED, Known, suspected
+from heapster.checkers.blackbox.known_faults import LEAK, UNGUARDED, Known, suspected
 from heapster.checkers.blackbox.probing import Learnt, learn
 from heapster.checkers.blackbox.pursuit import Pursuit, Shown
 from heapster.checkers.blackbox.racing import Race, race
@@ -26,11 +26,11 @@ from heapster.checkers.blackbox.schedule import Case, Clock, Kind, Schedule
 from heapster.checkers.blackbox.seed_corpus import basics, extremes, steady
 from heapster.checkers.blackbox.shrink import cost, fewer_records
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
-from heapster.checkers.blackbox.target import VERBS
 from heapster.checkers.blackbox.volume import OPS as REPEATED_OPS
 from heapster.checkers.blackbox.volume import grows
 from heapster.model.geometry import is_power_of_two
-from heapster.model.operation import NO_HANDLE, Step, Trace, requested
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operations import REQUESTS, TAKING, bits, requested
 
 SECONDS = 20.0                  # of processor time, if nothing says how much
 MOST_FINDINGS = 16
@@ -39,6 +39,7 @@ AVOIDANCE = 0.85                # of cases keep clear of known triggers; the res
 UNAVOIDED = 0.15                # of cases that would, but cannot
 MOST_SIZE, LIVE_BUDGET = 1 << 25, 1 << 26
 MOST_COMPILED = 1 << 20         # bytes of the largest request
+COMPILED_CALLS = tuple(verb for verb, kind in REQUESTS.items() if kind != "pages")    # besides free
 COMPILED_OPS = (300, 3000, 20_000, 150_000, 600_000)
 COMPILED_LIMIT, COMPILED_SPENDS = 4000, 600        # ms: when it hangs, and when it is enough
 MOST_REPEATED, LIVE_REPEATED = 1 << 16, 1 << 20 # bytes of a request, and of all that live, where a trace is repeated
@@ -191,7 +192,7 @@ class Campaign:
         ops = COMPILED_OPS[number // 2 if number < 2 * last else rng.randint(0, last)]
         header.seed = rng.getrandbits(63)
         header.masked = masked = self._suspicions_masked()
-        header.verbs = sum(1 << n for n, verb in enumerate(VERBS[:8]) if verb in mood.verbs)
+        header.verbs = bits(mood.verbs)
         header.least_size, header.most_size = mood.least, mood.most
         header.most_live, header.live_budget = 1 << rng.randint(4, 13), self._live_budget
         ending = self._compiled(ops)
@@ -221,7 +222,7 @@ class Campaign:
         """Some of the functions, more often all, and sizes of every kind."""
         has = self.judge.target.verbs
         some = rng.random() < 0.7
-        verbs = frozenset(verb for verb in VERBS[:8] if verb in has and (not some or rng.random() < 0.5))
+        verbs = frozenset(verb for verb in COMPILED_CALLS if verb in has and (not some or rng.random() < 0.5))
         return Mood(verbs | PLAIN, tuple(range(len(BUCKETS))), zero=False, huge=False, refusals=False, length=0,
                     most=min(MOST_COMPILED, self._most_size))
 

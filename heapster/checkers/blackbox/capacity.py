@@ -4,14 +4,14 @@ from collections import Counter
 from typing import NamedTuple
 
 from heapster.model.live import Live
-from heapster.model.operation import ALIGNING, REQUESTS, requested
+from heapster.model.operations import ALIGNING, PAGE_ALIGNING, REQUESTS, requested
 from heapster.model.rules import Reason
 from heapster.model.spec import Operation, Promises, Result
 
 FEW_BYTES = 64                  # that even the smallest heap has at the start
 NEEDED = 64                     # bytes beside its payload that a block may take
 PLAIN = ("malloc", "calloc", "realloc")         # asked when it was learnt
-ALIGNED = ALIGNING | {"valloc", "pvalloc"}      # they may need far more than their size
+ALIGNED = ALIGNING | PAGE_ALIGNING      # they may need far more than their size
 SIZE_CLASS = 16                 # bytes: requests that differ by as much may come from different pools
 
 

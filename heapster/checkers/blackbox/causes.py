@@ -10,8 +10,9 @@ from heapster.checkers.blackbox.known_faults import FATAL
 from heapster.checkers.blackbox.stepwise import Masked, Outcome, run_trace
 from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.model.geometry import WORD
-from heapster.model.operation import ALIGNING, REQUESTS, Step, Trace, requested
-from heapster.model.spec import RESIZING, Promises
+from heapster.model.operation import Step, Trace
+from heapster.model.operations import ALIGNING, PRODUCTS, REQUESTS, RESIZING, TAKING, requested
+from heapster.model.spec import Promises
 from heapster.model.trace import format_step, handle_name
 from heapster.results import Finding
 
@@ -62,7 +63,7 @@ class Causes:
     def _resized(self, trace: Trace, index: int, size: int) -> bool:
         """Whether the trace fails with another size in one step."""
         step = trace[index]
-        numbers = (1, size) if REQUESTS[step.verb] == "product" else (*step.numbers[:-1], size)
+        numbers = (1, size) if step.verb in PRODUCTS else (*step.numbers[:-1], size)
         return bool(self._run((*trace[:index], step._replace(numbers=numbers), *trace[index + 1:])).reasons)
 
     def _given_away(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
@@ -82,7 +83,7 @@ class Causes:
     def _usable_size(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
         """A fault that is gone where nobody writes to what is said to be usable."""
         header, bit = self._judge.header, VERB_BITS["usable_size"]
-        if outcome.code not in FATAL or not header.has & bit or tags(trace) & {"free", "realloc", "reallocarray"}:
+        if outcome.code not in FATAL or not header.has & bit or tags(trace) & TAKING:
             return None                     # given back blocks may be damaged in other ways
         header.has &= ~bit
         if self._run(trace).code not in ("", "usable_too_small") or self._run(_asking_for_all(trace, outcome)).reasons:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from heapster.checkers.blackbox.stepwise import Outcome
 from heapster.checkers.blackbox.target import FUNCTIONS, ForeignTarget
 from heapster.model.asked import asked
-from heapster.model.operation import REQUESTS, SHAPES, requested
+from heapster.model.operations import OPERATIONS, REQUESTS, requested
 from heapster.model.rules import RULES
 from heapster.model.spec import Operation, Promises, Result
 
@@ -18,7 +18,7 @@ IN_NUMBER = frozenset({         # what compiled cases notice too, of those that 
 CONFINED = frozenset({"outside_region", "touched_outside"})     # of targets that divide memory they were given
 
 USUAL = {"alignment": 16, "count": 1, "size": 8}       # numbers of a call in great number
-SAMPLE = {verb: tuple(USUAL[name] for name in SHAPES[verb].numbers) for verb in REQUESTS}
+SAMPLE = {verb: tuple(USUAL[name] for name in OPERATIONS[verb].numbers) for verb in REQUESTS}
 
 
 class Floor(NamedTuple):

@@ -12,7 +12,8 @@ from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.shrink import cost
 from heapster.checkers.blackbox.stepwise import Block, Masked, Outcome, hurried, run_trace
 from heapster.checkers.findings.describe import NUDGES
-from heapster.model.operation import ALIGNING, REQUESTS, Step, Trace, requested
+from heapster.model.operation import Step, Trace
+from heapster.model.operations import ALIGNING, REQUESTS, requested
 from heapster.model.spec import Promises
 from heapster.model.trace import format_step, format_steps, handle_name
 from heapster.results import Finding

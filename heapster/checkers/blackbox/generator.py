@@ -22,7 +22,8 @@ from heapster.checkers.fuzz.workloads import (
     small_blocks,
 )
 from heapster.model.geometry import SIZE_MAX
-from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace, requested
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operations import ASKING, PRODUCTS, RELEASING, REQUESTS, requested
 
 BUCKETS = (16, 128, 1024, 8192, 131072, 1 << 25)        # bytes: the most of each class of sizes
 BUCKET_NAMES = ("tiny", "small", "medium", "page", "large", "giant")
@@ -133,7 +134,7 @@ def _narrowed(step: Step, rng: Random, mood: Mood, live: Handles) -> Step | None
     """The step as the mood has it, or None."""
     if step.operand != NO_HANDLE and step.operand not in live.sizes:
         return None
-    if step.verb in ("free", "usable_size"):
+    if step.verb in RELEASING | ASKING:
         return step if step.verb in mood.verbs else None
     if step.verb not in REQUESTS:
         return None
@@ -154,7 +155,7 @@ def _resized(step: Step, rng: Random, mood: Mood) -> Step | None:
             return step
         size = 1
     size = max(mood.least, min(_into_bucket(size, rng, mood), mood.most))
-    if REQUESTS[step.verb] == "product":
+    if step.verb in PRODUCTS:
         count = step.numbers[0] if 0 < step.numbers[0] <= size else 1
         return step._replace(numbers=(count, max(1, size // count)))
     return step._replace(numbers=(*step.numbers[:-1], size))
@@ -172,7 +173,7 @@ def _into_bucket(size: int, rng: Random, mood: Mood) -> int:
 
 def _note(step: Step, live: Handles) -> None:
     """Let the handles be what they will be if all that can be had is given."""
-    if step.verb == "usable_size" or requested(step) >= HUGE:
+    if step.verb in ASKING or requested(step) >= HUGE:
         return
     live.sizes.pop(step.operand, None)
     if step.result != NO_HANDLE:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 from heapster.checkers.blackbox.generator import BUCKET_NAMES, HUGE, PLAIN, Mood, tags
 from heapster.checkers.blackbox.judge import Guard, Suspicion
 from heapster.checkers.blackbox.stepwise import Masked, Outcome
-from heapster.model.operation import REQUESTS, Trace, requested
+from heapster.model.operation import Trace
+from heapster.model.operations import REQUESTS, TAKING, requested
 
 FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "impossible_address",
                    "crash", "abort", "exit", "hang", "unusable_block", "block_vanished", "runaway_memory",
                    "usable_too_large", "size_truncated", "record_changed"})
 MOST_OF_A_CODE = 4
 LONG = 40                       # steps in which memory may be lost that is then missed
-TAKING = ("free", "realloc", "reallocarray")    # a block, or NULL
 LEAST_CAP, SMALL = 64, 256      # bytes: requests are never kept below the one; what needs less than the other
 ONE_CAUSE = frozenset({"size_truncated"})       # codes of causes: whatever they show as, and in which function
 EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb

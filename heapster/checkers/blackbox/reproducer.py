@@ -6,7 +6,8 @@ from heapster import children
 from heapster.checkers.blackbox.build import SOURCES, Compiler, judge_program
 from heapster.checkers.blackbox.target import LIBC, ForeignTarget
 from heapster.files import write_whole
-from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace, requested
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operations import REQUESTS, requested
 from heapster.model.spec import Operation, Promises, allowed_errors
 from heapster.model.trace import format_step, handle_name
 

@@ -14,7 +14,8 @@ from heapster.checkers.blackbox.stepwise import Block, Outcome, run_trace
 from heapster.checkers.replay.source import Moment
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.legality import first_misuse
-from heapster.model.operation import NO_HANDLE, RELEASING, REQUESTS, Trace, requested
+from heapster.model.operation import NO_HANDLE, Trace
+from heapster.model.operations import RELEASING, REQUESTS, TAKING, requested
 from heapster.model.spec import Promises
 from heapster.model.trace import format_step, format_steps
 from heapster.results import Finding, Run, UsageError, Verdict
@@ -107,7 +108,7 @@ def live_after(calls: Trace, outcome: Outcome, promises: Promises) -> tuple[Bloc
         if seen.status != Status.DONE:
             continue
         gone = seen.pointer or requested(step) == 0 and promises.realloc_zero != "keeps"
-        if step.verb == "free" or step.verb in RELEASING and gone:
+        if step.verb in RELEASING or step.verb in TAKING and gone:
             live.pop(step.operand, None)
         if step.verb in REQUESTS and step.result != NO_HANDLE:
             live.pop(step.result, None)

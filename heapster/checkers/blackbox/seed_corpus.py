@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from heapster.checkers.blackbox.generator import HUGE
-from heapster.model.operation import REQUESTS, Step, Trace, requested
+from heapster.model.operation import Step, Trace
+from heapster.model.operations import REQUESTS, requested
 from heapster.model.trace import parse
 
 BATTERY = (

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from heapster.checkers.blackbox.judge import LIMIT, OP, Ended, Ending, Judge, Mode
 from heapster.checkers.blackbox.stepwise import CLAIMED, Masked, Outcome, hurried, run_trace
 from heapster.checkers.fuzz.shrink import Shrunk, shrink
-from heapster.model.operation import Trace, requested
+from heapster.model.operation import Trace
+from heapster.model.operations import requested
 from heapster.model.spec import Promises
 
 FEW_RECORDS = 40                # from here on the shrinker that knows traces does better

@@ -19,7 +19,8 @@ from heapster.checkers.blackbox.judge import (
     last_words,
 )
 from heapster.model.live import Live
-from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operations import CALLS, RELEASING, REQUESTS
 from heapster.model.rules import Reason
 from heapster.model.spec import Operation, Promises, Result, advance, explains, must_refuse, where_outside
 
@@ -146,7 +147,7 @@ class _Judged:
         return bool(seen.pointer and refusal and refusal.code in IMPOSSIBLE)
 
     def _judge(self, step: Step, seen: Observed) -> tuple[Reason, ...]:
-        if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
+        if step.verb not in CALLS:
             self._room.refused |= step.verb == "fail"
             self._beside |= step.verb == "foreign_sbrk"
             return ()
@@ -176,14 +177,14 @@ class _Judged:
             seen.harmed, self._beside)
 
     def _advance(self, step: Step, seen: Observed) -> None:
-        if step.verb not in REQUESTS and step.verb not in ("free", "usable_size"):
+        if step.verb not in CALLS:
             return
         operation, result = self._operation(step), self._result(step, seen)
         if step.verb in REQUESTS and must_refuse(operation, self._promises):
             result = result._replace(pointer=0)                 # a block that nothing can be asked of
         if operation.pointer and operation.pointer not in self._live:
             operation = operation._replace(pointer=0)           # an overlap that is masked took it away
-        if step.verb != "free" or operation.pointer:
+        if step.verb not in RELEASING or operation.pointer:
             advance(self._live, operation, result, self._promises)
         if step.result != NO_HANDLE:
             self._pointers[step.result] = seen.pointer

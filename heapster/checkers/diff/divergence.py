@@ -11,6 +11,7 @@ from heapster.checkers.fuzz.shrink import Shrunk, shrink
 from heapster.checkers.lockstep.run_trace import Make, Outcome, make_for, rerun
 from heapster.checkers.traces.compact import Columns, Compact, compact
 from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operations import TAKING
 from heapster.model.sketch import picture
 from heapster.model.trace import format_step
 from heapster.results import Finding
@@ -73,7 +74,7 @@ def _is_legal(trace: Trace) -> bool:
     for step in trace:
         if step.operand not in live:
             return False
-        if step.verb in ("free", "realloc", "reallocarray") and step.operand != NO_HANDLE:
+        if step.verb in TAKING and step.operand != NO_HANDLE:
             live.discard(step.operand)
         live.add(step.result)
     return True

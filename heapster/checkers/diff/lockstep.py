@@ -14,7 +14,8 @@ from heapster.checkers.lockstep.decode import Undecodable
 from heapster.checkers.lockstep.heap_diff import difference
 from heapster.checkers.traces.compact import Compact
 from heapster.model.geometry import signed
-from heapster.model.operation import NO_HANDLE, SHAPES, Step
+from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operations import OPERATIONS
 from heapster.model.quick import Quick
 from heapster.model.reference import UnknownBlock
 from heapster.model.system import Divergence
@@ -131,7 +132,7 @@ class _Game:
 
 
 def _difference(step: Step, answer: int, predicted: int) -> str:
-    if not SHAPES[step.verb].result:
+    if not OPERATIONS[step.verb].result:
         return f"{step.verb} answers {signed(answer)}, the model {predicted}"
     if not answer or not predicted:
         return f"{step.verb} answers {'a block' if answer else 'NULL'}, the model the contrary"

@@ -16,12 +16,12 @@ from typing import Any
 
 from heapster.checkers.diff.recorded_system import Watched
 from heapster.model.geometry import PAGE
-from heapster.model.operation import NO_HANDLE, SHAPES, Step, requested
+from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operations import ASKING, REQUESTS, RESIZING, requested
 from heapster.model.quick import Quick
 
 POINTS = 512                    # of a series
 SERIES = ("step", "live", "used", "heap", "free_blocks", "largest_free", "searched")
-RESIZING = ("realloc", "reallocarray")
 
 
 class Measures:
@@ -40,7 +40,7 @@ class Measures:
 
     def note(self, index: int, step: Step, pointer: int, answer: int) -> None:
         """A step was taken."""
-        if pointer and (answer or not SHAPES[step.verb].result or requested(step) == 0) and step.verb != "usable_size":
+        if pointer and (answer or step.verb not in REQUESTS or requested(step) == 0) and step.verb not in ASKING:
             old = self._sizes.pop(pointer, 0)
             self.live -= old
             if answer and step.verb in RESIZING and answer != pointer:

@@ -6,7 +6,8 @@ from shlex import quote
 
 from heapster.checkers.fuzz.shrink import MOST_REPLAYS, Shrunk, shrink
 from heapster.checkers.lockstep.run_trace import Make, Outcome, rerun
-from heapster.model.operation import ALIGNING, Step, Trace
+from heapster.model.operation import Step, Trace
+from heapster.model.operations import ALIGNING
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.sketch import picture
 from heapster.model.trace import format_step, format_steps

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from heapster.model.geometry import SIZE_MAX
-from heapster.model.operation import ALIGNING, NO_HANDLE, SHAPES, Step, Trace, canonical, requested
+from heapster.model.operation import NO_HANDLE, Step, Trace, canonical
+from heapster.model.operations import ALIGNING, OPERATIONS, PRODUCTS, RESIZING, requested
 from heapster.model.placement import POLICY_NAMES
 
 Fails = Callable[[Trace], bool]
@@ -113,7 +114,7 @@ def _capped(trace: Trace, part: range, most: int) -> Trace:
         numbers = (*step.numbers[:-1], min(step.numbers[-1], most)) if step.numbers else ()
         return step._replace(numbers=numbers) if _is_legal(step, numbers) else step
 
-    return tuple(capped(step) if place in part and not SHAPES[step.verb].setting else step
+    return tuple(capped(step) if place in part and not OPERATIONS[step.verb].setting else step
                  for place, step in enumerate(trace))
 
 
@@ -193,10 +194,10 @@ def simplify_steps(trace: Trace) -> Iterator[Trace]:
 
 
 def _plainer(step: Step) -> Iterator[Step]:
-    if step.verb in ("calloc", "reallocarray"):
+    if step.verb in PRODUCTS:
         product = requested(step)
         if product < 1 << 62:
-            verb = "malloc" if step.verb == "calloc" else "realloc"
+            verb = "realloc" if step.verb in RESIZING else "malloc"
             yield step._replace(verb=verb, numbers=(product,))
         if product <= SIZE_MAX:
             yield step._replace(numbers=(1, product))

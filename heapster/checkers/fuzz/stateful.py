@@ -18,7 +18,8 @@ from heapster.checkers.fuzz.draws import BACKEND
 from heapster.checkers.fuzz.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload, misuse
 from heapster.checkers.lockstep.lockstep import Lockstep, Problem
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
-from heapster.model.operation import NO_HANDLE, REQUESTS, Step, Trace
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operations import ASKING, RELEASING, REQUESTS
 from heapster.model.system import SYSTEM_CALL_NAMES
 
 STEPS = 40                      # rules in an example
@@ -174,8 +175,8 @@ class HeapLife(RuleBasedStateMachine):
     def _note(self, step: Step) -> None:
         """Let the handles say which are blocks now."""
         sizes, answered = self._handles.sizes, self._lockstep.pointers.get(step.result, 0)
-        gone = step.verb == "free" or answered or 0 in step.numbers
-        if step.operand != NO_HANDLE and gone and step.verb != "usable_size":
+        gone = step.verb in RELEASING or answered or 0 in step.numbers
+        if step.operand != NO_HANDLE and gone and step.verb not in ASKING:
             sizes.pop(step.operand, None)
         if step.verb == "finalize":
             sizes.clear()

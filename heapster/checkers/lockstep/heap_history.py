@@ -14,7 +14,8 @@ from heapster.checkers.lockstep.run_trace import make_for
 from heapster.machine.simulated import Simulated
 from heapster.model.geometry import HEADER
 from heapster.model.heap import Heap
-from heapster.model.operation import NO_HANDLE, SHAPES, Step
+from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operations import OPERATIONS
 from heapster.model.quick import Quick
 from heapster.model.reference import Reference, UnknownBlock
 from heapster.model.system import System
@@ -82,7 +83,7 @@ def predicted(trace: Iterable[Step], policy: str = "") -> Iterator[Moment]:
         _tell(world.m, step)
         if step.result != NO_HANDLE:
             pointers[step.result] = answer
-        yield Moment(format_step(step), reference.heap(), answer if SHAPES[step.verb].result else 0)
+        yield Moment(format_step(step), reference.heap(), answer if OPERATIONS[step.verb].result else 0)
 
 
 def observed(trace: Iterable[Step], lockstep: Lockstep) -> Iterator[Moment]:

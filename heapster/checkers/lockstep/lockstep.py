@@ -19,7 +19,8 @@ from heapster.model import misuse
 from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import ALWAYS, violations
 from heapster.model.live import Live
-from heapster.model.operation import NO_HANDLE, REQUESTS, SHAPES, Step, requested
+from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING, REQUESTS, RESIZING, requested
 from heapster.model.reference import Reference
 from heapster.model.spec import OURS, Operation, Result, advance, explains
 from heapster.model.system import Divergence, System
@@ -64,7 +65,7 @@ class Lockstep:
         """Take a step; what is wrong after it, most telling first."""
         self.steps += 1
         pointer = self.pointers[step.operand] + step.offset
-        if SHAPES[step.verb].operand and pointer and pointer not in self.live:
+        if step.verb in ON_BLOCKS and pointer and pointer not in self.live:
             return self._misuse(step, pointer)
         self.m.calls.clear()
         answer, problems = self._call(step, pointer)
@@ -105,7 +106,7 @@ class Lockstep:
     # The specification: what the caller sees.
 
     def _explain(self, step: Step, pointer: int, answer: Answer) -> list[Problem]:
-        if step.verb not in REQUESTS and step.verb not in ("free", "usable_size", "finalize"):
+        if step.verb not in REQUESTS and step.verb not in ON_BLOCKS and step.verb != "finalize":
             return self._damage()
         operation = Operation(step.verb, step.numbers, pointer)
         try:
@@ -143,7 +144,7 @@ class Lockstep:
 
     def _observe(self, step: Step, pointer: int, answer: Answer) -> Result:
         usable, prefix_lost, dirty = None, None, None
-        if step.verb == "usable_size":
+        if step.verb in ASKING:
             usable = answer.value
         elif step.verb in REQUESTS and answer.value:
             usable = self._source.api.usable_size(self.m, answer.value)
@@ -162,9 +163,9 @@ class Lockstep:
     @staticmethod
     def _is_gone(step: Step, answer: Answer) -> bool:
         """Whether the operand's block is no longer the caller's."""
-        if step.verb in ("realloc", "reallocarray"):
+        if step.verb in RESIZING:
             return answer.value != 0 or 0 in step.numbers
-        return step.verb == "free"
+        return step.verb in RELEASING
 
     def _write(self, pointer: int, usable: int | None) -> list[Problem]:
         if pointer and usable is not None:

@@ -14,6 +14,7 @@ from heapster.machine.traced import Broken
 from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import violations
 from heapster.model.live import Held, Live
+from heapster.model.operations import RELEASING, REQUESTS
 from heapster.model.spec import Operation, Result, advance, explains
 
 MODEST = 1 << 30                    # bytes that the system always has, unless told to refuse
@@ -57,12 +58,12 @@ def unexplained(events: Sequence[Event], start: Iterable[tuple[int, int]], refus
 
 def _likely(event: Event) -> int:
     """Blocks are given by a call's end, and taken from its start."""
-    return event.start if event.operation.verb == "free" else event.end
+    return event.start if event.operation.verb in RELEASING else event.end
 
 
 def _is_needless_null(event: Event) -> bool:
     operation, result = event.operation, event.result
-    if operation.verb in ("free", "usable_size", "finalize") or result.pointer != 0:
+    if operation.verb not in REQUESTS or result.pointer != 0:
         return False
     return max(operation.numbers) < MODEST
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from heapster.checkers.traces.compact import VERB_NUMBER, Compact
+from heapster.checkers.traces.compact import Compact
 from heapster.model.operation import NO_HANDLE
+from heapster.model.operations import NUMBER
 
-FREE, REALLOC, THREAD = (VERB_NUMBER[verb] for verb in ("free", "realloc", "thread"))
+FREE, REALLOC, THREAD = (NUMBER[verb] for verb in ("free", "realloc", "thread"))
 NULL = 0
 
 
@@ -36,11 +37,11 @@ class Addresses:
         if address == NULL:
             self._odd["calls that failed"] += 1
             return
-        self.trace.add(VERB_NUMBER[verb], self._born(address), NO_HANDLE, *numbers)
+        self.trace.add(NUMBER[verb], self._born(address), NO_HANDLE, *numbers)
 
     def allocate_unseen(self, verb: str, numbers: Sequence[int]) -> None:
         """A call was answered an address that the log does not show."""
-        self.trace.add(VERB_NUMBER[verb], self._fresh(), NO_HANDLE, *numbers)
+        self.trace.add(NUMBER[verb], self._fresh(), NO_HANDLE, *numbers)
 
     def free(self, address: int) -> None:
         """`free(address)` was called."""

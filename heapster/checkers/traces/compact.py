@@ -9,18 +9,18 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from heapster.model.operation import NO_HANDLE, RELEASING, SHAPES, Step, Trace
+from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operations import NUMBER, OPERATIONS, ROWS, TAKING
 
-VERBS = tuple(SHAPES)                   # a verb's number is its place; binary traces depend on it: only append
-VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
+VERBS = tuple(OPERATIONS)               # by number
 WORD_MASK = (1 << 64) - 1
 SIGN = 1 << 63
-ARITY = tuple(len(shape.numbers) for shape in SHAPES.values())
-NAMES = tuple(shape.names for shape in SHAPES.values())
+ARITY = tuple(len(row.numbers) for row in ROWS)
+NAMES = tuple(row.names for row in ROWS)
 MOST_STEPS = 200_000_000         # 7 GB; and a file that inflates to more is no trace
-RELEASES = bytes(verb in RELEASING for verb in VERBS)
-FINALIZE = VERB_NUMBER["finalize"]
-IS_DELTA = frozenset(VERB_NUMBER[verb] for verb, shape in SHAPES.items() if "delta" in shape.numbers)
+RELEASES = bytes(verb in TAKING for verb in VERBS)
+FINALIZE = NUMBER["finalize"]
+IS_DELTA = frozenset(row.number for row in ROWS if "delta" in row.numbers)
 
 
 class Columns(NamedTuple):
@@ -30,7 +30,7 @@ class Columns(NamedTuple):
     results: "array[int]"           # handles; NO_HANDLE
     operands: "array[int]"
     firsts: "array[int]"            # the step's numbers, 0 where it has none; deltas modulo 2**64
-    seconds: "array[int]"           # of steps that take a name, its place in Shape.names
+    seconds: "array[int]"           # of steps that take a name, its place in Row.names
     offsets: "array[int]"
 
 
@@ -54,7 +54,7 @@ class Compact:
 
     def append(self, step: Step) -> None:
         """Add a step."""
-        number = VERB_NUMBER[step.verb]
+        number = NUMBER[step.verb]
         numbers = (*step.numbers, 0, 0)
         second = NAMES[number].index(step.name) if step.name else numbers[1]
         self.add(number, step.result, step.operand, numbers[0], second, step.offset)

@@ -7,10 +7,11 @@ critical review" (IWMM 1995): ramps, peaks and plateaus; and what malloc labs' g
 from collections.abc import Callable, Iterator
 from random import Random
 
-from heapster.checkers.traces.compact import VERB_NUMBER, Compact
+from heapster.checkers.traces.compact import Compact
 from heapster.model.operation import NO_HANDLE
+from heapster.model.operations import NUMBER
 
-MALLOC, FREE, REALLOC = (VERB_NUMBER[verb] for verb in ("malloc", "free", "realloc"))
+MALLOC, FREE, REALLOC = (NUMBER[verb] for verb in ("malloc", "free", "realloc"))
 LIVE = 2000                     # blocks that a workload keeps, about
 SMALL, LARGE = 512, 8192        # bytes
 COALESCING = 4095               # bytes, as the malloc lab's coalescing trace

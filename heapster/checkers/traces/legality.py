@@ -1,9 +1,10 @@
 """Whether a trace frees and resizes only what it holds: long runs leave misuse to `fuzz` and `replay`."""
 
 from heapster.checkers.traces.compact import FINALIZE, RELEASES, VERBS, Compact
-from heapster.model.operation import NO_HANDLE, SHAPES
+from heapster.model.operation import NO_HANDLE
+from heapster.model.operations import ON_BLOCKS
 
-TAKES = bytes(SHAPES[verb].operand for verb in VERBS)
+TAKES = bytes(verb in ON_BLOCKS for verb in VERBS)
 Misuse = tuple[int, str]
 
 

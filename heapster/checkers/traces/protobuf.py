@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from heapster.checkers.traces.compact import VERB_NUMBER, Compact
+from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.model.operation import NO_HANDLE
+from heapster.model.operations import NUMBER
 
 VARINT, BYTES = 0, 2                    # wire types
 FIXED = {1: 8, 5: 4}                    # wire type: bytes
@@ -24,7 +25,7 @@ LINES = 1                               # field of Tracefile
 MALLOC, FREE, REALLOC, CALLOC = KINDS = 1, 2, 3, 4
 MOST_LINE = 256                         # bytes of a TraceLine; ours need 40
 MOST_ALIGNMENT = 16                     # malloc's own
-VERBS = {name: VERB_NUMBER[name] for name in ("malloc", "free", "realloc", "calloc", "memalign")}
+VERBS = {name: NUMBER[name] for name in ("malloc", "free", "realloc", "calloc", "memalign")}
 
 
 def is_tracefile(start: bytes) -> bool:

@@ -19,15 +19,16 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from heapster.checkers.traces.compact import VERB_NUMBER, Compact
+from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
-from heapster.model.operation import NO_HANDLE, Step, requested
+from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operations import NUMBER, RELEASING, RESIZING, requested
 
 MOST_ID = (1 << 31) - 2
 REQUESTS = {"a": 3, "r": 3, "f": 2, "w": 3}     # words of a line
 WRITE = "w"                                     # the request that is no step
 COMMENT = re.compile(rb"#.*|//.*|/\*.*?\*/")
-MALLOC, REALLOC, FREE = (VERB_NUMBER[verb] for verb in ("malloc", "realloc", "free"))
+MALLOC, REALLOC, FREE = (NUMBER[verb] for verb in ("malloc", "realloc", "free"))
 
 
 class Header(NamedTuple):
@@ -141,13 +142,13 @@ class _Ids:
 
     def of(self, step: Step) -> Iterator[str]:
         """The lines that a step becomes: one or none."""
-        if step.verb in ("realloc", "reallocarray"):
+        if step.verb in RESIZING:
             known = self._of.pop(step.operand, None)
             if known is None:
                 known = self._fresh()
             self._of[step.result] = known
             yield f"r {known} {requested(step)}"
-        elif step.verb == "free":
+        elif step.verb in RELEASING:
             yield f"f {self._of.pop(step.operand, NO_HANDLE)}"
         elif step.result != NO_HANDLE:
             self._of[step.result] = self._fresh()

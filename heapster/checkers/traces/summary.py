@@ -4,7 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from heapster.checkers.traces.compact import Compact
-from heapster.model.operation import requested
+from heapster.model.operations import requested
 
 
 class Summary(NamedTuple):

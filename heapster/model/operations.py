@@ -1,0 +1,155 @@
+"""The table of operations: a row for each call of malloc's family, and for each setting of a trace.
+
+Everything else that lists them derives from it: text and binary traces, the rules of the specification, the C
+of the judge and of the drivers, the observed library, workloads and reproducers. So a function that C gains goes
+in here, and where somebody has to say what it does.
+"""
+
+from collections.abc import Iterable
+from enum import Flag, auto
+from typing import NamedTuple, Protocol
+
+from heapster.model.geometry import PAGE, up
+from heapster.model.placement import POLICY_NAMES
+from heapster.model.system import SYSTEM_CALL_NAMES
+
+
+class Does(Flag):
+    """What an operation does to blocks; nothing of it: a change of the world around the allocator."""
+
+    ALLOCATES = auto()              # answers a block
+    RESIZES = auto()                # takes a block, and answers one in its place
+    RELEASES = auto()               # takes a block for good
+    ASKS = auto()                   # looks at a block that stays as it is
+    SETS = auto()                   # is written `name words`, not `name(arguments)`
+
+
+class Row(NamedTuple):
+    """An operation. Its number is what binary traces store: never change one; give a new row the next."""
+
+    number: int
+    name: str                       # as traces write it; of a call, as C does
+    does: Does = Does(0)
+    numbers: tuple[str, ...] = ()   # its numbers' names, in order, after its pointer or name
+    requests: str = ""              # how its numbers say what it asks for: "size", "product", "pages"
+    alignment: str = ""             # its block's: as "asked", to a "page", or as any
+    names: tuple[str, ...] = ()     # it takes one of these words, before its numbers
+    standard: str = ""              # of a call: which says first what it does
+    symbols: tuple[str, ...] = ()   # of a call: what libraries call it; none: its name
+    out: bool = False               # it stores its block where its first argument says, and answers an error number
+
+    @property
+    def result(self) -> bool:
+        """Whether it defines a handle."""
+        return Does.ALLOCATES in self.does
+
+    @property
+    def operand(self) -> bool:
+        """Whether it takes a pointer, before its numbers."""
+        return bool(self.does & (Does.RESIZES | Does.RELEASES | Does.ASKS))
+
+    @property
+    def setting(self) -> bool:
+        """Whether it is written `name words`, not `name(arguments)`."""
+        return Does.SETS in self.does
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is a call of an allocator."""
+        return self.result or self.operand
+
+    @property
+    def answers(self) -> str:
+        """The C type of a call's answer."""
+        if self.out:
+            return "int"
+        return "void *" if self.result else "size_t" if Does.ASKS in self.does else "void"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The C types of a call's parameters."""
+        return ("void **",) * self.out + ("void *",) * self.operand + ("size_t",) * len(self.numbers)
+
+
+_NEW, _OLD = Does.ALLOCATES, Does.ALLOCATES | Does.RESIZES
+
+ROWS = (
+    Row(0, "malloc", _NEW, ("size",), "size", standard="C89"),
+    Row(1, "calloc", _NEW, ("count", "size"), "product", standard="C89"),
+    Row(2, "realloc", _OLD, ("size",), "size", standard="C89"),
+    Row(3, "reallocarray", _OLD, ("count", "size"), "product", standard="POSIX.1-2024"),
+    Row(4, "aligned_alloc", _NEW, ("alignment", "size"), "size", "asked", standard="C11"),
+    Row(5, "posix_memalign", _NEW, ("alignment", "size"), "size", "asked", standard="POSIX.1-2001", out=True),
+    Row(6, "memalign", _NEW, ("alignment", "size"), "size", "asked", standard="glibc"),
+    Row(7, "valloc", _NEW, ("size",), "size", "page", standard="BSD"),
+    Row(8, "pvalloc", _NEW, ("size",), "pages", "page", standard="glibc"),
+    Row(9, "free", Does.RELEASES, standard="C89"),
+    Row(10, "usable_size", Does.ASKS, standard="glibc",
+        symbols=("malloc_usable_size", "usable_size", "malloc_size", "msize")),
+    Row(11, "policy", Does.SETS, names=POLICY_NAMES),
+    Row(12, "threshold", Does.SETS, ("size",)),             # requests from here on get their own mapping
+    Row(13, "growth", Does.SETS, ("size",)),                # init's arena size
+    Row(14, "arenas", Does.SETS, ("count",)),               # how many arenas threads are spread over
+    Row(15, "thread", Does.SETS, ("index",)),               # the thread that makes the calls from here on
+    Row(16, "foreign_sbrk", numbers=("delta",)),            # someone else moves the break
+    Row(17, "fail", Does.SETS, ("nth",), names=SYSTEM_CALL_NAMES),   # the nth such call from here is refused; 0: each
+    Row(18, "fork", Does.SETS),                             # the process forks and goes on
+    Row(19, "stats", Does.SETS),                            # the statistics and the status are asked for
+    Row(20, "finalize", Does.SETS),
+    Row(21, "cache", Does.SETS, ("size",)),                 # bytes of one size that threads may keep
+    Row(22, "thread_end", Does.SETS),                       # the thread ends; another begins under its number
+    Row(23, "keep", Does.SETS, ("size",)),                  # bytes of freed mappings that may be kept
+    Row(24, "trim", Does.SETS, ("size",)),                  # malloc_trim: that many bytes at the top may stay
+)
+
+OPERATIONS = {row.name: row for row in ROWS}
+NUMBER = {row.name: row.number for row in ROWS}
+
+
+def that(does: Does) -> frozenset[str]:
+    """The operations that do something of that."""
+    return frozenset(row.name for row in ROWS if row.does & does)
+
+
+CALLS = tuple(row.name for row in ROWS if row.is_call)      # of an allocator
+RESIZING = that(Does.RESIZES)
+RELEASING = that(Does.RELEASES)
+TAKING = RESIZING | RELEASING                               # may take a live block from the caller
+ASKING = that(Does.ASKS)
+ON_BLOCKS = TAKING | ASKING                                 # are passed a block, or NULL
+ALIGNING = frozenset(row.name for row in ROWS if row.alignment == "asked")
+PAGE_ALIGNING = frozenset(row.name for row in ROWS if row.alignment == "page")
+REQUESTS = {row.name: row.requests for row in ROWS if row.requests}    # what asks for a block, and how
+PRODUCTS = frozenset(verb for verb, kind in REQUESTS.items() if kind == "product")
+
+
+class Asks(Protocol):
+    """A step, or a call of the allocator."""
+
+    @property
+    def verb(self) -> str:
+        """A key of OPERATIONS."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """As OPERATIONS[verb].numbers names them."""
+
+
+def requested(call: Asks) -> int:
+    """Bytes that the caller may use of the answer, as the standards say; 0 for what asks for none.
+
+    The one definition: pvalloc asks for whole pages, a product may be more than a size_t holds. The C
+    drivers have theirs in operation.h.
+    """
+    kind = REQUESTS.get(call.verb)
+    if kind is None:
+        return 0
+    numbers = call.numbers
+    if kind == "product":
+        return numbers[0] * numbers[1]
+    return up(numbers[0], PAGE) if kind == "pages" else numbers[-1]
+
+
+def bits(verbs: Iterable[str]) -> int:
+    """A set of operations as a word, a bit for each at the place that its number says."""
+    return sum(1 << NUMBER[verb] for verb in verbs)
