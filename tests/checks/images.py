@@ -42,6 +42,7 @@ TRACES = (
     ("cache 18446744073709551615; keep 18446744073709551615; cache 0; keep 0; cache 1048577; "
     "keep 70368744177665; growth 0"),
     "growth 4096; a = malloc(3000); b = malloc(1016); stats; usable_size(a)",
+    "keep 0; a = malloc(200000); fail munmap 1; free(a); stats",
     "free(NULL); a = realloc(NULL, 10); usable_size(NULL); b = realloc(a, 0); c = malloc(8); d = reallocarray(c, 0, 5)",
     "growth 4096; a = malloc(40); b = malloc(40); usable_size(b); free(a + 48)",
     ("threshold 8192; a = malloc(40); b = malloc(40); fail mmap 1; fail sbrk 1; fail mmap 2; "
@@ -178,8 +179,9 @@ TAMPERINGS = (
     Tampering("an arena whose state a child of a fork does not know", SMALL, lambda _, s: {
         record(s) + layout.HEAD: layout.LOST | layout.USED | layout.PREV_USED}, found=lambda h: h.arenas == ()),
     Tampering("what was used between purges", SMALL, lambda _, s: {
-        record(s) + layout.PEAK: 77, record(s) + layout.RECENT: 78, record(s) + layout.TURNOVER: 79},
-              found=lambda h: tuple(h.arenas[0].idle) == (77, 78, 79)),
+        record(s) + layout.PEAK: 80 * 16 | layout.WAS_PURGED | 1, record(s) + layout.RECENT: 78,
+        record(s) + layout.TURNOVER: 79},
+              found=lambda h: tuple(h.arenas[0].idle) == (80 * 16, 78, 79, 1, True)),
     Tampering("a class that has no blocks", CLASSES, lambda _, s: {record(s) + layout.CLASS_MAP + 8: 1 << 31},
               found=lambda h: (63, 0) in (h.arenas[0].classes or ())),
     Tampering("a mapped block that is free", MAPPED, lambda h, _: {

@@ -14,7 +14,7 @@ from heapster.checkers.blackbox.options import ForeignOptions, resolve
 from heapster.checkers.blackbox.target import VERBS
 from heapster.model.trace import parse
 
-ZOO = Path(__file__).parents[1] / "foreign" / "zoo"
+ZOO = Path(__file__).parents[1] / "blackbox" / "zoo"
 SAID = {"executor.c": r"\bSUSPECT_\w+", "runs.c": r"\bSUSPECT_\w+",
         "judge.c": r"\b(?:SIGNALLED|EXITED|TIMED_OUT|TOO_BIG)\b"}
 INSTEAD = {"SIGNALLED": "RETURNED", "EXITED": "RETURNED", "TIMED_OUT": "TIRED", "TOO_BIG": "0"}     # of others: NOTHING

@@ -9,10 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from heapster.checkers.lockstep import calls as calling
-from heapster.checkers.lockstep import decode, lockstep
-from heapster.checkers.lockstep import payload_pattern as contents
-from heapster.checkers.lockstep import stats_check as statistics
+from heapster.checkers.lockstep import calls, decode, lockstep, payload_pattern, stats_check
 from heapster.model import invariants, live, spec
 from tests.checks import witnesses
 from tests.checks.mutants import Mutant, is_noticed, mutants, rewritten, survivors
@@ -20,8 +17,8 @@ from tests.checks.unseen import UNSEEN
 
 HELD: tuple[tuple[ModuleType, Callable[[], None]], ...] = (
     (spec, witnesses.specification), (live, witnesses.live_blocks), (invariants, witnesses.invariants),
-    (decode, witnesses.decoding), (lockstep, witnesses.lockstep), (contents, witnesses.lockstep),
-    (calling, witnesses.lockstep), (statistics, witnesses.lockstep))
+    (decode, witnesses.decoding), (lockstep, witnesses.lockstep), (payload_pattern, witnesses.lockstep),
+    (calls, witnesses.lockstep), (stats_check, witnesses.lockstep))
 
 @pytest.mark.parametrize(("module", "witness"), HELD, ids=[module.__name__ for module, _ in HELD])
 def test_every_change_is_noticed(module: ModuleType, witness: Callable[[], None]) -> None:

@@ -64,7 +64,7 @@ UNSEEN = {
         "Lockstep._write: pointer and usable is not None -> without pointer": "nothing is usable of NULL",
         "Lockstep._write: pointer and usable is not None -> without usable is not None": "it was asked of each block",
     },
-    "contents": {
+    "payload_pattern": {
         "sampled: 2 * EDGE -> Add": "other places between the ends",
         "sampled: 2 -> 1": "other places between the ends",
         "Contents.__init__: 0 -> 1": "other patterns",
@@ -75,7 +75,7 @@ UNSEEN = {
         "Contents._pattern: words <= WHOLE -> Lt": "it only saves time",
         "Contents._pattern: True -> False": "both are as long",
     },
-    "calling": {
+    "calls": {
         "_posix_memalign: 24301 -> 24302": "another mark",
         "_posix_memalign: 24301 -> 24300": "another mark",
         "_init: 1 << 20 -> RShift": "any growth will do, as it is refused",
@@ -84,7 +84,7 @@ UNSEEN = {
         "_init: 20 -> 21": "any growth will do, as it is refused",
         "_init: 20 -> 19": "any growth will do, as it is refused",
     },
-    "statistics": {
+    "stats_check": {
         "of_waiting: 0 -> -1 (6)": "a largest free block is no smaller",
         "of_arena: 0 -> -1": "a largest free block is no smaller",
         "of_caches: True -> False": "all are as long",
