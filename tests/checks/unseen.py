@@ -47,12 +47,10 @@ UNSEEN = {
         "remote_blocks_are_with_their_owner: 0 -> -1": "of what is no used block, another invariant tells",
     },
     "lockstep": {
-        "Lockstep.__init__: 0 -> 1 (3)": "no payload lies there",
-        "Lockstep.__init__: 0 -> -1 (3)": "no payload lies there",
+        "Lockstep._note_lost: if name == 'sbrk' -> True": "what mmap gives lies above its own answer: nothing is taken",
+        "Lockstep._note_lost: 0 -> -1 (4)": "sbrk has one argument",
         "Lockstep.take: step.verb in ON_BLOCKS and pointer and (pointer not in self.live) "
         "-> without step.verb in ON_BLOCKS": "what takes no operand is passed no pointer",
-        "Lockstep.take: 0 -> 1": "no payload lies there",
-        "Lockstep.take: 0 -> -1": "no payload lies there",
         "Lockstep._misuse: self.heap or decode(self.m) -> without self.heap": "it only saves time",
         "Lockstep._explain: if step.verb in REQUESTS -> True": "what asks for no block gives none to write to",
         "Lockstep._explain: 0 -> 1": "nothing is usable of what is no block",

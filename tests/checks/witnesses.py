@@ -8,9 +8,15 @@ from random import Random
 from typing import Any
 
 from heapster.checkers.lockstep import lockstep as lockstep_module
+from heapster.checkers.lockstep.calls import Answer
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.payload_pattern import BETWEEN, EDGE, WHOLE, Contents, sampled
+from heapster.machine.protocol import REFUSED, Call
 from heapster.machine.simulated import Simulated
 from heapster.model.live import Held
+from heapster.model.misuse import Header
+from heapster.model.operation import Step
+from heapster.model.trace import parse
 from tests.checks import altered, images
 from tests.model import test_invariants, test_live, test_spec
 
@@ -60,7 +66,42 @@ def lockstep() -> None:
     assert lockstep_module._joined([(8, 12), (0, 4), (4, 8), (20, 24), (24, 28)]) == [(0, 12), (20, 28)]
     contents()
     moved_contents()
+    headers_of_freed_blocks()
 
+
+def headers_of_freed_blocks() -> None:
+    """What is known of the headers of freed blocks, as calls of the system come between."""
+    known, standing, purged = Header.UNKNOWN, Header.STANDS, Header.PURGED
+    lockstep = Lockstep(Simulated())
+    for step in parse("threshold 8192; a = malloc(40); b = malloc(40); fail mmap 1; fail sbrk 1; fail mmap 2; "
+                      "c = realloc(a, 900000); free(NULL)"):
+        assert lockstep.take(step) == []
+    a, b = lockstep.pointers[0], lockstep.pointers[1]
+    assert [lockstep._freed.header(pointer) for pointer in (a, b, 0)] == [known] * 3
+    for step in parse("b = malloc(1); free(b)")[1:]:
+        assert lockstep.take(step) == []
+    assert [lockstep._freed.header(pointer) for pointer in (a, b)] == [known, standing]
+    assert lockstep.take(parse("a = malloc(1); a = realloc(a, 0)")[1]) == []
+    assert lockstep._freed.header(a) is standing
+    for name, arguments, answer, after in (
+            ("purge", (1000, 16), 0, purged), ("munmap", (1000, 16), 0, known), ("remap", (1000, 16, 32), 5000, known),
+            ("sbrk", (-16,), 1016, known), ("sbrk", (16,), 1000, standing), ("mmap", (16,), 1000, standing)):
+        for pointer in (1000, 1008, 1016, 1024):
+            lockstep._freed.freed(pointer)
+        lockstep._note_lost(name, arguments, answer)
+        assert [lockstep._freed.header(pointer) for pointer in (1000, 1008, 1016, 1024)] == [
+            standing, after, after, standing], name
+        lockstep._freed.given_back(0, 2000)
+    refused_and_not(lockstep)
+
+
+def refused_and_not(lockstep: Lockstep) -> None:
+    """A call that the system refused takes nothing."""
+    for answer, after in ((REFUSED, Header.STANDS), (0, Header.UNKNOWN)):
+        lockstep._freed.freed(1008)
+        lockstep.m.calls = [Call("munmap", (1000, 16), answer)]
+        lockstep._note_freed(Step("stats"), 0, Answer())
+        assert lockstep._freed.header(1008) is after
 
 
 def contents() -> None:
