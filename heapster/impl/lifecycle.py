@@ -117,19 +117,21 @@ def return_mappings(m):
 def empty_caches(m):
     """Forget what threads keep, and their calls; they stay on the list of those that have caches.
 
-    Requires: no other thread uses the heap.
+    Requires: no other thread uses the heap, unless it asks for statistics.
     """
-    head = m.statics() + CACHING
-    thread = m.load(head + NEXT)
-    while thread != NULL and thread != head:
+    s = m.statics()
+    m.lock(s + ATTACH_LOCK)
+    thread = m.load(s + CACHING + NEXT)
+    while thread != NULL and thread != s + CACHING:
         m.fill(thread + MY_CALLS, 0, THREAD_BYTES - MY_CALLS)
         thread = m.load(thread + NEXT)
+    m.unlock(s + ATTACH_LOCK)
 
 
 def finalize(m):
     """Return everything to the system; how many pieces it did not take, which are forgotten.
 
-    Requires: no other thread uses the heap, now or with blocks from before.
+    Requires: no other thread uses the heap, now or with blocks from before, unless it asks for statistics or does this.
     Ensures:  every arena is closed and every ledger zero; settings stay, threads keep their arenas.
     """
     empty_caches(m)

@@ -5,11 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.lockstep.decode import decode
 from heapster.checkers.mutation import hunt_races as hunting
 from heapster.checkers.mutation.race_faults import FAULTS, plant
+from heapster.checkers.races.corpus import as_shipped, is_shipped, policies
+from heapster.checkers.races.programs import format_program, parse_program
 from heapster.checkers.races.search import Plan, races
-from heapster.checkers.targets.source import source_in
+from heapster.checkers.races.session import ship
+from heapster.checkers.targets.source import shipped, source_in
 from heapster.cli import main
+from heapster.impl import layout
+from heapster.machine.simulated import Simulated
+from heapster.model.placement import POLICY_NAMES
 from heapster.results import UsageError, Verdict
 
 
@@ -95,3 +102,34 @@ def test_usage_errors_are_one_line(arguments: list[str], empty_folder: Path,
                                    capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_what_ships_is_explored_and_named() -> None:
+    run = races(Plan(schedules=1200, seed=0))
+    ran = run.extra["programs"]
+    shipped = [each for each in ran if each["shipped"]]
+    assert {tuple(each["policies"][-1:]) for each in shipped} == {("segregated_fit",)}
+    assert len(shipped) > 100
+    assert f"; {len(shipped)} of {len(ran)} programs on what ships (segregated_fit, 262144 bytes" in run.extra["explored"]
+    assert run.extra["explored"].endswith(f"policies: {', '.join(POLICY_NAMES)}")
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("m24/f0", (("first_fit",), False)), ("p1,m24/f0|p4", (("next_fit", "segregated_fit"), False)),
+    ("p1,o/p2|m24", (("best_fit", "segregated_fit"), True)), ("o,p3/m24", (("worst_fit",), True)),
+])
+def test_policies_are_those_that_a_program_sets(text: str, expected: tuple[tuple[str, ...], bool]) -> None:
+    program = parse_program(text)
+    assert (policies(program), is_shipped(program)) == expected
+
+
+def test_a_written_program_on_what_ships_sets_nothing_of_it_at_first() -> None:
+    program = as_shipped(parse_program("n1,h64,p1,l4096,m24/h0,f0|p2"))
+    assert format_program(program) == "o,n1,m24/h0,f0|p2"
+
+
+def test_what_ships_is_what_the_library_sets() -> None:
+    m, source = Simulated(), shipped()
+    ship(source, m)
+    heap = decode(m)
+    assert (heap.policy, heap.cache, heap.keep) == (POLICY_NAMES[layout.DEFAULT_POLICY], 1 << 18, 1 << 26)

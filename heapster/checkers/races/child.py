@@ -84,12 +84,19 @@ def _use_blocks(source: Source, child: Simulated, blocks: Iterable[tuple[int, in
         source.api.free(child, moved)
 
 
+def _cached(child: Simulated) -> frozenset[int]:
+    """What threads of the child keep; it may be of a lost arena: a block that is used again touches no list."""
+    bins = (each for cache in decode(child).caches for each in cache.bins)
+    return frozenset(payload for each in bins for payload in each.stack.payloads)
+
+
 def _use_small(source: Source, child: Simulated) -> None:
-    """A small block comes from an arena that will take it back, if there is memory."""
+    """A small block comes from an arena that will take it back, or from the thread's own cache; if there is memory."""
+    kept = _cached(child) if _has_lost(child) else frozenset()
     payload = source.api.malloc(child, SMALL)
     header = child.load(payload - PAYLOAD) if payload else 0
     owner = child.statics() + ARENAS + (header >> OWNER_SHIFT) * ARENA_BYTES
-    if header & MAPPED or child.load(owner + HEAD) & LOST:
+    if payload not in kept and (header & MAPPED or child.load(owner + HEAD) & LOST):
         raise Broken("fork_unsafe", "the forked child gets a block from an arena that it lost", payload)
     source.api.free(child, payload)
 

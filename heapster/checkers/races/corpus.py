@@ -3,7 +3,16 @@
 A growth of 4096 bytes makes the heap move often; `n1` puts all threads into one arena.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from heapster.checkers.races.programs import Op, Program, parse_program
+from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP, DEFAULT_POLICY
+from heapster.model.placement import POLICY_NAMES
+
+SHIPPED = (f"{POLICY_NAMES[DEFAULT_POLICY]}, {DEFAULT_CACHE} bytes of a size in a cache, {DEFAULT_KEEP} bytes of freed "
+           "mappings kept")
+OF_LIBRARY = "oplh"             # what the library sets itself when it is loaded
 
 
 class Written(NamedTuple):
@@ -12,6 +21,25 @@ class Written(NamedTuple):
     about: str
     text: str
     most: int = 2               # preemptions worth exploring: many locks make too many schedules
+
+
+def as_shipped(program: Program) -> Program:
+    """The program on what ships: the library's policy, caches and kept mappings, until it changes them under way."""
+    return program._replace(prologue=(Op("o"), *(op for op in program.prologue if op.code not in OF_LIBRARY)))
+
+
+def is_shipped(program: Program) -> bool:
+    """Whether it starts on what ships."""
+    return any(op.code == "o" for op in program.prologue)
+
+
+def policies(program: Program) -> tuple[str, ...]:
+    """The policies that it runs under, in their order."""
+    numbers = {0}
+    for op in program.prologue:
+        numbers = {DEFAULT_POLICY} if op.code == "o" else {*op.numbers} if op.code == "p" else numbers
+    numbers |= {number for lane in program.lanes for op in lane if op.code == "p" for number in op.numbers}
+    return tuple(POLICY_NAMES[number] for number in sorted(numbers))
 
 
 WRITTEN = (
@@ -133,3 +161,11 @@ WRITTEN = (
     Written("the heap ends while a mapping is kept", "t4096,l65536,m65536,m9000/z|l0,s", 0),
     Written("the heap is ended by two threads", "n2,g4096,t4096,m24,m5000/z|z", 0),
 )
+
+
+def corpus() -> Iterator[tuple[Program, int]]:
+    """Each written program as it stands, then each on what ships; with the preemptions worth exploring."""
+    written = [(parse_program(each.text), each.most) for each in WRITTEN]
+    yield from written
+    known = {as_shipped(program): most for program, most in written}
+    yield from known.items()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from heapster.checkers.mutation.hunt_races import hunt
 from heapster.checkers.mutation.race_faults import FAULTS, Fault
-from heapster.checkers.races.corpus import WRITTEN
+from heapster.checkers.races.corpus import SHIPPED, WRITTEN
 from heapster.checkers.stress.patterns import PATTERNS
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALLS
@@ -30,6 +30,8 @@ goes on in its lane, `q3` three blocks of thread 0's arena that wait on its remo
 mappings that may be kept, `d0` malloc_trim, `v0:9` nine reallocs of block 0 to its own size, `s` statistics,
 `y` those of all arenas, `w` status, `k` fork, `z` finalize. A policy goes by its number:
 {POLICIES}.
+`o` sets what ships ({SHIPPED}).
+Each written program is run as it stands, and so.
 The first such call from here is refused: {REFUSALS}.
 Blocks are numbered as they are allocated, from left to right. The schedule `0*3` is three switch points of thread 0;
 `1` runs thread 1 until it ends or has to wait.

@@ -25,6 +25,10 @@ STARTS = (
     (Op("n", (2,)), Op("g", (4096,)), Op("h", (64,))),
     (Op("n", (2,)), Op("g", (4096,)), Op("h", (256,))),
     (),
+    (Op("o"),),
+    (Op("o"), Op("n", (1,)), Op("g", (4096,))),
+    (Op("o"), Op("n", (2,)), Op("g", (4096,))),
+    (Op("o"), Op("n", (2,)), Op("g", (4096,)), Op("t", (4096,))),
 )
 MOST_FIRST = 5                          # blocks that thread 0 allocates before the others start
 CHOICES_AT_FIRST = 5 + MOST_FIRST       # bytes that are read before the lanes, at most

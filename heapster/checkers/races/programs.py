@@ -35,6 +35,7 @@ KINDS = {
     "r": Kind("realloc", r"r(\d+):(\d+)", "uses"),
     "u": Kind("usable_size", r"u(\d+)", "uses"),
     "f": Kind("free", r"f(\d+)", "frees"),
+    "o": Kind("as_shipped", r"o"),
     "p": Kind("policy", r"p(\d+)"),
     "t": Kind("threshold", r"t(\d+)"),
     "g": Kind("growth", r"g(\d+)"),
@@ -125,7 +126,7 @@ def _parse_op(word: str, part: str) -> Op:
     match = kind and re.fullmatch(kind.text, word, re.ASCII)
     if kind is None or match is None:
         raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, u0, "
-                         "p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, e, s, y, w, k, z or xb1")
+                         "o, p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, e, s, y, w, k, z or xb1")
     if word[0] == "x":
         return Op("x", (int(match[2]),), name=CALLS_BY_LETTER[match[1]])
     numbers = tuple(int(group) for group in match.groups())
@@ -151,6 +152,8 @@ def _wrong_number(program: Program) -> str:
             return f"policy {op.numbers[0]} is none of 0 to {len(POLICY_NAMES) - 1}: {', '.join(POLICY_NAMES)}"
         if op.code == "x" and op.numbers[0] < 1:
             return "calls that fail are counted from 1"
+        if op.code == "o" and lane >= 0:
+            return "o stands before the slash: it is how the library starts"
         if op.code == "r" and op.numbers[0] == 0:
             return "a realloc to 0 bytes frees; write f"
         if op.code in "qv" and (lane >= 0 or not 1 <= op.numbers[0] <= MOST_REPEATED):

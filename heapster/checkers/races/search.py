@@ -8,8 +8,9 @@ from itertools import chain
 from random import Random
 from shlex import quote
 from time import monotonic
+from typing import Any
 
-from heapster.checkers.races.corpus import WRITTEN
+from heapster.checkers.races.corpus import SHIPPED, corpus, is_shipped, policies
 from heapster.checkers.races.exploring import (
     OutOfBudget,
     Tally,
@@ -22,7 +23,7 @@ from heapster.checkers.races.exploring import (
 from heapster.checkers.races.generated import generated
 from heapster.checkers.races.lanes import lanes
 from heapster.checkers.races.naming import named
-from heapster.checkers.races.programs import MOST_THREADS, Program, format_program, parse_program
+from heapster.checkers.races.programs import MOST_THREADS, Program, format_program
 from heapster.checkers.races.recording import Row, record
 from heapster.checkers.races.replay import Replay, format_replay, parse_replay
 from heapster.checkers.races.session import Outcome, Problem, Session
@@ -30,6 +31,7 @@ from heapster.checkers.races.shrinking import Failure, least, preemptions
 from heapster.checkers.races.steps import steps
 from heapster.checkers.targets.source import Source, shipped
 from heapster.children import processor_seconds
+from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, Run, UsageError, Verdict
 
 Progress = Callable[[Tally, float], None]       # what was done so far, and for how many seconds
@@ -76,8 +78,8 @@ class Search:
     plan: Plan
     source: Source
     tally: Tally = field(default_factory=Tally)
-    finished: dict[str, int] = field(default_factory=dict)      # program: the bound that it was explored to
-    sampled: set[str] = field(default_factory=set)
+    finished: dict[Program, int] = field(default_factory=dict)      # the bound that each was explored to
+    sampled: dict[Program, None] = field(default_factory=dict)
     left: int = 0                   # programs that were left after MOST_SCHEDULES
     partial: int = 0                # schedules of the program that the budget cut off
 
@@ -112,14 +114,13 @@ class Search:
             yield from self._by_chance()
 
     def _depth_first(self) -> Iterator[tuple[Program, Outcome]]:
-        """The written programs with more and more preemptions, then generated ones with all at once."""
-        written = [(parse_program(w.text), w.most) for w in WRITTEN]
+        """The programs of the corpus with more and more preemptions, then generated ones with all at once."""
         for bound in range(self.plan.bound + 1):
-            for program, most in written:
+            for program, most in corpus():
                 if bound <= most:
                     yield from self._explore(program, bound)
         for program in self._generated():
-            if format_program(program) not in self.finished:
+            if program not in self.finished:
                 yield from self._explore(program, self.plan.bound, MOST_SCHEDULES)
 
     def _explore(self, program: Program, bound: int, most: int | None = None) -> Iterator[tuple[Program, Outcome]]:
@@ -134,7 +135,7 @@ class Search:
                 self.left += 1
                 break
         else:
-            self.finished[format_program(program)] = bound
+            self.finished[program] = bound
         self.partial = 0
 
     def _generated(self) -> Iterator[Program]:
@@ -145,7 +146,7 @@ class Search:
 
     def _by_chance(self) -> Iterator[tuple[Program, Outcome]]:
         rng = Random(self.plan.seed)
-        known = [parse_program(written.text) for written in WRITTEN]
+        known = [program for program, _ in corpus()]
         fresh = self._generated()
         while True:
             for program in known:
@@ -153,7 +154,7 @@ class Search:
             known.extend(next(fresh) for _ in range(BATCH))
 
     def _sample(self, program: Program, rng: Random) -> Iterator[tuple[Program, Outcome]]:
-        self.sampled.add(format_program(program))
+        self.sampled[program] = None
         session = Session(program, self.source)
         if self.plan.strategy == "pct":
             runs = pct_schedules(session, self.plan.bound + 1, ROUND, rng, self.tally)
@@ -167,7 +168,7 @@ class Search:
         if self.plan.strategy != "dfs":
             how = f"PCT of depth {self.plan.bound + 1}" if self.plan.strategy == "pct" else "random walks"
             run = f"{self.tally.schedules} schedules of {len(self.sampled)} programs by {how}"
-            return f"{run}, seed {self.plan.seed}; nothing is claimed of others"
+            return f"{run}, seed {self.plan.seed}; nothing is claimed of others{self._under()}"
         bounds = Counter(self.finished.values())
         parts = [f"all schedules with at most {bound} preemptions of {bounds[bound]} programs"
                  for bound in sorted(bounds, reverse=True)]
@@ -175,7 +176,22 @@ class Search:
             parts.append(f"the first {MOST_SCHEDULES} schedules of {self.left} programs")
         if self.partial:
             parts.append(f"{self.partial} schedules of one program more")
-        return "; ".join(parts) or "nothing"
+        return ("; ".join(parts) or "nothing") + self._under()
+
+    def _under(self) -> str:
+        """Under which policies, and of how many programs with what ships."""
+        run = self.programs()
+        if not run:
+            return ""
+        shipped_ = sum(bool(each["shipped"]) for each in run)
+        names = ", ".join(sorted({name for each in run for name in each["policies"]}, key=POLICY_NAMES.index))
+        return f"; {shipped_} of {len(run)} programs on what ships ({SHIPPED}); policies: {names}"
+
+    def programs(self) -> list[dict[str, Any]]:
+        """Each program that was explored: to which bound, None if by chance; under which policies and settings."""
+        run: dict[Program, int | None] = {**dict.fromkeys(self.sampled), **self.finished}
+        return [{"program": format_program(program), "bound": bound, "policies": list(policies(program)),
+                 "shipped": is_shipped(program)} for program, bound in run.items()]
 
 
 def races(plan: Plan, source: Source | None = None, target: str = "sim", progress: Progress | None = None) -> Run:
@@ -196,6 +212,7 @@ def races(plan: Plan, source: Source | None = None, target: str = "sim", progres
     return Run("races", target, plan.seed, verdict, monotonic() - begun, tally.calls, findings,
                checks=_checks(tally), witnesses={"preempted": tally.preempted, "waited_for_a_lock": tally.waited},
                extra={"schedules": tally.schedules, "cut_short": tally.cut_short, "explored": search.explored(),
+                      "programs": search.programs(), "shipped": SHIPPED,
                       "strategy": plan.strategy, "bound": plan.bound, "not_checked": list(NOT_CHECKED)}
                | ({"interrupted": True} if interrupted else {}))
 

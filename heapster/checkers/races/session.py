@@ -8,6 +8,7 @@ from heapster.checkers.races.child import check_child
 from heapster.checkers.races.clocks import Clocks
 from heapster.checkers.races.programs import KINDS, Op, Program, handovers
 from heapster.checkers.targets.source import Source
+from heapster.impl import layout
 from heapster.impl.layout import ALL_ARENAS, ONLY_MAPPINGS, STATS_BYTES, WORD
 from heapster.machine.protocol import REFUSED, Aborted, Fault
 from heapster.machine.simulated import Simulated
@@ -296,7 +297,17 @@ class Player:
 
 
 Setting = Callable[..., None]
+
+
+def ship(source: Source, m: Any) -> None:
+    """Set what the compiled library sets when it is loaded."""
+    source.settings.set_policy(m, layout.DEFAULT_POLICY)
+    source.settings.set_cache(m, layout.DEFAULT_CACHE)
+    source.kept.set_keep(m, layout.DEFAULT_KEEP)
+
+
 SETTINGS: dict[str, Setting] = {        # what needs no looking after
+    "o": ship,
     "w": lambda source, m: source.stats.status(m),
     "p": lambda source, m, policy: source.settings.set_policy(m, policy),
     "t": lambda source, m, threshold: source.settings.set_threshold(m, threshold),
