@@ -277,7 +277,7 @@ CACHES = (
     Fault("a child's list of threads with caches is its parent's", (
         Edit("lifecycle.py", "    m.store(head + NEXT, NULL)\n", ""),)),
     Fault("the caches of all threads are emptied without the lock", (
-        Edit("lifecycle.py", "    m.lock(s + ATTACH_LOCK)\n    thread = m.load(s + CACHING", "    thread = m.load(s + CACHING"),
+        Edit("lifecycle.py", "    m.lock(s + ATTACH_LOCK)\n    thread = m.load(s +", "    thread = m.load(s +"),
         Edit("lifecycle.py", "(thread + NEXT)\n    m.unlock(s + ATTACH_LOCK)\n", "(thread + NEXT)\n"))),
     Fault("calls that a cache served are counted without care", (
         Edit("cache.py", "    m.store_atomic(thread + MY_CALLS + kind * WORD, m.load",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from heapster.machine.symbolic import HIGHEST, LOWEST, Ended
+from heapster.model.placement import POLICY_NAMES
 
 WORD, ALIGN, PAGE, MIN_BLOCK, MAX_REQUEST = 8, 16, 4096, 32, 1 << 46
 MAX_WORD = (1 << 63) - 1
@@ -57,7 +58,8 @@ LAYOUT = {
     "STATICS_BYTES": STATICS_BYTES, "MY_ARENA": 0,
     "DEFAULT_THRESHOLD": 131072, "DEFAULT_GROWTH": 131072, "DEFAULT_ARENAS": 8, "MIN_THRESHOLD": 4096,
     "DOUBLE_FREE": DOUBLE_FREE, "INVALID_POINTER": INVALID_POINTER, "CORRUPT_HEADER": CORRUPT_HEADER,
-    "CORRUPT_LIST": CORRUPT_LIST, "FIRST_FIT": 0, "NEXT_FIT": 1, "BEST_FIT": 2, "WORST_FIT": 3, "SEGREGATED_FIT": 4,
+    "CORRUPT_LIST": CORRUPT_LIST, "POLICY_COUNT": len(POLICY_NAMES), "DEFAULT_POLICY": 4,
+    **{name.upper(): number for number, name in enumerate(POLICY_NAMES)},
     "SEGREGATED": 200, "PEAK": 208, "RECENT": 216, "TURNOVER": 224,
     "CLASS_MAP": 232, "CLASSES": 264, "LOST": LOST, "REMOTE": 2040, "CLASS_COUNT": 111, "EXACT": 512,
     "EXACT_CLASSES": 30, "STEPS": 8, "TOP_CLASS": 1 << 19, "CLASS_BITS": 32,
