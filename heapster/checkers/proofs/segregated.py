@@ -183,7 +183,7 @@ class Few:
         return all(load(u + NEXT) == v and load(v + PREV) == u for u, v in links) and all(
             load(self.w.at("class_map") + 8 * word) == bits for word, bits in self.marked(segregated=segregated).items()
         ) and load(self.w.at("segregated")) == segregated and load(self.w.at("cursor")) == self.w.head and (
-            load(self.w.head) == header(0, self.w.index))
+            load(self.w.head) == header(0, self.w.owner))
 
 
 def segregate(source: Any, path: Any) -> None:
