@@ -120,7 +120,7 @@ def _step(out: Path, *arguments: str | Path) -> None:
         raise TargetError(f"Numba could not compile the allocator: {said[-1]}")
 
 
-def _prepare(out: Path) -> Path:
+def prepare(out: Path) -> Path:
     """A directory with the C sources and what is generated for them."""
     sources = out / "sources"
     shutil.copytree(C_SOURCES, sources)
@@ -135,7 +135,7 @@ def _compile(sources: Path, name: str, *flags: str) -> Path:
 
 
 def _make_libraries(out: Path, compiled: Path, options: Options) -> None:
-    sources = _prepare(out)
+    sources = prepare(out)
     inside = [compiled, _compile(sources, "report"), _compile(sources, "process", *options.flags())]
     api = _compile(sources, "api", "-fvisibility=default")
     malloc = _compile(sources, "malloc", "-fvisibility=default")
@@ -176,7 +176,7 @@ WRAPPED = (*SYSTEM_CALLS.values(), "pthread_mutex_lock", "pthread_mutex_unlock")
 
 
 def _make_observed(out: Path, compiled: Path) -> None:
-    sources = _prepare(out)
+    sources = prepare(out)
     world = _compile(sources, "observed", "-fvisibility=default")
     wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
     toolchain.link_shared([compiled, world], out / OBSERVED, f"-Wl,-soname,{OBSERVED}", *wrap)

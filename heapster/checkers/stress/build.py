@@ -10,7 +10,7 @@ from types import MappingProxyType
 from heapster import children
 from heapster.native import cache, toolchain
 from heapster.native.headers import layout_header
-from heapster.native.library import C_SOURCES, core
+from heapster.native.library import C_SOURCES, core, prepare
 from heapster.results import TargetError
 
 HERE = Path(__file__).parent / "c"
@@ -41,16 +41,15 @@ def _make_harness(out: Path) -> None:
 def native(fault: str = "") -> Path:
     """Our library, with a way to have its heap walked, and a fault of `machine.lowering.FAULTS` if one is named."""
     compiled = core(fault)
-    parts = [*_texts(C_SOURCES), (HERE / "walk.c").read_bytes(), compiled.parent.name, toolchain.compiler_version()]
+    parts = [layout_header(), *_texts(C_SOURCES), (HERE / "walk.c").read_bytes(), compiled.parent.name,
+             toolchain.compiler_version()]
     return cache.entry(f"stressed-{cache.digest(*parts)}", lambda out: _link(compiled, out)) / LIBRARY
 
 
 def _link(compiled: Path, out: Path) -> None:
     """The library of a compiled core, in the folder `out`."""
-    sources = out / "sources"
-    shutil.copytree(C_SOURCES, sources)
+    sources = prepare(out)
     shutil.copy(HERE / "walk.c", sources)
-    (sources / "layout.h").write_text(layout_header())
     objects = [toolchain.compile_c(sources / f"{unit}.c", sources / f"{unit}.o", "-fvisibility=default")
                for unit in OUR_UNITS]
     objects.append(toolchain.compile_c(sources / "walk.c", sources / "walk.o"))
