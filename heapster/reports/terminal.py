@@ -97,10 +97,17 @@ def run_lines(run: Run) -> list[Line]:
 def _summary(run: Run) -> Iterator[Line]:
     examples = f" in {run.extra['examples']:,} examples" if "examples" in run.extra else ""
     yield f"{run.command} {run.target}, seed {run.seed}: {run.ops:,} operations{examples}", PLAIN
+    yield from settings(run)
     if fixed := run.extra.get("fixed"):
         yield f"  no longer fails: {', '.join(fixed)}", GOOD
     yield from _coverage(run)
     yield verdict_line(run)
+
+
+def settings(run: Run) -> Iterator[Line]:
+    """Under which settings our own allocator ran."""
+    if told := run.extra.get("settings"):
+        yield from _listed("settings", [f"{name} {' / '.join(map(str, values))}" for name, values in told.items()])
 
 
 def _coverage(run: Run) -> Iterator[Line]:

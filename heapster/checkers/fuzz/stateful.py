@@ -17,12 +17,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from heapster.checkers.fuzz.draws import BACKEND
 from heapster.checkers.fuzz.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload, misuse
 from heapster.checkers.lockstep.lockstep import Lockstep, Problem
+from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import ASKING, RELEASING, REQUESTS
 from heapster.model.system import SYSTEM_CALL_NAMES
 
 STEPS = 40                      # rules in an example
+CACHES = (0, 256, 1 << 15, DEFAULT_CACHE)       # bytes of a size that threads keep at first; the last is what ships
+KEEPS = (0, 4 * PAGE, 1 << 20, DEFAULT_KEEP)    # of freed mappings, likewise
 MOST_LIVE = 64                  # blocks; more make a heap slower to check, not richer
 
 SIZES = st.one_of(st.integers(0, 200), st.sampled_from(BOUNDARIES), st.integers(0, 3 * PAGE),
@@ -78,7 +81,7 @@ class HeapLife(RuleBasedStateMachine):
 
     @initialize(odd=st.sampled_from((0, 0, 1, 8, 24)), growth=st.sampled_from((1, 1, 2, 3)),
                 threshold=st.sampled_from((0, 1, 2, 2, 3)), arenas=INDICES, policy=INDICES,
-                cache=st.sampled_from((0, 0, 0, 256, 1 << 15)), keep=st.sampled_from((0, 0, 4 * PAGE, 1 << 20)))
+                cache=st.sampled_from((0, 0, *CACHES)), keep=st.sampled_from((0, *KEEPS)))
     def start(self, odd: int, growth: int, threshold: int, arenas: int, policy: int, cache: int, keep: int) -> None:
         """Settings under which small heaps grow, shrink and map."""
         record = self.record

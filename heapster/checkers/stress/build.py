@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from heapster import children
+from heapster.impl.layout import DEFAULT_CACHE
+from heapster.model.placement import POLICY_NAMES
 from heapster.native import cache, toolchain
 from heapster.native.headers import layout_header
 from heapster.native.library import C_SOURCES, core, prepare
@@ -18,7 +20,9 @@ HARNESS = "stress"
 PLUGIN = "plugin.so"               # beside it
 LIBRARY = "libheapster-stress.so"
 UNITS = ("main", "watch", "patterns", "forks", "blocks", "target")
-FLAGS = ("-std=gnu11", "-O3", "-g1", "-Wall", "-Wextra", "-Werror", "-pthread", "-rdynamic", "-fno-omit-frame-pointer")
+CACHES = (64, 1024, 0, 1 << 15, DEFAULT_CACHE)      # bytes of a size that threads of ours keep, from pause to pause
+FLAGS = ("-std=gnu11", "-O3", "-g1", "-Wall", "-Wextra", "-Werror", "-pthread", "-rdynamic", "-fno-omit-frame-pointer",
+         f"-DPOLICIES={len(POLICY_NAMES)}", f"-DCACHES={','.join(map(str, CACHES))}")
 OUR_UNITS = ("report", "process", "api")
 
 

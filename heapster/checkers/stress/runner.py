@@ -10,6 +10,8 @@ from time import monotonic
 from heapster import children
 from heapster.checkers.stress import build
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
+from heapster.impl.layout import DEFAULT_KEEP, DEFAULT_POLICY
+from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, HarnessError, Run, TargetError, UsageError, Verdict
 from heapster.suggest import instead_of
 from heapster.wording import legible
@@ -20,6 +22,9 @@ BARE_SHARE = 0.05                   # of the time, for the same loop without ver
 RATED = "churn"                     # the pattern whose rates are compared
 MOST_STACK_LINES = 12
 USAGE, UNUSABLE, HARNESS_FAULT = 2, 4, 70       # exit codes of the harness
+SETTINGS = {                        # of ours, as it ships but for caches, which are turned at each pause
+    "policy": [f"{POLICY_NAMES[DEFAULT_POLICY]} (shipped)", "all in the pattern settings"], "cache": list(build.CACHES),
+    "retained": [f"{DEFAULT_KEEP} (shipped)"]}
 CHECKS = ("payloads", "alignment", "usable_size", "zeroed", "overlap", "progress")
 
 
@@ -167,7 +172,8 @@ def _run(plan: Plan, reports: dict[str, Report], bare: Report, seconds: float, i
     witnesses = {"blocks_were_cached": sum(report.cached for report in reports.values())}
     extra: dict[str, object] = {
         "threads": plan.threads, "patterns": {name: _figures(report) for name, report in reports.items()},
-        **_rates(reports, bare), "not_checked": list(_not_checked(plan, reports, walks)),
+        **_rates(reports, bare), **({"settings": SETTINGS} if plan.target == "native" else {}),
+        "not_checked": list(_not_checked(plan, reports, walks)),
     }
     if interrupted:
         extra["interrupted"] = True
