@@ -10,6 +10,7 @@ from heapster.checkers.fuzz.campaign import FuzzOptions, fuzz
 from heapster.checkers.lockstep.run_trace import make_for
 from heapster.checkers.mutation.fault import planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
+from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
 from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, Verdict
 
@@ -50,6 +51,13 @@ def test_no_false_alarm(policy: Any, target: Any) -> None:
     assert run.verdict is Verdict.PASSED
     assert run.findings == ()
     assert min(count for name, count in run.checks.items() if name != "statistics") > 500
+
+
+def test_what_ships_is_among_the_settings() -> None:
+    """And the run says so."""
+    told = campaign(examples=1, seed=1).extra["settings"]
+    assert told["policy"] == list(POLICY_NAMES)
+    assert (DEFAULT_CACHE in told["cache"], DEFAULT_KEEP in told["retained"]) == (True, True)
 
 
 def test_every_witness_is_seen_and_every_check_evaluated() -> None:

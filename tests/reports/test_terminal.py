@@ -91,3 +91,8 @@ def test_no_line_depends_on_time() -> None:
 def test_the_verdict_comes_last_and_never_sounds_better_than_it_is(run: Run, verdict: str) -> None:
     assert printed(run)[-1] == verdict
     assert not any("PASSED" in line for line in printed(run))
+
+
+def test_a_run_says_under_which_settings() -> None:
+    run = replace(PASSED, extra={**PASSED.extra, "settings": {"policy": ["first_fit"], "cache": [0, 64]}})
+    assert "  settings: policy first_fit, cache 0 / 64" in [line for line, _ in run_lines(run)]
