@@ -201,7 +201,7 @@ class _Judged:
 
     def _given_in_vain(self, index: int) -> tuple[Reason, ...]:
         """Why nobody could write to the block at which the run died: it lies where none can."""
-        if self._ending.phase is not Phase.FILLING or self._seen[index].status != Status.BEGUN:
+        if self._ending.phase not in (Phase.CALLING, Phase.FILLING) or self._seen[index].status != Status.BEGUN:
             return ()
         reasons = self._judge(self._trace[index], self._seen[index])
         return tuple(reason for reason in reasons if reason.code in NOWHERE)
