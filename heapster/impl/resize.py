@@ -3,7 +3,7 @@
 from .arena import check_neighbours, count_call, count_used, is_lost
 from .block import is_free, size, split, tell_right_used, write_used
 from .freelist import unlink
-from .layout import BREAK, NULL, TOP
+from .layout import BREAK, FREE_BYTES, NULL, TOP
 from .region import fence_before, grow, settle
 from .settings import arena_at
 
@@ -52,8 +52,12 @@ def fit_in_place(m, arena, b, want):
 def grow_above(m, arena, b, want):
     """Whether the break was raised for `b`, the last of the top region, which lacks bytes to `want`.
 
+    Not while the arena has as many free bytes: a heap whose last block grows again and again would grow for ever.
+
     Requires: the arena's lock; want > room(b).
     """
+    if m.load(arena + FREE_BYTES) >= want:
+        return False
     if arena != arena_at(m.statics(), 0) or m.load(arena + TOP) == NULL:
         return False
     if b + room(m, b) != fence_before(m.load(arena + BREAK)):

@@ -197,6 +197,8 @@ class ArenaState:
         """Make the block at `address` `want` bytes without moving it, or leave it alone."""
         if self._fit(system, address, want):
             return True
+        if sum(size for _, size in self.free) >= want:
+            return False
         missing = want - self._reach_at_the_top(address)
         if missing == want or not self._grow(system, missing) or not self._fit(system, address, want):
             return False

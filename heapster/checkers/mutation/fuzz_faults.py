@@ -316,6 +316,8 @@ FAULTS = (
     Fault("a block that was sent home is kept as well", "cache", "    send(m, owner, p)\n    return True\n",
           "    send(m, owner, p)\n    return False\n", "blocks_wait_in_one_place"),
     # What else the specification says.
+    Fault("realloc raises the break although there is memory", "resize",
+          "    if m.load(arena + FREE_BYTES) >= want:\n        return False\n", "", "structure_diverges"),
     Fault("a block is said to have grown without room", "resize", "    if want > room(m, b):\n        return False\n",
           "    if want > room(m, b):\n        return True\n", "overlap"),
     Fault("a mapped block starts a word late", "mapping", "alignment) - PAYLOAD\n    m.store(b + LEAD",
