@@ -16,6 +16,7 @@ import pytest
 
 from heapster import cli, files
 from heapster.checkers.findings.store import Store
+from heapster.checkers.targets.target import SIM
 from heapster.checkers.traces import unpacking
 from heapster.results import Finding
 from tests.processes import HEAPSTER
@@ -155,7 +156,7 @@ def test_a_file_of_any_content_is_one_line(
 def test_a_broken_store_is_passed_over(empty_folder: Path) -> None:
     warnings: list[str] = []
     store = Store(empty_folder / "kept", warnings.append)
-    store.keep(Finding("abcd1234", "code", "title", ("a = malloc(1)",), "heapster replay abcd1234"), "sim")
+    store.keep(Finding("abcd1234", "code", "title", ("a = malloc(1)",), "heapster replay abcd1234"), SIM)
     for name, content in (("aaaa", "[" * 100_000), ("bbbb", "\0"), ("cccc", "{}"), ("dddd", "1" * 10_000)):
         (store.folder / name).mkdir()
         (store.folder / name / "finding.json").write_text(content, encoding="utf-8")

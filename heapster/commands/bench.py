@@ -10,9 +10,11 @@ from heapster.checkers.bench.measuring import Plan, measure
 from heapster.checkers.bench.results import run_of
 from heapster.checkers.bench.targets import USUAL, find_targets
 from heapster.checkers.bench.workloads import WORKLOADS, chosen
+from heapster.checkers.targets.capabilities import told
 from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.options import option
 from heapster.commands.pages import write_page
+from heapster.commands.targets import targets_of
 from heapster.files import write_whole
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
@@ -26,11 +28,11 @@ ROUNDS, QUICK_ROUNDS, QUICK_SHARE = 9, 5, 0.25
 WIDTH = 99
 
 
-@click.command("bench", epilog="A target is libc, native, native:POLICY, jemalloc, mimalloc, tcmalloc, or the path of "
-                               f"a shared object.\n\nWorkloads: {', '.join(WORKLOADS)}.\n\n"
+@click.command("bench", epilog=f"{told('bench')}\n\nWorkloads: {', '.join(WORKLOADS)}.\n\n"
                                "Example: heapster bench --targets native,jemalloc --workloads pair-64,live-small")
 @click.option("--targets", metavar="T,T,...",
-              help=f"What is measured beside libc; without it, those that are installed of {', '.join(USUAL[1:])}.")
+              help="What is measured beside libc; without it, those that are installed of "
+                   f"{', '.join(map(str, USUAL[1:]))}.")
 @click.option("--workloads", metavar="W,W,...", help="What they run; without it, all.")
 @click.option("--rounds", type=click.IntRange(1), metavar="N",
               help=f"Rounds, {ROUNDS} by default; with fewer than 5 nothing is called a difference.")
@@ -47,11 +49,11 @@ def command(targets: str | None, workloads: str | None, rounds: int | None, seco
     """
     delivery = Delivery(json)
     delivery.check(html, text)
-    asked = _names("targets", targets)
+    asked = () if targets is None else targets_of(targets, "bench")
     plan = Plan(chosen(_names("workloads", workloads)), find_targets(asked or USUAL),
                 rounds or (QUICK_ROUNDS if quick else ROUNDS), QUICK_SHARE if quick else 1.0, seconds)
     with Meter("bench") as meter:
-        run = run_of(plan, measure(plan, meter.show), frozenset(asked))
+        run = run_of(plan, measure(plan, meter.show), frozenset(map(str, asked)))
         meter.close(f"{len(run.extra['workloads'])} workloads in {run.seconds:.1f} s")
     code = delivery.write(run)
     written = _write(as_value(run), html, text)

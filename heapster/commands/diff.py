@@ -8,10 +8,12 @@ import click
 
 from heapster.checkers.diff.comparing import diff, entrants
 from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.targets.capabilities import told
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.options import option
 from heapster.commands.pages import travelled, write_page
+from heapster.commands.targets import targets_of
 from heapster.config import CLASSIC, POLICIES
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
@@ -34,12 +36,14 @@ BOUNDS = (                      # whose, key, what is proven and where
 
 
 @click.command("diff", epilog="Without a trace: those that ship; adversary-POLICY is built to hurt that policy. "
+                              f"{told('diff')} "
                               "Example: heapster diff gcc adversary-best_fit --targets libc,./mm.so")
 @click.argument("traces", nargs=-1, metavar="[TRACE]...")
 @option("policy", CLASSIC)
-@click.option("--policies", metavar="P,P", help="The same as --policy.")
+@click.option("--policies", metavar="P,P", hidden=True)
 @click.option("--targets", metavar="T,T,...",
-              help="What else to play the traces on: libc, shared objects, C sources, folders with a copy of impl.")
+              help="What plays the traces: sim, native and copies of impl under the policy that they name, or under "
+                   "each of --policy. Without sim or native, native plays beside them.")
 @option("prefix")
 @option("json")
 @click.option("--html", metavar="FILE", help="Write a page to travel through the heaps of the policies.")
@@ -55,7 +59,7 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     delivery = Delivery(json, junit)
     delivery.check(html)
     chosen = _policies(policies) or policy
-    playing = entrants(chosen, filter(None, (targets or "").split(",")), prefix)
+    playing = entrants(chosen, targets_of(targets, "diff") if targets else (), prefix)
     with Meter("diff") as meter:
         run = diff(traces or tuple(shipped()), playing, Store(Path(store), warn),
                    lambda what, fraction: meter.show(fraction, what))
@@ -64,7 +68,7 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
         warn(warning)
     code = delivery.write(run)
     if html:
-        code = code or _page(Path(html), run, chosen)
+        code = code or _page(Path(html), run, playing.policies)
     say([*_tables(run), (f"  {run.extra['measures']}", FAINT), *run_lines(run)])
     return code
 
@@ -83,6 +87,7 @@ def _page(path: Path, run: Run, policies: tuple[str, ...]) -> int:
 def _policies(names: str | None) -> tuple[str, ...]:
     if not names:
         return ()
+    warn(f"--policies is how the version before spelled it: write --policy {names}")
     chosen = tuple(POLICIES) if names == "all" else tuple(names.split(","))
     for name in chosen:
         if name not in POLICIES:

@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from heapster.checkers.blackbox.own_library import settings
 from heapster.checkers.findings.store import FOLDER, Store
 from heapster.checkers.fuzz.campaign import FuzzOptions, Progress, fuzz
-from heapster.checkers.fuzz.native_volume import SHARE, in_volume, together
+from heapster.checkers.fuzz.native_volume import SHARE, in_volume, settings, together
+from heapster.checkers.targets.capabilities import told
+from heapster.checkers.targets.target import NATIVE, Settings, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
-from heapster.commands.foreign import is_foreign
 from heapster.commands.options import not_for, one_of, option, target
-from heapster.commands.targets import check_target, is_ours
+from heapster.commands.targets import is_called, target_of
 from heapster.config import POLICIES
 from heapster.reports.output import warn
 from heapster.reports.progress import Meter
@@ -29,9 +29,9 @@ OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "h
                 "sandbox", "strict")
 
 
-@click.command("fuzz", epilog="The target is sim (the default), process, libc, a shared object, a C source, or "
-                              "the description of a pool (TOML).")
+@click.command("fuzz", epilog=f"{told('fuzz')} C sources that belong together are named one after the other.")
 @target()
+@click.argument("more", nargs=-1, metavar="[MORE.c]...")
 @option("policy", "all")
 @option("seconds")
 @option("examples")
@@ -52,37 +52,41 @@ OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "h
 @option("adapter")
 @option("sandbox", False)
 @option("strict", False)
-def command(target: str, json: str | None, junit: str | None, sarif: str | None, store: str, **_: Any) -> int:
+def command(target: str, more: tuple[str, ...], json: str | None, junit: str | None, sarif: str | None,
+            store: str, **_: Any) -> int:
     """Hold an allocator against the model: generated programs, each step checked.
 
     What failed before is tried first. A failure is shrunk to the least trace, printed, and kept. The native
     library is held for half of the time; then by compiled checks, which are many times as fast, in every
-    setting (native/best_fit/64 names one: best fit, 64 bytes of each size cached).
+    setting; native:best_fit:cache=64 is held by compiled checks alone, in that one.
     """
     ctx = click.get_current_context()
     delivery = Delivery(json, junit, sarif)
     delivery.check()
-    if is_foreign(target) and not is_ours(target):
-        not_for(ctx, OF_OURS, f"{target} is somebody else's allocator")
-        return fuzz_foreign(ctx.params, delivery, Store(Path(store), warn))
-    not_for(ctx, OF_STRANGERS, f"{target} is our own allocator")
-    check_target(target)
+    aimed = target_of(" ".join((target, *more)), "fuzz")
+    if is_called(aimed, "fuzz"):
+        not_for(ctx, OF_OURS, f"{aimed} is held by compiled checks")
+        return fuzz_foreign(aimed, ctx.params, delivery, Store(Path(store), warn))
+    not_for(ctx, OF_STRANGERS, f"{aimed} is our own allocator")
+    not_for(ctx, aimed.settings.given, f"{aimed} says it already")
     one_of(ctx, "seconds", "examples")
-    options = _options(ctx.params)
-    if target == "native" and options.seconds:
+    options = _options(aimed, ctx.params)
+    if options.target == NATIVE and options.seconds:
         return delivery.deliver(_both(options, options.seconds, Store(Path(store), warn)))
     return delivery.deliver(campaign(options, Store(Path(store), warn)))
 
 
-def _options(given: dict[str, Any]) -> FuzzOptions:
+def _options(target: Target, given: dict[str, Any]) -> FuzzOptions:
+    """The policy and the number of arenas that a target names are those that programs are drawn with."""
+    policy, cache, arenas = target.settings
     unlimited = given["seconds"] is None and given["examples"] is None
     return FuzzOptions(
-        target=given["target"],
-        policies=given["policy"],
+        target=replace(target, settings=Settings(cache=cache)),
+        policies=(policy,) if policy else given["policy"],
         seconds=SECONDS if unlimited else given["seconds"],
         examples=given["examples"],
         seed=SystemRandom().randrange(SEEDS) if given["seed"] is None else given["seed"],
-        arenas=given["arenas"],
+        arenas=arenas or given["arenas"],
         faults=given["faults"],
     )
 
@@ -98,7 +102,7 @@ def _both(options: FuzzOptions, seconds: float, store: Store) -> Run:
     return replace(run, extra={**run.extra, "not_checked": claims})
 
 
-def volume(names: Sequence[str], seconds: float, seed: int, store: Store) -> list[Run]:
+def volume(names: Sequence[Target], seconds: float, seed: int, store: Store) -> list[Run]:
     """The compiled library in these settings, by compiled checks, with a show of how far that is."""
     with Meter("fuzz native, in volume") as meter:
         runs = in_volume(names, seconds, seed, lambda name, tally, findings: meter.show(
@@ -133,9 +137,9 @@ def _not_checked(options: FuzzOptions, *, with_threads: bool = False) -> list[st
         silent.append(f"policies {', '.join(absent)} (--policy all)")
     if not options.faults:
         silent.append("refusals of the system (--faults)")
-    compiled = "" if options.target == "native" else ", and the compiled library (heapster fuzz native)"
+    compiled = "" if options.target == NATIVE else ", and the compiled library (heapster fuzz native)"
     if not with_threads:
         silent.append(f"threads that run at the same time{compiled}")
-    if options.target == "native" and not options.seconds:
+    if options.target == NATIVE and not options.seconds:
         silent.append("many operations in each setting, by compiled checks (--seconds)")
     return silent

@@ -6,23 +6,28 @@ from typing import Any
 import click
 
 from heapster.checkers.score.scoring import score
+from heapster.checkers.targets.capabilities import told
+from heapster.checkers.targets.grammar import parse
+from heapster.checkers.targets.target import NATIVE
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option
+from heapster.commands.targets import targets_of
 from heapster.config import POLICIES
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, not_checked, verdict_line
-from heapster.results import Run, UsageError
+from heapster.results import Run
 
+USUAL = ",".join((*(f"native:{policy}" for policy in POLICIES), "libc"))
 VALID = {True: "yes", False: "NO", None: "?"}
 HEADINGS = f"  {'valid':>5}  {'util':>6}  {'heap':>13}  {'ops':>11}  {'secs':>9}  {'Kops':>9}  {'points':>6}"
 
 
-@click.command("score", epilog="Without a trace: those that ship. A target is a policy, libc, a shared object or a C "
-                               "source. Example: heapster score gcc --targets best_fit,libc,./mm.so")
+@click.command("score", epilog=f"Without a trace: those that ship. {told('score')} "
+                                "Example: heapster score gcc --targets native:best_fit,libc,./mm.so")
 @click.argument("traces", nargs=-1, metavar="[TRACE]...")
-@click.option("--targets", metavar="T,T,...", default=",".join((*POLICIES, "libc")), show_default=True,
+@click.option("--targets", metavar="T,T,...", default=USUAL, show_default=True,
               help="What is scored.")
 @option("prefix")
 @option("json")
@@ -34,9 +39,7 @@ def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str
     """
     delivery = Delivery(json, junit)
     delivery.check()
-    chosen = tuple(name for name in targets.split(",") if name)
-    if not chosen:
-        raise UsageError("--targets: name what to score")
+    chosen = targets_of(targets, "score")
     with Meter("score") as meter:
         run = score(traces or tuple(shipped()), chosen, prefix, lambda what, part: meter.show(part, what))
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
@@ -61,7 +64,7 @@ def _tables(run: Run) -> Iterator[Line]:
     for name, row in run.extra["totals"].items():
         yield f"  {name:<{width}}{_cells(row)}", _style(row)
     yield f"  {run.extra['formula']}", FAINT
-    if not run.extra["totals"].keys().isdisjoint(POLICIES):
+    if any(parse(name).kind == NATIVE.kind for name in run.extra["totals"]):
         yield f"  {run.extra['measures']}", FAINT
 
 

@@ -6,8 +6,10 @@ import click
 
 from heapster.checkers.stress.patterns import PATTERNS
 from heapster.checkers.stress.runner import Plan, stress
+from heapster.checkers.targets.capabilities import told
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import option, target
+from heapster.commands.targets import target_of
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.results import Run
@@ -16,7 +18,7 @@ SECONDS = 20.0
 SEEDS = 1 << 32
 
 
-@click.command("stress", epilog="The target is native (the default), libc, or the path of a shared library.\n\n"
+@click.command("stress", epilog=f"{told('stress')}\n\n"
                                 f"Patterns: {', '.join(PATTERNS)}.")
 @target("native")
 @option("threads", 2)
@@ -29,7 +31,7 @@ def command(target: str, threads: int, seconds: float, pattern: str, seed: int |
             junit: str | None) -> int:
     """Run real threads on a compiled allocator; every block is tagged and verified."""
     chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
-    plan = Plan(target, threads, seconds, pattern, chosen)
+    plan = Plan(target_of(target, "stress"), threads, seconds, pattern, chosen)
     plan.check()
     delivery = Delivery(json, junit)
     delivery.check()

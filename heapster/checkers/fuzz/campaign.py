@@ -10,7 +10,9 @@ from typing import Protocol
 from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.fuzz.shrink import SHORT, Shrunk
 from heapster.checkers.fuzz.stateful import STEPS, Record, live_lives
-from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.lockstep.run_trace import rerun
+from heapster.checkers.targets.opening import make_for
+from heapster.checkers.targets.target import SIM, Target
 from heapster.children import processor_seconds
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
@@ -27,7 +29,7 @@ SEED_STRIDE = 1_000_003         # between the seeds of campaigns, so that their 
 class FuzzOptions:
     """What a campaign runs."""
 
-    target: str = "sim"
+    target: Target = SIM
     policies: tuple[str, ...] = POLICY_NAMES
     seconds: float | None = None        # of processor time, then stop; None: no limit
     examples: int | None = None         # stop after this many; None: no limit
@@ -49,13 +51,13 @@ class Progress:
 class Keeps(Protocol):
     """Where findings are kept between runs."""
 
-    def keep(self, finding: Finding, target: str) -> None:
+    def keep(self, finding: Finding, target: Target) -> None:
         """Keep a finding."""
 
     def drop(self, identity: str) -> None:
         """Forget a finding."""
 
-    def stored(self, target: str) -> Iterable[Finding]:
+    def stored(self, target: Target) -> Iterable[Finding]:
         """The findings kept for a target that are traces, oldest first."""
 
 
@@ -159,7 +161,7 @@ class _Campaign:
         starved = list(self._starved())
         verdict = Verdict.INCONCLUSIVE if interrupted or not record.ops or starved else Verdict.PASSED
         return Run(
-            command="fuzz", target=options.target, seed=options.seed,
+            command="fuzz", target=str(options.target), seed=options.seed,
             verdict=Verdict.FAILED if self._findings else verdict,
             seconds=self._seconds(), ops=record.ops, findings=tuple(self._findings),
             checks=dict(record.checks),

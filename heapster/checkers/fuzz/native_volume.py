@@ -5,9 +5,10 @@ allocators sees only what callers see, and has the library walk its heap; it tak
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from heapster.checkers.blackbox.campaign import Tally
@@ -15,14 +16,21 @@ from heapster.checkers.blackbox.counting import IN_VOLUME
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.fuzz.campaign import Keeps
+from heapster.checkers.targets.target import NATIVE, Settings, Target
 from heapster.results import Finding, Run, Verdict
 
 SHARE = 0.5                     # of the time, for volume
 THREADS = 2
-Progress = Callable[[str, Tally, int], None]        # a setting, what was done with it, and the findings so far
+CACHES = (0, 64, 1 << 15)       # bytes of a size: none, so few that bins are often full, and as shipped
+Progress = Callable[[Target, Tally, int], None]     # a setting, what was done with it, and the findings so far
 
 
-def in_volume(names: Sequence[str], seconds: float, seed: int, progress: Progress, store: Keeps,
+def settings(policies: Iterable[str], caches: Iterable[int] = CACHES) -> tuple[Target, ...]:
+    """The library under each policy with each size of caches."""
+    return tuple(replace(NATIVE, settings=Settings(policy, cache)) for policy, cache in product(policies, caches))
+
+
+def in_volume(names: Sequence[Target], seconds: float, seed: int, progress: Progress, store: Keeps,
               folder: Path) -> list[Run]:
     """A run for each of the settings, until one fails or is interrupted; each has its share of the time."""
     runs: list[Run] = []

@@ -11,15 +11,16 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from heapster.checkers.diff.comparing import load
-from heapster.checkers.diff.targets import contestant
+from heapster.checkers.score.contestants import contestant
 from heapster.checkers.score.driver import Contestant, Course, Score
+from heapster.checkers.targets.target import LIBC, Target
 from heapster.results import Finding, Run, Verdict
 
 SPACE, SPEED = 60, 40           # points
 FORMULA = (f"points = {SPACE} * utilization + {SPEED} * min(1, ops per second / libc's); 0 if anything is wrong; "
            "the total is the mean over the traces")
-MEASURES = ("a policy is scored as our library ships it, with what its threads cache and the freed mappings that it "
-            "keeps; native/POLICY/0 is the policy without caches, whose heap is that of diff")
+MEASURES = ("native is scored as our library ships it, with what its threads cache and the freed mappings that it "
+            "keeps; native:POLICY:cache=0 is a policy without caches, whose heap is that of diff")
 CODE = "wrong_on_a_trace"
 Progress = Callable[[str, float], None]
 
@@ -40,11 +41,11 @@ class Row(NamedTuple):
     lacks: tuple[str, ...]      # what the trace calls and the target has not
 
 
-def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = None,
+def score(names: Iterable[str], targets: tuple[Target, ...], prefix: str | None = None,
           progress: Progress = lambda *_: None) -> Run:
     """Every trace on every target."""
     began, ops = monotonic(), 0
-    contestants = [contestant(name, prefix) for name in targets]
+    contestants, libc = [contestant(target, prefix) for target in targets], contestant(LIBC)
     table: dict[str, dict[str, Any]] = {}
     findings: list[Finding] = []
     warnings: list[str] = []
@@ -54,7 +55,7 @@ def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = N
             trace = load(name)
             warnings += trace.warnings
             with Course(trace) as course:
-                for target, row, found in _rows(course, contestants, name, progress):
+                for target, row, found in _rows(course, contestants, libc, name, progress):
                     table.setdefault(name, {})[target] = row._asdict()
                     ops += row.ops
                     slow = slow or found.slow
@@ -63,7 +64,7 @@ def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = N
     except KeyboardInterrupt:
         interrupted = True
     verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if slow else Verdict.PASSED
-    return Run("score", "+".join(targets), 0, verdict, monotonic() - began, ops, tuple(findings),
+    return Run("score", "+".join(map(str, targets)), 0, verdict, monotonic() - began, ops, tuple(findings),
                {"overlap, neighbours, contents, alignment, zeroes": ops},
                extra={"interrupted": interrupted, "table": table, "totals": _totals(table), "formula": FORMULA,
                       "warnings": warnings, "measures": MEASURES,
@@ -80,14 +81,14 @@ def _lacking(table: dict[str, dict[str, Any]]) -> Iterator[str]:
     return (f"{', '.join(sorted(verbs))} of {target}: it has none" for target, verbs in lacked.items() if verbs)
 
 
-def _rows(course: Course, contestants: list[Contestant], trace: str,
+def _rows(course: Course, contestants: list[Contestant], libc: Contestant, trace: str,
           progress: Progress) -> Iterator[tuple[str, Row, Score]]:
     """The targets in their order; libc runs first, as it is the measure of speed."""
     progress(f"{trace} libc", 0.0)
-    measure = course.run(contestant("libc"))
+    measure = course.run(libc)
     for number, one in enumerate(contestants):
         progress(f"{trace} {one.name}", number / len(contestants))
-        found = measure if one.name == "libc" else course.run(one)
+        found = measure if one.named == LIBC else course.run(one)
         yield one.name, _row(found, course.calls, measure, course.lacking(one)), found
 
 
