@@ -82,7 +82,7 @@ def test_a_block_that_was_handed_out_again_is_freed(text: str) -> None:
 @pytest.mark.parametrize("target", ["sim", "native"])
 def test_who_wrote_the_mark_is_no_double_freer(target: str) -> None:
     """A block that looks as if it waited is looked for, not found, and freed."""
-    lockstep = make_for(target)()
+    lockstep = make_for(grammar.parse(target))()
     for step in parse(THREE):
         assert lockstep.take(step) == []
     lockstep.m.store(lockstep.pointers[0] + MARK, CACHED_MARK)
