@@ -65,7 +65,7 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     delivery.check()
     aimed = target_of(" ".join((target, *more)), "fuzz")
     if is_called(aimed, "fuzz"):
-        not_for(ctx, OF_OURS, f"{aimed} is held by compiled checks")
+        not_for(ctx, OF_OURS, f"{aimed} is judged by its calls alone")
         return fuzz_foreign(aimed, ctx.params, delivery, Store(Path(store), warn))
     not_for(ctx, OF_STRANGERS, f"{aimed} is our own allocator")
     not_for(ctx, aimed.settings.given, f"{aimed} says it already")

@@ -10,7 +10,7 @@ native:best_fit. A list has commas between its targets.
 import re
 from pathlib import Path
 
-from heapster.checkers.targets.kinds import BY_NAME, KINDS, NAMES, Kind
+from heapster.checkers.targets.kinds import BY_NAME, KINDS, NAMES, Kind, is_there
 from heapster.checkers.targets.target import Settings, Target, folder
 from heapster.model.placement import POLICY_NAMES
 from heapster.results import UsageError
@@ -33,7 +33,7 @@ def parse(text: str) -> Target:
     if kind := _several_sources(text):
         words = text.split()
         return Target(kind.name, text, paths=tuple(map(Path, words)))
-    name, colon, rest = (text, "", "") if Path(text).exists() else text.partition(":")
+    name, colon, rest = (text, "", "") if is_there(text) else text.partition(":")
     kind = next((kind for kind in KINDS if kind.claims(name)), None)
     if kind is None:
         raise UsageError(f"unknown target '{name}': {instead_of(name, NAMES)}, or the path of a file or a folder")
@@ -64,7 +64,7 @@ def split(text: str) -> tuple[str, ...]:
 def _several_sources(text: str) -> Kind | None:
     """The kind of C sources, if the text names several."""
     words = text.split()
-    several = len(words) > 1 and all(word.endswith(".c") for word in words) and not Path(text).exists()
+    several = len(words) > 1 and all(word.endswith(".c") for word in words) and not is_there(text)
     return BY_NAME["source"] if several else None
 
 

@@ -34,8 +34,20 @@ def _ends(*suffixes: str) -> Callable[[str], bool]:
     return lambda name: name.endswith(suffixes)
 
 
+def is_there(name: str) -> bool:
+    """Whether the name is that of a file or a folder; it may be no name at all."""
+    try:
+        return bool(name) and Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(name: str) -> bool:
+    return is_there(name) and Path(name).is_dir()
+
+
 def _is_object(name: str) -> bool:
-    return "/" in name or ".so" in name or name.endswith(OTHER_SOURCES) and Path(name).exists()
+    return "/" in name or ".so" in name or name.endswith(OTHER_SOURCES) and is_there(name)
 
 
 KINDS = (
@@ -52,7 +64,7 @@ KINDS = (
     Kind("peer", "an allocator that is installed", ", ".join(PEERS), _named(*PEERS), {
         View.CALLS: "outside:peer_calls", View.PRELOAD: "outside:peer_preload",
         View.THREADS: "outside:peer_preload"}),
-    Kind("folder", "a folder with a copy of impl", "a folder with a copy of impl", lambda name: Path(name).is_dir(), {
+    Kind("folder", "a folder with a copy of impl", "a folder with a copy of impl", _is_folder, {
         View.LOCKSTEP: "interpreted:copied", View.ENGINE: "interpreted:copied_source",
         View.SOURCE: "interpreted:copied_source"}, OURS, is_file=True),
     Kind("description", "a description of a pool", "pool.toml", _ends(".toml"), {
