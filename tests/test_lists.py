@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.blackbox import own_library
+from heapster.checkers.stress import build
+from heapster.checkers.targets.settings import SHIPPED
+from heapster.impl import layout
 from heapster.machine import protocol
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALL_NAMES, SYSTEM_CALLS
@@ -55,3 +59,11 @@ def test_the_machine_has_the_calls_that_the_model_knows() -> None:
         assert protocol.operands(name) == call.operands
         assert call.gains(*range(len(call.operands))) == {"sbrk": 0, "mmap": 0, "munmap": -1, "remap": 1}.get(name, 0)
     assert len({call.letter for call in SYSTEM_CALLS.values()}) == len(SYSTEM_CALLS)
+
+
+def test_what_ships_is_among_what_is_run() -> None:
+    """Stress and the compiled checks have the library's caches among theirs, and say what ships."""
+    assert layout.DEFAULT_CACHE in build.CACHES
+    assert layout.DEFAULT_CACHE in own_library.CACHES
+    for word in (POLICY_NAMES[layout.DEFAULT_POLICY], str(layout.DEFAULT_CACHE), str(layout.DEFAULT_KEEP)):
+        assert word in SHIPPED

@@ -12,6 +12,8 @@ from heapster.checkers.blackbox.own_library import settings
 from heapster.checkers.findings.store import FOLDER, Store
 from heapster.checkers.fuzz.campaign import FuzzOptions, Progress, fuzz
 from heapster.checkers.fuzz.native_volume import SHARE, in_volume, together
+from heapster.checkers.fuzz.stateful import CACHES, KEEPS
+from heapster.checkers.targets.settings import SHIPPED
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
 from heapster.commands.foreign import is_foreign
@@ -126,11 +128,17 @@ def _state(progress: Progress) -> str:
     return f"{progress.ops:,} operations, {progress.findings} findings"
 
 
+def _least_to_most(numbers: Sequence[int]) -> str:
+    return f"{min(numbers)} to {max(numbers)}"
+
+
 def _not_checked(options: FuzzOptions, *, with_threads: bool = False) -> list[str]:
     """What no campaign with these options says anything about."""
     silent = []
     if absent := [policy for policy in POLICIES if policy not in options.policies]:
         silent.append(f"policies {', '.join(absent)} (--policy all)")
+    silent.append(f"what ships as a whole ({SHIPPED}): lives keep {_least_to_most(CACHES)} bytes of a size in a cache, "
+                  f"{_least_to_most(KEEPS)} of mappings (heapster races sim does)")
     if not options.faults:
         silent.append("refusals of the system (--faults)")
     compiled = "" if options.target == "native" else ", and the compiled library (heapster fuzz native)"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, symbols_for
+from heapster.impl.layout import DEFAULT_CACHE
 
 PREFIX = "heapster_"
 CHECK = "heapster_stress_check"
-CACHES = (0, 64, 1 << 15)           # bytes of a size: none, so few that bins are often full, and as shipped
+CACHES = (0, 64, DEFAULT_CACHE)           # bytes of a size: none, so few that bins are often full, and as shipped
 SETTING = re.compile(r"native/([a-z]+_fit)/(\d{1,7})", re.ASCII)
 
 

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.fuzz.shrink import SHORT, Shrunk
-from heapster.checkers.fuzz.stateful import STEPS, Record, live_lives
+from heapster.checkers.fuzz.stateful import CACHES, KEEPS, STEPS, Record, live_lives
 from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.targets.settings import SHIPPED
 from heapster.children import processor_seconds
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
@@ -165,7 +166,8 @@ class _Campaign:
             checks=dict(record.checks),
             witnesses={witness.name: record.witnesses[witness.name] for witness in SOMETIMES},
             extra={"examples": record.examples, "fixed": self._fixed, "interrupted": interrupted, "starved": starved,
-                   "policies": list(options.policies)})
+                   "policies": list(options.policies), "caches": sorted({*CACHES}), "keeps": sorted({*KEEPS}),
+                   "shipped": SHIPPED})
 
     def _starved(self) -> Iterator[str]:
         """What a campaign that time has ended did too little of; a number of examples is the user's own choice."""

@@ -23,6 +23,8 @@ from heapster.model.operations import ASKING, RELEASING, REQUESTS
 from heapster.model.system import SYSTEM_CALL_NAMES
 
 STEPS = 40                      # rules in an example
+CACHES = (0, 0, 0, 256, 1 << 15)        # bytes of a size that threads keep in a life; what ships would hide the arenas
+KEEPS = (0, 0, 4 * PAGE, 1 << 20)       # bytes of freed mappings
 MOST_LIVE = 64                  # blocks; more make a heap slower to check, not richer
 
 SIZES = st.one_of(st.integers(0, 200), st.sampled_from(BOUNDARIES), st.integers(0, 3 * PAGE),
@@ -78,7 +80,7 @@ class HeapLife(RuleBasedStateMachine):
 
     @initialize(odd=st.sampled_from((0, 0, 1, 8, 24)), growth=st.sampled_from((1, 1, 2, 3)),
                 threshold=st.sampled_from((0, 1, 2, 2, 3)), arenas=INDICES, policy=INDICES,
-                cache=st.sampled_from((0, 0, 0, 256, 1 << 15)), keep=st.sampled_from((0, 0, 4 * PAGE, 1 << 20)))
+                cache=st.sampled_from(CACHES), keep=st.sampled_from(KEEPS))
     def start(self, odd: int, growth: int, threshold: int, arenas: int, policy: int, cache: int, keep: int) -> None:
         """Settings under which small heaps grow, shrink and map."""
         record = self.record

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from heapster.checkers.races.programs import Op, Program, parse_program
-from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP, DEFAULT_POLICY
+from heapster.impl.layout import DEFAULT_POLICY
 from heapster.model.placement import POLICY_NAMES
 
-SHIPPED = (f"{POLICY_NAMES[DEFAULT_POLICY]}, {DEFAULT_CACHE} bytes of a size in a cache, {DEFAULT_KEEP} bytes of freed "
-           "mappings kept")
 OF_LIBRARY = "oplh"             # what the library sets itself when it is loaded
 
 

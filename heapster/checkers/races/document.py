@@ -6,8 +6,9 @@ from pathlib import Path
 
 from heapster.checkers.mutation.hunt_races import hunt
 from heapster.checkers.mutation.race_faults import FAULTS, Fault
-from heapster.checkers.races.corpus import SHIPPED, WRITTEN
+from heapster.checkers.races.corpus import WRITTEN
 from heapster.checkers.stress.patterns import PATTERNS
+from heapster.checkers.targets.settings import SHIPPED
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALLS
 from heapster.results import HeapsterError
@@ -20,7 +21,8 @@ INTRODUCTION = f"""\
 `heapster races` runs small programs of several threads on the traced machine: every shared access is a
 switch point, and schedules are chosen depth first within a bound of preemptions, by PCT, or by chance.
 `heapster stress` runs real threads on a compiled allocator; ours keeps 64 bytes of a size for a thread from one
-pause to the next, then 1 KiB, nothing, and 32 KiB. Made by `python -m heapster.checkers.races.document docs/races.md`.
+pause to the next, then 1 KiB, nothing, 32 KiB, and what ships.
+Made by `python -m heapster.checkers.races.document docs/races.md`.
 
 A replay string holds a program and a schedule: `r1:n1,m24/f0|m24;s:0*3,1*2,0`. Before the slash stands
 what thread 0 does first; then a lane for each thread. `m24` is malloc(24), `c` calloc, `a64:24`

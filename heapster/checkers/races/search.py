@@ -10,7 +10,7 @@ from shlex import quote
 from time import monotonic
 from typing import Any
 
-from heapster.checkers.races.corpus import SHIPPED, corpus, is_shipped, policies
+from heapster.checkers.races.corpus import corpus, is_shipped, policies
 from heapster.checkers.races.exploring import (
     OutOfBudget,
     Tally,
@@ -29,6 +29,7 @@ from heapster.checkers.races.replay import Replay, format_replay, parse_replay
 from heapster.checkers.races.session import Outcome, Problem, Session
 from heapster.checkers.races.shrinking import Failure, least, preemptions
 from heapster.checkers.races.steps import steps
+from heapster.checkers.targets.settings import SHIPPED
 from heapster.checkers.targets.source import Source, shipped
 from heapster.children import processor_seconds
 from heapster.model.placement import POLICY_NAMES

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from heapster import children
+from heapster.impl.layout import DEFAULT_CACHE, POLICY_COUNT
 from heapster.native import cache, toolchain
 from heapster.native.headers import layout_header
 from heapster.native.library import C_SOURCES, core, prepare
@@ -22,10 +23,18 @@ FLAGS = ("-std=gnu11", "-O3", "-g1", "-Wall", "-Wextra", "-Werror", "-pthread", 
 OUR_UNITS = ("report", "process", "api")
 
 
+CACHES = (64, 1024, 0, 32768, DEFAULT_CACHE)     # bytes of a size, from a pause to the next: the last is what ships
+
+
 def harness() -> Path:
     """The program that runs the patterns."""
-    name = f"stress-{cache.digest(*_texts(HERE), *FLAGS, toolchain.compiler_version())}"
+    name = f"stress-{cache.digest(*_texts(HERE), *flags(), toolchain.compiler_version())}"
     return cache.entry(name, _make_harness) / HARNESS
+
+
+def flags() -> tuple[str, ...]:
+    """What the compiler is told: also what is known of our own library."""
+    return (*FLAGS, f"-DCACHES={','.join(map(str, CACHES))}", f"-DPOLICIES={POLICY_COUNT}")
 
 
 def _texts(folder: Path) -> list[str | bytes]:
@@ -34,7 +43,7 @@ def _texts(folder: Path) -> list[str | bytes]:
 
 def _make_harness(out: Path) -> None:
     sources = [HERE / f"{unit}.c" for unit in UNITS]
-    toolchain.run([toolchain.compiler(), *FLAGS, *sources, "-o", out / HARNESS, "-ldl"])
+    toolchain.run([toolchain.compiler(), *flags(), *sources, "-o", out / HARNESS, "-ldl"])
     toolchain.run([toolchain.compiler(), *FLAGS, "-shared", "-fPIC", HERE / "plugin.c", "-o", out / PLUGIN])
 
 

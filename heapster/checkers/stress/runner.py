@@ -9,7 +9,9 @@ from time import monotonic
 
 from heapster import children
 from heapster.checkers.stress import build
+from heapster.checkers.stress.build import CACHES
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
+from heapster.checkers.targets.settings import SHIPPED
 from heapster.results import Finding, HarnessError, Run, TargetError, UsageError, Verdict
 from heapster.suggest import instead_of
 from heapster.wording import legible
@@ -166,7 +168,9 @@ def _run(plan: Plan, reports: dict[str, Report], bare: Report, seconds: float, i
     checks = dict.fromkeys(CHECKS, ops) | {"heap_at_barriers": walks}
     witnesses = {"blocks_were_cached": sum(report.cached for report in reports.values())}
     extra: dict[str, object] = {
-        "threads": plan.threads, "patterns": {name: _figures(report) for name, report in reports.items()},
+        "threads": plan.threads, "shipped": SHIPPED,
+        "caches": [*CACHES] if plan.target == "native" else [],
+        "patterns": {name: _figures(report) for name, report in reports.items()},
         **_rates(reports, bare), "not_checked": list(_not_checked(plan, reports, walks)),
     }
     if interrupted:

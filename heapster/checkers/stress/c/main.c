@@ -133,11 +133,12 @@ static void rest(void) {
         target.walk();
 }
 
-/* Bytes of a size that threads keep, from a pause to the next: little, so that bins are often full; nothing; much. */
+/* Bytes of a size that threads keep, from a pause to the next: little, so that bins are often full; nothing; much; and
+   what ships: as build.py lists them. */
 static void turn_cache(int pauses) {
-    static const size_t kept[] = {64, 1024, 0, 32768};
+    static const size_t kept[] = {CACHES};
     if (target.set_cache)
-        target.set_cache(kept[pauses % 4]);
+        target.set_cache(kept[(size_t)pauses % (sizeof kept / sizeof *kept)]);
 }
 
 static void count_cached(void) {

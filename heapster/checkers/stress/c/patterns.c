@@ -167,7 +167,7 @@ static void settings(struct worker *w) {
     if (w->index != 0 || (random >> 48) % SETTINGS_EVERY || !target.set_policy)
         return;
     size_t figures[STATS_WORDS] = {0};
-    target.set_policy((int)(random % 5));
+    target.set_policy((int)(random % POLICIES));
     target.set_threshold((size_t)4096 << (random >> 2 & 7));
     target.set_cache((random >> 5 & 3) ? (size_t)32 << (random >> 7 & 15) : 0);
     target.stats(figures);
