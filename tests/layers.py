@@ -23,7 +23,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
     "impl": frozenset(),
     "machine": frozenset({"results"}),
-    "native": BELOW | {"impl", "machine"},
+    "native": BELOW | {"model", "impl", "machine"},
     "checkers": BELOW | {"model", "impl", "machine", "native"},
     "reports": BELOW | {"model"},
     "pytest": BELOW | {"checkers"},

@@ -25,6 +25,7 @@ from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import Step
 from heapster.model.operations import OPERATIONS, REQUESTS, requested
 from heapster.model.trace import format_trace, parse
+from heapster.native.operations_header import operations_folder
 from heapster.results import HarnessError, Verdict
 from tests.diff.strangers import bump
 
@@ -49,7 +50,8 @@ void lean_free(void *p) { if (p && p == last) __builtin_trap(); last = p; free(p
 
 def test_bytes_requested_are_the_same_in_c(tmp_path: Path) -> None:
     (tmp_path / "tell.c").write_text(TELL)
-    subprocess.run(["cc", f"-I{SOURCES}", tmp_path / "tell.c", "-o", tmp_path / "tell"], check=True)
+    places = [f"-I{SOURCES}", f"-I{operations_folder()}"]
+    subprocess.run(["cc", *places, tmp_path / "tell.c", "-o", tmp_path / "tell"], check=True)
     steps = [Step(verb, (first, second)[:len(OPERATIONS[verb].numbers)])
              for verb in [*REQUESTS, "free", "usable_size"] for first in NUMBERS for second in NUMBERS]
     said = subprocess.run([tmp_path / "tell"], input=b"".join(map(packed, steps)), capture_output=True, check=True)

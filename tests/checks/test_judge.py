@@ -13,6 +13,7 @@ from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspici
 from heapster.checkers.blackbox.options import ForeignOptions, resolve
 from heapster.checkers.blackbox.target import VERBS
 from heapster.model.trace import parse
+from heapster.native.operations_header import operations_folder
 
 ZOO = Path(__file__).parents[1] / "blackbox" / "zoo"
 SAID = {"executor.c": r"\bSUSPECT_\w+", "runs.c": r"\bSUSPECT_\w+",
@@ -81,7 +82,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The judge in pieces, so that one may be changed."""
     folder = tmp_path_factory.mktemp("judge")
     files = sorted(SOURCES.glob("*.c"))
-    subprocess.run(["cc", "-std=gnu11", "-c", *map(str, files)], check=True, cwd=folder)
+    subprocess.run(["cc", "-std=gnu11", f"-I{operations_folder()}", "-c", *map(str, files)], check=True, cwd=folder)
     return folder
 
 
@@ -90,7 +91,7 @@ def judge_of(objects: Path, file: str = "", text: str = "") -> Path:
     program, changed = objects / "judge", objects / f"changed-{file}"
     pieces = [str(path) for path in objects.glob("*.o") if path.stem + ".c" != file]
     changed.write_text(text)
-    sources = [f"-I{SOURCES}", str(changed)] if file else []
+    sources = [f"-I{SOURCES}", f"-I{operations_folder()}", str(changed)] if file else []
     subprocess.run(["cc", "-std=gnu11", "-rdynamic", *sources, *pieces, "-o", str(program), *LIBRARIES], check=True)
     return program
 

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 from heapster.checkers.blackbox.build import SOURCES
+from heapster.native.operations_header import operations_folder
 from tests.checks.c_mutants import c_mutants, variants
 
 HERE = Path(__file__).parent
@@ -30,7 +31,8 @@ def passing(sources: list[str], folder: Path) -> list[int]:
     source, program = folder / "shadows.c", folder / "shadows"
     witness = (HERE / "c" / "shadow_witness.c").read_text(encoding="utf-8").replace("VARIANTS };", f"{table} }};")
     source.write_text(variants(sources, NAMES) + "\n" + witness, encoding="utf-8")
-    subprocess.run(["cc", "-std=gnu11", "-O1", "-w", f"-I{SOURCES}", str(source), "-o", str(program)],
+    places = [f"-I{SOURCES}", f"-I{operations_folder()}"]
+    subprocess.run(["cc", "-std=gnu11", "-O1", "-w", *places, str(source), "-o", str(program)],
                    check=True)
     said = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout
     return [int(line) for line in said.split()]

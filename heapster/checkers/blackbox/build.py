@@ -13,6 +13,7 @@ from typing import NamedTuple
 from heapster import children
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
 from heapster.native.cache import directory
+from heapster.native.operations_header import operations_folder, operations_header
 from heapster.results import TargetError
 from heapster.wording import legible
 
@@ -61,13 +62,13 @@ def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
     compiler = compiler or Compiler(os.environ.get("CC") or "cc")
     sources = sorted(SOURCES.glob("*.c"))
     flags = (*JUDGE_FLAGS, *(("-m32",) if bits == 32 else ()))
-    digest = sha256(repr((compiler.name, flags)).encode())
+    digest = sha256(repr((compiler.name, flags, operations_header())).encode())
     for file in (*sources, *sorted(SOURCES.rglob("*.h"))):
         digest.update(file.read_bytes())
     program = cache_folder() / f"judge-{digest.hexdigest()[:16]}"
     if not program.exists():
         try:
-            _compile([*compiler.command, *flags, *map(str, sources)], program, LIBRARIES)
+            _compile([*compiler.command, *flags, f"-I{operations_folder()}", *map(str, sources)], program, LIBRARIES)
         except TargetError as error:
             why = "this machine cannot build programs of 32 bits (gcc-multilib can)" if bits == 32 else str(error)
             raise TargetError(f"the judge cannot be built: {why}") from None

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.stepwise import Outcome
-from heapster.checkers.blackbox.target import FUNCTIONS, ForeignTarget
+from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.model.asked import asked
-from heapster.model.operations import OPERATIONS, REQUESTS, requested
+from heapster.model.operations import CALLS, OPERATIONS, REQUESTS, requested
 from heapster.model.rules import RULES
 from heapster.model.spec import Operation, Promises, Result
 
@@ -89,7 +89,7 @@ class Counts:
 
     def starved(self, floor: Floor) -> Iterator[str]:
         """What the run has done too little of, in words; nothing: it may say that it found nothing."""
-        functions = [verb for verb in FUNCTIONS if verb in self._target.verbs]
+        functions = [verb for verb in CALLS if verb in self._target.verbs]
         steps, least = self.stepwise.total(), floor.steps * len(functions)
         if steps < least:
             yield f"{steps:,} calls were judged one by one, of at least {least:,}"

@@ -16,9 +16,10 @@ from heapster.checkers.blackbox.persist import Keeper
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.recipe import read_recipe
 from heapster.checkers.blackbox.schedule import Kind
-from heapster.checkers.blackbox.target import FUNCTIONS, ForeignTarget
+from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.fuzz.campaign import Keeps
 from heapster.model.operation import Trace
+from heapster.model.operations import CALLS
 from heapster.results import Finding, Run, Verdict
 
 
@@ -100,7 +101,7 @@ def _rate(tally: Tally) -> int:
 
 
 def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campaign) -> list[str]:
-    absent = [verb for verb in FUNCTIONS if verb not in target.symbols]
+    absent = [verb for verb in CALLS if verb not in target.symbols]
     rules = campaign.counts.inapplicable()
     without = f"; so not {', '.join(rules)}" if rules else ""
     silent = [f"{', '.join(absent)}: the target defines none{without}"] if absent else []

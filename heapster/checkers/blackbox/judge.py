@@ -14,21 +14,20 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from heapster import children
-from heapster.checkers.blackbox.target import FUNCTIONS, VERBS, ForeignTarget
+from heapster.checkers.blackbox.target import VERB_NUMBER, VERBS, ForeignTarget
 from heapster.files import shared_memory
 from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operations import CALLS, NUMBER, OPERATIONS, ROWS
 from heapster.model.trace import handle_name
 from heapster.results import HarnessError, TargetError
 from heapster.wording import printed
 
 MOST_OPS = 1 << 20
 HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQIIQQqQQ")
+STEPS = frozenset({*CALLS, "fail", "foreign_sbrk"})        # what a case can be made of
 WORD, SAMPLES, NAME_BYTES = 8, 64, 96
 NONE = (1 << 64) - 1
 LIMIT = 400                     # ms that a case may work, or twice what it may sleep
-REFUSE_MEMORY, STRANGER = len(VERBS), len(VERBS) + 1      # operations that are no calls
-VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)} | {
-    "fail": REFUSE_MEMORY, "foreign_sbrk": STRANGER}
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
 HARNESS_FAULT = 70              # exit status of a driver of ours that went wrong itself
 DRAWN_LAYOUT, FIRST_LAYOUT = 0, 1    # addresses that the system draws anew for each process; the same in each
@@ -84,7 +83,7 @@ OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in plac
 
 FIELDS: list[tuple[str, Any]] = [
     *((name, ctypes.c_uint64) for name in (*ASKED, *ANSWERED)),
-    ("calls", ctypes.c_uint64 * len(OUTCOMES) * len(FUNCTIONS)),
+    ("calls", ctypes.c_uint64 * len(OUTCOMES) * len(ROWS)),
     *((name, ctypes.c_uint64) for name in AFTERWARDS),
     ("footprint", ctypes.c_uint64 * SAMPLES), ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),
     ("message", ctypes.c_char * 512), ("output", ctypes.c_char * 4096)]
@@ -277,7 +276,7 @@ class Judge:
 
     def calls(self) -> Iterator[tuple[str, str, int]]:
         """Function, outcome and number of the calls that the last case made, step by step ones and others."""
-        for verb, outcomes in zip(FUNCTIONS, self.header.calls, strict=True):
+        for verb, outcomes in zip(OPERATIONS, self.header.calls, strict=True):
             for outcome, times in zip(OUTCOMES, outcomes, strict=True):
                 if times:
                     yield verb, outcome, times
@@ -311,30 +310,25 @@ def check_harness(status: int, misused: int) -> None:
 def packed(step: Step) -> bytes:
     """A step as `struct op`."""
     numbers = (*step.numbers, 0, 0)
-    return OP.pack(VERB_NUMBER[step.verb], step.result, step.operand, 0, numbers[0] & NONE, numbers[1])
+    return OP.pack(NUMBER[step.verb], step.result, step.operand, 0, numbers[0] & NONE, numbers[1])
 
 
 def unpacked(records: bytes) -> Iterator[Step]:
     """The steps of packed operations. Handles that are defined anew become new handles."""
     fresh, named = 0, {NO_HANDLE: NO_HANDLE}
     for number, result, operand, _, first, second in OP.iter_unpack(records):
-        verb = VERBS[number] if number < REFUSE_MEMORY else "fail" if number == REFUSE_MEMORY else "foreign_sbrk"
         taken = named.get(operand)
-        if taken is None:
-            continue
+        if taken is None or number >= len(ROWS) or ROWS[number].name not in STEPS:
+            continue                                # the latter two a target has written, as it may
+        row = ROWS[number]
         if result != NO_HANDLE:
             named[result], fresh = fresh, fresh + 1
-        if verb == "fail":
+        if row.name == "fail":
             yield Step("fail", (1,), name="mmap")
-            continue
-        if verb == "foreign_sbrk":
-            yield Step(verb, (first - (first >> 63 << 64),))
-            continue
-        arity = 0 if verb in ("free", "usable_size") else 2 if verb in TWO_NUMBERS else 1
-        yield Step(verb, (first, second)[:arity], named.get(result, NO_HANDLE), taken)
-
-
-TWO_NUMBERS = frozenset({"calloc", "reallocarray", "aligned_alloc", "posix_memalign", "memalign"})
+        elif row.name == "foreign_sbrk":
+            yield Step(row.name, (first - (first >> 63 << 64),))
+        else:
+            yield Step(row.name, (first, second)[:len(row.numbers)], named.get(result, NO_HANDLE), taken)
 
 
 def _signed(word: int) -> int:

@@ -7,7 +7,7 @@ from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.counting import Counts
 from heapster.checkers.blackbox.describe import describe, identity, only_taken
 from heapster.checkers.blackbox.drawing import picture
-from heapster.checkers.blackbox.judge import LIMIT, MOST_OPS, VERB_NUMBER, Judge, Status
+from heapster.checkers.blackbox.judge import LIMIT, MOST_OPS, STEPS, Judge, Status
 from heapster.checkers.blackbox.options import ForeignOptions, resolve
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.stepwise import Block, Outcome, run_trace
@@ -57,7 +57,7 @@ def calls_of(trace: Trace) -> Trace:
     """The steps that a stranger's allocator can be asked; UsageError if they misuse it, or are too many."""
     if misuse := first_misuse(compact(trace)):
         raise UsageError(f"step {misuse[0] + 1} of the trace: {misuse[1]}; of misuse a stranger promises nothing")
-    calls = tuple(step for step in trace if step.verb in VERB_NUMBER)
+    calls = tuple(step for step in trace if step.verb in STEPS)
     if not calls:
         raise UsageError("no step of the trace is a call of an allocator")
     if len(calls) > MOST_OPS:
@@ -93,7 +93,7 @@ def moment(trace: Trace, options: ForeignOptions, number: int) -> Moment:
     if outcome.ending is not None and outcome.ending.died and outcome.last + 1 < len(calls):
         raise UsageError(f"--at {number}: the run ends before: {outcome.reasons[0].message}")
     before, after = (live_after(calls[:count], outcome, promises)
-                     for count in (len(calls) - (step.verb in VERB_NUMBER), len(calls)))
+                     for count in (len(calls) - (step.verb in STEPS), len(calls)))
     low, high = next(((seen.low, seen.high) for seen in reversed(outcome.seen) if seen.high), (0, 0))
     bounds = (low, high) if high else None
     drawn = [picture(blocks, (*before, *after), DRAWN, bounds) for blocks in (before, after)]

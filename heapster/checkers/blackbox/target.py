@@ -7,15 +7,13 @@ from pathlib import Path
 from heapster import children
 from heapster.checkers.blackbox.signatures import ALLOCATES, OF_INSTANCES, disagrees, draft, prototypes, signature
 from heapster.checkers.blackbox.symbols import SharedObject, read_shared_object
+from heapster.model.operations import CALLS, OPERATIONS
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
 
-VERBS = ("malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "posix_memalign", "memalign", "valloc",
-         "pvalloc", "free", "usable_size", "init", "check")       # the judge's order
+VERBS = (*OPERATIONS, "init", "check")       # the judge's numbers: those of the table, and what else a target may have
+VERB_NUMBER = {verb: number for number, verb in enumerate(VERBS)}
 VERB_BITS = {verb: 1 << number for number, verb in enumerate(VERBS)}
-FUNCTIONS = VERBS[:VERBS.index("init")]      # calls of an allocator
-OTHER_NAMES = {"usable_size": ("malloc_usable_size", "usable_size", "malloc_size", "msize"),
-               "init": (), "check": ()}
 CHECKERS = ("mm_checkheap", "mm_check", "checkheap")
 LAB_ALIGNMENT, USUAL_ALIGNMENT = 8, 16         # bytes
 ALIGNMENT_OF_32_BITS = 8
@@ -77,7 +75,7 @@ class ForeignTarget:
 
 def libc() -> ForeignTarget:
     """The allocator of this machine's C library."""
-    names = {verb: verb for verb in VERBS[:10]} | {"usable_size": "malloc_usable_size"}
+    names = {verb: OPERATIONS[verb].symbols[0] if OPERATIONS[verb].symbols else verb for verb in CALLS}
     return ForeignTarget("libc", LIBC, names, "standard")
 
 
@@ -107,8 +105,8 @@ def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:
     """The symbol of each verb, of those with the prefix."""
     defined = frozenset(functions)
     symbols: dict[str, str] = {}
-    for verb in VERBS[:11]:
-        for name in OTHER_NAMES.get(verb, (verb,)):
+    for verb in CALLS:
+        for name in OPERATIONS[verb].symbols or (verb,):
             if prefix + name in defined:
                 symbols.setdefault(verb, prefix + name)
     return symbols

@@ -25,6 +25,7 @@ from heapster.model.system import SYSTEM_CALLS
 from heapster.native import cache, toolchain
 from heapster.native.headers import layout_header
 from heapster.native.library import C_SOURCES, core
+from heapster.native.operations_header import OPERATIONS_H, operations_header
 from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
@@ -39,7 +40,7 @@ PAGE = 4096
 def program() -> Path:
     """The driver with the allocator in it, compiled if it is not yet."""
     compiled = core(watched=True)
-    parts: list[str | bytes] = [layout_header(), *(path.read_bytes() for path in FILES)]
+    parts: list[str | bytes] = [layout_header(), operations_header(), *(path.read_bytes() for path in FILES)]
     name = f"replay-{cache.digest(*parts, compiled.parent.name, toolchain.compiler_version())}"
     return cache.entry(name, lambda out: _make(out, compiled)) / PROGRAM
 
@@ -48,6 +49,7 @@ def _make(out: Path, compiled: Path) -> None:
     sources = out / "sources"
     sources.mkdir()
     (sources / "layout.h").write_text(layout_header())
+    (sources / OPERATIONS_H).write_text(operations_header())
     for file in FILES:
         shutil.copyfile(file, sources / file.name)
     object_ = toolchain.compile_c(sources / "replay.c", sources / "replay.o")

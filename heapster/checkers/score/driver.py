@@ -17,19 +17,19 @@ from heapster.checkers.blackbox.judge import (
     HEADER_BYTES,
     MOST_OPS,
     STATIC_TLS,
-    VERB_NUMBER,
     Guard,
     Header,
     Suspicion,
     check_harness,
 )
-from heapster.checkers.blackbox.target import VERBS, ForeignTarget
+from heapster.checkers.blackbox.target import VERB_NUMBER, ForeignTarget
 from heapster.checkers.diff.records import OP, records
-from heapster.checkers.traces.compact import VERBS as TRACE_VERBS
-from heapster.checkers.traces.compact import Compact, frugal
+from heapster.checkers.traces.compact import VERBS, Compact, frugal
 from heapster.files import shared_memory
+from heapster.model.operations import ROWS
 from heapster.model.spec import Promises
 from heapster.native import cache, toolchain
+from heapster.native.operations_header import operations_folder, operations_header
 from heapster.results import TargetError, UsageError
 from heapster.wording import printed
 
@@ -38,7 +38,7 @@ JUDGE = Path(__file__).parents[1] / "blackbox" / "c"
 SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c", "fence.c", "strangers.c")
 PROGRAM = "score"
 FLAGS = ("-std=gnu11", "-O2", "-rdynamic")
-FIRST_SETTING = VERBS.index("init")     # of the verbs: those before are calls of an allocator
+IS_CALL = bytes(row.is_call for row in ROWS)    # by a verb's number
 SECONDS_A_MILLION = 60                  # of operations, before a pass is given up; and as many in any case
 TICK, HANGS = 1.0, 30                   # seconds between looks, and in one step before it counts as hanging
 SLOW = "too slow"                       # how a problem begins that says nothing of right and wrong
@@ -115,13 +115,15 @@ class Shape(NamedTuple):
 def program() -> Path:
     """The driver, compiled if it is not yet."""
     files = [SOURCES / "score.c", *sorted(JUDGE.rglob("*.h")), *(JUDGE / name for name in SHARED_SOURCES)]
-    name = f"score-{cache.digest(*[file.read_bytes() for file in files], *FLAGS, toolchain.compiler_version())}"
+    texts = [operations_header().encode(), *(file.read_bytes() for file in files)]
+    name = f"score-{cache.digest(*texts, *FLAGS, toolchain.compiler_version())}"
     return cache.entry(name, _make) / PROGRAM
 
 
 def _make(out: Path) -> None:
     sources = [SOURCES / "score.c", *(JUDGE / name for name in SHARED_SOURCES)]
-    toolchain.run([toolchain.compiler(), *FLAGS, f"-I{JUDGE}", "-o", out / PROGRAM, *sources, "-ldl", "-lpthread"])
+    places = [f"-I{JUDGE}", f"-I{operations_folder()}"]
+    toolchain.run([toolchain.compiler(), *FLAGS, *places, "-o", out / PROGRAM, *sources, "-ldl", "-lpthread"])
 
 
 class Course:
@@ -140,7 +142,7 @@ class Course:
         self._fd = shared_memory("score", size)
         self._map = mmap(self._fd, size)
         self._map[HEADER_BYTES:self._points] = ops
-        self._calls = sum(verb < FIRST_SETTING for verb in self._verbs)
+        self._calls = sum(IS_CALL[verb] for verb in self._verbs)
 
     def __enter__(self) -> "Course":
         return self
@@ -156,7 +158,7 @@ class Course:
 
     def lacking(self, contestant: Contestant) -> tuple[str, ...]:
         """What the trace calls and the target has not; those calls are passed over, and what takes their answers."""
-        called = {TRACE_VERBS[verb] for verb in set(self._verbs) if verb < FIRST_SETTING}
+        called = {VERBS[verb] for verb in set(self._verbs) if IS_CALL[verb]}
         return tuple(sorted(called - contestant.target.verbs))
 
     def run(self, contestant: Contestant) -> Score:
@@ -241,7 +243,7 @@ class Course:
     def _problem(self, code: int, header: Header, figures: Figures, edges: tuple[str, str]) -> str:
         where = "freeing what is left at the end"
         if figures.done < self.steps:
-            where = f"step {figures.done + 1}, {TRACE_VERBS[self._verbs[figures.done]]}"
+            where = f"step {figures.done + 1}, {VERBS[self._verbs[figures.done]]}"
         if code < 0 and header.stray:
             return f"{where}: it reads or writes beyond {edges[header.stray >> 63 == 0]}"
         if code < 0:
@@ -270,5 +272,4 @@ def _heap(figures: Figures, lab: bool) -> tuple[int, bool]:
     return figures.address_space, False
 
 
-assert VERBS[:FIRST_SETTING] == TRACE_VERBS[:FIRST_SETTING], "the judge and traces number verbs alike"
 assert OP.size == 32

@@ -16,7 +16,7 @@ from heapster.checkers.blackbox.shrink import fewer_records, least_trace
 from heapster.checkers.blackbox.stepwise import run_trace, set_promises
 from heapster.checkers.diff.records import records
 from heapster.checkers.findings.store import Store
-from heapster.checkers.score.driver import FIRST_SETTING, Contestant, Course, Score
+from heapster.checkers.score.driver import IS_CALL, Contestant, Course, Score
 from heapster.checkers.traces.compact import Columns, Compact
 from heapster.model.operation import Trace
 from heapster.results import Finding
@@ -102,6 +102,6 @@ def _fewer(bench: Judge, calls: bytes) -> Trace:
 
 def _calls(trace: Compact) -> bytes:
     """As many steps as the judge takes, as records, without those that are no calls of an allocator."""
-    kept = [place for place, verb in enumerate(trace.columns.verbs) if verb < FIRST_SETTING][:MOST_OPS]
+    kept = [place for place, verb in enumerate(trace.columns.verbs) if IS_CALL[verb]][:MOST_OPS]
     columns = [type(column)(column.typecode, [column[place] for place in kept]) for column in trace.columns]
     return records(Compact(Columns(*columns)))

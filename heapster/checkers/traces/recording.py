@@ -11,6 +11,7 @@ from heapster import children
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.raw import Image, image, trace_of
 from heapster.native import cache, toolchain
+from heapster.native.operations_header import operations_folder, operations_header
 from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
@@ -31,7 +32,7 @@ class Recording(NamedTuple):
 def compiled() -> Path:
     """The folder with the library that records and the program that reads it, compiled if they are not yet."""
     toolchain.check_platform()
-    parts = [file.read_bytes() for file in sorted(SOURCES.iterdir())]
+    parts = [operations_header().encode(), *(file.read_bytes() for file in sorted(SOURCES.iterdir()))]
     return cache.entry(f"recorder-{cache.digest(*parts, toolchain.compiler_version())}", _make)
 
 
@@ -40,7 +41,8 @@ def _make(out: Path) -> None:
     toolchain.compile_c(SOURCES / "recorder.c", object_)
     toolchain.link_shared([object_], out / RECORDER)
     object_.unlink()
-    toolchain.run([toolchain.compiler(), "-std=gnu11", "-O2", "-o", out / NAMER, SOURCES / "resolver.c"])
+    toolchain.run([toolchain.compiler(), "-std=gnu11", "-O2", f"-I{operations_folder()}", "-o", out / NAMER,
+                   SOURCES / "resolver.c"])
 
 
 def record(command: Sequence[str], program: Path, preload: Path | None, settings: Mapping[str, str], *,

@@ -75,27 +75,27 @@ static void define(int32_t handle, void *pointer, uint64_t request, uint64_t fil
     shared->live_bytes += request;
 }
 
+/* What the calls of the table do with what they answer; `result` takes what is no block. */
+#define GIVES_BLOCK(name, arguments) return target.name arguments;
+#define GIVES_NOTHING(name, arguments) target.name arguments; return NULL;
+#define GIVES_SIZE(name, arguments) result->usable = target.name arguments; return NULL;
+#define GIVES_ERROR(name, arguments) result->returned = target.name arguments; return stored(place, result);
+
+/* The block that a call stored where SENTINEL was, if it did. */
+static void *stored(void *place, struct result *result)
+{
+    if (result->returned == 0)
+        return place == SENTINEL ? NULL : place;
+    result->out_changed = place != SENTINEL && place != NULL;
+    return NULL;
+}
+
 void *call_target(const struct op *op, void *operand, struct result *result)
 {
     size_t first = (size_t)op->numbers[0], second = (size_t)op->numbers[1];
-    void *out = SENTINEL;
+    void *place = SENTINEL, **out = &place;
     switch (op->verb) {
-    case MALLOC: return target.malloc(first);
-    case CALLOC: return target.calloc(first, second);
-    case REALLOC: return target.realloc(operand, first);
-    case REALLOCARRAY: return target.reallocarray(operand, first, second);
-    case ALIGNED_ALLOC: return target.aligned_alloc(first, second);
-    case MEMALIGN: return target.memalign(first, second);
-    case VALLOC: return target.valloc(first);
-    case PVALLOC: return target.pvalloc(first);
-    case FREE: target.free(operand); return NULL;
-    case USABLE_SIZE: result->usable = target.usable_size(operand); return NULL;
-    case POSIX_MEMALIGN:
-        result->returned = target.posix_memalign(&out, first, second);
-        if (result->returned == 0)
-            return out == SENTINEL ? NULL : out;
-        result->out_changed = out != SENTINEL && out != NULL;
-        return NULL;
+    CALL_CASES(GIVES_BLOCK, GIVES_ERROR, GIVES_SIZE, GIVES_NOTHING)
     default: return NULL;
     }
 }
@@ -149,8 +149,7 @@ static uint64_t alignment_due(const struct op *op, uint64_t request)
     uint64_t due = shared->alignment, asked = op->numbers[0];
     while (shared->small_blocks && due > 1 && request < due)
         due /= 2;
-    int aligns = op->verb == ALIGNED_ALLOC || op->verb == POSIX_MEMALIGN || op->verb == MEMALIGN;
-    return aligns && asked > due && (asked & (asked - 1)) == 0 ? asked : due;
+    return is_aligning(op->verb) && asked > due && (asked & (asked - 1)) == 0 ? asked : due;
 }
 
 static int given(const struct op *op, struct result *result, void *pointer, int precise)
@@ -167,7 +166,7 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
         forget(op->result);
         return SUSPECT_HUGE;
     }
-    if ((shared->has >> USABLE_SIZE & 1) != 0 && (precise || serial % 8 == 0))
+    if ((shared->has >> OP_USABLE_SIZE & 1) != 0 && (precise || serial % 8 == 0))
         result->usable = target.usable_size(pointer);
     uint64_t fill = to_fill(request, precise ? result->usable : NONE);
     if (fence_excludes((uintptr_t)pointer, fill)) {         /* nobody writes there */
@@ -182,7 +181,7 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
     enter(FILLING);
     if (resized)
         result->prefix_lost = pattern_differs(pointer, old_seed, old_filled, old_size < request ? old_size : request);
-    if (op->verb == CALLOC && request <= TOUCHABLE)
+    if (op->verb == OP_CALLOC && request <= TOUCHABLE)
         result->dirty = first_nonzero(pointer, request);
     if (result->dirty != NONE)
         result->found = word_in(pointer, result->dirty, request);
@@ -213,17 +212,17 @@ static int refused(const struct op *op, struct result *result)
         forget(op->operand);
     }
     define(op->result, NULL, request, 0);
-    if (request != 0 && shared->wants_errno && op->verb != POSIX_MEMALIGN && result->error == 0)
+    if (request != 0 && shared->wants_errno && op->verb != OP_POSIX_MEMALIGN && result->error == 0)
         return SUSPECT_ERRNO;
-    return request != 0 && alive_count == 0 && request <= largest_given && op->verb <= REALLOC ? SUSPECT_NULL
-                                                                                                : NOTHING;
+    return request != 0 && alive_count == 0 && request <= largest_given && is_any_alignment(op->verb)
+        ? SUSPECT_NULL : NOTHING;
 }
 
 /* In fast runs: the block in question, and another in turn. */
 static int check_fast(const struct op *op, struct result *result)
 {
     enter(CHECKING);
-    if (is_live_handle(op->operand) && (op->verb == FREE || is_resizing(op->verb))) {
+    if (is_live_handle(op->operand) && (is_releasing(op->verb) || is_resizing(op->verb))) {
         struct block *block = &blocks[op->operand];
         result->damaged_at = pattern_differs(at(op->operand), block->seed, block->filled, NONE);
         if (result->damaged_at != NONE) {
@@ -248,9 +247,9 @@ static int own_check(struct result *result)
 static int is_no_call(const struct op *op, struct result *result)
 {
     result->status = DONE;
-    if (op->verb == REFUSE_MEMORY) {
+    if (op->verb == OP_FAIL) {
         refuse_memory();
-    } else if (op->verb == STRANGER) {
+    } else if (op->verb == OP_FOREIGN_SBRK) {
         stranger_moves((int64_t)op->numbers[0]);
     } else if (!account_knows(&account, op->operand) || (shared->has >> op->verb & 1) == 0) {
         if (op->result != NO_HANDLE && op->result != op->operand)
@@ -303,7 +302,7 @@ int execute(const struct op *op, struct result *result, int precise)
     int looks_at_all = precise && shared->ops <= LONG_TRACE;     /* afterwards; else what is given up is lost sight of */
     int suspicion = looks_at_all ? NOTHING : check_fast(op, result);
     void *operand = at(op->operand);
-    if (op->verb == FREE && is_live_handle(op->operand)) {
+    if (is_releasing(op->verb) && is_live_handle(op->operand)) {
         shadow_release((uintptr_t)operand, blocks[op->operand].filled);
         forget(op->operand);
     }
@@ -311,7 +310,7 @@ int execute(const struct op *op, struct result *result, int precise)
     int noticed = NOTHING;
     if (is_allocating(op->verb))
         noticed = pointer != NULL ? given(op, result, pointer, precise) : refused(op, result);
-    else if (op->verb == FREE && result->error != 0)
+    else if (is_releasing(op->verb) && result->error != 0)
         noticed = SUSPECT_ERRNO;
     if (precise)
         look_closely(result);

@@ -12,8 +12,9 @@
 #include "operation.h"
 
 enum verb { INIT = OPERATIONS, CHECK, VERBS };      /* what else a target may have */
-/* Operations that are no calls: from here on the system gives no more memory; a stranger takes or gives some back. */
-enum { REFUSE_MEMORY = VERBS, STRANGER };
+/* Of operations that are no calls there are two: from OP_FAIL on the system gives no more memory; at OP_FOREIGN_SBRK
+   a stranger takes or gives some back. */
+_Static_assert((int)VERBS <= 64, "a word has a bit for each");
 enum { UNHARMED, STRANGER_CHANGED, STRANGER_GONE, STRANGER_LOST };
 
 enum mode { LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME, GENERATIONS };
@@ -97,17 +98,7 @@ struct fence {
 
 /* The target, as function pointers; NULL where it has no such function. */
 struct target {
-    void *(*malloc)(size_t);
-    void *(*calloc)(size_t, size_t);
-    void *(*realloc)(void *, size_t);
-    void *(*reallocarray)(void *, size_t, size_t);
-    void *(*aligned_alloc)(size_t, size_t);
-    int (*posix_memalign)(void **, size_t, size_t);
-    void *(*memalign)(size_t, size_t);
-    void *(*valloc)(size_t);
-    void *(*pvalloc)(size_t);
-    void (*free)(void *);
-    size_t (*usable_size)(void *);
+    CALL_FIELDS
     int (*init)(void);
     int (*check)(int);
     void (*bounds)(struct fence *);         /* of an adapter: the memory that it may use */

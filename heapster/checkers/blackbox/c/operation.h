@@ -1,16 +1,10 @@
-/* An operation of a trace, as every driver of ours reads it: its verb, its handles, its numbers.
-
-   Verbs have the numbers that traces/compact.py gives them; those from OPERATIONS on are no calls of an
-   allocator, and each driver has its own. */
+/* An operation of a trace, as every driver of ours reads it: its verb, its handles, its numbers. */
 #ifndef HEAPSTER_OPERATION_H
 #define HEAPSTER_OPERATION_H
 
 #include <stdint.h>
 
-enum operation {
-    MALLOC, CALLOC, REALLOC, REALLOCARRAY, ALIGNED_ALLOC, POSIX_MEMALIGN, MEMALIGN, VALLOC, PVALLOC,
-    FREE, USABLE_SIZE, OPERATIONS
-};
+#include "operations.h"                     /* the table of model/operations.py: numbers of verbs, and their rows */
 
 struct op {
     uint32_t verb;
@@ -20,20 +14,33 @@ struct op {
     uint64_t numbers[2];
 };
 
-static inline int is_allocating(uint32_t verb) { return verb < FREE; }
-static inline int is_resizing(uint32_t verb) { return verb == REALLOC || verb == REALLOCARRAY; }
+/* Whether an operation does something of that, in `enum does`. */
+static inline int does(uint32_t verb, unsigned what)
+{
+    return verb < OPERATIONS && (operation_rows[verb].does & what) != 0;
+}
 
-/* Bytes that the caller may use of the answer: `requested` of model/operation.py. UINT64_MAX: more than there
+static inline int is_allocating(uint32_t verb) { return does(verb, DOES_ALLOCATES); }
+static inline int is_resizing(uint32_t verb) { return does(verb, DOES_RESIZES); }
+static inline int is_releasing(uint32_t verb) { return does(verb, DOES_RELEASES); }
+static inline int is_call(uint32_t verb)
+{
+    return does(verb, DOES_ALLOCATES | DOES_RESIZES | DOES_RELEASES | DOES_ASKS);
+}
+
+static inline int is_aligning(uint32_t verb) { return verb < OPERATIONS && operation_rows[verb].aligns == ALIGNS_AS_ASKED; }
+static inline int is_any_alignment(uint32_t verb) { return verb < OPERATIONS && operation_rows[verb].aligns == ALIGNS_AS_ANY; }
+
+/* Bytes that the caller may use of the answer: `requested` of model/operations.py. UINT64_MAX: more than there
    are numbers for; 0 for what asks for none. */
 static inline uint64_t requested(const struct op *op)
 {
-    uint64_t first = op->numbers[0], second = op->numbers[1], product;
-    switch (op->verb) {
-    case CALLOC: case REALLOCARRAY:
-        return __builtin_mul_overflow(first, second, &product) ? UINT64_MAX : product;
-    case ALIGNED_ALLOC: case POSIX_MEMALIGN: case MEMALIGN: return second;
-    case PVALLOC: return first > UINT64_MAX - 4095 ? UINT64_MAX : (first + 4095) & ~(uint64_t)4095;
-    case MALLOC: case REALLOC: case VALLOC: return first;
+    const struct operation_row *row = &operation_rows[op->verb < OPERATIONS ? op->verb : OP_FREE];
+    uint64_t last = row->numbers != 0 ? op->numbers[row->numbers - 1] : 0, product;
+    switch (row->requests) {
+    case REQUESTS_SIZE: return last;
+    case REQUESTS_PRODUCT: return __builtin_mul_overflow(op->numbers[0], last, &product) ? UINT64_MAX : product;
+    case REQUESTS_PAGES: return last > UINT64_MAX - 4095 ? UINT64_MAX : (last + 4095) & ~(uint64_t)4095;
     default: return 0;
     }
 }

@@ -89,7 +89,7 @@ void run_volume(void)
         for (uint64_t i = 0; i < shared->ops; i++) {
             shared->current = i;
             execute(&ops[i], &scratch, 0);
-            int failed = ops[i].verb < FREE && scratch.status == DONE && scratch.pointer == 0;
+            int failed = is_allocating(ops[i].verb) && scratch.status == DONE && scratch.pointer == 0;
             fails_anyway |= failed && round == 0;
             if (failed && !fails_anyway) {
                 shared->suspicion = SUSPECT_NULL;
@@ -163,15 +163,16 @@ static int has(unsigned verb) { return (shared->verbs >> verb & 1) != 0; }
 
 static void allocation(struct op *op, const struct mood *mood)
 {
-    static const unsigned rare[] = { CALLOC, CALLOC, ALIGNED_ALLOC, POSIX_MEMALIGN, MEMALIGN, REALLOC, VALLOC };
+    static const unsigned rare[] = { OP_CALLOC, OP_CALLOC, OP_ALIGNED_ALLOC, OP_POSIX_MEMALIGN, OP_MEMALIGN,
+                                     OP_REALLOC, OP_VALLOC };
     uint64_t size = size_in(mood);
-    unsigned verb = below(8) == 0 ? rare[below(sizeof rare / sizeof *rare)] : MALLOC;
-    op->verb = has(verb) ? verb : MALLOC;
+    unsigned verb = below(8) == 0 ? rare[below(sizeof rare / sizeof *rare)] : OP_MALLOC;
+    op->verb = has(verb) ? verb : OP_MALLOC;
     op->numbers[0] = size, op->numbers[1] = 0;
-    if (op->verb == CALLOC) {
+    if (op->verb == OP_CALLOC) {
         op->numbers[0] = 1 + below(4);
         op->numbers[1] = size / op->numbers[0];
-    } else if (op->verb >= ALIGNED_ALLOC && op->verb <= MEMALIGN) {
+    } else if (is_aligning(op->verb)) {
         op->numbers[0] = (uint64_t)16 << below(9);
         op->numbers[1] = size;
     }
@@ -202,9 +203,9 @@ static int next_op(struct op *op, struct mood *mood)
     uint64_t choice = below(mood->free_bias + mood->resize_bias);
     op->operand = slot;
     if (choice < mood->free_bias) {
-        op->verb = FREE;
-    } else if (has(REALLOC) && shared->live_bytes <= shared->live_budget) {
-        op->verb = REALLOC;
+        op->verb = OP_FREE;
+    } else if (has(OP_REALLOC) && shared->live_bytes <= shared->live_budget) {
+        op->verb = OP_REALLOC;
         op->result = slot;
         uint64_t old = live_size(slot), grown = old + 1 + below(old + 64);
         op->numbers[0] = below(2) ? size_in(mood) : grown < shared->most_size ? grown : size_in(mood);

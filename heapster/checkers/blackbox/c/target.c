@@ -28,22 +28,14 @@ int load_target(const char *path)
         return -1;
     }
     shared->has = 0;
-    *(void **)&target.malloc = symbol(handle, MALLOC);
-    *(void **)&target.calloc = symbol(handle, CALLOC);
-    *(void **)&target.realloc = symbol(handle, REALLOC);
-    *(void **)&target.reallocarray = symbol(handle, REALLOCARRAY);
-    *(void **)&target.aligned_alloc = symbol(handle, ALIGNED_ALLOC);
-    *(void **)&target.posix_memalign = symbol(handle, POSIX_MEMALIGN);
-    *(void **)&target.memalign = symbol(handle, MEMALIGN);
-    *(void **)&target.valloc = symbol(handle, VALLOC);
-    *(void **)&target.pvalloc = symbol(handle, PVALLOC);
-    *(void **)&target.free = symbol(handle, FREE);
-    *(void **)&target.usable_size = symbol(handle, USABLE_SIZE);
+#define LOAD(number, name) *(void **)&target.name = symbol(handle, number);
+    EACH_CALL(LOAD)
+#undef LOAD
     *(void **)&target.init = symbol(handle, INIT);
     *(void **)&target.check = symbol(handle, CHECK);
     *(void **)&target.bounds = dlsym(handle, "heapster_adapter_bounds");
     if (target.malloc == NULL || target.free == NULL) {
-        snprintf(shared->message, sizeof shared->message, "it defines no %s", shared->names[target.malloc ? FREE : MALLOC]);
+        snprintf(shared->message, sizeof shared->message, "it defines no %s", shared->names[target.malloc ? OP_FREE : OP_MALLOC]);
         return -1;
     }
     return 0;

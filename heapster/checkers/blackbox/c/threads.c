@@ -75,7 +75,7 @@ static void fill(struct worker *w, struct item *item, void *pointer, uint64_t si
 static void take(struct worker *w, struct item *item)
 {
     uint64_t size = draw_size(w);
-    if ((shared->verbs >> CALLOC & 1) != 0 && draw(w) % 8 == 0) {
+    if ((shared->verbs >> OP_CALLOC & 1) != 0 && draw(w) % 8 == 0) {
         void *pointer = target.calloc(1, (size_t)size);
         if (pointer != NULL && first_nonzero(pointer, size) != NONE)
             suspect(SUSPECT_DIRTY);
@@ -119,7 +119,7 @@ static void step(struct worker *w)
         take(w, *slot);
     else if (choice < 3)
         *slot = atomic_exchange(&mailbox[draw(w) % MAILBOXES], *slot);
-    else if (choice < 6 && (shared->verbs >> REALLOC & 1) != 0)
+    else if (choice < 6 && (shared->verbs >> OP_REALLOC & 1) != 0)
         resize(w, *slot);
     else
         give_back(*slot);

@@ -19,10 +19,6 @@
 #include "operation.h"
 #include "words.h"
 
-enum setting {                  /* as traces/compact.py numbers them, after the calls */
-    SET_POLICY = OPERATIONS, SET_THRESHOLD, SET_GROWTH, SET_ARENAS, SET_THREAD, FOREIGN_SBRK, FAIL, FORK, STATS, FINALIZE,
-    SET_CACHE, THREAD_END, SET_KEEP, TRIM
-};
 enum { SYSTEM_CALLS, CALLS_KINDS };
 enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4, HARNESS_FAULT = 70 };
 
@@ -146,11 +142,6 @@ static void leave_alone(void) {
             memset(threads[i], 0, THREAD_BYTES);
 }
 
-static word posix_memalign_of(word alignment, word size) {
-    word out = 0;
-    return heapster_word_posix_memalign((word)&out, alignment, size) ? 0 : out;
-}
-
 void harness_misuse(int32_t handle) {
     shared->misused = (uint64_t)(uint32_t)handle + 1;
     _exit(HARNESS_FAULT);
@@ -161,33 +152,27 @@ static word finalize(void) {
     return heapster_word_finalize();
 }
 
-static word execute(const struct op *op, word pointer) {
-    word first = (word)op->numbers[0], second = (word)op->numbers[1];
+#define GIVES(name, arguments) return heapster_word_##name arguments;
+#define GIVES_ERROR(name, arguments) return heapster_word_##name arguments ? 0 : place;
+#define GIVES_NOTHING(name, arguments) heapster_word_##name arguments; return 0;
+
+static word execute(const struct op *op, word operand) {
+    word first = (word)op->numbers[0], second = (word)op->numbers[1], place = 0, out = (word)&place;
     switch (op->verb) {
-    case MALLOC: return heapster_word_malloc(first);
-    case CALLOC: return heapster_word_calloc(first, second);
-    case REALLOC: return heapster_word_realloc(pointer, first);
-    case REALLOCARRAY: return heapster_word_reallocarray(pointer, first, second);
-    case ALIGNED_ALLOC: return heapster_word_aligned_alloc(first, second);
-    case POSIX_MEMALIGN: return posix_memalign_of(first, second);
-    case MEMALIGN: return heapster_word_memalign(first, second);
-    case VALLOC: return heapster_word_valloc(first);
-    case PVALLOC: return heapster_word_pvalloc(first);
-    case FREE: heapster_word_free(pointer); return 0;
-    case USABLE_SIZE: return heapster_word_usable_size(pointer);
-    case SET_POLICY: heapster_word_set_policy(second); return 0;
-    case SET_THRESHOLD: heapster_word_set_threshold(first); return 0;
-    case SET_GROWTH: heapster_word_init(first, heapster_word_get_policy()); return 0;
-    case SET_CACHE: heapster_word_set_cache(first); return 0;
-    case SET_KEEP: heapster_word_set_keep(first); return 0;
-    case TRIM: return heapster_word_trim(first);
-    case THREAD_END: end_thread(); return 0;
-    case SET_ARENAS: heapster_word_set_arenas(first); return 0;
-    case SET_THREAD: switch_thread(op->numbers[0]); return 0;
-    case FOREIGN_SBRK: brk_at += (uintptr_t)first; return 0;
-    case FAIL: refuse[second] = op->numbers[0] ? op->numbers[0] : EACH; return 0;
-    case FORK: leave_alone(); return 0;
-    case FINALIZE: return finalize();
+    CALL_CASES(GIVES, GIVES_ERROR, GIVES, GIVES_NOTHING)
+    case OP_POLICY: heapster_word_set_policy(second); return 0;
+    case OP_THRESHOLD: heapster_word_set_threshold(first); return 0;
+    case OP_GROWTH: heapster_word_init(first, heapster_word_get_policy()); return 0;
+    case OP_CACHE: heapster_word_set_cache(first); return 0;
+    case OP_KEEP: heapster_word_set_keep(first); return 0;
+    case OP_TRIM: return heapster_word_trim(first);
+    case OP_THREAD_END: end_thread(); return 0;
+    case OP_ARENAS: heapster_word_set_arenas(first); return 0;
+    case OP_THREAD: switch_thread(op->numbers[0]); return 0;
+    case OP_FOREIGN_SBRK: brk_at += (uintptr_t)first; return 0;
+    case OP_FAIL: refuse[second] = op->numbers[0] ? op->numbers[0] : EACH; return 0;
+    case OP_FORK: leave_alone(); return 0;
+    case OP_FINALIZE: return finalize();
     default: return 0;
     }
 }
@@ -195,7 +180,7 @@ static word execute(const struct op *op, word pointer) {
 /* A free, and a realloc that gives a block or was asked for nothing, give the old block back. */
 static word take(const struct op *op) {
     word pointer = (word)account_pointer(&account, op->operand), answer = execute(op, pointer);
-    if (pointer && (op->verb == FREE || (is_resizing(op->verb) && (answer || requested(op) == 0))))
+    if (pointer && (is_releasing(op->verb) || (is_resizing(op->verb) && (answer || requested(op) == 0))))
         account_forget(&account, op->operand);
     if (op->result != NO_HANDLE)
         account_define(&account, op->result, (void *)answer);

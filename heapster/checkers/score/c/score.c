@@ -78,7 +78,7 @@ static int take(const struct op *op, void **operand, void **answer) {
     }
     *operand = account_pointer(&account, op->operand);
     *answer = call_target(op, *operand, &unused);
-    int gone = op->verb == FREE || (is_resizing(op->verb) && (*answer || (requested(op) == 0 && !shared->zero_keeps)));
+    int gone = is_releasing(op->verb) || (is_resizing(op->verb) && (*answer || (requested(op) == 0 && !shared->zero_keeps)));
     if (gone && *operand)
         account_forget(&account, op->operand);
     if (op->result != NO_HANDLE)
@@ -109,12 +109,12 @@ static void run_checked(void) {
         return;
     for (uint64_t i = 0; i < figures->count; i++) {
         figures->done = i;
-        if (ops[i].verb < OPERATIONS && check(&ops[i]))
+        if (is_call(ops[i].verb) && check(&ops[i]))
             return;
     }
     figures->done = figures->count;
     while (live_blocks() > 0)
-        if (check(&(struct op){.verb = FREE, .result = NO_HANDLE, .operand = live_handle(live_blocks() - 1)}))
+        if (check(&(struct op){.verb = OP_FREE, .result = NO_HANDLE, .operand = live_handle(live_blocks() - 1)}))
             return;
     shared->finished = 1;
 }
@@ -174,7 +174,7 @@ static void run_measured(void) {
     uint64_t before = space_before(), resident = status("VmRSS"), every = (figures->count + POINTS - 1) / POINTS;
     for (uint64_t i = 0; i < figures->count; i++) {
         figures->done = i;
-        if (ops[i].verb < OPERATIONS)
+        if (is_call(ops[i].verb))
             measure(&ops[i]);
         if (i % every)
             continue;
@@ -197,7 +197,7 @@ static void run_timed(void) {
     for (uint64_t i = 0; i < figures->count; i++) {
         void *operand, *answer;
         figures->done = i;
-        if (ops[i].verb < OPERATIONS)
+        if (is_call(ops[i].verb))
             take(&ops[i], &operand, &answer);
     }
     figures->nanoseconds = now() - began;

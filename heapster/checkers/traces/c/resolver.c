@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "operations.h"
 #include "recorder.h"
 
-enum verb { V_MALLOC, V_CALLOC, V_REALLOC, V_REALLOCARRAY, V_MEMALIGN = 6, V_FREE = 9, V_THREAD = 15 };  /* compact.py's */
 enum { COLUMNS = 5, THREADS = 1 << 16, NO_HANDLE = -1, FIRST_CHUNK = 4096, ORDER_SHIFT = 24, THREAD_SHIFT = 8 };
 
 static FILE *columns[COLUMNS];
@@ -29,7 +29,7 @@ static void *checked(void *memory) {
     return memory;
 }
 
-static void step(enum verb verb, int32_t result, int32_t operand, uint64_t first, uint64_t second) {
+static void step(enum operation verb, int32_t result, int32_t operand, uint64_t first, uint64_t second) {
     putc_unlocked((int)verb, columns[0]);
     fwrite_unlocked(&result, sizeof result, 1, columns[1]);
     fwrite_unlocked(&operand, sizeof operand, 1, columns[2]);
@@ -117,12 +117,12 @@ static void resized(unsigned thread, const struct record *r, int is_array) {
     int32_t handle = resizing[thread].handle;
     resizing[thread].pointer = 0, resizing[thread].handle = NO_HANDLE;
     if (r->pointer) {
-        step(is_array ? V_REALLOCARRAY : V_REALLOC, name(r->pointer), handle, r->first, is_array ? r->second : 0);
+        step(is_array ? OP_REALLOCARRAY : OP_REALLOC, name(r->pointer), handle, r->first, is_array ? r->second : 0);
         if (handle != NO_HANDLE)
             give_back(handle);
     } else if (handle != NO_HANDLE && (r->first == 0 || (is_array && r->second == 0))) {
         give_back(handle);                      /* it was asked for nothing */
-        step(V_FREE, NO_HANDLE, handle, 0, 0);
+        step(OP_FREE, NO_HANDLE, handle, 0, 0);
     } else if (handle != NO_HANDLE) {           /* it failed */
         put(old, handle);
     }
@@ -135,7 +135,7 @@ static void freed(uint64_t pointer) {
         return;
     }
     give_back(handle);
-    step(V_FREE, NO_HANDLE, handle, 0, 0);
+    step(OP_FREE, NO_HANDLE, handle, 0, 0);
 }
 
 static void record(const struct record *r) {
@@ -146,11 +146,11 @@ static void record(const struct record *r) {
         return;
     }
     if (thread != running)
-        step(V_THREAD, NO_HANDLE, NO_HANDLE, running = thread, 0);
+        step(OP_THREAD, NO_HANDLE, NO_HANDLE, running = thread, 0);
     switch (kind) {
-    case MALLOC: step(V_MALLOC, name(r->pointer), NO_HANDLE, r->first, r->second); break;
-    case CALLOC: step(V_CALLOC, name(r->pointer), NO_HANDLE, r->first, r->second); break;
-    case MEMALIGN: step(V_MEMALIGN, name(r->pointer), NO_HANDLE, r->first, r->second); break;
+    case MALLOC: step(OP_MALLOC, name(r->pointer), NO_HANDLE, r->first, r->second); break;
+    case CALLOC: step(OP_CALLOC, name(r->pointer), NO_HANDLE, r->first, r->second); break;
+    case MEMALIGN: step(OP_MEMALIGN, name(r->pointer), NO_HANDLE, r->first, r->second); break;
     case FREE: freed(r->pointer); break;
     case REALLOC_ENDS: case REALLOC_ARRAY_ENDS: resized(thread, r, kind == REALLOC_ARRAY_ENDS); break;
     default: break;
