@@ -33,7 +33,7 @@ LONGEST_LINE = 400              # characters of an error's message
 
 
 class _Commands(click.Group):
-    """The commands by name; a command's module is imported when it runs."""
+    """The commands by name; what one does is imported when it runs, so that help is there at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -41,7 +41,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"heapster.commands.{cmd_name}").command
+        command = import_module(f"heapster.commands.usage.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
 

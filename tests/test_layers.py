@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
+import click
 import pytest
 
 import heapster
+from heapster.commands import COMMANDS
 from tests.layers import ARROWS, OTHERS, imports, of_package, wrong
 
 ROOT = Path(heapster.__file__).parent
@@ -71,7 +76,7 @@ def test_a_package_resolves_its_own_relative_imports() -> None:
     assert found.imported == "heapster.machine.protocol"
 
 
-SLOW = sorted(OTHERS.keys() - {"click", "pytest"})
+SLOW = sorted(OTHERS.keys() - {"click", "pytest"} | {"numpy"})
 
 
 def loaded_by(code: str) -> set[str]:
@@ -81,8 +86,25 @@ def loaded_by(code: str) -> set[str]:
                .stdout.splitlines()[-1].split())
 
 
-def test_help_loads_nothing_slow() -> None:
-    assert loaded_by("from heapster.cli import main\nmain(['--help'])") == set()
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS), ["trace", "generate"]], ids=" ".join)
+def test_help_loads_nothing_slow_and_no_checker(words: list[str]) -> None:
+    assert loaded_by(f"from heapster.cli import main\nmain({[*words, '--help']})") == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_takes_what_its_line_gives(name: str) -> None:
+    for path, declared in leaves(import_module(f"heapster.commands.usage.{name}").command):
+        done_by = getattr(import_module(f"heapster.commands.{name}"), path)
+        signature(done_by).bind(**{parameter.name or "": None for parameter in declared.params})
+
+
+def leaves(command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """The command, or those that it groups, each with the name of the function that does it."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            yield getattr(below.callback, "__name__", ""), below
+    else:
+        yield "command", command
 
 
 def test_importing_heapster_loads_nothing_slow() -> None:

@@ -1,6 +1,6 @@
 """The commands, a module each. Only the one that runs is imported, so that help is quick.
 
-To add one: a line here, and a module of that name with a click command `command`.
+To add one: a line here, a module of that name in `usage` with its click command `command`, and what it does here.
 """
 
 COMMANDS = {

@@ -4,15 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
 from heapster.checkers.bench.measuring import Plan, measure
 from heapster.checkers.bench.results import run_of
 from heapster.checkers.bench.targets import USUAL, find_targets
-from heapster.checkers.bench.workloads import WORKLOADS, chosen
+from heapster.checkers.bench.workloads import chosen
 from heapster.commands.delivery import USAGE, Delivery
-from heapster.commands.options import option
 from heapster.commands.pages import write_page
+from heapster.commands.usage.bench import QUICK_ROUNDS, ROUNDS
 from heapster.files import write_whole
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
@@ -22,29 +20,13 @@ from heapster.reports.tables import Table, markdown
 from heapster.reports.terminal import FAINT, PLAIN, STRONG, finding_lines, not_checked, verdict_line
 from heapster.results import Run, UsageError
 
-ROUNDS, QUICK_ROUNDS, QUICK_SHARE = 9, 5, 0.25
+QUICK_SHARE = 0.25              # of the work
 WIDTH = 99
 
 
-@click.command("bench", epilog="A target is libc, native, native:POLICY, jemalloc, mimalloc, tcmalloc, or the path of "
-                               f"a shared object.\n\nWorkloads: {', '.join(WORKLOADS)}.\n\n"
-                               "Example: heapster bench --targets native,jemalloc --workloads pair-64,live-small")
-@click.option("--targets", metavar="T,T,...",
-              help=f"What is measured beside libc; without it, those that are installed of {', '.join(USUAL[1:])}.")
-@click.option("--workloads", metavar="W,W,...", help="What they run; without it, all.")
-@click.option("--rounds", type=click.IntRange(1), metavar="N",
-              help=f"Rounds, {ROUNDS} by default; with fewer than 5 nothing is called a difference.")
-@option("seconds")
-@click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds of a quarter of the work: rougher, but sooner.")
-@option("json")
-@click.option("--html", metavar="FILE", help="Write a page with plots and tables.")
-@click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown.")
 def command(targets: str | None, workloads: str | None, rounds: int | None, seconds: float | None, quick: bool,
             json: str | None, html: str | None, text: str | None) -> int:
-    """Measure allocators: processor time and peak memory on workloads, as ratios to libc.
-
-    Every round runs each workload under each target, in changing order. What lies within the noise is a tie.
-    """
+    """Measure allocators: processor time and peak memory on workloads, as ratios to libc."""
     delivery = Delivery(json)
     delivery.check(html, text)
     asked = _names("targets", targets)

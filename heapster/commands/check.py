@@ -7,14 +7,11 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import click
-
 from heapster.checkers.blackbox.own_library import settings
-from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions
 from heapster.commands.delivery import Delivery
 from heapster.commands.fuzz import campaign
-from heapster.commands.options import option
 from heapster.config import POLICIES
 from heapster.reports.output import warn
 from heapster.results import Run, TargetError, Verdict
@@ -45,7 +42,8 @@ def _proofs(_seed: int, _store: Store) -> Run:
     """The theorems for all words; `heapster prove` has the others."""
     from heapster.checkers.proofs.catalogue import PROOFS  # noqa: PLC0415  loads z3
     from heapster.checkers.proofs.runner import Runner  # noqa: PLC0415
-    from heapster.commands.prove import TIMEOUT, proved  # noqa: PLC0415
+    from heapster.commands.prove import proved  # noqa: PLC0415
+    from heapster.commands.usage.prove import TIMEOUT  # noqa: PLC0415
     run = proved([proof for proof in PROOFS if proof.bound == ALL_WORDS], Runner(TIMEOUT, 1))
     return replace(run, checks={f"proofs for {ALL_WORDS}": run.ops})
 
@@ -82,11 +80,6 @@ PARTS = (
 )
 
 
-@click.command("check")
-@option("seed", 0)
-@option("json")
-@option("junit")
-@option("store", FOLDER)
 def command(seed: int, json: str | None, junit: str | None, store: str) -> int:
     """Every checker at a small budget: for continuous integration. The same seed, the same run."""
     delivery = Delivery(json, junit)

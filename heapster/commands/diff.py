@@ -4,15 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
-
 from heapster.checkers.diff.comparing import diff, entrants
-from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.findings.store import Store
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import USAGE, Delivery
-from heapster.commands.options import option
 from heapster.commands.pages import travelled, write_page
-from heapster.config import CLASSIC, POLICIES
+from heapster.config import POLICIES
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
@@ -33,25 +30,9 @@ BOUNDS = (                      # whose, key, what is proven and where
     ("best fit", "best_fit", "at least {:.2f} (Robson 1977; Knuth, TAOCP 2.5, ex. 42)"))
 
 
-@click.command("diff", epilog="Without a trace: those that ship; adversary-POLICY is built to hurt that policy. "
-                              "Example: heapster diff gcc adversary-best_fit --targets libc,./mm.so")
-@click.argument("traces", nargs=-1, metavar="[TRACE]...")
-@option("policy", CLASSIC)
-@click.option("--policies", metavar="P,P", help="The same as --policy.")
-@click.option("--targets", metavar="T,T,...",
-              help="What else to play the traces on: libc, shared objects, C sources, folders with a copy of impl.")
-@option("prefix")
-@option("json")
-@click.option("--html", metavar="FILE", help="Write a page to travel through the heaps of the policies.")
-@option("junit")
-@option("store", FOLDER)
 def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | None, targets: str | None,
             prefix: str | None, json: str | None, html: str | None, junit: str | None, store: str) -> int:
-    """Play traces on each policy, in lock-step with the model, and show how the policies differ.
-
-    Every answer and every system call is compared with the model's, the whole heap at intervals. Others'
-    allocators are held against the specification, and show less of themselves: a dash is what cannot be seen.
-    """
+    """Play traces on each policy, in lock-step with the model, and show how the policies differ."""
     delivery = Delivery(json, junit)
     delivery.check(html)
     chosen = _policies(policies) or policy

@@ -34,7 +34,6 @@ class Part(NamedTuple):
     required: bool
 
 
-@click.command("doctor")
 def command() -> int:
     """What Heapster needs, which versions are here, and what is missing."""
     parts = list(_parts())

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-import click
-
 from heapster.checkers.findings.codes import Explanation, explanations
 from heapster.reports.output import Line, say
 from heapster.reports.terminal import FAINT, PLAIN, STRONG
@@ -14,8 +12,6 @@ from heapster.suggest import instead_of
 WIDTH = 100
 
 
-@click.command("explain")
-@click.argument("code", required=False)
 def command(code: str | None) -> int:
     """What a finding's code means, how it usually arises, what to look at. Without CODE: all codes."""
     known = explanations()

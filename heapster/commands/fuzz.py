@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from heapster.checkers.blackbox.own_library import settings
-from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions, Progress, fuzz
 from heapster.checkers.fuzz.native_volume import SHARE, in_volume, together
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
 from heapster.commands.foreign import is_foreign
-from heapster.commands.options import not_for, one_of, option, target
+from heapster.commands.options import not_for, one_of
 from heapster.commands.targets import check_target, is_ours
 from heapster.config import POLICIES
 from heapster.reports.output import warn
@@ -29,36 +29,8 @@ OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "h
                 "sandbox", "strict")
 
 
-@click.command("fuzz", epilog="The target is sim (the default), process, libc, a shared object, a C source, or "
-                              "the description of a pool (TOML).")
-@target()
-@option("policy", "all")
-@option("seconds")
-@option("examples")
-@option("seed")
-@option("arenas", 3)
-@option("faults", True)
-@option("json")
-@option("junit")
-@option("store", FOLDER)
-@option("sarif")
-@option("baseline")
-@option("prefix")
-@option("alignment")
-@option("cc")
-@option("cflags")
-@option("threads")
-@option("heap_limit")
-@option("adapter")
-@option("sandbox", False)
-@option("strict", False)
 def command(target: str, json: str | None, junit: str | None, sarif: str | None, store: str, **_: Any) -> int:
-    """Hold an allocator against the model: generated programs, each step checked.
-
-    What failed before is tried first. A failure is shrunk to the least trace, printed, and kept. The native
-    library is held for half of the time; then by compiled checks, which are many times as fast, in every
-    setting (native/best_fit/64 names one: best fit, 64 bytes of each size cached).
-    """
+    """Hold an allocator against the model: generated programs, each step checked."""
     ctx = click.get_current_context()
     delivery = Delivery(json, junit, sarif)
     delivery.check()

@@ -6,9 +6,6 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-import click
-
-from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.mutation import fault_matrix, hunt_fuzz
 from heapster.checkers.mutation import hunt_races as schedules
 from heapster.checkers.mutation import hunt_stress as patterns
@@ -16,7 +13,7 @@ from heapster.checkers.mutation import race_faults as threads
 from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts
 from heapster.checkers.mutation.hunters import NAMES as HUNTERS
 from heapster.commands.delivery import Delivery
-from heapster.commands.options import option
+from heapster.commands.usage.mutate import TABLES
 from heapster.files import write_whole
 from heapster.reports.drawn import by_hunter, drawn_lines
 from heapster.reports.output import say
@@ -87,34 +84,12 @@ def _threaded(fault: threads.Fault, code: str, how: str) -> Hunted:
     return Hunted(fault.name, module, code, (how,), how, "" if code else "found as nothing")
 
 
-BY = {"fuzz": _by_fuzz, "races": _by_races, "stress": _by_stress}
+BY = dict(zip(TABLES, (_by_fuzz, _by_races, _by_stress), strict=True))
 
 
-@click.command("mutate", epilog="Examples: heapster mutate freelist 'best fit'; heapster mutate --by races kept; "
-                                "heapster mutate --random 60 --seed 5 --jobs 2. "
-                                "Those of the proofs: heapster prove --faults.")
-@click.argument("words", nargs=-1, metavar="[WORD]...")
-@click.option("--by", metavar="NAMES", help=f"Who hunts: of planted faults one of {', '.join(BY)} [default: fuzz]; of "
-                                            f"drawn ones some of {','.join(HUNTERS)} [default: all].")
-@click.option("--random", "drawn", type=click.IntRange(1), metavar="N",
-              help="Draw N one-line changes of the allocator, the model and what judges, and hunt these instead.")
-@click.option("--only", multiple=True, metavar="FILE", help="Draw of this file or room only: impl/block.py, model.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N",
-              help="Drawn changes that are hunted at once.")
-@option("seed", 0)
-@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write the table of fuzz as Markdown.")
-@option("json")
-@option("junit")
-@option("store", FOLDER)
 def command(words: tuple[str, ...], by: str | None, drawn: int | None, only: tuple[str, ...], jobs: int, seed: int,
             write: Path | None, json: str | None, junit: str | None, store: str) -> int:
-    """Plant faults in copies of the source and hunt each: by fuzz, by schedules, or with real threads.
-
-    A missed fault, or one found by another check than the one that must find it, fails the run. With
-    --random the faults are drawn, and hunted by every checker and the tests until one notices; those that
-    nobody notices fail the run. What was hunted is kept in the store, and a run that was stopped goes on.
-    """
+    """Plant faults in copies of the source and hunt each: by fuzz, by schedules, or with real threads."""
     delivery = Delivery(json, junit)
     if drawn is not None:
         plan = Plan(drawn, seed, only, _hunters(by), jobs)

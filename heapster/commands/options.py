@@ -1,15 +1,18 @@
 """Options and arguments of the command line, from the keys of the configuration."""
 
 from collections.abc import Callable, Iterable
+from functools import wraps
+from importlib import import_module
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from heapster.config import KEYS, Key
+from heapster.config import KEYS, MOST_ARENAS, POLICIES, Key
 from heapster.results import UsageError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+MOST_BYTES = 1 << 46            # the largest request that an allocator of ours takes
 
 
 class _Type(click.ParamType):        # type: ignore[type-arg]  # generic in newer versions of click only
@@ -23,6 +26,19 @@ class _Type(click.ParamType):        # type: ignore[type-arg]  # generic in newe
             return self.key.read(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def done_by(module: str, function: str = "command") -> Callable[[Callable[[], None]], Callable[..., Any]]:
+    """Let the command that is declared be done by a function of `heapster.commands`, which is imported when it runs.
+
+    So that its help is there at once, however much its work has to load.
+    """
+    def decorate(declared: Callable[[], None]) -> Callable[..., Any]:
+        @wraps(declared)
+        def run(**given: Any) -> Any:
+            return getattr(import_module(f"heapster.commands.{module}"), function)(**given)
+        return run
+    return decorate
 
 
 def option(name: str, default: Any = None) -> Callable[[Decorated], Decorated]:
@@ -40,6 +56,19 @@ def target(default: str = "sim") -> Callable[[Decorated], Decorated]:
     key = KEYS["target"]
     return click.argument(key.name, required=False, default=default, type=_Type(key), envvar=key.variable,
                           metavar="[TARGET]")
+
+
+def library_options(function: Decorated) -> Decorated:
+    """--policy, --arenas and --mmap-threshold: what may be said of a heap in `build`, `record` and `run` alike."""
+    for added in (
+            click.option("--mmap-threshold", type=click.IntRange(0, MOST_BYTES), metavar="B",
+                         help="Requests of at least B bytes get their own mapping; below 4096 means 4096."),
+            click.option("--arenas", type=click.IntRange(1, MOST_ARENAS), metavar="N",
+                         help="Arenas that threads are spread over."),
+            click.option("--policy", type=click.Choice(POLICIES), metavar="P",
+                         help=f"Placement policy: {', '.join(POLICIES)}.")):
+        function = added(function)
+    return function
 
 
 def one_of(ctx: click.Context, first: str, second: str) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from heapster.checkers.lockstep.heap_history import Steps, by_policy, of_finding
 from heapster.checkers.traces.reading import find_trace, read_trace, shipped
+from heapster.commands.usage.report import MOST_STEPS
 from heapster.config import CLASSIC
 
 if TYPE_CHECKING:
     from heapster.reports.timeline import Journey
 
-MOST_STEPS = 20_000             # of a trace; the page says so when there are more
 MOST_FINDINGS = 20              # whose heaps are shown
 
 Runs = Sequence[Mapping[str, Any]]

@@ -8,19 +8,17 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import click
-
-from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.findings.store import Store
 from heapster.checkers.mutation.fault import Fault
 from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, selected, theorems
 from heapster.checkers.proofs.counterexample import parse, refuted, replays
-from heapster.checkers.proofs.runner import LONGEST_AFTER_REFUTING, Outcome, Proved, Runner, hunt, target_of
+from heapster.checkers.proofs.runner import Outcome, Proved, Runner, hunt, target_of
 from heapster.checkers.proofs.source import check_source
 from heapster.checkers.targets.source import holds_source, root_in
 from heapster.commands.delivery import Delivery
-from heapster.commands.options import option
+from heapster.commands.usage.prove import LONGEST, TIMEOUT
 from heapster.files import write_whole
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
@@ -28,30 +26,10 @@ from heapster.reports.proofs import assumed_lines, count_line, markdown, summary
 from heapster.reports.terminal import BAD, GOOD, OPEN, PLAIN, finding_lines
 from heapster.results import Finding, Run, TargetError, UsageError, Verdict
 
-TIMEOUT = 900.0                 # seconds for one proof in one encoding
-LONGEST = 7200.0                # with --thorough
 MOST_SHOWN = 4                  # findings, the rest in a line each
 NOT_MET = "no program was found that meets this, of the counterexamples' heaps and numbers and of 60 generated ones"
 
 
-@click.command("prove", epilog="TARGET is a folder with a copy of impl; without one, the source that ships is "
-                               "proved. A NAME is that of a theorem, of a function of impl, or of one of its files. "
-                               "Examples: heapster prove block.split; heapster prove broken freelist")
-@click.argument("words", nargs=-1, metavar="[TARGET] [NAME]...")
-@click.option("--list", "only_list", is_flag=True, help="Say what is proved and how far, and prove nothing.")
-@click.option("--thorough", is_flag=True, help="Whole operations on larger heaps too; takes many minutes.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
-              help=f"Seconds for one proof in one encoding.  [default: {TIMEOUT:g}, with --thorough {LONGEST:g}; "
-                   f"once a theorem is refuted, at most {LONGEST_AFTER_REFUTING:g}]")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-              help="Proofs that run at once.")
-@click.option("--faults", "with_faults", is_flag=True,
-              help="Plant faults in copies of impl instead; each must be refuted by the theorem that names it.")
-@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write the table as Markdown, and prove nothing.")
-@option("json")
-@option("junit")
-@option("store", FOLDER)
 def command(words: tuple[str, ...], timeout: float | None, jobs: int, write: Path | None, json: str | None,
             junit: str | None, store: str, *, only_list: bool, thorough: bool, with_faults: bool) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""

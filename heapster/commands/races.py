@@ -11,7 +11,7 @@ from heapster.checkers.races.exploring import Tally
 from heapster.checkers.races.search import Plan, inconclusive, races, replay
 from heapster.checkers.targets.source import Source, shipped, source_in
 from heapster.commands.delivery import Delivery
-from heapster.commands.options import one_of, option, target
+from heapster.commands.options import one_of
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.results import Run, UsageError
@@ -23,23 +23,9 @@ STACK = "'s "                   # in the heading of a stack, which the finding i
 WITHOUT_HOOKS = ("process", "native", "libc")
 
 
-@click.command("races", epilog="The target is sim (the default) or a folder that holds a copy of impl.")
-@target()
-@option("threads", 2)
-@option("ops", 3)
-@option("schedules")
-@option("seconds")
-@option("strategy", "dfs")
-@option("bound", 2)
-@option("seed")
-@option("json")
-@option("junit")
-@click.pass_context
-def command(ctx: click.Context, /, target: str, json: str | None, junit: str | None, **_: Any) -> int:
-    """Run small programs of several threads under one schedule after another, chosen and repeatable.
-
-    A written list of programs comes first, then generated ones. What was explored is said exactly.
-    """
+def command(target: str, json: str | None, junit: str | None, **_: Any) -> int:
+    """Run small programs of several threads under one schedule after another, chosen and repeatable."""
+    ctx = click.get_current_context()
     one_of(ctx, "schedules", "seconds")
     plan = _plan(ctx.params)
     plan.check()

@@ -2,33 +2,17 @@
 
 from pathlib import Path
 
-import click
-
 from heapster import signals
 from heapster.checkers.traces.recording import record
-from heapster.checkers.traces.writing import FORMATS, write_trace
-from heapster.commands.library_options import library_options
+from heapster.checkers.traces.writing import write_trace
 from heapster.native.preload import Wishes, check, find, settings
 from heapster.reports.output import note, warn
 from heapster.results import UsageError
 
 
-@click.command("record", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-               epilog="Example: heapster record -o python.trace -- python3 -c 'print(sum(range(10)))'")
-@click.option("-o", "--output", metavar="FILE", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="Where the trace goes; processes that it starts go to FILE.1, FILE.2, ... with --all.")
-@click.option("--format", "kind", type=click.Choice(FORMATS), default="binary", show_default=True)
-@click.option("--all", "everyone", is_flag=True, help="Record the processes that the program starts, too.")
-@click.option("--on", "server", type=click.Choice(("libc", "heapster")), default="libc", show_default=True,
-              help="Whose malloc serves the program meanwhile.")
-@library_options
-@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] CMD...")
 def command(output: Path, kind: str, everyone: bool, server: str, policy: str | None, arenas: int | None,
             mmap_threshold: int | None, program: tuple[str, ...]) -> int:
-    """Record every allocation of a program as a trace. Its exit code is the program's.
-
-    Threads, sizes, alignments and order are kept; what was recorded stays, however the program ends.
-    """
+    """Record every allocation of a program as a trace. Its exit code is the program's."""
     if not output.parent.is_dir():
         raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
     found = find(program[0])

@@ -4,14 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
-import click
-
-from heapster.checkers.findings.store import FOLDER, Store
+from heapster.checkers.findings.store import Store
 from heapster.checkers.replay.source import Moment, Replay, Source, moment, replay, source
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import is_foreign
 from heapster.commands.foreign import replay as replay_foreign
-from heapster.commands.options import option
 from heapster.commands.targets import check_target, is_ours
 from heapster.reports.output import Line, say, warn
 from heapster.reports.terminal import BAD, FAINT, GOOD, PLAIN, checked, finding_lines
@@ -22,24 +19,9 @@ SCHEDULE = "r1:"                # what a schedule of threads starts with
 COUNTEREXAMPLE = "p1:"          # what the words of a refuted theorem start with
 
 
-@click.command("replay", epilog="Examples: heapster replay 3f2a; heapster replay 'a = malloc(40); free(a); free(a)'")
-@click.argument("trace", metavar="FILE|TRACE|ID")
-@click.option("--at", type=int, metavar="K", help="Only print the heap before and after step K, counted from 1.")
-@click.option("--target", metavar="TARGET", help="Where to run it.  [default: where it failed, else sim]")
-@click.option("--gdb", is_flag=True, help="Stop a debugger before the failing call (foreign targets).")
-@option("prefix")
-@option("json")
-@option("junit")
-@option("store", FOLDER)
 def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: str | None, json: str | None,
             junit: str | None, store: str) -> int:
-    """Run a trace again and say whether it still fails.
-
-    The trace is a file (- for standard input), the id of a kept finding or the start of it, or the
-    steps themselves, separated by semicolons; or a schedule of threads, which starts with r1:; or the
-    counterexample of a refuted theorem, which starts with p1:. A stranger's allocator (libc, a shared
-    object, a C source, the description of a pool) is judged step by step, and shows its live blocks.
-    """
+    """Run a trace again and say whether it still fails."""
     delivery = Delivery(json, junit)
     delivery.check()
     if trace.startswith(SCHEDULE):

@@ -4,11 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from heapster.commands.delivery import check_writable
-from heapster.commands.options import option
-from heapster.commands.pages import MOST_STEPS, travelled, write_page
+from heapster.commands.pages import travelled, write_page
 from heapster.config import CLASSIC, POLICIES
 from heapster.files import write_whole
 from heapster.reports import jsonfile
@@ -22,22 +19,9 @@ from heapster.results import Finding, Run, UsageError, Verdict
 Values = Sequence[Mapping[str, Any]]
 
 
-@click.command("report", epilog="Example: heapster diff t --json d.json; heapster report d.json --html d.html")
-@click.argument("runs", nargs=-1, metavar="RUN.json...")
-@click.option("--html", metavar="FILE", help="Write one page that needs no network.")
-@click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown; - for standard output.")
-@option("json")
-@click.option("--trace", "traces", multiple=True, metavar="FILE", help="Show the heaps of this trace too; repeatable.")
-@option("policy")
-@click.option("--steps", default=MOST_STEPS, show_default=True, type=click.IntRange(1), metavar="N",
-              help="Steps of a trace that the page shows, at most.")
 def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str | None, traces: tuple[str, ...],
             policy: tuple[str, ...] | None, steps: int) -> int:
-    """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run.
-
-    The page lets you travel through the heaps of findings, and of traces on each policy: on those of the runs,
-    if --policy names none.
-    """
+    """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run."""
     if not runs and not traces:
         raise UsageError("nothing to report: name files that --json wrote, or --trace FILE")
     written = [name for name in (html, json, text if text != "-" else None) if name]

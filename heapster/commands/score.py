@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-import click
-
 from heapster.checkers.score.scoring import score
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import Delivery
-from heapster.commands.options import option
 from heapster.config import POLICIES
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
@@ -19,19 +16,8 @@ VALID = {True: "yes", False: "NO", None: "?"}
 HEADINGS = f"  {'valid':>5}  {'util':>6}  {'heap':>13}  {'ops':>11}  {'secs':>9}  {'Kops':>9}  {'points':>6}"
 
 
-@click.command("score", epilog="Without a trace: those that ship. A target is a policy, libc, a shared object or a C "
-                               "source. Example: heapster score gcc --targets best_fit,libc,./mm.so")
-@click.argument("traces", nargs=-1, metavar="[TRACE]...")
-@click.option("--targets", metavar="T,T,...", default=",".join((*POLICIES, "libc")), show_default=True,
-              help="What is scored.")
-@option("prefix")
-@option("json")
-@option("junit")
 def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str | None, junit: str | None) -> int:
-    """Score allocators on traces: right or wrong, utilization, speed, and points.
-
-    Each trace runs three times, in children: checked, measured, timed. One wrong answer: no points, exit code 1.
-    """
+    """Score allocators on traces: right or wrong, utilization, speed, and points."""
     delivery = Delivery(json, junit)
     delivery.check()
     chosen = tuple(name for name in targets.split(",") if name)

@@ -4,30 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 
-import click
-
-from heapster.checkers.findings.shrink_further import REPLAYS, Further, shrink_kept
-from heapster.checkers.findings.store import FOLDER, Kept, Store
+from heapster.checkers.findings.shrink_further import Further, shrink_kept
+from heapster.checkers.findings.store import Kept, Store
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import is_foreign
-from heapster.commands.options import option
 from heapster.commands.targets import is_ours
 from heapster.reports.output import Line, say, warn
 from heapster.reports.terminal import GOOD, PLAIN, finding_lines
 from heapster.results import Run, UsageError, Verdict
 
 
-@click.command("shrink")
-@click.argument("identity", metavar="ID")
-@option("replays", REPLAYS)
-@option("json")
-@option("store", FOLDER)
 def command(identity: str, replays: int, json: str | None, store: str) -> int:
-    """Go on shrinking a kept finding, named by its id or the start of it.
-
-    A run shrinks what it finds only as far as it has replays to spare, and says "not shrunk" of the rest.
-    Interrupted, it keeps the shortest trace so far. What no longer fails stays as it is.
-    """
+    """Go on shrinking a kept finding, named by its id or the start of it."""
     delivery = Delivery(json)
     delivery.check()
     findings = Store(Path(store), warn)

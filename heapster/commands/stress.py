@@ -2,29 +2,15 @@
 
 from random import SystemRandom
 
-import click
-
-from heapster.checkers.stress.patterns import PATTERNS
 from heapster.checkers.stress.runner import Plan, stress
 from heapster.commands.delivery import Delivery
-from heapster.commands.options import option, target
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.results import Run
 
-SECONDS = 20.0
 SEEDS = 1 << 32
 
 
-@click.command("stress", epilog="The target is native (the default), libc, or the path of a shared library.\n\n"
-                                f"Patterns: {', '.join(PATTERNS)}.")
-@target("native")
-@option("threads", 2)
-@option("seconds", SECONDS)
-@option("pattern", "all")
-@option("seed")
-@option("json")
-@option("junit")
 def command(target: str, threads: int, seconds: float, pattern: str, seed: int | None, json: str | None,
             junit: str | None) -> int:
     """Run real threads on a compiled allocator; every block is tagged and verified."""

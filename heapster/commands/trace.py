@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.generating import WORKLOADS, generate
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import FORMATS, find_trace, read_as, read_trace
 from heapster.checkers.traces.summary import summary
-from heapster.checkers.traces.writing import FORMATS as WRITTEN
 from heapster.checkers.traces.writing import first_steps, write_trace
 from heapster.config import POLICIES
 from heapster.reports.output import Line, note, say, warn
@@ -18,22 +15,11 @@ from heapster.reports.terminal import PLAIN, STRONG
 from heapster.results import UsageError
 from heapster.wording import counted
 
-STEPS = 100_000
 INFERRED = {".rep": "rep", ".txt": "text"}      # a file's suffix: its format
 
 
-@click.group("trace")
-def command() -> None:
-    """Convert traces, show what is in them, make new ones.
-
-    Read are the text of replay, Heapster's binary form, CS:APP's .rep (each of its headers), the protobuf of
-    malloc-bench, and the logs of mtrace, valgrind --trace-malloc=yes, ltrace and heaptrack, packed by gzip or
-    zstd or not; which it is, the content says. A shipped trace goes by its name.
-    """
 
 
-@command.command("info")
-@click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
 def info(traces: tuple[str, ...]) -> None:
     """Say what is in traces."""
     for name in traces:
@@ -42,18 +28,11 @@ def info(traces: tuple[str, ...]) -> None:
         say(_about(name, kind, trace))
 
 
-@command.command("head")
-@click.argument("name", metavar="TRACE")
-@click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, metavar="N")
 def head(name: str, count: int) -> None:
     """Print the first steps, as text."""
     say((step, PLAIN) for step in first_steps(read_trace(find_trace(name)), count))
 
 
-@command.command("convert")
-@click.argument("name", metavar="TRACE")
-@click.argument("output", metavar="OUTPUT", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--to", "kind", type=click.Choice(WRITTEN), help="[default: by OUTPUT's suffix, else binary]")
 def convert(name: str, output: Path, kind: str | None) -> None:
     """Write a trace in another form."""
     trace = read_trace(find_trace(name))
@@ -62,17 +41,8 @@ def convert(name: str, output: Path, kind: str | None) -> None:
     note(f"{output}: {len(trace):,} steps")
 
 
-@command.command("generate")
-@click.argument("workload", metavar="WORKLOAD")
-@click.argument("output", metavar="OUTPUT", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--steps", type=click.IntRange(1), default=STEPS, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--to", "kind", type=click.Choice(WRITTEN), help="[default: by OUTPUT's suffix, else binary]")
 def generate_(workload: str, output: Path, steps: int, seed: int, kind: str | None) -> None:
-    """Make a trace: random, exponential, ramp, peaks, plateau, binary, coalescing or growing.
-
-    Or adversary-POLICY: a trace built to make that policy waste memory.
-    """
+    """Make a trace: random, exponential, ramp, peaks, plateau, binary, coalescing or growing."""
     write_trace(_generated(workload, steps, seed), output, kind or INFERRED.get(output.suffix, "binary"))
 
 

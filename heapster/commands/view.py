@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
-
 from heapster.checkers.findings.store import Store
 from heapster.checkers.lockstep.heap_history import Page, Passage
 from heapster.checkers.replay.source import STEPS, source
 from heapster.checkers.traces.compact import Compact, compact
 from heapster.checkers.traces.reading import find_trace, read_trace
-from heapster.commands.options import option
 from heapster.reports.output import warn
 from heapster.reports.timeline import journey
 from heapster.reports.view import Shown, live, show
@@ -30,16 +27,8 @@ KEYS = {"\x1b[C": "next", "\x1b[D": "back", "l": "next", "h": "back", "n": "next
 EVENTS = {"s": "split", "c": "coalesce", "g": "growth"}
 
 
-@click.command("view", epilog="Examples: heapster view 'a = malloc(40); free(a)'; heapster view t --policy best_fit")
-@click.argument("trace", metavar="FILE|TRACE|NAME")
-@click.option("--at", type=click.IntRange(1), metavar="K",
-              help="The step to show, counted from 1.  [default: the last]")
-@option("policy")
 def command(trace: str, at: int | None, policy: tuple[str, ...] | None) -> int:
-    """Show the heap of a trace in the terminal, step by step.
-
-    On a terminal, keys travel through it; else the heap after one step is printed.
-    """
+    """Show the heap of a trace in the terminal, step by step."""
     chosen, steps = (policy or ("",))[0], _steps(trace)
     passage = Passage(steps, chosen)
     if not (last := passage.last(at or len(steps))):

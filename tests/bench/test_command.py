@@ -12,6 +12,7 @@ from heapster.checkers.bench import targets
 from heapster.checkers.bench.measuring import Measured, Plan, measure
 from heapster.cli import main
 from heapster.commands import bench
+from heapster.commands.usage.bench import PEERS
 from heapster.reports import jsonfile
 from heapster.reports.html.page import page
 from heapster.reports.plots import plots
@@ -166,3 +167,7 @@ def test_a_page_has_plots_and_tables_of_a_run() -> None:
     assert html.count("<svg") == 2
     assert "native:worst_fit" in html
     assert "fewer than 5 rounds" in html
+
+
+def test_help_names_what_is_measured_without_targets() -> None:
+    assert list(targets.USUAL) == [targets.LIBC, *PEERS]

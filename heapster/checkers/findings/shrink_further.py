@@ -12,8 +12,6 @@ from heapster.model.operation import Trace
 from heapster.model.trace import parse
 from heapster.results import Finding
 
-REPLAYS = 20_000
-
 
 class Further(NamedTuple):
     """How far shrinking went on."""

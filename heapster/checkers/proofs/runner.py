@@ -15,11 +15,10 @@ from typing import Any
 
 from heapster import children
 from heapster.checkers.mutation.fault import Fault, Origin
-from heapster.checkers.proofs import BITS, Proof, Theorem
+from heapster.checkers.proofs import BITS, LONGEST_AFTER_REFUTING, Proof, Theorem
 from heapster.results import Finding
 
 MOST_PATHS_AFTER_REFUTING = 50      # a broken heap can go on for ever
-LONGEST_AFTER_REFUTING = 60.0       # seconds for any other proof: on a broken source some have no end
 TICK = 0.2                          # seconds between looks at the limits
 
 

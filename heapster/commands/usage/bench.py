@@ -1,0 +1,30 @@
+"""The command line of `heapster bench`."""
+
+import click
+
+from heapster.checkers.bench.workloads import WORKLOADS
+from heapster.commands.options import done_by, option
+
+ROUNDS, QUICK_ROUNDS = 9, 5
+PEERS = ("native", "jemalloc", "mimalloc", "tcmalloc")
+
+
+@click.command("bench", epilog="A target is libc, native, native:POLICY, jemalloc, mimalloc, tcmalloc, or the path of "
+                               f"a shared object.\n\nWorkloads: {', '.join(WORKLOADS)}.\n\n"
+                               "Example: heapster bench --targets native,jemalloc --workloads pair-64,live-small")
+@click.option("--targets", metavar="T,T,...",
+              help=f"What is measured beside libc; without it, those that are installed of {', '.join(PEERS)}.")
+@click.option("--workloads", metavar="W,W,...", help="What they run; without it, all.")
+@click.option("--rounds", type=click.IntRange(1), metavar="N",
+              help=f"Rounds, {ROUNDS} by default; with fewer than 5 nothing is called a difference.")
+@option("seconds")
+@click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds of a quarter of the work: rougher, but sooner.")
+@option("json")
+@click.option("--html", metavar="FILE", help="Write a page with plots and tables.")
+@click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown.")
+@done_by("bench")
+def command() -> None:
+    """Measure allocators: processor time and peak memory on workloads, as ratios to libc.
+
+    Every round runs each workload under each target, in changing order. What lies within the noise is a tie.
+    """

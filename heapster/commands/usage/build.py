@@ -1,0 +1,21 @@
+"""The command line of `heapster build`."""
+
+from pathlib import Path
+
+import click
+
+from heapster.commands.options import done_by, library_options
+
+
+@click.command("build", epilog="Then: cc main.c -IDIR/include -LDIR/lib -lheapster -lpthread")
+@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where to write it.")
+@library_options
+@click.option("--check", "checked", is_flag=True, help="Also compile and run a program with each library.")
+@done_by("build")
+def command() -> None:
+    """Write libheapster: libraries, header, and files for pkg-config and CMake.
+
+    lib/libheapster.a and .so have names that start with heapster_ and replace nobody's malloc.
+    lib/libheapster-malloc.so has the C library's names too, to be preloaded. The options set what the
+    libraries do before a program or its environment says otherwise.
+    """

@@ -1,0 +1,16 @@
+"""The command line of `heapster check`."""
+
+import click
+
+from heapster.checkers.findings.store import FOLDER
+from heapster.commands.options import done_by, option
+
+
+@click.command("check")
+@option("seed", 0)
+@option("json")
+@option("junit")
+@option("store", FOLDER)
+@done_by("check")
+def command() -> None:
+    """Every checker at a small budget: for continuous integration. The same seed, the same run."""

@@ -1,0 +1,28 @@
+"""The command line of `heapster diff`."""
+
+import click
+
+from heapster.checkers.findings.store import FOLDER
+from heapster.commands.options import done_by, option
+from heapster.config import CLASSIC
+
+
+@click.command("diff", epilog="Without a trace: those that ship; adversary-POLICY is built to hurt that policy. "
+                              "Example: heapster diff gcc adversary-best_fit --targets libc,./mm.so")
+@click.argument("traces", nargs=-1, metavar="[TRACE]...")
+@option("policy", CLASSIC)
+@click.option("--policies", metavar="P,P", help="The same as --policy.")
+@click.option("--targets", metavar="T,T,...",
+              help="What else to play the traces on: libc, shared objects, C sources, folders with a copy of impl.")
+@option("prefix")
+@option("json")
+@click.option("--html", metavar="FILE", help="Write a page to travel through the heaps of the policies.")
+@option("junit")
+@option("store", FOLDER)
+@done_by("diff")
+def command() -> None:
+    """Play traces on each policy, in lock-step with the model, and show how the policies differ.
+
+    Every answer and every system call is compared with the model's, the whole heap at intervals. Others'
+    allocators are held against the specification, and show less of themselves: a dash is what cannot be seen.
+    """

@@ -1,0 +1,39 @@
+"""The command line of `heapster fuzz`."""
+
+import click
+
+from heapster.checkers.findings.store import FOLDER
+from heapster.commands.options import done_by, option, target
+
+
+@click.command("fuzz", epilog="The target is sim (the default), process, libc, a shared object, a C source, or "
+                              "the description of a pool (TOML).")
+@target()
+@option("policy", "all")
+@option("seconds")
+@option("examples")
+@option("seed")
+@option("arenas", 3)
+@option("faults", True)
+@option("json")
+@option("junit")
+@option("store", FOLDER)
+@option("sarif")
+@option("baseline")
+@option("prefix")
+@option("alignment")
+@option("cc")
+@option("cflags")
+@option("threads")
+@option("heap_limit")
+@option("adapter")
+@option("sandbox", False)
+@option("strict", False)
+@done_by("fuzz")
+def command() -> None:
+    """Hold an allocator against the model: generated programs, each step checked.
+
+    What failed before is tried first. A failure is shrunk to the least trace, printed, and kept. The native
+    library is held for half of the time; then by compiled checks, which are many times as fast, in every
+    setting (native/best_fit/64 names one: best fit, 64 bytes of each size cached).
+    """

@@ -1,0 +1,35 @@
+"""The command line of `heapster prove`."""
+
+from pathlib import Path
+
+import click
+
+from heapster.checkers.findings.store import FOLDER
+from heapster.checkers.proofs import LONGEST_AFTER_REFUTING
+from heapster.commands.options import done_by, option
+
+TIMEOUT = 900.0                 # seconds for one proof in one encoding
+LONGEST = 7200.0                # with --thorough
+
+
+@click.command("prove", epilog="TARGET is a folder with a copy of impl; without one, the source that ships is "
+                               "proved. A NAME is that of a theorem, of a function of impl, or of one of its files. "
+                               "Examples: heapster prove block.split; heapster prove broken freelist")
+@click.argument("words", nargs=-1, metavar="[TARGET] [NAME]...")
+@click.option("--list", "only_list", is_flag=True, help="Say what is proved and how far, and prove nothing.")
+@click.option("--thorough", is_flag=True, help="Whole operations on larger heaps too; takes many minutes.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
+              help=f"Seconds for one proof in one encoding.  [default: {TIMEOUT:g}, with --thorough {LONGEST:g}; "
+                   f"once a theorem is refuted, at most {LONGEST_AFTER_REFUTING:g}]")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+              help="Proofs that run at once.")
+@click.option("--faults", "with_faults", is_flag=True,
+              help="Plant faults in copies of impl instead; each must be refuted by the theorem that names it.")
+@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the table as Markdown, and prove nothing.")
+@option("json")
+@option("junit")
+@option("store", FOLDER)
+@done_by("prove")
+def command() -> None:
+    """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""

@@ -1,0 +1,28 @@
+"""The command line of `heapster run`."""
+
+from pathlib import Path
+
+import click
+
+from heapster.commands.options import done_by, library_options
+
+USUAL_INTERVAL = 1000           # operations
+
+
+@click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+               epilog="Example: heapster run --policy best_fit --stats -- git log -p")
+@library_options
+@click.option("--stats", is_flag=True, help="Print statistics of the program's heap when it exits, on stderr.")
+@click.option("--stats-file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write them as JSON; without --stats, a line for each process that the program starts.")
+@click.option("--verify", is_flag=True, help="Walk the whole heap every N operations and at exit.")
+@click.option("--every", type=click.IntRange(1), metavar="N", default=USUAL_INTERVAL, show_default=True,
+              help="Operations between two walks.")
+@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] CMD...")
+@done_by("run")
+def command() -> None:
+    """Run a program on Heapster's allocator instead of libc's.
+
+    Its exit code is the program's. The programs that it starts run on Heapster, too. One that ends by
+    _exit, as some shells do, has no statistics.
+    """

@@ -1,0 +1,22 @@
+"""The command line of `heapster stress`."""
+
+import click
+
+from heapster.checkers.stress.patterns import PATTERNS
+from heapster.commands.options import done_by, option, target
+
+SECONDS = 20.0
+
+
+@click.command("stress", epilog="The target is native (the default), libc, or the path of a shared library.\n\n"
+                                f"Patterns: {', '.join(PATTERNS)}.")
+@target("native")
+@option("threads", 2)
+@option("seconds", SECONDS)
+@option("pattern", "all")
+@option("seed")
+@option("json")
+@option("junit")
+@done_by("stress")
+def command() -> None:
+    """Run real threads on a compiled allocator; every block is tagged and verified."""

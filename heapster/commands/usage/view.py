@@ -1,0 +1,18 @@
+"""The command line of `heapster view`."""
+
+import click
+
+from heapster.commands.options import done_by, option
+
+
+@click.command("view", epilog="Examples: heapster view 'a = malloc(40); free(a)'; heapster view t --policy best_fit")
+@click.argument("trace", metavar="FILE|TRACE|NAME")
+@click.option("--at", type=click.IntRange(1), metavar="K",
+              help="The step to show, counted from 1.  [default: the last]")
+@option("policy")
+@done_by("view")
+def command() -> None:
+    """Show the heap of a trace in the terminal, step by step.
+
+    On a terminal, keys travel through it; else the heap after one step is printed.
+    """
