@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from heapster import children
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
+from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS, Ingredients
 from heapster.native.cache import directory
 from heapster.native.operations_header import operations_folder, operations_header
 from heapster.results import TargetError
@@ -60,10 +61,10 @@ def cache_folder() -> Path:
 def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
     """The judge for targets of that many bits, compiled if it is not yet."""
     compiler = compiler or Compiler(os.environ.get("CC") or "cc")
-    sources = sorted(SOURCES.glob("*.c"))
-    flags = (*JUDGE_FLAGS, *(("-m32",) if bits == 32 else ()))
+    sources = [*sorted(SOURCES.glob("*.c")), *HOOKS]
+    flags = (*JUDGE_FLAGS, *(("-m32",) if bits == 32 else ()), f"-I{FOLDER}")
     digest = sha256(repr((compiler.name, flags, operations_header())).encode())
-    for file in (*sources, *sorted(SOURCES.rglob("*.h"))):
+    for file in (*sources, *sorted(SOURCES.rglob("*.h")), *HOOK_HEADERS):
         digest.update(file.read_bytes())
     program = cache_folder() / f"judge-{digest.hexdigest()[:16]}"
     if not program.exists():
@@ -81,12 +82,13 @@ def from_source(path: Path, name: str, prefix: str | None, compiler: Compiler) -
     if not text:
         raise TargetError(f"{path} is no C source" if path.exists() else f"{path}: No such file or directory")
     lab = ("-DDRIVER",) if "mm_init" in text and "DRIVER" in text else ()
-    flags = (*TARGET_FLAGS, *lab, f"-I{path.parent}", f"-I{LAB_HEADERS}")
+    own = (*lab, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags)
     made = place_of(path, compiler)
-    command = [*compiler.command, *flags, *compiler.flags, str(path)]
+    command = [*compiler.command, *TARGET_FLAGS, *own, str(path)]
     _compile(command, made, ())
     target = from_object(made, name, prefix, path)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
+                   ingredients=Ingredients(tuple(compiler.command), own, (str(path),)),
                    init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)))
 
 

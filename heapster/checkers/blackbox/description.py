@@ -19,6 +19,7 @@ from typing import Any
 from heapster.checkers.blackbox.build import Compiler, compile_object, place_of
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
+from heapster.checkers.targets.instrumented import Ingredients
 from heapster.files import Unreadable, read_toml, write_whole
 from heapster.model.geometry import is_power_of_two
 from heapster.results import TargetError, UsageError
@@ -185,6 +186,7 @@ def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, 
             symbols[verb] = name
     first = base / told["sources"][0] if told.get("sources") else None
     return replace(found, symbols=symbols, shape="described", build=(build,), source=first,
+                   ingredients=Ingredients(tuple(compiler.command), compiler.flags, tuple(sources), tuple(library)),
                    check_means="check" in told, region=told.get("region", DEFAULT_REGION if "malloc" in told else 0),
                    alignment=told.get("alignment", found.bits // 8))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from heapster import children
 from heapster.checkers.blackbox.signatures import ALLOCATES, OF_INSTANCES, disagrees, draft, prototypes, signature
 from heapster.checkers.blackbox.symbols import SharedObject, read_shared_object
+from heapster.checkers.targets.instrumented import Ingredients, calls_hooks
 from heapster.model.operations import CALLS, OPERATIONS
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
@@ -40,6 +41,8 @@ class ForeignTarget:
     lines: Mapping[str, int] = field(default_factory=dict)      # verb: line of its definition
     sandboxed: bool = False         # nothing of it runs outside of a sandbox
     environment: Mapping[str, str] = field(default_factory=dict)        # what it is told when it is loaded
+    ingredients: Ingredients | None = None      # what it was compiled of, if we have compiled it
+    instrumented: bool = False      # it calls the hooks of c/hooks.h
 
     def started(self, command: children.Command, *shown: Path) -> children.Command:
         """How a command of ours that runs it is started; what is `shown` it can read."""
@@ -98,7 +101,8 @@ def from_object(path: Path, name: str, prefix: str | None, source: Path | None =
             symbols["check"] = check
     shape = "malloc-lab" if lab else "prefixed" if prefix else "standard"
     return ForeignTarget(name, str(path.resolve()), symbols, shape, found.bits,
-                         LAB_ALIGNMENT if lab else USUAL_ALIGNMENT if found.bits == 64 else ALIGNMENT_OF_32_BITS)
+                         LAB_ALIGNMENT if lab else USUAL_ALIGNMENT if found.bits == 64 else ALIGNMENT_OF_32_BITS,
+                         instrumented=calls_hooks(found.needs))
 
 
 def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:
