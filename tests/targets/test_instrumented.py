@@ -43,7 +43,8 @@ def told(onlooker: Path, folder: Path, compiler: str, text: str, *more: str) -> 
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_loads_and_stores_are_told_with_their_sizes(onlooker: Path, tmp_path: Path, compiler: str) -> None:
     lines = told(onlooker, tmp_path, compiler, """
-        int work(void) { *(int *)(memory + 8) = 3; *(volatile char *)(memory + 1) = 4; return *(short *)(memory + 32) + 3; }
+        int work(void) { *(int *)(memory + 8) = 3; *(volatile char *)(memory + 1) = 4;
+            return *(short *)(memory + 32) + 3; }
     """)
     assert [line for line in lines if line.startswith("access")] == [
         f"access 8 4 {WRITES} depth 1", f"access 1 1 {WRITES} depth 1", f"access 32 2 {READS} depth 1"]
@@ -92,8 +93,9 @@ def test_a_cast_is_aligned_and_a_packed_field_need_not_be(onlooker: Path, tmp_pa
         int work(void) { char *p = memory; __asm__("" : "+r"(p)); *(long *)(p + 3) = 1; ((struct packed *)p)->l = 2;
             return 0; }
     """)
-    assert [line for line in lines if line.startswith("access")] == [
-        f"access 3 8 {WRITES} depth 1", f"access 1 8 {WRITES | UNALIGNED} depth 1"]
+    cast, packed = (line for line in lines if line.startswith("access"))
+    assert cast == f"access 3 8 {WRITES} depth 1"
+    assert packed in {f"access 1 8 {WRITES | free} depth 1" for free in (UNALIGNED, RANGE)}     # clang's, gcc's
 
 
 def test_a_plain_object_calls_no_hooks(tmp_path: Path) -> None:
