@@ -2,9 +2,9 @@
 
 from .arena import acquire, count_call, is_lost, release, room_for
 from .block import block_of, block_size, payload, round_up, size_in
-from .cache import check_in_use, put_away, put_away_slowly, refill, reuse
+from .cache import check_in_use, cache_block, cache_block_slow, refill, reuse
 from .classes import class_for, least_of_class
-from .kept import give_back_kept
+from .kept import release_retained
 from .layout import (
     ALIGN,
     ARENA_LOCK,
@@ -80,24 +80,24 @@ def place(m, request, alignment, kind):
               alignment is a power of two, ALIGN to MAX_REQUEST.
     Ensures:  NULL only if the system refused, and then nothing has changed but what is kept.
     """
-    b = place_once(m, request, alignment, kind)
+    b = allocate_block(m, request, alignment, kind)
     if b == NULL:
-        b = place_again(m, request, alignment, kind)
+        b = retry_after_trim(m, request, alignment, kind)
     return b
 
 
-def place_once(m, request, alignment, kind):
+def allocate_block(m, request, alignment, kind):
     """As `place`, with the memory that there is."""
     if alignment == ALIGN and is_small(m, request):
         return place_small(m, block_size(request), kind)
     return place_large(m, request, alignment, kind)
 
 
-def place_again(m, request, alignment, kind):
+def retry_after_trim(m, request, alignment, kind):
     """As `place`, where memory was out: with what was kept, or, of no arena, where the thread's is lost."""
     b = NULL
-    if give_back_kept(m):
-        b = place_once(m, request, alignment, kind)
+    if release_retained(m):
+        b = allocate_block(m, request, alignment, kind)
     if b == NULL and has_lost_arena(m):
         b = map_block(m, request, alignment, kind)
     return b
@@ -127,10 +127,10 @@ def allocate(m, request, alignment, kind):
     p = cached(m, request, alignment, kind)
     if p != NULL:
         return p
-    return allocate_anew(m, request, alignment, kind)
+    return malloc_slow(m, request, alignment, kind)
 
 
-def allocate_anew(m, request, alignment, kind):
+def malloc_slow(m, request, alignment, kind):
     """As `allocate`, where no block is cached."""
     if is_refused(request):
         return out_of_memory(m)
@@ -202,22 +202,22 @@ def calloc(m, count, each):
     return p
 
 
-def give_back(m, p, kind):
+def free_block(m, p, kind):
     """Free the payload at `p`, counting a call if it is one of CALL_FREE."""
     header = header_of(m, p)
-    if header & MAPPED != 0 or not put_away(m, p, size_in(header), kind):
-        give_back_slowly(m, p, header, kind)
+    if header & MAPPED != 0 or not cache_block(m, p, size_in(header), kind):
+        free_slow(m, p, header, kind)
 
 
-def give_back_slowly(m, p, header, kind):
-    """As `give_back`, for a block with this header that has no place in a bin as it is; abort if it has one already."""
+def free_slow(m, p, header, kind):
+    """As `free_block`, for a block with this header that has no place in a bin as it is; abort if it has one already."""
     if header & MAPPED == 0:
         check_in_use(m, p, header)
-    if header & MAPPED != 0 or not put_away_slowly(m, p, size_in(header), kind):
-        hand_back(m, block_of(p), header, kind)
+    if header & MAPPED != 0 or not cache_block_slow(m, p, size_in(header), kind):
+        free_to_arena(m, block_of(p), header, kind)
 
 
-def hand_back(m, b, header, kind):
+def free_to_arena(m, b, header, kind):
     """Free the block `b`, which no cache takes."""
     if header & MAPPED != 0:
         unmap_block(m, b, kind)
@@ -233,7 +233,7 @@ def hand_back(m, b, header, kind):
 def free(m, p):
     """C17 7.22.3.3. errno is left alone (POSIX.1-2024)."""
     if p != NULL:
-        give_back(m, p, CALL_FREE)
+        free_block(m, p, CALL_FREE)
 
 
 def usable_size(m, p):
@@ -277,7 +277,7 @@ def move(m, p, request):
     q = allocate(m, request, ALIGN, CALL_REALLOC)
     if q != NULL:
         m.copy(q, p, usable_size(m, p))
-        give_back(m, p, CALL_REALLOC)
+        free_block(m, p, CALL_REALLOC)
     return q
 
 

@@ -1,6 +1,6 @@
 """Arenas: blocks handed out and taken back under the arena's lock."""
 
-from .block import is_free, payload, size, split, tell_right_used, write_free, write_used
+from .block import is_free, payload, size, split, set_prev_used, write_free, write_used
 from .freelist import add, link, unlink
 from .layout import (
     ALIGN,
@@ -67,7 +67,7 @@ def count_used(m, arena, total, blocks):
     add(m, arena + USED_BLOCKS, blocks)
 
 
-def cut_lead(m, arena, b, alignment):
+def align_front(m, arena, b, alignment):
     """Make the front of the used block `b` a free block, so that the payload of the rest is aligned.
 
     Requires: the arena's lock; size(b) leaves room for alignment + ALIGN bytes; its left neighbour is used.
@@ -93,7 +93,7 @@ def put_back(m, arena, b, rest):
               what lies right of both thinks its left neighbour free.
     """
     if rest == NULL:
-        tell_right_used(m, b + size(m, b))
+        set_prev_used(m, b + size(m, b))
     else:
         write_free(m, rest, size(m, rest))
         link(m, arena, rest)
@@ -108,7 +108,7 @@ def take(m, arena, b, want, alignment):
     """
     unlink(m, arena, b)
     write_used(m, b, size(m, b))
-    b = cut_lead(m, arena, b, alignment)
+    b = align_front(m, arena, b, alignment)
     put_back(m, arena, b, split(m, b, want))
     return b
 

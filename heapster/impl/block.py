@@ -80,7 +80,7 @@ def left_is_free(m, b):
     return m.load(b) & PREV_USED == 0
 
 
-def tell_right_used(m, right):
+def set_prev_used(m, right):
     """Let the block at `right` know that its left neighbour is used.
 
     Its caller may be reading the header meanwhile, without a lock: so the store is atomic.
@@ -90,7 +90,7 @@ def tell_right_used(m, right):
     m.store_atomic(right, m.load(right) | PREV_USED)
 
 
-def tell_right_free(m, right):
+def clear_prev_used(m, right):
     """Let the block at `right` know that its left neighbour is free.
 
     Ensures:  PREV_USED is clear in its header; nothing else changes.
@@ -118,7 +118,7 @@ def write_free(m, b, total):
     """
     m.store(b, owner_in(m.load(b)) | total | PREV_USED)
     m.store(b + total + FOOTER, total)
-    tell_right_free(m, b + total)
+    clear_prev_used(m, b + total)
 
 
 def split(m, b, want):

@@ -25,7 +25,7 @@ from .layout import (
     COUNT_SHIFT,
     DOUBLE_FREE,
     ENDED,
-    ENROLLED,
+    REGISTERED,
     LIMIT,
     MAX_CACHE,
     MOST_CACHED,
@@ -41,7 +41,7 @@ from .layout import (
     USED_BLOCKS,
     WORD,
 )
-from .remote import emptied, is_remote, send
+from .remote import take_all, is_remote, send
 from .settings import arena_at, attach, detach, get_cache
 from .stack import above, below, count, holds, is_marked, mark, set_below, top, unmark
 
@@ -79,7 +79,7 @@ def keep(m, slot, p):
     m.store_atomic(slot, above(word, p))
 
 
-def unkeep(m, slot):
+def pop(m, slot):
     """Take the block on top off the bin; its payload.
 
     Requires: the bin is not empty.
@@ -98,7 +98,7 @@ def reuse(m, index, kind):
     if m.load(slot) == 0:
         return NULL
     count_mine(m, thread, kind)
-    return unkeep(m, slot)
+    return pop(m, slot)
 
 
 def is_cached(m, index, p):
@@ -132,7 +132,7 @@ def check_in_use(m, p, header):
             m.abort(DOUBLE_FREE, p)
 
 
-def widened(limit, total, most, enough):
+def grown_limit(limit, total, most, enough):
     """What becomes of a bin's limit, in blocks of `total` bytes, where `most` bytes may be kept and `enough` are.
 
     Ensures:  0 if not one block may be; else the blocks have at most that many bytes;
@@ -147,7 +147,7 @@ def widened(limit, total, most, enough):
     return limit
 
 
-def moved(limit, total):
+def batch_size(limit, total):
     """How many blocks of `total` bytes come into a bin of this limit when it is empty, or leave it when it is full.
 
     Requires: limit is 0 to MOST_COUNTED; total is MIN_BLOCK to MOST_CACHED.
@@ -160,7 +160,7 @@ def moved(limit, total):
     return blocks
 
 
-def enough_for(m, slot):
+def growth_cap(m, slot):
     """Up to how many bytes the empty bin gets room, if the setting allows.
 
     Ensures:  MAX_CACHE if it was full since it last got some, else SMALL_BIN.
@@ -170,33 +170,33 @@ def enough_for(m, slot):
     return MAX_CACHE
 
 
-def enroll(m, thread):
+def register(m, thread):
     """Put the calling thread on the list of those that have caches, if it is not."""
-    if m.load(thread + ENROLLED) == 0:
+    if m.load(thread + REGISTERED) == 0:
         attach(m)
         head = m.statics() + CACHING
         m.lock(m.statics() + ATTACH_LOCK)
         open_list(m, head)
         insert(m, head, thread)
         m.unlock(m.statics() + ATTACH_LOCK)
-        m.store(thread + ENROLLED, 1)
+        m.store(thread + REGISTERED, 1)
 
 
-def widen(m, thread, total, enough):
+def grow_bin(m, thread, total, enough):
     """Let the bin for blocks of `total` bytes hold more, up to `enough` bytes if the setting allows; its limit."""
     slot = bin_of(thread, total)
     most = get_cache(m)
     if m.load(thread + ENDED) != 0:
         most = 0
     old = m.load(slot + LIMIT) >> COUNT_SHIFT
-    limit = widened(old, total, most, enough)
+    limit = grown_limit(old, total, most, enough)
     if limit != old:
-        enroll(m, thread)
+        register(m, thread)
         m.store(slot + LIMIT, limit << COUNT_SHIFT)
     return limit
 
 
-def home_of(m, p):
+def owner_arena(m, p):
     """The arena that owns the used block with the payload `p`."""
     return arena_at(m.statics(), m.load_atomic(block_of(p)) >> OWNER_SHIFT)
 
@@ -206,8 +206,8 @@ def flush(m, slot, most):
     arena = attach(m)
     mine = NULL
     while count(m.load(slot)) > most:
-        p = unkeep(m, slot)
-        owner = home_of(m, p)
+        p = pop(m, slot)
+        owner = owner_arena(m, p)
         if owner == arena:
             set_below(m, p, mine)
             mine = p
@@ -222,26 +222,26 @@ def flush(m, slot, most):
         m.unlock(arena + ARENA_LOCK)
 
 
-def make_room(m, thread, total):
+def flush_or_grow(m, thread, total):
     """Whether the full bin for blocks of `total` bytes has room for one more: widened, or part of it given back."""
     slot = bin_of(thread, total)
-    limit = widen(m, thread, total, SMALL_BIN)
+    limit = grow_bin(m, thread, total, SMALL_BIN)
     kept = count(m.load(slot))
     if kept != 0 and kept >= limit:
-        flush(m, slot, limit - moved(limit, total))
+        flush(m, slot, limit - batch_size(limit, total))
         if limit != 0:
             m.store(slot + LIMIT, (limit << COUNT_SHIFT) + OVERFLOWED)
     return limit != 0
 
 
-def keeps_nothing(m, thread):
+def caches_nothing(m, thread):
     """Whether the calling thread has no cache, and is to have none."""
-    return m.load(thread + ENROLLED) == 0 and get_cache(m) == 0
+    return m.load(thread + REGISTERED) == 0 and get_cache(m) == 0
 
 
-def sent_home(m, p):
+def send_if_remote(m, p):
     """Whether the used block with the payload `p` is of another arena than the calling thread's, and was sent there."""
-    owner = home_of(m, p)
+    owner = owner_arena(m, p)
     if owner == attach(m):
         return False
     send(m, owner, p)
@@ -254,7 +254,7 @@ def count_freed(m, thread, kind):
         count_mine(m, thread, kind)
 
 
-def put_away(m, p, total, kind):
+def cache_block(m, p, total, kind):
     """Whether the used block of `total` bytes with the payload `p` went into a bin that has room, its free counted.
 
     No bin of a thread without a cache has room.
@@ -273,41 +273,41 @@ def put_away(m, p, total, kind):
     return True
 
 
-def put_away_slowly(m, p, total, kind):
-    """As `put_away`, where the thread has no cache yet, the bin is full, or the block is marked but in no bin.
+def cache_block_slow(m, p, total, kind):
+    """As `cache_block`, where the thread has no cache yet, the bin is full, or the block is marked but in no bin.
 
     The first block for a bin goes home if it is another arena's. Else a thread that was given a block or two would
     have them for ever, and write to the cache lines of whoever has their neighbours: passive false sharing (Berger,
     McKinley, Blumofe and Wilson, 2000, "Hoard", section 2).
     """
     thread = m.thread()
-    if total > MOST_CACHED or keeps_nothing(m, thread) or least_of_class(class_of(total)) != total:
+    if total > MOST_CACHED or caches_nothing(m, thread) or least_of_class(class_of(total)) != total:
         return False
     slot = bin_of(thread, total)
     had_room = m.load(slot + LIMIT)
-    if m.load(slot) >= had_room and not make_room(m, thread, total):
+    if m.load(slot) >= had_room and not flush_or_grow(m, thread, total):
         return False
-    if had_room != 0 or not sent_home(m, p):
+    if had_room != 0 or not send_if_remote(m, p):
         keep(m, slot, p)
     count_freed(m, thread, kind)
     return True
 
 
-def take_back(m, arena, kind):
+def collect_remote(m, arena, kind):
     """Take what others have freed of the calling thread's arena: into its bins where those have room.
 
     Requires: the arena's lock; kind is not CALL_FREE.
     """
-    word = emptied(m, arena)
+    word = take_all(m, arena)
     while word != 0:
         p = top(word)
         word = below(m, p)
         unmark(m, p)
-        if not put_away(m, p, size(m, block_of(p)), kind):
+        if not cache_block(m, p, size(m, block_of(p)), kind):
             release(m, arena, block_of(p))
 
 
-def cut_run(m, arena, total, most, kind):
+def carve_batch(m, arena, total, most, kind):
     """A used block of `total` bytes, and others for the calling thread's bin, `most` in all; NULL if memory is out.
 
     Requires: the arena's lock; it is the thread's.
@@ -333,13 +333,13 @@ def refill(m, total, kind):
     """
     arena = attach(m)
     thread = m.thread()
-    most = moved(widen(m, thread, total, enough_for(m, bin_of(thread, total))), total)
+    most = batch_size(grow_bin(m, thread, total, growth_cap(m, bin_of(thread, total))), total)
     m.lock(arena + ARENA_LOCK)
     open_record(m, arena, owner_of(m, arena))
-    take_back(m, arena, kind)
+    collect_remote(m, arena, kind)
     p = reuse(m, class_of(total), kind)
     if p == NULL:
-        b = cut_run(m, arena, total, most, kind)
+        b = carve_batch(m, arena, total, most, kind)
     else:
         b = block_of(p)
     m.unlock(arena + ARENA_LOCK)
@@ -362,13 +362,13 @@ def thread_end(m):
     """
     thread = m.thread()
     m.store(thread + ENDED, 1)
-    if m.load(thread + ENROLLED) != 0:
+    if m.load(thread + REGISTERED) != 0:
         flush_all(m, thread)
         index = 0
         while index < BIN_COUNT:
             m.store(bin_at(thread, index) + LIMIT, 0)
             index = index + 1
-        leave(m, thread)
+        unregister(m, thread)
     detach(m)
 
 
@@ -384,7 +384,7 @@ def inherit_calls(m, arena, thread):
         kind = kind + 1
 
 
-def leave(m, thread):
+def unregister(m, thread):
     """Take the calling thread off the list of those that have caches; its arena counts its calls."""
     m.lock(m.statics() + ATTACH_LOCK)
     bypass(m, m.load(thread + PREV), m.load(thread + NEXT))

@@ -196,7 +196,7 @@ def room(m, record):
     return most
 
 
-def give_back(m, record, k, length):
+def free_block(m, record, k, length):
     """Whether the system took the `length` bytes at `k`, which are on no list; the record no longer holds them then."""
     if m.munmap(k, length) == REFUSED:
         return False
@@ -216,7 +216,7 @@ def set_aside(m, k, length):
     insert(m, m.statics() + UNTAKEN, k)
 
 
-def give_back_oldest(m, record):
+def release_oldest(m, record):
     """Whether the system took the oldest kept mapping back, of which there is one.
 
     Ensures:  it is no longer kept; on success the record no longer holds it;
@@ -224,7 +224,7 @@ def give_back_oldest(m, record):
     """
     k = m.load(m.statics() + KEPT + PREV)
     length = delist(m, record, k)
-    taken = give_back(m, record, k, length)
+    taken = free_block(m, record, k, length)
     if not taken:
         set_aside(m, k, length)
     return taken
@@ -240,7 +240,7 @@ def offer_again(m, record, most):
     k = m.load(head + PREV)
     while taken < most and k != NULL and k != head:
         take_off(m, k)
-        if not give_back(m, record, k, m.load(k)):
+        if not free_block(m, record, k, m.load(k)):
             insert(m, head, k)
             return taken
         taken = taken + 1
@@ -260,7 +260,7 @@ def trim(m, record):
     """
     taken = False
     while too_much(m, record):
-        taken = give_back_oldest(m, record) or taken
+        taken = release_oldest(m, record) or taken
     if taken:
         offer_again(m, record, 1)
 
@@ -305,13 +305,13 @@ def step(m, record):
     trim(m, record)
 
 
-def give_back_kept(m):
+def release_retained(m):
     """Whether the system took anything of what is kept, all of which it is offered: memory is out."""
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
     held = m.load(record + HELD_BYTES)
     while m.load(record + FREE_BLOCKS) != 0:
-        give_back_oldest(m, record)
+        release_oldest(m, record)
     offer_again(m, record, MOST_KEPT)
     taken = m.load(record + HELD_BYTES) < held
     m.unlock(record + ARENA_LOCK)

@@ -166,7 +166,7 @@ STATICS_BYTES = MAPPINGS + ARENA_BYTES
 
 # A thread's words. NEXT and PREV hold its place on the list of threads that have caches; others change them.
 MY_ARENA = 0
-ENROLLED = 24                       # not 0: the thread is on that list
+REGISTERED = 24                       # not 0: the thread is on that list
 MY_CALLS = 32                       # calls that its cache served, a word for each kind
 ENDED = 72                          # not 0: the thread has ended its cache and gets no other
 BINS = 80                           # stacks of cached blocks, one for each class up to that of MOST_CACHED
@@ -302,7 +302,7 @@ assert USED_STEPS < UNTAKEN
 assert MOST_PATIENCE <= PATIENCE_MASK < WAS_PURGED < ALIGN
 assert UNTAKEN + PREV < KEEPING_END <= ARENAS
 assert KEPT_MARK + WORD <= MAPPED_LEAD, "the header of a block that was there stays"
-assert MY_ARENA < NEXT < PREV < ENROLLED < MY_CALLS
+assert MY_ARENA < NEXT < PREV < REGISTERED < MY_CALLS
 assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
 assert LIMIT + WORD == 1 << BIN_SHIFT
 assert MOST_CACHED == (STEPS + 1) << (FIRST_STEP_SHIFT + ((BIN_COUNT - 2 - EXACT_CLASSES) >> STEPS_SHIFT)), \

@@ -14,7 +14,7 @@ from .layout import (
     CACHING,
     CALLS,
     CROWDED,
-    ENROLLED,
+    REGISTERED,
     FREE_BYTES,
     FROM_MMAP,
     HEAD,
@@ -214,7 +214,7 @@ def mend_threads(m):
     if known:
         inherit(m, head)
     m.store(head + NEXT, NULL)
-    if m.load(thread + ENROLLED) != 0:
+    if m.load(thread + REGISTERED) != 0:
         open_list(m, head)
         insert(m, head, thread)
 

@@ -12,7 +12,7 @@ from .layout import ARENA_LOCK, MOST_REMOTE, REMOTE
 from .stack import above, below, count, holds, mark, set_below, top, unmark
 
 
-def hand_over(m, arena, p):
+def push_remote(m, arena, p):
     """Put the block with the payload `p` on the remote list of `arena`, its owner; how many are on it now.
 
     Requires: the block is used, and nobody else's.
@@ -29,7 +29,7 @@ def hand_over(m, arena, p):
     return count(found) + 1
 
 
-def emptied(m, arena):
+def take_all(m, arena):
     """The word that leads to the blocks on the remote list of `arena`, taken off at once; others may add some again.
 
     Requires: the arena's lock.
@@ -45,7 +45,7 @@ def drain(m, arena):
 
     Requires: the arena's lock.
     """
-    word = emptied(m, arena)
+    word = take_all(m, arena)
     while word != 0:
         p = top(word)
         word = below(m, p)
@@ -54,8 +54,8 @@ def drain(m, arena):
 
 
 def send(m, arena, p):
-    """As `hand_over`; a list that has grown long is drained."""
-    if hand_over(m, arena, p) >= MOST_REMOTE:
+    """As `push_remote`; a list that has grown long is drained."""
+    if push_remote(m, arena, p) >= MOST_REMOTE:
         m.lock(arena + ARENA_LOCK)
         drain(m, arena)
         m.unlock(arena + ARENA_LOCK)

@@ -1,7 +1,7 @@
 """Resizing a block of an arena where it is."""
 
 from .arena import check_neighbours, count_call, count_used, is_lost
-from .block import is_free, size, split, tell_right_used, write_used
+from .block import is_free, size, split, set_prev_used, write_used
 from .freelist import unlink
 from .layout import BREAK, FREE_BYTES, NULL, TOP
 from .region import fence_before, grow, settle
@@ -27,7 +27,7 @@ def absorb_right(m, arena, b):
         total = size(m, b) + size(m, right)
         unlink(m, arena, right)
         write_used(m, b, total)
-        tell_right_used(m, b + total)
+        set_prev_used(m, b + total)
 
 
 def fit_in_place(m, arena, b, want):

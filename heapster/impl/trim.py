@@ -3,11 +3,11 @@
 from .block import is_free, left_is_free, size
 from .cache import flush_all
 from .freelist import link, unlink
-from .kept import give_back_kept
+from .kept import release_retained
 from .layout import (
     ARENA_LOCK,
     BREAK,
-    ENROLLED,
+    REGISTERED,
     FIRST_BLOCK,
     FROM_MMAP,
     HEAD,
@@ -98,10 +98,10 @@ def trim(m, pad):
 
     Ensures:  1 if the system took anything, else 0; no used block changes.
     """
-    if m.load(m.thread() + ENROLLED) != 0:
+    if m.load(m.thread() + REGISTERED) != 0:
         flush_all(m, m.thread())
     taken = 0
-    if give_back_kept(m):
+    if release_retained(m):
         taken = 1
     index = 0
     while index < MAX_ARENAS:

@@ -28,12 +28,12 @@ from heapster.native import entries
 from heapster.native.entries import ENTRIES, PREFIX, Entry
 
 HOT = frozenset({                   # on the way of every malloc and free: inlined
-    "entry", "api.allocate", "api.cached", "api.is_small", "api.give_back", "api.header_of",
+    "entry", "api.allocate", "api.cached", "api.is_small", "api.free_block", "api.header_of",
     "cache.bin_at", "cache.bin_of", "classes.class_of", "classes.class_for", "classes.least_of_class",
-    "cache.reuse", "cache.put_away", "cache.keep", "cache.count_freed", "cache.unkeep", "cache.count_mine",
+    "cache.reuse", "cache.cache_block", "cache.keep", "cache.count_freed", "cache.pop", "cache.count_mine",
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
-    "api.allocate_anew", "api.give_back_slowly", "api.out_of_memory"})
+    "api.malloc_slow", "api.free_slow", "api.out_of_memory"})
 TABLES = {                          # functions that are compiled to tables, and of which numbers
     class_entry: range(1, (layout.MOST_CACHED >> layout.ALIGN_SHIFT) + 1)}
 ZEROED_SLOT = re.compile(           # Numba's own slots: calls write to them, before they are read

@@ -154,7 +154,7 @@ def test_a_bin_that_is_filled_and_emptied_grows_to_the_setting(target: str) -> N
 @pytest.mark.parametrize(("old", "new"), [
     ("    while blocks > 1 and blocks * total > MOST_MOVED:\n", "    while False:\n"),
     ("        return SMALL_BIN\n    return MAX_CACHE\n", "        return SMALL_BIN\n    return SMALL_BIN\n"),
-    ("widen(m, thread, total, SMALL_BIN)", "widen(m, thread, total, MAX_CACHE)")])
+    ("grow_bin(m, thread, total, SMALL_BIN)", "grow_bin(m, thread, total, MAX_CACHE)")])
 def test_a_bin_that_grows_otherwise_is_noticed(old: str, new: str) -> None:
     fault = Fault("bins grow otherwise", "cache", old, new, "")
     assert "structure_diverges" in rerun(waves(8000, 40), make_for("sim", planted(fault))).codes

@@ -205,15 +205,15 @@ PUSHED = """\
     while word != found:
 """
 TAKEN = """\
-    word = emptied(m, arena)
+    word = take_all(m, arena)
     while word != 0:
         p = top(word)
         word = below(m, p)
         unmark(m, p)
-        if not put_away(m, p, size(m, block_of(p)), kind):
+        if not cache_block(m, p, size(m, block_of(p)), kind):
             release(m, arena, block_of(p))
 """
-ENROLLED = """\
+REGISTERED = """\
         m.lock(m.statics() + ATTACH_LOCK)
         open_list(m, head)
         insert(m, head, thread)
@@ -248,7 +248,7 @@ CACHES = (
         m.lock(arena + ARENA_LOCK)
         if taken:
             unmark(m, p)
-        if taken and not put_away(m, p, size(m, block_of(p)), kind):
+        if taken and not cache_block(m, p, size(m, block_of(p)), kind):
             release(m, arena, block_of(p))
         word = m.load_atomic(arena + REMOTE)
 """))),
@@ -268,12 +268,12 @@ CACHES = (
         Edit("cache.py", ENDING, ""),)),
     Fault("a cache outlives its thread", (Edit("cache.py", LEFT, ""),)),
     Fault("threads with caches are listed without the lock", (
-        Edit("cache.py", ENROLLED, ENROLLED.replace("    " + ATTACH.format("m.lock"), "")
+        Edit("cache.py", REGISTERED, REGISTERED.replace("    " + ATTACH.format("m.lock"), "")
              .replace("    " + ATTACH.format("m.unlock"), "")),)),
     Fault("a thread with a cache leaves the list without the lock", (
         Edit("cache.py", f"{ATTACH.format('m.lock')}{LEFT}{ATTACH.format('m.unlock')}", LEFT),)),
     Fault("whether a thread has a cache is read off its links", (
-        Edit("cache.py", "    if m.load(thread + ENROLLED) != 0:\n", "    if m.load(thread + NEXT) != NULL:\n"),)),
+        Edit("cache.py", "    if m.load(thread + REGISTERED) != 0:\n", "    if m.load(thread + NEXT) != NULL:\n"),)),
     Fault("a child's list of threads with caches is its parent's", (
         Edit("lifecycle.py", "    m.store(head + NEXT, NULL)\n", ""),)),
     Fault("the caches of all threads are emptied without the lock", (

@@ -82,7 +82,7 @@ def count(source: Any, path: Any) -> None:
                and w.m.load(w.at("used_blocks")) == used_blocks + blocks)
 
 
-def cut_lead(source: Any, path: Any) -> None:
+def align_front(source: Any, path: Any) -> None:
     """Each used block, each alignment; any list for some of them, else one with nothing on it."""
     w = Window(path)
     m, alignment = w.m, ALIGNMENTS[path.choose(len(ALIGNMENTS))]
@@ -91,7 +91,7 @@ def cut_lead(source: Any, path: Any) -> None:
     m.put(b, header(total, w.owner), "header of b")
     w.listed([], gaps=3 if alignment in SOME_ALIGNMENTS else 1)
     free_bytes, free_blocks = w.word("free_bytes"), w.word("free_blocks")
-    rest = source.arena.cut_lead(m, w.arena, b, alignment)
+    rest = source.arena.align_front(m, w.arena, b, alignment)
     path.claim("the_payload_after_a_lead_is_aligned", lambda: rest + PAYLOAD & alignment - 1 == 0)
     lead = rest - b
     if rest == b:
@@ -167,7 +167,7 @@ PROOFS = (
         "a_smashed_header_aborts": "a size below the least, or a right neighbour that is told of a free left, aborts; "
                                    "nothing else does",
     }),
-    Proof("arena.cut_lead", ANY_HEAP, cut_lead, {
+    Proof("arena.align_front", ANY_HEAP, align_front, {
         "leads_are_legal_blocks": "the lead is absent or a legal block, on the list",
         "the_payload_after_a_lead_is_aligned": "the payload is a multiple of alignment",
         "the_lead_takes_no_more_than_it_must": "the rest loses less than alignment + MIN_BLOCK bytes",

@@ -88,7 +88,7 @@ def carve(source: Any, path: Any) -> None:
                and w.m.load(w.at("free_blocks")) == free_blocks - (rest == run.right))
 
 
-def cut_run(source: Any, path: Any) -> None:
+def carve_batch(source: Any, path: Any) -> None:
     """Each size that is cached, any bin that is empty, up to so many blocks, any block that is found, or none."""
     index, most = path.word("class", 0, CLASS["cached"] - 1), path.choose(MOST_RUN + 1)
     c = Caching(path, index)
@@ -100,7 +100,7 @@ def cut_run(source: Any, path: Any) -> None:
     m.put(w.at("calls"), calls, "calls")
     run, found = Run(path, w), path.choose(2)
     with replaced(source.cache, class_of=lambda _: index, find_or_grow=lambda *_: run.b if found else 0):
-        b = source.cache.cut_run(m, w.arena, run.want, most, MALLOC)
+        b = source.cache.carve_batch(m, w.arena, run.want, most, MALLOC)
     if not found:
         path.claim("without_memory_nothing_is_kept", lambda: b == 0 and only(m))
         return
@@ -115,7 +115,7 @@ def cut_run(source: Any, path: Any) -> None:
     path.claim("what_a_run_leaves_is_listed", lambda: run.is_rest_listed(blocks[-1]))
 
 
-def take_back(source: Any, path: Any) -> None:
+def collect_remote(source: Any, path: Any) -> None:
     """A remote list of up to three blocks, of which any find room in bins."""
     w = Window(path)
     blocks = a_remote_list(path, w)
@@ -126,14 +126,14 @@ def take_back(source: Any, path: Any) -> None:
     kept: list[Any] = []
     released: list[Any] = []
 
-    def put_away(_: Any, p: Any, total: Any, kind: int) -> bool:
-        """See `impl.cache.put_away`."""
+    def cache_block(_: Any, p: Any, total: Any, kind: int) -> bool:
+        """See `impl.cache.cache_block`."""
         place = next(place for place, b in enumerate(blocks) if b + PAYLOAD == p)
         kept.extend([p] * (has_room[place] and total == sizes[place] and kind == MALLOC))
         return bool(has_room[place])
 
-    with replaced(source.cache, put_away=put_away, release=lambda m, arena, b: released.append(b)):
-        source.cache.take_back(w.m, w.arena, MALLOC)
+    with replaced(source.cache, cache_block=cache_block, release=lambda m, arena, b: released.append(b)):
+        source.cache.collect_remote(w.m, w.arena, MALLOC)
     path.claim("each_block_that_others_freed_is_kept_or_released_once", lambda: (
         same(kept, [b + PAYLOAD for b, room in zip(blocks, has_room, strict=True) if room])
         and same(released, [b for b, room in zip(blocks, has_room, strict=True) if not room])))
@@ -159,29 +159,29 @@ def refill(source: Any, path: Any) -> None:
         return note
 
     with replaced(source.cache, class_of=lambda _: c.index, moved=lambda *words: words[0],
-                  enough_for=lambda _, slot: slot, widen=noting("widen", limit), take_back=noting("take back", None),
-                  reuse=noting("reuse", b + PAYLOAD if freed else 0), cut_run=noting("cut", b)):
+                  growth_cap=lambda _, slot: slot, widen=noting("grow_bin", limit), collect_remote=noting("take back", None),
+                  reuse=noting("reuse", b + PAYLOAD if freed else 0), carve_batch=noting("cut", b)):
         answer = source.cache.refill(m, total, MALLOC)
     path.claim("what_others_freed_is_taken_back_under_the_lock", lambda: not m.held and done[:3] == [
-        ("widen", c.thread, total, c.slot, False), ("take back", w.arena, MALLOC, True),
+        ("grow_bin", c.thread, total, c.slot, False), ("take back", w.arena, MALLOC, True),
         ("reuse", c.index, MALLOC, True)])
     path.claim("what_nobody_freed_is_cut", lambda: answer == b and done[3:] == (
         [] if freed else [("cut", w.arena, total, limit, MALLOC, True)]))
 
 
-def sent_home(source: Any, path: Any) -> None:
+def send_if_remote(source: Any, path: Any) -> None:
     """A block of the thread's own arena, or of another."""
     c, is_foreign = Caching(path, 0), path.choose(2)
     b = c.w.span("b", MIN_BLOCK)
     c.m.put(b, header(MIN_BLOCK, c.w.index + is_foreign), "header")
     sent: list[Any] = []
     with replaced(source.cache, send=lambda _, arena, p: sent.append((arena, p))):
-        was_sent = source.cache.sent_home(c.m, b + PAYLOAD)
+        was_sent = source.cache.send_if_remote(c.m, b + PAYLOAD)
     path.claim("only_what_is_foreign_is_sent_home", lambda: was_sent == bool(is_foreign) and sent == [
         (c.w.arena + ARENA_BYTES, b + PAYLOAD)] * is_foreign and only(c.m))
 
 
-def put_away_slowly(source: Any, path: Any) -> None:
+def cache_block_slow(source: Any, path: Any) -> None:
     """Any block that does not look kept, any bin and the room that it gets; the block is another arena's or not."""
     index = path.word("class", 0, CLASS["cached"] - 1)
     c, total = Caching(path, index), path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
@@ -194,14 +194,14 @@ def put_away_slowly(source: Any, path: Any) -> None:
     m.put(p + WORD, 0, "what is where the mark would be")
     sent: list[Any] = []
 
-    def sent_home(_: Any, block: Any) -> bool:
-        """See `impl.cache.sent_home`."""
+    def send_if_remote(_: Any, block: Any) -> bool:
+        """See `impl.cache.send_if_remote`."""
         sent.extend([block] * is_foreign)
         return bool(is_foreign)
 
-    with replaced(source.cache, class_of=lambda _: index, least_of_class=lambda _: total, sent_home=sent_home,
-                  make_room=lambda *_: bool(gets_room)):
-        taken = source.cache.put_away_slowly(m, p, total, kind)
+    with replaced(source.cache, class_of=lambda _: index, least_of_class=lambda _: total, send_if_remote=send_if_remote,
+                  flush_or_grow=lambda *_: bool(gets_room)):
+        taken = source.cache.cache_block_slow(m, p, total, kind)
     goes_home = bool(taken) and is_foreign and limit == 0
     path.claim("a_block_is_taken_if_there_is_room", lambda: taken == (count < limit or bool(gets_room)))
     path.claim("the_first_block_goes_home", lambda: same(sent, [p] if goes_home else []))
@@ -221,8 +221,8 @@ def _holds(m: Any, slot: Any, blocks: list[Any]) -> bool:
     return bool(word == 0)
 
 
-def widen(source: Any, path: Any) -> None:
-    """Any bin, any limit that `widened` may allow, any setting, a thread that ends or not."""
+def grow_bin(source: Any, path: Any) -> None:
+    """Any bin, any limit that `grown_limit` may allow, any setting, a thread that ends or not."""
     c = Caching(path, path.word("class", 0, CLASS["cached"] - 1))
     total = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
     m, ends = c.m, path.choose(2)
@@ -233,28 +233,28 @@ def widen(source: Any, path: Any) -> None:
     m.put(c.thread + CACHE["ended"], ends, "ended")
     enrolled: list[Any] = []
 
-    def widened(*words: Any) -> Any:
+    def grown_limit(*words: Any) -> Any:
         """See `impl.cache.widened`."""
         path.claim("bins_have_the_room_that_may_be_kept", lambda: words == (old, total, 0 if ends else most, enough))
         return new
 
     with replaced(source.cache, class_of=lambda _: c.index, enroll=lambda _, thread: enrolled.append(thread),
                   widened=widened, get_cache=lambda _: most):
-        limit = source.cache.widen(m, c.thread, total, enough)
+        limit = source.cache.grow_bin(m, c.thread, total, enough)
     path.claim("bins_have_the_room_that_may_be_kept", lambda: limit == new and m.load(c.slot + WORD) == (
         (old << 48) + was_full if old == new else new << 48) and only(m, c.slot + WORD))
     path.claim("whose_bins_have_room_is_enrolled", lambda: old == new or enrolled == [c.thread])
 
 
-def enough_for(source: Any, path: Any) -> None:
+def growth_cap(source: Any, path: Any) -> None:
     """Any bin, that was full since it last got room or not."""
     c, was_full = Caching(path, path.word("class", 0, CLASS["cached"] - 1)), path.choose(2)
     c.m.put(c.slot + WORD, (path.word("limit", 1, COUNTS) << 48) + was_full, "limit")
-    enough = source.cache.enough_for(c.m, c.slot)
+    enough = source.cache.growth_cap(c.m, c.slot)
     path.claim("large_bins_were_full", lambda: enough == CACHE["max_cache" if was_full else "small_bin"])
 
 
-def make_room(source: Any, path: Any) -> None:
+def flush_or_grow(source: Any, path: Any) -> None:
     """Any bin, any room that it gets, any batch."""
     c = Caching(path, path.word("class", 0, CLASS["cached"] - 1))
     total, limit = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN), path.word("limit", 0, COUNTS)
@@ -265,14 +265,14 @@ def make_room(source: Any, path: Any) -> None:
     widened: list[Any] = []
     flushed: list[Any] = []
 
-    def widen(_: Any, *words: Any) -> Any:
+    def grow_bin(_: Any, *words: Any) -> Any:
         """See `impl.cache.widen`."""
         widened.append(words)
         return limit
 
     with replaced(source.cache, class_of=lambda _: c.index, moved=lambda *_: batch, widen=widen,
                   flush=lambda _, *words: flushed.append(words)):
-        has_room = source.cache.make_room(c.m, c.thread, total)
+        has_room = source.cache.flush_or_grow(c.m, c.thread, total)
     is_full = kept != 0 and kept >= limit
     path.claim("full_bins_get_room_while_they_are_small", lambda: widened == [
         (c.thread, total, CACHE["small_bin"])])
@@ -282,7 +282,7 @@ def make_room(source: Any, path: Any) -> None:
     path.claim("there_is_room_if_any_is_allowed", lambda: has_room == (limit != 0))
 
 
-def enroll(source: Any, path: Any) -> None:
+def register(source: Any, path: Any) -> None:
     """A thread that is on the list of those that have caches, and one that is not; any list."""
     has = path.choose(2)
     c, state = Caching(path, 0, enrolled=has), path.choose(3)
@@ -291,7 +291,7 @@ def enroll(source: Any, path: Any) -> None:
     m.put(head + NEXT, first if state else 0, "first thread")
     if state:
         m.put(first + PREV, head, "before the first thread")
-    source.cache.enroll(m, c.thread)
+    source.cache.register(m, c.thread)
     if has:
         path.claim("a_thread_is_enrolled_once", lambda: only(m) and not m.held)
         return
@@ -369,14 +369,14 @@ PROOFS = (
         "no_more_is_carved_than_asked_for": "there are as many as were asked for, or fewer, at least one",
         "what_is_left_of_a_run_is_listed": "what is left is free, on the list and counted, or nothing",
     }),
-    Proof("cache.cut_run", f"{ANY_HEAP}, {RUNS}", cut_run, more={
+    Proof("cache.carve_batch", f"{ANY_HEAP}, {RUNS}", carve_batch, more={
         "without_memory_nothing_is_kept": "NULL if no block is found, and nothing changes",
         "the_first_of_a_run_is_given": "else the first of a run is the caller's, used and large enough",
         "the_others_of_a_run_are_kept": "the others are in the bin, marked; with the first they are at most so many",
         "a_run_is_counted": "the call, and all blocks of the run as used",
         "what_a_run_leaves_is_listed": "what is left of the block is free and on the list, or nothing",
     }),
-    Proof("cache.take_back", "lists of up to 3 blocks", take_back, more={
+    Proof("cache.collect_remote", "lists of up to 3 blocks", collect_remote, more={
         "each_block_that_others_freed_is_kept_or_released_once":
             "each block on the remote list is put away if there is room for its size, else released",
         "what_was_taken_back_is_off_the_list": "the list is empty, its blocks are no longer marked, and nothing else "
@@ -387,30 +387,30 @@ PROOFS = (
                                                           "the bin is looked into, under the lock, which is released",
         "what_nobody_freed_is_cut": "the block is the bin's, or where it is empty that of a run of a batch",
     }),
-    Proof("cache.sent_home", ANY_HEAP, sent_home, more={
+    Proof("cache.send_if_remote", ANY_HEAP, send_if_remote, more={
         "only_what_is_foreign_is_sent_home": "a block of another arena than the thread's is sent there; no other is",
     }),
-    Proof("cache.put_away_slowly", ANY_HEAP, put_away_slowly, more={
+    Proof("cache.cache_block_slow", ANY_HEAP, cache_block_slow, more={
         "a_block_is_taken_if_there_is_room": "a block is taken exactly if its bin has room or gets some",
         "the_first_block_goes_home": "if the bin had none, and the block is another arena's, it is sent there",
         "what_is_taken_and_not_sent_is_kept": "else it is on top of the bin",
         "what_is_put_away_is_counted": "a call of free is counted, and no other",
     }),
-    Proof("cache.widen", ANY_HEAP, widen, more={
-        "bins_have_the_room_that_may_be_kept": "the bin's limit is what `widened` allows, and for a thread that "
+    Proof("cache.grow_bin", ANY_HEAP, widen, more={
+        "bins_have_the_room_that_may_be_kept": "the bin's limit is what `grown_limit` allows, and for a thread that "
                                                "has ended what it allows where nothing may be kept",
         "whose_bins_have_room_is_enrolled": "a thread of which a limit changes is enrolled",
     }),
-    Proof("cache.enough_for", ANY_HEAP, enough_for, {
+    Proof("cache.growth_cap", ANY_HEAP, growth_cap, {
         "large_bins_were_full": "MAX_CACHE if it was full since it last got some, else SMALL_BIN",
     }),
-    Proof("cache.make_room", ANY_HEAP, make_room, more={
+    Proof("cache.flush_or_grow", ANY_HEAP, flush_or_grow, more={
         "full_bins_get_room_while_they_are_small": "the bin is widened, up to SMALL_BIN",
         "a_full_bin_gives_up_a_batch": "a bin that is full even so is flushed of a batch; no other is flushed",
         "that_a_bin_was_full_is_noted": "that it was full is noted, if it may hold a block; no other word changes",
         "there_is_room_if_any_is_allowed": "there is room exactly if the bin may hold a block",
     }),
-    Proof("cache.enroll", ANY_HEAP, enroll, more={
+    Proof("cache.register", ANY_HEAP, enroll, more={
         "a_thread_is_enrolled_once": "a thread that is enrolled stays as it is; another is now; the lock is released",
         "who_is_enrolled_is_first_on_the_list": "it is first on the list of those that have caches; "
                                                 "no other word changes",

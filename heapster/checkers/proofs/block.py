@@ -98,7 +98,7 @@ def tell_right(source: Any, path: Any, used: int, name: str) -> None:
     is_used, prev_used = path.choose(2), path.choose(2)
     m = path.machine()
     m.put(right, header(size, owner, is_used, prev_used), "header")
-    (source.block.tell_right_used if used else source.block.tell_right_free)(m, right)
+    (source.block.set_prev_used if used else source.block.clear_prev_used)(m, right)
     path.claim(f"a_block_is_told_of_{name}", lambda: m.load(right) & PREV_USED == used * PREV_USED)
     path.claim(f"telling_of_{name}_changes_no_more", lambda:
                m.load(right) == header(size, owner, is_used, used) and only(m, right))
@@ -191,11 +191,11 @@ PROOFS = (
         "free_means_not_used": "is_free tells bit 0",
         "the_left_is_free_unless_prev_used": "left_is_free tells bit 1",
     }),
-    Proof("block.tell_right_used", ANY_HEAP, lambda s, p: tell_right(s, p, 1, "used"), {
+    Proof("block.set_prev_used", ANY_HEAP, lambda s, p: tell_right(s, p, 1, "used"), {
         "a_block_is_told_of_used": "PREV_USED is set in its header",
         "telling_of_used_changes_no_more": "nothing else changes",
     }),
-    Proof("block.tell_right_free", ANY_HEAP, lambda s, p: tell_right(s, p, 0, "free"), {
+    Proof("block.clear_prev_used", ANY_HEAP, lambda s, p: tell_right(s, p, 0, "free"), {
         "a_block_is_told_of_free": "PREV_USED is clear in its header",
         "telling_of_free_changes_no_more": "nothing else changes",
     }),

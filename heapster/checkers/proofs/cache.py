@@ -50,25 +50,25 @@ def bin_at(source: Any, path: Any) -> None:
     path.claim("classes_have_bins_of_their_own", lambda: bin_ - another == 2 * 8 * (one - other))
 
 
-def widened(source: Any, path: Any) -> None:
+def grown_limit(source: Any, path: Any) -> None:
     """Each size, each limit that can arise, and each setting."""
     total = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
     power = path.choose(16)
     limit = 1 << power >> 1
     most = path.word("most", 0, CACHE["max_cache"])
     enough = path.word("enough", 0, CACHE["max_cache"])
-    result = source.cache.widened(limit, total, most, enough)
+    result = source.cache.grown_limit(limit, total, most, enough)
     path.claim("what_may_not_be_kept_has_no_room", lambda: most >= total or result == 0)
     path.claim("bins_keep_to_the_setting", lambda: result * total <= most)
     path.claim("limits_grow_by_doubling", lambda: result <= 2 * max(limit, 1) and result <= COUNTS)
     path.claim("limits_grow_to_what_is_enough", lambda: result <= max(limit, 1) or result * total <= enough)
 
 
-def moved(source: Any, path: Any) -> None:
+def batch_size(source: Any, path: Any) -> None:
     """Each size and each limit that can arise."""
     total = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
     limit = 1 << path.choose(16) >> 1
-    result = source.cache.moved(limit, total)
+    result = source.cache.batch_size(limit, total)
     path.claim("a_batch_is_half_a_bin_at_most", lambda: result <= (limit + 1) // 2 and (result > 0 or limit == 0))
     path.claim("batches_have_a_bound_in_bytes", lambda: result <= 1 or result * total <= CACHE["most_moved"])
 
@@ -91,13 +91,13 @@ def keep(source: Any, path: Any) -> None:
     path.claim("keeping_disturbs_none_below", lambda: m.load(p) == word and only(m, bin_, p, p + 8))
 
 
-def unkeep(source: Any, path: Any) -> None:
+def pop(source: Any, path: Any) -> None:
     """Any bin that is not empty."""
     m, bin_, p = _a_bin(path)
     word, count = a_stack(path)
     m.put(bin_, p + ((count + 1) << 48), "bin")
     m.put(p, word, "the word below")
-    answer = source.cache.unkeep(m, bin_)
+    answer = source.cache.pop(m, bin_)
     path.claim("what_is_taken_is_no_longer_marked", lambda: answer == p and m.load(p + 8) == 0)
     path.claim("taking_disturbs_none_below", lambda: m.load(bin_) == word and only(m, bin_, p + 8))
 
@@ -132,7 +132,7 @@ def put_away_and_reuse(source: Any, path: Any) -> None:
     m.put(c.slot, word, "bin")
     m.put(c.slot + 8, limit << 48, "limit")
     m.put(p + 8, path.word("mark", 0, CACHE["mark"] - 1), "what is where the mark would be")
-    taken = source.cache.put_away(m, p, total, FREE)
+    taken = source.cache.cache_block(m, p, total, FREE)
     path.claim("a_bin_with_room_takes_a_block", lambda: taken and m.load(c.slot) == p + ((count + 1) << 48)
                and m.load(p) == word and m.load(p + 8) == CACHE["mark"] and m.load(c.counts[1]) == c.calls[1] + 1)
     b = source.cache.reuse(m, index, MALLOC)
@@ -153,7 +153,7 @@ def put_away_refusing(source: Any, path: Any) -> None:
     m.put(p + 8, CACHE["mark"] if why == LOOKS_KEPT else 0, "what is where the mark would be")
     if why == BETWEEN_SIZES:
         path.require(least(index), "<", total)
-    taken = source.cache.put_away(m, p, total, FREE)
+    taken = source.cache.cache_block(m, p, total, FREE)
     path.claim("what_has_no_place_in_a_bin_stays", lambda: not taken and only(m))
 
 
@@ -166,7 +166,7 @@ def put_away_nothing(source: Any, path: Any) -> None:
     c.m.put(c.slot + 8, 0, "limit")
     c.m.put(c.w.statics + STATICS["cache"], 0, "cache")
     p, kind = c.w.span("p", total) + 8, (FREE, REALLOC)[path.choose(2)]
-    taken = source.cache.put_away(c.m, p, total, kind) or source.cache.put_away_slowly(c.m, p, total, kind)
+    taken = source.cache.cache_block(c.m, p, total, kind) or source.cache.cache_block_slow(c.m, p, total, kind)
     path.claim("without_a_cache_nothing_is_put_away", lambda: not taken and only(c.m))
 
 
@@ -207,7 +207,7 @@ def a_remote_list(path: Any, w: Window) -> list[Any]:
     return blocks
 
 
-def emptied(source: Any, path: Any) -> None:
+def take_all(source: Any, path: Any) -> None:
     """Any remote list."""
     w = Window(path)
     word, _ = a_stack(path)
@@ -236,13 +236,13 @@ def same(found: list[Any], wanted: list[Any]) -> bool:
     return len(found) == len(wanted) and all(any(b == each for each in found) for b in wanted)
 
 
-def hand_over(source: Any, path: Any) -> None:
+def push_remote(source: Any, path: Any) -> None:
     """Any remote list, while nobody else adds to it."""
     w = Window(path)
     p = w.span("p", 24) + 8
     word, count = a_stack(path)
     w.m.put(w.at("remote"), word, "remote list")
-    result = source.remote.hand_over(w.m, w.arena, p)
+    result = source.remote.push_remote(w.m, w.arena, p)
     path.claim("what_is_handed_over_is_on_top", lambda: w.m.load(w.at("remote")) == p + ((count + 1) << 48)
                and w.m.load(p + 8) == CACHE["mark"])
     path.claim("handing_over_disturbs_no_other", lambda: w.m.load(p) == word and only(w.m, w.at("remote"), p, p + 8))
@@ -269,13 +269,13 @@ PROOFS = (
         "bins_lie_in_the_storage": "it lies between BINS and the storage's end",
         "classes_have_bins_of_their_own": "classes have bins of their own",
     }),
-    Proof("cache.widened", ALL_WORDS, widened, {
+    Proof("cache.grown_limit", ALL_WORDS, widened, {
         "what_may_not_be_kept_has_no_room": "0 if not one block may be",
         "bins_keep_to_the_setting": "else the blocks have at most that many bytes",
         "limits_grow_by_doubling": "it at most doubles, and is at most MOST_COUNTED",
         "limits_grow_to_what_is_enough": "it does not grow beyond `enough` bytes",
     }),
-    Proof("cache.moved", ALL_WORDS, moved, {
+    Proof("cache.batch_size", ALL_WORDS, moved, {
         "a_batch_is_half_a_bin_at_most": "they are at most half the limit, rounded up, and none only if that is 0",
         "batches_have_a_bound_in_bytes": "one, or at most MOST_MOVED bytes",
     }),
@@ -283,20 +283,20 @@ PROOFS = (
         "a_kept_block_is_on_top_and_marked": "it is on top and marked",
         "keeping_disturbs_none_below": "those below keep their order",
     }),
-    Proof("cache.unkeep", ANY_HEAP, unkeep, {
+    Proof("cache.pop", ANY_HEAP, pop, {
         "what_is_taken_is_no_longer_marked": "it is no longer marked",
         "taking_disturbs_none_below": "those below keep their order",
     }),
-    Proof("cache.put_away", ANY_HEAP, put_away_and_reuse, more={
+    Proof("cache.cache_block", ANY_HEAP, put_away_and_reuse, more={
         "a_bin_with_room_takes_a_block": "a freed block of a bin's size goes on top of it, marked, the call counted",
         "keeping_and_using_changes_no_more": "no word but the bin's, the block's first two and the counts changes",
         "what_was_kept_last_is_used_first": "the next request of its size gets it, and the bin is as it was before",
     }),
-    Proof("cache.put_away", ANY_HEAP, put_away_refusing, more={
+    Proof("cache.cache_block", ANY_HEAP, put_away_refusing, more={
         "what_has_no_place_in_a_bin_stays": "a block that is larger than the least of its class, or looks kept, or "
                                             "whose bin is full is not taken, and nothing changes",
     }, suffix="_of_what_has_no_place"),
-    Proof("cache.put_away", ANY_HEAP, put_away_nothing, more={
+    Proof("cache.cache_block", ANY_HEAP, put_away_nothing, more={
         "without_a_cache_nothing_is_put_away": "a thread that keeps nothing takes no block, and nothing changes",
     }, suffix="_without_a_cache"),
     Proof("cache.flush", "bins of up to 3 blocks", flush, more={
@@ -304,7 +304,7 @@ PROOFS = (
         "each_flushed_block_goes_home_once": "each other is released if it is of the thread's arena, "
                                              "else sent to its own",
     }),
-    Proof("remote.emptied", ANY_HEAP, emptied, {
+    Proof("remote.take_all", ANY_HEAP, emptied, {
         "all_on_the_list_is_taken_off": "the result leads to all that were on the list",
         "an_emptied_list_is_empty": "the list is empty",
         "emptying_changes_no_more": "no other word changes",
@@ -314,7 +314,7 @@ PROOFS = (
         "what_is_drained_is_no_longer_marked": "it is no longer marked",
         "a_drained_list_is_empty": "the list is empty, and nothing else changes",
     }),
-    Proof("remote.hand_over", ANY_HEAP, hand_over, {
+    Proof("remote.push_remote", ANY_HEAP, push_remote, {
         "what_is_handed_over_is_on_top": "it is on top and marked",
         "handing_over_disturbs_no_other": "all others keep their order",
         "the_remote_list_counts_one_more": "the list counts one more",

@@ -245,12 +245,12 @@ def room(source: Any, path: Any) -> None:
                result + used <= most + (most >> KEPT["slack_shift"]))
 
 
-def give_back_oldest(source: Any, path: Any) -> None:
+def release_oldest(source: Any, path: Any) -> None:
     """Whatever the system answers."""
     w = Kept(path)
     w.exactly(1 + path.choose(2))
     oldest, held = w.pieces[-1], w.word("held")
-    done = source.kept.give_back_oldest(w.m, w.arena)
+    done = source.kept.release_oldest(w.m, w.arena)
     name, arguments, answer = w.m.calls[0]
     now = w.m.load(w.at("held"))
     path.claim("the_oldest_is_offered", lambda: name == "munmap" and arguments == tuple(oldest)
@@ -391,7 +391,7 @@ PROOFS = (
         "no_more_is_kept_than_is_set": "at most the setting",
         "no_more_is_held_than_lately_and_a_quarter": "with what is used, at most a quarter more than was used lately",
     }),
-    Proof("kept.give_back_oldest", FEW, give_back_oldest, {
+    Proof("kept.release_oldest", FEW, release_oldest, {
         "what_is_given_back_is_not_kept": "it is no longer kept",
         "what_went_back_is_not_held": "on success the record no longer holds it",
         "what_was_refused_is_set_aside": "else it is set aside",

@@ -42,7 +42,7 @@ from heapster.model.invariants import ALWAYS
 from heapster.model.placement import POLICIES
 from heapster.results import HeapsterError
 
-ENROLLED = 24                       # in a thread's storage: not 0 where it has a cache
+REGISTERED = 24                       # in a thread's storage: not 0 where it has a cache
 SEGREGATED = list(POLICIES).index("segregated_fit")     # the policies before it have one list
 KINDS = {1: "sbrk", 2: "mmap"}
 MOST_NODES = 12                     # no list or region of a small heap is longer
@@ -167,7 +167,7 @@ class Small:
         self.head = self.at("head")
         self.regions = [self._region(number, pattern, number == top) for number, pattern in enumerate(self.shape)]
         self.m.put(self.thread, self.arena, "my arena")
-        self.m.put(self.thread + ENROLLED, 0, "the thread keeps nothing")
+        self.m.put(self.thread + REGISTERED, 0, "the thread keeps nothing")
         self._record(top if self.main else -1)
         self._settings(listed=listed)
         self.m.reader = lambda m: set_up(self._read(m), m, self.statics)

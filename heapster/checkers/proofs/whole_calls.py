@@ -111,7 +111,7 @@ def without_caches(source: Any, path: Any) -> Iterator[None]:
     def no(*_: Any) -> bool:
         return False
 
-    with (replaced(source.api, class_for=any_class, is_small=no, put_away=no, put_away_slowly=no, check_in_use=no),
+    with (replaced(source.api, class_for=any_class, is_small=no, cache_block=no, cache_block_slow=no, check_in_use=no),
           replaced(source.arena, note_release=lambda *_: None)):
         yield
 

@@ -41,7 +41,7 @@ STATIC_FIELDS = {
 }
 THREAD_FIELDS = {
     layout.MY_ARENA: "arena", NEXT: "place among threads with caches", PREV: "place among threads with caches",
-    layout.ENROLLED: "enrolment", layout.ENDED: "end",
+    layout.REGISTERED: "enrolment", layout.ENDED: "end",
     **{layout.MY_CALLS + kind * WORD: f"count of {name} calls" for kind, name in enumerate(CALL_NAMES)},
 }
 
