@@ -1,6 +1,6 @@
 """Arenas: blocks handed out and taken back under the arena's lock."""
 
-from .block import is_free, payload, size, split, set_prev_used, write_free, write_used
+from .block import is_free, payload, set_prev_used, size, split, write_free, write_used
 from .freelist import add, link, unlink
 from .layout import (
     ALIGN,

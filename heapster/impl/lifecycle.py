@@ -2,7 +2,6 @@
 
 from .arena import is_lost, open_record, owner_of
 from .block import size
-from .cache import flush_all, inherit_calls
 from .freelist import insert, open_list
 from .layout import (
     ARENA_BYTES,
@@ -14,7 +13,6 @@ from .layout import (
     CACHING,
     CALLS,
     CROWDED,
-    REGISTERED,
     FREE_BYTES,
     FROM_MMAP,
     HEAD,
@@ -36,6 +34,7 @@ from .layout import (
     REGION_NEXT,
     REGION_START,
     REGIONS,
+    REGISTERED,
     SEGREGATED,
     THREAD_BYTES,
     TOP,
@@ -45,6 +44,7 @@ from .layout import (
 )
 from .region import lower_break
 from .settings import arena_at, attach, attached_at, count_thread
+from .thread_cache import flush_all, inherit_calls
 
 
 def forget(m, record):

@@ -3,7 +3,6 @@
 from .arena import count_call, count_used, is_lost, open_record
 from .block import is_free, payload, round_up, size
 from .freelist import add, bypass, insert, links_agree, open_list
-from .kept import keep, reuse, reuse_at, step
 from .layout import (
     ALIGN,
     ARENA_LOCK,
@@ -30,6 +29,7 @@ from .layout import (
     UNTAKEN,
     USED,
 )
+from .retained import retain, step, take_retained, take_retained_at
 
 
 def mapped_usable(m, b):
@@ -106,7 +106,7 @@ def map_block(m, request, alignment, kind):
     open_record(m, record, 0)
     open_list(m, m.statics() + KEPT)
     open_list(m, m.statics() + UNTAKEN)
-    start = reuse(m, record, length)
+    start = take_retained(m, record, length)
     fresh = start == NULL
     if fresh:
         start = map_anew(m, record, length)
@@ -152,7 +152,7 @@ def unmap_block(m, b, kind):
     if kind == CALL_FREE:
         count_call(m, record, kind)
     m.store(b, m.load(b) & NOT_USED)
-    keep(m, record, b - m.load(b + LEAD), length)
+    retain(m, record, b - m.load(b + LEAD), length)
     step(m, record)
     m.unlock(record + ARENA_LOCK)
 
@@ -166,7 +166,7 @@ def become(m, record, b, length):
 def extend(m, record, b, extra):
     """Whether the mapped block `b` could take `extra` bytes, whole pages, that were kept after it."""
     length = size(m, b)
-    done = reuse_at(m, record, b - m.load(b + LEAD) + length, extra)
+    done = take_retained_at(m, record, b - m.load(b + LEAD) + length, extra)
     if done:
         become(m, record, b, length + extra)
     return done
@@ -204,7 +204,7 @@ def cut_off(m, record, b, extra):
     """Keep the last `extra` bytes, whole pages, of the mapping of the mapped block `b`."""
     length = size(m, b) - extra
     become(m, record, b, length)
-    keep(m, record, b - m.load(b + LEAD) + length, extra)
+    retain(m, record, b - m.load(b + LEAD) + length, extra)
 
 
 def resize_mapped(m, b, request, kind):

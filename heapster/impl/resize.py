@@ -1,14 +1,14 @@
 """Resizing a block of an arena where it is."""
 
 from .arena import check_neighbours, count_call, count_used, is_lost
-from .block import is_free, size, split, set_prev_used, write_used
+from .block import is_free, set_prev_used, size, split, write_used
 from .freelist import unlink
 from .layout import BREAK, FREE_BYTES, NULL, TOP
 from .region import fence_before, grow, settle
 from .settings import arena_at
 
 
-def room(m, b):
+def payload_room(m, b):
     """Bytes of the used block `b` and, if it is free, its right neighbour."""
     total = size(m, b)
     if is_free(m, b + total):
@@ -39,7 +39,7 @@ def fit_in_place(m, arena, b, want):
     old = size(m, b)
     if want == old:
         return True
-    if want > room(m, b):
+    if want > payload_room(m, b):
         return False
     absorb_right(m, arena, b)
     rest = split(m, b, want)
@@ -54,15 +54,15 @@ def grow_above(m, arena, b, want):
 
     Not while the arena has as many free bytes: a heap whose last block grows again and again would grow for ever.
 
-    Requires: the arena's lock; want > room(b).
+    Requires: the arena's lock; want > payload_room(b).
     """
     if m.load(arena + FREE_BYTES) >= want:
         return False
     if arena != arena_at(m.statics(), 0) or m.load(arena + TOP) == NULL:
         return False
-    if b + room(m, b) != fence_before(m.load(arena + BREAK)):
+    if b + payload_room(m, b) != fence_before(m.load(arena + BREAK)):
         return False
-    return grow(m, arena, want - room(m, b)) != NULL
+    return grow(m, arena, want - payload_room(m, b)) != NULL
 
 
 def resize(m, arena, b, want, kind):

@@ -1,7 +1,7 @@
 """Statistics, the status dump, and a walk over all blocks."""
 
+from .bins import bin_at
 from .block import block_of, size
-from .cache import bin_at
 from .classes import class_head, least_of_class, next_class
 from .freelist import add
 from .layout import (

@@ -1,13 +1,10 @@
 """All that the system can have back at once: malloc_trim of malloc.h."""
 
 from .block import is_free, left_is_free, size
-from .cache import flush_all
 from .freelist import link, unlink
-from .kept import release_retained
 from .layout import (
     ARENA_LOCK,
     BREAK,
-    REGISTERED,
     FIRST_BLOCK,
     FROM_MMAP,
     HEAD,
@@ -21,13 +18,16 @@ from .layout import (
     REGION_KIND,
     REGION_NEXT,
     REGIONS,
+    REGISTERED,
     TOP,
     USED_BYTES,
 )
 from .purge import purge_free
 from .region import drop_region, fence_before, left_neighbour, trim_top
 from .remote import drain
+from .retained import release_retained
 from .settings import arena_at
+from .thread_cache import flush_all
 
 
 def spare_top(m, b, pad):

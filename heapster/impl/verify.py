@@ -4,11 +4,10 @@ It believes no word that it has not checked, so it ends on any heap whose links 
 """
 
 from .arena import is_lost
+from .bins import bin_at
 from .block import block_of, is_free, left_is_free, owner_in, payload, size, size_in
-from .cache import bin_at
 from .classes import class_head, class_of, least_of_class, next_class
 from .freelist import links_agree
-from .kept import too_much
 from .layout import (
     ALIGN,
     ARENA_LOCK,
@@ -67,6 +66,7 @@ from .layout import (
     USED_BYTES,
 )
 from .region import fence_before
+from .retained import too_much
 from .settings import arena_at
 from .stack import below, count, top
 

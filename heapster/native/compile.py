@@ -28,12 +28,13 @@ from heapster.native import entries
 from heapster.native.entries import ENTRIES, PREFIX, Entry
 
 HOT = frozenset({                   # on the way of every malloc and free: inlined
-    "entry", "api.allocate", "api.cached", "api.is_small", "api.free_block", "api.header_of",
-    "cache.bin_at", "cache.bin_of", "classes.class_of", "classes.class_for", "classes.least_of_class",
-    "cache.reuse", "cache.cache_block", "cache.keep", "cache.count_freed", "cache.pop", "cache.count_mine",
+    "entry", "malloc.allocate", "malloc.cached", "malloc.is_small", "malloc.free_block", "malloc.header_of",
+    "bins.bin_at", "bins.bin_of", "classes.class_of", "classes.class_for", "classes.least_of_class",
+    "thread_cache.pop_cached", "thread_cache.cache_block", "bins.push", "thread_cache.count_freed", "bins.pop",
+    "thread_cache.count_mine",
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
-    "api.malloc_slow", "api.free_slow", "api.out_of_memory"})
+    "malloc.malloc_slow", "malloc.free_slow", "malloc.out_of_memory"})
 TABLES = {                          # functions that are compiled to tables, and of which numbers
     class_entry: range(1, (layout.MOST_CACHED >> layout.ALIGN_SHIFT) + 1)}
 ZEROED_SLOT = re.compile(           # Numba's own slots: calls write to them, before they are read

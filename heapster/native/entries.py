@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from heapster.impl import api, cache, kept, lifecycle, settings, stats, trim, verify
+from heapster.impl import api, lifecycle, retained, settings, stats, thread_cache, trim, verify
 
 
 class Entry(NamedTuple):
@@ -41,7 +41,7 @@ ENTRIES: dict[str, Entry] = {
     "init": Entry(api.init, 2, True),
     "finalize": Entry(lifecycle.finalize, 0, True),
     "after_fork_in_child": Entry(lifecycle.after_fork_in_child, 0, False),
-    "thread_end": Entry(cache.thread_end, 0, False),
+    "thread_end": Entry(thread_cache.thread_end, 0, False),
     "get_policy": Entry(settings.get_policy, 0, True),
     "set_policy": Entry(settings.set_policy, 1, True),
     "get_threshold": Entry(settings.get_threshold, 0, True),
@@ -50,7 +50,7 @@ ENTRIES: dict[str, Entry] = {
     "get_cache": Entry(settings.get_cache, 0, True),
     "set_cache": Entry(settings.set_cache, 1, False),
     "get_keep": Entry(settings.get_keep, 0, True),
-    "set_keep": Entry(kept.set_keep, 1, False),
+    "set_keep": Entry(retained.set_keep, 1, False),
     "trim": Entry(trim.trim, 1, True),
     "set_arenas": Entry(settings.set_arenas, 1, False),
     "stats": Entry(stats.stats, 2, False),

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from heapster.checkers.lockstep.calls import SHIPPED
 from heapster.checkers.lockstep.lockstep import CHECKS, Lockstep
 from heapster.impl import layout
-from heapster.impl.cache import bin_of
-from heapster.impl.cache import keep as put_into
+from heapster.impl.bins import bin_of
+from heapster.impl.bins import push as put_into
 from heapster.machine.protocol import Aborted, Fault
 from heapster.machine.simulated import Simulated
 from heapster.model.trace import parse
@@ -168,7 +168,7 @@ ALTERED = (
             ("wrong_answer", "structure_diverges"), "the threshold became 9001, not 9000"),
     Altered("takes another cache", "settings.set_cache", lambda f, m, n: f(m, n + 1), "cache 100",
             ("wrong_answer", "structure_diverges"), "the cache's bytes became 101, not 100"),
-    Altered("takes another keep", "kept.set_keep", lambda f, m, n: f(m, n + 1), "keep 100",
+    Altered("takes another keep", "retained.set_keep", lambda f, m, n: f(m, n + 1), "keep 100",
             ("wrong_answer", "structure_diverges"), "the bytes to keep became 101, not 100"),
     Altered("takes any policy at first", "api.init", lambda f, m, n, policy: f(m, n, min(policy, 4)), "growth 8192",
             ("wrong_answer",), "init did not refuse"),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from heapster.impl import api, cache, kept, lifecycle, settings, trim
+from heapster.impl import api, lifecycle, retained, settings, thread_cache, trim
 from heapster.machine.simulated import FUEL, Simulated
 from heapster.model.system import SYSTEM_CALL_NAMES
 
@@ -18,7 +18,7 @@ def refusing(*names: str, keep: int = 0, memory: int = 1 << 25) -> Simulated:
     m = Simulated(memory)
     settings.set_growth(m, PAGE)
     settings.set_threshold(m, PAGE)
-    kept.set_keep(m, keep)
+    retained.set_keep(m, keep)
     for name in names:
         m.refuse(name, 0)
     return m
@@ -99,7 +99,7 @@ def test_realloc_and_settings_under_refusals_are_bounded() -> None:
         m.calls.clear()
         p = api.realloc(m, p, size)
         costs.append((FUEL - m.fuel, len(m.calls)))
-    costs += [cost(m, kept.set_keep, most) for most in (0, 1 << 20, 0)]
+    costs += [cost(m, retained.set_keep, most) for most in (0, 1 << 20, 0)]
     assert within(costs)
 
 
@@ -114,5 +114,5 @@ def test_epochs_trimming_and_the_heaps_end_take_each_piece_once() -> None:
     first, second = cost(m, trim.trim, 0), cost(m, trim.trim, 0)
     assert second[0] <= first[0]
     assert second[1] <= 1 + 2 * 16
-    assert cost(m, cache.thread_end)[1] == 0
+    assert cost(m, thread_cache.thread_end)[1] == 0
     assert cost(m, lifecycle.finalize)[1] <= MANY + 32

@@ -2,7 +2,7 @@
 
 import pytest
 
-from heapster.impl import api, arena, kept, layout, mapping, settings
+from heapster.impl import api, arena, layout, mapping, retained, settings
 from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 
@@ -39,7 +39,7 @@ def test_a_block_that_another_thread_frees_meanwhile_is_a_double_free() -> None:
     m, a, _, _ = three_blocks()
     api.free(m, a)
     assert code_of(arena.release, m, settings.arena_at(m.statics(), 0), a - 8) == DOUBLE_FREE
-    kept.set_keep(m, 1 << 20)
+    retained.set_keep(m, 1 << 20)
     p = api.malloc(m, 1 << 18)
     api.free(m, p)
     assert code_of(mapping.unmap_block, m, p - 8, layout.CALL_FREE) == DOUBLE_FREE
@@ -109,7 +109,7 @@ def test_a_mapped_block_with_an_overwritten_link_is_a_corrupt_list(link: int) ->
 def two_kept() -> tuple[Simulated, int, int]:
     """Two mappings that are kept, the older first."""
     m = Simulated()
-    kept.set_keep(m, 1 << 20)
+    retained.set_keep(m, 1 << 20)
     settings.set_threshold(m, 4096)
     older, newer = (api.malloc(m, 9000) for _ in range(2))
     api.free(m, older)
@@ -125,4 +125,4 @@ def test_a_kept_mapping_with_an_overwritten_link_is_a_corrupt_list(link: int) ->
     assert code_of(api.malloc, m, 9000) == CORRUPT_LIST
     m, older, newer = two_kept()
     m.store(older + link, newer if link == layout.NEXT else m.statics() + layout.KEPT)
-    assert code_of(kept.set_keep, m, 0) == CORRUPT_LIST
+    assert code_of(retained.set_keep, m, 0) == CORRUPT_LIST

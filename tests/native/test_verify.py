@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from heapster.impl import api, cache, classes, freelist, kept, layout, settings, verify
+from heapster.impl import api, bins, classes, freelist, layout, retained, settings, verify
 from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 from heapster.model.invariants import ALWAYS
@@ -41,7 +41,7 @@ def test_a_sound_heap_passes() -> None:
 
 def test_a_heap_that_keeps_mappings_passes() -> None:
     m, pointers = heap()
-    kept.set_keep(m, 1 << 20)
+    retained.set_keep(m, 1 << 20)
     for p in (pointers[5], pointers[6]):
         api.free(m, p)
         verify.verify(m)
@@ -59,7 +59,7 @@ def add(address: int, amount: int) -> Any:
 def keep(m: Simulated, total: int, p: int, counted: int) -> None:
     """The used block at `p` alone in the bin of that size, counted as so many."""
     m.store(p, 0)
-    m.store(cache.bin_of(m.thread(), total), p + counted * layout.COUNT_ONE)
+    m.store(bins.bin_of(m.thread(), total), p + counted * layout.COUNT_ONE)
 
 
 def misplace(m: Simulated) -> None:
@@ -81,7 +81,7 @@ def mark(m: Simulated) -> None:
 
 def keep_too_much(m: Simulated, p: list[int]) -> None:
     """A mapping is kept, and then none may be."""
-    kept.set_keep(m, 1 << 20)
+    retained.set_keep(m, 1 << 20)
     api.free(m, p[5])
     m.store(m.statics() + layout.KEEP_BYTES, 0)
 

@@ -82,7 +82,7 @@ def test_unknown_names_get_a_suggestion() -> None:
 
 def test_the_arithmetic_is_proved() -> None:
     proofs = selected(("layout", "block", "freelist", "settings", "mapping", "region.fence_before", "api.product",
-                       "api.is_refused", "api.header_of", "api.usable_size"), thorough=False)
+                       "malloc.is_refused", "malloc.header_of", "api.usable_size"), thorough=False)
     outcomes = [outcome for found in Runner().run(proofs) for outcome in found]
     assert [outcome for outcome in outcomes if outcome.verdict is not Proved.PROVED] == []
 

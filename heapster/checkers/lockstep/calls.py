@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from heapster import impl
 from heapster.checkers.lockstep.overflow import word
-from heapster.impl import api, cache, kept, layout, lifecycle, settings, stats, trim
+from heapster.impl import api, layout, lifecycle, malloc, retained, settings, stats, thread_cache, trim
 from heapster.model.geometry import signed
 from heapster.model.operation import Step
 from heapster.model.placement import POLICY_NAMES
 
-SHIPPED = SimpleNamespace(api=api, cache=cache, kept=kept, lifecycle=lifecycle, settings=settings, stats=stats,
-                          trim=trim, package=impl)
+SHIPPED = SimpleNamespace(api=api, lifecycle=lifecycle, malloc=malloc, retained=retained, settings=settings,
+                          stats=stats, thread_cache=thread_cache, trim=trim, package=impl)
 
 
 class Answer(NamedTuple):
@@ -89,14 +89,14 @@ def _set_cache(c: Calling) -> Answer:
 
 
 def _set_keep(c: Calling) -> Answer:
-    c.source.kept.set_keep(c.m, *c.words)
+    c.source.retained.set_keep(c.m, *c.words)
     expected = min(max(*c.words, 0), layout.MAX_REQUEST)
     got = c.source.settings.get_keep(c.m)
     return Answer(problem="" if got == expected else f"the bytes to keep became {got}, not {expected}")
 
 
 def _end_thread(c: Calling) -> None:
-    c.source.cache.thread_end(c.m)
+    c.source.thread_cache.thread_end(c.m)
     c.m.new_thread()
 
 

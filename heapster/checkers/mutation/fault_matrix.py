@@ -29,7 +29,7 @@ WAYS = (
     Way("double insertion", "fuzz", "a double free puts a block into its bin twice"),
     Way("double insertion", "fuzz", "a refill keeps the block that it gives"),
     Way("double insertion", "prove", "a block that is used again stays in its bin"),
-    Way("double insertion", "prove", "a thread is enrolled again and again"),
+    Way("double insertion", "prove", "a thread is registered again and again"),
     Way("double insertion", "fuzz", "a kept mapping that is used again stays on the list"),
     Way("double insertion", "races", "a kept mapping is found and taken in two critical sections"),
     Way("lost batch", "fuzz", "a batch that was sent is lost"),

@@ -44,7 +44,7 @@ LAST_OF_STATUS = "            region = m.load(region + REGION_NEXT)\n"
 
 
 def _free_as(new: str) -> Edit:
-    return Edit("api.py", GIVE_BACK, new)
+    return Edit("malloc.py", GIVE_BACK, new)
 
 
 RENEWED = """\
@@ -118,16 +118,16 @@ LOCKS = (
     bypass(m, before, after)
 """),), "large"),
     Fault("the block beside is read before the lock", (
-        Edit("api.py", "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)\n",
+        Edit("malloc.py", "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)\n",
              "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC) and beside >= 0\n"),
-        Edit("api.py", f"    {LOCK}    done",
+        Edit("malloc.py", f"    {LOCK}    done",
              f"    beside = size_in(m.load(block_of(p) + size_in(header)))\n    {LOCK}    done"))),
     Fault("a resize in two critical sections", (
         Edit("resize.py", "    done = fit_in_place(m, arena, b, want)\n    if not done and",
-             "    fits = want <= room(m, b)\n    m.unlock(arena)\n    m.lock(arena)\n"
-             "    done = fits and fit_in_place(m, arena, b, room(m, b))\n    if not done and"),)),
+             "    fits = want <= payload_room(m, b)\n    m.unlock(arena)\n    m.lock(arena)\n"
+             "    done = fits and fit_in_place(m, arena, b, payload_room(m, b))\n    if not done and"),)),
     Fault("a block's owner reads its header without care", (
-        Edit("api.py", "    header = m.load_atomic(block_of(p))\n    if header & USED",
+        Edit("malloc.py", "    header = m.load_atomic(block_of(p))\n    if header & USED",
              "    header = m.load(block_of(p))\n    if header & USED"),)),
     Fault("a neighbour's flag is set without care", (
         Edit("block.py", "m.store_atomic(right, m.load(right) | PREV_USED)",
@@ -238,8 +238,8 @@ CACHES = (
         Edit("remote.py", "    return m.exchange(arena + REMOTE, 0)\n",
              "    word = m.load_atomic(arena + REMOTE)\n    m.store_atomic(arena + REMOTE, 0)\n    return word\n"),)),
     Fault("blocks are taken off a remote list one by one, without the lock (ABA)", (
-        Edit("cache.py", "    PREV,\n", "    PREV,\n    REMOTE,\n"),
-        Edit("cache.py", TAKEN, """\
+        Edit("thread_cache.py", "    PREV,\n", "    PREV,\n    REMOTE,\n"),
+        Edit("thread_cache.py", TAKEN, """\
     word = m.load_atomic(arena + REMOTE)
     while word != 0:
         m.unlock(arena + ARENA_LOCK)
@@ -258,32 +258,33 @@ CACHES = (
     Fault("the remote list's bound is ignored", (
         Edit("remote.py", ">= MOST_REMOTE:", "> MOST_REMOTE * MOST_REMOTE:"),)),
     Fault("a flush releases without the lock", (
-        Edit("cache.py", RELEASED, RELEASED.replace("        m.lock(arena + ARENA_LOCK)\n", "")
+        Edit("thread_cache.py", RELEASED, RELEASED.replace("        m.lock(arena + ARENA_LOCK)\n", "")
              .replace("        m.unlock(arena + ARENA_LOCK)\n", "")),), "crowd"),
     Fault("a flush gives all blocks to the thread's own arena", (
-        Edit("cache.py", "        if owner == arena:\n", "        if owner != NULL:\n"),)),
+        Edit("thread_cache.py", "        if owner == arena:\n", "        if owner != NULL:\n"),)),
     Fault("a flush reads headers without care", (
-        Edit("cache.py", "m.load_atomic(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),)),
+        Edit("thread_cache.py", "m.load_atomic(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),)),
     Fault("a thread that ends keeps its blocks", (
-        Edit("cache.py", ENDING, ""),)),
-    Fault("a cache outlives its thread", (Edit("cache.py", LEFT, ""),)),
+        Edit("thread_cache.py", ENDING, ""),)),
+    Fault("a cache outlives its thread", (Edit("thread_cache.py", LEFT, ""),)),
     Fault("threads with caches are listed without the lock", (
-        Edit("cache.py", REGISTERED, REGISTERED.replace("    " + ATTACH.format("m.lock"), "")
+        Edit("thread_cache.py", REGISTERED, REGISTERED.replace("    " + ATTACH.format("m.lock"), "")
              .replace("    " + ATTACH.format("m.unlock"), "")),)),
     Fault("a thread with a cache leaves the list without the lock", (
-        Edit("cache.py", f"{ATTACH.format('m.lock')}{LEFT}{ATTACH.format('m.unlock')}", LEFT),)),
+        Edit("thread_cache.py", f"{ATTACH.format('m.lock')}{LEFT}{ATTACH.format('m.unlock')}", LEFT),)),
     Fault("whether a thread has a cache is read off its links", (
-        Edit("cache.py", "    if m.load(thread + REGISTERED) != 0:\n", "    if m.load(thread + NEXT) != NULL:\n"),)),
+        Edit("thread_cache.py", "    if m.load(thread + REGISTERED) != 0:\n",
+             "    if m.load(thread + NEXT) != NULL:\n"),)),
     Fault("a child's list of threads with caches is its parent's", (
         Edit("lifecycle.py", "    m.store(head + NEXT, NULL)\n", ""),)),
     Fault("the caches of all threads are emptied without the lock", (
         Edit("lifecycle.py", "    m.lock(s + ATTACH_LOCK)\n    thread = m.load(s +", "    thread = m.load(s +"),
         Edit("lifecycle.py", "(thread + NEXT)\n    m.unlock(s + ATTACH_LOCK)\n", "(thread + NEXT)\n"))),
     Fault("calls that a cache served are counted without care", (
-        Edit("cache.py", "    m.store_atomic(thread + MY_CALLS + kind * WORD, m.load",
+        Edit("thread_cache.py", "    m.store_atomic(thread + MY_CALLS + kind * WORD, m.load",
              "    m.store(thread + MY_CALLS + kind * WORD, m.load"),)),
     Fault("a block is kept without care for who counts", (
-        Edit("cache.py", "    m.store_atomic(slot, above(word, p))\n", "    m.store(slot, above(word, p))\n"),)),
+        Edit("bins.py", "    m.store_atomic(slot, above(word, p))\n", "    m.store(slot, above(word, p))\n"),)),
     Fault("statistics walk a remote list without the lock", (
         Edit("stats.py", "    m.lock(arena + ARENA_LOCK)          # so that nobody drains it\n", ""),
         Edit("stats.py", f"        word = below(m, top(word))\n    {UNLOCK}", "        word = m.load(top(word))\n"))),
@@ -300,27 +301,28 @@ KEPT_BEFORE = "    held = m.load(record + HELD_BYTES)\n"
 KEPT_AFTER = "    taken = m.load(record + HELD_BYTES) < held\n"
 KEPT = (
     Fault("a kept mapping is taken without the lock", (
-        Edit("kept.py", FOUND_KEPT, f"    if k != NULL:\n    {GO}" + FOUND_KEPT.partition("\n")[2]),
-        Edit("kept.py", TAKEN_KEPT, f"{TAKEN_KEPT}    {COME}"))),
+        Edit("retained.py", FOUND_KEPT, f"    if k != NULL:\n    {GO}" + FOUND_KEPT.partition("\n")[2]),
+        Edit("retained.py", TAKEN_KEPT, f"{TAKEN_KEPT}    {COME}"))),
     Fault("a kept mapping is found and taken in two critical sections", (
-        Edit("kept.py", FOUND_KEPT, f"{GO}{COME}{FOUND_KEPT}"),)),
+        Edit("retained.py", FOUND_KEPT, f"{GO}{COME}{FOUND_KEPT}"),)),
     Fault("kept mappings are given back without the lock", (
-        Edit("kept.py", f"{SET_KEEP}    trim(m, record)\n{GO}", f"{SET_KEEP}{GO}    trim(m, record)\n"),)),
+        Edit("retained.py", f"{SET_KEEP}    trim(m, record)\n{GO}", f"{SET_KEEP}{GO}    trim(m, record)\n"),)),
     Fault("a kept mapping is offered to the system outside the lock", (
-        Edit("kept.py", UNMAPPED, f"{GO}    refused = m.munmap(k, length)\n{COME}    if refused == REFUSED:\n"),)),
+        Edit("retained.py", UNMAPPED, f"{GO}    refused = m.munmap(k, length)\n{COME}    if refused == REFUSED:\n"),)),
     Fault("how much may be kept is set without care", (
-        Edit("kept.py", f"{COME}{SET_KEEP}", f"{SET_KEEP.replace('_atomic', '')}{COME}"),)),
+        Edit("retained.py", f"{COME}{SET_KEEP}", f"{SET_KEEP.replace('_atomic', '')}{COME}"),)),
     Fault("the bytes that are kept are counted outside the lock", (
-        Edit("kept.py", "    length = m.load(k)\n    add(m, record + FREE_BYTES, -length)\n",
+        Edit("retained.py", "    length = m.load(k)\n    add(m, record + FREE_BYTES, -length)\n",
              f"    length = m.load(k)\n{GO}    add(m, record + FREE_BYTES, -length)\n{COME}"),)),
     Fault("a mapping is purged that another thread has taken meanwhile", (
-        Edit("kept.py", PURGED_KEPT, f"            length = m.load(k) - PAGE\n            m.unlock({MAPPED_LOCK})\n"
+        Edit("retained.py", PURGED_KEPT, f"            length = m.load(k) - PAGE\n            m.unlock({MAPPED_LOCK})\n"
              f"            m.purge(k + PAGE, length)\n            m.lock({MAPPED_LOCK})\n"),)),
     Fault("a block grows into a kept mapping in two critical sections", (
-        Edit("kept.py", "    take_from(m, record, k, length)\n    return True\n",
+        Edit("retained.py", "    take_from(m, record, k, length)\n    return True\n",
              f"{GO}{COME}    take_from(m, record, k, length)\n    return True\n"),)),
     Fault("what is kept is given back without the lock when memory is out", (
-        Edit("kept.py", f"{COME}{KEPT_BEFORE}", KEPT_BEFORE), Edit("kept.py", f"{KEPT_AFTER}{GO}", KEPT_AFTER))),
+        Edit("retained.py", f"{COME}{KEPT_BEFORE}", KEPT_BEFORE),
+        Edit("retained.py", f"{KEPT_AFTER}{GO}", KEPT_AFTER))),
 )
 PURGED_IDLE = "        taken = purge_free(m, arena, PAGE) != 0 or m.load(arena + HELD_BYTES) < held\n"
 TRIM = (

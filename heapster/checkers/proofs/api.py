@@ -37,7 +37,7 @@ HALF = 31       # bits of the lesser half in which the product guard takes its f
 def is_refused(source: Any, path: Any) -> None:
     """Each size_t, those above PTRDIFF_MAX as negative words."""
     request = path.word("request")
-    refused = source.api.is_refused(request)
+    refused = source.malloc.is_refused(request)
     path.claim("every_size_above_ptrdiff_max_is_refused", lambda: refused or request >= 0)
     path.claim("only_impossible_sizes_are_refused", lambda: refused == (request < 0 or request > MAX_REQUEST))
 
@@ -66,9 +66,9 @@ def header_of(source: Any, path: Any) -> None:
     b, size, owner = a_block(path), a_size(path), path.word("owner", 0, 63)
     m = path.machine()
     m.put(b, header(size, owner, 1, path.choose(2)), "header of b")
-    word = source.api.header_of(m, b + PAYLOAD)
+    word = source.malloc.header_of(m, b + PAYLOAD)
     path.claim("a_used_block_is_recognised", lambda: word == m.load(b) and only(m))
-    path.claim("its_owner_is_its_arena", lambda: source.api.arena_of(m, word) == m.statics() + STATICS["arenas"]
+    path.claim("its_owner_is_its_arena", lambda: source.malloc.arena_of(m, word) == m.statics() + STATICS["arenas"]
                + owner * ARENA_BYTES)
 
 
@@ -78,7 +78,7 @@ def header_of_noticing(source: Any, path: Any) -> None:
     m, aligned = path.machine(), p & ALIGN - 1 == 0
     if aligned:
         m.put(p - PAYLOAD, word, "header")
-    code = aborts(m, lambda: source.api.header_of(m, p), p)
+    code = aborts(m, lambda: source.malloc.header_of(m, p), p)
     if not aligned:
         path.claim("what_is_no_payload_aborts", lambda: code == INVALID_POINTER)
     elif word & USED == 0:
@@ -111,7 +111,7 @@ def place_small(source: Any, path: Any) -> None:
     m, thread = w.m, path.word("thread", LOWEST, HIGHEST, ALIGN)
     w.reserve(thread, CACHE["thread_bytes"])
     m.use_thread(thread)
-    for place, word in ((thread, w.arena), (thread + CACHE["enrolled"], 0), (w.statics + STATICS["cache"], 0),
+    for place, word in ((thread, w.arena), (thread + CACHE["registered"], 0), (w.statics + STATICS["cache"], 0),
                         (w.statics + STATICS["threshold"], path.word("threshold", PAGE, MAX_REQUEST))):
         m.put(place, word, "setting")
     request, answer = path.word("request", 0, MAX_REQUEST), path.choose(2) * w.span("b", MIN_BLOCK)
@@ -121,11 +121,11 @@ def place_small(source: Any, path: Any) -> None:
         asked.append(words)
         return answer
 
-    with replaced(source.api, acquire=acquire):
-        if not source.api.is_small(m, request):
+    with replaced(source.malloc, acquire=acquire):
+        if not source.malloc.is_small(m, request):
             return
-        small = source.api.place_small(m, source.block.block_size(request), 0)
-        large = source.api.place_large(m, request, ALIGN, 0)
+        small = source.malloc.place_small(m, source.block.block_size(request), 0)
+        large = source.malloc.place_large(m, request, ALIGN, 0)
     path.claim("small_requests_are_placed_as_large", lambda: len(asked) == 2 and all(
         one == other for one, other in zip(*asked, strict=True)) and small == large and not m.calls and only(m))
 
@@ -144,7 +144,7 @@ def is_power_of_two(source: Any, path: Any) -> None:
 
 
 PROOFS = (
-    Proof("api.is_refused", ALL_WORDS, is_refused, {
+    Proof("malloc.is_refused", ALL_WORDS, is_refused, {
         "every_size_above_ptrdiff_max_is_refused": "true for every size_t above PTRDIFF_MAX",
     }, more={
         "only_impossible_sizes_are_refused": "true exactly above 2**46",
@@ -153,11 +153,11 @@ PROOFS = (
         "the_product_guard_is_exact":
             "-1 exactly when the true product of the size_t values does not fit, else the product",
     }, encodings=(INTEGERS,)),
-    Proof("api.header_of", ANY_HEAP, header_of, more={
+    Proof("malloc.header_of", ANY_HEAP, header_of, more={
         "a_used_block_is_recognised": "the header of a used block is answered, and nothing changes",
         "its_owner_is_its_arena": "arena_of leads to the record of the owner",
     }),
-    Proof("api.header_of", ANY_HEAP, header_of_noticing, more={
+    Proof("malloc.header_of", ANY_HEAP, header_of_noticing, more={
         "what_is_no_payload_aborts": "a pointer that is not aligned, or whose header is none, aborts; no other does",
         "what_is_free_aborts": "a block that is free aborts as a double free",
     }, suffix="_of_any_pointer"),
@@ -165,7 +165,7 @@ PROOFS = (
         "usable_bytes_end_with_the_block": "from the payload to the end of the block or mapping",
         "null_has_no_usable_bytes": "0 for NULL",
     }),
-    Proof("api.place_small", ANY_HEAP, place_small, more={
+    Proof("malloc.place_small", ANY_HEAP, place_small, more={
         "small_requests_are_placed_as_large": "where threads keep nothing, the arena is asked as for a large request",
     }),
     Proof("api.is_power_of_two", ALL_WORDS, is_power_of_two, more={

@@ -1,4 +1,4 @@
-"""Bins that are widened, filled anew and given up: what more is proved of `impl/cache.py`."""
+"""Bins that grow, are filled anew and given up: what more is proved of `impl/thread_cache.py`."""
 
 from typing import Any
 
@@ -99,8 +99,8 @@ def carve_batch(source: Any, path: Any) -> None:
     calls = path.word("calls of malloc", 0, TOTALS)
     m.put(w.at("calls"), calls, "calls")
     run, found = Run(path, w), path.choose(2)
-    with replaced(source.cache, class_of=lambda _: index, find_or_grow=lambda *_: run.b if found else 0):
-        b = source.cache.carve_batch(m, w.arena, run.want, most, MALLOC)
+    with replaced(source.thread_cache, class_of=lambda _: index, find_or_grow=lambda *_: run.b if found else 0):
+        b = source.thread_cache.carve_batch(m, w.arena, run.want, most, MALLOC)
     if not found:
         path.claim("without_memory_nothing_is_kept", lambda: b == 0 and only(m))
         return
@@ -127,13 +127,13 @@ def collect_remote(source: Any, path: Any) -> None:
     released: list[Any] = []
 
     def cache_block(_: Any, p: Any, total: Any, kind: int) -> bool:
-        """See `impl.cache.cache_block`."""
+        """See `impl.thread_cache.cache_block`."""
         place = next(place for place, b in enumerate(blocks) if b + PAYLOAD == p)
         kept.extend([p] * (has_room[place] and total == sizes[place] and kind == MALLOC))
         return bool(has_room[place])
 
-    with replaced(source.cache, cache_block=cache_block, release=lambda m, arena, b: released.append(b)):
-        source.cache.collect_remote(w.m, w.arena, MALLOC)
+    with replaced(source.thread_cache, cache_block=cache_block, release=lambda m, arena, b: released.append(b)):
+        source.thread_cache.collect_remote(w.m, w.arena, MALLOC)
     path.claim("each_block_that_others_freed_is_kept_or_released_once", lambda: (
         same(kept, [b + PAYLOAD for b, room in zip(blocks, has_room, strict=True) if room])
         and same(released, [b for b, room in zip(blocks, has_room, strict=True) if not room])))
@@ -158,13 +158,14 @@ def refill(source: Any, path: Any) -> None:
             return answer
         return note
 
-    with replaced(source.cache, class_of=lambda _: c.index, moved=lambda *words: words[0],
-                  growth_cap=lambda _, slot: slot, widen=noting("grow_bin", limit), collect_remote=noting("take back", None),
-                  reuse=noting("reuse", b + PAYLOAD if freed else 0), carve_batch=noting("cut", b)):
-        answer = source.cache.refill(m, total, MALLOC)
+    with replaced(source.thread_cache, class_of=lambda _: c.index, batch_size=lambda *words: words[0],
+                  growth_cap=lambda _, slot: slot, grow_bin=noting("grow_bin", limit),
+                  collect_remote=noting("collect_remote", None),
+                  pop_cached=noting("pop_cached", b + PAYLOAD if freed else 0), carve_batch=noting("cut", b)):
+        answer = source.thread_cache.refill(m, total, MALLOC)
     path.claim("what_others_freed_is_taken_back_under_the_lock", lambda: not m.held and done[:3] == [
-        ("grow_bin", c.thread, total, c.slot, False), ("take back", w.arena, MALLOC, True),
-        ("reuse", c.index, MALLOC, True)])
+        ("grow_bin", c.thread, total, c.slot, False), ("collect_remote", w.arena, MALLOC, True),
+        ("pop_cached", c.index, MALLOC, True)])
     path.claim("what_nobody_freed_is_cut", lambda: answer == b and done[3:] == (
         [] if freed else [("cut", w.arena, total, limit, MALLOC, True)]))
 
@@ -175,8 +176,8 @@ def send_if_remote(source: Any, path: Any) -> None:
     b = c.w.span("b", MIN_BLOCK)
     c.m.put(b, header(MIN_BLOCK, c.w.index + is_foreign), "header")
     sent: list[Any] = []
-    with replaced(source.cache, send=lambda _, arena, p: sent.append((arena, p))):
-        was_sent = source.cache.send_if_remote(c.m, b + PAYLOAD)
+    with replaced(source.thread_cache, send=lambda _, arena, p: sent.append((arena, p))):
+        was_sent = source.thread_cache.send_if_remote(c.m, b + PAYLOAD)
     path.claim("only_what_is_foreign_is_sent_home", lambda: was_sent == bool(is_foreign) and sent == [
         (c.w.arena + ARENA_BYTES, b + PAYLOAD)] * is_foreign and only(c.m))
 
@@ -195,13 +196,14 @@ def cache_block_slow(source: Any, path: Any) -> None:
     sent: list[Any] = []
 
     def send_if_remote(_: Any, block: Any) -> bool:
-        """See `impl.cache.send_if_remote`."""
+        """See `impl.thread_cache.send_if_remote`."""
         sent.extend([block] * is_foreign)
         return bool(is_foreign)
 
-    with replaced(source.cache, class_of=lambda _: index, least_of_class=lambda _: total, send_if_remote=send_if_remote,
+    with replaced(source.thread_cache, class_of=lambda _: index, least_of_class=lambda _: total,
+                  send_if_remote=send_if_remote,
                   flush_or_grow=lambda *_: bool(gets_room)):
-        taken = source.cache.cache_block_slow(m, p, total, kind)
+        taken = source.thread_cache.cache_block_slow(m, p, total, kind)
     goes_home = bool(taken) and is_foreign and limit == 0
     path.claim("a_block_is_taken_if_there_is_room", lambda: taken == (count < limit or bool(gets_room)))
     path.claim("the_first_block_goes_home", lambda: same(sent, [p] if goes_home else []))
@@ -231,26 +233,26 @@ def grow_bin(source: Any, path: Any) -> None:
     m.put(c.slot + WORD, (old << 48) + was_full, "limit")
     m.put(c.w.statics + STATICS["cache"], most + 1, "cache")
     m.put(c.thread + CACHE["ended"], ends, "ended")
-    enrolled: list[Any] = []
+    registered: list[Any] = []
 
     def grown_limit(*words: Any) -> Any:
-        """See `impl.cache.widened`."""
+        """See `impl.bins.grown_limit`."""
         path.claim("bins_have_the_room_that_may_be_kept", lambda: words == (old, total, 0 if ends else most, enough))
         return new
 
-    with replaced(source.cache, class_of=lambda _: c.index, enroll=lambda _, thread: enrolled.append(thread),
-                  widened=widened, get_cache=lambda _: most):
-        limit = source.cache.grow_bin(m, c.thread, total, enough)
+    with replaced(source.thread_cache, class_of=lambda _: c.index, register=lambda _, thread: registered.append(thread),
+                  grown_limit=grown_limit, get_cache=lambda _: most):
+        limit = source.thread_cache.grow_bin(m, c.thread, total, enough)
     path.claim("bins_have_the_room_that_may_be_kept", lambda: limit == new and m.load(c.slot + WORD) == (
         (old << 48) + was_full if old == new else new << 48) and only(m, c.slot + WORD))
-    path.claim("whose_bins_have_room_is_enrolled", lambda: old == new or enrolled == [c.thread])
+    path.claim("whose_bins_have_room_is_registered", lambda: old == new or registered == [c.thread])
 
 
 def growth_cap(source: Any, path: Any) -> None:
     """Any bin, that was full since it last got room or not."""
     c, was_full = Caching(path, path.word("class", 0, CLASS["cached"] - 1)), path.choose(2)
     c.m.put(c.slot + WORD, (path.word("limit", 1, COUNTS) << 48) + was_full, "limit")
-    enough = source.cache.growth_cap(c.m, c.slot)
+    enough = source.bins.growth_cap(c.m, c.slot)
     path.claim("large_bins_were_full", lambda: enough == CACHE["max_cache" if was_full else "small_bin"])
 
 
@@ -262,19 +264,19 @@ def flush_or_grow(source: Any, path: Any) -> None:
     c.m.put(c.slot, word, "bin")
     c.m.put(c.slot + WORD, limit << 48, "limit")
     batch = path.word("batch", 0, COUNTS)
-    widened: list[Any] = []
+    grown: list[Any] = []
     flushed: list[Any] = []
 
     def grow_bin(_: Any, *words: Any) -> Any:
-        """See `impl.cache.widen`."""
-        widened.append(words)
+        """See `impl.thread_cache.grow_bin`."""
+        grown.append(words)
         return limit
 
-    with replaced(source.cache, class_of=lambda _: c.index, moved=lambda *_: batch, widen=widen,
+    with replaced(source.thread_cache, class_of=lambda _: c.index, batch_size=lambda *_: batch, grow_bin=grow_bin,
                   flush=lambda _, *words: flushed.append(words)):
-        has_room = source.cache.flush_or_grow(c.m, c.thread, total)
+        has_room = source.thread_cache.flush_or_grow(c.m, c.thread, total)
     is_full = kept != 0 and kept >= limit
-    path.claim("full_bins_get_room_while_they_are_small", lambda: widened == [
+    path.claim("full_bins_get_room_while_they_are_small", lambda: grown == [
         (c.thread, total, CACHE["small_bin"])])
     path.claim("a_full_bin_gives_up_a_batch", lambda: flushed == ([(c.slot, limit - batch)] if is_full else []))
     path.claim("that_a_bin_was_full_is_noted", lambda: c.m.load(c.slot + WORD) == (
@@ -285,22 +287,22 @@ def flush_or_grow(source: Any, path: Any) -> None:
 def register(source: Any, path: Any) -> None:
     """A thread that is on the list of those that have caches, and one that is not; any list."""
     has = path.choose(2)
-    c, state = Caching(path, 0, enrolled=has), path.choose(3)
+    c, state = Caching(path, 0, registered=has), path.choose(3)
     m, head = c.m, c.w.statics + STATICS["caching"]
     first = c.w.span("first", CACHE["thread_bytes"]) if state == 2 else head
     m.put(head + NEXT, first if state else 0, "first thread")
     if state:
         m.put(first + PREV, head, "before the first thread")
-    source.cache.register(m, c.thread)
+    source.thread_cache.register(m, c.thread)
     if has:
-        path.claim("a_thread_is_enrolled_once", lambda: only(m) and not m.held)
+        path.claim("a_thread_is_registered_once", lambda: only(m) and not m.held)
         return
-    path.claim("a_thread_is_enrolled_once", lambda: m.load(c.thread + CACHE["enrolled"]) != 0 and not m.held)
-    path.claim("who_is_enrolled_is_first_on_the_list", lambda: m.load(head + NEXT) == c.thread
+    path.claim("a_thread_is_registered_once", lambda: m.load(c.thread + CACHE["registered"]) != 0 and not m.held)
+    path.claim("who_is_registered_is_first_on_the_list", lambda: m.load(head + NEXT) == c.thread
                and m.load(c.thread + PREV) == head and m.load(c.thread + NEXT) == first
                and m.load(first + PREV) == c.thread
                and only(m, head + NEXT, head + PREV, first + PREV, c.thread + NEXT, c.thread + PREV,
-                        c.thread + CACHE["enrolled"]))
+                        c.thread + CACHE["registered"]))
 
 
 class Ending:
@@ -309,7 +311,7 @@ class Ending:
     def __init__(self, path: Any) -> None:
         full = BINS_WITH_BLOCKS[path.choose(len(BINS_WITH_BLOCKS))]
         self.has = full is not None
-        c = Caching(path, 0, enrolled=self.has)
+        c = Caching(path, 0, registered=self.has)
         self.m, self.w, self.thread = c.m, c.w, c.thread
         self.slots = [c.thread + CACHE["bins"] + 16 * index for index in range(CLASS["cached"])]
         self.full = [self.slots[index] for index in full or ()]
@@ -340,15 +342,15 @@ def thread_end(source: Any, path: Any) -> None:
     m, flushed = e.m, []
 
     def flush(_: Any, slot: Any, most: int) -> None:
-        """See `impl.cache.flush`."""
+        """See `impl.thread_cache.flush`."""
         flushed.append((slot, most))
         m.store(slot, 0)
 
-    with replaced(source.cache, flush=flush):
-        source.cache.thread_end(m)
+    with replaced(source.thread_cache, flush=flush):
+        source.thread_cache.thread_end(m)
     path.claim("an_ending_thread_gives_up_what_it_keeps", lambda: flushed == [(slot, 0) for slot in e.full])
     path.claim("an_ended_thread_keeps_nothing", lambda: m.load(e.thread + CACHE["ended"]) != 0
-               and m.load(e.thread + CACHE["enrolled"]) == 0
+               and m.load(e.thread + CACHE["registered"]) == 0
                and all(m.load(slot) == 0 and (not e.has or m.load(slot + WORD) == 0) for slot in e.slots))
     path.claim("an_ended_thread_has_no_arena", lambda: m.load(e.thread) == 0 and not m.held
                and m.load(e.count) == e.threads - 1)
@@ -369,53 +371,53 @@ PROOFS = (
         "no_more_is_carved_than_asked_for": "there are as many as were asked for, or fewer, at least one",
         "what_is_left_of_a_run_is_listed": "what is left is free, on the list and counted, or nothing",
     }),
-    Proof("cache.carve_batch", f"{ANY_HEAP}, {RUNS}", carve_batch, more={
+    Proof("thread_cache.carve_batch", f"{ANY_HEAP}, {RUNS}", carve_batch, more={
         "without_memory_nothing_is_kept": "NULL if no block is found, and nothing changes",
         "the_first_of_a_run_is_given": "else the first of a run is the caller's, used and large enough",
         "the_others_of_a_run_are_kept": "the others are in the bin, marked; with the first they are at most so many",
         "a_run_is_counted": "the call, and all blocks of the run as used",
         "what_a_run_leaves_is_listed": "what is left of the block is free and on the list, or nothing",
     }),
-    Proof("cache.collect_remote", "lists of up to 3 blocks", collect_remote, more={
+    Proof("thread_cache.collect_remote", "lists of up to 3 blocks", collect_remote, more={
         "each_block_that_others_freed_is_kept_or_released_once":
             "each block on the remote list is put away if there is room for its size, else released",
         "what_was_taken_back_is_off_the_list": "the list is empty, its blocks are no longer marked, and nothing else "
                                                "changes",
     }),
-    Proof("cache.refill", ANY_HEAP, refill, more={
+    Proof("thread_cache.refill", ANY_HEAP, refill, more={
         "what_others_freed_is_taken_back_under_the_lock": "the bin gets room, what others freed is taken back, then "
                                                           "the bin is looked into, under the lock, which is released",
         "what_nobody_freed_is_cut": "the block is the bin's, or where it is empty that of a run of a batch",
     }),
-    Proof("cache.send_if_remote", ANY_HEAP, send_if_remote, more={
+    Proof("thread_cache.send_if_remote", ANY_HEAP, send_if_remote, more={
         "only_what_is_foreign_is_sent_home": "a block of another arena than the thread's is sent there; no other is",
     }),
-    Proof("cache.cache_block_slow", ANY_HEAP, cache_block_slow, more={
+    Proof("thread_cache.cache_block_slow", ANY_HEAP, cache_block_slow, more={
         "a_block_is_taken_if_there_is_room": "a block is taken exactly if its bin has room or gets some",
         "the_first_block_goes_home": "if the bin had none, and the block is another arena's, it is sent there",
         "what_is_taken_and_not_sent_is_kept": "else it is on top of the bin",
         "what_is_put_away_is_counted": "a call of free is counted, and no other",
     }),
-    Proof("cache.grow_bin", ANY_HEAP, widen, more={
+    Proof("thread_cache.grow_bin", ANY_HEAP, grow_bin, more={
         "bins_have_the_room_that_may_be_kept": "the bin's limit is what `grown_limit` allows, and for a thread that "
                                                "has ended what it allows where nothing may be kept",
-        "whose_bins_have_room_is_enrolled": "a thread of which a limit changes is enrolled",
+        "whose_bins_have_room_is_registered": "a thread of which a limit changes is registered",
     }),
-    Proof("cache.growth_cap", ANY_HEAP, growth_cap, {
+    Proof("bins.growth_cap", ANY_HEAP, growth_cap, {
         "large_bins_were_full": "MAX_CACHE if it was full since it last got some, else SMALL_BIN",
     }),
-    Proof("cache.flush_or_grow", ANY_HEAP, flush_or_grow, more={
-        "full_bins_get_room_while_they_are_small": "the bin is widened, up to SMALL_BIN",
+    Proof("thread_cache.flush_or_grow", ANY_HEAP, flush_or_grow, more={
+        "full_bins_get_room_while_they_are_small": "the bin grows, up to SMALL_BIN",
         "a_full_bin_gives_up_a_batch": "a bin that is full even so is flushed of a batch; no other is flushed",
         "that_a_bin_was_full_is_noted": "that it was full is noted, if it may hold a block; no other word changes",
         "there_is_room_if_any_is_allowed": "there is room exactly if the bin may hold a block",
     }),
-    Proof("cache.register", ANY_HEAP, enroll, more={
-        "a_thread_is_enrolled_once": "a thread that is enrolled stays as it is; another is now; the lock is released",
-        "who_is_enrolled_is_first_on_the_list": "it is first on the list of those that have caches; "
+    Proof("thread_cache.register", ANY_HEAP, register, more={
+        "a_thread_is_registered_once": "who is registered stays as it is; another is now; the lock is released",
+        "who_is_registered_is_first_on_the_list": "it is first on the list of those that have caches; "
                                                 "no other word changes",
     }),
-    Proof("cache.thread_end", f"{ANY_HEAP}, blocks in all bins, half, one or none", thread_end, more={
+    Proof("thread_cache.thread_end", f"{ANY_HEAP}, blocks in all bins, half, one or none", thread_end, more={
         "an_ending_thread_gives_up_what_it_keeps": "each bin that has blocks is flushed of all, once, and no other",
         "an_ended_thread_keeps_nothing": "it has no cache any more, no bin has blocks or room, and it is marked",
         "an_ended_thread_has_no_arena": "its arena counts one thread less",

@@ -44,7 +44,7 @@ def bin_at(source: Any, path: Any) -> None:
     """Each thread's storage and any two classes that have bins."""
     thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
     one, other = (path.word(name, 0, CLASS["cached"] - 1) for name in ("one", "other"))
-    bin_, another = source.cache.bin_at(thread, one), source.cache.bin_at(thread, other)
+    bin_, another = source.bins.bin_at(thread, one), source.bins.bin_at(thread, other)
     path.claim("bins_lie_in_the_storage", lambda: bin_ - thread >= CACHE["bins"]
                and bin_ - thread + 2 * 8 <= CACHE["thread_bytes"])
     path.claim("classes_have_bins_of_their_own", lambda: bin_ - another == 2 * 8 * (one - other))
@@ -57,7 +57,7 @@ def grown_limit(source: Any, path: Any) -> None:
     limit = 1 << power >> 1
     most = path.word("most", 0, CACHE["max_cache"])
     enough = path.word("enough", 0, CACHE["max_cache"])
-    result = source.cache.grown_limit(limit, total, most, enough)
+    result = source.bins.grown_limit(limit, total, most, enough)
     path.claim("what_may_not_be_kept_has_no_room", lambda: most >= total or result == 0)
     path.claim("bins_keep_to_the_setting", lambda: result * total <= most)
     path.claim("limits_grow_by_doubling", lambda: result <= 2 * max(limit, 1) and result <= COUNTS)
@@ -68,7 +68,7 @@ def batch_size(source: Any, path: Any) -> None:
     """Each size and each limit that can arise."""
     total = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN)
     limit = 1 << path.choose(16) >> 1
-    result = source.cache.batch_size(limit, total)
+    result = source.bins.batch_size(limit, total)
     path.claim("a_batch_is_half_a_bin_at_most", lambda: result <= (limit + 1) // 2 and (result > 0 or limit == 0))
     path.claim("batches_have_a_bound_in_bytes", lambda: result <= 1 or result * total <= CACHE["most_moved"])
 
@@ -80,12 +80,12 @@ def _a_bin(path: Any) -> tuple[Any, Any, Any]:
     return path.machine(), bin_, p
 
 
-def keep(source: Any, path: Any) -> None:
+def push(source: Any, path: Any) -> None:
     """Any bin and any block."""
     m, bin_, p = _a_bin(path)
     word, count = a_stack(path)
     m.put(bin_, word, "bin")
-    source.cache.keep(m, bin_, p)
+    source.bins.push(m, bin_, p)
     path.claim("a_kept_block_is_on_top_and_marked",
                lambda: m.load(bin_) == p + ((count + 1) << 48) and m.load(p + 8) == CACHE["mark"])
     path.claim("keeping_disturbs_none_below", lambda: m.load(p) == word and only(m, bin_, p, p + 8))
@@ -97,15 +97,15 @@ def pop(source: Any, path: Any) -> None:
     word, count = a_stack(path)
     m.put(bin_, p + ((count + 1) << 48), "bin")
     m.put(p, word, "the word below")
-    answer = source.cache.pop(m, bin_)
+    answer = source.bins.pop(m, bin_)
     path.claim("what_is_taken_is_no_longer_marked", lambda: answer == p and m.load(p + 8) == 0)
     path.claim("taking_disturbs_none_below", lambda: m.load(bin_) == word and only(m, bin_, p + 8))
 
 
 class Caching:
-    """A thread that has a cache, or is not enrolled, and a bin of it with any blocks."""
+    """A thread that has a cache, or is not registered, and a bin of it with any blocks."""
 
-    def __init__(self, path: Any, index: Any, *, enrolled: int = 1) -> None:
+    def __init__(self, path: Any, index: Any, *, registered: int = 1) -> None:
         self.w, self.index = Window(path), index
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
         self.w.reserve(self.thread, CACHE["thread_bytes"])
@@ -113,14 +113,14 @@ class Caching:
         self.m.use_thread(self.thread)
         self.slot = self.thread + CACHE["bins"] + 16 * index
         self.m.put(self.thread, self.w.arena, "my arena")
-        self.m.put(self.thread + CACHE["enrolled"], enrolled, "enrolled")
+        self.m.put(self.thread + CACHE["registered"], registered, "registered")
         self.counts = [self.thread + CACHE["my_calls"] + 8 * kind for kind in (MALLOC, FREE)]
         self.calls = [path.word("calls", 0, TOTALS) for _ in self.counts]
         for place, calls in zip(self.counts, self.calls, strict=True):
             self.m.put(place, calls, "calls")
 
 
-def put_away_and_reuse(source: Any, path: Any) -> None:
+def cache_and_pop(source: Any, path: Any) -> None:
     """Each class that has bins, any bin with room, and any block that does not look kept."""
     index = path.choose(CLASS["cached"])
     c, total = Caching(path, index), least(index)
@@ -132,16 +132,16 @@ def put_away_and_reuse(source: Any, path: Any) -> None:
     m.put(c.slot, word, "bin")
     m.put(c.slot + 8, limit << 48, "limit")
     m.put(p + 8, path.word("mark", 0, CACHE["mark"] - 1), "what is where the mark would be")
-    taken = source.cache.cache_block(m, p, total, FREE)
+    taken = source.thread_cache.cache_block(m, p, total, FREE)
     path.claim("a_bin_with_room_takes_a_block", lambda: taken and m.load(c.slot) == p + ((count + 1) << 48)
                and m.load(p) == word and m.load(p + 8) == CACHE["mark"] and m.load(c.counts[1]) == c.calls[1] + 1)
-    b = source.cache.reuse(m, index, MALLOC)
+    b = source.thread_cache.pop_cached(m, index, MALLOC)
     path.claim("what_was_kept_last_is_used_first", lambda: b == p and m.load(c.slot) == word
                and m.load(p + 8) == 0 and m.load(c.counts[0]) == c.calls[0] + 1)
     path.claim("keeping_and_using_changes_no_more", lambda: only(m, c.slot, p, p + 8, *c.counts))
 
 
-def put_away_refusing(source: Any, path: Any) -> None:
+def cache_block_refusing(source: Any, path: Any) -> None:
     """Each class that has bins: a full bin, a block that looks kept, and each size that is not the class's least."""
     index, why = path.choose(CLASS["cached"]), path.choose(3)
     c, total = Caching(path, index), a_size_of(path, index)
@@ -153,20 +153,21 @@ def put_away_refusing(source: Any, path: Any) -> None:
     m.put(p + 8, CACHE["mark"] if why == LOOKS_KEPT else 0, "what is where the mark would be")
     if why == BETWEEN_SIZES:
         path.require(least(index), "<", total)
-    taken = source.cache.cache_block(m, p, total, FREE)
+    taken = source.thread_cache.cache_block(m, p, total, FREE)
     path.claim("what_has_no_place_in_a_bin_stays", lambda: not taken and only(m))
 
 
-def put_away_nothing(source: Any, path: Any) -> None:
+def cache_nothing(source: Any, path: Any) -> None:
     """Each used block, of a thread that has no cache and is to have none, freed or moved."""
     index = path.choose(CLASS["cached"] + 1)
     total = a_size_of(path, index) if index < CLASS["cached"] else a_size(path, "total", CACHE["most_cached"] + ALIGN)
-    c = Caching(path, index, enrolled=0)
+    c = Caching(path, index, registered=0)
     c.m.put(c.slot, 0, "bin")
     c.m.put(c.slot + 8, 0, "limit")
     c.m.put(c.w.statics + STATICS["cache"], 0, "cache")
     p, kind = c.w.span("p", total) + 8, (FREE, REALLOC)[path.choose(2)]
-    taken = source.cache.cache_block(c.m, p, total, kind) or source.cache.cache_block_slow(c.m, p, total, kind)
+    taken = source.thread_cache.cache_block(c.m, p, total, kind) or source.thread_cache.cache_block_slow(c.m, p, total,
+                                                                                                         kind)
     path.claim("without_a_cache_nothing_is_put_away", lambda: not taken and only(c.m))
 
 
@@ -185,9 +186,9 @@ def flush(source: Any, path: Any) -> None:
     m.put(c.slot, word, "bin")
     released: list[Any] = []
     sent: list[tuple[Any, Any]] = []
-    with replaced(source.cache, release=lambda m, arena, b: released.append(b),
+    with replaced(source.thread_cache, release=lambda m, arena, b: released.append(b),
                   send=lambda m, arena, p: sent.append((arena, p - 8))):
-        source.cache.flush(m, c.slot, most)
+        source.thread_cache.flush(m, c.slot, most)
     gone = list(zip(blocks, owners, strict=True))[most:]
     path.claim("flushing_leaves_so_many", lambda: m.load(c.slot) >> 48 == min(count, most))
     path.claim("each_flushed_block_goes_home_once", lambda: not m.held
@@ -212,7 +213,7 @@ def take_all(source: Any, path: Any) -> None:
     w = Window(path)
     word, _ = a_stack(path)
     w.m.put(w.at("remote"), word, "remote list")
-    result = source.remote.emptied(w.m, w.arena)
+    result = source.remote.take_all(w.m, w.arena)
     path.claim("all_on_the_list_is_taken_off", lambda: result == word)
     path.claim("an_emptied_list_is_empty", lambda: w.m.load(w.at("remote")) == 0)
     path.claim("emptying_changes_no_more", lambda: only(w.m, w.at("remote")))
@@ -265,46 +266,46 @@ PROOFS = (
         "what_is_put_on_a_stack_is_its_top": "its top is p",
         "a_stack_counts_what_is_put_on_it": "it counts one more",
     }),
-    Proof("cache.bin_at", ALL_WORDS, bin_at, {
+    Proof("bins.bin_at", ALL_WORDS, bin_at, {
         "bins_lie_in_the_storage": "it lies between BINS and the storage's end",
         "classes_have_bins_of_their_own": "classes have bins of their own",
     }),
-    Proof("cache.grown_limit", ALL_WORDS, widened, {
+    Proof("bins.grown_limit", ALL_WORDS, grown_limit, {
         "what_may_not_be_kept_has_no_room": "0 if not one block may be",
         "bins_keep_to_the_setting": "else the blocks have at most that many bytes",
         "limits_grow_by_doubling": "it at most doubles, and is at most MOST_COUNTED",
         "limits_grow_to_what_is_enough": "it does not grow beyond `enough` bytes",
     }),
-    Proof("cache.batch_size", ALL_WORDS, moved, {
+    Proof("bins.batch_size", ALL_WORDS, batch_size, {
         "a_batch_is_half_a_bin_at_most": "they are at most half the limit, rounded up, and none only if that is 0",
         "batches_have_a_bound_in_bytes": "one, or at most MOST_MOVED bytes",
     }),
-    Proof("cache.keep", ANY_HEAP, keep, {
+    Proof("bins.push", ANY_HEAP, push, {
         "a_kept_block_is_on_top_and_marked": "it is on top and marked",
         "keeping_disturbs_none_below": "those below keep their order",
     }),
-    Proof("cache.pop", ANY_HEAP, pop, {
+    Proof("bins.pop", ANY_HEAP, pop, {
         "what_is_taken_is_no_longer_marked": "it is no longer marked",
         "taking_disturbs_none_below": "those below keep their order",
     }),
-    Proof("cache.cache_block", ANY_HEAP, put_away_and_reuse, more={
+    Proof("thread_cache.cache_block", ANY_HEAP, cache_and_pop, more={
         "a_bin_with_room_takes_a_block": "a freed block of a bin's size goes on top of it, marked, the call counted",
         "keeping_and_using_changes_no_more": "no word but the bin's, the block's first two and the counts changes",
         "what_was_kept_last_is_used_first": "the next request of its size gets it, and the bin is as it was before",
     }),
-    Proof("cache.cache_block", ANY_HEAP, put_away_refusing, more={
+    Proof("thread_cache.cache_block", ANY_HEAP, cache_block_refusing, more={
         "what_has_no_place_in_a_bin_stays": "a block that is larger than the least of its class, or looks kept, or "
                                             "whose bin is full is not taken, and nothing changes",
     }, suffix="_of_what_has_no_place"),
-    Proof("cache.cache_block", ANY_HEAP, put_away_nothing, more={
+    Proof("thread_cache.cache_block", ANY_HEAP, cache_nothing, more={
         "without_a_cache_nothing_is_put_away": "a thread that keeps nothing takes no block, and nothing changes",
     }, suffix="_without_a_cache"),
-    Proof("cache.flush", "bins of up to 3 blocks", flush, more={
+    Proof("thread_cache.flush", "bins of up to 3 blocks", flush, more={
         "flushing_leaves_so_many": "at most so many blocks stay in the bin",
         "each_flushed_block_goes_home_once": "each other is released if it is of the thread's arena, "
                                              "else sent to its own",
     }),
-    Proof("remote.take_all", ANY_HEAP, emptied, {
+    Proof("remote.take_all", ANY_HEAP, take_all, {
         "all_on_the_list_is_taken_off": "the result leads to all that were on the list",
         "an_emptied_list_is_empty": "the list is empty",
         "emptying_changes_no_more": "no other word changes",

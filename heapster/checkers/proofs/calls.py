@@ -48,7 +48,7 @@ def is_small(source: Any, path: Any) -> None:
     """Each word as a request, each threshold."""
     w, request, threshold = Window(path), path.word("request"), path.word("threshold", PAGE, MAX_REQUEST)
     w.m.put(w.statics + STATICS["threshold"], threshold, "threshold")
-    small = source.api.is_small(w.m, request)
+    small = source.malloc.is_small(w.m, request)
     path.claim("small_is_what_caches_may_have", lambda: bool(small) == (
         request >= 0 and request <= CACHE["most_cached"] - WORD and request < threshold))
 
@@ -57,8 +57,8 @@ def place_aligned(source: Any, path: Any) -> None:
     """Each power of two, each word as a request."""
     m, alignment, request = path.machine(), POWERS[path.choose(len(POWERS))], path.word("request")
     cached, place = Asked(path, "cached"), Asked(path, "placed")
-    with replaced(source.api, cached=cached, place=place):
-        p = source.api.place_aligned(m, alignment, request)
+    with replaced(source.malloc, cached=cached, place=place):
+        p = source.malloc.place_aligned(m, alignment, request)
     legal = request >= 0 and request <= MAX_REQUEST and 0 <= alignment <= MAX_REQUEST
     wanted = (request, max(alignment, ALIGN), ALIGNED)
     if not legal:
@@ -154,11 +154,11 @@ def reallocarray(source: Any, path: Any) -> None:
 
 
 PROOFS = (
-    Proof("api.is_small", ALL_WORDS, is_small, more={
+    Proof("malloc.is_small", ALL_WORDS, is_small, more={
         "small_is_what_caches_may_have": "true exactly for requests that a block of a cached size holds, below the "
                                          "threshold",
     }),
-    Proof("api.place_aligned", ALL_WORDS, place_aligned, more={
+    Proof("malloc.place_aligned", ALL_WORDS, place_aligned, more={
         "what_is_refused_asks_nobody": "NULL for a request or an alignment that no block ever has",
         "a_cached_block_is_aligned_too": "else a cached block, of the alignment, at least ALIGN",
         "blocks_are_placed_as_they_are_to_be_aligned": "else the payload of what is placed, so aligned, or NULL",

@@ -129,7 +129,7 @@ def enlist(source: Any, path: Any) -> None:
     w = Kept(path)
     k, length = w.pages("k")
     w.listed([])
-    source.kept.enlist(w.m, w.arena, k, length)
+    source.retained.enlist(w.m, w.arena, k, length)
     w.with_first(k)
     first, load = w.after(k), w.m.load
     path.claim("a_kept_mapping_is_first", w.is_linked)
@@ -144,7 +144,7 @@ def delist(source: Any, path: Any) -> None:
     w = Kept(path)
     k, length = w.piece()
     w.listed([k])
-    result = source.kept.delist(w.m, w.arena, k)
+    result = source.retained.delist(w.m, w.arena, k)
     links = w.links()
     w.without(k)
     path.claim("what_is_no_longer_kept_leaves_the_list", lambda: w.is_linked() and result == length)
@@ -157,7 +157,7 @@ def keep(source: Any, path: Any) -> None:
     w = Kept(path)
     w.exactly(path.choose(3))
     start, length = w.pages("start")
-    source.kept.keep(w.m, w.arena, start, length)
+    source.retained.retain(w.m, w.arena, start, length)
     first = w.now()[0]
     path.claim("what_is_kept_is_part_of_the_first", lambda: first.k <= start
                and start + length <= first.k + first.length and w.is_whole())
@@ -172,7 +172,7 @@ def smallest(source: Any, path: Any) -> None:
     w = Kept(path)
     w.exactly(path.choose(4))
     length = path.word("least", PAGE, MOST, PAGE)
-    result = source.kept.smallest(w.m, length)
+    result = source.retained.smallest(w.m, length)
     if result == 0:
         path.claim("nothing_kept_is_large_enough", lambda: all(piece.length < length for piece in w.pieces))
     else:
@@ -189,7 +189,7 @@ def take_from(source: Any, path: Any) -> None:
     k, have = w.pieces[path.choose(len(w.pieces))]
     length = path.word("taken", PAGE, MOST, PAGE)
     path.require(length, "<=", have)
-    source.kept.take_from(w.m, w.arena, k, length)
+    source.retained.take_from(w.m, w.arena, k, length)
     path.claim("what_is_taken_is_not_kept", lambda: w.is_whole() and not any(piece.k == k for piece in w.now())
                and w.m.load(w.at("free_bytes")) == w.free_bytes - length)
     path.claim("the_rest_is_first", lambda: w.now()[0] == (k + length, have - length) if length < have else
@@ -201,7 +201,7 @@ def reuse(source: Any, path: Any) -> None:
     w = Kept(path)
     w.exactly(path.choose(3))
     length = path.word("least", PAGE, MOST, PAGE)
-    k = source.kept.reuse(w.m, w.arena, length)
+    k = source.retained.take_retained(w.m, w.arena, length)
     if k == 0:
         path.claim("what_is_too_small_is_not_used_again", lambda: only(w.m) and all(
             piece.length < length for piece in w.pieces))
@@ -218,7 +218,7 @@ def reuse_at(source: Any, path: Any) -> None:
     w = Kept(path)
     w.exactly(path.choose(3))
     start, length = path.word("start", LOWEST, HIGHEST, PAGE), path.word("wanted", PAGE, MOST, PAGE)
-    done = source.kept.reuse_at(w.m, w.arena, start, length)
+    done = source.retained.take_retained_at(w.m, w.arena, start, length)
     there = [piece for piece in w.pieces if piece.k == start and piece.length >= length]
     if done:
         path.claim("just_what_was_kept_there_is_taken", lambda: bool(there) and w.is_whole()
@@ -239,7 +239,7 @@ def room(source: Any, path: Any) -> None:
     """Whatever was used."""
     w = Kept(path)
     most, keep, used = lately(w)
-    result = source.kept.room(w.m, w.arena)
+    result = source.retained.retained_capacity(w.m, w.arena)
     path.claim("no_more_is_kept_than_is_set", lambda: result >= 0 and result <= keep)
     path.claim("no_more_is_held_than_lately_and_a_quarter", lambda:
                result + used <= most + (most >> KEPT["slack_shift"]))
@@ -250,7 +250,7 @@ def release_oldest(source: Any, path: Any) -> None:
     w = Kept(path)
     w.exactly(1 + path.choose(2))
     oldest, held = w.pieces[-1], w.word("held")
-    done = source.kept.release_oldest(w.m, w.arena)
+    done = source.retained.release_oldest(w.m, w.arena)
     name, arguments, answer = w.m.calls[0]
     now = w.m.load(w.at("held"))
     path.claim("the_oldest_is_offered", lambda: name == "munmap" and arguments == tuple(oldest)
@@ -269,7 +269,7 @@ def set_aside(source: Any, path: Any) -> None:
     w = Kept(path, untaken=path.choose(2))
     piece = k, length = w.piece()
     before = w.m.load(k + KEPT["mark"])
-    source.kept.set_aside(w.m, k, length)
+    source.retained.set_aside(w.m, k, length)
     path.claim("what_is_set_aside_is_first_and_marked", lambda: w.aside() == [piece, *w.untaken]
                and w.m.load(k + KEPT["mark"]) == REFUSED and w.m.load(w.m.load(k + NEXT) + PREV) == k)
     path.claim("what_is_set_aside_says_its_length", lambda: w.m.load(k) == length)
@@ -283,7 +283,7 @@ def offer_again(source: Any, path: Any) -> None:
     w = Kept(path, untaken=path.choose(3))
     w.exactly(0)
     held, most = w.word("held"), path.choose(3)
-    taken = source.kept.offer_again(w.m, w.arena, most)
+    taken = source.retained.offer_again(w.m, w.arena, most)
     calls = [(call.name, *call.arguments) for call in w.m.calls]
     oldest_first = w.untaken[::-1]
     path.claim("no_more_is_offered_than_asked", lambda: taken <= most and len(calls) <= taken + 1
@@ -300,7 +300,7 @@ def reclaim(source: Any, path: Any) -> None:
     w = Kept(path, untaken=path.choose(3))
     w.exactly(path.choose(2))
     length = path.word("least", PAGE, MOST, PAGE)
-    k = source.kept.reclaim(w.m, w.arena, length)
+    k = source.retained.reclaim(w.m, w.arena, length)
     if k == 0:
         path.claim("nothing_set_aside_is_large_enough", lambda: only(w.m) and all(
             piece.length < length for piece in w.untaken))
@@ -316,7 +316,7 @@ def trim(source: Any, path: Any) -> None:
     w.exactly(path.choose(3))
     before, keep, used = lately(w)
     w.word("held")
-    source.kept.trim(w.m, w.arena)
+    source.retained.trim(w.m, w.arena)
     most = before + (before >> KEPT["slack_shift"]) - used
     path.claim("no_more_is_kept_than_may_be", lambda: w.is_whole() and bool(
         w.m.load(w.at("free_bytes")) <= most and w.m.load(w.at("free_bytes")) <= keep))
@@ -331,7 +331,7 @@ def grow_older(source: Any, path: Any) -> None:
     inside = path.word("a word of what it holds", 0, MOST, PAGE)
     path.require(inside, "<", length)
     w.m.put(k + inside + 64, 5, "a word of what it holds")
-    source.kept.grow_older(w.m, k)
+    source.retained.grow_older(w.m, k)
     now = w.m.load(k + KEPT["mark"])
     path.claim("no_page_of_another_is_purged", lambda: not w.m.calls or (mark == AGED and len(w.m.calls) == 1
                and w.m.calls[0].name == "purge" and w.m.calls[0].arguments == (k + PAGE, length - PAGE)))
@@ -345,79 +345,79 @@ def set_keep(source: Any, path: Any) -> None:
     w.exactly(0)
     lately(w)
     most = path.word("most")
-    source.kept.set_keep(w.m, most)
+    source.retained.set_keep(w.m, most)
     now = source.settings.get_keep(w.m)
     path.claim("what_is_kept_has_bounds", lambda: now >= 0 and now <= MAX_REQUEST)
     path.claim("a_legal_bound_is_taken", lambda: now == most or most < 0 or most > MAX_REQUEST)
 
 
 PROOFS = (
-    Proof("kept.enlist", ANY_HEAP, enlist, {
+    Proof("retained.enlist", ANY_HEAP, enlist, {
         "a_kept_mapping_is_first": "k follows the head and precedes the old first",
         "a_kept_mapping_says_its_length": "its words say its length, and that it is new",
         "a_kept_mapping_is_counted": "the record counts it as free",
         "keeping_writes_no_more": "no other word changes",
     }),
-    Proof("kept.delist", ANY_HEAP, delist, {
+    Proof("retained.delist", ANY_HEAP, delist, {
         "what_is_no_longer_kept_leaves_the_list": "its neighbours are linked both ways",
         "what_is_no_longer_kept_is_not_counted": "the record no longer counts it",
         "taking_off_writes_no_more": "no other word changes",
     }),
-    Proof("kept.keep", FEW, keep, {
+    Proof("retained.retain", FEW, keep, {
         "what_is_kept_is_part_of_the_first": "they are part of the first on the list",
         "what_does_not_touch_stays": "what does not touch them stays as it is",
         "what_is_kept_grows_by_what_is_added": "what is kept grows by length",
     }),
-    Proof("kept.smallest", "lists of up to 3 kept mappings", smallest, {
+    Proof("retained.smallest", "lists of up to 3 kept mappings", smallest, {
         "nothing_kept_is_large_enough": "NULL only if none is large enough",
         "the_smallest_is_large_enough": "otherwise it is, and none that is large enough is smaller",
         "looking_for_the_smallest_writes_nothing": "no word changes",
     }),
-    Proof("kept.take_from", FEW, take_from, {
+    Proof("retained.take_from", FEW, take_from, {
         "what_is_taken_is_not_kept": "they are no longer kept",
         "the_rest_is_first": "the rest is first on the list, or there is none",
     }),
-    Proof("kept.reuse", FEW, reuse, {
+    Proof("retained.take_retained", FEW, reuse, {
         "what_is_too_small_is_not_used_again": "NULL only if none has as many, and then nothing has changed",
         "what_is_used_again_says_its_length": "else the first word there is how many bytes they are",
         "what_is_used_again_is_large_enough": "at least length",
         "what_is_used_again_is_not_much_larger": "at most a quarter of that more",
     }),
-    Proof("kept.reuse_at", FEW, reuse_at, {
+    Proof("retained.take_retained_at", FEW, reuse_at, {
         "what_was_not_kept_there_is_not_taken": "without success nothing changes",
         "just_what_was_kept_there_is_taken": "else just these are taken",
     }),
-    Proof("kept.room", ALL_WORDS, room, {
+    Proof("retained.retained_capacity", ALL_WORDS, room, {
         "no_more_is_kept_than_is_set": "at most the setting",
         "no_more_is_held_than_lately_and_a_quarter": "with what is used, at most a quarter more than was used lately",
     }),
-    Proof("kept.release_oldest", FEW, release_oldest, {
+    Proof("retained.release_oldest", FEW, release_oldest, {
         "what_is_given_back_is_not_kept": "it is no longer kept",
         "what_went_back_is_not_held": "on success the record no longer holds it",
         "what_was_refused_is_set_aside": "else it is set aside",
     }, more={"the_oldest_is_offered": "exactly the oldest is offered to the system, once"}),
-    Proof("kept.set_aside", FEW, set_aside, {
+    Proof("retained.set_aside", FEW, set_aside, {
         "what_is_set_aside_is_first_and_marked": "they are first on the list of those set aside, and marked",
         "what_is_set_aside_says_its_length": "their length stands there",
         "setting_aside_purges_no_page_of_another": "no page of another is purged",
     }),
-    Proof("kept.offer_again", FEW, offer_again, {
+    Proof("retained.offer_again", FEW, offer_again, {
         "no_more_is_offered_than_asked": "at most `most`",
         "what_was_taken_at_last_is_not_held": "the record no longer holds them",
         "what_is_refused_again_is_the_newest": "one that is refused becomes the newest",
     }),
-    Proof("kept.reclaim", FEW, reclaim, {
+    Proof("retained.reclaim", FEW, reclaim, {
         "nothing_set_aside_is_large_enough": "NULL only if none of these is large enough, and then no word changes",
         "what_is_reclaimed_is_kept": "else it is the first kept mapping, and no longer set aside",
     }),
-    Proof("kept.trim", FEW, trim, {
+    Proof("retained.trim", FEW, trim, {
         "no_more_is_kept_than_may_be": "no more is kept than may be",
     }),
-    Proof("kept.grow_older", ANY_HEAP, grow_older, {
+    Proof("retained.grow_older", ANY_HEAP, grow_older, {
         "an_older_mapping_keeps_its_words": "its words are unchanged but for the mark",
         "no_page_of_another_is_purged": "no page of another is purged",
     }),
-    Proof("kept.set_keep", ALL_WORDS, set_keep, {
+    Proof("retained.set_keep", ALL_WORDS, set_keep, {
         "what_is_kept_has_bounds": "it is 0 to MAX_REQUEST",
         "a_legal_bound_is_taken": "a legal value is taken as it is",
     }),

@@ -34,7 +34,7 @@ KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2
 IDLE = {"most_patience": 7, "forgiven": 4, "was_purged": 8, "epoch": 2048, "least": 1 << 15, "shift": 4,
         "growths_shift": 4}
 CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 13, "small_bin": 1 << 14, "bins": 80,
-         "thread_bytes": 1488, "mark": 0x6865617073746572, "enrolled": 24, "my_calls": 32, "ended": 72}
+         "thread_bytes": 1488, "mark": 0x6865617073746572, "registered": 24, "my_calls": 32, "ended": 72}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
 ARENA_BYTES, MAX_ARENAS = 2048, 64
 STATICS_BYTES = 768 + 65 * 2048

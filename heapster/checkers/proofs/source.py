@@ -14,8 +14,8 @@ from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, Origin, plan
 from heapster.checkers.targets.source import root_in, shipped, source_in
 from heapster.results import TargetError
 
-MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "kept", "mapping", "resize",
-           "api", "lifecycle", "stats", "stack", "remote", "cache", "classes", "purge", "trim")
+MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "retained", "mapping", "resize",
+           "malloc", "api", "lifecycle", "stats", "stack", "remote", "bins", "thread_cache", "classes", "purge", "trim")
 
 
 @contextmanager

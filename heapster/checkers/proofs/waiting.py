@@ -80,8 +80,8 @@ def is_cached(source: Any, path: Any) -> None:
         asked.append((word, p, len(m.held)))
         return bool(len(asked) == has + 1)
 
-    with replaced(source.cache, holds=holds_):
-        found = source.cache.is_cached(m, index, 16)
+    with replaced(source.thread_cache, holds=holds_):
+        found = source.thread_cache.is_cached(m, index, 16)
     path.claim("all_bins_of_a_class_are_searched", lambda: found == (has < len(threads)) and not m.held and only(m)
                and asked == [(word, 16, 1) for word in words[:has + 1]])
 
@@ -102,8 +102,8 @@ def check_in_use(source: Any, path: Any) -> None:
             return answer
         return answering
 
-    with replaced(source.cache, class_of=lambda _: index, is_cached=noting(cached), is_remote=noting(remote)):
-        code = aborts(m, lambda: source.cache.check_in_use(m, p, header(size, w.index)), p)
+    with replaced(source.thread_cache, class_of=lambda _: index, is_cached=noting(cached), is_remote=noting(remote)):
+        code = aborts(m, lambda: source.thread_cache.check_in_use(m, p, header(size, w.index)), p)
     looks = is_marked and size <= CACHE["most_cached"]
     path.claim("only_what_waits_aborts", lambda: code == (DOUBLE_FREE if looks and (cached or remote) else 0))
     path.claim("what_is_marked_is_looked_for", lambda: asked == (
@@ -118,10 +118,10 @@ PROOFS = (
     Proof("remote.is_remote", ANY_HEAP, is_remote, {
         "a_remote_list_is_searched_under_its_lock": "the lock is released",
     }),
-    Proof("cache.is_cached", "up to 2 threads with caches", is_cached, {
+    Proof("thread_cache.is_cached", "up to 2 threads with caches", is_cached, {
         "all_bins_of_a_class_are_searched": "the lock is released, and no word changes",
     }),
-    Proof("cache.check_in_use", ANY_HEAP, check_in_use, more={
+    Proof("thread_cache.check_in_use", ANY_HEAP, check_in_use, more={
         "only_what_waits_aborts": "a block that is marked and is in a bin or on a remote list aborts as a double free; "
                                   "no other does, and no word changes",
         "what_is_marked_is_looked_for": "the bins of its class are searched, then its owner's remote list",

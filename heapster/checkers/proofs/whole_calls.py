@@ -111,7 +111,8 @@ def without_caches(source: Any, path: Any) -> Iterator[None]:
     def no(*_: Any) -> bool:
         return False
 
-    with (replaced(source.api, class_for=any_class, is_small=no, cache_block=no, cache_block_slow=no, check_in_use=no),
+    with (replaced(source.malloc, class_for=any_class, is_small=no, cache_block=no, cache_block_slow=no,
+                   check_in_use=no),
           replaced(source.arena, note_release=lambda *_: None)):
         yield
 
@@ -219,7 +220,7 @@ def _mallocs(bound: str, body: Body) -> Proof:
             "arena.acquire", "NULL only if the system refused, and then nothing has changed"),
         "acquiring_releases_the_lock": ("arena.acquire", "the lock is released"),
         "placing_fails_only_with_the_system": (
-            "api.place", "NULL only if the system refused, and then nothing has changed but what is kept"),
+            "malloc.place", "NULL only if the system refused, and then nothing has changed but what is kept"),
     })
 
 
@@ -237,8 +238,8 @@ def _reallocs(bound: str, body: Body) -> Proof:
         "a_failed_realloc_leaves_the_block": "NULL and ENOMEM, and the old block is unchanged",
         "realloc_keeps_the_bytes": "or the bytes up to the lesser size are kept",
     }, more=_whole("realloc"), also={
-        "a_failed_moving_leaves_the_block": ("api.move", "NULL and ENOMEM, and the old block is unchanged"),
-        "moving_keeps_the_bytes": ("api.move", "or the old payload's bytes are in the new"),
+        "a_failed_moving_leaves_the_block": ("malloc.move", "NULL and ENOMEM, and the old block is unchanged"),
+        "moving_keeps_the_bytes": ("malloc.move", "or the old payload's bytes are in the new"),
     })
 
 

@@ -289,7 +289,7 @@ class Player:
 
     def _end(self, op: Op) -> None:
         """The thread ends, and another begins under its number."""
-        self._source.cache.thread_end(self._m)
+        self._source.thread_cache.thread_end(self._m)
         self._m.new_thread()
 
     def _fail(self, op: Op) -> None:
@@ -303,7 +303,7 @@ def ship(source: Source, m: Any) -> None:
     """Set what the compiled library sets when it is loaded."""
     source.settings.set_policy(m, layout.DEFAULT_POLICY)
     source.settings.set_cache(m, layout.DEFAULT_CACHE)
-    source.kept.set_keep(m, layout.DEFAULT_KEEP)
+    source.retained.set_keep(m, layout.DEFAULT_KEEP)
 
 
 SETTINGS: dict[str, Setting] = {        # what needs no looking after
@@ -314,6 +314,6 @@ SETTINGS: dict[str, Setting] = {        # what needs no looking after
     "g": lambda source, m, growth: source.settings.set_growth(m, growth),
     "n": lambda source, m, count: source.settings.set_arenas(m, count),
     "h": lambda source, m, most: source.settings.set_cache(m, most),
-    "l": lambda source, m, most: source.kept.set_keep(m, most),
+    "l": lambda source, m, most: source.retained.set_keep(m, most),
     "d": lambda source, m, pad: source.trim.trim(m, pad),
 }

@@ -12,18 +12,19 @@ from typing import NamedTuple
 from heapster import impl
 from heapster.results import TargetError
 
-MODULES = ("api", "cache", "kept", "lifecycle", "settings", "stats", "trim", "verify")
+MODULES = ("api", "lifecycle", "malloc", "retained", "settings", "stats", "thread_cache", "trim", "verify")
 
 
 class Source(NamedTuple):
     """The modules of `impl` that programs call, and where they lie."""
 
     api: ModuleType
-    cache: ModuleType
-    kept: ModuleType
     lifecycle: ModuleType
+    malloc: ModuleType
+    retained: ModuleType
     settings: ModuleType
     stats: ModuleType
+    thread_cache: ModuleType
     trim: ModuleType
     verify: ModuleType
     root: Path

@@ -77,7 +77,7 @@ def delist(m, record, k):
     return length
 
 
-def keep(m, record, start, length):
+def retain(m, record, start, length):
     """Keep the `length` bytes at `start`, joined with what is kept on either side.
 
     Ensures:  they are part of the first on the list; what does not touch them stays as it is;
@@ -143,11 +143,11 @@ def reclaim(m, record, length):
     if left == 0 or k == head:
         return NULL
     take_off(m, k)
-    keep(m, record, k, m.load(k))
+    retain(m, record, k, m.load(k))
     return m.load(m.statics() + KEPT + NEXT)
 
 
-def reuse(m, record, length):
+def take_retained(m, record, length):
     """At least `length` bytes of what is kept, or NULL: the smallest that has as many, and of that not much more.
 
     Where none has, one that was set aside may.
@@ -166,7 +166,7 @@ def reuse(m, record, length):
     return k
 
 
-def reuse_at(m, record, start, length):
+def take_retained_at(m, record, start, length):
     """Whether `length` bytes at `start` were kept; they no longer are.
 
     Ensures:  without success nothing changes; else just these are taken.
@@ -181,7 +181,7 @@ def reuse_at(m, record, start, length):
     return True
 
 
-def room(m, record):
+def retained_capacity(m, record):
     """How many bytes may be kept now.
 
     Ensures:  at most the setting; with what is used, at most a quarter more than was used lately.
@@ -196,7 +196,7 @@ def room(m, record):
     return most
 
 
-def free_block(m, record, k, length):
+def release_mapping(m, record, k, length):
     """Whether the system took the `length` bytes at `k`, which are on no list; the record no longer holds them then."""
     if m.munmap(k, length) == REFUSED:
         return False
@@ -224,7 +224,7 @@ def release_oldest(m, record):
     """
     k = m.load(m.statics() + KEPT + PREV)
     length = delist(m, record, k)
-    taken = free_block(m, record, k, length)
+    taken = release_mapping(m, record, k, length)
     if not taken:
         set_aside(m, k, length)
     return taken
@@ -240,7 +240,7 @@ def offer_again(m, record, most):
     k = m.load(head + PREV)
     while taken < most and k != NULL and k != head:
         take_off(m, k)
-        if not free_block(m, record, k, m.load(k)):
+        if not release_mapping(m, record, k, m.load(k)):
             insert(m, head, k)
             return taken
         taken = taken + 1
@@ -250,7 +250,7 @@ def offer_again(m, record, most):
 
 def too_much(m, record):
     """Whether more is kept than may be."""
-    return m.load(record + FREE_BYTES) > room(m, record) or m.load(record + FREE_BLOCKS) > MOST_KEPT
+    return m.load(record + FREE_BYTES) > retained_capacity(m, record) or m.load(record + FREE_BLOCKS) > MOST_KEPT
 
 
 def trim(m, record):

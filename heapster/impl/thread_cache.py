@@ -1,13 +1,10 @@
-"""What a thread keeps of the blocks that it frees, so that its next request of the size needs no lock.
+"""The caches of threads: a thread's next request of a size that it freed needs no lock.
 
-A bin is a stack of blocks of one size, in the thread's own storage. It starts with no room at all and gets
-twice as much whenever it was empty when asked, or full when given to, until it is no longer small; from there,
-up to a number of bytes that is set for all bins, only if it was full and then empty: so a thread keeps little that
-frees little, or only asks, or only frees. A miss cuts up to half a bin's room from one free block, under one lock.
-Bonwick and Adams (2001), "Magazines and Vmem", section 3.
+A miss carves up to half a bin's room from one free block, under one lock; a full bin flushes as much.
 """
 
 from .arena import carve, count_call, count_used, find_or_grow, open_record, owner_of, release
+from .bins import batch_size, bin_at, bin_of, grown_limit, growth_cap, pop, push
 from .block import block_of, payload, size, size_in
 from .classes import class_entry, class_of, least_of_class
 from .freelist import add, bypass, insert, open_list
@@ -16,8 +13,6 @@ from .layout import (
     ARENA_LOCK,
     ATTACH_LOCK,
     BIN_COUNT,
-    BIN_SHIFT,
-    BINS,
     CACHING,
     CALL_FREE,
     CALL_KINDS,
@@ -25,42 +20,22 @@ from .layout import (
     COUNT_SHIFT,
     DOUBLE_FREE,
     ENDED,
-    REGISTERED,
     LIMIT,
-    MAX_CACHE,
     MOST_CACHED,
-    MOST_COUNTED,
-    MOST_MOVED,
     MY_CALLS,
     NEXT,
     NULL,
     OVERFLOWED,
     OWNER_SHIFT,
     PREV,
+    REGISTERED,
     SMALL_BIN,
     USED_BLOCKS,
     WORD,
 )
-from .remote import take_all, is_remote, send
+from .remote import is_remote, send, take_all
 from .settings import arena_at, attach, detach, get_cache
-from .stack import above, below, count, holds, is_marked, mark, set_below, top, unmark
-
-
-def bin_at(thread, index):
-    """Where `thread` keeps blocks of the least size of a class.
-
-    Requires: 0 <= index < BIN_COUNT.
-    Ensures:  it lies between BINS and the storage's end; classes have bins of their own.
-    """
-    return thread + BINS + (index << BIN_SHIFT)
-
-
-def bin_of(thread, total):
-    """Where `thread` keeps blocks of `total` bytes.
-
-    Requires: total is the least size of a class, MIN_BLOCK to MOST_CACHED.
-    """
-    return bin_at(thread, class_of(total))
+from .stack import below, count, holds, is_marked, set_below, top, unmark
 
 
 def count_mine(m, thread, kind):
@@ -68,30 +43,7 @@ def count_mine(m, thread, kind):
     m.store_atomic(thread + MY_CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD) + 1)
 
 
-def keep(m, slot, p):
-    """Put the block with the payload `p` on the bin.
-
-    Ensures:  it is on top and marked; those below keep their order.
-    """
-    word = m.load(slot)
-    set_below(m, p, word)
-    mark(m, p)
-    m.store_atomic(slot, above(word, p))
-
-
-def pop(m, slot):
-    """Take the block on top off the bin; its payload.
-
-    Requires: the bin is not empty.
-    Ensures:  it is no longer marked; those below keep their order.
-    """
-    p = top(m.load(slot))
-    m.store_atomic(slot, below(m, p))
-    unmark(m, p)
-    return p
-
-
-def reuse(m, index, kind):
+def pop_cached(m, index, kind):
     """The payload of a cached block of the least size of a class, the call counted; NULL if the thread has none."""
     thread = m.thread()
     slot = bin_at(thread, index)
@@ -130,44 +82,6 @@ def check_in_use(m, p, header):
         arena = arena_at(m.statics(), header >> OWNER_SHIFT)
         if is_cached(m, class_of(size_in(header)), p) or is_remote(m, arena, p):
             m.abort(DOUBLE_FREE, p)
-
-
-def grown_limit(limit, total, most, enough):
-    """What becomes of a bin's limit, in blocks of `total` bytes, where `most` bytes may be kept and `enough` are.
-
-    Ensures:  0 if not one block may be; else the blocks have at most that many bytes;
-              it at most doubles, and is at most MOST_COUNTED; it does not grow beyond `enough` bytes.
-    """
-    if limit == 0:
-        limit = 1
-    if limit * 2 * total <= most and limit * 2 * total <= enough and limit < MOST_COUNTED:
-        limit = limit * 2
-    while limit * total > most:
-        limit = limit >> 1
-    return limit
-
-
-def batch_size(limit, total):
-    """How many blocks of `total` bytes come into a bin of this limit when it is empty, or leave it when it is full.
-
-    Requires: limit is 0 to MOST_COUNTED; total is MIN_BLOCK to MOST_CACHED.
-    Ensures:  they are at most half the limit, rounded up, and none only if that is 0;
-              one, or at most MOST_MOVED bytes.
-    """
-    blocks = (limit + 1) >> 1
-    while blocks > 1 and blocks * total > MOST_MOVED:
-        blocks = blocks >> 1
-    return blocks
-
-
-def growth_cap(m, slot):
-    """Up to how many bytes the empty bin gets room, if the setting allows.
-
-    Ensures:  MAX_CACHE if it was full since it last got some, else SMALL_BIN.
-    """
-    if m.load(slot + LIMIT) & OVERFLOWED == 0:
-        return SMALL_BIN
-    return MAX_CACHE
 
 
 def register(m, thread):
@@ -268,7 +182,7 @@ def cache_block(m, p, total, kind):
     slot = bin_at(thread, (entry >> 1) - 1)
     if m.load(slot) >= m.load(slot + LIMIT) or is_marked(m, p):
         return False
-    keep(m, slot, p)
+    push(m, slot, p)
     count_freed(m, thread, kind)
     return True
 
@@ -288,7 +202,7 @@ def cache_block_slow(m, p, total, kind):
     if m.load(slot) >= had_room and not flush_or_grow(m, thread, total):
         return False
     if had_room != 0 or not send_if_remote(m, p):
-        keep(m, slot, p)
+        push(m, slot, p)
     count_freed(m, thread, kind)
     return True
 
@@ -318,7 +232,7 @@ def carve_batch(m, arena, total, most, kind):
         count_used(m, arena, last + size(m, last) - b, 1)
         count_call(m, arena, kind)
         while last != b:
-            keep(m, bin_of(m.thread(), total), payload(last))
+            push(m, bin_of(m.thread(), total), payload(last))
             add(m, arena + USED_BLOCKS, 1)
             last = last - total
     return b
@@ -337,7 +251,7 @@ def refill(m, total, kind):
     m.lock(arena + ARENA_LOCK)
     open_record(m, arena, owner_of(m, arena))
     collect_remote(m, arena, kind)
-    p = reuse(m, class_of(total), kind)
+    p = pop_cached(m, class_of(total), kind)
     if p == NULL:
         b = carve_batch(m, arena, total, most, kind)
     else:

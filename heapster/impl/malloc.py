@@ -1,0 +1,255 @@
+"""The way of a call, behind the C names: from the bins of the thread to its arena, or to a mapping.
+
+The life of a malloc (-> the fast path):
+ -> api.malloc -> allocate -> cached -> thread_cache.pop_cached: the block on top of the thread's bin, no lock
+    malloc_slow: place, allocate_block
+      place_small -> thread_cache.refill: under the arena's lock, what others freed (collect_remote), else one
+                     free block, carved into a batch for the bin (carve_batch)
+      place_large -> arena.acquire: find by the policy, else grow by sbrk or mmap; split
+                  -> mapping.map_block: a mapping of its own, from the retained ones or new
+      retry_after_trim: release what is retained, and try once more
+The life of a free:
+ -> api.free -> free_block -> thread_cache.cache_block: onto the bin of the block's class, no lock
+    free_slow: is it a double free (check_in_use)? cache_block_slow: grow or flush the bin, or push_remote to the owner
+      free_to_arena -> arena.release: coalesce, onto the free list, purge; or mapping.unmap_block: retain, decay
+"""
+
+from .arena import acquire, count_call, is_lost, release, room_for
+from .block import block_of, block_size, payload, size_in
+from .classes import class_for, least_of_class
+from .layout import (
+    ALIGN,
+    ARENA_LOCK,
+    CALL_ALIGNED,
+    CALL_FREE,
+    CALL_REALLOC,
+    DOUBLE_FREE,
+    ENOMEM,
+    INVALID_POINTER,
+    MAPPED,
+    MAX_ARENAS,
+    MAX_REQUEST,
+    MIN_BLOCK,
+    MIN_THRESHOLD,
+    MOST_CACHED,
+    NULL,
+    OWNER_SHIFT,
+    PAYLOAD,
+    USED,
+    WORD,
+)
+from .mapping import map_block, mapped_usable, resize_mapped, unmap_block
+from .resize import resize
+from .retained import release_retained
+from .settings import arena_at, attach, get_cache, get_threshold
+from .thread_cache import cache_block, cache_block_slow, check_in_use, pop_cached, refill
+
+
+def out_of_memory(m):
+    """NULL, with errno saying why."""
+    m.set_errno(ENOMEM)
+    return NULL
+
+
+def is_refused(request):
+    """Whether no block could ever hold `request` bytes.
+
+    Ensures:  true for every size_t above PTRDIFF_MAX.
+    """
+    return request < 0 or request > MAX_REQUEST
+
+
+def cached(m, request, alignment, kind):
+    """The payload of a cached block for `request` bytes, the call counted; NULL if the thread keeps none."""
+    if alignment == ALIGN and is_small(m, request):
+        return pop_cached(m, class_for(block_size(request)), kind)
+    return NULL
+
+
+def place_small(m, want, kind):
+    """A used block of `want` bytes, or a few more, from the thread's arena; NULL if memory is out."""
+    if get_cache(m) == 0:
+        return acquire(m, attach(m), want, ALIGN, kind)
+    return refill(m, least_of_class(class_for(want)), kind)
+
+
+def is_small(m, request):
+    """Whether caches may have blocks for `request` bytes, which are not to be mapped."""
+    if request < MIN_THRESHOLD:
+        return request >= 0
+    return request <= MOST_CACHED - WORD and request < get_threshold(m)
+
+
+def place(m, request, alignment, kind):
+    """A used block that was not cached for `request` bytes at a multiple of `alignment`, or NULL.
+
+    Requires: the thread keeps no block for it; not is_refused(request);
+              alignment is a power of two, ALIGN to MAX_REQUEST.
+    Ensures:  NULL only if the system refused, and then nothing has changed but what is kept.
+    """
+    b = allocate_block(m, request, alignment, kind)
+    if b == NULL:
+        b = retry_after_trim(m, request, alignment, kind)
+    return b
+
+
+def allocate_block(m, request, alignment, kind):
+    """As `place`, with the memory that there is."""
+    if alignment == ALIGN and is_small(m, request):
+        return place_small(m, block_size(request), kind)
+    return place_large(m, request, alignment, kind)
+
+
+def retry_after_trim(m, request, alignment, kind):
+    """As `place`, where memory was out: with what was kept, or, of no arena, where the thread's is lost."""
+    b = NULL
+    if release_retained(m):
+        b = allocate_block(m, request, alignment, kind)
+    if b == NULL and has_lost_arena(m):
+        b = map_block(m, request, alignment, kind)
+    return b
+
+
+def has_lost_arena(m):
+    """Whether the calling thread got a lost arena, as there is no other."""
+    arena = attach(m)
+    m.lock(arena + ARENA_LOCK)
+    lost = is_lost(m, arena)
+    m.unlock(arena + ARENA_LOCK)
+    return lost
+
+
+def place_large(m, request, alignment, kind):
+    """As `place`, of memory that no cache has."""
+    b = NULL
+    if room_for(request, alignment) >= get_threshold(m):
+        b = map_block(m, request, alignment, kind)
+    if b == NULL:
+        b = acquire(m, attach(m), block_size(request), alignment, kind)
+    return b
+
+
+def allocate(m, request, alignment, kind):
+    """As `place`, for any word; the payload's address, or NULL with errno ENOMEM."""
+    p = cached(m, request, alignment, kind)
+    if p != NULL:
+        return p
+    return malloc_slow(m, request, alignment, kind)
+
+
+def malloc_slow(m, request, alignment, kind):
+    """As `allocate`, where no block is cached."""
+    if is_refused(request):
+        return out_of_memory(m)
+    b = place(m, request, alignment, kind)
+    if b == NULL:
+        return out_of_memory(m)
+    return payload(b)
+
+
+def header_of(m, p):
+    """The header of the block at `p`; abort if `p` cannot be the payload of a used block.
+
+    Another thread may be telling the block of its left neighbour: so the load is atomic.
+    """
+    if p & (ALIGN - 1) != 0:
+        m.abort(INVALID_POINTER, p)
+    header = m.load_atomic(block_of(p))
+    if header & USED == 0:
+        m.abort(DOUBLE_FREE, p)
+    if header < MIN_BLOCK or header >> OWNER_SHIFT >= MAX_ARENAS:
+        m.abort(INVALID_POINTER, p)
+    return header
+
+
+def arena_of(m, header):
+    """The arena that owns the block with this header."""
+    return arena_at(m.statics(), header >> OWNER_SHIFT)
+
+
+def free_block(m, p, kind):
+    """Free the payload at `p`, counting a call if it is one of CALL_FREE."""
+    header = header_of(m, p)
+    if header & MAPPED != 0 or not cache_block(m, p, size_in(header), kind):
+        free_slow(m, p, header, kind)
+
+
+def free_slow(m, p, header, kind):
+    """As `free_block`, for a block with this header that no bin takes as it is; abort if it waits in one already."""
+    if header & MAPPED == 0:
+        check_in_use(m, p, header)
+    if header & MAPPED != 0 or not cache_block_slow(m, p, size_in(header), kind):
+        free_to_arena(m, block_of(p), header, kind)
+
+
+def free_to_arena(m, b, header, kind):
+    """Free the block `b`, which no cache takes."""
+    if header & MAPPED != 0:
+        unmap_block(m, b, kind)
+    else:
+        arena = arena_of(m, header)
+        m.lock(arena + ARENA_LOCK)
+        if kind == CALL_FREE:
+            count_call(m, arena, kind)
+        release(m, arena, b)
+        m.unlock(arena + ARENA_LOCK)
+
+
+def usable_bytes(m, p):
+    """Bytes of payload at `p`, at least what was asked for.
+
+    Requires: p is no NULL.
+    """
+    header = header_of(m, p)
+    if header & MAPPED != 0:
+        return mapped_usable(m, block_of(p))
+    return size_in(header) - PAYLOAD
+
+
+def resize_mapping(m, p, request):
+    """As `resize_uncopied`, of a block with a mapping of its own."""
+    b = resize_mapped(m, block_of(p), request, CALL_REALLOC)
+    if b == NULL:
+        return NULL
+    return payload(b)
+
+
+def resize_uncopied(m, p, request):
+    """The payload at `p`, made to hold `request` bytes without a copy; NULL if that cannot be."""
+    header = header_of(m, p)
+    if header & MAPPED != 0:
+        return resize_mapping(m, p, request)
+    check_in_use(m, p, header)
+    arena = arena_of(m, header)
+    m.lock(arena + ARENA_LOCK)
+    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)
+    m.unlock(arena + ARENA_LOCK)
+    if done:
+        return p
+    return NULL
+
+
+def move(m, p, request):
+    """Move the payload at `p` to a new block for `request` bytes, more than it has now.
+
+    Ensures:  NULL and ENOMEM, and the old block is unchanged; or the old payload's bytes are in the new.
+    """
+    q = allocate(m, request, ALIGN, CALL_REALLOC)
+    if q != NULL:
+        m.copy(q, p, usable_bytes(m, p))
+        free_block(m, p, CALL_REALLOC)
+    return q
+
+
+def place_aligned(m, alignment, request):
+    """The payload's address at a multiple of `alignment`, a power of two, or NULL; errno is left alone."""
+    if is_refused(request) or is_refused(alignment):
+        return NULL
+    if alignment < ALIGN:
+        alignment = ALIGN
+    p = cached(m, request, alignment, CALL_ALIGNED)
+    if p == NULL:
+        b = place(m, request, alignment, CALL_ALIGNED)
+        if b != NULL:
+            p = payload(b)
+    return p
