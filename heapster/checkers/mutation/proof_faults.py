@@ -447,7 +447,7 @@ FAULTS = (
     Fault("a bin that was not full grows large", "bins", "& OVERFLOWED == 0:\n        return SMALL_BIN\n",
           "& OVERFLOWED == 0:\n        return MAX_CACHE\n", "large_bins_were_full"),
     Fault("a full bin grows large", "thread_cache", "grow_bin(m, thread, total, SMALL_BIN)",
-          "grow_bin(m, thread, total, MAX_CACHE)",
+          "grow_bin(m, thread, total, 1 << 20)",
           "full_bins_get_room_while_they_are_small"),
     Fault("a full bin is flushed to its limit", "thread_cache", "flush(m, slot, limit - batch_size(limit, total))",
           "flush(m, slot, limit)", "a_full_bin_gives_up_a_batch"),

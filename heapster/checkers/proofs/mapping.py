@@ -4,7 +4,7 @@ from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
 from heapster.checkers.proofs.arena import ALIGNMENTS, SOME_ALIGNMENTS
-from heapster.checkers.proofs.kept import Kept, lately
+from heapster.checkers.proofs.retained import Kept, lately
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     CORRUPT_LIST,

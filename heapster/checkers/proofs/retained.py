@@ -1,4 +1,4 @@
-"""Mappings that are kept: what is proved of `impl/kept.py`."""
+"""Mappings that are kept: what is proved of `impl/retained.py`."""
 
 from collections.abc import Sequence
 from itertools import pairwise
