@@ -13,7 +13,7 @@ PLANTED = {                         # titles of the faults that are planted for 
     "races": {fault.name for fault in of_threads.FAULTS},
     "stress": {fault.name for fault in of_threads.FAULTS if fault.stress},
 }
-COMMANDS = {"fuzz": "heapster mutate '{}'", "prove": "heapster prove --faults cache kept remote",
+COMMANDS = {"fuzz": "heapster mutate '{}'", "prove": "heapster prove --faults thread_cache bins retained remote",
             "races": "heapster mutate --by races '{}'", "stress": "heapster mutate --by stress '{}'"}
 
 

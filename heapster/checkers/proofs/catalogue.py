@@ -12,7 +12,6 @@ from heapster.checkers.proofs import (
     calls,
     classes,
     freelist,
-    kept,
     layout,
     lost,
     mapping,
@@ -21,6 +20,7 @@ from heapster.checkers.proofs import (
     purge,
     region,
     resize,
+    retained,
     segregated,
     settings,
     waiting,
@@ -32,7 +32,7 @@ from heapster.suggest import instead_of
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS, *purge.PROOFS,
-    *arena.PROOFS, *cache.PROOFS, *waiting.PROOFS, *bins.PROOFS, *kept.PROOFS, *mapping.PROOFS, *resize.PROOFS,
+    *arena.PROOFS, *cache.PROOFS, *waiting.PROOFS, *bins.PROOFS, *retained.PROOFS, *mapping.PROOFS, *resize.PROOFS,
     *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (

@@ -4,7 +4,6 @@ from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
 from heapster.checkers.proofs.arena import ALIGNMENTS, SOME_ALIGNMENTS
-from heapster.checkers.proofs.retained import Kept, lately
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     CORRUPT_LIST,
@@ -27,6 +26,7 @@ from heapster.checkers.proofs.layout_spec import (
     aborts,
     only,
 )
+from heapster.checkers.proofs.retained import Kept, lately
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 MALLOC, CALLOC, REALLOC, FREE = 0, 1, 2, 4      # kinds of calls
