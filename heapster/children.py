@@ -148,13 +148,15 @@ def exit_code(child: Child) -> int:
     return int(child.returncode if child.returncode >= 0 else 128 - child.returncode)
 
 
-def sandboxed(command: Command, *shown: str | Path) -> list[str | Path]:
+def sandboxed(command: Command, *shown: str | Path, written: Path | None = None) -> list[str | Path]:
     """The command in a sandbox of bubblewrap: the system is read-only, and the network and other processes are away.
 
-    It has a folder of its own, which goes with it. What is `shown` can be read wherever it lies.
+    It has a folder of its own, which goes with it. What is `shown` can be read wherever it lies, and in the folder
+    that is to be `written` it can write.
     """
     again = [word for path in shown if Path(path).exists() for word in ("--ro-bind", path, path)]
-    return [*SANDBOX, *again, "--", *command]
+    folder = ("--bind", written, written) if written else ()
+    return [*SANDBOX, *folder, *again, "--", *command]
 
 
 def resident_limit() -> int:

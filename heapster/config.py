@@ -131,6 +131,7 @@ ALL_KEYS = (
     Key("heap_limit", "Bytes that mem_sbrk gives a malloc-lab allocator.", "N", _whole(4096, 1 << 32)),
     Key("adapter", "A C or Python file that stands between us and a foreign allocator.", "FILE", _text),
     Key("sandbox", "Run a foreign allocator in a sandbox (bubblewrap): a read-only system, no network.", "BOOL", _flag),
+    Key("coverage", "Count the lines of a C target that are run; a page of them goes there.", "DIR", _text),
     Key("strict", "What well-known libraries are known for is a finding as well.", "BOOL", _flag),
 )
 KEYS = {key.name: key for key in ALL_KEYS}

@@ -20,7 +20,8 @@ TOOLS = {
     "cc": "build: the C compiler that links libheapster",
     "nm": "build --check: which symbols a library leaves undefined",
 }
-EXTRAS = {"prove": "prove", "native": "build, run", "races": "races", "report": "report"}      # by what needs them
+EXTRAS = {"prove": "prove", "native": "build, run", "races": "races", "report": "report",       # by what needs them
+          "coverage": "fuzz --coverage"}
 NAME, EXTRA = re.compile(r"[\w.-]+"), re.compile(r"""extra == ["']([\w-]+)["']""")
 COLUMNS = "{:<14} {:<16} {}"
 

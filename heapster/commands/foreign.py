@@ -63,7 +63,7 @@ def _options(given: dict[str, Any]) -> ForeignOptions:
         flags = tuple(shlex.split(given.get("cflags") or ""))
     except ValueError as error:
         raise UsageError(f"--cflags {given['cflags']}: {error}") from None
-    baseline = given.get("baseline")
+    baseline, coverage = given.get("baseline"), given.get("coverage")
     return ForeignOptions(
         target=given["target"],
         seconds=SECONDS if given["seconds"] is None else given["seconds"],
@@ -77,6 +77,7 @@ def _options(given: dict[str, Any]) -> ForeignOptions:
         baseline=Path(baseline) if baseline else None,
         sandbox=bool(given.get("sandbox")),
         strict=bool(given.get("strict")),
+        coverage=Path(coverage) if coverage else None,
     )
 
 

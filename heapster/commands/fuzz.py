@@ -26,7 +26,7 @@ SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
 OF_OURS = ("policy", "examples", "arenas", "faults")
 OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "heap_limit", "adapter",
-                "sandbox", "strict")
+                "sandbox", "strict", "coverage")
 
 
 def command(target: str, json: str | None, junit: str | None, sarif: str | None, store: str, **_: Any) -> int:

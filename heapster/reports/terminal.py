@@ -100,6 +100,7 @@ def _summary(run: Run) -> Iterator[Line]:
     yield from settings(run)
     if fixed := run.extra.get("fixed"):
         yield f"  no longer fails: {', '.join(fixed)}", GOOD
+    yield from _lines_run(run)
     yield from _coverage(run)
     yield verdict_line(run)
 
@@ -108,6 +109,14 @@ def settings(run: Run) -> Iterator[Line]:
     """Under which settings our own allocator ran."""
     if told := run.extra.get("settings"):
         yield from _listed("settings", [f"{name} {' / '.join(map(str, values))}" for name, values in told.items()])
+
+
+def _lines_run(run: Run) -> Iterator[Line]:
+    """How much of the target's sources was run, where that was counted."""
+    if told := run.extra.get("coverage"):
+        figures = [f"{told[what]['covered']} of {told[what]['total']} {what}" for what in
+                   ("lines", "branches", "functions")]
+        yield f"  run of its sources: {', '.join(figures)} ({told['page']})", PLAIN
 
 
 def _coverage(run: Run) -> Iterator[Line]:

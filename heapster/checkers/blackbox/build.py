@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from heapster import children
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
-from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS, Ingredients
+from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS
+from heapster.checkers.targets.recompiling import Ingredients
 from heapster.native.cache import directory
 from heapster.native.operations_header import operations_folder, operations_header
 from heapster.results import TargetError

@@ -19,7 +19,7 @@ from typing import Any
 from heapster.checkers.blackbox.build import Compiler, compile_object, place_of
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
-from heapster.checkers.targets.instrumented import Ingredients
+from heapster.checkers.targets.recompiling import Ingredients
 from heapster.files import Unreadable, read_toml, write_whole
 from heapster.model.geometry import is_power_of_two
 from heapster.results import TargetError, UsageError

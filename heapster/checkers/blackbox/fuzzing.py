@@ -9,6 +9,7 @@ from heapster.checkers.blackbox.baseline import Baseline, deviations
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import THREADS, Campaign, Tally
 from heapster.checkers.blackbox.counting import WHOLE, Floor
+from heapster.checkers.blackbox.covering import covering
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.options import ForeignOptions, remember, resolve
@@ -31,10 +32,17 @@ def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
     did not meet is run again at its end.
     """
     target = resolve(options)
+    with covering(target, options.coverage) as covered:
+        return covered.told(_fuzz(options, target, covered.target, announce, progress, store, folder, floor))
+
+
+def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget, announce: Callable[[Finding], None],
+          progress: Callable[[Tally, int], None], store: Keeps, folder: Path, floor: Floor) -> Run:
+    """`judged` is the target as it is loaded, perhaps compiled in another way."""
     accepted = Baseline.read(options.baseline)
     excused = () if options.strict else deviations(target)
     excuses: dict[str, str] = {}
-    with Judge(judge_program(target.bits, None), target) as judge:
+    with Judge(judge_program(target.bits, None), judged) as judge:
         keeper = Keeper(store, folder, target, options.compiler,
                         lambda place, shown: remember(place, options, shown.repeat, shown.threads))
 

@@ -35,6 +35,7 @@ class ForeignOptions:
     baseline: Path | None = None
     sandbox: bool = False               # run it in a sandbox
     strict: bool = False                # known deviations of well-known libraries are findings too
+    coverage: Path | None = None        # the folder for pages of the lines that were run
 
 
 def is_foreign(target: str) -> bool:
@@ -86,6 +87,6 @@ def _check_sandbox() -> None:
 
 def remember(folder: Path, options: ForeignOptions, repeat: int, threads: tuple[int, int, int]) -> None:
     """Keep beside a finding how its target is loaded and how often its steps are taken."""
-    value = {**asdict(options), "baseline": None, "compiler": [options.compiler.name, *options.compiler.flags],
-             "repeat": repeat, "race": threads}
+    value = {**asdict(options), "baseline": None, "coverage": None,
+             "compiler": [options.compiler.name, *options.compiler.flags], "repeat": repeat, "race": threads}
     write_whole(folder / REMEMBERED, json.dumps(value, indent=2) + "\n")

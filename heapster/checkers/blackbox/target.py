@@ -7,7 +7,8 @@ from pathlib import Path
 from heapster import children
 from heapster.checkers.blackbox.signatures import ALLOCATES, OF_INSTANCES, disagrees, draft, prototypes, signature
 from heapster.checkers.blackbox.symbols import SharedObject, read_shared_object
-from heapster.checkers.targets.instrumented import Ingredients, calls_hooks
+from heapster.checkers.targets.instrumented import calls_hooks
+from heapster.checkers.targets.recompiling import Ingredients
 from heapster.model.operations import CALLS, OPERATIONS
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
@@ -43,10 +44,12 @@ class ForeignTarget:
     environment: Mapping[str, str] = field(default_factory=dict)        # what it is told when it is loaded
     ingredients: Ingredients | None = None      # what it was compiled of, if we have compiled it
     instrumented: bool = False      # it calls the hooks of c/hooks.h
+    counters: Path | None = None    # the folder that it adds the counters of its lines up in, if it has them
 
     def started(self, command: children.Command, *shown: Path) -> children.Command:
         """How a command of ours that runs it is started; what is `shown` it can read."""
-        return children.sandboxed(command, command[0], self.path, *shown) if self.sandboxed else command
+        return children.sandboxed(command, command[0], self.path, *shown,
+                                  written=self.counters) if self.sandboxed else command
 
     @property
     def verbs(self) -> frozenset[str]:

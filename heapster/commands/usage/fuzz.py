@@ -29,6 +29,7 @@ from heapster.commands.options import done_by, option, target
 @option("adapter")
 @option("sandbox", False)
 @option("strict", False)
+@option("coverage")
 @done_by("fuzz")
 def command() -> None:
     """Hold an allocator against the model: generated programs, each step checked.

@@ -88,6 +88,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
         && (uintptr_t)place + FAR > (uintptr_t)fence.low && (uintptr_t)place < (uintptr_t)fence.last + FAR)
         shared->stray = distance(place);
     show();
+    counters_fault();
     signal(number, SIG_DFL);                /* the same access again ends it */
     if (info->si_code <= 0)                 /* it was sent */
         raise(number);
@@ -95,7 +96,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 void fence_watch(void)
 {
-    static unsigned char stack[16384] __attribute__((aligned(16)));
+    static unsigned char stack[1 << 16] __attribute__((aligned(16)));
     sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, NULL);
     struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
     sigaction(SIGSEGV, &action, NULL);

@@ -26,6 +26,7 @@
 #define WALL_MS 10000u                      /* so many times, and so much more */
 #define MOST_LIMITS 2u                      /* of work in all that calls share which come back, before a run is given up */
 #define FAULTS_A_MS 100u                    /* pages that are touched for the first time, on a slow machine */
+#define GRACES 10u                           /* ticks that a child which is ended has to tell its counters */
 #define PROGRAM_MS 10000u                   /* that a program may take */
 #define KEPT_OUTPUT (OUTPUT_BYTES - 1)
 
@@ -249,6 +250,7 @@ static uint64_t watch(pid_t child, int output)
 {
     uint64_t started = now_ms(), next_look = started + 200;
     struct effort effort = { .looked = started };
+    unsigned graces = counts_lines() ? GRACES : 0;
     int status = 0, killed = 0, open_still = 1;
     for (;;) {
         if (open_still)
@@ -268,7 +270,7 @@ static uint64_t watch(pid_t child, int output)
             killed = is_too_big(child);
         }
         if (killed)
-            kill(child, SIGKILL);
+            kill(child, graces > 0 && graces-- > 0 ? SIGTERM : SIGKILL);
     }
     end_all(child);
     for (int n = 0; open_still && n < 16; n++)

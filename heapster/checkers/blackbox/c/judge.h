@@ -164,4 +164,11 @@ int fence_excludes(uintptr_t start, uint64_t size);
 void fence_start(void);                     /* an adapter's bounds are known: guard them */
 void fence_watch(void);                     /* tell where a fatal access went */
 
+/* counters.c */
+void counters_load(void *handle);           /* of the target that was loaded */
+void counters_watch(void);                  /* in the child: signals that end it */
+int counts_lines(void);
+void tell_counters(void);                   /* the case is about to end */
+void counters_fault(void);                  /* of a signal, perhaps of one that came of telling */
+
 #endif

@@ -27,6 +27,7 @@ int load_target(const char *path)
         snprintf(shared->message, sizeof shared->message, "%s", dlerror());
         return -1;
     }
+    counters_load(handle);
     shared->has = 0;
 #define LOAD(number, name) *(void **)&target.name = symbol(handle, number);
     EACH_CALL(LOAD)
@@ -45,6 +46,7 @@ int start_target(void)
 {
     mem_init();
     fence_watch();
+    counters_watch();
     if (target.bounds != NULL && shared->guarded >= BOUNDED) {
         target.bounds(&fence);
         fence_start();
