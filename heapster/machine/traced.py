@@ -5,6 +5,9 @@ unlock and system call that others could notice; `steps` counts them over all th
 synchronise (locks, atomics, system calls, waits) the machine asks its `Chooser` who goes on; at plain
 accesses it asks only when `steps` has come to `stop`. A `Watch` hears of every access, so that
 nothing is missed where nobody was asked.
+
+Atomic accesses meet a weak memory (`weak_memory`): where an access may meet more than the newest write, the `Chooser`
+picks one. Plain ones need no choice: of what they could read but the newest, all would be data races.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +17,8 @@ from greenlet import getcurrent, greenlet
 
 from heapster.results import HeapsterError
 
+from .orders import ACQ_REL, ACQUIRE, RELEASE
+from .sc_order import Write
 from .simulated import BREAK, OUTSIDE, STATICS, STATICS_BYTES, THREAD_BYTES, THREADS, WORD, Simulated
 
 STEP_LIMIT = 1 << 17            # no run that ends is as long; as `stop`: plain accesses are passed over
@@ -41,11 +46,21 @@ class Segment(NamedTuple):
     points: int | None          # how many; None: until it ended or had to wait
 
 
+class Old(NamedTuple):
+    """An atomic access that met another write than the newest."""
+
+    question: int               # which of those that could: from 1
+    back: int                   # which of what it could meet, counted back from the newest
+
+
 class Chooser(Protocol):
-    """Who goes on."""
+    """Who goes on, and what atomic accesses meet."""
 
     def choose(self, m: "Traced", me: int, kind: str, target: int) -> int:
         """A thread of `m.enabled()`; `me` is about to do `kind` to `target`, or NOBODY has ended."""
+
+    def pick(self, m: "Traced", number: int) -> int:
+        """Which of so many writes, the newest first, the access meets that the running thread is doing."""
 
 
 class Watch(Protocol):
@@ -57,11 +72,23 @@ class Watch(Protocol):
     def write(self, address: int) -> None:
         """The running thread writes a word."""
 
-    def read_atomic(self, address: int) -> None:
-        """The running thread reads a word and acquires what its last writer released."""
+    def may_read(self, address: int, order: int, value: int) -> Sequence[Write]:
+        """What an atomic load may answer, newest first; `value` is what memory holds, if it is not known yet."""
 
-    def write_atomic(self, address: int) -> None:
-        """The running thread writes a word and releases what it did before."""
+    def may_write(self, address: int, order: int, value: int) -> Sequence[Write]:
+        """What an atomic store may come next after."""
+
+    def may_swap(self, address: int, orders: tuple[int, int], value: int, expected: int | None) -> Sequence[Write]:
+        """What a read-modify-write may find; a compare-and-swap that finds another value than expected is a load."""
+
+    def load(self, address: int, write: Write, order: int) -> int:
+        """The running thread reads what that write wrote."""
+
+    def store(self, address: int, value: int, after: Write, order: int) -> bool:
+        """The running thread writes next after another write; whether it is the newest."""
+
+    def swap(self, address: int, value: int, found: Write, order: int) -> bool:
+        """The running thread reads a write and writes next after it; whether it is the newest."""
 
     def acquire(self, target: int) -> None:
         """The running thread is now after the last release of `target`."""
@@ -91,6 +118,8 @@ class Traced(Simulated):
         self.stop = STEP_LIMIT
         self.begun = 0                                      # step at which the running thread took over
         self.segments: list[Segment] = []
+        self.questions = 0                                  # atomic accesses that could meet more than the newest write
+        self.old: list[Old] = []                            # of them, those that did
         self.pending: list[tuple[str, int]] = [("start", 0)] * threads
         self.live = set(range(threads))
         self.known: set[int] = set()                        # what waits are over for
@@ -219,36 +248,49 @@ class Traced(Simulated):
         self._plain("load", address)
         return super().load_any(address)
 
-    def cas(self, address: int, expected: int, value: int) -> int:
-        """See `Machine.cas`: one switch point; a swap that fails only reads."""
-        self.arrive("cas", address)
-        self.watch.read_atomic(address)
-        found = super().load(address)
-        if found == expected:
-            self.watch.write_atomic(address)
-            super().store(address, value)
-        return found
-
-    def exchange(self, address: int, value: int) -> int:
-        """See `Machine.exchange`: one switch point."""
-        self.arrive("exchange", address)
-        self.watch.read_atomic(address)
-        self.watch.write_atomic(address)
-        found = super().load(address)
-        super().store(address, value)
-        return found
-
     def load_atomic(self, address: int) -> int:
         """See `Machine.load_atomic`."""
         self.arrive("load_atomic", address)
-        self.watch.read_atomic(address)
-        return super().load(address)
+        write = self._met(self.watch.may_read(address, ACQUIRE, super().load(address)))
+        return self.watch.load(address, write, ACQUIRE)
 
     def store_atomic(self, address: int, value: int) -> None:
         """See `Machine.store_atomic`."""
         self.arrive("store_atomic", address)
-        self.watch.write_atomic(address)
-        super().store(address, value)
+        after = self._met(self.watch.may_write(address, RELEASE, self.words.get(address, 0)))
+        if self.watch.store(address, value, after, RELEASE):
+            super().store(address, value)
+
+    def cas(self, address: int, expected: int, value: int) -> int:
+        """See `Machine.cas`: one switch point; a swap that fails only reads."""
+        self.arrive("cas", address)
+        orders = (ACQ_REL, ACQUIRE)
+        found = self._met(self.watch.may_swap(address, orders, super().load(address), expected))
+        if found.value != expected:
+            return self.watch.load(address, found, orders[1])
+        self._swap(address, value, found, orders[0])
+        return expected
+
+    def exchange(self, address: int, value: int) -> int:
+        """See `Machine.exchange`: one switch point."""
+        self.arrive("exchange", address)
+        found = self._met(self.watch.may_swap(address, (ACQ_REL, ACQ_REL), super().load(address), None))
+        self._swap(address, value, found, ACQ_REL)
+        return found.value
+
+    def _swap(self, address: int, value: int, found: Write, order: int) -> None:
+        if self.watch.swap(address, value, found, order):
+            super().store(address, value)
+
+    def _met(self, writes: Sequence[Write]) -> Write:
+        """The write that an access meets, of those that it may."""
+        if len(writes) == 1:
+            return writes[0]
+        self.questions += 1
+        back = self.chooser.pick(self, len(writes))
+        if back:
+            self.old.append(Old(self.questions, back))
+        return writes[back]
 
     def copy(self, target: int, source: int, count: int) -> None:
         """See `Machine.copy`: one switch point."""

@@ -8,7 +8,9 @@ from random import Random
 import pytest
 
 from heapster.checkers.races.clocks import Clocks
-from heapster.checkers.races.schedulers import ByPriority, DepthFirst, Follow, Pruned
+from heapster.checkers.races.schedulers.dfs import DepthFirst, Pruned
+from heapster.checkers.races.schedulers.pct import ByPriority
+from heapster.checkers.races.schedulers.replay import Follow
 from heapster.machine.simulated import STATICS, WORD, Simulated
 from heapster.machine.traced import Broken, Segment, Traced
 
@@ -32,7 +34,7 @@ def run(bodies: Sequence[Body], chooser: DepthFirst | Follow | ByPriority) -> Tr
 
 def schedules(bodies: Sequence[Body], bound: int | None = None, reduce: bool = True) -> list[tuple[Segment, ...]]:
     """The schedules of all runs that were not cut short."""
-    chooser = DepthFirst(bound, reduce)
+    chooser = DepthFirst(bound, reduce, old=0)
     found: list[tuple[Segment, ...]] = []
     while chooser.more:
         chooser.begin()
@@ -46,7 +48,7 @@ def schedules(bodies: Sequence[Body], bound: int | None = None, reduce: bool = T
 
 def classes(bodies: Sequence[Body]) -> int:
     """How many runs can be told from each other."""
-    chooser = DepthFirst()
+    chooser = DepthFirst(old=0)
     while chooser.more:
         chooser.begin()
         try:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from heapster.checkers.races.clocks import Clocks
+from heapster.machine.orders import ACQUIRE, RELAXED, RELEASE
 from heapster.machine.traced import Broken
 
 WORD, LOCK = 0x10400, 0x10000
@@ -30,7 +31,21 @@ def on(word: int, act: Callable[[Clocks, int], None]) -> Act:
 
 READ, WRITE = on(WORD, Clocks.read), on(WORD, Clocks.write)
 READ_NEXT, WRITE_NEXT = on(WORD + 8, Clocks.read), on(WORD + 8, Clocks.write)
-SOFT_READ, SOFT_WRITE = on(WORD, Clocks.read_atomic), on(WORD, Clocks.write_atomic)
+
+
+def read_atomic(clocks: Clocks, word: int) -> None:
+    clocks.load(word, clocks.may_read(word, ACQUIRE, 0)[0], ACQUIRE)
+
+
+def write_atomic(clocks: Clocks, word: int) -> None:
+    clocks.store(word, 1, clocks.may_write(word, RELEASE, 0)[0], RELEASE)
+
+
+def read_relaxed(clocks: Clocks, word: int) -> None:
+    clocks.load(word, clocks.may_read(word, RELAXED, 0)[0], RELAXED)
+
+
+SOFT_READ, SOFT_WRITE, RELAXED_READ = on(WORD, read_atomic), on(WORD, write_atomic), on(WORD, read_relaxed)
 LOCKS, UNLOCKS = on(LOCK, Clocks.acquire), on(LOCK, Clocks.release)
 
 
@@ -59,6 +74,16 @@ def test_a_write_after_the_unlock_is_not_ordered() -> None:
 
 def test_an_atomic_write_orders_what_was_before_it_for_who_reads_it() -> None:
     between([WRITE_NEXT, SOFT_WRITE], [SOFT_READ, READ_NEXT])
+
+
+def test_a_relaxed_read_orders_nothing() -> None:
+    with pytest.raises(Broken):
+        between([WRITE_NEXT, SOFT_WRITE], [RELAXED_READ, READ_NEXT])
+
+
+def test_a_plain_write_is_after_all_atomic_ones_and_ends_what_is_known_of_them() -> None:
+    clocks = between([SOFT_WRITE, SOFT_WRITE, UNLOCKS], [LOCKS, WRITE, UNLOCKS])
+    assert [write.value for write in clocks.may_read(WORD, ACQUIRE, 7)] == [7]
 
 
 def test_every_reader_is_remembered() -> None:

@@ -30,7 +30,7 @@ def test_races_finds_the_fault_and_its_replay_fails_again(fault: Fault, tmp_path
     text = shlex.split(found.replay)[2]
     again = [replay(text, source).findings[0] for _ in range(3)]
     assert {(finding.code, finding.title) for finding in again} == {(found.code, found.title)}
-    program, segments = parse_replay(text)
+    program, segments, *_ = parse_replay(text)
     assert max(len(lane) for lane in program.lanes) <= 3
     assert sum(1 for _ in lanes_of(program)) <= 8
     assert sum(segment.points is not None for segment in segments) <= 3

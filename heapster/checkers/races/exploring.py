@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from heapster.checkers.races.schedulers import ByChance, ByPriority, DepthFirst, Follow, Pruned
+from heapster.checkers.races.schedulers.dfs import DepthFirst, Pruned
+from heapster.checkers.races.schedulers.pct import ByPriority
+from heapster.checkers.races.schedulers.random import ByChance
+from heapster.checkers.races.schedulers.replay import Follow
 from heapster.checkers.races.session import Outcome, Session
-from heapster.machine.traced import Segment
+from heapster.machine.traced import Old, Segment
 
 MOST_AMID = 40                          # places amid what a thread does where another forks
 GAPS = (1, 4, 30, 300, 3000)            # accesses between random switches, on average; drawn for each run
@@ -22,6 +25,7 @@ class Tally:
     steps: int = 0                      # switch points of the former
     preempted: int = 0                  # runs with a preemption
     waited: int = 0                     # runs in which a thread had to wait
+    weak: int = 0                       # runs in which an access met an older write than the newest
     on_schedule: Callable[[], None] = field(default=lambda: None)
 
     def count(self, outcome: Outcome) -> None:
@@ -30,6 +34,7 @@ class Tally:
         self.steps += outcome.steps
         self.calls += outcome.calls
         threads = [s.thread for s in outcome.segments]
+        self.weak += bool(outcome.old)
         self.preempted += any(s.points is not None for s in outcome.segments)
         stops = [s.thread for s in outcome.segments if s.points is None]
         self.waited += len(stops) > len(set(threads))
@@ -40,9 +45,9 @@ class OutOfBudget(Exception):
     """The time or the number of schedules is used up."""
 
 
-def every_schedule(session: Session, bound: int | None, tally: Tally) -> Iterator[Outcome]:
-    """The outcomes of all schedules with at most `bound` preemptions, one for each class."""
-    chooser = DepthFirst(bound)
+def every_schedule(session: Session, bound: int | None, tally: Tally, old: int | None = None) -> Iterator[Outcome]:
+    """The outcomes of all schedules with at most `bound` preemptions and `old` writes met, one for each class."""
+    chooser = DepthFirst(bound, old=old)
     while chooser.more:
         chooser.begin()
         try:
@@ -92,6 +97,6 @@ def pct_schedules(session: Session, depth: int, number: int, rng: Random, tally:
         yield outcome
 
 
-def follow(session: Session, segments: tuple[Segment, ...]) -> Outcome:
+def follow(session: Session, segments: tuple[Segment, ...], old: tuple[Old, ...] = ()) -> Outcome:
     """The outcome of a written schedule."""
-    return session.run(Follow(segments))
+    return session.run(Follow(segments, old))

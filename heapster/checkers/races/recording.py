@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from greenlet import GreenletExit
 
 from heapster.checkers.races.replay import Replay
-from heapster.checkers.races.schedulers import Follow
+from heapster.checkers.races.schedulers.replay import Follow
 from heapster.checkers.races.session import Outcome, Session
 from heapster.checkers.targets.source import Source
 from heapster.machine.protocol import SYSTEM_CALLS
@@ -41,7 +41,7 @@ def record(source: Source, replay: Replay) -> tuple[Outcome, list[Row]]:
     """The outcome of the replay and every shared access of it, in order."""
     rows: list[Row] = []
     session = Session(replay.program, source)
-    outcome = session.run(Follow(replay.segments), _recorder(source.root, rows))
+    outcome = session.run(Follow(replay.segments, replay.old), _recorder(source.root, rows))
     return outcome, rows
 
 

@@ -234,7 +234,7 @@ def replay(text: str, source: Source | None = None, target: str = "sim") -> Run:
     begun = monotonic()
     what = parse_replay(text)
     chosen = source or shipped()
-    outcome = follow(Session(what.program, chosen), what.segments)
+    outcome = follow(Session(what.program, chosen), what.segments, what.old)
     failed = outcome.problem is not None
     findings = (finding(chosen, Failure(what.program, outcome), target),) if failed else ()
     return Run("replay", target, 0, Verdict.FAILED if failed else Verdict.PASSED, monotonic() - begun, 1, findings,
@@ -243,7 +243,7 @@ def replay(text: str, source: Source | None = None, target: str = "sim") -> Run:
 
 def finding(source: Source, failure: Failure, target: str = "sim") -> Finding:
     """The failure as others read it; its replay has been run."""
-    what = Replay(failure.program, failure.outcome.segments)
+    what = Replay(failure.program, failure.outcome.segments, failure.outcome.old)
     text = format_replay(what)
     what = parse_replay(text)
     outcome, rows = record(source, what)

@@ -12,7 +12,7 @@ from heapster.impl import layout
 from heapster.impl.layout import ALL_ARENAS, ONLY_MAPPINGS, STATS_BYTES, WORD
 from heapster.machine.protocol import REFUSED, Aborted, Fault
 from heapster.machine.simulated import Simulated
-from heapster.machine.traced import Broken, Chooser, Segment, Traced, fork
+from heapster.machine.traced import Broken, Chooser, Old, Segment, Traced, fork
 from heapster.model.misuse import abort_name
 from heapster.model.spec import Operation, Result
 
@@ -40,6 +40,7 @@ class Outcome(NamedTuple):
     steps: int
     calls: int = 0              # of the allocator that were made
     last: tuple[int, ...] = ()  # each lane's operation that was under way or done last
+    old: tuple[Old, ...] = ()   # accesses that met an older write than the newest
 
 
 class Held:
@@ -101,7 +102,8 @@ class Session:
             problem = Problem("not_a_program", f"the source cannot run: {error}", thread=m.running)
         finally:
             m.let_go()
-        return Outcome(problem, tuple(m.finished_segments()), m.steps, player.calls, tuple(player.last))
+        return Outcome(problem, tuple(m.finished_segments()), m.steps, player.calls, tuple(player.last),
+                       tuple(m.old))
 
     def _judge(self, m: Traced, player: "Player") -> Problem | None:
         refused = any(call.answer == REFUSED for call in m.calls)
@@ -172,7 +174,7 @@ class Player:
 
     def _expect_rest(self) -> None:
         """Broken if the heap is not whole while nobody is inside a call; runs that begin alike are asked once."""
-        moment = (*self._m.segments, self._m.steps)
+        moment = (tuple(self._m.segments), tuple(self._m.old), self._m.steps)
         if moment not in self._session.moments:
             reason = judge.not_whole(self._m.at_rest(), self.held.values(), self._session.restful)
             if reason is not None:

@@ -1,4 +1,4 @@
-"""Least failures: first the fewest operations, then the fewest preemptions."""
+"""Least failures: first the fewest operations, then the fewest old writes met, then the fewest preemptions."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -21,7 +21,9 @@ class Failure(NamedTuple):
 
 
 def least(source: Source, failure: Failure, bound: int) -> Failure:
-    """A failure of the same kind that no smaller program and no fewer preemptions show."""
+    """A failure of the same kind that no smaller program, no fewer old writes and no fewer preemptions show."""
+    if failure.outcome.old:
+        failure = _fewest_preemptions(source, failure, bound)
     smaller: Failure | None = failure
     while smaller is not None:
         failure = smaller
@@ -37,27 +39,30 @@ def preemptions(outcome: Outcome) -> int:
 def _smaller(source: Source, failure: Failure, bound: int) -> Iterator[Failure]:
     for program in _candidates(failure.program):
         if not wrong(program):
-            outcome = _fails(source, program, failure, bound)
+            outcome = _fails(source, program, failure, bound, len(failure.outcome.old))
             if outcome is not None:
                 yield Failure(program, outcome)
 
 
-def _fails(source: Source, program: Program, failure: Failure, bound: int) -> Outcome | None:
-    """The first run of the program, fewest preemptions first, that fails as the failure did."""
+def _fails(source: Source, program: Program, failure: Failure, bound: int, old: int) -> Outcome | None:
+    """The first run of the program with so many old writes met, fewest preemptions first, that fails as that did."""
     assert failure.outcome.problem is not None
     code = failure.outcome.problem.code
     session = Session(program, source)
     for least_bound in range(bound + 1):
-        for outcome in islice(every_schedule(session, least_bound, Tally()), EFFORT):
+        for outcome in islice(every_schedule(session, least_bound, Tally(), old), EFFORT):
             if outcome.problem is not None and outcome.problem.code == code:
                 return outcome
     return None
 
 
 def _fewest_preemptions(source: Source, failure: Failure, bound: int) -> Failure:
-    most = min(bound, preemptions(failure.outcome))
-    outcome = _fails(source, failure.program, failure, most)
-    return failure if outcome is None else failure._replace(outcome=outcome)
+    """The same program, with fewer old writes met if it fails so, and with the fewest preemptions."""
+    for old in range(len(failure.outcome.old) + 1):
+        outcome = _fails(source, failure.program, failure, bound, old)
+        if outcome is not None:
+            return failure._replace(outcome=outcome)
+    return failure
 
 
 def _candidates(program: Program) -> Iterator[Program]:

@@ -1,77 +1,14 @@
-"""Who goes on at a switch point: by a written schedule, depth first, by chance, or by priorities (PCT)."""
+"""The scheduler that goes through all schedules, depth first."""
 
-from collections.abc import Sequence
-from random import Random
+from collections import defaultdict
 from typing import Any
 
-from heapster.machine.traced import FORK_OBJECT, NOBODY, READS, STEP_LIMIT, Segment
+from heapster.machine.traced import FORK_OBJECT, NOBODY, READS
 from heapster.results import HeapsterError
 
 
 class Pruned(HeapsterError):
     """The rest of this run would only repeat an equivalent one."""
-
-
-class Follow:
-    """The schedule that is written; after its end, whoever runs goes on, or the first that can."""
-
-    def __init__(self, segments: Sequence[Segment]) -> None:
-        self._segments = iter(segments)
-
-    def choose(self, m: Any, me: int, kind: str, target: int) -> int:
-        """See `Chooser.choose`."""
-        enabled = m.enabled()
-        if me in enabled and m.steps != m.stop:
-            return me
-        if not enabled:
-            raise m.deadlock()
-        segment = next(self._segments, None)
-        if segment is None:
-            m.stop = STEP_LIMIT
-            return me if me in enabled else int(enabled[0])
-        m.stop = STEP_LIMIT if segment.points is None else m.steps + segment.points
-        return segment.thread if segment.thread in enabled else int(enabled[0])
-
-
-class ByChance:
-    """Any thread at points that synchronise; at plain accesses too, `gap` accesses apart on average."""
-
-    def __init__(self, rng: Random, gap: int) -> None:
-        self._rng, self._gap = rng, gap
-
-    def choose(self, m: Any, me: int, kind: str, target: int) -> int:
-        """See `Chooser.choose`."""
-        enabled = m.enabled()
-        if not enabled:
-            raise m.deadlock()
-        m.stop = m.steps + 1 + self._rng.randrange(2 * self._gap)
-        return int(self._rng.choice(enabled))
-
-
-class ByPriority:
-    """Probabilistic concurrency testing: Burckhardt and others, ASPLOS 2010, section 3.
-
-    Threads have random priorities; at depth - 1 random ones of the first `length` points the runner's
-    becomes the lowest. A bug of that depth is found with probability at least 1 / (n * length ** (depth - 1)).
-    """
-
-    def __init__(self, rng: Random, threads: int, depth: int, length: int) -> None:
-        self._priority = rng.sample(range(depth, depth + threads), threads)
-        changes = {rng.randrange(max(1, length)) for _ in range(depth - 1)}
-        self._changes = sorted(changes, reverse=True)
-        self._lowest = depth
-
-    def choose(self, m: Any, me: int, kind: str, target: int) -> int:
-        """See `Chooser.choose`."""
-        while self._changes and self._changes[-1] <= m.steps:
-            self._changes.pop()
-            self._lowest -= 1
-            self._priority[me if me != NOBODY else m.running] = self._lowest
-        enabled = m.enabled()
-        if not enabled:
-            raise m.deadlock()
-        m.stop = self._changes[-1] if self._changes else STEP_LIMIT
-        return int(max(enabled, key=self._priority.__getitem__))
 
 
 Steps = tuple[tuple[int, int], ...]
@@ -82,6 +19,8 @@ State = tuple[Steps, int, tuple[int, ...], frozenset[int], frozenset[int]]
 class DepthFirst:
     """Every schedule with at most `bound` preemptions, or one of each class that cannot be told apart.
 
+    In each, every access meets every write that it may, with at most `old` that are not the newest.
+
     Two steps conflict if they are of different threads, on one object, and not both reads; a fork
     conflicts with all that other threads do. With
     `reduce`, which takes runs without data races for granted since those end in a finding:
@@ -90,14 +29,16 @@ class DepthFirst:
       read: delaying a switch past such steps gives an equivalent run with as many preemptions;
     - nobody is asked before an unlock, unless there are forks: whoever came in could only wait for
       that mutex, or do what it can as well do after the unlock;
-    - a run is cut short where the same conflicting steps have been done in the same order before, the
-      same thread runs, and no fewer preemptions are left (Musuvathi and Qadeer, MSR-TR-2007-12).
+    - a run is cut short where the same conflicting steps have been done in the same order before and have met
+      the same writes, the same thread runs, and no fewer preemptions or old writes are left (Musuvathi and
+      Qadeer, MSR-TR-2007-12).
 
     Use: `while more: begin(); run; end()`.
     """
 
-    def __init__(self, bound: int | None = None, reduce: bool = True) -> None:
+    def __init__(self, bound: int | None = None, reduce: bool = True, old: int | None = None) -> None:
         self._bound = 1 << 30 if bound is None else bound
+        self._most_old = 1 << 30 if old is None else old
         self._reduce = reduce
         self._shared: set[int] = set()
         self._start()
@@ -106,7 +47,7 @@ class DepthFirst:
     def _start(self) -> None:
         self._prefix: list[int] = []                # choices at decisions, so far
         self._untried: list[list[int]] = []         # at each decision
-        self._seen: dict[State, int] = {}       # state: fewest preemptions it was met with
+        self._seen: dict[State, list[tuple[int, int]]] = defaultdict(list)  # with what preemptions and old writes
         self._ends: set[Steps] = set()
         self.classes = 0                            # runs that can be told from all others
 
@@ -115,6 +56,7 @@ class DepthFirst:
         self._depth = 0
         self._fresh = False                         # whoever was chosen last has yet to do what it was chosen for
         self._preemptions = 0
+        self._old = 0                               # accesses that met an older write than the newest
         self._done: dict[int, int] = {}             # thread: a digest of its conflicting steps, in order
         self._versions: dict[int, int] = {}         # object: times it was changed
         self._users: dict[int, int] = {}            # object: bit 0: it is changed; then a bit for each user
@@ -151,6 +93,18 @@ class DepthFirst:
             return True
         return self._fresh or self._reduce and kind == "unlock" and FORK_OBJECT not in self._shared
 
+    def pick(self, m: Any, number: int) -> int:
+        """See `Chooser.pick`: the newest write first."""
+        if self._depth == len(self._prefix):
+            self._prefix.append(0)
+            self._untried.append(list(range(number - 1, 0, -1)) if self._old < self._most_old else [])
+        back = self._prefix[self._depth]
+        self._depth += 1
+        if back:
+            self._old += 1
+            self._done[m.running] = hash((self._done.get(m.running, 0), back))
+        return back
+
     def _note(self, me: int, kind: str, target: int) -> None:
         self._users[target] = self._users.get(target, 0) | 2 << me | (kind not in READS)
 
@@ -163,9 +117,9 @@ class DepthFirst:
     def _open(self, state: State, runner: int, enabled: list[int]) -> None:
         """A decision never met before: the runner goes on first."""
         if self._reduce:
-            if self._seen.get(state, 1 << 30) <= self._preemptions:
+            if any(preemptions <= self._preemptions and old <= self._old for preemptions, old in self._seen[state]):
                 raise Pruned
-            self._seen[state] = self._preemptions
+            self._seen[state].append((self._preemptions, self._old))
         others = [t for t in enabled if t != runner]
         if runner == NOBODY:
             options = others
