@@ -38,9 +38,16 @@ Progress = Callable[[Tally, float], None]       # what was done so far, and for 
 
 STRATEGIES = ("dfs", "pct", "random")
 BATCH = 50                          # programs generated at a time
+MEMORY_MODEL = {
+    "model": "RC11",
+    "explored": ["loads that answer an old write", "stores that come before one made earlier, in modification order",
+                 "release and acquire, and release sequences by read-modify-writes",
+                 "data races of plain accesses by happens-before"],
+    "not_explored": ["load buffering: no load answers a store that is yet to come"],
+}
 NOT_CHECKED = (
-    ("weak memory: threads take turns, so accesses that no race is found in are seen in one order"),
-    ("longer programs, more threads and more preemptions than are said"),
+    "load buffering: no load answers a store that is yet to come (RC11 has none, some machines do)",
+    "longer programs, more threads, more preemptions and more old writes than are said",
 )
 ROUND = 20                          # schedules of a program before the next has its turn, by chance
 MOST_SCHEDULES = 400                # of a generated program: the others shall have their turn
@@ -129,7 +136,7 @@ class Search:
             program = Program((), (program.prologue,))
             session = Session(program, self.source)
         amid = forks_amid(session, self.tally) if bound else ()
-        for outcome in chain(every_schedule(session, bound, self.tally), amid):
+        for outcome in chain(every_schedule(session, bound, self.tally, bound), amid):
             yield program, outcome
             if most is not None and self.partial >= most:
                 self.left += 1
@@ -170,7 +177,7 @@ class Search:
             run = f"{self.tally.schedules} schedules of {len(self.sampled)} programs by {how}"
             return f"{run}, seed {self.plan.seed}; nothing is claimed of others{self._under()}"
         bounds = Counter(self.finished.values())
-        parts = [f"all schedules with at most {bound} preemptions of {bounds[bound]} programs"
+        parts = [f"all schedules with at most {bound} preemptions and {bound} old writes of {bounds[bound]} programs"
                  for bound in sorted(bounds, reverse=True)]
         if self.left:
             parts.append(f"the first {MOST_SCHEDULES} schedules of {self.left} programs")
@@ -210,10 +217,11 @@ def races(plan: Plan, source: Source | None = None, target: str = "sim", progres
     tally = search.tally
     verdict = Verdict.FAILED if findings else Verdict.PASSED
     return Run("races", target, plan.seed, verdict, monotonic() - begun, tally.calls, findings,
-               checks=_checks(tally), witnesses={"preempted": tally.preempted, "waited_for_a_lock": tally.waited},
+               checks=_checks(tally), witnesses={"preempted": tally.preempted, "waited_for_a_lock": tally.waited,
+                                                    "met_an_old_write": tally.weak},
                extra={"schedules": tally.schedules, "cut_short": tally.cut_short, "explored": search.explored(),
                       "programs": search.programs(), "shipped": SHIPPED,
-                      "strategy": plan.strategy, "bound": plan.bound, "not_checked": list(NOT_CHECKED)}
+                      "memory_model": MEMORY_MODEL, "strategy": plan.strategy, "bound": plan.bound, "not_checked": list(NOT_CHECKED)}
                | ({"interrupted": True} if interrupted else {}))
 
 
