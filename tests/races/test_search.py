@@ -46,7 +46,7 @@ def test_what_was_explored_is_never_more_than_was_run() -> None:
 
 def test_what_was_explored_names_its_bounds() -> None:
     explored = races(Plan(schedules=300, seed=0)).extra["explored"]
-    assert "with at most 0 preemptions of" in explored
+    assert "with at most 0 preemptions and 0 old writes of" in explored
 
 
 @pytest.mark.parametrize("plan", [Plan(threads=1), Plan(threads=9), Plan(ops=0), Plan(bound=-1), Plan(schedules=0),
