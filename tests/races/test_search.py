@@ -84,7 +84,7 @@ def test_faults_are_planted_and_hunted_by_schedules(empty_folder: Path, capsys: 
     assert main(["mutate", "--by", "races", "--json", "m.json", "kept mappings are given back without"]) == 0
     assert "1 of 1 planted faults were found" in capsys.readouterr().out
     kills = json.loads(Path("m.json").read_text())["kills"]
-    assert [(kill["module"], kill["caught_by"]) for kill in kills] == [("kept", "data_race")]
+    assert [(kill["module"], kill["caught_by"]) for kill in kills] == [("retained", "data_race")]
 
 
 def test_a_fault_that_is_missed_fails_the_run(empty_folder: Path, capsys: pytest.CaptureFixture[str],
@@ -111,6 +111,9 @@ def test_what_ships_is_explored_and_named() -> None:
     assert {tuple(each["policies"][-1:]) for each in shipped} == {("segregated_fit",)}
     assert len(shipped) > 100
     assert f"; {len(shipped)} of {len(ran)} programs on what ships (segregated_fit, 26" in run.extra["explored"]
+    ran_under = run.extra["settings"]
+    assert (ran_under["policy"], ran_under["cache"][0], ran_under["retained"][0]) == (list(POLICY_NAMES), 0, 0)
+    assert (ran_under["cache"][-1], ran_under["retained"][-1]) == (layout.DEFAULT_CACHE, layout.DEFAULT_KEEP)
     assert run.extra["explored"].endswith(f"policies: {', '.join(POLICY_NAMES)}")
 
 

@@ -4,6 +4,7 @@ A growth of 4096 bytes makes the heap move often; `n1` puts all threads into one
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from heapster.checkers.races.programs import Op, Program, parse_program
@@ -33,13 +34,23 @@ def is_shipped(program: Program) -> bool:
     return any(op.code == "o" for op in program.prologue)
 
 
+def settings(program: Program) -> dict[str, tuple[int, ...]]:
+    """What it runs under: policies, bytes of a size in a cache, bytes of freed mappings retained; by letter, ascending."""
+    found = {"p": {0}, "h": {0}, "l": {0}}
+    for op in program.prologue:
+        if op.code == "o":
+            found = {"p": {DEFAULT_POLICY}, "h": {DEFAULT_CACHE}, "l": {DEFAULT_KEEP}}
+        elif op.code in found:
+            found[op.code] = {*op.numbers}
+    for op in chain.from_iterable(program.lanes):
+        if op.code in found:
+            found[op.code] |= {*op.numbers}
+    return {letter: tuple(sorted(numbers)) for letter, numbers in found.items()}
+
+
 def policies(program: Program) -> tuple[str, ...]:
     """The policies that it runs under, in their order."""
-    numbers = {0}
-    for op in program.prologue:
-        numbers = {DEFAULT_POLICY} if op.code == "o" else {*op.numbers} if op.code == "p" else numbers
-    numbers |= {number for lane in program.lanes for op in lane if op.code == "p" for number in op.numbers}
-    return tuple(POLICY_NAMES[number] for number in sorted(numbers))
+    return tuple(POLICY_NAMES[number] for number in settings(program)["p"])
 
 
 WRITTEN = (

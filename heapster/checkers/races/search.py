@@ -10,7 +10,7 @@ from shlex import quote
 from time import monotonic
 from typing import Any
 
-from heapster.checkers.races.corpus import SHIPPED, corpus, is_shipped, policies
+from heapster.checkers.races.corpus import SHIPPED, corpus, is_shipped, policies, settings
 from heapster.checkers.races.exploring import (
     OutOfBudget,
     Tally,
@@ -196,9 +196,17 @@ class Search:
 
     def programs(self) -> list[dict[str, Any]]:
         """Each program that was explored: to which bound, None if by chance; under which policies and settings."""
-        run: dict[Program, int | None] = {**dict.fromkeys(self.sampled), **self.finished}
         return [{"program": format_program(program), "bound": bound, "policies": list(policies(program)),
-                 "shipped": is_shipped(program)} for program, bound in run.items()]
+                 "shipped": is_shipped(program)} for program, bound in self._run().items()]
+
+    def settings(self) -> dict[str, list[str] | list[int]]:
+        """The policies and settings that any of the programs ran under."""
+        ran = [settings(program) for program in self._run()]
+        found = {letter: sorted({number for each in ran for number in each[letter]}) for letter in "phl"}
+        return {"policy": [POLICY_NAMES[number] for number in found["p"]], "cache": found["h"], "retained": found["l"]}
+
+    def _run(self) -> dict[Program, int | None]:
+        return {**dict.fromkeys(self.sampled), **self.finished}
 
 
 def races(plan: Plan, source: Source | None = None, target: str = "sim", progress: Progress | None = None) -> Run:
@@ -221,7 +229,8 @@ def races(plan: Plan, source: Source | None = None, target: str = "sim", progres
                                                     "met_an_old_write": tally.weak},
                extra={"schedules": tally.schedules, "cut_short": tally.cut_short, "explored": search.explored(),
                       "programs": search.programs(), "shipped": SHIPPED,
-                      "memory_model": MEMORY_MODEL, "strategy": plan.strategy, "bound": plan.bound, "not_checked": list(NOT_CHECKED)}
+                      "settings": search.settings(), "memory_model": MEMORY_MODEL,
+                      "strategy": plan.strategy, "bound": plan.bound, "not_checked": list(NOT_CHECKED)}
                | ({"interrupted": True} if interrupted else {}))
 
 
