@@ -35,7 +35,7 @@ def is_shipped(program: Program) -> bool:
 
 
 def settings(program: Program) -> dict[str, tuple[int, ...]]:
-    """What it runs under: policies, bytes of a size in a cache, bytes of freed mappings retained; by letter, ascending."""
+    """By letter, ascending: the policies, bytes of a size in a cache and bytes of freed mappings that it runs under."""
     found = {"p": {0}, "h": {0}, "l": {0}}
     for op in program.prologue:
         if op.code == "o":
