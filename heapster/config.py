@@ -105,7 +105,7 @@ def read_policies(value: Any) -> tuple[str, ...]:
 
 
 ALL_KEYS = (
-    Key("target", "What is checked: sim, process.", "TARGET", _text),
+    Key("target", "What is checked: sim, native, libc, ./libx.so ...", "TARGET", _text),
     Key("policy", "Placement policies: " + ", ".join(POLICIES) + ", or all.", "P|all", read_policies),
     Key("seconds", "Stop after this long; fuzz and races count processor time.", "S", _seconds),
     Key("examples", "Stop after this many examples.", "N", _whole(0)),

@@ -16,7 +16,9 @@ from heapster.checkers.blackbox.baseline import deviations
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.targets.grammar import parse
+from heapster.checkers.targets.opening import resolve
 from heapster.results import Finding
 
 __all__ = ["FAMILIES", "allocator_tests", "failures", "judged"]
@@ -33,7 +35,7 @@ SECONDS = 4.0                   # of each family
 
 def judged(target: str, family: str, seconds: float = SECONDS, seed: int = 0, **options: Any) -> list[Finding]:
     """What is found with the calls of a family alone, in so many seconds; not what the target is known for."""
-    found = resolve(ForeignOptions(target=target, **options))
+    found = resolve(ForeignOptions(target=parse(target), **options))
     verbs = FAMILIES[family]
     if verbs:
         if not set(verbs[2:] or verbs) & found.verbs:

@@ -16,6 +16,7 @@ import pytest
 
 from heapster import cli, files
 from heapster.checkers.findings.store import Store
+from heapster.checkers.targets.target import SIM
 from heapster.checkers.traces import unpacking
 from heapster.results import Finding
 from tests.processes import HEAPSTER
@@ -65,7 +66,7 @@ def test_a_file_size_limit_is_told(command: str, empty_folder: Path, monkeypatch
 
 def test_memory_to_share_is_not_to_be_had(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with largest_file(4096):
-        assert cli.main(["diff", "gcc", "--policies", "best_fit", "--json", "d.json"]) == 2
+        assert cli.main(["diff", "gcc", "--policy", "best_fit", "--json", "d.json"]) == 2
     assert "to share with a child (ulimit -f)" in one_line(capsys)
     run = json.loads((empty_folder / "d.json").read_text(encoding="utf-8"))
     assert (run["verdict"], run["interrupted"]) == ("inconclusive", True)
@@ -155,7 +156,7 @@ def test_a_file_of_any_content_is_one_line(
 def test_a_broken_store_is_passed_over(empty_folder: Path) -> None:
     warnings: list[str] = []
     store = Store(empty_folder / "kept", warnings.append)
-    store.keep(Finding("abcd1234", "code", "title", ("a = malloc(1)",), "heapster replay abcd1234"), "sim")
+    store.keep(Finding("abcd1234", "code", "title", ("a = malloc(1)",), "heapster replay abcd1234"), SIM)
     for name, content in (("aaaa", "[" * 100_000), ("bbbb", "\0"), ("cccc", "{}"), ("dddd", "1" * 10_000)):
         (store.folder / name).mkdir()
         (store.folder / name / "finding.json").write_text(content, encoding="utf-8")

@@ -128,7 +128,7 @@ def test_a_policy_is_compiled_and_compared(tmp_path: Path) -> None:
         pytest.skip("not installed: cc")
     folder = copy(tmp_path, POLICY, LAST_FIT)
     (folder / "t").write_text(TRACE.replace("policy last_fit; ", "").replace("; ", "\n") + "\n")
-    said = run(folder, "diff  t  --policies  last_fit,first_fit", "fuzz  native  --policy  last_fit  --examples  3",
+    said = run(folder, "diff  t  --policy  last_fit,first_fit", "fuzz  native  --policy  last_fit  --examples  3",
                "build  --out  built  --policy  last_fit", "stress  native  --pattern  settings  --seconds  0.3")
     assert said.count("PASSED") == 3
     header = (folder / "built" / "include" / "heapster.h").read_text()
@@ -237,6 +237,50 @@ define void @machine_expect_used(i64 %address) {
     # The system's pages are zero'''),),
 }
 USED = "    header = header_of(m, p)\n    if header & MAPPED != 0:\n        return mapped_usable"
+
+
+KIND: Edits = {
+    "checkers/targets/kinds.py": (('    Kind("object", ', '''\
+    Kind("archive", "a static library", "./libx.a", _ends(".a"), {View.CALLS: "outside:archived"}, is_file=True),
+    Kind("object", '''),),
+    "checkers/targets/outside.py": (
+        ("import from_sources\n", "import compile_object, from_sources, place_of\n"),
+        ("def loaded(", '''def archived(options: ForeignOptions) -> ForeignTarget:
+    """A static library, all of it linked."""
+    def linked(path: Path) -> ForeignTarget:
+        made = place_of(path, options.compiler)
+        compile_object(["-Wl,--whole-archive", str(path), "-Wl,--no-whole-archive"], made, options.compiler)
+        return from_object(made, options.target.name, options.prefix)
+    return _file(options, linked)
+
+
+def loaded(''')),
+}
+BUMP = """
+#include <stddef.h>
+static _Alignas(16) char heap[1 << 20];
+static size_t used;
+void *my_malloc(size_t size) { void *p = heap + used; used += (size + 31) & ~(size_t)15; return p; }
+void my_free(void *p) { (void)p; }
+"""
+
+
+def test_a_kind_of_target_goes_in_by_its_recipe(tmp_path: Path) -> None:
+    if not (shutil.which("cc") and shutil.which("ar")):
+        pytest.skip("not installed: cc, ar")
+    title = "To add a kind of target"
+    assert len(recipe(title)) <= 3
+    folder = copy(tmp_path, title, KIND)
+    (folder / "x.c").write_text(BUMP)
+    (folder / "t").write_text("a = malloc(40)\nfree(a)\n")
+    subprocess.run(["cc", "-c", "-fPIC", "x.c"], cwd=folder, check=True)
+    subprocess.run(["ar", "rc", "libx.a", "x.o"], cwd=folder, check=True)
+    said = run(folder, "replay  a = malloc(8); free(a)  --target  ./libx.a", "score  t  --targets  ./libx.a",
+               "diff  t  --policy  best_fit  --targets  sim,./libx.a", "fuzz  --help", "races  --help")
+    assert "PASSES: the trace on ./libx.a: 2 of 2 calls" in said
+    assert said.count("PASSED") == 2
+    assert said.count("./libx.a or ./libx.so, with settings") == 1      # fuzz takes it, and races does not
+    run(folder, "races  ./libx.a", "prove  ./libx.a", "bench  --targets  ./libx.a", code=2)
 
 
 def test_an_invariant_goes_in_by_its_recipe(tmp_path: Path) -> None:

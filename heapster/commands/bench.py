@@ -10,6 +10,7 @@ from heapster.checkers.bench.targets import USUAL, find_targets
 from heapster.checkers.bench.workloads import chosen
 from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.pages import write_page
+from heapster.commands.targets import targets_of
 from heapster.commands.usage.bench import QUICK_ROUNDS, ROUNDS
 from heapster.files import write_whole
 from heapster.reports.jsonfile import as_value
@@ -29,11 +30,11 @@ def command(targets: str | None, workloads: str | None, rounds: int | None, seco
     """Measure allocators: processor time and peak memory on workloads, as ratios to libc."""
     delivery = Delivery(json)
     delivery.check(html, text)
-    asked = _names("targets", targets)
+    asked = () if targets is None else targets_of(targets, "bench")
     plan = Plan(chosen(_names("workloads", workloads)), find_targets(asked or USUAL),
                 rounds or (QUICK_ROUNDS if quick else ROUNDS), QUICK_SHARE if quick else 1.0, seconds)
     with Meter("bench") as meter:
-        run = run_of(plan, measure(plan, meter.show), frozenset(asked))
+        run = run_of(plan, measure(plan, meter.show), frozenset(map(str, asked)))
         meter.close(f"{len(run.extra['workloads'])} workloads in {run.seconds:.1f} s")
     code = delivery.write(run)
     written = _write(as_value(run), html, text)

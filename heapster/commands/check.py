@@ -7,9 +7,9 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from heapster.checkers.blackbox.own_library import settings
 from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions
+from heapster.checkers.targets.target import NATIVE, SIM, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.fuzz import campaign
 from heapster.config import POLICIES
@@ -33,7 +33,7 @@ class Part(NamedTuple):
     run: Callable[[int, Store], Run]        # from a seed and the store of findings
 
 
-def _fuzz(target: str, examples: int) -> Part:
+def _fuzz(target: Target, examples: int) -> Part:
     return Part(f"fuzz {target}", lambda seed, store: campaign(
         FuzzOptions(target, POLICIES, seconds=None, examples=examples, seed=seed), store))
 
@@ -50,7 +50,7 @@ def _proofs(_seed: int, _store: Store) -> Run:
 
 def _volume(seed: int, store: Store) -> Run:
     """The compiled library with small caches, under each policy."""
-    from heapster.checkers.fuzz.native_volume import together  # noqa: PLC0415  loads what judges strangers
+    from heapster.checkers.fuzz.native_volume import settings, together  # noqa: PLC0415  loads what judges strangers
     from heapster.commands.fuzz import volume  # noqa: PLC0415
     first, *others = volume(settings(POLICIES, (VOLUME_CACHE,)), VOLUME_SECONDS, seed, store)
     return replace(together(first, others), target="native")
@@ -58,23 +58,22 @@ def _volume(seed: int, store: Store) -> Run:
 
 def _races(seed: int, _store: Store) -> Run:
     from heapster.checkers.races.search import Plan  # noqa: PLC0415  loads greenlet
-    from heapster.checkers.targets.source import shipped  # noqa: PLC0415
     from heapster.commands.races import campaign as explore  # noqa: PLC0415
-    return explore(Plan(schedules=SCHEDULES, seed=seed), shipped(), "sim")
+    return explore(Plan(schedules=SCHEDULES, seed=seed), SIM)
 
 
 def _stress(seed: int, _store: Store) -> Run:
     from heapster.checkers.stress.runner import Plan  # noqa: PLC0415  compiles the library
     from heapster.commands.stress import campaign as stress  # noqa: PLC0415
-    return stress(Plan("native", threads=2, seconds=STRESS_SECONDS, pattern="all", seed=seed))
+    return stress(Plan(NATIVE, threads=2, seconds=STRESS_SECONDS, pattern="all", seed=seed))
 
 
 PARTS = (
-    _fuzz("sim", 40),
-    _fuzz("process", 10),
+    _fuzz(SIM, 40),
+    _fuzz(Target("process", "process"), 10),
     Part("prove", _proofs),
     Part("races", _races),
-    _fuzz("native", 4),
+    _fuzz(NATIVE, 4),
     Part("fuzz native in volume", _volume),
     Part("stress native", _stress),
 )

@@ -9,6 +9,7 @@ from heapster.checkers.findings.store import Store
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.pages import travelled, write_page
+from heapster.commands.targets import check_traces, targets_of
 from heapster.config import POLICIES
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
@@ -35,8 +36,9 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     """Play traces on each policy, in lock-step with the model, and show how the policies differ."""
     delivery = Delivery(json, junit)
     delivery.check(html)
+    check_traces(traces, "diff")
     chosen = _policies(policies) or policy
-    playing = entrants(chosen, filter(None, (targets or "").split(",")), prefix)
+    playing = entrants(chosen, targets_of(targets, "diff") if targets else (), prefix)
     with Meter("diff") as meter:
         run = diff(traces or tuple(shipped()), playing, Store(Path(store), warn),
                    lambda what, fraction: meter.show(fraction, what))
@@ -45,7 +47,7 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
         warn(warning)
     code = delivery.write(run)
     if html:
-        code = code or _page(Path(html), run, chosen)
+        code = code or _page(Path(html), run, playing.policies)
     say([*_tables(run), (f"  {run.extra['measures']}", FAINT), *run_lines(run)])
     return code
 
@@ -64,6 +66,7 @@ def _page(path: Path, run: Run, policies: tuple[str, ...]) -> int:
 def _policies(names: str | None) -> tuple[str, ...]:
     if not names:
         return ()
+    warn(f"--policies is how the version before spelled it: write --policy {names}")
     chosen = tuple(POLICIES) if names == "all" else tuple(names.split(","))
     for name in chosen:
         if name not in POLICIES:

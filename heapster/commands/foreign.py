@@ -9,9 +9,10 @@ from typing import Any
 from heapster.checkers.blackbox.build import Compiler
 from heapster.checkers.blackbox.campaign import SECONDS, Tally
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
-from heapster.checkers.blackbox.options import ForeignOptions, is_foreign
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.replaying import replay_foreign
 from heapster.checkers.findings.store import Kept, Store
+from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
 from heapster.reports import github
 from heapster.reports.output import say, warn
@@ -21,12 +22,10 @@ from heapster.results import Finding, Run, UsageError
 
 SEEDS = 1 << 32
 
-__all__ = ["fuzz", "is_foreign", "replay"]
 
-
-def fuzz(given: dict[str, Any], delivery: Delivery, store: Store) -> int:
+def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store) -> int:
     """Judge the target; findings are printed as they come. The exit code."""
-    options = _options(given)
+    options = _options(target, given)
     with Meter(f"fuzz {options.target}") as meter:
 
         def announce(finding: Finding) -> None:
@@ -57,7 +56,7 @@ def _learnt(run: Run) -> list[tuple[str, str]]:
     return lines
 
 
-def _options(given: dict[str, Any]) -> ForeignOptions:
+def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
     seed = given["seed"]
     try:
         flags = tuple(shlex.split(given.get("cflags") or ""))
@@ -65,7 +64,7 @@ def _options(given: dict[str, Any]) -> ForeignOptions:
         raise UsageError(f"--cflags {given['cflags']}: {error}") from None
     baseline, coverage = given.get("baseline"), given.get("coverage")
     return ForeignOptions(
-        target=given["target"],
+        target=target,
         seconds=SECONDS if given["seconds"] is None else given["seconds"],
         seed=SystemRandom().randrange(SEEDS) if seed is None else seed,
         prefix=given.get("prefix"),

@@ -8,15 +8,14 @@ from typing import Any
 
 import click
 
-from heapster.checkers.blackbox.own_library import settings
 from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions, Progress, fuzz
-from heapster.checkers.fuzz.native_volume import SHARE, in_volume, together
+from heapster.checkers.fuzz.native_volume import SHARE, in_volume, settings, together
+from heapster.checkers.targets.target import NATIVE, UNSET, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
-from heapster.commands.foreign import is_foreign
 from heapster.commands.options import not_for, one_of
-from heapster.commands.targets import check_target, is_ours
+from heapster.commands.targets import is_called, target_of
 from heapster.config import POLICIES
 from heapster.reports.output import warn
 from heapster.reports.progress import Meter
@@ -29,32 +28,38 @@ OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "h
                 "sandbox", "strict", "coverage")
 
 
-def command(target: str, json: str | None, junit: str | None, sarif: str | None, store: str, **_: Any) -> int:
+def command(target: str, more: tuple[str, ...], json: str | None, junit: str | None, sarif: str | None,
+            store: str, **_: Any) -> int:
     """Hold an allocator against the model: generated programs, each step checked."""
     ctx = click.get_current_context()
     delivery = Delivery(json, junit, sarif)
     delivery.check()
-    if is_foreign(target) and not is_ours(target):
-        not_for(ctx, OF_OURS, f"{target} is somebody else's allocator")
-        return fuzz_foreign(ctx.params, delivery, Store(Path(store), warn))
-    not_for(ctx, OF_STRANGERS, f"{target} is our own allocator")
-    check_target(target)
+    aimed = target_of(" ".join((target, *more)), "fuzz")
+    if is_called(aimed, "fuzz"):
+        not_for(ctx, OF_OURS, f"{aimed} is judged by its calls alone")
+        return fuzz_foreign(aimed, ctx.params, delivery, Store(Path(store), warn))
+    not_for(ctx, OF_STRANGERS, f"{aimed} is our own allocator")
+    not_for(ctx, aimed.settings.given, f"{aimed} says it already")
     one_of(ctx, "seconds", "examples")
-    options = _options(ctx.params)
-    if target == "native" and options.seconds:
+    options = _options(aimed, ctx.params)
+    if options.target == NATIVE and options.seconds:
         return delivery.deliver(_both(options, options.seconds, Store(Path(store), warn)))
     return delivery.deliver(campaign(options, Store(Path(store), warn)))
 
 
-def _options(given: dict[str, Any]) -> FuzzOptions:
+def _options(target: Target, given: dict[str, Any]) -> FuzzOptions:
+    """What a target sets is what its programs begin with; the rest is drawn."""
+    fixed = target.settings
     unlimited = given["seconds"] is None and given["examples"] is None
     return FuzzOptions(
-        target=given["target"],
-        policies=given["policy"],
+        target=replace(target, settings=UNSET),
+        policies=(fixed.policy,) if fixed.policy else given["policy"],
         seconds=SECONDS if unlimited else given["seconds"],
         examples=given["examples"],
         seed=SystemRandom().randrange(SEEDS) if given["seed"] is None else given["seed"],
-        arenas=given["arenas"],
+        arenas=fixed.arenas or given["arenas"],
+        cache=fixed.cache,
+        retained=fixed.retained,
         faults=given["faults"],
     )
 
@@ -70,7 +75,7 @@ def _both(options: FuzzOptions, seconds: float, store: Store) -> Run:
     return replace(run, extra={**run.extra, "not_checked": claims})
 
 
-def volume(names: Sequence[str], seconds: float, seed: int, store: Store) -> list[Run]:
+def volume(names: Sequence[Target], seconds: float, seed: int, store: Store) -> list[Run]:
     """The compiled library in these settings, by compiled checks, with a show of how far that is."""
     with Meter("fuzz native, in volume") as meter:
         runs = in_volume(names, seconds, seed, lambda name, tally, findings: meter.show(
@@ -105,9 +110,9 @@ def _not_checked(options: FuzzOptions, *, with_threads: bool = False) -> list[st
         silent.append(f"policies {', '.join(absent)} (--policy all)")
     if not options.faults:
         silent.append("refusals of the system (--faults)")
-    compiled = "" if options.target == "native" else ", and the compiled library (heapster fuzz native)"
+    compiled = "" if options.target == NATIVE else ", and the compiled library (heapster fuzz native)"
     if not with_threads:
         silent.append(f"threads that run at the same time{compiled}")
-    if options.target == "native" and not options.seconds:
+    if options.target == NATIVE and not options.seconds:
         silent.append("many operations in each setting, by compiled checks (--seconds)")
     return silent

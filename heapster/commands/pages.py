@@ -1,18 +1,24 @@
 """Runs and traces as a page: replays what the page shows. The drawing is loaded only when a page is written."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heapster.checkers.lockstep.heap_history import Steps, by_policy, of_finding
+from heapster.checkers.lockstep.run_trace import Make
+from heapster.checkers.targets.grammar import parse
+from heapster.checkers.targets.opening import make_for
 from heapster.checkers.traces.reading import find_trace, read_trace, shipped
 from heapster.commands.usage.report import MOST_STEPS
 from heapster.config import CLASSIC
+from heapster.results import UsageError
 
 if TYPE_CHECKING:
     from heapster.reports.timeline import Journey
 
+DRAWN = ("sim", "folder")        # kinds of targets whose memory is simulated here
 MOST_FINDINGS = 20              # whose heaps are shown
 
 Runs = Sequence[Mapping[str, Any]]
@@ -58,10 +64,19 @@ def finding_journeys(runs: Runs) -> Iterator["Journey"]:
     shown: set[str] = set()
     for run in runs:
         for finding in run["findings"]:
-            taken = of_finding(tuple(finding["trace"]), run["target"])
+            taken = of_finding(tuple(finding["trace"]), run["target"], _make(run["target"]))
             if taken and finding["id"] not in shown and len(shown) < MOST_FINDINGS:
                 shown.add(finding["id"])
                 yield journey(finding["id"], {taken[0]: taken[1]}, finding["title"], _marks(finding))
+
+
+def _make(name: str) -> Callable[[], Make] | None:
+    """What gives the maker of locksteps on the target of a run, if its heap can be drawn here."""
+    try:
+        target = parse(name)
+    except UsageError:
+        return None
+    return partial(make_for, target) if target.kind in DRAWN else None
 
 
 def _marks(finding: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -17,7 +17,10 @@ from heapster.checkers.proofs.counterexample import parse, refuted, replays
 from heapster.checkers.proofs.runner import Outcome, Proved, Runner, hunt, target_of
 from heapster.checkers.proofs.source import check_source
 from heapster.checkers.targets.source import holds_source, root_in
+from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
+from heapster.commands.targets import names_target
+from heapster.commands.targets import target_of as named
 from heapster.commands.usage.prove import LONGEST, TIMEOUT
 from heapster.files import write_whole
 from heapster.reports.output import say, warn
@@ -52,18 +55,29 @@ def command(words: tuple[str, ...], timeout: float | None, jobs: int, write: Pat
         return delivery.write(_hunted(proofs, jobs, timeout))
     if folder:
         check_source(folder)
-    run = met(proved(proofs, Runner(timeout, jobs, folder)))
-    _keep(run, Store(Path(store), warn))
+    target = target_of(folder)
+    run = met(proved(proofs, Runner(timeout, jobs, folder)), target)
+    _keep(run, target, Store(Path(store), warn))
     _show(run)
     return delivery.write(run)
 
 
 def aimed(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
-    """The folder to prove, if the first word is one, and the names; TargetError if it holds no copy of impl."""
-    if words and Path(words[0]).is_dir() and (holds_source(Path(words[0])) or not is_known(words[0])):
-        root_in(Path(words[0]))
-        return Path(words[0]), tuple(words[1:])
-    return None, tuple(words)
+    """The folder to prove, None for what ships, and the names; the first word may be a target."""
+    if not words or not _is_target(words[0]):
+        return None, tuple(words)
+    target = named(words[0], "prove")
+    folder = next(iter(target.paths), None)
+    if folder:
+        root_in(folder)
+    return folder, tuple(words[1:])
+
+
+def _is_target(word: str) -> bool:
+    """Whether the word names a target, and not what is proved; a folder that holds a copy of impl does."""
+    if Path(word).is_dir() and holds_source(Path(word)):
+        return True
+    return not is_known(word) and names_target(word)
 
 
 def page() -> str:
@@ -101,13 +115,13 @@ def proved(proofs: Sequence[Proof], runner: Runner) -> Run:
         meter.close(f"{len(rows)} theorems in {seconds:.1f} s" + (", interrupted" if interrupted else ""))
     order = {theorem.name: place for place, theorem in enumerate(theorems())}
     rows.sort(key=lambda row: order[row["name"]])
-    return Run("prove", target_of(runner.origin), 0, _verdict(rows), seconds, len(rows), tuple(findings),
+    return Run("prove", str(target_of(runner.origin)), 0, _verdict(rows), seconds, len(rows), tuple(findings),
                checks={row["name"]: row["paths"] for row in rows},
                extra={"theorems": rows, "assumed": _assumed(), "interrupted": interrupted,
                       "not_checked": [a.claim for a in ASSUMED]})
 
 
-def met(run: Run) -> Run:
+def met(run: Run, target: Target) -> Run:
     """The run, and what a program meets of what it refuted: the first finding then."""
     shown = [parse(finding.counterexample) for finding in run.findings if finding.counterexample]
     if not shown or run.extra["interrupted"]:
@@ -115,7 +129,7 @@ def met(run: Run) -> Run:
     from heapster.checkers.proofs.programs import seen_by_programs  # noqa: PLC0415  loads Hypothesis
     try:
         with Meter("prove: programs that meet it"):
-            found = seen_by_programs([path for _, path in replays(shown, run.target)], run.target)
+            found = seen_by_programs([path for _, path in replays(shown, target)], target)
     except KeyboardInterrupt:
         return replace(run, extra={**run.extra, "interrupted": True})
     except TargetError as error:
@@ -125,10 +139,8 @@ def met(run: Run) -> Run:
     return replace(run, findings=(found, *run.findings))
 
 
-def replay_counterexample(text: str, target: str, delivery: Delivery) -> int:
+def replay_counterexample(text: str, target: Target, delivery: Delivery) -> int:
     """Run what a counterexample says again, on the source of the target."""
-    if target != "sim" and not Path(target).is_dir():
-        raise UsageError(f"no counterexample can be replayed on {target}: name sim, or a folder with a copy of impl")
     started, shown = monotonic(), parse(text)
     [(proof, path)] = replays([shown], target)
     failed = shown.theorem in path.failed
@@ -136,14 +148,14 @@ def replay_counterexample(text: str, target: str, delivery: Delivery) -> int:
     say(chain(*map(finding_lines, findings)))
     say([(f"STILL FAILS: {shown.theorem} on {target}", BAD) if failed else
          (f"PASSES: {shown.theorem} holds of these words on {target}", GOOD)])
-    return delivery.write(Run("replay", target, 0, Verdict.FAILED if failed else Verdict.PASSED,
+    return delivery.write(Run("replay", str(target), 0, Verdict.FAILED if failed else Verdict.PASSED,
                               monotonic() - started, 1, findings))
 
 
-def _keep(run: Run, store: Store) -> None:
+def _keep(run: Run, target: Target, store: Store) -> None:
     for finding in run.findings:
         if finding.trace or finding.counterexample:
-            store.keep(finding, run.target)
+            store.keep(finding, target)
 
 
 def _show(run: Run) -> None:

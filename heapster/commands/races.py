@@ -1,26 +1,25 @@
 """`heapster races`."""
 
 from itertools import dropwhile
-from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
 import click
 
 from heapster.checkers.races.exploring import Tally
-from heapster.checkers.races.search import Plan, inconclusive, races, replay
-from heapster.checkers.targets.source import Source, shipped, source_in
+from heapster.checkers.races.search import Plan, races, replay
+from heapster.checkers.targets.opening import source_of
+from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import one_of
+from heapster.commands.targets import target_of
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
-from heapster.results import Run, UsageError
-from heapster.suggest import instead_of
+from heapster.results import Run
 
 SECONDS = 20.0                  # if nothing says for how long
 SEEDS = 1 << 32
 STACK = "'s "                   # in the heading of a stack, which the finding itself shows
-WITHOUT_HOOKS = ("process", "native", "libc")
 
 
 def command(target: str, json: str | None, junit: str | None, **_: Any) -> int:
@@ -31,23 +30,9 @@ def command(target: str, json: str | None, junit: str | None, **_: Any) -> int:
     plan.check()
     delivery = Delivery(json, junit)
     delivery.check()
-    source = source_of(target)
-    if source is None:
-        return delivery.deliver(inconclusive(target, plan))
-    run = campaign(plan, source, target)
+    run = campaign(plan, target_of(target, "races"))
     show_lanes(run)
     return delivery.deliver(run)
-
-
-def source_of(target: str) -> Source | None:
-    """The source that the target names; None for a target that gives no hooks to a scheduler."""
-    if target == "sim":
-        return shipped()
-    if Path(target).is_dir():
-        return source_in(Path(target))
-    if target not in WITHOUT_HOOKS and not Path(target).exists():
-        raise UsageError(f"unknown target '{target}': {instead_of(target, ('sim', *WITHOUT_HOOKS))}, or name a folder")
-    return None
 
 
 def _plan(given: dict[str, Any]) -> Plan:
@@ -57,14 +42,14 @@ def _plan(given: dict[str, Any]) -> Plan:
                 given["strategy"], given["bound"], seed)
 
 
-def campaign(plan: Plan, source: Source, target: str) -> Run:
+def campaign(plan: Plan, target: Target) -> Run:
     """Search and show how far it is."""
     with Meter(f"races {target}") as meter:
         def progress(tally: Tally, seconds: float) -> None:
             if tally.schedules % 50 == 0:
                 meter.show(_fraction(plan, tally, seconds), f"{tally.schedules:,} schedules")
 
-        run = races(plan, source, target, progress)
+        run = races(plan, source_of(target), target, progress)
         meter.close(f"{run.extra['schedules']:,} schedules in {run.seconds:.1f} s")
     return run
 
@@ -85,9 +70,7 @@ def show_lanes(run: Run) -> None:
 
 def replay_schedule(text: str, target: str, delivery: Delivery) -> int:
     """Run what a replay string says."""
-    source = source_of(target)
-    if source is None:
-        raise UsageError(f"no schedule can be replayed on {target}: name sim, or a folder with a copy of impl")
-    run = replay(text, source, target)
+    on = target_of(target, "races")
+    run = replay(text, source_of(on), on)
     show_lanes(run)
     return delivery.deliver(run)

@@ -6,15 +6,14 @@ from shlex import quote
 
 from heapster.checkers.findings.store import Store
 from heapster.checkers.replay.source import Moment, Replay, Source, moment, replay, source
+from heapster.checkers.targets.target import SIM, Target
 from heapster.commands.delivery import Delivery
-from heapster.commands.foreign import is_foreign
 from heapster.commands.foreign import replay as replay_foreign
-from heapster.commands.targets import check_target, is_ours
+from heapster.commands.targets import is_called, target_of
 from heapster.reports.output import Line, say, warn
 from heapster.reports.terminal import BAD, FAINT, GOOD, PLAIN, checked, finding_lines
 from heapster.results import UsageError
 
-DEFAULT_TARGET = "sim"
 SCHEDULE = "r1:"                # what a schedule of threads starts with
 COUNTEREXAMPLE = "p1:"          # what the words of a refuted theorem start with
 
@@ -26,24 +25,23 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: s
     delivery.check()
     if trace.startswith(SCHEDULE):
         from heapster.commands.races import replay_schedule  # noqa: PLC0415  loads greenlet
-        return replay_schedule(trace, target or DEFAULT_TARGET, delivery)
+        return replay_schedule(trace, target or SIM.name, delivery)
     kept = None if trace.startswith(COUNTEREXAMPLE) else Store(Path(store), warn).find(trace)
     if counterexample := kept.finding.counterexample if kept else trace.startswith(COUNTEREXAMPLE) and trace:
         from heapster.commands.prove import replay_counterexample  # noqa: PLC0415  loads every proof
         if at is not None:
             raise UsageError("--at is for traces; a counterexample is one call")
-        return replay_counterexample(counterexample, target or (kept.target if kept else DEFAULT_TARGET), delivery)
-    where = target or (kept.target if kept else DEFAULT_TARGET)
-    stranger = is_foreign(where) and not is_ours(where)
+        return replay_counterexample(
+            counterexample, target_of(target, "prove") if target else kept.target if kept else SIM, delivery)
+    where = target_of(target, "replay") if target else kept.target if kept else SIM
+    stranger = is_called(where, "replay")
     if kept and stranger and at is None and where == kept.target:
         return replay_foreign(kept, gdb=gdb)
     if gdb:
         raise UsageError("--gdb is for kept findings of a stranger's allocator: they have a program to stop in")
     found = source(trace, Store(Path(store), warn))
-    where = target or found.target or DEFAULT_TARGET
     if stranger:
         return _on_stranger(found, where, prefix, at, delivery)
-    check_target(where)
     if at is not None:
         say(_moment_lines(moment(found.trace, where, at), at))
         return 0
@@ -52,7 +50,7 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: s
     return delivery.write(result.run)
 
 
-def _on_stranger(found: Source, target: str, prefix: str | None, at: int | None, delivery: Delivery) -> int:
+def _on_stranger(found: Source, target: Target, prefix: str | None, at: int | None, delivery: Delivery) -> int:
     """The trace on somebody else's allocator, or its live blocks around a step."""
     from heapster.checkers.blackbox.options import ForeignOptions  # noqa: PLC0415  loads what judges strangers
     from heapster.checkers.blackbox.rerunning import moment as moment_of_stranger  # noqa: PLC0415
@@ -62,7 +60,7 @@ def _on_stranger(found: Source, target: str, prefix: str | None, at: int | None,
         say(_moment_lines(moment_of_stranger(found.trace, options, at), at))
         return 0
     named = f" --prefix {quote(prefix)}" if prefix else ""
-    result = rerun(found.trace, options, f"heapster replay {quote(found.given)} --target {quote(target)}{named}")
+    result = rerun(found.trace, options, f"heapster replay {quote(found.given)} --target {quote(str(target))}{named}")
     taken = f"{found.name} on {target}: {result.stopped:,} of {len(found.trace) - result.unasked:,} calls"
     passed_over = f", {result.skipped:,} of them skipped: it has no such function" if result.skipped else ""
     for finding in result.run.findings:

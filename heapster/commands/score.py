@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from heapster.checkers.score.scoring import score
+from heapster.checkers.targets.target import NATIVE, Target
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import Delivery
-from heapster.config import POLICIES
+from heapster.commands.targets import check_traces, targets_of
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, not_checked, verdict_line
-from heapster.results import Run, UsageError
+from heapster.results import Run
 
 VALID = {True: "yes", False: "NO", None: "?"}
 HEADINGS = f"  {'valid':>5}  {'util':>6}  {'heap':>13}  {'ops':>11}  {'secs':>9}  {'Kops':>9}  {'points':>6}"
@@ -20,34 +21,33 @@ def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str
     """Score allocators on traces: right or wrong, utilization, speed, and points."""
     delivery = Delivery(json, junit)
     delivery.check()
-    chosen = tuple(name for name in targets.split(",") if name)
-    if not chosen:
-        raise UsageError("--targets: name what to score")
+    check_traces(traces, "score")
+    chosen = targets_of(targets, "score")
     with Meter("score") as meter:
         run = score(traces or tuple(shipped()), chosen, prefix, lambda what, part: meter.show(part, what))
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
     for warning in run.extra["warnings"]:
         warn(warning)
     code = delivery.write(run)
-    say([*_tables(run), *not_checked(run), verdict_line(run)])
+    say([*_tables(run, chosen), *not_checked(run), verdict_line(run)])
     return code
 
 
-def _tables(run: Run) -> Iterator[Line]:
-    width = max((len(name) for rows in run.extra["table"].values() for name in rows), default=0)
+def _tables(run: Run, chosen: tuple[Target, ...]) -> Iterator[Line]:
+    width = max((len(row["target"]) for rows in run.extra["table"].values() for row in rows.values()), default=0)
     for trace, rows in run.extra["table"].items():
         yield trace, STRONG
         yield " " * (2 + width) + HEADINGS, FAINT
-        for name, row in rows.items():
-            yield f"  {name:<{width}}{_cells(row)}", _style(row)
+        for row in rows.values():
+            yield f"  {row['target']:<{width}}{_cells(row)}", _style(row)
             if row["skipped"]:
                 yield (f"  {'':<{width}}  {row['skipped']:,} steps skipped: it has no {', '.join(row['lacks'])}; "
                        "what takes their answers is skipped too"), FAINT
     yield "total", STRONG
-    for name, row in run.extra["totals"].items():
-        yield f"  {name:<{width}}{_cells(row)}", _style(row)
+    for row in run.extra["totals"].values():
+        yield f"  {row['target']:<{width}}{_cells(row)}", _style(row)
     yield f"  {run.extra['formula']}", FAINT
-    if not run.extra["totals"].keys().isdisjoint(POLICIES):
+    if any(target.kind == NATIVE.kind for target in chosen):
         yield f"  {run.extra['measures']}", FAINT
 
 

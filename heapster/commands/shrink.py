@@ -7,8 +7,7 @@ from time import monotonic
 from heapster.checkers.findings.shrink_further import Further, shrink_kept
 from heapster.checkers.findings.store import Kept, Store
 from heapster.commands.delivery import Delivery
-from heapster.commands.foreign import is_foreign
-from heapster.commands.targets import is_ours
+from heapster.commands.targets import is_called
 from heapster.reports.output import Line, say, warn
 from heapster.reports.terminal import GOOD, PLAIN, finding_lines
 from heapster.results import Run, UsageError, Verdict
@@ -24,9 +23,10 @@ def command(identity: str, replays: int, json: str | None, store: str) -> int:
     further = _shrink(kept, replays, findings)
     say(_lines(kept, further))
     finding = further.finding
+    extra = {"interrupted": further.interrupted, "steps": len(kept.finding.trace)}
     return delivery.write(Run(
-        "shrink", kept.target, 0, Verdict.FAILED if finding else Verdict.PASSED, monotonic() - began, further.replays,
-        (finding,) if finding else (), extra={"interrupted": further.interrupted, "steps": len(kept.finding.trace)}))
+        "shrink", str(kept.target), 0, Verdict.FAILED if finding else Verdict.PASSED, monotonic() - began,
+        further.replays, (finding,) if finding else (), extra=extra))
 
 
 def _found(findings: Store, identity: str, store: str) -> Kept:
@@ -44,7 +44,7 @@ def _kind(kept: Kept) -> str:
 
 
 def _shrink(kept: Kept, replays: int, findings: Store) -> Further:
-    if is_foreign(kept.target) and not is_ours(kept.target):
+    if is_called(kept.target, "shrink"):
         from heapster.checkers.blackbox import shrinking  # noqa: PLC0415  ours needs no compiler
         return shrinking.shrink_kept(kept, replays, findings)
     return shrink_kept(kept, replays, findings)

@@ -4,6 +4,7 @@ from random import SystemRandom
 
 from heapster.checkers.stress.runner import Plan, stress
 from heapster.commands.delivery import Delivery
+from heapster.commands.targets import target_of
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.results import Run
@@ -15,7 +16,7 @@ def command(target: str, threads: int, seconds: float, pattern: str, seed: int |
             junit: str | None) -> int:
     """Run real threads on a compiled allocator; every block is tagged and verified."""
     chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
-    plan = Plan(target, threads, seconds, pattern, chosen)
+    plan = Plan(target_of(target, "stress"), threads, seconds, pattern, chosen)
     plan.check()
     delivery = Delivery(json, junit)
     delivery.check()

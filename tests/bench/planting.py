@@ -6,6 +6,7 @@ from pathlib import Path
 from heapster.checkers.bench.measuring import Plan
 from heapster.checkers.bench.targets import Field, find_targets
 from heapster.checkers.bench.workloads import chosen
+from heapster.checkers.targets import grammar
 from heapster.native.toolchain import compiler
 
 SOURCE = Path(__file__).parent / "planted.c"
@@ -22,5 +23,5 @@ def planted(folder: Path, fault: str) -> str:
 
 def plan(targets: list[str], workloads: list[str], rounds: int = 1, share: float = SHARE, **limits: float) -> Plan:
     """A plan for a few small runs."""
-    field: Field = find_targets(targets)
+    field: Field = find_targets(map(grammar.parse, targets))
     return Plan(chosen(workloads), field, rounds, share, **limits)

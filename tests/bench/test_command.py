@@ -8,11 +8,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from heapster.checkers.bench import targets
 from heapster.checkers.bench.measuring import Measured, Plan, measure
+from heapster.checkers.targets import installed
 from heapster.cli import main
 from heapster.commands import bench
-from heapster.commands.usage.bench import PEERS
 from heapster.reports import jsonfile
 from heapster.reports.html.page import page
 from heapster.reports.plots import plots
@@ -77,7 +76,7 @@ def test_an_allocator_that_crashes_is_exit_code_1(tmp_path: Path, capsys: pytest
 
 def test_a_peer_that_is_asked_for_and_absent_is_exit_code_3(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(targets, "_linker_cache", lambda: iter(()))
+    monkeypatch.setattr(installed, "_linker_cache", lambda: iter(()))
     arguments = ["bench", "--workloads", "pair-64", "--quick", "--rounds", "1"]
     assert main([*arguments, "--targets", "tcmalloc"]) == 3
     assert "NOT checked: tcmalloc: no libtcmalloc_minimal.so.4 or libtcmalloc.so.4" in capsys.readouterr().out
@@ -167,7 +166,3 @@ def test_a_page_has_plots_and_tables_of_a_run() -> None:
     assert html.count("<svg") == 2
     assert "native:worst_fit" in html
     assert "fewer than 5 rounds" in html
-
-
-def test_help_names_what_is_measured_without_targets() -> None:
-    assert list(targets.USUAL) == [targets.LIBC, *PEERS]

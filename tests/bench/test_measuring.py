@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.bench import running, targets
+from heapster.checkers.bench import running
 from heapster.checkers.bench.build import HERE, programs
 from heapster.checkers.bench.measuring import measure, rotated
 from heapster.checkers.bench.results import run_of
 from heapster.checkers.bench.running import LIMIT, Bench, Sample
-from heapster.checkers.bench.targets import Target, find_targets
+from heapster.checkers.bench.targets import BASE, Candidate, find_targets
 from heapster.checkers.bench.workloads import ALL, WORKLOADS, Workload, chosen
+from heapster.checkers.targets import grammar, installed
 from heapster.results import TargetError, UsageError, Verdict
 from tests.bench.planting import SHARE, plan, planted
 
@@ -22,7 +23,7 @@ OURS = [workload for workload in ALL if not workload.installed]
 def test_every_workload_runs_on_libc(workload: Workload, tmp_path: Path) -> None:
     if workload.installed and running.find_program(workload.program) is None:
         pytest.skip(f"{workload.program} is not installed")
-    sample = Bench(programs(), tmp_path).run(workload, Target("libc"), SHARE)
+    sample = Bench(programs(), tmp_path).run(workload, BASE, SHARE)
     assert isinstance(sample, Sample), sample
     assert sample.ops >= 1
     assert sample.memory > 500
@@ -31,7 +32,7 @@ def test_every_workload_runs_on_libc(workload: Workload, tmp_path: Path) -> None
 @pytest.mark.parametrize("workload", [one for one in OURS if one.loop], ids=lambda workload: workload.name)
 def test_the_bare_loop_counts_the_same_operations(workload: Workload, tmp_path: Path) -> None:
     bench = Bench(programs(), tmp_path)
-    full, bare = (bench.run(workload, Target("libc"), SHARE, empty=empty) for empty in (False, True))
+    full, bare = (bench.run(workload, BASE, SHARE, empty=empty) for empty in (False, True))
     assert isinstance(full, Sample)
     assert isinstance(bare, Sample)
     assert full.ops == bare.ops
@@ -49,7 +50,7 @@ def test_every_program_of_ours_is_used() -> None:
 
 def test_memory_is_that_of_the_workload_and_not_of_whoever_runs_it(tmp_path: Path) -> None:
     ballast = bytearray(os.urandom(64)) * (1 << 20)         # 64 MiB in this process
-    sample = Bench(programs(), tmp_path).run(WORKLOADS["start-up"], Target("libc"), SHARE)
+    sample = Bench(programs(), tmp_path).run(WORKLOADS["start-up"], BASE, SHARE)
     assert isinstance(sample, Sample)
     assert sample.memory < len(ballast) / 1024 / 4
 
@@ -82,7 +83,7 @@ def test_an_allocator_that_fails_is_a_finding(tmp_path: Path, fault: str, code: 
 
 
 def test_the_targets_take_turns() -> None:
-    four = tuple(map(Target, "abcd"))
+    four = tuple(map(Candidate, "abcd"))
     orders = ["".join(target.name for target in rotated(four, turn)) for turn in range(5)]
     assert orders == ["abcd", "bcda", "cdab", "dabc", "abcd"]
 
@@ -90,7 +91,7 @@ def test_the_targets_take_turns() -> None:
 # What cannot be measured.
 
 def test_a_peer_that_is_asked_for_and_absent_leaves_the_run_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "_linker_cache", lambda: iter(()))
+    monkeypatch.setattr(installed, "_linker_cache", lambda: iter(()))
     it = plan(["jemalloc"], ["pair-64"])
     found = measure(it)
     asked, usual = (run_of(it, found, names) for names in (frozenset({"jemalloc"}), frozenset()))
@@ -114,12 +115,12 @@ def test_a_file_that_cannot_be_preloaded_or_has_no_malloc_is_refused(tmp_path: P
 
 
 @pytest.mark.parametrize(("name", "said"), [
-    ("jemaloc", "did you mean jemalloc"), ("native:best", "unknown policy 'best'"), ("./none.so", "no such file"),
+    ("jemaloc", "did you mean jemalloc"), ("native:best", "unknown policy 'best'"), ("./none.so", "No such file"),
     ("native:", "unknown policy ''"),
 ])
 def test_a_target_that_means_nothing_is_refused(name: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        find_targets([name])
+    with pytest.raises((UsageError, TargetError), match=said):
+        find_targets([grammar.parse(name)])
 
 
 def test_an_unknown_workload_is_refused() -> None:
@@ -130,7 +131,8 @@ def test_an_unknown_workload_is_refused() -> None:
 def test_libc_is_always_measured_and_names_are_short_where_they_can_be(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     paths = [planted(tmp_path, "SLOW"), planted(tmp_path / "other", "SLOW"), planted(tmp_path, "CRASHES")]
-    assert [target.name for target in find_targets(paths).targets] == ["libc", paths[0], paths[1], "crashes"]
+    found = find_targets(map(grammar.parse, paths)).targets
+    assert [target.name for target in found] == ["libc", paths[0], paths[1], "crashes"]
 
 
 # Stopping early.

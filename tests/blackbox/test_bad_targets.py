@@ -10,8 +10,10 @@ from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.generator import narrowed
 from heapster.checkers.blackbox.judge import Judge, Mode
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
 from heapster.results import TargetError
@@ -54,7 +56,7 @@ def campaign(folder: Path, text: str, seconds: float) -> tuple[list[str], int]:
     """The codes found, and the process group of the last case."""
     source = folder / "target.c"
     source.write_text(f'{text}\n#include "firstfit.h"\n')
-    target = resolve(ForeignOptions(str(source), compiler=Compiler("cc", (f"-I{ZOO}",))))
+    target = resolve(ForeignOptions(grammar.parse(str(source)), compiler=Compiler("cc", (f"-I{ZOO}",))))
     with Judge(judge_program(target.bits), target) as judge:
         run = Campaign(judge, seconds, 1)
         run.run()
@@ -90,7 +92,7 @@ def test_an_object_for_another_machine_is_named(tmp_path: Path, machine: int, ca
     path = tmp_path / "other.so"
     path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, *[0] * 10))
     with pytest.raises(TargetError, match=f"is made for {called}"):
-        resolve(ForeignOptions(str(path)))
+        resolve(ForeignOptions(grammar.parse(str(path))))
 
 
 def test_numbers_near_an_edge_stay_near_it_in_32_bits() -> None:
@@ -104,7 +106,7 @@ def test_what_flees_from_its_process_group_is_ended_too(tmp_path: Path) -> None:
     fled = tmp_path / "fled"
     source = tmp_path / "target.c"
     source.write_text(f'#define FLED "{fled}"\n{FLEES}\n#include "firstfit.h"\n')
-    target = resolve(ForeignOptions(str(source), compiler=Compiler("cc", (f"-I{ZOO}",))))
+    target = resolve(ForeignOptions(grammar.parse(str(source)), compiler=Compiler("cc", (f"-I{ZOO}",))))
     trace = parse("a = malloc(24)")
     with Judge(judge_program(target.bits), target) as judge:
         assert judge.run(Mode.PRECISE, judge.set_steps(trace)).code == signal.SIGSEGV
@@ -120,4 +122,4 @@ def test_a_judge_that_does_not_start_is_told(tmp_path: Path) -> None:
     alien.write_bytes(b"\x7fELF\x01 of another kind")
     alien.chmod(0o755)
     with pytest.raises(TargetError, match="programs of 64 bits do not run on this machine"):
-        Judge(alien, resolve(ForeignOptions("libc")))
+        Judge(alien, resolve(ForeignOptions(grammar.parse("libc"))))

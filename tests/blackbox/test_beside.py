@@ -6,11 +6,13 @@ import pytest
 
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.judge import Judge, Mode, Suspicion, packed, unpacked
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.seed_corpus import BESIDE_OTHERS, LARGE
 from heapster.checkers.blackbox.stepwise import Outcome, run_trace
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.model.operation import Trace
 from heapster.model.trace import parse
 
@@ -80,7 +82,7 @@ KEEPS = MAPS.replace("    size_t *at = mmap", """    if (kept && FITS) {
 def outcome(folder: Path, text: str, trace: Trace, *flags: str) -> Outcome:
     """How the trace goes; a C program shows it too."""
     (folder / "mine.c").write_text(text)
-    target = resolve(ForeignOptions(str(folder / "mine.c"), compiler=Compiler("cc", flags)))
+    target = resolve(ForeignOptions(grammar.parse(str(folder / "mine.c")), compiler=Compiler("cc", flags)))
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises
         found = run_trace(judge, trace, promises)
@@ -93,7 +95,7 @@ def outcome(folder: Path, text: str, trace: Trace, *flags: str) -> Outcome:
 def any_of(folder: Path, text: str, traces: tuple[Trace, ...], *flags: str) -> list[str]:
     """The codes that the traces show, in their order."""
     (folder / "mine.c").write_text(text)
-    target = resolve(ForeignOptions(str(folder / "mine.c"), compiler=Compiler("cc", flags)))
+    target = resolve(ForeignOptions(grammar.parse(str(folder / "mine.c")), compiler=Compiler("cc", flags)))
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises
         has = target.verbs | {"foreign_sbrk"}
@@ -126,7 +128,7 @@ def test_who_keeps_to_his_own_passes(tmp_path: Path) -> None:
 
 def test_compiled_checks_look_after_others_too(tmp_path: Path) -> None:
     (tmp_path / "mine.c").write_text(BREAK)
-    target = resolve(ForeignOptions(str(tmp_path / "mine.c")))
+    target = resolve(ForeignOptions(grammar.parse(str(tmp_path / "mine.c"))))
     with Judge(judge_program(target.bits), target) as judge:
         learn(judge, None)
         judge.header.masked = 0

@@ -7,11 +7,13 @@ import pytest
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Guard, Judge, Mode, Suspicion
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
 
 TRACE = parse("a = malloc(24); b = malloc(100); free(a); c = malloc(40)")
@@ -76,13 +78,13 @@ def pool(folder: Path, fault: str, region: int = 16384, alignment: int = 8) -> F
     """A pool with something in place of its fault."""
     (folder / "pool.h").write_text(POOL.replace("FAULT", fault))
     (folder / "pool.toml").write_text(TOML.format(region=region, alignment=alignment))
-    return resolve(ForeignOptions(str(folder / "pool.toml")))
+    return resolve(ForeignOptions(grammar.parse(str(folder / "pool.toml"))))
 
 
 def lab(folder: Path, short: str = "0", mark: str = "(void)end") -> ForeignTarget:
     """A malloc lab that asks for so many bytes too few, and marks the end of its heap."""
     (folder / "mm.c").write_text(LAB.replace("SHORT", short).replace("MARK", mark))
-    return resolve(ForeignOptions(str(folder / "mm.c")))
+    return resolve(ForeignOptions(grammar.parse(str(folder / "mm.c"))))
 
 
 def found(target: ForeignTarget, folder: Path) -> tuple[str, str]:

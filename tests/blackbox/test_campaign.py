@@ -7,9 +7,11 @@ import pytest
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.target import VERB_BITS
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
 
 HERE = Path(__file__).parent
@@ -26,7 +28,7 @@ def target(folder: Path, *faults: str) -> Judge:
     source = folder / "mine.c"
     source.write_text("#include <stdlib.h>\n" + "".join(faults) + '#include "firstfit.h"\n')
     (folder / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
-    found = resolve(ForeignOptions(str(source)))
+    found = resolve(ForeignOptions(grammar.parse(str(source))))
     return Judge(judge_program(found.bits), found)
 
 
@@ -44,7 +46,7 @@ class Stop:
 
 
 def test_every_kind_of_case_has_its_turn_soon() -> None:
-    found = resolve(ForeignOptions(str(HERE / "correct" / "firstfit.c")))
+    found = resolve(ForeignOptions(grammar.parse(str(HERE / "correct" / "firstfit.c"))))
     with Judge(judge_program(found.bits), found) as judge:
         run = Campaign(judge, SECONDS, 1, threads=2)
         for _ in range(60):

@@ -7,7 +7,9 @@ import pytest
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
 from heapster.results import Finding
 
@@ -29,7 +31,7 @@ def findings(folder: Path, fault: str, *traces: str) -> list[Finding]:
     """What the traces show of the zoo's allocator with a fault."""
     source = folder / "mine.c"
     source.write_text(f'#include <string.h>\n{fault}#include "firstfit.h"\n')
-    target = resolve(ForeignOptions(str(source), compiler=Compiler("cc", (f"-I{ZOO}",))))
+    target = resolve(ForeignOptions(grammar.parse(str(source)), compiler=Compiler("cc", (f"-I{ZOO}",))))
     with Judge(judge_program(target.bits), target) as judge:
         run = Campaign(judge, 30, 1)
         for trace in traces:

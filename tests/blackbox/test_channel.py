@@ -9,8 +9,10 @@ import pytest
 from heapster import children
 from heapster.checkers.blackbox.build import Compiler, compile_object, judge_program
 from heapster.checkers.blackbox.judge import Ended, Judge, Mode, Phase, Suspicion
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.stepwise import run_trace
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.cli import main
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
@@ -27,7 +29,7 @@ ENDINGS = {                     # how a run ends that is lied about: never as on
 def judging(lie: str, tmp_path: Path) -> Iterator[Judge]:
     made = tmp_path / f"{lie}.so"
     compile_object([str(LIAR)], made, Compiler("cc", (f"-DLIE={lie}",)))
-    found = resolve(ForeignOptions(str(made)))
+    found = resolve(ForeignOptions(grammar.parse(str(made))))
     with Judge(judge_program(found.bits), found) as judge:
         judge.patient = False
         yield judge

@@ -14,12 +14,14 @@ from heapster.checkers.blackbox.counting import IN_VOLUME, WHOLE, Counts, Floor
 from heapster.checkers.blackbox.fuzzing import starved_of
 from heapster.checkers.blackbox.judge import Judge, Mode
 from heapster.checkers.blackbox.known_faults import suspected
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.recipe import Recipe, read_recipe, shows
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import VERBS
 from heapster.checkers.findings.store import Store
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.cli import main
 from heapster.model.operations import OPERATIONS
 from heapster.model.trace import parse
@@ -41,7 +43,7 @@ def lean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
     """A correct allocator that has only malloc and free."""
     source = tmp_path_factory.mktemp("lean") / "lean.c"
     source.write_text(LEAN)
-    target = resolve(ForeignOptions(str(source)))
+    target = resolve(ForeignOptions(grammar.parse(str(source))))
     with Judge(judge_program(target.bits), target) as judge:
         learn(judge, None)
         yield judge
@@ -83,7 +85,7 @@ def test_compiled_operations_are_counted_where_they_are_made(lean: Judge) -> Non
 
 
 def test_a_resized_block_is_told_from_one_that_is_new(tmp_path: Path) -> None:
-    with Judge(judge_program(64), resolve(ForeignOptions("libc"))) as judge:
+    with Judge(judge_program(64), resolve(ForeignOptions(grammar.parse("libc")))) as judge:
         steps = "a = malloc(8); b = realloc(a, 90); c = realloc(NULL, 8); d = malloc(SIZE_MAX); e = calloc(2, 8)"
         judge.run(Mode.PRECISE, judge.set_steps(parse(steps)))
         assert sorted(judge.calls()) == [("calloc", "gave", 1), ("malloc", "gave", 1), ("malloc", "refused", 1),
@@ -155,7 +157,7 @@ def test_threads_that_are_run_again_fail_only_if_they_fail(lean: Judge) -> None:
 
 
 def test_what_a_baseline_lists_is_run_again_before_it_is_called_fixed(tmp_path: Path) -> None:
-    target = resolve(ForeignOptions(str(HERE / "zoo" / "calloc_zeroes_one.c")))
+    target = resolve(ForeignOptions(grammar.parse(str(HERE / "zoo" / "calloc_zeroes_one.c"))))
     known = {"still": Known("not_zeroed", ("a = malloc(8)", "free(a)", "b = calloc(2, 1)")),
              "gone": Known("not_zeroed", ("a = malloc(8)",)), "untold": Known("overlap"),
              "seen": Known("overlap", ("a = malloc(8)",))}
@@ -187,7 +189,8 @@ def test_a_kept_finding_of_threads_does_not_keep_the_next_run_from_starting(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lean.c").write_text(LEAN)
     line = "# 2 threads make 50 calls each at the same time, seed 7"
-    Store(tmp_path / ".heapster", print).keep(Finding("0f0f0f0f", "race_crash", "", (line,), ""), "lean.c")
+    Store(tmp_path / ".heapster", print).keep(Finding("0f0f0f0f", "race_crash", "", (line,), ""),
+                                              grammar.parse("lean.c"))
     assert main(["fuzz", "lean.c", "--seconds", "0.01", "--seed", "1"]) == 3
 
 

@@ -13,10 +13,11 @@ from heapster import cli
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.covering import covering
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.stepwise import hurried, run_trace
-from heapster.checkers.targets import coverage
+from heapster.checkers.targets import coverage, grammar
 from heapster.checkers.targets.coverage import PAGE, Coverage
+from heapster.checkers.targets.opening import resolve
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
 
@@ -85,7 +86,7 @@ def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     needs(request.param)
     folder = tmp_path_factory.mktemp("counted")
     (folder / "ends.c").write_text(SOURCE)
-    target = resolve(ForeignOptions(str(folder / "ends.c"), compiler=Compiler(request.param)))
+    target = resolve(ForeignOptions(grammar.parse(str(folder / "ends.c")), compiler=Compiler(request.param)))
     with covering(target, folder / "pages") as covered, Judge(judge_program(64), covered.target) as judge, \
             hurried(judge, 60):
         for size in ENDS.values():

@@ -10,10 +10,12 @@ from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.confirming import Confirmation, confirm
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.judge import DRAWN_LAYOUT, FIRST_LAYOUT, Judge
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.findings.store import Store
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
 
 ZOO = Path(__file__).parent / "zoo"
@@ -51,7 +53,7 @@ def confirmed(folder: Path, comes: str, fails_now: str) -> Confirmation:
     source.write_text(WHERE.replace("COMES", comes).replace("FAILS_NOW", fails_now)
                       .replace("FILE_NAME", f'"{folder}/state"'))
     (folder / "firstfit.h").write_text((ZOO / "firstfit.h").read_text())
-    target = resolve(ForeignOptions(str(source), compiler=Compiler("cc", ("-O1",))))
+    target = resolve(ForeignOptions(grammar.parse(str(source)), compiler=Compiler("cc", ("-O1",))))
     with Judge(judge_program(target.bits), target) as judge:
         if judge.header.addresses_vary:
             pytest.skip("the system does not let a process choose its addresses (personality is refused)")
@@ -73,7 +75,7 @@ def test_what_depends_on_chance_is_said_to(tmp_path: Path) -> None:
 
 
 def test_layouts_differ_and_are_the_same_in_each_process() -> None:
-    target = resolve(ForeignOptions("libc"))
+    target = resolve(ForeignOptions(grammar.parse("libc")))
     lies = []
     for layout in (FIRST_LAYOUT, FIRST_LAYOUT, 2, 2, DRAWN_LAYOUT):
         with Judge(judge_program(target.bits), target, layout=layout) as judge:
@@ -86,7 +88,7 @@ def test_layouts_differ_and_are_the_same_in_each_process() -> None:
 
 def findings(seconds: float) -> list[tuple[str, tuple[str, ...]]]:
     """What a run finds, in order."""
-    target = resolve(ForeignOptions(str(ZOO / "merges_used.c")))
+    target = resolve(ForeignOptions(grammar.parse(str(ZOO / "merges_used.c"))))
     with Judge(judge_program(target.bits), target) as judge:
         run = Campaign(judge, seconds, 7)
         run.run()
@@ -108,7 +110,7 @@ def test_where_addresses_cannot_be_chosen_it_is_said(empty_folder: Path, monkeyp
         return ending
 
     monkeypatch.setattr(judging.Judge, "run", refused)
-    run = fuzz_foreign(ForeignOptions(str(ZOO.parent / "correct" / "classes.c"), 0.2), lambda _: None,
+    run = fuzz_foreign(ForeignOptions(grammar.parse(str(ZOO.parent / "correct" / "classes.c")), 0.2), lambda _: None,
                        lambda *_: None, Store(empty_folder / ".heapster", print), empty_folder)
     claims = run.extra["not_checked"]
     assert any("personality(2)" in claim for claim in claims)

@@ -7,7 +7,7 @@ import pytest
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Ended, Judge, Mode, Suspicion
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.racing import run_threads
@@ -15,6 +15,8 @@ from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import VERBS
 from heapster.checkers.blackbox.volume import still_grows
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
 
@@ -28,7 +30,7 @@ TAKES_HUGE = """
 
 def judging(target: Path) -> Judge:
     """A judge of it."""
-    found = resolve(ForeignOptions(str(target)))
+    found = resolve(ForeignOptions(grammar.parse(str(target))))
     return Judge(judge_program(found.bits), found)
 
 
@@ -151,7 +153,7 @@ def test_a_program_shows_what_happens_when_the_system_refuses(tmp_path: Path) ->
     source = tmp_path / "mine.c"
     source.write_text('#define FAILS() (*(volatile int *)0 = 1, NULL)\n#include "firstfit.h"\n')
     (tmp_path / "firstfit.h").write_text((HERE / "zoo" / "firstfit.h").read_text())
-    target, trace = resolve(ForeignOptions(str(source))), parse("fail mmap 1; a = malloc(24)")
+    target, trace = resolve(ForeignOptions(grammar.parse(str(source)))), parse("fail mmap 1; a = malloc(24)")
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises
         assert run_trace(judge, trace, promises).code == "crash"

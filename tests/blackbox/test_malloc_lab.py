@@ -6,11 +6,13 @@ import pytest
 
 from heapster.checkers.blackbox.build import MEANINGFUL_CHECK, Compiler, judge_program
 from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Phase, Suspicion
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.seed_corpus import FILLING, exhausted
 from heapster.checkers.blackbox.stepwise import Outcome, run_trace, why_it_died
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
@@ -48,7 +50,7 @@ def outcome(folder: Path, trace: Trace, grow: str = GROWS, check: str = "") -> t
     """How the trace goes on such a lab, and whether a C program shows it too."""
     source = folder / "mm.c"
     source.write_text(LAB.replace("MORE", grow).replace("CHECK", check))
-    target = resolve(ForeignOptions(str(source)))
+    target = resolve(ForeignOptions(grammar.parse(str(source))))
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises
         found = run_trace(judge, trace, promises)
@@ -58,7 +60,7 @@ def outcome(folder: Path, trace: Trace, grow: str = GROWS, check: str = "") -> t
 
 @pytest.mark.parametrize("count", FILLING)
 def test_a_failing_mem_sbrk_is_met_by_a_correct_lab(count: int) -> None:
-    target = resolve(ForeignOptions(str(CORRECT)))
+    target = resolve(ForeignOptions(grammar.parse(str(CORRECT))))
     trace = exhausted(target.room, count, target.verbs)
     with Judge(judge_program(target.bits), target) as judge:
         found = run_trace(judge, trace, learn(judge, None).promises)
@@ -111,6 +113,6 @@ def test_an_init_that_answers_nothing_is_not_taken_to_fail(tmp_path: Path) -> No
     source = tmp_path / "mm.c"
     source.write_text(lab.replace("end = at + 65536; return 0;", "end = at + 65536; other();")
                       .replace("MORE", GROWS).replace("CHECK", ""))
-    target = resolve(ForeignOptions(str(source)))
+    target = resolve(ForeignOptions(grammar.parse(str(source))))
     with Judge(judge_program(target.bits), target) as judge:
         assert run_trace(judge, parse("a = malloc(8)"), learn(judge, None).promises).code == ""

@@ -9,7 +9,7 @@ import pytest
 from heapster.checkers.blackbox import build
 from heapster.checkers.blackbox.build import SOURCES, Compiler, judge_program
 from heapster.checkers.blackbox.judge import HARNESS_FAULT, Judge, check_harness, packed
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.racing import run_threads
 from heapster.checkers.blackbox.reproducer import Reproducer
@@ -19,6 +19,8 @@ from heapster.checkers.score import driver as scorekeeping
 from heapster.checkers.score.scoring import score
 from heapster.checkers.stress import build as stressing
 from heapster.checkers.stress.runner import Plan, stress
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.writing import write_trace
 from heapster.model.geometry import SIZE_MAX
@@ -71,7 +73,7 @@ def written(folder: Path, text: str) -> str:
 
 def test_what_a_target_lacks_is_passed_over_in_every_pass_and_counted(tmp_path: Path) -> None:
     trace = written(tmp_path, PASSED_OVER)
-    run = score([trace], (lean(tmp_path), "libc"), "lean_")
+    run = score([trace], (grammar.parse(lean(tmp_path)), grammar.parse("libc")), "lean_")
     assert run.verdict is Verdict.PASSED
     row, libc = run.extra["table"][trace].values()
     assert (row["valid"], row["skipped"], row["lacks"]) == (True, 3, ("calloc", "realloc"))
@@ -99,7 +101,7 @@ def test_a_driver_that_uses_what_it_does_not_hold_is_no_finding(room: str, name:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     trace = written(tmp_path, "a = malloc(100); free(a); a = calloc(1, 50); free(a)")
     with pytest.raises(HarnessError, match="used a, which holds nothing"):
-        score([trace], (lean(tmp_path),), "lean_")
+        score([trace], (grammar.parse(lean(tmp_path)),), "lean_")
 
 
 def test_threads_that_give_back_nothing_are_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +119,7 @@ def test_a_stress_that_gives_back_nothing_is_no_finding(tmp_path: Path, monkeypa
     monkeypatch.setattr(stressing, "HERE", copy)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(HarnessError, match="in pattern larson"):
-        stress(Plan("libc", 2, 0.1, "larson", 1))
+        stress(Plan(grammar.parse("libc"), 2, 0.1, "larson", 1))
 
 
 def test_the_compiled_engine_stops_at_its_own_misuse() -> None:
@@ -130,13 +132,13 @@ def test_an_exit_status_alone_is_the_targets(tmp_path: Path) -> None:
     check_harness(1, 5)
     with pytest.raises(HarnessError, match="used e,"):
         check_harness(HARNESS_FAULT, 5)
-    assert score([written(tmp_path, "a = malloc(33)")], (bump(tmp_path, before="_exit(70);"),),
+    assert score([written(tmp_path, "a = malloc(33)")], (grammar.parse(bump(tmp_path, before="_exit(70);")),),
                  "bump_").verdict is Verdict.FAILED
 
 
 def test_a_program_that_misuses_what_it_holds_shows_nothing(tmp_path: Path) -> None:
     trace = parse("a = malloc(24); free(a); free(a)")
-    target = resolve(ForeignOptions(bump(tmp_path), prefix="bump_"))
+    target = resolve(ForeignOptions(grammar.parse(bump(tmp_path)), prefix="bump_"))
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises
     source = tmp_path / "repro.c"

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.blackbox.build import Compiler, judge_program
+from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.describe import describe
 from heapster.checkers.blackbox.drawing import picture, regions
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.options import ForeignOptions, remember, resolve
+from heapster.checkers.blackbox.options import ForeignOptions, remember
 from heapster.checkers.blackbox.persist import Keeper
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.stepwise import Block
 from heapster.checkers.findings.store import Store
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
+from heapster.checkers.targets.target import LIBC
 from heapster.cli import main
 from heapster.model.trace import parse
 from heapster.results import Finding
@@ -105,7 +108,7 @@ def test_the_work_of_threads_is_no_trace(tmp_path: Path, monkeypatch: pytest.Mon
                                          capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     line = "# 2 threads make 50 calls each at the same time, seed 7"
-    Store(tmp_path / ".heapster", print).keep(Finding("0f0f0f0f", "race_crash", "", (line,), ""), "libc")
+    Store(tmp_path / ".heapster", print).keep(Finding("0f0f0f0f", "race_crash", "", (line,), ""), LIBC)
     assert main(["replay", "0f0f0f0f", "--at", "1"]) == 2
     assert "is the work of threads and no trace" in capsys.readouterr().err
     assert main(["replay", "a = malloc(1)", "--gdb"]) == 2
@@ -113,13 +116,13 @@ def test_the_work_of_threads_is_no_trace(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")
 def test_the_debugger_stops_where_the_failing_call_enters_the_allocator(tmp_path: Path) -> None:
-    options = ForeignOptions(str(FAULTY))
+    options = ForeignOptions(grammar.parse(str(FAULTY)))
     target, trace = resolve(options), parse(FAILS)
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises
         finding = describe(judge, trace, promises, frozenset())
     store = Store(tmp_path / ".heapster", print)
-    keeper = Keeper(store, store.folder, target, Compiler(),
+    keeper = Keeper(store, store.folder, options, target,
                     lambda place, shown: remember(place, options, shown.repeat, shown.threads))
     keeper.keep(Shown(finding, trace), promises)
     done = subprocess.run([sys.executable, "-m", "heapster", "replay", finding.id, "--gdb"], cwd=tmp_path, text=True,

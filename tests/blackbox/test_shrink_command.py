@@ -9,11 +9,14 @@ import heapster
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.describe import describe as describe_foreign
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.options import ForeignOptions, remember, resolve
+from heapster.checkers.blackbox.options import ForeignOptions, remember
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.findings.describe import describe
 from heapster.checkers.findings.store import Store
-from heapster.checkers.lockstep.run_trace import make_for
+from heapster.checkers.lockstep.run_trace import on_source
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import make_for, resolve
+from heapster.checkers.targets.target import SIM, folder
 from heapster.cli import main
 from heapster.model.trace import parse
 
@@ -29,7 +32,7 @@ def store(empty_folder: Path) -> Store:
 
 def kept_of_a_stranger(store: Store) -> str:
     """A finding that was not shrunk: its id."""
-    options = ForeignOptions(str(ZOO / "calloc_zeroes_one.c"))
+    options = ForeignOptions(grammar.parse(str(ZOO / "calloc_zeroes_one.c")))
     target = resolve(options)
     with Judge(judge_program(target.bits), target) as judge:
         finding = describe_foreign(judge, parse(LONG), learn(judge, None).promises, frozenset(), shrunk=False)
@@ -62,18 +65,18 @@ def test_a_finding_of_ours_is_shrunk(store: Store, empty_folder: Path) -> None:
     text = block.read_text()
     block.write_text(text.replace("(OWNER_MASK | PREV_USED)", "OWNER_MASK"))
     assert block.read_text() != text
-    make = make_for(str(broken))
+    make = make_for(grammar.parse(str(broken)))
     trace = parse("a = malloc(100); b = malloc(30); free(a); c = malloc(8); d = malloc(50)")
-    found = describe(trace, "flags_agree_with_neighbours", make, str(broken))
-    store.keep(found, str(broken))
+    found = describe(trace, "flags_agree_with_neighbours", make, folder(broken))
+    store.keep(found, folder(broken))
     assert main(["shrink", found.id]) == 1
     (kept,) = store.all()
     assert kept.finding.trace == ("a = malloc(0)",)
 
 
 def test_what_no_longer_fails_is_told_and_left(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    found = describe(parse("a = malloc(8)"), "overlap", make_for("sim"), "sim")
-    store.keep(found, "sim")
+    found = describe(parse("a = malloc(8)"), "overlap", on_source(), SIM)
+    store.keep(found, SIM)
     assert main(["shrink", found.id]) == 0
     assert f"overlap {found.id} on sim does not fail any more" in capsys.readouterr().out
     assert [kept.finding.id for kept in store.all()] == [found.id]

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox.description import read_description
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.signatures import Parameter, disagrees, prototypes
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.results import TargetError
 
 POOL = (Path(__file__).parent / "correct" / "pool.c").read_text()
@@ -38,7 +40,7 @@ def built(folder: Path, *flags: str, take: str = "pool_malloc", give: str = "poo
 def refusal(path: Path, prefix: str | None = None) -> str:
     """What is said of a target that cannot be used as it is."""
     with pytest.raises(TargetError) as raised:
-        resolve(ForeignOptions(str(path), prefix=prefix))
+        resolve(ForeignOptions(grammar.parse(str(path)), prefix=prefix))
     return str(raised.value)
 
 
@@ -58,12 +60,12 @@ def test_an_option_that_names_it_does_not_make_it_callable(tmp_path: Path) -> No
 def test_a_name_alone_is_asked_about(tmp_path: Path) -> None:
     path = built(tmp_path)
     assert "nothing says whether pool_malloc takes an instance" in refusal(path)
-    assert resolve(ForeignOptions(str(path), prefix="pool_")).symbols["malloc"] == "pool_malloc"
+    assert resolve(ForeignOptions(grammar.parse(str(path)), prefix="pool_")).symbols["malloc"] == "pool_malloc"
 
 
 def test_what_takes_none_is_used_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "plain.c").write_text(PLAIN)
-    assert resolve(ForeignOptions(str(tmp_path / "plain.c"))).symbols["malloc"] == "pool_malloc"
+    assert resolve(ForeignOptions(grammar.parse(str(tmp_path / "plain.c")))).symbols["malloc"] == "pool_malloc"
 
 
 def test_the_draft_is_a_description_that_works(tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_the_draft_is_a_description_that_works(tmp_path: Path) -> None:
     told = read_description(path.parent / "libpool.toml")
     assert told["malloc"] == "pool_alloc(instance, size)"
     assert told["free"] == "pool_release(instance, pointer)"
-    assert resolve(ForeignOptions(str(path.parent / "libpool.toml"))).shape == "described"
+    assert resolve(ForeignOptions(grammar.parse(str(path.parent / "libpool.toml")))).shape == "described"
 
 
 def test_without_readelf_the_header_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

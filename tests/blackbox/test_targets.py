@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox.build import Compiler
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.results import UsageError
 
 PAIR = """
@@ -19,7 +21,7 @@ def symbols(folder: Path, *prefixes: str) -> dict[str, str]:
     """What is taken of an object that defines malloc and free under these prefixes."""
     source = folder / "many.c"
     source.write_text("".join(f"{PAIR.format(prefix).replace('arena', f'{prefix}arena')}" for prefix in prefixes))
-    return dict(resolve(ForeignOptions(str(source))).symbols)
+    return dict(resolve(ForeignOptions(grammar.parse(str(source)))).symbols)
 
 
 @pytest.mark.parametrize("prefixes", [("my_",), ("my_aligned_", "my_"), ("", "my_"), ("__my_", "")])
@@ -36,6 +38,7 @@ def test_of_two_one_has_to_be_chosen(tmp_path: Path) -> None:
 def test_other_flags_make_another_object(tmp_path: Path) -> None:
     source = tmp_path / "mine.c"
     source.write_text(PAIR.format(""))
-    plain, other = (resolve(ForeignOptions(str(source), compiler=Compiler("cc", flags))) for flags in ((), ("-DX",)))
+    plain, other = (resolve(ForeignOptions(grammar.parse(str(source)), compiler=Compiler("cc", flags)))
+                    for flags in ((), ("-DX",)))
     assert plain.path != other.path
-    assert plain.path == resolve(ForeignOptions(str(source))).path
+    assert plain.path == resolve(ForeignOptions(grammar.parse(str(source)))).path

@@ -9,12 +9,14 @@ import pytest
 from heapster.checkers.blackbox import forking, generations
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Phase, Suspicion
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.race_program import race_program
 from heapster.checkers.blackbox.racing import Race
 from heapster.checkers.blackbox.reproducer import prove
 from heapster.checkers.blackbox.stepwise import set_promises
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 
 ZOO = Path(__file__).parent / "zoo"
 LOSES_REMOTE = """
@@ -38,7 +40,7 @@ THREADS = 3
 @contextmanager
 def judging(source: Path, *flags: str) -> Iterator[Judge]:
     """A judge of it, which knows its promises."""
-    found = resolve(ForeignOptions(str(source), compiler=Compiler("cc", (f"-I{ZOO}", *flags))))
+    found = resolve(ForeignOptions(grammar.parse(str(source)), compiler=Compiler("cc", (f"-I{ZOO}", *flags))))
     with Judge(judge_program(found.bits), found) as judge:
         set_promises(judge, learn(judge, None).promises)
         judge.header.most_size = 2000
@@ -97,7 +99,7 @@ def test_what_another_thread_frees_and_nobody_finds_is_found(tmp_path: Path) -> 
     text = (ZOO / "firstfit.h").read_text().replace("    b->used = 1;", "    b->used = 1, b->owner = &here;")
     (tmp_path / "firstfit.h").write_text(text.replace("*next, *prev;", "*next, *prev; void *owner, *pad;", 1))
     source.write_text(LOSES_REMOTE)
-    found = resolve(ForeignOptions(str(source)))
+    found = resolve(ForeignOptions(grammar.parse(str(source))))
     with Judge(judge_program(found.bits), found) as judge:
         set_promises(judge, learn(judge, None).promises)
         judge.header.most_size = 2000

@@ -9,8 +9,10 @@ import pytest
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.pursuit import Shown
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 
 HERE = Path(__file__).parent
 ZOO = sorted(HERE.glob("zoo/*.c"))
@@ -39,7 +41,7 @@ def found(target: Path, seconds: float, wanted: frozenset[str] = frozenset(), fl
         if shown.finding.code in wanted:
             raise EnoughError
 
-    resolved = resolve(ForeignOptions(target=str(target), compiler=Compiler("cc", flags)))
+    resolved = resolve(ForeignOptions(target=grammar.parse(str(target)), compiler=Compiler("cc", flags)))
     with Judge(judge_program(resolved.bits), resolved) as judge, contextlib.suppress(EnoughError):
         Campaign(judge, seconds, 1, threads=threads, announce=announce).run()
     return codes

@@ -8,9 +8,9 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 {}
-from heapster.checkers.lockstep.run_trace import make_for
+from heapster.checkers.lockstep.run_trace import on_source
 from heapster.checkers.fuzz.stateful import Record, live_lives
-record = Record(make_for("sim"), ("first_fit", "best_fit"), 2, True)
+record = Record(on_source(), ("first_fit", "best_fit"), 2, True)
 live_lives(record, 11, 3)
 print(record.ops, sorted(record.checks.items()), sorted(record.witnesses.items()))
 """

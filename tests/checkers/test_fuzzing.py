@@ -7,9 +7,11 @@ import pytest
 
 from heapster.checkers.fuzz import campaign as fuzzing
 from heapster.checkers.fuzz.campaign import FuzzOptions, fuzz
-from heapster.checkers.lockstep.run_trace import make_for
+from heapster.checkers.lockstep.run_trace import on_source
 from heapster.checkers.mutation.fault import planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import make_for
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
 from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, Verdict
@@ -41,13 +43,13 @@ def campaign(store: Any = None, progress: Any = lambda so_far: None, **options: 
 def broken(monkeypatch: Any) -> Any:
     """Campaigns run a source with a planted fault."""
     source = planted(BROKEN)
-    monkeypatch.setattr(fuzzing, "make_for", lambda target: make_for(target, source))
+    monkeypatch.setattr(fuzzing, "make_for", lambda target: on_source(source))
 
 
 @pytest.mark.parametrize("target", ["sim", "process"])
 @pytest.mark.parametrize("policy", POLICY_NAMES)
 def test_no_false_alarm(policy: Any, target: Any) -> None:
-    run = campaign(target=target, policies=(policy,), examples=10, seed=7)
+    run = campaign(target=grammar.parse(target), policies=(policy,), examples=10, seed=7)
     assert run.verdict is Verdict.PASSED
     assert run.findings == ()
     assert min(count for name, count in run.checks.items() if name != "statistics") > 500

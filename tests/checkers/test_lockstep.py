@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.lockstep.run_trace import on_source, rerun
 from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, StaleFault, planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.checkers.mutation.hunt_fuzz import hunt
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import make_for
 from heapster.impl.layout import CACHED_MARK, MARK
 from heapster.machine.protocol import Aborted
 from heapster.model.geometry import EPOCH, MOST_REMOTE, SIZE_MAX
@@ -20,7 +22,7 @@ SMALL = "growth 4096; threshold 8192; "
 
 
 def outcome(text: Any, target: Any = "sim") -> Any:
-    return rerun(parse(SMALL + text), make_for(target))
+    return rerun(parse(SMALL + text), make_for(grammar.parse(target)))
 
 
 @pytest.mark.parametrize("target", ["sim", "process"])
@@ -80,7 +82,7 @@ def test_a_block_that_was_handed_out_again_is_freed(text: str) -> None:
 @pytest.mark.parametrize("target", ["sim", "native"])
 def test_who_wrote_the_mark_is_no_double_freer(target: str) -> None:
     """A block that looks as if it waited is looked for, not found, and freed."""
-    lockstep = make_for(target)()
+    lockstep = make_for(grammar.parse(target))()
     for step in parse(THREE):
         assert lockstep.take(step) == []
     lockstep.m.store(lockstep.pointers[0] + MARK, CACHED_MARK)
@@ -127,13 +129,13 @@ def sent(blocks: int) -> Trace:
 @pytest.mark.parametrize("target", ["sim", "native"])
 @pytest.mark.parametrize(("blocks", "waiting"), [(MOST_REMOTE - 1, MOST_REMOTE - 1), (MOST_REMOTE + 1, 1)])
 def test_who_makes_a_remote_list_long_drains_it(blocks: int, waiting: int, target: str) -> None:
-    found = rerun(sent(blocks), make_for(target))
+    found = rerun(sent(blocks), make_for(grammar.parse(target)))
     assert (found.problems, found.after and len(found.after.arenas[0].remote.payloads)) == ((), waiting)
 
 
 def test_a_remote_list_that_nobody_drains_is_noticed() -> None:
     fault = Fault("the bound is ignored", "remote", ">= MOST_REMOTE:", "> MOST_REMOTE * MOST_REMOTE:", "")
-    assert "caches_keep_to_their_limits" in rerun(sent(MOST_REMOTE), make_for("sim", planted(fault))).codes
+    assert "caches_keep_to_their_limits" in rerun(sent(MOST_REMOTE), on_source(planted(fault))).codes
 
 
 def waves(size: int, count: int) -> Trace:
@@ -145,7 +147,7 @@ def waves(size: int, count: int) -> Trace:
 
 @pytest.mark.parametrize("target", ["sim", "native"])
 def test_a_bin_that_is_filled_and_emptied_grows_to_the_setting(target: str) -> None:
-    found = rerun(waves(8000, 40), make_for(target))
+    found = rerun(waves(8000, 40), make_for(grammar.parse(target)))
     assert found.problems == ()
     assert found.after
     assert [(bin_.limit * bin_.size, bin_.overflowed) for bin_ in found.after.caches[0].bins] == [(1 << 18, True)]
@@ -157,7 +159,7 @@ def test_a_bin_that_is_filled_and_emptied_grows_to_the_setting(target: str) -> N
     ("grow_bin(m, thread, total, SMALL_BIN)", "grow_bin(m, thread, total, MAX_CACHE)")])
 def test_a_bin_that_grows_otherwise_is_noticed(old: str, new: str) -> None:
     fault = Fault("bins grow otherwise", "cache", old, new, "")
-    assert "structure_diverges" in rerun(waves(8000, 40), make_for("sim", planted(fault))).codes
+    assert "structure_diverges" in rerun(waves(8000, 40), on_source(planted(fault))).codes
 
 
 def idle(epochs: int) -> Trace:
@@ -169,7 +171,7 @@ def idle(epochs: int) -> Trace:
 
 @pytest.mark.parametrize(("epochs", "mark"), [(1, AGED), (2, PURGED), (3, PURGED)])
 def test_what_is_kept_through_an_epoch_is_purged(epochs: int, mark: int) -> None:
-    found = rerun(idle(epochs), make_for("sim"))
+    found = rerun(idle(epochs), on_source())
     assert found.after
     assert (found.problems, [mapped.mark for mapped in found.after.mapped if not mapped.used]) == ((), [mark, mark])
 
@@ -179,15 +181,15 @@ def test_what_is_kept_through_an_epoch_is_purged(epochs: int, mark: int) -> None
     ("KEPT_MARK, PURGED)", "KEPT_MARK, AGED)"), ("m.load(k) > PAGE", "m.load(k) >= PAGE"),
     ("        m.store(k + KEPT_MARK, AGED)\n", "        pass\n")])
 def test_an_epoch_that_does_not_end_or_age_what_is_kept_is_noticed(old: str, new: str) -> None:
-    codes = rerun(idle(3), make_for("sim", planted(Fault("", "kept", old, new, "")))).codes
+    codes = rerun(idle(3), on_source(planted(Fault("", "kept", old, new, "")))).codes
     assert {"structure_diverges", "fault_bad_purge"} & set(codes)
 
 
 def test_calls_that_a_thread_leaves_to_an_arena_that_is_not_open_are_noticed() -> None:
     fault = Fault("", "cache", "    open_record(m, arena, owner_of(m, arena))\n    kind = 0\n", "    kind = 0\n", "")
     trace = parse("cache 32; a = malloc(0); thread 1; free(a); thread_end")
-    assert rerun(trace, make_for("sim")).problems == ()
-    assert "structure_diverges" in rerun(trace, make_for("sim", planted(fault))).codes
+    assert rerun(trace, on_source()).problems == ()
+    assert "structure_diverges" in rerun(trace, on_source(planted(fault))).codes
 
 
 BEYOND = f"keep {SIZE_MAX}; cache {SIZE_MAX}; arenas {SIZE_MAX}; growth {SIZE_MAX}; "
@@ -196,7 +198,7 @@ BEYOND = f"keep {SIZE_MAX}; cache {SIZE_MAX}; arenas {SIZE_MAX}; growth {SIZE_MA
 @pytest.mark.parametrize(("old", "new"), [
     ("", ""), ("        most = 0\n    if most > MAX_REQUEST:", "        most = 1\n    if most > MAX_REQUEST:")])
 def test_settings_beyond_their_bounds_are_those_of_the_model(old: str, new: str) -> None:
-    make = make_for("sim", planted(Fault("", "kept", old, new, ""))) if old else make_for("sim")
+    make = on_source(planted(Fault("", "kept", old, new, ""))) if old else on_source()
     assert bool(rerun(parse(f"{BEYOND}a = malloc(9000)"), make).problems) == bool(old)
 
 

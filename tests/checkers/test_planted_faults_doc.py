@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.lockstep.run_trace import on_source, rerun
 from heapster.checkers.mutation import fault_matrix
 from heapster.checkers.mutation.fault import planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
@@ -31,5 +31,5 @@ def test_the_trace_in_the_table_shows_the_fault_and_passes_without_it(fault: obj
     assert isinstance(fault, type(FAULTS[0]))
     module, code, trace = ROWS[fault.title]
     assert (module, code) == (f"impl/{fault.module}.py", fault.caught_by)
-    assert code in rerun(parse(trace), make_for("sim", planted(fault))).codes
-    assert rerun(parse(trace), make_for("sim")).problems == ()
+    assert code in rerun(parse(trace), on_source(planted(fault))).codes
+    assert rerun(parse(trace), on_source()).problems == ()

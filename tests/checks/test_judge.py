@@ -10,8 +10,10 @@ import pytest
 
 from heapster.checkers.blackbox.build import LIBRARIES, SOURCES
 from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.target import VERBS
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
 from heapster.native.operations_header import operations_folder
 
@@ -103,7 +105,7 @@ def ending(program: Path, folder: Path, name: str) -> Ending:
     source = folder / "mine.c"
     source.write_text("#include <errno.h>\n#include <stdint.h>\n#include <string.h>\n#include <sys/mman.h>\n"
                       f'{case.macros}\n#include "firstfit.h"\n')
-    with Judge(program, resolve(ForeignOptions(str(source)))) as judge:
+    with Judge(program, resolve(ForeignOptions(grammar.parse(str(source))))) as judge:
         header = judge.header
         header.masked, header.verbs, header.granule, header.wants_errno = 0, (1 << len(VERBS)) - 1, 16, 1
         header.limit_ms, header.memory_limit, header.repeat = HANGS.get(name, 1000), 1 << 26, 20

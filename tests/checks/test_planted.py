@@ -1,6 +1,6 @@
 """What the lock-step can say is said of some planted fault, whatever says it."""
 
-from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.lockstep.run_trace import on_source, rerun
 from heapster.checkers.mutation.fault import Fault, planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.model.invariants import ALWAYS
@@ -28,8 +28,8 @@ def test_every_rule_of_the_specification_has_a_planted_fault() -> None:
 
 def test_a_usable_size_that_shrinks_is_noticed_when_it_is_asked_for_again() -> None:
     trace = parse("threshold 4096; a = malloc(9000); b = malloc(9000); usable_size(a)")
-    assert rerun(trace, make_for("sim")).problems == ()
-    assert SHRINKING.caught_by in rerun(trace, make_for("sim", planted(SHRINKING))).codes
+    assert rerun(trace, on_source()).problems == ()
+    assert SHRINKING.caught_by in rerun(trace, on_source(planted(SHRINKING))).codes
 
 
 def test_all_else_that_the_lockstep_says_has_a_planted_fault() -> None:

@@ -18,22 +18,23 @@ Capture = pytest.CaptureFixture[str]
 
 def test_a_program_is_recorded_compared_and_scored(capfd: Capture) -> None:
     assert main(["record", "-o", "t", "--", sys.executable, "-c", "print(sum(range(10)))"]) == 0
-    assert main(["diff", "t", "--policies", "first_fit,best_fit", "--json", "d.json"]) == 0
-    assert main(["score", "t", "--targets", "first_fit,libc", "--json", "s.json"]) == 0
+    assert main(["diff", "t", "--policy", "first_fit,best_fit", "--json", "d.json"]) == 0
+    assert main(["score", "t", "--targets", "native:first_fit,libc", "--json", "s.json"]) == 0
     said = capfd.readouterr().out
     assert said.startswith("45\n")
     assert "first_fit" in said
     for name in ("d.json", "s.json"):
         run = json.loads(Path(name).read_text())
         jsonschema.validate(run, schema())
-        assert next(iter(run["table"]["t"])) == "first_fit"
+        column, row = next(iter(run["table"]["t"].items()))
+        assert (column, row["target"]) == ("first_fit", "native:first_fit")
 
 
 def test_a_wrong_copy_is_a_finding_that_can_be_replayed(tmp_path: Path, capfd: Capture) -> None:
     fault = next(fault for fault in FAULTS if fault.title == "next fit begins at the head each time")
     folder = str(plant(fault, tmp_path))
     assert main(["trace", "generate", "exponential", "t", "--steps", "3000", "--seed", "2"]) == 0
-    assert main(["diff", "t", "--policies", "next_fit", "--targets", folder, "--json", "d.json"]) == 1
+    assert main(["diff", "t", "--policy", "next_fit", "--targets", folder, "--json", "d.json"]) == 1
     run = json.loads(Path("d.json").read_text())
     jsonschema.validate(run, schema())
     assert main(["replay", run["findings"][0]["id"]]) == 1
@@ -53,9 +54,9 @@ def test_traces_are_converted_and_described(capfd: Capture) -> None:
     (["diff", "nope"], 2, "nope: no such file, and no shipped trace (gcc, python3, sqlite3)"),
     (["diff", "/dev/null"], 2, "/dev/null is no regular file"),
     (["diff", sys.executable], 2, "this is not text"),
-    (["diff", "gcc", "--policies", "fast"], 2, "unknown policy 'fast'"),
+    (["diff", "gcc", "--targets", "native:fast"], 2, "unknown policy 'fast'"),
     (["diff", "gcc", "--targets", "libcc"], 2, "did you mean libc?"),
-    (["diff", "gcc", "--targets", "best_fit"], 2, "best_fit is a policy: name it with --policies"),
+    (["diff", "gcc", "--targets", "process"], 2, "diff cannot take process, the real memory"),
     (["diff", "gcc", "--targets", "./no.so"], 4, "No such file"),
     (["score", "gcc", "--targets", "libcc"], 2, "did you mean libc?"),
     (["score", "gcc", "--targets", "./no.so"], 4, "No such file"),

@@ -12,6 +12,8 @@ from heapster.checkers.diff.measuring import percentile, size_classes
 from heapster.checkers.findings.store import Store
 from heapster.checkers.mutation.fault import plant
 from heapster.checkers.mutation.fuzz_faults import FAULTS
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.target import LIBC
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.generating import generate
 from heapster.checkers.traces.writing import write_trace
@@ -89,7 +91,7 @@ def test_misuse_in_a_trace_is_named(tmp_path: Path) -> None:
 def test_others_stand_beside_the_policies(tmp_path: Path) -> None:
     write_trace(generate("peaks", 6000, 1), tmp_path / "t", "binary")
     trace = str(tmp_path / "t")
-    run = diff([trace], entrants(("first_fit",), ["libc", bump(tmp_path)], "bump_"), kept(tmp_path))
+    run = diff([trace], entrants(("first_fit",), [LIBC, grammar.parse(bump(tmp_path))], "bump_"), kept(tmp_path))
     assert run.verdict is Verdict.PASSED
     ours, libc, bumped = run.extra["table"][trace].values()
     assert ours["peak_live"] == libc["peak_live"] == bumped["peak_live"]
@@ -104,7 +106,7 @@ def test_others_stand_beside_the_policies(tmp_path: Path) -> None:
 def test_a_wrong_one_is_a_finding_on_a_least_trace_that_can_be_replayed(tmp_path: Path) -> None:
     write_trace(generate("random", 2000, 1), tmp_path / "t", "binary")
     store = kept(tmp_path)
-    run = diff([str(tmp_path / "t")], entrants((), [bump(tmp_path, free=SMASHES)], "bump_"), store)
+    run = diff([str(tmp_path / "t")], entrants((), [grammar.parse(bump(tmp_path, free=SMASHES))], "bump_"), store)
     finding, = run.findings
     assert finding.code == "contents_damaged"
     assert len(finding.trace) < 12
@@ -124,7 +126,7 @@ def test_a_wrong_policy_is_told_apart_at_the_first_step_where_it_matters(policy:
                                                                          tmp_path: Path) -> None:
     folder = plant(WRONG[title], tmp_path)
     write_trace(generate("exponential", 3000, 2), tmp_path / "t", "binary")
-    run = diff([str(tmp_path / "t")], entrants((policy,), [str(folder)]), kept(tmp_path))
+    run = diff([str(tmp_path / "t")], entrants((policy,), [grammar.parse(str(folder))]), kept(tmp_path))
     finding, = run.findings
     assert finding.code in ("answer_diverges", "structure_diverges")
     assert len(finding.trace) < 20

@@ -8,8 +8,10 @@ import pytest
 
 from heapster.checkers.fuzz.stateful import Record
 from heapster.checkers.lockstep.native import NativeMake
-from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.lockstep.run_trace import rerun
 from heapster.checkers.lockstep.subprocess import Died, Done, Journal, contained
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import make_for
 from heapster.machine.lowering import FAULTS
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
@@ -25,13 +27,13 @@ def test_a_few_lives_pass() -> None:
 
 
 def test_a_trace_is_run_elsewhere() -> None:
-    outcome = rerun(parse("a = malloc(40); free(a); b = malloc(PTRDIFF_MAX)"), make_for("native"))
+    outcome = rerun(parse("a = malloc(40); free(a); b = malloc(PTRDIFF_MAX)"), make_for(grammar.parse("native")))
     assert outcome.problems == ()
     assert outcome.last == 2
 
 
 def test_a_misuse_that_hits_unmapped_memory_is_a_fault_not_a_crash() -> None:
-    outcome = rerun(parse("threshold 4096; a = malloc(5000); free(a); free(a)"), make_for("native"))
+    outcome = rerun(parse("threshold 4096; a = malloc(5000); free(a); free(a)"), make_for(grammar.parse("native")))
     assert (outcome.problems, outcome.misused) == ((), "fault")
 
 

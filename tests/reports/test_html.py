@@ -175,7 +175,7 @@ def test_nothing_to_report_is_usage() -> None:
 
 def test_diff_writes_the_page_of_its_policies(empty_folder: Path) -> None:
     Path("t").write_text(TEXT)
-    assert main(["diff", "t", "--html", "d.html", "--policies", "first_fit,best_fit"]) == 0
+    assert main(["diff", "t", "--html", "d.html", "--policy", "first_fit,best_fit"]) == 0
     text = Path("d.html").read_text()
     assert 'octet-stream" data-heap="t"' in text
     assert "Utilization (diff)" in text

@@ -9,7 +9,7 @@ from time import monotonic
 
 from heapster.checkers.bench.build import programs
 from heapster.checkers.bench.running import LIMIT, Bench, Failure, Sample, find_program
-from heapster.checkers.bench.targets import LIBC, Field, Target
+from heapster.checkers.bench.targets import BASE, Candidate, Field
 from heapster.checkers.bench.workloads import Workload
 
 Progress = Callable[[float, str], None]     # how far, and what runs
@@ -84,7 +84,7 @@ def _try(plan: Plan, bench: Bench, found: Measured, workload: Workload) -> None:
     if workload.installed and find_program(workload.program) is None:
         found.skipped[workload.name] = f"{workload.program} is not installed"
         return
-    result = bench.run(workload, Target(LIBC), plan.share)
+    result = bench.run(workload, BASE, plan.share)
     if isinstance(result, Failure):
         found.skipped[workload.name] = f"it fails under libc: {result.message}"
 
@@ -100,14 +100,14 @@ def _round(plan: Plan, bench: Bench, found: Measured, workload: Workload, number
             else:
                 results[target.name] = result
     if workload.loop:
-        bare = bench.run(workload, Target(LIBC), plan.share, empty=True)
+        bare = bench.run(workload, BASE, plan.share, empty=True)
         if isinstance(bare, Sample):
             found.loops.setdefault(workload.name, {})[number] = bare
     for name, sample in results.items():
         found.samples.setdefault(workload.name, {}).setdefault(name, {})[number] = sample
 
 
-def rotated(targets: tuple[Target, ...], turn: int) -> tuple[Target, ...]:
+def rotated(targets: tuple[Candidate, ...], turn: int) -> tuple[Candidate, ...]:
     """The targets from another one on, so that each is first, and last, as often."""
     start = turn % len(targets)
     return targets[start:] + targets[:start]

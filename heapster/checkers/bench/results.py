@@ -11,7 +11,7 @@ from heapster.checkers.bench.figures import Ratio, Rounds, deviation, geomean, p
 from heapster.checkers.bench.machine import machine
 from heapster.checkers.bench.measuring import Measured, Plan
 from heapster.checkers.bench.running import Sample
-from heapster.checkers.bench.targets import LIBC
+from heapster.checkers.bench.targets import BASE
 from heapster.checkers.bench.workloads import Workload
 from heapster.results import Finding, Run, Verdict
 
@@ -62,7 +62,7 @@ def _not_checked(plan: Plan, found: Measured) -> Iterator[str]:
 
 def _whole_rounds(plan: Plan, found: Measured) -> int:
     """Rounds that took in all workloads which can be run."""
-    return min((len(found.of(workload.name, LIBC)) for workload in plan.workloads
+    return min((len(found.of(workload.name, BASE.name)) for workload in plan.workloads
                 if workload.name not in found.skipped), default=0)
 
 
@@ -74,7 +74,7 @@ def _finding(workload: str, name: str, plan: Plan, found: Measured) -> Finding:
         id=sha256(f"bench {failure.code} {workload} {name}".encode()).hexdigest()[:12], code=failure.code,
         title=f"{name} fails the workload {workload}: {failure.message}",
         trace=(f"workload {workload}",), replay=replay + (" --quick" if plan.share < 1 else ""),
-        details=tuple(_beside(found.of(workload, LIBC))))
+        details=tuple(_beside(found.of(workload, BASE.name))))
 
 
 def _beside(base: Mapping[int, Sample]) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _memory(samples: Mapping[int, Sample]) -> Rounds:
 
 
 def _workload(workload: Workload, plan: Plan, found: Measured) -> dict[str, Any]:
-    base = found.of(workload.name, LIBC)
+    base = found.of(workload.name, BASE.name)
     loop = found.loops.get(workload.name, {})
     targets = {target.name: _figures(found.of(workload.name, target.name), base, loop)
                for target in plan.field.targets if found.of(workload.name, target.name)}
@@ -131,7 +131,7 @@ def _geomeans(plan: Plan, found: Measured) -> dict[str, Any]:
     """By target, over the workloads that it holds."""
     table = {}
     for target in plan.field.targets:
-        pairs = [(found.of(name, target.name), found.of(name, LIBC)) for name in found.samples]
+        pairs = [(found.of(name, target.name), found.of(name, BASE.name)) for name in found.samples]
         pairs = [(samples, base) for samples, base in pairs if samples.keys() & base.keys()]
         cpu = geomean([paired(_cpu(samples), _cpu(base)) for samples, base in pairs])
         memory = geomean([paired(_memory(samples), _memory(base)) for samples, base in pairs])

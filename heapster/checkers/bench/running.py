@@ -9,7 +9,7 @@ from pathlib import Path
 
 from heapster import children
 from heapster.checkers.bench.build import LAUNCHER
-from heapster.checkers.bench.targets import Target
+from heapster.checkers.bench.targets import Candidate
 from heapster.checkers.bench.workloads import Workload
 from heapster.results import TargetError
 
@@ -46,13 +46,13 @@ class Bench:
     folder: Path                    # where the programs run
     limit: float = LIMIT
 
-    def run(self, workload: Workload, target: Target, share: float, *, empty: bool = False) -> Sample | Failure:
+    def run(self, workload: Workload, target: Candidate, share: float, *, empty: bool = False) -> Sample | Failure:
         """Run the workload; `empty` for its loop without the allocator."""
         arguments = [*workload.command(share), *([EMPTY] if empty else [])]
         done = self._communicate([self._program(workload), *arguments], target, workload.environment)
         return self._judged(done, workload)
 
-    def check(self, target: Target) -> None:
+    def check(self, target: Candidate) -> None:
         """TargetError unless a program with the target preloaded takes its malloc from there."""
         if not target.library:
             return
@@ -78,7 +78,7 @@ class Bench:
             return _failure(status, done.err)
         return Sample(cpu / MILLION, memory, 1 if workload.installed else int(done.out))
 
-    def _communicate(self, command: Sequence[str], target: Target, environment: Mapping[str, str]) -> "_Done":
+    def _communicate(self, command: Sequence[str], target: Candidate, environment: Mapping[str, str]) -> "_Done":
         """Run the launcher to its end, or kill it and all that it started."""
         reading, writing = os.pipe()
         try:
@@ -117,7 +117,7 @@ def find_program(name: str) -> str | None:
 
 
 
-def _environment(target: Target, environment: Mapping[str, str]) -> dict[str, str]:
+def _environment(target: Candidate, environment: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return {**kept, "LC_ALL": "C", **environment, **target.environment}
 

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -77,19 +78,20 @@ def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
     return program
 
 
-def from_source(path: Path, name: str, prefix: str | None, compiler: Compiler) -> ForeignTarget:
-    """The allocator that a C file defines: compiled into a shared object of its own."""
-    text = path.read_text(errors="replace") if path.is_file() else ""
+def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler: Compiler) -> ForeignTarget:
+    """The allocator that C files, the first above all, define: compiled into a shared object of its own."""
+    path = paths[0]
+    text = path.read_text(errors="replace")
     if not text:
-        raise TargetError(f"{path} is no C source" if path.exists() else f"{path}: No such file or directory")
+        raise TargetError(f"{path} is no C source")
     lab = ("-DDRIVER",) if "mm_init" in text and "DRIVER" in text else ()
     own = (*lab, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags)
-    made = place_of(path, compiler)
-    command = [*compiler.command, *TARGET_FLAGS, *own, str(path)]
+    made = place_of(path, compiler, *paths[1:])
+    command = [*compiler.command, *TARGET_FLAGS, *own, *map(str, paths)]
     _compile(command, made, ())
     target = from_object(made, name, prefix, path)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
-                   ingredients=Ingredients(tuple(compiler.command), own, (str(path),)),
+                   ingredients=Ingredients(tuple(compiler.command), own, tuple(map(str, paths))),
                    init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)))
 
 

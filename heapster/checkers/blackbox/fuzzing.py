@@ -12,13 +12,15 @@ from heapster.checkers.blackbox.counting import WHOLE, Floor
 from heapster.checkers.blackbox.covering import covering
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import LEAK
-from heapster.checkers.blackbox.options import ForeignOptions, remember, resolve
+from heapster.checkers.blackbox.options import ForeignOptions, remember
 from heapster.checkers.blackbox.persist import Keeper
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.recipe import read_recipe
 from heapster.checkers.blackbox.schedule import Kind
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.fuzz.campaign import Keeps
+from heapster.checkers.targets.opening import resolve
+from heapster.checkers.targets.target import Target
 from heapster.model.operation import Trace
 from heapster.model.operations import CALLS
 from heapster.results import Finding, Run, Verdict
@@ -43,7 +45,7 @@ def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget,
     excused = () if options.strict else deviations(target)
     excuses: dict[str, str] = {}
     with Judge(judge_program(target.bits, None), judged) as judge:
-        keeper = Keeper(store, folder, target, options.compiler,
+        keeper = Keeper(store, folder, options, target,
                         lambda place, shown: remember(place, options, shown.repeat, shown.threads))
 
         def show(shown: Shown) -> None:
@@ -55,7 +57,7 @@ def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget,
                 announce(finding)
 
         campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, show, progress,
-                            _failed_before(store, target.name))
+                            _failed_before(store, options.target))
         started = monotonic()
         campaign.run()
         standing = accepted.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
@@ -64,7 +66,7 @@ def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget,
     return replace(run, extra={**run.extra, **standing._asdict()}) if options.baseline else run
 
 
-def _failed_before(store: Keeps, target: str) -> Iterator[Trace]:
+def _failed_before(store: Keeps, target: Target) -> Iterator[Trace]:
     """The traces of the findings that are kept."""
     for finding in store.stored(target):
         if recipe := read_recipe(finding.trace):
@@ -86,7 +88,7 @@ def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, fin
     verdict = Verdict.FAILED if new else Verdict.INCONCLUSIVE if campaign.interrupted or starved else Verdict.PASSED
     threaded = dict.fromkeys((check for check, _, _ in THREADS), 0) if threads else {}
     checks = campaign.counts.checks() | {LEAK: 0} | threaded | tally.checks
-    return Run("fuzz", options.target, options.seed, verdict, seconds, tally.ops, new, checks, {}, extra)
+    return Run("fuzz", str(options.target), options.seed, verdict, seconds, tally.ops, new, checks, {}, extra)
 
 
 def starved_of(campaign: Campaign, floor: Floor, *, threads: bool) -> Iterator[str]:

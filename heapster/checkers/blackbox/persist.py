@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from heapster.checkers.blackbox.build import Compiler
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.race_program import race_program
 from heapster.checkers.blackbox.reproducer import MOST_STEPS, Reproducer, malloc_lab_trace, prove
@@ -18,16 +18,17 @@ from heapster.results import Finding
 class Keeper:
     """Keeps the findings of one run."""
 
-    def __init__(self, store: Keeps, folder: Path, target: ForeignTarget, compiler: Compiler,
+    def __init__(self, store: Keeps, folder: Path, options: ForeignOptions, target: ForeignTarget,
                  remember: Callable[[Path, Shown], None]) -> None:
         self.findings: list[Finding] = []
-        self._store, self._folder, self._target, self._compiler = store, folder, target, compiler
+        self._store, self._folder, self._named, self._target = store, folder, options.target, target
+        self._compiler = options.compiler
         self._remember = remember
 
     def keep(self, shown: Shown, promises: Promises) -> Finding:
         """Keep a finding; as it is kept, it says where its program is."""
         finding = shown.finding
-        self._store.keep(finding, str(self._target.name))
+        self._store.keep(finding, self._named)
         folder = self._folder / finding.id
         if folder.is_dir():
             try:
@@ -35,7 +36,7 @@ class Keeper:
                 finding = self._with_program(shown, promises, folder)
             except Unwritable as error:
                 finding = _with_detail(finding, f"no C program could be kept: {error}")
-            self._store.keep(finding, str(self._target.name))
+            self._store.keep(finding, self._named)
         self.findings.append(finding)
         return finding
 

@@ -9,11 +9,12 @@ from heapster import children
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.confirming import confirm
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.options import REMEMBERED, ForeignOptions, resolve
+from heapster.checkers.blackbox.options import REMEMBERED, ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.recipe import read_recipe, shows
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.findings.store import Kept
+from heapster.checkers.targets.opening import resolve
 from heapster.files import read_json
 from heapster.results import TargetError
 

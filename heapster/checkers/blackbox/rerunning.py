@@ -8,10 +8,11 @@ from heapster.checkers.blackbox.counting import Counts
 from heapster.checkers.blackbox.describe import describe, identity, only_taken
 from heapster.checkers.blackbox.drawing import picture
 from heapster.checkers.blackbox.judge import LIMIT, MOST_OPS, STEPS, Judge, Status
-from heapster.checkers.blackbox.options import ForeignOptions, resolve
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.stepwise import Block, Outcome, run_trace
 from heapster.checkers.replay.source import Moment
+from heapster.checkers.targets.opening import resolve
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.legality import first_misuse
 from heapster.model.operation import NO_HANDLE, Trace
@@ -48,7 +49,7 @@ def rerun(trace: Trace, options: ForeignOptions, again: str) -> Rerun:
         findings = (_finding(judge, calls, outcome, promises, again),) if outcome.reasons else ()
     stopped = outcome.last + 1 if outcome.reasons else len(calls)
     skipped = sum(seen.status == Status.SKIPPED for seen in outcome.seen[:stopped])
-    run = Run("replay", options.target, 0, Verdict.FAILED if findings else Verdict.PASSED, monotonic() - started,
+    run = Run("replay", str(options.target), 0, Verdict.FAILED if findings else Verdict.PASSED, monotonic() - started,
               outcome.steps, findings, counts.checks(), extra={"calls": dict(counts.calls)})
     return Rerun(run, stopped, skipped, len(trace) - len(calls))
 

@@ -7,7 +7,7 @@ from heapster.checkers.blackbox.codes import BY_CAUSE
 from heapster.checkers.blackbox.describe import describe, only_taken
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import LEAK
-from heapster.checkers.blackbox.options import remember, resolve
+from heapster.checkers.blackbox.options import remember
 from heapster.checkers.blackbox.persist import Keeper
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.pursuit import Shown
@@ -17,6 +17,7 @@ from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.volume import grows
 from heapster.checkers.findings.shrink_further import Further, search
 from heapster.checkers.findings.store import Kept, Store
+from heapster.checkers.targets.opening import resolve
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
@@ -35,7 +36,7 @@ def shrink_kept(kept: Kept, budget: int, store: Store) -> Further:
         shown, replays, interrupted = shrink(judge, trace, kept, promises, budget)
     if shown is None:
         return Further(None, replays)
-    keeper = Keeper(store, store.folder, target, options.compiler,
+    keeper = Keeper(store, store.folder, options, target,
                     lambda place, one: remember(place, options, one.repeat, tuple(told["race"])))
     finding = keeper.keep(shown, promises)
     if finding.id != kept.finding.id:

@@ -1,8 +1,7 @@
 """`diff`: traces on policies and copies of the source, each in lock-step with the model, and on others' allocators."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -11,25 +10,29 @@ from heapster.checkers.diff.divergence import finding, first_difference
 from heapster.checkers.diff.engines import Interpreted
 from heapster.checkers.diff.lockstep import Played, play, play_compiled
 from heapster.checkers.diff.measuring import size_classes
-from heapster.checkers.diff.targets import stranger
 from heapster.checkers.findings.store import Store
+from heapster.checkers.score.contestants import contestant
 from heapster.checkers.score.driver import Contestant, Course
 from heapster.checkers.score.judging import Judged, judge
-from heapster.checkers.targets.source import source_in
+from heapster.checkers.targets.capabilities import view_of
+from heapster.checkers.targets.opening import engine_of
+from heapster.checkers.targets.source import Source
+from heapster.checkers.targets.target import NATIVE, UNSET, Target, View
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import find_trace, read_trace, where
 from heapster.checkers.traces.summary import summary
 from heapster.model.placement import POLICY_NAMES
-from heapster.results import Finding, Run, UsageError, Verdict
+from heapster.results import Finding, Run, Verdict
 
 INTERPRETED_INTERVAL = 512      # steps between comparisons of the heap, where the source is interpreted
 NOT_CHECKED = (
     "policies: contents, errno, the specification (fuzz and score do); the heap between steps at which it is compared",
     "threads that run at the same time: a trace has one order")
 MEASURES = ("a policy is measured alone, without caches and kept mappings, unless the trace sets them; score has "
-            "it as our library ships it, and without caches as native/POLICY/0")
+            "it as our library ships it, and without caches as native:POLICY:cache=0")
+COMPARED = ("sim", "native")    # what a copy of the source is compared with
 ADVERSARY = "adversary-"        # and a policy: the name of a trace that is built to hurt it
 Progress = Callable[[str, float], None]
 
@@ -58,22 +61,24 @@ class Comparison:
         self.findings.append(finding)
         self.found_on[finding.id] = target
 
-    def note_judged(self, trace: str, column: str, judged: Judged) -> None:
+    def note_judged(self, trace: str, one: Contestant, judged: Judged) -> None:
         """A trace was run on somebody else's allocator."""
-        self.table.setdefault(trace, {})[column] = judged.figures
+        self.table.setdefault(trace, {})[one.key] = judged.figures | {"target": one.name}
         if judged.series:
-            self.series.setdefault(trace, {})[column] = judged.series
+            self.series.setdefault(trace, {})[one.key] = judged.series
         if judged.finding:
-            self.add(judged.finding, column)
+            self.add(judged.finding, one.name)
         if judged.warning:
             self.warnings.append(judged.warning)
             self.unfinished = True
         self.judged += judged.ops
 
-    def note(self, trace: str, column: str, played: Played) -> None:
+    def note(self, trace: str, player: "Player", played: Played) -> None:
         """A trace was played."""
+        column = player.column
         figures = {"ops": played.steps, **played.measures.figures(), "agrees": played.parting is None,
-                   "ops_per_second": round(played.rate) if played.rate else None}
+                   "ops_per_second": round(played.rate) if played.rate else None,
+                   "target": f"{player.target}:{player.policy}"}
         self.table.setdefault(trace, {})[column] = figures
         self.series.setdefault(trace, {})[column] = {
             name: list(column_) for name, column_ in played.measures.series.items()}
@@ -82,24 +87,49 @@ class Comparison:
         self.compared += played.compared
 
 
+class Player(NamedTuple):
+    """An allocator of ours under one policy, which plays in lock-step with the model."""
+
+    column: str                 # what its figures are called
+    target: Target              # without the policy, which is part of every trace
+    policy: str
+    source: Source | None       # None for the compiled library
+
+
 class Entrants(NamedTuple):
     """What plays the traces."""
 
-    policies: tuple[str, ...]
-    copies: Mapping[str, Any] = {}              # of the source, by folder
+    players: tuple[Player, ...]
     strangers: tuple[Contestant, ...] = ()
     prefix: str | None = None                   # of the strangers' names
 
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The policies that are played."""
+        return tuple(dict.fromkeys(player.policy for player in self.players))
 
-def entrants(policies: tuple[str, ...], targets: Iterable[str] = (), prefix: str | None = None) -> Entrants:
-    """The policies, and the targets: folders with a copy of impl, and others' allocators."""
-    names = tuple(dict.fromkeys(targets))
-    for name in names:
-        if name in POLICY_NAMES:
-            raise UsageError(f"--targets: {name} is a policy: name it with --policies")
-    folders = [name for name in names if Path(name).is_dir()]
-    return Entrants(policies, {folder: source_in(Path(folder)) for folder in folders},
-                    tuple(stranger(name, prefix) for name in names if name not in folders), prefix)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The targets, each once."""
+        return tuple(dict.fromkeys([*(str(player.target) for player in self.players),
+                                    *(one.name for one in self.strangers)]))
+
+
+def entrants(policies: tuple[str, ...], targets: Iterable[Target] = (), prefix: str | None = None) -> Entrants:
+    """The targets, those without a policy under each of `policies`; and native, if neither it nor sim is among them."""
+    named = tuple(targets)
+    ours = tuple(target for target in named if view_of(target, "diff") is View.ENGINE)
+    others = tuple(contestant(target, prefix) for target in named if target not in ours)
+    if not any(target.kind in COMPARED for target in ours):
+        ours = (NATIVE, *ours)
+    return Entrants(tuple(player for target in ours for player in _players(target, policies)), others, prefix)
+
+
+def _players(target: Target, policies: tuple[str, ...]) -> Iterator[Player]:
+    """The target under the policy that it names, or else under each."""
+    source, bare = engine_of(target), replace(target, settings=UNSET)
+    for policy in (target.settings.policy,) if target.settings.policy else policies:
+        yield Player(policy if target == NATIVE else f"{bare}:{policy}", bare, policy, source)
 
 
 def diff(names: Iterable[str], playing: Entrants, store: Store, progress: Progress = lambda *_: None) -> Run:
@@ -112,11 +142,11 @@ def diff(names: Iterable[str], playing: Entrants, store: Store, progress: Progre
         done.interrupted = True
     unfinished = done.interrupted or done.unfinished
     verdict = Verdict.FAILED if done.findings else Verdict.INCONCLUSIVE if unfinished else Verdict.PASSED
-    target = "+".join(["native", *playing.copies, *[one.name for one in playing.strangers]])
     checks = {"answers and system calls": done.ops, "heap equals the model's": done.compared}
     if playing.strangers:
         checks["overlap, neighbours, contents, alignment, zeroes (others' allocators)"] = done.judged
-    return Run("diff", target, 0, verdict, monotonic() - began, done.ops + done.judged, tuple(done.findings), checks,
+    return Run("diff", "+".join(playing.names), 0, verdict, monotonic() - began, done.ops + done.judged,
+               tuple(done.findings), checks,
                extra={"policies": list(playing.policies), "traces": done.traces, "table": done.table,
                       "series": done.series, "searches": done.searches, "sizes": done.sizes, "bounds": done.bounds,
                       "found_on": done.found_on, "interrupted": done.interrupted,
@@ -153,29 +183,27 @@ def _one(name: str, playing: Entrants, store: Store, done: Comparison, progress:
     if attack:
         least, most = attack.sizes
         done.bounds[name] = {**attack.bounds._asdict(), "least": least, "most": most, "live": attack.peak_live}
-    for policy in playing.policies:
-        played = play_compiled(trace, policy, _part(progress, f"{name} {policy}", len(trace)))
-        done.note(name, policy, played)
-        if played.parting:
-            _keep(finding(trace, name, policy, "native", played.parting), "native", store, done)
-        for folder, source in playing.copies.items():
-            column = f"{folder}:{policy}"
-            played = play(trace, policy, Interpreted(trace, policy, source), INTERPRETED_INTERVAL,
-                          _part(progress, f"{name} {column}", len(trace)))
-            done.note(name, column, played)
-            if played.parting:
-                first = first_difference(trace, policy, source, played.parting)
-                _keep(finding(trace, name, policy, folder, first, source), folder, store, done)
+    for player in playing.players:
+        _play(trace, name, player, store, done, _part(progress, f"{name} {player.column}", len(trace)))
     if playing.strangers:
         with Course(trace) as course:
             for one in playing.strangers:
                 progress(f"{name} {one.name}", 0.0)
-                done.note_judged(name, one.name, judge(course, trace, name, one, playing.prefix, store))
+                done.note_judged(name, one, judge(course, trace, name, one, playing.prefix, store))
 
 
-def _keep(found: Finding, target: str, store: Store, done: Comparison) -> None:
-    done.add(found, target)
-    store.keep(found, target)
+def _play(trace: Compact, name: str, player: Player, store: Store, done: Comparison,
+          progress: Callable[[int], None]) -> None:
+    """The trace on a player; where it parts from the model, the finding is kept."""
+    policy, source = player.policy, player.source
+    played = play_compiled(trace, policy, progress) if source is None else play(
+        trace, policy, Interpreted(trace, policy, source), INTERPRETED_INTERVAL, progress)
+    done.note(name, player, played)
+    if played.parting:
+        first = played.parting if source is None else first_difference(trace, policy, source, played.parting)
+        found = finding(trace, name, policy, player.target, first, source)
+        done.add(found, str(player.target))
+        store.keep(found, player.target)
 
 
 def _part(progress: Progress, what: str, steps: int) -> Callable[[int], None]:

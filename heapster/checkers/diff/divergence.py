@@ -8,7 +8,9 @@ from heapster.checkers.diff.engines import Interpreted
 from heapster.checkers.diff.lockstep import Parting, play
 from heapster.checkers.findings.describe import describe
 from heapster.checkers.fuzz.shrink import Shrunk, shrink
-from heapster.checkers.lockstep.run_trace import Make, Outcome, make_for, rerun
+from heapster.checkers.lockstep.run_trace import Make, Outcome, rerun
+from heapster.checkers.targets.opening import make_for
+from heapster.checkers.targets.target import Target
 from heapster.checkers.traces.compact import Columns, Compact, compact
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import TAKING
@@ -33,7 +35,7 @@ def first_difference(trace: Compact, policy: str, source: Any, parting: Parting)
     return play(shorter, policy, engine, CLOSE_LOOK).parting or parting
 
 
-def finding(trace: Compact, name: str, policy: str, target: str, parting: Parting, source: Any = None) -> Finding:
+def finding(trace: Compact, name: str, policy: str, target: Target, parting: Parting, source: Any = None) -> Finding:
     """The finding of a trace that parts from the model; it is shrunk if `source` is there to run it."""
     prefix = trace.steps(0, parting.step + 1)
     shrunk = _least(prefix, policy, parting.code, source) if source is not None else Shrunk(prefix, at_rest=False)
@@ -42,7 +44,7 @@ def finding(trace: Compact, name: str, policy: str, target: str, parting: Partin
     whole: Trace = (Step("policy", name=policy), *least)
     make = make_for(target)
     found = describe(whole, parting.code, make, target) if len(least) <= VARIED else _drawn(whole, parting, make)
-    identity = sha256("\n".join((target, parting.code, *found.trace)).encode()).hexdigest()[:8]
+    identity = sha256("\n".join((str(target), parting.code, *found.trace)).encode()).hexdigest()[:8]
     return replace(found, id=identity, shrunk=shrunk.at_rest, replay=f"heapster replay {identity}",
                    details=(said, *found.details))
 

@@ -6,6 +6,7 @@ from shlex import quote
 
 from heapster.checkers.fuzz.shrink import MOST_REPLAYS, Shrunk, shrink
 from heapster.checkers.lockstep.run_trace import Make, Outcome, rerun
+from heapster.checkers.targets.target import SIM, Target
 from heapster.model.operation import Step, Trace
 from heapster.model.operations import ALIGNING
 from heapster.model.placement import POLICY_NAMES
@@ -23,11 +24,11 @@ def least_trace(trace: Trace, code: str, make: Make, replays: int = MOST_REPLAYS
     return shrink(trace, lambda candidate: code in rerun(candidate, make).codes, replays)
 
 
-def describe(trace: Trace, code: str, make: Make, target: str) -> Finding:
+def describe(trace: Trace, code: str, make: Make, target: Target) -> Finding:
     """The finding of a trace that fails with `code`, as it is."""
     outcome = rerun(trace, make)
     steps = format_steps(trace)
-    identity = sha256("\n".join((target, code, *steps)).encode()).hexdigest()[:8]
+    identity = sha256("\n".join((str(target), code, *steps)).encode()).hexdigest()[:8]
     return Finding(
         id=identity,
         code=code,
@@ -43,10 +44,10 @@ def describe(trace: Trace, code: str, make: Make, target: str) -> Finding:
     )
 
 
-def replay_line(steps: tuple[str, ...], identity: str, target: str) -> str:
+def replay_line(steps: tuple[str, ...], identity: str, target: Target) -> str:
     """The command that reruns a finding: the trace itself where it is short, else the finding's id."""
     inline = "; ".join(steps)
-    if target == "sim" and len(inline) <= INLINE:
+    if target == SIM and len(inline) <= INLINE:
         return f"heapster replay {quote(inline)}"
     return f"heapster replay {identity}"
 

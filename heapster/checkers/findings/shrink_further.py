@@ -7,7 +7,8 @@ from typing import NamedTuple
 from heapster.checkers.findings.describe import describe
 from heapster.checkers.findings.store import Kept, Store
 from heapster.checkers.fuzz.shrink import Fails, Shrunk, once, shrink
-from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.lockstep.run_trace import rerun
+from heapster.checkers.targets.opening import make_for
 from heapster.model.operation import Trace
 from heapster.model.trace import parse
 from heapster.results import Finding

@@ -12,6 +12,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from heapster.checkers.targets.grammar import recalled
+from heapster.checkers.targets.target import Target
 from heapster.files import read_json, write_whole
 from heapster.results import Finding, UsageError
 
@@ -25,7 +27,7 @@ class Kept(NamedTuple):
     """A finding in the store."""
 
     finding: Finding
-    target: str
+    target: Target
     folder: Path
 
 
@@ -36,10 +38,10 @@ class Store:
         self.folder, self._warn = folder, warn
         self._warned = False
 
-    def keep(self, finding: Finding, target: str) -> None:
+    def keep(self, finding: Finding, target: Target) -> None:
         """Keep a finding, in place of an older state of it."""
         folder = self.folder / _checked(finding.id)
-        text = json.dumps({"target": target, **asdict(finding)}, indent=2) + "\n"
+        text = json.dumps({"target": str(target), **asdict(finding)}, indent=2) + "\n"
         try:
             self._create()
             folder.mkdir(exist_ok=True)
@@ -63,7 +65,7 @@ class Store:
         except OSError as error:
             self._warn_once(f"{identity} cannot be removed from {self.folder}: {error.strerror or error}")
 
-    def stored(self, target: str) -> tuple[Finding, ...]:
+    def stored(self, target: Target) -> tuple[Finding, ...]:
         """The findings kept for a target that are traces, oldest first."""
         return tuple(kept.finding for kept in self.all() if kept.target == target and not kept.finding.counterexample)
 
@@ -120,7 +122,7 @@ def _load(path: Path) -> Kept:
         raise ValueError("it is no finding") from None
     if finding.id != path.parent.name:
         raise ValueError("its id is not its folder's name")
-    return Kept(finding, value["target"], path.parent)
+    return Kept(finding, recalled(value["target"]), path.parent)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from typing import Protocol
 from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.fuzz.shrink import SHORT, Shrunk
 from heapster.checkers.fuzz.stateful import CACHES, KEEPS, STEPS, Record, live_lives
-from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.lockstep.run_trace import rerun
+from heapster.checkers.targets.opening import make_for
+from heapster.checkers.targets.target import SIM, Target
 from heapster.children import processor_seconds
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
@@ -27,12 +29,14 @@ SEED_STRIDE = 1_000_003         # between the seeds of campaigns, so that their 
 class FuzzOptions:
     """What a campaign runs."""
 
-    target: str = "sim"
+    target: Target = SIM
     policies: tuple[str, ...] = POLICY_NAMES
     seconds: float | None = None        # of processor time, then stop; None: no limit
     examples: int | None = None         # stop after this many; None: no limit
     seed: int = 0
     arenas: int = 3                     # at most, for threads to share
+    cache: int | None = None            # bytes of a size that threads keep at first; None: drawn of CACHES
+    retained: int | None = None         # bytes of freed mappings that are kept at first; None: drawn of KEEPS
     faults: bool = True                 # plan that the system refuses
 
 
@@ -49,13 +53,13 @@ class Progress:
 class Keeps(Protocol):
     """Where findings are kept between runs."""
 
-    def keep(self, finding: Finding, target: str) -> None:
+    def keep(self, finding: Finding, target: Target) -> None:
         """Keep a finding."""
 
     def drop(self, identity: str) -> None:
         """Forget a finding."""
 
-    def stored(self, target: str) -> Iterable[Finding]:
+    def stored(self, target: Target) -> Iterable[Finding]:
         """The findings kept for a target that are traces, oldest first."""
 
 
@@ -98,6 +102,11 @@ def smallest(record: Record, first_seed: int) -> Shrunk:
     return least
 
 
+def _drawn(fixed: int | None, choices: tuple[int, ...]) -> list[int]:
+    """What the examples of a campaign begin with."""
+    return list(choices) if fixed is None else [fixed]
+
+
 def _length(shrunk: Shrunk) -> int:
     return len(shrunk.trace)
 
@@ -105,7 +114,8 @@ def _length(shrunk: Shrunk) -> int:
 class _Campaign:
     def __init__(self, options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps) -> None:
         self._options, self._progress, self._store = options, progress, store
-        self._record = Record(make_for(options.target), options.policies, options.arenas, options.faults)
+        self._record = Record(make_for(options.target), options.policies, options.arenas, options.faults,
+                              options.cache, options.retained)
         self._findings: list[Finding] = []
         self._fixed: list[str] = []
         self._started, self._spent = monotonic(), processor_seconds()
@@ -159,14 +169,15 @@ class _Campaign:
         starved = list(self._starved())
         verdict = Verdict.INCONCLUSIVE if interrupted or not record.ops or starved else Verdict.PASSED
         return Run(
-            command="fuzz", target=options.target, seed=options.seed,
+            command="fuzz", target=str(options.target), seed=options.seed,
             verdict=Verdict.FAILED if self._findings else verdict,
             seconds=self._seconds(), ops=record.ops, findings=tuple(self._findings),
             checks=dict(record.checks),
             witnesses={witness.name: record.witnesses[witness.name] for witness in SOMETIMES},
             extra={"examples": record.examples, "fixed": self._fixed, "interrupted": interrupted, "starved": starved,
                    "policies": list(options.policies),
-                   "settings": {"policy": list(options.policies), "cache": list(CACHES), "retained": list(KEEPS)}})
+                   "settings": {"policy": list(options.policies), "cache": _drawn(options.cache, CACHES),
+                                "retained": _drawn(options.retained, KEEPS)}})
 
     def _starved(self) -> Iterator[str]:
         """What a campaign that time has ended did too little of; a number of examples is the user's own choice."""

@@ -5,9 +5,10 @@ allocators sees only what callers see, and has the library walk its heap; it tak
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from heapster.checkers.blackbox.campaign import Tally
@@ -15,20 +16,29 @@ from heapster.checkers.blackbox.counting import IN_VOLUME
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.fuzz.campaign import Keeps
+from heapster.checkers.targets.target import NATIVE, Settings, Target
+from heapster.impl.layout import DEFAULT_CACHE
 from heapster.results import Finding, Run, Verdict
 
 SHARE = 0.5                     # of the time, for volume
 THREADS = 2
-Progress = Callable[[str, Tally, int], None]        # a setting, what was done with it, and the findings so far
+CACHES = (0, 64, DEFAULT_CACHE)      # bytes of a size: none, so few that bins are often full, and as shipped
+Progress = Callable[[Target, Tally, int], None]     # a setting, what was done with it, and the findings so far
 
 
-def in_volume(names: Sequence[str], seconds: float, seed: int, progress: Progress, store: Keeps,
+def settings(policies: Iterable[str], caches: Iterable[int] = CACHES) -> tuple[Target, ...]:
+    """The library under each policy with each size of caches."""
+    return tuple(replace(NATIVE, settings=Settings(policy, cache)) for policy, cache in product(policies, caches))
+
+
+def in_volume(names: Sequence[Target], seconds: float, seed: int, progress: Progress, store: Keeps,
               folder: Path) -> list[Run]:
     """A run for each of the settings, until one fails or is interrupted; each has its share of the time."""
     runs: list[Run] = []
     for number, name in enumerate(names):
         options = ForeignOptions(name, seconds / len(names), seed + number, threads=THREADS)
-        runs.append(fuzz_foreign(options, _silent, partial(progress, name), store, folder, IN_VOLUME))
+        run = fuzz_foreign(options, _silent, partial(progress, name), store, folder, IN_VOLUME)
+        runs.append(replace(run, extra={**run.extra, "key": name.key}))
         if runs[-1].findings or runs[-1].extra["interrupted"]:
             break
     return runs
@@ -53,6 +63,6 @@ def together(lockstep: Run, runs: list[Run]) -> Run:
         lockstep, verdict=verdict, seconds=sum(run.seconds for run in every), ops=sum(run.ops for run in every),
         findings=findings, checks=dict(checks),
         extra={**lockstep.extra, "interrupted": interrupted, "starved": starved,
-               "volume": {run.target: {"ops": run.ops, "seconds": round(run.seconds, 3),
-                                       "compiled_ops_per_second": run.extra["compiled_ops_per_second"]}
-                          for run in runs}})
+               "volume": {run.extra["key"]: {
+                   "ops": run.ops, "seconds": round(run.seconds, 3), "target": run.target,
+                   "compiled_ops_per_second": run.extra["compiled_ops_per_second"]} for run in runs}})

@@ -42,6 +42,8 @@ class Record:
     policies: tuple[str, ...]
     arenas: int
     faults: bool
+    cache: int | None = None        # that every example begins with; None: each draws one
+    keep: int | None = None         # likewise
     ops: int = 0
     examples: int = 0
     checks: Counter[str] = field(default_factory=Counter)
@@ -92,10 +94,9 @@ class HeapLife(RuleBasedStateMachine):
         self._take(Step("threshold", (threshold * PAGE,)))
         self._take(Step("arenas", (1 + arenas % record.arenas,)))
         self._take(Step("policy", name=record.policies[policy % len(record.policies)]))
-        if cache:
-            self._take(Step("cache", (cache,)))
-        if keep:
-            self._take(Step("keep", (keep,)))
+        for verb, fixed, drawn in (("cache", record.cache, cache), ("keep", record.keep, keep)):
+            if size := drawn if fixed is None else fixed:
+                self._take(Step(verb, (size,)))
 
     @rule(choice=st.integers(0, 255), seed=SEEDS)
     def work(self, choice: int, seed: int) -> None:

@@ -4,13 +4,12 @@
 lockstep and shows what lies in memory, up to the step where something is wrong.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from heapster.checkers.lockstep.lockstep import Lockstep
-from heapster.checkers.lockstep.run_trace import make_for
+from heapster.checkers.lockstep.run_trace import Make
 from heapster.machine.simulated import Simulated
 from heapster.model.geometry import HEADER
 from heapster.model.heap import Heap
@@ -106,10 +105,12 @@ def by_policy(trace: Iterable[Step], policies: Iterable[str]) -> Mapping[str, It
     return {policy: predicted(steps, policy) for policy in policies}
 
 
-def of_finding(trace: tuple[str, ...], target: str) -> tuple[str, Iterator[Moment]] | None:
+def of_finding(trace: tuple[str, ...], target: str,
+               make: Callable[[], Make] | None) -> tuple[str, Iterator[Moment]] | None:
     """Where a finding's trace is taken again, in words, and its moments; None if it is no trace to be taken here.
 
-    A foreign target's trace is taken on the simulated machine, which shows what it asked for.
+    `make` gives what runs it on its target. Where there is none, or that cannot be had, the trace is taken on
+    the simulated machine, which shows what it asked for.
     """
     if len(trace) > LONGEST:
         return None
@@ -117,9 +118,9 @@ def of_finding(trace: tuple[str, ...], target: str) -> tuple[str, Iterator[Momen
         steps = parse("\n".join(trace))
     except TraceError:
         return None
-    if target == "sim" or Path(target).is_dir():
+    if make is not None:
         try:
-            return target, observed(steps, make_for(target)())
+            return target, observed(steps, make()())
         except HeapsterError:
             pass
     return f"sim, not {target}", observed(steps, Lockstep(Simulated()))

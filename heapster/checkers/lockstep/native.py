@@ -11,7 +11,7 @@ from typing import Any
 
 from heapster.checkers.fuzz.stateful import STEPS, Record, live_lives
 from heapster.checkers.lockstep.lockstep import Lockstep, Problem
-from heapster.checkers.lockstep.run_trace import Outcome, rerun
+from heapster.checkers.lockstep.run_trace import Outcome, rerun, taken
 from heapster.checkers.lockstep.subprocess import Died, Journal, contained
 from heapster.machine.observed import Library, Observed
 from heapster.model.operation import Step, Trace
@@ -56,14 +56,18 @@ def library(fault: str = "") -> Library:
 class NativeMake:
     """Makes locksteps on the compiled allocator, and runs them where they can do no harm."""
 
-    def __init__(self, fault: str = "", seconds: float = HANG_SECONDS) -> None:
+    def __init__(self, fault: str = "", seconds: float = HANG_SECONDS, setup: Trace = ()) -> None:
         self._library = library(fault)
         self._journal = Journal()
         self._seconds = seconds
+        self._setup = setup
 
     def __call__(self) -> Lockstep:
         """A fresh lockstep, in this process."""
-        return Journaled(Observed(self._library), self._journal)
+        lockstep = Journaled(Observed(self._library), self._journal)
+        taken(lockstep, self._setup)
+        self._journal.clear()
+        return lockstep
 
     def rerun(self, trace: Trace) -> Outcome:
         """How the trace goes, in a child."""

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from heapster.checkers.lockstep.calls import SHIPPED
 from heapster.checkers.lockstep.lockstep import Lockstep, Problem
-from heapster.checkers.targets.source import source_in
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.trace import handle_name
+from heapster.model.trace import format_step, handle_name
 from heapster.results import TargetError
 
 Make = Callable[[], Lockstep]
@@ -35,19 +33,22 @@ class Outcome:
         return tuple(problem.code for problem in self.problems)
 
 
-def make_for(target: str, source: Any = SHIPPED) -> Make:
-    """What makes a fresh lockstep for a target; a folder is a copy of impl, on the simulated machine."""
-    if target == "sim":
-        return lambda: Lockstep(Simulated(), source)
-    if target == "process":
-        from heapster.machine.process import Process  # noqa: PLC0415  loads the C library
-        return lambda: Lockstep(Process(), source)
-    if target == "native":
-        from heapster.checkers.lockstep.native import NativeMake  # noqa: PLC0415  loads, or compiles, the library
-        return NativeMake()
-    if Path(target).is_dir():
-        return make_for("sim", source_in(Path(target)))
-    raise TargetError(f"{target} does not run in lockstep")
+def on_source(source: Any = SHIPPED) -> Make:
+    """Makes locksteps on the simulated machine, of the source that ships or of another."""
+    return lambda: Lockstep(Simulated(), source)
+
+
+def begun(make: Make, steps: Trace) -> Make:
+    """Makes locksteps that have taken these steps."""
+    return (lambda: taken(make(), steps)) if steps else make
+
+
+def taken(lockstep: Lockstep, steps: Trace) -> Lockstep:
+    """The lockstep, after steps in which nothing may go wrong."""
+    for step in steps:
+        if problems := lockstep.take(step):
+            raise TargetError(f"it fails when it is set up, by {format_step(step)}: {problems[0].message}")
+    return lockstep
 
 
 def rerun(trace: Trace, make: Make) -> Outcome:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from heapster.checkers.fuzz.campaign import SEED_STRIDE, FuzzOptions, smallest
 from heapster.checkers.fuzz.stateful import Record, live_lives
-from heapster.checkers.lockstep.run_trace import make_for, rerun
+from heapster.checkers.lockstep.run_trace import on_source, rerun
 from heapster.checkers.mutation.fault import Fault, planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.model.trace import format_steps
@@ -45,7 +45,7 @@ def hunt(fault: Fault, seed: int = 0) -> Kill:
 
 def _hunt_from(fault: Fault, seed: int) -> Kill:
     options = FuzzOptions()
-    record = Record(make_for("sim", planted(fault)), options.policies, options.arenas, options.faults)
+    record = Record(on_source(planted(fault)), options.policies, options.arenas, options.faults)
     kill = Kill(fault)
     for batch in range(MOST_BATCHES):
         live_lives(record, seed + batch, EXAMPLES)

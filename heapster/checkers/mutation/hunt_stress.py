@@ -7,6 +7,7 @@ from heapster import impl
 from heapster.checkers.mutation.race_faults import Fault, plant
 from heapster.checkers.stress.build import native_of
 from heapster.checkers.stress.runner import Plan, stress
+from heapster.checkers.targets.target import NATIVE
 
 SECONDS = 20.0                  # mostly one is enough, if there is a processor for each thread all the time
 SEEDS = 4
@@ -30,7 +31,7 @@ def hunt_across_fork(folder: Path) -> str:
     """What the pattern of forks finds our library as if it owns its locks across one: a fault of `process.c`."""
     library = native_of(Path(impl.__file__).parent, folder, {"process.c": (
         (HANDLER, HELD + HANDLER), (HANDLED, "pthread_atfork(own, give_up, give_up)"))})
-    return next((run.findings[0].code for run in [stress(Plan("native", 3, SECONDS, "fork", 1, library))]
+    return next((run.findings[0].code for run in [stress(Plan(NATIVE, 3, SECONDS, "fork", 1, library))]
                  if run.findings), "")
 
 
@@ -39,6 +40,6 @@ def hunt(fault: Fault, first_seed: int = 1) -> str:
     with tempfile.TemporaryDirectory(prefix="heapster-") as name:
         folder = Path(name)
         library = native_of(plant(fault, folder), folder / "build")
-        runs = (stress(Plan("native", 2, SECONDS, fault.stress, seed, library))
+        runs = (stress(Plan(NATIVE, 2, SECONDS, fault.stress, seed, library))
                 for seed in range(first_seed, first_seed + SEEDS))
         return next((run.findings[0].code for run in runs if run.findings), "")

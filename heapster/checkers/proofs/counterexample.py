@@ -5,13 +5,13 @@ The choices and the words are those that the theorem's proof asks for, in its or
 
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.catalogue import selected
 from heapster.checkers.proofs.replay import Replay, drawn, replayed
 from heapster.checkers.proofs.source import opened
+from heapster.checkers.targets.target import Target
 from heapster.machine.linear import STAYS
 from heapster.results import Finding, UsageError
 
@@ -53,10 +53,10 @@ def run(proof: Proof, source: Any, choices: Sequence[int], words: Sequence[int])
     return path
 
 
-def replays(shown: Sequence[Counterexample], target: str) -> list[tuple[Proof, Replay]]:
+def replays(shown: Sequence[Counterexample], target: Target) -> list[tuple[Proof, Replay]]:
     """Their proofs, run on them on the source of the target, which is a folder or what ships."""
     proofs = [_proof_of(each.theorem) for each in shown]
-    with opened(Path(target) if Path(target).is_dir() else None) as source:
+    with opened(next(iter(target.paths), None)) as source:
         return [(proof, run(proof, source, each.choices, each.words))
                 for proof, each in zip(proofs, shown, strict=True)]
 
@@ -66,13 +66,13 @@ def _proof_of(theorem: str) -> Proof:
     return proof
 
 
-def refuted(proof: Proof, shown: Counterexample, path: Replay, reason: str, target: str) -> Finding:
+def refuted(proof: Proof, shown: Counterexample, path: Replay, reason: str, target: Target) -> Finding:
     """The finding of a theorem that was refuted for this reason and run again on `path`."""
     claim = next(t.claim for t in proof.theorems() if t.name == shown.theorem)
     agrees = shown.theorem in path.failed
     reason = path.failed.get(shown.theorem) or reason
     trace = tuple(path.calls)
-    identity = sha256("\n".join((target, str(shown))).encode()).hexdigest()[:8]
+    identity = sha256("\n".join((str(target), str(shown))).encode()).hexdigest()[:8]
     return Finding(
         id=identity,
         code="refuted_theorem",

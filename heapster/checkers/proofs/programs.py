@@ -13,7 +13,7 @@ from typing import Any
 from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.fuzz.campaign import smallest
 from heapster.checkers.fuzz.stateful import Record, live_lives
-from heapster.checkers.lockstep.run_trace import Make, make_for, rerun
+from heapster.checkers.lockstep.run_trace import Make, rerun
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     FENCE_BYTES,
@@ -25,6 +25,8 @@ from heapster.checkers.proofs.layout_spec import (
     STATICS,
 )
 from heapster.checkers.proofs.replay import Memory, Replay
+from heapster.checkers.targets.opening import make_for
+from heapster.checkers.targets.target import Target
 from heapster.machine.protocol import REFUSED, SYSTEM_CALLS
 from heapster.machine.simulated import MEMORY
 from heapster.model.geometry import SIZE_MAX
@@ -38,7 +40,7 @@ MOST_NUMBERS = 8
 BATCHES, EXAMPLES = 15, 4       # of generated programs
 
 
-def seen_by_programs(paths: Sequence[Replay], target: str) -> Finding | None:
+def seen_by_programs(paths: Sequence[Replay], target: Target) -> Finding | None:
     """The finding of a trace of public calls under which the source of `target` fails, or None if none is found."""
     make = make_for(target)
     for trace in programs(paths):
@@ -47,7 +49,7 @@ def seen_by_programs(paths: Sequence[Replay], target: str) -> Finding | None:
     return _generated(make, target)
 
 
-def _generated(make: Make, target: str) -> Finding | None:
+def _generated(make: Make, target: Target) -> Finding | None:
     record = Record(make, POLICY_NAMES, 3, faults=True)
     for batch in range(BATCHES):
         live_lives(record, batch, EXAMPLES)
@@ -56,7 +58,7 @@ def _generated(make: Make, target: str) -> Finding | None:
     return None
 
 
-def _described(trace: Trace, code: str, make: Make, target: str) -> Finding:
+def _described(trace: Trace, code: str, make: Make, target: Target) -> Finding:
     found = describe(trace, code, make, target)
     return replace(found, details=(*found.details, "a program that meets what the proofs refuted"))
 

@@ -16,6 +16,7 @@ from typing import Any
 from heapster import children
 from heapster.checkers.mutation.fault import Fault, Origin
 from heapster.checkers.proofs import BITS, LONGEST_AFTER_REFUTING, Proof, Theorem
+from heapster.checkers.targets.target import SIM, Target, folder
 from heapster.results import Finding
 
 MOST_PATHS_AFTER_REFUTING = 50      # a broken heap can go on for ever
@@ -175,12 +176,12 @@ def is_replayed(finding: Finding | None) -> bool:
     return finding is not None and REPLAYED in finding.details
 
 
-def target_of(origin: Origin) -> str:
+def target_of(origin: Origin) -> Target:
     """What findings name as their target."""
-    return str(origin) if isinstance(origin, Path) else "sim"
+    return folder(origin) if isinstance(origin, Path) else SIM
 
 
-def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: str) -> dict[str, Any]:
+def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: Target) -> dict[str, Any]:
     from heapster.machine.bits import Bits  # noqa: PLC0415
     from heapster.machine.paths import Undecided, Unsupported, integers, paths  # noqa: PLC0415
 
@@ -229,7 +230,7 @@ def _name(proof: Proof, claim: str) -> str:
     return proof.stays if claim == STAYS else claim
 
 
-def _finding(proof: Proof, name: str, source: Any, refutation: Any, target: str) -> Finding:
+def _finding(proof: Proof, name: str, source: Any, refutation: Any, target: Target) -> Finding:
     """The counterexample, run again on the simulated machine."""
     from heapster.checkers.proofs.counterexample import Counterexample, refuted, run  # noqa: PLC0415
 

@@ -30,6 +30,7 @@ from heapster.checkers.races.session import Outcome, Problem, Session
 from heapster.checkers.races.shrinking import Failure, least, preemptions
 from heapster.checkers.races.steps import steps
 from heapster.checkers.targets.source import Source, shipped
+from heapster.checkers.targets.target import SIM, Target
 from heapster.children import processor_seconds
 from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, Run, UsageError, Verdict
@@ -209,7 +210,7 @@ class Search:
         return {**dict.fromkeys(self.sampled), **self.finished}
 
 
-def races(plan: Plan, source: Source | None = None, target: str = "sim", progress: Progress | None = None) -> Run:
+def races(plan: Plan, source: Source | None = None, target: Target = SIM, progress: Progress | None = None) -> Run:
     """Search as planned; the first failure is shrunk and reported."""
     plan.check()
     begun = monotonic()
@@ -224,7 +225,7 @@ def races(plan: Plan, source: Source | None = None, target: str = "sim", progres
         findings = (finding(search.source, least(search.source, failure, max(plan.bound, 2)), target),)
     tally = search.tally
     verdict = Verdict.FAILED if findings else Verdict.PASSED
-    return Run("races", target, plan.seed, verdict, monotonic() - begun, tally.calls, findings,
+    return Run("races", str(target), plan.seed, verdict, monotonic() - begun, tally.calls, findings,
                checks=_checks(tally), witnesses={"preempted": tally.preempted, "waited_for_a_lock": tally.waited,
                                                     "met_an_old_write": tally.weak},
                extra={"schedules": tally.schedules, "cut_short": tally.cut_short, "explored": search.explored(),
@@ -234,19 +235,12 @@ def races(plan: Plan, source: Source | None = None, target: str = "sim", progres
                | ({"interrupted": True} if interrupted else {}))
 
 
-def inconclusive(target: str, plan: Plan) -> Run:
-    """What is said of a target that gives a scheduler no hooks: nothing could be explored."""
-    why = f"{target} is compiled: its accesses give a scheduler no hooks; try heapster stress {target}"
-    return Run("races", target, plan.seed, Verdict.INCONCLUSIVE, 0.0, 1, checks=_checks(Tally()),
-               extra={"schedules": 0, "explored": "nothing", "not_checked": [why]})
-
-
 def _checks(tally: Tally) -> dict[str, int]:
     runs = ("deadlocks", "lost_unlocks", "lock_order", "linearizability", "payloads", "heap_at_rest")
     return {"data_races": tally.steps, **dict.fromkeys(runs, tally.schedules)}
 
 
-def replay(text: str, source: Source | None = None, target: str = "sim") -> Run:
+def replay(text: str, source: Source | None = None, target: Target = SIM) -> Run:
     """Run what a replay string says; a finding if it fails."""
     begun = monotonic()
     what = parse_replay(text)
@@ -254,11 +248,11 @@ def replay(text: str, source: Source | None = None, target: str = "sim") -> Run:
     outcome = follow(Session(what.program, chosen), what.segments, what.old)
     failed = outcome.problem is not None
     findings = (finding(chosen, Failure(what.program, outcome), target),) if failed else ()
-    return Run("replay", target, 0, Verdict.FAILED if failed else Verdict.PASSED, monotonic() - begun, 1, findings,
+    return Run("replay", str(target), 0, Verdict.FAILED if failed else Verdict.PASSED, monotonic() - begun, 1, findings,
                checks={"data_races": outcome.steps}, extra={"schedules": 1, "steps": tuple(steps(what.program))})
 
 
-def finding(source: Source, failure: Failure, target: str = "sim") -> Finding:
+def finding(source: Source, failure: Failure, target: Target = SIM) -> Finding:
     """The failure as others read it; its replay has been run."""
     what = Replay(failure.program, failure.outcome.segments, failure.outcome.old)
     text = format_replay(what)
@@ -267,7 +261,7 @@ def finding(source: Source, failure: Failure, target: str = "sim") -> Finding:
     problem = outcome.problem
     if problem is None or failure.outcome.problem is None or problem.code != failure.outcome.problem.code:
         raise AssertionError(f"'{text}' does not fail again: {problem}")
-    where = "" if target == "sim" else f" --target {quote(target)}"
+    where = "" if target == SIM else f" --target {quote(str(target))}"
     lines = [*_stacks(rows, problem), *lanes(rows, problem, len(what.program.lanes))]
     return Finding(
         id=sha256(f"{problem.code} {text}".encode()).hexdigest()[:12], code=problem.code,

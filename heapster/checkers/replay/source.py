@@ -7,7 +7,9 @@ from time import monotonic
 
 from heapster.checkers.findings.describe import describe
 from heapster.checkers.findings.store import Store
-from heapster.checkers.lockstep.run_trace import Make, Outcome, make_for, rerun
+from heapster.checkers.lockstep.run_trace import Make, Outcome, rerun
+from heapster.checkers.targets.opening import make_for
+from heapster.checkers.targets.target import Target
 from heapster.checkers.traces.reading import read_trace
 from heapster.model.operation import Trace
 from heapster.model.sketch import picture
@@ -24,7 +26,7 @@ class Source:
 
     trace: Trace
     name: str                   # for people
-    target: str = ""            # that it failed on; empty if nobody knows
+    target: Target | None = None    # that it failed on; None if nobody knows
     code: str = ""              # that it failed with
     given: str = ""             # as the user named it
 
@@ -94,19 +96,19 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def replay(trace: Trace, target: str, code: str = "") -> Replay:
+def replay(trace: Trace, target: Target, code: str = "") -> Replay:
     """Run the trace; a run with one finding if it fails: of `code` if it still fails so."""
     started = monotonic()
     make = make_for(target)
     outcome = rerun(trace, make)
     codes = [code] if code in outcome.codes else outcome.codes[:1]
     findings = tuple(describe(trace, failed, make, target) for failed in codes)
-    run = Run("replay", target, 0, Verdict.FAILED if findings else Verdict.PASSED,
+    run = Run("replay", str(target), 0, Verdict.FAILED if findings else Verdict.PASSED,
               monotonic() - started, outcome.last + 1, findings)
     return Replay(run, format_steps(trace), outcome.last, outcome.misused)
 
 
-def moment(trace: Trace, target: str, number: int) -> Moment:
+def moment(trace: Trace, target: Target, number: int) -> Moment:
     """The heap before and after step `number`, counted from 1."""
     if not 1 <= number <= len(trace):
         raise UsageError(f"--at {number}: the trace has steps 1 to {len(trace)}")

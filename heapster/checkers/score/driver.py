@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from mmap import mmap
@@ -24,6 +23,7 @@ from heapster.checkers.blackbox.judge import (
 )
 from heapster.checkers.blackbox.target import VERB_NUMBER, ForeignTarget
 from heapster.checkers.diff.records import OP, records
+from heapster.checkers.targets.target import Target
 from heapster.checkers.traces.compact import VERBS, Compact, frugal
 from heapster.files import shared_memory
 from heapster.model.operations import ROWS
@@ -79,11 +79,20 @@ class Point(NamedTuple):
 class Contestant:
     """What is scored."""
 
-    name: str
+    named: Target
     target: ForeignTarget
-    environment: Mapping[str, str] = field(default_factory=dict)
     promises: Promises = field(default_factory=Promises)
     granule: int = 16           # bytes that all its blocks are aligned to
+
+    @property
+    def name(self) -> str:
+        """As the user has it."""
+        return str(self.named)
+
+    @property
+    def key(self) -> str:
+        """As tables of the JSON have it."""
+        return self.named.key
 
 
 class Score(NamedTuple):
@@ -194,8 +203,7 @@ class Course:
         environment = {**os.environ, "GLIBC_TUNABLES": STATIC_TLS}
         environment.pop("LD_PRELOAD", None)
         command: list[str | Path] = [program(), str(self._fd), contestant.target.path, str(which.value)]
-        told = {**contestant.target.environment, **contestant.environment}
-        with children.started(command, env={**environment, **told}, pass_fds=(self._fd,),
+        with children.started(command, env={**environment, **contestant.target.environment}, pass_fds=(self._fd,),
                               stdin=children.DEVNULL, stdout=children.DEVNULL, stderr=children.DEVNULL) as child:
             late = self._wait(child)
         header, figures = Header.from_buffer_copy(self._map[:ctypes.sizeof(Header)]), self._figures()

@@ -5,7 +5,7 @@ from hashlib import sha256
 from shlex import quote
 from typing import Any, NamedTuple
 
-from heapster.checkers.blackbox.build import Compiler, judge_program
+from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import COMPILED_LIMIT
 from heapster.checkers.blackbox.describe import describe, only_taken
 from heapster.checkers.blackbox.judge import MOST_OPS, OP, Judge, Mode, unpacked
@@ -68,8 +68,8 @@ def _finding(trace: Compact, name: str, one: Contestant, score: Score, prefix: s
         return Finding(identity, CODE, f"{one.name} on {said}", (f"{name}, up to its step {score.at + 1}",),
                        f"heapster diff {quote(name)} --targets {quote(one.name)}")
     shown = shown._replace(finding=replace(shown.finding, details=(said, *shown.finding.details)))
-    options = ForeignOptions(one.name, prefix=prefix)
-    keeper = Keeper(store, store.folder, one.target, Compiler(),
+    options = ForeignOptions(one.named, prefix=prefix)
+    keeper = Keeper(store, store.folder, options, one.target,
                     lambda place, kept: remember(place, options, kept.repeat, kept.threads))
     return keeper.keep(shown, one.promises)
 

@@ -11,15 +11,16 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from heapster.checkers.diff.comparing import load
-from heapster.checkers.diff.targets import contestant
+from heapster.checkers.score.contestants import contestant
 from heapster.checkers.score.driver import Contestant, Course, Score
+from heapster.checkers.targets.target import LIBC, Target
 from heapster.results import Finding, Run, Verdict
 
 SPACE, SPEED = 60, 40           # points
 FORMULA = (f"points = {SPACE} * utilization + {SPEED} * min(1, ops per second / libc's); 0 if anything is wrong; "
            "the total is the mean over the traces")
-MEASURES = ("a policy is scored as our library ships it, with what its threads cache and the freed mappings that it "
-            "keeps; native/POLICY/0 is the policy without caches, whose heap is that of diff")
+MEASURES = ("native is scored as our library ships it, with what its threads cache and the freed mappings that it "
+            "keeps; native:POLICY:cache=0 is a policy without caches, whose heap is that of diff")
 CODE = "wrong_on_a_trace"
 Progress = Callable[[str, float], None]
 
@@ -38,13 +39,14 @@ class Row(NamedTuple):
     reserves: bool
     skipped: int
     lacks: tuple[str, ...]      # what the trace calls and the target has not
+    target: str                 # as the grammar spells it
 
 
-def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = None,
+def score(names: Iterable[str], targets: tuple[Target, ...], prefix: str | None = None,
           progress: Progress = lambda *_: None) -> Run:
     """Every trace on every target."""
     began, ops = monotonic(), 0
-    contestants = [contestant(name, prefix) for name in targets]
+    contestants, libc = [contestant(target, prefix) for target in targets], contestant(LIBC)
     table: dict[str, dict[str, Any]] = {}
     findings: list[Finding] = []
     warnings: list[str] = []
@@ -54,16 +56,16 @@ def score(names: Iterable[str], targets: tuple[str, ...], prefix: str | None = N
             trace = load(name)
             warnings += trace.warnings
             with Course(trace) as course:
-                for target, row, found in _rows(course, contestants, name, progress):
-                    table.setdefault(name, {})[target] = row._asdict()
+                for one, row, found in _rows(course, contestants, libc, name, progress):
+                    table.setdefault(name, {})[one.key] = row._asdict()
                     ops += row.ops
                     slow = slow or found.slow
                     if found.problem and not found.slow:
-                        findings.append(_finding(name, target, row, found.at, prefix))
+                        findings.append(_finding(name, row, found.at, prefix))
     except KeyboardInterrupt:
         interrupted = True
     verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if slow else Verdict.PASSED
-    return Run("score", "+".join(targets), 0, verdict, monotonic() - began, ops, tuple(findings),
+    return Run("score", "+".join(map(str, targets)), 0, verdict, monotonic() - began, ops, tuple(findings),
                {"overlap, neighbours, contents, alignment, zeroes": ops},
                extra={"interrupted": interrupted, "table": table, "totals": _totals(table), "formula": FORMULA,
                       "warnings": warnings, "measures": MEASURES,
@@ -75,33 +77,34 @@ def _lacking(table: dict[str, dict[str, Any]]) -> Iterator[str]:
     """What could not be checked of a target, as it lacks the functions."""
     lacked: dict[str, set[str]] = {}
     for rows in table.values():
-        for target, row in rows.items():
-            lacked.setdefault(target, set()).update(row["lacks"])
+        for row in rows.values():
+            lacked.setdefault(row["target"], set()).update(row["lacks"])
     return (f"{', '.join(sorted(verbs))} of {target}: it has none" for target, verbs in lacked.items() if verbs)
 
 
-def _rows(course: Course, contestants: list[Contestant], trace: str,
-          progress: Progress) -> Iterator[tuple[str, Row, Score]]:
+def _rows(course: Course, contestants: list[Contestant], libc: Contestant, trace: str,
+          progress: Progress) -> Iterator[tuple[Contestant, Row, Score]]:
     """The targets in their order; libc runs first, as it is the measure of speed."""
     progress(f"{trace} libc", 0.0)
-    measure = course.run(contestant("libc"))
+    measure = course.run(libc)
     for number, one in enumerate(contestants):
         progress(f"{trace} {one.name}", number / len(contestants))
-        found = measure if one.name == "libc" else course.run(one)
-        yield one.name, _row(found, course.calls, measure, course.lacking(one)), found
+        found = measure if one.named == LIBC else course.run(one)
+        yield one, _row(one, found, course.calls, measure, course.lacking(one)), found
 
 
-def _row(found: Score, calls: int, measure: Score, lacks: tuple[str, ...]) -> Row:
+def _row(one: Contestant, found: Score, calls: int, measure: Score, lacks: tuple[str, ...]) -> Row:
     ops = calls - found.skipped
     if found.problem:
         valid = None if found.slow else False
-        return Row(valid, found.problem, 0.0, min(ops, found.at), 0.0, 0.0, 0.0, 0, False, found.skipped, lacks)
+        return Row(valid, found.problem, 0.0, min(ops, found.at), 0.0, 0.0, 0.0, 0, False, found.skipped, lacks,
+                   one.name)
     utilization = min(1.0, found.peak_live / found.heap) if found.heap else 0.0
     rate = ops / found.seconds if found.seconds else 0.0
     usual = (calls - measure.skipped) / measure.seconds if measure.seconds else rate
     points = SPACE * utilization + SPEED * (min(1.0, rate / usual) if usual else 0.0)
     return Row(True, "", round(utilization, 6), ops, round(found.seconds, 6), round(rate / 1000, 1),
-               round(points, 2), found.heap, found.reserves, found.skipped, lacks)
+               round(points, 2), found.heap, found.reserves, found.skipped, lacks, one.name)
 
 
 def _totals(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -115,11 +118,13 @@ def _totals(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
             "seconds": round(seconds, 6),
             "utilization": round(sum(row["utilization"] for row in rows) / len(rows), 6),
             "kops": round(ops / seconds / 1000, 1) if seconds else 0.0,
-            "points": round(sum(row["points"] for row in rows) / len(rows), 2)}
+            "points": round(sum(row["points"] for row in rows) / len(rows), 2),
+            "target": rows[0]["target"]}
     return totals
 
 
-def _finding(trace: str, target: str, row: Row, at: int, prefix: str | None) -> Finding:
+def _finding(trace: str, row: Row, at: int, prefix: str | None) -> Finding:
+    target = row.target
     option = f" --prefix {quote(prefix)}" if prefix else ""
     again = f"heapster score {quote(trace)} --targets {quote(target)}{option}"
     identity = sha256(f"{target}\n{trace}\n{row.problem}".encode()).hexdigest()[:8]

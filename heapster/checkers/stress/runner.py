@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 from time import monotonic
 
 from heapster import children
 from heapster.checkers.stress import build
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
+from heapster.checkers.targets.opening import threads_of
+from heapster.checkers.targets.target import NATIVE, Target
 from heapster.impl.layout import DEFAULT_KEEP, DEFAULT_POLICY
 from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, HarnessError, Run, TargetError, UsageError, Verdict
@@ -32,7 +35,7 @@ CHECKS = ("payloads", "alignment", "usable_size", "zeroed", "overlap", "progress
 class Plan:
     """What to run."""
 
-    target: str = "native"
+    target: Target = NATIVE
     threads: int = 2
     seconds: float = 20.0
     pattern: str = "all"
@@ -47,14 +50,14 @@ class Plan:
             raise UsageError("--seconds must be positive")
         if self.pattern not in (*PATTERNS, "all"):
             raise UsageError(f"unknown pattern '{self.pattern}': {instead_of(self.pattern, (*PATTERNS, 'all'))}")
-        if self.pattern in OURS_ALONE and self.target != "native":
+        if self.pattern in OURS_ALONE and self.target.kind != NATIVE.kind:
             raise UsageError(f"the pattern {self.pattern} needs functions that only native has")
 
     def patterns(self) -> tuple[str, ...]:
         """The patterns to run, in order."""
         if self.pattern != "all":
             return (self.pattern,)
-        return tuple(name for name in PATTERNS if self.target == "native" or name not in OURS_ALONE)
+        return tuple(name for name in PATTERNS if self.target.kind == NATIVE.kind or name not in OURS_ALONE)
 
 
 @dataclass
@@ -101,15 +104,16 @@ def stress(plan: Plan, progress: Progress | None = None) -> Run:
 def _harness(plan: Plan) -> tuple[list[str], dict[str, str]]:
     """The harness's last arguments and its environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEAPSTER_", "LD_"))}
-    if plan.target == "native":
-        return [str(plan.library or build.native()), "own"], environment
-    if plan.target == "libc":
-        return [], environment
-    path = Path(plan.target)
-    if not path.is_file():
-        raise UsageError(f"unknown target '{plan.target}': native, libc, or the path of a shared library")
-    environment["LD_PRELOAD"] = str(path.resolve())
-    return [str(path.resolve()), "preloaded"], environment
+    if plan.library:
+        return [str(plan.library), "own"], environment
+    found = threads_of(plan.target)
+    environment |= found.environment
+    if found.own:
+        return [found.library, "own"], environment
+    if found.library:
+        environment["LD_PRELOAD"] = found.library
+        return [found.library, "preloaded"], environment
+    return [], environment
 
 
 def _child(plan: Plan, command: list[str], environment: dict[str, str], pattern: str, seconds: float,
@@ -172,13 +176,13 @@ def _run(plan: Plan, reports: dict[str, Report], bare: Report, seconds: float, i
     witnesses = {"blocks_were_cached": sum(report.cached for report in reports.values())}
     extra: dict[str, object] = {
         "threads": plan.threads, "patterns": {name: _figures(report) for name, report in reports.items()},
-        **_rates(reports, bare), **({"settings": SETTINGS} if plan.target == "native" else {}),
+        **_rates(reports, bare), **({"settings": SETTINGS} if plan.target.kind == NATIVE.kind else {}),
         "not_checked": list(_not_checked(plan, reports, walks)),
     }
     if interrupted:
         extra["interrupted"] = True
     verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if not ops else Verdict.PASSED
-    return Run("stress", plan.target, plan.seed, verdict, seconds, ops, findings, checks, witnesses, extra=extra)
+    return Run("stress", str(plan.target), plan.seed, verdict, seconds, ops, findings, checks, witnesses, extra=extra)
 
 
 def _figures(report: Report) -> dict[str, object]:
@@ -209,7 +213,7 @@ def _not_checked(plan: Plan, reports: dict[str, Report], walks: int) -> Iterator
 
 def _finding(plan: Plan, name: str, report: Report) -> Finding:
     options = f"--pattern {name} --threads {plan.threads} --seconds {plan.seconds:g} --seed {plan.seed}"
-    command = f"heapster stress {plan.target} {options}"
+    command = f"heapster stress {quote(str(plan.target))} {options}"
     return Finding(
         id=sha256(f"{report.code} {command}".encode()).hexdigest()[:12], code=report.code,
         title=f"{report.message} (pattern {name}, {plan.threads} threads, seed {plan.seed})",

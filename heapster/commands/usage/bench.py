@@ -3,17 +3,19 @@
 import click
 
 from heapster.checkers.bench.workloads import WORKLOADS
+from heapster.checkers.targets.capabilities import told
+from heapster.checkers.targets.installed import PEERS
+from heapster.checkers.targets.target import NATIVE
 from heapster.commands.options import done_by, option
 
 ROUNDS, QUICK_ROUNDS = 9, 5
-PEERS = ("native", "jemalloc", "mimalloc", "tcmalloc")
 
 
-@click.command("bench", epilog="A target is libc, native, native:POLICY, jemalloc, mimalloc, tcmalloc, or the path of "
-                               f"a shared object.\n\nWorkloads: {', '.join(WORKLOADS)}.\n\n"
+@click.command("bench", epilog=f"{told('bench')}\n\nWorkloads: {', '.join(WORKLOADS)}.\n\n"
                                "Example: heapster bench --targets native,jemalloc --workloads pair-64,live-small")
 @click.option("--targets", metavar="T,T,...",
-              help=f"What is measured beside libc; without it, those that are installed of {', '.join(PEERS)}.")
+              help="What is measured beside libc; without it, those that are installed of "
+                   f"{', '.join((NATIVE.name, *PEERS))}.")
 @click.option("--workloads", metavar="W,W,...", help="What they run; without it, all.")
 @click.option("--rounds", type=click.IntRange(1), metavar="N",
               help=f"Rounds, {ROUNDS} by default; with fewer than 5 nothing is called a difference.")

@@ -3,17 +3,20 @@
 import click
 
 from heapster.checkers.findings.store import FOLDER
+from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, option
 from heapster.config import CLASSIC
 
 
 @click.command("diff", epilog="Without a trace: those that ship; adversary-POLICY is built to hurt that policy. "
+                              f"{told('diff')} "
                               "Example: heapster diff gcc adversary-best_fit --targets libc,./mm.so")
 @click.argument("traces", nargs=-1, metavar="[TRACE]...")
 @option("policy", CLASSIC)
-@click.option("--policies", metavar="P,P", help="The same as --policy.")
+@click.option("--policies", metavar="P,P", hidden=True)
 @click.option("--targets", metavar="T,T,...",
-              help="What else to play the traces on: libc, shared objects, C sources, folders with a copy of impl.")
+              help="What plays the traces: sim, native and copies of impl under the policy that they name, or under "
+                   "each of --policy. Without sim or native, native plays beside them.")
 @option("prefix")
 @option("json")
 @click.option("--html", metavar="FILE", help="Write a page to travel through the heaps of the policies.")

@@ -3,12 +3,13 @@
 import click
 
 from heapster.checkers.findings.store import FOLDER
+from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, option, target
 
 
-@click.command("fuzz", epilog="The target is sim (the default), process, libc, a shared object, a C source, or "
-                              "the description of a pool (TOML).")
+@click.command("fuzz", epilog=f"{told('fuzz')} C sources that belong together are named one after the other.")
 @target()
+@click.argument("more", nargs=-1, metavar="[MORE.c]...")
 @option("policy", "all")
 @option("seconds")
 @option("examples")
@@ -36,5 +37,5 @@ def command() -> None:
 
     What failed before is tried first. A failure is shrunk to the least trace, printed, and kept. The native
     library is held for half of the time; then by compiled checks, which are many times as fast, in every
-    setting (native/best_fit/64 names one: best fit, 64 bytes of each size cached).
+    setting; native:best_fit:cache=64 is held by compiled checks alone, in that one.
     """

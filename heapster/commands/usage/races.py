@@ -2,10 +2,11 @@
 
 import click
 
+from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, option, target
 
 
-@click.command("races", epilog="The target is sim (the default) or a folder that holds a copy of impl.")
+@click.command("races", epilog=told("races"))
 @target()
 @option("threads", 2)
 @option("ops", 3)

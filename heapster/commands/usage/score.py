@@ -2,14 +2,17 @@
 
 import click
 
+from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, option
 from heapster.config import POLICIES
 
+USUAL = ",".join((*(f"native:{policy}" for policy in POLICIES), "libc"))
 
-@click.command("score", epilog="Without a trace: those that ship. A target is a policy, libc, a shared object or a C "
-                               "source. Example: heapster score gcc --targets best_fit,libc,./mm.so")
+
+@click.command("score", epilog=f"Without a trace: those that ship. {told('score')} "
+                                "Example: heapster score gcc --targets native:best_fit,libc,./mm.so")
 @click.argument("traces", nargs=-1, metavar="[TRACE]...")
-@click.option("--targets", metavar="T,T,...", default=",".join((*POLICIES, "libc")), show_default=True,
+@click.option("--targets", metavar="T,T,...", default=USUAL, show_default=True,
               help="What is scored.")
 @option("prefix")
 @option("json")

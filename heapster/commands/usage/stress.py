@@ -3,12 +3,13 @@
 import click
 
 from heapster.checkers.stress.patterns import PATTERNS
+from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, option, target
 
 SECONDS = 20.0
 
 
-@click.command("stress", epilog="The target is native (the default), libc, or the path of a shared library.\n\n"
+@click.command("stress", epilog=f"{told('stress')}\n\n"
                                 f"Patterns: {', '.join(PATTERNS)}.")
 @target("native")
 @option("threads", 2)

@@ -1,0 +1,122 @@
+"""Allocators that somebody else wrote: the C library's, those installed, shared objects, C sources, descriptions."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from heapster import children
+from heapster.checkers.blackbox.build import from_sources
+from heapster.checkers.blackbox.description import from_adapter, from_description
+from heapster.checkers.blackbox.options import ForeignOptions, refuse_options
+from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
+from heapster.checkers.targets.installed import peer
+from heapster.checkers.targets.kinds import OTHER_SOURCES
+from heapster.checkers.targets.sources import sources_in
+from heapster.checkers.targets.target import Preload, Target
+from heapster.results import TargetError
+
+
+def libc_calls(options: ForeignOptions) -> ForeignTarget:
+    """The functions of this machine's C library."""
+    refuse_options(options)
+    return libc()
+
+
+def unloaded(_: Target) -> Preload:
+    """Every program has the C library without being told."""
+    return Preload()
+
+
+def peer_calls(options: ForeignOptions) -> ForeignTarget:
+    """The functions of an allocator that is installed."""
+    refuse_options(options)
+    return from_object(peer(options.target.name), options.target.name, options.prefix)
+
+
+def peer_preload(target: Target) -> Preload:
+    """Its library."""
+    return Preload(str(peer(target.name)))
+
+
+def described(options: ForeignOptions) -> ForeignTarget:
+    """What a description makes of a pool's functions."""
+    return _file(options, lambda path: from_description(path, options.compiler))
+
+
+def compiled(options: ForeignOptions) -> ForeignTarget:
+    """C sources, compiled."""
+    sources = tuple(map(_checked, options.target.paths))
+    return _file(options, lambda _: from_sources(sources, options.target.name, options.prefix, options.compiler))
+
+
+def folder_compiled(options: ForeignOptions) -> ForeignTarget:
+    """Those of a folder's C sources that make its allocator, compiled."""
+    return compiled(replace(options, target=_chosen(options.target)))
+
+
+def loaded(options: ForeignOptions) -> ForeignTarget:
+    """A shared object as it is."""
+    path = options.target.path
+    if path.suffix in OTHER_SOURCES and path.exists():
+        raise TargetError(f"{path} is no C: compile it yourself with c++ -shared -fPIC, and name what comes out")
+    return _file(options, lambda path: from_object(path, options.target.name, options.prefix))
+
+
+def compiled_preload(target: Target) -> Preload:
+    """C sources that define malloc itself, compiled."""
+    found = compiled(ForeignOptions(target))
+    if found.shape != "standard":
+        raise TargetError(f"{target} cannot be preloaded: it defines {found.symbols['malloc']}, not malloc itself")
+    return Preload(_preloadable(Path(found.path)))
+
+
+def folder_preload(target: Target) -> Preload:
+    """C sources of a folder that define malloc itself, compiled."""
+    return compiled_preload(_chosen(target))
+
+
+def loaded_preload(target: Target) -> Preload:
+    """A shared object."""
+    return Preload(_preloadable(_checked(target.path).resolve()))
+
+
+def _chosen(target: Target) -> Target:
+    """The folder, with the sources that make its allocator as its files."""
+    return replace(target, paths=sources_in(target.path))
+
+
+def _file(options: ForeignOptions, found: Callable[[Path], ForeignTarget]) -> ForeignTarget:
+    """What is found in the target's file, or behind an adapter of it, with what the options say of it."""
+    path = _checked(options.target.path)
+    target = from_adapter(Path(options.adapter), path, options.compiler) if options.adapter and path.suffix != ".toml" \
+        else found(path)
+    if options.sandbox:
+        _check_sandbox()
+    return replace(target, heap_limit=options.heap_limit or target.heap_limit, sandboxed=options.sandbox)
+
+
+def _checked(path: Path) -> Path:
+    """The path; TargetError unless a file is there."""
+    if not path.exists():
+        raise TargetError(f"{path}: No such file or directory")
+    if not path.is_file():
+        raise TargetError(f"{path} is no file")
+    return path
+
+
+def _preloadable(path: Path) -> str:
+    if any(character in str(path) for character in " :"):
+        raise TargetError(f"LD_PRELOAD cannot name {path}, for its blank or colon")
+    return str(path)
+
+
+def _check_sandbox() -> None:
+    """TargetError unless there can be a sandbox here."""
+    try:
+        done = children.run(children.sandboxed(["true"]), capture_output=True, text=True, errors="replace")
+    except OSError:
+        raise TargetError("--sandbox needs bubblewrap, which is not installed (bwrap): install it, or leave "
+                          "the option out") from None
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise TargetError(f"--sandbox: bubblewrap can make none here: {said}")

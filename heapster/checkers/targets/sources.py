@@ -1,0 +1,59 @@
+"""A folder of C sources: which of them make its allocator, where there is one sensible choice."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from heapster.checkers.targets.source import holds_source
+from heapster.results import TargetError, UsageError
+
+MALLOC = re.compile(r"^[\w \t*]*\b\w*malloc[ \t]*\([^;{)]*\)\s*\{", re.MULTILINE)
+MAIN = re.compile(r"^[\w \t*]*\bmain[ \t]*\(", re.MULTILINE)
+INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
+OF_THE_JUDGE = "memlib"         # the lab's sbrk, of which the judge has its own
+
+
+def holds_sources(folder: Path) -> bool:
+    """Whether C sources lie in the folder, and no copy of impl."""
+    return not holds_source(folder) and any(folder.glob("*.c"))
+
+
+def sources_in(folder: Path) -> tuple[Path, ...]:
+    """The one source that defines a malloc, and those whose headers it includes.
+
+    UsageError, with what to name instead, if none does or several do.
+    """
+    texts = {path: _text(path) for path in sorted(folder.glob("*.c"))}
+    parts = [path for path, text in texts.items() if not MAIN.search(text)] or list(texts)
+    choices = [path for path in parts if MALLOC.search(texts[path])]
+    if not choices:
+        raise UsageError(f"no source in {folder} defines a malloc beside its programs: name the sources that make the "
+                         f"allocator, as in {' '.join(map(str, parts[:2]))}")
+    if len(choices) > 1:
+        raise UsageError(f"{len(choices)} sources in {folder} define a malloc ({', '.join(p.name for p in choices)}): "
+                         f"name the one that is meant, as in {min(choices, key=_is_no_lab)}")
+    return (choices[0], *_included_by(choices[0], texts))
+
+
+def _included_by(first: Path, texts: Mapping[Path, str]) -> list[Path]:
+    """The sources beside the headers that it includes, or that these include."""
+    seen, waiting = {first}, [texts[first]]
+    while waiting:
+        for name in INCLUDED.findall(waiting.pop()):
+            header = first.parent / name
+            beside = {path for path in (header, header.with_suffix(".c")) if path.is_file()} - seen
+            if header.stem != OF_THE_JUDGE:
+                seen |= beside
+                waiting += map(_text, beside)
+    return sorted(path for path in seen - {first} if path in texts and not MAIN.search(texts[path]))
+
+
+def _is_no_lab(path: Path) -> bool:
+    return path.name != "mm.c"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError as error:
+        raise TargetError(f"{path} cannot be read: {error.strerror}") from None
