@@ -35,7 +35,8 @@ from heapster.wording import printed
 
 SOURCES = Path(__file__).parent / "c"
 JUDGE = Path(__file__).parents[1] / "blackbox" / "c"
-SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c", "fence.c", "strangers.c")
+SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c", "fence.c", "strangers.c",
+                  "counters.c")
 PROGRAM = "score"
 FLAGS = ("-std=gnu11", "-O2", "-rdynamic")
 IS_CALL = bytes(row.is_call for row in ROWS)    # by a verb's number
