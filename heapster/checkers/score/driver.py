@@ -23,6 +23,7 @@ from heapster.checkers.blackbox.judge import (
 )
 from heapster.checkers.blackbox.target import VERB_NUMBER, ForeignTarget
 from heapster.checkers.diff.records import OP, records
+from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS
 from heapster.checkers.targets.target import Target
 from heapster.checkers.traces.compact import VERBS, Compact, frugal
 from heapster.files import shared_memory
@@ -124,16 +125,19 @@ class Shape(NamedTuple):
 
 def program() -> Path:
     """The driver, compiled if it is not yet."""
-    files = [SOURCES / "score.c", *sorted(JUDGE.rglob("*.h")), *(JUDGE / name for name in SHARED_SOURCES)]
+    files = [*_sources(), *sorted(JUDGE.rglob("*.h")), *HOOK_HEADERS]
     texts = [operations_header().encode(), *(file.read_bytes() for file in files)]
     name = f"score-{cache.digest(*texts, *FLAGS, toolchain.compiler_version())}"
     return cache.entry(name, _make) / PROGRAM
 
 
 def _make(out: Path) -> None:
-    sources = [SOURCES / "score.c", *(JUDGE / name for name in SHARED_SOURCES)]
-    places = [f"-I{JUDGE}", f"-I{operations_folder()}"]
-    toolchain.run([toolchain.compiler(), *FLAGS, *places, "-o", out / PROGRAM, *sources, "-ldl", "-lpthread"])
+    places = [f"-I{JUDGE}", f"-I{FOLDER}", f"-I{operations_folder()}"]
+    toolchain.run([toolchain.compiler(), *FLAGS, *places, "-o", out / PROGRAM, *_sources(), "-ldl", "-lpthread"])
+
+
+def _sources() -> list[Path]:
+    return [SOURCES / "score.c", *(JUDGE / name for name in SHARED_SOURCES), FOLDER / "interpose.c"]
 
 
 class Course:
