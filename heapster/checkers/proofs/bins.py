@@ -1,5 +1,7 @@
 """Bins that grow, are filled anew and given up: what more is proved of `impl/thread_cache.py`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
@@ -99,7 +101,7 @@ def carve_batch(source: Any, path: Any) -> None:
     calls = path.word("calls of malloc", 0, TOTALS)
     m.put(w.at("calls"), calls, "calls")
     run, found = Run(path, w), path.choose(2)
-    with replaced(source.thread_cache, class_of=lambda _: index, find_or_grow=lambda *_: run.b if found else 0):
+    with in_class(source, index), replaced(source.thread_cache, find_or_grow=lambda *_: run.b if found else 0):
         b = source.thread_cache.carve_batch(m, w.arena, run.want, most, MALLOC)
     if not found:
         path.claim("without_memory_nothing_is_kept", lambda: b == 0 and only(m))
@@ -142,6 +144,13 @@ def collect_remote(source: Any, path: Any) -> None:
                and only(w.m, w.at("remote"), *[b + 2 * WORD for b in blocks]))
 
 
+@contextmanager
+def in_class(source: Any, index: Any) -> Iterator[None]:
+    """Let every size that is asked for be of one class."""
+    with replaced(source.bins, class_of=lambda _: index), replaced(source.thread_cache, class_of=lambda _: index):
+        yield
+
+
 def refill(source: Any, path: Any) -> None:
     """Any bin and any room that it gets; others have freed blocks of the size, or the arena gives some, or none."""
     c = Caching(path, path.word("class", 0, CLASS["cached"] - 1))
@@ -158,10 +167,10 @@ def refill(source: Any, path: Any) -> None:
             return answer
         return note
 
-    with replaced(source.thread_cache, class_of=lambda _: c.index, batch_size=lambda *words: words[0],
-                  growth_cap=lambda _, slot: slot, grow_bin=noting("grow_bin", limit),
-                  collect_remote=noting("collect_remote", None),
-                  pop_cached=noting("pop_cached", b + PAYLOAD if freed else 0), carve_batch=noting("cut", b)):
+    with in_class(source, c.index), replaced(
+            source.thread_cache, batch_size=lambda *words: words[0], growth_cap=lambda _, slot: slot,
+            grow_bin=noting("grow_bin", limit), collect_remote=noting("collect_remote", None),
+            pop_cached=noting("pop_cached", b + PAYLOAD if freed else 0), carve_batch=noting("cut", b)):
         answer = source.thread_cache.refill(m, total, MALLOC)
     path.claim("what_others_freed_is_taken_back_under_the_lock", lambda: not m.held and done[:3] == [
         ("grow_bin", c.thread, total, c.slot, False), ("collect_remote", w.arena, MALLOC, True),
@@ -200,9 +209,9 @@ def cache_block_slow(source: Any, path: Any) -> None:
         sent.extend([block] * is_foreign)
         return bool(is_foreign)
 
-    with replaced(source.thread_cache, class_of=lambda _: index, least_of_class=lambda _: total,
-                  send_if_remote=send_if_remote,
-                  flush_or_grow=lambda *_: bool(gets_room)):
+    with in_class(source, index), replaced(
+            source.thread_cache, least_of_class=lambda _: total, send_if_remote=send_if_remote,
+            flush_or_grow=lambda *_: bool(gets_room)):
         taken = source.thread_cache.cache_block_slow(m, p, total, kind)
     goes_home = bool(taken) and is_foreign and limit == 0
     path.claim("a_block_is_taken_if_there_is_room", lambda: taken == (count < limit or bool(gets_room)))
@@ -240,8 +249,9 @@ def grow_bin(source: Any, path: Any) -> None:
         path.claim("bins_have_the_room_that_may_be_kept", lambda: words == (old, total, 0 if ends else most, enough))
         return new
 
-    with replaced(source.thread_cache, class_of=lambda _: c.index, register=lambda _, thread: registered.append(thread),
-                  grown_limit=grown_limit, get_cache=lambda _: most):
+    with in_class(source, c.index), replaced(
+            source.thread_cache, register=lambda _, thread: registered.append(thread), grown_limit=grown_limit,
+            get_cache=lambda _: most):
         limit = source.thread_cache.grow_bin(m, c.thread, total, enough)
     path.claim("bins_have_the_room_that_may_be_kept", lambda: limit == new and m.load(c.slot + WORD) == (
         (old << 48) + was_full if old == new else new << 48) and only(m, c.slot + WORD))
@@ -272,8 +282,9 @@ def flush_or_grow(source: Any, path: Any) -> None:
         grown.append(words)
         return limit
 
-    with replaced(source.thread_cache, class_of=lambda _: c.index, batch_size=lambda *_: batch, grow_bin=grow_bin,
-                  flush=lambda _, *words: flushed.append(words)):
+    with in_class(source, c.index), replaced(
+            source.thread_cache, batch_size=lambda *_: batch, grow_bin=grow_bin,
+            flush=lambda _, *words: flushed.append(words)):
         has_room = source.thread_cache.flush_or_grow(c.m, c.thread, total)
     is_full = kept != 0 and kept >= limit
     path.claim("full_bins_get_room_while_they_are_small", lambda: grown == [
