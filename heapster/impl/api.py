@@ -57,7 +57,7 @@ def calloc(m, count, each):
     """C17 7.22.3.2: `count` * `each` bytes, all zero; NULL and ENOMEM if the product does not fit."""
     request = product(count, each)
     p = allocate(m, request, ALIGN, CALL_CALLOC)
-    if p != NULL and m.load_atomic(block_of(p)) & MAPPED == 0:
+    if p != NULL and m.load_relaxed(block_of(p)) & MAPPED == 0:
         m.fill(p, 0, usable_bytes(m, p))
     return p
 

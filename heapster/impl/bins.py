@@ -45,7 +45,7 @@ def push(m, slot, p):
     word = m.load(slot)
     set_below(m, p, word)
     mark(m, p)
-    m.store_atomic(slot, above(word, p))
+    m.store_relaxed(slot, above(word, p))
 
 
 def pop(m, slot):
@@ -55,7 +55,7 @@ def pop(m, slot):
     Ensures:  it is no longer marked; those below keep their order.
     """
     p = top(m.load(slot))
-    m.store_atomic(slot, below(m, p))
+    m.store_relaxed(slot, below(m, p))
     unmark(m, p)
     return p
 

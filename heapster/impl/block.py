@@ -87,7 +87,7 @@ def set_prev_used(m, right):
 
     Ensures:  PREV_USED is set in its header; nothing else changes.
     """
-    m.store_atomic(right, m.load(right) | PREV_USED)
+    m.store_relaxed(right, m.load(right) | PREV_USED)
 
 
 def clear_prev_used(m, right):
@@ -95,7 +95,7 @@ def clear_prev_used(m, right):
 
     Ensures:  PREV_USED is clear in its header; nothing else changes.
     """
-    m.store_atomic(right, m.load(right) & NOT_PREV_USED)
+    m.store_relaxed(right, m.load(right) & NOT_PREV_USED)
 
 
 def write_used(m, b, total):

@@ -154,7 +154,7 @@ def header_of(m, p):
     """
     if p & (ALIGN - 1) != 0:
         m.abort(INVALID_POINTER, p)
-    header = m.load_atomic(block_of(p))
+    header = m.load_relaxed(block_of(p))
     if header & USED == 0:
         m.abort(DOUBLE_FREE, p)
     if header < MIN_BLOCK or header >> OWNER_SHIFT >= MAX_ARENAS:

@@ -19,13 +19,13 @@ def push_remote(m, arena, p):
     Ensures:  it is on top and marked; all others keep their order; the list counts one more.
     """
     mark(m, p)
-    found = m.load_atomic(arena + REMOTE)
+    found = m.load_relaxed(arena + REMOTE)
     set_below(m, p, found)
-    word = m.cas(arena + REMOTE, found, above(found, p))
+    word = m.cas_release(arena + REMOTE, found, above(found, p))
     while word != found:
         found = word
         set_below(m, p, found)
-        word = m.cas(arena + REMOTE, found, above(found, p))
+        word = m.cas_release(arena + REMOTE, found, above(found, p))
     return count(found) + 1
 
 
@@ -35,9 +35,9 @@ def take_all(m, arena):
     Requires: the arena's lock.
     Ensures:  the result leads to all that were on the list; the list is empty; no other word changes.
     """
-    if m.load_atomic(arena + REMOTE) == 0:
+    if m.load_relaxed(arena + REMOTE) == 0:
         return 0
-    return m.exchange(arena + REMOTE, 0)
+    return m.exchange_acquire(arena + REMOTE, 0)
 
 
 def drain(m, arena):
@@ -67,6 +67,6 @@ def is_remote(m, arena, p):
     Ensures:  the lock is released.
     """
     m.lock(arena + ARENA_LOCK)
-    found = holds(m, m.load_atomic(arena + REMOTE), p)
+    found = holds(m, m.load_acquire(arena + REMOTE), p)
     m.unlock(arena + ARENA_LOCK)
     return found

@@ -329,6 +329,6 @@ def set_keep(m, most):
         most = MAX_REQUEST
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
-    m.store_atomic(m.statics() + KEEP_BYTES, most)
+    m.store_relaxed(m.statics() + KEEP_BYTES, most)
     trim(m, record)
     m.unlock(record + ARENA_LOCK)

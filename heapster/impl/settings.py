@@ -40,7 +40,7 @@ def or_default(word, default):
 
 def get_policy(m):
     """The placement policy in force."""
-    return m.load_atomic(m.statics() + POLICY)
+    return m.load_relaxed(m.statics() + POLICY)
 
 
 def set_policy(m, policy):
@@ -50,13 +50,13 @@ def set_policy(m, policy):
     """
     if policy < FIRST_FIT or policy >= POLICY_COUNT:
         return REFUSED
-    m.store_atomic(m.statics() + POLICY, policy)
+    m.store_relaxed(m.statics() + POLICY, policy)
     return 0
 
 
 def get_threshold(m):
     """Requests of at least this many bytes get a mapping of their own."""
-    return or_default(m.load_atomic(m.statics() + THRESHOLD), DEFAULT_THRESHOLD)
+    return or_default(m.load_relaxed(m.statics() + THRESHOLD), DEFAULT_THRESHOLD)
 
 
 def set_threshold(m, threshold):
@@ -66,12 +66,12 @@ def set_threshold(m, threshold):
     """
     if threshold < MIN_THRESHOLD:
         threshold = MIN_THRESHOLD
-    m.store_atomic(m.statics() + THRESHOLD, threshold)
+    m.store_relaxed(m.statics() + THRESHOLD, threshold)
 
 
 def get_growth(m):
     """Arenas grow by at least this many bytes."""
-    return or_default(m.load_atomic(m.statics() + GROWTH), DEFAULT_GROWTH)
+    return or_default(m.load_relaxed(m.statics() + GROWTH), DEFAULT_GROWTH)
 
 
 def set_growth(m, growth):
@@ -84,12 +84,12 @@ def set_growth(m, growth):
         growth = PAGE
     if growth > MAX_REQUEST:
         growth = MAX_REQUEST
-    m.store_atomic(m.statics() + GROWTH, round_up(growth, PAGE))
+    m.store_relaxed(m.statics() + GROWTH, round_up(growth, PAGE))
 
 
 def get_cache(m):
     """How many bytes of blocks of one size a thread may keep when it frees them; 0 for none."""
-    return m.load_atomic(m.statics() + CACHE_BYTES)
+    return m.load_relaxed(m.statics() + CACHE_BYTES)
 
 
 def set_cache(m, most):
@@ -101,12 +101,12 @@ def set_cache(m, most):
         most = 0
     if most > MAX_CACHE:
         most = MAX_CACHE
-    m.store_atomic(m.statics() + CACHE_BYTES, most)
+    m.store_relaxed(m.statics() + CACHE_BYTES, most)
 
 
 def get_keep(m):
     """How many bytes of freed mappings may be kept; 0 for none."""
-    return m.load_atomic(m.statics() + KEEP_BYTES)
+    return m.load_relaxed(m.statics() + KEEP_BYTES)
 
 
 def set_arenas(m, count):

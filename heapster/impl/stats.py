@@ -131,7 +131,7 @@ def add_mappings(m, out):
 def add_remote(m, arena, out):
     """Add the blocks on the remote list of `arena` to the cached ones at `out`."""
     m.lock(arena + ARENA_LOCK)          # so that nobody drains it
-    word = m.load_atomic(arena + REMOTE)
+    word = m.load_acquire(arena + REMOTE)
     while word != 0:
         add(m, out + STAT_CACHED_BYTES, size(m, block_of(top(word))))
         add(m, out + STAT_CACHED_BLOCKS, 1)
@@ -143,7 +143,7 @@ def add_calls(m, thread, out):
     """Add the calls that the cache of `thread` served to those at `out`."""
     call = 0
     while call < CALL_KINDS * WORD:
-        add(m, out + STAT_CALLS + call, m.load_atomic(thread + MY_CALLS + call))
+        add(m, out + STAT_CALLS + call, m.load_relaxed(thread + MY_CALLS + call))
         call = call + WORD
 
 
@@ -151,7 +151,7 @@ def add_bins(m, thread, out):
     """Add the blocks that `thread` keeps to the cached ones at `out`."""
     index = 0
     while index < BIN_COUNT:
-        kept = count(m.load_atomic(bin_at(thread, index)))
+        kept = count(m.load_relaxed(bin_at(thread, index)))
         add(m, out + STAT_CACHED_BLOCKS, kept)
         add(m, out + STAT_CACHED_BYTES, kept * least_of_class(index))
         index = index + 1

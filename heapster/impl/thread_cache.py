@@ -40,7 +40,7 @@ from .stack import below, count, holds, is_marked, set_below, top, unmark
 
 def count_mine(m, thread, kind):
     """Count a call that the cache of `thread`, the calling one, served; others may read the count meanwhile."""
-    m.store_atomic(thread + MY_CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD) + 1)
+    m.store_relaxed(thread + MY_CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD) + 1)
 
 
 def pop_cached(m, index, kind):
@@ -65,7 +65,7 @@ def is_cached(m, index, p):
     m.lock(s + ATTACH_LOCK)
     thread = m.load(s + CACHING + NEXT)
     while thread != NULL and thread != s + CACHING and not found:
-        found = holds(m, m.load_atomic(bin_at(thread, index)), p)
+        found = holds(m, m.load_relaxed(bin_at(thread, index)), p)
         thread = m.load(thread + NEXT)
     m.unlock(s + ATTACH_LOCK)
     return found
@@ -112,7 +112,7 @@ def grow_bin(m, thread, total, enough):
 
 def owner_arena(m, p):
     """The arena that owns the used block with the payload `p`."""
-    return arena_at(m.statics(), m.load_atomic(block_of(p)) >> OWNER_SHIFT)
+    return arena_at(m.statics(), m.load_relaxed(block_of(p)) >> OWNER_SHIFT)
 
 
 def flush(m, slot, most):

@@ -300,7 +300,7 @@ def verify_bin(m, slot, total):
     word = m.load(slot)
     while word != 0:
         p = top(word)
-        header = m.load_atomic(block_of(p))
+        header = m.load_relaxed(block_of(p))
         expect(m, size_in(header) == total and header & USED != 0, BINS_HOLD_BLOCKS_OF_THEIR_SIZE, p)
         expect(m, count(below(m, p)) == count(word) - 1, STACKS_COUNT_THEIR_BLOCKS, p)
         word = below(m, p)

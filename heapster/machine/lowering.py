@@ -6,6 +6,8 @@ system calls: the allocator says ENOMEM itself, and only when it fails.
 
 from collections.abc import Mapping
 
+from .orders import ATOMICS, ORDER_NAMES
+
 DECLARATIONS = """
 declare ptr @memcpy(ptr, ptr, i64)
 declare ptr @memset(ptr, i32, i64)
@@ -27,6 +29,41 @@ declare void @heapster_abort(i64, i64) noreturn cold
 @heapster_thread = internal thread_local(initialexec) global [{thread_bytes} x i8] zeroinitializer, align 64
 """
 
+ATOMIC_FUNCTIONS: Mapping[str, str] = {     # by kind; the orders are those of the table
+    "load": """
+define i64 @machine_{name}(i64 %a) {{
+  %p = inttoptr i64 %a to ptr
+  %word = load atomic i64, ptr %p {order}, align 8
+  ret i64 %word
+}}""",
+    "store": """
+define void @machine_{name}(i64 %a, i64 %word) {{
+  %p = inttoptr i64 %a to ptr
+  store atomic i64 %word, ptr %p {order}, align 8
+  ret void
+}}""",
+    "cas": """
+define i64 @machine_{name}(i64 %a, i64 %expected, i64 %word) {{
+  %p = inttoptr i64 %a to ptr
+  %pair = cmpxchg ptr %p, i64 %expected, i64 %word {order} {failed}, align 8
+  %found = extractvalue {{ i64, i1 }} %pair, 0
+  ret i64 %found
+}}""",
+    "exchange": """
+define i64 @machine_{name}(i64 %a, i64 %word) {{
+  %p = inttoptr i64 %a to ptr
+  %found = atomicrmw xchg ptr %p, i64 %word {order}, align 8
+  ret i64 %found
+}}""",
+}
+
+
+def _atomic(name: str) -> str:
+    atomic = ATOMICS[name]
+    return ATOMIC_FUNCTIONS[atomic.kind].format(name=name, order=ORDER_NAMES[atomic.order],
+                                                failed=ORDER_NAMES[atomic.failed])
+
+
 FUNCTIONS: Mapping[str, str] = {
     "load": """
 define i64 @machine_load(i64 %a) {
@@ -40,18 +77,6 @@ define void @machine_store(i64 %a, i64 %word) {
   store i64 %word, ptr %p, align 8
   ret void
 }""",
-    "load_atomic": """
-define i64 @machine_load_atomic(i64 %a) {
-  %p = inttoptr i64 %a to ptr
-  %word = load atomic i64, ptr %p acquire, align 8
-  ret i64 %word
-}""",
-    "store_atomic": """
-define void @machine_store_atomic(i64 %a, i64 %word) {
-  %p = inttoptr i64 %a to ptr
-  store atomic i64 %word, ptr %p release, align 8
-  ret void
-}""",
     "load_any": """
 define i64 @machine_load_any(i64 %a) {
   %p = inttoptr i64 %a to ptr
@@ -59,19 +84,7 @@ define i64 @machine_load_any(i64 %a) {
   %any = freeze i64 %word
   ret i64 %any
 }""",
-    "cas": """
-define i64 @machine_cas(i64 %a, i64 %expected, i64 %word) {
-  %p = inttoptr i64 %a to ptr
-  %pair = cmpxchg ptr %p, i64 %expected, i64 %word acq_rel acquire, align 8
-  %found = extractvalue { i64, i1 } %pair, 0
-  ret i64 %found
-}""",
-    "exchange": """
-define i64 @machine_exchange(i64 %a, i64 %word) {
-  %p = inttoptr i64 %a to ptr
-  %found = atomicrmw xchg ptr %p, i64 %word acq_rel, align 8
-  ret i64 %found
-}""",
+    **{name: _atomic(name) for name in ATOMICS},
     "copy": """
 define void @machine_copy(i64 %target, i64 %source, i64 %count) {
   %to = inttoptr i64 %target to ptr

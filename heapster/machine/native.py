@@ -15,6 +15,8 @@ from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, overload_method, register_model
 
+from .orders import ATOMICS
+
 WORD = ir.IntType(64)
 BYTE = ir.IntType(8)
 PREFIX = "machine_"
@@ -27,14 +29,13 @@ class Operation(NamedTuple):
     answers: bool                   # whether it answers a word
 
 
+ATOMIC_OPERATIONS: Mapping[str, Operation] = {
+    "load": Operation(1, True), "store": Operation(2, False), "cas": Operation(3, True), "exchange": Operation(2, True)}
 OPERATIONS: Mapping[str, Operation] = {
     "load": Operation(1, True),
     "store": Operation(2, False),
-    "load_atomic": Operation(1, True),
-    "store_atomic": Operation(2, False),
     "load_any": Operation(1, True),
-    "cas": Operation(3, True),
-    "exchange": Operation(2, True),
+    **{name: ATOMIC_OPERATIONS[atomic.kind] for name, atomic in ATOMICS.items()},
     "copy": Operation(3, False),
     "fill": Operation(3, False),
     "known_zero": Operation(2, False),

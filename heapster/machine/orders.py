@@ -16,6 +16,11 @@ class Atomic(NamedTuple):
     order: int
     weaker: str = ""            # the same operation without the order
 
+    @property
+    def failed(self) -> int:
+        """The order of a compare-and-swap that does not swap: a load."""
+        return self.order & ~RELEASE & ~SEQUENTIAL
+
 
 ATOMICS: Mapping[str, Atomic] = {
     "load_relaxed": Atomic("load", RELAXED),
@@ -23,7 +28,7 @@ ATOMICS: Mapping[str, Atomic] = {
     "store_relaxed": Atomic("store", RELAXED),
     "store_release": Atomic("store", RELEASE, "store_relaxed"),
     "cas_relaxed": Atomic("cas", RELAXED),
-    "cas_release": Atomic("cas", RELEASE, "cas_relaxed"),       # a swap that fails is a relaxed load
+    "cas_release": Atomic("cas", RELEASE, "cas_relaxed"),
     "exchange_relaxed": Atomic("exchange", RELAXED),
     "exchange_acquire": Atomic("exchange", ACQUIRE, "exchange_relaxed"),
 }

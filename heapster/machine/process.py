@@ -81,22 +81,25 @@ class Process:
         """See `Machine.store`; faults on words that are misaligned, not the allocator's or too large."""
         self._windows.store(address, value)
 
-    load_atomic = load
-    store_atomic = store
+    load_relaxed = load_acquire = load
+    store_relaxed = store_release = store
     load_any = load                             # real memory holds some word everywhere
 
-    def cas(self, address: int, expected: int, value: int) -> int:
-        """See `Machine.cas`: no other thread runs meanwhile."""
+    def cas_relaxed(self, address: int, expected: int, value: int) -> int:
+        """See `Machine.cas_relaxed`: no other thread runs meanwhile."""
         found = self.load(address)
         if found == expected:
             self.store(address, value)
         return found
 
-    def exchange(self, address: int, value: int) -> int:
-        """See `Machine.exchange`."""
+    def exchange_relaxed(self, address: int, value: int) -> int:
+        """See `Machine.exchange_relaxed`."""
         found = self.load(address)
         self.store(address, value)
         return found
+
+    cas_release = cas_relaxed
+    exchange_acquire = exchange_relaxed
 
     def refuel(self) -> None:
         """A new call starts."""

@@ -1,7 +1,7 @@
 """The machine: everything the allocator may touch, with the laws that every machine keeps.
 
 Words are signed 64-bit integers; addresses are words. `checkers` prove and explore the allocator
-against these laws, and the conformance suite holds every machine to them.
+against these laws, and the conformance suite holds every machine to them. What orders mean is RC11: `weak_memory`.
 """
 
 from inspect import signature
@@ -25,23 +25,32 @@ class Machine(Protocol):
     def store(self, address: int, value: int) -> None:
         """Make `value` the word at `address`, a multiple of 8 in mapped memory."""
 
-    def load_atomic(self, address: int) -> int:
-        """As `load`; may be concurrent with `store_atomic`, and acquires what that released."""
+    def load_relaxed(self, address: int) -> int:
+        """As `load`; may be concurrent with atomic operations. Orders nothing."""
 
-    def store_atomic(self, address: int, value: int) -> None:
-        """As `store`; may be concurrent with `load_atomic`, and releases all before it."""
+    def load_acquire(self, address: int) -> int:
+        """As `load_relaxed`; acquires what whoever stored the word released by it."""
+
+    def store_relaxed(self, address: int, value: int) -> None:
+        """As `store`; may be concurrent with atomic operations. Orders nothing."""
+
+    def store_release(self, address: int, value: int) -> None:
+        """As `store_relaxed`; releases all before it."""
 
     def load_any(self, address: int) -> int:
         """As `load`; where nothing was ever stored in mapped memory, any word at all."""
 
-    def cas(self, address: int, expected: int, value: int) -> int:
-        """Store `value` if the word is `expected`; the word that was there. At once for all threads.
+    def cas_relaxed(self, address: int, expected: int, value: int) -> int:
+        """Store `value` if the word is `expected`; the word that was there. At once for all threads. Orders nothing."""
 
-        Acquires what the word's last writer released, and releases all before it.
-        """
+    def cas_release(self, address: int, expected: int, value: int) -> int:
+        """As `cas_relaxed`; releases all before it, if it stores."""
 
-    def exchange(self, address: int, value: int) -> int:
-        """Store `value`; the word that was there. At once for all threads, ordered as `cas` is."""
+    def exchange_relaxed(self, address: int, value: int) -> int:
+        """Store `value`; the word that was there. At once for all threads. Orders nothing."""
+
+    def exchange_acquire(self, address: int, value: int) -> int:
+        """As `exchange_relaxed`; acquires what whoever stored the word released by it."""
 
     def copy(self, target: int, source: int, count: int) -> None:
         """Copy `count` >= 0 bytes; both addresses are multiples of 8, the ranges are disjoint."""

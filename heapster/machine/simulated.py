@@ -81,8 +81,8 @@ class Simulated:
         self.words[address] = value
         self.changed.add(address)
 
-    load_atomic = load
-    store_atomic = store
+    load_relaxed = load_acquire = load
+    store_relaxed = store_release = store
 
     def load_any(self, address: int) -> int:
         """See `Machine.load_any`; `ANY_WORD` where nothing was stored."""
@@ -92,18 +92,21 @@ class Simulated:
             return ANY_WORD
         return self.load(address)
 
-    def cas(self, address: int, expected: int, value: int) -> int:
-        """See `Machine.cas`."""
+    def cas_relaxed(self, address: int, expected: int, value: int) -> int:
+        """See `Machine.cas_relaxed`."""
         found = self.load(address)
         if found == expected:
             self.store(address, value)
         return found
 
-    def exchange(self, address: int, value: int) -> int:
-        """See `Machine.exchange`."""
+    def exchange_relaxed(self, address: int, value: int) -> int:
+        """See `Machine.exchange_relaxed`."""
         found = self.load(address)
         self.store(address, value)
         return found
+
+    cas_release = cas_relaxed
+    exchange_acquire = exchange_relaxed
 
     def refuel(self) -> None:
         """A new call starts."""

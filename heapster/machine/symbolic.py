@@ -133,21 +133,24 @@ class Symbolic:
         self._cell(address).now = value
 
     load_any = load
-    load_atomic = load
-    store_atomic = store
+    load_relaxed = load_acquire = load
+    store_relaxed = store_release = store
 
-    def cas(self, address: Any, expected: Any, value: Any) -> Any:
-        """See `Machine.cas`: a path for either outcome."""
+    def cas_relaxed(self, address: Any, expected: Any, value: Any) -> Any:
+        """See `Machine.cas_relaxed`: a path for either outcome."""
         found = self.load(address)
         if found == expected:
             self.store(address, value)
         return found
 
-    def exchange(self, address: Any, value: Any) -> Any:
-        """See `Machine.exchange`."""
+    def exchange_relaxed(self, address: Any, value: Any) -> Any:
+        """See `Machine.exchange_relaxed`."""
         found = self.load(address)
         self.store(address, value)
         return found
+
+    cas_release = cas_relaxed
+    exchange_acquire = exchange_relaxed
 
     def _cell(self, address: Any) -> Cell:
         self._accesses += 1

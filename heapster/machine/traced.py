@@ -17,7 +17,7 @@ from greenlet import getcurrent, greenlet
 
 from heapster.results import HeapsterError
 
-from .orders import ACQ_REL, ACQUIRE, RELEASE
+from .orders import ATOMICS
 from .sc_order import Write
 from .simulated import BREAK, OUTSIDE, STATICS, STATICS_BYTES, THREAD_BYTES, THREADS, WORD, Simulated
 
@@ -28,7 +28,7 @@ MAPPINGS_OBJECT = 2             # what mmap, munmap and remap synchronise on
 FORK_OBJECT = 3                 # what a fork synchronises on: it sees all memory and all locks
 WAIT_OBJECT = 16                # from here: what threads wait for, by key
 
-READS = frozenset({"load", "load_atomic", "wait"})
+READS = frozenset({"load", "wait", *(name for name, atomic in ATOMICS.items() if atomic.kind == "load")})
 
 
 class Broken(HeapsterError):
@@ -120,6 +120,7 @@ class Traced(Simulated):
         self.segments: list[Segment] = []
         self.questions = 0                                  # atomic accesses that could meet more than the newest write
         self.old: list[Old] = []                            # of them, those that did
+        self.back = 0                                       # of the last one: how far back from the newest
         self.pending: list[tuple[str, int]] = [("start", 0)] * threads
         self.live = set(range(threads))
         self.known: set[int] = set()                        # what waits are over for
@@ -248,34 +249,66 @@ class Traced(Simulated):
         self._plain("load", address)
         return super().load_any(address)
 
-    def load_atomic(self, address: int) -> int:
-        """See `Machine.load_atomic`."""
-        self.arrive("load_atomic", address)
-        write = self._met(self.watch.may_read(address, ACQUIRE, super().load(address)))
-        return self.watch.load(address, write, ACQUIRE)
+    def load_relaxed(self, address: int) -> int:
+        """See `Machine.load_relaxed`."""
+        return self._load("load_relaxed", address)
 
-    def store_atomic(self, address: int, value: int) -> None:
-        """See `Machine.store_atomic`."""
-        self.arrive("store_atomic", address)
-        after = self._met(self.watch.may_write(address, RELEASE, self.words.get(address, 0)))
-        if self.watch.store(address, value, after, RELEASE):
+    def load_acquire(self, address: int) -> int:
+        """See `Machine.load_acquire`."""
+        return self._load("load_acquire", address)
+
+    def store_relaxed(self, address: int, value: int) -> None:
+        """See `Machine.store_relaxed`."""
+        self._store("store_relaxed", address, value)
+
+    def store_release(self, address: int, value: int) -> None:
+        """See `Machine.store_release`."""
+        self._store("store_release", address, value)
+
+    def cas_relaxed(self, address: int, expected: int, value: int) -> int:
+        """See `Machine.cas_relaxed`."""
+        return self._cas("cas_relaxed", address, expected, value)
+
+    def cas_release(self, address: int, expected: int, value: int) -> int:
+        """See `Machine.cas_release`."""
+        return self._cas("cas_release", address, expected, value)
+
+    def exchange_relaxed(self, address: int, value: int) -> int:
+        """See `Machine.exchange_relaxed`."""
+        return self._exchange("exchange_relaxed", address, value)
+
+    def exchange_acquire(self, address: int, value: int) -> int:
+        """See `Machine.exchange_acquire`."""
+        return self._exchange("exchange_acquire", address, value)
+
+    def _load(self, name: str, address: int) -> int:
+        self.arrive(name, address)
+        order = ATOMICS[name].order
+        return self.watch.load(address, self._met(self.watch.may_read(address, order, super().load(address))), order)
+
+    def _store(self, name: str, address: int, value: int) -> None:
+        self.arrive(name, address)
+        order = ATOMICS[name].order
+        after = self._met(self.watch.may_write(address, order, self.words.get(address, 0)))
+        if self.watch.store(address, value, after, order):
             super().store(address, value)
 
-    def cas(self, address: int, expected: int, value: int) -> int:
-        """See `Machine.cas`: one switch point; a swap that fails only reads."""
-        self.arrive("cas", address)
-        orders = (ACQ_REL, ACQUIRE)
+    def _cas(self, name: str, address: int, expected: int, value: int) -> int:
+        """One switch point; a swap that fails only reads."""
+        self.arrive(name, address)
+        orders = (ATOMICS[name].order, ATOMICS[name].failed)
         found = self._met(self.watch.may_swap(address, orders, super().load(address), expected))
         if found.value != expected:
             return self.watch.load(address, found, orders[1])
         self._swap(address, value, found, orders[0])
         return expected
 
-    def exchange(self, address: int, value: int) -> int:
-        """See `Machine.exchange`: one switch point."""
-        self.arrive("exchange", address)
-        found = self._met(self.watch.may_swap(address, (ACQ_REL, ACQ_REL), super().load(address), None))
-        self._swap(address, value, found, ACQ_REL)
+    def _exchange(self, name: str, address: int, value: int) -> int:
+        """One switch point."""
+        self.arrive(name, address)
+        order = ATOMICS[name].order
+        found = self._met(self.watch.may_swap(address, (order, order), super().load(address), None))
+        self._swap(address, value, found, order)
         return found.value
 
     def _swap(self, address: int, value: int, found: Write, order: int) -> None:
@@ -284,13 +317,13 @@ class Traced(Simulated):
 
     def _met(self, writes: Sequence[Write]) -> Write:
         """The write that an access meets, of those that it may."""
-        if len(writes) == 1:
-            return writes[0]
-        self.questions += 1
-        back = self.chooser.pick(self, len(writes))
-        if back:
-            self.old.append(Old(self.questions, back))
-        return writes[back]
+        self.back = 0
+        if len(writes) > 1:
+            self.questions += 1
+            self.back = self.chooser.pick(self, len(writes))
+        if self.back:
+            self.old.append(Old(self.questions, self.back))
+        return writes[self.back]
 
     def copy(self, target: int, source: int, count: int) -> None:
         """See `Machine.copy`: one switch point."""

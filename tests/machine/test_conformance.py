@@ -42,9 +42,11 @@ def test_a_word_is_what_was_stored_last(m: Any, word: int) -> None:
     a = m.mmap(PAGE)
     m.store(a + 8, 7)
     m.store(a + 8, word)
-    assert m.load(a + 8) == m.load_atomic(a + 8) == m.peek(a + 8) == m.reader()(a + 8) == word
-    m.store_atomic(a + 8, 9)
+    assert m.load(a + 8) == m.load_relaxed(a + 8) == m.load_acquire(a + 8) == m.peek(a + 8) == m.reader()(a + 8) == word
+    m.store_relaxed(a + 8, 9)
     assert m.load(a + 8) == 9
+    m.store_release(a + 8, 10)
+    assert m.load(a + 8) == 10
 
 
 def test_stores_touch_one_word(m: Any) -> None:

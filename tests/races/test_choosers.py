@@ -62,7 +62,7 @@ def classes(bodies: Sequence[Body]) -> int:
 def stores(count: int, word: int) -> Body:
     def body(m: Traced) -> None:
         for i in range(count):
-            m.store_atomic(word, i + 1)
+            m.store_release(word, i + 1)
 
     return body
 
@@ -70,7 +70,7 @@ def stores(count: int, word: int) -> Body:
 def loads(count: int, word: int) -> Body:
     def body(m: Traced) -> None:
         for _ in range(count):
-            m.load_atomic(word)
+            m.load_acquire(word)
 
     return body
 
@@ -153,8 +153,8 @@ def test_reduced_local_steps_between_conflicts_cost_nothing() -> None:
     def body(mine: int) -> Body:
         def both(m: Traced) -> None:
             for i in range(3):
-                m.store_atomic(mine, i)
-                m.store_atomic(WORDS[0], i)
+                m.store_release(mine, i)
+                m.store_release(WORDS[0], i)
         return both
 
     assert classes([body(WORDS[1]), body(WORDS[2])]) == comb(6, 3)
@@ -198,7 +198,7 @@ def test_pct_finds_a_bug_of_depth_two_about_as_often_as_promised() -> None:
 
     def reader(m: Traced) -> None:
         nonlocal hits
-        hits += m.load_atomic(WORDS[0]) != m.load_atomic(WORDS[0])
+        hits += m.load_acquire(WORDS[0]) != m.load_acquire(WORDS[0])
 
     for seed in range(400):
         run([reader, stores(1, WORDS[0])], ByPriority(Random(seed), 2, 2, 3))

@@ -8,7 +8,7 @@ from heapster.checkers.races.generated import generated, programs
 from heapster.checkers.races.programs import Program, format_program, lanes_of, parse_program, wrong
 from heapster.checkers.races.replay import format_replay, parse_replay
 from heapster.checkers.races.steps import steps
-from heapster.machine.traced import Segment
+from heapster.machine.traced import Old, Segment
 from heapster.results import UsageError
 
 
@@ -42,8 +42,15 @@ def test_the_replay_string_of_the_documentation_is_read() -> None:
     assert format_replay(replay) == "r1:m24,f0|m24;s:0*3,1*2,0"
 
 
+def test_old_writes_and_the_version_of_the_source_come_back() -> None:
+    text = "r1:m24,f0|m24;s:0*3,1*2,0;o:2*1,7*3;v:01234abc"
+    replay = parse_replay(text)
+    assert (replay.old, replay.version) == ((Old(2, 1), Old(7, 3)), "01234abc")
+    assert format_replay(replay) == text
+
+
 @pytest.mark.parametrize(("text", "reason"), [
-    ("m24|i1", "no operation"),
+    ("m24|j1", "no operation"),
     ("m24|q1", "before the slash"),
     ("q0/m24", "repeats 1 to"),
     ("m24/v0:5|m24", "before the slash"),
@@ -64,7 +71,8 @@ def test_programs_that_make_no_sense(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "r1:", "r1:m24", "r2:m24;s:0", "r1:m24;s:0*x", "r1:m24;s:1", "r1:m24;s:0*0",
-                                  "r1:m24;s:0;s:0"])
+                                  "r1:m24;s:0;s:0", "r1:m24;s:0;o:1", "r1:m24;s:0;o:0*1", "r1:m24;s:0;o:1*0",
+                                  "r1:m24;s:0;v:123", "r1:m24;s:0;q:1", "r1:m24;o:1*1", "r1:m24;s:0;o1*1"])
 def test_replay_strings_that_make_no_sense(text: str) -> None:
     with pytest.raises(UsageError):
         parse_replay(text)

@@ -127,10 +127,10 @@ LOCKS = (
              "    fits = want <= payload_room(m, b)\n    m.unlock(arena)\n    m.lock(arena)\n"
              "    done = fits and fit_in_place(m, arena, b, payload_room(m, b))\n    if not done and"),)),
     Fault("a block's owner reads its header without care", (
-        Edit("malloc.py", "    header = m.load_atomic(block_of(p))\n    if header & USED",
+        Edit("malloc.py", "    header = m.load_relaxed(block_of(p))\n    if header & USED",
              "    header = m.load(block_of(p))\n    if header & USED"),)),
     Fault("a neighbour's flag is set without care", (
-        Edit("block.py", "m.store_atomic(right, m.load(right) | PREV_USED)",
+        Edit("block.py", "m.store_relaxed(right, m.load(right) | PREV_USED)",
              "m.store(right, m.load(right) | PREV_USED)"),)),
     Fault("two threads get their arenas at once", (
         Edit("settings.py", "        m.lock(s + ATTACH_LOCK)\n        index", "        index"),
@@ -141,7 +141,8 @@ LOCKS = (
              "    m.lock(s + ATTACH_LOCK)\n    m.store(s + ARENA_LIMIT, count)\n    m.unlock(s + ATTACH_LOCK)",
              "    m.store(s + ARENA_LIMIT, count)"),)),
     Fault("the policy is set without care", (
-        Edit("settings.py", "m.store_atomic(m.statics() + POLICY, policy)", "m.store(m.statics() + POLICY, policy)"),)),
+        Edit("settings.py", "m.store_relaxed(m.statics() + POLICY, policy)",
+             "m.store(m.statics() + POLICY, policy)"),)),
     Fault("the lists of mappings are opened before the lock", (
         Edit("mapping.py", """\
     m.lock(record + ARENA_LOCK)
@@ -201,7 +202,7 @@ RELEASED = """\
 """
 PUSHED = """\
     set_below(m, p, found)
-    word = m.cas(arena + REMOTE, found, above(found, p))
+    word = m.cas_release(arena + REMOTE, found, above(found, p))
     while word != found:
 """
 TAKEN = """\
@@ -226,7 +227,7 @@ CACHES = (
     Fault("a block is put on a remote list without a comparison", (
         Edit("remote.py", PUSHED, """\
     set_below(m, p, found)
-    m.store_atomic(arena + REMOTE, above(found, p))
+    m.store_release(arena + REMOTE, above(found, p))
     word = found
     while word != found:
 """),), "handover"),
@@ -235,22 +236,22 @@ CACHES = (
         Edit("remote.py", "    return count(found) + 1\n",
              "    set_below(m, p, found)\n    return count(found) + 1\n"))),
     Fault("what is sent while a remote list is emptied is lost", (
-        Edit("remote.py", "    return m.exchange(arena + REMOTE, 0)\n",
-             "    word = m.load_atomic(arena + REMOTE)\n    m.store_atomic(arena + REMOTE, 0)\n    return word\n"),)),
+        Edit("remote.py", "    return m.exchange_acquire(arena + REMOTE, 0)\n",
+             "    word = m.load_acquire(arena + REMOTE)\n    m.store_relaxed(arena + REMOTE, 0)\n    return word\n"),)),
     Fault("blocks are taken off a remote list one by one, without the lock (ABA)", (
         Edit("thread_cache.py", "    PREV,\n", "    PREV,\n    REMOTE,\n"),
         Edit("thread_cache.py", TAKEN, """\
-    word = m.load_atomic(arena + REMOTE)
+    word = m.load_acquire(arena + REMOTE)
     while word != 0:
         m.unlock(arena + ARENA_LOCK)
         p = top(word)
-        taken = m.cas(arena + REMOTE, word, below(m, p)) == word
+        taken = m.cas_release(arena + REMOTE, word, below(m, p)) == word
         m.lock(arena + ARENA_LOCK)
         if taken:
             unmark(m, p)
         if taken and not cache_block(m, p, size(m, block_of(p)), kind):
             release(m, arena, block_of(p))
-        word = m.load_atomic(arena + REMOTE)
+        word = m.load_acquire(arena + REMOTE)
 """))),
     Fault("who makes a remote list long drains it without the lock", (
         Edit("remote.py", f"        {LOCK}        drain(m, arena)\n        {UNLOCK}",
@@ -263,7 +264,7 @@ CACHES = (
     Fault("a flush gives all blocks to the thread's own arena", (
         Edit("thread_cache.py", "        if owner == arena:\n", "        if owner != NULL:\n"),)),
     Fault("a flush reads headers without care", (
-        Edit("thread_cache.py", "m.load_atomic(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),)),
+        Edit("thread_cache.py", "m.load_relaxed(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),)),
     Fault("a thread that ends keeps its blocks", (
         Edit("thread_cache.py", ENDING, ""),)),
     Fault("a cache outlives its thread", (Edit("thread_cache.py", LEFT, ""),)),
@@ -281,10 +282,10 @@ CACHES = (
         Edit("lifecycle.py", "    m.lock(s + ATTACH_LOCK)\n    thread = m.load(s +", "    thread = m.load(s +"),
         Edit("lifecycle.py", "(thread + NEXT)\n    m.unlock(s + ATTACH_LOCK)\n", "(thread + NEXT)\n"))),
     Fault("calls that a cache served are counted without care", (
-        Edit("thread_cache.py", "    m.store_atomic(thread + MY_CALLS + kind * WORD, m.load",
+        Edit("thread_cache.py", "    m.store_relaxed(thread + MY_CALLS + kind * WORD, m.load",
              "    m.store(thread + MY_CALLS + kind * WORD, m.load"),)),
     Fault("a block is kept without care for who counts", (
-        Edit("bins.py", "    m.store_atomic(slot, above(word, p))\n", "    m.store(slot, above(word, p))\n"),)),
+        Edit("bins.py", "    m.store_relaxed(slot, above(word, p))\n", "    m.store(slot, above(word, p))\n"),)),
     Fault("statistics walk a remote list without the lock", (
         Edit("stats.py", "    m.lock(arena + ARENA_LOCK)          # so that nobody drains it\n", ""),
         Edit("stats.py", f"        word = below(m, top(word))\n    {UNLOCK}", "        word = m.load(top(word))\n"))),
@@ -296,7 +297,7 @@ TAKEN_KEPT = "        take_from(m, record, k, length)\n        m.store(k, length
 UNMAPPED = "    if m.munmap(k, length) == REFUSED:\n"
 PURGED_KEPT = "            m.purge(k + PAGE, m.load(k) - PAGE)\n"
 MAPPED_LOCK = "m.statics() + MAPPINGS + ARENA_LOCK"
-SET_KEEP = "    m.store_atomic(m.statics() + KEEP_BYTES, most)\n"
+SET_KEEP = "    m.store_relaxed(m.statics() + KEEP_BYTES, most)\n"
 KEPT_BEFORE = "    held = m.load(record + HELD_BYTES)\n"
 KEPT_AFTER = "    taken = m.load(record + HELD_BYTES) < held\n"
 KEPT = (
@@ -310,7 +311,7 @@ KEPT = (
     Fault("a kept mapping is offered to the system outside the lock", (
         Edit("retained.py", UNMAPPED, f"{GO}    refused = m.munmap(k, length)\n{COME}    if refused == REFUSED:\n"),)),
     Fault("how much may be kept is set without care", (
-        Edit("retained.py", f"{COME}{SET_KEEP}", f"{SET_KEEP.replace('_atomic', '')}{COME}"),)),
+        Edit("retained.py", f"{COME}{SET_KEEP}", f"{SET_KEEP.replace('_relaxed', '')}{COME}"),)),
     Fault("the bytes that are kept are counted outside the lock", (
         Edit("retained.py", "    length = m.load(k)\n    add(m, record + FREE_BYTES, -length)\n",
              f"    length = m.load(k)\n{GO}    add(m, record + FREE_BYTES, -length)\n{COME}"),)),
@@ -332,7 +333,20 @@ TRIM = (
     Fault("idle pages are purged outside the lock", (
         Edit("trim.py", PURGED_IDLE, f"        {UNLOCK}{PURGED_IDLE}        {LOCK}"),)),
 )
-FAULTS = (*LOCKS, *CACHES, *KEPT, *TRIM)
+ORDERS = (                      # every order in impl that is not relaxed, weakened
+    Fault("a block is put on a remote list without a release", (
+        Edit("remote.py", "m.cas_release(arena + REMOTE, found, above(found, p))\n    while",
+             "m.cas_relaxed(arena + REMOTE, found, above(found, p))\n    while"),)),
+    Fault("a second try puts a block on a remote list without a release", (
+        Edit("remote.py", "        word = m.cas_release(", "        word = m.cas_relaxed("),)),
+    Fault("a remote list is taken without an acquire", (
+        Edit("remote.py", "m.exchange_acquire(", "m.exchange_relaxed("),)),
+    Fault("statistics walk a remote list without an acquire", (
+        Edit("stats.py", "m.load_acquire(", "m.load_relaxed("),)),
+    Fault("a block is looked for on a remote list without an acquire", (
+        Edit("remote.py", "m.load_acquire(", "m.load_relaxed("),)),
+)
+FAULTS = (*LOCKS, *CACHES, *KEPT, *TRIM, *ORDERS)
 
 
 def chosen(words: Collection[str]) -> tuple[Fault, ...]:

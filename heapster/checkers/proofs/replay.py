@@ -57,8 +57,8 @@ class Concrete(Symbolic):
         except Fault as fault:
             self.broken(str(fault))
 
-    load_atomic = load
-    store_atomic = store
+    load_relaxed = load_acquire = load
+    store_relaxed = store_release = store
 
 
 class Made(NamedTuple):

@@ -155,6 +155,7 @@ WRITTEN = (
     Written("caches are turned off and on under way", "n2,h64,g4096,m24,m24,m24/h0,f0,m24|f1,h128,f2"),
     Written("cached blocks are resized and moved", "n2,h64,g4096,m24,m24,m24/r0:200,u0|f1,f2,m200"),
     Written("a cached block comes back from calloc", "n2,h64,g4096,m24,m24/f0,c24|f1,c24"),
+    Written("a block that looks freed is looked for among those sent", "n2,h64,m24,m24/i0|f1"),
     Written("statistics are read while blocks are sent", "n2,h64,m24,m24,m24/y|f0,f1,f2"),
     Written("statistics are read while a remote list is drained", "n2,h64,q3/m24,m24|y"),
     Written("statistics are read while a thread with a cache ends", "n2,h64,m24/m24,f0,e|y"),

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from heapster.checkers.races.naming import name
 from heapster.checkers.races.recording import Row
 from heapster.checkers.races.session import Problem
+from heapster.machine.orders import ATOMICS
 
 MOST_ROWS = 14
 COLUMN = 46
-VERBS = {"load": "reads", "store": "writes", "load_atomic": "reads", "store_atomic": "writes",
-         "cas": "compares and swaps", "exchange": "exchanges",
+KINDS = {"load": "reads", "store": "writes", "cas": "compares and swaps", "exchange": "exchanges"}
+VERBS = {**KINDS, **{operation: KINDS[atomic.kind] for operation, atomic in ATOMICS.items()},
          "lock": "locks", "unlock": "unlocks",
          "copy": "copies to", "fill": "fills", "sbrk": "moves", "mmap": "adds to", "munmap": "takes from",
          "remap": "moves in", "purge": "empties"}
@@ -35,13 +36,20 @@ def _cell(thread: int, text: str) -> str:
 def _text(row: Row) -> str:
     where = row.stack[0].split()[0] if row.stack else "caller"
     mark = "  <-- here" if row.failed else ""
-    return f"{where} {VERBS.get(row.kind, row.kind)} {name(row.target)}{mark}"
+    return f"{where} {VERBS.get(row.kind, row.kind)} {name(row.target)}{_order(row)}{mark}"
+
+
+def _order(row: Row) -> str:
+    """The order of an atomic access, and whether it met an old write."""
+    if row.kind not in ATOMICS:
+        return ""
+    return f", {row.kind.rpartition('_')[2]}{', and meets an old write' if row.old else ''}"
 
 
 def _chosen(rows: Sequence[Row], problem: Problem) -> set[int]:
-    """Indices of the rows that matter, by rank: the clash, the switches, the contended locks."""
+    """Indices of the rows that matter, by rank: the clash, the old writes, the switches, the contended locks."""
     picked: set[int] = set()
-    for group in (_clash(rows, problem), _switches(rows), _contended(rows)):
+    for group in (_clash(rows, problem), _old(rows), _switches(rows), _contended(rows)):
         for i in reversed(group):
             if len(picked) < MOST_ROWS:
                 picked.add(i)
@@ -55,6 +63,11 @@ def _clash(rows: Sequence[Row], problem: Problem) -> list[int]:
     found = [i for i, row in enumerate(rows) if row.failed][:1] or [len(rows) - 1]
     other = [i for i, row in enumerate(rows) if row.target == problem.address and row.thread == problem.other]
     return other[-1:] + found
+
+
+def _old(rows: Sequence[Row]) -> list[int]:
+    """The accesses that met an old write."""
+    return [i for i, row in enumerate(rows) if row.old]
 
 
 def _switches(rows: Sequence[Row]) -> list[int]:

@@ -35,6 +35,7 @@ KINDS = {
     "r": Kind("realloc", r"r(\d+):(\d+)", "uses"),
     "u": Kind("usable_size", r"u(\d+)", "uses"),
     "f": Kind("free", r"f(\d+)", "frees"),
+    "i": Kind("free_marked", r"i(\d+)", "frees"),
     "o": Kind("as_shipped", r"o"),
     "p": Kind("policy", r"p(\d+)"),
     "t": Kind("threshold", r"t(\d+)"),
@@ -125,7 +126,7 @@ def _parse_op(word: str, part: str) -> Op:
     kind = KINDS.get(word[:1])
     match = kind and re.fullmatch(kind.text, word, re.ASCII)
     if kind is None or match is None:
-        raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, u0, "
+        raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, i0, u0, "
                          "o, p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, e, s, y, w, k, z or xb1")
     if word[0] == "x":
         return Op("x", (int(match[2]),), name=CALLS_BY_LETTER[match[1]])

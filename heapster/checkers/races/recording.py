@@ -14,6 +14,7 @@ from heapster.checkers.races.replay import Replay
 from heapster.checkers.races.schedulers.replay import Follow
 from heapster.checkers.races.session import Outcome, Session
 from heapster.checkers.targets.source import Source
+from heapster.machine.orders import ATOMICS
 from heapster.machine.protocol import SYSTEM_CALLS
 from heapster.machine.simulated import BREAK, OUTSIDE
 from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, Traced
@@ -30,10 +31,10 @@ class Row(NamedTuple):
     target: int
     stack: Stack
     failed: bool                    # it never came back
+    old: bool = False               # it met an older write than the newest
 
 
-NOTED = {"load": None, "store": None, "load_atomic": None, "store_atomic": None, "cas": None, "exchange": None,
-         "copy": None, "fill": None,
+NOTED = {"load": None, "store": None, **dict.fromkeys(ATOMICS), "copy": None, "fill": None,
          "lock": None, "unlock": None, **dict.fromkeys(SYSTEM_CALLS, MAPPINGS_OBJECT), "sbrk": BREAK_OBJECT}
 
 
@@ -65,7 +66,8 @@ def _noting(name: str, fixed: int | None, root: str, rows: list[Row]) -> Callabl
         finally:
             stopped = isinstance(sys.exc_info()[1], GreenletExit)
             if not stopped and not OUTSIDE <= target < BREAK:
-                rows.append(Row(self.steps, thread, name, target, stack, failed))
+                old = name in ATOMICS and not failed and self.back > 0
+                rows.append(Row(self.steps, thread, name, target, stack, failed, old))
 
     return noted
 

@@ -140,7 +140,7 @@ class Player:
         self.last = [0] * session.threads
         self._plays: dict[str, Play] = {
             "m": self._malloc, "c": self._calloc, "a": self._aligned, "r": self._realloc, "f": self._free,
-            "u": self._usable, "s": self._stats, "y": self._stats, "z": self._finalize, "k": self._fork,
+            "i": self._free_marked, "u": self._usable, "s": self._stats, "y": self._stats, "z": self._finalize, "k": self._fork,
             "x": self._fail, "q": self._queue, "e": self._end, "v": self._realloc_alike,
         }
 
@@ -247,6 +247,14 @@ class Player:
         del self.held[op.block]
         self._source.api.free(self._m, held.pointer)
         return self._seen("free", (), held.pointer, Result())
+
+    def _free_marked(self, op: Op) -> tuple[Operation, Result]:
+        """Free a block in which its caller has written what marks one that waits to be used again."""
+        held = self.held[op.block]
+        self._expect_whole(held)
+        held.request = 0                            # it no longer holds what was written into it at first
+        self._m.store(held.pointer + layout.MARK, layout.CACHED_MARK)
+        return self._free(op)
 
     def _usable(self, op: Op) -> tuple[Operation, Result]:
         pointer = self.held[op.block].pointer
