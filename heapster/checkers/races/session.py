@@ -140,8 +140,8 @@ class Player:
         self.last = [0] * session.threads
         self._plays: dict[str, Play] = {
             "m": self._malloc, "c": self._calloc, "a": self._aligned, "r": self._realloc, "f": self._free,
-            "i": self._free_marked, "u": self._usable, "s": self._stats, "y": self._stats, "z": self._finalize, "k": self._fork,
-            "x": self._fail, "q": self._queue, "e": self._end, "v": self._realloc_alike,
+            "i": self._free_marked, "u": self._usable, "s": self._stats, "y": self._stats, "z": self._finalize,
+            "k": self._fork, "x": self._fail, "q": self._queue, "e": self._end, "v": self._realloc_alike,
         }
 
     def body(self, lane: int) -> Callable[[], None]:
