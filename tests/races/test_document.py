@@ -6,7 +6,7 @@ import pytest
 
 from heapster.checkers.mutation.race_faults import FAULTS, Fault, plant
 from heapster.checkers.races.corpus import WRITTEN
-from heapster.checkers.races.document import INTRODUCTION
+from heapster.checkers.races.document import INTRODUCTION, WEAK_MEMORY, litmus_rows
 from heapster.checkers.races.search import replay
 from heapster.checkers.targets.source import source_in
 from heapster.results import Verdict
@@ -17,9 +17,13 @@ ROWS = {cells[0]: cells for cells in ([cell.strip(" `") for cell in line.replace
 
 
 def test_the_page_lists_the_faults_and_the_programs() -> None:
-    assert PAGE.startswith(INTRODUCTION)
+    assert PAGE.startswith(INTRODUCTION + "\n" + WEAK_MEMORY)
     assert {fault.name for fault in FAULTS} <= ROWS.keys()
     assert all(ROWS[written.about][1].replace("¦", "|") == written.text for written in WRITTEN)
+
+
+def test_the_page_has_the_litmus_tests_and_how_many_outcomes_each_has() -> None:
+    assert "\n".join(litmus_rows()) in PAGE
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from heapster.checkers.fuzz.stateful import STEPS, Record, live_lives
+from heapster.checkers.lockstep.calls import SHIPPED
 from heapster.checkers.lockstep.lockstep import Lockstep, Problem
 from heapster.checkers.lockstep.run_trace import Outcome, rerun, taken
 from heapster.checkers.lockstep.subprocess import Died, Journal, contained
@@ -29,8 +30,7 @@ class _Compiled:
         return lambda m, *words: m.library.call(name, *words)
 
 
-COMPILED = SimpleNamespace(api=_Compiled(), cache=_Compiled(), kept=_Compiled(), lifecycle=_Compiled(),
-                           settings=_Compiled(), stats=_Compiled(), trim=_Compiled())
+COMPILED = SimpleNamespace(**dict.fromkeys(vars(SHIPPED), _Compiled()))
 
 
 class Journaled(Lockstep):
