@@ -23,7 +23,7 @@ VOLUME_SECONDS = 4.0            # for all policies together
 VOLUME_CACHE = 64               # bytes of a size
 BEYOND = ("the theorems about heaps (heapster prove)",
           "longer programs and more schedules (heapster fuzz, heapster races)",
-          "weak memory: explored threads take turns")
+          "load buffering: no explored load answers a store that is yet to come")
 
 
 class Part(NamedTuple):

@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from heapster.checkers.races.exploring import Tally
-from heapster.checkers.races.search import Plan, races, replay
+from heapster.checkers.races.findings import replay
+from heapster.checkers.races.search import Plan, races
 from heapster.checkers.targets.opening import source_of
 from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import one_of
 from heapster.commands.targets import target_of
-from heapster.reports.output import say
+from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
 from heapster.results import Run
 
@@ -72,5 +73,7 @@ def replay_schedule(text: str, target: str, delivery: Delivery) -> int:
     """Run what a replay string says."""
     on = target_of(target, "races")
     run = replay(text, source_of(on), on)
+    for warning in run.extra["warnings"]:
+        warn(warning)
     show_lanes(run)
     return delivery.deliver(run)

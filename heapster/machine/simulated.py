@@ -1,7 +1,7 @@
 """Checked memory: every access is checked, every system call can be refused, every step is repeatable."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Set
 from itertools import chain
 
 from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, Fault
@@ -174,11 +174,11 @@ class Simulated:
             raise Fault("not_known_zero", f"claimed zero, but {written:#x} was written", written)
         self.zeroed.append((target, target + count))
 
-    def _written(self, start: int, end: int) -> Iterator[int]:
+    def _written(self, start: int, end: int) -> Set[int]:
         """Addresses in [start, end) of words that were written."""
         if end - start > WORD * len(self.words):
-            return (a for a in self.words if start <= a < end)
-        return (a for a in range(start + -start % WORD, end, WORD) if a in self.words)
+            return {a for a in self.words if start <= a < end}
+        return self.words.keys() & range(start + -start % WORD, end, WORD)
 
     def _merge(self, address: int, word: int, count: int) -> None:
         mask = (1 << 8 * count) - 1
@@ -338,7 +338,7 @@ class Simulated:
 
     def _carry(self, start: int, length: int, target: int) -> None:
         """What was written in `length` bytes at `start`, or claimed to be zero, is also at `target`."""
-        written = list(self._written(start, start + length))
+        written = self._written(start, start + length)
         self.words.update({target + address - start: self.words[address] for address in written})
         self.changed.update(target + address - start for address in written)
         pieces = [(max(low, start), min(high, start + length)) for low, high in self.zeroed]
@@ -384,7 +384,7 @@ class Simulated:
 
     def _lose(self, start: int, end: int) -> None:
         """What was written there, or claimed to be zero, is known no more."""
-        for address in list(self._written(start, end)):
+        for address in self._written(start, end):
             del self.words[address]
             self.changed.add(address)
         pieces = (((low, min(high, start)), (max(low, end), high)) for low, high in self.zeroed)

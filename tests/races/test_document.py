@@ -7,7 +7,7 @@ import pytest
 from heapster.checkers.mutation.race_faults import FAULTS, Fault, plant
 from heapster.checkers.races.corpus import WRITTEN
 from heapster.checkers.races.document import INTRODUCTION, WEAK_MEMORY, litmus_rows
-from heapster.checkers.races.search import replay
+from heapster.checkers.races.findings import replay
 from heapster.checkers.targets.source import source_in
 from heapster.results import Verdict
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.mutation.race_faults import FAULTS, Fault, plant
+from heapster.checkers.races.findings import replay
 from heapster.checkers.races.programs import lanes_of
 from heapster.checkers.races.replay import parse_replay
-from heapster.checkers.races.search import Plan, races, replay
+from heapster.checkers.races.search import Plan, races
 from heapster.checkers.targets.source import source_in
 from heapster.results import Verdict
 

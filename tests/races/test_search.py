@@ -75,8 +75,13 @@ def test_a_finding_is_printed_in_lanes_and_replayed(empty_folder: Path, capsys: 
     assert "thread 0" in printed
     assert "arena.py:" in printed
     text = json.loads(Path("r.json").read_text())["findings"][0]["replay"].split("'")[1]
+    capsys.readouterr()
     assert main(["replay", text, "--target", str(copy)]) == 1
+    assert "the source changed" not in capsys.readouterr().err
     assert main(["replay", text]) == 0
+    assert "the source changed: the schedule was found in version" in capsys.readouterr().err
+    assert main(["replay", "r1:m24|m24;s:0,1;o:1*1"]) == 0
+    assert "the schedule does not fit this source" in capsys.readouterr().err
 
 
 def test_faults_are_planted_and_hunted_by_schedules(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from heapster.model.placement import POLICY_NAMES
 SIZES = (0, 24, 24, 24, 40, 56, 104, 200, 1000, 3900, 5000, 9000)
 SETTINGS = (*(Op("p", (number,)) for number in range(len(POLICY_NAMES))), Op("t", (4096,)), Op("g", (4096,)),
             Op("g", (8192,)), Op("n", (1,)), Op("n", (2,)), Op("h", (0,)), Op("h", (64,)), Op("l", (0,)),
-            Op("l", (16384,)), Op("e"), Op("s"), Op("y"))
+            Op("l", (16384,)), Op("d", (0,)), Op("e"), Op("s"), Op("y"))
 STARTS = (
     (Op("n", (1,)), Op("g", (4096,))),
     (Op("n", (2,)), Op("g", (4096,))),
@@ -24,11 +24,13 @@ STARTS = (
     (Op("n", (1,)), Op("g", (4096,)), Op("h", (64,))),
     (Op("n", (2,)), Op("g", (4096,)), Op("h", (64,))),
     (Op("n", (2,)), Op("g", (4096,)), Op("h", (256,))),
+    (Op("n", (2,)), Op("h", (64,)), Op("q", (3,))),
     (),
     (Op("o"),),
     (Op("o"), Op("n", (1,)), Op("g", (4096,))),
     (Op("o"), Op("n", (2,)), Op("g", (4096,))),
     (Op("o"), Op("n", (2,)), Op("g", (4096,)), Op("t", (4096,))),
+    (Op("o"), Op("n", (2,)), Op("q", (3,))),
 )
 MOST_FIRST = 5                          # blocks that thread 0 allocates before the others start
 CHOICES_AT_FIRST = 5 + MOST_FIRST       # bytes that are read before the lanes, at most

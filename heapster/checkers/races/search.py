@@ -3,10 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from hashlib import sha256
 from itertools import chain
 from random import Random
-from shlex import quote
 from time import monotonic
 from typing import Any
 
@@ -15,20 +13,15 @@ from heapster.checkers.races.exploring import (
     OutOfBudget,
     Tally,
     every_schedule,
-    follow,
     forks_amid,
     pct_schedules,
     random_schedules,
 )
+from heapster.checkers.races.findings import finding
 from heapster.checkers.races.generated import generated
-from heapster.checkers.races.lanes import lanes
-from heapster.checkers.races.naming import named
 from heapster.checkers.races.programs import MOST_THREADS, Program, format_program
-from heapster.checkers.races.recording import Row, record
-from heapster.checkers.races.replay import Replay, format_replay, parse_replay
-from heapster.checkers.races.session import Outcome, Problem, Session
-from heapster.checkers.races.shrinking import Failure, least, preemptions
-from heapster.checkers.races.steps import steps
+from heapster.checkers.races.session import Outcome, Session
+from heapster.checkers.races.shrinking import Failure, least
 from heapster.checkers.targets.source import Source, shipped
 from heapster.checkers.targets.target import SIM, Target
 from heapster.children import processor_seconds
@@ -50,6 +43,7 @@ NOT_CHECKED = (
     "load buffering: no load answers a store that is yet to come (RC11 has none, some machines do)",
     "longer programs, more threads, more preemptions and more old writes than are said",
 )
+A_LOOK = 10                         # schedules between two looks at the time
 ROUND = 20                          # schedules of a program before the next has its turn, by chance
 MOST_SCHEDULES = 400                # of a generated program: the others shall have their turn
 MOST_LANE_OPS = 12
@@ -88,7 +82,7 @@ class Search:
     tally: Tally = field(default_factory=Tally)
     finished: dict[Program, int] = field(default_factory=dict)      # the bound that each was explored to
     sampled: dict[Program, None] = field(default_factory=dict)
-    left: int = 0                   # programs that were left after MOST_SCHEDULES
+    left: set[Program] = field(default_factory=set)                 # after MOST_SCHEDULES
     partial: int = 0                # schedules of the program that the budget cut off
 
     progress: Progress | None = None
@@ -109,6 +103,11 @@ class Search:
         self.partial += 1
         if self.plan.schedules is not None and self.tally.schedules >= self.plan.schedules:
             raise OutOfBudget
+        if self.tally.schedules % A_LOOK == 0:
+            self._look()
+
+    def _look(self) -> None:
+        """Look at the time, which costs as much as half a schedule."""
         seconds = processor_seconds() - self._begun
         if self.plan.seconds is not None and seconds >= self.plan.seconds:
             raise OutOfBudget
@@ -122,12 +121,16 @@ class Search:
             yield from self._by_chance()
 
     def _depth_first(self) -> Iterator[tuple[Program, Outcome]]:
-        """The programs of the corpus with more and more preemptions, then generated ones with all at once."""
+        """The corpus and some generated programs with more and more preemptions, then others with all at once."""
+        fresh = self._generated()
+        some = [next(fresh) for _ in range(BATCH)]
         for bound in range(self.plan.bound + 1):
             for program, most in corpus():
                 if bound <= most:
                     yield from self._explore(program, bound)
-        for program in self._generated():
+            for program in some:
+                yield from self._explore(program, bound, MOST_SCHEDULES)
+        for program in fresh:
             if program not in self.finished:
                 yield from self._explore(program, self.plan.bound, MOST_SCHEDULES)
 
@@ -140,7 +143,7 @@ class Search:
         for outcome in chain(every_schedule(session, bound, self.tally, bound), amid):
             yield program, outcome
             if most is not None and self.partial >= most:
-                self.left += 1
+                self.left.add(program)
                 break
         else:
             self.finished[program] = bound
@@ -181,7 +184,7 @@ class Search:
         parts = [f"all schedules with at most {bound} preemptions and {bound} old writes of {bounds[bound]} programs"
                  for bound in sorted(bounds, reverse=True)]
         if self.left:
-            parts.append(f"the first {MOST_SCHEDULES} schedules of {self.left} programs")
+            parts.append(f"the first {MOST_SCHEDULES} schedules of {len(self.left)} programs")
         if self.partial:
             parts.append(f"{self.partial} schedules of one program more")
         return ("; ".join(parts) or "nothing") + self._under()
@@ -238,50 +241,3 @@ def races(plan: Plan, source: Source | None = None, target: Target = SIM, progre
 def _checks(tally: Tally) -> dict[str, int]:
     runs = ("deadlocks", "lost_unlocks", "lock_order", "linearizability", "payloads", "heap_at_rest")
     return {"data_races": tally.steps, **dict.fromkeys(runs, tally.schedules)}
-
-
-def replay(text: str, source: Source | None = None, target: Target = SIM) -> Run:
-    """Run what a replay string says; a finding if it fails."""
-    begun = monotonic()
-    what = parse_replay(text)
-    chosen = source or shipped()
-    outcome = follow(Session(what.program, chosen), what.segments, what.old)
-    failed = outcome.problem is not None
-    findings = (finding(chosen, Failure(what.program, outcome), target),) if failed else ()
-    return Run("replay", str(target), 0, Verdict.FAILED if failed else Verdict.PASSED, monotonic() - begun, 1, findings,
-               checks={"data_races": outcome.steps}, extra={"schedules": 1, "steps": tuple(steps(what.program))})
-
-
-def finding(source: Source, failure: Failure, target: Target = SIM) -> Finding:
-    """The failure as others read it; its replay has been run."""
-    what = Replay(failure.program, failure.outcome.segments, failure.outcome.old)
-    text = format_replay(what)
-    what = parse_replay(text)
-    outcome, rows = record(source, what)
-    problem = outcome.problem
-    if problem is None or failure.outcome.problem is None or problem.code != failure.outcome.problem.code:
-        raise AssertionError(f"'{text}' does not fail again: {problem}")
-    where = "" if target == SIM else f" --target {quote(str(target))}"
-    lines = [*_stacks(rows, problem), *lanes(rows, problem, len(what.program.lanes))]
-    return Finding(
-        id=sha256(f"{problem.code} {text}".encode()).hexdigest()[:12], code=problem.code,
-        title=named(problem.message), trace=tuple(steps(what.program)), replay=f"heapster replay {quote(text)}{where}",
-        breaking=_place(what.program, outcome, problem.other), noticing=_place(what.program, outcome, problem.thread),
-        details=(*lines, f"preemptions: {preemptions(outcome)}; switch points: {outcome.steps}"))
-
-
-def _place(program: Program, outcome: Outcome, thread: int) -> int:
-    """Index, among the steps, of what the thread did last; of the last step for nobody."""
-    if thread < 0 or not outcome.last:
-        return len(list(steps(program))) - 1
-    before = len(program.prologue) + sum(len(lane) for lane in program.lanes[:thread])
-    return before + outcome.last[thread]
-
-
-def _stacks(rows: list[Row], problem: Problem) -> list[str]:
-    """The stacks of the access that failed and of that which it raced with."""
-    failed = next((row for row in rows if row.failed), None)
-    other = next((row for row in reversed(rows)
-                  if row.target == problem.address and row.thread == problem.other and row is not failed), None)
-    return [f"thread {row.thread}'s {row.kind}: " + (" < ".join(row.stack) or "the caller, in its own block")
-            for row in (other, failed) if row is not None]

@@ -78,6 +78,14 @@ def _package_name(root: Path) -> str:
     return f"heapster_impl_{digest.hexdigest()[:16]}"
 
 
+def version(source: Source) -> str:
+    """Eight digits that change with any file of the source."""
+    digest = sha256()
+    for path in sorted(source.root.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
 def _load_package(name: str, root: Path) -> None:
     init = root / "__init__.py"
     spec = spec_from_file_location(name, init, submodule_search_locations=[str(root)])

@@ -21,5 +21,6 @@ from heapster.commands.options import done_by, option, target
 def command() -> None:
     """Run small programs of several threads under one schedule after another, chosen and repeatable.
 
-    A written list of programs comes first, then generated ones. What was explored is said exactly.
+    A written list of programs comes first, then generated ones. Atomics meet a weak memory: a load may answer
+    an old write, as its order allows. What was explored is said exactly.
     """
