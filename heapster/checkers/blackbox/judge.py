@@ -23,9 +23,12 @@ from heapster.results import HarnessError, TargetError
 from heapster.wording import printed
 
 MOST_OPS = 1 << 20
-HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQIIQQqQQ")
+HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQIIQQqQQQQQQ")
 STEPS = frozenset({*CALLS, "fail", "foreign_sbrk"})        # what a case can be made of
-WORD, SAMPLES, NAME_BYTES = 8, 64, 96
+EVENT, EVENT_COUNT = struct.Struct("<QQQQIHH"), struct.Struct("<Q")
+MOST_EVENTS = 1 << 18
+EVENTS_AT = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
+WORD, SAMPLES, NAME_BYTES, QUIET = 8, 64, 96, 64
 NONE = (1 << 64) - 1
 LIMIT = 400                     # ms that a case may work, or twice what it may sleep
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
@@ -68,15 +71,23 @@ class Suspicion(IntEnum):
     """What the compiled checks notice."""
 
     (NOTHING, MISALIGNED, OVERLAP, CONTENTS, PREFIX, DIRTY, ERRNO, USABLE, NULL, OWN_CHECK, HUGE, OUTSIDE,
-     STRAY, HARM, FORK) = range(15)
+     STRAY, HARM, FORK, BREACH) = range(16)
+
+
+class Breach(IntEnum):
+    """How an access of an observed target breaks the map of whose each byte is; the severest first."""
+
+    (UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, READS_OUTSIDE, UNDEFINED, MISALIGNED, READS_UNWRITTEN,
+     READS_LIVE) = range(8)
 
 
 ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
          "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
-         "check_means", "init_answers", "guarded", "spend_ms", "least_size", "forks")
+         "check_means", "init_answers", "guarded", "spend_ms", "least_size", "forks", "observed", "salt")
 ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "call_bytes",
             "init_failed", "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray")
 AFTERWARDS = ("misused", "spent_us", "addresses_vary")
+OBSERVED, IN_FULL = 1, 2        # of a target that calls the hooks: held to the map; and all that it does written down
 LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded")     # of the header: what a twin takes over
 OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in place of another
 
@@ -86,6 +97,7 @@ FIELDS: list[tuple[str, Any]] = [
     ("calls", ctypes.c_uint64 * len(OUTCOMES) * len(ROWS)),
     *((name, ctypes.c_uint64) for name in AFTERWARDS),
     ("footprint", ctypes.c_uint64 * SAMPLES), ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),
+    ("quiet", ctypes.c_uint64 * QUIET),
     ("message", ctypes.c_char * 512), ("output", ctypes.c_char * 4096)]
 
 
@@ -114,6 +126,22 @@ class Observed(NamedTuple):
     stray: int = 0
     harmed: int = 0
     found: int = 0
+    breach_at: int = 0
+    breach_size: int = 0
+    breach_pc: int = 0
+    breach: int = 0
+
+
+class Event(NamedTuple):
+    """`struct event_record` of judge.h."""
+
+    address: int
+    pc: int
+    value: int
+    size: int
+    step: int
+    kind: int
+    flags: int
 
 
 class Ending(NamedTuple):
@@ -142,7 +170,7 @@ class Judge:
         self.program, self.target, self.limit_ms, self.layout = program, target, limit_ms, layout
         self.cases = 0
         self.patient = True                 # a case that is late is run once more, for longer
-        size = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
+        size = EVENTS_AT + EVENT_COUNT.size + MOST_EVENTS * EVENT.size
         self._fd = shared_memory("judge", size)
         self._map = mmap.mmap(self._fd, size)
         self.header = Header()              # a copy: what is shared, a target may overwrite
@@ -194,6 +222,7 @@ class Judge:
         header.limit_ms, header.alignment, header.heap_limit = 4 * self.limit_ms, target.alignment, target.heap_limit
         header.memory_limit, header.check_means = children.resident_limit(), target.check_means
         header.init_answers, header.guarded = target.init_answers, Guard.GUARDED
+        header.observed = OBSERVED if target.instrumented else 0
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
 
@@ -254,10 +283,11 @@ class Judge:
     def _receive(self) -> None:
         """Take over what was answered; what was asked, and what the target has, only we may change."""
         ours, length = bytes(self.header), len(ASKED) * WORD
-        has, names = self.header.has, Header.names
+        has, names, quiet = self.header.has, Header.names, Header.quiet
         answer = bytearray(self._map[:ctypes.sizeof(Header)])
         answer[:length] = ours[:length]
-        answer[names.offset:names.offset + names.size] = ours[names.offset:names.offset + names.size]
+        told = slice(names.offset, quiet.offset + quiet.size)
+        answer[told] = ours[told]
         self.header = Header.from_buffer(answer)
         self.header.has = has or self.header.has
 
@@ -293,6 +323,13 @@ class Judge:
     def records(self, count: int) -> bytes:
         """The first operations, as they lie in the journal."""
         return self._map[HEADER_BYTES:HEADER_BYTES + count * OP.size]
+
+    def events(self) -> list[Event]:
+        """What the target did in the last case, if all was written down; of very much, the last."""
+        count = EVENT_COUNT.unpack_from(self._map, EVENTS_AT)[0]
+        first, start = max(0, count - MOST_EVENTS), EVENTS_AT + EVENT_COUNT.size
+        return [Event(*EVENT.unpack_from(self._map, start + number % MOST_EVENTS * EVENT.size))
+                for number in range(first, count)]
 
     def observed(self, count: int) -> list[Observed]:
         """What was seen of the first operations."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from heapster.checkers.blackbox.capacity import Room
 from heapster.checkers.blackbox.judge import (
     NONE,
+    Breach,
     Ended,
     Ending,
     Judge,
@@ -154,6 +155,8 @@ class _Judged:
         operation, result = self._operation(step), self._result(step, seen)
         self._calls.append((operation, result))
         reasons = list(explains(self._live, operation, result, self._promises))
+        if seen.breach:
+            reasons.append(breach_reason(Breach(seen.breach), step.verb))
         if seen.own_check_failed:
             reasons.append(Reason("heap_check_failed", f"the target's own {self._target.symbols['check']} says no"))
         if step.verb in REQUESTS and not seen.pointer:
@@ -218,6 +221,24 @@ class _Judged:
     def _blocks(self) -> tuple[Block, ...]:
         return tuple(Block(self._handles.get(held.pointer, NO_HANDLE), held.pointer, held.request)
                      for held in self._live)
+
+
+BREACHES = {
+    Breach.WRITES_LIVE: ("writes_into_live_block", "writes into a block that the caller holds"),
+    Breach.WRITES_OUTSIDE: ("outside_its_memory", "writes to memory that is not its own"),
+    Breach.READS_OUTSIDE: ("outside_its_memory", "reads memory that is not its own"),
+    Breach.UNDEFINED: ("undefined_behaviour", "does what the language leaves undefined"),
+    Breach.MISALIGNED: ("misaligned_access", "accesses a word where it is not aligned for it"),
+    Breach.READS_UNWRITTEN: ("uses_never_written", "decides on bytes that nobody ever wrote"),
+    Breach.READS_LIVE: ("reads_live_block", "decides on what a caller has written into a block that he holds"),
+}
+BREACH_CODES = frozenset(code for code, _ in BREACHES.values())
+
+
+def breach_reason(breach: Breach, verb: str) -> Reason:
+    """What an access that breaks the map of whose each byte is means."""
+    code, words = BREACHES[breach]
+    return Reason(code, f"{verb} {words}")
 
 
 def why_it_died(ending: Ending, verb: str, promises: Promises) -> Reason:

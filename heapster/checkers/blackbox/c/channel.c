@@ -18,13 +18,14 @@ static struct header own, *board;
 struct header *shared = &own;
 struct op *ops;
 struct result *results;
+struct event_log *event_log;
 
 static struct report report;
 static int ends[2];
 
 void channel_map(int fd)
 {
-    size_t size = HEADER_BYTES + MOST_OPS * (sizeof *ops + sizeof *results);
+    size_t size = HEADER_BYTES + MOST_OPS * (sizeof *ops + sizeof *results) + sizeof *event_log;
     char *mapping = mmap(FAR_AWAY(0), size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (mapping == MAP_FAILED)
         exit(2);
@@ -32,6 +33,7 @@ void channel_map(int fd)
     board = (struct header *)mapping;
     ops = (struct op *)(mapping + HEADER_BYTES);
     results = (struct result *)(ops + MOST_OPS);
+    event_log = (struct event_log *)(results + MOST_OPS);
     own = *board;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "judge.h"
+#include "observing.h"
 
 #define MOST_HANDLES MOST_OPS
 #define CHECKED_A_STEP (1u << 18)           /* bytes of live payload looked at after a precise step */
@@ -68,7 +69,7 @@ static void define(int32_t handle, void *pointer, uint64_t request, uint64_t fil
 {
     forget(handle);
     account_define(&account, handle, pointer);
-    blocks[handle] = (struct block){ request, filled, mix(++serial), alive_count };
+    blocks[handle] = (struct block){ request, filled, mix(++serial ^ observing_salt() << 32), alive_count };
     if (pointer == NULL)
         return;
     alive[alive_count++] = (uint32_t)handle;
@@ -186,6 +187,7 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
     if (result->dirty != NONE)
         result->found = word_in(pointer, result->dirty, request);
     define(op->result, pointer, request, fill);
+    observing_gives((uintptr_t)pointer, fill);
     int overlapping = !precise && shadow_take((uintptr_t)pointer, fill);
     if (!(overlapping && (shared->masked >> SUSPECT_OVERLAP & 1) == 0))
         pattern_write(pointer, blocks[op->result].seed, fill);
@@ -210,6 +212,8 @@ static int refused(const struct op *op, struct result *result)
     if (gone && is_live_handle(op->operand)) {
         shadow_release((uintptr_t)at(op->operand), blocks[op->operand].filled);
         forget(op->operand);
+    } else if (is_resizing(op->verb) && is_live_handle(op->operand)) {
+        observing_gives((uintptr_t)at(op->operand), blocks[op->operand].filled);
     }
     define(op->result, NULL, request, 0);
     if (request != 0 && shared->wants_errno && op->verb != OP_POSIX_MEMALIGN && result->error == 0)
@@ -238,7 +242,9 @@ static int check_fast(const struct op *op, struct result *result)
 static int own_check(struct result *result)
 {
     enter(OWN_CHECK);
+    observing_begins(NULL, NULL, 0);
     int answer = target.check(0);
+    observing_ends(NULL, 0, NULL);
     result->own_check_failed = shared->check_means && answer == 0;
     return result->own_check_failed ? SUSPECT_OWN_CHECK : NOTHING;
 }
@@ -273,9 +279,11 @@ static uint64_t may_touch(const struct op *op)
 static void *observed_call(const struct op *op, void *operand, struct result *result)
 {
     enter(CALLING);
+    observing_begins(op, operand, is_live_handle(op->operand) ? blocks[op->operand].filled : 0);
     errno = NO_ERRNO;
     void *pointer = call_target(op, operand, result);
     result->error = errno == NO_ERRNO ? 0 : errno;
+    observing_ends(op, (uintptr_t)pointer, result);
     result->pointer = (uintptr_t)pointer;
     result->low = (uintptr_t)fence.low, result->high = (uintptr_t)fence.high;
     result->stray = fence_broken();
@@ -304,6 +312,7 @@ int execute(const struct op *op, struct result *result, int precise)
     void *operand = at(op->operand);
     if (is_releasing(op->verb) && is_live_handle(op->operand)) {
         shadow_release((uintptr_t)operand, blocks[op->operand].filled);
+        observing_takes((uintptr_t)operand, blocks[op->operand].filled);
         forget(op->operand);
     }
     void *pointer = observed_call(op, operand, result);
@@ -317,7 +326,8 @@ int execute(const struct op *op, struct result *result, int precise)
     result->status = DONE;
     shared->calls[op->verb][pointer == NULL ? REFUSED : operand != NULL ? RESIZED : GAVE]++;
     if (noticed == NOTHING)
-        noticed = result->stray != 0 ? SUSPECT_STRAY : result->harmed != UNHARMED ? SUSPECT_HARM : NOTHING;
+        noticed = result->stray != 0 ? SUSPECT_STRAY : result->harmed != UNHARMED ? SUSPECT_HARM
+            : result->breach != UNBROKEN ? SUSPECT_BREACH : NOTHING;
     return suspicion != NOTHING ? suspicion : noticed;
 }
 
@@ -327,8 +337,11 @@ void free_everything(void)
         int32_t handle = (int32_t)alive[alive_count - 1];
         void *pointer = at(handle);
         shadow_release((uintptr_t)pointer, blocks[handle].filled);
+        observing_takes((uintptr_t)pointer, blocks[handle].filled);
         forget(handle);
         enter(CALLING);
+        observing_begins(NULL, NULL, 0);
         target.free(pointer);
+        observing_ends(NULL, 0, NULL);
     }
 }

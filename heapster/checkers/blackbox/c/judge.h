@@ -27,8 +27,14 @@ enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST, TIRED };
 enum suspicion {
     NOTHING, SUSPECT_MISALIGNED, SUSPECT_OVERLAP, SUSPECT_CONTENTS, SUSPECT_PREFIX, SUSPECT_DIRTY,
     SUSPECT_ERRNO, SUSPECT_USABLE, SUSPECT_NULL, SUSPECT_OWN_CHECK, SUSPECT_HUGE, SUSPECT_OUTSIDE, SUSPECT_STRAY,
-    SUSPECT_HARM, SUSPECT_FORK
+    SUSPECT_HARM, SUSPECT_FORK, SUSPECT_BREACH
 };
+
+/* How an access of a target that is observed breaks the map of whose each byte is; the severest first. */
+enum breach {
+    UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, READS_OUTSIDE, UNDEFINED, MISALIGNED, READS_UNWRITTEN, READS_LIVE
+};
+enum { OBSERVED = 1, OBSERVED_IN_FULL = 2 };        /* held to the map; and all that it does written down */
 
 /* Our own mappings lie far from where a target's stray writes may go. */
 #define FAR_AWAY(n) ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x600000000000u + ((uint64_t)(n) << 40) : 0))
@@ -40,6 +46,8 @@ enum suspicion {
 #define SAMPLES 64
 #define NAME_BYTES 96
 #define OUTPUT_BYTES 4096
+#define QUIET 64                            /* places of the target whose breaches are known */
+#define MOST_EVENTS (1u << 18)              /* that are kept, the last ones */
 
 struct result {
     uint64_t pointer;
@@ -57,6 +65,20 @@ struct result {
     int64_t stray;                          /* bytes outside of that were changed: how far from its edge, or 0 */
     uint64_t harmed;                        /* what became of a stranger's memory */
     uint64_t found;                         /* the word that is where it is damaged or dirty */
+    uint64_t breach_at, breach_size, breach_pc;     /* the first access of the severest kind; its place in the object */
+    uint64_t breach;
+};
+
+/* Something that an observed target did. */
+struct event_record {
+    uint64_t address, pc, value, size;
+    uint32_t step;                          /* UINT32_MAX: in its init */
+    uint16_t event, flags;
+};
+
+struct event_log {
+    uint64_t count;                         /* in all: of more than MOST_EVENTS the first are overwritten */
+    struct event_record at[MOST_EVENTS];
 };
 
 struct header {
@@ -70,6 +92,7 @@ struct header {
     uint64_t spend_ms;                      /* of processor time, after which what is generated ends; 0: no matter */
     uint64_t least_size;                    /* bytes of a request that is generated, at least */
     uint64_t forks;                         /* that the first thread makes while the others work */
+    uint64_t observed, salt;                /* of a target that calls the hooks; what unwritten memory holds */
     /* answered */
     uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops;
     uint64_t call_bytes;                    /* that the call which is under way may have to touch */
@@ -82,13 +105,14 @@ struct header {
     uint64_t addresses_vary;                /* the system does not let us choose where things lie */
     uint64_t footprint[SAMPLES];
     char names[VERBS][NAME_BYTES];          /* symbols of the target; empty: it has none */
+    uint64_t quiet[QUIET];                  /* places that break the map as is known, the first 0 ends them */
     char message[512];
     char output[OUTPUT_BYTES];
 };
 
 #define HEADER_BYTES 16384
 _Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header fits its place");
-_Static_assert(sizeof(struct op) == 32 && sizeof(struct result) == 104, "Python knows these sizes");
+_Static_assert(sizeof(struct op) == 32 && sizeof(struct result) == 136, "Python knows these sizes");
 
 /* The memory that a target is confined to: [low, high). What lies from `first` to `low` and from `high` to
    `last` is nobody's, and holds a pattern; what is further away, for GUARD bytes, cannot be touched. */
@@ -108,6 +132,7 @@ extern struct target target;
 extern struct header *shared;                /* in a case, its own: see channel.h */
 extern struct op *ops;
 extern struct result *results;
+extern struct event_log *event_log;          /* on the board: also of a case that does not come back */
 
 /* channel.c, or the driver: what a case leaves for the judge to find */
 void enter(enum phase phase);

@@ -7,6 +7,7 @@
 
 #include "judge.h"
 #include "malloclab/memlib.h"
+#include "observing.h"
 
 #define PLACE ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x800000000u : 0x58000000u))
 
@@ -54,6 +55,7 @@ void mem_init(void)
         start = mmap(PLACE, limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         most = start + limit;
         brk_now = start;
+        observing_reserved((uintptr_t)start, limit);
     }
     if (asked)
         set_break(start);
@@ -71,6 +73,7 @@ void *mem_sbrk(intptr_t incr)
         return (void *)-1;
     }
     set_break(old + incr);
+    observing_grew((uintptr_t)old, (uint64_t)incr);
     return old;
 }
 

@@ -6,6 +6,7 @@
 
 #include "judge.h"
 #include "malloclab/memlib.h"
+#include "observing.h"
 
 struct target target;
 
@@ -39,6 +40,7 @@ int load_target(const char *path)
         snprintf(shared->message, sizeof shared->message, "it defines no %s", shared->names[target.malloc ? OP_FREE : OP_MALLOC]);
         return -1;
     }
+    observing_start(handle);
     return 0;
 }
 
@@ -50,11 +52,14 @@ int start_target(void)
     if (target.bounds != NULL && shared->guarded >= BOUNDED) {
         target.bounds(&fence);
         fence_start();
+        observing_bounds();
     }
     if (target.init == NULL)
         return 0;
     enter(CALLING);
+    observing_begins(NULL, NULL, 0);
     int failed = target.init() != 0 && shared->init_answers;
+    observing_ends(NULL, 0, NULL);
     shared->init_failed = (uint64_t)failed;
     return failed;
 }

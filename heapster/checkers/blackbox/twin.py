@@ -1,0 +1,33 @@
+"""A target's instrumented twin: the same allocator, whose every access the judge is told of."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from heapster.checkers.blackbox.symbols import read_shared_object
+from heapster.checkers.blackbox.target import ForeignTarget
+from heapster.checkers.targets.instrumented import HOOK, NoInstrumentationError, calls_hooks, instrument
+
+UNDEFINED = ("-fsanitize=signed-integer-overflow,shift,integer-divide-by-zero,null,alignment,pointer-overflow,bounds,"
+             "bool,enum,unreachable,return,vla-bound,nonnull-attribute")
+
+
+def instrumented_twin(target: ForeignTarget) -> ForeignTarget:
+    """The target, compiled once more with the hooks; itself, if its owner has built it so.
+
+    Raises NoInstrumentationError, in one line, where there can be none.
+    """
+    if target.instrumented:
+        return target
+    if any(name.startswith(HOOK) for name in read_shared_object(Path(target.path)).functions):
+        raise NoInstrumentationError(f"{target.name} brings its own {HOOK} functions: its accesses are not seen")
+    if target.ingredients is None:
+        raise NoInstrumentationError(f"{target.name} is no C source: name its sources, or build it with "
+                                     "-g -fsanitize=thread and without linking the sanitizer")
+    made = Path(target.path).with_suffix(".observed.so")
+    try:
+        instrument(target.ingredients, made, UNDEFINED)
+    except NoInstrumentationError:
+        instrument(target.ingredients, made)
+    if not calls_hooks(read_shared_object(made).needs):
+        raise NoInstrumentationError(f"{target.ingredients.compiler[0]} has put no hooks into {target.name}")
+    return replace(target, path=str(made), instrumented=True)
