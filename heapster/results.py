@@ -38,6 +38,20 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
+class Place:
+    """The line of the source that a finding names first, and why that one."""
+
+    file: str
+    line: int                           # 0: nothing says which; then `function` may hold an offset too
+    function: str
+    why: str                            # what is done there
+    backtrace: tuple[str, ...] = ()     # the calls that led there, innermost first
+    excerpt: tuple[str, ...] = ()       # the lines around it, numbered, the line itself marked
+    mended: str = ""                    # the line as it would have to be for everything to pass, if one was found
+    also: tuple[str, ...] = ()          # other lines that have to do with it, and what they do
+
+
+@dataclass(frozen=True)
 class Finding:
     """One defect, with the least trace that shows it."""
 
@@ -53,6 +67,8 @@ class Finding:
     passes: str = ""                    # the nearest variation that passes
     details: tuple[str, ...] = ()       # what else was seen, a line each
     counterexample: str = ""            # of a refuted theorem: what `heapster replay` runs, not the trace
+    place: Place | None = None          # where in the source it comes from, if that is known
+    severity: str = "error"             # or "warning"
     shrunk: bool = True                 # no step can be left out; else not all was tried: `heapster shrink ID` goes on
 
 

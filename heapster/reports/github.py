@@ -19,7 +19,7 @@ def annotations(run: Run) -> list[str]:
     for finding in run.findings:
         file, line = place(run, finding)
         title = _escaped(f"heapster: {finding.code}", MORE_ESCAPES)
-        lines.append(f"::error file={_escaped(file, MORE_ESCAPES)},line={line},title={title}::"
+        lines.append(f"::{finding.severity} file={_escaped(file, MORE_ESCAPES)},line={line},title={title}::"
                      f"{_escaped(message(finding), ESCAPES)}")
     return lines
 

@@ -12,7 +12,8 @@ KEYS: Mapping[str, type | tuple[type, ...]] = {
     "checks": dict, "witnesses": dict,
 }
 FINDING = {"id": str, "code": str, "title": str, "trace": list, "replay": str}
-LATER: Mapping[str, Any] = {"breaking": 0, "noticing": 0, "before": "", "after": "", "passes": "", "details": []}
+LATER: Mapping[str, Any] = {"breaking": 0, "noticing": 0, "before": "", "after": "", "passes": "", "details": [],
+                             "place": None}
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def write(run: Run, path: Path) -> None:
 
 
 def place(run: Run, finding: Finding) -> tuple[str, int]:
-    """The file and the line that a finding is about: the failing function's, if the source is known."""
+    """The file and the line that a finding is about: the one it comes from, else the failing function's."""
+    if finding.place and finding.place.line:
+        return finding.place.file, finding.place.line
     lines = run.extra.get("lines") or {}
     step = finding.trace[min(finding.noticing, len(finding.trace) - 1)] if finding.trace else ""
     verb = (step.partition(" = ")[2] or step).partition("(")[0]
@@ -47,8 +49,18 @@ def place(run: Run, finding: Finding) -> tuple[str, int]:
 
 def message(finding: Finding) -> str:
     """The finding in a few lines of text."""
-    return "\n".join([finding.title, "", *(f"    {step}" for step in finding.trace[:40]), "", *finding.details,
+    return "\n".join([finding.title, *_guilty(finding), "", *(f"    {step}" for step in finding.trace[:40]), "",
+                      *finding.details,
                       f"again: {finding.replay}"])
+
+
+def _guilty(finding: Finding) -> list[str]:
+    """What is wrong with the line that it comes from."""
+    place = finding.place
+    if not place:
+        return []
+    mended = [f"for example: {place.mended.strip()}"] if place.mended else []
+    return [f"{place.function}, line {place.line}: {place.why}", *mended, *place.also]
 
 
 def _rule(code: str) -> dict[str, Any]:
@@ -60,8 +72,8 @@ def _rule(code: str) -> dict[str, Any]:
 
 def _result(run: Run, finding: Finding, index: int) -> dict[str, Any]:
     file, line = place(run, finding)
-    return {"ruleId": finding.code, "ruleIndex": index, "level": "error", "message": {"text": message(finding)},
-            "partialFingerprints": {"heapster/v1": finding.id},
+    return {"ruleId": finding.code, "ruleIndex": index, "level": finding.severity,
+            "message": {"text": message(finding)}, "partialFingerprints": {"heapster/v1": finding.id},
             "locations": [{"physicalLocation": {
                 "artifactLocation": {"uri": _uri(Path(file))}, "region": {"startLine": line}}}]}
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from textwrap import wrap
 
-from heapster.results import Finding, Run, Verdict
+from heapster.results import Finding, Place, Run, Verdict
 
 MOST_LINES = 29                 # of a finding
 TITLE_WIDTH = 100
+MOST_CALLERS = 5
 BAD, GOOD, OPEN, FAINT, STRONG, PLAIN = "bold red", "bold green", "bold yellow", "dim", "bold", ""
 VERDICT_STYLES = {Verdict.PASSED: GOOD, Verdict.FAILED: BAD, Verdict.INCONCLUSIVE: OPEN}
 
@@ -27,7 +28,8 @@ def finding_lines(finding: Finding) -> list[Line]:
 
 
 def _head(finding: Finding) -> Iterator[Line]:
-    yield f"{finding.code}  ({finding.id})", BAD
+    warning = "warning: " if finding.severity == "warning" else ""
+    yield f"{warning}{finding.code}  ({finding.id})", BAD
     for line in wrap(finding.title, TITLE_WIDTH, max_lines=3, placeholder=" ..."):
         yield f"  {line}", STRONG
 
@@ -75,7 +77,23 @@ def _pictures(finding: Finding, room: int) -> Iterator[Line]:
                 yield f"    {line}", PLAIN
 
 
+def place_lines(place: Place) -> Iterator[Line]:
+    """The line that it comes from, what is done there, and six lines of the source."""
+    where = f"{place.file}:{place.line}" if place.line else place.function
+    yield f"  the line: {where}, in {place.function}: {place.why}", STRONG
+    for line in place.excerpt:
+        yield f"    {line[:TITLE_WIDTH]}", BAD if line.startswith(">") else FAINT
+    if place.mended:
+        yield f"    for example: {place.mended.strip()[:TITLE_WIDTH]}", GOOD
+    if len(place.backtrace) > 1:
+        yield f"    called from {' < '.join(place.backtrace[1:MOST_CALLERS])}"[:TITLE_WIDTH], FAINT
+    if place.also:
+        yield f"    also {place.also[0]}"[:TITLE_WIDTH], FAINT
+
+
 def _tail(finding: Finding) -> Iterator[Line]:
+    if finding.place:
+        yield from place_lines(finding.place)
     for detail in finding.details[:3]:
         yield f"  also: {detail}", FAINT
     if finding.passes:

@@ -14,11 +14,13 @@ from random import Random
 
 from heapster.checkers.blackbox.counting import Counts
 from heapster.checkers.blackbox.describe import only_taken
+from heapster.checkers.blackbox.explaining import Explainer
 from heapster.checkers.blackbox.forking import forks_beside
 from heapster.checkers.blackbox.generations import threads_lose
 from heapster.checkers.blackbox.generator import BUCKETS, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
 from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
 from heapster.checkers.blackbox.known_faults import LEAK, UNGUARDED, Known, suspected
+from heapster.checkers.blackbox.mapped import Mapped
 from heapster.checkers.blackbox.probing import Learnt, learn
 from heapster.checkers.blackbox.pursuit import Pursuit, Shown
 from heapster.checkers.blackbox.racing import Race, race
@@ -31,6 +33,7 @@ from heapster.checkers.blackbox.volume import grows
 from heapster.model.geometry import is_power_of_two
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import REQUESTS, TAKING, bits, requested
+from heapster.results import Finding
 
 SECONDS = 20.0                  # of processor time, if nothing says how much
 MOST_FINDINGS = 16
@@ -71,10 +74,12 @@ class Campaign:
 
     def __init__(self, judge: Judge, seconds: float, seed: int, alignment: int | None = None, threads: int = 0,
                  announce: Callable[[Shown], None] = lambda _: None,
-                 progress: Callable[[Tally, int], None] = lambda *_: None, first: Iterable[Trace] = ()) -> None:
+                 progress: Callable[[Tally, int], None] = lambda *_: None, first: Iterable[Trace] = (),
+                 *, lines: bool = False) -> None:
         self.judge, self.seconds, self.seed, self.threads = judge, seconds, seed, threads
         self._announce, self._progress, self._first = announce, progress, tuple(first)
-        self._clock = Clock(judge)
+        self.explainer: Explainer | None = None
+        self._clock = Clock(judge, lambda: self.explainer.spent if self.explainer else 0.0)
         self.learnt: Learnt = learn(judge, alignment)
         self.promises = self.learnt.promises
         self.counts = Counts(judge.target, self.promises)
@@ -88,6 +93,8 @@ class Campaign:
         room = judge.target.room
         self._most_size = min(MOST_SIZE, room // 4) if room else MOST_SIZE
         self._live_budget = min(LIVE_BUDGET, room // 2) if room else LIVE_BUDGET
+        if lines:
+            self.explainer = Explainer(judge.target, self.promises, judge, seconds)
         self.schedule = Schedule(self._kinds(), lambda: self._clock.spent() - self._pursued, lambda: self.tally.ops)
 
     @property
@@ -104,6 +111,9 @@ class Campaign:
                 self._progress(self.tally, len(self.shown))
         except KeyboardInterrupt:
             self.interrupted = True
+        finally:
+            if self.explainer:
+                self.explainer.close()
 
     def _kinds(self) -> Iterator[Kind]:
         verbs, most = self.judge.target.verbs, self._most_size
@@ -113,6 +123,10 @@ class Campaign:
         yield Kind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
                                          self._drawn("repeated", self._volume_case)))
         yield Kind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)))
+        if self.explainer and (twin := self.explainer.twin()):
+            mapped = Mapped(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over)
+            traces = (partial(mapped.judge_trace, self._bearable(trace)) for trace in basics(verbs, most))
+            yield Kind("instrumented", 8, chain(traces, self._drawn("instrumented", self._mapped_case(mapped))))
         if self.threads > 1:
             yield Kind("threads", 20, self._drawn("threads", self._threads_case))
 
@@ -124,10 +138,22 @@ class Campaign:
         return (partial(case, Random(f"{self.seed} {name} {number}"), number) for number in count())
 
     def _show(self, shown: Shown) -> None:
-        self.shown.append(shown)
+        if self.explainer and shown.finding.place is None:
+            shown = shown._replace(finding=self.explainer.explained(shown))
         header = self.judge.header
         header.guarded = min(header.guarded, UNGUARDED.get(shown.finding.code, header.guarded))
+        if self._is_of_a_known_line(shown.finding):
+            self.tally.duplicates[shown.finding.code] += 1
+            return
+        self.shown.append(shown)
         self._announce(shown)
+
+    def _is_of_a_known_line(self, finding: Finding) -> bool:
+        """Whether it is mended where another comes from: then it is another way in which that shows."""
+        place = finding.place
+        return bool(place and place.mended) and any(
+            other.finding.place and (other.finding.place.file, other.finding.place.line) == (place.file, place.line)
+            for other in self.shown if place)
 
     def _pursue(self, pursue: Callable[[], None]) -> None:
         """Pursue a failure; the time that this takes is not the kind's."""
@@ -241,6 +267,30 @@ class Campaign:
             self._pursuit.pursue(only_taken(trace, outcome), outcome)
         elif not ending.died:
             self._unconfirmed[ending.suspicion] += 1
+
+    # On the instrumented twin, held to the map of whose each byte is.
+
+    def _mapped_case(self, mapped: Mapped) -> Callable[[Random, int], float]:
+        def case(rng: Random, number: int) -> float:
+            mood = self._clear(draw_mood(rng, self.judge.target.verbs, self._most_size), rng)
+            if mood is None:
+                return 1
+            self.tally.cases += 1
+            if number % 2:
+                return mapped.judge_trace(self._bearable(draw_trace(rng, mood, self._live_budget)))
+            verbs = bits(self._compiled_mood(rng).verbs)
+            most = min(self._most_size, MOST_COMPILED)
+            ops = mapped.judge_generated(rng.getrandbits(63), verbs, most, self._live_budget)
+            self.tally.ops += ops
+            return PRECISE_WORK + 4 * ops / OPS_A_WORK
+        return case
+
+    def _hand_over(self, trace: Trace) -> bool:
+        """Judge a trace that fails on the twin; whether it fails here too, and was pursued."""
+        outcome = run_trace(self.judge, trace, self.promises)
+        if outcome.reasons:
+            self.judge_trace(trace)
+        return bool(outcome.reasons)
 
     # The same work over and over.
 

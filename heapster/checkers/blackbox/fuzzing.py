@@ -57,7 +57,7 @@ def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget,
                 announce(finding)
 
         campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, show, progress,
-                            _failed_before(store, options.target))
+                            _failed_before(store, options.target), lines=True)
         started = monotonic()
         campaign.run()
         standing = accepted.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
@@ -121,6 +121,7 @@ def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campa
         silent.append(f"of threads: {', '.join(unmade)}: there was no time, or a known fault is in the way (--seconds)")
     if campaign.judge.header.addresses_vary:
         silent.append("the same addresses twice: the system refuses personality(2), so a seed may give other findings")
+    silent += campaign.explainer.notes if campaign.explainer else []
     silent += [f"{kind.waited} turns of {kind.name}: its cases take too long of this target"
                for kind in campaign.schedule.kinds if kind.waited]
     return silent

@@ -77,18 +77,19 @@ class Suspicion(IntEnum):
 class Breach(IntEnum):
     """How an access of an observed target breaks the map of whose each byte is; the severest first."""
 
-    (UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, READS_OUTSIDE, UNDEFINED, MISALIGNED, READS_UNWRITTEN,
-     READS_LIVE) = range(8)
+    (UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, READS_OUTSIDE, COPIES_LIVE, UNDEFINED, MISALIGNED, READS_UNWRITTEN,
+     READS_LIVE) = range(9)
 
 
 ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
          "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
-         "check_means", "init_answers", "guarded", "spend_ms", "least_size", "forks", "observed", "salt")
+         "check_means", "init_answers", "guarded", "spend_ms", "least_size", "forks", "choice",
+         "observed", "salt")
 ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "call_bytes",
             "init_failed", "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray")
 AFTERWARDS = ("misused", "spent_us", "addresses_vary")
-OBSERVED, IN_FULL = 1, 2        # of a target that calls the hooks: held to the map; and all that it does written down
-LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded")     # of the header: what a twin takes over
+OBSERVED, IN_FULL, LOADS = 1, 2, 4      # of a target that calls the hooks: `enum` of judge.h
+LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded", "observed")   # of the header: what a twin takes over
 OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in place of another
 
 
@@ -248,6 +249,13 @@ class Judge:
             raise TargetError(f"{name}: {self.target.symbols['init']} fails on a fresh heap")
         header.limit_ms = self.limit_ms
 
+    def quieten(self, place: int) -> None:
+        """Say nothing more of that place of an observed target, as far as there is room for it."""
+        quiet = self.header.quiet
+        free = next((n for n in range(QUIET) if quiet[n] in (0, place)), QUIET)
+        if free < QUIET:
+            quiet[free] = place
+
     @property
     def spent(self) -> float:
         """Seconds that the judge and its children worked so far, or slept by themselves."""
@@ -330,6 +338,13 @@ class Judge:
         first, start = max(0, count - MOST_EVENTS), EVENTS_AT + EVENT_COUNT.size
         return [Event(*EVENT.unpack_from(self._map, start + number % MOST_EVENTS * EVENT.size))
                 for number in range(first, count)]
+
+    def met(self, count: int) -> bytes:
+        """Of a target that is compiled with variants: a byte for each number, set where it was come by; cleared."""
+        start = EVENTS_AT + EVENT_COUNT.size
+        found = self._map[start:start + count]
+        self._map[start:start + count] = bytes(count)
+        return found
 
     def observed(self, count: int) -> list[Observed]:
         """What was seen of the first operations."""

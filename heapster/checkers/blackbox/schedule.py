@@ -22,12 +22,12 @@ class Clock:
     What a target sleeps counts as well, or one that sleeps would never be late.
     """
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    def __init__(self, judge: Judge, others: Callable[[], float] = lambda: 0.0) -> None:
+        self._judge, self._others = judge, others
         self._started = self._total()
 
     def _total(self) -> float:
-        return processor_seconds() + self._judge.spent
+        return processor_seconds() + self._judge.spent + self._others()
 
     def spent(self) -> float:
         """Seconds so far."""

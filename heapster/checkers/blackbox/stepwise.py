@@ -227,6 +227,7 @@ BREACHES = {
     Breach.WRITES_LIVE: ("writes_into_live_block", "writes into a block that the caller holds"),
     Breach.WRITES_OUTSIDE: ("outside_its_memory", "writes to memory that is not its own"),
     Breach.READS_OUTSIDE: ("outside_its_memory", "reads memory that is not its own"),
+    Breach.COPIES_LIVE: ("reads_live_block", "copies out of a block that the caller holds"),
     Breach.UNDEFINED: ("undefined_behaviour", "does what the language leaves undefined"),
     Breach.MISALIGNED: ("misaligned_access", "accesses a word where it is not aligned for it"),
     Breach.READS_UNWRITTEN: ("uses_never_written", "decides on bytes that nobody ever wrote"),

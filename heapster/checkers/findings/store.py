@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from heapster.checkers.targets.grammar import recalled
 from heapster.checkers.targets.target import Target
 from heapster.files import read_json, write_whole
-from heapster.results import Finding, UsageError
+from heapster.results import Finding, Place, UsageError
 
 FOLDER = ".heapster"
 FINDING, TRACE = "finding.json", "min.trace"
@@ -117,12 +117,23 @@ def _load(path: Path) -> Kept:
     for name in ("trace", "details"):
         known[name] = _texts(known.get(name, ()))
     try:
+        known["place"] = _place(known.get("place"))
         finding = Finding(**known)
     except TypeError:
         raise ValueError("it is no finding") from None
     if finding.id != path.parent.name:
         raise ValueError("its id is not its folder's name")
     return Kept(finding, recalled(value["target"]), path.parent)
+
+
+def _place(value: Any) -> Place | None:
+    """TypeError if it is none."""
+    if value is None:
+        return None
+    told: dict[str, Any] = {field.name: value[field.name] for field in fields(Place) if field.name in value}
+    for name in ("backtrace", "excerpt", "also"):
+        told[name] = _texts(told.get(name, ()))
+    return Place(**told)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

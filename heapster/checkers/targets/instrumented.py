@@ -17,7 +17,8 @@ FOLDER = Path(__file__).parent / "c"
 HOOKS = tuple(FOLDER / name for name in ("hooks.c", "interpose.c", "memory_functions.c"))
 HOOK_HEADERS = tuple(FOLDER / name for name in ("hooks.h", "counters.h"))
 HOOK = "__tsan_"                # what each of the calls starts with
-FLAGS = ("-fPIC", "-g", "-Og", "-fno-builtin", "-fno-omit-frame-pointer", "-fno-inline", "-w", "-fsanitize=thread")
+FLAGS = ("-fPIC", "-gdwarf-4", "-Og", "-fno-builtin", "-fno-omit-frame-pointer", "-fno-inline", "-w",
+         "-fsanitize=thread")
 TOLD = Pass(FLAGS, "-fsanitize=thread", "instrument", "instrumented")
 
 

@@ -104,10 +104,8 @@ void byte_map_written(uintptr_t start, uint64_t size)
         return;
     for (uint64_t n; size > 0; start += n, size -= n) {
         n = rest_of_chunk(start, size);
-        unsigned char *chunk = own_chunk(start);
-        if (chunk == NULL)
-            return;
-        for (unsigned char *at = chunk + (start & (CHUNK - 1)), *end = at + n; at < end; at++)
+        unsigned char *chunk = table[start >> CHUNK_BITS] != NULL ? own_chunk(start) : NULL;     /* else not its own */
+        for (unsigned char *at = chunk + (start & (CHUNK - 1)), *end = at + n; chunk != NULL && at < end; at++)
             *at &= OWNER;
     }
 }

@@ -32,9 +32,11 @@ enum suspicion {
 
 /* How an access of a target that is observed breaks the map of whose each byte is; the severest first. */
 enum breach {
-    UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, READS_OUTSIDE, UNDEFINED, MISALIGNED, READS_UNWRITTEN, READS_LIVE
+    UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, READS_OUTSIDE, COPIES_LIVE, UNDEFINED, MISALIGNED, READS_UNWRITTEN,
+    READS_LIVE
 };
-enum { OBSERVED = 1, OBSERVED_IN_FULL = 2 };        /* held to the map; and all that it does written down */
+/* Held to the map; all that it does written down; and told of loads that may decide something. */
+enum { OBSERVED = 1, OBSERVED_IN_FULL = 2, OBSERVED_LOADS = 4 };
 
 /* Our own mappings lie far from where a target's stray writes may go. */
 #define FAR_AWAY(n) ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x600000000000u + ((uint64_t)(n) << 40) : 0))
@@ -92,6 +94,7 @@ struct header {
     uint64_t spend_ms;                      /* of processor time, after which what is generated ends; 0: no matter */
     uint64_t least_size;                    /* bytes of a request that is generated, at least */
     uint64_t forks;                         /* that the first thread makes while the others work */
+    uint64_t choice;                        /* of a target that is compiled with variants: which */
     uint64_t observed, salt;                /* of a target that calls the hooks; what unwritten memory holds */
     /* answered */
     uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops;

@@ -12,8 +12,7 @@
 #include "observing.h"
 
 static int inside;                          /* a call of the target is under way, and it is watched */
-static struct result *of_call;              /* where the first breach of a kind is told */
-static struct result unheard;
+static struct breach_seen { uint64_t kind, at, size, pc; } of_call, of_init;    /* the first of the severest kind */
 static uintptr_t base;                      /* where the target lies: what is told is relative to it */
 static uintptr_t stack_low, stack_high;
 static uint64_t step;
@@ -47,14 +46,14 @@ static struct event_record *record(enum event event, uintptr_t address, uint64_t
 static void breach(enum breach kind, uintptr_t address, uint64_t size, uintptr_t pc)
 {
     uintptr_t place = pc - base;
+    if (kind >= READS_UNWRITTEN && (shared->observed & OBSERVED_LOADS) == 0)
+        return;
     for (unsigned i = 0; i < QUIET && shared->quiet[i] != 0; i++)
         if (shared->quiet[i] == place)
             return;
     record(EVENT_BREACH, address, size, kind, pc);
-    if (of_call->breach != UNBROKEN && of_call->breach <= kind)
-        return;
-    of_call->breach = kind;
-    of_call->breach_at = address, of_call->breach_size = size, of_call->breach_pc = place;
+    if (of_call.kind == UNBROKEN || of_call.kind > kind)
+        of_call = (struct breach_seen){ kind, address, size, place };
 }
 
 static int in_loaded_object(struct dl_phdr_info *info, size_t size, void *data)
@@ -90,7 +89,7 @@ static void check_byte(uintptr_t address, uint64_t size, unsigned flags, uintptr
 {
     (void)address;
     if ((state & OWNER) == CALLERS)
-        breach(flags & WRITES ? WRITES_LIVE : READS_LIVE, at, size, pc);
+        breach(flags & WRITES ? WRITES_LIVE : flags & RANGE ? COPIES_LIVE : READS_LIVE, at, size, pc);
     else if (is_outside(at, state))
         breach(flags & WRITES ? WRITES_OUTSIDE : READS_OUTSIDE, at, size, pc);
     else if ((state & UNWRITTEN) != 0 && (flags & (READS | RANGE)) == READS)
@@ -178,7 +177,6 @@ void observing_start(void *handle)
         base = map->l_addr;
     if (shared->observed == 0 || byte_map_start() != 0)
         return;
-    of_call = &unheard;
     find_stack();
     dl_iterate_phdr(own_objects, NULL);
     interpose_memory_functions(handle);
@@ -215,8 +213,7 @@ void observing_begins(const struct op *op, const unsigned char *operand, uint64_
     if (shared->observed == 0)
         return;
     step = op != NULL ? shared->current : UINT32_MAX;
-    of_call = &unheard;
-    unheard.breach = UNBROKEN;
+    of_call = (struct breach_seen){ 0 };
     if (call_path != NULL)
         call_path->depth = 0;
     if (op != NULL && is_resizing(op->verb) && operand != NULL)
@@ -231,10 +228,15 @@ void observing_ends(const struct op *op, uintptr_t answer, struct result *result
         return;
     inside = 0;
     record(EVENT_RETURN, answer, 0, op != NULL ? op->verb : INIT, 0);
-    if (result == NULL)
+    if (result == NULL) {                   /* init's is told with the first call */
+        of_init = of_call;
         return;
-    result->breach = unheard.breach, result->breach_at = unheard.breach_at;
-    result->breach_size = unheard.breach_size, result->breach_pc = unheard.breach_pc;
+    }
+    if (of_call.kind == UNBROKEN)
+        of_call = of_init;
+    of_init.kind = UNBROKEN;
+    result->breach = of_call.kind, result->breach_at = of_call.at;
+    result->breach_size = of_call.size, result->breach_pc = of_call.pc;
 }
 
 void observing_gives(uintptr_t start, uint64_t size)

@@ -1,0 +1,206 @@
+"""The line behind a finding: what its least trace does on the instrumented twin, and which expression mends it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from heapster.checkers.blackbox.accesses import Kind, Moment, Suspect, moments
+from heapster.checkers.blackbox.build import judge_program
+from heapster.checkers.blackbox.judge import IN_FULL, LOADS, OBSERVED, Breach, Judge
+from heapster.checkers.blackbox.known_faults import LEAK
+from heapster.checkers.blackbox.pursuit import Shown
+from heapster.checkers.blackbox.repairing import FORCED, Repair, Repairs, Search
+from heapster.checkers.blackbox.root_cause import of_place, suspects
+from heapster.checkers.blackbox.stepwise import Outcome, hurried, run_trace
+from heapster.checkers.blackbox.target import ForeignTarget
+from heapster.checkers.blackbox.twin import instrumented_twin
+from heapster.checkers.blackbox.volume import still_grows
+from heapster.checkers.targets.lines import Frame, Lines, has_lines
+from heapster.model.operation import Trace
+from heapster.model.spec import Promises
+from heapster.results import Finding, Place, TargetError
+
+BEFORE, AFTER = 3, 2            # lines of an excerpt around the one in question
+MOST_ALSO = 3                   # further lines that are told of
+TRIES_A_SECOND = 60             # variants that all findings of a run may try, together
+LEAK_COST = 6                   # tries that one of repeated work stands for
+LONG = 200                      # steps of a trace that is not run again and again
+
+
+Known = tuple[Suspect, tuple[Frame, ...]]        # an access that it may come from, and where that is
+
+
+class Explainer:
+    """Asks a target's instrumented twin, and its variants; to be closed."""
+
+    def __init__(self, target: ForeignTarget, promises: Promises, like: Judge, seconds: float) -> None:
+        self._target, self._promises, self._like = target, promises, like
+        self._tries = round(TRIES_A_SECOND * seconds)
+        self._judges: list[Judge] = []
+        self._closed = False
+        self._twin: Judge | None = None
+        self._search: Search | None = None
+        self.lines: Lines | None = None
+        self.named: set[tuple[str, int]] = set()        # lines that findings have to do with
+        self.notes: list[str] = []          # what cannot be told of this target, a line each
+
+    def close(self) -> None:
+        """End its judges."""
+        for judge in self._judges:
+            judge.close()
+        self._closed = True                 # from here on they count as children that have ended
+
+    @property
+    def spent(self) -> float:
+        """Seconds that its judges worked."""
+        return 0.0 if self._closed else sum(judge.spent for judge in self._judges)
+
+    def twin(self) -> Judge | None:
+        """The judge of the twin; None, and a note why, if there is none."""
+        if self._twin is None and not self.notes:
+            try:
+                self._twin = self._judge(instrumented_twin(self._target))
+            except TargetError as error:
+                self.notes.append(f"lines of the source: {error}")
+                return None
+            self.lines = Lines(Path(self._twin.target.path))
+            if not has_lines(Path(self._twin.target.path)):
+                self.notes.append(f"lines of the source: {self._target.name} was built without -g, so functions and "
+                                  "offsets are named")
+        return self._twin
+
+    def _judge(self, target: ForeignTarget) -> Judge:
+        judge = Judge(judge_program(target.bits), target)
+        self._judges.append(judge)
+        for name in ("limit_ms", "granule", "check_means", "has"):          # what was learnt of the target
+            setattr(judge.header, name, getattr(self._like.header, name))
+        return judge
+
+    def explained(self, shown: Shown) -> Finding:
+        """The finding, with the line that it comes from if that can be told."""
+        if shown.threads[0] or not shown.trace or self.twin() is None:
+            return shown.finding
+        known = [(suspect, frames) for suspect in self._suspects(shown) if (frames := self._frames(suspect.moment))]
+        place = _best(known, self._repairs(shown, [frame for _, frames in known for frame in frames]))
+        self.named |= {(frame.file, frame.line) for _, frames in known for frame in frames[:1]}
+        self.named |= {(place.file, place.line)} if place else set()
+        return replace(shown.finding, place=place) if place is not None else shown.finding
+
+    def of_breach(self, shown: Shown, breaking: int) -> Shown:
+        """What shows on the twin alone, with its line: that of the access, or what led to it."""
+        run, outcome = self.run(shown.trace, LOADS)
+        found = [suspect for suspect in suspects(run, shown.trace, outcome)
+                 if suspect.moment.event.kind == Kind.BREACH] or of_place(run, shown.trace, outcome, breaking)
+        known = [(suspect, frames) for suspect in found if (frames := self._frames(suspect.moment))]
+        place = _of_accesses(known)
+        decides = outcome.seen[outcome.last].breach == Breach.READS_LIVE if outcome.last < len(outcome.seen) else False
+        severity = "warning" if decides else "error"
+        return shown._replace(finding=replace(shown.finding, place=place, severity=severity))
+
+    def _suspects(self, shown: Shown) -> list[Suspect]:
+        if shown.finding.code == LEAK or len(shown.trace) > LONG:
+            return []
+        run, outcome = self.run(shown.trace)
+        return list(suspects(run, shown.trace, outcome)) if outcome.reasons else []
+
+    def run(self, trace: Trace, more: int = 0) -> tuple[list[Moment], Outcome]:
+        """All that the twin did, and how it went."""
+        judge = self.twin()
+        assert judge is not None
+        judge.header.observed = OBSERVED | IN_FULL | more
+        try:
+            with hurried(judge):
+                outcome = run_trace(judge, trace, self._promises)
+            return moments(judge.events()), outcome
+        finally:
+            judge.header.observed = OBSERVED
+
+    def _repairs(self, shown: Shown, seen: list[Frame]) -> list[Repair]:
+        """The variants of a line under which the trace passes, and all else too."""
+        cost = LEAK_COST if shown.finding.code == LEAK else 1 + len(shown.trace) // LONG
+        if self._target.ingredients is None or self._tries < cost or len(shown.trace) > LONG:
+            return []
+        try:
+            search = self._searching()
+        except TargetError:
+            return []
+        found = search.mending(self._fails(shown), self._tries // cost, lambda one: _distance(one, seen))
+        self._tries -= search.tried * cost
+        return found
+
+    def _searching(self) -> Search:
+        if self._search is None:
+            repairs = Repairs(self._target)
+            self._search = Search(repairs, self._judge(repairs.build()), self._promises)
+        return self._search
+
+    def _fails(self, shown: Shown) -> Callable[[Judge], bool]:
+        trace, repeat = shown.trace, shown.repeat
+        if shown.finding.code == LEAK:
+            return lambda judge: still_grows(judge, trace, repeat)
+        return lambda judge: bool(run_trace(judge, trace, self._promises).reasons)
+
+    def _frames(self, moment: Moment) -> tuple[Frame, ...]:
+        assert self.lines is not None
+        self.lines.look_up(moment.places)
+        return tuple(frame for place in moment.places for frame in self.lines.at(place))
+
+
+def _best(known: list[Known], repairs: list[Repair]) -> Place | None:
+    """The line that mends it, if one does that the accesses do not speak against; else the likeliest access."""
+    if not repairs:
+        return _of_accesses(known)
+    best = repairs[0]
+    seen = [frame for _, frames in known for frame in frames]
+    if best.variant.rank >= FORCED and known and _distance(best, seen) > 1:
+        return _of_accesses(known)
+    others = dict.fromkeys(f"{frames[0].words}: {suspect.why}" for suspect, frames in known)
+    mended = Frame(best.function, str(best.file), best.variant.line)
+    same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
+    return at(mended, "written otherwise, all passes", same, tuple(others)[:MOST_ALSO], best.mended)
+
+
+def _of_accesses(known: list[Known]) -> Place | None:
+    """The first of the suspects, the others told beside it."""
+    if not known:
+        return None
+    suspect, frames = known[0]
+    also = dict.fromkeys(f"{others[0].words}: {other.why}" for other, others in known[1:]
+                         if others[0][:3] != frames[0][:3])
+    return at(frames[0], suspect.why, frames, tuple(also)[:MOST_ALSO])
+
+
+def _is_at(frame: Frame, other: Frame) -> bool:
+    return frame.line == other.line and Path(frame.file).name == Path(other.file).name
+
+
+def _distance(repair: Repair, seen: list[Frame]) -> int:
+    """How far it is from what was seen: on such a line, in such a function, elsewhere."""
+    here = Frame(repair.function, str(repair.file), repair.variant.line)
+    if any(_is_at(frame, here) for frame in seen):
+        return 0
+    return 1 if repair.function in {frame.function for frame in seen} else 2
+
+
+def at(frame: Frame, why: str, frames: Iterable[Frame] = (), also: tuple[str, ...] = (), mended: str = "") -> Place:
+    """A place with the lines around it."""
+    return Place(_shown(frame.file), frame.line, frame.function or f"+{frame.offset:#x}", why,
+                 tuple(one.words for one in frames), excerpt(Path(frame.file), frame.line), mended, also)
+
+
+def _shown(file: str) -> str:
+    """A path as people say it: from here, if it lies here."""
+    path = Path(file).resolve() if file else Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
+def excerpt(file: Path, line: int) -> tuple[str, ...]:
+    """The lines around one, numbered, with a mark at it; none if they cannot be read."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace").splitlines() if line else []
+    except OSError:
+        return ()
+    first, last = max(1, line - BEFORE), min(len(text), line + AFTER)
+    return tuple(f"{'>' if number == line else ' '} {number:>5} | {text[number - 1]}"
+                 for number in range(first, last + 1))
+

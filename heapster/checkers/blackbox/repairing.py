@@ -1,0 +1,193 @@
+"""Which single expression, written otherwise, makes all pass: the surest sign of the line that is wrong.
+
+All variants of the sources are compiled into one object. Those that the failing trace comes by are tried on it, one
+after the other; what then passes is put to other traces too, for a variant may only hide the fault.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from heapster import children
+from heapster.checkers.blackbox.build import COMPILE_LIMIT
+from heapster.checkers.blackbox.judge import OBSERVED, Judge, Mode
+from heapster.checkers.blackbox.seed_corpus import basics
+from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
+from heapster.checkers.blackbox.target import VERB_BITS, ForeignTarget
+from heapster.checkers.blackbox.variants import Variant, Variants
+from heapster.checkers.blackbox.volume import still_grows
+from heapster.checkers.targets.instrumented import instrument
+from heapster.model.operation import Trace
+from heapster.model.spec import Promises
+from heapster.model.trace import parse
+from heapster.results import TargetError
+
+ROUNDS = 8                      # of leaving out what does not compile
+MESSAGE = re.compile(r"^(.*?):(\d+)(?::\d+)?: (?:fatal )?(?:error|note)", re.MULTILINE)
+BATTERY, GENERATED = 30, (800, 4000, 8000)      # traces, and operations of runs, that a variant must pass
+ENOUGH = 3                      # variants that mend it
+MOST_TRIED, HURRY = 1200, 60    # variants, and ms for each
+FORCED = 2                      # rank of variants whose condition no longer depends on anything
+WORK = parse("a = malloc(40)\nb = malloc(600)\nfree(a)\nc = malloc(24)\nfree(b)\nd = malloc(100)\nfree(c)\nfree(d)")
+ROUNDS_OF_WORK = 5000           # that must come to rest
+CALLS = ("malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign", "free")
+
+
+class Repair(NamedTuple):
+    """A variant under which all passes."""
+
+    variant: Variant
+    file: Path
+    mended: str                 # the line, as it would read
+    function: str
+
+    def rank_of(self, distance: Callable[["Repair"], int]) -> tuple[bool, int, int]:
+        """The least of several is to be believed first."""
+        return self.variant.rank >= FORCED, distance(self), self.variant.rank
+
+
+class Repairs:
+    """The variants of one target."""
+
+    def __init__(self, target: ForeignTarget) -> None:
+        self._target = target
+        self._sources: list[tuple[Path, Variants]] = []
+        self._left_out: set[int] = set()
+        made = target.ingredients
+        base = 0
+        for source in made.sources if made else ():
+            variants = Variants(Path(source).read_text(errors="replace"), base)
+            base += len(variants.all)
+            self._sources.append((Path(source), variants))
+        self.count = base
+
+    def build(self) -> ForeignTarget:
+        """The instrumented target with all of its variants in it; TargetError if it does not compile with any."""
+        ingredients, made = self._target.ingredients, Path(self._target.path).with_suffix(".variants.so")
+        assert ingredients is not None
+        with TemporaryDirectory(dir=made.parent, prefix=made.stem) as folder:
+            texts = [Path(folder) / f"{number}{path.suffix}" for number, (path, _) in enumerate(self._sources)]
+            flags = ("-O0", *ingredients.flags, *(f"-iquote{path.parent}" for path, _ in self._sources))
+            for _ in range(ROUNDS):
+                for text, (_, variants) in zip(texts, self._sources, strict=True):
+                    text.write_text(variants.source(self._left_out))
+                said = _complaints([*ingredients.compiler, *flags, *map(str, texts)])
+                if not said:
+                    instrument(ingredients._replace(flags=flags, sources=tuple(map(str, texts))), made)
+                    return replace(self._target, path=str(made), instrumented=True)
+                if not self._leave_out(said, texts):
+                    break
+        raise TargetError(f"{self._target.name} does not compile with variants of its lines")
+
+    def _leave_out(self, said: str, texts: list[Path]) -> bool:
+        """Leave out the variants of the lines that the compiler complains of; whether there are any."""
+        before = len(self._left_out)
+        for file, line in set(MESSAGE.findall(said)):
+            for text, (_, variants) in zip(texts, self._sources, strict=True):
+                on_line = [one for one in variants.all if one.line == int(line) and one.number not in self._left_out]
+                if file == str(text):
+                    guesses = [one for one in on_line if one.guessed]
+                    self._left_out |= {one.number for one in guesses or on_line}
+        return len(self._left_out) > before
+
+    def all(self) -> list[Repair]:
+        """Every variant that was compiled."""
+        return [Repair(one, path, variants.mended(one), variants.function_of(one)) for path, variants in self._sources
+                for one in variants.all if one.number not in self._left_out]
+
+
+def _complaints(command: list[str]) -> str:
+    """What the compiler says of sources that it does not take."""
+    try:
+        done = children.run([*command, "-w", "-fsyntax-only"], capture_output=True, text=True, errors="replace",
+                            timeout=COMPILE_LIMIT, env={**os.environ, "LC_ALL": "C"})
+    except (OSError, children.TimeoutExpired) as error:
+        raise TargetError(f"{command[0]}: {error}") from None
+    return done.stderr if done.returncode else ""
+
+
+class Search:
+    """Looks for the variant that mends one failing trace."""
+
+    def __init__(self, repairs: Repairs, judge: Judge, promises: Promises) -> None:
+        self._repairs, self._judge, self._promises = repairs, judge, promises
+        self.tried = 0
+        self._earlier = list[Repair]()      # what has mended other traces: one fault may show in many ways
+
+    def mending(self, fails: Callable[[Judge], bool], most: int = MOST_TRIED,
+                distance: Callable[[Repair], int] = lambda _: 0) -> list[Repair]:
+        """Variants under which `fails` no longer holds and the battery passes: the nearest, of the least changes.
+
+        Those further away are not tried once one is found.
+        """
+        self.tried = 0
+        self._judge.header.observed = OBSERVED
+        found = list[Repair]()
+        best: tuple[bool, int] | None = None
+        met = self._met(fails)
+        candidates = sorted(((one.rank_of(distance), one) for one in met), key=lambda pair: pair[0])
+        if again := [one for one in self._earlier if one in met and not self._still(one, fails)]:
+            return again[:1]
+        with hurried(self._judge, HURRY):
+            for (forced, away, _), one in candidates[:most]:
+                if best is not None and (len(found) >= ENOUGH or (forced, away) > best):
+                    break
+                self.tried += 1
+                self._choose(one.variant.number)
+                if not fails(self._judge) and self._passes_battery():
+                    found.append(one)
+                    best = (forced, away)
+        self._choose(0)
+        self._earlier += found[:1]
+        return found
+
+    def _still(self, one: Repair, fails: Callable[[Judge], bool]) -> bool:
+        self.tried += 1
+        self._choose(one.variant.number)
+        try:
+            return fails(self._judge)
+        finally:
+            self._choose(0)
+
+    def _met(self, fails: Callable[[Judge], bool]) -> list[Repair]:
+        """The variants that a failing run comes by; none if it does not fail here."""
+        self._choose(0)
+        for observed in (OBSERVED, 0):          # what fails may hang on what is in memory that nobody wrote
+            self._judge.header.observed = observed
+            self._judge.met(self._repairs.count + 1)
+            if fails(self._judge):
+                met = self._judge.met(self._repairs.count + 1)
+                return [one for one in self._repairs.all() if met[one.variant.number]]
+        return []
+
+    def _choose(self, number: int) -> None:
+        self._judge.header.choice = number
+
+    def _passes_battery(self) -> bool:
+        judge = self._judge
+        if not all(self._passes_generated(*one) for one in enumerate(GENERATED)):
+            return False
+        traces: Iterable[Trace] = islice(basics(judge.target.verbs, judge.target.room // 4 or 1 << 20), BATTERY)
+        return not any(run_trace(judge, trace, self._promises).reasons for trace in traces) and not self._loses()
+
+    def _loses(self) -> bool:
+        """Whether memory is lost that is freed."""
+        observed, self._judge.header.observed = self._judge.header.observed, 0
+        try:
+            return still_grows(self._judge, WORK, ROUNDS_OF_WORK)
+        finally:
+            self._judge.header.observed = observed
+
+    def _passes_generated(self, seed: int, most: int) -> bool:
+        set_promises(self._judge, self._promises)
+        header = self._judge.header
+        header.masked, header.seed, header.least_size = 0, seed + 1, 0
+        header.verbs = sum(VERB_BITS[verb] for verb in CALLS if verb in self._judge.target.verbs)
+        header.most_size, header.most_live, header.live_budget = 1 << 12, 1 << 7, 1 << 20
+        ending = self._judge.run(Mode.GENERATE, most)
+        return not ending.died and not ending.suspicion

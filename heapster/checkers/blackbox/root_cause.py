@@ -1,0 +1,152 @@
+"""Which line a failure comes from: the access that broke the map first, or the decision that led to it."""
+
+from collections.abc import Iterator
+
+from heapster.checkers.blackbox.accesses import (
+    HEADER,
+    RANGE,
+    WRITES,
+    Kind,
+    Moment,
+    Suspect,
+    before_step,
+    entry_decision,
+    first_breach,
+    last_store,
+    loop_of,
+    of_step,
+    who_closed,
+)
+from heapster.checkers.blackbox.judge import NONE, Breach, Ended, Observed
+from heapster.checkers.blackbox.stepwise import Outcome
+from heapster.model.operation import NO_HANDLE, Trace
+from heapster.model.operations import REQUESTS, requested
+from heapster.model.trace import format_step, handle_name
+
+COPIED = frozenset({"prefix_lost", "not_zeroed"})
+BROKEN = {Breach.WRITES_LIVE: "writes into", Breach.WRITES_OUTSIDE: "writes outside of what is its own",
+          Breach.READS_OUTSIDE: "reads outside of what is its own", Breach.COPIES_LIVE: "copies out of",
+          Breach.UNDEFINED: "leaves the language's bounds",
+          Breach.MISALIGNED: "accesses a word that is not aligned", Breach.READS_UNWRITTEN: "reads what nobody wrote",
+          Breach.READS_LIVE: "reads"}
+OF_LIVE_BLOCKS = (Breach.WRITES_LIVE, Breach.READS_LIVE, Breach.COPIES_LIVE)
+UNDEFINED = ("a signed overflow", "a division by zero", "a shift out of range", "a null pointer used",
+             "a pointer that overflows", "an index out of bounds", "a value that its type cannot have",
+             "NULL where none may be given", "an end that must not be reached")
+
+
+class Payload:
+    """A block that a caller had at some moment, as the trace names it."""
+
+    def __init__(self, handle: int, start: int, size: int, step: int) -> None:
+        self.handle, self.start, self.size, self.step = handle, start, size, step
+
+
+def held_at(trace: Trace, seen: tuple[Observed, ...], step: int) -> list[Payload]:
+    """What the caller held while that step was taken, the block that it gives back not counted."""
+    held: dict[int, Payload] = {}
+    for index, (one, saw) in enumerate(zip(trace[:step + 1], seen, strict=False)):
+        if one.operand != NO_HANDLE and (one.verb == "free" or one.verb in REQUESTS and saw.pointer):
+            held.pop(one.operand, None)
+        if index < step and one.verb in REQUESTS and saw.pointer:
+            held[one.result] = Payload(one.result, saw.pointer, requested(one), index)
+    return list(held.values())
+
+
+def suspects(run: list[Moment], trace: Trace, outcome: Outcome) -> Iterator[Suspect]:
+    """The accesses that the failure may come from, the likeliest first."""
+    step = outcome.last
+    if broke := first_breach(run):
+        yield from _of_breach(run, trace, outcome, broke)
+    if broke := first_breach(run, (Breach.UNDEFINED,)):
+        yield Suspect(broke, f"{BROKEN[Breach.UNDEFINED]}: {UNDEFINED[broke.event.size % len(UNDEFINED)]}")
+    ending = outcome.ending
+    if ending is not None and ending.ended is Ended.TIMED_OUT:
+        yield from _of_hang(run)
+    elif ending is not None and ending.died and (last := _last_access(run)):
+        yield Suspect(last, f"accesses {last.event.address:#x} last, and dies")
+    if outcome.code == "overlap":
+        yield from _of_overlap(run, outcome)
+    call = of_step(run, step)
+    if outcome.code in COPIED:
+        yield from _of_contents(run, call, outcome)
+    if decided := entry_decision(call):
+        yield Suspect(decided, f"what {format_step(trace[min(step, len(trace) - 1)])} does first")
+    elif call:
+        yield from (Suspect(moment, "the call that fails") for moment in call if moment.event.pc)
+
+
+def of_place(run: list[Moment], trace: Trace, outcome: Outcome, place: int) -> list[Suspect]:
+    """The first time that something broke the map at a place."""
+    held = held_at(trace, outcome.seen, min(max(0, outcome.last), len(trace) - 1))
+    return [Suspect(moment, describe_breach(moment, held)) for moment in run
+            if moment.event.kind == Kind.BREACH and moment.event.pc == place][:1]
+
+
+def describe_breach(moment: Moment, held: list[Payload]) -> str:
+    """What an access does that breaks the map, and to whom."""
+    event = moment.event
+    said = BROKEN[Breach(event.flags)]
+    for block in held:
+        if block.start <= event.address < block.start + max(1, block.size):
+            return f"{said} {handle_name(block.handle)}, at byte {event.address - block.start} of {block.size}"
+    if event.flags == Breach.UNDEFINED:
+        return f"{said}: {UNDEFINED[event.size % len(UNDEFINED)]}"
+    return f"{said} a live block" if event.flags in OF_LIVE_BLOCKS else said
+
+
+def _of_breach(run: list[Moment], trace: Trace, outcome: Outcome, broke: Moment) -> Iterator[Suspect]:
+    """The access itself; or, where the block that it hits was given although the heap's own words lay in it, that."""
+    step = min(broke.event.step, len(trace) - 1)
+    held = held_at(trace, outcome.seen, step)
+    hit = next((block for block in held if block.start <= broke.event.address < block.start + block.size), None)
+    itself = Suspect(broke, describe_breach(broke, held))
+    if hit is not None and _laid_within(run, hit, broke.event.address):
+        given = of_step(run, hit.step)
+        if decided := entry_decision(given):
+            yield Suspect(decided, f"answers {handle_name(hit.handle)} although the heap's own words lie in its "
+                                   f"{hit.size} bytes")
+    yield itself
+
+
+def _laid_within(run: list[Moment], block: Payload, address: int) -> bool:
+    """Whether the call that gave the block has itself written a word of the heap's there, beyond its first two."""
+    stored = last_store(of_step(run, block.step), address)
+    return stored is not None and address - block.start >= HEADER and not stored.event.flags & RANGE
+
+
+def _of_overlap(run: list[Moment], outcome: Outcome) -> Iterator[Suspect]:
+    """Who last wrote the words before the block that was given though it was another's."""
+    pointer = outcome.answered
+    earlier = before_step(run, outcome.last)
+    if stored := last_store(earlier, pointer - HEADER, HEADER):
+        yield Suspect(stored, "last wrote the header by which the block was taken for free")
+    if chose := last_store(of_step(run, outcome.last), pointer - HEADER, HEADER):
+        yield Suspect(chose, "chose the block")
+
+
+def _of_contents(run: list[Moment], call: list[Moment], outcome: Outcome) -> Iterator[Suspect]:
+    """Who copied or cleared too little, or wrote there afterwards."""
+    seen = outcome.seen[outcome.last]
+    at = seen.pointer + (seen.dirty if seen.dirty != NONE else seen.prefix_lost)
+    for moment in reversed(call):
+        event = moment.event
+        if event.kind == Kind.ACCESS and event.flags & RANGE and event.flags & WRITES and event.size:
+            yield Suspect(moment, f"fills {event.size} bytes")
+            return
+    if stored := last_store(run, at):
+        yield Suspect(stored, "wrote last what is there")
+
+
+def _of_hang(run: list[Moment]) -> Iterator[Suspect]:
+    loop = loop_of(run)
+    if not loop:
+        return
+    words = len({moment.event.address for moment in loop})
+    if closed := who_closed(run, loop):
+        yield Suspect(closed, f"wrote last a word that the loop goes round by, of {words}")
+    yield Suspect(loop[0], f"in the loop that is not left: it goes round {words} words")
+
+
+def _last_access(run: list[Moment]) -> Moment | None:
+    return next((moment for moment in reversed(run) if moment.event.kind in (Kind.ACCESS, Kind.ENTER)), None)
