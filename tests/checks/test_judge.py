@@ -13,6 +13,7 @@ from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspici
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.target import VERBS
 from heapster.checkers.targets import grammar
+from heapster.checkers.targets.instrumented import FOLDER, HOOKS
 from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
 from heapster.native.operations_header import operations_folder
@@ -21,7 +22,8 @@ ZOO = Path(__file__).parents[1] / "blackbox" / "zoo"
 SAID = {"executor.c": r"\bSUSPECT_\w+", "runs.c": r"\bSUSPECT_\w+",
         "judge.c": r"\b(?:SIGNALLED|EXITED|TIMED_OUT|TOO_BIG)\b"}
 INSTEAD = {"SIGNALLED": "RETURNED", "EXITED": "RETURNED", "TIMED_OUT": "TIRED", "TOO_BIG": "0"}     # of others: NOTHING
-ELSEWHERE = {"SUSPECT_OUTSIDE", "SUSPECT_STRAY", "SUSPECT_HARM", "SUSPECT_OWN_CHECK"}    # by tests/blackbox
+ELSEWHERE = {"SUSPECT_OUTSIDE", "SUSPECT_STRAY", "SUSPECT_HARM", "SUSPECT_OWN_CHECK",     # by tests/blackbox
+             "SUSPECT_BREACH"}
 
 
 class Case(NamedTuple):
@@ -83,8 +85,9 @@ HANGS = {"judge.c TIMED_OUT 1": 100}           # ms; others may take longer
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The judge in pieces, so that one may be changed."""
     folder = tmp_path_factory.mktemp("judge")
-    files = sorted(SOURCES.glob("*.c"))
-    subprocess.run(["cc", "-std=gnu11", f"-I{operations_folder()}", "-c", *map(str, files)], check=True, cwd=folder)
+    files = [*sorted(SOURCES.glob("*.c")), *HOOKS]
+    subprocess.run(["cc", "-std=gnu11", f"-I{operations_folder()}", f"-I{FOLDER}", "-c", *map(str, files)], check=True,
+                   cwd=folder)
     return folder
 
 
@@ -93,7 +96,7 @@ def judge_of(objects: Path, file: str = "", text: str = "") -> Path:
     program, changed = objects / "judge", objects / f"changed-{file}"
     pieces = [str(path) for path in objects.glob("*.o") if path.stem + ".c" != file]
     changed.write_text(text)
-    sources = [f"-I{SOURCES}", f"-I{operations_folder()}", str(changed)] if file else []
+    sources = [f"-I{SOURCES}", f"-I{operations_folder()}", f"-I{FOLDER}", str(changed)] if file else []
     subprocess.run(["cc", "-std=gnu11", "-rdynamic", *sources, *pieces, "-o", str(program), *LIBRARIES], check=True)
     return program
 

@@ -24,7 +24,7 @@ BEFORE, AFTER = 3, 2            # lines of an excerpt around the one in question
 MOST_ALSO = 3                   # further lines that are told of
 TRIES_A_SECOND = 60             # variants that all findings of a run may try, together
 LEAK_COST = 6                   # tries that one of repeated work stands for
-LONG = 200                      # steps of a trace that is not run again and again
+LONG, MOST_STEPS = 200, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
 
 Known = tuple[Suspect, tuple[Frame, ...]]        # an access that it may come from, and where that is
@@ -98,7 +98,7 @@ class Explainer:
         return shown._replace(finding=replace(shown.finding, place=place, severity=severity))
 
     def _suspects(self, shown: Shown) -> list[Suspect]:
-        if shown.finding.code == LEAK or len(shown.trace) > LONG:
+        if shown.finding.code == LEAK or len(shown.trace) > MOST_STEPS:
             return []
         run, outcome = self.run(shown.trace)
         return list(suspects(run, shown.trace, outcome)) if outcome.reasons else []

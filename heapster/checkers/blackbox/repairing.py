@@ -19,7 +19,7 @@ from heapster.checkers.blackbox.judge import OBSERVED, Judge, Mode
 from heapster.checkers.blackbox.seed_corpus import basics
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
 from heapster.checkers.blackbox.target import VERB_BITS, ForeignTarget
-from heapster.checkers.blackbox.variants import Variant, Variants
+from heapster.checkers.blackbox.variants import MOST_VARIANTS, Variant, Variants
 from heapster.checkers.blackbox.volume import still_grows
 from heapster.checkers.targets.instrumented import instrument
 from heapster.model.operation import Trace
@@ -27,7 +27,8 @@ from heapster.model.spec import Promises
 from heapster.model.trace import parse
 from heapster.results import TargetError
 
-ROUNDS = 8                      # of leaving out what does not compile
+STRICT = ("-Werror=implicit-function-declaration", "-Werror=int-conversion")
+ROUNDS = 12                     # of leaving out what does not compile
 MESSAGE = re.compile(r"^(.*?):(\d+)(?::\d+)?: (?:fatal )?(?:error|note)", re.MULTILINE)
 BATTERY, GENERATED = 30, (800, 4000, 8000)      # traces, and operations of runs, that a variant must pass
 ENOUGH = 3                      # variants that mend it
@@ -61,7 +62,8 @@ class Repairs:
         made = target.ingredients
         base = 0
         for source in made.sources if made else ():
-            variants = Variants(Path(source).read_text(errors="replace"), base)
+            ours = Path(source).parent == Path(target.path).parent          # an adapter that we wrote
+            variants = Variants(Path(source).read_text(errors="replace"), base, 0 if ours else MOST_VARIANTS)
             base += len(variants.all)
             self._sources.append((Path(source), variants))
         self.count = base
@@ -85,15 +87,22 @@ class Repairs:
         raise TargetError(f"{self._target.name} does not compile with variants of its lines")
 
     def _leave_out(self, said: str, texts: list[Path]) -> bool:
-        """Leave out the variants of the lines that the compiler complains of; whether there are any."""
+        """Leave out variants of the lines that the compiler complains of, the boldest first; whether there are any."""
         before = len(self._left_out)
         for file, line in set(MESSAGE.findall(said)):
             for text, (_, variants) in zip(texts, self._sources, strict=True):
-                on_line = [one for one in variants.all if one.line == int(line) and one.number not in self._left_out]
                 if file == str(text):
-                    guesses = [one for one in on_line if one.guessed]
-                    self._left_out |= {one.number for one in guesses or on_line}
+                    self._left_out |= self._boldest(variants, int(line))
         return len(self._left_out) > before
+
+    def _boldest(self, variants: Variants, line: int) -> set[int]:
+        """Of a line's variants, those that are guessed most; of a line without any, those of the macros in it."""
+        on_line = [one for one in variants.all if one.line == line and one.number not in self._left_out]
+        most = max((one.guess for one in on_line), default=0)
+        if on_line:
+            return {one.number for one in on_line if one.guess == most}
+        names = set(re.findall(r"\w+", variants.text_of(line)))
+        return {one.number for one in variants.all if variants.function_of(one) in names}
 
     def all(self) -> list[Repair]:
         """Every variant that was compiled."""
@@ -104,8 +113,8 @@ class Repairs:
 def _complaints(command: list[str]) -> str:
     """What the compiler says of sources that it does not take."""
     try:
-        done = children.run([*command, "-w", "-fsyntax-only"], capture_output=True, text=True, errors="replace",
-                            timeout=COMPILE_LIMIT, env={**os.environ, "LC_ALL": "C"})
+        done = children.run([*command, "-w", *STRICT, "-fsyntax-only"], capture_output=True, text=True,
+                            errors="replace", timeout=COMPILE_LIMIT, env={**os.environ, "LC_ALL": "C"})
     except (OSError, children.TimeoutExpired) as error:
         raise TargetError(f"{command[0]}: {error}") from None
     return done.stderr if done.returncode else ""

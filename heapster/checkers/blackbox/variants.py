@@ -34,6 +34,7 @@ SHIFTED = {"<": "< HEAPSTER_IS({n}) +", "<=": "<= -HEAPSTER_IS({n}) +", ">": "> 
 STEPS = (8, -8, 4, -4, 16, -16, 15, 7, 1, -1)     # bytes more or less in a sum: a word, or to round up by
 FUNCTION = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(?P<macro>\w+)|^[A-Za-z_][\w\s*]*?\b(?P<name>\w+)\s*\([^;{}]*\)\s*\{",
                       re.MULTILINE)
+MOST_VARIANTS = 4000
 MOST_VALUES = 6                 # other values of one constant
 ASSIGNS = frozenset({"=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "%=", "++", "--", "["})
 DECLARED = re.compile(r"(?:^|[;{(,}])\s*((?:unsigned |struct |const )*[A-Za-z_]\w*)\b"
@@ -62,7 +63,7 @@ class Variant(NamedTuple):
     after: str                  # what would
     start: int                  # offset of it in the source
     rank: int                   # how much it changes: an operator or a constant least, a whole condition most
-    guessed: bool = False       # nothing says that it compiles: the first to be left out
+    guess: int = 0              # how little says that it compiles: the most is left out first
 
 
 class Edit(NamedTuple):
@@ -78,7 +79,7 @@ class Edit(NamedTuple):
 class Variants:
     """The variants of one source text."""
 
-    def __init__(self, text: str, base: int = 0, most: int = 4000) -> None:
+    def __init__(self, text: str, base: int = 0, most: int = MOST_VARIANTS) -> None:
         self.text, self.base = text, base
         self.all: list[Variant] = []
         self._edits: list[list[Edit]] = []      # of each
@@ -88,6 +89,8 @@ class Variants:
         self._names = {token.text for token in self._tokens if token.kind == "name"}
         self._constants = _object_macros(text)
         self._lines = _line_starts(text)
+        self._condition_end = 0                 # index of the token that ends the last condition so far
+        self._heads = list(FUNCTION.finditer(text))
         self._locals = _locals(self._tokens, text)
         for index in _in_code(self._tokens, text):
             self._at(index)
@@ -113,9 +116,16 @@ class Variants:
         at = variant.start - start
         return line[:at] + variant.after + line[at + len(variant.before):]
 
+    def text_of(self, line: int) -> str:
+        """A line of the source."""
+        return self.text.splitlines()[line - 1] if line <= self.text.count("\n") else ""
+
     def function_of(self, variant: Variant) -> str:
         """The function, or the macro, that a variant stands in."""
-        heads = [match for match in FUNCTION.finditer(self.text) if match.start() <= variant.start]
+        return self._function_at(variant.start)
+
+    def _function_at(self, at: int) -> str:
+        heads = [match for match in self._heads if match.start() <= at]
         return (heads[-1]["macro"] or heads[-1]["name"]) if heads else ""
 
     # Where something may be written otherwise.
@@ -148,7 +158,7 @@ class Variants:
         elif token.text in (names := self._locals.get(index, {})) and before not in ("&", "++", "--", "*"):
             if after not in ASSIGNS and self._tokens[index - 1].text not in names and before not in KEYWORDS:
                 others = [name for name in names[token.text] if self.text.find(name, 0, token.at) >= 0]
-                self._values(token, others[:MOST_VALUES], 0, guessed=True)
+                self._values(token, others[:MOST_VALUES], int(index < self._condition_end), guess=2)
         elif token.text in self._constants:
             others = [name for name in self._constants if name != token.text][:MOST_VALUES]
             self._values(token, others, 0)
@@ -161,14 +171,13 @@ class Variants:
         return before.kind in ("number",) or before.text in (")", "]") or (
             before.kind == "name" and before.text not in KEYWORDS)
 
-    def _values(self, token: Token, others: list[str], rank: int, *, guessed: bool = False) -> None:
+    def _values(self, token: Token, others: list[str], rank: int, guess: int = 0) -> None:
         """A word that is one value, and others that it might be."""
         first = self.base + len(self.all) + 1
         choice = "".join(f"HEAPSTER_IS({first + n}) ? {other} : " for n, other in enumerate(others))
         for n, other in enumerate(others):
             text = f"({choice}{token.text})" if n == 0 else ""
-            self._add(token, other, [Edit(token.at, len(token.text), text, first, 5)] if n == 0 else [], rank,
-                      guessed=guessed)
+            self._add(token, other, [Edit(token.at, len(token.text), text, first, 5)] if n == 0 else [], rank, guess)
 
     def _replace(self, token: Token, after: str, text: str, rank: int) -> None:
         number = self.base + len(self.all) + 1
@@ -179,10 +188,10 @@ class Variants:
         other = "-" if token.text == "+" else "+"
         more = "".join(f"HEAPSTER_IS({number + 2 + n}) ? {step} : " for n, step in enumerate(STEPS))
         text = f"{token.text} ({more}0) {token.text} (HEAPSTER_IS({number}) ? -1 : HEAPSTER_IS({number + 1}) ? 0 : 1) *"
-        self._add(token, other, [Edit(token.at, 1, text, number, 5)], 0)
-        self._add(token, f"{token.text} 0 *", [], 1)
+        self._add(token, other, [Edit(token.at, 1, text, number, 5)], 0, 1)
+        self._add(token, f"{token.text} 0 *", [], 1, 1)
         for step in STEPS:
-            self._add(token, f"{token.text} {step} {token.text}", [], 1)
+            self._add(token, f"{token.text} {step} {token.text}", [], 1, 1)
 
     def _sizeof(self, index: int) -> None:
         closing = self._partner.get(index + 1)
@@ -198,7 +207,8 @@ class Variants:
         if closing is None:
             return
         whole = self.text[token.at:self._tokens[closing].end]
-        for other in _twins(token.text, self._names):
+        macro = self._function_at(token.at)
+        for other in _twins(token.text, self._names - {macro}):
             number = self.base + len(self.all) + 1
             edits = [Edit(token.at, 0, f"(HEAPSTER_IS({number}) ? {other}{whole[len(token.text):]} : ", number, 1),
                      Edit(self._tokens[closing].end, 0, ")", number, 0)]
@@ -221,6 +231,7 @@ class Variants:
         closing = self._partner.get(opening)
         if closing is None:
             return
+        self._condition_end = max(self._condition_end, closing)
         for first, last in _operands(self._tokens, self._partner, opening, closing):
             self._operand(first, last, alone=(first, last) == (opening + 1, closing - 1), word=word)
 
@@ -234,12 +245,12 @@ class Variants:
             self._add(whole, "0", [], 2)
             self._add(whole, "1", [], 2)
 
-    def _add(self, token: Token, after: str, edits: list[Edit], rank: int, *, guessed: bool = False) -> None:
+    def _add(self, token: Token, after: str, edits: list[Edit], rank: int, guess: int = 0) -> None:
         if len(self.all) >= self._most:
             return
         line = self.text.count("\n", 0, token.at) + 1
         self.all.append(Variant(self.base + len(self.all) + 1, line, token.text, after, token.at, rank,
-                                guessed))
+                                guess))
         self._edits.append(edits)
 
 
