@@ -49,6 +49,21 @@ def test_a_word_is_what_was_stored_last(m: Any, word: int) -> None:
     assert m.load(a + 8) == 10
 
 
+@pytest.mark.parametrize("order", ["relaxed", "release"])
+def test_a_swap_needs_the_word_that_it_expects(m: Any, order: str) -> None:
+    a, cas = m.mmap(PAGE), getattr(m, f"cas_{order}")
+    m.store(a, 7)
+    assert (cas(a, 6, 8), m.load(a)) == (7, 7)
+    assert (cas(a, 7, 8), m.load(a)) == (7, 8)
+
+
+@pytest.mark.parametrize("order", ["relaxed", "acquire"])
+def test_an_exchange_answers_what_was_there(m: Any, order: str) -> None:
+    a = m.mmap(PAGE)
+    m.store(a, 7)
+    assert (getattr(m, f"exchange_{order}")(a, 8), m.load(a)) == (7, 8)
+
+
 def test_stores_touch_one_word(m: Any) -> None:
     a = m.mmap(PAGE)
     for offset in (0, 8, 16):

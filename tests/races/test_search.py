@@ -1,17 +1,22 @@
 """The search: honest statements, budgets, strategies, and the command line."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from heapster.checkers.lockstep.decode import decode
 from heapster.checkers.mutation import hunt_races as hunting
-from heapster.checkers.mutation.race_faults import FAULTS, plant
+from heapster.checkers.mutation.race_faults import FAULTS, Edit, Fault, plant
+from heapster.checkers.races import search
 from heapster.checkers.races.corpus import as_shipped, is_shipped, policies
-from heapster.checkers.races.programs import format_program, parse_program
+from heapster.checkers.races.exploring import Tally, every_schedule
+from heapster.checkers.races.findings import replay
+from heapster.checkers.races.programs import format_program, lanes_of, parse_program
+from heapster.checkers.races.replay import format_replay, parse_replay
 from heapster.checkers.races.search import Plan, races
-from heapster.checkers.races.session import ship
+from heapster.checkers.races.session import Session, ship
 from heapster.checkers.targets.source import shipped, source_in
 from heapster.cli import main
 from heapster.impl import layout
@@ -82,6 +87,40 @@ def test_a_finding_is_printed_in_lanes_and_replayed(empty_folder: Path, capsys: 
     assert "the source changed: the schedule was found in version" in capsys.readouterr().err
     assert main(["replay", "r1:m24|m24;s:0,1;o:1*1"]) == 0
     assert "the schedule does not fit this source" in capsys.readouterr().err
+
+
+TORN = Fault("the growth is set before the threshold, and nothing orders the two for who reads them", (
+    Edit("settings.py", "    m.store_relaxed(m.statics() + POLICY, policy)\n", """\
+    m.store_relaxed(m.statics() + POLICY, policy)
+    m.store_relaxed(m.statics() + GROWTH, 8192)
+    m.store_relaxed(m.statics() + THRESHOLD, 8192)
+"""),
+    Edit("settings.py", "    return m.load_relaxed(m.statics() + POLICY)\n", """\
+    if m.load_relaxed(m.statics() + THRESHOLD) == 8192 and m.load_relaxed(m.statics() + GROWTH) == 0:
+        m.abort(1, 0)
+    return m.load_relaxed(m.statics() + POLICY)
+""")))
+
+
+@pytest.mark.parametrize("strategy", ["dfs", "random"])
+def test_a_fault_that_only_an_old_write_shows_is_found_shrunk_and_replayed(
+        strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "corpus", lambda: iter([(parse_program("n1,m24/p1,f0|m24,m40,p2"), 2)]))
+    source = source_in(plant(TORN, tmp_path))
+    run = races(Plan(schedules=4000, strategy=strategy, seed=5), source)
+    text = shlex.split(run.findings[0].replay)[2]
+    what = parse_replay(text)
+    assert len(what.old) == 1
+    assert sum(1 for _ in lanes_of(what.program)) <= 3
+    assert any("meets an old write" in line for line in run.findings[0].details)
+    assert {replay(text, source).findings[0].id for _ in range(10)} == {run.findings[0].id}
+    assert replay(format_replay(what._replace(old=())), source).verdict is Verdict.PASSED
+
+
+def test_without_old_writes_that_fault_is_missed(tmp_path: Path) -> None:
+    session = Session(parse_program("n1,m24/p1,f0|m24,m40,p2"), source_in(plant(TORN, tmp_path)))
+    found = {bool(outcome.problem) for outcome in every_schedule(session, 2, Tally(), old=0)}
+    assert found == {False}
 
 
 def test_faults_are_planted_and_hunted_by_schedules(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
