@@ -56,13 +56,13 @@ def told(path: Path) -> tuple[frozenset[str], int]:
 
 
 @pytest.mark.parametrize("animal", [pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else
-                                                 pytest.mark.slow) for path in ZOO])
+                                                 pytest.mark.faults) for path in ZOO])
 def test_a_faulty_allocator_is_found_out(animal: Path) -> None:
     expected, threads = told(animal)
     assert expected & set(found(animal, SECONDS, expected, threads=threads))
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("animal", ZOO, ids=lambda path: path.stem)
 def test_its_fixed_twin_passes(animal: Path) -> None:
     assert found(animal, 4, flags=("-DFIXED",), threads=told(animal)[1]) == []

@@ -12,17 +12,12 @@ from heapster.checkers.races.replay import parse_replay
 from heapster.checkers.races.search import Plan, races
 from heapster.checkers.targets.source import source_in
 from heapster.results import Verdict
+from tests.hunts import hunted
 
 SCHEDULES = 3000                # a fault that needs more of them is not found quickly
-SLOW = frozenset({"a remote free locks the freer's arena first", "a resize in two critical sections"})
 
 
-def _parameters() -> list[object]:
-    return [pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.name in SLOW else [])
-            for fault in FAULTS]
-
-
-@pytest.mark.parametrize("fault", _parameters())
+@pytest.mark.parametrize("fault", hunted(FAULTS, lambda fault: fault.edits[0].file, lambda fault: fault.name))
 def test_races_finds_the_fault_and_its_replay_fails_again(fault: Fault, tmp_path: Path) -> None:
     source = source_in(plant(fault, tmp_path))
     run = races(Plan(schedules=SCHEDULES, seed=1), source)

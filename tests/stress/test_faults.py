@@ -4,6 +4,7 @@ import pytest
 
 from heapster.checkers.mutation.hunt_stress import hunt
 from heapster.checkers.mutation.race_faults import FAULTS, Fault
+from tests.hunts import hunted
 
 SHOWN = [fault for fault in FAULTS if fault.stress]
 
@@ -12,7 +13,6 @@ def test_there_are_enough() -> None:
     assert len(SHOWN) >= 10
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", SHOWN, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", hunted(SHOWN, lambda fault: fault.stress, lambda fault: fault.name, ("crowd",)))
 def test_stress_finds_the_fault(fault: Fault) -> None:
     assert hunt(fault)

@@ -64,7 +64,7 @@ def test_a_broken_library_is_found_out(fault: int, code: str, tmp_path: Path) ->
     assert any("stack of thread" in line for line in finding.details)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_hang_is_told_with_the_stacks_of_all_threads(tmp_path: Path) -> None:
     """Takes the half minute that a thread may stand still."""
     run = stress(Plan(grammar.parse(str(library(tmp_path, 5))), 2, 1.0, "handover", 1))
@@ -72,7 +72,7 @@ def test_a_hang_is_told_with_the_stacks_of_all_threads(tmp_path: Path) -> None:
     assert sum("stack of thread" in line for line in run.findings[0].details) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_lock_that_is_owned_across_a_fork_is_found(tmp_path: Path) -> None:
     """A thread owns a stream's lock and waits for memory, another flushes streams, a third forks."""
     path = tmp_path / "libheld.so"
@@ -82,7 +82,7 @@ def test_a_lock_that_is_owned_across_a_fork_is_found(tmp_path: Path) -> None:
     assert any("fork" in line for line in run.findings[0].details)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_our_library_with_its_locks_owned_across_a_fork_is_found(tmp_path: Path) -> None:
     assert hunt_stress.hunt_across_fork(tmp_path) in ("hang", "fork_hang")
 
