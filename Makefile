@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python -m
 PYTEST_ARGS ?=
 
-.PHONY: help check test test-programs lint venv clean
+.PHONY: help check test test-faults test-programs lint venv clean
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -14,8 +14,11 @@ help:  ## say what can be made
 check: $(STAMP)  ## every checker at a small budget
 	$(VENV)/bin/heapster check
 
-test: $(STAMP)  ## the whole test suite on all cores
-	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs' $(PYTEST_ARGS)
+test: $(STAMP)  ## the test suite on all cores; of planted faults, one of each kind
+	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs and not faults' $(PYTEST_ARGS)
+
+test-faults: $(STAMP)  ## every planted fault, hunted at length
+	$(RUN) pytest -n auto --dist worksteal -q -m faults $(PYTEST_ARGS)
 
 test-programs: $(STAMP)  ## real programs on the library, at length
 	$(RUN) pytest -n auto --dist worksteal -q -m programs tests/programs $(PYTEST_ARGS)

@@ -313,7 +313,7 @@ def test_a_pattern_of_stress_goes_in_by_its_recipe(tmp_path: Path) -> None:
 
 def test_an_operation_of_the_machine_goes_in_by_its_recipe(tmp_path: Path) -> None:
     folder = copy(tmp_path, "To add an operation of the machine", PRIMITIVE)
-    path = folder / "heapster" / "impl" / "api.py"
+    path = folder / "heapster" / "impl" / "malloc.py"
     text = path.read_text()
     assert text.count(USED) == 1
     path.write_text(text.replace(USED, "    m.expect_used(p - PAYLOAD)\n" + USED))

@@ -154,12 +154,12 @@ def test_a_bin_that_is_filled_and_emptied_grows_to_the_setting(target: str) -> N
     assert [(bin_.limit * bin_.size, bin_.overflowed) for bin_ in found.after.caches[0].bins] == [(1 << 18, True)]
 
 
-@pytest.mark.parametrize(("old", "new"), [
-    ("    while blocks > 1 and blocks * total > MOST_MOVED:\n", "    while False:\n"),
-    ("        return SMALL_BIN\n    return MAX_CACHE\n", "        return SMALL_BIN\n    return SMALL_BIN\n"),
-    ("grow_bin(m, thread, total, SMALL_BIN)", "grow_bin(m, thread, total, MAX_CACHE)")])
-def test_a_bin_that_grows_otherwise_is_noticed(old: str, new: str) -> None:
-    fault = Fault("bins grow otherwise", "cache", old, new, "")
+@pytest.mark.parametrize(("module", "old", "new"), [
+    ("bins", "    while blocks > 1 and blocks * total > MOST_MOVED:\n", "    while False:\n"),
+    ("bins", "        return SMALL_BIN\n    return MAX_CACHE\n", "        return SMALL_BIN\n    return SMALL_BIN\n"),
+    ("thread_cache", "grow_bin(m, thread, total, SMALL_BIN)", "grow_bin(m, thread, total, SMALL_BIN << 8)")])
+def test_a_bin_that_grows_otherwise_is_noticed(module: str, old: str, new: str) -> None:
+    fault = Fault("bins grow otherwise", module, old, new, "")
     assert "structure_diverges" in rerun(waves(8000, 40), on_source(planted(fault))).codes
 
 
@@ -182,12 +182,13 @@ def test_what_is_kept_through_an_epoch_is_purged(epochs: int, mark: int) -> None
     ("KEPT_MARK, PURGED)", "KEPT_MARK, AGED)"), ("m.load(k) > PAGE", "m.load(k) >= PAGE"),
     ("        m.store(k + KEPT_MARK, AGED)\n", "        pass\n")])
 def test_an_epoch_that_does_not_end_or_age_what_is_kept_is_noticed(old: str, new: str) -> None:
-    codes = rerun(idle(3), on_source(planted(Fault("", "kept", old, new, "")))).codes
+    codes = rerun(idle(3), on_source(planted(Fault("", "retained", old, new, "")))).codes
     assert {"structure_diverges", "fault_bad_purge"} & set(codes)
 
 
 def test_calls_that_a_thread_leaves_to_an_arena_that_is_not_open_are_noticed() -> None:
-    fault = Fault("", "cache", "    open_record(m, arena, owner_of(m, arena))\n    kind = 0\n", "    kind = 0\n", "")
+    opened = "    open_record(m, arena, owner_of(m, arena))\n"
+    fault = Fault("", "thread_cache", f"{opened}    kind = 0\n", "    kind = 0\n", "")
     trace = parse("cache 32; a = malloc(0); thread 1; free(a); thread_end")
     assert rerun(trace, on_source()).problems == ()
     assert "structure_diverges" in rerun(trace, on_source(planted(fault))).codes
@@ -199,7 +200,7 @@ BEYOND = f"keep {SIZE_MAX}; cache {SIZE_MAX}; arenas {SIZE_MAX}; growth {SIZE_MA
 @pytest.mark.parametrize(("old", "new"), [
     ("", ""), ("        most = 0\n    if most > MAX_REQUEST:", "        most = 1\n    if most > MAX_REQUEST:")])
 def test_settings_beyond_their_bounds_are_those_of_the_model(old: str, new: str) -> None:
-    make = on_source(planted(Fault("", "kept", old, new, ""))) if old else on_source()
+    make = on_source(planted(Fault("", "retained", old, new, ""))) if old else on_source()
     assert bool(rerun(parse(f"{BEYOND}a = malloc(9000)"), make).problems) == bool(old)
 
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from heapster import children
 
-CPU_SECONDS = 240               # of a hunt; what needs more goes round for ever
 LONGEST_WORDS = 400             # characters of what a hunter said
 HELD, UNDECIDED, NOTHING_RAN = 0, 3, 5      # exit codes that catch nothing, of ours and of pytest
+WITNESSES = ("specification", "invariants", "decoding", "live_blocks", "lockstep")   # of tests/checks
 TELLING = re.compile(r"\w+ +\([0-9a-f]{8}\)$|FAILED |REFUTED|\w*Error\b")
 
 
@@ -49,6 +49,7 @@ class Hunter(NamedTuple):
 
     name: str                                   # what --by calls it
     command: Callable[[Prey], list[str]]        # empty: that file is none of its business
+    seconds: int = 30                           # of processor time: several times what the source as it is needs
 
 
 class Hunt(NamedTuple):
@@ -69,8 +70,8 @@ def _load(prey: Prey) -> list[str]:
 
 
 def _fuzz(examples: int) -> Callable[[Prey], list[str]]:
-    return lambda prey: _heapster("fuzz", "sim", "--policy", "all", "--examples", examples, "--seed", prey.seed,
-                                  "--store", "kept")
+    return lambda prey: [sys.executable, "-m", "heapster.checkers.mutation.first_failure", str(examples),
+                         str(prey.seed)]
 
 
 def _prove(prey: Prey) -> list[str]:
@@ -84,16 +85,23 @@ def _races(prey: Prey) -> list[str]:
     return _heapster("races", "sim", "--schedules", 600, "--seed", prey.seed) if prey.room == "impl" else []
 
 
+def _witnesses(_: Prey) -> list[str]:
+    """The tables of heaps, answers and altered sources that hold what judges; they take less than a second."""
+    calls = "; ".join(f"witnesses.{name}()" for name in WITNESSES)
+    return [sys.executable, "-c", f"from tests.checks import witnesses; {calls}"]
+
+
 def _tests(prey: Prey) -> list[str]:
     """The tests of the room, and of those that hold rooms against each other."""
-    places = (f"{prey.room}/test_{prey.module}.py", prey.module, prey.room, "checkers")
+    places = (f"{prey.room}/test_{prey.module}.py", prey.room, "checkers/test_lockstep.py",
+              "checkers/test_planted_faults_doc.py", "checkers/test_fuzzing.py")
     found = [place for place in dict.fromkeys(f"tests/{place}" for place in places) if (prey.folder / place).exists()]
-    return [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m",
-            "not slow and not programs", *found]
+    return [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--changed", "-m",
+            "not slow and not faults and not programs", *found]
 
 
-HUNTERS = (Hunter("load", _load), Hunter("fuzz", _fuzz(120)), Hunter("prove", _prove), Hunter("tests", _tests),
-           Hunter("races", _races), Hunter("fuzz", _fuzz(1500)))
+HUNTERS = (Hunter("load", _load), Hunter("tests", _witnesses), Hunter("fuzz", _fuzz(40), 60), Hunter("races", _races),
+           Hunter("tests", _tests, 240), Hunter("fuzz", _fuzz(400), 360), Hunter("prove", _prove, 360))
 NAMES = tuple(dict.fromkeys(hunter.name for hunter in HUNTERS[1:]))
 
 
@@ -119,16 +127,16 @@ class Pack:
         command = hunter.command(prey)
         if not command:
             return None
-        code, said = self._run(command, prey.folder)
+        code, said = self._run(command, prey.folder, hunter.seconds)
         if code in (-signal.SIGXCPU, -signal.SIGKILL):
-            return Hunt(hunter.name, Ending.TIMED_OUT, f"no end after {CPU_SECONDS} s of processor time")
+            return Hunt(hunter.name, Ending.TIMED_OUT, f"no end after {hunter.seconds} s of processor time")
         caught = code not in (HELD, UNDECIDED, NOTHING_RAN)
         return Hunt(hunter.name, Ending.KILLED if caught else Ending.SURVIVED, _words(said))
 
-    def _run(self, command: list[str], folder: Path) -> tuple[int, str]:
+    def _run(self, command: list[str], folder: Path, seconds: int) -> tuple[int, str]:
         """The exit code of a command in the copy, and what it said."""
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder), "NO_COLOR": "1"}
-        process = children.start(command, seconds=CPU_SECONDS, cwd=folder, env=environment, stdout=children.PIPE,
+        process = children.start(command, seconds=seconds, cwd=folder, env=environment, stdout=children.PIPE,
                                  stderr=children.STDOUT, stdin=children.DEVNULL, text=True, errors="replace")
         self._out.add(process.pid)
         try:
