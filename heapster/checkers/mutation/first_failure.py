@@ -7,13 +7,13 @@ import sys
 
 from heapster.checkers.fuzz.campaign import BATCH, SEED_STRIDE, FuzzOptions
 from heapster.checkers.fuzz.stateful import Record, live_lives
-from heapster.checkers.lockstep.run_trace import make_for
+from heapster.checkers.lockstep.run_trace import on_source
 
 
 def first_failure(examples: int, seed: int) -> str:
     """What goes wrong first in so many examples, in words; nothing if all goes well."""
     options = FuzzOptions()
-    record = Record(make_for("sim"), options.policies, options.arenas, options.faults)
+    record = Record(on_source(), options.policies, options.arenas, options.faults)
     for number in range(-(-examples // BATCH)):
         live_lives(record, seed * SEED_STRIDE + number, min(BATCH, examples - number * BATCH))
         if record.failure:
