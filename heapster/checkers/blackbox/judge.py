@@ -77,8 +77,8 @@ class Suspicion(IntEnum):
 class Breach(IntEnum):
     """How an access of an observed target breaks the map of whose each byte is; the severest first."""
 
-    (UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, READS_OUTSIDE, COPIES_LIVE, UNDEFINED, MISALIGNED, READS_UNWRITTEN,
-     READS_LIVE) = range(9)
+    (UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, GIVES_OUTSIDE, READS_OUTSIDE, COPIES_LIVE, UNDEFINED, MISALIGNED,
+     READS_UNWRITTEN, READS_LIVE) = range(10)
 
 
 ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",

@@ -137,6 +137,8 @@ class Reproducer:
                 "struct fence { unsigned char *first, *low, *high, *last; };",
                 "static struct { uint64_t heap_limit, guarded; int64_t stray; } memory =",
                 f"    {{ {self._target.heap_limit}, GUARDED, 0 }};", "#define shared (&memory)", "#define show()",
+                "#define counters_fault()", "#define observing_reserved(start, size)",
+                "#define observing_grew(start, size)",
                 _text_after("fence.c", "#define PATTERN"), *lab]
 
     def _straight(self) -> list[str]:

@@ -10,6 +10,7 @@ from heapster.checkers.blackbox.accesses import (
     Moment,
     Suspect,
     before_step,
+    covers,
     entry_decision,
     first_breach,
     last_store,
@@ -23,6 +24,7 @@ from heapster.model.operation import NO_HANDLE, Trace
 from heapster.model.operations import REQUESTS, requested
 from heapster.model.trace import format_step, handle_name
 
+GIVEN_TWICE = frozenset({"overlap", "contents_damaged"})
 COPIED = frozenset({"prefix_lost", "not_zeroed"})
 BROKEN = {Breach.WRITES_LIVE: "writes into", Breach.WRITES_OUTSIDE: "writes outside of what is its own",
           Breach.READS_OUTSIDE: "reads outside of what is its own", Breach.COPIES_LIVE: "copies out of",
@@ -58,6 +60,8 @@ def suspects(run: list[Moment], trace: Trace, outcome: Outcome) -> Iterator[Susp
     step = outcome.last
     if broke := first_breach(run):
         yield from _of_breach(run, trace, outcome, broke)
+    if chosen := who_chose(run, outcome):
+        yield Suspect(chosen, "looked last at the block before it was given")
     if broke := first_breach(run, (Breach.UNDEFINED,)):
         yield Suspect(broke, f"{BROKEN[Breach.UNDEFINED]}: {UNDEFINED[broke.event.size % len(UNDEFINED)]}")
     ending = outcome.ending
@@ -74,6 +78,18 @@ def suspects(run: list[Moment], trace: Trace, outcome: Outcome) -> Iterator[Susp
         yield Suspect(decided, f"what {format_step(trace[min(step, len(trace) - 1)])} does first")
     elif call:
         yield from (Suspect(moment, "the call that fails") for moment in call if moment.event.pc)
+
+
+def who_chose(run: list[Moment], outcome: Outcome) -> Moment | None:
+    """Of a call that answered another's block: the last load of what lies before it, up to the call's first store."""
+    if outcome.code not in GIVEN_TWICE or not outcome.answered:
+        return None
+    call = of_step(run, outcome.last)
+    first = next((n for n, moment in enumerate(call) if moment.event.kind == Kind.ACCESS
+                  and moment.event.flags & WRITES), len(call))
+    start = outcome.answered - HEADER
+    return next((moment for moment in reversed(call[:first]) if moment.event.kind == Kind.ACCESS
+                 and covers(moment.event, start, HEADER)), None)
 
 
 def of_place(run: list[Moment], trace: Trace, outcome: Outcome, place: int) -> list[Suspect]:

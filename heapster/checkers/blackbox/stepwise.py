@@ -226,6 +226,7 @@ class _Judged:
 BREACHES = {
     Breach.WRITES_LIVE: ("writes_into_live_block", "writes into a block that the caller holds"),
     Breach.WRITES_OUTSIDE: ("outside_its_memory", "writes to memory that is not its own"),
+    Breach.GIVES_OUTSIDE: ("outside_its_memory", "answers a block that reaches beyond its memory"),
     Breach.READS_OUTSIDE: ("outside_its_memory", "reads memory that is not its own"),
     Breach.COPIES_LIVE: ("reads_live_block", "copies out of a block that the caller holds"),
     Breach.UNDEFINED: ("undefined_behaviour", "does what the language leaves undefined"),

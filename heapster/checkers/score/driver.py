@@ -36,6 +36,7 @@ from heapster.wording import printed
 
 SOURCES = Path(__file__).parent / "c"
 JUDGE = Path(__file__).parents[1] / "blackbox" / "c"
+UNOBSERVED = JUDGE.parent / "adapter" / "unobserved.c"
 SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c", "fence.c", "strangers.c",
                   "counters.c")
 PROGRAM = "score"
@@ -137,7 +138,7 @@ def _make(out: Path) -> None:
 
 
 def _sources() -> list[Path]:
-    return [SOURCES / "score.c", *(JUDGE / name for name in SHARED_SOURCES), FOLDER / "interpose.c"]
+    return [SOURCES / "score.c", *(JUDGE / name for name in SHARED_SOURCES), UNOBSERVED, FOLDER / "interpose.c"]
 
 
 class Course:

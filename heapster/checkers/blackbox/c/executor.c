@@ -187,7 +187,7 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
     if (result->dirty != NONE)
         result->found = word_in(pointer, result->dirty, request);
     define(op->result, pointer, request, fill);
-    observing_gives((uintptr_t)pointer, fill);
+    observing_gives((uintptr_t)pointer, fill, result);
     int overlapping = !precise && shadow_take((uintptr_t)pointer, fill);
     if (!(overlapping && (shared->masked >> SUSPECT_OVERLAP & 1) == 0))
         pattern_write(pointer, blocks[op->result].seed, fill);
@@ -213,7 +213,7 @@ static int refused(const struct op *op, struct result *result)
         shadow_release((uintptr_t)at(op->operand), blocks[op->operand].filled);
         forget(op->operand);
     } else if (is_resizing(op->verb) && is_live_handle(op->operand)) {
-        observing_gives((uintptr_t)at(op->operand), blocks[op->operand].filled);
+        observing_gives((uintptr_t)at(op->operand), blocks[op->operand].filled, result);
     }
     define(op->result, NULL, request, 0);
     if (request != 0 && shared->wants_errno && op->verb != OP_POSIX_MEMALIGN && result->error == 0)

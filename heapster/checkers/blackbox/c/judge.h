@@ -32,7 +32,7 @@ enum suspicion {
 
 /* How an access of a target that is observed breaks the map of whose each byte is; the severest first. */
 enum breach {
-    UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, READS_OUTSIDE, COPIES_LIVE, UNDEFINED, MISALIGNED, READS_UNWRITTEN,
+    UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, GIVES_OUTSIDE, READS_OUTSIDE, COPIES_LIVE, UNDEFINED, MISALIGNED, READS_UNWRITTEN,
     READS_LIVE
 };
 /* Held to the map; all that it does written down; and told of loads that may decide something. */

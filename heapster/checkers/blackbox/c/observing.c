@@ -11,14 +11,17 @@
 #include "hooks.h"
 #include "observing.h"
 
+#define GIVEN_STEP 64u                      /* bytes between those of a payload that are looked at, and its last */
+#define MOST_GIVEN ((uint64_t)1 << 24)      /* bytes of one that is looked at */
+
 static int inside;                          /* a call of the target is under way, and it is watched */
 static struct breach_seen { uint64_t kind, at, size, pc; } of_call, of_init;    /* the first of the severest kind */
+static void *loaded;
 static uintptr_t base;                      /* where the target lies: what is told is relative to it */
 static uintptr_t stack_low, stack_high;
 static uint64_t step;
 static struct event_record *unfinished;     /* a store, whose value is only there when something else happens */
 
-int observing_now(void) { return shared->observed != 0; }
 uint64_t observing_salt(void) { return shared->observed != 0 ? shared->salt : 0; }
 
 static uint64_t value_at(uintptr_t address, size_t size)
@@ -173,6 +176,7 @@ static void find_stack(void)
 void observing_start(void *handle)
 {
     struct link_map *map = NULL;
+    loaded = handle;
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map != NULL)
         base = map->l_addr;
     if (shared->observed == 0 || byte_map_start() != 0)
@@ -182,6 +186,16 @@ void observing_start(void *handle)
     interpose_memory_functions(handle);
     observing_system_calls(handle);
     observe(&client);
+}
+
+void observing_chooses(void)
+{
+    unsigned *choice = dlsym(loaded, "heapster_choice");
+    unsigned char **seen = dlsym(loaded, "heapster_seen");
+    if (choice == NULL || seen == NULL)
+        return;
+    *choice = (unsigned)shared->choice;
+    *seen = (unsigned char *)event_log->at;
 }
 
 void observing_bounds(void)
@@ -239,10 +253,25 @@ void observing_ends(const struct op *op, uintptr_t answer, struct result *result
     result->breach_size = of_call.size, result->breach_pc = of_call.pc;
 }
 
-void observing_gives(uintptr_t start, uint64_t size)
+/* The first byte that is not the allocator's to give, of some that are looked at; 0 if none. */
+static uintptr_t not_its_own(uintptr_t start, uint64_t size)
 {
-    if (shared->observed != 0)
-        byte_map_set(start, size, CALLERS);
+    for (uint64_t i = 0; i < size; i += i + GIVEN_STEP < size || i + 1 == size ? GIVEN_STEP : size - 1 - i)
+        if (is_outside(start + i, byte_map_at(start + i)))
+            return start + i;
+    return 0;
+}
+
+void observing_gives(uintptr_t start, uint64_t size, struct result *result)
+{
+    if (shared->observed == 0)
+        return;
+    uintptr_t wrong = result->breach == UNBROKEN && size < MOST_GIVEN ? not_its_own(start, size) : 0;
+    if (wrong != 0) {
+        record(EVENT_BREACH, wrong, size, GIVES_OUTSIDE, 0);
+        result->breach = GIVES_OUTSIDE, result->breach_at = wrong, result->breach_size = size, result->breach_pc = 0;
+    }
+    byte_map_set(start, size, CALLERS);
 }
 
 void observing_takes(uintptr_t start, uint64_t size)

@@ -9,7 +9,6 @@
 #include "observing.h"
 
 struct target target;
-static void *loaded;
 
 static void *symbol(void *handle, unsigned verb)
 {
@@ -42,24 +41,12 @@ int load_target(const char *path)
         return -1;
     }
     observing_start(handle);
-    loaded = handle;
     return 0;
-}
-
-/* A target may be compiled with variants of itself: which is to run, and where it tells which it came by. */
-static void choose_variant(void)
-{
-    unsigned *choice = dlsym(loaded, "heapster_choice");
-    unsigned char **seen = dlsym(loaded, "heapster_seen");
-    if (choice == NULL || seen == NULL)
-        return;
-    *choice = (unsigned)shared->choice;
-    *seen = (unsigned char *)event_log->at;
 }
 
 int start_target(void)
 {
-    choose_variant();
+    observing_chooses();
     mem_init();
     fence_watch();
     counters_watch();
