@@ -65,6 +65,8 @@ def show_lanes(run: Run) -> None:
     """What was explored, and a finding's run in lanes."""
     if explored := run.extra.get("explored"):
         say([(f"explored: {explored}", "")])
+    if memory := run.extra.get("memory_model"):
+        say([(f"memory model: {memory['model']}: {'; '.join(memory['explored'])}", "")])
     for finding in run.findings:
         say([(line, "") for line in dropwhile(lambda line: STACK in line, finding.details)])
 

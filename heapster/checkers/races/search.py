@@ -32,15 +32,18 @@ Progress = Callable[[Tally, float], None]       # what was done so far, and for 
 
 STRATEGIES = ("dfs", "pct", "random")
 BATCH = 50                          # programs generated at a time
-MEMORY_MODEL = {
-    "model": "RC11",
-    "explored": ["loads that answer an old write", "stores that come before one made earlier, in modification order",
-                 "release and acquire, and release sequences by read-modify-writes",
-                 "data races of plain accesses by happens-before"],
-    "not_explored": ["load buffering: no load answers a store that is yet to come"],
-}
-NOT_CHECKED = (
+EXPLORED = (
+    "atomic loads answer any write that their thread's view allows",
+    "atomic stores come before others that were made earlier",
+    "acquire, release and read-modify-writes order as C11 says, and nothing else does",
+)
+NOT_EXPLORED = (
     "load buffering: no load answers a store that is yet to come (RC11 has none, some machines do)",
+    "fork amid stores that others cannot see yet: the child sees all that were made",
+)
+MEMORY_MODEL = {"model": "RC11", "explored": list(EXPLORED), "not_explored": list(NOT_EXPLORED)}
+NOT_CHECKED = (
+    *NOT_EXPLORED,
     "longer programs, more threads, more preemptions and more old writes than are said",
 )
 A_LOOK = 10                         # schedules between two looks at the time
