@@ -2,10 +2,11 @@
 
 Relations are written as there (Lahav and others, PLDI 2017, section 3 and figure 1): sb, sequenced before; hb,
 happens before; mo, modification order; rf, reads from; fr, from-read; eco, extended coherence order. A relation is
-a list that has for each event the set of those that it leads to, as bits of a number.
+a list that has for each event the set of those that lead to it, as bits of a number.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .orders import SEQUENTIAL
@@ -59,17 +60,13 @@ def _bits(number: int) -> Iterator[int]:
         number ^= low
 
 
-def _relation(events: Sequence[Event], holds: Callable[[Event, Event], bool]) -> Relation:
-    return [sum(1 << j for j, other in enumerate(events) if other is not event and holds(event, other))
-            for event in events]
-
-
 def _then(first: Relation, second: Relation) -> Relation:
     """One step of the first, then one of the second."""
-    return [_image(second, bits) for bits in first]
+    return [_image(first, bits) for bits in second]
 
 
 def _image(relation: Relation, bits: int) -> int:
+    """What leads to any of these."""
     reached = 0
     for i in _bits(bits):
         reached |= relation[i]
@@ -84,46 +81,57 @@ def _union(*relations: Relation) -> Relation:
     return together
 
 
-def _is_before(event: Event, other: Event) -> bool:
-    """Happens before."""
-    return event.clock[event.thread] <= other.clock[event.thread]
+def _orders(events: Sequence[Event]) -> tuple[Relation, Relation]:
+    """sb and hb: an event knows of another thread's up to the tick on its clock."""
+    by_thread: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for i, event in enumerate(events):
+        by_thread[event.thread].append((event.clock[event.thread], 1 << i))
+    sb = [_known(by_thread[event.thread], event.clock[event.thread] - 1) for event in events]
+    hb = [own | sum(_known(ticks, event.clock[thread]) for thread, ticks in by_thread.items() if thread != event.thread)
+          for event, own in zip(events, sb, strict=True)]
+    return sb, hb
 
 
-def _is_written_before(event: Event, other: Event) -> bool:
-    """Modification order."""
-    return event.location == other.location and event.writes is not None and other.writes is not None \
-        and event.writes.time < other.writes.time
+def _known(ticks: Sequence[tuple[int, int]], until: int) -> int:
+    """The events of one thread up to a tick."""
+    return sum(bit for tick, bit in ticks if tick <= until)
 
 
-def _is_overwritten_by(event: Event, other: Event) -> bool:
-    """From-read."""
-    return event.location == other.location and event.reads is not None and other.writes is not None \
-        and event.reads.time < other.writes.time
+def _coherence(events: Sequence[Event]) -> tuple[Relation, Relation, Relation, Relation]:
+    """Which are of one location, and mo, rf and fr."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for i, event in enumerate(events):
+        if event.location is not None:
+            places[event.location].append(i)
+    alike, mo, rf, fr = ([0] * len(events) for _ in range(4))
+    for indices in places.values():
+        for i in indices:
+            alike[i] = sum(1 << j for j in indices if j != i)
+            mo[i] = sum(1 << j for j in indices if _is_older(events[j].writes, events[i].writes))
+            rf[i] = sum(1 << j for j in indices if events[j].writes is events[i].reads is not None)
+            fr[i] = sum(1 << j for j in indices if j != i and _is_older(events[j].reads, events[i].writes))
+    return alike, mo, rf, fr
+
+
+def _is_older(write: Write | None, other: Write | None) -> bool:
+    return write is not None and other is not None and write.time < other.time
 
 
 def _psc(events: Sequence[Event], ordered: Sequence[int]) -> Relation:
-    """What must come later in the order: psc, the union of psc-base and psc-F."""
-    hb = _relation(events, _is_before)
-    mo, fr = _relation(events, _is_written_before), _relation(events, _is_overwritten_by)
-    rf = _relation(events, lambda event, other: event.writes is not None and other.reads is event.writes)
-    scb = _scb(events, hb, mo, fr)
-    eco = _union(rf, mo, fr, _then(mo, rf), _then(fr, rf))
-    fenced = _union(hb, _then(_then(hb, eco), hb))
-    fences = sum(1 << i for i in ordered if events[i].location is None)
-    psc = [0] * len(events)
-    for i in ordered:
-        out = 1 << i | (hb[i] if fences >> i & 1 else 0)
-        reached = _image(scb, out)
-        psc[i] = reached | _image(hb, reached) & fences
-        if fences >> i & 1:
-            psc[i] |= fenced[i] & fences
-    return psc
-
-
-def _scb(events: Sequence[Event], hb: Relation, mo: Relation, fr: Relation) -> Relation:
-    """What RC11 takes of happens-before, modification order and from-read: scb."""
-    sb = _relation(events, lambda event, other: event.thread == other.thread and _is_before(event, other))
-    alike = _relation(events, lambda event, other: event.location is not None and event.location == other.location)
+    """What must come earlier in the order: psc, the union of psc-base and psc-F."""
+    sb, hb = _orders(events)
+    alike, mo, rf, fr = _coherence(events)
     apart = [bits & ~same for bits, same in zip(sb, alike, strict=True)]
     hb_alike = [bits & same for bits, same in zip(hb, alike, strict=True)]
-    return _union(sb, _then(_then(apart, hb), apart), hb_alike, mo, fr)
+    scb = _union(sb, _then(_then(apart, hb), apart), hb_alike, mo, fr)
+    fences = sum(1 << i for i in ordered if events[i].location is None)
+    eco = _union(rf, mo, fr, _then(mo, rf), _then(fr, rf))
+    psc = [0] * len(events)
+    for i in ordered:
+        is_fence = fences >> i & 1
+        into = 1 << i | (hb[i] if is_fence else 0)
+        reached = _image(scb, into)
+        psc[i] = reached | _image(hb, reached) & fences
+        if is_fence:
+            psc[i] |= (hb[i] | _image(hb, _image(eco, hb[i]))) & fences
+    return psc
