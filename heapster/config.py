@@ -132,6 +132,9 @@ ALL_KEYS = (
     Key("adapter", "A C or Python file that stands between us and a foreign allocator.", "FILE", _text),
     Key("sandbox", "Run a foreign allocator in a sandbox (bubblewrap): a read-only system, no network.", "BOOL", _flag),
     Key("coverage", "Count the lines of a C target that are run; a page of them goes there.", "DIR", _text),
+    Key("corpus", "Let coverage guide what is drawn for a C target; traces that reach new edges are kept there.", "DIR",
+        _text),
+    Key("minimise", "Make the corpus small instead: fewer and shorter traces, the same edges.", "BOOL", _flag),
     Key("strict", "What well-known libraries are known for is a finding as well.", "BOOL", _flag),
 )
 KEYS = {key.name: key for key in ALL_KEYS}

@@ -8,7 +8,9 @@ from typing import Any
 
 from heapster.checkers.blackbox.build import Compiler
 from heapster.checkers.blackbox.campaign import SECONDS, Tally
+from heapster.checkers.blackbox.corpus import Corpus
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
+from heapster.checkers.blackbox.minimising import minimise as minimised
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.replaying import replay_foreign
 from heapster.checkers.findings.store import Kept, Store
@@ -42,6 +44,18 @@ def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store
     return delivery.write(run)
 
 
+def minimise(target: Target, given: dict[str, Any]) -> int:
+    """Make the corpus small, and say what became of it. The exit code."""
+    options = _options(target, given)
+    if options.corpus is None:
+        raise UsageError("--minimise makes a corpus small: say which (--corpus DIR)")
+    done = minimised(options, Corpus(options.corpus))
+    before, after = done.before, done.after
+    what = f"{after.traces} of {before.traces} traces, {after.steps:,} of {before.steps:,} steps"
+    say([(f"{options.corpus}: {what}; the same {done.edges} edges", PLAIN)])
+    return 0
+
+
 def _verdict(run: Run) -> tuple[str, str]:
     return run_lines(run)[-1]
 
@@ -62,7 +76,7 @@ def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
         flags = tuple(shlex.split(given.get("cflags") or ""))
     except ValueError as error:
         raise UsageError(f"--cflags {given['cflags']}: {error}") from None
-    baseline, coverage = given.get("baseline"), given.get("coverage")
+    baseline, coverage, corpus = (given.get(name) for name in ("baseline", "coverage", "corpus"))
     return ForeignOptions(
         target=target,
         seconds=SECONDS if given["seconds"] is None else given["seconds"],
@@ -77,6 +91,7 @@ def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
         sandbox=bool(given.get("sandbox")),
         strict=bool(given.get("strict")),
         coverage=Path(coverage) if coverage else None,
+        corpus=Path(corpus) if corpus else None,
     )
 
 

@@ -14,6 +14,7 @@ from heapster.checkers.fuzz.native_volume import SHARE, in_volume, settings, tog
 from heapster.checkers.targets.target import NATIVE, UNSET, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
+from heapster.commands.foreign import minimise
 from heapster.commands.options import not_for, one_of
 from heapster.commands.targets import is_called, target_of
 from heapster.config import POLICIES
@@ -23,9 +24,11 @@ from heapster.results import Run, Verdict
 
 SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
+OF_RUNS = ("json", "junit", "sarif", "seconds", "seed", "baseline", "coverage", "threads")
 OF_OURS = ("policy", "examples", "arenas", "faults")
 OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "heap_limit", "adapter",
-                "sandbox", "strict", "coverage")
+                "sandbox", "strict", "coverage", "corpus",
+                "minimise")
 
 
 def command(target: str, more: tuple[str, ...], json: str | None, junit: str | None, sarif: str | None,
@@ -37,6 +40,9 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     aimed = target_of(" ".join((target, *more)), "fuzz")
     if is_called(aimed, "fuzz"):
         not_for(ctx, OF_OURS, f"{aimed} is judged by its calls alone")
+        if ctx.params["minimise"]:
+            not_for(ctx, OF_RUNS, "--minimise makes a corpus small, and is no run")
+            return minimise(aimed, ctx.params)
         return fuzz_foreign(aimed, ctx.params, delivery, Store(Path(store), warn))
     not_for(ctx, OF_STRANGERS, f"{aimed} is our own allocator")
     not_for(ctx, aimed.settings.given, f"{aimed} says it already")

@@ -130,7 +130,10 @@ def settings(run: Run) -> Iterator[Line]:
 
 
 def _lines_run(run: Run) -> Iterator[Line]:
-    """How much of the target's sources was run, where that was counted."""
+    """How much of the target's sources was run, and what its corpus came to, where that was asked for."""
+    if told := run.extra.get("corpus"):
+        count = f"{told['read']} traces read, {told['added']} added; {told['edges']} edges taken"
+        yield f"  corpus {told['folder']}: {count}", PLAIN
     if told := run.extra.get("coverage"):
         figures = [f"{told[what]['covered']} of {told[what]['total']} {what}" for what in
                    ("lines", "branches", "functions")]

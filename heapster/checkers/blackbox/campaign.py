@@ -18,6 +18,8 @@ from heapster.checkers.blackbox.explaining import Explainer
 from heapster.checkers.blackbox.forking import forks_beside
 from heapster.checkers.blackbox.generations import threads_lose
 from heapster.checkers.blackbox.generator import BUCKETS, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
+from heapster.checkers.blackbox.guided import widened
+from heapster.checkers.blackbox.guiding import Guidance
 from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
 from heapster.checkers.blackbox.known_faults import LEAK, UNGUARDED, Known, suspected
 from heapster.checkers.blackbox.mapped import Mapped
@@ -75,11 +77,12 @@ class Campaign:
     def __init__(self, judge: Judge, seconds: float, seed: int, alignment: int | None = None, threads: int = 0,
                  announce: Callable[[Shown], None] = lambda _: None,
                  progress: Callable[[Tally, int], None] = lambda *_: None, first: Iterable[Trace] = (),
-                 *, lines: bool = False) -> None:
+                 *, lines: bool = False, guidance: Guidance | None = None) -> None:
         self.judge, self.seconds, self.seed, self.threads = judge, seconds, seed, threads
         self._announce, self._progress, self._first = announce, progress, tuple(first)
         self.explainer: Explainer | None = None
-        self._clock = Clock(judge, lambda: self.explainer.spent if self.explainer else 0.0)
+        self.guidance = guidance
+        self._clock = Clock(judge, self._beside)
         self.learnt: Learnt = learn(judge, alignment)
         self.promises = self.learnt.promises
         self.counts = Counts(judge.target, self.promises)
@@ -96,6 +99,10 @@ class Campaign:
         if lines:
             self.explainer = Explainer(judge.target, self.promises, judge, seconds)
         self.schedule = Schedule(self._kinds(), lambda: self._clock.spent() - self._pursued, lambda: self.tally.ops)
+
+    def _beside(self) -> float:
+        """Seconds that were worked for the campaign under other judges."""
+        return (self.explainer.spent if self.explainer else 0.0) + (self.guidance.judge.spent if self.guidance else 0.0)
 
     @property
     def late(self) -> bool:
@@ -118,7 +125,9 @@ class Campaign:
     def _kinds(self) -> Iterator[Kind]:
         verbs, most = self.judge.target.verbs, self._most_size
         yield Kind("basics", 20, self._given(basics(verbs, most)))
-        yield Kind("random", 35, self._drawn("random", self._precise_case))
+        yield Kind("random", 15 if self.guidance else 35, self._drawn("random", self._precise_case))
+        if self.guidance:
+            yield Kind("guided", 20, self._guided(self.guidance))
         yield Kind("compiled", 20, self._drawn("compiled", self._compiled_case))
         yield Kind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
                                          self._drawn("repeated", self._volume_case)))
@@ -171,6 +180,22 @@ class Campaign:
         mood = self._clear(mood, rng) or mood
         return self.judge_trace(draw_trace(rng, mood, self._live_budget))
 
+    def _guided(self, guidance: Guidance) -> Iterator[Case]:
+        """The traces of the corpus, and what comes of them; judged where edges are told, pursued where all else is."""
+        any_mood = draw_mood(Random(0), self.judge.target.verbs, self._most_size)
+
+        def judge(trace: Trace, *, given: bool) -> float:
+            guidance.judge.learn_from(self.judge)
+            return self.judge_trace(trace, guidance.judge, lambda taken: guidance.note(taken, given=given))
+
+        def draw(rng: Random, number: int) -> float:
+            del number
+            mood = widened(draw_mood(rng, self.judge.target.verbs, self._most_size), self.judge.target.verbs)
+            return judge(guidance.draw(rng, self._clear(mood, rng) or mood, self._live_budget), given=False)
+
+        return chain((partial(judge, trace, given=True) for trace in guidance.given(any_mood, self._live_budget)),
+                     self._drawn("guided", draw))
+
     def _clear(self, mood: Mood, rng: Random) -> Mood | None:
         """A mood that mostly keeps clear of what is known to fail fatally; mostly None if none can."""
         if rng.random() > AVOIDANCE:
@@ -192,13 +217,16 @@ class Campaign:
         takes_any = step.verb in ("aligned_alloc", "memalign") and not self.promises.bad_alignment
         return not takes_any or is_power_of_two(step.numbers[0])
 
-    def judge_trace(self, trace: Trace) -> float:
-        """Run a trace, as far as it is bearable, and pursue what is wrong with it."""
+    def judge_trace(self, trace: Trace, judge: Judge | None = None,
+                    note: Callable[[Trace], None] = lambda _: None) -> float:
+        """Run a trace, as far as it is bearable, here or under another judge; note it, and pursue what is wrong."""
         trace = self._bearable(trace)
         if not trace:
             return 1
-        with hurried(self.judge) if self._known.hangs(trace) else nullcontext():
-            outcome = run_trace(self.judge, trace, self.promises, self._known.masked)
+        judge = judge or self.judge
+        with hurried(judge) if self._known.hangs(trace) else nullcontext():
+            outcome = run_trace(judge, trace, self.promises, self._known.masked)
+        note(trace)
         self.tally.cases += 1
         self.tally.ops += outcome.steps
         self.counts.note_steps(outcome)

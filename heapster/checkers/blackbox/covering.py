@@ -11,6 +11,7 @@ from typing import NamedTuple
 from heapster.checkers.blackbox.build import cache_folder
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.targets.coverage import COBERTURA, PAGE, Counting, Coverage
+from heapster.checkers.targets.edges import FLAG
 from heapster.results import Run, TargetError
 
 MOST_RANGES = 12                # of a file, that are told in a line
@@ -35,8 +36,11 @@ class Covering(NamedTuple):
 
 
 @contextmanager
-def covering(target: ForeignTarget, pages: Path | None) -> Iterator[Covering]:
-    """The target as it is; where pages are asked for, compiled with counters: TargetError if it has no sources."""
+def covering(target: ForeignTarget, pages: Path | None, *, traced: bool = False) -> Iterator[Covering]:
+    """The target as it is; where pages are asked for, compiled with counters: TargetError if it has no sources.
+
+    What is `traced` tells its edges as well.
+    """
     if pages is None:
         yield Covering(target)
         return
@@ -45,8 +49,8 @@ def covering(target: ForeignTarget, pages: Path | None) -> Iterator[Covering]:
     if ingredients is None or not own:
         raise TargetError(NO_SOURCES.format(target.name))
     with TemporaryDirectory(dir=cache_folder(), prefix="counted-") as name:
-        counting = Counting(ingredients, own, Path(name).resolve(), pages)
-        counted = replace(target, path=str(counting.made), counters=counting.made.parent)
+        counting = Counting(ingredients, own, Path(name).resolve(), pages, (FLAG,) if traced else ())
+        counted = replace(target, path=str(counting.made), counters=counting.made.parent, traced=traced)
         yield Covering(counted, counting, pages)
 
 

@@ -28,6 +28,8 @@ STEPS = frozenset({*CALLS, "fail", "foreign_sbrk"})        # what a case can be 
 EVENT, EVENT_COUNT = struct.Struct("<QQQQIHH"), struct.Struct("<Q")
 MOST_EVENTS = 1 << 18
 EVENTS_AT = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
+MOST_EDGES, EDGE, EDGES_COUNT = 1 << 16, struct.Struct("<II"), struct.Struct("<Q")
+EDGES_AT = EVENTS_AT + EVENT_COUNT.size + MOST_EVENTS * EVENT.size
 WORD, SAMPLES, NAME_BYTES, QUIET = 8, 64, 96, 64
 NONE = (1 << 64) - 1
 LIMIT = 400                     # ms that a case may work, or twice what it may sleep
@@ -171,7 +173,7 @@ class Judge:
         self.program, self.target, self.limit_ms, self.layout = program, target, limit_ms, layout
         self.cases = 0
         self.patient = True                 # a case that is late is run once more, for longer
-        size = EVENTS_AT + EVENT_COUNT.size + MOST_EVENTS * EVENT.size
+        size = EDGES_AT + EDGES_COUNT.size + MOST_EDGES * EDGE.size
         self._fd = shared_memory("judge", size)
         self._map = mmap.mmap(self._fd, size)
         self.header = Header()              # a copy: what is shared, a target may overwrite
@@ -197,10 +199,14 @@ class Judge:
     def twin(self, layout: int) -> "Judge":
         """Another judge of the same target, in a process of its own; what was learnt of the target holds for it."""
         other = Judge(self.program, self.target, self.limit_ms, layout)
-        other.patient = self.patient
-        for name in LEARNT:
-            setattr(other.header, name, getattr(self.header, name))
+        other.learn_from(self)
         return other
+
+    def learn_from(self, other: "Judge") -> None:
+        """Take over what was learnt of the target, by a judge of the same allocator."""
+        self.patient = other.patient
+        for name in LEARNT:
+            setattr(self.header, name, getattr(other.header, name))
 
     def __enter__(self) -> "Judge":
         return self
@@ -350,6 +356,12 @@ class Judge:
         """What was seen of the first operations."""
         start = HEADER_BYTES + MOST_OPS * OP.size
         return [Observed(*fields) for fields in RESULT.iter_unpack(self._map[start:start + count * RESULT.size])]
+
+    def edges(self) -> dict[int, int]:
+        """The edges that the last case took, in that order: the index of the operation which took each first."""
+        start = EDGES_AT + EDGES_COUNT.size
+        count = min(MOST_EDGES, *EDGES_COUNT.unpack(self._map[EDGES_AT:start]))
+        return dict(EDGE.iter_unpack(self._map[start:start + count * EDGE.size]))
 
 
 def check_harness(status: int, misused: int) -> None:

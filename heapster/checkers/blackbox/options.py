@@ -30,6 +30,7 @@ class ForeignOptions:
     sandbox: bool = False               # run it in a sandbox
     strict: bool = False                # known deviations of well-known libraries are findings too
     coverage: Path | None = None        # the folder for pages of the lines that were run
+    corpus: Path | None = None          # the folder of traces that guide generation
 
 
 def refuse_options(options: ForeignOptions) -> None:
@@ -42,6 +43,6 @@ def refuse_options(options: ForeignOptions) -> None:
 
 def remember(folder: Path, options: ForeignOptions, repeat: int, threads: tuple[int, int, int]) -> None:
     """Keep beside a finding how its target is loaded and how often its steps are taken."""
-    value = {**asdict(options), "target": str(options.target), "baseline": None, "coverage": None,
+    value = {**asdict(options), "target": str(options.target), "baseline": None, "coverage": None, "corpus": None,
              "compiler": [options.compiler.name, *options.compiler.flags], "repeat": repeat, "race": threads}
     write_whole(folder / REMEMBERED, json.dumps(value, indent=2) + "\n")

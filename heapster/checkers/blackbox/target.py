@@ -7,6 +7,7 @@ from pathlib import Path
 from heapster import children
 from heapster.checkers.blackbox.signatures import ALLOCATES, OF_INSTANCES, disagrees, draft, prototypes, signature
 from heapster.checkers.blackbox.symbols import SharedObject, read_shared_object
+from heapster.checkers.targets.edges import tells_edges
 from heapster.checkers.targets.instrumented import calls_hooks
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.model.operations import CALLS, OPERATIONS
@@ -44,6 +45,7 @@ class ForeignTarget:
     environment: Mapping[str, str] = field(default_factory=dict)        # what it is told when it is loaded
     ingredients: Ingredients | None = None      # what it was compiled of, if we have compiled it
     instrumented: bool = False      # it calls the hooks of c/hooks.h
+    traced: bool = False            # it tells the edges that it takes: c/edges.c
     counters: Path | None = None    # the folder that it adds the counters of its lines up in, if it has them
 
     def started(self, command: children.Command, *shown: Path) -> children.Command:
@@ -105,7 +107,7 @@ def from_object(path: Path, name: str, prefix: str | None, source: Path | None =
     shape = "malloc-lab" if lab else "prefixed" if prefix else "standard"
     return ForeignTarget(name, str(path.resolve()), symbols, shape, found.bits,
                          LAB_ALIGNMENT if lab else USUAL_ALIGNMENT if found.bits == 64 else ALIGNMENT_OF_32_BITS,
-                         instrumented=calls_hooks(found.needs))
+                         instrumented=calls_hooks(found.needs), traced=tells_edges(found.needs))
 
 
 def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:

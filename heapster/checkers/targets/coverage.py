@@ -62,13 +62,14 @@ class Counting:
     cannot.
     """
 
-    def __init__(self, ingredients: Ingredients, sources: Sequence[str], folder: Path, pages: Path) -> None:
+    def __init__(self, ingredients: Ingredients, sources: Sequence[str], folder: Path, pages: Path,
+                 more: Sequence[str] = ()) -> None:
         whole = tuple(str(Path(source).resolve()) for source in ingredients.sources)
         self._ingredients, self._folder, self._pages = ingredients._replace(sources=whole), folder, pages
         self._sources = [Path(source).resolve() for source in sources]
         self.made = folder / "counted.so"
         check_pages(pages)
-        self._compile()
+        self._compile(more)
         first = (folder / "0.o").read_bytes()
         self._is_clang = CLANG in first
         if not self._is_clang and GCC not in first:
@@ -76,7 +77,7 @@ class Counting:
                                          "gcc and clang do (--cc)")
         link(self._ingredients, folder, self.made, COUNTED, [self._teller()])
 
-    def _compile(self) -> None:
+    def _compile(self, more: Sequence[str]) -> None:
         """Sources of C go through the preprocessor first, so that gcc has a function where it is defined.
 
         It has it at its declaration where that stands in a header of the system, as malloc's does.
@@ -84,9 +85,9 @@ class Counting:
         own = self._ingredients
         if all(source.endswith(".c") for source in own.sources) and "++" not in own.name:
             with suppress(NoInstrumentationError):      # what is wrong with it is told of the source itself
-                objects(own._replace(sources=tuple(self._preprocessed())), self._folder, COUNTED)
+                objects(own._replace(sources=tuple(self._preprocessed())), self._folder, COUNTED, more)
                 return
-        objects(own, self._folder, COUNTED)
+        objects(own, self._folder, COUNTED, more)
 
     def _preprocessed(self) -> Iterator[str]:
         for number, source in enumerate(self._ingredients.sources):

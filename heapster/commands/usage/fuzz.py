@@ -31,6 +31,8 @@ from heapster.commands.options import done_by, option, target
 @option("sandbox", False)
 @option("strict", False)
 @option("coverage")
+@option("corpus")
+@option("minimise", False)
 @done_by("fuzz")
 def command() -> None:
     """Hold an allocator against the model: generated programs, each step checked.

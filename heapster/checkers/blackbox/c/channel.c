@@ -25,7 +25,7 @@ static int ends[2];
 
 void channel_map(int fd)
 {
-    size_t size = HEADER_BYTES + MOST_OPS * (sizeof *ops + sizeof *results) + sizeof *event_log;
+    size_t size = HEADER_BYTES + MOST_OPS * (sizeof *ops + sizeof *results) + sizeof *event_log + sizeof *edges;
     char *mapping = mmap(FAR_AWAY(0), size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (mapping == MAP_FAILED)
         exit(2);
@@ -34,6 +34,7 @@ void channel_map(int fd)
     ops = (struct op *)(mapping + HEADER_BYTES);
     results = (struct result *)(ops + MOST_OPS);
     event_log = (struct event_log *)(results + MOST_OPS);
+    edges = (struct edges *)(event_log + 1);
     own = *board;
 }
 

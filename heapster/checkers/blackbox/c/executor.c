@@ -278,6 +278,7 @@ static void *observed_call(const struct op *op, void *operand, struct result *re
 {
     enter(CALLING);
     observing_begins(op, operand, is_live_handle(op->operand) ? blocks[op->operand].filled : 0);
+    edges_begin();
     errno = NO_ERRNO;
     void *pointer = call_target(op, operand, result);
     result->error = errno == NO_ERRNO ? 0 : errno;

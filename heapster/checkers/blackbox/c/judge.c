@@ -289,7 +289,7 @@ static void reset(void)
     shared->message[0] = 0;
     memset(shared->calls, 0, sizeof shared->calls);
     results[0].status = UNREACHED;
-    event_log->count = 0;
+    event_log->count = edges->count = 0;
     if (shared->mode == PRECISE)
         memset(results, 0, (size_t)shared->ops * sizeof *results);
 }

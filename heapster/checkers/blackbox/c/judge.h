@@ -192,6 +192,14 @@ int fence_excludes(uintptr_t start, uint64_t size);
 void fence_start(void);                     /* an adapter's bounds are known: guard them */
 void fence_watch(void);                     /* tell where a fatal access went */
 
+/* edges.c: what lies behind the results in the shared mapping */
+#define MOST_EDGES (1u << 16)
+struct edge { uint32_t number, op; };       /* the operation that took it first */
+struct edges { uint64_t count; struct edge taken[MOST_EDGES]; };
+extern struct edges *edges;
+void edges_load(const void *function);      /* one of the target's */
+void edges_begin(void);                     /* a call of the target */
+
 /* counters.c */
 void counters_load(void *handle);           /* of the target that was loaded */
 void counters_watch(void);                  /* in the child: signals that end it */

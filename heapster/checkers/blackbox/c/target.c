@@ -41,6 +41,7 @@ int load_target(const char *path)
         return -1;
     }
     observing_start(handle);
+    edges_load(*(void **)&target.malloc);
     return 0;
 }
 
