@@ -84,9 +84,10 @@ class Walk:
         raise Over
 
     def unfinished(self, names: tuple[str, ...], holds: Any) -> None:
-        """Part of the invariant: without it, none of these follow."""
+        """The invariant, on entry and after each turn: without it, none of these follow; and the frame of the loop."""
         for name in names:
             self.claim(name, holds)
+        self.claim("writes_nothing", lambda: only(self.m))
 
 
 class FirstFit(Walk):
