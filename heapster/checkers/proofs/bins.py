@@ -54,6 +54,11 @@ class Run:
         count = next((number for number, place in enumerate(places, 1) if place == last), 0)
         return places[:count]
 
+    def places(self, blocks: list[Any], rest: Any) -> list[Any]:
+        """Where carving these may write, links of the list aside; `rest` follows the last."""
+        return [*blocks, rest, rest + NEXT, rest + PREV, self.right, self.right + FOOTER,
+                *(self.w.at(name) for name in ("free_bytes", "free_blocks", "cursor"))]
+
     def are_used(self, blocks: list[Any]) -> bool:
         """Whether these are used, of the size and the owner; an only one may be larger, but by no whole block."""
         m, owner = self.w.m, self.w.owner
@@ -80,6 +85,7 @@ def carve(source: Any, path: Any) -> None:
     w = Window(path)
     free_bytes, free_blocks = w.word("free_bytes"), w.word("free_blocks")
     run, most = Run(path, w), path.choose(MOST_RUN + 1)
+    links = w.links()
     last = source.arena.carve(w.m, w.arena, run.b, run.want, most)
     blocks = run.blocks(last)
     path.claim("what_is_carved_is_used", lambda: run.are_used(blocks))
@@ -88,6 +94,7 @@ def carve(source: Any, path: Any) -> None:
     path.claim("what_is_left_of_a_run_is_listed", lambda: run.is_rest_listed(last)
                and w.m.load(w.at("free_bytes")) == free_bytes - run.total + (run.right - rest)
                and w.m.load(w.at("free_blocks")) == free_blocks - (rest == run.right))
+    path.claim("carving_writes_no_more", lambda: only(w.m, *run.places(blocks, rest), *links, *w.links()))
 
 
 def carve_batch(source: Any, path: Any) -> None:
@@ -101,6 +108,7 @@ def carve_batch(source: Any, path: Any) -> None:
     calls = path.word("calls of malloc", 0, TOTALS)
     m.put(w.at("calls"), calls, "calls")
     run, found = Run(path, w), path.choose(2)
+    links = w.links()
     with in_class(source, index), replaced(source.thread_cache, find_or_grow=lambda *_: run.b if found else 0):
         b = source.thread_cache.carve_batch(m, w.arena, run.want, most, MALLOC)
     if not found:
@@ -115,6 +123,9 @@ def carve_batch(source: Any, path: Any) -> None:
                and m.load(w.at("used_bytes")) == used_bytes + (end - run.b)
                and m.load(w.at("used_blocks")) == used_blocks + len(blocks))
     path.claim("what_a_run_leaves_is_listed", lambda: run.is_rest_listed(blocks[-1]))
+    path.claim("a_run_writes_no_more", lambda: only(
+        m, *run.places(blocks, end), *links, *w.links(), c.slot, w.at("calls"), w.at("used_bytes"), w.at("used_blocks"),
+        *[b + WORD * word for b in blocks[1:] for word in (1, 2)]))
 
 
 def collect_remote(source: Any, path: Any) -> None:
@@ -367,6 +378,10 @@ def thread_end(source: Any, path: Any) -> None:
                and m.load(e.count) == e.threads - 1)
     path.claim("calls_outlive_their_thread", lambda: all(
         m.load(e.w.at("calls") + WORD * kind) == calls for kind, calls in enumerate(e.calls)))
+    path.claim("an_ending_thread_writes_no_more", lambda: only(
+        m, *[e.thread + WORD * word for word in range(CACHE["ended"] // WORD + 1)], *e.slots,
+        *[slot + WORD for slot in e.slots], e.count, e.before + NEXT, e.after + PREV,
+        *[e.w.at("calls") + WORD * kind for kind in range(CALL_KINDS)]))
     if e.has:
         path.claim("an_ended_thread_leaves_the_list", lambda: m.load(e.before + NEXT) == e.after
                    and m.load(e.after + PREV) == e.before)
@@ -381,6 +396,7 @@ PROOFS = (
                                   "by less than MIN_BLOCK",
         "no_more_is_carved_than_asked_for": "there are as many as were asked for, or fewer, at least one",
         "what_is_left_of_a_run_is_listed": "what is left is free, on the list and counted, or nothing",
+        "carving_writes_no_more": "no word but headers of the run and what is left, links and counts changes",
     }),
     Proof("thread_cache.carve_batch", f"{ANY_HEAP}, {RUNS}", carve_batch, more={
         "without_memory_nothing_is_kept": "NULL if no block is found, and nothing changes",
@@ -388,6 +404,7 @@ PROOFS = (
         "the_others_of_a_run_are_kept": "the others are in the bin, marked; with the first they are at most so many",
         "a_run_is_counted": "the call, and all blocks of the run as used",
         "what_a_run_leaves_is_listed": "what is left of the block is free and on the list, or nothing",
+        "a_run_writes_no_more": "no word but the bin's, those of the run, links and counts changes",
     }),
     Proof("thread_cache.collect_remote", "lists of up to 3 blocks", collect_remote, more={
         "each_block_that_others_freed_is_kept_or_released_once":
@@ -432,6 +449,7 @@ PROOFS = (
         "an_ending_thread_gives_up_what_it_keeps": "each bin that has blocks is flushed of all, once, and no other",
         "an_ended_thread_keeps_nothing": "it has no cache any more, no bin has blocks or room, and it is marked",
         "an_ended_thread_has_no_arena": "its arena counts one thread less",
+        "an_ending_thread_writes_no_more": "no word but its own, its neighbours' links and its arena's counts changes",
         "an_ended_thread_leaves_the_list": "its neighbours on the list of those that have caches are linked both ways",
         "calls_outlive_their_thread": "its arena counts the calls that its cache served",
     }),

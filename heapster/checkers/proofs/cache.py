@@ -195,6 +195,7 @@ def flush(source: Any, path: Any) -> None:
                and same(released, [b for b, owner in gone if owner is c.w.index])
                and same([b for _, b in sent], [b for b, owner in gone if owner is not c.w.index])
                and all(arena == c.w.arena + ARENA_BYTES for arena, _ in sent))
+    path.claim("flushing_writes_no_more", lambda: only(m, c.slot, *[b + 8 * word for b in blocks for word in (1, 2)]))
 
 
 def a_remote_list(path: Any, w: Window) -> list[Any]:
@@ -237,13 +238,31 @@ def same(found: list[Any], wanted: list[Any]) -> bool:
     return len(found) == len(wanted) and all(any(b == each for each in found) for b in wanted)
 
 
+class Rival:
+    """Another thread, which may put any stack at a word just before the first compare-and-swap of it."""
+
+    def __init__(self, path: Any, m: Any, stack: tuple[Any, Any]) -> None:
+        self.stack = stack                  # what the word holds, as far as anyone knows: the word, its count
+        self._path, self._m, self._cas = path, m, m.cas
+        self._waits = True
+        m.cas = self._contended
+
+    def _contended(self, address: Any, expected: Any, value: Any) -> Any:
+        if self._waits and self._path.choose(2):
+            self.stack = a_stack(self._path)
+            self._m.store(address, self.stack[0])
+        self._waits = False
+        return self._cas(address, expected, value)
+
+
 def push_remote(source: Any, path: Any) -> None:
-    """Any remote list, while nobody else adds to it."""
+    """Any remote list, which another thread may change once meanwhile: each turn begins as the first did."""
     w = Window(path)
     p = w.span("p", 24) + 8
-    word, count = a_stack(path)
-    w.m.put(w.at("remote"), word, "remote list")
+    rival = Rival(path, w.m, a_stack(path))
+    w.m.put(w.at("remote"), rival.stack[0], "remote list")
     result = source.remote.push_remote(w.m, w.arena, p)
+    word, count = rival.stack
     path.claim("what_is_handed_over_is_on_top", lambda: w.m.load(w.at("remote")) == p + ((count + 1) << 48)
                and w.m.load(p + 8) == CACHE["mark"])
     path.claim("handing_over_disturbs_no_other", lambda: w.m.load(p) == word and only(w.m, w.at("remote"), p, p + 8))
@@ -302,6 +321,7 @@ PROOFS = (
     }, suffix="_without_a_cache"),
     Proof("thread_cache.flush", "bins of up to 3 blocks", flush, more={
         "flushing_leaves_so_many": "at most so many blocks stay in the bin",
+        "flushing_writes_no_more": "no word but the bin's and those of the flushed blocks changes",
         "each_flushed_block_goes_home_once": "each other is released if it is of the thread's arena, "
                                              "else sent to its own",
     }),

@@ -88,8 +88,8 @@ def least_attached(source: Any, path: Any) -> None:
         threads = CROWDED + path.choose(2) if index < min(lost, 2) else CROWDED if index < lost else 0
         w.m.put(w.statics + STATICS["attached"] + WORD * index, threads, "threads")
     chosen = source.settings.least_attached(w.m, limit)
-    path.claim("a_lost_arena_is_passed_over", lambda: lost <= chosen < max(limit, lost + 1) if lost < MAX_ARENAS
-               else 0 <= chosen < MAX_ARENAS)
+    path.claim("a_lost_arena_is_passed_over", lambda: only(w.m) and (
+        lost <= chosen < max(limit, lost + 1) if lost < MAX_ARENAS else 0 <= chosen < MAX_ARENAS))
 
 
 PROOFS = (

@@ -110,6 +110,13 @@ class Kept(Window):
             k = self.m.load(k + NEXT)
         return found
 
+    def places(self, *starts: Any) -> list[Any]:
+        """Where the lists and the counts are, those of pieces that start there included."""
+        pieces = [piece.k for piece in (*self.pieces, *self.untaken)]
+        nodes = [self.kept_head, self.aside_head, *pieces, *starts]
+        return [*(node + link for node in nodes for link in (NEXT, PREV)), *self.counts(),
+                *(k + word for k in (*pieces, *starts) for word in (0, KEPT["mark"]))]
+
     def has(self, piece: Piece) -> bool:
         """Whether just that is kept now."""
         return any(each.k == piece.k and each.length == piece.length for each in self.now())
@@ -165,6 +172,7 @@ def keep(source: Any, path: Any) -> None:
         piece.k + piece.length == start or start + length == piece.k or w.has(piece) for piece in w.pieces))
     path.claim("what_is_kept_grows_by_what_is_added", lambda:
                w.m.load(w.at("free_bytes")) == w.free_bytes + length)
+    path.claim("keeping_writes_no_more", lambda: only(w.m, *w.places(start)))
 
 
 def smallest(source: Any, path: Any) -> None:
@@ -293,6 +301,7 @@ def offer_again(source: Any, path: Any) -> None:
     path.claim("what_is_refused_again_is_the_newest", lambda: w.is_whole() and w.aside() == (
         oldest_first[taken:taken + 1] + w.untaken[:len(w.untaken) - taken - 1] if len(calls) > taken else
         w.untaken[:len(w.untaken) - taken]))
+    path.claim("offering_writes_no_more", lambda: only(w.m, *w.places(), w.at("held")))
 
 
 def reclaim(source: Any, path: Any) -> None:
@@ -320,6 +329,7 @@ def trim(source: Any, path: Any) -> None:
     most = before + (before >> KEPT["slack_shift"]) - used
     path.claim("no_more_is_kept_than_may_be", lambda: w.is_whole() and bool(
         w.m.load(w.at("free_bytes")) <= most and w.m.load(w.at("free_bytes")) <= keep))
+    path.claim("trimming_what_is_kept_writes_no_more", lambda: only(w.m, *w.places(), w.at("held")))
 
 
 def grow_older(source: Any, path: Any) -> None:
@@ -367,7 +377,7 @@ PROOFS = (
         "what_is_kept_is_part_of_the_first": "they are part of the first on the list",
         "what_does_not_touch_stays": "what does not touch them stays as it is",
         "what_is_kept_grows_by_what_is_added": "what is kept grows by length",
-    }),
+    }, more={"keeping_writes_no_more": "no word but those of the list and the counts changes"}),
     Proof("retained.smallest", "lists of up to 3 kept mappings", smallest, {
         "nothing_kept_is_large_enough": "NULL only if none is large enough",
         "the_smallest_is_large_enough": "otherwise it is, and none that is large enough is smaller",
@@ -405,14 +415,14 @@ PROOFS = (
         "no_more_is_offered_than_asked": "at most `most`",
         "what_was_taken_at_last_is_not_held": "the record no longer holds them",
         "what_is_refused_again_is_the_newest": "one that is refused becomes the newest",
-    }),
+    }, more={"offering_writes_no_more": "no word but those of the lists and the counts changes"}),
     Proof("retained.reclaim", FEW, reclaim, {
         "nothing_set_aside_is_large_enough": "NULL only if none of these is large enough, and then no word changes",
         "what_is_reclaimed_is_kept": "else it is the first kept mapping, and no longer set aside",
     }),
     Proof("retained.trim", FEW, trim, {
         "no_more_is_kept_than_may_be": "no more is kept than may be",
-    }),
+    }, more={"trimming_what_is_kept_writes_no_more": "no word but those of the lists and the counts changes"}),
     Proof("retained.grow_older", ANY_HEAP, grow_older, {
         "an_older_mapping_keeps_its_words": "its words are unchanged but for the mark",
         "no_page_of_another_is_purged": "no page of another is purged",

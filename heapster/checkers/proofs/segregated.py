@@ -175,6 +175,13 @@ class Few:
         return {word: sum(1 << index % PER_WORD for index in classes if index // PER_WORD == word)
                 for word in range(COUNT // PER_WORD + 1)}
 
+    def places(self) -> list[Any]:
+        """Where arranging them otherwise may write: links, the map, the cursor, and which lists there are."""
+        heads = (self.w.head, *(self.w.of_class(index) for index in SOME_CLASSES))
+        return [self.w.at("cursor"), self.w.at("segregated"),
+                *(self.w.at("class_map") + 8 * word for word in range(COUNT // PER_WORD + 1)),
+                *(node + link for node in (*heads, *(b for b, _, _ in self.blocks)) for link in (NEXT, PREV))]
+
     def is_arranged(self, *, segregated: bool) -> bool:
         """Whether memory has the lists, both ways, and the map."""
         load = self.m.load
@@ -191,12 +198,14 @@ def segregate(source: Any, path: Any) -> None:
     few = Few(path, segregated=False)
     source.freelist.segregate(few.m, few.w.arena)
     path.claim("segregating_keeps_the_order", lambda: few.is_arranged(segregated=True))
+    path.claim("segregating_writes_no_more", lambda: only(few.m, *few.places()))
 
 
 def unite(source: Any, path: Any) -> None:
     """Up to three blocks on the lists of their classes."""
     few = Few(path, segregated=True)
     source.freelist.unite(few.m, few.w.arena)
+    path.claim("uniting_writes_no_more", lambda: only(few.m, *few.places()))
     few.blocks.sort(key=lambda block: block[2])
     path.claim("uniting_goes_class_by_class", lambda: few.is_arranged(segregated=False))
 
@@ -234,11 +243,11 @@ FEW = "heaps of up to 3 free blocks"
 PROOFS = (
     Proof("freelist.segregate", FEW, segregate, {
         "segregating_keeps_the_order": "each class has its blocks in the order in which they were on the list",
-    }),
+    }, more={"segregating_writes_no_more": "no word but links, the map and the cursor changes"}),
     Proof("freelist.unite", FEW, unite, {
         "uniting_goes_class_by_class":
             "they are there class by class, least first, and in each in the order in which they were",
-    }),
+    }, more={"uniting_writes_no_more": "no word but links, the map and the cursor changes"}),
     Proof("placement.arrange", ANY_HEAP, arrange, more={
         "lists_are_those_of_the_policy": "free blocks are on the lists of classes exactly if the policy searches those",
     }),

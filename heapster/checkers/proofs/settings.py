@@ -79,7 +79,7 @@ def least_attached(source: Any, path: Any) -> None:
     arenas = 1 + path.choose(3)
     w, _, _, counts = _threads(path, arenas)
     chosen = source.settings.least_attached(w.m, arenas)
-    path.claim("the_emptiest_arena_is_one_of_those", lambda: 0 <= chosen < arenas)
+    path.claim("the_emptiest_arena_is_one_of_those", lambda: 0 <= chosen < arenas and only(w.m))
     path.claim("no_arena_is_emptier", lambda: all(counts[chosen] < count for count in counts[:chosen])
                and all(counts[chosen] <= count for count in counts[chosen:]))
 
