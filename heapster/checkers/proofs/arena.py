@@ -64,7 +64,7 @@ def owner_of(source: Any, path: Any) -> None:
     """Each arena."""
     w = Window(path)
     path.claim("an_arena_is_known_by_its_index", lambda:
-               source.arena.owner_of(w.m, w.arena) == w.index << OWNER_PLACE)
+               source.arena.owner_of(w.m, w.arena) == w.index << OWNER_PLACE and only(w.m))
 
 
 def count(source: Any, path: Any) -> None:
@@ -121,6 +121,7 @@ def take(source: Any, path: Any) -> None:
     w.listed([b])
     w.word("free_bytes"), w.word("free_blocks")
     m.put(w.at("cursor"), b if path.choose(2) else w.head, "cursor")
+    links = w.links()
     used = source.arena.take(m, w.arena, b, want, alignment)
     w.without(b)
     size = m.load(used) & ALL_SIZE_BITS
@@ -139,6 +140,9 @@ def take(source: Any, path: Any) -> None:
                     m.load(rest) == header(b + total - rest, w.owner, 0, 1)
                     and m.load(b + total + FOOTER) == b + total - rest
                     and m.load(b + total) == header(right, w.owner, 1, 0)))
+    path.claim("handing_out_writes_no_more", lambda: only(
+        m, b, b + NEXT, b + PREV, used, used + FOOTER, rest, rest + NEXT, rest + PREV, b + total, b + total + FOOTER,
+        *links, *w.links(), *(w.at(name) for name in ("free_bytes", "free_blocks", "cursor"))))
 
 
 def room_for(source: Any, path: Any) -> None:
@@ -180,5 +184,5 @@ PROOFS = (
         "what_is_handed_out_holds_enough": "holds want bytes, less than MIN_BLOCK more",
         "what_is_handed_out_is_aligned": "its payload is a multiple of alignment",
         "what_is_cut_off_is_free_and_listed": "what is cut off is free and on the list",
-    }),
+    }, more={"handing_out_writes_no_more": "no word but headers, footers, links and counts changes"}),
 )

@@ -188,6 +188,7 @@ def refill(source: Any, path: Any) -> None:
         ("pop_cached", c.index, MALLOC, True)])
     path.claim("what_nobody_freed_is_cut", lambda: answer == b and done[3:] == (
         [] if freed else [("cut", w.arena, total, limit, MALLOC, True)]))
+    path.claim("a_refill_writes_no_more", lambda: only(m))
 
 
 def send_if_remote(source: Any, path: Any) -> None:
@@ -230,6 +231,7 @@ def cache_block_slow(source: Any, path: Any) -> None:
     path.claim("what_is_taken_and_not_sent_is_kept", lambda: m.load(c.slot) == (
         p + (count + 1 << 48) if taken and not goes_home else word))
     path.claim("what_is_put_away_is_counted", lambda: m.load(c.counts[1]) == c.calls[1] + (taken and kind == FREE))
+    path.claim("putting_away_writes_no_more", lambda: only(m, c.slot, p, p + WORD, c.counts[1]))
 
 
 def _holds(m: Any, slot: Any, blocks: list[Any]) -> bool:
@@ -274,7 +276,7 @@ def growth_cap(source: Any, path: Any) -> None:
     c, was_full = Caching(path, path.word("class", 0, CLASS["cached"] - 1)), path.choose(2)
     c.m.put(c.slot + WORD, (path.word("limit", 1, COUNTS) << 48) + was_full, "limit")
     enough = source.bins.growth_cap(c.m, c.slot)
-    path.claim("large_bins_were_full", lambda: enough == CACHE["max_cache" if was_full else "small_bin"])
+    path.claim("large_bins_were_full", lambda: enough == CACHE["max_cache" if was_full else "small_bin"] and only(c.m))
 
 
 def flush_or_grow(source: Any, path: Any) -> None:
@@ -416,6 +418,7 @@ PROOFS = (
         "what_others_freed_is_taken_back_under_the_lock": "the bin gets room, what others freed is taken back, then "
                                                           "the bin is looked into, under the lock, which is released",
         "what_nobody_freed_is_cut": "the block is the bin's, or where it is empty that of a run of a batch",
+        "a_refill_writes_no_more": "no word changes but by those that are called",
     }),
     Proof("thread_cache.send_if_remote", ANY_HEAP, send_if_remote, more={
         "only_what_is_foreign_is_sent_home": "a block of another arena than the thread's is sent there; no other is",
@@ -425,6 +428,7 @@ PROOFS = (
         "the_first_block_goes_home": "if the bin had none, and the block is another arena's, it is sent there",
         "what_is_taken_and_not_sent_is_kept": "else it is on top of the bin",
         "what_is_put_away_is_counted": "a call of free is counted, and no other",
+        "putting_away_writes_no_more": "no word but the bin's, the block's first two and the count changes",
     }),
     Proof("thread_cache.grow_bin", ANY_HEAP, grow_bin, more={
         "bins_have_the_room_that_may_be_kept": "the bin's limit is what `grown_limit` allows, and for a thread that "

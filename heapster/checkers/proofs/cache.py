@@ -276,7 +276,8 @@ def set_cache(source: Any, path: Any) -> None:
     w.m.put(w.statics + STATICS["cache"], path.word("before", 0, CACHE["max_cache"]), "cache")
     source.settings.set_cache(w.m, most)
     now = source.settings.get_cache(w.m)
-    path.claim("caches_have_bounds", lambda: now >= 0 and now <= CACHE["max_cache"])
+    path.claim("caches_have_bounds", lambda: now >= 0 and now <= CACHE["max_cache"]
+               and only(w.m, w.statics + STATICS["cache"]))
     path.claim("a_legal_cache_is_taken", lambda: most < 0 or most > CACHE["max_cache"] or now == most)
 
 

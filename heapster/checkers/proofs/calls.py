@@ -50,7 +50,7 @@ def is_small(source: Any, path: Any) -> None:
     w.m.put(w.statics + STATICS["threshold"], threshold, "threshold")
     small = source.malloc.is_small(w.m, request)
     path.claim("small_is_what_caches_may_have", lambda: bool(small) == (
-        request >= 0 and request <= CACHE["most_cached"] - WORD and request < threshold))
+        request >= 0 and request <= CACHE["most_cached"] - WORD and request < threshold) and only(w.m))
 
 
 def place_aligned(source: Any, path: Any) -> None:

@@ -6,6 +6,7 @@ from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
+    ARENA_BYTES,
     ARENA_RECORD,
     CALL_KINDS,
     CROWDED,
@@ -43,6 +44,8 @@ def lose(source: Any, path: Any) -> None:
                and m.load(w.at("used_bytes")) == held)
     path.claim("what_is_lost_counts_its_calls", lambda: all(
         m.load(w.at("calls") + WORD * kind) == number for kind, number in enumerate(calls)))
+    path.claim("losing_writes_the_record_alone", lambda: only(w.m, *(
+        w.arena + WORD * word for word in range(ARENA_BYTES // WORD))))
 
 
 def release(source: Any, path: Any) -> None:
@@ -97,7 +100,7 @@ PROOFS = (
         "what_is_lost_has_nothing_to_give": "it has no region, no free block and nothing on its lists",
         "what_is_lost_counts_as_used": "it holds what it held, all of it used",
         "what_is_lost_counts_its_calls": "it counts the calls that it did",
-    }),
+    }, more={"losing_writes_the_record_alone": "no word outside the arena's record changes"}),
     Proof("arena.release", ANY_HEAP, release, {
         "a_lost_arena_takes_nothing_back": "nothing changes if the arena is lost",
     }, suffix="_of_a_lost_arena"),

@@ -49,7 +49,8 @@ def may_stay(source: Any, path: Any) -> None:
     growth_of(w, path)
     lately, free = path.word("lately", 0, TOTALS), w.word("free_bytes")
     result = source.purge.may_stay(w.m, w.arena, lately)
-    path.claim("idle_bytes_may_stay", lambda: result >= (lately >> KEPT["slack_shift"]) + (free >> IDLE["shift"]))
+    path.claim("idle_bytes_may_stay", lambda: result >= (lately >> KEPT["slack_shift"]) + (free >> IDLE["shift"])
+               and only(w.m))
 
 
 class Epoch(Window):
@@ -93,7 +94,7 @@ def new_patience(source: Any, path: Any) -> None:
     """Whatever was used and purged."""
     w = Epoch(path)
     patience = source.purge.new_patience(w.m, w.arena, w.recent)
-    path.claim("patience_has_bounds", lambda: 0 <= patience <= IDLE["most_patience"])
+    path.claim("patience_has_bounds", lambda: 0 <= patience <= IDLE["most_patience"] and only(w.m))
     path.claim("patience_grows_only_after_a_purge", lambda: patience <= w.patience or w.purged > 0)
 
 
@@ -123,7 +124,7 @@ def spare_top(source: Any, path: Any) -> None:
     b = w.span("b", total)
     w.free_block(b, total, "b")
     extra = source.trim.spare_top(w.m, b, pad)
-    path.claim("what_a_top_can_spare_is_whole_pages", lambda: extra & PAGE - 1 == 0 and extra >= 0)
+    path.claim("what_a_top_can_spare_is_whole_pages", lambda: extra & PAGE - 1 == 0 and extra >= 0 and only(w.m))
     path.claim("a_block_and_the_pad_stay", lambda: extra == 0 or (pad >= 0 and total - extra >= pad + 32))
 
 

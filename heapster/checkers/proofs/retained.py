@@ -202,6 +202,7 @@ def take_from(source: Any, path: Any) -> None:
                and w.m.load(w.at("free_bytes")) == w.free_bytes - length)
     path.claim("the_rest_is_first", lambda: w.now()[0] == (k + length, have - length) if length < have else
                len(w.now()) == len(w.pieces) - 1)
+    path.claim("taking_a_part_writes_no_more", lambda: only(w.m, *w.places(k + length)))
 
 
 def reuse(source: Any, path: Any) -> None:
@@ -248,7 +249,7 @@ def room(source: Any, path: Any) -> None:
     w = Kept(path)
     most, keep, used = lately(w)
     result = source.retained.retained_capacity(w.m, w.arena)
-    path.claim("no_more_is_kept_than_is_set", lambda: result >= 0 and result <= keep)
+    path.claim("no_more_is_kept_than_is_set", lambda: result >= 0 and result <= keep and only(w.m))
     path.claim("no_more_is_held_than_lately_and_a_quarter", lambda:
                result + used <= most + (most >> KEPT["slack_shift"]))
 
@@ -265,6 +266,7 @@ def release_oldest(source: Any, path: Any) -> None:
                and all(call.name == "purge" for call in w.m.calls[1:]))
     path.claim("what_is_given_back_is_not_kept", lambda: w.is_whole() and not w.has(oldest)
                and len(w.now()) == len(w.pieces) - 1)
+    path.claim("releasing_writes_no_more", lambda: only(w.m, *w.places(), w.at("held")))
     if done:
         path.claim("what_went_back_is_not_held", lambda: answer == 0 and now == held - oldest.length and not w.aside())
     else:
@@ -280,6 +282,7 @@ def set_aside(source: Any, path: Any) -> None:
     source.retained.set_aside(w.m, k, length)
     path.claim("what_is_set_aside_is_first_and_marked", lambda: w.aside() == [piece, *w.untaken]
                and w.m.load(k + KEPT["mark"]) == REFUSED and w.m.load(w.m.load(k + NEXT) + PREV) == k)
+    path.claim("setting_aside_writes_no_more", lambda: only(w.m, *w.places(k)))
     path.claim("what_is_set_aside_says_its_length", lambda: w.m.load(k) == length)
     path.claim("setting_aside_purges_no_page_of_another", lambda: [
         (call.name, *call.arguments) for call in w.m.calls] in ([], [("purge", k + PAGE, length - PAGE)])
@@ -346,7 +349,7 @@ def grow_older(source: Any, path: Any) -> None:
     path.claim("no_page_of_another_is_purged", lambda: not w.m.calls or (mark == AGED and len(w.m.calls) == 1
                and w.m.calls[0].name == "purge" and w.m.calls[0].arguments == (k + PAGE, length - PAGE)))
     path.claim("an_older_mapping_keeps_its_words", lambda: w.is_linked() and w.m.load(k) == length and now == (
-        AGED if mark == NEW else PURGED if mark == AGED else mark))
+        AGED if mark == NEW else PURGED if mark == AGED else mark) and only(w.m, k + KEPT["mark"], k + inside + 64))
 
 
 def set_keep(source: Any, path: Any) -> None:
@@ -357,7 +360,8 @@ def set_keep(source: Any, path: Any) -> None:
     most = path.word("most")
     source.retained.set_keep(w.m, most)
     now = source.settings.get_keep(w.m)
-    path.claim("what_is_kept_has_bounds", lambda: now >= 0 and now <= MAX_REQUEST)
+    path.claim("what_is_kept_has_bounds", lambda: now >= 0 and now <= MAX_REQUEST
+               and only(w.m, w.statics + STATICS["keep"]))
     path.claim("a_legal_bound_is_taken", lambda: now == most or most < 0 or most > MAX_REQUEST)
 
 
@@ -386,7 +390,7 @@ PROOFS = (
     Proof("retained.take_from", FEW, take_from, {
         "what_is_taken_is_not_kept": "they are no longer kept",
         "the_rest_is_first": "the rest is first on the list, or there is none",
-    }),
+    }, more={"taking_a_part_writes_no_more": "no word but those of the list and the counts changes"}),
     Proof("retained.take_retained", FEW, reuse, {
         "what_is_too_small_is_not_used_again": "NULL only if none has as many, and then nothing has changed",
         "what_is_used_again_says_its_length": "else the first word there is how many bytes they are",
@@ -405,12 +409,15 @@ PROOFS = (
         "what_is_given_back_is_not_kept": "it is no longer kept",
         "what_went_back_is_not_held": "on success the record no longer holds it",
         "what_was_refused_is_set_aside": "else it is set aside",
-    }, more={"the_oldest_is_offered": "exactly the oldest is offered to the system, once"}),
+    }, more={
+        "the_oldest_is_offered": "exactly the oldest is offered to the system, once",
+        "releasing_writes_no_more": "no word but those of the lists and the counts changes",
+    }),
     Proof("retained.set_aside", FEW, set_aside, {
         "what_is_set_aside_is_first_and_marked": "they are first on the list of those set aside, and marked",
         "what_is_set_aside_says_its_length": "their length stands there",
         "setting_aside_purges_no_page_of_another": "no page of another is purged",
-    }),
+    }, more={"setting_aside_writes_no_more": "no word but those of the lists changes"}),
     Proof("retained.offer_again", FEW, offer_again, {
         "no_more_is_offered_than_asked": "at most `most`",
         "what_was_taken_at_last_is_not_held": "the record no longer holds them",

@@ -219,7 +219,7 @@ def arrange(source: Any, path: Any) -> None:
         source.placement.arrange(w.m, w.arena, policy)
     wanted = policy == SEGREGATED
     path.claim("lists_are_those_of_the_policy", lambda: called == (
-        [] if wanted == segregated else ["segregate"] if wanted else ["unite"]))
+        [] if wanted == segregated else ["segregate"] if wanted else ["unite"]) and only(w.m))
 
 
 def find(source: Any, path: Any) -> None:

@@ -28,7 +28,7 @@ def set_threshold(source: Any, path: Any) -> None:
     threshold = path.word("threshold")
     source.settings.set_threshold(w.m, threshold)
     now = source.settings.get_threshold(w.m)
-    path.claim("thresholds_have_a_minimum", lambda: now >= PAGE)
+    path.claim("thresholds_have_a_minimum", lambda: now >= PAGE and only(w.m, w.statics + STATICS["threshold"]))
     path.claim("a_legal_threshold_is_taken", lambda: threshold < PAGE or now == threshold)
 
 
@@ -40,7 +40,7 @@ def set_growth(source: Any, path: Any) -> None:
     now = source.settings.get_growth(w.m)
     path.claim("growth_is_whole_pages_and_enough", lambda: now & PAGE - 1 == 0 and now >= PAGE
                and (now >= growth or growth > MAX_REQUEST))
-    path.claim("growth_has_a_maximum", lambda: now <= MAX_REQUEST)
+    path.claim("growth_has_a_maximum", lambda: now <= MAX_REQUEST and only(w.m, w.statics + STATICS["growth"]))
 
 
 def _threads(path: Any, arenas: int) -> tuple[Window, Any, list[Any], list[Any]]:

@@ -15,10 +15,13 @@ from heapster.checkers.proofs.layout_spec import (
     MAX_REQUEST,
     MIN_BLOCK,
     PAYLOAD,
+    STATICS,
     USED,
     only,
 )
 from heapster.checkers.proofs.small_heaps import Classes, Small
+
+SETTINGS = ("policy", "threshold", "growth", "arena_limit", "cache", "keep")     # words of the statics
 
 
 def check(h: Small, path: Any, name: str, *but: Any) -> None:
@@ -27,6 +30,8 @@ def check(h: Small, path: Any, name: str, *but: Any) -> None:
 
     def holds() -> bool:
         broken.extend(h.violations())
+        broken.extend(f"a call changes the setting {name}" for name in SETTINGS
+                      if (cell := h.m.find(h.statics + STATICS[name])) is not None and cell.now != cell.was)
         return not broken
 
     path.claim(f"{name}_keeps_every_invariant", holds, lambda: "; ".join(broken))
