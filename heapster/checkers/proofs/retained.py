@@ -142,7 +142,7 @@ def enlist(source: Any, path: Any) -> None:
     path.claim("a_kept_mapping_is_first", w.is_linked)
     path.claim("a_kept_mapping_says_its_length", lambda: load(k) == length and load(k + KEPT["mark"]) == 0)
     path.claim("a_kept_mapping_is_counted", lambda: w.counted(length, 1))
-    path.claim("keeping_writes_no_more", lambda: only(w.m, k, k + KEPT["mark"], k + NEXT, k + PREV, w.head + NEXT,
+    path.claim("retaining_writes_no_more", lambda: only(w.m, k, k + KEPT["mark"], k + NEXT, k + PREV, w.head + NEXT,
                                                       first + PREV, *w.counts()))
 
 
@@ -172,7 +172,7 @@ def keep(source: Any, path: Any) -> None:
         piece.k + piece.length == start or start + length == piece.k or w.has(piece) for piece in w.pieces))
     path.claim("what_is_kept_grows_by_what_is_added", lambda:
                w.m.load(w.at("free_bytes")) == w.free_bytes + length)
-    path.claim("keeping_writes_no_more", lambda: only(w.m, *w.places(start)))
+    path.claim("retaining_writes_no_more", lambda: only(w.m, *w.places(start)))
 
 
 def smallest(source: Any, path: Any) -> None:
@@ -370,7 +370,7 @@ PROOFS = (
         "a_kept_mapping_is_first": "k follows the head and precedes the old first",
         "a_kept_mapping_says_its_length": "its words say its length, and that it is new",
         "a_kept_mapping_is_counted": "the record counts it as free",
-        "keeping_writes_no_more": "no other word changes",
+        "retaining_writes_no_more": "no other word changes",
     }),
     Proof("retained.delist", ANY_HEAP, delist, {
         "what_is_no_longer_kept_leaves_the_list": "its neighbours are linked both ways",
@@ -381,7 +381,7 @@ PROOFS = (
         "what_is_kept_is_part_of_the_first": "they are part of the first on the list",
         "what_does_not_touch_stays": "what does not touch them stays as it is",
         "what_is_kept_grows_by_what_is_added": "what is kept grows by length",
-    }, more={"keeping_writes_no_more": "no word but those of the list and the counts changes"}),
+    }, more={"retaining_writes_no_more": "no word but those of the list and the counts changes"}),
     Proof("retained.smallest", "lists of up to 3 kept mappings", smallest, {
         "nothing_kept_is_large_enough": "NULL only if none is large enough",
         "the_smallest_is_large_enough": "otherwise it is, and none that is large enough is smaller",
