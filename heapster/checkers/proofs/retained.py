@@ -142,7 +142,7 @@ def enlist(source: Any, path: Any) -> None:
     path.claim("a_kept_mapping_is_first", w.is_linked)
     path.claim("a_kept_mapping_says_its_length", lambda: load(k) == length and load(k + KEPT["mark"]) == 0)
     path.claim("a_kept_mapping_is_counted", lambda: w.counted(length, 1))
-    path.claim("retaining_writes_no_more", lambda: only(w.m, k, k + KEPT["mark"], k + NEXT, k + PREV, w.head + NEXT,
+    path.claim("keeping_writes_no_more", lambda: only(w.m, k, k + KEPT["mark"], k + NEXT, k + PREV, w.head + NEXT,
                                                       first + PREV, *w.counts()))
 
 
@@ -370,7 +370,7 @@ PROOFS = (
         "a_kept_mapping_is_first": "k follows the head and precedes the old first",
         "a_kept_mapping_says_its_length": "its words say its length, and that it is new",
         "a_kept_mapping_is_counted": "the record counts it as free",
-        "retaining_writes_no_more": "no other word changes",
+        "keeping_writes_no_more": "no other word changes",
     }),
     Proof("retained.delist", ANY_HEAP, delist, {
         "what_is_no_longer_kept_leaves_the_list": "its neighbours are linked both ways",
