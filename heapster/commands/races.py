@@ -1,22 +1,29 @@
 """`heapster races`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import dropwhile
 from random import SystemRandom
 from typing import Any
 
 import click
 
+from heapster.checkers.races.compiled.build import NotInstrumentedError, recipe
+from heapster.checkers.races.compiled.target import CompiledTarget
 from heapster.checkers.races.exploring import Tally
 from heapster.checkers.races.findings import replay
-from heapster.checkers.races.search import Plan, races
+from heapster.checkers.races.ours import schedulable
+from heapster.checkers.races.schedulable import Schedulable
+from heapster.checkers.races.search import Plan, inconclusive, races
+from heapster.checkers.targets.capabilities import view_of
 from heapster.checkers.targets.opening import source_of
-from heapster.checkers.targets.target import Target
+from heapster.checkers.targets.target import Target, View
 from heapster.commands.delivery import Delivery
 from heapster.commands.options import one_of
 from heapster.commands.targets import target_of
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
-from heapster.results import Run
+from heapster.results import Run, UsageError
 
 SECONDS = 20.0                  # if nothing says for how long
 SEEDS = 1 << 32
@@ -45,12 +52,33 @@ def _plan(given: dict[str, Any]) -> Plan:
 
 def campaign(plan: Plan, target: Target) -> Run:
     """Search and show how far it is."""
+    try:
+        with opened(target) as subject:
+            return _search(plan, subject, target)
+    except NotInstrumentedError:
+        return inconclusive(target, plan, *recipe(target))
+
+
+@contextmanager
+def opened(target: Target) -> Iterator[Schedulable]:
+    """The target as something that schedules can be run of; NotInstrumentedError if it gives a scheduler no hooks."""
+    if view_of(target, "races") is View.SOURCE:
+        yield schedulable(source_of(target))
+        return
+    compiled = CompiledTarget.of(target)
+    try:
+        yield compiled
+    finally:
+        compiled.close()
+
+
+def _search(plan: Plan, subject: Schedulable, target: Target) -> Run:
     with Meter(f"races {target}") as meter:
         def progress(tally: Tally, seconds: float) -> None:
             if tally.schedules % 50 == 0:
                 meter.show(_fraction(plan, tally, seconds), f"{tally.schedules:,} schedules")
 
-        run = races(plan, source_of(target), target, progress)
+        run = races(plan, subject, target, progress)
         meter.close(f"{run.extra['schedules']:,} schedules in {run.seconds:.1f} s")
     return run
 
@@ -67,6 +95,8 @@ def show_lanes(run: Run) -> None:
         say([(f"explored: {explored}", "")])
     if memory := run.extra.get("memory_model"):
         say([(f"memory model: {memory['model']}: {'; '.join(memory['explored'])}", "")])
+    if build := run.extra.get("build"):
+        say([("to build it so that its accesses are seen:", ""), *((f"  {line}", "") for line in build)])
     for finding in run.findings:
         say([(line, "") for line in dropwhile(lambda line: STACK in line, finding.details)])
 
@@ -74,7 +104,12 @@ def show_lanes(run: Run) -> None:
 def replay_schedule(text: str, target: str, delivery: Delivery) -> int:
     """Run what a replay string says."""
     on = target_of(target, "races")
-    run = replay(text, source_of(on), on)
+    try:
+        with opened(on) as subject:
+            run = replay(text, subject, on)
+    except NotInstrumentedError:
+        raise UsageError(f"no schedule can be replayed on {target}: name sim, a folder with a copy of impl, "
+                         "a C source, or an object that is built with -fsanitize=thread") from None
     for warning in run.extra["warnings"]:
         warn(warning)
     show_lanes(run)

@@ -71,7 +71,8 @@ def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
     program = cache_folder() / f"judge-{digest.hexdigest()[:16]}"
     if not program.exists():
         try:
-            _compile([*compiler.command, *flags, f"-I{operations_folder()}", *map(str, sources)], program, LIBRARIES)
+            compile_program([*compiler.command, *flags, f"-I{operations_folder()}", *map(str, sources)], program,
+                            LIBRARIES)
         except TargetError as error:
             why = "this machine cannot build programs of 32 bits (gcc-multilib can)" if bits == 32 else str(error)
             raise TargetError(f"the judge cannot be built: {why}") from None
@@ -88,7 +89,7 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     own = (*lab, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags)
     made = place_of(path, compiler, *paths[1:])
     command = [*compiler.command, *TARGET_FLAGS, *own, *map(str, paths)]
-    _compile(command, made, ())
+    compile_program(command, made, ())
     target = from_object(made, name, prefix, path)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
                    ingredients=Ingredients(tuple(compiler.command), own, tuple(map(str, paths))),
@@ -105,11 +106,11 @@ def place_of(path: Path, compiler: Compiler, *others: Path) -> Path:
 def compile_object(sources: list[str], made: Path, compiler: Compiler, *more: str) -> str:
     """Compile into a shared object; the command."""
     command = [*compiler.command, *TARGET_FLAGS, *compiler.flags, *sources]
-    _compile(command, made, more)
+    compile_program(command, made, more)
     return shlex.join([*command, "-o", str(made), *more])
 
 
-def _compile(command: list[str], made: Path, libraries: tuple[str, ...]) -> None:
+def compile_program(command: list[str], made: Path, libraries: tuple[str, ...]) -> None:
     """Run the compiler, and put what it made in its place at once; TargetError with its words."""
     with NamedTemporaryFile(dir=made.parent, prefix=made.name, delete=False) as file:
         half_made = Path(file.name)

@@ -40,6 +40,14 @@ class Tally:
         self.waited += len(stops) > len(set(threads))
         self.on_schedule()
 
+    def count_passed(self, schedules: int, steps: int, calls: int, preempted: int, waited: int) -> None:
+        """So many runs passed, all at once."""
+        self.schedules += schedules
+        self.steps += steps
+        self.calls += calls
+        self.preempted += preempted
+        self.waited += waited
+
 
 class OutOfBudget(Exception):
     """The time or the number of schedules is used up."""

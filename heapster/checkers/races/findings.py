@@ -6,58 +6,62 @@ from shlex import quote
 from time import monotonic
 
 from heapster.checkers.races.lanes import lanes
-from heapster.checkers.races.naming import named
+from heapster.checkers.races.ours import schedulable
 from heapster.checkers.races.programs import Program
-from heapster.checkers.races.recording import Row, record
+from heapster.checkers.races.recording import Row
 from heapster.checkers.races.replay import Replay, format_replay, parse_replay
-from heapster.checkers.races.schedulers.replay import Follow
-from heapster.checkers.races.session import Outcome, Problem, Session
+from heapster.checkers.races.schedulable import Schedulable
+from heapster.checkers.races.session import Outcome, Problem
 from heapster.checkers.races.shrinking import Failure, preemptions
 from heapster.checkers.races.steps import steps
-from heapster.checkers.targets.source import Source, shipped, version
+from heapster.checkers.targets.source import Source
 from heapster.checkers.targets.target import SIM, Target
 from heapster.results import Finding, Run, Verdict
 
 
-def replay(text: str, source: Source | None = None, target: Target = SIM) -> Run:
+def replay(text: str, source: Source | Schedulable | None = None, target: Target = SIM) -> Run:
     """Run what a replay string says; a finding if it fails."""
     begun = monotonic()
     what = parse_replay(text)
-    chosen = source or shipped()
-    schedule = Follow(what.segments, what.old)
-    outcome = Session(what.program, chosen).run(schedule)
+    chosen = schedulable(source)
+    session = chosen.session(what.program)
+    outcome = session.follow(what.segments, what.old)
     failed = outcome.problem is not None
-    findings = (finding(chosen, Failure(what.program, outcome), target),) if failed else ()
-    warnings = list(_misfits(what, chosen, failed or schedule.fits()))
+    found = finding(chosen, Failure(what.program, outcome), target) if failed else None
+    findings = (found,) if found is not None else ()
+    warnings = list(_misfits(what, chosen, failed or session.fits))
     return Run("replay", str(target), 0, Verdict.FAILED if failed else Verdict.PASSED, monotonic() - begun, 1, findings,
                checks={"data_races": outcome.steps},
                extra={"schedules": 1, "steps": tuple(steps(what.program)), "warnings": warnings})
 
 
-def _misfits(what: Replay, source: Source, fits: bool) -> Iterator[str]:
+def _misfits(what: Replay, subject: Schedulable, fits: bool) -> Iterator[str]:
     """Why the schedule may not be the one that was found."""
-    now = version(source)
+    now = subject.version
     if what.version and what.version != now:
         yield f"the source changed: the schedule was found in version {what.version} of it, and this is {now}"
     if not fits:
         yield "the schedule does not fit this source: a thread cannot go on, or an old write be met, where it says"
 
 
-def finding(source: Source, failure: Failure, target: Target = SIM) -> Finding:
-    """The failure as others read it; its replay has been run."""
-    what = Replay(failure.program, failure.outcome.segments, failure.outcome.old, version(source))
+def finding(subject: Schedulable, failure: Failure, target: Target = SIM) -> Finding | None:
+    """The failure as others read it; its replay has been run. None if that meets first what is known already."""
+    what = Replay(failure.program, failure.outcome.segments, failure.outcome.old, subject.version)
     text = format_replay(what)
     what = parse_replay(text)
-    outcome, rows = record(source, what)
+    outcome, rows = subject.record(what)
     problem = outcome.problem
+    if problem is not None and subject.knows(problem):
+        return None
     if problem is None or failure.outcome.problem is None or problem.code != failure.outcome.problem.code:
         raise AssertionError(f"'{text}' does not fail again: {problem}")
     where = "" if target == SIM else f" --target {quote(str(target))}"
     plain = format_replay(what._replace(version=""))
-    lines = [*_stacks(rows, problem), *lanes(rows, problem, len(what.program.lanes))]
+    lines = [*_stacks(rows, problem), *lanes(rows, problem, len(what.program.lanes), subject.name)]
     return Finding(
         id=sha256(f"{problem.code} {plain}".encode()).hexdigest()[:12], code=problem.code,
-        title=named(problem.message), trace=tuple(steps(what.program)), replay=f"heapster replay {quote(text)}{where}",
+        title=subject.named(problem.message), trace=tuple(steps(what.program)),
+        replay=f"heapster replay {quote(text)}{where}",
         breaking=_place(what.program, outcome, problem.other), noticing=_place(what.program, outcome, problem.thread),
         details=(*lines, f"preemptions: {preemptions(outcome)}; switch points: {outcome.steps}"))
 

@@ -15,7 +15,7 @@ from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import violations
 from heapster.model.live import Held, Live
 from heapster.model.operations import RELEASING, REQUESTS
-from heapster.model.spec import Operation, Result, advance, explains
+from heapster.model.spec import OURS, Operation, Promises, Result, advance, explains
 
 MODEST = 1 << 30                    # bytes that the system always has, unless told to refuse
 
@@ -42,16 +42,17 @@ class Block(Protocol):
         """Addresses of its watched words, and what they must hold."""
 
 
-def unexplained(events: Sequence[Event], start: Iterable[tuple[int, int]], refused: bool) -> Reason | None:
+def unexplained(events: Sequence[Event], start: Iterable[tuple[int, int]], refused: bool,
+                promises: Promises = OURS) -> Reason | None:
     """Why no sequential order explains the events, if none does; `start` is what was live: pointer, request."""
     if not refused:
         for event in events:
             if _is_needless_null(event):
                 return ("spurious_null", f"{_text(event)} answered NULL, though the system refused nothing", 0)
     live = Live(Held(pointer, request) for pointer, request in start)
-    if _runs(live.copy(), sorted(events, key=_likely)) is None or _some_order(live, events):
+    if _runs(live.copy(), sorted(events, key=_likely), promises) is None or _some_order(live, events, promises):
         return None
-    reason = _runs(live, sorted(events, key=_likely))
+    reason = _runs(live, sorted(events, key=_likely), promises)
     assert reason is not None
     return (reason[0], f"no order of the calls explains what threads saw: {reason[1]}", reason[2])
 
@@ -73,26 +74,26 @@ def _text(event: Event) -> str:
     return f"{event.operation.verb}({numbers}) of thread {event.thread}"
 
 
-def _runs(live: Live, events: Iterable[Event]) -> Reason | None:
+def _runs(live: Live, events: Iterable[Event], promises: Promises) -> Reason | None:
     """Why the events cannot have run in this order."""
     for event in events:
-        reason = _wrong_now(live, event)
+        reason = _wrong_now(live, event, promises)
         if reason is not None:
             return reason
-        advance(live, event.operation, event.result)
+        advance(live, event.operation, event.result, promises)
     return None
 
 
-def _wrong_now(live: Live, event: Event) -> Reason | None:
+def _wrong_now(live: Live, event: Event, promises: Promises) -> Reason | None:
     """Why the event cannot come next; callers pass only blocks that they hold."""
     pointer = event.operation.pointer
     if pointer and pointer not in live:
         return ("overlap", f"{_text(event)}: its block is not live by then", pointer)
-    reasons = explains(live, event.operation, event.result)
+    reasons = explains(live, event.operation, event.result, promises)
     return (reasons[0].code, f"{_text(event)}: {reasons[0].message}", reasons[0].pointer) if reasons else None
 
 
-def _some_order(live: Live, events: Sequence[Event]) -> bool:
+def _some_order(live: Live, events: Sequence[Event], promises: Promises) -> bool:
     """Whether some order that keeps real time explains all; each set of events is tried once."""
     events = sorted(events, key=lambda event: event.end)        # calls of one thread keep their order
     everything = (1 << len(events)) - 1
@@ -105,10 +106,10 @@ def _some_order(live: Live, events: Sequence[Event]) -> bool:
         for i in left:
             after = done | 1 << i
             held_up = any(events[e].end <= events[i].start for e in left if e < i)
-            if not held_up and after not in seen and _wrong_now(now, events[i]) is None:
+            if not held_up and after not in seen and _wrong_now(now, events[i], promises) is None:
                 seen.add(after)
                 then = now.copy()
-                advance(then, events[i].operation, events[i].result)
+                advance(then, events[i].operation, events[i].result, promises)
                 todo.append((after, then))
     return False
 

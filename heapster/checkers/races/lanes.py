@@ -1,8 +1,7 @@
 """A failing run in lanes: one column a thread, and of its accesses those that matter."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from heapster.checkers.races.naming import name
 from heapster.checkers.races.recording import Row
 from heapster.checkers.races.session import Problem
 from heapster.machine.orders import ATOMICS
@@ -11,20 +10,26 @@ MOST_ROWS = 14
 COLUMN = 46
 KINDS = {"load": "reads", "store": "writes", "cas": "compares and swaps", "exchange": "exchanges"}
 VERBS = {**KINDS, **{operation: KINDS[atomic.kind] for operation, atomic in ATOMICS.items()},
-         "lock": "locks", "unlock": "unlocks",
+         "load_atomic": "reads", "store_atomic": "writes", "update": "updates", "fence": "orders",
+         "lock": "locks", "try_lock": "tries", "unlock": "unlocks",
+         "read_lock": "locks to read", "cond_wait": "waits for a signal of", "signal": "signals",
+         "once": "does once", "join": "joins", "create": "starts a thread,", "yield": "lets others on,",
+         "barrier": "waits at", "wait": "waits for", "fork": "forks,",
          "copy": "copies to", "fill": "fills", "sbrk": "moves", "mmap": "adds to", "munmap": "takes from",
          "remap": "moves in", "purge": "empties"}
 
+LOCKING = frozenset({"lock", "try_lock", "read_lock", "unlock"})
 
-def lanes(rows: Sequence[Row], problem: Problem, threads: int) -> list[str]:
-    """The lines, with a heading."""
+
+def lanes(rows: Sequence[Row], problem: Problem, threads: int, name: Callable[[int], str]) -> list[str]:
+    """The lines, with a heading; `name` says what lies at an address."""
     chosen = sorted(_chosen(rows, problem))
     lines = ["".join(f"thread {t}".ljust(COLUMN) for t in range(threads)).rstrip()]
     last = None
     for i in chosen:
         if last is not None and i > last + 1 and rows[i].thread == rows[last].thread:
             lines.append(_cell(rows[i].thread, "..."))
-        lines.append(_cell(rows[i].thread, _text(rows[i])))
+        lines.append(_cell(rows[i].thread, _text(rows[i], name)))
         last = i
     return [line for line in lines if line.strip() != "..."] if len(lines) > MOST_ROWS + 4 else lines
 
@@ -33,7 +38,7 @@ def _cell(thread: int, text: str) -> str:
     return " " * (COLUMN * thread) + text
 
 
-def _text(row: Row) -> str:
+def _text(row: Row, name: Callable[[int], str]) -> str:
     where = row.stack[0].split()[0] if row.stack else "caller"
     mark = "  <-- here" if row.failed else ""
     return f"{where} {VERBS.get(row.kind, row.kind)} {name(row.target)}{_order(row)}{mark}"
@@ -79,6 +84,6 @@ def _switches(rows: Sequence[Row]) -> list[int]:
 def _contended(rows: Sequence[Row]) -> list[int]:
     users: dict[int, set[int]] = {}
     for row in rows:
-        if row.kind in ("lock", "unlock"):
+        if row.kind in LOCKING:
             users.setdefault(row.target, set()).add(row.thread)
-    return [i for i, row in enumerate(rows) if len(users.get(row.target, ())) > 1 and row.kind in ("lock", "unlock")]
+    return [i for i, row in enumerate(rows) if len(users.get(row.target, ())) > 1 and row.kind in LOCKING]

@@ -8,44 +8,22 @@ from random import Random
 from time import monotonic
 from typing import Any
 
-from heapster.checkers.races.corpus import SHIPPED, corpus, is_shipped, policies, settings
-from heapster.checkers.races.exploring import (
-    OutOfBudget,
-    Tally,
-    every_schedule,
-    forks_amid,
-    pct_schedules,
-    random_schedules,
-)
+from heapster.checkers.races.exploring import OutOfBudget, Tally
 from heapster.checkers.races.findings import finding
-from heapster.checkers.races.generated import generated
+from heapster.checkers.races.ours import schedulable
 from heapster.checkers.races.programs import MOST_THREADS, Program, format_program
-from heapster.checkers.races.session import Outcome, Session
+from heapster.checkers.races.schedulable import Schedulable
+from heapster.checkers.races.session import Outcome
 from heapster.checkers.races.shrinking import Failure, least
-from heapster.checkers.targets.source import Source, shipped
+from heapster.checkers.targets.source import Source
 from heapster.checkers.targets.target import SIM, Target
 from heapster.children import processor_seconds
-from heapster.model.placement import POLICY_NAMES
 from heapster.results import Finding, Run, UsageError, Verdict
 
 Progress = Callable[[Tally, float], None]       # what was done so far, and for how many seconds
 
 STRATEGIES = ("dfs", "pct", "random")
 BATCH = 50                          # programs generated at a time
-EXPLORED = (
-    "atomic loads answer any write that their thread's view allows",
-    "atomic stores come before others that were made earlier",
-    "acquire, release and read-modify-writes order as C11 says, and nothing else does",
-)
-NOT_EXPLORED = (
-    "load buffering: no load answers a store that is yet to come (RC11 has none, some machines do)",
-    "fork amid stores that others cannot see yet: the child sees all that were made",
-)
-MEMORY_MODEL = {"model": "RC11", "explored": list(EXPLORED), "not_explored": list(NOT_EXPLORED)}
-NOT_CHECKED = (
-    *NOT_EXPLORED,
-    "longer programs, more threads, more preemptions and more old writes than are said",
-)
 A_LOOK = 10                         # schedules between two looks at the time
 ROUND = 20                          # schedules of a program before the next has its turn, by chance
 MOST_SCHEDULES = 400                # of a generated program: the others shall have their turn
@@ -81,7 +59,7 @@ class Search:
     """A search under way."""
 
     plan: Plan
-    source: Source
+    subject: Schedulable
     tally: Tally = field(default_factory=Tally)
     finished: dict[Program, int] = field(default_factory=dict)      # the bound that each was explored to
     sampled: dict[Program, None] = field(default_factory=dict)
@@ -90,17 +68,16 @@ class Search:
 
     progress: Progress | None = None
 
-    def first_failure(self) -> Failure | None:
-        """The first failure that the plan leads to within its budget."""
-        self._begun = processor_seconds()
+    def failures(self) -> Iterator[Failure]:
+        """The failures that the plan leads to within its budget; what is known by then is passed over."""
+        self._begun, self._spent_before = processor_seconds(), self.subject.seconds
         self.tally.on_schedule = self._spend
         try:
             for program, outcome in self._outcomes():
                 if outcome.problem is not None:
-                    return Failure(program, outcome)
+                    yield Failure(program, outcome)
         except OutOfBudget:
             pass
-        return None
 
     def _spend(self) -> None:
         self.partial += 1
@@ -111,7 +88,7 @@ class Search:
 
     def _look(self) -> None:
         """Look at the time, which costs as much as half a schedule."""
-        seconds = processor_seconds() - self._begun
+        seconds = processor_seconds() - self._begun + self.subject.seconds - self._spent_before
         if self.plan.seconds is not None and seconds >= self.plan.seconds:
             raise OutOfBudget
         if self.progress is not None:
@@ -128,7 +105,7 @@ class Search:
         fresh = self._generated()
         some = [next(fresh) for _ in range(BATCH)]
         for bound in range(self.plan.bound + 1):
-            for program, most in corpus():
+            for program, most in self.subject.corpus():
                 if bound <= most:
                     yield from self._explore(program, bound)
             for program in some:
@@ -138,29 +115,27 @@ class Search:
                 yield from self._explore(program, self.plan.bound, MOST_SCHEDULES)
 
     def _explore(self, program: Program, bound: int, most: int | None = None) -> Iterator[tuple[Program, Outcome]]:
-        session = Session(program, self.source)
-        if session.wrong_start is not None:
-            program = Program((), (program.prologue,))
-            session = Session(program, self.source)
-        amid = forks_amid(session, self.tally) if bound else ()
-        for outcome in chain(every_schedule(session, bound, self.tally, bound), amid):
-            yield program, outcome
+        session = self.subject.session(program)
+        amid = session.forks_amid(self.tally) if bound else ()
+        for outcome in chain(session.every_schedule(bound, self.tally, bound), amid):
+            yield session.program, outcome
             if most is not None and self.partial >= most:
                 self.left.add(program)
                 break
         else:
-            self.finished[program] = bound
+            self.finished[session.program] = bound
         self.partial = 0
 
     def _generated(self) -> Iterator[Program]:
         batch = 0
         while True:
-            yield from generated(BATCH, self.plan.threads, self.plan.ops, self.plan.seed * 1_000_003 + batch)
+            yield from self.subject.generated(BATCH, self.plan.threads, self.plan.ops,
+                                              self.plan.seed * 1_000_003 + batch)
             batch += 1
 
     def _by_chance(self) -> Iterator[tuple[Program, Outcome]]:
         rng = Random(self.plan.seed)
-        known = [program for program, _ in corpus()]
+        known = [program for program, _ in self.subject.corpus()]
         fresh = self._generated()
         while True:
             for program in known:
@@ -169,11 +144,11 @@ class Search:
 
     def _sample(self, program: Program, rng: Random) -> Iterator[tuple[Program, Outcome]]:
         self.sampled[program] = None
-        session = Session(program, self.source)
+        session = self.subject.session(program)
         if self.plan.strategy == "pct":
-            runs = pct_schedules(session, self.plan.bound + 1, ROUND, rng, self.tally)
+            runs = session.pct_schedules(self.plan.bound + 1, ROUND, rng, self.tally)
         else:
-            runs = random_schedules(session, ROUND, rng, self.tally)
+            runs = session.random_schedules(ROUND, rng, self.tally)
         for outcome in runs:
             yield program, outcome
 
@@ -184,7 +159,8 @@ class Search:
             run = f"{self.tally.schedules} schedules of {len(self.sampled)} programs by {how}"
             return f"{run}, seed {self.plan.seed}; nothing is claimed of others{self._under()}"
         bounds = Counter(self.finished.values())
-        parts = [f"all schedules with at most {bound} preemptions and {bound} old writes of {bounds[bound]} programs"
+        beside = self.subject.beside
+        parts = [f"all schedules with at most {bound} preemptions{beside(bound)} of {bounds[bound]} programs"
                  for bound in sorted(bounds, reverse=True)]
         if self.left:
             parts.append(f"the first {MOST_SCHEDULES} schedules of {len(self.left)} programs")
@@ -193,52 +169,67 @@ class Search:
         return ("; ".join(parts) or "nothing") + self._under()
 
     def _under(self) -> str:
-        """Under which policies, and of how many programs with what ships."""
-        run = self.programs()
-        if not run:
-            return ""
-        shipped_ = sum(bool(each["shipped"]) for each in run)
-        names = ", ".join(sorted({name for each in run for name in each["policies"]}, key=POLICY_NAMES.index))
-        return f"; {shipped_} of {len(run)} programs on what ships ({SHIPPED}); policies: {names}"
+        """Under which settings."""
+        return self.subject.under(self.run())
 
-    def programs(self) -> list[dict[str, Any]]:
-        """Each program that was explored: to which bound, None if by chance; under which policies and settings."""
-        return [{"program": format_program(program), "bound": bound, "policies": list(policies(program)),
-                 "shipped": is_shipped(program)} for program, bound in self._run().items()]
-
-    def settings(self) -> dict[str, list[str] | list[int]]:
-        """The policies and settings that any of the programs ran under."""
-        ran = [settings(program) for program in self._run()]
-        found = {letter: sorted({number for each in ran for number in each[letter]}) for letter in "phl"}
-        return {"policy": [POLICY_NAMES[number] for number in found["p"]], "cache": found["h"], "retained": found["l"]}
-
-    def _run(self) -> dict[Program, int | None]:
+    def run(self) -> dict[Program, int | None]:
+        """To which bound each program was explored, None if by chance."""
         return {**dict.fromkeys(self.sampled), **self.finished}
 
+    def programs(self) -> list[dict[str, Any]]:
+        """Each program that was explored: to which bound, None if by chance; under which settings."""
+        return [{"program": format_program(program), "bound": bound, **self.subject.about(program)}
+                for program, bound in self.run().items()]
 
-def races(plan: Plan, source: Source | None = None, target: Target = SIM, progress: Progress | None = None) -> Run:
-    """Search as planned; the first failure is shrunk and reported."""
+
+def races(plan: Plan, source: Source | Schedulable | None = None, target: Target = SIM,
+          progress: Progress | None = None) -> Run:
+    """Search as planned; each failure is shrunk and reported, as many as are looked for."""
     plan.check()
     begun = monotonic()
-    search = Search(plan, source or shipped(), progress=progress)
-    failure, interrupted = None, False
+    subject = schedulable(source)
+    search = Search(plan, subject, progress=progress)
+    findings: dict[str, Finding] = {}
+    interrupted = False
     try:
-        failure = search.first_failure()
+        for failure in search.failures():
+            if (reported := _reported(subject, failure, max(plan.bound, 2), target)) is not None:
+                findings.setdefault(reported.id, reported)
+            if len(findings) >= subject.most_findings:
+                break
     except KeyboardInterrupt:
         interrupted = True
-    findings: tuple[Finding, ...] = ()
-    if failure is not None:
-        findings = (finding(search.source, least(search.source, failure, max(plan.bound, 2)), target),)
     tally = search.tally
     verdict = Verdict.FAILED if findings else Verdict.PASSED
-    return Run("races", str(target), plan.seed, verdict, monotonic() - begun, tally.calls, findings,
-               checks=_checks(tally), witnesses={"preempted": tally.preempted, "waited_for_a_lock": tally.waited,
-                                                    "met_an_old_write": tally.weak},
+    return Run("races", str(target), plan.seed, verdict, monotonic() - begun, tally.calls, tuple(findings.values()),
+               checks=_checks(tally), witnesses=_witnesses(subject, tally),
                extra={"schedules": tally.schedules, "cut_short": tally.cut_short, "explored": search.explored(),
-                      "programs": search.programs(), "shipped": SHIPPED,
-                      "settings": search.settings(), "memory_model": MEMORY_MODEL,
-                      "strategy": plan.strategy, "bound": plan.bound, "not_checked": list(NOT_CHECKED)}
+                      "programs": search.programs(), **subject.about_all(search.run()),
+                      "strategy": plan.strategy, "bound": plan.bound, "not_checked": list(subject.not_checked)}
                | ({"interrupted": True} if interrupted else {}))
+
+
+def _reported(subject: Schedulable, failure: Failure, bound: int, target: Target) -> Finding | None:
+    """The finding, and none like it from here on; None for what its replay does not show by itself."""
+    shrunk = least(subject, failure, bound)
+    assert shrunk.outcome.problem is not None
+    reported = finding(subject, shrunk, target)
+    subject.found(shrunk.outcome.problem)
+    return reported
+
+
+def inconclusive(target: Target, plan: Plan, *recipe: str) -> Run:
+    """What is said of a target that gives a scheduler no hooks: nothing could be explored; how to build it so."""
+    try_ = "build it with -fsanitize=thread" if recipe else f"try heapster stress {target}"
+    why = f"{target} is compiled: its accesses give a scheduler no hooks; {try_}"
+    return Run("races", str(target), plan.seed, Verdict.INCONCLUSIVE, 0.0, 1, checks=_checks(Tally()),
+               extra={"schedules": 0, "explored": "nothing", "not_checked": [why], "build": list(recipe)})
+
+
+def _witnesses(subject: Schedulable, tally: Tally) -> dict[str, int]:
+    """What must have been met for a pass to mean much."""
+    seen = {"preempted": tally.preempted, "waited_for_a_lock": tally.waited}
+    return seen | {"met_an_old_write": tally.weak} if subject.has_weak_memory else seen
 
 
 def _checks(tally: Tally) -> dict[str, int]:

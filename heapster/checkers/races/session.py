@@ -30,6 +30,7 @@ class Problem(NamedTuple):
     address: int = 0
     thread: int = -1            # that was running
     other: int = -1             # whose access raced with it
+    places: tuple[int, int] = (0, 0)    # in the code of a target, of the two accesses
 
 
 class Outcome(NamedTuple):

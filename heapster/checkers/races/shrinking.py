@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from heapster.checkers.races.exploring import Tally, every_schedule
+from heapster.checkers.races.exploring import Tally
 from heapster.checkers.races.programs import KINDS, Op, Program, lanes_of, wrong
-from heapster.checkers.races.session import Outcome, Session
-from heapster.checkers.targets.source import Source
+from heapster.checkers.races.schedulable import Schedulable
+from heapster.checkers.races.session import Outcome
 
 EFFORT = 400                        # schedules tried of a smaller program before it is held to pass
 SIMPLER = (24, 40, 200, 4096, 5000)
@@ -20,15 +20,15 @@ class Failure(NamedTuple):
     outcome: Outcome
 
 
-def least(source: Source, failure: Failure, bound: int) -> Failure:
+def least(subject: Schedulable, failure: Failure, bound: int) -> Failure:
     """A failure of the same kind that no smaller program, no fewer old writes and no fewer preemptions show."""
     if failure.outcome.old:
-        failure = _fewest_preemptions(source, failure, bound)
+        failure = _fewest_preemptions(subject, failure, bound)
     smaller: Failure | None = failure
     while smaller is not None:
         failure = smaller
-        smaller = next(_smaller(source, failure, bound), None)
-    return _fewest_preemptions(source, failure, bound)
+        smaller = next(_smaller(subject, failure, bound), None)
+    return _fewest_preemptions(subject, failure, bound)
 
 
 def preemptions(outcome: Outcome) -> int:
@@ -36,30 +36,30 @@ def preemptions(outcome: Outcome) -> int:
     return sum(segment.points is not None for segment in outcome.segments)
 
 
-def _smaller(source: Source, failure: Failure, bound: int) -> Iterator[Failure]:
+def _smaller(subject: Schedulable, failure: Failure, bound: int) -> Iterator[Failure]:
     for program in _candidates(failure.program):
         if not wrong(program):
-            outcome = _fails(source, program, failure, bound, len(failure.outcome.old))
+            outcome = _fails(subject, program, failure, bound, len(failure.outcome.old))
             if outcome is not None:
                 yield Failure(program, outcome)
 
 
-def _fails(source: Source, program: Program, failure: Failure, bound: int, old: int) -> Outcome | None:
+def _fails(subject: Schedulable, program: Program, failure: Failure, bound: int, old: int) -> Outcome | None:
     """The first run of the program with so many old writes met, fewest preemptions first, that fails as that did."""
     assert failure.outcome.problem is not None
     code = failure.outcome.problem.code
-    session = Session(program, source)
+    session = subject.session(program)
     for least_bound in range(bound + 1):
-        for outcome in islice(every_schedule(session, least_bound, Tally(), old), EFFORT):
+        for outcome in islice(session.every_schedule(least_bound, Tally(), old), EFFORT):
             if outcome.problem is not None and outcome.problem.code == code:
                 return outcome
     return None
 
 
-def _fewest_preemptions(source: Source, failure: Failure, bound: int) -> Failure:
+def _fewest_preemptions(subject: Schedulable, failure: Failure, bound: int) -> Failure:
     """The same program, with fewer old writes met if it fails so, and with the fewest preemptions."""
     for old in range(len(failure.outcome.old) + 1):
-        outcome = _fails(source, failure.program, failure, bound, old)
+        outcome = _fails(subject, failure.program, failure, bound, old)
         if outcome is not None:
             return failure._replace(outcome=outcome)
     return failure

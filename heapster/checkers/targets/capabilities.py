@@ -11,7 +11,7 @@ TAKES: Mapping[str, tuple[View, ...]] = {
     "fuzz": (View.LOCKSTEP, View.CALLS),
     "replay": (View.LOCKSTEP, View.CALLS),
     "shrink": (View.LOCKSTEP, View.CALLS),
-    "races": (View.SOURCE,),
+    "races": (View.SOURCE, View.CALLS),
     "prove": (View.SOURCE,),
     "stress": (View.THREADS,),
     "bench": (View.PRELOAD,),

@@ -1,0 +1,81 @@
+"""The scheduler's program, and a target as it needs it: instrumented."""
+
+import re
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from heapster.checkers.blackbox.build import Compiler, cache_folder, compile_program
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.symbols import read_shared_object
+from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS, calls_hooks, instrument
+from heapster.checkers.targets.opening import resolve
+from heapster.checkers.targets.target import Target
+from heapster.results import UsageError
+
+SOURCES = Path(__file__).parent.parent / "c"
+FLAGS = ("-std=gnu11", "-O2", "-g", "-rdynamic", f"-I{FOLDER}")
+LIBRARIES = ("-ldl", "-lpthread")
+UNSEEN = re.compile(r"\b(?:asm|__asm__|__asm)\b\s*(?:volatile|__volatile__|goto)?\s*\(")
+
+
+class Prepared(NamedTuple):
+    """A target, instrumented, and what its functions are called."""
+
+    path: Path
+    symbols: dict[str, str]
+    alignment: int
+    version: str                # of what it was made of
+    sources: tuple[Path, ...]
+
+
+class NotInstrumentedError(UsageError):
+    """The target's accesses give a scheduler no hooks; the message says how to build it so."""
+
+
+def scheduler_program() -> Path:
+    """The scheduler, compiled if it is not yet."""
+    sources = [*sorted(SOURCES.glob("*.c")), *HOOKS]
+    digest = sha256(repr(FLAGS).encode())
+    for file in (*sources, *sorted(SOURCES.glob("*.h")), *HOOK_HEADERS):
+        digest.update(file.read_bytes())
+    made = cache_folder() / f"scheduler-{digest.hexdigest()[:16]}"
+    if not made.exists():
+        compile_program([*Compiler().command, *FLAGS, *map(str, sources)], made, LIBRARIES)
+    return made
+
+
+def prepare(target: Target) -> Prepared:
+    """The target, compiled instrumented where we have its source; NotInstrumentedError where nothing can be done."""
+    found = resolve(ForeignOptions(target))
+    path, sources = Path(found.path), list[Path]()
+    if found.ingredients is not None:
+        path = cache_folder() / f"{path.stem}-scheduled.so"
+        instrument(found.ingredients, path)
+        sources = [Path(source) for source in found.ingredients.sources]
+    elif not calls_hooks(read_shared_object(path).needs):
+        raise NotInstrumentedError(str(target))
+    digest = sha256()
+    for source in sources or (path,):
+        digest.update(source.read_bytes())
+    version = digest.hexdigest()[:8]
+    return Prepared(path.resolve(), dict(found.symbols), found.alignment, version, tuple(sources))
+
+
+def recipe(target: Target) -> tuple[str, ...]:
+    """The two lines that build a target so that its accesses are seen; none where it is not the user who builds it."""
+    if not target.paths:
+        return ()
+    stem = target.path.name.split(".")[0].removeprefix("lib")
+    return (f"cc -g -O1 -fPIC -fsanitize=thread -c {stem}.c", f"cc -shared {stem}.o -o {stem}.so")
+
+
+def unseen(sources: tuple[Path, ...]) -> list[str]:
+    """What the instrumentation passes over in the sources, each with its first line."""
+    found = []
+    for source in sources:
+        for number, line in enumerate(source.read_text(errors="replace").splitlines(), 1):
+            if UNSEEN.search(line):
+                found.append(f"inline assembly in {source.name}:{number}: what it reads and writes is not seen")
+                break
+    return found

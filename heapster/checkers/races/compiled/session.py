@@ -1,0 +1,176 @@
+"""A program on an instrumented target, under one schedule after another, each in a child and judged."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from random import Random
+
+from heapster.checkers.races import judge
+from heapster.checkers.races.compiled.scheduler import CODES, HUB, KINDS, Event, Row, Scheduler
+from heapster.checkers.races.exploring import GAPS, Tally
+from heapster.checkers.races.programs import KINDS as CALLS
+from heapster.checkers.races.programs import Program
+from heapster.checkers.races.session import Outcome, Problem
+from heapster.machine.traced import Old, Segment
+from heapster.model.spec import Operation, Promises, Result
+
+Prefix = tuple[Segment, ...]
+UNORDERED = frozenset({"unlock", "end", "start"})        # nobody is preempted there: coming in later does as well
+MOST_KNOWN = 4096               # runs whose calls were judged and are remembered
+
+
+class TargetSession:
+    """A program and the scheduler that runs it."""
+
+    def __init__(self, program: Program, scheduler: Scheduler, known: set[str]) -> None:
+        self.program, self._scheduler, self._known = program, scheduler, known
+        self.threads = len(program.lanes)
+        self.fits = True
+        self._judged: dict[tuple[Event, ...], judge.Reason | None] = {}
+
+    def follow(self, segments: Sequence[Segment], old: tuple[Old, ...] = (), *, recording: bool = False) -> Outcome:
+        """The outcome of a written schedule; no access of a target meets an old write."""
+        self._scheduler.load(self.program)
+        self._scheduler.follow(segments, recording=recording)
+        outcome = self._outcome()
+        self.fits = outcome.segments[:len(segments)] == tuple(segments)
+        return outcome
+
+    def every_schedule(self, bound: int | None, tally: Tally, old: int | None = None) -> Iterator[Outcome]:
+        """The outcomes of all schedules with at most `bound` preemptions, fewest first, one for each class."""
+        frontier = Frontier(1 << 30 if bound is None else bound)
+        while (prefix := frontier.next()) is not None:
+            outcome = self.follow(prefix)
+            frontier.spread(prefix, self._scheduler.rows(), outcome.segments)
+            tally.cut_short = tally.cut_short + frontier.cut
+            frontier.cut = 0
+            tally.count(outcome)
+            yield outcome
+
+    def forks_amid(self, tally: Tally) -> Iterator[Outcome]:
+        """No more: a fork is a switch point as others are."""
+        return iter(())
+
+    def random_schedules(self, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+        """The outcomes of `number` random walks; those that pass are counted and not told."""
+        self._scheduler.load(self.program)
+        self._scheduler.by_chance(number, rng.randrange(1 << 40), rng.choice(GAPS))
+        yield self._of_batch(tally)
+
+    def pct_schedules(self, depth: int, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+        """The outcomes of `number` schedules with random priorities and depth - 1 changes of them."""
+        outcome = self.follow(())
+        tally.count(outcome)
+        yield outcome
+        self._scheduler.load(self.program)
+        self._scheduler.by_priority(number, rng.randrange(1 << 40), depth, outcome.steps)
+        yield self._of_batch(tally)
+
+    def _of_batch(self, tally: Tally) -> Outcome:
+        """The last run of a batch; all others passed."""
+        shared = self._scheduler.shared
+        tally.count_passed(shared.ran - 1, shared.total_steps, shared.total_calls, shared.preempted, shared.waited)
+        outcome = self._outcome()
+        tally.count(outcome)
+        return outcome
+
+    def _outcome(self) -> Outcome:
+        shared = self._scheduler.shared
+        return Outcome(self._problem(), self._scheduler.segments(), int(shared.steps), int(shared.calls),
+                       tuple(shared.last[:self.threads]))
+
+    def _problem(self) -> Problem | None:
+        shared = self._scheduler.shared
+        code = CODES[shared.code] if shared.code < len(CODES) else "crash"
+        if code and code not in self._known:
+            thread, other = _signed(shared.thread), _signed(shared.other)
+            return Problem(code, shared.message.decode(errors="replace"), int(shared.address), thread, other,
+                           (int(shared.pc), int(shared.other_pc)))
+        reason = None if code else self._unexplained()
+        return Problem(*reason) if reason is not None and reason[0] not in self._known else None
+
+    def _unexplained(self) -> judge.Reason | None:
+        """Why no sequential order explains what the callers saw; runs whose callers saw the same are asked once."""
+        seen = tuple(self._scheduler.events())
+        if seen not in self._judged:
+            if len(self._judged) > MOST_KNOWN:
+                self._judged.clear()
+            alignment = int(self._scheduler.shared.alignment)
+            self._judged[seen] = judge.unexplained([_event(each) for each in seen if each.code != ord("k")], (),
+                                                   refused=False, promises=Promises(alignment, True, errno=False))
+        return self._judged[seen]
+
+
+def _signed(thread: int) -> int:
+    """The number of a lane, or -1."""
+    return thread if thread < HUB else -1
+
+
+def _event(each: Event) -> judge.Event:
+    code = chr(each.code)
+    numbers = {"m": each.numbers[:1], "c": (1, each.numbers[0]), "a": each.numbers, "r": each.numbers[:1]}.get(code, ())
+    result = Result(usable=each.result) if code == "u" else Result() if code == "f" else Result(each.result)
+    return judge.Event(each.lane, each.start, each.end, Operation(CALLS[code].name, numbers, each.pointer), result)
+
+
+class Frontier:
+    """Which schedules are to be run: those with fewer preemptions first.
+
+    Musuvathi and Qadeer, PLDI 2007 (iterative bounding of preemptions) and MSR-TR-2007-12 (states by what happened
+    before). A thread is preempted only before it uses what another uses too, one of the two to change it; a run is
+    taken no further from where the same has happened before with no more preemptions.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._todo: dict[int, list[tuple[Prefix, int]]] = defaultdict(list, {0: [((), 0)]})
+        self._used, self._from = 0, 0               # of the one that was given last
+        self._seen: dict[tuple[int, int, int], int] = {}
+        self._users: dict[int, set[int]] = defaultdict(set)
+        self._later: dict[int, list[tuple[int, Prefix, int]]] = defaultdict(list)   # until an object is shared
+        self.cut = 0                                # runs that were taken no further
+
+    def next(self) -> Prefix | None:
+        """The schedule to run now, if one is left."""
+        used = min((used for used, ready in self._todo.items() if ready), default=None)
+        if used is None:
+            return None
+        prefix, self._from = self._todo[used].pop()
+        self._used = used
+        return prefix
+
+    def spread(self, prefix: Prefix, rows: Iterator[Row], taken: Prefix) -> None:
+        """What else could have been decided, from where the prefix ends."""
+        for index, row in enumerate(rows):
+            self._note(row)
+            if index < self._from:
+                continue
+            state = (row.state, row.thread, row.enabled)
+            if self._seen.get(state, 1 << 30) <= self._used and index > self._from:
+                self.cut += 1
+                return
+            self._seen[state] = self._used
+            self._turn_off(index, row, taken)
+
+    def _note(self, row: Row) -> None:
+        users = self._users[row.target]
+        before = len(users)
+        users.add(row.thread)
+        if len(users) > 1 and before < len(users):
+            for used, prefix, index in self._later.pop(row.target, ()):
+                self._todo[used].append((prefix, index))
+
+    def _turn_off(self, index: int, row: Row, taken: Prefix) -> None:
+        others = [thread for thread in range(HUB) if row.enabled >> thread & 1 and thread != row.chosen]
+        kind, points = KINDS[row.kind], row.step - row.begun
+        goes_on = row.enabled >> row.thread & 1 and kind not in ("start", "end")
+        if not goes_on:
+            own = () if kind in ("start", "end") else (Segment(row.thread, None),)
+            for other in others:
+                self._todo[self._used].append(((*taken[:row.segments], *own, Segment(other, None)), index + 1))
+        elif row.chosen == row.thread and kind not in UNORDERED and points > 0 and self._used < self._bound:
+            for other in others:
+                prefix = (*taken[:row.segments], Segment(row.thread, points), Segment(other, None))
+                if len(self._users[row.target]) > 1:
+                    self._todo[self._used + 1].append((prefix, index + 1))
+                else:
+                    self._later[row.target].append((self._used + 1, prefix, index + 1))

@@ -1,0 +1,138 @@
+"""An instrumented target as something that schedules are run of."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from heapster.checkers.races.compiled.build import Prepared, prepare, scheduler_program, unseen
+from heapster.checkers.races.compiled.places import Places
+from heapster.checkers.races.compiled.programs import corpus, generated
+from heapster.checkers.races.compiled.scheduler import HUB, KINDS, Row, Scheduler
+from heapster.checkers.races.compiled.session import TargetSession
+from heapster.checkers.races.programs import Program
+from heapster.checkers.races.recording import Row as Told
+from heapster.checkers.races.replay import Replay
+from heapster.checkers.races.session import Outcome, Problem
+from heapster.checkers.targets.target import Target
+
+RACE = "data_race"
+ALIGNMENTS = (16, 8, 4, 1)
+NOT_CHECKED = (
+    "weak memory: an atomic reads what was written last; an order that is missing shows as a data race, or not at all",
+    "longer programs, more threads and more preemptions than are said",
+)
+UNMANAGED = "threads that the target starts through a library: they run as they like"
+
+
+class CompiledTarget:
+    """See `Schedulable`: a target that is loaded, and what is known of it."""
+
+    most_findings = 4
+    has_weak_memory = False
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self.version = prepared.version
+        self._scheduler = Scheduler(scheduler_program(), prepared.path, prepared.symbols, prepared.alignment)
+        self._places = Places(prepared.path, int(self._scheduler.shared.base))
+        self.name, self.named = self._places.name, self._places.named
+        self._known: set[str] = set()               # codes that have been found and are looked for no more
+        self._muted: list[tuple[int, int]] = []     # races that have
+        self.not_checked = [*NOT_CHECKED, *unseen(prepared.sources)]
+        self._learn_alignment()
+
+    @classmethod
+    def of(cls, target: Target) -> "CompiledTarget":
+        """The target of that name, loaded."""
+        return cls(prepare(target))
+
+    def close(self) -> None:
+        """End what runs for it."""
+        self._scheduler.close()
+
+    @property
+    def seconds(self) -> float:
+        """Processor time that was spent on it."""
+        return self._scheduler.seconds
+
+    def session(self, program: Program) -> TargetSession:
+        """The program, ready to be run under schedules."""
+        return TargetSession(program, self._scheduler, self._known)
+
+    def corpus(self) -> Iterator[tuple[Program, int]]:
+        """The written programs that it can run, with the preemptions worth exploring."""
+        return corpus(self._prepared.symbols)
+
+    def generated(self, number: int, threads: int, ops: int, seed: int) -> list[Program]:
+        """Programs that it can run."""
+        return generated(self._prepared.symbols, number, threads, ops, seed)
+
+    def record(self, replay: Replay) -> tuple[Outcome, list[Told]]:
+        """The outcome of the replay and every access of it, in order."""
+        self._scheduler.mute(())
+        outcome = TargetSession(replay.program, self._scheduler, set()).follow(replay.segments, recording=True)
+        self._scheduler.mute(self._muted)
+        rows = [row for row in self._scheduler.rows() if row.thread < HUB]
+        self._places.learn(pc for row in rows for pc in (row.pc, *row.stack))
+        self._name_blocks(replay.program)
+        failed = max((i for i, row in enumerate(rows) if outcome.problem and row.thread == outcome.problem.thread),
+                     default=-1)
+        return outcome, [self._told(row, i == failed) for i, row in enumerate(rows)]
+
+    def _told(self, row: Row, failed: bool) -> Told:
+        stack = [self._places.line(pc) for pc in (row.pc, *row.stack) if pc]
+        return Told(row.step, row.thread, KINDS[row.kind], row.target, tuple(line for line in stack if line), failed)
+
+    def _name_blocks(self, program: Program) -> None:
+        """Payloads by the steps that gave them."""
+        events = [each for each in self._scheduler.events() if chr(each.code) in "mca" and each.result]
+        self._places.blocks = {each.result: f"the payload of {_call(chr(each.code))}({each.numbers[0]})"
+                              for each in events}
+
+    def found(self, problem: Problem) -> None:
+        """See `Schedulable`."""
+        if problem.code != RACE:
+            self._known.add(problem.code)
+        elif not self.knows(problem):
+            self._muted.append(problem.places)
+            self._scheduler.mute(self._muted)
+
+    def knows(self, problem: Problem) -> bool:
+        """See `Schedulable`."""
+        if problem.code != RACE:
+            return problem.code in self._known
+        return problem.places in self._muted or problem.places[::-1] in self._muted
+
+    def under(self, programs: Iterable[Program]) -> str:
+        """See `Schedulable`: it has no settings."""
+        return ""
+
+    def beside(self, bound: int) -> str:
+        """See `Schedulable`."""
+        return ""
+
+    def about_all(self, programs: Iterable[Program]) -> dict[str, Any]:
+        """See `Schedulable`."""
+        return {}
+
+    def about(self, program: Program) -> dict[str, Any]:
+        """See `Schedulable`."""
+        return {}
+
+    def _learn_alignment(self) -> None:
+        """What its blocks keep to without other threads: less than it should is for fuzz to find."""
+        first = next(program for program, _ in self.corpus())
+        alone = Program((), (tuple(op for lane in (first.prologue, *first.lanes) for op in lane if op.code == "m"),))
+        promised = int(self._scheduler.shared.alignment)
+        for alignment in ALIGNMENTS:
+            self._scheduler.shared.alignment = min(alignment, promised)
+            outcome = self.session(alone).follow(())
+            if outcome.problem is None or outcome.problem.code != "misaligned":
+                break
+        if self._scheduler.shared.alignment < promised:
+            self.not_checked.append(f"alignment beyond {self._scheduler.shared.alignment} bytes: with one thread, too, "
+                                    "blocks are aligned to no more")
+
+
+def _call(code: str) -> str:
+    return {"m": "malloc", "c": "calloc", "a": "aligned_alloc"}[code]
+
