@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.races.compiled.target import CompiledTarget
-from heapster.checkers.races.search import Plan, races, replay
+from heapster.checkers.races.findings import replay
+from heapster.checkers.races.search import Plan, races
+from heapster.checkers.targets.grammar import parse
 from heapster.cli import main
 from heapster.results import Run, Verdict
 
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no 
 
 @contextmanager
 def opened(path: Path) -> Iterator[CompiledTarget]:
-    target = CompiledTarget.of(str(path))
+    target = CompiledTarget.of(parse(str(path)))
     try:
         yield target
     finally:
@@ -30,12 +32,12 @@ def opened(path: Path) -> Iterator[CompiledTarget]:
 
 def explored(path: Path, schedules: int) -> Run:
     with opened(path) as target:
-        return races(Plan(schedules=schedules, seed=1), target, str(path))
+        return races(Plan(schedules=schedules, seed=1), target, parse(str(path)))
 
 
 @pytest.fixture(scope="module")
 def both() -> Run:
-    return explored(C / "mm.c", 200)
+    return explored(C / "mm.c", 600)
 
 
 def test_both_faults_of_the_original_are_found(both: Run) -> None:
@@ -62,13 +64,13 @@ def test_a_replay_fails_each_time(both: Run) -> None:
     with opened(C / "mm.c") as target:
         for finding in both.findings:
             text = shlex.split(finding.replay)[2]
-            runs = [replay(text, target, "mm.c") for _ in range(10)]
+            runs = [replay(text, target) for _ in range(10)]
             assert [run.findings[0].code for run in runs] == [finding.code] * 10
 
 
 def test_the_command_and_its_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "r.json"
-    assert main(["races", str(C / "mm.c"), "--schedules", "300", "--seed", "1", "--json", str(report)]) == 1
+    assert main(["races", str(C / "mm.c"), "--schedules", "600", "--seed", "1", "--json", str(report)]) == 1
     again = shlex.split(json.loads(report.read_text())["findings"][0]["replay"])
     assert main(again[1:]) == 1
     assert "mm.c:23 grow" in capsys.readouterr().out
@@ -85,8 +87,8 @@ def test_an_object_without_hooks_is_inconclusive_and_told_how_to_build_it(
 
 def test_an_object_that_is_instrumented_is_explored(tmp_path: Path) -> None:
     made = tmp_path / "mm.so"
-    compile_ = ["cc", "-g", "-O1", "-fPIC", "-fsanitize=thread", "-c", C / "mm.c", "-o", tmp_path / "mm.o"]
+    compile_ = ["cc", "-g", "-O1", "-fPIC", "-fsanitize=thread", "-c", str(C / "mm.c"), "-o", str(tmp_path / "mm.o")]
     subprocess.run(compile_, check=True)
     subprocess.run(["cc", "-shared", tmp_path / "mm.o", "-o", made], check=True)
-    run = explored(made, 300)
+    run = explored(made, 600)
     assert run.verdict is Verdict.FAILED and run.findings[0].code == "data_race"
