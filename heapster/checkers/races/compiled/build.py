@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from heapster.checkers.blackbox.build import Compiler, cache_folder, compile_program
 from heapster.checkers.blackbox.options import ForeignOptions
-from heapster.checkers.blackbox.symbols import read_shared_object
-from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS, calls_hooks, instrument
+from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS, instrument
 from heapster.checkers.targets.opening import resolve
 from heapster.checkers.targets.target import Target
 from heapster.results import UsageError
@@ -53,7 +52,7 @@ def prepare(target: Target) -> Prepared:
         path = cache_folder() / f"{path.stem}-scheduled.so"
         instrument(found.ingredients, path)
         sources = [Path(source) for source in found.ingredients.sources]
-    elif not calls_hooks(read_shared_object(path).needs):
+    elif not found.instrumented:
         raise NotInstrumentedError(str(target))
     digest = sha256()
     for source in sources or (path,):
