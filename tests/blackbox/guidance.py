@@ -27,7 +27,7 @@ from heapster.checkers.targets.opening import resolve
 
 HERE = Path(__file__).parent
 ANIMALS = (*sorted(HERE.glob("correct/[!p]*.c")), *sorted(HERE.glob("zoo/*.c")))
-OPERATIONS, SEEDS, SHARE = 6000, range(5), 0.5
+OPERATIONS, SEEDS, SHARE = 4000, range(5), 0.5
 
 
 class Need(NamedTuple):
