@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -10,11 +11,12 @@ import pytest
 
 from heapster import cli
 from heapster.checkers.blackbox.build import Compiler, judge_program
+from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.changing import Changing, fitting
 from heapster.checkers.blackbox.corpus import Corpus
 from heapster.checkers.blackbox.generator import BUCKETS, HUGE, Mood
 from heapster.checkers.blackbox.guided import Guide
-from heapster.checkers.blackbox.guiding import guiding, traced
+from heapster.checkers.blackbox.guiding import Guiding, traced
 from heapster.checkers.blackbox.judge import DRAWN_LAYOUT, Judge
 from heapster.checkers.blackbox.minimising import minimise
 from heapster.checkers.blackbox.options import ForeignOptions
@@ -152,7 +154,8 @@ def fuzz(*words: str) -> int:
 
 def edges_of_run(options: ForeignOptions, draws: int) -> int:
     """Edges that a run takes which starts from the corpus `c`, and draws so often."""
-    with guiding(resolve(options), Path("c")) as guidance:
+    with Guiding(resolve(options), Path("c")) as guiding:
+        guidance = guiding.opened()
         assert guidance
         learnt = learn(guidance.judge, None)
         for trace in guidance.given(MOOD, 1 << 20):
@@ -162,9 +165,9 @@ def edges_of_run(options: ForeignOptions, draws: int) -> int:
             trace = guidance.draw(Random(number), MOOD._replace(verbs=guidance.judge.target.verbs), 1 << 20)
             run_trace(guidance.judge, trace, learnt.promises)
             guidance.note(trace)
-        edges = guidance.figures()["edges"]
-        assert isinstance(edges, int)
-        return edges
+        edges = guidance.figures()["corpus"]
+        assert isinstance(edges, dict)
+        return int(edges["edges"])
 
 
 def test_a_corpus_grows_is_started_from_and_made_small(folder: Path) -> None:
@@ -189,6 +192,26 @@ def test_fuzz_tells_of_the_corpus(folder: Path, capsys: pytest.CaptureFixture[st
     assert f"corpus c: 0 traces read, {told['added']} added; {told['edges']} edges taken" in capsys.readouterr().out
     assert cli.main(["fuzz", "./mine.c", "--corpus", "c", "--minimise"]) == 0
     assert f"of {told['added']} traces, " in capsys.readouterr().out
+
+
+def test_without_a_corpus_the_guide_comes_later_and_keeps_nothing(folder: Path) -> None:
+    target = resolve(ForeignOptions(grammar.parse("./mine.c")))
+    with Judge(judge_program(64), target) as judge, Guiding(target, None) as guiding:
+        campaign = Campaign(judge, 1, 1, guiding=guiding)
+        assert not guiding.spent
+        while not any(kind.name == "guided" and kind.done > 3 for kind in campaign.schedule.kinds):
+            assert campaign.schedule.turn()
+        guidance = guiding.opened()
+        assert guidance and guiding.spent and guidance.figures() == {}
+        assert sum(kind.done for kind in campaign.schedule.kinds) > 50 and campaign.shown == []
+    assert {path.name for path in folder.iterdir()} <= {"mine.c", ".heapster"}
+
+
+def test_a_compiler_that_traces_nothing_leaves_a_campaign_without_a_guide(folder: Path) -> None:
+    target = resolve(ForeignOptions(grammar.parse("./mine.c")))
+    assert target.ingredients
+    with Guiding(replace(target, ingredients=target.ingredients._replace(compiler=("false",))), None) as guiding:
+        assert guiding.opened() is None
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:

@@ -19,7 +19,7 @@ from heapster.checkers.blackbox.forking import forks_beside
 from heapster.checkers.blackbox.generations import threads_lose
 from heapster.checkers.blackbox.generator import BUCKETS, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
 from heapster.checkers.blackbox.guided import widened
-from heapster.checkers.blackbox.guiding import Guidance
+from heapster.checkers.blackbox.guiding import Guiding
 from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
 from heapster.checkers.blackbox.known_faults import LEAK, UNGUARDED, Known, suspected
 from heapster.checkers.blackbox.mapped import Mapped
@@ -51,6 +51,7 @@ MOST_REPEATED, LIVE_REPEATED = 1 << 16, 1 << 20 # bytes of a request, and of all
 REPLAYS_A_SECOND = 100          # of a run, that all traces which stay long may take to be shrunk
 PRECISE_WORK, OPS_A_WORK = 2.0, 1500    # of a short trace; compiled operations for each unit
 THREADS_WORK = 150.0
+GUIDED_LATER = 150.0            # work that counts as done: short runs do not compile for a guide that they hardly use
 
 
 @dataclass
@@ -77,11 +78,11 @@ class Campaign:
     def __init__(self, judge: Judge, seconds: float, seed: int, alignment: int | None = None, threads: int = 0,
                  announce: Callable[[Shown], None] = lambda _: None,
                  progress: Callable[[Tally, int], None] = lambda *_: None, first: Iterable[Trace] = (),
-                 *, lines: bool = False, guidance: Guidance | None = None) -> None:
+                 *, lines: bool = False, guiding: Guiding | None = None) -> None:
         self.judge, self.seconds, self.seed, self.threads = judge, seconds, seed, threads
         self._announce, self._progress, self._first = announce, progress, tuple(first)
         self.explainer: Explainer | None = None
-        self.guidance = guidance
+        self.guiding = guiding
         self._clock = Clock(judge, self._beside)
         self.learnt: Learnt = learn(judge, alignment)
         self.promises = self.learnt.promises
@@ -102,7 +103,7 @@ class Campaign:
 
     def _beside(self) -> float:
         """Seconds that were worked for the campaign under other judges."""
-        return (self.explainer.spent if self.explainer else 0.0) + (self.guidance.judge.spent if self.guidance else 0.0)
+        return (self.explainer.spent if self.explainer else 0.0) + (self.guiding.spent if self.guiding else 0.0)
 
     @property
     def late(self) -> bool:
@@ -125,9 +126,12 @@ class Campaign:
     def _kinds(self) -> Iterator[Kind]:
         verbs, most = self.judge.target.verbs, self._most_size
         yield Kind("basics", 20, self._given(basics(verbs, most)))
-        yield Kind("random", 15 if self.guidance else 35, self._drawn("random", self._precise_case))
-        if self.guidance:
-            yield Kind("guided", 20, self._guided(self.guidance))
+        if self.guiding is None or not self.guiding.can_be:
+            yield Kind("random", 35, self._drawn("random", self._precise_case))
+        else:
+            asked = self.guiding.is_asked_for
+            yield Kind("random", 15 if asked else 25, self._drawn("random", self._precise_case))
+            yield Kind("guided", 20 if asked else 10, self._guided(self.guiding), 0 if asked else GUIDED_LATER)
         yield Kind("compiled", 20, self._drawn("compiled", self._compiled_case))
         yield Kind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
                                          self._drawn("repeated", self._volume_case)))
@@ -180,8 +184,11 @@ class Campaign:
         mood = self._clear(mood, rng) or mood
         return self.judge_trace(draw_trace(rng, mood, self._live_budget))
 
-    def _guided(self, guidance: Guidance) -> Iterator[Case]:
+    def _guided(self, guiding: Guiding) -> Iterator[Case]:
         """The traces of the corpus, and what comes of them; judged where edges are told, pursued where all else is."""
+        guidance = guiding.opened()
+        if guidance is None:
+            return
         any_mood = draw_mood(Random(0), self.judge.target.verbs, self._most_size)
 
         def judge(trace: Trace, *, given: bool) -> float:
@@ -193,8 +200,8 @@ class Campaign:
             mood = widened(draw_mood(rng, self.judge.target.verbs, self._most_size), self.judge.target.verbs)
             return judge(guidance.draw(rng, self._clear(mood, rng) or mood, self._live_budget), given=False)
 
-        return chain((partial(judge, trace, given=True) for trace in guidance.given(any_mood, self._live_budget)),
-                     self._drawn("guided", draw))
+        yield from (partial(judge, trace, given=True) for trace in guidance.given(any_mood, self._live_budget))
+        yield from self._drawn("guided", draw)
 
     def _clear(self, mood: Mood, rng: Random) -> Mood | None:
         """A mood that mostly keeps clear of what is known to fail fatally; mostly None if none can."""

@@ -36,10 +36,10 @@ class Covering(NamedTuple):
 
 
 @contextmanager
-def covering(target: ForeignTarget, pages: Path | None, *, traced: bool = False) -> Iterator[Covering]:
+def covering(target: ForeignTarget, pages: Path | None) -> Iterator[Covering]:
     """The target as it is; where pages are asked for, compiled with counters: TargetError if it has no sources.
 
-    What is `traced` tells its edges as well.
+    What is counted tells its edges as well, so that what is guided by them counts.
     """
     if pages is None:
         yield Covering(target)
@@ -49,8 +49,8 @@ def covering(target: ForeignTarget, pages: Path | None, *, traced: bool = False)
     if ingredients is None or not own:
         raise TargetError(NO_SOURCES.format(target.name))
     with TemporaryDirectory(dir=cache_folder(), prefix="counted-") as name:
-        counting = Counting(ingredients, own, Path(name).resolve(), pages, (FLAG,) if traced else ())
-        counted = replace(target, path=str(counting.made), counters=counting.made.parent, traced=traced)
+        counting = Counting(ingredients, own, Path(name).resolve(), pages, (FLAG,))
+        counted = replace(target, path=str(counting.made), counters=counting.made.parent, traced=True)
         yield Covering(counted, counting, pages)
 
 

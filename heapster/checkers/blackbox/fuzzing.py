@@ -10,7 +10,7 @@ from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import THREADS, Campaign, Tally
 from heapster.checkers.blackbox.counting import WHOLE, Floor
 from heapster.checkers.blackbox.covering import covering
-from heapster.checkers.blackbox.guiding import Guidance, guiding
+from heapster.checkers.blackbox.guiding import Guiding
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.options import ForeignOptions, remember
@@ -35,13 +35,11 @@ def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
     did not meet is run again at its end.
     """
     target = resolve(options)
-    guided = options.corpus is not None
-    with covering(target, options.coverage, traced=guided) as covered, \
-            guiding(covered.target, options.corpus) as guidance:
-        return covered.told(_fuzz(options, target, covered.target, guidance, announce, progress, store, folder, floor))
+    with covering(target, options.coverage) as covered, Guiding(covered.target, options.corpus) as guiding:
+        return covered.told(_fuzz(options, target, covered.target, guiding, announce, progress, store, folder, floor))
 
 
-def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget, guidance: Guidance | None,
+def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget, guiding: Guiding,
           announce: Callable[[Finding], None], progress: Callable[[Tally, int], None], store: Keeps, folder: Path,
           floor: Floor) -> Run:
     """`judged` is the target as it is loaded, perhaps compiled in another way."""
@@ -61,7 +59,7 @@ def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget,
                 announce(finding)
 
         campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, show, progress,
-                            _failed_before(store, options.target), lines=True, guidance=guidance)
+                            _failed_before(store, options.target), lines=True, guiding=guiding)
         started = monotonic()
         campaign.run()
         standing = accepted.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
@@ -89,8 +87,8 @@ def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, fin
         "kinds": {kind.name: _kind(kind) for kind in campaign.schedule.kinds},
         "calls": dict(campaign.counts.calls), "starved": starved,
         "source": str(target.source) if target.source else None, "lines": dict(target.lines)}
-    if campaign.guidance:
-        extra["corpus"] = campaign.guidance.figures()
+    if campaign.guiding and campaign.guiding.guidance:
+        extra |= campaign.guiding.guidance.figures()
     verdict = Verdict.FAILED if new else Verdict.INCONCLUSIVE if campaign.interrupted or starved else Verdict.PASSED
     threaded = dict.fromkeys((check for check, _, _ in THREADS), 0) if threads else {}
     checks = campaign.counts.checks() | {LEAK: 0} | threaded | tally.checks
@@ -128,7 +126,7 @@ def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campa
     if campaign.judge.header.addresses_vary:
         silent.append("the same addresses twice: the system refuses personality(2), so a seed may give other findings")
     silent += campaign.explainer.notes if campaign.explainer else []
-    silent += campaign.guidance.silent if campaign.guidance else []
+    silent += campaign.guiding.guidance.silent if campaign.guiding and campaign.guiding.guidance else []
     silent += [f"{kind.waited} turns of {kind.name}: its cases take too long of this target"
                for kind in campaign.schedule.kinds if kind.waited]
     return silent
