@@ -1,12 +1,12 @@
 """The line behind a finding: what its least trace does on the instrumented twin, and which expression mends it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from heapster.checkers.blackbox.accesses import Kind, Moment, Suspect, moments
+from heapster.checkers.blackbox.accesses import Kind, Moment, Suspect, moments, of_step
 from heapster.checkers.blackbox.build import judge_program
-from heapster.checkers.blackbox.judge import IN_FULL, LOADS, OBSERVED, Breach, Judge
+from heapster.checkers.blackbox.judge import IN_FULL, LOADS, OBSERVED, Breach, Judge, Status
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.repairing import FORCED, Repair, Repairs, Search
@@ -20,11 +20,15 @@ from heapster.model.operation import Trace
 from heapster.model.spec import Promises
 from heapster.results import Finding, Place, TargetError
 
+GIVEN_WRONGLY = frozenset({     # codes under which the last block had perhaps better not been given
+    "overlap", "contents_damaged", "outside_region", "touched_outside", "outside_its_memory", "unusable_block",
+    "huge_accepted", "overflow_accepted", "bad_alignment_accepted", "block_wraps"})
 BEFORE, AFTER = 3, 2            # lines of an excerpt around the one in question
+MOST_BESIDE = 500               # of the last call's events that tell which functions it came by
 MOST_ALSO = 3                   # further lines that are told of
 TRIES_A_SECOND = 60             # variants that all findings of a run may try, together
 LEAK_COST = 6                   # tries that one of repeated work stands for
-LONG, MOST_STEPS = 200, 3000      # steps of a trace that is not tried with variants; that is not run in full
+LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
 
 Known = tuple[Suspect, tuple[Frame, ...]]        # an access that it may come from, and where that is
@@ -80,8 +84,10 @@ class Explainer:
         """The finding, with the line that it comes from if that can be told."""
         if shown.threads[0] or not shown.trace or self.twin() is None:
             return shown.finding
-        known = [(suspect, frames) for suspect in self._suspects(shown) if (frames := self._frames(suspect.moment))]
-        place = _best(known, self._repairs(shown, [frame for _, frames in known for frame in frames]))
+        found, beside = self._suspects(shown)
+        known = [(suspect, frames) for suspect in found if (frames := self._frames(suspect.moment))]
+        functions = {frame.function for moment in beside for frame in self._frames(moment)}
+        place = _best(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
         self.named |= {(frame.file, frame.line) for _, frames in known for frame in frames[:1]}
         self.named |= {(place.file, place.line)} if place else set()
         return replace(shown.finding, place=place) if place is not None else shown.finding
@@ -97,11 +103,13 @@ class Explainer:
         severity = "warning" if decides else "error"
         return shown._replace(finding=replace(shown.finding, place=place, severity=severity))
 
-    def _suspects(self, shown: Shown) -> list[Suspect]:
+    def _suspects(self, shown: Shown) -> tuple[list[Suspect], list[Moment]]:
+        """The accesses that it may come from, and what the call did at which it shows."""
         if shown.finding.code == LEAK or len(shown.trace) > MOST_STEPS:
-            return []
+            return [], []
         run, outcome = self.run(shown.trace)
-        return list(suspects(run, shown.trace, outcome)) if outcome.reasons else []
+        found = list(suspects(run, shown.trace, outcome)) if outcome.reasons else []
+        return found, [moment for moment in of_step(run, len(shown.trace) - 1) if moment.event.pc][-MOST_BESIDE:]
 
     def run(self, trace: Trace, more: int = 0) -> tuple[list[Moment], Outcome]:
         """All that the twin did, and how it went."""
@@ -115,16 +123,16 @@ class Explainer:
         finally:
             judge.header.observed = OBSERVED
 
-    def _repairs(self, shown: Shown, seen: list[Frame]) -> list[Repair]:
+    def _repairs(self, shown: Shown, seen: list[Frame], functions: set[str]) -> list[Repair]:
         """The variants of a line under which the trace passes, and all else too."""
-        cost = LEAK_COST if shown.finding.code == LEAK else 1 + len(shown.trace) // LONG
+        cost = LEAK_COST if shown.finding.code == LEAK else 1 + len(shown.trace) // 100
         if self._target.ingredients is None or self._tries < cost or len(shown.trace) > LONG:
             return []
         try:
             search = self._searching()
         except TargetError:
             return []
-        found = search.mending(self._fails(shown), self._tries // cost, lambda one: _distance(one, seen))
+        found = search.mending(self._fails(shown), self._tries // cost, lambda one: _distance(one, seen, functions))
         self._tries -= search.tried * cost
         return found
 
@@ -138,12 +146,23 @@ class Explainer:
         trace, repeat = shown.trace, shown.repeat
         if shown.finding.code == LEAK:
             return lambda judge: still_grows(judge, trace, repeat)
-        return lambda judge: bool(run_trace(judge, trace, self._promises).reasons)
+        _, known = self.run(trace)
+        given = [index for index, seen in enumerate(known.seen) if seen.status == Status.DONE and seen.pointer
+                 and not (index == known.last and shown.finding.code in GIVEN_WRONGLY)]
+
+        def fails(judge: Judge) -> bool:
+            """It fails, or answers nothing where a block was answered."""
+            outcome = run_trace(judge, trace, self._promises)
+            return bool(outcome.reasons) or any(not outcome.seen[index].pointer for index in given)
+
+        return fails
 
     def _frames(self, moment: Moment) -> tuple[Frame, ...]:
         assert self.lines is not None
         self.lines.look_up(moment.places)
-        return tuple(frame for place in moment.places for frame in self.lines.at(place))
+        ours = Path(self._target.path).parent               # adapters that we wrote
+        return tuple(frame for place in moment.places for frame in self.lines.at(place)
+                     if Path(frame.file).parent != ours)
 
 
 def _best(known: list[Known], repairs: list[Repair]) -> Place | None:
@@ -152,7 +171,7 @@ def _best(known: list[Known], repairs: list[Repair]) -> Place | None:
         return _of_accesses(known)
     best = repairs[0]
     seen = [frame for _, frames in known for frame in frames]
-    if best.variant.rank >= FORCED and known and _distance(best, seen) > 1:
+    if best.variant.rank >= FORCED and known and _distance(best, seen) > 0:
         return _of_accesses(known)
     others = dict.fromkeys(f"{frames[0].words}: {suspect.why}" for suspect, frames in known)
     mended = Frame(best.function, str(best.file), best.variant.line)
@@ -174,12 +193,12 @@ def _is_at(frame: Frame, other: Frame) -> bool:
     return frame.line == other.line and Path(frame.file).name == Path(other.file).name
 
 
-def _distance(repair: Repair, seen: list[Frame]) -> int:
+def _distance(repair: Repair, seen: list[Frame], functions: Collection[str] = ()) -> int:
     """How far it is from what was seen: on such a line, in such a function, elsewhere."""
     here = Frame(repair.function, str(repair.file), repair.variant.line)
     if any(_is_at(frame, here) for frame in seen):
         return 0
-    return 1 if repair.function in {frame.function for frame in seen} else 2
+    return 1 if repair.function in functions or repair.function in {frame.function for frame in seen} else 2
 
 
 def at(frame: Frame, why: str, frames: Iterable[Frame] = (), also: tuple[str, ...] = (), mended: str = "") -> Place:

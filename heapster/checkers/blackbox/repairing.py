@@ -31,10 +31,13 @@ STRICT = ("-Werror=implicit-function-declaration", "-Werror=int-conversion")
 ROUNDS = 12                     # of leaving out what does not compile
 MESSAGE = re.compile(r"^(.*?):(\d+)(?::\d+)?: (?:fatal )?(?:error|note)", re.MULTILINE)
 BATTERY, GENERATED = 30, (800, 4000, 8000)      # traces, and operations of runs, that a variant must pass
-ENOUGH = 3                      # variants that mend it
+SPECTRUM = 12                   # traces that tell which lines those come by that pass
+ENOUGH = 6                      # variants that mend it
 MOST_TRIED, HURRY = 1200, 60    # variants, and ms for each
 FORCED = 2                      # rank of variants whose condition no longer depends on anything
 WORK = parse("a = malloc(40)\nb = malloc(600)\nfree(a)\nc = malloc(24)\nfree(b)\nd = malloc(100)\nfree(c)\nfree(d)")
+PIECES = parse("\n".join(["a = malloc(2000)", "free(a)", *(f"{name} = malloc(40)" for name in "bcdefghijklmnopq")]))
+MOST_MEMORY, ALIKE = 1 << 60, 1 << 15   # bytes: of a variant that does not come to its end; that make no difference
 ROUNDS_OF_WORK = 5000           # that must come to rest
 CALLS = ("malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign", "free")
 
@@ -47,9 +50,10 @@ class Repair(NamedTuple):
     mended: str                 # the line, as it would read
     function: str
 
-    def rank_of(self, distance: Callable[["Repair"], int]) -> tuple[bool, int, int]:
-        """The least of several is to be believed first."""
-        return self.variant.rank >= FORCED, distance(self), self.variant.rank
+    def rank_of(self, distance: Callable[["Repair"], int], often: int) -> tuple[bool, int, bool, int, int]:
+        """The least of several is to be believed first; what traces that pass come by `often`, last."""
+        away = distance(self)
+        return self.variant.rank >= FORCED, self.variant.rank, away > 0, away, often
 
 
 class Repairs:
@@ -126,6 +130,7 @@ class Search:
     def __init__(self, repairs: Repairs, judge: Judge, promises: Promises) -> None:
         self._repairs, self._judge, self._promises = repairs, judge, promises
         self.tried = 0
+        self._often = list[int]()           # by number: how many traces that pass come by it
         self._earlier = list[Repair]()      # what has mended other traces: one fault may show in many ways
 
     def mending(self, fails: Callable[[Judge], bool], most: int = MOST_TRIED,
@@ -138,22 +143,39 @@ class Search:
         self._judge.header.observed = OBSERVED
         found = list[Repair]()
         best: tuple[bool, int] | None = None
-        met = self._met(fails)
-        candidates = sorted(((one.rank_of(distance), one) for one in met), key=lambda pair: pair[0])
+        met, often = self._met(fails), self._how_often()
+        candidates = sorted(((one.rank_of(distance, often[one.variant.number]), one) for one in met),
+                            key=lambda pair: pair[0])
         if again := [one for one in self._earlier if one in met and not self._still(one, fails)]:
             return again[:1]
         with hurried(self._judge, HURRY):
-            for (forced, away, _), one in candidates[:most]:
-                if best is not None and (len(found) >= ENOUGH or (forced, away) > best):
+            for rank, one in candidates[:most]:
+                if best is not None and (len(found) >= ENOUGH or rank[:2] > best) or rank[0] and rank[2]:
                     break
                 self.tried += 1
                 self._choose(one.variant.number)
                 if not fails(self._judge) and self._passes_battery():
                     found.append(one)
-                    best = (forced, away)
+                    best = rank[:2]
+            found = self._thriftiest(found)
         self._choose(0)
         self._earlier += found[:1]
         return found
+
+    def _how_often(self) -> list[int]:
+        if not self._often:
+            self._often = [0] * (self._repairs.count + 1)
+            self._judge.header.observed = OBSERVED
+            for trace in islice(self._basics(), SPECTRUM):
+                self._judge.met(len(self._often))
+                if not run_trace(self._judge, trace, self._promises).reasons:
+                    met = self._judge.met(len(self._often))
+                    self._often = [sum(both) for both in zip(self._often, met, strict=True)]
+        return self._often
+
+    def _basics(self) -> Iterable[Trace]:
+        target = self._judge.target
+        return basics(target.verbs, target.room // 4 or 1 << 20)
 
     def _still(self, one: Repair, fails: Callable[[Judge], bool]) -> bool:
         self.tried += 1
@@ -181,16 +203,31 @@ class Search:
         judge = self._judge
         if not all(self._passes_generated(*one) for one in enumerate(GENERATED)):
             return False
-        traces: Iterable[Trace] = islice(basics(judge.target.verbs, judge.target.room // 4 or 1 << 20), BATTERY)
+        traces = islice(self._basics(), BATTERY)
         return not any(run_trace(judge, trace, self._promises).reasons for trace in traces) and not self._loses()
 
     def _loses(self) -> bool:
         """Whether memory is lost that is freed."""
-        observed, self._judge.header.observed = self._judge.header.observed, 0
+        return self._in_volume(WORK)[0]
+
+    def _in_volume(self, work: Trace) -> tuple[bool, int]:
+        """Whether memory grows where the work is done over and over, and how much there is at its end."""
+        judge = self._judge
+        observed, judge.header.observed = judge.header.observed, 0
         try:
-            return still_grows(self._judge, WORK, ROUNDS_OF_WORK)
+            grows = still_grows(judge, work, ROUNDS_OF_WORK)
+            samples = judge.header.samples
+            return grows, judge.header.footprint[samples - 1] if samples else MOST_MEMORY
         finally:
-            self._judge.header.observed = observed
+            judge.header.observed = observed
+
+    def _thriftiest(self, found: list[Repair]) -> list[Repair]:
+        """Those first that do with least memory: what only hides a fault, as merging nothing, does with more."""
+        def memory(one: Repair) -> int:
+            self._choose(one.variant.number)
+            return self._in_volume(PIECES)[1] // ALIKE
+
+        return sorted(found, key=memory) if len(found) > 1 else found
 
     def _passes_generated(self, seed: int, most: int) -> bool:
         set_promises(self._judge, self._promises)

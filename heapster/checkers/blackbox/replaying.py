@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from heapster import children
@@ -58,13 +59,26 @@ def _debug(kept: Kept, target: ForeignTarget, warn: Callable[[str], None]) -> in
         raise TargetError("gdb is not on the PATH")
     if not program.exists():
         raise TargetError(f"{kept.folder} has no program that shows the finding")
+    if place := _place(kept):
+        warn(f"stopping at {place}, the line that it comes from, each time it is reached: `continue` goes on")
+        return _gdb(program, ["-ex", f"break {place}", "-ex", "run"])
     symbol = _entry(kept, target)
-    warn(f"stopping where the failing call enters {symbol}: `step` goes through it, `finish` runs it to its end"
+    warn(f"stopping where the failing call enters {symbol}: `next` and `step` go through it, `bt` shows the way there"
          if symbol else "running to where it fails: `bt` shows where that is")
     entering = ["-ex", "break failing_step", "-ex", "run", "-ex", f"tbreak {symbol}", "-ex", "continue"]
+    return _gdb(program, entering if symbol else ["-ex", "run"])
+
+
+def _gdb(program: Path, orders: list[str]) -> int:
     return children.exit_code(children.watched(
-        ["gdb", "-q", "-ex", "set breakpoint pending on", *(entering if symbol else ["-ex", "run"]),
-         program.resolve()], env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536"}))
+        ["gdb", "-q", "-ex", "set breakpoint pending on", *orders, program.resolve()],
+        env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536"}))
+
+
+def _place(kept: Kept) -> str:
+    """The line that the finding comes from, as gdb is told it; empty if none is known."""
+    place = kept.finding.place
+    return f"{Path(place.file).name}:{place.line}" if place and place.line else ""
 
 
 def _entry(kept: Kept, target: ForeignTarget) -> str:

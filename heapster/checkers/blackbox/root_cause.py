@@ -58,10 +58,11 @@ def held_at(trace: Trace, seen: tuple[Observed, ...], step: int) -> list[Payload
 def suspects(run: list[Moment], trace: Trace, outcome: Outcome) -> Iterator[Suspect]:
     """The accesses that the failure may come from, the likeliest first."""
     step = outcome.last
-    if broke := first_breach(run):
-        yield from _of_breach(run, trace, outcome, broke)
-    if chosen := who_chose(run, outcome):
+    chosen, broke = who_chose(run, outcome), first_breach(run)
+    if chosen and (not broke or _is_of(broke, outcome, trace)):
         yield Suspect(chosen, "looked last at the block before it was given")
+    if broke:
+        yield from _of_breach(run, trace, outcome, broke)
     if broke := first_breach(run, (Breach.UNDEFINED,)):
         yield Suspect(broke, f"{BROKEN[Breach.UNDEFINED]}: {UNDEFINED[broke.event.size % len(UNDEFINED)]}")
     ending = outcome.ending
@@ -78,6 +79,12 @@ def suspects(run: list[Moment], trace: Trace, outcome: Outcome) -> Iterator[Susp
         yield Suspect(decided, f"what {format_step(trace[min(step, len(trace) - 1)])} does first")
     elif call:
         yield from (Suspect(moment, "the call that fails") for moment in call if moment.event.pc)
+
+
+def _is_of(broke: Moment, outcome: Outcome, trace: Trace) -> bool:
+    """Whether what broke the map lies in the block that was answered, which is another's."""
+    start = outcome.answered - HEADER
+    return start <= broke.event.address < outcome.answered + requested(trace[outcome.last]) + HEADER
 
 
 def who_chose(run: list[Moment], outcome: Outcome) -> Moment | None:

@@ -18,7 +18,8 @@ TOKEN = re.compile(r"""
 """, re.VERBOSE | re.DOTALL)
 HEAD = ("extern unsigned heapster_choice; extern unsigned char *heapster_seen; "
         "__attribute__((weak)) unsigned heapster_choice; __attribute__((weak)) unsigned char *heapster_seen;\n"
-        "#define HEAPSTER_IS(n) ((heapster_seen ? heapster_seen[n] = 1 : 0), heapster_choice == (n))\n")
+        "static __attribute__((noinline, unused, no_sanitize(\"thread\"))) int HEAPSTER_IS(unsigned n) "
+        "{ if (heapster_seen) heapster_seen[n] = 1; return heapster_choice == n; }\n")
 KEYWORDS = frozenset((
     "if", "else", "while", "for", "do", "return", "sizeof", "struct", "union", "enum", "switch", "case",
     "default", "break", "continue", "goto", "static", "const", "void", "char", "short", "int", "long", "float",
@@ -29,12 +30,14 @@ TWINS = (("next", "prev"), ("NEXT", "PREV"), ("left", "right"), ("LEFT", "RIGHT"
          ("MIN", "MAX"), ("old", "new"), ("lo", "hi"))
 CLOSER = {"(": ")", "[": "]", "{": "}"}
 LOOSER = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
-SHIFTED = {"<": "< HEAPSTER_IS({n}) +", "<=": "<= -HEAPSTER_IS({n}) +", ">": "> -HEAPSTER_IS({n}) +",
-           ">=": ">= HEAPSTER_IS({n}) +"}
+SHIFTED = {"<": 1, "<=": -1, ">": -1, ">=": 1}      # what its right side is moved by to take the equal in, or leave it
+CALL_STEPS = (8, -8, 16, -16)
+STATEMENT = frozenset({";", "{", "}", ")", "else", "do", ""})       # before what is called for nothing that it answers
 STEPS = (8, -8, 4, -4, 16, -16, 15, 7, 1, -1)     # bytes more or less in a sum: a word, or to round up by
 FUNCTION = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(?P<macro>\w+)|^[A-Za-z_][\w\s*]*?\b(?P<name>\w+)\s*\([^;{}]*\)\s*\{",
                       re.MULTILINE)
 MOST_VARIANTS = 4000
+FEW_VALUES = 4                  # the first other values of a constant, which are the likeliest
 MOST_VALUES = 6                 # other values of one constant
 ASSIGNS = frozenset({"=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "%=", "++", "--", "["})
 DECLARED = re.compile(r"(?:^|[;{(,}])\s*((?:unsigned |struct |const )*[A-Za-z_]\w*)\b"
@@ -90,9 +93,11 @@ class Variants:
         self._constants = _object_macros(text)
         self._lines = _line_starts(text)
         self._condition_end = 0                 # index of the token that ends the last condition so far
+        self._in_macro = False                  # their words multiply where macros stand in each other
         self._heads = list(FUNCTION.finditer(text))
         self._locals = _locals(self._tokens, text)
-        for index in _in_code(self._tokens, text):
+        for index, in_macro in _in_code(self._tokens, text):
+            self._in_macro = in_macro
             self._at(index)
 
     def source(self, left_out: Iterable[int] = ()) -> str:
@@ -133,11 +138,13 @@ class Variants:
     def _at(self, index: int) -> None:
         token = self._tokens[index]
         if token.kind == "number":
-            self._values(token, [f"{value}{suffix}" for value, suffix in _other_numbers(token.text)], 0)
+            others = [f"{value}{suffix}" for value, suffix in _other_numbers(token.text)]
+            named = self._in_macro and self._function_at(token.at) in self._constants       # it is used in many places
+            self._values(token, others, [int(named or n >= FEW_VALUES) for n in range(len(others))])
         elif token.kind == "name":
             self._name(index)
         elif token.text in SHIFTED:
-            self._replace(token, LOOSER[token.text], SHIFTED[token.text], 0)
+            self._relation(token)
         elif token.text in ("+", "-") and self._is_binary(index):
             self._sign(index)
         elif token.text == "!" and self._text(index + 1) != "=":
@@ -157,11 +164,15 @@ class Variants:
             self._call(index)
         elif token.text in (names := self._locals.get(index, {})) and before not in ("&", "++", "--", "*"):
             if after not in ASSIGNS and self._tokens[index - 1].text not in names and before not in KEYWORDS:
-                others = [name for name in names[token.text] if self.text.find(name, 0, token.at) >= 0]
-                self._values(token, others[:MOST_VALUES], int(index < self._condition_end), guess=2)
+                others = [name for name in names[token.text] if self.text.find(name, 0, token.at) >= 0][:MOST_VALUES]
+                less = [f"{token.text} - {other}" for other in others[:2]]
+                loose = int(index < self._condition_end)
+                self._values(token, others + less, [loose] * len(others) + [1] * len(less), guess=2)
         elif token.text in self._constants:
             others = [name for name in self._constants if name != token.text][:MOST_VALUES]
-            self._values(token, others, 0)
+            near = [name for name in self._locals.get(index, {}) if name in self.text[:token.at]][:MOST_VALUES]
+            loose = int(index < self._condition_end)
+            self._values(token, others + near, [loose] * len(others) + [1] * len(near), guess=2 if near else 0)
 
     def _text(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""
@@ -171,13 +182,13 @@ class Variants:
         return before.kind in ("number",) or before.text in (")", "]") or (
             before.kind == "name" and before.text not in KEYWORDS)
 
-    def _values(self, token: Token, others: list[str], rank: int, guess: int = 0) -> None:
+    def _values(self, token: Token, others: list[str], ranks: list[int], guess: int = 0) -> None:
         """A word that is one value, and others that it might be."""
         first = self.base + len(self.all) + 1
         choice = "".join(f"HEAPSTER_IS({first + n}) ? {other} : " for n, other in enumerate(others))
         for n, other in enumerate(others):
-            text = f"({choice}{token.text})" if n == 0 else ""
-            self._add(token, other, [Edit(token.at, len(token.text), text, first, 5)] if n == 0 else [], rank, guess)
+            edit = Edit(token.at, len(token.text), f"({choice}{token.text})", first, 5)
+            self._add(token, other, [edit] if n == 0 else [], ranks[n], guess)
 
     def _replace(self, token: Token, after: str, text: str, rank: int) -> None:
         number = self.base + len(self.all) + 1
@@ -186,12 +197,23 @@ class Variants:
     def _sign(self, index: int) -> None:
         token, number = self._tokens[index], self.base + len(self.all) + 1
         other = "-" if token.text == "+" else "+"
-        more = "".join(f"HEAPSTER_IS({number + 2 + n}) ? {step} : " for n, step in enumerate(STEPS))
+        steps = STEPS[:4] if self._in_macro else STEPS
+        more = "".join(f"HEAPSTER_IS({number + 2 + n}) ? {step} : " for n, step in enumerate(steps))
         text = f"{token.text} ({more}0) {token.text} (HEAPSTER_IS({number}) ? -1 : HEAPSTER_IS({number + 1}) ? 0 : 1) *"
         self._add(token, other, [Edit(token.at, 1, text, number, 5)], 0, 1)
         self._add(token, f"{token.text} 0 *", [], 1, 1)
-        for step in STEPS:
+        for step in steps:
             self._add(token, f"{token.text} {step} {token.text}", [], 1, 1)
+
+    def _relation(self, token: Token) -> None:
+        number = self.base + len(self.all) + 1
+        steps = () if self._in_macro else STEPS
+        moves = (SHIFTED[token.text], *steps)
+        more = "".join(f"HEAPSTER_IS({number + n}) ? {move} : " for n, move in enumerate(moves))
+        text = f"{token.text} ({more}0) +"
+        self._add(token, LOOSER[token.text], [Edit(token.at, len(token.text), text, number, 5)], 0)
+        for step in steps:
+            self._add(token, f"{token.text} {step} +", [], 1)
 
     def _sizeof(self, index: int) -> None:
         closing = self._partner.get(index + 1)
@@ -199,7 +221,7 @@ class Variants:
             return
         token = self._tokens[index]
         whole = Token("name", self.text[token.at:self._tokens[closing].end], token.at)
-        self._values(whole, [f"2 * {whole.text}", f"{whole.text} / 2", "0"], 0)
+        self._values(whole, [f"2 * {whole.text}", f"{whole.text} / 2", "0"], [0, 0, 1])
 
     def _call(self, index: int) -> None:
         closing = self._partner.get(index + 1)
@@ -213,6 +235,16 @@ class Variants:
             edits = [Edit(token.at, 0, f"(HEAPSTER_IS({number}) ? {other}{whole[len(token.text):]} : ", number, 1),
                      Edit(self._tokens[closing].end, 0, ")", number, 0)]
             self._add(token, other, edits, 0)
+        if self._text(index - 1) not in STATEMENT and not self._in_macro:
+            self._call_and_more(whole, token.at, self._tokens[closing].end)
+
+    def _call_and_more(self, whole: str, start: int, end: int) -> None:
+        """What a call answers, and some bytes more or less."""
+        number = self.base + len(self.all) + 1
+        more = "".join(f"HEAPSTER_IS({number + n}) ? {step} : " for n, step in enumerate(CALL_STEPS))
+        edits = [Edit(start, 0, "(", number, 1), Edit(end, 0, f" + ({more}0))", number, 0)]
+        for n, step in enumerate(CALL_STEPS):
+            self._add(Token("name", whole, start), f"({whole} + {step})", edits if n == 0 else [], 1, 3)
 
     def _member(self, index: int) -> None:
         token, first = self._tokens[index], index
@@ -270,15 +302,15 @@ def _partners(tokens: list[Token]) -> dict[int, int]:
     return found
 
 
-def _in_code(tokens: list[Token], text: str) -> Iterator[int]:
-    """The tokens that are evaluated when a function runs: in bodies of functions and of macros."""
+def _in_code(tokens: list[Token], text: str) -> Iterator[tuple[int, bool]]:
+    """The tokens that are evaluated when a function runs: in bodies of functions, and whether in those of macros."""
     depth, skipped_to = 0, -1
     for index, token in enumerate(tokens):
         if token.text == "#" and _starts_line(text, token.at):
             end = _end_of_directive(text, token.at)
             if re.match(r"#\s*define\b", text[token.at:]):
                 body = _macro_body(text, token.at, end)
-                yield from (i for i in range(index, len(tokens)) if body <= tokens[i].at < end)
+                yield from ((i, True) for i in range(index, len(tokens)) if body <= tokens[i].at < end)
             skipped_to = max(skipped_to, end)
         if token.at < skipped_to:
             continue
@@ -286,7 +318,7 @@ def _in_code(tokens: list[Token], text: str) -> Iterator[int]:
         if token.text in ("static", "enum", "case") and depth:
             skipped_to = min(at for at in (text.find(";", token.at), text.find(":", token.at)) if at >= 0)
         elif depth:
-            yield index
+            yield index, False
 
 
 def _locals(tokens: list[Token], text: str) -> dict[int, dict[str, list[str]]]:
@@ -308,7 +340,8 @@ def _locals(tokens: list[Token], text: str) -> dict[int, dict[str, list[str]]]:
 
 def _same_types(text: str) -> dict[str, list[str]]:
     types = {name: kind + stars for kind, stars, name in DECLARED.findall(text)
-             if kind not in ("return", "goto", "else", "struct") and name not in KEYWORDS}
+             if kind not in ("return", "goto", "else", "struct") and name not in KEYWORDS
+             and (stars or not kind.startswith("struct "))}
     return {name: [other for other, kind in types.items() if kind == types[name] and other != name] for name in types}
 
 

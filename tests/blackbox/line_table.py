@@ -1,0 +1,76 @@
+"""Which line is named for each of the faulty allocators: the table of docs/lines.md, made by `python -m` this."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from heapster.checkers.blackbox.build import judge_program
+from heapster.checkers.blackbox.campaign import Campaign
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.pursuit import Shown
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
+from heapster.results import Finding
+from tests.blackbox.line_faults import LINE_FAULTS, LineFault
+
+DOC = Path(__file__).parents[2] / "docs" / "lines.md"
+HEAD = ("| fault | wrong line | found by | named line | |", "|---|---|---|---|---|")
+SECONDS, SEED = 15, 1
+BESIDE, FAR = 1, 1 << 30        # lines from the wrong one: in the same statement or block; nowhere
+
+
+class FoundError(Exception):
+    """The first finding is there."""
+
+
+def first_finding(fault: LineFault, folder: Path) -> Finding | None:
+    """What a campaign finds first; the folder is the one that it runs in."""
+    shown: list[Shown] = []
+
+    def show(one: Shown) -> None:
+        shown.append(one)
+        raise FoundError
+
+    target = resolve(ForeignOptions(grammar.parse(str(fault.plant(folder)))))
+    with Judge(judge_program(target.bits), target) as judge, contextlib.suppress(FoundError):
+        Campaign(judge, SECONDS, SEED, announce=show, lines=True).run()
+    return shown[0].finding if shown else None
+
+
+def row(fault: LineFault, finding: Finding | None) -> str:
+    """A line of the table."""
+    place = finding.place if finding else None
+    named = f"{place.line}, {place.function}" if place else "none"
+    away = abs(place.line - fault.line) if place else FAR
+    mark = "the wrong one" if away == 0 else "beside it" if away <= BESIDE else "another"
+    code = finding.code if finding else "nothing"
+    return f"| {fault.name} | {fault.line} of {fault.base} | {code} | {named} | {mark} |"
+
+
+def rows(only: list[str]) -> Iterator[str]:
+    """All of them, or some."""
+    for fault in (fault for fault in LINE_FAULTS if not only or fault.name in only):
+        with TemporaryDirectory() as folder:
+            os.chdir(folder)
+            yield row(fault, first_finding(fault, Path(folder)))
+            os.chdir("/")
+
+
+def written(table: list[str]) -> str:
+    """The page with that table in place of its own."""
+    before = DOC.read_text(encoding="utf-8").partition(HEAD[0])[0]
+    return before + "\n".join([*HEAD, *table]) + "\n"
+
+
+if __name__ == "__main__":
+    made = []
+    for line in rows(sys.argv[1:]):
+        made.append(line)
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    if not sys.argv[1:]:
+        DOC.write_text(written(made), encoding="utf-8")

@@ -1,0 +1,32 @@
+"""Of each faulty allocator in docs/lines.md the line is named that the table says, nearly always the wrong one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.blackbox.line_faults import LINE_FAULTS, LineFault
+from tests.blackbox.line_table import DOC, HEAD, first_finding, row
+
+TABLE = DOC.read_text(encoding="utf-8").partition("\n".join(HEAD))[2].strip().splitlines()
+QUICK = ("copies_too_much", "size_rounded_down", "left_footer_misread", "room_too_large", "zeroes_count_only")
+FEWEST, LEAST_RIGHT = 24, 0.9
+
+
+def test_the_table_lists_the_faults_and_nearly_all_are_named_rightly() -> None:
+    assert [line.split(" ")[1] for line in TABLE] == [fault.name for fault in LINE_FAULTS]
+    assert len(TABLE) >= FEWEST
+    assert sum("the wrong one" in line or "beside it" in line for line in TABLE) >= LEAST_RIGHT * len(TABLE)
+
+
+def test_a_planted_fault_is_one_line() -> None:
+    for fault in LINE_FAULTS:
+        assert fault.text().count("/* FAULT */") == 1
+        assert fault.wrong in fault.text()
+
+
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name, marks=() if fault.name in QUICK else
+                                                pytest.mark.slow) for fault in LINE_FAULTS])
+def test_the_line_is_named_that_the_table_says(fault: LineFault, tmp_path: Path,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert row(fault, first_finding(fault, tmp_path)) in TABLE

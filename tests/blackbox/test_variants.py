@@ -1,0 +1,102 @@
+"""One-expression variants of a C source: each compiles, is chosen by its number, and changes nothing until then."""
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.blackbox.variants import Variants
+
+TEXT = """\
+#define WORD 8
+#define ROUND(n) (((n) + 7) & ~7)
+struct node { int next, prev; };
+static int limits[WORD];                /* no variant may make this size vary */
+static int head(struct node *node) { return node->next; }
+static int tail(struct node *node) { return node->prev; }
+int work(int size, int rest)
+{
+    struct node one = { 1, 2 };
+    int sum = ROUND(size) + WORD;
+    switch (size) { case 3: sum += 100; }
+    if (size < rest && rest != 0)
+        sum = head(&one) - rest;        /* "+ 4" in words is none */
+    return sum + limits[0] + tail(&one);
+}
+"""
+
+
+def built(folder: Path, variants: Variants, text: str) -> ctypes.CDLL:
+    source, made = folder / "v.c", folder / f"v{len(list(folder.iterdir()))}.so"
+    source.write_text(text)
+    subprocess.run(["cc", "-w", "-shared", "-fPIC", source, "-o", made], check=True)
+    return ctypes.CDLL(str(made))
+
+
+def answers(library: ctypes.CDLL, number: int) -> list[int]:
+    ctypes.c_uint.in_dll(library, "heapster_choice").value = number
+    return [library.work(size, rest) for size in range(-2, 12) for rest in range(-1, 4)]
+
+
+@pytest.fixture(scope="module")
+def variants() -> Variants:
+    return Variants(TEXT)
+
+
+def lines_of(variants: Variants, line: int) -> set[str]:
+    return {variants.mended(one).strip() for one in variants.all if one.line == line}
+
+
+def left_out(variants: Variants) -> list[int]:
+    """WORD is an array's size, which may not vary."""
+    return [one.number for one in variants.all if one.line == 1]
+
+
+def test_nothing_changes_unless_it_is_chosen(tmp_path: Path, variants: Variants) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (tmp_path / "varied").mkdir()
+    original = built(plain, variants, TEXT + "unsigned heapster_choice;")
+    varied = built(tmp_path / "varied", variants, variants.source(left_out(variants)))
+    assert answers(varied, 0) == answers(original, 0)
+    different = sum(answers(varied, one.number) != answers(varied, 0) for one in variants.all)
+    assert different > len(variants.all) // 2
+
+
+def test_each_variant_is_the_line_that_it_says(tmp_path: Path, variants: Variants) -> None:
+    varied = built(tmp_path, variants, variants.source(left_out(variants)))
+    lines = TEXT.splitlines()
+    for number, one in enumerate(variants.all):
+        if number % 9 or one.line == 1:
+            continue
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        text = "\n".join([*lines[:one.line - 1], variants.mended(one), *lines[one.line:]])
+        alone = built(folder, variants, text + "\nunsigned heapster_choice;")
+        assert answers(alone, 0) == answers(varied, one.number), one
+
+
+@pytest.mark.parametrize(("line", "others"), [
+    (2, {"#define ROUND(n) (((n) + 8) & ~7)", "#define ROUND(n) (((n) - 7) & ~7)"}),
+    (5, {"static int head(struct node *node) { return node->prev; }"}),
+    (12, {"if (size <= rest && rest != 0)", "if (!(size < rest) && rest != 0)", "if (size < rest && rest != 1)",
+          "if (rest < rest && rest != 0)", "if (size < rest && 1)"}),
+    (13, {'sum = tail(&one) - rest;        /* "+ 4" in words is none */'}),
+])
+def test_the_usual_slips_are_among_them(variants: Variants, line: int, others: set[str]) -> None:
+    assert others <= lines_of(variants, line)
+
+
+def test_what_is_no_expression_of_a_function_stays(variants: Variants) -> None:
+    assert not lines_of(variants, 3) | lines_of(variants, 4)
+    assert not any("case" in variants.mended(one) and one.before == "3" for one in variants.all)
+
+
+def test_it_is_told_which_variants_were_come_by(tmp_path: Path, variants: Variants) -> None:
+    library = built(tmp_path, variants, variants.source(left_out(variants)))
+    seen = (ctypes.c_ubyte * (len(variants.all) + 1))()
+    ctypes.c_void_p.in_dll(library, "heapster_seen").value = ctypes.addressof(seen)
+    library.work(9, 0)
+    met = {one.line for one in variants.all if seen[one.number]}
+    assert 10 in met and 13 not in met
