@@ -89,6 +89,16 @@ def test_a_finding_is_printed_in_lanes_and_replayed(empty_folder: Path, capsys: 
     assert "the schedule does not fit this source" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("old", "new"), [
+    ("m.load_relaxed(m.statics() + POLICY)", "m.load_atomic(m.statics() + POLICY)"),
+    ("m.store_relaxed(m.statics() + POLICY", "m.store_soon(m.statics() + POLICY"),
+    ("m.load_relaxed(m.statics() + POLICY)", "load(m.statics() + POLICY)")])
+def test_a_source_that_asks_for_what_no_machine_does_is_told_so(old: str, new: str, tmp_path: Path) -> None:
+    fault = Fault("an unknown operation", (Edit("settings.py", old, new),))
+    run = races(Plan(schedules=300, seed=1), source_in(plant(fault, tmp_path)))
+    assert [(f.code, "cannot run: n" in f.title) for f in run.findings] == [("not_a_program", True)]
+
+
 TORN = Fault("the growth is set before the threshold, and nothing orders the two for who reads them", (
     Edit("settings.py", "    m.store_relaxed(m.statics() + POLICY, policy)\n", """\
     m.store_relaxed(m.statics() + POLICY, policy)

@@ -82,8 +82,8 @@ class Session:
             self.base.calls.clear()
         except (Fault, Aborted, Broken) as error:
             self.wrong_start = _problem(error, 0)
-        except NameError as error:
-            self.wrong_start = Problem("not_a_program", f"the source cannot run: {error}")
+        except (NameError, AttributeError) as error:
+            self.wrong_start = _unrunnable(error, self.base, 0)
 
     def run(self, chooser: Chooser, machine: MachineMaker = Traced) -> Outcome:
         """One run; Pruned passes through."""
@@ -99,8 +99,8 @@ class Session:
             problem = _problem(error, m.running)
         except RecursionError:
             problem = Problem("fault_hang", "a call recurses without end", thread=m.running)
-        except NameError as error:
-            problem = Problem("not_a_program", f"the source cannot run: {error}", thread=m.running)
+        except (NameError, AttributeError) as error:
+            problem = _unrunnable(error, m, m.running)
         finally:
             m.let_go()
         return Outcome(problem, tuple(m.finished_segments()), m.steps, player.calls, tuple(player.last),
@@ -127,6 +127,14 @@ def _problem(error: Fault | Aborted | Broken, thread: int) -> Problem:
     if isinstance(error, Fault):
         return Problem(f"fault_{error.code}", str(error), error.address, thread)
     return Problem(error.code, error.message, error.address, thread, error.other)
+
+
+def _unrunnable(error: NameError | AttributeError, m: Simulated, thread: int) -> Problem:
+    """The source uses a name that it does not have, or what no machine does."""
+    if isinstance(error, AttributeError) and error.obj is not m:
+        raise error
+    what = str(error) if isinstance(error, NameError) else f"no machine has an operation '{error.name}'"
+    return Problem("not_a_program", f"the source cannot run: {what}", thread=thread)
 
 
 class Player:
