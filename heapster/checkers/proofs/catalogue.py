@@ -10,6 +10,7 @@ from heapster.checkers.proofs import (
     block,
     cache,
     calls,
+    carving,
     classes,
     freelist,
     layout,
@@ -32,7 +33,8 @@ from heapster.suggest import instead_of
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS, *purge.PROOFS,
-    *arena.PROOFS, *cache.PROOFS, *waiting.PROOFS, *bins.PROOFS, *retained.PROOFS, *mapping.PROOFS, *resize.PROOFS,
+    *arena.PROOFS, *cache.PROOFS, *waiting.PROOFS, *bins.PROOFS, *carving.PROOFS, *retained.PROOFS, *mapping.PROOFS,
+    *resize.PROOFS,
     *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (

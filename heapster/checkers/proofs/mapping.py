@@ -31,6 +31,7 @@ from heapster.machine.symbolic import HIGHEST, LOWEST
 
 MALLOC, CALLOC, REALLOC, FREE = 0, 1, 2, 4      # kinds of calls
 KEEPING = "up to 3 blocks, up to 1 mapping kept"
+LARGE_TOO = (*SOME_ALIGNMENTS, 1 << 14, 1 << 21, 1 << 46)
 
 
 def mapping_length(source: Any, path: Any) -> None:
@@ -106,7 +107,7 @@ class Record(Kept):
 def map_block(source: Any, path: Any) -> None:
     """On a new record or any list; whatever is kept, whatever the system answers."""
     w = Record(path, kept=1)
-    alignment = SOME_ALIGNMENTS[path.choose(len(SOME_ALIGNMENTS))]
+    alignment = LARGE_TOO[path.choose(len(LARGE_TOO))]
     kind = MALLOC if alignment != ALIGN else (MALLOC, CALLOC)[path.choose(2)]
     if path.choose(2):
         w.listed([], gaps=1)

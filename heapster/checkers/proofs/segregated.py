@@ -15,7 +15,7 @@ from heapster.model import placement as model
 
 SEGREGATED = list(model.POLICIES).index("segregated_fit")
 OWN, NEXT_UP = 40, 57               # stand for the class of a request and the next above that is marked
-SOME_CLASSES = (3, 40, 57)
+SOME_CLASSES = (3, 40, 57, COUNT - 1)
 
 
 class InClass(Walk):
