@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from heapster.checkers.blackbox.accesses import Kind, Moment, Suspect, moments, of_step
-from heapster.checkers.blackbox.build import judge_program
+from heapster.checkers.blackbox.build import cache_folder, judge_program
 from heapster.checkers.blackbox.judge import IN_FULL, LOADS, OBSERVED, Breach, Judge, Status
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.pursuit import Shown
@@ -88,7 +88,7 @@ class Explainer:
         known = [(suspect, frames) for suspect in found if (frames := self._frames(suspect.moment))]
         functions = {frame.function for moment in beside for frame in self._frames(moment)}
         place = _best(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
-        self.named |= {(frame.file, frame.line) for _, frames in known for frame in frames[:1]}
+        self.named |= {(_shown(frame.file), frame.line) for _, frames in known for frame in frames[:1]}
         self.named |= {(place.file, place.line)} if place else set()
         return replace(shown.finding, place=place) if place is not None else shown.finding
 
@@ -160,7 +160,7 @@ class Explainer:
     def _frames(self, moment: Moment) -> tuple[Frame, ...]:
         assert self.lines is not None
         self.lines.look_up(moment.places)
-        ours = Path(self._target.path).parent               # adapters that we wrote
+        ours = cache_folder()               # of adapters that we wrote
         return tuple(frame for place in moment.places for frame in self.lines.at(place)
                      if Path(frame.file).parent != ours)
 

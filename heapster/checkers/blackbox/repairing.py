@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from heapster import children
-from heapster.checkers.blackbox.build import COMPILE_LIMIT
+from heapster.checkers.blackbox.build import COMPILE_LIMIT, cache_folder
 from heapster.checkers.blackbox.judge import OBSERVED, Judge, Mode
 from heapster.checkers.blackbox.seed_corpus import basics
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
@@ -66,7 +66,7 @@ class Repairs:
         made = target.ingredients
         base = 0
         for source in made.sources if made else ():
-            ours = Path(source).parent == Path(target.path).parent          # an adapter that we wrote
+            ours = Path(source).parent == cache_folder()                    # an adapter that we wrote
             variants = Variants(Path(source).read_text(errors="replace"), base, 0 if ours else MOST_VARIANTS)
             base += len(variants.all)
             self._sources.append((Path(source), variants))
