@@ -6,7 +6,7 @@ import pytest
 
 from heapster.checkers.mutation.race_faults import FAULTS, Fault, plant
 from heapster.checkers.races.corpus import WRITTEN
-from heapster.checkers.races.document import INTRODUCTION, WEAK_MEMORY, litmus_rows
+from heapster.checkers.races.document import INTRODUCTION, TARGETS, WEAK_MEMORY, litmus_rows
 from heapster.checkers.races.findings import replay
 from heapster.checkers.targets.source import source_in
 from heapster.results import Verdict
@@ -17,7 +17,7 @@ ROWS = {cells[0]: cells for cells in ([cell.strip(" `") for cell in line.replace
 
 
 def test_the_page_lists_the_faults_and_the_programs() -> None:
-    assert PAGE.startswith(INTRODUCTION + "\n" + WEAK_MEMORY)
+    assert PAGE.startswith("\n".join((INTRODUCTION, TARGETS, WEAK_MEMORY)))
     assert {fault.name for fault in FAULTS} <= ROWS.keys()
     assert all(ROWS[written.about][1].replace("¦", "|") == written.text for written in WRITTEN)
 

@@ -44,6 +44,22 @@ The tests of the slow faults and of `stress` on planted faults alone: `pytest -m
 """
 
 
+TARGETS = """\
+## Any C or C++ allocator
+
+`heapster races mm.c` puts the threads of a C source under a scheduler of ours, or of an object that is built with
+`-fsanitize=thread` and linked without it (`cc -g -O1 -fPIC -fsanitize=thread -c mm.c; cc -shared mm.o -o mm.so`). Each
+schedule runs in a child, at fixed addresses; time, random numbers, `sbrk` and `mmap` answer the same each time. Switch
+points are loads, stores and atomics, pthread's and C11's locks, conditions, once, keys, barriers, semaphores, threads,
+`sched_yield`, futexes and the calls that change memory. Who spins is set aside until what it looks at has changed.
+Found are data races by happens-before, with C11's orders, also of two calls of `sbrk`; deadlocks, cycles in the order
+of locks, locks that a call leaves; blocks that overlap, or lose contents; answers that no order of the calls explains;
+crashes and loops. A search goes on after a finding, to four of different kinds. In the strings, `a64:24`, `c`, `f0`,
+`m24`, `r0:48` and `u0` mean what they mean above; `;v:` is the version of the source.
+
+Not seen: inline assembly (named with its line), threads that a library starts, loads that meet old writes.
+"""
+
 WEAK_MEMORY = """\
 ## Weak memory
 
@@ -85,6 +101,7 @@ def _escaped(text: str) -> str:
 def document() -> Iterator[str]:
     """The page, line by line; finds every planted fault anew."""
     yield INTRODUCTION
+    yield TARGETS
     yield WEAK_MEMORY
     yield from litmus_rows()
     yield ""

@@ -18,6 +18,7 @@ FIRST = (                       # before those for our own source
     Written("a block is freed by another thread", "m24,m40|f0,m24"),
     Written("a block that another frees is wanted again", "m24/f0,m24|m24,f2,m24"),
     Written("the top of a list is taken, given back and taken", "m24,m24,f0,f1/m24|m24,m24,f3"),
+    Written("two threads want what one that ends has kept", "m24/f0|m24|m24"),
     Written("blocks are kept by threads that end", "m24,m24,m24/f0|f1|m24,m24"),
 )
 

@@ -97,6 +97,7 @@ class Scheduler:
     def __init__(self, program: Path, path: Path, symbols: dict[str, str], alignment: int) -> None:
         size = ctypes.sizeof(Shared)
         self.name = path.name
+        self.unmanaged = False      # a thread has run that is none of ours
         self._fd = shared_memory("scheduler", size)
         self._map = mmap.mmap(self._fd, size)
         self.shared = Shared.from_buffer(self._map)
@@ -178,6 +179,7 @@ class Scheduler:
             raise TargetError(f"{self.name} brought the scheduler down") from None
         if self._answer() != b".":
             raise TargetError(f"{self.name} brought the scheduler down")
+        self.unmanaged |= bool(shared.unmanaged)
 
     @property
     def seconds(self) -> float:

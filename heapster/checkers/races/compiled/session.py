@@ -12,9 +12,11 @@ from heapster.checkers.races.programs import Program
 from heapster.checkers.races.session import Outcome, Problem
 from heapster.machine.traced import Old, Segment
 from heapster.model.spec import Operation, Promises, Result
+from heapster.results import TargetError
 
 Prefix = tuple[Segment, ...]
 UNORDERED = frozenset({"unlock", "end", "start"})        # nobody is preempted there: coming in later does as well
+UNUSABLE = "unusable"           # more threads or locks than the scheduler has room for
 MOST_KNOWN = 4096               # runs whose calls were judged and are remembered
 
 
@@ -81,6 +83,8 @@ class TargetSession:
     def _problem(self) -> Problem | None:
         shared = self._scheduler.shared
         code = CODES[shared.code] if shared.code < len(CODES) else "crash"
+        if code == UNUSABLE:
+            raise TargetError(f"its threads cannot be scheduled: {shared.message.decode(errors='replace')}")
         if code and code not in self._known:
             thread, other = _signed(shared.thread), _signed(shared.other)
             return Problem(code, shared.message.decode(errors="replace"), int(shared.address), thread, other,

@@ -19,6 +19,7 @@ ALIGNMENTS = (16, 8, 4, 1)
 NOT_CHECKED = (
     "weak memory: an atomic reads what was written last; an order that is missing shows as a data race, or not at all",
     "longer programs, more threads and more preemptions than are said",
+    "fork amid the calls of other threads; blocks that are lost for ever: try heapster stress",
 )
 UNMANAGED = "threads that the target starts through a library: they run as they like"
 
@@ -37,7 +38,7 @@ class CompiledTarget:
         self.name, self.named = self._places.name, self._places.named
         self._known: set[str] = set()               # codes that have been found and are looked for no more
         self._muted: list[tuple[int, int]] = []     # races that have
-        self.not_checked = [*NOT_CHECKED, *unseen(prepared.sources)]
+        self._left = [*NOT_CHECKED, *unseen(prepared.sources)]
         self._learn_alignment()
 
     @classmethod
@@ -48,6 +49,11 @@ class CompiledTarget:
     def close(self) -> None:
         """End what runs for it."""
         self._scheduler.close()
+
+    @property
+    def not_checked(self) -> list[str]:
+        """See `Schedulable`."""
+        return [*self._left, *([UNMANAGED] if self._scheduler.unmanaged else [])]
 
     @property
     def seconds(self) -> float:
@@ -129,7 +135,7 @@ class CompiledTarget:
             if outcome.problem is None or outcome.problem.code != "misaligned":
                 break
         if self._scheduler.shared.alignment < promised:
-            self.not_checked.append(f"alignment beyond {self._scheduler.shared.alignment} bytes: with one thread, too, "
+            self._left.append(f"alignment beyond {self._scheduler.shared.alignment} bytes: with one thread, too, "
                                     "blocks are aligned to no more")
 
 

@@ -1,0 +1,63 @@
+"""Planted concurrency faults in C allocators of three designs: each is found, small, and found again; none without."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.races.findings import replay
+from heapster.checkers.races.search import Plan, races
+from heapster.checkers.targets.grammar import parse
+from heapster.results import Finding, Run, Verdict
+from tests.races.test_compiled import C, opened, pytestmark  # noqa: F401  skipped without a compiler
+
+SCHEDULES = 4000
+QUICK = 600                     # schedules of each correct allocator, by each strategy
+PLANTED = {
+    "locked": {
+        "LIST_READ_BEFORE_LOCK": "data_race", "CLAIMED_LATER": "overlap", "COUNTED_OUTSIDE": "data_race",
+        "DOUBLE_CHECKED": "data_race", "DONE_TWICE": "data_race", "GROWS_UNLOCKED": "data_race",
+        "LOCK_ORDER": "lock_order", "LOST_UNLOCK": "lost_unlock", "RELOCK": "fault_relock",
+        "STRANGER_UNLOCK": "fault_stranger_unlock", "WRONG_LOCK": "data_race"},
+    "lockfree": {
+        "ABA": "overlap", "POP_WITHOUT_CAS": "overlap", "POP_RELAXED": "data_race", "PUSH_RELAXED": "data_race",
+        "PUBLISHED_TOO_EARLY": "overlap", "SPIN_BY_LOAD_AND_STORE": "data_race", "SPIN_WITHOUT_RELEASE": "data_race",
+        "SPIN_KEPT": "fault_hang", "BUMP_IN_TWO_STEPS": "data_race"},
+    "cached": {
+        "FLUSHED_TWICE": "fault_hang", "GIVEN_AWAY_BEFORE_FLUSH": "data_race", "ONE_CACHE_FOR_ALL": "data_race",
+        "REFILL_UNLOCKS_TOO_EARLY": "overlap", "KEPT_AND_GIVEN_BACK": "overlap"},
+}
+FAULTS = [(design, fault, code) for design, faults in PLANTED.items() for fault, code in faults.items()]
+
+
+def hunted(folder: Path, design: str, fault: str) -> tuple[Finding | None, list[Run]]:
+    """The first finding, and ten runs of its replay."""
+    source = folder / f"{design}_{fault.lower()}.c"
+    source.write_text(f'#define FAULT_{fault}\n#include "{C / design}.c"\n')
+    with opened(source) as target:
+        target.most_findings = 1
+        run = races(Plan(schedules=SCHEDULES, seed=1), target, parse(str(source)))
+    if not run.findings:
+        return None, []
+    text = shlex.split(run.findings[0].replay)[2]
+    with opened(source) as target:
+        return run.findings[0], [replay(text, target) for _ in range(10)]
+
+
+@pytest.mark.parametrize(("design", "fault", "code"), FAULTS)
+def test_a_planted_fault_is_found_small_and_found_again(design: str, fault: str, code: str, tmp_path: Path) -> None:
+    finding, again = hunted(tmp_path, design, fault)
+    assert finding is not None and finding.code == code
+    lanes = [sum(step.startswith(f"thread {lane}") for step in finding.trace) for lane in range(8)]
+    assert max(lanes) <= 3
+    assert int(finding.details[-1].split(";")[0].removeprefix("preemptions: ")) <= 3
+    assert [run.findings[0].code for run in again] == [code] * 10
+
+
+@pytest.mark.parametrize("strategy", ["dfs", "random", "pct"])
+@pytest.mark.parametrize("design", PLANTED)
+def test_a_correct_allocator_passes(design: str, strategy: str) -> None:
+    path = C / f"{design}.c"
+    with opened(path) as target:
+        run = races(Plan(schedules=QUICK, strategy=strategy, seed=2), target, parse(str(path)))
+    assert run.verdict is Verdict.PASSED, run.findings
