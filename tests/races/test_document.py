@@ -17,7 +17,7 @@ ROWS = {cells[0]: cells for cells in ([cell.strip(" `") for cell in line.replace
 
 
 def test_the_page_lists_the_faults_and_the_programs() -> None:
-    assert PAGE.startswith("\n".join((INTRODUCTION, TARGETS, WEAK_MEMORY)))
+    assert PAGE.startswith(f"{INTRODUCTION}\n{TARGETS}\n{WEAK_MEMORY}")
     assert {fault.name for fault in FAULTS} <= ROWS.keys()
     assert all(ROWS[written.about][1].replace("¦", "|") == written.text for written in WRITTEN)
 
