@@ -243,9 +243,9 @@ class Rival:
 
     def __init__(self, path: Any, m: Any, stack: tuple[Any, Any]) -> None:
         self.stack = stack                  # what the word holds, as far as anyone knows: the word, its count
-        self._path, self._m, self._cas = path, m, m.cas
+        self._path, self._m, self._cas = path, m, m.cas_relaxed
         self._waits = True
-        m.cas = self._contended
+        m.cas_relaxed = m.cas_release = self._contended     # a proof's words have one order
 
     def _contended(self, address: Any, expected: Any, value: Any) -> Any:
         if self._waits and self._path.choose(2):
