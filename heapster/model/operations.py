@@ -59,6 +59,11 @@ class Row(NamedTuple):
         return self.result or self.operand
 
     @property
+    def symbol(self) -> str:
+        """What C calls it first."""
+        return self.symbols[0] if self.symbols else self.name
+
+    @property
     def answers(self) -> str:
         """The C type of a call's answer."""
         if self.out:
@@ -69,6 +74,17 @@ class Row(NamedTuple):
     def parameters(self) -> tuple[str, ...]:
         """The C types of a call's parameters."""
         return ("void **",) * self.out + ("void *",) * self.operand + ("size_t",) * len(self.numbers)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Their names."""
+        return ("out",) * self.out + ("pointer",) * self.operand + self.numbers
+
+    @property
+    def declared(self) -> str:
+        """A call's parameters, as C declares them."""
+        return ", ".join(f"{kind} {name}".replace("* ", "*")
+                         for kind, name in zip(self.parameters, self.parameter_names, strict=True))
 
 
 _NEW, _OLD = Does.ALLOCATES, Does.ALLOCATES | Does.RESIZES

@@ -1,9 +1,13 @@
-"""What the compiled allocator exports: the functions of `impl`, as C functions over words."""
+"""What the compiled allocator exports: the functions of `impl`, as C functions over words.
+
+The calls of malloc's family are those of the table, each a function of `impl.api` of its name.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from heapster.impl import api, lifecycle, retained, settings, stats, thread_cache, trim, verify
+from heapster.model.operations import CALLS, OPERATIONS, Row
 
 
 class Entry(NamedTuple):
@@ -24,20 +28,15 @@ def thread(m: Any) -> int:
     return m.thread()               # type: ignore[no-any-return]
 
 
+def _of(row: Row) -> Entry:
+    """A call of the table."""
+    return Entry(getattr(api, row.name), len(row.parameters), row.answers != "void")
+
+
 PREFIX = "heapster_word_"           # of the names in the object file
 
 ENTRIES: dict[str, Entry] = {
-    "malloc": Entry(api.malloc, 1, True),
-    "free": Entry(api.free, 1, False),
-    "calloc": Entry(api.calloc, 2, True),
-    "realloc": Entry(api.realloc, 2, True),
-    "reallocarray": Entry(api.reallocarray, 3, True),
-    "aligned_alloc": Entry(api.aligned_alloc, 2, True),
-    "posix_memalign": Entry(api.posix_memalign, 3, True),
-    "memalign": Entry(api.memalign, 2, True),
-    "valloc": Entry(api.valloc, 1, True),
-    "pvalloc": Entry(api.pvalloc, 1, True),
-    "usable_size": Entry(api.usable_size, 1, True),
+    **{verb: _of(OPERATIONS[verb]) for verb in CALLS},
     "init": Entry(api.init, 2, True),
     "finalize": Entry(lifecycle.finalize, 0, True),
     "after_fork_in_child": Entry(lifecycle.after_fork_in_child, 0, False),

@@ -1,10 +1,11 @@
-"""C headers generated from the constants of `impl`, so that they are written down once."""
+"""C headers generated from the constants of `impl` and from the table of operations, so that they are written once."""
 
 from inspect import getdoc, isfunction
 
 import heapster
 from heapster.impl import layout, placement
 from heapster.machine.protocol import SYSTEM_CALLS
+from heapster.native.operations_header import OPERATIONS_H, calls_header, operations_header, words_header
 
 INVARIANTS = (                      # what `impl.verify` aborts with
     "BLOCKS_TILE_THEIR_REGION", "SIZES_ARE_LEGAL", "NO_TWO_FREE_NEIGHBOURS", "BOUNDARY_TAGS_AGREE",
@@ -44,6 +45,12 @@ def public_header(template: str) -> str:
         for number, (name, said) in enumerate(known.items()))
     return (template.replace("@VERSION@", heapster.__version__).replace("@POLICIES@", "|".join(known))
             .replace("@ENUMERATORS@", enumerators))
+
+
+def generated() -> dict[str, str]:
+    """The headers that C sources of ours include and nobody has written, by their names."""
+    return {"layout.h": layout_header(), OPERATIONS_H: operations_header(), "words.h": words_header(),
+            "calls.h": calls_header()}
 
 
 def layout_header() -> str:

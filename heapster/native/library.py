@@ -16,7 +16,8 @@ import heapster
 from heapster import children
 from heapster.machine.protocol import SYSTEM_CALLS
 from heapster.native import cache, toolchain
-from heapster.native.headers import layout_header, public_header
+from heapster.native.headers import generated, public_header
+from heapster.native.operations_header import DIRECT
 from heapster.results import TargetError
 
 HERE = Path(__file__).parent
@@ -89,7 +90,7 @@ def _contents(paths: list[Path]) -> list[bytes | str]:
 
 def _front_parts() -> list[bytes | str]:
     sources = [*sorted((PACKAGE / "impl").glob("*.py")), HERE / "compile.py", HERE / "entries.py",
-               PACKAGE / "machine" / "native.py"]
+               PACKAGE / "machine" / "native.py", PACKAGE / "model" / "operations.py"]
     try:
         versions = [version("numba"), version("llvmlite")]
     except ImportError:
@@ -98,8 +99,8 @@ def _front_parts() -> list[bytes | str]:
 
 
 def _link_parts(compiled: Path) -> list[bytes | str]:
-    scripts = [HERE / name for name in ("library.py", "toolchain.py", "headers.py")]
-    return [*_contents([*sorted(C_SOURCES.iterdir()), *scripts]), compiled.parent.name,
+    scripts = [HERE / name for name in ("library.py", "toolchain.py")]
+    return [*_contents([*sorted(C_SOURCES.iterdir()), *scripts]), *generated().values(), compiled.parent.name,
             toolchain.compiler_version(), heapster.__version__]
 
 
@@ -126,7 +127,8 @@ def prepare(out: Path) -> Path:
     shutil.copytree(C_SOURCES, sources)
     header = sources / HEADER
     header.write_text(public_header(header.read_text()))
-    (sources / "layout.h").write_text(layout_header())
+    for name, text in generated().items():
+        (sources / name).write_text(text)
     return sources
 
 
@@ -150,9 +152,6 @@ def _make_libraries(out: Path, compiled: Path, options: Options) -> None:
                           f"-Wl,-soname,{VERIFYING}")
     shutil.copyfile(sources / HEADER, out / HEADER)
     shutil.rmtree(sources)
-
-
-DIRECT = ("malloc", "free")         # the core's functions are libc's, but for the name: no jump leads to them
 
 
 def _with_names(compiled: Path, out: Path, names: Mapping[str, str]) -> Path:

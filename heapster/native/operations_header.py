@@ -1,12 +1,16 @@
-"""`operations.h`: the table of operations for C, generated so that it is written down once."""
+"""The table of operations for C, generated so that it is written down once: `operations.h`, and for the compiled
+library, whose functions take words, `calls.h` and `words.h`.
+"""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from heapster.model.operations import CALLS, OPERATIONS, REQUESTS, ROWS, Does, Row
 from heapster.native import cache
+from heapster.native.entries import ENTRIES, PREFIX
 
 OPERATIONS_H = "operations.h"
+DIRECT = ("malloc", "free")         # the core's functions are libc's, but for the name: no jump leads to them
 
 
 def operations_folder() -> Path:
@@ -38,12 +42,54 @@ def operations_header() -> str:
         *(f"    [{_constant(row)}] = {{{row.does.value}, {len(row.numbers)}, {kinds.index(row.requests)}, "
           f"{alignments.index(row.alignment)}}}," for row in ROWS),
         "};",
-        *_macro("EACH_CALL(X)", [f"X({_constant(row)}, {row.name})" for row in calls]),
+        "/* Number, name here, and name in C, of each call. */",
+        *_macro("EACH_CALL(X)", [f"X({_constant(row)}, {row.name}, {row.symbol})" for row in calls]),
         *_macro("CALL_FIELDS", [f"{row.answers} (*{row.name})({', '.join(row.parameters)});" for row in calls]),
         "/* A case for each call, by what it answers: a block; an error number, and *out; a size; nothing. */",
         *_macro("CALL_CASES(BLOCK, ERROR, SIZE, NOTHING)", map(_case, calls)),
         "#endif",
         ""])
+
+
+def words_header() -> str:
+    """`words.h`: the compiled allocator's entry points, over words."""
+    prototypes = [f"{'word' if entry.answers else 'void'} {PREFIX}{name}({', '.join(['word'] * entry.arity) or 'void'});"
+                  for name, entry in ENTRIES.items()]
+    return "\n".join([
+        "/* Generated from heapster/native/entries.py. */",
+        "#ifndef HEAPSTER_WORDS_H",
+        "#define HEAPSTER_WORDS_H",
+        "#pragma GCC visibility push(hidden)",
+        "typedef long word;",
+        '_Static_assert(sizeof(word) == 8 && sizeof(void *) == 8, "a word holds an address");',
+        *prototypes,
+        "#pragma GCC visibility pop",
+        *_macro("EACH_ENTRY(X)", [f"X({name})" for name in ENTRIES]),
+        "#endif",
+        ""])
+
+
+def calls_header() -> str:
+    """`calls.h`: how C calls the compiled library, and with which words that calls the core.
+
+    Of each call: the type that it answers, its name here and in C, its parameters, and the words of these.
+    """
+    calls = [OPERATIONS[verb] for verb in CALLS]
+    return "\n".join([
+        "/* Generated from heapster/model/operations.py. */",
+        "#ifndef HEAPSTER_CALLS_H",
+        "#define HEAPSTER_CALLS_H",
+        "#include <stddef.h>",
+        *_macro("DIRECT_CALLS(ANSWERS, NOTHING)", [_defined(row) for row in calls if row.name in DIRECT]),
+        *_macro("OTHER_CALLS(ANSWERS, NOTHING)", [_defined(row) for row in calls if row.name not in DIRECT]),
+        "#endif",
+        ""])
+
+
+def _defined(row: Row) -> str:
+    words = ", ".join(f"(word){name}" for name in row.parameter_names)
+    kind = "NOTHING(" if row.answers == "void" else f"ANSWERS({row.answers}, "
+    return f"{kind}{row.name}, {row.symbol}, ({row.declared}), ({words}))"
 
 
 def _constant(row: Row) -> str:

@@ -8,7 +8,8 @@
     malloc = "o1heapAllocate(instance, size)"
     free = "o1heapFree(instance, pointer)"
 
-Values are C expressions over `region`, `region_size`, `instance`, `size`, `pointer`, `alignment`.
+Values are C expressions over `region`, `region_size`, `instance`, and what the function is passed: `size`,
+`pointer`, `count`, `alignment`, `out`.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from heapster.checkers.blackbox.target import ForeignTarget, from_object
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.files import Unreadable, read_toml, write_whole
 from heapster.model.geometry import is_power_of_two
+from heapster.model.operations import CALLS, OPERATIONS, Row
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
 
@@ -58,18 +60,18 @@ def _power(value: Any) -> int:
 KEYS: dict[str, Callable[[Any], Any]] = {
     "sources": _texts, "object": _text, "headers": _texts, "include": _texts, "cflags": _texts,
     "region": _number, "region_alignment": _power, "alignment": _power, "instance": _text, "init": _text,
-    "malloc": _text, "free": _text, "calloc": _text, "realloc": _text, "aligned_alloc": _text,
-    "usable_size": _text, "check": _text, "adapter": _text,
+    "check": _text, "adapter": _text, **dict.fromkeys(CALLS, _text),
 }
 NEEDED = ("malloc", "free")
-SIGNATURES = {
-    "malloc": ("void *", "size_t size", "return (void *)({});"),
-    "free": ("void ", "void *pointer", "({});"),
-    "calloc": ("void *", "size_t count, size_t size", "return (void *)({});"),
-    "realloc": ("void *", "void *pointer, size_t size", "return (void *)({});"),
-    "aligned_alloc": ("void *", "size_t alignment, size_t size", "return (void *)({});"),
-    "usable_size": ("size_t ", "void *pointer", "return (size_t)({});"),
-    "check": ("int ", "int line", "(void)line; return (int)({});"),
+
+
+def _signature(row: Row) -> tuple[str, str, str]:
+    """The type of a call's answer, its parameters by the names that expressions have, and its body."""
+    return row.answers, row.declared, "({});" if row.answers == "void" else f"return ({row.answers})({{}});"
+
+
+SIGNATURES = {verb: _signature(OPERATIONS[verb]) for verb in CALLS} | {
+    "check": ("int", "int line", "(void)line; return (int)({});"),
 }
 
 
@@ -152,7 +154,7 @@ def adapter_source(told: dict[str, Any]) -> str:
              f"static {told.get('instance', 'void *')} instance;", *_init(told)]
     for verb, (kind, parameters, body) in SIGNATURES.items():
         if verb in told:
-            lines.append(f"{kind}{PREFIX}{verb}({parameters}) {{ (void)instance; {body.format(told[verb])} }}")
+            lines.append(f"{kind} {PREFIX}{verb}({parameters}) {{ (void)instance; {body.format(told[verb])} }}")
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,7 @@ from heapster.checkers.blackbox.build import SOURCES, Compiler, judge_program
 from heapster.checkers.blackbox.target import LIBC, ForeignTarget
 from heapster.files import write_whole
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import REQUESTS, requested
+from heapster.model.operations import OPERATIONS, REQUESTS, requested
 from heapster.model.spec import Operation, Promises, allowed_errors
 from heapster.model.trace import format_step, handle_name
 
@@ -21,12 +21,8 @@ REFUSED = frozenset({"huge_accepted", "overflow_accepted", "block_wraps", "bad_a
 BOUNDED = ["    void (*bounds)(struct fence *) = NULL;",
            "    *(void **)&bounds = dlsym(library, \"heapster_adapter_bounds\");",
            "    if (bounds != NULL) {", "        bounds(&fence);", "        fence_start();", "    }"]
-TYPES = {
-    "malloc": "void *(*{})(size_t)", "calloc": "void *(*{})(size_t, size_t)", "realloc": "void *(*{})(void *, size_t)",
-    "reallocarray": "void *(*{})(void *, size_t, size_t)", "aligned_alloc": "void *(*{})(size_t, size_t)",
-    "posix_memalign": "int (*{})(void **, size_t, size_t)", "memalign": "void *(*{})(size_t, size_t)",
-    "valloc": "void *(*{})(size_t)", "pvalloc": "void *(*{})(size_t)", "free": "void (*{})(void *)",
-    "usable_size": "size_t (*{})(void *)", "init": "int (*{})(void)", "check": "int (*{})(int)"}
+TYPES = {verb: f"{row.answers} (*{{}})({', '.join(row.parameters)})" for verb, row in OPERATIONS.items() if row.is_call}
+TYPES |= {"init": "int (*{})(void)", "check": "int (*{})(int)"}
 
 
 class Reproducer:

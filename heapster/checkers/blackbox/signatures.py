@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from heapster import children
+from heapster.model.operations import OPERATIONS
 
 MOST_FILES, MOST_TEXT = 64, 1 << 20         # beside the target, and bytes of each, that are looked through
 LIMIT = 20                                  # seconds for readelf
 INTEGER = re.compile(r"\b(?:s?size_t|u?int(?:\d+|ptr)?(?:_t)?|unsigned|signed|long|short|ptrdiff_t|bool|_Bool|char)\b")
-EXPECTED = {"malloc": "i", "free": "p", "calloc": "ii", "realloc": "pi", "aligned_alloc": "ii", "memalign": "ii",
-            "usable_size": "p"}
+EXPECTED = {verb: "".join("p" if "*" in kind else "i" for kind in row.parameters)
+            for verb, row in OPERATIONS.items() if row.is_call}
 OF_INSTANCES = re.compile(r"(?:^|_)(?:pool|arena|m?space|region|zone|tlsf|slab|instance|ctx|o1heap|heap)_$")
 ALLOCATES = re.compile(r"(?:alloc|allocate|malloc|get|take|acquire)$", re.IGNORECASE)
 FREES = re.compile(r"(?:free|release|dealloc|deallocate|give|put|return)$", re.IGNORECASE)

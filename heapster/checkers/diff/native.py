@@ -23,13 +23,12 @@ from heapster.model.misuse import abort_name
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALLS
 from heapster.native import cache, toolchain
-from heapster.native.headers import layout_header
-from heapster.native.library import C_SOURCES, core
-from heapster.native.operations_header import OPERATIONS_H, operations_header
+from heapster.native.headers import generated
+from heapster.native.library import core
 from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
-FILES = (SOURCES / "replay.c", C_SOURCES / "words.h", SHARED / "account.h", SHARED / "operation.h")
+FILES = (SOURCES / "replay.c", SHARED / "account.h", SHARED / "operation.h")
 PROGRAM = "replay"
 HEAD, ANSWER, CALL = struct.Struct("<8Q"), struct.Struct("<q"), struct.Struct("<2Q4q")
 CALLS_AN_OP, CALLS_BESIDES = 4, 4096      # replay.c's room for system calls
@@ -40,7 +39,7 @@ PAGE = 4096
 def program() -> Path:
     """The driver with the allocator in it, compiled if it is not yet."""
     compiled = core(watched=True)
-    parts: list[str | bytes] = [layout_header(), operations_header(), *(path.read_bytes() for path in FILES)]
+    parts: list[str | bytes] = [*generated().values(), *(path.read_bytes() for path in FILES)]
     name = f"replay-{cache.digest(*parts, compiled.parent.name, toolchain.compiler_version())}"
     return cache.entry(name, lambda out: _make(out, compiled)) / PROGRAM
 
@@ -48,8 +47,8 @@ def program() -> Path:
 def _make(out: Path, compiled: Path) -> None:
     sources = out / "sources"
     sources.mkdir()
-    (sources / "layout.h").write_text(layout_header())
-    (sources / OPERATIONS_H).write_text(operations_header())
+    for name, text in generated().items():
+        (sources / name).write_text(text)
     for file in FILES:
         shutil.copyfile(file, sources / file.name)
     object_ = toolchain.compile_c(sources / "replay.c", sources / "replay.o")

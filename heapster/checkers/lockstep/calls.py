@@ -9,6 +9,8 @@ from heapster.checkers.lockstep.overflow import word
 from heapster.impl import api, layout, lifecycle, malloc, retained, settings, stats, thread_cache, trim
 from heapster.model.geometry import signed
 from heapster.model.operation import Step
+from heapster.model.operations import CALLS as CALLS_OF_C
+from heapster.model.operations import OPERATIONS, Row
 from heapster.model.placement import POLICY_NAMES
 
 SHIPPED = SimpleNamespace(api=api, lifecycle=lifecycle, malloc=malloc, retained=retained, settings=settings,
@@ -131,18 +133,15 @@ def _on_pointer(name: str) -> Make:
     return lambda c: getattr(c.source.api, name)(c.m, c.pointer, *c.words)
 
 
+def _of(row: Row) -> Make:
+    """A call of malloc's family."""
+    if row.out:
+        return _posix_memalign
+    return _on_pointer(row.name) if row.operand else _plain(row.name)
+
+
 CALLS: dict[str, Make] = {
-    "malloc": _plain("malloc"),
-    "calloc": _plain("calloc"),
-    "realloc": _on_pointer("realloc"),
-    "reallocarray": _on_pointer("reallocarray"),
-    "aligned_alloc": _plain("aligned_alloc"),
-    "memalign": _plain("memalign"),
-    "posix_memalign": _posix_memalign,
-    "valloc": _plain("valloc"),
-    "pvalloc": _plain("pvalloc"),
-    "free": _on_pointer("free"),
-    "usable_size": _on_pointer("usable_size"),
+    **{verb: _of(OPERATIONS[verb]) for verb in CALLS_OF_C},
     "policy": _set_policy,
     "threshold": _set_threshold,
     "growth": _init,

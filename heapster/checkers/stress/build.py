@@ -11,8 +11,9 @@ from heapster import children
 from heapster.impl.layout import DEFAULT_CACHE
 from heapster.model.placement import POLICY_NAMES
 from heapster.native import cache, toolchain
-from heapster.native.headers import layout_header
+from heapster.native.headers import generated
 from heapster.native.library import C_SOURCES, core, prepare
+from heapster.native.operations_header import operations_folder, operations_header
 from heapster.results import TargetError
 
 HERE = Path(__file__).parent / "c"
@@ -28,7 +29,7 @@ OUR_UNITS = ("report", "process", "api")
 
 def harness() -> Path:
     """The program that runs the patterns."""
-    name = f"stress-{cache.digest(*_texts(HERE), *FLAGS, toolchain.compiler_version())}"
+    name = f"stress-{cache.digest(*_texts(HERE), operations_header(), *FLAGS, toolchain.compiler_version())}"
     return cache.entry(name, _make_harness) / HARNESS
 
 
@@ -38,14 +39,14 @@ def _texts(folder: Path) -> list[str | bytes]:
 
 def _make_harness(out: Path) -> None:
     sources = [HERE / f"{unit}.c" for unit in UNITS]
-    toolchain.run([toolchain.compiler(), *FLAGS, *sources, "-o", out / HARNESS, "-ldl"])
+    toolchain.run([toolchain.compiler(), *FLAGS, f"-I{operations_folder()}", *sources, "-o", out / HARNESS, "-ldl"])
     toolchain.run([toolchain.compiler(), *FLAGS, "-shared", "-fPIC", HERE / "plugin.c", "-o", out / PLUGIN])
 
 
 def native(fault: str = "") -> Path:
     """Our library, with a way to have its heap walked, and a fault of `machine.lowering.FAULTS` if one is named."""
     compiled = core(fault)
-    parts = [layout_header(), *_texts(C_SOURCES), (HERE / "walk.c").read_bytes(), compiled.parent.name,
+    parts = [*generated().values(), *_texts(C_SOURCES), (HERE / "walk.c").read_bytes(), compiled.parent.name,
              toolchain.compiler_version()]
     return cache.entry(f"stressed-{cache.digest(*parts)}", lambda out: _link(compiled, out)) / LIBRARY
 

@@ -1,35 +1,17 @@
 /* The names of heapster.h, over the compiled allocator's words. */
 
+#include "calls.h"
 #include "heapster.h"
 #include "layout.h"
 #include "words.h"
 
-#define WORD(p) ((word)(p))
-#define POINTER(w) ((void *)(w))
+#define ANSWERS(type, name, symbol, parameters, words) \
+    type heapster_##symbol parameters { return (type)heapster_word_##name words; }
+#define NOTHING(name, symbol, parameters, words) \
+    void heapster_##symbol parameters { heapster_word_##name words; }
 
-void *heapster_malloc(size_t size) { return POINTER(heapster_word_malloc(WORD(size))); }
-void heapster_free(void *block) { heapster_word_free(WORD(block)); }
-void *heapster_calloc(size_t count, size_t size) { return POINTER(heapster_word_calloc(WORD(count), WORD(size))); }
-void *heapster_realloc(void *block, size_t size) { return POINTER(heapster_word_realloc(WORD(block), WORD(size))); }
-void *heapster_valloc(size_t size) { return POINTER(heapster_word_valloc(WORD(size))); }
-void *heapster_pvalloc(size_t size) { return POINTER(heapster_word_pvalloc(WORD(size))); }
-size_t heapster_malloc_usable_size(void *block) { return (size_t)heapster_word_usable_size(WORD(block)); }
-
-void *heapster_reallocarray(void *block, size_t count, size_t size) {
-    return POINTER(heapster_word_reallocarray(WORD(block), WORD(count), WORD(size)));
-}
-
-void *heapster_aligned_alloc(size_t alignment, size_t size) {
-    return POINTER(heapster_word_aligned_alloc(WORD(alignment), WORD(size)));
-}
-
-void *heapster_memalign(size_t alignment, size_t size) {
-    return POINTER(heapster_word_memalign(WORD(alignment), WORD(size)));
-}
-
-int heapster_posix_memalign(void **out, size_t alignment, size_t size) {
-    return (int)heapster_word_posix_memalign(WORD(out), WORD(alignment), WORD(size));
-}
+DIRECT_CALLS(ANSWERS, NOTHING)
+OTHER_CALLS(ANSWERS, NOTHING)
 
 /* A size_t above PTRDIFF_MAX would arrive as a negative word, which the allocator takes for a small one. */
 static word clamped(size_t size) { return size > MAX_WORD ? MAX_WORD : (word)size; }
@@ -52,7 +34,7 @@ void heapster_status(void) { heapster_word_status(); }
 
 static void read_stats(word which, struct heapster_stats *out) {
     word figures[STATS_BYTES / WORD_BYTES];
-    heapster_word_stats(which, WORD(figures));
+    heapster_word_stats(which, (word)figures);
     const size_t *at = (const size_t *)figures, *calls = at + STAT_CALLS / WORD_BYTES;
     out->total_bytes = at[STAT_HELD / WORD_BYTES];
     out->cached_bytes = at[STAT_CACHED_BYTES / WORD_BYTES];

@@ -131,36 +131,6 @@ int observed_call(word (*entry)(word, word, word), word a, word b, word c, word 
     return outcome;
 }
 
-#define ENTRY(name) void *const observed_##name = (void *)heapster_word_##name
+#define ENTRY(name) void *const observed_##name = (void *)heapster_word_##name;
 
-ENTRY(malloc);
-ENTRY(free);
-ENTRY(calloc);
-ENTRY(realloc);
-ENTRY(reallocarray);
-ENTRY(aligned_alloc);
-ENTRY(posix_memalign);
-ENTRY(memalign);
-ENTRY(valloc);
-ENTRY(pvalloc);
-ENTRY(usable_size);
-ENTRY(init);
-ENTRY(finalize);
-ENTRY(after_fork_in_child);
-ENTRY(thread_end);
-ENTRY(get_cache);
-ENTRY(set_cache);
-ENTRY(get_keep);
-ENTRY(set_keep);
-ENTRY(trim);
-ENTRY(get_policy);
-ENTRY(set_policy);
-ENTRY(get_threshold);
-ENTRY(set_threshold);
-ENTRY(get_growth);
-ENTRY(set_arenas);
-ENTRY(stats);
-ENTRY(status);
-ENTRY(verify);
-ENTRY(statics);
-ENTRY(thread);
+EACH_ENTRY(ENTRY)

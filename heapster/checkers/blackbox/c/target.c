@@ -30,7 +30,7 @@ int load_target(const char *path)
     }
     counters_load(handle);
     shared->has = 0;
-#define LOAD(number, name) *(void **)&target.name = symbol(handle, number);
+#define LOAD(number, name, symbol_in_c) *(void **)&target.name = symbol(handle, number);
     EACH_CALL(LOAD)
 #undef LOAD
     *(void **)&target.init = symbol(handle, INIT);

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "operations.h"
+
 enum {
     MOST_THREADS = 64,
     SLOTS = 128,                /* blocks that a thread holds */
@@ -25,13 +27,7 @@ enum {
 
 /* The allocator under test; NULL for what it does not have. */
 struct target {
-    void *(*malloc)(size_t);
-    void (*free)(void *);
-    void *(*calloc)(size_t, size_t);
-    void *(*realloc)(void *, size_t);
-    void *(*aligned_alloc)(size_t, size_t);
-    int (*posix_memalign)(void **, size_t, size_t);
-    size_t (*usable_size)(void *);
+    CALL_FIELDS
     void (*set_policy)(int);
     void (*set_threshold)(size_t);
     void (*set_arenas)(int);

@@ -16,13 +16,9 @@ static void *find(void *library, const char *prefix, const char *name) {
 }
 
 static bool find_all(void *library, const char *prefix) {
-    target.malloc = find(library, prefix, "malloc");
-    target.free = find(library, prefix, "free");
-    target.calloc = find(library, prefix, "calloc");
-    target.realloc = find(library, prefix, "realloc");
-    target.aligned_alloc = find(library, prefix, "aligned_alloc");
-    target.posix_memalign = find(library, prefix, "posix_memalign");
-    target.usable_size = find(library, prefix, "malloc_usable_size");
+#define FIND(number, name, symbol) *(void **)&target.name = find(library, prefix, #symbol);
+    EACH_CALL(FIND)
+#undef FIND
     return target.malloc && target.free && target.calloc && target.realloc;
 }
 
@@ -40,17 +36,12 @@ static bool keep_what_it_has(const char *path) {
     const char *name = strrchr(path, '/');
     if (!strstr(home((void *)target.malloc, &base), name ? name + 1 : path))
         return false;
-    void *needed[] = {(void *)target.free, (void *)target.calloc, (void *)target.realloc};
-    for (int i = 0; i < 3; i++)
-        if (home(needed[i], &other), other != base)
-            return false;
-    if (home((void *)target.aligned_alloc, &other), other != base)
-        target.aligned_alloc = NULL;
-    if (home((void *)target.posix_memalign, &other), other != base)
-        target.posix_memalign = NULL;
-    if (home((void *)target.usable_size, &other), other != base)
-        target.usable_size = NULL;
-    return true;
+#define KEEP(number, name, symbol) \
+    if (home((void *)target.name, &other), other != base) \
+        target.name = NULL;
+    EACH_CALL(KEEP)
+#undef KEEP
+    return target.free && target.calloc && target.realloc;
 }
 
 /* Our own library has names of its own, beside which libc's malloc stays; any other is preloaded. */
