@@ -16,8 +16,19 @@ from .layout import (
     REFUSED,
     WORD,
 )
-from .malloc import allocate, free_block, is_refused, move, out_of_memory, place_aligned, resize_uncopied, usable_bytes
+from .malloc import (
+    allocate,
+    free_block,
+    header_of,
+    is_refused,
+    move,
+    out_of_memory,
+    place_aligned,
+    resize_uncopied,
+    usable_bytes,
+)
 from .settings import set_growth, set_policy
+from .sized import check_asked
 
 
 def product(a, b):
@@ -84,6 +95,23 @@ def realloc(m, p, request):
     if q == NULL:
         q = move(m, p, request)
     return q
+
+
+def free_sized(m, p, request):
+    """C23 7.24.3.4: as free, of a block that was asked for with `request` bytes, by none that aligns.
+
+    Ensures:  an abort where no such request could have got the block.
+    """
+    if p != NULL:
+        check_asked(m, p, header_of(m, p), request, ALIGN)
+        free_block(m, p, CALL_FREE)
+
+
+def free_aligned_sized(m, p, alignment, request):
+    """C23 7.24.3.5: as free_sized, of a block that was asked for at a multiple of `alignment`."""
+    if p != NULL:
+        check_asked(m, p, header_of(m, p), request, alignment)
+        free_block(m, p, CALL_FREE)
 
 
 def usable_size(m, p):

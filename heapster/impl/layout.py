@@ -228,6 +228,7 @@ DOUBLE_FREE = 1
 INVALID_POINTER = 2
 CORRUPT_HEADER = 3
 CORRUPT_LIST = 4
+WRONG_SIZE = 5
 
 # What `verify` tells it: the invariant that does not hold, named as the model names it.
 BLOCKS_TILE_THEIR_REGION = 17

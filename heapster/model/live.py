@@ -4,6 +4,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from heapster.model.operations import Asks, stated
+
 
 class Held(NamedTuple):
     """A block in the caller's hands."""
@@ -11,11 +13,17 @@ class Held(NamedTuple):
     pointer: int                # its payload
     request: int                # bytes the caller asked for
     usable: int | None = None   # bytes the allocator said may be used, if it was asked
+    alignment: int | None = None    # that the caller asked for, if any
 
     @property
     def extent(self) -> int:
         """Bytes that are the caller's; an empty block still has an address of its own."""
         return max(1, self.request, self.usable or 0)
+
+    def is_misstated(self, call: Asks) -> bool:
+        """Whether the call, which frees the block, says of it what is not so."""
+        said = stated(call)
+        return said is not None and said != (self.alignment, self.request)
 
 
 class Live:

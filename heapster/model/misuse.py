@@ -11,6 +11,10 @@ handed out since nor written over. They promise nothing
 - where two threads free it at the same moment, or one does while another takes blocks off the bin that has it;
 - for `usable_size`, and for a `realloc` to a size that is refused unseen.
 
+A caller may also say of a live block what is not so: `free_sized` a size, `free_aligned_sized` an alignment too, with
+which the block was not asked for. Such a call promises an abort exactly where no request for what is said could have
+got the block, see `could_be_asked`: its size is known only as far as requests are rounded.
+
 `classify` says which it is; after an unnoticed misuse the heap means nothing any more, and a run ends.
 """
 
@@ -18,20 +22,34 @@ from bisect import bisect_left, insort
 from enum import Enum
 from typing import NamedTuple
 
-from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST
-from heapster.model.heap import UNTAKEN, Block, Heap, waiting
-from heapster.model.live import Live
-from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING
+from heapster.model.geometry import (
+    ALIGN,
+    HEADER,
+    MAX_REQUEST,
+    MIN_BLOCK,
+    MOST_CACHED,
+    PAGE,
+    SPARE_SHIFT,
+    block_size,
+    is_power_of_two,
+    least_of_class,
+    mapping_length,
+    up,
+)
+from heapster.model.heap import UNTAKEN, Block, Heap, Mapped, waiting
+from heapster.model.live import Held, Live
+from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING, STATING, Asks, Stated, requested, stated
 
 # How a misuse can end. The aborts are named as the allocator's codes are, in their order from 1.
-ABORTS = ("double_free", "invalid_pointer", "corrupt_header", "corrupt_list")
+ABORTS = ("double_free", "invalid_pointer", "corrupt_header", "corrupt_list", "wrong_size")
 FAULT = "fault"                 # the machine noticed: memory that is unmapped or was never written
 UNNOTICED = "unnoticed"
+WRONG_SIZE = ABORTS[-1]
 OUTCOMES = frozenset({*ABORTS, FAULT, UNNOTICED})
 
 
 class Kind(Enum):
-    """What the pointer is, if it is not a live block."""
+    """What the pointer is, if it is not a live block; or, if it is one, what is said wrong of it."""
 
     MISALIGNED = "misaligned pointer"
     STALE = "pointer to a free block"
@@ -41,6 +59,8 @@ class Kind(Enum):
     RETURNED = "pointer to memory that went back to the system"
     CACHED = "pointer to a block that waits to be used again"
     BETWEEN = "pointer to the allocator's own records"
+    WRONG_SIZE = "block of another size"
+    WRONG_ALIGNMENT = "block of another alignment"
 
 
 class Misuse(NamedTuple):
@@ -112,24 +132,72 @@ class Freed:
 
 
 def classify(
-    heap: Heap, live: Live, verb: str, pointer: int, *, request: int = 1, header: Header = Header.UNKNOWN,
+    heap: Heap, live: Live, call: Asks, pointer: int, *, header: Header = Header.UNKNOWN,
 ) -> Misuse | None:
-    """The misuse in passing `pointer` to `verb`, or None if it is NULL, live, or no pointer is passed.
+    """The misuse in passing `pointer` to the call, or None if it is NULL, live, or no pointer is passed.
 
-    `heap` and `live` are as before the step. `request` is what realloc asks for; one that is refused
-    unseen is no misuse that could be noticed. `header` is what is known of the header before the pointer, see
-    `Freed`.
+    `heap` and `live` are as before the step. A realloc to a size that is refused unseen is no misuse that could be
+    noticed. `header` is what is known of the header before the pointer, see `Freed`.
 
     A stale pointer whose address was given out again is live: no allocator can tell the two apart.
     """
-    if verb not in ON_BLOCKS or not pointer or pointer in live:
+    verb = call.verb
+    if not is_misuse(live, call, pointer):
         return None
+    if pointer in live:
+        return _misstated(heap, live[pointer], call)
     kind = _kind(heap, live, pointer)
-    looks_at_the_header = verb in RELEASING or (verb not in ASKING and request <= MAX_REQUEST)
+    looks_at_the_header = verb in RELEASING or (verb not in ASKING and requested(call) <= MAX_REQUEST)
     told = header is not Header.UNKNOWN and kind in _NOTICED_BY_AN_OLD_HEADER
     if not looks_at_the_header or not (told or kind in _ALWAYS_NOTICED):
         return Misuse(kind, OUTCOMES, WORDS[kind])
-    return Misuse(kind, _CERTAIN[kind] | ({FAULT} if header is Header.PURGED else frozenset()), WORDS[kind])
+    also = ({FAULT} if header is Header.PURGED else set()) | ({WRONG_SIZE} if verb in STATING else set())
+    return Misuse(kind, _CERTAIN[kind] | also, WORDS[kind])
+
+
+def is_misuse(live: Live, call: Asks, pointer: int) -> bool:
+    """Whether the call is passed what is no live block, or says of one what is not so."""
+    if call.verb not in ON_BLOCKS or not pointer:
+        return False
+    return pointer not in live or live[pointer].is_misstated(call)
+
+
+def _misstated(heap: Heap, held: Held, call: Asks) -> Misuse:
+    """The misuse in saying of a live block what is not so: it is noticed, or it is not."""
+    said = stated(call)
+    assert said is not None
+    kind = Kind.WRONG_SIZE if said.size != held.request else Kind.WRONG_ALIGNMENT
+    told = not could_be_asked(heap, held.pointer, said)
+    return Misuse(kind, frozenset({WRONG_SIZE if told else UNNOTICED}), WORDS[kind])
+
+
+def could_be_asked(heap: Heap, pointer: int, said: Stated) -> bool:
+    """Whether some request for what is said of the live block could have got it.
+
+    A block of an arena has as many bytes as the request needs, rounded up to those of a class where blocks are
+    cached; and up to ALIGN more, which are too few for a block of their own. A mapping has the pages that the request
+    needs wherever it may start, or up to a quarter more if it was kept; or those that it needed when it was resized.
+    """
+    if said.alignment is not None and (not is_power_of_two(said.alignment) or pointer % said.alignment):
+        return False
+    alignment = max(said.alignment or 0, ALIGN)
+    for mapped in heap.mapped:
+        if mapped.used and mapped.address == pointer - HEADER:
+            return _could_be_mapped(mapped, pointer, said.size, alignment)
+    block = _block_around(heap, pointer - HEADER)
+    if block is None or said.size > MAX_REQUEST:
+        return False
+    want = block_size(said.size)
+    sizes = {want} if alignment > ALIGN or want > MOST_CACHED else {want, least_of_class(want)}
+    return any(size <= block.size < size + MIN_BLOCK for size in sizes)
+
+
+def _could_be_mapped(mapped: Mapped, pointer: int, size: int, alignment: int) -> bool:
+    if up(pointer - mapped.start + size, PAGE) == mapped.length:
+        return True
+    length = mapping_length(size, alignment)
+    return pointer + size <= mapped.start + mapped.length and length <= mapped.length <= length + (
+        length >> SPARE_SHIFT)
 
 
 def abort_name(code: int) -> str:
@@ -148,6 +216,10 @@ WORDS = {
     Kind.CACHED: "the block was freed and waits in a bin or on a remote list: its mark says so, and the second free "
                  "must be noticed",
     Kind.BETWEEN: "the pointer leads to the allocator's own records, which are no block",
+    Kind.WRONG_SIZE: "the size is not the one that the block was asked for with; it is noticed where no request for it "
+                     "could have got the block",
+    Kind.WRONG_ALIGNMENT: "the alignment is not the one that the block was asked for with; it is noticed where no "
+                          "request for it could have got the block",
 }
 
 _CERTAIN = {

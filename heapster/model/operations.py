@@ -37,6 +37,8 @@ class Row(NamedTuple):
     standard: str = ""              # of a call: which says first what it does
     symbols: tuple[str, ...] = ()   # of a call: what libraries call it; none: its name
     out: bool = False               # it stores its block where its first argument says, and answers an error number
+    instead: str = ""               # of a call: what does the same, where a library lacks it
+    letter: str = ""                # of a call: its own in programs of several threads, if these have it
 
     @property
     def result(self) -> bool:
@@ -90,17 +92,17 @@ class Row(NamedTuple):
 _NEW, _OLD = Does.ALLOCATES, Does.ALLOCATES | Does.RESIZES
 
 ROWS = (
-    Row(0, "malloc", _NEW, ("size",), "size", standard="C89"),
-    Row(1, "calloc", _NEW, ("count", "size"), "product", standard="C89"),
-    Row(2, "realloc", _OLD, ("size",), "size", standard="C89"),
+    Row(0, "malloc", _NEW, ("size",), "size", standard="C89", letter="m"),
+    Row(1, "calloc", _NEW, ("count", "size"), "product", standard="C89", letter="c"),
+    Row(2, "realloc", _OLD, ("size",), "size", standard="C89", letter="r"),
     Row(3, "reallocarray", _OLD, ("count", "size"), "product", standard="POSIX.1-2024"),
-    Row(4, "aligned_alloc", _NEW, ("alignment", "size"), "size", "asked", standard="C11"),
+    Row(4, "aligned_alloc", _NEW, ("alignment", "size"), "size", "asked", standard="C11", letter="a"),
     Row(5, "posix_memalign", _NEW, ("alignment", "size"), "size", "asked", standard="POSIX.1-2001", out=True),
     Row(6, "memalign", _NEW, ("alignment", "size"), "size", "asked", standard="glibc"),
     Row(7, "valloc", _NEW, ("size",), "size", "page", standard="BSD"),
     Row(8, "pvalloc", _NEW, ("size",), "pages", "page", standard="glibc"),
-    Row(9, "free", Does.RELEASES, standard="C89"),
-    Row(10, "usable_size", Does.ASKS, standard="glibc",
+    Row(9, "free", Does.RELEASES, standard="C89", letter="f"),
+    Row(10, "usable_size", Does.ASKS, standard="glibc", letter="u",
         symbols=("malloc_usable_size", "usable_size", "malloc_size", "msize")),
     Row(11, "policy", Does.SETS, names=POLICY_NAMES),
     Row(12, "threshold", Does.SETS, ("size",)),             # requests from here on get their own mapping
@@ -116,6 +118,8 @@ ROWS = (
     Row(22, "thread_end", Does.SETS),                       # the thread ends; another begins under its number
     Row(23, "keep", Does.SETS, ("size",)),                  # bytes of freed mappings that may be kept
     Row(24, "trim", Does.SETS, ("size",)),                  # malloc_trim: that many bytes at the top may stay
+    Row(25, "free_sized", Does.RELEASES, ("size",), standard="C23", instead="free", letter="b"),
+    Row(26, "free_aligned_sized", Does.RELEASES, ("alignment", "size"), standard="C23", instead="free", letter="j"),
 )
 
 OPERATIONS = {row.name: row for row in ROWS}
@@ -132,6 +136,7 @@ RESIZING = that(Does.RESIZES)
 RELEASING = that(Does.RELEASES)
 TAKING = RESIZING | RELEASING                               # may take a live block from the caller
 ASKING = that(Does.ASKS)
+STATING = frozenset(verb for verb in RELEASING if OPERATIONS[verb].numbers)     # say what their block was asked for
 ON_BLOCKS = TAKING | ASKING                                 # are passed a block, or NULL
 ALIGNING = frozenset(row.name for row in ROWS if row.alignment == "asked")
 PAGE_ALIGNING = frozenset(row.name for row in ROWS if row.alignment == "page")
@@ -164,6 +169,32 @@ def requested(call: Asks) -> int:
     if kind == "product":
         return numbers[0] * numbers[1]
     return up(numbers[0], PAGE) if kind == "pages" else numbers[-1]
+
+
+def alignment_asked(call: Asks) -> int | None:
+    """The alignment that the caller asks for, if any."""
+    if call.verb in ALIGNING:
+        return call.numbers[0]
+    return PAGE if call.verb in PAGE_ALIGNING else None
+
+
+class Stated(NamedTuple):
+    """What a caller says of a block that it frees."""
+
+    alignment: int | None           # that it was asked for with, if any
+    size: int                       # likewise, in bytes
+
+
+def stated(call: Asks) -> Stated | None:
+    """What the call says of the block that it frees; None if nothing."""
+    if call.verb not in STATING:
+        return None
+    return Stated(call.numbers[0] if len(call.numbers) > 1 else None, call.numbers[-1])
+
+
+def release_stating(verb: str, block: Stated) -> tuple[int, ...]:
+    """The numbers with which a call that frees the block says what is right of it."""
+    return tuple(getattr(block, name) for name in OPERATIONS[verb].numbers)
 
 
 def bits(verbs: Iterable[str]) -> int:

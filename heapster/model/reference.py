@@ -44,6 +44,7 @@ from heapster.model.geometry import (
 from heapster.model.heap import Heap
 from heapster.model.mappings import MappedState, Mappings
 from heapster.model.operation import Step
+from heapster.model.operations import RELEASING
 from heapster.model.placement import POLICIES
 from heapster.model.system import System
 
@@ -260,7 +261,7 @@ class Reference:
         match step.verb, step.numbers:
             case "malloc", (request,):
                 return self.malloc(system, request)
-            case "free", _:
+            case verb, _ if verb in RELEASING:
                 self.free(system, pointer)
             case "realloc", (request,):
                 return self.realloc(system, pointer, request)

@@ -17,10 +17,10 @@ from heapster.model.live import Held, Live
 from heapster.model.operations import (
     ALIGNING,
     ASKING,
-    PAGE_ALIGNING,
     RELEASING,
     REQUESTS,
     RESIZING,
+    alignment_asked,
     requested,
 )
 from heapster.model.rules import POSIX, Reason
@@ -78,10 +78,10 @@ def explains(
 ) -> tuple[Reason, ...]:
     """The reasons why no correct allocator could have answered so; none: it could.
 
-    Misuse explains everything: an operand must be NULL or live for a rule to hold of it.
+    Misuse explains everything: an operand must be NULL or live for a rule to hold of it, and what is said of it so.
     """
     verb, pointer = operation.verb, operation.pointer
-    if pointer and pointer not in live:
+    if pointer and (pointer not in live or live[pointer].is_misstated(operation)):
         return ()
     reasons = list(_contents(live, operation, result))
     if verb in RELEASING:
@@ -119,7 +119,7 @@ def advance(live: Live, operation: Operation, result: Result, promises: Promises
         if pointer and (result.pointer or _gives_up(operation, promises)):
             live.remove(pointer)
         if result.pointer:
-            live.add(Held(result.pointer, requested(operation), result.usable))
+            live.add(Held(result.pointer, requested(operation), result.usable, alignment_asked(operation)))
 
 
 def _gives_up(operation: Operation, promises: Promises) -> bool:
@@ -245,20 +245,13 @@ def _alignment(operation: Operation, request: int, pointer: int, promises: Promi
         least = 1 << max(request, 1).bit_length() - 1
     if pointer & (least - 1):
         yield Reason("misaligned", f"the payload is {_remainder(pointer, least)}", pointer)
-    asked = _asked_alignment(operation)
-    if asked > least and pointer & (asked - 1):
+    asked = alignment_asked(operation)
+    if asked and is_power_of_two(asked) and asked > least and pointer & (asked - 1):
         yield Reason("alignment_not_honoured", f"the payload is {_remainder(pointer, asked)}", pointer)
 
 
 def _remainder(pointer: int, alignment: int) -> str:
     return f"{pointer & (alignment - 1)} bytes beyond a multiple of {alignment}"
-
-
-def _asked_alignment(operation: Operation) -> int:
-    """The alignment that the caller asked for, 1 if none."""
-    if operation.verb in ALIGNING:
-        return operation.numbers[0] if is_power_of_two(operation.numbers[0]) else 1
-    return PAGE if operation.verb in PAGE_ALIGNING else 1
 
 
 def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Reason]:

@@ -21,6 +21,7 @@ ABORT_NAMES = {getattr(layout, name): name.lower() for name in INVARIANTS} | {
     layout.INVALID_POINTER: "invalid pointer",
     layout.CORRUPT_HEADER: "corrupt header (written past the end of a block?)",
     layout.CORRUPT_LIST: "corrupt free list (written to after free?)",
+    layout.WRONG_SIZE: "wrong size (free_sized with another size or alignment than the block was asked for?)",
 }
 
 

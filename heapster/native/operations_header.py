@@ -5,7 +5,7 @@ library, whose functions take words, `calls.h` and `words.h`.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from heapster.model.operations import CALLS, OPERATIONS, REQUESTS, ROWS, Does, Row
+from heapster.model.operations import CALLS, NUMBER, OPERATIONS, REQUESTS, ROWS, Does, Row
 from heapster.native import cache
 from heapster.native.entries import ENTRIES, PREFIX
 
@@ -36,11 +36,12 @@ def operations_header() -> str:
         *_enum("does", [(f"DOES_{flag.name}", flag.value) for flag in Does]),
         *_enum("requests", [(f"REQUESTS_{kind.upper() or 'NOTHING'}", n) for n, kind in enumerate(kinds)]),
         *_enum("aligns", [("ALIGNS_AS_ANY", 0), ("ALIGNS_AS_ASKED", 1), ("ALIGNS_TO_A_PAGE", 2)]),
-        "/* What it does, how many numbers it takes, how they say what it asks for, how its block is aligned. */",
-        "struct operation_row { uint8_t does, numbers, requests, aligns; };",
+        "/* What it does, how many numbers it takes, how they say what it asks for, how its block is aligned; the number of",
+        "   what does the same where a library lacks it: else its own. */",
+        "struct operation_row { uint8_t does, numbers, requests, aligns, instead; };",
         "static const struct operation_row operation_rows[OPERATIONS] = {",
         *(f"    [{_constant(row)}] = {{{row.does.value}, {len(row.numbers)}, {kinds.index(row.requests)}, "
-          f"{alignments.index(row.alignment)}}}," for row in ROWS),
+          f"{alignments.index(row.alignment)}, {NUMBER[row.instead or row.name]}}}," for row in ROWS),
         "};",
         "/* Number, name here, and name in C, of each call. */",
         *_macro("EACH_CALL(X)", [f"X({_constant(row)}, {row.name}, {row.symbol})" for row in calls]),

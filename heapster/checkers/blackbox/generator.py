@@ -23,7 +23,18 @@ from heapster.checkers.fuzz.workloads import (
 )
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import ASKING, PRODUCTS, RELEASING, REQUESTS, requested
+from heapster.model.operations import (
+    ALIGNING,
+    ASKING,
+    OPERATIONS,
+    PAGE_ALIGNING,
+    PRODUCTS,
+    RELEASING,
+    REQUESTS,
+    STATING,
+    alignment_asked,
+    requested,
+)
 
 BUCKETS = (16, 128, 1024, 8192, 131072, 1 << 25)        # bytes: the most of each class of sizes
 BUCKET_NAMES = ("tiny", "small", "medium", "page", "large", "giant")
@@ -134,6 +145,8 @@ def _narrowed(step: Step, rng: Random, mood: Mood, live: Handles) -> Step | None
     """The step as the mood has it, or None."""
     if step.operand != NO_HANDLE and step.operand not in live.sizes:
         return None
+    if step.verb in STATING - mood.verbs:
+        return Step(OPERATIONS[step.verb].instead, operand=step.operand)
     if step.verb in RELEASING | ASKING:
         return step if step.verb in mood.verbs else None
     if step.verb not in REQUESTS:
@@ -178,6 +191,9 @@ def _note(step: Step, live: Handles) -> None:
     live.sizes.pop(step.operand, None)
     if step.result != NO_HANDLE:
         live.sizes[step.result] = requested(step)
+        live.aligned[step.result] = alignment_asked(step)
+        if step.verb in ALIGNING | PAGE_ALIGNING and step.verb != "aligned_alloc":
+            live.unstated.add(step.result)      # C23 knows no more than aligned_alloc
 
 
 Workload = Callable[[Random, Handles], Iterator[Step]]

@@ -7,7 +7,7 @@ from heapster.checkers.blackbox.build import SOURCES, Compiler, judge_program
 from heapster.checkers.blackbox.target import LIBC, ForeignTarget
 from heapster.files import write_whole
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import OPERATIONS, REQUESTS, requested
+from heapster.model.operations import OPERATIONS, RELEASING, REQUESTS, requested
 from heapster.model.spec import Operation, Promises, allowed_errors
 from heapster.model.trace import format_step, handle_name
 
@@ -155,14 +155,20 @@ class Reproducer:
             return ["refuse_memory();"]
         if step.verb == "foreign_sbrk":
             return [f"stranger_moves({step.numbers[0]});"]
-        if step.verb == "free":
-            forget = [f"gives_up({step.operand});"] if pointer != "NULL" else []
-            errno = ["if (errno != 0) fail(\"free has changed errno\");"] if self._code == "free_changed_errno" else []
-            return [*forget, "errno = 0;", f"t_free({pointer});", *errno, "check_all();"]
+        if step.verb in RELEASING:
+            return self._release(step, pointer, numbers)
         if step.verb == "usable_size":
             says = [f"usable_now({_live(step.operand)}, {pointer});"] if self._usable else []
             return [*says, "check_all();"]
         return self._allocation(step, pointer, numbers)
+
+    def _release(self, step: Step, pointer: str, numbers: list[str]) -> list[str]:
+        forget = [f"gives_up({step.operand});"] if pointer != "NULL" else []
+        errno = [f"if (errno != 0) fail(\"{step.verb} has changed errno\");"] * (self._code == "free_changed_errno")
+        call = f"t_{step.verb}({', '.join([pointer, *numbers])});"
+        if step.verb not in self._target.symbols:
+            call = f"t_{OPERATIONS[step.verb].instead}({pointer});"
+        return [*forget, "errno = 0;", call, *errno, "check_all();"]
 
     def _allocation(self, step: Step, pointer: str, numbers: list[str]) -> list[str]:
         name, h = handle_name(step.result) + "_", step.result
@@ -271,7 +277,7 @@ def malloc_lab_trace(trace: Trace, heap: int) -> str:
     ids: dict[int, int] = {}
     lines = []
     for step in trace:
-        if step.verb == "free" and step.operand in ids:
+        if step.verb in RELEASING and step.operand in ids:
             lines.append(f"f {ids[step.operand]}")
         elif step.verb in REQUESTS:
             size = requested(step)

@@ -1,6 +1,7 @@
 """What is judged: a shared object, the names of its functions, and what they may be expected to do."""
 
 from collections.abc import Iterable, Mapping
+from ctypes import CDLL
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,8 +84,9 @@ class ForeignTarget:
 
 def libc() -> ForeignTarget:
     """The allocator of this machine's C library."""
-    names = {verb: OPERATIONS[verb].symbols[0] if OPERATIONS[verb].symbols else verb for verb in CALLS}
-    return ForeignTarget("libc", LIBC, names, "standard")
+    library = CDLL(LIBC)
+    symbols = [OPERATIONS[verb].symbol for verb in CALLS]
+    return ForeignTarget("libc", LIBC, symbols_for("", [name for name in symbols if hasattr(library, name)]), "standard")
 
 
 def from_object(path: Path, name: str, prefix: str | None, source: Path | None = None) -> ForeignTarget:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace, canonical
-from heapster.model.operations import ALIGNING, OPERATIONS, PRODUCTS, RESIZING, requested
+from heapster.model.operations import ALIGNING, OPERATIONS, PRODUCTS, RESIZING, STATING, requested
 from heapster.model.placement import POLICY_NAMES
 
 Fails = Callable[[Trace], bool]
@@ -205,6 +205,8 @@ def _plainer(step: Step) -> Iterator[Step]:
         yield Step("malloc", (step.numbers[1],), step.result)
         if step.verb != "aligned_alloc":
             yield step._replace(verb="aligned_alloc")
+    elif step.verb in STATING:
+        yield Step(OPERATIONS[step.verb].instead, operand=step.operand, offset=step.offset)
     elif step.verb in ("valloc", "pvalloc", "realloc"):
         yield Step("malloc", step.numbers, step.result)
     elif step.verb == "policy" and step.name in POLICY_NAMES:

@@ -187,6 +187,7 @@ class HeapLife(RuleBasedStateMachine):
         if step.verb in REQUESTS and answered:
             held = self._lockstep.live.get(answered)
             sizes[step.result] = held.request if held else 0
+            self._handles.aligned[step.result] = held.alignment if held else None
 
 
 def live_lives(record: Record, first_seed: int, examples: int, steps: int = STEPS) -> None:

@@ -9,6 +9,7 @@ from random import Random
 
 from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PROBES, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operations import OPERATIONS, RELEASING, STATING, Stated, release_stating
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALL_NAMES
 
@@ -16,6 +17,7 @@ ALIGNMENTS = (16, 32, 64, 128, 256, 1024, PAGE, 2 * PAGE)
 WRONG_ALIGNMENTS = (0, 3, 4, 24, 1 << 62, 1 << 63)     # for posix_memalign; some are powers of two
 BOUNDARIES = (0, HEADER, ALIGN, 24, 40, 56, 72, 120, 248, 504, 1000, 2040, PAGE - 64, PAGE, PAGE + 64)
 WIDE_CLASSES = ((512, 64), (960, 64), (1024, 128), (1920, 128))     # their least sizes, and how wide they are
+STATED_EVERY = 3                # handles, of which one is freed with what it was asked for
 HUGE = (PTRDIFF_MAX, SIZE_MAX, MAX_REQUEST, 1 << 32, 1 << 47)
 
 
@@ -24,6 +26,8 @@ class Handles:
 
     def __init__(self) -> None:
         self.sizes: dict[int, int] = {}         # handle: requested bytes
+        self.aligned: dict[int, int | None] = {}        # of handles that were blocks: the alignment asked for, if any
+        self.unstated: set[int] = set()         # those that only `free` may free
         self.threshold = PAGE
         self._next = 0
 
@@ -77,9 +81,18 @@ def allocate(rng: Random, live: Handles, size: int) -> Step:
 
 
 def free(live: Handles, handle: int) -> Step:
-    """The step that frees a handle, which is no longer live."""
-    live.sizes.pop(handle, None)
-    return Step("free", operand=handle)
+    """The step that frees a handle, which is no longer live; of some it says what they were asked for with."""
+    size = live.sizes.pop(handle, None)
+    if size is None or handle % STATED_EVERY or handle in live.unstated:
+        return Step("free", operand=handle)
+    return free_stating(handle, Stated(live.aligned.get(handle), size))
+
+
+def free_stating(handle: int, block: Stated) -> Step:
+    """The step that frees a block, and says this of it."""
+    verb = next(verb for verb in sorted(STATING)
+                if ("alignment" in OPERATIONS[verb].numbers) == (block.alignment is not None))
+    return Step(verb, release_stating(verb, block), operand=handle)
 
 
 def churn(rng: Random, live: Handles) -> Iterator[Step]:
@@ -419,8 +432,8 @@ def settings(rng: Random, live: Handles) -> Iterator[Step]:
 def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
     """Now and then nothing; else a mistake that callers make, which ends a heap's life."""
     handles = [step.result for step in trace if step.result != NO_HANDLE]
-    freed = [step.operand for step in trace if step.verb == "free" and step.operand != NO_HANDLE]
-    mistake = rng.randrange(8)
+    freed = [step.operand for step in trace if step.verb in RELEASING and step.operand != NO_HANDLE]
+    mistake = rng.randrange(10)
     if mistake == 0 and freed:
         yield Step("free", operand=freed[-1])
     elif mistake == 1 and freed:
@@ -435,6 +448,22 @@ def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
             yield Step("free", operand=handle)
     elif mistake in (5, 6) and freed:
         yield from freed_again(rng, freed, max(handles) + 1)
+    elif mistake in (7, 8):
+        yield from misstated(rng, max(handles, default=-1) + 1)
+
+
+def misstated(rng: Random, handle: int) -> Iterator[Step]:
+    """A block is freed with a size, or an alignment, that it was not asked for with; by a little, or by much."""
+    size = rng.choice((0, 24, 25, 40, 100, 504, 505, 600, 2000, PAGE, 3 * PAGE, 70_000, 20 * PAGE))
+    alignment = rng.choice((None, None, 8, 64, PAGE, 2 * PAGE))
+    yield Step("malloc", (size,), handle) if alignment is None else Step("aligned_alloc", (alignment, size), handle)
+    if size and rng.random() < 0.3:
+        size, alignment = max(1, size - rng.choice((1, 16, size // 2))), None
+        yield Step("realloc", (size,), handle, handle)
+    other = size + rng.choice((-1, 1, 7, 8, -16, 16, -24, 32, -40, 64, size // 4, -size // 4, size, PAGE, -PAGE, PTRDIFF_MAX))
+    if alignment is not None and rng.random() < 0.5:
+        other, alignment = size, rng.choice((0, 3, 16, alignment // 2, 2 * alignment, 1 << 63))
+    yield free_stating(handle, Stated(alignment, max(0, other)))
 
 
 def freed_again(rng: Random, freed: Sequence[int], fresh: int) -> Iterator[Step]:

@@ -20,7 +20,7 @@ from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import ALWAYS, violations
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, Step
-from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING, REQUESTS, RESIZING, requested
+from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING, REQUESTS, RESIZING
 from heapster.model.reference import Reference
 from heapster.model.spec import OURS, Operation, Result, advance, explains
 from heapster.model.system import Divergence, System
@@ -65,7 +65,7 @@ class Lockstep:
         """Take a step; what is wrong after it, most telling first."""
         self.steps += 1
         pointer = self.pointers[step.operand] + step.offset
-        if step.verb in ON_BLOCKS and pointer and pointer not in self.live:
+        if misuse.is_misuse(self.live, step, pointer):
             return self._misuse(step, pointer)
         self.m.calls.clear()
         answer, problems = self._call(step, pointer)
@@ -86,8 +86,7 @@ class Lockstep:
     def _misuse(self, step: Step, pointer: int) -> list[Problem]:
         """A step that no caller may take: it ends the run, and must be noticed where it can be."""
         heap = self.heap or decode(self.m)
-        case = misuse.classify(heap, self.live, step.verb, pointer, request=requested(step),
-                               header=self._freed.header(pointer))
+        case = misuse.classify(heap, self.live, step, pointer, header=self._freed.header(pointer))
         assert case is not None
         self.misused = self._outcome(step, pointer)
         if case.allows(self.misused):

@@ -174,7 +174,7 @@ class Course:
     def lacking(self, contestant: Contestant) -> tuple[str, ...]:
         """What the trace calls and the target has not; those calls are passed over, and what takes their answers."""
         called = {VERBS[verb] for verb in set(self._verbs) if IS_CALL[verb]}
-        return tuple(sorted(called - contestant.target.verbs))
+        return tuple(sorted(verb for verb in called if not contestant.target.verbs & {verb, OPERATIONS[verb].instead}))
 
     def run(self, contestant: Contestant) -> Score:
         """Score the contestant; the later passes only if it is right."""

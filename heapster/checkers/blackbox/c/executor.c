@@ -24,6 +24,7 @@ struct block {
     uint64_t filled;                        /* bytes of pattern: the usable size where it is known */
     uint64_t seed;
     uint64_t place;                         /* in `alive` */
+    uint64_t alignment;                     /* asked for; 0: none */
 };
 
 static struct account account = { .handles = MOST_HANDLES };
@@ -49,6 +50,7 @@ void executor_start(void)
 uint64_t live_blocks(void) { return alive_count; }
 int32_t live_handle(uint64_t nth) { return (int32_t)alive[nth]; }
 uint64_t live_size(int32_t handle) { return blocks[handle].request; }
+uint64_t live_alignment(int32_t handle) { return blocks[handle].alignment; }
 
 int is_live_handle(int32_t handle) { return account_is_live(&account, handle); }
 
@@ -65,11 +67,13 @@ static void forget(int32_t handle)
     account_forget(&account, handle);
 }
 
-static void define(int32_t handle, void *pointer, uint64_t request, uint64_t filled)
+static void define(const struct op *op, void *pointer, uint64_t request, uint64_t filled)
 {
+    int32_t handle = op->result;
     forget(handle);
     account_define(&account, handle, pointer);
-    blocks[handle] = (struct block){ request, filled, mix(++serial ^ observing_salt() << 32), alive_count };
+    blocks[handle] = (struct block){ request, filled, mix(++serial ^ observing_salt() << 32), alive_count,
+                                     alignment_asked(op) };
     if (pointer == NULL)
         return;
     alive[alive_count++] = (uint32_t)handle;
@@ -95,7 +99,7 @@ void *call_target(const struct op *op, void *operand, struct result *result)
 {
     size_t first = (size_t)op->numbers[0], second = (size_t)op->numbers[1];
     void *place = SENTINEL, **out = &place;
-    switch (op->verb) {
+    switch (served_by(op->verb)) {
     CALL_CASES(GIVES_BLOCK, GIVES_ERROR, GIVES_SIZE, GIVES_NOTHING)
     default: return NULL;
     }
@@ -171,11 +175,11 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
         result->usable = target.usable_size(pointer);
     uint64_t fill = to_fill(request, precise ? result->usable : NONE);
     if (fence_excludes((uintptr_t)pointer, fill)) {         /* nobody writes there */
-        define(op->result, pointer, request, 0);
+        define(op, pointer, request, 0);
         return SUSPECT_OUTSIDE;
     }
     if (strangers_have((uintptr_t)pointer, fill)) {
-        define(op->result, pointer, request, 0);
+        define(op, pointer, request, 0);
         result->harmed = STRANGER_LOST;
         return SUSPECT_HARM;
     }
@@ -186,7 +190,7 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
         result->dirty = first_nonzero(pointer, request);
     if (result->dirty != NONE)
         result->found = word_in(pointer, result->dirty, request);
-    define(op->result, pointer, request, fill);
+    define(op, pointer, request, fill);
     observing_gives((uintptr_t)pointer, fill, result);
     int overlapping = !precise && shadow_take((uintptr_t)pointer, fill);
     if (!(overlapping && (shared->masked >> SUSPECT_OVERLAP & 1) == 0))
@@ -215,7 +219,7 @@ static int refused(const struct op *op, struct result *result)
     } else if (is_resizing(op->verb) && is_live_handle(op->operand)) {
         observing_gives((uintptr_t)at(op->operand), blocks[op->operand].filled, result);
     }
-    define(op->result, NULL, request, 0);
+    define(op, NULL, request, 0);
     if (request != 0 && shared->wants_errno && op->verb != OP_POSIX_MEMALIGN && result->error == 0)
         return SUSPECT_ERRNO;
     return request != 0 && alive_count == 0 && request <= largest_given && is_any_alignment(op->verb)
@@ -247,6 +251,13 @@ static int own_check(struct result *result)
     return result->own_check_failed ? SUSPECT_OWN_CHECK : NOTHING;
 }
 
+/* Whether it says of the block that it frees what is not so: as code under test never does. */
+static int is_misstated(const struct op *op)
+{
+    return is_stating(op->verb) && is_live_handle(op->operand)
+        && !states(op, blocks[op->operand].alignment, blocks[op->operand].request);
+}
+
 /* What is no call of the target, or cannot be one: whether the operation was that. */
 static int is_no_call(const struct op *op, struct result *result)
 {
@@ -255,7 +266,7 @@ static int is_no_call(const struct op *op, struct result *result)
         refuse_memory();
     } else if (op->verb == OP_FOREIGN_SBRK) {
         stranger_moves((int64_t)op->numbers[0]);
-    } else if (!account_knows(&account, op->operand) || (shared->has >> op->verb & 1) == 0) {
+    } else if (!account_knows(&account, op->operand) || !target_has(served_by(op->verb)) || is_misstated(op)) {
         if (op->result != NO_HANDLE && op->result != op->operand)
             forget(op->result);
         result->status = SKIPPED;
@@ -323,7 +334,7 @@ int execute(const struct op *op, struct result *result, int precise)
     if (precise)
         look_closely(result);
     result->status = DONE;
-    shared->calls[op->verb][pointer == NULL ? REFUSED : operand != NULL ? RESIZED : GAVE]++;
+    shared->calls[served_by(op->verb)][pointer == NULL ? REFUSED : operand != NULL ? RESIZED : GAVE]++;
     if (noticed == NOTHING)
         noticed = result->stray != 0 ? SUSPECT_STRAY : result->harmed != UNHARMED ? SUSPECT_HARM
             : result->breach != UNBROKEN ? SUSPECT_BREACH : NOTHING;

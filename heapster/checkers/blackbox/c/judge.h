@@ -133,6 +133,11 @@ struct target {
 
 extern struct target target;
 extern struct header *shared;                /* in a case, its own: see channel.h */
+
+/* Whether the target has a function; and which serves a call: its own, or what does the same. */
+static inline int target_has(uint32_t verb) { return (shared->has >> verb & 1) != 0; }
+static inline uint32_t served_by(uint32_t verb) { return target_has(verb) ? verb : operation_rows[verb].instead; }
+
 extern struct op *ops;
 extern struct result *results;
 extern struct event_log *event_log;          /* on the board: also of a case that does not come back */
@@ -165,6 +170,7 @@ int is_live_handle(int32_t handle);
 uint64_t live_blocks(void);
 int32_t live_handle(uint64_t nth);
 uint64_t live_size(int32_t handle);
+uint64_t live_alignment(int32_t handle);    /* that was asked for; 0: none */
 
 /* pattern.c */
 uint64_t mix(uint64_t x);

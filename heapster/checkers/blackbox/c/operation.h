@@ -31,6 +31,22 @@ static inline int is_call(uint32_t verb)
 static inline int is_aligning(uint32_t verb) { return verb < OPERATIONS && operation_rows[verb].aligns == ALIGNS_AS_ASKED; }
 static inline int is_any_alignment(uint32_t verb) { return verb < OPERATIONS && operation_rows[verb].aligns == ALIGNS_AS_ANY; }
 
+/* The alignment that is asked for; 0 for none. */
+static inline uint64_t alignment_asked(const struct op *op)
+{
+    if (op->verb >= OPERATIONS || operation_rows[op->verb].aligns == ALIGNS_AS_ANY)
+        return 0;
+    return operation_rows[op->verb].aligns == ALIGNS_AS_ASKED ? op->numbers[0] : 4096;
+}
+
+/* Whether a call says of the block that it frees what this was asked for with. */
+static inline int is_stating(uint32_t verb) { return is_releasing(verb) && operation_rows[verb].numbers != 0; }
+static inline int states(const struct op *op, uint64_t alignment, uint64_t size)
+{
+    int says_alignment = operation_rows[op->verb].numbers > 1;
+    return op->numbers[says_alignment] == size && (says_alignment ? op->numbers[0] : 0) == alignment;
+}
+
 /* Bytes that the caller may use of the answer: `requested` of model/operations.py. UINT64_MAX: more than there
    are numbers for; 0 for what asks for none. */
 static inline uint64_t requested(const struct op *op)

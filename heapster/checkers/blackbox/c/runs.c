@@ -178,6 +178,15 @@ static void allocation(struct op *op, const struct mood *mood)
     }
 }
 
+/* Of a target that can be told what a block was asked for with, half of the calls tell it: but who aligned a block
+   that is aligned, only steps of a trace say. */
+static void release(struct op *op)
+{
+    int says = has(OP_FREE_SIZED) && live_alignment(op->operand) == 0 && below(2);
+    op->verb = says ? OP_FREE_SIZED : OP_FREE;
+    op->numbers[0] = says ? live_size(op->operand) : 0;
+}
+
 /* Slots in order are filled one after the other, then emptied: neighbours come and go together. */
 static int32_t next_slot(struct mood *mood)
 {
@@ -203,7 +212,7 @@ static int next_op(struct op *op, struct mood *mood)
     uint64_t choice = below(mood->free_bias + mood->resize_bias);
     op->operand = slot;
     if (choice < mood->free_bias) {
-        op->verb = OP_FREE;
+        release(op);
     } else if (has(OP_REALLOC) && shared->live_bytes <= shared->live_budget) {
         op->verb = OP_REALLOC;
         op->result = slot;

@@ -72,7 +72,7 @@ static void note_live(uint64_t bytes) {
    called. What is called and what passed over is the same in each pass, and what `execute` does. */
 static int take(const struct op *op, void **operand, void **answer) {
     struct result unused;
-    if (!(shared->has >> op->verb & 1) || !account_knows(&account, op->operand)) {
+    if (!target_has(served_by(op->verb)) || !account_knows(&account, op->operand)) {
         account_skip(&account, op->result, op->operand);
         return 0;
     }

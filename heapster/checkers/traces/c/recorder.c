@@ -23,6 +23,8 @@ static void *(*next_malloc)(size_t);
 static void *(*next_calloc)(size_t, size_t);
 static void *(*next_realloc)(void *, size_t);
 static void (*next_free)(void *);
+static void (*next_free_sized)(void *, size_t);
+static void (*next_free_aligned_sized)(void *, size_t, size_t);
 static void *(*next_memalign)(size_t, size_t);
 static int (*next_posix_memalign)(void **, size_t, size_t);
 
@@ -58,6 +60,8 @@ static void look_up(void) {
     *(void **)&next_realloc = dlsym(RTLD_NEXT, "realloc");
     *(void **)&next_memalign = dlsym(RTLD_NEXT, "memalign");
     *(void **)&next_posix_memalign = dlsym(RTLD_NEXT, "posix_memalign");
+    *(void **)&next_free_sized = dlsym(RTLD_NEXT, "free_sized");
+    *(void **)&next_free_aligned_sized = dlsym(RTLD_NEXT, "free_aligned_sized");
     *(void **)&next_free = dlsym(RTLD_NEXT, "free");
     looking_up = 0;
 }
@@ -196,13 +200,37 @@ PUBLIC void *calloc(size_t count, size_t size) {
     return noted(CALLOC, count, size, WITHIN(next_calloc(count, size)));
 }
 
-PUBLIC void free(void *block) {
+/* Whether the next library is to free the block; then the call is noted, and what it says. */
+static int is_given_back(enum kind kind, uint64_t first, uint64_t second, void *block) {
     if (!block || is_boot(block) || booting())
-        return;
+        return 0;
     if (OUTERMOST)
-        note(FREE, 0, 0, block);
+        note(kind, first, second, block);
+    return 1;
+}
+
+PUBLIC void free(void *block) {
+    if (!is_given_back(FREE, 0, 0, block))
+        return;
     inside++;
     next_free(block);
+    inside--;
+}
+
+/* A library that lacks the functions of C23 has free, which does the same. */
+PUBLIC void free_sized(void *block, size_t size) {
+    if (!is_given_back(FREE_SIZED, size, 0, block))
+        return;
+    inside++;
+    next_free_sized ? next_free_sized(block, size) : next_free(block);
+    inside--;
+}
+
+PUBLIC void free_aligned_sized(void *block, size_t alignment, size_t size) {
+    if (!is_given_back(FREE_ALIGNED_SIZED, alignment, size, block))
+        return;
+    inside++;
+    next_free_aligned_sized ? next_free_aligned_sized(block, alignment, size) : next_free(block);
     inside--;
 }
 

@@ -128,14 +128,14 @@ static void resized(unsigned thread, const struct record *r, int is_array) {
     }
 }
 
-static void freed(uint64_t pointer) {
-    int32_t handle = take(pointer);
+static void freed(enum operation verb, const struct record *r) {
+    int32_t handle = take(r->pointer);
     if (handle == NO_HANDLE) {
         strangers++;
         return;
     }
     give_back(handle);
-    step(OP_FREE, NO_HANDLE, handle, 0, 0);
+    step(verb, NO_HANDLE, handle, r->first, r->second);
 }
 
 static void record(const struct record *r) {
@@ -151,7 +151,9 @@ static void record(const struct record *r) {
     case MALLOC: step(OP_MALLOC, name(r->pointer), NO_HANDLE, r->first, r->second); break;
     case CALLOC: step(OP_CALLOC, name(r->pointer), NO_HANDLE, r->first, r->second); break;
     case MEMALIGN: step(OP_MEMALIGN, name(r->pointer), NO_HANDLE, r->first, r->second); break;
-    case FREE: freed(r->pointer); break;
+    case FREE: freed(OP_FREE, r); break;
+    case FREE_SIZED: freed(OP_FREE_SIZED, r); break;
+    case FREE_ALIGNED_SIZED: freed(OP_FREE_ALIGNED_SIZED, r); break;
     case REALLOC_ENDS: case REALLOC_ARRAY_ENDS: resized(thread, r, kind == REALLOC_ARRAY_ENDS); break;
     default: break;
     }

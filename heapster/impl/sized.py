@@ -1,0 +1,102 @@
+"""What callers say of the blocks that they free: held against what a block shows of the request that got it.
+
+A block does not know how many bytes it was asked for, but requests are rounded only so far: a statement is wrong
+where no request for it could have got the block.
+"""
+
+from .arena import is_lost
+from .block import block_of, block_size, round_up, size, size_in
+from .classes import class_for, least_of_class
+from .layout import (
+    ALIGN,
+    ARENA_LOCK,
+    LEAD,
+    MAPPED,
+    MIN_BLOCK,
+    MOST_CACHED,
+    OWNER_SHIFT,
+    PAGE,
+    PAYLOAD,
+    SPARE_SHIFT,
+    WRONG_SIZE,
+)
+from .mapping import mapped_usable, mapping_length
+from .settings import arena_at
+
+
+def is_made_of(total, want):
+    """Whether a block of `total` bytes may be one of `want`, with a rest that is too small for a block.
+
+    Ensures:  want <= total < want + MIN_BLOCK.
+    """
+    return want <= total and total - want < MIN_BLOCK
+
+
+def could_serve(total, request, alignment):
+    """Whether a block of an arena of `total` bytes may have been got for `request` bytes at a multiple of `alignment`.
+
+    Requires: 0 <= request <= MAX_REQUEST; alignment is at least ALIGN.
+    Ensures:  true for what `take`, `carve` and `fit_in_place` make of the request, or of the least of a class that
+              holds it; false for all else, and of a class where the block is not cached.
+    """
+    want = block_size(request)
+    if is_made_of(total, want):
+        return True
+    if alignment > ALIGN or want > MOST_CACHED:
+        return False
+    return is_made_of(total, least_of_class(class_for(want)))
+
+
+def could_map(m, b, request, alignment):
+    """Whether the mapping of the block `b` may have been got for `request` bytes at a multiple of `alignment`.
+
+    Requires: 0 <= request <= mapped_usable(b); alignment is a power of two, ALIGN to MAX_REQUEST.
+    Ensures:  true for the mappings of `map_block`, which may be a quarter too large, and of `resize_mapped`.
+    """
+    length = size(m, b)
+    if round_up(m.load(b + LEAD) + PAYLOAD + request, PAGE) == length:
+        return True
+    need = mapping_length(request, alignment)
+    return need <= length and length - need <= need >> SPARE_SHIFT
+
+
+def is_of_lost_arena(m, header):
+    """Whether the arena that owns the block with this header is lost: there blocks stay as they are when they shrink.
+
+    Ensures:  its lock is released.
+    """
+    arena = arena_at(m.statics(), header >> OWNER_SHIFT)
+    m.lock(arena + ARENA_LOCK)
+    lost = is_lost(m, arena)
+    m.unlock(arena + ARENA_LOCK)
+    return lost
+
+
+def could_be_asked(m, p, header, request, alignment):
+    """Whether the used block with this header and the payload `p` may have been asked for so.
+
+    Requires: alignment is a power of two that divides p, at least ALIGN.
+    Ensures:  false if it has fewer bytes than `request`; true if it was asked for so.
+    """
+    if request < 0:
+        return False
+    if header & MAPPED != 0:
+        b = block_of(p)
+        return request <= mapped_usable(m, b) and could_map(m, b, request, alignment)
+    total = size_in(header)
+    if request > total - PAYLOAD:
+        return False
+    return could_serve(total, request, alignment) or is_of_lost_arena(m, header)
+
+
+def check_asked(m, p, header, request, alignment):
+    """Abort if the used block with this header and the payload `p` cannot have been asked for so.
+
+    Ensures:  an abort if alignment is no power of two, or does not divide p; else exactly where not could_be_asked.
+    """
+    if alignment < 1 or alignment & (alignment - 1) != 0 or p & (alignment - 1) != 0:
+        m.abort(WRONG_SIZE, p)
+    if alignment < ALIGN:
+        alignment = ALIGN
+    if not could_be_asked(m, p, header, request, alignment):
+        m.abort(WRONG_SIZE, p)
