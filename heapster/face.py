@@ -28,6 +28,7 @@ from heapster.model.invariants import Violation, violations
 from heapster.model.live import Held, Live
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.sketch import picture, sketch
+from heapster.model.spec import Operation
 from heapster.model.trace import handle_name
 from heapster.results import HeapsterError, UsageError
 from heapster.suggest import instead_of
@@ -38,7 +39,7 @@ NULL = layout.NULL
 
 
 class Misused(HeapsterError):
-    """The caller passed a pointer that is none of its blocks."""
+    """The caller passed a pointer that is none of its blocks, or said wrong of one that is."""
 
     def __init__(self, kind: str, words: str, pointer: int) -> None:
         super().__init__(f"{kind}: {words}")
@@ -122,11 +123,11 @@ class Heap:
     def aligned_alloc(self, alignment: int, size: int) -> int:
         """A block at a multiple of `alignment`, a power of two; 0 if there is none."""
         with self._calling():
-            return self._got(api.aligned_alloc(self._m, _word(alignment), _word(size)), size)
+            return self._got(api.aligned_alloc(self._m, _word(alignment), _word(size)), size, alignment=alignment)
 
     def realloc(self, pointer: int, size: int) -> int:
         """The block made to hold `size` bytes, here or elsewhere; 0 if it cannot be, and then it is as it was."""
-        self._check("realloc", pointer, size)
+        self._check(pointer, "realloc", size)
         name = self._names.get(pointer, "")
         with self._calling("realloc", pointer):
             moved = api.realloc(self._m, pointer, _word(size))
@@ -136,15 +137,19 @@ class Heap:
 
     def free(self, pointer: int) -> None:
         """Give a block back; NULL is nothing."""
-        self._check("free", pointer)
-        with self._calling("free", pointer):
-            api.free(self._m, pointer)
-        if pointer:
-            self._gave(pointer)
+        self._release(pointer, "free")
+
+    def free_sized(self, pointer: int, size: int) -> None:
+        """Give a block back that was asked for with `size` bytes, and no alignment (C23)."""
+        self._release(pointer, "free_sized", size)
+
+    def free_aligned_sized(self, pointer: int, alignment: int, size: int) -> None:
+        """Give a block back that was asked for with `size` bytes at a multiple of `alignment` (C23)."""
+        self._release(pointer, "free_aligned_sized", alignment, size)
 
     def usable_size(self, pointer: int) -> int:
         """Bytes that may be used at `pointer`, at least what was asked for."""
-        self._check("usable_size", pointer)
+        self._check(pointer, "usable_size")
         with self._calling("usable_size", pointer):
             return int(api.usable_size(self._m, pointer))
 
@@ -199,9 +204,16 @@ class Heap:
 
     # Bookkeeping.
 
-    def _got(self, pointer: int, size: int, name: str = "") -> int:
+    def _release(self, pointer: int, verb: str, *numbers: int) -> None:
+        self._check(pointer, verb, *numbers)
+        with self._calling(verb, pointer):
+            getattr(api, verb)(self._m, pointer, *map(_word, numbers))
         if pointer:
-            self._live.add(Held(pointer, size))
+            self._gave(pointer)
+
+    def _got(self, pointer: int, size: int, name: str = "", alignment: int | None = None) -> int:
+        if pointer:
+            self._live.add(Held(pointer, size, alignment=alignment))
             self._names[pointer] = name or next(self._fresh)
         return pointer
 
@@ -209,9 +221,9 @@ class Heap:
         self._live.remove(pointer)
         self._names.pop(pointer, None)
 
-    def _check(self, verb: str, pointer: int, request: int = 1) -> None:
-        """Misused if that is no block of the caller's."""
-        case = misuse.classify(self.decode(), self._live, verb, pointer, request=request)
+    def _check(self, pointer: int, verb: str, *numbers: int) -> None:
+        """Misused if that is no block of the caller's, or the numbers say wrong of it."""
+        case = misuse.classify(self.decode(), self._live, Operation(verb, numbers), pointer)
         if case is not None:
             raise Misused(f"{verb} of a {case.kind.value}", case.words, pointer)
 

@@ -1,5 +1,6 @@
-"""The table of operations for C, generated so that it is written down once: `operations.h`, and for the compiled
-library, whose functions take words, `calls.h` and `words.h`.
+"""The table of operations for C, generated so that it is written down once.
+
+`operations.h` is for all; `calls.h` and `words.h` are for the compiled library, whose functions take words.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,8 +37,8 @@ def operations_header() -> str:
         *_enum("does", [(f"DOES_{flag.name}", flag.value) for flag in Does]),
         *_enum("requests", [(f"REQUESTS_{kind.upper() or 'NOTHING'}", n) for n, kind in enumerate(kinds)]),
         *_enum("aligns", [("ALIGNS_AS_ANY", 0), ("ALIGNS_AS_ASKED", 1), ("ALIGNS_TO_A_PAGE", 2)]),
-        "/* What it does, how many numbers it takes, how they say what it asks for, how its block is aligned; the number of",
-        "   what does the same where a library lacks it: else its own. */",
+        "/* What it does, how many numbers it takes, how they say what it asks for, how its block is aligned; and the",
+        "   number of what does the same where a library lacks it: else its own. */",
         "struct operation_row { uint8_t does, numbers, requests, aligns, instead; };",
         "static const struct operation_row operation_rows[OPERATIONS] = {",
         *(f"    [{_constant(row)}] = {{{row.does.value}, {len(row.numbers)}, {kinds.index(row.requests)}, "
@@ -54,8 +55,8 @@ def operations_header() -> str:
 
 def words_header() -> str:
     """`words.h`: the compiled allocator's entry points, over words."""
-    prototypes = [f"{'word' if entry.answers else 'void'} {PREFIX}{name}({', '.join(['word'] * entry.arity) or 'void'});"
-                  for name, entry in ENTRIES.items()]
+    prototypes = [f"{'word' if entry.answers else 'void'} {PREFIX}{name}"
+                  f"({', '.join(['word'] * entry.arity) or 'void'});" for name, entry in ENTRIES.items()]
     return "\n".join([
         "/* Generated from heapster/native/entries.py. */",
         "#ifndef HEAPSTER_WORDS_H",

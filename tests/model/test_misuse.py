@@ -7,6 +7,7 @@ from heapster.model.heap import UNTAKEN, Heap, Stack
 from heapster.model.live import Held, Live
 from heapster.model.misuse import ABORTS, FAULT, OUTCOMES, UNNOTICED, WORDS, Freed, Header, Kind, abort_name, classify
 from heapster.model.sketch import heap
+from heapster.model.spec import Operation
 
 HEAP = heap("#64 .96 #48 #32 ; #8192 .4096 .4096")
 REGION = HEAP.arenas[0].regions[0]
@@ -35,7 +36,7 @@ CASES = [
 @pytest.mark.parametrize(("kind", "pointer"), CASES)
 def test_kinds(kind: Kind, pointer: int) -> None:
     """By where the pointer leads."""
-    found = classify(HEAP, LIVE, "free", pointer)
+    found = classify(HEAP, LIVE, Operation("free"), pointer)
     assert found is not None
     assert (found.kind, found.words) == (kind, WORDS[kind])
     assert found.must_be_noticed == (kind in (Kind.STALE, Kind.MISALIGNED, Kind.CACHED))
@@ -43,12 +44,12 @@ def test_kinds(kind: Kind, pointer: int) -> None:
 
 def test_every_kind_is_shown() -> None:
     """And has its words."""
-    assert {kind for kind, _ in CASES} == set(Kind) == set(WORDS)
+    assert {kind for kind, _ in CASES} | {Kind.WRONG_SIZE, Kind.WRONG_ALIGNMENT} == set(Kind) == set(WORDS)
 
 
 def test_the_end_of_a_used_block_is_its_interior() -> None:
     """Even where the caller asked for less."""
-    found = classify(HEAP, Live(), "free", USED.address + 8 + 48)
+    found = classify(HEAP, Live(), Operation("free"), USED.address + 8 + 48)
     assert found is not None
     assert found.kind is Kind.INTERIOR
 
@@ -59,15 +60,15 @@ def test_the_end_of_a_used_block_is_its_interior() -> None:
 ])
 def test_what_is_no_misuse(verb: str, pointer: int) -> None:
     """NULL, live blocks, and verbs that take no pointer."""
-    assert classify(HEAP, LIVE, verb, pointer) is None
+    assert classify(HEAP, LIVE, Operation(verb, (8,)), pointer) is None
 
 
 def test_a_double_free_is_a_double_free() -> None:
     """Nothing else will do."""
-    found = classify(HEAP, LIVE, "free", FREE.address + 8)
+    found = classify(HEAP, LIVE, Operation("free"), FREE.address + 8)
     assert found is not None
     assert [outcome for outcome in sorted(OUTCOMES) if found.allows(outcome)] == ["double_free"]
-    found = classify(HEAP, LIVE, "free", USED.address + 9)
+    found = classify(HEAP, LIVE, Operation("free"), USED.address + 9)
     assert found is not None
     assert found.outcomes == {"invalid_pointer"}
 
@@ -76,7 +77,7 @@ def test_a_double_free_is_a_double_free() -> None:
     (Header.UNKNOWN, OUTCOMES), (Header.STANDS, {"double_free"}), (Header.PURGED, {"double_free", FAULT})])
 def test_an_absorbed_block_is_noticed_by_its_old_header(header: Header, outcomes: frozenset[str]) -> None:
     """Where nobody can have written over it."""
-    found = classify(HEAP, LIVE, "free", FREE.address + 40, header=header)
+    found = classify(HEAP, LIVE, Operation("free"), FREE.address + 40, header=header)
     assert found is not None
     assert found.outcomes == outcomes
 
@@ -111,20 +112,65 @@ def test_what_the_system_takes_is_no_longer_known() -> None:
 ])
 def test_only_who_looks_at_the_header_can_notice(verb: str, asked: int, certain: bool) -> None:
     """A request that is refused unseen is not."""
-    found = classify(HEAP, LIVE, verb, FREE.address + 8, request=asked)
+    numbers = (1, asked) if verb == "reallocarray" else (asked,)
+    found = classify(HEAP, LIVE, Operation(verb, numbers), FREE.address + 8)
     assert found is not None
     assert found.must_be_noticed == certain
+
+
+SIZED = heap("#64 #80 #576 #16 ; #8192 #12288")
+SMALL, ODD, CLASSY, _ = SIZED.arenas[0].regions[0].blocks
+TWO, ONE = (mapped.address + 8 for mapped in SIZED.mapped[:2])
+FRONT = ONE - SIZED.mapped[1].start
+
+
+@pytest.mark.parametrize(("pointer", "alignment", "told", "untold"), [
+    (SMALL.address + 8, None, (24, 57, 0, SIZE_MAX), (25, 40, 56)),            # from 48 bytes of block on
+    (ODD.address + 8, None, (40, 73), (41, 56, 57, 72)),
+    (CLASSY.address + 8, None, (504, 569), (505, 552, 568)),                   # its class has blocks from 528 on
+    (CLASSY.address + 8, 64, (536, 569), (537, 568)),                          # no cached block is so aligned
+    (ONE, None, (0, 2000, 8193 - FRONT), (8192 - FRONT, 4097 - FRONT)),
+    (TWO, None, (4096, 12289 - FRONT), (8193 - FRONT, 12288 - FRONT)),         # a quarter more than two pages is less
+])
+def test_a_wrong_size_is_told_where_no_request_for_it_gets_the_block(
+        pointer: int, alignment: int | None, told: tuple[int, ...], untold: tuple[int, ...]) -> None:
+    """And only there: it is exactly so."""
+    verb, first = ("free_sized", ()) if alignment is None else ("free_aligned_sized", (alignment,))
+    live = Live([Held(pointer, 12345, alignment=alignment)])
+    for sizes, outcome in ((told, "wrong_size"), (untold, UNNOTICED)):
+        for size in sizes:
+            found = classify(SIZED, live, Operation(verb, (*first, size)), pointer)
+            assert found is not None
+            assert (size, found.kind, found.outcomes) == (size, Kind.WRONG_SIZE, frozenset({outcome}))
+
+
+def test_the_size_and_the_alignment_asked_for_are_no_misuse() -> None:
+    """Nor is anything said of NULL."""
+    live = Live([Held(SMALL.address + 8, 50), Held(CLASSY.address + 8, 520, alignment=64)])
+    for call, pointer in ((Operation("free_sized", (50,)), SMALL.address + 8), (Operation("free_sized", (50,)), 0),
+                          (Operation("free_aligned_sized", (64, 520)), CLASSY.address + 8)):
+        assert classify(SIZED, live, call, pointer) is None
+
+
+@pytest.mark.parametrize(("alignment", "outcome"), [
+    (0, "wrong_size"), (3, "wrong_size"), (1 << 63, "wrong_size"), (1 << 12, "wrong_size"), (8, UNNOTICED)])
+def test_a_wrong_alignment_is_told_where_it_does_not_divide_the_address(alignment: int, outcome: str) -> None:
+    """Or is none."""
+    live = Live([Held(SMALL.address + 8, 50, alignment=16)])
+    found = classify(SIZED, live, Operation("free_aligned_sized", (alignment, 50)), SMALL.address + 8)
+    assert found is not None
+    assert (found.kind, found.outcomes) == (Kind.WRONG_ALIGNMENT, frozenset({outcome}))
 
 
 def test_an_empty_heap_has_nothing_to_misuse() -> None:
     """Everything is somewhere else."""
     empty = Heap((), (), (), HEAP.mapped_ledger, "first_fit", 4096, 4096)
-    found = classify(empty, Live(), "free", 64)
+    found = classify(empty, Live(), Operation("free"), 64)
     assert found is not None
     assert found.kind is Kind.RETURNED
 
 
 def test_codes_have_names() -> None:
     """From 1 on, in the order of the allocator's constants."""
-    assert [abort_name(code) for code in range(6)] == ["invalid_code", *ABORTS, "invalid_code"]
+    assert [abort_name(code) for code in range(7)] == ["invalid_code", *ABORTS, "invalid_code"]
     assert {*ABORTS, FAULT, UNNOTICED} == OUTCOMES

@@ -85,8 +85,8 @@ class ForeignTarget:
 def libc() -> ForeignTarget:
     """The allocator of this machine's C library."""
     library = CDLL(LIBC)
-    symbols = [OPERATIONS[verb].symbol for verb in CALLS]
-    return ForeignTarget("libc", LIBC, symbols_for("", [name for name in symbols if hasattr(library, name)]), "standard")
+    has = [OPERATIONS[verb].symbol for verb in CALLS if hasattr(library, OPERATIONS[verb].symbol)]
+    return ForeignTarget("libc", LIBC, symbols_for("", has), "standard")
 
 
 def from_object(path: Path, name: str, prefix: str | None, source: Path | None = None) -> ForeignTarget:

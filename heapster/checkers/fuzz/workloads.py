@@ -460,7 +460,8 @@ def misstated(rng: Random, handle: int) -> Iterator[Step]:
     if size and rng.random() < 0.3:
         size, alignment = max(1, size - rng.choice((1, 16, size // 2))), None
         yield Step("realloc", (size,), handle, handle)
-    other = size + rng.choice((-1, 1, 7, 8, -16, 16, -24, 32, -40, 64, size // 4, -size // 4, size, PAGE, -PAGE, PTRDIFF_MAX))
+    other = size + rng.choice((-1, 1, 7, 8, -16, 16, -24, 32, -40, 64, size // 4, -size // 4, size, PAGE, -PAGE,
+                               PTRDIFF_MAX))
     if alignment is not None and rng.random() < 0.5:
         other, alignment = size, rng.choice((0, 3, 16, alignment // 2, 2 * alignment, 1 << 63))
     yield free_stating(handle, Stated(alignment, max(0, other)))

@@ -27,7 +27,7 @@ from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS
 from heapster.checkers.targets.target import Target
 from heapster.checkers.traces.compact import VERBS, Compact, frugal
 from heapster.files import shared_memory
-from heapster.model.operations import ROWS
+from heapster.model.operations import OPERATIONS, ROWS
 from heapster.model.spec import Promises
 from heapster.native import cache, toolchain
 from heapster.native.operations_header import operations_folder, operations_header
@@ -174,7 +174,8 @@ class Course:
     def lacking(self, contestant: Contestant) -> tuple[str, ...]:
         """What the trace calls and the target has not; those calls are passed over, and what takes their answers."""
         called = {VERBS[verb] for verb in set(self._verbs) if IS_CALL[verb]}
-        return tuple(sorted(verb for verb in called if not contestant.target.verbs & {verb, OPERATIONS[verb].instead}))
+        verbs = contestant.target.verbs
+        return tuple(sorted(verb for verb in called if not verbs & {verb, OPERATIONS[verb].instead}))
 
     def run(self, contestant: Contestant) -> Score:
         """Score the contestant; the later passes only if it is right."""
