@@ -100,7 +100,7 @@ def realloc(m, p, request):
 def free_sized(m, p, request):
     """C23 7.24.3.4: as free, of a block that was asked for with `request` bytes, by none that aligns.
 
-    Ensures:  an abort where no such request could have got the block.
+    Ensures:  it aborts, with the block as it was, where no such request could have got it.
     """
     if p != NULL:
         check_asked(m, p, header_of(m, p), request, ALIGN)
@@ -108,7 +108,10 @@ def free_sized(m, p, request):
 
 
 def free_aligned_sized(m, p, alignment, request):
-    """C23 7.24.3.5: as free_sized, of a block that was asked for at a multiple of `alignment`."""
+    """C23 7.24.3.5: as free_sized, of a block that was asked for at a multiple of `alignment`.
+
+    Ensures:  it aborts as free_sized, or where `alignment` could not have been asked for.
+    """
     if p != NULL:
         check_asked(m, p, header_of(m, p), request, alignment)
         free_block(m, p, CALL_FREE)

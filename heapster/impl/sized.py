@@ -27,7 +27,7 @@ from .settings import arena_at
 def is_made_of(total, want):
     """Whether a block of `total` bytes may be one of `want`, with a rest that is too small for a block.
 
-    Ensures:  want <= total < want + MIN_BLOCK.
+    Ensures:  true exactly if want <= total < want + MIN_BLOCK.
     """
     return want <= total and total - want < MIN_BLOCK
 
@@ -36,8 +36,8 @@ def could_serve(total, request, alignment):
     """Whether a block of an arena of `total` bytes may have been got for `request` bytes at a multiple of `alignment`.
 
     Requires: 0 <= request <= MAX_REQUEST; alignment is at least ALIGN.
-    Ensures:  true for what `take`, `carve` and `fit_in_place` make of the request, or of the least of a class that
-              holds it; false for all else, and of a class where the block is not cached.
+    Ensures:  true for the block that the request needs, and for one of the least size of a class that holds it where
+              that may be cached, each with a rest that is too small for a block; false for all others.
     """
     want = block_size(request)
     if is_made_of(total, want):
@@ -51,7 +51,8 @@ def could_map(m, b, request, alignment):
     """Whether the mapping of the block `b` may have been got for `request` bytes at a multiple of `alignment`.
 
     Requires: 0 <= request <= mapped_usable(b); alignment is a power of two, ALIGN to MAX_REQUEST.
-    Ensures:  true for the mappings of `map_block`, which may be a quarter too large, and of `resize_mapped`.
+    Ensures:  true for what `resize_mapped` makes of the request; true for what `map_block` does, up to a quarter too
+              large; false for all others.
     """
     length = size(m, b)
     if round_up(m.load(b + LEAD) + PAYLOAD + request, PAGE) == length:
@@ -63,7 +64,7 @@ def could_map(m, b, request, alignment):
 def is_of_lost_arena(m, header):
     """Whether the arena that owns the block with this header is lost: there blocks stay as they are when they shrink.
 
-    Ensures:  its lock is released.
+    Ensures:  no word changes; the lock is released.
     """
     arena = arena_at(m.statics(), header >> OWNER_SHIFT)
     m.lock(arena + ARENA_LOCK)
@@ -76,7 +77,8 @@ def could_be_asked(m, p, header, request, alignment):
     """Whether the used block with this header and the payload `p` may have been asked for so.
 
     Requires: alignment is a power of two that divides p, at least ALIGN.
-    Ensures:  false if it has fewer bytes than `request`; true if it was asked for so.
+    Ensures:  false if fewer bytes are usable than `request`; else true exactly if such a request could have got it, or
+              its arena is lost.
     """
     if request < 0:
         return False
@@ -92,7 +94,8 @@ def could_be_asked(m, p, header, request, alignment):
 def check_asked(m, p, header, request, alignment):
     """Abort if the used block with this header and the payload `p` cannot have been asked for so.
 
-    Ensures:  an abort if alignment is no power of two, or does not divide p; else exactly where not could_be_asked.
+    Ensures:  it aborts if alignment is no power of two that divides p; else exactly if not could_be_asked; no word
+              changes.
     """
     if alignment < 1 or alignment & (alignment - 1) != 0 or p & (alignment - 1) != 0:
         m.abort(WRONG_SIZE, p)

@@ -24,6 +24,7 @@ from heapster.checkers.proofs import (
     retained,
     segregated,
     settings,
+    sized,
     waiting,
     whole_calls,
 )
@@ -35,7 +36,7 @@ PROOFS: tuple[Proof, ...] = (
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS, *purge.PROOFS,
     *arena.PROOFS, *cache.PROOFS, *waiting.PROOFS, *bins.PROOFS, *carving.PROOFS, *retained.PROOFS, *mapping.PROOFS,
     *resize.PROOFS,
-    *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
+    *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *sized.PROOFS, *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
     Assumption("the_machine_keeps_its_laws", "memory, locks and system calls do what `machine/protocol.py` says",

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import pkgutil
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,6 @@ from typing import Any
 from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, Origin, plant
 from heapster.checkers.targets.source import root_in, shipped, source_in
 from heapster.results import TargetError
-
-MODULES = ("layout", "block", "freelist", "placement", "settings", "region", "arena", "retained", "mapping", "resize",
-           "malloc", "api", "lifecycle", "stats", "stack", "remote", "bins", "thread_cache", "classes", "purge", "trim")
 
 
 @contextmanager
@@ -55,8 +53,9 @@ def _drop_asserts(root: Path) -> None:
 
 
 def _modules(source: Any) -> SimpleNamespace:
-    package = source.api.__package__
-    return SimpleNamespace(**{name: importlib.import_module(f"{package}.{name}") for name in MODULES})
+    package = importlib.import_module(source.api.__package__)
+    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    return SimpleNamespace(**{name: importlib.import_module(f"{package.__name__}.{name}") for name in names})
 
 
 def check_source(folder: Path) -> None:
