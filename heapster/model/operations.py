@@ -119,7 +119,7 @@ ROWS = (
     Row(23, "keep", Does.SETS, ("size",)),                  # bytes of freed mappings that may be kept
     Row(24, "trim", Does.SETS, ("size",)),                  # malloc_trim: that many bytes at the top may stay
     Row(25, "free_sized", Does.RELEASES, ("size",), standard="C23", instead="free", letter="b"),
-    Row(26, "free_aligned_sized", Does.RELEASES, ("alignment", "size"), standard="C23", instead="free", letter="j"),
+    Row(26, "free_aligned_sized", Does.RELEASES, ("alignment", "size"), standard="C23", instead="free"),
 )
 
 OPERATIONS = {row.name: row for row in ROWS}
@@ -192,9 +192,11 @@ def stated(call: Asks) -> Stated | None:
     return Stated(call.numbers[0] if len(call.numbers) > 1 else None, call.numbers[-1])
 
 
-def release_stating(verb: str, block: Stated) -> tuple[int, ...]:
-    """The numbers with which a call that frees the block says what is right of it."""
-    return tuple(getattr(block, name) for name in OPERATIONS[verb].numbers)
+def release_stating(block: Stated) -> tuple[str, tuple[int, ...]]:
+    """The call that frees a block and says this of it: its name and its numbers."""
+    verb = next(verb for verb in sorted(STATING)
+                if ("alignment" in OPERATIONS[verb].numbers) == (block.alignment is not None))
+    return verb, tuple(getattr(block, name) for name in OPERATIONS[verb].numbers)
 
 
 def bits(verbs: Iterable[str]) -> int:

@@ -9,7 +9,7 @@ from random import Random
 
 from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PROBES, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step
-from heapster.model.operations import OPERATIONS, RELEASING, STATING, Stated, release_stating
+from heapster.model.operations import RELEASING, Stated, release_stating
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALL_NAMES
 
@@ -90,9 +90,7 @@ def free(live: Handles, handle: int) -> Step:
 
 def free_stating(handle: int, block: Stated) -> Step:
     """The step that frees a block, and says this of it."""
-    verb = next(verb for verb in sorted(STATING)
-                if ("alignment" in OPERATIONS[verb].numbers) == (block.alignment is not None))
-    return Step(verb, release_stating(verb, block), operand=handle)
+    return Step(*release_stating(block), operand=handle)
 
 
 def churn(rng: Random, live: Handles) -> Iterator[Step]:

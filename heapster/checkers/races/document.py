@@ -26,7 +26,7 @@ pause to the next, then 1 KiB, nothing, and 32 KiB. Made by `python -m heapster.
 
 A replay string holds a program and a schedule: `r1:n1,m24/f0|m24;s:0*3,1*2,0`. Before the slash stands
 what thread 0 does first; then a lane for each thread. `m24` is malloc(24), `c` calloc, `a64:24`
-aligned_alloc, `r0:48` realloc of block 0, `f0` free, `i0` free of a block
+aligned_alloc, `r0:48` realloc of block 0, `f0` free, `b0` free_sized, `i0` free of a block
 into which its caller wrote the mark of one that waits to be used again, `u0` usable size, `t` threshold, `g` growth,
 `n` arenas, `h` bytes of a size that a cache holds, `e` the end of the thread, after which another
 goes on in its lane, `q3` three blocks of thread 0's arena that wait on its remote list, `l` bytes of freed

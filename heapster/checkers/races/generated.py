@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from heapster.checkers.fuzz.draws import BACKEND
-from heapster.checkers.races.programs import NO_BLOCK, Op, Program, wrong
+from heapster.checkers.races.programs import KINDS, NO_BLOCK, Op, Program, wrong
 from heapster.model.placement import POLICY_NAMES
 
 SIZES = (0, 24, 24, 24, 40, 56, 104, 200, 1000, 3900, 5000, 9000)
@@ -99,13 +99,13 @@ class _Builder:
                 taken.append(op.block)
             elif op.block != NO_BLOCK and op.code in "mca":
                 mine.append(op.block)
-            if op.code == "f":
+            if KINDS[op.code].block == "frees":
                 (mine if op.block in mine else taken).remove(op.block)
         self._loose += mine
         return tuple(lane)
 
     def _op(self, blocks: list[int]) -> Op:
-        code = self._pick("mmmmca" + "fffffru" * bool(blocks) + "o")
+        code = self._pick("mmmmca" + "ffffbru" * bool(blocks) + "o")
         if code == "o":
             op: Op = self._pick(SETTINGS)
             return op

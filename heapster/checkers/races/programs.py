@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from heapster.model.operations import ROWS, Does, Row
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALLS
 from heapster.results import UsageError
@@ -28,13 +29,17 @@ class Kind(NamedTuple):
     block: str = ""             # "new", "uses" or "frees"
 
 
+
+
+def _of(row: Row) -> Kind:
+    """A call: the block that it takes, then its numbers; of a product the last; none that say what its block is."""
+    block = "new" if not row.operand else "frees" if Does.RELEASES in row.does else "uses"
+    numbers = 0 if block == "frees" else min(1, len(row.numbers)) if row.requests == "product" else len(row.numbers)
+    return Kind(row.name, row.letter + ":".join([r"(\d+)"] * (row.operand + numbers)), block)
+
+
 KINDS = {
-    "m": Kind("malloc", r"m(\d+)", "new"),
-    "c": Kind("calloc", r"c(\d+)", "new"),
-    "a": Kind("aligned_alloc", r"a(\d+):(\d+)", "new"),
-    "r": Kind("realloc", r"r(\d+):(\d+)", "uses"),
-    "u": Kind("usable_size", r"u(\d+)", "uses"),
-    "f": Kind("free", r"f(\d+)", "frees"),
+    **{row.letter: _of(row) for row in ROWS if row.letter},
     "i": Kind("free_marked", r"i(\d+)", "frees"),
     "o": Kind("as_shipped", r"o"),
     "p": Kind("policy", r"p(\d+)"),
@@ -126,7 +131,7 @@ def _parse_op(word: str, part: str) -> Op:
     kind = KINDS.get(word[:1])
     match = kind and re.fullmatch(kind.text, word, re.ASCII)
     if kind is None or match is None:
-        raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, i0, u0, "
+        raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, b0, i0, u0, "
                          "o, p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, e, s, y, w, k, z or xb1")
     if word[0] == "x":
         return Op("x", (int(match[2]),), name=CALLS_BY_LETTER[match[1]])

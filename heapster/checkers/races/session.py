@@ -14,6 +14,7 @@ from heapster.machine.protocol import REFUSED, Aborted, Fault
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken, Chooser, Old, Segment, Traced, fork
 from heapster.model.misuse import abort_name
+from heapster.model.operations import ROWS, STATING, Does, Row, Stated, alignment_asked, release_stating
 from heapster.model.spec import Operation, Result
 
 READ_UNDER_WAY = (0, 1, ONLY_MAPPINGS)  # arenas whose statistics are read
@@ -47,10 +48,10 @@ class Outcome(NamedTuple):
 class Held:
     """A block in a program's hands."""
 
-    __slots__ = ("pointer", "request", "serial")
+    __slots__ = ("alignment", "pointer", "request", "serial")
 
-    def __init__(self, pointer: int, request: int, serial: int) -> None:
-        self.pointer, self.request, self.serial = pointer, request, serial
+    def __init__(self, pointer: int, request: int, serial: int, alignment: int | None = None) -> None:
+        self.pointer, self.request, self.serial, self.alignment = pointer, request, serial, alignment
 
     def words(self) -> dict[int, int]:
         """Addresses of the words that are watched, and their tags, which as headers are impossible."""
@@ -90,7 +91,7 @@ class Session:
         if self.wrong_start is not None:
             return Outcome(self.wrong_start, (), 0)
         m = machine(self.base, self.threads, chooser, Clocks(self.threads))
-        held = {block: Held(h.pointer, h.request, h.serial) for block, h in self.held.items()}
+        held = {block: Held(h.pointer, h.request, h.serial, h.alignment) for block, h in self.held.items()}
         player = Player(self, m, held)
         try:
             m.run([player.body(lane) for lane in range(self.threads)])
@@ -148,9 +149,9 @@ class Player:
         self.calls = 0
         self.last = [0] * session.threads
         self._plays: dict[str, Play] = {
-            "m": self._malloc, "c": self._calloc, "a": self._aligned, "r": self._realloc, "f": self._free,
-            "i": self._free_marked, "u": self._usable, "s": self._stats, "y": self._stats, "z": self._finalize,
-            "k": self._fork, "x": self._fail, "q": self._queue, "e": self._end, "v": self._realloc_alike,
+            **{row.letter: self._of(row) for row in ROWS if row.letter},
+            "i": self._free_marked, "s": self._stats, "y": self._stats, "z": self._finalize, "k": self._fork,
+            "x": self._fail, "q": self._queue, "e": self._end, "v": self._realloc_alike,
         }
 
     def body(self, lane: int) -> Callable[[], None]:
@@ -204,7 +205,7 @@ class Player:
         """Note and tag a block that was just given."""
         seen = self._seen(verb, (1, *op.numbers) if verb == "calloc" else op.numbers, 0,
                           Result(pointer, dirty=dirty))
-        held = self.held[op.block] = Held(pointer, op.numbers[-1], op.block + 1)
+        held = self.held[op.block] = Held(pointer, op.numbers[-1], op.block + 1, alignment_asked(seen[0]))
         self._tag(held)
         return seen
 
@@ -222,17 +223,25 @@ class Player:
             raise Broken("contents_damaged", f"byte {offset} of block {held.serial - 1} is not what its owner wrote",
                          held.pointer + offset)
 
-    def _malloc(self, op: Op) -> tuple[Operation, Result]:
-        return self._new("malloc", op, self._source.api.malloc(self._m, *op.numbers))
+    def _of(self, row: Row) -> Play:
+        """How a call of malloc's family is played."""
+        if Does.RELEASES in row.does:
+            return self._release
+        if Does.RESIZES in row.does:
+            return self._realloc
+        if Does.ASKS in row.does:
+            return self._usable
+        return self._calloc if row.requests == "product" else self._allocate
+
+    def _allocate(self, op: Op) -> tuple[Operation, Result]:
+        verb = KINDS[op.code].name
+        return self._new(verb, op, getattr(self._source.api, verb)(self._m, *op.numbers))
 
     def _calloc(self, op: Op) -> tuple[Operation, Result]:
         pointer = self._source.api.calloc(self._m, 1, *op.numbers)
         words = Held(pointer, op.numbers[0], 0).words()
         dirty = next((a - pointer for a in words if self._m.load(a) != 0), None)
         return self._new("calloc", op, pointer, dirty)
-
-    def _aligned(self, op: Op) -> tuple[Operation, Result]:
-        return self._new("aligned_alloc", op, self._source.api.aligned_alloc(self._m, *op.numbers))
 
     def _realloc(self, op: Op) -> tuple[Operation, Result]:
         held = self.held[op.block]
@@ -246,16 +255,19 @@ class Player:
             lost = next((a - pointer for a, word in front.items() if self._m.load(a) != word), None)
         seen = self._seen("realloc", op.numbers, before, Result(pointer, prefix_lost=lost))
         if pointer:
-            held.pointer, held.request = pointer, op.numbers[0]
+            held.pointer, held.request, held.alignment = pointer, op.numbers[0], None
             self._tag(held)
         return seen
 
-    def _free(self, op: Op) -> tuple[Operation, Result]:
+    def _release(self, op: Op) -> tuple[Operation, Result]:
+        """The block is freed; of what says what it was asked for with, by what says so of such a block."""
         held = self.held[op.block]
         self._expect_whole(held)
         del self.held[op.block]
-        self._source.api.free(self._m, held.pointer)
-        return self._seen("free", (), held.pointer, Result())
+        verb = KINDS[op.code].name
+        verb, numbers = release_stating(Stated(held.alignment, held.request)) if verb in STATING else (verb, ())
+        getattr(self._source.api, verb)(self._m, held.pointer, *numbers)
+        return self._seen(verb, numbers, held.pointer, Result())
 
     def _free_marked(self, op: Op) -> tuple[Operation, Result]:
         """Free a block in which its caller has written what marks one that waits to be used again."""
@@ -263,7 +275,7 @@ class Player:
         self._expect_whole(held)
         held.request = 0                            # it no longer holds what was written into it at first
         self._m.store(held.pointer + layout.MARK, layout.CACHED_MARK)
-        return self._free(op)
+        return self._release(op._replace(code="f"))
 
     def _usable(self, op: Op) -> tuple[Operation, Result]:
         pointer = self.held[op.block].pointer

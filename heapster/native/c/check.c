@@ -7,6 +7,8 @@
 
 #ifdef PRELOADED
 #define CALL(name) name
+void free_sized(void *block, size_t size);              /* of C23: headers may lack them */
+void free_aligned_sized(void *block, size_t alignment, size_t size);
 #else
 #include "heapster.h"
 #define CALL(name) heapster_##name
@@ -47,6 +49,8 @@ int main(void) {
     if (CALL(posix_memalign)(&aligned, ALIGNMENT, 100) || (uintptr_t)aligned % ALIGNMENT)
         return fail("posix_memalign does not align");
     CALL(free)(aligned);
+    CALL(free_sized)(CALL(calloc)(3, 100), 300);
+    CALL(free_aligned_sized)(CALL(aligned_alloc)(ALIGNMENT, 100), ALIGNMENT, 100);
     puts("heapster works");
     return 0;
 }

@@ -8,8 +8,8 @@
    both go on using the heap, also while other threads run: what these were changing at that moment
    stays good in the child, but its memory is not used again there. Memory from heapster_malloc and
    its kin goes to heapster_free, never to free. A misuse that is noticed (a block freed twice, a
-   pointer that is no block, a header or list that was written over) ends the program with one line
-   on stderr and abort().
+   pointer that is no block, a size that it was not asked for with, a header or list that was written
+   over) ends the program with one line on stderr and abort().
 
    Settings may also come from the environment, read when the library is loaded:
      HEAPSTER_POLICY=@POLICIES@
@@ -42,6 +42,11 @@ void *heapster_malloc(size_t size);
 
 /* Frees a block, or does nothing for NULL. errno is kept. */
 void heapster_free(void *block);
+
+/* As heapster_free, of a block that was asked for with `size` bytes (C23), or with `size` bytes at a multiple of
+   `alignment`. Ends the program with "wrong size" where no request for so many could have got the block. */
+void heapster_free_sized(void *block, size_t size);
+void heapster_free_aligned_sized(void *block, size_t alignment, size_t size);
 
 /* As heapster_malloc(count * size), zeroed; NULL with errno ENOMEM if the product overflows. */
 void *heapster_calloc(size_t count, size_t size);

@@ -70,7 +70,7 @@ static size_t least_alignment(size_t size) {
 }
 
 static void accept(struct worker *w, struct block *b, unsigned char *p, size_t alignment, size_t size) {
-    *b = (struct block){p, size, 0};
+    *b = (struct block){p, size, 0, size, 0};
     if (bare)
         return;
     if (!p)
@@ -103,14 +103,16 @@ void take_zeroed(struct worker *w, struct block *b, size_t size) {
 
 void take_aligned(struct worker *w, struct block *b, size_t alignment, size_t size, bool posix) {
     void *p = NULL;
+    size_t asked = size, said = UNSTATED;
     note(w, size | alignment << 32 | (uint64_t)posix << 61);
     if (posix && target.posix_memalign)
         target.posix_memalign(&p, alignment, size);
     else if (target.aligned_alloc)
-        p = target.aligned_alloc(alignment, (size + alignment - 1) & -alignment);
+        said = alignment, asked = (size + alignment - 1) & -alignment, p = target.aligned_alloc(alignment, asked);
     else
-        p = target.malloc(size), alignment = 1;
+        said = 0, p = target.malloc(size), alignment = 1;
     accept(w, b, p, alignment, size);
+    b->asked = asked, b->alignment = said;
 }
 
 /* Only a block that is held is given back: all else is a fault of this harness, and no finding. */
@@ -124,17 +126,28 @@ void resize(struct worker *w, struct block *b, size_t size) {
     hold(b);
     verify(w, b);
     unsigned char *p = target.realloc(b->p, size);
-    struct block kept = {p, b->size < size ? b->size : size, b->key};
+    struct block kept = {p, b->size < size ? b->size : size, b->key, 0, 0};
     if (!bare && p && !holds(&kept, kept.size))
         finding("prefix_lost", "thread %d: realloc from %zu to %zu bytes lost byte %zu", w->index, b->size, size,
                 first_wrong(&kept));
     accept(w, b, p, least_alignment(size), size);
 }
 
+/* Every other block with what it was asked for with, where the target can be told. */
+static void give_back(const struct block *b) {
+    int says = !bare && (b->key >> 32 & 1);
+    if (says && !b->alignment && target.free_sized)
+        target.free_sized(b->p, b->asked);
+    else if (says && b->alignment > UNSTATED && target.free_aligned_sized)
+        target.free_aligned_sized(b->p, b->alignment, b->asked);
+    else
+        target.free(b->p);
+}
+
 void release(struct worker *w, struct block *b) {
     note(w, (uint64_t)1 << 63);
     hold(b);
     verify(w, b);
-    target.free(b->p);
+    give_back(b);
     b->p = NULL;
 }

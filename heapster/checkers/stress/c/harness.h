@@ -22,6 +22,7 @@ enum {
     ALIGNMENT = 16,
     GENERATION = 20000,         /* rounds that a thread lives where threads die and are reborn */
     DIGESTED = 4096,            /* operations of each thread that its digest covers */
+    UNSTATED = 1,
     HARNESS_FAULT = 70          /* exit status where the harness itself went wrong */
 };
 
@@ -45,6 +46,7 @@ struct block {
     unsigned char *p;
     size_t size;
     uint64_t key;
+    size_t asked, alignment;    /* with what it was asked for; alignment 0: with none; UNSTATED: only free takes it */
 };
 
 struct ring {
