@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.model.operations import ROWS
 from heapster.model.placement import POLICY_NAMES
 
 TOP = Path(__file__).parents[1]
@@ -168,6 +169,38 @@ A block of an odd size is at an odd multiple of 16.
 - Look at: rounding.
 """),),
 }
+FUNCTION: Edits = {
+    "model/operations.py": (('instead="free"),\n)\n', f'''instead="free"),
+    Row({len(ROWS)}, "mallocarray", Does.ALLOCATES, ("count", "size"), "product", standard="OpenBSD"),
+)
+'''),),
+    "model/reference.py": (('            case "valloc", (request,):', '''            case "mallocarray", (count, size):
+                return self.malloc(system, count * size)
+            case "valloc", (request,):'''),),
+    "impl/api.py": (("def calloc(", '''def mallocarray(m, count, each):
+    """malloc for a product; NULL and ENOMEM if that does not fit."""
+    return allocate(m, product(count, each), ALIGN, CALL_MALLOC)
+
+
+def calloc('''),),
+    "native/c/heapster.h": (("/* As heapster_malloc(count * size), zeroed", """\
+/* As heapster_malloc(count * size), unless the product overflows. */
+void *heapster_mallocarray(size_t count, size_t size);
+
+/* As heapster_malloc(count * size), zeroed"""),),
+    "face.py": (("    def calloc(", '''    def mallocarray(self, number: int, size: int) -> int:
+        """A block of number * size bytes; 0 if there is none."""
+        with self._calling():
+            return self._got(api.mallocarray(self._m, _word(number), _word(size)), number * size)
+
+    def calloc('''),),
+}
+STRANGER = """
+#include <stdlib.h>
+void *x_malloc(size_t size) { return malloc(size); }
+void *x_mallocarray(size_t count, size_t size) { return reallocarray(NULL, count, size); }
+void x_free(void *block) { free(block); }
+"""
 FORMAT: Edits = {
     "checkers/traces/logs.py": (
         ("READERS: dict", '''def is_arrows(start: bytes) -> bool:
@@ -295,6 +328,50 @@ def test_a_rule_for_any_allocator_goes_in_by_its_recipe(tmp_path: Path) -> None:
     said = run(folder, "replay  a = malloc(8); b = malloc(1); c = malloc(1)", code=1)
     assert "not_even" in said
     assert "at an odd multiple of 16" in said
+
+
+MALLOC_FAMILY = "To add a function of malloc's family"
+ARRAY = "a = mallocarray(3, 40); b = mallocarray(SIZE_MAX, 2); c = malloc(8); free(a)"
+
+
+def test_a_function_of_mallocs_family_goes_in_by_its_recipe(tmp_path: Path) -> None:
+    assert len(recipe(MALLOC_FAMILY)) <= 10
+    folder = copy(tmp_path, MALLOC_FAMILY, FUNCTION)
+    said = run(folder, f"replay  {ARRAY}", f"replay  {ARRAY}  --target  process", "fuzz  sim  --examples  12  --seed  1")
+    assert (said.count("PASSES: the trace"), said.count("PASSED")) == (2, 1)
+    (folder / "t").write_text(ARRAY.replace("; ", "\n") + "\n")
+    run(folder, "trace  convert  t  t.trace", "trace  convert  t.trace  u  --to  text")
+    assert (folder / "u").read_text().splitlines() == ARRAY.split("; ")
+
+
+def test_a_function_that_is_not_the_models_is_found(tmp_path: Path) -> None:
+    """So the lock-step looks at it."""
+    wrong = {**FUNCTION, "impl/api.py": tuple(
+        (old, new.replace("product(count, each)", "each")) for old, new in FUNCTION["impl/api.py"])}
+    said = run(copy(tmp_path, MALLOC_FAMILY, wrong), f"replay  {ARRAY}", "fuzz  sim  --examples  12  --seed  1", code=1)
+    assert said.count("usable_too_small") >= 1
+    assert "mallocarray" in said.partition("fuzz sim")[2]
+
+
+def test_a_function_that_another_allocator_has_is_judged(tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("not installed: cc")
+    (tmp_path / "x.c").write_text(STRANGER)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "x.so", tmp_path / "x.c"], check=True)
+    said = run(copy(tmp_path / "copy", MALLOC_FAMILY, FUNCTION), f"replay  {ARRAY}  --target  {tmp_path / 'x.so'}")
+    assert "4 of 4 calls, nothing wrong" in said
+
+
+@pytest.mark.slow
+def test_a_function_is_compiled_and_compared(tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    if shutil.which("cc") is None:
+        pytest.skip("not installed: cc")
+    folder = copy(tmp_path, MALLOC_FAMILY, FUNCTION)
+    (folder / "t").write_text(ARRAY.replace("; ", "\n") + "\n")
+    said = run(folder, "diff  t", f"replay  {ARRAY}  --target  native", "build  --out  built",
+               f"replay  {ARRAY}  --target  built/lib/libheapster-malloc.so")
+    assert (said.count("PASSED"), said.count("PASSES: the trace")) == (1, 2)
 
 
 def test_a_format_of_traces_goes_in_by_its_recipe(tmp_path: Path) -> None:

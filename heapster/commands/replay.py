@@ -62,7 +62,10 @@ def _on_stranger(found: Source, target: Target, prefix: str | None, at: int | No
     named = f" --prefix {quote(prefix)}" if prefix else ""
     result = rerun(found.trace, options, f"heapster replay {quote(found.given)} --target {quote(str(target))}{named}")
     taken = f"{found.name} on {target}: {result.stopped:,} of {len(found.trace) - result.unasked:,} calls"
-    passed_over = f", {result.skipped:,} of them skipped: it has no such function" if result.skipped else ""
+    passed_over = "".join(f", {words}" for words in result.instead)
+    if result.skipped:
+        lacks = f"it has no {', '.join(result.lacks)}" if result.lacks else "their blocks were never given"
+        passed_over += f", {result.skipped:,} of them skipped: {lacks}"
     for finding in result.run.findings:
         say([*finding_lines(finding), (f"FAILS: {taken}{passed_over}", BAD)])
     if not result.run.findings:

@@ -159,7 +159,8 @@ class _Reader:
     def _shape(self, verb: str) -> Row:
         if verb in OPERATIONS:
             return OPERATIONS[verb]
-        raise self._error(f"unknown operation '{_clip(verb)}'{_suggest(verb, OPERATIONS)}")
+        known = _suggest(verb, OPERATIONS) or f"; this version knows {', '.join(OPERATIONS)}"
+        raise self._error(f"unknown operation '{_clip(verb)}'{known}")
 
     def _arguments(self, verb: str, shape: Row, rest: str) -> tuple[int, int, str, tuple[int, ...]]:
         """Operand, offset, name and numbers of a step."""

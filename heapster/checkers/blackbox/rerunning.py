@@ -16,7 +16,7 @@ from heapster.checkers.targets.opening import resolve
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.legality import first_misuse
 from heapster.model.operation import NO_HANDLE, Trace
-from heapster.model.operations import RELEASING, REQUESTS, TAKING, requested
+from heapster.model.operations import OPERATIONS, RELEASING, REQUESTS, TAKING, requested
 from heapster.model.spec import Promises
 from heapster.model.trace import format_step, format_steps
 from heapster.results import Finding, Run, UsageError, Verdict
@@ -34,6 +34,8 @@ class Rerun:
     stopped: int                # steps that were taken or passed over
     skipped: int                # of these, passed over: the target has no such function, or lacks the block
     unasked: int                # steps of the trace that are no calls of an allocator
+    lacks: tuple[str, ...] = ()         # what the trace calls, and no function of the target serves
+    instead: tuple[str, ...] = ()       # what it calls, and another function serves: in words
 
 
 def rerun(trace: Trace, options: ForeignOptions, again: str) -> Rerun:
@@ -51,7 +53,10 @@ def rerun(trace: Trace, options: ForeignOptions, again: str) -> Rerun:
     skipped = sum(seen.status == Status.SKIPPED for seen in outcome.seen[:stopped])
     run = Run("replay", str(options.target), 0, Verdict.FAILED if findings else Verdict.PASSED, monotonic() - started,
               outcome.steps, findings, counts.checks(), extra={"calls": dict(counts.calls)})
-    return Rerun(run, stopped, skipped, len(trace) - len(calls))
+    missing = sorted({step.verb for step in calls} - target.verbs)
+    served = {verb: OPERATIONS[verb].instead for verb in missing if OPERATIONS[verb].instead in target.verbs}
+    return Rerun(run, stopped, skipped, len(trace) - len(calls), tuple(verb for verb in missing if verb not in served),
+                 tuple(f"{other} is called for {verb}, which it lacks" for verb, other in served.items()))
 
 
 def calls_of(trace: Trace) -> Trace:

@@ -9,7 +9,16 @@ from random import Random
 
 from heapster.model.geometry import ALIGN, HEADER, MAX_REQUEST, PAGE, PROBES, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step
-from heapster.model.operations import RELEASING, Stated, release_stating
+from heapster.model.operations import (
+    ALIGNING,
+    CALLS,
+    ON_BLOCKS,
+    OPERATIONS,
+    PRODUCTS,
+    RELEASING,
+    Stated,
+    release_stating,
+)
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALL_NAMES
 
@@ -18,6 +27,8 @@ WRONG_ALIGNMENTS = (0, 3, 4, 24, 1 << 62, 1 << 63)     # for posix_memalign; som
 BOUNDARIES = (0, HEADER, ALIGN, 24, 40, 56, 72, 120, 248, 504, 1000, 2040, PAGE - 64, PAGE, PAGE + 64)
 WIDE_CLASSES = ((512, 64), (960, 64), (1024, 128), (1920, 128))     # their least sizes, and how wide they are
 STATED_EVERY = 3                # handles, of which one is freed with what it was asked for
+COUNTS = (1, 2, 3, 8)
+RARE = tuple(verb for verb in CALLS if verb not in ON_BLOCKS | ALIGNING | {"malloc", "calloc"})
 HUGE = (PTRDIFF_MAX, SIZE_MAX, MAX_REQUEST, 1 << 32, 1 << 47)
 
 
@@ -70,14 +81,16 @@ def allocate(rng: Random, live: Handles, size: int) -> Step:
     if kind < 0.70:
         return Step("malloc", (size,), h)
     if kind < 0.80:
-        count = rng.choice((1, 2, 3, 8))
+        count = rng.choice(COUNTS)
         return Step("calloc", (count, size // count), h)
     if kind < 0.83:
         return Step("realloc", (size,), h, NO_HANDLE)
     if kind < 0.97:
         verb = rng.choice(("aligned_alloc", "posix_memalign", "memalign"))
         return Step(verb, (rng.choice(ALIGNMENTS), size), h)
-    return Step(rng.choice(("valloc", "pvalloc")), (size,), h)
+    verb = rng.choice(RARE)
+    count = rng.choice(COUNTS) if verb in PRODUCTS else 1
+    return Step(verb, (count, size // count)[-len(OPERATIONS[verb].numbers):], h)
 
 
 def free(live: Handles, handle: int) -> Step:

@@ -91,7 +91,11 @@ def _little(column: "array[int]") -> "array[int]":
 
 def _check(part: Columns, path: Path, number: int) -> None:
     """TraceFileError unless every verb, handle and name can be one."""
-    legal = (max(part.verbs) < len(VERBS) and min(part.results) >= NO_HANDLE and min(part.operands) >= NO_HANDLE)
+    if max(part.verbs) >= len(VERBS):
+        raise TraceFileError(path, f"chunk {number}", f"it has an operation of number {max(part.verbs)}, and this "
+                             f"Heapster knows those up to {len(VERBS) - 1}: read it with the newer one that wrote it, "
+                             "or have that write it again by `heapster trace convert --to rep`")
+    legal = min(part.results) >= NO_HANDLE and min(part.operands) >= NO_HANDLE
     named = legal and all(second < len(NAMES[verb]) for verb, second in zip(part.verbs, part.seconds, strict=True)
                           if NAMES[verb])
     if not named:

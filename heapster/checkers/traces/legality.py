@@ -21,7 +21,7 @@ def _first_misstated(trace: Compact) -> Misuse | None:
     for index, step in enumerate(trace):
         block, said = asked.get(step.operand), stated(step)
         if said and block and said != block:
-            return index, f"{step.verb} of {_told(said)}, which was asked for with {_told(block)}"
+            return index, f"{step.verb} with {_told(said)} of a block that was asked for with {_told(block)}"
         if step.verb in REQUESTS:
             asked[step.result] = Stated(alignment_asked(step), requested(step))
     return None
