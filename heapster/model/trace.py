@@ -159,7 +159,7 @@ class _Reader:
     def _shape(self, verb: str) -> Row:
         if verb in OPERATIONS:
             return OPERATIONS[verb]
-        known = _suggest(verb, OPERATIONS) or f"; this version knows {', '.join(OPERATIONS)}"
+        known = _suggest(verb, OPERATIONS) or "; if a newer Heapster wrote it, read it with that"
         raise self._error(f"unknown operation '{_clip(verb)}'{known}")
 
     def _arguments(self, verb: str, shape: Row, rest: str) -> tuple[int, int, str, tuple[int, ...]]:

@@ -23,6 +23,8 @@ free(b)
 free(NULL)
 free(d + 8)
 free(d - 8)
+free_sized(c, 24)
+free_aligned_sized(d, 64, 128)
 usable_size(c)
 policy best_fit
 threshold 8192
@@ -89,7 +91,7 @@ def test_sizes_are_read_as_c_reads_them(text: str, number: int, written: str) ->
     ("", 1, "there is no step in this trace"),
     ("# nothing\n\n", 1, "there is no step in this trace"),
     ("a = malloc(1)\nb = maloc(2)", 2, "unknown operation 'maloc'; did you mean malloc?"),
-    ("zzz", 1, "unknown operation 'zzz'"),
+    ("zzz", 1, "unknown operation 'zzz'; if a newer Heapster wrote it, read it with that"),
     ("a = malloc()", 1, "malloc takes (size), not 0 arguments"),
     ("a = malloc(1, 2)", 1, "malloc takes (size), not 2 arguments"),
     ("stats now", 1, "stats takes no arguments, not 1 argument"),
@@ -112,7 +114,7 @@ def test_sizes_are_read_as_c_reads_them(text: str, number: int, written: str) ->
     ("a = malloc(40", 1, "not a step: a = malloc(40"),
     ("= malloc(40)", 1, "not a step: = malloc(40)"),
     ("a = malloc(\x00)", 1, "this is not text"),
-    ("a" * 100, 1, "unknown operation '" + "a" * 37 + "...'"),
+    ("a" * 100, 1, "unknown operation '" + "a" * 37 + "...'; if a newer Heapster wrote it, read it with that"),
 ])
 def test_what_is_no_trace_says_where_and_why(text: str, line: int, message: str) -> None:
     """One line, with its number."""

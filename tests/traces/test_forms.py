@@ -75,7 +75,7 @@ def test_a_damaged_file_is_no_trace(place: int, tmp_path: Path) -> None:
 def test_a_step_that_no_trace_has_is_refused(tmp_path: Path) -> None:
     trace = compact(EVERYTHING)
     trace.columns.verbs[3] = 200
-    with pytest.raises(TraceFileError, match="a step that no trace has"):
+    with pytest.raises(TraceFileError, match="operation of number 200, and this Heapster knows those up to"):
         read(binary(trace), tmp_path)
 
 

@@ -65,6 +65,36 @@ def test_nothing_is_lost_on_a_normal_exit(program: Path) -> None:
     assert first_misuse(done.trace) is None
 
 
+SIZED = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+int main(void) {
+    void (*sized)(void *, size_t), (*aligned)(void *, size_t, size_t);
+    *(void **)&sized = dlsym(RTLD_DEFAULT, "free_sized");
+    *(void **)&aligned = dlsym(RTLD_DEFAULT, "free_aligned_sized");
+    if (!sized || !aligned) return 1;
+    sized(malloc(77777), 77777);
+    aligned(aligned_alloc(256, 2560), 256, 2560);
+    sized(NULL, 5);
+    sized(malloc(55555), 5);
+    return 0;
+}
+"""
+
+
+def test_sized_frees_are_recorded_and_held_against_what_was_asked_for(tmp_path: Path) -> None:
+    """Though libc has none: it is asked for free."""
+    (tmp_path / "p.c").write_text(SIZED)
+    subprocess.run(["cc", "-O0", "-fno-builtin", "-o", tmp_path / "p", tmp_path / "p.c", "-ldl"], check=True)
+    done = recorded(tmp_path / "p")
+    sized = [(step.verb, step.numbers) for step in done.trace if step.verb.startswith("free_")]
+    assert sized == [("free_sized", (77777,)), ("free_aligned_sized", (256, 2560)), ("free_sized", (5,))]
+    misuse = first_misuse(done.trace)
+    assert misuse is not None
+    assert misuse[1] == "free_sized with 5 bytes of a block that was asked for with 55,555 bytes"
+
+
 def test_a_killed_program_keeps_what_it_did(program: Path) -> None:
     done = recorded(program, "kill")
     assert done.exit_code == 128 + 9

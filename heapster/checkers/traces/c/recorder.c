@@ -23,8 +23,6 @@ static void *(*next_malloc)(size_t);
 static void *(*next_calloc)(size_t, size_t);
 static void *(*next_realloc)(void *, size_t);
 static void (*next_free)(void *);
-static void (*next_free_sized)(void *, size_t);
-static void (*next_free_aligned_sized)(void *, size_t, size_t);
 static void *(*next_memalign)(size_t, size_t);
 static int (*next_posix_memalign)(void **, size_t, size_t);
 
@@ -60,8 +58,6 @@ static void look_up(void) {
     *(void **)&next_realloc = dlsym(RTLD_NEXT, "realloc");
     *(void **)&next_memalign = dlsym(RTLD_NEXT, "memalign");
     *(void **)&next_posix_memalign = dlsym(RTLD_NEXT, "posix_memalign");
-    *(void **)&next_free_sized = dlsym(RTLD_NEXT, "free_sized");
-    *(void **)&next_free_aligned_sized = dlsym(RTLD_NEXT, "free_aligned_sized");
     *(void **)&next_free = dlsym(RTLD_NEXT, "free");
     looking_up = 0;
 }
@@ -217,20 +213,27 @@ PUBLIC void free(void *block) {
     inside--;
 }
 
-/* A library that lacks the functions of C23 has free, which does the same. */
+/* A library that lacks the functions of C23 has free, which does the same: they are looked up when they are called,
+   for a program that calls them is past its start, in which dlsym may not fail. */
 PUBLIC void free_sized(void *block, size_t size) {
+    static void (*next)(void *, size_t);
     if (!is_given_back(FREE_SIZED, size, 0, block))
         return;
     inside++;
-    next_free_sized ? next_free_sized(block, size) : next_free(block);
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, "free_sized");
+    next ? next(block, size) : next_free(block);
     inside--;
 }
 
 PUBLIC void free_aligned_sized(void *block, size_t alignment, size_t size) {
+    static void (*next)(void *, size_t, size_t);
     if (!is_given_back(FREE_ALIGNED_SIZED, alignment, size, block))
         return;
     inside++;
-    next_free_aligned_sized ? next_free_aligned_sized(block, alignment, size) : next_free(block);
+    if (!next)
+        *(void **)&next = dlsym(RTLD_NEXT, "free_aligned_sized");
+    next ? next(block, alignment, size) : next_free(block);
     inside--;
 }
 
