@@ -36,7 +36,7 @@ def test_a_trace_passes_on_a_target_and_what_that_lacks_is_passed_over(
     (tmp_path / "t").write_text("policy best_fit; a = malloc(100); free(a); a = calloc(1, 50); free(a); b = malloc(9)")
     assert main(["replay", "t", "--target", str(HERE / "correct" / "pool.toml"), "--json", "r.json"]) == 0
     said = capsys.readouterr().out
-    assert "5 of 5 calls, 2 of them skipped: it has no aligned_alloc, nothing wrong" in said
+    assert "5 of 5 calls, 2 of them skipped: it has no calloc, nothing wrong" in said
     run = json.loads((tmp_path / "r.json").read_text())
     assert run["calls"] == {"malloc": 2, "free": 1}
     assert "not_zeroed" not in run["checks"]

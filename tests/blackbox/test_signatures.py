@@ -87,7 +87,7 @@ def test_without_readelf_the_header_tells(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("verb", "kinds", "wrong"), [
     ("malloc", "i", False), ("malloc", "pi", True), ("malloc", "ii", True), ("free", "p", False), ("free", "pp", True),
-    ("realloc", "pi", False), ("realloc", "ppi", True), ("valloc", "pi", False)])
+    ("realloc", "pi", False), ("realloc", "ppi", True), ("valloc", "pi", True), ("init", "pi", False)])
 def test_how_verbs_are_called(verb: str, kinds: str, wrong: bool) -> None:
     assert disagrees(verb, tuple(Parameter("", kind) for kind in kinds)) == wrong
     assert not disagrees(verb, None)

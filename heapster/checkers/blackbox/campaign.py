@@ -34,7 +34,7 @@ from heapster.checkers.blackbox.volume import OPS as REPEATED_OPS
 from heapster.checkers.blackbox.volume import grows
 from heapster.model.geometry import is_power_of_two
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import REQUESTS, TAKING, bits, requested
+from heapster.model.operations import REQUESTS, STATING, TAKING, bits, requested
 from heapster.results import Finding
 
 SECONDS = 20.0                  # of processor time, if nothing says how much
@@ -44,7 +44,7 @@ AVOIDANCE = 0.85                # of cases keep clear of known triggers; the res
 UNAVOIDED = 0.15                # of cases that would, but cannot
 MOST_SIZE, LIVE_BUDGET = 1 << 25, 1 << 26
 MOST_COMPILED = 1 << 20         # bytes of the largest request
-COMPILED_CALLS = tuple(verb for verb, kind in REQUESTS.items() if kind != "pages")    # besides free
+COMPILED_CALLS = (*(verb for verb, kind in REQUESTS.items() if kind != "pages"), *sorted(STATING))    # besides free
 COMPILED_OPS = (300, 3000, 20_000, 150_000, 600_000)
 COMPILED_LIMIT, COMPILED_SPENDS = 4000, 600        # ms: when it hangs, and when it is enough
 MOST_REPEATED, LIVE_REPEATED = 1 << 16, 1 << 20 # bytes of a request, and of all that live, where a trace is repeated

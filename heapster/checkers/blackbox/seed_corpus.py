@@ -42,6 +42,11 @@ BATTERY = (
     "a = malloc(24); usable_size(NULL)",
     "a = valloc(100); b = malloc(24); c = valloc(100); d = pvalloc(100)",
     "; ".join(f"a{size} = malloc({size})" for size in range(1, 140)),
+    "; ".join(f"a = malloc({size}); b = malloc({size}); free_sized(a, {size}); c = realloc(b, {2 * size}); "
+              f"free_sized(c, {2 * size}); d = calloc(3, {size}); free_sized(d, {3 * size})"
+              for size in (1, 24, 100, 1000, 5000)),
+    "; ".join(f"a = aligned_alloc({1 << power}, {times << power}); b = malloc(24); "
+              f"free_aligned_sized(a, {1 << power}, {times << power})" for power in range(4, 12) for times in (1, 3)),
 )
 
 
