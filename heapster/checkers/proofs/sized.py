@@ -74,7 +74,8 @@ def could_map(source: Any, path: Any) -> None:
 
     path.claim("what_a_mapping_is_resized_to_could_be_asked", lambda: could or not resized())
     path.claim("what_is_mapped_could_be_asked", lambda: could or not mapped())
-    path.claim("no_other_mapping_could_be_asked", lambda: not could or resized() or mapped())
+    path.claim("no_other_mapping_could_be_asked", lambda: only(m) and (
+        not could or resized() or mapped()))
 
 
 def is_of_lost_arena(source: Any, path: Any) -> None:
@@ -104,7 +105,7 @@ def could_be_asked(source: Any, path: Any) -> None:
                   is_of_lost_arena=lambda *_: lost):
         could = source.sized.could_be_asked(m, b + PAYLOAD, word, request, ALIGN)
     if request < 0 or request > usable:
-        path.claim("no_block_is_asked_for_with_more_than_it_has", lambda: not could)
+        path.claim("no_block_is_asked_for_with_more_than_it_has", lambda: not could and only(m))
     else:
         path.claim("what_a_request_could_have_got_could_be_asked", lambda: bool(could) == (
             maps if mapped else serves or lost) and only(m))
