@@ -36,7 +36,7 @@ def is_made_of(source: Any, path: Any) -> None:
     """Each block and each size that was wanted."""
     total, want = a_size(path), a_size(path, "want")
     made = source.sized.is_made_of(total, want)
-    path.claim("a_rest_too_small_for_a_block_stays", lambda: bool(made) == (want <= total and total < want + MIN_BLOCK))
+    path.claim("a_rest_too_small_for_a_block_stays", lambda: bool(made) == (want <= total < want + MIN_BLOCK))
 
 
 def could_serve(source: Any, path: Any) -> None:
@@ -50,9 +50,9 @@ def could_serve(source: Any, path: Any) -> None:
     serves = bool(source.sized.could_serve(total, request, alignment))
     by_class = cached and alignment == ALIGN
     path.claim("what_a_request_gets_could_serve_it", lambda: serves or not (
-        want <= total and total < want + MIN_BLOCK or by_class and most <= total and total < most + MIN_BLOCK))
+        want <= total < want + MIN_BLOCK or by_class and most <= total < most + MIN_BLOCK))
     path.claim("what_no_request_gets_serves_none", lambda: not serves or (
-        want <= total and total < want + MIN_BLOCK or by_class and most <= total and total < most + MIN_BLOCK))
+        want <= total < want + MIN_BLOCK or by_class and most <= total < most + MIN_BLOCK))
 
 
 def could_map(source: Any, path: Any) -> None:
