@@ -1,7 +1,7 @@
 """`heapster prove`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -9,12 +9,14 @@ from time import monotonic
 from typing import Any
 
 from heapster.checkers.findings.store import Store
-from heapster.checkers.mutation.fault import Fault
+from heapster.checkers.mutation import hunt_proofs
+from heapster.checkers.mutation.fault import Kill
+from heapster.checkers.mutation.missed import missed
 from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, selected, theorems
 from heapster.checkers.proofs.counterexample import parse, refuted, replays
-from heapster.checkers.proofs.runner import Outcome, Proved, Runner, hunt, target_of
+from heapster.checkers.proofs.runner import Outcome, Proved, Runner, target_of
 from heapster.checkers.proofs.source import check_source
 from heapster.checkers.targets.source import holds_source, root_in
 from heapster.checkers.targets.target import Target
@@ -82,7 +84,7 @@ def _is_target(word: str) -> bool:
 
 def page() -> str:
     """The page of the docs."""
-    return markdown(_listed(PROOFS), _assumed(), [asdict(fault) for fault in FAULTS])
+    return markdown(_listed(PROOFS), _assumed(), [kill_row(Kill(fault)) for fault in FAULTS])
 
 
 def overview() -> list[str]:
@@ -189,21 +191,33 @@ def _hunted(proofs: Sequence[Proof], jobs: int, timeout: float) -> Run:
     """The kill table: each fault is refuted by its theorem."""
     names = {theorem.name for theorem in theorems(tuple(proofs))}
     faults = [fault for fault in FAULTS if fault.caught_by in names]
-    kills: list[tuple[Fault, bool]] = []
+    kills: list[Kill] = []
     started, interrupted = monotonic(), False
     with Meter("prove --faults") as meter:
         try:
             for fault in faults:
                 meter.show(len(kills) / len(faults), fault.title)
-                kills.append((fault, hunt(fault, Runner(timeout, jobs))))
+                kills.append(hunt_proofs.hunt(fault, runner=Runner(timeout, jobs)))
         except KeyboardInterrupt:
             interrupted = True
         meter.close(f"{len(kills)} faults planted")
-    say((f"{fault.module + '.py':14}{fault.title}: " + (fault.caught_by if refuted else f"MISSED by {fault.caught_by}"),
-         PLAIN if refuted else BAD) for fault, refuted in kills)
-    missed = [fault.title for fault, refuted in kills if not refuted]
-    say([(f"{len(kills) - len(missed)} of {len(kills)} planted faults are refuted by the theorem that names them",
-          BAD if missed else GOOD)])
-    verdict = Verdict.FAILED if missed else Verdict.PASSED
-    return Run("prove", "sim", 0, verdict, monotonic() - started, len(kills),
-               extra={"interrupted": interrupted, "missed": missed, "kills": [asdict(fault) for fault, _ in kills]})
+    say((f"{kill.fault.module + '.py':14}{kill.fault.title}: {_hit(kill)}{kill.fault.caught_by}",
+         PLAIN if kill.as_expected else BAD) for kill in kills)
+    findings = missed(kills)
+    say([(f"{len(kills) - len(findings)} of {len(kills)} planted faults are refuted by the theorem that names them",
+          BAD if findings else GOOD)])
+    verdict = Verdict.FAILED if findings else Verdict.PASSED
+    return Run("prove", "sim", 0, verdict, monotonic() - started, len(kills), findings, extra={
+        "interrupted": interrupted, "missed": [kill.fault.title for kill in kills if not kill.as_expected],
+        "kills": list(map(kill_row, kills))})
+
+
+def _hit(kill: Kill) -> str:
+    return "" if kill.as_expected else "MISSED by "
+
+
+def kill_row(kill: Kill) -> dict[str, Any]:
+    """A planted fault of one edit, as the page and the JSON have it."""
+    fault = kill.fault
+    return {"title": fault.title, "module": fault.module, "old": fault.edits[0].old, "new": fault.edits[0].new,
+            "caught_by": fault.caught_by, "steps": fault.budget}

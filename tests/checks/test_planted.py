@@ -1,17 +1,17 @@
 """What the lock-step can say is said of some planted fault, whatever says it."""
 
 from heapster.checkers.lockstep.run_trace import on_source, rerun
-from heapster.checkers.mutation.fault import Fault, planted
+from heapster.checkers.mutation.fault import one_edit, planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.model.invariants import ALWAYS
 from heapster.model.rules import RULE
 from heapster.model.trace import parse
 from tests.checkers.test_codes import ROOT, first_arguments
 
-SHRINKING = Fault("less is usable of a mapped block that is not the newest", "mapping",
-                  "- m.load(b + LEAD) - PAYLOAD\n\n",
-                  "- m.load(b + LEAD) - PAYLOAD - (m.load(b + NODE + PREV) & PAYLOAD)\n\n",
-                  "usable_shrank", 4)
+SHRINKING = one_edit("less is usable of a mapped block that is not the newest", "mapping",
+                     "- m.load(b + LEAD) - PAYLOAD\n\n",
+                     "- m.load(b + LEAD) - PAYLOAD - (m.load(b + NODE + PREV) & PAYLOAD)\n\n",
+                     "usable_shrank", 4)
 CAUGHT = {fault.caught_by for fault in FAULTS}
 BY_THE_WALK = {"blocks_tile_their_region"}      # decoding goes from block to block: what does not tile is undecodable
 OF_STRANGERS = {"outside_region", "touched_outside", "foreign_memory_harmed"}   # rules that no machine of ours knows

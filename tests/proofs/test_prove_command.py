@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers.mutation.fault import Fault, plant
+from heapster.checkers.mutation.fault import one_edit, plant
 from heapster.checkers.proofs.catalogue import selected, theorems
 from tests.processes import interruptible, wait_for_child
 
@@ -38,7 +38,7 @@ def replay(*words: str, **how: Any) -> Any:
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     """A folder with a copy of impl in which a block that becomes used forgets its left neighbour."""
-    fault = Fault("", "block", "(OWNER_MASK | PREV_USED)", "OWNER_MASK", "")
+    fault = one_edit("", "block", "(OWNER_MASK | PREV_USED)", "OWNER_MASK", "")
     return plant(fault, tmp_path).rename(tmp_path / "broken")
 
 

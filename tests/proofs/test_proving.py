@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from heapster.checkers.mutation.hunt_proofs import hunt
 from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs import ALL_WORDS, BITS, INTEGERS, Proof
 from heapster.checkers.proofs import runner as proving
 from heapster.checkers.proofs.catalogue import selected
-from heapster.checkers.proofs.runner import Proved, Runner, hunt
+from heapster.checkers.proofs.runner import Proved, Runner
 from heapster.results import UsageError
 from tests.hunts import hunted
 
@@ -87,7 +88,7 @@ def test_the_arithmetic_is_proved() -> None:
 
 @pytest.mark.parametrize("fault", hunted(FAULTS, lambda fault: fault.module, lambda fault: fault.title, QUICK))
 def test_a_planted_fault_is_refuted_by_its_theorem(fault: Any) -> None:
-    assert hunt(fault, Runner())
+    assert hunt(fault).as_expected
 
 
 def test_a_counterexample_is_replayed_on_the_simulated_machine() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.mutation.race_faults import FAULTS, Fault, plant
+from heapster.checkers.mutation.fault import Fault, plant
+from heapster.checkers.mutation.race_faults import FAULTS
 from heapster.checkers.races.findings import replay
 from heapster.checkers.races.programs import lanes_of
 from heapster.checkers.races.replay import parse_replay
@@ -17,7 +18,7 @@ from tests.hunts import hunted
 SCHEDULES = 3000                # a fault that needs more of them is not found quickly
 
 
-@pytest.mark.parametrize("fault", hunted(FAULTS, lambda fault: fault.edits[0].file, lambda fault: fault.name))
+@pytest.mark.parametrize("fault", hunted(FAULTS, lambda fault: fault.edits[0].file, lambda fault: fault.title))
 def test_races_finds_the_fault_and_its_replay_fails_again(fault: Fault, tmp_path: Path) -> None:
     source = source_in(plant(fault, tmp_path))
     run = races(Plan(schedules=SCHEDULES, seed=1), source)
@@ -34,7 +35,7 @@ def test_races_finds_the_fault_and_its_replay_fails_again(fault: Fault, tmp_path
 
 def test_there_are_enough_faults_and_no_two_are_the_same() -> None:
     assert len(FAULTS) >= 16
-    assert len({fault.name for fault in FAULTS}) == len(FAULTS) == len({fault.edits for fault in FAULTS})
+    assert len({fault.title for fault in FAULTS}) == len(FAULTS) == len({fault.edits for fault in FAULTS})
 
 
 def test_the_shipped_source_passes_the_replay_of_a_fault(tmp_path: Path) -> None:

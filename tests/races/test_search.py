@@ -8,7 +8,8 @@ import pytest
 
 from heapster.checkers.lockstep.decode import decode
 from heapster.checkers.mutation import hunt_races as hunting
-from heapster.checkers.mutation.race_faults import FAULTS, Edit, Fault, plant
+from heapster.checkers.mutation.fault import Edit, Fault, plant
+from heapster.checkers.mutation.race_faults import FAULTS
 from heapster.checkers.races import ours
 from heapster.checkers.races.corpus import as_shipped, is_shipped, policies
 from heapster.checkers.races.exploring import Tally, every_schedule

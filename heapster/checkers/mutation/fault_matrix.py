@@ -3,16 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from heapster.checkers.mutation import fuzz_faults as faults
-from heapster.checkers.mutation import proof_faults as of_proofs
-from heapster.checkers.mutation import race_faults as of_threads
+from heapster.checkers.mutation.planted import TABLES
 
-PLANTED = {                         # titles of the faults that are planted for each checker
-    "fuzz": {fault.title for fault in faults.FAULTS},
-    "prove": {fault.title for fault in of_proofs.FAULTS},
-    "races": {fault.name for fault in of_threads.FAULTS},
-    "stress": {fault.name for fault in of_threads.FAULTS if fault.stress},
-}
+PLANTED = {by: {fault.title for fault in table.faults} for by, table in TABLES.items()}
 COMMANDS = {"fuzz": "heapster mutate '{}'", "prove": "heapster prove --faults thread_cache bins retained remote",
             "races": "heapster mutate --by races '{}'", "stress": "heapster mutate --by stress '{}'"}
 

@@ -1,32 +1,20 @@
 """Planted faults hunted by the fuzzer: who catches what, and how short a trace shows it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 from heapster.checkers.fuzz.campaign import SEED_STRIDE, FuzzOptions, smallest
 from heapster.checkers.fuzz.stateful import Record, live_lives
 from heapster.checkers.lockstep.run_trace import on_source, rerun
-from heapster.checkers.mutation.fault import Fault, planted
-from heapster.checkers.mutation.fuzz_faults import FAULTS
+from heapster.checkers.mutation.fault import Fault, Kill, planted
 from heapster.model.trace import format_steps
 
 MOST_BATCHES = 60               # of examples, before a fault counts as missed
 EXAMPLES = 10
 ATTEMPTS = 4
+STEPS = 8                       # of a trace that shows a fault, unless the fault says otherwise
 
 
-@dataclass(frozen=True)
-class Kill:
-    """How a planted fault was found; no codes and no trace if it was not."""
-
-    fault: Fault
-    codes: tuple[str, ...] = ()         # of all that was wrong at the failing step
-    trace: tuple[str, ...] = ()
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether the check that must catch the fault did."""
-        return self.fault.caught_by in self.codes
+def is_short(kill: Kill) -> bool:
+    """Whether the trace that shows the fault has no more steps than it may."""
+    return len(kill.shown) <= (kill.fault.budget or STEPS)
 
 
 def hunt(fault: Fault, seed: int = 0) -> Kill:
@@ -38,9 +26,9 @@ def hunt(fault: Fault, seed: int = 0) -> Kill:
     kills: list[Kill] = []
     for attempt in range(ATTEMPTS):
         kills.append(_hunt_from(fault, seed + attempt * SEED_STRIDE))
-        if kills[-1].as_expected and len(kills[-1].trace) <= fault.steps:
+        if kills[-1].as_expected and is_short(kills[-1]):
             break
-    return min(kills, key=lambda kill: (not kill.as_expected, len(kill.trace)))
+    return min(kills, key=lambda kill: (not kill.as_expected, len(kill.shown)))
 
 
 def _hunt_from(fault: Fault, seed: int) -> Kill:
@@ -66,9 +54,3 @@ def _kill(fault: Fault, record: Record, seed: int) -> Kill:
         trace = smallest(record, seed).trace
     return Kill(fault, rerun(trace, record.make).codes, format_steps(trace))
 
-
-def chosen(words: Iterable[str]) -> tuple[Fault, ...]:
-    """The faults whose titles or modules hold one of the words; all, if there are none."""
-    wanted = tuple(words)
-    return tuple(fault for fault in FAULTS
-                 if not wanted or any(word in fault.title or word == fault.module for word in wanted))

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from heapster import impl
-from heapster.checkers.mutation.race_faults import Fault, plant
+from heapster.checkers.mutation.fault import Fault, Kill, plant
 from heapster.checkers.stress.build import native_of
 from heapster.checkers.stress.runner import Plan, stress
 from heapster.checkers.targets.target import NATIVE
@@ -35,11 +35,12 @@ def hunt_across_fork(folder: Path) -> str:
                  if run.findings), "")
 
 
-def hunt(fault: Fault, first_seed: int = 1) -> str:
-    """What the pattern that shows the fault finds it as, with one seed or another; nothing if it is missed."""
+def hunt(fault: Fault, seed: int = 1) -> Kill:
+    """Whether the pattern that shows the fault does, with one seed or another, and as what."""
     with tempfile.TemporaryDirectory(prefix="heapster-") as name:
         folder = Path(name)
         library = native_of(plant(fault, folder), folder / "build")
-        runs = (stress(Plan(NATIVE, 2, SECONDS, fault.stress, seed, library))
-                for seed in range(first_seed, first_seed + SEEDS))
-        return next((run.findings[0].code for run in runs if run.findings), "")
+        runs = (stress(Plan(NATIVE, 2, SECONDS, fault.caught_by, number, library))
+                for number in range(seed, seed + SEEDS))
+        return next((Kill(fault, (fault.caught_by,), (run.findings[0].code,)) for run in runs if run.findings),
+                    Kill(fault))

@@ -1,29 +1,10 @@
 """Planted concurrency faults: edits of a copy of `impl`, each of which `races` must find."""
 
-import shutil
-from collections.abc import Collection
-from pathlib import Path
-from typing import NamedTuple
+from functools import partial
 
-from heapster import impl
-from heapster.results import UsageError
+from heapster.checkers.mutation.fault import Edit, Fault
 
-
-class Edit(NamedTuple):
-    """A change of one file: `old` occurs once."""
-
-    file: str
-    old: str
-    new: str
-
-
-class Fault(NamedTuple):
-    """A planted fault; `stress` names the pattern that shows it with real threads, if one surely does."""
-
-    name: str
-    edits: tuple[Edit, ...]
-    stress: str = ""
-
+fault = partial(Fault, by="races")
 
 LOCK = "m.lock(arena + ARENA_LOCK)\n"
 UNLOCK = "m.unlock(arena + ARENA_LOCK)\n"
@@ -52,45 +33,45 @@ RENEWED = """\
             lose(m, arena, owner_of(m, arena))
 """
 LOCKS = (
-    Fault("find and claim in two critical sections", (
-        Edit("arena.py", GROWN, GROWN + f"    {UNLOCK}    {LOCK}"),), "crowd"),
-    Fault("no lock around allocation", (
+    fault("find and claim in two critical sections", (
+        Edit("arena.py", GROWN, GROWN + f"    {UNLOCK}    {LOCK}"),), "data_race"),
+    fault("no lock around allocation", (
         Edit("arena.py", f"    {LOCK}{OPEN}", OPEN),
-        Edit("arena.py", f"{COUNT_CALL}    {UNLOCK}", COUNT_CALL)), "crowd"),
-    Fault("unlocked before the block is counted", (
+        Edit("arena.py", f"{COUNT_CALL}    {UNLOCK}", COUNT_CALL)), "data_race"),
+    fault("unlocked before the block is counted", (
         Edit("arena.py", "        count_used(m, arena, size(m, b), 1)\n",
              f"    {UNLOCK}    if b != NULL:\n        count_used(m, arena, size(m, b), 1)\n"),
-        Edit("arena.py", f"{COUNT_CALL}    {UNLOCK}", COUNT_CALL)), "crowd"),
-    Fault("no lock on a remote free", (_free_as(f"""\
+        Edit("arena.py", f"{COUNT_CALL}    {UNLOCK}", COUNT_CALL)), "data_race"),
+    fault("no lock on a remote free", (_free_as(f"""\
         mine = attach(m)
         if mine == arena:
             {LOCK}\
         count_call(m, arena, kind)
         release(m, arena, b)
         if mine == arena:
-            {UNLOCK}"""),), "handover"),
-    Fault("no lock on any free", (_free_as(GIVE_BACK.replace(f"        {LOCK}", "").replace(f"        {UNLOCK}", "")),),
-          "crowd"),
-    Fault("a freed block is settled after the unlock", (_free_as(f"""\
+            {UNLOCK}"""),), "data_race"),
+    fault("no lock on any free", (_free_as(GIVE_BACK.replace(f"        {LOCK}", "").replace(f"        {UNLOCK}", "")),),
+          "data_race"),
+    fault("a freed block is settled after the unlock", (_free_as(f"""\
         {LOCK}\
         count_call(m, arena, kind)
         {UNLOCK}\
         release(m, arena, b)
-"""),), "crowd"),
-    Fault("statistics read outside the lock", (
+"""),), "data_race"),
+    fault("statistics read outside the lock", (
         Edit("stats.py", f"    {LOCK}{LISTED_IN_STATS}", f"    {LOCK}    {UNLOCK}{LISTED_IN_STATS}"),
-        Edit("stats.py", f"{LAST_OF_STATS}    {UNLOCK}", LAST_OF_STATS))),
-    Fault("an arena's regions read without its lock", (
+        Edit("stats.py", f"{LAST_OF_STATS}    {UNLOCK}", LAST_OF_STATS)), "data_race"),
+    fault("an arena's regions read without its lock", (
         Edit("stats.py", f"    {LOCK}{FIRST_OF_STATUS}", FIRST_OF_STATUS),
-        Edit("stats.py", f"{LAST_OF_STATUS}    {UNLOCK}", LAST_OF_STATUS))),
-    Fault("sbrk in two steps, and no lock that all share", (
+        Edit("stats.py", f"{LAST_OF_STATUS}    {UNLOCK}", LAST_OF_STATUS)), "data_race"),
+    fault("sbrk in two steps, and no lock that all share", (
         Edit("region.py", "    old = m.sbrk(length)\n    if old == REFUSED:\n        return grow_by_mmap",
              "    old = m.sbrk(0)\n    if m.sbrk(length) == REFUSED:\n        return grow_by_mmap"),
         Edit("region.py", "        b = grow_by_mmap(m, arena, length)\n    if b",
-             "        b = grow_by_sbrk(m, arena, length)\n    if b"))),
-    Fault("an arena's first use is not locked", (
-        Edit("arena.py", f"    {LOCK}{OPEN}", f"{OPEN}    {LOCK}"),)),
-    Fault("a remote free locks the freer's arena first", (_free_as(f"""\
+             "        b = grow_by_sbrk(m, arena, length)\n    if b")), "only_the_main_arena_moves_the_break"),
+    fault("an arena's first use is not locked", (
+        Edit("arena.py", f"    {LOCK}{OPEN}", f"{OPEN}    {LOCK}"),), "data_race"),
+    fault("a remote free locks the freer's arena first", (_free_as(f"""\
         mine = attach(m)
         if mine != arena:
             m.lock(mine + ARENA_LOCK)
@@ -100,14 +81,14 @@ LOCKS = (
         {UNLOCK}\
         if mine != arena:
             m.unlock(mine + ARENA_LOCK)
-"""),), "handover"),
-    Fault("a lock left held when memory is out", (
-        Edit("arena.py", FOUND, f"{FOUND}    if b == NULL:\n        return NULL\n"),)),
-    Fault("unlocked twice", (_free_as(f"{GIVE_BACK}        {UNLOCK}"),), "crowd"),
-    Fault("the cursor is reset after the unlock", (
+"""),), "lock_order"),
+    fault("a lock left held when memory is out", (
+        Edit("arena.py", FOUND, f"{FOUND}    if b == NULL:\n        return NULL\n"),), "fault_relock"),
+    fault("unlocked twice", (_free_as(f"{GIVE_BACK}        {UNLOCK}"),), "fault_stranger_unlock"),
+    fault("the cursor is reset after the unlock", (
         Edit("arena.py", f"{COUNT_CALL}    {UNLOCK}",
-             f"{COUNT_CALL}    {UNLOCK}    m.store(arena + CURSOR, arena + HEAD)\n"),)),
-    Fault("neighbours on the mapped list read before the lock", (
+             f"{COUNT_CALL}    {UNLOCK}    m.store(arena + CURSOR, arena + HEAD)\n"),), "data_race"),
+    fault("neighbours on the mapped list read before the lock", (
         Edit("mapping.py", """\
     m.lock(record + ARENA_LOCK)
     unlist_mapped(m, record, b)
@@ -116,34 +97,34 @@ LOCKS = (
     after = m.load(b + NODE + NEXT)
     m.lock(record + ARENA_LOCK)
     bypass(m, before, after)
-"""),), "large"),
-    Fault("the block beside is read before the lock", (
+"""),), "data_race"),
+    fault("the block beside is read before the lock", (
         Edit("malloc.py", "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)\n",
              "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC) and beside >= 0\n"),
         Edit("malloc.py", f"    {LOCK}    done",
-             f"    beside = size_in(m.load(block_of(p) + size_in(header)))\n    {LOCK}    done"))),
-    Fault("a resize in two critical sections", (
+             f"    beside = size_in(m.load(block_of(p) + size_in(header)))\n    {LOCK}    done")), "data_race"),
+    fault("a resize in two critical sections", (
         Edit("resize.py", "    done = fit_in_place(m, arena, b, want)\n    if not done and",
              "    fits = want <= payload_room(m, b)\n    m.unlock(arena)\n    m.lock(arena)\n"
-             "    done = fits and fit_in_place(m, arena, b, payload_room(m, b))\n    if not done and"),)),
-    Fault("a block's owner reads its header without care", (
+             "    done = fits and fit_in_place(m, arena, b, payload_room(m, b))\n    if not done and"),), "data_race"),
+    fault("a block's owner reads its header without care", (
         Edit("malloc.py", "    header = m.load_relaxed(block_of(p))\n    if header & USED",
-             "    header = m.load(block_of(p))\n    if header & USED"),)),
-    Fault("a neighbour's flag is set without care", (
+             "    header = m.load(block_of(p))\n    if header & USED"),), "data_race"),
+    fault("a neighbour's flag is set without care", (
         Edit("block.py", "m.store_relaxed(right, m.load(right) | PREV_USED)",
-             "m.store(right, m.load(right) | PREV_USED)"),)),
-    Fault("two threads get their arenas at once", (
+             "m.store(right, m.load(right) | PREV_USED)"),), "data_race"),
+    fault("two threads get their arenas at once", (
         Edit("settings.py", "        m.lock(s + ATTACH_LOCK)\n        index", "        index"),
         Edit("settings.py", "        count_thread(m, index, 1)\n        m.unlock(s + ATTACH_LOCK)",
-             "        count_thread(m, index, 1)"))),
-    Fault("the number of arenas is set without the lock", (
+             "        count_thread(m, index, 1)")), "data_race"),
+    fault("the number of arenas is set without the lock", (
         Edit("settings.py",
              "    m.lock(s + ATTACH_LOCK)\n    m.store(s + ARENA_LIMIT, count)\n    m.unlock(s + ATTACH_LOCK)",
-             "    m.store(s + ARENA_LIMIT, count)"),)),
-    Fault("the policy is set without care", (
+             "    m.store(s + ARENA_LIMIT, count)"),), "data_race"),
+    fault("the policy is set without care", (
         Edit("settings.py", "m.store_relaxed(m.statics() + POLICY, policy)",
-             "m.store(m.statics() + POLICY, policy)"),)),
-    Fault("the lists of mappings are opened before the lock", (
+             "m.store(m.statics() + POLICY, policy)"),), "data_race"),
+    fault("the lists of mappings are opened before the lock", (
         Edit("mapping.py", """\
     m.lock(record + ARENA_LOCK)
     open_record(m, record, 0)
@@ -152,8 +133,8 @@ LOCKS = (
     open_record(m, record, 0)
     open_list(m, m.statics() + KEPT)
     m.lock(record + ARENA_LOCK)
-"""),)),
-    Fault("a mapped block is listed after the unlock", (
+"""),), "data_race"),
+    fault("a mapped block is listed after the unlock", (
         Edit("mapping.py", """\
         list_mapped(m, record, b, kind)
     m.unlock(record + ARENA_LOCK)
@@ -161,34 +142,34 @@ LOCKS = (
     m.unlock(record + ARENA_LOCK)
     if b != NULL:
         list_mapped(m, record, b, kind)
-    if b != NULL and"""),)),
-    Fault("a mapped block is resized without the lock", (
+    if b != NULL and"""),), "data_race"),
+    fault("a mapped block is resized without the lock", (
         Edit("mapping.py", "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    if need > length",
              "    record = m.statics() + MAPPINGS\n    if need > length"),
         Edit("mapping.py", "        step(m, record)\n    m.unlock(record + ARENA_LOCK)\n    return b",
-             "        step(m, record)\n    return b"))),
-    Fault("a child trusts an arena that a thread was changing", (
+             "        step(m, record)\n    return b")), "data_race"),
+    fault("a child trusts an arena that a thread was changing", (
         Edit("lifecycle.py", RENEWED,
-             "        m.renew(arena + ARENA_LOCK)\n"),)),
-    Fault("a child trusts mapped blocks that a thread was changing", (
+             "        m.renew(arena + ARENA_LOCK)\n"),), "fork_unsafe"),
+    fault("a child trusts mapped blocks that a thread was changing", (
         Edit("lifecycle.py", "    if m.renew(s + MAPPINGS + ARENA_LOCK) != 0:\n",
-             "    if m.renew(s + MAPPINGS + ARENA_LOCK) == 2:\n"),)),
-    Fault("a child leaves locks to threads that it does not have", (
-        Edit("lifecycle.py", RENEWED, ""),)),
-    Fault("a child leaves the lock of attaching to a thread that it does not have", (
-        Edit("lifecycle.py", "m.renew(m.statics() + ATTACH_LOCK) == 0", "head != NULL"),)),
-    Fault("the thread of a child keeps a lost arena", (
+             "    if m.renew(s + MAPPINGS + ARENA_LOCK) == 2:\n"),), "fork_unsafe"),
+    fault("a child leaves locks to threads that it does not have", (
+        Edit("lifecycle.py", RENEWED, ""),), "fork_unsafe"),
+    fault("a child leaves the lock of attaching to a thread that it does not have", (
+        Edit("lifecycle.py", "m.renew(m.statics() + ATTACH_LOCK) == 0", "head != NULL"),), "fork_unsafe"),
+    fault("the thread of a child keeps a lost arena", (
         Edit("lifecycle.py", "        if is_lost(m, arena):\n            m.store(thread + MY_ARENA",
-             "        if arena == NULL:\n            m.store(thread + MY_ARENA"),)),
-    Fault("new threads of a child get a lost arena", (
-        Edit("lifecycle.py", "attached_at(s, index), CROWDED)", "attached_at(s, index), 0)"),)),
-    Fault("a child gives blocks back to a lost arena", (
-        Edit("arena.py", "    if is_lost(m, arena):\n        return\n", ""),)),
-    Fault("a child resizes blocks of a lost arena", (
-        Edit("resize.py", "    if is_lost(m, arena):\n        return want <= size(m, b)\n", ""),)),
-    Fault("a child takes blocks off a list that it lost", (
+             "        if arena == NULL:\n            m.store(thread + MY_ARENA"),), "fork_unsafe"),
+    fault("new threads of a child get a lost arena", (
+        Edit("lifecycle.py", "attached_at(s, index), CROWDED)", "attached_at(s, index), 0)"),), "fork_unsafe"),
+    fault("a child gives blocks back to a lost arena", (
+        Edit("arena.py", "    if is_lost(m, arena):\n        return\n", ""),), "fork_unsafe"),
+    fault("a child resizes blocks of a lost arena", (
+        Edit("resize.py", "    if is_lost(m, arena):\n        return want <= size(m, b)\n", ""),), "fork_unsafe"),
+    fault("a child takes blocks off a list that it lost", (
         Edit("mapping.py", "    if not is_lost(m, record):\n        check_node(m, b)\n",
-             "    if record != NULL:\n        check_node(m, b)\n"),)),
+             "    if record != NULL:\n        check_node(m, b)\n"),), "fork_unsafe"),
 )
 
 RELEASED = """\
@@ -224,21 +205,22 @@ ENDING = "        flush_all(m, thread)\n"
 LEFT = "    bypass(m, m.load(thread + PREV), m.load(thread + NEXT))\n"
 ATTACH = "    {}(m.statics() + ATTACH_LOCK)\n"
 CACHES = (
-    Fault("a block is put on a remote list without a comparison", (
+    fault("a block is put on a remote list without a comparison", (
         Edit("remote.py", PUSHED, """\
     set_below(m, p, found)
     m.store_release(arena + REMOTE, above(found, p))
     word = found
     while word != found:
-"""),), "handover"),
-    Fault("a block is on the remote list before it leads to those below", (
+"""),), "undecodable_heap"),
+    fault("a block is on the remote list before it leads to those below", (
         Edit("remote.py", PUSHED, PUSHED.replace("    set_below(m, p, found)\n", "")),
         Edit("remote.py", "    return count(found) + 1\n",
-             "    set_below(m, p, found)\n    return count(found) + 1\n"))),
-    Fault("what is sent while a remote list is emptied is lost", (
+             "    set_below(m, p, found)\n    return count(found) + 1\n")), "data_race"),
+    fault("what is sent while a remote list is emptied is lost", (
         Edit("remote.py", "    return m.exchange_acquire(arena + REMOTE, 0)\n",
-             "    word = m.load_acquire(arena + REMOTE)\n    m.store_relaxed(arena + REMOTE, 0)\n    return word\n"),)),
-    Fault("blocks are taken off a remote list one by one, without the lock (ABA)", (
+             "    word = m.load_acquire(arena + REMOTE)\n    m.store_relaxed(arena + REMOTE, 0)\n    return word\n"),),
+          "lost_block"),
+    fault("blocks are taken off a remote list one by one, without the lock (ABA)", (
         Edit("thread_cache.py", "    PREV,\n", "    PREV,\n    REMOTE,\n"),
         Edit("thread_cache.py", TAKEN, """\
     word = m.load_acquire(arena + REMOTE)
@@ -252,43 +234,46 @@ CACHES = (
         if taken and not cache_block(m, p, size(m, block_of(p)), kind):
             release(m, arena, block_of(p))
         word = m.load_acquire(arena + REMOTE)
-"""))),
-    Fault("who makes a remote list long drains it without the lock", (
+""")), "data_race"),
+    fault("who makes a remote list long drains it without the lock", (
         Edit("remote.py", f"        {LOCK}        drain(m, arena)\n        {UNLOCK}",
-             "        drain(m, arena)\n"),)),
-    Fault("the remote list's bound is ignored", (
-        Edit("remote.py", ">= MOST_REMOTE:", "> MOST_REMOTE * MOST_REMOTE:"),)),
-    Fault("a flush releases without the lock", (
+             "        drain(m, arena)\n"),), "data_race"),
+    fault("the remote list's bound is ignored", (
+        Edit("remote.py", ">= MOST_REMOTE:", "> MOST_REMOTE * MOST_REMOTE:"),), "caches_keep_to_their_limits"),
+    fault("a flush releases without the lock", (
         Edit("thread_cache.py", RELEASED, RELEASED.replace("        m.lock(arena + ARENA_LOCK)\n", "")
-             .replace("        m.unlock(arena + ARENA_LOCK)\n", "")),), "crowd"),
-    Fault("a flush gives all blocks to the thread's own arena", (
-        Edit("thread_cache.py", "        if owner == arena:\n", "        if owner != NULL:\n"),)),
-    Fault("a flush reads headers without care", (
-        Edit("thread_cache.py", "m.load_relaxed(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),)),
-    Fault("a thread that ends keeps its blocks", (
-        Edit("thread_cache.py", ENDING, ""),)),
-    Fault("a cache outlives its thread", (Edit("thread_cache.py", LEFT, ""),)),
-    Fault("threads with caches are listed without the lock", (
+             .replace("        m.unlock(arena + ARENA_LOCK)\n", "")),), "data_race"),
+    fault("a flush gives all blocks to the thread's own arena", (
+        Edit("thread_cache.py", "        if owner == arena:\n", "        if owner != NULL:\n"),), "fault_unmapped"),
+    fault("a flush reads headers without care", (
+        Edit("thread_cache.py", "m.load_relaxed(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),),
+          "data_race"),
+    fault("a thread that ends keeps its blocks", (
+        Edit("thread_cache.py", ENDING, ""),), "lost_block"),
+    fault("a cache outlives its thread", (Edit("thread_cache.py", LEFT, ""),), "undecodable_heap"),
+    fault("threads with caches are listed without the lock", (
         Edit("thread_cache.py", REGISTERED, REGISTERED.replace("    " + ATTACH.format("m.lock"), "")
-             .replace("    " + ATTACH.format("m.unlock"), "")),)),
-    Fault("a thread with a cache leaves the list without the lock", (
-        Edit("thread_cache.py", f"{ATTACH.format('m.lock')}{LEFT}{ATTACH.format('m.unlock')}", LEFT),)),
-    Fault("whether a thread has a cache is read off its links", (
+             .replace("    " + ATTACH.format("m.unlock"), "")),), "data_race"),
+    fault("a thread with a cache leaves the list without the lock", (
+        Edit("thread_cache.py", f"{ATTACH.format('m.lock')}{LEFT}{ATTACH.format('m.unlock')}", LEFT),), "data_race"),
+    fault("whether a thread has a cache is read off its links", (
         Edit("thread_cache.py", "    if m.load(thread + REGISTERED) != 0:\n",
-             "    if m.load(thread + NEXT) != NULL:\n"),)),
-    Fault("a child's list of threads with caches is its parent's", (
-        Edit("lifecycle.py", "    m.store(head + NEXT, NULL)\n", ""),)),
-    Fault("the caches of all threads are emptied without the lock", (
+             "    if m.load(thread + NEXT) != NULL:\n"),), "data_race"),
+    fault("a child's list of threads with caches is its parent's", (
+        Edit("lifecycle.py", "    m.store(head + NEXT, NULL)\n", ""),), "fork_unsafe"),
+    fault("the caches of all threads are emptied without the lock", (
         Edit("lifecycle.py", "    m.lock(s + ATTACH_LOCK)\n    thread = m.load(s +", "    thread = m.load(s +"),
-        Edit("lifecycle.py", "(thread + NEXT)\n    m.unlock(s + ATTACH_LOCK)\n", "(thread + NEXT)\n"))),
-    Fault("calls that a cache served are counted without care", (
+        Edit("lifecycle.py", "(thread + NEXT)\n    m.unlock(s + ATTACH_LOCK)\n", "(thread + NEXT)\n")), "data_race"),
+    fault("calls that a cache served are counted without care", (
         Edit("thread_cache.py", "    m.store_relaxed(thread + MY_CALLS + kind * WORD, m.load",
-             "    m.store(thread + MY_CALLS + kind * WORD, m.load"),)),
-    Fault("a block is kept without care for who counts", (
-        Edit("bins.py", "    m.store_relaxed(slot, above(word, p))\n", "    m.store(slot, above(word, p))\n"),)),
-    Fault("statistics walk a remote list without the lock", (
+             "    m.store(thread + MY_CALLS + kind * WORD, m.load"),), "data_race"),
+    fault("a block is kept without care for who counts", (
+        Edit("bins.py", "    m.store_relaxed(slot, above(word, p))\n", "    m.store(slot, above(word, p))\n"),),
+          "data_race"),
+    fault("statistics walk a remote list without the lock", (
         Edit("stats.py", "    m.lock(arena + ARENA_LOCK)          # so that nobody drains it\n", ""),
-        Edit("stats.py", f"        word = below(m, top(word))\n    {UNLOCK}", "        word = m.load(top(word))\n"))),
+        Edit("stats.py", f"        word = below(m, top(word))\n    {UNLOCK}", "        word = m.load(top(word))\n")),
+          "data_race"),
 )
 GO = "    m.unlock(record + ARENA_LOCK)\n"
 COME = "    m.lock(record + ARENA_LOCK)\n"
@@ -301,70 +286,53 @@ SET_KEEP = "    m.store_relaxed(m.statics() + KEEP_BYTES, most)\n"
 KEPT_BEFORE = "    held = m.load(record + HELD_BYTES)\n"
 KEPT_AFTER = "    taken = m.load(record + HELD_BYTES) < held\n"
 KEPT = (
-    Fault("a kept mapping is taken without the lock", (
+    fault("a kept mapping is taken without the lock", (
         Edit("retained.py", FOUND_KEPT, f"    if k != NULL:\n    {GO}" + FOUND_KEPT.partition("\n")[2]),
-        Edit("retained.py", TAKEN_KEPT, f"{TAKEN_KEPT}    {COME}"))),
-    Fault("a kept mapping is found and taken in two critical sections", (
-        Edit("retained.py", FOUND_KEPT, f"{GO}{COME}{FOUND_KEPT}"),)),
-    Fault("kept mappings are given back without the lock", (
-        Edit("retained.py", f"{SET_KEEP}    trim(m, record)\n{GO}", f"{SET_KEEP}{GO}    trim(m, record)\n"),)),
-    Fault("a kept mapping is offered to the system outside the lock", (
-        Edit("retained.py", UNMAPPED, f"{GO}    refused = m.munmap(k, length)\n{COME}    if refused == REFUSED:\n"),)),
-    Fault("how much may be kept is set without care", (
-        Edit("retained.py", f"{COME}{SET_KEEP}", f"{SET_KEEP.replace('_relaxed', '')}{COME}"),)),
-    Fault("the bytes that are kept are counted outside the lock", (
+        Edit("retained.py", TAKEN_KEPT, f"{TAKEN_KEPT}    {COME}")), "data_race"),
+    fault("a kept mapping is found and taken in two critical sections", (
+        Edit("retained.py", FOUND_KEPT, f"{GO}{COME}{FOUND_KEPT}"),), "fault_unmapped"),
+    fault("kept mappings are given back without the lock", (
+        Edit("retained.py", f"{SET_KEEP}    trim(m, record)\n{GO}", f"{SET_KEEP}{GO}    trim(m, record)\n"),),
+          "data_race"),
+    fault("a kept mapping is offered to the system outside the lock", (
+        Edit("retained.py", UNMAPPED, f"{GO}    refused = m.munmap(k, length)\n{COME}    if refused == REFUSED:\n"),),
+          "fork_unsafe"),
+    fault("how much may be kept is set without care", (
+        Edit("retained.py", f"{COME}{SET_KEEP}", f"{SET_KEEP.replace('_relaxed', '')}{COME}"),), "data_race"),
+    fault("the bytes that are kept are counted outside the lock", (
         Edit("retained.py", "    length = m.load(k)\n    add(m, record + FREE_BYTES, -length)\n",
-             f"    length = m.load(k)\n{GO}    add(m, record + FREE_BYTES, -length)\n{COME}"),)),
-    Fault("a mapping is purged that another thread has taken meanwhile", (
+             f"    length = m.load(k)\n{GO}    add(m, record + FREE_BYTES, -length)\n{COME}"),), "data_race"),
+    fault("a mapping is purged that another thread has taken meanwhile", (
         Edit("retained.py", PURGED_KEPT, f"            length = m.load(k) - PAGE\n            m.unlock({MAPPED_LOCK})\n"
-             f"            m.purge(k + PAGE, length)\n            m.lock({MAPPED_LOCK})\n"),)),
-    Fault("a block grows into a kept mapping in two critical sections", (
+             f"            m.purge(k + PAGE, length)\n            m.lock({MAPPED_LOCK})\n"),), "data_race"),
+    fault("a block grows into a kept mapping in two critical sections", (
         Edit("retained.py", "    take_from(m, record, k, length)\n    return True\n",
-             f"{GO}{COME}    take_from(m, record, k, length)\n    return True\n"),)),
-    Fault("what is kept is given back without the lock when memory is out", (
+             f"{GO}{COME}    take_from(m, record, k, length)\n    return True\n"),), "aborted_corrupt_list"),
+    fault("what is kept is given back without the lock when memory is out", (
         Edit("retained.py", f"{COME}{KEPT_BEFORE}", KEPT_BEFORE),
-        Edit("retained.py", f"{KEPT_AFTER}{GO}", KEPT_AFTER))),
+        Edit("retained.py", f"{KEPT_AFTER}{GO}", KEPT_AFTER)), "data_race"),
 )
 PURGED_IDLE = "        taken = purge_free(m, arena, PAGE) != 0 or m.load(arena + HELD_BYTES) < held\n"
 TRIM = (
-    Fault("an arena is trimmed in two critical sections", (
+    fault("an arena is trimmed in two critical sections", (
         Edit("trim.py", "            unlink(m, arena, b)\n            trim_top",
-             f"            {UNLOCK}            {LOCK}            unlink(m, arena, b)\n            trim_top"),)),
-    Fault("idle pages are purged outside the lock", (
-        Edit("trim.py", PURGED_IDLE, f"        {UNLOCK}{PURGED_IDLE}        {LOCK}"),)),
+             f"            {UNLOCK}            {LOCK}            unlink(m, arena, b)\n            trim_top"),),
+          "fault_unmapped"),
+    fault("idle pages are purged outside the lock", (
+        Edit("trim.py", PURGED_IDLE, f"        {UNLOCK}{PURGED_IDLE}        {LOCK}"),), "data_race"),
 )
 ORDERS = (                      # every order in impl that is not relaxed, weakened
-    Fault("a block is put on a remote list without a release", (
+    fault("a block is put on a remote list without a release", (
         Edit("remote.py", "m.cas_release(arena + REMOTE, found, above(found, p))\n    while",
-             "m.cas_relaxed(arena + REMOTE, found, above(found, p))\n    while"),)),
-    Fault("a second try puts a block on a remote list without a release", (
-        Edit("remote.py", "        word = m.cas_release(", "        word = m.cas_relaxed("),)),
-    Fault("a remote list is taken without an acquire", (
-        Edit("remote.py", "m.exchange_acquire(", "m.exchange_relaxed("),)),
-    Fault("statistics walk a remote list without an acquire", (
-        Edit("stats.py", "m.load_acquire(", "m.load_relaxed("),)),
-    Fault("a block is looked for on a remote list without an acquire", (
-        Edit("remote.py", "m.load_acquire(", "m.load_relaxed("),)),
+             "m.cas_relaxed(arena + REMOTE, found, above(found, p))\n    while"),), "data_race"),
+    fault("a second try puts a block on a remote list without a release", (
+        Edit("remote.py", "        word = m.cas_release(", "        word = m.cas_relaxed("),), "data_race"),
+    fault("a remote list is taken without an acquire", (
+        Edit("remote.py", "m.exchange_acquire(", "m.exchange_relaxed("),), "data_race"),
+    fault("statistics walk a remote list without an acquire", (
+        Edit("stats.py", "m.load_acquire(", "m.load_relaxed("),), "data_race"),
+    fault("a block is looked for on a remote list without an acquire", (
+        Edit("remote.py", "m.load_acquire(", "m.load_relaxed("),), "data_race"),
 )
 FAULTS = (*LOCKS, *CACHES, *KEPT, *TRIM, *ORDERS)
 
-
-def chosen(words: Collection[str]) -> tuple[Fault, ...]:
-    """The faults whose names or files hold one of the words; all, if there are none."""
-    return tuple(fault for fault in FAULTS
-                 if not words or any(word in fault.name or f"{word}.py" in {edit.file for edit in fault.edits}
-                                     for word in words))
-
-
-def plant(fault: Fault, folder: Path) -> Path:
-    """A copy of `impl` in `folder` with the fault planted; its path."""
-    copy = folder / "impl"
-    shutil.copytree(Path(impl.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    for edit in fault.edits:
-        path = copy / edit.file
-        text = path.read_text()
-        if text.count(edit.old) != 1:
-            times = text.count(edit.old)
-            raise UsageError(f"'{fault.name}' is out of date: {edit.file} has {edit.old!r} {times} times")
-        path.write_text(text.replace(edit.old, edit.new))
-    return copy

@@ -7,7 +7,7 @@ include its frame, in each loop too; a loop that is cut for induction can lose i
 import ast
 from collections.abc import Iterator
 
-from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault
+from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, one_edit
 from heapster.impl import layout
 
 
@@ -31,4 +31,4 @@ def _planted_in(module: str, function: ast.FunctionDef, lines: list[str]) -> Ite
         stray = f"{' ' * first.col_offset}m.store(m.statics() + {setting}, {3 * layout.PAGE})\n"
         before, after = lines[function.lineno - 1:first.lineno - 1], lines[first.lineno - 1:function.end_lineno]
         where = f"loop {number} of {module}.{function.name}" if number else f"{module}.{function.name}"
-        yield Fault(f"a stray store in {where}", module, whole, "".join([*before, stray, *after]), "")
+        yield one_edit(f"a stray store in {where}", module, whole, "".join([*before, stray, *after]), "", by="prove")

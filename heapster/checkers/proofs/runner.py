@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from multiprocessing.connection import Connection, wait
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from heapster import children
-from heapster.checkers.mutation.fault import Fault, Origin
+from heapster.checkers.mutation.fault import Origin
 from heapster.checkers.proofs import BITS, LONGEST_AFTER_REFUTING, Proof, Theorem
 from heapster.checkers.targets.target import SIM, Target, folder
 from heapster.results import Finding
@@ -241,12 +241,3 @@ def _finding(proof: Proof, name: str, source: Any, refutation: Any, target: Targ
 def _unloadable(proof: Proof, error: BaseException) -> Finding:
     return Finding(sha256(proof.of.encode()).hexdigest()[:8], "refuted_theorem",
                    f"the source cannot be loaded: {error!r}", (), f"heapster prove {proof.of}")
-
-
-def hunt(fault: Fault, runner: Runner) -> bool:
-    """Whether the theorem that the fault names is refuted on a source with that fault, and the replay shows it."""
-    from heapster.checkers.proofs.catalogue import selected  # noqa: PLC0415  # which imports every proof
-
-    hunter = replace(runner, origin=fault, stop_at=fault.caught_by)
-    return any(outcome.theorem.name == fault.caught_by and is_replayed(outcome.finding)
-               for outcomes in hunter.run(selected((fault.caught_by,), thorough=False)) for outcome in outcomes)

@@ -4,8 +4,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from heapster.checkers.mutation.fault import Fault
 from heapster.checkers.mutation.hunt_races import hunt
-from heapster.checkers.mutation.race_faults import FAULTS, Fault
+from heapster.checkers.mutation.race_faults import FAULTS
+from heapster.checkers.mutation.stress_faults import SHOWN_BY
 from heapster.checkers.races.corpus import SHIPPED, WRITTEN
 from heapster.checkers.races.litmus import outcomes
 from heapster.checkers.races.litmus_tests import LITMUS
@@ -40,7 +42,7 @@ Blocks are numbered as they are allocated, from left to right. The schedule `0*3
 `1` runs thread 1 until it ends or has to wait. After it may stand `;o:2*1`: the second atomic access that could meet
 an old write met the one before the newest; and `;v:0123abcd`, the version of the source that it was found in.
 
-The tests of the slow faults and of `stress` on planted faults alone: `pytest -m slow tests/races tests/stress`.
+The tests of all planted faults alone, those of `stress` too: `pytest -m faults tests/races tests/stress`.
 """
 
 
@@ -111,7 +113,7 @@ def document() -> Iterator[str]:
     yield "| planted fault | found as | replay | also by the pattern |\n|---|---|---|---|"
     for fault in FAULTS:
         code, replay = found_as(fault)
-        yield f"| {fault.name} | `{code}` | `{_escaped(replay)}` | {fault.stress} |"
+        yield f"| {fault.title} | `{code}` | `{_escaped(replay)}` | {SHOWN_BY.get(fault.title, '')} |"
     yield "\n## The written programs\n\n| what meets | program |\n|---|---|"
     for written in WRITTEN:
         yield f"| {written.about} | `{_escaped(written.text)}` |"
@@ -122,10 +124,10 @@ def document() -> Iterator[str]:
 
 def found_as(fault: Fault) -> tuple[str, str]:
     """The code that a planted fault is found as, and its replay string."""
-    found = hunt(fault)
-    if found is None:
-        raise HeapsterError(f"'{fault.name}' is not found")
-    return found
+    kill = hunt(fault)
+    if not kill.as_expected:
+        raise HeapsterError(f"'{fault.title}' is found as {kill.found or 'nothing'}")
+    return fault.caught_by, kill.shown[0]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.mutation.hunters import NAMES as HUNTERS
 from heapster.commands.options import done_by, option
 
-TABLES = ("fuzz", "races", "stress")    # of planted faults, by who hunts them
+TABLES = ("fuzz", "prove", "races", "stress")       # of planted faults, by who hunts them
 
 
 @click.command("mutate", epilog="Examples: heapster mutate freelist 'best fit'; heapster mutate --by races kept; "

@@ -1,0 +1,31 @@
+"""All planted faults, by who hunts them, and the hunters."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from heapster.checkers.mutation import (
+    fuzz_faults,
+    hunt_fuzz,
+    hunt_proofs,
+    hunt_races,
+    hunt_stress,
+    proof_faults,
+    race_faults,
+    stress_faults,
+)
+from heapster.checkers.mutation.fault import Fault, Kill
+
+
+class Table(NamedTuple):
+    """Faults, and a function from each, and where chance starts, to what came of it."""
+
+    faults: tuple[Fault, ...]
+    hunt: Callable[[Fault, int], Kill]
+
+
+TABLES: Mapping[str, Table] = {
+    "fuzz": Table(fuzz_faults.FAULTS, hunt_fuzz.hunt),
+    "prove": Table(proof_faults.FAULTS, hunt_proofs.hunt),
+    "races": Table(race_faults.FAULTS, hunt_races.hunt),
+    "stress": Table(stress_faults.FAULTS, hunt_stress.hunt),
+}
