@@ -111,6 +111,13 @@ def test_a_trace_of_another_target_is_fitted() -> None:
     assert fitting(trace, MOOD, 1 << 20) == parse("a = malloc(8); free(a)")
 
 
+def test_no_size_is_stated_that_a_change_may_make_untrue() -> None:
+    assert fitting(parse("a = malloc(8); free_sized(a, 8)"), MOOD, 1 << 20) == parse("a = malloc(8); free(a)")
+    mood, rng = MOOD._replace(verbs=EVERY | {"free_sized"}), Random(1)
+    steps = [step for _ in range(200) for step in fitting(Changing(rng, mood, lambda: ()).changed(()), mood, 1 << 20)]
+    assert {step.verb for step in steps} == EVERY
+
+
 def stairs(trace: Trace) -> dict[int, int]:
     """Edges of a make-believe allocator: each is taken by a size of its own, after the edge before it."""
     taken: dict[int, int] = {}

@@ -10,7 +10,17 @@ from heapster.checkers.blackbox.generator import HUGE, TOO_MUCH, Mood, draw_trac
 from heapster.checkers.blackbox.judge import STEPS
 from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import ALIGNING, CALLS, ON_BLOCKS, OPERATIONS, PRODUCTS, REQUESTS, TAKING, requested
+from heapster.model.operations import (
+    ALIGNING,
+    CALLS,
+    ON_BLOCKS,
+    OPERATIONS,
+    PRODUCTS,
+    REQUESTS,
+    STATING,
+    TAKING,
+    requested,
+)
 
 MOST_STEPS = 300                # of a changed trace
 SHORT = (3, 6)                  # steps that are put at a trace's end
@@ -85,7 +95,7 @@ class Changing:
 
     def _call(self, before: Sequence[Step], handle: int) -> Step:
         """Any call, with any block that lives, and a size of any kind."""
-        verb, live = self._rng.choice(sorted(self._mood.verbs)), _live(before)
+        verb, live = self._rng.choice(sorted(self._mood.verbs - STATING)), _live(before)
         row, takes = OPERATIONS[verb], verb in ON_BLOCKS and live and self._rng.random() > NULLS
         step = Step(verb, (16,) * len(row.numbers), handle if row.result else NO_HANDLE,
                     self._rng.choice(live) if takes else NO_HANDLE)
@@ -114,10 +124,14 @@ class Changing:
 
 
 def fitting(steps: Iterable[Step], mood: Mood, live_budget: int, longest: int = MOST_STEPS) -> Trace:
-    """The steps that the target has, on blocks that may live, in sizes that it may be asked for."""
+    """The steps that the target has, on blocks that may live, in sizes that it may be asked for.
+
+    What states the size of the block that it takes is a plain call of its kind: changes leave no statement true.
+    """
     sizes: dict[int, int] = {NO_HANDLE: 0}
     fit: list[Step] = []
-    for step in steps:
+    for given in steps:
+        step = Step(OPERATIONS[given.verb].instead, operand=given.operand) if given.verb in STATING else given
         size = requested(step) if step.verb in REQUESTS else 0
         if step.operand not in sizes or not _is_fit(step, size, mood, live_budget - sum(sizes.values())):
             continue
