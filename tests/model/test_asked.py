@@ -48,6 +48,8 @@ def test_what_is_right_is_asked_no_less(verb: str, numbers: tuple[int, ...], res
     ("wrong_errno", codes("malloc", (8,), Result(0, ENOMEM)), codes("malloc", (8,), Result(NEW))),
     ("null_without_errno", codes("malloc", (8,), Result(0, ENOMEM)),
      codes("malloc", (8,), Result(0), promises=LOOSE._replace(errno=False))),
+    ("out_word_changed", codes("posix_memalign", (64, 8), Result(0, 0, ENOMEM)),
+     codes("posix_memalign", (64, 8), Result(NEW))),
     ("overflow_accepted", codes("calloc", (SIZE_MAX, 2), Result(0, ENOMEM)), codes("calloc", (9, 2), Result(NEW))),
     ("huge_accepted", codes("malloc", (PTRDIFF_MAX + 1,), Result(0, ENOMEM)), codes("malloc", (9,), Result(NEW))),
     ("bad_alignment_accepted", codes("memalign", (48, 8), Result()), codes("memalign", (64, 8), Result(NEW))),

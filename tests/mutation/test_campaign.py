@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.mutation import campaign as campaigns
+from heapster.checkers.mutation import hunters
 from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts, equivalents, sources
 from heapster.checkers.mutation.hunters import Hunter
 from heapster.cli import main
@@ -80,6 +81,17 @@ def test_the_reviewed_changes_are_of_lines_that_are_there(monkeypatch: pytest.Mo
     texts = sources()
     for file, before, _ in equivalents():
         assert before in [line.strip() for line in texts[file].splitlines()], (file, before)
+
+
+def test_the_tests_of_a_module_hunt_its_changes_wherever_they_are(tmp_path: Path) -> None:
+    for name, text in (("native/test_verify.py", ""), ("native/test_other.py", "from heapster.impl.verify import walk"),
+                       ("native/test_far.py", "from heapster.impl.verifying import walk"), ("impl/test_it.py", "")):
+        path = tmp_path / "tests" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (hunter,) = [hunter for hunter in hunters.HUNTERS if hunter.command is hunters._tests]
+    command = hunter.command(hunters.Prey("impl/verify.py", tmp_path, 1))
+    assert command[-3:] == ["tests/native/test_other.py", "tests/native/test_verify.py", "tests/impl"]
 
 
 @pytest.mark.parametrize(("arguments", "said"), [

@@ -91,10 +91,18 @@ def _witnesses(_: Prey) -> list[str]:
     return [sys.executable, "-c", f"from tests.checks import witnesses; {calls}"]
 
 
+def _about(prey: Prey) -> list[str]:
+    """The files of tests that have the module's name, or that import it."""
+    tests, name = prey.folder / "tests", f"test_{prey.module.rpartition('.')[2]}"
+    imported = f"heapster.{prey.room}.{prey.module} import"
+    return [str(path.relative_to(tests)) for path in sorted(tests.rglob("test_*.py"))
+            if path.stem == name or imported in path.read_text(encoding="utf-8")]
+
+
 def _tests(prey: Prey) -> list[str]:
-    """The tests of the room, and of those that hold rooms against each other."""
-    places = (f"{prey.room}/test_{prey.module}.py", prey.room, "checkers/test_lockstep.py",
-              "checkers/test_planted_faults_doc.py", "checkers/test_fuzzing.py")
+    """The tests of the module, wherever they are, of the room, and of what holds rooms against each other."""
+    places = (*_about(prey), prey.room, "checkers/test_lockstep.py", "checkers/test_planted_faults_doc.py",
+              "checkers/test_fuzzing.py")
     found = [place for place in dict.fromkeys(f"tests/{place}" for place in places) if (prey.folder / place).exists()]
     return [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--changed", "-m",
             "not slow and not faults and not programs", *found]
