@@ -43,10 +43,9 @@ def judged(target: str, family: str, seconds: float = SECONDS, seed: int = 0, **
         kept = {verb: symbol for verb, symbol in found.symbols.items() if verb in (*verbs, "init", "check")}
         found = found.__class__(**{**found.__dict__, "symbols": kept})
     with Judge(judge_program(found.bits), found) as judge:
-        campaign = Campaign(judge, seconds, seed, options.get("alignment"))
-        campaign.run()
+        every = list(Campaign(judge, seconds, seed, options.get("alignment")).found())
     known = deviations(found)
-    return [shown.finding for shown in campaign.shown if not any(one.fits(shown.finding) for one in known)]
+    return [shown.finding for shown in every if not any(one.fits(shown.finding) for one in known)]
 
 
 def failures(findings: list[Finding]) -> str:

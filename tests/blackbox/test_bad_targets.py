@@ -59,7 +59,7 @@ def campaign(folder: Path, text: str, seconds: float) -> tuple[list[str], int]:
     target = resolve(ForeignOptions(grammar.parse(str(source)), compiler=Compiler("cc", (f"-I{ZOO}",))))
     with Judge(judge_program(target.bits), target) as judge:
         run = Campaign(judge, seconds, 1)
-        run.run()
+        list(run.found())
         child = judge.header.child
     return [shown.finding.code for shown in run.shown], child
 

@@ -8,7 +8,6 @@ from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
-from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
@@ -34,23 +33,12 @@ def target(folder: Path, *faults: str) -> Judge:
 
 
 
-class Stop:
-    """Interrupts a campaign."""
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def __call__(self, shown: Shown) -> None:
-        if shown.finding.code == self._code:
-            raise KeyboardInterrupt
-
-
 def test_every_kind_of_case_has_its_turn_soon() -> None:
     found = resolve(ForeignOptions(grammar.parse(str(HERE / "correct" / "firstfit.c"))))
     with Judge(judge_program(found.bits), found) as judge:
         run = Campaign(judge, SECONDS, 1, threads=2)
         for _ in range(60):
-            run.schedule.turn()
+            run.take_turn()
     done = {kind.name: kind.done for kind in run.schedule.kinds}
     assert set(done) == {"basics", "random", "compiled", "repeated", "extremes", "threads"}
     assert min(done.values()) >= 1
@@ -60,10 +48,10 @@ def test_every_kind_of_case_has_its_turn_soon() -> None:
 
 def test_a_fault_of_large_requests_hides_none_of_small_ones(tmp_path: Path) -> None:
     with target(tmp_path, LARGE_REALLOC_DIES, SMALL_REALLOC_FORGETS) as judge:
-        run = Campaign(judge, SECONDS, 1, announce=Stop("prefix_lost"))
+        run = Campaign(judge, SECONDS, 1)
         run.judge_trace(parse("a = malloc(100); b = realloc(a, 40000000)"))
         assert [shown.finding.trace[0] for shown in run.shown] == ["a = malloc(0)"]
-        run.run()
+        next(shown for shown in run.found() if shown.finding.code == "prefix_lost")
     assert {shown.finding.code for shown in run.shown} >= {"abort", "prefix_lost"}
 
 
@@ -88,5 +76,5 @@ def test_usable_sizes_are_used_again_when_they_were_not_to_blame(tmp_path: Path)
 def test_what_was_found_before_is_tried_however_little_time_there_is(tmp_path: Path, seconds: float) -> None:
     with target(tmp_path, AN_ODD_SIZE_DIES) as judge:
         run = Campaign(judge, seconds, 1, first=[parse("a = malloc(33)")])
-        run.run()
+        list(run.found())
     assert run.shown[0].finding.trace == ("a = malloc(33)",)

@@ -91,7 +91,7 @@ def findings(seconds: float) -> list[tuple[str, tuple[str, ...]]]:
     target = resolve(ForeignOptions(grammar.parse(str(ZOO / "merges_used.c"))))
     with Judge(judge_program(target.bits), target) as judge:
         run = Campaign(judge, seconds, 7)
-        run.run()
+        list(run.found())
     return [(shown.finding.code, shown.finding.trace) for shown in run.shown]
 
 

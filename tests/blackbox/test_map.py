@@ -111,7 +111,7 @@ def found(folder: Path, old: str, new: str, seconds: float = 4) -> list[Finding]
     target = resolve(ForeignOptions(grammar.parse(str(source))))
     with Judge(judge_program(target.bits), target) as judge:
         campaign = Campaign(judge, seconds, 1, lines=True)
-        campaign.run()
+        list(campaign.found())
         return [shown.finding for shown in campaign.shown]
 
 

@@ -28,8 +28,10 @@ class Machine:
         """The kinds, by name, share, work and seconds of a case, in the order of their turns."""
         schedule = Schedule(iter(Kind(name, share, self.cases(name, work, seconds, each))
                                  for name, share, work, seconds in kinds), lambda: self.seconds, lambda: 0)
-        while len(self.ran) < most and schedule.turn():
-            pass
+        while len(self.ran) < most and (turn := schedule.turn()):
+            kind, case = turn
+            with schedule.counted(kind):
+                kind.work += case()
         return self.ran
 
 

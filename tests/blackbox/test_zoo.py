@@ -1,6 +1,5 @@
 """Every faulty allocator of the zoo is found out, by its code; no correct one is accused."""
 
-import contextlib
 import re
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
-from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 
@@ -20,10 +18,6 @@ CORRECT = sorted([*HERE.glob("correct/[!p]*.c"), *HERE.glob("correct/*.toml")])
 QUICK = {"calloc_zeroes_one", "copies_half", "keeps_lock", "misaligned", "calloc_overflows", "free_of_null",
          "alignment_ignored", "usable_too_small", "alignment_between", "eighty_fifth", "shrinks_to_nothing"}
 SECONDS = 20                    # of a campaign that has to find something; most need one
-
-
-class EnoughError(Exception):
-    """What was looked for is found."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,14 +30,12 @@ def found(target: Path, seconds: float, wanted: frozenset[str] = frozenset(), fl
     """The codes that are found in that time, or until one that is wanted."""
     codes: list[str] = []
 
-    def announce(shown: Shown) -> None:
-        codes.append(shown.finding.code)
-        if shown.finding.code in wanted:
-            raise EnoughError
-
     resolved = resolve(ForeignOptions(target=grammar.parse(str(target)), compiler=Compiler("cc", flags)))
-    with Judge(judge_program(resolved.bits), resolved) as judge, contextlib.suppress(EnoughError):
-        Campaign(judge, seconds, 1, threads=threads, announce=announce).run()
+    with Judge(judge_program(resolved.bits), resolved) as judge:
+        for shown in Campaign(judge, seconds, 1, threads=threads).found():
+            codes.append(shown.finding.code)
+            if shown.finding.code in wanted:
+                break
     return codes
 
 

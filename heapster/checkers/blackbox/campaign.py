@@ -5,7 +5,7 @@ most later cases leave out a part of the trigger, each another. So one run lists
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -76,11 +76,10 @@ class Campaign:
     """A run against one target."""
 
     def __init__(self, judge: Judge, seconds: float, seed: int, alignment: int | None = None, threads: int = 0,
-                 announce: Callable[[Shown], None] = lambda _: None,
                  progress: Callable[[Tally, int], None] = lambda *_: None, first: Iterable[Trace] = (),
                  *, lines: bool = False, guiding: Guiding | None = None) -> None:
         self.judge, self.seconds, self.seed, self.threads = judge, seconds, seed, threads
-        self._announce, self._progress, self._first = announce, progress, tuple(first)
+        self._progress, self._first = progress, tuple(first)
         self.explainer: Explainer | None = None
         self.guiding = guiding
         self._clock = Clock(judge, self._beside)
@@ -110,18 +109,37 @@ class Campaign:
         """Time is up, or enough was found."""
         return self._clock.spent() > self.seconds or len(self.shown) >= MOST_FINDINGS
 
-    def run(self) -> None:
-        """Cases of each kind in turn until time is up."""
+    def found(self) -> Generator[Shown, None, None]:
+        """Cases of each kind in turn until time is up: what they show, as soon as they do."""
+        told = 0
         try:
-            for trace in self._first:
-                self.judge_trace(trace)
-            while not self.late and self.schedule.turn():
-                self._progress(self.tally, len(self.shown))
+            for _ in self._cases():
+                yield from self.shown[told:]
+                told = len(self.shown)
+                self._progress(self.tally, told)
         except KeyboardInterrupt:
             self.interrupted = True
+            yield from self.shown[told:]
         finally:
             if self.explainer:
                 self.explainer.close()
+
+    def _cases(self) -> Iterator[None]:
+        for trace in self._first:
+            self.judge_trace(trace)
+            yield
+        while not self.late and self.take_turn():
+            yield
+
+    def take_turn(self) -> bool:
+        """Run the case whose turn it is; whether there was one."""
+        turn = self.schedule.turn()
+        if turn is None:
+            return False
+        kind, case = turn
+        with self.schedule.counted(kind):
+            kind.work += case()
+        return True
 
     def _kinds(self) -> Iterator[Kind]:
         verbs, most = self.judge.target.verbs, self._most_size
@@ -159,7 +177,6 @@ class Campaign:
             self.tally.duplicates[shown.finding.code] += 1
             return
         self.shown.append(shown)
-        self._announce(shown)
 
     def _is_of_a_known_line(self, finding: Finding) -> bool:
         """Whether it is mended where another comes from: then it is another way in which that shows."""

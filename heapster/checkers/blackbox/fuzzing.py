@@ -1,6 +1,7 @@
 """`fuzz` for a target that somebody else wrote: `libc`, a shared object, a C source, a described pool."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -58,14 +59,24 @@ def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget,
             elif not accepted.accepts(finding):
                 announce(finding)
 
-        campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, show, progress,
+        campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, progress,
                             _failed_before(store, options.target), lines=True, guiding=guiding)
         started = monotonic()
-        campaign.run()
+        _keep_all(campaign, show)
         standing = accepted.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
         seconds = monotonic() - started
     run = _run(options, target, campaign, keeper.findings, accepted, excuses, seconds, floor)
     return replace(run, extra={**run.extra, **standing._asdict()}) if options.baseline else run
+
+
+def _keep_all(campaign: Campaign, keep: Callable[[Shown], None]) -> None:
+    """Hand on what the campaign finds; an interrupt while a finding is kept ends the campaign as any other does."""
+    try:
+        with closing(campaign.found()) as found:
+            for shown in found:
+                keep(shown)
+    except KeyboardInterrupt:
+        campaign.interrupted = True
 
 
 def _failed_before(store: Keeps, target: Target) -> Iterator[Trace]:

@@ -6,6 +6,7 @@ take far longer than they declare.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from heapster.checkers.blackbox.judge import Judge
@@ -61,24 +62,25 @@ class Schedule:
         self._open = list(self.kinds)
         self._spent, self._ops = spent, ops
 
-    def turn(self) -> bool:
-        """Run a case of the kind that had least of what it is due; whether any is left to run."""
+    def turn(self) -> tuple[Kind, Case] | None:
+        """The next case of the kind that had least of what it is due; None if none is left to run."""
         while self._open:
             kind = min(self._open, key=lambda one: one.work / one.share)
             if self._is_slow(kind):
                 kind.work += kind.usual_work
                 kind.waited += 1
             elif case := next(kind.cases, None):
-                self._run(kind, case)
-                return True
+                return kind, case
             else:
                 self._open.remove(kind)
-        return False
+        return None
 
-    def _run(self, kind: Kind, case: Case) -> None:
+    @contextmanager
+    def counted(self, kind: Kind) -> Iterator[None]:
+        """Count what is done meanwhile as a case of the kind."""
         seconds, ops = self._spent(), self._ops()
         try:
-            kind.work += case()
+            yield
         finally:
             kind.done += 1
             kind.seconds += self._spent() - seconds
