@@ -87,7 +87,7 @@ class Campaign:
         self.promises = self.learnt.promises
         self.counts = Counts(judge.target, self.promises)
         self.tally, self.shown = Tally(), list[Shown]()
-        self._pursuit = Pursuit(judge, self.learnt, REPLAYS_A_SECOND * seconds, self._show)
+        self._pursuit = Pursuit(judge, self.learnt, REPLAYS_A_SECOND * seconds)
         self._known = self._pursuit.known
         self.tally.duplicates = self._pursuit.duplicates
         self._pursued = 0.0             # seconds
@@ -168,6 +168,10 @@ class Campaign:
         """Cases that depend on seed, kind and number: what others draw, or how many there are, is all one to them."""
         return (partial(case, Random(f"{self.seed} {name} {number}"), number) for number in count())
 
+    def _show_found(self) -> None:
+        while self._pursuit.found:
+            self._show(self._pursuit.found.pop(0))
+
     def _show(self, shown: Shown) -> None:
         if self.explainer and shown.finding.place is None:
             shown = shown._replace(finding=self.explainer.explained(shown))
@@ -190,6 +194,7 @@ class Campaign:
         before = self._clock.spent()
         try:
             pursue()
+            self._show_found()
         finally:
             self._pursued += self._clock.spent() - before
 
@@ -371,6 +376,7 @@ class Campaign:
                 self._pursuit.repeated(known)
             else:
                 self._pursuit.add(Shown(grown.finding, grown.trace, grown.repeat), known)
+                self._show_found()
         return PRECISE_WORK + REPEATED_OPS / OPS_A_WORK
 
     # Threads.
@@ -389,4 +395,5 @@ class Campaign:
         if found is not None:
             self._pursuit.add(Shown(found.finding, (), 1, found.threads),
                               Known(found.finding.code, "", frozenset()))
+            self._show_found()
         return THREADS_WORK

@@ -1,7 +1,6 @@
 """From a case that fails to a finding: whether it is known, its least trace, its confirmation."""
 
 from collections import Counter
-from collections.abc import Callable
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -32,9 +31,10 @@ class Shown(NamedTuple):
 class Pursuit:
     """Pursues what fails in one run against one target."""
 
-    def __init__(self, judge: Judge, learnt: Learnt, more_replays: float, show: Callable[[Shown], None]) -> None:
+    def __init__(self, judge: Judge, learnt: Learnt, more_replays: float) -> None:
         self.known, self.duplicates = KnownFaults(), Counter[str]()
-        self._judge, self._promises, self._show = judge, learnt.promises, show
+        self.found = list[Shown]()              # for whoever pursues to take
+        self._judge, self._promises = judge, learnt.promises
         self._more_replays = more_replays       # for traces that stay long, all together
         self._doubts = DOUBTS
 
@@ -96,6 +96,6 @@ class Pursuit:
         self.duplicates[known.code] += 1
 
     def add(self, shown: Shown, known: Known) -> None:
-        """Show a finding, and know its fault from now on."""
+        """Note a finding, and know its fault from now on."""
         self.known.add(known)
-        self._show(shown)
+        self.found.append(shown)
