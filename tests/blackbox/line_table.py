@@ -1,9 +1,9 @@
 """Which line is named for each of the faulty allocators: the table of docs/lines.md, made by `python -m` this."""
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +11,6 @@ from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
-from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.results import Finding
@@ -23,22 +22,11 @@ SECONDS, SEED = 15, 1
 BESIDE, FAR = 1, 1 << 30        # lines from the wrong one: in the same statement or block; nowhere
 
 
-class FoundError(Exception):
-    """The first finding is there."""
-
-
 def first_finding(fault: LineFault, folder: Path) -> Finding | None:
     """What a campaign finds first; the folder is the one that it runs in."""
-    shown: list[Shown] = []
-
-    def show(one: Shown) -> None:
-        shown.append(one)
-        raise FoundError
-
     target = resolve(ForeignOptions(grammar.parse(str(fault.plant(folder)))))
-    with Judge(judge_program(target.bits), target) as judge, contextlib.suppress(FoundError):
-        Campaign(judge, SECONDS, SEED, announce=show, lines=True).run()
-    return shown[0].finding if shown else None
+    with Judge(judge_program(target.bits), target) as judge, closing(Campaign(judge, SECONDS, SEED, lines=True).found()) as found:
+        return next((shown.finding for shown in found), None)
 
 
 def row(fault: LineFault, finding: Finding | None) -> str:

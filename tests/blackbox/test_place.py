@@ -71,7 +71,7 @@ def campaign(source: Path, seconds: float = 3, flags: tuple[str, ...] = ()) -> C
     target = resolve(ForeignOptions(grammar.parse(str(source)), compiler=Compiler("cc", flags)))
     with Judge(judge_program(target.bits), target) as judge:
         made = Campaign(judge, seconds, 1, lines=True)
-        made.run()
+        list(made.found())
     return made
 
 
