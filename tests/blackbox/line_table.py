@@ -25,7 +25,8 @@ BESIDE, FAR = 1, 1 << 30        # lines from the wrong one: in the same statemen
 def first_finding(fault: LineFault, folder: Path) -> Finding | None:
     """What a campaign finds first; the folder is the one that it runs in."""
     target = resolve(ForeignOptions(grammar.parse(str(fault.plant(folder)))))
-    with Judge(judge_program(target.bits), target) as judge, closing(Campaign(judge, SECONDS, SEED, lines=True).found()) as found:
+    with Judge(judge_program(target.bits), target) as judge, \
+            closing(Campaign(judge, SECONDS, SEED, lines=True).found()) as found:
         return next((shown.finding for shown in found), None)
 
 
