@@ -6,13 +6,14 @@ import click
 
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.proofs import LONGEST_AFTER_REFUTING
+from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, option
 
 TIMEOUT = 900.0                 # seconds for one proof in one encoding
 LONGEST = 7200.0                # with --thorough
 
 
-@click.command("prove", epilog="TARGET is a folder with a copy of impl; without one, the source that ships is "
+@click.command("prove", epilog=f"{told('prove')} Without one, the source that ships is "
                                "proved. A NAME is that of a theorem, of a function of impl, or of one of its files. "
                                "Examples: heapster prove block.split; heapster prove broken freelist")
 @click.argument("words", nargs=-1, metavar="[TARGET] [NAME]...")

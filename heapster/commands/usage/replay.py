@@ -3,10 +3,12 @@
 import click
 
 from heapster.checkers.findings.store import FOLDER
+from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, option
 
 
-@click.command("replay", epilog="Examples: heapster replay 3f2a; heapster replay 'a = malloc(40); free(a); free(a)'")
+@click.command("replay", epilog=f"{told('replay')} Examples: heapster replay 3f2a; "
+                                "heapster replay 'a = malloc(40); free(a); free(a)'")
 @click.argument("trace", metavar="FILE|TRACE|ID")
 @click.option("--at", type=int, metavar="K", help="Only print the heap before and after step K, counted from 1.")
 @click.option("--target", metavar="TARGET", help="Where to run it.  [default: where it failed, else sim]")
