@@ -51,6 +51,7 @@ MOST_REPEATED, LIVE_REPEATED = 1 << 16, 1 << 20 # bytes of a request, and of all
 REPLAYS_A_SECOND = 100          # of a run, that all traces which stay long may take to be shrunk
 PRECISE_WORK, OPS_A_WORK = 2.0, 1500    # of a short trace; compiled operations for each unit
 THREADS_WORK = 150.0
+LEAST_OBSERVED = 0.5            # seconds: in less, compiling the instrumented twin would be all that is done
 GUIDED_LATER = 150.0            # work that counts as done: short runs do not compile for a guide that they hardly use
 
 
@@ -154,7 +155,7 @@ class Campaign:
         yield Kind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
                                          self._drawn("repeated", self._volume_case)))
         yield Kind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)))
-        if self.explainer and (twin := self.explainer.twin()):
+        if self.explainer and self.seconds >= LEAST_OBSERVED and (twin := self.explainer.twin()):
             mapped = Mapped(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over)
             traces = (partial(mapped.judge_trace, self._bearable(trace)) for trace in basics(verbs, most))
             yield Kind("instrumented", 8, chain(traces, self._drawn("instrumented", self._mapped_case(mapped))))

@@ -63,7 +63,7 @@ def _debug(kept: Kept, target: ForeignTarget, warn: Callable[[str], None]) -> in
         warn(f"stopping at {place}, the line that it comes from, each time it is reached: `continue` goes on")
         return _gdb(program, ["-ex", f"break {place}", "-ex", "run"])
     symbol = _entry(kept, target)
-    warn(f"stopping where the failing call enters {symbol}: `next` and `step` go through it, `bt` shows the way there"
+    warn(f"stopping where the failing call enters {symbol}: `step` goes through it, `bt` shows the way there"
          if symbol else "running to where it fails: `bt` shows where that is")
     entering = ["-ex", "break failing_step", "-ex", "run", "-ex", f"tbreak {symbol}", "-ex", "continue"]
     return _gdb(program, entering if symbol else ["-ex", "run"])
