@@ -313,7 +313,8 @@ def test_a_kind_of_target_goes_in_by_its_recipe(tmp_path: Path) -> None:
     assert "PASSES: the trace on ./libx.a: 2 of 2 calls" in said
     assert said.count("PASSED") == 2
     assert said.count("./libx.a or ./libx.so, with settings") == 1      # fuzz takes it, and races does not
-    run(folder, "races  ./libx.a", "prove  ./libx.a", "bench  --targets  ./libx.a", code=2)
+    run(folder, "prove  ./libx.a", "bench  --targets  ./libx.a", code=2)
+    assert "-fsanitize=thread" in run(folder, "races  ./libx.a", code=3)      # its accesses are not seen
 
 
 def test_an_invariant_goes_in_by_its_recipe(tmp_path: Path) -> None:
