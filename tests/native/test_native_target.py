@@ -65,6 +65,10 @@ def test_a_crash_is_an_answer_and_the_journal_survives_it() -> None:
     assert journal.lines() == ["a = malloc(1)", "free(a)"]
 
 
+def test_an_end_without_an_answer_is_one() -> None:
+    assert contained(lambda: os._exit(0), Journal(), 10) == Died("crashed", "the process ended without an answer")
+
+
 def test_a_hang_is_an_answer() -> None:
     ended = contained(lambda: time.sleep(60), Journal(), 0.3)
     assert isinstance(ended, Died)
