@@ -115,18 +115,3 @@ def entry_decision(call: list[Moment]) -> Moment | None:
         if moment.event.kind == Kind.ACCESS and not moment.path:
             return moment
     return None
-
-
-def dropped_last(run: list[Moment], block: int) -> Moment | None:
-    """The store after which no word of the target's held a pointer to the block any more."""
-    holding: set[int] = set()
-    found = None
-    for moment in stores(run):
-        event = moment.event
-        held = event.address in holding
-        if block - HEADER <= event.value <= block:
-            holding.add(event.address)
-        elif held:
-            holding.discard(event.address)
-            found = moment if not holding else found
-    return found if not holding else None
