@@ -14,6 +14,7 @@ from heapster import children
 from heapster.checkers.races.programs import NO_BLOCK, Op, Program, handovers
 from heapster.files import shared_memory
 from heapster.machine.traced import Segment
+from heapster.model.system import SYSTEM_CALL_NAMES
 from heapster.results import TargetError
 from heapster.wording import printed
 
@@ -23,7 +24,7 @@ CODES = ("", "data_race", "deadlock", "lost_unlock", "lock_order", "overlap", "m
          "prefix_lost", "not_zeroed", "spurious_null", "fault_hang", "crash", "fault_relock", "fault_stranger_unlock",
          "exit", "fork_unsafe", "lost_block", "unusable")
 KINDS = ("start", "load", "store", "load_atomic", "store_atomic", "update", "fence", "lock", "try_lock", "unlock",
-         "read_lock", "wait", "cond_wait", "signal", "once", "join", "create", "yield", "sbrk", "mmap", "munmap",
+         "read_lock", "wait", "cond_wait", "signal", "once", "join", "create", "yield", *SYSTEM_CALL_NAMES[:3],
          "barrier", "fork", "end")
 FOLLOW, BY_CHANCE, BY_PRIORITY = range(3)
 VERBS = ("malloc", "calloc", "aligned_alloc", "realloc", "free", "usable_size", "init")
