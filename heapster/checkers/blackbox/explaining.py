@@ -108,8 +108,15 @@ class Explainer:
         if shown.finding.code == LEAK or len(shown.trace) > MOST_STEPS:
             return [], []
         run, outcome = self.run(shown.trace)
-        found = list(suspects(run, shown.trace, outcome)) if outcome.reasons else []
+        found = list(suspects(run, shown.trace, outcome)) if outcome.reasons else self._loads(shown.trace)
         return found, [moment for moment in of_step(run, len(shown.trace) - 1) if moment.event.pc][-MOST_BESIDE:]
+
+    def _loads(self, trace: Trace) -> list[Suspect]:
+        """Of a trace that passes on the twin, where other bytes are in memory: the first load that it may hang on."""
+        run, outcome = self.run(trace, LOADS)
+        last = outcome.last
+        return of_place(run, trace, outcome, outcome.seen[last].breach_pc) if outcome.reasons and (
+            last < len(outcome.seen)) else []
 
     def run(self, trace: Trace, more: int = 0) -> tuple[list[Moment], Outcome]:
         """All that the twin did, and how it went."""

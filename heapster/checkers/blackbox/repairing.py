@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from heapster import children
 from heapster.checkers.blackbox.build import COMPILE_LIMIT, cache_folder
-from heapster.checkers.blackbox.judge import OBSERVED, Judge, Mode
+from heapster.checkers.blackbox.judge import LOADS, OBSERVED, Judge, Mode
 from heapster.checkers.blackbox.seed_corpus import basics
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
 from heapster.checkers.blackbox.target import VERB_BITS, ForeignTarget
@@ -204,7 +204,17 @@ class Search:
         if not all(self._passes_generated(*one) for one in enumerate(GENERATED)):
             return False
         traces = islice(self._basics(), BATTERY)
-        return not any(run_trace(judge, trace, self._promises).reasons for trace in traces) and not self._loses()
+        passes = not any(run_trace(judge, trace, self._promises).reasons for trace in traces)
+        return passes and not self._loses() and self._decides_on_its_own()
+
+    def _decides_on_its_own(self) -> bool:
+        """Whether it loads neither what nobody wrote nor what is a caller's; else it passes by chance."""
+        judge = self._judge
+        judge.header.observed = OBSERVED | LOADS
+        try:
+            return not any(run_trace(judge, trace, self._promises).reasons for trace in (WORK, PIECES))
+        finally:
+            judge.header.observed = OBSERVED
 
     def _loses(self) -> bool:
         """Whether memory is lost that is freed."""
