@@ -10,8 +10,9 @@ import pytest
 
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
-from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.judge import Judge, StartError
 from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.starting import located
 from heapster.checkers.findings.store import Store
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
@@ -135,3 +136,12 @@ def test_an_object_that_its_owner_instrumented_is_taken_as_it_is(tmp_path: Path,
     assert found.explainer and not found.explainer.notes
     lines = {shown.finding.place.line for shown in found.shown if shown.finding.place}
     assert lines == {source.read_text().splitlines().index("    if (size == 1) ((char *)(h + 1))[-24] |= 1;") + 1}
+
+
+def test_a_target_that_dies_before_any_case_is_told_with_its_line(tmp_path: Path) -> None:
+    source = tmp_path / "mine.c"
+    source.write_text(MM.replace("*(size_t *)(p + 16) = 1;", "*(size_t *)(p - (1L << 40)) = 1;"))
+    target = resolve(ForeignOptions(grammar.parse(str(source))))
+    with pytest.raises(StartError, match="its mm_init dies of SIGSEGV") as dies:
+        Judge(judge_program(target.bits), target)
+    assert str(located(target, dies.value)) == f"{dies.value}, in mm_init, mine.c:19"

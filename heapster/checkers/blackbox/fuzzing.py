@@ -12,13 +12,14 @@ from heapster.checkers.blackbox.campaign import THREADS, Campaign, Tally
 from heapster.checkers.blackbox.counting import WHOLE, Floor
 from heapster.checkers.blackbox.covering import covering
 from heapster.checkers.blackbox.guiding import Guiding
-from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.judge import Judge, StartError
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.options import ForeignOptions, remember
 from heapster.checkers.blackbox.persist import Keeper
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.recipe import read_recipe
 from heapster.checkers.blackbox.schedule import Kind
+from heapster.checkers.blackbox.starting import located
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.fuzz.campaign import Keeps
 from heapster.checkers.targets.opening import resolve
@@ -37,7 +38,11 @@ def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
     """
     target = resolve(options)
     with covering(target, options.coverage) as covered, Guiding(covered.target, options.corpus) as guiding:
-        return covered.told(_fuzz(options, target, covered.target, guiding, announce, progress, store, folder, floor))
+        try:
+            run = _fuzz(options, target, covered.target, guiding, announce, progress, store, folder, floor)
+        except StartError as error:
+            raise located(target, error) from None
+        return covered.told(run)
 
 
 def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget, guiding: Guiding,

@@ -166,6 +166,14 @@ class Ending(NamedTuple):
         return self.ended not in (Ended.RETURNED, Ended.TIRED)
 
 
+class StartError(TargetError):
+    """The target dies as it is loaded or started; `events` are what it did, if it is instrumented."""
+
+    def __init__(self, message: str, events: list[Event]) -> None:
+        super().__init__(message)
+        self.events = events
+
+
 class Judge:
     """A running judge of one target. Use it as a context, so that nothing stays behind."""
 
@@ -229,7 +237,7 @@ class Judge:
         header.limit_ms, header.alignment, header.heap_limit = 4 * self.limit_ms, target.alignment, target.heap_limit
         header.memory_limit, header.check_means = children.resident_limit(), target.check_means
         header.init_answers, header.guarded = target.init_answers, Guard.GUARDED
-        header.observed = OBSERVED if target.instrumented else 0
+        header.observed = OBSERVED | IN_FULL if target.instrumented else 0
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
 
@@ -250,10 +258,10 @@ class Judge:
         ending = self._ending()
         if ending.ended is not Ended.RETURNED:
             where = f"its {self.target.symbols['init']}" if ending.phase is Phase.CALLING else "loading it"
-            raise TargetError(f"{name}: {where} {how_it_died(ending)}{last_words(ending.output)}")
+            raise StartError(f"{name}: {where} {how_it_died(ending)}{last_words(ending.output)}", self.events())
         if ending.init_failed:
             raise TargetError(f"{name}: {self.target.symbols['init']} fails on a fresh heap")
-        header.limit_ms = self.limit_ms
+        header.limit_ms, header.observed = self.limit_ms, OBSERVED if self.target.instrumented else 0
 
     def quieten(self, place: int) -> None:
         """Say nothing more of that place of an observed target, as far as there is room for it."""
