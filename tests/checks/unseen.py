@@ -8,8 +8,6 @@ UNSEEN = {
         "_block: pointer < PAGE -> LtE": "the first byte of the second page is no impossible address",
         "_block: 0 -> -1": "a request is no less",
         "_alignment: request < least -> LtE": "a power of two is the alignment of its own size",
-        "_asked_alignment: 1 -> 0": "none is asked for, and none is less",
-        "_asked_alignment: 1 -> 0 (2)": "none is asked for, and none is less",
     },
     "live": {
         "Held.extent: 0 -> 1": "an extent is at least 1",
@@ -49,8 +47,6 @@ UNSEEN = {
     "lockstep": {
         "Lockstep._note_lost: if name == 'sbrk' -> True": "what mmap gives lies above its own answer: nothing is taken",
         "Lockstep._note_lost: 0 -> -1 (4)": "sbrk has one argument",
-        "Lockstep.take: step.verb in ON_BLOCKS and pointer and (pointer not in self.live) "
-        "-> without step.verb in ON_BLOCKS": "what takes no operand is passed no pointer",
         "Lockstep._misuse: self.heap or decode(self.m) -> without self.heap": "it only saves time",
         "Lockstep._explain: if step.verb in REQUESTS -> True": "what asks for no block gives none to write to",
         "Lockstep._explain: 0 -> 1": "nothing is usable of what is no block",

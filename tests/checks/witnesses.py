@@ -7,6 +7,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+from heapster.checkers.lockstep import calls
 from heapster.checkers.lockstep import lockstep as lockstep_module
 from heapster.checkers.lockstep.calls import Answer
 from heapster.checkers.lockstep.lockstep import Lockstep
@@ -16,6 +17,7 @@ from heapster.machine.simulated import Simulated
 from heapster.model.live import Held
 from heapster.model.misuse import Header
 from heapster.model.operation import Step
+from heapster.model.operations import OPERATIONS
 from heapster.model.trace import parse
 from tests.checks import altered, images
 from tests.model import test_invariants, test_live, test_spec
@@ -67,6 +69,13 @@ def lockstep() -> None:
     contents()
     moved_contents()
     headers_of_freed_blocks()
+    ways_of_calling()
+
+
+def ways_of_calling() -> None:
+    """A row's operands say how its function is called."""
+    for verb, way in (("malloc", "_plain"), ("free", "_on_pointer"), ("posix_memalign", "_posix_memalign")):
+        assert calls._of(OPERATIONS[verb]).__qualname__.startswith(way), verb
 
 
 def headers_of_freed_blocks() -> None:

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heapster.model.live import Held, Live
+from heapster.model.spec import Operation
 
 BLOCKS = st.lists(st.builds(Held, st.integers(1, 300), st.integers(0, 40),
                             st.one_of(st.none(), st.integers(0, 60))), max_size=12)
@@ -13,6 +14,16 @@ def test_extents() -> None:
     """What was asked for or is usable, and never nothing."""
     blocks = [Held(8, 0), Held(8, 40), Held(8, 40, 56), Held(8, 40, 0)]
     assert [held.extent for held in blocks] == [1, 40, 56, 40]
+
+
+def test_what_is_said_of_a_block() -> None:
+    """Its size, with its alignment if it has one; calls that say nothing say nothing wrong."""
+    plain, aligned = Held(8, 40), Held(64, 40, alignment=64)
+    said = [Operation("free", (), 8), Operation("free_sized", (40,), 8), Operation("free_sized", (41,), 8),
+            Operation("free_aligned_sized", (64, 40), 8), Operation("free_aligned_sized", (64, 41), 8),
+            Operation("free_aligned_sized", (32, 40), 8)]
+    assert [plain.is_misstated(call) for call in said] == [False, False, True, True, True, True]
+    assert [aligned.is_misstated(call) for call in said] == [False, True, True, False, True, True]
 
 
 def test_a_set_of_blocks() -> None:

@@ -94,6 +94,7 @@ RIGHT: list[Answer] = [
     # Misuse explains everything.
     ("free", (), Result(errno=5), NEW, OURS),
     ("realloc", (50,), Result(3), NEW, OURS),
+    ("free_sized", (41,), Result(errno=5), P, OURS),
 ]
 
 WRONG: list[tuple[str, str, tuple[int, ...], Result, int, Promises]] = [
