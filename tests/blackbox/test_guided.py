@@ -207,7 +207,7 @@ def test_without_a_corpus_the_guide_comes_later_and_keeps_nothing(folder: Path) 
         campaign = Campaign(judge, 1, 1, guiding=guiding)
         assert not guiding.spent
         while not any(kind.name == "guided" and kind.done > 3 for kind in campaign.schedule.kinds):
-            assert campaign.schedule.turn()
+            assert campaign.take_turn()
         guidance = guiding.opened()
         assert guidance and guiding.spent and guidance.figures() == {}
         assert sum(kind.done for kind in campaign.schedule.kinds) > 50 and campaign.shown == []

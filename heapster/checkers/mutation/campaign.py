@@ -102,8 +102,8 @@ def campaign(plan: Plan, log: "Log", progress: Callable[[float, Result], None]) 
     left = [change for change in changes if change not in results]
     interrupted = False
     with _copies(min(plan.jobs, len(left))) as ground, ThreadPoolExecutor(plan.jobs) as pool:
-        futures = {pool.submit(ground.hunted, change, texts[change.file], plan): change for change in left}
-        try:
+        try:                                # an interrupt may come as soon as the first hunter is out
+            futures = {pool.submit(ground.hunted, change, texts[change.file], plan): change for change in left}
             for done in as_completed(futures):
                 change = futures[done]
                 results[change] = log.add(change, plan, done.result())
