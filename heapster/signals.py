@@ -8,9 +8,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Timer, main_thread
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SOON = 0.01                     # seconds after which a signal that was lost is heard again
 PASSED_OVER = 2                 # which signal, counted from the first
 
 AGAIN = "heapster: stopping, and writing what was found; once more gives it up\n"
@@ -34,10 +36,23 @@ _state = _State()
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """Hear the signals in here."""
+    """Hear the signals in here, also those that come while a callback runs that cannot raise."""
     _state.__init__()                   # type: ignore[misc]  # a new run in the same process
-    with _handled(_hear):
-        yield
+    told, sys.unraisablehook = sys.unraisablehook, lambda lost: _hear_again() if isinstance(
+        lost.exc_value, Interrupted) else told(lost)
+    try:
+        with _handled(_hear):
+            yield
+    finally:
+        sys.unraisablehook = told
+
+
+def _hear_again() -> None:
+    """After the callback, of the garbage collector say, in which it was lost."""
+    _state.count -= 1
+    again = Timer(SOON, signal.pthread_kill, (main_thread().ident, _state.first or signal.SIGINT))
+    again.daemon = True
+    again.start()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A run that is ended from outside keeps its results, by whichever signal, in whichever command, however often."""
 
+import gc
 import json
 import signal
 import sys
@@ -45,6 +46,32 @@ def test_each_signal_has_its_exit_code(number: signal.Signals, empty_folder: Pat
         child.send_signal(number)
         assert child.wait(60) == CODES[number]
     assert json.loads((empty_folder / "r.json").read_text(encoding="utf-8"))["interrupted"]
+
+
+def _is_interrupted() -> bool:
+    try:
+        gc.collect()
+        signal.pause()
+    except signals.Interrupted:
+        return True
+    return False
+
+
+def test_a_signal_that_comes_in_a_callback_is_heard_after_it() -> None:
+    """What the garbage collector calls cannot raise."""
+    coming = [signal.SIGTERM]
+
+    def callback(*_: object) -> None:
+        if coming:
+            signal.raise_signal(coming.pop())
+
+    gc.callbacks.append(callback)
+    try:
+        with signals.heard():
+            assert _is_interrupted()
+    finally:
+        gc.callbacks.remove(callback)
+    assert signals.exit_code() == 143
 
 
 def test_a_run_that_has_no_results_yet_says_that_it_was_interrupted(
