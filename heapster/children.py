@@ -104,6 +104,14 @@ def _session(leader: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def dismiss(child: Child) -> None:
+    """End a child, whatever is left in its session, and our ends of its pipes."""
+    end(child)
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe:
+            pipe.close()
+
+
 @contextmanager
 def started(command: Command, *, addresses: int = 0, **how: Any) -> Iterator[Child]:
     """A program that runs meanwhile: nothing of it stays behind."""
@@ -111,10 +119,7 @@ def started(command: Command, *, addresses: int = 0, **how: Any) -> Iterator[Chi
     try:
         yield child
     finally:
-        end(child)
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            if pipe:
-                pipe.close()
+        dismiss(child)
 
 
 def run(command: Command, *, timeout: float | None = None, addresses: int = 0,

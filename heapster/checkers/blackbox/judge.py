@@ -225,10 +225,7 @@ class Judge:
 
     def close(self) -> None:
         """End the judge and whatever it runs."""
-        children.end(self._process)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+        children.dismiss(self._process)
         with suppress(OSError):
             os.close(self._fd)
 

@@ -87,10 +87,7 @@ class Replay:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        children.end(self._process)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+        children.dismiss(self._process)
         self._map.close()
         os.close(self._fd)
 

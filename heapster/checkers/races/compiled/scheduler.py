@@ -118,10 +118,7 @@ class Scheduler:
 
     def close(self) -> None:
         """End the scheduler and whatever it runs."""
-        children.end(self._process)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+        children.dismiss(self._process)
         with suppress(OSError):
             os.close(self._fd)
 
