@@ -38,17 +38,30 @@ _state = _State()
 def heard() -> Iterator[None]:
     """Hear the signals in here, also those that come while a callback runs that cannot raise."""
     _state.__init__()                   # type: ignore[misc]  # a new run in the same process
-    told, sys.unraisablehook = sys.unraisablehook, lambda lost: _hear_again() if isinstance(
-        lost.exc_value, Interrupted) else told(lost)
+    with _handled(_hear), _lost_to(_hear_again):
+        yield
+
+
+@contextmanager
+def _lost_to(hear_again: Callable[[], None]) -> Iterator[None]:
+    """Call `hear_again` where a callback, of the garbage collector say, could not raise `Interrupted`."""
+    told = sys.unraisablehook
+
+    def hook(lost: "sys.UnraisableHookArgs") -> None:
+        if isinstance(lost.exc_value, Interrupted):
+            hear_again()
+        else:
+            told(lost)
+
+    sys.unraisablehook = hook
     try:
-        with _handled(_hear):
-            yield
+        yield
     finally:
         sys.unraisablehook = told
 
 
 def _hear_again() -> None:
-    """After the callback, of the garbage collector say, in which it was lost."""
+    """Hear the first signal once more, when the callback in which it was lost is over."""
     _state.count -= 1
     again = Timer(SOON, signal.pthread_kill, (main_thread().ident, _state.first or signal.SIGINT))
     again.daemon = True
