@@ -25,6 +25,7 @@ test-programs: $(STAMP)  ## real programs on the library, at length
 
 lint: $(STAMP)  ## style and types
 	$(RUN) ruff check .
+	find heapster tests -name '*.[ch]' -exec $(VENV)/bin/clang-format --dry-run --Werror {} +
 	$(RUN) mypy
 
 venv: $(STAMP)  ## the environment alone

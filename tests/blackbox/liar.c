@@ -38,9 +38,15 @@ static void meddle(void)
     case BOARD:
         memset(shared(0), calls % 2, 16384);
         break;
-    case OPERATIONS: memset(shared(first_op), 0, 4096); break;
-    case RESULTS: memset(shared(first_result), 0, 104); break;
-    case LEAVE: memset(shared(0) + 160, 1, 256); _exit(0);
+    case OPERATIONS:
+        memset(shared(first_op), 0, 4096);
+        break;
+    case RESULTS:
+        memset(shared(first_result), 0, 104);
+        break;
+    case LEAVE:
+        memset(shared(0) + 160, 1, 256);
+        _exit(0);
     case CLOSE:
         for (int file = 3; file < 64; file++)
             close(file);

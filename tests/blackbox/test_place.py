@@ -84,7 +84,7 @@ def test_a_fault_that_shows_in_many_ways_is_one_finding_at_its_line(tmp_path: Pa
     made = campaign(source, 6)
     (shown,) = made.shown
     assert shown.finding.place
-    assert (shown.finding.place.file, shown.finding.place.line) == ("mine.c", 29)
+    assert (shown.finding.place.file, shown.finding.place.line) == ("mine.c", 33)
     assert "*(size_t *)(b - 8)" in shown.finding.place.mended
 
 
@@ -144,4 +144,4 @@ def test_a_target_that_dies_before_any_case_is_told_with_its_line(tmp_path: Path
     target = resolve(ForeignOptions(grammar.parse(str(source))))
     with pytest.raises(StartError, match="its mm_init dies of SIGSEGV") as dies:
         Judge(judge_program(target.bits), target)
-    assert str(located(target, dies.value)) == f"{dies.value}, in mm_init, mine.c:19"
+    assert str(located(target, dies.value)) == f"{dies.value}, in mm_init, mine.c:23"

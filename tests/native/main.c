@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int main(void) {
+int main(void)
+{
     struct heapster_stats s;
     char *p, *theirs = (char *)malloc(100);
     void *aligned = NULL;
@@ -28,7 +29,8 @@ int main(void) {
     heapster_stats(&s);
     if (s.used_blocks != 2 || s.malloc_calls != 1 || s.realloc_calls != 1 || s.aligned_calls != 1)
         return 6;
-    if (s.total_bytes != s.used_bytes + s.cached_bytes + s.free_bytes + s.wasted_bytes || heapster_arena_stats(64, &s) != -1)
+    if (s.total_bytes != s.used_bytes + s.cached_bytes + s.free_bytes + s.wasted_bytes
+        || heapster_arena_stats(64, &s) != -1)
         return 7;
     heapster_free(aligned);
     heapster_free(p);

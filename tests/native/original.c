@@ -29,7 +29,8 @@ typedef char next_is_1[HEAPSTER_NEXT_FIT == 1 ? 1 : -1];
 typedef char best_is_2[HEAPSTER_BEST_FIT == 2 ? 1 : -1];
 typedef char worst_is_3[HEAPSTER_WORST_FIT == 3 ? 1 : -1];
 
-int main(void) {
+int main(void)
+{
     heapster_policy_t policy = HEAPSTER_NEXT_FIT;
     char *p, *q;
     if (heapster_init(1 << 16, policy) != 0)

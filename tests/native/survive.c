@@ -12,11 +12,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define EXPECT(condition) do { if (!(condition)) { fprintf(stderr, "line %d: %s\n", __LINE__, #condition); exit(1); } } while (0)
+#define EXPECT(condition)                                                                                              \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                                    \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
+    } while (0)
 
 static volatile int stop;
 
-static void *churn(void *unused) {
+static void *churn(void *unused)
+{
     (void)unused;
     void *held[64] = {0};
     for (unsigned i = 0; !stop; i++) {
@@ -28,7 +35,8 @@ static void *churn(void *unused) {
     return NULL;
 }
 
-static void fork_in_threads(void) {
+static void fork_in_threads(void)
+{
     pthread_t threads[3];
     for (int i = 0; i < 3; i++)
         EXPECT(!pthread_create(&threads[i], NULL, churn, NULL));
@@ -55,7 +63,8 @@ static void fork_in_threads(void) {
         pthread_join(threads[i], NULL);
 }
 
-static void *leave_blocks(void *out) {
+static void *leave_blocks(void *out)
+{
     void **blocks = out;
     for (int i = 0; i < 10; i++) {
         blocks[i] = malloc((size_t)(100 + i));
@@ -64,7 +73,8 @@ static void *leave_blocks(void *out) {
     return NULL;
 }
 
-static void threads_end_with_live_blocks(void) {
+static void threads_end_with_live_blocks(void)
+{
     for (int round = 0; round < 300; round++) {
         void *blocks[10];
         pthread_t thread;
@@ -76,26 +86,52 @@ static void threads_end_with_live_blocks(void) {
     }
 }
 
-static void *first_call(void *which) {
+static void *first_call(void *which)
+{
     void *p = NULL;
     switch ((intptr_t)which) {
-    case 0: p = malloc(10); break;
-    case 1: p = calloc(2, 10); break;
-    case 2: p = realloc(NULL, 10); break;
-    case 3: p = aligned_alloc(64, 10); break;
-    case 4: EXPECT(!posix_memalign(&p, 64, 10)); break;
-    case 5: p = reallocarray(NULL, 2, 5); break;
-    case 6: p = valloc(1); break;
-    case 7: p = pvalloc(1); break;
-    case 8: p = memalign(32, 1); break;
-    case 9: free(NULL); p = malloc(1); break;
-    case 10: EXPECT(malloc_usable_size(NULL) == 0); p = malloc(1); break;
+    case 0:
+        p = malloc(10);
+        break;
+    case 1:
+        p = calloc(2, 10);
+        break;
+    case 2:
+        p = realloc(NULL, 10);
+        break;
+    case 3:
+        p = aligned_alloc(64, 10);
+        break;
+    case 4:
+        EXPECT(!posix_memalign(&p, 64, 10));
+        break;
+    case 5:
+        p = reallocarray(NULL, 2, 5);
+        break;
+    case 6:
+        p = valloc(1);
+        break;
+    case 7:
+        p = pvalloc(1);
+        break;
+    case 8:
+        p = memalign(32, 1);
+        break;
+    case 9:
+        free(NULL);
+        p = malloc(1);
+        break;
+    case 10:
+        EXPECT(malloc_usable_size(NULL) == 0);
+        p = malloc(1);
+        break;
     }
     EXPECT(p);
     return p;
 }
 
-static void any_entry_first_on_a_fresh_thread(void) {
+static void any_entry_first_on_a_fresh_thread(void)
+{
     for (intptr_t which = 0; which <= 10; which++) {
         pthread_t thread;
         void *p;
@@ -104,22 +140,30 @@ static void any_entry_first_on_a_fresh_thread(void) {
     }
 }
 
-static void errno_as_posix_says(void) {
+static void errno_as_posix_says(void)
+{
     static const size_t huge[] = {SIZE_MAX, SIZE_MAX - 15, PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, (size_t)1 << 62};
     for (unsigned i = 0; i < sizeof huge / sizeof *huge; i++) {
         volatile size_t size = huge[i];
-        errno = 0; EXPECT(!malloc(size) && errno == ENOMEM);
-        errno = 0; EXPECT(!calloc(size, 2) && errno == ENOMEM);
-        errno = 0; EXPECT(!reallocarray(NULL, size, 3) && errno == ENOMEM);
-        errno = 0; EXPECT(!aligned_alloc(64, size) && errno == ENOMEM);
-        errno = 0; EXPECT(!pvalloc(size) && errno == ENOMEM);
+        errno = 0;
+        EXPECT(!malloc(size) && errno == ENOMEM);
+        errno = 0;
+        EXPECT(!calloc(size, 2) && errno == ENOMEM);
+        errno = 0;
+        EXPECT(!reallocarray(NULL, size, 3) && errno == ENOMEM);
+        errno = 0;
+        EXPECT(!aligned_alloc(64, size) && errno == ENOMEM);
+        errno = 0;
+        EXPECT(!pvalloc(size) && errno == ENOMEM);
         char *p = malloc(10);
         strcpy(p, "kept");
-        errno = 0; EXPECT(!realloc(p, size) && errno == ENOMEM && !strcmp(p, "kept"));
+        errno = 0;
+        EXPECT(!realloc(p, size) && errno == ENOMEM && !strcmp(p, "kept"));
         free(p);
     }
     volatile size_t odd = 24;
-    errno = 0; EXPECT(!aligned_alloc(odd, 10) && errno == EINVAL);
+    errno = 0;
+    EXPECT(!aligned_alloc(odd, 10) && errno == EINVAL);
     errno = 77;
     void *p = malloc(300000);
     free(p);
@@ -129,7 +173,8 @@ static void errno_as_posix_says(void) {
     EXPECT(errno == 77);
 }
 
-static void posix_memalign_leaves_all_alone(void) {
+static void posix_memalign_leaves_all_alone(void)
+{
     int mark;
     void *p = &mark;
     volatile size_t size = SIZE_MAX;
@@ -141,7 +186,8 @@ static void posix_memalign_leaves_all_alone(void) {
     free(p);
 }
 
-static void break_moved_by_others(void) {
+static void break_moved_by_others(void)
+{
     void *held[400];
     for (int i = 0; i < 400; i++) {
         if (i % 50 == 0)
@@ -159,12 +205,14 @@ static void break_moved_by_others(void) {
 static void *before_main;
 __attribute__((constructor(101))) static void early(void) { before_main = malloc(50); }
 
-static void calls_before_main(void) {
+static void calls_before_main(void)
+{
     EXPECT(before_main && malloc_usable_size(before_main) >= 50);
     free(before_main);
 }
 
-static void malloc_h_speaks_of_this_heap(void) {
+static void malloc_h_speaks_of_this_heap(void)
+{
     struct mallinfo2 before = mallinfo2(), after;
     void *small[100], *large = malloc(3000000);
     for (int i = 0; i < 100; i++)
@@ -187,12 +235,17 @@ static void malloc_h_speaks_of_this_heap(void) {
     size_t length;
     FILE *to = open_memstream(&text, &length);
     EXPECT(malloc_info(1, to) == EINVAL && malloc_info(0, to) == 0 && !fclose(to));
-    EXPECT(strstr(text, "<malloc version=\"1\">") == text && strstr(text, "<heap nr=\"0\">") && strstr(text, "</malloc>"));
+    EXPECT(strstr(text, "<malloc version=\"1\">") == text && strstr(text, "<heap nr=\"0\">")
+           && strstr(text, "</malloc>"));
     free(text);
 }
 
-int main(int argc, char **argv) {
-    static const struct { const char *name; void (*run)(void); } cases[] = {
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } cases[] = {
         {"fork_in_threads", fork_in_threads},
         {"threads_end_with_live_blocks", threads_end_with_live_blocks},
         {"any_entry_first_on_a_fresh_thread", any_entry_first_on_a_fresh_thread},

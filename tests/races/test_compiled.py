@@ -48,9 +48,9 @@ def test_both_faults_of_the_original_are_found(both: Run) -> None:
 def test_a_finding_names_the_lines_of_both_threads(both: Run) -> None:
     race, overlap = both.findings
     assert race.title == "thread 0 writes what is at [the break], which thread 1 read, and nothing orders the two"
-    assert race.details[:2] == ("thread 1's sbrk: mm.c:22 grow < mm.c:39 my_malloc",
-                                "thread 0's sbrk: mm.c:23 grow < mm.c:39 my_malloc")
-    assert any("mm.c:42 locks lock" in line for line in overlap.details)
+    assert race.details[:2] == ("thread 1's sbrk: mm.c:26 grow < mm.c:43 my_malloc",
+                                "thread 0's sbrk: mm.c:27 grow < mm.c:43 my_malloc")
+    assert any("mm.c:46 locks lock" in line for line in overlap.details)
 
 
 def test_a_finding_is_shrunk_to_few_operations_and_preemptions(both: Run) -> None:
@@ -73,7 +73,7 @@ def test_the_command_and_its_replay(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["races", str(C / "mm.c"), "--schedules", "600", "--seed", "1", "--json", str(report)]) == 1
     again = shlex.split(json.loads(report.read_text())["findings"][0]["replay"])
     assert main(again[1:]) == 1
-    assert "mm.c:23 grow" in capsys.readouterr().out
+    assert "mm.c:27 grow" in capsys.readouterr().out
 
 
 def test_an_object_without_hooks_is_inconclusive_and_told_how_to_build_it(

@@ -18,7 +18,8 @@ static _Atomic size_t used;
 static _Atomic(char *) memory;
 static _Atomic size_t calls;
 
-static char *place(size_t bytes) {
+static char *place(size_t bytes)
+{
     char *base = atomic_load(&memory);
     if (!base) {
         char *fresh = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -28,14 +29,15 @@ static char *place(size_t bytes) {
     return base + at % (ROOM - (1 << 20));
 }
 
-void *malloc(size_t size) {
+void *malloc(size_t size)
+{
     size_t call = atomic_fetch_add(&calls, 1);
     char *p = place(size) + HEADER;
     if (call > 5000) {
         if (BREAK == 1)
-            p -= 8;                             /* overlaps its neighbour's end, and is not aligned */
+            p -= 8; /* overlaps its neighbour's end, and is not aligned */
         if (BREAK == 2)
-            ((size_t *)(void *)(p - HEADER))[-1] ^= 1;  /* in the block before it, unless that ends earlier */
+            ((size_t *)(void *)(p - HEADER))[-1] ^= 1; /* in the block before it, unless that ends earlier */
         if (BREAK == 3)
             abort();
         if (BREAK == 4)
@@ -50,13 +52,15 @@ void *malloc(size_t size) {
 
 void free(void *p) { (void)p; }
 
-void *calloc(size_t count, size_t size) {
+void *calloc(size_t count, size_t size)
+{
     char *p = malloc(count * size);
     memset(p, BREAK == 6 && atomic_load(&calls) > 5000, count * size);
     return p;
 }
 
-void *realloc(void *old, size_t size) {
+void *realloc(void *old, size_t size)
+{
     char *p = malloc(size);
     if (old) {
         size_t before = ((size_t *)old)[-2];

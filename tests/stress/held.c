@@ -15,27 +15,31 @@ static void give(void) { pthread_mutex_unlock(&mutex); }
 
 __attribute__((constructor)) static void start(void) { pthread_atfork(take, give, give); }
 
-void *malloc(size_t size) {
+void *malloc(size_t size)
+{
     take();
     void *p = __libc_malloc(size);
     give();
     return p;
 }
 
-void free(void *p) {
+void free(void *p)
+{
     take();
     __libc_free(p);
     give();
 }
 
-void *calloc(size_t count, size_t size) {
+void *calloc(size_t count, size_t size)
+{
     take();
     void *p = __libc_calloc(count, size);
     give();
     return p;
 }
 
-void *realloc(void *old, size_t size) {
+void *realloc(void *old, size_t size)
+{
     take();
     void *p = __libc_realloc(old, size);
     give();

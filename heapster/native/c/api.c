@@ -5,9 +5,9 @@
 #include "layout.h"
 #include "words.h"
 
-#define ANSWERS(type, name, symbol, parameters, words) \
+#define ANSWERS(type, name, symbol, parameters, words)                                                                 \
     type heapster_##symbol parameters { return (type)heapster_word_##name words; }
-#define NOTHING(name, symbol, parameters, words) \
+#define NOTHING(name, symbol, parameters, words)                                                                       \
     void heapster_##symbol parameters { heapster_word_##name words; }
 
 DIRECT_CALLS(ANSWERS, NOTHING)
@@ -16,7 +16,8 @@ OTHER_CALLS(ANSWERS, NOTHING)
 /* A size_t above PTRDIFF_MAX would arrive as a negative word, which the allocator takes for a small one. */
 static word clamped(size_t size) { return size > MAX_WORD ? MAX_WORD : (word)size; }
 
-int heapster_init(size_t arena_size, heapster_policy_t policy) {
+int heapster_init(size_t arena_size, heapster_policy_t policy)
+{
     return (int)heapster_word_init(arena_size ? clamped(arena_size) : DEFAULT_GROWTH, (word)policy);
 }
 
@@ -32,7 +33,8 @@ void heapster_set_arenas(int count) { heapster_word_set_arenas(count); }
 int heapster_finalize(void) { return (int)heapster_word_finalize(); }
 void heapster_status(void) { heapster_word_status(); }
 
-static void read_stats(word which, struct heapster_stats *out) {
+static void read_stats(word which, struct heapster_stats *out)
+{
     word figures[STATS_BYTES / WORD_BYTES];
     heapster_word_stats(which, (word)figures);
     const size_t *at = (const size_t *)figures, *calls = at + STAT_CALLS / WORD_BYTES;
@@ -55,7 +57,8 @@ static void read_stats(word which, struct heapster_stats *out) {
 
 void heapster_stats(struct heapster_stats *out) { read_stats(ALL_ARENAS, out); }
 
-int heapster_arena_stats(int arena, struct heapster_stats *out) {
+int heapster_arena_stats(int arena, struct heapster_stats *out)
+{
     if (arena != ONLY_MAPPINGS && (arena < 0 || arena >= MAX_ARENAS))
         return -1;
     read_stats(arena, out);

@@ -77,9 +77,7 @@ size_t heapster_malloc_usable_size(void *block);
 /* ---- Settings ---- */
 
 /* Which free block serves a request. */
-typedef enum {
-@ENUMERATORS@
-} heapster_policy_t;
+typedef enum { @ENUMERATORS @ } heapster_policy_t;
 
 /* Sets by how many bytes, at least, arenas grow (0: the default of 128 KiB), and the policy. Optional, at
    any time. Returns 0; or -1, with nothing changed, for an unknown policy. */
@@ -116,17 +114,17 @@ int heapster_finalize(void);
 
 /* Bytes include the headers of blocks. */
 struct heapster_stats {
-    size_t total_bytes;         /* got from the system */
-    size_t used_bytes;          /* in blocks in use; of one arena, those that threads keep count as used */
+    size_t total_bytes; /* got from the system */
+    size_t used_bytes;  /* in blocks in use; of one arena, those that threads keep count as used */
     size_t used_blocks;
-    size_t cached_bytes;        /* in blocks that are freed, and kept by threads or on their way to an arena */
+    size_t cached_bytes; /* in blocks that are freed, and kept by threads or on their way to an arena */
     size_t cached_blocks;
-    size_t free_bytes;          /* in free blocks and in mappings that are kept */
+    size_t free_bytes; /* in free blocks and in mappings that are kept */
     size_t free_blocks;
-    size_t largest_free;        /* bytes of the largest free block */
-    size_t wasted_bytes;        /* in none of these: records of regions, and what alignment leaves */
-    double fragmentation;       /* 0: all free bytes are one block; near 1: many small ones */
-    size_t malloc_calls;        /* successful calls */
+    size_t largest_free;  /* bytes of the largest free block */
+    size_t wasted_bytes;  /* in none of these: records of regions, and what alignment leaves */
+    double fragmentation; /* 0: all free bytes are one block; near 1: many small ones */
+    size_t malloc_calls;  /* successful calls */
     size_t calloc_calls;
     size_t realloc_calls;
     size_t aligned_calls;

@@ -18,7 +18,7 @@
 #include "report.h"
 #include "words.h"
 
-#ifndef BUILT_POLICY            /* what `heapster build` was told */
+#ifndef BUILT_POLICY /* what `heapster build` was told */
 #define BUILT_POLICY DEFAULT_POLICY
 #endif
 #ifndef BUILT_THRESHOLD
@@ -37,14 +37,14 @@
 
 enum {
     EVERY_PROCESS = 1,
-    HIGH_DESCRIPTOR = 100,      /* programs close stderr before the end; a copy up here survives */
-    MOST_PROCESSES = 1 << 22,   /* Linux numbers no more */
+    HIGH_DESCRIPTOR = 100,    /* programs close stderr before the end; a copy up here survives */
+    MOST_PROCESSES = 1 << 22, /* Linux numbers no more */
     MOST_SIGNAL = 64,
-    STATS_TEXT = 1 << 15        /* room for the figures of all arenas */
+    STATS_TEXT = 1 << 15 /* room for the figures of all arenas */
 };
 
 static const char *const policies[] = {POLICY_NAMES};
-static pid_t stats_process;      /* whose statistics are wanted: 0 nobody's, EVERY_PROCESS everybody's */
+static pid_t stats_process; /* whose statistics are wanted: 0 nobody's, EVERY_PROCESS everybody's */
 static int stats_descriptor = -1;
 static const char *stats_file;
 static sem_t stats_wanted;
@@ -52,13 +52,15 @@ static sem_t stats_wanted;
 static void start_stats_signal(int number);
 
 /* Says so once: the programs that this one starts do not inherit the bad value. */
-static void reject(const char *variable, const char *value, const char *expected) {
+static void reject(const char *variable, const char *value, const char *expected)
+{
     SAY(STDERR_FILENO, TEXT("heapster: "), TEXT(variable), TEXT("="), TEXT(value), TEXT(" ignored: "), TEXT(expected));
     unsetenv(variable);
 }
 
 /* Whether the variable holds a decimal number from `least` to `most`; reported if it holds something else. */
-static int read_number(const char *variable, word least, word most, const char *expected, word *out) {
+static int read_number(const char *variable, word least, word most, const char *expected, word *out)
+{
     const char *value = getenv(variable);
     if (!value || !*value)
         return 0;
@@ -74,7 +76,8 @@ static int read_number(const char *variable, word least, word most, const char *
     return 1;
 }
 
-static void read_policy(void) {
+static void read_policy(void)
+{
     const char *value = getenv("HEAPSTER_POLICY");
     if (!value || !*value)
         return;
@@ -86,7 +89,8 @@ static void read_policy(void) {
     reject("HEAPSTER_POLICY", value, "one of " POLICY_LIST);
 }
 
-static void read_stats_settings(void) {
+static void read_stats_settings(void)
+{
     word process;
     const char *file = getenv("HEAPSTER_STATS_FILE");
     if (file && *file) {
@@ -102,7 +106,8 @@ static void read_stats_settings(void) {
         start_stats_signal((int)number);
 }
 
-static void read_environment(void) {
+static void read_environment(void)
+{
     word number;
     read_policy();
     if (read_number("HEAPSTER_MMAP_THRESHOLD", 0, MAX_REQUEST, "a number of bytes", &number))
@@ -120,7 +125,8 @@ static void read_environment(void) {
 static pthread_key_t thread_key;
 static pthread_once_t thread_key_made = PTHREAD_ONCE_INIT;
 
-static void end_thread(void *value) {
+static void end_thread(void *value)
+{
     (void)value;
     heapster_word_thread_end();
 }
@@ -133,7 +139,8 @@ static pthread_once_t fork_handled = PTHREAD_ONCE_INIT;
 
 static void handle_forks(void) { pthread_atfork(NULL, NULL, heapster_word_after_fork_in_child); }
 
-__attribute__((visibility("hidden"))) void heapster_at_thread_end(void) {
+__attribute__((visibility("hidden"))) void heapster_at_thread_end(void)
+{
     int kept = errno;
     pthread_once(&thread_key_made, make_thread_key);
     pthread_once(&fork_handled, handle_forks);
@@ -141,7 +148,8 @@ __attribute__((visibility("hidden"))) void heapster_at_thread_end(void) {
     errno = kept;
 }
 
-__attribute__((constructor)) static void start(void) {
+__attribute__((constructor)) static void start(void)
+{
     int kept = errno;
     if (BUILT_POLICY != FIRST_FIT)
         heapster_word_set_policy(BUILT_POLICY);
@@ -159,15 +167,14 @@ __attribute__((constructor)) static void start(void) {
 /* In parts of a million, because a locale may print a comma in a double. */
 static unsigned long millionths(double ratio) { return (unsigned long)(ratio * 1e6); }
 
-static const char TABLE[] =
-    "heapster: %s (process %d), policy %s\n"
-    "  total bytes      %16zu\n"
-    "  used bytes       %16zu  in %zu blocks\n"
-    "  cached bytes     %16zu  in %zu blocks\n"
-    "  free bytes       %16zu  in %zu blocks, the largest %zu\n"
-    "  wasted bytes     %16zu\n"
-    "  fragmentation    %9lu.%06lu\n"
-    "  calls            %16zu  malloc %zu, calloc %zu, realloc %zu, aligned %zu, free %zu\n";
+static const char TABLE[] = "heapster: %s (process %d), policy %s\n"
+                            "  total bytes      %16zu\n"
+                            "  used bytes       %16zu  in %zu blocks\n"
+                            "  cached bytes     %16zu  in %zu blocks\n"
+                            "  free bytes       %16zu  in %zu blocks, the largest %zu\n"
+                            "  wasted bytes     %16zu\n"
+                            "  fragmentation    %9lu.%06lu\n"
+                            "  calls            %16zu  malloc %zu, calloc %zu, realloc %zu, aligned %zu, free %zu\n";
 
 static const char ARENA_ROW[] =
     "  %-8s %2d      %16zu  used %zu in %zu blocks, free %zu in %zu blocks, the largest %zu; calls %zu\n";
@@ -184,7 +191,8 @@ static const char ARENA_JSON[] =
     "\"free_blocks\": %zu, \"largest_free\": %zu, \"calls\": %zu}";
 
 /* The program's name as it may stand in a JSON string. */
-static void plain_name(char *out, size_t room) {
+static void plain_name(char *out, size_t room)
+{
     const char *name = program_invocation_short_name;
     size_t length = 0;
     for (; *name && length < room - 1; name++)
@@ -192,12 +200,14 @@ static void plain_name(char *out, size_t room) {
     out[length] = 0;
 }
 
-static size_t calls_of(const struct heapster_stats *s) {
+static size_t calls_of(const struct heapster_stats *s)
+{
     return s->malloc_calls + s->calloc_calls + s->realloc_calls + s->aligned_calls + s->free_calls;
 }
 
 /* Adds a line, or an element, for each arena in use, and for the mappings; the new length. */
-static int add_arenas(char *text, int length, int json) {
+static int add_arenas(char *text, int length, int json)
+{
     struct heapster_stats s;
     int before = length;
     for (int i = 0; i <= MAX_ARENAS; i++) {
@@ -207,33 +217,35 @@ static int add_arenas(char *text, int length, int json) {
             continue;
         const char *name = mappings ? "mappings" : "arena";
         int number = mappings ? 0 : i;
-        length += json ? snprintf(text + length, 512, ARENA_JSON, length > before ? ", " : "", name, number,
-                                  s.total_bytes, s.used_bytes, s.used_blocks, s.free_bytes, s.free_blocks,
-                                  s.largest_free, calls_of(&s))
-                       : snprintf(text + length, 512, ARENA_ROW, name, number, s.total_bytes, s.used_bytes,
-                                  s.used_blocks, s.free_bytes, s.free_blocks, s.largest_free, calls_of(&s));
+        length +=
+            json ? snprintf(text + length, 512, ARENA_JSON, length > before ? ", " : "", name, number, s.total_bytes,
+                            s.used_bytes, s.used_blocks, s.free_bytes, s.free_blocks, s.largest_free, calls_of(&s))
+                 : snprintf(text + length, 512, ARENA_ROW, name, number, s.total_bytes, s.used_bytes, s.used_blocks,
+                            s.free_bytes, s.free_blocks, s.largest_free, calls_of(&s));
     }
     return length + (json ? snprintf(text + length, 4, "]}\n") : 0);
 }
 
-static void write_stats(int to, int json) {
+static void write_stats(int to, int json)
+{
     struct heapster_stats s;
     char name[64], text[STATS_TEXT];
     heapster_stats(&s);
     plain_name(name, sizeof name);
-    int length = snprintf(
-        text, 1024, json ? JSON : TABLE, name, (int)getpid(), policies[heapster_get_policy()], s.total_bytes,
-        s.used_bytes, s.used_blocks, s.cached_bytes, s.cached_blocks, s.free_bytes, s.free_blocks, s.largest_free, s.wasted_bytes,
-        millionths(s.fragmentation) / 1000000, millionths(s.fragmentation) % 1000000, calls_of(&s),
-        s.malloc_calls, s.calloc_calls, s.realloc_calls, s.aligned_calls, s.free_calls);
+    int length = snprintf(text, 1024, json ? JSON : TABLE, name, (int)getpid(), policies[heapster_get_policy()],
+                          s.total_bytes, s.used_bytes, s.used_blocks, s.cached_bytes, s.cached_blocks, s.free_bytes,
+                          s.free_blocks, s.largest_free, s.wasted_bytes, millionths(s.fragmentation) / 1000000,
+                          millionths(s.fragmentation) % 1000000, calls_of(&s), s.malloc_calls, s.calloc_calls,
+                          s.realloc_calls, s.aligned_calls, s.free_calls);
     if (length <= 0 || length >= 1024)
         return;
     length = add_arenas(text, length, json);
     if (write(to, text, (size_t)length) < 0)
-        return;                                 /* nobody listens */
+        return; /* nobody listens */
 }
 
-static void dump_stats(void) {
+static void dump_stats(void)
+{
     if (stats_descriptor >= 0)
         write_stats(stats_descriptor, 0);
     if (stats_file) {
@@ -246,14 +258,16 @@ static void dump_stats(void) {
 }
 
 /* A handler may come while this thread holds an arena's lock, so another thread reads the figures. */
-static void want_stats(int number) {
+static void want_stats(int number)
+{
     (void)number;
     int kept = errno;
     sem_post(&stats_wanted);
     errno = kept;
 }
 
-static void *await_stats(void *nothing) {
+static void *await_stats(void *nothing)
+{
     for (;;)
         if (sem_wait(&stats_wanted) == 0) {
             if (stats_descriptor < 0 && !stats_file)
@@ -264,7 +278,8 @@ static void *await_stats(void *nothing) {
     return nothing;
 }
 
-static void start_stats_signal(int number) {
+static void start_stats_signal(int number)
+{
     struct sigaction action = {.sa_handler = want_stats, .sa_flags = SA_RESTART};
     pthread_attr_t detached;
     pthread_t thread;
@@ -273,7 +288,7 @@ static void start_stats_signal(int number) {
     if (sigaction(number, &action, NULL) != 0)
         return;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);        /* the thread handles no signals of the program */
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread handles no signals of the program */
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
     pthread_create(&thread, &detached, await_stats, NULL);
@@ -281,7 +296,8 @@ static void start_stats_signal(int number) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-__attribute__((destructor)) static void finish(void) {
+__attribute__((destructor)) static void finish(void)
+{
     if (stats_process == EVERY_PROCESS || stats_process == getpid())
         dump_stats();
 }

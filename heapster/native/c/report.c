@@ -8,19 +8,24 @@
 #include "report.h"
 #include "words.h"
 
-static void add_text(struct line *line, const char *text) {
+static void add_text(struct line *line, const char *text)
+{
     while (*text && line->length < sizeof line->text - 1)
         line->text[line->length++] = *text++;
 }
 
-static void add_number(struct line *line, unsigned long number, unsigned base) {
+static void add_number(struct line *line, unsigned long number, unsigned base)
+{
     char digits[24], *at = digits + sizeof digits - 1;
     *at = 0;
-    do *--at = "0123456789abcdef"[number % base]; while (number /= base);
+    do
+        *--at = "0123456789abcdef"[number % base];
+    while (number /= base);
     add_text(line, at);
 }
 
-void heapster_say(int to, const struct part *parts, int count) {
+void heapster_say(int to, const struct part *parts, int count)
+{
     struct line line = {.length = 0};
     for (int i = 0; i < count; i++) {
         if (parts[i].text)
@@ -30,22 +35,25 @@ void heapster_say(int to, const struct part *parts, int count) {
     }
     line.text[line.length++] = '\n';
     if (write(to, line.text, line.length) < 0)
-        return;                                 /* nobody listens */
+        return; /* nobody listens */
 }
 
-static const char *name_of(word code) {
+static const char *name_of(word code)
+{
     static const char *const names[] = ABORT_NAMES;
     return code > 0 && code < (word)(sizeof names / sizeof *names) && names[code] ? names[code] : "unknown misuse";
 }
 
 /* Ends the program. */
-__attribute__((visibility("hidden"))) void heapster_abort(word code, word address) {
+__attribute__((visibility("hidden"))) void heapster_abort(word code, word address)
+{
     SAY(STDERR_FILENO, TEXT("heapster: "), TEXT(name_of(code)), TEXT(" at 0x"), HEX(address));
     abort();
 }
 
 /* Writes a line of the status dump. */
-__attribute__((visibility("hidden"))) void heapster_show(word kind, word address, word size, word used) {
+__attribute__((visibility("hidden"))) void heapster_show(word kind, word address, word size, word used)
+{
     switch (kind) {
     case SHOW_ARENA:
         SAY(STDERR_FILENO, TEXT("arena at 0x"), HEX(address), TEXT(": "), DECIMAL(size), TEXT(" bytes held, "),

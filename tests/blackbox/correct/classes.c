@@ -6,11 +6,17 @@
 #include <sys/mman.h>
 
 #define CLASSES 48
-struct header { size_t class, unused; };
+struct header {
+    size_t class, unused;
+};
 static struct header *lists[CLASSES];
 static char *top, *end;
 
-static void *out_of_memory(void) { errno = ENOMEM; return NULL; }
+static void *out_of_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
 
 static struct header *fresh(size_t size)
 {
@@ -32,7 +38,7 @@ void *malloc(size_t size)
     if (size > (size_t)1 << 40)
         return out_of_memory();
     while (((size_t)1 << class) < size + sizeof(struct header))
-        class++;
+        class ++;
     struct header *h = lists[class];
     if (h != NULL)
         lists[class] = *(struct header **)(h + 1);

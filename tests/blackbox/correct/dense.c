@@ -7,16 +7,24 @@
 #include <sys/mman.h>
 
 #define PAGE 4096
-#define HEAD 16                 /* bytes of a page before its first slot */
-#define MOST 1024               /* bytes of the largest slot */
-#define LISTS 8                 /* 8, 16, 32 ... 1024 bytes */
+#define HEAD 16   /* bytes of a page before its first slot */
+#define MOST 1024 /* bytes of the largest slot */
+#define LISTS 8   /* 8, 16, 32 ... 1024 bytes */
 
-struct page { size_t slot, mapped; };       /* mapped: bytes, if it serves one block */
-struct slot { struct slot *next; };
+struct page {
+    size_t slot, mapped;
+}; /* mapped: bytes, if it serves one block */
+struct slot {
+    struct slot *next;
+};
 static struct slot *lists[LISTS];
 
 static struct page *page_of(void *p) { return (struct page *)((uintptr_t)p & ~(uintptr_t)(PAGE - 1)); }
-static void *out_of_memory(void) { errno = ENOMEM; return NULL; }
+static void *out_of_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
 
 static void *map(size_t bytes)
 {
@@ -48,7 +56,7 @@ void *malloc(size_t size)
         struct page *page = map(bytes);
         if (page == NULL)
             return out_of_memory();
-        *page = (struct page){ bytes - HEAD, bytes };
+        *page = (struct page){bytes - HEAD, bytes};
         return (char *)page + HEAD;
     }
     int list = 0;

@@ -8,8 +8,8 @@
 void *malloc(size_t size)
 {
     size_t bytes = size + 16;
-    void *memory = size > PTRDIFF_MAX ? MAP_FAILED
-                 : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        size > PTRDIFF_MAX ? MAP_FAILED : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
         errno = ENOMEM;
         return NULL;

@@ -8,7 +8,11 @@
 #define FOOT(b) (*(size_t *)((b) + SIZE(b) - 8))
 static char *first;
 
-static void set(char *b, size_t size, int used) { *(size_t *)b = size | (size_t)used; FOOT(b) = size | (size_t)used; }
+static void set(char *b, size_t size, int used)
+{
+    *(size_t *)b = size | (size_t)used;
+    FOOT(b) = size | (size_t)used;
+}
 
 int mm_init(void)
 {

@@ -17,7 +17,9 @@
 #define NEXT_BLKP(bp) ((char *)(bp) + GET_SIZE(HDRP(bp)))
 #define PREV_BLKP(bp) ((char *)(bp) - GET_SIZE((char *)(bp) - DSIZE))
 
-struct node { struct node *next, *prev; };
+struct node {
+    struct node *next, *prev;
+};
 static struct node *free_list;
 
 static void push(void *bp)

@@ -2,6 +2,10 @@
    expect: abort */
 #ifndef FIXED
 #include <stdlib.h>
-#define ON_MALLOC(size) do { if ((size) == 1000) abort(); } while (0)
+#define ON_MALLOC(size)                                                                                                \
+    do {                                                                                                               \
+        if ((size) == 1000)                                                                                            \
+            abort();                                                                                                   \
+    } while (0)
 #endif
 #include "firstfit.h"

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #ifndef FIXED
 static int ones;
-#define ON_MALLOC(size) if ((size) == 1 && ++ones == 85) abort()
+#define ON_MALLOC(size)                                                                                                \
+    if ((size) == 1 && ++ones == 85)                                                                                   \
+    abort()
 #endif
 #include "firstfit.h"

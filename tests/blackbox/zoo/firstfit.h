@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-struct block {                  /* 32 bytes before each payload */
-    size_t size;                /* of the payload */
+struct block {   /* 32 bytes before each payload */
+    size_t size; /* of the payload */
     size_t used;
-    struct block *next, *prev;  /* by address within a chunk; across chunks: newest first */
+    struct block *next, *prev; /* by address within a chunk; across chunks: newest first */
 };
 
 #ifndef ROUND
@@ -63,10 +63,14 @@ struct block {                  /* 32 bytes before each payload */
 #define USABLE_OF_NULL 0
 #endif
 #ifndef FREE_OF_NULL
-#define FREE_OF_NULL(p) if ((p) == NULL) return
+#define FREE_OF_NULL(p)                                                                                                \
+    if ((p) == NULL)                                                                                                   \
+    return
 #endif
 #ifndef REALLOC_OF_NULL
-#define REALLOC_OF_NULL(p, size) if ((p) == NULL) return malloc(size)
+#define REALLOC_OF_NULL(p, size)                                                                                       \
+    if ((p) == NULL)                                                                                                   \
+    return malloc(size)
 #endif
 #ifndef BEFORE_NEW_BLOCK
 #define BEFORE_NEW_BLOCK(p)
@@ -109,12 +113,13 @@ static int adjacent(struct block *left, struct block *right)
 
 static struct block *new_chunk(size_t size)
 {
-    size_t bytes = size + sizeof(struct block) + 64 > CHUNK ? (size + sizeof(struct block) + 64 + 4095) & ~(size_t)4095 : CHUNK;
+    size_t bytes =
+        size + sizeof(struct block) + 64 > CHUNK ? (size + sizeof(struct block) + 64 + 4095) & ~(size_t)4095 : CHUNK;
     char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
     struct block *b = (struct block *)(memory + SKEW);
-    *b = (struct block){ bytes - sizeof *b - SKEW, 0, first, NULL };
+    *b = (struct block){bytes - sizeof *b - SKEW, 0, first, NULL};
     if (first != NULL)
         first->prev = b;
     first = b;
@@ -126,7 +131,7 @@ static void split(struct block *b, size_t size)
     if (!SPLITS(b, size))
         return;
     struct block *rest = (struct block *)((char *)(b + 1) + size);
-    *rest = (struct block){ REST(b, size), 0, b->next, b };
+    *rest = (struct block){REST(b, size), 0, b->next, b};
     if (rest->next != NULL)
         rest->next->prev = rest;
     b->next = rest;
@@ -236,7 +241,7 @@ int posix_memalign(void **out, size_t alignment, size_t size)
     if (q != p) {
         LOCK();
         struct block *b = (struct block *)p - 1, *aligned = (struct block *)q - 1;
-        *aligned = (struct block){ b->size - (size_t)(q - p), 1, b->next, b };
+        *aligned = (struct block){b->size - (size_t)(q - p), 1, b->next, b};
         if (aligned->next != NULL)
             aligned->next->prev = aligned;
         b->next = aligned;
@@ -252,13 +257,11 @@ void *aligned_alloc(size_t alignment, size_t size)
 {
     void *p = NULL;
     int error = alignment < sizeof(void *) && alignment != 0 && (alignment & (alignment - 1)) == 0
-        ? posix_memalign(&p, sizeof(void *), size) : posix_memalign(&p, alignment, size);
+                    ? posix_memalign(&p, sizeof(void *), size)
+                    : posix_memalign(&p, alignment, size);
     if (error != 0)
         errno = error;
     return error != 0 ? NULL : p;
 }
 
-size_t malloc_usable_size(void *p)
-{
-    return p != NULL ? USABLE((struct block *)p - 1) : USABLE_OF_NULL;
-}
+size_t malloc_usable_size(void *p) { return p != NULL ? USABLE((struct block *)p - 1) : USABLE_OF_NULL; }

@@ -64,7 +64,7 @@ static void at_the_edges(const struct variant *v)
 {
     v->start(16);
     check(v->take(END - 32, 16) == 0 && v->take(END - 32, 16) == 1);
-    check(v->take(END - 16, 16) == 0 && v->take(END - 16, 16) == 0);        /* it reaches the end: nobody knows */
+    check(v->take(END - 16, 16) == 0 && v->take(END - 16, 16) == 0); /* it reaches the end: nobody knows */
     check(v->take(END, 16) == 0 && v->take(UINTPTR_MAX - 64, 16) == 0 && v->take(UINTPTR_MAX - 64, 16) == 0);
     v->release(END, 16);
     v->release(UINTPTR_MAX - 64, 16);
@@ -74,14 +74,14 @@ static void at_the_edges(const struct variant *v)
 
 static void none(const struct variant *v)
 {
-    v->start(3);                                /* neighbours may share a granule */
+    v->start(3); /* neighbours may share a granule */
     check(v->take(BASE, 16) == 0 && v->take(BASE, 16) == 0 && header.unshadowed == 0);
     v->release(BASE, 16);
 }
 
 static void refused(const struct variant *v)
 {
-    setrlimit(RLIMIT_AS, &(struct rlimit){ 1 << 30, 1 << 30 });
+    setrlimit(RLIMIT_AS, &(struct rlimit){1 << 30, 1 << 30});
     v->start(16);
     check(header.unshadowed == 1 && v->take(BASE, 16) == 0 && v->take(BASE, 16) == 0);
 }
@@ -91,12 +91,24 @@ static int passes(const struct variant *v, int part)
     int status;
     pid_t child = fork();
     if (child == 0) {
-        setitimer(ITIMER_PROF, &(struct itimerval){ { 0, 0 }, { 0, 300000 } }, NULL);    /* one may go round for ever */
+        setitimer(ITIMER_PROF, &(struct itimerval){{0, 0}, {0, 300000}}, NULL); /* one may go round for ever */
         switch (part) {
-        case 0: case 1: case 2: case 3: case 4: against_a_slow_one(v, (uint64_t[]){ 16, 8, 4, 15, 7 }[part]); break;
-        case 5: at_the_edges(v); break;
-        case 6: none(v); break;
-        default: refused(v); break;
+        case 0:
+        case 1:
+        case 2:
+        case 3:
+        case 4:
+            against_a_slow_one(v, (uint64_t[]){16, 8, 4, 15, 7}[part]);
+            break;
+        case 5:
+            at_the_edges(v);
+            break;
+        case 6:
+            none(v);
+            break;
+        default:
+            refused(v);
+            break;
         }
         check(part >= 6 || header.unshadowed == 0);
         _exit(0);
@@ -105,7 +117,7 @@ static int passes(const struct variant *v, int part)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static const struct variant variants[] = { VARIANTS };
+static const struct variant variants[] = {VARIANTS};
 
 int main(void)
 {

@@ -6,8 +6,15 @@
 #include <sys/mman.h>
 
 enum { KEPT = 4, PAGE = 1 << 16 };
-typedef struct block { size_t size; struct block *next; } block;
-typedef struct cache { block *first; unsigned count; struct cache *next; } cache;
+typedef struct block {
+    size_t size;
+    struct block *next;
+} block;
+typedef struct cache {
+    block *first;
+    unsigned count;
+    struct cache *next;
+} cache;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;

@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 enum { CLASSES = 64, CHUNK = 1 << 14 };
-typedef struct block { size_t size; struct block *next; } block;
+typedef struct block {
+    size_t size;
+    struct block *next;
+} block;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER, grow_lock = PTHREAD_MUTEX_INITIALIZER;
 static block *lists[CLASSES];

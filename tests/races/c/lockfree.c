@@ -5,11 +5,18 @@
 #include <unistd.h>
 
 enum { SLOTS = 1024, PAYLOAD = 112, POOL = 1 << 20 };
-typedef struct slot { _Alignas(16) uint32_t next, index; char pad[8]; char payload[PAYLOAD]; } slot;
-typedef struct large { size_t size; struct large *next; } large;
+typedef struct slot {
+    _Alignas(16) uint32_t next, index;
+    char pad[8];
+    char payload[PAYLOAD];
+} slot;
+typedef struct large {
+    size_t size;
+    struct large *next;
+} large;
 
 static slot slots[SLOTS];
-static atomic_uint_fast64_t head;           /* tag << 32 | index + 1 */
+static atomic_uint_fast64_t head; /* tag << 32 | index + 1 */
 static atomic_uint fresh;
 static atomic_int spin;
 static large *larges;
@@ -70,10 +77,12 @@ static void push(slot *freed)
 static void lock(void)
 {
 #if defined FAULT_SPIN_BY_LOAD_AND_STORE
-    while (atomic_load_explicit(&spin, memory_order_acquire)) {}
+    while (atomic_load_explicit(&spin, memory_order_acquire)) {
+    }
     atomic_store_explicit(&spin, 1, memory_order_release);
 #else
-    while (atomic_exchange_explicit(&spin, 1, memory_order_acquire)) {}
+    while (atomic_exchange_explicit(&spin, 1, memory_order_acquire)) {
+    }
 #endif
 }
 

@@ -3,7 +3,11 @@
 #include <stddef.h>
 #include <pthread.h>
 #include <unistd.h>
-typedef struct block { size_t size; struct block *next; int free; } block;
+typedef struct block {
+    size_t size;
+    struct block *next;
+    int free;
+} block;
 static block *blocks;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -47,7 +51,8 @@ void *my_malloc(size_t n)
 
 void my_free(void *p)
 {
-    if (!p) return;
+    if (!p)
+        return;
     pthread_mutex_lock(&lock);
     ((block *)p - 1)->free = 1;
     pthread_mutex_unlock(&lock);

@@ -19,12 +19,16 @@ static void on_atomic(uintptr_t address, size_t size, enum atomic_kind kind, int
     printf("atomic %ld %zu %d %d\n", address != 0 ? (long)((char *)address - base) : -1, size, kind, order);
 }
 
-static void on_enter(uintptr_t caller) { (void)caller; puts("enter"); }
+static void on_enter(uintptr_t caller)
+{
+    (void)caller;
+    puts("enter");
+}
 static void on_exit(void) { puts("exit"); }
 
 int main(int argc, char **argv)
 {
-    static const struct observer client = { on_access, on_atomic, on_enter, on_exit };
+    static const struct observer client = {on_access, on_atomic, on_enter, on_exit};
     void *handle = dlopen(argv[argc - 1], RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
     if (handle == NULL)
         return puts(dlerror()), 2;

@@ -13,7 +13,8 @@ struct task {
     void *results[RESULTS];
 };
 
-static void *work(void *given_task) {
+static void *work(void *given_task)
+{
     struct task *task = given_task;
     void *blocks[BLOCKS];
     for (size_t i = 0; i < BLOCKS; i++)
@@ -27,18 +28,21 @@ static void *work(void *given_task) {
     return NULL;
 }
 
-static void start(struct task *task) {
+static void start(struct task *task)
+{
     if (pthread_create(&task->thread, NULL, work, task))
         stop(WRONG_USE, "no thread can be made");
 }
 
-static void finish(struct task *task) {
+static void finish(struct task *task)
+{
     pthread_join(task->thread, NULL);
     for (size_t i = 0; i < RESULTS; i++)
         give(task->results[i]);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     size_t times = argument(argc, argv, 1, 1), threads = argument(argc, argv, 2, 1);
     static struct task tasks[MOST_THREADS];
     if (threads > MOST_THREADS)

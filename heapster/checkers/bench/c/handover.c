@@ -17,7 +17,8 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct batch *first, *last;
 static size_t waiting, batches;
 
-static void put(struct batch *batch) {
+static void put(struct batch *batch)
+{
     pthread_mutex_lock(&lock);
     while (waiting == QUEUE)
         pthread_cond_wait(&changed, &lock);
@@ -31,7 +32,8 @@ static void put(struct batch *batch) {
     pthread_mutex_unlock(&lock);
 }
 
-static struct batch *get(void) {
+static struct batch *get(void)
+{
     pthread_mutex_lock(&lock);
     while (!waiting)
         pthread_cond_wait(&changed, &lock);
@@ -43,7 +45,8 @@ static struct batch *get(void) {
     return batch;
 }
 
-static void *produce(void *nothing) {
+static void *produce(void *nothing)
+{
     uint64_t random = 7;
     for (size_t n = 0; n < batches; n++) {
         struct batch *batch = given(malloc(sizeof *batch));
@@ -54,7 +57,8 @@ static void *produce(void *nothing) {
     return nothing;
 }
 
-static void consume(void) {
+static void consume(void)
+{
     for (size_t n = 0; n < batches; n++) {
         struct batch *batch = get();
         for (size_t i = 0; i < BATCH; i++)
@@ -63,7 +67,8 @@ static void consume(void) {
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     batches = argument(argc, argv, 1, 1);
     pthread_t producer;
     if (pthread_create(&producer, NULL, produce, NULL))

@@ -7,7 +7,8 @@ enum { RUNGS = 8, STEP = 48, TOP_OF_STRINGS = 4 << 10, TOP_OF_VECTORS = 1 << 20 
 
 static size_t operations;
 
-static void *resized(void *p, size_t size) {
+static void *resized(void *p, size_t size)
+{
     size_t old = p ? size_of(p) : 0;
     void *moved = given(realloc(p, size));
     if (old && size_of(moved) != old)
@@ -16,11 +17,10 @@ static void *resized(void *p, size_t size) {
     return write_ends(moved, size);
 }
 
-static size_t next_size(size_t size, int is_string) {
-    return is_string ? size + STEP : size + size / 2;
-}
+static size_t next_size(size_t size, int is_string) { return is_string ? size + STEP : size + size / 2; }
 
-static void climb(void) {
+static void climb(void)
+{
     void *blocks[RUNGS] = {0};
     for (int growing = RUNGS; growing;) {
         growing = 0;
@@ -39,7 +39,8 @@ static void climb(void) {
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     for (size_t times = argument(argc, argv, 1, 1); times; times--)
         climb();
     return done(operations);

@@ -5,7 +5,8 @@
 
 enum { SLOTS = 16, SMALLEST = 64 << 10, LARGEST = 4 << 20 };
 
-static void *replaced(void *old, size_t size) {
+static void *replaced(void *old, size_t size)
+{
     if (old)
         give(old);
     void *p = take(size);
@@ -13,7 +14,8 @@ static void *replaced(void *old, size_t size) {
     return p;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     size_t times = argument(argc, argv, 1, 1);
     void *slots[SLOTS] = {0};
     uint64_t random = 3;

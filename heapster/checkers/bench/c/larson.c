@@ -12,7 +12,7 @@ enum { SMALLEST = 16, LARGEST = 1000 };
 struct line {
     void **slots;
     uint64_t random;
-    size_t generations;         /* that are still to come */
+    size_t generations; /* that are still to come */
 };
 
 static size_t replacements, slots_each;
@@ -20,7 +20,8 @@ static sem_t ended;
 
 static void start(struct line *line);
 
-static void *serve(void *given_line) {
+static void *serve(void *given_line)
+{
     struct line *line = given_line;
     for (size_t i = 0; i < replacements; i++) {
         void **slot = &line->slots[draw(&line->random) % slots_each];
@@ -34,7 +35,8 @@ static void *serve(void *given_line) {
     return NULL;
 }
 
-static void start(struct line *line) {
+static void start(struct line *line)
+{
     pthread_t thread;
     if (pthread_create(&thread, NULL, serve, line))
         stop(WRONG_USE, "no thread can be made");
@@ -42,7 +44,8 @@ static void start(struct line *line) {
 }
 
 /* The first owner's blocks come from the main thread. */
-static void prepare(struct line *line, size_t generations, uint64_t random) {
+static void prepare(struct line *line, size_t generations, uint64_t random)
+{
     line->slots = given(malloc(slots_each * sizeof *line->slots));
     line->random = random;
     line->generations = generations;
@@ -50,7 +53,8 @@ static void prepare(struct line *line, size_t generations, uint64_t random) {
         line->slots[i] = take(uniform(&line->random, SMALLEST, LARGEST));
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     replacements = argument(argc, argv, 1, 1);
     size_t generations = argument(argc, argv, 2, 1), threads = argument(argc, argv, 4, 1);
     slots_each = argument(argc, argv, 3, 1);

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 enum { CANNOT_RUN = 127 };
-#define MOST_DATA ((rlim_t)8 << 30)         /* bytes; an allocator that runs away does not take the machine along */
+#define MOST_DATA ((rlim_t)8 << 30) /* bytes; an allocator that runs away does not take the machine along */
 
-static void become(const char *library, char **command) {
+static void become(const char *library, char **command)
+{
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     setrlimit(RLIMIT_DATA, &(struct rlimit){MOST_DATA, MOST_DATA});
     if (*library)
@@ -23,11 +24,10 @@ static void become(const char *library, char **command) {
     _exit(CANNOT_RUN);
 }
 
-static long microseconds(struct timeval time) {
-    return time.tv_sec * 1000000 + time.tv_usec;
-}
+static long microseconds(struct timeval time) { return time.tv_sec * 1000000 + time.tv_usec; }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc < 4)
         return CANNOT_RUN;
     int descriptor = atoi(argv[1]), status;

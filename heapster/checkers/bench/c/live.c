@@ -6,7 +6,8 @@
 static _Alignas(16) unsigned char blocks[STAND_INS];
 static void *slots[MOST_LIVE];
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     struct live_set set = live_set(argc, argv);
     uint64_t random = 88172645463325252ULL;
     for (size_t i = 0; i < set.count; i++) {

@@ -6,14 +6,15 @@
 static _Alignas(16) unsigned char stand_ins[STAND_INS];
 static void *blocks[MOST_LIVE];
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     struct live_set set = live_set(argc, argv);
     uint64_t random = 88172645463325252ULL;
     for (size_t n = 0; n < set.times; n++) {
         for (size_t i = 0; i < set.count; i++) {
             size_t wanted = size_for_set(&set, &random);
-            blocks[i] = set.empty ? write_ends(stand_ins + i * STRIDE, wanted < STRIDE ? wanted : STRIDE)
-                                  : take(wanted);
+            blocks[i] =
+                set.empty ? write_ends(stand_ins + i * STRIDE, wanted < STRIDE ? wanted : STRIDE) : take(wanted);
         }
         for (size_t left = set.count; left; left--) {
             size_t at = draw(&random) % left;

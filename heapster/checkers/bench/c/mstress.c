@@ -13,37 +13,46 @@ static _Atomic(void *) shared[SHARED];
 static size_t steps;
 
 /* Of 64 blocks, 56 are small, 7 are of medium size, and 1 is large. */
-static size_t drawn_size(uint64_t *random) {
+static size_t drawn_size(uint64_t *random)
+{
     uint64_t kind = draw(random) % 64;
-    return kind < 56 ? uniform(random, LEAST, SMALL)
-         : kind < 63 ? uniform(random, SMALL, MEDIUM) : uniform(random, MEDIUM, LARGE);
+    return kind < 56   ? uniform(random, LEAST, SMALL)
+           : kind < 63 ? uniform(random, SMALL, MEDIUM)
+                       : uniform(random, MEDIUM, LARGE);
 }
 
-static void give_if_any(void *p) {
+static void give_if_any(void *p)
+{
     if (p)
         give(p);
 }
 
-static void step(void **slot, uint64_t *random) {
+static void step(void **slot, uint64_t *random)
+{
     switch (draw(random) % 8) {
-    case 0: case 1: case 2: case 3:                 /* a new one in place of the old */
+    case 0:
+    case 1:
+    case 2:
+    case 3: /* a new one in place of the old */
         give_if_any(*slot);
         *slot = take(drawn_size(random));
         break;
-    case 4: case 5:
+    case 4:
+    case 5:
         give_if_any(*slot);
         *slot = NULL;
         break;
     case 6:
         *slot = atomic_exchange(&shared[draw(random) % SHARED], *slot);
         break;
-    default:                                        /* it lives on */
+    default: /* it lives on */
         if (*slot)
             check_ends(*slot, size_of(*slot));
     }
 }
 
-static void *work(void *seed) {
+static void *work(void *seed)
+{
     uint64_t random = (uintptr_t)seed;
     void **own = given(calloc(OWN, sizeof *own));
     for (size_t i = 0; i < steps; i++)
@@ -54,7 +63,8 @@ static void *work(void *seed) {
     return NULL;
 }
 
-static void round_of(size_t threads, size_t number) {
+static void round_of(size_t threads, size_t number)
+{
     pthread_t *started = given(malloc(threads * sizeof *started));
     for (size_t i = 0; i < threads; i++)
         if (pthread_create(&started[i], NULL, work, (void *)(number * threads + i + 1)))
@@ -64,12 +74,13 @@ static void round_of(size_t threads, size_t number) {
     free(started);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     steps = argument(argc, argv, 1, 1);
     size_t rounds = argument(argc, argv, 2, 1), threads = argument(argc, argv, 3, 1);
     for (size_t number = 0; number < rounds; number++)
         round_of(threads, number);
     for (size_t i = 0; i < SHARED; i++)
         give_if_any(shared[i]);
-    return done(steps * rounds * threads);          /* half the steps ask, about as many free */
+    return done(steps * rounds * threads); /* half the steps ask, about as many free */
 }

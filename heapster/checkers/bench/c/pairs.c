@@ -6,7 +6,8 @@
 enum { LARGEST = 1 << 20 };
 static _Alignas(16) unsigned char block[LARGEST];
 
-static void pairs(size_t times, size_t size, int empty) {
+static void pairs(size_t times, size_t size, int empty)
+{
     for (size_t i = 0; i < times; i++) {
         if (empty)
             check_ends(write_ends(block, size), size);
@@ -15,7 +16,8 @@ static void pairs(size_t times, size_t size, int empty) {
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     size_t times = argument(argc, argv, 1, 1), least = argument(argc, argv, 2, LEAST);
     size_t most = argument(argc, argv, 3, least), sizes = 0;
     if (most > LARGEST)

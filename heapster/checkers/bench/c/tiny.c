@@ -12,7 +12,8 @@
 enum { BLOCKS = 8 };
 extern char **environ;
 
-static int once(void) {
+static int once(void)
+{
     void *blocks[BLOCKS];
     for (size_t i = 0; i < BLOCKS; i++)
         blocks[i] = take((size_t)LEAST << i);
@@ -21,7 +22,8 @@ static int once(void) {
     return 0;
 }
 
-static int served(void) {
+static int served(void)
+{
     Dl_info found;
     if (!dladdr(dlsym(RTLD_DEFAULT, "malloc"), &found))
         return 1;
@@ -29,7 +31,8 @@ static int served(void) {
     return 0;
 }
 
-static void start(char *self) {
+static void start(char *self)
+{
     char *arguments[] = {self, "once", NULL};
     pid_t child;
     int status;
@@ -41,7 +44,8 @@ static void start(char *self) {
         raise(WTERMSIG(status));
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc == 2 && !strcmp(argv[1], "once"))
         return once();
     if (argc == 2 && !strcmp(argv[1], "served"))

@@ -10,11 +10,11 @@
 
 #define NO_HANDLE (-1)
 
-static char null_answered;                  /* its address stands for NULL, as no block of a target's can have it */
+static char null_answered; /* its address stands for NULL, as no block of a target's can have it */
 #define ANSWERED_NULL ((void *)&null_answered)
 
 struct account {
-    void **at;                              /* by handle: a block, ANSWERED_NULL, or 0 for unknown */
+    void **at; /* by handle: a block, ANSWERED_NULL, or 0 for unknown */
     uint64_t handles;
 };
 

@@ -13,14 +13,15 @@
 #define CHUNK ((uintptr_t)1 << CHUNK_BITS)
 #define ADDRESS_BITS (sizeof(void *) == 8 ? 47 : 32)
 #define CHUNKS ((uintptr_t)1 << (ADDRESS_BITS - CHUNK_BITS))
-#define MOST_OWN 16384u                     /* chunks that are not all alike: 1 GiB of memory */
-#define UNIFORM 8u                          /* by owner, written or not */
+#define MOST_OWN 16384u /* chunks that are not all alike: 1 GiB of memory */
+#define UNIFORM 8u      /* by owner, written or not */
 
 static unsigned char **table, *uniform, *next_own, *end_of_own;
 
 static void *reserve(unsigned place, size_t size)
 {
-    void *mapped = mmap(FAR_AWAY(place), size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *mapped =
+        mmap(FAR_AWAY(place), size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return mapped == MAP_FAILED ? NULL : mapped;
 }
 
@@ -68,7 +69,10 @@ static uint64_t rest_of_chunk(uintptr_t start, uint64_t size)
     return rest < size ? rest : size;
 }
 
-static int within(uintptr_t start, uint64_t size) { return table != NULL && (uint64_t)start + size <= (uint64_t)1 << ADDRESS_BITS; }
+static int within(uintptr_t start, uint64_t size)
+{
+    return table != NULL && (uint64_t)start + size <= (uint64_t)1 << ADDRESS_BITS;
+}
 
 void byte_map_set(uintptr_t start, uint64_t size, unsigned char state)
 {
@@ -104,7 +108,7 @@ void byte_map_written(uintptr_t start, uint64_t size)
         return;
     for (uint64_t n; size > 0; start += n, size -= n) {
         n = rest_of_chunk(start, size);
-        unsigned char *chunk = table[start >> CHUNK_BITS] != NULL ? own_chunk(start) : NULL;     /* else not its own */
+        unsigned char *chunk = table[start >> CHUNK_BITS] != NULL ? own_chunk(start) : NULL; /* else not its own */
         for (unsigned char *at = chunk + (start & (CHUNK - 1)), *end = at + n; chunk != NULL && at < end; at++)
             *at &= OWNER;
     }
@@ -121,8 +125,9 @@ unsigned char byte_map_at(uintptr_t address)
 int byte_map_near(uintptr_t address)
 {
     uintptr_t chunk = address >> CHUNK_BITS;
-    return within(address, 1) && (table[chunk] != NULL || (chunk > 0 && table[chunk - 1] != NULL)
-                                  || (chunk + 1 < CHUNKS && table[chunk + 1] != NULL));
+    return within(address, 1)
+           && (table[chunk] != NULL || (chunk > 0 && table[chunk - 1] != NULL)
+               || (chunk + 1 < CHUNKS && table[chunk + 1] != NULL));
 }
 
 int byte_map_plain(uintptr_t start, uint64_t size)

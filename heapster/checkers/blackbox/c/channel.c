@@ -10,7 +10,7 @@
 #include "channel.h"
 
 struct report {
-    uint64_t word, ops, results;            /* the secret word, and the digests */
+    uint64_t word, ops, results; /* the secret word, and the digests */
     struct header header;
 };
 

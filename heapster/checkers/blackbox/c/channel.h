@@ -11,20 +11,20 @@
 
 enum heard { NOTHING_HEARD, TOLD, CONTRADICTED };
 
-#define TOLD_ALL 73                         /* exit status of a case that told */
+#define TOLD_ALL 73 /* exit status of a case that told */
 
-void channel_map(int fd);                   /* the board, which nobody can map again */
+void channel_map(int fd); /* the board, which nobody can map again */
 
 /* The judge. */
-void channel_order(void);                   /* what it is to run next stands on the board */
-void channel_begin(void);                   /* before a case is forked */
-void channel_begun(void);                   /* after that */
-void channel_glance(void);                  /* what a case has left on the board so far */
-enum heard channel_hear(void);              /* what a case told that is over */
-void channel_answer(void);                  /* onto the board, where no case is left that could write there */
+void channel_order(void);      /* what it is to run next stands on the board */
+void channel_begin(void);      /* before a case is forked */
+void channel_begun(void);      /* after that */
+void channel_glance(void);     /* what a case has left on the board so far */
+enum heard channel_hear(void); /* what a case told that is over */
+void channel_answer(void);     /* onto the board, where no case is left that could write there */
 
 /* The case. */
-void channel_enter(void);                   /* it was forked */
-_Noreturn void channel_tell(void);          /* it ends as it should */
+void channel_enter(void);          /* it was forked */
+_Noreturn void channel_tell(void); /* it ends as it should */
 
 #endif

@@ -23,14 +23,14 @@ void tell_counters(void)
         return;
     telling = 1;
     if (sigsetjmp(back, 1) == 0)
-        tell();                             /* once: the second time it does nothing */
+        tell(); /* once: the second time it does nothing */
     telling = 0;
 }
 
 void counters_fault(void)
 {
     if (telling)
-        siglongjmp(back, 1);                /* what the target has written over the counters is not its case's end */
+        siglongjmp(back, 1); /* what the target has written over the counters is not its case's end */
     tell_counters();
 }
 
@@ -55,7 +55,7 @@ static void leave_orderly(int status)
 
 void counters_load(void *handle)
 {
-    static const struct replacement ends[] = { { "_exit", leave }, { "_Exit", leave }, { "exit", leave_orderly } };
+    static const struct replacement ends[] = {{"_exit", leave}, {"_Exit", leave}, {"exit", leave_orderly}};
     *(void **)&tell = dlsym(handle, TELL_COUNTERS);
     if (tell != NULL)
         interpose(handle, ends, sizeof ends / sizeof *ends);
@@ -63,8 +63,8 @@ void counters_load(void *handle)
 
 void counters_watch(void)
 {
-    static const int ends[] = { SIGABRT, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGTERM };
-    struct sigaction action = { .sa_handler = on_end, .sa_flags = SA_ONSTACK };
+    static const int ends[] = {SIGABRT, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGTERM};
+    struct sigaction action = {.sa_handler = on_end, .sa_flags = SA_ONSTACK};
     for (size_t n = 0; tell != NULL && n < sizeof ends / sizeof *ends; n++)
         sigaction(ends[n], &action, NULL);
 }

@@ -8,7 +8,7 @@
 
 struct edges *edges;
 
-static unsigned char seen[MOST_EDGES];      /* of this process */
+static unsigned char seen[MOST_EDGES]; /* of this process */
 static uintptr_t base;
 static _Thread_local uintptr_t previous;
 
@@ -31,5 +31,5 @@ void __sanitizer_cov_trace_pc(void)
     previous = at;
     uint64_t number = __atomic_fetch_add(&edges->count, 1, __ATOMIC_RELAXED);
     if (number < MOST_EDGES)
-        edges->taken[number] = (struct edge){ edge, (uint32_t)shared->current };
+        edges->taken[number] = (struct edge){edge, (uint32_t)shared->current};
 }

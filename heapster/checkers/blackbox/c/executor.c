@@ -13,23 +13,23 @@
 #include "observing.h"
 
 #define MOST_HANDLES MOST_OPS
-#define CHECKED_A_STEP (1u << 18)           /* bytes of live payload looked at after a precise step */
-#define LONG_TRACE 3000u                    /* operations; in longer ones less is looked at after each */
-#define TOUCHABLE ((uint64_t)1 << 36)       /* larger blocks are only known, never written */
+#define CHECKED_A_STEP (1u << 18)     /* bytes of live payload looked at after a precise step */
+#define LONG_TRACE 3000u              /* operations; in longer ones less is looked at after each */
+#define TOUCHABLE ((uint64_t)1 << 36) /* larger blocks are only known, never written */
 #define SENTINEL ((void *)(uintptr_t)0x5afe5afe)
-#define NO_ERRNO 0x7e57                     /* no error has this number */
+#define NO_ERRNO 0x7e57 /* no error has this number */
 
 struct block {
-    uint64_t request;                       /* bytes asked for */
-    uint64_t filled;                        /* bytes of pattern: the usable size where it is known */
+    uint64_t request; /* bytes asked for */
+    uint64_t filled;  /* bytes of pattern: the usable size where it is known */
     uint64_t seed;
-    uint64_t place;                         /* in `alive` */
-    uint64_t alignment;                     /* asked for; 0: none */
+    uint64_t place;     /* in `alive` */
+    uint64_t alignment; /* asked for; 0: none */
 };
 
-static struct account account = { .handles = MOST_HANDLES };
-static struct block *blocks;                /* by handle, of live ones */
-static uint32_t *alive;                     /* handles of live blocks */
+static struct account account = {.handles = MOST_HANDLES};
+static struct block *blocks; /* by handle, of live ones */
+static uint32_t *alive;      /* handles of live blocks */
 static uint64_t alive_count, serial, checked_next, largest_given;
 
 void harness_misuse(int32_t handle)
@@ -72,8 +72,8 @@ static void define(const struct op *op, void *pointer, uint64_t request, uint64_
     int32_t handle = op->result;
     forget(handle);
     account_define(&account, handle, pointer);
-    blocks[handle] = (struct block){ request, filled, mix(++serial ^ observing_salt() << 32), alive_count,
-                                     alignment_asked(op) };
+    blocks[handle] =
+        (struct block){request, filled, mix(++serial ^ observing_salt() << 32), alive_count, alignment_asked(op)};
     if (pointer == NULL)
         return;
     alive[alive_count++] = (uint32_t)handle;
@@ -82,9 +82,15 @@ static void define(const struct op *op, void *pointer, uint64_t request, uint64_
 
 /* What the calls of the table do with what they answer; `result` takes what is no block. */
 #define GIVES_BLOCK(name, arguments) return target.name arguments;
-#define GIVES_NOTHING(name, arguments) target.name arguments; return NULL;
-#define GIVES_SIZE(name, arguments) result->usable = target.name arguments; return NULL;
-#define GIVES_ERROR(name, arguments) result->returned = target.name arguments; return stored(place, result);
+#define GIVES_NOTHING(name, arguments)                                                                                 \
+    target.name arguments;                                                                                             \
+    return NULL;
+#define GIVES_SIZE(name, arguments)                                                                                    \
+    result->usable = target.name arguments;                                                                            \
+    return NULL;
+#define GIVES_ERROR(name, arguments)                                                                                   \
+    result->returned = target.name arguments;                                                                          \
+    return stored(place, result);
 
 /* The block that a call stored where SENTINEL was, if it did. */
 static void *stored(void *place, struct result *result)
@@ -100,15 +106,16 @@ void *call_target(const struct op *op, void *operand, struct result *result)
     size_t first = (size_t)op->numbers[0], second = (size_t)op->numbers[1];
     void *place = SENTINEL, **out = &place;
     switch (served_by(op->verb)) {
-    CALL_CASES(GIVES_BLOCK, GIVES_ERROR, GIVES_SIZE, GIVES_NOTHING)
-    default: return NULL;
+        CALL_CASES(GIVES_BLOCK, GIVES_ERROR, GIVES_SIZE, GIVES_NOTHING)
+    default:
+        return NULL;
     }
 }
 
 static void refuse_memory(void)
 {
     uint64_t now = footprint();
-    setrlimit(RLIMIT_AS, &(struct rlimit){ (rlim_t)now, RLIM_INFINITY });
+    setrlimit(RLIMIT_AS, &(struct rlimit){(rlim_t)now, RLIM_INFINITY});
 }
 
 /* The word at a place of a block, as far as it lies in it. */
@@ -143,7 +150,7 @@ static uint64_t to_fill(uint64_t request, uint64_t usable)
 {
     if (request > TOUCHABLE)
         return 0;
-    if (usable < request)                   /* it says so itself */
+    if (usable < request) /* it says so itself */
         return usable;
     return usable != NONE && usable > request && usable <= 2 * request + 65536 ? usable : request;
 }
@@ -167,14 +174,14 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
         shadow_release((uintptr_t)at(op->operand), old->filled);
         forget(op->operand);
     }
-    if (request > SIZE_MAX / 2) {           /* it should have refused; nobody can use this */
+    if (request > SIZE_MAX / 2) { /* it should have refused; nobody can use this */
         forget(op->result);
         return SUSPECT_HUGE;
     }
     if ((shared->has >> OP_USABLE_SIZE & 1) != 0 && (precise || serial % 8 == 0))
         result->usable = target.usable_size(pointer);
     uint64_t fill = to_fill(request, precise ? result->usable : NONE);
-    if (fence_excludes((uintptr_t)pointer, fill)) {         /* nobody writes there */
+    if (fence_excludes((uintptr_t)pointer, fill)) { /* nobody writes there */
         define(op, pointer, request, 0);
         return SUSPECT_OUTSIDE;
     }
@@ -222,8 +229,8 @@ static int refused(const struct op *op, struct result *result)
     define(op, NULL, request, 0);
     if (request != 0 && shared->wants_errno && op->verb != OP_POSIX_MEMALIGN && result->error == 0)
         return SUSPECT_ERRNO;
-    return request != 0 && alive_count == 0 && request <= largest_given && is_any_alignment(op->verb)
-        ? SUSPECT_NULL : NOTHING;
+    return request != 0 && alive_count == 0 && request <= largest_given && is_any_alignment(op->verb) ? SUSPECT_NULL
+                                                                                                      : NOTHING;
 }
 
 /* In fast runs: the block in question, and another in turn. */
@@ -255,7 +262,7 @@ static int own_check(struct result *result)
 static int is_misstated(const struct op *op)
 {
     return is_stating(op->verb) && is_live_handle(op->operand)
-        && !states(op, blocks[op->operand].alignment, blocks[op->operand].request);
+           && !states(op, blocks[op->operand].alignment, blocks[op->operand].request);
 }
 
 /* What is no call of the target, or cannot be one: whether the operation was that. */
@@ -312,12 +319,12 @@ static void look_closely(struct result *result)
 
 int execute(const struct op *op, struct result *result, int precise)
 {
-    *result = (struct result){ .usable = NONE, .damaged = NO_HANDLE, .damaged_at = NONE, .prefix_lost = NONE,
-                               .dirty = NONE };
+    *result =
+        (struct result){.usable = NONE, .damaged = NO_HANDLE, .damaged_at = NONE, .prefix_lost = NONE, .dirty = NONE};
     if (is_no_call(op, result))
         return NOTHING;
     shared->call_bytes = may_touch(op);
-    int looks_at_all = precise && shared->ops <= LONG_TRACE;     /* afterwards; else what is given up is lost sight of */
+    int looks_at_all = precise && shared->ops <= LONG_TRACE; /* afterwards; else what is given up is lost sight of */
     int suspicion = looks_at_all ? NOTHING : check_fast(op, result);
     void *operand = at(op->operand);
     if (is_releasing(op->verb) && is_live_handle(op->operand)) {
@@ -336,8 +343,10 @@ int execute(const struct op *op, struct result *result, int precise)
     result->status = DONE;
     shared->calls[served_by(op->verb)][pointer == NULL ? REFUSED : operand != NULL ? RESIZED : GAVE]++;
     if (noticed == NOTHING)
-        noticed = result->stray != 0 ? SUSPECT_STRAY : result->harmed != UNHARMED ? SUSPECT_HARM
-            : result->breach != UNBROKEN ? SUSPECT_BREACH : NOTHING;
+        noticed = result->stray != 0           ? SUSPECT_STRAY
+                  : result->harmed != UNHARMED ? SUSPECT_HARM
+                  : result->breach != UNBROKEN ? SUSPECT_BREACH
+                                               : NOTHING;
     return suspicion != NOTHING ? suspicion : noticed;
 }
 

@@ -6,8 +6,8 @@
 
 #include "judge.h"
 
-#define PATTERN 4096u                       /* bytes; it repeats itself each 256 */
-#define FAR ((uintptr_t)1 << 24)            /* bytes: an access that is further from the edge has other causes */
+#define PATTERN 4096u            /* bytes; it repeats itself each 256 */
+#define FAR ((uintptr_t)1 << 24) /* bytes: an access that is further from the edge has other causes */
 
 struct fence fence;
 static unsigned char pattern[PATTERN + 256];
@@ -84,21 +84,21 @@ static void on_fault(int number, siginfo_t *info, void *context)
 {
     const unsigned char *place = info->si_addr;
     (void)context;
-    if (fence.low != NULL && (place < fence.low || place >= fence.high)
-        && (uintptr_t)place + FAR > (uintptr_t)fence.low && (uintptr_t)place < (uintptr_t)fence.last + FAR)
+    if (fence.low != NULL && (place < fence.low || place >= fence.high) && (uintptr_t)place + FAR > (uintptr_t)fence.low
+        && (uintptr_t)place < (uintptr_t)fence.last + FAR)
         shared->stray = distance(place);
     show();
     counters_fault();
-    signal(number, SIG_DFL);                /* the same access again ends it */
-    if (info->si_code <= 0)                 /* it was sent */
+    signal(number, SIG_DFL); /* the same access again ends it */
+    if (info->si_code <= 0)  /* it was sent */
         raise(number);
 }
 
 void fence_watch(void)
 {
     static unsigned char stack[1 << 16] __attribute__((aligned(16)));
-    sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, NULL);
-    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
 }

@@ -22,17 +22,17 @@
 #include "judge.h"
 
 #define TICK_MS 20
-#define WALL_FACTOR 10u                      /* what a limit is on the wall, however busy the machine: */
-#define WALL_MS 10000u                      /* so many times, and so much more */
-#define MOST_LIMITS 2u                      /* of work in all that calls share which come back, before a run is given up */
-#define FAULTS_A_MS 100u                    /* pages that are touched for the first time, on a slow machine */
-#define GRACES 10u                           /* ticks that a child which is ended has to tell its counters */
-#define PROGRAM_MS 10000u                   /* that a program may take */
+#define WALL_FACTOR 10u   /* what a limit is on the wall, however busy the machine: */
+#define WALL_MS 10000u    /* so many times, and so much more */
+#define MOST_LIMITS 2u    /* of work in all that calls share which come back, before a run is given up */
+#define FAULTS_A_MS 100u  /* pages that are touched for the first time, on a slow machine */
+#define GRACES 10u        /* ticks that a child which is ended has to tell its counters */
+#define PROGRAM_MS 10000u /* that a program may take */
 #define KEPT_OUTPUT (OUTPUT_BYTES - 1)
 
-static int loaded_late;                     /* the target starts threads when loaded: load it in each child */
+static int loaded_late; /* the target starts threads when loaded: load it in each child */
 static const char *path;
-static uint64_t idled_us;                   /* that children slept, though nothing would wake them */
+static uint64_t idled_us; /* that children slept, though nothing would wake them */
 
 static uint64_t now_ms(void)
 {
@@ -73,12 +73,24 @@ static void run_case(void)
     if (start_target() != 0)
         return;
     switch (shared->mode) {
-    case PRECISE: case FAST: run_given(); break;
-    case GENERATE: run_generated(); break;
-    case VOLUME: run_volume(); break;
-    case THREADS: run_threads(); break;
-    case GENERATIONS: run_generations(); break;
-    default: break;
+    case PRECISE:
+    case FAST:
+        run_given();
+        break;
+    case GENERATE:
+        run_generated();
+        break;
+    case VOLUME:
+        run_volume();
+        break;
+    case THREADS:
+        run_threads();
+        break;
+    case GENERATIONS:
+        run_generations();
+        break;
+    default:
+        break;
     }
     enter(ENDING);
     shared->finished = 1;
@@ -92,7 +104,7 @@ static void become_child(int output)
     dup2(nothing, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
-    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     channel_enter();
     run_case();
     channel_tell();
@@ -110,7 +122,7 @@ static void keep_output(const char *text, long n)
 static int drain(int fd)
 {
     char text[65536];
-    struct pollfd ready = { fd, POLLIN, 0 };
+    struct pollfd ready = {fd, POLLIN, 0};
     if (poll(&ready, 1, TICK_MS) <= 0)
         return 1;
     long n = read(fd, text, sizeof text);
@@ -135,12 +147,12 @@ static uint64_t resident_bytes(pid_t child)
 
 /* What a child has done with its time, in ms: on a busy machine the clock on the wall says little. */
 struct effort {
-    uint64_t worked, idle;                  /* idle: asleep, though nothing will wake it but itself, since `progress` */
-    uint64_t slept;                         /* idle in all */
-    uint64_t looked;                        /* when */
-    uint64_t faults;                        /* pages that came when they were touched */
-    uint64_t progress;                      /* where it was last seen */
-    uint64_t came_with, had_faults;         /* work and faults when it came there */
+    uint64_t worked, idle;          /* idle: asleep, though nothing will wake it but itself, since `progress` */
+    uint64_t slept;                 /* idle in all */
+    uint64_t looked;                /* when */
+    uint64_t faults;                /* pages that came when they were touched */
+    uint64_t progress;              /* where it was last seen */
+    uint64_t came_with, had_faults; /* work and faults when it came there */
 };
 
 static int read_stat(pid_t child, char *state, uint64_t *worked, uint64_t *faults)
@@ -153,9 +165,9 @@ static int read_stat(pid_t child, char *state, uint64_t *worked, uint64_t *fault
         return 0;
     text[fread(text, 1, sizeof text - 1, file)] = 0;
     fclose(file);
-    char *after = strrchr(text, ')');       /* its own name may have any letters */
-    if (after == NULL || sscanf(after + 1, " %c %*d %*d %*d %*d %*d %*u %lu %*u %*u %*u %lu %lu",
-                                state, &minor, &user, &system) != 4)
+    char *after = strrchr(text, ')'); /* its own name may have any letters */
+    if (after == NULL
+        || sscanf(after + 1, " %c %*d %*d %*d %*d %*d %*u %lu %*u %*u %*u %lu %lu", state, &minor, &user, &system) != 4)
         return 0;
     *worked = (user + system) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK);
     *faults = minor;
@@ -191,7 +203,8 @@ static uint64_t for_bytes(const struct effort *effort)
 /* A call does not come back, or sleeps for half of that time; or all is slow: 0 if neither. */
 static int is_late(const struct effort *effort, uint64_t now, uint64_t started)
 {
-    if (effort->worked - effort->came_with >= shared->limit_ms + for_bytes(effort) || 2 * effort->idle >= shared->limit_ms)
+    if (effort->worked - effort->came_with >= shared->limit_ms + for_bytes(effort)
+        || 2 * effort->idle >= shared->limit_ms)
         return TIMED_OUT;
     if (effort->worked >= MOST_LIMITS * shared->limit_ms + effort->faults / FAULTS_A_MS
         || now - started >= WALL_FACTOR * shared->limit_ms + WALL_MS)
@@ -249,7 +262,7 @@ static void end_all(pid_t child)
 static uint64_t watch(pid_t child, int output)
 {
     uint64_t started = now_ms(), next_look = started + 200;
-    struct effort effort = { .looked = started };
+    struct effort effort = {.looked = started};
     unsigned graces = counts_lines() ? GRACES : 0;
     int status = 0, killed = 0, open_still = 1;
     for (;;) {
@@ -305,8 +318,8 @@ static uint64_t worked_us(void)
     struct rusage own, children;
     getrusage(RUSAGE_SELF, &own);
     getrusage(RUSAGE_CHILDREN, &children);
-    return microseconds(&own.ru_utime) + microseconds(&own.ru_stime)
-           + microseconds(&children.ru_utime) + microseconds(&children.ru_stime);
+    return microseconds(&own.ru_utime) + microseconds(&own.ru_stime) + microseconds(&children.ru_utime)
+           + microseconds(&children.ru_stime);
 }
 
 static void run_in_child(void)
@@ -380,7 +393,7 @@ int main(int argc, char **argv)
     channel_map(atoi(argv[1]));
     shared->addresses_vary = (uint64_t)addresses_vary;
     setvbuf(stdout, NULL, _IONBF, 0);
-    run_in_child();                         /* loads it once where a crash does no harm */
+    run_in_child(); /* loads it once where a crash does no harm */
     uint64_t tasks = shared->tasks;
     int usable = shared->outcome == RETURNED && shared->message[0] == 0;
     loaded_late = tasks > 1;

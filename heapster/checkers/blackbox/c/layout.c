@@ -12,12 +12,9 @@
 #define UNCHANGED 0xffffffffu
 #define PAGE 4096u
 #define PIECE (4 * PAGE)
-#define FEWEST 64u                          /* pieces: more than fill the gaps between what is loaded already */
+#define FEWEST 64u /* pieces: more than fill the gaps between what is loaded already */
 
-static uint64_t pieces(unsigned layout, unsigned what)
-{
-    return FEWEST + mix((uint64_t)layout << 8 | what) % 512;
-}
+static uint64_t pieces(unsigned layout, unsigned what) { return FEWEST + mix((uint64_t)layout << 8 | what) % 512; }
 
 /* Moves the break, and what will be mapped next, by some pages; nonzero if that cannot be. */
 static int move_on(unsigned layout)
@@ -40,7 +37,7 @@ int lay_out(char **argv, unsigned layout)
     if ((persona & ADDR_NO_RANDOMIZE) == 0) {
         if (personality((unsigned long)persona | ADDR_NO_RANDOMIZE) == -1)
             return 1;
-        execv("/proc/self/exe", argv);      /* it takes effect in a new image only */
+        execv("/proc/self/exe", argv); /* it takes effect in a new image only */
         return 1;
     }
     return layout == 1 ? 0 : move_on(layout);

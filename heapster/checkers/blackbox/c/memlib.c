@@ -12,7 +12,7 @@
 #define PLACE ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x800000000u : 0x58000000u))
 
 static char *start, *brk_now, *most;
-static int asked;                           /* the target uses this memory */
+static int asked; /* the target uses this memory */
 
 static char *page_after(char *place)
 {
@@ -26,8 +26,8 @@ static void set_break(char *place)
     char *last = page_after(place), *before = (char *)fence.last;
     brk_now = place;
     if (shared->guarded == BOUNDED)
-        fence = (struct fence){ (unsigned char *)start, (unsigned char *)start, (unsigned char *)place,
-                                (unsigned char *)place };
+        fence = (struct fence){(unsigned char *)start, (unsigned char *)start, (unsigned char *)place,
+                               (unsigned char *)place};
     if (shared->guarded != GUARDED)
         return;
     if (last < most && (before == NULL || last < before))
@@ -36,7 +36,8 @@ static void set_break(char *place)
         mprotect(before, (size_t)(last - before), PROT_READ | PROT_WRITE);
     if (asked && place > (char *)fence.high)
         memset(fence.high, 0, (size_t)((place < before ? place : before) - (char *)fence.high));
-    fence = (struct fence){ (unsigned char *)start, (unsigned char *)start, (unsigned char *)place, (unsigned char *)last };
+    fence =
+        (struct fence){(unsigned char *)start, (unsigned char *)start, (unsigned char *)place, (unsigned char *)last};
     fence_write(fence.high, fence.last);
 }
 
@@ -77,8 +78,16 @@ void *mem_sbrk(intptr_t incr)
     return old;
 }
 
-void *mem_heap_lo(void) { ask(); return start; }
-void *mem_heap_hi(void) { ask(); return brk_now - 1; }
+void *mem_heap_lo(void)
+{
+    ask();
+    return start;
+}
+void *mem_heap_hi(void)
+{
+    ask();
+    return brk_now - 1;
+}
 size_t mem_heapsize(void) { return (size_t)(brk_now - start); }
 size_t mem_pagesize(void) { return (size_t)getpagesize(); }
 void *mem_memset(void *to, int byte, size_t size) { return memset(to, byte, size); }

@@ -11,16 +11,18 @@
 #include "hooks.h"
 #include "observing.h"
 
-#define GIVEN_STEP 64u                      /* bytes between those of a payload that are looked at, and its last */
-#define MOST_GIVEN ((uint64_t)1 << 24)      /* bytes of one that is looked at */
+#define GIVEN_STEP 64u                 /* bytes between those of a payload that are looked at, and its last */
+#define MOST_GIVEN ((uint64_t)1 << 24) /* bytes of one that is looked at */
 
-static int inside;                          /* a call of the target is under way, and it is watched */
-static struct breach_seen { uint64_t kind, at, size, pc; } of_call, of_init;    /* the first of the severest kind */
+static int inside; /* a call of the target is under way, and it is watched */
+static struct breach_seen {
+    uint64_t kind, at, size, pc;
+} of_call, of_init; /* the first of the severest kind */
 static void *loaded;
-static uintptr_t base;                      /* where the target lies: what is told is relative to it */
+static uintptr_t base; /* where the target lies: what is told is relative to it */
 static uintptr_t stack_low, stack_high;
 static uint64_t step;
-static struct event_record *unfinished;     /* a store, whose value is only there when something else happens */
+static struct event_record *unfinished; /* a store, whose value is only there when something else happens */
 
 uint64_t observing_salt(void) { return shared->observed != 0 ? shared->salt : 0; }
 
@@ -39,8 +41,8 @@ static struct event_record *record(enum event event, uintptr_t address, uint64_t
         unfinished->value = value_at((uintptr_t)unfinished->address, (size_t)unfinished->size);
     unfinished = NULL;
     struct event_record *at = &event_log->at[event_log->count % MOST_EVENTS];
-    *at = (struct event_record){ address, pc - (pc != 0 ? base : 0), 0, size, (uint32_t)step, (uint16_t)event,
-                                 (uint16_t)flags };
+    *at = (struct event_record){address,        pc - (pc != 0 ? base : 0), 0, size, (uint32_t)step, (uint16_t)event,
+                                (uint16_t)flags};
     event_log->count++;
     return at;
 }
@@ -56,7 +58,7 @@ static void breach(enum breach kind, uintptr_t address, uint64_t size, uintptr_t
             return;
     record(EVENT_BREACH, address, size, kind, pc);
     if (of_call.kind == UNBROKEN || of_call.kind > kind)
-        of_call = (struct breach_seen){ kind, address, size, place };
+        of_call = (struct breach_seen){kind, address, size, place};
 }
 
 static int in_loaded_object(struct dl_phdr_info *info, size_t size, void *data)
@@ -88,7 +90,8 @@ static int is_outside(uintptr_t address, unsigned char state)
     return !dl_iterate_phdr(in_loaded_object, &address);
 }
 
-static void check_byte(uintptr_t address, uint64_t size, unsigned flags, uintptr_t pc, unsigned char state, uintptr_t at)
+static void check_byte(uintptr_t address, uint64_t size, unsigned flags, uintptr_t pc, unsigned char state,
+                       uintptr_t at)
 {
     (void)address;
     if ((state & OWNER) == CALLERS)
@@ -130,7 +133,7 @@ static void on_access(uintptr_t address, size_t size, unsigned flags, uintptr_t 
 
 static void on_atomic(uintptr_t address, size_t size, enum atomic_kind kind, int order, uintptr_t pc)
 {
-    static const unsigned flags[] = { [ATOMIC_LOAD] = READS, [ATOMIC_STORE] = WRITES, [ATOMIC_FENCE] = 0 };
+    static const unsigned flags[] = {[ATOMIC_LOAD] = READS, [ATOMIC_STORE] = WRITES, [ATOMIC_FENCE] = 0};
     (void)order;
     if (kind != ATOMIC_FENCE)
         on_access(address, size, kind < ATOMIC_EXCHANGE ? flags[kind] : READS | WRITES, pc);
@@ -148,7 +151,7 @@ static void on_exit(void)
         record(EVENT_EXIT, 0, 0, 0, 0);
 }
 
-static const struct observer client = { on_access, on_atomic, on_enter, on_exit };
+static const struct observer client = {on_access, on_atomic, on_enter, on_exit};
 
 static int own_objects(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -227,7 +230,7 @@ void observing_begins(const struct op *op, const unsigned char *operand, uint64_
     if (shared->observed == 0)
         return;
     step = op != NULL ? shared->current : UINT32_MAX;
-    of_call = (struct breach_seen){ 0 };
+    of_call = (struct breach_seen){0};
     if (call_path != NULL)
         call_path->depth = 0;
     if (op != NULL && is_resizing(op->verb) && operand != NULL)
@@ -242,7 +245,7 @@ void observing_ends(const struct op *op, uintptr_t answer, struct result *result
         return;
     inside = 0;
     record(EVENT_RETURN, answer, 0, op != NULL ? op->verb : INIT, 0);
-    if (result == NULL) {                   /* init's is told with the first call */
+    if (result == NULL) { /* init's is told with the first call */
         of_init = of_call;
         return;
     }

@@ -4,27 +4,35 @@
 
 #include "judge.h"
 
-void observing_start(void *handle);         /* the target was loaded; its memory starts out as its own */
-void observing_chooses(void);               /* of a target that is compiled with variants: the one that is asked for */
-void observing_bounds(void);                /* the fence is known: what lies around the region is nobody's */
-void observing_begins(const struct op *op, const unsigned char *operand, uint64_t size);    /* a call; op NULL: init */
+void observing_start(void *handle); /* the target was loaded; its memory starts out as its own */
+void observing_chooses(void);       /* of a target that is compiled with variants: the one that is asked for */
+void observing_bounds(void);        /* the fence is known: what lies around the region is nobody's */
+void observing_begins(const struct op *op, const unsigned char *operand, uint64_t size); /* a call; op NULL: init */
 void observing_ends(const struct op *op, uintptr_t answer, struct result *result);
 /* A payload becomes the caller's, who writes it; the result is told if it is not all the allocator's. */
 void observing_gives(uintptr_t start, uint64_t size, struct result *result);
-void observing_takes(uintptr_t start, uint64_t size);       /* and the allocator's again */
-void observing_reserved(uintptr_t start, uint64_t size);    /* memory that it may get: until then nobody's */
-void observing_grew(uintptr_t start, uint64_t size);        /* memory of the lab's, whose contents nobody promises */
-uint64_t observing_salt(void);              /* what callers write depends on it */
+void observing_takes(uintptr_t start, uint64_t size);    /* and the allocator's again */
+void observing_reserved(uintptr_t start, uint64_t size); /* memory that it may get: until then nobody's */
+void observing_grew(uintptr_t start, uint64_t size);     /* memory of the lab's, whose contents nobody promises */
+uint64_t observing_salt(void);                           /* what callers write depends on it */
 
 /* system_calls.c tells these. */
 enum event {
-    EVENT_ACCESS, EVENT_ATOMIC, EVENT_ENTER, EVENT_EXIT, EVENT_CALL, EVENT_RETURN, EVENT_GAINED, EVENT_LOST,
-    EVENT_UNDEFINED, EVENT_BREACH
+    EVENT_ACCESS,
+    EVENT_ATOMIC,
+    EVENT_ENTER,
+    EVENT_EXIT,
+    EVENT_CALL,
+    EVENT_RETURN,
+    EVENT_GAINED,
+    EVENT_LOST,
+    EVENT_UNDEFINED,
+    EVENT_BREACH
 };
 void observing_system_calls(void *handle);
 void observed_gain(uintptr_t start, uint64_t size, uintptr_t pc);
 void observed_loss(uintptr_t start, uint64_t size, uintptr_t pc);
-void observed_discard(uintptr_t start, uint64_t size, uintptr_t pc);        /* still its own, but all zeroes */
+void observed_discard(uintptr_t start, uint64_t size, uintptr_t pc); /* still its own, but all zeroes */
 void observed_undefined(unsigned what, uintptr_t pc);
 void observed_misaligned(uintptr_t address, uint64_t alignment, uintptr_t pc);
 

@@ -4,12 +4,12 @@
 
 #include <stdint.h>
 
-#include "operations.h"                     /* the table of model/operations.py: numbers of verbs, and their rows */
+#include "operations.h" /* the table of model/operations.py: numbers of verbs, and their rows */
 
 struct op {
     uint32_t verb;
-    int32_t result;                         /* the handle it defines */
-    int32_t operand;                        /* the handle it is given */
+    int32_t result;  /* the handle it defines */
+    int32_t operand; /* the handle it is given */
     uint32_t unused;
     uint64_t numbers[2];
 };
@@ -28,8 +28,14 @@ static inline int is_call(uint32_t verb)
     return does(verb, DOES_ALLOCATES | DOES_RESIZES | DOES_RELEASES | DOES_ASKS);
 }
 
-static inline int is_aligning(uint32_t verb) { return verb < OPERATIONS && operation_rows[verb].aligns == ALIGNS_AS_ASKED; }
-static inline int is_any_alignment(uint32_t verb) { return verb < OPERATIONS && operation_rows[verb].aligns == ALIGNS_AS_ANY; }
+static inline int is_aligning(uint32_t verb)
+{
+    return verb < OPERATIONS && operation_rows[verb].aligns == ALIGNS_AS_ASKED;
+}
+static inline int is_any_alignment(uint32_t verb)
+{
+    return verb < OPERATIONS && operation_rows[verb].aligns == ALIGNS_AS_ANY;
+}
 
 /* The alignment that is asked for; 0 for none. */
 static inline uint64_t alignment_asked(const struct op *op)
@@ -54,10 +60,14 @@ static inline uint64_t requested(const struct op *op)
     const struct operation_row *row = &operation_rows[op->verb < OPERATIONS ? op->verb : OP_FREE];
     uint64_t last = row->numbers != 0 ? op->numbers[row->numbers - 1] : 0, product;
     switch (row->requests) {
-    case REQUESTS_SIZE: return last;
-    case REQUESTS_PRODUCT: return __builtin_mul_overflow(op->numbers[0], last, &product) ? UINT64_MAX : product;
-    case REQUESTS_PAGES: return last > UINT64_MAX - 4095 ? UINT64_MAX : (last + 4095) & ~(uint64_t)4095;
-    default: return 0;
+    case REQUESTS_SIZE:
+        return last;
+    case REQUESTS_PRODUCT:
+        return __builtin_mul_overflow(op->numbers[0], last, &product) ? UINT64_MAX : product;
+    case REQUESTS_PAGES:
+        return last > UINT64_MAX - 4095 ? UINT64_MAX : (last + 4095) & ~(uint64_t)4095;
+    default:
+        return 0;
     }
 }
 

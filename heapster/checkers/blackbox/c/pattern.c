@@ -6,19 +6,16 @@
 
 #include "judge.h"
 
-#define MOST_ZEROES (1u << 22)        /* bytes that are looked at, at either end of a calloc'ed block */
-#define TOOTH 16u                   /* bytes of each tooth of the comb */
+#define MOST_ZEROES (1u << 22) /* bytes that are looked at, at either end of a calloc'ed block */
+#define TOOTH 16u              /* bytes of each tooth of the comb */
 
-static uint64_t whole = 1024;       /* bytes; larger blocks are sampled */
-static uint64_t edge = 256;         /* bytes at either end of a sampled block */
+static uint64_t whole = 1024; /* bytes; larger blocks are sampled */
+static uint64_t edge = 256;   /* bytes at either end of a sampled block */
 static uint64_t teeth = 32;
 
-void pattern_sparse(void)
-{
-    whole = 160, edge = 48, teeth = 4;
-}
+void pattern_sparse(void) { whole = 160, edge = 48, teeth = 4; }
 
-uint64_t mix(uint64_t x)            /* splitmix64's finaliser */
+uint64_t mix(uint64_t x) /* splitmix64's finaliser */
 {
     x += 0x9e3779b97f4a7c15u;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -28,7 +25,7 @@ uint64_t mix(uint64_t x)            /* splitmix64's finaliser */
 
 static inline uint64_t word_at(uint64_t seed, uint64_t word)
 {
-    return (seed + word * 0x9e3779b97f4a7c15u) | 0x0101010101010101u;      /* no byte is ever 0 */
+    return (seed + word * 0x9e3779b97f4a7c15u) | 0x0101010101010101u; /* no byte is ever 0 */
 }
 
 static void write_span(unsigned char *block, uint64_t seed, uint64_t from, uint64_t to)
@@ -56,10 +53,7 @@ static uint64_t span_differs(const unsigned char *block, uint64_t seed, uint64_t
     return NONE;
 }
 
-static uint64_t stride(uint64_t size)
-{
-    return ((size - 2 * edge) / (teeth + 1) + 8) & ~(uint64_t)7;
-}
+static uint64_t stride(uint64_t size) { return ((size - 2 * edge) / (teeth + 1) + 8) & ~(uint64_t)7; }
 
 void pattern_write(void *block, uint64_t seed, uint64_t size)
 {

@@ -6,8 +6,8 @@
 
 #include "judge.h"
 
-#define PHASE_OPS 2048                      /* operations between changes of the generator's mood */
-#define LOOK_OPS 64                         /* between looks at the clock */
+#define PHASE_OPS 2048 /* operations between changes of the generator's mood */
+#define LOOK_OPS 64    /* between looks at the clock */
 
 static int is_news(int suspicion)
 {
@@ -105,16 +105,16 @@ void run_volume(void)
 /* The generator. Its choices depend on the seed and on which blocks live, never on addresses. */
 
 struct mood {
-    uint64_t slots;             /* handles in use */
-    uint64_t least, most;       /* bytes */
-    unsigned free_bias;         /* how often a live slot is freed, */
-    unsigned resize_bias;       /* against how often it is resized */
-    unsigned shape;             /* of sizes */
-    unsigned order;             /* of slots: any, one after the other, or there and back */
-    uint64_t turn;              /* how often a slot was chosen */
+    uint64_t slots;       /* handles in use */
+    uint64_t least, most; /* bytes */
+    unsigned free_bias;   /* how often a live slot is freed, */
+    unsigned resize_bias; /* against how often it is resized */
+    unsigned shape;       /* of sizes */
+    unsigned order;       /* of slots: any, one after the other, or there and back */
+    uint64_t turn;        /* how often a slot was chosen */
 };
 
-enum { ANY_ORDER = 2, THERE_AND_BACK };     /* orders; below them it is any as well */
+enum { ANY_ORDER = 2, THERE_AND_BACK }; /* orders; below them it is any as well */
 
 static uint64_t state;
 
@@ -128,14 +128,14 @@ static uint64_t below(uint64_t n) { return n != 0 ? (rnd() >> 11) % n : 0; }
 
 static struct mood new_mood(void)
 {
-    static const uint64_t mosts[] = { 24, 64, 64, 128, 128, 256, 512, 1024, 4096, 16384, 65536, 300000 };
-    struct mood mood = { .shape = (unsigned)below(5), .free_bias = 64 + (unsigned)below(160),
-                         .order = (unsigned)below(4) };
+    static const uint64_t mosts[] = {24, 64, 64, 128, 128, 256, 512, 1024, 4096, 16384, 65536, 300000};
+    struct mood mood = {
+        .shape = (unsigned)below(5), .free_bias = 64 + (unsigned)below(160), .order = (unsigned)below(4)};
     mood.most = mosts[below(sizeof mosts / sizeof *mosts)];
     if (mood.most > shared->most_size)
         mood.most = shared->most_size;
     mood.least = below(4) == 0 ? mood.most / 2 : 1;
-    if (below(8) == 0)                              /* many of one size */
+    if (below(8) == 0) /* many of one size */
         mood.least = mood.most = 1 + below(mood.most);
     mood.resize_bias = below(3) == 0 ? 64 : 8;
     uint64_t slots = (uint64_t)8 << below(10);
@@ -146,13 +146,13 @@ static struct mood new_mood(void)
 static uint64_t size_in(const struct mood *mood)
 {
     uint64_t size = mood->least + below(mood->most - mood->least + 1);
-    if (mood->shape == 1)                           /* many small, few large */
+    if (mood->shape == 1) /* many small, few large */
         size = mood->least + below(below(mood->most - mood->least + 1) + 1);
-    else if (mood->shape == 2)                      /* about powers of two */
+    else if (mood->shape == 2) /* about powers of two */
         size = ((uint64_t)16 << below(9)) + below(17) - 8;
-    else if (mood->shape == 3 && below(2) == 0)     /* multiples of eight */
+    else if (mood->shape == 3 && below(2) == 0) /* multiples of eight */
         size &= ~(uint64_t)7;
-    else if (mood->shape == 4)                      /* about where a header more takes the next size */
+    else if (mood->shape == 4) /* about where a header more takes the next size */
         size = (size | 15) - 8 + below(10);
     if (size < shared->least_size)
         size = shared->least_size + size % 64;
@@ -163,8 +163,8 @@ static int has(unsigned verb) { return (shared->verbs >> verb & 1) != 0; }
 
 static void allocation(struct op *op, const struct mood *mood)
 {
-    static const unsigned rare[] = { OP_CALLOC, OP_CALLOC, OP_ALIGNED_ALLOC, OP_POSIX_MEMALIGN, OP_MEMALIGN,
-                                     OP_REALLOC, OP_VALLOC };
+    static const unsigned rare[] = {OP_CALLOC,   OP_CALLOC,  OP_ALIGNED_ALLOC, OP_POSIX_MEMALIGN,
+                                    OP_MEMALIGN, OP_REALLOC, OP_VALLOC};
     uint64_t size = size_in(mood);
     unsigned verb = below(8) == 0 ? rare[below(sizeof rare / sizeof *rare)] : OP_MALLOC;
     op->verb = has(verb) ? verb : OP_MALLOC;
@@ -201,9 +201,9 @@ static int32_t next_slot(struct mood *mood)
 static int next_op(struct op *op, struct mood *mood)
 {
     int32_t slot = next_slot(mood);
-    *op = (struct op){ .result = NO_HANDLE, .operand = NO_HANDLE };
+    *op = (struct op){.result = NO_HANDLE, .operand = NO_HANDLE};
     if (shared->live_bytes > shared->live_budget && live_blocks() > 0 && !is_live_handle(slot))
-        slot = live_handle(below(live_blocks()));       /* it may be one that this mood has no slot for */
+        slot = live_handle(below(live_blocks())); /* it may be one that this mood has no slot for */
     if (!is_live_handle(slot)) {
         op->result = slot;
         allocation(op, mood);
@@ -228,7 +228,7 @@ static int next_op(struct op *op, struct mood *mood)
 
 void run_generated(void)
 {
-    struct mood mood = { 0 };
+    struct mood mood = {0};
     state = mix(shared->seed) | 1;
     uint64_t done = 0;
     while (done < shared->ops && !is_spent(done)) {

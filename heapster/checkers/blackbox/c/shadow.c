@@ -9,16 +9,16 @@
 #define ADDRESS_BITS (sizeof(void *) == 8 ? 47 : 32)
 
 static unsigned char *bits;
-static unsigned shift;                      /* log2 of the granule */
+static unsigned shift; /* log2 of the granule */
 
 void shadow_start(uint64_t granule)
 {
-    if (granule < 4)                        /* neighbours may share a granule: patterns must do */
+    if (granule < 4) /* neighbours may share a granule: patterns must do */
         return;
     shift = granule >= 16 ? 4 : granule >= 8 ? 3 : 2;
     uint64_t size = (uint64_t)1 << (ADDRESS_BITS - shift - 3);
-    void *mapped = mmap(FAR_AWAY(4), (size_t)size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *mapped =
+        mmap(FAR_AWAY(4), (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED)
         shared->unshadowed = 1;
     else
@@ -36,10 +36,7 @@ static uint64_t last_granule(uintptr_t start, uint64_t size)
 }
 
 /* The whole bytes among the bits of [granule, last]: how many follow the byte of `granule`. */
-static uint64_t whole_bytes(uint64_t granule, uint64_t last)
-{
-    return granule % 8 == 0 ? (last + 1 - granule) / 8 : 0;
-}
+static uint64_t whole_bytes(uint64_t granule, uint64_t last) { return granule % 8 == 0 ? (last + 1 - granule) / 8 : 0; }
 
 static int any_set(const unsigned char *from, uint64_t n)
 {

@@ -23,7 +23,7 @@ static void remember_stranger(void *at, size_t size, int mapped)
 {
     if (at == (void *)-1)
         return;
-    strangers[stranger_count++] = (struct stranger){ memset(at, HIS, size), size, mapped };
+    strangers[stranger_count++] = (struct stranger){memset(at, HIS, size), size, mapped};
 }
 
 static size_t whole_pages(size_t size)
@@ -79,7 +79,7 @@ int strangers_harmed(void)
     for (int n = 0; n < stranger_count; n++) {
         const struct stranger *one = &strangers[n];
         if (is_gone(one)) {
-            stranger_count = 0;             /* it would be told again and again */
+            stranger_count = 0; /* it would be told again and again */
             return STRANGER_GONE;
         }
         if (one->at[0] != HIS || memcmp(one->at, one->at + 1, one->size - 1) != 0) {

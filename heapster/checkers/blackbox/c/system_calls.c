@@ -121,10 +121,18 @@ static int our_posix_memalign(void **to, size_t alignment, size_t size)
 void observing_system_calls(void *handle)
 {
     static const struct replacement ours[] = {
-        { "sbrk", our_sbrk }, { "brk", our_brk }, { "mmap", our_mmap }, { "mmap64", our_mmap },
-        { "munmap", our_munmap }, { "mremap", our_mremap }, { "madvise", our_madvise },
-        { "posix_madvise", our_madvise }, { "malloc", our_malloc }, { "calloc", our_calloc },
-        { "aligned_alloc", our_aligned_alloc }, { "posix_memalign", our_posix_memalign },
+        {"sbrk", our_sbrk},
+        {"brk", our_brk},
+        {"mmap", our_mmap},
+        {"mmap64", our_mmap},
+        {"munmap", our_munmap},
+        {"mremap", our_mremap},
+        {"madvise", our_madvise},
+        {"posix_madvise", our_madvise},
+        {"malloc", our_malloc},
+        {"calloc", our_calloc},
+        {"aligned_alloc", our_aligned_alloc},
+        {"posix_memalign", our_posix_memalign},
     };
     interpose(handle, ours, sizeof ours / sizeof *ours);
 }

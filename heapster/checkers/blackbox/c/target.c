@@ -37,7 +37,8 @@ int load_target(const char *path)
     *(void **)&target.check = symbol(handle, CHECK);
     *(void **)&target.bounds = dlsym(handle, "heapster_adapter_bounds");
     if (target.malloc == NULL || target.free == NULL) {
-        snprintf(shared->message, sizeof shared->message, "it defines no %s", shared->names[target.malloc ? OP_FREE : OP_MALLOC]);
+        snprintf(shared->message, sizeof shared->message, "it defines no %s",
+                 shared->names[target.malloc ? OP_FREE : OP_MALLOC]);
         return -1;
     }
     observing_start(handle);

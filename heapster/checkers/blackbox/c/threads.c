@@ -25,16 +25,20 @@ static struct item items[ITEMS];
 static _Atomic(struct item *) mailbox[MAILBOXES];
 static _Atomic uint64_t steps;
 static _Atomic int suspicion;
-static _Atomic int forking;                 /* the first thread has not made all its forks */
-static _Atomic uint64_t epoch, beside;      /* forks under way or made, and steps that the others took */
+static _Atomic int forking;            /* the first thread has not made all its forks */
+static _Atomic uint64_t epoch, beside; /* forks under way or made, and steps that the others took */
 static pthread_barrier_t gate;
 
-enum { BESIDE = 5000, HEAD_START = 50, PATIENCE = 2000 };   /* steps of the others for a fork, and before it; of waiting */
+enum {
+    BESIDE = 5000,
+    HEAD_START = 50,
+    PATIENCE = 2000
+}; /* steps of the others for a fork, and before it; of waiting */
 
 struct worker {
     struct item *slots[SLOTS];
     uint64_t state;
-    int forks;                              /* this is the one that does */
+    int forks; /* this is the one that does */
 };
 
 static uint64_t draw(struct worker *w)
@@ -51,7 +55,7 @@ static void suspect(int what)
 
 static uint64_t draw_size(struct worker *w)
 {
-    static const uint64_t mosts[] = { 32, 32, 64, 128, 128, 512, 2048, 40000 };
+    static const uint64_t mosts[] = {32, 32, 64, 128, 128, 512, 2048, 40000};
     uint64_t size = 1 + draw(w) % mosts[draw(w) % 8];
     return size <= shared->most_size ? size : 1 + size % shared->most_size;
 }
@@ -93,7 +97,7 @@ static void resize(struct worker *w, struct item *item)
     void *pointer = target.realloc(item->pointer, (size_t)size);
     if (pointer == NULL)
         return;
-    struct item moved = { pointer, item->size, item->seed };
+    struct item moved = {pointer, item->size, item->seed};
     if (!intact(&moved, size))
         suspect(SUSPECT_PREFIX);
     fill(w, item, pointer, size);

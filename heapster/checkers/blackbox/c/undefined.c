@@ -5,14 +5,36 @@
 
 #define PC ((uintptr_t)__builtin_return_address(0))
 
-enum undefined { SIGNED_OVERFLOW, DIVISION, SHIFT, NULL_USED, POINTER_OVERFLOW, INDEX, VALUE, NULL_ARGUMENT, END_REACHED };
+enum undefined {
+    SIGNED_OVERFLOW,
+    DIVISION,
+    SHIFT,
+    NULL_USED,
+    POINTER_OVERFLOW,
+    INDEX,
+    VALUE,
+    NULL_ARGUMENT,
+    END_REACHED
+};
 
-#define OF_TWO(name, what) \
-    void __ubsan_handle_##name(void *data, uintptr_t one, uintptr_t other) \
-    { (void)data, (void)one, (void)other; observed_undefined(what, PC); }
-#define OF_ONE(name, what) \
-    void __ubsan_handle_##name(void *data, uintptr_t one) { (void)data, (void)one; observed_undefined(what, PC); }
-#define OF_NONE(name, what) void __ubsan_handle_##name(void *data) { (void)data; observed_undefined(what, PC); }
+#define OF_TWO(name, what)                                                                                             \
+    void __ubsan_handle_##name(void *data, uintptr_t one, uintptr_t other)                                             \
+    {                                                                                                                  \
+        (void)data, (void)one, (void)other;                                                                            \
+        observed_undefined(what, PC);                                                                                  \
+    }
+#define OF_ONE(name, what)                                                                                             \
+    void __ubsan_handle_##name(void *data, uintptr_t one)                                                              \
+    {                                                                                                                  \
+        (void)data, (void)one;                                                                                         \
+        observed_undefined(what, PC);                                                                                  \
+    }
+#define OF_NONE(name, what)                                                                                            \
+    void __ubsan_handle_##name(void *data)                                                                             \
+    {                                                                                                                  \
+        (void)data;                                                                                                    \
+        observed_undefined(what, PC);                                                                                  \
+    }
 
 OF_TWO(add_overflow, SIGNED_OVERFLOW)
 OF_TWO(sub_overflow, SIGNED_OVERFLOW)
@@ -27,7 +49,10 @@ OF_TWO(pointer_overflow, POINTER_OVERFLOW)
 OF_NONE(nonnull_arg, NULL_ARGUMENT)
 
 struct type_data {
-    struct { const char *file; uint32_t line, column; } place;
+    struct {
+        const char *file;
+        uint32_t line, column;
+    } place;
     void *type;
     unsigned char log_alignment, kind;
 };

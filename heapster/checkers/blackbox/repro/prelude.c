@@ -13,7 +13,7 @@
 static const char *now = "loading the allocator";
 static int finished, last_step;
 
-#define MOST_CHECKED (last_step ? SIZE_MAX : (size_t)1 << 20)     /* bytes looked at after a step */
+#define MOST_CHECKED (last_step ? SIZE_MAX : (size_t)1 << 20) /* bytes looked at after a step */
 
 static void say(const char *text)
 {
@@ -34,28 +34,40 @@ static void fail(const char *what)
 static const char *name_of(int signal)
 {
     switch (signal) {
-    case SIGSEGV: return "SIGSEGV";
-    case SIGBUS: return "SIGBUS";
-    case SIGFPE: return "SIGFPE";
-    case SIGILL: return "SIGILL";
-    case SIGABRT: return "SIGABRT";
-    default: return "it does not come back";
+    case SIGSEGV:
+        return "SIGSEGV";
+    case SIGBUS:
+        return "SIGBUS";
+    case SIGFPE:
+        return "SIGFPE";
+    case SIGILL:
+        return "SIGILL";
+    case SIGABRT:
+        return "SIGABRT";
+    default:
+        return "it does not come back";
     }
 }
 
 static void on_signal(int number)
 {
     if (number == SIGALRM && !MAY_HANG)
-        _exit(3);                           /* this program is too slow: it shows nothing */
+        _exit(3); /* this program is too slow: it shows nothing */
     fail(name_of(number));
 }
 
-static void on_exit_early(void) { if (!finished) fail("it ends the process"); }
+static void on_exit_early(void)
+{
+    if (!finished)
+        fail("it ends the process");
+}
 
 /* The blocks that are held: where they are, what was asked for, and the bytes that were written into them. */
 static void *held[HANDLES];
-static struct account account = { held, HANDLES };
-static struct block { size_t size, filled; } blocks[HANDLES];
+static struct account account = {held, HANDLES};
+static struct block {
+    size_t size, filled;
+} blocks[HANDLES];
 
 void harness_misuse(int32_t handle)
 {
@@ -144,7 +156,7 @@ static void *given(int h, void *answer, size_t size, size_t alignment, int old)
     }
     if (old >= 0)
         check_contents(old, at, least(blocks[old].size, size), "realloc has not kept the contents");
-    blocks[h] = (struct block){ size, filled };
+    blocks[h] = (struct block){size, filled};
     for (size_t i = 0; i < least(filled, FILLED_MOST); i++)
         at[i] = byte_of(h, i);
     if (filled > FILLED_MOST)
@@ -172,6 +184,6 @@ static void zeroed(const unsigned char *at, size_t size)
 /* From here on the system gives no more memory. */
 static void refuse_memory(void)
 {
-    struct rlimit none = { 1, RLIM_INFINITY };
+    struct rlimit none = {1, RLIM_INFINITY};
     setrlimit(RLIMIT_AS, &none);
 }

@@ -17,7 +17,11 @@
 static void *(*t_malloc)(size_t);
 static void (*t_free)(void *);
 
-struct item { unsigned char *at; size_t size; unsigned char byte; };
+struct item {
+    unsigned char *at;
+    size_t size;
+    unsigned char byte;
+};
 static volatile int forks_left = FORKS ? 1000 : 0;
 static struct item items[THREADS][SLOTS], boxes[SLOTS];
 static _Atomic(struct item *) mailbox[SLOTS];
@@ -48,7 +52,7 @@ static void step(struct item **slot, uint64_t *state)
         item->at = t_malloc(item->size);
         if (item->at != NULL)
             memset(item->at, item->byte, item->size);
-    } else if (draw(state) % 4 == 0) {              /* hand it to whoever looks next */
+    } else if (draw(state) % 4 == 0) { /* hand it to whoever looks next */
         *slot = atomic_exchange(&mailbox[draw(state) % SLOTS], item);
     } else {
         for (size_t i = 0; i < item->size; i++)

@@ -3,11 +3,21 @@
 
 #include "scheduler.h"
 
-enum { SPINS = 8, PLAIN_SPINS = 64, ALONE_LIMIT = 1 << 22 };       /* times that the same is read, and nothing done, until it is a spin */
+enum {
+    SPINS = 8,
+    PLAIN_SPINS = 64,
+    ALONE_LIMIT = 1 << 22
+}; /* times that the same is read, and nothing done, until it is a spin */
 
 /* An atomic that was under way: whether it has changed anything is seen at the next thing that its thread does, as
    nobody else has run meanwhile. */
-static struct { uintptr_t address, pc; size_t size; enum atomic_kind kind; int order; uint64_t before; } pending;
+static struct {
+    uintptr_t address, pc;
+    size_t size;
+    enum atomic_kind kind;
+    int order;
+    uint64_t before;
+} pending;
 
 static uint64_t value_at(uintptr_t address, size_t size)
 {
@@ -92,8 +102,8 @@ static void on_access(uintptr_t address, size_t size, unsigned flags, uintptr_t 
 
 static void on_atomic(uintptr_t address, size_t size, enum atomic_kind kind, int order, uintptr_t pc)
 {
-    static const enum kind kinds[] = { [ATOMIC_LOAD] = K_LOAD_ATOMIC, [ATOMIC_STORE] = K_STORE_ATOMIC,
-                                       [ATOMIC_FENCE] = K_FENCE };
+    static const enum kind kinds[] = {
+        [ATOMIC_LOAD] = K_LOAD_ATOMIC, [ATOMIC_STORE] = K_STORE_ATOMIC, [ATOMIC_FENCE] = K_FENCE};
     if (self == NULL) {
         shared->unmanaged = 1;
         return;
@@ -120,4 +130,4 @@ static void on_atomic(uintptr_t address, size_t size, enum atomic_kind kind, int
     pending.before = value_at(address, size);
 }
 
-const struct observer scheduling = { .on_access = on_access, .on_atomic = on_atomic };
+const struct observer scheduling = {.on_access = on_access, .on_atomic = on_atomic};

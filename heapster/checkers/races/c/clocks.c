@@ -90,10 +90,10 @@ static void check(const struct last *lasts, uint8_t bytes, int atomic, uintptr_t
 
 static void note(struct last *last, uint8_t bytes, int atomic, uintptr_t pc)
 {
-    uint32_t mine = now()[self->number] + 1;            /* 0 is before all */
+    uint32_t mine = now()[self->number] + 1; /* 0 is before all */
     if (last->clock != mine || last->atomic != atomic)
         last->bytes = 0;
-    *last = (struct last){ mine, (uint8_t)(last->bytes | bytes), (uint8_t)atomic, pc };
+    *last = (struct last){mine, (uint8_t)(last->bytes | bytes), (uint8_t)atomic, pc};
 }
 
 static void access_(uintptr_t address, size_t size, int atomic, uintptr_t pc, int writes)
@@ -106,7 +106,7 @@ static void access_(uintptr_t address, size_t size, int atomic, uintptr_t pc, in
             bytes &= (uint8_t)(0xff >> (word + 8 - end));
         struct cell *cell = cell_of(word, 1);
         if (cell == NULL)
-            return;                                     /* more memory than a small program touches */
+            return; /* more memory than a small program touches */
         uintptr_t at = word < address ? address : word;
         check(cell->wrote, bytes, atomic, at, pc, atomic ? "wrote" : "wrote", writes ? "writes" : "reads");
         if (writes)
@@ -137,7 +137,7 @@ static void released_by(const uint32_t *clock, uint32_t *into)
 {
     join(into, clock);
     if (into[self->number] < clock[self->number] + 1 && clock == now())
-        into[self->number] = clock[self->number] + 1;   /* all that it has done, as `note` counts from 1 */
+        into[self->number] = clock[self->number] + 1; /* all that it has done, as `note` counts from 1 */
 }
 
 void clock_release(uintptr_t object)

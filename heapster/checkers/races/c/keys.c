@@ -10,9 +10,15 @@
 
 enum { KEYS = 64, ROUNDS = 4, OBJECTS = 64, HANDLERS = 8 };
 
-static struct { int made; void (*destroy)(void *); } keys[KEYS];
+static struct {
+    int made;
+    void (*destroy)(void *);
+} keys[KEYS];
 static void *values[MOST_THREADS][KEYS];
-static struct { void (*destroy)(void *); void *object; } objects[MOST_THREADS][OBJECTS];
+static struct {
+    void (*destroy)(void *);
+    void *object;
+} objects[MOST_THREADS][OBJECTS];
 static int object_count[MOST_THREADS];
 static void (*handlers[HANDLERS][3])(void);
 static int handler_count;
@@ -32,7 +38,11 @@ static int our_key_create(pthread_key_t *key, void (*destroy)(void *))
     return EAGAIN;
 }
 
-static int our_key_delete(pthread_key_t key) { keys[key % KEYS].made = 0; return 0; }
+static int our_key_delete(pthread_key_t key)
+{
+    keys[key % KEYS].made = 0;
+    return 0;
+}
 static void *our_getspecific(pthread_key_t key) { return values[self->number][key % KEYS]; }
 
 static int our_setspecific(pthread_key_t key, const void *value)
@@ -98,12 +108,18 @@ void run_fork_handlers(int phase)
 int interpose_keys(void *handle)
 {
     static const struct replacement ours[] = {
-        { "pthread_key_create", our_key_create }, { "pthread_key_delete", our_key_delete },
-        { "pthread_getspecific", our_getspecific }, { "pthread_setspecific", our_setspecific },
-        { "tss_create", our_key_create }, { "tss_delete", our_key_delete }, { "tss_get", our_getspecific },
-        { "tss_set", our_setspecific }, { "__cxa_thread_atexit", our_thread_atexit },
-        { "__cxa_thread_atexit_impl", our_thread_atexit }, { "__register_atfork", our_register_atfork },
-        { "pthread_atfork", our_register_atfork },
+        {"pthread_key_create", our_key_create},
+        {"pthread_key_delete", our_key_delete},
+        {"pthread_getspecific", our_getspecific},
+        {"pthread_setspecific", our_setspecific},
+        {"tss_create", our_key_create},
+        {"tss_delete", our_key_delete},
+        {"tss_get", our_getspecific},
+        {"tss_set", our_setspecific},
+        {"__cxa_thread_atexit", our_thread_atexit},
+        {"__cxa_thread_atexit_impl", our_thread_atexit},
+        {"__register_atfork", our_register_atfork},
+        {"pthread_atfork", our_register_atfork},
     };
     return interpose(handle, ours, sizeof ours / sizeof *ours);
 }

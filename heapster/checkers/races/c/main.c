@@ -37,15 +37,15 @@ static void on_crash(int number, siginfo_t *info, void *context)
 
 static void watch_for_crashes(void)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGTRAP, SIGPROF, SIGALRM, SIGSYS };
-    struct sigaction action = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_RESETHAND };
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGTRAP, SIGPROF, SIGALRM, SIGSYS};
+    struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_RESETHAND};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &action, NULL);
 }
 
 static void limit_time(void)
 {
-    struct itimerval limit = { .it_value = { CPU_SECONDS, 0 } };
+    struct itimerval limit = {.it_value = {CPU_SECONDS, 0}};
     setitimer(ITIMER_PROF, &limit, NULL);
     alarm(WALL_SECONDS);
 }

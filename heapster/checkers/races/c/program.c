@@ -14,7 +14,7 @@ static struct held {
     uint64_t size;
     int live, lane;
 } held[MOST_OPS + PROBES];
-static uint8_t given[MOST_OPS];             /* blocks that have been handed over */
+static uint8_t given[MOST_OPS]; /* blocks that have been handed over */
 
 static unsigned char tag(int block, uint64_t at) { return (unsigned char)(block * 31 + at * 7 + 1); }
 
@@ -73,7 +73,7 @@ static void give(int block, const char *call, void *at, uint64_t size, uint64_t 
         return;
     }
     struct held *one = &held[block];
-    *one = (struct held){ at, size, 1, self->number };
+    *one = (struct held){at, size, 1, self->number};
     if ((uintptr_t)at % alignment != 0)
         problem(MISALIGNED, (uintptr_t)at, -1, "%s gives a block at 0x%lx, no multiple of %lu", call,
                 (unsigned long)(uintptr_t)at, (unsigned long)alignment);
@@ -102,7 +102,8 @@ static void resize(const struct op *op, struct event *event)
     uint64_t kept = before.size < op->numbers[0] ? before.size : op->numbers[0];
     for (uint64_t at = 0; now != NULL && before.at != NULL && at < kept && at < WATCHED; at++)
         if (now[at] != tag(op->block, at))
-            problem(PREFIX_LOST, (uintptr_t)now + at, -1, "realloc loses byte %lu of block %d", (unsigned long)at, op->block);
+            problem(PREFIX_LOST, (uintptr_t)now + at, -1, "realloc loses byte %lu of block %d", (unsigned long)at,
+                    op->block);
     held[op->block].at = NULL;
     give(op->block, "realloc", now, op->numbers[0], shared->alignment);
     if (now == NULL)
@@ -165,8 +166,12 @@ static void call(const struct op *op, struct event *event)
         give(op->block, "aligned_alloc", at, op->numbers[1], op->numbers[0]);
         break;
     }
-    case 'c': call_calloc(op, event); break;
-    case 'r': resize(op, event); break;
+    case 'c':
+        call_calloc(op, event);
+        break;
+    case 'r':
+        resize(op, event);
+        break;
     case 'u':
         event->pointer = (uintptr_t)mine->at;
         event->result = target.usable_size(mine->at);
@@ -176,7 +181,9 @@ static void call(const struct op *op, struct event *event)
         take_back(op->block);
         target.free(mine->at);
         break;
-    case 'k': call_fork(); break;
+    case 'k':
+        call_fork();
+        break;
     }
     settle();
 }
@@ -190,7 +197,7 @@ static void play(unsigned lane, const struct op *op)
         wait_until(K_WAIT, WAIT_OBJECT + (uintptr_t)op->block, 0, is_given);
         clock_acquire(WAIT_OBJECT + (uintptr_t)op->block);
     }
-    *event = (struct event){ .lane = lane, .code = op->code, .numbers = { op->numbers[0], op->numbers[1] } };
+    *event = (struct event){.lane = lane, .code = op->code, .numbers = {op->numbers[0], op->numbers[1]}};
     self->entered = steps;
     shared->calls++;
     call(op, event);

@@ -52,7 +52,7 @@ _Noreturn void problem(enum code code, uintptr_t address, int other, const char 
     shared->thread = self != NULL ? (uint64_t)self->number : HUB;
     shared->other = (uint64_t)other;
     if (self != NULL && self->is_lane && !alone)
-        shared->segments[shared->segments_out++ % MOST_SEGMENTS] = (struct segment){ (uint32_t)self->number, 0 };
+        shared->segments[shared->segments_out++ % MOST_SEGMENTS] = (struct segment){(uint32_t)self->number, 0};
     finish();
 }
 
@@ -88,8 +88,12 @@ static void let_shy_on(void)
 }
 
 static const char *const WAITS[] = {
-    [K_LOCK] = "the lock", [K_READ_LOCK] = "the lock", [K_COND_WAIT] = "a signal of the condition",
-    [K_ONCE] = "the end of the routine that is done once,", [K_JOIN] = "the end of the thread", [K_WAIT] = "block",
+    [K_LOCK] = "the lock",
+    [K_READ_LOCK] = "the lock",
+    [K_COND_WAIT] = "a signal of the condition",
+    [K_ONCE] = "the end of the routine that is done once,",
+    [K_JOIN] = "the end of the thread",
+    [K_WAIT] = "block",
     [K_BARRIER] = "the barrier",
 };
 
@@ -105,9 +109,11 @@ static _Noreturn void stuck(void)
             write_row(one, one->kind, one->target, one->pc, 0);
         if (first == 0)
             first = one->spinning != 0 ? one->spinning : one->target;
-        const char *what = one->spinning != 0 ? "the word" : WAITS[one->kind] != NULL ? WAITS[one->kind] : "what never comes";
-        snprintf(said + strlen(said), sizeof said - strlen(said), "%sthread %d %s %s at 0x%lx", said[0] != 0 ? "; " : "", i,
-                 one->spinning != 0 ? "spins on" : "waits for", what,
+        const char *what = one->spinning != 0         ? "the word"
+                           : WAITS[one->kind] != NULL ? WAITS[one->kind]
+                                                      : "what never comes";
+        snprintf(said + strlen(said), sizeof said - strlen(said), "%sthread %d %s %s at 0x%lx",
+                 said[0] != 0 ? "; " : "", i, one->spinning != 0 ? "spins on" : "waits for", what,
                  (unsigned long)(one->spinning != 0 ? one->spinning : one->target));
     }
     problem(DEADLOCK, first, -1, "%s", said);
@@ -196,9 +202,12 @@ static void draw_priorities(void)
 static int choose(int me, uint32_t enabled)
 {
     switch (shared->strategy) {
-    case BY_CHANCE: return by_chance(enabled);
-    case BY_PRIORITY: return by_priority(me, enabled);
-    default: return follow(me, enabled);
+    case BY_CHANCE:
+        return by_chance(enabled);
+    case BY_PRIORITY:
+        return by_priority(me, enabled);
+    default:
+        return follow(me, enabled);
     }
 }
 
@@ -206,7 +215,7 @@ static void close_segment(uint32_t thread, uint32_t points)
 {
     if (alone || thread >= HUB || shared->segments_out >= MOST_SEGMENTS)
         return;
-    shared->segments[shared->segments_out++] = (struct segment){ thread, points };
+    shared->segments[shared->segments_out++] = (struct segment){thread, points};
     if (points != 0)
         shared->was_preempted = 1;
     else
@@ -218,9 +227,14 @@ void write_row(const struct thread *of, enum kind kind, uintptr_t target, uintpt
     if (shared->rows_out >= MOST_ROWS || alone || of->number == HUB)
         return;
     struct row *row = &shared->rows[shared->rows_out++];
-    *row = (struct row){ .target = target, .pc = pc, .step = steps, .begun = begun, .kind = (uint8_t)kind,
-                         .segments = (uint32_t)shared->segments_out, .thread = (uint8_t)of->number,
-                         .chosen = (uint8_t)chosen };
+    *row = (struct row){.target = target,
+                        .pc = pc,
+                        .step = steps,
+                        .begun = begun,
+                        .kind = (uint8_t)kind,
+                        .segments = (uint32_t)shared->segments_out,
+                        .thread = (uint8_t)of->number,
+                        .chosen = (uint8_t)chosen};
     if (!shared->recording || of->path == NULL)
         return;
     uint32_t depth = of->path->depth < MOST_FRAMES ? of->path->depth : MOST_FRAMES;
@@ -264,7 +278,7 @@ void arrive(enum kind kind, uintptr_t target, uintptr_t pc)
         let_go_on(me, chosen);
     for (int i = 0; i < MOST_THREADS; i++)
         if (i != me->number && threads[i].spinning == 0)
-            threads[i].shy = 0;             /* who yielded has let another on */
+            threads[i].shy = 0; /* who yielded has let another on */
     me->shy = 0, me->spinning = 0;
     if (alone)
         return;
@@ -310,7 +324,8 @@ static void *body(void *given)
 struct thread *start_thread(int number, void *(*start)(void *), void *argument)
 {
     if (number < 0)
-        for (number = MOST_LANES; number < HUB && threads[number].start != NULL; number++) {}
+        for (number = MOST_LANES; number < HUB && threads[number].start != NULL; number++) {
+        }
     if (number >= HUB)
         problem(BAD_TARGET, 0, -1, "the target has started more than %d threads", HUB - MOST_LANES);
     struct thread *made = &threads[number];
@@ -359,7 +374,11 @@ void hand_over_for_good(void)
     pass_baton(&threads[chosen]);
 }
 
-static int never(struct thread *one) { (void)one; return 0; }
+static int never(struct thread *one)
+{
+    (void)one;
+    return 0;
+}
 
 void start_lane(int number, void *(*lane)(void *), void *argument)
 {
@@ -397,7 +416,7 @@ void run_lanes(unsigned count)
     steps = begun = last_change = 0;
     uint32_t enabled = who_may_go();
     int chosen = choose(-1, enabled);
-    self = &threads[chosen];                /* the first decision is nobody's: its row names who was chosen */
+    self = &threads[chosen]; /* the first decision is nobody's: its row names who was chosen */
     write_decision(K_START, 0, 0, enabled, chosen);
     self = me;
     pass_baton(&threads[chosen]);
@@ -411,7 +430,7 @@ void run_lanes(unsigned count)
 void begin_schedule(void)
 {
     static int placed;
-    if (!placed) {                          /* once, before any child: they find the same mapping */
+    if (!placed) { /* once, before any child: they find the same mapping */
         placed = 1;
         mmap(STACKS, STACK_BYTES * MOST_THREADS, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
@@ -422,7 +441,7 @@ void begin_schedule(void)
     next_segment = 0;
     alone = 1;
     self = &threads[HUB];
-    *self = (struct thread){ .number = HUB, .live = 1, .self = pthread_self() };
+    *self = (struct thread){.number = HUB, .live = 1, .self = pthread_self()};
     if (shared->strategy == BY_PRIORITY)
         draw_priorities();
 }

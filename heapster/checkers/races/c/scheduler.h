@@ -13,47 +13,90 @@
 #include "hooks.h"
 
 enum {
-    MOST_LANES = 8, MOST_THREADS = 16,      /* those of the program; with those that the target starts */
-    HUB = MOST_THREADS - 1,                 /* starts the target and the lanes, and looks at what is left */
-    MOST_OPS = 64, MOST_SEGMENTS = 2048, MOST_ROWS = 1 << 14, MOST_STACK = 8, MOST_MUTED = 64,
+    MOST_LANES = 8,
+    MOST_THREADS = 16,      /* those of the program; with those that the target starts */
+    HUB = MOST_THREADS - 1, /* starts the target and the lanes, and looks at what is left */
+    MOST_OPS = 64,
+    MOST_SEGMENTS = 2048,
+    MOST_ROWS = 1 << 14,
+    MOST_STACK = 8,
+    MOST_MUTED = 64,
     STEP_LIMIT = 1 << 17,
-    IDLE_LIMIT = 1 << 15                    /* switch points at which nobody changes anything: nobody goes on */
+    IDLE_LIMIT = 1 << 15 /* switch points at which nobody changes anything: nobody goes on */
 };
 
 /* What was wrong; the names are in Python's order. */
 enum code {
-    NOTHING, DATA_RACE, DEADLOCK, LOST_UNLOCK, LOCK_ORDER, OVERLAP, MISALIGNED, CONTENTS_DAMAGED, PREFIX_LOST,
-    NOT_ZEROED, SPURIOUS_NULL, HANG, CRASH, RELOCK, STRANGER_UNLOCK, EXIT, FORK_UNSAFE, LOST_BLOCK, BAD_TARGET
+    NOTHING,
+    DATA_RACE,
+    DEADLOCK,
+    LOST_UNLOCK,
+    LOCK_ORDER,
+    OVERLAP,
+    MISALIGNED,
+    CONTENTS_DAMAGED,
+    PREFIX_LOST,
+    NOT_ZEROED,
+    SPURIOUS_NULL,
+    HANG,
+    CRASH,
+    RELOCK,
+    STRANGER_UNLOCK,
+    EXIT,
+    FORK_UNSAFE,
+    LOST_BLOCK,
+    BAD_TARGET
 };
 
 enum kind {
-    K_START, K_LOAD, K_STORE, K_LOAD_ATOMIC, K_STORE_ATOMIC, K_RMW, K_FENCE, K_LOCK, K_TRYLOCK, K_UNLOCK, K_READ_LOCK,
-    K_WAIT, K_COND_WAIT, K_SIGNAL, K_ONCE, K_JOIN, K_CREATE, K_YIELD, K_SBRK, K_MMAP, K_MUNMAP, K_BARRIER, K_FORK,
+    K_START,
+    K_LOAD,
+    K_STORE,
+    K_LOAD_ATOMIC,
+    K_STORE_ATOMIC,
+    K_RMW,
+    K_FENCE,
+    K_LOCK,
+    K_TRYLOCK,
+    K_UNLOCK,
+    K_READ_LOCK,
+    K_WAIT,
+    K_COND_WAIT,
+    K_SIGNAL,
+    K_ONCE,
+    K_JOIN,
+    K_CREATE,
+    K_YIELD,
+    K_SBRK,
+    K_MMAP,
+    K_MUNMAP,
+    K_BARRIER,
+    K_FORK,
     K_END
 };
 
 enum strategy { FOLLOW, BY_CHANCE, BY_PRIORITY };
 
 struct op {
-    uint32_t code;                          /* a letter of programs.py */
+    uint32_t code; /* a letter of programs.py */
     int32_t block;
     uint64_t numbers[2];
-    uint32_t waits, gives;                  /* for its block before; its block after */
+    uint32_t waits, gives; /* for its block before; its block after */
 };
 
 struct segment {
-    uint32_t thread, points;                /* 0: until it ended or had to wait */
+    uint32_t thread, points; /* 0: until it ended or had to wait */
 };
 
 struct row {
-    uint64_t target, pc, state;             /* state: a digest of who has done what in which order */
+    uint64_t target, pc, state; /* state: a digest of who has done what in which order */
     uint32_t step, begun, segments, enabled;
     uint8_t thread, kind, chosen, failed;
     uint32_t depth;
-    uint64_t stack[MOST_STACK];             /* return addresses, innermost first; while `recording` */
+    uint64_t stack[MOST_STACK]; /* return addresses, innermost first; while `recording` */
 };
 
-struct event {                              /* a call, as its caller saw it */
+struct event { /* a call, as its caller saw it */
     uint32_t lane, code, start, end;
     uint64_t numbers[2], pointer, result;
     int64_t lost, dirty;
@@ -62,15 +105,16 @@ struct event {                              /* a call, as its caller saw it */
 struct shared {
     /* Asked. */
     uint64_t strategy, seed, gap, depth, length, count, recording, lanes, alignment, segments_in, muted_count;
-    uint64_t lane_start[MOST_LANES + 2];    /* the prologue first, and then the lanes, in `ops` */
-    uint64_t muted[MOST_MUTED][2];          /* pairs of places whose race is known */
+    uint64_t lane_start[MOST_LANES + 2]; /* the prologue first, and then the lanes, in `ops` */
+    uint64_t muted[MOST_MUTED][2];       /* pairs of places whose race is known */
     struct op ops[MOST_OPS];
     struct segment asked[MOST_SEGMENTS];
     char path[4096];
-    char names[8][128];                     /* of malloc, calloc, aligned_alloc, realloc, free, usable_size, init */
+    char names[8][128]; /* of malloc, calloc, aligned_alloc, realloc, free, usable_size, init */
     /* Answered. */
     uint64_t code, address, pc, other_pc, thread, other, steps, calls, segments_out, rows_out, events_out, ran;
-    uint64_t total_steps, total_calls, preempted, waited, failed_seed, cpu_us, unmanaged, base, waits_out, finished, was_preempted;
+    uint64_t total_steps, total_calls, preempted, waited, failed_seed, cpu_us, unmanaged, base, waits_out, finished,
+        was_preempted;
     uint64_t last[MOST_LANES];
     char message[512];
     struct segment segments[MOST_SEGMENTS];
@@ -79,20 +123,23 @@ struct shared {
 };
 
 struct thread {
-    int number, live, is_lane, shy;         /* shy: has nothing to do until another has done something */
+    int number, live, is_lane, shy; /* shy: has nothing to do until another has done something */
     int baton;
-    enum kind kind;                         /* what it is about to do */
+    enum kind kind; /* what it is about to do */
     uintptr_t target, pc;
-    int (*ready)(struct thread *);          /* NULL: it can go on */
+    int (*ready)(struct thread *); /* NULL: it can go on */
     pthread_t self;
-    uint32_t clock[MOST_THREADS], acquired[MOST_THREADS], fenced[MOST_THREADS];    /* by relaxed loads; at a fence */
-    uint64_t done;                          /* digest of its conflicting steps */
+    uint32_t clock[MOST_THREADS], acquired[MOST_THREADS], fenced[MOST_THREADS]; /* by relaxed loads; at a fence */
+    uint64_t done;                                                              /* digest of its conflicting steps */
     uint32_t wakes, entered;
-    struct { uintptr_t pc, address; uint32_t times; } spins[8];
-    uintptr_t spinning;                     /* on what */
+    struct {
+        uintptr_t pc, address;
+        uint32_t times;
+    } spins[8];
+    uintptr_t spinning; /* on what */
     void *(*start)(void *);
     void *argument, *answer;
-    int held;                               /* locks */
+    int held; /* locks */
     struct call_path *path;
 };
 
@@ -100,29 +147,29 @@ extern struct shared *shared;
 extern struct thread threads[MOST_THREADS];
 extern _Thread_local struct thread *self;
 extern uint32_t steps, stop;
-extern int alone;                           /* nobody is asked: before the lanes start, and after their end; counts */
+extern int alone; /* nobody is asked: before the lanes start, and after their end; counts */
 
 /* scheduler.c */
 void begin_schedule(void);
-void arrive(enum kind kind, uintptr_t target, uintptr_t pc);    /* the running thread is about to do something */
+void arrive(enum kind kind, uintptr_t target, uintptr_t pc); /* the running thread is about to do something */
 void wait_until(enum kind kind, uintptr_t target, uintptr_t pc, int (*ready)(struct thread *));
-void be_shy(uintptr_t spinning);            /* the running thread has nothing to do for now */
+void be_shy(uintptr_t spinning); /* the running thread has nothing to do for now */
 void someone_wrote(uintptr_t address, size_t size);
 struct thread *start_thread(int number, void *(*start)(void *), void *argument);
-void hand_over_for_good(void);              /* the running thread has ended */
+void hand_over_for_good(void); /* the running thread has ended */
 void run_lanes(unsigned count);
 _Noreturn void problem(enum code code, uintptr_t address, int other, const char *form, ...)
     __attribute__((format(printf, 4, 5)));
 _Noreturn void finish(void);
 void write_row(const struct thread *of, enum kind kind, uintptr_t target, uintptr_t pc, int chosen);
 void start_lane(int number, void *(*lane)(void *), void *argument);
-void run_alone(int number);                 /* the hub lets a lane play what stands before the others, and waits */
-void back_to_hub(void);                     /* the lane has played it */
+void run_alone(int number); /* the hub lets a lane play what stands before the others, and waits */
+void back_to_hub(void);     /* the lane has played it */
 uint64_t draw(void);
 
 /* accesses.c: what the hooks tell. */
 extern const struct observer scheduling;
-void settle(void);                          /* the running thread's last atomic is done: what came of it */
+void settle(void); /* the running thread's last atomic is done: what came of it */
 
 /* clocks.c: happens-before. */
 struct clock;
@@ -134,21 +181,21 @@ void clock_load(uintptr_t address, int order);
 void clock_store(uintptr_t address, int order);
 void clock_update(uintptr_t address, int order);
 void clock_fence(int order);
-void clock_fork(struct thread *other);      /* what `other` does from its start comes after all that was done */
+void clock_fork(struct thread *other); /* what `other` does from its start comes after all that was done */
 void clock_join(const struct thread *other);
-void forget(uintptr_t start, uintptr_t end);        /* as new: nobody has used it */
-void note_step(enum kind kind, uintptr_t target);   /* for the digest of the state */
+void forget(uintptr_t start, uintptr_t end);      /* as new: nobody has used it */
+void note_step(enum kind kind, uintptr_t target); /* for the digest of the state */
 uint64_t state_digest(void);
 
 /* sync.c, keys.c, system.c: what a target calls, answered by us. */
 int interpose_sync(void *handle);
 int interpose_keys(void *handle);
 int interpose_system(void *handle);
-void run_destructors(void);                 /* of the running thread */
-int locks_left(uintptr_t *mutex);           /* how many locks the running thread holds, and one of them */
-void run_fork_handlers(int phase);          /* 0 before, 1 in the parent, 2 in the child */
+void run_destructors(void);        /* of the running thread */
+int locks_left(uintptr_t *mutex);  /* how many locks the running thread holds, and one of them */
+void run_fork_handlers(int phase); /* 0 before, 1 in the parent, 2 in the child */
 int has_fork_handlers(void);
-void lone_survivor(void);                   /* in the child of a fork: the other threads are gone */
+void lone_survivor(void); /* in the child of a fork: the other threads are gone */
 extern int in_child;
 
 /* target.c */
@@ -159,7 +206,7 @@ struct functions {
     int (*init)(void);
 };
 extern struct functions target;
-int load_target(const char *path);          /* 0, or -1 and a message */
+int load_target(const char *path); /* 0, or -1 and a message */
 
 /* program.c */
 _Noreturn void play_schedule(void);

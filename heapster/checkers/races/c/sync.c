@@ -15,15 +15,15 @@ enum { LOCKS = 256, NOBODY = -1, RECURSIVE = 1, ERRORCHECK = 2, KINDS = 3 };
 struct lock {
     uintptr_t at;
     int owner, depth, kind;
-    uint32_t readers;                       /* a bit for each thread */
+    uint32_t readers; /* a bit for each thread */
     int count, generation;
-    int waiters[MOST_THREADS], waiting;     /* of a condition, in the order in which they came */
+    int waiters[MOST_THREADS], waiting; /* of a condition, in the order in which they came */
     uint32_t signalled;
     uint32_t inside[MOST_THREADS];
 };
 
 static struct lock locks[LOCKS];
-static uint8_t nested[LOCKS][LOCKS];        /* [outer][inner]: has been locked so */
+static uint8_t nested[LOCKS][LOCKS]; /* [outer][inner]: has been locked so */
 
 static struct lock *lock_at(const void *address)
 {
@@ -32,14 +32,14 @@ static struct lock *lock_at(const void *address)
         if (++tried == LOCKS)
             problem(BAD_TARGET, (uintptr_t)address, NOBODY, "the target has more than %d locks", LOCKS);
     if (locks[at].at == 0)
-        locks[at] = (struct lock){ .at = (uintptr_t)address, .owner = NOBODY };
+        locks[at] = (struct lock){.at = (uintptr_t)address, .owner = NOBODY};
     return &locks[at];
 }
 
 static struct lock *fresh(const void *address, int kind)
 {
     struct lock *lock = lock_at(address);
-    *lock = (struct lock){ .at = (uintptr_t)address, .owner = NOBODY, .kind = kind };
+    *lock = (struct lock){.at = (uintptr_t)address, .owner = NOBODY, .kind = kind};
     return lock;
 }
 
@@ -67,10 +67,12 @@ static void note_order(struct lock *inner)
     for (int out = 0; out < LOCKS; out++) {
         if (locks[out].at == 0 || locks[out].owner != me() || out == in)
             continue;
-        uint8_t seen[LOCKS] = { 0 };
+        uint8_t seen[LOCKS] = {0};
         if (!nested[out][in] && reaches(in, out, seen))
-            problem(LOCK_ORDER, inner->at, NOBODY, "thread %d locks what is at 0x%lx inside what is at 0x%lx, and it was "
-                    "the other way round before", me(), (unsigned long)inner->at, (unsigned long)locks[out].at);
+            problem(LOCK_ORDER, inner->at, NOBODY,
+                    "thread %d locks what is at 0x%lx inside what is at 0x%lx, and it was "
+                    "the other way round before",
+                    me(), (unsigned long)inner->at, (unsigned long)locks[out].at);
         nested[out][in] = 1;
     }
 }
@@ -85,8 +87,10 @@ int locks_left(uintptr_t *mutex)
 
 /* Mutexes. */
 
-static int is_free(struct thread *one) { return lock_at((void *)one->target)->owner == NOBODY
-                                               && lock_at((void *)one->target)->readers == 0; }
+static int is_free(struct thread *one)
+{
+    return lock_at((void *)one->target)->owner == NOBODY && lock_at((void *)one->target)->readers == 0;
+}
 
 static int has_no_writer(struct thread *one) { return lock_at((void *)one->target)->owner == NOBODY; }
 
@@ -126,7 +130,7 @@ static int try(void *at, int kind, uintptr_t pc)
         return lock->depth++, 0;
     if (lock->owner == NOBODY && lock->readers == 0)
         return own(lock);
-    be_shy((uintptr_t)at);                  /* who asks again and again lets others on */
+    be_shy((uintptr_t)at); /* who asks again and again lets others on */
     return EBUSY;
 }
 
@@ -145,10 +149,10 @@ static int give(void *at, uintptr_t pc)
     arrive(K_UNLOCK, (uintptr_t)at, pc);
     if (lock->owner != me()) {
         if (lock->owner == NOBODY)
-            problem(STRANGER_UNLOCK, (uintptr_t)at, NOBODY, "thread %d unlocks what is at 0x%lx, which nobody holds", me(),
-                    (unsigned long)at);
-        problem(STRANGER_UNLOCK, (uintptr_t)at, lock->owner, "thread %d unlocks what is at 0x%lx, which thread %d holds",
-                me(), (unsigned long)at, lock->owner);
+            problem(STRANGER_UNLOCK, (uintptr_t)at, NOBODY, "thread %d unlocks what is at 0x%lx, which nobody holds",
+                    me(), (unsigned long)at);
+        problem(STRANGER_UNLOCK, (uintptr_t)at, lock->owner,
+                "thread %d unlocks what is at 0x%lx, which thread %d holds", me(), (unsigned long)at, lock->owner);
     }
     if (--lock->depth == 0)
         let_go(lock);
@@ -163,21 +167,42 @@ static int our_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *att
     fresh(mutex, 0);
     return failed;
 }
-static int our_mutex_destroy(pthread_mutex_t *mutex) { fresh(mutex, 0); return 0; }
+static int our_mutex_destroy(pthread_mutex_t *mutex)
+{
+    fresh(mutex, 0);
+    return 0;
+}
 static int our_mutex_lock(pthread_mutex_t *mutex) { return take(mutex, kind_of(mutex), PC); }
 static int our_mutex_trylock(pthread_mutex_t *mutex) { return try(mutex, kind_of(mutex), PC); }
 static int our_mutex_timedlock(pthread_mutex_t *mutex, const void *until)
-{ (void)until; return take(mutex, kind_of(mutex), PC); }
+{
+    (void)until;
+    return take(mutex, kind_of(mutex), PC);
+}
 static int our_mutex_unlock(pthread_mutex_t *mutex) { return give(mutex, PC); }
 
-static int our_spin_init(pthread_spinlock_t *spin, int how) { (void)how; *spin = 0; fresh((void *)spin, 0); return 0; }
-static int our_spin_destroy(pthread_spinlock_t *spin) { fresh((void *)spin, 0); return 0; }
+static int our_spin_init(pthread_spinlock_t *spin, int how)
+{
+    (void)how;
+    *spin = 0;
+    fresh((void *)spin, 0);
+    return 0;
+}
+static int our_spin_destroy(pthread_spinlock_t *spin)
+{
+    fresh((void *)spin, 0);
+    return 0;
+}
 static int our_spin_lock(pthread_spinlock_t *spin) { return take((void *)spin, 0, PC); }
 static int our_spin_trylock(pthread_spinlock_t *spin) { return try((void *)spin, 0, PC); }
 static int our_spin_unlock(pthread_spinlock_t *spin) { return give((void *)spin, PC); }
 
 static int our_mtx_init(mtx_t *mutex, int kind)
-{ memset(mutex, 0, sizeof *mutex); fresh(mutex, kind & mtx_recursive ? RECURSIVE : 0); return thrd_success; }
+{
+    memset(mutex, 0, sizeof *mutex);
+    fresh(mutex, kind & mtx_recursive ? RECURSIVE : 0);
+    return thrd_success;
+}
 static void our_mtx_destroy(mtx_t *mutex) { fresh(mutex, 0); }
 static int our_mtx_lock(mtx_t *mutex) { return take(mutex, lock_at(mutex)->kind, PC) ? thrd_error : thrd_success; }
 static int our_mtx_trylock(mtx_t *mutex) { return try(mutex, lock_at(mutex)->kind, PC) ? thrd_busy : thrd_success; }
@@ -186,8 +211,17 @@ static int our_mtx_unlock(mtx_t *mutex) { return give(mutex, PC) ? thrd_error : 
 /* Locks for reading and writing. */
 
 static int our_rwlock_init(pthread_rwlock_t *lock, const void *attributes)
-{ (void)attributes; memset(lock, 0, sizeof *lock); fresh(lock, 0); return 0; }
-static int our_rwlock_destroy(pthread_rwlock_t *lock) { fresh(lock, 0); return 0; }
+{
+    (void)attributes;
+    memset(lock, 0, sizeof *lock);
+    fresh(lock, 0);
+    return 0;
+}
+static int our_rwlock_destroy(pthread_rwlock_t *lock)
+{
+    fresh(lock, 0);
+    return 0;
+}
 static int our_wrlock(pthread_rwlock_t *lock) { return take(lock, 0, PC); }
 static int our_trywrlock(pthread_rwlock_t *lock) { return try(lock, 0, PC); }
 
@@ -227,7 +261,10 @@ static int our_rwunlock(pthread_rwlock_t *lock)
 
 /* Conditions: signals go to whoever has waited longest. */
 
-static struct { void *mutex; int timed; } waits[MOST_THREADS];
+static struct {
+    void *mutex;
+    int timed;
+} waits[MOST_THREADS];
 
 static int is_signalled(struct thread *one)
 {
@@ -275,11 +312,23 @@ static int signal_to(void *at, int all, uintptr_t pc)
 }
 
 static int our_cond_init(void *condition, const void *attributes)
-{ (void)attributes; memset(condition, 0, sizeof(pthread_cond_t)); fresh(condition, 0); return 0; }
-static int our_cond_destroy(void *condition) { fresh(condition, 0); return 0; }
+{
+    (void)attributes;
+    memset(condition, 0, sizeof(pthread_cond_t));
+    fresh(condition, 0);
+    return 0;
+}
+static int our_cond_destroy(void *condition)
+{
+    fresh(condition, 0);
+    return 0;
+}
 static int our_cond_wait(void *condition, void *mutex) { return wait_on(condition, mutex, 0, PC); }
 static int our_cond_timedwait(void *condition, void *mutex, const void *until)
-{ (void)until; return wait_on(condition, mutex, 1, PC); }
+{
+    (void)until;
+    return wait_on(condition, mutex, 1, PC);
+}
 static int our_cond_signal(void *condition) { return signal_to(condition, 0, PC); }
 static int our_cond_broadcast(void *condition) { return signal_to(condition, 1, PC); }
 
@@ -318,10 +367,7 @@ static int our_once(pthread_once_t *once, void (*routine)(void))
 }
 static void our_call_once(once_flag *once, void (*routine)(void)) { our_once((pthread_once_t *)once, routine); }
 
-static int our_guard_acquire(uint8_t *guard)
-{
-    return *guard ? 0 : begin_once(guard, PC);
-}
+static int our_guard_acquire(uint8_t *guard) { return *guard ? 0 : begin_once(guard, PC); }
 static void our_guard_release(uint8_t *guard)
 {
     settle();
@@ -337,8 +383,16 @@ static void our_guard_abort(uint8_t *guard) { end_once(guard, UNTOUCHED); }
 static int is_positive(struct thread *one) { return lock_at((void *)one->target)->count > 0; }
 
 static int our_sem_init(sem_t *sem, int how, unsigned value)
-{ (void)how; fresh(sem, 0)->count = (int)value; return 0; }
-static int our_sem_destroy(sem_t *sem) { fresh(sem, 0); return 0; }
+{
+    (void)how;
+    fresh(sem, 0)->count = (int)value;
+    return 0;
+}
+static int our_sem_destroy(sem_t *sem)
+{
+    fresh(sem, 0);
+    return 0;
+}
 
 static int our_sem_wait(sem_t *sem)
 {
@@ -371,8 +425,16 @@ static int our_sem_post(sem_t *sem)
 }
 
 static int our_barrier_init(pthread_barrier_t *barrier, const void *attributes, unsigned count)
-{ (void)attributes; fresh(barrier, 0)->count = (int)count; return 0; }
-static int our_barrier_destroy(pthread_barrier_t *barrier) { fresh(barrier, 0); return 0; }
+{
+    (void)attributes;
+    fresh(barrier, 0)->count = (int)count;
+    return 0;
+}
+static int our_barrier_destroy(pthread_barrier_t *barrier)
+{
+    fresh(barrier, 0);
+    return 0;
+}
 
 static int is_past(struct thread *one)
 {
@@ -427,7 +489,11 @@ static int our_join(pthread_t which, void **answer)
     return 0;
 }
 
-static int our_detach(pthread_t which) { (void)which; return 0; }
+static int our_detach(pthread_t which)
+{
+    (void)which;
+    return 0;
+}
 
 static int our_yield(void)
 {
@@ -437,37 +503,79 @@ static int our_yield(void)
     return 0;
 }
 static void our_thrd_yield(void) { our_yield(); }
-static int our_sleep(const void *how, void *left) { (void)how, (void)left; return our_yield(); }
-static unsigned our_sleep_seconds(unsigned seconds) { (void)seconds; our_yield(); return 0; }
+static int our_sleep(const void *how, void *left)
+{
+    (void)how, (void)left;
+    return our_yield();
+}
+static unsigned our_sleep_seconds(unsigned seconds)
+{
+    (void)seconds;
+    our_yield();
+    return 0;
+}
 
 int interpose_sync(void *handle)
 {
     static const struct replacement ours[] = {
-        { "pthread_mutex_init", our_mutex_init }, { "pthread_mutex_destroy", our_mutex_destroy },
-        { "pthread_mutex_lock", our_mutex_lock }, { "pthread_mutex_trylock", our_mutex_trylock },
-        { "pthread_mutex_timedlock", our_mutex_timedlock }, { "pthread_mutex_unlock", our_mutex_unlock },
-        { "pthread_spin_init", our_spin_init }, { "pthread_spin_destroy", our_spin_destroy },
-        { "pthread_spin_lock", our_spin_lock }, { "pthread_spin_trylock", our_spin_trylock },
-        { "pthread_spin_unlock", our_spin_unlock }, { "mtx_init", our_mtx_init }, { "mtx_destroy", our_mtx_destroy },
-        { "mtx_lock", our_mtx_lock }, { "mtx_trylock", our_mtx_trylock }, { "mtx_unlock", our_mtx_unlock },
-        { "pthread_rwlock_init", our_rwlock_init }, { "pthread_rwlock_destroy", our_rwlock_destroy },
-        { "pthread_rwlock_wrlock", our_wrlock }, { "pthread_rwlock_trywrlock", our_trywrlock },
-        { "pthread_rwlock_rdlock", our_rdlock }, { "pthread_rwlock_tryrdlock", our_tryrdlock },
-        { "pthread_rwlock_unlock", our_rwunlock }, { "pthread_cond_init", our_cond_init },
-        { "pthread_cond_destroy", our_cond_destroy }, { "pthread_cond_wait", our_cond_wait },
-        { "pthread_cond_timedwait", our_cond_timedwait }, { "pthread_cond_signal", our_cond_signal },
-        { "pthread_cond_broadcast", our_cond_broadcast }, { "cnd_init", our_cond_init },
-        { "cnd_destroy", our_cond_destroy }, { "cnd_wait", our_cond_wait }, { "cnd_timedwait", our_cond_timedwait },
-        { "cnd_signal", our_cond_signal }, { "cnd_broadcast", our_cond_broadcast }, { "pthread_once", our_once },
-        { "call_once", our_call_once }, { "__cxa_guard_acquire", our_guard_acquire },
-        { "__cxa_guard_release", our_guard_release }, { "__cxa_guard_abort", our_guard_abort },
-        { "sem_init", our_sem_init }, { "sem_destroy", our_sem_destroy }, { "sem_wait", our_sem_wait },
-        { "sem_trywait", our_sem_trywait }, { "sem_post", our_sem_post }, { "pthread_barrier_init", our_barrier_init },
-        { "pthread_barrier_destroy", our_barrier_destroy }, { "pthread_barrier_wait", our_barrier_wait },
-        { "pthread_create", our_create }, { "pthread_join", our_join }, { "pthread_detach", our_detach },
-        { "sched_yield", our_yield }, { "pthread_yield", our_yield },
-        { "thrd_yield", our_thrd_yield }, { "nanosleep", our_sleep }, { "thrd_sleep", our_sleep },
-        { "usleep", our_sleep_seconds }, { "sleep", our_sleep_seconds },
+        {"pthread_mutex_init", our_mutex_init},
+        {"pthread_mutex_destroy", our_mutex_destroy},
+        {"pthread_mutex_lock", our_mutex_lock},
+        {"pthread_mutex_trylock", our_mutex_trylock},
+        {"pthread_mutex_timedlock", our_mutex_timedlock},
+        {"pthread_mutex_unlock", our_mutex_unlock},
+        {"pthread_spin_init", our_spin_init},
+        {"pthread_spin_destroy", our_spin_destroy},
+        {"pthread_spin_lock", our_spin_lock},
+        {"pthread_spin_trylock", our_spin_trylock},
+        {"pthread_spin_unlock", our_spin_unlock},
+        {"mtx_init", our_mtx_init},
+        {"mtx_destroy", our_mtx_destroy},
+        {"mtx_lock", our_mtx_lock},
+        {"mtx_trylock", our_mtx_trylock},
+        {"mtx_unlock", our_mtx_unlock},
+        {"pthread_rwlock_init", our_rwlock_init},
+        {"pthread_rwlock_destroy", our_rwlock_destroy},
+        {"pthread_rwlock_wrlock", our_wrlock},
+        {"pthread_rwlock_trywrlock", our_trywrlock},
+        {"pthread_rwlock_rdlock", our_rdlock},
+        {"pthread_rwlock_tryrdlock", our_tryrdlock},
+        {"pthread_rwlock_unlock", our_rwunlock},
+        {"pthread_cond_init", our_cond_init},
+        {"pthread_cond_destroy", our_cond_destroy},
+        {"pthread_cond_wait", our_cond_wait},
+        {"pthread_cond_timedwait", our_cond_timedwait},
+        {"pthread_cond_signal", our_cond_signal},
+        {"pthread_cond_broadcast", our_cond_broadcast},
+        {"cnd_init", our_cond_init},
+        {"cnd_destroy", our_cond_destroy},
+        {"cnd_wait", our_cond_wait},
+        {"cnd_timedwait", our_cond_timedwait},
+        {"cnd_signal", our_cond_signal},
+        {"cnd_broadcast", our_cond_broadcast},
+        {"pthread_once", our_once},
+        {"call_once", our_call_once},
+        {"__cxa_guard_acquire", our_guard_acquire},
+        {"__cxa_guard_release", our_guard_release},
+        {"__cxa_guard_abort", our_guard_abort},
+        {"sem_init", our_sem_init},
+        {"sem_destroy", our_sem_destroy},
+        {"sem_wait", our_sem_wait},
+        {"sem_trywait", our_sem_trywait},
+        {"sem_post", our_sem_post},
+        {"pthread_barrier_init", our_barrier_init},
+        {"pthread_barrier_destroy", our_barrier_destroy},
+        {"pthread_barrier_wait", our_barrier_wait},
+        {"pthread_create", our_create},
+        {"pthread_join", our_join},
+        {"pthread_detach", our_detach},
+        {"sched_yield", our_yield},
+        {"pthread_yield", our_yield},
+        {"thrd_yield", our_thrd_yield},
+        {"nanosleep", our_sleep},
+        {"thrd_sleep", our_sleep},
+        {"usleep", our_sleep_seconds},
+        {"sleep", our_sleep_seconds},
     };
     return interpose(handle, ours, sizeof ours / sizeof *ours);
 }

@@ -25,8 +25,10 @@ static uint64_t ticks;
 
 static void place_break(void)
 {
-    if (break_now == BREAK && mmap(BREAK, BREAK_BYTES, PROT_READ | PROT_WRITE,
-            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+    if (break_now == BREAK
+        && mmap(BREAK, BREAK_BYTES, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0)
+               == MAP_FAILED)
         _exit(1);
 }
 
@@ -75,7 +77,7 @@ static void *our_mmap(void *where, size_t size, int protection, int flags, int f
     size_t whole = (size + PAGE - 1) & -PAGE;
     void *got = mmap(place, size, protection, flags | MAP_FIXED_NOREPLACE, file, offset);
     if (got != MAP_FAILED)
-        mapped += whole;                    /* the next one is its neighbour, as the system has it */
+        mapped += whole; /* the next one is its neighbour, as the system has it */
     return got;
 }
 
@@ -157,15 +159,16 @@ static ssize_t our_getrandom(void *into, size_t size, unsigned flags)
         ((unsigned char *)into)[i] = (unsigned char)(++ticks * 37);
     return (ssize_t)size;
 }
-static int our_getentropy(void *into, size_t size) { our_getrandom(into, size, 0); return 0; }
+static int our_getentropy(void *into, size_t size)
+{
+    our_getrandom(into, size, 0);
+    return 0;
+}
 static uint32_t our_arc4random(void) { return (uint32_t)(++ticks * 2654435761u); }
 
 /* Futexes by hand. */
 
-static int has_changed(struct thread *one)
-{
-    return one->wakes != 0;
-}
+static int has_changed(struct thread *one) { return one->wakes != 0; }
 
 static long futex(int *at, int operation, int value, uintptr_t pc)
 {
@@ -193,24 +196,43 @@ static long futex(int *at, int operation, int value, uintptr_t pc)
 static long our_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
     switch (number) {
-    case SYS_futex: return futex((int *)a, (int)b, (int)c, PC);
-    case SYS_gettid: return our_gettid();
-    case SYS_getpid: return our_getpid();
-    case SYS_sched_yield: return 0;
-    case SYS_getrandom: return our_getrandom((void *)a, (size_t)b, 0);
-    default: return syscall(number, a, b, c, d, e, f);
+    case SYS_futex:
+        return futex((int *)a, (int)b, (int)c, PC);
+    case SYS_gettid:
+        return our_gettid();
+    case SYS_getpid:
+        return our_getpid();
+    case SYS_sched_yield:
+        return 0;
+    case SYS_getrandom:
+        return our_getrandom((void *)a, (size_t)b, 0);
+    default:
+        return syscall(number, a, b, c, d, e, f);
     }
 }
 
 int interpose_system(void *handle)
 {
     static const struct replacement ours[] = {
-        { "sbrk", our_sbrk }, { "brk", our_brk }, { "mmap", our_mmap }, { "mmap64", our_mmap },
-        { "munmap", our_munmap }, { "mremap", our_mremap }, { "madvise", our_madvise }, { "free", our_free },
-        { "clock_gettime", our_clock_gettime }, { "gettimeofday", our_gettimeofday }, { "time", our_time },
-        { "clock", our_clock }, { "getpid", our_getpid }, { "gettid", our_gettid }, { "sched_getcpu", our_getcpu },
-        { "getrandom", our_getrandom }, { "getentropy", our_getentropy }, { "arc4random", our_arc4random },
-        { "syscall", our_syscall },
+        {"sbrk", our_sbrk},
+        {"brk", our_brk},
+        {"mmap", our_mmap},
+        {"mmap64", our_mmap},
+        {"munmap", our_munmap},
+        {"mremap", our_mremap},
+        {"madvise", our_madvise},
+        {"free", our_free},
+        {"clock_gettime", our_clock_gettime},
+        {"gettimeofday", our_gettimeofday},
+        {"time", our_time},
+        {"clock", our_clock},
+        {"getpid", our_getpid},
+        {"gettid", our_gettid},
+        {"sched_getcpu", our_getcpu},
+        {"getrandom", our_getrandom},
+        {"getentropy", our_getentropy},
+        {"arc4random", our_arc4random},
+        {"syscall", our_syscall},
     };
     place_break();
     return interpose(handle, ours, sizeof ours / sizeof *ours);

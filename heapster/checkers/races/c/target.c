@@ -15,9 +15,9 @@ int load_target(const char *path)
         snprintf(shared->message, sizeof shared->message, "%s", dlerror());
         return -1;
     }
-    void **found[] = { (void **)&target.malloc, (void **)&target.calloc, (void **)&target.aligned_alloc,
-                       (void **)&target.realloc, (void **)&target.free, (void **)&target.usable_size,
-                       (void **)&target.init };
+    void **found[] = {(void **)&target.malloc,  (void **)&target.calloc, (void **)&target.aligned_alloc,
+                      (void **)&target.realloc, (void **)&target.free,   (void **)&target.usable_size,
+                      (void **)&target.init};
     for (size_t i = 0; i < sizeof found / sizeof *found; i++)
         *found[i] = shared->names[i][0] != 0 ? dlsym(handle, shared->names[i]) : NULL;
     struct link_map *map = NULL;

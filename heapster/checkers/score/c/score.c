@@ -19,16 +19,18 @@
 #include "malloclab/memlib.h"
 
 enum pass { CHECKED, MEASURED, TIMED };
-enum { PAGE = 4096, POINTS = 512 };             /* points: of the heap over time */
+enum { PAGE = 4096, POINTS = 512 }; /* points: of the heap over time */
 
 struct figures {
-    uint64_t count, handles;                    /* asked */
-    uint64_t done, skipped, refused;            /* answered; `refused`: 1 + the step that was given NULL */
+    uint64_t count, handles;         /* asked */
+    uint64_t done, skipped, refused; /* answered; `refused`: 1 + the step that was given NULL */
     uint64_t peak_live, nanoseconds, address_space, resident, lab_heap;
     uint64_t final_space, moves, pages_moved, points;
 };
 
-struct point { uint64_t step, live, space, resident; };
+struct point {
+    uint64_t step, live, space, resident;
+};
 
 struct header *shared;
 struct op *ops;
@@ -40,11 +42,12 @@ void seal_result(const struct result *result) { (void)result; }
 
 static struct figures *figures;
 static struct point *points;
-static struct account account;                  /* of the passes that do not check; else the executor's counts */
-static uint64_t *sizes, live;                   /* bytes requested of live blocks, by handle and in sum */
+static struct account account; /* of the passes that do not check; else the executor's counts */
+static uint64_t *sizes, live;  /* bytes requested of live blocks, by handle and in sum */
 
 /* Without stdio, which would allocate in the midst of what is measured. */
-static uint64_t status(const char *key) {
+static uint64_t status(const char *key)
+{
     char text[4096];
     int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     ssize_t got = file < 0 ? 0 : read(file, text, sizeof text - 1);
@@ -57,20 +60,23 @@ static uint64_t status(const char *key) {
 
 uint64_t footprint(void) { return status("VmSize"); }
 
-static uint64_t now(void) {
+static uint64_t now(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void note_live(uint64_t bytes) {
+static void note_live(uint64_t bytes)
+{
     if (bytes > figures->peak_live)
         figures->peak_live = bytes;
 }
 
 /* Makes the call that the step asks for, if the target has it and its operand is known; else nothing is
    called. What is called and what passed over is the same in each pass, and what `execute` does. */
-static int take(const struct op *op, void **operand, void **answer) {
+static int take(const struct op *op, void **operand, void **answer)
+{
     struct result unused;
     if (!target_has(served_by(op->verb)) || !account_knows(&account, op->operand)) {
         account_skip(&account, op->result, op->operand);
@@ -78,7 +84,8 @@ static int take(const struct op *op, void **operand, void **answer) {
     }
     *operand = account_pointer(&account, op->operand);
     *answer = call_target(op, *operand, &unused);
-    int gone = is_releasing(op->verb) || (is_resizing(op->verb) && (*answer || (requested(op) == 0 && !shared->zero_keeps)));
+    int gone =
+        is_releasing(op->verb) || (is_resizing(op->verb) && (*answer || (requested(op) == 0 && !shared->zero_keeps)));
     if (gone && *operand)
         account_forget(&account, op->operand);
     if (op->result != NO_HANDLE)
@@ -88,13 +95,15 @@ static int take(const struct op *op, void **operand, void **answer) {
 
 /* ---- Checked ---- */
 
-static int check(const struct op *op) {
+static int check(const struct op *op)
+{
     struct result result;
     int suspicion = execute(op, &result, 0);
     if (result.status == SKIPPED)
         figures->skipped++;
     note_live(shared->live_bytes);
-    if (result.status == DONE && is_allocating(op->verb) && result.pointer == 0 && requested(op) != 0 && !figures->refused)
+    if (result.status == DONE && is_allocating(op->verb) && result.pointer == 0 && requested(op) != 0
+        && !figures->refused)
         figures->refused = figures->done + 1;
     if (suspicion == NOTHING || (shared->masked >> suspicion & 1))
         return 0;
@@ -102,7 +111,8 @@ static int check(const struct op *op) {
     return 1;
 }
 
-static void run_checked(void) {
+static void run_checked(void)
+{
     executor_start();
     shadow_start(shared->granule);
     if (start_target() != 0)
@@ -121,7 +131,8 @@ static void run_checked(void) {
 
 /* ---- Measured and timed ---- */
 
-static void touch(char *block, uint64_t size) {
+static void touch(char *block, uint64_t size)
+{
     if (!block || size > (uint64_t)1 << 36)
         return;
     for (uint64_t at = 0; at < size; at += PAGE)
@@ -130,7 +141,8 @@ static void touch(char *block, uint64_t size) {
         block[size - 1] = 1;
 }
 
-static void weigh(int32_t handle, uint64_t size) {
+static void weigh(int32_t handle, uint64_t size)
+{
     if (handle == NO_HANDLE)
         return;
     live += size - sizes[handle];
@@ -138,7 +150,8 @@ static void weigh(int32_t handle, uint64_t size) {
     note_live(live);
 }
 
-static void measure(const struct op *op) {
+static void measure(const struct op *op)
+{
     void *operand, *answer;
     uint64_t size = requested(op), old = op->operand == NO_HANDLE ? 0 : sizes[op->operand];
     if (!take(op, &operand, &answer))
@@ -156,16 +169,18 @@ static void measure(const struct op *op) {
 }
 
 /* Bytes of address space before the target takes any. */
-static uint64_t space_before(void) {
+static uint64_t space_before(void)
+{
     uint64_t before = status("VmSize"), most = status("VmPeak");
-    if (most > before)                          /* or what was there before hides what the target takes */
+    if (most > before) /* or what was there before hides what the target takes */
         mmap(NULL, most - before, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return status("VmSize");
 }
 
 static uint64_t space_since(uint64_t before) { return mem_heapsize() ? mem_heapsize() : status("VmSize") - before; }
 
-static void run_measured(void) {
+static void run_measured(void)
+{
     if (start_target() != 0)
         return;
     int reset = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
@@ -179,8 +194,8 @@ static void run_measured(void) {
         if (i % every)
             continue;
         uint64_t now_resident = status("VmRSS");
-        points[figures->points++] = (struct point){
-            i, live, space_since(before), now_resident > resident ? now_resident - resident : 0};
+        points[figures->points++] =
+            (struct point){i, live, space_since(before), now_resident > resident ? now_resident - resident : 0};
     }
     uint64_t most = status("VmHWM");
     figures->resident = most > resident ? most - resident : 0;
@@ -190,7 +205,8 @@ static void run_measured(void) {
     shared->finished = 1;
 }
 
-static void run_timed(void) {
+static void run_timed(void)
+{
     if (start_target() != 0)
         return;
     uint64_t before = space_before(), began = now();
@@ -206,7 +222,8 @@ static void run_timed(void) {
     shared->finished = 1;
 }
 
-static void *table(int place, size_t unit) {
+static void *table(int place, size_t unit)
+{
     size_t bytes = (figures->handles + 1) * unit;
     void *made = mmap(FAR_AWAY(place), bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED)
@@ -214,7 +231,8 @@ static void *table(int place, size_t unit) {
     return memset(made, 0, bytes);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc != 4)
         return 2;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -224,8 +242,7 @@ int main(int argc, char **argv) {
     uint64_t count = ((struct figures *)(mapping + HEADER_BYTES - sizeof *figures))->count;
     munmap(mapping, HEADER_BYTES);
     uint64_t bytes = HEADER_BYTES + count * sizeof *ops + POINTS * sizeof *points;
-    mapping = mmap(FAR_AWAY(0), bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-                   atoi(argv[1]), 0);
+    mapping = mmap(FAR_AWAY(0), bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, atoi(argv[1]), 0);
     if (mapping == MAP_FAILED)
         return 2;
     shared = (struct header *)mapping;
@@ -237,9 +254,15 @@ int main(int argc, char **argv) {
     if (load_target(argv[2]) != 0)
         return 4;
     switch ((enum pass)atoi(argv[3])) {
-    case CHECKED: run_checked(); break;
-    case MEASURED: run_measured(); break;
-    case TIMED: run_timed(); break;
+    case CHECKED:
+        run_checked();
+        break;
+    case MEASURED:
+        run_measured();
+        break;
+    case TIMED:
+        run_timed();
+        break;
     }
     _exit(0);
 }

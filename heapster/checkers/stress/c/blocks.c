@@ -6,7 +6,8 @@
 
 #define MIX 0x9E3779B97F4A7C15u
 
-uint64_t draw(struct worker *w) {
+uint64_t draw(struct worker *w)
+{
     w->random ^= w->random >> 12;
     w->random ^= w->random << 25;
     w->random ^= w->random >> 27;
@@ -15,7 +16,8 @@ uint64_t draw(struct worker *w) {
 }
 
 /* An operation was chosen: it counts, and the first ones make the digest that a seed fixes. */
-void note(struct worker *w, uint64_t operation) {
+void note(struct worker *w, uint64_t operation)
+{
     atomic_store_explicit(&w->ops, atomic_load_explicit(&w->ops, memory_order_relaxed) + 1, memory_order_relaxed);
     if (w->digested < DIGESTED) {
         w->digested++;
@@ -23,11 +25,10 @@ void note(struct worker *w, uint64_t operation) {
     }
 }
 
-static uint64_t next_key(struct worker *w) {
-    return ((uint64_t)w->index << 56 | ++w->sequence) * MIX;
-}
+static uint64_t next_key(struct worker *w) { return ((uint64_t)w->index << 56 | ++w->sequence) * MIX; }
 
-static void fill(const struct block *b) {
+static void fill(const struct block *b)
+{
     uint64_t *words = (uint64_t *)b->p;
     size_t whole = b->size / 8;
     for (size_t i = 0; i < whole; i++)
@@ -36,7 +37,8 @@ static void fill(const struct block *b) {
     memcpy(words + whole, &last, b->size % 8);
 }
 
-static size_t first_wrong(const struct block *b) {
+static size_t first_wrong(const struct block *b)
+{
     size_t at = 0;
     while (at < b->size) {
         uint64_t expected = b->key + at / 8;
@@ -47,7 +49,8 @@ static size_t first_wrong(const struct block *b) {
     return at;
 }
 
-static bool holds(const struct block *b, size_t size) {
+static bool holds(const struct block *b, size_t size)
+{
     const uint64_t *words = (const uint64_t *)b->p;
     size_t whole = size / 8;
     uint64_t wrong = 0;
@@ -57,19 +60,22 @@ static bool holds(const struct block *b, size_t size) {
     return !wrong && !memcmp(words + whole, &last, size % 8);
 }
 
-void verify(struct worker *w, const struct block *b) {
+void verify(struct worker *w, const struct block *b)
+{
     if (!bare && b->p && !holds(b, b->size))
-        finding("contents_damaged", "thread %d: byte %zu of a block of %zu bytes is not what its owner wrote",
-                w->index, first_wrong(b), b->size);
+        finding("contents_damaged", "thread %d: byte %zu of a block of %zu bytes is not what its owner wrote", w->index,
+                first_wrong(b), b->size);
 }
 
-static size_t least_alignment(size_t size) {
+static size_t least_alignment(size_t size)
+{
     if (target.strict || size >= ALIGNMENT)
         return ALIGNMENT;
-    return size >= 8 ? 8 : 1;           /* C23 7.24.3: of an object that fits */
+    return size >= 8 ? 8 : 1; /* C23 7.24.3: of an object that fits */
 }
 
-static void accept(struct worker *w, struct block *b, unsigned char *p, size_t alignment, size_t size) {
+static void accept(struct worker *w, struct block *b, unsigned char *p, size_t alignment, size_t size)
+{
     *b = (struct block){p, size, 0, size, 0};
     if (bare)
         return;
@@ -83,12 +89,14 @@ static void accept(struct worker *w, struct block *b, unsigned char *p, size_t a
     fill(b);
 }
 
-void take(struct worker *w, struct block *b, size_t size) {
+void take(struct worker *w, struct block *b, size_t size)
+{
     note(w, size);
     accept(w, b, target.malloc(size), least_alignment(size), size);
 }
 
-void take_zeroed(struct worker *w, struct block *b, size_t size) {
+void take_zeroed(struct worker *w, struct block *b, size_t size)
+{
     note(w, size | (uint64_t)1 << 60);
     unsigned char *p = target.calloc(1, size);
     if (!bare && p) {
@@ -101,7 +109,8 @@ void take_zeroed(struct worker *w, struct block *b, size_t size) {
     accept(w, b, p, least_alignment(size), size);
 }
 
-void take_aligned(struct worker *w, struct block *b, size_t alignment, size_t size, bool posix) {
+void take_aligned(struct worker *w, struct block *b, size_t alignment, size_t size, bool posix)
+{
     void *p = NULL;
     size_t asked = size, said = UNSTATED;
     note(w, size | alignment << 32 | (uint64_t)posix << 61);
@@ -116,12 +125,14 @@ void take_aligned(struct worker *w, struct block *b, size_t alignment, size_t si
 }
 
 /* Only a block that is held is given back: all else is a fault of this harness, and no finding. */
-static void hold(const struct block *b) {
-    if (!b->p && !bare)                 /* bare, nobody looks whether a block was given */
+static void hold(const struct block *b)
+{
+    if (!b->p && !bare) /* bare, nobody looks whether a block was given */
         harness_misuse();
 }
 
-void resize(struct worker *w, struct block *b, size_t size) {
+void resize(struct worker *w, struct block *b, size_t size)
+{
     note(w, size | (uint64_t)1 << 62);
     hold(b);
     verify(w, b);
@@ -134,7 +145,8 @@ void resize(struct worker *w, struct block *b, size_t size) {
 }
 
 /* Every other block with what it was asked for with, where the target can be told. */
-static void give_back(const struct block *b) {
+static void give_back(const struct block *b)
+{
     int says = !bare && (b->key >> 32 & 1);
     if (says && !b->alignment && target.free_sized)
         target.free_sized(b->p, b->asked);
@@ -144,7 +156,8 @@ static void give_back(const struct block *b) {
         target.free(b->p);
 }
 
-void release(struct worker *w, struct block *b) {
+void release(struct worker *w, struct block *b)
+{
     note(w, (uint64_t)1 << 63);
     hold(b);
     verify(w, b);

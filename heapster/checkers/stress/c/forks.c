@@ -15,7 +15,8 @@
 
 enum { FORK_EVERY = 4000, CHILD_SECONDS = 20, IN_LOCK = 16, STREAM_EVERY = 16, LOADER_EVERY = 1024 };
 
-static void live_as_child(struct worker *w) {
+static void live_as_child(struct worker *w)
+{
     for (int i = 0; i < SLOTS; i++) {
         if (w->slots[i].p)
             release(w, &w->slots[i]);
@@ -28,7 +29,8 @@ static void live_as_child(struct worker *w) {
     _exit(0);
 }
 
-static void await_child(pid_t child) {
+static void await_child(pid_t child)
+{
     int status = 0;
     for (int waited = 0; waited < CHILD_SECONDS * 1000; waited++) {
         pid_t ended = waitpid(child, &status, WNOHANG);
@@ -48,7 +50,8 @@ static void await_child(pid_t child) {
 }
 
 /* Streams are flushed all the time: that owns the list of them, and waits for each. */
-static void *flush_streams(void *unused) {
+static void *flush_streams(void *unused)
+{
     for (;;) {
         fflush(NULL);
         sched_yield();
@@ -58,14 +61,16 @@ static void *flush_streams(void *unused) {
 
 static pthread_once_t flushing = PTHREAD_ONCE_INIT;
 
-static void start_flushing(void) {
+static void start_flushing(void)
+{
     pthread_t thread;
     if (pthread_create(&thread, NULL, flush_streams, NULL))
         finding("harness", "no thread to flush streams");
 }
 
 /* A few rounds with a stream's lock. */
-static void churn_in_stream(struct worker *w) {
+static void churn_in_stream(struct worker *w)
+{
     if (!w->stream && !(w->stream = fopen("/dev/null", "w")))
         finding("harness", "/dev/null cannot be opened");
     flockfile(w->stream);
@@ -78,12 +83,14 @@ static void churn_in_stream(struct worker *w) {
 static _Thread_local struct worker *loading;
 
 void stress_while_loading(void);
-void stress_while_loading(void) {
+void stress_while_loading(void)
+{
     for (int i = 0; loading && i < IN_LOCK; i++)
         churn(loading);
 }
 
-static void churn_in_loader(struct worker *w) {
+static void churn_in_loader(struct worker *w)
+{
     loading = w;
     void *library = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
     loading = NULL;
@@ -96,7 +103,8 @@ static void churn_in_loader(struct worker *w) {
    The first is registered before the target is there, where that can be: so it runs after the target's. */
 static void nothing(void) {}
 
-static void take_locks(void) {
+static void take_locks(void)
+{
     void *self = dlopen(NULL, RTLD_NOW);
     if (self)
         dlclose(self);
@@ -104,7 +112,8 @@ static void take_locks(void) {
     fflush(NULL);
 }
 
-static void allocate(void) {
+static void allocate(void)
+{
     for (size_t size = 16; size < 100000; size *= 3)
         target.free(target.malloc(size));
 }
@@ -114,7 +123,8 @@ void handle_forks_last(void) { pthread_atfork(allocate, allocate, allocate); }
 
 /* As churn, sometimes with a lock of the C library's that a fork needs; thread 0 forks, and the child goes on with what
    it inherited. */
-void forks(struct worker *w) {
+void forks(struct worker *w)
+{
     pthread_once(&flushing, start_flushing);
     uint64_t round = w->forking_rounds++;
     if (round % STREAM_EVERY == 0)

@@ -16,14 +16,14 @@
 
 enum {
     MOST_THREADS = 64,
-    SLOTS = 128,                /* blocks that a thread holds */
-    RING = 256,                 /* blocks under way from a thread to the next; a power of two */
-    SHARED = 64,                /* blocks that any thread may take in exchange for its own */
+    SLOTS = 128, /* blocks that a thread holds */
+    RING = 256,  /* blocks under way from a thread to the next; a power of two */
+    SHARED = 64, /* blocks that any thread may take in exchange for its own */
     ALIGNMENT = 16,
-    GENERATION = 20000,         /* rounds that a thread lives where threads die and are reborn */
-    DIGESTED = 4096,            /* operations of each thread that its digest covers */
+    GENERATION = 20000, /* rounds that a thread lives where threads die and are reborn */
+    DIGESTED = 4096,    /* operations of each thread that its digest covers */
     UNSTATED = 1,
-    HARNESS_FAULT = 70          /* exit status where the harness itself went wrong */
+    HARNESS_FAULT = 70 /* exit status where the harness itself went wrong */
 };
 
 /* The allocator under test; NULL for what it does not have. */
@@ -34,8 +34,8 @@ struct target {
     void (*set_arenas)(int);
     void (*set_cache)(size_t);
     void (*stats)(void *);
-    void (*walk)(void);         /* aborts with the invariant that does not hold */
-    bool strict;                /* every payload is a multiple of ALIGNMENT, however small */
+    void (*walk)(void); /* aborts with the invariant that does not hold */
+    bool strict;        /* every payload is a multiple of ALIGNMENT, however small */
 };
 
 /* Words of what `stats` writes. */
@@ -46,7 +46,7 @@ struct block {
     unsigned char *p;
     size_t size;
     uint64_t key;
-    size_t asked, alignment;    /* with what it was asked for; alignment 0: with none; UNSTATED: only free takes it */
+    size_t asked, alignment; /* with what it was asked for; alignment 0: with none; UNSTATED: only free takes it */
 };
 
 struct ring {
@@ -58,13 +58,13 @@ struct worker {
     _Alignas(64) _Atomic uint64_t ops;
     uint64_t random, sequence, digest, digested;
     int index;
-    unsigned rounds;            /* left of this generation */
-    _Atomic pid_t thread;       /* the kernel's name for it */
+    unsigned rounds;      /* left of this generation */
+    _Atomic pid_t thread; /* the kernel's name for it */
     struct block slots[SLOTS];
-    struct ring inbox;          /* from the thread before */
+    struct ring inbox; /* from the thread before */
     uint64_t forking_rounds;
-    FILE *stream;               /* whose lock it sometimes owns while it allocates */
-    unsigned char alternate[16384];     /* a stack for signal handlers */
+    FILE *stream;                   /* whose lock it sometimes owns while it allocates */
+    unsigned char alternate[16384]; /* a stack for signal handlers */
 };
 
 struct shared_slot {
@@ -76,8 +76,8 @@ extern struct target target;
 extern struct worker *workers;
 extern struct shared_slot *shared;
 extern int threads;
-extern bool bare;               /* nothing is written or verified: the loop alone */
-extern _Atomic bool pausing;    /* threads are to come to the barrier */
+extern bool bare;            /* nothing is written or verified: the loop alone */
+extern _Atomic bool pausing; /* threads are to come to the barrier */
 
 /* target.c */
 int load_target(const char *path, bool preloaded);
@@ -96,7 +96,7 @@ void verify(struct worker *w, const struct block *b);
 void handle_forks_first(void);
 void handle_forks_last(void);
 void forks(struct worker *w);
-extern char plugin[];           /* the path of what it loads: main.c knows */
+extern char plugin[]; /* the path of what it loads: main.c knows */
 
 /* patterns.c */
 void fill_slot(struct worker *w, struct block *b, uint64_t random);
@@ -104,9 +104,9 @@ void churn(struct worker *w);
 struct pattern {
     const char *name;
     void (*round)(struct worker *w);
-    bool mortal;                /* its threads die and are reborn */
-    bool crowded;               /* all threads share one arena, where that can be had */
-    bool shares;                /* blocks lie in the shared slots from the start */
+    bool mortal;  /* its threads die and are reborn */
+    bool crowded; /* all threads share one arena, where that can be had */
+    bool shares;  /* blocks lie in the shared slots from the start */
 };
 extern const struct pattern patterns[];
 const struct pattern *find_pattern(const char *name);

@@ -26,19 +26,22 @@ static _Atomic bool ending;
 static _Atomic int arrived;
 static pthread_barrier_t barrier;
 static const struct pattern *pattern;
-static size_t most_cached;      /* blocks that waited to be used again while all threads rested */
+static size_t most_cached; /* blocks that waited to be used again while all threads rested */
 
-static double now(void) {
+static double now(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void nap(long milliseconds) {
+static void nap(long milliseconds)
+{
     nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000}, NULL);
 }
 
-static void *map(size_t bytes) {
+static void *map(size_t bytes)
+{
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         exit(UNUSABLE);
@@ -48,7 +51,8 @@ static void *map(size_t bytes) {
 static bool must_pause(void) { return atomic_load_explicit(&pausing, memory_order_relaxed); }
 
 /* One generation: so many rounds, or until the pause. */
-static void *live(void *argument) {
+static void *live(void *argument)
+{
     struct worker *w = argument;
     enter_watch(w);
     while (!must_pause() && (!pattern->mortal || w->rounds-- > 0))
@@ -56,7 +60,8 @@ static void *live(void *argument) {
     return NULL;
 }
 
-static void run_until_pause(struct worker *w) {
+static void run_until_pause(struct worker *w)
+{
     while (!must_pause()) {
         pthread_t thread;
         if (w->rounds == 0 || w->rounds > GENERATION)
@@ -69,33 +74,37 @@ static void run_until_pause(struct worker *w) {
     }
 }
 
-static void verify_all(struct worker *w) {
+static void verify_all(struct worker *w)
+{
     for (int i = 0; i < SLOTS; i++)
         verify(w, &w->slots[i]);
 }
 
-static void *work(void *argument) {
+static void *work(void *argument)
+{
     struct worker *w = argument;
     enter_watch(w);
     while (!atomic_load(&ending)) {
         run_until_pause(w);
         verify_all(w);
         atomic_fetch_add(&arrived, 1);
-        pthread_barrier_wait(&barrier);         /* all rest; main looks at the heap */
+        pthread_barrier_wait(&barrier); /* all rest; main looks at the heap */
         pthread_barrier_wait(&barrier);
     }
     atomic_store(&w->thread, 0);
     return NULL;
 }
 
-static uint64_t total(void) {
+static uint64_t total(void)
+{
     uint64_t sum = 0;
     for (int i = 0; i < threads; i++)
         sum += atomic_load_explicit(&workers[i].ops, memory_order_relaxed);
     return sum;
 }
 
-static void hang(const char *where) {
+static void hang(const char *where)
+{
     say("finding hang");
     say("no thread could go on for %d seconds, %s", HANG_MS / 1000, where);
     show_stacks();
@@ -103,7 +112,8 @@ static void hang(const char *where) {
 }
 
 /* Wait while threads run; each must make progress. */
-static void watch_for(long milliseconds) {
+static void watch_for(long milliseconds)
+{
     static uint64_t last[MOST_THREADS];
     static long still[MOST_THREADS];
     for (long waited = 0; waited < milliseconds; waited += TICK_MS) {
@@ -118,7 +128,8 @@ static void watch_for(long milliseconds) {
     }
 }
 
-static void rest(void) {
+static void rest(void)
+{
     atomic_store(&pausing, true);
     for (long waited = 0; atomic_load(&arrived) < threads; waited += TICK_MS) {
         if (waited > HANG_MS)
@@ -134,13 +145,15 @@ static void rest(void) {
 }
 
 /* Bytes of a size that threads keep, from a pause to the next: little, so that bins are often full; nothing; much. */
-static void turn_cache(int pauses) {
+static void turn_cache(int pauses)
+{
     static const size_t kept[] = {CACHES};
     if (target.set_cache)
         target.set_cache(kept[pauses % (int)(sizeof kept / sizeof *kept)]);
 }
 
-static void count_cached(void) {
+static void count_cached(void)
+{
     size_t figures[STATS_WORDS] = {0};
     if (target.stats)
         target.stats(figures);
@@ -148,13 +161,15 @@ static void count_cached(void) {
         most_cached = figures[CACHED_BLOCKS];
 }
 
-static void go_on(bool last) {
+static void go_on(bool last)
+{
     atomic_store(&ending, last);
     atomic_store(&pausing, last);
     pthread_barrier_wait(&barrier);
 }
 
-static void start(uint64_t seed, pthread_t *ids) {
+static void start(uint64_t seed, pthread_t *ids)
+{
     workers = map(sizeof *workers * (size_t)threads);
     shared = map(sizeof *shared * SHARED);
     if (pattern->crowded && target.set_arenas)
@@ -173,7 +188,8 @@ static void start(uint64_t seed, pthread_t *ids) {
             exit(UNUSABLE);
 }
 
-static void report(double seconds, int pauses) {
+static void report(double seconds, int pauses)
+{
     say("ops %llu", (unsigned long long)total());
     say("seconds %.6f", seconds);
     say("pauses %d", pauses);
@@ -183,7 +199,8 @@ static void report(double seconds, int pauses) {
         say("digest %d %016llx", i, (unsigned long long)(workers[i].digested == DIGESTED ? workers[i].digest : 0));
 }
 
-static void run(double seconds, uint64_t seed) {
+static void run(double seconds, uint64_t seed)
+{
     pthread_t ids[MOST_THREADS];
     int pauses = 0;
     double paused = 0;
@@ -208,7 +225,8 @@ static void run(double seconds, uint64_t seed) {
 char plugin[4096];
 
 /* It lies beside this program. */
-static void find_plugin(void) {
+static void find_plugin(void)
+{
     static const char name[] = "plugin.so";
     ssize_t length = readlink("/proc/self/exe", plugin, sizeof plugin - sizeof name);
     char *end = length > 0 ? strrchr(plugin, '/') : NULL;
@@ -217,7 +235,8 @@ static void find_plugin(void) {
     memcpy(end + 1, name, sizeof name);
 }
 
-int main(int count, char **arguments) {
+int main(int count, char **arguments)
+{
     if (count < 6)
         return USAGE;
     pattern = find_pattern(arguments[1]);

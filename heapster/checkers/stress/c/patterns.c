@@ -10,15 +10,21 @@
 enum { LARGE_SLOTS = 8, LADDERS = 16, SETTINGS_EVERY = 256 };
 
 /* Mostly small, as in programs. */
-size_t usual_size(uint64_t random) {
+size_t usual_size(uint64_t random)
+{
     switch (random & 7) {
-    case 7: return 1 + (random >> 8) % 2048;
-    case 6: case 5: return 1 + (random >> 8) % 512;
-    default: return 1 + (random >> 8) % 96;
+    case 7:
+        return 1 + (random >> 8) % 2048;
+    case 6:
+    case 5:
+        return 1 + (random >> 8) % 512;
+    default:
+        return 1 + (random >> 8) % 96;
     }
 }
 
-void fill_slot(struct worker *w, struct block *b, uint64_t random) {
+void fill_slot(struct worker *w, struct block *b, uint64_t random)
+{
     if ((random >> 32 & 15) == 0)
         take_zeroed(w, b, usual_size(random));
     else
@@ -26,7 +32,8 @@ void fill_slot(struct worker *w, struct block *b, uint64_t random) {
 }
 
 /* Private churn: a random slot is filled or emptied. */
-void churn(struct worker *w) {
+void churn(struct worker *w)
+{
     uint64_t random = draw(w);
     struct block *b = &w->slots[(random >> 40) % SLOTS];
     if (b->p)
@@ -36,7 +43,8 @@ void churn(struct worker *w) {
 }
 
 /* All threads in one arena: churn, and some blocks are resized. */
-static void crowd(struct worker *w) {
+static void crowd(struct worker *w)
+{
     uint64_t random = draw(w);
     struct block *b = &w->slots[(random >> 40) % SLOTS];
     if (!b->p)
@@ -49,7 +57,8 @@ static void crowd(struct worker *w) {
 
 /* Larson and Krishnan, ISMM 1998: a server's threads replace blocks at random and leave them to the next
    generation. */
-static void larson(struct worker *w) {
+static void larson(struct worker *w)
+{
     uint64_t random = draw(w);
     struct block *b = &w->slots[(random >> 40) % SLOTS];
     if (b->p)
@@ -57,7 +66,8 @@ static void larson(struct worker *w) {
     fill_slot(w, b, random);
 }
 
-static bool push(struct ring *ring, const struct block *b) {
+static bool push(struct ring *ring, const struct block *b)
+{
     size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     if (head - atomic_load_explicit(&ring->tail, memory_order_acquire) == RING)
         return false;
@@ -66,7 +76,8 @@ static bool push(struct ring *ring, const struct block *b) {
     return true;
 }
 
-static bool pop(struct ring *ring, struct block *b) {
+static bool pop(struct ring *ring, struct block *b)
+{
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     if (tail == atomic_load_explicit(&ring->head, memory_order_acquire))
         return false;
@@ -75,21 +86,23 @@ static bool pop(struct ring *ring, struct block *b) {
     return true;
 }
 
-static void consume(struct worker *w) {
+static void consume(struct worker *w)
+{
     struct block b;
     for (int i = 0; i < 2 && pop(&w->inbox, &b); i++)
         release(w, &b);
 }
 
 /* Producer-consumer (xmalloc, Lever and Boreham, USENIX 2000): another thread frees every block. */
-static void handover(struct worker *w) {
+static void handover(struct worker *w)
+{
     struct worker *next = &workers[(w->index + 1) % threads];
     struct block b;
     fill_slot(w, &b, draw(w));
     consume(w);
     for (int tries = 0; !push(&next->inbox, &b); tries++) {
         consume(w);
-        if (atomic_load_explicit(&pausing, memory_order_relaxed)) {     /* the next may have stopped */
+        if (atomic_load_explicit(&pausing, memory_order_relaxed)) { /* the next may have stopped */
             release(w, &b);
             return;
         }
@@ -99,7 +112,8 @@ static void handover(struct worker *w) {
 
 /* mstress (mimalloc-bench): blocks change owners through shared slots. A private slot is never left empty
    by an exchange, nor filled by one. */
-static void mstress(struct worker *w) {
+static void mstress(struct worker *w)
+{
     uint64_t random = draw(w);
     struct block *b = &w->slots[(random >> 40) % SLOTS];
     if (!b->p)
@@ -118,7 +132,8 @@ static void mstress(struct worker *w) {
 }
 
 /* Blocks that grow by steps, and shrink. */
-static void ladder(struct worker *w) {
+static void ladder(struct worker *w)
+{
     uint64_t random = draw(w);
     struct block *b = &w->slots[(random >> 40) % LADDERS];
     if (!b->p)
@@ -132,7 +147,8 @@ static void ladder(struct worker *w) {
 }
 
 /* Alignments of 16 to 4096 bytes, beside blocks that ask for none. */
-static void aligned(struct worker *w) {
+static void aligned(struct worker *w)
+{
     uint64_t random = draw(w);
     struct block *b = &w->slots[(random >> 40) % SLOTS];
     if (b->p)
@@ -144,7 +160,8 @@ static void aligned(struct worker *w) {
 }
 
 /* Sizes on both sides of where blocks get mappings of their own. */
-static void large(struct worker *w) {
+static void large(struct worker *w)
+{
     uint64_t random = draw(w);
     struct block *b = &w->slots[(random >> 40) % LARGE_SLOTS];
     size_t size = 60000 + random % 140000;
@@ -157,7 +174,8 @@ static void large(struct worker *w) {
 }
 
 /* As churn, with sizes that change sides while the threshold moves; thread 0 turns every knob. */
-static void settings(struct worker *w) {
+static void settings(struct worker *w)
+{
     uint64_t random = draw(w);
     struct block *b = &w->slots[(random >> 40) % SLOTS];
     if (b->p)
@@ -190,7 +208,8 @@ const struct pattern patterns[] = {
     {0},
 };
 
-const struct pattern *find_pattern(const char *name) {
+const struct pattern *find_pattern(const char *name)
+{
     const struct pattern *found = patterns;
     while (found->name && strcmp(found->name, name))
         found++;

@@ -6,7 +6,8 @@ void stress_while_loading(void);
 
 static void at_unloading(void) { stress_while_loading(); }
 
-__attribute__((constructor)) static void load(void) {
+__attribute__((constructor)) static void load(void)
+{
     atexit(at_unloading);
     stress_while_loading();
 }

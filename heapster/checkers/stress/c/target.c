@@ -9,20 +9,23 @@
 
 struct target target;
 
-static void *find(void *library, const char *prefix, const char *name) {
+static void *find(void *library, const char *prefix, const char *name)
+{
     char full[64];
     snprintf(full, sizeof full, "%s%s", prefix, name);
     return dlsym(library, full);
 }
 
-static bool find_all(void *library, const char *prefix) {
+static bool find_all(void *library, const char *prefix)
+{
 #define FIND(number, name, symbol) *(void **)&target.name = find(library, prefix, #symbol);
     EACH_CALL(FIND)
 #undef FIND
     return target.malloc && target.free && target.calloc && target.realloc;
 }
 
-static const char *home(void *function, void **base) {
+static const char *home(void *function, void **base)
+{
     Dl_info info;
     if (!function || !dladdr(function, &info))
         return "";
@@ -31,13 +34,14 @@ static const char *home(void *function, void **base) {
 }
 
 /* What the library lacks, libc has: but a block of libc's would not be the library's to free. */
-static bool keep_what_it_has(const char *path) {
+static bool keep_what_it_has(const char *path)
+{
     void *base = NULL, *other = NULL;
     const char *name = strrchr(path, '/');
     if (!strstr(home((void *)target.malloc, &base), name ? name + 1 : path))
         return false;
-#define KEEP(number, name, symbol) \
-    if (home((void *)target.name, &other), other != base) \
+#define KEEP(number, name, symbol)                                                                                     \
+    if (home((void *)target.name, &other), other != base)                                                              \
         target.name = NULL;
     EACH_CALL(KEEP)
 #undef KEEP
@@ -45,7 +49,8 @@ static bool keep_what_it_has(const char *path) {
 }
 
 /* Our own library has names of its own, beside which libc's malloc stays; any other is preloaded. */
-int load_target(const char *path, bool preloaded) {
+int load_target(const char *path, bool preloaded)
+{
     if (!path)
         return find_all(RTLD_DEFAULT, "") ? 0 : -1;
     if (preloaded)

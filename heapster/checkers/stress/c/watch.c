@@ -15,10 +15,11 @@
 enum { DEPTH = 32, FINDING = 1 };
 
 static _Thread_local struct worker *me;
-static _Atomic int told;                /* threads that have shown their stack */
+static _Atomic int told; /* threads that have shown their stack */
 static atomic_flag found = ATOMIC_FLAG_INIT;
 
-static void write_all(const char *text, size_t length) {
+static void write_all(const char *text, size_t length)
+{
     while (length > 0) {
         ssize_t written = write(STDOUT_FILENO, text, length);
         if (written <= 0)
@@ -27,7 +28,8 @@ static void write_all(const char *text, size_t length) {
     }
 }
 
-static void vsay(const char *format, va_list arguments) {
+static void vsay(const char *format, va_list arguments)
+{
     char line[512];
     int length = vsnprintf(line, sizeof line - 1, format, arguments);
     if (length > (int)sizeof line - 2)
@@ -36,14 +38,16 @@ static void vsay(const char *format, va_list arguments) {
     write_all(line, (size_t)length + 1);
 }
 
-void say(const char *format, ...) {
+void say(const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
     vsay(format, arguments);
     va_end(arguments);
 }
 
-static void show_stack(void) {
+static void show_stack(void)
+{
     void *frames[DEPTH];
     say("stack %d", me ? me->index : -1);
     int depth = backtrace(frames, DEPTH);
@@ -51,13 +55,15 @@ static void show_stack(void) {
     atomic_fetch_add(&told, 1);
 }
 
-static void on_ask(int signal) {
+static void on_ask(int signal)
+{
     (void)signal;
     show_stack();
 }
 
 /* Ask every other thread for its stack, one after the other. */
-void show_stacks(void) {
+void show_stacks(void)
+{
     pid_t mine = (pid_t)syscall(SYS_gettid);
     for (int i = 0; i < threads; i++) {
         pid_t thread = atomic_load(&workers[i].thread);
@@ -72,12 +78,14 @@ void show_stacks(void) {
 }
 
 /* Only the first finding counts; other threads wait for the end. */
-static void begin_finding(void) {
+static void begin_finding(void)
+{
     while (atomic_flag_test_and_set(&found))
         pause();
 }
 
-void finding(const char *code, const char *format, ...) {
+void finding(const char *code, const char *format, ...)
+{
     begin_finding();
     say("finding %s", code);
     va_list arguments;
@@ -89,12 +97,14 @@ void finding(const char *code, const char *format, ...) {
     _exit(FINDING);
 }
 
-void harness_misuse(void) {
+void harness_misuse(void)
+{
     begin_finding();
     _exit(HARNESS_FAULT);
 }
 
-static void on_crash(int signal) {
+static void on_crash(int signal)
+{
     begin_finding();
     say("finding %s", signal == SIGABRT ? "abort" : "crash");
     say("thread %d: signal %d, %s", me ? me->index : -1, signal, strsignal(signal));
@@ -103,25 +113,28 @@ static void on_crash(int signal) {
     _exit(FINDING);
 }
 
-static void catch(int signal, void (*handler)(int)) {
+static void catch (int signal, void (*handler)(int))
+{
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK | SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(signal, &action, NULL);
 }
 
-void install_watch(void) {
+void install_watch(void)
+{
     void *frame[1];
-    backtrace(frame, 1);                /* loads what it needs while that still works */
-    catch(SIGSEGV, on_crash);
-    catch(SIGBUS, on_crash);
-    catch(SIGILL, on_crash);
-    catch(SIGFPE, on_crash);
-    catch(SIGABRT, on_crash);
-    catch(SIGUSR1, on_ask);
-    catch(SIGUSR2, on_ask);
+    backtrace(frame, 1); /* loads what it needs while that still works */
+    catch (SIGSEGV, on_crash);
+    catch (SIGBUS, on_crash);
+    catch (SIGILL, on_crash);
+    catch (SIGFPE, on_crash);
+    catch (SIGABRT, on_crash);
+    catch (SIGUSR1, on_ask);
+    catch (SIGUSR2, on_ask);
 }
 
-void enter_watch(struct worker *w) {
+void enter_watch(struct worker *w)
+{
     me = w;
     atomic_store(&w->thread, (pid_t)syscall(SYS_gettid));
     sigaltstack(&(stack_t){.ss_sp = w->alternate, .ss_size = sizeof w->alternate}, NULL);

@@ -6,6 +6,6 @@
 #define HEAPSTER_COUNTERS_H
 
 #define TELL_COUNTERS "heapster_tell_counters"
-void heapster_tell_counters(void);          /* adds all counters to what their files hold; once */
+void heapster_tell_counters(void); /* adds all counters to what their files hold; once */
 
 #endif

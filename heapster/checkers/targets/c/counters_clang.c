@@ -13,11 +13,11 @@
 #include "counters.h"
 
 #define MOST_OBJECTS 4096u
-#define MOST_WORDS (1u << 20)               /* of an object's file */
-#define MAGIC 0x67636461u                   /* "gcda" */
+#define MOST_WORDS (1u << 20) /* of an object's file */
+#define MAGIC 0x67636461u     /* "gcda" */
 #define FUNCTION 0x01000000u
 #define COUNTERS 0x01a10000u
-#define IN_BYTES 0x42320000u                /* "B2", of gcc 12: from here on lengths are of bytes, and a checksum comes first */
+#define IN_BYTES 0x42320000u /* "B2", of gcc 12: from here on lengths are of bytes, and a checksum comes first */
 
 typedef void (*teller)(void);
 
@@ -25,8 +25,8 @@ static teller tellers[MOST_OBJECTS];
 static unsigned objects;
 
 static uint32_t words[MOST_WORDS], before[MOST_WORDS];
-static size_t count, before_count;          /* of words */
-static uint32_t in_bytes;                   /* what a length is multiplied with */
+static size_t count, before_count; /* of words */
+static uint32_t in_bytes;          /* what a length is multiplied with */
 static int file = -1;
 
 static void put(uint32_t word)

@@ -5,7 +5,7 @@
 
 #include "counters.h"
 
-#define POOL (1u << 20)                     /* bytes: some hundred for each source */
+#define POOL (1u << 20) /* bytes: some hundred for each source */
 #define ROUNDED(size) (((size) + 15) & ~(size_t)15)
 
 void __gcov_dump(void);
@@ -28,7 +28,7 @@ void __wrap_free(void *block) { (void)block; }
 void *__wrap_realloc(void *block, size_t size)
 {
     char *moved = __wrap_malloc(size);
-    if (moved != NULL && block != NULL)     /* what lies behind the old block is the pool's too */
+    if (moved != NULL && block != NULL) /* what lies behind the old block is the pool's too */
         memmove(moved, block, size);
     return moved;
 }

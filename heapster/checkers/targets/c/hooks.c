@@ -44,21 +44,25 @@ void __tsan_func_exit(void)
         observer->on_exit();
 }
 
-#define ACCESSES(N) \
-    void __tsan_read##N(void *a) { access_of(a, N, READS, PC); } \
-    void __tsan_write##N(void *a) { access_of(a, N, WRITES, PC); } \
-    void __tsan_read##N##_pc(void *a, void *pc) { access_of(a, N, READS, (uintptr_t)pc); } \
-    void __tsan_write##N##_pc(void *a, void *pc) { access_of(a, N, WRITES, (uintptr_t)pc); } \
-    void __tsan_read_write##N(void *a) { access_of(a, N, READS | WRITES, PC); } \
-    void __tsan_volatile_read##N(void *a) { access_of(a, N, READS | VOLATILE, PC); } \
-    void __tsan_volatile_write##N(void *a) { access_of(a, N, WRITES | VOLATILE, PC); } \
-    void __tsan_unaligned_read##N(void *a) { access_of(a, N, READS | UNALIGNED, PC); } \
-    void __tsan_unaligned_write##N(void *a) { access_of(a, N, WRITES | UNALIGNED, PC); } \
-    void __tsan_unaligned_read_write##N(void *a) { access_of(a, N, READS | WRITES | UNALIGNED, PC); } \
-    void __tsan_unaligned_volatile_read##N(void *a) { access_of(a, N, READS | UNALIGNED | VOLATILE, PC); } \
+#define ACCESSES(N)                                                                                                    \
+    void __tsan_read##N(void *a) { access_of(a, N, READS, PC); }                                                       \
+    void __tsan_write##N(void *a) { access_of(a, N, WRITES, PC); }                                                     \
+    void __tsan_read##N##_pc(void *a, void *pc) { access_of(a, N, READS, (uintptr_t)pc); }                             \
+    void __tsan_write##N##_pc(void *a, void *pc) { access_of(a, N, WRITES, (uintptr_t)pc); }                           \
+    void __tsan_read_write##N(void *a) { access_of(a, N, READS | WRITES, PC); }                                        \
+    void __tsan_volatile_read##N(void *a) { access_of(a, N, READS | VOLATILE, PC); }                                   \
+    void __tsan_volatile_write##N(void *a) { access_of(a, N, WRITES | VOLATILE, PC); }                                 \
+    void __tsan_unaligned_read##N(void *a) { access_of(a, N, READS | UNALIGNED, PC); }                                 \
+    void __tsan_unaligned_write##N(void *a) { access_of(a, N, WRITES | UNALIGNED, PC); }                               \
+    void __tsan_unaligned_read_write##N(void *a) { access_of(a, N, READS | WRITES | UNALIGNED, PC); }                  \
+    void __tsan_unaligned_volatile_read##N(void *a) { access_of(a, N, READS | UNALIGNED | VOLATILE, PC); }             \
     void __tsan_unaligned_volatile_write##N(void *a) { access_of(a, N, WRITES | UNALIGNED | VOLATILE, PC); }
 
-ACCESSES(1) ACCESSES(2) ACCESSES(4) ACCESSES(8) ACCESSES(16)
+ACCESSES(1)
+ACCESSES(2)
+ACCESSES(4)
+ACCESSES(8)
+ACCESSES(16)
 
 void __tsan_read_range(void *a, size_t size) { access_of(a, size, READS | RANGE, PC); }
 void __tsan_write_range(void *a, size_t size) { access_of(a, size, WRITES | RANGE, PC); }
@@ -97,32 +101,61 @@ typedef uint32_t word32;
 typedef uint64_t word64;
 
 #define TOLD(BITS, KIND) atomic_of(a, BITS / 8, KIND, order, PC)
-#define FETCH(BITS, NAME, KIND) \
-    word##BITS __tsan_atomic##BITS##_fetch_##NAME(volatile word##BITS *a, word##BITS value, int order) \
-    { TOLD(BITS, KIND); return __atomic_fetch_##NAME(a, value, __ATOMIC_SEQ_CST); }
-#define ATOMICS(BITS) \
-    word##BITS __tsan_atomic##BITS##_load(const volatile word##BITS *a, int order) \
-    { TOLD(BITS, ATOMIC_LOAD); return __atomic_load_n(a, __ATOMIC_SEQ_CST); } \
-    void __tsan_atomic##BITS##_store(volatile word##BITS *a, word##BITS value, int order) \
-    { TOLD(BITS, ATOMIC_STORE); __atomic_store_n(a, value, __ATOMIC_SEQ_CST); } \
-    word##BITS __tsan_atomic##BITS##_exchange(volatile word##BITS *a, word##BITS value, int order) \
-    { TOLD(BITS, ATOMIC_EXCHANGE); return __atomic_exchange_n(a, value, __ATOMIC_SEQ_CST); } \
-    int __tsan_atomic##BITS##_compare_exchange_strong(volatile word##BITS *a, word##BITS *expected, \
-                                                      word##BITS value, int order, int failed) \
-    { (void)failed; TOLD(BITS, ATOMIC_COMPARE_EXCHANGE); \
-      return __atomic_compare_exchange_n(a, expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); } \
-    int __tsan_atomic##BITS##_compare_exchange_weak(volatile word##BITS *a, word##BITS *expected, \
-                                                    word##BITS value, int order, int failed) \
-    { (void)failed; TOLD(BITS, ATOMIC_COMPARE_EXCHANGE); \
-      return __atomic_compare_exchange_n(a, expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); } \
-    word##BITS __tsan_atomic##BITS##_compare_exchange_val(volatile word##BITS *a, word##BITS expected, \
-                                                          word##BITS value, int order, int failed) \
-    { (void)failed; TOLD(BITS, ATOMIC_COMPARE_EXCHANGE); \
-      __atomic_compare_exchange_n(a, &expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); return expected; } \
-    FETCH(BITS, add, ATOMIC_ADD) FETCH(BITS, sub, ATOMIC_SUB) FETCH(BITS, and, ATOMIC_AND) \
-    FETCH(BITS, or, ATOMIC_OR) FETCH(BITS, xor, ATOMIC_XOR) FETCH(BITS, nand, ATOMIC_NAND)
+#define FETCH(BITS, NAME, KIND)                                                                                        \
+    word##BITS __tsan_atomic##BITS##_fetch_##NAME(volatile word##BITS *a, word##BITS value, int order)                 \
+    {                                                                                                                  \
+        TOLD(BITS, KIND);                                                                                              \
+        return __atomic_fetch_##NAME(a, value, __ATOMIC_SEQ_CST);                                                      \
+    }
+#define ATOMICS(BITS)                                                                                                  \
+    word##BITS __tsan_atomic##BITS##_load(const volatile word##BITS *a, int order)                                     \
+    {                                                                                                                  \
+        TOLD(BITS, ATOMIC_LOAD);                                                                                       \
+        return __atomic_load_n(a, __ATOMIC_SEQ_CST);                                                                   \
+    }                                                                                                                  \
+    void __tsan_atomic##BITS##_store(volatile word##BITS *a, word##BITS value, int order)                              \
+    {                                                                                                                  \
+        TOLD(BITS, ATOMIC_STORE);                                                                                      \
+        __atomic_store_n(a, value, __ATOMIC_SEQ_CST);                                                                  \
+    }                                                                                                                  \
+    word##BITS __tsan_atomic##BITS##_exchange(volatile word##BITS *a, word##BITS value, int order)                     \
+    {                                                                                                                  \
+        TOLD(BITS, ATOMIC_EXCHANGE);                                                                                   \
+        return __atomic_exchange_n(a, value, __ATOMIC_SEQ_CST);                                                        \
+    }                                                                                                                  \
+    int __tsan_atomic##BITS##_compare_exchange_strong(volatile word##BITS *a, word##BITS *expected, word##BITS value,  \
+                                                      int order, int failed)                                           \
+    {                                                                                                                  \
+        (void)failed;                                                                                                  \
+        TOLD(BITS, ATOMIC_COMPARE_EXCHANGE);                                                                           \
+        return __atomic_compare_exchange_n(a, expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                 \
+    }                                                                                                                  \
+    int __tsan_atomic##BITS##_compare_exchange_weak(volatile word##BITS *a, word##BITS *expected, word##BITS value,    \
+                                                    int order, int failed)                                             \
+    {                                                                                                                  \
+        (void)failed;                                                                                                  \
+        TOLD(BITS, ATOMIC_COMPARE_EXCHANGE);                                                                           \
+        return __atomic_compare_exchange_n(a, expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                 \
+    }                                                                                                                  \
+    word##BITS __tsan_atomic##BITS##_compare_exchange_val(volatile word##BITS *a, word##BITS expected,                 \
+                                                          word##BITS value, int order, int failed)                     \
+    {                                                                                                                  \
+        (void)failed;                                                                                                  \
+        TOLD(BITS, ATOMIC_COMPARE_EXCHANGE);                                                                           \
+        __atomic_compare_exchange_n(a, &expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                       \
+        return expected;                                                                                               \
+    }                                                                                                                  \
+    FETCH(BITS, add, ATOMIC_ADD)                                                                                       \
+    FETCH(BITS, sub, ATOMIC_SUB)                                                                                       \
+    FETCH(BITS, and, ATOMIC_AND)                                                                                       \
+    FETCH(BITS, or, ATOMIC_OR)                                                                                         \
+    FETCH(BITS, xor, ATOMIC_XOR)                                                                                       \
+    FETCH(BITS, nand, ATOMIC_NAND)
 
-ATOMICS(8) ATOMICS(16) ATOMICS(32) ATOMICS(64)
+ATOMICS(8)
+ATOMICS(16)
+ATOMICS(32)
+ATOMICS(64)
 
 #ifdef __SIZEOF_INT128__
 /* Of twice a word: under a lock, as not every processor can. All that a target does to one comes through here. */
@@ -131,7 +164,8 @@ static volatile char locked128;
 
 static word128 exchanged128(volatile word128 *a, word128 expected, int always, word128 value)
 {
-    while (__atomic_test_and_set(&locked128, __ATOMIC_SEQ_CST)) {}
+    while (__atomic_test_and_set(&locked128, __ATOMIC_SEQ_CST)) {
+    }
     word128 old = *a;
     if (always || old == expected)
         *a = value;
@@ -146,17 +180,40 @@ static int compared128(volatile word128 *a, word128 *expected, word128 value)
 }
 
 word128 __tsan_atomic128_load(const volatile word128 *a, int order)
-{ TOLD(128, ATOMIC_LOAD); return exchanged128((volatile word128 *)a, 0, 0, 0); }
+{
+    TOLD(128, ATOMIC_LOAD);
+    return exchanged128((volatile word128 *)a, 0, 0, 0);
+}
 void __tsan_atomic128_store(volatile word128 *a, word128 value, int order)
-{ TOLD(128, ATOMIC_STORE); exchanged128(a, 0, 1, value); }
+{
+    TOLD(128, ATOMIC_STORE);
+    exchanged128(a, 0, 1, value);
+}
 word128 __tsan_atomic128_exchange(volatile word128 *a, word128 value, int order)
-{ TOLD(128, ATOMIC_EXCHANGE); return exchanged128(a, 0, 1, value); }
-int __tsan_atomic128_compare_exchange_strong(volatile word128 *a, word128 *expected, word128 value, int order, int failed)
-{ (void)failed; TOLD(128, ATOMIC_COMPARE_EXCHANGE); return compared128(a, expected, value); }
+{
+    TOLD(128, ATOMIC_EXCHANGE);
+    return exchanged128(a, 0, 1, value);
+}
+int __tsan_atomic128_compare_exchange_strong(volatile word128 *a, word128 *expected, word128 value, int order,
+                                             int failed)
+{
+    (void)failed;
+    TOLD(128, ATOMIC_COMPARE_EXCHANGE);
+    return compared128(a, expected, value);
+}
 int __tsan_atomic128_compare_exchange_weak(volatile word128 *a, word128 *expected, word128 value, int order, int failed)
-{ (void)failed; TOLD(128, ATOMIC_COMPARE_EXCHANGE); return compared128(a, expected, value); }
-word128 __tsan_atomic128_compare_exchange_val(volatile word128 *a, word128 expected, word128 value, int order, int failed)
-{ (void)failed; TOLD(128, ATOMIC_COMPARE_EXCHANGE); return exchanged128(a, expected, 0, value); }
+{
+    (void)failed;
+    TOLD(128, ATOMIC_COMPARE_EXCHANGE);
+    return compared128(a, expected, value);
+}
+word128 __tsan_atomic128_compare_exchange_val(volatile word128 *a, word128 expected, word128 value, int order,
+                                              int failed)
+{
+    (void)failed;
+    TOLD(128, ATOMIC_COMPARE_EXCHANGE);
+    return exchanged128(a, expected, 0, value);
+}
 #endif
 
 void __tsan_atomic_thread_fence(int order)
@@ -165,4 +222,8 @@ void __tsan_atomic_thread_fence(int order)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-void __tsan_atomic_signal_fence(int order) { (void)order; __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+void __tsan_atomic_signal_fence(int order)
+{
+    (void)order;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}

@@ -11,16 +11,26 @@
 #include <stdint.h>
 
 enum access_flags {
-    READS = 1, WRITES = 2,
-    UNALIGNED = 4,                          /* the source says that it need not be aligned */
+    READS = 1,
+    WRITES = 2,
+    UNALIGNED = 4, /* the source says that it need not be aligned */
     VOLATILE = 8,
-    RANGE = 16,                             /* a whole: a struct that is copied, or libc's memcpy and its kin */
+    RANGE = 16, /* a whole: a struct that is copied, or libc's memcpy and its kin */
     VTABLE = 32
 };
 
 enum atomic_kind {
-    ATOMIC_LOAD, ATOMIC_STORE, ATOMIC_EXCHANGE, ATOMIC_COMPARE_EXCHANGE, ATOMIC_ADD, ATOMIC_SUB, ATOMIC_AND,
-    ATOMIC_OR, ATOMIC_XOR, ATOMIC_NAND, ATOMIC_FENCE
+    ATOMIC_LOAD,
+    ATOMIC_STORE,
+    ATOMIC_EXCHANGE,
+    ATOMIC_COMPARE_EXCHANGE,
+    ATOMIC_ADD,
+    ATOMIC_SUB,
+    ATOMIC_AND,
+    ATOMIC_OR,
+    ATOMIC_XOR,
+    ATOMIC_NAND,
+    ATOMIC_FENCE
 };
 
 /* Each may be NULL. All are called before what they tell of is done; `pc` is a return address: the instruction before
@@ -28,11 +38,11 @@ enum atomic_kind {
 struct observer {
     void (*on_access)(uintptr_t address, size_t size, unsigned flags, uintptr_t pc);
     void (*on_atomic)(uintptr_t address, size_t size, enum atomic_kind kind, int order, uintptr_t pc);
-    void (*on_enter)(uintptr_t caller);     /* a function, called from there */
+    void (*on_enter)(uintptr_t caller); /* a function, called from there */
     void (*on_exit)(void);
 };
 
-void observe(const struct observer *client);    /* NULL: nobody looks */
+void observe(const struct observer *client); /* NULL: nobody looks */
 
 /* The return addresses of the calls that are under way, outermost first; deeper ones are counted, but not kept. Of
    each thread; a scheduler that switches stacks keeps one for each of its own. */
@@ -58,6 +68,6 @@ int interpose(void *handle, const struct replacement *replacements, size_t count
 /* memory_functions.c: memcpy, memmove, memset, strlen and their kin, told to the observer as RANGE. */
 int interpose_memory_functions(void *handle);
 
-void observed_range(const void *at, size_t size, unsigned flags, uintptr_t pc);    /* hooks.c: tells it */
+void observed_range(const void *at, size_t size, unsigned flags, uintptr_t pc); /* hooks.c: tells it */
 
 #endif

@@ -29,11 +29,11 @@
 
 struct tables {
     const char *names;
-    const ElfW(Sym) *symbols;
+    const ElfW(Sym) * symbols;
     uintptr_t base;
 };
 
-static const ElfW(Dyn) *entry(const struct link_map *map, long tag)
+static const ElfW(Dyn) * entry(const struct link_map *map, long tag)
 {
     for (const ElfW(Dyn) *at = map->l_ld; at->d_tag != DT_NULL; at++)
         if (at->d_tag == tag)
@@ -69,7 +69,7 @@ static int replace_one(const struct tables *tables, uintptr_t offset, uintptr_t 
 {
     const ElfW(Sym) *symbol = &tables->symbols[SYMBOL_OF(info)];
     if (!HOLDS_ADDRESS(KIND_OF(info)) || symbol->st_shndx != SHN_UNDEF)
-        return 0;                           /* what it defines itself is its own */
+        return 0; /* what it defines itself is its own */
     for (size_t i = 0; i < count; i++)
         if (strcmp(tables->names + symbol->st_name, replacements[i].name) == 0)
             return write_address(tables->base + offset, replacements[i].by);
@@ -93,12 +93,13 @@ int interpose(void *handle, const struct replacement *replacements, size_t count
     struct link_map *map = NULL;
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || map == NULL)
         return -1;
-    struct tables tables = { (const char *)address(map, DT_STRTAB), (const ElfW(Sym) *)address(map, DT_SYMTAB),
-                             map->l_addr };
+    struct tables tables = {(const char *)address(map, DT_STRTAB), (const ElfW(Sym) *)address(map, DT_SYMTAB),
+                            map->l_addr};
     if (tables.names == NULL || tables.symbols == NULL)
         return -1;
     size_t each = size_of(map, DT_PLTREL) == DT_RELA ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel));
     return replace_in(&tables, address(map, DT_JMPREL), size_of(map, DT_PLTRELSZ), each, replacements, count)
-           + replace_in(&tables, address(map, DT_RELA), size_of(map, DT_RELASZ), sizeof(ElfW(Rela)), replacements, count)
+           + replace_in(&tables, address(map, DT_RELA), size_of(map, DT_RELASZ), sizeof(ElfW(Rela)), replacements,
+                        count)
            + replace_in(&tables, address(map, DT_REL), size_of(map, DT_RELSZ), sizeof(ElfW(Rel)), replacements, count);
 }

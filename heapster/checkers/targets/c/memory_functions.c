@@ -98,10 +98,20 @@ static void *our_memset_chk(void *to, int byte, size_t size, size_t room)
 int interpose_memory_functions(void *handle)
 {
     static const struct replacement ours[] = {
-        { "memcpy", our_memcpy }, { "mempcpy", our_mempcpy }, { "memmove", our_memmove }, { "memset", our_memset },
-        { "bzero", our_bzero }, { "memcmp", our_memcmp }, { "bcmp", our_memcmp }, { "memchr", our_memchr },
-        { "strlen", our_strlen }, { "strcpy", our_strcpy }, { "strncpy", our_strncpy },
-        { "__memcpy_chk", our_memcpy_chk }, { "__memmove_chk", our_memmove_chk }, { "__memset_chk", our_memset_chk },
+        {"memcpy", our_memcpy},
+        {"mempcpy", our_mempcpy},
+        {"memmove", our_memmove},
+        {"memset", our_memset},
+        {"bzero", our_bzero},
+        {"memcmp", our_memcmp},
+        {"bcmp", our_memcmp},
+        {"memchr", our_memchr},
+        {"strlen", our_strlen},
+        {"strcpy", our_strcpy},
+        {"strncpy", our_strncpy},
+        {"__memcpy_chk", our_memcpy_chk},
+        {"__memmove_chk", our_memmove_chk},
+        {"__memset_chk", our_memset_chk},
     };
     return interpose(handle, ours, sizeof ours / sizeof *ours);
 }

@@ -41,7 +41,8 @@ static _Alignas(16) char boot[BOOT_BYTES];
 static size_t boot_used;
 static int looking_up;
 
-static void *boot_block(size_t size) {
+static void *boot_block(size_t size)
+{
     size_t start = boot_used;
     if (size > BOOT_BYTES - 16 - start)
         return NULL;
@@ -51,7 +52,8 @@ static void *boot_block(size_t size) {
 
 static int is_boot(const void *block) { return (const char *)block >= boot && (const char *)block < boot + BOOT_BYTES; }
 
-static void look_up(void) {
+static void look_up(void)
+{
     looking_up = 1;
     *(void **)&next_malloc = dlsym(RTLD_NEXT, "malloc");
     *(void **)&next_calloc = dlsym(RTLD_NEXT, "calloc");
@@ -63,7 +65,8 @@ static void look_up(void) {
 }
 
 /* Whether a call has to be served from `boot`. */
-static int booting(void) {
+static int booting(void)
+{
     if (next_free)
         return 0;
     if (!looking_up)
@@ -73,7 +76,8 @@ static int booting(void) {
 
 /* ---- The file ---- */
 
-static int create(const char *prefix) {
+static int create(const char *prefix)
+{
     char name[4096], digits[24];
     size_t length = strlen(prefix);
     if (length > sizeof name - 64)
@@ -83,7 +87,9 @@ static int create(const char *prefix) {
         char *out = mempcpy(name, prefix, length);
         for (int i = 0; i < 2; i++) {
             char *digit = digits + sizeof digits;
-            do *--digit = (char)('0' + numbers[i] % 10); while (numbers[i] /= 10);
+            do
+                *--digit = (char)('0' + numbers[i] % 10);
+            while (numbers[i] /= 10);
             *out++ = '.';
             out = mempcpy(out, digit, (size_t)(digits + sizeof digits - digit));
         }
@@ -91,7 +97,7 @@ static int create(const char *prefix) {
         int made = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (made < 0 && errno == EEXIST)
             continue;
-        int high = made < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, 200);   /* programs close and count low ones */
+        int high = made < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, 200); /* programs close and count low ones */
         if (high >= 0)
             close(made);
         return high >= 0 ? high : made;
@@ -99,7 +105,8 @@ static int create(const char *prefix) {
     return -1;
 }
 
-static void begin_file(uint64_t forked_at) {
+static void begin_file(uint64_t forked_at)
+{
     const char *prefix = getenv("HEAPSTER_RECORD");
     int kept = errno;
     header = NULL;
@@ -111,14 +118,16 @@ static void begin_file(uint64_t forked_at) {
         header = mapped == MAP_FAILED ? NULL : mapped;
     }
     if (header)
-        *header = (struct header){RECORDER_MAGIC, (uint64_t)getpid(), (uint64_t)getppid(), forked_at, 0, CHUNK_BYTES, {0}};
+        *header =
+            (struct header){RECORDER_MAGIC, (uint64_t)getpid(), (uint64_t)getppid(), forked_at, 0, CHUNK_BYTES, {0}};
     errno = kept;
 }
 
 static uint64_t forking_at;
 static void before_fork(void) { forking_at = atomic_load(&order); }
 
-static void in_child(void) {
+static void in_child(void)
+{
     if (header)
         munmap(header, 4096);
     if (file >= 0)
@@ -129,14 +138,16 @@ static void in_child(void) {
     begin_file(forking_at);
 }
 
-__attribute__((constructor)) static void start(void) {
+__attribute__((constructor)) static void start(void)
+{
     if (booting())
         return;
     begin_file(0);
     pthread_atfork(before_fork, NULL, in_child);
 }
 
-static int new_chunk(void) {
+static int new_chunk(void)
+{
     if (at && my_generation == atomic_load(&generation))
         munmap((char *)end - CHUNK_BYTES, CHUNK_BYTES);
     if (!my_thread)
@@ -154,7 +165,8 @@ static int new_chunk(void) {
     return 1;
 }
 
-static void note(enum kind kind, uint64_t first, uint64_t second, const void *pointer) {
+static void note(enum kind kind, uint64_t first, uint64_t second, const void *pointer)
+{
     if (!header)
         return;
     int kept = errno;
@@ -173,7 +185,8 @@ static void note(enum kind kind, uint64_t first, uint64_t second, const void *po
 /* A call within a call, as aligned_alloc's of memalign, is the next one's own affair. */
 #define OUTERMOST (inside == 0)
 
-static void *noted(enum kind kind, uint64_t first, uint64_t second, void *block) {
+static void *noted(enum kind kind, uint64_t first, uint64_t second, void *block)
+{
     if (OUTERMOST && block)
         note(kind, first, second, block);
     return block;
@@ -182,22 +195,31 @@ static void *noted(enum kind kind, uint64_t first, uint64_t second, void *block)
 /* ---- The C library's names ---- */
 
 #define PUBLIC __attribute__((visibility("default")))
-#define WITHIN(call) ({ inside++; __typeof__(call) answer_ = (call); inside--; answer_; })
+#define WITHIN(call)                                                                                                   \
+    ({                                                                                                                 \
+        inside++;                                                                                                      \
+        __typeof__(call) answer_ = (call);                                                                             \
+        inside--;                                                                                                      \
+        answer_;                                                                                                       \
+    })
 
-PUBLIC void *malloc(size_t size) {
+PUBLIC void *malloc(size_t size)
+{
     if (booting())
         return boot_block(size);
     return noted(MALLOC, size, 0, WITHIN(next_malloc(size)));
 }
 
-PUBLIC void *calloc(size_t count, size_t size) {
+PUBLIC void *calloc(size_t count, size_t size)
+{
     if (booting())
-        return boot_block(count * size);        /* never reused, so still zero */
+        return boot_block(count * size); /* never reused, so still zero */
     return noted(CALLOC, count, size, WITHIN(next_calloc(count, size)));
 }
 
 /* Whether the next library is to free the block; then the call is noted, and what it says. */
-static int is_given_back(enum kind kind, uint64_t first, uint64_t second, void *block) {
+static int is_given_back(enum kind kind, uint64_t first, uint64_t second, void *block)
+{
     if (!block || is_boot(block) || booting())
         return 0;
     if (OUTERMOST)
@@ -205,7 +227,8 @@ static int is_given_back(enum kind kind, uint64_t first, uint64_t second, void *
     return 1;
 }
 
-PUBLIC void free(void *block) {
+PUBLIC void free(void *block)
+{
     if (!is_given_back(FREE, 0, 0, block))
         return;
     inside++;
@@ -215,7 +238,8 @@ PUBLIC void free(void *block) {
 
 /* A library that lacks the functions of C23 has free, which does the same: they are looked up when they are called,
    for a program that calls them is past its start, in which dlsym may not fail. */
-PUBLIC void free_sized(void *block, size_t size) {
+PUBLIC void free_sized(void *block, size_t size)
+{
     static void (*next)(void *, size_t);
     if (!is_given_back(FREE_SIZED, size, 0, block))
         return;
@@ -226,7 +250,8 @@ PUBLIC void free_sized(void *block, size_t size) {
     inside--;
 }
 
-PUBLIC void free_aligned_sized(void *block, size_t alignment, size_t size) {
+PUBLIC void free_aligned_sized(void *block, size_t alignment, size_t size)
+{
     static void (*next)(void *, size_t, size_t);
     if (!is_given_back(FREE_ALIGNED_SIZED, alignment, size, block))
         return;
@@ -237,13 +262,15 @@ PUBLIC void free_aligned_sized(void *block, size_t alignment, size_t size) {
     inside--;
 }
 
-static void *moved_from_boot(void *block, size_t size) {
+static void *moved_from_boot(void *block, size_t size)
+{
     void *moved = malloc(size);
     size_t room = (size_t)(boot + BOOT_BYTES - (char *)block);
     return moved ? memcpy(moved, block, size < room ? size : room) : NULL;
 }
 
-static void *resize(void *block, size_t count, size_t size, enum kind kind) {
+static void *resize(void *block, size_t count, size_t size, enum kind kind)
+{
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
         errno = ENOMEM;
@@ -257,17 +284,20 @@ static void *resize(void *block, size_t count, size_t size, enum kind kind) {
     return answer;
 }
 
-PUBLIC void *realloc(void *block, size_t size) {
+PUBLIC void *realloc(void *block, size_t size)
+{
     if (is_boot(block) || booting())
         return moved_from_boot(block, size);
     return resize(block, 1, size, REALLOC_ENDS);
 }
 
-PUBLIC void *reallocarray(void *block, size_t count, size_t size) {
+PUBLIC void *reallocarray(void *block, size_t count, size_t size)
+{
     return booting() ? NULL : resize(block, count, size, REALLOC_ARRAY_ENDS);
 }
 
-PUBLIC void *memalign(size_t alignment, size_t size) {
+PUBLIC void *memalign(size_t alignment, size_t size)
+{
     if (booting())
         return NULL;
     return noted(MEMALIGN, alignment, size, WITHIN(next_memalign(alignment, size)));
@@ -277,7 +307,8 @@ PUBLIC void *aligned_alloc(size_t alignment, size_t size) { return memalign(alig
 PUBLIC void *valloc(size_t size) { return memalign(4096, size); }
 PUBLIC void *pvalloc(size_t size) { return memalign(4096, (size + 4095) & -(size_t)4096); }
 
-PUBLIC int posix_memalign(void **out, size_t alignment, size_t size) {
+PUBLIC int posix_memalign(void **out, size_t alignment, size_t size)
+{
     if (booting())
         return ENOMEM;
     int answer = WITHIN(next_posix_memalign(out, alignment, size));

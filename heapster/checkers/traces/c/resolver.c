@@ -23,13 +23,15 @@ enum { COLUMNS = 5, THREADS = 1 << 16, NO_HANDLE = -1, FIRST_CHUNK = 4096, ORDER
 static FILE *columns[COLUMNS];
 static uint64_t steps, strangers;
 
-static void *checked(void *memory) {
+static void *checked(void *memory)
+{
     if (!memory)
         exit(3);
     return memory;
 }
 
-static void step(enum operation verb, int32_t result, int32_t operand, uint64_t first, uint64_t second) {
+static void step(enum operation verb, int32_t result, int32_t operand, uint64_t first, uint64_t second)
+{
     putc_unlocked((int)verb, columns[0]);
     fwrite_unlocked(&result, sizeof result, 1, columns[1]);
     fwrite_unlocked(&operand, sizeof operand, 1, columns[2]);
@@ -40,20 +42,25 @@ static void step(enum operation verb, int32_t result, int32_t operand, uint64_t 
 
 /* ---- Live addresses and their handles: open addressing; what is taken out is closed up ---- */
 
-struct slot { uint64_t pointer; int32_t handle; };
+struct slot {
+    uint64_t pointer;
+    int32_t handle;
+};
 static struct slot *slots;
 static uint64_t slot_mask, live;
 
 static uint64_t home(uint64_t pointer) { return (pointer >> 4) * 0x9e3779b97f4a7c15u >> 20 & slot_mask; }
 
-static struct slot *find(uint64_t pointer) {
+static struct slot *find(uint64_t pointer)
+{
     uint64_t at = home(pointer);
     while (slots[at].pointer && slots[at].pointer != pointer)
         at = (at + 1) & slot_mask;
     return &slots[at];
 }
 
-static void grow(void) {
+static void grow(void)
+{
     struct slot *old = slots;
     uint64_t count = old ? slot_mask + 1 : 0;
     slot_mask = count ? 2 * count - 1 : 0xffff;
@@ -64,7 +71,8 @@ static void grow(void) {
     free(old);
 }
 
-static void put(uint64_t pointer, int32_t handle) {
+static void put(uint64_t pointer, int32_t handle)
+{
     if (!slots || 2 * live > slot_mask)
         grow();
     struct slot *slot = find(pointer);
@@ -72,7 +80,8 @@ static void put(uint64_t pointer, int32_t handle) {
     *slot = (struct slot){pointer, handle};
 }
 
-static int32_t take(uint64_t pointer) {
+static int32_t take(uint64_t pointer)
+{
     if (!slots || !pointer)
         return NO_HANDLE;
     struct slot *slot = find(pointer);
@@ -93,7 +102,8 @@ static int32_t take(uint64_t pointer) {
 static int32_t *unused, fresh;
 static uint64_t unused_count, unused_room;
 
-static void give_back(int32_t handle) {
+static void give_back(int32_t handle)
+{
     if (unused_count == unused_room) {
         unused_room = unused_room ? 2 * unused_room : 1024;
         unused = checked(realloc(unused, unused_room * sizeof *unused));
@@ -101,7 +111,8 @@ static void give_back(int32_t handle) {
     unused[unused_count++] = handle;
 }
 
-static int32_t name(uint64_t pointer) {
+static int32_t name(uint64_t pointer)
+{
     int32_t handle = unused_count ? unused[--unused_count] : fresh++;
     put(pointer, handle);
     return handle;
@@ -109,10 +120,14 @@ static int32_t name(uint64_t pointer) {
 
 /* ---- Records ---- */
 
-static struct { uint64_t pointer; int32_t handle; } resizing[THREADS];
+static struct {
+    uint64_t pointer;
+    int32_t handle;
+} resizing[THREADS];
 static unsigned running;
 
-static void resized(unsigned thread, const struct record *r, int is_array) {
+static void resized(unsigned thread, const struct record *r, int is_array)
+{
     uint64_t old = resizing[thread].pointer;
     int32_t handle = resizing[thread].handle;
     resizing[thread].pointer = 0, resizing[thread].handle = NO_HANDLE;
@@ -121,14 +136,15 @@ static void resized(unsigned thread, const struct record *r, int is_array) {
         if (handle != NO_HANDLE)
             give_back(handle);
     } else if (handle != NO_HANDLE && (r->first == 0 || (is_array && r->second == 0))) {
-        give_back(handle);                      /* it was asked for nothing */
+        give_back(handle); /* it was asked for nothing */
         step(OP_FREE, NO_HANDLE, handle, 0, 0);
-    } else if (handle != NO_HANDLE) {           /* it failed */
+    } else if (handle != NO_HANDLE) { /* it failed */
         put(old, handle);
     }
 }
 
-static void freed(enum operation verb, const struct record *r) {
+static void freed(enum operation verb, const struct record *r)
+{
     int32_t handle = take(r->pointer);
     if (handle == NO_HANDLE) {
         strangers++;
@@ -138,7 +154,8 @@ static void freed(enum operation verb, const struct record *r) {
     step(verb, NO_HANDLE, handle, r->first, r->second);
 }
 
-static void record(const struct record *r) {
+static void record(const struct record *r)
+{
     enum kind kind = (enum kind)(r->order & 0xff);
     unsigned thread = r->order >> THREAD_SHIFT & 0xffff;
     if (kind == REALLOC_BEGINS) {
@@ -148,25 +165,45 @@ static void record(const struct record *r) {
     if (thread != running)
         step(OP_THREAD, NO_HANDLE, NO_HANDLE, running = thread, 0);
     switch (kind) {
-    case MALLOC: step(OP_MALLOC, name(r->pointer), NO_HANDLE, r->first, r->second); break;
-    case CALLOC: step(OP_CALLOC, name(r->pointer), NO_HANDLE, r->first, r->second); break;
-    case MEMALIGN: step(OP_MEMALIGN, name(r->pointer), NO_HANDLE, r->first, r->second); break;
-    case FREE: freed(OP_FREE, r); break;
-    case FREE_SIZED: freed(OP_FREE_SIZED, r); break;
-    case FREE_ALIGNED_SIZED: freed(OP_FREE_ALIGNED_SIZED, r); break;
-    case REALLOC_ENDS: case REALLOC_ARRAY_ENDS: resized(thread, r, kind == REALLOC_ARRAY_ENDS); break;
-    default: break;
+    case MALLOC:
+        step(OP_MALLOC, name(r->pointer), NO_HANDLE, r->first, r->second);
+        break;
+    case CALLOC:
+        step(OP_CALLOC, name(r->pointer), NO_HANDLE, r->first, r->second);
+        break;
+    case MEMALIGN:
+        step(OP_MEMALIGN, name(r->pointer), NO_HANDLE, r->first, r->second);
+        break;
+    case FREE:
+        freed(OP_FREE, r);
+        break;
+    case FREE_SIZED:
+        freed(OP_FREE_SIZED, r);
+        break;
+    case FREE_ALIGNED_SIZED:
+        freed(OP_FREE_ALIGNED_SIZED, r);
+        break;
+    case REALLOC_ENDS:
+    case REALLOC_ARRAY_ENDS:
+        resized(thread, r, kind == REALLOC_ARRAY_ENDS);
+        break;
+    default:
+        break;
     }
 }
 
 /* ---- Files: chunks that one thread filled each, merged by the order of their records ---- */
 
-struct lane { const struct record *at, *end; uint64_t chunk; };     /* a thread's place */
+struct lane {
+    const struct record *at, *end;
+    uint64_t chunk;
+}; /* a thread's place */
 
 static const char *data;
 static uint64_t size, chunk_bytes, *next_chunk;
 
-static void enter(struct lane *lane, uint64_t chunk) {
+static void enter(struct lane *lane, uint64_t chunk)
+{
     uint64_t start = FIRST_CHUNK + chunk * chunk_bytes, end = start + chunk_bytes < size ? start + chunk_bytes : size;
     lane->at = (const struct record *)(data + start);
     lane->end = lane->at + (end - start) / sizeof(struct record);
@@ -174,7 +211,8 @@ static void enter(struct lane *lane, uint64_t chunk) {
 }
 
 /* Whether the lane has a record still; a chunk's rest that was not filled is zero. */
-static int ready(struct lane *lane) {
+static int ready(struct lane *lane)
+{
     while (lane->at == lane->end || !lane->at->order) {
         if (next_chunk[lane->chunk] == 0)
             return 0;
@@ -183,9 +221,10 @@ static int ready(struct lane *lane) {
     return 1;
 }
 
-static struct lane *lanes_of_file(uint64_t *count) {
+static struct lane *lanes_of_file(uint64_t *count)
+{
     uint64_t chunks = size > FIRST_CHUNK ? (size - FIRST_CHUNK + chunk_bytes - 1) / chunk_bytes : 0;
-    uint64_t *last = checked(calloc(THREADS, sizeof *last));        /* 1 + the last chunk of each thread */
+    uint64_t *last = checked(calloc(THREADS, sizeof *last)); /* 1 + the last chunk of each thread */
     struct lane *lanes = checked(calloc(THREADS, sizeof *lanes));
     next_chunk = checked(calloc(chunks + 1, sizeof *next_chunk));
     *count = 0;
@@ -205,12 +244,13 @@ static struct lane *lanes_of_file(uint64_t *count) {
     return lanes;
 }
 
-static void merge(uint64_t stop) {
+static void merge(uint64_t stop)
+{
     uint64_t count;
     struct lane *lanes = lanes_of_file(&count);
     for (;;) {
         struct lane *first = NULL;
-        uint64_t others = UINT64_MAX;           /* the least order in the other lanes */
+        uint64_t others = UINT64_MAX; /* the least order in the other lanes */
         for (uint64_t i = 0; i < count; i++) {
             if (!ready(&lanes[i]))
                 continue;
@@ -234,7 +274,8 @@ stopped:
     free(next_chunk);
 }
 
-static int read_file(const char *path, uint64_t stop) {
+static int read_file(const char *path, uint64_t stop)
+{
     struct stat about;
     int file = open(path, O_RDONLY);
     if (file < 0 || fstat(file, &about) != 0 || (uint64_t)about.st_size < sizeof(struct header))
@@ -253,7 +294,8 @@ static int read_file(const char *path, uint64_t stop) {
     return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc < 4 || argc % 2)
         return 2;
     for (int i = 0; i < COLUMNS; i++) {
