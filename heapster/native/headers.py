@@ -45,7 +45,7 @@ def public_header(template: str) -> str:
         f"    /* {said}{'; the default' * (name == default)} */\n    HEAPSTER_{name.upper()} = {number}"
         for number, (name, said) in enumerate(known.items()))
     return (template.replace("@VERSION@", heapster.__version__).replace("@POLICIES@", "|".join(known))
-            .replace("@ENUMERATORS@", enumerators))
+            .replace("/* @ENUMERATORS@ */", enumerators.lstrip()))
 
 
 def generated() -> dict[str, str]:

@@ -77,7 +77,9 @@ size_t heapster_malloc_usable_size(void *block);
 /* ---- Settings ---- */
 
 /* Which free block serves a request. */
-typedef enum { @ENUMERATORS @ } heapster_policy_t;
+typedef enum {
+    /* @ENUMERATORS@ */
+} heapster_policy_t;
 
 /* Sets by how many bytes, at least, arenas grow (0: the default of 128 KiB), and the policy. Optional, at
    any time. Returns 0; or -1, with nothing changed, for an unknown policy. */
