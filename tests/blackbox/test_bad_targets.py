@@ -9,8 +9,9 @@ import pytest
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.generator import narrowed
-from heapster.checkers.blackbox.judge import Judge, Mode
+from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.protocol import Mode
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve

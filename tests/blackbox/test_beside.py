@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox.build import Compiler, judge_program
-from heapster.checkers.blackbox.judge import Judge, Mode, Suspicion, packed, unpacked
+from heapster.checkers.blackbox.judge import Judge, packed, unpacked
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import Mode, Suspicion
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.seed_corpus import BESIDE_OTHERS, LARGE
 from heapster.checkers.blackbox.stepwise import Outcome, run_trace

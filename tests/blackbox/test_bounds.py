@@ -6,9 +6,10 @@ import pytest
 
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
-from heapster.checkers.blackbox.judge import Guard, Judge, Mode, Suspicion
+from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import Guard, Mode, Suspicion
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import ForeignTarget

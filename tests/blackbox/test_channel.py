@@ -8,8 +8,9 @@ import pytest
 
 from heapster import children
 from heapster.checkers.blackbox.build import Compiler, compile_object, judge_program
-from heapster.checkers.blackbox.judge import Ended, Judge, Mode, Phase, Suspicion
+from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.protocol import Ended, Mode, Phase, Suspicion
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve

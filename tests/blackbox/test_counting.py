@@ -12,10 +12,11 @@ from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.counting import IN_VOLUME, WHOLE, Counts, Floor
 from heapster.checkers.blackbox.fuzzing import starved_of
-from heapster.checkers.blackbox.judge import Judge, Mode
+from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import suspected
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import Mode
 from heapster.checkers.blackbox.recipe import Recipe, read_recipe, shows
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import VERBS

@@ -12,6 +12,7 @@ from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.judge import DRAWN_LAYOUT, FIRST_LAYOUT, Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import Mode
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.findings.store import Store
 from heapster.checkers.targets import grammar
@@ -104,7 +105,7 @@ def test_a_shorter_run_finds_the_first_of_what_a_longer_one_does() -> None:
 def test_where_addresses_cannot_be_chosen_it_is_said(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = judging.Judge.run
 
-    def refused(judge: Judge, mode: judging.Mode, ops: int) -> judging.Ending:
+    def refused(judge: Judge, mode: Mode, ops: int) -> judging.Ending:
         ending = original(judge, mode, ops)
         judge.header.addresses_vary = 1
         return ending

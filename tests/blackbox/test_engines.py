@@ -6,9 +6,10 @@ import pytest
 
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
-from heapster.checkers.blackbox.judge import Ended, Judge, Mode, Suspicion
+from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import Ended, Mode, Suspicion
 from heapster.checkers.blackbox.racing import run_threads
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.stepwise import run_trace

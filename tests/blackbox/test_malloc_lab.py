@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox.build import MEANINGFUL_CHECK, Compiler, judge_program
-from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Phase, Suspicion
+from heapster.checkers.blackbox.judge import Ending, Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import Ended, Phase, Suspicion
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.seed_corpus import FILLING, exhausted
 from heapster.checkers.blackbox.stepwise import Outcome, run_trace, why_it_died

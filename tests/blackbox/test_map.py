@@ -7,9 +7,10 @@ import pytest
 
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
-from heapster.checkers.blackbox.judge import LOADS, OBSERVED, Breach, Judge, Mode
+from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import LOADS, OBSERVED, Breach, Mode
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.checkers.blackbox.twin import instrumented_twin

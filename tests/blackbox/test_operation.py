@@ -8,9 +8,10 @@ import pytest
 
 from heapster.checkers.blackbox import build
 from heapster.checkers.blackbox.build import SOURCES, Compiler, judge_program
-from heapster.checkers.blackbox.judge import HARNESS_FAULT, Judge, check_harness, packed
+from heapster.checkers.blackbox.judge import Judge, check_harness, packed
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import HARNESS_FAULT, headers_folder
 from heapster.checkers.blackbox.racing import run_threads
 from heapster.checkers.blackbox.reproducer import Reproducer
 from heapster.checkers.blackbox.target import libc
@@ -27,7 +28,6 @@ from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import Step
 from heapster.model.operations import OPERATIONS, REQUESTS, requested
 from heapster.model.trace import format_trace, parse
-from heapster.native.operations_header import operations_folder
 from heapster.results import HarnessError, Verdict
 from tests.diff.strangers import bump
 
@@ -52,7 +52,7 @@ void lean_free(void *p) { if (p && p == last) __builtin_trap(); last = p; free(p
 
 def test_bytes_requested_are_the_same_in_c(tmp_path: Path) -> None:
     (tmp_path / "tell.c").write_text(TELL)
-    places = [f"-I{SOURCES}", f"-I{operations_folder()}"]
+    places = [f"-I{SOURCES}", f"-I{headers_folder()}"]
     subprocess.run(["cc", *places, tmp_path / "tell.c", "-o", tmp_path / "tell"], check=True)
     steps = [Step(verb, (first, second)[:len(OPERATIONS[verb].numbers)])
              for verb in [*REQUESTS, "free", "usable_size"] for first in NUMBERS for second in NUMBERS]

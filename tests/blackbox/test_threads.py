@@ -8,9 +8,10 @@ import pytest
 
 from heapster.checkers.blackbox import forking, generations
 from heapster.checkers.blackbox.build import Compiler, judge_program
-from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Phase, Suspicion
+from heapster.checkers.blackbox.judge import Ending, Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import Ended, Phase, Suspicion
 from heapster.checkers.blackbox.race_program import race_program
 from heapster.checkers.blackbox.racing import Race
 from heapster.checkers.blackbox.reproducer import prove

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import pytest
 
 from heapster.checkers.blackbox.build import LIBRARIES, SOURCES
-from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion
+from heapster.checkers.blackbox.judge import Ending, Judge
 from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.protocol import Ended, Mode, Suspicion, headers_folder
 from heapster.checkers.blackbox.target import VERBS
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.instrumented import FOLDER, HOOKS
 from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
-from heapster.native.operations_header import operations_folder
 
 ZOO = Path(__file__).parents[1] / "blackbox" / "zoo"
 SAID = {"executor.c": r"\bSUSPECT_\w+", "runs.c": r"\bSUSPECT_\w+",
@@ -86,7 +86,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The judge in pieces, so that one may be changed."""
     folder = tmp_path_factory.mktemp("judge")
     files = [*sorted(SOURCES.glob("*.c")), *HOOKS]
-    subprocess.run(["cc", "-std=gnu11", f"-I{operations_folder()}", f"-I{FOLDER}", "-c", *map(str, files)], check=True,
+    subprocess.run(["cc", "-std=gnu11", f"-I{headers_folder()}", f"-I{FOLDER}", "-c", *map(str, files)], check=True,
                    cwd=folder)
     return folder
 
@@ -96,7 +96,7 @@ def judge_of(objects: Path, file: str = "", text: str = "") -> Path:
     program, changed = objects / "judge", objects / f"changed-{file}"
     pieces = [str(path) for path in objects.glob("*.o") if path.stem + ".c" != file]
     changed.write_text(text)
-    sources = [f"-I{SOURCES}", f"-I{operations_folder()}", f"-I{FOLDER}", str(changed)] if file else []
+    sources = [f"-I{SOURCES}", f"-I{headers_folder()}", f"-I{FOLDER}", str(changed)] if file else []
     subprocess.run(["cc", "-std=gnu11", "-rdynamic", *sources, *pieces, "-o", str(program), *LIBRARIES], check=True)
     return program
 

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from heapster.checkers.blackbox.build import SOURCES
-from heapster.native.operations_header import operations_folder
+from heapster.checkers.blackbox.protocol import headers_folder
 from tests.checks.c_mutants import c_mutants, variants
 
 HERE = Path(__file__).parent
@@ -29,9 +29,9 @@ def passing(sources: list[str], folder: Path) -> list[int]:
     """The numbers of the shadows that do as a slow one does."""
     table = ", ".join(f"{{ shadow_start_{n}, shadow_take_{n}, shadow_release_{n} }}" for n in range(len(sources)))
     source, program = folder / "shadows.c", folder / "shadows"
-    witness = (HERE / "c" / "shadow_witness.c").read_text(encoding="utf-8").replace("VARIANTS };", f"{table} }};")
+    witness = (HERE / "c" / "shadow_witness.c").read_text(encoding="utf-8").replace("{VARIANTS}", f"{{{table}}}")
     source.write_text(variants(sources, NAMES) + "\n" + witness, encoding="utf-8")
-    places = [f"-I{SOURCES}", f"-I{operations_folder()}"]
+    places = [f"-I{SOURCES}", f"-I{headers_folder()}"]
     subprocess.run(["cc", "-std=gnu11", "-O1", "-w", *places, str(source), "-o", str(program)],
                    check=True)
     said = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout

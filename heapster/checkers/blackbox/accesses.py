@@ -5,22 +5,15 @@ between functions, what was asked of the system, and which access broke the map 
 """
 
 from collections.abc import Iterable, Iterator
-from enum import IntEnum
 from typing import NamedTuple
 
-from heapster.checkers.blackbox.judge import Breach, Event
+from heapster.checkers.blackbox.protocol import Breach, Event, Kind
 
 NO_STEP = (1 << 32) - 1
 READS, WRITES, RANGE = 1, 2, 16
 HEADER = 16                     # bytes before a payload in which allocators keep what they know of a block
 TAIL = 4000                     # events of a call that does not come back that are looked at
 SEVERE = (Breach.WRITES_LIVE, Breach.WRITES_OUTSIDE, Breach.READS_OUTSIDE, Breach.COPIES_LIVE)
-
-
-class Kind(IntEnum):
-    """`enum event` of observing.h."""
-
-    ACCESS, ATOMIC, ENTER, EXIT, CALL, RETURN, GAINED, LOST, UNDEFINED, BREACH = range(10)
 
 
 class Moment(NamedTuple):

@@ -12,11 +12,11 @@ from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from heapster import children
+from heapster.checkers.blackbox import protocol
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
 from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.native.cache import directory
-from heapster.native.operations_header import operations_folder, operations_header
 from heapster.results import TargetError
 from heapster.wording import legible
 
@@ -65,13 +65,13 @@ def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
     compiler = compiler or Compiler(os.environ.get("CC") or "cc")
     sources = [*sorted(SOURCES.glob("*.c")), *HOOKS]
     flags = (*JUDGE_FLAGS, *(("-m32",) if bits == 32 else ()), f"-I{FOLDER}")
-    digest = sha256(repr((compiler.name, flags, operations_header())).encode())
+    digest = sha256(repr((compiler.name, flags, protocol.headers())).encode())
     for file in (*sources, *sorted(SOURCES.rglob("*.h")), *HOOK_HEADERS):
         digest.update(file.read_bytes())
     program = cache_folder() / f"judge-{digest.hexdigest()[:16]}"
     if not program.exists():
         try:
-            compile_program([*compiler.command, *flags, f"-I{operations_folder()}", *map(str, sources)], program,
+            compile_program([*compiler.command, *flags, f"-I{protocol.headers_folder()}", *map(str, sources)], program,
                             LIBRARIES)
         except TargetError as error:
             why = "this machine cannot build programs of 32 bits (gcc-multilib can)" if bits == 32 else str(error)

@@ -20,10 +20,11 @@ from heapster.checkers.blackbox.generations import threads_lose
 from heapster.checkers.blackbox.generator import BUCKETS, PLAIN, Mood, draw_mood, draw_trace, narrowed, tags
 from heapster.checkers.blackbox.guided import widened
 from heapster.checkers.blackbox.guiding import Guiding
-from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion, unpacked
+from heapster.checkers.blackbox.judge import Ending, Judge, unpacked
 from heapster.checkers.blackbox.known_faults import LEAK, UNGUARDED, Known, suspected
 from heapster.checkers.blackbox.mapped import Mapped
 from heapster.checkers.blackbox.probing import Learnt, learn
+from heapster.checkers.blackbox.protocol import Ended, Mode, Suspicion
 from heapster.checkers.blackbox.pursuit import Pursuit, Shown
 from heapster.checkers.blackbox.racing import Race, race
 from heapster.checkers.blackbox.schedule import Case, Clock, Kind, Schedule

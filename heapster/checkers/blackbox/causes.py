@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from heapster.checkers.blackbox.codes import usual_cause
 from heapster.checkers.blackbox.generator import tags
-from heapster.checkers.blackbox.judge import NONE, Judge, Status
+from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import FATAL
+from heapster.checkers.blackbox.protocol import NONE, Status
 from heapster.checkers.blackbox.stepwise import Masked, Outcome, run_trace
 from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.model.geometry import WORD

@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from heapster.checkers.blackbox.accesses import Kind, Moment, Suspect, moments, of_step
+from heapster.checkers.blackbox.accesses import Moment, Suspect, moments, of_step
 from heapster.checkers.blackbox.build import cache_folder, judge_program
-from heapster.checkers.blackbox.judge import IN_FULL, LOADS, OBSERVED, Breach, Judge, Status
+from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import LEAK
+from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, Breach, Kind, Status
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.repairing import FORCED, Repair, Repairs, Search
 from heapster.checkers.blackbox.root_cause import of_place, suspects

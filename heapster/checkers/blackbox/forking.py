@@ -2,7 +2,8 @@
 
 from heapster.checkers.blackbox.codes import usual_cause
 from heapster.checkers.blackbox.describe import identity
-from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Phase, Suspicion
+from heapster.checkers.blackbox.judge import Ending, Judge
+from heapster.checkers.blackbox.protocol import Ended, Phase, Suspicion
 from heapster.checkers.blackbox.racing import Race, run_threads
 from heapster.results import Finding
 

@@ -1,7 +1,8 @@
 """Threads that come, work and end, over and over: what they take must come to rest, as it does without them."""
 
 from heapster.checkers.blackbox.describe import identity
-from heapster.checkers.blackbox.judge import Judge, Mode
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.protocol import Mode
 from heapster.checkers.blackbox.racing import Race
 from heapster.checkers.blackbox.volume import growth
 from heapster.results import Finding

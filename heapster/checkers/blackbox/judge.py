@@ -7,144 +7,55 @@ import signal
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from enum import IntEnum
 from pathlib import Path
 from select import select
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from heapster import children
-from heapster.checkers.blackbox.target import VERB_NUMBER, VERBS, ForeignTarget
+from heapster.checkers.blackbox.protocol import (
+    ASKED,
+    EDGE,
+    EVENT,
+    HARNESS_FAULT,
+    HEADER_BYTES,
+    IN_FULL,
+    MOST_EDGES,
+    MOST_EVENTS,
+    MOST_OPS,
+    NONE,
+    OBSERVED,
+    OUTCOMES,
+    QUIET,
+    RESULT,
+    WORD,
+    Ended,
+    Event,
+    Guard,
+    Header,
+    Mode,
+    Observed,
+    Phase,
+    Suspicion,
+)
+from heapster.checkers.blackbox.target import VERB_NUMBER, ForeignTarget
 from heapster.files import shared_memory
 from heapster.model.operation import NO_HANDLE, Step
 from heapster.model.operations import CALLS, NUMBER, OPERATIONS, ROWS
 from heapster.model.trace import handle_name
+from heapster.native.operations_header import OP
 from heapster.results import HarnessError, TargetError
 from heapster.wording import printed
 
-MOST_OPS = 1 << 20
-HEADER_BYTES, OP, RESULT = 16384, struct.Struct("<IiiIQQ"), struct.Struct("<QQiiiiQQQIIQQqQQQQQQ")
 STEPS = frozenset({*CALLS, "fail", "foreign_sbrk"})        # what a case can be made of
-EVENT, EVENT_COUNT = struct.Struct("<QQQQIHH"), struct.Struct("<Q")
-MOST_EVENTS = 1 << 18
+COUNT = struct.Struct("<Q")     # before the events, and before the edges
 EVENTS_AT = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
-MOST_EDGES, EDGE, EDGES_COUNT = 1 << 16, struct.Struct("<II"), struct.Struct("<Q")
-EDGES_AT = EVENTS_AT + EVENT_COUNT.size + MOST_EVENTS * EVENT.size
-WORD, SAMPLES, NAME_BYTES, QUIET = 8, 64, 96, 64
-NONE = (1 << 64) - 1
+EDGES_AT = EVENTS_AT + COUNT.size + MOST_EVENTS * EVENT.size
+LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded", "observed")   # of the header: what a twin takes over
 LIMIT = 400                     # ms that a case may work, or twice what it may sleep
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
-HARNESS_FAULT = 70              # exit status of a driver of ours that went wrong itself
 DRAWN_LAYOUT, FIRST_LAYOUT = 0, 1    # addresses that the system draws anew for each process; the same in each
 PATIENCE, BUSY = 40, 10         # seconds, and times a case's own limit, before the judge itself is given up
-
-
-class Mode(IntEnum):
-    """What a case runs."""
-
-    LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME, GENERATIONS = range(7)
-
-
-class Phase(IntEnum):
-    """Where in a step a child was."""
-
-    STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING, FORKED = range(7)
-
-
-class Guard(IntEnum):
-    """How far a target that is confined to some memory is held to it."""
-
-    UNBOUNDED, BOUNDED, GUARDED = range(3)
-
-
-class Status(IntEnum):
-    """How far an operation got."""
-
-    UNREACHED, BEGUN, DONE, SKIPPED = range(4)
-
-
-class Ended(IntEnum):
-    """How a child ended."""
-
-    RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST, TIRED = range(7)
-
-
-class Suspicion(IntEnum):
-    """What the compiled checks notice."""
-
-    (NOTHING, MISALIGNED, OVERLAP, CONTENTS, PREFIX, DIRTY, ERRNO, USABLE, NULL, OWN_CHECK, HUGE, OUTSIDE,
-     STRAY, HARM, FORK, BREACH) = range(16)
-
-
-class Breach(IntEnum):
-    """How an access of an observed target breaks the map of whose each byte is; the severest first."""
-
-    (UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, GIVES_OUTSIDE, READS_OUTSIDE, COPIES_LIVE, UNDEFINED, MISALIGNED,
-     READS_UNWRITTEN, READS_LIVE) = range(10)
-
-
-ASKED = ("mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
-         "granule", "masked", "verbs", "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit",
-         "check_means", "init_answers", "guarded", "spend_ms", "least_size", "forks", "choice",
-         "observed", "salt")
-ANSWERED = ("current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops", "call_bytes",
-            "init_failed", "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child", "stray")
-AFTERWARDS = ("misused", "spent_us", "addresses_vary")
-OBSERVED, IN_FULL, LOADS = 1, 2, 4      # of a target that calls the hooks: `enum` of judge.h
-LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded", "observed")   # of the header: what a twin takes over
-OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in place of another
-
-
-FIELDS: list[tuple[str, Any]] = [
-    *((name, ctypes.c_uint64) for name in (*ASKED, *ANSWERED)),
-    ("calls", ctypes.c_uint64 * len(OUTCOMES) * len(ROWS)),
-    *((name, ctypes.c_uint64) for name in AFTERWARDS),
-    ("footprint", ctypes.c_uint64 * SAMPLES), ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),
-    ("quiet", ctypes.c_uint64 * QUIET),
-    ("message", ctypes.c_char * 512), ("output", ctypes.c_char * 4096)]
-
-
-class Header(ctypes.Structure):
-    """`struct header` of judge.h."""
-
-    _fields_ = FIELDS
-
-
-class Observed(NamedTuple):
-    """`struct result` of judge.h."""
-
-    pointer: int
-    usable: int
-    error: int
-    returned: int
-    damaged: int
-    status: int
-    damaged_at: int
-    prefix_lost: int
-    dirty: int
-    out_changed: int
-    own_check_failed: int
-    low: int = 0
-    high: int = 0
-    stray: int = 0
-    harmed: int = 0
-    found: int = 0
-    breach_at: int = 0
-    breach_size: int = 0
-    breach_pc: int = 0
-    breach: int = 0
-
-
-class Event(NamedTuple):
-    """`struct event_record` of judge.h."""
-
-    address: int
-    pc: int
-    value: int
-    size: int
-    step: int
-    kind: int
-    flags: int
 
 
 class Ending(NamedTuple):
@@ -181,7 +92,7 @@ class Judge:
         self.program, self.target, self.limit_ms, self.layout = program, target, limit_ms, layout
         self.cases = 0
         self.patient = True                 # a case that is late is run once more, for longer
-        size = EDGES_AT + EDGES_COUNT.size + MOST_EDGES * EDGE.size
+        size = EDGES_AT + COUNT.size + MOST_EDGES * EDGE.size
         self._fd = shared_memory("judge", size)
         self._map = mmap.mmap(self._fd, size)
         self.header = Header()              # a copy: what is shared, a target may overwrite
@@ -321,7 +232,7 @@ class Judge:
         phase = Phase(header.phase) if header.phase < len(Phase) else Phase.CALLING
         return Ending(ended, header.code, header.current, phase, suspicion, header.done_ops if told else
                       min(header.done_ops, header.current + 1), told and bool(header.init_failed), output,
-                      _signed(header.stray) if ended is Ended.SIGNALLED else 0)
+                      header.stray if ended is Ended.SIGNALLED else 0)
 
     def calls(self) -> Iterator[tuple[str, str, int]]:
         """Function, outcome and number of the calls that the last case made, step by step ones and others."""
@@ -345,14 +256,14 @@ class Judge:
 
     def events(self) -> list[Event]:
         """What the target did in the last case, if all was written down; of very much, the last."""
-        count = EVENT_COUNT.unpack_from(self._map, EVENTS_AT)[0]
-        first, start = max(0, count - MOST_EVENTS), EVENTS_AT + EVENT_COUNT.size
+        count = COUNT.unpack_from(self._map, EVENTS_AT)[0]
+        first, start = max(0, count - MOST_EVENTS), EVENTS_AT + COUNT.size
         return [Event(*EVENT.unpack_from(self._map, start + number % MOST_EVENTS * EVENT.size))
                 for number in range(first, count)]
 
     def met(self, count: int) -> bytes:
         """Of a target that is compiled with variants: a byte for each number, set where it was come by; cleared."""
-        start = EVENTS_AT + EVENT_COUNT.size
+        start = EVENTS_AT + COUNT.size
         found = self._map[start:start + count]
         self._map[start:start + count] = bytes(count)
         return found
@@ -364,8 +275,8 @@ class Judge:
 
     def edges(self) -> dict[int, int]:
         """The edges that the last case took, in that order: the index of the operation which took each first."""
-        start = EDGES_AT + EDGES_COUNT.size
-        count = min(MOST_EDGES, *EDGES_COUNT.unpack(self._map[EDGES_AT:start]))
+        start = EDGES_AT + COUNT.size
+        count = min(MOST_EDGES, *COUNT.unpack(self._map[EDGES_AT:start]))
         return dict(EDGE.iter_unpack(self._map[start:start + count * EDGE.size]))
 
 
@@ -398,10 +309,6 @@ def unpacked(records: bytes) -> Iterator[Step]:
             yield Step(row.name, (first - (first >> 63 << 64),))
         else:
             yield Step(row.name, (first, second)[:len(row.numbers)], named.get(result, NO_HANDLE), taken)
-
-
-def _signed(word: int) -> int:
-    return word - (1 << 64) if word >> 63 else word
 
 
 def how_it_died(ending: Ending) -> str:

@@ -5,7 +5,7 @@ from random import Random
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.generator import BUCKET_NAMES, HUGE, PLAIN, Mood, tags
-from heapster.checkers.blackbox.judge import Guard, Suspicion
+from heapster.checkers.blackbox.protocol import Guard, Suspicion
 from heapster.checkers.blackbox.stepwise import Masked, Outcome
 from heapster.model.operation import Trace
 from heapster.model.operations import REQUESTS, TAKING, requested

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from heapster.checkers.blackbox.describe import describe, only_taken
 from heapster.checkers.blackbox.explaining import Explainer
-from heapster.checkers.blackbox.judge import IN_FULL, LOADS, OBSERVED, Breach, Judge, Mode, unpacked
+from heapster.checkers.blackbox.judge import Judge, unpacked
+from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, Breach, Mode
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.shrink import cost, fewer_records
 from heapster.checkers.blackbox.stepwise import BREACH_CODES, Outcome, run_trace, set_promises

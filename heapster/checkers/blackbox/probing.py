@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import gcd
 
-from heapster.checkers.blackbox.judge import Ended, Guard, Judge, Mode, Observed, Status
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.protocol import Ended, Guard, Mode, Observed, Status
 from heapster.checkers.blackbox.stepwise import SIGABRT, hurried, run_trace, set_promises
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import Step, Trace

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from heapster.checkers.blackbox.codes import usual_cause
 from heapster.checkers.blackbox.describe import identity
-from heapster.checkers.blackbox.judge import Ended, Ending, Judge, Mode, Suspicion, how_it_died, last_words
+from heapster.checkers.blackbox.judge import Ending, Judge, how_it_died, last_words
+from heapster.checkers.blackbox.protocol import Ended, Mode, Suspicion
 from heapster.results import Finding
 
 MOST_SIZE = 40_000              # bytes of a request

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from heapster import children
 from heapster.checkers.blackbox.build import COMPILE_LIMIT, cache_folder
-from heapster.checkers.blackbox.judge import LOADS, OBSERVED, Judge, Mode
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.protocol import LOADS, OBSERVED, Mode
 from heapster.checkers.blackbox.seed_corpus import basics
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
 from heapster.checkers.blackbox.target import VERB_BITS, ForeignTarget

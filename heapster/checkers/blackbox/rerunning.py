@@ -7,9 +7,10 @@ from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.counting import Counts
 from heapster.checkers.blackbox.describe import describe, identity, only_taken
 from heapster.checkers.blackbox.drawing import picture
-from heapster.checkers.blackbox.judge import LIMIT, MOST_OPS, STEPS, Judge, Status
+from heapster.checkers.blackbox.judge import LIMIT, STEPS, Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import MOST_OPS, Status
 from heapster.checkers.blackbox.stepwise import Block, Outcome, run_trace
 from heapster.checkers.replay.source import Moment
 from heapster.checkers.targets.opening import resolve

@@ -6,7 +6,6 @@ from heapster.checkers.blackbox.accesses import (
     HEADER,
     RANGE,
     WRITES,
-    Kind,
     Moment,
     Suspect,
     before_step,
@@ -18,7 +17,7 @@ from heapster.checkers.blackbox.accesses import (
     of_step,
     who_closed,
 )
-from heapster.checkers.blackbox.judge import NONE, Breach, Ended, Observed
+from heapster.checkers.blackbox.protocol import NONE, Breach, Ended, Kind, Observed
 from heapster.checkers.blackbox.stepwise import Outcome
 from heapster.model.operation import NO_HANDLE, Trace
 from heapster.model.operations import REQUESTS, requested

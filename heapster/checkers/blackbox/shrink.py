@@ -5,12 +5,14 @@ How far that goes is bound by replays, weighed by their length, so that it depen
 
 from collections.abc import Callable
 
-from heapster.checkers.blackbox.judge import LIMIT, OP, Ended, Ending, Judge, Mode
+from heapster.checkers.blackbox.judge import LIMIT, Ending, Judge
+from heapster.checkers.blackbox.protocol import Ended, Mode
 from heapster.checkers.blackbox.stepwise import CLAIMED, Masked, Outcome, hurried, run_trace
 from heapster.checkers.fuzz.shrink import Shrunk, shrink
 from heapster.model.operation import Trace
 from heapster.model.operations import requested
 from heapster.model.spec import Promises
+from heapster.native.operations_header import OP
 
 FEW_RECORDS = 40                # from here on the shrinker that knows traces does better
 QUICK, WHOLE = 250, 6000        # replays of few steps: what each finding is worth, and at most

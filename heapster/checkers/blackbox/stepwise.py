@@ -6,19 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.capacity import Room
-from heapster.checkers.blackbox.judge import (
-    NONE,
-    Breach,
-    Ended,
-    Ending,
-    Judge,
-    Mode,
-    Observed,
-    Phase,
-    Status,
-    how_it_died,
-    last_words,
-)
+from heapster.checkers.blackbox.judge import Ending, Judge, how_it_died, last_words
+from heapster.checkers.blackbox.protocol import NONE, Breach, Ended, Mode, Observed, Phase, Status
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import CALLS, RELEASING, REQUESTS

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from heapster.checkers.blackbox.codes import usual_cause
 from heapster.checkers.blackbox.confirming import confirm
 from heapster.checkers.blackbox.describe import identity
-from heapster.checkers.blackbox.judge import Ending, Judge, Mode, Suspicion
+from heapster.checkers.blackbox.judge import Ending, Judge
+from heapster.checkers.blackbox.protocol import Mode, Suspicion
 from heapster.checkers.fuzz.shrink import Shrunk, shrink
 from heapster.model.operation import Trace
 from heapster.model.trace import format_steps

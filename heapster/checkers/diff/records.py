@@ -1,11 +1,9 @@
 """Traces as the compiled drivers read them: an operation in 32 bytes."""
 
-import struct
 from array import array
 
 from heapster.checkers.traces.compact import Compact
-
-OP = struct.Struct("<IiiIQQ")           # verb, result, operand, unused, numbers
+from heapster.native.operations_header import OP
 
 
 def records(trace: Compact) -> bytes:

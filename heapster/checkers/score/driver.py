@@ -12,17 +12,11 @@ from time import monotonic
 from typing import NamedTuple
 
 from heapster import children
-from heapster.checkers.blackbox.judge import (
-    HEADER_BYTES,
-    MOST_OPS,
-    STATIC_TLS,
-    Guard,
-    Header,
-    Suspicion,
-    check_harness,
-)
+from heapster.checkers.blackbox import protocol
+from heapster.checkers.blackbox.judge import STATIC_TLS, check_harness
+from heapster.checkers.blackbox.protocol import HEADER_BYTES, MOST_OPS, Guard, Header, Suspicion
 from heapster.checkers.blackbox.target import VERB_NUMBER, ForeignTarget
-from heapster.checkers.diff.records import OP, records
+from heapster.checkers.diff.records import records
 from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS
 from heapster.checkers.targets.target import Target
 from heapster.checkers.traces.compact import VERBS, Compact, frugal
@@ -30,7 +24,7 @@ from heapster.files import shared_memory
 from heapster.model.operations import OPERATIONS, ROWS
 from heapster.model.spec import Promises
 from heapster.native import cache, toolchain
-from heapster.native.operations_header import operations_folder, operations_header
+from heapster.native.operations_header import OP
 from heapster.results import TargetError, UsageError
 from heapster.wording import printed
 
@@ -127,13 +121,13 @@ class Shape(NamedTuple):
 def program() -> Path:
     """The driver, compiled if it is not yet."""
     files = [*_sources(), *sorted(JUDGE.rglob("*.h")), *HOOK_HEADERS]
-    texts = [operations_header().encode(), *(file.read_bytes() for file in files)]
+    texts: list[str | bytes] = [*protocol.headers().values(), *(file.read_bytes() for file in files)]
     name = f"score-{cache.digest(*texts, *FLAGS, toolchain.compiler_version())}"
     return cache.entry(name, _make) / PROGRAM
 
 
 def _make(out: Path) -> None:
-    places = [f"-I{JUDGE}", f"-I{FOLDER}", f"-I{operations_folder()}"]
+    places = [f"-I{JUDGE}", f"-I{FOLDER}", f"-I{protocol.headers_folder()}"]
     toolchain.run([toolchain.compiler(), *FLAGS, *places, "-o", out / PROGRAM, *_sources(), "-ldl", "-lpthread"])
 
 
@@ -260,7 +254,7 @@ class Course:
         if figures.done < self.steps:
             where = f"step {figures.done + 1}, {VERBS[self._verbs[figures.done]]}"
         if code < 0 and header.stray:
-            return f"{where}: it reads or writes beyond {edges[header.stray >> 63 == 0]}"
+            return f"{where}: it reads or writes beyond {edges[header.stray > 0]}"
         if code < 0:
             return f"{where}: {signal.Signals(-code).name}"
         if header.init_failed:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import COMPILED_LIMIT
 from heapster.checkers.blackbox.describe import describe, only_taken
-from heapster.checkers.blackbox.judge import MOST_OPS, OP, Judge, Mode, unpacked
+from heapster.checkers.blackbox.judge import Judge, unpacked
 from heapster.checkers.blackbox.options import ForeignOptions, remember
 from heapster.checkers.blackbox.persist import Keeper
+from heapster.checkers.blackbox.protocol import MOST_OPS, Mode
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.shrink import fewer_records, least_trace
 from heapster.checkers.blackbox.stepwise import run_trace, set_promises
@@ -19,6 +20,7 @@ from heapster.checkers.findings.store import Store
 from heapster.checkers.score.driver import IS_CALL, Contestant, Course, Score
 from heapster.checkers.traces.compact import Columns, Compact
 from heapster.model.operation import Trace
+from heapster.native.operations_header import OP
 from heapster.results import Finding
 
 CODE = "wrong_on_a_trace"

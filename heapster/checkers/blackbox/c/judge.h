@@ -1,7 +1,5 @@
-/* What Heapster and its judge share: one mapping of a header, operations and results.
-
-   Every field is of fixed width, so that a 32-bit judge serves a 64-bit Python. All addresses and sizes
-   are those of the child that runs the target; a handle is an index into the child's table of blocks. */
+/* The judge's parts. What it shares with Python, `protocol.h`, is made of blackbox/protocol.py; a handle is an index
+   into the child's table of blocks. */
 #ifndef HEAPSTER_JUDGE_H
 #define HEAPSTER_JUDGE_H
 
@@ -10,133 +8,24 @@
 
 #include "account.h"
 #include "operation.h"
+#include "protocol.h"
 
-enum verb { INIT = OPERATIONS, CHECK, VERBS }; /* what else a target may have */
 /* Of operations that are no calls there are two: from OP_FAIL on the system gives no more memory; at OP_FOREIGN_SBRK
    a stranger takes or gives some back. */
 _Static_assert((int)VERBS <= 64, "a word has a bit for each");
 enum { UNHARMED, STRANGER_CHANGED, STRANGER_GONE, STRANGER_LOST };
 
-enum mode { LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME, GENERATIONS };
-enum phase { STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING, FORKED };
-enum status { UNREACHED, BEGUN, DONE, SKIPPED };
-enum { UNBOUNDED, BOUNDED, GUARDED };
-enum { GAVE, REFUSED, RESIZED, OUTCOMES }; /* a block; none; a block in place of another */
-enum outcome { RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST, TIRED };
-/* LOST: what it told is not what we read; TIRED: slow, and nothing is said */
-enum suspicion {
-    NOTHING,
-    SUSPECT_MISALIGNED,
-    SUSPECT_OVERLAP,
-    SUSPECT_CONTENTS,
-    SUSPECT_PREFIX,
-    SUSPECT_DIRTY,
-    SUSPECT_ERRNO,
-    SUSPECT_USABLE,
-    SUSPECT_NULL,
-    SUSPECT_OWN_CHECK,
-    SUSPECT_HUGE,
-    SUSPECT_OUTSIDE,
-    SUSPECT_STRAY,
-    SUSPECT_HARM,
-    SUSPECT_FORK,
-    SUSPECT_BREACH
-};
-
-/* How an access of a target that is observed breaks the map of whose each byte is; the severest first. */
-enum breach {
-    UNBROKEN,
-    WRITES_LIVE,
-    WRITES_OUTSIDE,
-    GIVES_OUTSIDE,
-    READS_OUTSIDE,
-    COPIES_LIVE,
-    UNDEFINED,
-    MISALIGNED,
-    READS_UNWRITTEN,
-    READS_LIVE
-};
-/* Held to the map; all that it does written down; and told of loads that may decide something. */
-enum { OBSERVED = 1, OBSERVED_IN_FULL = 2, OBSERVED_LOADS = 4 };
-
 /* Our own mappings lie far from where a target's stray writes may go. */
 #define FAR_AWAY(n) ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x600000000000u + ((uint64_t)(n) << 40) : 0))
 
 #define GUARD ((size_t)1 << 16)
-#define HARNESS_FAULT 70 /* exit status of a driver that went wrong itself */
-#define NONE UINT64_MAX  /* of an offset or a usable size: not observed */
-#define MOST_OPS (1u << 20)
-#define SAMPLES 64
-#define NAME_BYTES 96
-#define OUTPUT_BYTES 4096
-#define QUIET 64               /* places of the target whose breaches are known */
-#define MOST_EVENTS (1u << 18) /* that are kept, the last ones */
-
-struct result {
-    uint64_t pointer;
-    uint64_t usable;
-    int32_t error; /* what it set errno to; 0: it left it alone */
-    int32_t returned;
-    int32_t damaged; /* handle of a live block whose contents changed */
-    int32_t status;
-    uint64_t damaged_at;
-    uint64_t prefix_lost;
-    uint64_t dirty;
-    uint32_t out_changed;
-    uint32_t own_check_failed;
-    uint64_t low, high;                         /* what the target is confined to, after the call; 0 and 0: it is not */
-    int64_t stray;                              /* bytes outside of that were changed: how far from its edge, or 0 */
-    uint64_t harmed;                            /* what became of a stranger's memory */
-    uint64_t found;                             /* the word that is where it is damaged or dirty */
-    uint64_t breach_at, breach_size, breach_pc; /* the first access of the severest kind; its place in the object */
-    uint64_t breach;
-};
-
-/* Something that an observed target did. */
-struct event_record {
-    uint64_t address, pc, value, size;
-    uint32_t step; /* UINT32_MAX: in its init */
-    uint16_t event, flags;
-};
 
 struct event_log {
     uint64_t count; /* in all: of more than MOST_EVENTS the first are overwritten */
     struct event_record at[MOST_EVENTS];
 };
 
-struct header {
-    /* asked */
-    uint64_t mode, ops, seed, repeat, limit_ms, alignment, small_blocks, wants_errno, zero_keeps;
-    uint64_t granule; /* bytes that all blocks were seen to be aligned to */
-    uint64_t masked;  /* bit per suspicion that is known already */
-    uint64_t verbs;   /* bit per verb that may be generated */
-    uint64_t most_live, most_size, live_budget, heap_limit, threads, memory_limit, check_means, init_answers;
-    uint64_t guarded;        /* BOUNDED: what a target is confined to is known; GUARDED: and held to */
-    uint64_t spend_ms;       /* of processor time, after which what is generated ends; 0: no matter */
-    uint64_t least_size;     /* bytes of a request that is generated, at least */
-    uint64_t forks;          /* that the first thread makes while the others work */
-    uint64_t choice;         /* of a target that is compiled with variants: which */
-    uint64_t observed, salt; /* of a target that calls the hooks; what unwritten memory holds */
-    /* answered */
-    uint64_t current, phase, finished, suspicion, live_bytes, samples, done_ops;
-    uint64_t call_bytes; /* that the call which is under way may have to touch */
-    uint64_t init_failed, outcome, code;
-    uint64_t has, tasks, output_length, unshadowed, child;
-    int64_t stray;                        /* it died of touching memory outside of its own: how far from the edge */
-    uint64_t calls[OPERATIONS][OUTCOMES]; /* that were made and judged, by their outcome */
-    uint64_t misused;                     /* 1 + the handle that we used though it held nothing: our own fault */
-    uint64_t spent_us;                    /* all that the judge and its children worked, or slept by themselves */
-    uint64_t addresses_vary;              /* the system does not let us choose where things lie */
-    uint64_t footprint[SAMPLES];
-    char names[VERBS][NAME_BYTES]; /* symbols of the target; empty: it has none */
-    uint64_t quiet[QUIET];         /* places that break the map as is known, the first 0 ends them */
-    char message[512];
-    char output[OUTPUT_BYTES];
-};
-
-#define HEADER_BYTES 16384
 _Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header fits its place");
-_Static_assert(sizeof(struct op) == 32 && sizeof(struct result) == 136, "Python knows these sizes");
 
 /* The memory that a target is confined to: [low, high). What lies from `first` to `low` and from `high` to
    `last` is nobody's, and holds a pattern; what is further away, for GUARD bytes, cannot be touched. */
@@ -219,10 +108,6 @@ void fence_start(void); /* an adapter's bounds are known: guard them */
 void fence_watch(void); /* tell where a fatal access went */
 
 /* edges.c: what lies behind the results in the shared mapping */
-#define MOST_EDGES (1u << 16)
-struct edge {
-    uint32_t number, op;
-}; /* the operation that took it first */
 struct edges {
     uint64_t count;
     struct edge taken[MOST_EDGES];

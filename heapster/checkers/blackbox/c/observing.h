@@ -17,18 +17,6 @@ void observing_grew(uintptr_t start, uint64_t size);     /* memory of the lab's,
 uint64_t observing_salt(void);                           /* what callers write depends on it */
 
 /* system_calls.c tells these. */
-enum event {
-    EVENT_ACCESS,
-    EVENT_ATOMIC,
-    EVENT_ENTER,
-    EVENT_EXIT,
-    EVENT_CALL,
-    EVENT_RETURN,
-    EVENT_GAINED,
-    EVENT_LOST,
-    EVENT_UNDEFINED,
-    EVENT_BREACH
-};
 void observing_system_calls(void *handle);
 void observed_gain(uintptr_t start, uint64_t size, uintptr_t pc);
 void observed_loss(uintptr_t start, uint64_t size, uintptr_t pc);

@@ -1,18 +1,10 @@
-/* An operation of a trace, as every driver of ours reads it: its verb, its handles, its numbers. */
+/* What is asked of `struct op`, an operation of a trace as every driver of ours reads it. */
 #ifndef HEAPSTER_OPERATION_H
 #define HEAPSTER_OPERATION_H
 
 #include <stdint.h>
 
-#include "operations.h" /* the table of model/operations.py: numbers of verbs, and their rows */
-
-struct op {
-    uint32_t verb;
-    int32_t result;  /* the handle it defines */
-    int32_t operand; /* the handle it is given */
-    uint32_t unused;
-    uint64_t numbers[2];
-};
+#include "operations.h" /* the table of model/operations.py: numbers of verbs, their rows, and the struct */
 
 /* Whether an operation does something of that, in `enum does`. */
 static inline int does(uint32_t verb, unsigned what)

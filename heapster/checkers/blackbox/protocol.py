@@ -1,0 +1,190 @@
+"""What the judge and Python share: one mapping of a header, of operations and of what came of each.
+
+`protocol.h` is made of it. Every field is of fixed width, so that a judge of 32 bits serves a Python of 64. All
+addresses and sizes are those of the child that runs the target.
+"""
+
+import ctypes
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from heapster.checkers.blackbox.target import VERBS
+from heapster.model.operations import OPERATIONS, ROWS
+from heapster.native import shared_structs
+from heapster.native.operations_header import OPERATIONS_H, operations_header
+from heapster.native.shared_structs import I32, I64, U16, U32, U64, enum, enum_of, packing, structs
+
+WORD, HEADER_BYTES = 8, 16384
+NONE = (1 << 64) - 1            # of an offset or a usable size: not observed
+HARNESS_FAULT = 70              # exit status of a driver of ours that went wrong itself
+MOST_OPS = 1 << 20
+MOST_EVENTS = 1 << 18           # that are kept, the last ones
+MOST_EDGES = 1 << 16
+SAMPLES = 64                    # of the footprint
+NAME_BYTES, MESSAGE_BYTES, OUTPUT_BYTES = 96, 512, 4096
+QUIET = 64                      # places of the target whose breaches are known
+OBSERVED, IN_FULL, LOADS = 1, 2, 4  # a target that calls the hooks is held to the map; all that it does is written
+                                    # down; it tells of loads that may decide something
+OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in place of another
+
+
+class Mode(IntEnum):
+    """What a case runs."""
+
+    LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME, GENERATIONS = range(7)
+
+
+class Phase(IntEnum):
+    """Where in a step a child was."""
+
+    STARTING, CALLING, FILLING, CHECKING, OWN_CHECK, ENDING, FORKED = range(7)
+
+
+class Guard(IntEnum):
+    """How far a target that is confined to some memory is held to it."""
+
+    UNBOUNDED, BOUNDED, GUARDED = range(3)
+
+
+class Status(IntEnum):
+    """How far an operation got."""
+
+    UNREACHED, BEGUN, DONE, SKIPPED = range(4)
+
+
+class Ended(IntEnum):
+    """How a child ended. LOST: what it told is not what we read; TIRED: slow, and nothing is said."""
+
+    RETURNED, SIGNALLED, EXITED, TIMED_OUT, TOO_BIG, LOST, TIRED = range(7)
+
+
+class Suspicion(IntEnum):
+    """What the compiled checks notice."""
+
+    (NOTHING, MISALIGNED, OVERLAP, CONTENTS, PREFIX, DIRTY, ERRNO, USABLE, NULL, OWN_CHECK, HUGE, OUTSIDE,
+     STRAY, HARM, FORK, BREACH) = range(16)
+
+
+class Breach(IntEnum):
+    """How an access of an observed target breaks the map of whose each byte is; the severest first."""
+
+    (UNBROKEN, WRITES_LIVE, WRITES_OUTSIDE, GIVES_OUTSIDE, READS_OUTSIDE, COPIES_LIVE, UNDEFINED, MISALIGNED,
+     READS_UNWRITTEN, READS_LIVE) = range(10)
+
+
+class Kind(IntEnum):
+    """Of what an observed target did."""
+
+    ACCESS, ATOMIC, ENTER, EXIT, CALL, RETURN, GAINED, LOST, UNDEFINED, BREACH = range(10)
+
+
+ASKED = (
+    "mode", "ops", "seed", "repeat", "limit_ms", "alignment", "small_blocks", "wants_errno", "zero_keeps",
+    "granule",                          # bytes that all blocks were seen to be aligned to
+    "masked",                           # a bit for each suspicion that is known already
+    "verbs",                            # a bit for each verb that may be generated
+    "most_live", "most_size", "live_budget", "heap_limit", "threads", "memory_limit", "check_means", "init_answers",
+    "guarded",                          # a Guard
+    "spend_ms",                         # of processor time, after which what is generated ends; 0: no matter
+    "least_size",                       # bytes of a request that is generated, at least
+    "forks",                            # that the first thread makes while the others work
+    "choice",                           # of a target that is compiled with variants: which
+    "observed", "salt")                 # of a target that calls the hooks; what unwritten memory holds
+ANSWERED = (
+    "current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops",
+    "call_bytes",                       # that the call which is under way may have to touch
+    "init_failed", "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child")
+AFTERWARDS = (
+    "misused",                          # 1 + the handle that we used though it held nothing: our own fault
+    "spent_us",                         # all that the judge and its children worked, or slept by themselves
+    "addresses_vary")                   # the system does not let us choose where things lie
+
+FIELDS: list[tuple[str, Any]] = [
+    *((name, ctypes.c_uint64) for name in (*ASKED, *ANSWERED)),
+    ("stray", ctypes.c_int64),          # it died of touching memory outside of its own: how far from the edge
+    ("calls", ctypes.c_uint64 * len(OUTCOMES) * len(ROWS)),     # that were made and judged, by their outcome
+    *((name, ctypes.c_uint64) for name in AFTERWARDS),
+    ("footprint", ctypes.c_uint64 * SAMPLES),
+    ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),         # symbols of the target; empty: it has none
+    ("quiet", ctypes.c_uint64 * QUIET),                         # places whose breach is known; the first 0 ends them
+    ("message", ctypes.c_char * MESSAGE_BYTES), ("output", ctypes.c_char * OUTPUT_BYTES)]
+
+
+class Header(ctypes.Structure):
+    """What is asked, and what is answered."""
+
+    _fields_ = FIELDS
+
+
+class Observed(NamedTuple):
+    """What came of an operation."""
+
+    pointer: U64
+    usable: U64
+    error: I32                          # what it set errno to; 0: it left it alone
+    returned: I32
+    damaged: I32                        # handle of a live block whose contents changed
+    status: I32
+    damaged_at: U64
+    prefix_lost: U64
+    dirty: U64
+    out_changed: U32
+    own_check_failed: U32
+    low: U64 = 0                        # what the target is confined to, after the call; 0 and 0: it is not
+    high: U64 = 0
+    stray: I64 = 0                      # bytes outside of that were changed: how far from its edge, or 0
+    harmed: U64 = 0                     # what became of a stranger's memory
+    found: U64 = 0                      # the word that is where it is damaged or dirty
+    breach_at: U64 = 0                  # the first access of the severest kind; its place in the object
+    breach_size: U64 = 0
+    breach_pc: U64 = 0
+    breach: U64 = 0
+
+
+class Event(NamedTuple):
+    """Something that an observed target did."""
+
+    address: U64
+    pc: U64
+    value: U64
+    size: U64
+    step: U32                           # UINT32_MAX: in its init
+    kind: U16
+    flags: U16
+
+
+class Edge(NamedTuple):
+    """An edge of the target's code, and the operation that took it first."""
+
+    number: U32
+    op: U32
+
+
+RESULT, EVENT, EDGE = packing(Observed), packing(Event), packing(Edge)
+
+
+def headers_folder() -> Path:
+    """A folder with `protocol.h` and `operations.h`, for the compiler to look in."""
+    return shared_structs.folder(headers())
+
+
+def headers() -> dict[str, str]:
+    """These, by their names."""
+    constants = ("HEADER_BYTES", "HARNESS_FAULT", "MOST_OPS", "MOST_EVENTS", "MOST_EDGES", "SAMPLES", "NAME_BYTES",
+                 "OUTPUT_BYTES", "QUIET")
+    protocol = shared_structs.header("protocol.h", "heapster/checkers/blackbox/protocol.py", [
+        f'#include "{OPERATIONS_H}"',
+        "#define NONE UINT64_MAX",
+        *enum("", [(name, globals()[name]) for name in constants]),
+        *enum("verb", [(verb.upper(), number) for number, verb in enumerate(VERBS) if verb not in OPERATIONS]
+              + [("VERBS", len(VERBS))]),
+        *enum("", [(name.upper(), number) for number, name in enumerate((*OUTCOMES, "outcomes"))]),
+        *enum("", [("OBSERVED", OBSERVED), ("OBSERVED_IN_FULL", IN_FULL), ("OBSERVED_LOADS", LOADS)]),
+        *(line for kind in (Mode, Phase, Status, Guard, Breach) for line in enum_of(kind.__name__.lower(), kind)),
+        *enum_of("event", Kind, lambda kind: f"EVENT_{kind.name}"),
+        *enum_of("outcome", Ended),
+        *enum_of("suspicion", Suspicion, lambda one: f"SUSPECT_{one.name}" if one else "NOTHING"),
+        *structs({"result": Observed, "event_record": Event, "edge": Edge, "header": Header}),
+    ])
+    return {OPERATIONS_H: operations_header(), "protocol.h": protocol}
