@@ -10,16 +10,19 @@ from tests.checks.c_mutants import c_mutants, variants
 HERE = Path(__file__).parent
 NAMES = ("bits", "shift", "shadow_start", "within", "last_granule", "whole_bytes", "any_set", "shadow_take",
          "shadow_release")
+MAPPED = ("mmap(FAR_AWAY(4), (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, "
+          "0);")
+WHOLE = ("static uint64_t whole_bytes(uint64_t granule, uint64_t last) { return granule % 8 == 0 ? "
+         "(last + 1 - granule) / 8 : 0; }")
 UNSEEN = {                      # changes that make no difference: why
     "uint64_t size = (uint64_t)1 << (ADDRESS_BITS - shift - 3);: 1 -> 2": "more is reserved",
     "uint64_t size = (uint64_t)1 << (ADDRESS_BITS - shift - 3);: 3 -> 2": "more is reserved",
-    "void *mapped = mmap(FAR_AWAY(4), (size_t)size, PROT_READ | PROT_WRITE,: 4 -> 5": "it lies elsewhere",
-    "void *mapped = mmap(FAR_AWAY(4), (size_t)size, PROT_READ | PROT_WRITE,: 4 -> 3": "it lies elsewhere",
-    "MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);: 1 -> 2": "of no file nothing is read",
-    "MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);: 1 -> 0": "of no file nothing is read",
-    "return granule % 8 == 0 ? (last + 1 - granule) / 8 : 0;: % -> /": "it only takes more time",
-    "return granule % 8 == 0 ? (last + 1 - granule) / 8 : 0;: 1 -> 0": "it only takes more time",
-    "return granule % 8 == 0 ? (last + 1 - granule) / 8 : 0;: 8 -> 9 (2)": "it only takes more time",
+    **{f"{MAPPED}: {change}": why for change, why in {
+        "4 -> 5": "it lies elsewhere", "4 -> 3": "it lies elsewhere", "1 -> 2": "of no file nothing is read",
+        "1 -> 0": "of no file nothing is read"}.items()},
+    f"{WHOLE}: % -> /": "it only takes more time",
+    f"{WHOLE}: 1 -> 0": "it only takes more time",
+    f"{WHOLE}: 8 -> 9 (2)": "it only takes more time",
     "for (; n >= sizeof word; n -= sizeof word, from += sizeof word) {: >= -> >": "it only takes more time",
     "granule += 8 * n;: 8 -> 7 (2)": "it only takes more time",
 }
