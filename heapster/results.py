@@ -49,6 +49,13 @@ class Place:
     excerpt: tuple[str, ...] = ()       # the lines around it, numbered, the line itself marked
     mended: str = ""                    # the line as it would have to be for everything to pass, if one was found
     also: tuple[str, ...] = ()          # other lines that have to do with it, and what they do
+    address: int = 0                    # of its instruction in the object, where no line is known
+    step: int = -1                      # of the trace, in which it was done; -1: not known, or before all steps
+
+    @property
+    def words(self) -> str:
+        """For people: the line, or what is known in its stead."""
+        return f"{self.file}:{self.line}, in {self.function}" if self.line else self.function
 
 
 @dataclass(frozen=True)

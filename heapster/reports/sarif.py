@@ -60,7 +60,8 @@ def _guilty(finding: Finding) -> list[str]:
     if not place:
         return []
     mended = [f"for example: {place.mended.strip()}"] if place.mended else []
-    return [f"{place.function}, line {place.line}: {place.why}", *mended, *place.also]
+    where = f"{place.function}, line {place.line}" if place.line else place.function
+    return [f"{where}: {place.why}", *mended, *place.also]
 
 
 def _rule(code: str) -> dict[str, Any]:

@@ -79,8 +79,7 @@ def _pictures(finding: Finding, room: int) -> Iterator[Line]:
 
 def place_lines(place: Place) -> Iterator[Line]:
     """The line that it comes from, what is done there, and six lines of the source."""
-    where = f"{place.file}:{place.line}" if place.line else place.function
-    yield f"  the line: {where}, in {place.function}: {place.why}", STRONG
+    yield f"  the {'line' if place.line else 'instruction'}: {place.words}: {place.why}", STRONG
     for line in place.excerpt:
         yield f"    {line[:TITLE_WIDTH]}", BAD if line.startswith(">") else FAINT
     if place.mended:

@@ -156,7 +156,8 @@ class Campaign:
         yield Kind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
                                          self._drawn("repeated", self._volume_case)))
         yield Kind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)))
-        if self.explainer and self.seconds >= LEAST_OBSERVED and (twin := self.explainer.twin()):
+        twin = self.explainer.twin() if self.explainer and self.seconds >= LEAST_OBSERVED else None
+        if self.explainer and twin and twin.target.instrumented:
             mapped = Mapped(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over)
             traces = (partial(mapped.judge_trace, self._bearable(trace)) for trace in basics(verbs, most))
             yield Kind("instrumented", 8, chain(traces, self._drawn("instrumented", self._mapped_case(mapped))))

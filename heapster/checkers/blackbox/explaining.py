@@ -4,18 +4,19 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from heapster.checkers.blackbox.accesses import Moment, Suspect, moments, of_step
+from heapster.checkers.blackbox.accesses import NO_STEP, Moment, Suspect, moments, of_step
 from heapster.checkers.blackbox.build import cache_folder, judge_program
-from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.judge import LIMIT, Judge
 from heapster.checkers.blackbox.known_faults import LEAK
-from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, Breach, Kind, Status
+from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, STEPPED, Breach, Kind, Status
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.repairing import FORCED, Repair, Repairs, Search
 from heapster.checkers.blackbox.root_cause import of_place, suspects
-from heapster.checkers.blackbox.stepwise import Outcome, hurried, run_trace
+from heapster.checkers.blackbox.stepwise import CLAIMED, Outcome, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
-from heapster.checkers.blackbox.twin import instrumented_twin
+from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin
 from heapster.checkers.blackbox.volume import still_grows
+from heapster.checkers.targets.instrumented import NoInstrumentationError
 from heapster.checkers.targets.lines import Frame, Lines, has_lines
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
@@ -29,6 +30,7 @@ MOST_BESIDE = 500               # of the last call's events that tell which func
 MOST_ALSO = 3                   # further lines that are told of
 TRIES_A_SECOND = 60             # variants that all findings of a run may try, together
 LEAK_COST = 6                   # tries that one of repeated work stands for
+STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
 
@@ -64,7 +66,7 @@ class Explainer:
         """The judge of the twin; None, and a note why, if there is none."""
         if self._twin is None and not self.notes:
             try:
-                self._twin = self._judge(instrumented_twin(self._target))
+                self._twin = self._judge(self._other_reading())
             except TargetError as error:
                 self.notes.append(f"lines of the source: {error}")
                 return None
@@ -74,11 +76,25 @@ class Explainer:
                                   "offsets are named")
         return self._twin
 
+    def _other_reading(self) -> ForeignTarget:
+        """The instrumented twin; where there is none, the target itself, an instruction at a time, and a note."""
+        try:
+            return instrumented_twin(self._target)
+        except NoInstrumentationError as error:
+            stepped = stepped_twin(self._target)
+            if stepped is None:
+                raise
+            self.notes.append(f"accesses of calls that do no harm: {error}; what does harm is looked at an instruction "
+                              "at a time")
+            return stepped
+
     def _judge(self, target: ForeignTarget) -> Judge:
-        judge = Judge(judge_program(target.bits), target)
+        judge = Judge(judge_program(target.bits), target, STEP_LIMIT if target.stepped else LIMIT)
         self._judges.append(judge)
-        for name in ("limit_ms", "granule", "check_means", "has"):          # what was learnt of the target
+        for name in ("granule", "check_means", "has"):          # what was learnt of the target
             setattr(judge.header, name, getattr(self._like.header, name))
+        if not target.stepped:
+            judge.header.limit_ms = self._like.header.limit_ms
         return judge
 
     def explained(self, shown: Shown) -> Finding:
@@ -123,9 +139,10 @@ class Explainer:
         """All that the twin did, and how it went."""
         judge = self.twin()
         assert judge is not None
-        judge.header.observed = OBSERVED | IN_FULL | more
+        stepped = judge.target.stepped
+        judge.header.observed = OBSERVED | IN_FULL | more | (STEPPED if stepped else 0)
         try:
-            with hurried(judge):
+            with hurried(judge, STEP_LIMIT if stepped else CLAIMED):
                 outcome = run_trace(judge, trace, self._promises)
             return moments(judge.events()), outcome
         finally:
@@ -184,7 +201,8 @@ def _best(known: list[Known], repairs: list[Repair]) -> Place | None:
     others = dict.fromkeys(f"{frames[0].words}: {suspect.why}" for suspect, frames in known)
     mended = Frame(best.function, str(best.file), best.variant.line)
     same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
-    return at(mended, "written otherwise, all passes", same, tuple(others)[:MOST_ALSO], best.mended)
+    place = at(mended, "written otherwise, all passes", same, tuple(others)[:MOST_ALSO], best.mended)
+    return replace(place, step=next((_step(suspect) for suspect, frames in known if frames == same), -1))
 
 
 def _of_accesses(known: list[Known]) -> Place | None:
@@ -194,7 +212,14 @@ def _of_accesses(known: list[Known]) -> Place | None:
     suspect, frames = known[0]
     also = dict.fromkeys(f"{others[0].words}: {other.why}" for other, others in known[1:]
                          if others[0][:3] != frames[0][:3])
-    return at(frames[0], suspect.why, frames, tuple(also)[:MOST_ALSO])
+    place = at(frames[0], suspect.why, frames, tuple(also)[:MOST_ALSO])
+    return replace(place, step=_step(suspect))
+
+
+def _step(suspect: Suspect) -> int:
+    """The step of the trace that did it; -1 before all."""
+    step = suspect.moment.event.step
+    return -1 if step == NO_STEP else step
 
 
 def _is_at(frame: Frame, other: Frame) -> bool:
@@ -211,8 +236,9 @@ def _distance(repair: Repair, seen: list[Frame], functions: Collection[str] = ()
 
 def at(frame: Frame, why: str, frames: Iterable[Frame] = (), also: tuple[str, ...] = (), mended: str = "") -> Place:
     """A place with the lines around it."""
-    return Place(_shown(frame.file), frame.line, frame.function or f"+{frame.offset:#x}", why,
-                 tuple(one.words for one in frames), excerpt(Path(frame.file), frame.line), mended, also)
+    return Place(_shown(frame.file), frame.line, frame.named, why,
+                 tuple(one.words for one in frames), excerpt(Path(frame.file), frame.line), mended, also,
+                 0 if frame.line else frame.address)
 
 
 def _shown(file: str) -> str:

@@ -28,6 +28,7 @@ from heapster.checkers.blackbox.protocol import (
     OUTCOMES,
     QUIET,
     RESULT,
+    STEPPED,
     WORD,
     Ended,
     Event,
@@ -145,9 +146,13 @@ class Judge:
         header.limit_ms, header.alignment, header.heap_limit = 4 * self.limit_ms, target.alignment, target.heap_limit
         header.memory_limit, header.check_means = children.resident_limit(), target.check_means
         header.init_answers, header.guarded = target.init_answers, Guard.GUARDED
-        header.observed = OBSERVED | IN_FULL if target.instrumented else 0
+        header.observed = self._at_start()
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
+
+    def _at_start(self) -> int:
+        """How the target's start is watched."""
+        return OBSERVED | IN_FULL | (STEPPED if self.target.stepped else 0) if self.target.is_watched else 0
 
     def _await(self) -> None:
         out = self._process.stdout
@@ -169,7 +174,7 @@ class Judge:
             raise StartError(f"{name}: {where} {how_it_died(ending)}{last_words(ending.output)}", self.events())
         if ending.init_failed:
             raise TargetError(f"{name}: {self.target.symbols['init']} fails on a fresh heap")
-        header.limit_ms, header.observed = self.limit_ms, OBSERVED if self.target.instrumented else 0
+        header.limit_ms, header.observed = self.limit_ms, OBSERVED if self.target.is_watched else 0
 
     def quieten(self, place: int) -> None:
         """Say nothing more of that place of an observed target, as far as there is room for it."""
@@ -255,11 +260,11 @@ class Judge:
         return self._map[HEADER_BYTES:HEADER_BYTES + count * OP.size]
 
     def events(self) -> list[Event]:
-        """What the target did in the last case, if all was written down; of very much, the last."""
-        count = COUNT.unpack_from(self._map, EVENTS_AT)[0]
-        first, start = max(0, count - MOST_EVENTS), EVENTS_AT + COUNT.size
-        return [Event(*EVENT.unpack_from(self._map, start + number % MOST_EVENTS * EVENT.size))
-                for number in range(first, count)]
+        """What the target did in the last case, if all was written down; of very much, the first and the last."""
+        count, half = COUNT.unpack_from(self._map, EVENTS_AT)[0], MOST_EVENTS // 2
+        kept = (*range(min(count, half)), *(half + number % half for number in range(max(half, count - half), count)))
+        start = EVENTS_AT + COUNT.size
+        return [Event(*EVENT.unpack_from(self._map, start + number * EVENT.size)) for number in kept]
 
     def met(self, count: int) -> bytes:
         """Of a target that is compiled with variants: a byte for each number, set where it was come by; cleared."""

@@ -19,13 +19,14 @@ WORD, HEADER_BYTES = 8, 16384
 NONE = (1 << 64) - 1            # of an offset or a usable size: not observed
 HARNESS_FAULT = 70              # exit status of a driver of ours that went wrong itself
 MOST_OPS = 1 << 20
-MOST_EVENTS = 1 << 18           # that are kept, the last ones
+MOST_EVENTS = 1 << 18           # that are kept: the first half, and the last ones
 MOST_EDGES = 1 << 16
 SAMPLES = 64                    # of the footprint
 NAME_BYTES, MESSAGE_BYTES, OUTPUT_BYTES = 96, 512, 4096
 QUIET = 64                      # places of the target whose breaches are known
-OBSERVED, IN_FULL, LOADS = 1, 2, 4  # a target that calls the hooks is held to the map; all that it does is written
-                                    # down; it tells of loads that may decide something
+OBSERVED, IN_FULL, LOADS, STEPPED = 1, 2, 4, 8  # a target that calls the hooks is held to the map; all that it does is
+                                    # written down; it tells of loads that may decide something; one that does not call
+                                    # them is taken an instruction at a time
 OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in place of another
 
 
@@ -180,7 +181,8 @@ def headers() -> dict[str, str]:
         *enum("verb", [(verb.upper(), number) for number, verb in enumerate(VERBS) if verb not in OPERATIONS]
               + [("VERBS", len(VERBS))]),
         *enum("", [(name.upper(), number) for number, name in enumerate((*OUTCOMES, "outcomes"))]),
-        *enum("", [("OBSERVED", OBSERVED), ("OBSERVED_IN_FULL", IN_FULL), ("OBSERVED_LOADS", LOADS)]),
+        *enum("", [("OBSERVED", OBSERVED), ("OBSERVED_IN_FULL", IN_FULL), ("OBSERVED_LOADS", LOADS),
+                   ("OBSERVED_STEPPED", STEPPED)]),
         *(line for kind in (Mode, Phase, Status, Guard, Breach) for line in enum_of(kind.__name__.lower(), kind)),
         *enum_of("event", Kind, lambda kind: f"EVENT_{kind.name}"),
         *enum_of("outcome", Ended),

@@ -46,6 +46,7 @@ class ForeignTarget:
     environment: Mapping[str, str] = field(default_factory=dict)        # what it is told when it is loaded
     ingredients: Ingredients | None = None      # what it was compiled of, if we have compiled it
     instrumented: bool = False      # it calls the hooks of c/hooks.h
+    stepped: bool = False           # it does not, and is taken an instruction at a time where accesses are asked for
     traced: bool = False            # it tells the edges that it takes: c/edges.c
     counters: Path | None = None    # the folder that it adds the counters of its lines up in, if it has them
 
@@ -53,6 +54,11 @@ class ForeignTarget:
         """How a command of ours that runs it is started; what is `shown` it can read."""
         return children.sandboxed(command, command[0], self.path, *shown,
                                   written=self.counters) if self.sandboxed else command
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the judge is told of its accesses."""
+        return self.instrumented or self.stepped
 
     @property
     def verbs(self) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """A target's instrumented twin: the same allocator, whose every access the judge is told of."""
 
+import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,3 +32,8 @@ def instrumented_twin(target: ForeignTarget) -> ForeignTarget:
     if not calls_hooks(read_shared_object(made).needs):
         raise NoInstrumentationError(f"{target.ingredients.compiler[0]} has put no hooks into {target.name}")
     return replace(target, path=str(made), instrumented=True)
+
+
+def stepped_twin(target: ForeignTarget) -> ForeignTarget | None:
+    """The target as it is, taken an instruction at a time; None where that cannot be done."""
+    return replace(target, stepped=True) if platform.machine() == "x86_64" and target.bits == 64 else None

@@ -1,6 +1,7 @@
 """Places of a shared object as file, line and function, by its debug information."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +10,12 @@ from heapster import children
 from heapster.results import TargetError
 
 TOOLS = ("addr2line", "llvm-addr2line")
+SYMBOL_TOOLS = ("nm", "llvm-nm")
+TABLES = ((), ("-D",))          # all symbols; what is left in a stripped object
+SYMBOL = re.compile(r"^([0-9a-f]+) ([0-9a-f]+) [TtWwi] (.+)$", re.MULTILINE)
 AT_A_TIME = 500                 # places that one command is asked for
 UNKNOWN = "??"
+ARTIFICIAL = "<artificial>"     # what one of the tools calls a file of an object that was optimised as it was linked
 PLACE = re.compile(r"(.*):(\d+|\?)(?: \(discriminator \d+\))?")
 
 
@@ -20,13 +25,18 @@ class Frame(NamedTuple):
     function: str
     file: str
     line: int
-    offset: int = 0             # in the object, for what has no debug information
+    offset: int = 0             # in the function, or in the object where that has no name
+    address: int = 0            # in the object
 
     @property
     def words(self) -> str:
         """For people."""
-        return f"{self.function}, {Path(self.file).name}:{self.line}" if self.line else (
-            f"{self.function or 'unknown function'}+{self.offset:#x}")
+        return f"{self.function}, {Path(self.file).name}:{self.line}" if self.line else self.named
+
+    @property
+    def named(self) -> str:
+        """The function, and how far in it where no line says that."""
+        return self.function if self.line else f"{self.function or 'a function without a name'}+{self.offset:#x}"
 
 
 class Lines:
@@ -35,6 +45,7 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[int, tuple[Frame, ...]] = {}
+        self._functions: list[tuple[int, int, str]] | None = None       # start, size and name, in order
 
     def at(self, place: int) -> tuple[Frame, ...]:
         """The frames of a return address, innermost first: the call or access is the instruction before it."""
@@ -48,10 +59,21 @@ class Lines:
             return
         for first in range(0, len(wanted), AT_A_TIME):
             some = wanted[first:first + AT_A_TIME]
-            self._known.update({place: (Frame("", "", 0, place),) for place in some})
+            self._known.update({place: (Frame("", "", 0, place - 1),) for place in some})
             self._known.update(self._ask(some))
+            self._known.update({place: self._named(place) for place in some if not self._known[place][0].line})
+
+    def _named(self, place: int) -> tuple[Frame, ...]:
+        """A place without a line, by the symbols."""
+        if self._functions is None:
+            self._functions = functions_of(self._path)
+        before = bisect_right(self._functions, place - 1, key=lambda function: function[0])
+        start, size, name = self._functions[before - 1] if before else (0, 0, "")
+        known = place - 1 < start + size
+        return (Frame(name if known else "", "", 0, place - 1 - (start if known else 0), place - 1),)
 
     def _ask(self, places: list[int]) -> dict[int, tuple[Frame, ...]]:
+        found: dict[int, tuple[Frame, ...]] = {}
         for tool in TOOLS:
             try:
                 done = children.run([tool, "-a", "-f", "-i", "-C", "-e", self._path,
@@ -60,8 +82,10 @@ class Lines:
             except OSError:
                 continue
             if done.returncode == 0:
-                return dict(zip(places, _frames(done.stdout, places), strict=True))
-        return {}
+                found = dict(zip(places, _frames(done.stdout, places), strict=True))
+            if found and ARTIFICIAL not in done.stdout:
+                break
+        return found
 
 
 def _frames(said: str, places: list[int]) -> Iterator[tuple[Frame, ...]]:
@@ -74,10 +98,24 @@ def _frames(said: str, places: list[int]) -> Iterator[tuple[Frame, ...]]:
             continue
         match = PLACE.fullmatch(next(lines, ""))
         file, number = (match[1], match[2]) if match else ("", "?")
-        known = number.isdigit() and file != UNKNOWN
+        known = number.isdigit() and file != UNKNOWN and not file.endswith(ARTIFICIAL)
         found[-1].append(Frame("" if line == UNKNOWN else line, file if known else "", int(number) if known else 0,
-                               places[len(found) - 1]))
+                               address=places[len(found) - 1] - 1))
     return (tuple(frames) for frames in found)
+
+
+def functions_of(path: Path) -> list[tuple[int, int, str]]:
+    """Start, size and name of the functions that an object has symbols of, in order."""
+    for tool in SYMBOL_TOOLS:
+        for table in TABLES:
+            try:
+                said = children.run([tool, "-S", "-C", "--defined-only", *table, path], capture_output=True, text=True,
+                                    errors="replace").stdout
+            except OSError:
+                break
+            if found := sorted((int(start, 16), int(size, 16), name) for start, size, name in SYMBOL.findall(said)):
+                return found
+    return []
 
 
 def has_lines(path: Path) -> bool:

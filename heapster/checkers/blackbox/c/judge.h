@@ -21,7 +21,7 @@ enum { UNHARMED, STRANGER_CHANGED, STRANGER_GONE, STRANGER_LOST };
 #define GUARD ((size_t)1 << 16)
 
 struct event_log {
-    uint64_t count; /* in all: of more than MOST_EVENTS the first are overwritten */
+    uint64_t count; /* in all: of more than MOST_EVENTS the second half are the last ones, as a ring */
     struct event_record at[MOST_EVENTS];
 };
 

@@ -40,7 +40,8 @@ static struct event_record *record(enum event event, uintptr_t address, uint64_t
     if (unfinished != NULL)
         unfinished->value = value_at((uintptr_t)unfinished->address, (size_t)unfinished->size);
     unfinished = NULL;
-    struct event_record *at = &event_log->at[event_log->count % MOST_EVENTS];
+    uint64_t count = event_log->count, half = MOST_EVENTS / 2;
+    struct event_record *at = &event_log->at[count < half ? count : half + count % half];
     *at = (struct event_record){address,        pc - (pc != 0 ? base : 0), 0, size, (uint32_t)step, (uint16_t)event,
                                 (uint16_t)flags};
     event_log->count++;
@@ -139,19 +140,19 @@ static void on_atomic(uintptr_t address, size_t size, enum atomic_kind kind, int
         on_access(address, size, kind < ATOMIC_EXCHANGE ? flags[kind] : READS | WRITES, pc);
 }
 
-static void on_enter(uintptr_t caller)
+void observed_enter(uintptr_t caller)
 {
     if (inside)
         record(EVENT_ENTER, 0, 0, 0, caller);
 }
 
-static void on_exit(void)
+void observed_exit(void)
 {
     if (inside)
         record(EVENT_EXIT, 0, 0, 0, 0);
 }
 
-static const struct observer client = {on_access, on_atomic, on_enter, on_exit};
+static const struct observer client = {on_access, on_atomic, observed_enter, observed_exit};
 
 static int own_objects(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -237,12 +238,16 @@ void observing_begins(const struct op *op, const unsigned char *operand, uint64_
         byte_map_own((uintptr_t)operand, size, ALLOCATORS);
     record(EVENT_CALL, (uintptr_t)operand, size, op != NULL ? op->verb : INIT, 0);
     inside = 1;
+    if ((shared->observed & OBSERVED_STEPPED) != 0)
+        stepping_begins(base, stack_high);
 }
 
 void observing_ends(const struct op *op, uintptr_t answer, struct result *result)
 {
     if (shared->observed == 0)
         return;
+    if ((shared->observed & OBSERVED_STEPPED) != 0)
+        stepping_ends();
     inside = 0;
     record(EVENT_RETURN, answer, 0, op != NULL ? op->verb : INIT, 0);
     if (result == NULL) { /* init's is told with the first call */

@@ -21,7 +21,14 @@ void observing_system_calls(void *handle);
 void observed_gain(uintptr_t start, uint64_t size, uintptr_t pc);
 void observed_loss(uintptr_t start, uint64_t size, uintptr_t pc);
 void observed_discard(uintptr_t start, uint64_t size, uintptr_t pc); /* still its own, but all zeroes */
+void observed_enter(uintptr_t caller);                               /* a function of the target's, and its end */
+void observed_exit(void);
 void observed_undefined(unsigned what, uintptr_t pc);
 void observed_misaligned(uintptr_t address, uint64_t alignment, uintptr_t pc);
+
+/* stepping.c: a target that calls no hooks; where it is loaded, and the end of the stack that it works on. Nothing is
+   told of it on a machine that cannot. */
+void stepping_begins(uintptr_t base, uintptr_t stack_high); /* a call of the target is next */
+void stepping_ends(void);
 
 #endif
