@@ -1,10 +1,11 @@
 """Compiling: the judge itself, kept in the user's cache, and C sources given in place of a shared object."""
 
 import os
+import platform
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,7 @@ from heapster.wording import legible
 
 SOURCES = Path(__file__).parent / "c"
 LAB_HEADERS = SOURCES / "malloclab"
+OF_32_BITS = ("-m32", "-idirafter", f"/usr/include/{platform.machine()}-linux-gnu")   # the kernel's headers
 JUDGE_FLAGS = ("-std=gnu11", "-O3", "-g", "-rdynamic")
 LIBRARIES = ("-ldl", "-lpthread")
 TARGET_FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-frame-pointer", "-w")
@@ -64,7 +66,7 @@ def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
     """The judge for targets of that many bits, compiled if it is not yet."""
     compiler = compiler or Compiler(os.environ.get("CC") or "cc")
     sources = [*sorted(SOURCES.glob("*.c")), *HOOKS]
-    flags = (*JUDGE_FLAGS, *(("-m32",) if bits == 32 else ()), f"-I{FOLDER}")
+    flags = (*JUDGE_FLAGS, *(OF_32_BITS if bits == 32 else ()), f"-I{FOLDER}")
     digest = sha256(repr((compiler.name, flags, protocol.headers())).encode())
     for file in (*sources, *sorted(SOURCES.rglob("*.h")), *HOOK_HEADERS):
         digest.update(file.read_bytes())
@@ -79,21 +81,46 @@ def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
     return program
 
 
-def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler: Compiler) -> ForeignTarget:
-    """The allocator that C files, the first above all, define: compiled into a shared object of its own."""
+def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler: Compiler,
+                 told: tuple[str, ...] = ()) -> ForeignTarget:
+    """The allocator that C files, the first above all, define: compiled into a shared object of its own.
+
+    `told` is what their own build tells its compiler; ours has the last word.
+    """
     path = paths[0]
     text = path.read_text(errors="replace")
     if not text:
         raise TargetError(f"{path} is no C source")
     lab = ("-DDRIVER",) if "mm_init" in text and "DRIVER" in text else ()
-    own = (*lab, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags)
-    made = place_of(path, compiler, *paths[1:])
+    low = "-m32" in told and "-m64" not in compiler.flags and not _builds_32_bits(compiler)
+    told = tuple(flag for flag in told if flag != "-m32" or not low)
+    own = (*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags)
+    made = place_of(path, compiler._replace(flags=(*told, *compiler.flags)), *paths[1:])
     command = [*compiler.command, *TARGET_FLAGS, *own, *map(str, paths)]
     compile_program(command, made, ())
     target = from_object(made, name, prefix, path)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
                    ingredients=Ingredients(tuple(compiler.command), own, tuple(map(str, paths))),
-                   init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)))
+                   init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)), low=low,
+                   as_built=tuple(_as_built(told, low=low)))
+
+
+def _as_built(told: tuple[str, ...], *, low: bool) -> Iterator[str]:
+    """What the target's own build had us do."""
+    if shown := [flag for flag in told if not flag.startswith(("-I", "/"))]:
+        yield f"compiled with {' '.join(shown)}, as its own build does (--cflags has the last word)"
+    if low:
+        yield ("its own build says -m32, which this machine cannot (gcc-multilib can): it is built for 64 bits, with "
+               "its heap below 2 GiB, so that addresses fit into 32-bit words")
+
+
+def _builds_32_bits(compiler: Compiler) -> bool:
+    """Whether programs of 32 bits can be built here, our judge for one."""
+    try:
+        judge_program(32, compiler)
+    except TargetError:
+        return False
+    return True
 
 
 def place_of(path: Path, compiler: Compiler, *others: Path) -> Path:

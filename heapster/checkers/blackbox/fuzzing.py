@@ -97,7 +97,8 @@ def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, fin
     tally, threads = campaign.tally, options.threads > 1
     starved = list(starved_of(campaign, floor, threads=threads))
     extra: dict[str, object] = {
-        "examples": tally.cases, "interrupted": campaign.interrupted, "policies_learnt": list(campaign.learnt.words),
+        "examples": tally.cases, "interrupted": campaign.interrupted,
+        "policies_learnt": [*target.as_built, *campaign.learnt.words],
         "duplicates": dict(tally.duplicates), "compiled_ops_per_second": _rate(tally),
         "known_deviations": sorted(set(excuses.values())), "not_checked": list(_not_checked(options, target, campaign)),
         "kinds": {kind.name: _kind(kind) for kind in campaign.schedule.kinds},

@@ -145,7 +145,7 @@ class Judge:
         header, target = self.header, self.target
         header.limit_ms, header.alignment, header.heap_limit = 4 * self.limit_ms, target.alignment, target.heap_limit
         header.memory_limit, header.check_means = children.resident_limit(), target.check_means
-        header.init_answers, header.guarded = target.init_answers, Guard.GUARDED
+        header.init_answers, header.guarded, header.low = target.init_answers, Guard.GUARDED, target.low
         header.observed = self._at_start()
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()

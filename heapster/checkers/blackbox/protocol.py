@@ -91,7 +91,8 @@ ASKED = (
     "least_size",                       # bytes of a request that is generated, at least
     "forks",                            # that the first thread makes while the others work
     "choice",                           # of a target that is compiled with variants: which
-    "observed", "salt")                 # of a target that calls the hooks; what unwritten memory holds
+    "observed", "salt",                 # of a target that calls the hooks; what unwritten memory holds
+    "low")                              # memlib's memory lies where addresses have 31 bits
 ANSWERED = (
     "current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops",
     "call_bytes",                       # that the call which is under way may have to touch

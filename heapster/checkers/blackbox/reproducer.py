@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from heapster import children
-from heapster.checkers.blackbox.build import SOURCES, Compiler, judge_program
+from heapster.checkers.blackbox.build import OF_32_BITS, SOURCES, Compiler, judge_program
 from heapster.checkers.blackbox.target import LIBC, ForeignTarget
 from heapster.files import write_whole
 from heapster.model.operation import NO_HANDLE, Step, Trace
@@ -131,9 +131,10 @@ class Reproducer:
         return ["", "/* The memory that the allocator may use, and what lies around it. */",
                 "enum { UNBOUNDED, BOUNDED, GUARDED };", "#define GUARD ((size_t)1 << 16)",
                 "struct fence { unsigned char *first, *low, *high, *last; };",
-                "static struct { uint64_t heap_limit, guarded; int64_t stray; } memory =",
-                f"    {{ {self._target.heap_limit}, GUARDED, 0 }};", "#define shared (&memory)", "#define show()",
-                "#define counters_fault()", "#define observing_reserved(start, size)",
+                "static struct { uint64_t heap_limit, guarded, low; int64_t stray; } memory =",
+                f"    {{ {self._target.heap_limit}, GUARDED, {int(self._target.low)}, 0 }};",
+                "#define shared (&memory)", "#define show()", "#define counters_fault()",
+                "#define observing_reserved(start, size)",
                 "#define observing_grew(start, size)",
                 _text_after("fence.c", "#define PATTERN"), *lab]
 
@@ -248,7 +249,7 @@ def _number(number: int) -> str:
 
 def command(source: str, program: str, target: ForeignTarget) -> list[str]:
     """How the program is built."""
-    flags = (["-m32"] if target.bits == 32 else []) + (["-rdynamic"] if target.shape == "malloc-lab" else [])
+    flags = [*(OF_32_BITS if target.bits == 32 else ())] + (["-rdynamic"] if target.shape == "malloc-lab" else [])
     return ["cc", "-g", "-w", *flags, source, "-o", program, "-ldl", "-lpthread"]
 
 

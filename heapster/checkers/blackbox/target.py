@@ -39,6 +39,8 @@ class ForeignTarget:
     region: int = 0                 # bytes that it may use, if it is confined to a buffer
     init_answers: bool = True       # its init answers whether it worked; else it answers nothing
     check_means: bool = False       # its own checker answers 0 when something is wrong
+    low: bool = False               # its memory lies where addresses have 31 bits: it was written for 32
+    as_built: tuple[str, ...] = ()  # what its own build had us do, for people
     build: tuple[str, ...] = ()     # the commands that made `path`, for whoever does it by hand
     source: Path | None = None      # the C source, for annotations
     lines: Mapping[str, int] = field(default_factory=dict)      # verb: line of its definition

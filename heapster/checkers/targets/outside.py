@@ -1,5 +1,6 @@
 """Allocators that somebody else wrote: the C library's, those installed, shared objects, C sources, descriptions."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from heapster.checkers.blackbox.options import ForeignOptions, refuse_options
 from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
 from heapster.checkers.targets.installed import peer
 from heapster.checkers.targets.kinds import OTHER_SOURCES
+from heapster.checkers.targets.making import Compiled, compilations, flags_of
 from heapster.checkers.targets.sources import sources_in
 from heapster.checkers.targets.target import Preload, Target
 from heapster.results import TargetError
@@ -46,12 +48,27 @@ def described(options: ForeignOptions) -> ForeignTarget:
 def compiled(options: ForeignOptions) -> ForeignTarget:
     """C sources, compiled."""
     sources = tuple(map(_checked, options.target.paths))
-    return _file(options, lambda _: from_sources(sources, options.target.name, options.prefix, options.compiler))
+    return _compiled(options, sources, _build_of(sources[0], sandboxed=options.sandbox))
+
+
+def _compiled(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[Compiled, ...]) -> ForeignTarget:
+    """C sources, compiled as their own build does."""
+    told = flags_of(built, sources)
+    return _file(replace(options, target=replace(options.target, paths=sources)), lambda _: from_sources(
+        sources, options.target.name, options.prefix, options.compiler, told))
+
+
+def _build_of(source: Path, *, sandboxed: bool) -> tuple[Compiled, ...]:
+    """The build that the source belongs to: that of its folder, or one of the folder above that compiles it."""
+    beside = compilations(source.parent, sandboxed=sandboxed)
+    above = () if beside else compilations(source.parent / os.pardir, sandboxed=sandboxed)
+    return above if source.resolve() in {one.source.resolve() for one in above} else beside
 
 
 def folder_compiled(options: ForeignOptions) -> ForeignTarget:
     """Those of a folder's C sources that make its allocator, compiled."""
-    return compiled(replace(options, target=_chosen(options.target)))
+    built = compilations(options.target.path, sandboxed=options.sandbox)
+    return _compiled(options, sources_in(options.target.path, built), built)
 
 
 def loaded(options: ForeignOptions) -> ForeignTarget:
@@ -64,25 +81,23 @@ def loaded(options: ForeignOptions) -> ForeignTarget:
 
 def compiled_preload(target: Target) -> Preload:
     """C sources that define malloc itself, compiled."""
-    found = compiled(ForeignOptions(target))
+    return _preloadable_source(compiled(ForeignOptions(target)))
+
+
+def _preloadable_source(found: ForeignTarget) -> Preload:
     if found.shape != "standard":
-        raise TargetError(f"{target} cannot be preloaded: it defines {found.symbols['malloc']}, not malloc itself")
+        raise TargetError(f"{found.name} cannot be preloaded: it defines {found.symbols['malloc']}, not malloc itself")
     return Preload(_preloadable(Path(found.path)))
 
 
 def folder_preload(target: Target) -> Preload:
     """C sources of a folder that define malloc itself, compiled."""
-    return compiled_preload(_chosen(target))
+    return _preloadable_source(folder_compiled(ForeignOptions(target)))
 
 
 def loaded_preload(target: Target) -> Preload:
     """A shared object."""
     return Preload(_preloadable(_checked(target.path).resolve()))
-
-
-def _chosen(target: Target) -> Target:
-    """The folder, with the sources that make its allocator as its files."""
-    return replace(target, paths=sources_in(target.path))
 
 
 def _file(options: ForeignOptions, found: Callable[[Path], ForeignTarget]) -> ForeignTarget:

@@ -1,31 +1,39 @@
-"""A folder of C sources: which of them make its allocator, where there is one sensible choice."""
+"""A folder of C sources: which of them make its allocator, where there is one sensible choice or its build says so."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from heapster.checkers.targets.making import Compiled, has_build
 from heapster.checkers.targets.source import holds_source
 from heapster.results import TargetError, UsageError
 
 MALLOC = re.compile(r"^[\w \t*]*\b\w*malloc[ \t]*\([^;{)]*\)\s*\{", re.MULTILINE)
+LAB = re.compile(r"\bmm_init\b")      # its build makes a driver of it
 MAIN = re.compile(r"^[\w \t*]*\bmain[ \t]*\(", re.MULTILINE)
 INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 OF_THE_JUDGE = "memlib"         # the lab's sbrk, of which the judge has its own
 
 
 def holds_sources(folder: Path) -> bool:
-    """Whether C sources lie in the folder, and no copy of impl."""
-    return not holds_source(folder) and any(folder.glob("*.c"))
+    """Whether C sources lie in the folder, or what says how some are built, and no copy of impl."""
+    return not holds_source(folder) and (any(folder.glob("*.c")) or has_build(folder))
 
 
-def sources_in(folder: Path) -> tuple[Path, ...]:
-    """The one source that defines a malloc, and those whose headers it includes.
+def sources_in(folder: Path, built: Sequence[Compiled] = ()) -> tuple[Path, ...]:
+    """What the folder's build compiles, but for programs; in a lab, or without a build, the one that defines a malloc.
 
+    Those whose headers that one includes come with it.
     UsageError, with what to name instead, if none does or several do.
     """
-    texts = {path: _text(path) for path in sorted(folder.glob("*.c"))}
+    texts = {path: _text(path) for path in sorted({*folder.glob("*.c"), *(one.source for one in built)})}
     parts = [path for path, text in texts.items() if not MAIN.search(text)] or list(texts)
     choices = [path for path in parts if MALLOC.search(texts[path])]
+    made = {one.source for one in built}.intersection(parts)
+    if meant := [path for path in choices if path in made]:
+        if not any(LAB.search(texts[path]) for path in meant):
+            return (*meant, *sorted(path for path in made if path not in meant and path.stem != OF_THE_JUDGE))
+        choices = meant if len(meant) == 1 else choices
     if not choices:
         raise UsageError(f"no source in {folder} defines a malloc beside its programs: name the sources that make the "
                          f"allocator, as in {' '.join(map(str, parts[:2]))}")

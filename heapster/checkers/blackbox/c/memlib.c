@@ -9,7 +9,7 @@
 #include "malloclab/memlib.h"
 #include "observing.h"
 
-#define PLACE ((void *)(uintptr_t)(sizeof(void *) == 8 ? 0x800000000u : 0x58000000u))
+#define PLACE ((void *)(uintptr_t)(sizeof(void *) == 8 && !shared->low ? 0x800000000u : 0x58000000u))
 
 static char *start, *brk_now, *most;
 static int asked; /* the target uses this memory */

@@ -1,0 +1,168 @@
+"""A project's own build is asked what it compiles, and with which flags; nothing of it is run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.blackbox import build
+from heapster.checkers.blackbox.build import Compiler, judge_program
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.stepwise import run_trace
+from heapster.checkers.blackbox.target import ForeignTarget
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.making import compilations, flags_of
+from heapster.checkers.targets.opening import resolve
+from heapster.model.trace import parse
+from heapster.results import TargetError, UsageError
+
+MALLOC = """
+#include "heap.h"
+static char room[1 << 20];
+static size_t used;
+void *malloc(size_t size)
+{
+    char *block = room + used;
+    if (size > sizeof room - used - GRAIN)
+        return 0;
+    used += rounded(size);
+    return block;
+}
+"""
+FREE = '#include "heap.h"\nvoid free(void *block) { (void)block; }\n'
+HEADER = "#include <stddef.h>\nsize_t rounded(size_t size);\n"
+ROUNDED = '#include "heap.h"\nsize_t rounded(size_t size) { return (size + GRAIN - 1) / GRAIN * GRAIN; }\n'
+PROGRAM = "int main(void) { return 0; }\n"
+MAKEFILE = """
+SOURCES = src/malloc.c src/free.c
+CFLAGS = -Wall -Wnot-a-warning -O9 -D GRAIN=16 -I include
+all: libmine.so
+\t@cd . && gcc $(CFLAGS) -o try src/try.c; touch built
+libmine.so: $(SOURCES:.c=.o)
+\tmake -C lib CFLAGS="$(CFLAGS)"
+\t@printf 'it is "linked\\n'
+\tcc -shared -o $@ $^ lib/lib.a
+"""
+OF_LIB = "lib.a: rounded.o\n\tar r $@ $^\nrounded.o: rounded.c\n"
+OF_LIB += "\tx86_64-linux-gnu-gcc-12 -DGRAIN=16 -I../include -c $<\n"
+LINKS_OF_32_BITS = """
+#include "mm.h"
+#include "memlib.h"
+static unsigned first;
+int mm_init(void) { first = 0; return 0; }
+void *mm_malloc(size_t size)
+{
+    if (size <= 24 && first) {
+        void *block = (void *)(unsigned long)first;
+        first = *(unsigned *)block;
+        return block;
+    }
+    char *place = mem_sbrk(size <= 24 ? 24 : (size + 7) / 8 * 8 + 8);
+    if (place == (char *)-1)
+        return 0;
+    return place;
+}
+void mm_free(void *block)
+{
+    if (block) {
+        *(unsigned *)block = first;
+        first = (unsigned)(unsigned long)block;
+    }
+}
+"""
+USES_THEM = parse("a = malloc(24)\nb = malloc(24)\nfree(a)\nfree(b)\nc = malloc(24)\nd = malloc(24)\ne = malloc(24)")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Sources in a folder of their own, that do not compile without what the Makefile says."""
+    for name, text in {"src/malloc.c": MALLOC, "src/free.c": FREE, "include/heap.h": HEADER, "lib/rounded.c": ROUNDED,
+                       "src/try.c": PROGRAM, "Makefile": MAKEFILE, "lib/Makefile": OF_LIB}.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def opened(path: Path) -> ForeignTarget:
+    """The target of that path."""
+    return resolve(ForeignOptions(grammar.parse(str(path))))
+
+
+def test_a_folder_with_a_makefile_is_built_as_it_says(project: Path) -> None:
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    target = opened(project)
+    assert target.ingredients is not None
+    assert {Path(source).name for source in target.ingredients.sources} == {"malloc.c", "free.c", "rounded.c"}
+    assert target.source == project / "src" / "malloc.c"
+    assert target.as_built == ("compiled with -DGRAIN=16, as its own build does (--cflags has the last word)",)
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_a_source_is_compiled_as_the_makefile_above_it_says(project: Path) -> None:
+    (project / "src" / "malloc.c").write_text(MALLOC + FREE + ROUNDED)
+    assert "-DGRAIN=16" in opened(project / "src" / "malloc.c").build[0]
+
+
+def test_without_its_build_it_is_told_what_to_name(project: Path) -> None:
+    (project / "Makefile").unlink()
+    (project / "main.c").write_text(PROGRAM)
+    with pytest.raises(UsageError, match=r"no source in .* defines a malloc"):
+        opened(project)
+
+
+def test_a_compilation_database_is_read_and_a_broken_one_is_not(project: Path) -> None:
+    flags = ["cc", "-Iinclude", "-DGRAIN=32", "-c"]
+    entries = [{"directory": str(project), "arguments": [*flags, source], "file": source}
+               for source in ("src/malloc.c", "src/free.c", "lib/rounded.c")]
+    (project / "compile_commands.json").write_text(json.dumps(entries))
+    assert "-DGRAIN=32" in opened(project).build[0]
+    (project / "compile_commands.json").write_text(json.dumps([{"directory": 1}, 2]))
+    assert "-DGRAIN=16" in opened(project).build[0]
+
+
+def test_a_source_that_the_build_does_not_know_gets_what_all_get(project: Path) -> None:
+    built = compilations(project)
+    assert len(built) == 4
+    assert flags_of(built, [project / "new.c"]) == ("-DGRAIN=16", )
+    assert flags_of((), [project / "new.c"]) == ()
+
+
+@pytest.mark.parametrize("text", ["all:\n  spaces\n", "$(error no)\n", "all:\n\tpython3 build.py\n"])
+def test_a_makefile_that_says_nothing_is_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Makefile").write_text(text)
+    assert compilations(tmp_path) == ()
+
+
+def fails(target: ForeignTarget) -> bool:
+    """Whether blocks that are given again break it."""
+    with Judge(judge_program(target.bits), target) as judge:
+        return bool(run_trace(judge, USES_THEM, learn(judge, None).promises).reasons)
+
+
+def test_a_lab_of_32_bits_runs_where_no_such_programs_can_be_built(tmp_path: Path,
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "_builds_32_bits", lambda _: False)
+    (tmp_path / "mm.c").write_text(LINKS_OF_32_BITS)
+    assert fails(opened(tmp_path / "mm.c"))             # of 64 bits: a link loses half of the address
+    (tmp_path / "Makefile").write_text("CFLAGS = -m32\nmm.o: mm.c\n")
+    target = opened(tmp_path / "mm.c")
+    assert target.bits == 64
+    assert target.low
+    assert "gcc-multilib" in target.as_built[0]
+    assert not fails(target)
+
+
+def test_a_lab_of_32_bits_is_built_so(tmp_path: Path) -> None:
+    try:
+        judge_program(32, Compiler())
+    except TargetError as error:
+        pytest.skip(str(error))
+    (tmp_path / "mm.c").write_text(LINKS_OF_32_BITS)
+    (tmp_path / "Makefile").write_text("CFLAGS = -m32\nmm.o: mm.c\n")
+    target = opened(tmp_path / "mm.c")
+    assert target.bits == 32
+    assert not target.low
+    assert not fails(target)
