@@ -8,6 +8,7 @@ from heapster.checkers.blackbox.accesses import NO_STEP, Moment, Suspect, moment
 from heapster.checkers.blackbox.build import cache_folder, judge_program
 from heapster.checkers.blackbox.judge import LIMIT, Judge
 from heapster.checkers.blackbox.known_faults import LEAK
+from heapster.checkers.blackbox.leaking import repeated, who_lost
 from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, STEPPED, Breach, Kind, Status
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.repairing import FORCED, Repair, Repairs, Search
@@ -122,11 +123,21 @@ class Explainer:
 
     def _suspects(self, shown: Shown) -> tuple[list[Suspect], list[Moment]]:
         """The accesses that it may come from, and what the call did at which it shows."""
-        if shown.finding.code == LEAK or len(shown.trace) > MOST_STEPS:
+        if shown.finding.code == LEAK:
+            return self._losses(shown.trace), []
+        if len(shown.trace) > MOST_STEPS:
             return [], []
         run, outcome = self.run(shown.trace)
         found = list(suspects(run, shown.trace, outcome)) if outcome.reasons else self._loads(shown.trace)
         return found, [moment for moment in of_step(run, len(shown.trace) - 1) if moment.event.pc][-MOST_BESIDE:]
+
+    def _losses(self, work: Trace) -> list[Suspect]:
+        """Of work that takes ever more memory: the stores by which it is lost."""
+        trace = repeated(work)
+        if len(trace) > MOST_STEPS:
+            return []
+        run, outcome = self.run(trace)
+        return list(who_lost(run, trace, work, outcome))
 
     def _loads(self, trace: Trace) -> list[Suspect]:
         """Of a trace that passes on the twin, where other bytes are in memory: the first load that it may hang on."""
