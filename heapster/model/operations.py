@@ -131,6 +131,12 @@ def that(does: Does) -> frozenset[str]:
     return frozenset(row.name for row in ROWS if row.does & does)
 
 
+def in_order(verbs: Iterable[str]) -> tuple[str, ...]:
+    """These operations, as the table has them."""
+    wanted = frozenset(verbs)
+    return tuple(row.name for row in ROWS if row.name in wanted)
+
+
 CALLS = tuple(row.name for row in ROWS if row.is_call)      # of an allocator
 RESIZING = that(Does.RESIZES)
 RELEASING = that(Does.RELEASES)

@@ -11,6 +11,7 @@ from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.recipe import read_recipe, shows
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.files import read_json
+from heapster.model.operations import ALIGNING, in_order
 from heapster.model.spec import Promises
 from heapster.results import Finding, UsageError
 
@@ -100,7 +101,7 @@ class Deviation(NamedTuple):
         return finding.code == self.code and named and re.search(self.only, step) is not None
 
 
-ALIGNING = ("memalign", "aligned_alloc", "posix_memalign")
+ALIGNED = in_order(ALIGNING)
 MALLOC_FAILS = "POSIX malloc: a null pointer shall be returned and errno set to indicate the error"
 ALIGNED_AS_ASKED = "C17 7.22.3.1: space for an object whose alignment is specified by alignment"
 DEVIATIONS = (
@@ -111,7 +112,7 @@ DEVIATIONS = (
     Deviation("libjemalloc", "null_without_errno", ("memalign", "valloc", "pvalloc"),
               "jemalloc 5.3: memalign and its kin leave errno alone when they fail",
               "memalign(3): on error they return NULL; EINVAL or ENOMEM says why", "a = memalign(64, SIZE_MAX - 100)"),
-    Deviation("libjemalloc", "alignment_not_honoured", (*ALIGNING, "valloc"),
+    Deviation("libjemalloc", "alignment_not_honoured", (*ALIGNED, "valloc"),
               "jemalloc 5.3: an aligned block of 0 bytes is only aligned to 8", ALIGNED_AS_ASKED,
               "a = malloc(0); b = memalign(16, 0)", r"[ (]0\)$"),
     Deviation("libjemalloc", "memory_never_returned", (),
@@ -125,10 +126,10 @@ DEVIATIONS = (
     Deviation("libmimalloc", "wrong_errno", (),
               "mimalloc 2.0: the first failure leaves errno as reading its settings has set it",
               MALLOC_FAILS, "a = malloc(SIZE_MAX - 4096)"),
-    Deviation("libmimalloc", "alignment_not_honoured", ALIGNING,
+    Deviation("libmimalloc", "alignment_not_honoured", ALIGNED,
               "mimalloc 2.0: a block whose size is its alignment (256 to 1024) is only aligned to 128",
               ALIGNED_AS_ASKED, "a = aligned_alloc(256, 256)"),
-    Deviation("libmimalloc", "bad_alignment_accepted", ALIGNING,
+    Deviation("libmimalloc", "bad_alignment_accepted", ALIGNED,
               "mimalloc 2.0: alignment 0 is taken for a block of 0 bytes",
               "C17 7.22.3.1 with DR 460: an alignment that is not valid shall be refused",
               "a = aligned_alloc(0, 0)", r"\(0, "),

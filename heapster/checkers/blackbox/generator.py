@@ -33,6 +33,7 @@ from heapster.model.operations import (
     REQUESTS,
     STATING,
     alignment_asked,
+    in_order,
     requested,
 )
 
@@ -239,7 +240,7 @@ def tiers(rng: Random, live: Handles) -> Iterator[Step]:
 def odd_alignments(rng: Random, live: Handles) -> Iterator[Step]:
     """Alignments that are legal, and some that are not."""
     for _ in range(rng.randint(1, 6)):
-        verb = rng.choice(("aligned_alloc", "posix_memalign", "memalign"))
+        verb = rng.choice(in_order(ALIGNING))
         legal = 1 << rng.randint(3, 13)
         alignment = rng.choice((legal, legal, legal, 0, 1, 2, 3, 4, 6, 12, 24, 48, 100, 4095, 1 << 62, (1 << 63) + 1))
         yield Step(verb, (alignment, rng.choice((1, 8, 24, 100, 1000, legal))), live.fresh())
@@ -275,7 +276,7 @@ def to_the_brim(rng: Random, live: Handles) -> Iterator[Step]:
 
 def aligned_sizes(rng: Random, live: Handles) -> Iterator[Step]:
     """Aligned blocks whose sizes lie between multiples of their alignment, beside small ones; some are freed."""
-    verb = rng.choice(("aligned_alloc", "posix_memalign", "memalign"))
+    verb = rng.choice(in_order(ALIGNING))
     alignment = 1 << rng.randint(5, 12)
     for _ in range(rng.randint(4, 20)):
         size = alignment * rng.randint(1, 3) + rng.choice((-1, 0, 1, 8, alignment // 4, alignment // 2))

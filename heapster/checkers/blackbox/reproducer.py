@@ -7,7 +7,7 @@ from heapster.checkers.blackbox.build import OF_32_BITS, SOURCES, Compiler, judg
 from heapster.checkers.blackbox.target import LIBC, ForeignTarget
 from heapster.files import write_whole
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import OPERATIONS, RELEASING, REQUESTS, requested
+from heapster.model.operations import ALIGNING, OPERATIONS, PAGE_ALIGNING, RELEASING, REQUESTS, RESIZING, requested
 from heapster.model.spec import Operation, Promises, allowed_errors
 from heapster.model.trace import format_step, handle_name
 
@@ -175,10 +175,10 @@ class Reproducer:
         name, h = handle_name(step.result) + "_", step.result
         old = step.operand if step.operand != NO_HANDLE else -1
         size = _number(min(requested(step), (1 << 64) - 1))
-        aligned = step.verb in ("aligned_alloc", "memalign", "posix_memalign")
+        aligned = step.verb in ALIGNING
         power = aligned and step.numbers[0] and step.numbers[0] & (step.numbers[0] - 1) == 0
-        alignment = numbers[0] if power else "4096" if step.verb in ("valloc", "pvalloc") else "1"
-        operand = [pointer] if step.verb in ("realloc", "reallocarray") else []
+        alignment = numbers[0] if power else "4096" if step.verb in PAGE_ALIGNING else "1"
+        operand = [pointer] if step.verb in RESIZING else []
         lines = [*([f"holds({old});"] if old >= 0 else []), "errno = 0;"]
         if step.verb == "posix_memalign":
             lines += [f"void *{name} = NULL;",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from heapster.checkers.blackbox.generator import HUGE
 from heapster.model.operation import Step, Trace
-from heapster.model.operations import REQUESTS, requested
+from heapster.model.operations import ALIGNING, REQUESTS, in_order, requested
 from heapster.model.trace import parse
 
 BATTERY = (
@@ -37,7 +37,7 @@ BATTERY = (
     "a = aligned_alloc(64, SIZE_MAX - 100); b = aligned_alloc(64, 64)",
     *("; ".join(f"{name} = {verb}({1 << power}, {size})" for name, size in zip("abcd", (24, 1000, 1 << power, 100),
                                                                              strict=True))
-      for verb in ("aligned_alloc", "posix_memalign", "memalign") for power in range(4, 14)),
+      for verb in in_order(ALIGNING) for power in range(4, 14)),
     "a = malloc(24); b = malloc(100); usable_size(a); free(b); usable_size(a); c = malloc(24); usable_size(a)",
     "a = malloc(24); usable_size(NULL)",
     "a = valloc(100); b = malloc(24); c = valloc(100); d = pvalloc(100)",
@@ -58,7 +58,7 @@ STEADY = (
     "a = malloc(100); b = realloc(a, 1000); c = realloc(b, 10)",
     "a = calloc(10, 30); b = calloc(1, 5000)",
     *(f"a = {verb}(64, 100); b = malloc(10); c = {verb}(4096, 1000)"
-      for verb in ("aligned_alloc", "posix_memalign", "memalign")),
+      for verb in in_order(ALIGNING)),
 )
 MIB = 1 << 20
 
@@ -77,7 +77,7 @@ LARGE: tuple[Trace, ...] = (
     parse(f"a = malloc({3 * MIB}); b = realloc(a, {40 * MIB}); c = realloc(b, {90 * MIB}); d = realloc(c, {5 * MIB}); "
           f"e = malloc({80 * MIB}); f = realloc(d, {20 * MIB})"),
     *(parse(f"a = {verb}({2 * MIB}, {40 * MIB}); free(a); b = {verb}({2 * MIB}, {90 * MIB}); c = malloc({60 * MIB}); "
-            f"free(b); d = {verb}(65536, {50 * MIB})") for verb in ("aligned_alloc", "posix_memalign", "memalign")))
+            f"free(b); d = {verb}(65536, {50 * MIB})") for verb in in_order(ALIGNING)))
 
 
 def beside_others(size: int, count: int, taken: int) -> Trace:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from heapster.checkers.traces.addresses import Addresses
 from heapster.checkers.traces.compact import Compact
+from heapster.model.operations import ROWS, Does
 
-TAKES = {"malloc": 1, "valloc": 1, "pvalloc": 1, "calloc": 2, "memalign": 2, "aligned_alloc": 2}    # numbers
+TAKES = {row.name: len(row.numbers) for row in ROWS if row.does == Does.ALLOCATES and not row.out}
 SAME = {"_Znwm": "malloc", "_Znam": "malloc", "_ZdlPv": "free", "_ZdaPv": "free", "cfree": "free",
         "reallocarray": "realloc"}
 CALLS = "|".join([*TAKES, "free", "cfree", "realloc", "reallocarray", "posix_memalign", r"_Z(?:nw|na|dl|da)\w+"])

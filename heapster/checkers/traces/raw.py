@@ -1,6 +1,5 @@
 """What the recorder wrote, as a trace: a compiled program puts records in their order and names addresses."""
 
-import struct
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +8,33 @@ from typing import NamedTuple
 from heapster import children
 from heapster.checkers.traces.compact import CODES, Columns, Compact
 from heapster.checkers.traces.errors import TraceFileError
+from heapster.native import shared_structs
+from heapster.native.operations_header import OPERATIONS_H, operations_header
+from heapster.native.shared_structs import U64, packing, structs
 from heapster.results import TargetError
 
-MAGIC = 0x3130636552706548
-HEADER = struct.Struct("<6Q16x")
+MAGIC = 0x3130636552706548      # "HepRec01"
+
+
+class Header(NamedTuple):
+    """What a recording begins with."""
+
+    magic: U64
+    process: U64
+    parent: U64
+    forked_at: U64              # the parent's place when it forked; 0: the image began by exec
+    lost: U64                   # records for which there was no room on the disk
+    chunk_bytes: U64
+
+
+HEADER = packing(Header)
+
+
+def headers() -> dict[str, str]:
+    """What the recorder and its reader include and nobody has written, by their names."""
+    recording = shared_structs.header("recording.h", "heapster/checkers/traces/raw.py", [
+        f"#define RECORDER_MAGIC {MAGIC:#x}u", *structs({"header": Header})])
+    return {OPERATIONS_H: operations_header(), "recording.h": recording}
 
 
 class Image(NamedTuple):
@@ -21,8 +43,8 @@ class Image(NamedTuple):
     path: Path
     process: int
     parent: int
-    forked_at: int              # the parent's place when it forked; 0: the image began by exec
-    lost: int                   # records for which there was no room on the disk
+    forked_at: int
+    lost: int
 
 
 def image(path: Path) -> Image:
@@ -31,8 +53,8 @@ def image(path: Path) -> Image:
         head = file.read(HEADER.size)
     if len(head) < HEADER.size or HEADER.unpack(head)[0] != MAGIC:
         raise TraceFileError(path, "byte 0", "this is no recording")
-    _, process, parent, forked_at, lost, _ = HEADER.unpack(head)
-    return Image(path, process, parent, forked_at, lost)
+    said = Header(*HEADER.unpack(head))
+    return Image(path, said.process, said.parent, said.forked_at, said.lost)
 
 
 def trace_of(sources: Sequence[tuple[Image, int]], namer: Path) -> Compact:

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 from heapster import children
 from heapster.checkers.traces.compact import Compact
-from heapster.checkers.traces.raw import Image, image, trace_of
-from heapster.native import cache, toolchain
-from heapster.native.operations_header import operations_folder, operations_header
+from heapster.checkers.traces.raw import Image, headers, image, trace_of
+from heapster.native import cache, shared_structs, toolchain
 from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
@@ -32,16 +31,16 @@ class Recording(NamedTuple):
 def compiled() -> Path:
     """The folder with the library that records and the program that reads it, compiled if they are not yet."""
     toolchain.check_platform()
-    parts = [operations_header().encode(), *(file.read_bytes() for file in sorted(SOURCES.iterdir()))]
+    parts: list[str | bytes] = [*headers().values(), *(file.read_bytes() for file in sorted(SOURCES.iterdir()))]
     return cache.entry(f"recorder-{cache.digest(*parts, toolchain.compiler_version())}", _make)
 
 
 def _make(out: Path) -> None:
-    object_ = out / "recorder.o"
-    toolchain.compile_c(SOURCES / "recorder.c", object_)
+    object_, include = out / "recorder.o", f"-I{shared_structs.folder(headers())}"
+    toolchain.compile_c(SOURCES / "recorder.c", object_, include)
     toolchain.link_shared([object_], out / RECORDER)
     object_.unlink()
-    toolchain.run([toolchain.compiler(), "-std=gnu11", "-O2", f"-I{operations_folder()}", "-o", out / NAMER,
+    toolchain.run([toolchain.compiler(), "-std=gnu11", "-O2", include, "-o", out / NAMER,
                    SOURCES / "resolver.c"])
 
 

@@ -161,15 +161,25 @@ static uint64_t size_in(const struct mood *mood)
 
 static int has(unsigned verb) { return (shared->verbs >> verb & 1) != 0; }
 
+/* One of the calls that give a block, those that the target has, each as often as the others. */
+static unsigned any_allocating(void)
+{
+    uint64_t few = 0;
+    for (unsigned verb = 0; verb < OPERATIONS; verb++)
+        few += is_allocating(verb) && has(verb);
+    uint64_t nth = below(few);
+    for (unsigned verb = 0; verb < OPERATIONS; verb++)
+        if (is_allocating(verb) && has(verb) && nth-- == 0)
+            return verb;
+    return OP_MALLOC;
+}
+
 static void allocation(struct op *op, const struct mood *mood)
 {
-    static const unsigned rare[] = {OP_CALLOC,   OP_CALLOC,  OP_ALIGNED_ALLOC, OP_POSIX_MEMALIGN,
-                                    OP_MEMALIGN, OP_REALLOC, OP_VALLOC};
     uint64_t size = size_in(mood);
-    unsigned verb = below(8) == 0 ? rare[below(sizeof rare / sizeof *rare)] : OP_MALLOC;
-    op->verb = has(verb) ? verb : OP_MALLOC;
+    op->verb = below(8) == 0 ? any_allocating() : OP_MALLOC;
     op->numbers[0] = size, op->numbers[1] = 0;
-    if (op->verb == OP_CALLOC) {
+    if (operation_rows[op->verb].requests == REQUESTS_PRODUCT) {
         op->numbers[0] = 1 + below(4);
         op->numbers[1] = size / op->numbers[0];
     } else if (is_aligning(op->verb)) {

@@ -17,7 +17,7 @@
 
 #include "recorder.h"
 
-enum { BOOT_BYTES = 1 << 16, MOST_IMAGES = 10000, THREAD_SHIFT = 8, ORDER_SHIFT = 24 };
+enum { BOOT_BYTES = 1 << 16, MOST_IMAGES = 10000 };
 
 static void *(*next_malloc)(size_t);
 static void *(*next_calloc)(size_t, size_t);
@@ -118,8 +118,7 @@ static void begin_file(uint64_t forked_at)
         header = mapped == MAP_FAILED ? NULL : mapped;
     }
     if (header)
-        *header =
-            (struct header){RECORDER_MAGIC, (uint64_t)getpid(), (uint64_t)getppid(), forked_at, 0, CHUNK_BYTES, {0}};
+        *header = (struct header){RECORDER_MAGIC, (uint64_t)getpid(), (uint64_t)getppid(), forked_at, 0, CHUNK_BYTES};
     errno = kept;
 }
 
@@ -165,7 +164,7 @@ static int new_chunk(void)
     return 1;
 }
 
-static void note(enum kind kind, uint64_t first, uint64_t second, const void *pointer)
+static void note(unsigned kind, uint64_t first, uint64_t second, const void *pointer)
 {
     if (!header)
         return;
@@ -185,7 +184,7 @@ static void note(enum kind kind, uint64_t first, uint64_t second, const void *po
 /* A call within a call, as aligned_alloc's of memalign, is the next one's own affair. */
 #define OUTERMOST (inside == 0)
 
-static void *noted(enum kind kind, uint64_t first, uint64_t second, void *block)
+static void *noted(unsigned kind, uint64_t first, uint64_t second, void *block)
 {
     if (OUTERMOST && block)
         note(kind, first, second, block);
@@ -207,18 +206,18 @@ PUBLIC void *malloc(size_t size)
 {
     if (booting())
         return boot_block(size);
-    return noted(MALLOC, size, 0, WITHIN(next_malloc(size)));
+    return noted(OP_MALLOC, size, 0, WITHIN(next_malloc(size)));
 }
 
 PUBLIC void *calloc(size_t count, size_t size)
 {
     if (booting())
         return boot_block(count * size); /* never reused, so still zero */
-    return noted(CALLOC, count, size, WITHIN(next_calloc(count, size)));
+    return noted(OP_CALLOC, count, size, WITHIN(next_calloc(count, size)));
 }
 
 /* Whether the next library is to free the block; then the call is noted, and what it says. */
-static int is_given_back(enum kind kind, uint64_t first, uint64_t second, void *block)
+static int is_given_back(unsigned kind, uint64_t first, uint64_t second, void *block)
 {
     if (!block || is_boot(block) || booting())
         return 0;
@@ -229,7 +228,7 @@ static int is_given_back(enum kind kind, uint64_t first, uint64_t second, void *
 
 PUBLIC void free(void *block)
 {
-    if (!is_given_back(FREE, 0, 0, block))
+    if (!is_given_back(OP_FREE, 0, 0, block))
         return;
     inside++;
     next_free(block);
@@ -241,7 +240,7 @@ PUBLIC void free(void *block)
 PUBLIC void free_sized(void *block, size_t size)
 {
     static void (*next)(void *, size_t);
-    if (!is_given_back(FREE_SIZED, size, 0, block))
+    if (!is_given_back(OP_FREE_SIZED, size, 0, block))
         return;
     inside++;
     if (!next)
@@ -253,7 +252,7 @@ PUBLIC void free_sized(void *block, size_t size)
 PUBLIC void free_aligned_sized(void *block, size_t alignment, size_t size)
 {
     static void (*next)(void *, size_t, size_t);
-    if (!is_given_back(FREE_ALIGNED_SIZED, alignment, size, block))
+    if (!is_given_back(OP_FREE_ALIGNED_SIZED, alignment, size, block))
         return;
     inside++;
     if (!next)
@@ -269,7 +268,7 @@ static void *moved_from_boot(void *block, size_t size)
     return moved ? memcpy(moved, block, size < room ? size : room) : NULL;
 }
 
-static void *resize(void *block, size_t count, size_t size, enum kind kind)
+static void *resize(void *block, size_t count, size_t size, unsigned kind)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
@@ -280,7 +279,7 @@ static void *resize(void *block, size_t count, size_t size, enum kind kind)
         note(REALLOC_BEGINS, 0, 0, block);
     void *answer = WITHIN(next_realloc(block, bytes));
     if (OUTERMOST)
-        note(kind, kind == REALLOC_ENDS ? bytes : count, size, answer);
+        note(kind, kind == OP_REALLOC ? bytes : count, size, answer);
     return answer;
 }
 
@@ -288,19 +287,19 @@ PUBLIC void *realloc(void *block, size_t size)
 {
     if (is_boot(block) || booting())
         return moved_from_boot(block, size);
-    return resize(block, 1, size, REALLOC_ENDS);
+    return resize(block, 1, size, OP_REALLOC);
 }
 
 PUBLIC void *reallocarray(void *block, size_t count, size_t size)
 {
-    return booting() ? NULL : resize(block, count, size, REALLOC_ARRAY_ENDS);
+    return booting() ? NULL : resize(block, count, size, OP_REALLOCARRAY);
 }
 
 PUBLIC void *memalign(size_t alignment, size_t size)
 {
     if (booting())
         return NULL;
-    return noted(MEMALIGN, alignment, size, WITHIN(next_memalign(alignment, size)));
+    return noted(OP_MEMALIGN, alignment, size, WITHIN(next_memalign(alignment, size)));
 }
 
 PUBLIC void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
@@ -313,6 +312,6 @@ PUBLIC int posix_memalign(void **out, size_t alignment, size_t size)
         return ENOMEM;
     int answer = WITHIN(next_posix_memalign(out, alignment, size));
     if (answer == 0)
-        noted(MEMALIGN, alignment, size, *out);
+        noted(OP_MEMALIGN, alignment, size, *out);
     return answer;
 }

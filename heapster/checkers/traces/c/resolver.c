@@ -15,10 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "operations.h"
 #include "recorder.h"
 
-enum { COLUMNS = 5, THREADS = 1 << 16, NO_HANDLE = -1, FIRST_CHUNK = 4096, ORDER_SHIFT = 24, THREAD_SHIFT = 8 };
+enum { COLUMNS = 5, THREADS = 1 << 16, NO_HANDLE = -1 };
 
 static FILE *columns[COLUMNS];
 static uint64_t steps, strangers;
@@ -30,7 +29,7 @@ static void *checked(void *memory)
     return memory;
 }
 
-static void step(enum operation verb, int32_t result, int32_t operand, uint64_t first, uint64_t second)
+static void step(unsigned verb, int32_t result, int32_t operand, uint64_t first, uint64_t second)
 {
     putc_unlocked((int)verb, columns[0]);
     fwrite_unlocked(&result, sizeof result, 1, columns[1]);
@@ -126,24 +125,26 @@ static struct {
 } resizing[THREADS];
 static unsigned running;
 
-static void resized(unsigned thread, const struct record *r, int is_array)
+static void resized(unsigned verb, unsigned thread, const struct record *r)
 {
     uint64_t old = resizing[thread].pointer;
+    uint64_t second = operation_rows[verb].numbers > 1 ? r->second : 0;
+    int asked_nothing = r->first == 0 || (operation_rows[verb].numbers > 1 && second == 0);
     int32_t handle = resizing[thread].handle;
     resizing[thread].pointer = 0, resizing[thread].handle = NO_HANDLE;
     if (r->pointer) {
-        step(is_array ? OP_REALLOCARRAY : OP_REALLOC, name(r->pointer), handle, r->first, is_array ? r->second : 0);
+        step(verb, name(r->pointer), handle, r->first, second);
         if (handle != NO_HANDLE)
             give_back(handle);
-    } else if (handle != NO_HANDLE && (r->first == 0 || (is_array && r->second == 0))) {
-        give_back(handle); /* it was asked for nothing */
+    } else if (handle != NO_HANDLE && asked_nothing) {
+        give_back(handle);
         step(OP_FREE, NO_HANDLE, handle, 0, 0);
     } else if (handle != NO_HANDLE) { /* it failed */
         put(old, handle);
     }
 }
 
-static void freed(enum operation verb, const struct record *r)
+static void freed(unsigned verb, const struct record *r)
 {
     int32_t handle = take(r->pointer);
     if (handle == NO_HANDLE) {
@@ -156,40 +157,22 @@ static void freed(enum operation verb, const struct record *r)
 
 static void record(const struct record *r)
 {
-    enum kind kind = (enum kind)(r->order & 0xff);
-    unsigned thread = r->order >> THREAD_SHIFT & 0xffff;
+    unsigned kind = kind_of(r), thread = thread_of(r);
     if (kind == REALLOC_BEGINS) {
         resizing[thread].pointer = r->pointer, resizing[thread].handle = take(r->pointer);
         return;
     }
     if (thread != running)
         step(OP_THREAD, NO_HANDLE, NO_HANDLE, running = thread, 0);
-    switch (kind) {
-    case MALLOC:
-        step(OP_MALLOC, name(r->pointer), NO_HANDLE, r->first, r->second);
-        break;
-    case CALLOC:
-        step(OP_CALLOC, name(r->pointer), NO_HANDLE, r->first, r->second);
-        break;
-    case MEMALIGN:
-        step(OP_MEMALIGN, name(r->pointer), NO_HANDLE, r->first, r->second);
-        break;
-    case FREE:
-        freed(OP_FREE, r);
-        break;
-    case FREE_SIZED:
-        freed(OP_FREE_SIZED, r);
-        break;
-    case FREE_ALIGNED_SIZED:
-        freed(OP_FREE_ALIGNED_SIZED, r);
-        break;
-    case REALLOC_ENDS:
-    case REALLOC_ARRAY_ENDS:
-        resized(thread, r, kind == REALLOC_ARRAY_ENDS);
-        break;
-    default:
-        break;
-    }
+    if (kind >= OPERATIONS)
+        return;
+    unsigned does = operation_rows[kind].does;
+    if (does & DOES_RESIZES)
+        resized(kind, thread, r);
+    else if (does & DOES_RELEASES)
+        freed(kind, r);
+    else if (does & DOES_ALLOCATES)
+        step(kind, name(r->pointer), NO_HANDLE, r->first, r->second);
 }
 
 /* ---- Files: chunks that one thread filled each, merged by the order of their records ---- */
@@ -233,7 +216,7 @@ static struct lane *lanes_of_file(uint64_t *count)
         enter(&lane, chunk);
         if (lane.at == lane.end || !lane.at->order)
             continue;
-        unsigned thread = lane.at->order >> THREAD_SHIFT & 0xffff;
+        unsigned thread = thread_of(lane.at);
         if (last[thread])
             next_chunk[last[thread] - 1] = chunk;
         else
