@@ -19,6 +19,7 @@ from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.targets.grammar import parse
 from heapster.checkers.targets.opening import resolve
+from heapster.model.operations import ALIGNING, in_order
 from heapster.results import Finding
 
 __all__ = ["FAMILIES", "allocator_tests", "failures", "judged"]
@@ -27,7 +28,7 @@ FAMILIES = {
     "malloc_and_free": ("malloc", "free"),
     "calloc": ("malloc", "free", "calloc"),
     "realloc": ("malloc", "free", "realloc"),
-    "alignment": ("malloc", "free", "aligned_alloc", "posix_memalign", "memalign"),
+    "alignment": ("malloc", "free", *in_order(ALIGNING)),
     "everything": (),
 }
 SECONDS = 4.0                   # of each family

@@ -26,7 +26,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "native": BELOW | {"model", "impl", "machine"},
     "checkers": BELOW | {"model", "impl", "machine", "native"},
     "reports": BELOW | {"model"},
-    "pytest": BELOW | {"checkers"},
+    "pytest": BELOW | {"model", "checkers"},
     "pytest_plugin": frozenset({"pytest"}),
     "commands": BELOW | {"config", "checkers", "native", "reports"},
     "cli": BELOW | {"config", "commands", "crash"},

@@ -1,11 +1,10 @@
 """The traces that every target is asked first say what they are to say, and only in the target's verbs."""
 
 from heapster.checkers.blackbox.seed_corpus import FILLING, basics, exhausted, extremes, filled_and_freed, steady
-from heapster.model.operations import requested
+from heapster.model.operations import REQUESTS, requested
 from heapster.model.trace import format_steps
 
-EVERYTHING = frozenset({"malloc", "free", "calloc", "realloc", "reallocarray", "aligned_alloc", "posix_memalign",
-                        "memalign", "valloc", "pvalloc"})
+EVERYTHING = frozenset({*REQUESTS, "free"})
 ROOM = 20 << 20
 
 

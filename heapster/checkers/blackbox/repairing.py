@@ -24,6 +24,7 @@ from heapster.checkers.blackbox.variants import MOST_VARIANTS, Variant, Variants
 from heapster.checkers.blackbox.volume import still_grows
 from heapster.checkers.targets.instrumented import instrument
 from heapster.model.operation import Trace
+from heapster.model.operations import PAGE_ALIGNING, REQUESTS
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
 from heapster.results import TargetError
@@ -40,7 +41,7 @@ WORK = parse("a = malloc(40)\nb = malloc(600)\nfree(a)\nc = malloc(24)\nfree(b)\
 PIECES = parse("\n".join(["a = malloc(2000)", "free(a)", *(f"{name} = malloc(40)" for name in "bcdefghijklmnopq")]))
 MOST_MEMORY, ALIKE = 1 << 60, 1 << 15   # bytes: of a variant that does not come to its end; that make no difference
 ROUNDS_OF_WORK = 5000           # that must come to rest
-CALLS = ("malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign", "free")
+CALLS = REQUESTS.keys() - PAGE_ALIGNING | {"free"}
 
 
 class Repair(NamedTuple):

@@ -20,7 +20,7 @@ from heapster.checkers.lockstep.lockstep import Lockstep, Problem
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import ASKING, RELEASING, REQUESTS
+from heapster.model.operations import ALIGNING, ASKING, RELEASING, REQUESTS, in_order
 from heapster.model.system import SYSTEM_CALL_NAMES
 
 STEPS = 40                      # rules in an example
@@ -121,7 +121,7 @@ class HeapLife(RuleBasedStateMachine):
         self._take(Step("calloc", (count, size), self._handles.fresh()))
 
     @rule(alignment=st.sampled_from((*ALIGNMENTS, 0, 4, 8, 24)), size=SIZES,
-          verb=st.sampled_from(("aligned_alloc", "posix_memalign", "memalign")))
+          verb=st.sampled_from(in_order(ALIGNING)))
     def aligned(self, alignment: int, size: int, verb: str) -> None:
         """An aligned block, or an alignment that must be refused."""
         self._take(Step(verb, (alignment, size), self._handles.fresh()))

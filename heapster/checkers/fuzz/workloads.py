@@ -17,6 +17,7 @@ from heapster.model.operations import (
     PRODUCTS,
     RELEASING,
     Stated,
+    in_order,
     release_stating,
 )
 from heapster.model.placement import POLICY_NAMES
@@ -86,7 +87,7 @@ def allocate(rng: Random, live: Handles, size: int) -> Step:
     if kind < 0.83:
         return Step("realloc", (size,), h, NO_HANDLE)
     if kind < 0.97:
-        verb = rng.choice(("aligned_alloc", "posix_memalign", "memalign"))
+        verb = rng.choice(in_order(ALIGNING))
         return Step(verb, (rng.choice(ALIGNMENTS), size), h)
     verb = rng.choice(RARE)
     count = rng.choice(COUNTS) if verb in PRODUCTS else 1
