@@ -15,6 +15,8 @@ from heapster.results import Finding
 
 ZOO = Path(__file__).parent / "zoo"
 CUT_TO_UNSIGNED = "#define ROUND(size) (((size_t)(unsigned int)(size) + 15) & ~(size_t)15)\n"
+CUT_WHEN_ROUNDED = "#define ROUND(size) (((unsigned int)(size) + 15) & ~15u)\n"
+DIES_OF_NULL = "#define USABLE(b) ((b)->size)\n#define USABLE_OF_NULL USABLE((struct block *)NULL)\n"
 FREES_FIRST = "#define BEFORE_NEW_BLOCK(p) if (size > PTRDIFF_MAX) free(p)\n"
 COUNTS_HEADER = "#define USABLE(b) ((b)->size + sizeof(struct block))\n"
 LEAVES_A_TAG = """
@@ -44,6 +46,18 @@ def test_sizes_that_are_cut_are_one_finding_in_all_functions(tmp_path: Path) -> 
                      "a = aligned_alloc(64, 4294967304)", "a = calloc(2, 4294967304)", "a = malloc(8589934600)")
     assert [finding.code for finding in found] == ["size_truncated"]
     assert "the size is cut to 32 bits" in found[0].title
+
+
+@pytest.mark.parametrize("size", [2**32 - 1, 3 * 2**32 - 1, 2**63 + 2**32 + 24])
+def test_a_size_is_cut_also_where_rounding_it_up_wraps_or_it_is_huge(tmp_path: Path, size: int) -> None:
+    fault = CUT_WHEN_ROUNDED if size < 1 << 63 else CUT_WHEN_ROUNDED + "#define TOO_LARGE(size) 0\n"
+    found = findings(tmp_path, fault, f"a = malloc({size})", "a = malloc(8589934600)")
+    assert [finding.code for finding in found] == ["size_truncated"]
+
+
+def test_a_usable_size_that_cannot_be_asked_is_a_crash(tmp_path: Path) -> None:
+    found = findings(tmp_path, DIES_OF_NULL, "usable_size(NULL)")
+    assert [finding.code for finding in found] == ["crash"]
 
 
 def test_a_failed_realloc_that_frees_is_named_when_its_block_is_given_again(tmp_path: Path) -> None:

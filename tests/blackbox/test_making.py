@@ -13,7 +13,7 @@ from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.targets import grammar
-from heapster.checkers.targets.making import compilations, flags_of
+from heapster.checkers.targets.making import FIRST_COUNTS, compilations, flags_of
 from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
 from heapster.results import TargetError, UsageError
@@ -101,6 +101,14 @@ def test_a_folder_with_a_makefile_is_built_as_it_says(project: Path) -> None:
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
 
+def test_what_two_archives_define_is_linked_once(project: Path) -> None:
+    (project / "lib" / "again.c").write_text(ROUNDED)
+    (project / "lib" / "Makefile").write_text(f"{OF_LIB}\tcc -DGRAIN=16 -I../include -c again.c\n")
+    target = opened(project)
+    assert target.ingredients is not None
+    assert len(target.ingredients.sources) == 4
+
+
 def test_a_source_is_compiled_as_the_makefile_above_it_says(project: Path) -> None:
     (project / "src" / "malloc.c").write_text(MALLOC + FREE + ROUNDED)
     assert "-DGRAIN=16" in opened(project / "src" / "malloc.c").build[0]
@@ -126,7 +134,7 @@ def test_a_compilation_database_is_read_and_a_broken_one_is_not(project: Path) -
 def test_a_source_that_the_build_does_not_know_gets_what_all_get(project: Path) -> None:
     built = compilations(project)
     assert len(built) == 4
-    assert flags_of(built, [project / "new.c"]) == ("-DGRAIN=16", )
+    assert flags_of(built, [project / "new.c"]) == ("-DGRAIN=16", FIRST_COUNTS)
     assert flags_of((), [project / "new.c"]) == ()
 
 
@@ -134,6 +142,30 @@ def test_a_source_that_the_build_does_not_know_gets_what_all_get(project: Path) 
 def test_a_makefile_that_says_nothing_is_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "Makefile").write_text(text)
     assert compilations(tmp_path) == ()
+
+
+def test_what_the_build_names_is_the_allocator_though_only_the_compiler_sees_its_malloc(project: Path) -> None:
+    (project / "src" / "malloc.c").write_text("#define DEFINES(name, size) void *name(size_t size)\n" + MALLOC.replace(
+        "void *malloc(size_t size)", "DEFINES(malloc, size)"))
+    assert opened(project).symbols == {"malloc": "malloc", "free": "free"}
+
+
+def test_a_source_that_another_includes_is_no_part_of_its_own(project: Path) -> None:
+    (project / "src" / "heap.h").write_text(HEADER)
+    (project / "src" / "malloc.c").write_text(f'#define GRAIN 16\n#include "wrapper.c"\n{MALLOC}{FREE}')
+    (project / "src" / "wrapper.c").write_text(f"{ROUNDED}void *my_malloc(size_t size) {{ return 0; }}\n")
+    assert opened(project / "src").symbols["malloc"] == "malloc"
+
+
+def test_a_folder_without_any_names_the_one_that_has_some(project: Path) -> None:
+    outer = project / "outer"
+    (outer / "project").mkdir(parents=True)
+    (outer / "project" / "Makefile").write_text(MAKEFILE)
+    with pytest.raises(TargetError, match=r"no C sources, no Makefile .* name a folder that does, as .*/project$"):
+        opened(outer)
+    (outer / "Makefile").write_text("all:\n")
+    with pytest.raises(UsageError, match=r"name the folder that does, as .*/project$"):
+        opened(outer)
 
 
 def fails(target: ForeignTarget) -> bool:

@@ -12,6 +12,7 @@ from heapster.checkers.blackbox.protocol import Breach, Event, Kind
 NO_STEP = (1 << 32) - 1
 READS, WRITES, RANGE = 1, 2, 16
 HEADER = 16                     # bytes before a payload in which allocators keep what they know of a block
+BEYOND = 1 << 40                # no object is that large: what lies there is code of others, as the C library's
 TAIL = 4000                     # events of a call that does not come back that are looked at
 SEVERE = (Breach.WRITES_LIVE, Breach.WRITES_OUTSIDE, Breach.READS_OUTSIDE, Breach.COPIES_LIVE)
 
@@ -25,7 +26,7 @@ class Moment(NamedTuple):
     @property
     def places(self) -> tuple[int, ...]:
         """Where it was, and where each of its callers was."""
-        return (self.event.pc, *self.path) if self.event.pc else self.path
+        return tuple(place for place in (self.event.pc, *self.path) if 0 < place < BEYOND)
 
 
 class Suspect(NamedTuple):

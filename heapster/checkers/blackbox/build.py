@@ -107,7 +107,7 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
 
 def _as_built(told: tuple[str, ...], *, low: bool) -> Iterator[str]:
     """What the target's own build had us do."""
-    if shown := [flag for flag in told if not flag.startswith(("-I", "/"))]:
+    if shown := [flag for flag in told if not flag.startswith(("-I", "-Wl,", "/"))]:
         yield f"compiled with {' '.join(shown)}, as its own build does (--cflags has the last word)"
     if low:
         yield ("its own build says -m32, which this machine cannot (gcc-multilib can): it is built for 64 bits, with "

@@ -19,6 +19,8 @@ from heapster.results import Finding
 
 CUT = 1 << 32                   # sizes from here on lose bits where they pass through an int
 BELOW_CUT = CUT - (1 << 20)
+ROUNDED_UP = 64                 # bytes that a header, and rounding, add at most
+PLAIN = 40                      # a size that every allocator serves
 ONES = 0x0101010101010101       # set in all that callers write: no byte of theirs is even
 SMALL_WORD = 1 << 24            # larger ones may be addresses, which differ from run to run
 TRUNCATED = "size_truncated"
@@ -50,15 +52,16 @@ class Causes:
     def _truncation(self, trace: Trace) -> tuple[str, str] | None:
         """A size that is cut to 32 bits: what is left of it passes, and so does the largest that is left whole."""
         for index, step in enumerate(trace):
-            if step.verb not in REQUESTS or not CUT <= requested(step) < 1 << 63 or REQUESTS[step.verb] == "pages":
+            if step.verb not in REQUESTS or requested(step) < CUT - ROUNDED_UP or REQUESTS[step.verb] == "pages":
                 continue
             size = requested(step)
-            left, twin = size % CUT or 1, size % CUT + (CUT if size >= 2 * CUT else 2 * CUT)
+            left = size % CUT if 0 < size % CUT < CUT - ROUNDED_UP else PLAIN      # else it wraps when it is rounded up
+            twin = left + (CUT if size >= 2 * CUT else 2 * CUT)
             if any(self._resized(trace, index, other) for other in (left, BELOW_CUT)) or not self._resized(
                     trace, index, twin):
                 continue
-            return TRUNCATED, (f"{format_step(step)}: the size is cut to 32 bits: it is served as one of "
-                               f"{size % CUT} bytes")
+            served = f"it is served as one of {left} bytes" if left == size % CUT else "rounded up, it is a small one"
+            return TRUNCATED, f"{format_step(step)}: the size is cut to 32 bits: {served}"
         return None
 
     def _resized(self, trace: Trace, index: int, size: int) -> bool:
@@ -84,7 +87,8 @@ class Causes:
     def _usable_size(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
         """A fault that is gone where nobody writes to what is said to be usable."""
         header, bit = self._judge.header, VERB_BITS["usable_size"]
-        if outcome.code not in FATAL or not header.has & bit or tags(trace) & TAKING:
+        asked = trace[outcome.last].verb == "usable_size"       # it fails in asking, not by what is answered
+        if outcome.code not in FATAL or not header.has & bit or tags(trace) & TAKING or asked:
             return None                     # given back blocks may be damaged in other ways
         header.has &= ~bit
         if self._run(trace).code not in ("", "usable_too_small") or self._run(_asking_for_all(trace, outcome)).reasons:

@@ -22,6 +22,7 @@ ALONE = re.compile(r"-(?:[DU].+|std=.+|ansi|m(?:32|64|cx16)|pthread|f(?:un)?sign
                    r"|fms-extensions|fshort-enums|fpack-struct.*)$")       # that change what a source means
 WITH_FILE = ("-I", "-isystem", "-iquote", "-include", "-imacros", "-idirafter")
 WITH_NAME = ("-D", "-U")
+FIRST_COUNTS = "-Wl,-z,muldefs"         # archives may define a thing twice: nobody links the second
 BETWEEN = frozenset({";", "&&", "||", "|"})
 
 
@@ -42,7 +43,8 @@ def flags_of(built: Iterable[Compiled], sources: Iterable[Path]) -> tuple[str, .
     """What the build tells the compiler of the sources; of those that it knows nothing of, what it tells of all."""
     known = {one.source.resolve(): one.flags for one in built}
     of_all = tuple(flag for flag in next(iter(known.values()), ()) if all(flag in flags for flags in known.values()))
-    return tuple(dict.fromkeys(flag for source in sources for flag in known.get(source.resolve(), of_all)))
+    found = dict.fromkeys(flag for source in sources for flag in known.get(source.resolve(), of_all))
+    return (*found, FIRST_COUNTS) if len(known) > 1 else (*found,)
 
 
 def has_build(folder: Path) -> bool:

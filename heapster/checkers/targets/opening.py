@@ -5,6 +5,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from heapster.checkers.targets.kinds import BY_NAME
+from heapster.checkers.targets.source import holds_source
+from heapster.checkers.targets.sources import within
 from heapster.checkers.targets.target import Preload, Target, View
 from heapster.results import TargetError
 
@@ -19,6 +21,10 @@ def opener(target: Target, view: View) -> Callable[..., Any]:
     """What opens the target in that view; TargetError if nothing does."""
     kind = BY_NAME[target.kind]
     if view not in kind.opened:
+        if kind.name == "folder" and not holds_source(target.path):
+            inner = within(target.path)
+            raise TargetError(f"{target} holds no C sources, no Makefile and no copy of impl"
+                              f"{f': name a folder that does, as {inner}' if inner else ''}")
         raise TargetError(f"{target} is {kind.about}, and not {view.value}")
     module, _, function = kind.opened[view].partition(":")
     return getattr(import_module(f"{__package__}.{module}"), function)      # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """A folder of C sources: which of them make its allocator, where there is one sensible choice or its build says so."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from heapster.checkers.targets.making import Compiled, has_build
@@ -12,6 +12,7 @@ MALLOC = re.compile(r"^[\w \t*]*\b\w*malloc[ \t]*\([^;{)]*\)\s*\{", re.MULTILINE
 LAB = re.compile(r"\bmm_init\b")      # its build makes a driver of it
 MAIN = re.compile(r"^[\w \t*]*\bmain[ \t]*\(", re.MULTILINE)
 INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
+DEEPEST = 3                     # folders that are looked into for sources
 OF_THE_JUDGE = "memlib"         # the lab's sbrk, of which the judge has its own
 
 
@@ -27,25 +28,29 @@ def sources_in(folder: Path, built: Sequence[Compiled] = ()) -> tuple[Path, ...]
     UsageError, with what to name instead, if none does or several do.
     """
     texts = {path: _text(path) for path in sorted({*folder.glob("*.c"), *(one.source for one in built)})}
-    parts = [path for path, text in texts.items() if not MAIN.search(text)] or list(texts)
+    included = {(path.parent / name).resolve() for path, text in texts.items() for name in INCLUDED.findall(text)}
+    parts = [path for path, text in texts.items()
+             if not MAIN.search(text) and path.resolve() not in included] or list(texts)
     choices = [path for path in parts if MALLOC.search(texts[path])]
     made = {one.source for one in built}.intersection(parts)
     if meant := [path for path in choices if path in made]:
         if not any(LAB.search(texts[path]) for path in meant):
             return (*meant, *sorted(path for path in made if path not in meant and path.stem != OF_THE_JUDGE))
         choices = meant if len(meant) == 1 else choices
+    if not choices and made:                # under names that only the compiler sees
+        return tuple(sorted(made))
     if not choices:
-        raise UsageError(f"no source in {folder} defines a malloc beside its programs: name the sources that make the "
-                         f"allocator, as in {' '.join(map(str, parts[:2]))}")
+        raise UsageError(f"no source in {folder} defines a malloc beside its programs: "
+                         f"{_to_name(folder, parts[:2])}")
     if len(choices) > 1:
         raise UsageError(f"{len(choices)} sources in {folder} define a malloc ({', '.join(p.name for p in choices)}): "
                          f"name the one that is meant, as in {min(choices, key=_is_no_lab)}")
-    return (choices[0], *_included_by(choices[0], texts))
+    return (choices[0], *_included_by(choices[0], parts))
 
 
-def _included_by(first: Path, texts: Mapping[Path, str]) -> list[Path]:
+def _included_by(first: Path, parts: Sequence[Path]) -> list[Path]:
     """The sources beside the headers that it includes, or that these include."""
-    seen, waiting = {first}, [texts[first]]
+    seen, waiting = {first}, [_text(first)]
     while waiting:
         for name in INCLUDED.findall(waiting.pop()):
             header = first.parent / name
@@ -53,7 +58,21 @@ def _included_by(first: Path, texts: Mapping[Path, str]) -> list[Path]:
             if header.stem != OF_THE_JUDGE:
                 seen |= beside
                 waiting += map(_text, beside)
-    return sorted(path for path in seen - {first} if path in texts and not MAIN.search(texts[path]))
+    return sorted(seen.intersection(parts) - {first})
+
+
+def _to_name(folder: Path, parts: Sequence[Path]) -> str:
+    """What to name instead of the folder."""
+    if parts:
+        return f"name the sources that make the allocator, as in {' '.join(map(str, parts))}"
+    inner = within(folder)
+    return f"name the folder that does, as in {inner}" if inner else "name the sources that make the allocator"
+
+
+def within(folder: Path) -> Path | None:
+    """A folder below, the uppermost, that holds C sources or says how some are built."""
+    below = (path for depth in range(1, DEEPEST + 1) for path in sorted(folder.glob("/".join("*" * depth))))
+    return next((path for path in below if path.is_dir() and holds_sources(path)), None)
 
 
 def _is_no_lab(path: Path) -> bool:
