@@ -97,7 +97,10 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     own = (*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags)
     made = place_of(path, compiler._replace(flags=(*told, *compiler.flags)), *paths[1:])
     command = [*compiler.command, *TARGET_FLAGS, *own, *map(str, paths)]
-    compile_program(command, made, ())
+    try:
+        compile_program(command, made, ())
+    except TargetError as error:
+        raise TargetError(f"{error}\n  (what it needs besides, as -I or -D, --cflags tells it)") from None
     target = from_object(made, name, prefix, path)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
                    ingredients=Ingredients(tuple(compiler.command), own, tuple(map(str, paths))),

@@ -16,6 +16,7 @@ from heapster.checkers.blackbox.root_cause import of_place, suspects
 from heapster.checkers.blackbox.stepwise import CLAIMED, Outcome, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin
+from heapster.checkers.blackbox.unseen import unseen
 from heapster.checkers.blackbox.volume import still_grows
 from heapster.checkers.targets.instrumented import NoInstrumentationError
 from heapster.checkers.targets.lines import Frame, Lines, has_lines
@@ -45,7 +46,7 @@ class Explainer:
         self._target, self._promises, self._like = target, promises, like
         self._tries = round(TRIES_A_SECOND * seconds)
         self._judges: list[Judge] = []
-        self._closed = False
+        self._closed = self._asked = False
         self._twin: Judge | None = None
         self._search: Search | None = None
         self.lines: Lines | None = None
@@ -65,16 +66,18 @@ class Explainer:
 
     def twin(self) -> Judge | None:
         """The judge of the twin; None, and a note why, if there is none."""
-        if self._twin is None and not self.notes:
+        if not self._asked:
+            self._asked = True
             try:
                 self._twin = self._judge(self._other_reading())
             except TargetError as error:
                 self.notes.append(f"lines of the source: {error}")
                 return None
+            self.notes += unseen(self._twin.target)
             self.lines = Lines(Path(self._twin.target.path))
             if not has_lines(Path(self._twin.target.path)):
-                self.notes.append(f"lines of the source: {self._target.name} was built without -g, so functions and "
-                                  "offsets are named")
+                self.notes.append(f"lines of the source: {self._target.name} was built without -g, so it is the "
+                                  "function and the offset in it that is named")
         return self._twin
 
     def _other_reading(self) -> ForeignTarget:
@@ -85,8 +88,8 @@ class Explainer:
             stepped = stepped_twin(self._target)
             if stepped is None:
                 raise
-            self.notes.append(f"accesses of calls that do no harm: {error}; what does harm is looked at an instruction "
-                              "at a time")
+            self.notes.append(f"each access of calls that do no harm: {error}. What does harm is looked at an "
+                              "instruction at a time")
             return stepped
 
     def _judge(self, target: ForeignTarget) -> Judge:

@@ -14,7 +14,7 @@
 #define GIVEN_STEP 64u                 /* bytes between those of a payload that are looked at, and its last */
 #define MOST_GIVEN ((uint64_t)1 << 24) /* bytes of one that is looked at */
 
-static int inside; /* a call of the target is under way, and it is watched */
+static _Thread_local int inside; /* a call of the target is under way, and it is watched: of this thread */
 static struct breach_seen {
     uint64_t kind, at, size, pc;
 } of_call, of_init; /* the first of the severest kind */
