@@ -13,6 +13,7 @@ from heapster.native.entries import ENTRIES, PREFIX
 from heapster.native.shared_structs import I32, U32, enum, header, macro, packing, structs
 
 OPERATIONS_H = "operations.h"
+HARNESS_FAULT = 70                  # exit status of a driver of ours that went wrong itself
 DIRECT = ("malloc", "free")         # the core's functions are libc's, but for the name: no jump leads to them
 
 
@@ -39,6 +40,7 @@ def operations_header() -> str:
     calls = [OPERATIONS[verb] for verb in CALLS]
     kinds, alignments = ["", *dict.fromkeys(REQUESTS.values())], ("", "asked", "page")
     return header(OPERATIONS_H, "heapster/model/operations.py", [
+        *enum("", [("HARNESS_FAULT", HARNESS_FAULT)]),
         *structs({"op": Op}),
         *enum("operation", [(_constant(row), row.number) for row in ROWS] + [("OPERATIONS", len(ROWS))]),
         *enum("does", [(f"DOES_{flag.name}", flag.value) for flag in Does]),

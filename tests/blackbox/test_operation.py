@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.build import SOURCES, Compiler, judge_program
 from heapster.checkers.blackbox.judge import Judge, check_harness, packed
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
-from heapster.checkers.blackbox.protocol import HARNESS_FAULT, headers_folder
+from heapster.checkers.blackbox.protocol import headers_folder
 from heapster.checkers.blackbox.racing import run_threads
 from heapster.checkers.blackbox.reproducer import Reproducer
 from heapster.checkers.blackbox.target import libc
@@ -28,6 +28,7 @@ from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import Step
 from heapster.model.operations import OPERATIONS, REQUESTS, requested
 from heapster.model.trace import format_trace, parse
+from heapster.native.operations_header import HARNESS_FAULT
 from heapster.results import HarnessError, Verdict
 from tests.diff.strangers import bump
 

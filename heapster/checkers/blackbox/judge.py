@@ -17,7 +17,6 @@ from heapster.checkers.blackbox.protocol import (
     ASKED,
     EDGE,
     EVENT,
-    HARNESS_FAULT,
     HEADER_BYTES,
     IN_FULL,
     MOST_EDGES,
@@ -44,7 +43,7 @@ from heapster.files import shared_memory
 from heapster.model.operation import NO_HANDLE, Step
 from heapster.model.operations import CALLS, NUMBER, OPERATIONS, ROWS
 from heapster.model.trace import handle_name
-from heapster.native.operations_header import OP
+from heapster.native.operations_header import HARNESS_FAULT, OP
 from heapster.results import HarnessError, TargetError
 from heapster.wording import printed
 

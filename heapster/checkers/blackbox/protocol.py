@@ -17,7 +17,6 @@ from heapster.native.shared_structs import I32, I64, U16, U32, U64, enum, enum_o
 
 WORD, HEADER_BYTES = 8, 16384
 NONE = (1 << 64) - 1            # of an offset or a usable size: not observed
-HARNESS_FAULT = 70              # exit status of a driver of ours that went wrong itself
 MOST_OPS = 1 << 20
 MOST_EVENTS = 1 << 18           # that are kept: the first half, and the last ones
 MOST_EDGES = 1 << 16
@@ -173,7 +172,7 @@ def headers_folder() -> Path:
 
 def headers() -> dict[str, str]:
     """These, by their names."""
-    constants = ("HEADER_BYTES", "HARNESS_FAULT", "MOST_OPS", "MOST_EVENTS", "MOST_EDGES", "SAMPLES", "NAME_BYTES",
+    constants = ("HEADER_BYTES", "MOST_OPS", "MOST_EVENTS", "MOST_EDGES", "SAMPLES", "NAME_BYTES",
                  "OUTPUT_BYTES", "QUIET")
     protocol = shared_structs.header("protocol.h", "heapster/checkers/blackbox/protocol.py", [
         f'#include "{OPERATIONS_H}"',

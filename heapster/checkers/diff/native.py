@@ -22,24 +22,60 @@ from heapster.machine.protocol import Call, Fault
 from heapster.model.misuse import abort_name
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALLS
-from heapster.native import cache, toolchain
+from heapster.native import cache, shared_structs, toolchain
 from heapster.native.headers import generated
 from heapster.native.library import core
+from heapster.native.shared_structs import I64, U64, enum, packing, structs
 from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
-FILES = (SOURCES / "replay.c", SHARED / "account.h", SHARED / "operation.h")
+FILES = (SOURCES / "replay.c", SHARED / "account.h", SHARED / "driver.h", SHARED / "operation.h")
 PROGRAM = "replay"
-HEAD, ANSWER, CALL = struct.Struct("<8Q"), struct.Struct("<q"), struct.Struct("<2Q4q")
-CALLS_AN_OP, CALLS_BESIDES = 4, 4096      # replay.c's room for system calls
+ANSWER = struct.Struct("<q")
+CALLS_AN_OP, CALLS_BESIDES = 4, 4096      # room for system calls
 WORD = 8
 PAGE = 4096
+
+
+class Shared(NamedTuple):
+    """What the driver tells; it is asked with `handles`."""
+
+    done: U64 = 0
+    calls: U64 = 0
+    nanoseconds: U64 = 0
+    statics: U64 = 0
+    aborted: U64 = 0
+    abort_address: U64 = 0
+    handles: U64 = 0
+    misused: U64 = 0
+
+
+class Logged(NamedTuple):
+    """A system call."""
+
+    op: U64
+    name: U64
+    a: I64
+    b: I64
+    c: I64
+    answer: I64
+
+
+HEAD, CALL = packing(Shared), packing(Logged)
+
+
+def _headers() -> dict[str, str]:
+    """What the driver includes and nobody has written, by their names."""
+    replay = shared_structs.header("replay.h", "heapster/checkers/diff/native.py", [
+        *enum("", [("CALLS_AN_OP", CALLS_AN_OP), ("CALLS_BESIDES", CALLS_BESIDES)]),
+        *structs({"shared": Shared, "call": Logged})])
+    return {**generated(), "replay.h": replay}
 
 
 def program() -> Path:
     """The driver with the allocator in it, compiled if it is not yet."""
     compiled = core(watched=True)
-    parts: list[str | bytes] = [*generated().values(), *(path.read_bytes() for path in FILES)]
+    parts: list[str | bytes] = [*_headers().values(), *(path.read_bytes() for path in FILES)]
     name = f"replay-{cache.digest(*parts, compiled.parent.name, toolchain.compiler_version())}"
     return cache.entry(name, lambda out: _make(out, compiled)) / PROGRAM
 
@@ -47,7 +83,7 @@ def program() -> Path:
 def _make(out: Path, compiled: Path) -> None:
     sources = out / "sources"
     sources.mkdir()
-    for name, text in generated().items():
+    for name, text in _headers().items():
         (sources / name).write_text(text)
     for file in FILES:
         shutil.copyfile(file, sources / file.name)
@@ -76,7 +112,7 @@ class Replay:
         size = self._calls + CALL.size * (CALLS_AN_OP * self.steps + CALLS_BESIDES)
         self._fd = shared_memory("replay", size)
         self._map = mmap(self._fd, size)
-        self._map[:HEAD.size] = HEAD.pack(0, 0, 0, 0, 0, 0, trace.handles(), 0)
+        self._map[:HEAD.size] = HEAD.pack(*Shared(handles=trace.handles()))
         self._map[HEAD.size:answers] = ops
         arguments = [str(self._fd), str(self.steps), str(interval), str(POLICY_NAMES.index(policy))]
         self._process = children.start([program(), *arguments], stdin=children.PIPE, stdout=children.PIPE,
@@ -100,12 +136,12 @@ class Replay:
         if self._process.stdout.read(1) == b".":
             return None
         code = self._process.wait()
-        done, _, _, _, aborted, _, _, misused = self._shared()
-        check_harness(code, misused)
-        if aborted:
-            return Died(done, f"aborted_{abort_name(aborted)}", "it aborts, with nothing misused")
+        told = self._shared()
+        check_harness(code, told.misused)
+        if told.aborted:
+            return Died(told.done, f"aborted_{abort_name(told.aborted)}", "it aborts, with nothing misused")
         if code < 0:
-            return Died(done, "crashed", f"it ends with {signal.Signals(-code).name}")
+            return Died(told.done, "crashed", f"it ends with {signal.Signals(-code).name}")
         raise TargetError("the compiled allocator cannot be replayed: its memory is taken")
 
     def answers(self, start: int, end: int) -> "array[int]":
@@ -124,19 +160,19 @@ class Replay:
     @property
     def called(self) -> int:
         """System calls so far."""
-        return self._shared()[1]
+        return self._shared().calls
 
     @property
     def seconds(self) -> float:
         """That the steps took so far."""
-        return self._shared()[2] / 1e9
+        return self._shared().nanoseconds / 1e9
 
     def memory(self) -> "Memory":
         """The child's memory, while it waits."""
-        return Memory(self._process.pid, self._shared()[3])
+        return Memory(self._process.pid, self._shared().statics)
 
-    def _shared(self) -> tuple[int, ...]:
-        return HEAD.unpack(self._map[:HEAD.size])
+    def _shared(self) -> Shared:
+        return Shared(*HEAD.unpack(self._map[:HEAD.size]))
 
 
 class Memory:

@@ -3,7 +3,6 @@
 import ctypes
 import os
 import signal
-import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 from mmap import mmap
@@ -23,8 +22,9 @@ from heapster.checkers.traces.compact import VERBS, Compact, frugal
 from heapster.files import shared_memory
 from heapster.model.operations import OPERATIONS, ROWS
 from heapster.model.spec import Promises
-from heapster.native import cache, toolchain
+from heapster.native import cache, shared_structs, toolchain
 from heapster.native.operations_header import OP
+from heapster.native.shared_structs import U64, enum, enum_of, packing, structs
 from heapster.results import TargetError, UsageError
 from heapster.wording import printed
 
@@ -39,7 +39,7 @@ IS_CALL = bytes(row.is_call for row in ROWS)    # by a verb's number
 SECONDS_A_MILLION = 60                  # of operations, before a pass is given up; and as many in any case
 TICK, HANGS = 1.0, 30                   # seconds between looks, and in one step before it counts as hanging
 SLOW = "too slow"                       # how a problem begins that says nothing of right and wrong
-POINT, POINTS = struct.Struct("<4Q"), 512       # of the heap over time
+POINTS = 512                            # of the heap over time
 MOST_TIMED, ENOUGH_SECONDS = 5, 0.2     # a trace is timed again until it took that long in all; the least counts
 RESERVES = 16 << 20                     # bytes of address space that an allocator may take and not touch
 MASKED = (Suspicion.ERRNO, Suspicion.NULL, Suspicion.HUGE, Suspicion.USABLE)    # no driver's business
@@ -57,11 +57,23 @@ class Pass(IntEnum):
 
 
 class Figures(ctypes.Structure):
-    """`struct figures` of score.c."""
+    """What a pass is asked, `count` and `handles`, and what it answers; `refused`: 1 + the step that was given NULL."""
 
     _fields_ = [(name, ctypes.c_uint64) for name in (
         "count", "handles", "done", "skipped", "refused", "peak_live", "nanoseconds", "address_space", "resident",
         "lab_heap", "final_space", "moves", "pages_moved", "points")]
+
+
+class Weighed(NamedTuple):
+    """The heap after a step, as the child has it: bytes live, in all, and resident."""
+
+    step: U64
+    live: U64
+    space: U64
+    resident: U64
+
+
+POINT = packing(Weighed)
 
 
 class Point(NamedTuple):
@@ -121,14 +133,21 @@ class Shape(NamedTuple):
 def program() -> Path:
     """The driver, compiled if it is not yet."""
     files = [*_sources(), *sorted(JUDGE.rglob("*.h")), *HOOK_HEADERS]
-    texts: list[str | bytes] = [*protocol.headers().values(), *(file.read_bytes() for file in files)]
+    texts: list[str | bytes] = [*_headers().values(), *(file.read_bytes() for file in files)]
     name = f"score-{cache.digest(*texts, *FLAGS, toolchain.compiler_version())}"
     return cache.entry(name, _make) / PROGRAM
 
 
 def _make(out: Path) -> None:
-    places = [f"-I{JUDGE}", f"-I{FOLDER}", f"-I{protocol.headers_folder()}"]
+    places = [f"-I{JUDGE}", f"-I{FOLDER}", f"-I{shared_structs.folder(_headers())}"]
     toolchain.run([toolchain.compiler(), *FLAGS, *places, "-o", out / PROGRAM, *_sources(), "-ldl", "-lpthread"])
+
+
+def _headers() -> dict[str, str]:
+    """What the driver includes and nobody has written, by their names."""
+    figures = shared_structs.header("figures.h", "heapster/checkers/score/driver.py", [
+        *enum("", [("POINTS", POINTS)]), *enum_of("pass", Pass), *structs({"figures": Figures, "point": Weighed})])
+    return {**protocol.headers(), "figures.h": figures}
 
 
 def _sources() -> list[Path]:

@@ -15,6 +15,7 @@ from heapster.checkers.targets.opening import threads_of
 from heapster.checkers.targets.target import NATIVE, Target
 from heapster.impl.layout import DEFAULT_KEEP, DEFAULT_POLICY
 from heapster.model.placement import POLICY_NAMES
+from heapster.native.operations_header import HARNESS_FAULT
 from heapster.results import Finding, HarnessError, Run, TargetError, UsageError, Verdict
 from heapster.suggest import instead_of
 from heapster.wording import legible
@@ -24,7 +25,7 @@ GRACE = 60.0                        # seconds that the harness may take longer b
 BARE_SHARE = 0.05                   # of the time, for the same loop without verification
 RATED = "churn"                     # the pattern whose rates are compared
 MOST_STACK_LINES = 12
-USAGE, UNUSABLE, HARNESS_FAULT = 2, 4, 70       # exit codes of the harness
+USAGE, UNUSABLE = 2, 4          # exit codes of the harness
 SETTINGS = {                        # of ours, as it ships but for caches, which are turned at each pause
     "policy": [f"{POLICY_NAMES[DEFAULT_POLICY]} (shipped)", "all in the pattern settings"], "cache": list(build.CACHES),
     "retained": [f"{DEFAULT_KEEP} (shipped)"]}

@@ -15,10 +15,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
+#include "driver.h"
 #include "judge.h"
 
 #define TICK_MS 20
@@ -34,12 +34,7 @@ static int loaded_late; /* the target starts threads when loaded: load it in eac
 static const char *path;
 static uint64_t idled_us; /* that children slept, though nothing would wake them */
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+static uint64_t now_ms(void) { return nanoseconds(CLOCK_MONOTONIC) / 1000000; }
 
 static uint64_t threads_of_this_process(void)
 {

@@ -1,9 +1,9 @@
 /* Runs of many operations: those given, those generated from a seed, and one cycle over and over. */
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "driver.h"
 #include "judge.h"
 
 #define PHASE_OPS 2048 /* operations between changes of the generator's mood */
@@ -65,11 +65,9 @@ uint64_t footprint(void) { return pages(0) * 4096; }
 /* Whether what the case may spend is spent: looked at now and then, as asking takes longer than an operation. */
 static int is_spent(uint64_t done)
 {
-    struct timespec now;
     if (shared->spend_ms == 0 || done % LOOK_OPS != 0)
         return 0;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 >= shared->spend_ms;
+    return nanoseconds(CLOCK_PROCESS_CPUTIME_ID) / 1000000 >= shared->spend_ms;
 }
 
 /* After a round of `repeat`: what is resident, at SAMPLES of them. */

@@ -11,24 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "account.h"
+#include "driver.h"
 #include "layout.h"
-#include "operation.h"
+#include "replay.h"
 #include "words.h"
 
 enum { SYSTEM_CALLS, CALLS_KINDS };
-enum { MOST_THREADS = 1 << 16, CALLS_AN_OP = 4, HARNESS_FAULT = 70 };
-
-struct call {
-    uint64_t op, name;
-    word a, b, c, answer;
-};
-struct shared {
-    uint64_t done, calls, nanoseconds, statics, aborted, abort_address, handles, misused;
-};
+enum { MOST_THREADS = 1 << 16 };
 
 #define AREA ((uintptr_t)0x100000000000) /* of the break */
 #define AREA_BYTES ((uintptr_t)1 << 36)
@@ -222,22 +213,11 @@ static word execute(const struct op *op, word operand)
     }
 }
 
-/* A free, and a realloc that gives a block or was asked for nothing, give the old block back. */
 static word take(const struct op *op)
 {
     word pointer = (word)account_pointer(&account, op->operand), answer = execute(op, pointer);
-    if (pointer && (is_releasing(op->verb) || (is_resizing(op->verb) && (answer || requested(op) == 0))))
-        account_forget(&account, op->operand);
-    if (op->result != NO_HANDLE)
-        account_define(&account, op->result, (void *)answer);
+    account_call(&account, op, (void *)answer, 0);
     return answer;
-}
-
-static uint64_t now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static int pause_here(void)
@@ -252,7 +232,7 @@ int main(int argc, char **argv)
         return 2;
     int fd = atoi(argv[1]);
     uint64_t count = strtoull(argv[2], NULL, 10), interval = strtoull(argv[3], NULL, 10);
-    most_calls = CALLS_AN_OP * count + 4096;
+    most_calls = CALLS_AN_OP * count + CALLS_BESIDES;
     size_t bytes = sizeof *shared + count * (sizeof(struct op) + sizeof(word)) + most_calls * sizeof(struct call);
     shared = __real_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     void *area = __real_mmap((void *)AREA, AREA_BYTES, PROT_READ | PROT_WRITE,
@@ -267,13 +247,13 @@ int main(int argc, char **argv)
     heapster_word_set_policy(atol(argv[4]));
     shared->statics = (uint64_t)heapster_word_statics();
     for (uint64_t start = 0; start < count; start += interval) {
-        uint64_t end = start + interval < count ? start + interval : count, began = now();
+        uint64_t end = start + interval < count ? start + interval : count, began = nanoseconds(CLOCK_MONOTONIC);
         for (uint64_t i = start; i < end; i++) {
             shared->done = i;
             answers[i] = take(&ops[i]);
         }
         shared->done = end;
-        shared->nanoseconds += now() - began;
+        shared->nanoseconds += nanoseconds(CLOCK_MONOTONIC) - began;
         if (!pause_here())
             return 0;
     }

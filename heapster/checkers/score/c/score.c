@@ -12,25 +12,14 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "driver.h"
 #include "judge.h"
+#include "figures.h"
 #include "malloclab/memlib.h"
 
-enum pass { CHECKED, MEASURED, TIMED };
-enum { PAGE = 4096, POINTS = 512 }; /* points: of the heap over time */
-
-struct figures {
-    uint64_t count, handles;         /* asked */
-    uint64_t done, skipped, refused; /* answered; `refused`: 1 + the step that was given NULL */
-    uint64_t peak_live, nanoseconds, address_space, resident, lab_heap;
-    uint64_t final_space, moves, pages_moved, points;
-};
-
-struct point {
-    uint64_t step, live, space, resident;
-};
+enum { PAGE = 4096 };
 
 struct header *shared;
 struct op *ops;
@@ -60,13 +49,6 @@ static uint64_t status(const char *key)
 
 uint64_t footprint(void) { return status("VmSize"); }
 
-static uint64_t now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void note_live(uint64_t bytes)
 {
     if (bytes > figures->peak_live)
@@ -84,12 +66,7 @@ static int take(const struct op *op, void **operand, void **answer)
     }
     *operand = account_pointer(&account, op->operand);
     *answer = call_target(op, *operand, &unused);
-    int gone =
-        is_releasing(op->verb) || (is_resizing(op->verb) && (*answer || (requested(op) == 0 && !shared->zero_keeps)));
-    if (gone && *operand)
-        account_forget(&account, op->operand);
-    if (op->result != NO_HANDLE)
-        account_define(&account, op->result, *answer);
+    account_call(&account, op, *answer, shared->zero_keeps != 0);
     return 1;
 }
 
@@ -209,14 +186,14 @@ static void run_timed(void)
 {
     if (start_target() != 0)
         return;
-    uint64_t before = space_before(), began = now();
+    uint64_t before = space_before(), began = nanoseconds(CLOCK_MONOTONIC);
     for (uint64_t i = 0; i < figures->count; i++) {
         void *operand, *answer;
         figures->done = i;
         if (is_call(ops[i].verb))
             take(&ops[i], &operand, &answer);
     }
-    figures->nanoseconds = now() - began;
+    figures->nanoseconds = nanoseconds(CLOCK_MONOTONIC) - began;
     figures->address_space = status("VmPeak") - before;
     figures->lab_heap = mem_heapsize();
     shared->finished = 1;

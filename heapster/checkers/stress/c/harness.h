@@ -22,8 +22,7 @@ enum {
     ALIGNMENT = 16,
     GENERATION = 20000, /* rounds that a thread lives where threads die and are reborn */
     DIGESTED = 4096,    /* operations of each thread that its digest covers */
-    UNSTATED = 1,
-    HARNESS_FAULT = 70 /* exit status where the harness itself went wrong */
+    UNSTATED = 1
 };
 
 /* The allocator under test; NULL for what it does not have. */
