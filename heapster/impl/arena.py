@@ -23,7 +23,7 @@ from .layout import (
     USED_BYTES,
     WORD,
 )
-from .placement import find
+from .placement import find, find_further
 from .purge import note_release
 from .region import grow, settle
 from .settings import arena_at, get_policy
@@ -146,6 +146,8 @@ def find_or_grow(m, arena, room):
     b = find(m, arena, room, get_policy(m))
     if b == NULL and not is_lost(m, arena):
         b = grow(m, arena, room)
+        if b == NULL:
+            b = find_further(m, arena, room)
     return b
 
 

@@ -117,10 +117,11 @@ def fitting_in_class(m, arena, index, want, most):
 def segregated_fit(m, arena, want):
     """Good fit: of the first PROBES blocks of its own class the first that fits, else the first of the next class up.
 
-    It looks further only before it gives up: so it takes constant time, unless the arena must grow.
+    So it takes constant time: the arena grows before it looks further.
 
     Requires: the arena's lock; want is a legal block size; the arena's free blocks are segregated.
-    Ensures:  NULL only if no block on the lists fits; otherwise it fits; no word changes.
+    Ensures:  NULL only if no block of a larger class is there, and none of these few of its own fits;
+              otherwise it fits; no word changes.
     """
     own = class_of(want)
     index = next_class(m, arena, own)
@@ -130,9 +131,21 @@ def segregated_fit(m, arena, want):
         index = next_class(m, arena, own + 1)
     if b == NULL and index < CLASS_COUNT:
         b = m.load(class_head(arena, index) + NEXT)
-    if b == NULL and next_class(m, arena, own) == own:
-        b = fitting_in_class(m, arena, own, want, m.load(arena + FREE_BLOCKS))
     return b
+
+
+def find_further(m, arena, want):
+    """The first block of its own class that fits, where `find` gave up and memory is out; NULL if none does.
+
+    It may look at all blocks of that class.
+
+    Requires: the arena's lock; want is a legal block size; `find` answered NULL.
+    Ensures:  NULL only if no free block fits; otherwise it fits; no word changes.
+    """
+    own = class_of(want)
+    if m.load(arena + SEGREGATED) == 0 or next_class(m, arena, own) != own:
+        return NULL
+    return fitting_in_class(m, arena, own, want, m.load(arena + FREE_BLOCKS))
 
 
 def arrange(m, arena, policy):

@@ -31,7 +31,9 @@ from .layout import (
     REGIONS,
     TOP,
     USED,
+    USED_BYTES,
 )
+from .purge import may_stay
 from .settings import arena_at, get_growth
 
 
@@ -238,10 +240,13 @@ def drop_region(m, arena, region):
 
 
 def may_drop(m, arena, region, b):
-    """Whether `region` came from mmap, holds nothing but the free block `b`, and can be spared."""
+    """Whether `region` came from mmap, holds nothing but the free block `b`, and can be spared.
+
+    As many free bytes stay beside it as may lie idle: what comes and goes would be mapped and unmapped in turn.
+    """
     if m.load(region + REGION_KIND) != FROM_MMAP or b != region + FIRST_BLOCK:
         return False
-    return m.load(arena + FREE_BYTES) >= get_growth(m)
+    return m.load(arena + FREE_BYTES) >= may_stay(m, arena, m.load(arena + USED_BYTES))
 
 
 def settle(m, arena, b):

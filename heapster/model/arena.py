@@ -116,8 +116,7 @@ class ArenaState:
         """What it looks like at rest."""
         regions, used_bytes, used_blocks = self._walked()
         held = self.held()
-        free_bytes = sum([size for _, size in self.free])
-        ledger = Ledger(held, used_bytes, used_blocks, free_bytes, len(self.free), tuple(self.calls))
+        ledger = Ledger(held, used_bytes, used_blocks, self._free_bytes(), len(self.free), tuple(self.calls))
         listed, classes = self._lists()
         forward = tuple([address for address, _ in listed])
         top = self.top.address if self.top else 0
@@ -148,7 +147,7 @@ class ArenaState:
         A lead that alignment needs, and a rest that is large enough, become free blocks, in that order.
         """
         span = want if alignment <= ALIGN else want + alignment + ALIGN
-        block = self._find(span) or self._grow(system, span)
+        block = self._find(span) or self._grow(system, span) or self._find_further(span)
         if not block:
             return 0
         region = self._region_of(block)
@@ -169,7 +168,7 @@ class ArenaState:
 
         A further block is used only if what is left is nothing or a whole block.
         """
-        block = self._find(want) or self._grow(system, want)
+        block = self._find(want) or self._grow(system, want) or self._find_further(want)
         if not block:
             return []
         region = self._region_of(block)
@@ -197,7 +196,7 @@ class ArenaState:
         """Make the block at `address` `want` bytes without moving it, or leave it alone."""
         if self._fit(system, address, want):
             return True
-        if sum(size for _, size in self.free) >= want:
+        if self._free_bytes() >= want:
             return False
         missing = want - self._reach_at_the_top(address)
         if missing == want or not self._grow(system, missing) or not self._fit(system, address, want):
@@ -216,6 +215,9 @@ class ArenaState:
     def held(self) -> int:
         """Bytes got from the system."""
         return sum([region.end - region.start for region in self.regions])
+
+    def _free_bytes(self) -> int:
+        return sum([size for _, size in self.free])
 
     def _drop(self, system: System, region: RegionState) -> None:
         """Unmap a region with but a free block; if the system refuses, that becomes the first on the list."""
@@ -257,7 +259,7 @@ class ArenaState:
     def _end_epoch(self, system: System, used: int) -> None:
         """Purge what is idle if far more was used before; with more patience if what was purged is used again."""
         peak, recent, _, patience, purged = self.idle
-        free = sum([size for _, size in self.free])
+        free = self._free_bytes()
         rose = recent - peak > most_idle(peak, free, self._settings.growth)
         if rose and purged:
             self._saw("an_arena_used_what_was_purged")
@@ -311,6 +313,10 @@ class ArenaState:
                 self._saw("next_fit_wrapped_around")
             self.cursor = self.free[chosen][0]
         return self.free[chosen][0]
+
+    def _find_further(self, want: int) -> int:
+        """The first free block that fits, where memory is out and the policy gave up; or 0."""
+        return next((address for address, size in self.free if size >= want), 0)
 
     def _split(self, address: int, size: int, want: int) -> tuple[Piece, ...]:
         """A used block of `want` bytes and the rest, listed as free, if that is large enough."""
@@ -406,10 +412,9 @@ class ArenaState:
             self._saw("sbrk_refused")
 
     def _give_back(self, system: System, region: RegionState) -> bool:
-        """Unmap a region that is all free, if the arena keeps a growth of free bytes without it."""
-        if sum([size for _, size in self.free]) < self._settings.growth:
-            return False
-        return self._unmap(system, region)
+        """Unmap a region that is all free, if the arena has as many free bytes without it as may lie idle."""
+        used, free = self._walked()[1], self._free_bytes()
+        return free >= most_idle(used, free, self._settings.growth) and self._unmap(system, region)
 
     def _unmap(self, system: System, region: RegionState) -> bool:
         if system.munmap(region.start, region.end - region.start) == REFUSED:

@@ -54,17 +54,15 @@ def worst_fit(free: Free, want: int, _cursor: int) -> int:
 
 
 def segregated_fit(free: Free, want: int, _cursor: int) -> int:
-    """Of the first few of the class of `want` the first that fits; or the first of the next class up; or of all."""
+    """Of the first few of the class of `want` the first that fits; or the first of the next class up."""
     own = class_of(want)
     classes = [class_of(size) for _, size in free]
     same = [index for index, at in enumerate(classes) if at == own]
-    fitting = [index for index in same if free[index][1] >= want]
-    if fitting and fitting[0] in same[:PROBES]:
-        return fitting[0]
+    fitting = [index for index in same[:PROBES] if free[index][1] >= want]
     above = [at for at in classes if at > own]
-    if above:
-        return classes.index(min(above))
-    return fitting[0] if fitting else NONE_FITS
+    if fitting or not above:
+        return fitting[0] if fitting else NONE_FITS
+    return classes.index(min(above))
 
 
 POLICIES: dict[str, Policy] = {          # in the order of their numbers; all lists of policies are this one

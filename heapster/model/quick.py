@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from itertools import chain
 
 from heapster.model.arena import ArenaState, Piece, RegionState, Settings, Witness
-from heapster.model.geometry import PROBES, REFUSED, class_of
+from heapster.model.geometry import PROBES, class_of
 from heapster.model.placement import NONE_FITS, POLICIES
 from heapster.model.reference import Reference
-from heapster.model.system import System
 
 WALKED = 12                     # blocks of the list that a search looks at one by one, before it asks by size
 BY_SIZE = frozenset({"first_fit", "next_fit", "best_fit", "worst_fit"})     # policies that are searched by size
@@ -114,9 +113,7 @@ class FreeList:
         if after < len(sizes):
             first, after = self._class(class_of(sizes[after]))
             return self._at[max([self._of_size[size][-1] for size in sizes[first:after]])][0], probed + 1
-        if fitting < len(same):
-            return self._at[same[fitting]][0], probed + fitting + 1
-        return 0, probed + len(same)
+        return 0, probed
 
     def _class(self, index: int) -> tuple[int, int]:
         """From where to where the sizes of a class are."""
@@ -182,13 +179,8 @@ class QuickArena(ArenaState):
         self._counts.coalesces += before - len(region.blocks)
         return index
 
-    def _give_back(self, system: System, region: RegionState) -> bool:
-        if self.free.bytes < self._settings.growth:
-            return False
-        if system.munmap(region.start, region.end - region.start) == REFUSED:
-            return False
-        self.regions.remove(region)
-        return True
+    def _free_bytes(self) -> int:
+        return self.free.bytes
 
 
 class Counts:

@@ -114,6 +114,20 @@ def test_a_refused_system_changes_nothing() -> None:
     assert sketch(found.after) == "#48 #48 .3936"
 
 
+def test_a_class_is_searched_whole_only_where_memory_is_out() -> None:
+    holes = "".join(f"h{i} = malloc(504); k{i} = malloc(0); " for i in range(9))
+    text = ("growth 65536; policy segregated_fit; a = malloc(552); k = malloc(0); " + holes
+            + "r = malloc(59976); free(a); " + "".join(f"free(h{i}); " for i in range(9)))
+    refused = rerun(parse(text + "fail sbrk 1; fail mmap 1; z = malloc(552)"), on_source())
+    grown = rerun(parse(text + "z = malloc(552)"), on_source())
+    assert (refused.problems, grown.problems) == ((), ())
+    assert [sketch(found.after).count(".512") for found in (refused, grown)] == [9, 9]
+    assert [sketch(found.after).count(".560") for found in (refused, grown)] == [0, 1]
+    shallow = one_edit("not whole", "placement", "want, m.load(arena + FREE_BLOCKS))", "want, PROBES)", "")
+    assert "structure_diverges" in rerun(parse(text + "fail sbrk 1; fail mmap 1; z = malloc(552)"),
+                                         on_source(planted(shallow))).codes
+
+
 def test_neighbours_that_the_system_does_not_take_back_are_forgotten() -> None:
     found = outcome("threshold 0; keep 4096; a = malloc(4096); b = realloc(a, 1); fail munmap 1; fail munmap 3; "
                     "keep 16384; c = malloc(8147); free(c); finalize")

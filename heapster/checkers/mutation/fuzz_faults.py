@@ -301,6 +301,9 @@ FAULTS = (
     # What else an invariant says.
     fault("a mapped block's payload is not aligned", "mapping", "alignment) - PAYLOAD\n    m.store(b + LEAD",
           "alignment)\n    m.store(b + LEAD", "blocks_are_aligned"),
+    fault("an empty region goes back as soon as it is empty", "region",
+          "m.load(arena + FREE_BYTES) >= may_stay(", "m.load(arena + FREE_BYTES) >= 0 * may_stay(",
+          "system_calls_diverge"),
     fault("a fence names itself", "region", "    m.store(fence + FENCE_REGION, region)\n",
           "    m.store(fence + FENCE_REGION, fence)\n", "fences_end_their_regions"),
     fault("a fence leaves room behind it", "region", "((end - FENCE_BYTES - PAYLOAD) & -ALIGN)",

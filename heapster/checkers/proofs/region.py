@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
+from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ALL_SIZE_BITS,
@@ -339,15 +340,25 @@ def drop_region(source: Any, path: Any) -> None:
 
 
 def may_drop(source: Any, path: Any) -> None:
-    """Any region, its first block or another, any growth."""
+    """Any region, its first block or another, whatever may lie idle."""
     w = Window(path)
-    growth, free_bytes, kind = growth_of(w, path), w.word("free_bytes"), 1 + path.choose(2)
+    used, free_bytes, kind = w.word("used_bytes"), w.word("free_bytes"), 1 + path.choose(2)
+    idle = path.word("idle", 0, TOTALS)
     region, is_first = w.span("region", FIRST_BLOCK + MIN_BLOCK), path.choose(2)
     w.m.put(region + REGION["kind"], kind, "kind")
     b = region + FIRST_BLOCK if is_first else region + FIRST_BLOCK + a_size(path, "before")
-    may = source.region.may_drop(w.m, w.arena, region, b)
+    asked: list[Any] = []
+
+    def may_stay(_: Any, arena: Any, lately: Any) -> Any:
+        """See `impl.purge.may_stay`."""
+        asked.append((arena, lately))
+        return idle
+
+    with replaced(source.region, may_stay=may_stay):
+        may = source.region.may_drop(w.m, w.arena, region, b)
     path.claim("a_region_is_spared_while_enough_is_free", lambda: only(w.m) and bool(may) == (
-        kind == MMAP and is_first == 1 and free_bytes >= growth))
+        kind == MMAP and is_first == 1 and free_bytes >= idle)
+        and all(arena == w.arena and lately == used for arena, lately in asked))
 
 
 PROOFS = (
@@ -406,7 +417,7 @@ PROOFS = (
     }),
     Proof("region.may_drop", ANY_HEAP, may_drop, more={
         "a_region_is_spared_while_enough_is_free": "true exactly for a region from mmap whose first block this is, "
-                                                   "where the growth or more is free beside it",
+                                                   "where as much is free beside it as may lie idle",
     }),
     Proof("region.drop_region", ANY_HEAP, drop_region, {
         "a_dropped_region_leaves_the_list": "on success it is on no list and HELD_BYTES no longer counts it",

@@ -12,6 +12,7 @@ from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import HERE, Over, Walk
 from heapster.machine.symbolic import HIGHEST
 from heapster.model import placement as model
+from heapster.model.geometry import PROBES
 
 SEGREGATED = list(model.POLICIES).index("segregated_fit")
 OWN, NEXT_UP = 40, 57               # stand for the class of a request and the next above that is marked
@@ -92,6 +93,7 @@ class Classes:
             path.require(self.want, "<", self.first_size)
             self.m.put(self.w.of_class(NEXT_UP) + NEXT, self.first, "first of the next class")
         self.found, self.found_size = self.w.span("found", MIN_BLOCK), path.word("found_size", MIN_BLOCK, 1 << 47)
+        self.looked: list[tuple[int, Any]] = []                     # at which class, and at how many at most, in vain
 
     def exists(self) -> bool:
         """Whether the class of the witness has blocks, as it must."""
@@ -113,8 +115,9 @@ class Classes:
         if self.path.choose(2):
             self.path.require(want, "<=", self.found_size)
             return self.found
-        if index == OWN == self.of_witness and most == self.blocks:     # no class has more than there are
+        if index == OWN == self.of_witness and most is self.blocks:     # no class has more than there are
             self.path.require(self.witness, "<", want)
+        self.looked.append((index, most))
         return 0
 
 
@@ -127,11 +130,33 @@ def segregated_fit(source: Any, path: Any) -> None:
                   fitting_in_class=c.fitting_in_class):
         result = source.placement.segregated_fit(c.m, c.w.arena, c.want)
     if result == 0:
-        path.claim("segregated_fit_misses_nothing", lambda: c.witness < c.want)
+        path.claim("segregated_fit_misses_few", lambda: not c.above and c.looked == [(OWN, PROBES)] * c.own)
     else:
         path.claim("segregated_fit_fits", lambda: result == c.found and c.found_size >= c.want
                    or bool(c.above) and result == c.first and c.first_size >= c.want)
     path.claim("segregated_fit_writes_nothing", lambda: only(c.m))
+
+
+def find_further(source: Any, path: Any) -> None:
+    """Any lists that `find` searched in vain: there is no block of a larger class."""
+    c = Classes(path)
+    if c.above or not c.exists():
+        return
+    with replaced(source.placement, class_of=c.class_of, next_class=c.next_class,
+                  fitting_in_class=c.fitting_in_class):
+        result = source.placement.find_further(c.m, c.w.arena, c.want)
+    if result == 0:
+        path.claim("looking_further_misses_nothing", lambda: c.witness < c.want)
+    else:
+        path.claim("looking_further_finds_what_fits", lambda: result == c.found and c.found_size >= c.want)
+    path.claim("looking_further_writes_nothing", lambda: only(c.m))
+
+
+def find_further_on_one_list(source: Any, path: Any) -> None:
+    """An arena with one list, which its policy searched whole."""
+    w = Window(path)
+    result = source.placement.find_further(w.m, w.arena, a_size_of(path, SOME_CLASSES[path.choose(len(SOME_CLASSES))]))
+    path.claim("one_list_is_not_searched_twice", lambda: result == 0 and only(w.m))
 
 
 class Few:
@@ -257,10 +282,19 @@ PROOFS = (
         "fitting_writes_nothing": "no word changes",
     }),
     Proof("placement.segregated_fit", ANY_HEAP, segregated_fit, {
-        "segregated_fit_misses_nothing": "NULL only if no block on the lists fits",
+        "segregated_fit_misses_few":
+            "NULL only if no block of a larger class is there, and none of these few of its own fits",
         "segregated_fit_fits": "otherwise it fits",
         "segregated_fit_writes_nothing": "no word changes",
     }),
+    Proof("placement.find_further", ANY_HEAP, find_further, {
+        "looking_further_misses_nothing": "NULL only if no free block fits",
+        "looking_further_finds_what_fits": "otherwise it fits",
+        "looking_further_writes_nothing": "no word changes",
+    }),
+    Proof("placement.find_further", ANY_HEAP, find_further_on_one_list, more={
+        "one_list_is_not_searched_twice": "where blocks are on one list, which `find` searched, it answers NULL",
+    }, suffix="_on_one_list"),
     Proof("placement.find", FEW, find, more={
         "segregated_fit_agrees_with_the_model": "segregated fit chooses as the model's policy of that name",
         "looking_moves_no_block": "each block is on the list of its class, in the old order",
