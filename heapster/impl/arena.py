@@ -146,8 +146,8 @@ def find_or_grow(m, arena, room):
     b = find(m, arena, room, get_policy(m))
     if b == NULL and not is_lost(m, arena):
         b = grow(m, arena, room)
-        if b == NULL:
-            b = find_further(m, arena, room)
+    if b == NULL:
+        b = find_further(m, arena, room)
     return b
 
 

@@ -121,8 +121,10 @@ def test_a_class_is_searched_whole_only_where_memory_is_out() -> None:
     refused = rerun(parse(text + "fail sbrk 1; fail mmap 1; z = malloc(552)"), on_source())
     grown = rerun(parse(text + "z = malloc(552)"), on_source())
     assert (refused.problems, grown.problems) == ((), ())
-    assert [sketch(found.after).count(".512") for found in (refused, grown)] == [9, 9]
-    assert [sketch(found.after).count(".560") for found in (refused, grown)] == [0, 1]
+    assert refused.after
+    assert grown.after
+    assert [sketch(heap).count(".512") for heap in (refused.after, grown.after)] == [9, 9]
+    assert [sketch(heap).count(".560") for heap in (refused.after, grown.after)] == [0, 1]
     shallow = one_edit("not whole", "placement", "want, m.load(arena + FREE_BLOCKS))", "want, PROBES)", "")
     assert "structure_diverges" in rerun(parse(text + "fail sbrk 1; fail mmap 1; z = malloc(552)"),
                                          on_source(planted(shallow))).codes
