@@ -40,13 +40,14 @@ class Tally:
         self.waited += len(stops) > len(set(threads))
         self.on_schedule()
 
-    def count_passed(self, schedules: int, steps: int, calls: int, preempted: int, waited: int) -> None:
+    def count_passed(self, schedules: int, steps: int, calls: int, preempted: int, waited: int, weak: int) -> None:
         """So many runs passed, all at once."""
         self.schedules += schedules
         self.steps += steps
         self.calls += calls
         self.preempted += preempted
         self.waited += waited
+        self.weak += weak
 
 
 class OutOfBudget(Exception):

@@ -46,9 +46,8 @@ def _text(row: Row, name: Callable[[int], str]) -> str:
 
 def _order(row: Row) -> str:
     """The order of an atomic access, and whether it met an old write."""
-    if row.kind not in ATOMICS:
-        return ""
-    return f", {row.kind.rpartition('_')[2]}{', and meets an old write' if row.old else ''}"
+    order = row.kind.rpartition("_")[2] if row.kind in ATOMICS else row.order
+    return f", {order}{', and meets an old write' if row.old else ''}" if order else ""
 
 
 def _chosen(rows: Sequence[Row], problem: Problem) -> set[int]:

@@ -7,6 +7,7 @@ from typing import Any
 from heapster.checkers.races import exploring, naming
 from heapster.checkers.races.corpus import SHIPPED, corpus, is_shipped, policies, settings
 from heapster.checkers.races.generated import generated
+from heapster.checkers.races.memory_model import EXPLORED, LOAD_BUFFERING, memory_model
 from heapster.checkers.races.programs import Program
 from heapster.checkers.races.recording import Row, record
 from heapster.checkers.races.replay import Replay
@@ -17,16 +18,11 @@ from heapster.checkers.targets.source import Source, shipped, version
 from heapster.machine.traced import Old, Segment
 from heapster.model.placement import POLICY_NAMES
 
-EXPLORED = (
-    "atomic loads answer any write that their thread's view allows",
-    "atomic stores come before others that were made earlier",
-    "acquire, release and read-modify-writes order as C11 says, and nothing else does",
-)
 NOT_EXPLORED = (
-    "load buffering: no load answers a store that is yet to come (RC11 has none, some machines do)",
+    LOAD_BUFFERING,
     "fork amid stores that others cannot see yet: the child sees all that were made",
 )
-MEMORY_MODEL = {"model": "RC11", "explored": list(EXPLORED), "not_explored": list(NOT_EXPLORED)}
+MEMORY_MODEL = memory_model(EXPLORED, NOT_EXPLORED)
 NOT_CHECKED = (
     *NOT_EXPLORED,
     "longer programs, more threads, more preemptions and more old writes than are said",

@@ -32,6 +32,7 @@ class Row(NamedTuple):
     stack: Stack
     failed: bool                    # it never came back
     old: bool = False               # it met an older write than the newest
+    order: str = ""                 # of an atomic, where its kind does not name it
 
 
 NOTED = {"load": None, "store": None, **dict.fromkeys(ATOMICS), "copy": None, "fill": None,

@@ -1,30 +1,13 @@
 /* What the hooks tell: each access is a switch point, and has a place in the order of all. */
 #include <string.h>
 
-#include "scheduler.h"
+#include "weak.h"
 
 enum {
     SPINS = 8,
     PLAIN_SPINS = 64,
     ALONE_LIMIT = 1 << 22
 }; /* times that the same is read, and nothing done, until it is a spin */
-
-/* An atomic that was under way: whether it has changed anything is seen at the next thing that its thread does, as
-   nobody else has run meanwhile. */
-static struct {
-    uintptr_t address, pc;
-    size_t size;
-    enum atomic_kind kind;
-    int order;
-    uint64_t before;
-} pending;
-
-static uint64_t value_at(uintptr_t address, size_t size)
-{
-    uint64_t value = 0;
-    memcpy(&value, (const void *)address, size < sizeof value ? size : sizeof value);
-    return value;
-}
 
 static void changed_something(uintptr_t address, size_t size)
 {
@@ -48,23 +31,6 @@ static void looked_at(uintptr_t address, uintptr_t pc, uint32_t most)
     self->spins[free].pc = pc, self->spins[free].address = address, self->spins[free].times = 1;
 }
 
-void settle(void)
-{
-    if (pending.address == 0)
-        return;
-    uintptr_t address = pending.address;
-    pending.address = 0;
-    if (value_at(address, pending.size) == pending.before) {
-        looked_at(address, pending.pc, SPINS);
-        return;
-    }
-    if (pending.kind == ATOMIC_COMPARE_EXCHANGE) {
-        clock_write(address, pending.size, 1, pending.pc);
-        clock_update(address, pending.order);
-    }
-    changed_something(address, pending.size);
-}
-
 static void on_access(uintptr_t address, size_t size, unsigned flags, uintptr_t pc)
 {
     if (self == NULL) {
@@ -76,7 +42,6 @@ static void on_access(uintptr_t address, size_t size, unsigned flags, uintptr_t 
             problem(HANG, 0, -1, "no end after %d accesses of one thread", ALONE_LIMIT);
         return;
     }
-    settle();
     enum kind kind = flags & WRITES ? K_STORE : K_LOAD;
     if (steps == stop) {
         arrive(kind, address, pc);
@@ -100,34 +65,47 @@ static void on_access(uintptr_t address, size_t size, unsigned flags, uintptr_t 
     }
 }
 
-static void on_atomic(uintptr_t address, size_t size, enum atomic_kind kind, int order, uintptr_t pc)
+static enum kind kind_of(enum atomic_kind kind)
 {
-    static const enum kind kinds[] = {
-        [ATOMIC_LOAD] = K_LOAD_ATOMIC, [ATOMIC_STORE] = K_STORE_ATOMIC, [ATOMIC_FENCE] = K_FENCE};
-    if (self == NULL) {
-        shared->unmanaged = 1;
-        return;
-    }
-    if (alone) {
-        on_access(address, size, 0, pc);
-        return;
-    }
-    settle();
-    arrive(kinds[kind] != K_START ? kinds[kind] : K_RMW, address, pc);
-    if (kind == ATOMIC_FENCE) {
-        clock_fence(order);
-        return;
-    }
-    if (kind != ATOMIC_STORE) {
-        clock_read(address, size, 1, pc);
-        clock_load(address, order);
-    }
-    if (kind != ATOMIC_LOAD && kind != ATOMIC_COMPARE_EXCHANGE) {
-        clock_write(address, size, 1, pc);
-        kind == ATOMIC_STORE ? clock_store(address, order) : clock_update(address, order);
-    }
-    pending.address = address, pending.size = size, pending.kind = kind, pending.order = order, pending.pc = pc;
-    pending.before = value_at(address, size);
+    return kind == ATOMIC_LOAD    ? K_LOAD_ATOMIC
+           : kind == ATOMIC_STORE ? K_STORE_ATOMIC
+           : kind == ATOMIC_FENCE ? K_FENCE
+                                  : K_RMW;
 }
 
-const struct observer scheduling = {.on_access = on_access, .on_atomic = on_atomic};
+static int on_atomic(const struct atomic *asked, atomic_value *read)
+{
+    if (self == NULL || alone) {
+        on_access(asked->address, asked->size, 0, asked->pc);
+        return 0;
+    }
+    arrive(kind_of(asked->kind), asked->address, asked->pc);
+    back = 0;
+    if (asked->kind == ATOMIC_FENCE) {
+        pass_fence(asked->order);
+        tell_atomic(asked->order);
+        return 1;
+    }
+    int changed = meet(asked, read);
+    tell_atomic(asked->order);
+    if (changed)
+        changed_something(asked->address, asked->size);
+    else if (back == 0) /* who met an old write need only look again */
+        looked_at(asked->address, asked->pc, SPINS);
+    return 1;
+}
+
+void store_byte(uint8_t *at, uint8_t value, uintptr_t pc)
+{
+    atomic_value read;
+    const struct atomic asked = {.address = (uintptr_t)at,
+                                 .pc = pc,
+                                 .size = 1,
+                                 .kind = ATOMIC_STORE,
+                                 .order = __ATOMIC_RELEASE,
+                                 .operand = value};
+    if (!on_atomic(&asked, &read))
+        *at = value;
+}
+
+const struct observer scheduling = {.on_access = on_access, .perform = on_atomic};

@@ -1,7 +1,7 @@
-/* Happens-before by vector clocks, over what threads do in turn, C11's atomics, and what pthread promises.
+/* Happens-before by vector clocks, over what threads do in turn, C11's atomics (weak.c), and what pthread promises.
 
    Lamport, CACM 21(7), 1978. Each word of eight bytes keeps, for each thread, when it was last read and written there and
-   which bytes. A release sequence goes on through read-modify-writes of any thread, and ends with a store. */
+   which bytes. */
 #include <string.h>
 
 #include "scheduler.h"
@@ -98,6 +98,8 @@ static void note(struct last *last, uint8_t bytes, int atomic, uintptr_t pc)
 
 static void access_(uintptr_t address, size_t size, int atomic, uintptr_t pc, int writes)
 {
+    if (writes && !atomic)
+        close_locations(address, address + size);
     for (uintptr_t end = address + size, word = address & -(uintptr_t)8; word < end; word += 8) {
         uint8_t bytes = 0xff;
         if (word < address)
@@ -120,6 +122,7 @@ void clock_write(uintptr_t address, size_t size, int atomic, uintptr_t pc) { acc
 
 void forget(uintptr_t start, uintptr_t end)
 {
+    close_locations(start, end);
     for (uint32_t i = 0; i < cell_count; i++)
         if (cells[i].word >= (start & -(uintptr_t)8) && cells[i].word < end) {
             memset(cells[i].read, 0, sizeof cells[i].read);
@@ -146,43 +149,25 @@ void clock_release(uintptr_t object)
     tick();
 }
 
-static int acquires(int order) { return order != __ATOMIC_RELAXED && order != __ATOMIC_RELEASE; }
-static int releases(int order)
-{
-    return order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
-}
+void clock_learn(const uint32_t *released, int acquires) { join(acquires ? now() : self->acquired, released); }
 
-void clock_load(uintptr_t address, int order)
+void clock_publish(uint32_t *released, int releases)
 {
-    const uint32_t *released = object_of(address)->released;
-    join(acquires(order) ? now() : self->acquired, released);
-}
-
-static void write_of(uintptr_t address, int order, int keeps)
-{
-    uint32_t *released = object_of(address)->released;
-    if (!keeps)
-        memset(released, 0, MOST_THREADS * sizeof *released);
-    if (releases(order)) {
-        released_by(now(), released);
-        tick();
-    } else {
+    if (!releases) {
         join(released, self->fenced);
+        return;
     }
+    released_by(now(), released);
+    tick();
 }
 
-void clock_store(uintptr_t address, int order) { write_of(address, order, 0); }
-void clock_update(uintptr_t address, int order) { write_of(address, order, 1); }
+void clock_fence_acquires(void) { join(now(), self->acquired); }
 
-void clock_fence(int order)
+void clock_fence_releases(void)
 {
-    if (acquires(order))
-        join(now(), self->acquired);
-    if (releases(order)) {
-        memset(self->fenced, 0, sizeof self->fenced);
-        released_by(now(), self->fenced);
-        tick();
-    }
+    memset(self->fenced, 0, sizeof self->fenced);
+    released_by(now(), self->fenced);
+    tick();
 }
 
 void clock_fork(struct thread *other)
@@ -208,13 +193,15 @@ static uint64_t mix(uint64_t a, uint64_t b)
 
 void note_step(enum kind kind, uintptr_t target)
 {
-    if (kind == K_LOAD || kind == K_STORE || kind == K_YIELD || kind == K_START)
-        return;
+    if (kind == K_LOAD || kind == K_STORE || kind == K_YIELD || kind == K_START || kind == K_LOAD_ATOMIC)
+        return; /* an atomic load is told by what it met: note_met */
     struct clock *object = object_of(kind == K_FENCE ? FORK_OBJECT : target);
     self->done = mix(mix(self->done + 1, target), object->version);
-    if (kind != K_LOAD_ATOMIC && kind != K_WAIT)
+    if (kind != K_WAIT)
         object->version++;
 }
+
+void note_met(uint64_t what) { self->done = mix(self->done, what); }
 
 uint64_t state_digest(void)
 {

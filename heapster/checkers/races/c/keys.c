@@ -25,7 +25,6 @@ static int handler_count;
 
 static int our_key_create(pthread_key_t *key, void (*destroy)(void *))
 {
-    settle();
     arrive(K_CREATE, FORK_OBJECT, PC);
     for (unsigned i = 0; i < KEYS; i++)
         if (!keys[i].made) {
@@ -80,7 +79,6 @@ void run_destructors(void)
                 again = 1, keys[i].destroy(value);
         }
     }
-    settle();
 }
 
 static int our_register_atfork(void (*before)(void), void (*parent)(void), void (*child)(void), void *library)
@@ -102,7 +100,6 @@ void run_fork_handlers(int phase)
         if (handler != NULL)
             handler();
     }
-    settle();
 }
 
 int interpose_keys(void *handle)

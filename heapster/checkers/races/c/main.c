@@ -59,7 +59,7 @@ static void clear_answers(void)
     shared->thread = shared->other = (uint64_t)-1;
     shared->message[0] = 0;
     memset(shared->last, 0, sizeof shared->last);
-    shared->waits_out = shared->was_preempted = 0;
+    shared->waits_out = shared->was_preempted = shared->questions = shared->old_out = 0;
 }
 
 static void run_one(void)
@@ -100,7 +100,7 @@ static uint64_t processor_time(void)
 
 static void run_batch(void)
 {
-    shared->ran = shared->total_steps = shared->total_calls = shared->preempted = shared->waited = 0;
+    shared->ran = shared->total_steps = shared->total_calls = shared->preempted = shared->waited = shared->weak = 0;
     uint64_t seed = shared->seed;
     while (shared->ran < shared->count) {
         shared->seed = seed + shared->ran;
@@ -108,6 +108,7 @@ static void run_batch(void)
         shared->ran++;
         shared->total_steps += shared->steps, shared->total_calls += shared->calls;
         shared->preempted += shared->was_preempted, shared->waited += shared->waits_out > shared->lanes;
+        shared->weak += shared->old_out != 0;
         if (shared->code != NOTHING)
             break;
     }

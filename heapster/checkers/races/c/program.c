@@ -47,6 +47,7 @@ static void use(int block)
     const struct held *one = &held[block];
     if (alone || one->size == 0)
         return;
+    close_locations((uintptr_t)one->at, (uintptr_t)one->at + one->size);
     if (shared->recording) {
         self->path = NULL;
         write_row(self, K_STORE, (uintptr_t)one->at, 0, self->number);
@@ -97,7 +98,6 @@ static void resize(const struct op *op, struct event *event)
     struct held before = held[op->block];
     take_back(op->block);
     unsigned char *now = target.realloc(before.at, op->numbers[0]);
-    settle();
     event->pointer = (uintptr_t)before.at, event->result = (uintptr_t)now;
     uint64_t kept = before.size < op->numbers[0] ? before.size : op->numbers[0];
     for (uint64_t at = 0; now != NULL && before.at != NULL && at < kept && at < WATCHED; at++)
@@ -113,7 +113,6 @@ static void resize(const struct op *op, struct event *event)
 static void call_calloc(const struct op *op, struct event *event)
 {
     unsigned char *at = target.calloc(1, op->numbers[0]);
-    settle();
     event->result = (uintptr_t)at;
     for (uint64_t i = 0; at != NULL && i < op->numbers[0] && i < WATCHED; i++)
         if (at[i] != 0)
@@ -133,7 +132,6 @@ static void use_in_child(void)
 
 static void call_fork(void)
 {
-    settle();
     run_fork_handlers(0);
     arrive(K_FORK, FORK_OBJECT, 0);
     pid_t child = fork();
@@ -154,14 +152,12 @@ static void call(const struct op *op, struct event *event)
     switch (op->code) {
     case 'm': {
         void *at = target.malloc(op->numbers[0]);
-        settle();
         event->result = (uintptr_t)at;
         give(op->block, "malloc", at, op->numbers[0], shared->alignment);
         break;
     }
     case 'a': {
         void *at = target.aligned_alloc(op->numbers[0], op->numbers[1]);
-        settle();
         event->result = (uintptr_t)at;
         give(op->block, "aligned_alloc", at, op->numbers[1], op->numbers[0]);
         break;
@@ -185,7 +181,6 @@ static void call(const struct op *op, struct event *event)
         call_fork();
         break;
     }
-    settle();
 }
 
 static int is_given(struct thread *one) { return given[one->target - WAIT_OBJECT]; }
@@ -234,8 +229,9 @@ static void look_at_what_is_left(void)
     for (int i = 0; i < MOST_OPS; i++)
         if (held[i].live)
             take_back(i), target.free(held[i].at);
-    for (int i = 0; i < PROBES; i++) {
-        const struct op *op = &shared->ops[(uint64_t)i % shared->lane_start[shared->lanes + 1]];
+    const uint64_t count = shared->lane_start[shared->lanes + 1];
+    for (int i = 0; i < PROBES && count > 0; i++) {
+        const struct op *op = &shared->ops[(uint64_t)i % count];
         uint64_t size = op->code == 'm' || op->code == 'c' ? op->numbers[0] : 24;
         give(MOST_OPS + i, "malloc, after all threads have ended,", target.malloc(size), size, 1);
     }

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "scheduler.h"
+#include "weak.h"
 
 #define STACKS ((char *)0x300000000000)
 #define STACK_BYTES ((size_t)1 << 19)
@@ -19,7 +19,7 @@ _Thread_local struct thread *self;
 uint32_t steps, stop;
 int alone, in_child;
 
-static uint32_t begun, next_segment, last_change;
+static uint32_t begun, next_segment, next_old, last_change;
 static uint64_t random_state;
 static int priority[MOST_THREADS], lowest, changes_left;
 static uint32_t changes[32];
@@ -209,6 +209,39 @@ static int choose(int me, uint32_t enabled)
     default:
         return follow(me, enabled);
     }
+}
+
+static void write_decision(enum kind kind, uintptr_t target, uintptr_t pc, uint32_t enabled, int chosen);
+
+static unsigned asked_write(void)
+{
+    const struct old *asked = &shared->asked_old[next_old];
+    if (next_old == shared->old_in || asked->question != shared->questions)
+        return 0;
+    next_old++;
+    return asked->back;
+}
+
+unsigned choose_write(unsigned number, uintptr_t target, uintptr_t pc)
+{
+    shared->questions++;
+    unsigned chosen = shared->strategy == FOLLOW ? asked_write() : draw() % 2 ? (unsigned)(draw() % number) : 0;
+    if (chosen >= number)
+        chosen = number - 1;
+    if (shared->old_out == MOST_OLD)
+        chosen = 0;
+    write_decision(K_MEET, target, pc, number, (int)chosen);
+    if (chosen != 0)
+        shared->old[shared->old_out++] = (struct old){(uint32_t)shared->questions, chosen};
+    return chosen;
+}
+
+void tell_atomic(int order)
+{
+    if (!shared->recording || shared->rows_out == 0)
+        return;
+    struct row *row = &shared->rows[shared->rows_out - 1];
+    row->order = (uint8_t)order, row->old = back != 0;
 }
 
 static void close_segment(uint32_t thread, uint32_t points)
@@ -438,7 +471,7 @@ void begin_schedule(void)
     }
     random_state = shared->seed * 0x9E3779B97F4A7C15u;
     stop = STEP_LIMIT;
-    next_segment = 0;
+    next_segment = next_old = 0;
     alone = 1;
     self = &threads[HUB];
     *self = (struct thread){.number = HUB, .live = 1, .self = pthread_self()};

@@ -21,6 +21,7 @@ enum {
     MOST_ROWS = 1 << 14,
     MOST_STACK = 8,
     MOST_MUTED = 64,
+    MOST_OLD = 256,
     STEP_LIMIT = 1 << 17,
     IDLE_LIMIT = 1 << 15 /* switch points at which nobody changes anything: nobody goes on */
 };
@@ -72,6 +73,7 @@ enum kind {
     K_MUNMAP,
     K_BARRIER,
     K_FORK,
+    K_MEET, /* an atomic that could meet more than the newest write */
     K_END
 };
 
@@ -88,12 +90,16 @@ struct segment {
     uint32_t thread, points; /* 0: until it ended or had to wait */
 };
 
+struct old {
+    uint32_t question, back; /* which of the atomics that could meet an old write; how far back from the newest */
+};
+
 struct row {
-    uint64_t target, pc, state; /* state: a digest of who has done what in which order */
-    uint32_t step, begun, segments, enabled;
-    uint8_t thread, kind, chosen, failed;
-    uint32_t depth;
-    uint64_t stack[MOST_STACK]; /* return addresses, innermost first; while `recording` */
+    uint64_t target, pc, state;              /* state: a digest of who has done what in which order */
+    uint32_t step, begun, segments, enabled; /* enabled: of K_MEET, how many writes could be met, and chosen: which */
+    uint8_t thread, kind, chosen, order;     /* order: of an atomic, __ATOMIC_RELAXED and so on */
+    uint16_t depth, old;                     /* old: it met an older write than the newest */
+    uint64_t stack[MOST_STACK];              /* return addresses, innermost first; while `recording` */
 };
 
 struct event { /* a call, as its caller saw it */
@@ -104,20 +110,22 @@ struct event { /* a call, as its caller saw it */
 
 struct shared {
     /* Asked. */
-    uint64_t strategy, seed, gap, depth, length, count, recording, lanes, alignment, segments_in, muted_count;
+    uint64_t strategy, seed, gap, depth, length, count, recording, lanes, alignment, segments_in, muted_count, old_in;
     uint64_t lane_start[MOST_LANES + 2]; /* the prologue first, and then the lanes, in `ops` */
     uint64_t muted[MOST_MUTED][2];       /* pairs of places whose race is known */
     struct op ops[MOST_OPS];
     struct segment asked[MOST_SEGMENTS];
+    struct old asked_old[MOST_OLD];
     char path[4096];
     char names[8][128]; /* of malloc, calloc, aligned_alloc, realloc, free, usable_size, init */
     /* Answered. */
     uint64_t code, address, pc, other_pc, thread, other, steps, calls, segments_out, rows_out, events_out, ran;
     uint64_t total_steps, total_calls, preempted, waited, failed_seed, cpu_us, unmanaged, base, waits_out, finished,
-        was_preempted;
+        was_preempted, questions, old_out, weak;
     uint64_t last[MOST_LANES];
     char message[512];
     struct segment segments[MOST_SEGMENTS];
+    struct old old[MOST_OLD];
     struct event events[MOST_OPS * 2];
     struct row rows[MOST_ROWS];
 };
@@ -165,11 +173,13 @@ void write_row(const struct thread *of, enum kind kind, uintptr_t target, uintpt
 void start_lane(int number, void *(*lane)(void *), void *argument);
 void run_alone(int number); /* the hub lets a lane play what stands before the others, and waits */
 void back_to_hub(void);     /* the lane has played it */
+unsigned choose_write(unsigned number, uintptr_t target, uintptr_t pc); /* which it meets, back from the newest */
+void tell_atomic(int order);                                            /* of the access that was written last */
 uint64_t draw(void);
 
 /* accesses.c: what the hooks tell. */
 extern const struct observer scheduling;
-void settle(void); /* the running thread's last atomic is done: what came of it */
+void store_byte(uint8_t *at, uint8_t value, uintptr_t pc); /* releases */
 
 /* clocks.c: happens-before. */
 struct clock;
@@ -177,15 +187,19 @@ void clock_read(uintptr_t address, size_t size, int atomic, uintptr_t pc);
 void clock_write(uintptr_t address, size_t size, int atomic, uintptr_t pc);
 void clock_acquire(uintptr_t object);
 void clock_release(uintptr_t object);
-void clock_load(uintptr_t address, int order);
-void clock_store(uintptr_t address, int order);
-void clock_update(uintptr_t address, int order);
-void clock_fence(int order);
+void clock_learn(const uint32_t *released, int acquires);
+void clock_publish(uint32_t *released, int releases);
+void clock_fence_acquires(void);
+void clock_fence_releases(void);
 void clock_fork(struct thread *other); /* what `other` does from its start comes after all that was done */
 void clock_join(const struct thread *other);
 void forget(uintptr_t start, uintptr_t end);      /* as new: nobody has used it */
 void note_step(enum kind kind, uintptr_t target); /* for the digest of the state */
+void note_met(uint64_t what);                     /* the running thread's atomic met that; for the digest, too */
 uint64_t state_digest(void);
+
+/* weak.c */
+void close_locations(uintptr_t start, uintptr_t end); /* written plainly, or as new: all know what is there */
 
 /* sync.c, keys.c, system.c: what a target calls, answered by us. */
 int interpose_sync(void *handle);

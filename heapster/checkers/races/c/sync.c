@@ -105,7 +105,6 @@ static int own(struct lock *lock)
 
 static int take(void *at, int kind, uintptr_t pc)
 {
-    settle();
     struct lock *lock = lock_at(at);
     if (lock->owner == me()) {
         if (kind == RECURSIVE)
@@ -123,7 +122,6 @@ static int take(void *at, int kind, uintptr_t pc)
 
 static int try(void *at, int kind, uintptr_t pc)
 {
-    settle();
     struct lock *lock = lock_at(at);
     arrive(K_TRYLOCK, (uintptr_t)at, pc);
     if (lock->owner == me() && kind == RECURSIVE)
@@ -144,7 +142,6 @@ static void let_go(struct lock *lock)
 
 static int give(void *at, uintptr_t pc)
 {
-    settle();
     struct lock *lock = lock_at(at);
     arrive(K_UNLOCK, (uintptr_t)at, pc);
     if (lock->owner != me()) {
@@ -227,7 +224,6 @@ static int our_trywrlock(pthread_rwlock_t *lock) { return try(lock, 0, PC); }
 
 static int our_rdlock(pthread_rwlock_t *lock)
 {
-    settle();
     wait_until(K_READ_LOCK, (uintptr_t)lock, PC, has_no_writer);
     lock_at(lock)->readers |= 1u << me();
     clock_acquire((uintptr_t)lock);
@@ -236,7 +232,6 @@ static int our_rdlock(pthread_rwlock_t *lock)
 
 static int our_tryrdlock(pthread_rwlock_t *lock)
 {
-    settle();
     arrive(K_TRYLOCK, (uintptr_t)lock, PC);
     if (lock_at(lock)->owner != NOBODY)
         return EBUSY;
@@ -251,7 +246,6 @@ static int our_rwunlock(pthread_rwlock_t *lock)
     struct lock *found = lock_at(lock);
     if (!(found->readers >> me() & 1))
         return give(lock, PC);
-    settle();
     arrive(K_UNLOCK, (uintptr_t)lock, PC);
     found->readers &= ~(1u << me());
     clock_release((uintptr_t)lock);
@@ -297,7 +291,6 @@ static int wait_on(void *at, void *mutex, int timed, uintptr_t pc)
 
 static int signal_to(void *at, int all, uintptr_t pc)
 {
-    settle();
     struct lock *condition = lock_at(at);
     arrive(K_SIGNAL, (uintptr_t)at, pc);
     clock_release((uintptr_t)at);
@@ -340,7 +333,6 @@ static int is_not_under_way(struct thread *one) { return lock_at((void *)one->ta
 
 static int begin_once(void *at, uintptr_t pc)
 {
-    settle();
     struct lock *once = lock_at(at);
     wait_until(K_ONCE, (uintptr_t)at, pc, is_not_under_way);
     if (once->count == DONE)
@@ -360,7 +352,6 @@ static int our_once(pthread_once_t *once, void (*routine)(void))
 {
     if (begin_once(once, PC)) {
         routine();
-        settle();
         end_once(once, DONE);
     }
     return 0;
@@ -370,10 +361,7 @@ static void our_call_once(once_flag *once, void (*routine)(void)) { our_once((pt
 static int our_guard_acquire(uint8_t *guard) { return *guard ? 0 : begin_once(guard, PC); }
 static void our_guard_release(uint8_t *guard)
 {
-    settle();
-    arrive(K_STORE_ATOMIC, (uintptr_t)guard, PC);
-    clock_store((uintptr_t)guard, __ATOMIC_RELEASE);
-    *guard = 1;
+    store_byte(guard, 1, PC);
     end_once(guard, DONE);
 }
 static void our_guard_abort(uint8_t *guard) { end_once(guard, UNTOUCHED); }
@@ -396,7 +384,6 @@ static int our_sem_destroy(sem_t *sem)
 
 static int our_sem_wait(sem_t *sem)
 {
-    settle();
     wait_until(K_BARRIER, (uintptr_t)sem, PC, is_positive);
     lock_at(sem)->count--;
     clock_acquire((uintptr_t)sem);
@@ -405,7 +392,6 @@ static int our_sem_wait(sem_t *sem)
 
 static int our_sem_trywait(sem_t *sem)
 {
-    settle();
     arrive(K_TRYLOCK, (uintptr_t)sem, PC);
     if (lock_at(sem)->count <= 0)
         return errno = EAGAIN, -1;
@@ -416,7 +402,6 @@ static int our_sem_trywait(sem_t *sem)
 
 static int our_sem_post(sem_t *sem)
 {
-    settle();
     arrive(K_SIGNAL, (uintptr_t)sem, PC);
     lock_at(sem)->count++;
     clock_release((uintptr_t)sem);
@@ -444,7 +429,6 @@ static int is_past(struct thread *one)
 
 static int our_barrier_wait(pthread_barrier_t *at)
 {
-    settle();
     struct lock *barrier = lock_at(at);
     arrive(K_SIGNAL, (uintptr_t)at, PC);
     clock_release((uintptr_t)at);
@@ -463,7 +447,6 @@ static int our_barrier_wait(pthread_barrier_t *at)
 static int our_create(pthread_t *made, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
 {
     (void)attributes;
-    settle();
     arrive(K_CREATE, FORK_OBJECT, PC);
     struct thread *thread = start_thread(-1, start, argument);
     clock_fork(thread);
@@ -476,7 +459,6 @@ static int has_ended(struct thread *one) { return !((struct thread *)one->target
 
 static int our_join(pthread_t which, void **answer)
 {
-    settle();
     struct thread *thread = threads;
     while (thread < threads + HUB && (thread->start == NULL || !pthread_equal(thread->self, which)))
         thread++;
@@ -497,7 +479,6 @@ static int our_detach(pthread_t which)
 
 static int our_yield(void)
 {
-    settle();
     be_shy(0);
     arrive(K_YIELD, FORK_OBJECT, PC);
     return 0;

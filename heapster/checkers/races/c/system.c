@@ -35,7 +35,6 @@ static void place_break(void)
 /* Nothing orders two calls of sbrk but the caller: each reads and writes where the break is. */
 static void *moved_break(intptr_t delta, uintptr_t pc)
 {
-    settle();
     arrive(K_SBRK, BREAK_OBJECT, pc);
     if (!alone)
         (delta != 0 ? clock_write : clock_read)(BREAK_OBJECT, 1, 0, pc);
@@ -68,7 +67,6 @@ void *mem_memcpy(void *to, const void *from, size_t size) { return memcpy(to, fr
 
 static void *our_mmap(void *where, size_t size, int protection, int flags, int file, off_t offset)
 {
-    settle();
     arrive(K_MMAP, MAPPINGS_OBJECT, PC);
     someone_wrote(MAPPINGS_OBJECT, 1);
     if (where != NULL || file >= 0 || size == 0)
@@ -83,7 +81,6 @@ static void *our_mmap(void *where, size_t size, int protection, int flags, int f
 
 static int our_munmap(void *where, size_t size)
 {
-    settle();
     arrive(K_MUNMAP, MAPPINGS_OBJECT, PC);
     someone_wrote(MAPPINGS_OBJECT, 1);
     if (!alone)
@@ -95,7 +92,6 @@ static int our_munmap(void *where, size_t size)
 
 static void *our_mremap(void *where, size_t size, size_t wanted, int flags, ...)
 {
-    settle();
     arrive(K_MMAP, MAPPINGS_OBJECT, PC);
     someone_wrote(MAPPINGS_OBJECT, 1);
     va_list rest;
@@ -115,9 +111,9 @@ static void *our_mremap(void *where, size_t size, size_t wanted, int flags, ...)
 
 static int our_madvise(void *where, size_t size, int advice)
 {
-    settle();
     arrive(K_MUNMAP, MAPPINGS_OBJECT, PC);
     someone_wrote(MAPPINGS_OBJECT, 1);
+    close_locations((uintptr_t)where, (uintptr_t)where + size);
     return madvise(where, size, advice);
 }
 
@@ -172,7 +168,6 @@ static int has_changed(struct thread *one) { return one->wakes != 0; }
 
 static long futex(int *at, int operation, int value, uintptr_t pc)
 {
-    settle();
     operation &= FUTEX_CMD_MASK;
     arrive(K_SIGNAL, (uintptr_t)at, pc);
     if (operation == FUTEX_WAKE) {

@@ -13,29 +13,31 @@ from typing import Any, NamedTuple
 from heapster import children
 from heapster.checkers.races.programs import NO_BLOCK, Op, Program, handovers
 from heapster.files import shared_memory
-from heapster.machine.traced import Segment
+from heapster.machine.orders import ACQ_REL, ACQUIRE, ORDER_NAMES, RELAXED, RELEASE, SEQ_CST
+from heapster.machine.traced import Old, Segment
 from heapster.model.system import SYSTEM_CALL_NAMES
 from heapster.results import TargetError
 from heapster.wording import printed
 
-LANES, OPS, SEGMENTS, ROWS, MUTED = 8, 64, 2048, 1 << 14, 64
+LANES, OPS, SEGMENTS, ROWS, MUTED, OLD = 8, 64, 2048, 1 << 14, 64, 256
 HUB = 15                        # the thread that starts the others, as a number
 CODES = ("", "data_race", "deadlock", "lost_unlock", "lock_order", "overlap", "misaligned", "contents_damaged",
          "prefix_lost", "not_zeroed", "spurious_null", "fault_hang", "crash", "fault_relock", "fault_stranger_unlock",
          "exit", "fork_unsafe", "lost_block", "unusable")
 KINDS = ("start", "load", "store", "load_atomic", "store_atomic", "update", "fence", "lock", "try_lock", "unlock",
          "read_lock", "wait", "cond_wait", "signal", "once", "join", "create", "yield", *SYSTEM_CALL_NAMES[:3],
-         "barrier", "fork", "end")
+         "barrier", "fork", "meet", "end")
+ORDERS = tuple(ORDER_NAMES[order] for order in (RELAXED, ACQUIRE, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST))  # as C numbers
 FOLLOW, BY_CHANCE, BY_PRIORITY = range(3)
 VERBS = ("malloc", "calloc", "aligned_alloc", "realloc", "free", "usable_size", "init")
-ROW = struct.Struct("<QQQIIIIBBBBI8Q")
+ROW = struct.Struct("<QQQIIIIBBBBHH8Q")
 EVENT = struct.Struct("<IIIIQQQQqq")
 PATIENCE = 200                  # seconds until a batch is given up
 ASKED = ("strategy", "seed", "gap", "depth", "length", "count", "recording", "lanes", "alignment", "segments_in",
-         "muted_count")
+         "muted_count", "old_in")
 ANSWERED = ("code", "address", "pc", "other_pc", "thread", "other", "steps", "calls", "segments_out", "rows_out",
             "events_out", "ran", "total_steps", "total_calls", "preempted", "waited", "failed_seed", "cpu_us",
-            "unmanaged", "base", "waits_out", "finished", "was_preempted")
+            "unmanaged", "base", "waits_out", "finished", "was_preempted", "questions", "old_out", "weak")
 
 
 class _Op(ctypes.Structure):
@@ -47,13 +49,19 @@ class _Segment(ctypes.Structure):
     _fields_ = (("thread", ctypes.c_uint32), ("points", ctypes.c_uint32))
 
 
+class _Old(ctypes.Structure):
+    _fields_ = (("question", ctypes.c_uint32), ("back", ctypes.c_uint32))
+
+
 FIELDS: list[tuple[str, Any]] = [
     *((name, ctypes.c_uint64) for name in ASKED),
     ("lane_start", ctypes.c_uint64 * (LANES + 2)), ("muted", ctypes.c_uint64 * 2 * MUTED), ("ops", _Op * OPS),
-    ("asked", _Segment * SEGMENTS), ("path", ctypes.c_char * 4096), ("names", ctypes.c_char * 128 * 8),
+    ("asked", _Segment * SEGMENTS), ("asked_old", _Old * OLD),
+    ("path", ctypes.c_char * 4096), ("names", ctypes.c_char * 128 * 8),
     *((name, ctypes.c_uint64) for name in ANSWERED),
     ("last", ctypes.c_uint64 * LANES), ("message", ctypes.c_char * 512), ("segments", _Segment * SEGMENTS),
-    ("events", ctypes.c_char * (EVENT.size * OPS * 2)), ("rows", ctypes.c_char * (ROW.size * ROWS))]
+    ("old", _Old * OLD), ("events", ctypes.c_char * (EVENT.size * OPS * 2)),
+    ("rows", ctypes.c_char * (ROW.size * ROWS))]
 
 
 class Shared(ctypes.Structure):
@@ -75,8 +83,9 @@ class Row(NamedTuple):
     thread: int
     kind: int
     chosen: int
-    failed: int
+    order: int
     depth: int
+    old: int
     stack: tuple[int, ...]
 
 
@@ -148,9 +157,12 @@ class Scheduler:
             self.shared.muted[number][0], self.shared.muted[number][1] = pair
         self.shared.muted_count = min(len(pairs), MUTED)
 
-    def follow(self, segments: Sequence[Segment], *, recording: bool = False) -> None:
+    def follow(self, segments: Sequence[Segment], old: Sequence[Old] = (), *, recording: bool = False) -> None:
         """Run one written schedule."""
         shared = self.shared
+        for number, each in enumerate(old[:OLD]):
+            shared.asked_old[number].question, shared.asked_old[number].back = each.question, each.back
+        shared.old_in = min(len(old), OLD)
         for number, segment in enumerate(segments[:SEGMENTS]):
             shared.asked[number].thread, shared.asked[number].points = segment.thread, segment.points or 0
         shared.segments_in, shared.recording = min(len(segments), SEGMENTS), recording
@@ -189,11 +201,15 @@ class Scheduler:
         taken = self.shared.segments[:min(self.shared.segments_out, SEGMENTS)]
         return tuple(Segment(each.thread, each.points or None) for each in taken)
 
+    def old(self) -> tuple[Old, ...]:
+        """The atomics of it that met an older write than the newest."""
+        return tuple(Old(each.question, each.back) for each in self.shared.old[:self.shared.old_out])
+
     def rows(self) -> Iterator[Row]:
         """What was decided in it, or all accesses."""
         at = Shared.rows.offset
         for fields in ROW.iter_unpack(self._map[at:at + ROW.size * min(self.shared.rows_out, ROWS)]):
-            yield Row._make((*fields[:12], fields[12:12 + fields[11]]))
+            yield Row._make((*fields[:13], fields[13:13 + fields[11]]))
 
     def events(self) -> Iterator[Event]:
         """The calls of it that have come back."""

@@ -14,9 +14,11 @@ from heapster.machine.traced import Old, Segment
 from heapster.model.spec import Operation, Promises, Result
 from heapster.results import TargetError
 
-Prefix = tuple[Segment, ...]
+Schedule = tuple[tuple[Segment, ...], tuple[Old, ...]]
+Cost = tuple[int, int]          # preemptions, and old writes met
 UNORDERED = frozenset({"unlock", "end", "start"})        # nobody is preempted there: coming in later does as well
 UNUSABLE = "unusable"           # more threads or locks than the scheduler has room for
+MEET = "meet"                   # an atomic that could meet more than the newest write
 MOST_KNOWN = 4096               # runs whose calls were judged and are remembered
 
 
@@ -30,19 +32,19 @@ class TargetSession:
         self._judged: dict[tuple[Event, ...], judge.Reason | None] = {}
 
     def follow(self, segments: Sequence[Segment], old: tuple[Old, ...] = (), *, recording: bool = False) -> Outcome:
-        """The outcome of a written schedule; no access of a target meets an old write."""
+        """The outcome of a written schedule."""
         self._scheduler.load(self.program)
-        self._scheduler.follow(segments, recording=recording)
+        self._scheduler.follow(segments, old, recording=recording)
         outcome = self._outcome()
-        self.fits = outcome.segments[:len(segments)] == tuple(segments)
+        self.fits = outcome.segments[:len(segments)] == tuple(segments) and outcome.old[:len(old)] == old
         return outcome
 
     def every_schedule(self, bound: int | None, tally: Tally, old: int | None = None) -> Iterator[Outcome]:
-        """The outcomes of all schedules with at most `bound` preemptions, fewest first, one for each class."""
-        frontier = Frontier(1 << 30 if bound is None else bound)
-        while (prefix := frontier.next()) is not None:
-            outcome = self.follow(prefix)
-            frontier.spread(prefix, self._scheduler.rows(), outcome.segments)
+        """The outcomes of all schedules with so many preemptions and old writes, fewest first, one for each class."""
+        frontier = Frontier(1 << 30 if bound is None else bound, 1 << 30 if old is None else old)
+        while (schedule := frontier.next()) is not None:
+            outcome = self.follow(*schedule)
+            frontier.spread(self._scheduler.rows(), (outcome.segments, outcome.old))
             tally.cut_short = tally.cut_short + frontier.cut
             frontier.cut = 0
             tally.count(outcome)
@@ -67,10 +69,15 @@ class TargetSession:
         self._scheduler.by_priority(number, rng.randrange(1 << 40), depth, outcome.steps)
         yield self._of_batch(tally)
 
+    def answers(self) -> list[tuple[int, int]]:
+        """The lanes and the blocks of the allocations of the last run."""
+        return [(each.lane, each.result) for each in self._scheduler.events() if each.result]
+
     def _of_batch(self, tally: Tally) -> Outcome:
         """The last run of a batch; all others passed."""
         shared = self._scheduler.shared
-        tally.count_passed(shared.ran - 1, shared.total_steps, shared.total_calls, shared.preempted, shared.waited)
+        tally.count_passed(shared.ran - 1, shared.total_steps, shared.total_calls, shared.preempted, shared.waited,
+                           shared.weak - bool(shared.old_out))
         outcome = self._outcome()
         tally.count(outcome)
         return outcome
@@ -78,7 +85,7 @@ class TargetSession:
     def _outcome(self) -> Outcome:
         shared = self._scheduler.shared
         return Outcome(self._problem(), self._scheduler.segments(), int(shared.steps), int(shared.calls),
-                       tuple(shared.last[:self.threads]))
+                       tuple(shared.last[:self.threads]), self._scheduler.old())
 
     def _problem(self) -> Problem | None:
         shared = self._scheduler.shared
@@ -117,64 +124,85 @@ def _event(each: Event) -> judge.Event:
 
 
 class Frontier:
-    """Which schedules are to be run: those with fewer preemptions first.
+    """Which schedules are to be run: those with fewer preemptions and old writes first.
 
     Musuvathi and Qadeer, PLDI 2007 (iterative bounding of preemptions) and MSR-TR-2007-12 (states by what happened
     before). A thread is preempted only before it uses what another uses too, one of the two to change it; a run is
-    taken no further from where the same has happened before with no more preemptions.
+    taken no further from where the same has happened before at no more cost.
     """
 
-    def __init__(self, bound: int) -> None:
-        self._bound = bound
-        self._todo: dict[int, list[tuple[Prefix, int]]] = defaultdict(list, {0: [((), 0)]})
-        self._used, self._from = 0, 0               # of the one that was given last
-        self._seen: dict[tuple[int, int, int], int] = {}
+    def __init__(self, bound: int, old: int) -> None:
+        self._most = (bound, old)
+        self._todo: dict[Cost, list[tuple[Schedule, int]]] = defaultdict(list, {(0, 0): [(((), ()), 0)]})
+        self._cost, self._from = (0, 0), 0          # of the one that was given last
+        self._seen: dict[tuple[int, int, int, bool], list[Cost]] = defaultdict(list)
         self._users: dict[int, set[int]] = defaultdict(set)
-        self._later: dict[int, list[tuple[int, Prefix, int]]] = defaultdict(list)   # until an object is shared
+        self._later: dict[int, list[tuple[Cost, Schedule, int]]] = defaultdict(list)    # until an object is shared
         self.cut = 0                                # runs that were taken no further
 
-    def next(self) -> Prefix | None:
+    def next(self) -> Schedule | None:
         """The schedule to run now, if one is left."""
-        used = min((used for used, ready in self._todo.items() if ready), default=None)
-        if used is None:
+        left = (cost for cost, ready in self._todo.items() if ready)
+        cost = min(left, default=None, key=lambda cost: (sum(cost), cost))
+        if cost is None:
             return None
-        prefix, self._from = self._todo[used].pop()
-        self._used = used
-        return prefix
+        schedule, self._from = self._todo[cost].pop()
+        self._cost = cost
+        return schedule
 
-    def spread(self, prefix: Prefix, rows: Iterator[Row], taken: Prefix) -> None:
-        """What else could have been decided, from where the prefix ends."""
+    def spread(self, rows: Iterator[Row], taken: Schedule) -> None:
+        """What else could have been decided, from where the schedule that was given ends."""
+        questions = met = 0
         for index, row in enumerate(rows):
             self._note(row)
-            if index < self._from:
-                continue
-            state = (row.state, row.thread, row.enabled)
-            if self._seen.get(state, 1 << 30) <= self._used and index > self._from:
-                self.cut += 1
-                return
-            self._seen[state] = self._used
-            self._turn_off(index, row, taken)
+            questions += KINDS[row.kind] == MEET
+            if index >= self._from:
+                if self._is_known((row.state, row.thread, row.enabled, KINDS[row.kind] == MEET), index):
+                    self.cut += 1
+                    return
+                if KINDS[row.kind] == MEET:
+                    self._meet_older(index, row, taken[0][:row.segments], taken[1][:met], questions)
+                else:
+                    self._turn_off(index, row, taken[0][:row.segments], taken[1][:met])
+            met += KINDS[row.kind] == MEET and row.chosen > 0
+
+    def _is_known(self, state: tuple[int, int, int, bool], index: int) -> bool:
+        known = self._seen[state]
+        if index > self._from and any(used <= self._cost[0] and old <= self._cost[1] for used, old in known):
+            return True
+        known.append(self._cost)
+        return False
 
     def _note(self, row: Row) -> None:
         users = self._users[row.target]
         before = len(users)
         users.add(row.thread)
         if len(users) > 1 and before < len(users):
-            for used, prefix, index in self._later.pop(row.target, ()):
-                self._todo[used].append((prefix, index))
+            for cost, schedule, index in self._later.pop(row.target, ()):
+                self._todo[cost].append((schedule, index))
 
-    def _turn_off(self, index: int, row: Row, taken: Prefix) -> None:
-        others = [thread for thread in range(HUB) if row.enabled >> thread & 1 and thread != row.chosen]
+    def _turn_off(self, index: int, row: Row, so_far: tuple[Segment, ...], old: tuple[Old, ...]) -> None:
         kind, points = KINDS[row.kind], row.step - row.begun
+        others = [thread for thread in range(HUB) if row.enabled >> thread & 1 and thread != row.chosen]
         goes_on = row.enabled >> row.thread & 1 and kind not in ("start", "end")
         if not goes_on:
             own = () if kind in ("start", "end") else (Segment(row.thread, None),)
             for other in others:
-                self._todo[self._used].append(((*taken[:row.segments], *own, Segment(other, None)), index + 1))
-        elif row.chosen == row.thread and kind not in UNORDERED and points > 0 and self._used < self._bound:
+                self._todo[self._cost].append((((*so_far, *own, Segment(other, None)), old), index + 1))
+        elif row.chosen == row.thread and kind not in UNORDERED and points > 0 and self._cost[0] < self._most[0]:
+            cost = (self._cost[0] + 1, self._cost[1])
             for other in others:
-                prefix = (*taken[:row.segments], Segment(row.thread, points), Segment(other, None))
+                schedule = ((*so_far, Segment(row.thread, points), Segment(other, None)), old)
                 if len(self._users[row.target]) > 1:
-                    self._todo[self._used + 1].append((prefix, index + 1))
+                    self._todo[cost].append((schedule, index + 1))
                 else:
-                    self._later[row.target].append((self._used + 1, prefix, index + 1))
+                    self._later[row.target].append((cost, schedule, index + 1))
+
+    def _meet_older(self, index: int, row: Row, so_far: tuple[Segment, ...], old: tuple[Old, ...],
+                    question: int) -> None:
+        """The same up to an atomic, which meets an older write than the newest."""
+        if self._cost[1] >= self._most[1]:
+            return
+        for back in range(1, row.enabled):
+            schedule = ((*so_far, Segment(row.thread, None)), (*old, Old(question, back)))
+            self._todo[self._cost[0], self._cost[1] + 1].append((schedule, index + 1))

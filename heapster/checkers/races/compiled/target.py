@@ -6,8 +6,9 @@ from typing import Any
 from heapster.checkers.races.compiled.build import Prepared, prepare, scheduler_program, unseen
 from heapster.checkers.races.compiled.places import Places
 from heapster.checkers.races.compiled.programs import corpus, generated
-from heapster.checkers.races.compiled.scheduler import HUB, KINDS, Row, Scheduler
+from heapster.checkers.races.compiled.scheduler import HUB, KINDS, ORDERS, Row, Scheduler
 from heapster.checkers.races.compiled.session import TargetSession
+from heapster.checkers.races.memory_model import EXPLORED, LOAD_BUFFERING, memory_model
 from heapster.checkers.races.programs import Program
 from heapster.checkers.races.recording import Row as Told
 from heapster.checkers.races.replay import Replay
@@ -15,10 +16,17 @@ from heapster.checkers.races.session import Outcome, Problem
 from heapster.checkers.targets.target import Target
 
 RACE = "data_race"
+ATOMIC = frozenset({"load_atomic", "store_atomic", "update", "fence"})
 ALIGNMENTS = (16, 8, 4, 1)
+NOT_EXPLORED = (
+    LOAD_BUFFERING,
+    "weak compare-exchanges that fail though they read what they expect",
+    "old writes after the first 127 atomics of a run: from there on each meets the newest",
+)
+MEMORY_MODEL = memory_model((*EXPLORED, "what is sequentially consistent has one order, as RC11 has it"), NOT_EXPLORED)
 NOT_CHECKED = (
-    "weak memory: an atomic reads what was written last; an order that is missing shows as a data race, or not at all",
-    "longer programs, more threads and more preemptions than are said",
+    *NOT_EXPLORED,
+    "longer programs, more threads, more preemptions and more old writes than are said",
     "fork amid the calls of other threads; blocks that are lost for ever: try heapster stress",
 )
 UNMANAGED = "threads that the target starts through a library: they run as they like"
@@ -28,7 +36,7 @@ class CompiledTarget:
     """See `Schedulable`: a target that is loaded, and what is known of it."""
 
     most_findings = 4
-    has_weak_memory = False
+    has_weak_memory = True
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
@@ -75,7 +83,8 @@ class CompiledTarget:
     def record(self, replay: Replay) -> tuple[Outcome, list[Told]]:
         """The outcome of the replay and every access of it, in order."""
         self._scheduler.mute(())
-        outcome = TargetSession(replay.program, self._scheduler, set()).follow(replay.segments, recording=True)
+        session = TargetSession(replay.program, self._scheduler, set())
+        outcome = session.follow(replay.segments, replay.old, recording=True)
         self._scheduler.mute(self._muted)
         rows = [row for row in self._scheduler.rows() if row.thread < HUB]
         self._places.learn(pc for row in rows for pc in (row.pc, *row.stack))
@@ -86,7 +95,10 @@ class CompiledTarget:
 
     def _told(self, row: Row, failed: bool) -> Told:
         stack = [self._places.line(pc) for pc in (row.pc, *row.stack) if pc]
-        return Told(row.step, row.thread, KINDS[row.kind], row.target, tuple(line for line in stack if line), failed)
+        kind = KINDS[row.kind]
+        order = ORDERS[row.order] if kind in ATOMIC else ""
+        return Told(row.step, row.thread, kind, row.target, tuple(line for line in stack if line), failed,
+                    bool(row.old), order)
 
     def _name_blocks(self, program: Program) -> None:
         """Payloads by the steps that gave them."""
@@ -114,11 +126,11 @@ class CompiledTarget:
 
     def beside(self, bound: int) -> str:
         """See `Schedulable`."""
-        return ""
+        return f" and {bound} old writes"
 
     def about_all(self, programs: Iterable[Program]) -> dict[str, Any]:
-        """See `Schedulable`."""
-        return {}
+        """See `Schedulable`: the memory model."""
+        return {"memory_model": MEMORY_MODEL}
 
     def about(self, program: Program) -> dict[str, Any]:
         """See `Schedulable`."""

@@ -18,10 +18,13 @@ static inline void access_of(const void *address, size_t size, unsigned flags, u
 
 void observed_range(const void *at, size_t size, unsigned flags, uintptr_t pc) { access_of(at, size, flags, pc); }
 
-static inline void atomic_of(const volatile void *address, size_t size, enum atomic_kind kind, int order, uintptr_t pc)
+static inline int is_performed(const struct atomic *asked, atomic_value *read)
 {
+    if (observer->perform != NULL)
+        return observer->perform(asked, read);
     if (observer->on_atomic != NULL)
-        observer->on_atomic((uintptr_t)address, size, kind, order, pc);
+        observer->on_atomic(asked->address, asked->size, asked->kind, asked->order, asked->pc);
+    return 0;
 }
 
 void __tsan_init(void) {}
@@ -100,51 +103,60 @@ typedef uint16_t word16;
 typedef uint32_t word32;
 typedef uint64_t word64;
 
-#define TOLD(BITS, KIND) atomic_of(a, BITS / 8, KIND, order, PC)
+/* `read` is what the client read, where it does what is asked in our stead. */
+#define ASK(BITS, KIND, OPERAND, EXPECTED, FAILED)                                                                     \
+    atomic_value read = 0;                                                                                             \
+    int done = is_performed(&(struct atomic){(uintptr_t)a, PC, BITS / 8, KIND, order, FAILED, OPERAND, EXPECTED}, &read)
 #define FETCH(BITS, NAME, KIND)                                                                                        \
     word##BITS __tsan_atomic##BITS##_fetch_##NAME(volatile word##BITS *a, word##BITS value, int order)                 \
     {                                                                                                                  \
-        TOLD(BITS, KIND);                                                                                              \
-        return __atomic_fetch_##NAME(a, value, __ATOMIC_SEQ_CST);                                                      \
+        ASK(BITS, KIND, value, 0, order);                                                                              \
+        return done ? (word##BITS)read : __atomic_fetch_##NAME(a, value, __ATOMIC_SEQ_CST);                            \
     }
-#define ATOMICS(BITS)                                                                                                  \
+#define COMPARE(BITS, STRENGTH, DO)                                                                                    \
+    int __tsan_atomic##BITS##_compare_exchange_##STRENGTH(volatile word##BITS *a, word##BITS *expected,                \
+                                                          word##BITS value, int order, int failed)                     \
+    {                                                                                                                  \
+        ASK(BITS, ATOMIC_COMPARE_EXCHANGE, value, *expected, failed);                                                  \
+        if (!done)                                                                                                     \
+            return DO(a, expected, value);                                                                             \
+        word##BITS wanted = *expected;                                                                                 \
+        return (*expected = (word##BITS)read) == wanted;                                                               \
+    }
+#define OTHERS(BITS, LOAD, STORE, EXCHANGE, DO)                                                                        \
     word##BITS __tsan_atomic##BITS##_load(const volatile word##BITS *a, int order)                                     \
     {                                                                                                                  \
-        TOLD(BITS, ATOMIC_LOAD);                                                                                       \
-        return __atomic_load_n(a, __ATOMIC_SEQ_CST);                                                                   \
+        ASK(BITS, ATOMIC_LOAD, 0, 0, order);                                                                           \
+        return done ? (word##BITS)read : LOAD(a);                                                                      \
     }                                                                                                                  \
     void __tsan_atomic##BITS##_store(volatile word##BITS *a, word##BITS value, int order)                              \
     {                                                                                                                  \
-        TOLD(BITS, ATOMIC_STORE);                                                                                      \
-        __atomic_store_n(a, value, __ATOMIC_SEQ_CST);                                                                  \
+        ASK(BITS, ATOMIC_STORE, value, 0, order);                                                                      \
+        if (!done)                                                                                                     \
+            STORE(a, value);                                                                                           \
     }                                                                                                                  \
     word##BITS __tsan_atomic##BITS##_exchange(volatile word##BITS *a, word##BITS value, int order)                     \
     {                                                                                                                  \
-        TOLD(BITS, ATOMIC_EXCHANGE);                                                                                   \
-        return __atomic_exchange_n(a, value, __ATOMIC_SEQ_CST);                                                        \
+        ASK(BITS, ATOMIC_EXCHANGE, value, 0, order);                                                                   \
+        return done ? (word##BITS)read : EXCHANGE(a, value);                                                           \
     }                                                                                                                  \
-    int __tsan_atomic##BITS##_compare_exchange_strong(volatile word##BITS *a, word##BITS *expected, word##BITS value,  \
-                                                      int order, int failed)                                           \
-    {                                                                                                                  \
-        (void)failed;                                                                                                  \
-        TOLD(BITS, ATOMIC_COMPARE_EXCHANGE);                                                                           \
-        return __atomic_compare_exchange_n(a, expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                 \
-    }                                                                                                                  \
-    int __tsan_atomic##BITS##_compare_exchange_weak(volatile word##BITS *a, word##BITS *expected, word##BITS value,    \
-                                                    int order, int failed)                                             \
-    {                                                                                                                  \
-        (void)failed;                                                                                                  \
-        TOLD(BITS, ATOMIC_COMPARE_EXCHANGE);                                                                           \
-        return __atomic_compare_exchange_n(a, expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                 \
-    }                                                                                                                  \
+    COMPARE(BITS, strong, DO)                                                                                          \
+    COMPARE(BITS, weak, DO)                                                                                            \
     word##BITS __tsan_atomic##BITS##_compare_exchange_val(volatile word##BITS *a, word##BITS expected,                 \
                                                           word##BITS value, int order, int failed)                     \
     {                                                                                                                  \
-        (void)failed;                                                                                                  \
-        TOLD(BITS, ATOMIC_COMPARE_EXCHANGE);                                                                           \
-        __atomic_compare_exchange_n(a, &expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                       \
-        return expected;                                                                                               \
-    }                                                                                                                  \
+        ASK(BITS, ATOMIC_COMPARE_EXCHANGE, value, expected, failed);                                                   \
+        if (!done)                                                                                                     \
+            DO(a, &expected, value);                                                                                   \
+        return done ? (word##BITS)read : expected;                                                                     \
+    }
+#define REALLY_LOAD(a) __atomic_load_n(a, __ATOMIC_SEQ_CST)
+#define REALLY_STORE(a, value) __atomic_store_n(a, value, __ATOMIC_SEQ_CST)
+#define REALLY_EXCHANGE(a, value) __atomic_exchange_n(a, value, __ATOMIC_SEQ_CST)
+#define REALLY_COMPARE(a, expected, value)                                                                             \
+    __atomic_compare_exchange_n(a, expected, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define ATOMICS(BITS)                                                                                                  \
+    OTHERS(BITS, REALLY_LOAD, REALLY_STORE, REALLY_EXCHANGE, REALLY_COMPARE)                                           \
     FETCH(BITS, add, ATOMIC_ADD)                                                                                       \
     FETCH(BITS, sub, ATOMIC_SUB)                                                                                       \
     FETCH(BITS, and, ATOMIC_AND)                                                                                       \
@@ -179,46 +191,16 @@ static int compared128(volatile word128 *a, word128 *expected, word128 value)
     return (*expected = exchanged128(a, wanted, 0, value)) == wanted;
 }
 
-word128 __tsan_atomic128_load(const volatile word128 *a, int order)
-{
-    TOLD(128, ATOMIC_LOAD);
-    return exchanged128((volatile word128 *)a, 0, 0, 0);
-}
-void __tsan_atomic128_store(volatile word128 *a, word128 value, int order)
-{
-    TOLD(128, ATOMIC_STORE);
-    exchanged128(a, 0, 1, value);
-}
-word128 __tsan_atomic128_exchange(volatile word128 *a, word128 value, int order)
-{
-    TOLD(128, ATOMIC_EXCHANGE);
-    return exchanged128(a, 0, 1, value);
-}
-int __tsan_atomic128_compare_exchange_strong(volatile word128 *a, word128 *expected, word128 value, int order,
-                                             int failed)
-{
-    (void)failed;
-    TOLD(128, ATOMIC_COMPARE_EXCHANGE);
-    return compared128(a, expected, value);
-}
-int __tsan_atomic128_compare_exchange_weak(volatile word128 *a, word128 *expected, word128 value, int order, int failed)
-{
-    (void)failed;
-    TOLD(128, ATOMIC_COMPARE_EXCHANGE);
-    return compared128(a, expected, value);
-}
-word128 __tsan_atomic128_compare_exchange_val(volatile word128 *a, word128 expected, word128 value, int order,
-                                              int failed)
-{
-    (void)failed;
-    TOLD(128, ATOMIC_COMPARE_EXCHANGE);
-    return exchanged128(a, expected, 0, value);
-}
+#define LOAD128(a) exchanged128((volatile word128 *)(a), 0, 0, 0)
+#define EXCHANGE128(a, value) exchanged128(a, 0, 1, value)
+OTHERS(128, LOAD128, EXCHANGE128, EXCHANGE128, compared128)
 #endif
 
 void __tsan_atomic_thread_fence(int order)
 {
-    atomic_of(NULL, 0, ATOMIC_FENCE, order, PC);
+    const void *a = NULL;
+    ASK(8, ATOMIC_FENCE, 0, 0, order);
+    (void)done;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

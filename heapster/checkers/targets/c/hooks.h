@@ -33,6 +33,22 @@ enum atomic_kind {
     ATOMIC_FENCE
 };
 
+#ifdef __SIZEOF_INT128__
+typedef unsigned __int128 atomic_value;
+#else
+typedef uint64_t atomic_value;
+#endif
+
+/* An atomic that is about to be done. `failed` is the order of a compare-exchange that does not swap; `operand` is what
+   is stored, added and so on. */
+struct atomic {
+    uintptr_t address, pc;
+    size_t size;
+    enum atomic_kind kind;
+    int order, failed;
+    atomic_value operand, expected;
+};
+
 /* Each may be NULL. All are called before what they tell of is done; `pc` is a return address: the instruction before
    it is the one. `order` is one of __ATOMIC_RELAXED to __ATOMIC_SEQ_CST; a fence has no address. */
 struct observer {
@@ -40,6 +56,9 @@ struct observer {
     void (*on_atomic)(uintptr_t address, size_t size, enum atomic_kind kind, int order, uintptr_t pc);
     void (*on_enter)(uintptr_t caller); /* a function, called from there */
     void (*on_exit)(void);
+    /* Asked instead of on_atomic: does it, says what it read, and answers 1; or answers 0, and it is done as it stands.
+       A compare-exchange that reads what is expected has swapped. */
+    int (*perform)(const struct atomic *asked, atomic_value *read);
 };
 
 void observe(const struct observer *client); /* NULL: nobody looks */
