@@ -81,8 +81,9 @@ A finding that needs an old write may never show on x86-64, which orders more; o
 
 ### Litmus tests
 
-Explored to the end, each has every outcome but those that RC11 forbids (a dot stands for any value), by views and by
-the axioms alike. `rlx`, `acq`, `rel`, `ar` and `sc` are the orders; `a=x` reads, `x=1` writes, `|` parts threads.
+Explored to the end, each has every outcome but those that RC11 forbids (a dot stands for any value), by views, by the
+axioms, and as a C program under the scheduler of targets. `rlx`, `acq`, `rel`, `ar` and `sc` are the orders; `a=x`
+reads, `x=1` writes, `|` parts threads.
 
 | test | program | observed | never | outcomes |
 |---|---|---|---|---|"""
