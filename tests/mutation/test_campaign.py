@@ -10,6 +10,7 @@ import pytest
 from heapster.checkers.mutation import campaign as campaigns
 from heapster.checkers.mutation import hunters
 from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts, equivalents, sources
+from heapster.checkers.mutation.drawing import drawn
 from heapster.checkers.mutation.hunters import Hunter
 from heapster.cli import main
 
@@ -88,15 +89,47 @@ def test_the_reviewed_changes_are_of_lines_that_are_there(monkeypatch: pytest.Mo
         assert before in [line.strip() for line in texts[file].splitlines()], (file, before)
 
 
-def test_the_tests_of_a_module_hunt_its_changes_wherever_they_are(tmp_path: Path) -> None:
-    for name, text in (("native/test_verify.py", ""), ("native/test_other.py", "from heapster.impl.verify import walk"),
-                       ("native/test_far.py", "from heapster.impl.verifying import walk"), ("impl/test_it.py", "")):
-        path = tmp_path / "tests" / name
+def planned(folder: Path, *names: str, killers: tuple[str, ...] = ()) -> list[list[str]]:
+    """The places of tests that hunters of these names ask about a change of `impl.verify`."""
+    for name, text in (("native/test_verify.py", ""), ("impl/test_other.py", "from heapster.impl.verify import walk"),
+                       ("native/test_far.py", "from heapster.impl.verifying import walk"), ("model/test_it.py", ""),
+                       ("checkers/test_lockstep.py", "")):
+        path = folder / "tests" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (hunter,) = [hunter for hunter in hunters.HUNTERS if hunter.command is hunters._tests]
-    command = hunter.command(hunters.Prey("impl/verify.py", tmp_path, 1))
-    assert command[-3:] == ["tests/native/test_other.py", "tests/native/test_verify.py", "tests/impl"]
+    prey = hunters.Prey("impl/verify.py", folder, 1, killers)
+    return [[word for word in getattr(hunters, name)(prey) if word.startswith("tests/")] for name in names]
+
+
+def test_the_tests_of_a_module_hunt_its_changes_wherever_they_are(tmp_path: Path) -> None:
+    assert planned(tmp_path, "_named", "_room", "_wide") == [
+        ["tests/impl/test_other.py"], ["tests/impl"],
+        ["tests/checkers/test_lockstep.py", "tests/native/test_verify.py"]]
+
+
+def test_tests_that_noticed_changes_of_a_file_go_first(project: Path, tmp_path: Path) -> None:
+    """As far as they are still there; whoever noticed most goes first."""
+    log, plan, often, gone = Log(project / "drawn.jsonl"), Plan(9, 3), "tests/native/test_far.py::a", "tests/x.py::y"
+    change, other = drawn({"impl/block.py": SOURCE}, 9, 3)
+    for line, file, test in ((1, change.file, often), (2, change.file, gone), (3, change.file, often),
+                             (4, "", "tests/z")):
+        log.add((other if file else change)._replace(line=line), plan, campaigns.Result(
+            file, line, "", "", "", "killed", "tests", f"FAILED {test}[1-2] - AssertionError"))
+    killers = Log(project / "drawn.jsonl").killers(change.file)
+    assert killers == log.killers(change.file) == (often, gone)
+    assert planned(tmp_path, "_remembered", killers=killers) == [[often]]
+    assert hunters._remembered(hunters.Prey("impl/block.py", tmp_path, 1)) == []
+
+
+def test_only_the_test_that_cried_is_asked_about_the_source_as_it_is() -> None:
+    command = ["python", "-m", "pytest", "tests/impl", "tests/model"]
+    assert hunters.again(command, "FAILED tests/model/test_it.py::test_one[a b] - assert") == [
+        "python", "-m", "pytest", "tests/model/test_it.py::test_one"]
+    assert hunters.again(command, "ERROR tests/model/test_it.py - NameError") == [
+        "python", "-m", "pytest", "tests/model/test_it.py"]
+    assert hunters.again(command, "no words") == command
+    assert hunters.again(["python", "-m", "heapster", "races"], "FAILED tests/x.py::y") == [
+        "python", "-m", "heapster", "races"]
 
 
 @pytest.mark.parametrize(("arguments", "said"), [

@@ -2,6 +2,8 @@
 
 import ast
 
+import pytest
+
 from heapster.checkers.mutation.campaign import sources
 from heapster.checkers.mutation.drawing import changes, drawn
 
@@ -41,6 +43,22 @@ def test_each_kind_of_change() -> None:
 def test_nothing_else_is_touched() -> None:
     untouched = {1, 6, 7, 12}           # docstrings, assert, raise
     assert untouched.isdisjoint(change.line for change in changes("x.py", SOURCE))
+
+
+@pytest.mark.parametrize(("line", "drawn_still"), [
+    ("m.lock(a + ARENA_LOCK)", {"dropped call", "early return"}), ("b = a - layout.REGION_NEXT", {"early return"}),
+    ("return a << 0", {"constant"}), ("return max(a, b)", set()), ("return [*zip(a, b, strict=True)]",
+                                                                    {"swapped arguments"})])
+def test_what_makes_no_difference_is_not_drawn(line: str, drawn_still: set[str]) -> None:
+    text = f"def f(m, a, b):\n    {line}\n"
+    assert {change.kind for change in changes("x.py", text)} == drawn_still
+
+
+def test_what_looks_like_it_is_not() -> None:
+    text = "def f(m, a):\n    m.lock(a + ARENAS)\n    return 0 - a, most(a, m), a & 0\n"
+    found = {change.of(text)[1] for change in changes("x.py", text)}
+    assert found > {"m.lock(a - ARENAS)", "return 0 + a, most(a, m), a & 0", "return 0 - a, most(m, a), a & 0",
+                    "return 0 - a, most(a, m), a | 0"}
 
 
 def test_a_change_is_one_line_and_still_python() -> None:

@@ -1,9 +1,11 @@
 """Drawn changes, each planted in a copy of the project and hunted until a checker notices it."""
 
+import compileall
 import json
 import shutil
 import tempfile
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
@@ -16,11 +18,12 @@ from typing import Any, NamedTuple
 
 import heapster
 from heapster.checkers.mutation.drawing import Change, drawn
-from heapster.checkers.mutation.hunters import HUNTERS, Ending, Hunt, Hunter, Pack, Prey
+from heapster.checkers.mutation.hunters import HUNTERS, Ending, Hunt, Hunter, Pack, Prey, again, killer
 from heapster.results import TargetError, UsageError
 
 PROJECT = Path(heapster.__file__).parent.parent
 EQUIVALENTS = Path(__file__).parent / "equivalents.toml"
+MOST_KILLERS = 4                        # tests of a file that are asked before all others
 JUDGES = "checkers/lockstep/*.py"       # what says no, besides the model
 COPIED = ("heapster", "tests", "docs", "pyproject.toml", "README.md", "requirements.txt", "Makefile")
 
@@ -101,7 +104,7 @@ def campaign(plan: Plan, log: "Log", progress: Callable[[float, Result], None]) 
     results = {change: found for change in changes if (found := _judged(change, texts, known) or log.get(change, plan))}
     left = [change for change in changes if change not in results]
     interrupted = False
-    with _copies(min(plan.jobs, len(left))) as ground, ThreadPoolExecutor(plan.jobs) as pool:
+    with _copies(min(plan.jobs, len(left)), log) as ground, ThreadPoolExecutor(plan.jobs) as pool:
         try:                                # an interrupt may come as soon as the first hunter is out
             futures = {pool.submit(ground.hunted, change, texts[change.file], plan): change for change in left}
             for done in as_completed(futures):
@@ -129,9 +132,9 @@ def _judged(change: Change, texts: dict[str, str], known: dict[tuple[str, str, s
 class _Ground:
     """Copies of the project to hunt in, and one that is never changed."""
 
-    def __init__(self, clean: Path, copies: Iterable[Path]) -> None:
+    def __init__(self, clean: Path, copies: Iterable[Path], log: "Log") -> None:
         self.pack = Pack()
-        self._clean, self._lock = clean, Lock()
+        self._clean, self._lock, self._log = clean, Lock(), log
         self.passes: dict[str, bool] = {}       # a hunter's command: whether it passes on the source as it is
         self._copies: SimpleQueue[Path] = SimpleQueue()
         for copy in copies:
@@ -143,40 +146,45 @@ class _Ground:
         path = folder / "heapster" / change.file
         try:
             path.write_text(change.applied(text), encoding="utf-8")
-            found = self._caught(Prey(change.file, folder, plan.seed), plan)
+            found = self._caught(Prey(change.file, folder, plan.seed, self._log.killers(change.file)), plan)
         finally:
-            path.write_text(text, encoding="utf-8")
+            shutil.copy2(self._clean / "heapster" / change.file, path)      # as old as what it was compiled to
             self._copies.put(folder)
         return Result(change.file, change.line, change.kind, *change.of(text), found.ending.value, found.by, found.said)
 
     def _caught(self, prey: Prey, plan: Plan) -> Hunt:
         for hunter in plan.hunters():
             found = self.pack.hunt(hunter, prey)
-            if found and found.ending is not Ending.SURVIVED and self._passes_clean(hunter, prey):
+            if found and found.ending is not Ending.SURVIVED and self._passes_clean(hunter, prey, found.said):
                 return found
         return Hunt("", Ending.SURVIVED)
 
-    def _passes_clean(self, hunter: Hunter, prey: Prey) -> bool:
-        """Whether the hunter is silent at the source as it is: else its cry means nothing."""
+    def _passes_clean(self, hunter: Hunter, prey: Prey, said: str) -> bool:
+        """Whether what said so is silent at the source as it is: else its cry means nothing."""
         clean = prey._replace(folder=self._clean)
-        command = " ".join(hunter.command(clean)[1:])
+        asked = again(hunter.command(clean), said)
+        command = " ".join(asked[1:])
         with self._lock:
             if command not in self.passes:
-                found = self.pack.hunt(hunter, clean)
+                found = self.pack.hunt(hunter._replace(command=lambda _: asked), clean)
                 self.passes[command] = found is not None and found.ending is Ending.SURVIVED
             return self.passes[command]
 
 
 @contextmanager
-def _copies(count: int) -> Iterator[_Ground]:
-    """So many copies of the project to hunt in, for as long as they are needed."""
+def _copies(count: int, log: "Log") -> Iterator[_Ground]:
+    """So many copies of the project to hunt in, compiled, for as long as they are needed."""
     with tempfile.TemporaryDirectory(prefix="heapster-mutate-") as name:
-        folders = [Path(name) / str(number) for number in range(count + 1)]
-        for folder in folders:
-            folder.mkdir()
-            for part in COPIED:
-                _copy(PROJECT / part, folder / part)
-        yield _Ground(folders[0], folders[1:])
+        clean, *copies = (Path(name) / str(number) for number in range(count + 1))
+        clean.mkdir()
+        for part in COPIED:
+            _copy(PROJECT / part, clean / part)
+        if count:
+            for part in ("heapster", "tests"):
+                compileall.compile_dir(clean / part, quiet=2)
+        for copy in copies:
+            _copy(clean, copy)
+        yield _Ground(clean, copies, log)
 
 
 def _copy(source: Path, to: Path) -> None:
@@ -207,9 +215,17 @@ class Log:
         """What was found before."""
         return self._known.get(self._key(change, plan))
 
+    def killers(self, file: str) -> tuple[str, ...]:
+        """The tests that noticed changes of the file, of whatever source, those that noticed most first."""
+        tests = Counter(test for result in tuple(self._known.values())
+                        if result.file == file and result.verdict == "killed" and (test := killer(result.said)))
+        return tuple(test for test, _ in tests.most_common(MOST_KILLERS))
+
     def add(self, change: Change, plan: Plan, result: Result) -> Result:
         """Keep a result; the same result."""
-        row: dict[str, Any] = {"key": self._key(change, plan), **asdict(result)}
+        key = self._key(change, plan)
+        self._known[key] = result
+        row: dict[str, Any] = {"key": key, **asdict(result)}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")

@@ -10,7 +10,8 @@
     early return        x = 1          return 0
 
 DeMillo, Lipton, Sayward, "Hints on test data selection", Computer 11(4), 1978. Docstrings, annotations, asserts,
-messages and what only types need are left as they are.
+messages and what only types need are left as they are, and so is what no change of these kinds makes different: a 0
+that is added or shifted by, the arguments of max and min, and whether zip asserts that all are as long.
 """
 
 import ast
@@ -20,9 +21,14 @@ from itertools import islice, pairwise
 from random import Random
 from typing import NamedTuple
 
+from heapster.impl import layout
+
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "is not": "is", "is": "is not",
                "not in": "in", "in": "not in"}
 ARITHMETIC = {"+": "-", "-": "+", "*": "+", "&": "|", "|": "&", "^": "|", "<<": ">>", ">>": "<<", "//": "*", "%": "//"}
+NEUTRAL = frozenset({"+", "-", "|", "^", "<<", ">>"})      # a 0 on their right leaves what is on their left
+COMMUTATIVE = frozenset({"max", "min"})
+ZEROS = frozenset(name for name, value in vars(layout).items() if value == 0)
 LOGIC = {"and": "or", "or": "and"}
 TOKENS = re.compile(r"is\s+not|not\s+in|<<|>>|//|[<>=!]=|\b(?:is|in|and|or)\b|[-<>+*&|^%]")
 
@@ -89,7 +95,9 @@ class _Sites:
             case ast.Compare():
                 yield from self._tokens([node.left, *node.comparators], COMPARISONS, "comparison")
             case ast.BinOp():
-                yield from self._tokens([node.left, node.right], ARITHMETIC, "arithmetic")
+                table = {sign: new for sign, new in ARITHMETIC.items()
+                         if not (_is_zero(node.right) and {sign, new} <= NEUTRAL)}
+                yield from self._tokens([node.left, node.right], table, "arithmetic")
             case ast.BoolOp():
                 yield from self._tokens(node.values, LOGIC, "logic")
             case ast.Constant(value=bool() as value):
@@ -125,6 +133,8 @@ class _Sites:
                     yield right.lineno, start, start + len(token[0]), new, kind
 
     def _swapped(self, call: ast.Call) -> Iterator[Site]:
+        if isinstance(call.func, ast.Name) and call.func.id in COMMUTATIVE:
+            return
         for left, right in pairwise(call.args):
             texts = self._text(left), self._text(right)
             if left.lineno == right.end_lineno and texts[0] != texts[1] and right.end_col_offset is not None:
@@ -146,12 +156,24 @@ class _Sites:
                 yield from self._replaced(node, new, "early return")
 
 
+def _is_zero(node: ast.expr) -> bool:
+    """Whether it is a 0, or a constant of the layout that is 0."""
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return name in ZEROS or (isinstance(node, ast.Constant) and node.value == 0)
+
+
+def _makes_no_difference(node: ast.AST) -> bool:
+    """Whether it is words, or asserts, when the code runs well."""
+    return isinstance(node, ast.JoinedStr | ast.Assert | ast.Raise) or (
+        isinstance(node, ast.keyword) and node.arg == "strict")
+
+
 def _behaviour(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes below that make a difference when the code runs well: no messages, types, docstrings, asserts."""
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "type_params"):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr | ast.Assert | ast.Raise):
+            if isinstance(child, ast.AST) and not _makes_no_difference(child):
                 yield child
                 yield from _behaviour(child)

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -15,7 +15,10 @@ from heapster import children
 LONGEST_WORDS = 400             # characters of what a hunter said
 HELD, UNDECIDED, NOTHING_RAN = 0, 3, 5      # exit codes that catch nothing, of ours and of pytest
 WITNESSES = ("specification", "invariants", "decoding", "live_blocks", "lockstep")   # of tests/checks
-TELLING = re.compile(r"\w+ +\([0-9a-f]{8}\)$|FAILED |REFUTED|\w*Error\b")
+QUICK = ("impl", "machine", "model")        # rooms of tests that start no program
+WIDE = ("checkers/test_planted_faults_doc.py", "checkers/test_lockstep.py", "checkers/test_fuzzing.py")
+FAILING = re.compile(r"(?:FAILED|ERROR) (tests/[^\s\[]+)")
+TELLING = re.compile(r"\w+ +\([0-9a-f]{8}\)$|FAILED |ERROR tests/|REFUTED|\w*Error\b")
 
 
 class Prey(NamedTuple):
@@ -24,6 +27,7 @@ class Prey(NamedTuple):
     file: str                   # below the package
     folder: Path                # the copy
     seed: int
+    killers: tuple[str, ...] = ()       # tests that noticed changes of that file before, those that did most first
 
     @property
     def room(self) -> str:
@@ -99,18 +103,53 @@ def _about(prey: Prey) -> list[str]:
             if path.stem == name or imported in path.read_text(encoding="utf-8")]
 
 
-def _tests(prey: Prey) -> list[str]:
-    """The tests of the module, wherever they are, of the room, and of what holds rooms against each other."""
-    places = (*_about(prey), prey.room, "checkers/test_lockstep.py", "checkers/test_planted_faults_doc.py",
-              "checkers/test_fuzzing.py")
-    found = [place for place in dict.fromkeys(f"tests/{place}" for place in places) if (prey.folder / place).exists()]
+def _pytest(prey: Prey, places: Iterable[str]) -> list[str]:
+    """The tests there, up to the first that fails; nothing if there are none."""
+    found = [place for place in dict.fromkeys(places) if (prey.folder / place.partition("::")[0]).exists()]
     return [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--changed", "-m",
-            "not slow and not faults and not programs", *found]
+            "not slow and not faults and not programs", *found] if found else []
 
 
-HUNTERS = (Hunter("load", _load), Hunter("tests", _witnesses), Hunter("fuzz", _fuzz(40), 60), Hunter("races", _races),
-           Hunter("tests", _tests, 240), Hunter("fuzz", _fuzz(400), 360), Hunter("prove", _prove, 360))
+def _remembered(prey: Prey) -> list[str]:
+    """The tests that noticed changes of that file before."""
+    return _pytest(prey, prey.killers)
+
+
+def _named(prey: Prey) -> list[str]:
+    """The tests of the module that take no time: they look at words, not at programs."""
+    return _pytest(prey, (f"tests/{place}" for place in _about(prey)
+                          if place.split("/")[0] in QUICK and place not in WIDE))
+
+
+def _room(prey: Prey) -> list[str]:
+    """The tests of the room."""
+    return _pytest(prey, [f"tests/{prey.room}"]) if prey.room in QUICK else []
+
+
+def _wide(prey: Prey) -> list[str]:
+    """The tests of the module wherever they are, and what holds rooms against each other, shortest first."""
+    mine = [place for place in _about(prey) if place.split("/")[0] not in QUICK]
+    rest = ["checkers"] if prey.room == "checkers" else []
+    return _pytest(prey, (f"tests/{place}" for place in (*WIDE[:2], *mine, *rest, *WIDE[2:])))
+
+
+HUNTERS = (
+    Hunter("load", _load), Hunter("tests", _witnesses), Hunter("tests", _remembered, 60), Hunter("tests", _named, 60),
+    Hunter("fuzz", _fuzz(8), 40), Hunter("races", _races), Hunter("tests", _room, 60), Hunter("fuzz", _fuzz(40), 60),
+    Hunter("tests", _wide, 240), Hunter("fuzz", _fuzz(200), 180), Hunter("prove", _prove, 360))
 NAMES = tuple(dict.fromkeys(hunter.name for hunter in HUNTERS[1:]))
+
+
+def killer(said: str) -> str:
+    """The test that said so; nothing if it was none."""
+    found = FAILING.search(said)
+    return found[1] if found else ""
+
+
+def again(command: list[str], said: str) -> list[str]:
+    """A command that asks what said so, and nothing else, once more."""
+    first = next((number for number, word in enumerate(command) if word.startswith("tests/")), 0)
+    return [*command[:first], killer(said)] if first and killer(said) else command
 
 
 class Stopped(Exception):
