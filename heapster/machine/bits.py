@@ -5,8 +5,9 @@ from typing import Any
 
 import z3
 
+from heapster.machine.decisions import Decisions, Refutation
 from heapster.machine.linear import STAYS, WORD_MAX, WORD_MIN, Infeasible, Undecided, Unsupported
-from heapster.machine.paths import MOST_VALUES, Decisions, Refutation
+from heapster.machine.paths import MOST_VALUES
 
 WIDTH = 64
 

@@ -8,11 +8,12 @@ be false is false on some path; the words of that path's model are the counterex
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache, partial
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple
 
 import z3
 
+from heapster.machine.decisions import Decisions, Path, Refutation
 from heapster.machine.linear import (
     STAYS,
     WORD_MAX,
@@ -29,76 +30,10 @@ from heapster.machine.linear import (
     scaled,
     times,
 )
-from heapster.machine.symbolic import Symbolic
+from heapster.machine.terms import bounds_terms, integer_named, relation_term
 
 NEAR = (0, 16, 256, 1 << 12, 1 << 16)     # above a word's least, tried in a counterexample
 MOST_VALUES = 64                    # a word with more is not settled by trying each
-
-
-class Refutation(NamedTuple):
-    """A claim that is false, and the choices and words that make it so."""
-
-    claim: str
-    reason: str
-    choices: tuple[int, ...]
-    words: tuple[int, ...]          # in the order in which the body asked for them
-
-
-class Path(Protocol):
-    """What a body of a proof needs; an encoding of words, or a replay of one counterexample."""
-
-    def word(self, name: str, low: int = ..., high: int = ..., step: int = ..., offset: int = ...) -> Any:
-        """An unknown word in [low, high] that is offset modulo step."""
-
-    def require(self, left: Any, sign: str, right: Any) -> None:
-        """Assume left `sign` right; the sign is one of <, <=, ==."""
-
-    def apart(self, a: Any, a_bytes: Any, b: Any, b_bytes: Any) -> None:
-        """Assume that [a, a + a_bytes) and [b, b + b_bytes) do not overlap."""
-
-    def choose(self, count: int) -> int:
-        """Any of 0..count-1."""
-
-    def claim(self, name: str, holds: Callable[[], bool], why: Callable[[], str] = ...) -> None:
-        """It holds here; `why` says more if it does not."""
-
-
-class Decisions:
-    """The choices of one path, and those that others must take."""
-
-    def __init__(self, prefix: Sequence[int]) -> None:
-        self.prefix = prefix
-        self.taken: list[int] = []
-        self.chosen: list[int] = []     # of those, what the body chose
-        self.pending: list[list[int]] = []
-        self.claimed: set[str] = set()
-        self.abandoned = False          # its assumptions contradict each other, or a law was broken on it
-        self.refuted: list[Refutation] = []
-
-    def replayed(self) -> int | None:
-        """What the path that noted this one decided here, if it did."""
-        return self.prefix[len(self.taken)] if len(self.taken) < len(self.prefix) else None
-
-    def choose(self, count: int) -> int:
-        """See `Path.choose`."""
-        choice = self.replayed()
-        if choice is None:
-            choice = 0
-            self.pending += [[*self.taken, other] for other in range(count - 1, 0, -1)]
-        self.taken.append(choice)
-        self.chosen.append(choice)
-        return choice
-
-    def machine(self, statics: Any = 0, thread: Any = 0) -> Any:
-        """Memory of which nothing is known yet."""
-        return Symbolic(self, statics, thread)
-
-    def fork(self, choice: bool, both: bool) -> bool:
-        """Note a comparison that goes this way; whether it could go the other."""
-        if both:
-            self.pending.append([*self.taken, int(not choice)])
-        self.taken.append(int(choice))
-        return both
 
 
 class Apart(NamedTuple):
@@ -209,9 +144,9 @@ class Integers(Decisions):
 
     def _variable(self, name: str, low: int, high: int) -> Variable:
         number = len(self._variables)
-        variable = Variable(number, name, low, high, _integer(f"{name}!{number}"))
+        variable = Variable(number, name, low, high, integer_named(f"{name}!{number}"))
         self._variables.append(variable)
-        for bound in _bounds(variable.integer, low, high):
+        for bound in bounds_terms(variable.integer, low, high):
             self._facts.add(bound)
         return variable
 
@@ -421,62 +356,11 @@ class Integers(Decisions):
     def _term(self, fact: Relation) -> Any:
         if isinstance(fact.form, int):
             return z3.BoolVal(bool(_known(fact)))
-        return _z3_relation(fact)
+        return relation_term(fact)
 
 
 # Terms for z3, made once for all paths, which ask for the same ones; by its raw interface, because z3's
 # operators cost more than its answers here.
-
-MOST_TERMS = 1 << 16                # kept
-
-
-class Integer:
-    """An integer of the solver; as a key it is itself, which z3's terms are only slowly."""
-
-    __slots__ = ("term",)
-
-    def __init__(self, name: str) -> None:
-        self.term = z3.Int(name)
-
-
-_integer = cache(Integer)
-
-
-@lru_cache(MOST_TERMS)
-def _bounds(integer: Integer, low: int, high: int) -> tuple[Any, Any]:
-    return integer.term >= low, integer.term <= high
-
-
-def _z3_relation(fact: Relation) -> Any:
-    """The relation for z3."""
-    form = fact.form
-    return _made_relation(tuple([(v.integer, c) for v, c in form.terms.items()]), -form.const, fact.sign, fact.negated)
-
-
-@lru_cache(MOST_TERMS)
-def _made_relation(parts: tuple[tuple[Integer, int], ...], least: int, sign: str, negated: bool) -> Any:
-    context = z3.main_ctx()
-    ref = context.ref()
-    multiples = [_multiple(integer, count) for integer, count in parts]
-    array = (z3.Ast * len(parts))(*[multiple.ast for multiple in multiples])
-    total = z3.ArithRef(z3.Z3_mk_add(ref, len(parts), array), context)
-    number = _number(least)
-    if sign == "==":
-        term = z3.BoolRef(z3.Z3_mk_eq(ref, total.ast, number.ast), context)
-    else:
-        make = z3.Z3_mk_lt if sign == "<" else z3.Z3_mk_le
-        term = z3.BoolRef(make(ref, total.ast, number.ast), context)
-    return z3.BoolRef(z3.Z3_mk_not(ref, term.ast), context) if negated else term
-
-
-@cache
-def _multiple(integer: Integer, count: int) -> Any:
-    return integer.term * _number(count) if count != 1 else integer.term
-
-
-@cache
-def _number(value: int) -> Any:
-    return z3.IntVal(value)
 
 
 def _known(fact: Relation) -> bool | None:

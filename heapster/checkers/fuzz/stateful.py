@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from heapster.checkers.fuzz.draws import BACKEND
-from heapster.checkers.fuzz.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload, misuse
+from heapster.checkers.fuzz.misuses import misuse
+from heapster.checkers.fuzz.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload
 from heapster.checkers.lockstep.lockstep import Lockstep, Problem
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX

@@ -20,6 +20,7 @@ from heapster.checkers.proofs import (
     placement,
     purge,
     region,
+    registration,
     resize,
     retained,
     segregated,
@@ -34,8 +35,8 @@ from heapster.suggest import instead_of
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS, *purge.PROOFS,
-    *arena.PROOFS, *cache.PROOFS, *waiting.PROOFS, *bins.PROOFS, *carving.PROOFS, *retained.PROOFS, *mapping.PROOFS,
-    *resize.PROOFS,
+    *arena.PROOFS, *cache.PROOFS, *waiting.PROOFS, *bins.PROOFS, *registration.PROOFS, *carving.PROOFS,
+    *retained.PROOFS, *mapping.PROOFS, *resize.PROOFS,
     *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *sized.PROOFS, *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (

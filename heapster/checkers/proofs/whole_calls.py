@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Body, Proof
 from heapster.checkers.proofs.callee_contracts import Listed, as_listed, by_any_policy, replaced
+from heapster.checkers.proofs.heap_reading import Classes
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ALL_SIZE_BITS,
@@ -19,7 +20,7 @@ from heapster.checkers.proofs.layout_spec import (
     USED,
     only,
 )
-from heapster.checkers.proofs.small_heaps import Classes, Small
+from heapster.checkers.proofs.small_heaps import Small
 
 SETTINGS = ("policy", "threshold", "growth", "arena_limit", "cache", "keep")     # words of the statics
 
