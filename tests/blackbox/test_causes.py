@@ -55,6 +55,14 @@ def test_a_size_is_cut_also_where_rounding_it_up_wraps_or_it_is_huge(tmp_path: P
     assert [finding.code for finding in found] == ["size_truncated"]
 
 
+def test_a_size_that_is_refused_inside_and_answered_all_the_same_is_not_cut(tmp_path: Path) -> None:
+    fault = ("#define TOO_LARGE(size) ((size) >> 20 && !((size) >> 32))\n"
+             "#define ROUND(size) ((size) >> 32 ? 16 : ((size) + 15) & ~(size_t)15)\n")
+    found = findings(tmp_path, fault, "a = malloc(8589934632)", "a = malloc(9223372036854661104)")
+    assert "size_truncated" not in [finding.code for finding in found]
+    assert found
+
+
 def test_a_usable_size_that_cannot_be_asked_is_a_crash(tmp_path: Path) -> None:
     found = findings(tmp_path, DIES_OF_NULL, "usable_size(NULL)")
     assert [finding.code for finding in found] == ["crash"]

@@ -33,6 +33,7 @@ from heapster.checkers.blackbox.shrink import cost, fewer_records
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
 from heapster.checkers.blackbox.volume import OPS as REPEATED_OPS
 from heapster.checkers.blackbox.volume import grows
+from heapster.checkers.blackbox.wrapping import WRAPS_HERE
 from heapster.model.geometry import is_power_of_two
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import REQUESTS, STATING, TAKING, bits, requested
@@ -186,9 +187,9 @@ class Campaign:
         self.shown.append(shown)
 
     def _is_of_a_known_line(self, finding: Finding) -> bool:
-        """Whether it is mended where another comes from: then it is another way in which that shows."""
+        """Whether it is mended, or a size wraps, where another comes from: then that shows in another way."""
         place = finding.place
-        return bool(place and place.mended) and any(
+        return bool(place and (place.mended or place.why == WRAPS_HERE)) and any(
             other.finding.place and (other.finding.place.file, other.finding.place.line) == (place.file, place.line)
             for other in self.shown if place)
 

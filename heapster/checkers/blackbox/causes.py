@@ -56,19 +56,25 @@ class Causes:
                 continue
             size = requested(step)
             left = size % CUT if 0 < size % CUT < CUT - ROUNDED_UP else PLAIN      # else it wraps when it is rounded up
-            twin = left + (CUT if size >= 2 * CUT else 2 * CUT)
-            if any(self._resized(trace, index, other) for other in (left, BELOW_CUT)) or not self._resized(
-                    trace, index, twin):
+            if not self._is_cut(trace, index, left, left + (CUT if size >= 2 * CUT else 2 * CUT)):
                 continue
             served = f"it is served as one of {left} bytes" if left == size % CUT else "rounded up, it is a small one"
             return TRUNCATED, f"{format_step(step)}: the size is cut to 32 bits: {served}"
         return None
 
-    def _resized(self, trace: Trace, index: int, size: int) -> bool:
-        """Whether the trace fails with another size in one step."""
+    def _is_cut(self, trace: Trace, index: int, left: int, twin: int) -> bool:
+        """Whether a step takes sizes for what is left of them: a small one, and the largest that is whole."""
+        if self._resized(trace, index, left).reasons or not self._resized(trace, index, twin).reasons:
+            return False
+        largest, cut = (self._resized(trace, index, size) for size in (BELOW_CUT, BELOW_CUT + 2 * CUT))
+        served = index < len(largest.seen) and largest.seen[index].pointer != 0
+        return not largest.reasons and bool(cut.reasons) == served
+
+    def _resized(self, trace: Trace, index: int, size: int) -> Outcome:
+        """The trace with another size in one step."""
         step = trace[index]
         numbers = (1, size) if step.verb in PRODUCTS else (*step.numbers[:-1], size)
-        return bool(self._run((*trace[:index], step._replace(numbers=numbers), *trace[index + 1:])).reasons)
+        return self._run((*trace[:index], step._replace(numbers=numbers), *trace[index + 1:]))
 
     def _given_away(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
         """A block that changes or is given again after a realloc of it has failed."""

@@ -15,9 +15,10 @@ from heapster.checkers.blackbox.repairing import FORCED, Repair, Repairs, Search
 from heapster.checkers.blackbox.root_cause import of_place, suspects
 from heapster.checkers.blackbox.stepwise import CLAIMED, Outcome, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
-from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin
+from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin, wrapping_twin
 from heapster.checkers.blackbox.unseen import unseen
 from heapster.checkers.blackbox.volume import still_grows
+from heapster.checkers.blackbox.wrapping import Wraps, asks_for_all
 from heapster.checkers.targets.instrumented import NoInstrumentationError
 from heapster.checkers.targets.lines import Frame, Lines, has_lines
 from heapster.model.operation import Trace
@@ -49,6 +50,7 @@ class Explainer:
         self._closed = self._asked = False
         self._twin: Judge | None = None
         self._search: Search | None = None
+        self._wrapping: list[Wraps] | None = None       # at most one; none where clang cannot tell
         self.lines: Lines | None = None
         self.named: set[tuple[str, int]] = set()        # lines that findings have to do with
         self.notes: list[str] = []          # what cannot be told of this target, a line each
@@ -106,7 +108,8 @@ class Explainer:
         if shown.threads[0] or not shown.trace or self.twin() is None:
             return shown.finding
         found, beside = self._suspects(shown)
-        known = [(suspect, frames) for suspect in found if (frames := self._frames(suspect.moment))]
+        known = [*self._wraps(shown.trace),
+                 *((suspect, frames) for suspect in found if (frames := self._frames(suspect.moment)))]
         functions = {frame.function for moment in beside for frame in self._frames(moment)}
         place = _best(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
         self.named |= {(_shown(frame.file), frame.line) for _, frames in known for frame in frames[:1]}
@@ -141,6 +144,15 @@ class Explainer:
             return []
         run, outcome = self.run(trace)
         return list(who_lost(run, trace, work, outcome))
+
+    def _wraps(self, trace: Trace) -> list[Known]:
+        """Of a trace that ends by asking for nearly all that there is: the first sum or product that wraps."""
+        if not asks_for_all(trace[-1], self._target.bits):
+            return []
+        if self._wrapping is None:
+            twin = wrapping_twin(self._target)
+            self._wrapping = [Wraps(self._judge(twin), self._promises)] if twin else []
+        return [known for wraps in self._wrapping for known in wraps.first(trace)]
 
     def _loads(self, trace: Trace) -> list[Suspect]:
         """Of a trace that passes on the twin, where other bytes are in memory: the first load that it may hang on."""

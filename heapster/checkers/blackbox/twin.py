@@ -11,6 +11,8 @@ from heapster.checkers.targets.instrumented import HOOK, NoInstrumentationError,
 UNDEFINED = ("-fsanitize=signed-integer-overflow,shift,integer-divide-by-zero,null,alignment,pointer-overflow,bounds,"
              "bool,enum,unreachable,return,vla-bound,nonnull-attribute")
 
+WRAPPING = "-fsanitize=unsigned-integer-overflow"       # of clang: gcc has no such thing
+
 
 def instrumented_twin(target: ForeignTarget) -> ForeignTarget:
     """The target, compiled once more with the hooks; itself, if its owner has built it so.
@@ -31,6 +33,18 @@ def instrumented_twin(target: ForeignTarget) -> ForeignTarget:
         instrument(target.ingredients, made)
     if not calls_hooks(read_shared_object(made).needs):
         raise NoInstrumentationError(f"{target.ingredients.compiler[0]} has put no hooks into {target.name}")
+    return replace(target, path=str(made), instrumented=True)
+
+
+def wrapping_twin(target: ForeignTarget) -> ForeignTarget | None:
+    """The target, compiled so that it tells of each unsigned sum and product that wraps; None where clang cannot."""
+    if target.ingredients is None:
+        return None
+    made = Path(target.path).with_suffix(".wrapping.so")
+    try:
+        instrument(target.ingredients._replace(compiler=("clang",)), made, WRAPPING)
+    except NoInstrumentationError:
+        return None
     return replace(target, path=str(made), instrumented=True)
 
 

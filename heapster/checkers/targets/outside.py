@@ -9,11 +9,12 @@ from heapster import children
 from heapster.checkers.blackbox.build import from_sources
 from heapster.checkers.blackbox.description import from_adapter, from_description
 from heapster.checkers.blackbox.options import ForeignOptions, refuse_options
+from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
 from heapster.checkers.targets.installed import peer
 from heapster.checkers.targets.kinds import OTHER_SOURCES
 from heapster.checkers.targets.making import Compiled, compilations, flags_of
-from heapster.checkers.targets.sources import sources_in
+from heapster.checkers.targets.sources import companions, sources_in
 from heapster.checkers.targets.target import Preload, Target
 from heapster.results import TargetError
 
@@ -48,7 +49,10 @@ def described(options: ForeignOptions) -> ForeignTarget:
 def compiled(options: ForeignOptions) -> ForeignTarget:
     """C sources, compiled."""
     sources = tuple(map(_checked, options.target.paths))
-    return _compiled(options, sources, _build_of(sources[0], sandboxed=options.sandbox))
+    built = _build_of(sources[0], sandboxed=options.sandbox)
+    target = _compiled(options, sources, built)
+    more = companions(sources[0], read_shared_object(Path(target.path)).needs) if len(sources) == 1 else []
+    return _compiled(options, (*sources, *more), built) if more else target
 
 
 def _compiled(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[Compiled, ...]) -> ForeignTarget:

@@ -1,7 +1,7 @@
 """A folder of C sources: which of them make its allocator, where there is one sensible choice or its build says so."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from heapster.checkers.targets.making import Compiled, has_build
@@ -46,6 +46,13 @@ def sources_in(folder: Path, built: Sequence[Compiled] = ()) -> tuple[Path, ...]
         raise UsageError(f"{len(choices)} sources in {folder} define a malloc ({', '.join(p.name for p in choices)}): "
                          f"name the one that is meant, as in {min(choices, key=_is_no_lab)}")
     return (choices[0], *_included_by(choices[0], parts))
+
+
+def companions(source: Path, needs: Iterable[str]) -> list[Path]:
+    """Of the sources whose headers a source includes, those that define what it needs and does not have itself."""
+    parts = [path for path in sorted(source.parent.glob("*.c")) if not MAIN.search(_text(path))]
+    wanted = [re.compile(rf"^[\w \t*]*\b{re.escape(name)}[ \t]*\([^;{{]*\{{", re.MULTILINE) for name in needs]
+    return [path for path in _included_by(source, parts) if any(one.search(_text(path)) for one in wanted)]
 
 
 def _included_by(first: Path, parts: Sequence[Path]) -> list[Path]:

@@ -1,0 +1,94 @@
+"""A size that wraps is a finding at the line where it does; the sources that a source needs come along."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.blackbox.build import judge_program
+from heapster.checkers.blackbox.campaign import Campaign
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.wrapping import WRAPS_HERE
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
+from heapster.model.trace import parse
+from heapster.results import Finding
+
+BUMP = """
+#include <errno.h>
+#include "sizes.h"
+static char room[1 << 20];
+static size_t used;
+void *malloc(size_t size)
+{
+    size_t need = rounded(size);
+    if (need > sizeof room - used) {
+        errno = ENOMEM;
+        return 0;
+    }
+    char *at = room + used;
+    used += need;
+    return (char *)(((size_t)at + 15) / 16 * 16);
+}
+void free(void *block) { (void)block; }
+void *calloc(size_t count, size_t size)
+{
+    char *block = malloc(count * size); /* the product */
+    for (size_t i = 0; block && i < count * size; i++)
+        block[i] = 0;
+    return block;
+}
+"""
+SIZES = """
+#include "sizes.h"
+size_t rounded(size_t size)
+{
+    size_t need = size + 16;
+    return (need + 15) / 16 * 16; /* the sum */
+}
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """An allocator in two sources, that asks nobody whether a size is too large."""
+    (tmp_path / "mine.c").write_text(BUMP)
+    (tmp_path / "sizes.c").write_text(SIZES)
+    (tmp_path / "sizes.h").write_text("#include <stddef.h>\nsize_t rounded(size_t size);\n")
+    return tmp_path / "mine.c"
+
+
+def findings(source: Path, *traces: str) -> list[Finding]:
+    """What the traces show, with the lines."""
+    target = resolve(ForeignOptions(grammar.parse(str(source))))
+    with Judge(judge_program(target.bits), target) as judge:
+        run = Campaign(judge, 1, 1, lines=True)
+        for trace in traces:
+            run.judge_trace(parse(trace))
+        assert run.explainer is not None
+        run.explainer.close()
+        return [shown.finding for shown in run.shown]
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="no clang, which tells of what wraps")
+@pytest.mark.parametrize(("trace", "line"), [
+    ("a = malloc(SIZE_MAX - 20)", "(need + 15) / 16 * 16; /* the sum */"),
+    ("a = calloc(3, 6148914691236517206)", "malloc(count * size); /* the product */")])
+def test_the_line_is_named_at_which_a_size_wraps(mine: Path, trace: str, line: str) -> None:
+    (finding,) = findings(mine, trace)
+    assert finding.place is not None
+    assert finding.place.why == WRAPS_HERE
+    assert line in Path(finding.place.file).read_text().splitlines()[finding.place.line - 1]
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="no clang, which tells of what wraps")
+def test_sizes_that_wrap_in_one_line_are_one_finding(mine: Path) -> None:
+    assert len(findings(mine, "a = malloc(SIZE_MAX - 20)", "a = calloc(1, SIZE_MAX - 18)")) == 1
+
+
+def test_a_source_whose_header_is_included_comes_along_where_it_is_needed(mine: Path) -> None:
+    (mine.parent / "more.c").write_text("int nobody_needs_this;\n#error\n")
+    target = resolve(ForeignOptions(grammar.parse(str(mine))))
+    assert target.ingredients is not None
+    assert [Path(source).name for source in target.ingredients.sources] == ["mine.c", "sizes.c"]
