@@ -1,6 +1,7 @@
 """`heapster fuzz` and `heapster replay` for targets that somebody else wrote."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
@@ -70,12 +71,16 @@ def _learnt(run: Run) -> list[tuple[str, str]]:
     return lines
 
 
-def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
-    seed = given["seed"]
+def compiler_of(given: Mapping[str, Any]) -> Compiler:
+    """What --cc and --cflags say."""
     try:
-        flags = tuple(shlex.split(given.get("cflags") or ""))
+        return Compiler(given.get("cc") or "cc", tuple(shlex.split(given.get("cflags") or "")))
     except ValueError as error:
         raise UsageError(f"--cflags {given['cflags']}: {error}") from None
+
+
+def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
+    seed = given["seed"]
     baseline, coverage, corpus = (given.get(name) for name in ("baseline", "coverage", "corpus"))
     return ForeignOptions(
         target=target,
@@ -83,7 +88,7 @@ def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
         seed=SystemRandom().randrange(SEEDS) if seed is None else seed,
         prefix=given.get("prefix"),
         alignment=given.get("alignment"),
-        compiler=Compiler(given.get("cc") or "cc", flags),
+        compiler=compiler_of(given),
         threads=given.get("threads") or 0,
         heap_limit=given.get("heap_limit"),
         adapter=given.get("adapter"),

@@ -1,17 +1,21 @@
 """`heapster races`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import dropwhile
 from random import SystemRandom
+from shlex import quote
+from types import MappingProxyType
 from typing import Any
 
 import click
 
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.races.compiled.build import NotInstrumentedError, recipe
 from heapster.checkers.races.compiled.target import CompiledTarget
 from heapster.checkers.races.exploring import Tally
 from heapster.checkers.races.findings import replay
+from heapster.checkers.races.lanes import is_heading
 from heapster.checkers.races.ours import schedulable
 from heapster.checkers.races.schedulable import Schedulable
 from heapster.checkers.races.search import Plan, inconclusive, races
@@ -19,7 +23,8 @@ from heapster.checkers.targets.capabilities import view_of
 from heapster.checkers.targets.opening import source_of
 from heapster.checkers.targets.target import Target, View
 from heapster.commands.delivery import Delivery
-from heapster.commands.options import one_of
+from heapster.commands.foreign import compiler_of
+from heapster.commands.options import not_for, one_of
 from heapster.commands.targets import target_of
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
@@ -27,10 +32,11 @@ from heapster.results import Run, UsageError
 
 SECONDS = 20.0                  # if nothing says for how long
 SEEDS = 1 << 32
-STACK = "'s "                   # in the heading of a stack, which the finding itself shows
+OF_COMPILED = ("prefix", "cc", "cflags")
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def command(target: str, json: str | None, junit: str | None, **_: Any) -> int:
+def command(target: str, more: tuple[str, ...], json: str | None, junit: str | None, **_: Any) -> int:
     """Run small programs of several threads under one schedule after another, chosen and repeatable."""
     ctx = click.get_current_context()
     one_of(ctx, "schedules", "seconds")
@@ -38,7 +44,10 @@ def command(target: str, json: str | None, junit: str | None, **_: Any) -> int:
     plan.check()
     delivery = Delivery(json, junit)
     delivery.check()
-    run = campaign(plan, target_of(target, "races"))
+    aimed = target_of(" ".join((target, *more)), "races")
+    if view_of(aimed, "races") is View.SOURCE:
+        not_for(ctx, OF_COMPILED, f"{aimed} is our own source")
+    run = campaign(plan, aimed, ctx.params)
     show_lanes(run)
     return delivery.deliver(run)
 
@@ -50,26 +59,33 @@ def _plan(given: dict[str, Any]) -> Plan:
                 given["strategy"], given["bound"], seed)
 
 
-def campaign(plan: Plan, target: Target) -> Run:
-    """Search and show how far it is."""
+def campaign(plan: Plan, target: Target, given: Mapping[str, Any] = NOTHING) -> Run:
+    """Search and show how far it is; `given` says how the target is compiled and named."""
     try:
-        with opened(target) as subject:
+        with opened(target, given) as subject:
             return _search(plan, subject, target)
     except NotInstrumentedError:
         return inconclusive(target, plan, *recipe(target))
 
 
 @contextmanager
-def opened(target: Target) -> Iterator[Schedulable]:
+def opened(target: Target, given: Mapping[str, Any] = NOTHING) -> Iterator[Schedulable]:
     """The target as something that schedules can be run of; NotInstrumentedError if it gives a scheduler no hooks."""
     if view_of(target, "races") is View.SOURCE:
         yield schedulable(source_of(target))
         return
-    compiled = CompiledTarget.of(target)
+    compiled = CompiledTarget.of(target, ForeignOptions(target, prefix=given.get("prefix"),
+                                                        compiler=compiler_of(given)))
+    compiled.given = _again(given)
     try:
         yield compiled
     finally:
         compiled.close()
+
+
+def _again(given: Mapping[str, Any]) -> str:
+    """What a replay must say of it, too."""
+    return "".join(f" --{name} {quote(given[name])}" for name in OF_COMPILED if given.get(name))
 
 
 def _search(plan: Plan, subject: Schedulable, target: Target) -> Run:
@@ -98,14 +114,14 @@ def show_lanes(run: Run) -> None:
     if build := run.extra.get("build"):
         say([("to build it so that its accesses are seen:", ""), *((f"  {line}", "") for line in build)])
     for finding in run.findings:
-        say([(line, "") for line in dropwhile(lambda line: STACK in line, finding.details)])
+        say([(line, "") for line in dropwhile(lambda line: not is_heading(line), finding.details)])
 
 
-def replay_schedule(text: str, target: str, delivery: Delivery) -> int:
+def replay_schedule(text: str, target: str, given: Mapping[str, Any], delivery: Delivery) -> int:
     """Run what a replay string says."""
     on = target_of(target, "races")
     try:
-        with opened(on) as subject:
+        with opened(on, given) as subject:
             run = replay(text, subject, on)
     except NotInstrumentedError:
         raise UsageError(f"no schedule can be replayed on {target}: name sim, a folder with a copy of impl, "

@@ -8,6 +8,7 @@ from heapster.checkers.findings.store import Store
 from heapster.checkers.replay.source import Moment, Replay, Source, moment, replay, source
 from heapster.checkers.targets.target import SIM, Target
 from heapster.commands.delivery import Delivery
+from heapster.commands.foreign import compiler_of
 from heapster.commands.foreign import replay as replay_foreign
 from heapster.commands.targets import is_called, target_of
 from heapster.reports.output import Line, say, warn
@@ -18,14 +19,14 @@ SCHEDULE = "r1:"                # what a schedule of threads starts with
 COUNTEREXAMPLE = "p1:"          # what the words of a refuted theorem start with
 
 
-def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: str | None, json: str | None,
-            junit: str | None, store: str) -> int:
+def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: str | None, cc: str | None,
+            cflags: str | None, json: str | None, junit: str | None, store: str) -> int:
     """Run a trace again and say whether it still fails."""
     delivery = Delivery(json, junit)
     delivery.check()
     if trace.startswith(SCHEDULE):
         from heapster.commands.races import replay_schedule  # noqa: PLC0415  loads greenlet
-        return replay_schedule(trace, target or SIM.name, delivery)
+        return replay_schedule(trace, target or SIM.name, {"prefix": prefix, "cc": cc, "cflags": cflags}, delivery)
     kept = None if trace.startswith(COUNTEREXAMPLE) else Store(Path(store), warn).find(trace)
     if counterexample := kept.finding.counterexample if kept else trace.startswith(COUNTEREXAMPLE) and trace:
         from heapster.commands.prove import replay_counterexample  # noqa: PLC0415  loads every proof
@@ -41,7 +42,8 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: s
         raise UsageError("--gdb is for kept findings of a stranger's allocator: they have a program to stop in")
     found = source(trace, Store(Path(store), warn))
     if stranger:
-        return _on_stranger(found, where, prefix, at, delivery)
+        named = {"prefix": prefix, "cc": cc, "cflags": cflags}
+        return _on_stranger(found, where, named, at, delivery)
     if at is not None:
         say(_moment_lines(moment(found.trace, where, at), at))
         return 0
@@ -50,16 +52,17 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: s
     return delivery.write(result.run)
 
 
-def _on_stranger(found: Source, target: Target, prefix: str | None, at: int | None, delivery: Delivery) -> int:
+def _on_stranger(found: Source, target: Target, given: dict[str, str | None], at: int | None,
+                 delivery: Delivery) -> int:
     """The trace on somebody else's allocator, or its live blocks around a step."""
     from heapster.checkers.blackbox.options import ForeignOptions  # noqa: PLC0415  loads what judges strangers
     from heapster.checkers.blackbox.rerunning import moment as moment_of_stranger  # noqa: PLC0415
     from heapster.checkers.blackbox.rerunning import rerun  # noqa: PLC0415
-    options = ForeignOptions(target, prefix=prefix)
+    options = ForeignOptions(target, prefix=given["prefix"], compiler=compiler_of(given))
     if at is not None:
         say(_moment_lines(moment_of_stranger(found.trace, options, at), at))
         return 0
-    named = f" --prefix {quote(prefix)}" if prefix else ""
+    named = "".join(f" --{name} {quote(value)}" for name, value in given.items() if value)
     result = rerun(found.trace, options, f"heapster replay {quote(found.given)} --target {quote(str(target))}{named}")
     taken = f"{found.name} on {target}: {result.stopped:,} of {len(found.trace) - result.unasked:,} calls"
     passed_over = "".join(f", {words}" for words in result.instead)

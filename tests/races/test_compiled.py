@@ -12,6 +12,7 @@ import pytest
 
 from heapster.checkers.races.compiled.target import CompiledTarget
 from heapster.checkers.races.findings import replay
+from heapster.checkers.races.lanes import is_heading
 from heapster.checkers.races.search import Plan, races
 from heapster.checkers.targets.grammar import parse
 from heapster.cli import main
@@ -92,3 +93,11 @@ def test_an_object_that_is_instrumented_is_explored(tmp_path: Path) -> None:
     subprocess.run(["cc", "-shared", tmp_path / "mm.o", "-o", made], check=True)
     run = explored(made, 600)
     assert run.verdict is Verdict.FAILED and run.findings[0].code == "data_race"
+
+
+def test_the_details_that_are_shown_say_what_matters(both: Run) -> None:
+    race, overlap = both.findings
+    assert not any(is_heading(line) for finding in both.findings for line in finding.details[:3])
+    assert race.details[2].startswith("threads go on in this order: ")
+    assert overlap.details[2] == "thread 1 stops, and thread 0 goes on, before mm.c:46 locks lock"
+    assert any(is_heading(line) for line in overlap.details)

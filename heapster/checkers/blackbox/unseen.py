@@ -1,7 +1,7 @@
 """What of a target neither hooks nor single steps show as it is: a line each, for what is not checked."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from heapster.checkers.blackbox.symbols import read_shared_object
@@ -18,7 +18,8 @@ ASSEMBLY = re.compile(r"\b(?:asm|__asm__|__asm)\b(?:\s+(?:volatile|__volatile__|
 def unseen(target: ForeignTarget) -> Iterator[str]:
     """What is not seen of the target's accesses, where it is watched by its hooks."""
     needs = read_shared_object(Path(target.path)).needs
-    if at := _assembly(target):
+    sources = target.ingredients.sources if target.ingredients is not None and not target.stepped else ()
+    if at := assembly(map(Path, sources)):
         yield f"inline assembly ({at}): what it loads and stores is not seen"
     if found := needs & STARTS_THREADS:
         yield f"threads that {target.name} starts itself ({min(found, key=len)}): what they load and store is not seen"
@@ -27,11 +28,9 @@ def unseen(target: ForeignTarget) -> Iterator[str]:
                "they make of it")
 
 
-def _assembly(target: ForeignTarget) -> str:
-    """The first place of a source at which there is some."""
-    if target.ingredients is None or target.stepped:
-        return ""
-    for source in map(Path, target.ingredients.sources):
+def assembly(sources: Iterable[Path]) -> str:
+    """The first place of the sources at which there is some that does something."""
+    for source in sources:
         text = source.read_text(errors="replace")
         code = NO_CODE.sub(_blanked, text)
         for found in ASSEMBLY.finditer(text):

@@ -5,7 +5,7 @@ from hashlib import sha256
 from shlex import quote
 from time import monotonic
 
-from heapster.checkers.races.lanes import lanes
+from heapster.checkers.races.lanes import lanes, turning_points
 from heapster.checkers.races.ours import schedulable
 from heapster.checkers.races.programs import Program
 from heapster.checkers.races.recording import Row
@@ -17,6 +17,8 @@ from heapster.checkers.races.steps import steps
 from heapster.checkers.targets.source import Source
 from heapster.checkers.targets.target import SIM, Target
 from heapster.results import Finding, Run, Verdict
+
+SHOWN = 3                       # details that are shown with a finding, before its lanes
 
 
 def replay(text: str, source: Source | Schedulable | None = None, target: Target = SIM) -> Run:
@@ -55,9 +57,12 @@ def finding(subject: Schedulable, failure: Failure, target: Target = SIM) -> Fin
         return None
     if problem is None or failure.outcome.problem is None or problem.code != failure.outcome.problem.code:
         raise AssertionError(f"'{text}' does not fail again: {problem}")
-    where = "" if target == SIM else f" --target {quote(str(target))}"
+    where = "" if target == SIM else f" --target {quote(str(target))}{subject.given}"
     plain = format_replay(what._replace(version=""))
-    lines = [*_stacks(rows, problem), *lanes(rows, problem, len(what.program.lanes), subject.name)]
+    lines = [*_stacks(rows, problem), *turning_points(rows, subject.name)]
+    if len(lines) < SHOWN:
+        lines.append(f"threads go on in this order: {', '.join(str(each.thread) for each in outcome.segments)}")
+    lines += lanes(rows, problem, len(what.program.lanes), subject.name)
     return Finding(
         id=sha256(f"{problem.code} {plain}".encode()).hexdigest()[:12], code=problem.code,
         title=subject.named(problem.message), trace=tuple(steps(what.program)),

@@ -1,5 +1,6 @@
 """A failing run in lanes: one column a thread, and of its accesses those that matter."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from heapster.checkers.races.recording import Row
@@ -7,6 +8,8 @@ from heapster.checkers.races.session import Problem
 from heapster.machine.orders import ATOMICS
 
 MOST_ROWS = 14
+MOST_TURNS = 3
+HEADING = re.compile(r"thread 0(\s+thread \d+)*")
 COLUMN = 46
 KINDS = {"load": "reads", "store": "writes", "cas": "compares and swaps", "exchange": "exchanges"}
 VERBS = {**KINDS, **{operation: KINDS[atomic.kind] for operation, atomic in ATOMICS.items()},
@@ -34,14 +37,34 @@ def lanes(rows: Sequence[Row], problem: Problem, threads: int, name: Callable[[i
     return [line for line in lines if line.strip() != "..."] if len(lines) > MOST_ROWS + 4 else lines
 
 
+def is_heading(line: str) -> bool:
+    """Whether the lanes start there."""
+    return HEADING.fullmatch(line) is not None
+
+
+def turning_points(rows: Sequence[Row], name: Callable[[int], str]) -> list[str]:
+    """What the schedule comes down to: the old writes that were met, and where threads stop and others go on."""
+    old = [f"thread {rows[i].thread}: {_access(rows[i], name)}" for i in _old(rows)]
+    stops = []
+    for i in range(1, len(rows)):
+        stopped, goes_on = rows[i - 1].thread, rows[i].thread
+        next_ = next((row for row in rows[i:] if row.thread == stopped), None)
+        if stopped != goes_on and next_ is not None:
+            stops.append(f"thread {stopped} stops, and thread {goes_on} goes on, before {_access(next_, name)}")
+    return [*old[:MOST_TURNS], *stops[:MOST_TURNS]]
+
+
 def _cell(thread: int, text: str) -> str:
     return " " * (COLUMN * thread) + text
 
 
 def _text(row: Row, name: Callable[[int], str]) -> str:
+    return f"{_access(row, name)}{'  <-- here' if row.failed else ''}"
+
+
+def _access(row: Row, name: Callable[[int], str]) -> str:
     where = row.stack[0].split()[0] if row.stack else "caller"
-    mark = "  <-- here" if row.failed else ""
-    return f"{where} {VERBS.get(row.kind, row.kind)} {name(row.target)}{_order(row)}{mark}"
+    return f"{where} {VERBS.get(row.kind, row.kind)} {name(row.target)}{_order(row)}"
 
 
 def _order(row: Row) -> str:

@@ -39,6 +39,7 @@ class TracedSource:
 
     most_findings = 1
     has_weak_memory = True
+    given = ""
     not_checked: Sequence[str] = NOT_CHECKED
     seconds = 0.0
     name = staticmethod(naming.name)

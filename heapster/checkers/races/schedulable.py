@@ -43,6 +43,7 @@ class Schedulable(Protocol):
     version: str                # of its source
     most_findings: int          # that one search reports
     has_weak_memory: bool       # a load may answer an old write
+    given: str                  # what a replay's line says of it, besides the target
 
     @property
     def not_checked(self) -> Sequence[str]:

@@ -6,8 +6,9 @@ from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, option, target
 
 
-@click.command("races", epilog=told("races"))
+@click.command("races", epilog=f"{told('races')} C sources that belong together are named one after the other.")
 @target()
+@click.argument("more", nargs=-1, metavar="[MORE.c]...")
 @option("threads", 2)
 @option("ops", 3)
 @option("schedules")
@@ -15,6 +16,9 @@ from heapster.commands.options import done_by, option, target
 @option("strategy", "dfs")
 @option("bound", 2)
 @option("seed")
+@option("prefix")
+@option("cc")
+@option("cflags")
 @option("json")
 @option("junit")
 @done_by("races")

@@ -14,6 +14,8 @@ from heapster.commands.options import done_by, option
 @click.option("--target", metavar="TARGET", help="Where to run it.  [default: where it failed, else sim]")
 @click.option("--gdb", is_flag=True, help="Stop a debugger before the failing call (foreign targets).")
 @option("prefix")
+@option("cc")
+@option("cflags")
 @option("json")
 @option("junit")
 @option("store", FOLDER)

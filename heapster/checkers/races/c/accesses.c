@@ -50,7 +50,7 @@ static void on_access(uintptr_t address, size_t size, unsigned flags, uintptr_t 
             self->path = call_path;
             write_row(self, kind, address, pc, self->number);
         }
-        steps++;
+        take_step();
     }
     if (flags & READS) {
         clock_read(address, size, 0, pc);

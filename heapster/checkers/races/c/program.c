@@ -240,6 +240,15 @@ static void look_at_what_is_left(void)
             take_back(MOST_OPS + i), target.free(held[MOST_OPS + i].at);
 }
 
+/* Whether a thread that the target has started goes on. */
+static int is_any_unended(void)
+{
+    int any = 0;
+    for (int i = MOST_LANES; i < HUB; i++)
+        any |= threads[i].live;
+    return any;
+}
+
 _Noreturn void play_schedule(void)
 {
     begin_schedule();
@@ -251,5 +260,6 @@ _Noreturn void play_schedule(void)
         run_alone(0);
     run_lanes((unsigned)shared->lanes);
     look_at_what_is_left();
+    shared->unended |= (uint64_t)is_any_unended();
     finish();
 }

@@ -298,11 +298,21 @@ static void let_go_on(struct thread *me, int chosen)
         me->entered = steps;
 }
 
+void take_step(void) { steps++, self->taken++; }
+
+static _Noreturn void no_end(void)
+{
+    for (int i = 0; i < HUB; i++)
+        if (threads[i].live && !threads[i].is_lane && threads[i].taken > STEP_LIMIT / 4)
+            problem(BAD_TARGET, 0, -1, "a thread that it starts goes on and on while calls of the program wait");
+    problem(HANG, 0, -1, "no end after %u accesses of all threads", steps);
+}
+
 void arrive(enum kind kind, uintptr_t target, uintptr_t pc)
 {
     struct thread *me = self;
     if (steps >= STEP_LIMIT)
-        problem(HANG, 0, -1, "no end after %u accesses of all threads", steps);
+        no_end();
     me->kind = kind, me->target = target, me->pc = pc, me->path = call_path;
     uint32_t enabled = enabled_now();
     int chosen = alone ? (enabled >> me->number & 1 ? me->number : first_of(enabled)) : choose(me->number, enabled);
@@ -317,7 +327,7 @@ void arrive(enum kind kind, uintptr_t target, uintptr_t pc)
         return;
     if (shared->recording)
         write_row(me, kind, target, pc, me->number);
-    steps++;
+    take_step();
     note_step(kind, target);
 }
 

@@ -121,7 +121,7 @@ struct shared {
     /* Answered. */
     uint64_t code, address, pc, other_pc, thread, other, steps, calls, segments_out, rows_out, events_out, ran;
     uint64_t total_steps, total_calls, preempted, waited, failed_seed, cpu_us, unmanaged, base, waits_out, finished,
-        was_preempted, questions, old_out, weak;
+        was_preempted, questions, old_out, weak, unended;
     uint64_t last[MOST_LANES];
     char message[512];
     struct segment segments[MOST_SEGMENTS];
@@ -139,7 +139,7 @@ struct thread {
     pthread_t self;
     uint32_t clock[MOST_THREADS], acquired[MOST_THREADS], fenced[MOST_THREADS]; /* by relaxed loads; at a fence */
     uint64_t done;                                                              /* digest of its conflicting steps */
-    uint32_t wakes, entered;
+    uint32_t wakes, entered, taken;                                             /* taken: its steps */
     struct {
         uintptr_t pc, address;
         uint32_t times;
@@ -161,6 +161,7 @@ extern int alone; /* nobody is asked: before the lanes start, and after their en
 void begin_schedule(void);
 void arrive(enum kind kind, uintptr_t target, uintptr_t pc); /* the running thread is about to do something */
 void wait_until(enum kind kind, uintptr_t target, uintptr_t pc, int (*ready)(struct thread *));
+void take_step(void);            /* the running thread does what it is about to do */
 void be_shy(uintptr_t spinning); /* the running thread has nothing to do for now */
 void someone_wrote(uintptr_t address, size_t size);
 struct thread *start_thread(int number, void *(*start)(void *), void *argument);

@@ -1,12 +1,14 @@
 """The scheduler's program, and a target as it needs it: instrumented."""
 
-import re
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.build import Compiler, cache_folder, compile_program
 from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.symbols import read_shared_object
+from heapster.checkers.blackbox.unseen import assembly
 from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS, instrument
 from heapster.checkers.targets.opening import resolve
 from heapster.checkers.targets.target import Target
@@ -15,7 +17,7 @@ from heapster.results import UsageError
 SOURCES = Path(__file__).parent.parent / "c"
 FLAGS = ("-std=gnu11", "-O2", "-g", "-rdynamic", f"-I{FOLDER}")
 LIBRARIES = ("-ldl", "-lpthread")
-UNSEEN = re.compile(r"\b(?:asm|__asm__|__asm)\b\s*(?:volatile|__volatile__|goto)?\s*\(")
+SYNCHRONISES = ("pthread_", "mtx_", "sem_", "call_once", "__tsan_atomic", "__cxa_guard", "syscall")
 
 
 class Prepared(NamedTuple):
@@ -44,17 +46,17 @@ def scheduler_program() -> Path:
     return made
 
 
-def prepare(target: Target) -> Prepared:
+def prepare(options: ForeignOptions) -> Prepared:
     """The target, compiled instrumented where we have its source; NotInstrumentedError where nothing can be done."""
-    found = resolve(ForeignOptions(target))
+    found = resolve(options)
     path, sources = Path(found.path), list[Path]()
     if found.ingredients is not None:
         path = cache_folder() / f"{path.stem}-scheduled.so"
         instrument(found.ingredients, path)
         sources = [Path(source) for source in found.ingredients.sources]
     elif not found.instrumented:
-        raise NotInstrumentedError(str(target))
-    digest = sha256()
+        raise NotInstrumentedError(str(options.target))
+    digest = sha256(" ".join(options.compiler.flags).encode())
     for source in sources or (path,):
         digest.update(source.read_bytes())
     version = digest.hexdigest()[:8]
@@ -69,12 +71,10 @@ def recipe(target: Target) -> tuple[str, ...]:
     return (f"cc -g -O1 -fPIC -fsanitize=thread -c {stem}.c", f"cc -shared {stem}.o -o {stem}.so")
 
 
-def unseen(sources: tuple[Path, ...]) -> list[str]:
-    """What the instrumentation passes over in the sources, each with its first line."""
-    found = []
-    for source in sources:
-        for number, line in enumerate(source.read_text(errors="replace").splitlines(), 1):
-            if UNSEEN.search(line):
-                found.append(f"inline assembly in {source.name}:{number}: what it reads and writes is not seen")
-                break
-    return found
+def unseen(prepared: Prepared) -> Iterator[str]:
+    """What of the target is not seen, or makes schedules of it mean less."""
+    if at := assembly(prepared.sources):
+        yield (f"inline assembly ({at}): what it reads and writes, and the system calls that it makes (a futex by "
+               "hand), are not seen")
+    if not any(name.startswith(SYNCHRONISES) for name in read_shared_object(prepared.path).needs):
+        yield "whether it is made for threads at all: it takes no lock, and has no atomics"

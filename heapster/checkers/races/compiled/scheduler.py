@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from heapster import children
 from heapster.checkers.races.programs import NO_BLOCK, Op, Program, handovers
 from heapster.files import shared_memory
-from heapster.machine.orders import ACQ_REL, ACQUIRE, ORDER_NAMES, RELAXED, RELEASE, SEQ_CST
 from heapster.machine.traced import Old, Segment
 from heapster.model.system import SYSTEM_CALL_NAMES
 from heapster.results import TargetError
@@ -27,7 +26,7 @@ CODES = ("", "data_race", "deadlock", "lost_unlock", "lock_order", "overlap", "m
 KINDS = ("start", "load", "store", "load_atomic", "store_atomic", "update", "fence", "lock", "try_lock", "unlock",
          "read_lock", "wait", "cond_wait", "signal", "once", "join", "create", "yield", *SYSTEM_CALL_NAMES[:3],
          "barrier", "fork", "meet", "end")
-ORDERS = tuple(ORDER_NAMES[order] for order in (RELAXED, ACQUIRE, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST))  # as C numbers
+ORDERS = ("relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst")      # as compilers number them
 FOLLOW, BY_CHANCE, BY_PRIORITY = range(3)
 VERBS = ("malloc", "calloc", "aligned_alloc", "realloc", "free", "usable_size", "init")
 ROW = struct.Struct("<QQQIIIIBBBBHH8Q")
@@ -37,7 +36,8 @@ ASKED = ("strategy", "seed", "gap", "depth", "length", "count", "recording", "la
          "muted_count", "old_in")
 ANSWERED = ("code", "address", "pc", "other_pc", "thread", "other", "steps", "calls", "segments_out", "rows_out",
             "events_out", "ran", "total_steps", "total_calls", "preempted", "waited", "failed_seed", "cpu_us",
-            "unmanaged", "base", "waits_out", "finished", "was_preempted", "questions", "old_out", "weak")
+            "unmanaged", "base", "waits_out", "finished", "was_preempted", "questions", "old_out", "weak",
+            "unended")
 
 
 class _Op(ctypes.Structure):

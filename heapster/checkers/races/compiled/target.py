@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.races.compiled.build import Prepared, prepare, scheduler_program, unseen
 from heapster.checkers.races.compiled.places import Places
 from heapster.checkers.races.compiled.programs import corpus, generated
@@ -30,6 +31,7 @@ NOT_CHECKED = (
     "fork amid the calls of other threads; blocks that are lost for ever: try heapster stress",
 )
 UNMANAGED = "threads that the target starts through a library: they run as they like"
+UNENDED = "what threads that the target starts, and that do not end, do after the program's last call"
 
 
 class CompiledTarget:
@@ -37,6 +39,7 @@ class CompiledTarget:
 
     most_findings = 4
     has_weak_memory = True
+    given = ""
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
@@ -46,13 +49,13 @@ class CompiledTarget:
         self.name, self.named = self._places.name, self._places.named
         self._known: set[str] = set()               # codes that have been found and are looked for no more
         self._muted: list[tuple[int, int]] = []     # races that have
-        self._left = [*NOT_CHECKED, *unseen(prepared.sources)]
+        self._left = [*NOT_CHECKED, *unseen(prepared)]
         self._learn_alignment()
 
     @classmethod
-    def of(cls, target: Target) -> "CompiledTarget":
+    def of(cls, target: Target, options: ForeignOptions | None = None) -> "CompiledTarget":
         """The target of that name, loaded."""
-        return cls(prepare(target))
+        return cls(prepare(options or ForeignOptions(target)))
 
     def close(self) -> None:
         """End what runs for it."""
@@ -61,7 +64,8 @@ class CompiledTarget:
     @property
     def not_checked(self) -> list[str]:
         """See `Schedulable`."""
-        return [*self._left, *([UNMANAGED] if self._scheduler.unmanaged else [])]
+        return [*self._left, *([UNMANAGED] if self._scheduler.unmanaged else []),
+                *([UNENDED] if self._scheduler.shared.unended else [])]
 
     @property
     def seconds(self) -> float:
