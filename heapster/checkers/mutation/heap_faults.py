@@ -225,8 +225,6 @@ HEAP = (
           "    return (total - growth) & PAGE", "all_that_can_go_goes"),
     fault("the top is never extended", "region", "old == m.load(arena + BREAK):", "old == m.load(arena + TOP):",
           "the_top_grows_unless_the_break_was_moved"),
-    fault("a region goes back although little else is free", "region", "m.load(arena + FREE_BYTES) >= get_growth(m)",
-          "m.load(arena + FREE_BYTES) >= 0", "a_region_is_spared_while_enough_is_free"),
     fault("a refused region is dropped", "region", "length) == REFUSED:\n        return False",
           "length) == 1:\n        return False", "a_dropped_region_leaves_the_list"),
     # Arenas.
