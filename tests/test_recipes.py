@@ -240,7 +240,7 @@ static void swap(struct worker *w) {
 }
 
 const struct pattern patterns[] = {
-    {"swap", swap, false, false, false},
+    {.name = "swap", .round = swap},
 """),),
 }
 PRIMITIVE: Edits = {

@@ -47,10 +47,6 @@ def test_a_seed_gives_each_thread_the_same_operations() -> None:
     assert len(set(first.values())) == 3
 
 
-def test_a_library_without_a_fault_passes(tmp_path: Path) -> None:
-    assert stress(Plan(grammar.parse(str(library(tmp_path, 0))), 2, 0.1, "ladder", 1)).verdict is Verdict.PASSED
-
-
 @pytest.mark.parametrize(("fault", "code"), [(1, "misaligned"), (2, "contents_damaged"), (3, "abort"), (4, "crash"),
                                              (6, "not_zeroed")])
 def test_a_broken_library_is_found_out(fault: int, code: str, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The same work over and over, to see whether the memory it takes comes to rest."""
 
-import itertools
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.codes import usual_cause
@@ -9,13 +8,13 @@ from heapster.checkers.blackbox.describe import identity
 from heapster.checkers.blackbox.judge import Ending, Judge
 from heapster.checkers.blackbox.protocol import Mode, Suspicion
 from heapster.checkers.fuzz.shrink import Shrunk, shrink
+from heapster.checkers.growth import MARKS, steady_growth
 from heapster.model.operation import Trace
 from heapster.model.trace import format_steps
 from heapster.results import Finding
 
 OPS = 60_000                    # of a run
 LEAST_GROWTH = 1 << 18          # bytes from the first quarter to the end, below which nothing is said
-STEADY = 0.6                    # of the mean growth, that every quarter must show
 LIMIT = 2000                    # ms; what is slower says nothing
 REPLAYS = 60                    # short traces, as a rule
 LONGER = 3                      # times: a run that confirms
@@ -75,14 +74,11 @@ def _failed(judge: Judge, ending: Ending) -> int:
 
 
 def growth(judge: Judge, ending: Ending) -> int:
-    """Bytes by which the footprint grew from the first quarter on, if each quarter did its part."""
+    """Bytes by which the footprint grew from the first quarter on, if each part of the run did its own."""
     samples = judge.header.footprint[:judge.header.samples]
     if ending.died or len(samples) < 16:
         return 0
-    marks = [samples[len(samples) * quarter // 8 - 1] for quarter in (2, 3, 4, 5, 6, 7, 8)]
-    parts = [after - before for before, after in itertools.pairwise(marks)]
-    grown = sum(parts)
-    return grown if grown > LEAST_GROWTH and min(parts) > STEADY * grown / len(parts) else 0
+    return steady_growth([samples[len(samples) * mark // 8 - 1] for mark in MARKS], LEAST_GROWTH)
 
 
 def _describe(judge: Judge, least: Shrunk, rounds: int) -> Growth | None:

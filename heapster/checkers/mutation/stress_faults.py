@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from heapster.checkers.mutation import race_faults
+from heapster.checkers.mutation.fault import one_edit
 
 SHOWN_BY = {
     "find and claim in two critical sections": "crowd",
@@ -17,6 +18,10 @@ SHOWN_BY = {
     "a block is put on a remote list without a comparison": "handover",
     "a flush releases without the lock": "crowd",
 }
-FAULTS = tuple(replace(fault, by="stress", caught_by=SHOWN_BY[fault.title]) for fault in race_faults.FAULTS
-               if fault.title in SHOWN_BY)
-assert len(FAULTS) == len(SHOWN_BY), "each is a fault of schedules, by its title"
+OF_SCHEDULES = tuple(replace(fault, by="stress", caught_by=SHOWN_BY[fault.title]) for fault in race_faults.FAULTS
+                     if fault.title in SHOWN_BY)
+assert len(OF_SCHEDULES) == len(SHOWN_BY), "each is a fault of schedules, by its title"
+OF_GROWTH = (
+    one_edit("what a thread keeps is lost as it ends", "thread_cache", "        flush_all(m, thread)\n        index = 0\n",
+             "        index = 0\n", "mayflies", by="stress"),)
+FAULTS = OF_SCHEDULES + OF_GROWTH

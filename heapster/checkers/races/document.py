@@ -24,7 +24,10 @@ INTRODUCTION = f"""\
 `heapster races` runs small programs of several threads on the traced machine: every shared access is a
 switch point, and schedules are chosen depth first within a bound of preemptions, by PCT, or by chance.
 `heapster stress` runs real threads on a compiled allocator; ours keeps 64 bytes of a size for a thread from one
-pause to the next, then 1 KiB, nothing, and 32 KiB. Made by `python -m heapster.checkers.races.document docs/races.md`.
+pause to the next, then 1 KiB, nothing, and 32 KiB. In each of its patterns one thread forks now and then while others
+own the locks of streams and of the loader, and child and parent go on; at each pause every block is given back, and
+memory that grows from pause to pause after the warm-up, and in a longer run as well, is a finding
+(`memory_never_returned`). Made by `python -m heapster.checkers.races.document docs/races.md`.
 
 A replay string holds a program and a schedule: `r1:n1,m24/f0|m24;s:0*3,1*2,0`. Before the slash stands
 what thread 0 does first; then a lane for each thread. `m24` is malloc(24), `c` calloc, `a64:24`

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent / "c"
 HARNESS = "stress"
 PLUGIN = "plugin.so"               # beside it
 LIBRARY = "libheapster-stress.so"
-UNITS = ("main", "watch", "patterns", "forks", "blocks", "target")
+UNITS = ("main", "watch", "patterns", "forks", "endings", "blocks", "target")
 CACHES = (64, 1024, 0, 1 << 15, DEFAULT_CACHE)      # bytes of a size that threads of ours keep, from pause to pause
 FLAGS = ("-std=gnu11", "-O3", "-g1", "-Wall", "-Wextra", "-Werror", "-pthread", "-rdynamic", "-fno-omit-frame-pointer",
          f"-DPOLICIES={len(POLICY_NAMES)}", f"-DCACHES={','.join(map(str, CACHES))}")

@@ -9,7 +9,8 @@ from shlex import quote
 from time import monotonic
 
 from heapster import children
-from heapster.checkers.stress import build
+from heapster.checkers.stress import build, growing
+from heapster.checkers.stress.growing import Sample
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
 from heapster.checkers.targets.opening import threads_of
 from heapster.checkers.targets.target import NATIVE, Target
@@ -70,6 +71,9 @@ class Report:
     pauses: int = 0
     walks: int = 0
     cached: int = 0                 # blocks that waited to be used again at a barrier, at most
+    forks: int = 0
+    lives: int = 0                  # threads that ended
+    samples: list[Sample] = field(default_factory=list)
     digests: dict[int, str] = field(default_factory=dict)
     code: str = ""                  # of a finding
     message: str = ""
@@ -94,7 +98,7 @@ def stress(plan: Plan, progress: Progress | None = None) -> Run:
                 progress(name, number, len(names))
             if name == RATED:
                 bare = _child(plan, command, environment, name, plan.seconds * BARE_SHARE, "bare")
-            reports[name] = _child(plan, command, environment, name, share, "verified")
+            reports[name] = _verified(plan, command, environment, name, share)
             if reports[name].code:
                 break
     except KeyboardInterrupt:
@@ -115,6 +119,23 @@ def _harness(plan: Plan) -> tuple[list[str], dict[str, str]]:
         environment["LD_PRELOAD"] = found.library
         return [found.library, "preloaded"], environment
     return [], environment
+
+
+def _verified(plan: Plan, command: list[str], environment: dict[str, str], name: str, seconds: float) -> Report:
+    """One pattern; what grows under it must grow on in a longer run, unless that was enough."""
+    report = _child(plan, command, environment, name, seconds, "verified")
+    if not growing.grown(report.samples) or report.code not in ("", "spurious_null"):
+        return report
+    for _ in range(growing.TRIES * (not report.code and not growing.is_enough(report.samples))):
+        longer = _child(plan, command, environment, name, seconds * growing.LONGER, "verified")
+        if longer.code or not growing.goes_on(report.samples, longer.samples):
+            return longer
+        if growing.is_longer(report.samples, longer.samples):
+            report = longer
+            break
+    bytes_grown, end = growing.grown(report.samples), f"; then {report.message}" if report.code else ""
+    report.code, report.message = growing.CODE, growing.told(report.samples, bytes_grown, report.lives) + end
+    return report
 
 
 def _child(plan: Plan, command: list[str], environment: dict[str, str], pattern: str, seconds: float,
@@ -159,8 +180,10 @@ def parse(lines: list[str]) -> Report:
         if word == "finding":
             report.code, report.message = rest, next(feed, "")
             report.stacks = [*report.stacks[:-1], *feed] if report.stacks else list(feed)
-        elif word in ("ops", "pauses", "walks", "cached"):
+        elif word in ("ops", "pauses", "walks", "cached", "forks", "lives"):
             setattr(report, word, int(rest))
+        elif word == "sample":
+            report.samples.append(Sample(*map(int, rest.split())))
         elif word == "seconds":
             report.seconds = float(rest)
         elif word == "digest":
@@ -173,8 +196,11 @@ def _run(plan: Plan, reports: dict[str, Report], bare: Report, seconds: float, i
     findings = tuple(_finding(plan, name, report) for name, report in reports.items() if report.code)
     ops = sum(report.ops for report in reports.values())
     walks = sum(report.walks for report in reports.values())
-    checks = dict.fromkeys(CHECKS, ops) | {"heap_at_barriers": walks}
-    witnesses = {"blocks_were_cached": sum(report.cached for report in reports.values())}
+    forks = sum(report.forks for report in reports.values())
+    rests = sum(len(report.samples) for report in reports.values() if growing.is_judged(report.samples))
+    checks = dict.fromkeys(CHECKS, ops) | {"heap_at_barriers": walks, growing.CODE: rests, "fork": forks}
+    witnesses = {"blocks_were_cached": sum(report.cached for report in reports.values()),
+                 "threads_ended": sum(report.lives for report in reports.values()), "forks": forks}
     extra: dict[str, object] = {
         "threads": plan.threads, "patterns": {name: _figures(report) for name, report in reports.items()},
         **_rates(reports, bare), **({"settings": SETTINGS} if plan.target.kind == NATIVE.kind else {}),
@@ -187,7 +213,8 @@ def _run(plan: Plan, reports: dict[str, Report], bare: Report, seconds: float, i
 
 
 def _figures(report: Report) -> dict[str, object]:
-    return {"ops": report.ops, "seconds": report.seconds, "pauses": report.pauses,
+    return {"ops": report.ops, "seconds": report.seconds, "pauses": report.pauses, "forks": report.forks,
+            "threads_ended": report.lives, "resident": [sample.resident for sample in report.samples][-1:],
             "ops_per_second": round(report.ops / report.seconds) if report.seconds else 0,
             "digests": {str(thread): digest for thread, digest in report.digests.items()}}
 
@@ -206,6 +233,8 @@ def _not_checked(plan: Plan, reports: dict[str, Report], walks: int) -> Iterator
     skipped = [name for name in PATTERNS if name not in reports]
     if skipped:
         yield f"patterns {', '.join(skipped)}"
+    if brief := [name for name, report in reports.items() if not report.code and not growing.is_judged(report.samples)]:
+        yield f"growth under {', '.join(brief)}: fewer than {growing.LEAST_RESTS} rests (--seconds)"
     if not walks:
         yield "the inside of the heap, which only native shows"
     if plan.threads == 1:

@@ -13,10 +13,50 @@
 
 #include "harness.h"
 
-enum { FORK_EVERY = 4000, CHILD_SECONDS = 20, IN_LOCK = 16, STREAM_EVERY = 16, LOADER_EVERY = 1024 };
+enum {
+    FORK_EVERY = 4000, /* rounds, where it is all that matters */
+    HEAD_START = 24,   /* rounds until the fork, elsewhere */
+    CHILD_ROUNDS = 200,
+    CHILD_SECONDS = 20,
+    IN_LOCK = 16,
+    STREAM_EVERY = 16,
+    LOADER_EVERY = 1024
+};
+
+_Atomic bool forking;
+uint64_t forked;
+
+/* What was under way in threads that are no more is left alone. */
+static void be_alone(void)
+{
+    in_child = true, threads = 1;
+    atomic_store(&forking, false);
+    atomic_store(&pausing, false);
+    for (int i = 0; i < SHARED; i++) {
+        shared[i].block.p = NULL;
+        atomic_flag_clear(&shared[i].taken);
+    }
+}
+
+/* The child goes on with the pattern: itself, and where threads come and go in one that it starts. */
+static void go_on_as_before(struct worker *w)
+{
+    pthread_t thread;
+    for (int i = 0; i < CHILD_ROUNDS; i++)
+        pattern->round(w);
+    w->rounds = pattern->lifetime;
+    if (!pattern->lifetime)
+        return;
+    if (pthread_create(&thread, NULL, live, w))
+        finding("fork_unsafe", "no thread can be started");
+    pthread_join(thread, NULL);
+    enter_watch(w);
+}
 
 static void live_as_child(struct worker *w)
 {
+    be_alone();
+    go_on_as_before(w);
     for (int i = 0; i < SLOTS; i++) {
         if (w->slots[i].p)
             release(w, &w->slots[i]);
@@ -24,6 +64,8 @@ static void live_as_child(struct worker *w)
     }
     if (target.walk)
         target.walk();
+    if (pattern->exits)
+        end_process(w);
     for (int i = 0; i < SLOTS; i++)
         release(w, &w->slots[i]);
     _exit(0);
@@ -68,14 +110,14 @@ static void start_flushing(void)
         finding("harness", "no thread to flush streams");
 }
 
-/* A few rounds with a stream's lock. */
-static void churn_in_stream(struct worker *w)
+/* A few rounds of the pattern with a stream's lock. */
+static void go_on_in_stream(struct worker *w)
 {
     if (!w->stream && !(w->stream = fopen("/dev/null", "w")))
         finding("harness", "/dev/null cannot be opened");
     flockfile(w->stream);
     for (int i = 0; i < IN_LOCK; i++)
-        churn(w);
+        pattern->round(w);
     funlockfile(w->stream);
 }
 
@@ -86,10 +128,10 @@ void stress_while_loading(void);
 void stress_while_loading(void)
 {
     for (int i = 0; loading && i < IN_LOCK; i++)
-        churn(loading);
+        pattern->round(loading);
 }
 
-static void churn_in_loader(struct worker *w)
+static void go_on_in_loader(struct worker *w)
 {
     loading = w;
     void *library = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
@@ -121,25 +163,33 @@ static void allocate(void)
 void handle_forks_first(void) { pthread_atfork(take_locks, NULL, NULL); }
 void handle_forks_last(void) { pthread_atfork(allocate, allocate, allocate); }
 
-/* As churn, sometimes with a lock of the C library's that a fork needs; thread 0 forks, and the child goes on with what
-   it inherited. */
-void forks(struct worker *w)
+static void fork_now(struct worker *w)
 {
-    pthread_once(&flushing, start_flushing);
-    uint64_t round = w->forking_rounds++;
-    if (round % STREAM_EVERY == 0)
-        churn_in_stream(w);
-    else if (w->index != 0 && round % LOADER_EVERY == 1)
-        churn_in_loader(w);
-    else
-        churn(w);
-    if (w->index != 0 || round % FORK_EVERY)
-        return;
     pid_t child = fork();
     if (child == 0)
         live_as_child(w);
     if (child > 0)
-        await_child(child);
+        forked++, await_child(child);
     else if (errno != EAGAIN && errno != ENOMEM)
         finding("fork_unsafe", "fork: %s", strerror(errno));
+}
+
+/* A round of the pattern, sometimes with a lock of the C library's that a fork needs; thread 0 forks. */
+void beside_a_fork(struct worker *w)
+{
+    if (pattern->forks)
+        pthread_once(&flushing, start_flushing);
+    uint64_t round = w->forking_rounds++;
+    if (pattern->reclaims && w->index != 0 && w->index == threads - 1)
+        pattern->round(w); /* streams and the loader would have it allocate */
+    else if (round % STREAM_EVERY == 0)
+        go_on_in_stream(w);
+    else if (w->index != 0 && round % LOADER_EVERY == 1)
+        go_on_in_loader(w);
+    else
+        pattern->round(w);
+    if (w->index != 0 || (round + 1) % (pattern->forks ? FORK_EVERY : HEAD_START))
+        return;
+    fork_now(w);
+    atomic_store(&forking, pattern->forks);
 }

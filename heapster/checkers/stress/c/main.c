@@ -1,9 +1,11 @@
 /* stress PATTERN THREADS SECONDS SEED MODE [LIBRARY preloaded|own]: one pattern until time is up.
 
-   MODE is `verified` or `bare`. Every PAUSE the threads meet at a barrier, where all live blocks are
-   verified and the heap is walked. Prints `ops`, `seconds`, `pauses`, `digest`s, or a finding and stacks. */
+   MODE is `verified` or `bare`. Every so often the threads meet at a barrier, where all live blocks are verified
+   and the heap is walked; then each gives back what another holds, and what memory the process has is a `sample`.
+   Prints these, `ops`, `seconds`, `pauses`, `digest`s, or a finding and stacks. */
 
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,18 +16,29 @@
 
 #include "harness.h"
 
-enum { USAGE = 2, UNUSABLE = 4, PAUSE_MS = 250, HANG_MS = 30000, TICK_MS = 10 };
+enum {
+    USAGE = 2,
+    UNUSABLE = 4,
+    FORK_RESTS = 2,  /* from a fork to the next, */
+    FORK_TURNS = 64, /* and where rests come with turns */
+    PAUSES = 40,     /* of a run, */
+    LEAST_PAUSE_MS = 10,
+    MOST_PAUSE_MS = 250, /* from one to the next */
+    HANG_MS = 30000,
+    TICK_MS = 10,
+    ENOUGH = 256 << 20 /* bytes of growth: no more need be seen */
+};
 
 struct worker *workers;
 struct shared_slot *shared;
 int threads;
 bool bare;
 _Atomic bool pausing;
+const struct pattern *pattern;
 
 static _Atomic bool ending;
 static _Atomic int arrived;
 static pthread_barrier_t barrier;
-static const struct pattern *pattern;
 static size_t most_cached; /* blocks that waited to be used again while all threads rested */
 
 static double now(void)
@@ -50,34 +63,70 @@ static void *map(size_t bytes)
 
 static bool must_pause(void) { return atomic_load_explicit(&pausing, memory_order_relaxed); }
 
+static void step(struct worker *w)
+{
+    if (atomic_load_explicit(&forking, memory_order_relaxed))
+        beside_a_fork(w);
+    else
+        pattern->round(w);
+}
+
 /* One generation: so many rounds, or until the pause. */
-static void *live(void *argument)
+void *live(void *argument)
 {
     struct worker *w = argument;
     enter_watch(w);
-    while (!must_pause() && (!pattern->mortal || w->rounds-- > 0))
-        pattern->round(w);
+    if (pattern->born)
+        pattern->born(w);
+    while (!must_pause() && (!pattern->lifetime || w->rounds-- > 0))
+        step(w);
+    if (pattern->dying)
+        pattern->dying(w);
     return NULL;
+}
+
+static void live_and_die(struct worker *w)
+{
+    pthread_t thread;
+    if (w->rounds == 0 || w->rounds > pattern->lifetime)
+        w->rounds = pattern->lifetime;
+    if (pthread_create(&thread, NULL, live, w))
+        finding("harness", "no thread can be started");
+    pthread_join(thread, NULL);
+    w->lives++;
+    enter_watch(w);
 }
 
 static void run_until_pause(struct worker *w)
 {
-    while (!must_pause()) {
-        pthread_t thread;
-        if (w->rounds == 0 || w->rounds > GENERATION)
-            w->rounds = GENERATION;
-        if (!pattern->mortal || pthread_create(&thread, NULL, live, w))
-            live(w);
-        else
-            pthread_join(thread, NULL);
-        enter_watch(w);
-    }
+    if (!pattern->lifetime)
+        live(w);
+    for (unsigned lives = 0; pattern->lifetime && !must_pause() && (!pattern->turn || lives < pattern->turn); lives++)
+        live_and_die(w);
 }
 
 static void verify_all(struct worker *w)
 {
     for (int i = 0; i < SLOTS; i++)
         verify(w, &w->slots[i]);
+}
+
+/* All that the next thread holds, and what is under way to this one. */
+static void empty(struct worker *w)
+{
+    struct block b;
+    struct worker *next = &workers[(w->index + 1) % threads];
+    for (int i = 0; i < SLOTS; i++)
+        clear_away(w, &next->slots[i]);
+    while (pop(&w->inbox, &b))
+        clear_away(w, &b);
+}
+
+static void rest_until_told(void)
+{
+    atomic_fetch_add(&arrived, 1);
+    pthread_barrier_wait(&barrier); /* all rest; main looks at the heap */
+    pthread_barrier_wait(&barrier);
 }
 
 static void *work(void *argument)
@@ -87,9 +136,9 @@ static void *work(void *argument)
     while (!atomic_load(&ending)) {
         run_until_pause(w);
         verify_all(w);
-        atomic_fetch_add(&arrived, 1);
-        pthread_barrier_wait(&barrier); /* all rest; main looks at the heap */
-        pthread_barrier_wait(&barrier);
+        rest_until_told();
+        empty(w);
+        rest_until_told();
     }
     atomic_store(&w->thread, 0);
     return NULL;
@@ -111,16 +160,28 @@ static void hang(const char *where)
     _exit(1);
 }
 
-/* Wait while threads run; each must make progress. */
-static void watch_for(long milliseconds)
+static bool digests_are_whole(void)
+{
+    for (int i = 0; i < threads; i++)
+        if (workers[i].digested < DIGESTED)
+            return false;
+    return true;
+}
+
+/* Wait while threads run, until all have had their turn, or for so long, and so much longer until the digests are
+   whole; each must make progress. */
+static void watch_for(long milliseconds, long longer)
 {
     static uint64_t last[MOST_THREADS];
     static long still[MOST_THREADS];
-    for (long waited = 0; waited < milliseconds; waited += TICK_MS) {
-        nap(TICK_MS);
+    long most = milliseconds + longer;
+    for (long waited = 0, tick; waited < milliseconds || (waited < most && !digests_are_whole()); waited += tick) {
+        if (atomic_load(&arrived) == threads)
+            return;
+        nap(tick = waited < TICK_MS ? 1 : TICK_MS);
         for (int i = 0; i < threads; i++) {
             uint64_t ops = atomic_load_explicit(&workers[i].ops, memory_order_relaxed);
-            still[i] = ops == last[i] ? still[i] + TICK_MS : 0;
+            still[i] = ops == last[i] ? still[i] + tick : 0;
             last[i] = ops;
             if (still[i] > HANG_MS)
                 hang("under way");
@@ -128,20 +189,52 @@ static void watch_for(long milliseconds)
     }
 }
 
-static void rest(void)
+static void await_all(void)
 {
-    atomic_store(&pausing, true);
-    for (long waited = 0; atomic_load(&arrived) < threads; waited += TICK_MS) {
+    for (long waited = 0; atomic_load(&arrived) < threads; waited += waited < 100 ? 1 : TICK_MS) {
         if (waited > HANG_MS)
             hang("on the way to a barrier");
         nap(waited < 100 ? 1 : TICK_MS);
     }
     pthread_barrier_wait(&barrier);
     atomic_store(&arrived, 0);
-    for (int i = 0; i < SHARED; i++)
-        verify(&workers[0], &shared[i].block);
     if (target.walk)
         target.walk();
+}
+
+/* Bytes of memory that the process has; asked without the target. */
+static size_t resident(void)
+{
+    char text[128] = "";
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t length = file >= 0 ? read(file, text, sizeof text - 1) : -1;
+    if (file >= 0)
+        close(file);
+    char *second = length > 0 ? strchr(text, ' ') : NULL;
+    return second ? strtoull(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* With every block given back; whether no more need be seen. */
+static bool sample(void)
+{
+    static size_t least;
+    size_t bytes = resident();
+    if (!least || bytes < least)
+        least = bytes;
+    say("sample %llu %zu", (unsigned long long)total(), bytes);
+    return bytes > least + ENOUGH;
+}
+
+/* First with what lives, then with every block given back; whether that is enough. */
+static bool rest(void)
+{
+    atomic_store(&pausing, true);
+    await_all();
+    for (int i = 0; i < SHARED; i++)
+        verify(&workers[0], &shared[i].block);
+    pthread_barrier_wait(&barrier);
+    await_all();
+    return sample();
 }
 
 /* Bytes of a size that threads keep, from a pause to the next: little, so that bins are often full; nothing; much. */
@@ -161,10 +254,12 @@ static void count_cached(void)
         most_cached = figures[CACHED_BLOCKS];
 }
 
-static void go_on(bool last)
+static void go_on(int pauses, bool last)
 {
     atomic_store(&ending, last);
     atomic_store(&pausing, last);
+    if (pauses % (pattern->turn ? FORK_TURNS : FORK_RESTS) == 0)
+        atomic_store(&forking, true);
     pthread_barrier_wait(&barrier);
 }
 
@@ -193,10 +288,23 @@ static void report(double seconds, int pauses)
     say("ops %llu", (unsigned long long)total());
     say("seconds %.6f", seconds);
     say("pauses %d", pauses);
-    say("walks %d", target.walk ? pauses : 0);
+    say("walks %d", target.walk ? 2 * pauses : 0);
+    say("forks %llu", (unsigned long long)forked);
+    uint64_t lives = 0;
+    for (int i = 0; i < threads; i++)
+        lives += workers[i].lives;
+    say("lives %llu", (unsigned long long)lives);
     say("cached %zu", most_cached);
     for (int i = 0; i < threads; i++)
         say("digest %d %016llx", i, (unsigned long long)(workers[i].digested == DIGESTED ? workers[i].digest : 0));
+}
+
+/* Milliseconds. */
+static long until_pause(double seconds, double end)
+{
+    double pause = seconds * 1000 / PAUSES, left = (end - now()) * 1000;
+    pause = pause < LEAST_PAUSE_MS ? LEAST_PAUSE_MS : pause > MOST_PAUSE_MS ? MOST_PAUSE_MS : pause;
+    return left > pause ? (long)pause : left > 1 ? (long)left : 1;
 }
 
 static void run(double seconds, uint64_t seed)
@@ -207,14 +315,12 @@ static void run(double seconds, uint64_t seed)
     start(seed, ids);
     double begun = now(), end = begun + seconds;
     for (bool last = false; !last; pauses++) {
-        double left = (end - now()) * 1000;
-        watch_for(left < PAUSE_MS ? (left > 1 ? (long)left : 1) : PAUSE_MS);
+        watch_for(until_pause(seconds, end), pauses ? 0 : (long)(seconds * 1000 / 4));
         double stopped = now();
-        rest();
+        last = rest() || stopped >= end;
         count_cached();
         turn_cache(pauses);
-        last = stopped >= end;
-        go_on(last);
+        go_on(pauses, last);
         paused += last ? 0 : now() - stopped;
     }
     report(now() - begun - paused, pauses);
@@ -247,9 +353,13 @@ int main(int count, char **arguments)
     install_watch();
     find_plugin();
     handle_forks_first();
+    make_key();
+    handle_exit();
     if (load_target(count > 6 ? arguments[6] : NULL, count > 7 && !strcmp(arguments[7], "preloaded")))
         return UNUSABLE;
     handle_forks_last();
+    make_key();
+    handle_exit();
     run(atof(arguments[3]), strtoull(arguments[4], NULL, 10));
     _exit(0);
 }

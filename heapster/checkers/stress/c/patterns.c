@@ -76,7 +76,23 @@ static bool push(struct ring *ring, const struct block *b)
     return true;
 }
 
-static bool pop(struct ring *ring, struct block *b)
+static bool must_stop(void)
+{
+    return atomic_load_explicit(&pausing, memory_order_relaxed) || atomic_load_explicit(&forking, memory_order_relaxed);
+}
+
+/* Whether it was pushed while others can be waited for: they may have stopped. */
+static bool push_in_time(struct ring *ring, const struct block *b)
+{
+    while (!push(ring, b)) {
+        if (must_stop())
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
+bool pop(struct ring *ring, struct block *b)
 {
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     if (tail == atomic_load_explicit(&ring->head, memory_order_acquire))
@@ -100,9 +116,9 @@ static void handover(struct worker *w)
     struct block b;
     fill_slot(w, &b, draw(w));
     consume(w);
-    for (int tries = 0; !push(&next->inbox, &b); tries++) {
+    while (!push(&next->inbox, &b)) {
         consume(w);
-        if (atomic_load_explicit(&pausing, memory_order_relaxed)) { /* the next may have stopped */
+        if (must_stop()) {
             release(w, &b);
             return;
         }
@@ -173,6 +189,48 @@ static void large(struct worker *w)
         release(w, b);
 }
 
+/* Threads that live for a moment: each takes a few blocks, and others free what it leaves, some while it ends. */
+static void mayflies(struct worker *w)
+{
+    consume(w);
+    churn(w);
+}
+
+static void leave_to_others(struct worker *w)
+{
+    struct ring *inbox = &workers[(w->index + 1) % threads].inbox;
+    for (int i = 0; i < SLOTS; i++)
+        if (w->slots[i].p && push(inbox, &w->slots[i]))
+            w->slots[i].p = NULL;
+}
+
+static void reclaim_all(struct worker *w)
+{
+    struct block b;
+    bool any = false;
+    for (int i = 0; i < threads - 1; i++)
+        while (!must_stop() && pop(&workers[i].inbox, &b))
+            release(w, &b), any = true;
+    if (!any)
+        sched_yield();
+}
+
+/* A thread that reclaims: it frees what all others took, and never takes anything itself. */
+static void reclaim(struct worker *w)
+{
+    struct block b;
+    uint64_t random = draw(w);
+    if (threads == 1) {
+        churn(w);
+    } else if (w->index == threads - 1) { /* the first forks, which allocates */
+        reclaim_all(w);
+    } else {
+        fill_slot(w, &b, random);
+        if (!push_in_time(&w->inbox, &b))
+            release(w, &b);
+    }
+}
+
 /* As churn, with sizes that change sides while the threshold moves; thread 0 turns every knob. */
 static void settings(struct worker *w)
 {
@@ -195,16 +253,19 @@ static void settings(struct worker *w)
 }
 
 const struct pattern patterns[] = {
-    {"churn", churn, false, false, false},
-    {"crowd", crowd, false, true, false},
-    {"larson", larson, true, false, false},
-    {"handover", handover, false, false, false},
-    {"mstress", mstress, true, false, true},
-    {"ladder", ladder, false, false, false},
-    {"aligned", aligned, false, false, false},
-    {"large", large, false, false, false},
-    {"settings", settings, false, false, false},
-    {"fork", forks, false, false, false},
+    {.name = "churn", .round = churn},
+    {.name = "crowd", .round = crowd, .crowded = true},
+    {.name = "larson", .round = larson, .lifetime = GENERATION},
+    {.name = "handover", .round = handover},
+    {.name = "mstress", .round = mstress, .lifetime = GENERATION, .shares = true},
+    {.name = "mayflies", .round = mayflies, .dying = leave_to_others, .lifetime = MAYFLY, .turn = TURN},
+    {.name = "reclaim", .round = reclaim, .reclaims = true},
+    {.name = "endings", .round = churn, .born = begin_life, .lifetime = MAYFLY, .turn = TURN, .exits = true},
+    {.name = "ladder", .round = ladder},
+    {.name = "aligned", .round = aligned},
+    {.name = "large", .round = large},
+    {.name = "settings", .round = settings},
+    {.name = "fork", .round = churn, .forks = true},
     {0},
 };
 

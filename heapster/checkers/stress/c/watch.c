@@ -17,6 +17,7 @@ enum { DEPTH = 32, FINDING = 1 };
 static _Thread_local struct worker *me;
 static _Atomic int told; /* threads that have shown their stack */
 static atomic_flag found = ATOMIC_FLAG_INIT;
+bool in_child;
 
 static void write_all(const char *text, size_t length)
 {
@@ -90,8 +91,10 @@ void finding(const char *code, const char *format, ...)
     say("finding %s", code);
     va_list arguments;
     va_start(arguments, format);
-    vsay(format, arguments);
+    char message[400];
+    vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    say("%s%s", message, in_child ? ", in a forked child" : "");
     show_stack();
     show_stacks();
     _exit(FINDING);
@@ -107,7 +110,8 @@ static void on_crash(int signal)
 {
     begin_finding();
     say("finding %s", signal == SIGABRT ? "abort" : "crash");
-    say("thread %d: signal %d, %s", me ? me->index : -1, signal, strsignal(signal));
+    say("thread %d: signal %d, %s%s", me ? me->index : -1, signal, strsignal(signal),
+        in_child ? ", in a forked child" : "");
     show_stack();
     show_stacks();
     _exit(FINDING);
