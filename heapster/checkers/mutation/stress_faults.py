@@ -22,6 +22,6 @@ OF_SCHEDULES = tuple(replace(fault, by="stress", caught_by=SHOWN_BY[fault.title]
                      if fault.title in SHOWN_BY)
 assert len(OF_SCHEDULES) == len(SHOWN_BY), "each is a fault of schedules, by its title"
 OF_GROWTH = (
-    one_edit("what a thread keeps is lost as it ends", "thread_cache", "        flush_all(m, thread)\n        index = 0\n",
-             "        index = 0\n", "mayflies", by="stress"),)
+    one_edit("what a thread keeps is lost as it ends", "thread_cache",
+             "        flush_all(m, thread)\n        index = 0\n", "        index = 0\n", "mayflies", by="stress"),)
 FAULTS = OF_SCHEDULES + OF_GROWTH

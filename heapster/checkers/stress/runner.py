@@ -22,7 +22,7 @@ from heapster.suggest import instead_of
 from heapster.wording import legible
 
 MOST_THREADS = 64
-GRACE = 60.0                        # seconds that the harness may take longer before it is killed
+GRACE = 240.0                       # seconds that the harness may take longer before it is killed: it watches itself
 BARE_SHARE = 0.05                   # of the time, for the same loop without verification
 RATED = "churn"                     # the pattern whose rates are compared
 MOST_STACK_LINES = 12
