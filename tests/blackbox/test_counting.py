@@ -3,15 +3,18 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from junitparser import JUnitXml
 
+from heapster.checkers.blackbox import known_faults, volume
 from heapster.checkers.blackbox.baseline import Baseline, Known
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.counting import IN_VOLUME, WHOLE, Counts, Floor
 from heapster.checkers.blackbox.fuzzing import starved_of
+from heapster.checkers.blackbox.generator import PLAIN
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import suspected
 from heapster.checkers.blackbox.options import ForeignOptions
@@ -142,6 +145,25 @@ def test_a_campaign_that_has_not_run_is_starved_of_all(lean: Judge) -> None:
     assert "no threads ran for threads_that_come_and_go" in starved_of(campaign, WHOLE, threads=True)
     campaign.tally.checks["threads_that_come_and_go"] = 1
     assert len(list(starved_of(campaign, WHOLE, threads=True))) == 3
+
+
+def test_what_of_threads_was_not_run_is_named_with_the_reason(lean: Judge) -> None:
+    campaign = Campaign(lean, 1, 1, threads=2)
+    campaign._known.add(known_faults.Known("crash", "free", PLAIN))
+    campaign._threads_case(Random(1), 0)
+    assert list(campaign.unthreaded()) == [
+        "race: crash, which is known, would show again", "threads_that_come_and_go: there was no time (--seconds)",
+        "fork: there was no time (--seconds)"]
+
+
+def test_work_that_was_too_short_to_show_growth_is_not_checked_for_it(lean: Judge,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = Campaign(lean, 1, 1)
+    campaign.repeat_trace(parse("a = malloc(24)"))
+    judged = campaign.tally.checks["memory_never_returned"]
+    monkeypatch.setattr(volume, "LEAST_SAMPLES", 1 << 20)
+    campaign.repeat_trace(parse("a = malloc(24)"))
+    assert campaign.tally.checks["memory_never_returned"] == judged > 0
 
 
 def test_a_recipe_is_what_a_trace_says() -> None:

@@ -96,6 +96,7 @@ class Campaign:
         self._pursued = 0.0             # seconds
         self._unconfirmed: Counter[Suspicion] = Counter()
         self.interrupted = False
+        self.threads_idle: dict[str, str] = {}      # why a check of threads was passed over
         room = judge.target.room
         self._most_size = min(MOST_SIZE, room // 4) if room else MOST_SIZE
         self._live_budget = min(LIVE_BUDGET, room // 2) if room else LIVE_BUDGET
@@ -370,10 +371,10 @@ class Campaign:
         if max(map(requested, trace), default=0) > self._most_size or self._known.leaks(trace):
             return 1
         set_promises(self.judge, self.promises)
-        grown, ops = grows(self.judge, trace)
+        grown, ops, judged = grows(self.judge, trace)
         self.tally.ops += ops
         self.tally.cases += 1
-        self.tally.checks[LEAK] += ops
+        self.tally.checks[LEAK] += ops * judged
         if grown is not None:
             known = Known.of(LEAK, grown.trace, tags(grown.trace))
             if self._known.same_shape(known):
@@ -388,7 +389,8 @@ class Campaign:
     def _threads_case(self, rng: Random, number: int) -> float:
         check, settled, try_it = THREADS[number % len(THREADS)]
         mood = self._compiled_mood(rng)
-        if self._known.clear_of(mood, rng) != mood or any(known.code.startswith(settled) for known in self._known.all):
+        if in_the_way := self._in_the_way(mood, settled):
+            self.threads_idle[check] = f"{', '.join(in_the_way)}, which is known, would show again"
             return 1
         set_promises(self.judge, self.promises)
         self.judge.header.masked = self._suspicions_masked()
@@ -396,8 +398,21 @@ class Campaign:
         self.tally.ops += ops
         self.tally.cases += 1
         self.tally.checks[check] += ops
+        if not ops:
+            self.threads_idle[check] = "the run did not come to its end"
         if found is not None:
             self._pursuit.add(Shown(found.finding, (), 1, found.threads),
                               Known(found.finding.code, "", frozenset()))
             self._show_found()
         return THREADS_WORK
+
+    def _in_the_way(self, mood: Mood, settled: tuple[str, ...]) -> list[str]:
+        """The codes of known faults that threads would only show again."""
+        return sorted({known.code for known in self._known.all
+                       if known.is_fatal and known.provoked_by(mood) or known.code.startswith(settled)})
+
+    def unthreaded(self) -> Iterator[str]:
+        """What of threads was not run, and why."""
+        for check, _, _ in THREADS:
+            if not self.tally.checks[check]:
+                yield f"{check}: {self.threads_idle.get(check, 'there was no time (--seconds)')}"

@@ -138,8 +138,8 @@ def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campa
     silent = [f"{', '.join(absent)}: the target defines none{without}"] if absent else []
     if options.threads < 2:
         silent.append("threads, forks beside them, and memory that only threads lose (--threads 4)")
-    elif unmade := [check for check, _, _ in THREADS if not campaign.tally.checks[check]]:
-        silent.append(f"of threads: {', '.join(unmade)}: there was no time, or a known fault is in the way (--seconds)")
+    else:
+        silent += [f"of threads, {unmade}" for unmade in campaign.unthreaded()]
     if campaign.judge.header.addresses_vary:
         silent.append("the same addresses twice: the system refuses personality(2), so a seed may give other findings")
     silent += campaign.explainer.notes if campaign.explainer else []

@@ -4,7 +4,7 @@ from heapster.checkers.blackbox.describe import identity
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.protocol import Mode
 from heapster.checkers.blackbox.racing import Race
-from heapster.checkers.blackbox.volume import growth
+from heapster.checkers.blackbox.volume import LEAST_SAMPLES, growth
 from heapster.results import Finding
 
 ROUNDS, LONGER = 256, 3         # generations, and times as many to confirm
@@ -15,9 +15,9 @@ TIMES = 3
 
 
 def threads_lose(judge: Judge, threads: int, seed: int) -> tuple[Race | None, int]:
-    """What threads that come and go take for good, if they do; and the operations that they made."""
-    ops = ROUNDS * threads * STEPS
+    """What threads that come and go take for good, if they do; and the operations that were judged so."""
     first = grown(judge, threads, seed, ROUNDS)
+    ops = ROUNDS * threads * STEPS if judge.header.samples >= LEAST_SAMPLES else 0
     if not first or grown(judge, threads, seed, LONGER * ROUNDS) < 2 * first:
         return None, ops
     seen = [grown(judge, threads, seed, ROUNDS) for _ in range(TIMES)]

@@ -58,5 +58,5 @@ def _one_trace(judge: Judge, trace: Trace, kept: Kept, promises: Promises,
 def _steady_work(judge: Judge, trace: Trace, kept: Kept, promises: Promises,
                  budget: int) -> tuple[Shown | None, int, bool]:
     del kept, promises
-    grown, _ = grows(judge, trace, budget)
+    grown = grows(judge, trace, budget).growth
     return (Shown(grown.finding, grown.trace, grown.repeat) if grown else None), budget, False

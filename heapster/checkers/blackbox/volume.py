@@ -15,6 +15,7 @@ from heapster.results import Finding
 
 OPS = 60_000                    # of a run
 LEAST_GROWTH = 1 << 18          # bytes from the first quarter to the end, below which nothing is said
+LEAST_SAMPLES = 16              # of the footprint, to tell growth from a warm-up
 LIMIT = 2000                    # ms; what is slower says nothing
 REPLAYS = 60                    # short traces, as a rule
 LONGER = 3                      # times: a run that confirms
@@ -32,24 +33,33 @@ class _Seen(NamedTuple):
     grown: int                  # bytes, 0 if it came to rest
     failed_round: int           # the round in which NULL was answered, or 0
     ops: int
+    judged: bool                # whether it was enough to tell
 
 
-def grows(judge: Judge, trace: Trace, replays: int = REPLAYS) -> tuple[Growth | None, int]:
-    """What grows under the trace, if anything does, shrunk and confirmed; and the operations it took."""
+class Looked(NamedTuple):
+    """What came of work over and over."""
+
+    growth: Growth | None
+    ops: int                    # that it took
+    judged: bool                # whether growth would have been seen
+
+
+def grows(judge: Judge, trace: Trace, replays: int = REPLAYS) -> Looked:
+    """What grows under the trace, if anything does, shrunk and confirmed."""
     rounds = max(200, OPS // (2 * len(trace)))
     first = _look(judge, trace, rounds)
     if not _is_bad(first):
-        return None, first.ops
+        return Looked(None, first.ops, first.judged)
     longer = _look(judge, trace, rounds * LONGER)
     if not _is_bad(longer) or not longer.failed_round and longer.grown < 2 * first.grown:
-        return None, first.ops + longer.ops
+        return Looked(None, first.ops + longer.ops, longer.judged)
 
     def fails(candidate: Trace) -> bool:
         return _is_bad(_look(judge, candidate, max(rounds, OPS // (2 * len(candidate)))))
 
     least = shrink(trace, fails, replays)
     rounds = max(rounds, OPS // (2 * len(least.trace)))
-    return _describe(judge, least, rounds), first.ops + longer.ops
+    return Looked(_describe(judge, least, rounds), first.ops + longer.ops, judged=True)
 
 
 def still_grows(judge: Judge, trace: Trace, rounds: int) -> bool:
@@ -66,18 +76,23 @@ def _look(judge: Judge, trace: Trace, rounds: int) -> _Seen:
     header.masked, header.repeat = (1 << 64) - 1, rounds
     with judge.limited(LIMIT):
         ending = judge.run(Mode.VOLUME, judge.set_steps(trace))
-    return _Seen(growth(judge, ending), _failed(judge, ending), ending.done_ops * len(trace))
+    return _Seen(growth(judge, ending), _failed(judge, ending), ending.done_ops * len(trace), is_judged(judge, ending))
 
 
 def _failed(judge: Judge, ending: Ending) -> int:
     return judge.header.code if not ending.died and ending.suspicion is Suspicion.NULL else 0
 
 
+def is_judged(judge: Judge, ending: Ending) -> bool:
+    """Whether a run went on for long enough that growth would have been seen."""
+    return not ending.died and judge.header.samples >= LEAST_SAMPLES
+
+
 def growth(judge: Judge, ending: Ending) -> int:
     """Bytes by which the footprint grew from the first quarter on, if each part of the run did its own."""
-    samples = judge.header.footprint[:judge.header.samples]
-    if ending.died or len(samples) < 16:
+    if not is_judged(judge, ending):
         return 0
+    samples = judge.header.footprint[:judge.header.samples]
     return steady_growth([samples[len(samples) * mark // 8 - 1] for mark in MARKS], LEAST_GROWTH)
 
 
