@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox import build
+from heapster.checkers.blackbox.accesses import Moment
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
+from heapster.checkers.blackbox.protocol import Event, Kind
+from heapster.checkers.blackbox.root_cause import is_cut
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.targets import grammar
@@ -185,6 +188,22 @@ def test_a_lab_of_32_bits_runs_where_no_such_programs_can_be_built(tmp_path: Pat
     assert target.low
     assert "gcc-multilib" in target.as_built[0]
     assert not fails(target)
+
+
+@pytest.mark.parametrize(("address", "cut"), [
+    (0xf7db1030, True), (0xfffffffff7db1030, True), (0x7ffff7db1030, False), (0xf7db5030, False), (0x30, False)])
+def test_an_address_of_which_half_is_left_is_known(address: int, *, cut: bool) -> None:
+    used = Event(0x7ffff7db1010, 0, 0, 8, 0, Kind.ACCESS, 1)
+    small = Event(0x10, 0, 0, 8, 0, Kind.ACCESS, 1)
+    assert is_cut(address, [Moment(used, ()), Moment(small, ())]) == cut
+
+
+def test_an_init_that_takes_lists_to_keep_gets_none(tmp_path: Path) -> None:
+    (tmp_path / "mm.c").write_text(LINKS_OF_32_BITS.replace("unsigned first", "unsigned long first").replace(
+        "unsigned *", "unsigned long *").replace("(unsigned)", "").replace(
+        "int mm_init(void) {", "void **kept;\nint mm_init(void **lists) { kept = lists; if (kept) return -1;").replace(
+        '#include "mm.h"', "#include <stddef.h>"))
+    assert not fails(opened(tmp_path / "mm.c"))
 
 
 def test_a_lab_of_32_bits_is_built_so(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A size that wraps is a finding at the line where it does; the sources that a source needs come along."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.root_cause import is_same_fault
 from heapster.checkers.blackbox.wrapping import WRAPS_HERE
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
-from heapster.results import Finding
+from heapster.results import Finding, Place
 
 BUMP = """
 #include <errno.h>
@@ -92,3 +94,13 @@ def test_a_source_whose_header_is_included_comes_along_where_it_is_needed(mine: 
     target = resolve(ForeignOptions(grammar.parse(str(mine))))
     assert target.ingredients is not None
     assert [Path(source).name for source in target.ingredients.sources] == ["mine.c", "sizes.c"]
+
+
+def test_a_break_of_the_map_on_one_way_is_one_finding_and_on_another_is_another() -> None:
+    way = ("put, mine.c:3", "place, mine.c:9")
+    one = Place("mine.c", 3, "put", "writes into b, at byte 8 of 9", way)
+    assert is_same_fault(replace(one, why="writes into a, at byte 0 of 9"), one)
+    assert not is_same_fault(replace(one, backtrace=("put, mine.c:3", "free, mine.c:20")), one)
+    assert not is_same_fault(replace(one, why="reads what nobody wrote"), one)
+    assert not is_same_fault(replace(one, line=4), one)
+    assert not is_same_fault(replace(one, why="the call that fails"), replace(one, why="the call that fails"))

@@ -27,13 +27,13 @@ from heapster.checkers.blackbox.probing import Learnt, learn
 from heapster.checkers.blackbox.protocol import Ended, Mode, Suspicion
 from heapster.checkers.blackbox.pursuit import Pursuit, Shown
 from heapster.checkers.blackbox.racing import Race, race
+from heapster.checkers.blackbox.root_cause import is_same_fault
 from heapster.checkers.blackbox.schedule import Case, Clock, Kind, Schedule
 from heapster.checkers.blackbox.seed_corpus import basics, extremes, steady
 from heapster.checkers.blackbox.shrink import cost, fewer_records
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
 from heapster.checkers.blackbox.volume import OPS as REPEATED_OPS
 from heapster.checkers.blackbox.volume import grows
-from heapster.checkers.blackbox.wrapping import WRAPS_HERE
 from heapster.model.geometry import is_power_of_two
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import REQUESTS, STATING, TAKING, bits, requested
@@ -188,11 +188,10 @@ class Campaign:
         self.shown.append(shown)
 
     def _is_of_a_known_line(self, finding: Finding) -> bool:
-        """Whether it is mended, or a size wraps, where another comes from: then that shows in another way."""
+        """Whether one line is to blame for it and for another: then that shows in another way."""
         place = finding.place
-        return bool(place and (place.mended or place.why == WRAPS_HERE)) and any(
-            other.finding.place and (other.finding.place.file, other.finding.place.line) == (place.file, place.line)
-            for other in self.shown if place)
+        return place is not None and any(is_same_fault(place, other.finding.place) for other in self.shown
+                                         if other.finding.place)
 
     def _pursue(self, pursue: Callable[[], None]) -> None:
         """Pursue a failure; the time that this takes is not the kind's."""

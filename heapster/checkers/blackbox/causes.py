@@ -11,13 +11,14 @@ from heapster.checkers.blackbox.protocol import NONE, Status
 from heapster.checkers.blackbox.stepwise import Masked, Outcome, run_trace
 from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.model.geometry import WORD
-from heapster.model.operation import Step, Trace
+from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import ALIGNING, PRODUCTS, REQUESTS, RESIZING, TAKING, requested
 from heapster.model.spec import Promises
 from heapster.model.trace import format_step, handle_name
 from heapster.results import Finding
 
-CUT = 1 << 32                   # sizes from here on lose bits where they pass through an int
+CUT_BITS = 32
+CUT = 1 << CUT_BITS                 # sizes from here on lose bits where they pass through an int
 BELOW_CUT = CUT - (1 << 20)
 ROUNDED_UP = 64                 # bytes that a header, and rounding, add at most
 PLAIN = 40                      # a size that every allocator serves
@@ -51,7 +52,7 @@ class Causes:
 
     def _truncation(self, trace: Trace) -> tuple[str, str] | None:
         """A size that is cut to 32 bits: what is left of it passes, and so does the largest that is left whole."""
-        for index, step in enumerate(trace):
+        for index, step in enumerate(trace if self._promises.bits > CUT_BITS else ()):
             if step.verb not in REQUESTS or requested(step) < CUT - ROUNDED_UP or REQUESTS[step.verb] == "pages":
                 continue
             size = requested(step)
@@ -64,7 +65,9 @@ class Causes:
 
     def _is_cut(self, trace: Trace, index: int, left: int, twin: int) -> bool:
         """Whether a step takes sizes for what is left of them: a small one, and the largest that is whole."""
-        if self._resized(trace, index, left).reasons or not self._resized(trace, index, twin).reasons:
+        small = self._resized(trace, index, twin)
+        given = index < len(small.seen) and small.seen[index].pointer != 0      # else the call itself does not end well
+        if not given or not small.reasons or self._resized(trace, index, left).reasons:
             return False
         largest, cut = (self._resized(trace, index, size) for size in (BELOW_CUT, BELOW_CUT + 2 * CUT))
         served = index < len(largest.seen) and largest.seen[index].pointer != 0
@@ -73,8 +76,9 @@ class Causes:
     def _resized(self, trace: Trace, index: int, size: int) -> Outcome:
         """The trace with another size in one step."""
         step = trace[index]
-        numbers = (1, size) if step.verb in PRODUCTS else (*step.numbers[:-1], size)
-        return self._run((*trace[:index], step._replace(numbers=numbers), *trace[index + 1:]))
+        other = Step("malloc", (size,), step.result) if step.verb in PRODUCTS and step.operand == NO_HANDLE else (
+            step._replace(numbers=(1, size) if step.verb in PRODUCTS else (*step.numbers[:-1], size)))
+        return self._run((*trace[:index], other, *trace[index + 1:]))
 
     def _given_away(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
         """A block that changes or is given again after a realloc of it has failed."""

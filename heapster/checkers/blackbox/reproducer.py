@@ -22,7 +22,7 @@ BOUNDED = ["    void (*bounds)(struct fence *) = NULL;",
            "    *(void **)&bounds = dlsym(library, \"heapster_adapter_bounds\");",
            "    if (bounds != NULL) {", "        bounds(&fence);", "        fence_start();", "    }"]
 TYPES = {verb: f"{row.answers} (*{{}})({', '.join(row.parameters)})" for verb, row in OPERATIONS.items() if row.is_call}
-TYPES |= {"init": "int (*{})(void)", "check": "int (*{})(int)"}
+TYPES |= {"init": "int (*{})(void *, void *)", "check": "int (*{})(int)"}
 
 
 class Reproducer:
@@ -218,8 +218,8 @@ class Reproducer:
             loads.append(f"    *(void **)&usable_size = dlsym(library, \"{symbols['usable_size']}\");")
         start = {"malloc-lab": ["    mem_init();"], "described": BOUNDED}.get(self._target.shape, [])
         if "init" in symbols:
-            init = ["    if (t_init() != 0)", "        fail(\"its initialisation fails\");"]
-            start = [*start, *(init if self._target.init_answers else ["    t_init();"])]
+            init = ["    if (t_init(NULL, NULL) != 0)", "        fail(\"its initialisation fails\");"]
+            start = [*start, *(init if self._target.init_answers else ["    t_init(NULL, NULL);"])]
         usual = LIBC if self._target.path == LIBC else self._target.path
         return ["", "int main(int argc, char **argv)", "{",
                 f"    void *library = dlopen(argc > 1 ? argv[1] : \"{usual}\", RTLD_NOW | RTLD_DEEPBIND);",

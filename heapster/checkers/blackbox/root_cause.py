@@ -19,11 +19,16 @@ from heapster.checkers.blackbox.accesses import (
 )
 from heapster.checkers.blackbox.protocol import NONE, Breach, Ended, Kind, Observed
 from heapster.checkers.blackbox.stepwise import Outcome
+from heapster.checkers.blackbox.wrapping import WRAPS_HERE
 from heapster.model.operation import NO_HANDLE, Trace
 from heapster.model.operations import REQUESTS, requested
 from heapster.model.trace import format_step, handle_name
+from heapster.results import Place
 
 GIVEN_TWICE = frozenset({"overlap", "contents_damaged"})
+HALF = 32                       # bits of an address that is cut
+NEAR, LEAST_CUT = 1 << 12, 1 << 16      # bytes: between what was used and what is left; of NULL and its fields
+CUT_ADDRESS = ", an address cut to 32 bits, and dies: was it written for programs of 32 bits (--cflags -m32)?"
 COPIED = frozenset({"prefix_lost", "not_zeroed"})
 BROKEN = {Breach.WRITES_LIVE: "writes into", Breach.WRITES_OUTSIDE: "writes outside of what is its own",
           Breach.READS_OUTSIDE: "reads outside of what is its own", Breach.COPIES_LIVE: "copies out of",
@@ -34,6 +39,23 @@ OF_LIVE_BLOCKS = (Breach.WRITES_LIVE, Breach.READS_LIVE, Breach.COPIES_LIVE)
 UNDEFINED = ("a signed overflow", "a division by zero", "a shift out of range", "a null pointer used",
              "a pointer that overflows", "an index out of bounds", "a value that its type cannot have",
              "NULL where none may be given", "an end that must not be reached")
+
+
+def is_cut(address: int, run: list[Moment]) -> bool:
+    """Whether an address is what is left of one that the target has used, in 32 bits."""
+    whole = (1 << HALF) - 1
+    if address >> HALF not in (0, whole) or (address & whole) < LEAST_CUT:
+        return False
+    return any(abs((moment.event.address & whole) - (address & whole)) < NEAR for moment in run
+               if moment.event.kind == Kind.ACCESS and moment.event.address >> HALF not in (0, whole))
+
+
+def is_same_fault(place: Place, other: Place) -> bool:
+    """Whether two findings come from one line: it mends both, a size wraps in it, or it breaks the map on one way."""
+    if not place.line or (place.file, place.line) != (other.file, other.line):
+        return False
+    breaks = any(place.why.startswith(words) and other.why.startswith(words) for words in BROKEN.values())
+    return bool(place.mended) or place.why == WRAPS_HERE or breaks and place.backtrace == other.backtrace
 
 
 class Payload:
@@ -68,7 +90,8 @@ def suspects(run: list[Moment], trace: Trace, outcome: Outcome) -> Iterator[Susp
     if ending is not None and ending.ended is Ended.TIMED_OUT:
         yield from _of_hang(run)
     elif ending is not None and ending.died and (last := _last_access(run)):
-        yield Suspect(last, f"accesses {last.event.address:#x} last, and dies")
+        cut = CUT_ADDRESS if is_cut(last.event.address, run) else ", and dies"
+        yield Suspect(last, f"accesses {last.event.address:#x} last{cut}")
     if outcome.code == "overlap":
         yield from _of_overlap(run, outcome)
     call = of_step(run, step)

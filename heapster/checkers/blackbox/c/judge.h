@@ -36,7 +36,7 @@ struct fence {
 /* The target, as function pointers; NULL where it has no such function. */
 struct target {
     CALL_FIELDS
-    int (*init)(void);
+    int (*init)(void *, void *); /* of labs whose mm_init takes lists that it may keep: it is given none */
     int (*check)(int);
     void (*bounds)(struct fence *); /* of an adapter: the memory that it may use */
 };

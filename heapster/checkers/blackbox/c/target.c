@@ -61,7 +61,7 @@ int start_target(void)
         return 0;
     enter(CALLING);
     observing_begins(NULL, NULL, 0);
-    int failed = target.init() != 0 && shared->init_answers;
+    int failed = target.init(NULL, NULL) != 0 && shared->init_answers;
     observing_ends(NULL, 0, NULL);
     shared->init_failed = (uint64_t)failed;
     return failed;

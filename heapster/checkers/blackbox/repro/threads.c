@@ -129,13 +129,13 @@ int main(int argc, char **argv)
     }
     *(void **)&t_malloc = dlsym(library, MALLOC);
     *(void **)&t_free = dlsym(library, FREE);
-    int (*init)(void) = INIT[0] != 0 ? (int (*)(void))dlsym(library, INIT) : NULL;
+    int (*init)(void *, void *) = INIT[0] != 0 ? (int (*)(void *, void *))dlsym(library, INIT) : NULL;
     for (int s = 1; s < 32; s++)
         if (s == SIGSEGV || s == SIGBUS || s == SIGILL || s == SIGABRT || s == SIGFPE || s == SIGALRM)
             signal(s, on_signal);
     alarm(SECONDS);
     if (init != NULL)
-        init();
+        init(NULL, NULL);
     for (int s = 0; s < SLOTS; s++)
         mailbox[s] = &boxes[s];
     long middle = 0;
