@@ -139,3 +139,40 @@ def test_a_load_on_which_nothing_hangs_is_no_finding(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     loads = "{ char *n = b + SIZE(b); volatile char c; if (SIZE(n)) c = n[8]; (void)c; }"
     assert found(tmp_path, ANSWER, loads, 2) == []
+
+
+TAKEN_AS_IT_IS_LOADED = """
+#include <stddef.h>
+#include <sys/mman.h>
+static char *room;
+static size_t used;
+__attribute__((constructor)) static void start(void)
+{
+    room = mmap(NULL, 1 << 22, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+void *malloc(size_t size)
+{
+    size_t *head = (size_t *)(room + used);
+    if (size > 1 << 16 || used > 1 << 21)
+        return NULL;
+    used += (size + 31) & ~(size_t)15;
+    *head = size;
+    return head + 2;
+}
+void free(void *block)
+{
+    if (block != NULL)
+        ((size_t *)block)[-1] = 1;
+}
+"""
+
+
+def test_what_it_took_of_the_system_as_it_was_loaded_is_its_own(tmp_path: Path) -> None:
+    source = tmp_path / "mine.c"
+    source.write_text(TAKEN_AS_IT_IS_LOADED)
+    twin = instrumented_twin(resolve(ForeignOptions(grammar.parse(str(source)))))
+    with Judge(judge_program(twin.bits), twin) as judge:
+        promises = learn(judge, None).promises
+        judge.header.observed = OBSERVED | LOADS
+        work = parse("a = malloc(100)\nb = malloc(100)\nfree(a)\nc = malloc(30)")
+        assert not run_trace(judge, work, promises).reasons

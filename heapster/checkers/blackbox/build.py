@@ -16,6 +16,7 @@ from heapster import children
 from heapster.checkers.blackbox import protocol
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
 from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS
+from heapster.checkers.targets.making import CPLUSPLUS
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.native.cache import directory
 from heapster.results import TargetError
@@ -97,13 +98,15 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     own = (*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags)
     made = place_of(path, compiler._replace(flags=(*told, *compiler.flags)), *paths[1:])
     command = [*compiler.command, *TARGET_FLAGS, *own, *map(str, paths)]
+    libraries = ("-lstdc++",) if any(path.suffix in CPLUSPLUS for path in paths) else ()
     try:
-        compile_program(command, made, ())
+        compile_program(command, made, libraries)
     except TargetError as error:
         raise TargetError(f"{error}\n  (what it needs besides, as -I or -D, --cflags tells it)") from None
     target = from_object(made, name, prefix, path)
-    return replace(target, source=path, build=(shlex.join([*command, "-o", str(made)]),), lines=_lines(text, target),
-                   ingredients=Ingredients(tuple(compiler.command), own, tuple(map(str, paths))),
+    return replace(target, source=path, build=(shlex.join([*command, "-o", str(made), *libraries]),),
+                   lines=_lines(text, target),
+                   ingredients=Ingredients(tuple(compiler.command), own, tuple(map(str, paths)), libraries),
                    init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)), low=low,
                    as_built=tuple(_as_built(told, low=low)))
 

@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.leaking import repeated, who_lost
 from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, STEPPED, Breach, Kind, Status
 from heapster.checkers.blackbox.pursuit import Shown
-from heapster.checkers.blackbox.repairing import FORCED, Repair, Repairs, Search
+from heapster.checkers.blackbox.repairing import FORCED, Repair, Search, compiled_repairs
 from heapster.checkers.blackbox.root_cause import of_place, suspects
 from heapster.checkers.blackbox.stepwise import CLAIMED, Outcome, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
@@ -189,8 +189,8 @@ class Explainer:
 
     def _searching(self) -> Search:
         if self._search is None:
-            repairs = Repairs(self._target)
-            self._search = Search(repairs, self._judge(repairs.build()), self._promises)
+            repairs, target = compiled_repairs(self._target)
+            self._search = Search(repairs, self._judge(target), self._promises)
         return self._search
 
     def _fails(self, shown: Shown) -> Callable[[Judge], bool]:

@@ -23,6 +23,7 @@ from heapster.checkers.blackbox.target import VERB_BITS, ForeignTarget
 from heapster.checkers.blackbox.variants import MOST_VARIANTS, Variant, Variants
 from heapster.checkers.blackbox.volume import still_grows
 from heapster.checkers.targets.instrumented import instrument
+from heapster.checkers.targets.sources import INCLUDED
 from heapster.model.operation import Trace
 from heapster.model.operations import PAGE_ALIGNING, REQUESTS
 from heapster.model.spec import Promises
@@ -62,17 +63,18 @@ class Repair(NamedTuple):
 class Repairs:
     """The variants of one target."""
 
-    def __init__(self, target: ForeignTarget) -> None:
+    def __init__(self, target: ForeignTarget, *, headers: bool = True) -> None:
         self._target = target
-        self._sources: list[tuple[Path, Variants]] = []
+        self._sources: list[tuple[Path, Variants]] = []         # the headers behind the sources
         self._left_out: set[int] = set()
-        made = target.ingredients
+        sources = list(map(Path, target.ingredients.sources)) if target.ingredients else []
+        self._headers = headers_beside(sources) if headers else {}
         base = 0
-        for source in made.sources if made else ():
-            ours = Path(source).parent == cache_folder()                    # an adapter that we wrote
-            variants = Variants(Path(source).read_text(errors="replace"), base, 0 if ours else MOST_VARIANTS)
+        for source in (*sources, *self._headers.values()):
+            ours = source.parent == cache_folder()                          # an adapter that we wrote
+            variants = Variants(source.read_text(errors="replace"), base, 0 if ours else MOST_VARIANTS)
             base += len(variants.all)
-            self._sources.append((Path(source), variants))
+            self._sources.append((source, variants))
         self.count = base
 
     def build(self) -> ForeignTarget:
@@ -80,14 +82,17 @@ class Repairs:
         ingredients, made = self._target.ingredients, Path(self._target.path).with_suffix(".variants.so")
         assert ingredients is not None
         with TemporaryDirectory(dir=made.parent, prefix=made.stem) as folder:
-            texts = [Path(folder) / f"{number}{path.suffix}" for number, (path, _) in enumerate(self._sources)]
+            compiled = len(self._sources) - len(self._headers)
+            texts = [Path(folder) / f"{number}{path.suffix}" for number, (path, _) in
+                     enumerate(self._sources[:compiled])] + [Path(folder) / name for name in self._headers]
+            sources = tuple(map(str, texts[:compiled]))
             flags = ("-O0", *ingredients.flags, *(f"-iquote{path.parent}" for path, _ in self._sources))
             for _ in range(ROUNDS):
                 for text, (_, variants) in zip(texts, self._sources, strict=True):
                     text.write_text(variants.source(self._left_out))
-                said = _complaints([*ingredients.compiler, *flags, *map(str, texts)])
+                said = _complaints([*ingredients.compiler, *flags, *sources])
                 if not said:
-                    instrument(ingredients._replace(flags=flags, sources=tuple(map(str, texts))), made)
+                    instrument(ingredients._replace(flags=flags, sources=sources), made)
                     return replace(self._target, path=str(made), instrumented=True)
                 if not self._leave_out(said, texts):
                     break
@@ -111,10 +116,41 @@ class Repairs:
         names = set(re.findall(r"\w+", variants.text_of(line)))
         return {one.number for one in variants.all if variants.function_of(one) in names}
 
+    @property
+    def has_headers(self) -> bool:
+        """Whether there are variants of headers among them."""
+        return bool(self._headers)
+
     def all(self) -> list[Repair]:
         """Every variant that was compiled."""
         return [Repair(one, path, variants.mended(one), variants.function_of(one)) for path, variants in self._sources
                 for one in variants.all if one.number not in self._left_out]
+
+
+def compiled_repairs(target: ForeignTarget) -> tuple[Repairs, ForeignTarget]:
+    """The target's variants, of its headers too if they compile so, and it with them; TargetError if none does."""
+    repairs = Repairs(target)
+    try:
+        return repairs, repairs.build()
+    except TargetError:
+        if not repairs.has_headers:
+            raise
+        repairs = Repairs(target, headers=False)
+        return repairs, repairs.build()
+
+
+def headers_beside(sources: Iterable[Path]) -> dict[str, Path]:
+    """The headers in the folders of the sources that these include, by the names that they include them by."""
+    found: dict[str, Path] = {}
+    waiting = list(sources)
+    while waiting:
+        source = waiting.pop()
+        for name in INCLUDED.findall(source.read_text(errors="replace")):
+            header = source.parent / name
+            if name not in found and Path(name).name == name and header.suffix != ".c" and header.is_file():
+                found[name] = header
+                waiting.append(header)
+    return found
 
 
 def _complaints(command: list[str]) -> str:

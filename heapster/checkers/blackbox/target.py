@@ -1,5 +1,6 @@
 """What is judged: a shared object, the names of its functions, and what they may be expected to do."""
 
+import re
 from collections.abc import Iterable, Mapping
 from ctypes import CDLL
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ LAB_ALIGNMENT, USUAL_ALIGNMENT = 8, 16         # bytes
 ALIGNMENT_OF_32_BITS = 8
 LAB_HEAP = 20 << 20             # bytes; MAX_HEAP of CS:APP's config.h
 LIBC = "libc.so.6"
+MANGLED = re.compile(r"_Z(?:N\w*?)?\d+\w*malloc")
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,9 @@ def _prefix(name: str, found: SharedObject, built: Path, given: Path) -> str:
         takes = prototypes(built, given.parent, found.functions)
         drafted = f" {_asks(given)}{draft(given, found.functions, takes)}" if any(
             map(ALLOCATES.search, found.functions)) else ""
+        if any(MANGLED.match(symbol) for symbol in found.functions):
+            raise TargetError(f"{name} defines malloc and free as functions of C++, under names that only C++ knows: "
+                              'declare them extern "C"')
         raise TargetError(f"{name} defines no malloc and free, under any prefix{needs}. A pool or a region allocator "
                           f"needs a description (docs/guides/embedded.md).{drafted}")
     return pairs[0]

@@ -16,10 +16,11 @@ TOKEN = re.compile(r"""
   | (?P<sign>->|\+\+|--|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=|[-+*/%&|^~!<>=?:;,.(){}\[\]\#])
   | (?P<other>.)
 """, re.VERBOSE | re.DOTALL)
-HEAD = ("extern unsigned heapster_choice; extern unsigned char *heapster_seen; "
+HEAD = ("#ifndef HEAPSTER_HEAD\n#define HEAPSTER_HEAD\n"
+        "extern unsigned heapster_choice; extern unsigned char *heapster_seen; "
         "__attribute__((weak)) unsigned heapster_choice; __attribute__((weak)) unsigned char *heapster_seen;\n"
         "static __attribute__((noinline, unused, no_sanitize(\"thread\"))) int HEAPSTER_IS(unsigned n) "
-        "{ if (heapster_seen) heapster_seen[n] = 1; return heapster_choice == n; }\n")
+        "{ if (heapster_seen) heapster_seen[n] = 1; return heapster_choice == n; }\n#endif\n")
 KEYWORDS = frozenset((
     "if", "else", "while", "for", "do", "return", "sizeof", "struct", "union", "enum", "switch", "case",
     "default", "break", "continue", "goto", "static", "const", "void", "char", "short", "int", "long", "float",

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from heapster.checkers.targets.kinds import BY_NAME, KINDS, NAMES, Kind, is_there
+from heapster.checkers.targets.making import SOURCES
 from heapster.checkers.targets.source import holds_source
 from heapster.checkers.targets.target import NUMBERS, Settings, Target, folder
 from heapster.model.placement import POLICY_NAMES
@@ -79,7 +80,7 @@ def split(text: str) -> tuple[str, ...]:
 def _several_sources(text: str) -> Kind | None:
     """The kind of C sources, if the text names several."""
     words = text.split()
-    several = len(words) > 1 and all(word.endswith(".c") for word in words) and not is_there(text)
+    several = len(words) > 1 and all(word.endswith(SOURCES) for word in words) and not is_there(text)
     return BY_NAME["source"] if several else None
 
 

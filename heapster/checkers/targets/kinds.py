@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from heapster.checkers.targets.installed import PEERS
+from heapster.checkers.targets.making import SOURCES
 from heapster.checkers.targets.sources import holds_sources
 from heapster.checkers.targets.target import Settings, View
 
 OURS = Settings._fields
-OTHER_SOURCES = (".cc", ".cpp", ".cxx", ".C", ".rs", ".h")
+OTHER_SOURCES = (".rs", ".h")
 
 
 class Kind(NamedTuple):
@@ -77,7 +78,7 @@ KINDS = (
         View.SOURCE: "interpreted:copied_source"}, OURS, is_file=True),
     Kind("description", "a description of a pool", "pool.toml", _ends(".toml"), {
         View.CALLS: "outside:described"}, is_file=True),
-    Kind("source", "a C source", "./mm.c", _ends(".c"), {
+    Kind("source", "a C or C++ source", "./mm.c", _ends(*SOURCES), {
         View.CALLS: "outside:compiled", View.PRELOAD: "outside:compiled_preload",
         View.THREADS: "outside:compiled_preload"}, is_file=True),
     Kind("object", "a shared object", "./libx.so", _is_object, {

@@ -17,7 +17,9 @@ DATABASE = "compile_commands.json"
 ASKING = ("make", "--dry-run", "--always-make", "--keep-going", "--no-print-directory")
 LIMIT = 20                      # seconds that make may think
 DEEPEST = 3                     # folders that a build goes down into
-COMPILER = re.compile(r"(?:.*-)?(?:cc|gcc|clang|c99|c89|tcc|icx?)(?:-[\d.]+)?$")
+CPLUSPLUS = (".cc", ".cpp", ".cxx", ".C")
+SOURCES = (".c", *CPLUSPLUS)
+COMPILER = re.compile(r"(?:.*-)?(?:cc|gcc|clang|c99|c89|tcc|icp?x?|[cg]\+\+|clang\+\+)(?:-[\d.]+)?$")
 ALONE = re.compile(r"-(?:[DU].+|std=.+|ansi|m(?:32|64|cx16)|pthread|f(?:un)?signed-char|fno-strict-aliasing|fcommon"
                    r"|fms-extensions|fshort-enums|fpack-struct.*)$")       # that change what a source means
 WITH_FILE = ("-I", "-isystem", "-iquote", "-include", "-imacros", "-idirafter")
@@ -104,7 +106,7 @@ def _of_words(words: list[str], folder: Path) -> Iterator[Compiled]:
     if not COMPILER.match(Path(words[0]).name):
         return
     flags = tuple(_flags(words[1:], folder))
-    sources = (folder / word for word in words[1:] if word.endswith(".c") and not word.startswith("-"))
+    sources = (folder / word for word in words[1:] if word.endswith(SOURCES) and not word.startswith("-"))
     yield from (Compiled(source, flags) for source in sources if source.is_file())
 
 

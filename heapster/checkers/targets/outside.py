@@ -79,7 +79,7 @@ def loaded(options: ForeignOptions) -> ForeignTarget:
     """A shared object as it is."""
     path = options.target.path
     if path.suffix in OTHER_SOURCES and path.exists():
-        raise TargetError(f"{path} is no C: compile it yourself with c++ -shared -fPIC, and name what comes out")
+        raise TargetError(f"{path} is no C or C++ source: compile it into a shared object yourself, and name that")
     return _file(options, lambda path: from_object(path, options.target.name, options.prefix))
 
 

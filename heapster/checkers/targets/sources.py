@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from heapster.checkers.targets.making import Compiled, has_build
+from heapster.checkers.targets.making import SOURCES, Compiled, has_build
 from heapster.checkers.targets.source import holds_source
 from heapster.results import TargetError, UsageError
 
-MALLOC = re.compile(r"^[\w \t*]*\b\w*malloc[ \t]*\([^;{)]*\)\s*\{", re.MULTILINE)
+MALLOC = re.compile(r"^(?:extern \"C\" )?[\w \t*]*\b\w*malloc[ \t]*\([^;{)]*\)\s*\{", re.MULTILINE)
 LAB = re.compile(r"\bmm_init\b")      # its build makes a driver of it
 MAIN = re.compile(r"^[\w \t*]*\bmain[ \t]*\(", re.MULTILINE)
 INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
@@ -18,7 +18,7 @@ OF_THE_JUDGE = "memlib"         # the lab's sbrk, of which the judge has its own
 
 def holds_sources(folder: Path) -> bool:
     """Whether C sources lie in the folder, or what says how some are built, and no copy of impl."""
-    return not holds_source(folder) and (any(folder.glob("*.c")) or has_build(folder))
+    return not holds_source(folder) and (bool(_sources_of(folder)) or has_build(folder))
 
 
 def sources_in(folder: Path, built: Sequence[Compiled] = ()) -> tuple[Path, ...]:
@@ -27,7 +27,7 @@ def sources_in(folder: Path, built: Sequence[Compiled] = ()) -> tuple[Path, ...]
     Those whose headers that one includes come with it.
     UsageError, with what to name instead, if none does or several do.
     """
-    texts = {path: _text(path) for path in sorted({*folder.glob("*.c"), *(one.source for one in built)})}
+    texts = {path: _text(path) for path in sorted({*_sources_of(folder), *(one.source for one in built)})}
     included = {(path.parent / name).resolve() for path, text in texts.items() for name in INCLUDED.findall(text)}
     parts = [path for path, text in texts.items()
              if not MAIN.search(text) and path.resolve() not in included] or list(texts)
@@ -50,9 +50,13 @@ def sources_in(folder: Path, built: Sequence[Compiled] = ()) -> tuple[Path, ...]
 
 def companions(source: Path, needs: Iterable[str]) -> list[Path]:
     """Of the sources whose headers a source includes, those that define what it needs and does not have itself."""
-    parts = [path for path in sorted(source.parent.glob("*.c")) if not MAIN.search(_text(path))]
+    parts = [path for path in sorted(_sources_of(source.parent)) if not MAIN.search(_text(path))]
     wanted = [re.compile(rf"^[\w \t*]*\b{re.escape(name)}[ \t]*\([^;{{]*\{{", re.MULTILINE) for name in needs]
     return [path for path in _included_by(source, parts) if any(one.search(_text(path)) for one in wanted)]
+
+
+def _sources_of(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix in SOURCES]
 
 
 def _included_by(first: Path, parts: Sequence[Path]) -> list[Path]:
@@ -61,7 +65,7 @@ def _included_by(first: Path, parts: Sequence[Path]) -> list[Path]:
     while waiting:
         for name in INCLUDED.findall(waiting.pop()):
             header = first.parent / name
-            beside = {path for path in (header, header.with_suffix(".c")) if path.is_file()} - seen
+            beside = {path for path in (header, *map(header.with_suffix, SOURCES)) if path.is_file()} - seen
             if header.stem != OF_THE_JUDGE:
                 seen |= beside
                 waiting += map(_text, beside)

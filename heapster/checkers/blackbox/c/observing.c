@@ -2,10 +2,12 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "byte_map.h"
 #include "hooks.h"
@@ -177,6 +179,28 @@ static void find_stack(void)
     stack_low = (uintptr_t)low, stack_high = (uintptr_t)low + size;
 }
 
+/* C++'s own library is loaded before a target that needs it: what it allocates as it starts is no call of the target. */
+static void load_library_of_cplusplus(const char *path)
+{
+    static const char name[] = "libstdc++.so.6";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+    void *file = size > 0 ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    if (file != MAP_FAILED && memmem(file, (size_t)size, name, sizeof name) != NULL)
+        dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (file != MAP_FAILED)
+        munmap(file, (size_t)size);
+    if (fd >= 0)
+        close(fd);
+}
+
+void observing_loads(const char *path)
+{
+    load_library_of_cplusplus(path);
+    if (shared->observed != 0)
+        taken_before();
+}
+
 void observing_start(void *handle)
 {
     struct link_map *map = NULL;
@@ -186,6 +210,7 @@ void observing_start(void *handle)
     if (shared->observed == 0 || byte_map_start() != 0)
         return;
     find_stack();
+    taken_since();
     dl_iterate_phdr(own_objects, NULL);
     interpose_memory_functions(handle);
     observing_system_calls(handle);

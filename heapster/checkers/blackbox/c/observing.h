@@ -4,9 +4,10 @@
 
 #include "judge.h"
 
-void observing_start(void *handle); /* the target was loaded; its memory starts out as its own */
-void observing_chooses(void);       /* of a target that is compiled with variants: the one that is asked for */
-void observing_bounds(void);        /* the fence is known: what lies around the region is nobody's */
+void observing_loads(const char *path); /* the target is about to be loaded */
+void observing_start(void *handle);     /* the target was loaded; its memory starts out as its own */
+void observing_chooses(void);           /* of a target that is compiled with variants: the one that is asked for */
+void observing_bounds(void);            /* the fence is known: what lies around the region is nobody's */
 void observing_begins(const struct op *op, const unsigned char *operand, uint64_t size); /* a call; op NULL: init */
 void observing_ends(const struct op *op, uintptr_t answer, struct result *result);
 /* A payload becomes the caller's, who writes it; the result is told if it is not all the allocator's. */
@@ -25,6 +26,10 @@ void observed_enter(uintptr_t caller);                               /* a functi
 void observed_exit(void);
 void observed_undefined(unsigned what, uintptr_t pc);
 void observed_misaligned(uintptr_t address, uint64_t alignment, uintptr_t pc);
+
+/* taken.c: around the loading of a target */
+void taken_before(void);
+void taken_since(void);
 
 /* stepping.c: a target that calls no hooks; where it is loaded, and the end of the stack that it works on. Nothing is
    told of it on a machine that cannot. */

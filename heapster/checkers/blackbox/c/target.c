@@ -23,6 +23,7 @@ static void *symbol(void *handle, unsigned verb)
 
 int load_target(const char *path)
 {
+    observing_loads(path);
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
     if (handle == NULL) {
         snprintf(shared->message, sizeof shared->message, "%s", dlerror());
