@@ -43,9 +43,10 @@ def least_trace(judge: Judge, trace: Trace, outcome: Outcome, promises: Promises
 def fewer_records(judge: Judge, records: bytes, ending: Ending, replays: float = COMPILED) -> bytes:
     """Fewer operations, by halves and parts, under which the compiled checks still notice what ended the run.
 
-    Any subset may be run: what has lost its block is passed over.
+    Any subset may be run: what has lost its block is passed over. What hangs gets the time of a short run.
     """
-    left = replays / SLOW if ending.ended is Ended.TIMED_OUT else replays
+    hung = ending.ended is Ended.TIMED_OUT
+    left = replays / SLOW if hung else replays
 
     def still(candidate: bytes) -> bool:
         nonlocal left
@@ -53,7 +54,8 @@ def fewer_records(judge: Judge, records: bytes, ending: Ending, replays: float =
         again = judge.run(Mode.FAST, judge.set_records(candidate))
         return again.died if ending.died else again.suspicion is ending.suspicion
 
-    return without_runs(records, still, lambda: left <= 0)
+    with hurried(judge, LIMIT if hung else judge.header.limit_ms):
+        return without_runs(records, still, lambda: left <= 0)
 
 
 def without_runs(records: bytes, still: Callable[[bytes], bool], late: Callable[[], bool]) -> bytes:
