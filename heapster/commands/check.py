@@ -21,6 +21,7 @@ SCHEDULES = 1500                # of small programs of threads
 STRESS_SECONDS = 6.0            # for all patterns together
 VOLUME_SECONDS = 4.0            # for all policies together
 VOLUME_CACHE = 64               # bytes of a size
+TRANSLATED = 3                  # lives of a heap that both readings of the source live
 BEYOND = ("the theorems about heaps (heapster prove)",
           "longer programs and more schedules (heapster fuzz, heapster races)",
           "load buffering: no explored load answers a store that is yet to come")
@@ -46,6 +47,12 @@ def _proofs(_seed: int, _store: Store) -> Run:
     from heapster.commands.usage.prove import TIMEOUT  # noqa: PLC0415
     run = proved([proof for proof in PROOFS if proof.bound == ALL_WORDS], Runner(TIMEOUT, 1))
     return replace(run, checks={f"proofs for {ALL_WORDS}": run.ops})
+
+
+def _translation(seed: int, _store: Store) -> Run:
+    """The compiled library against the interpreted source, word for word."""
+    from heapster.checkers.lockstep.validation import validated  # noqa: PLC0415  compiles the library
+    return validated(seed, TRANSLATED)
 
 
 def _volume(seed: int, store: Store) -> Run:
@@ -74,6 +81,7 @@ PARTS = (
     Part("prove", _proofs),
     Part("races", _races),
     _fuzz(NATIVE, 4),
+    Part("translation", _translation),
     Part("fuzz native in volume", _volume),
     Part("stress native", _stress),
 )

@@ -256,6 +256,16 @@ define void @machine_copy(i64 %target, i64 %source, i64 %count) {
   call ptr @memcpy(ptr %to, ptr %from, i64 %less)
   ret void
 }"""},
+    "long_copy": {"copy": """
+define void @machine_copy(i64 %target, i64 %source, i64 %count) {
+  %to = inttoptr i64 %target to ptr
+  %from = inttoptr i64 %source to ptr
+  %small = icmp ult i64 %count, 2048
+  %extra = select i1 %small, i64 8, i64 0
+  %more = add i64 %count, %extra
+  call ptr @memcpy(ptr %to, ptr %from, i64 %more)
+  ret void
+}"""},
     "wrong_thread": {"thread": """
 define i64 @machine_thread() {
   ret i64 ptrtoint (ptr @heapster_statics to i64)

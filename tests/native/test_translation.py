@@ -5,10 +5,12 @@ import functools
 import pytest
 
 from heapster.checkers.lockstep.translation import lives, validate
+from heapster.checkers.lockstep.validation import CHECK, validated
 from heapster.machine.lowering import FAULTS, FUNCTIONS, lowering
 from heapster.model.geometry import CACHED_SIZES, HEADER
 from heapster.model.operation import Trace
 from heapster.model.trace import parse
+from heapster.results import Verdict
 
 SEED, EXAMPLES = 20, 6
 TRACE = parse("""
@@ -53,6 +55,23 @@ def test_blocks_of_each_cached_size_go_where_the_table_says() -> None:
 @pytest.mark.parametrize("fault", sorted(FAULTS))
 def test_a_fault_planted_in_the_lowering_is_found(fault: str) -> None:
     assert any(validate(trace, fault) for trace in (TRACE, *chosen()))
+
+
+def test_a_run_holds_what_it_compared() -> None:
+    run = validated(3, 2)
+    assert (run.verdict, run.findings) == (Verdict.PASSED, ())
+    assert run.checks == {CHECK: run.ops}
+    assert run.ops > 50
+
+
+def test_a_run_tells_the_least_trace_on_which_the_readings_part() -> None:
+    """Nothing else notices this one: tests/native/test_native_target.py."""
+    run = validated(SEED, EXAMPLES, "long_copy")
+    [finding] = run.findings
+    assert (run.verdict, finding.code) == (Verdict.FAILED, "translation_differs")
+    assert len(finding.trace) <= 4
+    assert "realloc" in finding.trace[-1]
+    assert "the interpreted one" in finding.title
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
