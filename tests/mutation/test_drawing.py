@@ -54,6 +54,21 @@ def test_what_makes_no_difference_is_not_drawn(line: str, drawn_still: set[str])
     assert {change.kind for change in changes("x.py", text)} == drawn_still
 
 
+@pytest.mark.parametrize(("inner", "kinds"), [
+    ("b = a", {"negated condition", "early return"}),
+    ("b = a + 1", {"negated condition", "early return", "comparison",
+                  "arithmetic", "constant"})])
+def test_a_bound_may_be_met_or_passed(inner: str, kinds: set[str]) -> None:
+    text = f"def f(a, b):\n    if a > b:\n        {inner}\n"
+    assert {change.kind for change in changes("x.py", text)} == kinds
+
+
+def test_a_bound_may_be_in_memory() -> None:
+    text = "def f(m, a):\n    if a > m.load(a + TOP):\n        m.store(a + {}, a)\n"
+    assert [any(change.kind == "comparison" for change in changes("x.py", text.replace("{}", name)))
+            for name in ("TOP", "BREAK")] == [False, True]
+
+
 def test_what_looks_like_it_is_not() -> None:
     text = "def f(m, a):\n    m.lock(a + ARENAS)\n    return 0 - a, most(a, m), a & 0\n"
     found = {change.of(text)[1] for change in changes("x.py", text)}

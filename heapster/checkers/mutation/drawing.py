@@ -11,7 +11,8 @@
 
 DeMillo, Lipton, Sayward, "Hints on test data selection", Computer 11(4), 1978. Docstrings, annotations, asserts,
 messages and what only types need are left as they are, and so is what no change of these kinds makes different: a 0
-that is added or shifted by, the arguments of max and min, and whether zip asserts that all are as long.
+that is added or shifted by, the order of the arguments of max and min, whether what is raised or lowered to a bound is
+so where it is there, and whether zip asserts that all are as long.
 """
 
 import ast
@@ -85,6 +86,7 @@ class _Sites:
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines()
         self._tree = ast.parse("".join(sign if sign.isascii() else "_" for sign in text))   # its columns are bytes
+        self._clamps = {node.test for node in ast.walk(self._tree) if isinstance(node, ast.If) and _is_clamp(node)}
 
     def found(self) -> Iterator[Site]:
         for node in _behaviour(self._tree):
@@ -92,7 +94,7 @@ class _Sites:
 
     def _of(self, node: ast.AST) -> Iterator[Site]:
         match node:
-            case ast.Compare():
+            case ast.Compare() if node not in self._clamps:
                 yield from self._tokens([node.left, *node.comparators], COMPARISONS, "comparison")
             case ast.BinOp():
                 table = {sign: new for sign, new in ARITHMETIC.items()
@@ -160,6 +162,25 @@ def _is_zero(node: ast.expr) -> bool:
     """Whether it is a 0, or a constant of the layout that is 0."""
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
     return name in ZEROS or (isinstance(node, ast.Constant) and node.value == 0)
+
+
+def _is_clamp(node: ast.If) -> bool:
+    """Whether it does no more than let the two that are compared be equal: if they are, nothing changes."""
+    match node:
+        case ast.If(test=ast.Compare(left=one, ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()], comparators=[other]),
+                    body=[does], orelse=[]):
+            return {ast.unparse(one), ast.unparse(other)} == _made_equal(does)
+    return False
+
+
+def _made_equal(node: ast.stmt) -> set[str]:
+    """What an assignment, or a store, makes equal."""
+    match node:
+        case ast.Assign(targets=[to], value=value):
+            return {ast.unparse(to), ast.unparse(value)}
+        case ast.Expr(ast.Call(func=ast.Attribute(attr="store"), args=[place, value])):
+            return {f"m.load({ast.unparse(place)})", ast.unparse(value)}
+    return set()
 
 
 def _makes_no_difference(node: ast.AST) -> bool:
