@@ -54,6 +54,15 @@ def after(act: Callable[..., object]) -> Callable[..., Any]:
     return then
 
 
+def leaving(figure: int) -> Callable[..., Any]:
+    """As it is, but for one figure, which is not written."""
+    def all_but_one(function: Any, m: Any, which: int, out: int) -> None:
+        before = m.load(out + figure)
+        function(m, which, out)
+        m.store(out + figure, before)
+    return all_but_one
+
+
 def set_word(word: int, value: int) -> Callable[..., object]:
     return lambda m, *_: m.store(m.statics() + word, value)
 
@@ -141,6 +150,8 @@ ALTERED = (
             ("wrong_statistics",) * 4, "stats of all arenas differ"),
     Altered("counts the last figure wrong", "stats.stats", after(lambda m, answer, which, out: m.store(
         out + layout.STATS_BYTES - 8, 5)), A40 + "; stats", ("wrong_statistics",) * 4, "stats of all arenas differ"),
+    Altered("leaves a figure as it was", "stats.stats", leaving(layout.STATS_BYTES - 8), A40 + "; stats",
+            ("wrong_statistics",) * 4, "stats of all arenas differ"),
     Altered("does not count", "stats.stats", raising(Fault("unmapped", "no page", 0)), A40 + "; stats",
             ("fault_unmapped",), "asking for statistics: "),
     Altered("shows nothing", "stats.status", lambda f, m: None, A40 + "; stats", ("wrong_statistics",),

@@ -72,11 +72,6 @@ UNSEEN = {
     "calls": {
         "_posix_memalign: 24301 -> 24302": "another mark",
         "_posix_memalign: 24301 -> 24300": "another mark",
-        "_init: 1 << 20 -> RShift": "any growth will do, as it is refused",
-        "_init: 1 -> 2": "any growth will do, as it is refused",
-        "_init: 1 -> 0": "any growth will do, as it is refused",
-        "_init: 20 -> 21": "any growth will do, as it is refused",
-        "_init: 20 -> 19": "any growth will do, as it is refused",
     },
     "stats_check": {
         "of_waiting: 0 -> -1 (6)": "a largest free block is no smaller",
@@ -86,6 +81,5 @@ UNSEEN = {
         "total: 0 -> 1": "there is always a part",
         "total: 0 -> -1": "there is always a part",
         "asked: 1 -> 2": "another mark",
-        "asked: 1 -> 0": "another mark",
     },
 }

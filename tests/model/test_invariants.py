@@ -247,6 +247,8 @@ MESSAGES: list[tuple[Breaking, list[str]]] = [
     (lambda _: heap("#64 .32 .48"), ["arena 0 +136 and its left neighbour are both free"]),
     (ledger(used_bytes=0), ["arena 0: used_bytes is 0, not 160"]),
     (ledger(free_blocks=2), ["arena 0: free_blocks is 2, not 3"]),
+    (lambda h: h._replace(mapped_ledger=h.mapped_ledger._replace(free_bytes=7)), [
+        "mapped blocks: free_bytes is 7, not 4096"]),
     (block(0, prev_used=False), ["arena 0 region 0 +40 takes its left neighbour for free"]),
     (block(2, prev_used=True), ["arena 0 region 0 +136 takes its left neighbour for used"]),
     (unlisted, ["free block arena 0 region 0 +104 is not on the list"]),

@@ -29,6 +29,7 @@ CASES = [
     (Kind.CACHED, SENT.address + 8),
     (Kind.RETURNED, REGION.end + (1 << 16) + (-REGION.end) % 16),
     (Kind.BETWEEN, REGION.start + 16),
+    (Kind.RETURNED, REGION.end + 8),
     (Kind.BETWEEN, HEAP.mapped[0].start + 16),
 ]
 
@@ -45,6 +46,14 @@ def test_kinds(kind: Kind, pointer: int) -> None:
 def test_every_kind_is_shown() -> None:
     """And has its words."""
     assert {kind for kind, _ in CASES} | {Kind.WRONG_SIZE, Kind.WRONG_ALIGNMENT} == set(Kind) == set(WORDS)
+
+
+def test_what_the_system_gave_begins_before_a_regions_record() -> None:
+    """Where its break was no multiple of 16."""
+    (arena,) = HEAP.arenas
+    early = HEAP._replace(arenas=(arena._replace(regions=(REGION._replace(start=REGION.start - 8),)),))
+    found = [classify(one, LIVE, Operation("free"), REGION.start) for one in (early, HEAP)]
+    assert [misuse and misuse.kind for misuse in found] == [Kind.BETWEEN, Kind.RETURNED]
 
 
 def test_the_end_of_a_used_block_is_its_interior() -> None:
@@ -118,9 +127,10 @@ def test_only_who_looks_at_the_header_can_notice(verb: str, asked: int, certain:
     assert found.must_be_noticed == certain
 
 
-SIZED = heap("#64 #80 #576 #16 ; #8192 #12288")
+SIZED = heap("#64 #80 #576 #16 ; #20480 #8192 #12288")
 SMALL, ODD, CLASSY, _ = SIZED.arenas[0].regions[0].blocks
 TWO, ONE = (mapped.address + 8 for mapped in SIZED.mapped[:2])
+FIVE = SIZED.mapped[2].address + 8
 FRONT = ONE - SIZED.mapped[1].start
 
 
@@ -130,6 +140,7 @@ FRONT = ONE - SIZED.mapped[1].start
     (CLASSY.address + 8, None, (504, 569), (505, 552, 568)),                   # its class has blocks from 528 on
     (CLASSY.address + 8, 64, (536, 569), (537, 568)),                          # no cached block is so aligned
     (ONE, None, (0, 2000, 8193 - FRONT), (8192 - FRONT, 4097 - FRONT)),
+    (FIVE, None, (12288 - FRONT, 20481 - FRONT), (12289 - FRONT, 20480 - FRONT)),       # that of four is one
     (TWO, None, (4096, 12289 - FRONT), (8193 - FRONT, 12288 - FRONT)),         # a quarter more than two pages is less
 ])
 def test_a_wrong_size_is_told_where_no_request_for_it_gets_the_block(

@@ -32,6 +32,16 @@ def test_a_sketched_heap_word_by_word() -> None:
     assert value.system == ((start, start + 152), (mapping, mapping + 8192))
 
 
+def test_a_sketched_heap_is_placed_from_the_oldest_up() -> None:
+    """And its lists lead through all of it; only the first arena has the break."""
+    value = heap(".32 #48 .64 #32 .96 || #32 ; #8192 #4096 .12288 .4096")
+    main, other = value.arenas
+    assert main.forward == main.backward[::-1] == tuple(b.address for b in main.regions[0].blocks if not b.used)
+    assert (other.top, other.brk) == (0, 0)
+    assert [mapped.length for mapped in value.mapped] == [4096, 8192, 4096, 12288]
+    assert sorted(m.start for m in value.mapped) == [value.mapped[n].start for n in (1, 0, 3, 2)]
+
+
 @pytest.mark.parametrize("text", ["64", "#", "#x", "#64 32", "~32", "#-4"])
 def test_what_is_no_sketch_is_an_error(text: str) -> None:
     """With the token that is wrong."""

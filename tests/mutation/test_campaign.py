@@ -10,7 +10,7 @@ import pytest
 from heapster.checkers.mutation import campaign as campaigns
 from heapster.checkers.mutation import hunters
 from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts, equivalents, sources
-from heapster.checkers.mutation.drawing import drawn
+from heapster.checkers.mutation.drawing import changes, drawn
 from heapster.checkers.mutation.hunters import Hunter
 from heapster.cli import main
 
@@ -82,11 +82,12 @@ def test_an_interrupt_ends_the_hunters_and_keeps_what_is_known(project: Path, mo
     assert found == campaigns.Campaign([], interrupted=True, useless=())
 
 
-def test_the_reviewed_changes_are_of_lines_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reviewed_changes_can_be_drawn_and_stand_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     texts = sources()
-    for file, before, _ in equivalents():
-        assert before in [line.strip() for line in texts[file].splitlines()], (file, before)
+    for file, before, after in equivalents():
+        assert [line.strip() for line in texts[file].splitlines()].count(before) == 1, (file, before)
+        assert after in {change.of(texts[file])[1] for change in changes(file, texts[file])}, (file, after)
 
 
 def planned(folder: Path, *names: str, killers: tuple[str, ...] = ()) -> list[list[str]]:

@@ -63,6 +63,11 @@ def test_a_bound_may_be_met_or_passed(inner: str, kinds: set[str]) -> None:
     assert {change.kind for change in changes("x.py", text)} == kinds
 
 
+def test_the_first_of_several_becomes_the_second_not_the_last() -> None:
+    found = {change.of(text)[1] for text in ["a = b[0]\n", "a = b[2]\n"] for change in changes("x.py", text)}
+    assert found == {"a = b[1]", "a = b[3]"}
+
+
 def test_a_bound_may_be_in_memory() -> None:
     text = "def f(m, a):\n    if a > m.load(a + TOP):\n        m.store(a + {}, a)\n"
     assert [any(change.kind == "comparison" for change in changes("x.py", text.replace("{}", name)))

@@ -106,7 +106,7 @@ def _init(c: Calling) -> Answer:
     """An unknown policy must change nothing; then with the policy in force."""
     api, settings_ = c.source.api, c.source.settings
     policy, growth = settings_.get_policy(c.m), settings_.get_growth(c.m)
-    refused = api.init(c.m, 1 << 20, len(POLICY_NAMES))
+    refused = api.init(c.m, layout.PAGE, len(POLICY_NAMES))
     kept = settings_.get_policy(c.m), settings_.get_growth(c.m)
     taken = api.init(c.m, *c.words, policy)
     if refused != -1 or kept != (policy, growth) or taken != 0:

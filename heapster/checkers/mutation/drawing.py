@@ -86,6 +86,8 @@ class _Sites:
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines()
         self._tree = ast.parse("".join(sign if sign.isascii() else "_" for sign in text))   # its columns are bytes
+        self._firsts = {node.slice for node in ast.walk(self._tree) if isinstance(node, ast.Subscript)
+                        and _is_zero(node.slice)}       # -1 is the last, which may be the first
         self._clamps = {node.test for node in ast.walk(self._tree) if isinstance(node, ast.If) and _is_clamp(node)}
 
     def found(self) -> Iterator[Site]:
@@ -105,7 +107,7 @@ class _Sites:
             case ast.Constant(value=bool() as value):
                 yield from self._replaced(node, str(not value), "constant")
             case ast.Constant(value=int() as value):
-                for new in dict.fromkeys((value + 1, value - 1)):
+                for new in (value + 1, value - 1)[:1 if node in self._firsts else 2]:
                     yield from self._replaced(node, f"({new})" if new < 0 else str(new), "constant")
             case ast.Call():
                 yield from self._swapped(node)
