@@ -89,8 +89,20 @@ def test_sizes_that_wrap_in_one_line_are_one_finding(mine: Path) -> None:
     assert len(findings(mine, "a = malloc(SIZE_MAX - 20)", "a = calloc(1, SIZE_MAX - 18)")) == 1
 
 
+def test_an_assertion_that_fails_is_the_line(mine: Path) -> None:
+    mine.write_text("#include <assert.h>\n" + BUMP.replace("    if (need", "    assert(size < 1000);\n    if (need"))
+    (finding,) = findings(mine, "a = malloc(1000)")
+    assert finding.code == "abort"
+    assert finding.place is not None
+    assert "assert(size < 1000)" in mine.read_text().splitlines()[finding.place.line - 1]
+    assert finding.place.why == "the assertion that fails"
+    assert finding.place.function == "malloc"
+
+
 def test_a_source_whose_header_is_included_comes_along_where_it_is_needed(mine: Path) -> None:
     (mine.parent / "more.c").write_text("int nobody_needs_this;\n#error\n")
+    (mine.parent / "part.c").write_text("#ifndef BY_SIZES\n#error part of sizes.c\n#endif\n")
+    (mine.parent / "sizes.c").write_text('#define BY_SIZES\n#include "sizes.h"\n#include "part.c"\n' + SIZES)
     target = resolve(ForeignOptions(grammar.parse(str(mine))))
     assert target.ingredients is not None
     assert [Path(source).name for source in target.ingredients.sources] == ["mine.c", "sizes.c"]

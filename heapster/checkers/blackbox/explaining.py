@@ -1,5 +1,6 @@
 """The line behind a finding: what its least trace does on the instrumented twin, and which expression mends it."""
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,8 @@ LEAK_COST = 6                   # tries that one of repeated work stands for
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
+
+ASSERTED = re.compile(r": (?P<file>/[^:]+):(?P<line>\d+): (?:(?P<function>\w+): )?Assertion ")
 
 Known = tuple[Suspect, tuple[Frame, ...]]        # an access that it may come from, and where that is
 
@@ -112,6 +115,7 @@ class Explainer:
                  *((suspect, frames) for suspect in found if (frames := self._frames(suspect.moment)))]
         functions = {frame.function for moment in beside for frame in self._frames(moment)}
         place = _best(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
+        place = _asserted(shown.finding.title, place) or place
         self.named |= {(_shown(frame.file), frame.line) for _, frames in known for frame in frames[:1]}
         self.named |= {(place.file, place.line)} if place else set()
         return replace(shown.finding, place=place) if place is not None else shown.finding
@@ -258,6 +262,15 @@ def _distance(repair: Repair, seen: list[Frame], functions: Collection[str] = ()
     if any(_is_at(frame, here) for frame in seen):
         return 0
     return 1 if repair.function in functions or repair.function in {frame.function for frame in seen} else 2
+
+
+def _asserted(said: str, otherwise: Place | None) -> Place | None:
+    """The assertion of the target's that fails, by what it says; what is known `otherwise` is told beside it."""
+    match = ASSERTED.search(said)
+    if match is None or otherwise and otherwise.mended:
+        return None
+    also = (f"{otherwise.words}: {otherwise.why}",) if otherwise and otherwise.line else ()
+    return at(Frame(match["function"] or "", match["file"], int(match["line"])), "the assertion that fails", also=also)
 
 
 def at(frame: Frame, why: str, frames: Iterable[Frame] = (), also: tuple[str, ...] = (), mended: str = "") -> Place:

@@ -61,15 +61,16 @@ def _sources_of(folder: Path) -> list[Path]:
 
 def _included_by(first: Path, parts: Sequence[Path]) -> list[Path]:
     """The sources beside the headers that it includes, or that these include."""
-    seen, waiting = {first}, [_text(first)]
+    seen, waiting, included = {first}, [_text(first)], {first}
     while waiting:
         for name in INCLUDED.findall(waiting.pop()):
             header = first.parent / name
+            included |= {header} if header.suffix == ".c" else set()        # a part of what includes it
             beside = {path for path in (header, *map(header.with_suffix, SOURCES)) if path.is_file()} - seen
             if header.stem != OF_THE_JUDGE:
                 seen |= beside
                 waiting += map(_text, beside)
-    return sorted(seen.intersection(parts) - {first})
+    return sorted(seen.intersection(parts) - included)
 
 
 def _to_name(folder: Path, parts: Sequence[Path]) -> str:
