@@ -55,6 +55,13 @@ def test_a_size_is_cut_also_where_rounding_it_up_wraps_or_it_is_huge(tmp_path: P
     assert [finding.code for finding in found] == ["size_truncated"]
 
 
+def test_a_size_that_is_cut_where_a_list_is_chosen_is_called_so_though_the_call_dies(tmp_path: Path) -> None:
+    fault = ("#define ON_MALLOC(size) if ((size) >> 32 && (unsigned)(size) < 1000) *(int *)1 = 0\n"
+             "#define TOO_LARGE(size) ((size) >> 30)\n")
+    found = findings(tmp_path, fault, "a = malloc(8589934632)")
+    assert [finding.code for finding in found] == ["size_truncated"]
+
+
 def test_a_size_that_is_refused_inside_and_answered_all_the_same_is_not_cut(tmp_path: Path) -> None:
     fault = ("#define TOO_LARGE(size) ((size) >> 20 && !((size) >> 32))\n"
              "#define ROUND(size) ((size) >> 32 ? 16 : ((size) + 15) & ~(size_t)15)\n")

@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.protocol import NONE, Status
 from heapster.checkers.blackbox.stepwise import Masked, Outcome, run_trace
 from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.model.geometry import WORD
-from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operation import Step, Trace
 from heapster.model.operations import ALIGNING, PRODUCTS, REQUESTS, RESIZING, TAKING, requested
 from heapster.model.spec import Promises
 from heapster.model.trace import format_step, handle_name
@@ -65,9 +65,7 @@ class Causes:
 
     def _is_cut(self, trace: Trace, index: int, left: int, twin: int) -> bool:
         """Whether a step takes sizes for what is left of them: a small one, and the largest that is whole."""
-        small = self._resized(trace, index, twin)
-        given = index < len(small.seen) and small.seen[index].pointer != 0      # else the call itself does not end well
-        if not given or not small.reasons or self._resized(trace, index, left).reasons:
+        if self._resized(trace, index, left).reasons or not self._resized(trace, index, twin).reasons:
             return False
         largest, cut = (self._resized(trace, index, size) for size in (BELOW_CUT, BELOW_CUT + 2 * CUT))
         served = index < len(largest.seen) and largest.seen[index].pointer != 0
@@ -76,9 +74,8 @@ class Causes:
     def _resized(self, trace: Trace, index: int, size: int) -> Outcome:
         """The trace with another size in one step."""
         step = trace[index]
-        other = Step("malloc", (size,), step.result) if step.verb in PRODUCTS and step.operand == NO_HANDLE else (
-            step._replace(numbers=(1, size) if step.verb in PRODUCTS else (*step.numbers[:-1], size)))
-        return self._run((*trace[:index], other, *trace[index + 1:]))
+        numbers = (1, size) if step.verb in PRODUCTS else (*step.numbers[:-1], size)
+        return self._run((*trace[:index], step._replace(numbers=numbers), *trace[index + 1:]))
 
     def _given_away(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
         """A block that changes or is given again after a realloc of it has failed."""
