@@ -76,6 +76,8 @@ def test_comments_blanks_and_separators_are_free() -> None:
     ("SIZE_MAX - 0xf", SIZE_MAX - 15, "SIZE_MAX - 15"),
     ("-1", SIZE_MAX, "SIZE_MAX"),
     ("-16", SIZE_MAX - 15, "SIZE_MAX - 15"),
+    (f"SIZE_MAX - {(1 << 16) - 1}", SIZE_MAX - (1 << 16) + 1, "SIZE_MAX - 65535"),
+    (f"SIZE_MAX - {1 << 16}", SIZE_MAX - (1 << 16), str(SIZE_MAX - (1 << 16))),
     ("0x10", 16, "16"),
     ("4096 + 1 - 2", 4095, "4095"),
     ("0", 0, "0"),
@@ -114,6 +116,8 @@ def test_sizes_are_read_as_c_reads_them(text: str, number: int, written: str) ->
     ("a = malloc(40", 1, "not a step: a = malloc(40"),
     ("= malloc(40)", 1, "not a step: = malloc(40)"),
     ("a = malloc(\x00)", 1, "this is not text"),
+    ("a" * 41, 1, "unknown operation '" + "a" * 37 + "...'; if a newer Heapster wrote it, read it with that"),
+    ("a" * 40, 1, "unknown operation '" + "a" * 40 + "'; if a newer Heapster wrote it, read it with that"),
     ("a" * 100, 1, "unknown operation '" + "a" * 37 + "...'; if a newer Heapster wrote it, read it with that"),
 ])
 def test_what_is_no_trace_says_where_and_why(text: str, line: int, message: str) -> None:
@@ -154,6 +158,8 @@ def test_names_of_the_users_own_get_free_numbers() -> None:
     made, freed = [step.result for step in steps[:3]], [step.operand for step in steps[3:]]
     assert made == freed
     assert len(set(made)) == 3
+    assert [step.result for step in parse("abcd = malloc(1); A = malloc(2); b = malloc(3); zzz = malloc(4)")] == [
+        0, 1, 2, 18277]
 
 
 def test_canonical_renumbers_by_first_appearance() -> None:

@@ -1,0 +1,84 @@
+"""A trace as moments: what the reference has after each step, on which policy, and what lies in memory."""
+
+import pytest
+
+from heapster.checkers.lockstep.heap_history import LONGEST, Passage, by_policy, observed, of_finding, predicted
+from heapster.checkers.lockstep.lockstep import Lockstep
+from heapster.checkers.lockstep.run_trace import Make, on_source, rerun
+from heapster.machine.simulated import Simulated
+from heapster.model.placement import POLICY_NAMES
+from heapster.model.trace import format_step, parse
+from heapster.results import TargetError
+
+TRACE = parse("a = malloc(40); policy best_fit; b = malloc(24); c = malloc(9); free(b); d = malloc(8); "
+              "foreign_sbrk(16); fail mmap 1; e = malloc(200000); f = malloc(200000); free(f); keep 0; finalize")
+
+
+def test_moments_are_steps_and_the_heaps_and_answers_after_them() -> None:
+    moments = [*predicted(TRACE)]
+    assert [moment.step for moment in moments] == [format_step(step) for step in TRACE]
+    last = rerun(TRACE[:-1], on_source()).after
+    assert last is not None
+    assert moments[-2].heap == last._replace(held_locks=(), system=())
+    assert [bool(moment.answer) for moment in moments] == [step.verb == "malloc" for step in TRACE]
+
+
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+def test_a_policy_holds_whatever_the_trace_sets(policy: str) -> None:
+    (moments,) = ([*lane] for lane in by_policy(TRACE, [policy]).values())
+    assert {moment.heap.policy for moment in moments[:-1]} == {policy}
+    assert [moment.step for moment in moments] == [format_step(step) for step in TRACE]
+    assert moments[1].heap == moments[0].heap
+    plain = parse(f"policy {policy}; " + "; ".join(format_step(step) for step in TRACE if step.verb != "policy"))
+    assert [m.heap for m in moments if m.step != "policy best_fit"] == [m.heap for m in predicted(plain)][1:]
+
+
+def test_what_lies_in_memory_ends_with_what_is_wrong() -> None:
+    moments = [*observed(parse("a = malloc(40); free(a); free(a); b = malloc(1)"), Lockstep(Simulated()))]
+    assert [(moment.step, moment.problem) for moment in moments] == [
+        ("a = malloc(40)", ""), ("free(a)", ""), ("free(a)", "misuse: double_free")]
+    assert moments[2].heap == moments[1].heap
+    assert [(moment.heap.arenas, bool(moment.answer)) for moment in moments[:2]] == [
+        (moment.heap.arenas, bool(moment.answer)) for moment in predicted(parse("a = malloc(40); free(a)"))]
+
+
+def failing() -> Make:
+    raise TargetError("no compiler")
+
+
+def test_a_findings_trace_is_taken_on_its_target_or_else_on_the_simulated_machine() -> None:
+    trace = ("a = malloc(40)", "free(a)")
+    for make, where in ((on_source, "native"), (None, "sim, not native"), (failing, "sim, not native")):
+        found = of_finding(trace, "native", make)
+        assert found is not None
+        assert (found[0], [moment.step for moment in found[1]]) == (where, [*trace])
+
+
+def test_what_is_no_trace_or_too_long_is_not_taken() -> None:
+    assert of_finding(("r1:n1/m24",), "sim", None) is None
+    assert of_finding(("stats",) * (LONGEST + 1), "sim", None) is None
+    assert of_finding(("stats",) * LONGEST, "sim", None) is not None
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 99])
+def test_a_passage_is_the_same_in_pages_of_any_size(size: int) -> None:
+    whole, passage = [*predicted(TRACE)], Passage(TRACE, page_steps=size)
+    for number in (1, 5, 2, len(whole), 3, len(whole)):
+        page = passage.page(number)
+        assert page is not None
+        assert page.has(number)
+        assert not page.has(page.first - 1)
+        assert not page.has(page.first + len(page.moments))
+        assert page.moments[number - page.first] == whole[number - 1]
+        assert page.before == (whole[page.first - 2] if page.first > 1 else None)
+    assert passage.page(len(whole) + 1) is None
+    assert [passage.last(number) for number in (3, len(whole), len(whole) + 9)] == [3, len(whole), len(whole)]
+
+
+@pytest.mark.parametrize("size", [1, 3, 99])
+def test_names_are_those_of_the_blocks_that_are_used(size: int) -> None:
+    passage = Passage(TRACE, page_steps=size)
+    named = [sorted(page.live_names(number).values()) for number in range(1, len(TRACE) + 1)
+             if (page := passage.page(number))]
+    assert named[:6] == [["a"], ["a"], ["a", "b"], ["a", "b", "c"], ["a", "c"], ["a", "c", "d"]]
+    assert named[9:] == [["a", "c", "d", "e", "f"], ["a", "c", "d", "e"], ["a", "c", "d", "e"], []]
