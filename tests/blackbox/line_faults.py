@@ -35,12 +35,12 @@ class LineFault(NamedTuple):
         """Write it, with what it needs beside it; what is to be judged."""
         source = folder / f"{self.name}.c"
         source.write_text(self.text())
-        if not self.base.endswith("pool.c"):
+        base = HERE / self.base
+        if not base.with_suffix(".toml").exists():
             return source
-        for name in ("pool.h", "pool.toml"):
-            told = (HERE / "correct" / name).read_text().replace("pool.c", source.name)
-            (folder / name).write_text(told)
-        return folder / "pool.toml"
+        for beside in (base.with_suffix(".h"), base.with_suffix(".toml")):
+            (folder / beside.name).write_text(beside.read_text().replace(base.name, source.name))
+        return folder / base.with_suffix(".toml").name
 
 
 def _of(base: str, *faults: tuple[str, str, str]) -> Iterator[LineFault]:
@@ -104,4 +104,22 @@ LINE_FAULTS = (
           "at + POOL_BLOCK <= (char *)memory + size + 64;"),
          ("starts_at_its_own_head", "char *at = (char *)memory + 64;", "char *at = (char *)memory + 0;"),
          ("takes_too_large", "size <= POOL_BLOCK ?", "size <= POOL_BLOCK + 8 ?")),
+)
+
+BLIND_FAULTS = (        # written after the ranking, which was never tuned on them
+    *_of("blind/tags.c", ("tail_not_counted", "(n + 16 + 15) / 16", "(n + 8 + 15) / 16")),
+    *_of("blind/segregated.c", ("class_below", "while (ClassSize(sizeClass) < bytes)",
+                                "while (ClassSize(sizeClass + 1) <= bytes)")),
+    *_of("blind/buddy.c", ("merges_part_of_a_buddy", "if (order_of[granule(buddy)] != (IS_FREE | order))",
+                           "if (!(order_of[granule(buddy)] & IS_FREE))")),
+    *_of("blind/slab.c", ("head_not_counted", "(SLAB_BYTES - sizeof *s) / s->object", "SLAB_BYTES / s->object")),
+    *_of("blind/bitmap.c", ("end_stays", "put(last, first + n - 1, false);", "put(last, first + n, false);")),
+    *_of("blind/circle.c", ("units_rounded_down", "(nbytes + sizeof(Header) - 1) / sizeof(Header) + 1",
+                            "nbytes / sizeof(Header) + 1")),
+    *_of("blind/twolevel.c", ("neighbour_not_told", "above(r)->below = r;", "above(b)->below = b;")),
+    *_of("blind/tree.c", ("rest_with_a_head_more", "rest->size = e->size - size;",
+                          "rest->size = e->size - size + HEAD;")),
+    *_of("blind/nextfit.c", ("rover_in_a_merged_block", "if (rover > bp && rover < next(bp))",
+                             "if (rover > next(bp))")),
+    *_of("blind/packets.c", ("one_packet_beyond", "count = (bytes - head) / PACKET", "count = bytes / PACKET")),
 )

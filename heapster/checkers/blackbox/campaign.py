@@ -94,6 +94,7 @@ class Campaign:
         self._known = self._pursuit.known
         self.tally.duplicates = self._pursuit.duplicates
         self._pursued = 0.0             # seconds
+        self._explained = 0.0           # seconds, of these
         self._unconfirmed: Counter[Suspicion] = Counter()
         self.interrupted = False
         self.threads_idle: dict[str, str] = {}      # why a check of threads was passed over
@@ -111,7 +112,8 @@ class Campaign:
     @property
     def late(self) -> bool:
         """Time is up, or enough was found."""
-        return self._clock.spent() > self.seconds or len(self.shown) >= MOST_FINDINGS
+        own = min(self._explained, self.explainer.own_seconds) if self.explainer else 0.0
+        return self._clock.spent() - own > self.seconds or len(self.shown) >= MOST_FINDINGS
 
     def found(self) -> Generator[Shown, None, None]:
         """Cases of each kind in turn until time is up: what they show, as soon as they do."""
@@ -179,7 +181,9 @@ class Campaign:
 
     def _show(self, shown: Shown) -> None:
         if self.explainer and shown.finding.place is None:
+            before = self._clock.spent()
             shown = shown._replace(finding=self.explainer.explained(shown))
+            self._explained += self._clock.spent() - before
         header = self.judge.header
         header.guarded = min(header.guarded, UNGUARDED.get(shown.finding.code, header.guarded))
         if self._is_of_a_known_line(shown.finding):

@@ -20,6 +20,7 @@ from typing import Any
 from heapster.checkers.blackbox.build import Compiler, compile_object, place_of
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
+from heapster.checkers.targets.instrumented import calls_hooks
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.files import Unreadable, read_toml, write_whole
 from heapster.model.geometry import is_power_of_two
@@ -187,7 +188,9 @@ def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, 
         if verb in told or verb == "init" and name in _defined(made):
             symbols[verb] = name
     first = base / told["sources"][0] if told.get("sources") else None
-    return replace(found, symbols=symbols, shape="described", build=(build,), source=first,
+    code = (base / told["object"]).resolve() if "object" in told and first is None else None
+    return replace(found, symbols=symbols, shape="described", build=(build,), source=first, code=code,
+                   instrumented=calls_hooks(read_shared_object(code or made).needs),
                    ingredients=Ingredients(tuple(compiler.command), compiler.flags, tuple(sources), tuple(library)),
                    check_means="check" in told, region=told.get("region", DEFAULT_REGION if "malloc" in told else 0),
                    alignment=told.get("alignment", found.bits // 8))

@@ -32,7 +32,9 @@ GIVEN_WRONGLY = frozenset({     # codes under which the last block had perhaps b
 BEFORE, AFTER = 3, 2            # lines of an excerpt around the one in question
 MOST_BESIDE = 500               # of the last call's events that tell which functions it came by
 MOST_ALSO = 3                   # further lines that are told of
-TRIES_A_SECOND = 60             # variants that all findings of a run may try, together
+TRIES_A_SECOND = 60             # variants that all findings of a run may try, together; and where the run is not of
+LEAST_RUN, LEAST_TRIES = 3, 900  # the shortest, in seconds, at least so many
+OWN_SECONDS = 15.0              # of processor time, which explaining may take besides what such a run was given
 LEAK_COST = 6                   # tries that one of repeated work stands for
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
@@ -48,7 +50,8 @@ class Explainer:
 
     def __init__(self, target: ForeignTarget, promises: Promises, like: Judge, seconds: float) -> None:
         self._target, self._promises, self._like = target, promises, like
-        self._tries = round(TRIES_A_SECOND * seconds)
+        self._tries = max(round(TRIES_A_SECOND * seconds), LEAST_TRIES if seconds >= LEAST_RUN else 0)
+        self.own_seconds = OWN_SECONDS if seconds >= LEAST_RUN else 0.0
         self._judges: list[Judge] = []
         self._closed = self._asked = False
         self._twin: Judge | None = None
@@ -79,8 +82,8 @@ class Explainer:
                 self.notes.append(f"lines of the source: {error}")
                 return None
             self.notes += unseen(self._twin.target)
-            self.lines = Lines(Path(self._twin.target.path))
-            if not has_lines(Path(self._twin.target.path)):
+            self.lines = Lines(self._twin.target.code_path)
+            if not has_lines(self._twin.target.code_path):
                 self.notes.append(f"lines of the source: {self._target.name} was built without -g, so it is the "
                                   "function and the offset in it that is named")
         return self._twin

@@ -146,6 +146,7 @@ class Judge:
         header.memory_limit, header.check_means = children.resident_limit(), target.check_means
         header.init_answers, header.guarded, header.low = target.init_answers, Guard.GUARDED, target.low
         header.observed = self._at_start()
+        header.adapted = str(target.code).encode() if target.code else b""
         for verb, symbol in target.symbols.items():
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
 

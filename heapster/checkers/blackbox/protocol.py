@@ -21,7 +21,7 @@ MOST_OPS = 1 << 20
 MOST_EVENTS = 1 << 18           # that are kept: the first half, and the last ones
 MOST_EDGES = 1 << 16
 SAMPLES = 64                    # of the footprint
-NAME_BYTES, MESSAGE_BYTES, OUTPUT_BYTES = 96, 512, 4096
+NAME_BYTES, MESSAGE_BYTES, OUTPUT_BYTES, PATH_BYTES = 96, 512, 4096, 4096
 QUIET = 64                      # places of the target whose breaches are known
 OBSERVED, IN_FULL, LOADS, STEPPED = 1, 2, 4, 8  # a target that calls the hooks is held to the map; all that it does is
                                     # written down; it tells of loads that may decide something; one that does not call
@@ -108,6 +108,7 @@ FIELDS: list[tuple[str, Any]] = [
     *((name, ctypes.c_uint64) for name in AFTERWARDS),
     ("footprint", ctypes.c_uint64 * SAMPLES),
     ("names", ctypes.c_char * NAME_BYTES * len(VERBS)),         # symbols of the target; empty: it has none
+    ("adapted", ctypes.c_char * PATH_BYTES),    # of the object whose code it is, if that is not the one that is loaded
     ("quiet", ctypes.c_uint64 * QUIET),                         # places whose breach is known; the first 0 ends them
     ("message", ctypes.c_char * MESSAGE_BYTES), ("output", ctypes.c_char * OUTPUT_BYTES)]
 

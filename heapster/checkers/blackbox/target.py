@@ -52,12 +52,18 @@ class ForeignTarget:
     instrumented: bool = False      # it calls the hooks of c/hooks.h
     stepped: bool = False           # it does not, and is taken an instruction at a time where accesses are asked for
     traced: bool = False            # it tells the edges that it takes: c/edges.c
+    code: Path | None = None        # the object whose code it is, where what is loaded only adapts it
     counters: Path | None = None    # the folder that it adds the counters of its lines up in, if it has them
 
     def started(self, command: children.Command, *shown: Path) -> children.Command:
         """How a command of ours that runs it is started; what is `shown` it can read."""
         return children.sandboxed(command, command[0], self.path, *shown,
                                   written=self.counters) if self.sandboxed else command
+
+    @property
+    def code_path(self) -> Path:
+        """The object in which its accesses lie."""
+        return self.code or Path(self.path)
 
     @property
     def is_watched(self) -> bool:

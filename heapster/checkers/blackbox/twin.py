@@ -21,8 +21,10 @@ def instrumented_twin(target: ForeignTarget) -> ForeignTarget:
     """
     if target.instrumented:
         return target
-    if any(name.startswith(HOOK) for name in read_shared_object(Path(target.path)).functions):
+    if any(name.startswith(HOOK) for name in read_shared_object(target.code_path).functions):
         raise NoInstrumentationError(f"{target.name} brings its own {HOOK} functions: its accesses are not seen")
+    if target.code is not None:
+        raise NoInstrumentationError(f"{target.name} names an object, and no sources of it")
     if target.ingredients is None:
         raise NoInstrumentationError(f"{target.name} is no C source: name its sources, or build it with "
                                      "-g -fsanitize=thread and without linking the sanitizer")

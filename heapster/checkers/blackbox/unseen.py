@@ -17,7 +17,7 @@ ASSEMBLY = re.compile(r"\b(?:asm|__asm__|__asm)\b(?:\s+(?:volatile|__volatile__|
 
 def unseen(target: ForeignTarget) -> Iterator[str]:
     """What is not seen of the target's accesses, where it is watched by its hooks."""
-    needs = read_shared_object(Path(target.path)).needs
+    needs = read_shared_object(target.code_path).needs
     sources = target.ingredients.sources if target.ingredients is not None and not target.stepped else ()
     if at := assembly(map(Path, sources)):
         yield f"inline assembly ({at}): what it loads and stores is not seen"

@@ -205,6 +205,10 @@ void observing_start(void *handle)
 {
     struct link_map *map = NULL;
     loaded = handle;
+    if (shared->adapted[0] != 0)
+        handle = dlopen(shared->adapted, RTLD_NOW | RTLD_NOLOAD);
+    if (handle == NULL)
+        return;
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map != NULL)
         base = map->l_addr;
     if (shared->observed == 0 || byte_map_start() != 0)

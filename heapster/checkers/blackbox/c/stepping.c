@@ -65,9 +65,11 @@ static void pull_out(void)
 static int leaves(uintptr_t stack)
 {
     uintptr_t back = *(uintptr_t *)stack;
-    if (stack > entered_at || !is_code(back))
-        return 0;
-    return !plant(back);
+    if (stack > entered_at) { /* who called it may call it again */
+        entered_at = 0;
+        return 1;
+    }
+    return is_code(back) && !plant(back);
 }
 
 static struct registers registers_of(const greg_t *from)
