@@ -24,9 +24,10 @@ from heapster.machine.simulated import Simulated
 from heapster.model import heap as model
 from heapster.model import misuse
 from heapster.model.geometry import signed
-from heapster.model.invariants import Violation, violations
+from heapster.model.invariants import violations
 from heapster.model.live import Held, Live
 from heapster.model.placement import POLICY_NAMES
+from heapster.model.problem import Problem
 from heapster.model.sketch import picture, sketch
 from heapster.model.spec import Operation
 from heapster.model.trace import handle_name
@@ -192,7 +193,7 @@ class Heap:
         """The heap as a value of the model."""
         return decode(self._m)
 
-    def violations(self) -> list[Violation]:
+    def violations(self) -> list[Problem]:
         """The invariants that do not hold: none, unless someone wrote over the heap."""
         return violations(self.decode())
 

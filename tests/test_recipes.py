@@ -159,7 +159,7 @@ RULE: Edits = {
     Rule("not_even", "A block of an odd size is at an even multiple of 16.", "made up", GIVING),
 '''),),
     "model/spec.py": (("    yield from _within(pointer, max(", '''    if request & 1 and pointer & 16:
-        yield Reason("not_even", f"a block of {request} bytes is at an odd multiple of 16", pointer)
+        yield Problem("not_even", f"a block of {request} bytes is at an odd multiple of 16", pointer)
     yield from _within(pointer, max('''),),
     "model/asked.py": (('    "block_wraps": _gave,\n', '    "block_wraps": _gave,\n    "not_even": _gave,\n'),),
     "checkers/findings/codes.md": ((END, """

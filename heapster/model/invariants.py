@@ -8,7 +8,6 @@ independent: for each there is a heap that breaks it and no other.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from heapster.model.geometry import (
     ALIGN,
@@ -31,22 +30,16 @@ from heapster.model.geometry import (
 )
 from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, extents, place, stacks, waiting
 from heapster.model.placement import POLICIES
+from heapster.model.problem import Problem
 
 Invariant = Callable[[Heap], Iterator[str]]
 
 BEFORE_A_PAYLOAD = ALIGN - HEADER       # what a block's address leaves when divided by ALIGN
 
 
-class Violation(NamedTuple):
-    """An invariant that a heap breaks, and how."""
-
-    name: str
-    message: str
-
-
-def violations(heap: Heap) -> list[Violation]:
+def violations(heap: Heap) -> list[Problem]:
     """Every way in which the heap breaks an invariant."""
-    return [Violation(invariant.__name__, message) for invariant in ALWAYS for message in invariant(heap)]
+    return [Problem(invariant.__name__, message) for invariant in ALWAYS for message in invariant(heap)]
 
 
 def blocks_tile_their_region(heap: Heap) -> Iterator[str]:

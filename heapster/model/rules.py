@@ -18,14 +18,6 @@ from heapster.model.operations import (
 )
 
 
-class Reason(NamedTuple):
-    """Why an answer cannot be a correct allocator's."""
-
-    code: str           # of the rule that it breaks
-    message: str        # how, without raw addresses
-    pointer: int = 0    # the payload that it is about, for whoever can name it
-
-
 class Rule(NamedTuple):
     """A rule and where it comes from."""
 

@@ -23,7 +23,8 @@ from heapster.model.operations import (
     alignment_asked,
     requested,
 )
-from heapster.model.rules import POSIX, Reason
+from heapster.model.problem import Problem
+from heapster.model.rules import POSIX
 
 
 class Operation(NamedTuple):
@@ -75,7 +76,7 @@ HARMS = {1: "changed memory that somebody else took from the system",
 
 def explains(
     live: Live, operation: Operation, result: Result, promises: Promises = OURS,
-) -> tuple[Reason, ...]:
+) -> tuple[Problem, ...]:
     """The reasons why no correct allocator could have answered so; none: it could.
 
     Misuse explains everything: an operand must be NULL or live for a rule to hold of it, and what is said of it so.
@@ -86,15 +87,15 @@ def explains(
     reasons = list(_contents(live, operation, result))
     if verb in RELEASING:
         if result.errno:
-            reasons.append(Reason("free_changed_errno", f"{verb} set errno to {result.errno}", pointer))
+            reasons.append(Problem("free_changed_errno", f"{verb} set errno to {result.errno}", pointer))
     elif verb in ASKING:
         reasons += _usable_size(live, pointer, result)
     elif verb in REQUESTS:
         reasons += _answer(live, operation, result, promises)
     if result.stray:
-        reasons.append(Reason("touched_outside", f"{verb} changed what lies {where_outside(result.stray, promises)}"))
+        reasons.append(Problem("touched_outside", f"{verb} changed what lies {where_outside(result.stray, promises)}"))
     if result.harmed:
-        reasons.append(Reason("foreign_memory_harmed", f"{verb} {HARMS[result.harmed]}"))
+        reasons.append(Problem("foreign_memory_harmed", f"{verb} {HARMS[result.harmed]}"))
     return tuple(reasons)
 
 
@@ -127,32 +128,32 @@ def _gives_up(operation: Operation, promises: Promises) -> bool:
     return requested(operation) == 0 and promises.realloc_zero in ("frees", "open")
 
 
-def _contents(live: Live, operation: Operation, result: Result) -> Iterator[Reason]:
+def _contents(live: Live, operation: Operation, result: Result) -> Iterator[Problem]:
     """Nobody but the caller writes into live blocks."""
     for pointer, offset in result.damaged:
         held = live[pointer]
         if pointer == operation.pointer and operation.verb in RESIZING:
-            yield Reason("failed_realloc_changed_block",
-                         f"{operation.verb} failed, yet byte {offset} of its block changed", pointer)
+            yield Problem("failed_realloc_changed_block",
+                          f"{operation.verb} failed, yet byte {offset} of its block changed", pointer)
         else:
-            yield Reason("contents_damaged",
-                         f"byte {offset} of a live block of {held.request} bytes changed", pointer)
+            yield Problem("contents_damaged",
+                          f"byte {offset} of a live block of {held.request} bytes changed", pointer)
 
 
-def _usable_size(live: Live, pointer: int, result: Result) -> Iterator[Reason]:
+def _usable_size(live: Live, pointer: int, result: Result) -> Iterator[Problem]:
     usable = result.usable or 0
     if not pointer:
         if usable:
-            yield Reason("usable_of_null", f"NULL has {usable} usable bytes")
+            yield Problem("usable_of_null", f"NULL has {usable} usable bytes")
         return
     held = live[pointer]
     if held.usable is not None and held.request <= usable < held.usable:
-        yield Reason("usable_shrank", f"{usable} bytes are usable, and {held.usable} were", pointer)
+        yield Problem("usable_shrank", f"{usable} bytes are usable, and {held.usable} were", pointer)
     yield from _usable(held.request, usable, pointer)
     yield from _overlap(live, pointer, usable, pointer)
 
 
-def _answer(live: Live, operation: Operation, result: Result, promises: Promises) -> Iterator[Reason]:
+def _answer(live: Live, operation: Operation, result: Result, promises: Promises) -> Iterator[Problem]:
     """The rules for everything that answers a block."""
     request = requested(operation)
     if operation.verb in POSIX:
@@ -163,30 +164,30 @@ def _answer(live: Live, operation: Operation, result: Result, promises: Promises
         yield from _null(operation, request, result, promises)
         return
     if promises.errno_kept and result.errno:
-        yield Reason("errno_clobbered", f"{operation.verb} succeeded, yet set errno to {result.errno}",
-                     result.pointer)
+        yield Problem("errno_clobbered", f"{operation.verb} succeeded, yet set errno to {result.errno}",
+                      result.pointer)
     refusal = must_refuse(operation, promises)
     if refusal:
-        yield refusal._replace(pointer=result.pointer)
+        yield refusal._replace(where=result.pointer)
         return
     yield from _block(live, operation, result, promises)
 
 
-def must_refuse(operation: Operation, promises: Promises) -> Reason | None:
+def must_refuse(operation: Operation, promises: Promises) -> Problem | None:
     """Why an operation that asks for a block must answer NULL, if it must."""
     request = requested(operation)
     if request >> promises.bits and REQUESTS[operation.verb] == "product":
         count, size = operation.numbers
-        return Reason("overflow_accepted", f"{count} times {size} bytes is more than SIZE_MAX")
+        return Problem("overflow_accepted", f"{count} times {size} bytes is more than SIZE_MAX")
     if request >> (promises.bits - 1):
-        return Reason("huge_accepted", f"{operation.verb} of more than PTRDIFF_MAX bytes succeeded")
+        return Problem("huge_accepted", f"{operation.verb} of more than PTRDIFF_MAX bytes succeeded")
     if operation.pointer and request == 0 and promises.realloc_zero in ("frees", "keeps"):
-        return Reason("zero_size_inconsistent", f"{operation.verb}(p, 0) gave a block, not NULL as elsewhere")
+        return Problem("zero_size_inconsistent", f"{operation.verb}(p, 0) gave a block, not NULL as elsewhere")
     if request == 0 and not operation.pointer and promises.zero == "null":
-        return Reason("zero_size_inconsistent", "a block of 0 bytes was given, not NULL as elsewhere")
+        return Problem("zero_size_inconsistent", "a block of 0 bytes was given, not NULL as elsewhere")
     if alignment_is_bad(operation, promises):
-        return Reason("bad_alignment_accepted",
-                      f"{operation.verb} took {operation.numbers[0]}, which is no legal alignment")
+        return Problem("bad_alignment_accepted",
+                       f"{operation.verb} took {operation.numbers[0]}, which is no legal alignment")
     return None
 
 
@@ -200,17 +201,17 @@ def alignment_is_bad(operation: Operation, promises: Promises) -> bool:
     return promises.bad_alignment and not is_power_of_two(alignment)
 
 
-def _block(live: Live, operation: Operation, result: Result, promises: Promises) -> Iterator[Reason]:
+def _block(live: Live, operation: Operation, result: Result, promises: Promises) -> Iterator[Problem]:
     """The rules for a block that was rightly given."""
     request, pointer = requested(operation), result.pointer
     extent = Held(pointer, request, result.usable).extent
     end = _end_of_memory(promises)
     if not PAGE <= pointer < end:
         where = "in the first page, where NULL points" if pointer < PAGE else "where no program has memory"
-        yield Reason("impossible_address", f"the payload is {where}", pointer)
+        yield Problem("impossible_address", f"the payload is {where}", pointer)
         return
     if pointer + extent > end:
-        yield Reason("block_wraps", f"the block's {extent} bytes reach beyond the end of memory", pointer)
+        yield Problem("block_wraps", f"the block's {extent} bytes reach beyond the end of memory", pointer)
         return
     yield from _within(pointer, max(request, result.usable or 0), result.bounds, promises)
     yield from _alignment(operation, request, pointer, promises)
@@ -218,20 +219,20 @@ def _block(live: Live, operation: Operation, result: Result, promises: Promises)
     if result.usable is not None:
         yield from _usable(request, result.usable, pointer)
     if result.prefix_lost is not None:
-        yield Reason("prefix_lost", f"byte {result.prefix_lost} is not what the old block held", pointer)
+        yield Problem("prefix_lost", f"byte {result.prefix_lost} is not what the old block held", pointer)
     if result.dirty is not None:
-        yield Reason("not_zeroed", f"byte {result.dirty} of the block is not zero", pointer)
+        yield Problem("not_zeroed", f"byte {result.dirty} of the block is not zero", pointer)
 
 
-def _within(pointer: int, extent: int, bounds: tuple[int, int] | None, promises: Promises) -> Iterator[Reason]:
+def _within(pointer: int, extent: int, bounds: tuple[int, int] | None, promises: Promises) -> Iterator[Problem]:
     if bounds is None:
         return
     low, high = bounds
     if pointer < low:
-        yield Reason("outside_region", f"the block starts {low - pointer} bytes before {promises.start}", pointer)
+        yield Problem("outside_region", f"the block starts {low - pointer} bytes before {promises.start}", pointer)
     elif pointer + extent > high:
         beyond = pointer + extent - high
-        yield Reason("outside_region", f"the block ends {beyond} bytes beyond {promises.end}", pointer)
+        yield Problem("outside_region", f"the block ends {beyond} bytes beyond {promises.end}", pointer)
 
 
 def _end_of_memory(promises: Promises) -> int:
@@ -239,42 +240,42 @@ def _end_of_memory(promises: Promises) -> int:
     return 1 << min(promises.bits, 63)
 
 
-def _alignment(operation: Operation, request: int, pointer: int, promises: Promises) -> Iterator[Reason]:
+def _alignment(operation: Operation, request: int, pointer: int, promises: Promises) -> Iterator[Problem]:
     least = promises.alignment
     if promises.small_blocks and request < least:
         least = 1 << max(request, 1).bit_length() - 1
     if pointer & (least - 1):
-        yield Reason("misaligned", f"the payload is {_remainder(pointer, least)}", pointer)
+        yield Problem("misaligned", f"the payload is {_remainder(pointer, least)}", pointer)
     asked = alignment_asked(operation)
     if asked and is_power_of_two(asked) and asked > least and pointer & (asked - 1):
-        yield Reason("alignment_not_honoured", f"the payload is {_remainder(pointer, asked)}", pointer)
+        yield Problem("alignment_not_honoured", f"the payload is {_remainder(pointer, asked)}", pointer)
 
 
 def _remainder(pointer: int, alignment: int) -> str:
     return f"{pointer & (alignment - 1)} bytes beyond a multiple of {alignment}"
 
 
-def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Reason]:
+def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Problem]:
     other = live.overlapping(pointer, extent, besides)
     if other is None:
         return
     away = pointer - other.pointer
     where = f"starts {away} bytes into" if away >= 0 else f"starts {-away} bytes before, and reaches into,"
-    yield Reason("overlap", f"the block of {extent} bytes {where} a live block of {other.extent} bytes",
-                 other.pointer)
+    yield Problem("overlap", f"the block of {extent} bytes {where} a live block of {other.extent} bytes",
+                  other.pointer)
 
 
-def _usable(request: int, usable: int, pointer: int) -> Iterator[Reason]:
+def _usable(request: int, usable: int, pointer: int) -> Iterator[Problem]:
     if usable < request:
-        yield Reason("usable_too_small", f"{usable} bytes are usable of {request} asked for", pointer)
+        yield Problem("usable_too_small", f"{usable} bytes are usable of {request} asked for", pointer)
 
 
-def _null(operation: Operation, request: int, result: Result, promises: Promises) -> Iterator[Reason]:
+def _null(operation: Operation, request: int, result: Result, promises: Promises) -> Iterator[Problem]:
     """The rules for NULL. `posix_memalign` has its own."""
     if request == 0 and operation.pointer:
         if promises.realloc_zero in ("frees", "keeps", "open"):
             if promises.errno_kept and result.errno:
-                yield Reason("errno_clobbered", f"{operation.verb}(p, 0) set errno to {result.errno}")
+                yield Problem("errno_clobbered", f"{operation.verb}(p, 0) set errno to {result.errno}")
             return
     elif request == 0 and promises.zero in ("null", "either"):
         return
@@ -282,10 +283,10 @@ def _null(operation: Operation, request: int, result: Result, promises: Promises
         return
     allowed = allowed_errors(operation, promises)
     if not result.errno:
-        yield Reason("null_without_errno", f"{operation.verb} answered NULL and left errno alone")
+        yield Problem("null_without_errno", f"{operation.verb} answered NULL and left errno alone")
     elif result.errno not in allowed:
-        yield Reason("wrong_errno",
-                     f"{operation.verb} failed with errno {result.errno}, not {_either(allowed)}")
+        yield Problem("wrong_errno",
+                      f"{operation.verb} failed with errno {result.errno}, not {_either(allowed)}")
 
 
 def allowed_errors(operation: Operation, promises: Promises) -> tuple[int, ...]:
@@ -301,20 +302,20 @@ def allowed_errors(operation: Operation, promises: Promises) -> tuple[int, ...]:
     return (ENOMEM,) if usual else (ENOMEM, EINVAL)
 
 
-def _posix_memalign(operation: Operation, result: Result, promises: Promises) -> Iterator[Reason]:
+def _posix_memalign(operation: Operation, result: Result, promises: Promises) -> Iterator[Problem]:
     """It returns its error, and on failure leaves the caller's pointer alone or NULL."""
     code = result.returned
     if promises.errno_kept and result.errno and not result.pointer:
-        yield Reason("errno_clobbered", f"posix_memalign set errno to {result.errno}")
+        yield Problem("errno_clobbered", f"posix_memalign set errno to {result.errno}")
     if code == 0:
         if not result.pointer and (operation.numbers[1] or promises.zero == "pointer"):
-            yield Reason("null_without_error", "posix_memalign returned 0 and stored no block")
+            yield Problem("null_without_error", "posix_memalign returned 0 and stored no block")
         return
     if result.out_changed or result.pointer:
-        yield Reason("out_word_changed", f"posix_memalign returned {code}, yet stored a pointer")
+        yield Problem("out_word_changed", f"posix_memalign returned {code}, yet stored a pointer")
     allowed = allowed_errors(operation, promises)
     if code not in allowed:
-        yield Reason("wrong_errno", f"posix_memalign returned {code}, not {_either(allowed)}")
+        yield Problem("wrong_errno", f"posix_memalign returned {code}, not {_either(allowed)}")
 
 
 def _either(codes: tuple[int, ...]) -> str:

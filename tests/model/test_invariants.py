@@ -180,7 +180,7 @@ BREAKING: list[tuple[str, str, Breaking]] = [
 def test_a_heap_that_breaks_only_this(name: str, how: str, spoil: Breaking) -> None:
     """And is sound otherwise."""
     found = violations(spoil(heap(SOUND)))
-    assert {violation.name for violation in found} == {name}, how
+    assert {violation.code for violation in found} == {name}, how
     assert all("0x" not in violation.message for violation in found)
 
 
@@ -288,5 +288,5 @@ def test_arenas_are_told_apart() -> None:
     swapped: tuple[Arena, ...] = tuple(
         a._replace(forward=b.forward, backward=b.backward)
         for a, b in zip(value.arenas, value.arenas[::-1], strict=True))
-    names = {violation.name for violation in violations(value._replace(arenas=swapped))}
+    names = {violation.code for violation in violations(value._replace(arenas=swapped))}
     assert names == {"free_list_is_exactly_the_free_blocks"}

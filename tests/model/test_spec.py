@@ -240,7 +240,7 @@ def test_messages_tell_the_distance(verb: str, size: int, result: Result, messag
 def test_an_overlap_names_the_block_that_is_in_the_way() -> None:
     """The caller can tell which it is."""
     found = [explains(live(), Operation("malloc", (size,)), Result(at))[0] for size, at in ((8, P + 16), (100, P - 16))]
-    assert [reason.pointer for reason in found] == [P, Q]
+    assert [reason.where for reason in found] == [P, Q]
 
 
 def test_several_rules_may_be_broken_at_once() -> None:

@@ -195,7 +195,7 @@ def known(m: Simulated) -> set[str]:
     """What the model says of it."""
     m.refuel()
     try:
-        return {violation.name for violation in violations(decode(m))}
+        return {violation.code for violation in violations(decode(m))}
     except (Undecodable, Fault):
         return {UNDECODABLE}
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from heapster.model.live import Live
 from heapster.model.operations import ALIGNING, PAGE_ALIGNING, REQUESTS, requested
-from heapster.model.rules import Reason
+from heapster.model.problem import Problem
 from heapster.model.spec import Operation, Promises, Result
 
 FEW_BYTES = 64                  # that even the smallest heap has at the start
@@ -67,22 +67,22 @@ class Room:
         self._alive[held.size_class] += 1
         self._alive_once[held.size_class] = max(self._alive_once[held.size_class], self._alive[held.size_class])
 
-    def refused_nothing(self, operation: Operation, promises: Promises) -> list[Reason]:
+    def refused_nothing(self, operation: Operation, promises: Promises) -> list[Problem]:
         """NULL for 0 bytes of one that gives a block for them elsewhere, though the heap is all but empty."""
         if promises.zero != "pointer" or operation.verb not in PLAIN or requested(operation) or operation.pointer:
             return []
         if self.refused or self._most and 4 * (self._taken + NEEDED) > self._most:
             return []
-        return [Reason("zero_size_inconsistent", f"{operation.verb} of 0 bytes gave NULL, not a block as elsewhere")]
+        return [Problem("zero_size_inconsistent", f"{operation.verb} of 0 bytes gave NULL, not a block as elsewhere")]
 
-    def spurious(self, operation: Operation) -> list[Reason]:
+    def spurious(self, operation: Operation) -> list[Problem]:
         """NULL although there must be room."""
         request = requested(operation)
         if self.refused or operation.pointer or request == 0 or operation.verb in ALIGNED:
             return []
         why = self._why_there_is_room(request)
         said = f"{operation.verb} of {request} bytes answers NULL though {why}"
-        return [Reason("spurious_null", said)] if why else []
+        return [Problem("spurious_null", said)] if why else []
 
     def _why_there_is_room(self, request: int) -> str:
         if not self._ever and request <= FEW_BYTES:

@@ -80,7 +80,7 @@ class Causes:
     def _given_away(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
         """A block that changes or is given again after a realloc of it has failed."""
         reason = outcome.reasons[0]
-        handle = dict(outcome.names).get(reason.pointer)
+        handle = dict(outcome.names).get(reason.where)
         if reason.code not in GIVEN_AWAY or handle is None:
             return None
         for index, (step, seen) in enumerate(zip(trace, outcome.seen, strict=False)):

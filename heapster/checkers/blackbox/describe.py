@@ -48,7 +48,7 @@ def describe(judge: Judge, trace: Trace, promises: Promises, masked: Masked, *, 
 
 def _title(outcome: Outcome, trace: Trace) -> str:
     reason, step = outcome.reasons[0], trace[outcome.last]
-    named = dict(outcome.names).get(reason.pointer)
+    named = dict(outcome.names).get(reason.where)
     about = f" ({handle_name(named)})" if named is not None and named != step.result else ""
     return f"{format_step(step)}: {reason.message}{about}"
 

@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.protocol import NONE, Breach, Ended, Mode, Obser
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import CALLS, RELEASING, REQUESTS
-from heapster.model.rules import Reason
+from heapster.model.problem import Problem
 from heapster.model.spec import Operation, Promises, Result, advance, explains, must_refuse, where_outside
 
 SIGABRT = 6
@@ -37,7 +37,7 @@ class Block(NamedTuple):
 class Outcome:
     """How a trace went, up to the first thing that is wrong."""
 
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[Problem, ...] = ()
     last: int = -1                          # index of the step that noticed
     before: tuple[Block, ...] = ()          # live before that step
     answered: int = 0                       # what the step answered
@@ -136,7 +136,7 @@ class _Judged:
         refusal = must_refuse(self._operation(step), self._promises) if step.verb in REQUESTS else None
         return bool(seen.pointer and refusal and refusal.code in IMPOSSIBLE)
 
-    def _judge(self, step: Step, seen: Observed) -> tuple[Reason, ...]:
+    def _judge(self, step: Step, seen: Observed) -> tuple[Problem, ...]:
         if step.verb not in CALLS:
             self._room.refused |= step.verb == "fail"
             self._beside |= step.verb == "foreign_sbrk"
@@ -147,7 +147,7 @@ class _Judged:
         if seen.breach:
             reasons.append(breach_reason(Breach(seen.breach), step.verb))
         if seen.own_check_failed:
-            reasons.append(Reason("heap_check_failed", f"the target's own {self._target.symbols['check']} says no"))
+            reasons.append(Problem("heap_check_failed", f"the target's own {self._target.symbols['check']} says no"))
         if step.verb in REQUESTS and not seen.pointer:
             reasons = [*self._room.refused_nothing(operation, self._promises), *reasons,
                        *self._room.spurious(operation)]
@@ -191,14 +191,14 @@ class _Judged:
         reason = why_it_died(ending, self._trace[index].verb if self._trace else "", self._promises)
         return self._outcome(index, (*self._given_in_vain(index), reason), None, self._blocks(), taken)
 
-    def _given_in_vain(self, index: int) -> tuple[Reason, ...]:
+    def _given_in_vain(self, index: int) -> tuple[Problem, ...]:
         """Why nobody could write to the block at which the run died: it lies where none can."""
         if self._ending.phase not in (Phase.CALLING, Phase.FILLING) or self._seen[index].status != Status.BEGUN:
             return ()
         reasons = self._judge(self._trace[index], self._seen[index])
         return tuple(reason for reason in reasons if reason.code in NOWHERE)
 
-    def _outcome(self, index: int, reasons: tuple[Reason, ...], seen: Observed | None,
+    def _outcome(self, index: int, reasons: tuple[Problem, ...], seen: Observed | None,
                  before: tuple[Block, ...], taken: int) -> Outcome:
         step = self._trace[index]
         names = {held.pointer: self._handles.get(held.pointer, NO_HANDLE) for held in self._live}
@@ -226,33 +226,33 @@ BREACHES = {
 BREACH_CODES = frozenset(code for code, _ in BREACHES.values())
 
 
-def breach_reason(breach: Breach, verb: str) -> Reason:
+def breach_reason(breach: Breach, verb: str) -> Problem:
     """What an access that breaks the map of whose each byte is means."""
     code, words = BREACHES[breach]
-    return Reason(code, f"{verb} {words}")
+    return Problem(code, f"{verb} {words}")
 
 
-def why_it_died(ending: Ending, verb: str, promises: Promises) -> Reason:
+def why_it_died(ending: Ending, verb: str, promises: Promises) -> Problem:
     """The reason that the end of a child is."""
     how, said = how_it_died(ending), last_words(ending.output)
     if ending.init_failed:
-        return Reason("init_failed", "its initialisation fails")
+        return Problem("init_failed", "its initialisation fails")
     if ending.stray and ending.phase is Phase.CALLING:
-        return Reason("touched_outside", f"{verb} reaches {where_outside(ending.stray, promises)}, and dies of it")
+        return Problem("touched_outside", f"{verb} reaches {where_outside(ending.stray, promises)}, and dies of it")
     if ending.phase is Phase.OWN_CHECK:
-        return Reason("heap_check_failed", f"the target's own heap checker {how}{said}")
+        return Problem("heap_check_failed", f"the target's own heap checker {how}{said}")
     if ending.ended is Ended.TIMED_OUT:
-        return Reason("hang", f"{verb} does not come back")
+        return Problem("hang", f"{verb} does not come back")
     if ending.ended is Ended.TOO_BIG:
-        return Reason("runaway_memory", f"{verb} takes gigabytes of memory")
+        return Problem("runaway_memory", f"{verb} takes gigabytes of memory")
     if ending.ended is Ended.LOST:
-        return Reason("record_changed", f"{verb}, or a call before it, {how}")
+        return Problem("record_changed", f"{verb}, or a call before it, {how}")
     if ending.ended is Ended.EXITED:
-        return Reason("exit", f"{verb} {how}{said}")
+        return Problem("exit", f"{verb} {how}{said}")
     if ending.phase is Phase.FILLING:
-        return Reason("unusable_block", f"writing to the block that {verb} answered {how}")
+        return Problem("unusable_block", f"writing to the block that {verb} answered {how}")
     if ending.phase is Phase.CHECKING:
-        return Reason("block_vanished", f"after {verb}, reading a live block {how}")
+        return Problem("block_vanished", f"after {verb}, reading a live block {how}")
     if ending.code == SIGABRT:
-        return Reason("abort", f"{verb} aborts{said}")
-    return Reason("crash", f"{verb} {how}{said}")
+        return Problem("abort", f"{verb} aborts{said}")
+    return Problem("crash", f"{verb} {how}{said}")

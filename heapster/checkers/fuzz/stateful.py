@@ -17,11 +17,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from heapster.checkers.fuzz.draws import BACKEND
 from heapster.checkers.fuzz.misuses import misuse
 from heapster.checkers.fuzz.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload
-from heapster.checkers.lockstep.lockstep import Lockstep, Problem
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import ALIGNING, ASKING, RELEASING, REQUESTS, in_order
+from heapster.model.problem import Problem
 from heapster.model.system import SYSTEM_CALL_NAMES
 
 STEPS = 40                      # rules in an example

@@ -7,7 +7,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from heapster.checkers.lockstep.calls import SHIPPED, Answer, call
 from heapster.checkers.lockstep.decode import Undecodable, decode
@@ -21,6 +21,7 @@ from heapster.model.invariants import ALWAYS, violations
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, Step
 from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING, REQUESTS, RESIZING
+from heapster.model.problem import Problem
 from heapster.model.reference import Reference
 from heapster.model.spec import OURS, Operation, Result, advance, explains
 from heapster.model.system import Divergence, System
@@ -32,13 +33,6 @@ CHECKS = ("specification", "reference", "contents", "live_block_is_cached",
 # What a broken allocator may raise: the machine's own, and what Python says of wrong words and names.
 CRASHES = (ArithmeticError, AttributeError, LookupError, NameError, RecursionError, TypeError, ValueError)
 FAILURES = (Fault, Aborted, *CRASHES)
-
-
-class Problem(NamedTuple):
-    """Something that must not be, noticed after a step."""
-
-    code: str
-    message: str
 
 
 class Lockstep:
@@ -112,9 +106,9 @@ class Lockstep:
             result = self._observe(step, pointer, answer)
         except FAILURES as error:
             seen = Result(answer.value, answer.errno, answer.returned)
-            return [*(Problem(*reason[:2]) for reason in explains(self.live, operation, seen, OURS)),
+            return [*explains(self.live, operation, seen, OURS),
                     _problem(f"looking at what {step.verb} answered", error)]
-        problems = [Problem(*reason[:2]) for reason in explains(self.live, operation, result, OURS)]
+        problems = [*explains(self.live, operation, result, OURS)]
         advance(self.live, operation, result, OURS)
         if step.result != NO_HANDLE:
             self.pointers[step.result] = answer.value
@@ -201,7 +195,7 @@ class Lockstep:
             heap = self.heap = decode(self.m)
         except Undecodable as error:
             return [Problem("undecodable_heap", str(error))]
-        problems = [Problem(*violation) for violation in violations(heap)] + self._live_and_waiting(heap)
+        problems = violations(heap) + self._live_and_waiting(heap)
         if step.verb == "stats":
             self.statistics_checked += 1
             problems += self._statistics(heap)

@@ -11,11 +11,12 @@ from typing import Any
 
 from heapster.checkers.fuzz.stateful import STEPS, Record, live_lives
 from heapster.checkers.lockstep.calls import SHIPPED
-from heapster.checkers.lockstep.lockstep import Lockstep, Problem
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import Outcome, rerun, taken
 from heapster.checkers.lockstep.subprocess import Died, Journal, contained
 from heapster.machine.observed import Library, Observed
 from heapster.model.operation import Step, Trace
+from heapster.model.problem import Problem
 from heapster.model.trace import format_step, parse
 from heapster.native.library import observed
 

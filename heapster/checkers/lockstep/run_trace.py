@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from heapster.checkers.lockstep.calls import SHIPPED
-from heapster.checkers.lockstep.lockstep import Lockstep, Problem
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
 from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.problem import Problem
 from heapster.model.trace import format_step, handle_name
 from heapster.results import TargetError
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from heapster.checkers.fuzz.stateful import Record, live_lives
 from heapster.checkers.lockstep.calls import SHIPPED, Answer, call
-from heapster.checkers.lockstep.lockstep import Lockstep, Problem
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.native import COMPILED, HANG_SECONDS, library
 from heapster.checkers.lockstep.subprocess import Died, Journal, contained
 from heapster.impl import layout
@@ -22,6 +22,7 @@ from heapster.machine.protocol import Aborted, Fault
 from heapster.machine.simulated import STATICS_BYTES, THREAD_BYTES, THREAD_STRIDE, THREADS, Simulated
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.placement import POLICY_NAMES
+from heapster.model.problem import Problem
 from heapster.model.trace import format_step
 
 SCANNED = 1 << 22               # bytes; in larger pieces, only what the interpreted one wrote is compared

@@ -4,10 +4,10 @@ from hashlib import sha256
 from time import monotonic
 
 from heapster.checkers.fuzz.shrink import Shrunk, shrink
-from heapster.checkers.lockstep.lockstep import Problem
 from heapster.checkers.lockstep.translation import lives, validate
 from heapster.checkers.targets.target import NATIVE
 from heapster.model.operation import Trace
+from heapster.model.problem import Problem
 from heapster.model.trace import format_steps
 from heapster.results import Finding, Run, Verdict
 

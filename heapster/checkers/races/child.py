@@ -45,7 +45,7 @@ def check_child(source: Source, child: Simulated, blocks: Iterable[tuple[int, in
         _use(source, child)
         source.verify.verify(child)
         excused = BETWEEN_CALLS | (OF_WHAT_IS_LOST if _has_lost(child) else frozenset())
-        found = [v for v in violations(decode(child)) if v.name not in excused]
+        found = [v for v in violations(decode(child)) if v.code not in excused]
     except Fault as fault:
         raise Broken("fork_unsafe", f"in the forked child: {fault}", fault.address) from fault
     except Aborted as aborted:
@@ -54,7 +54,7 @@ def check_child(source: Source, child: Simulated, blocks: Iterable[tuple[int, in
     except Undecodable as error:
         raise Broken("fork_unsafe", f"the forked child's heap: {error}") from error
     if found:
-        raise Broken("fork_unsafe", f"the forked child's heap breaks {found[0].name}: {found[0].message}")
+        raise Broken("fork_unsafe", f"the forked child's heap breaks {found[0].code}: {found[0].message}")
 
 
 def _has_lost(child: Simulated) -> bool:

@@ -11,7 +11,7 @@ from heapster.checkers.races.programs import Program
 from heapster.checkers.races.recording import Row
 from heapster.checkers.races.replay import Replay, format_replay, parse_replay
 from heapster.checkers.races.schedulable import Schedulable
-from heapster.checkers.races.session import Outcome, Problem
+from heapster.checkers.races.session import Outcome, ScheduleProblem
 from heapster.checkers.races.shrinking import Failure, preemptions
 from heapster.checkers.races.steps import steps
 from heapster.checkers.targets.source import Source
@@ -79,7 +79,7 @@ def _place(program: Program, outcome: Outcome, thread: int) -> int:
     return before + outcome.last[thread]
 
 
-def _stacks(rows: list[Row], problem: Problem) -> list[str]:
+def _stacks(rows: list[Row], problem: ScheduleProblem) -> list[str]:
     """The stacks of the access that failed and of that which it raced with."""
     failed = next((row for row in rows if row.failed), None)
     other = next((row for row in reversed(rows)

@@ -15,11 +15,11 @@ from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import violations
 from heapster.model.live import Held, Live
 from heapster.model.operations import RELEASING, REQUESTS
+from heapster.model.problem import Problem
 from heapster.model.spec import OURS, Operation, Promises, Result, advance, explains
 
 MODEST = 1 << 30                    # bytes that the system always has, unless told to refuse
 
-Reason = tuple[str, str, int]       # code, message, address
 
 
 class Event(NamedTuple):
@@ -43,18 +43,18 @@ class Block(Protocol):
 
 
 def unexplained(events: Sequence[Event], start: Iterable[tuple[int, int]], refused: bool,
-                promises: Promises = OURS) -> Reason | None:
+                promises: Promises = OURS) -> Problem | None:
     """Why no sequential order explains the events, if none does; `start` is what was live: pointer, request."""
     if not refused:
         for event in events:
             if _is_needless_null(event):
-                return ("spurious_null", f"{_text(event)} answered NULL, though the system refused nothing", 0)
+                return Problem("spurious_null", f"{_text(event)} answered NULL, though the system refused nothing")
     live = Live(Held(pointer, request) for pointer, request in start)
     if _runs(live.copy(), sorted(events, key=_likely), promises) is None or _some_order(live, events, promises):
         return None
     reason = _runs(live, sorted(events, key=_likely), promises)
     assert reason is not None
-    return (reason[0], f"no order of the calls explains what threads saw: {reason[1]}", reason[2])
+    return reason._replace(message=f"no order of the calls explains what threads saw: {reason.message}")
 
 
 def _likely(event: Event) -> int:
@@ -74,7 +74,7 @@ def _text(event: Event) -> str:
     return f"{event.operation.verb}({numbers}) of thread {event.thread}"
 
 
-def _runs(live: Live, events: Iterable[Event], promises: Promises) -> Reason | None:
+def _runs(live: Live, events: Iterable[Event], promises: Promises) -> Problem | None:
     """Why the events cannot have run in this order."""
     for event in events:
         reason = _wrong_now(live, event, promises)
@@ -84,13 +84,13 @@ def _runs(live: Live, events: Iterable[Event], promises: Promises) -> Reason | N
     return None
 
 
-def _wrong_now(live: Live, event: Event, promises: Promises) -> Reason | None:
+def _wrong_now(live: Live, event: Event, promises: Promises) -> Problem | None:
     """Why the event cannot come next; callers pass only blocks that they hold."""
     pointer = event.operation.pointer
     if pointer and pointer not in live:
-        return ("overlap", f"{_text(event)}: its block is not live by then", pointer)
+        return Problem("overlap", f"{_text(event)}: its block is not live by then", pointer)
     reasons = explains(live, event.operation, event.result, promises)
-    return (reasons[0].code, f"{_text(event)}: {reasons[0].message}", reasons[0].pointer) if reasons else None
+    return reasons[0]._replace(message=f"{_text(event)}: {reasons[0].message}") if reasons else None
 
 
 def _some_order(live: Live, events: Sequence[Event], promises: Promises) -> bool:
@@ -114,35 +114,36 @@ def _some_order(live: Live, events: Sequence[Event], promises: Promises) -> bool
     return False
 
 
-def damaged(rest: Simulated, blocks: Iterable[Block]) -> Reason | None:
+def damaged(rest: Simulated, blocks: Iterable[Block]) -> Problem | None:
     """The first block whose payload is not what its owner wrote."""
     for block in blocks:
         address = rest.first_difference(block.words())
         if address is not None:
             where = f"byte {address - block.pointer} of block {block.serial - 1}"
-            return ("contents_damaged", f"{where} is not what its owner wrote", address)
+            return Problem("contents_damaged", f"{where} is not what its owner wrote", address)
     return None
 
 
-def not_whole(rest: Simulated, blocks: Collection[Block], whole: set[Any]) -> Reason | None:
+def not_whole(rest: Simulated, blocks: Collection[Block], whole: set[Any]) -> Problem | None:
     """Why the heap at rest is not as it must be; heaps that were found to be so are kept in `whole`."""
     try:
         heap = decode(rest)
     except Undecodable as error:
-        return ("undecodable_heap", f"the heap at rest cannot be read: {error}", 0)
+        return Problem("undecodable_heap", f"the heap at rest cannot be read: {error}")
     key = (heap, frozenset(block.pointer for block in blocks))
     if key in whole:
         return None
     found = violations(heap)
     if found:
-        return (found[0].name, f"at rest: {found[0].message}", 0)
+        return found[0]._replace(message=f"at rest: {found[0].message}")
     live, kept = {block.pointer for block in blocks if block.pointer}, waiting(heap)
     if live & kept:
         where = min(live & kept)
-        return ("live_block_is_cached", f"the block at {where:#x} is live and waits to be used again", where)
+        return Problem("live_block_is_cached", f"the block at {where:#x} is live and waits to be used again", where)
     stray = used_payloads(heap) ^ (live | kept)
     if stray:
-        return ("lost_block", f"the block at {min(stray):#x} is used and nobody's, or live and not used", min(stray))
+        where = min(stray)
+        return Problem("lost_block", f"the block at {where:#x} is used and nobody's, or live and not used", where)
     whole.add(key)
     return None
 

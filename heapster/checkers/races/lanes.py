@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from heapster.checkers.races.recording import Row
-from heapster.checkers.races.session import Problem
+from heapster.checkers.races.session import ScheduleProblem
 from heapster.machine.orders import ATOMICS
 
 MOST_ROWS = 14
@@ -24,7 +24,7 @@ VERBS = {**KINDS, **{operation: KINDS[atomic.kind] for operation, atomic in ATOM
 LOCKING = frozenset({"lock", "try_lock", "read_lock", "unlock"})
 
 
-def lanes(rows: Sequence[Row], problem: Problem, threads: int, name: Callable[[int], str]) -> list[str]:
+def lanes(rows: Sequence[Row], problem: ScheduleProblem, threads: int, name: Callable[[int], str]) -> list[str]:
     """The lines, with a heading; `name` says what lies at an address."""
     chosen = sorted(_chosen(rows, problem))
     lines = ["".join(f"thread {t}".ljust(COLUMN) for t in range(threads)).rstrip()]
@@ -73,7 +73,7 @@ def _order(row: Row) -> str:
     return f", {order}{', and meets an old write' if row.old else ''}" if order else ""
 
 
-def _chosen(rows: Sequence[Row], problem: Problem) -> set[int]:
+def _chosen(rows: Sequence[Row], problem: ScheduleProblem) -> set[int]:
     """Indices of the rows that matter, by rank: the clash, the old writes, the switches, the contended locks."""
     picked: set[int] = set()
     for group in (_clash(rows, problem), _old(rows), _switches(rows), _contended(rows)):
@@ -83,7 +83,7 @@ def _chosen(rows: Sequence[Row], problem: Problem) -> set[int]:
     return picked
 
 
-def _clash(rows: Sequence[Row], problem: Problem) -> list[int]:
+def _clash(rows: Sequence[Row], problem: ScheduleProblem) -> list[int]:
     """The failing access, and the last of the other thread to the same word."""
     if not rows:
         return []

@@ -13,7 +13,7 @@ from heapster.checkers.races.recording import Row, record
 from heapster.checkers.races.replay import Replay
 from heapster.checkers.races.schedulable import Schedulable
 from heapster.checkers.races.schedulers.replay import Follow
-from heapster.checkers.races.session import Outcome, Problem, Session
+from heapster.checkers.races.session import Outcome, ScheduleProblem, Session
 from heapster.checkers.targets.source import Source, shipped, version
 from heapster.machine.traced import Old, Segment
 from heapster.model.placement import POLICY_NAMES
@@ -67,10 +67,10 @@ class TracedSource:
         """See `Schedulable`."""
         return record(self._source, replay)
 
-    def found(self, problem: Problem) -> None:
+    def found(self, problem: ScheduleProblem) -> None:
         """See `Schedulable`; there is one finding at a time."""
 
-    def knows(self, problem: Problem) -> bool:
+    def knows(self, problem: ScheduleProblem) -> bool:
         """See `Schedulable`."""
         return False
 

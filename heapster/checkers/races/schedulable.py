@@ -11,7 +11,7 @@ from heapster.checkers.races.exploring import Tally
 from heapster.checkers.races.programs import Program
 from heapster.checkers.races.recording import Row
 from heapster.checkers.races.replay import Replay
-from heapster.checkers.races.session import Outcome, Problem
+from heapster.checkers.races.session import Outcome, ScheduleProblem
 from heapster.machine.traced import Old, Segment
 
 
@@ -65,10 +65,10 @@ class Schedulable(Protocol):
     def record(self, replay: Replay) -> tuple[Outcome, list[Row]]:
         """The outcome of a replay, and each access of it in order."""
 
-    def found(self, problem: Problem) -> None:
+    def found(self, problem: ScheduleProblem) -> None:
         """The problem is known: the search passes over it from here on."""
 
-    def knows(self, problem: Problem) -> bool:
+    def knows(self, problem: ScheduleProblem) -> bool:
         """Whether it has been found before."""
 
     def name(self, address: int) -> str:

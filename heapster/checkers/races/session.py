@@ -23,8 +23,8 @@ QUEUED_BYTES = 24
 QUEUEING_THREAD = 59                    # no program has as many
 
 
-class Problem(NamedTuple):
-    """What went wrong in a run."""
+class ScheduleProblem(NamedTuple):
+    """A problem, and the threads and places that it came of."""
 
     code: str
     message: str
@@ -37,7 +37,7 @@ class Problem(NamedTuple):
 class Outcome(NamedTuple):
     """A run: what it was, and what went wrong, if anything did."""
 
-    problem: Problem | None
+    problem: ScheduleProblem | None
     segments: tuple[Segment, ...]
     steps: int
     calls: int = 0              # of the allocator that were made
@@ -73,7 +73,7 @@ class Session:
         self.links = handovers(program)
         self.base = Simulated()
         self.held: dict[int, Held] = {}
-        self.wrong_start: Problem | None = None
+        self.wrong_start: ScheduleProblem | None = None
         self.restful: set[Any] = set()              # heaps at rest that were found to be whole
         self.moments: set[Any] = set()              # when, by what had run, heaps were
         try:
@@ -99,7 +99,7 @@ class Session:
         except (Fault, Aborted, Broken) as error:
             problem = _problem(error, m.running)
         except RecursionError:
-            problem = Problem("fault_hang", "a call recurses without end", thread=m.running)
+            problem = ScheduleProblem("fault_hang", "a call recurses without end", thread=m.running)
         except (NameError, AttributeError) as error:
             problem = _unrunnable(error, m, m.running)
         finally:
@@ -107,7 +107,7 @@ class Session:
         return Outcome(problem, tuple(m.finished_segments()), m.steps, player.calls, tuple(player.last),
                        tuple(m.old))
 
-    def _judge(self, m: Traced, player: "Player") -> Problem | None:
+    def _judge(self, m: Traced, player: "Player") -> ScheduleProblem | None:
         refused = any(call.answer == REFUSED for call in m.calls)
         reason = judge.unexplained(player.events, self._start(), refused)
         rest = m.at_rest()
@@ -115,27 +115,27 @@ class Session:
             reason = judge.damaged(rest, player.held.values())
         if reason is None:
             reason = judge.not_whole(rest, player.held.values(), self.restful)
-        return None if reason is None else Problem(*reason)
+        return None if reason is None else ScheduleProblem(*reason)
 
     def _start(self) -> list[tuple[int, int]]:
         return [(h.pointer, h.request) for h in self.held.values() if h.pointer]
 
 
-def _problem(error: Fault | Aborted | Broken, thread: int) -> Problem:
+def _problem(error: Fault | Aborted | Broken, thread: int) -> ScheduleProblem:
     if isinstance(error, Aborted):
         said = "the allocator noticed misuse where there is none"
-        return Problem(f"aborted_{abort_name(error.code)}", said, error.address, thread)
+        return ScheduleProblem(f"aborted_{abort_name(error.code)}", said, error.address, thread)
     if isinstance(error, Fault):
-        return Problem(f"fault_{error.code}", str(error), error.address, thread)
-    return Problem(error.code, error.message, error.address, thread, error.other)
+        return ScheduleProblem(f"fault_{error.code}", str(error), error.address, thread)
+    return ScheduleProblem(error.code, error.message, error.address, thread, error.other)
 
 
-def _unrunnable(error: NameError | AttributeError, m: Simulated, thread: int) -> Problem:
+def _unrunnable(error: NameError | AttributeError, m: Simulated, thread: int) -> ScheduleProblem:
     """The source uses a name that it does not have, or what no machine does."""
     if isinstance(error, AttributeError) and error.obj is not m:
         raise error
     what = str(error) if isinstance(error, NameError) else f"no machine has an operation '{error.name}'"
-    return Problem("not_a_program", f"the source cannot run: {what}", thread=thread)
+    return ScheduleProblem("not_a_program", f"the source cannot run: {what}", thread=thread)
 
 
 class Player:

@@ -9,8 +9,9 @@ from heapster.checkers.races.compiled.scheduler import CODES, HUB, KINDS, Event,
 from heapster.checkers.races.exploring import GAPS, Tally
 from heapster.checkers.races.programs import KINDS as CALLS
 from heapster.checkers.races.programs import Program
-from heapster.checkers.races.session import Outcome, Problem
+from heapster.checkers.races.session import Outcome, ScheduleProblem
 from heapster.machine.traced import Old, Segment
+from heapster.model.problem import Problem
 from heapster.model.spec import Operation, Promises, Result
 from heapster.results import TargetError
 
@@ -29,7 +30,7 @@ class TargetSession:
         self.program, self._scheduler, self._known = program, scheduler, known
         self.threads = len(program.lanes)
         self.fits = True
-        self._judged: dict[tuple[Event, ...], judge.Reason | None] = {}
+        self._judged: dict[tuple[Event, ...], Problem | None] = {}
 
     def follow(self, segments: Sequence[Segment], old: tuple[Old, ...] = (), *, recording: bool = False) -> Outcome:
         """The outcome of a written schedule."""
@@ -87,19 +88,19 @@ class TargetSession:
         return Outcome(self._problem(), self._scheduler.segments(), int(shared.steps), int(shared.calls),
                        tuple(shared.last[:self.threads]), self._scheduler.old())
 
-    def _problem(self) -> Problem | None:
+    def _problem(self) -> ScheduleProblem | None:
         shared = self._scheduler.shared
         code = CODES[shared.code] if shared.code < len(CODES) else "crash"
         if code == UNUSABLE:
             raise TargetError(f"its threads cannot be scheduled: {shared.message.decode(errors='replace')}")
         if code and code not in self._known:
             thread, other = _signed(shared.thread), _signed(shared.other)
-            return Problem(code, shared.message.decode(errors="replace"), int(shared.address), thread, other,
-                           (int(shared.pc), int(shared.other_pc)))
+            return ScheduleProblem(code, shared.message.decode(errors="replace"), int(shared.address), thread, other,
+                                   (int(shared.pc), int(shared.other_pc)))
         reason = None if code else self._unexplained()
-        return Problem(*reason) if reason is not None and reason[0] not in self._known else None
+        return ScheduleProblem(*reason) if reason is not None and reason.code not in self._known else None
 
-    def _unexplained(self) -> judge.Reason | None:
+    def _unexplained(self) -> Problem | None:
         """Why no sequential order explains what the callers saw; runs whose callers saw the same are asked once."""
         seen = tuple(self._scheduler.events())
         if seen not in self._judged:

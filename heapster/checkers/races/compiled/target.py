@@ -13,7 +13,7 @@ from heapster.checkers.races.memory_model import EXPLORED, LOAD_BUFFERING, memor
 from heapster.checkers.races.programs import Program
 from heapster.checkers.races.recording import Row as Told
 from heapster.checkers.races.replay import Replay
-from heapster.checkers.races.session import Outcome, Problem
+from heapster.checkers.races.session import Outcome, ScheduleProblem
 from heapster.checkers.targets.target import Target
 
 RACE = "data_race"
@@ -110,7 +110,7 @@ class CompiledTarget:
         self._places.blocks = {each.result: f"the payload of {_call(chr(each.code))}({each.numbers[0]})"
                               for each in events}
 
-    def found(self, problem: Problem) -> None:
+    def found(self, problem: ScheduleProblem) -> None:
         """See `Schedulable`."""
         if problem.code != RACE:
             self._known.add(problem.code)
@@ -118,7 +118,7 @@ class CompiledTarget:
             self._muted.append(problem.places)
             self._scheduler.mute(self._muted)
 
-    def knows(self, problem: Problem) -> bool:
+    def knows(self, problem: ScheduleProblem) -> bool:
         """See `Schedulable`."""
         if problem.code != RACE:
             return problem.code in self._known
