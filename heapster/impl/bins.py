@@ -48,14 +48,23 @@ def push(m, slot, p):
     m.store_relaxed(slot, above(word, p))
 
 
-def pop(m, slot):
-    """Take the block on top off the bin; its payload.
+def take_top(m, slot):
+    """Take the block on top off the bin, marked as it is; its payload.
 
     Requires: the bin is not empty.
-    Ensures:  it is no longer marked; those below keep their order.
+    Ensures:  those below keep their order.
     """
     p = top(m.load(slot))
     m.store_relaxed(slot, below(m, p))
+    return p
+
+
+def pop(m, slot):
+    """As `take_top`, for a block that is to be used.
+
+    Ensures:  it is no longer marked; those below keep their order.
+    """
+    p = take_top(m, slot)
     unmark(m, p)
     return p
 

@@ -186,7 +186,8 @@ CACHED_MARK = 0x6865617073746572    # no header, no address: chance alone puts i
 MOST_COUNTED = 1 << 14              # blocks in a bin, at most
 SMALL_BIN = 1 << 14                 # bytes up to which a bin gets room when it is empty or full; beyond, both in turn
 MOST_MOVED = 1 << 13                # bytes that come into a bin or leave it at once, if they are not one block
-MOST_REMOTE = 256                   # blocks on a remote list until whoever adds one drains it
+MOST_REMOTE = 256                   # blocks on a remote list from which on whoever would add some drains it before
+MOST_SENT = 64                      # blocks that go on a remote list at once
 
 # Free pages of arenas.
 PAGE_SHIFT = 12
@@ -310,5 +311,6 @@ assert MOST_CACHED == (STEPS + 1) << (FIRST_STEP_SHIFT + ((BIN_COUNT - 2 - EXACT
     "it is the least size of the last class that has a bin"
 assert MOST_CACHED < TOP_CLASS
 assert PAYLOAD + MARK < MIN_BLOCK + FOOTER
+assert MOST_REMOTE + MOST_SENT <= MOST_COUNTED
 assert MAX_ARENAS <= 1 << 15
 assert MAX_REQUEST + PAGE < OWNER_ONE

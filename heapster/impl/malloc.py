@@ -10,7 +10,7 @@ The life of a malloc (-> the fast path):
       retry_after_trim: release what is retained, and try once more
 The life of a free:
  -> api.free -> free_block -> thread_cache.cache_block: onto the bin of the block's class, no lock
-    free_slow: is it a double free (check_in_use)? cache_block_slow: grow or flush the bin, or push_remote to the owner
+    free_slow: is it a double free (check_in_use)? cache_block_slow: grow or flush the bin, or send to the owner
       free_to_arena -> arena.release: coalesce, onto the free list, purge; or mapping.unmap_block: retain, decay
 """
 

@@ -1,7 +1,7 @@
-"""Blocks that one thread frees and another's arena owns: handed over without the arena's lock.
+"""Blocks that one thread frees and another's arena owns: handed over without the arena's lock, in batches.
 
-A remote list is a stack that anyone adds to by one compare-and-swap, and that is emptied as a whole by
-whoever holds the arena's lock. Nobody takes a single block off it, so that it may have been emptied and
+A remote list is a stack that anyone adds to by one compare-and-swap for a whole batch, and that is emptied as a whole
+by whoever holds the arena's lock. Nobody takes a single block off it, so that it may have been emptied and
 refilled between a look and the swap does no harm (the ABA problem of Treiber's stack; IBM System/370
 Principles of Operation, appendix A).
 """
@@ -9,24 +9,24 @@ Principles of Operation, appendix A).
 from .arena import release
 from .block import block_of
 from .layout import ARENA_LOCK, MOST_REMOTE, REMOTE
-from .stack import above, below, count, holds, mark, set_below, top, unmark
+from .stack import below, count, holds, move, top, unmark
 
 
-def push_remote(m, arena, p):
-    """Put the block with the payload `p` on the remote list of `arena`, its owner; how many are on it now.
+def push_remote(m, arena, batch, blocks):
+    """Put the `blocks` top blocks of the stack of `batch` on the remote list of `arena`, their owner, all at once.
 
-    Requires: the block is used, and nobody else's.
-    Ensures:  it is on top and marked; all others keep their order; the list counts one more.
+    Requires: they are used, marked, and nobody else's.
+    Ensures:  0, and they are on top, all others keep their order, and the list counts so many more; or, if the list is
+              too long, it is as it was, and the result leads to a stack that has them on top.
     """
-    mark(m, p)
     found = m.load_relaxed(arena + REMOTE)
-    set_below(m, p, found)
-    word = m.cas_release(arena + REMOTE, found, above(found, p))
-    while word != found:
+    while count(found) < MOST_REMOTE:
+        batch = move(m, batch, blocks, found)
+        word = m.cas_release(arena + REMOTE, found, batch)
+        if word == found:
+            return 0
         found = word
-        set_below(m, p, found)
-        word = m.cas_release(arena + REMOTE, found, above(found, p))
-    return count(found) + 1
+    return batch
 
 
 def take_all(m, arena):
@@ -40,12 +40,11 @@ def take_all(m, arena):
     return m.exchange_acquire(arena + REMOTE, 0)
 
 
-def drain(m, arena):
-    """Release all blocks on the remote list of `arena`.
+def release_all(m, arena, word):
+    """Release the blocks of the stack of `word`, which `arena` owns.
 
     Requires: the arena's lock.
     """
-    word = take_all(m, arena)
     while word != 0:
         p = top(word)
         word = below(m, p)
@@ -53,12 +52,26 @@ def drain(m, arena):
         release(m, arena, block_of(p))
 
 
-def send(m, arena, p):
-    """As `push_remote`; a list that has grown long is drained."""
-    if push_remote(m, arena, p) >= MOST_REMOTE:
+def drain(m, arena):
+    """Release all blocks on the remote list of `arena`.
+
+    Requires: the arena's lock.
+    """
+    release_all(m, arena, take_all(m, arena))
+
+
+def send(m, arena, batch):
+    """Put the blocks of the stack of `batch`, at most MOST_SENT, on the remote list of `arena`, their owner.
+
+    A list that is too long is drained before. So no thread waits for the lock with a list that has no bound.
+    """
+    blocks = count(batch)
+    batch = push_remote(m, arena, batch, blocks)
+    while batch != 0:
         m.lock(arena + ARENA_LOCK)
         drain(m, arena)
         m.unlock(arena + ARENA_LOCK)
+        batch = push_remote(m, arena, batch, blocks)
 
 
 def is_remote(m, arena, p):

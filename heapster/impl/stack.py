@@ -35,6 +35,26 @@ def set_below(m, p, word):
     m.store(p, word)
 
 
+def put(m, word, p):
+    """Put the payload `p` on the stack that `word` leads to; the word that leads there now."""
+    set_below(m, p, word)
+    return above(word, p)
+
+
+def move(m, word, blocks, onto):
+    """Put the `blocks` top blocks of the stack of `word`, in turn, on that of `onto`; the word that leads there now.
+
+    Requires: the stack of `word` has as many.
+    Ensures:  the last that was moved is on top; both stacks are else as they were.
+    """
+    while blocks > 0:
+        p = top(word)
+        word = below(m, p)
+        onto = put(m, onto, p)
+        blocks = blocks - 1
+    return onto
+
+
 def mark(m, p):
     """Mark the block with the payload `p`: it waits to be used again."""
     m.store(p + MARK, CACHED_MARK)

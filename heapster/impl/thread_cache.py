@@ -4,7 +4,7 @@ A miss carves up to half a bin's room from one free block, under one lock; a ful
 """
 
 from .arena import carve, count_call, count_used, find_or_grow, open_record, owner_of, release
-from .bins import batch_size, bin_at, bin_of, grown_limit, growth_cap, pop, push
+from .bins import batch_size, bin_at, bin_of, grown_limit, growth_cap, pop, push, take_top
 from .block import block_of, payload, size, size_in
 from .classes import class_entry, class_of, least_of_class
 from .freelist import add, bypass, insert, open_list
@@ -22,6 +22,7 @@ from .layout import (
     ENDED,
     LIMIT,
     MOST_CACHED,
+    MOST_SENT,
     MY_CALLS,
     NEXT,
     NULL,
@@ -33,9 +34,9 @@ from .layout import (
     USED_BLOCKS,
     WORD,
 )
-from .remote import is_remote, send, take_all
+from .remote import is_remote, release_all, send, take_all
 from .settings import arena_at, attach, detach, get_cache
-from .stack import below, count, holds, is_marked, set_below, top, unmark
+from .stack import below, count, holds, is_marked, mark, put, top, unmark
 
 
 def count_mine(m, thread, kind):
@@ -115,24 +116,41 @@ def owner_arena(m, p):
     return arena_at(m.statics(), m.load_relaxed(block_of(p)) >> OWNER_SHIFT)
 
 
+def send_home(m, home, word):
+    """Hand over those blocks of the stack of `word` that the arena `home` owns, in batches; the word for the others."""
+    rest = 0
+    batch = 0
+    while word != 0:
+        p = top(word)
+        word = below(m, p)
+        if owner_arena(m, p) == home:
+            batch = put(m, batch, p)
+        else:
+            rest = put(m, rest, p)
+        if count(batch) == MOST_SENT:
+            send(m, home, batch)
+            batch = 0
+    if batch != 0:
+        send(m, home, batch)
+    return rest
+
+
 def flush(m, slot, most):
     """Give blocks back until the bin holds at most `most`: to the thread's own arena, or to remote lists."""
     arena = attach(m)
-    mine = NULL
+    mine = 0
+    foreign = 0
     while count(m.load(slot)) > most:
-        p = pop(m, slot)
-        owner = owner_arena(m, p)
-        if owner == arena:
-            set_below(m, p, mine)
-            mine = p
+        p = take_top(m, slot)
+        if owner_arena(m, p) == arena:
+            mine = put(m, mine, p)
         else:
-            send(m, owner, p)
-    if mine != NULL:
+            foreign = put(m, foreign, p)
+    while foreign != 0:
+        foreign = send_home(m, owner_arena(m, top(foreign)), foreign)
+    if mine != 0:
         m.lock(arena + ARENA_LOCK)
-        while mine != NULL:
-            after = below(m, mine)
-            release(m, arena, block_of(mine))
-            mine = after
+        release_all(m, arena, mine)
         m.unlock(arena + ARENA_LOCK)
 
 
@@ -158,7 +176,8 @@ def send_if_remote(m, p):
     owner = owner_arena(m, p)
     if owner == attach(m):
         return False
-    send(m, owner, p)
+    mark(m, p)
+    send(m, owner, put(m, 0, p))
     return True
 
 

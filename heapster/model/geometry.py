@@ -28,7 +28,8 @@ MOST_CACHED = 9 << 13           # the largest block that a thread keeps when it 
 MOST_COUNTED = 1 << 14          # blocks that a bin may hold, at most
 SMALL_BIN = 1 << 14             # bytes up to which a bin gets room whenever it is empty or full
 MOST_MOVED = 1 << 13            # bytes that a bin gets or gives up at once, if they are not one block
-MOST_REMOTE = 256               # blocks on a remote list when whoever added the last must drain it
+MOST_REMOTE = 256               # blocks on a remote list from which on whoever would add some drains it before
+MOST_SENT = 64                  # blocks that go on a remote list at once, at most
 MAX_CACHE = 1 << 20             # bytes that a bin may hold, at most
 
 EXACT = 512                     # below, each size is a class of its own

@@ -24,6 +24,7 @@ from heapster.model.geometry import (
     MIN_THRESHOLD,
     MOST_KEPT,
     MOST_REMOTE,
+    MOST_SENT,
     PAGE,
     class_of,
     most_kept,
@@ -386,7 +387,7 @@ def caches_keep_to_their_limits(heap: Heap) -> Iterator[str]:
             if len(bin_.stack.payloads) > bin_.limit and bin_.limit or bin_.limit * bin_.size > MAX_CACHE:
                 yield f"a bin of {bin_.size} bytes may hold {bin_.limit} blocks and holds {len(bin_.stack.payloads)}"
     for arena in heap.arenas:
-        if len(arena.remote.payloads) >= MOST_REMOTE:
+        if len(arena.remote.payloads) >= MOST_REMOTE + MOST_SENT:
             yield f"{len(arena.remote.payloads)} blocks wait on the remote list of arena {arena.index}"
 
 

@@ -29,6 +29,7 @@ from heapster.model.geometry import (
     MIN_THRESHOLD,
     MOST_CACHED,
     MOST_REMOTE,
+    MOST_SENT,
     PAGE,
     PTRDIFF_MAX,
     REALLOC,
@@ -525,7 +526,7 @@ class Reference:
         self._keep(size, payload, owner)
         if not had_room and owner.index != self._attach():
             self._saw("a_first_block_went_home")
-            self._send(system, cache.bin(size).pop())
+            self._send(system, owner, [cache.bin(size).pop()])
         return True
 
     def _widen(self, size: int, enough: int) -> int:
@@ -539,23 +540,32 @@ class Reference:
 
     def _flush(self, system: System, cache: CacheState, size: int, most: int) -> None:
         """Give blocks back until the cache keeps at most `most` of that size: its own arena's last come first."""
-        kept, mine = cache.bin(size), []
+        kept = cache.bin(size)
+        mine: list[int] = []
+        foreign: list[int] = []
         while len(kept) > most:
             payload = kept.pop()
-            if self._kept[payload].index == self._attach():
-                mine.append(payload)
-            else:
-                self._send(system, payload)
+            (mine if self._kept[payload].index == self._attach() else foreign).append(payload)
+        while foreign:
+            foreign = self._send_home(system, self._kept[foreign[-1]], foreign[::-1])
         for payload in reversed(mine):
             self._kept.pop(payload).release(system, payload - HEADER)
 
-    def _send(self, system: System, payload: int) -> None:
-        """The block goes on its owner's remote list, which is drained when it has grown long."""
-        owner = self._kept[payload]
-        owner.remote.append(payload)
-        self._saw("a_block_was_sent_to_its_owner")
+    def _send_home(self, system: System, home: ArenaState, waiting: list[int]) -> list[int]:
+        """Those that the arena owns go there, so many at a time; the others stay."""
+        mine = [payload for payload in waiting if self._kept[payload] is home]
+        for first in range(0, len(mine), MOST_SENT):
+            self._send(system, home, mine[first:first + MOST_SENT])
+        return [payload for payload in waiting if self._kept[payload] is not home]
+
+    def _send(self, system: System, owner: ArenaState, batch: list[int]) -> None:
+        """The blocks go on their owner's remote list, the last first; one that has grown long is drained before."""
         if len(owner.remote) >= MOST_REMOTE:
             self._drain(system, owner)
+        owner.remote.extend(reversed(batch))
+        self._saw("a_block_was_sent_to_its_owner")
+        if len(batch) > 1:
+            self._saw("blocks_were_sent_in_a_batch")
 
     def _take_back(self, system: System, arena: ArenaState) -> None:
         """Blocks of the thread's arena that others freed go where it keeps some of their size and may keep more."""

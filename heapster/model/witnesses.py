@@ -74,6 +74,7 @@ SOMETIMES = (
     Witness("a_run_of_blocks_was_carved", "a cache that was empty got several blocks at once"),
     Witness("a_full_bin_was_flushed", "a thread had more to keep than it may, and gave blocks back"),
     Witness("a_block_was_sent_to_its_owner", "a block of another's arena went on that arena's remote list"),
+    Witness("blocks_were_sent_in_a_batch", "several blocks of one arena went on its remote list at once"),
     Witness("a_first_block_went_home", "the first block of a size that a thread freed was another arena's"),
     Witness("a_remote_list_was_drained", "an arena took back what other threads had freed"),
     Witness("a_drained_block_was_kept", "what other threads had freed went into the bins of the arena's own"),

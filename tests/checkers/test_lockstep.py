@@ -12,7 +12,7 @@ from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import make_for
 from heapster.impl.layout import CACHED_MARK, MARK
 from heapster.machine.protocol import Aborted
-from heapster.model.geometry import EPOCH, MOST_REMOTE, SIZE_MAX
+from heapster.model.geometry import EPOCH, MOST_REMOTE, MOST_SENT, SIZE_MAX
 from heapster.model.heap import AGED, PURGED
 from heapster.model.operation import Step, Trace
 from heapster.model.sketch import sketch
@@ -144,15 +144,15 @@ def sent(blocks: int) -> Trace:
 
 
 @pytest.mark.parametrize("target", ["sim", "native"])
-@pytest.mark.parametrize(("blocks", "waiting"), [(MOST_REMOTE - 1, MOST_REMOTE - 1), (MOST_REMOTE + 1, 1)])
+@pytest.mark.parametrize(("blocks", "waiting"), [(MOST_REMOTE + 1, MOST_REMOTE + 1), (MOST_REMOTE + 2, 1)])
 def test_who_makes_a_remote_list_long_drains_it(blocks: int, waiting: int, target: str) -> None:
     found = rerun(sent(blocks), make_for(grammar.parse(target)))
     assert (found.problems, found.after and len(found.after.arenas[0].remote.payloads)) == ((), waiting)
 
 
 def test_a_remote_list_that_nobody_drains_is_noticed() -> None:
-    fault = one_edit("the bound is ignored", "remote", ">= MOST_REMOTE:", "> MOST_REMOTE * MOST_REMOTE:", "")
-    assert "caches_keep_to_their_limits" in rerun(sent(MOST_REMOTE), on_source(planted(fault))).codes
+    fault = one_edit("the bound is ignored", "remote", "< MOST_REMOTE:", "< MOST_REMOTE * MOST_REMOTE:", "")
+    assert "caches_keep_to_their_limits" in rerun(sent(MOST_REMOTE + MOST_SENT), on_source(planted(fault))).codes
 
 
 def waves(size: int, count: int) -> Trace:

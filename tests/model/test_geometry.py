@@ -75,7 +75,8 @@ def test_the_implementation_has_the_same_layout() -> None:
     """Neither imports the other, so their numbers are held together here."""
     same = ("WORD", "ALIGN", "PAGE", "MIN_BLOCK", "FIRST_BLOCK", "REGION_OVERHEAD", "MAPPED_LEAD", "ENOMEM",
             "DEFAULT_THRESHOLD", "MIN_THRESHOLD", "DEFAULT_GROWTH", "DEFAULT_ARENAS", "MAX_ARENAS", "EINVAL",
-            "MAX_REQUEST", "EXACT", "STEPS", "CLASS_COUNT", "PROBES", "MOST_CACHED", "MOST_REMOTE", "MAX_CACHE")
+            "MAX_REQUEST", "EXACT", "STEPS", "CLASS_COUNT", "PROBES", "MOST_CACHED", "MOST_REMOTE", "MOST_SENT",
+            "MAX_CACHE")
     assert {name: getattr(g, name) for name in same} == {name: getattr(layout, name) for name in same}
     assert (g.HEADER, g.FENCE, g.PTRDIFF_MAX) == (layout.PAYLOAD, layout.FENCE_BYTES, layout.MAX_WORD)
     assert g.REFUSED == protocol.REFUSED

@@ -11,6 +11,7 @@ from heapster.model.geometry import (
     MIN_THRESHOLD,
     MOST_KEPT,
     MOST_REMOTE,
+    MOST_SENT,
     PAGE,
 )
 from heapster.model.heap import UNTAKEN, Arena, Cache, Lately, Stack
@@ -171,7 +172,7 @@ BREAKING: list[tuple[str, str, Breaking]] = [
     ("caches_keep_to_their_limits", "too many", lambda h: cached(
         h, 48, [payload(h, 2), h.arenas[0].regions[0].blocks[0].address + HEADER], limit=1)),
     ("caches_keep_to_their_limits", "too much", lambda h: cached(h, 64, [], limit=1 << 15)),
-    ("caches_keep_to_their_limits", "not drained", lambda _: long_list(MOST_REMOTE)),
+    ("caches_keep_to_their_limits", "not drained", lambda _: long_list(MOST_REMOTE + MOST_SENT)),
     ("settings_are_legal", "arenas", lambda h: h._replace(arenas=h.arenas[::-1])),
 ]
 
@@ -223,7 +224,7 @@ SOUND_ONES: list[tuple[str, Breaking]] = [
     ("a cache of bins", lambda h: binned(h, (32, 8), (48, 0), (64, MAX_CACHE // 64))),
     ("a full bin", lambda h: cached(h, 48, [payload(h, 2)], limit=1)),
     ("a bin that lost its limit", lambda h: cached(h, 48, [payload(h, 2)], limit=0)),
-    ("a long remote list", lambda _: long_list(MOST_REMOTE - 1)),
+    ("a long remote list", lambda _: long_list(MOST_REMOTE + MOST_SENT - 1)),
     ("the least settings", lambda h: h._replace(threshold=MIN_THRESHOLD, growth=PAGE, cache=0)),
     ("the greatest settings", lambda h: h._replace(cache=MAX_CACHE, keep=MAX_REQUEST)),
     ("the last arena", lambda h: h._replace(arenas=(h.arenas[0], owned_by(h.arenas[1], MAX_ARENAS - 1)))),

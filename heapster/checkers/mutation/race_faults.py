@@ -173,18 +173,14 @@ LOCKS = (
 )
 
 RELEASED = """\
-    if mine != NULL:
+    if mine != 0:
         m.lock(arena + ARENA_LOCK)
-        while mine != NULL:
-            after = below(m, mine)
-            release(m, arena, block_of(mine))
-            mine = after
+        release_all(m, arena, mine)
         m.unlock(arena + ARENA_LOCK)
 """
 PUSHED = """\
-    set_below(m, p, found)
-    word = m.cas_release(arena + REMOTE, found, above(found, p))
-    while word != found:
+        batch = move(m, batch, blocks, found)
+        word = m.cas_release(arena + REMOTE, found, batch)
 """
 TAKEN = """\
     word = take_all(m, arena)
@@ -207,15 +203,15 @@ ATTACH = "    {}(m.statics() + ATTACH_LOCK)\n"
 CACHES = (
     fault("a block is put on a remote list without a comparison", (
         Edit("remote.py", PUSHED, """\
-    set_below(m, p, found)
-    m.store_release(arena + REMOTE, above(found, p))
-    word = found
-    while word != found:
+        batch = move(m, batch, blocks, found)
+        m.store_release(arena + REMOTE, batch)
+        word = found
 """),), "undecodable_heap"),
     fault("a block is on the remote list before it leads to those below", (
-        Edit("remote.py", PUSHED, PUSHED.replace("    set_below(m, p, found)\n", "")),
-        Edit("remote.py", "    return count(found) + 1\n",
-             "    set_below(m, p, found)\n    return count(found) + 1\n")), "data_race"),
+        Edit("remote.py", PUSHED, """\
+        word = m.cas_release(arena + REMOTE, found, top(batch) + (count(found) + blocks << 48))
+        batch = move(m, batch, blocks, found)
+"""),), "data_race"),
     fault("what is sent while a remote list is emptied is lost", (
         Edit("remote.py", "    return m.exchange_acquire(arena + REMOTE, 0)\n",
              "    word = m.load_acquire(arena + REMOTE)\n    m.store_relaxed(arena + REMOTE, 0)\n    return word\n"),),
@@ -235,16 +231,17 @@ CACHES = (
             release(m, arena, block_of(p))
         word = m.load_acquire(arena + REMOTE)
 """)), "data_race"),
-    fault("who makes a remote list long drains it without the lock", (
+    fault("who finds a remote list long drains it without the lock", (
         Edit("remote.py", f"        {LOCK}        drain(m, arena)\n        {UNLOCK}",
              "        drain(m, arena)\n"),), "data_race"),
     fault("the remote list's bound is ignored", (
-        Edit("remote.py", ">= MOST_REMOTE:", "> MOST_REMOTE * MOST_REMOTE:"),), "caches_keep_to_their_limits"),
+        Edit("remote.py", "< MOST_REMOTE:", "< MOST_REMOTE * MOST_REMOTE:"),), "caches_keep_to_their_limits"),
     fault("a flush releases without the lock", (
         Edit("thread_cache.py", RELEASED, RELEASED.replace("        m.lock(arena + ARENA_LOCK)\n", "")
              .replace("        m.unlock(arena + ARENA_LOCK)\n", "")),), "data_race"),
     fault("a flush gives all blocks to the thread's own arena", (
-        Edit("thread_cache.py", "        if owner == arena:\n", "        if owner != NULL:\n"),), "fault_unmapped"),
+        Edit("thread_cache.py", "        if owner_arena(m, p) == arena:\n", "        if arena != NULL:\n"),),
+          "fault_unmapped"),
     fault("a flush reads headers without care", (
         Edit("thread_cache.py", "m.load_relaxed(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),),
           "data_race"),
@@ -323,10 +320,13 @@ TRIM = (
 )
 ORDERS = (                      # every order in impl that is not relaxed, weakened
     fault("a block is put on a remote list without a release", (
-        Edit("remote.py", "m.cas_release(arena + REMOTE, found, above(found, p))\n    while",
-             "m.cas_relaxed(arena + REMOTE, found, above(found, p))\n    while"),), "data_race"),
-    fault("a second try puts a block on a remote list without a release", (
         Edit("remote.py", "        word = m.cas_release(", "        word = m.cas_relaxed("),), "data_race"),
+    fault("a batch that did not get on a remote list leads to what was there before", (
+        Edit("remote.py", PUSHED, """\
+        if count(batch) == blocks:
+            batch = move(m, batch, blocks, found)
+        word = m.cas_release(arena + REMOTE, found, batch)
+"""),), "lost_block"),
     fault("a remote list is taken without an acquire", (
         Edit("remote.py", "m.exchange_acquire(", "m.exchange_relaxed("),), "data_race"),
     fault("statistics walk a remote list without an acquire", (

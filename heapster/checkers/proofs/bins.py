@@ -196,10 +196,12 @@ def send_if_remote(source: Any, path: Any) -> None:
     b = c.w.span("b", MIN_BLOCK)
     c.m.put(b, header(MIN_BLOCK, c.w.index + is_foreign), "header")
     sent: list[Any] = []
-    with replaced(source.thread_cache, send=lambda _, arena, p: sent.append((arena, p))):
+    with replaced(source.thread_cache, send=lambda _, arena, batch: sent.append((arena, batch))):
         was_sent = source.thread_cache.send_if_remote(c.m, b + PAYLOAD)
     path.claim("only_what_is_foreign_is_sent_home", lambda: was_sent == bool(is_foreign) and sent == [
-        (c.w.arena + ARENA_BYTES, b + PAYLOAD)] * is_foreign and only(c.m))
+        (c.w.arena + ARENA_BYTES, b + PAYLOAD + (1 << 48))] * is_foreign and (not is_foreign or (
+            c.m.load(b + PAYLOAD) == 0 and c.m.load(b + PAYLOAD + WORD) == CACHE["mark"]))
+        and only(c.m, *[b + PAYLOAD, b + PAYLOAD + WORD][:2 * is_foreign]))
 
 
 def cache_block_slow(source: Any, path: Any) -> None:

@@ -21,6 +21,7 @@ from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 COUNTS = 1 << 14                    # no stack counts more
+MOST_REMOTE = 256                   # blocks on a remote list, from which on it is too long
 MALLOC, REALLOC, FREE = 0, 2, 4     # kinds of calls
 FULL, LOOKS_KEPT, BETWEEN_SIZES = range(3)      # why a block has no place in a bin
 
@@ -102,6 +103,16 @@ def pop(source: Any, path: Any) -> None:
     path.claim("taking_disturbs_none_below", lambda: m.load(bin_) == word and only(m, bin_, p + 8))
 
 
+def take_top(source: Any, path: Any) -> None:
+    """Any bin that is not empty."""
+    m, bin_, p = _a_bin(path)
+    word, count = a_stack(path)
+    m.put(bin_, p + ((count + 1) << 48), "bin")
+    m.put(p, word, "the word below")
+    answer = source.bins.take_top(m, bin_)
+    path.claim("what_is_taken_off_leaves_those_below", lambda: answer == p and m.load(bin_) == word and only(m, bin_))
+
+
 class Caching:
     """A thread that has a cache, or is not registered, and a bin of it with any blocks."""
 
@@ -171,31 +182,97 @@ def cache_nothing(source: Any, path: Any) -> None:
     path.claim("without_a_cache_nothing_is_put_away", lambda: not taken and only(c.m))
 
 
+def walked(source: Any, m: Any, word: Any) -> list[Any]:
+    """The blocks of a stack, top first."""
+    blocks = []
+    while word != 0:
+        blocks.append(source.stack.top(word) - 8)
+        word = source.stack.below(m, blocks[-1] + 8)
+    return blocks
+
+
+def a_batch(m: Any, blocks: list[Any], word: Any = 0, count: Any = 0) -> Any:
+    """A stack of these blocks, the last on top, above what `word` leads to; the word that leads to it."""
+    for place, b in enumerate(blocks):
+        m.put(b + 8, word, "the word below")
+        m.put(b + 16, CACHE["mark"], "mark")
+        word = b + 8 + ((count + place + 1) << 48)
+    return word
+
+
 def flush(source: Any, path: Any) -> None:
     """Up to three blocks, each of the thread's own arena or of another, and each number that may stay."""
     c, count = Caching(path, 0), path.choose(4)
     m, most = c.m, path.choose(3)
     blocks = [c.w.span("b", MIN_BLOCK) for _ in range(count)]
     owners = [c.w.index if path.choose(2) else (c.w.index + 1) for _ in blocks]
-    word: Any = 0
-    for place, (b, owner) in enumerate(zip(blocks, owners, strict=True)):
+    for b, owner in zip(blocks, owners, strict=True):
         m.put(b, header(MIN_BLOCK, owner), "header of a kept block")
-        m.put(b + 8, word, "the word below")
-        m.put(b + 16, CACHE["mark"], "mark")
-        word = b + 8 + ((place + 1) << 48)
-    m.put(c.slot, word, "bin")
+    m.put(c.slot, a_batch(m, blocks), "bin")
     released: list[Any] = []
     sent: list[tuple[Any, Any]] = []
-    with replaced(source.thread_cache, release=lambda m, arena, b: released.append(b),
-                  send=lambda m, arena, p: sent.append((arena, p - 8))):
+
+    def send_home(m: Any, home: Any, word: Any) -> int:
+        """See `impl.thread_cache.send_home`; here all others are of one arena."""
+        sent.extend([(home, b) for b in walked(source, m, word)])
+        return 0
+
+    def release_all(m: Any, arena: Any, word: Any) -> None:
+        """See `impl.remote.release_all`."""
+        released.extend([(b, arena, len(m.held)) for b in walked(source, m, word)])
+
+    with replaced(source.thread_cache, release_all=release_all, send_home=send_home):
         source.thread_cache.flush(m, c.slot, most)
     gone = list(zip(blocks, owners, strict=True))[most:]
     path.claim("flushing_leaves_so_many", lambda: m.load(c.slot) >> 48 == min(count, most))
     path.claim("each_flushed_block_goes_home_once", lambda: not m.held
-               and same(released, [b for b, owner in gone if owner is c.w.index])
+               and same([b for b, _, _ in released], [b for b, owner in gone if owner is c.w.index])
+               and all(arena == c.w.arena and held == 1 for _, arena, held in released)
                and same([b for _, b in sent], [b for b, owner in gone if owner is not c.w.index])
                and all(arena == c.w.arena + ARENA_BYTES for arena, _ in sent))
-    path.claim("flushing_writes_no_more", lambda: only(m, c.slot, *[b + 8 * word for b in blocks for word in (1, 2)]))
+    path.claim("flushing_writes_no_more", lambda: only(m, c.slot, *[b + 8 for b in blocks]))
+
+
+def send_home(source: Any, path: Any) -> None:
+    """Up to three blocks of two arenas, of which two go at once."""
+    w, batches = Window(path), []
+    m, blocks = w.m, [w.span("b", MIN_BLOCK) for _ in range(path.choose(4))]
+    are_home = [path.choose(2) for _ in blocks]
+    for b, is_home in zip(blocks, are_home, strict=True):
+        m.put(b, header(MIN_BLOCK, w.index + 1 - is_home), "header of a block")
+    word = a_batch(m, blocks)
+    with replaced(source.thread_cache, MOST_SENT=2,
+                  send=lambda m, arena, batch: batches.append((arena, walked(source, m, batch)))):
+        rest = source.thread_cache.send_home(m, w.arena, word)
+    sent = [b for _, batch in batches for b in batch]
+    path.claim("a_batch_is_of_one_arena", lambda: all(arena == w.arena for arena, _ in batches)
+               and same(sent, [b for b, is_home in zip(blocks, are_home, strict=True) if is_home]))
+    path.claim("a_batch_has_a_bound", lambda: all(0 < len(batch) <= 2 for _, batch in batches)
+               and len(batches) == (len(sent) + 1) // 2)
+    path.claim("what_is_not_sent_home_waits", lambda: same(
+        walked(source, m, rest), [b for b, is_home in zip(blocks, are_home, strict=True) if not is_home]))
+    path.claim("sending_home_writes_no_more", lambda: only(m, *[b + 8 for b in blocks]))
+
+
+def move(source: Any, path: Any) -> None:
+    """Up to three blocks on top of any stack, moved to any other."""
+    m, blocks = path.machine(), [path.word("p", LOWEST, HIGHEST, ALIGN) for _ in range(path.choose(4))]
+    for place, p in enumerate(blocks):
+        for other in blocks[:place]:
+            path.apart(p, 16, other, 16)
+    (word, count), (onto, below) = a_stack(path), a_stack(path)
+    result = source.stack.move(m, a_batch(m, [p - 8 for p in blocks], word, count), len(blocks), onto)
+    path.claim("what_is_moved_is_on_top", lambda: is_on_top(m, result, blocks, onto, below))
+    path.claim("moving_disturbs_no_other", lambda: only(m, *blocks))
+
+
+def is_on_top(m: Any, word: Any, payloads: list[Any], onto: Any, count: Any) -> bool:
+    """Whether `word` leads to these, the first on top, and then to what `onto` leads to, which counts so many."""
+    for place, p in enumerate(payloads):
+        if word != p + ((count + len(payloads) - place) << 48):
+            return False
+        word = m.load(p)
+    return bool(word == onto)
 
 
 def a_remote_list(path: Any, w: Window) -> list[Any]:
@@ -243,30 +320,62 @@ class Rival:
 
     def __init__(self, path: Any, m: Any, stack: tuple[Any, Any]) -> None:
         self.stack = stack                  # what the word holds, as far as anyone knows: the word, its count
+        self.before: tuple[Any, Any] | None = None      # what it held until it was changed
         self._path, self._m, self._cas = path, m, m.cas_relaxed
         self._waits = True
         m.cas_relaxed = m.cas_release = self._contended     # a proof's words have one order
 
     def _contended(self, address: Any, expected: Any, value: Any) -> Any:
         if self._waits and self._path.choose(2):
-            self.stack = a_stack(self._path)
+            self.before, self.stack = self.stack, a_stack(self._path)
             self._m.store(address, self.stack[0])
         self._waits = False
         return self._cas(address, expected, value)
 
 
 def push_remote(source: Any, path: Any) -> None:
-    """Any remote list, which another thread may change once meanwhile: each turn begins as the first did."""
+    """Up to three blocks, and any remote list, which another thread may change once meanwhile.
+
+    Each turn begins as the first did, but for the order of the blocks: each turns it about.
+    """
     w = Window(path)
-    p = w.span("p", 24) + 8
-    rival = Rival(path, w.m, a_stack(path))
-    w.m.put(w.at("remote"), rival.stack[0], "remote list")
-    result = source.remote.push_remote(w.m, w.arena, p)
+    m, blocks = w.m, [w.span("b", MIN_BLOCK) for _ in range(1 + path.choose(3))]
+    payloads = [b + 8 for b in blocks]
+    batch = a_batch(m, blocks)
+    rival = Rival(path, m, a_stack(path))
+    m.put(w.at("remote"), rival.stack[0], "remote list")
+    result = source.remote.push_remote(m, w.arena, batch, len(blocks))
     word, count = rival.stack
-    path.claim("what_is_handed_over_is_on_top", lambda: w.m.load(w.at("remote")) == p + ((count + 1) << 48)
-               and w.m.load(p + 8) == CACHE["mark"])
-    path.claim("handing_over_disturbs_no_other", lambda: w.m.load(p) == word and only(w.m, w.at("remote"), p, p + 8))
-    path.claim("the_remote_list_counts_one_more", lambda: result == count + 1)
+    if result == 0:
+        path.claim("a_list_that_is_too_long_stays", lambda: count < MOST_REMOTE)
+        order = payloads[::-1] if rival.before and rival.before[0] != word else payloads
+        path.claim("what_is_handed_over_is_on_top", lambda: is_on_top(m, m.load(w.at("remote")), order, word, count))
+    else:
+        path.claim("a_list_that_is_too_long_stays", lambda: count >= MOST_REMOTE and m.load(w.at("remote")) == word)
+        onto, order = rival.before or (0, 0), payloads if rival.before else payloads[::-1]
+        path.claim("what_was_not_handed_over_is_left", lambda: is_on_top(m, result, order, *onto))
+    path.claim("handing_over_disturbs_no_other", lambda: only(m, w.at("remote"), *payloads))
+
+
+def send(source: Any, path: Any) -> None:
+    """Any batch, and a list that is too long up to two times."""
+    w, tries = Window(path), path.choose(3)
+    stacks = [a_stack(path, 1) for _ in range(tries + 1)]
+    pushed: list[Any] = []
+    drained: list[Any] = []
+
+    def push_remote(m: Any, arena: Any, batch: Any, blocks: Any) -> Any:
+        """See `impl.remote.push_remote`."""
+        pushed.append((arena, batch, blocks, len(m.held)))
+        return stacks[len(pushed)][0] if len(pushed) <= tries else 0
+
+    with replaced(source.remote, push_remote=push_remote,
+                  drain=lambda m, arena: drained.append((arena, len(m.held)))):
+        source.remote.send(w.m, w.arena, stacks[0][0])
+    path.claim("what_was_not_handed_over_is_tried_again", lambda: pushed == [
+        (w.arena, word, stacks[0][1], 0) for word, _ in stacks])
+    path.claim("what_is_too_long_is_drained_under_the_lock", lambda: drained == [(w.arena, 1)] * tries
+               and not w.m.held and only(w.m))
 
 
 def set_cache(source: Any, path: Any) -> None:
@@ -304,6 +413,9 @@ PROOFS = (
         "a_kept_block_is_on_top_and_marked": "it is on top and marked",
         "keeping_disturbs_none_below": "those below keep their order",
     }),
+    Proof("bins.take_top", ANY_HEAP, take_top, {
+        "what_is_taken_off_leaves_those_below": "those below keep their order",
+    }),
     Proof("bins.pop", ANY_HEAP, pop, {
         "what_is_taken_is_no_longer_marked": "it is no longer marked",
         "taking_disturbs_none_below": "those below keep their order",
@@ -326,6 +438,16 @@ PROOFS = (
         "each_flushed_block_goes_home_once": "each other is released if it is of the thread's arena, "
                                              "else sent to its own",
     }),
+    Proof("thread_cache.send_home", "stacks of up to 3 blocks", send_home, more={
+        "a_batch_is_of_one_arena": "each block that the arena owns is handed over to it, once",
+        "a_batch_has_a_bound": "as many at once as may be",
+        "what_is_not_sent_home_waits": "the result leads to all others",
+        "sending_home_writes_no_more": "no word but those that link the blocks changes",
+    }),
+    Proof("stack.move", "up to 3 blocks, on any stacks", move, {
+        "what_is_moved_is_on_top": "the last that was moved is on top",
+        "moving_disturbs_no_other": "both stacks are else as they were",
+    }),
     Proof("remote.take_all", ANY_HEAP, take_all, {
         "all_on_the_list_is_taken_off": "the result leads to all that were on the list",
         "an_emptied_list_is_empty": "the list is empty",
@@ -336,10 +458,18 @@ PROOFS = (
         "what_is_drained_is_no_longer_marked": "it is no longer marked",
         "a_drained_list_is_empty": "the list is empty, and nothing else changes",
     }),
-    Proof("remote.push_remote", ANY_HEAP, push_remote, {
-        "what_is_handed_over_is_on_top": "it is on top and marked",
-        "handing_over_disturbs_no_other": "all others keep their order",
-        "the_remote_list_counts_one_more": "the list counts one more",
+    Proof("remote.push_remote", "batches of up to 3 blocks, and any list", push_remote, {
+        "what_is_handed_over_is_on_top":
+            "0, and they are on top, all others keep their order, and the list counts so many more",
+        "what_was_not_handed_over_is_left":
+            "or, if the list is too long, it is as it was, and the result leads to a stack that has them on top",
+    }, more={
+        "a_list_that_is_too_long_stays": "nothing is put on a list that is too long, and all on one that is not",
+        "handing_over_disturbs_no_other": "no word but the list's and those that link the blocks changes",
+    }),
+    Proof("remote.send", "lists that are too long up to 2 times", send, more={
+        "what_was_not_handed_over_is_tried_again": "the whole batch is handed over, however often it takes",
+        "what_is_too_long_is_drained_under_the_lock": "a list that is too long is drained, under its arena's lock",
     }),
     Proof("settings.set_cache", ALL_WORDS, set_cache, {
         "caches_have_bounds": "it is 0 to MAX_CACHE",

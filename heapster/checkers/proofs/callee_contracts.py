@@ -47,7 +47,7 @@ def the_only_head(_: Any, arena: Any) -> list[Any]:
 
 
 @contextmanager
-def replaced(module: Any, **functions: Callable[..., Any]) -> Iterator[None]:
+def replaced(module: Any, **functions: Any) -> Iterator[None]:
     """Let the module's functions be others for a while."""
     shipped = {name: getattr(module, name) for name in functions}
     for name, function in functions.items():
