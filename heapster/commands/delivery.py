@@ -1,7 +1,7 @@
 """Where a run's results go, and the exit code that they come to."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from heapster import signals
 from heapster.reports import jsonfile, junit, sarif
 from heapster.reports.output import say, warn
 from heapster.reports.terminal import run_lines
-from heapster.results import Run, UsageError, Verdict
+from heapster.results import Finding, Run, UsageError, Verdict
 
 USAGE, TARGET_UNUSABLE, NOTHING_RAN = 2, 4, 5
 
@@ -33,11 +33,11 @@ class Delivery:
                 check_writable(Path(name))
         _awaited[:] = [(self, click.get_current_context(silent=True))]
 
-    def deliver(self, run: Run) -> int:
-        """Write and print the run; its exit code."""
+    def deliver(self, run: Run, told: Collection[Finding] = ()) -> int:
+        """Write and print the run, but for findings that are told already; its exit code."""
         with signals.held():
             code = self.write(run)
-            say(run_lines(run))
+            say(run_lines(run, told))
         return code
 
     def write(self, run: Run) -> int:

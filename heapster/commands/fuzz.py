@@ -1,6 +1,6 @@
 """`heapster fuzz`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
@@ -18,9 +18,10 @@ from heapster.commands.foreign import minimise
 from heapster.commands.options import not_for, one_of
 from heapster.commands.targets import is_called, target_of
 from heapster.config import POLICIES
-from heapster.reports.output import warn
+from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
-from heapster.results import Run, Verdict
+from heapster.reports.terminal import PLAIN, finding_lines
+from heapster.results import Finding, Run, Verdict
 
 SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
@@ -48,9 +49,15 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     not_for(ctx, aimed.settings.given, f"{aimed} says it already")
     one_of(ctx, "seconds", "examples")
     options = _options(aimed, ctx.params)
+    kept, told = Store(Path(store), warn), list[Finding]()
+
+    def announce(finding: Finding) -> None:
+        told.append(finding)
+        say([*finding_lines(finding), ("", PLAIN)])
+
     if options.target == NATIVE and options.seconds:
-        return delivery.deliver(_both(options, options.seconds, Store(Path(store), warn)))
-    return delivery.deliver(campaign(options, Store(Path(store), warn)))
+        return delivery.deliver(_both(options, options.seconds, kept, announce), told)
+    return delivery.deliver(campaign(options, kept, announce), told)
 
 
 def _options(target: Target, given: dict[str, Any]) -> FuzzOptions:
@@ -70,13 +77,14 @@ def _options(target: Target, given: dict[str, Any]) -> FuzzOptions:
     )
 
 
-def _both(options: FuzzOptions, seconds: float, store: Store) -> Run:
-    """The compiled library in lockstep for a share of the time, and then, if that finds nothing, in volume."""
-    run = campaign(replace(options, seconds=seconds * (1 - SHARE)), store)
-    if run.verdict is not Verdict.PASSED:
+def _both(options: FuzzOptions, seconds: float, store: Store, announce: Callable[[Finding], None]) -> Run:
+    """The compiled library in lockstep for a share of the time, and then in volume."""
+    run = campaign(replace(options, seconds=seconds * (1 - SHARE)), store, announce)
+    if run.verdict is Verdict.INCONCLUSIVE or run.extra["interrupted"]:
         return run
     runs = volume(settings(options.policies), seconds * SHARE, options.seed, store)
-    claims = _not_checked(options, with_threads=True)
+    hidden = [claim for claim in run.extra["not_checked"] if claim.startswith("what comes after")]
+    claims = [*hidden, *_not_checked(options, with_threads=True)]
     run = together(run, runs)
     return replace(run, extra={**run.extra, "not_checked": claims})
 
@@ -90,13 +98,19 @@ def volume(names: Sequence[Target], seconds: float, seed: int, store: Store) -> 
     return runs
 
 
-def campaign(options: FuzzOptions, store: Store) -> Run:
-    """Run a campaign and show how far it is."""
+def campaign(options: FuzzOptions, store: Store, announce: Callable[[Finding], None] = lambda _: None) -> Run:
+    """Run a campaign and show how far it is; findings are announced as they come."""
     with Meter(f"fuzz {options.target}") as meter:
-        run = fuzz(options, lambda progress: meter.show(_fraction(options, progress), _state(progress)), store)
+        run = fuzz(options, lambda so_far: meter.show(_fraction(options, so_far), _state(so_far)), store, announce)
         rate = run.ops / run.seconds if run.seconds else 0.0
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s, {rate:,.0f} a second")
-    return replace(run, extra={**run.extra, "not_checked": _not_checked(options)})
+    hidden = [f"what comes after {_named(run, identity)}: {times} examples ended there"
+              for identity, times in run.extra["hidden"].items()]
+    return replace(run, extra={**run.extra, "not_checked": [*hidden, *_not_checked(options)]})
+
+
+def _named(run: Run, identity: str) -> str:
+    return next(f"{finding.code} ({identity})" for finding in run.findings if finding.id == identity)
 
 
 def _fraction(options: FuzzOptions, progress: Progress) -> float | None:

@@ -3,7 +3,7 @@
 Nothing here depends on time, so that two runs with one seed print the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from textwrap import wrap
 
@@ -103,10 +103,10 @@ def _tail(finding: Finding) -> Iterator[Line]:
     yield f"  about it: heapster explain {finding.code}", PLAIN
 
 
-def run_lines(run: Run) -> list[Line]:
-    """The whole run: its findings, what was checked, what was not, and the verdict last."""
+def run_lines(run: Run, told: Collection[Finding] = ()) -> list[Line]:
+    """The whole run: its findings, but for those told already, what was checked, what was not, and the verdict last."""
     lines: list[Line] = []
-    for finding in run.findings:
+    for finding in (finding for finding in run.findings if finding not in told):
         lines += [*finding_lines(finding), ("", PLAIN)]
     return lines + list(_summary(run))
 
@@ -146,6 +146,9 @@ def _coverage(run: Run) -> Iterator[Line]:
     if run.findings:
         if evaluated:
             yield f"  checked: {len(evaluated)} of {len(run.checks)}, up to the finding", PLAIN
+        for claim in run.extra.get("not_checked", ()):
+            if run.extra.get("hidden") and claim.startswith("what comes after"):
+                yield f"  NOT checked: {claim}", OPEN
         return
     yield from checked(run)
     if run.witnesses:

@@ -24,6 +24,12 @@ class Memory:
 
     def __init__(self) -> None:
         self.kept: dict[str, Finding] = {}
+        self.mended: set[str] = set()
+
+    def mend(self, identity: str) -> bool:
+        new = identity not in self.mended
+        self.mended.add(identity)
+        return new
 
     def keep(self, finding: Any, target: Any) -> None:
         self.kept[finding.id] = finding
@@ -94,13 +100,35 @@ def test_the_same_finding_is_printed_each_time() -> None:
     assert campaign(examples=50, seed=2).findings == campaign(examples=50, seed=2).findings
 
 
-def test_a_finding_that_no_longer_fails_is_told_and_dropped(broken: Any, monkeypatch: Any) -> None:
+def test_a_finding_that_no_longer_fails_is_told_once_and_run_again_later(broken: Any, monkeypatch: Any) -> None:
     store = Memory()
     campaign(store, examples=50, seed=2)
-    monkeypatch.setattr(fuzzing, "make_for", make_for)
-    run = campaign(store, examples=1)
-    assert run.extra["fixed"]
-    assert store.kept == {}
+    with monkeypatch.context() as mended:
+        mended.setattr(fuzzing, "make_for", make_for)
+        runs = [campaign(store, examples=1) for _ in range(2)]
+    assert [run.extra["fixed"] for run in runs] == [list(store.kept), []]
+    assert [run.verdict for run in runs] == [Verdict.PASSED] * 2
+    assert [finding.id for finding in campaign(store, examples=0).findings] == list(store.kept)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_campaign_goes_on_after_a_finding_and_names_what_that_hides() -> None:
+    store, told = Memory(), list[Finding]()
+    run = fuzz(FuzzOptions(examples=60, seed=2), lambda _: None, store, told.append)
+    assert (run.extra["examples"], list(run.findings)) == (60, told)
+    (finding,) = told
+    assert run.extra["hidden"][finding.id] > 5
+    again = campaign(store, examples=8, seed=3)
+    assert (again.extra["examples"], again.findings) == (8, run.findings)
+    assert again.ops > 0
+
+
+def test_two_faults_are_two_findings(monkeypatch: Any) -> None:
+    other = next(fault for fault in FAULTS if fault.title == "calloc does not zero reused memory")
+    both = planted(replace(BROKEN, edits=(*BROKEN.edits, *other.edits)))
+    monkeypatch.setattr(fuzzing, "make_for", lambda target: on_source(both))
+    found = campaign(examples=60, seed=2).findings
+    assert len({finding.code for finding in found}) == len(found) == 2
 
 
 def test_an_interrupted_campaign_tells_what_it_did() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.findings.store import FINDING, TRACE, Store
+from heapster.checkers.findings.store import FINDING, STATE, TRACE, Store
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.target import SIM
 from heapster.results import UsageError
@@ -112,3 +112,24 @@ def test_version_control_passes_over_the_folder(tmp_path: Path) -> None:
     kept, _ = store(tmp_path)
     kept.keep(SAMPLE, SIM)
     assert (tmp_path / "kept" / ".gitignore").read_text(encoding="utf-8") == "*\n"
+
+
+def test_a_finding_has_a_since_and_is_mended_once(tmp_path: Path) -> None:
+    kept, _ = store(tmp_path)
+    kept.keep(SAMPLE, SIM)
+    first = kept.all()[0].state()
+    assert (first.since, first.mended) == (first.seen, False)
+    written = tmp_path / "kept" / SAMPLE.id / STATE
+    written.write_text('{"since": "2020-01-01T00:00:00Z", "seen": "2020-01-02T00:00:00Z", "mended": false}')
+    assert (kept.mend(SAMPLE.id), kept.mend(SAMPLE.id)) == (True, False)
+    assert kept.all()[0].state()[::2] == ("2020-01-01T00:00:00Z", True)
+    kept.keep(SAMPLE, SIM)
+    assert kept.all()[0].state()[::2] == ("2020-01-01T00:00:00Z", False)
+
+
+def test_what_an_older_version_kept_is_as_old_as_its_file(tmp_path: Path) -> None:
+    kept, _ = store(tmp_path)
+    kept.keep(SAMPLE, SIM)
+    (tmp_path / "kept" / SAMPLE.id / STATE).unlink()
+    os.utime(tmp_path / "kept" / SAMPLE.id / FINDING, (86400, 86400))
+    assert kept.all()[0].state() == ("1970-01-02T00:00:00Z", "1970-01-02T00:00:00Z", False)

@@ -2,6 +2,7 @@
 
     .heapster/3f2a90c1/finding.json     all of it
     .heapster/3f2a90c1/min.trace        its steps, for `heapster replay` and for people
+    .heapster/3f2a90c1/state.json       since when it is kept, and whether it still failed when it was last run
 """
 
 import json
@@ -9,6 +10,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +20,17 @@ from heapster.files import read_json, write_whole
 from heapster.results import Finding, Place, UsageError
 
 FOLDER = ".heapster"
-FINDING, TRACE = "finding.json", "min.trace"
+FINDING, TRACE, STATE = "finding.json", "min.trace", "state.json"
 IDENTITY = re.compile(r"[0-9a-f]{4,64}")
 LEAST_PREFIX = 4                # characters of an id that `find` accepts
+
+
+class State(NamedTuple):
+    """What is known of a finding over time."""
+
+    since: str                  # when it was found first; these are of ISO 8601, in UTC
+    seen: str                   # when it was last run
+    mended: bool                # it did not fail then
 
 
 class Kept(NamedTuple):
@@ -29,6 +39,15 @@ class Kept(NamedTuple):
     finding: Finding
     target: Target
     folder: Path
+
+    def state(self) -> State:
+        """Its state; of one that an older version kept, when its file was written."""
+        try:
+            value = read_json(self.folder / STATE)
+            return State(str(value["since"]), str(value["seen"]), value["mended"] is True)
+        except (OSError, ValueError, KeyError, TypeError):
+            written = _at(datetime.fromtimestamp((self.folder / FINDING).stat().st_mtime, UTC))
+            return State(written, written, mended=False)
 
 
 class Store:
@@ -46,7 +65,9 @@ class Store:
             self._create()
             folder.mkdir(exist_ok=True)
             write_whole(folder / TRACE, "".join(f"{step}\n" for step in finding.trace))
+            known = Kept(finding, target, folder).state().since if (folder / FINDING).exists() else ""
             write_whole(folder / FINDING, text)
+            _note(folder, known, mended=False)
         except OSError as error:
             self._warn_once(f"findings cannot be kept in {self.folder}: {error.strerror or error}")
 
@@ -64,6 +85,16 @@ class Store:
             pass
         except OSError as error:
             self._warn_once(f"{identity} cannot be removed from {self.folder}: {error.strerror or error}")
+
+    def mend(self, identity: str) -> bool:
+        """Note that a finding was run again and does not fail; whether it did before."""
+        kept = next(kept for kept in self.all() if kept.finding.id == identity)
+        state = kept.state()
+        try:
+            _note(kept.folder, state.since, mended=True)
+        except OSError as error:
+            self._warn_once(f"{identity} cannot be noted as mended: {error.strerror or error}")
+        return not state.mended
 
     def stored(self, target: Target) -> tuple[Finding, ...]:
         """The findings kept for a target that are traces, oldest first."""
@@ -100,6 +131,16 @@ class Store:
         if not self._warned:
             self._warned = True
             self._warn(message)
+
+
+def _note(folder: Path, since: str, *, mended: bool) -> None:
+    """Write when a finding was last run, and since when it is known; "": since now."""
+    now = _at(datetime.now(UTC))
+    write_whole(folder / STATE, json.dumps({"since": since or now, "seen": now, "mended": mended}) + "\n")
+
+
+def _at(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _checked(identity: str) -> str:

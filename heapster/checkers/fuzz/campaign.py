@@ -1,7 +1,7 @@
-"""Campaigns: examples in batches until time or number is up, or one fails."""
+"""Campaigns: examples in batches until time or number is up. What fails is shrunk once, and passed over after that."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from time import monotonic
@@ -10,10 +10,12 @@ from typing import Protocol
 from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.fuzz.shrink import SHORT, Shrunk
 from heapster.checkers.fuzz.stateful import CACHES, KEEPS, STEPS, Record, live_lives
+from heapster.checkers.lockstep.lockstep import Problem
 from heapster.checkers.lockstep.run_trace import rerun
 from heapster.checkers.targets.opening import make_for
 from heapster.checkers.targets.target import SIM, Target
 from heapster.children import processor_seconds
+from heapster.model.operation import Trace
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
 from heapster.model.witnesses import SOMETIMES
@@ -21,6 +23,8 @@ from heapster.results import Finding, Run, Verdict
 
 BATCH = 4                       # examples between two looks at the clock
 FRESH_STARTS, FRESH_EXAMPLES, FRESH_STEPS = 24, 40, 3    # to shrink from, where the first failure stays long
+MOST_FINDINGS = 16
+FOLLOWING = frozenset({"structure_diverges", "answer_diverges"})     # what most faults come to, sooner or later
 LEAST_STEPS = 200               # under each policy, before a campaign may say that it found nothing
 SEED_STRIDE = 1_000_003         # between the seeds of campaigns, so that their batches differ
 
@@ -59,20 +63,23 @@ class Keeps(Protocol):
     def drop(self, identity: str) -> None:
         """Forget a finding."""
 
+    def mend(self, identity: str) -> bool:
+        """Note that a finding was run again and does not fail; whether it did before."""
+
     def stored(self, target: Target) -> Iterable[Finding]:
         """The findings kept for a target that are traces, oldest first."""
 
 
-def fuzz(options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps) -> Run:
-    """Run a campaign: stored findings first, then new examples until one fails.
+def fuzz(options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps,
+         announce: Callable[[Finding], None] = lambda _: None) -> Run:
+    """Run a campaign: stored findings first, then new examples until the budget is spent; findings are announced.
 
     An interrupted campaign is a run like any other, with `interrupted` in its extra keys.
     """
-    campaign = _Campaign(options, progress, store)
+    campaign = _Campaign(options, progress, store, announce)
     try:
         campaign.replay_stored()
         campaign.explore()
-        campaign.shrink()
     except KeyboardInterrupt:
         return campaign.run(interrupted=True)
     return campaign.run(interrupted=False)
@@ -112,31 +119,52 @@ def _length(shrunk: Shrunk) -> int:
 
 
 class _Campaign:
-    def __init__(self, options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps) -> None:
-        self._options, self._progress, self._store = options, progress, store
+    def __init__(self, options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps,
+                 announce: Callable[[Finding], None]) -> None:
+        self._options, self._progress, self._store, self._announce = options, progress, store, announce
         self._record = Record(make_for(options.target), options.policies, options.arenas, options.faults,
                               options.cache, options.retained)
         self._findings: list[Finding] = []
         self._fixed: list[str] = []
+        self._known: dict[str, str] = {}        # codes that a known fault shows as: the id of the finding
+        self._ended: Counter[str] = Counter()   # examples that ended at a known fault, by the id of the finding
         self._started, self._spent = monotonic(), processor_seconds()
 
     def replay_stored(self) -> None:
-        """Run what failed before; what still does is a finding again."""
+        """Run what failed before; what still does is a finding again, and what does not is mended."""
         for finding in self._store.stored(self._options.target):
-            if rerun(parse("\n".join(finding.trace)), self._record.make).problems:
-                self._findings.append(finding)
-            else:
+            outcome = rerun(parse("\n".join(finding.trace)), self._record.make)
+            if outcome.problems:
+                self._store.keep(finding, self._options.target)
+                self._tell(finding, outcome.codes)
+            elif self._store.mend(finding.id):
                 self._fixed.append(finding.id)
-                self._store.drop(finding.id)
+
+    def _tell(self, finding: Finding, shown: Sequence[str]) -> None:
+        """Take it up; what it shows first, or what only few faults show, is its own from then on."""
+        self._findings.append(finding)
+        for code in (shown[0], *(code for code in shown if code not in FOLLOWING)):
+            self._known.setdefault(code, finding.id)
+        self._announce(finding)
 
     def explore(self) -> None:
-        """Run batches of new examples until the budget is spent or one fails."""
+        """Run batches of new examples until the budget is spent or enough is found."""
         for number in count():
             examples = self._batch()
-            if self._findings or self._record.failure or not examples:
+            if not examples or len(self._findings) >= MOST_FINDINGS:
                 return
             _live(self._record, self._options.seed * SEED_STRIDE + number, examples)
             self._progress(self._so_far())
+            failure, self._record.failure = self._record.failure, None
+            if failure is not None:
+                self._pursue(*failure)
+
+    def _pursue(self, trace: Trace, problem: Problem) -> None:
+        """Shrink a failure and keep it, if it does not show a fault that is known: by what is noticed first."""
+        if known := self._known.get(problem.code):
+            self._ended[known] += 1
+        else:
+            self._shrink(trace, problem)
 
     def _batch(self) -> int:
         """How many examples the budget has left, at most BATCH."""
@@ -147,21 +175,26 @@ class _Campaign:
             left = 0
         return left
 
-    def shrink(self) -> None:
+    def _shrink(self, trace: Trace, problem: Problem) -> None:
         """Keep the failure as it is, then as small as it gets."""
-        if self._record.failure is None:
-            return
-        trace, problem = self._record.failure
-        raw = replace(describe(trace, problem.code, self._record.make, self._options.target), shrunk=False)
+        target, make = self._options.target, self._record.make
+        raw = replace(describe(trace, problem.code, make, target), shrunk=False)
         self._findings.append(raw)
-        self._store.keep(raw, self._options.target)
-        shrunk = smallest(self._record, self._options.seed)
-        least = replace(describe(shrunk.trace, problem.code, self._record.make, self._options.target),
-                        shrunk=shrunk.at_rest)
-        self._findings[-1] = least
-        self._store.keep(least, self._options.target)
-        if least.id != raw.id:
+        self._store.keep(raw, target)
+        shrunk = smallest(replace(self._record, failure=(trace, problem)), self._options.seed)
+        least = replace(describe(shrunk.trace, problem.code, make, target), shrunk=shrunk.at_rest)
+        shown = rerun(shrunk.trace, make).codes
+        known = self._known.get(shown[0])
+        if known is None:
+            self._store.keep(least, target)
+        if known or least.id != raw.id:
             self._store.drop(raw.id)
+        self._findings.pop()
+        if known:
+            self._known[problem.code] = known
+            self._ended[known] += 1
+        else:
+            self._tell(least, (problem.code, *shown))
 
     def run(self, *, interrupted: bool) -> Run:
         """The campaign so far, as a run."""
@@ -174,8 +207,8 @@ class _Campaign:
             seconds=self._seconds(), ops=record.ops, findings=tuple(self._findings),
             checks=dict(record.checks),
             witnesses={witness.name: record.witnesses[witness.name] for witness in SOMETIMES},
-            extra={"examples": record.examples, "fixed": self._fixed, "interrupted": interrupted, "starved": starved,
-                   "policies": list(options.policies),
+            extra={"examples": record.examples, "fixed": self._fixed, "hidden": dict(self._ended),
+                   "interrupted": interrupted, "starved": starved, "policies": list(options.policies),
                    "settings": {"policy": list(options.policies), "cache": _drawn(options.cache, CACHES),
                                 "retained": _drawn(options.retained, KEEPS)}})
 

@@ -33,13 +33,13 @@ def settings(policies: Iterable[str], caches: Iterable[int] = CACHES) -> tuple[T
 
 def in_volume(names: Sequence[Target], seconds: float, seed: int, progress: Progress, store: Keeps,
               folder: Path) -> list[Run]:
-    """A run for each of the settings, until one fails or is interrupted; each has its share of the time."""
+    """A run for each of the settings, until one is interrupted; each has its share of the time."""
     runs: list[Run] = []
     for number, name in enumerate(names):
         options = ForeignOptions(name, seconds / len(names), seed + number, threads=THREADS)
         run = fuzz_foreign(options, _silent, partial(progress, name), store, folder, IN_VOLUME)
         runs.append(replace(run, extra={**run.extra, "key": name.key}))
-        if runs[-1].findings or runs[-1].extra["interrupted"]:
+        if runs[-1].extra["interrupted"]:
             break
     return runs
 
@@ -54,7 +54,8 @@ def together(lockstep: Run, runs: list[Run]) -> Run:
     checks: Counter[str] = Counter()
     for run in every:
         checks.update(run.checks)
-    findings = tuple(finding for run in every for finding in run.findings)
+    alike = {(finding.code, finding.trace): finding for run in reversed(every) for finding in reversed(run.findings)}
+    findings = tuple(reversed(alike.values()))          # a fault that several settings show is one
     interrupted = any(run.extra.get("interrupted") for run in every)
     starved = [f"{run.target}: {what}" for run in every for what in run.extra.get("starved", ())]
     verdict = Verdict.INCONCLUSIVE if interrupted or starved else lockstep.verdict
