@@ -277,7 +277,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_planted_fault_is_found_kept_replayed_and_forgotten(heapster: Command, faulty: Path) -> None:
-    done = heapster("fuzz", str(faulty), "--examples", "200", "--seed", "1", "--json", "r.json")
+    done = heapster("fuzz", str(faulty), "--examples", "12", "--seed", "1", "--json", "r.json")
     assert done.code == 1
     assert done.out.splitlines()[-1] == "FAILED: 1 finding"
     (finding,) = json.loads(Path("r.json").read_text(encoding="utf-8"))["findings"]
@@ -297,7 +297,7 @@ def test_a_planted_fault_is_found_kept_replayed_and_forgotten(heapster: Command,
 
 def test_a_folder_for_findings_that_cannot_be_is_one_warning(heapster: Command, faulty: Path) -> None:
     Path("kept").write_text("in the way", encoding="utf-8")
-    done = heapster("fuzz", str(faulty), "--examples", "200", "--seed", "1", "--store", "kept")
+    done = heapster("fuzz", str(faulty), "--examples", "12", "--seed", "1", "--store", "kept")
     assert done.code == 1
     assert done.out.splitlines()[-1] == "FAILED: 1 finding"
     assert done.err.count("warning: findings cannot be kept in kept") == 1

@@ -10,6 +10,7 @@ COMMANDS = {
     "diff": "Play traces on each policy, in lock-step with the model: agreement, memory, work.",
     "doctor": "What Heapster needs, which versions are here, and what is missing.",
     "explain": "What a finding's code means, how it arises, what to look at.",
+    "findings": "What is kept between runs: list it, show, drop or accept some of it.",
     "fuzz": "Hold an allocator against the model on generated programs.",
     "mutate": "Plant faults in copies of the allocator and hunt them: who catches what.",
     "prove": "Prove with z3 what the docstrings of impl promise, on the source that ships.",

@@ -8,6 +8,7 @@ from heapster.checkers.diff.comparing import diff, entrants
 from heapster.checkers.findings.store import Store
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import USAGE, Delivery
+from heapster.commands.kept import trace_named
 from heapster.commands.pages import travelled, write_page
 from heapster.commands.targets import check_traces, targets_of
 from heapster.config import POLICIES
@@ -36,6 +37,7 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     """Play traces on each policy, in lock-step with the model, and show how the policies differ."""
     delivery = Delivery(json, junit)
     delivery.check(html)
+    traces = tuple(trace_named(name, store) for name in traces)
     check_traces(traces, "diff")
     chosen = _policies(policies) or policy
     playing = entrants(chosen, targets_of(targets, "diff") if targets else (), prefix)

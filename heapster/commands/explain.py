@@ -1,10 +1,12 @@
 """`heapster explain`."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from textwrap import wrap
 
 from heapster.checkers.findings.codes import Explanation, explanations
-from heapster.reports.output import Line, say
+from heapster.checkers.findings.store import Store
+from heapster.reports.output import Line, say, warn
 from heapster.reports.terminal import FAINT, PLAIN, STRONG
 from heapster.results import UsageError
 from heapster.suggest import instead_of
@@ -12,12 +14,16 @@ from heapster.suggest import instead_of
 WIDTH = 100
 
 
-def command(code: str | None) -> int:
+def command(code: str | None, store: str) -> int:
     """What a finding's code means, how it usually arises, what to look at. Without CODE: all codes."""
     known = explanations()
     if code is None:
         say(_all(known.values()))
         return 0
+    kept = None if code in known else Store(Path(store), warn).find(code)
+    if kept is not None:
+        say([(f"{kept.finding.id} on {kept.target}: {kept.finding.title}", PLAIN)])
+        code = kept.finding.code
     if code not in known:
         raise UsageError(f"unknown code '{code}': {_instead(code, known)}")
     say(_one(known[code]))

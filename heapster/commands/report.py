@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from heapster.commands.delivery import check_writable
+from heapster.commands.kept import trace_named
 from heapster.commands.pages import travelled, write_page
 from heapster.config import CLASSIC, POLICIES
 from heapster.files import write_whole
@@ -20,7 +21,7 @@ Values = Sequence[Mapping[str, Any]]
 
 
 def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str | None, traces: tuple[str, ...],
-            policy: tuple[str, ...] | None, steps: int) -> int:
+            policy: tuple[str, ...] | None, steps: int, store: str) -> int:
     """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run."""
     if not runs and not traces:
         raise UsageError("nothing to report: name files that --json wrote, or --trace FILE")
@@ -28,7 +29,7 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
     for name in written:
         check_writable(Path(name))
     values = [read_run(Path(name)) for name in runs]
-    shown = travelled(values, traces)
+    shown = travelled(values, [trace_named(name, store) for name in traces])
     try:
         if html:
             write_page(Path(html), values, shown, policy or _policies(values), steps)

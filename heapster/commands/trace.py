@@ -9,6 +9,7 @@ from heapster.checkers.traces.legality import first_misuse
 from heapster.checkers.traces.reading import FORMATS, find_trace, read_as, read_trace
 from heapster.checkers.traces.summary import summary
 from heapster.checkers.traces.writing import first_steps, write_trace
+from heapster.commands.kept import trace_named
 from heapster.config import POLICIES
 from heapster.reports.output import Line, note, say, warn
 from heapster.reports.terminal import PLAIN, STRONG
@@ -20,22 +21,22 @@ INFERRED = {".rep": "rep", ".txt": "text"}      # a file's suffix: its format
 
 
 
-def info(traces: tuple[str, ...]) -> None:
+def info(traces: tuple[str, ...], store: str) -> None:
     """Say what is in traces."""
     for name in traces:
-        kind, trace = read_as(find_trace(name))
+        kind, trace = read_as(find_trace(trace_named(name, store)))
         _warn(trace)
         say(_about(name, kind, trace))
 
 
-def head(name: str, count: int) -> None:
+def head(name: str, count: int, store: str) -> None:
     """Print the first steps, as text."""
-    say((step, PLAIN) for step in first_steps(read_trace(find_trace(name)), count))
+    say((step, PLAIN) for step in first_steps(read_trace(find_trace(trace_named(name, store))), count))
 
 
-def convert(name: str, output: Path, kind: str | None) -> None:
+def convert(name: str, output: Path, kind: str | None, store: str) -> None:
     """Write a trace in another form."""
-    trace = read_trace(find_trace(name))
+    trace = read_trace(find_trace(trace_named(name, store)))
     _warn(trace)
     write_trace(trace, output, kind or INFERRED.get(output.suffix, "binary"))
     note(f"{output}: {len(trace):,} steps")

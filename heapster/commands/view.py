@@ -14,6 +14,7 @@ from heapster.checkers.lockstep.heap_history import Page, Passage
 from heapster.checkers.replay.source import STEPS, source
 from heapster.checkers.traces.compact import Compact, compact
 from heapster.checkers.traces.reading import find_trace, read_trace
+from heapster.commands.kept import trace_named
 from heapster.reports.output import warn
 from heapster.reports.timeline import journey
 from heapster.reports.view import Shown, live, show
@@ -27,9 +28,9 @@ KEYS = {"\x1b[C": "next", "\x1b[D": "back", "l": "next", "h": "back", "n": "next
 EVENTS = {"s": "split", "c": "coalesce", "g": "growth"}
 
 
-def command(trace: str, at: int | None, policy: tuple[str, ...] | None) -> int:
+def command(trace: str, at: int | None, policy: tuple[str, ...] | None, store: str) -> int:
     """Show the heap of a trace in the terminal, step by step."""
-    chosen, steps = (policy or ("",))[0], _steps(trace)
+    chosen, steps = (policy or ("",))[0], _steps(trace_named(trace, store))
     passage = Passage(steps, chosen)
     if not (last := passage.last(at or len(steps))):
         raise UsageError("the first step misuses the heap")

@@ -1,5 +1,6 @@
 """The compiled library in volume: sound in every setting; a planted fault is found, kept and replayed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from heapster.checkers.targets.native import judged
 from heapster.checkers.targets.target import Target
 from heapster.cli import main
 from heapster.config import POLICIES
-from heapster.results import Run, Verdict
+from heapster.results import Finding, Run, Verdict
 
 SHORT_COPY = "short_copy"           # of machine/lowering: realloc loses the last word
 
@@ -49,7 +50,9 @@ def test_a_fault_planted_in_the_compiled_library_is_found_and_replayed(
         empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     sound, faulty = build.native(), build.native(SHORT_COPY)
     monkeypatch.setattr(build, "native", lambda: faulty)
-    run = run_in(settings(("first_fit", "best_fit"), (64,)), 6.0)[-1]
+    runs = run_in(settings(("first_fit", "best_fit"), (64,)), 6.0)
+    assert len(runs) == 2
+    run = runs[0]
     assert run.verdict is Verdict.FAILED
     finding = run.findings[0]
     assert finding.code == "prefix_lost"
@@ -68,3 +71,12 @@ def test_the_command_runs_both_and_says_so(empty_folder: Path, capsys: pytest.Ca
     written = Path("f.json").read_text()
     assert all(f'"native:next_fit:cache={cache}"' in written for cache in CACHES)
     assert "threads that run at the same time" not in capsys.readouterr().out
+
+
+def test_a_fault_that_several_settings_show_is_one() -> None:
+    same = Finding("1" * 8, "prefix_lost", "", ("a = malloc(8)", "b = realloc(a, 9)"), "")
+    other = replace(same, id="3" * 8, trace=("a = malloc(8)",))
+    runs = [Run("fuzz", f"native:{name}", 1, Verdict.FAILED, 1.0, 1, findings, extra={
+        "interrupted": False, "key": name, "compiled_ops_per_second": 1})
+        for name, findings in (("first_fit", (same,)), ("best_fit", (replace(same, id="2" * 8), other)))]
+    assert together(runs[0], runs).findings == (same, other)

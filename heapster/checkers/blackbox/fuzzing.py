@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-from heapster.checkers.blackbox.baseline import Baseline, deviations
+from heapster.checkers.blackbox.baseline import Baseline, Known, deviations
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import THREADS, Campaign, Tally
 from heapster.checkers.blackbox.counting import WHOLE, Floor
@@ -66,12 +66,23 @@ def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget,
 
         campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, progress,
                             _failed_before(store, options.target), lines=True, guiding=guiding)
+        kept = [finding for finding in store.stored(options.target) if _is_brief(finding)]
         started = monotonic()
         _keep_all(campaign, show)
         standing = accepted.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
+        before = Baseline({finding.id: Known(finding.code, finding.trace) for finding in kept})
+        again = before.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
+        fixed = [*standing.fixed, *(identity for identity in again.fixed if store.mend(identity))]
         seconds = monotonic() - started
     run = _run(options, target, campaign, keeper.findings, accepted, excuses, seconds, floor)
-    return replace(run, extra={**run.extra, **standing._asdict()}) if options.baseline else run
+    told = {**(standing._asdict() if options.baseline else {}), "fixed": fixed}
+    return replace(run, extra={**run.extra, **told})
+
+
+def _is_brief(finding: Finding) -> bool:
+    """Whether it is a trace that is run once: what takes threads or rounds is not run again by the way."""
+    recipe = read_recipe(finding.trace)
+    return recipe is not None and recipe.repeat == 1 and not recipe.threads[0]
 
 
 def _keep_all(campaign: Campaign, keep: Callable[[Shown], None]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic
 
 from heapster.checkers.findings.describe import describe
-from heapster.checkers.findings.store import Store
+from heapster.checkers.findings.store import Kept, Store
 from heapster.checkers.lockstep.run_trace import Make, Outcome, rerun
 from heapster.checkers.targets.opening import make_for
 from heapster.checkers.targets.target import Target
@@ -59,11 +59,7 @@ def source(text: str, store: Store) -> Source:
         if _exists(path):
             return Source(_in_file(path), text, given=text)
         if kept := store.find(text):
-            finding = kept.finding
-            if finding.counterexample:
-                raise UsageError(f"{finding.id} is a refuted theorem and no trace: heapster replay {finding.id}")
-            if all(line.startswith("#") for line in finding.trace):
-                raise UsageError(f"{finding.id} is the work of threads and no trace: heapster replay {finding.id}")
+            finding = traced(kept).finding
             name = f"{finding.code} {finding.id}"
             return Source(parse("\n".join(finding.trace)), name, kept.target, finding.code, text)
         return Source(parse(text), "the trace", given=text)
@@ -71,6 +67,16 @@ def source(text: str, store: Store) -> Source:
         raise UsageError(_unreadable(text, path, store, error)) from None
     except OSError as error:
         raise UsageError(f"{text} cannot be read: {error.strerror or error}") from None
+
+
+def traced(kept: Kept) -> Kept:
+    """The finding itself; UsageError if it is no trace."""
+    finding = kept.finding
+    if finding.counterexample:
+        raise UsageError(f"{finding.id} is a refuted theorem and no trace: heapster replay {finding.id}")
+    if all(line.startswith("#") for line in finding.trace):
+        raise UsageError(f"{finding.id} is the work of threads and no trace: heapster replay {finding.id}")
+    return kept
 
 
 def _in_file(path: Path) -> Trace:

@@ -11,7 +11,7 @@ from heapster.config import CLASSIC
 @click.command("diff", epilog="Without a trace: those that ship; adversary-POLICY is built to hurt that policy. "
                               f"{told('diff')} "
                               "Example: heapster diff gcc adversary-best_fit --targets libc,./mm.so")
-@click.argument("traces", nargs=-1, metavar="[TRACE]...")
+@click.argument("traces", nargs=-1, metavar="[TRACE|ID]...")
 @option("policy", CLASSIC)
 @click.option("--policies", metavar="P,P", hidden=True)
 @click.option("--targets", metavar="T,T,...",

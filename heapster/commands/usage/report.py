@@ -2,6 +2,7 @@
 
 import click
 
+from heapster.checkers.findings.store import FOLDER
 from heapster.commands.options import done_by, option
 
 MOST_STEPS = 20_000             # of a trace; the page says so when there are more
@@ -12,10 +13,12 @@ MOST_STEPS = 20_000             # of a trace; the page says so when there are mo
 @click.option("--html", metavar="FILE", help="Write one page that needs no network.")
 @click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown; - for standard output.")
 @option("json")
-@click.option("--trace", "traces", multiple=True, metavar="FILE", help="Show the heaps of this trace too; repeatable.")
+@click.option("--trace", "traces", multiple=True, metavar="FILE|ID",
+              help="Show the heaps of this trace, or of a kept finding, too; repeatable.")
 @option("policy")
 @click.option("--steps", default=MOST_STEPS, show_default=True, type=click.IntRange(1), metavar="N",
               help="Steps of a trace that the page shows, at most.")
+@option("store", FOLDER)
 @done_by("report")
 def command() -> None:
     """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run.

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.traces.writing import FORMATS as WRITTEN
-from heapster.commands.options import done_by
+from heapster.commands.options import done_by, option
 
 STEPS = 100_000
 
@@ -16,12 +17,14 @@ def command() -> None:
 
     Read are the text of replay, Heapster's binary form, CS:APP's .rep (each of its headers), the protobuf of
     malloc-bench, and the logs of mtrace, valgrind --trace-malloc=yes, ltrace and heaptrack, packed by gzip or
-    zstd or not; which it is, the content says. A shipped trace goes by its name.
+    zstd or not; which it is, the content says. A shipped trace goes by its name, a kept
+    finding's by its id or the start of it.
     """
 
 
 @command.command("info")
 @click.argument("traces", nargs=-1, required=True, metavar="TRACE...")
+@option("store", FOLDER)
 @done_by("trace", "info")
 def info() -> None:
     """Say what is in traces."""
@@ -30,6 +33,7 @@ def info() -> None:
 @command.command("head")
 @click.argument("name", metavar="TRACE")
 @click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, metavar="N")
+@option("store", FOLDER)
 @done_by("trace", "head")
 def head() -> None:
     """Print the first steps, as text."""
@@ -39,6 +43,7 @@ def head() -> None:
 @click.argument("name", metavar="TRACE")
 @click.argument("output", metavar="OUTPUT", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--to", "kind", type=click.Choice(WRITTEN), help="[default: by OUTPUT's suffix, else binary]")
+@option("store", FOLDER)
 @done_by("trace", "convert")
 def convert() -> None:
     """Write a trace in another form."""
