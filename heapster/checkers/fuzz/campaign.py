@@ -10,13 +10,13 @@ from typing import Protocol
 from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.fuzz.shrink import SHORT, Shrunk
 from heapster.checkers.fuzz.stateful import CACHES, KEEPS, STEPS, Record, live_lives
-from heapster.checkers.lockstep.lockstep import Problem
 from heapster.checkers.lockstep.run_trace import rerun
 from heapster.checkers.targets.opening import make_for
 from heapster.checkers.targets.target import SIM, Target
 from heapster.children import processor_seconds
 from heapster.model.operation import Trace
 from heapster.model.placement import POLICY_NAMES
+from heapster.model.problem import Problem
 from heapster.model.trace import parse
 from heapster.model.witnesses import SOMETIMES
 from heapster.results import Finding, Run, Verdict
