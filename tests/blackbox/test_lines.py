@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.blackbox.line_faults import LINE_FAULTS, LineFault
-from tests.blackbox.line_table import DOC, HEAD, first_finding, row
+from tests.blackbox.line_faults import BLIND_FAULTS, LINE_FAULTS, LineFault
+from tests.blackbox.line_table import BLIND, DOC, HEAD, first_finding, row
 
-TABLE = DOC.read_text(encoding="utf-8").partition("\n".join(HEAD))[2].strip().splitlines()
+TUNED, _, STRANGERS = DOC.read_text(encoding="utf-8").partition(BLIND)
+TABLE, BLIND_TABLE = (part.partition("\n".join(HEAD))[2].strip().splitlines() for part in (TUNED, STRANGERS))
 QUICK = ("copies_too_much", "size_rounded_down", "left_footer_misread", "room_too_large", "zeroes_count_only")
 FEWEST, LEAST_RIGHT = 24, 0.9
 
@@ -18,13 +19,18 @@ def test_the_table_lists_the_faults_and_nearly_all_are_named_rightly() -> None:
     assert sum(map(is_right, TABLE)) >= LEAST_RIGHT * len(TABLE)
 
 
+def test_the_blind_set_is_listed_as_it_was_measured() -> None:
+    assert [line.split(" ")[1] for line in BLIND_TABLE] == [fault.name for fault in BLIND_FAULTS]
+    assert f"{sum(map(is_right, BLIND_TABLE))} of {len(BLIND_TABLE)}" in STRANGERS
+
+
 def is_right(line: str) -> bool:
     """Whether a line of the table says that the wrong line is named, or that beside it."""
     return "the wrong one" in line or "beside it" in line
 
 
 def test_a_planted_fault_is_one_line() -> None:
-    for fault in LINE_FAULTS:
+    for fault in (*LINE_FAULTS, *BLIND_FAULTS):
         assert fault.text().count("/* FAULT */") == 1
         assert fault.wrong in fault.text()
 

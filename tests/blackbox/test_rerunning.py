@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox.build import judge_program
+from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.describe import describe
 from heapster.checkers.blackbox.drawing import picture, regions
 from heapster.checkers.blackbox.judge import Judge
@@ -112,6 +113,54 @@ def test_the_work_of_threads_is_no_trace(tmp_path: Path, monkeypatch: pytest.Mon
     assert main(["replay", "0f0f0f0f", "--at", "1"]) == 2
     assert "is the work of threads and no trace" in capsys.readouterr().err
     assert main(["replay", "a = malloc(1)", "--gdb"]) == 2
+
+
+MISREADS = """
+#include <stddef.h>
+static char room[1 << 20];
+static size_t used, last;
+void *malloc(size_t size)
+{
+    if (size > 1 << 12 || used > 1 << 19)
+        return NULL;
+    last = used;
+    used += (size + 31) & ~(size_t)15;
+    return room + last + 16;
+}
+void free(void *block)
+{
+    if (block != NULL)
+        room[last + 16] = 0;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")
+@pytest.mark.parametrize("flags", [("-g",), ()], ids=["at_the_line", "at_the_instruction"])
+def test_the_debugger_stops_at_the_access_that_it_comes_from(flags: tuple[str, ...], tmp_path: Path) -> None:
+    source, made = tmp_path / "mine.c", tmp_path / "mine.so"
+    source.write_text(MISREADS)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", *flags, source, "-o", made], check=True)
+    options = ForeignOptions(grammar.parse(str(made)))
+    target = resolve(options)
+    with Judge(judge_program(target.bits), target) as judge:
+        campaign = Campaign(judge, 1, 1, lines=True)
+        campaign.judge_trace(parse("a = malloc(20)\nb = malloc(20)\nfree(a)"))
+        assert campaign.explainer
+        campaign.explainer.close()
+        shown, promises = campaign.shown[0], campaign.promises
+    assert shown.finding.place and shown.finding.place.step == 2
+    store = Store(tmp_path / ".heapster", print)
+    keeper = Keeper(store, store.folder, options, target,
+                    lambda place, shown: remember(place, options, shown.repeat, shown.threads))
+    found = keeper.keep(shown, promises)
+    done = subprocess.run([sys.executable, "-m", "heapster", "replay", found.id, "--gdb"], cwd=tmp_path, text=True,
+                          input="print step_now\nx/i $pc\nbt 1\nkill\nquit\n", capture_output=True, timeout=120,
+                          check=False)
+    assert "in step 3, `free(a)`" in done.stderr
+    assert "$1 = 2" in done.stdout and "#0 " in done.stdout
+    at = source.read_text().splitlines().index("        room[last + 16] = 0;") + 1
+    assert f"mine.c:{at}" in done.stdout if flags else "=> " in done.stdout and "<free+" in done.stdout
 
 
 @pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")

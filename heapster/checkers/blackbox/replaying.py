@@ -59,9 +59,8 @@ def _debug(kept: Kept, target: ForeignTarget, warn: Callable[[str], None]) -> in
         raise TargetError("gdb is not on the PATH")
     if not program.exists():
         raise TargetError(f"{kept.folder} has no program that shows the finding")
-    if place := _place(kept):
-        warn(f"stopping at {place}, the line that it comes from, each time it is reached: `continue` goes on")
-        return _gdb(program, ["-ex", f"break {place}", "-ex", "run"])
+    if orders := _to_the_access(kept, warn):
+        return _gdb(program, orders)
     symbol = _entry(kept, target)
     warn(f"stopping where the failing call enters {symbol}: `step` goes through it, `bt` shows the way there"
          if symbol else "running to where it fails: `bt` shows where that is")
@@ -75,10 +74,23 @@ def _gdb(program: Path, orders: list[str]) -> int:
         env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536"}))
 
 
-def _place(kept: Kept) -> str:
-    """The line that the finding comes from, as gdb is told it; empty if none is known."""
+def _to_the_access(kept: Kept, warn: Callable[[str], None]) -> list[str]:
+    """What takes gdb to the access that the finding comes from, in the step that makes it; nothing if none is known."""
     place = kept.finding.place
-    return f"{Path(place.file).name}:{place.line}" if place and place.line else ""
+    if place is None or not (place.line or place.address):
+        return []
+    knows_steps = "step_now" in (kept.folder / "repro.c").read_text(encoding="utf-8", errors="replace")
+    in_step = knows_steps and 0 <= place.step < len(kept.finding.trace)
+    when = f" if step_now == {place.step}" if in_step else ""
+    said = f"in step {place.step + 1}, `{kept.finding.trace[place.step]}`" if in_step else "each time it is reached"
+    if place.line:
+        warn(f"stopping at {place.file}:{place.line}, the line that it comes from, {said}: `continue` goes on")
+        return ["-ex", f"break {Path(place.file).name}:{place.line}{when}", "-ex", "run"]
+    if not knows_steps:
+        return []
+    warn(f"stopping at {place.function}, the instruction that it comes from, {said}: `x/i $pc` shows it")
+    return ["-ex", "break allocator_loaded", "-ex", "run", "-ex", "finish", "-ex",
+            f"break *(loaded_at + {place.address}){when}", "-ex", "continue"]
 
 
 def _entry(kept: Kept, target: ForeignTarget) -> str:

@@ -52,7 +52,7 @@ class Reproducer:
 
     def _constants(self) -> list[str]:
         promises, code = self._promises, self._code
-        return ["#include <stddef.h>", "#include <stdint.h>", *self._outside(), *self._beside(),
+        return ["#define _GNU_SOURCE", "#include <stddef.h>", "#include <stdint.h>", *self._outside(), *self._beside(),
                 f"#define HANDLES {self._handles}",
                 f"#define ALIGNMENT {promises.alignment if code == 'misaligned' else 1}",
                 f"#define SMALL_BLOCKS {int(promises.small_blocks)}",
@@ -145,7 +145,7 @@ class Reproducer:
         for index, step in enumerate(self._trace):
             if index == len(self._trace) - 1:
                 lines.append("    failing_step();")
-            lines.append(f"    now = \"{format_step(step)}\";")
+            lines.append(f"    step_now = {index}, now = \"{format_step(step)}\";")
             lines += [f"    {line}" for line in self._call(step)]
         return [*lines, "}"]
 
@@ -221,10 +221,11 @@ class Reproducer:
             init = ["    if (t_init(NULL, NULL) != 0)", "        fail(\"its initialisation fails\");"]
             start = [*start, *(init if self._target.init_answers else ["    t_init(NULL, NULL);"])]
         usual = LIBC if self._target.path == LIBC else self._target.path
+        code = f"dlopen(\"{self._target.code}\", RTLD_NOW | RTLD_NOLOAD)" if self._target.code else "library"
         return ["", "int main(int argc, char **argv)", "{",
                 f"    void *library = dlopen(argc > 1 ? argv[1] : \"{usual}\", RTLD_NOW | RTLD_DEEPBIND);",
                 "    if (library == NULL) {", "        fprintf(stderr, \"%s\\n\", dlerror());",
-                "        return 2;", "    }", *loads,
+                "        return 2;", "    }", f"    allocator_loaded({code});", *loads,
                 "    for (int s = 1; s < 32; s++)",
                 "        if (s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL || s == SIGABRT ||",
                 "            s == SIGALRM)",

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +13,15 @@
 
 static const char *now = "loading the allocator";
 static int finished, last_step;
+volatile int step_now = -1; /* of these, and where the allocator's code lies: replay --gdb asks for them */
+uintptr_t loaded_at;
+
+__attribute__((noinline)) void allocator_loaded(void *code)
+{
+    struct link_map *map = NULL;
+    if (code != NULL && dlinfo(code, RTLD_DI_LINKMAP, &map) == 0)
+        loaded_at = map->l_addr;
+}
 
 #define MOST_CHECKED (last_step ? SIZE_MAX : (size_t)1 << 20) /* bytes looked at after a step */
 
