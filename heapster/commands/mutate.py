@@ -13,7 +13,7 @@ from heapster.checkers.mutation.missed import missed, survived
 from heapster.checkers.mutation.planted import TABLES
 from heapster.commands.delivery import Delivery
 from heapster.files import write_whole
-from heapster.reports.drawn import by_hunter, drawn_lines
+from heapster.reports.drawn import by_hunter, drawn_lines, paragraph, renewed
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, GOOD, PLAIN
@@ -41,13 +41,9 @@ def command(words: tuple[str, ...], by: str | None, drawn: int | None, only: tup
     """Plant faults in copies of the source and hunt each: by fuzz, by schedules, or with real threads."""
     delivery = Delivery(json, junit)
     if drawn is not None:
-        plan = Plan(drawn, seed, only, _hunters(by), jobs)
-        if words or write:
-            raise UsageError("--random draws its faults: leave out words and --write, or use --only")
-        delivery.check()
-        run = _drawn(plan, Path(store))
-        say(drawn_lines(run.extra))
-        return delivery.write(run)
+        if words:
+            raise UsageError("--random draws its faults: leave out words, or use --only")
+        return _drawn(Plan(drawn, seed, only, _hunters(by), jobs), Path(store), write, delivery)
     if only or jobs > 1:
         raise UsageError("--only and --jobs are for drawn faults: add --random N")
     return _planted(words, by or "fuzz", seed, write, delivery)
@@ -62,7 +58,27 @@ def _hunters(by: str | None) -> tuple[str, ...]:
     return names
 
 
-def _drawn(plan: Plan, store: Path) -> Run:
+def _drawn(plan: Plan, store: Path, write: Path | None, delivery: Delivery) -> int:
+    """Hunt drawn faults; renew the figure in a document, unless it is not yet whole."""
+    if write:
+        _with_figure(write, "")
+    delivery.check()
+    run = _hunted(plan, store)
+    say(drawn_lines(run.extra))
+    if write and not run.extra["interrupted"]:
+        write_whole(write, _with_figure(write, paragraph(run.extra, plan.count, plan.seed)))
+    return delivery.write(run)
+
+
+def _with_figure(document: Path, figure: str) -> str:
+    """The document's text with that figure, UsageError if it has no place for one."""
+    try:
+        return renewed(document.read_text(encoding="utf-8"), figure)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--write {document}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _hunted(plan: Plan, store: Path) -> Run:
     """Hunt drawn faults; the run."""
     started = monotonic()
     with Meter("mutate --random") as meter:

@@ -1,11 +1,16 @@
 """What came of drawn changes, for people: figures by checker, and the survivors as differences."""
 
+import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from heapster.reports.terminal import BAD, FAINT, GOOD, OPEN, PLAIN, Line
 from heapster.wording import counted
+
+PARAGRAPH = re.compile(r"^`heapster mutate --random \d.*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+COLUMNS = 120
 
 
 def drawn_lines(extra: Mapping[str, Any]) -> Iterator[Line]:
@@ -39,3 +44,22 @@ def by_hunter(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return dict(Counter(row["by"] for row in rows if row["verdict"] in ("killed", "timed out")).most_common())
 
 
+
+
+def paragraph(extra: Mapping[str, Any], count: int, seed: int) -> str:
+    """The figure as a document has it, with the command that makes it."""
+    noticed = extra["killed"] + extra["timed_out"]
+    different = noticed + extra["survived"]
+    by = ", ".join(f"{name} {number}" for name, number in extra["by"].items())
+    words = (f"`heapster mutate --random {count} --seed {seed}` draws one-line changes of the allocator, the model and "
+             f"what judges, and hunts each until a checker or a test notices it: {noticed} of the {different} that make a "
+             f"difference were noticed, {100 * noticed / max(1, different):.0f} % ({by}; "
+             f"{extra['equivalent']} more are equivalent).")
+    return textwrap.fill(words, COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
+def renewed(text: str, new: str) -> str:
+    """A document with that paragraph in the place of the old one; ValueError unless it has one."""
+    if len(PARAGRAPH.findall(text)) != 1:
+        raise ValueError("it must have one paragraph that begins with `heapster mutate --random N")
+    return PARAGRAPH.sub(lambda _: new, text)

@@ -133,6 +133,47 @@ def test_only_the_test_that_cried_is_asked_about_the_source_as_it_is() -> None:
         "python", "-m", "heapster", "races"]
 
 
+FIGURES = "Before.\n\n`heapster mutate --random 9 --seed 1` was\nold.\n\nAfter.\n"
+
+
+def test_the_figure_of_a_document_is_renewed(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(FIGURES)
+    command = ["mutate", "--random", "2", "--seed", "3", "--store", str(tmp_path / "kept"), "--write", str(document)]
+    assert main(command) == 1           # one survives
+    before, made, after = document.read_text().split("\n\n")
+    assert (before, after) == ("Before.", "After.\n")
+    assert "`heapster mutate --random 2 --seed 3` draws" in made
+    assert " ".join(made.split()).endswith(
+        "1 of the 2 that make a difference were noticed, 50 % (tests 1; 0 more are equivalent).")
+    assert max(map(len, made.splitlines())) <= 120
+
+
+def test_an_interrupted_run_renews_no_figure(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(FIGURES)
+    waits = python(f"import os, signal; os.kill({os.getpid()}, signal.SIGINT); signal.pause()")
+    monkeypatch.setattr(campaigns, "HUNTERS", (waits,))
+    monkeypatch.chdir(tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        main(["mutate", "--random", "2", "--write", str(document)])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert document.read_text() == FIGURES
+
+
+@pytest.mark.parametrize("text", [None, "No figure.\n", FIGURES + "\n" + FIGURES])
+def test_a_document_without_a_place_for_the_figure_is_one_line(
+        text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = tmp_path / "page.md"
+    if text is not None:
+        document.write_text(text)
+    assert main(["mutate", "--random", "2", "--write", str(document)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert text is None or document.read_text() == text
+
+
 @pytest.mark.parametrize(("arguments", "said"), [
     (["--random", "3", "--only", "impl/blok.py"], "--only impl/blok.py: no such file"),
     (["--random", "3", "--by", "fuzzz"], "--by fuzzz: did you mean fuzz?"),

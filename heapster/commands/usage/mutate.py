@@ -25,7 +25,7 @@ TABLES = ("fuzz", "prove", "races", "stress")       # of planted faults, by who 
               help="Drawn changes that are hunted at once.")
 @option("seed", 0)
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write the table of fuzz as Markdown.")
+              help="Write the table of fuzz as Markdown; with --random, renew the figure that FILE has.")
 @option("json")
 @option("junit")
 @option("store", FOLDER)
