@@ -51,10 +51,10 @@ def paragraph(extra: Mapping[str, Any], count: int, seed: int) -> str:
     noticed = extra["killed"] + extra["timed_out"]
     different = noticed + extra["survived"]
     by = ", ".join(f"{name} {number}" for name, number in extra["by"].items())
+    share = f"{100 * noticed / max(1, different):.0f} %"
     words = (f"`heapster mutate --random {count} --seed {seed}` draws one-line changes of the allocator, the model and "
-             f"what judges, and hunts each until a checker or a test notices it: {noticed} of the {different} that make a "
-             f"difference were noticed, {100 * noticed / max(1, different):.0f} % ({by}; "
-             f"{extra['equivalent']} more are equivalent).")
+             f"what judges, and hunts each until a checker or a test notices it. Of {different} that make a difference "
+             f"{noticed} were noticed, {share} ({by}); {extra['equivalent']} more are equivalent.")
     return textwrap.fill(words, COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 

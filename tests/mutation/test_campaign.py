@@ -82,6 +82,18 @@ def test_an_interrupt_ends_the_hunters_and_keeps_what_is_known(project: Path, mo
     assert found == campaigns.Campaign([], interrupted=True, useless=())
 
 
+def test_an_interrupt_before_the_first_hunter_is_out_keeps_what_is_known(
+        project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = run(project, count=1)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaigns, "_copy", interrupted)
+    assert run(project) == known._replace(interrupted=True)
+    assert run(project, count=1) == known
+
+
 def test_the_reviewed_changes_can_be_drawn_and_stand_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     texts = sources()
@@ -145,7 +157,7 @@ def test_the_figure_of_a_document_is_renewed(project: Path, tmp_path: Path, caps
     assert (before, after) == ("Before.", "After.\n")
     assert "`heapster mutate --random 2 --seed 3` draws" in made
     assert " ".join(made.split()).endswith(
-        "1 of the 2 that make a difference were noticed, 50 % (tests 1; 0 more are equivalent).")
+        "Of 2 that make a difference 1 were noticed, 50 % (tests 1); 0 more are equivalent.")
     assert max(map(len, made.splitlines())) <= 120
 
 

@@ -6,9 +6,9 @@ import shutil
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -103,21 +103,32 @@ def campaign(plan: Plan, log: "Log", progress: Callable[[float, Result], None]) 
     changes = drawn(texts, plan.count, plan.seed)
     results = {change: found for change in changes if (found := _judged(change, texts, known) or log.get(change, plan))}
     left = [change for change in changes if change not in results]
+    passes: dict[str, bool] = {}
     interrupted = False
-    with _copies(min(plan.jobs, len(left)), log) as ground, ThreadPoolExecutor(plan.jobs) as pool:
+    try:
+        with closing(_hunted(left, texts, plan, log, passes)) as hunted:
+            for change, result in hunted:
+                results[change] = log.add(change, plan, result)
+                progress(len(results) / len(changes), result)
+    except KeyboardInterrupt:
+        interrupted = True
+    useless = tuple(command for command, passed in passes.items() if not passed)
+    return Campaign([results[change] for change in changes if change in results], interrupted, useless)
+
+
+def _hunted(left: Sequence[Change], texts: dict[str, str], plan: Plan, log: "Log",
+            passes: dict[str, bool]) -> Generator[tuple[Change, Result], None, None]:
+    """Each of the changes and what came of it, as they come; whoever stops asking ends the hunters."""
+    if not left:
+        return
+    with _copies(min(plan.jobs, len(left)), log, passes) as ground, ThreadPoolExecutor(plan.jobs) as pool:
         try:                                # an interrupt may come as soon as the first hunter is out
             futures = {pool.submit(ground.hunted, change, texts[change.file], plan): change for change in left}
             for done in as_completed(futures):
-                change = futures[done]
-                results[change] = log.add(change, plan, done.result())
-                progress(len(results) / len(changes), results[change])
-        except KeyboardInterrupt:
-            interrupted = True
+                yield futures[done], done.result()
         finally:
             ground.pack.stop()
             pool.shutdown(cancel_futures=True)
-    useless = tuple(command for command, passes in ground.passes.items() if not passes)
-    return Campaign([results[change] for change in changes if change in results], interrupted, useless)
 
 
 def _judged(change: Change, texts: dict[str, str], known: dict[tuple[str, str, str], str]) -> Result | None:
@@ -132,10 +143,10 @@ def _judged(change: Change, texts: dict[str, str], known: dict[tuple[str, str, s
 class _Ground:
     """Copies of the project to hunt in, and one that is never changed."""
 
-    def __init__(self, clean: Path, copies: Iterable[Path], log: "Log") -> None:
+    def __init__(self, clean: Path, copies: Iterable[Path], log: "Log", passes: dict[str, bool]) -> None:
         self.pack = Pack()
         self._clean, self._lock, self._log = clean, Lock(), log
-        self.passes: dict[str, bool] = {}       # a hunter's command: whether it passes on the source as it is
+        self._passes = passes                   # a hunter's command: whether it passes on the source as it is
         self._copies: SimpleQueue[Path] = SimpleQueue()
         for copy in copies:
             self._copies.put(copy)
@@ -165,26 +176,25 @@ class _Ground:
         asked = again(hunter.command(clean), said)
         command = " ".join(asked[1:])
         with self._lock:
-            if command not in self.passes:
+            if command not in self._passes:
                 found = self.pack.hunt(hunter._replace(command=lambda _: asked), clean)
-                self.passes[command] = found is not None and found.ending is Ending.SURVIVED
-            return self.passes[command]
+                self._passes[command] = found is not None and found.ending is Ending.SURVIVED
+            return self._passes[command]
 
 
 @contextmanager
-def _copies(count: int, log: "Log") -> Iterator[_Ground]:
+def _copies(count: int, log: "Log", passes: dict[str, bool]) -> Iterator[_Ground]:
     """So many copies of the project to hunt in, compiled, for as long as they are needed."""
     with tempfile.TemporaryDirectory(prefix="heapster-mutate-") as name:
         clean, *copies = (Path(name) / str(number) for number in range(count + 1))
         clean.mkdir()
         for part in COPIED:
             _copy(PROJECT / part, clean / part)
-        if count:
-            for part in ("heapster", "tests"):
-                compileall.compile_dir(clean / part, quiet=2)
+        for part in ("heapster", "tests"):
+            compileall.compile_dir(clean / part, quiet=2)
         for copy in copies:
             _copy(clean, copy)
-        yield _Ground(clean, copies, log)
+        yield _Ground(clean, copies, log, passes)
 
 
 def _copy(source: Path, to: Path) -> None:
