@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
-from heapster.checkers.blackbox.protocol import Event, Kind
+from heapster.checkers.blackbox.protocol import Event, Kind, Observed
 from heapster.checkers.blackbox.root_cause import is_cut
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
@@ -151,6 +151,37 @@ def test_what_the_build_names_is_the_allocator_though_only_the_compiler_sees_its
     (project / "src" / "malloc.c").write_text("#define DEFINES(name, size) void *name(size_t size)\n" + MALLOC.replace(
         "void *malloc(size_t size)", "DEFINES(malloc, size)"))
     assert opened(project).symbols == {"malloc": "malloc", "free": "free"}
+
+
+def test_a_main_under_a_condition_makes_no_program_and_maths_are_linked(project: Path) -> None:
+    (project / "lib" / "rounded.c").write_text(f"""{ROUNDED}#include <math.h>
+/* int
+main() is below */
+#ifdef TRY
+#if 1
+int main(void) {{ return 0; }}
+#endif
+#endif
+int bin_of(double size) {{ return (int)log2(size); }}
+""")
+    target = opened(project)
+    assert target.ingredients is not None
+    assert any("rounded.c" in source for source in target.ingredients.sources)
+    with Judge(judge_program(target.bits), target) as judge:
+        assert not run_trace(judge, parse("a = malloc(24)"), learn(judge, None).promises).reasons
+
+
+def test_what_is_told_and_makes_no_sense_was_written_over(project: Path) -> None:
+    target = opened(project)
+    with Judge(judge_program(target.bits), target) as judge:
+        promises, seen = learn(judge, None).promises, judge.observed
+        for told in ({"harmed": 1 << 60}, {"breach": 77}):
+            def scribbled(length: int, told: dict[str, int] = told) -> list[Observed]:
+                return [one._replace(**told) for one in seen(length)]
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(judge, "observed", scribbled)
+                assert run_trace(judge, parse("a = malloc(24)"), promises).code == "record_changed"
 
 
 def test_a_source_that_another_includes_is_no_part_of_its_own(project: Path) -> None:

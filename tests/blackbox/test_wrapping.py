@@ -84,6 +84,13 @@ def test_the_line_is_named_at_which_a_size_wraps(mine: Path, trace: str, line: s
     assert line in Path(finding.place.file).read_text().splitlines()[finding.place.line - 1]
 
 
+def test_a_size_that_wraps_and_is_refused_is_no_line(mine: Path) -> None:
+    mine.write_text(BUMP.replace("malloc(count * size);", "count && count * size / count != size ? 0 : malloc(size);"))
+    (finding,) = findings(mine, "a = calloc(4294967296, 4294967296)")
+    assert finding.code == "null_without_errno"
+    assert finding.place is None or finding.place.why != WRAPS_HERE
+
+
 @pytest.mark.skipif(shutil.which("clang") is None, reason="no clang, which tells of what wraps")
 def test_sizes_that_wrap_in_one_line_are_one_finding(mine: Path) -> None:
     assert len(findings(mine, "a = malloc(SIZE_MAX - 20)", "a = calloc(1, SIZE_MAX - 18)")) == 1

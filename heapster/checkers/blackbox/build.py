@@ -28,6 +28,7 @@ OF_32_BITS = ("-m32", "-idirafter", f"/usr/include/{platform.machine()}-linux-gn
 JUDGE_FLAGS = ("-std=gnu11", "-O3", "-g", "-rdynamic")
 LIBRARIES = ("-ldl", "-lpthread")
 TARGET_FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-frame-pointer", "-w")
+MATHS = ("-Wl,--as-needed", "-lm")      # size classes are found by log2 and its kin
 SAID = 12                       # lines of the compiler's words that are shown
 COMPILE_LIMIT = 120             # seconds
 DEFINITION = r"^[\w\s\*]*\b{name}\s*\([^;{{]*\)\s*\{{?\s*$"
@@ -98,7 +99,7 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     own = (*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags)
     made = place_of(path, compiler._replace(flags=(*told, *compiler.flags)), *paths[1:])
     command = [*compiler.command, *TARGET_FLAGS, *own, *map(str, paths)]
-    libraries = ("-lstdc++",) if any(path.suffix in CPLUSPLUS for path in paths) else ()
+    libraries = (*(("-lstdc++",) if any(path.suffix in CPLUSPLUS for path in paths) else ()), *MATHS)
     try:
         compile_program(command, made, libraries)
     except TargetError as error:

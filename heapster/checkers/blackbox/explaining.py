@@ -40,6 +40,7 @@ STEP_LIMIT = 1000               # ms that a call may work which is taken an inst
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
 
+REFUSED = frozenset({"null_without_errno", "wrong_errno", "null_without_error"})     # what wrapped was looked after
 ASSERTED = re.compile(r": (?P<file>/[^:]+):(?P<line>\d+): (?:(?P<function>\w+): )?Assertion ")
 
 Known = tuple[Suspect, tuple[Frame, ...]]        # an access that it may come from, and where that is
@@ -114,7 +115,7 @@ class Explainer:
         if shown.threads[0] or not shown.trace or self.twin() is None:
             return shown.finding
         found, beside = self._suspects(shown)
-        known = [*self._wraps(shown.trace),
+        known = [*(self._wraps(shown.trace) if shown.finding.code not in REFUSED else ()),
                  *((suspect, frames) for suspect in found if (frames := self._frames(suspect.moment)))]
         functions = {frame.function for moment in beside for frame in self._frames(moment)}
         place = _best(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))

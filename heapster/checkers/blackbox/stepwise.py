@@ -12,7 +12,7 @@ from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import CALLS, RELEASING, REQUESTS
 from heapster.model.problem import Problem
-from heapster.model.spec import Operation, Promises, Result, advance, explains, must_refuse, where_outside
+from heapster.model.spec import HARMS, Operation, Promises, Result, advance, explains, must_refuse, where_outside
 
 SIGABRT = 6
 LONG_RETRY = 4                  # times the limit: before a hang is claimed
@@ -141,6 +141,8 @@ class _Judged:
             self._room.refused |= step.verb == "fail"
             self._beside |= step.verb == "foreign_sbrk"
             return ()
+        if seen.harmed not in (0, *HARMS) or seen.breach not in tuple(Breach):
+            return (Problem("record_changed", f"{step.verb}, or a call before it, wrote over what is told of it"),)
         operation, result = self._operation(step), self._result(step, seen)
         self._calls.append((operation, result))
         reasons = list(explains(self._live, operation, result, self._promises))

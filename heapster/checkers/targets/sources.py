@@ -10,6 +10,8 @@ from heapster.results import TargetError, UsageError
 
 MALLOC = re.compile(r"^(?:extern \"C\" )?[\w \t*]*\b\w*malloc[ \t]*\([^;{)]*\)\s*\{", re.MULTILINE)
 LAB = re.compile(r"\bmm_init\b")      # its build makes a driver of it
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+OPENS, CLOSES = re.compile(r"[ \t]*#[ \t]*if"), re.compile(r"[ \t]*#[ \t]*endif")
 MAIN = re.compile(r"^[\w \t*]*\bmain[ \t]*\(", re.MULTILINE)
 INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 DEEPEST = 3                     # folders that are looked into for sources
@@ -30,7 +32,7 @@ def sources_in(folder: Path, built: Sequence[Compiled] = ()) -> tuple[Path, ...]
     texts = {path: _text(path) for path in sorted({*_sources_of(folder), *(one.source for one in built)})}
     included = {(path.parent / name).resolve() for path, text in texts.items() for name in INCLUDED.findall(text)}
     parts = [path for path, text in texts.items()
-             if not MAIN.search(text) and path.resolve() not in included] or list(texts)
+             if not _is_program(text) and path.resolve() not in included] or list(texts)
     choices = [path for path in parts if MALLOC.search(texts[path])]
     made = {one.source for one in built}.intersection(parts)
     if meant := [path for path in choices if path in made]:
@@ -50,13 +52,22 @@ def sources_in(folder: Path, built: Sequence[Compiled] = ()) -> tuple[Path, ...]
 
 def companions(source: Path, needs: Iterable[str]) -> list[Path]:
     """Of the sources whose headers a source includes, those that define what it needs and does not have itself."""
-    parts = [path for path in sorted(_sources_of(source.parent)) if not MAIN.search(_text(path))]
+    parts = [path for path in sorted(_sources_of(source.parent)) if not _is_program(_text(path))]
     wanted = [re.compile(rf"^[\w \t*]*\b{re.escape(name)}[ \t]*\([^;{{]*\{{", re.MULTILINE) for name in needs]
     return [path for path in _included_by(source, parts) if any(one.search(_text(path)) for one in wanted)]
 
 
 def _sources_of(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.suffix in SOURCES]
+
+
+def _is_program(text: str) -> bool:
+    """Whether a source defines main: in no comment, and under no condition of the preprocessor's, as tests do."""
+    depth, code = 0, []
+    for line in COMMENT.sub(" ", text).splitlines():
+        depth += bool(OPENS.match(line)) - bool(CLOSES.match(line))
+        code += [line] if depth == 0 else []
+    return MAIN.search("\n".join(code)) is not None
 
 
 def _included_by(first: Path, parts: Sequence[Path]) -> list[Path]:
