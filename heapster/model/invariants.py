@@ -29,7 +29,7 @@ from heapster.model.geometry import (
     class_of,
     most_kept,
 )
-from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, extents, place, stacks, waiting
+from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, Region, extents, place, stacks, waiting
 from heapster.model.placement import POLICIES
 from heapster.model.problem import Problem
 
@@ -43,26 +43,29 @@ def violations(heap: Heap) -> list[Problem]:
     return [Problem(invariant.__name__, message) for invariant in ALWAYS for message in invariant(heap)]
 
 
+def _regions(heap: Heap) -> Iterator[tuple[Arena, Region]]:
+    """Every region, with its arena."""
+    return ((arena, region) for arena in heap.arenas for region in arena.regions)
+
+
 def blocks_tile_their_region(heap: Heap) -> Iterator[str]:
     """Blocks follow each other from the region's record to its fence, without gap or overlap."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            expected = region.address + FIRST_BLOCK
-            for block in region.blocks:
-                if block.address != expected:
-                    yield f"{place(heap, block.address)} should start at {place(heap, expected)}"
-                expected = block.address + block.size
-            if region.fence.address != expected:
-                yield f"the last block ends at {place(heap, expected)}, not at the fence"
+    for _, region in _regions(heap):
+        expected = region.address + FIRST_BLOCK
+        for block in region.blocks:
+            if block.address != expected:
+                yield f"{place(heap, block.address)} should start at {place(heap, expected)}"
+            expected = block.address + block.size
+        if region.fence.address != expected:
+            yield f"the last block ends at {place(heap, expected)}, not at the fence"
 
 
 def blocks_are_aligned(heap: Heap) -> Iterator[str]:
     """Payloads are multiples of 16."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            for block in region.blocks:
-                if block.address % ALIGN != BEFORE_A_PAYLOAD:
-                    yield f"the payload of {place(heap, block.address)} is not aligned"
+    for _, region in _regions(heap):
+        for block in region.blocks:
+            if block.address % ALIGN != BEFORE_A_PAYLOAD:
+                yield f"the payload of {place(heap, block.address)} is not aligned"
     for mapped in heap.mapped:
         if mapped.used and mapped.address % ALIGN != BEFORE_A_PAYLOAD:
             yield f"the payload of {place(heap, mapped.address)} is not aligned"
@@ -70,82 +73,74 @@ def blocks_are_aligned(heap: Heap) -> Iterator[str]:
 
 def sizes_are_legal(heap: Heap) -> Iterator[str]:
     """Sizes are multiples of 16 and at least 32."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            for block in region.blocks:
-                if block.size < MIN_BLOCK or block.size % ALIGN:
-                    yield f"{place(heap, block.address)} has size {block.size}"
+    for _, region in _regions(heap):
+        for block in region.blocks:
+            if block.size < MIN_BLOCK or block.size % ALIGN:
+                yield f"{place(heap, block.address)} has size {block.size}"
 
 
 def no_two_free_neighbours(heap: Heap) -> Iterator[str]:
     """Free blocks coalesce at once."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            left_used = True
-            for block in region.blocks:
-                if not (block.used or left_used):
-                    yield f"{place(heap, block.address)} and its left neighbour are both free"
-                left_used = block.used
+    for _, region in _regions(heap):
+        left_used = True
+        for block in region.blocks:
+            if not (block.used or left_used):
+                yield f"{place(heap, block.address)} and its left neighbour are both free"
+            left_used = block.used
 
 
 def boundary_tags_agree(heap: Heap) -> Iterator[str]:
     """A free block's last word is its size, so that its right neighbour can find its start."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            for block in region.blocks:
-                if block.footer != (None if block.used else block.size):
-                    yield f"{place(heap, block.address)} has size {block.size} and footer {block.footer}"
+    for _, region in _regions(heap):
+        for block in region.blocks:
+            if block.footer != (None if block.used else block.size):
+                yield f"{place(heap, block.address)} has size {block.size} and footer {block.footer}"
 
 
 def flags_agree_with_neighbours(heap: Heap) -> Iterator[str]:
     """Each header tells whether the left neighbour is used; nothing lies left of the first block."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            left_used = True
-            for block in (*region.blocks, region.fence):
-                if block.prev_used != left_used:
-                    says = "used" if block.prev_used else "free"
-                    yield f"{place(heap, block.address)} takes its left neighbour for {says}"
-                left_used = block.used
+    for _, region in _regions(heap):
+        left_used = True
+        for block in (*region.blocks, region.fence):
+            if block.prev_used != left_used:
+                says = "used" if block.prev_used else "free"
+                yield f"{place(heap, block.address)} takes its left neighbour for {says}"
+            left_used = block.used
 
 
 def owners_are_right(heap: Heap) -> Iterator[str]:
     """Each block and fence names the arena whose region it lies in."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            for block in region.blocks:
-                if block.owner != arena.index:
-                    yield f"{place(heap, block.address)} names arena {block.owner}"
-            if region.fence.owner != arena.index:
-                yield f"the fence {place(heap, region.fence.address)} names arena {region.fence.owner}"
+    for arena, region in _regions(heap):
+        for block in region.blocks:
+            if block.owner != arena.index:
+                yield f"{place(heap, block.address)} names arena {block.owner}"
+        if region.fence.owner != arena.index:
+            yield f"the fence {place(heap, region.fence.address)} names arena {region.fence.owner}"
 
 
 def fences_end_their_regions(heap: Heap) -> Iterator[str]:
     """A fence is used, has size 0 and names its region."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            fence = region.fence
-            if not fence.used or fence.size:
-                yield f"the fence {place(heap, fence.address)} could be taken for a block"
-            if region.fence_region != region.address:
-                yield f"the fence {place(heap, fence.address)} names {place(heap, region.fence_region)}"
+    for _, region in _regions(heap):
+        fence = region.fence
+        if not fence.used or fence.size:
+            yield f"the fence {place(heap, fence.address)} could be taken for a block"
+        if region.fence_region != region.address:
+            yield f"the fence {place(heap, fence.address)} names {place(heap, region.fence_region)}"
 
 
 def regions_use_what_they_were_given(heap: Heap) -> Iterator[str]:
     """Record and fence lie within the region's memory and leave less than 16 bytes at either end."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            before, after = region.address - region.start, region.end - region.fence.address - FENCE
-            if not (0 <= before < ALIGN and 0 <= after < ALIGN):
-                yield f"{before} bytes before and {after} bytes after {place(heap, region.start)} are unused"
+    for _, region in _regions(heap):
+        before, after = region.address - region.start, region.end - region.fence.address - FENCE
+        if not (0 <= before < ALIGN and 0 <= after < ALIGN):
+            yield f"{before} bytes before and {after} bytes after {place(heap, region.start)} are unused"
 
 
 def only_the_main_arena_moves_the_break(heap: Heap) -> Iterator[str]:
     """Regions are from sbrk or mmap, and those from sbrk belong to arena 0."""
-    for arena in heap.arenas:
-        for region in arena.regions:
-            if region.kind != "mmap" and (region.kind != "sbrk" or arena.index):
-                yield f"{place(heap, region.start)} is from {region.kind}"
+    for arena, region in _regions(heap):
+        if region.kind != "mmap" and (region.kind != "sbrk" or arena.index):
+            yield f"{place(heap, region.start)} is from {region.kind}"
 
 
 def the_top_region_ends_at_the_break(heap: Heap) -> Iterator[str]:
