@@ -152,7 +152,7 @@ CACHE_BYTES = 104                   # what a thread may keep of blocks of one si
 CACHING = 112                       # head of the list of threads that have caches
 ATTACHED = 136                      # how many threads each arena has, a word for each; CROWDED in one that is lost
 KEEP_BYTES = 648                    # of freed mappings that may be kept; 0: nothing
-KEPT = 656                          # head of the list of kept mappings, newest first
+RETAINED_LIST = 656                 # head of the list of retained mappings, newest first
 USED_LATELY = 680                   # the most bytes that mapped blocks had in this epoch
 USED_BEFORE = 688                   # and in the last
 USED_STEPS = 696                    # of this epoch: mapped blocks made, freed and resized
@@ -202,7 +202,7 @@ IDLE_SHIFT = 4                      # a sixteenth of the free bytes may stay, an
 IDLE_GROWTHS_SHIFT = 4              # sixteen times the growth
 
 # Kept mappings.
-MOST_KEPT = 16
+MAX_RETAINED = 16
 EPOCH = 256                         # steps
 SLACK_SHIFT = 2                     # a quarter more than was used lately may be held
 SPARE_SHIFT = 2                     # a mapping that is used again may be a quarter larger than it must
@@ -298,8 +298,8 @@ assert CLASS_COUNT >> MAP_SHIFT == 3, "the bit of CLASS_COUNT is in the last wor
 assert CLASS_MAP + 4 * WORD <= CLASSES
 assert CLASSES + (CLASS_COUNT << CLASS_SHIFT) <= REMOTE < ARENA_BYTES
 assert CACHING + PREV < ATTACHED
-assert ATTACHED + MAX_ARENAS * WORD <= KEEP_BYTES < KEPT
-assert KEPT + PREV < USED_LATELY
+assert ATTACHED + MAX_ARENAS * WORD <= KEEP_BYTES < RETAINED_LIST
+assert RETAINED_LIST + PREV < USED_LATELY
 assert USED_STEPS < UNTAKEN
 assert MOST_PATIENCE <= PATIENCE_MASK < WAS_PURGED < ALIGN
 assert UNTAKEN + PREV < KEEPING_END <= ARENAS

@@ -18,7 +18,6 @@ from .layout import (
     HEAD,
     HELD_BYTES,
     KEEPING_END,
-    KEPT,
     LEAD,
     LOST,
     MAPPINGS,
@@ -35,6 +34,7 @@ from .layout import (
     REGION_START,
     REGIONS,
     REGISTERED,
+    RETAINED_LIST,
     SEGREGATED,
     THREAD_BYTES,
     TOP,
@@ -107,9 +107,9 @@ def return_mappings(m):
     s = m.statics()
     record = s + MAPPINGS
     m.lock(record + ARENA_LOCK)
-    kept = return_blocks(m, record + HEAD) + return_kept(m, s + KEPT) + return_kept(m, s + UNTAKEN)
+    kept = return_blocks(m, record + HEAD) + return_kept(m, s + RETAINED_LIST) + return_kept(m, s + UNTAKEN)
     forget(m, record)
-    m.fill(s + KEPT, 0, KEEPING_END - KEPT)
+    m.fill(s + RETAINED_LIST, 0, KEEPING_END - RETAINED_LIST)
     m.unlock(record + ARENA_LOCK)
     return kept
 
@@ -176,8 +176,8 @@ def mend_mappings(m):
     s = m.statics()
     if m.renew(s + MAPPINGS + ARENA_LOCK) != 0:
         lose(m, s + MAPPINGS, 0)
-        m.fill(s + KEPT, 0, KEEPING_END - KEPT)
-        open_list(m, s + KEPT)
+        m.fill(s + RETAINED_LIST, 0, KEEPING_END - RETAINED_LIST)
+        open_list(m, s + RETAINED_LIST)
         open_list(m, s + UNTAKEN)
 
 

@@ -12,7 +12,6 @@ from .layout import (
     DOUBLE_FREE,
     HEAD,
     HELD_BYTES,
-    KEPT,
     LEAD,
     MAPPED,
     MAPPED_LEAD,
@@ -26,6 +25,7 @@ from .layout import (
     PREV,
     PREV_USED,
     REFUSED,
+    RETAINED_LIST,
     UNTAKEN,
     USED,
 )
@@ -104,7 +104,7 @@ def map_block(m, request, alignment, kind):
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
     open_record(m, record, 0)
-    open_list(m, m.statics() + KEPT)
+    open_list(m, m.statics() + RETAINED_LIST)
     open_list(m, m.statics() + UNTAKEN)
     start = take_retained(m, record, length)
     fresh = start == NULL

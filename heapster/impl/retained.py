@@ -21,11 +21,10 @@ from .layout import (
     FREE_BYTES,
     HELD_BYTES,
     KEEP_BYTES,
-    KEPT,
     KEPT_MARK,
     MAPPINGS,
     MAX_REQUEST,
-    MOST_KEPT,
+    MAX_RETAINED,
     NEW,
     NEXT,
     NULL,
@@ -34,6 +33,7 @@ from .layout import (
     PROBES,
     PURGED,
     REFUSED,
+    RETAINED_LIST,
     SLACK_SHIFT,
     SPARE_SHIFT,
     UNTAKEN,
@@ -53,7 +53,7 @@ def enlist(m, record, k, length):
     """
     m.store(k, length)
     m.store(k + KEPT_MARK, NEW)
-    insert(m, m.statics() + KEPT, k)
+    insert(m, m.statics() + RETAINED_LIST, k)
     add(m, record + FREE_BYTES, length)
     add(m, record + FREE_BLOCKS, 1)
 
@@ -84,7 +84,7 @@ def retain(m, record, start, length):
               what is kept grows by length.
     """
     end = start + length
-    head = m.statics() + KEPT
+    head = m.statics() + RETAINED_LIST
     k = m.load(head + NEXT)
     while k != head:
         after = m.load(k + NEXT)
@@ -103,7 +103,7 @@ def smallest(m, length):
     Ensures:  NULL only if none is large enough; otherwise it is, and none that is large enough is smaller;
               no word changes.
     """
-    head = m.statics() + KEPT
+    head = m.statics() + RETAINED_LIST
     best = NULL
     least = 0
     k = m.load(head + NEXT)
@@ -144,7 +144,7 @@ def reclaim(m, record, length):
         return NULL
     take_off(m, k)
     retain(m, record, k, m.load(k))
-    return m.load(m.statics() + KEPT + NEXT)
+    return m.load(m.statics() + RETAINED_LIST + NEXT)
 
 
 def take_retained(m, record, length):
@@ -171,7 +171,7 @@ def take_retained_at(m, record, start, length):
 
     Ensures:  without success nothing changes; else just these are taken.
     """
-    head = m.statics() + KEPT
+    head = m.statics() + RETAINED_LIST
     k = m.load(head + NEXT)
     while k != head and k != start:
         k = m.load(k + NEXT)
@@ -222,7 +222,7 @@ def release_oldest(m, record):
     Ensures:  it is no longer kept; on success the record no longer holds it;
               else it is set aside.
     """
-    k = m.load(m.statics() + KEPT + PREV)
+    k = m.load(m.statics() + RETAINED_LIST + PREV)
     length = delist(m, record, k)
     taken = release_mapping(m, record, k, length)
     if not taken:
@@ -250,7 +250,7 @@ def offer_again(m, record, most):
 
 def too_much(m, record):
     """Whether more is kept than may be."""
-    return m.load(record + FREE_BYTES) > retained_capacity(m, record) or m.load(record + FREE_BLOCKS) > MOST_KEPT
+    return m.load(record + FREE_BYTES) > retained_capacity(m, record) or m.load(record + FREE_BLOCKS) > MAX_RETAINED
 
 
 def trim(m, record):
@@ -281,7 +281,7 @@ def grow_older(m, k):
 
 def grow_all_older(m):
     """An epoch has ended for all that is kept."""
-    head = m.statics() + KEPT
+    head = m.statics() + RETAINED_LIST
     k = m.load(head + NEXT)
     while k != head:
         grow_older(m, k)
@@ -300,7 +300,7 @@ def step(m, record):
         m.store(s + USED_BEFORE, m.load(s + USED_LATELY))
         m.store(s + USED_LATELY, used)
         grow_all_older(m)
-        offer_again(m, record, MOST_KEPT)
+        offer_again(m, record, MAX_RETAINED)
     m.store(s + USED_STEPS, steps)
     trim(m, record)
 
@@ -312,7 +312,7 @@ def release_retained(m):
     held = m.load(record + HELD_BYTES)
     while m.load(record + FREE_BLOCKS) != 0:
         release_oldest(m, record)
-    offer_again(m, record, MOST_KEPT)
+    offer_again(m, record, MAX_RETAINED)
     taken = m.load(record + HELD_BYTES) < held
     m.unlock(record + ARENA_LOCK)
     return taken

@@ -18,7 +18,6 @@ from .layout import (
     FREE_BYTES,
     HEAD,
     HELD_BYTES,
-    KEPT,
     LEAD,
     MAPPINGS,
     MAX_ARENAS,
@@ -32,6 +31,7 @@ from .layout import (
     REGION_NEXT,
     REGIONS,
     REMOTE,
+    RETAINED_LIST,
     SEGREGATED,
     SHOW_ARENA,
     SHOW_BLOCK,
@@ -109,7 +109,7 @@ def add_arena(m, arena, out):
 
 def largest_kept(m):
     """Bytes of the largest kept mapping; 0 for none."""
-    head = m.statics() + KEPT
+    head = m.statics() + RETAINED_LIST
     most = 0
     k = m.load(head + NEXT)
     while k != NULL and k != head:
@@ -230,7 +230,7 @@ def show_mappings(m):
         b = node - NODE
         m.show(SHOW_MAPPED, b - m.load(b + LEAD), size(m, b), m.load(b) & USED)
         node = m.load(node + NEXT)
-    show_kept(m, m.statics() + KEPT)
+    show_kept(m, m.statics() + RETAINED_LIST)
     show_kept(m, m.statics() + UNTAKEN)
     m.unlock(record + ARENA_LOCK)
 

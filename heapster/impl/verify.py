@@ -32,7 +32,6 @@ from .layout import (
     FREE_LIST_IS_LINKED_BOTH_WAYS,
     HEAD,
     HELD_BYTES,
-    KEPT,
     KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS,
     KEPT_MARK,
     LEAD,
@@ -55,6 +54,7 @@ from .layout import (
     REGION_NEXT,
     REGION_START,
     REGIONS,
+    RETAINED_LIST,
     SEGREGATED,
     SIZES_ARE_LEGAL,
     STACKS_COUNT_THEIR_BLOCKS,
@@ -267,9 +267,9 @@ def verify_kept(m, record):
     Requires: the lock of the mappings.
     """
     s = m.statics()
-    total = verify_idle(m, s + KEPT, False)
+    total = verify_idle(m, s + RETAINED_LIST, False)
     aside = verify_idle(m, s + UNTAKEN, True)
-    holds = m.load(record + FREE_BYTES) == total and m.load(record + FREE_BLOCKS) == listed(m, s + KEPT)
+    holds = m.load(record + FREE_BYTES) == total and m.load(record + FREE_BLOCKS) == listed(m, s + RETAINED_LIST)
     holds = holds and m.load(record + HELD_BYTES) == total + aside + m.load(record + USED_BYTES)
     expect(m, holds, LEDGERS_EQUAL_RECOMPUTED_TOTALS, record)
     expect(m, not too_much(m, record), KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS, record)

@@ -36,7 +36,7 @@ EXACT = 512                     # below, each size is a class of its own
 STEPS = 8                       # from there, classes for each doubling
 CLASS_COUNT = 111               # the last is for all that is left
 PROBES = 8                      # blocks of its own class that segregated fit looks at before larger ones
-MOST_KEPT = 16                  # freed mappings that are kept, at most
+MAX_RETAINED = 16               # freed mappings that are retained, at most
 EPOCH = 256                     # changes of what mapped blocks have, after which what was used before is forgotten
 SLACK_SHIFT = 2                 # a quarter more than was used lately may be held
 ARENA_EPOCH = 2048              # blocks that became free in an arena, and their pages, until idle pages are looked at
@@ -115,7 +115,7 @@ def mapping_length(request: int, alignment: int) -> int:
     return up(front + max(request, 1) + slack, PAGE)
 
 
-def most_kept(keep: int, lately: int, used: int) -> int:
+def retained_capacity(keep: int, lately: int, used: int) -> int:
     """How many bytes of freed mappings may be kept while `used` are used, of which there were `lately` at times."""
     return min(keep, lately + (lately >> SLACK_SHIFT) - used)
 

@@ -20,14 +20,14 @@ from heapster.model.geometry import (
     MAX_ARENAS,
     MAX_CACHE,
     MAX_REQUEST,
+    MAX_RETAINED,
     MIN_BLOCK,
     MIN_THRESHOLD,
-    MOST_KEPT,
     MOST_REMOTE,
     MOST_SENT,
     PAGE,
     class_of,
-    most_kept,
+    retained_capacity,
 )
 from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, Region, extents, place, stacks, waiting
 from heapster.model.placement import POLICIES
@@ -238,9 +238,9 @@ def kept_mappings_keep_to_their_bounds(heap: Heap) -> Iterator[str]:
     lately = max(heap.lately[:2])
     kept = [mapped for mapped in heap.mapped if not mapped.used and mapped.mark != UNTAKEN]
     used = sum(mapped.length for mapped in heap.mapped if mapped.used)
-    most = most_kept(heap.keep, lately, used)
+    most = retained_capacity(heap.keep, lately, used)
     kept_bytes = sum(mapped.length for mapped in kept)
-    if kept_bytes > max(most, 0) or len(kept) > MOST_KEPT:
+    if kept_bytes > max(most, 0) or len(kept) > MAX_RETAINED:
         yield f"{kept_bytes} bytes in {len(kept)} mappings are kept, and {most} may be"
     if used > lately:
         yield f"{used} bytes of mappings are used, more than the {lately} of late"

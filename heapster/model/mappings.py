@@ -14,13 +14,13 @@ from heapster.model.geometry import (
     EPOCH,
     HEADER,
     MAPPED_LEAD,
-    MOST_KEPT,
+    MAX_RETAINED,
     PAGE,
     PROBES,
     REFUSED,
     SPARE_SHIFT,
     mapping_length,
-    most_kept,
+    retained_capacity,
     up,
 )
 from heapster.model.heap import AGED, NEW, PURGED, UNTAKEN, Lately, Ledger, Mapped
@@ -166,7 +166,7 @@ class Mappings:
             if self._give_back_oldest(system):
                 self._saw("what_was_kept_went_back_when_memory_was_out")
                 taken = True
-        return self._offer_again(system, MOST_KEPT) or taken
+        return self._offer_again(system, MAX_RETAINED) or taken
 
     def _offer_again(self, system: System, most: int) -> bool:
         """So many that were set aside are offered, the oldest first, until one is refused. True if any was taken."""
@@ -195,7 +195,7 @@ class Mappings:
             self.lately = Lately(used, now, 0)
             self._saw("an_epoch_of_mappings_ended")
             self.kept = [self._aged(system, piece) for piece in self.kept]
-            self._offer_again(system, MOST_KEPT)
+            self._offer_again(system, MAX_RETAINED)
         self._trim(system)
 
     def _aged(self, system: System, piece: Piece) -> Piece:
@@ -207,8 +207,8 @@ class Mappings:
 
     def _trim(self, system: System) -> None:
         """The oldest go back until no more is kept than may be; if any was taken, one set aside is offered too."""
-        most, taken = most_kept(self.keep, max(self.lately[:2]), self._used()), False
-        while self._free() > most or len(self.kept) > MOST_KEPT:
+        most, taken = retained_capacity(self.keep, max(self.lately[:2]), self._used()), False
+        while self._free() > most or len(self.kept) > MAX_RETAINED:
             self._saw("too_many_mappings_were_kept" if self._free() <= most else "large_block_returned")
             taken = self._give_back_oldest(system) or taken
         if taken:

@@ -121,8 +121,8 @@ def two_kept() -> tuple[Simulated, int, int]:
 def test_a_kept_mapping_with_an_overwritten_link_is_a_corrupt_list(link: int) -> None:
     """Whoever takes it notices, and whoever gives it back."""
     m, older, newer = two_kept()
-    m.store(newer + link, m.statics() + layout.KEPT if link == layout.NEXT else older)
+    m.store(newer + link, m.statics() + layout.RETAINED_LIST if link == layout.NEXT else older)
     assert code_of(api.malloc, m, 9000) == CORRUPT_LIST
     m, older, newer = two_kept()
-    m.store(older + link, newer if link == layout.NEXT else m.statics() + layout.KEPT)
+    m.store(older + link, newer if link == layout.NEXT else m.statics() + layout.RETAINED_LIST)
     assert code_of(retained.set_keep, m, 0) == CORRUPT_LIST

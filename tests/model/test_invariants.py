@@ -8,8 +8,8 @@ from heapster.model.geometry import (
     MAX_ARENAS,
     MAX_CACHE,
     MAX_REQUEST,
+    MAX_RETAINED,
     MIN_THRESHOLD,
-    MOST_KEPT,
     MOST_REMOTE,
     MOST_SENT,
     PAGE,
@@ -214,7 +214,7 @@ SOUND_ONES: list[tuple[str, Breaking]] = [
     ("some kept, and some that the system does not take", lambda _: untaken(heap(
         "; #65536 .4096 .8192 .4096 .8192"), 2)),
     ("kept right after what the system does not take", lambda _: untaken(beside("; .4096 .8192"), 1)),
-    ("as many kept as may be", lambda _: heap("; " + " ".join(["#65536", *[".4096"] * MOST_KEPT]))),
+    ("as many kept as may be", lambda _: heap("; " + " ".join(["#65536", *[".4096"] * MAX_RETAINED]))),
     ("more used before than now", lambda _: heap("; #8192")._replace(lately=Lately(4096, 8192, 0))),
     ("as many blocks as calls", lambda _: counted("#32 #32 #32 #32", (1, 1, 1, 1, 0))),
     ("a block that waits needs no call", lambda _: remote(counted("#32 #32", (1, 0, 0, 0, 0)), [

@@ -101,10 +101,10 @@ def _heap(m: Observed) -> Heap:
                      for i, record in enumerate(range(s + ARENAS, s + ARENAS + MAX_ARENAS * ARENA_BYTES, ARENA_BYTES))
                      if load(record + HEAD + NEXT) and not load(record + HEAD) & layout.LOST),
         mapped=(*(_mapped(load, node - NODE) for node in _nodes(load, mappings + HEAD, NEXT)),
-                *(_kept(load, k, KEPT_MARKS) for k in _nodes(load, s + layout.KEPT, NEXT)),
+                *(_kept(load, k, KEPT_MARKS) for k in _nodes(load, s + layout.RETAINED_LIST, NEXT)),
                 *(_kept(load, k, UNTAKEN_MARKS) for k in _nodes(load, s + layout.UNTAKEN, NEXT))),
         mapped_backward=(*(node - NODE for node in _nodes(load, mappings + HEAD, PREV)),
-                         *_nodes(load, s + layout.KEPT, PREV), *_nodes(load, s + layout.UNTAKEN, PREV)),
+                         *_nodes(load, s + layout.RETAINED_LIST, PREV), *_nodes(load, s + layout.UNTAKEN, PREV)),
         mapped_ledger=_ledger(load, mappings),
         policy=POLICY_NAMES[policy],
         threshold=load(s + layout.THRESHOLD) or layout.DEFAULT_THRESHOLD,

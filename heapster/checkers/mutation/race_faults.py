@@ -128,10 +128,10 @@ LOCKS = (
         Edit("mapping.py", """\
     m.lock(record + ARENA_LOCK)
     open_record(m, record, 0)
-    open_list(m, m.statics() + KEPT)
+    open_list(m, m.statics() + RETAINED_LIST)
 """, """\
     open_record(m, record, 0)
-    open_list(m, m.statics() + KEPT)
+    open_list(m, m.statics() + RETAINED_LIST)
     m.lock(record + ARENA_LOCK)
 """),), "data_race"),
     fault("a mapped block is listed after the unlock", (

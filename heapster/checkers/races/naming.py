@@ -35,8 +35,8 @@ STATIC_FIELDS = {
     layout.GROWTH: "the growth", layout.ARENA_LIMIT: "the number of arenas",
     layout.CACHE_BYTES: "the cache's bytes", layout.CACHING + NEXT: "the first thread with a cache",
     layout.CACHING + PREV: "the last thread with a cache",
-    layout.KEEP_BYTES: "what may be kept", layout.KEPT + NEXT: "the newest kept mapping",
-    layout.KEPT + PREV: "the oldest kept mapping", layout.USED_LATELY: "the most used in this epoch",
+    layout.KEEP_BYTES: "what may be kept", layout.RETAINED_LIST + NEXT: "the newest kept mapping",
+    layout.RETAINED_LIST + PREV: "the oldest kept mapping", layout.USED_LATELY: "the most used in this epoch",
     layout.USED_BEFORE: "the most used in the last epoch", layout.USED_STEPS: "the steps of this epoch",
 }
 THREAD_FIELDS = {
