@@ -116,8 +116,8 @@ def planned(folder: Path, *names: str, killers: tuple[str, ...] = ()) -> list[li
 
 def test_the_tests_of_a_module_hunt_its_changes_wherever_they_are(tmp_path: Path) -> None:
     assert planned(tmp_path, "_named", "_room", "_wide") == [
-        ["tests/impl/test_other.py"], ["tests/impl"],
-        ["tests/checkers/test_lockstep.py", "tests/native/test_verify.py"]]
+        ["tests/impl/test_other.py", "tests/native/test_verify.py"], ["tests/impl"],
+        ["tests/checkers/test_lockstep.py", "tests/impl/test_other.py", "tests/native/test_verify.py"]]
 
 
 def test_tests_that_noticed_changes_of_a_file_go_first(project: Path, tmp_path: Path) -> None:

@@ -95,9 +95,13 @@ def _witnesses(_: Prey) -> list[str]:
     return [sys.executable, "-c", f"from tests.checks import witnesses; {calls}"]
 
 
+def _test_of(prey: Prey) -> str:
+    return f"test_{prey.module.rpartition('.')[2]}"
+
+
 def _about(prey: Prey) -> list[str]:
     """The files of tests that have the module's name, or that import it."""
-    tests, name = prey.folder / "tests", f"test_{prey.module.rpartition('.')[2]}"
+    tests, name = prey.folder / "tests", _test_of(prey)
     imported = f"heapster.{prey.room}.{prey.module} import"
     return [str(path.relative_to(tests)) for path in sorted(tests.rglob("test_*.py"))
             if path.stem == name or imported in path.read_text(encoding="utf-8")]
@@ -116,9 +120,9 @@ def _remembered(prey: Prey) -> list[str]:
 
 
 def _named(prey: Prey) -> list[str]:
-    """The tests of the module that take no time: they look at words, not at programs."""
-    return _pytest(prey, (f"tests/{place}" for place in _about(prey)
-                          if place.split("/")[0] in QUICK and place not in WIDE))
+    """The tests that have the module's name; and of those that import it, those that look at words, not at programs."""
+    return _pytest(prey, (f"tests/{place}" for place in _about(prey) if place not in WIDE and (
+        place.split("/")[0] in (*QUICK, "checkers") or Path(place).stem == _test_of(prey))))
 
 
 def _room(prey: Prey) -> list[str]:
@@ -128,9 +132,7 @@ def _room(prey: Prey) -> list[str]:
 
 def _wide(prey: Prey) -> list[str]:
     """The tests of the module wherever they are, and what holds rooms against each other, shortest first."""
-    mine = [place for place in _about(prey) if place.split("/")[0] not in QUICK]
-    rest = ["checkers"] if prey.room == "checkers" else []
-    return _pytest(prey, (f"tests/{place}" for place in (*WIDE[:2], *mine, *rest, *WIDE[2:])))
+    return _pytest(prey, (f"tests/{place}" for place in (*WIDE[:2], *_about(prey), *WIDE[2:])))
 
 
 HUNTERS = (
