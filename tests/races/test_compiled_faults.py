@@ -1,6 +1,7 @@
-"""Planted concurrency faults in C allocators of five designs: each is found, small, and found again; none without."""
+"""Planted concurrency faults in allocators of seven designs: each is found, small, and found again; none without."""
 
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from heapster.checkers.targets.grammar import parse
 from heapster.results import Finding, Run, Verdict
 from tests.races.test_compiled import C, opened, pytestmark  # noqa: F401  skipped without a compiler
 
-SCHEDULES = 4000
+SCHEDULES = 16000
 QUICK = 600                     # schedules of each correct allocator, by each strategy
 PLANTED = {
     "locked": {
@@ -25,14 +26,23 @@ PLANTED = {
         "SPIN_KEPT": "fault_hang", "BUMP_IN_TWO_STEPS": "data_race"},
     "cached": {
         "FLUSHED_TWICE": "fault_hang", "GIVEN_AWAY_BEFORE_FLUSH": "data_race", "ONE_CACHE_FOR_ALL": "data_race",
-        "REFILL_UNLOCKS_TOO_EARLY": "overlap", "KEPT_AND_GIVEN_BACK": "overlap"},
+        "REFILL_UNLOCKS_TOO_EARLY": "overlap", "KEPT_AND_GIVEN_BACK": "overlap", "FORK_WITHOUT_LOCK": "fork_unsafe",
+        "CHILD_KEEPS_LOCK": "fork_unsafe", "PARENT_KEEPS_LOCK": "lost_unlock", "CACHE_LOST_AT_END": "heap_growth",
+        "CACHE_USED_AFTER_END": "data_race", "TORN_DOWN_AT_EXIT": "crash"},
+    "gated": {
+        "WAITERS_FORGOTTEN": "deadlock", "WAKES_TOO_EARLY": "deadlock", "WAKES_NOBODY": "deadlock",
+        "SIGNALS_NOBODY": "deadlock", "NOT_LOOKED_AT_AGAIN": "data_race", "LOOKED_AT_OUTSIDE": "data_race"},
     "ordered": {
         "READY_RELAXED": "crash", "SET_UP_RELAXED": "crash", "SEQUENCE_ENDS_RELAXED": "overlap",
         "SEQUENCE_WRITER_WITHOUT_FENCE": "overlap", "SEQUENCE_READER_WITHOUT_FENCE": "overlap",
         "POP_RELAXED": "data_race", "PUSH_RELAXED": "data_race"},
     "remote": {
         "ENTRY_WITHOUT_FENCE": "overlap", "ENTRY_ORDERED_TOO_LITTLE": "overlap", "TAKE_RELAXED": "data_race",
-        "LEAVE_RELAXED": "data_race", "ABANDON_RELAXED": "data_race"},
+        "LEAVE_RELAXED": "data_race", "ABANDON_RELAXED": "data_race", "TAKEN_IN_TWO_STEPS": "lost_block",
+        "LEFT_WITHOUT_CAS": "overlap", "HEAPS_OF_ENDED_THREADS_STAY": "heap_growth"},
+    "plus": {
+        "BUMP_IN_TWO_STEPS": "overlap", "ONE_IS_TOLD": "deadlock", "GIVEN_BACK_WITHOUT_LOCK": "data_race",
+        "USED_AFTER_ITS_END": "heap_growth"},
 }
 WEAK = frozenset({              # shown only where an atomic meets an old write
     "READY_RELAXED", "SET_UP_RELAXED", "SEQUENCE_ENDS_RELAXED", "SEQUENCE_WRITER_WITHOUT_FENCE",
@@ -40,10 +50,22 @@ WEAK = frozenset({              # shown only where an atomic meets an old write
 FAULTS = [(design, fault, code) for design, faults in PLANTED.items() for fault, code in faults.items()]
 
 
+def target_of(folder: Path, design: str, fault: str = "NONE") -> Path:
+    """The design with a fault: a source, or in C++ an object that is compiled as a user would."""
+    source = folder / f"{design}_{fault.lower()}.c"
+    if design != "plus":
+        source.write_text(f'#define FAULT_{fault}\n#include "{C / design}.c"\n')
+        return source
+    made = source.with_suffix(".so")
+    subprocess.run(["c++", "-std=c++17", "-g", "-O1", "-fPIC", "-fsanitize=thread", f"-DFAULT_{fault}", "-c",
+                    str(C / "plus.cpp"), "-o", str(made.with_suffix(".o"))], check=True)
+    subprocess.run(["c++", "-shared", str(made.with_suffix(".o")), "-o", str(made)], check=True)
+    return made
+
+
 def hunted(folder: Path, design: str, fault: str) -> tuple[Finding | None, list[Run]]:
     """The first finding, and ten runs of its replay."""
-    source = folder / f"{design}_{fault.lower()}.c"
-    source.write_text(f'#define FAULT_{fault}\n#include "{C / design}.c"\n')
+    source = target_of(folder, design, fault)
     with opened(source) as target:
         target.most_findings = 1
         run = races(Plan(schedules=SCHEDULES, seed=1), target, parse(str(source)))
@@ -67,8 +89,8 @@ def test_a_planted_fault_is_found_small_and_found_again(design: str, fault: str,
 
 @pytest.mark.parametrize("strategy", ["dfs", "random", "pct"])
 @pytest.mark.parametrize("design", PLANTED)
-def test_a_correct_allocator_passes(design: str, strategy: str) -> None:
-    path = C / f"{design}.c"
+def test_a_correct_allocator_passes(design: str, strategy: str, tmp_path: Path) -> None:
+    path = target_of(tmp_path, design)
     with opened(path) as target:
         run = races(Plan(schedules=QUICK, strategy=strategy, seed=2), target, parse(str(path)))
     assert run.verdict is Verdict.PASSED, run.findings

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
+from heapster.checkers.races.programs import Program
 from heapster.checkers.races.schedulers.dfs import DepthFirst, Pruned
 from heapster.checkers.races.schedulers.pct import ByPriority
 from heapster.checkers.races.schedulers.random import ByChance
@@ -70,18 +71,18 @@ def every_schedule(session: Session, bound: int | None, tally: Tally, old: int |
         chooser.end()
 
 
-def forks_amid(session: Session, tally: Tally) -> Iterator[Outcome]:
+def forks_amid(program: Program, run: Callable[[tuple[Segment, ...]], Outcome], tally: Tally) -> Iterator[Outcome]:
     """The outcomes where a thread forks amid what another does, at plain accesses too: at MOST_AMID places of it.
 
     A child sees memory as it is, whoever is changing it; so its fork is in conflict with each store.
     """
-    forkers = [lane for lane, ops in enumerate(session.program.lanes) if any(op.code == "k" for op in ops)]
+    forkers = [lane for lane, ops in enumerate(program.lanes) if any(op.code == "k" for op in ops)]
     for forker in forkers:
-        for other in range(session.threads):
+        for other in range(len(program.lanes)):
             if other != forker:
-                whole = follow(session, (Segment(other, None),))
+                whole = run((Segment(other, None),))
                 for place in range(1, whole.segments[0].points or whole.steps, max(1, whole.steps // MOST_AMID)):
-                    outcome = follow(session, (Segment(other, place), Segment(forker, None)))
+                    outcome = run((Segment(other, place), Segment(forker, None)))
                     tally.count(outcome)
                     yield outcome
 

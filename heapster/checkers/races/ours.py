@@ -111,7 +111,7 @@ class TracedProgram:
 
     def forks_amid(self, tally: exploring.Tally) -> Iterator[Outcome]:
         """See `Explorable`."""
-        return exploring.forks_amid(self._session, tally)
+        return exploring.forks_amid(self.program, lambda segments: exploring.follow(self._session, segments), tally)
 
     def random_schedules(self, number: int, rng: Random, tally: exploring.Tally) -> Iterator[Outcome]:
         """See `Explorable`."""

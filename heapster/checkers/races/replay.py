@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from heapster.checkers.races.programs import Program, format_program, parse_program
+from heapster.checkers.races.programs import MOST_THREADS, Program, format_program, parse_program
 from heapster.machine.traced import Old, Segment
 from heapster.results import UsageError
 
@@ -19,6 +19,7 @@ SEGMENT = re.compile(r"(\d{1,2})(?:\*(\d{1,9}))?", re.ASCII)
 
 
 OLD = re.compile(r"([1-9]\d{0,8})\*([1-9]\d{0,8})", re.ASCII)
+STARTED = range(MOST_THREADS, 15)       # threads that a target starts itself
 VERSION = re.compile(r"[0-9a-f]{8}", re.ASCII)
 FORM = f"{PREFIX}PROGRAM;s:SCHEDULE, with ;o:OLD or ;v:VERSION after it or without"
 
@@ -81,6 +82,6 @@ def _parse_segment(word: str, threads: int) -> Segment:
     if match is None:
         raise UsageError(f"'{word}' in the schedule is neither a thread nor thread*points")
     thread, points = int(match[1]), match[2]
-    if thread >= threads or points == "0":
+    if thread >= threads and thread not in STARTED or points == "0":
         raise UsageError(f"'{word}' in the schedule: there are {threads} threads, and a stretch has points")
     return Segment(thread, None if points is None else int(points))

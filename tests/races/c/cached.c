@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 enum { KEPT = 4, PAGE = 1 << 16 };
@@ -22,6 +23,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block *central;
 static cache *spare;
 static char *top, *limit;
+#if defined FAULT_TORN_DOWN_AT_EXIT
+static void *mapped;
+#endif
 static _Thread_local cache *mine;
 
 static void flush(cache *of)
@@ -49,6 +53,10 @@ static void end(void *given)
     pthread_mutex_unlock(&lock);
     flush(ended);
 #else
+#if defined FAULT_CACHE_LOST_AT_END
+    mine = NULL;
+    return;
+#endif
     flush(ended);
 #if defined FAULT_FLUSHED_TWICE
     flush(ended);
@@ -58,10 +66,46 @@ static void end(void *given)
     spare = ended;
     pthread_mutex_unlock(&lock);
 #endif
+#if !defined FAULT_CACHE_USED_AFTER_END
     mine = NULL;
+#endif
 }
 
-static void start(void) { pthread_key_create(&key, end); }
+static void before_fork(void)
+{
+#if !defined FAULT_FORK_WITHOUT_LOCK
+    pthread_mutex_lock(&lock);
+#endif
+}
+static void after_fork(void)
+{
+#if !defined FAULT_FORK_WITHOUT_LOCK
+    pthread_mutex_unlock(&lock);
+#endif
+}
+static void nothing(void) {}
+
+static void stop(void)
+{
+#if defined FAULT_TORN_DOWN_AT_EXIT
+    central = NULL;
+    top = limit = (char *)16;
+    munmap(mapped, PAGE);
+#endif
+}
+
+static void start(void)
+{
+    pthread_key_create(&key, end);
+    atexit(stop);
+#if defined FAULT_CHILD_KEEPS_LOCK
+    pthread_atfork(before_fork, after_fork, nothing);
+#elif defined FAULT_PARENT_KEEPS_LOCK
+    pthread_atfork(before_fork, nothing, after_fork);
+#else
+    pthread_atfork(before_fork, after_fork, after_fork);
+#endif
+}
 
 static void *carve(size_t total)
 {
@@ -69,6 +113,9 @@ static void *carve(size_t total)
         size_t more = total > PAGE ? total : PAGE;
         top = mmap(NULL, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         limit = top + more;
+#if defined FAULT_TORN_DOWN_AT_EXIT
+        mapped = top;
+#endif
     }
     void *made = top;
     top += total;

@@ -48,7 +48,9 @@ static _Thread_local heap *mine;
 static void abandon(void *given)
 {
     mine = NULL;
+#if !defined FAULT_HEAPS_OF_ENDED_THREADS_STAY
     atomic_store_explicit(&((heap *)given)->taken, 0, ABANDON);
+#endif
 }
 static void start(void) { pthread_key_create(&key, abandon); }
 
@@ -114,7 +116,12 @@ static slot *steal(heap *from)
 
 static void collect(heap *own)
 {
+#if defined FAULT_TAKEN_IN_TWO_STEPS
+    slot *left = atomic_load_explicit(&own->remote, TAKE);
+    atomic_store_explicit(&own->remote, NULL, RELAXED);
+#else
     slot *left = atomic_exchange_explicit(&own->remote, NULL, TAKE);
+#endif
     while (left != NULL) {
         slot *next = atomic_load_explicit(&left->next, RELAXED);
         push(own, left);
@@ -163,7 +170,12 @@ void remote_free(void *payload)
         return;
     }
     slot *left = atomic_load_explicit(&to->remote, RELAXED);
+#if defined FAULT_LEFT_WITHOUT_CAS
+    atomic_store_explicit(&freed->next, left, RELAXED);
+    atomic_store_explicit(&to->remote, freed, LEAVE);
+#else
     do
         atomic_store_explicit(&freed->next, left, RELAXED);
     while (!atomic_compare_exchange_weak_explicit(&to->remote, &left, freed, LEAVE, RELAXED));
+#endif
 }

@@ -123,6 +123,7 @@ void clock_write(uintptr_t address, size_t size, int atomic, uintptr_t pc) { acc
 void forget(uintptr_t start, uintptr_t end)
 {
     close_locations(start, end);
+    note_back(start, end);
     for (uint32_t i = 0; i < cell_count; i++)
         if (cells[i].word >= (start & -(uintptr_t)8) && cells[i].word < end) {
             memset(cells[i].read, 0, sizeof cells[i].read);

@@ -22,6 +22,11 @@ static struct {
 static int object_count[MOST_THREADS];
 static void (*handlers[HANDLERS][3])(void);
 static int handler_count;
+static struct {
+    void (*call)(void *);
+    void *argument;
+} exits[OBJECTS];
+static int exit_count;
 
 static int our_key_create(pthread_key_t *key, void (*destroy)(void *))
 {
@@ -58,6 +63,25 @@ static int our_thread_atexit(void (*destroy)(void *), void *object, void *librar
         problem(BAD_TARGET, 0, -1, "a thread of the target has more than %d objects of its own", OBJECTS);
     objects[self->number][at].destroy = destroy, objects[self->number][at].object = object;
     return 0;
+}
+
+static int our_cxa_atexit(void (*call)(void *), void *argument, void *library)
+{
+    (void)library;
+    if (exit_count == OBJECTS)
+        return -1;
+    exits[exit_count].call = call, exits[exit_count++].argument = argument;
+    return 0;
+}
+static int our_atexit(void (*call)(void)) { return our_cxa_atexit((void (*)(void *))call, NULL, NULL); }
+
+/* What the target has left to be done at the process's end, newest first. */
+void run_exit_handlers(void)
+{
+    while (exit_count > 0) {
+        int at = --exit_count;
+        exits[at].call(exits[at].argument);
+    }
 }
 
 /* As the C library does at a thread's end: objects, newest first; then keys by number, while any has a value again. */
@@ -115,6 +139,8 @@ int interpose_keys(void *handle)
         {"tss_set", our_setspecific},
         {"__cxa_thread_atexit", our_thread_atexit},
         {"__cxa_thread_atexit_impl", our_thread_atexit},
+        {"__cxa_atexit", our_cxa_atexit},
+        {"atexit", our_atexit},
         {"__register_atfork", our_register_atfork},
         {"pthread_atfork", our_register_atfork},
     };

@@ -7,13 +7,13 @@
 
 #include "scheduler.h"
 
-enum { WATCHED = 4096, SEEN = 64, PROBES = 24, MODEST = 1 << 30 };
+enum { LATE = 24, WATCHED = 4096, SEEN = 64, PROBES = 24, MODEST = 1 << 30 };
 
 static struct held {
     unsigned char *at;
     uint64_t size;
     int live, lane;
-} held[MOST_OPS + PROBES];
+} held[MOST_OPS + PROBES + MOST_THREADS];
 static uint8_t given[MOST_OPS]; /* blocks that have been handed over */
 
 static unsigned char tag(int block, uint64_t at) { return (unsigned char)(block * 31 + at * 7 + 1); }
@@ -58,7 +58,7 @@ static void use(int block)
 static void expect_apart(int block, const char *call)
 {
     const struct held *mine = &held[block];
-    for (int i = 0; i < MOST_OPS + PROBES; i++)
+    for (int i = 0; i < MOST_OPS + PROBES + MOST_THREADS; i++)
         if (i != block && held[i].live && held[i].at < mine->at + mine->size && mine->at < held[i].at + held[i].size)
             problem(OVERLAP, (uintptr_t)mine->at, held[i].lane != self->number ? held[i].lane : -1,
                     "%s of thread %d gives block %d at 0x%lx, within block %d, which is live", call,
@@ -68,7 +68,7 @@ static void expect_apart(int block, const char *call)
 static void give(int block, const char *call, void *at, uint64_t size, uint64_t alignment)
 {
     if (at == NULL) {
-        if (size < MODEST && size != 0 && self->number != HUB)
+        if (!note_refusal() && size < MODEST && size != 0 && self->number != HUB)
             problem(SPURIOUS_NULL, 0, -1, "%s of %lu bytes answers NULL, though the system refused nothing", call,
                     (unsigned long)size);
         return;
@@ -79,6 +79,7 @@ static void give(int block, const char *call, void *at, uint64_t size, uint64_t 
         problem(MISALIGNED, (uintptr_t)at, -1, "%s gives a block at 0x%lx, no multiple of %lu", call,
                 (unsigned long)(uintptr_t)at, (unsigned long)alignment);
     expect_apart(block, call);
+    note_block(at, size);
     use(block);
     for (uint64_t byte = 0; byte < size; byte = next_watched(one, byte))
         one->at[byte] = tag(block, byte);
@@ -180,6 +181,9 @@ static void call(const struct op *op, struct event *event)
     case 'k':
         call_fork();
         break;
+    case 'e':
+        self->late = 1;
+        break;
     }
 }
 
@@ -187,7 +191,8 @@ static int is_given(struct thread *one) { return given[one->target - WAIT_OBJECT
 
 static void play(unsigned lane, const struct op *op)
 {
-    struct event *event = &shared->events[shared->events_out++];
+    static struct event nobodys;
+    struct event *event = shared->events_out < MOST_OPS * 2 ? &shared->events[shared->events_out++] : &nobodys;
     if (op->waits) {
         wait_until(K_WAIT, WAIT_OBJECT + (uintptr_t)op->block, 0, is_given);
         clock_acquire(WAIT_OBJECT + (uintptr_t)op->block);
@@ -223,12 +228,25 @@ static void *lane(void *number)
     return NULL;
 }
 
-/* Once all threads have ended: what is live is whole, can be freed, and comes back once only. */
-static void look_at_what_is_left(void)
+void allocate_late(void)
+{
+    const int block = MOST_OPS + PROBES + self->number;
+    give(block, "malloc, as a thread ends,", target.malloc(LATE), LATE, 1);
+    if (held[block].live)
+        take_back(block), target.free(held[block].at);
+}
+
+static void free_all(void)
 {
     for (int i = 0; i < MOST_OPS; i++)
         if (held[i].live)
             take_back(i), target.free(held[i].at);
+}
+
+/* Once all threads have ended: what is live is whole, can be freed, and comes back once only. */
+static void look_at_what_is_left(void)
+{
+    free_all();
     const uint64_t count = shared->lane_start[shared->lanes + 1];
     for (int i = 0; i < PROBES && count > 0; i++) {
         const struct op *op = &shared->ops[(uint64_t)i % count];
@@ -238,6 +256,53 @@ static void look_at_what_is_left(void)
     for (int i = 0; i < PROBES; i++)
         if (held[MOST_OPS + i].live)
             take_back(MOST_OPS + i), target.free(held[MOST_OPS + i].at);
+}
+
+/* A round more of the program, from its first call to its last. */
+
+static unsigned at_op[MOST_LANES + 1];
+
+static int play_next(unsigned part)
+{
+    const struct op *op = &shared->ops[shared->lane_start[part] + at_op[part]];
+    if (op == &shared->ops[shared->lane_start[part + 1]] || (op->waits && !given[op->block]))
+        return 0;
+    at_op[part]++;
+    play(part, op);
+    return 1;
+}
+
+static void round_by_one(void)
+{
+    memset(given, 0, sizeof given), memset(at_op, 0, sizeof at_op);
+    for (int played = 1; played;) {
+        played = 0;
+        for (unsigned part = 0; part <= shared->lanes; part++)
+            while (play_next(part))
+                played = 1;
+    }
+    self->late = 0;
+    free_all();
+}
+
+static void round_by_threads(void)
+{
+    memset(given, 0, sizeof given);
+    for (uint64_t i = 0; i < shared->lanes; i++)
+        start_lane((int)i, lane, (void *)(uintptr_t)i);
+    if (shared->lane_start[0] != shared->lane_start[1])
+        run_alone(0);
+    run_lanes_in_order((unsigned)shared->lanes);
+    free_all();
+}
+
+/* Whether the lanes ran one after the other, and by what was asked. */
+static int is_in_order(void)
+{
+    for (uint64_t i = 0; i < shared->segments_out; i++)
+        if (shared->segments[i].thread != i)
+            return 0;
+    return shared->strategy == FOLLOW && shared->segments_out == shared->lanes;
 }
 
 /* Whether a thread that the target has started goes on. */
@@ -261,5 +326,11 @@ _Noreturn void play_schedule(void)
     run_lanes((unsigned)shared->lanes);
     look_at_what_is_left();
     shared->unended |= (uint64_t)is_any_unended();
+    if (shared->rounds > 0 && is_in_order())
+        expect_no_growth(round_by_one, round_by_threads);
+    else
+        expect_all_back();
+    run_exit_handlers();
+    allocate_late();
     finish();
 }

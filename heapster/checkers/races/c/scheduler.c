@@ -51,7 +51,7 @@ _Noreturn void problem(enum code code, uintptr_t address, int other, const char 
     shared->address = address;
     shared->thread = self != NULL ? (uint64_t)self->number : HUB;
     shared->other = (uint64_t)other;
-    if (self != NULL && self->is_lane && !alone)
+    if (self != NULL && self->is_lane && (!alone || in_child))
         shared->segments[shared->segments_out++ % MOST_SEGMENTS] = (struct segment){(uint32_t)self->number, 0};
     finish();
 }
@@ -360,6 +360,8 @@ static void *body(void *given)
     await_baton(self);
     self->answer = self->start(self->argument);
     run_destructors();
+    if (self->late)
+        allocate_late(), run_destructors();
     hand_over_for_good();
     return NULL;
 }
@@ -372,8 +374,10 @@ struct thread *start_thread(int number, void *(*start)(void *), void *argument)
     if (number >= HUB)
         problem(BAD_TARGET, 0, -1, "the target has started more than %d threads", HUB - MOST_LANES);
     struct thread *made = &threads[number];
+    if (made->start != NULL)
+        pthread_join(made->self, NULL); /* its stack is used again */
     made->number = number, made->live = 1, made->start = start, made->argument = argument;
-    made->kind = K_START;
+    made->kind = K_START, made->late = 0;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstack(&attributes, STACKS + (size_t)number * STACK_BYTES, STACK_BYTES);
@@ -387,6 +391,7 @@ void lone_survivor(void)
     for (int i = 0; i < MOST_THREADS; i++)
         threads[i].live = &threads[i] == self;
     in_child = alone = 1;
+    forget_once();
 }
 
 static int lanes_live(void)
@@ -446,6 +451,16 @@ void back_to_hub(void)
     me->ready = never;
     pass_baton(&threads[HUB]);
     await_baton(me);
+}
+
+void run_lanes_in_order(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        threads[i].ready = NULL;
+    self->ready = never;
+    pass_baton(&threads[0]);
+    await_baton(&threads[HUB]);
+    self->ready = NULL;
 }
 
 /* The hub sleeps until the last lane has ended. */

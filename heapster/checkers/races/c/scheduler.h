@@ -46,6 +46,7 @@ enum code {
     EXIT,
     FORK_UNSAFE,
     LOST_BLOCK,
+    GROWTH,
     BAD_TARGET
 };
 
@@ -110,7 +111,8 @@ struct event { /* a call, as its caller saw it */
 
 struct shared {
     /* Asked. */
-    uint64_t strategy, seed, gap, depth, length, count, recording, lanes, alignment, segments_in, muted_count, old_in;
+    uint64_t strategy, seed, gap, depth, length, count, recording, lanes, alignment, segments_in, muted_count, old_in,
+        drain, expects_all, rounds; /* drain: blocks that are asked for in the end; expects_all: all must be back */
     uint64_t lane_start[MOST_LANES + 2]; /* the prologue first, and then the lanes, in `ops` */
     uint64_t muted[MOST_MUTED][2];       /* pairs of places whose race is known */
     struct op ops[MOST_OPS];
@@ -121,7 +123,7 @@ struct shared {
     /* Answered. */
     uint64_t code, address, pc, other_pc, thread, other, steps, calls, segments_out, rows_out, events_out, ran;
     uint64_t total_steps, total_calls, preempted, waited, failed_seed, cpu_us, unmanaged, base, waits_out, finished,
-        was_preempted, questions, old_out, weak, unended;
+        was_preempted, questions, old_out, weak, unended, drained;
     uint64_t last[MOST_LANES];
     char message[512];
     struct segment segments[MOST_SEGMENTS];
@@ -148,6 +150,7 @@ struct thread {
     void *(*start)(void *);
     void *argument, *answer;
     int held; /* locks */
+    int late; /* at its end a destructor of the program's own allocates */
     struct call_path *path;
 };
 
@@ -167,6 +170,7 @@ void someone_wrote(uintptr_t address, size_t size);
 struct thread *start_thread(int number, void *(*start)(void *), void *argument);
 void hand_over_for_good(void); /* the running thread has ended */
 void run_lanes(unsigned count);
+void run_lanes_in_order(unsigned count); /* one after the other, as nothing is looked at any more */
 _Noreturn void problem(enum code code, uintptr_t address, int other, const char *form, ...)
     __attribute__((format(printf, 4, 5)));
 _Noreturn void finish(void);
@@ -202,16 +206,31 @@ uint64_t state_digest(void);
 /* weak.c */
 void close_locations(uintptr_t start, uintptr_t end); /* written plainly, or as new: all know what is there */
 
-/* sync.c, keys.c, system.c: what a target calls, answered by us. */
+/* sync.c, cplusplus.c, keys.c, system.c: what a target calls, answered by us. */
 int interpose_sync(void *handle);
+int condition_wait(void *condition, void *mutex, int timed, uintptr_t pc);
+int condition_signal(void *condition, int all, uintptr_t pc);
+int create_thread(pthread_t *made, void *(*start)(void *), void *argument, uintptr_t pc);
+int join_thread(pthread_t which, void **answer, uintptr_t pc);
+int interpose_cplusplus(void *handle);
 int interpose_keys(void *handle);
 int interpose_system(void *handle);
-void run_destructors(void);        /* of the running thread */
+void run_destructors(void); /* of the running thread */
+void run_exit_handlers(void);
 int locks_left(uintptr_t *mutex);  /* how many locks the running thread holds, and one of them */
+void forget_once(void);            /* what is under way once is begun anew: in a child of a fork */
 void run_fork_handlers(int phase); /* 0 before, 1 in the parent, 2 in the child */
 int has_fork_handlers(void);
 void lone_survivor(void); /* in the child of a fork: the other threads are gone */
 extern int in_child;
+
+/* aftermath.c */
+void note_block(const void *at, uint64_t size); /* the program has it */
+void note_back(uintptr_t start, uintptr_t end); /* these bytes are somebody's again, or the system's */
+int note_refusal(void);                         /* a call answers NULL; whether that is well, late as it is */
+void note_growth(void);                         /* the system gives memory */
+void expect_all_back(void);
+void expect_no_growth(void (*by_one)(void), void (*by_threads)(void)); /* each plays a round of the program */
 
 /* target.c */
 struct functions {
@@ -225,6 +244,7 @@ int load_target(const char *path); /* 0, or -1 and a message */
 
 /* program.c */
 _Noreturn void play_schedule(void);
+void allocate_late(void); /* in a destructor that runs after those of the target */
 
 enum { BREAK_OBJECT = 1, MAPPINGS_OBJECT = 2, FORK_OBJECT = 3, WAIT_OBJECT = 16 };
 

@@ -16,7 +16,7 @@ struct lock {
     uintptr_t at;
     int owner, depth, kind;
     uint32_t readers; /* a bit for each thread */
-    int count, generation;
+    int count, generation, is_once;
     int waiters[MOST_THREADS], waiting; /* of a condition, in the order in which they came */
     uint32_t signalled;
     uint32_t inside[MOST_THREADS];
@@ -267,7 +267,7 @@ static int is_signalled(struct thread *one)
            && lock_at(waits[one->number].mutex)->owner == NOBODY;
 }
 
-static int wait_on(void *at, void *mutex, int timed, uintptr_t pc)
+int condition_wait(void *at, void *mutex, int timed, uintptr_t pc)
 {
     give(mutex, pc);
     struct lock *condition = lock_at(at);
@@ -289,7 +289,7 @@ static int wait_on(void *at, void *mutex, int timed, uintptr_t pc)
     return was ? 0 : ETIMEDOUT;
 }
 
-static int signal_to(void *at, int all, uintptr_t pc)
+int condition_signal(void *at, int all, uintptr_t pc)
 {
     struct lock *condition = lock_at(at);
     arrive(K_SIGNAL, (uintptr_t)at, pc);
@@ -316,14 +316,19 @@ static int our_cond_destroy(void *condition)
     fresh(condition, 0);
     return 0;
 }
-static int our_cond_wait(void *condition, void *mutex) { return wait_on(condition, mutex, 0, PC); }
+static int our_cond_wait(void *condition, void *mutex) { return condition_wait(condition, mutex, 0, PC); }
 static int our_cond_timedwait(void *condition, void *mutex, const void *until)
 {
     (void)until;
-    return wait_on(condition, mutex, 1, PC);
+    return condition_wait(condition, mutex, 1, PC);
 }
-static int our_cond_signal(void *condition) { return signal_to(condition, 0, PC); }
-static int our_cond_broadcast(void *condition) { return signal_to(condition, 1, PC); }
+static int our_cond_clockwait(void *condition, void *mutex, clockid_t clock, const void *until)
+{
+    (void)clock, (void)until;
+    return condition_wait(condition, mutex, 1, PC);
+}
+static int our_cond_signal(void *condition) { return condition_signal(condition, 0, PC); }
+static int our_cond_broadcast(void *condition) { return condition_signal(condition, 1, PC); }
 
 /* What is done once. */
 
@@ -337,7 +342,7 @@ static int begin_once(void *at, uintptr_t pc)
     wait_until(K_ONCE, (uintptr_t)at, pc, is_not_under_way);
     if (once->count == DONE)
         return clock_acquire((uintptr_t)at), 0;
-    once->count = UNDER_WAY;
+    once->count = UNDER_WAY, once->is_once = 1;
     return 1;
 }
 
@@ -346,6 +351,14 @@ static void end_once(void *at, int how)
     lock_at(at)->count = how;
     clock_release((uintptr_t)at);
     someone_wrote((uintptr_t)at, 1);
+}
+
+/* As the C library has it, by the generation of forks. */
+void forget_once(void)
+{
+    for (int i = 0; i < LOCKS; i++)
+        if (locks[i].is_once && locks[i].count == UNDER_WAY)
+            locks[i].count = UNTOUCHED;
 }
 
 static int our_once(pthread_once_t *once, void (*routine)(void))
@@ -444,10 +457,9 @@ static int our_barrier_wait(pthread_barrier_t *at)
 
 /* Threads of the target's own. */
 
-static int our_create(pthread_t *made, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+int create_thread(pthread_t *made, void *(*start)(void *), void *argument, uintptr_t pc)
 {
-    (void)attributes;
-    arrive(K_CREATE, FORK_OBJECT, PC);
+    arrive(K_CREATE, FORK_OBJECT, pc);
     struct thread *thread = start_thread(-1, start, argument);
     clock_fork(thread);
     *made = thread->self;
@@ -455,21 +467,29 @@ static int our_create(pthread_t *made, const pthread_attr_t *attributes, void *(
     return 0;
 }
 
+static int our_create(pthread_t *made, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+    (void)attributes;
+    return create_thread(made, start, argument, PC);
+}
+
 static int has_ended(struct thread *one) { return !((struct thread *)one->target)->live; }
 
-static int our_join(pthread_t which, void **answer)
+int join_thread(pthread_t which, void **answer, uintptr_t pc)
 {
     struct thread *thread = threads;
     while (thread < threads + HUB && (thread->start == NULL || !pthread_equal(thread->self, which)))
         thread++;
     if (thread == threads + HUB)
         return ESRCH;
-    wait_until(K_JOIN, (uintptr_t)thread, PC, has_ended);
+    wait_until(K_JOIN, (uintptr_t)thread, pc, has_ended);
     clock_join(thread);
     if (answer != NULL)
         *answer = thread->answer;
     return 0;
 }
+
+static int our_join(pthread_t which, void **answer) { return join_thread(which, answer, PC); }
 
 static int our_detach(pthread_t which)
 {
@@ -526,6 +546,7 @@ int interpose_sync(void *handle)
         {"pthread_cond_destroy", our_cond_destroy},
         {"pthread_cond_wait", our_cond_wait},
         {"pthread_cond_timedwait", our_cond_timedwait},
+        {"pthread_cond_clockwait", our_cond_clockwait},
         {"pthread_cond_signal", our_cond_signal},
         {"pthread_cond_broadcast", our_cond_broadcast},
         {"cnd_init", our_cond_init},

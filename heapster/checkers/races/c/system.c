@@ -42,6 +42,8 @@ static void *moved_break(intptr_t delta, uintptr_t pc)
     if (delta > (BREAK + BREAK_BYTES) - break_now || delta < BREAK - break_now)
         return errno = ENOMEM, (void *)-1;
     break_now += delta;
+    if (delta > 0)
+        note_growth();
     if (delta < 0) {
         forget((uintptr_t)break_now, (uintptr_t)before);
         memset(break_now, 0, (size_t)-delta);
@@ -75,7 +77,7 @@ static void *our_mmap(void *where, size_t size, int protection, int flags, int f
     size_t whole = (size + PAGE - 1) & -PAGE;
     void *got = mmap(place, size, protection, flags | MAP_FIXED_NOREPLACE, file, offset);
     if (got != MAP_FAILED)
-        mapped += whole; /* the next one is its neighbour, as the system has it */
+        note_growth(), mapped += whole; /* the next one is its neighbour, as the system has it */
     return got;
 }
 

@@ -17,7 +17,9 @@ from heapster.results import UsageError
 SOURCES = Path(__file__).parent.parent / "c"
 FLAGS = ("-std=gnu11", "-O2", "-g", "-rdynamic", f"-I{FOLDER}")
 LIBRARIES = ("-ldl", "-lpthread")
-SYNCHRONISES = ("pthread_", "mtx_", "sem_", "call_once", "__tsan_atomic", "__cxa_guard", "syscall")
+HANDLES_FORK = frozenset({"pthread_atfork", "__register_atfork"})
+ATOMIC = "__tsan_atomic"
+SYNCHRONISES = ("pthread_", "mtx_", "sem_", "call_once", ATOMIC, "__cxa_guard", "syscall")
 
 
 class Prepared(NamedTuple):
@@ -28,6 +30,8 @@ class Prepared(NamedTuple):
     alignment: int
     version: str                # of what it was made of
     sources: tuple[Path, ...]
+    has_atomics: bool
+    handles_fork: bool          # it is made to be used by programs that fork while other threads are in its calls
 
 
 class NotInstrumentedError(UsageError):
@@ -60,7 +64,10 @@ def prepare(options: ForeignOptions) -> Prepared:
     for source in sources or (path,):
         digest.update(source.read_bytes())
     version = digest.hexdigest()[:8]
-    return Prepared(path.resolve(), dict(found.symbols), found.alignment, version, tuple(sources))
+    symbols, needs = dict(found.symbols), read_shared_object(path).needs
+    handles_fork = symbols.get("malloc") == "malloc" or not HANDLES_FORK.isdisjoint(needs)
+    has_atomics = any(name.startswith(ATOMIC) for name in needs)
+    return Prepared(path.resolve(), symbols, found.alignment, version, tuple(sources), has_atomics, handles_fork)
 
 
 def recipe(target: Target) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ LANES, OPS, SEGMENTS, ROWS, MUTED, OLD = 8, 64, 2048, 1 << 14, 64, 256
 HUB = 15                        # the thread that starts the others, as a number
 CODES = ("", "data_race", "deadlock", "lost_unlock", "lock_order", "overlap", "misaligned", "contents_damaged",
          "prefix_lost", "not_zeroed", "spurious_null", "fault_hang", "crash", "fault_relock", "fault_stranger_unlock",
-         "exit", "fork_unsafe", "lost_block", "unusable")
+         "exit", "fork_unsafe", "lost_block", "heap_growth", "unusable")
 KINDS = ("start", "load", "store", "load_atomic", "store_atomic", "update", "fence", "lock", "try_lock", "unlock",
          "read_lock", "wait", "cond_wait", "signal", "once", "join", "create", "yield", *SYSTEM_CALL_NAMES[:3],
          "barrier", "fork", "meet", "end")
@@ -33,11 +33,11 @@ ROW = struct.Struct("<QQQIIIIBBBBHH8Q")
 EVENT = struct.Struct("<IIIIQQQQqq")
 PATIENCE = 200                  # seconds until a batch is given up
 ASKED = ("strategy", "seed", "gap", "depth", "length", "count", "recording", "lanes", "alignment", "segments_in",
-         "muted_count", "old_in")
+         "muted_count", "old_in", "drain", "expects_all", "rounds")
 ANSWERED = ("code", "address", "pc", "other_pc", "thread", "other", "steps", "calls", "segments_out", "rows_out",
             "events_out", "ran", "total_steps", "total_calls", "preempted", "waited", "failed_seed", "cpu_us",
             "unmanaged", "base", "waits_out", "finished", "was_preempted", "questions", "old_out", "weak",
-            "unended")
+            "unended", "drained")
 
 
 class _Op(ctypes.Structure):
@@ -150,6 +150,10 @@ class Scheduler:
         shared.lanes = len(program.lanes)
         for lane in range(len(program.lanes) + 1, LANES + 2):
             shared.lane_start[lane] = at
+
+    def expect_back(self, blocks: int, *, expects_all: bool, rounds: int) -> None:
+        """Ask for so many blocks after each run from here on; a run in order goes on for so many rounds."""
+        self.shared.drain, self.shared.expects_all, self.shared.rounds = blocks, expects_all, rounds
 
     def mute(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Races between these places are known, and are passed over."""

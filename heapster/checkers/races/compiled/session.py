@@ -1,12 +1,13 @@
 """A program on an instrumented target, under one schedule after another, each in a child and judged."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from random import Random
 
 from heapster.checkers.races import judge
+from heapster.checkers.races.compiled.programs import FORK
 from heapster.checkers.races.compiled.scheduler import CODES, HUB, KINDS, Event, Row, Scheduler
-from heapster.checkers.races.exploring import GAPS, Tally
+from heapster.checkers.races.exploring import GAPS, Tally, forks_amid
 from heapster.checkers.races.programs import KINDS as CALLS
 from heapster.checkers.races.programs import Program
 from heapster.checkers.races.session import Outcome, ScheduleProblem
@@ -17,24 +18,26 @@ from heapster.results import TargetError
 
 Schedule = tuple[tuple[Segment, ...], tuple[Old, ...]]
 Cost = tuple[int, int]          # preemptions, and old writes met
-UNORDERED = frozenset({"unlock", "end", "start"})        # nobody is preempted there: coming in later does as well
+UNORDERED = frozenset({"unlock", "end", "start"})    # nobody is preempted there: coming in later does as well, forks aside
 UNUSABLE = "unusable"           # more threads or locks than the scheduler has room for
 MEET = "meet"                   # an atomic that could meet more than the newest write
+FIRST_DRAIN, MORE = 256, 4      # blocks asked for after a run in order; so many times as many as it took after others
+ROUNDS = 50                     # of a program, by threads that end
 MOST_KNOWN = 4096               # runs whose calls were judged and are remembered
 
 
 class TargetSession:
     """A program and the scheduler that runs it."""
 
-    def __init__(self, program: Program, scheduler: Scheduler, known: set[str]) -> None:
-        self.program, self._scheduler, self._known = program, scheduler, known
+    def __init__(self, program: Program, scheduler: Scheduler, known: set[str], drains: dict[Program, int]) -> None:
+        self.program, self._scheduler, self._known, self._drains = program, scheduler, known, drains
         self.threads = len(program.lanes)
         self.fits = True
         self._judged: dict[tuple[Event, ...], Problem | None] = {}
 
     def follow(self, segments: Sequence[Segment], old: tuple[Old, ...] = (), *, recording: bool = False) -> Outcome:
         """The outcome of a written schedule."""
-        self._scheduler.load(self.program)
+        self._load()
         self._scheduler.follow(segments, old, recording=recording)
         outcome = self._outcome()
         self.fits = outcome.segments[:len(segments)] == tuple(segments) and outcome.old[:len(old)] == old
@@ -42,7 +45,8 @@ class TargetSession:
 
     def every_schedule(self, bound: int | None, tally: Tally, old: int | None = None) -> Iterator[Outcome]:
         """The outcomes of all schedules with so many preemptions and old writes, fewest first, one for each class."""
-        frontier = Frontier(1 << 30 if bound is None else bound, 1 << 30 if old is None else old)
+        frontier = Frontier(1 << 30 if bound is None else bound, 1 << 30 if old is None else old,
+                            UNORDERED - {"unlock"} if self._forks() else UNORDERED)
         while (schedule := frontier.next()) is not None:
             outcome = self.follow(*schedule)
             frontier.spread(self._scheduler.rows(), (outcome.segments, outcome.old))
@@ -51,13 +55,16 @@ class TargetSession:
             tally.count(outcome)
             yield outcome
 
+    def _forks(self) -> bool:
+        return any(op.code == FORK for lane in self.program.lanes for op in lane)
+
     def forks_amid(self, tally: Tally) -> Iterator[Outcome]:
-        """No more: a fork is a switch point as others are."""
-        return iter(())
+        """The outcomes where a thread forks amid plain accesses of another."""
+        return forks_amid(self.program, self.follow, tally)
 
     def random_schedules(self, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
         """The outcomes of `number` random walks; those that pass are counted and not told."""
-        self._scheduler.load(self.program)
+        self._load()
         self._scheduler.by_chance(number, rng.randrange(1 << 40), rng.choice(GAPS))
         yield self._of_batch(tally)
 
@@ -66,9 +73,19 @@ class TargetSession:
         outcome = self.follow(())
         tally.count(outcome)
         yield outcome
-        self._scheduler.load(self.program)
+        self._load()
         self._scheduler.by_priority(number, rng.randrange(1 << 40), depth, outcome.steps)
         yield self._of_batch(tally)
+
+    def _load(self) -> None:
+        """Let the program be what is run, with what must be there after it."""
+        self._scheduler.load(self.program)
+        if self.program not in self._drains:
+            self._scheduler.expect_back(FIRST_DRAIN, expects_all=False, rounds=0)
+            self._scheduler.follow(())
+            shared = self._scheduler.shared
+            self._drains[self.program] = 0 if shared.code or not shared.drained else MORE * int(shared.drained)
+        self._scheduler.expect_back(self._drains[self.program], expects_all=True, rounds=ROUNDS)
 
     def answers(self) -> list[tuple[int, int]]:
         """The lanes and the blocks of the allocations of the last run."""
@@ -132,8 +149,8 @@ class Frontier:
     taken no further from where the same has happened before at no more cost.
     """
 
-    def __init__(self, bound: int, old: int) -> None:
-        self._most = (bound, old)
+    def __init__(self, bound: int, old: int, unordered: Container[str] = UNORDERED) -> None:
+        self._most, self._unordered = (bound, old), unordered
         self._todo: dict[Cost, list[tuple[Schedule, int]]] = defaultdict(list, {(0, 0): [(((), ()), 0)]})
         self._cost, self._from = (0, 0), 0          # of the one that was given last
         self._seen: dict[tuple[int, int, int, bool], list[Cost]] = defaultdict(list)
@@ -190,7 +207,7 @@ class Frontier:
             own = () if kind in ("start", "end") else (Segment(row.thread, None),)
             for other in others:
                 self._todo[self._cost].append((((*so_far, *own, Segment(other, None)), old), index + 1))
-        elif row.chosen == row.thread and kind not in UNORDERED and points > 0 and self._cost[0] < self._most[0]:
+        elif row.chosen == row.thread and kind not in self._unordered and points > 0 and self._cost[0] < self._most[0]:
             cost = (self._cost[0] + 1, self._cost[1])
             for other in others:
                 schedule = ((*so_far, Segment(row.thread, points), Segment(other, None)), old)

@@ -28,9 +28,9 @@ MEMORY_MODEL = memory_model((*EXPLORED, "what is sequentially consistent has one
 NOT_CHECKED = (
     *NOT_EXPLORED,
     "longer programs, more threads, more preemptions and more old writes than are said",
-    "fork amid the calls of other threads; blocks that are lost for ever: try heapster stress",
 )
 UNMANAGED = "threads that the target starts through a library: they run as they like"
+NO_FORK = "fork amid the calls of other threads: the target registers no handlers of it (pthread_atfork)"
 UNENDED = "what threads that the target starts, and that do not end, do after the program's last call"
 
 
@@ -38,18 +38,18 @@ class CompiledTarget:
     """See `Schedulable`: a target that is loaded, and what is known of it."""
 
     most_findings = 4
-    has_weak_memory = True
     given = ""
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
-        self.version = prepared.version
+        self.version, self.has_weak_memory = prepared.version, prepared.has_atomics
         self._scheduler = Scheduler(scheduler_program(), prepared.path, prepared.symbols, prepared.alignment)
         self._places = Places(prepared.path, int(self._scheduler.shared.base))
         self.name, self.named = self._places.name, self._places.named
         self._known: set[str] = set()               # codes that have been found and are looked for no more
+        self._drains: dict[Program, int] = {}       # how many blocks bring back all, as the program runs in order
         self._muted: list[tuple[int, int]] = []     # races that have
-        self._left = [*NOT_CHECKED, *unseen(prepared)]
+        self._left = [*NOT_CHECKED, *([] if prepared.handles_fork else [NO_FORK]), *unseen(prepared)]
         self._learn_alignment()
 
     @classmethod
@@ -74,11 +74,11 @@ class CompiledTarget:
 
     def session(self, program: Program) -> TargetSession:
         """The program, ready to be run under schedules."""
-        return TargetSession(program, self._scheduler, self._known)
+        return TargetSession(program, self._scheduler, self._known, self._drains)
 
     def corpus(self) -> Iterator[tuple[Program, int]]:
         """The written programs that it can run, with the preemptions worth exploring."""
-        return corpus(self._prepared.symbols)
+        return corpus(self._prepared.symbols, forks=self._prepared.handles_fork)
 
     def generated(self, number: int, threads: int, ops: int, seed: int) -> list[Program]:
         """Programs that it can run."""
@@ -87,7 +87,7 @@ class CompiledTarget:
     def record(self, replay: Replay) -> tuple[Outcome, list[Told]]:
         """The outcome of the replay and every access of it, in order."""
         self._scheduler.mute(())
-        session = TargetSession(replay.program, self._scheduler, set())
+        session = TargetSession(replay.program, self._scheduler, set(), self._drains)
         outcome = session.follow(replay.segments, replay.old, recording=True)
         self._scheduler.mute(self._muted)
         rows = [row for row in self._scheduler.rows() if row.thread < HUB]
