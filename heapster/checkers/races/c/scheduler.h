@@ -23,7 +23,7 @@ enum {
     MOST_MUTED = 64,
     MOST_OLD = 256,
     STEP_LIMIT = 1 << 17,
-    IDLE_LIMIT = 1 << 15 /* switch points at which nobody changes anything: nobody goes on */
+    IDLE_LIMIT = 1 << 12 /* switch points at which nobody changes anything: nobody goes on */
 };
 
 /* What was wrong; the names are in Python's order. */

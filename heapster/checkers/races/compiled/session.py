@@ -18,7 +18,7 @@ from heapster.results import TargetError
 
 Schedule = tuple[tuple[Segment, ...], tuple[Old, ...]]
 Cost = tuple[int, int]          # preemptions, and old writes met
-UNORDERED = frozenset({"unlock", "end", "start"})    # nobody is preempted there: coming in later does as well, forks aside
+UNORDERED = frozenset({"unlock", "end", "start"})    # but for forks, coming in later than there does as well
 UNUSABLE = "unusable"           # more threads or locks than the scheduler has room for
 MEET = "meet"                   # an atomic that could meet more than the newest write
 FIRST_DRAIN, MORE = 256, 4      # blocks asked for after a run in order; so many times as many as it took after others
