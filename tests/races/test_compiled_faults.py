@@ -27,7 +27,7 @@ PLANTED = {
         "SPIN_KEPT": "deadlock", "BUMP_IN_TWO_STEPS": "data_race"},
     "cached": {
         "FLUSHED_TWICE": "fault_hang", "GIVEN_AWAY_BEFORE_FLUSH": "data_race", "ONE_CACHE_FOR_ALL": "data_race",
-        "REFILL_UNLOCKS_TOO_EARLY": "overlap", "KEPT_AND_GIVEN_BACK": "overlap", "FORK_WITHOUT_LOCK": "fork_unsafe",
+        "REFILL_UNLOCKS_TOO_EARLY": "lost_block", "KEPT_AND_GIVEN_BACK": "overlap", "FORK_WITHOUT_LOCK": "fork_unsafe",
         "CHILD_KEEPS_LOCK": "fork_unsafe", "PARENT_KEEPS_LOCK": "lost_unlock", "CACHE_LOST_AT_END": "heap_growth",
         "CACHE_USED_AFTER_END": "data_race", "TORN_DOWN_AT_EXIT": "crash"},
     "gated": {
