@@ -51,6 +51,7 @@ class Place:
     also: tuple[str, ...] = ()          # other lines that have to do with it, and what they do
     address: int = 0                    # of its instruction in the object, where no line is known
     step: int = -1                      # of the trace, in which it was done; -1: not known, or before all steps
+    guess: bool = False                 # nothing speaks for this line but that the call which fails comes by it
 
     @property
     def words(self) -> str:

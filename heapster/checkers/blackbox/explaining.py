@@ -13,7 +13,7 @@ from heapster.checkers.blackbox.leaking import repeated, who_lost
 from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, STEPPED, Breach, Kind, Status
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.repairing import FORCED, Repair, Search, compiled_repairs
-from heapster.checkers.blackbox.root_cause import of_place, suspects
+from heapster.checkers.blackbox.root_cause import GUESSED, of_place, suspects
 from heapster.checkers.blackbox.stepwise import CLAIMED, Outcome, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin, wrapping_twin
@@ -247,7 +247,7 @@ def _of_accesses(known: list[Known]) -> Place | None:
     also = dict.fromkeys(f"{others[0].words}: {other.why}" for other, others in known[1:]
                          if others[0][:3] != frames[0][:3])
     place = at(frames[0], suspect.why, frames, tuple(also)[:MOST_ALSO])
-    return replace(place, step=_step(suspect))
+    return replace(place, step=_step(suspect), guess=suspect.why.endswith(GUESSED))
 
 
 def _step(suspect: Suspect) -> int:

@@ -29,6 +29,7 @@ GIVEN_TWICE = frozenset({"overlap", "contents_damaged"})
 HALF = 32                       # bits of an address that is cut
 NEAR, LEAST_CUT = 1 << 12, 1 << 16      # bytes: between what was used and what is left; of NULL and its fields
 CUT_ADDRESS = ", an address cut to 32 bits, and dies: was it written for programs of 32 bits (--cflags -m32)?"
+GUESSED = ("does first", "the call that fails")      # how reasons end that name a line for want of a better one
 COPIED = frozenset({"prefix_lost", "not_zeroed"})
 BROKEN = {Breach.WRITES_LIVE: "writes into", Breach.WRITES_OUTSIDE: "writes outside of what is its own",
           Breach.READS_OUTSIDE: "reads outside of what is its own", Breach.COPIES_LIVE: "copies out of",
@@ -98,9 +99,9 @@ def suspects(run: list[Moment], trace: Trace, outcome: Outcome) -> Iterator[Susp
     if outcome.code in COPIED:
         yield from _of_contents(run, call, outcome)
     if decided := entry_decision(call):
-        yield Suspect(decided, f"what {format_step(trace[min(step, len(trace) - 1)])} does first")
+        yield Suspect(decided, f"what {format_step(trace[min(step, len(trace) - 1)])} {GUESSED[0]}")
     elif call:
-        yield from (Suspect(moment, "the call that fails") for moment in call if moment.event.pc)
+        yield from (Suspect(moment, GUESSED[1]) for moment in call if moment.event.pc)
 
 
 def _is_of(broke: Moment, outcome: Outcome, trace: Trace) -> bool:
