@@ -51,7 +51,7 @@ def finding(trace: Compact, name: str, policy: str, target: Target, parting: Par
 
 def _drawn(trace: Trace, parting: Parting, make: Make) -> Finding:
     """The finding of a trace that is too long for its variations to be tried; drawn, unless it is longer still."""
-    outcome = rerun(trace, make) if len(trace) <= LONGEST else Outcome(last=len(trace) - 1)
+    outcome = rerun(trace, make) if len(trace) <= LONGEST else Outcome((), len(trace) - 1)
     names = dict(outcome.names)
     before, after = (picture(heap, names, lines=PICTURE_LINES) if heap else ""
                      for heap in (outcome.before, outcome.after))

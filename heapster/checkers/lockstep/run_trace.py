@@ -20,8 +20,8 @@ Make = Callable[[], Lockstep]
 class Outcome:
     """How a trace went, up to the first problem."""
 
-    problems: tuple[Problem, ...] = ()      # all that was wrong after step `last`
-    last: int = -1                          # index of the last step taken
+    problems: tuple[Problem, ...]           # all that was wrong after step `last`
+    last: int                               # index of the last step taken
     misused: str = ""                       # how a misuse ended, which ends the run
     before: Heap | None = None              # as decoded before that step
     after: Heap | None = None               # as decoded after it; None if it cannot be
