@@ -9,9 +9,11 @@ import pytest
 
 from heapster.checkers.mutation import campaign as campaigns
 from heapster.checkers.mutation import hunters
-from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts, equivalents, sources
+from heapster.checkers.mutation import reviewed as reviews
+from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts, sources
 from heapster.checkers.mutation.drawing import changes, drawn
 from heapster.checkers.mutation.hunters import Hunter
+from heapster.checkers.mutation.reviewed import amounts, equivalents, why_unseen
 from heapster.cli import main
 
 SOURCE = "def least(a, b):\n    return a if a < b else b\n"
@@ -66,7 +68,7 @@ def test_a_hunter_that_cries_at_the_source_as_it_is_does_not_count(
 
 def test_a_reviewed_change_is_not_hunted(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reviewed = {("impl/block.py", "return a if a < b else b", "return a if a <= b else b"): "equals are equal"}
-    monkeypatch.setattr(campaigns, "equivalents", lambda: reviewed)
+    monkeypatch.setattr(reviews, "equivalents", lambda: reviewed)
     (result,) = [result for result in run(project).results if result.verdict == "equivalent"]
     assert (result.by, result.said) == ("review", "equals are equal")
 
@@ -100,6 +102,23 @@ def test_the_reviewed_changes_can_be_drawn_and_stand_once(monkeypatch: pytest.Mo
     for file, before, after in equivalents():
         assert [line.strip() for line in texts[file].splitlines()].count(before) == 1, (file, before)
         assert after in {change.of(texts[file])[1] for change in changes(file, texts[file])}, (file, after)
+
+
+def test_the_reviewed_amounts_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is said of each that a little more or less is as good."""
+    monkeypatch.undo()
+    texts = sources()
+    for file, name in amounts():
+        found = [change for change in changes(file, texts[file]) if change.of(texts[file])[0].startswith(f"{name} = ")]
+        assert any(why_unseen(change, texts[file]) for change in found), (file, name)
+
+
+def test_an_amount_is_about_as_much_or_it_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reviews, "amounts", lambda: {("x.py", "MOST"): "as good"})
+    text = "MOST = 1 << 9\nLEAST = 7\nif True:\n    MOST = 8\n"
+    said = {change.of(text)[1]: why_unseen(change, text) for change in changes("x.py", text)}
+    assert {after for after, reason in said.items() if reason} == {"MOST = 2 << 9", "MOST = 1 << 10", "MOST = 1 << 8"}
+    assert said["MOST = 0 << 9"] == said["MOST = 1 >> 9"] == said["LEAST = 8"] == said["MOST = 9"] == ""
 
 
 def planned(folder: Path, *names: str, killers: tuple[str, ...] = ()) -> list[list[str]]:

@@ -4,7 +4,6 @@ import compileall
 import json
 import shutil
 import tempfile
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,10 +18,10 @@ from typing import Any, NamedTuple
 import heapster
 from heapster.checkers.mutation.drawing import Change, drawn
 from heapster.checkers.mutation.hunters import HUNTERS, Ending, Hunt, Hunter, Pack, Prey, again, killer
+from heapster.checkers.mutation.reviewed import why_unseen
 from heapster.results import TargetError, UsageError
 
 PROJECT = Path(heapster.__file__).parent.parent
-EQUIVALENTS = Path(__file__).parent / "equivalents.toml"
 MOST_KILLERS = 4                        # tests of a file that are asked before all others
 JUDGES = "checkers/lockstep/*.py"       # what says no, besides the model
 COPIED = ("heapster", "tests", "docs", "pyproject.toml", "README.md", "requirements.txt", "Makefile")
@@ -86,12 +85,6 @@ def _is_in(file: str, name: str) -> bool:
     return file == name or file.startswith(f"{name.rstrip('/')}/")
 
 
-def equivalents() -> dict[tuple[str, str, str], str]:
-    """The reviewed changes that nobody can notice: file, line before and after, and why."""
-    rows = tomllib.loads(EQUIVALENTS.read_text(encoding="utf-8")).get("equivalent", [])
-    return {(row["file"], row["before"], row["after"]): row["reason"] for row in rows}
-
-
 def campaign(plan: Plan, log: "Log", progress: Callable[[float, Result], None]) -> "Campaign":
     """Hunt what is drawn, in the order of the draw; what the log knows already is not hunted again.
 
@@ -99,9 +92,10 @@ def campaign(plan: Plan, log: "Log", progress: Callable[[float, Result], None]) 
     """
     if not (PROJECT / "tests").is_dir():
         raise TargetError("drawn faults are hunted by the project's tests too: run this in a checkout of Heapster")
-    texts, known = sources(plan.only), equivalents()
+    texts = sources(plan.only)
     changes = drawn(texts, plan.count, plan.seed)
-    results = {change: found for change in changes if (found := _judged(change, texts, known) or log.get(change, plan))}
+    results = {change: found for change in changes
+               if (found := _judged(change, texts[change.file]) or log.get(change, plan))}
     left = [change for change in changes if change not in results]
     passes: dict[str, bool] = {}
     interrupted = False
@@ -131,13 +125,12 @@ def _hunted(left: Sequence[Change], texts: dict[str, str], plan: Plan, log: "Log
             pool.shutdown(cancel_futures=True)
 
 
-def _judged(change: Change, texts: dict[str, str], known: dict[tuple[str, str, str], str]) -> Result | None:
+def _judged(change: Change, text: str) -> Result | None:
     """What was said of the change when it was reviewed."""
-    before, after = change.of(texts[change.file])
-    reason = known.get((change.file, before, after))
-    if reason is None:
+    reason = why_unseen(change, text)
+    if not reason:
         return None
-    return Result(change.file, change.line, change.kind, before, after, "equivalent", "review", reason)
+    return Result(change.file, change.line, change.kind, *change.of(text), "equivalent", "review", reason)
 
 
 class _Ground:
