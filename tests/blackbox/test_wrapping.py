@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.root_cause import is_same_fault
-from heapster.checkers.blackbox.wrapping import WRAPS_HERE
+from heapster.checkers.blackbox.wrapping import WRAPS_HERE, asks_for_all
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
@@ -104,6 +104,20 @@ def test_an_assertion_that_fails_is_the_line(mine: Path) -> None:
     assert "assert(size < 1000)" in mine.read_text().splitlines()[finding.place.line - 1]
     assert finding.place.why == "the assertion that fails"
     assert finding.place.function == "malloc"
+
+
+@pytest.mark.parametrize(("asked", "all_there_is"), [
+    ("malloc(18446744073709297632)", True), ("calloc(9223372036854648816, 2)", True), ("malloc(4294967290)", False)])
+def test_what_may_wrap_in_spans_of_pages_is_looked_at(asked: str, *, all_there_is: bool) -> None:
+    (step,) = parse(f"a = {asked}")
+    assert asks_for_all(step, 64) == all_there_is
+
+
+def test_what_was_printed_before_it_died_is_no_reason(mine: Path) -> None:
+    dies = '    puts("in malloc");\n    if (size == 7)\n        *(int *)8 = 0;\n'
+    mine.write_text("#include <stdio.h>\n" + BUMP.replace("    if (need", f"{dies}    if (need"))
+    (finding,) = findings(mine, "a = malloc(7)")
+    assert "dies of SIGSEGV, having printed: in malloc" in finding.title
 
 
 def test_a_source_whose_header_is_included_comes_along_where_it_is_needed(mine: Path) -> None:

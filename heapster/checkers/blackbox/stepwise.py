@@ -257,4 +257,4 @@ def why_it_died(ending: Ending, verb: str, promises: Promises) -> Problem:
         return Problem("block_vanished", f"after {verb}, reading a live block {how}")
     if ending.code == SIGABRT:
         return Problem("abort", f"{verb} aborts{said}")
-    return Problem("crash", f"{verb} {how}{said}")
+    return Problem("crash", f"{verb} {how}{said.replace(': ', ', having printed: ', 1)}")

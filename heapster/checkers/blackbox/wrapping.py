@@ -13,7 +13,7 @@ from heapster.model.operations import REQUESTS, requested
 from heapster.model.spec import Promises
 
 WRAPS_HERE = "a size wraps here: what comes out is small"
-HEADERS = 1 << 16               # bytes that are added to a size at most
+HEADERS = 1 << 20               # bytes that are added to a size at most
 
 
 def asks_for_all(step: Step, bits: int) -> bool:
