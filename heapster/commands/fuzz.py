@@ -11,6 +11,7 @@ import click
 from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions, Progress, fuzz
 from heapster.checkers.fuzz.native_volume import SHARE, in_volume, settings, together
+from heapster.checkers.jobs import cores
 from heapster.checkers.targets.target import NATIVE, UNSET, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
@@ -26,7 +27,7 @@ from heapster.results import Finding, Run, Verdict
 SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
 OF_RUNS = ("json", "junit", "sarif", "seconds", "seed", "baseline", "coverage", "threads")
-OF_OURS = ("policy", "examples", "arenas", "faults")
+OF_OURS = ("policy", "examples", "arenas", "faults", "jobs")
 OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "heap_limit", "adapter",
                 "sandbox", "strict", "coverage", "corpus",
                 "minimise")
@@ -74,6 +75,7 @@ def _options(target: Target, given: dict[str, Any]) -> FuzzOptions:
         cache=fixed.cache,
         retained=fixed.retained,
         faults=given["faults"],
+        jobs=given["jobs"] or cores(),
     )
 
 
@@ -82,18 +84,24 @@ def _both(options: FuzzOptions, seconds: float, store: Store, announce: Callable
     run = campaign(replace(options, seconds=seconds * (1 - SHARE)), store, announce)
     if run.verdict is Verdict.INCONCLUSIVE or run.extra["interrupted"]:
         return run
-    runs = volume(settings(options.policies), seconds * SHARE, options.seed, store)
+    try:
+        runs = volume(settings(options.policies), seconds * SHARE, options.seed, store, options.jobs)
+    except KeyboardInterrupt:
+        return replace(run, extra={**run.extra, "interrupted": True})
     hidden = [claim for claim in run.extra["not_checked"] if claim.startswith("what comes after")]
     claims = [*hidden, *_not_checked(options, with_threads=True)]
     run = together(run, runs)
     return replace(run, extra={**run.extra, "not_checked": claims})
 
 
-def volume(names: Sequence[Target], seconds: float, seed: int, store: Store) -> list[Run]:
-    """The compiled library in these settings, by compiled checks, with a show of how far that is."""
+def volume(names: Sequence[Target], seconds: float, seed: int, store: Store, jobs: int = 1) -> list[Run]:
+    """The compiled library in these settings, by compiled checks, with a show of how far that is.
+
+    Raises KeyboardInterrupt if it is interrupted before any of them has come to its end.
+    """
     with Meter("fuzz native, in volume") as meter:
-        runs = in_volume(names, seconds, seed, lambda name, tally, findings: meter.show(
-            None, f"{name}: {tally.ops:,} operations, {findings} findings"), store, store.folder)
+        runs = in_volume(names, seconds, seed, lambda name, ops, findings: meter.show(
+            None, f"{name}: {ops:,} operations, {findings} findings"), store, store.folder, jobs)
         meter.close(f"{sum(run.ops for run in runs):,} operations in {len(runs)} settings")
     return runs
 

@@ -58,6 +58,13 @@ def target(default: str = "sim") -> Callable[[Decorated], Decorated]:
                           metavar="[TARGET]")
 
 
+def jobs_option(function: Decorated) -> Decorated:
+    """--jobs N; without it there are as many as cores."""
+    return click.option("--jobs", type=click.IntRange(1), metavar="N",
+                        help="Children that work at once; what is found does not depend on them.  "
+                             "[default: the cores there are]")(function)
+
+
 def library_options(function: Decorated) -> Decorated:
     """--policy, --arenas and --mmap-threshold: what may be said of a heap in `build`, `record` and `run` alike."""
     for added in (

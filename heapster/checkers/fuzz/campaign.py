@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from time import monotonic
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.fuzz.shrink import SHORT, Shrunk
 from heapster.checkers.fuzz.stateful import CACHES, KEEPS, STEPS, Record, live_lives
+from heapster.checkers.jobs import in_order
 from heapster.checkers.lockstep.run_trace import rerun
 from heapster.checkers.targets.opening import make_for
 from heapster.checkers.targets.target import SIM, Target
@@ -42,6 +43,7 @@ class FuzzOptions:
     cache: int | None = None            # bytes of a size that threads keep at first; None: drawn of CACHES
     retained: int | None = None         # bytes of freed mappings that are kept at first; None: drawn of KEEPS
     faults: bool = True                 # plan that the system refuses
+    jobs: int = 1                       # children that run examples; what is found does not depend on them
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,22 @@ def fuzz(options: FuzzOptions, progress: Callable[[Progress], None], store: Keep
     return campaign.run(interrupted=False)
 
 
+class Seen(NamedTuple):
+    """What a batch of examples came to."""
+
+    ops: int
+    examples: int
+    checks: Counter[str]
+    witnesses: Counter[str]
+    under: Counter[str]
+    failure: tuple[Trace, Problem] | None
+
+
+def blank(record: Record) -> Record:
+    """One for the same examples, in which nothing is noted."""
+    return replace(record, ops=0, examples=0, checks=Counter(), witnesses=Counter(), under=Counter(), failure=None)
+
+
 def _live(record: Record, first_seed: int, examples: int, steps: int = STEPS) -> None:
     """Run examples; in a process of their own, if the maker of locksteps says so."""
     live = getattr(record.make, "live_lives", live_lives)
@@ -102,7 +120,7 @@ def smallest(record: Record, first_seed: int) -> Shrunk:
     for attempt in range(FRESH_STARTS):
         if len(least.trace) <= SHORT:
             break
-        other = replace(record, failure=None, checks=Counter(), witnesses=Counter())
+        other = blank(record)
         _live(other, first_seed * SEED_STRIDE + attempt, FRESH_EXAMPLES, FRESH_STEPS)
         if other.failure and problem.code in rerun(other.failure[0], record.make).codes:
             least = min(least, least_trace(other.failure[0], problem.code, record.make), key=_length)
@@ -126,6 +144,7 @@ class _Campaign:
                               options.cache, options.retained)
         self._findings: list[Finding] = []
         self._fixed: list[str] = []
+        self._given_out = 0                     # examples
         self._known: dict[str, str] = {}        # codes that a known fault shows as: the id of the finding
         self._ended: Counter[str] = Counter()   # examples that ended at a known fault, by the id of the finding
         self._started, self._spent = monotonic(), processor_seconds()
@@ -149,15 +168,37 @@ class _Campaign:
 
     def explore(self) -> None:
         """Run batches of new examples until the budget is spent or enough is found."""
-        for number in count():
-            examples = self._batch()
-            if not examples or len(self._findings) >= MOST_FINDINGS:
-                return
-            _live(self._record, self._options.seed * SEED_STRIDE + number, examples)
+        for seen in in_order(self._batches(), self._lived, self._options.jobs):
+            self._add(seen)
             self._progress(self._so_far())
-            failure, self._record.failure = self._record.failure, None
-            if failure is not None:
-                self._pursue(*failure)
+            if seen.failure is not None:
+                self._pursue(*seen.failure)
+            if len(self._findings) >= MOST_FINDINGS:
+                return
+
+    def _batches(self) -> Iterator[tuple[int, int]]:
+        """Numbers of batches, each with its examples, while the budget lasts."""
+        if len(self._findings) < MOST_FINDINGS:
+            for number in count():
+                examples = self._batch()
+                if not examples:
+                    return
+                self._given_out += examples
+                yield number, examples
+
+    def _lived(self, batch: tuple[int, int]) -> Seen:
+        """What the examples of a batch show, whoever runs them."""
+        record, (number, examples) = blank(self._record), batch
+        _live(record, self._options.seed * SEED_STRIDE + number, examples)
+        return Seen(record.ops, record.examples, record.checks, record.witnesses, record.under, record.failure)
+
+    def _add(self, seen: Seen) -> None:
+        record = self._record
+        record.ops += seen.ops
+        record.examples += seen.examples
+        for total, more in ((record.checks, seen.checks), (record.witnesses, seen.witnesses),
+                            (record.under, seen.under)):
+            total.update(more)
 
     def _pursue(self, trace: Trace, problem: Problem) -> None:
         """Shrink a failure and keep it, if it does not show a fault that is known: by what is noticed first."""
@@ -170,7 +211,7 @@ class _Campaign:
         """How many examples the budget has left, at most BATCH."""
         options, left = self._options, BATCH
         if options.examples is not None:
-            left = min(left, options.examples - self._record.examples)
+            left = min(left, options.examples - self._given_out)
         if options.seconds is not None and self._work() >= options.seconds:
             left = 0
         return left
@@ -224,8 +265,8 @@ class _Campaign:
         return monotonic() - self._started
 
     def _work(self) -> float:
-        """Processor time so far: what a loaded machine takes away from us is no part of the budget."""
-        return processor_seconds() - self._spent
+        """Processor time so far, of each job: what a loaded machine takes away from us is no part of the budget."""
+        return (processor_seconds() - self._spent) / self._options.jobs
 
     def _so_far(self) -> Progress:
         return Progress(self._record.ops, self._record.examples, self._work(), len(self._findings))

@@ -7,15 +7,14 @@ allocators sees only what callers see, and has the library walk its heap; it tak
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from pathlib import Path
 
-from heapster.checkers.blackbox.campaign import Tally
 from heapster.checkers.blackbox.counting import IN_VOLUME
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.fuzz.campaign import Keeps
+from heapster.checkers.jobs import in_order
 from heapster.checkers.targets.target import NATIVE, Settings, Target
 from heapster.impl.layout import DEFAULT_CACHE
 from heapster.results import Finding, Run, Verdict
@@ -23,7 +22,7 @@ from heapster.results import Finding, Run, Verdict
 SHARE = 0.5                     # of the time, for volume
 THREADS = 2
 CACHES = (0, 64, DEFAULT_CACHE)      # bytes of a size: none, so few that bins are often full, and as shipped
-Progress = Callable[[Target, Tally, int], None]     # a setting, what was done with it, and the findings so far
+Progress = Callable[[Target, int, int], None]       # a setting, operations, and the findings so far
 
 
 def settings(policies: Iterable[str], caches: Iterable[int] = CACHES) -> tuple[Target, ...]:
@@ -32,15 +31,29 @@ def settings(policies: Iterable[str], caches: Iterable[int] = CACHES) -> tuple[T
 
 
 def in_volume(names: Sequence[Target], seconds: float, seed: int, progress: Progress, store: Keeps,
-              folder: Path) -> list[Run]:
-    """A run for each of the settings, until one is interrupted; each has its share of the time."""
+              folder: Path, jobs: int = 1) -> list[Run]:
+    """A run for each of the settings, until one is interrupted; each has its share of the time, which each job has.
+
+    An interrupt that comes before any run has ended is raised.
+    """
+    def work(piece: tuple[int, Target]) -> Run:
+        number, name = piece
+        options = ForeignOptions(name, jobs * seconds / len(names), seed + number, threads=THREADS)
+        run = fuzz_foreign(options, _silent, lambda tally, findings: progress(name, tally.ops, findings), store, folder,
+                           IN_VOLUME)
+        return replace(run, extra={**run.extra, "key": name.key})
+
     runs: list[Run] = []
-    for number, name in enumerate(names):
-        options = ForeignOptions(name, seconds / len(names), seed + number, threads=THREADS)
-        run = fuzz_foreign(options, _silent, partial(progress, name), store, folder, IN_VOLUME)
-        runs.append(replace(run, extra={**run.extra, "key": name.key}))
-        if runs[-1].extra["interrupted"]:
-            break
+    try:
+        for run in in_order(enumerate(names), work, jobs):
+            runs.append(run)
+            progress(names[len(runs) - 1], run.ops, len(run.findings))
+            if run.extra["interrupted"]:
+                break
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+        runs[-1] = replace(runs[-1], extra={**runs[-1].extra, "interrupted": True})
     return runs
 
 

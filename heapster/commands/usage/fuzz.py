@@ -4,7 +4,7 @@ import click
 
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, option, target
+from heapster.commands.options import done_by, jobs_option, option, target
 
 
 @click.command("fuzz", epilog=f"{told('fuzz')} C sources that belong together are named one after the other.")
@@ -14,6 +14,7 @@ from heapster.commands.options import done_by, option, target
 @option("seconds")
 @option("examples")
 @option("seed")
+@jobs_option
 @option("arenas", 3)
 @option("faults", True)
 @option("json")
@@ -37,7 +38,8 @@ from heapster.commands.options import done_by, option, target
 def command() -> None:
     """Hold an allocator against the model: generated programs, each step checked.
 
-    What failed before is tried first. A failure is shrunk to the least trace, printed, and kept. The native
+    What failed before is tried first. A failure is shrunk to the least trace, printed, and kept; the run goes on, and
+    says what that hides. Each of the jobs has the whole time. The native
     library is held for half of the time; then by compiled checks, which are many times as fast, in every
     setting; native:best_fit:cache=64 is held by compiled checks alone, in that one.
     """

@@ -1,0 +1,137 @@
+"""Pieces of work on several cores: a child for each, and their answers in the order of the pieces.
+
+So what comes of a piece depends on the piece alone, and what a run makes of the answers not on how many work.
+"""
+
+import os
+import pickle
+import select
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from heapster import children
+from heapster.results import HarnessError
+
+Piece = TypeVar("Piece")
+Answer = TypeVar("Answer")
+
+AHEAD = 4                       # pieces for each child that may be done before the one whose turn it is
+CHUNK = 1 << 16                 # bytes
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def in_order(pieces: Iterable[Piece], work: Callable[[Piece], Answer], jobs: int) -> Iterator[Answer]:
+    """The answers to all pieces, in their order, from at most so many children at once; from here, if it is one.
+
+    Pieces are asked for as they can be begun. An error of a child's is raised here; whoever stops asking, or is
+    interrupted, ends the children. Requires: answers can be pickled.
+    """
+    if jobs == 1:
+        yield from map(work, pieces)
+        return
+    todo, begun, open_ended = iter(pieces), deque[_Child](), True
+    try:
+        while begun or open_ended:
+            while open_ended and sum(not child.ended for child in begun) < jobs and len(begun) < AHEAD * jobs:
+                piece = next(todo, _NONE)
+                if open_ended := piece is not _NONE:
+                    begun.append(_begin(work, piece))
+            _hear([child for child in begun if not child.ended])
+            while begun and begun[0].ended:
+                yield begun.popleft().answer()
+    finally:
+        for child in begun:
+            child.end()
+
+
+_NONE: Any = object()
+
+
+@dataclass
+class _Child:
+    """A piece under way."""
+
+    pid: int
+    reading: int
+    parts: list[bytes] = field(default_factory=list)
+    ended: bool = False
+    status: int = 0
+
+    def read(self) -> None:
+        """Take what it says; nothing more: it has ended."""
+        part = os.read(self.reading, CHUNK)
+        self.parts.append(part)
+        if not part:
+            self._wait()
+
+    def _wait(self) -> None:
+        os.close(self.reading)
+        self.status, self.ended = os.waitpid(self.pid, 0)[1], True
+
+    def end(self) -> None:
+        """End it, if it has not."""
+        if not self.ended:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            self._wait()
+
+    def answer(self) -> Any:
+        """What it answered; raises what it raised."""
+        data = b"".join(self.parts)
+        if self.status or not data:
+            raise HarnessError(f"a worker ended without an answer, with status {self.status:#x}")
+        fine, value = pickle.loads(data)        # noqa: S301  of our own child
+        if not fine:
+            raise value
+        return value
+
+
+def _begin(work: Callable[[Any], Any], piece: Any) -> _Child:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reading, writing = os.pipe()
+    pid = children.fork()
+    if pid == 0:
+        os.close(reading)
+        _answer(work, piece, writing)
+    os.close(writing)
+    return _Child(pid, reading)
+
+
+def _answer(work: Callable[[Any], Any], piece: Any, writing: int) -> None:
+    """In a child: answer and end at once, without the parent's exit handlers."""
+    try:
+        try:
+            data = pickle.dumps((True, work(piece)))
+        except Exception as error:  # noqa: BLE001  # not eaten: raised again in the parent
+            data = pickle.dumps((False, _portable(error)))
+        with open(writing, "wb") as pipe:
+            pipe.write(data)
+    finally:
+        os._exit(0)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one that says the same, if it cannot be sent."""
+    try:
+        pickle.loads(pickle.dumps(error))       # noqa: S301  what was just written
+    except Exception:  # noqa: BLE001  # whatever keeps it from being sent
+        return HarnessError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _hear(running: list[_Child]) -> None:
+    if running:
+        ready = select.select([child.reading for child in running], [], [])[0]
+        for child in running:
+            if child.reading in ready:
+                child.read()

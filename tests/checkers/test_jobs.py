@@ -1,0 +1,105 @@
+"""Pieces of work on several cores: answers in order, errors raised, nothing left behind, the same findings."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from heapster import children
+from heapster.checkers.fuzz import campaign as fuzzing
+from heapster.checkers.fuzz.campaign import FuzzOptions, fuzz
+from heapster.checkers.jobs import AHEAD, cores, in_order
+from heapster.checkers.lockstep.run_trace import on_source
+from heapster.checkers.mutation.fault import planted
+from heapster.results import HarnessError, UsageError
+from tests.checkers.test_fuzzing import BROKEN, Memory
+
+
+def test_there_is_a_core() -> None:
+    assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_answers_come_in_the_order_of_the_pieces(jobs: int) -> None:
+    assert list(in_order(range(12), lambda piece: piece * piece, jobs)) == [piece * piece for piece in range(12)]
+
+
+def test_each_piece_has_a_child_of_its_own() -> None:
+    pids = list(in_order(range(4), lambda _: os.getpid(), 2))
+    assert len({*pids, os.getpid()}) == 5
+    assert list(in_order(range(2), lambda _: os.getpid(), 1)) == [os.getpid()] * 2
+
+
+def test_a_long_answer_comes_whole() -> None:
+    assert list(in_order([1 << 20], lambda size: "x" * size, 2)) == ["x" * (1 << 20)]
+
+
+def test_pieces_are_asked_for_as_they_can_be_begun() -> None:
+    asked: list[int] = []
+
+    def pieces() -> Iterator[int]:
+        for number in range(1000):
+            asked.append(number)
+            yield number
+
+    answers = in_order(pieces(), lambda piece: piece, 2)
+    assert next(answers) == 0
+    answers.close()             # type: ignore[attr-defined]
+    assert len(asked) <= AHEAD * 2 + 1
+
+
+def test_what_a_child_raises_is_raised_here() -> None:
+    def work(piece: int) -> int:
+        if piece == 2:
+            raise UsageError("two is too many")
+        return piece
+
+    answers = in_order(range(5), work, 3)
+    assert [next(answers), next(answers)] == [0, 1]
+    with pytest.raises(UsageError, match="two is too many"):
+        next(answers)
+
+
+def test_an_error_that_cannot_be_sent_is_told_in_words() -> None:
+    class Local(Exception):
+        """Not to be found by whoever reads it."""
+
+    def work(_: int) -> int:
+        raise Local("here")
+
+    with pytest.raises(HarnessError, match="Local: here"):
+        list(in_order([1], work, 2))
+
+
+def test_a_child_that_dies_is_no_silence() -> None:
+    with pytest.raises(HarnessError, match="without an answer"):
+        list(in_order([1], lambda _: os.kill(os.getpid(), signal.SIGKILL), 2))
+
+
+def test_who_stops_asking_leaves_no_child_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+
+    def fork() -> int:
+        begun.append(forked())
+        return begun[-1]
+
+    forked = children.fork
+    monkeypatch.setattr(children, "fork", fork)
+    answers = in_order(range(8), lambda piece: piece, 4)
+    next(answers)
+    answers.close()             # type: ignore[attr-defined]
+    assert len(begun) >= 4
+    for pid in begun:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def test_jobs_change_nothing_of_what_a_campaign_finds(monkeypatch: Any) -> None:
+    source = planted(BROKEN)
+    monkeypatch.setattr(fuzzing, "make_for", lambda target: on_source(source))
+    runs = [fuzz(FuzzOptions(examples=10, seed=2, jobs=jobs), lambda _: None, Memory()) for jobs in (1, 3)]
+    first, second = ((run.ops, run.findings, run.checks, run.witnesses, run.extra) for run in runs)
+    assert first == second
+    assert runs[0].findings
