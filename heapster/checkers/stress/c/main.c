@@ -19,9 +19,10 @@
 enum {
     USAGE = 2,
     UNUSABLE = 4,
-    FORK_RESTS = 2,  /* from a fork to the next, */
-    FORK_TURNS = 64, /* and where rests come with turns */
-    PAUSES = 40,     /* of a run, */
+    FORK_RESTS = 2,   /* from a fork to the next, */
+    FORK_TURNS = 64,  /* and where rests come with turns */
+    LEAST_RESTS = 12, /* to tell growth from a warm-up: a loaded machine is given twice the time for them */
+    PAUSES = 40,      /* of a run, */
     LEAST_PAUSE_MS = 10,
     MOST_PAUSE_MS = 250, /* from one to the next */
     HANG_MS = 30000,
@@ -304,7 +305,7 @@ static long until_pause(double seconds, double end)
 {
     double pause = seconds * 1000 / PAUSES, left = (end - now()) * 1000;
     pause = pause < LEAST_PAUSE_MS ? LEAST_PAUSE_MS : pause > MOST_PAUSE_MS ? MOST_PAUSE_MS : pause;
-    return left > pause ? (long)pause : left > 1 ? (long)left : 1;
+    return left > pause || left < 1 ? (long)pause : (long)left;
 }
 
 static void run(double seconds, uint64_t seed)
@@ -317,7 +318,7 @@ static void run(double seconds, uint64_t seed)
     for (bool last = false; !last; pauses++) {
         watch_for(until_pause(seconds, end), pauses ? 0 : (long)(seconds * 1000 / 4));
         double stopped = now();
-        last = rest() || stopped >= end;
+        last = rest() || (stopped >= end && (bare || pauses >= LEAST_RESTS || stopped >= end + seconds));
         count_cached();
         turn_cache(pauses);
         go_on(pauses, last);
