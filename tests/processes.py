@@ -34,11 +34,11 @@ def interruptible(*command: str | Path, **how: Any) -> "Iterator[subprocess.Pope
 
 
 def wait_for_work(pid: int, seconds: float = 2.0) -> None:
-    """Until the process has spent so much time of the processor, so that imports are done."""
+    """Until the process, with children that have ended, has spent so much time of the processor: imports are done."""
     ticks, end = seconds * os.sysconf("SC_CLK_TCK"), monotonic() + PATIENCE
     while monotonic() < end:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        if int(fields[11]) + int(fields[12]) >= ticks:
+        if sum(map(int, fields[11:15])) >= ticks:
             return
         sleep(0.05)
     raise AssertionError("it does not start")
