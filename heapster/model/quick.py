@@ -225,7 +225,7 @@ class Quick(Reference):
         return max([*[arena.free.largest for arena in self._quick()], *kept], default=0)
 
     def _quick(self) -> list[QuickArena]:
-        return list(self._arenas.values())      # type: ignore[arg-type]  # _new_arena makes no others
+        return list(self._arenas.in_order())      # type: ignore[arg-type]  # _new_arena makes no others
 
     def _new_arena(self, index: int) -> QuickArena:
         return QuickArena(index, self._settings, self._saw, self.counts)

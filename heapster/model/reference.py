@@ -9,11 +9,8 @@ the allocator must; `System` raises Divergence where they part.
     assert reference.heap() == decoded
 """
 
-from collections import Counter
-from collections.abc import Iterator
-
-from heapster.model.arena import ArenaState, RegionState, Settings
-from heapster.model.caches import CacheState
+from heapster.model.arena import ArenaState, Settings
+from heapster.model.arenas import Arenas
 from heapster.model.geometry import (
     ALIGN,
     ALIGNED,
@@ -28,8 +25,6 @@ from heapster.model.geometry import (
     MAX_REQUEST,
     MIN_THRESHOLD,
     MOST_CACHED,
-    MOST_REMOTE,
-    MOST_SENT,
     PAGE,
     PTRDIFF_MAX,
     REALLOC,
@@ -48,6 +43,7 @@ from heapster.model.operation import Step
 from heapster.model.operations import RELEASING
 from heapster.model.placement import POLICIES
 from heapster.model.system import System
+from heapster.model.thread_caches import ThreadCaches
 
 
 class UnknownBlock(LookupError):
@@ -63,19 +59,14 @@ class Reference:
     """
 
     def __init__(self) -> None:
-        self.thread = 0                     # who calls
         self.errno = 0
         self.returned = 0
         self.events: set[str] = set()
         self.forgotten: list[tuple[int, int]] = []      # [start, end) that finalize could not give back
         self._settings = Settings()
-        self._arenas: dict[int, ArenaState] = {}        # those that are open
-        self._attached: Counter[int] = Counter()        # threads of each arena
-        self._arena_of: dict[int, int] = {}             # by thread
+        self._arenas = Arenas(self._settings, self._new_arena)
+        self._caches = ThreadCaches(self._arenas, self._settings, self._saw)
         self._mappings = Mappings(self._saw)
-        self._caches: dict[int, CacheState] = {}        # by thread
-        self._caching: list[int] = []                   # threads that have caches, newest first
-        self._kept: dict[int, ArenaState] = {}          # whose the blocks are that wait to be used again, by payload
         self._live: dict[int, ArenaState | MappedState] = {}    # by payload
         self._seen: set[int] = set()                    # payloads that were freed once
         self._failed = False                            # the last allocation gave NULL
@@ -154,7 +145,7 @@ class Reference:
         """Take `heapster_set_policy(policy)`."""
         self._begin()
         assert policy in POLICIES
-        if policy != self._settings.policy and any(arena.free for arena in self._arenas.values()):
+        if policy != self._settings.policy and any(arena.free for arena in self._arenas.in_order()):
             self._saw("policy_switched_with_blocks_on_the_list")
         self._settings.policy = policy
 
@@ -163,41 +154,20 @@ class Reference:
         self._begin()
         self._settings.cache = min(max(signed(size), 0), MAX_CACHE)
 
+    def set_thread(self, thread: int) -> None:
+        """From here on, that thread calls."""
+        self._arenas.thread = thread
+
     def end_thread(self, system: System) -> None:
         """The calling thread ends, and another begins under its number."""
         self._begin()
-        if self.thread in self._caching:
-            cache = self._cache()
-            cache.ended = True
-            for size in sorted(cache.bins):
-                self._flush(system, cache, size, 0)
-            self._inherit_calls(self._attach(), cache)
-            self._caching.remove(self.thread)
-            self._saw("a_thread_gave_its_cache_back")
-        self._caches.pop(self.thread, None)
-        index = self._arena_of.pop(self.thread, None)
-        if index is not None:
-            self._attached[index] -= 1
+        self._caches.end(system)
+        self._arenas.detach()
 
     def fork(self, system: System) -> None:
         """The process forks, and its child goes on: the calling thread is alone, and what others kept is given back."""
         self._begin()
-        others = [thread for thread in self._caching if thread != self.thread]
-        arenas = {thread: self._arena_of.pop(thread) for thread in [*self._arena_of] if thread != self.thread}
-        self._attached = Counter(self._arena_of.values())
-        for thread in others:
-            for size in sorted(self._caches[thread].bins):
-                if self._caches[thread].bin(size):
-                    self._flush(system, self._caches[thread], size, 0)
-                    self._saw("a_fork_gave_back_what_another_thread_kept")
-            self._inherit_calls(arenas[thread], self._caches[thread])
-        self._caching = [thread for thread in self._caching if thread == self.thread]
-        self._caches = {thread: cache for thread, cache in self._caches.items() if thread == self.thread}
-
-    def _inherit_calls(self, index: int, cache: CacheState) -> None:
-        """The arena counts the calls that the cache, which is no more, served."""
-        arena = self._open(index)
-        arena.calls = [sum(pair) for pair in zip(arena.calls, cache.calls, strict=True)]
+        self._caches.fork(system, self._arenas.detach_others())
 
     def set_keep(self, system: System, size: int) -> None:
         """Take `heapster_set_keep(size)`."""
@@ -208,13 +178,11 @@ class Reference:
         """Answer `malloc_trim(pad)`: 1 if anything went back to the system, else 0."""
         self._begin()
         self._saw("memory_was_trimmed")
-        if self.thread in self._caching:
-            for size in sorted(self._cache().bins):
-                self._flush(system, self._cache(), size, 0)
+        self._caches.flush_mine(system)
         taken = self._mappings.give_back(system)
-        for _, arena in sorted(self._arenas.items()):
+        for arena in self._arenas.in_order():
             held = arena.held()
-            self._drain(system, arena)
+            self._caches.drain(system, arena)
             taken = arena.trim(system, signed(pad)) or arena.held() < held or taken
         return int(taken)
 
@@ -239,16 +207,12 @@ class Reference:
         Answers how many pieces could not be given back; they are in `forgotten`.
         """
         self._begin()
-        for cache in self._caches.values():
-            if not cache.ended:
-                cache.clear()
-        self._kept.clear()
+        self._caches.clear()
         kept = len(self.forgotten)
         for start, end in self._mappings.extents():
             self._unmap(system, start, end)
-        for _, arena in sorted(self._arenas.items()):
-            self._close(system, arena)
-        self._arenas.clear()
+        for extent in self._arenas.close(system, self._unmap):
+            self.forgotten.append(extent)
         self._mappings.clear()
         self._live.clear()
         self._saw("heap_was_finalized")
@@ -288,12 +252,12 @@ class Reference:
 
     def heap(self) -> Heap:
         """The heap as it must decode."""
-        arenas = tuple([arena.value() for _, arena in sorted(self._arenas.items())])
+        arenas = tuple([arena.value() for arena in self._arenas.in_order()])
         mappings, settings = self._mappings, self._settings
         return Heap(arenas, mappings.value(), mappings.backward(), mappings.ledger(), settings.policy,
                     settings.threshold, settings.growth, settings.cache,
-                    tuple([self._cache_of(thread).value(self._arena_of[thread]) for thread in self._caching]),
-                    tuple([(index, count) for index, count in sorted(self._attached.items()) if count]),
+                    self._caches.values(),
+                    tuple([(index, count) for index, count in sorted(self._arenas.attached.items()) if count]),
                     mappings.keep, mappings.lately)
 
     def _set(self, system: System, step: Step) -> None:
@@ -316,7 +280,7 @@ class Reference:
             case "fork":
                 self.fork(system)
             case "thread":
-                self.thread = step.numbers[0]
+                self.set_thread(step.numbers[0])
 
     def _begin(self) -> None:
         self.errno = self.returned = 0
@@ -370,7 +334,7 @@ class Reference:
         return self._place_large(system, request, alignment, kind)
 
     def _place_large(self, system: System, request: int, alignment: int, kind: int) -> int:
-        arena = self._my_arena()
+        arena = self._arenas.mine()
         block = arena.place(system, block_size(request), alignment)
         if not block:
             return 0
@@ -387,24 +351,6 @@ class Reference:
 
     def _count(self, holder: ArenaState | MappedState, kind: int) -> None:
         (holder if isinstance(holder, ArenaState) else self._mappings).calls[kind] += 1
-
-    def _my_arena(self) -> ArenaState:
-        """The calling thread's arena, open; it gets one when it first needs one, and keeps it."""
-        return self._open(self._attach())
-
-    def _open(self, index: int) -> ArenaState:
-        if index not in self._arenas:
-            self._arenas[index] = self._new_arena(index)
-        return self._arenas[index]
-
-    def _attach(self) -> int:
-        """Index of the calling thread's arena, which need not be open."""
-        index = self._arena_of.get(self.thread)
-        if index is None:
-            index = min(range(self._settings.arena_limit), key=lambda i: self._attached[i])
-            self._arena_of[self.thread] = index
-            self._attached[index] += 1
-        return index
 
     def _new_arena(self, index: int) -> ArenaState:
         return ArenaState(index, self._settings, self._saw)
@@ -424,14 +370,14 @@ class Reference:
         holder = self._holder(pointer)
         del self._live[pointer]
         self._seen.add(pointer)
-        if isinstance(holder, ArenaState) and self._put_away(system, pointer, holder):
+        if isinstance(holder, ArenaState) and self._caches.keeps(system, pointer, holder):
             if counted:
-                self._cache().calls[FREE] += 1
+                self._caches.mine().calls[FREE] += 1
             return
         if counted:
             self._count(holder, FREE)
         if isinstance(holder, ArenaState):
-            if holder.index != self._arena_of.get(self.thread):
+            if holder.index != self._arenas.of_thread.get(self._arenas.thread):
                 self._saw("block_freed_by_another_thread")
             holder.release(system, pointer - HEADER)
         else:
@@ -467,142 +413,35 @@ class Reference:
         self._live[pointer] = holder
         return pointer
 
-    # Caches.
-
-    def _cache_of(self, thread: int) -> CacheState:
-        return self._caches.setdefault(thread, CacheState())
-
-    def _cache(self) -> CacheState:
-        """The calling thread's."""
-        return self._cache_of(self.thread)
-
     def _place_small(self, system: System, size: int, kind: int) -> int:
         """A block of `size` bytes: the last that the thread kept, or one of a run; or 0."""
         exact, size = size, least_of_class(size)
-        if self._cache().bin(size):
+        caches, cache = self._caches, self._caches.mine()
+        if cache.bin(size):
             self._saw("a_cached_block_was_used_again")
             return self._reuse(size, kind)
         if not self._settings.cache:
             return self._place_large(system, exact - HEADER, ALIGN, kind)
-        arena = self._my_arena()
-        self._widen(size, MAX_CACHE if size in self._cache().overflowed else SMALL_BIN)
-        self._take_back(system, arena)
-        if self._cache().bin(size):
+        arena = self._arenas.mine()
+        caches.grow(size, MAX_CACHE if size in cache.overflowed else SMALL_BIN)
+        caches.take_back(system, arena)
+        if cache.bin(size):
             return self._reuse(size, kind)
-        run = arena.carve(system, size, self._cache().moved(size))
+        run = arena.carve(system, size, cache.moved(size))
         if not run:
             return 0
         for block in reversed(run[1:]):
-            self._keep(size, block + HEADER, arena)
+            caches.push(size, block + HEADER, arena)
         return self._give(run[0] + HEADER, arena, kind)
 
     def _reuse(self, size: int, kind: int) -> int:
         """The block of that size that the thread kept last; it keeps at least one."""
-        payload = self._cache().bin(size).pop()
-        self._live[payload] = self._kept.pop(payload)
-        self._cache().calls[kind] += 1
+        payload, owner = self._caches.pop(size)
+        self._live[payload] = owner
+        self._caches.mine().calls[kind] += 1
         return payload
-
-    def _keep(self, size: int, payload: int, owner: ArenaState) -> None:
-        self._cache().bin(size).append(payload)
-        self._kept[payload] = owner
-
-    def _put_away(self, system: System, payload: int, owner: ArenaState) -> bool:
-        """Whether the thread keeps the block that it frees."""
-        size = owner.size_of(payload - HEADER)
-        if size > MOST_CACHED or size != least_of_class(size):
-            return False
-        cache = self._cache()
-        had_room = cache.limit(size) > 0
-        if len(cache.bin(size)) >= cache.limit(size):
-            limit = self._widen(size, SMALL_BIN)
-            if cache.bin(size) and len(cache.bin(size)) >= limit:
-                self._saw("a_full_bin_was_flushed")
-                self._flush(system, cache, size, limit - cache.moved(size))
-                if limit:
-                    cache.overflowed.add(size)
-            if limit == 0:
-                return False
-        self._keep(size, payload, owner)
-        if not had_room and owner.index != self._attach():
-            self._saw("a_first_block_went_home")
-            self._send(system, owner, [cache.bin(size).pop()])
-        return True
-
-    def _widen(self, size: int, enough: int) -> int:
-        """Let the thread keep more blocks of that size, up to `enough` bytes if it may; how many it may."""
-        cache = self._cache()
-        limit = cache.widen(size, 0 if cache.ended else self._settings.cache, enough)
-        if limit and self.thread not in self._caching:
-            self._attach()
-            self._caching.insert(0, self.thread)
-        return limit
-
-    def _flush(self, system: System, cache: CacheState, size: int, most: int) -> None:
-        """Give blocks back until the cache keeps at most `most` of that size: its own arena's last come first."""
-        kept = cache.bin(size)
-        mine: list[int] = []
-        foreign: list[int] = []
-        while len(kept) > most:
-            payload = kept.pop()
-            (mine if self._kept[payload].index == self._attach() else foreign).append(payload)
-        while foreign:
-            foreign = self._send_home(system, self._kept[foreign[-1]], foreign[::-1])
-        for payload in reversed(mine):
-            self._kept.pop(payload).release(system, payload - HEADER)
-
-    def _send_home(self, system: System, home: ArenaState, waiting: list[int]) -> list[int]:
-        """Those that the arena owns go there, so many at a time; the others stay."""
-        mine = [payload for payload in waiting if self._kept[payload] is home]
-        for first in range(0, len(mine), MOST_SENT):
-            self._send(system, home, mine[first:first + MOST_SENT])
-        return [payload for payload in waiting if self._kept[payload] is not home]
-
-    def _send(self, system: System, owner: ArenaState, batch: list[int]) -> None:
-        """The blocks go on their owner's remote list, the last first; one that has grown long is drained before."""
-        if len(owner.remote) >= MOST_REMOTE:
-            self._drain(system, owner)
-        owner.remote.extend(reversed(batch))
-        self._saw("a_block_was_sent_to_its_owner")
-        if len(batch) > 1:
-            self._saw("blocks_were_sent_in_a_batch")
-
-    def _take_back(self, system: System, arena: ArenaState) -> None:
-        """Blocks of the thread's arena that others freed go where it keeps some of their size and may keep more."""
-        cache = self._cache()
-        for payload in self._drained(arena):
-            size = arena.size_of(payload - HEADER)
-            if len(cache.bin(size)) < cache.limit(size):
-                self._saw("a_drained_block_was_kept")
-                cache.bin(size).append(payload)
-            else:
-                self._kept.pop(payload).release(system, payload - HEADER)
-
-    def _drain(self, system: System, arena: ArenaState) -> None:
-        """The blocks of the remote list become free, the last to come first."""
-        for payload in self._drained(arena):
-            self._kept.pop(payload).release(system, payload - HEADER)
-
-    def _drained(self, arena: ArenaState) -> Iterator[int]:
-        """The blocks on the remote list, the last to come first; it is empty from here on."""
-        waiting, arena.remote = arena.remote, []
-        for payload in reversed(waiting):
-            self._saw("a_remote_list_was_drained")
-            yield payload
 
     def _unmap(self, system: System, start: int, end: int) -> None:
         if system.munmap(start, end - start) == REFUSED:
             self._saw("munmap_refused")
             self.forgotten.append((start, end))
-
-    def _close(self, system: System, arena: ArenaState) -> None:
-        """Give an arena's regions back, newest first; only the top can go back to the break."""
-        for region in arena.regions:
-            if region.kind == "mmap":
-                self._unmap(system, region.start, region.end)
-            elif region is not arena.top or not _returned_to_the_break(system, region, arena.brk):
-                self.forgotten.append((region.start, region.end))
-
-
-def _returned_to_the_break(system: System, top: RegionState, brk: int) -> bool:
-    return system.sbrk(0) == brk and system.sbrk(top.start - top.end) == brk

@@ -220,7 +220,7 @@ def test_threads_are_spread_over_arenas() -> None:
     reference, system = start()
     reference.set_arenas(2)
     for thread in (5, 7, 9, 5):
-        reference.thread = thread
+        reference.set_thread(thread)
         reference.malloc(system, 40)
     assert now(reference) == "#48 #48 #48 .3888 || #48 .3984"
     assert reference.heap().arenas[1].regions[0].kind == "mmap"
@@ -230,7 +230,7 @@ def test_frees_go_to_the_owner() -> None:
     """Whoever frees."""
     reference, system = start()
     (pointer,) = blocks(reference, system, 40)
-    reference.thread = 1
+    reference.set_thread(1)
     reference.free(system, pointer)
     assert reference.events >= {"block_freed_by_another_thread"}
     assert now(reference) == ".4032"
@@ -251,7 +251,7 @@ def test_regions_go_back_when_enough_is_free_without_them() -> None:
     reference, system = start()
     reference.set_arenas(2)
     blocks(reference, system, 40)
-    reference.thread = 1
+    reference.set_thread(1)
     *many, second, third = blocks(reference, system, *[3900] * 20)
     system.take()
     for pointer in many:
@@ -272,7 +272,7 @@ def test_finalize_gives_everything_back_in_order() -> None:
     blocks(reference, system, 40, 9000)
     system.brk += 4096
     blocks(reference, system, 4000)
-    reference.thread = 1
+    reference.set_thread(1)
     blocks(reference, system, 40)
     system.take()
     assert reference.finalize(system) == 1
