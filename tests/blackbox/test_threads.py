@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.protocol import Ended, Phase, Suspicion
 from heapster.checkers.blackbox.race_program import race_program
-from heapster.checkers.blackbox.racing import Race
+from heapster.checkers.blackbox.racing import Race, race, who_names_the_line
 from heapster.checkers.blackbox.reproducer import prove
 from heapster.checkers.blackbox.stepwise import set_promises
 from heapster.checkers.targets import grammar
@@ -54,6 +55,13 @@ def shown(judge: Judge, race: Race | None, folder: Path) -> str:
     program = race_program(judge.target, race.finding, race.threads)
     assert prove(program, folder, judge.target, Compiler())
     return race.finding.code
+
+
+def test_of_a_race_the_command_is_told_that_names_its_lines() -> None:
+    with judging(ZOO / "no_lock.c") as judge:
+        found = next(race_ for race_ in (race(judge, THREADS, seed)[0] for seed in range(1, 9)) if race_)
+        assert f"the lines that race: heapster races {ZOO / 'no_lock.c'}" in found.finding.details
+        assert not list(who_names_the_line(replace(judge.target, ingredients=None)))
 
 
 def test_a_lock_that_a_forked_child_inherits_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

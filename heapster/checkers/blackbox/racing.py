@@ -1,11 +1,15 @@
 """Real threads on a stranger's allocator. What also fails with one thread at a time is no race."""
 
+import os
+import shlex
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.codes import usual_cause
 from heapster.checkers.blackbox.describe import identity
 from heapster.checkers.blackbox.judge import Ending, Judge, how_it_died, last_words
 from heapster.checkers.blackbox.protocol import Ended, Mode, Suspicion
+from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.results import Finding
 
 MOST_SIZE = 40_000              # bytes of a request
@@ -76,7 +80,18 @@ def _describe(judge: Judge, run: tuple[int, int, int], first: Ending, limit: int
     found = identity(judge.target.name, code, (line,))
     return Finding(found, code, f"with {threads} threads {what}; one after the other they do no harm", (line,),
                    f"heapster replay {found}",
-                   details=(f"seen in {len(bad)} of {TRIES} runs; usual cause: {usual_cause(code)}",))
+                   details=(f"seen in {len(bad)} of {TRIES} runs; usual cause: {usual_cause(code)}",
+                            *who_names_the_line(judge.target)))
+
+
+def who_names_the_line(target: ForeignTarget) -> Iterator[str]:
+    """The command that finds the accesses which race, if the target can be instrumented."""
+    made = target.ingredients
+    if target.code is not None or made is None and not target.instrumented:
+        return
+    told = shlex.join([target.name] if made is None or len(made.sources) == 1 else [
+        *(os.path.relpath(source) for source in made.sources)])
+    yield f"the lines that race: heapster races {told}"
 
 
 def _what(ending: Ending) -> tuple[str, str]:
