@@ -50,6 +50,8 @@ class Place:
     mended: str = ""                    # the line as it would have to be for everything to pass, if one was found
     also: tuple[str, ...] = ()          # other lines that have to do with it, and what they do
     address: int = 0                    # of its instruction in the object, where no line is known
+    access: str = ""                    # what it loads or stores, and where in the heap
+    heap: tuple[str, ...] = ()          # the blocks that live around that meanwhile, by address, and itself
     step: int = -1                      # of the trace, in which it was done; -1: not known, or before all steps
     guess: bool = False                 # nothing speaks for this line but that the call which fails comes by it
 

@@ -85,6 +85,8 @@ def place_lines(place: Place) -> Iterator[Line]:
         yield f"    {line[:TITLE_WIDTH]}", BAD if line.startswith(">") else FAINT
     if place.mended:
         yield f"    for example: {place.mended.strip()[:TITLE_WIDTH]}", GOOD
+    if place.access:
+        yield f"    it {place.access}"[:TITLE_WIDTH], FAINT
     if len(place.backtrace) > 1:
         yield f"    called from {' < '.join(place.backtrace[1:MOST_CALLERS])}"[:TITLE_WIDTH], FAINT
     if place.also:

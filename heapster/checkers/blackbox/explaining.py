@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from heapster.checkers.blackbox.accesses import NO_STEP, Moment, Suspect, moments, of_step
+from heapster.checkers.blackbox.around import heap_around, held_while, words_of
 from heapster.checkers.blackbox.build import cache_folder, judge_program
 from heapster.checkers.blackbox.judge import LIMIT, Judge
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.leaking import repeated, who_lost
-from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, STEPPED, Breach, Kind, Status
+from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, STEPPED, Breach, Kind, Observed, Status
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.repairing import FORCED, Repair, Search, compiled_repairs
 from heapster.checkers.blackbox.root_cause import GUESSED, of_place, suspects
@@ -55,6 +56,7 @@ class Explainer:
         self.own_seconds = OWN_SECONDS if seconds >= LEAST_RUN else 0.0
         self._judges: list[Judge] = []
         self._closed = self._asked = False
+        self._seen: tuple[Observed, ...] = ()           # of the last run, which is laid out as all are
         self._twin: Judge | None = None
         self._search: Search | None = None
         self._wrapping: list[Wraps] | None = None       # at most one; none where clang cannot tell
@@ -119,6 +121,8 @@ class Explainer:
                  *((suspect, frames) for suspect in found if (frames := self._frames(suspect.moment)))]
         functions = {frame.function for moment in beside for frame in self._frames(moment)}
         place = _best(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
+        if place and shown.finding.code != LEAK:            # whose trace was run another number of times
+            place = self._around(place, known, shown.trace)
         place = _asserted(shown.finding.title, place) or place
         self.named |= {(_shown(frame.file), frame.line) for _, frames in known for frame in frames[:1]}
         self.named |= {(place.file, place.line)} if place else set()
@@ -131,9 +135,20 @@ class Explainer:
                  if suspect.moment.event.kind == Kind.BREACH] or of_place(run, shown.trace, outcome, breaking)
         known = [(suspect, frames) for suspect in found if (frames := self._frames(suspect.moment))]
         place = _of_accesses(known)
+        place = place and self._around(place, known, shown.trace)
         decides = outcome.seen[outcome.last].breach == Breach.READS_LIVE if outcome.last < len(outcome.seen) else False
         severity = "warning" if decides else "error"
         return shown._replace(finding=replace(shown.finding, place=place, severity=severity))
+
+    def _around(self, place: Place, known: list[Known], trace: Trace) -> Place:
+        """The place with the access that it stands for, and the heap around that."""
+        events = (suspect.moment.event for suspect, frames in known
+                  if (frames[0].line, frames[0].named) == (place.line, place.function))
+        event = next((event for event in events if event.address), None)
+        if event is None:
+            return place
+        held = held_while(trace, self._seen, event)
+        return replace(place, access=words_of(event, held), heap=tuple(heap_around(event, held)))
 
     def _suspects(self, shown: Shown) -> tuple[list[Suspect], list[Moment]]:
         """The accesses that it may come from, and what the call did at which it shows."""
@@ -178,6 +193,7 @@ class Explainer:
         try:
             with hurried(judge, STEP_LIMIT if stepped else CLAIMED):
                 outcome = run_trace(judge, trace, self._promises)
+            self._seen = outcome.seen
             return moments(judge.events()), outcome
         finally:
             judge.header.observed = OBSERVED

@@ -172,7 +172,7 @@ def _place(value: Any) -> Place | None:
     if value is None:
         return None
     told: dict[str, Any] = {field.name: value[field.name] for field in fields(Place) if field.name in value}
-    for name in ("backtrace", "excerpt", "also"):
+    for name in ("backtrace", "excerpt", "also", "heap"):
         told[name] = _texts(told.get(name, ()))
     return Place(**told)
 
