@@ -153,6 +153,14 @@ def test_tests_that_noticed_changes_of_a_file_go_first(project: Path, tmp_path: 
     assert hunters._remembered(hunters.Prey("impl/block.py", tmp_path, 1)) == []
 
 
+def test_lives_hunt_what_they_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.undo()
+    assert set(sources()) > hunters.UNFUZZED
+    hunt = hunters._fuzz(3)
+    assert hunt(hunters.Prey("model/sketch.py", tmp_path, 1)) == []
+    assert hunt(hunters.Prey("model/arena.py", tmp_path, 1))[-2:] == ["3", "1"]
+
+
 def test_only_the_test_that_cried_is_asked_about_the_source_as_it_is() -> None:
     command = ["python", "-m", "pytest", "tests/impl", "tests/model"]
     assert hunters.again(command, "FAILED tests/model/test_it.py::test_one[a b] - assert") == [

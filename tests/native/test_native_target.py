@@ -7,6 +7,7 @@ import time
 import pytest
 
 from heapster.checkers.fuzz.stateful import Record
+from heapster.checkers.lockstep import native
 from heapster.checkers.lockstep.native import NativeMake
 from heapster.checkers.lockstep.run_trace import rerun
 from heapster.checkers.lockstep.subprocess import Died, Done, Journal, contained
@@ -14,6 +15,7 @@ from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import make_for
 from heapster.machine.lowering import FAULTS
 from heapster.model.placement import POLICY_NAMES
+from heapster.model.problem import Problem
 from heapster.model.trace import parse
 
 HARMLESS = "long_copy"          # a word more than the old block had goes into the new one, where nothing is promised
@@ -54,6 +56,25 @@ def test_what_no_caller_may_rely_on_is_not_looked_at() -> None:
     record = Record(NativeMake(HARMLESS), POLICY_NAMES, arenas=3, faults=True)
     NativeMake(HARMLESS).live_lives(record, 1, 6)
     assert (record.failure, record.examples) == (None, 6)
+
+
+def test_a_child_that_dies_is_a_problem_of_the_step_that_it_was_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By how it died, wherever it did."""
+    make = NativeMake()
+
+    def dying(_: object, journal: Journal, __: float) -> Died:
+        journal.clear()
+        for line in ("a = malloc(8)", "free(a)"):
+            journal.note(line)
+        return Died("crashed", "the process died of SIGSEGV")
+
+    monkeypatch.setattr(native, "contained", dying)
+    problem = Problem("crashed", "free(a): the process died of SIGSEGV")
+    outcome = make.rerun(parse("a = malloc(8); free(a); b = malloc(9)"))
+    assert (outcome.problems, outcome.last) == ((problem,), 1)
+    record = Record(make, POLICY_NAMES, arenas=3, faults=True)
+    make.live_lives(record, 1, 4)
+    assert (record.failure, record.examples) == ((parse("a = malloc(8); free(a)"), problem), 1)
 
 
 # The child.
