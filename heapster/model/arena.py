@@ -4,7 +4,6 @@ A free list is a list of (address, size), head first. Neighbours are neighbours 
 totals are sums over it: there is no header, link or running total here that could be wrong.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,7 +15,6 @@ from heapster.model.geometry import (
     DEFAULT_ARENAS,
     DEFAULT_GROWTH,
     DEFAULT_THRESHOLD,
-    FIRST_BLOCK,
     FORGIVEN,
     LEAST_PURGED,
     MIN_BLOCK,
@@ -24,15 +22,14 @@ from heapster.model.geometry import (
     PAGE,
     REFUSED,
     class_of,
-    fence_before,
     growth_for,
     lead_before,
     most_idle,
     pages_within,
-    region_at,
 )
-from heapster.model.heap import Arena, Block, Idle, Ledger, Region, Stack
+from heapster.model.heap import Arena, Idle, Ledger, Region, Stack
 from heapster.model.placement import NONE_FITS, POLICIES, first_fit
+from heapster.model.region import Piece, RegionState, _is_empty
 from heapster.model.system import System
 
 Witness = Callable[[str], None]
@@ -47,54 +44,6 @@ class Settings:
     growth: int = DEFAULT_GROWTH
     arena_limit: int = DEFAULT_ARENAS
     cache: int = 0
-
-
-Piece = tuple[int, int, bool]      # a block's address, its size, and whether it is used
-
-
-class RegionState:
-    """Memory got from the system in one piece, cut into blocks in address order."""
-
-    def __init__(self, start: int, end: int, kind: str, owner: int) -> None:
-        self.address, self.start, self.end, self.kind = region_at(start), start, end, kind
-        self.fence = fence_before(end)
-        self.blocks: list[Block] = []
-        self._owner = owner
-        self._value: tuple[Region, int, int] | None = None
-        first = self.address + FIRST_BLOCK
-        self.replace(0, 0, (first, self.fence - first, False))
-
-    def index(self, address: int) -> int:
-        """Where in the sequence the block at `address` is."""
-        return bisect_left(self.blocks, (address,))
-
-    def replace(self, first: int, last: int, *pieces: Piece) -> None:
-        """Put `pieces` in the place of the blocks first..last-1."""
-        left_used = first == 0 or self.blocks[first - 1].used
-        fresh = []
-        for address, size, used in pieces:
-            fresh.append(Block(address, size, used, left_used, self._owner, None if used else size))
-            left_used = used
-        self.blocks[first:last] = fresh
-        after = first + len(fresh)
-        if after < len(self.blocks) and self.blocks[after].prev_used != left_used:
-            self.blocks[after] = self.blocks[after]._replace(prev_used=left_used)
-        self._value = None
-
-    def move_end(self, end: int) -> None:
-        """The system gave more, or took some back; the last block is not yet told."""
-        self.end, self.fence = end, fence_before(end)
-        self._value = None
-
-    def value(self) -> tuple[Region, int, int]:
-        """The region, the bytes in its used blocks, and their number."""
-        if self._value is None:
-            fence = Block(self.fence, 0, True, self.blocks[-1].used, self._owner, None)
-            region = Region(self.address, self.start, self.end, self.kind, tuple(self.blocks), fence,
-                            self.address)
-            used = [block.size for block in self.blocks if block.used]
-            self._value = region, sum(used), len(used)
-        return self._value
 
 
 class ArenaState:
@@ -455,10 +404,6 @@ class ArenaState:
         if region is not self.top or len(right) > 1 or any(block.used for block in right):
             return 0
         return sum(block.size for block in region.blocks[index:])
-
-
-def _is_empty(region: RegionState) -> bool:
-    return len(region.blocks) == 1 and not region.blocks[0].used
 
 
 def _class(entry: tuple[int, int]) -> int:

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from heapster.model.arena import ArenaState, Piece, RegionState, Settings, Witness
+from heapster.model.arena import ArenaState, Settings, Witness
 from heapster.model.geometry import PROBES, class_of
 from heapster.model.placement import NONE_FITS, POLICIES
 from heapster.model.reference import Reference
+from heapster.model.region import Piece, RegionState
 
 WALKED = 12                     # blocks of the list that a search looks at one by one, before it asks by size
 BY_SIZE = frozenset({"first_fit", "next_fit", "best_fit", "worst_fit"})     # policies that are searched by size

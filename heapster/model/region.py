@@ -1,0 +1,57 @@
+"""A region of the reference: memory got from the system in one piece, as a sequence of blocks."""
+
+from bisect import bisect_left
+
+from heapster.model.geometry import FIRST_BLOCK, fence_before, region_at
+from heapster.model.heap import Block, Region
+
+Piece = tuple[int, int, bool]      # a block's address, its size, and whether it is used
+
+
+class RegionState:
+    """Memory got from the system in one piece, cut into blocks in address order."""
+
+    def __init__(self, start: int, end: int, kind: str, owner: int) -> None:
+        self.address, self.start, self.end, self.kind = region_at(start), start, end, kind
+        self.fence = fence_before(end)
+        self.blocks: list[Block] = []
+        self._owner = owner
+        self._value: tuple[Region, int, int] | None = None
+        first = self.address + FIRST_BLOCK
+        self.replace(0, 0, (first, self.fence - first, False))
+
+    def index(self, address: int) -> int:
+        """Where in the sequence the block at `address` is."""
+        return bisect_left(self.blocks, (address,))
+
+    def replace(self, first: int, last: int, *pieces: Piece) -> None:
+        """Put `pieces` in the place of the blocks first..last-1."""
+        left_used = first == 0 or self.blocks[first - 1].used
+        fresh = []
+        for address, size, used in pieces:
+            fresh.append(Block(address, size, used, left_used, self._owner, None if used else size))
+            left_used = used
+        self.blocks[first:last] = fresh
+        after = first + len(fresh)
+        if after < len(self.blocks) and self.blocks[after].prev_used != left_used:
+            self.blocks[after] = self.blocks[after]._replace(prev_used=left_used)
+        self._value = None
+
+    def move_end(self, end: int) -> None:
+        """The system gave more, or took some back; the last block is not yet told."""
+        self.end, self.fence = end, fence_before(end)
+        self._value = None
+
+    def value(self) -> tuple[Region, int, int]:
+        """The region, the bytes in its used blocks, and their number."""
+        if self._value is None:
+            fence = Block(self.fence, 0, True, self.blocks[-1].used, self._owner, None)
+            region = Region(self.address, self.start, self.end, self.kind, tuple(self.blocks), fence,
+                            self.address)
+            used = [block.size for block in self.blocks if block.used]
+            self._value = region, sum(used), len(used)
+        return self._value
+
+
+def _is_empty(region: RegionState) -> bool:
+    return len(region.blocks) == 1 and not region.blocks[0].used
