@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.cache import COUNTS, FREE, MALLOC, REALLOC, Caching, a_remote_list, a_stack, same
+from heapster.checkers.proofs.cache import COUNTS, FREE, MALLOC, REALLOC, Caching, a_stack, same
 from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
@@ -25,6 +25,7 @@ from heapster.checkers.proofs.layout_spec import (
     only,
 )
 from heapster.checkers.proofs.local_heap import Window
+from heapster.checkers.proofs.remote import a_remote_list
 from heapster.machine.symbolic import HIGHEST
 
 MOST_RUN = 3                        # blocks that are cut at once

@@ -21,6 +21,7 @@ from heapster.checkers.proofs import (
     purge,
     region,
     registration,
+    remote,
     resize,
     retained,
     segregated,
@@ -35,7 +36,7 @@ from heapster.suggest import instead_of
 PROOFS: tuple[Proof, ...] = (
     *layout.PROOFS, *block.PROOFS, *classes.PROOFS, *freelist.PROOFS, *placement.PROOFS,
     *segregated.PROOFS, *settings.PROOFS, *region.PROOFS, *purge.PROOFS,
-    *arena.PROOFS, *cache.PROOFS, *waiting.PROOFS, *bins.PROOFS, *registration.PROOFS, *carving.PROOFS,
+    *arena.PROOFS, *cache.PROOFS, *remote.PROOFS, *waiting.PROOFS, *bins.PROOFS, *registration.PROOFS, *carving.PROOFS,
     *retained.PROOFS, *mapping.PROOFS, *resize.PROOFS,
     *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *sized.PROOFS, *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )

@@ -1,0 +1,134 @@
+"""Blocks that other threads free: what is proved of `impl/remote.py`."""
+
+from typing import Any
+
+from heapster.checkers.proofs import ANY_HEAP, Proof
+from heapster.checkers.proofs.cache import MOST_REMOTE, a_batch, a_stack, is_on_top, same
+from heapster.checkers.proofs.callee_contracts import replaced
+from heapster.checkers.proofs.layout_spec import MIN_BLOCK, only
+from heapster.checkers.proofs.local_heap import Window
+
+
+def a_remote_list(path: Any, w: Window) -> list[Any]:
+    """The blocks on the arena's remote list, up to three."""
+    blocks = [w.span("b", MIN_BLOCK) for _ in range(path.choose(4))]
+    word: Any = 0
+    for place, b in enumerate(blocks):
+        w.m.put(b + 8, word, "the word below")
+        word = b + 8 + ((place + 1) << 48)
+    w.m.put(w.at("remote"), word, "remote list")
+    return blocks
+
+
+def take_all(source: Any, path: Any) -> None:
+    """Any remote list."""
+    w = Window(path)
+    word, _ = a_stack(path)
+    w.m.put(w.at("remote"), word, "remote list")
+    result = source.remote.take_all(w.m, w.arena)
+    path.claim("all_on_the_list_is_taken_off", lambda: result == word)
+    path.claim("an_emptied_list_is_empty", lambda: w.m.load(w.at("remote")) == 0)
+    path.claim("emptying_changes_no_more", lambda: only(w.m, w.at("remote")))
+
+
+def drain(source: Any, path: Any) -> None:
+    """A remote list of up to three blocks."""
+    w = Window(path)
+    blocks = a_remote_list(path, w)
+    released: list[Any] = []
+    with replaced(source.remote, release=lambda m, arena, b: released.append(b)):
+        source.remote.drain(w.m, w.arena)
+    path.claim("draining_releases_each_block_once", lambda: same(released, blocks))
+    path.claim("a_drained_list_is_empty", lambda: w.m.load(w.at("remote")) == 0
+               and only(w.m, w.at("remote"), *[b + 16 for b in blocks]))
+    path.claim("what_is_drained_is_no_longer_marked", lambda: all(w.m.load(b + 16) == 0 for b in blocks))
+
+
+class Rival:
+    """Another thread, which may put any stack at a word just before the first compare-and-swap of it."""
+
+    def __init__(self, path: Any, m: Any, stack: tuple[Any, Any]) -> None:
+        self.stack = stack                  # what the word holds, as far as anyone knows: the word, its count
+        self.before: tuple[Any, Any] | None = None      # what it held until it was changed
+        self._path, self._m, self._cas = path, m, m.cas_relaxed
+        self._waits = True
+        m.cas_relaxed = m.cas_release = self._contended     # a proof's words have one order
+
+    def _contended(self, address: Any, expected: Any, value: Any) -> Any:
+        if self._waits and self._path.choose(2):
+            self.before, self.stack = self.stack, a_stack(self._path)
+            self._m.store(address, self.stack[0])
+        self._waits = False
+        return self._cas(address, expected, value)
+
+
+def push_remote(source: Any, path: Any) -> None:
+    """Up to three blocks, and any remote list, which another thread may change once meanwhile.
+
+    Each turn begins as the first did, but for the order of the blocks: each turns it about.
+    """
+    w = Window(path)
+    m, blocks = w.m, [w.span("b", MIN_BLOCK) for _ in range(1 + path.choose(3))]
+    payloads = [b + 8 for b in blocks]
+    batch = a_batch(m, blocks)
+    rival = Rival(path, m, a_stack(path))
+    m.put(w.at("remote"), rival.stack[0], "remote list")
+    result = source.remote.push_remote(m, w.arena, batch, len(blocks))
+    word, count = rival.stack
+    if result == 0:
+        path.claim("a_list_that_is_too_long_stays", lambda: count < MOST_REMOTE)
+        order = payloads[::-1] if rival.before and rival.before[0] != word else payloads
+        path.claim("what_is_handed_over_is_on_top", lambda: is_on_top(m, m.load(w.at("remote")), order, word, count))
+    else:
+        path.claim("a_list_that_is_too_long_stays", lambda: count >= MOST_REMOTE and m.load(w.at("remote")) == word)
+        onto, order = rival.before or (0, 0), payloads if rival.before else payloads[::-1]
+        path.claim("what_was_not_handed_over_is_left", lambda: is_on_top(m, result, order, *onto))
+    path.claim("handing_over_disturbs_no_other", lambda: only(m, w.at("remote"), *payloads))
+
+
+def send(source: Any, path: Any) -> None:
+    """Any batch, and a list that is too long up to two times."""
+    w, tries = Window(path), path.choose(3)
+    stacks = [a_stack(path, 1) for _ in range(tries + 1)]
+    pushed: list[Any] = []
+    drained: list[Any] = []
+
+    def push_remote(m: Any, arena: Any, batch: Any, blocks: Any) -> Any:
+        """See `impl.remote.push_remote`."""
+        pushed.append((arena, batch, blocks, len(m.held)))
+        return stacks[len(pushed)][0] if len(pushed) <= tries else 0
+
+    with replaced(source.remote, push_remote=push_remote,
+                  drain=lambda m, arena: drained.append((arena, len(m.held)))):
+        source.remote.send(w.m, w.arena, stacks[0][0])
+    path.claim("what_was_not_handed_over_is_tried_again", lambda: pushed == [
+        (w.arena, word, stacks[0][1], 0) for word, _ in stacks])
+    path.claim("what_is_too_long_is_drained_under_the_lock", lambda: drained == [(w.arena, 1)] * tries
+               and not w.m.held and only(w.m))
+
+
+PROOFS = (
+    Proof("remote.take_all", ANY_HEAP, take_all, {
+        "all_on_the_list_is_taken_off": "the result leads to all that were on the list",
+        "an_emptied_list_is_empty": "the list is empty",
+        "emptying_changes_no_more": "no other word changes",
+    }),
+    Proof("remote.drain", "lists of up to 3 blocks", drain, more={
+        "draining_releases_each_block_once": "each block on the list is released, once",
+        "what_is_drained_is_no_longer_marked": "it is no longer marked",
+        "a_drained_list_is_empty": "the list is empty, and nothing else changes",
+    }),
+    Proof("remote.push_remote", "batches of up to 3 blocks, and any list", push_remote, {
+        "what_is_handed_over_is_on_top":
+            "0, and they are on top, all others keep their order, and the list counts so many more",
+        "what_was_not_handed_over_is_left":
+            "or, if the list is too long, it is as it was, and the result leads to a stack that has them on top",
+    }, more={
+        "a_list_that_is_too_long_stays": "nothing is put on a list that is too long, and all on one that is not",
+        "handing_over_disturbs_no_other": "no word but the list's and those that link the blocks changes",
+    }),
+    Proof("remote.send", "lists that are too long up to 2 times", send, more={
+        "what_was_not_handed_over_is_tried_again": "the whole batch is handed over, however often it takes",
+        "what_is_too_long_is_drained_under_the_lock": "a list that is too long is drained, under its arena's lock",
+    }),
+)
