@@ -15,7 +15,7 @@ from heapster.checkers.blackbox.wrapping import WRAPS_HERE, asks_for_all
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
-from heapster.results import Finding, Place
+from heapster.results import Finding, Place, TargetError
 
 BUMP = """
 #include <errno.h>
@@ -137,3 +137,16 @@ def test_a_break_of_the_map_on_one_way_is_one_finding_and_on_another_is_another(
     assert not is_same_fault(replace(one, why="reads what nobody wrote"), one)
     assert not is_same_fault(replace(one, line=4), one)
     assert not is_same_fault(replace(one, why="the call that fails"), replace(one, why="the call that fails"))
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="no clang, which tells of what wraps")
+def test_the_line_is_named_in_programs_of_32_bits_too(mine: Path) -> None:
+    try:
+        judge_program(32)
+    except TargetError as error:
+        pytest.skip(str(error))
+    (mine.parent / "Makefile").write_text("CFLAGS = -m32\nall: mine.o sizes.o\n")
+    (finding,) = findings(mine, "a = malloc(4294967280)")
+    assert finding.place is not None
+    assert finding.place.why == WRAPS_HERE
+    assert Path(finding.place.file).name == "sizes.c"

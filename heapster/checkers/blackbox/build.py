@@ -96,7 +96,8 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     lab = ("-DDRIVER",) if "mm_init" in text and "DRIVER" in text else ()
     low = "-m32" in told and "-m64" not in compiler.flags and not _builds_32_bits(compiler)
     told = tuple(flag for flag in told if flag != "-m32" or not low)
-    own = (*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags)
+    kernel = OF_32_BITS[1:] if "-m32" in (*told, *compiler.flags) else ()
+    own = (*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags, *kernel)
     made = place_of(path, compiler._replace(flags=(*told, *compiler.flags)), *paths[1:])
     command = [*compiler.command, *TARGET_FLAGS, *own, *map(str, paths)]
     libraries = (*(("-lstdc++",) if any(path.suffix in CPLUSPLUS for path in paths) else ()), *MATHS)

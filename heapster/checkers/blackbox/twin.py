@@ -6,7 +6,14 @@ from pathlib import Path
 
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget
-from heapster.checkers.targets.instrumented import HOOK, NoInstrumentationError, calls_hooks, instrument
+from heapster.checkers.targets.instrumented import (
+    HOOK,
+    TOLD,
+    UNHOOKED,
+    NoInstrumentationError,
+    calls_hooks,
+    instrument,
+)
 
 UNDEFINED = ("-fsanitize=signed-integer-overflow,shift,integer-divide-by-zero,null,alignment,pointer-overflow,bounds,"
              "bool,enum,unreachable,return,vla-bound,nonnull-attribute")
@@ -44,7 +51,8 @@ def wrapping_twin(target: ForeignTarget) -> ForeignTarget | None:
         return None
     made = Path(target.path).with_suffix(".wrapping.so")
     try:
-        instrument(target.ingredients._replace(compiler=("clang",)), made, WRAPPING)
+        instrument(target.ingredients._replace(compiler=("clang",)), made, WRAPPING,
+                   way=TOLD if target.bits == 64 else UNHOOKED)
     except NoInstrumentationError:
         return None
     return replace(target, path=str(made), instrumented=True)

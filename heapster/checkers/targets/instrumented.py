@@ -21,17 +21,19 @@ FLAGS = ("-fPIC", "-gdwarf-4", "-Og", "-fno-builtin", "-fno-omit-frame-pointer",
          "-fsanitize=thread")
 TOLD = Pass(FLAGS, "-fsanitize=thread", "instrument", "instrumented")
 
+UNHOOKED = Pass(FLAGS[:-1], "-m32", "build", "without hooks")       # clang has none for 32 bits
+
 
 def calls_hooks(needs: Iterable[str]) -> bool:
     """Whether an object was instrumented by its owner, by the symbols that it leaves to others."""
     return any(name.startswith(HOOK) for name in needs)
 
 
-def instrument(ingredients: Ingredients, made: Path, *more: str) -> list[str]:
-    """Compile the target instrumented into the shared object `made`, with `more` flags; the commands.
+def instrument(ingredients: Ingredients, made: Path, *more: str, way: Pass = TOLD) -> list[str]:
+    """Compile the target instrumented, or in another `way`, into the shared object `made`; the commands.
 
     Raises NoInstrumentationError, in one line, where the compiler cannot.
     """
     with TemporaryDirectory(dir=made.parent, prefix=made.stem) as folder:
-        commands = [*objects(ingredients, Path(folder), TOLD, more), link(ingredients, Path(folder), made, TOLD)]
+        commands = [*objects(ingredients, Path(folder), way, more), link(ingredients, Path(folder), made, way)]
     return [" ".join(command) for command in commands]
