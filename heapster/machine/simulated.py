@@ -1,13 +1,14 @@
 """Checked memory: every access is checked, every system call can be refused, every step is repeatable."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from itertools import chain
 
 from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, Fault
 
 WORD = 8
 PAGE = 4096
+LINE = 256                      # bytes of which it is noted together whether any was written
 WORD_MIN, WORD_MAX = -(1 << 63), (1 << 63) - 1
 
 STATICS = 0x10000               # where things lie; each far from the others
@@ -42,6 +43,7 @@ class Simulated:
         self._memory = memory                           # bytes that the system has to give
         self.words: dict[int, int] = dict(_ZERO_STATICS)
         self.changed: set[int] = set()                  # words written or lost since `first_change` looked
+        self._lines: set[int] = set()                   # that had a word written, beyond what is fixed
         self.extents: list[tuple[int, int]] = []        # what sbrk and mmap gave, by address
         self.zeroed: list[tuple[int, int]] = []         # claimed by known_zero
         self.brk = BREAK
@@ -76,6 +78,7 @@ class Simulated:
         """See `Machine.store`; faults on words that are unmapped, misaligned or too large."""
         if address not in self.words:
             self._check_mapped("store", address, WORD)
+            self._lines.add(address // LINE)
         if not WORD_MIN <= value <= WORD_MAX:
             raise Fault("not_a_word", f"stored {value:#x}, more than 64 bits, at {address:#x}", address)
         self.words[address] = value
@@ -130,7 +133,7 @@ class Simulated:
         if target < source + count and source < target + count:
             raise Fault("overlapping_copy", f"copy of {count} bytes between {source:#x} and {target:#x}", target)
         whole = count & -WORD
-        self.changed.update(range(target, target + count, WORD))
+        self._note(target, count)
         for offset in range(0, whole, WORD):
             word = self.peek(source + offset)
             if word is None:
@@ -145,14 +148,20 @@ class Simulated:
         self._check_range("fill", target, count)
         word = signed(byte * 0x0101010101010101)
         whole = count & -WORD
-        self.changed.update(range(target, target + count, WORD))
+        self._note(target, count)
         self.words.update(dict.fromkeys(range(target, target + whole, WORD), word))
         if count > whole:
             self._merge(target + whole, word, count - whole)
 
+    def _note(self, target: int, count: int) -> None:
+        """The allocator writes, or carries what was never written, there."""
+        self.changed.update(range(target, target + count, WORD))
+        self._lines.update(range(target // LINE, (target + count - 1) // LINE + 1))
+
     def write(self, words: dict[int, int]) -> None:
         """Let the caller write words of its own payloads, which are mapped."""
         self.words.update(words)
+        self._lines.update({address // LINE for address in words})
 
     def first_difference(self, words: dict[int, int]) -> int | None:
         """The lowest address of `words` where memory holds something else, or None."""
@@ -174,11 +183,12 @@ class Simulated:
             raise Fault("not_known_zero", f"claimed zero, but {written:#x} was written", written)
         self.zeroed.append((target, target + count))
 
-    def _written(self, start: int, end: int) -> Set[int]:
-        """Addresses in [start, end) of words that were written."""
-        if end - start > WORD * len(self.words):
-            return {a for a in self.words if start <= a < end}
-        return self.words.keys() & range(start + -start % WORD, end, WORD)
+    def _written(self, start: int, end: int) -> list[int]:
+        """Addresses in [start, end) of words that were written; nothing there is fixed."""
+        first = start + -start % WORD
+        lines = [range(max(first, line * LINE), min(end, (line + 1) * LINE), WORD)
+                 for line in self._lines.intersection(range(start // LINE, (end - 1) // LINE + 1))]
+        return list(filter(self.words.__contains__, chain.from_iterable(lines)))
 
     def _merge(self, address: int, word: int, count: int) -> None:
         mask = (1 << 8 * count) - 1
@@ -339,8 +349,9 @@ class Simulated:
     def _carry(self, start: int, length: int, target: int) -> None:
         """What was written in `length` bytes at `start`, or claimed to be zero, is also at `target`."""
         written = self._written(start, start + length)
-        self.words.update({target + address - start: self.words[address] for address in written})
-        self.changed.update(target + address - start for address in written)
+        moved = {target + address - start: self.words[address] for address in written}
+        self.changed.update(moved)
+        self.write(moved)
         pieces = [(max(low, start), min(high, start + length)) for low, high in self.zeroed]
         self.zeroed += [(low - start + target, high - start + target) for low, high in pieces if low < high]
 
@@ -384,9 +395,11 @@ class Simulated:
 
     def _lose(self, start: int, end: int) -> None:
         """What was written there, or claimed to be zero, is known no more."""
-        for address in self._written(start, end):
+        lost = self._written(start, end)
+        for address in lost:
             del self.words[address]
-            self.changed.add(address)
+        self.changed.update(lost)
+        self._lines.difference_update(range(start // LINE + 1, end // LINE))
         pieces = (((low, min(high, start)), (max(low, end), high)) for low, high in self.zeroed)
         self.zeroed = [piece for piece in chain.from_iterable(pieces) if piece[0] < piece[1]]
 

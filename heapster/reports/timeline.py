@@ -229,20 +229,24 @@ def _list_change(old: tuple[int, ...], new: tuple[int, ...]) -> list[int]:
     """How many come to the front, which, and the indices of those that go; a whole new list if need be."""
     tail = _common(old[::-1], new[::-1])
     head, fresh = old[:len(old) - tail], new[:len(new) - tail]
-    for count in range(len(fresh) + 1):
-        kept = fresh[count:]
-        gone = _gone(head, kept)
-        if gone is not None:
-            return [count, *fresh[:count], *gone]
-    raise AssertionError("with all of them fresh, nothing is kept")
+    count = len(fresh) - _kept(head, fresh)
+    return [count, *fresh[:count], *_gone(head, fresh[count:])]
 
 
-def _gone(head: tuple[int, ...], kept: tuple[int, ...]) -> list[int] | None:
-    """Indices in `head` of what is not in `kept`; None if `kept` is not in its order."""
+def _kept(head: tuple[int, ...], fresh: tuple[int, ...]) -> int:
+    """How many of the last of `fresh` are in `head`, in this order: the most, since the last ones are sought first."""
+    kept = 0
+    for address in reversed(head):
+        kept += kept < len(fresh) and fresh[-1 - kept] == address
+    return kept
+
+
+def _gone(head: tuple[int, ...], kept: tuple[int, ...]) -> list[int]:
+    """Indices in `head` of what is not in `kept`, which is there in this order."""
     gone, next_kept = [], 0
     for index, address in enumerate(head):
         if next_kept < len(kept) and address == kept[next_kept]:
             next_kept += 1
         else:
             gone.append(index)
-    return gone if next_kept == len(kept) else None
+    return gone

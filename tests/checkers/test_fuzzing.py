@@ -7,13 +7,17 @@ import pytest
 
 from heapster.checkers.fuzz import campaign as fuzzing
 from heapster.checkers.fuzz.campaign import FuzzOptions, fuzz
-from heapster.checkers.lockstep.run_trace import on_source
+from heapster.checkers.fuzz.stateful import LOOK_EVERY, Record, exact, live_lives
+from heapster.checkers.lockstep.lockstep import AT_EACH_LOOK, AT_EACH_STEP
+from heapster.checkers.lockstep.run_trace import on_source, rerun
 from heapster.checkers.mutation.fault import planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import make_for
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
 from heapster.model.placement import POLICY_NAMES
+from heapster.model.problem import Problem
+from heapster.model.trace import parse
 from heapster.results import Finding, Verdict
 
 BROKEN = next(fault for fault in FAULTS if fault.title == "no coalescing to the left")
@@ -58,7 +62,8 @@ def test_no_false_alarm(policy: Any, target: Any) -> None:
     run = campaign(target=grammar.parse(target), policies=(policy,), examples=10, seed=7)
     assert run.verdict is Verdict.PASSED
     assert run.findings == ()
-    assert min(count for name, count in run.checks.items() if name != "statistics") > 500
+    assert min(run.checks[name] for name in AT_EACH_STEP) > 500
+    assert min(run.checks[name] for name in AT_EACH_LOOK) > 500 // LOOK_EVERY
 
 
 def test_what_ships_is_among_the_settings() -> None:
@@ -161,3 +166,17 @@ def test_a_policy_that_was_hardly_tried_was_not_found_right(monkeypatch: pytest.
     assert int(starved.split()[1]) > 100
     asked = campaign(policies=("best_fit",), examples=1, seed=1)
     assert (asked.verdict, asked.extra["starved"]) == (Verdict.PASSED, [])
+
+
+def test_what_is_seen_late_is_told_of_its_step() -> None:
+    """Between two looks at the heap a fault goes unseen; its trace then ends with the step that it shows after."""
+    lives = FuzzOptions()
+    record = Record(on_source(planted(next(fault for fault in FAULTS if fault.title == "no footer is written"))),
+                    lives.policies, lives.arenas, lives.faults)
+    live_lives(record, 1, 4)
+    assert record.failure is not None
+    trace, problem = record.failure
+    assert rerun(trace[:-1], record.make).problems == ()
+    assert rerun(trace, record.make).problems[0] == problem
+    assert exact((trace + parse("stats") * LOOK_EVERY, Problem("later", "")), record.make) == record.failure
+    assert exact(record.failure, on_source()) == record.failure, "what does not show again stays as it was"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import on_source, rerun
 from heapster.checkers.mutation.fault import SHIPPED_FOLDER, StaleFault, one_edit, planted
 from heapster.checkers.mutation.fuzz_faults import FAULTS
@@ -12,6 +13,7 @@ from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import make_for
 from heapster.impl.layout import CACHED_MARK, MARK
 from heapster.machine.protocol import Aborted
+from heapster.machine.simulated import Simulated
 from heapster.model.geometry import EPOCH, MOST_REMOTE, MOST_SENT, SIZE_MAX
 from heapster.model.heap import AGED, PURGED
 from heapster.model.operation import Step, Trace
@@ -250,3 +252,15 @@ def test_memory_that_finalize_could_not_return_may_come_again_as_new() -> None:
 def test_a_copy_of_the_source_takes_every_step() -> None:
     found = outcome("cache 256; a = malloc(3); free(a); thread_end; fork; stats; finalize", str(SHIPPED_FOLDER))
     assert (found.codes, found.last) == ((), 8)
+
+
+@pytest.mark.parametrize(("last", "looks"), [("finalize", 1), ("free(a + 8)", 1), ("stats", 1), ("usable_size(b)", 1),
+                                             ("c = malloc(8)", 0)])
+def test_a_heap_that_is_looked_at_now_and_then_is_looked_at_before_it_ends(last: str, looks: int) -> None:
+    """With a fault that no answer shows: at the step that is due, at `stats`, and before what ends the run."""
+    source = planted(next(fault for fault in FAULTS if fault.title == "no footer is written"))
+    lockstep = Lockstep(Simulated(), source, look_every=6 if last == "usable_size(b)" else 100)
+    *steps, end = parse(SMALL + "a = malloc(40); b = malloc(40); free(a); " + last)
+    assert [problem for step in steps for problem in lockstep.take(step)] == []
+    assert ("boundary_tags_agree" in [problem.code for problem in lockstep.take(end)]) == bool(looks)
+    assert lockstep.checks()["boundary_tags_agree"] == looks

@@ -66,10 +66,31 @@ def lockstep() -> None:
     for one in altered.ALTERED:
         altered.is_told(one)
     assert lockstep_module._joined([(8, 12), (0, 4), (4, 8), (20, 24), (24, 28)]) == [(0, 12), (20, 28)]
+    looks_at_the_heap()
     contents()
     moved_contents()
     headers_of_freed_blocks()
     ways_of_calling()
+
+
+def looks_at_the_heap() -> None:
+    """When a heap that is looked at now and then is: what is spoilt in memory is told then, and not before."""
+    for last, every, looks in (("c = malloc(8)", 100, 0), ("c = malloc(8)", 7, 0), ("c = malloc(8)", 6, 1),
+                               ("finalize", 100, 1), ("free(a + 8)", 100, 1), ("stats", 100, 1)):
+        lockstep = Lockstep(Simulated(), look_every=every)
+        *steps, end = parse("growth 4096; threshold 8192; a = malloc(40); b = malloc(40); free(a); " + last)
+        assert [lockstep.take(step) for step in steps] == [[]] * len(steps)
+        lockstep.m.store(lockstep.pointers[0] + 32, 0)          # the footer
+        codes = [problem.code for problem in lockstep.take(end)]
+        assert codes == ["boundary_tags_agree", "structure_diverges"] * looks, (last, every)
+        assert lockstep.checks()["boundary_tags_agree"] == looks
+        assert lockstep.steps == len(steps) + (last not in ("finalize", "free(a + 8)"))
+    lockstep = Lockstep(Simulated(), look_every=3)
+    counts = []
+    for step in parse("a = malloc(40); b = malloc(40); free(a); stats; usable_size(b); free(b); a = malloc(8); finalize"):
+        assert lockstep.take(step) == []
+        counts.append(lockstep.checks()["live_block_is_cached"])
+    assert counts == [0, 0, 1, 2, 2, 2, 3, 4]
 
 
 def ways_of_calling() -> None:

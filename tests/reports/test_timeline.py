@@ -1,6 +1,7 @@
 """A journey holds exactly the heaps that it was made from."""
 
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
 from heapster.model.trace import parse
+from heapster.reports import timeline
 from heapster.reports.timeline import (
     ADDED,
     CURSOR,
@@ -106,3 +108,17 @@ def test_packing_keeps_all() -> None:
     value = unpacked(packed(made))
     assert (value["name"], len(value["steps"])) == (TEXT[:20], STEPS)
     assert [lane["changes"] for lane in value["lanes"]] == [lane.changes for lane in made.lanes]
+
+
+def test_a_list_changes_by_as_few_entries_as_can_be() -> None:
+    """Those that come are at the front; of those that stay, as many as were there in this order."""
+    rng = Random(3)
+    for _ in range(300):
+        old = tuple(rng.sample(range(12), rng.randint(0, 8)))
+        new = (*rng.sample(range(12), rng.randint(0, 3)), *[a for a in old if rng.random() < 0.7])
+        count, *rest = timeline._list_change(old, new)
+        gone = rest[count:]
+        assert (*rest[:count], *[a for i, a in enumerate(old) if i not in gone]) == new
+        if count:
+            rests = iter(old)
+            assert not all(a in rests for a in new[count - 1:]), "one fewer would do"

@@ -18,6 +18,7 @@ from heapster.checkers.fuzz.draws import BACKEND
 from heapster.checkers.fuzz.misuses import misuse
 from heapster.checkers.fuzz.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload
 from heapster.checkers.lockstep.lockstep import Lockstep
+from heapster.checkers.lockstep.run_trace import rerun
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
@@ -25,6 +26,7 @@ from heapster.model.operations import ALIGNING, ASKING, RELEASING, REQUESTS, in_
 from heapster.model.problem import Problem
 from heapster.model.system import SYSTEM_CALL_NAMES
 
+LOOK_EVERY = 8                  # steps, from one look at the heap in memory to the next
 STEPS = 40                      # rules in an example
 CACHES = (0, 256, 1 << 15, DEFAULT_CACHE)       # bytes of a size that threads keep at first; the last is what ships
 KEEPS = (0, 4 * PAGE, 1 << 20, DEFAULT_KEEP)    # of freed mappings, likewise
@@ -34,6 +36,8 @@ SIZES = st.one_of(st.integers(0, 200), st.sampled_from(BOUNDARIES), st.integers(
                   st.sampled_from((PTRDIFF_MAX, PTRDIFF_MAX + 1, SIZE_MAX, SIZE_MAX - 15)))
 SEEDS = st.integers(0, (1 << 32) - 1)
 INDICES = st.integers(0, MOST_LIVE - 1)
+
+Failure = tuple[Trace, Problem]
 
 
 @dataclass
@@ -50,7 +54,7 @@ class Record:
     examples: int = 0
     checks: Counter[str] = field(default_factory=Counter)
     witnesses: Counter[str] = field(default_factory=Counter)
-    failure: tuple[Trace, Problem] | None = None
+    failure: Failure | None = None
     under: Counter[str] = field(default_factory=Counter)        # policy: steps taken while it was in force
 
     @property
@@ -67,6 +71,7 @@ class HeapLife(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._lockstep = self.record.make()
+        self._lockstep.look_every = LOOK_EVERY
         self._handles = Handles()
         self._trace: list[Step] = []
         self._policy = ""
@@ -200,3 +205,12 @@ def live_lives(record: Record, first_seed: int, examples: int, steps: int = STEP
         settings=settings(
             backend=BACKEND, max_examples=examples, stateful_step_count=steps, deadline=None, database=None,
             phases=(Phase.generate,), verbosity=Verbosity.quiet, suppress_health_check=tuple(HealthCheck)))
+    if record.failure:
+        record.failure = exact(record.failure, record.make)
+
+
+def exact(failure: Failure, make: Callable[[], Lockstep]) -> Failure:
+    """The failure with the step at which it shows first: every check is made at every step of its trace again."""
+    trace, _ = failure
+    outcome = rerun(trace, make.__call__)            # here, wherever `make` would have it run
+    return (trace[:outcome.last + 1], outcome.problems[0]) if outcome.problems else failure

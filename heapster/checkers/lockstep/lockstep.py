@@ -26,8 +26,9 @@ from heapster.model.reference import Reference
 from heapster.model.spec import OURS, Operation, Result, advance, explains
 from heapster.model.system import Divergence, System
 
-CHECKS = ("specification", "reference", "contents", "live_block_is_cached",
-          *(invariant.__name__ for invariant in ALWAYS))
+AT_EACH_STEP = ("specification", "reference", "contents")
+AT_EACH_LOOK = ("live_block_is_cached", *(invariant.__name__ for invariant in ALWAYS))
+CHECKS = (*AT_EACH_STEP, *AT_EACH_LOOK)
 
 
 # What a broken allocator may raise: the machine's own, and what Python says of wrong words and names.
@@ -36,10 +37,15 @@ FAILURES = (Fault, Aborted, *CRASHES)
 
 
 class Lockstep:
-    """One run: a machine, the source on it, and the model beside them."""
+    """One run: a machine, the source on it, and the model beside them.
 
-    def __init__(self, m: Any, source: Any = SHIPPED) -> None:
-        self.m, self._source = m, source
+    What the caller sees is checked at each step: answers, contents, what the system is asked, all as predicted.
+    The heap as it lies in memory is looked at once in `look_every` steps, at `stats` and before the run ends, so
+    that with more than 1 what is wrong with it may be told late: a run with 1 then says of which step it comes.
+    """
+
+    def __init__(self, m: Any, source: Any = SHIPPED, look_every: int = 1) -> None:
+        self.m, self._source, self.look_every = m, source, look_every
         self.pointers = {NO_HANDLE: 0}          # by handle; 0 for NULL
         self.live = Live()
         self.reference = Reference()
@@ -50,16 +56,22 @@ class Lockstep:
         self.witnesses: Counter[str] = Counter()
         self.statistics_checked = 0
         self._contents = Contents(m)
+        self._looked_at = 0                     # the step after which the heap was looked at last
+        self._looks = 0
 
     def checks(self) -> dict[str, int]:
         """How often each check was evaluated."""
-        return {**dict.fromkeys(CHECKS, self.steps), "statistics": self.statistics_checked}
+        return {**dict.fromkeys(AT_EACH_STEP, self.steps), **dict.fromkeys(AT_EACH_LOOK, self._looks),
+                "statistics": self.statistics_checked}
 
     def take(self, step: Step) -> list[Problem]:
         """Take a step; what is wrong after it, most telling first."""
-        self.steps += 1
         pointer = self.pointers[step.operand] + step.offset
-        if misuse.is_misuse(self.live, step, pointer):
+        misused = misuse.is_misuse(self.live, step, pointer)
+        if (misused or step.verb == "finalize") and (overdue := self._overdue()):
+            return overdue
+        self.steps += 1
+        if misused:
             return self._misuse(step, pointer)
         self.m.calls.clear()
         answer, problems = self._call(step, pointer)
@@ -186,17 +198,26 @@ class Lockstep:
         return []
 
     def _decode(self, step: Step) -> list[Problem]:
+        """What is wrong with the heap as it lies in memory, if it is time to look."""
+        if step.verb == "finalize" and (problems := self._after_finalize()):
+            return problems
+        due = step.verb in ("finalize", "stats") or self.steps - self._looked_at >= self.look_every
+        return self._look(is_asked=step.verb == "stats") if due else []
+
+    def _overdue(self) -> list[Problem]:
+        """What is wrong with the heap before a step that ends the run, if nobody looked since the last."""
+        return self._look() if self.steps > self._looked_at else []
+
+    def _look(self, *, is_asked: bool = False) -> list[Problem]:
         """Invariants of the heap as it lies in memory, and its equality with the prediction."""
-        if step.verb == "finalize":
-            problems = self._after_finalize()
-            if problems:
-                return problems
+        self._looked_at = self.steps
+        self._looks += 1
         try:
             heap = self.heap = decode(self.m)
         except Undecodable as error:
             return [Problem("undecodable_heap", str(error))]
         problems = violations(heap) + self._live_and_waiting(heap)
-        if step.verb == "stats":
+        if is_asked:
             self.statistics_checked += 1
             problems += self._statistics(heap)
         predicted = self.reference.heap()
