@@ -75,7 +75,7 @@ def lockstep() -> None:
 
 def looks_at_the_heap() -> None:
     """When a heap that is looked at now and then is: what is spoilt in memory is told then, and not before."""
-    for last, every, looks in (("c = malloc(8)", 100, 0), ("c = malloc(8)", 7, 0), ("c = malloc(8)", 6, 1),
+    for last, every, looks in (("c = malloc(100)", 100, 0), ("c = malloc(100)", 7, 0), ("c = malloc(100)", 6, 1),
                                ("finalize", 100, 1), ("free(a + 8)", 100, 1), ("stats", 100, 1)):
         lockstep = Lockstep(Simulated(), look_every=every)
         *steps, end = parse("growth 4096; threshold 8192; a = malloc(40); b = malloc(40); free(a); " + last)
@@ -87,7 +87,8 @@ def looks_at_the_heap() -> None:
         assert lockstep.steps == len(steps) + (last not in ("finalize", "free(a + 8)"))
     lockstep = Lockstep(Simulated(), look_every=3)
     counts = []
-    for step in parse("a = malloc(40); b = malloc(40); free(a); stats; usable_size(b); free(b); a = malloc(8); finalize"):
+    for step in parse("a = malloc(40); b = malloc(40); free(a); stats; usable_size(b); free(b); a = malloc(8); "
+                      "finalize"):
         assert lockstep.take(step) == []
         counts.append(lockstep.checks()["live_block_is_cached"])
     assert counts == [0, 0, 1, 2, 2, 2, 3, 4]
