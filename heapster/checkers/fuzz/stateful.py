@@ -7,6 +7,7 @@ seed. Failures are recorded, not raised: our own shrinker takes over from there.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -212,5 +213,5 @@ def live_lives(record: Record, first_seed: int, examples: int, steps: int = STEP
 def exact(failure: Failure, make: Callable[[], Lockstep]) -> Failure:
     """The failure with the step at which it shows first: every check is made at every step of its trace again."""
     trace, _ = failure
-    outcome = rerun(trace, make.__call__)            # here, wherever `make` would have it run
+    outcome = rerun(trace, partial(make))            # here, wherever `make` would have it run
     return (trace[:outcome.last + 1], outcome.problems[0]) if outcome.problems else failure
