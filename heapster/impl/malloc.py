@@ -12,6 +12,8 @@ The life of a free:
  -> api.free -> free_block -> thread_cache.cache_block: onto the bin of the block's class, no lock
     free_slow: is it a double free (check_in_use)? cache_block_slow: grow or flush the bin, or send to the owner
       free_to_arena -> arena.release: coalesce, onto the free list, purge; or mapping.unmap_block: retain, decay
+The life of a realloc:
+ -> api.realloc -> resize_uncopied: as it is, no lock (is_left), or resize.resize, or mapping.resize_mapped; else move
 """
 
 from .arena import acquire, count_call, is_lost, release, room_for
@@ -35,6 +37,7 @@ from .layout import (
     NULL,
     OWNER_SHIFT,
     PAYLOAD,
+    REGISTERED,
     USED,
     WORD,
 )
@@ -42,7 +45,8 @@ from .mapping import map_block, mapped_usable, resize_mapped, unmap_block
 from .resize import resize
 from .retained import release_retained
 from .settings import arena_at, attach, get_cache, get_threshold
-from .thread_cache import cache_block, cache_block_slow, check_in_use, pop_cached, refill
+from .sized import could_serve
+from .thread_cache import cache_block, cache_block_slow, check_in_use, count_mine, pop_cached, refill
 
 
 def out_of_memory(m):
@@ -214,15 +218,47 @@ def resize_mapping(m, p, request):
     return payload(b)
 
 
+def size_for(m, request):
+    """Bytes of the block that malloc gives for `request`, but for a rest that is too small for a block.
+
+    Requires: 0 <= request <= MAX_REQUEST.
+    """
+    if is_small(m, request) and get_cache(m) != 0:
+        return least_of_class(class_for(block_size(request)))
+    return block_size(request)
+
+
+def resize_in_arena(m, arena, b, request):
+    """Whether the used block `b` of the arena could be made to hold `request` bytes where it is, the call counted.
+
+    It gets the size that malloc would give it, so that the next request finds it in its class; or as much as there is.
+
+    Requires: the arena's lock.
+    """
+    want = size_for(m, request)
+    done = resize(m, arena, b, want, CALL_REALLOC)
+    if not done and want != block_size(request):
+        done = resize(m, arena, b, block_size(request), CALL_REALLOC)
+    return done
+
+
+def is_left(m, total, request):
+    """Whether realloc leaves a block of `total` bytes as it is: malloc could give it, and the thread has a cache."""
+    return m.load(m.thread() + REGISTERED) != 0 and could_serve(total, request, ALIGN)
+
+
 def resize_uncopied(m, p, request):
     """The payload at `p`, made to hold `request` bytes without a copy; NULL if that cannot be."""
     header = header_of(m, p)
     if header & MAPPED != 0:
         return resize_mapping(m, p, request)
     check_in_use(m, p, header)
+    if is_left(m, size_in(header), request):
+        count_mine(m, m.thread(), CALL_REALLOC)
+        return p
     arena = arena_of(m, header)
     m.lock(arena + ARENA_LOCK)
-    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)
+    done = resize_in_arena(m, arena, block_of(p), request)
     m.unlock(arena + ARENA_LOCK)
     if done:
         return p

@@ -87,6 +87,16 @@ def least_of_class(size: int) -> int:
 CACHED_SIZES = tuple(sorted({least_of_class(size) for size in range(MIN_BLOCK, MOST_CACHED + 1, ALIGN)}))
 
 
+def could_serve(total: int, request: int, alignment: int = ALIGN) -> bool:
+    """Whether a request could have got a block of so many bytes in an arena.
+
+    That has what it needs, or that rounded up where blocks are cached, and less than a block more.
+    """
+    want = block_size(request)
+    sizes = {want} if alignment > ALIGN or want > MOST_CACHED else {want, least_of_class(want)}
+    return any(size <= total < size + MIN_BLOCK for size in sizes)
+
+
 def growth_for(want: int, growth: int) -> int:
     """Bytes to ask of the system so that a block of `want` bytes fits."""
     return up(max(want + REGION_OVERHEAD, growth), PAGE)

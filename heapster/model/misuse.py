@@ -26,13 +26,10 @@ from heapster.model.geometry import (
     ALIGN,
     HEADER,
     MAX_REQUEST,
-    MIN_BLOCK,
-    MOST_CACHED,
     PAGE,
     SPARE_SHIFT,
-    block_size,
+    could_serve,
     is_power_of_two,
-    least_of_class,
     mapping_length,
     up,
 )
@@ -187,9 +184,7 @@ def could_be_asked(heap: Heap, pointer: int, said: Stated) -> bool:
     block = _block_around(heap, pointer - HEADER)
     if block is None or said.size > MAX_REQUEST:
         return False
-    want = block_size(said.size)
-    sizes = {want} if alignment > ALIGN or want > MOST_CACHED else {want, least_of_class(want)}
-    return any(size <= block.size < size + MIN_BLOCK for size in sizes)
+    return could_serve(block.size, said.size, alignment)
 
 
 def _could_be_mapped(mapped: Mapped, pointer: int, size: int, alignment: int) -> bool:

@@ -32,6 +32,7 @@ from heapster.model.geometry import (
     SMALL_BIN,
     WORD,
     block_size,
+    could_serve,
     is_power_of_two,
     least_of_class,
     signed,
@@ -391,8 +392,12 @@ class Reference:
         holder = self._holder(pointer)
         if isinstance(holder, MappedState):
             stays = self._mappings.resize(system, holder, request)
+        elif self.thread in self._caching and could_serve(holder.size_of(pointer - HEADER), request):
+            self._cache().calls[REALLOC] += 1
+            self._saw("realloc_left_the_block_as_it_was")
+            return pointer
         else:
-            stays = holder.resize(system, pointer - HEADER, block_size(request))
+            stays = self._resize(system, pointer, holder, request)
         if stays:
             self._count(holder, REALLOC)
             return self._found_again(pointer, holder)
@@ -403,6 +408,14 @@ class Reference:
         else:
             self._saw("failed_realloc_kept_the_block")
         return moved
+
+    def _resize(self, system: System, pointer: int, holder: ArenaState, request: int) -> bool:
+        """True if a block of an arena could be given the size that malloc gives for the request, or what it needs."""
+        needed = want = block_size(request)
+        if self._settings.cache and want <= MOST_CACHED and request < self._settings.threshold:
+            want = least_of_class(want)
+        return holder.resize(system, pointer - HEADER, want) or (
+            want != needed and holder.resize(system, pointer - HEADER, needed))
 
     def _found_again(self, pointer: int, holder: ArenaState | MappedState) -> int:
         """Where a live block that was resized is now: the system may have moved its mapping."""

@@ -52,6 +52,7 @@ SOMETIMES = (
     Witness("large_block_returned", "a mapping that was freed was unmapped, for enough is kept"),
     Witness("a_kept_mapping_was_used_again", "a large block got pages that another had left"),
     Witness("a_kept_mapping_was_cut", "a large block got a part of a mapping that was kept"),
+    Witness("realloc_left_the_block_as_it_was", "realloc of a thread with a cache had nothing to do, and took no lock"),
     Witness("kept_mappings_were_joined", "a freed mapping was joined with a kept one beside it"),
     Witness("large_block_grew_into_what_was_kept", "realloc extended a mapping by what was kept after it"),
     Witness("large_block_grew_where_it_was", "the system extended a mapping where it was"),

@@ -99,8 +99,8 @@ LOCKS = (
     bypass(m, before, after)
 """),), "data_race"),
     fault("the block beside is read before the lock", (
-        Edit("malloc.py", "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC)\n",
-             "    done = resize(m, arena, block_of(p), block_size(request), CALL_REALLOC) and beside >= 0\n"),
+        Edit("malloc.py", "    done = resize_in_arena(m, arena, block_of(p), request)\n",
+             "    done = resize_in_arena(m, arena, block_of(p), request) and beside >= 0\n"),
         Edit("malloc.py", f"    {LOCK}    done",
              f"    beside = size_in(m.load(block_of(p) + size_in(header)))\n    {LOCK}    done")), "data_race"),
     fault("a resize in two critical sections", (

@@ -205,6 +205,38 @@ def send_if_remote(source: Any, path: Any) -> None:
         and only(c.m, *[b + PAYLOAD, b + PAYLOAD + WORD][:2 * is_foreign]))
 
 
+def resize_uncopied(source: Any, path: Any) -> None:
+    """Any used block of an arena, of a thread that has a cache or none; any size is large enough, or is not."""
+    registered, serves, fits, fits_exactly = (path.choose(2) for _ in range(4))
+    c = Caching(path, 0, registered=registered)
+    m, w, total = c.m, c.w, path.word("total", MIN_BLOCK, HUGE, ALIGN)
+    b, place, calls = w.span("b", MIN_BLOCK), c.thread + CACHE["my_calls"] + 8 * REALLOC, path.word("calls", 0, TOTALS)
+    m.put(b, header(total, w.index), "header")
+    m.put(b + 2 * WORD, 0, "what is where the mark would be")
+    m.put(place, calls, "calls of realloc")
+    request, want = path.word("request", 1, HUGE), path.word("want", MIN_BLOCK, HUGE, ALIGN)
+    needed = path.word("needed", MIN_BLOCK, HUGE, ALIGN)
+    asked: list[Any] = []
+
+    def resize(m: Any, arena: Any, block: Any, size: Any, kind: int) -> bool:
+        """See `impl.resize.resize`."""
+        asked.append((arena, block, size, kind, len(m.held)))
+        return bool(fits if len(asked) == 1 else fits_exactly)
+
+    with replaced(source.malloc, could_serve=lambda *words: bool(serves), size_for=lambda *_: want,
+                  block_size=lambda _: needed, resize=resize):
+        q = source.malloc.resize_uncopied(m, b + PAYLOAD, request)
+    if registered and serves:
+        path.claim("what_malloc_could_give_is_left", lambda: q == b + PAYLOAD and not asked
+                   and m.load(place) == calls + 1 and only(m, place))
+        return
+    path.claim("what_is_resized_gets_the_size_of_a_class_or_what_it_needs", lambda: not m.held and only(m)
+               and asked == [(w.arena, b, size, REALLOC, 1) for size in (want, needed)][:len(asked)]
+               and len(asked) >= 1 and (len(asked) == 1) == (bool(fits) or want == needed))
+    path.claim("what_was_not_resized_is_told", lambda: q == (
+        b + PAYLOAD if fits or (want != needed and fits_exactly) else 0))
+
+
 def cache_block_slow(source: Any, path: Any) -> None:
     """Any block that does not look kept, any bin and the room that it gets; the block is another arena's or not."""
     index = path.word("class", 0, CLASS["cached"] - 1)
@@ -338,6 +370,13 @@ PROOFS = (
                                                           "the bin is looked into, under the lock, which is released",
         "what_nobody_freed_is_cut": "the block is the bin's, or where it is empty that of a run of a batch",
         "a_refill_writes_no_more": "no word changes but by those that are called",
+    }),
+    Proof("malloc.resize_uncopied", "blocks of arenas", resize_uncopied, more={
+        "what_malloc_could_give_is_left": "in a thread with a cache, a block that malloc could give for the request is "
+                                          "left as it is: no lock, and only the call is counted",
+        "what_is_resized_gets_the_size_of_a_class_or_what_it_needs":
+            "else it is resized under its arena's lock, to what malloc gives, or, if that cannot be, to what is needed",
+        "what_was_not_resized_is_told": "NULL exactly if neither could be",
     }),
     Proof("thread_cache.send_if_remote", ANY_HEAP, send_if_remote, more={
         "only_what_is_foreign_is_sent_home": "a block of another arena than the thread's is sent there; no other is",
