@@ -392,8 +392,8 @@ class Reference:
         holder = self._holder(pointer)
         if isinstance(holder, MappedState):
             stays = self._mappings.resize(system, holder, request)
-        elif self.thread in self._caching and could_serve(holder.size_of(pointer - HEADER), request):
-            self._cache().calls[REALLOC] += 1
+        elif self._caches.has_mine() and could_serve(holder.size_of(pointer - HEADER), request):
+            self._caches.mine().calls[REALLOC] += 1
             self._saw("realloc_left_the_block_as_it_was")
             return pointer
         else:

@@ -27,6 +27,10 @@ class ThreadCaches:
         """The calling thread's."""
         return self.of(self._arenas.thread)
 
+    def has_mine(self) -> bool:
+        """Whether the calling thread has one that is listed."""
+        return self._arenas.thread in self.caching
+
     def values(self) -> tuple[Cache, ...]:
         """What they look like at rest."""
         return tuple([self.of(thread).value(self._arenas.of_thread[thread]) for thread in self.caching])
@@ -67,20 +71,20 @@ class ThreadCaches:
         """Let the thread keep more blocks of that size, up to `enough` bytes if it may; how many it may."""
         cache = self.mine()
         limit = cache.widen(size, 0 if cache.ended else self._settings.cache, enough)
-        if limit and self._arenas.thread not in self.caching:
+        if limit and not self.has_mine():
             self._arenas.attach()
             self.caching.insert(0, self._arenas.thread)
         return limit
 
     def flush_mine(self, system: System) -> None:
         """The calling thread gives all back that it keeps, if it has a cache."""
-        if self._arenas.thread in self.caching:
+        if self.has_mine():
             for size in sorted(self.mine().bins):
                 self._flush(system, self.mine(), size, 0)
 
     def end(self, system: System) -> None:
         """The calling thread ends, and another begins under its number."""
-        if self._arenas.thread in self.caching:
+        if self.has_mine():
             self.mine().ended = True
             self.flush_mine(system)
             self._inherit_calls(self._arenas.attach(), self.mine())
