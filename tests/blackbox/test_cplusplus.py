@@ -1,6 +1,7 @@
 """C++ as a target: classes, templates, an operator new of its own, several files; sources, projects and objects."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
 from heapster.results import Place, TargetError
 
+pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no compiler of C++")
 CORRECT = Path(__file__).parent / "correct"
 FILES = ("bins.cpp", "bins.hpp", "pages.cpp")
 OVERLAPS = ("bins.hpp", "at += Size)", "at += Size / 2)")

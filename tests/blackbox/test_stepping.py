@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.blackbox import explaining
 from heapster.checkers.blackbox.accesses import RANGE, READS, WRITES, Moment
 from heapster.checkers.blackbox.build import LAB_HEADERS, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
@@ -64,6 +65,7 @@ void free(void *p)
 }
 """
 LINKED = "    node->next = list;"
+CRASHES = "    node->next = *(struct node **)(node->size > 64 ? 16 : (size_t)&list);"
 
 
 def built(folder: Path, text: str, *flags: str, name: str = "mine") -> Path:
@@ -156,7 +158,7 @@ def test_of_a_hang_the_loop_is_named_and_who_closed_it(tmp_path: Path, monkeypat
 
 def test_of_a_crash_the_access_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    wrong = "    node->next = *(struct node **)(node->size > 64 ? 16 : (size_t)&list);"
+    wrong = CRASHES
     text = LISTS.replace(LINKED, wrong)
     finding = shown(built(tmp_path, text, "-g"), "a = malloc(100)\nfree(a)")
     assert finding.code == "crash" and finding.place
@@ -171,6 +173,19 @@ def test_what_libc_does_for_it_is_seen_too_and_nothing_is_lost_behind_it(tmp_pat
     ranges = [number for number, moment in enumerate(run) if moment.event.flags & RANGE and moment.event.size == 112]
     assert len(ranges) == 1
     assert any(moment.event.flags & WRITES and moment.event.step == 1 for moment in run[ranges[0]:])
+
+
+def test_a_machine_that_takes_no_single_steps_is_told_in_a_line_and_the_finding_stays(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "STEPPED", 0)
+    target = resolve(ForeignOptions(grammar.parse(str(built(tmp_path, LISTS.replace(LINKED, CRASHES), "-g")))))
+    with Judge(judge_program(target.bits), target) as judge:
+        campaign = Campaign(judge, 1, 1, lines=True)
+        campaign.judge_trace(parse("a = malloc(100)\nfree(a)"))
+        assert campaign.explainer
+        campaign.explainer.close()
+    assert campaign.shown[0].finding.code == "crash" and campaign.shown[0].finding.place is None
+    assert [note for note in campaign.explainer.notes if "takes no single steps" in note] == [explaining.NO_STEPS]
 
 
 def explained_run(path: Path, steps: str) -> list[Moment]:

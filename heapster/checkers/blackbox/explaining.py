@@ -37,6 +37,7 @@ TRIES_A_SECOND = 60             # variants that all findings of a run may try, t
 LEAST_RUN, LEAST_TRIES = 3, 900  # the shortest, in seconds, at least so many
 OWN_SECONDS = 15.0              # of processor time, which explaining may take besides what such a run was given
 LEAK_COST = 6                   # tries that one of repeated work stands for
+NO_STEPS = "lines of the source: this machine takes no single steps (an emulator?), so nothing is seen of what fails"
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
@@ -193,8 +194,10 @@ class Explainer:
         try:
             with hurried(judge, STEP_LIMIT if stepped else CLAIMED):
                 outcome = run_trace(judge, trace, self._promises)
-            self._seen = outcome.seen
-            return moments(judge.events()), outcome
+            self._seen, run = outcome.seen, moments(judge.events())
+            if stepped and NO_STEPS not in self.notes and all(moment.event.kind != Kind.ENTER for moment in run):
+                self.notes.append(NO_STEPS)
+            return run, outcome
         finally:
             judge.header.observed = OBSERVED
 
