@@ -6,7 +6,10 @@ system calls: the allocator says ENOMEM itself, and only when it fails.
 
 from collections.abc import Mapping
 
+from .hooked import hooked
 from .orders import ATOMICS, ORDER_NAMES
+
+WATCHING, HOOKED = "watched", "hooked"      # variants of the machine
 
 DECLARATIONS = """
 declare ptr @memcpy(ptr, ptr, i64)
@@ -223,6 +226,13 @@ define i64 @machine_abort(i64 %code, i64 %a) {
 }""",
 }
 
+def _weaker(name: str) -> Mapping[str, str]:
+    """The operation, done in the order of its weaker one."""
+    return {name: _atomic(ATOMICS[name].weaker).replace(f"@machine_{ATOMICS[name].weaker}(", f"@machine_{name}(")}
+
+
+ORDER_FAULTS: Mapping[str, Mapping[str, str]] = {       # which one thread alone never shows
+    f"relaxed_{name}": _weaker(name) for name, atomic in ATOMICS.items() if atomic.weaker}
 FAULTS: Mapping[str, Mapping[str, str]] = {
     "narrow_store": {"store": """
 define void @machine_store(i64 %a, i64 %word) {
@@ -298,9 +308,11 @@ define i64 @machine_thread() {
 }
 
 
-def lowering(statics_bytes: int, thread_bytes: int, fault: str = "", *, watched: bool = False) -> str:
-    """The machine as LLVM assembly, with a fault planted if one is named."""
-    functions = dict(FUNCTIONS) | dict(WATCHED if watched else {}) | dict(FAULTS[fault] if fault else {})
+def lowering(statics_bytes: int, thread_bytes: int, fault: str = "", variant: str = "") -> str:
+    """The machine as LLVM assembly, with a fault planted if one is named; `WATCHING` or `HOOKED` is a variant."""
+    faulty = {**FAULTS, **ORDER_FAULTS}[fault] if fault else {}
+    functions = {**FUNCTIONS, **(WATCHED if variant == WATCHING else {}), **faulty}
     storage = DECLARATIONS.format(statics_bytes=statics_bytes, thread_bytes=thread_bytes)
     body = storage + "".join(functions.values())
+    body = hooked(body) if variant == HOOKED else body
     return body.replace(") {", ") alwaysinline {") + "\ndeclare ptr @llvm.threadlocal.address.p0(ptr)\n"

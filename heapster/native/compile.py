@@ -1,7 +1,7 @@
 """Compile `impl` ahead of time, in two steps, each in a process of its own.
 
     python -m heapster.native.compile front OUT.bc          Numba: `impl` to LLVM's language; slow
-    python -m heapster.native.compile back IN.bc OUT.o [FAULT] [watched] [TRIPLE]     LLVM: to an object file
+    python -m heapster.native.compile back IN.bc OUT.o [FAULT] [VARIANT] [TRIPLE]     LLVM: to an object file
 
 In processes of their own, because Numba reads its settings from the environment when imported and
 keeps what is registered with it for ever. `library.REPRODUCIBLE` makes the bytes reproducible.
@@ -139,14 +139,13 @@ def readable(mangled: str) -> str:
 
 # The back: from LLVM's language to an object file.
 
-def back(source: Path, out: Path, fault: str = "", watched: str = "", triple: str = "") -> None:
+def back(source: Path, out: Path, fault: str = "", variant: str = "", triple: str = "") -> None:
     """Write the allocator on its machine, with a fault of `lowering.FAULTS` planted if one is named.
 
     For the processor and system of the triple, or for those that this runs on.
     """
     module = llvm.parse_bitcode(source.read_bytes())
-    module.link_in(llvm.parse_assembly(lowering(layout.STATICS_BYTES, layout.THREAD_BYTES, fault,
-                                                watched=bool(watched))))
+    module.link_in(llvm.parse_assembly(lowering(layout.STATICS_BYTES, layout.THREAD_BYTES, fault, variant)))
     for function in module.functions:
         if not function.is_declaration and not function.name.startswith(PREFIX):
             function.linkage = "internal"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import heapster
 from heapster import children
+from heapster.machine.lowering import HOOKED, WATCHING
 from heapster.machine.protocol import SYSTEM_CALLS
 from heapster.native import cache, toolchain
 from heapster.native.headers import generated, public_header
@@ -32,6 +33,9 @@ SHARED = "libheapster.so"
 PRELOAD = "libheapster-malloc.so"
 VERIFYING = "libheapster-verify.so"
 OBSERVED = "libheapster-observed.so"
+SCHEDULED = "libheapster-scheduled.so"
+START = "heapster_scheduled_start"
+LOWERED = ("lowering.py", "hooked.py")     # what the object file is made of, besides the bitcode
 HEADER = "heapster.h"
 
 
@@ -53,18 +57,19 @@ class Options(NamedTuple):
 DEFAULTS = Options()
 
 
-def core(fault: str = "", *, watched: bool = False) -> Path:
+def core(fault: str = "", variant: str = "") -> Path:
     """The object file of `impl`, with a fault of `machine.lowering.FAULTS` planted if one is named.
 
-    A watched one takes every lock, and has its thread's storage where `heapster_watched_thread` says.
+    A watched one takes every lock, and has its thread's storage where `heapster_watched_thread` says; a hooked one
+    tells each of its accesses to `__tsan_...`.
     """
     toolchain.check_platform()
     bitcode = cache.entry(f"front-{cache.digest(*_front_parts())}", lambda out: _step(out, "front", FRONT)) / FRONT
-    parts = [bitcode.parent.name, *_contents([PACKAGE / "machine" / "lowering.py"]), fault]
-    parts += ["watched"] if watched else []
+    parts = [bitcode.parent.name, *_contents([PACKAGE / "machine" / name for name in LOWERED]), fault]
+    parts += [variant] if variant else []
     triple = toolchain.triple() if toolchain.is_cross() else ""
     parts += [triple] if triple else []
-    arguments = ("back", bitcode, CORE, fault, "watched" if watched else "", triple)
+    arguments = ("back", bitcode, CORE, fault, variant, triple)
     return cache.entry(f"core-{cache.digest(*parts)}", lambda out: _step(out, *arguments)) / CORE
 
 
@@ -77,9 +82,16 @@ def libraries(options: Options = DEFAULTS) -> Path:
 
 def observed(fault: str = "") -> Path:
     """The core, linked with a world that checkers watch and direct."""
-    compiled = core(fault, watched=True)
+    compiled = core(fault, WATCHING)
     name = f"observed-{cache.digest(*_link_parts(compiled), fault)}"
     return cache.entry(name, lambda out: _make_observed(out, compiled)) / OBSERVED
+
+
+def scheduled(fault: str = "") -> Path:
+    """What ships, with hooks in the core, and its constructor as a function that a scheduler calls: START."""
+    compiled = core(fault, HOOKED)
+    name = f"scheduled-{cache.digest(*_link_parts(compiled), fault)}"
+    return cache.entry(name, lambda out: _make_scheduled(out, compiled)) / SCHEDULED
 
 
 # What the artefacts depend on.
@@ -151,6 +163,14 @@ def _make_libraries(out: Path, compiled: Path, options: Options) -> None:
     toolchain.link_shared([*inside, api, counting, face, _compile(sources, "verify")], out / VERIFYING,
                           f"-Wl,-soname,{VERIFYING}")
     shutil.copyfile(sources / HEADER, out / HEADER)
+    shutil.rmtree(sources)
+
+
+def _make_scheduled(out: Path, compiled: Path) -> None:
+    sources = prepare(out)
+    process = _compile(sources, "process", f"-DSTART={START}")
+    api = _compile(sources, "api", "-fvisibility=default")
+    toolchain.link_hooked([compiled, _compile(sources, "report"), process, api], out / SCHEDULED)
     shutil.rmtree(sources)
 
 

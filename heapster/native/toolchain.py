@@ -104,6 +104,12 @@ def _telling(said: str) -> str:
     return next((line for line in lines if "error" in line), lines[-1])
 
 
+def link_hooked(objects: Sequence[Path], out: Path) -> Path:
+    """A shared object whose hooks the program defines that loads it; its functions keep their names."""
+    run([compiler(), "-shared", "-Wl,-z,relro,--gc-sections,--build-id=none", *objects, "-lpthread", "-o", out])
+    return out
+
+
 def compile_c(source: Path, out: Path, *flags: str) -> Path:
     """The object file of a C source; the same bytes wherever the source and `out` lie."""
     run([compiler(), *C_FLAGS, f"-ffile-prefix-map={source.parent}=.", *flags, "-c", source.name, "-o",

@@ -18,6 +18,7 @@ from heapster.checkers.diff.records import records
 from heapster.checkers.traces.compact import Compact
 from heapster.files import shared_memory
 from heapster.machine import protocol
+from heapster.machine.lowering import WATCHING
 from heapster.machine.protocol import Call, Fault
 from heapster.model.misuse import abort_name
 from heapster.model.placement import POLICY_NAMES
@@ -74,7 +75,7 @@ def _headers() -> dict[str, str]:
 
 def program() -> Path:
     """The driver with the allocator in it, compiled if it is not yet."""
-    compiled = core(watched=True)
+    compiled = core(variant=WATCHING)
     parts: list[str | bytes] = [*_headers().values(), *(path.read_bytes() for path in FILES)]
     name = f"replay-{cache.digest(*parts, compiled.parent.name, toolchain.compiler_version())}"
     return cache.entry(name, lambda out: _make(out, compiled)) / PROGRAM

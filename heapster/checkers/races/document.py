@@ -60,12 +60,16 @@ points are loads, stores and atomics, pthread's and C11's locks, conditions, onc
 Found are data races by happens-before, with C11's orders, also of two calls of `sbrk`; deadlocks, cycles in the order
 of locks, locks that a call leaves; blocks that overlap, or lose contents; answers that no order of the calls explains;
 crashes and loops. Blocks that never come back once all threads have ended are found by asking for more, from fresh
-threads, than it takes to have all back when the lanes run one after the other; growth by fifty rounds more of such a
-run, in which threads end and free all, while the same calls by one thread use what there is. At the end handlers that
-were left to `atexit` run, and then a malloc and a free. A search goes on after a finding, to four of different kinds.
+threads, than it takes to have all back when the lanes run one after the other, in any order; growth by rounds more of
+such a run, in which threads end and free all, until the system is asked for more, while the same calls by one thread
+use what there is. At the end what was left to `atexit` runs, and then a malloc and a free. A search goes on after a
+finding, to four of different kinds.
 In the strings, `a64:24`, `c`, `f0`, `m24`, `r0:48` and `u0` mean what they mean above; at the end of a lane `e` is a
 destructor of the program's own that allocates after those of the target; `k` forks, where the target registers handlers
 for it or is the process's malloc; threads from 8 on are the target's own; `;v:` is the version of the source.
+
+`heapster races native` is the compiled library in the settings that ship: each load, store and atomic of the lowering
+is told, or done, by a hook of the order that the lowering gives it.
 
 Not seen: inline assembly (named with its line), threads that a library starts, loads that meet old writes.
 """

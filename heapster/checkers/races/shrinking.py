@@ -38,7 +38,7 @@ def preemptions(outcome: Outcome) -> int:
 
 def _smaller(subject: Schedulable, failure: Failure, bound: int) -> Iterator[Failure]:
     for program in _candidates(failure.program):
-        if not wrong(program):
+        if any(program.lanes) and not wrong(program):
             outcome = _fails(subject, program, failure, bound, len(failure.outcome.old))
             if outcome is not None:
                 yield Failure(program, outcome)

@@ -148,7 +148,14 @@ __attribute__((visibility("hidden"))) void heapster_at_thread_end(void)
     errno = kept;
 }
 
-__attribute__((constructor)) static void start(void)
+#ifndef START /* who schedules our threads starts us, too */
+#define START start
+__attribute__((constructor)) static
+#else
+__attribute__((visibility("default")))
+#endif
+    void
+    START(void)
 {
     int kept = errno;
     if (BUILT_POLICY != FIRST_FIT)

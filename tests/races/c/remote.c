@@ -144,7 +144,9 @@ static slot *own_slot(heap *own)
 void *remote_malloc(size_t size)
 {
     heap *own = my_heap();
-    if (size > PAYLOAD || own == NULL)
+    if (own == NULL)
+        return NULL;
+    if (size > PAYLOAD)
         return large_block(size);
     slot *found = own_slot(own);
     for (int i = 0; i < 2 && found == NULL; i++)

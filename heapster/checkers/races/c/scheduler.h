@@ -123,7 +123,7 @@ struct shared {
     /* Answered. */
     uint64_t code, address, pc, other_pc, thread, other, steps, calls, segments_out, rows_out, events_out, ran;
     uint64_t total_steps, total_calls, preempted, waited, failed_seed, cpu_us, unmanaged, base, waits_out, finished,
-        was_preempted, questions, old_out, weak, unended, drained;
+        was_preempted, questions, old_out, weak, unended, drained, rounds_open;
     uint64_t last[MOST_LANES];
     char message[512];
     struct segment segments[MOST_SEGMENTS];

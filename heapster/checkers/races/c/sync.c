@@ -14,8 +14,8 @@ enum { LOCKS = 256, NOBODY = -1, RECURSIVE = 1, ERRORCHECK = 2, KINDS = 3 };
 /* Of a mutex, a read-write lock, a spinlock, a condition, a semaphore, a barrier, something that is done once. */
 struct lock {
     uintptr_t at;
-    int owner, depth, kind;
-    uint32_t readers; /* a bit for each thread */
+    int owner, depth, kind, shows; /* shows: its first word says whether it is owned, as the C library has it */
+    uint32_t readers;              /* a bit for each thread */
     int count, generation, is_once;
     int waiters[MOST_THREADS], waiting; /* of a condition, in the order in which they came */
     uint32_t signalled;
@@ -94,9 +94,26 @@ static int is_free(struct thread *one)
 
 static int has_no_writer(struct thread *one) { return lock_at((void *)one->target)->owner == NOBODY; }
 
+static void show(const struct lock *lock, int owned)
+{
+    if (lock->shows)
+        *(int *)lock->at = owned;
+}
+
+/* A mutex, which a child of a fork may have made anew. */
+static void *mutex_at(pthread_mutex_t *mutex)
+{
+    struct lock *lock = lock_at(mutex);
+    lock->shows = 1;
+    if (in_child && lock->owner != NOBODY && mutex->__data.__lock == 0)
+        lock->owner = NOBODY, lock->depth = 0;
+    return mutex;
+}
+
 static int own(struct lock *lock)
 {
     lock->owner = me(), lock->depth = 1;
+    show(lock, 1);
     self->held++;
     clock_acquire(lock->at);
     someone_wrote(lock->at, 1);
@@ -135,6 +152,7 @@ static int try(void *at, int kind, uintptr_t pc)
 static void let_go(struct lock *lock)
 {
     lock->owner = NOBODY, lock->depth = 0;
+    show(lock, 0);
     self->held--;
     clock_release(lock->at);
     someone_wrote(lock->at, 1);
@@ -169,12 +187,12 @@ static int our_mutex_destroy(pthread_mutex_t *mutex)
     fresh(mutex, 0);
     return 0;
 }
-static int our_mutex_lock(pthread_mutex_t *mutex) { return take(mutex, kind_of(mutex), PC); }
-static int our_mutex_trylock(pthread_mutex_t *mutex) { return try(mutex, kind_of(mutex), PC); }
+static int our_mutex_lock(pthread_mutex_t *mutex) { return take(mutex_at(mutex), kind_of(mutex), PC); }
+static int our_mutex_trylock(pthread_mutex_t *mutex) { return try(mutex_at(mutex), kind_of(mutex), PC); }
 static int our_mutex_timedlock(pthread_mutex_t *mutex, const void *until)
 {
     (void)until;
-    return take(mutex, kind_of(mutex), PC);
+    return take(mutex_at(mutex), kind_of(mutex), PC);
 }
 static int our_mutex_unlock(pthread_mutex_t *mutex) { return give(mutex, PC); }
 

@@ -8,10 +8,13 @@ from typing import NamedTuple
 from heapster.checkers.blackbox.build import Compiler, cache_folder, compile_program
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.symbols import read_shared_object
+from heapster.checkers.blackbox.target import symbols_for
 from heapster.checkers.blackbox.unseen import assembly
 from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS, instrument
 from heapster.checkers.targets.opening import resolve
-from heapster.checkers.targets.target import Target
+from heapster.checkers.targets.target import NATIVE, Target
+from heapster.impl import layout
+from heapster.native.library import START, scheduled
 from heapster.results import UsageError
 
 SOURCES = Path(__file__).parent.parent / "c"
@@ -52,6 +55,8 @@ def scheduler_program() -> Path:
 
 def prepare(options: ForeignOptions) -> Prepared:
     """The target, compiled instrumented where we have its source; NotInstrumentedError where nothing can be done."""
+    if options.target.kind == NATIVE.kind:
+        return native(options.target)
     found = resolve(options)
     path, sources = Path(found.path), list[Path]()
     if found.ingredients is not None:
@@ -68,6 +73,16 @@ def prepare(options: ForeignOptions) -> Prepared:
     handles_fork = symbols.get("malloc") == "malloc" or not HANDLES_FORK.isdisjoint(needs)
     has_atomics = any(name.startswith(ATOMIC) for name in needs)
     return Prepared(path.resolve(), symbols, found.alignment, version, tuple(sources), has_atomics, handles_fork)
+
+
+def native(target: Target, fault: str = "") -> Prepared:
+    """Our compiled library, with hooks and in the settings that ship; a fault of its lowering may be named."""
+    if target.settings.given:
+        raise UsageError(f"races runs the compiled library with the settings that ship: 'native', not '{target}'")
+    path = scheduled(fault)
+    symbols = dict(symbols_for("heapster_", read_shared_object(path).functions)) | {"init": START}
+    version = sha256(path.read_bytes()).hexdigest()[:8]
+    return Prepared(path, symbols, layout.ALIGN, version, (), has_atomics=True, handles_fork=True)
 
 
 def recipe(target: Target) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ ASKED = ("strategy", "seed", "gap", "depth", "length", "count", "recording", "la
 ANSWERED = ("code", "address", "pc", "other_pc", "thread", "other", "steps", "calls", "segments_out", "rows_out",
             "events_out", "ran", "total_steps", "total_calls", "preempted", "waited", "failed_seed", "cpu_us",
             "unmanaged", "base", "waits_out", "finished", "was_preempted", "questions", "old_out", "weak",
-            "unended", "drained")
+            "unended", "drained", "rounds_open")
 
 
 class _Op(ctypes.Structure):

@@ -1,7 +1,8 @@
 """A program on an instrumented target, under one schedule after another, each in a child and judged."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import islice, permutations
 from random import Random
 
 from heapster.checkers.races import judge
@@ -22,7 +23,8 @@ UNORDERED = frozenset({"unlock", "end", "start"})    # but for forks, coming in 
 UNUSABLE = "unusable"           # more threads or locks than the scheduler has room for
 MEET = "meet"                   # an atomic that could meet more than the newest write
 FIRST_DRAIN, MORE = 256, 4      # blocks asked for after a run in order; so many times as many as it took after others
-ROUNDS = 50                     # of a program, by threads that end
+ROUNDS = 1500                   # of a program, by threads that end; fewer where nothing is new any more
+MOST_ORDERS = 6                 # of lanes that run one after the other
 MOST_KNOWN = 4096               # runs whose calls were judged and are remembered
 
 
@@ -82,10 +84,15 @@ class TargetSession:
         self._scheduler.load(self.program)
         if self.program not in self._drains:
             self._scheduler.expect_back(FIRST_DRAIN, expects_all=False, rounds=0)
-            self._scheduler.follow(())
-            shared = self._scheduler.shared
-            self._drains[self.program] = 0 if shared.code or not shared.drained else MORE * int(shared.drained)
-        self._scheduler.expect_back(self._drains[self.program], expects_all=True, rounds=ROUNDS)
+            needs = [self._drained(order) for order in islice(permutations(range(self.threads)), MOST_ORDERS)]
+            self._drains[self.program] = MORE * max(needs) if all(needs) else 0
+        self._scheduler.expect_back(self._drains[self.program], expects_all=True,
+                                    rounds=0 if self._scheduler.shared.rounds_open else ROUNDS)
+
+    def _drained(self, order: Iterable[int]) -> int:
+        """How many blocks it takes to have all back, as the lanes run in that order; 0: more than are asked for."""
+        self._scheduler.follow([Segment(lane, None) for lane in order])
+        return 0 if self._scheduler.shared.code else int(self._scheduler.shared.drained)
 
     def answers(self) -> list[tuple[int, int]]:
         """The lanes and the blocks of the allocations of the last run."""

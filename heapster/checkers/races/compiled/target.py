@@ -31,6 +31,7 @@ NOT_CHECKED = (
 )
 UNMANAGED = "threads that the target starts through a library: they run as they like"
 NO_FORK = "fork amid the calls of other threads: the target registers no handlers of it (pthread_atfork)"
+SPREAD = "growth over rounds: threads that follow each other are given other memory for longer than is looked at"
 UNENDED = "what threads that the target starts, and that do not end, do after the program's last call"
 
 
@@ -65,7 +66,8 @@ class CompiledTarget:
     def not_checked(self) -> list[str]:
         """See `Schedulable`."""
         return [*self._left, *([UNMANAGED] if self._scheduler.unmanaged else []),
-                *([UNENDED] if self._scheduler.shared.unended else [])]
+                *([UNENDED] if self._scheduler.shared.unended else []),
+                *([SPREAD] if self._scheduler.shared.rounds_open else [])]
 
     @property
     def seconds(self) -> float:
