@@ -2,6 +2,7 @@
 
 from heapster.impl import api, layout, settings
 from heapster.machine.simulated import BREAK, STATICS, STATICS_BYTES, THREAD_BYTES, Simulated
+from heapster.native.headers import ABORT_NAMES
 
 FIRST_BLOCK = BREAK + 40                # the record of a region takes five words
 
@@ -50,3 +51,12 @@ def test_a_mapped_block_states_its_mapping() -> None:
 def test_the_machine_has_just_the_statics_of_the_layout() -> None:
     assert layout.STATICS_BYTES == STATICS_BYTES
     assert layout.THREAD_BYTES == THREAD_BYTES
+
+
+def test_every_abort_has_a_code_of_its_own() -> None:
+    """What is misused, then the invariants: a number once given stays, as C programs may know it."""
+    names = [name for name in vars(layout) if name.isupper()]
+    first, last = names.index("DOUBLE_FREE"), names.index("KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS")
+    codes = [vars(layout)[name] for name in names[first:last + 1]]
+    assert codes == [1, 2, 3, 4, 5, *range(17, 35), 48]
+    assert sorted(codes) == sorted(ABORT_NAMES)

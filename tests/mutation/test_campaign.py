@@ -124,7 +124,8 @@ def test_an_amount_is_about_as_much_or_it_is_noticed(monkeypatch: pytest.MonkeyP
 def planned(folder: Path, *names: str, killers: tuple[str, ...] = ()) -> list[list[str]]:
     """The places of tests that hunters of these names ask about a change of `impl.verify`."""
     for name, text in (("native/test_verify.py", ""), ("impl/test_other.py", "from heapster.impl.verify import walk"),
-                       ("native/test_far.py", "from heapster.impl.verifying import walk"), ("model/test_it.py", ""),
+                       ("native/test_far.py", "from heapster.impl import verifying"),
+                       ("model/test_it.py", "from heapster.impl import (\n    bins,\n    verify,\n)"),
                        ("checkers/test_lockstep.py", "")):
         path = folder / "tests" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,8 +136,9 @@ def planned(folder: Path, *names: str, killers: tuple[str, ...] = ()) -> list[li
 
 def test_the_tests_of_a_module_hunt_its_changes_wherever_they_are(tmp_path: Path) -> None:
     assert planned(tmp_path, "_named", "_room", "_wide") == [
-        ["tests/impl/test_other.py", "tests/native/test_verify.py"], ["tests/impl"],
-        ["tests/checkers/test_lockstep.py", "tests/impl/test_other.py", "tests/native/test_verify.py"]]
+        ["tests/impl/test_other.py", "tests/model/test_it.py", "tests/native/test_verify.py"], ["tests/impl"],
+        ["tests/checkers/test_lockstep.py", "tests/impl/test_other.py", "tests/model/test_it.py",
+         "tests/native/test_verify.py"]]
 
 
 def test_tests_that_noticed_changes_of_a_file_go_first(project: Path, tmp_path: Path) -> None:

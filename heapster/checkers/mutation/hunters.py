@@ -106,9 +106,11 @@ def _test_of(prey: Prey) -> str:
 def _about(prey: Prey) -> list[str]:
     """The files of tests that have the module's name, or that import it."""
     tests, name = prey.folder / "tests", _test_of(prey)
-    imported = f"heapster.{prey.room}.{prey.module} import"
+    package, _, module = f"heapster.{prey.room}.{prey.module}".rpartition(".")
+    imported = re.compile(rf"from {package}(?:\.{module} import|"
+                          rf" import (?:[^\n(]*|\([^)]*)\b{module}\b)".replace("heapster.", r"heapster\."))
     return [str(path.relative_to(tests)) for path in sorted(tests.rglob("test_*.py"))
-            if path.stem == name or imported in path.read_text(encoding="utf-8")]
+            if path.stem == name or imported.search(path.read_text(encoding="utf-8"))]
 
 
 def _pytest(prey: Prey, places: Iterable[str]) -> list[str]:
