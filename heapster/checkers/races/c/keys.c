@@ -119,8 +119,11 @@ int has_fork_handlers(void) { return handler_count > 0; }
 
 void run_fork_handlers(int phase)
 {
-    for (int i = 0; i < handler_count; i++) {
-        void (*handler)(void) = handlers[phase == 0 ? handler_count - 1 - i : i][phase];
+    static int called; /* those that are registered while a fork is under way are for the next one */
+    if (phase == 0)
+        called = handler_count;
+    for (int i = 0; i < called; i++) {
+        void (*handler)(void) = handlers[phase == 0 ? called - 1 - i : i][phase];
         if (handler != NULL)
             handler();
     }

@@ -133,8 +133,8 @@ static void use_in_child(void)
 
 static void call_fork(void)
 {
-    run_fork_handlers(0);
     arrive(K_FORK, FORK_OBJECT, 0);
+    run_fork_handlers(0);
     pid_t child = fork();
     if (child == 0)
         use_in_child();

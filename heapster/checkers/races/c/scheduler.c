@@ -290,7 +290,8 @@ static void write_decision(enum kind kind, uintptr_t target, uintptr_t pc, uint3
 static void let_go_on(struct thread *me, int chosen)
 {
     int at_entry = steps == me->entered, forced = me->shy || (me->ready != NULL && !me->ready(me));
-    close_segment((uint32_t)me->number, forced ? 0 : steps - begun);
+    if (forced || steps != begun) /* who is passed over before it has done anything has had no turn */
+        close_segment((uint32_t)me->number, forced ? 0 : steps - begun);
     begun = steps;
     pass_baton(&threads[chosen]);
     await_baton(me);
