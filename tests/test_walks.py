@@ -28,6 +28,7 @@ void my_free(void *p) { (void)p; }
 """
 TRY_WHAT_THEY_ARE_GIVEN = {             # a function, again and again; the twin hands what it finds back to the campaign
     "checkers.fuzz.shrink", *(f"checkers.blackbox.{name}" for name in ("confirming", "repairing", "mapped"))}
+RUNS_WHAT_IT_IS_HANDED = "checkers.jobs"        # in a child: its caller's own function, as if it were not there
 WALKS = (                               # a command, and a function that does its work
     ("fuzz sim --examples 1 --seed 1", "checkers.lockstep.lockstep", "Lockstep.take", 0),
     ("fuzz ./x.c --seconds 0.5 --seed 1", "checkers.blackbox.judge", "Judge.run", 1),
@@ -47,7 +48,7 @@ def walk() -> tuple[str, ...]:
         modules.append(frame.f_globals["__name__"])
         frame = frame.f_back
     ours = (name.removeprefix("heapster.") for name in reversed(modules) if name.startswith("heapster."))
-    return tuple(name for name, _ in groupby(ours))
+    return tuple(name for name, _ in groupby(name for name in ours if name != RUNS_WHAT_IT_IS_HANDED))
 
 
 @pytest.mark.parametrize(("line", "module", "function", "code"), WALKS,
@@ -64,14 +65,16 @@ def test_each_module_is_entered_once(line: str, module: str, function: str, code
     owner = import_module(f"heapster.{module}")
     for each in owners:
         owner = getattr(owner, each)
-    does, walks = getattr(owner, name), list[tuple[str, ...]]()
+    does, told = getattr(owner, name), tmp_path / "walks"        # a file: whoever works may be a child
 
     def seen(*words: Any, **more: Any) -> Any:
-        walks.append(walk())
+        with told.open("a") as file:
+            file.write(" ".join(walk()) + "\n")
         return does(*words, **more)
 
     monkeypatch.setattr(owner, name, seen)
     assert main(line.split()) == code
+    walks = {tuple(line.split()) for line in told.read_text().splitlines()}
     straight = {each for each in walks if TRY_WHAT_THEY_ARE_GIVEN.isdisjoint(each)}
     assert straight
     assert all(each[0] == "cli" and f"commands.{command}" in each for each in straight)
