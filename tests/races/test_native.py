@@ -66,3 +66,8 @@ def test_settings_are_those_that_ship() -> None:
 @pytest.mark.faults
 def test_the_library_passes() -> None:
     assert explored("", 300).verdict is Verdict.PASSED
+
+
+@pytest.mark.faults
+def test_a_release_that_the_lowering_forgets_is_found() -> None:
+    assert explored("relaxed_cas_release", 3000).findings[0].code == "data_race"
