@@ -150,9 +150,10 @@ class ThreadCaches:
     def _send_home(self, system: System, home: ArenaState, waiting: list[int]) -> list[int]:
         """Those that the arena owns go there, so many at a time; the others stay."""
         mine = [payload for payload in waiting if self._kept[payload] is home]
+        rest = [payload for payload in waiting if self._kept[payload] is not home]
         for first in range(0, len(mine), MOST_SENT):
             self._send(system, home, mine[first:first + MOST_SENT])
-        return [payload for payload in waiting if self._kept[payload] is not home]
+        return rest
 
     def _send(self, system: System, owner: ArenaState, batch: list[int]) -> None:
         """The blocks go on their owner's remote list, the last first; one that has grown long is drained before."""

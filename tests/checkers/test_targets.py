@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from re import escape
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_a_command_takes_what_it_says_and_refuses_the_rest_in_the_same_words(com
             assert view_of(target, command) in row.opened
             assert row.spelled in told(command)
         else:
-            with pytest.raises(UsageError, match=f"{command} cannot take .*, {row.about}: it needs .*; name "):
+            with pytest.raises(UsageError, match=f"{command} cannot take .*, {escape(row.about)}: it needs .*; name "):
                 view_of(target, command)
 
 

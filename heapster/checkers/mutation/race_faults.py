@@ -212,6 +212,12 @@ CACHES = (
         word = m.cas_release(arena + REMOTE, found, top(batch) + (count(found) + blocks << 48))
         batch = move(m, batch, blocks, found)
 """),), "data_race"),
+    fault("a batch that did not get on a remote list leads to what was there before", (
+        Edit("remote.py", PUSHED, """\
+        if count(batch) == blocks:
+            batch = move(m, batch, blocks, found)
+        word = m.cas_release(arena + REMOTE, found, batch)
+"""),), "lost_block"),
     fault("what is sent while a remote list is emptied is lost", (
         Edit("remote.py", "    return m.exchange_acquire(arena + REMOTE, 0)\n",
              "    word = m.load_acquire(arena + REMOTE)\n    m.store_relaxed(arena + REMOTE, 0)\n    return word\n"),),
@@ -321,12 +327,6 @@ TRIM = (
 ORDERS = (                      # every order in impl that is not relaxed, weakened
     fault("a block is put on a remote list without a release", (
         Edit("remote.py", "        word = m.cas_release(", "        word = m.cas_relaxed("),), "data_race"),
-    fault("a batch that did not get on a remote list leads to what was there before", (
-        Edit("remote.py", PUSHED, """\
-        if count(batch) == blocks:
-            batch = move(m, batch, blocks, found)
-        word = m.cas_release(arena + REMOTE, found, batch)
-"""),), "lost_block"),
     fault("a remote list is taken without an acquire", (
         Edit("remote.py", "m.exchange_acquire(", "m.exchange_relaxed("),), "data_race"),
     fault("statistics walk a remote list without an acquire", (

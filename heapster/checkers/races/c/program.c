@@ -68,6 +68,7 @@ static void expect_apart(int block, const char *call)
 static void give(int block, const char *call, void *at, uint64_t size, uint64_t alignment)
 {
     if (at == NULL) {
+        held[block] = (struct held){0};
         if (!note_refusal() && size < MODEST && size != 0 && self->number != HUB)
             problem(SPURIOUS_NULL, 0, -1, "%s of %lu bytes answers NULL, though the system refused nothing", call,
                     (unsigned long)size);

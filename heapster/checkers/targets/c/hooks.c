@@ -198,9 +198,8 @@ OTHERS(128, LOAD128, EXCHANGE128, EXCHANGE128, compared128)
 
 void __tsan_atomic_thread_fence(int order)
 {
-    const void *a = NULL;
-    ASK(8, ATOMIC_FENCE, 0, 0, order);
-    (void)done;
+    atomic_value read;
+    (void)is_performed(&(struct atomic){0, PC, 0, ATOMIC_FENCE, order, order, 0, 0}, &read);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
