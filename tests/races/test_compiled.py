@@ -22,6 +22,32 @@ C = Path(__file__).parent / "c"
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
 
+CLEARS = """\
+#include <pthread.h>
+#include <stddef.h>
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Alignas(16) char heap[1 << 20];
+static size_t used;
+void *my_malloc(size_t size)
+{
+    pthread_mutex_lock(&lock);
+    char *given = size <= sizeof heap - used ? heap + used : NULL;
+    if (given != NULL)
+        used += size + 15 & ~(size_t)15;
+    pthread_mutex_unlock(&lock);
+    return given;
+}
+void my_free(void *block) { (void)block; }
+void *my_calloc(size_t count, size_t size)
+{
+    volatile char *given = my_malloc(count * size);
+    for (size_t at = 0; given != NULL && at < count * size; at++)
+        given[at] = 0;
+    return (void *)given;
+}
+"""
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[CompiledTarget]:
     target = CompiledTarget.of(parse(str(path)))
@@ -34,6 +60,12 @@ def opened(path: Path) -> Iterator[CompiledTarget]:
 def explored(path: Path, schedules: int) -> Run:
     with opened(path) as target:
         return races(Plan(schedules=schedules, seed=1), target, parse(str(path)))
+
+
+def test_a_call_that_clears_a_large_block_byte_by_byte_does_not_hang(tmp_path: Path) -> None:
+    (tmp_path / "clears.c").write_text(CLEARS)
+    with opened(tmp_path / "clears.c") as target:
+        assert replay("r1:c300000|m24;s:1,0", target).verdict is Verdict.PASSED
 
 
 @pytest.fixture(scope="module")

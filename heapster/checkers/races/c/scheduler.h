@@ -22,8 +22,8 @@ enum {
     MOST_STACK = 8,
     MOST_MUTED = 64,
     MOST_OLD = 256,
-    STEP_LIMIT = 1 << 17,
-    IDLE_LIMIT = 1 << 12 /* switch points at which nobody changes anything: nobody goes on */
+    STEP_LIMIT = 1 << 21, /* accesses: calls that copy or clear large blocks byte by byte stay far below */
+    IDLE_LIMIT = 1 << 12  /* switch points at which nobody changes anything: nobody goes on */
 };
 
 /* What was wrong; the names are in Python's order. */
