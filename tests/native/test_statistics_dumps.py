@@ -18,9 +18,11 @@ import os, signal, threading, time
 kept = []
 def work():
     kept.extend(bytes(1000 + i) for i in range(200))
+alive = lambda: len(os.listdir("/proc/self/task"))
+before = alive()
 threads = [threading.Thread(target=work) for _ in range(3)]
 [t.start() for t in threads]; [t.join() for t in threads]
-while len(os.listdir("/proc/self/task")) > 1:       # who is joined gives back its cache a moment later
+while alive() > before:         # who is joined gives back its cache a moment later
     time.sleep(0.001)
 large = bytes(500000)
 """
