@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from heapster import children
 from heapster.results import HarnessError
+from heapster.signals import held
 
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
@@ -44,7 +45,8 @@ def in_order(pieces: Iterable[Piece], work: Callable[[Piece], Answer], jobs: int
             while open_ended and sum(not child.ended for child in begun) < jobs and len(begun) < AHEAD * jobs:
                 piece = next(todo, _NONE)
                 if open_ended := piece is not _NONE:
-                    begun.append(_begin(work, piece))
+                    with held():            # or nobody would end it
+                        begun.append(_begin(work, piece))
             _hear([child for child in begun if not child.ended])
             while begun and begun[0].ended:
                 yield begun.popleft().answer()
@@ -74,8 +76,9 @@ class _Child:
             self._wait()
 
     def _wait(self) -> None:
-        os.close(self.reading)
-        self.status, self.ended = os.waitpid(self.pid, 0)[1], True
+        with held():
+            os.close(self.reading)
+            self.status, self.ended = os.waitpid(self.pid, 0)[1], True
 
     def end(self) -> None:
         """End it, if it has not."""

@@ -14,6 +14,7 @@ from heapster.checkers.jobs import AHEAD, cores, in_order
 from heapster.checkers.lockstep.run_trace import on_source
 from heapster.checkers.mutation.fault import planted
 from heapster.results import HarnessError, UsageError
+from heapster.signals import Interrupted, heard
 from tests.checkers.test_fuzzing import BROKEN, Memory
 
 
@@ -94,6 +95,20 @@ def test_who_stops_asking_leaves_no_child_behind(monkeypatch: pytest.MonkeyPatch
     for pid in begun:
         with pytest.raises(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
+
+
+def test_a_signal_as_a_child_is_waited_for_leaves_nothing_half_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    waitpid = os.waitpid
+
+    def interrupted(pid: int, options: int) -> tuple[int, int]:
+        signal.raise_signal(signal.SIGTERM)
+        return waitpid(pid, options)
+
+    monkeypatch.setattr(os, "waitpid", interrupted)
+    with heard(), pytest.raises(Interrupted):
+        list(in_order(range(4), lambda piece: piece, 2))
+    with pytest.raises(ChildProcessError):
+        waitpid(-1, os.WNOHANG)
 
 
 def test_jobs_change_nothing_of_what_a_campaign_finds(monkeypatch: Any) -> None:
