@@ -4,17 +4,16 @@ So what comes of a piece depends on the piece alone, and what a run makes of the
 """
 
 import os
-import pickle
 import select
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
-from heapster import children
+from heapster.checkers.lockstep.forked import CHUNK, Raised, answered, begin
 from heapster.results import HarnessError
 from heapster.signals import held
 
@@ -22,7 +21,6 @@ Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
 
 AHEAD = 4                       # pieces for each child that may be done before the one whose turn it is
-CHUNK = 1 << 16                 # bytes
 
 
 def cores() -> int:
@@ -46,7 +44,7 @@ def in_order(pieces: Iterable[Piece], work: Callable[[Piece], Answer], jobs: int
                 piece = next(todo, _NONE)
                 if open_ended := piece is not _NONE:
                     with held():            # or nobody would end it
-                        begun.append(_begin(work, piece))
+                        begun.append(_Child(*begin(partial(work, piece))))
             _hear([child for child in begun if not child.ended])
             while begun and begun[0].ended:
                 yield begun.popleft().answer()
@@ -92,44 +90,10 @@ class _Child:
         data = b"".join(self.parts)
         if self.status or not data:
             raise HarnessError(f"a worker ended without an answer, with status {self.status:#x}")
-        fine, value = pickle.loads(data)        # noqa: S301  of our own child
-        if not fine:
-            raise value
-        return value
-
-
-def _begin(work: Callable[[Any], Any], piece: Any) -> _Child:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    reading, writing = os.pipe()
-    pid = children.fork()
-    if pid == 0:
-        os.close(reading)
-        _answer(work, piece, writing)
-    os.close(writing)
-    return _Child(pid, reading)
-
-
-def _answer(work: Callable[[Any], Any], piece: Any, writing: int) -> None:
-    """In a child: answer and end at once, without the parent's exit handlers."""
-    try:
-        try:
-            data = pickle.dumps((True, work(piece)))
-        except Exception as error:  # noqa: BLE001  # not eaten: raised again in the parent
-            data = pickle.dumps((False, _portable(error)))
-        with open(writing, "wb") as pipe:
-            pipe.write(data)
-    finally:
-        os._exit(0)
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same, if it cannot be sent."""
-    try:
-        pickle.loads(pickle.dumps(error))       # noqa: S301  what was just written
-    except Exception:  # noqa: BLE001  # whatever keeps it from being sent
-        return HarnessError(f"{type(error).__name__}: {error}")
-    return error
+        answer = answered(data)
+        if isinstance(answer, Raised):
+            raise answer.error
+        return answer
 
 
 def _hear(running: list[_Child]) -> None:

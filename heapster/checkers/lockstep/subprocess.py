@@ -2,22 +2,19 @@
 
 import mmap
 import os
-import pickle
 import select
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
 
-from heapster import children
+from heapster.checkers.lockstep.forked import CHUNK, Raised, answered, begin
 
 T = TypeVar("T")
 
 JOURNAL_BYTES = 1 << 20
 COUNT_BYTES = 8
-CHUNK = 1 << 16                 # bytes
 LOOKS = 8                       # at a child, before it counts as hung
 
 
@@ -73,14 +70,7 @@ def contained(work: Callable[[], T], journal: Journal, seconds: float) -> Done[T
     It hangs when for so many seconds it neither answers nor notes anything. An exception in the child,
     which would be a defect of ours, is raised here.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    reading, writing = os.pipe()
-    child = children.fork()
-    if child == 0:
-        os.close(reading)
-        _run_child(work, writing)
-    os.close(writing)
+    child, reading = begin(work)
     try:
         data = _read_all(reading, journal, seconds)
     except BaseException:
@@ -95,19 +85,6 @@ def contained(work: Callable[[], T], journal: Journal, seconds: float) -> Done[T
     if data is None:
         return Died("hung", f"no end after {seconds:g} seconds")
     return _outcome(data, status)
-
-
-def _run_child(work: Callable[[], T], writing: int) -> None:
-    """Send the answer and end at once, without the parent's exit handlers."""
-    try:
-        try:
-            answer = pickle.dumps((True, work()))
-        except Exception as error:  # noqa: BLE001  # not eaten: raised again in the parent
-            answer = pickle.dumps((False, f"{type(error).__name__}: {error}"))
-        with open(writing, "wb") as pipe:
-            pipe.write(answer)
-    finally:
-        os._exit(0)
 
 
 def _read_all(reading: int, journal: Journal, seconds: float) -> bytes | None:
@@ -131,7 +108,7 @@ def _outcome(data: bytes, status: int) -> Done[T] | Died:
         return Died("crashed", f"the process died of {name}")
     if not data:
         return Died("crashed", "the process ended without an answer")
-    held, value = pickle.loads(data)  # noqa: S301  # our own child wrote it
-    if not held:
-        raise RuntimeError(f"in a child process: {value}")
-    return Done(value)
+    answer = answered(data)
+    if isinstance(answer, Raised):
+        raise RuntimeError(f"in a child process: {answer.words}")
+    return Done(answer)
