@@ -41,7 +41,7 @@ class Lost(NamedTuple):
 
 def repeated(trace: Trace) -> Trace:
     """The steps, and that all they leave is freed, a few times over."""
-    handles = 1 + max((max(step.result, step.operand) for step in trace), default=0)
+    handles = _handles(trace)
     steps: list[Step] = []
     for first in range(0, ROUNDS * handles, handles):
         live: list[int] = []
@@ -56,13 +56,18 @@ def repeated(trace: Trace) -> Trace:
     return tuple(steps)
 
 
+def _handles(work: Trace) -> int:
+    """By how much the handles of a round are higher than those of the round before."""
+    return 1 + max((max(step.result, step.operand) for step in work), default=0)
+
+
 def _moved(handle: int, by: int) -> int:
     return handle + by if handle != NO_HANDLE else handle
 
 
 def who_lost(run: list[Moment], trace: Trace, work: Trace, outcome: Outcome) -> Iterator[Suspect]:
     """Of `trace`, which is `work` repeated: the stores that memory was lost by, the likeliest first."""
-    handles = 1 + max((max(step.result, step.operand) for step in work), default=0)
+    handles = _handles(work)
     answered = enumerate(zip(trace, outcome.seen, strict=False))
     given = [Given(seen.pointer, seen.pointer + max(POINTER, requested(step)), step.result, index)
              for index, (step, seen) in answered if step.verb in REQUESTS and seen.pointer]

@@ -81,6 +81,15 @@ def _a_bin(path: Any) -> tuple[Any, Any, Any]:
     return path.machine(), bin_, p
 
 
+def _a_filled_bin(path: Any) -> tuple[Any, Any, Any, Any]:
+    """A bin that is not empty: the machine, where it is, its top block, and the word that leads to those below."""
+    m, bin_, p = _a_bin(path)
+    word, count = a_stack(path)
+    m.put(bin_, p + ((count + 1) << 48), "bin")
+    m.put(p, word, "the word below")
+    return m, bin_, p, word
+
+
 def push(source: Any, path: Any) -> None:
     """Any bin and any block."""
     m, bin_, p = _a_bin(path)
@@ -94,10 +103,7 @@ def push(source: Any, path: Any) -> None:
 
 def pop(source: Any, path: Any) -> None:
     """Any bin that is not empty."""
-    m, bin_, p = _a_bin(path)
-    word, count = a_stack(path)
-    m.put(bin_, p + ((count + 1) << 48), "bin")
-    m.put(p, word, "the word below")
+    m, bin_, p, word = _a_filled_bin(path)
     answer = source.bins.pop(m, bin_)
     path.claim("what_is_taken_is_no_longer_marked", lambda: answer == p and m.load(p + 8) == 0)
     path.claim("taking_disturbs_none_below", lambda: m.load(bin_) == word and only(m, bin_, p + 8))
@@ -105,10 +111,7 @@ def pop(source: Any, path: Any) -> None:
 
 def take_top(source: Any, path: Any) -> None:
     """Any bin that is not empty."""
-    m, bin_, p = _a_bin(path)
-    word, count = a_stack(path)
-    m.put(bin_, p + ((count + 1) << 48), "bin")
-    m.put(p, word, "the word below")
+    m, bin_, p, word = _a_filled_bin(path)
     answer = source.bins.take_top(m, bin_)
     path.claim("what_is_taken_off_leaves_those_below", lambda: answer == p and m.load(bin_) == word and only(m, bin_))
 
