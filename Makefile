@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 RUN := $(VENV)/bin/python -m
 PYTEST_ARGS ?=
 
-.PHONY: help check test test-faults test-programs lint venv clean
+.PHONY: help check test test-faults test-programs docs lint venv clean
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -15,13 +16,19 @@ check: $(STAMP)  ## every checker at a small budget
 	$(VENV)/bin/heapster check
 
 test: $(STAMP)  ## the test suite on all cores; of planted faults, one of each kind
-	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs and not faults' $(PYTEST_ARGS)
+	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs and not faults and not docs' $(PYTEST_ARGS)
 
 test-faults: $(STAMP)  ## every planted fault, hunted at length
 	$(RUN) pytest -n auto --dist worksteal -q -m faults $(PYTEST_ARGS)
 
 test-programs: $(STAMP)  ## real programs on the library, at length
 	$(RUN) pytest -n auto --dist worksteal -q -m programs tests/programs $(PYTEST_ARGS)
+
+docs: $(DOCS_STAMP)  ## the documentation in docs/_build/html, man pages too; every command in it is run
+	$(RUN) sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(RUN) sphinx -W --keep-going -q -b man docs docs/_build/man
+	$(RUN) pytest -n auto --dist worksteal -q -m docs tests/docs $(PYTEST_ARGS)
+	@echo "docs/_build/html/index.html"
 
 lint: $(STAMP)  ## style and types
 	$(RUN) ruff check .
@@ -40,5 +47,9 @@ $(STAMP): requirements.txt pyproject.toml Makefile
 	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(DOCS_STAMP): $(STAMP) docs/requirements.txt
+	@$(RUN) pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
+	@touch $@
+
 clean:  ## remove what was made
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

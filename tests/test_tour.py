@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tour import TOUR, pages, prompts, told
+from tests.tour import TOUR, others, pages, prompts, told
 
 MOST_LINES = 130                # of a page
 
@@ -20,6 +20,11 @@ def test_a_page_says_what_is_true(page: Path, empty_folder: Path) -> None:
     text = page.read_text()
     assert prompts(text) >= 2
     assert told(text) == text
+
+
+@pytest.mark.parametrize("page", others(), ids=lambda page: page.stem)
+def test_another_page_says_what_is_true(page: Path, empty_folder: Path) -> None:
+    assert told(page.read_text()) == page.read_text()
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)

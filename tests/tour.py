@@ -1,4 +1,4 @@
-"""The tour's pages, and their generated parts: what is below a prompt is what running it gives.
+"""The pages of the tour, others with prompts, and their generated parts: below a prompt is what running it gives.
 
 In a block marked `python`, `>>>` starts a statement; in one marked `console`, `$ heapster` a command, of
 whose output `| head -N` leaves N lines. The Python of a page is one story: names stay. `python -m tests.tour`
@@ -20,7 +20,9 @@ from unittest.mock import patch
 
 from heapster.cli import main
 
-TOUR = Path(__file__).parents[1] / "docs" / "tour"
+DOCS = Path(__file__).parents[1] / "docs"
+TOUR = DOCS / "tour"
+PROMPT = re.compile(r"^(?:>>> |\$ heapster )", re.MULTILINE)
 FENCE = re.compile(r"^```(?P<kind>python|console)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 TIMES = re.compile(r"\b\d+\.\d+ s\b")
 
@@ -28,6 +30,12 @@ TIMES = re.compile(r"\b\d+\.\d+ s\b")
 def pages() -> list[Path]:
     """The pages of the tour, in order."""
     return sorted(TOUR.glob("*.md"))
+
+
+def others() -> list[Path]:
+    """The further pages of the site with prompts in them."""
+    return [page for page in sorted(DOCS.rglob("*.md")) if page not in pages() and "_build" not in page.parts
+            and PROMPT.search(page.read_text())]
 
 
 def told(text: str) -> str:
@@ -71,6 +79,6 @@ def _output(run: Callable[[], object]) -> str:
 
 
 if __name__ == "__main__":
-    for page in pages():
+    for page in (*pages(), *others()):
         page.write_text(told(page.read_text()))
         sys.stdout.write(f"{page.name}\n")

@@ -27,7 +27,7 @@ from heapster.commands.usage.prove import LONGEST, TIMEOUT
 from heapster.files import write_whole
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
-from heapster.reports.proofs import assumed_lines, count_line, markdown, summary, theorem_lines
+from heapster.reports.proofs import assumed_lines, count_line, markdown, theorem_lines
 from heapster.reports.terminal import BAD, GOOD, OPEN, PLAIN, finding_lines
 from heapster.results import Finding, Run, TargetError, UsageError, Verdict
 
@@ -85,11 +85,6 @@ def _is_target(word: str) -> bool:
 def page() -> str:
     """The page of the docs."""
     return markdown(_listed(PROOFS), _assumed(), [kill_row(Kill(fault)) for fault in FAULTS])
-
-
-def overview() -> list[str]:
-    """The table of the README."""
-    return summary(_listed(PROOFS))
 
 
 def _listed(proofs: Sequence[Proof]) -> list[dict[str, Any]]:
