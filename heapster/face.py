@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 from heapster.checkers.lockstep.decode import decode
 from heapster.impl import api, layout, settings, stats
 from heapster.machine.process import Process
-from heapster.machine.protocol import Aborted, Fault
+from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.model import heap as model
 from heapster.model import misuse
@@ -237,7 +237,7 @@ class Heap:
             yield
         except Aborted as aborted:
             raise Misused(misuse.abort_name(aborted.code), "the heap was written over", pointer) from None
-        except Fault as fault:
+        except MachineFault as fault:
             raise Misused(f"{verb} faults", str(fault), pointer) from None
 
 

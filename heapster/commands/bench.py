@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from heapster.checkers.bench.measuring import Plan, measure
+from heapster.checkers.bench.measuring import BenchPlan, measure
 from heapster.checkers.bench.results import run_of
 from heapster.checkers.bench.targets import USUAL, find_targets
 from heapster.checkers.bench.workloads import chosen
@@ -31,8 +31,8 @@ def command(targets: str | None, workloads: str | None, rounds: int | None, seco
     delivery = Delivery(json)
     delivery.check(html, text)
     asked = () if targets is None else targets_of(targets, "bench")
-    plan = Plan(chosen(_names("workloads", workloads)), find_targets(asked or USUAL),
-                rounds or (QUICK_ROUNDS if quick else ROUNDS), QUICK_SHARE if quick else 1.0, seconds)
+    plan = BenchPlan(chosen(_names("workloads", workloads)), find_targets(asked or USUAL),
+                     rounds or (QUICK_ROUNDS if quick else ROUNDS), QUICK_SHARE if quick else 1.0, seconds)
     with Meter("bench") as meter:
         run = run_of(plan, measure(plan, meter.show), frozenset(map(str, asked)))
         meter.close(f"{len(run.extra['workloads'])} workloads in {run.seconds:.1f} s")

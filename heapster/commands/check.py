@@ -64,15 +64,15 @@ def _volume(seed: int, store: Store) -> Run:
 
 
 def _races(seed: int, _store: Store) -> Run:
-    from heapster.checkers.races.search import Plan  # noqa: PLC0415  loads greenlet
+    from heapster.checkers.races.search import SearchPlan  # noqa: PLC0415  loads greenlet
     from heapster.commands.races import campaign as explore  # noqa: PLC0415
-    return explore(Plan(schedules=SCHEDULES, seed=seed), SIM)
+    return explore(SearchPlan(schedules=SCHEDULES, seed=seed), SIM)
 
 
 def _stress(seed: int, _store: Store) -> Run:
-    from heapster.checkers.stress.runner import Plan  # noqa: PLC0415  compiles the library
+    from heapster.checkers.stress.runner import StressPlan  # noqa: PLC0415  compiles the library
     from heapster.commands.stress import campaign as stress  # noqa: PLC0415
-    return stress(Plan(NATIVE, threads=2, seconds=STRESS_SECONDS, pattern="all", seed=seed))
+    return stress(StressPlan(NATIVE, threads=2, seconds=STRESS_SECONDS, pattern="all", seed=seed))
 
 
 PARTS = (

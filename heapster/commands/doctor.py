@@ -26,7 +26,7 @@ NAME, EXTRA = re.compile(r"[\w.-]+"), re.compile(r"""extra == ["']([\w-]+)["']""
 COLUMNS = "{:<14} {:<16} {}"
 
 
-class Part(NamedTuple):
+class Component(NamedTuple):
     """Something that Heapster can use."""
 
     name: str
@@ -45,7 +45,7 @@ def command() -> int:
     return TARGET_UNUSABLE if missing else 0
 
 
-def _conclusion(missing: list[Part]) -> str:
+def _conclusion(missing: list[Component]) -> str:
     needed = [part.name for part in missing if part.required]
     if needed:
         return f"Heapster cannot work without {', '.join(needed)}"
@@ -54,32 +54,33 @@ def _conclusion(missing: list[Part]) -> str:
     return "all is here"
 
 
-def _parts() -> Iterator[Part]:
-    yield Part("heapster", version("heapster"), "", required=True)
+def _parts() -> Iterator[Component]:
+    yield Component("heapster", version("heapster"), "", required=True)
     current = sys.version_info >= OLDEST_PYTHON
-    yield Part("python", platform.python_version() if current else "", "everything, from 3.11 on", required=True)
+    yield Component("python", platform.python_version() if current else "", "everything, from 3.11 on", required=True)
     yield _system()
-    yield Part("processors", str(len(os.sched_getaffinity(0))), "tests and proofs in parallel", required=False)
+    yield Component("processors", str(len(os.sched_getaffinity(0))), "tests and proofs in parallel", required=False)
     yield from _packages()
     for tool, purpose in TOOLS.items():
-        yield Part(tool, _tool_version(tool), purpose, required=False)
+        yield Component(tool, _tool_version(tool), purpose, required=False)
 
 
-def _system() -> Part:
+def _system() -> Component:
     here = f"{platform.system()} {platform.machine()}"
     known = platform.system() == "Linux" and platform.machine() in ARCHITECTURES
-    return Part("system", here if known else "", f"process, native: Linux on {' or '.join(ARCHITECTURES)}; here {here}",
+    return Component("system", here if known else "",
+                     f"process, native: Linux on {' or '.join(ARCHITECTURES)}; here {here}",
                 required=False)
 
 
-def _packages() -> Iterator[Part]:
+def _packages() -> Iterator[Component]:
     """The packages of this installation's metadata: the required ones, and those of the extras."""
     for text in requires("heapster") or ():
         name = NAME.match(text)
         extra = EXTRA.search(text)
         if name and (extra is None or extra[1] in EXTRAS):
             purpose = f"{EXTRAS[extra[1]]}: pip install 'heapster[{extra[1]}]'" if extra else "everything"
-            yield Part(name[0], _package_version(name[0]), purpose, required=extra is None)
+            yield Component(name[0], _package_version(name[0]), purpose, required=extra is None)
 
 
 def _package_version(name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic
 
 from heapster.checkers.mutation import fault_matrix
-from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts
+from heapster.checkers.mutation.campaign import HuntPlan, Log, campaign, counts
 from heapster.checkers.mutation.fault import Fault, Kill, chosen
 from heapster.checkers.mutation.hunters import NAMES as HUNTERS
 from heapster.checkers.mutation.missed import missed, survived
@@ -43,7 +43,7 @@ def command(words: tuple[str, ...], by: str | None, drawn: int | None, only: tup
     if drawn is not None:
         if words:
             raise UsageError("--random draws its faults: leave out words, or use --only")
-        return _drawn(Plan(drawn, seed, only, _hunters(by), jobs), Path(store), write, delivery)
+        return _drawn(HuntPlan(drawn, seed, only, _hunters(by), jobs), Path(store), write, delivery)
     if only or jobs > 1:
         raise UsageError("--only and --jobs are for drawn faults: add --random N")
     return _planted(words, by or "fuzz", seed, write, delivery)
@@ -58,7 +58,7 @@ def _hunters(by: str | None) -> tuple[str, ...]:
     return names
 
 
-def _drawn(plan: Plan, store: Path, write: Path | None, delivery: Delivery) -> int:
+def _drawn(plan: HuntPlan, store: Path, write: Path | None, delivery: Delivery) -> int:
     """Hunt drawn faults; renew the figure in a document, unless it is not yet whole."""
     if write:
         _with_figure(write, "")
@@ -78,7 +78,7 @@ def _with_figure(document: Path, figure: str) -> str:
         raise UsageError(f"--write {document}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _hunted(plan: Plan, store: Path) -> Run:
+def _hunted(plan: HuntPlan, store: Path) -> Run:
     """Hunt drawn faults; the run."""
     started = monotonic()
     with Meter("mutate --random") as meter:

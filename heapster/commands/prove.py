@@ -16,7 +16,7 @@ from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, selected, theorems
 from heapster.checkers.proofs.counterexample import parse, refuted, replays
-from heapster.checkers.proofs.runner import Outcome, Proved, Runner, target_of
+from heapster.checkers.proofs.runner import Proved, Runner, TheoremResult, target_of
 from heapster.checkers.proofs.source import check_source
 from heapster.checkers.targets.source import holds_source, root_in
 from heapster.checkers.targets.target import Target
@@ -168,7 +168,7 @@ def _show(run: Run) -> None:
     say([(f"prove: {text}" + (", interrupted" if run.extra["interrupted"] else ""), style)])
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(outcome: TheoremResult) -> dict[str, Any]:
     theorem = outcome.theorem
     return {"name": theorem.name, "of": theorem.of, "claim": theorem.claim, "bound": theorem.bound,
             "verdict": outcome.verdict.value, "paths": outcome.paths, "seconds": round(outcome.seconds, 3),

@@ -13,12 +13,12 @@ import click
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.races.compiled.build import NotInstrumentedError, recipe
 from heapster.checkers.races.compiled.target import CompiledTarget
-from heapster.checkers.races.exploring import Tally
+from heapster.checkers.races.exploring import SearchTally
 from heapster.checkers.races.findings import replay
 from heapster.checkers.races.lanes import is_heading
 from heapster.checkers.races.ours import schedulable
 from heapster.checkers.races.schedulable import Schedulable
-from heapster.checkers.races.search import Plan, inconclusive, races
+from heapster.checkers.races.search import SearchPlan, inconclusive, races
 from heapster.checkers.targets.capabilities import view_of
 from heapster.checkers.targets.opening import source_of
 from heapster.checkers.targets.target import Target, View
@@ -52,14 +52,14 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     return delivery.deliver(run)
 
 
-def _plan(given: dict[str, Any]) -> Plan:
+def _plan(given: dict[str, Any]) -> SearchPlan:
     unlimited = given["seconds"] is None and given["schedules"] is None
     seed = SystemRandom().randrange(SEEDS) if given["seed"] is None else given["seed"]
-    return Plan(given["threads"], given["ops"], given["schedules"], SECONDS if unlimited else given["seconds"],
-                given["strategy"], given["bound"], seed)
+    return SearchPlan(given["threads"], given["ops"], given["schedules"], SECONDS if unlimited else given["seconds"],
+                      given["strategy"], given["bound"], seed)
 
 
-def campaign(plan: Plan, target: Target, given: Mapping[str, Any] = NOTHING) -> Run:
+def campaign(plan: SearchPlan, target: Target, given: Mapping[str, Any] = NOTHING) -> Run:
     """Search and show how far it is; `given` says how the target is compiled and named."""
     try:
         with opened(target, given) as subject:
@@ -88,9 +88,9 @@ def _again(given: Mapping[str, Any]) -> str:
     return "".join(f" --{name} {quote(given[name])}" for name in OF_COMPILED if given.get(name))
 
 
-def _search(plan: Plan, subject: Schedulable, target: Target) -> Run:
+def _search(plan: SearchPlan, subject: Schedulable, target: Target) -> Run:
     with Meter(f"races {target}") as meter:
-        def progress(tally: Tally, seconds: float) -> None:
+        def progress(tally: SearchTally, seconds: float) -> None:
             if tally.schedules % 50 == 0:
                 meter.show(_fraction(plan, tally, seconds), f"{tally.schedules:,} schedules")
 
@@ -99,7 +99,7 @@ def _search(plan: Plan, subject: Schedulable, target: Target) -> Run:
     return run
 
 
-def _fraction(plan: Plan, tally: Tally, seconds: float) -> float | None:
+def _fraction(plan: SearchPlan, tally: SearchTally, seconds: float) -> float | None:
     if plan.seconds:
         return seconds / plan.seconds
     return tally.schedules / plan.schedules if plan.schedules else None

@@ -5,7 +5,7 @@ from pathlib import Path
 from shlex import quote
 
 from heapster.checkers.findings.store import Store
-from heapster.checkers.replay.source import Moment, Replay, Source, moment, replay, source
+from heapster.checkers.replay.source import Replay, StepView, TraceSource, moment, replay, source
 from heapster.checkers.targets.target import SIM, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import compiler_of
@@ -52,7 +52,7 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: s
     return delivery.write(result.run)
 
 
-def _on_stranger(found: Source, target: Target, given: dict[str, str | None], at: int | None,
+def _on_stranger(found: TraceSource, target: Target, given: dict[str, str | None], at: int | None,
                  delivery: Delivery) -> int:
     """The trace on somebody else's allocator, or its live blocks around a step."""
     from heapster.checkers.blackbox.options import ForeignOptions  # noqa: PLC0415  loads what judges strangers
@@ -76,7 +76,7 @@ def _on_stranger(found: Source, target: Target, given: dict[str, str | None], at
     return delivery.write(result.run)
 
 
-def _lines(found: Source, result: Replay) -> Iterator[Line]:
+def _lines(found: TraceSource, result: Replay) -> Iterator[Line]:
     taken = f"{found.name} on {result.run.target}: {result.stopped + 1} of {len(result.steps)} steps"
     if result.run.findings:
         yield from finding_lines(result.run.findings[0])
@@ -92,7 +92,7 @@ def _ending(misused: str) -> str:
     return "not noticed, as nothing promises" if misused == "unnoticed" else f"noticed, as {misused}"
 
 
-def _moment_lines(shown: Moment, number: int) -> Iterator[Line]:
+def _moment_lines(shown: StepView, number: int) -> Iterator[Line]:
     yield f"step {number}: {shown.step}", PLAIN
     for title, picture in (("before:", shown.before), ("after:", shown.after)):
         yield f"  {title}", FAINT

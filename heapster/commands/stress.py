@@ -2,7 +2,7 @@
 
 from random import SystemRandom
 
-from heapster.checkers.stress.runner import Plan, stress
+from heapster.checkers.stress.runner import StressPlan, stress
 from heapster.commands.delivery import Delivery
 from heapster.commands.targets import target_of
 from heapster.reports.output import say
@@ -16,7 +16,7 @@ def command(target: str, threads: int, seconds: float, pattern: str, seed: int |
             junit: str | None) -> int:
     """Run real threads on a compiled allocator; every block is tagged and verified."""
     chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
-    plan = Plan(target_of(target, "stress"), threads, seconds, pattern, chosen)
+    plan = StressPlan(target_of(target, "stress"), threads, seconds, pattern, chosen)
     plan.check()
     delivery = Delivery(json, junit)
     delivery.check()
@@ -25,7 +25,7 @@ def command(target: str, threads: int, seconds: float, pattern: str, seed: int |
     return delivery.deliver(run)
 
 
-def campaign(plan: Plan) -> Run:
+def campaign(plan: StressPlan) -> Run:
     """Run and show how far it is."""
     with Meter(f"stress {plan.target}") as meter:
         run = stress(plan, lambda name, number, of: meter.show(number / of, name))

@@ -17,7 +17,7 @@ from heapster.checkers.traces.reading import find_trace, read_trace
 from heapster.commands.kept import trace_named
 from heapster.reports.output import warn
 from heapster.reports.timeline import journey
-from heapster.reports.view import Shown, live, show
+from heapster.reports.view import Screen, live, show
 from heapster.results import UsageError
 
 TICK = 0.1                      # seconds between steps when playing
@@ -57,20 +57,20 @@ class _Viewer:
     def __init__(self, passage: Passage, number: int, length: int) -> None:
         self.passage, self.number, self.length = passage, number, length
 
-    def shown(self, hint: str = "") -> Shown:
+    def shown(self, hint: str = "") -> Screen:
         """This step."""
         page = self._page(self.number)
         moment = page.moments[self.number - page.first]
         steps = [moment.step for moment in page.moments]
-        return Shown(moment.heap, self.number, steps, page.first, self.length, moment.heap.policy,
-                     page.live_names(self.number), moment.problem, hint)
+        return Screen(moment.heap, self.number, steps, page.first, self.length, moment.heap.policy,
+                      page.live_names(self.number), moment.problem, hint)
 
     def _page(self, number: int) -> Page:
         page = self.passage.page(number)
         assert page is not None, "where we are there is a step"
         return page
 
-    def frames(self) -> Iterator[Shown]:
+    def frames(self) -> Iterator[Screen]:
         """A frame for each key, until one says to leave."""
         playing = False
         while True:

@@ -50,7 +50,7 @@ def errno_kept() -> Iterator[None]:
         ctypes.set_errno(errno)
 
 
-class Piece(NamedTuple):
+class BreakPiece(NamedTuple):
     """What was got by raising the break."""
 
     start: int
@@ -62,7 +62,7 @@ class Break:
     """The break of this process, and which pieces below it were got through this object."""
 
     def __init__(self) -> None:
-        self.pieces: list[Piece] = []
+        self.pieces: list[BreakPiece] = []
 
     def now(self) -> int:
         """Where the break is; the next moment it may be elsewhere."""
@@ -77,7 +77,7 @@ class Break:
             start = old
             if last and last.end == old and last.ours is ours:
                 start = self.pieces.pop().start
-            self.pieces.append(Piece(start, old + delta, ours))
+            self.pieces.append(BreakPiece(start, old + delta, ours))
         return old
 
     def fall(self, extra: int, ours: bool) -> int:
@@ -109,7 +109,7 @@ class Break:
             start = piece.start
             if self.pieces and self.pieces[-1].end == start:
                 start = self.pieces.pop().start
-            self.pieces.append(Piece(start, piece.end, ours=False))
+            self.pieces.append(BreakPiece(start, piece.end, ours=False))
 
     def close(self) -> int:
         """Give back what can be given back; bytes that must stay, as someone's memory lies above."""

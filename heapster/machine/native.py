@@ -22,37 +22,38 @@ BYTE = ir.IntType(8)
 PREFIX = "machine_"
 
 
-class Operation(NamedTuple):
+class OperationType(NamedTuple):
     """An operation's type."""
 
     arity: int                      # words it takes
     answers: bool                   # whether it answers a word
 
 
-ATOMIC_OPERATIONS: Mapping[str, Operation] = {
-    "load": Operation(1, True), "store": Operation(2, False), "cas": Operation(3, True), "exchange": Operation(2, True)}
-OPERATIONS: Mapping[str, Operation] = {
-    "load": Operation(1, True),
-    "store": Operation(2, False),
-    "load_any": Operation(1, True),
+ATOMIC_OPERATIONS: Mapping[str, OperationType] = {
+    "load": OperationType(1, True), "store": OperationType(2, False), "cas": OperationType(3, True),
+    "exchange": OperationType(2, True)}
+OPERATIONS: Mapping[str, OperationType] = {
+    "load": OperationType(1, True),
+    "store": OperationType(2, False),
+    "load_any": OperationType(1, True),
     **{name: ATOMIC_OPERATIONS[atomic.kind] for name, atomic in ATOMICS.items()},
-    "copy": Operation(3, False),
-    "fill": Operation(3, False),
-    "known_zero": Operation(2, False),
-    "sbrk": Operation(1, True),
-    "mmap": Operation(1, True),
-    "munmap": Operation(2, True),
-    "remap": Operation(3, True),
-    "purge": Operation(2, True),
-    "lock": Operation(1, False),
-    "unlock": Operation(1, False),
-    "renew": Operation(1, True),
-    "thread": Operation(0, True),
-    "at_thread_end": Operation(0, False),
-    "statics": Operation(0, True),
-    "set_errno": Operation(1, False),
-    "show": Operation(4, False),
-    "abort": Operation(2, True),
+    "copy": OperationType(3, False),
+    "fill": OperationType(3, False),
+    "known_zero": OperationType(2, False),
+    "sbrk": OperationType(1, True),
+    "mmap": OperationType(1, True),
+    "munmap": OperationType(2, True),
+    "remap": OperationType(3, True),
+    "purge": OperationType(2, True),
+    "lock": OperationType(1, False),
+    "unlock": OperationType(1, False),
+    "renew": OperationType(1, True),
+    "thread": OperationType(0, True),
+    "at_thread_end": OperationType(0, False),
+    "statics": OperationType(0, True),
+    "set_errno": OperationType(1, False),
+    "show": OperationType(4, False),
+    "abort": OperationType(2, True),
 }
 
 
@@ -76,7 +77,7 @@ def machine() -> Callable[[], Any]:
     return the_machine              # type: ignore[no-any-return]
 
 
-def _instruction(name: str, operation: Operation) -> Any:
+def _instruction(name: str, operation: OperationType) -> Any:
     """The operation as a function that compiled code may call."""
     result = types.int64 if operation.answers else types.void
     prototype = ir.FunctionType(WORD if operation.answers else ir.VoidType(), [WORD] * operation.arity)

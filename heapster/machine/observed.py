@@ -15,7 +15,7 @@ from typing import Any
 from heapster.results import HeapsterError, TargetError
 
 from .process import Process
-from .protocol import SYSTEM_CALLS, Fault, operands
+from .protocol import SYSTEM_CALLS, MachineFault, operands
 
 WORD = ctypes.c_int64
 ONLOOKER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, WORD, WORD, WORD, WORD, ctypes.POINTER(WORD), use_errno=True)
@@ -56,7 +56,7 @@ class Library:
         padded = (*words, 0, 0, 0)[:3]
         outcome = self._call(self._entry(name), *padded, ctypes.addressof(answer))
         if outcome == STRAYED:
-            raise Fault("unmapped", f"access to {answer.value:#x}, where nothing is mapped", answer.value)
+            raise MachineFault("unmapped", f"access to {answer.value:#x}, where nothing is mapped", answer.value)
         if outcome == ABANDONED and self._raised:
             raised, self._raised = self._raised, None
             raise raised

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from .libc import LIBC, Break, errno_kept, map_pages, purge_pages, remap_pages, unmap_pages
-from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, Fault
+from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, MachineFault
 from .simulated import FUEL, PAGE, SCRATCH_BYTES, STATICS_BYTES, THREAD_BYTES
 from .windows import Windows
 
@@ -74,7 +74,7 @@ class Process:
         """See `Machine.load`; faults on words that are misaligned or not the allocator's."""
         self.fuel -= 1
         if self.fuel < 0:
-            raise Fault("hang", f"no end after {FUEL} loads", address)
+            raise MachineFault("hang", f"no end after {FUEL} loads", address)
         return self._windows.load(address)
 
     def store(self, address: int, value: int) -> None:
@@ -113,7 +113,7 @@ class Process:
         """The word at `address` for an onlooker: None where the allocator has none."""
         try:
             return self._windows.load(address)
-        except Fault:
+        except MachineFault:
             return None
 
     def write(self, words: Mapping[int, int]) -> None:
@@ -132,7 +132,7 @@ class Process:
         self._check_range("copy", target, count)
         self._check_range("copy", source, count)
         if target < source + count and source < target + count:
-            raise Fault("overlapping_copy", f"copy of {count} bytes from {source:#x} to {target:#x}", target)
+            raise MachineFault("overlapping_copy", f"copy of {count} bytes from {source:#x} to {target:#x}", target)
         ctypes.memmove(target, source, count)
 
     def fill(self, target: int, byte: int, count: int) -> None:
@@ -144,16 +144,16 @@ class Process:
         """See `Machine.known_zero`; faults if a byte near either end of the range is not zero."""
         self._check_range("known_zero", target, count)
         if count and not any(start <= target < end for start, end in self._mappings):
-            raise Fault("not_known_zero", f"{target:#x} is not in a mapping", target)
+            raise MachineFault("not_known_zero", f"{target:#x} is not in a mapping", target)
         part = min(count, CHECKED_ZERO)
         for start in (target, target + count - part):
             written = part - len(ctypes.string_at(start, part).lstrip(b"\0"))
             if written < part:
-                raise Fault("not_known_zero", f"claimed zero, but {start + written:#x} was written", target)
+                raise MachineFault("not_known_zero", f"claimed zero, but {start + written:#x} was written", target)
 
     def _check_range(self, verb: str, address: int, count: int) -> None:
         if count < 0:
-            raise Fault("negative_count", f"{verb} of {count} bytes at {address:#x}", address)
+            raise MachineFault("negative_count", f"{verb} of {count} bytes at {address:#x}", address)
         if count and (address % 8 or not self._windows.holding(address, address + count)):
             raise self._windows.fault(verb, address)
 
@@ -204,7 +204,7 @@ class Process:
         """Whoever asked for the break and found it moved since cannot have known better."""
         at = self._break.now()
         if self._asked in (REFUSED, at):
-            raise Fault("not_yours", f"lowers the break by {extra} bytes, not all of which it got", at)
+            raise MachineFault("not_yours", f"lowers the break by {extra} bytes, not all of which it got", at)
 
     def foreign_sbrk(self, delta: int) -> bool:
         """Let a foreigner move the break; it may lower it only over what is its own."""
@@ -215,7 +215,7 @@ class Process:
     def mmap(self, length: int) -> int:
         """See `Machine.mmap`."""
         if length <= 0 or length % PAGE:
-            raise Fault("bad_length", f"mmap of {length} bytes", 0)
+            raise MachineFault("bad_length", f"mmap of {length} bytes", 0)
         answer = REFUSED
         if not self._is_refused("mmap") and length <= self._left():
             answer = map_pages(length)
@@ -235,7 +235,7 @@ class Process:
     def munmap(self, address: int, length: int) -> int:
         """See `Machine.munmap`; unmapping what is not in one of the allocator's mappings is a fault."""
         if address % PAGE or length <= 0 or length % PAGE:
-            raise Fault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
+            raise MachineFault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
         end = address + length
         mapping = self._mapping(address, end, "unmaps")
         answer = REFUSED if self._is_refused("munmap") else unmap_pages(address, length)
@@ -253,7 +253,7 @@ class Process:
     def remap(self, address: int, length: int, longer: int) -> int:
         """See `Machine.remap`; what is not in one of the allocator's mappings is a fault."""
         if address % PAGE or length <= 0 or length % PAGE or longer <= length or longer % PAGE:
-            raise Fault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
+            raise MachineFault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
         mapping = self._mapping(address, address + length, "remaps")
         answer = REFUSED
         if not self._is_refused("remap") and longer - length <= self._left():
@@ -266,9 +266,10 @@ class Process:
     def purge(self, address: int, length: int) -> int:
         """See `Machine.purge`; what the allocator has not got from the system is a fault."""
         if address % PAGE or length <= 0 or length % PAGE:
-            raise Fault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
+            raise MachineFault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
         if not any(low <= address and address + length <= high for low, high in self.system()):
-            raise Fault("not_yours", f"purges {length} bytes at {address:#x}, not all of which it holds", address)
+            raise MachineFault("not_yours", f"purges {length} bytes at {address:#x}, not all of which it holds",
+                               address)
         answer = REFUSED if self._is_refused("purge") else purge_pages(address, length)
         return self._log("purge", (address, length), answer)
 
@@ -277,7 +278,7 @@ class Process:
         for low, high in self._mappings:
             if low <= start and end <= high:
                 return low, high
-        raise Fault("not_yours", f"{doing} [{start:#x}, {end:#x}), not all of which it has mapped", start)
+        raise MachineFault("not_yours", f"{doing} [{start:#x}, {end:#x}), not all of which it has mapped", start)
 
     def system(self) -> tuple[tuple[int, int], ...]:
         """[start, end) of all that the allocator has got and not given back, by address."""
@@ -302,7 +303,7 @@ class Process:
         self._check_range("lock", mutex, MUTEX_BYTES)
         if mutex in self.owners:
             owner = self.owners[mutex]
-            raise Fault("relock", f"thread {self.running} locks {mutex:#x}, held by thread {owner}", mutex)
+            raise MachineFault("relock", f"thread {self.running} locks {mutex:#x}, held by thread {owner}", mutex)
         self._check_mutex("lock", mutex, LIBC.pthread_mutex_lock(mutex))
         self.owners[mutex] = self.running
 
@@ -310,7 +311,7 @@ class Process:
         """See `Machine.unlock`; only the owner may."""
         self._check_range("unlock", mutex, MUTEX_BYTES)
         if self.owners.get(mutex) != self.running:
-            raise Fault("stranger_unlock", f"thread {self.running} unlocks {mutex:#x}, not held by it", mutex)
+            raise MachineFault("stranger_unlock", f"thread {self.running} unlocks {mutex:#x}, not held by it", mutex)
         self._check_mutex("unlock", mutex, LIBC.pthread_mutex_unlock(mutex))
         del self.owners[mutex]
 
@@ -328,7 +329,7 @@ class Process:
 
     def _check_mutex(self, verb: str, mutex: int, error: int) -> None:
         if error:
-            raise Fault("bad_mutex", f"{verb} of {mutex:#x} answers errno {error}", mutex)
+            raise MachineFault("bad_mutex", f"{verb} of {mutex:#x} answers errno {error}", mutex)
 
     def held(self) -> tuple[int, ...]:
         """The mutexes that are locked."""
@@ -356,7 +357,7 @@ class Process:
         address = self._outside
         self._outside += count + -count % 64
         if self._outside > self._statics + len(self._own):
-            raise Fault("outside_exhausted", f"{count} bytes more of the caller's memory", address)
+            raise MachineFault("outside_exhausted", f"{count} bytes more of the caller's memory", address)
         return address
 
     @property

@@ -135,7 +135,7 @@ class Call(NamedTuple):
     answer: int
 
 
-class Fault(HeapsterError):
+class MachineFault(HeapsterError):
     """The allocator broke a law of the machine."""
 
     def __init__(self, code: str, message: str, address: int = 0) -> None:

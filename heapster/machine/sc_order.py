@@ -27,7 +27,7 @@ class Write:
         self.swapped = False                            # the next one is a read-modify-write that read this one
 
 
-class Event(NamedTuple):
+class AtomicEvent(NamedTuple):
     """An atomic access or a fence."""
 
     thread: int
@@ -38,7 +38,7 @@ class Event(NamedTuple):
     writes: Write | None = None
 
 
-def has_cycle(events: Sequence[Event]) -> bool:
+def has_cycle(events: Sequence[AtomicEvent]) -> bool:
     """Whether no order of the sequentially consistent events is as RC11 wants it."""
     ordered = [i for i, event in enumerate(events) if event.order & SEQUENTIAL]
     if len(ordered) < 2:
@@ -81,7 +81,7 @@ def _union(*relations: Relation) -> Relation:
     return together
 
 
-def _orders(events: Sequence[Event]) -> tuple[Relation, Relation]:
+def _orders(events: Sequence[AtomicEvent]) -> tuple[Relation, Relation]:
     """sb and hb: an event knows of another thread's up to the tick on its clock."""
     by_thread: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for i, event in enumerate(events):
@@ -97,7 +97,7 @@ def _known(ticks: Sequence[tuple[int, int]], until: int) -> int:
     return sum(bit for tick, bit in ticks if tick <= until)
 
 
-def _coherence(events: Sequence[Event]) -> tuple[Relation, Relation, Relation, Relation]:
+def _coherence(events: Sequence[AtomicEvent]) -> tuple[Relation, Relation, Relation, Relation]:
     """Which are of one location, and mo, rf and fr."""
     places: dict[int, list[int]] = defaultdict(list)
     for i, event in enumerate(events):
@@ -117,7 +117,7 @@ def _is_older(write: Write | None, other: Write | None) -> bool:
     return write is not None and other is not None and write.time < other.time
 
 
-def _psc(events: Sequence[Event], ordered: Sequence[int]) -> Relation:
+def _psc(events: Sequence[AtomicEvent], ordered: Sequence[int]) -> Relation:
     """What must come earlier in the order: psc, the union of psc-base and psc-F."""
     sb, hb = _orders(events)
     alike, mo, rf, fr = _coherence(events)

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from itertools import chain
 
-from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, Fault
+from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, MachineFault
 
 WORD = 8
 PAGE = 4096
@@ -68,7 +68,7 @@ class Simulated:
         """See `Machine.load`; faults on words that are unmapped, misaligned or were never written."""
         self.fuel -= 1
         if self.fuel < 0:
-            raise Fault("hang", f"no end after {FUEL} loads", address)
+            raise MachineFault("hang", f"no end after {FUEL} loads", address)
         try:
             return self.words[address]
         except KeyError:
@@ -80,7 +80,7 @@ class Simulated:
             self._check_mapped("store", address, WORD)
             self._lines.add(address // LINE)
         if not WORD_MIN <= value <= WORD_MAX:
-            raise Fault("not_a_word", f"stored {value:#x}, more than 64 bits, at {address:#x}", address)
+            raise MachineFault("not_a_word", f"stored {value:#x}, more than 64 bits, at {address:#x}", address)
         self.words[address] = value
         self.changed.add(address)
 
@@ -131,7 +131,7 @@ class Simulated:
         self._check_range("copy", target, count)
         self._check_range("copy", source, count)
         if target < source + count and source < target + count:
-            raise Fault("overlapping_copy", f"copy of {count} bytes between {source:#x} and {target:#x}", target)
+            raise MachineFault("overlapping_copy", f"copy of {count} bytes between {source:#x} and {target:#x}", target)
         whole = count & -WORD
         self._note(target, count)
         for offset in range(0, whole, WORD):
@@ -180,7 +180,7 @@ class Simulated:
         self._check_mapping(target, count)
         written = min(self._written(target, target + count), default=None)
         if written is not None:
-            raise Fault("not_known_zero", f"claimed zero, but {written:#x} was written", written)
+            raise MachineFault("not_known_zero", f"claimed zero, but {written:#x} was written", written)
         self.zeroed.append((target, target + count))
 
     def _written(self, start: int, end: int) -> list[int]:
@@ -199,28 +199,28 @@ class Simulated:
         self._check_mapped("load", address, WORD)
         if self._is_zeroed(address):
             return 0
-        raise Fault("never_written", f"load of {address:#x}, never written", address)
+        raise MachineFault("never_written", f"load of {address:#x}, never written", address)
 
     def _is_zeroed(self, address: int) -> bool:
         return any(start <= address < end for start, end in self.zeroed)
 
     def _check_range(self, verb: str, address: int, count: int) -> None:
         if count < 0:
-            raise Fault("negative_count", f"{verb} of {count} bytes at {address:#x}", address)
+            raise MachineFault("negative_count", f"{verb} of {count} bytes at {address:#x}", address)
         if count:
             self._check_mapped(verb, address, count)
 
     def _check_mapping(self, address: int, count: int) -> None:
         if count and address < MAPPINGS:
-            raise Fault("not_known_zero", f"{address:#x} is not in a mapping", address)
+            raise MachineFault("not_known_zero", f"{address:#x} is not in a mapping", address)
 
     def _check_mapped(self, verb: str, address: int, count: int) -> None:
         if address % WORD:
-            raise Fault("misaligned", f"{verb} at {address:#x}, not a multiple of {WORD}", address)
+            raise MachineFault("misaligned", f"{verb} at {address:#x}, not a multiple of {WORD}", address)
         i = bisect_right(self.extents, (address, LIMIT)) - 1
         inside = i >= 0 and address + count <= self.extents[i][1]
         if not inside and not self._is_fixed(address, count):
-            raise Fault("unmapped", f"{verb} at {address:#x}, {self._nearest(address)}", address)
+            raise MachineFault("unmapped", f"{verb} at {address:#x}, {self._nearest(address)}", address)
 
     def _is_fixed(self, address: int, count: int) -> bool:
         if address in self.words and THREADS <= address < OUTSIDE:
@@ -282,7 +282,7 @@ class Simulated:
     def mmap(self, length: int) -> int:
         """See `Machine.mmap`: the lowest gap that leaves an unmapped page on either side."""
         if length <= 0 or length % PAGE:
-            raise Fault("bad_length", f"mmap of {length} bytes", 0)
+            raise MachineFault("bad_length", f"mmap of {length} bytes", 0)
         answer = REFUSED
         if not self._is_refused("mmap") and length <= self._left():
             answer = self._gap(length)
@@ -302,7 +302,7 @@ class Simulated:
     def munmap(self, address: int, length: int) -> int:
         """See `Machine.munmap`; unmapping what is not one of the caller's mappings is a fault."""
         if address % PAGE or length <= 0 or length % PAGE or address < MAPPINGS:
-            raise Fault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
+            raise MachineFault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
         answer = REFUSED
         if not self._is_refused("munmap"):
             self._cut(address, address + length)
@@ -327,13 +327,13 @@ class Simulated:
 
     def _check_remap(self, address: int, length: int, longer: int) -> None:
         if address % PAGE or length <= 0 or length % PAGE or longer <= length or longer % PAGE or address < MAPPINGS:
-            raise Fault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
+            raise MachineFault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
         self._holding(address, address + length, "remaps")
 
     def purge(self, address: int, length: int) -> int:
         """See `Machine.purge`: the words were never written."""
         if address % PAGE or length <= 0 or length % PAGE:
-            raise Fault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
+            raise MachineFault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
         self._holding(address, address + length, "purges")
         answer = REFUSED
         if not self._is_refused("purge"):
@@ -379,7 +379,7 @@ class Simulated:
         """Which extent has all of [start, end); a fault if none has."""
         i = bisect_right(self.extents, (start, LIMIT)) - 1
         if i < 0 or end > self.extents[i][1]:
-            raise Fault("not_yours", f"{doing} [{start:#x}, {end:#x}), not all of which it holds", start)
+            raise MachineFault("not_yours", f"{doing} [{start:#x}, {end:#x}), not all of which it holds", start)
         return i
 
     def _cut(self, start: int, end: int) -> None:
@@ -413,7 +413,7 @@ class Simulated:
         """See `Machine.lock`; a second lock by anyone is a fault: no other thread runs meanwhile."""
         self._check_mutex("lock", mutex)
         if mutex in self.owners:
-            raise Fault("relock", f"thread {self.running} locks {mutex:#x}, still held by "
+            raise MachineFault("relock", f"thread {self.running} locks {mutex:#x}, still held by "
                                   f"thread {self.owners[mutex]}", mutex)
         self.owners[mutex] = self.running
 
@@ -421,8 +421,8 @@ class Simulated:
         """See `Machine.unlock`; only the owner may."""
         self._check_mutex("unlock", mutex)
         if self.owners.get(mutex) != self.running:
-            raise Fault("stranger_unlock", f"thread {self.running} unlocks {mutex:#x}, which it does not hold",
-                        mutex)
+            raise MachineFault("stranger_unlock", f"thread {self.running} unlocks {mutex:#x}, which it does not hold",
+                               mutex)
         del self.owners[mutex]
 
     def renew(self, mutex: int) -> int:
@@ -469,7 +469,7 @@ class Simulated:
         address = self._outside
         self._outside += count + -count % 64
         if self._outside > OUTSIDE + OUTSIDE_BYTES:
-            raise Fault("outside_exhausted", f"{count} bytes more of the caller's memory", address)
+            raise MachineFault("outside_exhausted", f"{count} bytes more of the caller's memory", address)
         self.words.update(dict.fromkeys(range(address, self._outside, WORD), 0))
         return address
 

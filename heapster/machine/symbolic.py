@@ -29,7 +29,7 @@ class Cell:
         self.span: int | None = None        # which of the machine's spans it lies in, if that is known
 
 
-class Ended(Exception):
+class MisuseAbort(Exception):
     """The code noticed misuse; the address may be unknown."""
 
     def __init__(self, code: int, address: Any) -> None:
@@ -347,7 +347,7 @@ class Symbolic:
     def abort(self, code: int, address: Any) -> int:
         """See `Machine.abort`: on a legal heap, nothing aborts."""
         if self.may_abort:
-            raise Ended(code, address)
+            raise MisuseAbort(code, address)
         self.broken(f"abort {code}")
         return 0
 

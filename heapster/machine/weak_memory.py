@@ -16,7 +16,7 @@ Who asks picks one of what `readable`, `swappable` or `placeable` answer, newest
 from collections.abc import Callable, Sequence
 
 from .orders import ACQUIRE, RELEASE
-from .sc_order import Clock, Event, Write, has_cycle
+from .sc_order import AtomicEvent, Clock, Write, has_cycle
 
 
 class Location:
@@ -73,7 +73,7 @@ class WeakMemory:
         self._read: list[Clock] = [[0] * threads for _ in range(threads)]       # an acquire fence would acquire it
         self._fenced: list[Clock | None] = [None] * threads                     # known at the last release fence
         self._sequential = sequential
-        self._events: list[Event] = []
+        self._events: list[AtomicEvent] = []
 
     def open(self, location: int, value: int) -> Location:
         """The location; new, with this value that all know of, if nothing is kept of it."""
@@ -113,7 +113,7 @@ class WeakMemory:
         floor = place.floor(now)
         return [write for write in reversed(place.writes) if write.time >= floor]
 
-    def _consistent(self, found: Sequence[Write], event: Callable[[Write], Event]) -> Sequence[Write]:
+    def _consistent(self, found: Sequence[Write], event: Callable[[Write], AtomicEvent]) -> Sequence[Write]:
         """Those that leave an order for all that is sequentially consistent; the newest does."""
         if len(found) < 2 or not self._sequential:
             return found
@@ -132,7 +132,7 @@ class WeakMemory:
     def store(self, thread: int, location: int, value: int, after: Write, order: int) -> bool:
         """The thread writes a value, next after another; whether it is the newest."""
         made = Write(thread, self.now[thread][thread], value, after.time + 0.5, self._released(thread, order))
-        self._note(Event(thread, self.now[thread].copy(), order, location, None, made))
+        self._note(AtomicEvent(thread, self.now[thread].copy(), order, location, None, made))
         return self._put(location, made, after)
 
     def swap(self, thread: int, location: int, value: int, read: Write, order: int) -> bool:
@@ -142,7 +142,7 @@ class WeakMemory:
         if read.released is not None:
             released = [*map(max, released, read.released)] if released is not None else read.released
         made = Write(thread, self.now[thread][thread], value, read.time + 0.5, released)
-        self._note(Event(thread, self.now[thread].copy(), order, location, read, made))
+        self._note(AtomicEvent(thread, self.now[thread].copy(), order, location, read, made))
         read.swapped = True
         self.locations[location].read[thread] = made.tick
         return self._put(location, made, read)
@@ -151,7 +151,7 @@ class WeakMemory:
         """The thread passes a fence."""
         if order & ACQUIRE:
             join(self.now[thread], self._read[thread])
-        self._note(Event(thread, self.now[thread].copy(), order, None))
+        self._note(AtomicEvent(thread, self.now[thread].copy(), order, None))
         if order & RELEASE:
             self._fenced[thread] = self.now[thread].copy()
         self._ticked(thread)
@@ -183,14 +183,15 @@ class WeakMemory:
     def _released(self, thread: int, order: int) -> Clock | None:
         return self.now[thread].copy() if order & RELEASE else self._fenced[thread]
 
-    def _event(self, thread: int, location: int, order: int, read: Write | None, after: Write | None = None) -> Event:
+    def _event(self, thread: int, location: int, order: int, read: Write | None,
+               after: Write | None = None) -> AtomicEvent:
         """An access that reads one write, or puts another after one."""
         known = self.now[thread].copy()
         if read is not None and order & ACQUIRE:
             join(known, read.released)
         made = Write(thread, known[thread], 0, after.time + 0.5, None) if after is not None else None
-        return Event(thread, known, order, location, read, made)
+        return AtomicEvent(thread, known, order, location, read, made)
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: AtomicEvent) -> None:
         if self._sequential:
             self._events.append(event)

@@ -6,7 +6,7 @@ import ctypes
 from bisect import bisect_right
 from collections.abc import Mapping
 
-from .protocol import Fault
+from .protocol import MachineFault
 
 WORD = 8
 _BELOW_ALL = -(1 << 64)         # no address is lower
@@ -47,7 +47,7 @@ class Windows:
         except IndexError:
             pass
         except ValueError:
-            raise Fault("not_a_word", f"stored {value:#x}, more than 64 bits", address) from None
+            raise MachineFault("not_a_word", f"stored {value:#x}, more than 64 bits", address) from None
         raise self.fault("store", address)
 
     def first_difference(self, words: Mapping[int, int]) -> int | None:
@@ -107,11 +107,11 @@ class Windows:
     def _drop(self, place: int) -> None:
         del self._starts[place], self._views[place], self._extents[place]
 
-    def fault(self, verb: str, address: int) -> Fault:
+    def fault(self, verb: str, address: int) -> MachineFault:
         """What to raise for an access that no window allows."""
         if address % WORD:
-            return Fault("misaligned", f"{verb} at {address:#x}, not a multiple of {WORD}", address)
-        return Fault("unmapped", f"{verb} at {address:#x}, {self._nearest(address)}", address)
+            return MachineFault("misaligned", f"{verb} at {address:#x}, not a multiple of {WORD}", address)
+        return MachineFault("unmapped", f"{verb} at {address:#x}, {self._nearest(address)}", address)
 
     def _nearest(self, address: int) -> str:
         if len(self._extents) == 1:

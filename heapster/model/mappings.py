@@ -45,7 +45,7 @@ class MappedState:
         return self.end - self.payload
 
 
-class Piece(NamedTuple):
+class RetainedPiece(NamedTuple):
     """A kept mapping."""
 
     start: int
@@ -63,8 +63,8 @@ class Mappings:
 
     def __init__(self, saw: Callable[[str], None]) -> None:
         self.blocks: list[MappedState] = []
-        self.kept: list[Piece] = []
-        self.aside: list[Piece] = []    # what the system did not take back
+        self.kept: list[RetainedPiece] = []
+        self.aside: list[RetainedPiece] = []    # what the system did not take back
         self.keep = 0                   # bytes that may be kept
         self.lately = Lately()
         self.calls = [0] * len(CALLS)
@@ -91,7 +91,7 @@ class Mappings:
         self._step(system)
         return block
 
-    def _reclaim(self, length: int) -> list[Piece]:
+    def _reclaim(self, length: int) -> list[RetainedPiece]:
         """The first of the newest few set aside that is large enough, kept again; none if none is."""
         for piece in self.aside[:PROBES]:
             if piece.length >= length:
@@ -101,11 +101,11 @@ class Mappings:
                 return self.kept[:1]
         return []
 
-    def _cut(self, piece: Piece, length: int) -> int:
+    def _cut(self, piece: RetainedPiece, length: int) -> int:
         """That many bytes of the front of a kept mapping are kept no longer, but the rest; answers length."""
         self.kept.remove(piece)
         if length < piece.length:
-            self.kept.insert(0, Piece(piece.start + length, piece.end))
+            self.kept.insert(0, RetainedPiece(piece.start + length, piece.end))
             self._saw("a_kept_mapping_was_cut")
         return length
 
@@ -122,7 +122,7 @@ class Mappings:
         for piece in beside:
             self.kept.remove(piece)
             start, end = min(start, piece.start), max(end, piece.end)
-        self.kept.insert(0, Piece(start, end))
+        self.kept.insert(0, RetainedPiece(start, end))
 
     def resize(self, system: System, block: MappedState, request: int) -> bool:
         """True if the request fits the mapping, or what is kept after it, or the system, makes it fit."""
@@ -198,7 +198,7 @@ class Mappings:
             self._offer_again(system, MAX_RETAINED)
         self._trim(system)
 
-    def _aged(self, system: System, piece: Piece) -> Piece:
+    def _aged(self, system: System, piece: RetainedPiece) -> RetainedPiece:
         """A kept mapping when an epoch has ended; one kept all through it is purged but for its first page."""
         if piece.mark == AGED and piece.length > PAGE:
             system.purge(piece.start + PAGE, piece.length - PAGE)

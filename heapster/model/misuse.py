@@ -45,7 +45,7 @@ WRONG_SIZE = ABORTS[-1]
 OUTCOMES = frozenset({*ABORTS, FAULT, UNNOTICED})
 
 
-class Kind(Enum):
+class PointerKind(Enum):
     """What the pointer is, if it is not a live block; or, if it is one, what is said wrong of it."""
 
     MISALIGNED = "misaligned pointer"
@@ -63,7 +63,7 @@ class Kind(Enum):
 class Misuse(NamedTuple):
     """A misuse and what it may come to."""
 
-    kind: Kind
+    kind: PointerKind
     outcomes: frozenset[str]        # all that may happen
     words: str                      # for people
 
@@ -77,7 +77,7 @@ class Misuse(NamedTuple):
         return outcome in self.outcomes
 
 
-class Header(Enum):
+class HeaderWord(Enum):
     """What is known of the word before a pointer."""
 
     UNKNOWN = "whoever had the memory may have written there"
@@ -89,21 +89,22 @@ class Freed:
     """Payloads that were freed, and before which the header stands since: nothing was handed out over it."""
 
     def __init__(self) -> None:
-        self._headers: dict[Header, list[int]] = {Header.STANDS: [], Header.PURGED: []}   # addresses, in order
+        self._headers: dict[HeaderWord, list[int]] = {      # addresses, in order
+            HeaderWord.STANDS: [], HeaderWord.PURGED: []}
 
-    def header(self, payload: int) -> Header:
+    def header(self, payload: int) -> HeaderWord:
         """What is known of the header before the payload."""
         address = payload - HEADER
         for header, addresses in self._headers.items():
             at = bisect_left(addresses, address)
             if addresses[at:at + 1] == [address]:
                 return header
-        return Header.UNKNOWN
+        return HeaderWord.UNKNOWN
 
     def freed(self, payload: int) -> None:
         """The block was freed."""
         self._take(payload - HEADER, payload)
-        insort(self._headers[Header.STANDS], payload - HEADER)
+        insort(self._headers[HeaderWord.STANDS], payload - HEADER)
 
     def handed_out(self, payload: int, usable: int) -> None:
         """A block is the caller's, who may write to its payload; its own header was written too."""
@@ -116,7 +117,7 @@ class Freed:
     def purged(self, start: int, end: int) -> None:
         """The system may take what the memory held."""
         for address in self._take(start, end):
-            insort(self._headers[Header.PURGED], address)
+            insort(self._headers[HeaderWord.PURGED], address)
 
     def _take(self, start: int, end: int) -> list[int]:
         """The headers there; they are no longer known."""
@@ -129,7 +130,7 @@ class Freed:
 
 
 def classify(
-    heap: Heap, live: Live, call: Asks, pointer: int, *, header: Header = Header.UNKNOWN,
+    heap: Heap, live: Live, call: Asks, pointer: int, *, header: HeaderWord = HeaderWord.UNKNOWN,
 ) -> Misuse | None:
     """The misuse in passing `pointer` to the call, or None if it is NULL, live, or no pointer is passed.
 
@@ -145,10 +146,10 @@ def classify(
         return _misstated(heap, live[pointer], call)
     kind = _kind(heap, live, pointer)
     looks_at_the_header = verb in RELEASING or (verb not in ASKING and requested(call) <= MAX_REQUEST)
-    told = header is not Header.UNKNOWN and kind in _NOTICED_BY_AN_OLD_HEADER
+    told = header is not HeaderWord.UNKNOWN and kind in _NOTICED_BY_AN_OLD_HEADER
     if not looks_at_the_header or not (told or kind in _ALWAYS_NOTICED):
         return Misuse(kind, OUTCOMES, WORDS[kind])
-    also = ({FAULT} if header is Header.PURGED else set()) | ({WRONG_SIZE} if verb in STATING else set())
+    also = ({FAULT} if header is HeaderWord.PURGED else set()) | ({WRONG_SIZE} if verb in STATING else set())
     return Misuse(kind, _CERTAIN[kind] | also, WORDS[kind])
 
 
@@ -163,7 +164,7 @@ def _misstated(heap: Heap, held: Held, call: Asks) -> Misuse:
     """The misuse in saying of a live block what is not so: it is noticed, or it is not."""
     said = stated(call)
     assert said is not None
-    kind = Kind.WRONG_SIZE if said.size != held.request else Kind.WRONG_ALIGNMENT
+    kind = PointerKind.WRONG_SIZE if said.size != held.request else PointerKind.WRONG_ALIGNMENT
     told = not could_be_asked(heap, held.pointer, said)
     return Misuse(kind, frozenset({WRONG_SIZE if told else UNNOTICED}), WORDS[kind])
 
@@ -201,50 +202,51 @@ def abort_name(code: int) -> str:
 
 
 WORDS = {
-    Kind.MISALIGNED: "payloads start at multiples of 16, and this address is none",
-    Kind.STALE: "the block is free already: its header says so, and the second free must be noticed",
-    Kind.ABSORBED: "the block was freed and has since become part of a larger free block or of a kept mapping; "
-                   "its old header still says free until something is written over it",
-    Kind.EMPTIED: "the mapping is nobody's, and what it held may be the system's: its old header says free, or is gone",
-    Kind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
-    Kind.RETURNED: "the memory is the system's again: its header is gone, and reading there may fault",
-    Kind.CACHED: "the block was freed and waits in a bin or on a remote list: its mark says so, and the second free "
-                 "must be noticed",
-    Kind.BETWEEN: "the pointer leads to the allocator's own records, which are no block",
-    Kind.WRONG_SIZE: "the size is not the one that the block was asked for with; it is noticed where no request for it "
-                     "could have got the block",
-    Kind.WRONG_ALIGNMENT: "the alignment is not the one that the block was asked for with; it is noticed where no "
-                          "request for it could have got the block",
+    PointerKind.MISALIGNED: "payloads start at multiples of 16, and this address is none",
+    PointerKind.STALE: "the block is free already: its header says so, and the second free must be noticed",
+    PointerKind.ABSORBED: "the block was freed and has since become part of a larger free block or of a kept mapping; "
+                          "its old header still says free until something is written over it",
+    PointerKind.EMPTIED: "the mapping is nobody's, and what it held may be the system's: its old header says free, or "
+                         "is gone",
+    PointerKind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
+    PointerKind.RETURNED: "the memory is the system's again: its header is gone, and reading there may fault",
+    PointerKind.CACHED: "the block was freed and waits in a bin or on a remote list: its mark says so, and the second "
+                        "free must be noticed",
+    PointerKind.BETWEEN: "the pointer leads to the allocator's own records, which are no block",
+    PointerKind.WRONG_SIZE: "the size is not the one that the block was asked for with; it is noticed where no "
+                            "request for it could have got the block",
+    PointerKind.WRONG_ALIGNMENT: "the alignment is not the one that the block was asked for with; it is noticed where "
+                                 "no request for it could have got the block",
 }
 
 _CERTAIN = {
-    Kind.MISALIGNED: frozenset({"invalid_pointer"}),
-    Kind.STALE: frozenset({"double_free"}),
-    Kind.ABSORBED: frozenset({"double_free"}),
-    Kind.EMPTIED: frozenset({"double_free", FAULT}),
-    Kind.CACHED: frozenset({"double_free"}),
+    PointerKind.MISALIGNED: frozenset({"invalid_pointer"}),
+    PointerKind.STALE: frozenset({"double_free"}),
+    PointerKind.ABSORBED: frozenset({"double_free"}),
+    PointerKind.EMPTIED: frozenset({"double_free", FAULT}),
+    PointerKind.CACHED: frozenset({"double_free"}),
 }
-_NOTICED_BY_AN_OLD_HEADER = frozenset({Kind.ABSORBED, Kind.EMPTIED})
-_ALWAYS_NOTICED = frozenset({Kind.MISALIGNED, Kind.STALE, Kind.CACHED})
+_NOTICED_BY_AN_OLD_HEADER = frozenset({PointerKind.ABSORBED, PointerKind.EMPTIED})
+_ALWAYS_NOTICED = frozenset({PointerKind.MISALIGNED, PointerKind.STALE, PointerKind.CACHED})
 
 
-def _kind(heap: Heap, live: Live, pointer: int) -> Kind:
+def _kind(heap: Heap, live: Live, pointer: int) -> PointerKind:
     if pointer % ALIGN:
-        return Kind.MISALIGNED
+        return PointerKind.MISALIGNED
     if live.containing(pointer):
-        return Kind.INTERIOR
+        return PointerKind.INTERIOR
     header = pointer - HEADER
     for mapped in heap.mapped:
         if mapped.start <= header < mapped.start + mapped.length:
             if mapped.used:
-                return Kind.BETWEEN
-            return Kind.EMPTIED if mapped.mark == UNTAKEN else Kind.ABSORBED
+                return PointerKind.BETWEEN
+            return PointerKind.EMPTIED if mapped.mark == UNTAKEN else PointerKind.ABSORBED
     block = _block_around(heap, header)
     if block is None:
-        return Kind.BETWEEN if _in_a_region(heap, header) else Kind.RETURNED
+        return PointerKind.BETWEEN if _in_a_region(heap, header) else PointerKind.RETURNED
     if block.used:
-        return Kind.CACHED if pointer in waiting(heap) else Kind.INTERIOR
-    return Kind.STALE if block.address == header else Kind.ABSORBED
+        return PointerKind.CACHED if pointer in waiting(heap) else PointerKind.INTERIOR
+    return PointerKind.STALE if block.address == header else PointerKind.ABSORBED
 
 
 def _block_around(heap: Heap, address: int) -> Block | None:

@@ -24,7 +24,7 @@ class Does(Flag):
     SETS = auto()                   # is written `name words`, not `name(arguments)`
 
 
-class Row(NamedTuple):
+class OperationRow(NamedTuple):
     """An operation. Its number is what binary traces store: never change one; give a new row the next."""
 
     number: int
@@ -92,34 +92,35 @@ class Row(NamedTuple):
 _NEW, _OLD = Does.ALLOCATES, Does.ALLOCATES | Does.RESIZES
 
 ROWS = (
-    Row(0, "malloc", _NEW, ("size",), "size", standard="C89", letter="m"),
-    Row(1, "calloc", _NEW, ("count", "size"), "product", standard="C89", letter="c"),
-    Row(2, "realloc", _OLD, ("size",), "size", standard="C89", letter="r"),
-    Row(3, "reallocarray", _OLD, ("count", "size"), "product", standard="POSIX.1-2024"),
-    Row(4, "aligned_alloc", _NEW, ("alignment", "size"), "size", "asked", standard="C11", letter="a"),
-    Row(5, "posix_memalign", _NEW, ("alignment", "size"), "size", "asked", standard="POSIX.1-2001", out=True),
-    Row(6, "memalign", _NEW, ("alignment", "size"), "size", "asked", standard="glibc"),
-    Row(7, "valloc", _NEW, ("size",), "size", "page", standard="BSD"),
-    Row(8, "pvalloc", _NEW, ("size",), "pages", "page", standard="glibc"),
-    Row(9, "free", Does.RELEASES, standard="C89", letter="f"),
-    Row(10, "usable_size", Does.ASKS, standard="glibc", letter="u",
-        symbols=("malloc_usable_size", "usable_size", "malloc_size", "msize")),
-    Row(11, "policy", Does.SETS, names=POLICY_NAMES),
-    Row(12, "threshold", Does.SETS, ("size",)),             # requests from here on get their own mapping
-    Row(13, "growth", Does.SETS, ("size",)),                # init's arena size
-    Row(14, "arenas", Does.SETS, ("count",)),               # how many arenas threads are spread over
-    Row(15, "thread", Does.SETS, ("index",)),               # the thread that makes the calls from here on
-    Row(16, "foreign_sbrk", numbers=("delta",)),            # someone else moves the break
-    Row(17, "fail", Does.SETS, ("nth",), names=SYSTEM_CALL_NAMES),   # the nth such call from here is refused; 0: each
-    Row(18, "fork", Does.SETS),                             # the process forks and goes on
-    Row(19, "stats", Does.SETS),                            # the statistics and the status are asked for
-    Row(20, "finalize", Does.SETS),
-    Row(21, "cache", Does.SETS, ("size",)),                 # bytes of one size that threads may keep
-    Row(22, "thread_end", Does.SETS),                       # the thread ends; another begins under its number
-    Row(23, "keep", Does.SETS, ("size",)),                  # bytes of freed mappings that may be kept
-    Row(24, "trim", Does.SETS, ("size",)),                  # malloc_trim: that many bytes at the top may stay
-    Row(25, "free_sized", Does.RELEASES, ("size",), standard="C23", instead="free", letter="b"),
-    Row(26, "free_aligned_sized", Does.RELEASES, ("alignment", "size"), standard="C23", instead="free"),
+    OperationRow(0, "malloc", _NEW, ("size",), "size", standard="C89", letter="m"),
+    OperationRow(1, "calloc", _NEW, ("count", "size"), "product", standard="C89", letter="c"),
+    OperationRow(2, "realloc", _OLD, ("size",), "size", standard="C89", letter="r"),
+    OperationRow(3, "reallocarray", _OLD, ("count", "size"), "product", standard="POSIX.1-2024"),
+    OperationRow(4, "aligned_alloc", _NEW, ("alignment", "size"), "size", "asked", standard="C11", letter="a"),
+    OperationRow(5, "posix_memalign", _NEW, ("alignment", "size"), "size", "asked", standard="POSIX.1-2001", out=True),
+    OperationRow(6, "memalign", _NEW, ("alignment", "size"), "size", "asked", standard="glibc"),
+    OperationRow(7, "valloc", _NEW, ("size",), "size", "page", standard="BSD"),
+    OperationRow(8, "pvalloc", _NEW, ("size",), "pages", "page", standard="glibc"),
+    OperationRow(9, "free", Does.RELEASES, standard="C89", letter="f"),
+    OperationRow(10, "usable_size", Does.ASKS, standard="glibc", letter="u",
+                 symbols=("malloc_usable_size", "usable_size", "malloc_size", "msize")),
+    OperationRow(11, "policy", Does.SETS, names=POLICY_NAMES),
+    OperationRow(12, "threshold", Does.SETS, ("size",)),             # requests from here on get their own mapping
+    OperationRow(13, "growth", Does.SETS, ("size",)),                # init's arena size
+    OperationRow(14, "arenas", Does.SETS, ("count",)),               # how many arenas threads are spread over
+    OperationRow(15, "thread", Does.SETS, ("index",)),               # the thread that makes the calls from here on
+    OperationRow(16, "foreign_sbrk", numbers=("delta",)),            # someone else moves the break
+    OperationRow(17, "fail", Does.SETS, ("nth",), names=SYSTEM_CALL_NAMES),
+    # the nth such call from here is refused; 0: each
+    OperationRow(18, "fork", Does.SETS),                             # the process forks and goes on
+    OperationRow(19, "stats", Does.SETS),                            # the statistics and the status are asked for
+    OperationRow(20, "finalize", Does.SETS),
+    OperationRow(21, "cache", Does.SETS, ("size",)),                 # bytes of one size that threads may keep
+    OperationRow(22, "thread_end", Does.SETS),                       # the thread ends; another begins under its number
+    OperationRow(23, "keep", Does.SETS, ("size",)),                  # bytes of freed mappings that may be kept
+    OperationRow(24, "trim", Does.SETS, ("size",)),                  # malloc_trim: that many bytes at the top may stay
+    OperationRow(25, "free_sized", Does.RELEASES, ("size",), standard="C23", instead="free", letter="b"),
+    OperationRow(26, "free_aligned_sized", Does.RELEASES, ("alignment", "size"), standard="C23", instead="free"),
 )
 
 OPERATIONS = {row.name: row for row in ROWS}

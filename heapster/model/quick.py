@@ -142,7 +142,7 @@ class QuickArena(ArenaState):
 
     free: FreeList              # type: ignore[assignment]  # as long, and in the same order
 
-    def __init__(self, index: int, settings: Settings, saw: Witness, counts: "Counts") -> None:
+    def __init__(self, index: int, settings: Settings, saw: Witness, counts: "RunCounts") -> None:
         super().__init__(index, settings, saw)
         self.free = FreeList()
         self._counts = counts
@@ -184,7 +184,7 @@ class QuickArena(ArenaState):
         return self.free.bytes
 
 
-class Counts:
+class RunCounts:
     """What a run did so far."""
 
     __slots__ = ("coalesces", "looked", "made", "searches", "splits")
@@ -206,7 +206,7 @@ class Quick(Reference):
 
     def __init__(self, policy: str = "first_fit") -> None:
         super().__init__()
-        self.counts = Counts()
+        self.counts = RunCounts()
         self._settings.policy = policy
 
     @property

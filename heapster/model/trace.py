@@ -18,7 +18,7 @@ from difflib import get_close_matches
 
 from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import OPERATIONS, Row
+from heapster.model.operations import OPERATIONS, OperationRow
 
 STATEMENT = re.compile(
     r"(?:(?P<result>[^\W\d]\w*)\s*=\s*)?(?P<verb>[^\W\d]\w*)\b\s*(?P<rest>\(.*\)|[^(\s=].*|)", re.ASCII)
@@ -156,13 +156,13 @@ class _Reader:
     def _error(self, message: str) -> TraceError:
         return TraceError(self._line, message)
 
-    def _shape(self, verb: str) -> Row:
+    def _shape(self, verb: str) -> OperationRow:
         if verb in OPERATIONS:
             return OPERATIONS[verb]
         known = _suggest(verb, OPERATIONS) or "; if a newer Heapster wrote it, read it with that"
         raise self._error(f"unknown operation '{_clip(verb)}'{known}")
 
-    def _arguments(self, verb: str, shape: Row, rest: str) -> tuple[int, int, str, tuple[int, ...]]:
+    def _arguments(self, verb: str, shape: OperationRow, rest: str) -> tuple[int, int, str, tuple[int, ...]]:
         """Operand, offset, name and numbers of a step."""
         words = _words(rest, shape)
         expected = ["pointer"] * shape.operand + ["name"] * bool(shape.names) + list(shape.numbers)
@@ -224,7 +224,7 @@ class _Reader:
             raise self._error(f"'{_clip(word)}' is no number{_suggest(word, NAMED)}")
         return int(word, 16 if word[:2] in ("0x", "0X") else 10)
 
-    def _define(self, verb: str, shape: Row, name: str | None) -> int:
+    def _define(self, verb: str, shape: OperationRow, name: str | None) -> int:
         if name is None:
             if shape.result:
                 raise self._error(f"the answer of {verb} needs a handle: a = {verb}(...)")
@@ -248,7 +248,7 @@ class _Reader:
         return number
 
 
-def _words(rest: str, shape: Row) -> list[str]:
+def _words(rest: str, shape: OperationRow) -> list[str]:
     """The arguments of a step: between commas in a call, between blanks after a setting."""
     if rest.startswith("("):
         inner = rest[1:-1].strip()

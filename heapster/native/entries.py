@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from heapster.impl import api, lifecycle, retained, settings, stats, thread_cache, trim, verify
-from heapster.model.operations import CALLS, OPERATIONS, Row
+from heapster.model.operations import CALLS, OPERATIONS, OperationRow
 
 
 class Entry(NamedTuple):
@@ -28,7 +28,7 @@ def thread(m: Any) -> int:
     return m.thread()               # type: ignore[no-any-return]
 
 
-def _of(row: Row) -> Entry:
+def _of(row: OperationRow) -> Entry:
     """A call of the table."""
     return Entry(getattr(api, row.name), len(row.parameters), row.answers != "void")
 

@@ -7,7 +7,7 @@ import ctypes
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from heapster.model.operations import CALLS, NUMBER, OPERATIONS, REQUESTS, ROWS, Does, Row
+from heapster.model.operations import CALLS, NUMBER, OPERATIONS, REQUESTS, ROWS, Does, OperationRow
 from heapster.native import shared_structs
 from heapster.native.entries import ENTRIES, PREFIX
 from heapster.native.shared_structs import I32, U32, enum, header, macro, packing, structs
@@ -17,7 +17,7 @@ HARNESS_FAULT = 70                  # exit status of a driver of ours that went 
 DIRECT = ("malloc", "free")         # the core's functions are libc's, but for the name: no jump leads to them
 
 
-class Op(NamedTuple):
+class DriverOp(NamedTuple):
     """An operation of a trace, as every driver of ours reads it."""
 
     verb: U32                       # its number in the table
@@ -27,7 +27,7 @@ class Op(NamedTuple):
     numbers: Annotated[tuple[int, int], ctypes.c_uint64 * 2]
 
 
-OP = packing(Op)
+OP = packing(DriverOp)
 
 
 def operations_folder() -> Path:
@@ -41,7 +41,7 @@ def operations_header() -> str:
     kinds, alignments = ["", *dict.fromkeys(REQUESTS.values())], ("", "asked", "page")
     return header(OPERATIONS_H, "heapster/model/operations.py", [
         *enum("", [("HARNESS_FAULT", HARNESS_FAULT)]),
-        *structs({"op": Op}),
+        *structs({"op": DriverOp}),
         *enum("operation", [(_constant(row), row.number) for row in ROWS] + [("OPERATIONS", len(ROWS))]),
         *enum("does", [(f"DOES_{flag.name}", flag.value) for flag in Does]),
         *enum("requests", [(f"REQUESTS_{kind.upper() or 'NOTHING'}", n) for n, kind in enumerate(kinds)]),
@@ -85,17 +85,17 @@ def calls_header() -> str:
         *macro("OTHER_CALLS(ANSWERS, NOTHING)", [_defined(row) for row in calls if row.name not in DIRECT])])
 
 
-def _defined(row: Row) -> str:
+def _defined(row: OperationRow) -> str:
     words = ", ".join(f"(word){name}" for name in row.parameter_names)
     kind = "NOTHING(" if row.answers == "void" else f"ANSWERS({row.answers}, "
     return f"{kind}{row.name}, {row.symbol}, ({row.declared}), ({words}))"
 
 
-def _constant(row: Row) -> str:
+def _constant(row: OperationRow) -> str:
     return f"OP_{row.name.upper()}"
 
 
-def _case(row: Row) -> str:
+def _case(row: OperationRow) -> str:
     kind = "ERROR" if row.out else {"void *": "BLOCK", "size_t": "SIZE", "void": "NOTHING"}[row.answers]
     arguments = ["out"] * row.out + ["operand"] * row.operand + ["first", "second"][:len(row.numbers)]
     return f"case {_constant(row)}: {kind}({row.name}, ({', '.join(arguments)}))"

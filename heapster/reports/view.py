@@ -17,7 +17,7 @@ AROUND = 2                      # steps shown before and after this one
 FRAME = 2                       # columns left free
 
 
-class Shown(NamedTuple):
+class Screen(NamedTuple):
     """What is on the screen."""
 
     heap: Heap
@@ -31,7 +31,7 @@ class Shown(NamedTuple):
     hint: str = ""
 
 
-def screen(shown: Shown, width: int, height: int) -> RenderableType:
+def screen(shown: Screen, width: int, height: int) -> RenderableType:
     """The step, the figures, the map and the free lists, in so many columns and lines."""
     lines = [Text(f"{shown.policy}  step {shown.number:,} of {shown.length:,}", "bold"),
              *_steps(shown), Text("")]
@@ -44,13 +44,13 @@ def screen(shown: Shown, width: int, height: int) -> RenderableType:
     return Group(*lines, Text(f"{legend}   {shown.hint}", "dim"))
 
 
-def show(shown: Shown) -> None:
+def show(shown: Screen) -> None:
     """Print one screen."""
     console = Console()
     console.print(screen(shown, console.width, max(console.height, 40)))
 
 
-def live(frames: Iterable[Shown]) -> None:
+def live(frames: Iterable[Screen]) -> None:
     """Show each frame in the place of the one before, for as long as there are more."""
     console = Console()
     with Live(console=console, screen=True, auto_refresh=False) as window:
@@ -71,7 +71,7 @@ def _sizes(heap: Heap) -> list[int]:
             + [block.length for block in heap.mapped])
 
 
-def _steps(shown: Shown) -> Iterator[Text]:
+def _steps(shown: Screen) -> Iterator[Text]:
     for number in range(shown.number - AROUND, shown.number + AROUND + 1):
         if shown.first <= number < shown.first + len(shown.steps):
             here = number == shown.number

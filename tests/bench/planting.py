@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from heapster.checkers.bench.measuring import Plan
+from heapster.checkers.bench.measuring import BenchPlan
 from heapster.checkers.bench.targets import Field, find_targets
 from heapster.checkers.bench.workloads import chosen
 from heapster.checkers.targets import grammar
@@ -21,7 +21,7 @@ def planted(folder: Path, fault: str) -> str:
     return str(path)
 
 
-def plan(targets: list[str], workloads: list[str], rounds: int = 1, share: float = SHARE, **limits: float) -> Plan:
+def plan(targets: list[str], workloads: list[str], rounds: int = 1, share: float = SHARE, **limits: float) -> BenchPlan:
     """A plan for a few small runs."""
     field: Field = find_targets(map(grammar.parse, targets))
-    return Plan(chosen(workloads), field, rounds, share, **limits)
+    return BenchPlan(chosen(workloads), field, rounds, share, **limits)

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from heapster.checkers.bench.measuring import Measured, Plan, measure
+from heapster.checkers.bench.measuring import BenchPlan, Measured, measure
 from heapster.checkers.targets import installed
 from heapster.cli import main
 from heapster.commands import bench
@@ -100,7 +100,7 @@ def test_a_library_without_malloc_is_exit_code_4(tmp_path: Path, capsys: pytest.
 
 
 def test_an_interrupted_run_is_written(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(plan: Plan, progress: Callable[[float, str], None]) -> Measured:
+    def interrupted(plan: BenchPlan, progress: Callable[[float, str], None]) -> Measured:
         def show(fraction: float, what: str) -> None:
             if "round 2" in what:
                 raise KeyboardInterrupt

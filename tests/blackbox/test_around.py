@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
-from heapster.checkers.blackbox.protocol import Breach, Event, Kind
+from heapster.checkers.blackbox.protocol import Breach, EventKind, TargetEvent
 from heapster.checkers.blackbox.root_cause import Payload
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
@@ -24,21 +24,21 @@ HERE = Path(__file__).parent
 HELD = [Payload(0, 0x1000, 40, 0), Payload(1, 0x1040, 8, 1)]
 
 
-def event(address: int, flags: int, kind: Kind = Kind.ACCESS) -> Event:
+def event(address: int, flags: int, kind: EventKind = EventKind.ACCESS) -> TargetEvent:
     """An access of 8 bytes in the third step."""
-    return Event(address, 0, 0x31, 8, 2, kind, flags)
+    return TargetEvent(address, 0, 0x31, 8, 2, kind, flags)
 
 
 @pytest.mark.parametrize(("happened", "says"), [
     (event(0x1000 + 12, WRITES), "stores 8 bytes (0x31) at byte 12 of a"),
     (event(0x1000 - 16, READS), "loads 8 bytes (0x31) 16 bytes before a"),
     (event(0x1000 + 48, WRITES), "stores 8 bytes (0x31) 8 bytes behind a"),
-    (event(0x1040, Breach.WRITES_LIVE, Kind.BREACH), "stores 8 bytes at byte 0 of b"),
-    (event(0x1040, Breach.READS_LIVE, Kind.BREACH), "loads 8 bytes at byte 0 of b"),
+    (event(0x1040, Breach.WRITES_LIVE, EventKind.BREACH), "stores 8 bytes at byte 0 of b"),
+    (event(0x1040, Breach.READS_LIVE, EventKind.BREACH), "loads 8 bytes at byte 0 of b"),
     (event(0x90000, WRITES), "stores 8 bytes (0x31) at 0x90000, far from what lives"),
-    (event(0, 0, Kind.ENTER), ""),
+    (event(0, 0, EventKind.ENTER), ""),
 ])
-def test_an_access_in_words(happened: Event, says: str) -> None:
+def test_an_access_in_words(happened: TargetEvent, says: str) -> None:
     assert words_of(happened, HELD) == says
 
 

@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.protocol import Mode, Suspicion
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.seed_corpus import BESIDE_OTHERS, LARGE
-from heapster.checkers.blackbox.stepwise import Outcome, run_trace
+from heapster.checkers.blackbox.stepwise import BlackboxRun, run_trace
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.operation import Trace
@@ -80,7 +80,7 @@ KEEPS = MAPS.replace("    size_t *at = mmap", """    if (kept && FITS) {
                                  "else if (p) munmap").replace("MORE", "0")
 
 
-def outcome(folder: Path, text: str, trace: Trace, *flags: str) -> Outcome:
+def outcome(folder: Path, text: str, trace: Trace, *flags: str) -> BlackboxRun:
     """How the trace goes; a C program shows it too."""
     (folder / "mine.c").write_text(text)
     target = resolve(ForeignOptions(grammar.parse(str(folder / "mine.c")), compiler=Compiler("cc", flags)))

@@ -9,7 +9,7 @@ import pytest
 from junitparser import JUnitXml
 
 from heapster.checkers.blackbox import known_faults, volume
-from heapster.checkers.blackbox.baseline import Baseline, Known
+from heapster.checkers.blackbox.baseline import Baseline, BaselineFinding
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.counting import IN_VOLUME, WHOLE, Counts, Floor
@@ -181,9 +181,9 @@ def test_threads_that_are_run_again_fail_only_if_they_fail(lean: Judge) -> None:
 
 def test_what_a_baseline_lists_is_run_again_before_it_is_called_fixed(tmp_path: Path) -> None:
     target = resolve(ForeignOptions(grammar.parse(str(HERE / "zoo" / "calloc_zeroes_one.c"))))
-    known = {"still": Known("not_zeroed", ("a = malloc(8)", "free(a)", "b = calloc(2, 1)")),
-             "gone": Known("not_zeroed", ("a = malloc(8)",)), "untold": Known("overlap"),
-             "seen": Known("overlap", ("a = malloc(8)",))}
+    known = {"still": BaselineFinding("not_zeroed", ("a = malloc(8)", "free(a)", "b = calloc(2, 1)")),
+             "gone": BaselineFinding("not_zeroed", ("a = malloc(8)",)), "untold": BaselineFinding("overlap"),
+             "seen": BaselineFinding("overlap", ("a = malloc(8)",))}
     seen = Finding("seen", "overlap", "", ("a = malloc(8)",), "")
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises

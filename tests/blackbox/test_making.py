@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox import build
-from heapster.checkers.blackbox.accesses import Moment
+from heapster.checkers.blackbox.accesses import TracedEvent
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
-from heapster.checkers.blackbox.protocol import Event, Kind, Observed
+from heapster.checkers.blackbox.protocol import EventKind, Observation, TargetEvent
 from heapster.checkers.blackbox.root_cause import is_cut
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
@@ -176,7 +176,7 @@ def test_what_is_told_and_makes_no_sense_was_written_over(project: Path) -> None
     with Judge(judge_program(target.bits), target) as judge:
         promises, seen = learn(judge, None).promises, judge.observed
         for told in ({"harmed": 1 << 60}, {"breach": 77}):
-            def scribbled(length: int, told: dict[str, int] = told) -> list[Observed]:
+            def scribbled(length: int, told: dict[str, int] = told) -> list[Observation]:
                 return [one._replace(**told) for one in seen(length)]
 
             with pytest.MonkeyPatch.context() as patch:
@@ -224,9 +224,9 @@ def test_a_lab_of_32_bits_runs_where_no_such_programs_can_be_built(tmp_path: Pat
 @pytest.mark.parametrize(("address", "cut"), [
     (0xf7db1030, True), (0xfffffffff7db1030, True), (0x7ffff7db1030, False), (0xf7db5030, False), (0x30, False)])
 def test_an_address_of_which_half_is_left_is_known(address: int, *, cut: bool) -> None:
-    used = Event(0x7ffff7db1010, 0, 0, 8, 0, Kind.ACCESS, 1)
-    small = Event(0x10, 0, 0, 8, 0, Kind.ACCESS, 1)
-    assert is_cut(address, [Moment(used, ()), Moment(small, ())]) == cut
+    used = TargetEvent(0x7ffff7db1010, 0, 0, 8, 0, EventKind.ACCESS, 1)
+    small = TargetEvent(0x10, 0, 0, 8, 0, EventKind.ACCESS, 1)
+    assert is_cut(address, [TracedEvent(used, ()), TracedEvent(small, ())]) == cut
 
 
 def test_an_init_that_takes_lists_to_keep_gets_none(tmp_path: Path) -> None:

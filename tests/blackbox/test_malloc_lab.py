@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.protocol import Ended, Phase, Suspicion
 from heapster.checkers.blackbox.reproducer import Reproducer, prove
 from heapster.checkers.blackbox.seed_corpus import FILLING, exhausted
-from heapster.checkers.blackbox.stepwise import Outcome, run_trace, why_it_died
+from heapster.checkers.blackbox.stepwise import BlackboxRun, run_trace, why_it_died
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.operation import Trace
@@ -47,7 +47,7 @@ CHECK
 GROWS = "if ((at = mem_sbrk(size)) == (void *)-1) { at = end; return 0; } end = at + size;"
 
 
-def outcome(folder: Path, trace: Trace, grow: str = GROWS, check: str = "") -> tuple[Outcome, bool]:
+def outcome(folder: Path, trace: Trace, grow: str = GROWS, check: str = "") -> tuple[BlackboxRun, bool]:
     """How the trace goes on such a lab, and whether a C program shows it too."""
     source = folder / "mm.c"
     source.write_text(LAB.replace("MORE", grow).replace("CHECK", check))

@@ -19,7 +19,7 @@ from heapster.checkers.diff.lockstep import play_compiled
 from heapster.checkers.score import driver as scorekeeping
 from heapster.checkers.score.scoring import score
 from heapster.checkers.stress import build as stressing
-from heapster.checkers.stress.runner import Plan, stress
+from heapster.checkers.stress.runner import StressPlan, stress
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.checkers.traces.compact import compact
@@ -120,7 +120,7 @@ def test_a_stress_that_gives_back_nothing_is_no_finding(tmp_path: Path, monkeypa
     monkeypatch.setattr(stressing, "HERE", copy)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(HarnessError, match="in pattern larson"):
-        stress(Plan(grammar.parse("libc"), 2, 0.1, "larson", 1))
+        stress(StressPlan(grammar.parse("libc"), 2, 0.1, "larson", 1))
 
 
 def test_the_compiled_engine_stops_at_its_own_misuse() -> None:

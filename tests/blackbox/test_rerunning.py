@@ -17,7 +17,7 @@ from heapster.checkers.blackbox.options import ForeignOptions, remember
 from heapster.checkers.blackbox.persist import Keeper
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.pursuit import Shown
-from heapster.checkers.blackbox.stepwise import Block
+from heapster.checkers.blackbox.stepwise import NamedBlock
 from heapster.checkers.findings.store import Store
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
@@ -97,7 +97,7 @@ def test_a_run_that_ends_before_the_step_says_so(tmp_path: Path, capsys: pytest.
 
 
 def test_regions_are_told_by_gaps_and_bounds() -> None:
-    blocks = [Block(0, 0x1000, 16), Block(1, 0x2000, 16), Block(2, 0x900000, 8)]
+    blocks = [NamedBlock(0, 0x1000, 16), NamedBlock(1, 0x2000, 16), NamedBlock(2, 0x900000, 8)]
     assert [(region.start, region.end) for region in regions(blocks)] == [(0x1000, 0x2010), (0x900000, 0x900008)]
     inside = regions(blocks, (0x800, 0x1800))
     assert [(region.start, region.given) for region in inside] == [(0x800, True), (0x2000, False), (0x900000, False)]

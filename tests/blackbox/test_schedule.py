@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 
-from heapster.checkers.blackbox.schedule import Case, Kind, Schedule
+from heapster.checkers.blackbox.schedule import Case, CaseKind, Schedule
 
 
 class Machine:
@@ -26,7 +26,7 @@ class Machine:
 
     def turns(self, *kinds: tuple[str, float, float, float], most: int = 300, each: int = 10_000) -> list[str]:
         """The kinds, by name, share, work and seconds of a case, in the order of their turns."""
-        schedule = Schedule(iter(Kind(name, share, self.cases(name, work, seconds, each))
+        schedule = Schedule(iter(CaseKind(name, share, self.cases(name, work, seconds, each))
                                  for name, share, work, seconds in kinds), lambda: self.seconds, lambda: 0)
         while len(self.ran) < most and (turn := schedule.turn()):
             kind, case = turn

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox import explaining
-from heapster.checkers.blackbox.accesses import RANGE, READS, WRITES, Moment
+from heapster.checkers.blackbox.accesses import RANGE, READS, WRITES, TracedEvent
 from heapster.checkers.blackbox.build import LAB_HEADERS, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.explaining import Explainer
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
-from heapster.checkers.blackbox.protocol import Kind
+from heapster.checkers.blackbox.protocol import EventKind
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
@@ -77,14 +77,14 @@ def built(folder: Path, text: str, *flags: str, name: str = "mine") -> Path:
     return made
 
 
-def touched(run: Iterable[Moment], way: int) -> dict[int, set[int]]:
+def touched(run: Iterable[TracedEvent], way: int) -> dict[int, set[int]]:
     """By step, the bytes of the heap (what the target got of the system) that were touched so."""
     owned, found = set[int](), defaultdict[int, set[int]](set)
     for moment in run:
         event = moment.event
-        if event.kind == Kind.GAINED:
+        if event.kind == EventKind.GAINED:
             owned.update(range(event.address, event.address + event.size))
-        elif event.kind == Kind.ACCESS and event.flags & way:
+        elif event.kind == EventKind.ACCESS and event.flags & way:
             found[event.step] |= owned & set(range(event.address, event.address + event.size))
     return found
 
@@ -188,7 +188,7 @@ def test_a_machine_that_takes_no_single_steps_is_told_in_a_line_and_the_finding_
     assert [note for note in campaign.explainer.notes if "takes no single steps" in note] == [explaining.NO_STEPS]
 
 
-def explained_run(path: Path, steps: str) -> list[Moment]:
+def explained_run(path: Path, steps: str) -> list[TracedEvent]:
     """All that it does in a trace."""
     target = resolve(ForeignOptions(grammar.parse(str(path))))
     with Judge(judge_program(target.bits), target) as judge:

@@ -27,7 +27,7 @@ def first_arguments(path: Path, called: str) -> Iterator[str]:
 
 def codes() -> set[str]:
     """All codes that lockstep may give: of rules, invariants, faults, aborts and its own."""
-    faults = {code for name in SIMULATED for code in first_arguments(ROOT / "machine" / name, "Fault")}
+    faults = {code for name in SIMULATED for code in first_arguments(ROOT / "machine" / name, "MachineFault")}
     own = set(first_arguments(ROOT / "checkers" / "lockstep" / "lockstep.py", "Problem"))
     assert faults
     assert own

@@ -11,7 +11,7 @@ from heapster.checkers.findings.store import Store
 from heapster.checkers.lockstep.run_trace import rerun
 from heapster.checkers.targets import grammar, kinds, opening
 from heapster.checkers.targets.capabilities import TAKES, spellings, told, view_of
-from heapster.checkers.targets.target import LIBC, NATIVE, SIM, Settings, Target, View
+from heapster.checkers.targets.target import LIBC, NATIVE, SIM, Target, TargetSettings, View
 from heapster.cli import main
 from heapster.model.trace import parse
 from heapster.results import Finding, TargetError, UsageError
@@ -57,13 +57,14 @@ def test_every_kind_is_among_those() -> None:
 
 
 @pytest.mark.parametrize(("text", "settings", "spelled"), [
-    ("native:policy=best_fit:cache=64:arenas=2", Settings("best_fit", 64, 2), "native:best_fit:cache=64:arenas=2"),
-    ("sim:next_fit", Settings("next_fit"), "sim:next_fit"),
-    ("native:arenas=2:best_fit", Settings("best_fit", None, 2), "native:best_fit:arenas=2"),
-    ("copy:cache=0", Settings(cache=0), "copy:cache=0"),
-    ("native/best_fit/64", Settings("best_fit", 64), "native:best_fit:cache=64"),
-    ("best_fit", Settings("best_fit"), "native:best_fit")])
-def test_settings_follow_colons(text: str, settings: Settings, spelled: str) -> None:
+    ("native:policy=best_fit:cache=64:arenas=2", TargetSettings("best_fit", 64, 2),
+     "native:best_fit:cache=64:arenas=2"),
+    ("sim:next_fit", TargetSettings("next_fit"), "sim:next_fit"),
+    ("native:arenas=2:best_fit", TargetSettings("best_fit", None, 2), "native:best_fit:arenas=2"),
+    ("copy:cache=0", TargetSettings(cache=0), "copy:cache=0"),
+    ("native/best_fit/64", TargetSettings("best_fit", 64), "native:best_fit:cache=64"),
+    ("best_fit", TargetSettings("best_fit"), "native:best_fit")])
+def test_settings_follow_colons(text: str, settings: TargetSettings, spelled: str) -> None:
     found = grammar.parse(text)
     assert (found.settings, str(found)) == (settings, spelled)
     assert grammar.parse(spelled) == found
@@ -194,7 +195,7 @@ def test_kept_findings_of_the_version_before_have_the_targets_of_today(folder: P
         assert [str(kept.target) for kept in store.all()] == [now]
         file.write_text(file.read_text().replace(f'"target": "{old}"', '"target": "sim"'))
     file.write_text(file.read_text().replace('"target": "sim"', '"target": "native/best_fit/64"'))
-    assert store.stored(Target("native", "native", Settings("best_fit", 64)))
+    assert store.stored(Target("native", "native", TargetSettings("best_fit", 64)))
 
 
 @pytest.mark.parametrize(("arguments", "now"), [

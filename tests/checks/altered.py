@@ -10,7 +10,7 @@ from heapster.checkers.lockstep.lockstep import CHECKS, Lockstep
 from heapster.impl import layout
 from heapster.impl.bins import bin_of
 from heapster.impl.bins import push as put_into
-from heapster.machine.protocol import Aborted, Fault
+from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.model.trace import parse
 
@@ -103,11 +103,12 @@ ALTERED = (
             SMALL + "a = malloc(PTRDIFF_MAX)", (
                 "errno_clobbered", "block_wraps", "fault_unmapped", "answer_diverges"),
             "malloc answers a block, the reference the contrary"),
-    Altered("faults", "api.malloc", raising(Fault("unmapped", "no page", 0)), A40, ("fault_unmapped",), "malloc: "),
+    Altered("faults", "api.malloc", raising(MachineFault("unmapped", "no page", 0)), A40, ("fault_unmapped",),
+            "malloc: "),
     Altered("aborts", "api.malloc", raising(Aborted(4, 0)), A40, ("aborted_corrupt_list",), "malloc: aborts with corr"),
     Altered("aborts with no code", "api.malloc", raising(Aborted(9, 0)), A40, ("aborted_invalid_code",)),
     Altered("raises", "api.malloc", raising(KeyError("x")), A40, ("crashed",), "malloc: raises KeyError"),
-    Altered("has no usable size", "api.usable_size", raising(Fault("unmapped", "no page", 0)), A40,
+    Altered("has no usable size", "api.usable_size", raising(MachineFault("unmapped", "no page", 0)), A40,
             ("fault_unmapped", ), "looking at what malloc answered: "),
     Altered("has a smaller usable size", "api.usable_size", lambda f, m, p: f(m, p) - 8, SMALL + "a = malloc(30)",
             ()),
@@ -152,7 +153,7 @@ ALTERED = (
         out + layout.STATS_BYTES - 8, 5)), A40 + "; stats", ("wrong_statistics",) * 4, "stats of all arenas differ"),
     Altered("leaves a figure as it was", "stats.stats", leaving(layout.STATS_BYTES - 8), A40 + "; stats",
             ("wrong_statistics",) * 4, "stats of all arenas differ"),
-    Altered("does not count", "stats.stats", raising(Fault("unmapped", "no page", 0)), A40 + "; stats",
+    Altered("does not count", "stats.stats", raising(MachineFault("unmapped", "no page", 0)), A40 + "; stats",
             ("fault_unmapped",), "asking for statistics: "),
     Altered("shows nothing", "stats.status", lambda f, m: None, A40 + "; stats", ("wrong_statistics",),
             "the status dump differs"),

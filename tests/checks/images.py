@@ -10,7 +10,7 @@ from heapster.checkers.lockstep.decode import Undecodable, decode
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.impl import layout
 from heapster.impl.layout import NEXT, OWNER_SHIFT, PREV
-from heapster.machine.protocol import Fault
+from heapster.machine.protocol import MachineFault
 from heapster.machine.simulated import THREADS, Simulated
 from heapster.model.heap import Block, Heap
 from heapster.model.trace import parse
@@ -263,7 +263,7 @@ def long_lists_end() -> None:
 
 class _Faulting(Image):
     def reader(self) -> Callable[[int], int]:
-        raise Fault("unmapped", "nothing there", 0)
+        raise MachineFault("unmapped", "nothing there", 0)
 
 
 def faults_are_told() -> None:

@@ -15,7 +15,7 @@ from heapster.checkers.lockstep.payload_pattern import BETWEEN, EDGE, WHOLE, Con
 from heapster.machine.protocol import REFUSED, Call
 from heapster.machine.simulated import Simulated
 from heapster.model.live import Held
-from heapster.model.misuse import Header
+from heapster.model.misuse import HeaderWord
 from heapster.model.operation import Step
 from heapster.model.operations import OPERATIONS
 from heapster.model.trace import parse
@@ -102,7 +102,7 @@ def ways_of_calling() -> None:
 
 def headers_of_freed_blocks() -> None:
     """What is known of the headers of freed blocks, as calls of the system come between."""
-    known, standing, purged = Header.UNKNOWN, Header.STANDS, Header.PURGED
+    known, standing, purged = HeaderWord.UNKNOWN, HeaderWord.STANDS, HeaderWord.PURGED
     lockstep = Lockstep(Simulated())
     for step in parse("threshold 8192; a = malloc(40); b = malloc(40); fail mmap 1; fail sbrk 1; fail mmap 2; "
                       "c = realloc(a, 900000); free(NULL)"):
@@ -128,7 +128,7 @@ def headers_of_freed_blocks() -> None:
 
 def refused_and_not(lockstep: Lockstep) -> None:
     """A call that the system refused takes nothing."""
-    for answer, after in ((REFUSED, Header.STANDS), (0, Header.UNKNOWN)):
+    for answer, after in ((REFUSED, HeaderWord.STANDS), (0, HeaderWord.UNKNOWN)):
         lockstep._freed.freed(1008)
         lockstep.m.calls = [Call("munmap", (1000, 16), answer)]
         lockstep._note_freed(Step("stats"), 0, Answer())

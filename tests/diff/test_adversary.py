@@ -6,7 +6,7 @@ from heapster.checkers.diff.adversary import (
     DOUBLING,
     MOST,
     Keeping,
-    Plan,
+    Variation,
     bounds,
     covering,
     robson_1971,
@@ -55,7 +55,7 @@ def test_the_search_is_repeatable_and_finds_worse_than_the_construction() -> Non
 @pytest.mark.parametrize("keeping", Keeping)
 def test_every_way_of_keeping_makes_the_policy_ask_for_more(keeping: Keeping) -> None:
     stages = len(DOUBLING)
-    plan = Plan(DOUBLING, (keeping,) * stages, (8,) * stages, backwards=True)
+    plan = Variation(DOUBLING, (keeping,) * stages, (8,) * stages, backwards=True)
     attack = robson_1971("worst_fit", plan, LIVE)
     assert attack.factor >= attack.bounds.any_allocator
 

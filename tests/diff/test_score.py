@@ -12,7 +12,7 @@ from heapster.checkers.score.contestants import contestant
 from heapster.checkers.score.driver import Course
 from heapster.checkers.score.scoring import score
 from heapster.checkers.targets import grammar
-from heapster.checkers.targets.target import LIBC, NATIVE, Settings
+from heapster.checkers.targets.target import LIBC, NATIVE, TargetSettings
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.generating import generate
 from heapster.checkers.traces.writing import write_trace
@@ -48,7 +48,7 @@ def test_the_heap_of_a_policy_is_what_the_model_says() -> None:
     trace = generate("random", 5000, 4)
     expected = play_compiled(trace, "next_fit").measures
     with Course(trace) as course:
-        found = course.run(contestant(replace(NATIVE, settings=Settings("next_fit", cache=0))))
+        found = course.run(contestant(replace(NATIVE, settings=TargetSettings("next_fit", cache=0))))
     assert (found.peak_live, found.heap) == (expected.peak_live, expected.peak_heap)
 
 

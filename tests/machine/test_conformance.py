@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from heapster.machine.process import Process
-from heapster.machine.protocol import MUTEX_BYTES, REFUSED, Aborted, Call, Fault
+from heapster.machine.protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
 from heapster.machine.simulated import PAGE, Simulated
 
 MACHINES: tuple[Callable[[], Any], ...] = (Simulated, Process)
@@ -27,9 +27,9 @@ def repeat(call: Callable[[], object]) -> None:
         call()
 
 
-def fault(code: str, function: Callable[..., object], *arguments: Any) -> Fault:
+def fault(code: str, function: Callable[..., object], *arguments: Any) -> MachineFault:
     """The fault that a call raises, which must be of this code."""
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(MachineFault) as caught:
         function(*arguments)
     assert caught.value.code == code
     return caught.value
@@ -103,7 +103,7 @@ def test_null_is_no_address(m: Any) -> None:
 
 def test_an_onlooker_sees_no_word_where_there_is_none(m: Any) -> None:
     assert m.peek(8) is None
-    with pytest.raises((Fault, LookupError)):
+    with pytest.raises((MachineFault, LookupError)):
         m.reader()(8)
 
 

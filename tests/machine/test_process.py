@@ -10,7 +10,7 @@ import pytest
 from heapster.impl import api, lifecycle
 from heapster.machine.libc import LIBC, Break
 from heapster.machine.process import Process
-from heapster.machine.protocol import REFUSED, Fault
+from heapster.machine.protocol import REFUSED, MachineFault
 from heapster.machine.simulated import PAGE
 
 
@@ -76,11 +76,11 @@ def test_two_machines_are_foreigners_to_each_other() -> None:
     with Process() as one, Process() as other:
         start = one.sbrk(PAGE)
         other.sbrk(PAGE)
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(MachineFault) as caught:
             one.sbrk(-PAGE)
         assert caught.value.code == "not_yours"
         assert one.system() == ((start, start + PAGE),)
-        with pytest.raises(Fault):
+        with pytest.raises(MachineFault):
             other.load(start + -start % 8)
 
 
@@ -113,7 +113,7 @@ def test_a_real_mutex_is_locked() -> None:
         assert m.load(mutex) == 0
         m.store(mutex + 16, 2)              # glibc: an error-checking mutex, which nobody owns
         m.owners[mutex] = 0
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(MachineFault) as caught:
             m.unlock(mutex)
         assert caught.value.code == "bad_mutex"
 

@@ -5,7 +5,18 @@ import pytest
 from heapster.model.geometry import MAX_REQUEST, SIZE_MAX
 from heapster.model.heap import UNTAKEN, Heap, Stack
 from heapster.model.live import Held, Live
-from heapster.model.misuse import ABORTS, FAULT, OUTCOMES, UNNOTICED, WORDS, Freed, Header, Kind, abort_name, classify
+from heapster.model.misuse import (
+    ABORTS,
+    FAULT,
+    OUTCOMES,
+    UNNOTICED,
+    WORDS,
+    Freed,
+    HeaderWord,
+    PointerKind,
+    abort_name,
+    classify,
+)
 from heapster.model.sketch import heap
 from heapster.model.spec import Operation
 
@@ -18,34 +29,35 @@ LIVE = Live([Held(USED.address + 8, 50, 56), Held(OTHER.address + 8, 40, 40),
              Held(HEAP.mapped[0].address + 8, 8000)])
 
 CASES = [
-    (Kind.MISALIGNED, USED.address + 9),
-    (Kind.MISALIGNED, 24),
-    (Kind.STALE, FREE.address + 8),
-    (Kind.ABSORBED, FREE.address + 8 + 32),
-    (Kind.ABSORBED, HEAP.mapped[1].start + 48),
-    (Kind.EMPTIED, HEAP.mapped[2].start + 48),
-    (Kind.INTERIOR, USED.address + 8 + 16),
-    (Kind.INTERIOR, HEAP.mapped[0].address + 8 + 4096),
-    (Kind.CACHED, SENT.address + 8),
-    (Kind.RETURNED, REGION.end + (1 << 16) + (-REGION.end) % 16),
-    (Kind.BETWEEN, REGION.start + 16),
-    (Kind.RETURNED, REGION.end + 8),
-    (Kind.BETWEEN, HEAP.mapped[0].start + 16),
+    (PointerKind.MISALIGNED, USED.address + 9),
+    (PointerKind.MISALIGNED, 24),
+    (PointerKind.STALE, FREE.address + 8),
+    (PointerKind.ABSORBED, FREE.address + 8 + 32),
+    (PointerKind.ABSORBED, HEAP.mapped[1].start + 48),
+    (PointerKind.EMPTIED, HEAP.mapped[2].start + 48),
+    (PointerKind.INTERIOR, USED.address + 8 + 16),
+    (PointerKind.INTERIOR, HEAP.mapped[0].address + 8 + 4096),
+    (PointerKind.CACHED, SENT.address + 8),
+    (PointerKind.RETURNED, REGION.end + (1 << 16) + (-REGION.end) % 16),
+    (PointerKind.BETWEEN, REGION.start + 16),
+    (PointerKind.RETURNED, REGION.end + 8),
+    (PointerKind.BETWEEN, HEAP.mapped[0].start + 16),
 ]
 
 
 @pytest.mark.parametrize(("kind", "pointer"), CASES)
-def test_kinds(kind: Kind, pointer: int) -> None:
+def test_kinds(kind: PointerKind, pointer: int) -> None:
     """By where the pointer leads."""
     found = classify(HEAP, LIVE, Operation("free"), pointer)
     assert found is not None
     assert (found.kind, found.words) == (kind, WORDS[kind])
-    assert found.must_be_noticed == (kind in (Kind.STALE, Kind.MISALIGNED, Kind.CACHED))
+    assert found.must_be_noticed == (kind in (PointerKind.STALE, PointerKind.MISALIGNED, PointerKind.CACHED))
 
 
 def test_every_kind_is_shown() -> None:
     """And has its words."""
-    assert {kind for kind, _ in CASES} | {Kind.WRONG_SIZE, Kind.WRONG_ALIGNMENT} == set(Kind) == set(WORDS)
+    assert {kind for kind, _ in CASES} | {PointerKind.WRONG_SIZE,
+                                          PointerKind.WRONG_ALIGNMENT} == set(PointerKind) == set(WORDS)
 
 
 def test_what_the_system_gave_begins_before_a_regions_record() -> None:
@@ -53,14 +65,14 @@ def test_what_the_system_gave_begins_before_a_regions_record() -> None:
     (arena,) = HEAP.arenas
     early = HEAP._replace(arenas=(arena._replace(regions=(REGION._replace(start=REGION.start - 8),)),))
     found = [classify(one, LIVE, Operation("free"), REGION.start) for one in (early, HEAP)]
-    assert [misuse and misuse.kind for misuse in found] == [Kind.BETWEEN, Kind.RETURNED]
+    assert [misuse and misuse.kind for misuse in found] == [PointerKind.BETWEEN, PointerKind.RETURNED]
 
 
 def test_the_end_of_a_used_block_is_its_interior() -> None:
     """Even where the caller asked for less."""
     found = classify(HEAP, Live(), Operation("free"), USED.address + 8 + 48)
     assert found is not None
-    assert found.kind is Kind.INTERIOR
+    assert found.kind is PointerKind.INTERIOR
 
 
 @pytest.mark.parametrize(("verb", "pointer"), [
@@ -83,8 +95,8 @@ def test_a_double_free_is_a_double_free() -> None:
 
 
 @pytest.mark.parametrize(("header", "outcomes"), [
-    (Header.UNKNOWN, OUTCOMES), (Header.STANDS, {"double_free"}), (Header.PURGED, {"double_free", FAULT})])
-def test_an_absorbed_block_is_noticed_by_its_old_header(header: Header, outcomes: frozenset[str]) -> None:
+    (HeaderWord.UNKNOWN, OUTCOMES), (HeaderWord.STANDS, {"double_free"}), (HeaderWord.PURGED, {"double_free", FAULT})])
+def test_an_absorbed_block_is_noticed_by_its_old_header(header: HeaderWord, outcomes: frozenset[str]) -> None:
     """Where nobody can have written over it."""
     found = classify(HEAP, LIVE, Operation("free"), FREE.address + 40, header=header)
     assert found is not None
@@ -92,9 +104,10 @@ def test_an_absorbed_block_is_noticed_by_its_old_header(header: Header, outcomes
 
 
 @pytest.mark.parametrize(("payload", "usable", "header"), [
-    (64, 24, Header.UNKNOWN), (32, 24, Header.STANDS), (32, 25, Header.UNKNOWN), (80, 24, Header.STANDS),
-    (16, 1000, Header.UNKNOWN)])
-def test_a_block_handed_out_over_a_header_may_change_it(payload: int, usable: int, header: Header) -> None:
+    (64, 24, HeaderWord.UNKNOWN), (32, 24, HeaderWord.STANDS), (32, 25, HeaderWord.UNKNOWN), (80, 24,
+                                                                                              HeaderWord.STANDS),
+    (16, 1000, HeaderWord.UNKNOWN)])
+def test_a_block_handed_out_over_a_header_may_change_it(payload: int, usable: int, header: HeaderWord) -> None:
     """The header of a payload at 64 lies at 56."""
     freed = Freed()
     freed.freed(64)
@@ -110,9 +123,10 @@ def test_what_the_system_takes_is_no_longer_known() -> None:
         freed.freed(payload)
     freed.given_back(16, 24 + 1)
     freed.purged(56, 88)
-    assert [freed.header(payload) for payload in (32, 64, 96)] == [Header.UNKNOWN, Header.PURGED, Header.STANDS]
+    assert [freed.header(payload) for payload in (32, 64, 96)] == [HeaderWord.UNKNOWN, HeaderWord.PURGED,
+                                                                   HeaderWord.STANDS]
     freed.freed(64)
-    assert freed.header(64) is Header.STANDS
+    assert freed.header(64) is HeaderWord.STANDS
 
 
 @pytest.mark.parametrize(("verb", "asked", "certain"), [
@@ -152,7 +166,7 @@ def test_a_wrong_size_is_told_where_no_request_for_it_gets_the_block(
         for size in sizes:
             found = classify(SIZED, live, Operation(verb, (*first, size)), pointer)
             assert found is not None
-            assert (size, found.kind, found.outcomes) == (size, Kind.WRONG_SIZE, frozenset({outcome}))
+            assert (size, found.kind, found.outcomes) == (size, PointerKind.WRONG_SIZE, frozenset({outcome}))
 
 
 def test_the_size_and_the_alignment_asked_for_are_no_misuse() -> None:
@@ -170,7 +184,7 @@ def test_a_wrong_alignment_is_told_where_it_does_not_divide_the_address(alignmen
     live = Live([Held(SMALL.address + 8, 50, alignment=16)])
     found = classify(SIZED, live, Operation("free_aligned_sized", (alignment, 50)), SMALL.address + 8)
     assert found is not None
-    assert (found.kind, found.outcomes) == (Kind.WRONG_ALIGNMENT, frozenset({outcome}))
+    assert (found.kind, found.outcomes) == (PointerKind.WRONG_ALIGNMENT, frozenset({outcome}))
 
 
 def test_an_empty_heap_has_nothing_to_misuse() -> None:
@@ -178,7 +192,7 @@ def test_an_empty_heap_has_nothing_to_misuse() -> None:
     empty = Heap((), (), (), HEAP.mapped_ledger, "first_fit", 4096, 4096)
     found = classify(empty, Live(), Operation("free"), 64)
     assert found is not None
-    assert found.kind is Kind.RETURNED
+    assert found.kind is PointerKind.RETURNED
 
 
 def test_codes_have_names() -> None:

@@ -10,7 +10,7 @@ import pytest
 from heapster.checkers.mutation import campaign as campaigns
 from heapster.checkers.mutation import hunters
 from heapster.checkers.mutation import reviewed as reviews
-from heapster.checkers.mutation.campaign import Log, Plan, campaign, counts, sources
+from heapster.checkers.mutation.campaign import HuntPlan, Log, campaign, counts, sources
 from heapster.checkers.mutation.drawing import changes, drawn
 from heapster.checkers.mutation.hunters import Hunter
 from heapster.checkers.mutation.reviewed import amounts, equivalents, why_unseen
@@ -37,8 +37,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(project: Path, *, jobs: int = 1, count: int = 99) -> campaigns.Campaign:
-    return campaign(Plan(count, 3, jobs=jobs), Log(project / "kept" / "drawn.jsonl"), lambda share, result: None)
+def run(project: Path, *, jobs: int = 1, count: int = 99) -> campaigns.FaultCampaign:
+    return campaign(HuntPlan(count, 3, jobs=jobs), Log(project / "kept" / "drawn.jsonl"), lambda share, result: None)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -81,7 +81,7 @@ def test_an_interrupt_ends_the_hunters_and_keeps_what_is_known(project: Path, mo
         found = run(project)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert found == campaigns.Campaign([], interrupted=True, useless=())
+    assert found == campaigns.FaultCampaign([], interrupted=True, useless=())
 
 
 def test_an_interrupt_before_the_first_hunter_is_out_keeps_what_is_known(
@@ -143,11 +143,12 @@ def test_the_tests_of_a_module_hunt_its_changes_wherever_they_are(tmp_path: Path
 
 def test_tests_that_noticed_changes_of_a_file_go_first(project: Path, tmp_path: Path) -> None:
     """As far as they are still there; whoever noticed most goes first."""
-    log, plan, often, gone = Log(project / "drawn.jsonl"), Plan(9, 3), "tests/native/test_far.py::a", "tests/x.py::y"
+    log, plan = Log(project / "drawn.jsonl"), HuntPlan(9, 3)
+    often, gone = "tests/native/test_far.py::a", "tests/x.py::y"
     change, other = drawn({"impl/block.py": SOURCE}, 9, 3)
     for line, file, test in ((1, change.file, often), (2, change.file, gone), (3, change.file, often),
                              (4, "", "tests/z")):
-        log.add((other if file else change)._replace(line=line), plan, campaigns.Result(
+        log.add((other if file else change)._replace(line=line), plan, campaigns.HuntResult(
             file, line, "", "", "", "killed", "tests", f"FAILED {test}[1-2] - AssertionError"))
     killers = Log(project / "drawn.jsonl").killers(change.file)
     assert killers == log.killers(change.file) == (often, gone)

@@ -10,16 +10,16 @@ import pytest
 
 from heapster.checkers.findings.codes import explanations
 from heapster.checkers.mutation import campaign, hunt_proofs, planted
-from heapster.checkers.mutation.campaign import Campaign, Result
+from heapster.checkers.mutation.campaign import FaultCampaign, HuntResult
 from heapster.checkers.mutation.fault import Edit, Fault, Kill, StaleFault, plant
 from heapster.checkers.mutation.missed import missed, survived
-from heapster.checkers.mutation.planted import TABLES, Table
+from heapster.checkers.mutation.planted import TABLES, FaultTable
 from heapster.cli import main
 from heapster.commands import mutate
 from heapster.commands.usage import mutate as usage
 from heapster.reports import jsonfile
 
-SURVIVOR = Result("impl/block.py", 7, "comparison", "if a < b:", "if a <= b:", "survived")
+SURVIVOR = HuntResult("impl/block.py", 7, "comparison", "if a < b:", "if a <= b:", "survived")
 EVERY = [fault for table in TABLES.values() for fault in table.faults]
 
 
@@ -58,7 +58,7 @@ def written() -> Mapping[str, Any]:
 @pytest.mark.parametrize("by", TABLES)
 def test_a_missed_fault_is_a_finding(by: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fault = TABLES[by].faults[0]
-    monkeypatch.setattr(mutate, "TABLES", {by: Table((fault,), lambda fault, seed: Kill(fault, ("another",)))})
+    monkeypatch.setattr(mutate, "TABLES", {by: FaultTable((fault,), lambda fault, seed: Kill(fault, ("another",)))})
     assert main(["mutate", "--by", by, "--json", "m.json"]) == 1
     run = written()
     assert [(found["code"], fault.title in found["title"]) for found in run["findings"]] == [("fault_missed", True)]
@@ -72,7 +72,7 @@ def test_a_fault_that_its_theorem_misses_is_a_finding(empty_folder: Path, monkey
 
 
 def test_a_survivor_is_a_finding(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mutate, "campaign", lambda *_: Campaign([SURVIVOR], interrupted=False, useless=()))
+    monkeypatch.setattr(mutate, "campaign", lambda *_: FaultCampaign([SURVIVOR], interrupted=False, useless=()))
     assert main(["mutate", "--random", "1", "--seed", "3", "--json", "m.json"]) == 1
     (found,) = written()["findings"]
     assert (found["code"], found["details"]) == ("fault_survived", ["- if a < b:", "+ if a <= b:"])

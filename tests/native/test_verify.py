@@ -8,7 +8,7 @@ import pytest
 from heapster.checkers.lockstep.decode import Undecodable, decode
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.impl import api, bins, classes, freelist, layout, retained, settings, verify
-from heapster.machine.protocol import Aborted, Fault
+from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.model.invariants import ALWAYS, violations
 from heapster.model.trace import parse
@@ -184,7 +184,7 @@ def told(m: Simulated) -> str:
         verify.verify(m)
     except Aborted as aborted:
         said = ABORT_NAMES[aborted.code]
-    except Fault:
+    except MachineFault:
         said = UNDECODABLE
     for mutex in m.held():
         m.unlock(mutex)
@@ -196,7 +196,7 @@ def known(m: Simulated) -> set[str]:
     m.refuel()
     try:
         return {violation.code for violation in violations(decode(m))}
-    except (Undecodable, Fault):
+    except (Undecodable, MachineFault):
         return {UNDECODABLE}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import permutations, product
 from typing import NamedTuple
 
-from heapster.checkers.races.litmus import Lanes, Outcome, Step
+from heapster.checkers.races.litmus import Lanes, LitmusStep, Outcome
 from heapster.machine.orders import ACQUIRE, RELEASE, SEQ_CST
 
 Pairs = frozenset[tuple[int, int]]
@@ -18,7 +18,7 @@ class Node(NamedTuple):
 
     number: int
     thread: int
-    step: Step
+    step: LitmusStep
     reads: int | None = None
     writes: int | None = None
 
@@ -31,7 +31,8 @@ def outcomes(lanes: Lanes, names: str) -> set[Outcome]:
 
 def _executions(lanes: Lanes) -> Iterator[tuple[list[Node], Pairs]]:
     """Events with the writes that each read answers."""
-    steps = [(-1, Step("store", 0, place)) for place in sorted({s.place for lane in lanes for s in lane if s.place})]
+    steps = [(-1, LitmusStep("store", 0, place)) for place in sorted({s.place for lane in lanes for s in lane
+                                                                      if s.place})]
     steps += [(thread, step) for thread, lane in enumerate(lanes) for step in lane]
     readers = [i for i, (_, step) in enumerate(steps) if step.kind in ("load", "exchange", "cas")]
     sources = [[i for i, (_, s) in enumerate(steps) if s.kind in ("store", "exchange", "cas")
@@ -44,7 +45,7 @@ def _executions(lanes: Lanes) -> Iterator[tuple[list[Node], Pairs]]:
             yield nodes, rf
 
 
-def _node(i: int, thread: int, step: Step, source: dict[int, int], steps: list[tuple[int, Step]]) -> Node:
+def _node(i: int, thread: int, step: LitmusStep, source: dict[int, int], steps: list[tuple[int, LitmusStep]]) -> Node:
     read = steps[source[i]][1].value if i in source else None
     is_write = step.kind in ("store", "exchange") or step.kind == "cas" and read == step.expected
     return Node(i, thread, step, read, step.value if is_write else None)

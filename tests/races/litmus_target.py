@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from heapster.checkers.races.compiled.target import CompiledTarget
-from heapster.checkers.races.exploring import Tally
-from heapster.checkers.races.litmus import Outcome, Step
+from heapster.checkers.races.exploring import SearchTally
+from heapster.checkers.races.litmus import LitmusStep, Outcome
 from heapster.checkers.races.litmus_tests import Litmus
 from heapster.checkers.races.programs import parse_program
 from heapster.machine.orders import ACQ_REL, ACQUIRE, RELAXED, RELEASE, SEQ_CST
@@ -62,7 +62,7 @@ def _block(lane: int, names: list[str]) -> str:
     return f"area[{lane}]" + "".join(f" + {UNIT * BASE ** i} * {name}" for i, name in enumerate(names))
 
 
-def _text(step: Step) -> str:
+def _text(step: LitmusStep) -> str:
     order, place = f"memory_order_{ORDERS[step.order]}", f"&{step.place}"
     if step.kind == "fence":
         return f"atomic_thread_fence({order});"
@@ -86,7 +86,7 @@ def outcomes(target: CompiledTarget, number: int, test: Litmus) -> tuple[set[Out
     if not {*PLACES}.isdisjoint(test.observed):
         lanes.append("".join(f"f{lane}," for lane in range(len(lanes))) + f"m{size(number, len(lanes))}")
     session = target.session(parse_program("|".join(lanes)))
-    found, tally = set(), Tally()
+    found, tally = set(), SearchTally()
     for outcome in session.every_schedule(MOST_PREEMPTIONS.get(len(test.lanes)), tally):
         assert outcome.problem is None, outcome.problem
         found.add(_observed(test, session.answers()))

@@ -13,7 +13,7 @@ import pytest
 from heapster.checkers.races.compiled.target import CompiledTarget
 from heapster.checkers.races.findings import replay
 from heapster.checkers.races.lanes import is_heading
-from heapster.checkers.races.search import Plan, races
+from heapster.checkers.races.search import SearchPlan, races
 from heapster.checkers.targets.grammar import parse
 from heapster.cli import main
 from heapster.results import Run, Verdict
@@ -59,7 +59,7 @@ def opened(path: Path) -> Iterator[CompiledTarget]:
 
 def explored(path: Path, schedules: int) -> Run:
     with opened(path) as target:
-        return races(Plan(schedules=schedules, seed=1), target, parse(str(path)))
+        return races(SearchPlan(schedules=schedules, seed=1), target, parse(str(path)))
 
 
 def test_a_call_that_clears_a_large_block_byte_by_byte_does_not_hang(tmp_path: Path) -> None:

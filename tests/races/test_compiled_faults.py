@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.races.findings import replay
-from heapster.checkers.races.search import Plan, races
+from heapster.checkers.races.search import SearchPlan, races
 from heapster.checkers.targets.grammar import parse
 from heapster.results import Finding, Run, Verdict
 from tests import hunts
@@ -69,7 +69,7 @@ def hunted(folder: Path, design: str, fault: str) -> tuple[Finding | None, list[
     source = target_of(folder, design, fault)
     with opened(source) as target:
         target.most_findings = 1
-        run = races(Plan(schedules=SCHEDULES, seed=1), target, parse(str(source)))
+        run = races(SearchPlan(schedules=SCHEDULES, seed=1), target, parse(str(source)))
     if not run.findings:
         return None, []
     text = shlex.split(run.findings[0].replay)[2]
@@ -95,5 +95,5 @@ def test_a_planted_fault_is_found_small_and_found_again(planted: tuple[str, str,
 def test_a_correct_allocator_passes(design: str, strategy: str, tmp_path: Path) -> None:
     path = target_of(tmp_path, design)
     with opened(path) as target:
-        run = races(Plan(schedules=QUICK, strategy=strategy, seed=2), target, parse(str(path)))
+        run = races(SearchPlan(schedules=QUICK, strategy=strategy, seed=2), target, parse(str(path)))
     assert run.verdict is Verdict.PASSED, run.findings

@@ -10,7 +10,7 @@ from heapster.checkers.mutation.race_faults import FAULTS
 from heapster.checkers.races.findings import replay
 from heapster.checkers.races.programs import lanes_of
 from heapster.checkers.races.replay import parse_replay
-from heapster.checkers.races.search import Plan, races
+from heapster.checkers.races.search import SearchPlan, races
 from heapster.checkers.targets.source import source_in
 from heapster.results import Verdict
 from tests.hunts import hunted
@@ -21,7 +21,7 @@ SCHEDULES = 3000                # a fault that needs more of them is not found q
 @pytest.mark.parametrize("fault", hunted(FAULTS, lambda fault: fault.edits[0].file, lambda fault: fault.title))
 def test_races_finds_the_fault_and_its_replay_fails_again(fault: Fault, tmp_path: Path) -> None:
     source = source_in(plant(fault, tmp_path))
-    run = races(Plan(schedules=SCHEDULES, seed=1), source)
+    run = races(SearchPlan(schedules=SCHEDULES, seed=1), source)
     assert run.verdict is Verdict.FAILED
     found = run.findings[0]
     text = shlex.split(found.replay)[2]

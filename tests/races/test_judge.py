@@ -1,21 +1,21 @@
 """What threads saw against all orders that keep real time."""
 
-from heapster.checkers.races.judge import Event, unexplained
+from heapster.checkers.races.judge import CallEvent, unexplained
 from heapster.model.spec import Operation, Result
 
 A, B = 0x1000, 0x2000
 
 
-def malloc(thread: int, start: int, end: int, pointer: int) -> Event:
-    return Event(thread, start, end, Operation("malloc", (24,)), Result(pointer, errno=0 if pointer else 12))
+def malloc(thread: int, start: int, end: int, pointer: int) -> CallEvent:
+    return CallEvent(thread, start, end, Operation("malloc", (24,)), Result(pointer, errno=0 if pointer else 12))
 
 
-def free(thread: int, start: int, end: int, pointer: int) -> Event:
-    return Event(thread, start, end, Operation("free", (), pointer), Result())
+def free(thread: int, start: int, end: int, pointer: int) -> CallEvent:
+    return CallEvent(thread, start, end, Operation("free", (), pointer), Result())
 
 
-def realloc(thread: int, start: int, end: int, old: int, new: int) -> Event:
-    return Event(thread, start, end, Operation("realloc", (24,), old), Result(new))
+def realloc(thread: int, start: int, end: int, old: int, new: int) -> CallEvent:
+    return CallEvent(thread, start, end, Operation("realloc", (24,), old), Result(new))
 
 
 def test_a_block_given_twice_is_explained_by_no_order() -> None:

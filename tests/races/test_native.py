@@ -6,7 +6,7 @@ import pytest
 
 from heapster.checkers.races.compiled.build import native
 from heapster.checkers.races.compiled.target import CompiledTarget
-from heapster.checkers.races.search import Plan, races
+from heapster.checkers.races.search import SearchPlan, races
 from heapster.checkers.targets.grammar import parse
 from heapster.checkers.targets.target import NATIVE
 from heapster.machine.hooked import HOOKS, NUMBERS, hooked
@@ -20,7 +20,7 @@ LOWERED = lowering(64, 64, variant=HOOKED)
 def explored(fault: str, schedules: int) -> Run:
     target = CompiledTarget(native(NATIVE, fault))
     try:
-        return races(Plan(schedules=schedules, seed=1), target, NATIVE)
+        return races(SearchPlan(schedules=schedules, seed=1), target, NATIVE)
     finally:
         target.close()
 

@@ -12,11 +12,11 @@ from heapster.checkers.mutation.fault import Edit, Fault, plant
 from heapster.checkers.mutation.race_faults import FAULTS
 from heapster.checkers.races import ours
 from heapster.checkers.races.corpus import as_shipped, is_shipped, policies
-from heapster.checkers.races.exploring import Tally, every_schedule
+from heapster.checkers.races.exploring import SearchTally, every_schedule
 from heapster.checkers.races.findings import replay
 from heapster.checkers.races.programs import format_program, lanes_of, parse_program
 from heapster.checkers.races.replay import format_replay, parse_replay
-from heapster.checkers.races.search import Plan, races
+from heapster.checkers.races.search import SearchPlan, races
 from heapster.checkers.races.session import Session, ship
 from heapster.checkers.targets.source import shipped, source_in
 from heapster.cli import main
@@ -28,7 +28,7 @@ from heapster.results import UsageError, Verdict
 
 @pytest.mark.parametrize("strategy", ["dfs", "pct", "random"])
 def test_the_shipped_source_passes(strategy: str) -> None:
-    run = races(Plan(schedules=150, strategy=strategy, seed=3))
+    run = races(SearchPlan(schedules=150, strategy=strategy, seed=3))
     assert run.verdict is Verdict.PASSED
     assert run.extra["schedules"] == 150
     assert run.witnesses["preempted"] > 0 or strategy == "dfs"
@@ -37,27 +37,28 @@ def test_the_shipped_source_passes(strategy: str) -> None:
 @pytest.mark.parametrize("strategy", ["pct", "random"])
 def test_chance_finds_what_needs_a_preemption(strategy: str, tmp_path: Path) -> None:
     source = source_in(plant(FAULTS[0], tmp_path))
-    assert races(Plan(schedules=3000, strategy=strategy, seed=1), source).verdict is Verdict.FAILED
+    assert races(SearchPlan(schedules=3000, strategy=strategy, seed=1), source).verdict is Verdict.FAILED
 
 
 def test_a_seed_gives_the_same_search() -> None:
-    plan = Plan(schedules=120, strategy="random", seed=9)
+    plan = SearchPlan(schedules=120, strategy="random", seed=9)
     first, second = races(plan), races(plan)
     assert (first.ops, first.checks, first.extra) == (second.ops, second.checks, second.extra)
 
 
 def test_what_was_explored_is_never_more_than_was_run() -> None:
-    assert races(Plan(schedules=1, seed=0)).extra["explored"] == "1 schedules of one program more"
+    assert races(SearchPlan(schedules=1, seed=0)).extra["explored"] == "1 schedules of one program more"
 
 
 def test_what_was_explored_names_its_bounds() -> None:
-    explored = races(Plan(schedules=300, seed=0)).extra["explored"]
+    explored = races(SearchPlan(schedules=300, seed=0)).extra["explored"]
     assert "with at most 0 preemptions and 0 old writes of" in explored
 
 
-@pytest.mark.parametrize("plan", [Plan(threads=1), Plan(threads=9), Plan(ops=0), Plan(bound=-1), Plan(schedules=0),
-                                  Plan(seconds=0.0), Plan(strategy="breadth")])
-def test_plans_that_make_no_sense(plan: Plan) -> None:
+@pytest.mark.parametrize("plan", [SearchPlan(threads=1), SearchPlan(threads=9), SearchPlan(ops=0),
+                                  SearchPlan(bound=-1), SearchPlan(schedules=0),
+                                  SearchPlan(seconds=0.0), SearchPlan(strategy="breadth")])
+def test_plans_that_make_no_sense(plan: SearchPlan) -> None:
     with pytest.raises(UsageError):
         plan.check()
 
@@ -96,7 +97,7 @@ def test_a_finding_is_printed_in_lanes_and_replayed(empty_folder: Path, capsys: 
     ("m.load_relaxed(m.statics() + POLICY)", "load(m.statics() + POLICY)")])
 def test_a_source_that_asks_for_what_no_machine_does_is_told_so(old: str, new: str, tmp_path: Path) -> None:
     fault = Fault("an unknown operation", (Edit("settings.py", old, new),))
-    run = races(Plan(schedules=300, seed=1), source_in(plant(fault, tmp_path)))
+    run = races(SearchPlan(schedules=300, seed=1), source_in(plant(fault, tmp_path)))
     assert [(f.code, "cannot run: n" in f.title) for f in run.findings] == [("not_a_program", True)]
 
 
@@ -118,7 +119,7 @@ def test_a_fault_that_only_an_old_write_shows_is_found_shrunk_and_replayed(
         strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ours, "corpus", lambda: iter([(parse_program("n1,m24/p1,f0|m24,m40,p2"), 2)]))
     source = source_in(plant(TORN, tmp_path))
-    run = races(Plan(schedules=4000, strategy=strategy, seed=5), source)
+    run = races(SearchPlan(schedules=4000, strategy=strategy, seed=5), source)
     text = shlex.split(run.findings[0].replay)[2]
     what = parse_replay(text)
     assert len(what.old) == 1
@@ -130,7 +131,7 @@ def test_a_fault_that_only_an_old_write_shows_is_found_shrunk_and_replayed(
 
 def test_without_old_writes_that_fault_is_missed(tmp_path: Path) -> None:
     session = Session(parse_program("n1,m24/p1,f0|m24,m40,p2"), source_in(plant(TORN, tmp_path)))
-    found = {bool(outcome.problem) for outcome in every_schedule(session, 2, Tally(), old=0)}
+    found = {bool(outcome.problem) for outcome in every_schedule(session, 2, SearchTally(), old=0)}
     assert found == {False}
 
 
@@ -159,7 +160,7 @@ def test_usage_errors_are_one_line(arguments: list[str], empty_folder: Path,
 
 
 def test_what_ships_is_explored_and_named() -> None:
-    run = races(Plan(schedules=1200, seed=0))
+    run = races(SearchPlan(schedules=1200, seed=0))
     ran = run.extra["programs"]
     shipped = [each for each in ran if each["shipped"]]
     assert {tuple(each["policies"][-1:]) for each in shipped} == {("segregated_fit",)}

@@ -11,7 +11,7 @@ import pytest
 from heapster import impl
 from heapster.checkers.mutation.race_faults import ORDERS
 from heapster.checkers.races.clocks import Clocks
-from heapster.checkers.races.litmus import Outcome, Step
+from heapster.checkers.races.litmus import LitmusStep, Outcome
 from heapster.checkers.races.litmus_tests import LITMUS, Litmus
 from heapster.checkers.races.schedulers.dfs import DepthFirst, Pruned
 from heapster.checkers.races.schedulers.pct import ByPriority
@@ -35,7 +35,7 @@ def play(litmus: Litmus, chooser: Chooser) -> tuple[Outcome, Traced]:
     lanes, seen = litmus.lanes, {}
     m = Traced(Simulated(), len(lanes), chooser, Clocks(len(lanes)))
 
-    def body(lane: Sequence[Step]) -> Callable[[], None]:
+    def body(lane: Sequence[LitmusStep]) -> Callable[[], None]:
         def run() -> None:
             for step in lane:
                 operands = {"load": (), "store": (step.value,), "exchange": (step.value,),

@@ -8,7 +8,7 @@ import pytest
 from heapster.checkers.races.litmus import outcomes, parse
 from heapster.checkers.races.litmus_tests import LITMUS, Litmus
 from heapster.machine.orders import ACQUIRE, RELAXED, RELEASE, SEQ_CST
-from heapster.machine.sc_order import Event, Write
+from heapster.machine.sc_order import AtomicEvent, Write
 from heapster.machine.weak_memory import WeakMemory
 
 from . import axioms
@@ -120,15 +120,16 @@ class NoOneOrder(WeakMemory):
 
 
 class FencesAreOutOfTheOrder(WeakMemory):
-    def _note(self, event: Event) -> None:
+    def _note(self, event: AtomicEvent) -> None:
         super()._note(event if event.location is not None else event._replace(order=RELAXED))
 
 
 class AllIsInTheOrder(WeakMemory):
-    def _note(self, event: Event) -> None:
+    def _note(self, event: AtomicEvent) -> None:
         super()._note(event._replace(order=SEQ_CST))
 
-    def _event(self, thread: int, location: int, order: int, read: Write | None, after: Write | None = None) -> Event:
+    def _event(self, thread: int, location: int, order: int, read: Write | None,
+               after: Write | None = None) -> AtomicEvent:
         return super()._event(thread, location, order, read, after)._replace(order=SEQ_CST)
 
 

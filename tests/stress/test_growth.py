@@ -8,9 +8,18 @@ import pytest
 
 from heapster.checkers.growth import steady_growth
 from heapster.checkers.stress import growing
-from heapster.checkers.stress.growing import ENOUGH, LEAST, LEAST_RESTS, Sample, goes_on, grown, is_judged, is_longer
+from heapster.checkers.stress.growing import (
+    ENOUGH,
+    LEAST,
+    LEAST_RESTS,
+    RestSample,
+    goes_on,
+    grown,
+    is_judged,
+    is_longer,
+)
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
-from heapster.checkers.stress.runner import Plan, stress
+from heapster.checkers.stress.runner import StressPlan, stress
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.target import Target
 from heapster.results import Run, Verdict
@@ -36,11 +45,11 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
 
 
 def run(target: Target, pattern: str, seconds: float = 0.4) -> Run:
-    return stress(Plan(target, 2, seconds, pattern, 1))
+    return stress(StressPlan(target, 2, seconds, pattern, 1))
 
 
-def samples(*resident: int, every: int = 1000) -> list[Sample]:
-    return [Sample(every * number, bytes_held) for number, bytes_held in enumerate(resident, 1)]
+def samples(*resident: int, every: int = 1000) -> list[RestSample]:
+    return [RestSample(every * number, bytes_held) for number, bytes_held in enumerate(resident, 1)]
 
 
 @pytest.mark.parametrize(("resident", "expected"), [
@@ -62,13 +71,13 @@ def test_a_little_growth_is_none() -> None:
 
 def test_work_counts_and_not_how_long_it_took() -> None:
     """Rests that a loaded machine put close together weigh little."""
-    crowded = [Sample(ops, ops * MIB // 10) for ops in (*range(1, 20), 40, 60, 80, 100, 120, 140, 160)]
+    crowded = [RestSample(ops, ops * MIB // 10) for ops in (*range(1, 20), 40, 60, 80, 100, 120, 140, 160)]
     assert grown(crowded) > 0
 
 
 def test_a_correct_allocator_passes_all_patterns(compiled: Compile) -> None:
     names = [name for name in PATTERNS if name not in OURS_ALONE]
-    seen = stress(Plan(compiled(""), 3, 0.3 * len(names), "all", 1))
+    seen = stress(StressPlan(compiled(""), 3, 0.3 * len(names), "all", 1))
     assert seen.verdict is Verdict.PASSED, seen.findings
     assert seen.checks["fork"] >= len(names) - 1                       # large is slow where the machine is loaded
     assert seen.witnesses["threads_ended"] > 1000

@@ -9,7 +9,7 @@ import pytest
 from heapster.checkers.mutation import hunt_stress
 from heapster.checkers.stress import runner
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
-from heapster.checkers.stress.runner import Plan, parse, stress
+from heapster.checkers.stress.runner import StressPlan, parse, stress
 from heapster.checkers.targets import grammar
 from heapster.cli import main
 from heapster.results import TargetError, UsageError, Verdict
@@ -26,13 +26,13 @@ def library(folder: Path, fault: int) -> Path:
 
 @pytest.mark.parametrize("pattern", [name for name in PATTERNS if name not in OURS_ALONE])
 def test_libc_passes_every_pattern(pattern: str, seed: int) -> None:
-    run = stress(Plan(grammar.parse("libc"), 2, 0.4, pattern, seed))
+    run = stress(StressPlan(grammar.parse("libc"), 2, 0.4, pattern, seed))
     assert run.verdict is Verdict.PASSED, run.findings
     assert run.extra["patterns"][pattern]["pauses"] > 0
 
 
 def test_native_passes_and_its_heap_is_walked(seed: int) -> None:
-    run = stress(Plan(grammar.parse("native"), 2, 3.0, "all", seed))
+    run = stress(StressPlan(grammar.parse("native"), 2, 3.0, "all", seed))
     assert run.verdict is Verdict.PASSED, run.findings
     assert set(run.extra["patterns"]) == set(PATTERNS)
     assert run.checks["heap_at_barriers"] >= len(PATTERNS)
@@ -41,7 +41,7 @@ def test_native_passes_and_its_heap_is_walked(seed: int) -> None:
 
 
 def test_a_seed_gives_each_thread_the_same_operations() -> None:
-    runs = [stress(Plan(grammar.parse("libc"), 3, 0.5, "mstress", seed)) for seed in (4, 4, 5)]
+    runs = [stress(StressPlan(grammar.parse("libc"), 3, 0.5, "mstress", seed)) for seed in (4, 4, 5)]
     first, second, other = (run.extra["patterns"]["mstress"]["digests"] for run in runs)
     assert first == second != other
     assert len(set(first.values())) == 3
@@ -51,7 +51,7 @@ def test_a_seed_gives_each_thread_the_same_operations() -> None:
                                              (6, "not_zeroed")])
 def test_a_broken_library_is_found_out(fault: int, code: str, tmp_path: Path) -> None:
     path = library(tmp_path, fault)
-    run = stress(Plan(grammar.parse(str(path)), 2, 1.0, "churn", 1))
+    run = stress(StressPlan(grammar.parse(str(path)), 2, 1.0, "churn", 1))
     assert run.verdict is Verdict.FAILED
     finding = run.findings[0]
     assert finding.code == code
@@ -63,7 +63,7 @@ def test_a_broken_library_is_found_out(fault: int, code: str, tmp_path: Path) ->
 @pytest.mark.faults
 def test_a_hang_is_told_with_the_stacks_of_all_threads(tmp_path: Path) -> None:
     """Takes the half minute that a thread may stand still."""
-    run = stress(Plan(grammar.parse(str(library(tmp_path, 5))), 2, 1.0, "handover", 1))
+    run = stress(StressPlan(grammar.parse(str(library(tmp_path, 5))), 2, 1.0, "handover", 1))
     assert run.findings[0].code == "hang"
     assert sum("stack of thread" in line for line in run.findings[0].details) == 2
 
@@ -73,7 +73,7 @@ def test_a_lock_that_is_owned_across_a_fork_is_found(tmp_path: Path) -> None:
     """A thread owns a stream's lock and waits for memory, another flushes streams, a third forks."""
     path = tmp_path / "libheld.so"
     subprocess.run(["cc", "-O1", "-fPIC", "-shared", "-fno-builtin", "-pthread", HELD, "-o", path], check=True)
-    run = stress(Plan(grammar.parse(str(path)), 3, 20.0, "fork", 1))
+    run = stress(StressPlan(grammar.parse(str(path)), 3, 20.0, "fork", 1))
     assert run.findings[0].code in ("hang", "fork_hang")
     assert any("fork" in line for line in run.findings[0].details)
 
@@ -83,9 +83,10 @@ def test_our_library_with_its_locks_owned_across_a_fork_is_found(tmp_path: Path)
     assert hunt_stress.hunt_across_fork(tmp_path) in ("hang", "fork_hang")
 
 
-@pytest.mark.parametrize("plan", [Plan(threads=0), Plan(threads=65), Plan(seconds=0.0), Plan(pattern="nothing"),
-                                  Plan(grammar.parse("libc"), pattern="settings")])
-def test_plans_that_make_no_sense(plan: Plan) -> None:
+@pytest.mark.parametrize("plan", [StressPlan(threads=0), StressPlan(threads=65), StressPlan(seconds=0.0),
+                                  StressPlan(pattern="nothing"),
+                                  StressPlan(grammar.parse("libc"), pattern="settings")])
+def test_plans_that_make_no_sense(plan: StressPlan) -> None:
     with pytest.raises(UsageError):
         stress(plan)
 
@@ -93,14 +94,14 @@ def test_plans_that_make_no_sense(plan: Plan) -> None:
 def test_a_file_that_is_no_library_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "text.so").write_text("this is text\n")
     with pytest.raises(TargetError):
-        stress(Plan(grammar.parse(str(tmp_path / "text.so")), 2, 0.2, "churn", 1))
+        stress(StressPlan(grammar.parse(str(tmp_path / "text.so")), 2, 0.2, "churn", 1))
 
 
 def test_a_library_without_malloc_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "empty.c").write_text("int nothing;\n")
     subprocess.run(["cc", "-shared", "-fPIC", tmp_path / "empty.c", "-o", tmp_path / "empty.so"], check=True)
     with pytest.raises(TargetError):
-        stress(Plan(grammar.parse(str(tmp_path / "empty.so")), 2, 0.2, "churn", 1))
+        stress(StressPlan(grammar.parse(str(tmp_path / "empty.so")), 2, 0.2, "churn", 1))
 
 
 def test_what_the_harness_says_is_read() -> None:
@@ -124,7 +125,7 @@ def test_an_interrupted_run_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -
         return real(plan, command, environment, pattern, seconds, mode)
 
     monkeypatch.setattr(runner, "_child", child)
-    run = stress(Plan(grammar.parse("libc"), 2, 0.5, "all", 1))
+    run = stress(StressPlan(grammar.parse("libc"), 2, 0.5, "all", 1))
     assert run.extra["interrupted"] is True
     assert run.ops > 0
 

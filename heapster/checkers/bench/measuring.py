@@ -16,7 +16,7 @@ Progress = Callable[[float, str], None]     # how far, and what runs
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """What to measure and for how long."""
 
     workloads: tuple[Workload, ...]
@@ -44,7 +44,7 @@ class Measured:
         return self.samples.get(workload, {}).get(target, {})
 
 
-def measure(plan: Plan, progress: Progress | None = None) -> Measured:
+def measure(plan: BenchPlan, progress: Progress | None = None) -> Measured:
     """Measure until the rounds are done, time is up, or someone interrupts; TargetError for an unusable target."""
     found = Measured()
     with tempfile.TemporaryDirectory(prefix="heapster-bench-") as folder:
@@ -66,7 +66,7 @@ def measure(plan: Plan, progress: Progress | None = None) -> Measured:
     return found
 
 
-def _steps(plan: Plan, bench: Bench, found: Measured) -> Iterator[tuple[float, str, Callable[[], None]]]:
+def _steps(plan: BenchPlan, bench: Bench, found: Measured) -> Iterator[tuple[float, str, Callable[[], None]]]:
     """What to do, one after the other; a round of one workload is one step, which is whole or not begun."""
     total = (plan.rounds + 1) * len(plan.workloads)
     for number, workload in enumerate(plan.workloads):
@@ -79,7 +79,7 @@ def _steps(plan: Plan, bench: Bench, found: Measured) -> Iterator[tuple[float, s
                        partial(_round, plan, bench, found, workload, number, number + place))
 
 
-def _try(plan: Plan, bench: Bench, found: Measured, workload: Workload) -> None:
+def _try(plan: BenchPlan, bench: Bench, found: Measured, workload: Workload) -> None:
     """Run the workload under libc once, unmeasured, so that its files are read; skip it if that fails."""
     if workload.installed and find_program(workload.program) is None:
         found.skipped[workload.name] = f"{workload.program} is not installed"
@@ -89,7 +89,7 @@ def _try(plan: Plan, bench: Bench, found: Measured, workload: Workload) -> None:
         found.skipped[workload.name] = f"it fails under libc: {result.message}"
 
 
-def _round(plan: Plan, bench: Bench, found: Measured, workload: Workload, number: int, turn: int) -> None:
+def _round(plan: BenchPlan, bench: Bench, found: Measured, workload: Workload, number: int, turn: int) -> None:
     """The workload under each target that has not failed it, and its bare loop."""
     results: dict[str, Sample] = {}
     for target in rotated(plan.field.targets, turn):

@@ -9,7 +9,7 @@ from typing import Any
 
 from heapster.checkers.bench.figures import Ratio, Rounds, deviation, geomean, paired, summed_up
 from heapster.checkers.bench.machine import machine
-from heapster.checkers.bench.measuring import Measured, Plan
+from heapster.checkers.bench.measuring import BenchPlan, Measured
 from heapster.checkers.bench.running import Sample
 from heapster.checkers.bench.targets import BASE
 from heapster.checkers.bench.workloads import Workload
@@ -19,7 +19,7 @@ DIGITS = 4
 NANO = 1e9
 
 
-def run_of(plan: Plan, found: Measured, asked: frozenset[str]) -> Run:
+def run_of(plan: BenchPlan, found: Measured, asked: frozenset[str]) -> Run:
     """The run. `asked` are the targets that someone named: without one of these it is inconclusive."""
     findings = tuple(_finding(workload, target, plan, found) for workload, target in found.failures)
     ops = sum(sample.ops for by_target in found.samples.values() for samples in by_target.values()
@@ -40,7 +40,7 @@ def run_of(plan: Plan, found: Measured, asked: frozenset[str]) -> Run:
     return Run("bench", names, 0, verdict, found.seconds, ops, findings, extra=extra)
 
 
-def _is_whole(plan: Plan, found: Measured, asked: frozenset[str]) -> bool:
+def _is_whole(plan: BenchPlan, found: Measured, asked: frozenset[str]) -> bool:
     """Whether all targets that were named were measured, on every workload that can be run here."""
     measured = all(workload.name in found.samples or workload.name in found.skipped for workload in plan.workloads)
     broken = any(not workload.installed for workload in plan.workloads if workload.name in found.skipped)
@@ -48,7 +48,7 @@ def _is_whole(plan: Plan, found: Measured, asked: frozenset[str]) -> bool:
         and not asked & plan.field.absent.keys()
 
 
-def _not_checked(plan: Plan, found: Measured) -> Iterator[str]:
+def _not_checked(plan: BenchPlan, found: Measured) -> Iterator[str]:
     for name, reason in (*plan.field.absent.items(), *found.skipped.items()):
         yield f"{name}: {reason}"
     missing = [workload.name for workload in plan.workloads
@@ -60,13 +60,13 @@ def _not_checked(plan: Plan, found: Measured) -> Iterator[str]:
         yield f"some rounds: {whole} of {plan.rounds} are whole"
 
 
-def _whole_rounds(plan: Plan, found: Measured) -> int:
+def _whole_rounds(plan: BenchPlan, found: Measured) -> int:
     """Rounds that took in all workloads which can be run."""
     return min((len(found.of(workload.name, BASE.name)) for workload in plan.workloads
                 if workload.name not in found.skipped), default=0)
 
 
-def _finding(workload: str, name: str, plan: Plan, found: Measured) -> Finding:
+def _finding(workload: str, name: str, plan: BenchPlan, found: Measured) -> Finding:
     failure = found.failures[workload, name]
     target = next(target for target in plan.field.targets if target.name == name)
     replay = f"heapster bench --targets {quote(target.asked or name)} --workloads {workload} --rounds 1"
@@ -93,7 +93,7 @@ def _memory(samples: Mapping[int, Sample]) -> Rounds:
     return {number: float(sample.memory) for number, sample in samples.items()}
 
 
-def _workload(workload: Workload, plan: Plan, found: Measured) -> dict[str, Any]:
+def _workload(workload: Workload, plan: BenchPlan, found: Measured) -> dict[str, Any]:
     base = found.of(workload.name, BASE.name)
     loop = found.loops.get(workload.name, {})
     targets = {target.name: _figures(found.of(workload.name, target.name), base, loop)
@@ -127,7 +127,7 @@ def _ratio(name: str, ratio: Ratio | None) -> dict[str, Any]:
             f"{name}_standing": ratio.standing.value}
 
 
-def _geomeans(plan: Plan, found: Measured) -> dict[str, Any]:
+def _geomeans(plan: BenchPlan, found: Measured) -> dict[str, Any]:
     """By target, over the workloads that it holds."""
     table = {}
     for target in plan.field.targets:

@@ -7,7 +7,7 @@ between functions, what was asked of the system, and which access broke the map 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from heapster.checkers.blackbox.protocol import Breach, Event, Kind
+from heapster.checkers.blackbox.protocol import Breach, EventKind, TargetEvent
 
 NO_STEP = (1 << 32) - 1
 READS, WRITES, RANGE = 1, 2, 16
@@ -17,10 +17,10 @@ TAIL = 4000                     # events of a call that does not come back that 
 SEVERE = (Breach.WRITES_LIVE, Breach.WRITES_OUTSIDE, Breach.READS_OUTSIDE, Breach.COPIES_LIVE)
 
 
-class Moment(NamedTuple):
+class TracedEvent(NamedTuple):
     """An event, and the return addresses of the calls that were under way, innermost first."""
 
-    event: Event
+    event: TargetEvent
     path: tuple[int, ...]
 
     @property
@@ -32,67 +32,68 @@ class Moment(NamedTuple):
 class Suspect(NamedTuple):
     """An access that a failure may come from."""
 
-    moment: Moment
+    moment: TracedEvent
     why: str
 
 
-def moments(events: Iterable[Event]) -> list[Moment]:
+def moments(events: Iterable[TargetEvent]) -> list[TracedEvent]:
     """The events with the calls that led to each."""
     path: list[int] = []
     found = []
     for event in events:
-        if event.kind == Kind.CALL:
+        if event.kind == EventKind.CALL:
             path.clear()
-        elif event.kind == Kind.ENTER:
+        elif event.kind == EventKind.ENTER:
             path.append(event.pc)
-        found.append(Moment(event, tuple(path[:0:-1])))         # who called the outermost is no code of the target
-        if event.kind == Kind.EXIT and path:
+        found.append(TracedEvent(event, tuple(path[:0:-1])))         # who called the outermost is no code of the target
+        if event.kind == EventKind.EXIT and path:
             path.pop()
     return found
 
 
-def stores(run: Iterable[Moment]) -> Iterator[Moment]:
+def stores(run: Iterable[TracedEvent]) -> Iterator[TracedEvent]:
     """Of these, the stores."""
-    return (moment for moment in run if moment.event.kind == Kind.ACCESS and moment.event.flags & WRITES)
+    return (moment for moment in run if moment.event.kind == EventKind.ACCESS and moment.event.flags & WRITES)
 
 
-def covers(event: Event, start: int, size: int = 1) -> bool:
+def covers(event: TargetEvent, start: int, size: int = 1) -> bool:
     """Whether an access touches some of the bytes."""
     return event.address < start + size and start < event.address + event.size
 
 
-def last_store(run: list[Moment], start: int, size: int = 1) -> Moment | None:
+def last_store(run: list[TracedEvent], start: int, size: int = 1) -> TracedEvent | None:
     """The last store to any of the bytes."""
-    return next((moment for moment in reversed(run) if moment.event.kind == Kind.ACCESS
+    return next((moment for moment in reversed(run) if moment.event.kind == EventKind.ACCESS
                  and moment.event.flags & WRITES and covers(moment.event, start, size)), None)
 
 
-def first_breach(run: list[Moment], kinds: Iterable[Breach] = SEVERE) -> Moment | None:
+def first_breach(run: list[TracedEvent], kinds: Iterable[Breach] = SEVERE) -> TracedEvent | None:
     """The first access that broke the map in one of these ways."""
     wanted = frozenset(kinds)
-    return next((moment for moment in run if moment.event.kind == Kind.BREACH and moment.event.flags in wanted), None)
+    return next((moment for moment in run if moment.event.kind == EventKind.BREACH and moment.event.flags in wanted),
+                None)
 
 
-def of_step(run: list[Moment], step: int) -> list[Moment]:
+def of_step(run: list[TracedEvent], step: int) -> list[TracedEvent]:
     """What one call did."""
     return [moment for moment in run if moment.event.step == step]
 
 
-def before_step(run: list[Moment], step: int) -> list[Moment]:
+def before_step(run: list[TracedEvent], step: int) -> list[TracedEvent]:
     """What was done in its init and in the calls before one."""
     return [moment for moment in run if moment.event.step == NO_STEP or moment.event.step < step]
 
 
-def loop_of(run: list[Moment]) -> list[Moment]:
+def loop_of(run: list[TracedEvent]) -> list[TracedEvent]:
     """The accesses of the loop that a call does not come out of: those of its outermost function that still come."""
-    tail = [moment for moment in run[-TAIL:] if moment.event.kind == Kind.ACCESS]
+    tail = [moment for moment in run[-TAIL:] if moment.event.kind == EventKind.ACCESS]
     if not tail:
         return []
     depth = min(len(moment.path) for moment in tail)
     return [moment for moment in tail if len(moment.path) == depth]
 
 
-def who_closed(run: list[Moment], loop: list[Moment]) -> Moment | None:
+def who_closed(run: list[TracedEvent], loop: list[TracedEvent]) -> TracedEvent | None:
     """The last store, before it, to a word that the loop goes round by."""
     words = {(moment.event.address, moment.event.size) for moment in loop if moment.event.flags & READS}
     start = len(run) - TAIL
@@ -101,11 +102,11 @@ def who_closed(run: list[Moment], loop: list[Moment]) -> Moment | None:
     return max((moment for moment in found if moment), key=earlier.index, default=None)
 
 
-def entry_decision(call: list[Moment]) -> Moment | None:
+def entry_decision(call: list[TracedEvent]) -> TracedEvent | None:
     """In the function that a call entered: where it first handed on, or touched, what it had worked out."""
     for moment in call:
-        if moment.event.kind == Kind.ENTER and len(moment.path) == 1:
-            return Moment(moment.event, ())
-        if moment.event.kind == Kind.ACCESS and not moment.path:
+        if moment.event.kind == EventKind.ENTER and len(moment.path) == 1:
+            return TracedEvent(moment.event, ())
+        if moment.event.kind == EventKind.ACCESS and not moment.path:
             return moment
     return None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from heapster.checkers.blackbox.accesses import READS, WRITES
-from heapster.checkers.blackbox.protocol import Breach, Event, Kind, Observed
+from heapster.checkers.blackbox.protocol import Breach, EventKind, Observation, TargetEvent
 from heapster.checkers.blackbox.root_cause import Payload, held_at
 from heapster.model.operation import NO_HANDLE, Trace
 from heapster.model.operations import requested
@@ -15,13 +15,13 @@ NO_WORD = 8                     # bytes of the largest value that is told
 STORES = frozenset({Breach.WRITES_LIVE, Breach.WRITES_OUTSIDE})
 
 
-def words_of(event: Event, held: Sequence[Payload]) -> str:
+def words_of(event: TargetEvent, held: Sequence[Payload]) -> str:
     """What the access does, and to whom; nothing if it is none."""
-    if event.kind not in (Kind.ACCESS, Kind.BREACH) or not event.address:
+    if event.kind not in (EventKind.ACCESS, EventKind.BREACH) or not event.address:
         return ""
-    stores = event.flags in STORES if event.kind == Kind.BREACH else bool(event.flags & WRITES)
-    verb = "stores" if stores else "loads" if event.kind == Kind.BREACH or event.flags & READS else "touches"
-    value = f" ({event.value:#x})" if event.kind == Kind.ACCESS and event.size <= NO_WORD else ""
+    stores = event.flags in STORES if event.kind == EventKind.BREACH else bool(event.flags & WRITES)
+    verb = "stores" if stores else "loads" if event.kind == EventKind.BREACH or event.flags & READS else "touches"
+    value = f" ({event.value:#x})" if event.kind == EventKind.ACCESS and event.size <= NO_WORD else ""
     return f"{verb} {event.size} bytes{value} {_where(event.address, held)}"
 
 
@@ -40,7 +40,7 @@ def _distance(address: int, block: Payload) -> int:
     return max(block.start - address, address - (block.start + block.size - 1), 0)
 
 
-def heap_around(event: Event, held: Sequence[Payload]) -> Iterator[str]:
+def heap_around(event: TargetEvent, held: Sequence[Payload]) -> Iterator[str]:
     """A line for each of the blocks that lived nearest to the access, by address, and one for itself."""
     near = sorted(held, key=lambda one: _distance(event.address, one))[:MOST_DRAWN]
     start = min((one.start for one in near), default=event.address)
@@ -55,7 +55,7 @@ def _span(at: int, size: int) -> str:
     return f"{at:<+10,} .. {at + size:<+10,}"
 
 
-def held_while(trace: Trace, seen: tuple[Observed, ...], event: Event) -> list[Payload]:
+def held_while(trace: Trace, seen: tuple[Observation, ...], event: TargetEvent) -> list[Payload]:
     """What the caller held while the access was made, and the block that he was about to give back."""
     if event.step >= len(trace):
         return []

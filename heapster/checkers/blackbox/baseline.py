@@ -16,7 +16,7 @@ from heapster.model.spec import Promises
 from heapster.results import Finding, UsageError
 
 
-class Standing(NamedTuple):
+class BaselineStanding(NamedTuple):
     """What has become of the findings of a baseline, by id."""
 
     accepted: list[str]             # still there
@@ -24,7 +24,7 @@ class Standing(NamedTuple):
     not_met: list[str]              # not seen, and not run again: nothing can be said of them
 
 
-class Known(NamedTuple):
+class BaselineFinding(NamedTuple):
     """A finding of a baseline."""
 
     code: str
@@ -38,7 +38,7 @@ SLOW = ("hang", "memory_never_returned")        # codes of what takes long each 
 class Baseline:
     """Findings that do not fail a run, by id."""
 
-    known: dict[str, Known]
+    known: dict[str, BaselineFinding]
 
     @classmethod
     def read(cls, path: Path | None) -> "Baseline":
@@ -48,7 +48,7 @@ class Baseline:
         try:
             value = read_json(path)
             findings = value["findings"] if isinstance(value, dict) else value
-            return cls({str(one["id"]): Known(str(one["code"]), tuple(map(str, one.get("trace", ()))))
+            return cls({str(one["id"]): BaselineFinding(str(one["code"]), tuple(map(str, one.get("trace", ()))))
                         for one in findings})
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from None
@@ -60,11 +60,11 @@ class Baseline:
         return finding.id in self.known
 
     def standing(self, judge: Judge, findings: Iterable[Finding], promises: Promises, *,
-                 interrupted: bool) -> Standing:
+                 interrupted: bool) -> BaselineStanding:
         """What has become of each: what was not met is run again, unless the run was interrupted."""
         seen = {finding.id for finding in findings}
         unseen = sorted(set(self.known) - seen)
-        standing = Standing(sorted(set(self.known) & seen), [], [])
+        standing = BaselineStanding(sorted(set(self.known) & seen), [], [])
         try:
             for identity in unseen if not interrupted else ():
                 self._run_again(identity, judge, promises, standing)
@@ -73,7 +73,7 @@ class Baseline:
         told = {*standing.accepted, *standing.fixed}
         return standing._replace(accepted=sorted(standing.accepted), not_met=sorted(set(unseen) - told))
 
-    def _run_again(self, identity: str, judge: Judge, promises: Promises, standing: Standing) -> None:
+    def _run_again(self, identity: str, judge: Judge, promises: Promises, standing: BaselineStanding) -> None:
         known = self.known[identity]
         recipe = read_recipe(known.trace)
         if recipe is not None:

@@ -22,13 +22,13 @@ from heapster.checkers.blackbox.guided import widened
 from heapster.checkers.blackbox.guiding import Guiding
 from heapster.checkers.blackbox.judge import Ending, Judge, unpacked
 from heapster.checkers.blackbox.known_faults import LEAK, UNGUARDED, Known, suspected
-from heapster.checkers.blackbox.mapped import Mapped
+from heapster.checkers.blackbox.mapped import TwinJudge
 from heapster.checkers.blackbox.probing import Learnt, learn
 from heapster.checkers.blackbox.protocol import Ended, Mode, Suspicion
 from heapster.checkers.blackbox.pursuit import Pursuit, Shown
 from heapster.checkers.blackbox.racing import Race, race
 from heapster.checkers.blackbox.root_cause import is_same_fault
-from heapster.checkers.blackbox.schedule import Case, Clock, Kind, Schedule
+from heapster.checkers.blackbox.schedule import Case, CaseKind, Clock, Schedule
 from heapster.checkers.blackbox.seed_corpus import basics, extremes, steady
 from heapster.checkers.blackbox.shrink import cost, fewer_records
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
@@ -147,26 +147,26 @@ class Campaign:
             kind.work += case()
         return True
 
-    def _kinds(self) -> Iterator[Kind]:
+    def _kinds(self) -> Iterator[CaseKind]:
         verbs, most = self.judge.target.verbs, self._most_size
-        yield Kind("basics", 20, self._given(basics(verbs, most)))
+        yield CaseKind("basics", 20, self._given(basics(verbs, most)))
         if self.guiding is None or not self.guiding.can_be:
-            yield Kind("random", 35, self._drawn("random", self._precise_case))
+            yield CaseKind("random", 35, self._drawn("random", self._precise_case))
         else:
             asked = self.guiding.is_asked_for
-            yield Kind("random", 15 if asked else 25, self._drawn("random", self._precise_case))
-            yield Kind("guided", 20 if asked else 10, self._guided(self.guiding), 0 if asked else GUIDED_LATER)
-        yield Kind("compiled", 20, self._drawn("compiled", self._compiled_case))
-        yield Kind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
-                                         self._drawn("repeated", self._volume_case)))
-        yield Kind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)))
+            yield CaseKind("random", 15 if asked else 25, self._drawn("random", self._precise_case))
+            yield CaseKind("guided", 20 if asked else 10, self._guided(self.guiding), 0 if asked else GUIDED_LATER)
+        yield CaseKind("compiled", 20, self._drawn("compiled", self._compiled_case))
+        yield CaseKind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
+                                             self._drawn("repeated", self._volume_case)))
+        yield CaseKind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)))
         twin = self.explainer.twin() if self.explainer and self.seconds >= LEAST_OBSERVED else None
         if self.explainer and twin and twin.target.instrumented:
-            mapped = Mapped(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over)
+            mapped = TwinJudge(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over)
             traces = (partial(mapped.judge_trace, self._bearable(trace)) for trace in basics(verbs, most))
-            yield Kind("instrumented", 8, chain(traces, self._drawn("instrumented", self._mapped_case(mapped))))
+            yield CaseKind("instrumented", 8, chain(traces, self._drawn("instrumented", self._mapped_case(mapped))))
         if self.threads > 1:
-            yield Kind("threads", 20, self._drawn("threads", self._threads_case))
+            yield CaseKind("threads", 20, self._drawn("threads", self._threads_case))
 
     def _given(self, traces: Iterator[Trace]) -> Iterator[Case]:
         return (partial(self.judge_trace, trace) for trace in traces)
@@ -335,7 +335,7 @@ class Campaign:
 
     # On the instrumented twin, held to the map of whose each byte is.
 
-    def _mapped_case(self, mapped: Mapped) -> Callable[[Random, int], float]:
+    def _mapped_case(self, mapped: TwinJudge) -> Callable[[Random, int], float]:
         def case(rng: Random, number: int) -> float:
             mood = self._clear(draw_mood(rng, self.judge.target.verbs, self._most_size), rng)
             if mood is None:

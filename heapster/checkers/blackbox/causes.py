@@ -8,7 +8,7 @@ from heapster.checkers.blackbox.generator import tags
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import FATAL
 from heapster.checkers.blackbox.protocol import NONE, Status
-from heapster.checkers.blackbox.stepwise import Masked, Outcome, run_trace
+from heapster.checkers.blackbox.stepwise import BlackboxRun, Masked, run_trace
 from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.model.geometry import WORD
 from heapster.model.operation import Step, Trace
@@ -47,7 +47,7 @@ class Causes:
                     f"it shows as {finding.code}: {outcome.reasons[0].message}"))
         return replace(finding, details=(finding.details[0], *self._hints(trace, outcome), *finding.details[1:]))
 
-    def _run(self, trace: Trace) -> Outcome:
+    def _run(self, trace: Trace) -> BlackboxRun:
         return run_trace(self._judge, trace, self._promises, self._masked)
 
     def _truncation(self, trace: Trace) -> tuple[str, str] | None:
@@ -71,13 +71,13 @@ class Causes:
         served = index < len(largest.seen) and largest.seen[index].pointer != 0
         return not largest.reasons and bool(cut.reasons) == served
 
-    def _resized(self, trace: Trace, index: int, size: int) -> Outcome:
+    def _resized(self, trace: Trace, index: int, size: int) -> BlackboxRun:
         """The trace with another size in one step."""
         step = trace[index]
         numbers = (1, size) if step.verb in PRODUCTS else (*step.numbers[:-1], size)
         return self._run((*trace[:index], step._replace(numbers=numbers), *trace[index + 1:]))
 
-    def _given_away(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
+    def _given_away(self, trace: Trace, outcome: BlackboxRun) -> tuple[str, str] | None:
         """A block that changes or is given again after a realloc of it has failed."""
         reason = outcome.reasons[0]
         handle = dict(outcome.names).get(reason.where)
@@ -91,7 +91,7 @@ class Causes:
                 return "failed_realloc_changed_block", title
         return None
 
-    def _usable_size(self, trace: Trace, outcome: Outcome) -> tuple[str, str] | None:
+    def _usable_size(self, trace: Trace, outcome: BlackboxRun) -> tuple[str, str] | None:
         """A fault that is gone where nobody writes to what is said to be usable."""
         header, bit = self._judge.header, VERB_BITS["usable_size"]
         asked = trace[outcome.last].verb == "usable_size"       # it fails in asking, not by what is answered
@@ -105,7 +105,7 @@ class Causes:
                         if step.verb in REQUESTS and seen.pointer), trace[-1])
         return "usable_too_large", f"{format_step(culprit)}: its usable size counts bytes that are not the block's own"
 
-    def _hints(self, trace: Trace, outcome: Outcome) -> Iterator[str]:
+    def _hints(self, trace: Trace, outcome: BlackboxRun) -> Iterator[str]:
         """What the damaged place holds, and whether it takes an aligned block to damage it."""
         seen, step = outcome.seen[outcome.last], trace[outcome.last]
         found = seen.found
@@ -122,7 +122,7 @@ class Causes:
             yield "with malloc in place of the aligned calls it passes: what is cut off before or behind their blocks?"
 
 
-def _asking_for_all(trace: Trace, outcome: Outcome) -> Trace:
+def _asking_for_all(trace: Trace, outcome: BlackboxRun) -> Trace:
     """The trace with each request as large as what was said to be usable of its block."""
     return tuple(
         step._replace(numbers=(*step.numbers[:-1], max(seen.usable, step.numbers[-1])))

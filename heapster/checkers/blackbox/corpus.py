@@ -20,7 +20,7 @@ OURS = re.compile(r"[0-9a-f]{16}\.trace")
 MOST = 20_000                   # steps of a trace
 
 
-class Kept(NamedTuple):
+class CorpusTrace(NamedTuple):
     """A trace of the corpus."""
 
     path: Path
@@ -37,7 +37,7 @@ class Corpus:
             files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
         except OSError as error:
             raise UsageError(f"--corpus {folder}: {error.strerror}") from None
-        self.traces = tuple(Kept(path, _read(path)) for path in files)
+        self.traces = tuple(CorpusTrace(path, _read(path)) for path in files)
 
     def keep(self, trace: Trace) -> Path:
         """Write a trace; where. Raises Unwritable."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from heapster.checkers.blackbox.stepwise import Outcome
+from heapster.checkers.blackbox.stepwise import BlackboxRun
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.model.asked import asked
 from heapster.model.operations import CALLS, OPERATIONS, REQUESTS, requested
@@ -43,7 +43,7 @@ class Counts:
         self.asked: Counter[str] = Counter()            # by code
         self.compiled = 0                               # calls, judged in great number
 
-    def note_steps(self, outcome: Outcome) -> None:
+    def note_steps(self, outcome: BlackboxRun) -> None:
         """A trace was judged step by step."""
         for operation, result in outcome.calls:
             self.calls[operation.verb] += 1

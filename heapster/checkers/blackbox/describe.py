@@ -10,7 +10,7 @@ from heapster.checkers.blackbox.confirming import confirm
 from heapster.checkers.blackbox.drawing import picture
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.shrink import cost
-from heapster.checkers.blackbox.stepwise import Block, Masked, Outcome, hurried, run_trace
+from heapster.checkers.blackbox.stepwise import BlackboxRun, Masked, NamedBlock, hurried, run_trace
 from heapster.checkers.findings.describe import NUDGES
 from heapster.model.operation import Step, Trace
 from heapster.model.operations import ALIGNING, REQUESTS, requested
@@ -46,18 +46,18 @@ def describe(judge: Judge, trace: Trace, promises: Promises, masked: Masked, *, 
                  *(f"{other.code}: {other.message}" for other in outcome.reasons[1:3] if other.code != reason.code)))
 
 
-def _title(outcome: Outcome, trace: Trace) -> str:
+def _title(outcome: BlackboxRun, trace: Trace) -> str:
     reason, step = outcome.reasons[0], trace[outcome.last]
     named = dict(outcome.names).get(reason.where)
     about = f" ({handle_name(named)})" if named is not None and named != step.result else ""
     return f"{format_step(step)}: {reason.message}{about}"
 
 
-def _after(outcome: Outcome, trace: Trace) -> str:
+def _after(outcome: BlackboxRun, trace: Trace) -> str:
     step = trace[outcome.last]
     if step.verb not in REQUESTS or not outcome.answered:
         return ""
-    new = Block(step.result, outcome.answered, requested(step))
+    new = NamedBlock(step.result, outcome.answered, requested(step))
     kept = tuple(block for block in outcome.before if block.handle != step.operand)
     return picture((*kept, new), (*outcome.before, new))
 
@@ -82,7 +82,7 @@ def _variations(trace: Trace) -> Iterator[tuple[int, Step]]:
                     yield index, step._replace(numbers=(*step.numbers[:k], number + nudge, *step.numbers[k + 1:]))
 
 
-def only_taken(trace: Trace, outcome: Outcome) -> Trace:
+def only_taken(trace: Trace, outcome: BlackboxRun) -> Trace:
     """The steps up to the failing one that were really taken."""
     skipped = 3
     return tuple(step for step, seen in zip(trace[:outcome.last + 1], outcome.seen, strict=False)

@@ -24,7 +24,7 @@ from heapster.checkers.targets.instrumented import calls_hooks
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.files import Unreadable, read_toml, write_whole
 from heapster.model.geometry import is_power_of_two
-from heapster.model.operations import CALLS, OPERATIONS, Row
+from heapster.model.operations import CALLS, OPERATIONS, OperationRow
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
 
@@ -66,7 +66,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
 NEEDED = ("malloc", "free")
 
 
-def _signature(row: Row) -> tuple[str, str, str]:
+def _signature(row: OperationRow) -> tuple[str, str, str]:
     """The type of a call's answer, its parameters by the names that expressions have, and its body."""
     return row.answers, row.declared, "({});" if row.answers == "void" else f"return ({row.answers})({{}});"
 

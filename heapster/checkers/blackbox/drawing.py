@@ -7,13 +7,13 @@ that is known; else blocks that lie less than REGION_GAP apart.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from heapster.checkers.blackbox.stepwise import Block
+from heapster.checkers.blackbox.stepwise import NamedBlock
 from heapster.model.trace import handle_name
 
 REGION_GAP = 1 << 20            # bytes without a block, from which on another region is drawn
 
 
-class Region(NamedTuple):
+class AddressRange(NamedTuple):
     """Addresses that are drawn from one start on."""
 
     start: int
@@ -21,9 +21,9 @@ class Region(NamedTuple):
     given: bool = False         # it is what the target was given to divide
 
 
-def regions(blocks: Iterable[Block], bounds: tuple[int, int] | None = None) -> list[Region]:
+def regions(blocks: Iterable[NamedBlock], bounds: tuple[int, int] | None = None) -> list[AddressRange]:
     """Where blocks lie; blocks outside of the bounds are in regions of their own."""
-    found = [Region(*bounds, given=True)] if bounds else []
+    found = [AddressRange(*bounds, given=True)] if bounds else []
     for block in sorted(blocks, key=lambda one: one.pointer):
         end = block.pointer + block.request
         if bounds and bounds[0] <= block.pointer <= bounds[1]:
@@ -31,11 +31,11 @@ def regions(blocks: Iterable[Block], bounds: tuple[int, int] | None = None) -> l
         if found and not found[-1].given and block.pointer - found[-1].end < REGION_GAP:
             found[-1] = found[-1]._replace(end=max(found[-1].end, end))
         else:
-            found.append(Region(block.pointer, end))
+            found.append(AddressRange(block.pointer, end))
     return sorted(found)
 
 
-def picture(blocks: Sequence[Block], every: Sequence[Block], most: int = 6,
+def picture(blocks: Sequence[NamedBlock], every: Sequence[NamedBlock], most: int = 6,
             bounds: tuple[int, int] | None = None) -> str:
     """Draw `blocks`, at most so many; the regions are those of `every`, so that two pictures can be compared."""
     if not blocks:
@@ -53,12 +53,12 @@ def picture(blocks: Sequence[Block], every: Sequence[Block], most: int = 6,
     return "\n".join([*lines, f"and {left:,} more block{'s' * (left != 1)}"] if left else lines)
 
 
-def _heading(number: int, region: Region, count: int) -> str:
+def _heading(number: int, region: AddressRange, count: int) -> str:
     what = "its memory" if region.given else f"region {number}"
     return f"{what}: {region.end - region.start:,} bytes, {count:,} live block{'s' * (count != 1)}"
 
 
-def _lines(blocks: Sequence[Block], start: int) -> Iterator[str]:
+def _lines(blocks: Sequence[NamedBlock], start: int) -> Iterator[str]:
     for block in blocks:
         at = block.pointer - start
         yield f"{handle_name(block.handle):>4}  +{at:<10,} .. +{at + block.request:<10,} {block.request:,} bytes"

@@ -5,17 +5,26 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from heapster.checkers.blackbox.accesses import NO_STEP, Moment, Suspect, moments, of_step
+from heapster.checkers.blackbox.accesses import NO_STEP, Suspect, TracedEvent, moments, of_step
 from heapster.checkers.blackbox.around import heap_around, held_while, words_of
 from heapster.checkers.blackbox.build import cache_folder, judge_program
 from heapster.checkers.blackbox.judge import LIMIT, Judge
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.leaking import repeated, who_lost
-from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, STEPPED, Breach, Kind, Observed, Status
+from heapster.checkers.blackbox.protocol import (
+    IN_FULL,
+    LOADS,
+    OBSERVED,
+    STEPPED,
+    Breach,
+    EventKind,
+    Observation,
+    Status,
+)
 from heapster.checkers.blackbox.pursuit import Shown
-from heapster.checkers.blackbox.repairing import FORCED, Repair, Search, compiled_repairs
+from heapster.checkers.blackbox.repairing import FORCED, Repair, RepairSearch, compiled_repairs
 from heapster.checkers.blackbox.root_cause import GUESSED, of_place, suspects
-from heapster.checkers.blackbox.stepwise import CLAIMED, Outcome, hurried, run_trace
+from heapster.checkers.blackbox.stepwise import CLAIMED, BlackboxRun, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin, wrapping_twin
 from heapster.checkers.blackbox.unseen import unseen
@@ -57,9 +66,9 @@ class Explainer:
         self.own_seconds = OWN_SECONDS if seconds >= LEAST_RUN else 0.0
         self._judges: list[Judge] = []
         self._closed = self._asked = False
-        self._seen: tuple[Observed, ...] = ()           # of the last run, which is laid out as all are
+        self._seen: tuple[Observation, ...] = ()           # of the last run, which is laid out as all are
         self._twin: Judge | None = None
-        self._search: Search | None = None
+        self._search: RepairSearch | None = None
         self._wrapping: list[Wraps] | None = None       # at most one; none where clang cannot tell
         self.lines: Lines | None = None
         self.named: set[tuple[str, int]] = set()        # lines that findings have to do with
@@ -133,7 +142,7 @@ class Explainer:
         """What shows on the twin alone, with its line: that of the access, or what led to it."""
         run, outcome = self.run(shown.trace, LOADS)
         found = [suspect for suspect in suspects(run, shown.trace, outcome)
-                 if suspect.moment.event.kind == Kind.BREACH] or of_place(run, shown.trace, outcome, breaking)
+                 if suspect.moment.event.kind == EventKind.BREACH] or of_place(run, shown.trace, outcome, breaking)
         known = [(suspect, frames) for suspect in found if (frames := self._frames(suspect.moment))]
         place = _of_accesses(known)
         place = place and self._around(place, known, shown.trace)
@@ -151,7 +160,7 @@ class Explainer:
         held = held_while(trace, self._seen, event)
         return replace(place, access=words_of(event, held), heap=tuple(heap_around(event, held)))
 
-    def _suspects(self, shown: Shown) -> tuple[list[Suspect], list[Moment]]:
+    def _suspects(self, shown: Shown) -> tuple[list[Suspect], list[TracedEvent]]:
         """The accesses that it may come from, and what the call did at which it shows."""
         if shown.finding.code == LEAK:
             return self._losses(shown.trace), []
@@ -185,7 +194,7 @@ class Explainer:
         return of_place(run, trace, outcome, outcome.seen[last].breach_pc) if outcome.reasons and (
             last < len(outcome.seen)) else []
 
-    def run(self, trace: Trace, more: int = 0) -> tuple[list[Moment], Outcome]:
+    def run(self, trace: Trace, more: int = 0) -> tuple[list[TracedEvent], BlackboxRun]:
         """All that the twin did, and how it went."""
         judge = self.twin()
         assert judge is not None
@@ -195,7 +204,7 @@ class Explainer:
             with hurried(judge, STEP_LIMIT if stepped else CLAIMED):
                 outcome = run_trace(judge, trace, self._promises)
             self._seen, run = outcome.seen, moments(judge.events())
-            if stepped and NO_STEPS not in self.notes and all(moment.event.kind != Kind.ENTER for moment in run):
+            if stepped and NO_STEPS not in self.notes and all(moment.event.kind != EventKind.ENTER for moment in run):
                 self.notes.append(NO_STEPS)
             return run, outcome
         finally:
@@ -214,10 +223,10 @@ class Explainer:
         self._tries -= search.tried * cost
         return found
 
-    def _searching(self) -> Search:
+    def _searching(self) -> RepairSearch:
         if self._search is None:
             repairs, target = compiled_repairs(self._target)
-            self._search = Search(repairs, self._judge(target), self._promises)
+            self._search = RepairSearch(repairs, self._judge(target), self._promises)
         return self._search
 
     def _fails(self, shown: Shown) -> Callable[[Judge], bool]:
@@ -235,7 +244,7 @@ class Explainer:
 
         return fails
 
-    def _frames(self, moment: Moment) -> tuple[Frame, ...]:
+    def _frames(self, moment: TracedEvent) -> tuple[Frame, ...]:
         assert self.lines is not None
         self.lines.look_up(moment.places)
         ours = cache_folder()               # of adapters that we wrote

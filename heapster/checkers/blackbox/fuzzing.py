@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-from heapster.checkers.blackbox.baseline import Baseline, Known, deviations
+from heapster.checkers.blackbox.baseline import Baseline, BaselineFinding, deviations
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import THREADS, Campaign, Tally
 from heapster.checkers.blackbox.counting import WHOLE, Floor
@@ -18,7 +18,7 @@ from heapster.checkers.blackbox.options import ForeignOptions, remember
 from heapster.checkers.blackbox.persist import Keeper
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.recipe import read_recipe
-from heapster.checkers.blackbox.schedule import Kind
+from heapster.checkers.blackbox.schedule import CaseKind
 from heapster.checkers.blackbox.starting import located
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.fuzz.campaign import Keeps
@@ -70,7 +70,7 @@ def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget,
         started = monotonic()
         _keep_all(campaign, show)
         standing = accepted.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
-        before = Baseline({finding.id: Known(finding.code, finding.trace) for finding in kept})
+        before = Baseline({finding.id: BaselineFinding(finding.code, finding.trace) for finding in kept})
         again = before.standing(judge, keeper.findings, campaign.promises, interrupted=campaign.interrupted)
         fixed = [*standing.fixed, *(identity for identity in again.fixed if store.mend(identity))]
         seconds = monotonic() - started
@@ -134,7 +134,7 @@ def starved_of(campaign: Campaign, floor: Floor, *, threads: bool) -> Iterator[s
         yield f"no threads ran for {', '.join(idle)}"
 
 
-def _kind(kind: Kind) -> dict[str, object]:
+def _kind(kind: CaseKind) -> dict[str, object]:
     return {"cases": kind.done, "ops": kind.ops, "processor_seconds": round(kind.seconds, 3), "waited": kind.waited}
 
 

@@ -30,13 +30,13 @@ from heapster.checkers.blackbox.protocol import (
     STEPPED,
     WORD,
     Ended,
-    Event,
     Guard,
-    Header,
+    JudgeHeader,
     Mode,
-    Observed,
+    Observation,
     Phase,
     Suspicion,
+    TargetEvent,
 )
 from heapster.checkers.blackbox.target import VERB_NUMBER, ForeignTarget
 from heapster.files import shared_memory
@@ -80,7 +80,7 @@ class Ending(NamedTuple):
 class StartError(TargetError):
     """The target dies as it is loaded or started; `events` are what it did, if it is instrumented."""
 
-    def __init__(self, message: str, events: list[Event]) -> None:
+    def __init__(self, message: str, events: list[TargetEvent]) -> None:
         super().__init__(message)
         self.events = events
 
@@ -95,7 +95,7 @@ class Judge:
         size = EDGES_AT + COUNT.size + MOST_EDGES * EDGE.size
         self._fd = shared_memory("judge", size)
         self._map = mmap.mmap(self._fd, size)
-        self.header = Header()              # a copy: what is shared, a target may overwrite
+        self.header = JudgeHeader()              # a copy: what is shared, a target may overwrite
         self._prepare()
         self._send()
         environment = {**os.environ, **target.environment, "GLIBC_TUNABLES": STATIC_TLS}
@@ -213,17 +213,17 @@ class Judge:
             self.header.limit_ms = before
 
     def _send(self) -> None:
-        self._map[:ctypes.sizeof(Header)] = bytes(self.header)
+        self._map[:ctypes.sizeof(JudgeHeader)] = bytes(self.header)
 
     def _receive(self) -> None:
         """Take over what was answered; what was asked, and what the target has, only we may change."""
         ours, length = bytes(self.header), len(ASKED) * WORD
-        has, names, quiet = self.header.has, Header.names, Header.quiet
-        answer = bytearray(self._map[:ctypes.sizeof(Header)])
+        has, names, quiet = self.header.has, JudgeHeader.names, JudgeHeader.quiet
+        answer = bytearray(self._map[:ctypes.sizeof(JudgeHeader)])
         answer[:length] = ours[:length]
         told = slice(names.offset, quiet.offset + quiet.size)
         answer[told] = ours[told]
-        self.header = Header.from_buffer(answer)
+        self.header = JudgeHeader.from_buffer(answer)
         self.header.has = has or self.header.has
 
     def _ending(self) -> Ending:
@@ -259,12 +259,12 @@ class Judge:
         """The first operations, as they lie in the journal."""
         return self._map[HEADER_BYTES:HEADER_BYTES + count * OP.size]
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[TargetEvent]:
         """What the target did in the last case, if all was written down; of very much, the first and the last."""
         count, half = COUNT.unpack_from(self._map, EVENTS_AT)[0], MOST_EVENTS // 2
         kept = (*range(min(count, half)), *(half + number % half for number in range(max(half, count - half), count)))
         start = EVENTS_AT + COUNT.size
-        return [Event(*EVENT.unpack_from(self._map, start + number * EVENT.size)) for number in kept]
+        return [TargetEvent(*EVENT.unpack_from(self._map, start + number * EVENT.size)) for number in kept]
 
     def met(self, count: int) -> bytes:
         """Of a target that is compiled with variants: a byte for each number, set where it was come by; cleared."""
@@ -273,10 +273,10 @@ class Judge:
         self._map[start:start + count] = bytes(count)
         return found
 
-    def observed(self, count: int) -> list[Observed]:
+    def observed(self, count: int) -> list[Observation]:
         """What was seen of the first operations."""
         start = HEADER_BYTES + MOST_OPS * OP.size
-        return [Observed(*fields) for fields in RESULT.iter_unpack(self._map[start:start + count * RESULT.size])]
+        return [Observation(*fields) for fields in RESULT.iter_unpack(self._map[start:start + count * RESULT.size])]
 
     def edges(self) -> dict[int, int]:
         """The edges that the last case took, in that order: the index of the operation which took each first."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from heapster.checkers.blackbox.generator import BUCKET_NAMES, HUGE, PLAIN, Mood, tags
 from heapster.checkers.blackbox.protocol import Guard, Suspicion
-from heapster.checkers.blackbox.stepwise import Masked, Outcome
+from heapster.checkers.blackbox.stepwise import BlackboxRun, Masked
 from heapster.model.operation import Trace
 from heapster.model.operations import REQUESTS, TAKING, requested
 
@@ -159,7 +159,7 @@ class KnownFaults:
         return frozenset(SUSPECTED[known.code] for known in self.all if known.code in SUSPECTED)
 
 
-def traits(trace: Trace, outcome: Outcome) -> frozenset[str]:
+def traits(trace: Trace, outcome: BlackboxRun) -> frozenset[str]:
     """What a trace that fails has in it, and whether the step that fails is given NULL."""
     last = trace[-1]
     given_null = last.verb in TAKING and all(block.handle != last.operand for block in outcome.before)

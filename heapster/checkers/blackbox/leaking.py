@@ -7,9 +7,9 @@ were asked for meanwhile; the words of the target that point to it say when.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from heapster.checkers.blackbox.accesses import RANGE, WRITES, Moment, Suspect, entry_decision, last_store, of_step
-from heapster.checkers.blackbox.protocol import Kind
-from heapster.checkers.blackbox.stepwise import Outcome
+from heapster.checkers.blackbox.accesses import RANGE, WRITES, Suspect, TracedEvent, entry_decision, last_store, of_step
+from heapster.checkers.blackbox.protocol import EventKind
+from heapster.checkers.blackbox.stepwise import BlackboxRun
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import REQUESTS, TAKING, requested
 from heapster.model.trace import handle_name
@@ -65,7 +65,7 @@ def _moved(handle: int, by: int) -> int:
     return handle + by if handle != NO_HANDLE else handle
 
 
-def who_lost(run: list[Moment], trace: Trace, work: Trace, outcome: Outcome) -> Iterator[Suspect]:
+def who_lost(run: list[TracedEvent], trace: Trace, work: Trace, outcome: BlackboxRun) -> Iterator[Suspect]:
     """Of `trace`, which is `work` repeated: the stores that memory was lost by, the likeliest first."""
     handles = _handles(work)
     answered = enumerate(zip(trace, outcome.seen, strict=False))
@@ -93,7 +93,7 @@ def _lost(trace: Trace, given: list[Given], handles: int) -> list[Lost]:
     return sorted(found, key=lambda lost: (not lost.whole, lost.since))
 
 
-def _of_lost(run: list[Moment], given: list[Given], lost: Lost) -> Iterator[Suspect]:
+def _of_lost(run: list[TracedEvent], given: list[Given], lost: Lost) -> Iterator[Suspect]:
     pointers = _Pointers(given, lost)
     for moment in run:
         pointers.take(moment)
@@ -117,21 +117,22 @@ class _Pointers:
         before = max((one.start for one in given if one.start < lost.start), default=0)
         self._low, self._high = max(lost.start - HEAD, before + 1), lost.start + (0 if lost.whole else HEAD)
         self._words: dict[int, int] = {}                    # what the target stored, by address
-        self._overwrote: list[tuple[int, Moment]] = []      # in the call that is under way: what, and where
+        self._overwrote: list[tuple[int, TracedEvent]] = []      # in the call that is under way: what, and where
         self.known: set[int] = set()                        # addresses of the words that point to it
-        self.dropped: Moment | None = None                  # by what the last of them went
+        self.dropped: TracedEvent | None = None                  # by what the last of them went
 
-    def take(self, moment: Moment) -> None:
+    def take(self, moment: TracedEvent) -> None:
         """The next thing that the target did."""
         event = moment.event
-        if event.kind == Kind.CALL:
+        if event.kind == EventKind.CALL:
             self._overwrote.clear()
-        elif event.kind == Kind.RETURN and event.step in self._blocks:
+        elif event.kind == EventKind.RETURN and event.step in self._blocks:
             self._hands_out(self._blocks[event.step])
-        elif event.kind == Kind.ACCESS and event.flags & WRITES and not event.flags & RANGE and event.size == POINTER:
+        elif (event.kind == EventKind.ACCESS and event.flags & WRITES and not event.flags & RANGE
+              and event.size == POINTER):
             self._stores(moment)
 
-    def _stores(self, moment: Moment) -> None:
+    def _stores(self, moment: TracedEvent) -> None:
         event = moment.event
         self._overwrote.append((self._words.get(event.address, 0), moment))
         self._words[event.address] = event.value
@@ -149,7 +150,7 @@ class _Pointers:
         if inside and unlinked:
             self._forget(inside, unlinked[-1])
 
-    def _forget(self, addresses: set[int], moment: Moment) -> None:
+    def _forget(self, addresses: set[int], moment: TracedEvent) -> None:
         if self.known & addresses:
             self.known -= addresses
             self.dropped = moment if moment.event.step >= self._lost.since else None

@@ -12,7 +12,7 @@ from heapster.checkers.blackbox.judge import Judge, unpacked
 from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, Breach, Mode
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.shrink import cost, fewer_records
-from heapster.checkers.blackbox.stepwise import BREACH_CODES, Outcome, run_trace, set_promises
+from heapster.checkers.blackbox.stepwise import BREACH_CODES, BlackboxRun, run_trace, set_promises
 from heapster.checkers.fuzz.shrink import shrink
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
@@ -26,7 +26,7 @@ REPLAYS, RECORD_REPLAYS = 120, 400
 MOST_PURSUED = 24               # breaches of one campaign
 
 
-class Mapped:
+class TwinJudge:
     """Judges one target's twin."""
 
     def __init__(self, twin: Judge, explainer: Explainer, promises: Promises, show: Callable[[Shown], None],
@@ -65,7 +65,7 @@ class Mapped:
             self._pursue(pursue)
         return ending.done_ops
 
-    def _run(self, trace: Trace, salt: int = 0, observed: int = HELD) -> Outcome:
+    def _run(self, trace: Trace, salt: int = 0, observed: int = HELD) -> BlackboxRun:
         header = self._twin.header
         header.observed, header.salt = observed, salt
         try:
@@ -73,7 +73,7 @@ class Mapped:
         finally:
             self._twin.header.salt = 0
 
-    def _look_into(self, trace: Trace, outcome: Outcome) -> None:
+    def _look_into(self, trace: Trace, outcome: BlackboxRun) -> None:
         """Claim a breach that nothing else shows; what the plain judge sees too is its own."""
         trace = only_taken(trace, outcome)
         if outcome.code not in BREACH_CODES or self._left == 0:
@@ -89,7 +89,7 @@ class Mapped:
             return
         self._claim(least, place)
 
-    def _least(self, trace: Trace, outcome: Outcome) -> Trace | None:
+    def _least(self, trace: Trace, outcome: BlackboxRun) -> Trace | None:
         """The least trace with that breach at that place; None if nothing hangs on what it loads."""
         seen = outcome.seen[outcome.last]
         decides = seen.breach in DECIDE

@@ -22,7 +22,7 @@ REPLAYS = 120                   # of each trace that stays, to make it shorter; 
 Edges = frozenset[int]
 
 
-class Size(NamedTuple):
+class CorpusSize(NamedTuple):
     """Of a corpus."""
 
     traces: int
@@ -32,8 +32,8 @@ class Size(NamedTuple):
 class Minimised(NamedTuple):
     """What has become of a corpus."""
 
-    before: Size
-    after: Size
+    before: CorpusSize
+    after: CorpusSize
     edges: int
 
 
@@ -90,6 +90,6 @@ def _all(edges: Iterable[Edges]) -> Edges:
     return frozenset().union(*edges)
 
 
-def _size(traces: Iterable[Trace]) -> Size:
+def _size(traces: Iterable[Trace]) -> CorpusSize:
     lengths = [len(trace) for trace in traces]
-    return Size(len(lengths), sum(lengths))
+    return CorpusSize(len(lengths), sum(lengths))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import gcd
 
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.protocol import Ended, Guard, Mode, Observed, Status
+from heapster.checkers.blackbox.protocol import Ended, Guard, Mode, Observation, Status
 from heapster.checkers.blackbox.stepwise import SIGABRT, hurried, run_trace, set_promises
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import Step, Trace
@@ -59,7 +59,7 @@ def _learn(judge: Judge, alignment: int | None) -> Learnt:
     return Learnt(promises, (*words, *((DOUBTED,) if doubted else ())), aborts)
 
 
-def _ask(judge: Judge, trace: Trace, promises: Promises) -> list[Observed]:
+def _ask(judge: Judge, trace: Trace, promises: Promises) -> list[Observation]:
     """What was seen of the steps that were taken; learning looks at answers, not at faults."""
     set_promises(judge, promises)
     judge.header.masked = SIZE_MAX
@@ -80,7 +80,7 @@ def _mallocs(sizes: Iterable[int]) -> Trace:
     return tuple(Step("malloc", (size,), n) for n, size in enumerate(sizes))
 
 
-def _common(seen: Iterable[Observed]) -> int:
+def _common(seen: Iterable[Observation]) -> int:
     """The largest power of two that divides every pointer."""
     divisor = gcd(*(one.pointer for one in seen), 1 << 20)
     return divisor & -divisor

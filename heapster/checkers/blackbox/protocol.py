@@ -73,7 +73,7 @@ class Breach(IntEnum):
      READS_UNWRITTEN, READS_LIVE) = range(10)
 
 
-class Kind(IntEnum):
+class EventKind(IntEnum):
     """Of what an observed target did."""
 
     ACCESS, ATOMIC, ENTER, EXIT, CALL, RETURN, GAINED, LOST, UNDEFINED, BREACH = range(10)
@@ -113,13 +113,13 @@ FIELDS: list[tuple[str, Any]] = [
     ("message", ctypes.c_char * MESSAGE_BYTES), ("output", ctypes.c_char * OUTPUT_BYTES)]
 
 
-class Header(ctypes.Structure):
+class JudgeHeader(ctypes.Structure):
     """What is asked, and what is answered."""
 
     _fields_ = FIELDS
 
 
-class Observed(NamedTuple):
+class Observation(NamedTuple):
     """What came of an operation."""
 
     pointer: U64
@@ -144,7 +144,7 @@ class Observed(NamedTuple):
     breach: U64 = 0
 
 
-class Event(NamedTuple):
+class TargetEvent(NamedTuple):
     """Something that an observed target did."""
 
     address: U64
@@ -163,7 +163,7 @@ class Edge(NamedTuple):
     op: U32
 
 
-RESULT, EVENT, EDGE = packing(Observed), packing(Event), packing(Edge)
+RESULT, EVENT, EDGE = packing(Observation), packing(TargetEvent), packing(Edge)
 
 
 def headers_folder() -> Path:
@@ -185,9 +185,9 @@ def headers() -> dict[str, str]:
         *enum("", [("OBSERVED", OBSERVED), ("OBSERVED_IN_FULL", IN_FULL), ("OBSERVED_LOADS", LOADS),
                    ("OBSERVED_STEPPED", STEPPED)]),
         *(line for kind in (Mode, Phase, Status, Guard, Breach) for line in enum_of(kind.__name__.lower(), kind)),
-        *enum_of("event", Kind, lambda kind: f"EVENT_{kind.name}"),
+        *enum_of("event", EventKind, lambda kind: f"EVENT_{kind.name}"),
         *enum_of("outcome", Ended),
         *enum_of("suspicion", Suspicion, lambda one: f"SUSPECT_{one.name}" if one else "NOTHING"),
-        *structs({"result": Observed, "event_record": Event, "edge": Edge, "header": Header}),
+        *structs({"result": Observation, "event_record": TargetEvent, "edge": Edge, "header": JudgeHeader}),
     ])
     return {OPERATIONS_H: operations_header(), "protocol.h": protocol}

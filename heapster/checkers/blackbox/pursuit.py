@@ -10,7 +10,7 @@ from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import FATAL, Known, KnownFaults, traits
 from heapster.checkers.blackbox.probing import Learnt
 from heapster.checkers.blackbox.shrink import QUICK, WHOLE, least_trace
-from heapster.checkers.blackbox.stepwise import Outcome, hurried, run_trace
+from heapster.checkers.blackbox.stepwise import BlackboxRun, hurried, run_trace
 from heapster.checkers.fuzz.shrink import Shrunk
 from heapster.model.operation import Trace
 from heapster.results import Finding
@@ -38,7 +38,7 @@ class Pursuit:
         self._more_replays = more_replays       # for traces that stay long, all together
         self._doubts = DOUBTS
 
-    def pursue(self, trace: Trace, outcome: Outcome) -> None:
+    def pursue(self, trace: Trace, outcome: BlackboxRun) -> None:
         """Make a finding of a trace that fails, if it is news."""
         code, verb = outcome.code, trace[-1].verb
         looks_known = self.known.again(code, verb, traits(trace, outcome))
@@ -65,7 +65,7 @@ class Pursuit:
         self._doubts -= 1
         return True
 
-    def _least(self, trace: Trace, outcome: Outcome, replays: float) -> Shrunk:
+    def _least(self, trace: Trace, outcome: BlackboxRun, replays: float) -> Shrunk:
         least = least_trace(self._judge, trace, outcome, self._promises, self.known.masked, replays)
         if least.at_rest or replays < QUICK or len(least.trace) <= FEW_STEPS or self._more_replays < QUICK:
             return least

@@ -163,7 +163,7 @@ def _complaints(command: list[str]) -> str:
     return done.stderr if done.returncode else ""
 
 
-class Search:
+class RepairSearch:
     """Looks for the variant that mends one failing trace."""
 
     def __init__(self, repairs: Repairs, judge: Judge, promises: Promises) -> None:

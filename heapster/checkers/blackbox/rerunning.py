@@ -11,8 +11,8 @@ from heapster.checkers.blackbox.judge import LIMIT, STEPS, Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.protocol import MOST_OPS, Status
-from heapster.checkers.blackbox.stepwise import Block, Outcome, run_trace
-from heapster.checkers.replay.source import Moment
+from heapster.checkers.blackbox.stepwise import BlackboxRun, NamedBlock, run_trace
+from heapster.checkers.replay.source import StepView
 from heapster.checkers.targets.opening import resolve
 from heapster.checkers.traces.compact import compact
 from heapster.checkers.traces.legality import first_misuse
@@ -73,12 +73,12 @@ def calls_of(trace: Trace) -> Trace:
     return calls
 
 
-def _run(judge: Judge, calls: Trace, promises: Promises) -> Outcome:
+def _run(judge: Judge, calls: Trace, promises: Promises) -> BlackboxRun:
     with judge.limited(LIMIT * (1 + len(calls) // STEPS_A_LIMIT)):
         return run_trace(judge, calls, promises)
 
 
-def _finding(judge: Judge, calls: Trace, outcome: Outcome, promises: Promises, again: str) -> Finding:
+def _finding(judge: Judge, calls: Trace, outcome: BlackboxRun, promises: Promises, again: str) -> Finding:
     taken = only_taken(calls, outcome)
     if len(taken) <= PURSUED:
         return replace(describe(judge, taken, promises, frozenset()), replay=again)
@@ -88,7 +88,7 @@ def _finding(judge: Judge, calls: Trace, outcome: Outcome, promises: Promises, a
                    picture(outcome.before, outcome.before))
 
 
-def moment(trace: Trace, options: ForeignOptions, number: int) -> Moment:
+def moment(trace: Trace, options: ForeignOptions, number: int) -> StepView:
     """The live blocks before and after step `number`, counted from 1."""
     if not 1 <= number <= len(trace):
         raise UsageError(f"--at {number}: the trace has steps 1 to {len(trace)}")
@@ -105,12 +105,12 @@ def moment(trace: Trace, options: ForeignOptions, number: int) -> Moment:
     bounds = (low, high) if high else None
     drawn = [picture(blocks, (*before, *after), DRAWN, bounds) for blocks in (before, after)]
     died = outcome.ending is not None and outcome.ending.died
-    return Moment(format_step(step), drawn[0], outcome.reasons[0].message if died else drawn[1])
+    return StepView(format_step(step), drawn[0], outcome.reasons[0].message if died else drawn[1])
 
 
-def live_after(calls: Trace, outcome: Outcome, promises: Promises) -> tuple[Block, ...]:
+def live_after(calls: Trace, outcome: BlackboxRun, promises: Promises) -> tuple[NamedBlock, ...]:
     """What lives after the calls, by what was seen of them."""
-    live: dict[int, Block] = {}
+    live: dict[int, NamedBlock] = {}
     for step, seen in zip(calls, outcome.seen, strict=False):
         if seen.status != Status.DONE:
             continue
@@ -120,5 +120,5 @@ def live_after(calls: Trace, outcome: Outcome, promises: Promises) -> tuple[Bloc
         if step.verb in REQUESTS and step.result != NO_HANDLE:
             live.pop(step.result, None)
             if seen.pointer:
-                live[step.result] = Block(step.result, seen.pointer, requested(step))
+                live[step.result] = NamedBlock(step.result, seen.pointer, requested(step))
     return tuple(live.values())

@@ -6,8 +6,8 @@ from heapster.checkers.blackbox.accesses import (
     HEADER,
     RANGE,
     WRITES,
-    Moment,
     Suspect,
+    TracedEvent,
     before_step,
     covers,
     entry_decision,
@@ -17,8 +17,8 @@ from heapster.checkers.blackbox.accesses import (
     of_step,
     who_closed,
 )
-from heapster.checkers.blackbox.protocol import NONE, Breach, Ended, Kind, Observed
-from heapster.checkers.blackbox.stepwise import Outcome
+from heapster.checkers.blackbox.protocol import NONE, Breach, Ended, EventKind, Observation
+from heapster.checkers.blackbox.stepwise import BlackboxRun
 from heapster.checkers.blackbox.wrapping import WRAPS_HERE
 from heapster.model.operation import NO_HANDLE, Trace
 from heapster.model.operations import REQUESTS, requested
@@ -42,13 +42,13 @@ UNDEFINED = ("a signed overflow", "a division by zero", "a shift out of range", 
              "NULL where none may be given", "an end that must not be reached")
 
 
-def is_cut(address: int, run: list[Moment]) -> bool:
+def is_cut(address: int, run: list[TracedEvent]) -> bool:
     """Whether an address is what is left of one that the target has used, in 32 bits."""
     whole = (1 << HALF) - 1
     if address >> HALF not in (0, whole) or (address & whole) < LEAST_CUT:
         return False
     return any(abs((moment.event.address & whole) - (address & whole)) < NEAR for moment in run
-               if moment.event.kind == Kind.ACCESS and moment.event.address >> HALF not in (0, whole))
+               if moment.event.kind == EventKind.ACCESS and moment.event.address >> HALF not in (0, whole))
 
 
 def is_same_fault(place: Place, other: Place) -> bool:
@@ -66,7 +66,7 @@ class Payload:
         self.handle, self.start, self.size, self.step = handle, start, size, step
 
 
-def held_at(trace: Trace, seen: tuple[Observed, ...], step: int) -> list[Payload]:
+def held_at(trace: Trace, seen: tuple[Observation, ...], step: int) -> list[Payload]:
     """What the caller held while that step was taken, the block that it gives back not counted."""
     held: dict[int, Payload] = {}
     for index, (one, saw) in enumerate(zip(trace[:step + 1], seen, strict=False)):
@@ -77,7 +77,7 @@ def held_at(trace: Trace, seen: tuple[Observed, ...], step: int) -> list[Payload
     return list(held.values())
 
 
-def suspects(run: list[Moment], trace: Trace, outcome: Outcome) -> Iterator[Suspect]:
+def suspects(run: list[TracedEvent], trace: Trace, outcome: BlackboxRun) -> Iterator[Suspect]:
     """The accesses that the failure may come from, the likeliest first."""
     step = outcome.last
     chosen, broke = who_chose(run, outcome), first_breach(run)
@@ -104,32 +104,32 @@ def suspects(run: list[Moment], trace: Trace, outcome: Outcome) -> Iterator[Susp
         yield from (Suspect(moment, GUESSED[1]) for moment in call if moment.event.pc)
 
 
-def _is_of(broke: Moment, outcome: Outcome, trace: Trace) -> bool:
+def _is_of(broke: TracedEvent, outcome: BlackboxRun, trace: Trace) -> bool:
     """Whether what broke the map lies in the block that was answered, which is another's."""
     start = outcome.answered - HEADER
     return start <= broke.event.address < outcome.answered + requested(trace[outcome.last]) + HEADER
 
 
-def who_chose(run: list[Moment], outcome: Outcome) -> Moment | None:
+def who_chose(run: list[TracedEvent], outcome: BlackboxRun) -> TracedEvent | None:
     """Of a call that answered another's block: the last load of what lies before it, up to the call's first store."""
     if outcome.code not in GIVEN_TWICE or not outcome.answered:
         return None
     call = of_step(run, outcome.last)
-    first = next((n for n, moment in enumerate(call) if moment.event.kind == Kind.ACCESS
+    first = next((n for n, moment in enumerate(call) if moment.event.kind == EventKind.ACCESS
                   and moment.event.flags & WRITES), len(call))
     start = outcome.answered - HEADER
-    return next((moment for moment in reversed(call[:first]) if moment.event.kind == Kind.ACCESS
+    return next((moment for moment in reversed(call[:first]) if moment.event.kind == EventKind.ACCESS
                  and covers(moment.event, start, HEADER)), None)
 
 
-def of_place(run: list[Moment], trace: Trace, outcome: Outcome, place: int) -> list[Suspect]:
+def of_place(run: list[TracedEvent], trace: Trace, outcome: BlackboxRun, place: int) -> list[Suspect]:
     """The first time that something broke the map at a place."""
     held = held_at(trace, outcome.seen, min(max(0, outcome.last), len(trace) - 1))
     return [Suspect(moment, describe_breach(moment, held)) for moment in run
-            if moment.event.kind == Kind.BREACH and moment.event.pc == place][:1]
+            if moment.event.kind == EventKind.BREACH and moment.event.pc == place][:1]
 
 
-def describe_breach(moment: Moment, held: list[Payload]) -> str:
+def describe_breach(moment: TracedEvent, held: list[Payload]) -> str:
     """What an access does that breaks the map, and to whom."""
     event = moment.event
     said = BROKEN[Breach(event.flags)]
@@ -141,7 +141,7 @@ def describe_breach(moment: Moment, held: list[Payload]) -> str:
     return f"{said} a live block" if event.flags in OF_LIVE_BLOCKS else said
 
 
-def _of_breach(run: list[Moment], trace: Trace, outcome: Outcome, broke: Moment) -> Iterator[Suspect]:
+def _of_breach(run: list[TracedEvent], trace: Trace, outcome: BlackboxRun, broke: TracedEvent) -> Iterator[Suspect]:
     """The access itself; or, where the block that it hits was given although the heap's own words lay in it, that."""
     step = min(broke.event.step, len(trace) - 1)
     held = held_at(trace, outcome.seen, step)
@@ -155,13 +155,13 @@ def _of_breach(run: list[Moment], trace: Trace, outcome: Outcome, broke: Moment)
     yield itself
 
 
-def _laid_within(run: list[Moment], block: Payload, address: int) -> bool:
+def _laid_within(run: list[TracedEvent], block: Payload, address: int) -> bool:
     """Whether the call that gave the block has itself written a word of the heap's there, beyond its first two."""
     stored = last_store(of_step(run, block.step), address)
     return stored is not None and address - block.start >= HEADER and not stored.event.flags & RANGE
 
 
-def _of_overlap(run: list[Moment], outcome: Outcome) -> Iterator[Suspect]:
+def _of_overlap(run: list[TracedEvent], outcome: BlackboxRun) -> Iterator[Suspect]:
     """Who last wrote the words before the block that was given though it was another's."""
     pointer = outcome.answered
     earlier = before_step(run, outcome.last)
@@ -171,20 +171,20 @@ def _of_overlap(run: list[Moment], outcome: Outcome) -> Iterator[Suspect]:
         yield Suspect(chose, "chose the block")
 
 
-def _of_contents(run: list[Moment], call: list[Moment], outcome: Outcome) -> Iterator[Suspect]:
+def _of_contents(run: list[TracedEvent], call: list[TracedEvent], outcome: BlackboxRun) -> Iterator[Suspect]:
     """Who copied or cleared too little, or wrote there afterwards."""
     seen = outcome.seen[outcome.last]
     at = seen.pointer + (seen.dirty if seen.dirty != NONE else seen.prefix_lost)
     for moment in reversed(call):
         event = moment.event
-        if event.kind == Kind.ACCESS and event.flags & RANGE and event.flags & WRITES and event.size:
+        if event.kind == EventKind.ACCESS and event.flags & RANGE and event.flags & WRITES and event.size:
             yield Suspect(moment, f"fills {event.size} bytes")
             return
     if stored := last_store(run, at):
         yield Suspect(stored, "wrote last what is there")
 
 
-def _of_hang(run: list[Moment]) -> Iterator[Suspect]:
+def _of_hang(run: list[TracedEvent]) -> Iterator[Suspect]:
     loop = loop_of(run)
     if not loop:
         return
@@ -194,5 +194,5 @@ def _of_hang(run: list[Moment]) -> Iterator[Suspect]:
     yield Suspect(loop[0], f"in the loop that is not left: it goes round {words} words")
 
 
-def _last_access(run: list[Moment]) -> Moment | None:
-    return next((moment for moment in reversed(run) if moment.event.kind in (Kind.ACCESS, Kind.ENTER)), None)
+def _last_access(run: list[TracedEvent]) -> TracedEvent | None:
+    return next((moment for moment in reversed(run) if moment.event.kind in (EventKind.ACCESS, EventKind.ENTER)), None)

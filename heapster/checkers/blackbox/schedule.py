@@ -36,7 +36,7 @@ class Clock:
 
 
 @dataclass
-class Kind:
+class CaseKind:
     """Cases of one kind, and what they took."""
 
     name: str
@@ -57,12 +57,12 @@ class Kind:
 class Schedule:
     """Whose turn it is."""
 
-    def __init__(self, kinds: Iterator[Kind], spent: Callable[[], float], ops: Callable[[], int]) -> None:
+    def __init__(self, kinds: Iterator[CaseKind], spent: Callable[[], float], ops: Callable[[], int]) -> None:
         self.kinds = list(kinds)
         self._open = list(self.kinds)
         self._spent, self._ops = spent, ops
 
-    def turn(self) -> tuple[Kind, Case] | None:
+    def turn(self) -> tuple[CaseKind, Case] | None:
         """The next case of the kind that had least of what it is due; None if none is left to run."""
         while self._open:
             kind = min(self._open, key=lambda one: one.work / one.share)
@@ -76,7 +76,7 @@ class Schedule:
         return None
 
     @contextmanager
-    def counted(self, kind: Kind) -> Iterator[None]:
+    def counted(self, kind: CaseKind) -> Iterator[None]:
         """Count what is done meanwhile as a case of the kind."""
         seconds, ops = self._spent(), self._ops()
         try:
@@ -86,7 +86,7 @@ class Schedule:
             kind.seconds += self._spent() - seconds
             kind.ops += self._ops() - ops
 
-    def _is_slow(self, kind: Kind) -> bool:
+    def _is_slow(self, kind: CaseKind) -> bool:
         """Whether it took far more than its share, beside the time that the others took."""
         others = [one for one in self._open if one is not kind]
         due = kind.share / sum(one.share for one in others) if others else 0.0

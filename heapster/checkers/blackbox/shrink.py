@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from heapster.checkers.blackbox.judge import LIMIT, Ending, Judge
 from heapster.checkers.blackbox.protocol import Ended, Mode
-from heapster.checkers.blackbox.stepwise import CLAIMED, Masked, Outcome, hurried, run_trace
+from heapster.checkers.blackbox.stepwise import CLAIMED, BlackboxRun, Masked, hurried, run_trace
 from heapster.checkers.fuzz.shrink import Shrunk, shrink
 from heapster.model.operation import Trace
 from heapster.model.operations import requested
@@ -28,7 +28,7 @@ def cost(trace: Trace) -> float:
     return 1 + len(trace) / STEPS + min(MOST_CLEARED, cleared / CLEARED)
 
 
-def least_trace(judge: Judge, trace: Trace, outcome: Outcome, promises: Promises, masked: Masked,
+def least_trace(judge: Judge, trace: Trace, outcome: BlackboxRun, promises: Promises, masked: Masked,
                 replays: float = WHOLE) -> Shrunk:
     """The least trace found, for so many replays, which fails with the code of the outcome."""
     slow = SLOW if outcome.hung else 1.0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from heapster.checkers.blackbox.accesses import Moment, moments
+from heapster.checkers.blackbox.accesses import TracedEvent, moments
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.judge import Judge, StartError
 from heapster.checkers.blackbox.target import ForeignTarget
@@ -24,7 +24,7 @@ def located(target: ForeignTarget, error: StartError) -> TargetError:
     return error if frame is None else TargetError(f"{error}, in {frame.words}")
 
 
-def _last_line(twin: Path, run: list[Moment]) -> Frame | None:
+def _last_line(twin: Path, run: list[TracedEvent]) -> Frame | None:
     """Where the last of what was done stands in the source."""
     places = next((moment.places for moment in reversed(run) if moment.places), ())
     lines = Lines(twin)

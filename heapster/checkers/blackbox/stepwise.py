@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from heapster.checkers.blackbox.capacity import Room
 from heapster.checkers.blackbox.judge import Ending, Judge, how_it_died, last_words
-from heapster.checkers.blackbox.protocol import NONE, Breach, Ended, Mode, Observed, Phase, Status
+from heapster.checkers.blackbox.protocol import NONE, Breach, Ended, Mode, Observation, Phase, Status
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import CALLS, RELEASING, REQUESTS
@@ -25,7 +25,7 @@ ALL_SUSPICIONS = (1 << 64) - 1
 Masked = frozenset[tuple[str, str]]     # codes, and the verbs at whose steps they are known already
 
 
-class Block(NamedTuple):
+class NamedBlock(NamedTuple):
     """A live block as the trace names it."""
 
     handle: int
@@ -34,16 +34,16 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BlackboxRun:
     """How a trace went, up to the first thing that is wrong."""
 
     reasons: tuple[Problem, ...] = ()
     last: int = -1                          # index of the step that noticed
-    before: tuple[Block, ...] = ()          # live before that step
+    before: tuple[NamedBlock, ...] = ()          # live before that step
     answered: int = 0                       # what the step answered
     ending: Ending | None = None
     steps: int = 0                          # taken and judged
-    seen: tuple[Observed, ...] = ()
+    seen: tuple[Observation, ...] = ()
     names: tuple[tuple[int, int], ...] = field(default=())      # payloads: their handles
     calls: tuple[tuple[Operation, Result], ...] = ()    # that were judged
 
@@ -58,7 +58,7 @@ class Outcome:
         return self.ending is not None and self.ending.ended is Ended.TIMED_OUT
 
 
-def run_trace(judge: Judge, trace: Trace, promises: Promises, masked: Masked = frozenset()) -> Outcome:
+def run_trace(judge: Judge, trace: Trace, promises: Promises, masked: Masked = frozenset()) -> BlackboxRun:
     """Run a trace in a fresh child and judge it; what is masked is passed over."""
     set_promises(judge, promises)
     judge.header.masked = ALL_SUSPICIONS
@@ -110,7 +110,7 @@ class _Judged:
         self._beside = False            # somebody else has memory of the system
         self._room = Room(judge.target.room, judge.target.shape == "malloc-lab")
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> BlackboxRun:
         """The first step at which something is wrong, if there is one."""
         taken = 0
         for index, (step, seen) in enumerate(zip(self._trace, self._seen, strict=True)):
@@ -128,15 +128,15 @@ class _Judged:
             self._advance(step, seen)
         return self._ended(taken)
 
-    def _nothing_wrong(self, taken: int) -> Outcome:
-        return Outcome(steps=taken, ending=self._ending, seen=tuple(self._seen), calls=tuple(self._calls))
+    def _nothing_wrong(self, taken: int) -> BlackboxRun:
+        return BlackboxRun(steps=taken, ending=self._ending, seen=tuple(self._seen), calls=tuple(self._calls))
 
-    def _is_spoilt(self, step: Step, seen: Observed) -> bool:
+    def _is_spoilt(self, step: Step, seen: Observation) -> bool:
         """Whether a block was given that cannot exist, as is known: what comes of that is no news."""
         refusal = must_refuse(self._operation(step), self._promises) if step.verb in REQUESTS else None
         return bool(seen.pointer and refusal and refusal.code in IMPOSSIBLE)
 
-    def _judge(self, step: Step, seen: Observed) -> tuple[Problem, ...]:
+    def _judge(self, step: Step, seen: Observation) -> tuple[Problem, ...]:
         if step.verb not in CALLS:
             self._room.refused |= step.verb == "fail"
             self._beside |= step.verb == "foreign_sbrk"
@@ -160,7 +160,7 @@ class _Judged:
     def _operation(self, step: Step) -> Operation:
         return Operation(step.verb, step.numbers, self._pointers.get(step.operand, 0))
 
-    def _result(self, step: Step, seen: Observed) -> Result:
+    def _result(self, step: Step, seen: Observation) -> Result:
         damaged = self._pointers.get(seen.damaged, 0) if seen.damaged != NO_HANDLE else 0
         return Result(
             seen.pointer, seen.error, seen.returned, None if seen.usable == NONE else seen.usable,
@@ -170,7 +170,7 @@ class _Judged:
             (seen.low, seen.high) if seen.high else None, seen.stray,
             seen.harmed, self._beside)
 
-    def _advance(self, step: Step, seen: Observed) -> None:
+    def _advance(self, step: Step, seen: Observation) -> None:
         if step.verb not in CALLS:
             return
         operation, result = self._operation(step), self._result(step, seen)
@@ -185,7 +185,7 @@ class _Judged:
             self._handles[seen.pointer] = step.result
         self._room.note(operation, result, self._live)
 
-    def _ended(self, taken: int) -> Outcome:
+    def _ended(self, taken: int) -> BlackboxRun:
         ending = self._ending
         if not ending.died and not ending.init_failed:
             return self._nothing_wrong(taken)
@@ -200,17 +200,17 @@ class _Judged:
         reasons = self._judge(self._trace[index], self._seen[index])
         return tuple(reason for reason in reasons if reason.code in NOWHERE)
 
-    def _outcome(self, index: int, reasons: tuple[Problem, ...], seen: Observed | None,
-                 before: tuple[Block, ...], taken: int) -> Outcome:
+    def _outcome(self, index: int, reasons: tuple[Problem, ...], seen: Observation | None,
+                 before: tuple[NamedBlock, ...], taken: int) -> BlackboxRun:
         step = self._trace[index]
         names = {held.pointer: self._handles.get(held.pointer, NO_HANDLE) for held in self._live}
         if seen and seen.pointer and step.result != NO_HANDLE:
             names.setdefault(seen.pointer, step.result)
-        return Outcome(reasons, index, before, seen.pointer if seen else 0, self._ending, taken,
-                       tuple(self._seen), tuple(names.items()), tuple(self._calls))
+        return BlackboxRun(reasons, index, before, seen.pointer if seen else 0, self._ending, taken,
+                           tuple(self._seen), tuple(names.items()), tuple(self._calls))
 
-    def _blocks(self) -> tuple[Block, ...]:
-        return tuple(Block(self._handles.get(held.pointer, NO_HANDLE), held.pointer, held.request)
+    def _blocks(self) -> tuple[NamedBlock, ...]:
+        return tuple(NamedBlock(self._handles.get(held.pointer, NO_HANDLE), held.pointer, held.request)
                      for held in self._live)
 
 

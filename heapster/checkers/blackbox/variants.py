@@ -70,7 +70,7 @@ class Variant(NamedTuple):
     guess: int = 0              # how little says that it compiles: the most is left out first
 
 
-class Edit(NamedTuple):
+class TextEdit(NamedTuple):
     """Words put in at an offset, or in place of `length` characters."""
 
     at: int
@@ -86,7 +86,7 @@ class Variants:
     def __init__(self, text: str, base: int = 0, most: int = MOST_VARIANTS) -> None:
         self.text, self.base = text, base
         self.all: list[Variant] = []
-        self._edits: list[list[Edit]] = []      # of each
+        self._edits: list[list[TextEdit]] = []      # of each
         self._most = most
         self._tokens = [token for token in _tokens(text) if token.kind != "skip"]
         self._partner = _partners(self._tokens)
@@ -188,12 +188,12 @@ class Variants:
         first = self.base + len(self.all) + 1
         choice = "".join(f"HEAPSTER_IS({first + n}) ? {other} : " for n, other in enumerate(others))
         for n, other in enumerate(others):
-            edit = Edit(token.at, len(token.text), f"({choice}{token.text})", first, 5)
+            edit = TextEdit(token.at, len(token.text), f"({choice}{token.text})", first, 5)
             self._add(token, other, [edit] if n == 0 else [], ranks[n], guess)
 
     def _replace(self, token: Token, after: str, text: str, rank: int) -> None:
         number = self.base + len(self.all) + 1
-        self._add(token, after, [Edit(token.at, len(token.text), text.format(n=number), number, 5)], rank)
+        self._add(token, after, [TextEdit(token.at, len(token.text), text.format(n=number), number, 5)], rank)
 
     def _sign(self, index: int) -> None:
         token, number = self._tokens[index], self.base + len(self.all) + 1
@@ -201,7 +201,7 @@ class Variants:
         steps = STEPS[:4] if self._in_macro else STEPS
         more = "".join(f"HEAPSTER_IS({number + 2 + n}) ? {step} : " for n, step in enumerate(steps))
         text = f"{token.text} ({more}0) {token.text} (HEAPSTER_IS({number}) ? -1 : HEAPSTER_IS({number + 1}) ? 0 : 1) *"
-        self._add(token, other, [Edit(token.at, 1, text, number, 5)], 0, 1)
+        self._add(token, other, [TextEdit(token.at, 1, text, number, 5)], 0, 1)
         self._add(token, f"{token.text} 0 *", [], 1, 1)
         for step in steps:
             self._add(token, f"{token.text} {step} {token.text}", [], 1, 1)
@@ -212,7 +212,7 @@ class Variants:
         moves = (SHIFTED[token.text], *steps)
         more = "".join(f"HEAPSTER_IS({number + n}) ? {move} : " for n, move in enumerate(moves))
         text = f"{token.text} ({more}0) +"
-        self._add(token, LOOSER[token.text], [Edit(token.at, len(token.text), text, number, 5)], 0)
+        self._add(token, LOOSER[token.text], [TextEdit(token.at, len(token.text), text, number, 5)], 0)
         for step in steps:
             self._add(token, f"{token.text} {step} +", [], 1)
 
@@ -233,8 +233,8 @@ class Variants:
         macro = self._function_at(token.at)
         for other in _twins(token.text, self._names - {macro}):
             number = self.base + len(self.all) + 1
-            edits = [Edit(token.at, 0, f"(HEAPSTER_IS({number}) ? {other}{whole[len(token.text):]} : ", number, 1),
-                     Edit(self._tokens[closing].end, 0, ")", number, 0)]
+            edits = [TextEdit(token.at, 0, f"(HEAPSTER_IS({number}) ? {other}{whole[len(token.text):]} : ", number, 1),
+                     TextEdit(self._tokens[closing].end, 0, ")", number, 0)]
             self._add(token, other, edits, 0)
         if self._text(index - 1) not in STATEMENT and not self._in_macro:
             self._call_and_more(whole, token.at, self._tokens[closing].end)
@@ -243,7 +243,7 @@ class Variants:
         """What a call answers, and some bytes more or less."""
         number = self.base + len(self.all) + 1
         more = "".join(f"HEAPSTER_IS({number + n}) ? {step} : " for n, step in enumerate(CALL_STEPS))
-        edits = [Edit(start, 0, "(", number, 1), Edit(end, 0, f" + ({more}0))", number, 0)]
+        edits = [TextEdit(start, 0, "(", number, 1), TextEdit(end, 0, f" + ({more}0))", number, 0)]
         for n, step in enumerate(CALL_STEPS):
             self._add(Token("name", whole, start), f"({whole} + {step})", edits if n == 0 else [], 1, 3)
 
@@ -257,7 +257,7 @@ class Variants:
         for other in _twins(token.text, self._names):
             number = self.base + len(self.all) + 1
             text = f"(*(HEAPSTER_IS({number}) ? &{whole}{other} : &{whole}{token.text}))"
-            edit = Edit(self._tokens[first].at, token.end - self._tokens[first].at, text, number, 5)
+            edit = TextEdit(self._tokens[first].at, token.end - self._tokens[first].at, text, number, 5)
             self._add(token, other, [edit], 0)
 
     def _condition(self, opening: int, word: str) -> None:
@@ -272,13 +272,13 @@ class Variants:
         start, end = self._tokens[first].at, self._tokens[last].end
         whole, n = Token("other", self.text[start:end], start), self.base + len(self.all) + 1
         values = f"HEAPSTER_IS({n + 1}) ? 0 : HEAPSTER_IS({n + 2}) ? 1 : " if word == "if" or not alone else ""
-        edits = [Edit(start, 0, f"({values}HEAPSTER_IS({n}) != !!(", n, 0), Edit(end, 0, "))", n, 0)]
+        edits = [TextEdit(start, 0, f"({values}HEAPSTER_IS({n}) != !!(", n, 0), TextEdit(end, 0, "))", n, 0)]
         self._add(whole, f"!({whole.text})", edits, 1)
         if values:
             self._add(whole, "0", [], 2)
             self._add(whole, "1", [], 2)
 
-    def _add(self, token: Token, after: str, edits: list[Edit], rank: int, guess: int = 0) -> None:
+    def _add(self, token: Token, after: str, edits: list[TextEdit], rank: int, guess: int = 0) -> None:
         if len(self.all) >= self._most:
             return
         line = self.text.count("\n", 0, token.at) + 1

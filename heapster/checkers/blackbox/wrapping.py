@@ -4,7 +4,7 @@ from pathlib import Path
 
 from heapster.checkers.blackbox.accesses import Suspect, moments, of_step
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.protocol import IN_FULL, OBSERVED, Kind
+from heapster.checkers.blackbox.protocol import IN_FULL, OBSERVED, EventKind
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.targets.lines import Frame, Lines
 from heapster.model.geometry import SIZE_MAX
@@ -34,7 +34,7 @@ class Wraps:
         self._judge.header.observed = OBSERVED | IN_FULL
         run_trace(self._judge, trace, self._promises)
         told = [moment for moment in of_step(moments(self._judge.events()), len(trace) - 1)
-                if moment.event.kind == Kind.UNDEFINED]
+                if moment.event.kind == EventKind.UNDEFINED]
         known = [(Suspect(moment, WRAPS_HERE),
                   tuple(frame for place in moment.places for frame in self._lines.at(place))) for moment in told[:1]]
         return [(suspect, frames) for suspect, frames in known if frames and frames[0].line]

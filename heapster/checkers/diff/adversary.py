@@ -72,7 +72,7 @@ class Attack(NamedTuple):
         return bounds(*self.sizes, self.peak_live)
 
 
-class _World(Watched):
+class _GenerousWorld(Watched):
     """A system that always gives what it is asked for, at places that follow each other."""
 
     __slots__ = ("_brk", "_top")
@@ -96,7 +96,7 @@ class _Duel:
     """The adversary's pen, and the policy's heap under it. Sizes are of blocks, with their headers."""
 
     def __init__(self, policy: str) -> None:
-        self._pen, self._quick, self._world = Pen(), Quick(policy), _World()
+        self._pen, self._quick, self._world = Pen(), Quick(policy), _GenerousWorld()
         self.at: dict[int, tuple[int, int]] = {}        # live handle: address of the block and its size
         self.live = self._peak_live = self._peak_heap = self._most = 0
         self._least = MOST
@@ -146,7 +146,7 @@ class Keeping(Enum):
     LIGHTEST = "of those that close a hole in time, the least"
 
 
-class Plan(NamedTuple):
+class Variation(NamedTuple):
     """A variation of robson_1971."""
 
     sizes: tuple[int, ...]      # of the stages, ascending, in bytes
@@ -157,10 +157,10 @@ class Plan(NamedTuple):
 
 
 DOUBLING = tuple(LEAST << stage for stage in range((MOST // LEAST).bit_length()))
-PLAIN = Plan(DOUBLING, (Keeping.PLACE,) * len(DOUBLING), (HEADER,) * len(DOUBLING))
+PLAIN = Variation(DOUBLING, (Keeping.PLACE,) * len(DOUBLING), (HEADER,) * len(DOUBLING))
 
 
-def robson_1971(policy: str, plan: Plan = PLAIN, live_bytes: int = LIVE_BYTES) -> Attack:
+def robson_1971(policy: str, plan: Variation = PLAIN, live_bytes: int = LIVE_BYTES) -> Attack:
     """The construction for any allocator, varied as the plan says."""
     duel = _Duel(policy)
     for size, keeping, place in zip(plan.sizes, plan.keeping, plan.places, strict=True):

@@ -73,7 +73,7 @@ class Comparison:
             self.unfinished = True
         self.judged += judged.ops
 
-    def note(self, trace: str, player: "Player", played: Played) -> None:
+    def note(self, trace: str, player: "PolicyPlayer", played: Played) -> None:
         """A trace was played."""
         column = player.column
         figures = {"ops": played.steps, **played.measures.figures(), "agrees": played.parting is None,
@@ -87,7 +87,7 @@ class Comparison:
         self.compared += played.compared
 
 
-class Player(NamedTuple):
+class PolicyPlayer(NamedTuple):
     """An allocator of ours under one policy, which plays in lock-step with the model."""
 
     column: str                 # what its figures are called
@@ -99,7 +99,7 @@ class Player(NamedTuple):
 class Entrants(NamedTuple):
     """What plays the traces."""
 
-    players: tuple[Player, ...]
+    players: tuple[PolicyPlayer, ...]
     strangers: tuple[Contestant, ...] = ()
     prefix: str | None = None                   # of the strangers' names
 
@@ -125,11 +125,11 @@ def entrants(policies: tuple[str, ...], targets: Iterable[Target] = (), prefix: 
     return Entrants(tuple(player for target in ours for player in _players(target, policies)), others, prefix)
 
 
-def _players(target: Target, policies: tuple[str, ...]) -> Iterator[Player]:
+def _players(target: Target, policies: tuple[str, ...]) -> Iterator[PolicyPlayer]:
     """The target under the policy that it names, or else under each."""
     source, bare = engine_of(target), replace(target, settings=UNSET)
     for policy in (target.settings.policy,) if target.settings.policy else policies:
-        yield Player(policy if target == NATIVE else f"{bare}:{policy}", bare, policy, source)
+        yield PolicyPlayer(policy if target == NATIVE else f"{bare}:{policy}", bare, policy, source)
 
 
 def diff(names: Iterable[str], playing: Entrants, store: Store, progress: Progress = lambda *_: None) -> Run:
@@ -192,7 +192,7 @@ def _one(name: str, playing: Entrants, store: Store, done: Comparison, progress:
                 done.note_judged(name, one, judge(course, trace, name, one, playing.prefix, store))
 
 
-def _play(trace: Compact, name: str, player: Player, store: Store, done: Comparison,
+def _play(trace: Compact, name: str, player: PolicyPlayer, store: Store, done: Comparison,
           progress: Callable[[int], None]) -> None:
     """The trace on a player; where it parts from the model, the finding is kept."""
     policy, source = player.policy, player.source

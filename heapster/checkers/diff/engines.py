@@ -7,12 +7,12 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from heapster.checkers.diff.native import Died, Replay
+from heapster.checkers.diff.native import NativeDied, NativeReplay
 from heapster.checkers.lockstep.calls import call
-from heapster.checkers.lockstep.decode import Observed, decode
+from heapster.checkers.lockstep.decode import Decodable, decode
 from heapster.checkers.lockstep.lockstep import CRASHES, FAILURES
 from heapster.checkers.traces.compact import Compact
-from heapster.machine.protocol import Aborted, Call, Fault
+from heapster.machine.protocol import Aborted, Call, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
 from heapster.model.misuse import abort_name
@@ -25,7 +25,7 @@ class Stretch(NamedTuple):
 
     answers: Sequence[int]
     calls: Sequence[tuple[int, Call]]       # each with the step that made it
-    died: Died | None                       # if it ended before the last of them
+    died: NativeDied | None                       # if it ended before the last of them
 
 
 class Engine(Protocol):
@@ -53,7 +53,7 @@ class Compiled:
     """The compiled allocator, `interval` steps at a time."""
 
     def __init__(self, trace: Compact, policy: str, interval: int) -> None:
-        self._replay = Replay(trace, policy, interval)
+        self._replay = NativeReplay(trace, policy, interval)
         self._steps, self._called = 0, 0
 
     def play(self, start: int, end: int) -> Stretch:
@@ -108,7 +108,7 @@ class Interpreted:
 
     def heap(self) -> Heap:
         """See `Engine`."""
-        machine: Observed = self._m
+        machine: Decodable = self._m
         return plain(decode(machine))
 
     def rate(self) -> float | None:
@@ -120,10 +120,10 @@ class Interpreted:
         self._m.close()
 
 
-def _died(index: int, step: Step, error: Exception) -> Died:
-    if isinstance(error, Fault):
-        return Died(index, f"fault_{error.code}", f"{step.verb}: {error}")
+def _died(index: int, step: Step, error: Exception) -> NativeDied:
+    if isinstance(error, MachineFault):
+        return NativeDied(index, f"fault_{error.code}", f"{step.verb}: {error}")
     if isinstance(error, Aborted):
-        return Died(index, f"aborted_{abort_name(error.code)}", f"{step.verb} aborts, with nothing misused")
+        return NativeDied(index, f"aborted_{abort_name(error.code)}", f"{step.verb} aborts, with nothing misused")
     assert isinstance(error, CRASHES)
-    return Died(index, "crashed", f"{step.verb}: raises {type(error).__name__}: {error}")
+    return NativeDied(index, "crashed", f"{step.verb}: raises {type(error).__name__}: {error}")

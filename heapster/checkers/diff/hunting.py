@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from hypothesis import HealthCheck, Phase, given, seed, settings, target
 from hypothesis import strategies as st
 
-from heapster.checkers.diff.adversary import LEAST, LIVE_BYTES, MOST, Attack, Keeping, Plan, robson_1971, robson_1977
+from heapster.checkers.diff.adversary import (
+    LEAST,
+    LIVE_BYTES,
+    MOST,
+    Attack,
+    Keeping,
+    Variation,
+    robson_1971,
+    robson_1977,
+)
 from heapster.model.geometry import ALIGN, HEADER
 
 ROUNDS = 120                    # plans that are tried
@@ -26,7 +35,7 @@ def adversary(policy: str, number: int = 0, rounds: int = ROUNDS, live_bytes: in
     @settings(max_examples=rounds, database=None, deadline=None, derandomize=False, print_blob=False,
               phases=(Phase.generate, Phase.target), suppress_health_check=list(HealthCheck))
     @given(plans())
-    def climb(plan: Plan) -> None:
+    def climb(plan: Variation) -> None:
         nonlocal worst
         attack = robson_1971(policy, plan, live_bytes)
         target(attack.factor)
@@ -41,16 +50,16 @@ def _factor(attack: Attack) -> float:
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
+def plans(draw: st.DrawFn) -> Variation:
     """Variations of the construction of 1971: other sizes, choices, order of frees, density."""
     usual, choice = draw(st.sampled_from(RATIOS)), draw(st.sampled_from(Keeping))
     others = draw(st.dictionaries(st.sampled_from(range(STAGES)), st.sampled_from(RATIOS), max_size=2))
     exceptions = draw(st.dictionaries(st.sampled_from(range(STAGES)), st.sampled_from(Keeping), max_size=2))
     sizes = tuple(_sizes([others.get(stage, usual) for stage in range(STAGES)]))
     share = draw(st.sampled_from(range(PLACES)))
-    return Plan(sizes, tuple([exceptions.get(stage, choice) for stage in range(len(sizes))]),
-                tuple([size * share // PLACES // ALIGN * ALIGN + HEADER for size in sizes]),
-                draw(st.booleans()), draw(st.sampled_from(DENSITIES)))
+    return Variation(sizes, tuple([exceptions.get(stage, choice) for stage in range(len(sizes))]),
+                     tuple([size * share // PLACES // ALIGN * ALIGN + HEADER for size in sizes]),
+                     draw(st.booleans()), draw(st.sampled_from(DENSITIES)))
 
 
 def _sizes(ratios: list[float]) -> Iterator[int]:

@@ -19,7 +19,7 @@ from heapster.checkers.traces.compact import Compact
 from heapster.files import shared_memory
 from heapster.machine import protocol
 from heapster.machine.lowering import WATCHING
-from heapster.machine.protocol import Call, Fault
+from heapster.machine.protocol import Call, MachineFault
 from heapster.model.misuse import abort_name
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALLS
@@ -38,7 +38,7 @@ WORD = 8
 PAGE = 4096
 
 
-class Shared(NamedTuple):
+class DriverShared(NamedTuple):
     """What the driver tells; it is asked with `handles`."""
 
     done: U64 = 0
@@ -62,14 +62,14 @@ class Logged(NamedTuple):
     answer: I64
 
 
-HEAD, CALL = packing(Shared), packing(Logged)
+HEAD, CALL = packing(DriverShared), packing(Logged)
 
 
 def _headers() -> dict[str, str]:
     """What the driver includes and nobody has written, by their names."""
     replay = shared_structs.header("replay.h", "heapster/checkers/diff/native.py", [
         *enum("", [("CALLS_AN_OP", CALLS_AN_OP), ("CALLS_BESIDES", CALLS_BESIDES)]),
-        *structs({"shared": Shared, "call": Logged})])
+        *structs({"shared": DriverShared, "call": Logged})])
     return {**generated(), "replay.h": replay}
 
 
@@ -94,7 +94,7 @@ def _make(out: Path, compiled: Path) -> None:
     shutil.rmtree(sources)
 
 
-class Died(NamedTuple):
+class NativeDied(NamedTuple):
     """How the child ended before its time."""
 
     at: int                     # index of the step that it was in
@@ -102,7 +102,7 @@ class Died(NamedTuple):
     words: str
 
 
-class Replay:
+class NativeReplay:
     """A child that runs the trace, `interval` steps at a time. A context, so that nothing stays behind."""
 
     def __init__(self, trace: Compact, policy: str, interval: int) -> None:
@@ -113,7 +113,7 @@ class Replay:
         size = self._calls + CALL.size * (CALLS_AN_OP * self.steps + CALLS_BESIDES)
         self._fd = shared_memory("replay", size)
         self._map = mmap(self._fd, size)
-        self._map[:HEAD.size] = HEAD.pack(*Shared(handles=trace.handles()))
+        self._map[:HEAD.size] = HEAD.pack(*DriverShared(handles=trace.handles()))
         self._map[HEAD.size:answers] = ops
         arguments = [str(self._fd), str(self.steps), str(interval), str(POLICY_NAMES.index(policy))]
         self._process = children.start([program(), *arguments], stdin=children.PIPE, stdout=children.PIPE,
@@ -128,7 +128,7 @@ class Replay:
         self._map.close()
         os.close(self._fd)
 
-    def advance(self, first: bool) -> Died | None:
+    def advance(self, first: bool) -> NativeDied | None:
         """Let it run the next steps; how it died, if it did."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -140,9 +140,9 @@ class Replay:
         told = self._shared()
         check_harness(code, told.misused)
         if told.aborted:
-            return Died(told.done, f"aborted_{abort_name(told.aborted)}", "it aborts, with nothing misused")
+            return NativeDied(told.done, f"aborted_{abort_name(told.aborted)}", "it aborts, with nothing misused")
         if code < 0:
-            return Died(told.done, "crashed", f"it ends with {signal.Signals(-code).name}")
+            return NativeDied(told.done, "crashed", f"it ends with {signal.Signals(-code).name}")
         raise TargetError("the compiled allocator cannot be replayed: its memory is taken")
 
     def answers(self, start: int, end: int) -> "array[int]":
@@ -168,15 +168,15 @@ class Replay:
         """That the steps took so far."""
         return self._shared().nanoseconds / 1e9
 
-    def memory(self) -> "Memory":
+    def memory(self) -> "ChildMemory":
         """The child's memory, while it waits."""
-        return Memory(self._process.pid, self._shared().statics)
+        return ChildMemory(self._process.pid, self._shared().statics)
 
-    def _shared(self) -> Shared:
-        return Shared(*HEAD.unpack(self._map[:HEAD.size]))
+    def _shared(self) -> DriverShared:
+        return DriverShared(*HEAD.unpack(self._map[:HEAD.size]))
 
 
-class Memory:
+class ChildMemory:
     """Another process's memory, as `decode` asks for it."""
 
     def __init__(self, process: int, statics: int) -> None:
@@ -215,6 +215,6 @@ class Memory:
             self._file.seek(address // PAGE * PAGE)
             words.frombytes(self._file.read(PAGE))
         except (OSError, ValueError, OverflowError):
-            raise Fault("unmapped", f"{address:#x} is not mapped", address) from None
+            raise MachineFault("unmapped", f"{address:#x} is not mapped", address) from None
         self._pages[address // PAGE] = words
         return words

@@ -22,7 +22,7 @@ class Further(NamedTuple):
     interrupted: bool = False
 
 
-class Search(NamedTuple):
+class ShrinkSearch(NamedTuple):
     """A search for a lesser trace, which may have been interrupted."""
 
     shrunk: Shrunk
@@ -30,7 +30,7 @@ class Search(NamedTuple):
     interrupted: bool
 
 
-def search(trace: Trace, fails: Fails, budget: float, cost: Callable[[Trace], float] = once) -> Search:
+def search(trace: Trace, fails: Fails, budget: float, cost: Callable[[Trace], float] = once) -> ShrinkSearch:
     """The least trace found for that budget; or until it is interrupted, which loses nothing."""
     best, replays = trace, 0
 
@@ -43,9 +43,9 @@ def search(trace: Trace, fails: Fails, budget: float, cost: Callable[[Trace], fl
         return True
 
     try:
-        return Search(shrink(trace, counted, budget, cost), replays, interrupted=False)
+        return ShrinkSearch(shrink(trace, counted, budget, cost), replays, interrupted=False)
     except KeyboardInterrupt:
-        return Search(Shrunk(best, at_rest=False), replays, interrupted=True)
+        return ShrinkSearch(Shrunk(best, at_rest=False), replays, interrupted=True)
 
 
 def shrink_kept(kept: Kept, budget: int, store: Store) -> Further:

@@ -15,7 +15,7 @@ from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.fuzz.campaign import Keeps
 from heapster.checkers.jobs import in_order
-from heapster.checkers.targets.target import NATIVE, Settings, Target
+from heapster.checkers.targets.target import NATIVE, Target, TargetSettings
 from heapster.impl.layout import DEFAULT_CACHE
 from heapster.results import Finding, Run, Verdict
 
@@ -27,7 +27,7 @@ Progress = Callable[[Target, int, int], None]       # a setting, operations, and
 
 def settings(policies: Iterable[str], caches: Iterable[int] = CACHES) -> tuple[Target, ...]:
     """The library under each policy with each size of caches."""
-    return tuple(replace(NATIVE, settings=Settings(policy, cache)) for policy, cache in product(policies, caches))
+    return tuple(replace(NATIVE, settings=TargetSettings(policy, cache)) for policy, cache in product(policies, caches))
 
 
 def in_volume(names: Sequence[Target], seconds: float, seed: int, progress: Progress, store: Keeps,

@@ -10,7 +10,7 @@ from heapster.impl import api, layout, lifecycle, malloc, retained, settings, st
 from heapster.model.geometry import signed
 from heapster.model.operation import Step
 from heapster.model.operations import CALLS as CALLS_OF_C
-from heapster.model.operations import OPERATIONS, Row
+from heapster.model.operations import OPERATIONS, OperationRow
 from heapster.model.placement import POLICY_NAMES
 
 SHIPPED = SimpleNamespace(api=api, lifecycle=lifecycle, malloc=malloc, retained=retained, settings=settings,
@@ -133,7 +133,7 @@ def _on_pointer(name: str) -> Make:
     return lambda c: getattr(c.source.api, name)(c.m, c.pointer, *c.words)
 
 
-def _of(row: Row) -> Make:
+def _of(row: OperationRow) -> Make:
     """A call of malloc's family."""
     if row.out:
         return _posix_memalign

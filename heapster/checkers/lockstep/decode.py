@@ -24,7 +24,7 @@ from heapster.impl.layout import (
     USED,
     WORD,
 )
-from heapster.machine.protocol import Fault
+from heapster.machine.protocol import MachineFault
 from heapster.model.geometry import CACHED_SIZES
 from heapster.model.heap import (
     AGED,
@@ -60,7 +60,7 @@ Load = Callable[[int], int]
 _new = tuple.__new__            # as a NamedTuple's own, without its call
 
 
-class Observed(Protocol):
+class Decodable(Protocol):
     """What decoding needs of a machine."""
 
     def reader(self) -> Load:
@@ -80,17 +80,17 @@ class Undecodable(HeapsterError):
     """The words do not describe a heap."""
 
 
-def decode(m: Observed) -> Heap:
+def decode(m: Decodable) -> Heap:
     """The heap that the machine's memory describes; Undecodable if it describes none."""
     try:
         return _heap(m)
-    except Fault as fault:
+    except MachineFault as fault:
         raise Undecodable(f"walking the heap: {fault}") from fault
     except LookupError as error:
         raise Undecodable("walking the heap leads to a word that was never written") from error
 
 
-def _heap(m: Observed) -> Heap:
+def _heap(m: Decodable) -> Heap:
     load, s = m.reader(), m.statics()
     mappings = s + layout.MAPPINGS
     policy = load(s + layout.POLICY)

@@ -14,7 +14,7 @@ from heapster.checkers.lockstep.decode import Undecodable, decode
 from heapster.checkers.lockstep.heap_diff import difference
 from heapster.checkers.lockstep.payload_pattern import Contents
 from heapster.checkers.lockstep.stats_check import wrong_figures
-from heapster.machine.protocol import REFUSED, Aborted, Fault
+from heapster.machine.protocol import REFUSED, Aborted, MachineFault
 from heapster.model import misuse
 from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import ALWAYS, violations
@@ -33,7 +33,7 @@ CHECKS = (*AT_EACH_STEP, *AT_EACH_LOOK)
 
 # What a broken allocator may raise: the machine's own, and what Python says of wrong words and names.
 CRASHES = (ArithmeticError, AttributeError, LookupError, NameError, RecursionError, TypeError, ValueError)
-FAILURES = (Fault, Aborted, *CRASHES)
+FAILURES = (MachineFault, Aborted, *CRASHES)
 
 
 class Lockstep:
@@ -102,7 +102,7 @@ class Lockstep:
     def _outcome(self, step: Step, pointer: int) -> str:
         try:
             call(self._source, self.m, step, pointer)
-        except (Fault, *CRASHES):
+        except (MachineFault, *CRASHES):
             return misuse.FAULT
         except Aborted as aborted:
             return misuse.abort_name(aborted.code)
@@ -177,7 +177,7 @@ class Lockstep:
             self._freed.handed_out(pointer, usable)
             try:
                 self._contents.write(pointer, usable)
-            except Fault as fault:
+            except MachineFault as fault:
                 return [_problem("writing to the block", fault)]
         return []
 
@@ -257,7 +257,7 @@ def _joined(extents: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _problem(doing: str, error: Exception) -> Problem:
     """What went wrong where nothing was misused."""
-    if isinstance(error, Fault):
+    if isinstance(error, MachineFault):
         return Problem(f"fault_{error.code}", f"{doing}: {error}")
     if isinstance(error, Aborted):
         name = misuse.abort_name(error.code)

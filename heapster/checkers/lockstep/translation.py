@@ -18,7 +18,7 @@ from heapster.impl import layout
 from heapster.impl.layout import WORD
 from heapster.machine.mirror import Difference, Mirror
 from heapster.machine.observed import Library
-from heapster.machine.protocol import Aborted, Fault
+from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import STATICS_BYTES, THREAD_BYTES, THREAD_STRIDE, THREADS, Simulated
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.placement import POLICY_NAMES
@@ -194,7 +194,7 @@ def _attempt(source: object, m: Simulated | Mirror, step: Step, pointer: int) ->
         return call(source, m, step, pointer), None
     except Aborted as aborted:
         return None, aborted
-    except Fault:
+    except MachineFault:
         return None, None
 
 

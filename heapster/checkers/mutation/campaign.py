@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import heapster
 from heapster.checkers.mutation.drawing import Change, drawn
-from heapster.checkers.mutation.hunters import HUNTERS, Ending, Hunt, Hunter, Pack, Prey, again, killer
+from heapster.checkers.mutation.hunters import HUNTERS, Hunt, HuntEnding, Hunter, Pack, Prey, again, killer
 from heapster.checkers.mutation.reviewed import why_unseen
 from heapster.results import TargetError, UsageError
 
@@ -28,7 +28,7 @@ COPIED = ("heapster", "tests", "docs", "pyproject.toml", "README.md", "requireme
 
 
 @dataclass(frozen=True)
-class Result:
+class HuntResult:
     """What came of a change."""
 
     file: str
@@ -46,16 +46,16 @@ class Result:
         return f"{self.file}:{self.line}  {self.kind}\n- {self.before}\n+ {self.after}"
 
 
-class Campaign(NamedTuple):
+class FaultCampaign(NamedTuple):
     """What came of all of them, in the order of the draw; of those that were hunted, if it was interrupted."""
 
-    results: list[Result]
+    results: list[HuntResult]
     interrupted: bool
     useless: tuple[str, ...]        # commands of hunters that fail on the source as it is: their word did not count
 
 
 @dataclass(frozen=True)
-class Plan:
+class HuntPlan:
     """What is drawn and who hunts."""
 
     count: int
@@ -85,7 +85,7 @@ def _is_in(file: str, name: str) -> bool:
     return file == name or file.startswith(f"{name.rstrip('/')}/")
 
 
-def campaign(plan: Plan, log: "Log", progress: Callable[[float, Result], None]) -> "Campaign":
+def campaign(plan: HuntPlan, log: "Log", progress: Callable[[float, HuntResult], None]) -> "FaultCampaign":
     """Hunt what is drawn, in the order of the draw; what the log knows already is not hunted again.
 
     TargetError if the project's own source and tests are not at hand.
@@ -107,11 +107,11 @@ def campaign(plan: Plan, log: "Log", progress: Callable[[float, Result], None]) 
     except KeyboardInterrupt:
         interrupted = True
     useless = tuple(command for command, passed in passes.items() if not passed)
-    return Campaign([results[change] for change in changes if change in results], interrupted, useless)
+    return FaultCampaign([results[change] for change in changes if change in results], interrupted, useless)
 
 
-def _hunted(left: Sequence[Change], texts: dict[str, str], plan: Plan, log: "Log",
-            passes: dict[str, bool]) -> Generator[tuple[Change, Result], None, None]:
+def _hunted(left: Sequence[Change], texts: dict[str, str], plan: HuntPlan, log: "Log",
+            passes: dict[str, bool]) -> Generator[tuple[Change, HuntResult], None, None]:
     """Each of the changes and what came of it, as they come; whoever stops asking ends the hunters."""
     if not left:
         return
@@ -125,12 +125,12 @@ def _hunted(left: Sequence[Change], texts: dict[str, str], plan: Plan, log: "Log
             pool.shutdown(cancel_futures=True)
 
 
-def _judged(change: Change, text: str) -> Result | None:
+def _judged(change: Change, text: str) -> HuntResult | None:
     """What was said of the change when it was reviewed."""
     reason = why_unseen(change, text)
     if not reason:
         return None
-    return Result(change.file, change.line, change.kind, *change.of(text), "equivalent", "review", reason)
+    return HuntResult(change.file, change.line, change.kind, *change.of(text), "equivalent", "review", reason)
 
 
 class _Ground:
@@ -144,7 +144,7 @@ class _Ground:
         for copy in copies:
             self._copies.put(copy)
 
-    def hunted(self, change: Change, text: str, plan: Plan) -> Result:
+    def hunted(self, change: Change, text: str, plan: HuntPlan) -> HuntResult:
         """Plant the change in a copy that nobody uses, and hunt it; the copy is as before afterwards."""
         folder = self._copies.get()
         path = folder / "heapster" / change.file
@@ -154,14 +154,15 @@ class _Ground:
         finally:
             shutil.copy2(self._clean / "heapster" / change.file, path)      # as old as what it was compiled to
             self._copies.put(folder)
-        return Result(change.file, change.line, change.kind, *change.of(text), found.ending.value, found.by, found.said)
+        return HuntResult(change.file, change.line, change.kind, *change.of(text), found.ending.value, found.by,
+                          found.said)
 
-    def _caught(self, prey: Prey, plan: Plan) -> Hunt:
+    def _caught(self, prey: Prey, plan: HuntPlan) -> Hunt:
         for hunter in plan.hunters():
             found = self.pack.hunt(hunter, prey)
-            if found and found.ending is not Ending.SURVIVED and self._passes_clean(hunter, prey, found.said):
+            if found and found.ending is not HuntEnding.SURVIVED and self._passes_clean(hunter, prey, found.said):
                 return found
-        return Hunt("", Ending.SURVIVED)
+        return Hunt("", HuntEnding.SURVIVED)
 
     def _passes_clean(self, hunter: Hunter, prey: Prey, said: str) -> bool:
         """Whether what said so is silent at the source as it is: else its cry means nothing."""
@@ -171,7 +172,7 @@ class _Ground:
         with self._lock:
             if command not in self._passes:
                 found = self.pack.hunt(hunter._replace(command=lambda _: asked), clean)
-                self._passes[command] = found is not None and found.ending is Ending.SURVIVED
+                self._passes[command] = found is not None and found.ending is HuntEnding.SURVIVED
             return self._passes[command]
 
 
@@ -206,15 +207,15 @@ class Log:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._source = digest()
-        self._known: dict[str, Result] = {}
+        self._known: dict[str, HuntResult] = {}
         if path.is_file():
             for line in path.read_text(encoding="utf-8").splitlines():
                 with suppress(ValueError):              # a line that was cut short, by a full disk or a kill
                     row = json.loads(line)
                     key = row.pop("key")
-                    self._known[key] = Result(**row)
+                    self._known[key] = HuntResult(**row)
 
-    def get(self, change: Change, plan: Plan) -> Result | None:
+    def get(self, change: Change, plan: HuntPlan) -> HuntResult | None:
         """What was found before."""
         return self._known.get(self._key(change, plan))
 
@@ -224,7 +225,7 @@ class Log:
                         if result.file == file and result.verdict == "killed" and (test := killer(result.said)))
         return tuple(test for test, _ in tests.most_common(MOST_KILLERS))
 
-    def add(self, change: Change, plan: Plan, result: Result) -> Result:
+    def add(self, change: Change, plan: HuntPlan, result: HuntResult) -> HuntResult:
         """Keep a result; the same result."""
         key = self._key(change, plan)
         self._known[key] = result
@@ -234,7 +235,7 @@ class Log:
             file.write(json.dumps(row) + "\n")
         return result
 
-    def _key(self, change: Change, plan: Plan) -> str:
+    def _key(self, change: Change, plan: HuntPlan) -> str:
         return sha256(repr((self._source, change, plan.seed, plan.by)).encode()).hexdigest()[:24]
 
 
@@ -247,7 +248,7 @@ def digest() -> str:
     return whole.hexdigest()
 
 
-def counts(results: Sequence[Result]) -> dict[str, int]:
+def counts(results: Sequence[HuntResult]) -> dict[str, int]:
     """How many came to which end."""
     return {verdict.replace(" ", "_"): sum(result.verdict == verdict for result in results)
             for verdict in ("killed", "timed out", "survived", "equivalent")}

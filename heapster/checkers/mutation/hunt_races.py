@@ -4,14 +4,14 @@ import shlex
 
 from heapster.checkers.mutation.fault import Fault, Kill, planted
 from heapster.checkers.races.replay import format_replay, parse_replay
-from heapster.checkers.races.search import Plan, races
+from heapster.checkers.races.search import SearchPlan, races
 
 SCHEDULES = 20_000
 
 
 def hunt(fault: Fault, seed: int = 0) -> Kill:
     """The code that a planted fault is found as, and its replay string, of any version."""
-    run = races(Plan(schedules=fault.budget or SCHEDULES, seed=seed), planted(fault))
+    run = races(SearchPlan(schedules=fault.budget or SCHEDULES, seed=seed), planted(fault))
     if not run.findings:
         return Kill(fault)
     what = parse_replay(shlex.split(run.findings[0].replay)[2])

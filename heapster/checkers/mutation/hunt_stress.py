@@ -6,7 +6,7 @@ from pathlib import Path
 from heapster import impl
 from heapster.checkers.mutation.fault import Fault, Kill, plant
 from heapster.checkers.stress.build import native_of
-from heapster.checkers.stress.runner import Plan, stress
+from heapster.checkers.stress.runner import StressPlan, stress
 from heapster.checkers.targets.target import NATIVE
 
 SECONDS = 20.0                  # mostly one is enough, if there is a processor for each thread all the time
@@ -31,7 +31,7 @@ def hunt_across_fork(folder: Path) -> str:
     """What the pattern of forks finds our library as if it owns its locks across one: a fault of `process.c`."""
     library = native_of(Path(impl.__file__).parent, folder, {"process.c": (
         (HANDLER, HELD + HANDLER), (HANDLED, "pthread_atfork(own, give_up, give_up)"))})
-    return next((run.findings[0].code for run in [stress(Plan(NATIVE, 3, SECONDS, "fork", 1, library))]
+    return next((run.findings[0].code for run in [stress(StressPlan(NATIVE, 3, SECONDS, "fork", 1, library))]
                  if run.findings), "")
 
 
@@ -40,7 +40,7 @@ def hunt(fault: Fault, seed: int = 1) -> Kill:
     with tempfile.TemporaryDirectory(prefix="heapster-") as name:
         folder = Path(name)
         library = native_of(plant(fault, folder), folder / "build")
-        runs = (stress(Plan(NATIVE, 2, SECONDS, fault.caught_by, number, library))
+        runs = (stress(StressPlan(NATIVE, 2, SECONDS, fault.caught_by, number, library))
                 for number in range(seed, seed + SEEDS))
         return next((Kill(fault, (fault.caught_by,), (run.findings[0].code,)) for run in runs if run.findings),
                     Kill(fault))

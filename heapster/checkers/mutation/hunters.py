@@ -44,7 +44,7 @@ class Prey(NamedTuple):
         return self.file.split("/", 1)[1].removesuffix(".py").replace("/", ".")
 
 
-class Ending(Enum):
+class HuntEnding(Enum):
     """How a hunt ended."""
 
     KILLED = "killed"
@@ -64,7 +64,7 @@ class Hunt(NamedTuple):
     """What a hunter made of a change."""
 
     by: str
-    ending: Ending
+    ending: HuntEnding
     said: str = ""              # its words, if it caught it
 
 
@@ -184,9 +184,9 @@ class Pack:
             return None
         code, said = self._run(command, prey.folder, hunter.seconds)
         if code in (-signal.SIGXCPU, -signal.SIGKILL):
-            return Hunt(hunter.name, Ending.TIMED_OUT, f"no end after {hunter.seconds} s of processor time")
+            return Hunt(hunter.name, HuntEnding.TIMED_OUT, f"no end after {hunter.seconds} s of processor time")
         caught = code not in (HELD, UNDECIDED, NOTHING_RAN)
-        return Hunt(hunter.name, Ending.KILLED if caught else Ending.SURVIVED, _words(said))
+        return Hunt(hunter.name, HuntEnding.KILLED if caught else HuntEnding.SURVIVED, _words(said))
 
     def _run(self, command: list[str], folder: Path, seconds: int) -> tuple[int, str]:
         """The exit code of a command in the copy, and what it said."""

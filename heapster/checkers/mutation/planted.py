@@ -16,16 +16,16 @@ from heapster.checkers.mutation import (
 from heapster.checkers.mutation.fault import Fault, Kill
 
 
-class Table(NamedTuple):
+class FaultTable(NamedTuple):
     """Faults, and a function from each, and where chance starts, to what came of it."""
 
     faults: tuple[Fault, ...]
     hunt: Callable[[Fault, int], Kill]
 
 
-TABLES: Mapping[str, Table] = {
-    "fuzz": Table(fuzz_faults.FAULTS, hunt_fuzz.hunt),
-    "prove": Table(proof_faults.FAULTS, hunt_proofs.hunt),
-    "races": Table(race_faults.FAULTS, hunt_races.hunt),
-    "stress": Table(stress_faults.FAULTS, hunt_stress.hunt),
+TABLES: Mapping[str, FaultTable] = {
+    "fuzz": FaultTable(fuzz_faults.FAULTS, hunt_fuzz.hunt),
+    "prove": FaultTable(proof_faults.FAULTS, hunt_proofs.hunt),
+    "races": FaultTable(race_faults.FAULTS, hunt_races.hunt),
+    "stress": FaultTable(stress_faults.FAULTS, hunt_stress.hunt),
 }

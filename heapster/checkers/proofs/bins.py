@@ -33,7 +33,7 @@ HUGE = 1 << 47
 BETWEEN = 40                        # bytes before and after a block in a window
 
 
-class Run:
+class CarvedRun:
     """A free block on a list of any length, from which blocks of one size are cut."""
 
     def __init__(self, path: Any, w: Window) -> None:
@@ -84,7 +84,7 @@ def carve(source: Any, path: Any) -> None:
     """Any free block, any size that is cached, up to so many."""
     w = Window(path)
     free_bytes, free_blocks = w.word("free_bytes"), w.word("free_blocks")
-    run, most = Run(path, w), path.choose(MOST_RUN + 1)
+    run, most = CarvedRun(path, w), path.choose(MOST_RUN + 1)
     links = w.links()
     last = source.arena.carve(w.m, w.arena, run.b, run.want, most)
     blocks = run.blocks(last)
@@ -107,7 +107,7 @@ def carve_batch(source: Any, path: Any) -> None:
     w.word("free_bytes"), w.word("free_blocks")
     calls = path.word("calls of malloc", 0, TOTALS)
     m.put(w.at("calls"), calls, "calls")
-    run, found = Run(path, w), path.choose(2)
+    run, found = CarvedRun(path, w), path.choose(2)
     links = w.links()
     with in_class(source, index), replaced(source.thread_cache, find_or_grow=lambda *_: run.b if found else 0):
         b = source.thread_cache.carve_batch(m, w.arena, run.want, most, MALLOC)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.bins import HUGE, Run
+from heapster.checkers.proofs.bins import HUGE, CarvedRun
 from heapster.checkers.proofs.layout_spec import ALIGN, ALL_SIZE_BITS, MIN_BLOCK, header
 from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.loops import cut
@@ -21,7 +21,7 @@ class Carving:
         self.path, self.w = path, Window(path)
         self.m = self.w.m
         self.counts = self.w.word("free_bytes"), self.w.word("free_blocks")
-        self.run = Run(path, self.w)
+        self.run = CarvedRun(path, self.w)
         self.most = path.word("most", 1, MOST)
 
     def enter(self, b: Any, most: Any, rest: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.catalogue import selected
-from heapster.checkers.proofs.replay import Replay, drawn, replayed
+from heapster.checkers.proofs.replay import PathReplay, drawn, replayed
 from heapster.checkers.proofs.source import opened
 from heapster.checkers.targets.target import Target
 from heapster.machine.linear import STAYS
@@ -45,7 +45,7 @@ def _numbers(text: str, base: int) -> tuple[int, ...]:
     return tuple(int(number, base) for number in text.split(",") if number)
 
 
-def run(proof: Proof, source: Any, choices: Sequence[int], words: Sequence[int]) -> Replay:
+def run(proof: Proof, source: Any, choices: Sequence[int], words: Sequence[int]) -> PathReplay:
     """Run the proof's body on these choices and words; what fails goes by the theorems' names."""
     path = replayed(proof.body, source, choices, words)
     if STAYS in path.failed:
@@ -53,7 +53,7 @@ def run(proof: Proof, source: Any, choices: Sequence[int], words: Sequence[int])
     return path
 
 
-def replays(shown: Sequence[Counterexample], target: Target) -> list[tuple[Proof, Replay]]:
+def replays(shown: Sequence[Counterexample], target: Target) -> list[tuple[Proof, PathReplay]]:
     """Their proofs, run on them on the source of the target, which is a folder or what ships."""
     proofs = [_proof_of(each.theorem) for each in shown]
     with opened(next(iter(target.paths), None)) as source:
@@ -66,7 +66,7 @@ def _proof_of(theorem: str) -> Proof:
     return proof
 
 
-def refuted(proof: Proof, shown: Counterexample, path: Replay, reason: str, target: Target) -> Finding:
+def refuted(proof: Proof, shown: Counterexample, path: PathReplay, reason: str, target: Target) -> Finding:
     """The finding of a theorem that was refuted for this reason and run again on `path`."""
     claim = next(t.claim for t in proof.theorems() if t.name == shown.theorem)
     agrees = shown.theorem in path.failed

@@ -6,7 +6,7 @@ Proofs build heaps and read them by these numbers alone, never by the source's.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from heapster.machine.symbolic import HIGHEST, LOWEST, Ended
+from heapster.machine.symbolic import HIGHEST, LOWEST, MisuseAbort
 from heapster.model.placement import POLICY_NAMES
 
 WORD, ALIGN, PAGE, MIN_BLOCK, MAX_REQUEST = 8, 16, 4096, 32, 1 << 46
@@ -126,7 +126,7 @@ def aborts(m: Any, call: Callable[[], Any], address: Any) -> int:
     m.may_abort = True
     try:
         call()
-    except Ended as ended:
+    except MisuseAbort as ended:
         return ended.code if ended.address == address and only(m) else -1
     finally:
         m.may_abort = False

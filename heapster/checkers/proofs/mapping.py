@@ -26,7 +26,7 @@ from heapster.checkers.proofs.layout_spec import (
     aborts,
     only,
 )
-from heapster.checkers.proofs.retained import Kept, lately
+from heapster.checkers.proofs.retained import RetainedList, lately
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 MALLOC, CALLOC, REALLOC, FREE = 0, 1, 2, 4      # kinds of calls
@@ -60,7 +60,7 @@ def write_mapped(source: Any, path: Any) -> None:
                and m.load(b + LEAD) == b - start and only(m, b, b + LEAD))
 
 
-class Record(Kept):
+class MappedRecord(RetainedList):
     """The record of the mapped blocks, open or new, any list in it, and some kept mappings."""
 
     def __init__(self, path: Any, kept: int) -> None:
@@ -106,7 +106,7 @@ class Record(Kept):
 
 def map_block(source: Any, path: Any) -> None:
     """On a new record or any list; whatever is kept, whatever the system answers."""
-    w = Record(path, kept=1)
+    w = MappedRecord(path, kept=1)
     alignment = LARGE_TOO[path.choose(len(LARGE_TOO))]
     kind = MALLOC if alignment != ALIGN else (MALLOC, CALLOC)[path.choose(2)]
     if path.choose(2):
@@ -135,7 +135,7 @@ def map_block(source: Any, path: Any) -> None:
 
 def unmap_block(source: Any, path: Any) -> None:
     """Anywhere on the list; whatever is kept, whatever the system answers."""
-    w = Record(path, kept=1)
+    w = MappedRecord(path, kept=1)
     b, lead, length = w.mapped(path)
     node = b + NODE
     w.listed([node], gaps=2)
@@ -151,7 +151,7 @@ def unmap_block(source: Any, path: Any) -> None:
 
 def unmap_block_noticing(source: Any, path: Any) -> None:
     """Any links of any mapped block, and one that was freed meanwhile."""
-    w, is_used = Record(path, kept=0), path.choose(2)
+    w, is_used = MappedRecord(path, kept=0), path.choose(2)
     b, _, _ = w.mapped(path, used=is_used)
     before, after = w.span("before", MIN_BLOCK), w.span("after", MIN_BLOCK)
     forward, backward = path.word("forward"), path.word("backward")
@@ -167,7 +167,7 @@ def unmap_block_noticing(source: Any, path: Any) -> None:
 
 def resize_mapped(source: Any, path: Any) -> None:
     """Any mapped block and request; whatever is kept, whatever the system answers."""
-    w = Record(path, kept=1)
+    w = MappedRecord(path, kept=1)
     b, lead, length = w.mapped(path)
     node, held = b + NODE, path.word("held word")
     w.m.put(b + PAYLOAD, held, "what it holds")

@@ -24,7 +24,7 @@ from heapster.checkers.proofs.layout_spec import (
     PAYLOAD,
     STATICS,
 )
-from heapster.checkers.proofs.replay import Memory, Replay
+from heapster.checkers.proofs.replay import PathReplay, ReplayWords
 from heapster.checkers.targets.opening import make_for
 from heapster.checkers.targets.target import Target
 from heapster.machine.protocol import REFUSED, SYSTEM_CALLS
@@ -40,7 +40,7 @@ MOST_NUMBERS = 8
 BATCHES, EXAMPLES = 15, 4       # of generated programs
 
 
-def seen_by_programs(paths: Sequence[Replay], target: Target) -> Finding | None:
+def seen_by_programs(paths: Sequence[PathReplay], target: Target) -> Finding | None:
     """The finding of a trace of public calls under which the source of `target` fails, or None if none is found."""
     make = make_for(target)
     for trace in programs(paths):
@@ -63,7 +63,7 @@ def _described(trace: Trace, code: str, make: Make, target: Target) -> Finding:
     return replace(found, details=(*found.details, "a program that meets what the proofs refuted"))
 
 
-def programs(paths: Sequence[Replay]) -> Iterator[Trace]:
+def programs(paths: Sequence[PathReplay]) -> Iterator[Trace]:
     """Traces that may lead to what was replayed: to its heaps first, then with its numbers."""
     for path in paths:
         for m in path.machines:
@@ -74,9 +74,9 @@ def programs(paths: Sequence[Replay]) -> Iterator[Trace]:
 
 # Whole heaps.
 
-def _to_heap(path: Replay, m: Any) -> Iterator[Trace]:
+def _to_heap(path: PathReplay, m: Any) -> Iterator[Trace]:
     """The heap of a counterexample, and the call that failed on it, under each policy."""
-    memory = Memory(m, after=False)
+    memory = ReplayWords(m, after=False)
     try:
         heap: Heap = m.reader(memory)
     except HeapsterError:
@@ -141,7 +141,7 @@ def _refusals(m: Any) -> Iterator[Step]:
 
 # Numbers.
 
-def _numbers(path: Replay) -> Iterator[int]:
+def _numbers(path: PathReplay) -> Iterator[int]:
     for made in path.made:
         yield from (word for word in made.words if abs(word) < MEMORY or abs(word) > MAX_REQUEST)
 

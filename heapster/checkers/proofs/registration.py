@@ -29,7 +29,7 @@ def register(source: Any, path: Any) -> None:
                         c.thread + CACHE["registered"]))
 
 
-class Ending:
+class ThreadEnd:
     """A thread with blocks in some of its bins, or without a cache; and what it leaves to others."""
 
     def __init__(self, path: Any) -> None:
@@ -62,7 +62,7 @@ class Ending:
 
 def thread_end(source: Any, path: Any) -> None:
     """A thread with blocks in some of its bins, or without a cache."""
-    e = Ending(path)
+    e = ThreadEnd(path)
     m, flushed = e.m, []
 
     def flush(_: Any, slot: Any, most: int) -> None:

@@ -7,10 +7,10 @@ from inspect import unwrap
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
-from heapster.checkers.lockstep.overflow import Word
+from heapster.checkers.lockstep.overflow import CheckedWord
 from heapster.checkers.proofs.layout_spec import ALL_SIZE_BITS, MAPPED, OWNER_PLACE, PREV_USED, USED
 from heapster.machine.linear import STAYS, Infeasible
-from heapster.machine.protocol import Fault
+from heapster.machine.protocol import MachineFault
 from heapster.machine.simulated import LIMIT, Simulated
 from heapster.machine.symbolic import LOWEST, Symbolic
 from heapster.model.sketch import picture
@@ -28,7 +28,7 @@ def crash(error: Exception) -> str:
 class Concrete(Symbolic):
     """The machine of a replay: what it holds lies in a simulated machine, which checks every access."""
 
-    def __init__(self, path: "Replay", statics: int = 0, thread: int = 0) -> None:
+    def __init__(self, path: "PathReplay", statics: int = 0, thread: int = 0) -> None:
         super().__init__(path, statics, thread)
         self.simulated = Simulated()
         self.simulated.words.clear()            # the proof says what is where, statics too
@@ -54,7 +54,7 @@ class Concrete(Symbolic):
         super().store(address, value)
         try:
             self.simulated.store(address, value)
-        except Fault as fault:
+        except MachineFault as fault:
             self.broken(str(fault))
 
     load_relaxed = load_acquire = load
@@ -68,7 +68,7 @@ class Made(NamedTuple):
     words: tuple[int, ...]      # without the machine
 
 
-class Replay:
+class PathReplay:
     """A path that was taken: its words and choices are given."""
 
     def __init__(self, choices: Sequence[int], words: Sequence[int]) -> None:
@@ -80,7 +80,7 @@ class Replay:
 
     def word(self, name: str, *_: Any, **__: Any) -> int:
         """The next word that the path asked for."""
-        return Word(self._words.pop(0)) if self._words else LOWEST
+        return CheckedWord(self._words.pop(0)) if self._words else LOWEST
 
     def choose(self, count: int) -> int:
         """The next choice that the path made."""
@@ -116,21 +116,21 @@ class Replay:
         self.failed.setdefault(name, reason)
 
 
-def replayed(body: Any, source: Any, choices: Sequence[int], words: Sequence[int]) -> Replay:
+def replayed(body: Any, source: Any, choices: Sequence[int], words: Sequence[int]) -> PathReplay:
     """Run a body once more, on the words that refuted it."""
-    path = Replay(choices, words)
+    path = PathReplay(choices, words)
     try:
         body(_told(source, path), path)
     except Infeasible:
         path.failed.setdefault(STAYS, "it stopped")
-    except Fault as fault:
+    except MachineFault as fault:
         path.failed.setdefault(STAYS, str(fault))
     except CRASHES as error:
         path.failed.setdefault(STAYS, crash(error))
     return path
 
 
-class Memory:
+class ReplayWords:
     """The words of a replay before or after it, for reading."""
 
     def __init__(self, m: Concrete, *, after: bool) -> None:
@@ -143,16 +143,16 @@ class Memory:
         return int(self._words.get(address, 0))
 
 
-def drawn(path: Replay, *, after: bool) -> str:
+def drawn(path: PathReplay, *, after: bool) -> str:
     """The heap before the code ran, or after it, if it can be read; else the words that are known."""
     for m in path.machines:
         if m.reader is not None:
             with suppress(HeapsterError, AssertionError):
-                return picture(m.reader(Memory(m, after=after)), lines=MOST_LINES)
+                return picture(m.reader(ReplayWords(m, after=after)), lines=MOST_LINES)
     return _words_drawn(path, after=after)
 
 
-def _words_drawn(path: Replay, *, after: bool) -> str:
+def _words_drawn(path: PathReplay, *, after: bool) -> str:
     lines = []
     for cell in (cell for m in path.machines for cell in m.cells):
         word = cell.now if after else cell.was
@@ -172,7 +172,7 @@ def _word(word: Any, name: str) -> str:
     return f"[{word & ALL_SIZE_BITS} bytes, {', '.join(flags) or 'free'}, owner {word >> OWNER_PLACE}]"
 
 
-def _told(source: Any, path: Replay) -> SimpleNamespace:
+def _told(source: Any, path: PathReplay) -> SimpleNamespace:
     """The source's modules, each call from outside noted."""
     return SimpleNamespace(**{name: _Told(module, path) for name, module in vars(source).items()})
 
@@ -180,7 +180,7 @@ def _told(source: Any, path: Replay) -> SimpleNamespace:
 class _Told:
     """A module whose functions note that they were called."""
 
-    def __init__(self, module: ModuleType, path: Replay) -> None:
+    def __init__(self, module: ModuleType, path: PathReplay) -> None:
         vars(self).update(_module=module, _path=path)
 
     def __getattr__(self, name: str) -> Any:

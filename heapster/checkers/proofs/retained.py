@@ -24,14 +24,14 @@ REFUSED, NEW, AGED, PURGED = -1, 0, 1, 2     # marks
 MOST_NODES = 6                      # no list here is longer
 
 
-class Piece(NamedTuple):
+class BuiltPiece(NamedTuple):
     """A kept mapping as built."""
 
     k: Any
     length: Any
 
 
-class Kept(Window):
+class RetainedList(Window):
     """The list of kept mappings, and what the record of the mapped blocks says of it."""
 
     def __init__(self, path: Any, untaken: int = 0) -> None:
@@ -39,7 +39,7 @@ class Kept(Window):
         self.arena = self.statics + STATICS["mappings"]
         self.head = self.kept_head = self.statics + STATICS["kept"]
         self.circle = [self.head]
-        self.pieces: list[Piece] = []
+        self.pieces: list[BuiltPiece] = []
         self.aside_head = self.statics + STATICS["untaken"]
         self.untaken = [self.piece(f"u{number}", REFUSED, REFUSED) for number in range(untaken)]
         self._circle(self.aside_head, self.untaken)
@@ -51,13 +51,13 @@ class Kept(Window):
         self.m.put(self.statics + STATICS[name], word, name)
         return word
 
-    def pages(self, name: str) -> Piece:
+    def pages(self, name: str) -> BuiltPiece:
         """Whole pages, apart from all that the window has."""
         start, length = self.path.word(name, LOWEST, HIGHEST, PAGE), self.path.word("length", PAGE, MOST, PAGE)
         self.reserve(start, length)
-        return Piece(start, length)
+        return BuiltPiece(start, length)
 
-    def piece(self, name: str = "k", least: int = NEW, most: int = PURGED) -> Piece:
+    def piece(self, name: str = "k", least: int = NEW, most: int = PURGED) -> BuiltPiece:
         """Whole pages with the words of a kept mapping in them."""
         piece = self.pages(name)
         self.m.put(piece.k, piece.length, f"length of {name}")
@@ -74,7 +74,7 @@ class Kept(Window):
         self.path.require(self.free_bytes, "==", self.bytes())
         self.path.require(self.free_blocks, "==", count)
 
-    def _circle(self, head: Any, pieces: Sequence[Piece]) -> None:
+    def _circle(self, head: Any, pieces: Sequence[BuiltPiece]) -> None:
         around = [head, *[piece.k for piece in pieces], head]
         for u, v in pairwise(around):
             self.m.put(u + NEXT, v, "next")
@@ -94,19 +94,19 @@ class Kept(Window):
         """Where it counts."""
         return [self.at("free_bytes"), self.at("free_blocks")]
 
-    def now(self) -> list[Piece]:
+    def now(self) -> list[BuiltPiece]:
         """What is kept now, newest first."""
         return self._on(self.kept_head)
 
-    def aside(self) -> list[Piece]:
+    def aside(self) -> list[BuiltPiece]:
         """What is set aside now, newest first."""
         return self._on(self.aside_head)
 
-    def _on(self, head: Any) -> list[Piece]:
-        found: list[Piece] = []
+    def _on(self, head: Any) -> list[BuiltPiece]:
+        found: list[BuiltPiece] = []
         k = self.m.load(head + NEXT)
         while k != head and len(found) < MOST_NODES:
-            found.append(Piece(k, self.m.load(k)))
+            found.append(BuiltPiece(k, self.m.load(k)))
             k = self.m.load(k + NEXT)
         return found
 
@@ -117,7 +117,7 @@ class Kept(Window):
         return [*(node + link for node in nodes for link in (NEXT, PREV)), *self.counts(),
                 *(k + word for k in (*pieces, *starts) for word in (0, KEPT["mark"]))]
 
-    def has(self, piece: Piece) -> bool:
+    def has(self, piece: BuiltPiece) -> bool:
         """Whether just that is kept now."""
         return any(each.k == piece.k and each.length == piece.length for each in self.now())
 
@@ -133,7 +133,7 @@ class Kept(Window):
 
 def enlist(source: Any, path: Any) -> None:
     """Before any first one, or on an empty list."""
-    w = Kept(path)
+    w = RetainedList(path)
     k, length = w.pages("k")
     w.listed([])
     source.retained.enlist(w.m, w.arena, k, length)
@@ -148,7 +148,7 @@ def enlist(source: Any, path: Any) -> None:
 
 def delist(source: Any, path: Any) -> None:
     """From any place on the list."""
-    w = Kept(path)
+    w = RetainedList(path)
     k, length = w.piece()
     w.listed([k])
     result = source.retained.delist(w.m, w.arena, k)
@@ -161,7 +161,7 @@ def delist(source: Any, path: Any) -> None:
 
 def keep(source: Any, path: Any) -> None:
     """Beside what is kept, or apart from it."""
-    w = Kept(path)
+    w = RetainedList(path)
     w.exactly(path.choose(3))
     start, length = w.pages("start")
     source.retained.retain(w.m, w.arena, start, length)
@@ -177,7 +177,7 @@ def keep(source: Any, path: Any) -> None:
 
 def smallest(source: Any, path: Any) -> None:
     """Any sizes."""
-    w = Kept(path)
+    w = RetainedList(path)
     w.exactly(path.choose(4))
     length = path.word("least", PAGE, MOST, PAGE)
     result = source.retained.smallest(w.m, length)
@@ -192,7 +192,7 @@ def smallest(source: Any, path: Any) -> None:
 
 def take_from(source: Any, path: Any) -> None:
     """Any part of any."""
-    w = Kept(path)
+    w = RetainedList(path)
     w.exactly(1 + path.choose(2))
     k, have = w.pieces[path.choose(len(w.pieces))]
     length = path.word("taken", PAGE, MOST, PAGE)
@@ -207,7 +207,7 @@ def take_from(source: Any, path: Any) -> None:
 
 def reuse(source: Any, path: Any) -> None:
     """Any sizes."""
-    w = Kept(path)
+    w = RetainedList(path)
     w.exactly(path.choose(3))
     length = path.word("least", PAGE, MOST, PAGE)
     k = source.retained.take_retained(w.m, w.arena, length)
@@ -224,7 +224,7 @@ def reuse(source: Any, path: Any) -> None:
 
 def reuse_at(source: Any, path: Any) -> None:
     """Any place."""
-    w = Kept(path)
+    w = RetainedList(path)
     w.exactly(path.choose(3))
     start, length = path.word("start", LOWEST, HIGHEST, PAGE), path.word("wanted", PAGE, MOST, PAGE)
     done = source.retained.take_retained_at(w.m, w.arena, start, length)
@@ -236,7 +236,7 @@ def reuse_at(source: Any, path: Any) -> None:
         path.claim("what_was_not_kept_there_is_not_taken", lambda: only(w.m) and not there)
 
 
-def lately(w: Kept) -> tuple[Any, Any, Any]:
+def lately(w: RetainedList) -> tuple[Any, Any, Any]:
     """What was used lately, the setting, and what is used now; any that are legal."""
     now, before = w.static("used_lately"), w.static("used_before")
     keep, used = w.static("keep", 0, MAX_REQUEST), w.word("used_bytes")
@@ -246,7 +246,7 @@ def lately(w: Kept) -> tuple[Any, Any, Any]:
 
 def room(source: Any, path: Any) -> None:
     """Whatever was used."""
-    w = Kept(path)
+    w = RetainedList(path)
     most, keep, used = lately(w)
     result = source.retained.retained_capacity(w.m, w.arena)
     path.claim("no_more_is_kept_than_is_set", lambda: result >= 0 and result <= keep and only(w.m))
@@ -256,7 +256,7 @@ def room(source: Any, path: Any) -> None:
 
 def release_oldest(source: Any, path: Any) -> None:
     """Whatever the system answers."""
-    w = Kept(path)
+    w = RetainedList(path)
     w.exactly(1 + path.choose(2))
     oldest, held = w.pieces[-1], w.word("held")
     done = source.retained.release_oldest(w.m, w.arena)
@@ -276,7 +276,7 @@ def release_oldest(source: Any, path: Any) -> None:
 
 def set_aside(source: Any, path: Any) -> None:
     """Whatever its mark, whatever the system answers."""
-    w = Kept(path, untaken=path.choose(2))
+    w = RetainedList(path, untaken=path.choose(2))
     piece = k, length = w.piece()
     before = w.m.load(k + KEPT["mark"])
     source.retained.set_aside(w.m, k, length)
@@ -291,7 +291,7 @@ def set_aside(source: Any, path: Any) -> None:
 
 def offer_again(source: Any, path: Any) -> None:
     """Whatever the system answers."""
-    w = Kept(path, untaken=path.choose(3))
+    w = RetainedList(path, untaken=path.choose(3))
     w.exactly(0)
     held, most = w.word("held"), path.choose(3)
     taken = source.retained.offer_again(w.m, w.arena, most)
@@ -309,7 +309,7 @@ def offer_again(source: Any, path: Any) -> None:
 
 def reclaim(source: Any, path: Any) -> None:
     """Whatever was set aside, and is kept."""
-    w = Kept(path, untaken=path.choose(3))
+    w = RetainedList(path, untaken=path.choose(3))
     w.exactly(path.choose(2))
     length = path.word("least", PAGE, MOST, PAGE)
     k = source.retained.reclaim(w.m, w.arena, length)
@@ -324,7 +324,7 @@ def reclaim(source: Any, path: Any) -> None:
 
 def trim(source: Any, path: Any) -> None:
     """Whatever was used, and whatever the system answers."""
-    w = Kept(path)
+    w = RetainedList(path)
     w.exactly(path.choose(3))
     before, keep, used = lately(w)
     w.word("held")
@@ -337,7 +337,7 @@ def trim(source: Any, path: Any) -> None:
 
 def grow_older(source: Any, path: Any) -> None:
     """Whatever its mark."""
-    w = Kept(path)
+    w = RetainedList(path)
     k, length = w.piece()
     mark = w.m.load(k + KEPT["mark"])
     w.listed([k])
@@ -354,7 +354,7 @@ def grow_older(source: Any, path: Any) -> None:
 
 def set_keep(source: Any, path: Any) -> None:
     """Every word, while nothing is kept."""
-    w = Kept(path)
+    w = RetainedList(path)
     w.exactly(0)
     lately(w)
     most = path.word("most")

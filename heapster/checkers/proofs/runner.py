@@ -33,7 +33,7 @@ class Proved(Enum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TheoremResult:
     """A theorem, and how its proof went."""
 
     theorem: Theorem
@@ -73,7 +73,7 @@ class Runner:
     origin: Origin = None           # a fault to plant, or the folder of a copy of the source
     stop_at: str = ""               # the theorem whose refutation is enough
 
-    def run(self, proofs: Sequence[Proof]) -> Iterator[list[Outcome]]:
+    def run(self, proofs: Sequence[Proof]) -> Iterator[list[TheoremResult]]:
         """The outcomes of each proof, as they come; stopping early ends the children."""
         import heapster.machine.bits  # noqa: F401, PLC0415  # once, before the children are forked
 
@@ -107,7 +107,7 @@ class Runner:
         return _Attempt(proof, encodings, process, receiver)
 
 
-def _outcomes(attempt: _Attempt, limit: float) -> list[Outcome]:
+def _outcomes(attempt: _Attempt, limit: float) -> list[TheoremResult]:
     answer: dict[str, Any] = {"unknown": f"no answer after {limit:g} s"}
     if attempt.receiver.poll():
         answer = {"unknown": "the child process ended without an answer"}
@@ -123,7 +123,7 @@ def _end(attempt: _Attempt) -> None:
     attempt.receiver.close()
 
 
-def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[Outcome]:
+def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[TheoremResult]:
     theorems = attempt.proof.theorems()
     share, encoding = seconds / len(theorems), attempt.encodings[0]
     outcomes = []
@@ -137,7 +137,7 @@ def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[O
             verdict, reason = Proved.VACUOUS, "no path met its assumptions"
         else:
             verdict, reason = Proved.PROVED, ""
-        outcomes.append(Outcome(theorem, verdict, answer.get("paths", 0), share, encoding, reason, finding))
+        outcomes.append(TheoremResult(theorem, verdict, answer.get("paths", 0), share, encoding, reason, finding))
     return sorted(outcomes, key=lambda o: o.verdict is not Proved.REFUTED) if "unknown" in answer else outcomes
 
 

@@ -70,7 +70,7 @@ def fitting_in_class(source: Any, path: Any) -> None:
     loop.ended(result)
 
 
-class Classes:
+class ClassLists:
     """Lists of classes of any length, of which a proof knows what the contracts of what is called say.
 
     Of the classes only their order matters here: OWN is that of the request; of those above, NEXT_UP is the
@@ -123,7 +123,7 @@ class Classes:
 
 def segregated_fit(source: Any, path: Any) -> None:
     """Any lists, by the contracts of what looks at them."""
-    c = Classes(path)
+    c = ClassLists(path)
     if not c.exists():
         return
     with replaced(source.placement, class_of=c.class_of, next_class=c.next_class,
@@ -139,7 +139,7 @@ def segregated_fit(source: Any, path: Any) -> None:
 
 def find_further(source: Any, path: Any) -> None:
     """Any lists that `find` searched in vain: there is no block of a larger class."""
-    c = Classes(path)
+    c = ClassLists(path)
     if c.above or not c.exists():
         return
     with replaced(source.placement, class_of=c.class_of, next_class=c.next_class,

@@ -42,7 +42,7 @@ OTHER_ARENA = 5                     # stands for every arena but the main one
 UNSORTED = ("regions_do_not_overlap", "memory_is_accounted_for")
 
 
-class Place(NamedTuple):
+class BuiltBlock(NamedTuple):
     """A block as built."""
 
     b: Any
@@ -57,7 +57,7 @@ class Built(NamedTuple):
     record: Any
     end: Any
     kind: int
-    places: tuple[Place, ...]
+    places: tuple[BuiltBlock, ...]
 
 
 def patterns(most: int) -> Iterator[tuple[tuple[bool, ...], ...]]:
@@ -135,7 +135,7 @@ class Small:
         self._reserve(start, end - start)
         places, b = [], record + FIRST_BLOCK
         for size, used in zip(sizes, pattern, strict=True):
-            places.append(Place(b, size, used))
+            places.append(BuiltBlock(b, size, used))
             b = b + size
         return Built(start, record, end, kind, tuple(places))
 
@@ -196,7 +196,7 @@ class Small:
         m.put_lazily(self.at("cursor"), lambda: around[path.choose(len(around) - 1)], "cursor")
 
     def _write_classes(self, classes: Classes) -> None:
-        of: dict[int, list[Place]] = {}
+        of: dict[int, list[BuiltBlock]] = {}
         for block in self.free:
             of.setdefault(classes.of(block.size), []).append(block)
         for index, blocks in of.items():
@@ -204,7 +204,7 @@ class Small:
         for word in classes.words:
             self.m.put(self.at("class_map") + 8 * word, classes.bits(word, of), "map")
 
-    def _circle(self, head: Any, blocks: Sequence[Place]) -> list[Any]:
+    def _circle(self, head: Any, blocks: Sequence[BuiltBlock]) -> list[Any]:
         around = [head, *(block.b for block in blocks), head]
         for u, v in pairwise(around):
             self.m.put(u + NEXT, v, "next")
@@ -246,7 +246,7 @@ class Small:
         for block in self.free[first:first + 1]:
             self.path.require(request + 8, "<=", block.size)
 
-    def used(self) -> list[Place]:
+    def used(self) -> list[BuiltBlock]:
         """The blocks that belong to the caller."""
         return [block for region in self.regions for block in region.places if block.used]
 

@@ -48,7 +48,7 @@ def usable(m: Any, p: Any) -> Any:
     return (word & ALL_SIZE_BITS) - lead - PAYLOAD
 
 
-class Size(NamedTuple):
+class HeapSizes(NamedTuple):
     """How large heaps are: blocks at most in those of one region, of two, and so on."""
 
     blocks: tuple[int, ...]
@@ -64,7 +64,7 @@ class Size(NamedTuple):
         return ", ".join([f"heaps of up to {most} blocks in {where}", *more])
 
 
-def on_one_list(body: Any, size: Size) -> Body:
+def on_one_list(body: Any, size: HeapSizes) -> Body:
     """The body in heaps whose free blocks are on one list, from which any policy chooses."""
     def run(source: Any, path: Any) -> None:
         with without_caches(source, path), by_any_policy(source, path):
@@ -73,7 +73,7 @@ def on_one_list(body: Any, size: Size) -> Body:
     return run
 
 
-def on_lists_by_classes(body: Any, size: Size, classes: int) -> Body:
+def on_lists_by_classes(body: Any, size: HeapSizes, classes: int) -> Body:
     """The body in heaps whose free blocks are on lists by their sizes, whatever the classes of those are."""
     def run(source: Any, path: Any) -> None:
         some = Classes(path, classes)
@@ -83,7 +83,7 @@ def on_lists_by_classes(body: Any, size: Size, classes: int) -> Body:
     return run
 
 
-def on_any_lists(body: Any, size: Size) -> Body:
+def on_any_lists(body: Any, size: HeapSizes) -> Body:
     """The body in heaps whose free blocks are on lists of whatever kind and order, by any policy."""
     def run(source: Any, path: Any) -> None:
         lists = Listed(path)
@@ -93,7 +93,7 @@ def on_any_lists(body: Any, size: Size) -> Body:
     return run
 
 
-def malloc_by_each_policy(source: Any, path: Any, at_most: Size) -> None:
+def malloc_by_each_policy(source: Any, path: Any, at_most: HeapSizes) -> None:
     """malloc of each request: by each policy where a block fits; where none does, whatever the system answers."""
     h = Small(path, at_most.blocks, listed=bool(path.choose(2)))
     request = path.word("request", 0, MAX_REQUEST)
@@ -293,22 +293,22 @@ EACH_POLICY, ANY_POLICY = "each policy", "any policy"
 
 
 def _of_one_list(make: Callable[[str, Body], Proof], body: Any, *blocks: int, by: str = "") -> Proof:
-    size = Size(blocks)
+    size = HeapSizes(blocks)
     return make(f"{size}, {by}" if by else str(size), on_one_list(body, size))
 
 
 def _of_classes(make: Callable[[str, Body], Proof], body: Any, *blocks: int, classes: int) -> Proof:
-    size = Size(blocks)
+    size = HeapSizes(blocks)
     return make(f"{size}, {classes} classes", on_lists_by_classes(body, size, classes))
 
 
 def _of_any_lists(make: Callable[[str, Body], Proof], body: Any, *blocks: int) -> Proof:
-    size = Size(blocks)
+    size = HeapSizes(blocks)
     return make(f"{size}, any lists", on_any_lists(body, size))
 
 
 PROOFS = (
-    _mallocs(f"{Size((3,))}, {EACH_POLICY}", partial(malloc_by_each_policy, at_most=Size((3,)))),
+    _mallocs(f"{HeapSizes((3,))}, {EACH_POLICY}", partial(malloc_by_each_policy, at_most=HeapSizes((3,)))),
     second(_of_one_list(_mallocs, malloc, 3, 2, by=ANY_POLICY), "_by_any_policy", thorough=False),
     _of_one_list(_frees, free, 3, 3),
     _of_one_list(_reallocs, realloc, 3, by=ANY_POLICY),

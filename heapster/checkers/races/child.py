@@ -21,7 +21,7 @@ from heapster.impl.layout import (
     STATS_BYTES,
     WORD,
 )
-from heapster.machine.protocol import Aborted, Fault
+from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken
 from heapster.model.invariants import violations
@@ -46,7 +46,7 @@ def check_child(source: Source, child: Simulated, blocks: Iterable[tuple[int, in
         source.verify.verify(child)
         excused = BETWEEN_CALLS | (OF_WHAT_IS_LOST if _has_lost(child) else frozenset())
         found = [v for v in violations(decode(child)) if v.code not in excused]
-    except Fault as fault:
+    except MachineFault as fault:
         raise Broken("fork_unsafe", f"in the forked child: {fault}", fault.address) from fault
     except Aborted as aborted:
         raise Broken("fork_unsafe", f"the forked child notices misuse where there is none: {aborted}",

@@ -9,7 +9,7 @@ from heapster.checkers.races.schedulers.dfs import DepthFirst, Pruned
 from heapster.checkers.races.schedulers.pct import ByPriority
 from heapster.checkers.races.schedulers.random import ByChance
 from heapster.checkers.races.schedulers.replay import Follow
-from heapster.checkers.races.session import Outcome, Session
+from heapster.checkers.races.session import ScheduleRun, Session
 from heapster.machine.traced import Old, Segment
 
 MOST_AMID = 40                          # places amid what a thread does where another forks
@@ -17,7 +17,7 @@ GAPS = (1, 4, 30, 300, 3000)            # accesses between random switches, on a
 
 
 @dataclass
-class Tally:
+class SearchTally:
     """What was done so far."""
 
     schedules: int = 0                  # runs to their end
@@ -29,7 +29,7 @@ class Tally:
     weak: int = 0                       # runs in which an access met an older write than the newest
     on_schedule: Callable[[], None] = field(default=lambda: None)
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, outcome: ScheduleRun) -> None:
         """A run came to its end."""
         self.schedules += 1
         self.steps += outcome.steps
@@ -55,7 +55,8 @@ class OutOfBudget(Exception):
     """The time or the number of schedules is used up."""
 
 
-def every_schedule(session: Session, bound: int | None, tally: Tally, old: int | None = None) -> Iterator[Outcome]:
+def every_schedule(session: Session, bound: int | None, tally: SearchTally,
+                   old: int | None = None) -> Iterator[ScheduleRun]:
     """The outcomes of all schedules with at most `bound` preemptions and `old` writes met, one for each class."""
     chooser = DepthFirst(bound, old=old)
     while chooser.more:
@@ -71,7 +72,8 @@ def every_schedule(session: Session, bound: int | None, tally: Tally, old: int |
         chooser.end()
 
 
-def forks_amid(program: Program, run: Callable[[tuple[Segment, ...]], Outcome], tally: Tally) -> Iterator[Outcome]:
+def forks_amid(program: Program, run: Callable[[tuple[Segment, ...]], ScheduleRun],
+               tally: SearchTally) -> Iterator[ScheduleRun]:
     """The outcomes where a thread forks amid what another does, at plain accesses too: at MOST_AMID places of it.
 
     A child sees memory as it is, whoever is changing it; so its fork is in conflict with each store.
@@ -87,7 +89,7 @@ def forks_amid(program: Program, run: Callable[[tuple[Segment, ...]], Outcome], 
                     yield outcome
 
 
-def random_schedules(session: Session, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+def random_schedules(session: Session, number: int, rng: Random, tally: SearchTally) -> Iterator[ScheduleRun]:
     """The outcomes of `number` random walks."""
     for _ in range(number):
         outcome = session.run(ByChance(rng, rng.choice(GAPS)))
@@ -95,7 +97,7 @@ def random_schedules(session: Session, number: int, rng: Random, tally: Tally) -
         yield outcome
 
 
-def pct_schedules(session: Session, depth: int, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+def pct_schedules(session: Session, depth: int, number: int, rng: Random, tally: SearchTally) -> Iterator[ScheduleRun]:
     """The outcomes of `number` schedules with random priorities and depth - 1 changes of them."""
     outcome = session.run(Follow(()))
     tally.count(outcome)
@@ -107,6 +109,6 @@ def pct_schedules(session: Session, depth: int, number: int, rng: Random, tally:
         yield outcome
 
 
-def follow(session: Session, segments: tuple[Segment, ...], old: tuple[Old, ...] = ()) -> Outcome:
+def follow(session: Session, segments: tuple[Segment, ...], old: tuple[Old, ...] = ()) -> ScheduleRun:
     """The outcome of a written schedule."""
     return session.run(Follow(segments, old))

@@ -8,11 +8,11 @@ from time import monotonic
 from heapster.checkers.races.lanes import lanes, turning_points
 from heapster.checkers.races.ours import schedulable
 from heapster.checkers.races.programs import Program
-from heapster.checkers.races.recording import Row
-from heapster.checkers.races.replay import Replay, format_replay, parse_replay
+from heapster.checkers.races.recording import AccessRow
+from heapster.checkers.races.replay import ScheduleReplay, format_replay, parse_replay
 from heapster.checkers.races.schedulable import Schedulable
-from heapster.checkers.races.session import Outcome, ScheduleProblem
-from heapster.checkers.races.shrinking import Failure, preemptions
+from heapster.checkers.races.session import ScheduleProblem, ScheduleRun
+from heapster.checkers.races.shrinking import FailingRun, preemptions
 from heapster.checkers.races.steps import steps
 from heapster.checkers.targets.source import Source
 from heapster.checkers.targets.target import SIM, Target
@@ -29,7 +29,7 @@ def replay(text: str, source: Source | Schedulable | None = None, target: Target
     session = chosen.session(what.program)
     outcome = session.follow(what.segments, what.old)
     failed = outcome.problem is not None
-    found = finding(chosen, Failure(what.program, outcome), target) if failed else None
+    found = finding(chosen, FailingRun(what.program, outcome), target) if failed else None
     findings = (found,) if found is not None else ()
     warnings = list(_misfits(what, chosen, failed or session.fits))
     return Run("replay", str(target), 0, Verdict.FAILED if failed else Verdict.PASSED, monotonic() - begun, 1, findings,
@@ -37,7 +37,7 @@ def replay(text: str, source: Source | Schedulable | None = None, target: Target
                extra={"schedules": 1, "steps": tuple(steps(what.program)), "warnings": warnings})
 
 
-def _misfits(what: Replay, subject: Schedulable, fits: bool) -> Iterator[str]:
+def _misfits(what: ScheduleReplay, subject: Schedulable, fits: bool) -> Iterator[str]:
     """Why the schedule may not be the one that was found."""
     now = subject.version
     if what.version and what.version != now:
@@ -46,9 +46,9 @@ def _misfits(what: Replay, subject: Schedulable, fits: bool) -> Iterator[str]:
         yield "the schedule does not fit this source: a thread cannot go on, or an old write be met, where it says"
 
 
-def finding(subject: Schedulable, failure: Failure, target: Target = SIM) -> Finding | None:
+def finding(subject: Schedulable, failure: FailingRun, target: Target = SIM) -> Finding | None:
     """The failure as others read it; its replay has been run. None if that meets first what is known already."""
-    what = Replay(failure.program, failure.outcome.segments, failure.outcome.old, subject.version)
+    what = ScheduleReplay(failure.program, failure.outcome.segments, failure.outcome.old, subject.version)
     text = format_replay(what)
     what = parse_replay(text)
     outcome, rows = subject.record(what)
@@ -71,7 +71,7 @@ def finding(subject: Schedulable, failure: Failure, target: Target = SIM) -> Fin
         details=(*lines, f"preemptions: {preemptions(outcome)}; switch points: {outcome.steps}"))
 
 
-def _place(program: Program, outcome: Outcome, thread: int) -> int:
+def _place(program: Program, outcome: ScheduleRun, thread: int) -> int:
     """Index, among the steps, of what the thread did last; of the last step for nobody."""
     if thread < 0 or not outcome.last:
         return len(list(steps(program))) - 1
@@ -79,7 +79,7 @@ def _place(program: Program, outcome: Outcome, thread: int) -> int:
     return before + outcome.last[thread]
 
 
-def _stacks(rows: list[Row], problem: ScheduleProblem) -> list[str]:
+def _stacks(rows: list[AccessRow], problem: ScheduleProblem) -> list[str]:
     """The stacks of the access that failed and of that which it raced with."""
     failed = next((row for row in rows if row.failed), None)
     other = next((row for row in reversed(rows)

@@ -22,7 +22,7 @@ MODEST = 1 << 30                    # bytes that the system always has, unless t
 
 
 
-class Event(NamedTuple):
+class CallEvent(NamedTuple):
     """A call of a thread, as its caller saw it."""
 
     thread: int
@@ -32,7 +32,7 @@ class Event(NamedTuple):
     result: Result
 
 
-class Block(Protocol):
+class ReturnedBlock(Protocol):
     """A block in a program's hands."""
 
     pointer: int
@@ -42,7 +42,7 @@ class Block(Protocol):
         """Addresses of its watched words, and what they must hold."""
 
 
-def unexplained(events: Sequence[Event], start: Iterable[tuple[int, int]], refused: bool,
+def unexplained(events: Sequence[CallEvent], start: Iterable[tuple[int, int]], refused: bool,
                 promises: Promises = OURS) -> Problem | None:
     """Why no sequential order explains the events, if none does; `start` is what was live: pointer, request."""
     if not refused:
@@ -57,24 +57,24 @@ def unexplained(events: Sequence[Event], start: Iterable[tuple[int, int]], refus
     return reason._replace(message=f"no order of the calls explains what threads saw: {reason.message}")
 
 
-def _likely(event: Event) -> int:
+def _likely(event: CallEvent) -> int:
     """Blocks are given by a call's end, and taken from its start."""
     return event.start if event.operation.verb in RELEASING else event.end
 
 
-def _is_needless_null(event: Event) -> bool:
+def _is_needless_null(event: CallEvent) -> bool:
     operation, result = event.operation, event.result
     if operation.verb not in REQUESTS or result.pointer != 0:
         return False
     return max(operation.numbers) < MODEST
 
 
-def _text(event: Event) -> str:
+def _text(event: CallEvent) -> str:
     numbers = ", ".join(str(n) for n in event.operation.numbers)
     return f"{event.operation.verb}({numbers}) of thread {event.thread}"
 
 
-def _runs(live: Live, events: Iterable[Event], promises: Promises) -> Problem | None:
+def _runs(live: Live, events: Iterable[CallEvent], promises: Promises) -> Problem | None:
     """Why the events cannot have run in this order."""
     for event in events:
         reason = _wrong_now(live, event, promises)
@@ -84,7 +84,7 @@ def _runs(live: Live, events: Iterable[Event], promises: Promises) -> Problem | 
     return None
 
 
-def _wrong_now(live: Live, event: Event, promises: Promises) -> Problem | None:
+def _wrong_now(live: Live, event: CallEvent, promises: Promises) -> Problem | None:
     """Why the event cannot come next; callers pass only blocks that they hold."""
     pointer = event.operation.pointer
     if pointer and pointer not in live:
@@ -93,7 +93,7 @@ def _wrong_now(live: Live, event: Event, promises: Promises) -> Problem | None:
     return reasons[0]._replace(message=f"{_text(event)}: {reasons[0].message}") if reasons else None
 
 
-def _some_order(live: Live, events: Sequence[Event], promises: Promises) -> bool:
+def _some_order(live: Live, events: Sequence[CallEvent], promises: Promises) -> bool:
     """Whether some order that keeps real time explains all; each set of events is tried once."""
     events = sorted(events, key=lambda event: event.end)        # calls of one thread keep their order
     everything = (1 << len(events)) - 1
@@ -114,7 +114,7 @@ def _some_order(live: Live, events: Sequence[Event], promises: Promises) -> bool
     return False
 
 
-def damaged(rest: Simulated, blocks: Iterable[Block]) -> Problem | None:
+def damaged(rest: Simulated, blocks: Iterable[ReturnedBlock]) -> Problem | None:
     """The first block whose payload is not what its owner wrote."""
     for block in blocks:
         address = rest.first_difference(block.words())
@@ -124,7 +124,7 @@ def damaged(rest: Simulated, blocks: Iterable[Block]) -> Problem | None:
     return None
 
 
-def not_whole(rest: Simulated, blocks: Collection[Block], whole: set[Any]) -> Problem | None:
+def not_whole(rest: Simulated, blocks: Collection[ReturnedBlock], whole: set[Any]) -> Problem | None:
     """Why the heap at rest is not as it must be; heaps that were found to be so are kept in `whole`."""
     try:
         heap = decode(rest)

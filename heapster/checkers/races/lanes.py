@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from heapster.checkers.races.recording import Row
+from heapster.checkers.races.recording import AccessRow
 from heapster.checkers.races.session import ScheduleProblem
 from heapster.machine.orders import ATOMICS
 
@@ -24,7 +24,7 @@ VERBS = {**KINDS, **{operation: KINDS[atomic.kind] for operation, atomic in ATOM
 LOCKING = frozenset({"lock", "try_lock", "read_lock", "unlock"})
 
 
-def lanes(rows: Sequence[Row], problem: ScheduleProblem, threads: int, name: Callable[[int], str]) -> list[str]:
+def lanes(rows: Sequence[AccessRow], problem: ScheduleProblem, threads: int, name: Callable[[int], str]) -> list[str]:
     """The lines, with a heading; `name` says what lies at an address."""
     chosen = sorted(_chosen(rows, problem))
     lines = ["".join(f"thread {t}".ljust(COLUMN) for t in range(threads)).rstrip()]
@@ -42,7 +42,7 @@ def is_heading(line: str) -> bool:
     return HEADING.fullmatch(line) is not None
 
 
-def turning_points(rows: Sequence[Row], name: Callable[[int], str]) -> list[str]:
+def turning_points(rows: Sequence[AccessRow], name: Callable[[int], str]) -> list[str]:
     """What the schedule comes down to: the old writes that were met, and where threads stop and others go on."""
     old = [f"thread {rows[i].thread}: {_access(rows[i], name)}" for i in _old(rows)]
     stops = []
@@ -58,22 +58,22 @@ def _cell(thread: int, text: str) -> str:
     return " " * (COLUMN * thread) + text
 
 
-def _text(row: Row, name: Callable[[int], str]) -> str:
+def _text(row: AccessRow, name: Callable[[int], str]) -> str:
     return f"{_access(row, name)}{'  <-- here' if row.failed else ''}"
 
 
-def _access(row: Row, name: Callable[[int], str]) -> str:
+def _access(row: AccessRow, name: Callable[[int], str]) -> str:
     where = row.stack[0].split()[0] if row.stack else "caller"
     return f"{where} {VERBS.get(row.kind, row.kind)} {name(row.target)}{_order(row)}"
 
 
-def _order(row: Row) -> str:
+def _order(row: AccessRow) -> str:
     """The order of an atomic access, and whether it met an old write."""
     order = row.kind.rpartition("_")[2] if row.kind in ATOMICS else row.order
     return f", {order}{', and meets an old write' if row.old else ''}" if order else ""
 
 
-def _chosen(rows: Sequence[Row], problem: ScheduleProblem) -> set[int]:
+def _chosen(rows: Sequence[AccessRow], problem: ScheduleProblem) -> set[int]:
     """Indices of the rows that matter, by rank: the clash, the old writes, the switches, the contended locks."""
     picked: set[int] = set()
     for group in (_clash(rows, problem), _old(rows), _switches(rows), _contended(rows)):
@@ -83,7 +83,7 @@ def _chosen(rows: Sequence[Row], problem: ScheduleProblem) -> set[int]:
     return picked
 
 
-def _clash(rows: Sequence[Row], problem: ScheduleProblem) -> list[int]:
+def _clash(rows: Sequence[AccessRow], problem: ScheduleProblem) -> list[int]:
     """The failing access, and the last of the other thread to the same word."""
     if not rows:
         return []
@@ -92,18 +92,18 @@ def _clash(rows: Sequence[Row], problem: ScheduleProblem) -> list[int]:
     return other[-1:] + found
 
 
-def _old(rows: Sequence[Row]) -> list[int]:
+def _old(rows: Sequence[AccessRow]) -> list[int]:
     """The accesses that met an old write."""
     return [i for i, row in enumerate(rows) if row.old]
 
 
-def _switches(rows: Sequence[Row]) -> list[int]:
+def _switches(rows: Sequence[AccessRow]) -> list[int]:
     """The accesses on either side of every switch."""
     ends = [i for i in range(1, len(rows)) if rows[i].thread != rows[i - 1].thread]
     return sorted({j for i in ends for j in (i - 1, i)})
 
 
-def _contended(rows: Sequence[Row]) -> list[int]:
+def _contended(rows: Sequence[AccessRow]) -> list[int]:
     users: dict[int, set[int]] = {}
     for row in rows:
         if row.kind in LOCKING:

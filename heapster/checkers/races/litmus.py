@@ -17,7 +17,7 @@ FORMS = (
 )
 
 
-class Step(NamedTuple):
+class LitmusStep(NamedTuple):
     """What a thread of a litmus test does next."""
 
     kind: str
@@ -28,7 +28,7 @@ class Step(NamedTuple):
     name: str = ""              # of what it reads
 
 
-Lanes = tuple[tuple[Step, ...], ...]
+Lanes = tuple[tuple[LitmusStep, ...], ...]
 Outcome = tuple[int, ...]
 Pick = Callable[[int], int]     # one of so many
 
@@ -38,13 +38,14 @@ def parse(text: str) -> Lanes:
     return tuple(tuple(_step(word.strip()) for word in lane.split(";")) for lane in text.split("|"))
 
 
-def _step(word: str) -> Step:
+def _step(word: str) -> LitmusStep:
     for kind, form in FORMS:
         match = re.fullmatch(form, word)
         if match is not None:
             found = match.groupdict()
             numbers = {key: int(found[key]) for key in ("value", "expected") if key in found}
-            return Step(kind, ORDERS[found["order"]], found.get("place", ""), **numbers, name=found.get("name", ""))
+            return LitmusStep(kind, ORDERS[found["order"]], found.get("place", ""), **numbers, name=found.get("name",
+                                                                                                              ""))
     raise ValueError(f"'{word}' is no step of a litmus test")
 
 
@@ -55,7 +56,7 @@ class Play:
         self._memory, self._pick = memory, pick
         self.seen: dict[str, int] = {}
 
-    def step(self, thread: int, step: Step) -> None:
+    def step(self, thread: int, step: LitmusStep) -> None:
         """Do what comes next in a thread."""
         if step.kind == "fence":
             self._memory.fence(thread, step.order)
@@ -63,21 +64,21 @@ class Play:
             self._memory.open(ord(step.place), 0)
             getattr(self, "_" + step.kind)(thread, ord(step.place), step)
 
-    def _store(self, thread: int, place: int, step: Step) -> None:
+    def _store(self, thread: int, place: int, step: LitmusStep) -> None:
         found = self._memory.placeable(thread, place, step.order)
         self._memory.store(thread, place, step.value, found[self._pick(len(found))], step.order)
 
-    def _load(self, thread: int, place: int, step: Step) -> None:
+    def _load(self, thread: int, place: int, step: LitmusStep) -> None:
         found = self._memory.readable(thread, place, step.order)
         self.seen[step.name] = self._memory.load(thread, place, found[self._pick(len(found))], step.order)
 
-    def _exchange(self, thread: int, place: int, step: Step) -> None:
+    def _exchange(self, thread: int, place: int, step: LitmusStep) -> None:
         found = self._memory.swappable(thread, place, step.order)
         read = found[self._pick(len(found))]
         self.seen[step.name] = read.value
         self._memory.swap(thread, place, step.value, read, step.order)
 
-    def _cas(self, thread: int, place: int, step: Step) -> None:
+    def _cas(self, thread: int, place: int, step: LitmusStep) -> None:
         found = self._memory.comparable(thread, place, step.expected, step.order, step.order & ~RELEASE)
         read = found[self._pick(len(found))]
         self.seen[step.name] = read.value

@@ -9,11 +9,11 @@ from heapster.checkers.races.corpus import SHIPPED, corpus, is_shipped, policies
 from heapster.checkers.races.generated import generated
 from heapster.checkers.races.memory_model import EXPLORED, LOAD_BUFFERING, memory_model
 from heapster.checkers.races.programs import Program
-from heapster.checkers.races.recording import Row, record
-from heapster.checkers.races.replay import Replay
+from heapster.checkers.races.recording import AccessRow, record
+from heapster.checkers.races.replay import ScheduleReplay
 from heapster.checkers.races.schedulable import Schedulable
 from heapster.checkers.races.schedulers.replay import Follow
-from heapster.checkers.races.session import Outcome, ScheduleProblem, Session
+from heapster.checkers.races.session import ScheduleProblem, ScheduleRun, Session
 from heapster.checkers.targets.source import Source, shipped, version
 from heapster.machine.traced import Old, Segment
 from heapster.model.placement import POLICY_NAMES
@@ -63,7 +63,7 @@ class TracedSource:
         """See `Schedulable`."""
         return generated(number, threads, ops, seed)
 
-    def record(self, replay: Replay) -> tuple[Outcome, list[Row]]:
+    def record(self, replay: ScheduleReplay) -> tuple[ScheduleRun, list[AccessRow]]:
         """See `Schedulable`."""
         return record(self._source, replay)
 
@@ -105,23 +105,25 @@ class TracedProgram:
     def __init__(self, session: Session) -> None:
         self._session, self.program, self.fits = session, session.program, True
 
-    def every_schedule(self, bound: int | None, tally: exploring.Tally, old: int | None = None) -> Iterator[Outcome]:
+    def every_schedule(self, bound: int | None, tally: exploring.SearchTally,
+                       old: int | None = None) -> Iterator[ScheduleRun]:
         """See `Explorable`."""
         return exploring.every_schedule(self._session, bound, tally, old)
 
-    def forks_amid(self, tally: exploring.Tally) -> Iterator[Outcome]:
+    def forks_amid(self, tally: exploring.SearchTally) -> Iterator[ScheduleRun]:
         """See `Explorable`."""
         return exploring.forks_amid(self.program, lambda segments: exploring.follow(self._session, segments), tally)
 
-    def random_schedules(self, number: int, rng: Random, tally: exploring.Tally) -> Iterator[Outcome]:
+    def random_schedules(self, number: int, rng: Random, tally: exploring.SearchTally) -> Iterator[ScheduleRun]:
         """See `Explorable`."""
         return exploring.random_schedules(self._session, number, rng, tally)
 
-    def pct_schedules(self, depth: int, number: int, rng: Random, tally: exploring.Tally) -> Iterator[Outcome]:
+    def pct_schedules(self, depth: int, number: int, rng: Random,
+                      tally: exploring.SearchTally) -> Iterator[ScheduleRun]:
         """See `Explorable`."""
         return exploring.pct_schedules(self._session, depth, number, rng, tally)
 
-    def follow(self, segments: tuple[Segment, ...], old: tuple[Old, ...] = ()) -> Outcome:
+    def follow(self, segments: tuple[Segment, ...], old: tuple[Old, ...] = ()) -> ScheduleRun:
         """See `Explorable`."""
         schedule = Follow(segments, old)
         outcome = self._session.run(schedule)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from heapster.model.operations import ROWS, Does, Row
+from heapster.model.operations import ROWS, Does, OperationRow
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALLS
 from heapster.results import UsageError
@@ -21,7 +21,7 @@ NO_BLOCK = -1
 CALLS_BY_LETTER = {call.letter: name for name, call in SYSTEM_CALLS.items()}
 
 
-class Kind(NamedTuple):
+class OpKind(NamedTuple):
     """What an operation does with its block and how many numbers it takes."""
 
     name: str
@@ -31,33 +31,33 @@ class Kind(NamedTuple):
 
 
 
-def _of(row: Row) -> Kind:
+def _of(row: OperationRow) -> OpKind:
     """A call: the block that it takes, then its numbers; of a product the last; none that say what its block is."""
     block = "new" if not row.operand else "frees" if Does.RELEASES in row.does else "uses"
     numbers = 0 if block == "frees" else min(1, len(row.numbers)) if row.requests == "product" else len(row.numbers)
-    return Kind(row.name, row.letter + ":".join([r"(\d+)"] * (row.operand + numbers)), block)
+    return OpKind(row.name, row.letter + ":".join([r"(\d+)"] * (row.operand + numbers)), block)
 
 
 KINDS = {
     **{row.letter: _of(row) for row in ROWS if row.letter},
-    "i": Kind("free_marked", r"i(\d+)", "frees"),
-    "o": Kind("as_shipped", r"o"),
-    "p": Kind("policy", r"p(\d+)"),
-    "t": Kind("threshold", r"t(\d+)"),
-    "g": Kind("growth", r"g(\d+)"),
-    "n": Kind("arenas", r"n(\d+)"),
-    "h": Kind("cache", r"h(\d+)"),
-    "q": Kind("queue", r"q(\d+)"),
-    "l": Kind("keep", r"l(\d+)"),
-    "d": Kind("trim", r"d(\d+)"),
-    "v": Kind("realloc_alike", r"v(\d+):(\d+)", "uses"),
-    "e": Kind("thread_end", r"e"),
-    "s": Kind("stats", r"s"),
-    "y": Kind("stats_of_all", r"y"),
-    "w": Kind("status", r"w"),
-    "k": Kind("fork", r"k"),
-    "z": Kind("finalize", r"z"),
-    "x": Kind("fail", rf"x([{''.join(CALLS_BY_LETTER)}])(\d+)"),
+    "i": OpKind("free_marked", r"i(\d+)", "frees"),
+    "o": OpKind("as_shipped", r"o"),
+    "p": OpKind("policy", r"p(\d+)"),
+    "t": OpKind("threshold", r"t(\d+)"),
+    "g": OpKind("growth", r"g(\d+)"),
+    "n": OpKind("arenas", r"n(\d+)"),
+    "h": OpKind("cache", r"h(\d+)"),
+    "q": OpKind("queue", r"q(\d+)"),
+    "l": OpKind("keep", r"l(\d+)"),
+    "d": OpKind("trim", r"d(\d+)"),
+    "v": OpKind("realloc_alike", r"v(\d+):(\d+)", "uses"),
+    "e": OpKind("thread_end", r"e"),
+    "s": OpKind("stats", r"s"),
+    "y": OpKind("stats_of_all", r"y"),
+    "w": OpKind("status", r"w"),
+    "k": OpKind("fork", r"k"),
+    "z": OpKind("finalize", r"z"),
+    "x": OpKind("fail", rf"x([{''.join(CALLS_BY_LETTER)}])(\d+)"),
 }
 
 

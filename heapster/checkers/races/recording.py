@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from greenlet import GreenletExit
 
-from heapster.checkers.races.replay import Replay
+from heapster.checkers.races.replay import ScheduleReplay
 from heapster.checkers.races.schedulers.replay import Follow
-from heapster.checkers.races.session import Outcome, Session
+from heapster.checkers.races.session import ScheduleRun, Session
 from heapster.checkers.targets.source import Source
 from heapster.machine.orders import ATOMICS
 from heapster.machine.protocol import SYSTEM_CALLS
@@ -22,7 +22,7 @@ from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, Traced
 Stack = tuple[str, ...]             # "arena.py:88 acquire", innermost first; empty for the caller's own access
 
 
-class Row(NamedTuple):
+class AccessRow(NamedTuple):
     """One access."""
 
     step: int
@@ -39,21 +39,21 @@ NOTED = {"load": None, "store": None, **dict.fromkeys(ATOMICS), "copy": None, "f
          "lock": None, "unlock": None, **dict.fromkeys(SYSTEM_CALLS, MAPPINGS_OBJECT), "sbrk": BREAK_OBJECT}
 
 
-def record(source: Source, replay: Replay) -> tuple[Outcome, list[Row]]:
+def record(source: Source, replay: ScheduleReplay) -> tuple[ScheduleRun, list[AccessRow]]:
     """The outcome of the replay and every shared access of it, in order."""
-    rows: list[Row] = []
+    rows: list[AccessRow] = []
     session = Session(replay.program, source)
     outcome = session.run(Follow(replay.segments, replay.old), _recorder(source.root, rows))
     return outcome, rows
 
 
-def _recorder(root: Path, rows: list[Row]) -> type[Traced]:
+def _recorder(root: Path, rows: list[AccessRow]) -> type[Traced]:
     """A traced machine that notes every access in `rows`."""
     methods = {name: _noting(name, fixed, str(root), rows) for name, fixed in NOTED.items()}
     return type("Recorder", (Traced,), methods)
 
 
-def _noting(name: str, fixed: int | None, root: str, rows: list[Row]) -> Callable[..., Any]:
+def _noting(name: str, fixed: int | None, root: str, rows: list[AccessRow]) -> Callable[..., Any]:
     plain = getattr(Traced, name)
 
     def noted(self: Traced, *arguments: int) -> Any:
@@ -68,7 +68,7 @@ def _noting(name: str, fixed: int | None, root: str, rows: list[Row]) -> Callabl
             stopped = isinstance(sys.exc_info()[1], GreenletExit)
             if not stopped and not OUTSIDE <= target < BREAK:
                 old = name in ATOMICS and not failed and self.back > 0
-                rows.append(Row(self.steps, thread, name, target, stack, failed, old))
+                rows.append(AccessRow(self.steps, thread, name, target, stack, failed, old))
 
     return noted
 

@@ -24,7 +24,7 @@ VERSION = re.compile(r"[0-9a-f]{8}", re.ASCII)
 FORM = f"{PREFIX}PROGRAM;s:SCHEDULE, with ;o:OLD or ;v:VERSION after it or without"
 
 
-class Replay(NamedTuple):
+class ScheduleReplay(NamedTuple):
     """A program and one of its schedules."""
 
     program: Program
@@ -33,12 +33,12 @@ class Replay(NamedTuple):
     version: str = ""           # of the source that it was found in; empty: not known
 
 
-def format_replay(replay: Replay) -> str:
+def format_replay(replay: ScheduleReplay) -> str:
     """The string that says so."""
     return ";".join(_parts(replay))
 
 
-def _parts(replay: Replay) -> Iterator[str]:
+def _parts(replay: ScheduleReplay) -> Iterator[str]:
     yield f"{PREFIX}{format_program(replay.program)}"
     yield f"s:{format_schedule(replay.segments)}"
     if replay.old:
@@ -52,7 +52,7 @@ def format_schedule(segments: Iterable[Segment]) -> str:
     return ",".join(str(s.thread) if s.points is None else f"{s.thread}*{s.points}" for s in segments)
 
 
-def parse_replay(text: str) -> Replay:
+def parse_replay(text: str) -> ScheduleReplay:
     """What the string says, or UsageError."""
     program, *parts = text.removeprefix(PREFIX).split(";")
     found = {part[:1]: part[2:] for part in parts}
@@ -63,7 +63,7 @@ def parse_replay(text: str) -> Replay:
     segments = tuple(_parse_segment(word, len(parsed.lanes)) for word in _words(found["s"]))
     if "v" in found and VERSION.fullmatch(found["v"]) is None:
         raise UsageError(f"'{found['v']}' is no version of a source: eight digits, 0 to f")
-    return Replay(parsed, segments, tuple(map(_parse_old, _words(found.get("o", "")))), found.get("v", ""))
+    return ScheduleReplay(parsed, segments, tuple(map(_parse_old, _words(found.get("o", "")))), found.get("v", ""))
 
 
 def _words(text: str) -> list[str]:

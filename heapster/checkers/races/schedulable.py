@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import Any, Protocol
 
-from heapster.checkers.races.exploring import Tally
+from heapster.checkers.races.exploring import SearchTally
 from heapster.checkers.races.programs import Program
-from heapster.checkers.races.recording import Row
-from heapster.checkers.races.replay import Replay
-from heapster.checkers.races.session import Outcome, ScheduleProblem
+from heapster.checkers.races.recording import AccessRow
+from heapster.checkers.races.replay import ScheduleReplay
+from heapster.checkers.races.session import ScheduleProblem, ScheduleRun
 from heapster.machine.traced import Old, Segment
 
 
@@ -21,19 +21,19 @@ class Explorable(Protocol):
     program: Program            # what is run: less than was asked for, where not even its start succeeds
     fits: bool                  # what was followed last could be followed to its end
 
-    def every_schedule(self, bound: int | None, tally: Tally, old: int | None = None) -> Iterator[Outcome]:
+    def every_schedule(self, bound: int | None, tally: SearchTally, old: int | None = None) -> Iterator[ScheduleRun]:
         """The outcomes of all schedules with at most `bound` preemptions and `old` writes met, one for each class."""
 
-    def forks_amid(self, tally: Tally) -> Iterator[Outcome]:
+    def forks_amid(self, tally: SearchTally) -> Iterator[ScheduleRun]:
         """The outcomes where a thread forks amid what another does, beyond those of every schedule."""
 
-    def random_schedules(self, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+    def random_schedules(self, number: int, rng: Random, tally: SearchTally) -> Iterator[ScheduleRun]:
         """The outcomes of `number` random walks, at least those that fail."""
 
-    def pct_schedules(self, depth: int, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+    def pct_schedules(self, depth: int, number: int, rng: Random, tally: SearchTally) -> Iterator[ScheduleRun]:
         """The outcomes of `number` schedules by PCT, at least those that fail."""
 
-    def follow(self, segments: tuple[Segment, ...], old: tuple[Old, ...] = ()) -> Outcome:
+    def follow(self, segments: tuple[Segment, ...], old: tuple[Old, ...] = ()) -> ScheduleRun:
         """The outcome of a written schedule."""
 
 
@@ -62,7 +62,7 @@ class Schedulable(Protocol):
     def generated(self, number: int, threads: int, ops: int, seed: int) -> Iterable[Program]:
         """Up to `number` generated programs."""
 
-    def record(self, replay: Replay) -> tuple[Outcome, list[Row]]:
+    def record(self, replay: ScheduleReplay) -> tuple[ScheduleRun, list[AccessRow]]:
         """The outcome of a replay, and each access of it in order."""
 
     def found(self, problem: ScheduleProblem) -> None:

@@ -8,19 +8,19 @@ from random import Random
 from time import monotonic
 from typing import Any
 
-from heapster.checkers.races.exploring import OutOfBudget, Tally
+from heapster.checkers.races.exploring import OutOfBudget, SearchTally
 from heapster.checkers.races.findings import finding
 from heapster.checkers.races.ours import schedulable
 from heapster.checkers.races.programs import MOST_THREADS, Program, format_program
 from heapster.checkers.races.schedulable import Schedulable
-from heapster.checkers.races.session import Outcome
-from heapster.checkers.races.shrinking import Failure, least
+from heapster.checkers.races.session import ScheduleRun
+from heapster.checkers.races.shrinking import FailingRun, least
 from heapster.checkers.targets.source import Source
 from heapster.checkers.targets.target import SIM, Target
 from heapster.children import processor_seconds
 from heapster.results import Finding, Run, UsageError, Verdict
 
-Progress = Callable[[Tally, float], None]       # what was done so far, and for how many seconds
+Progress = Callable[[SearchTally, float], None]       # what was done so far, and for how many seconds
 
 STRATEGIES = ("dfs", "pct", "random")
 BATCH = 50                          # programs generated at a time
@@ -31,7 +31,7 @@ MOST_LANE_OPS = 12
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """What to search."""
 
     threads: int = 2
@@ -55,12 +55,12 @@ class Plan:
 
 
 @dataclass
-class Search:
+class ScheduleSearch:
     """A search under way."""
 
-    plan: Plan
+    plan: SearchPlan
     subject: Schedulable
-    tally: Tally = field(default_factory=Tally)
+    tally: SearchTally = field(default_factory=SearchTally)
     finished: dict[Program, int] = field(default_factory=dict)      # the bound that each was explored to
     sampled: dict[Program, None] = field(default_factory=dict)
     left: set[Program] = field(default_factory=set)                 # after MOST_SCHEDULES
@@ -68,14 +68,14 @@ class Search:
 
     progress: Progress | None = None
 
-    def failures(self) -> Iterator[Failure]:
+    def failures(self) -> Iterator[FailingRun]:
         """The failures that the plan leads to within its budget; what is known by then is passed over."""
         self._begun, self._spent_before = processor_seconds(), self.subject.seconds
         self.tally.on_schedule = self._spend
         try:
             for program, outcome in self._outcomes():
                 if outcome.problem is not None:
-                    yield Failure(program, outcome)
+                    yield FailingRun(program, outcome)
         except OutOfBudget:
             pass
 
@@ -94,13 +94,13 @@ class Search:
         if self.progress is not None:
             self.progress(self.tally, seconds)
 
-    def _outcomes(self) -> Iterator[tuple[Program, Outcome]]:
+    def _outcomes(self) -> Iterator[tuple[Program, ScheduleRun]]:
         if self.plan.strategy == "dfs":
             yield from self._depth_first()
         else:
             yield from self._by_chance()
 
-    def _depth_first(self) -> Iterator[tuple[Program, Outcome]]:
+    def _depth_first(self) -> Iterator[tuple[Program, ScheduleRun]]:
         """The corpus and some generated programs with more and more preemptions, then others with all at once."""
         fresh = self._generated()
         some = [next(fresh) for _ in range(BATCH)]
@@ -114,7 +114,7 @@ class Search:
             if program not in self.finished:
                 yield from self._explore(program, self.plan.bound, MOST_SCHEDULES)
 
-    def _explore(self, program: Program, bound: int, most: int | None = None) -> Iterator[tuple[Program, Outcome]]:
+    def _explore(self, program: Program, bound: int, most: int | None = None) -> Iterator[tuple[Program, ScheduleRun]]:
         session = self.subject.session(program)
         amid = session.forks_amid(self.tally) if bound else ()
         for outcome in chain(session.every_schedule(bound, self.tally, bound), amid):
@@ -133,7 +133,7 @@ class Search:
                                               self.plan.seed * 1_000_003 + batch)
             batch += 1
 
-    def _by_chance(self) -> Iterator[tuple[Program, Outcome]]:
+    def _by_chance(self) -> Iterator[tuple[Program, ScheduleRun]]:
         rng = Random(self.plan.seed)
         known = [program for program, _ in self.subject.corpus()]
         fresh = self._generated()
@@ -142,7 +142,7 @@ class Search:
                 yield from self._sample(program, rng)
             known.extend(next(fresh) for _ in range(BATCH))
 
-    def _sample(self, program: Program, rng: Random) -> Iterator[tuple[Program, Outcome]]:
+    def _sample(self, program: Program, rng: Random) -> Iterator[tuple[Program, ScheduleRun]]:
         self.sampled[program] = None
         session = self.subject.session(program)
         if self.plan.strategy == "pct":
@@ -182,13 +182,13 @@ class Search:
                 for program, bound in self.run().items()]
 
 
-def races(plan: Plan, source: Source | Schedulable | None = None, target: Target = SIM,
+def races(plan: SearchPlan, source: Source | Schedulable | None = None, target: Target = SIM,
           progress: Progress | None = None) -> Run:
     """Search as planned; each failure is shrunk and reported, as many as are looked for."""
     plan.check()
     begun = monotonic()
     subject = schedulable(source)
-    search = Search(plan, subject, progress=progress)
+    search = ScheduleSearch(plan, subject, progress=progress)
     findings: dict[str, Finding] = {}
     interrupted = False
     try:
@@ -209,7 +209,7 @@ def races(plan: Plan, source: Source | Schedulable | None = None, target: Target
                | ({"interrupted": True} if interrupted else {}))
 
 
-def _reported(subject: Schedulable, failure: Failure, bound: int, target: Target) -> Finding | None:
+def _reported(subject: Schedulable, failure: FailingRun, bound: int, target: Target) -> Finding | None:
     """The finding, and none like it from here on; None for what its replay does not show by itself."""
     shrunk = least(subject, failure, bound)
     assert shrunk.outcome.problem is not None
@@ -218,20 +218,20 @@ def _reported(subject: Schedulable, failure: Failure, bound: int, target: Target
     return reported
 
 
-def inconclusive(target: Target, plan: Plan, *recipe: str) -> Run:
+def inconclusive(target: Target, plan: SearchPlan, *recipe: str) -> Run:
     """What is said of a target that gives a scheduler no hooks: nothing could be explored; how to build it so."""
     try_ = "build it with -fsanitize=thread" if recipe else f"try heapster stress {target}"
     why = f"{target} is compiled: its accesses give a scheduler no hooks; {try_}"
-    return Run("races", str(target), plan.seed, Verdict.INCONCLUSIVE, 0.0, 1, checks=_checks(Tally()),
+    return Run("races", str(target), plan.seed, Verdict.INCONCLUSIVE, 0.0, 1, checks=_checks(SearchTally()),
                extra={"schedules": 0, "explored": "nothing", "not_checked": [why], "build": list(recipe)})
 
 
-def _witnesses(subject: Schedulable, tally: Tally) -> dict[str, int]:
+def _witnesses(subject: Schedulable, tally: SearchTally) -> dict[str, int]:
     """What must have been met for a pass to mean much."""
     seen = {"preempted": tally.preempted, "waited_for_a_lock": tally.waited}
     return seen | {"met_an_old_write": tally.weak} if subject.has_weak_memory else seen
 
 
-def _checks(tally: Tally) -> dict[str, int]:
+def _checks(tally: SearchTally) -> dict[str, int]:
     runs = ("deadlocks", "lost_unlocks", "lock_order", "linearizability", "payloads", "heap_at_rest")
     return {"data_races": tally.steps, **dict.fromkeys(runs, tally.schedules)}

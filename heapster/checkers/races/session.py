@@ -10,11 +10,11 @@ from heapster.checkers.races.programs import KINDS, Op, Program, handovers
 from heapster.checkers.targets.source import Source
 from heapster.impl import layout
 from heapster.impl.layout import ALL_ARENAS, ONLY_MAPPINGS, STATS_BYTES, WORD
-from heapster.machine.protocol import REFUSED, Aborted, Fault
+from heapster.machine.protocol import REFUSED, Aborted, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken, Chooser, Old, Segment, Traced, fork
 from heapster.model.misuse import abort_name
-from heapster.model.operations import ROWS, STATING, Does, Row, Stated, alignment_asked, release_stating
+from heapster.model.operations import ROWS, STATING, Does, OperationRow, Stated, alignment_asked, release_stating
 from heapster.model.spec import Operation, Result
 
 READ_UNDER_WAY = (0, 1, ONLY_MAPPINGS)  # arenas whose statistics are read
@@ -34,7 +34,7 @@ class ScheduleProblem(NamedTuple):
     places: tuple[int, int] = (0, 0)    # in the code of a target, of the two accesses
 
 
-class Outcome(NamedTuple):
+class ScheduleRun(NamedTuple):
     """A run: what it was, and what went wrong, if anything did."""
 
     problem: ScheduleProblem | None
@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
     old: tuple[Old, ...] = ()   # accesses that met an older write than the newest
 
 
-class Held:
+class LaneBlock:
     """A block in a program's hands."""
 
     __slots__ = ("alignment", "pointer", "request", "serial")
@@ -72,31 +72,31 @@ class Session:
         self.threads = len(program.lanes)
         self.links = handovers(program)
         self.base = Simulated()
-        self.held: dict[int, Held] = {}
+        self.held: dict[int, LaneBlock] = {}
         self.wrong_start: ScheduleProblem | None = None
         self.restful: set[Any] = set()              # heaps at rest that were found to be whole
         self.moments: set[Any] = set()              # when, by what had run, heaps were
         try:
-            player = Player(self, self.base, self.held)
+            player = ProgramPlayer(self, self.base, self.held)
             for op in program.prologue:
                 player.play(0, op)
             self.base.calls.clear()
-        except (Fault, Aborted, Broken) as error:
+        except (MachineFault, Aborted, Broken) as error:
             self.wrong_start = _problem(error, 0)
         except (NameError, AttributeError) as error:
             self.wrong_start = _unrunnable(error, self.base, 0)
 
-    def run(self, chooser: Chooser, machine: MachineMaker = Traced) -> Outcome:
+    def run(self, chooser: Chooser, machine: MachineMaker = Traced) -> ScheduleRun:
         """One run; Pruned passes through."""
         if self.wrong_start is not None:
-            return Outcome(self.wrong_start, (), 0)
+            return ScheduleRun(self.wrong_start, (), 0)
         m = machine(self.base, self.threads, chooser, Clocks(self.threads))
-        held = {block: Held(h.pointer, h.request, h.serial, h.alignment) for block, h in self.held.items()}
-        player = Player(self, m, held)
+        held = {block: LaneBlock(h.pointer, h.request, h.serial, h.alignment) for block, h in self.held.items()}
+        player = ProgramPlayer(self, m, held)
         try:
             m.run([player.body(lane) for lane in range(self.threads)])
             problem = self._judge(m, player)
-        except (Fault, Aborted, Broken) as error:
+        except (MachineFault, Aborted, Broken) as error:
             problem = _problem(error, m.running)
         except RecursionError:
             problem = ScheduleProblem("fault_hang", "a call recurses without end", thread=m.running)
@@ -104,10 +104,10 @@ class Session:
             problem = _unrunnable(error, m, m.running)
         finally:
             m.let_go()
-        return Outcome(problem, tuple(m.finished_segments()), m.steps, player.calls, tuple(player.last),
-                       tuple(m.old))
+        return ScheduleRun(problem, tuple(m.finished_segments()), m.steps, player.calls, tuple(player.last),
+                           tuple(m.old))
 
-    def _judge(self, m: Traced, player: "Player") -> ScheduleProblem | None:
+    def _judge(self, m: Traced, player: "ProgramPlayer") -> ScheduleProblem | None:
         refused = any(call.answer == REFUSED for call in m.calls)
         reason = judge.unexplained(player.events, self._start(), refused)
         rest = m.at_rest()
@@ -121,11 +121,11 @@ class Session:
         return [(h.pointer, h.request) for h in self.held.values() if h.pointer]
 
 
-def _problem(error: Fault | Aborted | Broken, thread: int) -> ScheduleProblem:
+def _problem(error: MachineFault | Aborted | Broken, thread: int) -> ScheduleProblem:
     if isinstance(error, Aborted):
         said = "the allocator noticed misuse where there is none"
         return ScheduleProblem(f"aborted_{abort_name(error.code)}", said, error.address, thread)
-    if isinstance(error, Fault):
+    if isinstance(error, MachineFault):
         return ScheduleProblem(f"fault_{error.code}", str(error), error.address, thread)
     return ScheduleProblem(error.code, error.message, error.address, thread, error.other)
 
@@ -138,13 +138,13 @@ def _unrunnable(error: NameError | AttributeError, m: Simulated, thread: int) ->
     return ScheduleProblem("not_a_program", f"the source cannot run: {what}", thread=thread)
 
 
-class Player:
+class ProgramPlayer:
     """Plays the operations of a program on a machine, and notes what their callers saw."""
 
-    def __init__(self, session: Session, m: Any, held: dict[int, Held]) -> None:
+    def __init__(self, session: Session, m: Any, held: dict[int, LaneBlock]) -> None:
         self._session, self._m, self.held = session, m, held
         self._source = session.source
-        self.events: list[judge.Event] = []
+        self.events: list[judge.CallEvent] = []
         self._inside: set[int] = set()              # lanes that are inside a call
         self.calls = 0
         self.last = [0] * session.threads
@@ -176,7 +176,7 @@ class Player:
                 raise Broken("lost_unlock", f"thread {lane} comes back from {KINDS[op.code].name} and still owns "
                                             f"the mutex at {mutex:#x}", mutex)
             if call is not None:
-                self.events.append(judge.Event(lane, m.entered[lane], m.steps, *call))
+                self.events.append(judge.CallEvent(lane, m.entered[lane], m.steps, *call))
             if not self._inside:
                 self._expect_rest()
             for block in given:
@@ -205,25 +205,25 @@ class Player:
         """Note and tag a block that was just given."""
         seen = self._seen(verb, (1, *op.numbers) if verb == "calloc" else op.numbers, 0,
                           Result(pointer, dirty=dirty))
-        held = self.held[op.block] = Held(pointer, op.numbers[-1], op.block + 1, alignment_asked(seen[0]))
+        held = self.held[op.block] = LaneBlock(pointer, op.numbers[-1], op.block + 1, alignment_asked(seen[0]))
         self._tag(held)
         return seen
 
-    def _tag(self, held: Held) -> None:
+    def _tag(self, held: LaneBlock) -> None:
         for address, word in held.words().items():
             self._m.store(address, word)
 
-    def _first_damage(self, held: Held) -> int | None:
+    def _first_damage(self, held: LaneBlock) -> int | None:
         """Offset of the first watched word that is not as it was written."""
         return next((a - held.pointer for a, word in held.words().items() if self._m.load(a) != word), None)
 
-    def _expect_whole(self, held: Held) -> None:
+    def _expect_whole(self, held: LaneBlock) -> None:
         offset = self._first_damage(held)
         if offset is not None:
             raise Broken("contents_damaged", f"byte {offset} of block {held.serial - 1} is not what its owner wrote",
                          held.pointer + offset)
 
-    def _of(self, row: Row) -> Play:
+    def _of(self, row: OperationRow) -> Play:
         """How a call of malloc's family is played."""
         if Does.RELEASES in row.does:
             return self._release
@@ -239,7 +239,7 @@ class Player:
 
     def _calloc(self, op: Op) -> tuple[Operation, Result]:
         pointer = self._source.api.calloc(self._m, 1, *op.numbers)
-        words = Held(pointer, op.numbers[0], 0).words()
+        words = LaneBlock(pointer, op.numbers[0], 0).words()
         dirty = next((a - pointer for a in words if self._m.load(a) != 0), None)
         return self._new("calloc", op, pointer, dirty)
 
@@ -250,7 +250,7 @@ class Player:
         pointer = self._source.api.realloc(self._m, before, op.numbers[0])
         lost = None
         if pointer:
-            kept = Held(pointer, min(held.request, op.numbers[0]), held.serial)
+            kept = LaneBlock(pointer, min(held.request, op.numbers[0]), held.serial)
             front = {a: w for a, w in kept.words().items() if a < pointer + TAGGED_FRONT * WORD} if before else {}
             lost = next((a - pointer for a, word in front.items() if self._m.load(a) != word), None)
         seen = self._seen("realloc", op.numbers, before, Result(pointer, prefix_lost=lost))

@@ -4,59 +4,59 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from heapster.checkers.races.exploring import Tally
+from heapster.checkers.races.exploring import SearchTally
 from heapster.checkers.races.programs import KINDS, Op, Program, lanes_of, wrong
 from heapster.checkers.races.schedulable import Schedulable
-from heapster.checkers.races.session import Outcome
+from heapster.checkers.races.session import ScheduleRun
 
 EFFORT = 400                        # schedules tried of a smaller program before it is held to pass
 SIMPLER = (24, 40, 200, 4096, 5000)
 
 
-class Failure(NamedTuple):
+class FailingRun(NamedTuple):
     """A program and a run of it that failed."""
 
     program: Program
-    outcome: Outcome
+    outcome: ScheduleRun
 
 
-def least(subject: Schedulable, failure: Failure, bound: int) -> Failure:
+def least(subject: Schedulable, failure: FailingRun, bound: int) -> FailingRun:
     """A failure of the same kind that no smaller program, no fewer old writes and no fewer preemptions show."""
     if failure.outcome.old:
         failure = _fewest_preemptions(subject, failure, bound)
-    smaller: Failure | None = failure
+    smaller: FailingRun | None = failure
     while smaller is not None:
         failure = smaller
         smaller = next(_smaller(subject, failure, bound), None)
     return _fewest_preemptions(subject, failure, bound)
 
 
-def preemptions(outcome: Outcome) -> int:
+def preemptions(outcome: ScheduleRun) -> int:
     """How often a thread that could go on was made to wait."""
     return sum(segment.points is not None for segment in outcome.segments)
 
 
-def _smaller(subject: Schedulable, failure: Failure, bound: int) -> Iterator[Failure]:
+def _smaller(subject: Schedulable, failure: FailingRun, bound: int) -> Iterator[FailingRun]:
     for program in _candidates(failure.program):
         if any(program.lanes) and not wrong(program):
             outcome = _fails(subject, program, failure, bound, len(failure.outcome.old))
             if outcome is not None:
-                yield Failure(program, outcome)
+                yield FailingRun(program, outcome)
 
 
-def _fails(subject: Schedulable, program: Program, failure: Failure, bound: int, old: int) -> Outcome | None:
+def _fails(subject: Schedulable, program: Program, failure: FailingRun, bound: int, old: int) -> ScheduleRun | None:
     """The first run of the program with so many old writes met, fewest preemptions first, that fails as that did."""
     assert failure.outcome.problem is not None
     code = failure.outcome.problem.code
     session = subject.session(program)
     for least_bound in range(bound + 1):
-        for outcome in islice(session.every_schedule(least_bound, Tally(), old), EFFORT):
+        for outcome in islice(session.every_schedule(least_bound, SearchTally(), old), EFFORT):
             if outcome.problem is not None and outcome.problem.code == code:
                 return outcome
     return None
 
 
-def _fewest_preemptions(subject: Schedulable, failure: Failure, bound: int) -> Failure:
+def _fewest_preemptions(subject: Schedulable, failure: FailingRun, bound: int) -> FailingRun:
     """The same program, with fewer old writes met if it fails so, and with the fewest preemptions."""
     for old in range(len(failure.outcome.old) + 1):
         outcome = _fails(subject, failure.program, failure, bound, old)

@@ -21,7 +21,7 @@ STEPS = "(;= "                  # one of these is in every trace, but hardly in 
 
 
 @dataclass(frozen=True)
-class Source:
+class TraceSource:
     """A trace and what is known of it."""
 
     trace: Trace
@@ -42,7 +42,7 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepView:
     """The heap around one step."""
 
     step: str
@@ -50,19 +50,19 @@ class Moment:
     after: str
 
 
-def source(text: str, store: Store) -> Source:
+def source(text: str, store: Store) -> TraceSource:
     """The trace that `text` stands for: a file's, a kept finding's by its id or the start of it, or itself."""
     path = Path(text)
     try:
         if text == STANDARD_INPUT:
-            return Source(parse_bytes(sys.stdin.buffer.read()), "standard input", given=text)
+            return TraceSource(parse_bytes(sys.stdin.buffer.read()), "standard input", given=text)
         if _exists(path):
-            return Source(_in_file(path), text, given=text)
+            return TraceSource(_in_file(path), text, given=text)
         if kept := store.find(text):
             finding = traced(kept).finding
             name = f"{finding.code} {finding.id}"
-            return Source(parse("\n".join(finding.trace)), name, kept.target, finding.code, text)
-        return Source(parse(text), "the trace", given=text)
+            return TraceSource(parse("\n".join(finding.trace)), name, kept.target, finding.code, text)
+        return TraceSource(parse(text), "the trace", given=text)
     except TraceError as error:
         raise UsageError(_unreadable(text, path, store, error)) from None
     except OSError as error:
@@ -114,7 +114,7 @@ def replay(trace: Trace, target: Target, code: str = "") -> Replay:
     return Replay(run, format_steps(trace), outcome.last, outcome.misused)
 
 
-def moment(trace: Trace, target: Target, number: int) -> Moment:
+def moment(trace: Trace, target: Target, number: int) -> StepView:
     """The heap before and after step `number`, counted from 1."""
     if not 1 <= number <= len(trace):
         raise UsageError(f"--at {number}: the trace has steps 1 to {len(trace)}")
@@ -122,7 +122,7 @@ def moment(trace: Trace, target: Target, number: int) -> Moment:
     outcome = rerun(trace[:number], make)
     if outcome.last + 1 < number:
         raise UsageError(f"--at {number}: the run ends at step {outcome.last + 1}")
-    return Moment(format_steps(trace)[number - 1], _drawn(outcome, after=False), _drawn(outcome, after=True))
+    return StepView(format_steps(trace)[number - 1], _drawn(outcome, after=False), _drawn(outcome, after=True))
 
 
 def _drawn(outcome: Outcome, *, after: bool) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from heapster import children
 from heapster.checkers.blackbox import protocol
 from heapster.checkers.blackbox.judge import STATIC_TLS, check_harness
-from heapster.checkers.blackbox.protocol import HEADER_BYTES, MOST_OPS, Guard, Header, Suspicion
+from heapster.checkers.blackbox.protocol import HEADER_BYTES, MOST_OPS, Guard, JudgeHeader, Suspicion
 from heapster.checkers.blackbox.target import VERB_NUMBER, ForeignTarget
 from heapster.checkers.diff.records import records
 from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS
@@ -226,7 +226,7 @@ class Course:
         with children.started(command, env={**environment, **contestant.target.environment}, pass_fds=(self._fd,),
                               stdin=children.DEVNULL, stdout=children.DEVNULL, stderr=children.DEVNULL) as child:
             late = self._wait(child)
-        header, figures = Header.from_buffer_copy(self._map[:ctypes.sizeof(Header)]), self._figures()
+        header, figures = JudgeHeader.from_buffer_copy(self._map[:ctypes.sizeof(JudgeHeader)]), self._figures()
         if late:
             return late, figures
         if child.returncode in (2, 4):
@@ -257,7 +257,7 @@ class Course:
             child.kill()
 
     def _prepare(self, contestant: Contestant, which: Pass) -> None:
-        header, figures = Header(), Figures(count=self.steps, handles=self._handles)
+        header, figures = JudgeHeader(), Figures(count=self.steps, handles=self._handles)
         target, promises = contestant.target, contestant.promises
         header.alignment, header.small_blocks = promises.alignment, promises.small_blocks
         header.zero_keeps, header.granule = promises.realloc_zero == "keeps", contestant.granule
@@ -268,7 +268,7 @@ class Course:
             header.names[VERB_NUMBER[verb]].value = symbol.encode()
         self._map[:HEADER_BYTES] = bytes(header).ljust(HEADER_BYTES - ctypes.sizeof(Figures), b"\0") + bytes(figures)
 
-    def _problem(self, code: int, header: Header, figures: Figures, edges: tuple[str, str]) -> str:
+    def _problem(self, code: int, header: JudgeHeader, figures: Figures, edges: tuple[str, str]) -> str:
         where = "freeing what is left at the end"
         if figures.done < self.steps:
             where = f"step {figures.done + 1}, {VERBS[self._verbs[figures.done]]}"

@@ -25,7 +25,7 @@ CODE = "wrong_on_a_trace"
 Progress = Callable[[str, float], None]
 
 
-class Row(NamedTuple):
+class ScoreRow(NamedTuple):
     """A target on a trace."""
 
     valid: bool | None          # None: it was too slow for anybody to know
@@ -83,7 +83,7 @@ def _lacking(table: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _rows(course: Course, contestants: list[Contestant], libc: Contestant, trace: str,
-          progress: Progress) -> Iterator[tuple[Contestant, Row, Score]]:
+          progress: Progress) -> Iterator[tuple[Contestant, ScoreRow, Score]]:
     """The targets in their order; libc runs first, as it is the measure of speed."""
     progress(f"{trace} libc", 0.0)
     measure = course.run(libc)
@@ -93,18 +93,18 @@ def _rows(course: Course, contestants: list[Contestant], libc: Contestant, trace
         yield one, _row(one, found, course.calls, measure, course.lacking(one)), found
 
 
-def _row(one: Contestant, found: Score, calls: int, measure: Score, lacks: tuple[str, ...]) -> Row:
+def _row(one: Contestant, found: Score, calls: int, measure: Score, lacks: tuple[str, ...]) -> ScoreRow:
     ops = calls - found.skipped
     if found.problem:
         valid = None if found.slow else False
-        return Row(valid, found.problem, 0.0, min(ops, found.at), 0.0, 0.0, 0.0, 0, False, found.skipped, lacks,
-                   one.name)
+        return ScoreRow(valid, found.problem, 0.0, min(ops, found.at), 0.0, 0.0, 0.0, 0, False, found.skipped, lacks,
+                        one.name)
     utilization = min(1.0, found.peak_live / found.heap) if found.heap else 0.0
     rate = ops / found.seconds if found.seconds else 0.0
     usual = (calls - measure.skipped) / measure.seconds if measure.seconds else rate
     points = SPACE * utilization + SPEED * (min(1.0, rate / usual) if usual else 0.0)
-    return Row(True, "", round(utilization, 6), ops, round(found.seconds, 6), round(rate / 1000, 1),
-               round(points, 2), found.heap, found.reserves, found.skipped, lacks, one.name)
+    return ScoreRow(True, "", round(utilization, 6), ops, round(found.seconds, 6), round(rate / 1000, 1),
+                    round(points, 2), found.heap, found.reserves, found.skipped, lacks, one.name)
 
 
 def _totals(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -123,7 +123,7 @@ def _totals(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return totals
 
 
-def _finding(trace: str, row: Row, at: int, prefix: str | None) -> Finding:
+def _finding(trace: str, row: ScoreRow, at: int, prefix: str | None) -> Finding:
     target = row.target
     option = f" --prefix {quote(prefix)}" if prefix else ""
     again = f"heapster score {quote(trace)} --targets {quote(target)}{option}"

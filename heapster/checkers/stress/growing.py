@@ -14,24 +14,24 @@ LONG_ENOUGH = 1.5               # times the operations
 GOES_ON = 0.67                  # of the growth for each operation that the first run had
 
 
-class Sample(NamedTuple):
+class RestSample(NamedTuple):
     """A rest: operations until then, and bytes of memory that the process has."""
 
     ops: int
     resident: int
 
 
-def is_judged(samples: Sequence[Sample]) -> bool:
+def is_judged(samples: Sequence[RestSample]) -> bool:
     """Whether there are enough rests to tell growth from a warm-up."""
     return len(samples) >= LEAST_RESTS or is_enough(samples)
 
 
-def is_enough(samples: Sequence[Sample]) -> bool:
+def is_enough(samples: Sequence[RestSample]) -> bool:
     """Whether it grew by so much that the harness stopped."""
     return bool(samples) and samples[-1].resident - min(sample.resident for sample in samples) > ENOUGH
 
 
-def grown(samples: Sequence[Sample]) -> int:
+def grown(samples: Sequence[RestSample]) -> int:
     """Bytes by which memory grew after the warm-up, if it grew all the time; 0 if it came to rest."""
     if not is_judged(samples):
         return 0
@@ -40,23 +40,23 @@ def grown(samples: Sequence[Sample]) -> int:
     return steady_growth([_at(samples, mark) for mark in MARKS], LEAST)
 
 
-def goes_on(first: Sequence[Sample], longer: Sequence[Sample]) -> bool:
+def goes_on(first: Sequence[RestSample], longer: Sequence[RestSample]) -> bool:
     """Whether a longer run grew for each operation about as much as the first, which did."""
     return grown(longer) / longer[-1].ops >= GOES_ON * grown(first) / first[-1].ops if longer else False
 
 
-def is_longer(first: Sequence[Sample], longer: Sequence[Sample]) -> bool:
+def is_longer(first: Sequence[RestSample], longer: Sequence[RestSample]) -> bool:
     """Whether so much more was done, or so much seen, that what only warms up would have come to rest."""
     return longer[-1].ops >= LONG_ENOUGH * first[-1].ops or is_enough(longer)
 
 
-def _at(samples: Sequence[Sample], mark: int) -> int:
+def _at(samples: Sequence[RestSample], mark: int) -> int:
     """Memory when so many eighths of the operations were done: what a loaded machine takes of time is all one."""
     ops = samples[-1].ops * mark // MARKS[-1]
     return max((sample for sample in samples if sample.ops <= ops), default=samples[0]).resident
 
 
-def told(samples: Sequence[Sample], bytes_grown: int, lives: int) -> str:
+def told(samples: Sequence[RestSample], bytes_grown: int, lives: int) -> str:
     """What a finding says."""
     of, unit = (lives, "thread that ended") if lives else (samples[-1].ops / 1000, "thousand operations")
     each = bytes_grown / of if of else 0.0

@@ -10,7 +10,7 @@ from time import monotonic
 
 from heapster import children
 from heapster.checkers.stress import build, growing
-from heapster.checkers.stress.growing import Sample
+from heapster.checkers.stress.growing import RestSample
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
 from heapster.checkers.targets.opening import threads_of
 from heapster.checkers.targets.target import NATIVE, Target
@@ -34,7 +34,7 @@ CHECKS = ("payloads", "alignment", "usable_size", "zeroed", "overlap", "progress
 
 
 @dataclass(frozen=True)
-class Plan:
+class StressPlan:
     """What to run."""
 
     target: Target = NATIVE
@@ -73,7 +73,7 @@ class Report:
     cached: int = 0                 # blocks that waited to be used again at a barrier, at most
     forks: int = 0
     lives: int = 0                  # threads that ended
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[RestSample] = field(default_factory=list)
     digests: dict[int, str] = field(default_factory=dict)
     code: str = ""                  # of a finding
     message: str = ""
@@ -83,7 +83,7 @@ class Report:
 Progress = Callable[[str, int, int], None]      # a pattern, its number, of how many
 
 
-def stress(plan: Plan, progress: Progress | None = None) -> Run:
+def stress(plan: StressPlan, progress: Progress | None = None) -> Run:
     """Run the patterns until one fails or all have had their time."""
     plan.check()
     command, environment = _harness(plan)
@@ -106,7 +106,7 @@ def stress(plan: Plan, progress: Progress | None = None) -> Run:
     return _run(plan, reports, bare, monotonic() - begun, interrupted)
 
 
-def _harness(plan: Plan) -> tuple[list[str], dict[str, str]]:
+def _harness(plan: StressPlan) -> tuple[list[str], dict[str, str]]:
     """The harness's last arguments and its environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEAPSTER_", "LD_"))}
     if plan.library:
@@ -121,7 +121,7 @@ def _harness(plan: Plan) -> tuple[list[str], dict[str, str]]:
     return [], environment
 
 
-def _verified(plan: Plan, command: list[str], environment: dict[str, str], name: str, seconds: float) -> Report:
+def _verified(plan: StressPlan, command: list[str], environment: dict[str, str], name: str, seconds: float) -> Report:
     """One pattern; what grows under it must grow on in a longer run, unless that was enough."""
     report = _child(plan, command, environment, name, seconds, "verified")
     if not growing.grown(report.samples) or report.code not in ("", "spurious_null"):
@@ -138,7 +138,7 @@ def _verified(plan: Plan, command: list[str], environment: dict[str, str], name:
     return report
 
 
-def _child(plan: Plan, command: list[str], environment: dict[str, str], pattern: str, seconds: float,
+def _child(plan: StressPlan, command: list[str], environment: dict[str, str], pattern: str, seconds: float,
            mode: str) -> Report:
     arguments = [str(build.harness()), pattern, str(plan.threads), f"{seconds:.3f}", str(plan.seed), mode, *command]
     with children.started(arguments, addresses=children.ADDRESSES, env=environment, stdout=children.PIPE,
@@ -183,7 +183,7 @@ def parse(lines: list[str]) -> Report:
         elif word in ("ops", "pauses", "walks", "cached", "forks", "lives"):
             setattr(report, word, int(rest))
         elif word == "sample":
-            report.samples.append(Sample(*map(int, rest.split())))
+            report.samples.append(RestSample(*map(int, rest.split())))
         elif word == "seconds":
             report.seconds = float(rest)
         elif word == "digest":
@@ -192,7 +192,7 @@ def parse(lines: list[str]) -> Report:
     return report
 
 
-def _run(plan: Plan, reports: dict[str, Report], bare: Report, seconds: float, interrupted: bool) -> Run:
+def _run(plan: StressPlan, reports: dict[str, Report], bare: Report, seconds: float, interrupted: bool) -> Run:
     findings = tuple(_finding(plan, name, report) for name, report in reports.items() if report.code)
     ops = sum(report.ops for report in reports.values())
     walks = sum(report.walks for report in reports.values())
@@ -229,7 +229,7 @@ def _rates(reports: dict[str, Report], bare: Report) -> dict[str, object]:
             "verified_share": round(verified / unverified, 3) if unverified else 0.0}
 
 
-def _not_checked(plan: Plan, reports: dict[str, Report], walks: int) -> Iterator[str]:
+def _not_checked(plan: StressPlan, reports: dict[str, Report], walks: int) -> Iterator[str]:
     skipped = [name for name in PATTERNS if name not in reports]
     if skipped:
         yield f"patterns {', '.join(skipped)}"
@@ -241,7 +241,7 @@ def _not_checked(plan: Plan, reports: dict[str, Report], walks: int) -> Iterator
         yield "threads that run at the same time (--threads)"
 
 
-def _finding(plan: Plan, name: str, report: Report) -> Finding:
+def _finding(plan: StressPlan, name: str, report: Report) -> Finding:
     options = f"--pattern {name} --threads {plan.threads} --seconds {plan.seconds:g} --seed {plan.seed}"
     command = f"heapster stress {quote(str(plan.target))} {options}"
     return Finding(

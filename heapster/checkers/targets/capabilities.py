@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from heapster.checkers.targets.kinds import BY_NAME, KINDS, Kind
+from heapster.checkers.targets.kinds import BY_NAME, KINDS, TargetKind
 from heapster.checkers.targets.target import NUMBERS, Target, View
 from heapster.results import UsageError
 
@@ -46,7 +46,7 @@ def told(command: str) -> str:
     return f"A target is {_or(spellings(command))}{settings}."
 
 
-def _takes(command: str, kind: Kind) -> bool:
+def _takes(command: str, kind: TargetKind) -> bool:
     return any(view in kind.opened for view in TAKES[command])
 
 

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 from heapster import children
 from heapster.checkers.targets.instrumented import FOLDER
-from heapster.checkers.targets.recompiling import Ingredients, NoInstrumentationError, Pass, link, objects, run
+from heapster.checkers.targets.recompiling import Ingredients, NoInstrumentationError, Recompilation, link, objects, run
 from heapster.files import read_json
 from heapster.results import TargetError, UsageError
 
-COUNTED = Pass(("-fPIC", "-g", "-O0", "-fno-builtin", "-fno-omit-frame-pointer", "-w", "--coverage",
-                "-fprofile-update=prefer-atomic"), "--coverage", "count the lines of", "with counters")
-OURS = Pass(("-fPIC", "-O1", "-w"), "-r", "add counters to", "with counters")
+COUNTED = Recompilation(("-fPIC", "-g", "-O0", "-fno-builtin", "-fno-omit-frame-pointer", "-w", "--coverage",
+                         "-fprofile-update=prefer-atomic"), "--coverage", "count the lines of", "with counters")
+OURS = Recompilation(("-fPIC", "-O1", "-w"), "-r", "add counters to", "with counters")
 WRAPPED = ("malloc", "calloc", "realloc", "free")
 CLANG, GCC = b"llvm_gcov_init", b"__gcov_init"      # what an object calls that was compiled by either
 LIMIT = 300                     # seconds that gcovr may take

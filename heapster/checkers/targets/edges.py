@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from heapster.checkers.targets.recompiling import Ingredients, NoInstrumentationError, Pass, link, objects
+from heapster.checkers.targets.recompiling import Ingredients, NoInstrumentationError, Recompilation, link, objects
 
 HOOK = "__sanitizer_cov_trace_pc"       # what each block calls; the judge answers
 FLAG = "-fsanitize-coverage=trace-pc"
-TRACED = Pass(("-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-frame-pointer", "-w", FLAG), FLAG, "trace the edges of",
+TRACED = Recompilation(("-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-frame-pointer", "-w", FLAG), FLAG,
+                       "trace the edges of",
               "with its edges traced")
 
 

@@ -10,10 +10,10 @@ native:best_fit. A list has commas between its targets.
 import re
 from pathlib import Path
 
-from heapster.checkers.targets.kinds import BY_NAME, KINDS, NAMES, Kind, is_there
+from heapster.checkers.targets.kinds import BY_NAME, KINDS, NAMES, TargetKind, is_there
 from heapster.checkers.targets.making import SOURCES
 from heapster.checkers.targets.source import holds_source
-from heapster.checkers.targets.target import NUMBERS, Settings, Target, folder
+from heapster.checkers.targets.target import NUMBERS, Target, TargetSettings, folder
 from heapster.model.placement import POLICY_NAMES
 from heapster.results import UsageError
 from heapster.suggest import instead_of
@@ -42,7 +42,7 @@ def parse(text: str) -> Target:
         raise UsageError(f"unknown target '{name}': {instead_of(name, NAMES)}, or the path of a file or a folder")
     if colon and not kind.settings:
         raise UsageError(f"{name} is {kind.about}, which has no settings: leave out ':{rest}'")
-    settings = _settings(text, rest.split(":")) if colon else Settings()
+    settings = _settings(text, rest.split(":")) if colon else TargetSettings()
     return Target(kind.name, name, settings, (Path(name),) if kind.is_file else ())
 
 
@@ -77,14 +77,14 @@ def split(text: str) -> tuple[str, ...]:
     return tuple(word for word in map(str.strip, text.split(",")) if word)
 
 
-def _several_sources(text: str) -> Kind | None:
+def _several_sources(text: str) -> TargetKind | None:
     """The kind of C sources, if the text names several."""
     words = text.split()
     several = len(words) > 1 and all(word.endswith(SOURCES) for word in words) and not is_there(text)
     return BY_NAME["source"] if several else None
 
 
-def _settings(text: str, words: list[str]) -> Settings:
+def _settings(text: str, words: list[str]) -> TargetSettings:
     found: dict[str, str | int] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -93,7 +93,7 @@ def _settings(text: str, words: list[str]) -> Settings:
         if name in found:
             raise UsageError(f"{name} is set twice in '{text}'")
         found[name] = _value(text, name, value)
-    return Settings(**found)        # type: ignore[arg-type]  # the value of each is of its kind
+    return TargetSettings(**found)        # type: ignore[arg-type]  # the value of each is of its kind
 
 
 def _value(text: str, name: str, value: str) -> str | int:
@@ -102,7 +102,7 @@ def _value(text: str, name: str, value: str) -> str | int:
             raise UsageError(f"unknown policy '{value}' in '{text}': {instead_of(value, POLICY_NAMES)}")
         return value
     if name not in NUMBERS:
-        raise UsageError(f"unknown setting '{name}' in '{text}': {instead_of(name, Settings._fields)}")
+        raise UsageError(f"unknown setting '{name}' in '{text}': {instead_of(name, TargetSettings._fields)}")
     number = NUMBERS[name]
     if not NUMBER.fullmatch(value) or not number.least <= int(value) <= number.most:
         raise UsageError(f"{name}={value} in '{text}': give a number from {number.least} to {number.most}")

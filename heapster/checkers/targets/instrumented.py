@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from heapster.checkers.targets.recompiling import Ingredients, NoInstrumentationError, Pass, link, objects
+from heapster.checkers.targets.recompiling import Ingredients, NoInstrumentationError, Recompilation, link, objects
 
 __all__ = ["Ingredients", "NoInstrumentationError", "calls_hooks", "instrument"]
 
@@ -19,9 +19,9 @@ HOOK_HEADERS = tuple(FOLDER / name for name in ("hooks.h", "counters.h"))
 HOOK = "__tsan_"                # what each of the calls starts with
 FLAGS = ("-fPIC", "-gdwarf-4", "-Og", "-fno-builtin", "-fno-omit-frame-pointer", "-fno-inline", "-w",
          "-fsanitize=thread")
-TOLD = Pass(FLAGS, "-fsanitize=thread", "instrument", "instrumented")
+TOLD = Recompilation(FLAGS, "-fsanitize=thread", "instrument", "instrumented")
 
-UNHOOKED = Pass(FLAGS[:-1], "-m32", "build", "without hooks")       # clang has none for 32 bits
+UNHOOKED = Recompilation(FLAGS[:-1], "-m32", "build", "without hooks")       # clang has none for 32 bits
 
 
 def calls_hooks(needs: Iterable[str]) -> bool:
@@ -29,7 +29,7 @@ def calls_hooks(needs: Iterable[str]) -> bool:
     return any(name.startswith(HOOK) for name in needs)
 
 
-def instrument(ingredients: Ingredients, made: Path, *more: str, way: Pass = TOLD) -> list[str]:
+def instrument(ingredients: Ingredients, made: Path, *more: str, way: Recompilation = TOLD) -> list[str]:
     """Compile the target instrumented, or in another `way`, into the shared object `made`; the commands.
 
     Raises NoInstrumentationError, in one line, where the compiler cannot.

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from heapster.checkers.targets.installed import PEERS
 from heapster.checkers.targets.making import SOURCES
 from heapster.checkers.targets.sources import holds_sources
-from heapster.checkers.targets.target import Settings, View
+from heapster.checkers.targets.target import TargetSettings, View
 
-OURS = Settings._fields
+OURS = TargetSettings._fields
 OTHER_SOURCES = (".rs", ".h")
 
 
-class Kind(NamedTuple):
+class TargetKind(NamedTuple):
     """A kind of target."""
 
     name: str
@@ -57,31 +57,31 @@ def _is_object(name: str) -> bool:
 
 
 KINDS = (
-    Kind("sim", "the simulated machine: every access checked, every step repeatable", "sim", _named("sim"), {
+    TargetKind("sim", "the simulated machine: every access checked, every step repeatable", "sim", _named("sim"), {
         View.LOCKSTEP: "interpreted:simulated", View.ENGINE: "interpreted:shipped_source",
         View.SOURCE: "interpreted:shipped_source"}, OURS),
-    Kind("process", "the real memory of this process, beside its C library", "process", _named("process"), {
+    TargetKind("process", "the real memory of this process, beside its C library", "process", _named("process"), {
         View.LOCKSTEP: "interpreted:in_process"}, OURS),
-    Kind("native", "the compiled library", "native", _named("native"), {
+    TargetKind("native", "the compiled library", "native", _named("native"), {
         View.LOCKSTEP: "native:make", View.ENGINE: "native:engine", View.CALLS: "native:calls",
         View.PRELOAD: "native:preload", View.THREADS: "native:threads"}, OURS),
-    Kind("libc", "this machine's C library", "libc", _named("libc"), {
+    TargetKind("libc", "this machine's C library", "libc", _named("libc"), {
         View.CALLS: "outside:libc_calls", View.PRELOAD: "outside:unloaded", View.THREADS: "outside:unloaded"}),
-    Kind("peer", "an allocator that is installed", ", ".join(PEERS), _named(*PEERS), {
+    TargetKind("peer", "an allocator that is installed", ", ".join(PEERS), _named(*PEERS), {
         View.CALLS: "outside:peer_calls", View.PRELOAD: "outside:peer_preload",
         View.THREADS: "outside:peer_preload"}),
-    Kind("sources", "a folder with C sources", "a folder with C sources", _holds_sources, {
+    TargetKind("sources", "a folder with C sources", "a folder with C sources", _holds_sources, {
         View.CALLS: "outside:folder_compiled", View.PRELOAD: "outside:folder_preload",
         View.THREADS: "outside:folder_preload"}, is_file=True),
-    Kind("folder", "a folder with a copy of impl", "a folder with a copy of impl", _is_folder, {
+    TargetKind("folder", "a folder with a copy of impl", "a folder with a copy of impl", _is_folder, {
         View.LOCKSTEP: "interpreted:copied", View.ENGINE: "interpreted:copied_source",
         View.SOURCE: "interpreted:copied_source"}, OURS, is_file=True),
-    Kind("description", "a description of a pool", "pool.toml", _ends(".toml"), {
+    TargetKind("description", "a description of a pool", "pool.toml", _ends(".toml"), {
         View.CALLS: "outside:described"}, is_file=True),
-    Kind("source", "a C or C++ source", "./mm.c", _ends(*SOURCES), {
+    TargetKind("source", "a C or C++ source", "./mm.c", _ends(*SOURCES), {
         View.CALLS: "outside:compiled", View.PRELOAD: "outside:compiled_preload",
         View.THREADS: "outside:compiled_preload"}, is_file=True),
-    Kind("object", "a shared object", "./libx.so", _is_object, {
+    TargetKind("object", "a shared object", "./libx.so", _is_object, {
         View.CALLS: "outside:loaded", View.PRELOAD: "outside:loaded_preload",
         View.THREADS: "outside:loaded_preload"}, is_file=True),
 )

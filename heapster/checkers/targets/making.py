@@ -28,20 +28,20 @@ FIRST_COUNTS = "-Wl,-z,muldefs"         # archives may define a thing twice: nob
 BETWEEN = frozenset({";", "&&", "||", "|"})
 
 
-class Compiled(NamedTuple):
+class BuiltSource(NamedTuple):
     """A source that the build compiles."""
 
     source: Path
     flags: tuple[str, ...]      # those that change what it means, in any folder
 
 
-def compilations(folder: Path, *, sandboxed: bool = False) -> tuple[Compiled, ...]:
+def compilations(folder: Path, *, sandboxed: bool = False) -> tuple[BuiltSource, ...]:
     """What the folder's build compiles, each source once; nothing where there is no build, or it cannot be asked."""
     found = _of_database(folder / DATABASE) or tuple(_of_make(folder, DEEPEST, sandboxed=sandboxed))
     return tuple({one.source: one for one in found}.values())
 
 
-def flags_of(built: Iterable[Compiled], sources: Iterable[Path]) -> tuple[str, ...]:
+def flags_of(built: Iterable[BuiltSource], sources: Iterable[Path]) -> tuple[str, ...]:
     """What the build tells the compiler of the sources; of those that it knows nothing of, what it tells of all."""
     known = {one.source.resolve(): one.flags for one in built}
     of_all = tuple(flag for flag in next(iter(known.values()), ()) if all(flag in flags for flags in known.values()))
@@ -58,7 +58,7 @@ def _has_makefile(folder: Path) -> bool:
     return any((folder / name).is_file() for name in MAKEFILES)
 
 
-def _of_database(path: Path) -> tuple[Compiled, ...]:
+def _of_database(path: Path) -> tuple[BuiltSource, ...]:
     """The entries of a compilation database; none of one that is broken."""
     try:
         entries = json.loads(path.read_text(errors="replace"))
@@ -68,7 +68,7 @@ def _of_database(path: Path) -> tuple[Compiled, ...]:
         return ()
 
 
-def _of_make(folder: Path, deep: int, *, sandboxed: bool) -> Iterator[Compiled]:
+def _of_make(folder: Path, deep: int, *, sandboxed: bool) -> Iterator[BuiltSource]:
     if not deep or not _has_makefile(folder):
         return
     asked = [*ASKING, "-C", str(folder)]
@@ -101,13 +101,13 @@ def _commands(said: str) -> Iterator[list[str]]:
                 command = []
 
 
-def _of_words(words: list[str], folder: Path) -> Iterator[Compiled]:
+def _of_words(words: list[str], folder: Path) -> Iterator[BuiltSource]:
     """The C sources of a command, if it is one of a compiler and they are there."""
     if not COMPILER.match(Path(words[0]).name):
         return
     flags = tuple(_flags(words[1:], folder))
     sources = (folder / word for word in words[1:] if word.endswith(SOURCES) and not word.startswith("-"))
-    yield from (Compiled(source, flags) for source in sources if source.is_file())
+    yield from (BuiltSource(source, flags) for source in sources if source.is_file())
 
 
 def _flags(words: list[str], folder: Path) -> Iterator[str]:

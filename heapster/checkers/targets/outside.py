@@ -13,7 +13,7 @@ from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
 from heapster.checkers.targets.installed import peer
 from heapster.checkers.targets.kinds import OTHER_SOURCES
-from heapster.checkers.targets.making import Compiled, compilations, flags_of
+from heapster.checkers.targets.making import BuiltSource, compilations, flags_of
 from heapster.checkers.targets.sources import companions, sources_in
 from heapster.checkers.targets.target import Preload, Target
 from heapster.results import TargetError
@@ -55,14 +55,14 @@ def compiled(options: ForeignOptions) -> ForeignTarget:
     return _compiled(options, (*sources, *more), built) if more else target
 
 
-def _compiled(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[Compiled, ...]) -> ForeignTarget:
+def _compiled(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[BuiltSource, ...]) -> ForeignTarget:
     """C sources, compiled as their own build does."""
     told = flags_of(built, sources)
     return _file(replace(options, target=replace(options.target, paths=sources)), lambda _: from_sources(
         sources, options.target.name, options.prefix, options.compiler, told))
 
 
-def _build_of(source: Path, *, sandboxed: bool) -> tuple[Compiled, ...]:
+def _build_of(source: Path, *, sandboxed: bool) -> tuple[BuiltSource, ...]:
     """The build that the source belongs to: that of its folder, or one of the folder above that compiles it."""
     beside = compilations(source.parent, sandboxed=sandboxed)
     above = () if beside else compilations(source.parent / os.pardir, sandboxed=sandboxed)

@@ -32,7 +32,7 @@ class NoInstrumentationError(TargetError):
     """There is no instrumented reading of the target; all else can be done."""
 
 
-class Pass(NamedTuple):
+class Recompilation(NamedTuple):
     """A way to compile a target."""
 
     flags: tuple[str, ...]
@@ -41,7 +41,7 @@ class Pass(NamedTuple):
     done: str                           # completes "gcc does not compile it ..."
 
 
-def objects(ingredients: Ingredients, folder: Path, way: Pass, more: Sequence[str] = ()) -> list[list[str]]:
+def objects(ingredients: Ingredients, folder: Path, way: Recompilation, more: Sequence[str] = ()) -> list[list[str]]:
     """Compile each source into an object in the folder, 0.o and so on; the commands.
 
     Raises NoInstrumentationError, in one line, where the compiler cannot.
@@ -55,7 +55,7 @@ def objects(ingredients: Ingredients, folder: Path, way: Pass, more: Sequence[st
     return commands
 
 
-def link(ingredients: Ingredients, folder: Path, made: Path, way: Pass, more: Iterable[str] = ()) -> list[str]:
+def link(ingredients: Ingredients, folder: Path, made: Path, way: Recompilation, more: Iterable[str] = ()) -> list[str]:
     """Link the folder's objects of the sources, and `more`, into the shared object `made`; the command."""
     linked = folder / made.name
     compiled = (str(folder / f"{number}.o") for number, _ in enumerate(ingredients.sources))
@@ -66,7 +66,7 @@ def link(ingredients: Ingredients, folder: Path, made: Path, way: Pass, more: It
     return command
 
 
-def run(ingredients: Ingredients, words: Iterable[str], way: Pass) -> str:
+def run(ingredients: Ingredients, words: Iterable[str], way: Recompilation) -> str:
     """What the compiler says when it is told so, for the target's machine."""
     return _run(ingredients, [*ingredients.compiler, *_machine(ingredients.flags), *words], way)
 
@@ -76,7 +76,7 @@ def _machine(flags: Iterable[str]) -> list[str]:
     return [flag for flag in flags if flag.startswith(ON_LINKING)]
 
 
-def _run(ingredients: Ingredients, command: list[str], way: Pass) -> str:
+def _run(ingredients: Ingredients, command: list[str], way: Recompilation) -> str:
     try:
         done = children.run(command, capture_output=True, text=True, errors="replace", timeout=LIMIT,
                             env={**os.environ, "LC_ALL": "C"})
@@ -89,7 +89,7 @@ def _run(ingredients: Ingredients, command: list[str], way: Pass) -> str:
     return str(done.stdout)
 
 
-def _why(compiler: str, said: str, way: Pass) -> str:
+def _why(compiler: str, said: str, way: Recompilation) -> str:
     lines = [line for line in said.splitlines() if "error" in line] or said.strip().splitlines() or ["it says nothing"]
     if way.option.lstrip("-") in lines[0] or REFUSED.search(lines[0]):
         return f"{compiler} cannot {way.does} this target ({way.option}): gcc and clang can, for 64 bits (--cc)"

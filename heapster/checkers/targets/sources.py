@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from heapster.checkers.targets.making import SOURCES, Compiled, has_build
+from heapster.checkers.targets.making import SOURCES, BuiltSource, has_build
 from heapster.checkers.targets.source import holds_source
 from heapster.results import TargetError, UsageError
 
@@ -23,7 +23,7 @@ def holds_sources(folder: Path) -> bool:
     return not holds_source(folder) and (bool(_sources_of(folder)) or has_build(folder))
 
 
-def sources_in(folder: Path, built: Sequence[Compiled] = ()) -> tuple[Path, ...]:
+def sources_in(folder: Path, built: Sequence[BuiltSource] = ()) -> tuple[Path, ...]:
     """What the folder's build compiles, but for programs; in a lab, or without a build, the one that defines a malloc.
 
     Those whose headers that one includes come with it.

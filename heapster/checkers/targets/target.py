@@ -34,7 +34,7 @@ class Number(NamedTuple):
         return f"HEAPSTER_{self.verb.upper()}"
 
 
-class Settings(NamedTuple):
+class TargetSettings(NamedTuple):
     """What is set before an allocator of ours serves anyone; None for what is left as it is."""
 
     policy: str | None = None
@@ -74,7 +74,7 @@ class Settings(NamedTuple):
 
 NUMBERS = {"cache": Number("cache", 0, MAX_CACHE), "arenas": Number("arenas", 1, MAX_ARENAS),
            "retained": Number("keep", 0, MAX_REQUEST)}
-UNSET = Settings()
+UNSET = TargetSettings()
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Target:
 
     kind: str                       # the name of its row in `kinds.KINDS`
     name: str                       # without its settings
-    settings: Settings = UNSET
+    settings: TargetSettings = UNSET
     paths: tuple[Path, ...] = field(default=(), compare=False)      # of a file or folder, and of further sources
 
     def __str__(self) -> str:

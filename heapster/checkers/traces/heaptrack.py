@@ -25,7 +25,7 @@ def is_heaptrack(start: bytes) -> bool:
 
 def read_heaptrack(lines: Iterable[bytes], path: Path) -> Compact:
     """The trace in a file, TraceFileError where a line is none of heaptrack's."""
-    reader = _Reader()
+    reader = _AllocationReader()
     for number, line in enumerate(lines, 1):
         kind, *words = line.split() or [b""]
         if kind in (b"a", b"+", b"-"):
@@ -40,7 +40,7 @@ def read_heaptrack(lines: Iterable[bytes], path: Path) -> Compact:
     return trace
 
 
-class _Reader:
+class _AllocationReader:
     """The kinds of allocations so far, and the blocks of each that are live."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from heapster.results import TargetError
 MAGIC = 0x3130636552706548      # "HepRec01"
 
 
-class Header(NamedTuple):
+class RawHeader(NamedTuple):
     """What a recording begins with."""
 
     magic: U64
@@ -27,13 +27,13 @@ class Header(NamedTuple):
     chunk_bytes: U64
 
 
-HEADER = packing(Header)
+HEADER = packing(RawHeader)
 
 
 def headers() -> dict[str, str]:
     """What the recorder and its reader include and nobody has written, by their names."""
     recording = shared_structs.header("recording.h", "heapster/checkers/traces/raw.py", [
-        f"#define RECORDER_MAGIC {MAGIC:#x}u", *structs({"header": Header})])
+        f"#define RECORDER_MAGIC {MAGIC:#x}u", *structs({"header": RawHeader})])
     return {OPERATIONS_H: operations_header(), "recording.h": recording}
 
 
@@ -53,7 +53,7 @@ def image(path: Path) -> Image:
         head = file.read(HEADER.size)
     if len(head) < HEADER.size or HEADER.unpack(head)[0] != MAGIC:
         raise TraceFileError(path, "byte 0", "this is no recording")
-    said = Header(*HEADER.unpack(head))
+    said = RawHeader(*HEADER.unpack(head))
     return Image(path, said.process, said.parent, said.forked_at, said.lost)
 
 

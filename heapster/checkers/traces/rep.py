@@ -31,7 +31,7 @@ COMMENT = re.compile(rb"#.*|//.*|/\*.*?\*/")
 MALLOC, REALLOC, FREE = (NUMBER[verb] for verb in ("malloc", "realloc", "free"))
 
 
-class Header(NamedTuple):
+class RepHeader(NamedTuple):
     """What a file says of itself."""
 
     ids: int
@@ -74,7 +74,7 @@ def read_rep(lines: Iterable[bytes], path: Path) -> Compact:
 Numbered = Iterator[tuple[int, list[bytes]]]
 
 
-def _header(numbered: Numbered, path: Path) -> tuple[Header, Numbered]:
+def _header(numbered: Numbered, path: Path) -> tuple[RepHeader, Numbered]:
     """The header, and the lines after it."""
     found: list[int] = []
     for number, words in numbered:
@@ -86,11 +86,11 @@ def _header(numbered: Numbered, path: Path) -> tuple[Header, Numbered]:
     return _understood(found, path, len(found) + 1), iter(())
 
 
-def _understood(found: list[int], path: Path, line: int) -> Header:
+def _understood(found: list[int], path: Path, line: int) -> RepHeader:
     if not 2 <= len(found) <= 4:
         raise TraceFileError(path, f"line {line}", f"a header has 2, 3 or 4 numbers, not {len(found)}")
     ids, ops = found[1:3] if len(found) == 4 else found[:2]
-    return Header(ids, ops)
+    return RepHeader(ids, ops)
 
 
 def _request(trace: Compact, seen: set[int], line: int, words: list[bytes], path: Path) -> None:

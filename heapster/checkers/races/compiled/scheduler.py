@@ -64,13 +64,13 @@ FIELDS: list[tuple[str, Any]] = [
     ("rows", ctypes.c_char * (ROW.size * ROWS))]
 
 
-class Shared(ctypes.Structure):
+class SchedulerShared(ctypes.Structure):
     """`struct shared` of scheduler.h."""
 
     _fields_ = FIELDS
 
 
-class Row(NamedTuple):
+class RowRecord(NamedTuple):
     """`struct row`: a decision, or an access while a run is recorded."""
 
     target: int
@@ -89,7 +89,7 @@ class Row(NamedTuple):
     stack: tuple[int, ...]
 
 
-class Event(NamedTuple):
+class EventRecord(NamedTuple):
     """`struct event`: a call, as its caller saw it."""
 
     lane: int
@@ -105,12 +105,12 @@ class Scheduler:
     """A running scheduler of one target. Use it as a context, so that nothing stays behind."""
 
     def __init__(self, program: Path, path: Path, symbols: dict[str, str], alignment: int) -> None:
-        size = ctypes.sizeof(Shared)
+        size = ctypes.sizeof(SchedulerShared)
         self.name = path.name
         self.unmanaged = False      # a thread has run that is none of ours
         self._fd = shared_memory("scheduler", size)
         self._map = mmap.mmap(self._fd, size)
-        self.shared = Shared.from_buffer(self._map)
+        self.shared = SchedulerShared.from_buffer(self._map)
         self.shared.alignment = alignment
         self.shared.path = str(path).encode()
         for number, verb in enumerate(VERBS):
@@ -209,17 +209,17 @@ class Scheduler:
         """The atomics of it that met an older write than the newest."""
         return tuple(Old(each.question, each.back) for each in self.shared.old[:self.shared.old_out])
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[RowRecord]:
         """What was decided in it, or all accesses."""
-        at = Shared.rows.offset
+        at = SchedulerShared.rows.offset
         for fields in ROW.iter_unpack(self._map[at:at + ROW.size * min(self.shared.rows_out, ROWS)]):
-            yield Row._make((*fields[:13], fields[13:13 + fields[11]]))
+            yield RowRecord._make((*fields[:13], fields[13:13 + fields[11]]))
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[EventRecord]:
         """The calls of it that have come back."""
-        at = Shared.events.offset
+        at = SchedulerShared.events.offset
         for fields in EVENT.iter_unpack(self._map[at:at + EVENT.size * min(self.shared.events_out, OPS * 2)]):
-            yield Event._make((*fields[:4], (fields[4], fields[5]), fields[6], fields[7]))
+            yield EventRecord._make((*fields[:4], (fields[4], fields[5]), fields[6], fields[7]))
 
 
 def _put(slot: _Op, op: Op, waits: bool, gives: bool) -> None:

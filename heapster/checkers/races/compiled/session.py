@@ -7,11 +7,11 @@ from random import Random
 
 from heapster.checkers.races import judge
 from heapster.checkers.races.compiled.programs import FORK
-from heapster.checkers.races.compiled.scheduler import CODES, HUB, KINDS, Event, Row, Scheduler
-from heapster.checkers.races.exploring import GAPS, Tally, forks_amid
+from heapster.checkers.races.compiled.scheduler import CODES, HUB, KINDS, EventRecord, RowRecord, Scheduler
+from heapster.checkers.races.exploring import GAPS, SearchTally, forks_amid
 from heapster.checkers.races.programs import KINDS as CALLS
 from heapster.checkers.races.programs import Program
-from heapster.checkers.races.session import Outcome, ScheduleProblem
+from heapster.checkers.races.session import ScheduleProblem, ScheduleRun
 from heapster.machine.traced import Old, Segment
 from heapster.model.problem import Problem
 from heapster.model.spec import Operation, Promises, Result
@@ -35,9 +35,9 @@ class TargetSession:
         self.program, self._scheduler, self._known, self._drains = program, scheduler, known, drains
         self.threads = len(program.lanes)
         self.fits = True
-        self._judged: dict[tuple[Event, ...], Problem | None] = {}
+        self._judged: dict[tuple[EventRecord, ...], Problem | None] = {}
 
-    def follow(self, segments: Sequence[Segment], old: tuple[Old, ...] = (), *, recording: bool = False) -> Outcome:
+    def follow(self, segments: Sequence[Segment], old: tuple[Old, ...] = (), *, recording: bool = False) -> ScheduleRun:
         """The outcome of a written schedule."""
         self._load()
         self._scheduler.follow(segments, old, recording=recording)
@@ -45,7 +45,7 @@ class TargetSession:
         self.fits = outcome.segments[:len(segments)] == tuple(segments) and outcome.old[:len(old)] == old
         return outcome
 
-    def every_schedule(self, bound: int | None, tally: Tally, old: int | None = None) -> Iterator[Outcome]:
+    def every_schedule(self, bound: int | None, tally: SearchTally, old: int | None = None) -> Iterator[ScheduleRun]:
         """The outcomes of all schedules with so many preemptions and old writes, fewest first, one for each class."""
         frontier = Frontier(1 << 30 if bound is None else bound, 1 << 30 if old is None else old,
                             UNORDERED - {"unlock"} if self._forks() else UNORDERED)
@@ -60,17 +60,17 @@ class TargetSession:
     def _forks(self) -> bool:
         return any(op.code == FORK for lane in self.program.lanes for op in lane)
 
-    def forks_amid(self, tally: Tally) -> Iterator[Outcome]:
+    def forks_amid(self, tally: SearchTally) -> Iterator[ScheduleRun]:
         """The outcomes where a thread forks amid plain accesses of another."""
         return forks_amid(self.program, self.follow, tally)
 
-    def random_schedules(self, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+    def random_schedules(self, number: int, rng: Random, tally: SearchTally) -> Iterator[ScheduleRun]:
         """The outcomes of `number` random walks; those that pass are counted and not told."""
         self._load()
         self._scheduler.by_chance(number, rng.randrange(1 << 40), rng.choice(GAPS))
         yield self._of_batch(tally)
 
-    def pct_schedules(self, depth: int, number: int, rng: Random, tally: Tally) -> Iterator[Outcome]:
+    def pct_schedules(self, depth: int, number: int, rng: Random, tally: SearchTally) -> Iterator[ScheduleRun]:
         """The outcomes of `number` schedules with random priorities and depth - 1 changes of them."""
         outcome = self.follow(())
         tally.count(outcome)
@@ -98,7 +98,7 @@ class TargetSession:
         """The lanes and the blocks of the allocations of the last run."""
         return [(each.lane, each.result) for each in self._scheduler.events() if each.result]
 
-    def _of_batch(self, tally: Tally) -> Outcome:
+    def _of_batch(self, tally: SearchTally) -> ScheduleRun:
         """The last run of a batch; all others passed."""
         shared = self._scheduler.shared
         tally.count_passed(shared.ran - 1, shared.total_steps, shared.total_calls, shared.preempted, shared.waited,
@@ -107,10 +107,10 @@ class TargetSession:
         tally.count(outcome)
         return outcome
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> ScheduleRun:
         shared = self._scheduler.shared
-        return Outcome(self._problem(), self._scheduler.segments(), int(shared.steps), int(shared.calls),
-                       tuple(shared.last[:self.threads]), self._scheduler.old())
+        return ScheduleRun(self._problem(), self._scheduler.segments(), int(shared.steps), int(shared.calls),
+                           tuple(shared.last[:self.threads]), self._scheduler.old())
 
     def _problem(self) -> ScheduleProblem | None:
         shared = self._scheduler.shared
@@ -141,11 +141,11 @@ def _signed(thread: int) -> int:
     return thread if thread < HUB else -1
 
 
-def _event(each: Event) -> judge.Event:
+def _event(each: EventRecord) -> judge.CallEvent:
     code = chr(each.code)
     numbers = {"m": each.numbers[:1], "c": (1, each.numbers[0]), "a": each.numbers, "r": each.numbers[:1]}.get(code, ())
     result = Result(usable=each.result) if code == "u" else Result() if code == "f" else Result(each.result)
-    return judge.Event(each.lane, each.start, each.end, Operation(CALLS[code].name, numbers, each.pointer), result)
+    return judge.CallEvent(each.lane, each.start, each.end, Operation(CALLS[code].name, numbers, each.pointer), result)
 
 
 class Frontier:
@@ -175,7 +175,7 @@ class Frontier:
         self._cost = cost
         return schedule
 
-    def spread(self, rows: Iterator[Row], taken: Schedule) -> None:
+    def spread(self, rows: Iterator[RowRecord], taken: Schedule) -> None:
         """What else could have been decided, from where the schedule that was given ends."""
         questions = met = 0
         for index, row in enumerate(rows):
@@ -198,7 +198,7 @@ class Frontier:
         known.append(self._cost)
         return False
 
-    def _note(self, row: Row) -> None:
+    def _note(self, row: RowRecord) -> None:
         users = self._users[row.target]
         before = len(users)
         users.add(row.thread)
@@ -206,7 +206,7 @@ class Frontier:
             for cost, schedule, index in self._later.pop(row.target, ()):
                 self._todo[cost].append((schedule, index))
 
-    def _turn_off(self, index: int, row: Row, so_far: tuple[Segment, ...], old: tuple[Old, ...]) -> None:
+    def _turn_off(self, index: int, row: RowRecord, so_far: tuple[Segment, ...], old: tuple[Old, ...]) -> None:
         kind, points = KINDS[row.kind], row.step - row.begun
         others = [thread for thread in range(HUB) if row.enabled >> thread & 1 and thread != row.chosen]
         goes_on = row.enabled >> row.thread & 1 and kind not in ("start", "end")
@@ -223,7 +223,7 @@ class Frontier:
                 else:
                     self._later[row.target].append((cost, schedule, index + 1))
 
-    def _meet_older(self, index: int, row: Row, so_far: tuple[Segment, ...], old: tuple[Old, ...],
+    def _meet_older(self, index: int, row: RowRecord, so_far: tuple[Segment, ...], old: tuple[Old, ...],
                     question: int) -> None:
         """The same up to an atomic, which meets an older write than the newest."""
         if self._cost[1] >= self._most[1]:

@@ -7,13 +7,13 @@ from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.races.compiled.build import Prepared, prepare, scheduler_program, unseen
 from heapster.checkers.races.compiled.places import Places
 from heapster.checkers.races.compiled.programs import corpus, generated
-from heapster.checkers.races.compiled.scheduler import HUB, KINDS, ORDERS, Row, Scheduler
+from heapster.checkers.races.compiled.scheduler import HUB, KINDS, ORDERS, RowRecord, Scheduler
 from heapster.checkers.races.compiled.session import TargetSession
 from heapster.checkers.races.memory_model import EXPLORED, LOAD_BUFFERING, memory_model
 from heapster.checkers.races.programs import Program
-from heapster.checkers.races.recording import Row as Told
-from heapster.checkers.races.replay import Replay
-from heapster.checkers.races.session import Outcome, ScheduleProblem
+from heapster.checkers.races.recording import AccessRow
+from heapster.checkers.races.replay import ScheduleReplay
+from heapster.checkers.races.session import ScheduleProblem, ScheduleRun
 from heapster.checkers.targets.target import Target
 
 RACE = "data_race"
@@ -86,7 +86,7 @@ class CompiledTarget:
         """Programs that it can run."""
         return generated(self._prepared.symbols, number, threads, ops, seed)
 
-    def record(self, replay: Replay) -> tuple[Outcome, list[Told]]:
+    def record(self, replay: ScheduleReplay) -> tuple[ScheduleRun, list[AccessRow]]:
         """The outcome of the replay and every access of it, in order."""
         self._scheduler.mute(())
         session = TargetSession(replay.program, self._scheduler, set(), self._drains)
@@ -99,12 +99,12 @@ class CompiledTarget:
                      default=-1)
         return outcome, [self._told(row, i == failed) for i, row in enumerate(rows)]
 
-    def _told(self, row: Row, failed: bool) -> Told:
+    def _told(self, row: RowRecord, failed: bool) -> AccessRow:
         stack = [self._places.line(pc) for pc in (row.pc, *row.stack) if pc]
         kind = KINDS[row.kind]
         order = ORDERS[row.order] if kind in ATOMIC else ""
-        return Told(row.step, row.thread, kind, row.target, tuple(line for line in stack if line), failed,
-                    bool(row.old), order)
+        return AccessRow(row.step, row.thread, kind, row.target, tuple(line for line in stack if line), failed,
+                         bool(row.old), order)
 
     def _name_blocks(self, program: Program) -> None:
         """Payloads by the steps that gave them."""
