@@ -1,6 +1,6 @@
 """`heapster bench`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,28 +9,33 @@ from heapster.checkers.bench.results import run_of
 from heapster.checkers.bench.targets import USUAL, find_targets
 from heapster.checkers.bench.workloads import chosen
 from heapster.commands.delivery import USAGE, Delivery
+from heapster.commands.misuse import misuse as misuse_all
 from heapster.commands.pages import write_page
 from heapster.commands.targets import targets_of
 from heapster.commands.usage.bench import QUICK_ROUNDS, ROUNDS
 from heapster.files import write_whole
+from heapster.reports.columns import drawn
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.ratios import LEGEND, compared, measured_on
-from heapster.reports.tables import Table, markdown
-from heapster.reports.terminal import FAINT, PLAIN, STRONG, finding_lines, not_checked, verdict_line
+from heapster.reports.tables import markdown
+from heapster.reports.terminal import FAINT, PLAIN, finding_lines, not_checked, verdict_line
 from heapster.results import Run, UsageError
 
 QUICK_SHARE = 0.25              # of the work
-WIDTH = 99
 
 
 def command(targets: str | None, workloads: str | None, rounds: int | None, seconds: float | None, quick: bool,
-            json: str | None, html: str | None, text: str | None) -> int:
-    """Measure allocators: processor time and peak memory on workloads, as ratios to libc."""
+            misuse: bool, json: str | None, html: str | None, text: str | None) -> int:
+    """Measure allocators: processor time and peak memory on workloads, as ratios to libc; or misuse them."""
     delivery = Delivery(json)
     delivery.check(html, text)
     asked = () if targets is None else targets_of(targets, "bench")
+    if misuse:
+        if rounds or seconds or quick:
+            raise UsageError("--misuse runs each program once: leave --rounds, --seconds and --quick out")
+        return misuse_all(asked, _names("workloads", workloads), delivery, html, text)
     plan = BenchPlan(chosen(_names("workloads", workloads)), find_targets(asked or USUAL),
                      rounds or (QUICK_ROUNDS if quick else ROUNDS), QUICK_SHARE if quick else 1.0, seconds)
     with Meter("bench") as meter:
@@ -74,37 +79,10 @@ def _lines(run: Run) -> Iterator[Line]:
         yield "", PLAIN
     tables = list(compared(value))
     for table in tables:
-        yield from _drawn(table)
+        yield from drawn(table)
         yield "", PLAIN
     if tables:
         yield LEGEND, FAINT
         yield measured_on(value), FAINT
     yield from not_checked(run)
     yield verdict_line(run)
-
-
-def _drawn(table: Table) -> Iterator[Line]:
-    """The table in columns; in several parts, if it is too wide."""
-    yield table.caption, STRONG
-    widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
-    for part in _parts(widths):
-        yield _row(table.heads, widths, part), FAINT
-        for row in table.rows:
-            yield _row(row, widths, part), PLAIN
-
-
-def _parts(widths: list[int]) -> Iterator[list[int]]:
-    """Which columns stand together: the first in every part, and as many others as there is room for."""
-    part, used = [0], widths[0]
-    for place, width in enumerate(widths[1:], 1):
-        if len(part) > 1 and used + 2 + width > WIDTH:
-            yield part
-            part, used = [0], widths[0]
-        part.append(place)
-        used += 2 + width
-    yield part
-
-
-def _row(cells: Iterable[str], widths: list[int], part: list[int]) -> str:
-    texts = list(cells)
-    return "  ".join(texts[i].rjust(widths[i]) if i else texts[i].ljust(widths[i]) for i in part).rstrip()

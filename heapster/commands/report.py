@@ -10,6 +10,7 @@ from heapster.commands.pages import travelled, write_page
 from heapster.config import CLASSIC, POLICIES
 from heapster.files import write_whole
 from heapster.reports import jsonfile
+from heapster.reports.misuse import misused
 from heapster.reports.output import say
 from heapster.reports.ratios import ratios
 from heapster.reports.reading import read_run
@@ -62,6 +63,7 @@ def _markdown(values: Values) -> str:
 def _tables(values: Values) -> Iterator[Table]:
     yield from figures(values)
     yield from ratios(values)
+    yield from misused(values)
     for value in values:
         yield from checked(value)
 

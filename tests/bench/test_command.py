@@ -13,6 +13,7 @@ from heapster.checkers.targets import installed
 from heapster.cli import main
 from heapster.commands import bench
 from heapster.reports import jsonfile
+from heapster.reports.columns import drawn
 from heapster.reports.html.page import page
 from heapster.reports.plots import plots
 from heapster.reports.ratios import LEGEND, compared
@@ -137,7 +138,7 @@ def test_tables_are_narrow_and_wide_ones_are_cut_in_parts() -> None:
     many = made_up((*TARGETS, "tcmalloc", "native:first_fit", "native:next_fit"))
     for run, parts in ((made_up(), 1), (many, 2)):
         table, *_ = compared(run)
-        lines = [line for line, _ in bench._drawn(table)]
+        lines = [line for line, _ in drawn(table)]
         assert max(map(len, lines)) < 100
         assert sum(line.startswith("pair-64 ") for line in lines) == parts
 

@@ -83,7 +83,7 @@ class Bench:
         reading, writing = os.pipe()
         try:
             launcher = [str(self.programs / LAUNCHER), str(writing), target.library, *command]
-            with children.started(launcher, env=_environment(target, environment), cwd=self.folder, text=True,
+            with children.started(launcher, env=environment_of(target, environment), cwd=self.folder, text=True,
                                   errors="replace", stdin=children.DEVNULL, stdout=children.PIPE,
                                   stderr=children.PIPE, pass_fds=(writing,)) as child:
                 os.close(writing)
@@ -116,8 +116,8 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=f"/usr/bin:/bin:{os.environ.get('PATH', '')}")
 
 
-
-def _environment(target: Candidate, environment: Mapping[str, str]) -> dict[str, str]:
+def environment_of(target: Candidate, environment: Mapping[str, str]) -> dict[str, str]:
+    """What a program on the target finds: no variables that would change what is measured, but the target's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return {**kept, "LC_ALL": "C", **environment, **target.environment}
 

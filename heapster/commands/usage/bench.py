@@ -21,6 +21,9 @@ ROUNDS, QUICK_ROUNDS = 9, 5
               help=f"Rounds, {ROUNDS} by default; with fewer than 5 nothing is called a difference.")
 @option("seconds")
 @click.option("--quick", is_flag=True, help=f"{QUICK_ROUNDS} rounds of a quarter of the work: rougher, but sooner.")
+@click.option("--misuse", is_flag=True,
+              help="Misuse the targets instead, a small program each, and tell how each of them ends; --workloads "
+                   "names programs or kinds of them.")
 @option("json")
 @click.option("--html", metavar="FILE", help="Write a page with plots and tables.")
 @click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown.")
@@ -29,4 +32,5 @@ def command() -> None:
     """Measure allocators: processor time and peak memory on workloads, as ratios to libc.
 
     Every round runs each workload under each target, in changing order. What lies within the noise is a tie.
+    With --misuse it says what an allocator tells of double frees, invalid pointers, overflows and use after free.
     """

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from heapster.files import write_whole
+from heapster.reports.misuse import misused
 from heapster.reports.plots import plots
 from heapster.reports.ratios import ratios
 from heapster.reports.tables import checked, figures, summary
@@ -25,7 +26,7 @@ def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: 
     return environment.get_template("page.html").render(
         title=title, style=Markup(_text("style.css")), script=Markup("\n".join(map(_text, SCRIPTS))),    # noqa: S704  our own
         summary=summary(runs) if runs else None, findings=list(_findings(runs, names)),
-        figures=[*figures(runs), *ratios(runs)],
+        figures=[*figures(runs), *ratios(runs), *misused(runs)],
         heaps=[{"name": journey.name, "packed": packed(journey)} for journey in journeys],
         plots=[{"title": one.title, "caption": one.caption, "svg": Markup(one.svg)}     # noqa: S704  matplotlib escapes
                for run in runs for one in plots(run)],

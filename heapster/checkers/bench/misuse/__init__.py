@@ -1,0 +1,1 @@
+"""Misuse of an allocator, a small program each: told, survived, or an attack."""
