@@ -6,8 +6,7 @@ from pathlib import Path
 from heapster.checkers.bench.misuse.cases import cases, chosen, program
 from heapster.checkers.bench.misuse.results import run_of
 from heapster.checkers.bench.misuse.running import try_all, with_scudo
-from heapster.checkers.bench.targets import USUAL, find_targets
-from heapster.checkers.targets.target import Target
+from heapster.checkers.bench.targets import USUAL, Asked, find_targets
 from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.pages import write_page
 from heapster.files import write_whole
@@ -21,7 +20,7 @@ from heapster.reports.terminal import FAINT, PLAIN, finding_lines, not_checked, 
 from heapster.results import Run, UsageError
 
 
-def misuse(asked: tuple[Target, ...], names: tuple[str, ...], delivery: Delivery, html: str | None,
+def misuse(asked: tuple[Asked, ...], names: tuple[str, ...], delivery: Delivery, html: str | None,
            text: str | None) -> int:
     """Misuse each target in every way that is known, or as it is named; the exit code."""
     made = program()
@@ -30,7 +29,8 @@ def misuse(asked: tuple[Target, ...], names: tuple[str, ...], delivery: Delivery
     if not wanted:
         raise UsageError("--workloads: name at least one, or leave it out")
     with Meter("misuse") as meter:
-        run = run_of(wanted, field, try_all(made, wanted, field.targets, meter.show), frozenset(map(str, asked)))
+        tried = try_all(made, wanted, field.targets, meter.show)
+        run = run_of(wanted, field, tried, frozenset(str(one.target) for one in asked))
         meter.close(f"{run.ops} programs in {run.seconds:.1f} s")
     code = delivery.write(run)
     written = _write(as_value(run), html, text)

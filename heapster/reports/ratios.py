@@ -40,7 +40,9 @@ def _against_libc(caption: str, kind: str, workloads: Mapping[str, Any], means: 
     others = [name for name in targets if name != BASE]
     rows = [(name, _used(kind, one["targets"].get(BASE)), *[_cell(kind, one["targets"].get(t)) for t in others])
             for name, one in workloads.items()]
-    rows.append((MEAN, "", *[_mean(kind, means.get(target), len(workloads)) for target in others]))
+    weighted = len({one.get("weight", 1) for one in workloads.values()}) > 1
+    name = f"weighted {MEAN}" if weighted else MEAN
+    rows.append((name, "", *[_mean(kind, means.get(target), len(workloads)) for target in others]))
     rows.append((INTERVAL, "", *[_interval(kind, means.get(target)) for target in others]))
     return Table(caption, ("workload", BASE, *others), tuple(rows))
 

@@ -80,8 +80,19 @@ def test_equal_allocators_are_seldom_told_apart() -> None:
 
 
 def test_the_geometric_mean() -> None:
-    assert geometric_mean([0.5, 2.0]) == pytest.approx(1.0)
-    assert geometric_mean([1.0, 10.0, 100.0]) == pytest.approx(10.0)
+    assert geometric_mean([0.5, 2.0], [1, 1]) == pytest.approx(1.0)
+    assert geometric_mean([1.0, 10.0, 100.0], [1, 1, 1]) == pytest.approx(10.0)
+
+
+def test_a_weight_counts_as_that_many_workloads() -> None:
+    assert geometric_mean([0.5, 2.0], [2, 1]) == pytest.approx(geometric_mean([0.5, 0.5, 2.0], [1, 1, 1]))
+    one, other = numbered(*[0.5] * 5), numbered(*[0.8] * 5)
+    weighted, plain = geomean([one, other], [3, 1]), geomean([one, one, one, other])
+    assert weighted is not None
+    assert plain is not None
+    assert weighted.value == pytest.approx(plain.value)
+    assert weighted.low == pytest.approx(plain.low)
+    assert geomean([one, other], [0, 0]) is None
 
 
 def test_the_mean_over_workloads_is_of_medians() -> None:

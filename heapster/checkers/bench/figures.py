@@ -81,27 +81,29 @@ def least_rank(count: int) -> int:
     return rank
 
 
-def geometric_mean(values: Sequence[float]) -> float:
-    """The n-th root of the product of n positive values."""
-    return exp(fsum(map(log, values)) / len(values))
+def geometric_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    """The mean of positive values whose logarithm is the weighted mean of theirs."""
+    return exp(fsum(weight * log(value) for value, weight in zip(values, weights, strict=True)) / fsum(weights))
 
 
-def geomean(ratios: Sequence[Rounds]) -> Ratio | None:
+def geomean(ratios: Sequence[Rounds], weights: Sequence[float] = ()) -> Ratio | None:
     """The geometric mean over workloads of their median ratios, with a bootstrap interval over the rounds.
 
-    Rounds are drawn again with repetition, the same for all workloads; the seed is fixed.
+    Without weights, all have the same. Rounds are drawn again with repetition, the same for all workloads; the seed
+    is fixed. None if nothing is left that has a weight.
     """
-    if not ratios or not all(ratios):
+    weights = weights or [1.0] * len(ratios)
+    if not ratios or not all(ratios) or not any(weights):
         return None
-    value = geometric_mean([median(rounds.values()) for rounds in ratios])
+    value = geometric_mean([median(rounds.values()) for rounds in ratios], weights)
     numbers = sorted(set().union(*ratios))
     random = Random(SEED)
-    means = sorted(_resampled(ratios, random.choices(numbers, k=len(numbers))) for _ in range(RESAMPLES))
+    means = sorted(_resampled(ratios, weights, random.choices(numbers, k=len(numbers))) for _ in range(RESAMPLES))
     tail = round(RESAMPLES * (1 - CONFIDENCE) / 2)
     spread = median(abs(mean - value) for mean in means)
     return Ratio(value, means[tail], means[-1 - tail], spread, len(numbers))
 
 
-def _resampled(ratios: Sequence[Rounds], numbers: Sequence[int]) -> float:
+def _resampled(ratios: Sequence[Rounds], weights: Sequence[float], numbers: Sequence[int]) -> float:
     return geometric_mean([median([rounds[number] for number in numbers if number in rounds] or rounds.values())
-                           for rounds in ratios])
+                           for rounds in ratios], weights)

@@ -2,13 +2,15 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from heapster.checkers.bench.build import programs
-from heapster.checkers.bench.running import LIMIT, Bench, Failure, Sample, find_program
+from heapster.checkers.bench.running import LIMIT, Bench, Failure, Sample, absence
+from heapster.checkers.bench.suite import Suite
 from heapster.checkers.bench.targets import BASE, Candidate, Field
 from heapster.checkers.bench.workloads import Workload
 
@@ -25,16 +27,22 @@ class BenchPlan:
     share: float = 1.0              # of the usual amount of work
     seconds: float | None = None    # no new workload after so many
     limit: float = LIMIT            # seconds for one run
+    suite: Suite | None = None
+    weights: Mapping[str, float] = made(default_factory=dict)  # of workloads in the mean; without any, all the same
+
+    def weight(self, workload: str) -> float:
+        """What part the workload has in the mean, beside others."""
+        return self.weights[workload] if self.weights else 1.0
 
 
 @dataclass
 class Measured:
     """The samples, and what could not be had. Rounds are numbered from 0."""
 
-    samples: dict[str, dict[str, dict[int, Sample]]] = field(default_factory=dict)  # workload: target: round
-    loops: dict[str, dict[int, Sample]] = field(default_factory=dict)   # workload: round: without the allocator
-    failures: dict[tuple[str, str], Failure] = field(default_factory=dict)      # (workload, target)
-    skipped: dict[str, str] = field(default_factory=dict)       # workload: why it was not run
+    samples: dict[str, dict[str, dict[int, Sample]]] = made(default_factory=dict)  # workload: target: round
+    loops: dict[str, dict[int, Sample]] = made(default_factory=dict)   # workload: round: without the allocator
+    failures: dict[tuple[str, str], Failure] = made(default_factory=dict)      # (workload, target)
+    skipped: dict[str, str] = made(default_factory=dict)       # workload: why it was not run
     seconds: float = 0.0
     interrupted: bool = False
     out_of_time: bool = False
@@ -81,8 +89,8 @@ def _steps(plan: BenchPlan, bench: Bench, found: Measured) -> Iterator[tuple[flo
 
 def _try(plan: BenchPlan, bench: Bench, found: Measured, workload: Workload) -> None:
     """Run the workload under libc once, unmeasured, so that its files are read; skip it if that fails."""
-    if workload.installed and find_program(workload.program) is None:
-        found.skipped[workload.name] = f"{workload.program} is not installed"
+    if why := absence(workload):
+        found.skipped[workload.name] = why
         return
     result = bench.run(workload, BASE, plan.share)
     if isinstance(result, Failure):

@@ -11,6 +11,7 @@ from heapster.checkers.bench.figures import Ratio, Rounds, deviation, geomean, p
 from heapster.checkers.bench.machine import machine
 from heapster.checkers.bench.measuring import BenchPlan, Measured
 from heapster.checkers.bench.running import Sample
+from heapster.checkers.bench.suite import NAME
 from heapster.checkers.bench.targets import BASE
 from heapster.checkers.bench.workloads import Workload
 from heapster.results import Finding, Run, Verdict
@@ -33,6 +34,8 @@ def run_of(plan: BenchPlan, found: Measured, asked: frozenset[str]) -> Run:
         "geomean": _geomeans(plan, found), "workloads": table,
         "not_checked": list(_not_checked(plan, found)),
     }
+    if plan.suite:
+        extra["suite"] = NAME
     if found.interrupted:
         extra["interrupted"] = True
     verdict = Verdict.FAILED if findings else Verdict.PASSED if _is_whole(plan, found, asked) else Verdict.INCONCLUSIVE
@@ -49,7 +52,8 @@ def _is_whole(plan: BenchPlan, found: Measured, asked: frozenset[str]) -> bool:
 
 
 def _not_checked(plan: BenchPlan, found: Measured) -> Iterator[str]:
-    for name, reason in (*plan.field.absent.items(), *found.skipped.items()):
+    left_out = plan.suite.left_out if plan.suite else {}
+    for name, reason in (*plan.field.absent.items(), *found.skipped.items(), *_by_reason(left_out)):
         yield f"{name}: {reason}"
     missing = [workload.name for workload in plan.workloads
                if workload.name not in found.samples and workload.name not in found.skipped]
@@ -58,6 +62,12 @@ def _not_checked(plan: BenchPlan, found: Measured) -> Iterator[str]:
     whole = _whole_rounds(plan, found)
     if found.samples and whole < plan.rounds:
         yield f"some rounds: {whole} of {plan.rounds} are whole"
+
+
+def _by_reason(left_out: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The names that a reason has in common, and the reason."""
+    for reason in dict.fromkeys(left_out.values()):
+        yield ", ".join(name for name in left_out if left_out[name] == reason), reason
 
 
 def _whole_rounds(plan: BenchPlan, found: Measured) -> int:
@@ -69,7 +79,8 @@ def _whole_rounds(plan: BenchPlan, found: Measured) -> int:
 def _finding(workload: str, name: str, plan: BenchPlan, found: Measured) -> Finding:
     failure = found.failures[workload, name]
     target = next(target for target in plan.field.targets if target.name == name)
-    replay = f"heapster bench --targets {quote(target.asked or name)} --workloads {workload} --rounds 1"
+    suite = f"--suite {quote(plan.suite.folder)} " if plan.suite else ""
+    replay = f"heapster bench {suite}--targets {quote(target.asked or name)} --workloads {workload} --rounds 1"
     return Finding(
         id=sha256(f"bench {failure.code} {workload} {name}".encode()).hexdigest()[:12], code=failure.code,
         title=f"{name} fails the workload {workload}: {failure.message}",
@@ -98,7 +109,8 @@ def _workload(workload: Workload, plan: BenchPlan, found: Measured) -> dict[str,
     loop = found.loops.get(workload.name, {})
     targets = {target.name: _figures(found.of(workload.name, target.name), base, loop)
                for target in plan.field.targets if found.of(workload.name, target.name)}
-    return {"meaning": workload.meaning, "source": workload.source, "threads": workload.threads, "targets": targets}
+    return {"meaning": workload.meaning, "source": workload.source, "threads": workload.threads,
+            "weight": plan.weight(workload.name), "targets": targets}
 
 
 def _figures(samples: Mapping[int, Sample], base: Mapping[int, Sample], loop: Mapping[int, Sample]) -> dict[str, Any]:
@@ -131,10 +143,12 @@ def _geomeans(plan: BenchPlan, found: Measured) -> dict[str, Any]:
     """By target, over the workloads that it holds."""
     table = {}
     for target in plan.field.targets:
-        pairs = [(found.of(name, target.name), found.of(name, BASE.name)) for name in found.samples]
-        pairs = [(samples, base) for samples, base in pairs if samples.keys() & base.keys()]
-        cpu = geomean([paired(_cpu(samples), _cpu(base)) for samples, base in pairs])
-        memory = geomean([paired(_memory(samples), _memory(base)) for samples, base in pairs])
+        held = [name for name in found.samples
+                if found.of(name, target.name).keys() & found.of(name, BASE.name).keys()]
+        pairs = [(found.of(name, target.name), found.of(name, BASE.name)) for name in held]
+        weights = list(map(plan.weight, held))
+        cpu = geomean([paired(_cpu(samples), _cpu(base)) for samples, base in pairs], weights)
+        memory = geomean([paired(_memory(samples), _memory(base)) for samples, base in pairs], weights)
         if cpu and memory:
             table[target.name] = {**_ratio("cpu", cpu), **_ratio("memory", memory), "workloads": len(pairs)}
     return table

@@ -1,6 +1,7 @@
 """One workload under one target, in a process of its own: what it used, or how it failed."""
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from heapster import children
 from heapster.checkers.bench.build import LAUNCHER
 from heapster.checkers.bench.targets import Candidate
-from heapster.checkers.bench.workloads import Workload
+from heapster.checkers.bench.workloads import Work, Workload
 from heapster.results import TargetError
 
 LIMIT = 60.0                        # seconds of wall clock for one run
@@ -49,7 +50,8 @@ class Bench:
     def run(self, workload: Workload, target: Candidate, share: float, *, empty: bool = False) -> Sample | Failure:
         """Run the workload; `empty` for its loop without the allocator."""
         arguments = [*workload.command(share), *([EMPTY] if empty else [])]
-        done = self._communicate([self._program(workload), *arguments], target, workload.environment)
+        done = self._communicate([self._program(workload), *arguments], target, workload.environment,
+                                 workload.folder, workload.reads)
         return self._judged(done, workload)
 
     def check(self, target: Candidate) -> None:
@@ -76,16 +78,20 @@ class Bench:
         status, cpu, memory = map(int, done.usage.split())
         if status:
             return _failure(status, done.err)
+        if workload.work:
+            return _of_fixed_time(workload.work, cpu / MILLION, memory, done.out)
         return Sample(cpu / MILLION, memory, 1 if workload.installed else int(done.out))
 
-    def _communicate(self, command: Sequence[str], target: Candidate, environment: Mapping[str, str]) -> "_Done":
+    def _communicate(self, command: Sequence[str], target: Candidate, environment: Mapping[str, str],
+                     folder: Path | None = None, reads: str = "") -> "_Done":
         """Run the launcher to its end, or kill it and all that it started."""
         reading, writing = os.pipe()
         try:
             launcher = [str(self.programs / LAUNCHER), str(writing), target.library, *command]
-            with children.started(launcher, env=environment_of(target, environment), cwd=self.folder, text=True,
-                                  errors="replace", stdin=children.DEVNULL, stdout=children.PIPE,
-                                  stderr=children.PIPE, pass_fds=(writing,)) as child:
+            with Path(reads or os.devnull).open("rb") as given, children.started(
+                    launcher, env=environment_of(target, environment), cwd=folder or self.folder, text=True,
+                    errors="replace", stdin=given, stdout=children.PIPE, stderr=children.PIPE,
+                    pass_fds=(writing,)) as child:
                 os.close(writing)
                 writing = -1
                 try:
@@ -114,6 +120,22 @@ class _Done:
 def find_program(name: str) -> str | None:
     """Where an installed program is: the system's before one of some environment."""
     return shutil.which(name, path=f"/usr/bin:/bin:{os.environ.get('PATH', '')}")
+
+
+def absence(workload: Workload) -> str:
+    """Why the workload cannot be run here; empty if it can."""
+    if not workload.installed or find_program(workload.program):
+        return "" if not workload.reads or Path(workload.reads).is_file() else f"there is no {workload.reads}"
+    path = Path(workload.program)
+    return f"{path.name} is not built" if path.is_absolute() else f"{path} is not installed"
+
+
+def _of_fixed_time(work: Work, cpu: float, memory: int, out: str) -> Sample | Failure:
+    """The time for the amount of work that is told, of a program that worked as much as it could."""
+    said = re.search(work.said, out)
+    if said is None or not float(said[1]):
+        return Failure("exit", "it did not say how much it did")
+    return Sample(cpu / float(said[1]) * work.amount, memory, 1)
 
 
 def environment_of(target: Candidate, environment: Mapping[str, str]) -> dict[str, str]:

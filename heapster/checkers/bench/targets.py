@@ -1,16 +1,27 @@
 """What is measured: libc, and beside it any target that can be preloaded."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.installed import PEERS, absence
 from heapster.checkers.targets.kinds import BY_NAME, NAMES
 from heapster.checkers.targets.opening import preload_of
 from heapster.checkers.targets.target import LIBC, NATIVE, Target
+from heapster.results import UsageError
 
-USUAL = (LIBC, NATIVE, *map(grammar.parse, PEERS))
+
+class Asked(NamedTuple):
+    """A target, and the name that it has in the tables, if it was given one."""
+
+    target: Target
+    name: str = ""
+
+
+USUAL = tuple(map(Asked, (LIBC, NATIVE, *map(grammar.parse, PEERS))))
 
 
 @dataclass(frozen=True)
@@ -34,12 +45,16 @@ class Field:
     absent: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_targets(targets: Iterable[Target]) -> Field:
-    """The targets as candidates; libc is always among them."""
-    wanted = tuple(dict.fromkeys((LIBC, *targets)))
-    absent = {target.name: why for target in wanted if target.name in PEERS and (why := absence(target.name))}
-    labels = _labels([target.name for target in wanted if BY_NAME[target.kind].is_file])
-    return Field(tuple(_candidate(target, labels) for target in wanted if target.name not in absent), absent)
+def find_targets(targets: Iterable[Asked]) -> Field:
+    """The targets as candidates; libc is always among them. UsageError for a name that two have."""
+    wanted = tuple(dict.fromkeys((Asked(LIBC), *targets)))
+    absent = {one.target.name: why for one in wanted if one.target.name in PEERS and (why := absence(one.target.name))}
+    labels = _labels([one.target.name for one in wanted if not one.name and BY_NAME[one.target.kind].is_file])
+    found = tuple(_candidate(one, labels) for one in wanted if one.target.name not in absent)
+    for name, count in Counter(candidate.name for candidate in found).items():
+        if count > 1:
+            raise UsageError(f"--targets: two are called {name}: give one another name, NAME=PATH")
+    return Field(found, absent)
 
 
 def _labels(paths: list[str]) -> dict[str, str]:
@@ -49,7 +64,9 @@ def _labels(paths: list[str]) -> dict[str, str]:
     return {path: name if taken.count(name) == 1 else path for path, name in short.items()}
 
 
-def _candidate(target: Target, labels: Mapping[str, str]) -> Candidate:
-    preload = preload_of(target)
+def _candidate(one: Asked, labels: Mapping[str, str]) -> Candidate:
+    target, preload = one.target, preload_of(one.target)
+    if one.name:
+        return Candidate(one.name, preload.library, preload.environment, f"{one.name}={target}")
     asked = target.name if target.name in labels else ""
     return Candidate(labels.get(target.name, str(target)), preload.library, preload.environment, asked)

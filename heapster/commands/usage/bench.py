@@ -1,5 +1,7 @@
 """The command line of `heapster bench`."""
 
+from pathlib import Path
+
 import click
 
 from heapster.checkers.bench.workloads import WORKLOADS
@@ -15,8 +17,10 @@ ROUNDS, QUICK_ROUNDS = 9, 5
                                "Example: heapster bench --targets native,jemalloc --workloads pair-64,live-small")
 @click.option("--targets", metavar="T,T,...",
               help="What is measured beside libc; without it, those that are installed of "
-                   f"{', '.join((NATIVE.name, *PEERS))}.")
+                   f"{', '.join((NATIVE.name, *PEERS))}. NAME=PATH gives a library a name.")
 @click.option("--workloads", metavar="W,W,...", help="What they run; without it, all.")
+@click.option("--suite", metavar="PATH",
+              help="The folder of mimalloc-bench, where its programs are built: they are run in the place of ours.")
 @click.option("--rounds", type=click.IntRange(1), metavar="N",
               help=f"Rounds, {ROUNDS} by default; with fewer than 5 nothing is called a difference.")
 @option("seconds")
@@ -27,6 +31,8 @@ ROUNDS, QUICK_ROUNDS = 9, 5
 @option("json")
 @click.option("--html", metavar="FILE", help="Write a page with plots and tables.")
 @click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown.")
+@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", multiple=True,
+              help="Renew the figures of a document that has a place for them, as README.md and docs/bench.md.")
 @done_by("bench")
 def command() -> None:
     """Measure allocators: processor time and peak memory on workloads, as ratios to libc.
