@@ -46,6 +46,11 @@ def _fields(record: Any) -> Iterator[tuple[str, Any]]:
         yield name, get_args(hint)[1]
 
 
+def structure(record: Any) -> type[ctypes.Structure]:
+    """A record that is only read, as one that can be written and stand in another's arrays."""
+    return type(record.__name__, (ctypes.Structure,), {"_fields_": list(_fields(record))})
+
+
 def packing(record: Any) -> struct.Struct:
     """How the fields of a record lie in memory, one after the other; those of arrays one by one."""
     return struct.Struct("<" + "".join(_code(kind) for _, kind in _fields(record)))

@@ -39,7 +39,7 @@ static void on_access(uintptr_t address, size_t size, unsigned flags, uintptr_t 
     }
     if (alone) {
         if (++alone > ALONE_LIMIT)
-            problem(HANG, 0, -1, "no end after %d accesses of one thread", ALONE_LIMIT);
+            problem(FAULT_HANG, 0, -1, "no end after %d accesses of one thread", ALONE_LIMIT);
         return;
     }
     enum kind kind = flags & WRITES ? K_STORE : K_LOAD;
@@ -70,7 +70,7 @@ static enum kind kind_of(enum atomic_kind kind)
     return kind == ATOMIC_LOAD    ? K_LOAD_ATOMIC
            : kind == ATOMIC_STORE ? K_STORE_ATOMIC
            : kind == ATOMIC_FENCE ? K_FENCE
-                                  : K_RMW;
+                                  : K_UPDATE;
 }
 
 static int on_atomic(const struct atomic *asked, atomic_value *read)

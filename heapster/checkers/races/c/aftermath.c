@@ -164,7 +164,7 @@ void expect_no_growth(void (*by_one)(void), void (*by_threads)(void))
     enum growing found = grows(by_one) == STEADY ? grows(by_threads) : STEADY;
     shared->rounds_open |= found == OPEN;
     if (found == GROWING)
-        problem(GROWTH, 0, -1,
+        problem(HEAP_GROWTH, 0, -1,
                 "round after round of the program, by threads that end and free all, takes memory that no round before "
                 "had, until the system is asked for more; the same calls by one thread do not");
     shared->events_out = events, shared->calls = calls;

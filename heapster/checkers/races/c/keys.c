@@ -60,7 +60,7 @@ static int our_thread_atexit(void (*destroy)(void *), void *object, void *librar
     (void)library;
     int at = object_count[self->number]++;
     if (at >= OBJECTS)
-        problem(BAD_TARGET, 0, -1, "a thread of the target has more than %d objects of its own", OBJECTS);
+        problem(UNUSABLE, 0, -1, "a thread of the target has more than %d objects of its own", OBJECTS);
     objects[self->number][at].destroy = destroy, objects[self->number][at].object = object;
     return 0;
 }

@@ -25,9 +25,9 @@ static void on_crash(int number, siginfo_t *info, void *context)
     if (self == NULL)
         shared->unmanaged = 1;
     if (number == SIGPROF)
-        problem(HANG, 0, -1, "no end after %d s of work", CPU_SECONDS);
+        problem(FAULT_HANG, 0, -1, "no end after %d s of work", CPU_SECONDS);
     if (number == SIGALRM)
-        problem(BAD_TARGET, 0, -1, "a thread waits for something that is not seen here (inline assembly?)");
+        problem(UNUSABLE, 0, -1, "a thread waits for something that is not seen here (inline assembly?)");
     uintptr_t where = number == SIGSEGV || number == SIGBUS ? (uintptr_t)info->si_addr : 0;
     if (where != 0)
         problem(CRASH, where, -1, "thread %d dies of %s as it touches 0x%lx", self != NULL ? self->number : HUB,

@@ -1,4 +1,4 @@
-/* Who goes on: the turns of threads, and the strategies that choose. See scheduler.h. */
+/* Who goes on: the turns of threads. See scheduler.h. */
 #define _GNU_SOURCE
 #include <linux/futex.h>
 #include <stdarg.h>
@@ -19,18 +19,7 @@ _Thread_local struct thread *self;
 uint32_t steps, stop;
 int alone, in_child;
 
-static uint32_t begun, next_segment, next_old, last_change;
-static uint64_t random_state;
-static int priority[MOST_THREADS], lowest, changes_left;
-static uint32_t changes[32];
-
-uint64_t draw(void)
-{
-    uint64_t z = random_state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
+static uint32_t begun, last_change;
 
 /* What was wrong ends the schedule. */
 
@@ -140,94 +129,12 @@ static uint32_t enabled_now(void)
     return enabled;
 }
 
-static int first_of(uint32_t enabled) { return __builtin_ctz(enabled); }
-
-static int follow(int me, uint32_t enabled)
-{
-    if (me >= 0 && enabled >> me & 1 && steps != stop)
-        return me;
-    stop = STEP_LIMIT;
-    if (next_segment == shared->segments_in)
-        return me >= 0 && enabled >> me & 1 ? me : first_of(enabled);
-    const struct segment *asked = &shared->asked[next_segment++];
-    if (asked->points != 0)
-        stop = steps + asked->points;
-    return enabled >> asked->thread & 1 ? (int)asked->thread : first_of(enabled);
-}
-
-static int by_chance(uint32_t enabled)
-{
-    stop = steps + 1 + (uint32_t)(draw() % (2 * shared->gap));
-    int nth = (int)(draw() % (uint64_t)__builtin_popcount(enabled));
-    while (nth-- > 0)
-        enabled &= enabled - 1;
-    return first_of(enabled);
-}
-
-static int by_priority(int me, uint32_t enabled)
-{
-    while (changes_left > 0 && changes[changes_left - 1] <= steps) {
-        changes_left--;
-        if (me >= 0)
-            priority[me] = --lowest;
-    }
-    stop = changes_left > 0 ? changes[changes_left - 1] : STEP_LIMIT;
-    int best = first_of(enabled);
-    for (int i = 0; i < MOST_THREADS; i++)
-        if (enabled >> i & 1 && priority[i] > priority[best])
-            best = i;
-    return best;
-}
-
-/* Burckhardt and others, ASPLOS 2010, section 3: random priorities, and `depth` - 1 places where the runner's sinks. */
-static void draw_priorities(void)
-{
-    lowest = 32;
-    for (int i = 0; i < MOST_THREADS; i++)
-        priority[i] = 64 + i;
-    for (int i = MOST_THREADS - 1; i > 0; i--) {
-        int other = (int)(draw() % (uint64_t)(i + 1)), was = priority[i];
-        priority[i] = priority[other], priority[other] = was;
-    }
-    changes_left = 0;
-    for (uint64_t n = 1; n < shared->depth && n < 32; n++) {
-        uint32_t at = (uint32_t)(draw() % (shared->length + 1));
-        int place = changes_left++;
-        for (; place > 0 && changes[place - 1] < at; place--)
-            changes[place] = changes[place - 1];
-        changes[place] = at;
-    }
-}
-
-static int choose(int me, uint32_t enabled)
-{
-    switch (shared->strategy) {
-    case BY_CHANCE:
-        return by_chance(enabled);
-    case BY_PRIORITY:
-        return by_priority(me, enabled);
-    default:
-        return follow(me, enabled);
-    }
-}
-
 static void write_decision(enum kind kind, uintptr_t target, uintptr_t pc, uint32_t enabled, int chosen);
-
-static unsigned asked_write(void)
-{
-    const struct old *asked = &shared->asked_old[next_old];
-    if (next_old == shared->old_in || asked->question != shared->questions)
-        return 0;
-    next_old++;
-    return asked->back;
-}
 
 unsigned choose_write(unsigned number, uintptr_t target, uintptr_t pc)
 {
     shared->questions++;
-    unsigned chosen = shared->strategy == FOLLOW ? asked_write() : draw() % 2 ? (unsigned)(draw() % number) : 0;
-    if (chosen >= number)
-        chosen = number - 1;
+    unsigned chosen = prefer_write(number);
     if (shared->old_out == MOST_OLD)
         chosen = 0;
     write_decision(K_MEET, target, pc, number, (int)chosen);
@@ -305,8 +212,8 @@ static _Noreturn void no_end(void)
 {
     for (int i = 0; i < HUB; i++)
         if (threads[i].live && !threads[i].is_lane && threads[i].taken > STEP_LIMIT / 4)
-            problem(BAD_TARGET, 0, -1, "a thread that it starts goes on and on while calls of the program wait");
-    problem(HANG, 0, -1, "no end after %u accesses of all threads", steps);
+            problem(UNUSABLE, 0, -1, "a thread that it starts goes on and on while calls of the program wait");
+    problem(FAULT_HANG, 0, -1, "no end after %u accesses of all threads", steps);
 }
 
 void arrive(enum kind kind, uintptr_t target, uintptr_t pc)
@@ -316,7 +223,8 @@ void arrive(enum kind kind, uintptr_t target, uintptr_t pc)
         no_end();
     me->kind = kind, me->target = target, me->pc = pc, me->path = call_path;
     uint32_t enabled = enabled_now();
-    int chosen = alone ? (enabled >> me->number & 1 ? me->number : first_of(enabled)) : choose(me->number, enabled);
+    int chosen =
+        alone ? (enabled >> me->number & 1 ? me->number : first_of(enabled)) : choose_thread(me->number, enabled);
     write_decision(kind, target, pc, enabled, chosen);
     if (chosen != me->number)
         let_go_on(me, chosen);
@@ -373,7 +281,7 @@ struct thread *start_thread(int number, void *(*start)(void *), void *argument)
         for (number = MOST_LANES; number < HUB && threads[number].start != NULL; number++) {
         }
     if (number >= HUB)
-        problem(BAD_TARGET, 0, -1, "the target has started more than %d threads", HUB - MOST_LANES);
+        problem(UNUSABLE, 0, -1, "the target has started more than %d threads", HUB - MOST_LANES);
     struct thread *made = &threads[number];
     if (made->start != NULL)
         pthread_join(made->self, NULL); /* its stack is used again */
@@ -383,7 +291,7 @@ struct thread *start_thread(int number, void *(*start)(void *), void *argument)
     pthread_attr_init(&attributes);
     pthread_attr_setstack(&attributes, STACKS + (size_t)number * STACK_BYTES, STACK_BYTES);
     if (pthread_create(&made->self, &attributes, body, made) != 0)
-        problem(BAD_TARGET, 0, -1, "no thread can be started");
+        problem(UNUSABLE, 0, -1, "no thread can be started");
     return made;
 }
 
@@ -417,7 +325,7 @@ void hand_over_for_good(void)
     uint32_t enabled = enabled_now() & ~(1u << HUB);
     if (enabled == 0)
         stuck();
-    int chosen = alone ? first_of(enabled) : choose(-1, enabled);
+    int chosen = alone ? first_of(enabled) : choose_thread(-1, enabled);
     write_decision(K_END, 0, 0, enabled, chosen);
     begun = steps;
     pass_baton(&threads[chosen]);
@@ -474,7 +382,7 @@ void run_lanes(unsigned count)
     alone = 0;
     steps = begun = last_change = 0;
     uint32_t enabled = who_may_go();
-    int chosen = choose(-1, enabled);
+    int chosen = choose_thread(-1, enabled);
     self = &threads[chosen]; /* the first decision is nobody's: its row names who was chosen */
     write_decision(K_START, 0, 0, enabled, chosen);
     self = me;
@@ -495,12 +403,8 @@ void begin_schedule(void)
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
         return;
     }
-    random_state = shared->seed * 0x9E3779B97F4A7C15u;
-    stop = STEP_LIMIT;
-    next_segment = next_old = 0;
     alone = 1;
     self = &threads[HUB];
     *self = (struct thread){.number = HUB, .live = 1, .self = pthread_self()};
-    if (shared->strategy == BY_PRIORITY)
-        draw_priorities();
+    begin_strategy();
 }

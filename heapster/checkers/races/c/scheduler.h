@@ -11,125 +11,11 @@
 #include <stdint.h>
 
 #include "hooks.h"
+#include "schedule.h"
 
 enum {
-    MOST_LANES = 8,
-    MOST_THREADS = 16,      /* those of the program; with those that the target starts */
-    HUB = MOST_THREADS - 1, /* starts the target and the lanes, and looks at what is left */
-    MOST_OPS = 64,
-    MOST_SEGMENTS = 2048,
-    MOST_ROWS = 1 << 14,
-    MOST_STACK = 8,
-    MOST_MUTED = 64,
-    MOST_OLD = 256,
     STEP_LIMIT = 1 << 21, /* accesses: calls that copy or clear large blocks byte by byte stay far below */
     IDLE_LIMIT = 1 << 12  /* switch points at which nobody changes anything: nobody goes on */
-};
-
-/* What was wrong; the names are in Python's order. */
-enum code {
-    NOTHING,
-    DATA_RACE,
-    DEADLOCK,
-    LOST_UNLOCK,
-    LOCK_ORDER,
-    OVERLAP,
-    MISALIGNED,
-    CONTENTS_DAMAGED,
-    PREFIX_LOST,
-    NOT_ZEROED,
-    SPURIOUS_NULL,
-    HANG,
-    CRASH,
-    RELOCK,
-    STRANGER_UNLOCK,
-    EXIT,
-    FORK_UNSAFE,
-    LOST_BLOCK,
-    GROWTH,
-    BAD_TARGET
-};
-
-enum kind {
-    K_START,
-    K_LOAD,
-    K_STORE,
-    K_LOAD_ATOMIC,
-    K_STORE_ATOMIC,
-    K_RMW,
-    K_FENCE,
-    K_LOCK,
-    K_TRYLOCK,
-    K_UNLOCK,
-    K_READ_LOCK,
-    K_WAIT,
-    K_COND_WAIT,
-    K_SIGNAL,
-    K_ONCE,
-    K_JOIN,
-    K_CREATE,
-    K_YIELD,
-    K_SBRK,
-    K_MMAP,
-    K_MUNMAP,
-    K_BARRIER,
-    K_FORK,
-    K_MEET, /* an atomic that could meet more than the newest write */
-    K_END
-};
-
-enum strategy { FOLLOW, BY_CHANCE, BY_PRIORITY };
-
-struct op {
-    uint32_t code; /* a letter of programs.py */
-    int32_t block;
-    uint64_t numbers[2];
-    uint32_t waits, gives; /* for its block before; its block after */
-};
-
-struct segment {
-    uint32_t thread, points; /* 0: until it ended or had to wait */
-};
-
-struct old {
-    uint32_t question, back; /* which of the atomics that could meet an old write; how far back from the newest */
-};
-
-struct row {
-    uint64_t target, pc, state;              /* state: a digest of who has done what in which order */
-    uint32_t step, begun, segments, enabled; /* enabled: of K_MEET, how many writes could be met, and chosen: which */
-    uint8_t thread, kind, chosen, order;     /* order: of an atomic, __ATOMIC_RELAXED and so on */
-    uint16_t depth, old;                     /* old: it met an older write than the newest */
-    uint64_t stack[MOST_STACK];              /* return addresses, innermost first; while `recording` */
-};
-
-struct event { /* a call, as its caller saw it */
-    uint32_t lane, code, start, end;
-    uint64_t numbers[2], pointer, result;
-    int64_t lost, dirty;
-};
-
-struct shared {
-    /* Asked. */
-    uint64_t strategy, seed, gap, depth, length, count, recording, lanes, alignment, segments_in, muted_count, old_in,
-        drain, expects_all, rounds; /* drain: blocks that are asked for in the end; expects_all: all must be back */
-    uint64_t lane_start[MOST_LANES + 2]; /* the prologue first, and then the lanes, in `ops` */
-    uint64_t muted[MOST_MUTED][2];       /* pairs of places whose race is known */
-    struct op ops[MOST_OPS];
-    struct segment asked[MOST_SEGMENTS];
-    struct old asked_old[MOST_OLD];
-    char path[4096];
-    char names[8][128]; /* of malloc, calloc, aligned_alloc, realloc, free, usable_size, init */
-    /* Answered. */
-    uint64_t code, address, pc, other_pc, thread, other, steps, calls, segments_out, rows_out, events_out, ran;
-    uint64_t total_steps, total_calls, preempted, waited, failed_seed, cpu_us, unmanaged, base, waits_out, finished,
-        was_preempted, questions, old_out, weak, unended, drained, rounds_open;
-    uint64_t last[MOST_LANES];
-    char message[512];
-    struct segment segments[MOST_SEGMENTS];
-    struct old old[MOST_OLD];
-    struct event events[MOST_OPS * 2];
-    struct row rows[MOST_ROWS];
 };
 
 struct thread {
@@ -180,6 +66,12 @@ void run_alone(int number); /* the hub lets a lane play what stands before the o
 void back_to_hub(void);     /* the lane has played it */
 unsigned choose_write(unsigned number, uintptr_t target, uintptr_t pc); /* which it meets, back from the newest */
 void tell_atomic(int order);                                            /* of the access that was written last */
+
+/* strategies.c */
+static inline int first_of(uint32_t enabled) { return __builtin_ctz(enabled); }
+void begin_strategy(void);
+int choose_thread(int me, uint32_t enabled); /* me: the running one, if it can go on; else -1 */
+unsigned prefer_write(unsigned number);      /* of so many that could be met: back from the newest */
 uint64_t draw(void);
 
 /* accesses.c: what the hooks tell. */
@@ -206,8 +98,10 @@ uint64_t state_digest(void);
 /* weak.c */
 void close_locations(uintptr_t start, uintptr_t end); /* written plainly, or as new: all know what is there */
 
-/* sync.c, cplusplus.c, keys.c, system.c: what a target calls, answered by us. */
-int interpose_sync(void *handle);
+/* sync.c, waits.c, threads.c, cplusplus.c, keys.c, system.c: what a target calls, answered by us. */
+int interpose_locks(void *handle);
+int interpose_waits(void *handle);
+int interpose_threads(void *handle);
 int condition_wait(void *condition, void *mutex, int timed, uintptr_t pc);
 int condition_signal(void *condition, int all, uintptr_t pc);
 int create_thread(pthread_t *made, void *(*start)(void *), void *argument, uintptr_t pc);

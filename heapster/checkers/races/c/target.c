@@ -27,8 +27,9 @@ int load_target(const char *path)
         snprintf(shared->message, sizeof shared->message, "it defines no %s", shared->names[target.malloc ? 4 : 0]);
         return -1;
     }
-    if (interpose_memory_functions(handle) < 0 || interpose_sync(handle) < 0 || interpose_cplusplus(handle) < 0
-        || interpose_keys(handle) < 0 || interpose_system(handle) < 0) {
+    if (interpose_memory_functions(handle) < 0 || interpose_locks(handle) < 0 || interpose_waits(handle) < 0
+        || interpose_threads(handle) < 0 || interpose_cplusplus(handle) < 0 || interpose_keys(handle) < 0
+        || interpose_system(handle) < 0) {
         snprintf(shared->message, sizeof shared->message, "its calls cannot be taken over");
         return -1;
     }

@@ -92,7 +92,7 @@ static struct location *slot_of(uintptr_t address)
         at = (at + 1) % (2 * LOCATIONS);
     if (slots[at] == 0) {
         if (location_count == LOCATIONS)
-            problem(BAD_TARGET, address, -1, "the target has more than %d atomics", LOCATIONS);
+            problem(UNUSABLE, address, -1, "the target has more than %d atomics", LOCATIONS);
         locations[location_count].address = address;
         slots[at] = (uint16_t)++location_count;
     }

@@ -10,6 +10,7 @@ from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import symbols_for
 from heapster.checkers.blackbox.unseen import assembly
+from heapster.checkers.races.compiled.shared import headers_folder
 from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS, instrument
 from heapster.checkers.targets.opening import resolve
 from heapster.checkers.targets.target import NATIVE, Target
@@ -18,7 +19,7 @@ from heapster.native.library import START, scheduled
 from heapster.results import UsageError
 
 SOURCES = Path(__file__).parent.parent / "c"
-FLAGS = ("-std=gnu11", "-O2", "-g", "-rdynamic", f"-I{FOLDER}")
+FLAGS = ("-std=gnu11", "-O2", "-g", "-rdynamic")
 LIBRARIES = ("-ldl", "-lpthread")
 HANDLES_FORK = frozenset({"pthread_atfork", "__register_atfork"})
 ATOMIC = "__tsan_atomic"
@@ -44,12 +45,13 @@ class NotInstrumentedError(UsageError):
 def scheduler_program() -> Path:
     """The scheduler, compiled if it is not yet."""
     sources = [*sorted(SOURCES.glob("*.c")), *HOOKS]
-    digest = sha256(repr(FLAGS).encode())
+    flags = (*FLAGS, f"-I{FOLDER}", f"-I{headers_folder()}")
+    digest = sha256(repr(flags).encode())
     for file in (*sources, *sorted(SOURCES.glob("*.h")), *HOOK_HEADERS):
         digest.update(file.read_bytes())
     made = cache_folder() / f"scheduler-{digest.hexdigest()[:16]}"
     if not made.exists():
-        compile_program([*Compiler().command, *FLAGS, *map(str, sources)], made, LIBRARIES)
+        compile_program([*Compiler().command, *flags, *map(str, sources)], made, LIBRARIES)
     return made
 
 

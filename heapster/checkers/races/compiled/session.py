@@ -7,7 +7,8 @@ from random import Random
 
 from heapster.checkers.races import judge
 from heapster.checkers.races.compiled.programs import FORK
-from heapster.checkers.races.compiled.scheduler import CODES, HUB, KINDS, EventRecord, RowRecord, Scheduler
+from heapster.checkers.races.compiled.scheduler import Scheduler
+from heapster.checkers.races.compiled.shared import CODES, HUB, KINDS, MEET, EventRecord, RowRecord
 from heapster.checkers.races.exploring import GAPS, SearchTally, forks_amid
 from heapster.checkers.races.programs import KINDS as CALLS
 from heapster.checkers.races.programs import Program
@@ -21,7 +22,6 @@ Schedule = tuple[tuple[Segment, ...], tuple[Old, ...]]
 Cost = tuple[int, int]          # preemptions, and old writes met
 UNORDERED = frozenset({"unlock", "end", "start"})    # but for forks, coming in later than there does as well
 UNUSABLE = "unusable"           # more threads or locks than the scheduler has room for
-MEET = "meet"                   # an atomic that could meet more than the newest write
 FIRST_DRAIN, MORE = 256, 4      # blocks asked for after a run in order; so many times as many as it took after others
 ROUNDS = 1500                   # of a program, by threads that end; fewer where nothing is new any more
 MOST_ORDERS = 6                 # of lanes that run one after the other

@@ -7,8 +7,9 @@ from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.races.compiled.build import Prepared, prepare, scheduler_program, unseen
 from heapster.checkers.races.compiled.places import Places
 from heapster.checkers.races.compiled.programs import corpus, generated
-from heapster.checkers.races.compiled.scheduler import HUB, KINDS, ORDERS, RowRecord, Scheduler
+from heapster.checkers.races.compiled.scheduler import ORDERS, Scheduler
 from heapster.checkers.races.compiled.session import TargetSession
+from heapster.checkers.races.compiled.shared import HUB, KINDS, RowRecord
 from heapster.checkers.races.memory_model import EXPLORED, LOAD_BUFFERING, memory_model
 from heapster.checkers.races.programs import Program
 from heapster.checkers.races.recording import AccessRow
