@@ -248,7 +248,7 @@ PRIMITIVE: Edits = {
         """Say that the word at `address` will be read soon: it may be fetched."""
 
     def known_zero('''),),
-    "machine/simulated.py": (("    def known_zero(", '''    def expect_used(self, address: int) -> None:
+    "machine/checked_memory.py": (("    def known_zero(", '''    def expect_used(self, address: int) -> None:
         """See `Machine.expect_used`; faults where there is no word."""
         self.load(address)
 

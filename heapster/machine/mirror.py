@@ -12,12 +12,7 @@ from typing import NamedTuple
 
 from heapster.results import HeapsterError, TargetError
 
-from .libc import LIBC, MAP_PRIVATE_ANONYMOUS, PROT_READ_WRITE, errno_kept
-from .observed import Library
-from .protocol import REFUSED, Aborted, Call, operands
-from .simulated import (
-    BREAK,
-    BREAK_LIMIT,
+from .checked_memory import (
     LIMIT,
     MAPPINGS,
     OUTSIDE,
@@ -28,8 +23,11 @@ from .simulated import (
     THREAD_STRIDE,
     THREADS,
     WORD,
-    Simulated,
 )
+from .libc import LIBC, MAP_PRIVATE_ANONYMOUS, PROT_READ_WRITE, errno_kept
+from .observed import Library
+from .protocol import REFUSED, Aborted, Call, operands
+from .simulated import BREAK, BREAK_LIMIT, Simulated
 
 PROT_NONE = 0
 TOP_MASK = (1 << 48) - 1        # the address in a word that has a count above it

@@ -13,9 +13,10 @@ import mmap
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
+from .checked_memory import FUEL, PAGE, STATICS_BYTES, THREAD_BYTES
 from .libc import LIBC, Break, errno_kept, map_pages, purge_pages, remap_pages, unmap_pages
 from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, MachineFault
-from .simulated import FUEL, PAGE, SCRATCH_BYTES, STATICS_BYTES, THREAD_BYTES
+from .simulated import SCRATCH_BYTES
 from .windows import Windows
 
 MEMORY = 1 << 26                # bytes that the allocator may hold at a time

@@ -17,9 +17,10 @@ from greenlet import getcurrent, greenlet
 
 from heapster.results import HeapsterError
 
+from .checked_memory import OUTSIDE, STATICS, STATICS_BYTES, THREAD_BYTES, THREADS, WORD
 from .orders import ATOMICS
 from .sc_order import Write
-from .simulated import BREAK, OUTSIDE, STATICS, STATICS_BYTES, THREAD_BYTES, THREADS, WORD, Simulated
+from .simulated import BREAK, Simulated
 
 STEP_LIMIT = 1 << 17            # no run that ends is as long; as `stop`: plain accesses are passed over
 NOBODY = -1                     # as the thread that arrives: it has ended

@@ -13,7 +13,7 @@ from heapster.model.misuse import ABORTS
 from heapster.model.rules import RULES
 
 ROOT = Path(heapster.__file__).parent
-SIMULATED = ("simulated.py", "process.py", "windows.py")
+SIMULATED = ("checked_memory.py", "simulated.py", "process.py", "windows.py")
 
 
 def first_arguments(path: Path, called: str) -> Iterator[str]:

@@ -10,8 +10,9 @@ from heapster.checkers.lockstep.decode import Undecodable, decode
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.impl import layout
 from heapster.impl.layout import NEXT, OWNER_SHIFT, PREV
+from heapster.machine.checked_memory import THREADS
 from heapster.machine.protocol import MachineFault
-from heapster.machine.simulated import THREADS, Simulated
+from heapster.machine.simulated import Simulated
 from heapster.model.heap import Block, Heap
 from heapster.model.trace import parse
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from heapster.impl import api, lifecycle, retained, settings, thread_cache, trim
-from heapster.machine.simulated import FUEL, Simulated
+from heapster.machine.checked_memory import FUEL
+from heapster.machine.simulated import Simulated
 from heapster.model.system import SYSTEM_CALL_NAMES
 
 PAGE = 4096

@@ -1,7 +1,8 @@
 """The literal words of a small heap, so that a wrong accessor cannot hide behind a wrong constant."""
 
 from heapster.impl import api, layout, settings
-from heapster.machine.simulated import BREAK, STATICS, STATICS_BYTES, THREAD_BYTES, Simulated
+from heapster.machine.checked_memory import STATICS, STATICS_BYTES, THREAD_BYTES
+from heapster.machine.simulated import BREAK, Simulated
 from heapster.native.headers import ABORT_NAMES
 
 FIRST_BLOCK = BREAK + 40                # the record of a region takes five words

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from heapster.machine.checked_memory import PAGE
 from heapster.machine.process import Process
 from heapster.machine.protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
-from heapster.machine.simulated import PAGE, Simulated
+from heapster.machine.simulated import Simulated
 
 MACHINES: tuple[Callable[[], Any], ...] = (Simulated, Process)
 WORD = 8

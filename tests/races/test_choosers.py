@@ -11,7 +11,8 @@ from heapster.checkers.races.clocks import Clocks
 from heapster.checkers.races.schedulers.dfs import DepthFirst, Pruned
 from heapster.checkers.races.schedulers.pct import ByPriority
 from heapster.checkers.races.schedulers.replay import Follow
-from heapster.machine.simulated import STATICS, WORD, Simulated
+from heapster.machine.checked_memory import STATICS, WORD
+from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken, Segment, Traced
 
 Body = Callable[[Traced], None]

@@ -17,8 +17,9 @@ from heapster.checkers.races.schedulers.dfs import DepthFirst, Pruned
 from heapster.checkers.races.schedulers.pct import ByPriority
 from heapster.checkers.races.schedulers.random import ByChance
 from heapster.checkers.races.schedulers.replay import Follow
+from heapster.machine.checked_memory import STATICS
 from heapster.machine.orders import ATOMICS
-from heapster.machine.simulated import STATICS, Simulated
+from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Chooser, Old, Segment, Traced
 
 BY_MEANING = {(atomic.kind, atomic.order): name for name, atomic in ATOMICS.items()}

@@ -16,10 +16,11 @@ from heapster.checkers.lockstep.native import COMPILED, HANG_SECONDS, library
 from heapster.checkers.lockstep.subprocess import Died, Journal, contained
 from heapster.impl import layout
 from heapster.impl.layout import WORD
+from heapster.machine.checked_memory import STATICS_BYTES, THREAD_BYTES, THREAD_STRIDE, THREADS
 from heapster.machine.mirror import Difference, Mirror
 from heapster.machine.observed import Library
 from heapster.machine.protocol import Aborted, MachineFault
-from heapster.machine.simulated import STATICS_BYTES, THREAD_BYTES, THREAD_STRIDE, THREADS, Simulated
+from heapster.machine.simulated import Simulated
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.problem import Problem

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from heapster.checkers.lockstep.overflow import CheckedWord
 from heapster.checkers.proofs.layout_spec import ALL_SIZE_BITS, MAPPED, OWNER_PLACE, PREV_USED, USED
+from heapster.machine.checked_memory import LIMIT
 from heapster.machine.linear import STAYS, Infeasible
 from heapster.machine.protocol import MachineFault
-from heapster.machine.simulated import LIMIT, Simulated
+from heapster.machine.simulated import Simulated
 from heapster.machine.symbolic import LOWEST, Symbolic
 from heapster.model.sketch import picture
 from heapster.results import HeapsterError

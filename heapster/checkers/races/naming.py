@@ -17,8 +17,9 @@ from heapster.impl.layout import (
     STATICS_BYTES,
     WORD,
 )
-from heapster.machine.simulated import BREAK, OUTSIDE, STATICS, THREAD_STRIDE, THREADS
-from heapster.machine.simulated import MAPPINGS as MAPPED_MEMORY
+from heapster.machine.checked_memory import MAPPINGS as MAPPED_MEMORY
+from heapster.machine.checked_memory import OUTSIDE, STATICS, THREAD_STRIDE, THREADS
+from heapster.machine.simulated import BREAK
 from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, WAIT_OBJECT
 
 ADDRESS = re.compile(r"0x[0-9a-f]{5,}")

@@ -14,9 +14,10 @@ from heapster.checkers.races.replay import ScheduleReplay
 from heapster.checkers.races.schedulers.replay import Follow
 from heapster.checkers.races.session import ScheduleRun, Session
 from heapster.checkers.targets.source import Source
+from heapster.machine.checked_memory import OUTSIDE
 from heapster.machine.orders import ATOMICS
 from heapster.machine.protocol import SYSTEM_CALLS
-from heapster.machine.simulated import BREAK, OUTSIDE
+from heapster.machine.simulated import BREAK
 from heapster.machine.traced import BREAK_OBJECT, MAPPINGS_OBJECT, Traced
 
 Stack = tuple[str, ...]             # "arena.py:88 acquire", innermost first; empty for the caller's own access
