@@ -23,6 +23,8 @@ def _differences(predicted: Heap, actual: Heap) -> Iterator[str]:
             yield "arenas are open that should not be, or the contrary"
         elif one != other:
             yield from _of_arenas(one, other)
+    if predicted.attached != actual.attached:
+        yield f"threads at each arena are {_counts(actual.attached)}, predicted {_counts(predicted.attached)}"
     if predicted.caches != actual.caches:
         yield _of_caches(predicted, actual)
     if predicted.mapped != actual.mapped:
@@ -33,6 +35,10 @@ def _differences(predicted: Heap, actual: Heap) -> Iterator[str]:
         yield f"mapped blocks: {_of_ledgers(predicted.mapped_ledger, actual.mapped_ledger)}"
     if predicted.mapped_backward != actual.mapped_backward:
         yield "the list of mapped blocks differs along its prev links"
+
+
+def _counts(attached: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(f"{index}: {count}" for index, count in attached) or "none"
 
 
 def _of_arenas(one: Arena, other: Arena) -> Iterator[str]:
