@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from heapster.native.guard.build import guard_library
 from heapster.native.library import PRELOAD, VERIFYING, libraries
 from heapster.results import TargetError, UsageError
 
@@ -28,6 +29,7 @@ class Wishes(NamedTuple):
     stats: bool = False             # a table on stderr at exit
     stats_file: Path | None = None  # JSON, at exit
     verify: int = 0                 # walk the whole heap every so many operations; 0: never
+    guard: int = 0                  # one allocation in so many has pages of its own and guards around; 0: none
 
 
 def execute(command: Sequence[str], wishes: Wishes) -> NoReturn:
@@ -35,7 +37,8 @@ def execute(command: Sequence[str], wishes: Wishes) -> NoReturn:
     program = find(command[0])
     check(program)
     library = libraries() / (VERIFYING if wishes.verify else PRELOAD)
-    environment = {**os.environ, **settings(wishes, library)}
+    guards = [guard_library()] if wishes.guard else []
+    environment = {**os.environ, **settings(wishes, *guards, library)}
     try:
         os.execve(program, list(command), environment)          # noqa: S606  # no shell is wanted
     except OSError as error:
@@ -51,17 +54,19 @@ def find(name: str) -> Path:
     return Path(found)
 
 
-def settings(wishes: Wishes, library: Path) -> dict[str, str]:
-    """The environment that carries the wishes."""
-    if any(character in str(library) for character in " :"):
-        raise TargetError(f"LD_PRELOAD cannot name {library}, for its blank or colon: set XDG_CACHE_HOME")
+def settings(wishes: Wishes, *libraries: Path) -> dict[str, str]:
+    """The environment that carries the wishes, with the libraries preloaded in their order."""
+    for library in libraries:
+        if any(character in str(library) for character in " :"):
+            raise TargetError(f"LD_PRELOAD cannot name {library}, for its blank or colon: set XDG_CACHE_HOME")
     already = os.environ.get("LD_PRELOAD", "")
     wanted = {
-        "LD_PRELOAD": f"{library}:{already}" if already else str(library),
+        "LD_PRELOAD": ":".join([*map(str, libraries), *([already] if already else [])]),
         "HEAPSTER_POLICY": wishes.policy,
         "HEAPSTER_ARENAS": wishes.arenas,
         "HEAPSTER_MMAP_THRESHOLD": wishes.threshold,
         "HEAPSTER_VERIFY": wishes.verify or None,
+        "HEAPSTER_GUARD_SAMPLE": wishes.guard or None,
         "HEAPSTER_STATS": os.getpid() if wishes.stats else None,
         "HEAPSTER_STATS_FILE": wishes.stats_file and wishes.stats_file.absolute(),
     }

@@ -18,6 +18,10 @@ USUAL_INTERVAL = 1000           # operations
 @click.option("--verify", is_flag=True, help="Walk the whole heap every N operations and at exit.")
 @click.option("--every", type=click.IntRange(1), metavar="N", default=USUAL_INTERVAL, show_default=True,
               help="Operations between two walks.")
+@click.option("--guard", is_flag=True,
+              help="Give each allocation pages of its own with guards around; tell who touches one, or what was freed.")
+@click.option("--sample", type=click.IntRange(1), metavar="N",
+              help="With --guard: guard one allocation in N only, which costs less.")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] CMD...")
 @done_by("run")
 def command() -> None:
@@ -25,4 +29,8 @@ def command() -> None:
 
     Its exit code is the program's. The programs that it starts run on Heapster, too. One that ends by
     _exit, as some shells do, has no statistics.
+
+    With --guard, whoever touches what is behind or before a block, or was freed, is told with the backtraces of who did
+    it, who allocated the block, and who freed it. A live block needs two mappings, of which the system allows some
+    65,000 to a process: what has none then is said once, and counted at exit.
     """
