@@ -14,33 +14,40 @@ from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.minimising import minimise as minimised
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.replaying import replay_foreign
+from heapster.checkers.blackbox.severity import is_grave
 from heapster.checkers.findings.store import Kept, Store
 from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
 from heapster.reports import github
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
-from heapster.reports.terminal import FAINT, OPEN, PLAIN, finding_lines, run_lines
+from heapster.reports.terminal import FAINT, OPEN, PLAIN, finding_lines, index_lines, run_lines, verdict_line
 from heapster.results import Finding, Run, UsageError
+from heapster.wording import counted
 
 SEEDS = 1 << 32
 
 
 def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store) -> int:
     """Judge the target; findings are printed as they come. The exit code."""
-    options = _options(target, given)
+    options, told = _options(target, given), list[Finding]()
     with Meter(f"fuzz {options.target}") as meter:
 
         def announce(finding: Finding) -> None:
-            say([*finding_lines(finding), ("", PLAIN)])
+            if is_grave(finding):
+                told.append(finding)
+                say([*finding_lines(finding), ("", PLAIN)])
 
         def progress(tally: Tally, findings: int) -> None:
-            meter.show(None, f"{tally.ops:,} operations, {findings} findings")
+            meter.show(None, f"{tally.ops:,} operations, {counted(findings, 'finding')}")
 
         run = fuzz_foreign(options, announce, progress, store, store.folder)
         rate = run.extra["compiled_ops_per_second"]
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
-    say([*_learnt(run), *run_lines(replace(run, findings=()))[:-1], _verdict(run)])
+    for finding in run.findings:
+        if finding not in told:
+            say([*finding_lines(finding), ("", PLAIN)])
+    say([*_learnt(run), *run_lines(replace(run, findings=()))[:-1], *index_lines(run), verdict_line(run)])
     github.publish(run)
     return delivery.write(run)
 
@@ -55,10 +62,6 @@ def minimise(target: Target, given: dict[str, Any]) -> int:
     what = f"{after.traces} of {before.traces} traces, {after.steps:,} of {before.steps:,} steps"
     say([(f"{options.corpus}: {what}; the same {done.edges} edges", PLAIN)])
     return 0
-
-
-def _verdict(run: Run) -> tuple[str, str]:
-    return run_lines(run)[-1]
 
 
 def _learnt(run: Run) -> list[tuple[str, str]]:

@@ -88,7 +88,7 @@ def format_step(step: Step) -> str:
     words = [step.name] if shape.names else []
     if shape.operand:
         words.append(_format_pointer(step))
-    words += [_format_number(number) for number in step.numbers]
+    words += [format_number(number) for number in step.numbers]
     if shape.setting:
         return " ".join([step.verb, *words])
     call = f"{step.verb}({', '.join(words)})"
@@ -123,7 +123,8 @@ def _format_pointer(step: Step) -> str:
     return f"{name} {'+' if step.offset > 0 else '-'} {abs(step.offset)}"
 
 
-def _format_number(number: int) -> str:
+def format_number(number: int) -> str:
+    """A number of a step: by a limit's name if it is close to one."""
     for name, value in NAMED.items():
         if abs(number - value) < NEARBY:
             away = number - value

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from io import StringIO
+from textwrap import wrap
 
 from rich.console import Console
 from rich.text import Text
@@ -12,26 +13,37 @@ from rich.text import Text
 from heapster.wording import legible
 
 COPIED = "heapster "            # in lines with a command
+MOST_INDENT = 2                 # of a sentence; what stands further in is a picture or a source
 
 Line = tuple[str, str]          # text and style
 
 
 def say(lines: Iterable[Line]) -> None:
     """Print lines; in colour on a terminal that wants it, cut to its width."""
-    on_terminal = sys.stdout.isatty()
-    buffer = StringIO()
-    console = Console(file=buffer, force_terminal=on_terminal, highlight=False)
-    width = Console(file=sys.stdout).width if on_terminal else 0
+    buffer, columns = StringIO(), width()
+    console = Console(file=buffer, force_terminal=columns > 0, highlight=False)
     for text, style in lines:
-        console.print(Text(_cut(legible(text), width), style), soft_wrap=True)
+        for part in _fitted(legible(text), columns):
+            console.print(Text(part, style), soft_wrap=True)
     _write(buffer.getvalue())
 
 
-def _cut(text: str, width: int) -> str:
-    """The text in so many columns, unless it is there to be copied; 0 sets no limit."""
-    if not width or len(text) <= width or COPIED in text:
-        return text
-    return text[:width - 3] + "..."
+def width() -> int:
+    """Columns of the terminal that stdout is, 0 if it is none: no limit then."""
+    return Console(file=sys.stdout).width if sys.stdout.isatty() else 0
+
+
+def _fitted(text: str, columns: int) -> list[str]:
+    """The text in so many columns: sentences are wrapped, pictures and sources cut, what is there to be copied is left.
+
+    0 sets no limit.
+    """
+    if not columns or len(text) <= columns or COPIED in text:
+        return [text]
+    indent = len(text) - len(text.lstrip())
+    parts = [text] if indent > MOST_INDENT else wrap(text, columns, subsequent_indent=" " * (indent + 4),
+                                                     break_long_words=False, break_on_hyphens=False)
+    return [part if len(part) <= columns else part[:columns - 3] + "..." for part in parts]
 
 
 def _write(text: str) -> None:

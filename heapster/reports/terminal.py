@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from textwrap import wrap
 
+from heapster.reports.output import width
 from heapster.results import Finding, Place, Run, Verdict
+from heapster.wording import counted
 
 MOST_LINES = 29                 # of a finding
 TITLE_WIDTH = 100
@@ -181,16 +183,25 @@ def not_checked(run: Run) -> Iterator[Line]:
 
 def _listed(title: str, names: Iterable[str], style: str = PLAIN) -> Iterator[Line]:
     text = f"{title}: {', '.join(names)}"
-    for line in wrap(text, TITLE_WIDTH, initial_indent="  ", subsequent_indent="    "):
+    columns = min(width() or TITLE_WIDTH, TITLE_WIDTH)
+    for line in wrap(text, columns, initial_indent="  ", subsequent_indent="    "):
         yield line, style
+
+
+def index_lines(run: Run) -> Iterator[Line]:
+    """Several findings, a line each in their order: where to begin."""
+    if len(run.findings) > 1:
+        yield "findings, what harms most first:", PLAIN
+        for finding in run.findings:
+            where = f"{finding.place.file}:{finding.place.line}  " if finding.place and finding.place.line else ""
+            yield f"  {finding.id}  {where}{finding.code}: {finding.title}"[:TITLE_WIDTH], PLAIN
 
 
 def verdict_line(run: Run) -> Line:
     """The verdict in one line."""
     style = VERDICT_STYLES[run.verdict]
     if run.verdict is Verdict.FAILED:
-        number = len(run.findings)
-        return f"FAILED: {number} finding{'s' * (number != 1)}", style
+        return f"FAILED: {counted(len(run.findings), 'finding')}", style
     if run.extra.get("interrupted"):
         return "INCONCLUSIVE: interrupted", style
     if run.verdict is Verdict.INCONCLUSIVE:

@@ -111,7 +111,7 @@ def test_what_flees_from_its_process_group_is_ended_too(tmp_path: Path) -> None:
     trace = parse("a = malloc(24)")
     with Judge(judge_program(target.bits), target) as judge:
         assert judge.run(Mode.PRECISE, judge.set_steps(trace)).code == signal.SIGSEGV
-    program = Reproducer(target, trace, "crash", Promises(), "it flees").text()
+    program = Reproducer(target, trace, "crash", Promises(), "it flees").program(tmp_path)
     assert prove(program, tmp_path, target, Compiler())
     pids = [int(line) for line in fled.read_text().split()]
     assert len(pids) == 2

@@ -88,7 +88,7 @@ def outcome(folder: Path, text: str, trace: Trace, *flags: str) -> BlackboxRun:
         promises = learn(judge, None).promises
         found = run_trace(judge, trace, promises)
     if found.reasons:
-        program = Reproducer(target, trace[:found.last + 1], found.code, promises, "").text()
+        program = Reproducer(target, trace[:found.last + 1], found.code, promises, "").program(folder)
         assert prove(program, folder, target, Compiler())
     return found
 

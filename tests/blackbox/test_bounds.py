@@ -94,7 +94,7 @@ def found(target: ForeignTarget, folder: Path) -> tuple[str, str]:
         promises = learn(judge, None).promises
         outcome = run_trace(judge, TRACE, promises)
     if outcome.reasons:
-        program = Reproducer(target, TRACE[:outcome.last + 1], outcome.code, promises, "").text()
+        program = Reproducer(target, TRACE[:outcome.last + 1], outcome.code, promises, "").program(folder)
         assert prove(program, folder, target, Compiler())
     return outcome.code, outcome.reasons[0].message if outcome.reasons else ""
 

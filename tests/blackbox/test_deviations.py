@@ -46,7 +46,7 @@ def test_a_c_program_shows_it(known: Deviation, tmp_path: Path) -> None:
             at = outcome.last
             assert known.fits(Finding("", known.code, "", format_steps(trace), "", at, at))
             trace = trace[:at + 1]
-    program = Reproducer(target, trace, known.code, promises, known.why).text(known.rounds)
+    program = Reproducer(target, trace, known.code, promises, known.why).program(tmp_path, known.rounds)
     assert prove(program, tmp_path, target, Compiler(os.environ.get("CC") or "cc"))
 
 

@@ -151,7 +151,7 @@ def test_a_program_shows_what_happens_when_the_system_refuses(tmp_path: Path) ->
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises
         assert run_trace(judge, trace, promises).code == "crash"
-    assert prove(Reproducer(target, trace, "crash", promises, "").text(), tmp_path, target, Compiler())
+    assert prove(Reproducer(target, trace, "crash", promises, "").program(tmp_path), tmp_path, target, Compiler())
 
 
 def test_what_a_run_may_take_is_as_before_after_another_kind_of_run() -> None:

@@ -55,7 +55,7 @@ def outcome(folder: Path, trace: Trace, grow: str = GROWS, check: str = "") -> t
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises
         found = run_trace(judge, trace, promises)
-    program = Reproducer(target, trace[:found.last + 1], found.code, promises, "").text()
+    program = Reproducer(target, trace[:found.last + 1], found.code, promises, "").program(folder)
     return found, bool(found.code) and prove(program, folder, target, Compiler())
 
 

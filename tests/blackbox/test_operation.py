@@ -142,9 +142,8 @@ def test_a_program_that_misuses_what_it_holds_shows_nothing(tmp_path: Path) -> N
     target = resolve(ForeignOptions(grammar.parse(bump(tmp_path)), prefix="bump_"))
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, None).promises
-    source = tmp_path / "repro.c"
-    source.write_text(Reproducer(target, trace, "crash", promises, format_trace(trace).strip()).text())
-    subprocess.run([*Compiler().command, "-w", source, "-o", tmp_path / "repro", "-ldl"], check=True)
-    ended = subprocess.run([tmp_path / "repro"], capture_output=True, check=False)
+    Reproducer(target, trace, "crash", promises, format_trace(trace).strip()).program(tmp_path).write(tmp_path)
+    subprocess.run([*Compiler().command, "-w", tmp_path / "repro.c", "-o", tmp_path / "repro", "-ldl"], check=True)
+    ended = subprocess.run([tmp_path / "repro", target.path], capture_output=True, check=False)
     assert ended.returncode == 3
     assert b"uses a block that it does not hold: it shows nothing" in ended.stdout

@@ -52,7 +52,7 @@ def judging(source: Path, *flags: str) -> Iterator[Judge]:
 def shown(judge: Judge, race: Race | None, folder: Path) -> str:
     """The code of what was found; a C program shows it too."""
     assert race is not None
-    program = race_program(judge.target, race.finding, race.threads)
+    program = race_program(judge.target, race.finding, race.threads, folder)
     assert prove(program, folder, judge.target, Compiler())
     return race.finding.code
 

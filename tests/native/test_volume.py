@@ -59,7 +59,7 @@ def test_a_fault_planted_in_the_compiled_library_is_found_and_replayed(
     assert len(finding.trace) <= 4
     assert finding.details[0].startswith("confirmed 10 of 10 times")
     program = (Path(".heapster") / finding.id / "repro.c").read_text()
-    assert f"HEAPSTER_POLICY=first_fit HEAPSTER_CACHE=64 ./repro [{faulty}]" in program
+    assert f"HEAPSTER_POLICY=first_fit HEAPSTER_CACHE=64 ./repro ./{faulty.name}" in program
     assert main(["replay", finding.id]) == 1
     monkeypatch.setattr(build, "native", lambda: sound)
     assert main(["replay", finding.id]) == 0

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,7 +15,8 @@ from heapster.reports.progress import BETWEEN_LINES, Meter
 
 LINES = """
 from heapster.reports.output import say
-say([("x" * 3000, "bold red"), ("again: heapster replay y", "")] * 99)
+say([("x" * 3000, "bold red"), ("again: heapster replay y", ""), ("  NOT checked: " + "threads " * 9, ""),
+     ("     4 | a line of a source that is longer than the terminal", "")] * 99)
 """
 
 
@@ -75,3 +77,11 @@ def test_lines_are_cut_to_the_terminals_width_unless_they_are_to_be_copied() -> 
     assert "x" * 37 + "..." in lines[0]
     assert "x" * 38 not in lines[0]
     assert "again: heapster replay y" in lines[1]
+
+
+def test_sentences_are_wrapped_at_forty_columns_and_sources_are_cut() -> None:
+    lines = [re.sub(r"\x1b\[\w*m", "", line).rstrip() for line in on_a_terminal(NO_COLOR="1").splitlines()]
+    assert max(map(len, lines)) <= 40
+    assert lines[2] == "  NOT checked: threads threads threads"
+    assert lines[3] == "      threads threads threads threads"
+    assert "     4 | a line of a source that is l..." in lines

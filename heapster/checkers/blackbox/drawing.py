@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.stepwise import NamedBlock
-from heapster.model.trace import handle_name
+from heapster.model.trace import format_number, handle_name
+from heapster.wording import counted
 
 REGION_GAP = 1 << 20            # bytes without a block, from which on another region is drawn
+IN_WORDS = 1 << 47              # no block has so many bytes; such a size is near a limit, and is called by its name
 
 
 class AddressRange(NamedTuple):
@@ -50,15 +52,23 @@ def picture(blocks: Sequence[NamedBlock], every: Sequence[NamedBlock], most: int
         lines += _lines(within[:most - drawn], region.start)
         drawn += len(within[:most - drawn])
     left = len(blocks) - drawn
-    return "\n".join([*lines, f"and {left:,} more block{'s' * (left != 1)}"] if left else lines)
+    return "\n".join([*lines, f"and {counted(left, 'more block')}"] if left else lines)
 
 
 def _heading(number: int, region: AddressRange, count: int) -> str:
     what = "its memory" if region.given else f"region {number}"
-    return f"{what}: {region.end - region.start:,} bytes, {count:,} live block{'s' * (count != 1)}"
+    return f"{what}: {_bytes(region.end - region.start)}, {counted(count, 'live block')}"
 
 
 def _lines(blocks: Sequence[NamedBlock], start: int) -> Iterator[str]:
     for block in blocks:
-        at = block.pointer - start
-        yield f"{handle_name(block.handle):>4}  +{at:<10,} .. +{at + block.request:<10,} {block.request:,} bytes"
+        at, end = block.pointer - start, _amount(block.pointer - start + block.request)
+        yield f"{handle_name(block.handle):>4}  +{at:<10,} .. +{end:<10} {_bytes(block.request)}"
+
+
+def _bytes(number: int) -> str:
+    return counted(number, "byte") if number < IN_WORDS else f"{format_number(number)} bytes"
+
+
+def _amount(number: int) -> str:
+    return f"{number:,}" if number < IN_WORDS else format_number(number)

@@ -19,6 +19,7 @@ from heapster.checkers.blackbox.persist import Keeper
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.recipe import read_recipe
 from heapster.checkers.blackbox.schedule import CaseKind
+from heapster.checkers.blackbox.severity import ordered
 from heapster.checkers.blackbox.starting import located
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.fuzz.campaign import Keeps
@@ -27,6 +28,7 @@ from heapster.checkers.targets.target import Target
 from heapster.model.operation import Trace
 from heapster.model.operations import CALLS
 from heapster.results import Finding, Run, Verdict
+from heapster.wording import counted
 
 
 def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
@@ -104,7 +106,7 @@ def _failed_before(store: Keeps, target: Target) -> Iterator[Trace]:
 
 def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, findings: list[Finding],
          accepted: Baseline, excuses: dict[str, str], seconds: float, floor: Floor) -> Run:
-    new = tuple(finding for finding in findings if finding.id not in excuses and not accepted.accepts(finding))
+    new = ordered(finding for finding in findings if finding.id not in excuses and not accepted.accepts(finding))
     tally, threads = campaign.tally, options.threads > 1
     starved = list(starved_of(campaign, floor, threads=threads))
     extra: dict[str, object] = {
@@ -146,7 +148,8 @@ def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campa
     absent = [verb for verb in CALLS if verb not in target.symbols]
     rules = campaign.counts.inapplicable()
     without = f"; so not {', '.join(rules)}" if rules else ""
-    silent = [f"{', '.join(absent)}: the target defines none{without}"] if absent else []
+    of_these = f"{counted(len(absent), 'function')} that it does not define: {', '.join(absent)}{without}"
+    silent = [of_these] if absent else []
     if options.threads < 2:
         silent.append("threads, forks beside them, and memory that only threads lose (--threads 4)")
     else:

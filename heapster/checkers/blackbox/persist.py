@@ -7,7 +7,7 @@ from pathlib import Path
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.race_program import race_program
-from heapster.checkers.blackbox.reproducer import MOST_STEPS, Reproducer, malloc_lab_trace, prove
+from heapster.checkers.blackbox.reproducer import CHECKS, MOST_STEPS, Program, Reproducer, malloc_lab_trace, prove
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.fuzz.campaign import Keeps
 from heapster.files import Unwritable, write_whole
@@ -44,23 +44,23 @@ class Keeper:
         finding = shown.finding
         if shown.trace:
             write_whole(folder / "min.rep", malloc_lab_trace(shown.trace, self._target.heap_limit))
-        if any(prove(text, folder, self._target, self._compiler) for text in self._programs(shown, promises)):
+        if any(prove(one, folder, self._target, self._compiler) for one in self._programs(shown, promises, folder)):
             about = f"a C program that shows it: {folder / 'repro.c'}"
         else:
-            for name in ("repro.c", "repro"):
+            for name in ("repro.c", CHECKS, "repro"):
                 (folder / name).unlink(missing_ok=True)
             about = "no C program could be made that shows it outside of Heapster"
         return _with_detail(finding, about)
 
-    def _programs(self, shown: Shown, promises: Promises) -> Iterator[str]:
+    def _programs(self, shown: Shown, promises: Promises, folder: Path) -> Iterator[Program]:
         """Programs that may show it: one that keeps to what was asked for, one that writes to all that is usable."""
         finding = shown.finding
         if shown.threads[0]:
-            yield race_program(self._target, finding, shown.threads)
+            yield race_program(self._target, finding, shown.threads, folder)
         elif len(shown.trace) <= MOST_STEPS:
             for usable in (False, True) if finding.code != "hang" else (False,):
                 written = Reproducer(self._target, shown.trace, finding.code, promises, finding.title, usable=usable)
-                yield written.text(shown.repeat)
+                yield written.program(folder, shown.repeat)
 
 
 def _with_detail(finding: Finding, about: str) -> Finding:

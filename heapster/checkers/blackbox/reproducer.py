@@ -1,16 +1,24 @@
-"""A C program that shows a finding by itself: written, compiled, run, and only then offered."""
+"""A C program that shows a finding by itself: written, compiled, run, and only then offered.
 
+`repro.c` has the calls, `checks.h` beside it what looks at the answers.
+"""
+
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from heapster import children
 from heapster.checkers.blackbox.build import OF_32_BITS, SOURCES, Compiler, judge_program
-from heapster.checkers.blackbox.target import LIBC, ForeignTarget
+from heapster.checkers.blackbox.portable import builds, companions, library, running, within_here
+from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.files import write_whole
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import ALIGNING, OPERATIONS, PAGE_ALIGNING, RELEASING, REQUESTS, RESIZING, requested
 from heapster.model.spec import Operation, Promises, allowed_errors
 from heapster.model.trace import format_step, handle_name
 
+CHECKS = "checks.h"
 PRELUDE = Path(__file__).parent / "repro" / "prelude.c"
 MOST_STEPS = 4000               # a longer program takes a C compiler too long
 SECONDS_TO_HANG, SECONDS_TO_PASS = 2, 8
@@ -21,12 +29,30 @@ REFUSED = frozenset({"huge_accepted", "overflow_accepted", "block_wraps", "bad_a
 BOUNDED = ["    void (*bounds)(struct fence *) = NULL;",
            "    *(void **)&bounds = dlsym(library, \"heapster_adapter_bounds\");",
            "    if (bounds != NULL) {", "        bounds(&fence);", "        fence_start();", "    }"]
+STOPPING = ("", "/* Where replay --gdb stops. */",
+            "__attribute__((noinline)) void failing_step(void) { last_step = 1; }")
+RESIDENT = ("", "static long pages(void)", "{", "    long all = 0, resident = 0;",
+            "    FILE *file = fopen(\"/proc/self/statm\", \"r\");",
+            "    if (file == NULL || fscanf(file, \"%ld %ld\", &all, &resident) != 2)", "        return 0;",
+            "    fclose(file);", "    return resident;", "}")
 TYPES = {verb: f"{row.answers} (*{{}})({', '.join(row.parameters)})" for verb, row in OPERATIONS.items() if row.is_call}
 TYPES |= {"init": "int (*{})(void *, void *)", "check": "int (*{})(int)"}
 
 
+class Program(NamedTuple):
+    """A program as files, none of which names a path of this machine."""
+
+    text: str                               # of repro.c
+    beside: Mapping[str, str] = {}          # the other files by their names
+
+    def write(self, folder: Path) -> None:
+        """Put it into the folder."""
+        for name, text in {**self.beside, "repro.c": self.text}.items():
+            write_whole(folder / name, text)
+
+
 class Reproducer:
-    """The text of the program for a trace that fails with a code."""
+    """The program for a trace that fails with a code."""
 
     def __init__(self, target: ForeignTarget, trace: Trace, code: str, promises: Promises, title: str,
                  *, usable: bool = False) -> None:
@@ -37,18 +63,14 @@ class Reproducer:
         last = trace[-1].result if trace else NO_HANDLE
         self._last = last if last != NO_HANDLE else self._handles
 
-    def text(self, repeat: int = 1) -> str:
-        """The whole program; `repeat` makes it a loop that must not take ever more memory."""
+    def program(self, folder: Path, repeat: int = 1) -> Program:
+        """The whole program, to lie in `folder`; `repeat` makes it a loop that must not take ever more memory."""
         body = self._loop(repeat) if repeat > 1 else self._straight()
-        account = (SOURCES / "account.h").read_text()
-        return "\n".join([*self._head(), *self._constants(), account, PRELUDE.read_text(), *self._memory(),
-                          *body, *self._main()]) + "\n"
-
-    def _head(self) -> list[str]:
-        return [f"/* {self._code}: {self._title}", "",
-                *(f"   the allocator:  {line}" for line in self._target.build),
-                f"   build:  {' '.join(command('repro.c', 'repro', self._target))}",
-                f"   run:    {self._target.running}        exit status 1: it fails", "*/"]
+        about = f"/* {self._code}: {self._title}"
+        text = [*head(about, self._target, folder), f'#include "{CHECKS}"', *body]
+        checks = [*self._constants(), (SOURCES / "account.h").read_text(), PRELUDE.read_text(), *self._memory(),
+                  *STOPPING, *(RESIDENT if repeat > 1 else ()), *self._main()]
+        return Program("\n".join(text) + "\n", {CHECKS: "\n".join(checks) + "\n", **companions(self._target)})
 
     def _constants(self) -> list[str]:
         promises, code = self._promises, self._code
@@ -139,9 +161,7 @@ class Reproducer:
                 _text_after("fence.c", "#define PATTERN"), *lab]
 
     def _straight(self) -> list[str]:
-        lines = ["", "/* Where replay --gdb stops. */",
-                 "__attribute__((noinline)) void failing_step(void) { last_step = 1; }", "",
-                 "static void steps(void)", "{"]
+        lines = ["", "static void steps(void)", "{"]
         for index, step in enumerate(self._trace):
             if index == len(self._trace) - 1:
                 lines.append("    failing_step();")
@@ -199,12 +219,7 @@ class Reproducer:
         frees = [f"    if (account_is_live(&account, {h})) {{ gives_up({h}); t_free({handle_name(h)}_); }}"
                  for h in left]
         one_round = [line.replace("static void steps", "static void one_round") for line in straight[:-1]]
-        return [*one_round, *frees, "}", "",
-                "static long pages(void)", "{", "    long all = 0, resident = 0;",
-                "    FILE *file = fopen(\"/proc/self/statm\", \"r\");",
-                "    if (file == NULL || fscanf(file, \"%ld %ld\", &all, &resident) != 2)", "        return 0;",
-                "    fclose(file);", "    return resident;", "}", "",
-                "static void steps(void)", "{", "    long middle = 0;",
+        return [*one_round, *frees, "}", "", "static void steps(void)", "{", "    long middle = 0;",
                 f"    for (int i = 0; i < {repeat}; i++) {{", "        one_round();",
                 f"        if (i == {repeat // 2})", "            middle = pages();", "    }",
                 f"    now = \"the end of {repeat} rounds, after each of which nothing was live\";",
@@ -220,10 +235,12 @@ class Reproducer:
         if "init" in symbols:
             init = ["    if (t_init(NULL, NULL) != 0)", "        fail(\"its initialisation fails\");"]
             start = [*start, *(init if self._target.init_answers else ["    t_init(NULL, NULL);"])]
-        usual = LIBC if self._target.path == LIBC else self._target.path
-        code = f"dlopen(\"{self._target.code}\", RTLD_NOW | RTLD_NOLOAD)" if self._target.code else "library"
-        return ["", "int main(int argc, char **argv)", "{",
-                f"    void *library = dlopen(argc > 1 ? argv[1] : \"{usual}\", RTLD_NOW | RTLD_DEEPBIND);",
+        place = self._target.code
+        code = "dlopen(CODE, RTLD_NOW | RTLD_NOLOAD)" if place else "library"
+        named = ["#ifndef CODE", f'#define CODE "{within_here(place)}"', "#endif"] if place else []
+        return ["", "#ifndef ALLOCATOR", f'#define ALLOCATOR "{library(self._target)}"', "#endif", *named, "",
+                "static void steps(void);", "", "int main(int argc, char **argv)", "{",
+                "    void *library = dlopen(argc > 1 ? argv[1] : ALLOCATOR, RTLD_NOW | RTLD_DEEPBIND);",
                 "    if (library == NULL) {", "        fprintf(stderr, \"%s\\n\", dlerror());",
                 "        return 2;", "    }", f"    allocator_loaded({code});", *loads,
                 "    for (int s = 1; s < 32; s++)",
@@ -245,7 +262,14 @@ def _live(handle: int) -> str:
 
 
 def _number(number: int) -> str:
-    return f"(size_t){number}u" if number < 1 << 32 else f"(size_t){number:#x}u"
+    return f"{number}" if number < 1 << 31 else f"{number:#x}u"
+
+
+def head(about: str, target: ForeignTarget, folder: Path) -> list[str]:
+    """What a program's first lines say: of what it is, how it is built and run."""
+    return [about, "", *(f"   the allocator:  {line}" for line in builds(target, folder)),
+            f"   build:  {' '.join(command(os.path.relpath(folder / 'repro.c'), 'repro', target))}",
+            f"   run:    {running(target)}        exit status 1: it fails", "*/"]
 
 
 def command(source: str, program: str, target: ForeignTarget) -> list[str]:
@@ -254,12 +278,13 @@ def command(source: str, program: str, target: ForeignTarget) -> list[str]:
     return ["cc", "-g", "-w", *flags, source, "-o", program, "-ldl", "-lpthread"]
 
 
-def prove(text: str, folder: Path, target: ForeignTarget, compiler: Compiler) -> bool:
-    """Whether the program, put into `folder` as repro.c, compiles and fails as it says."""
+def prove(written: Program, folder: Path, target: ForeignTarget, compiler: Compiler) -> bool:
+    """Whether the program, put into `folder`, compiles and fails as it says."""
     source, program = folder / "repro.c", folder / "repro"
-    write_whole(source, text)
+    written.write(folder)
     words = command(str(source), str(program), target)
-    built = children.run([*compiler.command, *words[1:]], capture_output=True)
+    places = [f'-DALLOCATOR="{target.path}"', *([f'-DCODE="{target.code}"'] if target.code else [])]
+    built = children.run([*compiler.command, *places, *words[1:]], capture_output=True)
     if built.returncode:
         return False
     return _exit_status(program, target) == 1

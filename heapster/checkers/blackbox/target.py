@@ -76,12 +76,6 @@ class ForeignTarget:
         return frozenset(self.symbols)
 
     @property
-    def running(self) -> str:
-        """How a program of ours that loads it is started."""
-        told = "".join(f"{name}={value} " for name, value in self.environment.items())
-        return f"{told}./repro [{self.path}]"
-
-    @property
     def room(self) -> int:
         """Bytes that it has at most, 0 if only the system sets a limit."""
         return self.region or (self.heap_limit if self.shape == "malloc-lab" else 0)
@@ -113,7 +107,7 @@ def from_object(path: Path, name: str, prefix: str | None, source: Path | None =
         prefix = _prefix(name, found, path, source or path)
     symbols = symbols_for(prefix, found.functions)
     _refuse_instances(name, symbols, found, path, source or path, told=told)
-    absent = [verb for verb in ("malloc", "free") if verb not in symbols]
+    absent = [verb for verb in ("malloc",) if verb not in symbols]
     if absent:
         raise TargetError(f"{name} defines no {prefix}{absent[0]}{_nearest(prefix + absent[0], found.functions)}")
     lab = prefix == "mm_" and "mm_init" in found.functions
@@ -165,7 +159,7 @@ def _asks(given: Path) -> str:
 def _prefix(name: str, found: SharedObject, built: Path, given: Path) -> str:
     """The one prefix under which the object defines both malloc and free."""
     stems = sorted((symbol[:-len("malloc")] for symbol in found.functions if symbol.endswith("malloc")), key=len)
-    pairs = [stem for stem in stems if stem + "free" in found.functions]
+    pairs = [stem for stem in stems if stem + "free" in found.functions] or stems
     for known in ("", "mm_"):
         if known in pairs:
             return known

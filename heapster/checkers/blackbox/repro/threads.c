@@ -122,7 +122,7 @@ static long pages(void)
 
 int main(int argc, char **argv)
 {
-    void *library = dlopen(argc > 1 ? argv[1] : LIBRARY, RTLD_NOW | RTLD_DEEPBIND);
+    void *library = dlopen(argc > 1 ? argv[1] : ALLOCATOR, RTLD_NOW | RTLD_DEEPBIND);
     if (library == NULL) {
         fprintf(stderr, "%s\n", dlerror());
         return 2;
