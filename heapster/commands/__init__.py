@@ -7,6 +7,7 @@ COMMANDS = {
     "bench": "Measure allocators on workloads: processor time and peak memory, against libc.",
     "build": "Write libheapster for C and C++ programs: libraries, header, pkg-config, CMake.",
     "check": "Every checker at a small budget: for continuous integration.",
+    "describe": "Draft the description of a pool or a region allocator, to be corrected.",
     "diff": "Play traces on each policy, in lock-step with the model: agreement, memory, work.",
     "doctor": "What Heapster needs, which versions are here, and what is missing.",
     "explain": "What a finding's code means, how it arises, what to look at.",

@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -118,11 +119,13 @@ def _link_parts(compiled: Path) -> list[bytes | str]:
 
 # Making them.
 
+STEPS = {"front": "1 of 2, from Python to LLVM (some 20 seconds)", "back": "2 of 2, to machine code (some seconds)"}
 REPRODUCIBLE = {"PYTHONHASHSEED": "0", "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_OPT": "0"}
 
 
 def _step(out: Path, *arguments: str | Path) -> None:
     """Run a step of `heapster.native.compile` in `out`."""
+    _tell(STEPS[str(arguments[0])])
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith(("NUMBA_", "PYTHON", "LD_PRELOAD", "HEAPSTER_"))}
     environment |= REPRODUCIBLE | {"PYTHONPATH": str(PACKAGE.parent)}
@@ -131,6 +134,13 @@ def _step(out: Path, *arguments: str | Path) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["it said nothing"]
         raise TargetError(f"Numba could not compile the allocator: {said[-1]}")
+
+
+def _tell(what: str) -> None:
+    """Say on stderr what takes long, and that it is done once."""
+    with suppress(OSError):
+        sys.stderr.write(f"heapster: compiling the allocator, once on this machine: {what}\n")
+        sys.stderr.flush()
 
 
 def prepare(out: Path) -> Path:

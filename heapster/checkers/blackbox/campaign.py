@@ -92,6 +92,10 @@ class Campaign:
         self.tally, self.shown = Tally(), list[Shown]()
         self._pursuit = Pursuit(judge, self.learnt, REPLAYS_A_SECOND * seconds)
         self._known = self._pursuit.known
+        self._keeps_all = "free" not in judge.target.verbs         # a bump allocator: no block comes back
+        if self._keeps_all:
+            for verb in REQUESTS:
+                self._known.add(Known("spurious_null", verb, frozenset()))
         self.tally.duplicates = self._pursuit.duplicates
         self._pursued = 0.0             # seconds
         self._explained = 0.0           # seconds, of these
@@ -157,8 +161,9 @@ class Campaign:
             yield CaseKind("random", 15 if asked else 25, self._drawn("random", self._precise_case))
             yield CaseKind("guided", 20 if asked else 10, self._guided(self.guiding), 0 if asked else GUIDED_LATER)
         yield CaseKind("compiled", 20, self._drawn("compiled", self._compiled_case))
-        yield CaseKind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
-                                             self._drawn("repeated", self._volume_case)))
+        if not self._keeps_all:
+            yield CaseKind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
+                                                 self._drawn("repeated", self._volume_case)))
         yield CaseKind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)))
         twin = self.explainer.twin() if self.explainer and self.seconds >= LEAST_OBSERVED else None
         if self.explainer and twin and twin.target.instrumented:

@@ -128,7 +128,7 @@ def _run(options: ForeignOptions, target: ForeignTarget, campaign: Campaign, fin
 def starved_of(campaign: Campaign, floor: Floor, *, threads: bool) -> Iterator[str]:
     """What the campaign has done too little of to say that it found nothing."""
     yield from campaign.counts.starved(floor)
-    if floor.steps and not campaign.tally.checks[LEAK]:
+    if floor.steps and not campaign.tally.checks[LEAK] and "free" in campaign.judge.target.verbs:
         yield "no work was repeated, to see whether its memory comes back"
     wanted = THREADS if floor.steps else THREADS[:1]            # in volume, the rest is for stress
     idle = [check for check, _, _ in wanted if threads and not campaign.tally.checks[check]]
@@ -150,6 +150,8 @@ def _not_checked(options: ForeignOptions, target: ForeignTarget, campaign: Campa
     without = f"; so not {', '.join(rules)}" if rules else ""
     of_these = f"{counted(len(absent), 'function')} that it does not define: {', '.join(absent)}{without}"
     silent = [of_these] if absent else []
+    if "free" in absent:
+        silent.append("whether freed blocks serve again: it has no free, and is judged as a bump allocator")
     if options.threads < 2:
         silent.append("threads, forks beside them, and memory that only threads lose (--threads 4)")
     else:

@@ -20,9 +20,12 @@ EXPECTED = {verb: "".join("p" if "*" in kind else "i" for kind in row.parameters
 OF_INSTANCES = re.compile(r"(?:^|_)(?:pool|arena|m?space|region|zone|tlsf|slab|instance|ctx|o1heap|heap)_$")
 ALLOCATES = re.compile(r"(?:alloc|allocate|malloc|get|take|acquire)$", re.IGNORECASE)
 FREES = re.compile(r"(?:free|release|dealloc|deallocate|give|put|return)$", re.IGNORECASE)
-STARTS = re.compile(r"(?:init|create|new|make|setup|create_with_pool)$", re.IGNORECASE)
+STARTS = re.compile(r"(?:init|create|new|make|setup|open|create_with_pool)$", re.IGNORECASE)
 ENTRY = re.compile(r"^ <(\d+)><([0-9a-f]+)>: .*\((DW_TAG_\w+)\)")
 NAME = re.compile(r"DW_AT_name\s*: (?:\(.*?\): )?(.*?)\s*$")
+COMMENTS = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+FUNCTION = re.compile(r"^[ \t]*((?:[\w*]+[\s*]+)+?)\**(\w+)\s*\([^(){};]*\)\s*[;{]", re.MULTILINE)
+KEYWORDS = frozenset({"if", "while", "for", "switch", "return", "sizeof"})
 TYPE = re.compile(r"DW_AT_type\s*: (?:\(.*?\) )?<0x([0-9a-f]+)>")
 
 
@@ -66,7 +69,7 @@ def draft(target: Path, names: Iterable[str], known: dict[str, Prototype]) -> st
         lines.append(f'init = "{_call(starts, known.get(starts), ("region", "region_size"))}"')
     lines.append(f'malloc = "{_call(takes or "FUNCTION", known.get(takes), ("instance", "size"))}"')
     frees = _first(functions, FREES)
-    lines.append(f'free = "{frees or "FUNCTION"}(instance, pointer)"')
+    lines.append(f'free = "{_release(frees or "FUNCTION", known.get(frees))}"')
     return "".join(f"\n  {line}" for line in lines)
 
 
@@ -78,6 +81,21 @@ def _call(name: str, prototype: Prototype | None, usual: tuple[str, str]) -> str
     """A call with what each parameter is likely to be."""
     kinds = [one.kind for one in prototype] if prototype else ["p", "i"]
     return f"{name}({', '.join(usual[kind == 'i'] for kind in kinds)})"
+
+
+def _release(name: str, prototype: Prototype | None) -> str:
+    """The call that gives a block back, whose last pointer it is."""
+    kinds = [one.kind for one in prototype] if prototype else ["p", "p"]
+    last = max((place for place, kind in enumerate(kinds) if kind == "p"), default=0)
+    words = ("size" if kind == "i" else "pointer" if place == last else "instance" for place, kind in enumerate(kinds))
+    return f"{name}({', '.join(words)})"
+
+
+def declared(path: Path) -> list[str]:
+    """The functions that a header declares, or a source defines for others, in order."""
+    text = COMMENTS.sub(" ", path.read_text(errors="replace"))
+    return [name for before, name in FUNCTION.findall(text)
+            if not {"static", "typedef", "return", "else"} & set(before.split()) and name not in KEYWORDS]
 
 
 def _texts(folder: Path, *suffixes: str) -> list[Path]:
@@ -93,7 +111,7 @@ def _written(folder: Path, names: frozenset[str]) -> dict[str, Prototype]:
     pattern = re.compile(rf"[\w*]\s+\**({'|'.join(map(re.escape, sorted(names)))})\s*\(([^(){{}};]*)\)\s*[;{{]")
     found: dict[str, Prototype] = {}
     for path in _texts(folder, ".h", ".c"):
-        text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", path.read_text(errors="replace"), flags=re.DOTALL)
+        text = COMMENTS.sub(" ", path.read_text(errors="replace"))
         for match in pattern.finditer(text):
             if match[2].strip():            # f() says nothing of what it takes
                 found.setdefault(match[1], _parameters(match[2]))

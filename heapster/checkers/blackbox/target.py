@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from heapster import children
-from heapster.checkers.blackbox.signatures import ALLOCATES, OF_INSTANCES, disagrees, draft, prototypes, signature
+from heapster.checkers.blackbox.signatures import (
+    ALLOCATES,
+    FREES,
+    OF_INSTANCES,
+    disagrees,
+    draft,
+    prototypes,
+    signature,
+)
 from heapster.checkers.blackbox.symbols import SharedObject, read_shared_object
 from heapster.checkers.targets.edges import tells_edges
 from heapster.checkers.targets.instrumented import calls_hooks
@@ -102,12 +110,16 @@ def libc() -> ForeignTarget:
 def from_object(path: Path, name: str, prefix: str | None, source: Path | None = None) -> ForeignTarget:
     """The allocator that a shared object, perhaps made of a source, defines; TargetError if it defines none."""
     found = read_shared_object(path)
+    if "__asan_init" in found.needs:
+        raise TargetError(f"{name} is built with AddressSanitizer, whose runtime takes the place of malloc in whatever "
+                          "loads it: build it without -fsanitize=address; each access is watched without it")
     told = prefix is not None
     if prefix is None:
         prefix = _prefix(name, found, path, source or path)
     symbols = symbols_for(prefix, found.functions)
     _refuse_instances(name, symbols, found, path, source or path, told=told)
-    absent = [verb for verb in ("malloc",) if verb not in symbols]
+    needed = ("malloc",) if not any(map(FREES.search, found.functions)) else ("malloc", "free")   # else it only grows
+    absent = [verb for verb in needed if verb not in symbols]
     if absent:
         raise TargetError(f"{name} defines no {prefix}{absent[0]}{_nearest(prefix + absent[0], found.functions)}")
     lab = prefix == "mm_" and "mm_init" in found.functions
@@ -153,13 +165,14 @@ def _refuse_instances(name: str, symbols: Mapping[str, str], found: SharedObject
 def _asks(given: Path) -> str:
     """How a description is given; its draft follows."""
     described = given.with_suffix(".toml").name
-    return f"Describe it: correct this, save it as {described}, and run heapster fuzz {described}"
+    return (f"Describe it: correct this, save it as {described} (or: heapster describe {given} -o {described}), "
+            f"and run heapster fuzz {described}")
 
 
 def _prefix(name: str, found: SharedObject, built: Path, given: Path) -> str:
     """The one prefix under which the object defines both malloc and free."""
     stems = sorted((symbol[:-len("malloc")] for symbol in found.functions if symbol.endswith("malloc")), key=len)
-    pairs = [stem for stem in stems if stem + "free" in found.functions] or stems
+    pairs = [stem for stem in stems if stem + "free" in found.functions] or _growing(stems, found)
     for known in ("", "mm_"):
         if known in pairs:
             return known
@@ -178,6 +191,11 @@ def _prefix(name: str, found: SharedObject, built: Path, given: Path) -> str:
         raise TargetError(f"{name} defines no malloc and free, under any prefix{needs}. A pool or a region allocator "
                           f"needs a description (docs/guides/embedded.md).{drafted}")
     return pairs[0]
+
+
+def _growing(stems: Iterable[str], found: SharedObject) -> list[str]:
+    """The prefix of an allocator that never takes a block back, as far as it can be told."""
+    return [stem for stem in stems if stem in ("", "mm_") and not any(map(FREES.search, found.functions))]
 
 
 def _nearest(name: str, functions: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from heapster import children
 from heapster.checkers.blackbox.build import from_sources
 from heapster.checkers.blackbox.description import from_adapter, from_description
+from heapster.checkers.blackbox.loading import loadable
 from heapster.checkers.blackbox.options import ForeignOptions, refuse_options
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
@@ -17,6 +18,8 @@ from heapster.checkers.targets.making import BuiltSource, compilations, flags_of
 from heapster.checkers.targets.sources import companions, sources_in
 from heapster.checkers.targets.target import Preload, Target
 from heapster.results import TargetError
+
+NODLOPEN = "linked with -z nodlopen: a copy without that mark is loaded"
 
 
 def libc_calls(options: ForeignOptions) -> ForeignTarget:
@@ -80,7 +83,13 @@ def loaded(options: ForeignOptions) -> ForeignTarget:
     path = options.target.path
     if path.suffix in OTHER_SOURCES and path.exists():
         raise TargetError(f"{path} is no C or C++ source: compile it into a shared object yourself, and name that")
-    return _file(options, lambda path: from_object(path, options.target.name, options.prefix))
+    return _file(options, lambda path: _loaded(path, options))
+
+
+def _loaded(path: Path, options: ForeignOptions) -> ForeignTarget:
+    taken = loadable(path)
+    found = from_object(taken, options.target.name, options.prefix, path)
+    return found if taken == path else replace(found, as_built=(*found.as_built, NODLOPEN))
 
 
 def compiled_preload(target: Target) -> Preload:

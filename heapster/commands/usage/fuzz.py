@@ -7,7 +7,8 @@ from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, jobs_option, option, target
 
 
-@click.command("fuzz", epilog=f"{told('fuzz')} C sources that belong together are named one after the other.")
+@click.command("fuzz", epilog=f"{told('fuzz')} C sources that belong together are named one after the other. "
+               "In a test suite: pytest --heapster mm.c")
 @target()
 @click.argument("more", nargs=-1, metavar="[MORE.c]...")
 @option("policy", "all")

@@ -21,6 +21,9 @@ static void *symbol(void *handle, unsigned verb)
     return found;
 }
 
+/* The free of an allocator that has none: it never takes a block back. */
+static void takes_nothing_back(void *block) { (void)block; }
+
 int load_target(const char *path)
 {
     observing_loads(path);
@@ -37,11 +40,13 @@ int load_target(const char *path)
     *(void **)&target.init = symbol(handle, INIT);
     *(void **)&target.check = symbol(handle, CHECK);
     *(void **)&target.bounds = dlsym(handle, "heapster_adapter_bounds");
-    if (target.malloc == NULL || target.free == NULL) {
+    if (target.malloc == NULL || (target.free == NULL && shared->names[OP_FREE][0] != 0)) {
         snprintf(shared->message, sizeof shared->message, "it defines no %s",
                  shared->names[target.malloc ? OP_FREE : OP_MALLOC]);
         return -1;
     }
+    if (target.free == NULL)
+        target.free = takes_nothing_back;
     observing_start(handle);
     edges_load(*(void **)&target.malloc);
     return 0;

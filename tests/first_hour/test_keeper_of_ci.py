@@ -1,0 +1,28 @@
+"""The first hour of somebody who keeps CI: exit codes, files for other tools, pytest."""
+
+import json
+from pathlib import Path
+from xml.etree.ElementTree import parse
+
+from tests.first_hour.folders import lab
+from tests.first_hour.typing import types
+
+FILES = "--junit h.xml --sarif h.sarif --json h.json"
+
+
+def test_a_run_writes_what_other_tools_read_in_the_order_of_harm(tmp_path: Path) -> None:
+    lab(tmp_path)
+    assert types(f"heapster fuzz mm.c --seconds 0.5 {FILES}", tmp_path).code == 1
+    run = json.loads((tmp_path / "h.json").read_text())
+    results = json.loads((tmp_path / "h.sarif").read_text())["runs"][0]["results"]
+    assert [one["ruleId"] for one in results] == [one["code"] for one in run["findings"]]
+    assert "SIZE_MAX" not in run["findings"][0]["title"]
+    assert len(list(parse(tmp_path / "h.xml").iter("failure"))) == len(results)  # noqa: S314  our own file
+
+
+def test_the_plugin_of_pytest_is_there_and_mentioned(tmp_path: Path) -> None:
+    lab(tmp_path)
+    read = types("pytest -q -p no:cacheprovider --heapster mm.c --heapster-seconds 0.2", tmp_path)
+    assert read.code == 1
+    assert "heapster mm.c malloc_and_free" in read.out
+    assert "pytest --heapster" in types("heapster fuzz --help", tmp_path).out
