@@ -12,6 +12,8 @@ import pytest
 
 from heapster.reports.output import say
 from heapster.reports.progress import BETWEEN_LINES, Meter
+from heapster.reports.terminal import index_lines
+from heapster.results import Finding, Place, Run, Verdict
 
 LINES = """
 from heapster.reports.output import say
@@ -85,3 +87,15 @@ def test_sentences_are_wrapped_at_forty_columns_and_sources_are_cut() -> None:
     assert lines[2] == "  NOT checked: threads threads threads"
     assert lines[3] == "      threads threads threads threads"
     assert "     4 | a line of a source that is l..." in lines
+
+
+def test_several_findings_are_listed_in_their_order_and_one_is_not() -> None:
+    first = Finding("0a", "overlap", "b = malloc(1): two share a byte", ("b = malloc(1)",), "",
+                    place=Place("mm.c", 78, "mm_malloc", ""))
+    second = Finding("0b", "wrong_errno", "x" * 200, (), "")
+    run = Run("fuzz", "mm.c", 1, Verdict.FAILED, 1.0, 9, (first, second))
+    lines = [text for text, _ in index_lines(run)]
+    assert lines[:2] == ["findings, what harms most first:", "  0a  mm.c:78  overlap: b = malloc(1): two share a byte"]
+    assert lines[2].startswith("  0b  wrong_errno: xxx")
+    assert len(lines[2]) == 100
+    assert list(index_lines(Run("fuzz", "mm.c", 1, Verdict.FAILED, 1.0, 9, (first,)))) == []
