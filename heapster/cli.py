@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from heapster import __version__, signals
-from heapster.commands import COMMANDS
+from heapster.commands import COMMANDS, GROUPS
 from heapster.config import check_environment, from_files
+from heapster.extras import bringing
 from heapster.files import exhausted
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
@@ -27,6 +28,13 @@ EXIT_CODES = {
     130: "interrupted, with results still written (143 by SIGTERM, 129 by SIGHUP)",
 }
 
+EXAMPLES = {
+    "heapster fuzz mm.c": "what breaks a malloc lab, and the line",
+    "heapster run -- python3 x.py": "a program on this allocator",
+    "heapster replay ID": "a kept finding again",
+}
+
+COMPLETE = "_HEAPSTER_COMPLETE"     # what a shell sets that asks for completions
 UNFINISHED = 2                  # the exit code where a disk is full, or another limit of the system was met
 MAX_STREAM = 2                  # the highest descriptor of the three that every program has
 LONGEST_LINE = 400              # characters of an error's message
@@ -53,10 +61,15 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        grouped = {name for names in GROUPS.values() for name in names}
+        more = tuple(name for name in COMMANDS if name not in grouped)
+        for title, names in {**GROUPS, **({"More": more} if more else {})}.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, COMMANDS[name]) for name in names])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Examples"):
+            formatter.write_dl(list(EXAMPLES.items()))
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
@@ -114,6 +127,9 @@ def _interruptible(arguments: Sequence[str] | None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    if COMPLETE in os.environ:
+        from click.shell_completion import shell_complete  # noqa: PLC0415  no other run needs it
+        return shell_complete(heapster, {}, "heapster", COMPLETE, os.environ[COMPLETE])
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with heapster.make_context("heapster", given) as ctx:
@@ -132,7 +148,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("heapster"):
             raise
-        return _fail(4, f"{error.name} is not installed; heapster doctor says what is missing")
+        brought = bringing(error.name)
+        return _fail(4, f"{error.name} is not installed{f': {brought}' if brought else ''}; "
+                        "heapster doctor says what is missing")
     return code if isinstance(code, int) else 0
 
 

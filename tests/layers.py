@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-BELOW = frozenset({"results", "files", "suggest", "wording", "signals", "children"})     # import nothing above them
+BELOW = frozenset({"results", "extras", "files", "suggest", "wording", "signals", "children"})  # import nothing above
 PLAIN = frozenset({"heapster", "heapster.__version__"})      # where we are and which version: free to all rooms but
 ALONE = frozenset({"model", "impl"})                         # these, which could be taken out and would still run
 
 # A room, or a module at the top: the rooms that it may import, besides itself.
 ARROWS: Mapping[str, frozenset[str]] = {
     "results": frozenset(),
+    "extras": frozenset(),
     "files": frozenset(),
     "suggest": frozenset(),
     "wording": frozenset(),

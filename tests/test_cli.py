@@ -12,7 +12,7 @@ import pytest
 
 from heapster import __version__, cli
 from heapster.cli import EXIT_CODES, main
-from heapster.commands import COMMANDS
+from heapster.commands import COMMANDS, GROUPS
 from heapster.commands.delivery import exit_code
 from heapster.reports import jsonfile
 from heapster.results import TargetError
@@ -61,6 +61,22 @@ def test_help_names_every_command_and_exit_code(heapster: Command) -> None:
     assert done.code == 0
     assert all(name in done.out for name in COMMANDS)
     assert all(f"{code} " in done.out for code in EXIT_CODES)
+
+
+def test_help_has_three_examples_and_every_group(heapster: Command) -> None:
+    said = heapster("--help").out
+    assert said[said.index("Examples:"):said.index("Exit codes:")].count("  heapster ") == 3
+    assert all(f"{title}:" in said for title in GROUPS)
+
+
+def test_a_shell_completes_commands_and_options(heapster: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_HEAPSTER_COMPLETE", "bash_complete")
+    for words, expected in (("heapster fuz", "plain,fuzz"), ("heapster fuzz --sand", "plain,--sandbox")):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        assert heapster().out.splitlines()[0] == expected
+    monkeypatch.setenv("_HEAPSTER_COMPLETE", "bash_source")
+    assert "complete -o nosort -F _heapster_completion heapster" in heapster().out
 
 
 @pytest.mark.parametrize("command", ["--help", "explain", "doctor"])
@@ -164,7 +180,8 @@ def test_wrong_settings_are_one_line(heapster: Command, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(("error", "code", "said"), [
     (TargetError("libfoo.so exports no malloc"), 4, "libfoo.so exports no malloc"),
-    (ModuleNotFoundError("No module named 'z3'", name="z3"), 4, "z3 is not installed; heapster doctor says"),
+    (ModuleNotFoundError("No module named 'z3'", name="z3"), 4,
+     "z3 is not installed: pip install 'heapster[prove]'; heapster doctor says"),
     (ValueError("a\nbug"), 70, "internal error: ValueError: a bug (traceback in "),
     (KeyboardInterrupt(), 130, "interrupted"),
 ])

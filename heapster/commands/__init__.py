@@ -26,3 +26,10 @@ COMMANDS = {
     "view": "The heap of a trace in the terminal, step by step.",
     "trace": "Convert traces, show what is in them, make new ones.",
 }
+GROUPS = {                      # as help lists them
+    "Judge any allocator": ("fuzz", "races", "stress", "score", "bench", "describe"),
+    "What was found": ("replay", "shrink", "findings", "explain", "view", "report"),
+    "Traces": ("record", "trace", "diff"),
+    "Heapster's own allocator": ("run", "build", "prove", "check", "mutate"),
+    "This installation": ("doctor",),
+}

@@ -13,6 +13,7 @@ import click
 
 from heapster import children
 from heapster.commands.delivery import TARGET_UNUSABLE
+from heapster.extras import EXTRAS, install
 
 OLDEST_PYTHON = (3, 11)
 ARCHITECTURES = ("x86_64", "aarch64")
@@ -20,8 +21,6 @@ TOOLS = {
     "cc": "build: the C compiler that links libheapster",
     "nm": "build --check: which symbols a library leaves undefined",
 }
-EXTRAS = {"prove": "prove", "native": "build, run", "races": "races", "report": "report",       # by what needs them
-          "coverage": "fuzz --coverage"}
 NAME, EXTRA = re.compile(r"[\w.-]+"), re.compile(r"""extra == ["']([\w-]+)["']""")
 COLUMNS = "{:<14} {:<16} {}"
 
@@ -79,7 +78,7 @@ def _packages() -> Iterator[Component]:
         name = NAME.match(text)
         extra = EXTRA.search(text)
         if name and (extra is None or extra[1] in EXTRAS):
-            purpose = f"{EXTRAS[extra[1]]}: pip install 'heapster[{extra[1]}]'" if extra else "everything"
+            purpose = f"{EXTRAS[extra[1]].needed_for}: {install(extra[1])}" if extra else "everything"
             yield Component(name[0], _package_version(name[0]), purpose, required=extra is None)
 
 

@@ -24,6 +24,7 @@ from heapster.commands.delivery import Delivery
 from heapster.commands.targets import names_target
 from heapster.commands.targets import target_of as named
 from heapster.commands.usage.prove import LONGEST, TIMEOUT
+from heapster.extras import install
 from heapster.files import write_whole
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
@@ -48,7 +49,7 @@ def command(words: tuple[str, ...], timeout: float | None, jobs: int, write: Pat
         say(chain(theorem_lines(_listed(proofs)), assumed_lines(_assumed())))
         return 0
     if find_spec("z3") is None:
-        raise TargetError("proofs need z3: pip install heapster[prove]")
+        raise TargetError(f"proofs need z3: {install('prove')}")
     delivery = Delivery(json, junit)
     delivery.check()
     if with_faults:

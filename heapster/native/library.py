@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import heapster
 from heapster import children
+from heapster.extras import install
 from heapster.machine.lowering import HOOKED, WATCHING
 from heapster.machine.protocol import SYSTEM_CALLS
 from heapster.native import cache, toolchain
@@ -107,7 +108,7 @@ def _front_parts() -> list[bytes | str]:
     try:
         versions = [version("numba"), version("llvmlite")]
     except ImportError:
-        raise TargetError("compiling needs Numba: pip install 'heapster[native]'") from None
+        raise TargetError(f"compiling needs Numba: {install('native')}") from None
     return [*_contents(sources), *versions, sys.version, platform.machine()]
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from heapster import children
 from heapster.checkers.targets.instrumented import FOLDER
 from heapster.checkers.targets.recompiling import Ingredients, NoInstrumentationError, Recompilation, link, objects, run
+from heapster.extras import install
 from heapster.files import read_json
 from heapster.results import TargetError, UsageError
 
@@ -30,7 +31,7 @@ PAGE, COBERTURA = "index.html", "coverage.xml"
 COUNTS = ("line", "branch", "function")
 OF_THE_SYSTEM = re.compile(r'^(# \d+ "[^\n]*"(?: [12])?) 3(?: 4)?$', re.MULTILINE)     # a line marker
 HOW = ("--exclude-throw-branches", "--exclude-unreachable-branches", "--merge-mode-functions=merge-use-line-max")
-MISSING = "--coverage needs gcovr: pip install 'heapster[coverage]'"
+MISSING = f"--coverage needs gcovr: {install('coverage')}"
 
 
 class Unreached(NamedTuple):
