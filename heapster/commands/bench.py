@@ -10,7 +10,7 @@ from heapster.checkers.bench.measuring import BenchPlan, measure
 from heapster.checkers.bench.results import run_of
 from heapster.checkers.bench.suite import LIMIT as SUITE_LIMIT
 from heapster.checkers.bench.suite import suite_in
-from heapster.checkers.bench.targets import USUAL, Asked, find_targets
+from heapster.checkers.bench.targets import USUAL, NamedTarget, find_targets
 from heapster.checkers.bench.workloads import WEIGHTS, chosen
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.kinds import is_there
@@ -69,7 +69,7 @@ def _names(option_name: str, value: str | None) -> tuple[str, ...]:
     return names
 
 
-def _plan(asked: tuple[Asked, ...], names: tuple[str, ...], folder: str | None, rounds: int, share: float,
+def _plan(asked: tuple[NamedTarget, ...], names: tuple[str, ...], folder: str | None, rounds: int, share: float,
           seconds: float | None) -> BenchPlan:
     """What to measure; UsageError for what is not there."""
     field = find_targets(asked or USUAL)
@@ -80,7 +80,7 @@ def _plan(asked: tuple[Asked, ...], names: tuple[str, ...], folder: str | None, 
                 replace(suite, left_out={}) if names else suite)
 
 
-def _asked(text: str) -> tuple[Asked, ...]:
+def _asked(text: str) -> tuple[NamedTarget, ...]:
     """The targets of a list; NAME=PATH gives one a name."""
     words = grammar.split(text)
     if not words:
@@ -88,11 +88,11 @@ def _asked(text: str) -> tuple[Asked, ...]:
     return tuple(dict.fromkeys(map(_one, words)))
 
 
-def _one(word: str) -> Asked:
+def _one(word: str) -> NamedTarget:
     named = NAMED.fullmatch(word)
     if named is None or is_there(word):
-        return Asked(target_of(word, "bench"))
-    return Asked(target_of(named["path"], "bench"), named["name"])
+        return NamedTarget(target_of(word, "bench"))
+    return NamedTarget(target_of(named["path"], "bench"), named["name"])
 
 
 def _renewed(document: Path, suite: bool, value: Mapping[str, Any]) -> str:

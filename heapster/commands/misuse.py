@@ -6,7 +6,7 @@ from pathlib import Path
 from heapster.checkers.bench.misuse.cases import cases, chosen, program
 from heapster.checkers.bench.misuse.results import run_of
 from heapster.checkers.bench.misuse.running import try_all, with_scudo
-from heapster.checkers.bench.targets import USUAL, Asked, find_targets
+from heapster.checkers.bench.targets import USUAL, NamedTarget, find_targets
 from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.pages import write_page
 from heapster.files import write_whole
@@ -20,7 +20,7 @@ from heapster.reports.terminal import FAINT, PLAIN, finding_lines, not_checked, 
 from heapster.results import Run, UsageError
 
 
-def misuse(asked: tuple[Asked, ...], names: tuple[str, ...], delivery: Delivery, html: str | None,
+def misuse(asked: tuple[NamedTarget, ...], names: tuple[str, ...], delivery: Delivery, html: str | None,
            text: str | None) -> int:
     """Misuse each target in every way that is known, or as it is named; the exit code."""
     made = program()

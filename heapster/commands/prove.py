@@ -16,8 +16,10 @@ from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs import Proof
 from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, selected, theorems
 from heapster.checkers.proofs.counterexample import parse, refuted, replays
+from heapster.checkers.proofs.dependencies import Sources
+from heapster.checkers.proofs.kept import KeptProofs
 from heapster.checkers.proofs.runner import Proved, Runner, TheoremResult, target_of
-from heapster.checkers.proofs.source import check_source
+from heapster.checkers.proofs.source import check_source, opened
 from heapster.checkers.targets.source import holds_source, root_in
 from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
@@ -37,7 +39,7 @@ NOT_MET = "no program was found that meets this, of the counterexamples' heaps a
 
 
 def command(words: tuple[str, ...], timeout: float | None, jobs: int, write: Path | None, json: str | None,
-            junit: str | None, store: str, *, only_list: bool, thorough: bool, with_faults: bool) -> int:
+            junit: str | None, store: str, *, only_list: bool, thorough: bool, with_faults: bool, fresh: bool) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""
     folder, names = aimed(words)
     proofs = selected(names, thorough=thorough)
@@ -59,7 +61,11 @@ def command(words: tuple[str, ...], timeout: float | None, jobs: int, write: Pat
     if folder:
         check_source(folder)
     target = target_of(folder)
-    run = met(proved(proofs, Runner(timeout, jobs, folder)), target)
+    with opened(folder) as source:
+        kept = KeptProofs(Sources(source), fresh=fresh)
+        run = met(proved(proofs, Runner(timeout, jobs, folder, kept=kept)), target)
+    if kept.trouble:
+        warn(kept.trouble)
     _keep(run, target, Store(Path(store), warn))
     _show(run)
     return delivery.write(run)
@@ -173,7 +179,7 @@ def _row(outcome: TheoremResult) -> dict[str, Any]:
     theorem = outcome.theorem
     return {"name": theorem.name, "of": theorem.of, "claim": theorem.claim, "bound": theorem.bound,
             "verdict": outcome.verdict.value, "paths": outcome.paths, "seconds": round(outcome.seconds, 3),
-            "encoding": outcome.encoding, "reason": outcome.reason}
+            "encoding": outcome.encoding, "reason": outcome.reason, "kept": outcome.kept}
 
 
 def _verdict(rows: list[dict[str, Any]]) -> Verdict:

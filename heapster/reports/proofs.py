@@ -15,11 +15,15 @@ def theorem_lines(rows: Iterable[Row]) -> Iterator[Line]:
     for of, group in groupby(rows, key=lambda row: row["of"]):
         yield of, STRONG
         for row in group:
-            figures = f"{row['paths']:>5} paths {row['seconds']:6.2f} s" if "paths" in row else ""
+            figures = f"{row['paths']:>5} paths {_seconds(row)}" if "paths" in row else ""
             verdict = row.get("verdict", "")
             yield f"  {verdict:8}{row['name']:<52} {row['bound']:<24}{figures}".rstrip(), STYLES.get(verdict, PLAIN)
             if row.get("reason"):
                 yield f"          {row['reason']}", OPEN
+
+
+def _seconds(row: Row) -> str:
+    return "    kept" if row.get("kept") else f"{row['seconds']:6.2f} s"
 
 
 def assumed_lines(rows: Iterable[Row]) -> Iterator[Line]:
@@ -31,11 +35,14 @@ def assumed_lines(rows: Iterable[Row]) -> Iterator[Line]:
 
 
 def count_line(rows: Iterable[Row]) -> Line:
-    """How many came out how."""
+    """How many came out how, and how many of them in earlier runs."""
+    rows = list(rows)
+    kept = sum(bool(row.get("kept")) for row in rows)
     verdicts = [row["verdict"] for row in rows]
     counts = {verdict: verdicts.count(verdict) for verdict in STYLES if verdict in verdicts}
     worst = next((v for v in ("REFUTED", "VACUOUS", "UNKNOWN") if v in counts), "PROVED")
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing ran", STYLES[worst]
+    text = ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing ran"
+    return text + (f", {kept} of them kept from before: --fresh proves them again" if kept else ""), STYLES[worst]
 
 
 def summary(theorems: Iterable[Row]) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from heapster.checkers.bench.measuring import BenchPlan
 from heapster.checkers.bench.running import LIMIT
-from heapster.checkers.bench.targets import Asked, Field, find_targets
+from heapster.checkers.bench.targets import Field, NamedTarget, find_targets
 from heapster.checkers.bench.workloads import chosen
 from heapster.checkers.targets import grammar
 from heapster.native.toolchain import compiler
@@ -25,5 +25,5 @@ def planted(folder: Path, fault: str) -> str:
 def plan(targets: list[str], workloads: list[str], rounds: int = 1, share: float = SHARE,
          seconds: float | None = None, limit: float = LIMIT) -> BenchPlan:
     """A plan for a few small runs."""
-    field: Field = find_targets(map(Asked, map(grammar.parse, targets)))
+    field: Field = find_targets(map(NamedTarget, map(grammar.parse, targets)))
     return BenchPlan(chosen(workloads), field, rounds, share, seconds, limit)

@@ -10,7 +10,7 @@ from heapster.checkers.bench.build import HERE, programs
 from heapster.checkers.bench.measuring import measure, rotated
 from heapster.checkers.bench.results import run_of
 from heapster.checkers.bench.running import LIMIT, Bench, Sample
-from heapster.checkers.bench.targets import BASE, Asked, Candidate, find_targets
+from heapster.checkers.bench.targets import BASE, Candidate, NamedTarget, find_targets
 from heapster.checkers.bench.workloads import ALL, WORKLOADS, Workload, chosen
 from heapster.checkers.targets import grammar, installed
 from heapster.results import TargetError, UsageError, Verdict
@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_preloaded_or_has_no_malloc_is_refused(tmp_path: P
 ])
 def test_a_target_that_means_nothing_is_refused(name: str, said: str) -> None:
     with pytest.raises((UsageError, TargetError), match=said):
-        find_targets([Asked(grammar.parse(name))])
+        find_targets([NamedTarget(grammar.parse(name))])
 
 
 def test_an_unknown_workload_is_refused() -> None:
@@ -131,7 +131,7 @@ def test_an_unknown_workload_is_refused() -> None:
 def test_libc_is_always_measured_and_names_are_short_where_they_can_be(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     paths = [planted(tmp_path, "SLOW"), planted(tmp_path / "other", "SLOW"), planted(tmp_path, "CRASHES")]
-    found = find_targets(map(Asked, map(grammar.parse, paths))).targets
+    found = find_targets(map(NamedTarget, map(grammar.parse, paths))).targets
     assert [target.name for target in found] == ["libc", paths[0], paths[1], "crashes"]
 
 

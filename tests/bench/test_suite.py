@@ -11,7 +11,7 @@ from heapster.checkers.bench.figures import geometric_mean
 from heapster.checkers.bench.measuring import BenchPlan, measure
 from heapster.checkers.bench.results import run_of
 from heapster.checkers.bench.suite import HOW_TO_BUILD, NOT_STARTED, suite_in
-from heapster.checkers.bench.targets import Asked, find_targets
+from heapster.checkers.bench.targets import NamedTarget, find_targets
 from heapster.checkers.targets import grammar
 from heapster.cli import main
 from heapster.reports import jsonfile
@@ -45,7 +45,7 @@ def suite(tmp_path: Path) -> Path:
 def measured(folder: Path, *names: str, targets: tuple[str, ...] = (), rounds: int = 1) -> BenchPlan:
     found = suite_in(str(folder), 2)
     return BenchPlan(tuple(one for one in found.workloads if one.name in names), find_targets(
-        map(Asked, map(grammar.parse, targets))), rounds, suite=found)
+        map(NamedTarget, map(grammar.parse, targets))), rounds, suite=found)
 
 
 def test_what_is_built_runs_where_it_lies_and_what_is_not_is_named(suite: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_finding_names_the_suite_and_the_peer_as_they_were_given(suite: Path, 
     path = planted(tmp_path, "SLOW")
     found = suite_in(str(suite), 2)
     plan = BenchPlan(tuple(one for one in found.workloads if one.name == "cfrac"),
-                find_targets([Asked(grammar.parse(path), "mine")]), 1, suite=found)
+                find_targets([NamedTarget(grammar.parse(path), "mine")]), 1, suite=found)
     (finding,) = run_of(plan, measure(plan), frozenset()).findings
     assert finding.replay == f"heapster bench --suite '{suite}' --targets mine={path} --workloads cfrac --rounds 1"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.bench.targets import Asked, find_targets
+from heapster.checkers.bench.targets import NamedTarget, find_targets
 from heapster.checkers.blackbox.baseline import DEVIATIONS, Deviation, deviations
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.judge import Judge
@@ -22,7 +22,7 @@ from heapster.results import Finding
 
 DOC = Path(__file__).parents[2] / "docs" / "known-deviations.md"
 INSTALLED = {Path(target.library).name.partition(".so")[0].removesuffix("_minimal"): target.library
-             for target in find_targets(map(Asked, map(grammar.parse, PEERS))).targets if target.library}
+             for target in find_targets(map(NamedTarget, map(grammar.parse, PEERS))).targets if target.library}
 SEEN = [known for known in DEVIATIONS if known.library in INSTALLED]
 
 

@@ -15,7 +15,7 @@ from heapster.checkers.proofs.catalogue import selected, theorems
 from tests.processes import interruptible, wait_for_child
 
 HEAPSTER = [sys.executable, "-m", "heapster"]
-COMMAND = [*HEAPSTER, "prove"]
+COMMAND = [*HEAPSTER, "prove", "--fresh"]      # whatever was proved here before
 WITHOUT_Z3 = """
 import sys
 from importlib import util
@@ -57,6 +57,16 @@ def test_what_is_proved_is_written(tmp_path: Path) -> None:
     assert {row["verdict"] for row in written["theorems"]} == {"PROVED"}
     assert set(written["theorems"][0]) >= {"name", "claim", "bound", "verdict", "paths", "seconds"}
     assert "assumed" in run.stdout
+
+
+def test_what_is_kept_from_before_is_told_and_counted(tmp_path: Path) -> None:
+    found = [subprocess.run([*HEAPSTER, "prove", *more, "block.size", "--json", "p.json"], cwd=tmp_path, text=True,
+                            capture_output=True, check=False, env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")})
+             for more in ((), (), ("--fresh",))]
+    assert [run.returncode for run in found] == [0, 0, 0]
+    assert [("kept from before" in run.stdout, " kept\n" in run.stdout) for run in found] == [
+        (False, False), (True, True), (False, False)]
+    assert not any(row["kept"] for row in json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))["theorems"])
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:

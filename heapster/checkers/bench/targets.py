@@ -14,14 +14,14 @@ from heapster.checkers.targets.target import LIBC, NATIVE, Target
 from heapster.results import UsageError
 
 
-class Asked(NamedTuple):
+class NamedTarget(NamedTuple):
     """A target, and the name that it has in the tables, if it was given one."""
 
     target: Target
     name: str = ""
 
 
-USUAL = tuple(map(Asked, (LIBC, NATIVE, *map(grammar.parse, PEERS))))
+USUAL = tuple(map(NamedTarget, (LIBC, NATIVE, *map(grammar.parse, PEERS))))
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Field:
     absent: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_targets(targets: Iterable[Asked]) -> Field:
+def find_targets(targets: Iterable[NamedTarget]) -> Field:
     """The targets as candidates; libc is always among them. UsageError for a name that two have."""
-    wanted = tuple(dict.fromkeys((Asked(LIBC), *targets)))
+    wanted = tuple(dict.fromkeys((NamedTarget(LIBC), *targets)))
     absent = {one.target.name: why for one in wanted if one.target.name in PEERS and (why := absence(one.target.name))}
     labels = _labels([one.target.name for one in wanted if not one.name and BY_NAME[one.target.kind].is_file])
     found = tuple(_candidate(one, labels) for one in wanted if one.target.name not in absent)
@@ -64,7 +64,7 @@ def _labels(paths: list[str]) -> dict[str, str]:
     return {path: name if taken.count(name) == 1 else path for path, name in short.items()}
 
 
-def _candidate(one: Asked, labels: Mapping[str, str]) -> Candidate:
+def _candidate(one: NamedTarget, labels: Mapping[str, str]) -> Candidate:
     target, preload = one.target, preload_of(one.target)
     if one.name:
         return Candidate(one.name, preload.library, preload.environment, f"{one.name}={target}")

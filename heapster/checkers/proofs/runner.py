@@ -16,6 +16,7 @@ from typing import Any
 from heapster import children
 from heapster.checkers.mutation.fault import Origin
 from heapster.checkers.proofs import BITS, LONGEST_AFTER_REFUTING, Proof, Theorem
+from heapster.checkers.proofs.kept import KeptProofs
 from heapster.checkers.targets.target import SIM, Target, folder
 from heapster.results import Finding
 
@@ -43,6 +44,7 @@ class TheoremResult:
     encoding: str = ""
     reason: str = ""
     finding: Finding | None = None
+    kept: bool = False              # from an earlier run, with nothing changed that it depends on
 
 
 @dataclass
@@ -72,9 +74,26 @@ class Runner:
     jobs: int = 1
     origin: Origin = None           # a fault to plant, or the folder of a copy of the source
     stop_at: str = ""               # the theorem whose refutation is enough
+    kept: KeptProofs | None = None  # what went through before, on a source that may have changed
 
     def run(self, proofs: Sequence[Proof]) -> Iterator[list[TheoremResult]]:
-        """The outcomes of each proof, as they come; stopping early ends the children."""
+        """The outcomes of each proof: what is kept first, then what is of files that changed, as they come."""
+        if self.kept is None:
+            yield from self._run(proofs)
+            return
+        left = []
+        for proof in proofs:
+            if entry := self.kept.find(proof):
+                yield [TheoremResult(theorem, Proved.PROVED, entry.paths, encoding=entry.encoding, kept=True)
+                       for theorem in proof.theorems()]
+            else:
+                left.append(proof)
+        yield from self._run(self.kept.changed_first(left))
+
+    def _run(self, proofs: Sequence[Proof]) -> Iterator[list[TheoremResult]]:
+        """The outcomes, each proof run; stopping early ends the children."""
+        if not proofs:
+            return
         import heapster.machine.bits  # noqa: F401, PLC0415  # once, before the children are forked
 
         todo = [(proof, proof.encodings) for proof in reversed(proofs)]
@@ -87,16 +106,23 @@ class Runner:
                 wait([attempt.receiver for attempt in running], timeout=TICK)
                 for attempt in [a for a in running if a.receiver.poll() or a.is_late(limit)]:
                     running.remove(attempt)
-                    outcomes = _outcomes(attempt, limit)
+                    answer = _answer(attempt, limit)
+                    outcomes = _judged(attempt, answer, attempt.seconds())
                     if any(outcome.finding for outcome in outcomes):
                         limit = min(limit, LONGEST_AFTER_REFUTING)
                     if outcomes[0].verdict is Proved.UNKNOWN and len(attempt.encodings) > 1:
                         todo.append((attempt.proof, attempt.encodings[1:]))
                     else:
+                        self._keep(attempt, answer, outcomes)
                         yield outcomes
         finally:
             for attempt in running:
                 _end(attempt)
+
+    def _keep(self, attempt: _Attempt, answer: dict[str, Any], outcomes: list[TheoremResult]) -> None:
+        """Note a proof that went through, before anyone hears of it: an interrupted run keeps it."""
+        if self.kept and all(outcome.verdict is Proved.PROVED for outcome in outcomes):
+            self.kept.keep(attempt.proof, answer["read"], answer["paths"], attempt.encodings[0])
 
     def _start(self, proof: Proof, encodings: tuple[str, ...]) -> _Attempt:
         receiver, sender = multiprocessing.Pipe(duplex=False)
@@ -107,14 +133,14 @@ class Runner:
         return _Attempt(proof, encodings, process, receiver)
 
 
-def _outcomes(attempt: _Attempt, limit: float) -> list[TheoremResult]:
+def _answer(attempt: _Attempt, limit: float) -> dict[str, Any]:
     answer: dict[str, Any] = {"unknown": f"no answer after {limit:g} s"}
     if attempt.receiver.poll():
         answer = {"unknown": "the child process ended without an answer"}
         with suppress(EOFError):
             answer = attempt.receiver.recv()
     _end(attempt)
-    return _judged(attempt, answer, attempt.seconds())
+    return answer
 
 
 def _end(attempt: _Attempt) -> None:
@@ -158,6 +184,7 @@ def _child(parent: int, proof: Proof, encoding: str, origin: Origin, stop_at: st
 def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = "") -> dict[str, Any]:
     """Every path of the proof: the claims met, and a counterexample of each that is false, replayed if one can be."""
     # Here, because only children may need z3 and the source: a fault may keep the source from loading.
+    from heapster.checkers.proofs.dependencies import noting  # noqa: PLC0415
     from heapster.checkers.proofs.source import opened  # noqa: PLC0415
     from heapster.results import TargetError  # noqa: PLC0415
 
@@ -166,7 +193,9 @@ def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = 
             source = stack.enter_context(opened(origin))
         except (TargetError, AssertionError, ImportError, SyntaxError) as error:
             return {"refuted": dict.fromkeys((t.name for t in proof.theorems()), _unloadable(proof, error)), "paths": 0}
-        return _explore(proof, encoding, source, stop_at, target_of(origin))
+        read: set[tuple[str, str]] = set()
+        answer = _explore(proof, encoding, noting(source, read), stop_at, target_of(origin))
+        return answer | {"read": frozenset(read)}
 
 
 def is_replayed(finding: Finding | None) -> bool:

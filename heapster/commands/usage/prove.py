@@ -24,6 +24,8 @@ LONGEST = 7200.0                # with --thorough
                    f"once a theorem is refuted, at most {LONGEST_AFTER_REFUTING:g}]")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="Proofs that run at once.")
+@click.option("--fresh", is_flag=True,
+              help="Prove all again, also what was proved before and depends on nothing that has changed since.")
 @click.option("--faults", "with_faults", is_flag=True,
               help="Plant faults in copies of impl instead; each must be refuted by the theorem that names it.")
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
