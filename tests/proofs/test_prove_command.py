@@ -60,8 +60,9 @@ def test_what_is_proved_is_written(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_from_before_is_told_and_counted(tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     found = [subprocess.run([*HEAPSTER, "prove", *more, "block.size", "--json", "p.json"], cwd=tmp_path, text=True,
-                            capture_output=True, check=False, env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")})
+                            capture_output=True, check=False, env=environment)
              for more in ((), (), ("--fresh",))]
     assert [run.returncode for run in found] == [0, 0, 0]
     assert [("kept from before" in run.stdout, " kept\n" in run.stdout) for run in found] == [
