@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
+RELEASE_STAMP := $(VENV)/.installed-release
 RUN := $(VENV)/bin/python -m
 PYTEST_ARGS ?=
 
-.PHONY: help check test test-faults test-programs docs lint venv clean
+.PHONY: help check test test-faults test-programs docs packages lint venv clean
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -16,7 +17,7 @@ check: $(STAMP)  ## every checker at a small budget
 	$(VENV)/bin/heapster check
 
 test: $(STAMP)  ## the test suite on all cores; of planted faults, one of each kind
-	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs and not faults and not docs' $(PYTEST_ARGS)
+	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs and not faults and not docs and not packages' $(PYTEST_ARGS)
 
 test-faults: $(STAMP)  ## every planted fault, hunted at length
 	$(RUN) pytest -n auto --dist worksteal -q -m faults $(PYTEST_ARGS)
@@ -29,6 +30,14 @@ docs: $(DOCS_STAMP)  ## the documentation in docs/_build/html, man pages too; ev
 	$(RUN) sphinx -W --keep-going -q -b man docs docs/_build/man
 	$(RUN) pytest -n auto --dist worksteal -q -m docs tests/docs $(PYTEST_ARGS)
 	@echo "docs/_build/html/index.html"
+
+packages: $(RELEASE_STAMP)  ## the source, a wheel that compiles on demand, and one for this platform, in dist/; tested
+	rm -rf build dist
+	$(RUN) build --no-isolation --outdir dist .
+	rm -rf build
+	HEAPSTER_SHIP=1 $(RUN) build --no-isolation --wheel --outdir dist .
+	$(RUN) twine check --strict dist/*
+	$(RUN) pytest -q -m packages tests/packages $(PYTEST_ARGS)
 
 lint: $(STAMP)  ## style and types
 	$(RUN) ruff check .
@@ -49,6 +58,10 @@ $(STAMP): requirements.txt pyproject.toml Makefile
 
 $(DOCS_STAMP): $(STAMP) docs/requirements.txt
 	@$(RUN) pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
+	@touch $@
+
+$(RELEASE_STAMP): $(STAMP) requirements-release.txt
+	@$(RUN) pip install --quiet --disable-pip-version-check --requirement requirements-release.txt
 	@touch $@
 
 clean:  ## remove what was made

@@ -18,7 +18,7 @@ from heapster import children
 from heapster.extras import install
 from heapster.machine.lowering import HOOKED, WATCHING
 from heapster.machine.protocol import SYSTEM_CALLS
-from heapster.native import cache, toolchain
+from heapster.native import cache, shipped, toolchain
 from heapster.native.headers import generated, public_header
 from heapster.native.operations_header import DIRECT
 from heapster.results import TargetError
@@ -37,6 +37,7 @@ VERIFYING = "libheapster-verify.so"
 OBSERVED = "libheapster-observed.so"
 SCHEDULED = "libheapster-scheduled.so"
 START = "heapster_scheduled_start"
+VARIANTS = ("", WATCHING, HOOKED)       # of the core
 LOWERED = ("lowering.py", "hooked.py")     # what the object file is made of, besides the bitcode
 HEADER = "heapster.h"
 
@@ -65,6 +66,8 @@ def core(fault: str = "", variant: str = "") -> Path:
     A watched one takes every lock, and has its thread's storage where `heapster_watched_thread` says; a hooked one
     tells each of its accesses to `__tsan_...`.
     """
+    if not fault and (shipped_here := shipped.found(source_digest())):
+        return shipped_here / shipped.core_folder(source_digest(), variant) / CORE
     toolchain.check_platform()
     bitcode = cache.entry(f"front-{cache.digest(*_front_parts())}", lambda out: _step(out, "front", FRONT)) / FRONT
     parts = [bitcode.parent.name, *_contents([PACKAGE / "machine" / name for name in LOWERED]), fault]
@@ -77,6 +80,8 @@ def core(fault: str = "", variant: str = "") -> Path:
 
 def libraries(options: Options = DEFAULTS) -> Path:
     """The directory with the libraries that are shipped, and their header."""
+    if options == DEFAULTS and (shipped_here := shipped.found(source_digest())):
+        return shipped_here / shipped.LIBRARIES
     compiled = core()
     name = f"libraries-{cache.digest(*_link_parts(compiled), *options.flags())}"
     return cache.entry(name, lambda out: _make_libraries(out, compiled, options))
@@ -102,14 +107,25 @@ def _contents(paths: list[Path]) -> list[bytes | str]:
     return [part for path in paths for part in (path.name, path.read_bytes())]
 
 
+def source_digest() -> str:
+    """A name for all of ours that the libraries are made of."""
+    lowered = [PACKAGE / "machine" / name for name in LOWERED]
+    return cache.digest(*_contents([*_translated(), *lowered, *sorted(C_SOURCES.iterdir())]), *generated().values(),
+                        heapster.__version__)
+
+
+def _translated() -> list[Path]:
+    """The sources that Numba reads."""
+    return [*sorted((PACKAGE / "impl").glob("*.py")), HERE / "compile.py", HERE / "entries.py",
+            PACKAGE / "machine" / "native.py", PACKAGE / "model" / "operations.py"]
+
+
 def _front_parts() -> list[bytes | str]:
-    sources = [*sorted((PACKAGE / "impl").glob("*.py")), HERE / "compile.py", HERE / "entries.py",
-               PACKAGE / "machine" / "native.py", PACKAGE / "model" / "operations.py"]
     try:
         versions = [version("numba"), version("llvmlite")]
     except ImportError:
         raise TargetError(f"compiling needs Numba: {install('native')}") from None
-    return [*_contents(sources), *versions, sys.version, platform.machine()]
+    return [*_contents(_translated()), *versions, sys.version, platform.machine()]
 
 
 def _link_parts(compiled: Path) -> list[bytes | str]:

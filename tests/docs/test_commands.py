@@ -48,14 +48,24 @@ def test_a_command_that_is_none_is_noticed() -> None:
         read(["fuzz", "mm.c", "--secnods", "3"])
 
 
+def stories() -> dict[tuple[str, str], list[str]]:
+    """What a reader of a page types in a folder, from its first block to its last."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for block in blocks():
+        if block.folder:
+            found.setdefault((block.page, block.folder), []).extend(block.lines)
+    return found
+
+
 @pytest.mark.docs
-@pytest.mark.parametrize("block", [one for one in blocks() if one.folder], ids=lambda block: block.page)
-def test_the_commands_of_a_block_do_what_they_say(block: Block, empty_folder: Path) -> None:
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("page", "folder"), list(stories()))
+def test_the_commands_of_a_page_do_what_they_say(page: str, folder: str, empty_folder: Path) -> None:
     """In the folder that the page is about, with little time each; none is refused, none fails to answer."""
-    FOLDERS[block.folder](empty_folder)
+    FOLDERS[folder](empty_folder)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "HEAPSTER_SECONDS": "2", "HEAPSTER_SEED": "1"}
-    for line in block.lines:
+    for line in stories()[page, folder]:
         done = subprocess.run(["sh", "-c", hurried(line)], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode in EXIT_CODES.keys() - NO_ANSWER, f"{line}\n{done.stdout}\n{done.stderr}"
         assert not re.search(r"Traceback", done.stderr)

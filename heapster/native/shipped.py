@@ -1,0 +1,34 @@
+"""Machine code that came with the wheel: `run` and its kin use it at once, where it was made of these very sources."""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+from heapster.native import toolchain
+
+FOLDER = Path(__file__).parent / "shipped"
+MANIFEST = "manifest.json"
+LIBRARIES = "libraries"
+PLAIN = "plain"                 # the core that is no variant
+
+
+def found(sources: str) -> Path | None:
+    """The folder with the code; None if none came along, or it is of other sources or for another machine."""
+    try:
+        told = json.loads((FOLDER / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None
+    if told != manifest(sources) or os.environ.get("CC") and toolchain.is_cross():
+        return None
+    return FOLDER
+
+
+def manifest(sources: str) -> dict[str, str]:
+    """What code that is made here of these sources is for."""
+    return {"sources": sources, "system": platform.system(), "machine": platform.machine()}
+
+
+def core_folder(sources: str, variant: str) -> str:
+    """The name of the folder of a core: another for other sources, as in the cache."""
+    return f"core-{sources[:16]}-{variant or PLAIN}"

@@ -1,0 +1,28 @@
+"""The code that a wheel for one platform carries: compiled, and laid out as `shipped` finds it."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from heapster.native import shipped
+from heapster.native.library import CORE, VARIANTS, core, libraries, source_digest
+
+NEEDS = re.compile(rb"GLIBC_2\.(\d+)")
+
+
+def ship(folder: Path) -> int:
+    """Write the code into the folder; answer the oldest glibc that it runs with, as N of 2.N.
+
+    Requires: a C compiler, and Numba where it is not compiled yet.
+    """
+    sources = source_digest()
+    shutil.rmtree(folder, ignore_errors=True)
+    made = libraries()
+    shutil.copytree(made, folder / shipped.LIBRARIES, ignore=shutil.ignore_patterns("*.json"))
+    for variant in VARIANTS:
+        place = folder / shipped.core_folder(sources, variant)
+        place.mkdir()
+        shutil.copyfile(core(variant=variant), place / CORE)
+    (folder / shipped.MANIFEST).write_text(json.dumps(shipped.manifest(sources), indent=1) + "\n")
+    return max(int(minor) for path in made.glob("*.so") for minor in NEEDS.findall(path.read_bytes()))

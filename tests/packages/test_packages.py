@@ -1,0 +1,107 @@
+"""The packages: built, checked, and installed into empty environments outside the checkout, each extra alone."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+from heapster.extras import EXTRAS
+from tests.first_hour.folders import lab
+
+TOP = Path(__file__).parents[2]
+pytestmark = pytest.mark.packages
+QUICK = 0.3                     # seconds of processor time
+USES = {                        # a command that wants the extra
+    "prove": "prove layout", "native": "build out --policy best_fit", "races": "races --schedules 3",
+    "report": "report run.json --html page.html", "coverage": "fuzz mm.c --seconds 0.2 --coverage cov"}
+
+
+def run(*words: str | Path, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*map(str, words)], cwd=folder, env={**os.environ, **variables}, capture_output=True,
+                          text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist, the pure wheel, and the platform's."""
+    folder = tmp_path_factory.mktemp("dist")
+    for words, ship in (((), "0"), (("--wheel",), "1")):
+        done = run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, *words, TOP, folder=folder,
+                   HEAPSTER_SHIP=ship)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return folder
+
+
+def installed(folder: Path, package: Path, extra: str = "") -> Path:
+    """The `heapster` of an empty environment into which the package was installed."""
+    venv.create(folder / "venv", with_pip=True)
+    name = f"{package}[{extra}]" if extra else str(package)
+    done = run(folder / "venv" / "bin" / "pip", "install", "--quiet", name, folder=folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder / "venv" / "bin" / "heapster"
+
+
+def wheel(dist: Path, tag: str) -> Path:
+    (found,) = dist.glob(f"*{tag}*.whl")
+    return found
+
+
+def test_every_package_is_as_an_index_wants_it(dist: Path) -> None:
+    assert run(sys.executable, "-m", "twine", "check", "--strict", *dist.iterdir(), folder=dist).returncode == 0
+    assert re.search(r"-py3-none-manylinux_2_\d+_\w+\.whl$", wheel(dist, "manylinux").name)
+    assert len(list(dist.iterdir())) == 3
+
+
+def test_the_platforms_wheel_runs_a_program_at_once(dist: Path, tmp_path: Path) -> None:
+    """With no cache, no compiler and no Numba; and says nothing of compiling."""
+    heapster = installed(tmp_path, wheel(dist, "manylinux"))
+    for word in ("true", "cat"):
+        before = os.times()
+        done = run(heapster, "run", "--", f"/bin/{word}", folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / word),
+                   PATH="/nowhere")
+        spent = os.times().children_user - before.children_user
+        assert (done.returncode, done.stderr) == (0, "")
+        assert spent < QUICK
+    for line in ("stress native --seconds 1", "record -o t -- ls /", "score gcc --targets native:best_fit,libc"):
+        done = run(heapster, *line.split(), folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+        assert done.returncode == 0, (line, done.stdout[-500:], done.stderr[-500:])
+        assert "compiling the allocator" not in done.stderr
+
+
+def test_the_pure_wheel_says_which_extra_it_wants(dist: Path, tmp_path: Path) -> None:
+    """A command whose extra is missing says so in one line; the rest works."""
+    heapster = installed(tmp_path, wheel(dist, "none-any"))
+    lab(tmp_path)
+    cache = str(tmp_path / "cache")
+    assert run(heapster, *["fuzz", "mm.c", "--seconds", "1", "--json", "run.json"], folder=tmp_path).returncode == 1
+    for extra, line in USES.items():
+        done = run(heapster, *line.split(), folder=tmp_path, XDG_CACHE_HOME=cache)
+        assert done.returncode in {2, 4}, line
+        assert f"pip install 'heapster[{extra}]'" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    done = run(heapster, "run", "--", "true", folder=tmp_path, XDG_CACHE_HOME=cache)
+    assert "pip install 'heapster[native]'" in done.stderr
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_each_extra_alone_is_enough(dist: Path, tmp_path: Path, extra: str) -> None:
+    heapster = installed(tmp_path, wheel(dist, "none-any"), extra)
+    lab(tmp_path)
+    first = ["fuzz", "sim", "--seconds", "1", "--seed", "1", "--json", "run.json"]
+    assert run(heapster, *first, folder=tmp_path).returncode == 0
+    done = run(heapster, *USES[extra].split(), folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.returncode in {0, 1, 3}, done.stdout[-500:] + done.stderr[-500:]
+    if extra == "native":
+        assert "heapster: compiling the allocator, once on this machine: 1 of 2" in done.stderr
+
+
+def test_the_source_package_builds_what_the_checkout_builds(dist: Path, tmp_path: Path) -> None:
+    (source,) = dist.glob("*.tar.gz")
+    done = run(installed(tmp_path, source), "--version", folder=tmp_path)
+    assert done.returncode == 0
+    assert tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["version"] in done.stdout
