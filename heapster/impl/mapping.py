@@ -29,7 +29,7 @@ from .layout import (
     UNTAKEN,
     USED,
 )
-from .retained import retain, step, take_retained, take_retained_at
+from .retained import retain, step, stretch, take_retained, take_retained_at
 
 
 def mapped_usable(m, b):
@@ -107,6 +107,8 @@ def map_block(m, request, alignment, kind):
     open_list(m, m.statics() + RETAINED_LIST)
     open_list(m, m.statics() + UNTAKEN)
     start = take_retained(m, record, length)
+    if start == NULL:
+        start = stretch(m, record, length)
     fresh = start == NULL
     if fresh:
         start = map_anew(m, record, length)

@@ -177,16 +177,18 @@ def grow(m, arena, want):
     return b
 
 
-def surplus(m, b):
-    """Bytes at the end of the free block `b` that the system may have back; 0 for too few to bother.
+def surplus(m, arena, b):
+    """Bytes at the end of `b`, the free block at the top, that the system may have back; 0 while it may lie idle.
 
+    What comes and goes would be faulted in again each time.
+
+    Requires: the arena's lock.
     Ensures:  a multiple of PAGE; what stays is at least the growth.
     """
     total = size(m, b)
-    growth = get_growth(m)
-    if total < 2 * growth:
+    if total < may_stay(m, arena, m.load(arena + USED_BYTES)):
         return 0
-    return (total - growth) & -PAGE
+    return (total - get_growth(m)) & -PAGE
 
 
 def lower_break(m, brk, extra):
@@ -259,7 +261,7 @@ def settle(m, arena, b):
     if size(m, fence) == 0:
         region = m.load(fence + FENCE_REGION)
         if region == m.load(arena + TOP):
-            trim_top(m, arena, b, surplus(m, b))
+            trim_top(m, arena, b, surplus(m, arena, b))
         elif may_drop(m, arena, region, b) and drop_region(m, arena, region):
             return
     link(m, arena, b)

@@ -1,5 +1,8 @@
 """Freed mappings that are kept for the next large block: cut as needed, joined again, newest first.
 
+Where none is large enough, the largest is stretched, if it has at least half: the system moves pages, and gives but
+those that lack.
+
 They cost memory, so how much is kept follows use, without a clock: used and kept together are at most a
 quarter more than blocks had at any time in this epoch and the last, an epoch being a number of steps.
 What is too much is unmapped, the oldest first; what was kept through a whole epoch is purged before.
@@ -164,6 +167,47 @@ def take_retained(m, record, length):
         take_from(m, record, k, length)
         m.store(k, length)
     return k
+
+
+def largest(m):
+    """The largest kept mapping, the newest of equals; NULL if there is none.
+
+    Ensures:  NULL only if nothing is kept; no kept mapping is larger; no word changes.
+    """
+    head = m.statics() + RETAINED_LIST
+    most = NULL
+    k = m.load(head + NEXT)
+    while k != head:
+        if most == NULL or m.load(k) > m.load(most):
+            most = k
+        k = m.load(k + NEXT)
+    return most
+
+
+def stretch(m, record, length):
+    """`length` bytes, half of them kept before: the largest kept mapping, made longer; NULL if it could not be.
+
+    Where sizes vary, none that is kept may be large enough: to map another would cost a fault for each of its pages.
+
+    Requires: no kept mapping has `length` bytes.
+    Ensures:  NULL only if each has less than half of them, or the system refused, and then nothing has changed;
+              else the first word there is length, they are not kept, and the record holds what was added.
+    """
+    k = largest(m)
+    if k == NULL or m.load(k) < length - m.load(k):
+        return NULL
+    if not links_agree(m, k):
+        m.abort(CORRUPT_LIST, k)
+    start = m.remap(k, m.load(k), length)
+    if start == REFUSED:
+        return NULL
+    bypass(m, m.load(start + PREV), m.load(start + NEXT))
+    held = m.load(start)
+    add(m, record + FREE_BYTES, -held)
+    add(m, record + FREE_BLOCKS, -1)
+    add(m, record + HELD_BYTES, length - held)
+    m.store(start, length)
+    return start
 
 
 def take_retained_at(m, record, start, length):

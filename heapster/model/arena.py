@@ -337,7 +337,7 @@ class ArenaState:
         index = self._coalesce(region, index)
         self._saw(_NEIGHBOURS[before - len(blocks), left_free])
         at_the_top = region is self.top and index == len(blocks) - 1
-        if at_the_top and blocks[index].size >= 2 * self._settings.growth:
+        if at_the_top and blocks[index].size >= self._may_stay():
             self._trim(system, region, index, (blocks[index].size - self._settings.growth) & -PAGE)
         elif region.kind == "mmap" and len(blocks) == 1 and self._give_back(system, region):
             return
@@ -362,8 +362,11 @@ class ArenaState:
 
     def _give_back(self, system: System, region: RegionState) -> bool:
         """Unmap a region that is all free, if the arena has as many free bytes without it as may lie idle."""
-        used, free = self._walked()[1], self._free_bytes()
-        return free >= most_idle(used, free, self._settings.growth) and self._unmap(system, region)
+        return self._free_bytes() >= self._may_stay() and self._unmap(system, region)
+
+    def _may_stay(self) -> int:
+        """How many bytes may lie idle beside what is used and listed now."""
+        return most_idle(self._walked()[1], self._free_bytes(), self._settings.growth)
 
     def _unmap(self, system: System, region: RegionState) -> bool:
         if system.munmap(region.start, region.end - region.start) == REFUSED:

@@ -1,8 +1,8 @@
 """The blocks of the reference that have a mapping of their own, and the freed mappings that are kept; newest first.
 
 A freed mapping is joined with the kept ones beside it. A new block takes the smallest that is large enough, and
-leaves the rest if that is much. As much is kept as brings what is held to a quarter more than was used lately.
-What the system does not take back is purged and set aside.
+leaves the rest if that is much; else the largest is stretched, if that has half. As much is kept as brings what is
+held to a quarter more than was used lately. What the system does not take back is purged and set aside.
 """
 
 from collections.abc import Callable
@@ -81,15 +81,30 @@ class Mappings:
             start = found.start
             self._saw("a_kept_mapping_was_used_again")
         else:
-            start = system.mmap(length)
+            start = self._stretch(system, length)
             if start == REFUSED:
-                self._saw("mmap_refused")
-                return None
-            self._saw("large_block_mapped")
+                start = system.mmap(length)
+                if start == REFUSED:
+                    self._saw("mmap_refused")
+                    return None
+                self._saw("large_block_mapped")
         block = MappedState(start, length, alignment)
         self.blocks.insert(0, block)
         self._step(system)
         return block
+
+    def _stretch(self, system: System, length: int) -> int:
+        """Where the largest kept piece, if it has half of that length, lies when it has all; REFUSED for nowhere."""
+        piece = max(self.kept, key=lambda piece: piece.length, default=None)
+        if piece is None or 2 * piece.length < length:
+            return REFUSED
+        start = system.remap(piece.start, piece.length, length)
+        if start == REFUSED:
+            self._saw("a_kept_mapping_could_not_be_stretched")
+        else:
+            self.kept.remove(piece)
+            self._saw("a_kept_mapping_was_stretched")
+        return start
 
     def _reclaim(self, length: int) -> list[RetainedPiece]:
         """The first of the newest few set aside that is large enough, kept again; none if none is."""

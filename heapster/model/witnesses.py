@@ -51,6 +51,8 @@ SOMETIMES = (
     Witness("large_block_shrank", "realloc gave pages of a mapping back"),
     Witness("large_block_returned", "a mapping that was freed was unmapped, for enough is kept"),
     Witness("a_kept_mapping_was_used_again", "a large block got pages that another had left"),
+    Witness("a_kept_mapping_was_stretched", "a large block got a mapping that was kept, and that the system extended"),
+    Witness("a_kept_mapping_could_not_be_stretched", "the system refused to extend a mapping that was kept"),
     Witness("a_kept_mapping_was_cut", "a large block got a part of a mapping that was kept"),
     Witness("realloc_left_the_block_as_it_was", "realloc of a thread with a cache had nothing to do, and took no lock"),
     Witness("kept_mappings_were_joined", "a freed mapping was joined with a kept one beside it"),

@@ -116,17 +116,19 @@ def map_block(source: Any, path: Any) -> None:
     request = path.word("request", 0, MAX_REQUEST)
     b = source.mapping.map_block(w.m, request, alignment, kind)
     if b == 0:
-        path.claim("mapping_fails_only_with_the_system", lambda: w.m.calls[0].answer == -1
+        path.claim("mapping_fails_only_with_the_system", lambda: w.m.calls[-1].name == "mmap"
+                   and all(call.answer == -1 for call in w.m.calls)
                    and only(w.m, *[w.at(name) for name in ("head", "next", "prev", "cursor")])
                    and all(piece.length < source.mapping.mapping_length(request, alignment) for piece in w.pieces))
     else:
         node = b + NODE
         w.with_first(node)
         length, start = w.m.load(b) - (MAPPED + 3), b - w.m.load(b + LEAD)
-        fresh = bool(w.m.calls) and w.m.calls[0].name == "mmap"
+        got = [call.answer for call in w.m.calls if call.name in ("remap", "mmap") and call.answer != -1]
+        fresh = any(call.name == "mmap" for call in w.m.calls)
         path.claim("a_mapping_is_listed_and_counted", lambda: w.is_linked() and w.used(length, 1) and w.is_whole()
                    and b + PAYLOAD + request <= start + length and b + PAYLOAD & alignment - 1 == 0
-                   and (start == w.m.calls[0].answer if fresh else w.pieces[0].k == start))
+                   and (start == got[0] if got else w.pieces[0].k == start))
         said, wiped = w.m.zeroed, [(target, count) for target, byte, count in w.m.fills if byte == 0]
         path.claim("callocs_payload_is_zero", lambda: kind != CALLOC or any(
             target == b + PAYLOAD and target + count == start + length for target, count in (said if fresh else wiped)))

@@ -1,5 +1,7 @@
 """Regions: joining neighbours, growing, giving back. What is proved of `impl/region.py`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
@@ -271,16 +273,34 @@ def _is_at_the_break(w: Window, top: Top | None, call: Any) -> bool:
                 and now == (w.m.load(w.at("regions")) if old is None else old))
 
 
+@contextmanager
+def idling(source: Any, idle: Any) -> Iterator[list[Any]]:
+    """So many bytes may lie idle in the arena; what it is asked that used lately."""
+    asked: list[Any] = []
+
+    def may_stay(_: Any, __: Any, lately: Any) -> Any:
+        """See `impl.purge.may_stay`."""
+        asked.append(lately)
+        return idle
+
+    with replaced(source.region, may_stay=may_stay):
+        yield asked
+
+
 def surplus(source: Any, path: Any) -> None:
-    """Any free block, any growth."""
+    """Any free block, any growth, whatever may lie idle."""
     w = Window(path)
-    growth = growth_of(w, path)
+    growth, used = growth_of(w, path), w.word("used_bytes")
+    idle = path.word("idle", 0, TOTALS)
+    path.require(growth, "<=", idle)
     b, total = w.span("b", MIN_BLOCK), a_size(path)
     w.m.put(b, header(total, w.owner, 0, 1), "header of b")
-    extra = source.region.surplus(w.m, b)
+    with idling(source, idle) as asked:
+        extra = source.region.surplus(w.m, w.arena, b)
     path.claim("the_surplus_is_whole_pages", lambda: extra & PAGE - 1 == 0 and extra >= 0)
     path.claim("the_growth_stays", lambda: extra == 0 or total - extra >= growth)
-    path.claim("all_that_can_go_goes", lambda: extra == 0 if total < 2 * growth else total - extra < growth + PAGE)
+    path.claim("what_may_lie_idle_stays", lambda: (extra == 0 if total < idle else total - extra < growth + PAGE)
+               and all(lately == used for lately in asked))
 
 
 def trim_top(source: Any, path: Any) -> None:
@@ -347,18 +367,11 @@ def may_drop(source: Any, path: Any) -> None:
     region, is_first = w.span("region", FIRST_BLOCK + MIN_BLOCK), path.choose(2)
     w.m.put(region + REGION["kind"], kind, "kind")
     b = region + FIRST_BLOCK if is_first else region + FIRST_BLOCK + a_size(path, "before")
-    asked: list[Any] = []
-
-    def may_stay(_: Any, arena: Any, lately: Any) -> Any:
-        """See `impl.purge.may_stay`."""
-        asked.append((arena, lately))
-        return idle
-
-    with replaced(source.region, may_stay=may_stay):
+    with idling(source, idle) as asked:
         may = source.region.may_drop(w.m, w.arena, region, b)
     path.claim("a_region_is_spared_while_enough_is_free", lambda: only(w.m) and bool(may) == (
         kind == MMAP and is_first == 1 and free_bytes >= idle)
-        and all(arena == w.arena and lately == used for arena, lately in asked))
+        and all(lately == used for lately in asked))
 
 
 PROOFS = (
@@ -407,7 +420,7 @@ PROOFS = (
         "the_surplus_is_whole_pages": "a multiple of PAGE",
         "the_growth_stays": "what stays is at least the growth",
     }, more={
-        "all_that_can_go_goes": "nothing below twice the growth; else what stays is less than the growth and a page",
+        "what_may_lie_idle_stays": "nothing of what may lie idle; else what stays is less than the growth and a page",
     }),
     Proof("region.trim_top", ANY_HEAP, trim_top, {
         "a_trimmed_block_ends_at_the_fence": "b ends at the fence",

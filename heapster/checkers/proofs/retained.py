@@ -222,6 +222,42 @@ def reuse(source: Any, path: Any) -> None:
         path.claim("what_is_used_again_is_not_much_larger", lambda: got - length <= length >> KEPT["spare_shift"])
 
 
+def largest(source: Any, path: Any) -> None:
+    """Any sizes."""
+    w = RetainedList(path)
+    w.exactly(path.choose(4))
+    result = source.retained.largest(w.m)
+    if result == 0:
+        path.claim("nothing_at_all_is_kept", lambda: not w.pieces)
+    else:
+        found = next(piece for piece in w.pieces if piece.k == result)
+        path.claim("no_kept_mapping_is_larger", lambda: all(piece.length <= found.length for piece in w.pieces))
+    path.claim("looking_for_the_largest_writes_nothing", lambda: only(w.m))
+
+
+def stretch(source: Any, path: Any) -> None:
+    """Any sizes that are too small, whatever the system answers."""
+    w = RetainedList(path)
+    w.exactly(path.choose(3))
+    length, held = path.word("least", PAGE, MOST, PAGE), w.word("held")
+    for piece in w.pieces:
+        path.require(piece.length, "<", length)
+    start = source.retained.stretch(w.m, w.arena, length)
+    calls = w.m.calls
+    if start == 0:
+        path.claim("what_cannot_be_stretched_stays", lambda: only(w.m) and (
+            calls[0].answer == REFUSED if calls else all(2 * piece.length < length for piece in w.pieces)))
+    else:
+        old = next(piece for piece in w.pieces if piece.k == calls[0].arguments[0])
+        w.pieces.remove(old)
+        path.claim("what_is_stretched_is_not_kept", lambda: w.m.load(start) == length and w.is_whole()
+                   and len(w.now()) == len(w.pieces) and w.counted(-old.length, -1)
+                   and w.m.load(w.at("held")) == held + length - old.length)
+        path.claim("all_of_a_kept_mapping_is_stretched", lambda: len(calls) == 1 and calls[0].name == "remap"
+                   and calls[0].arguments == (*old, length) and start == calls[0].answer
+                   and 2 * old.length >= length)
+
+
 def reuse_at(source: Any, path: Any) -> None:
     """Any place."""
     w = RetainedList(path)
@@ -397,6 +433,18 @@ PROOFS = (
         "what_is_used_again_is_large_enough": "at least length",
         "what_is_used_again_is_not_much_larger": "at most a quarter of that more",
     }),
+    Proof("retained.largest", "lists of up to 3 kept mappings", largest, {
+        "nothing_at_all_is_kept": "NULL only if nothing is kept",
+        "no_kept_mapping_is_larger": "no kept mapping is larger",
+        "looking_for_the_largest_writes_nothing": "no word changes",
+    }),
+    Proof("retained.stretch", FEW, stretch, {
+        "what_cannot_be_stretched_stays":
+            "NULL only if each has less than half of them, or the system refused, and then nothing has changed",
+        "what_is_stretched_is_not_kept":
+            "else the first word there is length, they are not kept, and the record holds what was added",
+    }, more={"all_of_a_kept_mapping_is_stretched": "the system is asked once, to make all of a kept mapping longer, "
+                                                   "which has half of the bytes or more"}),
     Proof("retained.take_retained_at", FEW, reuse_at, {
         "what_was_not_kept_there_is_not_taken": "without success nothing changes",
         "just_what_was_kept_there_is_taken": "else just these are taken",
