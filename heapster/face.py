@@ -12,6 +12,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -26,6 +27,7 @@ from heapster.model import misuse
 from heapster.model.geometry import signed
 from heapster.model.invariants import violations
 from heapster.model.live import Held, Live
+from heapster.model.markup import markup
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.problem import Problem
 from heapster.model.sketch import picture, sketch
@@ -185,6 +187,10 @@ class Heap:
 
     def __str__(self) -> str:
         return picture(self.decode(), self._names)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        return f"<pre>{escape(repr(self))}</pre>" if self._closed else markup(self.decode(), self._names)
 
     def __repr__(self) -> str:
         return "<Heap, closed>" if self._closed else f"<Heap {sketch(self.decode())}>"
