@@ -17,7 +17,7 @@ TOP = Path(__file__).parents[2]
 pytestmark = pytest.mark.packages
 QUICK = 0.3                     # seconds of processor time
 USES = {                        # a command that wants the extra
-    "prove": "prove layout", "native": "build out --policy best_fit", "races": "races --schedules 3",
+    "prove": "prove layout", "native": "build --out out --policy best_fit", "races": "races --schedules 3",
     "report": "report run.json --html page.html", "coverage": "fuzz mm.c --seconds 0.2 --coverage cov"}
 
 
