@@ -13,6 +13,7 @@ COMMANDS = {
     "explain": "What a finding's code means, how it arises, what to look at.",
     "findings": "What is kept between runs: list it, show, drop or accept some of it.",
     "fuzz": "Hold an allocator against the model on generated programs.",
+    "harness": "Write a C program with the judge's checks for libFuzzer, AFL++ or honggfuzz.",
     "mutate": "Plant faults in copies of the allocator and hunt them: who catches what.",
     "prove": "Prove with z3 what the docstrings of impl promise, on the source that ships.",
     "races": "Explore schedules of small programs: data races, deadlocks, broken promises.",
@@ -27,7 +28,7 @@ COMMANDS = {
     "trace": "Convert traces, show what is in them, make new ones.",
 }
 GROUPS = {                      # as help lists them
-    "Judge any allocator": ("fuzz", "races", "stress", "score", "bench", "describe"),
+    "Judge any allocator": ("fuzz", "races", "stress", "score", "bench", "describe", "harness"),
     "What was found": ("replay", "shrink", "findings", "explain", "view", "report"),
     "Traces": ("record", "trace", "diff"),
     "Heapster's own allocator": ("run", "build", "prove", "check", "mutate"),

@@ -11,6 +11,7 @@ from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.kept import trace_named
 from heapster.commands.pages import travelled, write_page
 from heapster.commands.targets import check_traces, targets_of
+from heapster.commands.workers import pool_of
 from heapster.config import POLICIES
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
@@ -33,7 +34,8 @@ BOUNDS = (                      # whose, key, what is proven and where
 
 
 def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | None, targets: str | None,
-            prefix: str | None, json: str | None, html: str | None, junit: str | None, store: str) -> int:
+            prefix: str | None, json: str | None, html: str | None, junit: str | None, store: str,
+            **given: Any) -> int:
     """Play traces on each policy, in lock-step with the model, and show how the policies differ."""
     delivery = Delivery(json, junit)
     delivery.check(html)
@@ -43,7 +45,7 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     playing = entrants(chosen, targets_of(targets, "diff") if targets else (), prefix)
     with Meter("diff") as meter:
         run = diff(traces or tuple(shipped()), playing, Store(Path(store), warn),
-                   lambda what, fraction: meter.show(fraction, what))
+                   lambda what, fraction: meter.show(fraction, what), pool_of(given))
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
     for warning in run.extra["warnings"]:
         warn(warning)

@@ -18,6 +18,7 @@ from heapster.checkers.blackbox.severity import is_grave
 from heapster.checkers.findings.store import Kept, Store
 from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
+from heapster.commands.workers import pool_of
 from heapster.reports import github
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
@@ -41,7 +42,7 @@ def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store
         def progress(tally: Tally, findings: int) -> None:
             meter.show(None, f"{tally.ops:,} operations, {counted(findings, 'finding')}")
 
-        run = fuzz_foreign(options, announce, progress, store, store.folder)
+        run = fuzz_foreign(options, announce, progress, store, store.folder, pool=pool_of(given))
         rate = run.extra["compiled_ops_per_second"]
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
     for finding in run.findings:

@@ -11,13 +11,13 @@ import click
 from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions, Progress, fuzz
 from heapster.checkers.fuzz.native_volume import SHARE, in_volume, settings, together
-from heapster.checkers.jobs import cores
 from heapster.checkers.targets.target import NATIVE, UNSET, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
 from heapster.commands.foreign import minimise
 from heapster.commands.options import not_for, one_of
 from heapster.commands.targets import is_called, target_of
+from heapster.commands.workers import pool_of
 from heapster.config import POLICIES
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
@@ -27,7 +27,7 @@ from heapster.results import Finding, Run, Verdict
 SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
 OF_RUNS = ("json", "junit", "sarif", "seconds", "seed", "baseline", "coverage", "threads")
-OF_OURS = ("policy", "examples", "arenas", "faults", "jobs")
+OF_OURS = ("policy", "examples", "arenas", "faults")
 OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "heap_limit", "adapter",
                 "sandbox", "strict", "coverage", "corpus",
                 "minimise")
@@ -75,7 +75,7 @@ def _options(target: Target, given: dict[str, Any]) -> FuzzOptions:
         cache=fixed.cache,
         retained=fixed.retained,
         faults=given["faults"],
-        jobs=given["jobs"] or cores(),
+        pool=pool_of(given),
     )
 
 
@@ -85,7 +85,7 @@ def _both(options: FuzzOptions, seconds: float, store: Store, announce: Callable
     if run.verdict is Verdict.INCONCLUSIVE or run.extra["interrupted"]:
         return run
     try:
-        runs = volume(settings(options.policies), seconds * SHARE, options.seed, store, options.jobs)
+        runs = volume(settings(options.policies), seconds * SHARE, options.seed, store, options.pool.jobs)
     except KeyboardInterrupt:
         return replace(run, extra={**run.extra, "interrupted": True})
     hidden = [claim for claim in run.extra["not_checked"] if claim.startswith("what comes after")]

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 
+from heapster.checkers.jobs.pool import cores
 from heapster.checkers.mutation import fault_matrix
 from heapster.checkers.mutation.campaign import HuntPlan, Log, campaign, counts
 from heapster.checkers.mutation.fault import Fault, Kill, chosen
@@ -36,15 +37,15 @@ WAYS = """
 """
 
 
-def command(words: tuple[str, ...], by: str | None, drawn: int | None, only: tuple[str, ...], jobs: int, seed: int,
-            write: Path | None, json: str | None, junit: str | None, store: str) -> int:
+def command(words: tuple[str, ...], by: str | None, drawn: int | None, only: tuple[str, ...], jobs: int | None,
+            seed: int, write: Path | None, json: str | None, junit: str | None, store: str) -> int:
     """Plant faults in copies of the source and hunt each: by fuzz, by schedules, or with real threads."""
     delivery = Delivery(json, junit)
     if drawn is not None:
         if words:
             raise UsageError("--random draws its faults: leave out words, or use --only")
-        return _drawn(HuntPlan(drawn, seed, only, _hunters(by), jobs), Path(store), write, delivery)
-    if only or jobs > 1:
+        return _drawn(HuntPlan(drawn, seed, only, _hunters(by), jobs or cores()), Path(store), write, delivery)
+    if only or jobs:
         raise UsageError("--only and --jobs are for drawn faults: add --random N")
     return _planted(words, by or "fuzz", seed, write, delivery)
 

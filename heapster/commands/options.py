@@ -58,11 +58,9 @@ def target(default: str = "sim") -> Callable[[Decorated], Decorated]:
                           metavar="[TARGET]")
 
 
-def jobs_option(function: Decorated) -> Decorated:
-    """--jobs N; without it there are as many as cores."""
-    return click.option("--jobs", type=click.IntRange(1), metavar="N",
-                        help="Children that work at once; what is found does not depend on them.  "
-                             "[default: the cores there are]")(function)
+def jobs_option(meaning: str) -> Callable[[Decorated], Decorated]:
+    """--jobs N."""
+    return click.option("--jobs", type=click.IntRange(1), metavar="N", help=meaning)
 
 
 def library_options(function: Decorated) -> Decorated:

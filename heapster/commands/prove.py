@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from heapster.checkers.findings.store import Store
+from heapster.checkers.jobs.pool import cores
 from heapster.checkers.mutation import hunt_proofs
 from heapster.checkers.mutation.fault import Kill
 from heapster.checkers.mutation.missed import missed
@@ -38,7 +39,7 @@ MOST_SHOWN = 4                  # findings, the rest in a line each
 NOT_MET = "no program was found that meets this, of the counterexamples' heaps and numbers and of 60 generated ones"
 
 
-def command(words: tuple[str, ...], timeout: float | None, jobs: int, write: Path | None, json: str | None,
+def command(words: tuple[str, ...], timeout: float | None, jobs: int | None, write: Path | None, json: str | None,
             junit: str | None, store: str, *, only_list: bool, thorough: bool, with_faults: bool, fresh: bool) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""
     folder, names = aimed(words)
@@ -57,13 +58,13 @@ def command(words: tuple[str, ...], timeout: float | None, jobs: int, write: Pat
     if with_faults:
         if folder:
             raise UsageError("--faults plants faults in the source that ships: leave out the folder")
-        return delivery.write(_hunted(proofs, jobs, timeout))
+        return delivery.write(_hunted(proofs, jobs or cores(), timeout))
     if folder:
         check_source(folder)
     target = target_of(folder)
     with opened(folder) as source:
         kept = KeptProofs(Sources(source), fresh=fresh)
-        run = met(proved(proofs, Runner(timeout, jobs, folder, kept=kept)), target)
+        run = met(proved(proofs, Runner(timeout, jobs or cores(), folder, kept=kept)), target)
     if kept.trouble:
         warn(kept.trouble)
     _keep(run, target, Store(Path(store), warn))

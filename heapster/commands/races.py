@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import dropwhile
 from random import SystemRandom
 from shlex import quote
@@ -11,6 +12,8 @@ from typing import Any
 import click
 
 from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.jobs.local import ALONE
+from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.races.compiled.build import NotInstrumentedError, recipe
 from heapster.checkers.races.compiled.target import CompiledTarget
 from heapster.checkers.races.exploring import SearchTally
@@ -18,7 +21,9 @@ from heapster.checkers.races.findings import replay
 from heapster.checkers.races.lanes import is_heading
 from heapster.checkers.races.ours import schedulable
 from heapster.checkers.races.schedulable import Schedulable
-from heapster.checkers.races.search import SearchPlan, inconclusive, races
+from heapster.checkers.races.search import SearchPlan
+from heapster.checkers.races.searching import inconclusive, races
+from heapster.checkers.races.sharing import Opened
 from heapster.checkers.targets.capabilities import view_of
 from heapster.checkers.targets.opening import source_of
 from heapster.checkers.targets.target import Target, View
@@ -26,6 +31,7 @@ from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import compiler_of
 from heapster.commands.options import not_for, one_of
 from heapster.commands.targets import target_of
+from heapster.commands.workers import pool_of
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
 from heapster.results import Run, UsageError
@@ -47,7 +53,7 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     aimed = target_of(" ".join((target, *more)), "races")
     if view_of(aimed, "races") is View.SOURCE:
         not_for(ctx, OF_COMPILED, f"{aimed} is our own source")
-    run = campaign(plan, aimed, ctx.params)
+    run = campaign(plan, aimed, ctx.params, pool_of(ctx.params))
     show_lanes(run)
     return delivery.deliver(run)
 
@@ -59,11 +65,12 @@ def _plan(given: dict[str, Any]) -> SearchPlan:
                       given["strategy"], given["bound"], seed)
 
 
-def campaign(plan: SearchPlan, target: Target, given: Mapping[str, Any] = NOTHING) -> Run:
+def campaign(plan: SearchPlan, target: Target, given: Mapping[str, Any] = NOTHING, pool: Pool = ALONE) -> Run:
     """Search and show how far it is; `given` says how the target is compiled and named."""
+    said = {name: given.get(name) for name in OF_COMPILED}
     try:
         with opened(target, given) as subject:
-            return _search(plan, subject, target)
+            return _search(plan, subject, target, pool, partial(opened, target, said))
     except NotInstrumentedError:
         return inconclusive(target, plan, *recipe(target))
 
@@ -88,13 +95,12 @@ def _again(given: Mapping[str, Any]) -> str:
     return "".join(f" --{name} {quote(given[name])}" for name in OF_COMPILED if given.get(name))
 
 
-def _search(plan: SearchPlan, subject: Schedulable, target: Target) -> Run:
+def _search(plan: SearchPlan, subject: Schedulable, target: Target, pool: Pool, again: Opened) -> Run:
     with Meter(f"races {target}") as meter:
         def progress(tally: SearchTally, seconds: float) -> None:
-            if tally.schedules % 50 == 0:
-                meter.show(_fraction(plan, tally, seconds), f"{tally.schedules:,} schedules")
+            meter.show(_fraction(plan, tally, seconds), f"{tally.schedules:,} schedules")
 
-        run = races(plan, subject, target, progress)
+        run = races(plan, subject, target, progress, pool, again)
         meter.close(f"{run.extra['schedules']:,} schedules in {run.seconds:.1f} s")
     return run
 

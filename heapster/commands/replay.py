@@ -20,13 +20,19 @@ COUNTEREXAMPLE = "p1:"          # what the words of a refuted theorem start with
 
 
 def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: str | None, cc: str | None,
-            cflags: str | None, json: str | None, junit: str | None, store: str) -> int:
+            cflags: str | None, json: str | None, junit: str | None, store: str, *, of_harness: bool = False) -> int:
     """Run a trace again and say whether it still fails."""
     delivery = Delivery(json, junit)
     delivery.check()
     if trace.startswith(SCHEDULE):
         from heapster.commands.races import replay_schedule  # noqa: PLC0415  loads greenlet
         return replay_schedule(trace, target or SIM.name, {"prefix": prefix, "cc": cc, "cflags": cflags}, delivery)
+    if of_harness:
+        from heapster.commands.harness import replay as replay_bytes  # noqa: PLC0415  loads what judges strangers
+        if target is None:
+            raise UsageError("--bytes: say of which target the file is (--target)")
+        return replay_bytes(trace, target_of(target, "harness"), {"prefix": prefix, "cc": cc, "cflags": cflags},
+                            delivery, Store(Path(store), warn))
     kept = None if trace.startswith(COUNTEREXAMPLE) else Store(Path(store), warn).find(trace)
     if counterexample := kept.finding.counterexample if kept else trace.startswith(COUNTEREXAMPLE) and trace:
         from heapster.commands.prove import replay_counterexample  # noqa: PLC0415  loads every proof

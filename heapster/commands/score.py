@@ -8,6 +8,7 @@ from heapster.checkers.targets.target import NATIVE, Target
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import Delivery
 from heapster.commands.targets import check_traces, targets_of
+from heapster.commands.workers import pool_of
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, not_checked, verdict_line
@@ -17,14 +18,16 @@ VALID = {True: "yes", False: "NO", None: "?"}
 HEADINGS = f"  {'valid':>5}  {'util':>6}  {'heap':>13}  {'ops':>11}  {'secs':>9}  {'Kops':>9}  {'points':>6}"
 
 
-def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str | None, junit: str | None) -> int:
+def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str | None, junit: str | None,
+            **given: Any) -> int:
     """Score allocators on traces: right or wrong, utilization, speed, and points."""
     delivery = Delivery(json, junit)
     delivery.check()
     check_traces(traces, "score")
     chosen = targets_of(targets, "score")
     with Meter("score") as meter:
-        run = score(traces or tuple(shipped()), chosen, prefix, lambda what, part: meter.show(part, what))
+        run = score(traces or tuple(shipped()), chosen, prefix, lambda what, part: meter.show(part, what),
+                    pool_of(given, 1))
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
     for warning in run.extra["warnings"]:
         warn(warning)

@@ -1,10 +1,14 @@
 """`heapster stress`."""
 
 from random import SystemRandom
+from typing import Any
 
+from heapster.checkers.jobs.local import ALONE
+from heapster.checkers.jobs.pool import Pool, cores
 from heapster.checkers.stress.runner import StressPlan, stress
 from heapster.commands.delivery import Delivery
 from heapster.commands.targets import target_of
+from heapster.commands.workers import pool_of
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.results import Run
@@ -13,22 +17,22 @@ SEEDS = 1 << 32
 
 
 def command(target: str, threads: int, seconds: float, pattern: str, seed: int | None, json: str | None,
-            junit: str | None) -> int:
+            junit: str | None, **given: Any) -> int:
     """Run real threads on a compiled allocator; every block is tagged and verified."""
     chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
     plan = StressPlan(target_of(target, "stress"), threads, seconds, pattern, chosen)
     plan.check()
     delivery = Delivery(json, junit)
     delivery.check()
-    run = campaign(plan)
+    run = campaign(plan, pool_of(given, max(1, cores() // threads)))
     say((line, "") for line in lines(run))
     return delivery.deliver(run)
 
 
-def campaign(plan: StressPlan) -> Run:
+def campaign(plan: StressPlan, pool: Pool = ALONE) -> Run:
     """Run and show how far it is."""
     with Meter(f"stress {plan.target}") as meter:
-        run = stress(plan, lambda name, number, of: meter.show(number / of, name))
+        run = stress(plan, lambda name, number, of: meter.show(number / of, name), pool)
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
     return run
 

@@ -13,7 +13,8 @@ import pytest
 from heapster.checkers.races.compiled.target import CompiledTarget
 from heapster.checkers.races.findings import replay
 from heapster.checkers.races.lanes import is_heading
-from heapster.checkers.races.search import SearchPlan, races
+from heapster.checkers.races.search import SearchPlan
+from heapster.checkers.races.searching import races
 from heapster.checkers.targets.grammar import parse
 from heapster.cli import main
 from heapster.results import Run, Verdict

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.races.findings import replay
-from heapster.checkers.races.search import SearchPlan, races
+from heapster.checkers.races.search import SearchPlan
+from heapster.checkers.races.searching import races
 from heapster.checkers.targets.grammar import parse
 from heapster.results import Finding, Run, Verdict
 from tests import hunts

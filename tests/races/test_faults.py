@@ -10,7 +10,8 @@ from heapster.checkers.mutation.race_faults import FAULTS
 from heapster.checkers.races.findings import replay
 from heapster.checkers.races.programs import lanes_of
 from heapster.checkers.races.replay import parse_replay
-from heapster.checkers.races.search import SearchPlan, races
+from heapster.checkers.races.search import SearchPlan
+from heapster.checkers.races.searching import races
 from heapster.checkers.targets.source import source_in
 from heapster.results import Verdict
 from tests.hunts import hunted

@@ -6,7 +6,8 @@ import pytest
 
 from heapster.checkers.races.compiled.build import native
 from heapster.checkers.races.compiled.target import CompiledTarget
-from heapster.checkers.races.search import SearchPlan, races
+from heapster.checkers.races.search import SearchPlan
+from heapster.checkers.races.searching import races
 from heapster.checkers.targets.grammar import parse
 from heapster.checkers.targets.target import NATIVE
 from heapster.machine.hooked import HOOKS, NUMBERS, hooked

@@ -16,7 +16,8 @@ from heapster.checkers.races.exploring import SearchTally, every_schedule
 from heapster.checkers.races.findings import replay
 from heapster.checkers.races.programs import format_program, lanes_of, parse_program
 from heapster.checkers.races.replay import format_replay, parse_replay
-from heapster.checkers.races.search import SearchPlan, races
+from heapster.checkers.races.search import SearchPlan
+from heapster.checkers.races.searching import races
 from heapster.checkers.races.session import Session, ship
 from heapster.checkers.targets.source import shipped, source_in
 from heapster.cli import main

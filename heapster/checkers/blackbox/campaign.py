@@ -28,7 +28,7 @@ from heapster.checkers.blackbox.protocol import Ended, Mode, Suspicion
 from heapster.checkers.blackbox.pursuit import Pursuit, Shown
 from heapster.checkers.blackbox.racing import Race, race
 from heapster.checkers.blackbox.root_cause import is_same_fault
-from heapster.checkers.blackbox.schedule import Case, CaseKind, Clock, Schedule
+from heapster.checkers.blackbox.schedule import WHOLE, Case, CaseKind, CasePart, Clock, Schedule
 from heapster.checkers.blackbox.seed_corpus import basics, extremes, steady
 from heapster.checkers.blackbox.shrink import cost, fewer_records
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
@@ -68,6 +68,15 @@ class Tally:
     checks: Counter[str] = field(default_factory=Counter)
     duplicates: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: "Tally") -> None:
+        """Count what another campaign has done as well."""
+        self.ops += other.ops
+        self.cases += other.cases
+        self.compiled_ops += other.compiled_ops
+        self.compiled_seconds += other.compiled_seconds
+        self.checks.update(other.checks)
+        self.duplicates.update(other.duplicates)
+
 
 ThreadsCase = tuple[str, tuple[str, ...], Callable[[Judge, int, int], tuple[Race | None, int]]]
 THREADS: tuple[ThreadsCase, ...] = (        # what is counted, the codes after which it shows no more, and who does it
@@ -80,9 +89,9 @@ class Campaign:
 
     def __init__(self, judge: Judge, seconds: float, seed: int, alignment: int | None = None, threads: int = 0,
                  progress: Callable[[Tally, int], None] = lambda *_: None, first: Iterable[Trace] = (),
-                 *, lines: bool = False, guiding: Guiding | None = None) -> None:
+                 *, lines: bool = False, guiding: Guiding | None = None, part: CasePart = WHOLE) -> None:
         self.judge, self.seconds, self.seed, self.threads = judge, seconds, seed, threads
-        self._progress, self._first = progress, tuple(first)
+        self._progress, self._part, self._first = progress, part, tuple(part.of(first))
         self.explainer: Explainer | None = None
         self.guiding = guiding
         self._clock = Clock(judge, self._beside)
@@ -162,23 +171,24 @@ class Campaign:
             yield CaseKind("guided", 20 if asked else 10, self._guided(self.guiding), 0 if asked else GUIDED_LATER)
         yield CaseKind("compiled", 20, self._drawn("compiled", self._compiled_case))
         if not self._keeps_all:
-            yield CaseKind("repeated", 12, chain((partial(self.repeat_trace, trace) for trace in steady(verbs)),
-                                                 self._drawn("repeated", self._volume_case)))
+            work = (partial(self.repeat_trace, trace) for trace in self._part.of(steady(verbs)))
+            yield CaseKind("repeated", 12, chain(work, self._drawn("repeated", self._volume_case)))
         yield CaseKind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)))
         twin = self.explainer.twin() if self.explainer and self.seconds >= LEAST_OBSERVED else None
         if self.explainer and twin and twin.target.instrumented:
             mapped = TwinJudge(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over)
-            traces = (partial(mapped.judge_trace, self._bearable(trace)) for trace in basics(verbs, most))
+            given = self._part.of(basics(verbs, most))
+            traces = (partial(mapped.judge_trace, self._bearable(trace)) for trace in given)
             yield CaseKind("instrumented", 8, chain(traces, self._drawn("instrumented", self._mapped_case(mapped))))
         if self.threads > 1:
             yield CaseKind("threads", 20, self._drawn("threads", self._threads_case))
 
     def _given(self, traces: Iterator[Trace]) -> Iterator[Case]:
-        return (partial(self.judge_trace, trace) for trace in traces)
+        return (partial(self.judge_trace, trace) for trace in self._part.of(traces))
 
     def _drawn(self, name: str, case: Callable[[Random, int], float]) -> Iterator[Case]:
         """Cases that depend on seed, kind and number: what others draw, or how many there are, is all one to them."""
-        return (partial(case, Random(f"{self.seed} {name} {number}"), number) for number in count())
+        return (partial(case, Random(f"{self.seed} {name} {number}"), number) for number in self._part.of(count()))
 
     def _show_found(self) -> None:
         while self._pursuit.found:
@@ -235,7 +245,8 @@ class Campaign:
             mood = widened(draw_mood(rng, self.judge.target.verbs, self._most_size), self.judge.target.verbs)
             return judge(guidance.draw(rng, self._clear(mood, rng) or mood, self._live_budget), given=False)
 
-        yield from (partial(judge, trace, given=True) for trace in guidance.given(any_mood, self._live_budget))
+        given = self._part.of(guidance.given(any_mood, self._live_budget))
+        yield from (partial(judge, trace, given=True) for trace in given)
         yield from self._drawn("guided", draw)
 
     def _clear(self, mood: Mood, rng: Random) -> Mood | None:
@@ -421,6 +432,11 @@ class Campaign:
 
     def unthreaded(self) -> Iterator[str]:
         """What of threads was not run, and why."""
-        for check, _, _ in THREADS:
-            if not self.tally.checks[check]:
-                yield f"{check}: {self.threads_idle.get(check, 'there was no time (--seconds)')}"
+        return unthreaded(self.tally, self.threads_idle)
+
+
+def unthreaded(tally: Tally, idle: dict[str, str]) -> Iterator[str]:
+    """What of threads was not run, and why, where that is known."""
+    for check, _, _ in THREADS:
+        if not tally.checks[check]:
+            yield f"{check}: {idle.get(check, 'there was no time (--seconds)')}"

@@ -43,6 +43,17 @@ class Counts:
         self.asked: Counter[str] = Counter()            # by code
         self.compiled = 0                               # calls, judged in great number
 
+    @property
+    def can_free(self) -> bool:
+        """Whether the target takes blocks back: a bump allocator does not."""
+        return "free" in self._target.verbs
+
+    def add(self, other: "Counts") -> None:
+        """Count what another campaign on the same target has made as well."""
+        for mine, others in ((self.calls, other.calls), (self.stepwise, other.stepwise), (self.asked, other.asked)):
+            mine.update(others)
+        self.compiled += other.compiled
+
     def note_steps(self, outcome: BlackboxRun) -> None:
         """A trace was judged step by step."""
         for operation, result in outcome.calls:

@@ -26,6 +26,7 @@ class Shown(NamedTuple):
     trace: Trace
     repeat: int = 1                 # rounds of the trace
     threads: tuple[int, int, int] = (0, 0, 0)       # how many, operations of each, seed
+    known: Known | None = None      # the fault, by what it needs, if that was told
 
 
 class Pursuit:
@@ -98,4 +99,4 @@ class Pursuit:
     def add(self, shown: Shown, known: Known) -> None:
         """Note a finding, and know its fault from now on."""
         self.known.add(known)
-        self.found.append(shown)
+        self.found.append(shown._replace(known=known))

@@ -5,16 +5,33 @@ cases in the same order. The clock, of processor time, only says when to stop, a
 take far longer than they declare.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 from heapster.checkers.blackbox.judge import Judge
 from heapster.children import processor_seconds
 
 PATIENCE, GRACE = 3.0, 1.5      # a kind waits once it took so many times its share, and so many seconds more
 
+T = TypeVar("T")
 Case = Callable[[], float]      # runs it, and answers its work: about a millisecond each on an idle machine
+
+
+class CasePart(NamedTuple):
+    """Which of the cases a campaign takes, where several share them: together they take what one would."""
+
+    number: int = 0
+    parts: int = 1
+
+    def of(self, cases: Iterable[T]) -> Iterator[T]:
+        """Its part of them: they go round."""
+        return islice(cases, self.number, None, self.parts)
+
+
+WHOLE = CasePart()
 
 
 class Clock:

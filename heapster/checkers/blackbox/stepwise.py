@@ -141,7 +141,8 @@ class _Judged:
             self._room.refused |= step.verb == "fail"
             self._beside |= step.verb == "foreign_sbrk"
             return ()
-        if seen.harmed not in (0, *HARMS) or seen.breach not in tuple(Breach):
+        checked = (0, 1) if "check" in self._target.symbols else (0,)
+        if seen.harmed not in (0, *HARMS) or seen.breach not in tuple(Breach) or seen.own_check_failed not in checked:
             return (Problem("record_changed", f"{step.verb}, or a call before it, wrote over what is told of it"),)
         operation, result = self._operation(step), self._result(step, seen)
         self._calls.append((operation, result))

@@ -1,7 +1,7 @@
 """`diff`: traces on policies and copies of the source, each in lock-step with the model, and on others' allocators."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -11,6 +11,9 @@ from heapster.checkers.diff.engines import Interpreted
 from heapster.checkers.diff.lockstep import Played, play, play_compiled
 from heapster.checkers.diff.measuring import size_classes
 from heapster.checkers.findings.store import Store
+from heapster.checkers.jobs.forked import Tell
+from heapster.checkers.jobs.local import ALONE
+from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.score.contestants import contestant
 from heapster.checkers.score.driver import Contestant, Course
 from heapster.checkers.score.judging import Judged, judge
@@ -55,6 +58,17 @@ class Comparison:
     judged: int = 0             # operations of others' allocators
     unfinished: bool = False    # an allocator was too slow
     interrupted: bool = False
+
+    def take(self, other: "Comparison") -> None:
+        """Add what was found on other traces."""
+        for each in fields(self):
+            mine, others = getattr(self, each.name), getattr(other, each.name)
+            if isinstance(mine, dict):
+                mine.update(others)
+            elif isinstance(mine, bool):
+                setattr(self, each.name, mine or others)
+            else:
+                setattr(self, each.name, mine + others)
 
     def add(self, finding: Finding, target: str) -> None:
         """A target parts from the model."""
@@ -132,12 +146,19 @@ def _players(target: Target, policies: tuple[str, ...]) -> Iterator[PolicyPlayer
         yield PolicyPlayer(policy if target == NATIVE else f"{bare}:{policy}", bare, policy, source)
 
 
-def diff(names: Iterable[str], playing: Entrants, store: Store, progress: Progress = lambda *_: None) -> Run:
+def diff(names: Iterable[str], playing: Entrants, store: Store, progress: Progress = lambda *_: None,
+         pool: Pool = ALONE) -> Run:
     """Every trace on every entrant; findings are kept as they come."""
     began, done = monotonic(), Comparison()
+
+    def compared(name: str, tell: Tell) -> Comparison:
+        part = Comparison()
+        _one(name, playing, store, part, lambda what, fraction: tell((what, fraction)))
+        return part
+
     try:
-        for name in names:
-            _one(name, playing, store, done, progress)
+        for part in pool.telling(names, compared, lambda told: progress(*told)):
+            done.take(part)
     except KeyboardInterrupt:
         done.interrupted = True
     unfinished = done.interrupted or done.unfinished

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import count
 from time import monotonic
 from typing import NamedTuple, Protocol
@@ -10,7 +11,8 @@ from typing import NamedTuple, Protocol
 from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.fuzz.shrink import SHORT, Shrunk
 from heapster.checkers.fuzz.stateful import CACHES, KEEPS, STEPS, Record, live_lives
-from heapster.checkers.jobs import in_order
+from heapster.checkers.jobs.local import ALONE
+from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.lockstep.run_trace import rerun
 from heapster.checkers.targets.opening import make_for
 from heapster.checkers.targets.target import SIM, Target
@@ -43,7 +45,7 @@ class FuzzOptions:
     cache: int | None = None            # bytes of a size that threads keep at first; None: drawn of CACHES
     retained: int | None = None         # bytes of freed mappings that are kept at first; None: drawn of KEEPS
     faults: bool = True                 # plan that the system refuses
-    jobs: int = 1                       # children that run examples; what is found does not depend on them
+    pool: Pool = ALONE                  # who runs examples; what is found does not depend on it
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,29 @@ def blank(record: Record) -> Record:
     return replace(record, ops=0, examples=0, checks=Counter(), witnesses=Counter(), under=Counter(), failure=None)
 
 
+class Lives:
+    """Runs batches of examples, wherever it is sent: the target is opened there, once."""
+
+    def __init__(self, options: FuzzOptions) -> None:
+        self.options = options
+
+    def __getstate__(self) -> dict[str, FuzzOptions]:
+        return {"options": self.options}
+
+    @cached_property
+    def record(self) -> Record:
+        """Where examples as they are planned are noted; nothing is yet."""
+        options = self.options
+        return Record(make_for(options.target), options.policies, options.arenas, options.faults, options.cache,
+                      options.retained)
+
+    def __call__(self, batch: tuple[int, int]) -> Seen:
+        """What the examples of a batch, of that number and so many, show; whoever runs them."""
+        record, (number, examples) = blank(self.record), batch
+        _live(record, self.options.seed * SEED_STRIDE + number, examples)
+        return Seen(record.ops, record.examples, record.checks, record.witnesses, record.under, record.failure)
+
+
 def _live(record: Record, first_seed: int, examples: int, steps: int = STEPS) -> None:
     """Run examples; in a process of their own, if the maker of locksteps says so."""
     live = getattr(record.make, "live_lives", live_lives)
@@ -140,8 +165,8 @@ class _Campaign:
     def __init__(self, options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps,
                  announce: Callable[[Finding], None]) -> None:
         self._options, self._progress, self._store, self._announce = options, progress, store, announce
-        self._record = Record(make_for(options.target), options.policies, options.arenas, options.faults,
-                              options.cache, options.retained)
+        self._lives = Lives(replace(options, pool=ALONE))
+        self._record = blank(self._lives.record)
         self._findings: list[Finding] = []
         self._fixed: list[str] = []
         self._given_out = 0                     # examples
@@ -168,7 +193,8 @@ class _Campaign:
 
     def explore(self) -> None:
         """Run batches of new examples until the budget is spent or enough is found."""
-        for seen in in_order(self._batches(), self._lived, self._options.jobs):
+        options = self._options
+        for seen in options.pool.in_order(self._batches(), self._lives):
             self._add(seen)
             self._progress(self._so_far())
             if seen.failure is not None:
@@ -185,12 +211,6 @@ class _Campaign:
                     return
                 self._given_out += examples
                 yield number, examples
-
-    def _lived(self, batch: tuple[int, int]) -> Seen:
-        """What the examples of a batch show, whoever runs them."""
-        record, (number, examples) = blank(self._record), batch
-        _live(record, self._options.seed * SEED_STRIDE + number, examples)
-        return Seen(record.ops, record.examples, record.checks, record.witnesses, record.under, record.failure)
 
     def _add(self, seen: Seen) -> None:
         record = self._record
@@ -266,7 +286,7 @@ class _Campaign:
 
     def _work(self) -> float:
         """Processor time so far, of each job: what a loaded machine takes away from us is no part of the budget."""
-        return (processor_seconds() - self._spent) / self._options.jobs
+        return (processor_seconds() - self._spent) / self._options.pool.jobs
 
     def _so_far(self) -> Progress:
         return Progress(self._record.ops, self._record.examples, self._work(), len(self._findings))

@@ -14,7 +14,7 @@ from heapster.checkers.blackbox.counting import IN_VOLUME
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.fuzz.campaign import Keeps
-from heapster.checkers.jobs import in_order
+from heapster.checkers.jobs.local import Local
 from heapster.checkers.targets.target import NATIVE, Target, TargetSettings
 from heapster.impl.layout import DEFAULT_CACHE
 from heapster.results import Finding, Run, Verdict
@@ -45,7 +45,7 @@ def in_volume(names: Sequence[Target], seconds: float, seed: int, progress: Prog
 
     runs: list[Run] = []
     try:
-        for run in in_order(enumerate(names), work, jobs):
+        for run in Local(jobs).in_order(enumerate(names), work):
             runs.append(run)
             progress(names[len(runs) - 1], run.ops, len(run.findings))
             if run.extra["interrupted"]:

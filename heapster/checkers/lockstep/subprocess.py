@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
 
-from heapster.checkers.lockstep.forked import CHUNK, Raised, answered, begin
+from heapster.checkers.jobs.forked import CHUNK, Raised, answered, begin
 
 T = TypeVar("T")
 

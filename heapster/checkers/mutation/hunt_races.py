@@ -4,7 +4,8 @@ import shlex
 
 from heapster.checkers.mutation.fault import Fault, Kill, planted
 from heapster.checkers.races.replay import format_replay, parse_replay
-from heapster.checkers.races.search import SearchPlan, races
+from heapster.checkers.races.search import SearchPlan
+from heapster.checkers.races.searching import races
 
 SCHEDULES = 20_000
 

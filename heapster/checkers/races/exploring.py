@@ -1,7 +1,7 @@
 """One program under many schedules: depth first within a bound, or as many as asked by chance."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
 
 from heapster.checkers.races.programs import Program
@@ -29,6 +29,18 @@ class SearchTally:
     weak: int = 0                       # runs in which an access met an older write than the newest
     on_schedule: Callable[[], None] = field(default=lambda: None)
 
+    def __getstate__(self) -> tuple[int, ...]:
+        """The numbers: nobody is told where it is sent."""
+        return tuple(getattr(self, name) for name in COUNTED)
+
+    def __setstate__(self, numbers: tuple[int, ...]) -> None:
+        self.__init__(*numbers)                     # type: ignore[misc]
+
+    def add(self, other: "SearchTally") -> None:
+        """What another has done was done as well."""
+        for name in COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     def count(self, outcome: ScheduleRun) -> None:
         """A run came to its end."""
         self.schedules += 1
@@ -49,6 +61,9 @@ class SearchTally:
         self.preempted += preempted
         self.waited += waited
         self.weak += weak
+
+
+COUNTED = tuple(each.name for each in fields(SearchTally) if each.name != "on_schedule")
 
 
 class OutOfBudget(Exception):

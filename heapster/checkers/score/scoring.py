@@ -11,6 +11,9 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from heapster.checkers.diff.comparing import load
+from heapster.checkers.jobs.forked import Tell
+from heapster.checkers.jobs.local import ALONE
+from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.score.contestants import contestant
 from heapster.checkers.score.driver import Contestant, Course, Score
 from heapster.checkers.targets.target import LIBC, Target
@@ -42,8 +45,11 @@ class ScoreRow(NamedTuple):
     target: str                 # as the grammar spells it
 
 
+Scored = tuple[str, tuple[str, ...], list[tuple[str, ScoreRow, Score]]]      # a trace, warnings, what each target did
+
+
 def score(names: Iterable[str], targets: tuple[Target, ...], prefix: str | None = None,
-          progress: Progress = lambda *_: None) -> Run:
+          progress: Progress = lambda *_: None, pool: Pool = ALONE) -> Run:
     """Every trace on every target."""
     began, ops = monotonic(), 0
     contestants, libc = [contestant(target, prefix) for target in targets], contestant(LIBC)
@@ -51,17 +57,22 @@ def score(names: Iterable[str], targets: tuple[Target, ...], prefix: str | None 
     findings: list[Finding] = []
     warnings: list[str] = []
     slow = interrupted = False
+
+    def scored(name: str, tell: Tell) -> Scored:
+        trace = load(name)
+        with Course(trace) as course:
+            rows = _rows(course, contestants, libc, name, lambda what, fraction: tell((what, fraction)))
+            return name, tuple(trace.warnings), [(one.key, row, found) for one, row, found in rows]
+
     try:
-        for name in names:
-            trace = load(name)
-            warnings += trace.warnings
-            with Course(trace) as course:
-                for one, row, found in _rows(course, contestants, libc, name, progress):
-                    table.setdefault(name, {})[one.key] = row._asdict()
-                    ops += row.ops
-                    slow = slow or found.slow
-                    if found.problem and not found.slow:
-                        findings.append(_finding(name, row, found.at, prefix))
+        for name, warned, rows in pool.telling(names, scored, lambda told: progress(*told)):
+            warnings += warned
+            for key, row, found in rows:
+                table.setdefault(name, {})[key] = row._asdict()
+                ops += row.ops
+                slow = slow or found.slow
+                if found.problem and not found.slow:
+                    findings.append(_finding(name, row, found.at, prefix))
     except KeyboardInterrupt:
         interrupted = True
     verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if slow else Verdict.PASSED

@@ -9,6 +9,8 @@ from shlex import quote
 from time import monotonic
 
 from heapster import children
+from heapster.checkers.jobs.local import ALONE
+from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.stress import build, growing
 from heapster.checkers.stress.growing import RestSample
 from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
@@ -83,27 +85,43 @@ class Report:
 Progress = Callable[[str, int, int], None]      # a pattern, its number, of how many
 
 
-def stress(plan: StressPlan, progress: Progress | None = None) -> Run:
-    """Run the patterns until one fails or all have had their time."""
+def stress(plan: StressPlan, progress: Progress | None = None, pool: Pool = ALONE) -> Run:
+    """Run the patterns until one fails or all have had their time, as many at once as the pool has jobs."""
     plan.check()
-    command, environment = _harness(plan)
     begun = monotonic()
     reports: dict[str, Report] = {}
     bare, interrupted = Report(), False
     names = plan.patterns()
-    share = plan.seconds * (1 - BARE_SHARE) / len(names)
     try:
-        for number, name in enumerate(names):
-            if progress is not None:
-                progress(name, number, len(names))
-            if name == RATED:
-                bare = _child(plan, command, environment, name, plan.seconds * BARE_SHARE, "bare")
-            reports[name] = _verified(plan, command, environment, name, share)
-            if reports[name].code:
+        if progress is not None:
+            progress(names[0], 0, len(names))
+        for name, report, unverified in pool.in_order(names, Stresser(plan, pool.jobs)):
+            reports[name], bare = report, unverified or bare
+            if report.code:
                 break
+            if progress is not None:
+                progress(name, len(reports), len(names))
     except KeyboardInterrupt:
         interrupted = True
     return _run(plan, reports, bare, monotonic() - begun, interrupted)
+
+
+@dataclass(frozen=True)
+class Stresser:
+    """Runs a pattern, wherever it is sent; so many of them run at once, each for longer."""
+
+    plan: StressPlan
+    jobs: int
+
+    def __call__(self, name: str) -> tuple[str, Report, Report | None]:
+        """The pattern and how it went; of that whose rate is compared, how the bare loop did as well."""
+        command, environment = _harness(self.plan)
+        seconds, names = self.plan.seconds, self.plan.patterns()
+        bare = None
+        if name == RATED:
+            bare = _child(self.plan, command, environment, name, seconds * BARE_SHARE, "bare")
+        share = seconds * (1 - BARE_SHARE) * min(self.jobs, len(names)) / len(names)
+        return name, _verified(self.plan, command, environment, name, share), bare
 
 
 def _harness(plan: StressPlan) -> tuple[list[str], dict[str, str]]:

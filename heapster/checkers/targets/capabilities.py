@@ -16,6 +16,7 @@ TAKES: Mapping[str, tuple[View, ...]] = {
     "stress": (View.THREADS,),
     "bench": (View.PRELOAD,),
     "score": (View.CALLS,),
+    "harness": (View.CALLS,),
     "diff": (View.ENGINE, View.CALLS),
 }
 HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy",), View.SOURCE: ()}       # others: every setting

@@ -4,7 +4,7 @@ import click
 
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, option
+from heapster.commands.options import done_by, jobs_option, option
 from heapster.config import CLASSIC
 
 
@@ -18,6 +18,7 @@ from heapster.config import CLASSIC
               help="What plays the traces: sim, native and copies of impl under the policy that they name, or under "
                    "each of --policy. Without sim or native, native plays beside them.")
 @option("prefix")
+@jobs_option("Traces that are played at once.  [default: the cores there are]")
 @option("json")
 @click.option("--html", metavar="FILE", help="Write a page to travel through the heaps of the policies.")
 @option("junit")

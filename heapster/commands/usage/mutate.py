@@ -6,7 +6,7 @@ import click
 
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.mutation.hunters import NAMES as HUNTERS
-from heapster.commands.options import done_by, option
+from heapster.commands.options import done_by, jobs_option, option
 
 TABLES = ("fuzz", "prove", "races", "stress")       # of planted faults, by who hunts them
 
@@ -21,8 +21,7 @@ TABLES = ("fuzz", "prove", "races", "stress")       # of planted faults, by who 
 @click.option("--random", "drawn", type=click.IntRange(1), metavar="N",
               help="Draw N one-line changes of the allocator, the model and what judges, and hunt these instead.")
 @click.option("--only", multiple=True, metavar="FILE", help="Draw of this file or room only: impl/block.py, model.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N",
-              help="Drawn changes that are hunted at once.")
+@jobs_option("Drawn changes that are hunted at once.  [default: the cores there are]")
 @option("seed", 0)
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the table of fuzz as Markdown; with --random, renew the figure that FILE has.")

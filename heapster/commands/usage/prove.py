@@ -7,7 +7,7 @@ import click
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.proofs import LONGEST_AFTER_REFUTING
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, option
+from heapster.commands.options import done_by, jobs_option, option
 
 TIMEOUT = 900.0                 # seconds for one proof in one encoding
 LONGEST = 7200.0                # with --thorough
@@ -22,8 +22,7 @@ LONGEST = 7200.0                # with --thorough
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
               help=f"Seconds for one proof in one encoding.  [default: {TIMEOUT:g}, with --thorough {LONGEST:g}; "
                    f"once a theorem is refuted, at most {LONGEST_AFTER_REFUTING:g}]")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-              help="Proofs that run at once.")
+@jobs_option("Proofs that run at once.  [default: the cores there are]")
 @click.option("--fresh", is_flag=True,
               help="Prove all again, also what was proved before and depends on nothing that has changed since.")
 @click.option("--faults", "with_faults", is_flag=True,

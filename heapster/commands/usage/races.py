@@ -3,7 +3,7 @@
 import click
 
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, option, target
+from heapster.commands.options import done_by, jobs_option, option, target
 
 
 @click.command("races", epilog=f"{told('races')} C sources that belong together are named one after the other.")
@@ -13,6 +13,8 @@ from heapster.commands.options import done_by, option, target
 @option("ops", 3)
 @option("schedules")
 @option("seconds")
+@jobs_option("Children that explore at once; what is found does not depend on them.  "
+             "[default: the cores there are]")
 @option("strategy", "dfs")
 @option("bound", 2)
 @option("seed")

@@ -13,6 +13,7 @@ from heapster.commands.options import done_by, option
 @click.option("--at", type=int, metavar="K", help="Only print the heap before and after step K, counted from 1.")
 @click.option("--target", metavar="TARGET", help="Where to run it.  [default: where it failed, else sim]")
 @click.option("--gdb", is_flag=True, help="Stop a debugger before the failing call (foreign targets).")
+@click.option("--bytes", "of_harness", is_flag=True, help="FILE is what a fuzzer found with heapster harness.")
 @option("prefix")
 @option("cc")
 @option("cflags")

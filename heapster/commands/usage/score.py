@@ -3,7 +3,7 @@
 import click
 
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, option
+from heapster.commands.options import done_by, jobs_option, option
 from heapster.config import POLICIES
 
 USUAL = ",".join((*(f"native:{policy}" for policy in POLICIES), "libc"))
@@ -15,6 +15,7 @@ USUAL = ",".join((*(f"native:{policy}" for policy in POLICIES), "libc"))
 @click.option("--targets", metavar="T,T,...", default=USUAL, show_default=True,
               help="What is scored.")
 @option("prefix")
+@jobs_option("Traces that are scored at once; they disturb each other's speed.  [default: 1]")
 @option("json")
 @option("junit")
 @done_by("score")

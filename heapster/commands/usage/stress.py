@@ -4,7 +4,7 @@ import click
 
 from heapster.checkers.stress.patterns import PATTERNS
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, option, target
+from heapster.commands.options import done_by, jobs_option, option, target
 
 SECONDS = 20.0
 
@@ -14,6 +14,7 @@ SECONDS = 20.0
 @target("native")
 @option("threads", 2)
 @option("seconds", SECONDS)
+@jobs_option("Patterns that run at once.  [default: the cores there are, over --threads]")
 @option("pattern", "all")
 @option("seed")
 @option("json")

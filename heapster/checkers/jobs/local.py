@@ -1,7 +1,4 @@
-"""Pieces of work on several cores: a child for each, and their answers in the order of the pieces.
-
-So what comes of a piece depends on the piece alone, and what a run makes of the answers not on how many work.
-"""
+"""Pieces of work on the cores of this machine: a child for each, or none where one works at a time."""
 
 import os
 import select
@@ -11,32 +8,46 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from heapster.checkers.lockstep.forked import CHUNK, Raised, answered, begin
+from heapster.checkers.jobs.forked import CHUNK, Raised, Said, Tell, answered, begin_telling, taken_frames
+from heapster.checkers.jobs.pool import Answer, Piece, silent, unheard
 from heapster.results import HarnessError
 from heapster.signals import held
-
-Piece = TypeVar("Piece")
-Answer = TypeVar("Answer")
 
 AHEAD = 4                       # pieces for each child that may be done before the one whose turn it is
 
 
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0))
+@dataclass(frozen=True)
+class Local:
+    """See `Pool`: children of this process, and itself if there is but one job."""
+
+    jobs: int = 1
+
+    @property
+    def shares(self) -> int:
+        """See `Pool`: a piece for each."""
+        return self.jobs
+
+    def in_order(self, pieces: Iterable[Piece], work: Callable[[Piece], Answer]) -> Iterator[Answer]:
+        """See `Pool`."""
+        return self.telling(pieces, partial(silent, work), unheard)
+
+    def telling(self, pieces: Iterable[Piece], work: Callable[[Piece, Tell], Answer],
+                hear: Callable[[Any], None]) -> Iterator[Answer]:
+        """See `Pool`."""
+        if self.jobs == 1:
+            for piece in pieces:
+                yield work(piece, hear)
+        else:
+            yield from _in_children(pieces, work, hear, self.jobs)
 
 
-def in_order(pieces: Iterable[Piece], work: Callable[[Piece], Answer], jobs: int) -> Iterator[Answer]:
-    """The answers to all pieces, in their order, from at most so many children at once; from here, if it is one.
+ALONE = Local()
 
-    Pieces are asked for as they can be begun. An error of a child's is raised here; whoever stops asking, or is
-    interrupted, ends the children. Requires: answers can be pickled.
-    """
-    if jobs == 1:
-        yield from map(work, pieces)
-        return
+
+def _in_children(pieces: Iterable[Piece], work: Callable[[Piece, Tell], Answer], hear: Callable[[Any], None],
+                 jobs: int) -> Iterator[Answer]:
     todo, begun, open_ended = iter(pieces), deque[_Child](), True
     try:
         while begun or open_ended:
@@ -44,8 +55,8 @@ def in_order(pieces: Iterable[Piece], work: Callable[[Piece], Answer], jobs: int
                 piece = next(todo, _NONE)
                 if open_ended := piece is not _NONE:
                     with held():            # or nobody would end it
-                        begun.append(_Child(*begin(partial(work, piece))))
-            _hear([child for child in begun if not child.ended])
+                        begun.append(_Child(*begin_telling(partial(work, piece))))
+            _hear([child for child in begun if not child.ended], hear)
             while begun and begun[0].ended:
                 yield begun.popleft().answer()
     finally:
@@ -62,14 +73,21 @@ class _Child:
 
     pid: int
     reading: int
-    parts: list[bytes] = field(default_factory=list)
+    data: bytearray = field(default_factory=bytearray)
     ended: bool = False
     status: int = 0
+    said: list[Any] = field(default_factory=list)       # its answer, once that is there
 
-    def read(self) -> None:
+    def read(self, hear: Callable[[Any], None]) -> None:
         """Take what it says; nothing more: it has ended."""
         part = os.read(self.reading, CHUNK)
-        self.parts.append(part)
+        self.data += part
+        for frame in taken_frames(self.data):
+            value = answered(frame)
+            if isinstance(value, Said):
+                hear(value.value)
+            else:
+                self.said.append(value)
         if not part:
             self._wait()
 
@@ -87,18 +105,17 @@ class _Child:
 
     def answer(self) -> Any:
         """What it answered; raises what it raised."""
-        data = b"".join(self.parts)
-        if self.status or not data:
+        if self.status or not self.said:
             raise HarnessError(f"a worker ended without an answer, with status {self.status:#x}")
-        answer = answered(data)
+        [answer] = self.said
         if isinstance(answer, Raised):
             raise answer.error
         return answer
 
 
-def _hear(running: list[_Child]) -> None:
+def _hear(running: list[_Child], hear: Callable[[Any], None]) -> None:
     if running:
         ready = select.select([child.reading for child in running], [], [])[0]
         for child in running:
             if child.reading in ready:
-                child.read()
+                child.read(hear)

@@ -1,0 +1,104 @@
+"""A forked child that answers: with what its work comes to, or with what it raised; some tell things meanwhile."""
+
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import IO, Any, NamedTuple, NoReturn
+
+from heapster import children
+from heapster.results import HarnessError
+
+CHUNK = 1 << 16                 # bytes to read of an answer at once
+LENGTH = 8                      # bytes that say how long a frame is, before each
+
+Tell = Callable[[Any], None]
+
+
+class Raised(NamedTuple):
+    """What the work raised instead of an answer."""
+
+    words: str
+    error: Exception            # or one that says the same, if it cannot be sent
+
+
+class Said(NamedTuple):
+    """What the work tells before its answer."""
+
+    value: Any
+
+
+def begin(work: Callable[[], Any]) -> tuple[int, int]:
+    """Fork a child that sends what `work` comes to, which can be pickled: its pid, and the end of a pipe to read."""
+    return _fork(lambda pipe: pipe.write(pickled(work)))
+
+
+def begin_telling(work: Callable[[Tell], Any]) -> tuple[int, int]:
+    """Fork a child that sends frames, each a pickled value: `Said` for what it tells, and its answer as the last."""
+    return _fork(lambda pipe: answer_in_frames(work, pipe))
+
+
+def answered(data: bytes) -> Any:
+    """What a child answered, of all that it sent; `Raised` if it raised something."""
+    return pickle.loads(data)   # noqa: S301  our own child wrote it
+
+
+def answer_in_frames(work: Callable[[Tell], Any], pipe: IO[bytes]) -> None:
+    """Do the work; write what it tells and what it answers, a frame each."""
+    write_frame(pipe, pickled(partial(work, lambda value: write_frame(pipe, pickle.dumps(Said(value))))))
+
+
+def write_frame(pipe: IO[bytes], data: bytes) -> None:
+    """Write bytes with their length before them, at once."""
+    pipe.write(len(data).to_bytes(LENGTH, "little") + data)
+    pipe.flush()
+
+
+def taken_frames(data: bytearray) -> Iterator[bytes]:
+    """The frames that are there whole, which are taken out of the data."""
+    while len(data) >= LENGTH:
+        end = LENGTH + int.from_bytes(data[:LENGTH], "little")
+        if len(data) < end:
+            return
+        frame = bytes(data[LENGTH:end])
+        del data[:end]
+        yield frame
+
+
+def pickled(work: Callable[[], Any]) -> bytes:
+    """What the work comes to, pickled; `Raised` if it raises or comes to what cannot be."""
+    try:
+        return pickle.dumps(work())
+    except Exception as error:  # noqa: BLE001  # not eaten: raised again where the answer is read
+        return pickle.dumps(_raised(error))
+
+
+def _fork(answer: Callable[[IO[bytes]], Any]) -> tuple[int, int]:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reading, writing = os.pipe()
+    child = children.fork()
+    if child == 0:
+        os.close(reading)
+        _answer(answer, writing)
+    os.close(writing)
+    return child, reading
+
+
+def _answer(answer: Callable[[IO[bytes]], Any], writing: int) -> NoReturn:
+    """In a child: answer and end at once, without the parent's exit handlers."""
+    try:
+        with open(writing, "wb") as pipe:
+            answer(pipe)
+    finally:
+        os._exit(0)
+
+
+def _raised(error: Exception) -> Raised:
+    words = f"{type(error).__name__}: {error}"
+    try:
+        pickle.loads(pickle.dumps(error))       # noqa: S301  what was just written
+    except Exception:  # noqa: BLE001  # whatever keeps it from being sent
+        return Raised(words, HarnessError(words))
+    return Raised(words, error)

@@ -1,0 +1,1 @@
+"""Harnesses for fuzzers of others."""

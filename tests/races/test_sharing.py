@@ -1,0 +1,61 @@
+"""A search that several share comes to what one comes to: the same schedules, the same finding, the same words."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heapster.checkers.jobs.local import Local
+from heapster.checkers.mutation.fault import plant
+from heapster.checkers.mutation.race_faults import FAULTS
+from heapster.checkers.races.ours import schedulable
+from heapster.checkers.races.search import ScheduleSearch, SearchPlan
+from heapster.checkers.races.searching import races
+from heapster.checkers.races.session import ScheduleProblem
+from heapster.checkers.races.sharing import Explorer, failures
+from heapster.checkers.targets.source import source_in
+from heapster.results import Run, Verdict
+
+
+def told(run: Run) -> tuple[Any, ...]:
+    return run.verdict, run.ops, run.findings, run.checks, run.witnesses, run.extra
+
+
+@pytest.mark.parametrize("strategy", ["dfs", "pct", "random"])
+def test_any_number_of_jobs_explores_the_same(strategy: str) -> None:
+    plan = SearchPlan(schedules=170, strategy=strategy, seed=3)
+    first, second = (races(plan, pool=Local(jobs)) for jobs in (1, 3))
+    assert told(first) == told(second)
+    assert first.extra["schedules"] == 170
+
+
+def test_any_number_of_jobs_finds_the_same(tmp_path: Path) -> None:
+    source = source_in(plant(FAULTS[0], tmp_path))
+    first, second = (races(SearchPlan(schedules=3000, seed=1), source, pool=Local(jobs)) for jobs in (1, 2))
+    assert first.verdict is Verdict.FAILED
+    assert told(first) == told(second)
+
+
+def test_time_that_is_up_ends_those_who_share_too() -> None:
+    run = races(SearchPlan(seconds=0.4, seed=1), pool=Local(2))
+    assert run.verdict is Verdict.PASSED
+    assert run.extra["schedules"] > 0
+
+
+def test_whoever_works_after_a_finding_knows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject, known = schedulable(None), list[ScheduleProblem]()
+    monkeypatch.setattr(subject, "found", known.append)
+    problem = ScheduleProblem("data_race", "of two threads")
+    search = ScheduleSearch(SearchPlan(seed=1), subject)
+    explorer = Explorer(SearchPlan(seed=1, seconds=9.0), lambda: nullcontext(subject), (problem,))
+    explored = explorer(((next(search.pieces()),), 5.0))
+    assert known == [problem]
+    assert explored.tally.schedules > 0
+
+
+def test_what_is_not_checked_elsewhere_is_told_here() -> None:
+    silent: dict[str, None] = {}
+    search = ScheduleSearch(SearchPlan(schedules=60, seed=1), schedulable(None), jobs=2)
+    assert list(failures(search, Local(2), lambda: nullcontext(search.subject), silent)) == []
+    assert set(silent) == set(search.subject.not_checked)
