@@ -5,7 +5,9 @@ To add one: a line here, a module of that name in `usage` with its click command
 
 COMMANDS = {
     "bench": "Measure allocators on workloads: processor time and peak memory, against libc.",
+    "bisect": "Find the commit that a finding came with.",
     "build": "Write libheapster for C and C++ programs: libraries, header, pkg-config, CMake.",
+    "campaign": "Run checkers on targets in turn, for as long as you like: resumable, with a page.",
     "check": "Every checker at a small budget: for continuous integration.",
     "describe": "Draft the description of a pool or a region allocator, to be corrected.",
     "diff": "Play traces on each policy, in lock-step with the model: agreement, memory, work.",
@@ -28,8 +30,8 @@ COMMANDS = {
     "trace": "Convert traces, show what is in them, make new ones.",
 }
 GROUPS = {                      # as help lists them
-    "Judge any allocator": ("fuzz", "races", "stress", "score", "bench", "describe", "harness"),
-    "What was found": ("replay", "shrink", "findings", "explain", "view", "report"),
+    "Judge any allocator": ("fuzz", "races", "stress", "score", "bench", "describe", "harness", "campaign"),
+    "What was found": ("replay", "shrink", "findings", "bisect", "explain", "view", "report"),
     "Traces": ("record", "trace", "diff"),
     "Heapster's own allocator": ("run", "build", "prove", "check", "mutate"),
     "This installation": ("doctor",),

@@ -1,0 +1,1 @@
+"""Campaigns that go on."""
