@@ -4,7 +4,7 @@ A free list is a list of (address, size), head first. Neighbours are neighbours 
 totals are sums over it: there is no header, link or running total here that could be wrong.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -66,8 +66,7 @@ class ArenaState:
         regions, used_bytes, used_blocks = self._walked()
         held = self.held()
         ledger = Ledger(held, used_bytes, used_blocks, self._free_bytes(), len(self.free), tuple(self.calls))
-        listed, classes = self._lists()
-        forward = tuple([address for address, _ in listed])
+        forward, classes = self._lists()
         top = self.top.address if self.top else 0
         return Arena(self.index, tuple(regions), forward, forward[::-1], self.cursor, top, self.brk, ledger,
                      Stack(len(self.remote), tuple(reversed(self.remote))), classes, self.idle)
@@ -78,12 +77,13 @@ class ArenaState:
         return [region for region, _, _ in values], sum([some for _, some, _ in values]), sum(
             [some for _, _, some in values])
 
-    def _lists(self) -> tuple[Sequence[tuple[int, int]], tuple[tuple[int, int], ...] | None]:
-        """The free blocks as they are listed, and how many of them each class has, if they are listed by classes."""
+    def _lists(self) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...] | None]:
+        """The addresses of the free blocks as they are listed, and how many of them each class of a list has."""
         if not self.segregated:
-            return list(self.free), None
+            return tuple([address for address, _ in self.free]), None
         listed = sorted(self.free, key=_class)
-        return listed, tuple([(index, len(list(run))) for index, run in groupby(listed, _class)])
+        counts = [(index, len(list(run))) for index, run in groupby(listed, _class)]
+        return tuple([address for address, _ in listed]), tuple(counts)
 
     def size_of(self, address: int) -> int:
         """Bytes of the block at `address`."""
@@ -189,7 +189,8 @@ class ArenaState:
     def _purge(self, system: System, least: int) -> int:
         """Purge whole pages in free blocks of at least `least` bytes, in list order; of how many any were taken."""
         taken = 0
-        for address, size in self._lists()[0]:
+        for address in self._lists()[0]:
+            size = self.size_of(address)
             first, last = pages_within(address, size)
             if size >= least and first < last and system.purge(first, last - first) != REFUSED:
                 self._saw("idle_pages_were_purged")

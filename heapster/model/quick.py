@@ -31,6 +31,7 @@ class FreeList:
         self._of_size: dict[int, list[int]] = {}
         self._at: dict[int, tuple[int, int]] = {}       # by number: address and size
         self._link_of: dict[int, int] = {}      # by address
+        self._of_class: dict[int, dict[int, int]] = {}      # by class: numbers, ascending, and addresses
         self._next = 0
 
     def __len__(self) -> int:
@@ -51,6 +52,7 @@ class FreeList:
         self._links.append(link)
         self._at[link] = address, size
         self._link_of[address] = link
+        self._of_class.setdefault(class_of(size), {})[link] = address
         self.bytes += size
         if size in self._of_size:
             self._of_size[size].append(link)
@@ -62,6 +64,7 @@ class FreeList:
         """Take a block off the list; the address of the one after it, or 0."""
         link = self._link_of.pop(address)
         _, size = self._at.pop(link)
+        del self._of_class[class_of(size)][link]
         place = bisect_left(self._links, link)
         del self._links[place]
         self.bytes -= size
@@ -72,6 +75,14 @@ class FreeList:
         else:
             del same[bisect_left(same, link)]
         return self._at[self._links[place - 1]][0] if place else 0
+
+    def by_class(self) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+        """The addresses, class by class, and how many each class has that has any."""
+        some = [(index, addresses) for index, addresses in sorted(self._of_class.items()) if addresses]
+        listed: list[int] = []
+        for _, addresses in some:
+            listed += reversed(addresses.values())
+        return tuple(listed), tuple([(index, len(addresses)) for index, addresses in some])
 
     def find(self, policy: str, want: int, cursor: int) -> tuple[int, int]:
         """The address that the policy chooses, 0 if none fits, and how many blocks a walk looks at."""
@@ -159,6 +170,9 @@ class QuickArena(ArenaState):
         listed, self.free = sorted(self.free, key=lambda entry: class_of(entry[1])), FreeList()
         for entry in reversed(listed):
             self.free.link(*entry)
+
+    def _lists(self) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...] | None]:
+        return self.free.by_class() if self.segregated else super()._lists()
 
     def _find(self, want: int) -> int:
         self._arrange()

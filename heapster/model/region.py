@@ -1,6 +1,7 @@
 """A region of the reference: memory got from the system in one piece, as a sequence of blocks."""
 
 from bisect import bisect_left
+from collections.abc import Iterable
 
 from heapster.model.geometry import FIRST_BLOCK, fence_before, region_at
 from heapster.model.heap import Block, Region
@@ -17,6 +18,7 @@ class RegionState:
         self.blocks: list[Block] = []
         self._owner = owner
         self._value: tuple[Region, int, int] | None = None
+        self._used_bytes = self._used_blocks = 0
         first = self.address + FIRST_BLOCK
         self.replace(0, 0, (first, self.fence - first, False))
 
@@ -31,11 +33,20 @@ class RegionState:
         for address, size, used in pieces:
             fresh.append(Block(address, size, used, left_used, self._owner, None if used else size))
             left_used = used
+        self._count(self.blocks[first:last], -1)
+        self._count(fresh, 1)
         self.blocks[first:last] = fresh
         after = first + len(fresh)
         if after < len(self.blocks) and self.blocks[after].prev_used != left_used:
             self.blocks[after] = self.blocks[after]._replace(prev_used=left_used)
         self._value = None
+
+    def _count(self, blocks: Iterable[Block], change: int) -> None:
+        """Count the used ones of these blocks as more, or as fewer."""
+        for block in blocks:
+            if block.used:
+                self._used_bytes += change * block.size
+                self._used_blocks += change
 
     def move_end(self, end: int) -> None:
         """The system gave more, or took some back; the last block is not yet told."""
@@ -48,8 +59,7 @@ class RegionState:
             fence = Block(self.fence, 0, True, self.blocks[-1].used, self._owner, None)
             region = Region(self.address, self.start, self.end, self.kind, tuple(self.blocks), fence,
                             self.address)
-            used = [block.size for block in self.blocks if block.used]
-            self._value = region, sum(used), len(used)
+            self._value = region, self._used_bytes, self._used_blocks
         return self._value
 
 

@@ -7,7 +7,6 @@ In processes of their own, because Numba reads its settings from the environment
 keeps what is registered with it for ever. `library.REPRODUCIBLE` makes the bytes reproducible.
 """
 
-import ctypes
 import gc
 import importlib
 import inspect
@@ -26,6 +25,7 @@ from heapster.impl.classes import class_entry
 from heapster.machine.lowering import lowering
 from heapster.native import entries
 from heapster.native.entries import ENTRIES, PREFIX, Entry
+from heapster.native.lowered import WITHOUT_WRAPPERS, lower_only, modules_of
 
 HOT = frozenset({                   # on the way of every malloc and free: inlined
     "entry", "malloc.allocate", "malloc.cached", "malloc.is_small", "malloc.free_block", "malloc.header_of",
@@ -72,7 +72,7 @@ def register_sources() -> None:
         if function in TABLES:
             overload(function)(native.tabled(function, TABLES[function]))
         else:
-            register_jitable(function)
+            register_jitable(**WITHOUT_WRAPPERS)(function)
 
 
 def translated() -> Any:
@@ -82,12 +82,13 @@ def translated() -> Any:
     from heapster.machine import native  # noqa: PLC0415
 
     the_machine = native.machine()
-    stand_in_for([native.PREFIX + name for name in native.OPERATIONS])
-    module, names = llvm.parse_assembly(""), {}
+    lower_only()
+    module, names, seen = llvm.parse_assembly(""), {}, set[int]()
     for name, entry in ENTRIES.items():
         result = types.int64 if entry.answers else types.void
         compiled = cfunc(result(*[types.int64] * entry.arity), nopython=True)(wrapper(the_machine, entry))
-        module.link_in(llvm.parse_assembly(plain(compiled.inspect_llvm())))
+        for part in modules_of(compiled, seen):
+            module.link_in(llvm.parse_assembly(plain(str(part))))
         names[compiled.native_name] = PREFIX + name
     rename(module, names)
     return module
@@ -107,13 +108,6 @@ def wrapper(the_machine: Callable[[], Any], entry: Entry) -> Callable[..., Any]:
         lambda a, b: f(the_machine(), a, b),
         lambda a, b, c: f(the_machine(), a, b, c),
     )[entry.arity]
-
-
-def stand_in_for(names: list[str]) -> None:
-    """Numba also links what it compiles, into this process, where it is never called: any address serves."""
-    address = ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p).value
-    for name in names:
-        llvm.add_symbol(name, address)
 
 
 def rename(module: Any, names: dict[str, str]) -> None:

@@ -116,7 +116,7 @@ def source_digest() -> str:
 
 def _translated() -> list[Path]:
     """The sources that Numba reads."""
-    return [*sorted((PACKAGE / "impl").glob("*.py")), HERE / "compile.py", HERE / "entries.py",
+    return [*sorted((PACKAGE / "impl").glob("*.py")), HERE / "compile.py", HERE / "entries.py", HERE / "lowered.py",
             PACKAGE / "machine" / "native.py", PACKAGE / "model" / "operations.py"]
 
 

@@ -1,0 +1,44 @@
+"""Numba as a compiler alone: it lowers functions to LLVM's language, and leaves out what would run them here.
+
+As it comes, Numba links each function with all that it calls, compiles that for this process, makes wrappers that
+Python can call, and times its own locks: more than half of the work, and nothing of it reaches our library.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}       # what makes a function callable here
+
+
+def lower_only() -> None:
+    """Let Numba lower what it is given, and do nothing else with it, in this process from now on."""
+    from numba.core import codegen, cpu, event  # noqa: PLC0415  only who compiles loads it
+
+    def get_executable(*_: Any) -> Callable[..., Any]:
+        made: list[Any] = []
+        return made.append              # never called; each another one, by which Numba looks functions up, built in
+
+    def finalize(library: Any) -> None:
+        library._finalized = True       # noqa: SLF001  Numba asks for it
+
+    changed: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
+        (cpu.CPUContext, "get_executable", get_executable),
+        (codegen.CPUCodeLibrary, "finalize", finalize),
+        (codegen.CPUCodeLibrary, "_optimize_functions", lambda *_: None),
+        (codegen.JITCodeLibrary, "get_pointer_to_function", lambda *_: 0),
+        (event, "broadcast", lambda _: None),
+    )
+    for owner, name, function in changed:
+        assert hasattr(owner, name), f"this version of Numba has no {name}"
+        setattr(owner, name, function)
+
+
+def modules_of(compiled: Any, seen: set[int]) -> Iterator[Any]:
+    """The modules of a compiled function and of all that it calls, each once over all calls with the same `seen`."""
+    todo = [compiled._library]      # noqa: SLF001  Numba has no other way to parts that are not linked
+    while todo:
+        library = todo.pop()
+        if id(library) not in seen:
+            seen.add(id(library))
+            todo += library._linking_libraries      # noqa: SLF001
+            yield library._final_module             # noqa: SLF001
