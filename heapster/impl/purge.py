@@ -89,6 +89,24 @@ def may_stay(m, arena, lately):
     return idle + (get_growth(m) << IDLE_GROWTHS_SHIFT)
 
 
+def may_return(m, arena):
+    """How many bytes that are free the arena may have again soon: up to its peak, and what may lie idle beside that.
+
+    Where it is lower again, and for how long, is for the epochs to say: what came in waves would else be mapped and
+    unmapped in turn.
+
+    Requires: the arena's lock.
+    Ensures:  at least may_stay of what is used; more by what was used beyond that since pages were last purged.
+    """
+    used = m.load(arena + USED_BYTES)
+    peak = m.load(arena + PEAK) & PEAK_MASK
+    if peak < m.load(arena + RECENT):
+        peak = m.load(arena + RECENT)
+    if peak < used:
+        peak = used
+    return may_stay(m, arena, used) + peak - used
+
+
 def new_patience(m, arena, lately):
     """The patience of an arena that used so many bytes in the epoch that has ended: more if it used what was purged.
 

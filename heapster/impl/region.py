@@ -31,9 +31,8 @@ from .layout import (
     REGIONS,
     TOP,
     USED,
-    USED_BYTES,
 )
-from .purge import may_stay
+from .purge import may_return
 from .settings import arena_at, get_growth
 
 
@@ -178,7 +177,7 @@ def grow(m, arena, want):
 
 
 def surplus(m, arena, b):
-    """Bytes at the end of `b`, the free block at the top, that the system may have back; 0 while it may lie idle.
+    """Bytes at the end of `b`, the free block at the top, that the system may have back; 0 while it may be used again.
 
     What comes and goes would be faulted in again each time.
 
@@ -186,7 +185,7 @@ def surplus(m, arena, b):
     Ensures:  a multiple of PAGE; what stays is at least the growth.
     """
     total = size(m, b)
-    if total < may_stay(m, arena, m.load(arena + USED_BYTES)):
+    if total < may_return(m, arena):
         return 0
     return (total - get_growth(m)) & -PAGE
 
@@ -244,11 +243,11 @@ def drop_region(m, arena, region):
 def may_drop(m, arena, region, b):
     """Whether `region` came from mmap, holds nothing but the free block `b`, and can be spared.
 
-    As many free bytes stay beside it as may lie idle: what comes and goes would be mapped and unmapped in turn.
+    As many free bytes stay beside it as may be used again, or lie idle.
     """
     if m.load(region + REGION_KIND) != FROM_MMAP or b != region + FIRST_BLOCK:
         return False
-    return m.load(arena + FREE_BYTES) >= may_stay(m, arena, m.load(arena + USED_BYTES))
+    return m.load(arena + FREE_BYTES) >= may_return(m, arena)
 
 
 def settle(m, arena, b):

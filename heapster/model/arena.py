@@ -366,8 +366,10 @@ class ArenaState:
         return self._free_bytes() >= self._may_stay() and self._unmap(system, region)
 
     def _may_stay(self) -> int:
-        """How many bytes may lie idle beside what is used and listed now."""
-        return most_idle(self._walked()[1], self._free_bytes(), self._settings.growth)
+        """How many bytes may lie idle beside what is used and listed now, or were used since pages were last purged."""
+        used = self._walked()[1]
+        lately = max(used, self.idle.peak, self.idle.recent)
+        return most_idle(used, self._free_bytes(), self._settings.growth) + lately - used
 
     def _unmap(self, system: System, region: RegionState) -> bool:
         if system.munmap(region.start, region.end - region.start) == REFUSED:

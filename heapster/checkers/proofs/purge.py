@@ -53,6 +53,21 @@ def may_stay(source: Any, path: Any) -> None:
                and only(w.m))
 
 
+def may_return(source: Any, path: Any) -> None:
+    """Whatever was used, now and before, any growth."""
+    w = Window(path)
+    growth_of(w, path)
+    used, recent, peak = w.word("used_bytes"), w.word("recent"), path.word("peak", 0, TOTALS, 16)
+    w.word("free_bytes")
+    w.m.put(w.at("peak"), peak + path.word("beside the peak", 0, 15), "peak")
+    stays = source.purge.may_stay(w.m, w.arena, used)
+    result = source.purge.may_return(w.m, w.arena)
+    path.claim("what_may_lie_idle_may_return", lambda: result >= stays and only(w.m))
+    path.claim("what_was_used_lately_may_return", lambda: result >= stays + peak - used
+               and result >= stays + recent - used and (
+                   result == stays or result == stays + peak - used or result == stays + recent - used))
+
+
 class Epoch(Window):
     """An arena with a few free blocks on its one list, and what it knows of the epoch."""
 
@@ -139,6 +154,10 @@ PROOFS = (
     }),
     Proof("purge.may_stay", ALL_WORDS, may_stay, {
         "idle_bytes_may_stay": "at least a quarter of what was used, and a sixteenth of what is free",
+    }),
+    Proof("purge.may_return", ALL_WORDS, may_return, {
+        "what_may_lie_idle_may_return": "at least may_stay of what is used",
+        "what_was_used_lately_may_return": "more by what was used beyond that since pages were last purged",
     }),
     Proof("purge.end_epoch", FEW, end_epoch, {
         "the_next_epoch_has_begun": "the next epoch has begun",

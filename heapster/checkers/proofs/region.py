@@ -274,33 +274,25 @@ def _is_at_the_break(w: Window, top: Top | None, call: Any) -> bool:
 
 
 @contextmanager
-def idling(source: Any, idle: Any) -> Iterator[list[Any]]:
-    """So many bytes may lie idle in the arena; what it is asked that used lately."""
-    asked: list[Any] = []
-
-    def may_stay(_: Any, __: Any, lately: Any) -> Any:
-        """See `impl.purge.may_stay`."""
-        asked.append(lately)
-        return idle
-
-    with replaced(source.region, may_stay=may_stay):
-        yield asked
+def idling(source: Any, idle: Any) -> Iterator[None]:
+    """So many bytes may lie idle in the arena."""
+    with replaced(source.region, may_return=lambda _, __: idle):
+        yield
 
 
 def surplus(source: Any, path: Any) -> None:
     """Any free block, any growth, whatever may lie idle."""
     w = Window(path)
-    growth, used = growth_of(w, path), w.word("used_bytes")
+    growth = growth_of(w, path)
     idle = path.word("idle", 0, TOTALS)
     path.require(growth, "<=", idle)
     b, total = w.span("b", MIN_BLOCK), a_size(path)
     w.m.put(b, header(total, w.owner, 0, 1), "header of b")
-    with idling(source, idle) as asked:
+    with idling(source, idle):
         extra = source.region.surplus(w.m, w.arena, b)
     path.claim("the_surplus_is_whole_pages", lambda: extra & PAGE - 1 == 0 and extra >= 0)
     path.claim("the_growth_stays", lambda: extra == 0 or total - extra >= growth)
-    path.claim("what_may_lie_idle_stays", lambda: (extra == 0 if total < idle else total - extra < growth + PAGE)
-               and all(lately == used for lately in asked))
+    path.claim("what_may_lie_idle_stays", lambda: extra == 0 if total < idle else total - extra < growth + PAGE)
 
 
 def trim_top(source: Any, path: Any) -> None:
@@ -362,16 +354,15 @@ def drop_region(source: Any, path: Any) -> None:
 def may_drop(source: Any, path: Any) -> None:
     """Any region, its first block or another, whatever may lie idle."""
     w = Window(path)
-    used, free_bytes, kind = w.word("used_bytes"), w.word("free_bytes"), 1 + path.choose(2)
+    free_bytes, kind = w.word("free_bytes"), 1 + path.choose(2)
     idle = path.word("idle", 0, TOTALS)
     region, is_first = w.span("region", FIRST_BLOCK + MIN_BLOCK), path.choose(2)
     w.m.put(region + REGION["kind"], kind, "kind")
     b = region + FIRST_BLOCK if is_first else region + FIRST_BLOCK + a_size(path, "before")
-    with idling(source, idle) as asked:
+    with idling(source, idle):
         may = source.region.may_drop(w.m, w.arena, region, b)
     path.claim("a_region_is_spared_while_enough_is_free", lambda: only(w.m) and bool(may) == (
-        kind == MMAP and is_first == 1 and free_bytes >= idle)
-        and all(lately == used for lately in asked))
+        kind == MMAP and is_first == 1 and free_bytes >= idle))
 
 
 PROOFS = (
