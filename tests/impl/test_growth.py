@@ -25,3 +25,18 @@ def test_a_block_that_grows_at_the_break_again_and_again(policy: int) -> None:
         if turn in (1999, 3999):
             held.append(sum(end - start for start, end in m.system()))
     assert held[0] == held[1] < 1 << 16
+
+
+def test_waves_ask_the_system_for_nothing_once_one_has_passed() -> None:
+    """What was used before is free between two waves, and stays."""
+    m = Simulated(memory=1 << 23)
+    settings.set_growth(m, 4096)
+    held = []
+    for _ in range(4):
+        blocks = [api.malloc(m, 4000) for _ in range(200)]
+        for p in blocks:
+            api.free(m, p)
+        m.refuel()
+        held.append(sum(end - start for start, end in m.system()))
+    assert held[0] > 200 * 4000
+    assert held == held[:1] * 4

@@ -172,8 +172,6 @@ FAULTS = (
           "answer_diverges"),
     fault("a refused region is lost to its list", "trim", "                link(m, arena, region + FIRST_BLOCK)\n",
           "                pass\n", "free_list_is_exactly_the_free_blocks"),
-    fault("what was used before may not be used again", "purge", "    return may_stay(m, arena, used) + peak - used",
-          "    return may_stay(m, arena, used)", "system_calls_diverge"),
     fault("the pages of a freed block are no turnover", "purge", " + (total >> PAGE_SHIFT)\n", "\n",
           "structure_diverges"),
     # Failure.
