@@ -50,9 +50,17 @@ def fork() -> int:
 
 
 def processor_seconds() -> float:
-    """Processor time of this process and of its children that have ended, user and system."""
+    """Processor time of this process, of its children that have ended, and of other machines: user and system."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return process_time() + ended.ru_utime + ended.ru_stime
+    return process_time() + ended.ru_utime + ended.ru_stime + sum(_elsewhere)
+
+
+_elsewhere: list[float] = [0.0]     # seconds that other machines have worked for us
+
+
+def worked_elsewhere(seconds: float) -> None:
+    """Count processor time of another machine as that of a child which has ended."""
+    _elsewhere[0] += seconds
 
 
 def settle(parent: int) -> None:

@@ -14,6 +14,7 @@ EXTRAS = {
     "prove": Extra(("z3",), "prove"),
     "native": Extra(("numba", "llvmlite"), "build, and run where no machine code came along"),
     "races": Extra(("greenlet",), "races"),
+    "cluster": Extra(("distributed",), "fuzz, races and stress with --scheduler"),
     "report": Extra(("jinja2", "markupsafe", "matplotlib"), "report"),
     "coverage": Extra(("gcovr",), "fuzz --coverage"),
 }

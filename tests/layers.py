@@ -43,6 +43,7 @@ OTHERS: Mapping[str, frozenset[str]] = {
     "llvmlite": frozenset({"machine", "native"}),
     "greenlet": frozenset({"machine", "checkers"}),
     "hypothesis": frozenset({"checkers"}),
+    "distributed": frozenset({"checkers"}),
     "jinja2": frozenset({"reports"}),
     "markupsafe": frozenset({"reports"}),       # a part of jinja2
     "matplotlib": frozenset({"reports"}),

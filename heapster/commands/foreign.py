@@ -1,7 +1,7 @@
 """`heapster fuzz` and `heapster replay` for targets that somebody else wrote."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
@@ -42,7 +42,8 @@ def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store
         def progress(tally: Tally, findings: int) -> None:
             meter.show(None, f"{tally.ops:,} operations, {counted(findings, 'finding')}")
 
-        run = fuzz_foreign(options, announce, progress, store, store.folder, pool=pool_of(given))
+        pool = pool_of(given, needs=_needed(options, given))
+        run = fuzz_foreign(options, announce, progress, store, store.folder, pool=pool)
         rate = run.extra["compiled_ops_per_second"]
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
     for finding in run.findings:
@@ -51,6 +52,14 @@ def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store
     say([*_learnt(run), *run_lines(replace(run, findings=()))[:-1], *index_lines(run), verdict_line(run)])
     github.publish(run)
     return delivery.write(run)
+
+
+def _needed(options: ForeignOptions, given: Mapping[str, Any]) -> Iterator[Path]:
+    """The files that a run needs wherever it is; UsageError for what has to be done here."""
+    if options.coverage is not None and given.get("scheduler"):
+        raise UsageError("--coverage counts on this machine what is run here: leave out --scheduler")
+    more = (options.corpus, Path(options.adapter) if options.adapter else None)
+    return iter((*options.target.paths, *filter(None, more)))
 
 
 def minimise(target: Target, given: dict[str, Any]) -> int:

@@ -11,6 +11,8 @@ import click
 from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions, Progress, fuzz
 from heapster.checkers.fuzz.native_volume import SHARE, in_volume, settings, together
+from heapster.checkers.jobs.local import Local
+from heapster.checkers.jobs.pool import cores
 from heapster.checkers.targets.target import NATIVE, UNSET, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
@@ -75,7 +77,7 @@ def _options(target: Target, given: dict[str, Any]) -> FuzzOptions:
         cache=fixed.cache,
         retained=fixed.retained,
         faults=given["faults"],
-        pool=pool_of(given),
+        pool=pool_of(given, needs=target.paths),
     )
 
 
@@ -85,7 +87,8 @@ def _both(options: FuzzOptions, seconds: float, store: Store, announce: Callable
     if run.verdict is Verdict.INCONCLUSIVE or run.extra["interrupted"]:
         return run
     try:
-        runs = volume(settings(options.policies), seconds * SHARE, options.seed, store, options.pool.jobs)
+        runs = volume(settings(options.policies), seconds * SHARE, options.seed, store,
+                      options.pool.jobs if isinstance(options.pool, Local) else cores())
     except KeyboardInterrupt:
         return replace(run, extra={**run.extra, "interrupted": True})
     hidden = [claim for claim in run.extra["not_checked"] if claim.startswith("what comes after")]

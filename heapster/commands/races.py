@@ -53,7 +53,7 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     aimed = target_of(" ".join((target, *more)), "races")
     if view_of(aimed, "races") is View.SOURCE:
         not_for(ctx, OF_COMPILED, f"{aimed} is our own source")
-    run = campaign(plan, aimed, ctx.params, pool_of(ctx.params))
+    run = campaign(plan, aimed, ctx.params, pool_of(ctx.params, needs=aimed.paths))
     show_lanes(run)
     return delivery.deliver(run)
 

@@ -24,7 +24,7 @@ def command(target: str, threads: int, seconds: float, pattern: str, seed: int |
     plan.check()
     delivery = Delivery(json, junit)
     delivery.check()
-    run = campaign(plan, pool_of(given, max(1, cores() // threads)))
+    run = campaign(plan, pool_of(given, max(1, cores() // threads), plan.target.paths))
     say((line, "") for line in lines(run))
     return delivery.deliver(run)
 

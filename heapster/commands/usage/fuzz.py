@@ -15,6 +15,7 @@ from heapster.commands.options import done_by, jobs_option, option, target
 @option("seconds")
 @option("examples")
 @option("seed")
+@option("scheduler")
 @jobs_option("Children that run examples at once; what is found of our own source does not depend on them.  "
              "[default: the cores there are]")
 @option("arenas", 3)

@@ -13,6 +13,7 @@ from heapster.commands.options import done_by, jobs_option, option, target
 @option("ops", 3)
 @option("schedules")
 @option("seconds")
+@option("scheduler")
 @jobs_option("Children that explore at once; what is found does not depend on them.  "
              "[default: the cores there are]")
 @option("strategy", "dfs")

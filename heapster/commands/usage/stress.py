@@ -14,6 +14,7 @@ SECONDS = 20.0
 @target("native")
 @option("threads", 2)
 @option("seconds", SECONDS)
+@option("scheduler")
 @jobs_option("Patterns that run at once.  [default: the cores there are, over --threads]")
 @option("pattern", "all")
 @option("seed")
