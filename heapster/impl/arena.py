@@ -1,6 +1,6 @@
 """Arenas: blocks handed out and taken back under the arena's lock."""
 
-from .block import is_free, payload, set_prev_used, size, split, write_free, write_used
+from .block import is_free, owner_in, payload, set_prev_used, size, split, write_free, write_used
 from .freelist import add, link, unlink
 from .layout import (
     ALIGN,
@@ -169,7 +169,7 @@ def acquire(m, arena, want, alignment, kind):
 
 
 def check_neighbours(m, b):
-    """Abort unless the block `b` is used, and what lies right of it knows that.
+    """Abort unless the block `b` is used, and what lies right of it is of the same owner, and knows that.
 
     Without the lock it was, but two threads may be freeing it at once.
 
@@ -178,7 +178,10 @@ def check_neighbours(m, b):
     if is_free(m, b):
         m.abort(DOUBLE_FREE, payload(b))
     total = size(m, b)
-    if total < MIN_BLOCK or m.load(b + total) & PREV_USED == 0:
+    if total < MIN_BLOCK:
+        m.abort(CORRUPT_HEADER, payload(b))
+    right = m.load(b + total)
+    if right & PREV_USED == 0 or owner_in(right) != owner_in(m.load(b)):
         m.abort(CORRUPT_HEADER, payload(b))
 
 
@@ -190,6 +193,8 @@ def release(m, arena, b):
     """
     if is_lost(m, arena):
         return
+    if size(m, b) > m.load(arena + USED_BYTES):
+        m.abort(CORRUPT_HEADER, payload(b))
     check_neighbours(m, b)
     note_release(m, arena, size(m, b))
     count_used(m, arena, -size(m, b), -1)

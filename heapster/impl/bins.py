@@ -17,7 +17,7 @@ from .layout import (
     OVERFLOWED,
     SMALL_BIN,
 )
-from .stack import above, below, mark, set_below, top, unmark
+from .stack import above, below, set_below, top, unmark
 
 
 def bin_at(thread, index):
@@ -44,12 +44,11 @@ def push(m, slot, p):
     """
     word = m.load(slot)
     set_below(m, p, word)
-    mark(m, p)
     m.store_relaxed(slot, above(word, p))
 
 
 def take_top(m, slot):
-    """Take the block on top off the bin, marked as it is; its payload.
+    """Take the block on top off the bin, marked as it is; its payload. Abort if it was written over since it waits.
 
     Requires: the bin is not empty.
     Ensures:  those below keep their order.
@@ -62,7 +61,7 @@ def take_top(m, slot):
 def pop(m, slot):
     """As `take_top`, for a block that is to be used.
 
-    Ensures:  it is no longer marked; those below keep their order.
+    Ensures:  it is no longer marked, nor linked; those below keep their order.
     """
     p = take_top(m, slot)
     unmark(m, p)

@@ -3,6 +3,7 @@
 from .block import payload, size
 from .classes import class_at, class_head, class_of, close_class, next_class, open_class
 from .layout import (
+    ARENA_BYTES,
     CLASS_COUNT,
     CORRUPT_LIST,
     CURSOR,
@@ -81,17 +82,21 @@ def link(m, arena, b):
 
 
 def unlink(m, arena, b):
-    """Take the free block `b` from its free list in `arena`; abort if its links disagree.
+    """Take the free block `b` from its free list in `arena`; abort if its links disagree, or lead to one block alone.
 
     Requires: the arena's lock; b is on the list.
-    Ensures:  its neighbours on the list are linked both ways; a cursor that was at b is at the next;
-              the ledger no longer counts it; no other word changes.
+    Ensures:  its neighbours on the list are linked both ways, and it shows nothing of them;
+              a cursor that was at b is at the next; the ledger no longer counts it; no other word changes.
     """
     if not links_agree(m, b):
         m.abort(CORRUPT_LIST, payload(b))
     before = m.load(b + PREV)
     after = m.load(b + NEXT)
+    if before == after and (before < arena + HEAD or before >= arena + ARENA_BYTES):
+        m.abort(CORRUPT_LIST, payload(b))
     bypass(m, before, after)
+    m.store(b + NEXT, NULL)
+    m.store(b + PREV, NULL)
     if before == after and before != arena + HEAD:
         close_class(m, arena, class_at(arena, before))
     if m.load(arena + CURSOR) == b:

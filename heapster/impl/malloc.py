@@ -20,6 +20,7 @@ from .arena import acquire, count_call, is_lost, release, room_for
 from .block import block_of, block_size, payload, size_in
 from .classes import class_for, least_of_class
 from .layout import (
+    ADDRESS_BITS,
     ALIGN,
     ARENA_LOCK,
     CALL_ALIGNED,
@@ -28,6 +29,7 @@ from .layout import (
     DOUBLE_FREE,
     ENOMEM,
     INVALID_POINTER,
+    LEAST_PAYLOAD,
     MAPPED,
     MAX_ARENAS,
     MAX_REQUEST,
@@ -154,15 +156,16 @@ def malloc_slow(m, request, alignment, kind):
 def header_of(m, p):
     """The header of the block at `p`; abort if `p` cannot be the payload of a used block.
 
-    Another thread may be telling the block of its left neighbour: so the load is atomic.
+    Nothing is read where no program has memory. Another thread may be telling the block of its left neighbour: so the
+    load is atomic.
     """
-    if p & (ALIGN - 1) != 0:
+    if p & (ALIGN - 1) != 0 or (p - LEAST_PAYLOAD) >> ADDRESS_BITS != 0:
         m.abort(INVALID_POINTER, p)
     header = m.load_relaxed(block_of(p))
-    if header & USED == 0:
-        m.abort(DOUBLE_FREE, p)
     if header < MIN_BLOCK or header >> OWNER_SHIFT >= MAX_ARENAS:
         m.abort(INVALID_POINTER, p)
+    if header & USED == 0:
+        m.abort(DOUBLE_FREE, p)
     return header
 
 

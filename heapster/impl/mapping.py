@@ -8,6 +8,7 @@ from .layout import (
     ARENA_LOCK,
     CALL_CALLOC,
     CALL_FREE,
+    CORRUPT_HEADER,
     CORRUPT_LIST,
     DOUBLE_FREE,
     HEAD,
@@ -16,6 +17,7 @@ from .layout import (
     MAPPED,
     MAPPED_LEAD,
     MAPPINGS,
+    MARK_KEY,
     NEXT,
     NODE,
     NOT_USED,
@@ -35,6 +37,16 @@ from .retained import retain, step, stretch, take_retained, take_retained_at
 def mapped_usable(m, b):
     """Bytes of payload of the mapped block `b`."""
     return size(m, b) - m.load(b + LEAD) - PAYLOAD
+
+
+def seal_of(m, b):
+    """What stands in the node of the mapped block `b` while its header and its lead are as they were written."""
+    return m.load(m.statics() + MARK_KEY) - b - m.load(b) - m.load(b + LEAD)
+
+
+def seal(m, b):
+    """Note the header and the lead of the mapped block `b`, as nobody can who does not know the key."""
+    m.store(b + NODE, seal_of(m, b))
 
 
 def mapping_length(request, alignment):
@@ -57,11 +69,12 @@ def write_mapped(m, start, length, alignment):
     """Write the header and lead of the one block of a new mapping; return the block.
 
     Ensures:  its payload is a multiple of alignment; it lies in the mapping;
-              header and lead say where the mapping is, and no other word changes.
+              header and lead say where the mapping is, sealed, and no other word changes.
     """
     b = round_up(start + MAPPED_LEAD + PAYLOAD, alignment) - PAYLOAD
     m.store(b + LEAD, b - start)
     m.store(b, length | MAPPED | PREV_USED | USED)
+    seal(m, b)
     return b
 
 
@@ -122,11 +135,16 @@ def map_block(m, request, alignment, kind):
     return b
 
 
-def check_node(m, b):
-    """Abort unless the mapped block `b` is used still, under the lock, and its neighbours on the list know it."""
+def check_mapped(m, record, b):
+    """Abort unless the mapped block `b` is used still, under the lock, sealed, and known to its neighbours on the list.
+
+    Where the list is lost, the block is on none.
+    """
     if is_free(m, b):
         m.abort(DOUBLE_FREE, payload(b))
-    if not links_agree(m, b + NODE):
+    if m.load(b + NODE) != seal_of(m, b):
+        m.abort(CORRUPT_HEADER, payload(b))
+    if not is_lost(m, record) and not links_agree(m, b + NODE):
         m.abort(CORRUPT_LIST, payload(b))
 
 
@@ -135,8 +153,8 @@ def unlist_mapped(m, record, b):
 
     Requires: the lock.
     """
+    check_mapped(m, record, b)
     if not is_lost(m, record):
-        check_node(m, b)
         bypass(m, m.load(b + NODE + PREV), m.load(b + NODE + NEXT))
 
 
@@ -163,6 +181,7 @@ def become(m, record, b, length):
     """Let the mapped block `b` have a mapping of `length` bytes from here on."""
     count_used(m, record, length - size(m, b), 0)
     m.store(b, length | MAPPED | PREV_USED | USED)
+    seal(m, b)
 
 
 def extend(m, record, b, extra):
@@ -177,8 +196,6 @@ def extend(m, record, b, extra):
 def remap_block(m, record, b, extra):
     """The mapped block `b` with `extra` bytes more, whole pages, wherever the system puts it; NULL if it refused."""
     listed = not is_lost(m, record)
-    if listed:
-        check_node(m, b)
     before = m.load(b + NODE + PREV)
     after = m.load(b + NODE + NEXT)
     length = size(m, b)
@@ -219,6 +236,7 @@ def resize_mapped(m, b, request, kind):
     need = round_up(m.load(b + LEAD) + PAYLOAD + request, PAGE)
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
+    check_mapped(m, record, b)
     if need > length:
         b = grow_mapped(m, record, b, need - length)
     elif need < length:

@@ -127,6 +127,7 @@ def extend_top(m, arena, length):
     b = fence_before(end)
     fence = fence_before(end + length)
     m.store(b, (m.load(b) & NOT_USED) | (fence - b))
+    m.store(b + FENCE_REGION, NULL)
     write_fence(m, arena, fence, region)
     add(m, region + REGION_LENGTH, length)
     m.store(arena + BREAK, end + length)

@@ -16,6 +16,9 @@ from .layout import (
     FIRST_FIT,
     GROWTH,
     KEEP_BYTES,
+    KEY_MASK,
+    LINK_KEY,
+    MARK_KEY,
     MAX_ARENAS,
     MAX_CACHE,
     MAX_REQUEST,
@@ -102,6 +105,15 @@ def set_cache(m, most):
     if most > MAX_CACHE:
         most = MAX_CACHE
     m.store_relaxed(m.statics() + CACHE_BYTES, most)
+
+
+def set_keys(m, link, mark):
+    """Set what links and marks of blocks that wait are mixed with; of each word the lower bits are taken.
+
+    Requires: no block waits, and there is one thread.
+    """
+    m.store(m.statics() + LINK_KEY, link & KEY_MASK)
+    m.store(m.statics() + MARK_KEY, mark & KEY_MASK)
 
 
 def get_keep(m):

@@ -1,9 +1,10 @@
 """Stacks of blocks that wait to be used again: the word that leads to the top also counts them.
 
-That word stands in each block for those below it, and beside it a mark. Nothing else knows how either is written.
+That word stands in each block for those below it, mixed with a key and its place, and beside it a mark that agrees with
+it. Nothing else knows how either is written.
 """
 
-from .layout import CACHED_MARK, COUNT_ONE, COUNT_SHIFT, MARK, TOP_MASK
+from .layout import CORRUPT_LIST, COUNT_ONE, COUNT_SHIFT, LINK_KEY, MARK, MARK_KEY, TOP_MASK
 
 
 def top(word):
@@ -25,14 +26,34 @@ def above(word, p):
     return word - (word & TOP_MASK) + COUNT_ONE + p
 
 
+def link_of(m, p):
+    """The word that the link of the payload `p` stands for, whoever wrote it."""
+    return m.load(p) - m.load(m.statics() + LINK_KEY) - p
+
+
+def is_marked(m, p):
+    """Whether the block with the payload `p` waits as far as it shows: its mark agrees with its link and its place.
+
+    Who does not know the key writes what agrees by chance alone, one in 2**61.
+    """
+    return m.load_any(p) + m.load_any(p + MARK) + p == m.load(m.statics() + MARK_KEY)
+
+
 def below(m, p):
-    """The word that leads to the blocks below the payload `p` on its stack."""
-    return m.load(p)
+    """The word that leads to the blocks below the payload `p` on its stack.
+
+    Ensures:  abort if somebody wrote over it since.
+    """
+    if not is_marked(m, p):
+        m.abort(CORRUPT_LIST, p)
+    return link_of(m, p)
 
 
 def set_below(m, p, word):
-    """Let the payload `p` lie on the stack that `word` leads to."""
-    m.store(p, word)
+    """Let the payload `p` lie on the stack that `word` leads to, marked as a block that waits."""
+    link = word + m.load(m.statics() + LINK_KEY) + p
+    m.store(p, link)
+    m.store(p + MARK, m.load(m.statics() + MARK_KEY) - link - p)
 
 
 def put(m, word, p):
@@ -55,19 +76,10 @@ def move(m, word, blocks, onto):
     return onto
 
 
-def mark(m, p):
-    """Mark the block with the payload `p`: it waits to be used again."""
-    m.store(p + MARK, CACHED_MARK)
-
-
 def unmark(m, p):
-    """The block with the payload `p` no longer waits."""
+    """The block with the payload `p` no longer waits, and shows nothing of where others are."""
+    m.store(p, 0)
     m.store(p + MARK, 0)
-
-
-def is_marked(m, p):
-    """Whether the block with the payload `p` looks as if it waited; its caller may have written the mark as well."""
-    return m.load_any(p + MARK) == CACHED_MARK
 
 
 def holds(m, word, p):
@@ -78,7 +90,7 @@ def holds(m, word, p):
     Ensures:  no word changes; on a stack that nobody else changes, the answer is right.
     """
     while count(word) > 0 and top(word) != p:
-        after = below(m, top(word))
+        after = link_of(m, top(word))
         if count(after) != count(word) - 1:
             return False
         word = after

@@ -36,7 +36,7 @@ from .layout import (
 )
 from .remote import is_remote, release_all, send, take_all
 from .settings import arena_at, attach, detach, get_cache
-from .stack import below, count, holds, is_marked, mark, put, top, unmark
+from .stack import below, count, holds, is_marked, put, top, unmark
 
 
 def count_mine(m, thread, kind):
@@ -176,7 +176,6 @@ def send_if_remote(m, p):
     owner = owner_arena(m, p)
     if owner == attach(m):
         return False
-    mark(m, p)
     send(m, owner, put(m, 0, p))
     return True
 

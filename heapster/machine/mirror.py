@@ -79,8 +79,19 @@ class Mirror:
         """Where in this process what the original has at `address` is; other words are themselves."""
         return next((address + area.shift for area in self._areas if area.start <= address < area.end), address)
 
-    def alike(self, word: int, there: int) -> bool:
-        """Whether `there` is what the original's word `word` must be here: also where it leads to a stack."""
+    def alike(self, word: int, there: int, address: int = 0) -> bool:
+        """Whether `there` is what the original's word `word` must be here: also where it leads to a stack.
+
+        A block that waits has the word that leads to the next, and its own address beside it, where there is no key;
+        and what is left of nothing without that and its address again. A mapped block has what is left without
+        its address.
+        """
+        own = self.there(address)
+        return self._leads_alike(word, there) or there == word + address - own or (bool(address) and (
+            self._leads_alike(word - address, there - own)
+            or self._leads_alike(-word - 2 * (address - WORD), -there - 2 * (own - WORD))))
+
+    def _leads_alike(self, word: int, there: int) -> bool:
         top = word & TOP_MASK
         return there in (word, self.there(word), word - top + self.there(top))
 

@@ -149,7 +149,8 @@ def classify(
     told = header is not HeaderWord.UNKNOWN and kind in _NOTICED_BY_AN_OLD_HEADER
     if not looks_at_the_header or not (told or kind in _ALWAYS_NOTICED):
         return Misuse(kind, OUTCOMES, WORDS[kind])
-    also = ({FAULT} if header is HeaderWord.PURGED else set()) | ({WRONG_SIZE} if verb in STATING else set())
+    also = {FAULT, "invalid_pointer"} if header is HeaderWord.PURGED else set()
+    also |= {WRONG_SIZE} if verb in STATING else set()
     return Misuse(kind, _CERTAIN[kind] | also, WORDS[kind])
 
 

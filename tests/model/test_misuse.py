@@ -95,7 +95,8 @@ def test_a_double_free_is_a_double_free() -> None:
 
 
 @pytest.mark.parametrize(("header", "outcomes"), [
-    (HeaderWord.UNKNOWN, OUTCOMES), (HeaderWord.STANDS, {"double_free"}), (HeaderWord.PURGED, {"double_free", FAULT})])
+    (HeaderWord.UNKNOWN, OUTCOMES), (HeaderWord.STANDS, {"double_free"}),
+    (HeaderWord.PURGED, {"double_free", "invalid_pointer", FAULT})])
 def test_an_absorbed_block_is_noticed_by_its_old_header(header: HeaderWord, outcomes: frozenset[str]) -> None:
     """Where nobody can have written over it."""
     found = classify(HEAP, LIVE, Operation("free"), FREE.address + 40, header=header)

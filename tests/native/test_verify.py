@@ -7,7 +7,7 @@ import pytest
 
 from heapster.checkers.lockstep.decode import Undecodable, decode
 from heapster.checkers.lockstep.lockstep import Lockstep
-from heapster.impl import api, bins, classes, freelist, layout, retained, settings, verify
+from heapster.impl import api, bins, classes, freelist, layout, retained, settings, stack, verify
 from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.model.invariants import ALWAYS, violations
@@ -62,7 +62,7 @@ def add(address: int, amount: int) -> Any:
 
 def keep(m: Simulated, total: int, p: int, counted: int) -> None:
     """The used block at `p` alone in the bin of that size, counted as so many."""
-    m.store(p, 0)
+    stack.set_below(m, p, 0)
     m.store(bins.bin_of(m.thread(), total), p + counted * layout.COUNT_ONE)
 
 

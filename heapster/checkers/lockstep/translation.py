@@ -129,7 +129,7 @@ class Pair:
         changed = self._changed()
         for address in sorted(changed):
             original, word = self.original.words.get(address, 0), self._word(address)
-            if not self.mirror.alike(original, word):
+            if not self.mirror.alike(original, word, address):
                 yield address, original, word
         for thread in range(self.original.running + 1):
             yield from self._differing_storage(THREADS + thread * THREAD_STRIDE, self.mirror.thread_storage(thread))

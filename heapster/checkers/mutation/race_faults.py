@@ -108,8 +108,8 @@ LOCKS = (
              "    fits = want <= payload_room(m, b)\n    m.unlock(arena)\n    m.lock(arena)\n"
              "    done = fits and fit_in_place(m, arena, b, payload_room(m, b))\n    if not done and"),), "data_race"),
     fault("a block's owner reads its header without care", (
-        Edit("malloc.py", "    header = m.load_relaxed(block_of(p))\n    if header & USED",
-             "    header = m.load(block_of(p))\n    if header & USED"),), "data_race"),
+        Edit("malloc.py", "    header = m.load_relaxed(block_of(p))\n    if header < MIN_BLOCK",
+             "    header = m.load(block_of(p))\n    if header < MIN_BLOCK"),), "data_race"),
     fault("a neighbour's flag is set without care", (
         Edit("block.py", "m.store_relaxed(right, m.load(right) | PREV_USED)",
              "m.store(right, m.load(right) | PREV_USED)"),), "data_race"),
@@ -144,7 +144,7 @@ LOCKS = (
         list_mapped(m, record, b, kind)
     if b != NULL and"""),), "data_race"),
     fault("a mapped block is resized without the lock", (
-        Edit("mapping.py", "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    if need > length",
+        Edit("mapping.py", "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    check_mapped",
              "    record = m.statics() + MAPPINGS\n    if need > length"),
         Edit("mapping.py", "        step(m, record)\n    m.unlock(record + ARENA_LOCK)\n    return b",
              "        step(m, record)\n    return b")), "data_race"),
@@ -168,8 +168,8 @@ LOCKS = (
     fault("a child resizes blocks of a lost arena", (
         Edit("resize.py", "    if is_lost(m, arena):\n        return want <= size(m, b)\n", ""),), "fork_unsafe"),
     fault("a child takes blocks off a list that it lost", (
-        Edit("mapping.py", "    if not is_lost(m, record):\n        check_node(m, b)\n",
-             "    if record != NULL:\n        check_node(m, b)\n"),), "fork_unsafe"),
+        Edit("mapping.py", "    if not is_lost(m, record):\n        bypass(",
+             "    if record != NULL:\n        bypass("),), "fork_unsafe"),
 )
 
 RELEASED = """\

@@ -5,6 +5,7 @@ from typing import Any
 from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
+    ALL_OWNER_BITS,
     ALL_SIZE_BITS,
     CALL_KINDS,
     CORRUPT_HEADER,
@@ -35,13 +36,15 @@ def check_neighbours(source: Any, path: Any) -> None:
     m, b = path.machine(), a_block(path)
     size, word = path.word("size", 0, MOST, ALIGN), path.word("word")
     is_used = path.choose(2)
-    m.put(b, header(size, an_owner(path), used=is_used), "header of b")
+    owner = an_owner(path)
+    m.put(b, header(size, owner, used=is_used), "header of b")
     if size > 0:
         m.put(b + size, word, "header of the right")
     code = aborts(m, lambda: source.arena.check_neighbours(m, b), b + PAYLOAD)
     path.claim("what_was_freed_meanwhile_aborts", lambda: (code == DOUBLE_FREE) == (not is_used))
     path.claim("a_smashed_header_aborts", lambda: not is_used or code == (
-        0 if size >= MIN_BLOCK and word & PREV_USED != 0 else CORRUPT_HEADER))
+        0 if size >= MIN_BLOCK and word & PREV_USED != 0 and word & ALL_OWNER_BITS == owner << OWNER_PLACE
+        else CORRUPT_HEADER))
 
 
 def open_record(source: Any, path: Any) -> None:
@@ -168,8 +171,8 @@ PROOFS = (
     }),
     Proof("arena.check_neighbours", ANY_HEAP, check_neighbours, more={
         "what_was_freed_meanwhile_aborts": "a block that is not used aborts as a double free; no other does",
-        "a_smashed_header_aborts": "a size below the least, or a right neighbour that is told of a free left, aborts; "
-                                   "nothing else does",
+        "a_smashed_header_aborts": "a size below the least, or a right neighbour that is told of a free left or is "
+                                   "another owner's, aborts; nothing else does",
     }),
     Proof("arena.align_front", ANY_HEAP, align_front, {
         "leads_are_legal_blocks": "the lead is absent or a legal block, on the list",

@@ -5,7 +5,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.cache import COUNTS, FREE, MALLOC, REALLOC, Caching, a_stack, same
+from heapster.checkers.proofs.cache import (
+    COUNTS,
+    FREE,
+    MALLOC,
+    REALLOC,
+    Caching,
+    a_stack,
+    same,
+    show_nothing,
+    two_words,
+)
 from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
@@ -23,6 +33,7 @@ from heapster.checkers.proofs.layout_spec import (
     WORD,
     header,
     only,
+    waits,
 )
 from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.remote import a_remote_list
@@ -151,8 +162,8 @@ def collect_remote(source: Any, path: Any) -> None:
         same(kept, [b + PAYLOAD for b, room in zip(blocks, has_room, strict=True) if room])
         and same(released, [b for b, room in zip(blocks, has_room, strict=True) if not room])))
     path.claim("what_was_taken_back_is_off_the_list", lambda: w.m.load(w.at("remote")) == 0
-               and all(w.m.load(b + 2 * WORD) == 0 for b in blocks)
-               and only(w.m, w.at("remote"), *[b + 2 * WORD for b in blocks]))
+               and all(w.m.load(word) == 0 for word in two_words(b + WORD for b in blocks))
+               and only(w.m, w.at("remote"), *two_words(b + WORD for b in blocks)))
 
 
 @contextmanager
@@ -201,7 +212,7 @@ def send_if_remote(source: Any, path: Any) -> None:
         was_sent = source.thread_cache.send_if_remote(c.m, b + PAYLOAD)
     path.claim("only_what_is_foreign_is_sent_home", lambda: was_sent == bool(is_foreign) and sent == [
         (c.w.arena + ARENA_BYTES, b + PAYLOAD + (1 << 48))] * is_foreign and (not is_foreign or (
-            c.m.load(b + PAYLOAD) == 0 and c.m.load(b + PAYLOAD + WORD) == CACHE["mark"]))
+            waits(c.m, b + PAYLOAD, 0)))
         and only(c.m, *[b + PAYLOAD, b + PAYLOAD + WORD][:2 * is_foreign]))
 
 
@@ -212,7 +223,7 @@ def resize_uncopied(source: Any, path: Any) -> None:
     m, w, total = c.m, c.w, path.word("total", MIN_BLOCK, HUGE, ALIGN)
     b, place, calls = w.span("b", MIN_BLOCK), c.thread + CACHE["my_calls"] + 8 * REALLOC, path.word("calls", 0, TOTALS)
     m.put(b, header(total, w.index), "header")
-    m.put(b + 2 * WORD, 0, "what is where the mark would be")
+    show_nothing(path, m, b + WORD)
     m.put(place, calls, "calls of realloc")
     request, want = path.word("request", 1, HUGE), path.word("want", MIN_BLOCK, HUGE, ALIGN)
     needed = path.word("needed", MIN_BLOCK, HUGE, ALIGN)
@@ -247,7 +258,7 @@ def cache_block_slow(source: Any, path: Any) -> None:
     kind = (FREE, REALLOC)[path.choose(2)]
     m.put(c.slot, word, "bin")
     m.put(c.slot + WORD, limit << 48, "limit")
-    m.put(p + WORD, 0, "what is where the mark would be")
+    show_nothing(path, m, p)
     sent: list[Any] = []
 
     def send_if_remote(_: Any, block: Any) -> bool:
@@ -270,13 +281,9 @@ def cache_block_slow(source: Any, path: Any) -> None:
 
 def _holds(m: Any, slot: Any, blocks: list[Any]) -> bool:
     """Whether the bin has just these blocks, the first on top, each marked."""
-    word, count = m.load(slot), len(blocks)
-    for place, b in enumerate(blocks):
-        p = b + PAYLOAD
-        if not (word == p + (count - place << 48) and m.load(p + WORD) == CACHE["mark"]):
-            return False
-        word = m.load(p)
-    return bool(word == 0)
+    words = [b + PAYLOAD + (len(blocks) - place << 48) for place, b in enumerate(blocks)] + [0]
+    return bool(m.load(slot) == words[0]) and all(
+        waits(m, b + PAYLOAD, below) for b, below in zip(blocks, words[1:], strict=True))
 
 
 def grow_bin(source: Any, path: Any) -> None:

@@ -1,5 +1,6 @@
 """What threads keep and hand over, a step at a time: what is proved of `impl/stack.py`, `cache.py` and `remote.py`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
@@ -10,12 +11,18 @@ from heapster.checkers.proofs.layout_spec import (
     ARENA_BYTES,
     CACHE,
     CLASS,
+    CORRUPT_LIST,
     MIN_BLOCK,
     STATICS,
     TOTALS,
     a_size,
+    aborts,
+    draw_keys,
     header,
+    keys,
+    let_wait,
     only,
+    waits,
 )
 from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
@@ -39,6 +46,21 @@ def above(source: Any, path: Any) -> None:
     result = source.stack.above(word, p)
     path.claim("what_is_put_on_a_stack_is_its_top", lambda: source.stack.top(result) == p)
     path.claim("a_stack_counts_what_is_put_on_it", lambda: source.stack.count(result) == count + 1)
+
+
+def below(source: Any, path: Any) -> None:
+    """A block that waits, and one that was written over since."""
+    m, p = draw_keys(path.machine()), path.word("p", LOWEST, HIGHEST, ALIGN)
+    word, _ = a_stack(path)
+    is_whole = path.choose(2)
+    if is_whole:
+        let_wait(m, p, word)
+    else:
+        show_nothing(path, m, p)
+    led: list[Any] = []
+    code = aborts(m, lambda: led.append(source.stack.below(m, p)), p)
+    path.claim("what_was_written_over_is_not_followed", lambda: code == (0 if is_whole else CORRUPT_LIST)
+               and (not is_whole or led[0] == word) and only(m))
 
 
 def bin_at(source: Any, path: Any) -> None:
@@ -78,7 +100,7 @@ def _a_bin(path: Any) -> tuple[Any, Any, Any]:
     """A machine, a bin and the payload of a block apart from it."""
     bin_, p = path.word("bin", LOWEST, HIGHEST, ALIGN), path.word("p", LOWEST, HIGHEST, ALIGN)
     path.apart(bin_, 16, p, 16)
-    return path.machine(), bin_, p
+    return draw_keys(path.machine()), bin_, p
 
 
 def _a_filled_bin(path: Any) -> tuple[Any, Any, Any, Any]:
@@ -86,7 +108,7 @@ def _a_filled_bin(path: Any) -> tuple[Any, Any, Any, Any]:
     m, bin_, p = _a_bin(path)
     word, count = a_stack(path)
     m.put(bin_, p + ((count + 1) << 48), "bin")
-    m.put(p, word, "the word below")
+    let_wait(m, p, word)
     return m, bin_, p, word
 
 
@@ -97,16 +119,16 @@ def push(source: Any, path: Any) -> None:
     m.put(bin_, word, "bin")
     source.bins.push(m, bin_, p)
     path.claim("a_kept_block_is_on_top_and_marked",
-               lambda: m.load(bin_) == p + ((count + 1) << 48) and m.load(p + 8) == CACHE["mark"])
-    path.claim("keeping_disturbs_none_below", lambda: m.load(p) == word and only(m, bin_, p, p + 8))
+               lambda: m.load(bin_) == p + ((count + 1) << 48) and waits(m, p, word))
+    path.claim("keeping_disturbs_none_below", lambda: only(m, bin_, p, p + 8))
 
 
 def pop(source: Any, path: Any) -> None:
     """Any bin that is not empty."""
     m, bin_, p, word = _a_filled_bin(path)
     answer = source.bins.pop(m, bin_)
-    path.claim("what_is_taken_is_no_longer_marked", lambda: answer == p and m.load(p + 8) == 0)
-    path.claim("taking_disturbs_none_below", lambda: m.load(bin_) == word and only(m, bin_, p + 8))
+    path.claim("what_is_taken_is_no_longer_marked", lambda: answer == p and m.load(p) == 0 and m.load(p + 8) == 0)
+    path.claim("taking_disturbs_none_below", lambda: m.load(bin_) == word and only(m, bin_, p, p + 8))
 
 
 def take_top(source: Any, path: Any) -> None:
@@ -145,13 +167,13 @@ def cache_and_pop(source: Any, path: Any) -> None:
     path.require(count, "<", limit)
     m.put(c.slot, word, "bin")
     m.put(c.slot + 8, limit << 48, "limit")
-    m.put(p + 8, path.word("mark", 0, CACHE["mark"] - 1), "what is where the mark would be")
+    show_nothing(path, m, p)
     taken = source.thread_cache.cache_block(m, p, total, FREE)
     path.claim("a_bin_with_room_takes_a_block", lambda: taken and m.load(c.slot) == p + ((count + 1) << 48)
-               and m.load(p) == word and m.load(p + 8) == CACHE["mark"] and m.load(c.counts[1]) == c.calls[1] + 1)
+               and waits(m, p, word) and m.load(c.counts[1]) == c.calls[1] + 1)
     b = source.thread_cache.pop_cached(m, index, MALLOC)
     path.claim("what_was_kept_last_is_used_first", lambda: b == p and m.load(c.slot) == word
-               and m.load(p + 8) == 0 and m.load(c.counts[0]) == c.calls[0] + 1)
+               and m.load(p) == 0 and m.load(p + 8) == 0 and m.load(c.counts[0]) == c.calls[0] + 1)
     path.claim("keeping_and_using_changes_no_more", lambda: only(m, c.slot, p, p + 8, *c.counts))
 
 
@@ -164,7 +186,10 @@ def cache_block_refusing(source: Any, path: Any) -> None:
     path.require(count, "<", COUNTS)
     m.put(c.slot, word, "bin")
     m.put(c.slot + 8, (count + (why != FULL)) << 48, "limit")
-    m.put(p + 8, CACHE["mark"] if why == LOOKS_KEPT else 0, "what is where the mark would be")
+    if why == LOOKS_KEPT:
+        let_wait(m, p, word)
+    else:
+        show_nothing(path, m, p)
     if why == BETWEEN_SIZES:
         path.require(least(index), "<", total)
     taken = source.thread_cache.cache_block(m, p, total, FREE)
@@ -185,6 +210,18 @@ def cache_nothing(source: Any, path: Any) -> None:
     path.claim("without_a_cache_nothing_is_put_away", lambda: not taken and only(c.m))
 
 
+def show_nothing(path: Any, m: Any, p: Any) -> None:
+    """Let the payload `p` hold any two words that do not show that it waits."""
+    first, less = path.word("first", 0, HIGHEST), path.word("less", 1, 1 << 60)
+    m.put(p, first, "what is where the link would be")
+    m.put(p + 8, keys(m)[1] - first - p - less, "what is where the mark would be")
+
+
+def two_words(payloads: Iterable[Any]) -> list[Any]:
+    """The first two of each payload, where it says that it waits."""
+    return [p + place for p in payloads for place in (0, 8)]
+
+
 def walked(source: Any, m: Any, word: Any) -> list[Any]:
     """The blocks of a stack, top first."""
     blocks = []
@@ -197,8 +234,7 @@ def walked(source: Any, m: Any, word: Any) -> list[Any]:
 def a_batch(m: Any, blocks: list[Any], word: Any = 0, count: Any = 0) -> Any:
     """A stack of these blocks, the last on top, above what `word` leads to; the word that leads to it."""
     for place, b in enumerate(blocks):
-        m.put(b + 8, word, "the word below")
-        m.put(b + 16, CACHE["mark"], "mark")
+        let_wait(m, b + 8, word)
         word = b + 8 + ((count + place + 1) << 48)
     return word
 
@@ -233,7 +269,7 @@ def flush(source: Any, path: Any) -> None:
                and all(arena == c.w.arena and held == 1 for _, arena, held in released)
                and same([b for _, b in sent], [b for b, owner in gone if owner is not c.w.index])
                and all(arena == c.w.arena + ARENA_BYTES for arena, _ in sent))
-    path.claim("flushing_writes_no_more", lambda: only(m, c.slot, *[b + 8 for b in blocks]))
+    path.claim("flushing_writes_no_more", lambda: only(m, c.slot, *two_words(b + 8 for b in blocks)))
 
 
 def send_home(source: Any, path: Any) -> None:
@@ -254,27 +290,28 @@ def send_home(source: Any, path: Any) -> None:
                and len(batches) == (len(sent) + 1) // 2)
     path.claim("what_is_not_sent_home_waits", lambda: same(
         walked(source, m, rest), [b for b, is_home in zip(blocks, are_home, strict=True) if not is_home]))
-    path.claim("sending_home_writes_no_more", lambda: only(m, *[b + 8 for b in blocks]))
+    path.claim("sending_home_writes_no_more", lambda: only(m, *two_words(b + 8 for b in blocks)))
 
 
 def move(source: Any, path: Any) -> None:
     """Up to three blocks on top of any stack, moved to any other."""
-    m, blocks = path.machine(), [path.word("p", LOWEST, HIGHEST, ALIGN) for _ in range(path.choose(4))]
+    m, blocks = draw_keys(path.machine()), [path.word("p", LOWEST, HIGHEST, ALIGN) for _ in range(path.choose(4))]
     for place, p in enumerate(blocks):
         for other in blocks[:place]:
             path.apart(p, 16, other, 16)
     (word, count), (onto, below) = a_stack(path), a_stack(path)
     result = source.stack.move(m, a_batch(m, [p - 8 for p in blocks], word, count), len(blocks), onto)
     path.claim("what_is_moved_is_on_top", lambda: is_on_top(m, result, blocks, onto, below))
-    path.claim("moving_disturbs_no_other", lambda: only(m, *blocks))
+    path.claim("moving_disturbs_no_other", lambda: only(m, *two_words(blocks)))
 
 
 def is_on_top(m: Any, word: Any, payloads: list[Any], onto: Any, count: Any) -> bool:
     """Whether `word` leads to these, the first on top, and then to what `onto` leads to, which counts so many."""
     for place, p in enumerate(payloads):
-        if word != p + ((count + len(payloads) - place) << 48):
+        below = payloads[place + 1] + ((count + len(payloads) - place - 1) << 48) if place + 1 < len(payloads) else onto
+        if word != p + ((count + len(payloads) - place) << 48) or not waits(m, p, below):
             return False
-        word = m.load(p)
+        word = below
     return bool(word == onto)
 
 
@@ -300,6 +337,9 @@ PROOFS = (
         "what_is_put_on_a_stack_is_its_top": "its top is p",
         "a_stack_counts_what_is_put_on_it": "it counts one more",
     }),
+    Proof("stack.below", ANY_HEAP, below, {
+        "what_was_written_over_is_not_followed": "abort if somebody wrote over it since",
+    }),
     Proof("bins.bin_at", ALL_WORDS, bin_at, {
         "bins_lie_in_the_storage": "it lies between BINS and the storage's end",
         "classes_have_bins_of_their_own": "classes have bins of their own",
@@ -322,7 +362,7 @@ PROOFS = (
         "what_is_taken_off_leaves_those_below": "those below keep their order",
     }),
     Proof("bins.pop", ANY_HEAP, pop, {
-        "what_is_taken_is_no_longer_marked": "it is no longer marked",
+        "what_is_taken_is_no_longer_marked": "it is no longer marked, nor linked",
         "taking_disturbs_none_below": "those below keep their order",
     }),
     Proof("thread_cache.cache_block", ANY_HEAP, cache_and_pop, more={

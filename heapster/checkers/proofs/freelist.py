@@ -134,7 +134,7 @@ def unlink_from_class(source: Any, path: Any) -> None:
     path.claim("a_block_leaves_its_class", w.is_linked)
     path.claim("a_class_is_marked_while_it_has_blocks", lambda: w.m.load(map_word(w, index)) == others + left * bit)
     path.claim("unlinking_from_a_class_counts_and_moves_no_more", lambda: only(
-        w.m, *w.links(), map_word(w, index), w.at("free_bytes"), w.at("free_blocks"))
+        w.m, *w.links(), b + NEXT, b + PREV, map_word(w, index), w.at("free_bytes"), w.at("free_blocks"))
         and w.m.load(w.at("free_bytes")) == free_bytes - size and w.m.load(w.at("free_blocks")) == free_blocks - 1)
 
 
@@ -154,12 +154,13 @@ def unlink(source: Any, path: Any) -> None:
     source.freelist.unlink(w.m, w.arena, b)
     w.without(b)
     path.claim("unlinking_joins_the_neighbours", w.is_linked)
+    path.claim("what_is_unlinked_shows_no_neighbours", lambda: w.m.load(b + NEXT) == 0 and w.m.load(b + PREV) == 0)
     path.claim("the_cursor_leaves_a_block_that_leaves", lambda:
                w.m.load(w.at("cursor")) == (after if cursor is b else cursor))
     path.claim("unlinking_uncounts_the_block", lambda: w.m.load(w.at("free_bytes")) == free_bytes - size
                and w.m.load(w.at("free_blocks")) == free_blocks - 1)
     path.claim("unlinking_moves_nobody_else", lambda: only(
-        w.m, *w.links(), w.at("cursor"), w.at("free_bytes"), w.at("free_blocks")))
+        w.m, *w.links(), b + NEXT, b + PREV, w.at("cursor"), w.at("free_bytes"), w.at("free_blocks")))
 
 
 def unlink_noticing(source: Any, path: Any) -> None:
@@ -204,6 +205,7 @@ PROOFS = (
     }),
     Proof("freelist.unlink", ANY_HEAP, unlink, {
         "unlinking_joins_the_neighbours": "its neighbours on the list are linked both ways",
+        "what_is_unlinked_shows_no_neighbours": "and it shows nothing of them",
         "the_cursor_leaves_a_block_that_leaves": "a cursor that was at b is at the next",
         "unlinking_uncounts_the_block": "the ledger no longer counts it",
         "unlinking_moves_nobody_else": "no other word changes",

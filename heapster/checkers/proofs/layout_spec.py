@@ -29,12 +29,13 @@ ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "re
                 "class_map": 232, "classes": 264, "remote": 2040}
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
            "cache": 104, "caching": 112, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680,
-           "used_before": 688, "steps": 696, "untaken": 704, "mappings": 768 + 64 * 2048, "arenas": 768}
+           "used_before": 688, "steps": 696, "untaken": 704, "link_key": 736, "mark_key": 744,
+           "mappings": 768 + 64 * 2048, "arenas": 768}
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
 IDLE = {"most_patience": 7, "forgiven": 4, "was_purged": 8, "epoch": 2048, "least": 1 << 15, "shift": 4,
         "growths_shift": 4}
 CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 13, "small_bin": 1 << 14, "bins": 80,
-         "thread_bytes": 1488, "mark": 0x6865617073746572, "registered": 24, "my_calls": 32, "ended": 72}
+         "thread_bytes": 1488, "registered": 24, "my_calls": 32, "ended": 72}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
 ARENA_BYTES, MAX_ARENAS = 2048, 64
 STATICS_BYTES = 768 + 65 * 2048
@@ -44,6 +45,7 @@ TOTALS = 1 << 55                    # no running total of a proof's heap exceeds
 LAYOUT = {
     "NULL": 0, "WORD": 8, "ALIGN": 16, "PAGE": 4096, "MAX_WORD": MAX_WORD, "LEAST_WORD": -1 - MAX_WORD,
     "MAX_REQUEST": 1 << 46,
+    "LEAST_PAYLOAD": (1 << 16) + 16, "ADDRESS_BITS": 48,
     "USED": 1, "PREV_USED": 2, "MAPPED": 4, "OWNER_SHIFT": 48, "OWNER_ONE": 1 << 48,
     "SIZE_MASK": ALL_SIZE_BITS, "OWNER_MASK": ALL_OWNER_BITS, "NOT_USED": -2, "NOT_PREV_USED": -3,
     "NEXT": 8, "PREV": 16, "PAYLOAD": 8, "FOOTER": -8, "MIN_BLOCK": 32,
@@ -69,7 +71,8 @@ LAYOUT = {
     "PROBES": 8, "CACHE_BYTES": 104, "CACHING": 112, "ATTACHED": 136, "REGISTERED": 24, "MY_CALLS": 32, "ENDED": 72,
     "BINS": CACHE["bins"], "BIN_SHIFT": 4, "LIMIT": 8, "MOST_CACHED": CACHE["most_cached"], "BIN_COUNT": 88,
     "THREAD_BYTES": CACHE["thread_bytes"], "COUNT_SHIFT": 48, "COUNT_ONE": 1 << 48, "TOP_MASK": (1 << 48) - 1,
-    "MARK": 8, "CACHED_MARK": CACHE["mark"], "MOST_COUNTED": 16384, "MOST_MOVED": CACHE["most_moved"],
+    "MARK": 8, "KEY_MASK": (1 << 61) - 1, "LINK_KEY": 736, "MARK_KEY": 744, "MOST_COUNTED": 16384,
+    "MOST_MOVED": CACHE["most_moved"],
     "SMALL_BIN": CACHE["small_bin"], "OVERFLOWED": 1, "MOST_REMOTE": 256, "MOST_SENT": 64, "DEFAULT_CACHE": 1 << 18,
     "MAX_CACHE": CACHE["max_cache"],
     "BLOCKS_TILE_THEIR_REGION": 17, "SIZES_ARE_LEGAL": 18,
@@ -98,6 +101,43 @@ LAYOUT = {
 def header(size: Any, owner: Any = 0, used: int = 1, prev_used: int = 1) -> Any:
     """The word that heads a block of an arena."""
     return size + (owner << OWNER_PLACE) + used * USED + prev_used * PREV_USED
+
+
+def draw_keys(m: Any) -> Any:
+    """Let memory have any two keys of links and of marks; the memory."""
+    for name in ("link_key", "mark_key"):
+        m.put_lazily(m.statics() + STATICS[name], lambda: m.path.word("key", 0, LAYOUT["KEY_MASK"]), name)
+    return m
+
+
+def keys(m: Any) -> tuple[Any, Any]:
+    """The keys of links and of marks."""
+    return m.load(m.statics() + STATICS["link_key"]), m.load(m.statics() + STATICS["mark_key"])
+
+
+def waits(m: Any, p: Any, word: Any) -> bool:
+    """Whether the payload `p` waits, above what `word` leads to."""
+    link, mark = keys(m)
+    return bool(m.load(p) == word + link + p and m.load(p + WORD) == mark - m.load(p) - p)
+
+
+def let_wait(m: Any, p: Any, word: Any) -> None:
+    """Let the payload `p` wait, above what `word` leads to."""
+    link, mark = keys(m)
+    m.put(p, word + link + p, "link")
+    m.put(p + WORD, mark - (word + link + p) - p, "mark")
+
+
+def seal(m: Any, b: Any, lead: Any, head: Any) -> Any:
+    """What seals the mapped block with this lead and header."""
+    return keys(m)[1] - b - head - lead
+
+
+def put_mapped(m: Any, b: Any, lead: Any, head: Any) -> None:
+    """Let memory have a mapped block with this lead and header, sealed."""
+    m.put(b, head, "header of b")
+    m.put(b + LEAD, lead, "lead of b")
+    m.put(b + NODE, seal(m, b, lead, head), "seal of b")
 
 
 def a_block(path: Any, name: str = "b") -> Any:

@@ -11,14 +11,19 @@ from heapster.checkers.proofs.layout_spec import (
     CALL_KINDS,
     CROWDED,
     LOST,
+    MAPPED,
+    MAPPED_LEAD,
     MAX_ARENAS,
     MIN_BLOCK,
+    MOST,
+    PAGE,
     STATICS,
     TOTALS,
     WORD,
     a_size,
     header,
     only,
+    put_mapped,
 )
 from heapster.checkers.proofs.local_heap import Window
 
@@ -80,6 +85,8 @@ def unlist_mapped(source: Any, path: Any) -> None:
     w = Window(path)
     w.m.put(w.statics + STATICS["mappings"] + ARENA_RECORD["head"], LOST + 3, "header of the head")
     b = w.span("b", MIN_BLOCK)
+    length, lead = path.word("length", PAGE, MOST, PAGE), path.word("lead", MAPPED_LEAD, MOST, ALIGN, 8)
+    put_mapped(w.m, b, lead, length + MAPPED + header(0))
     source.mapping.unlist_mapped(w.m, w.statics + STATICS["mappings"], b)
     path.claim("a_lost_list_is_left_alone", lambda: only(w.m))
 

@@ -4,8 +4,10 @@ from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
 from heapster.checkers.proofs.arena import ALIGNMENTS, SOME_ALIGNMENTS
+from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
+    CORRUPT_HEADER,
     CORRUPT_LIST,
     DOUBLE_FREE,
     KEPT,
@@ -24,7 +26,10 @@ from heapster.checkers.proofs.layout_spec import (
     TOTALS,
     USED,
     aborts,
+    draw_keys,
     only,
+    put_mapped,
+    seal,
 )
 from heapster.checkers.proofs.retained import RetainedList, lately
 from heapster.machine.symbolic import HIGHEST, LOWEST
@@ -40,7 +45,8 @@ def mapping_length(source: Any, path: Any) -> None:
     request, start = path.word("request", 0, MAX_REQUEST), path.word("start", LOWEST, HIGHEST, PAGE)
     length = source.mapping.mapping_length(request, alignment)
     m = path.machine()
-    b = source.mapping.write_mapped(m, start, length, alignment)
+    with replaced(source.mapping, seal=lambda m, b: None):
+        b = source.mapping.write_mapped(m, start, length, alignment)
     path.claim("mappings_are_whole_pages", lambda: length & PAGE - 1 == 0)
     path.claim("mappings_hold_lead_alignment_and_request", lambda:
                start + MAPPED_LEAD <= b and b + PAYLOAD + request <= start + length and b + PAYLOAD < start + length)
@@ -51,13 +57,14 @@ def write_mapped(source: Any, path: Any) -> None:
     alignment = ALIGNMENTS[path.choose(len(ALIGNMENTS))]
     start, length = path.word("start", LOWEST, HIGHEST, PAGE), path.word("length", PAGE, 1 << 47, PAGE)
     path.require(2 * alignment + 48, "<=", length)
-    m = path.machine()
+    m = draw_keys(path.machine())
     b = source.mapping.write_mapped(m, start, length, alignment)
     path.claim("mapped_payloads_are_aligned", lambda: b + PAYLOAD & alignment - 1 == 0)
     path.claim("mapped_payloads_lie_in_the_mapping", lambda: start + MAPPED_LEAD <= b
                and b + PAYLOAD < start + length)
     path.claim("mapped_headers_say_where_the_mapping_is", lambda: m.load(b) == length + MAPPED + 3
-               and m.load(b + LEAD) == b - start and only(m, b, b + LEAD))
+               and m.load(b + LEAD) == b - start and only(m, b, b + LEAD, b + NODE)
+               and m.load(b + NODE) == seal(m, b, m.load(b + LEAD), m.load(b)))
 
 
 class MappedRecord(RetainedList):
@@ -91,8 +98,7 @@ class MappedRecord(RetainedList):
         start = path.word("start", LOWEST, HIGHEST, PAGE)
         self.reserve(start, length)
         b = start + lead
-        self.m.put(b, length + MAPPED + PREV_USED + used, "header of b")
-        self.m.put(b + LEAD, lead, "lead of b")
+        put_mapped(self.m, b, lead, length + MAPPED + PREV_USED + used)
         return b, lead, length
 
     def gone(self, start: Any, length: Any) -> bool:
@@ -167,6 +173,17 @@ def unmap_block_noticing(source: Any, path: Any) -> None:
         0 if forward == node and backward == node else CORRUPT_LIST))
 
 
+def check_mapped(source: Any, path: Any) -> None:
+    """A mapped block of which a word before the payload was changed, by any amount, on a list that is lost or not."""
+    w = MappedRecord(path, kept=0)
+    b = w.mapped(path)[0]
+    place, more = (0, LEAD, NODE)[path.choose(3)], path.word("more", 1, MAX_REQUEST)
+    w.m.store(b + place, w.m.load(b + place) + 2 * more * (1, -1)[path.choose(2)])
+    w.m.find(b + place).was = w.m.load(b + place)
+    code = aborts(w.m, lambda: source.mapping.check_mapped(w.m, w.arena, b), b + PAYLOAD)
+    path.claim("a_changed_mapped_header_aborts", lambda: code == CORRUPT_HEADER)
+
+
 def resize_mapped(source: Any, path: Any) -> None:
     """Any mapped block and request; whatever is kept, whatever the system answers."""
     w = MappedRecord(path, kept=1)
@@ -201,7 +218,7 @@ PROOFS = (
         "mapped_payloads_are_aligned": "its payload is a multiple of alignment",
         "mapped_payloads_lie_in_the_mapping": "it lies in the mapping",
         "mapped_headers_say_where_the_mapping_is":
-            "header and lead say where the mapping is, and no other word changes",
+            "header and lead say where the mapping is, sealed, and no other word changes",
     }),
     Proof("mapping.map_block", KEEPING, map_block, {
         "mapping_fails_only_with_the_system":
@@ -220,6 +237,10 @@ PROOFS = (
         "a_false_link_of_a_mapping_aborts": "where its neighbours do not know the block, it aborts, nothing changed; "
                                             "only there",
     }, suffix="_of_any_links"),
+    Proof("mapping.check_mapped", ANY_HEAP, check_mapped, more={
+        "a_changed_mapped_header_aborts":
+            "a block whose header, lead or seal is another aborts before anything is done",
+    }),
     Proof("mapping.resize_mapped", KEEPING, resize_mapped, {
         "a_resized_mapping_holds_the_request":
             "on success it holds the request, in as few pages as it can, and what it held",

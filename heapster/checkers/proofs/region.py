@@ -223,7 +223,7 @@ def extend_top(source: Any, path: Any) -> None:
                and m.load(w.at("free_bytes")) == free_bytes - left_size
                and m.load(w.at("free_blocks")) == free_blocks - left_free)
     path.claim("extending_writes_no_other_word", lambda: only(
-        m, result, fence, fence + more, fence + more + FOOTER, fence + more + FENCE_REGION,
+        m, result, fence, fence + FENCE_REGION, fence + more, fence + more + FOOTER, fence + more + FENCE_REGION,
         top.region + REGION["length"], w.at("break"), w.at("held"), w.at("cursor"), w.at("free_bytes"),
         w.at("free_blocks"), *known, *w.links()))
 

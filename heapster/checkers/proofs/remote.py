@@ -3,9 +3,9 @@
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.cache import MOST_REMOTE, a_batch, a_stack, is_on_top, same
+from heapster.checkers.proofs.cache import MOST_REMOTE, a_batch, a_stack, is_on_top, same, two_words
 from heapster.checkers.proofs.callee_contracts import replaced
-from heapster.checkers.proofs.layout_spec import MIN_BLOCK, only
+from heapster.checkers.proofs.layout_spec import MIN_BLOCK, let_wait, only
 from heapster.checkers.proofs.local_heap import Window
 
 
@@ -14,7 +14,7 @@ def a_remote_list(path: Any, w: Window) -> list[Any]:
     blocks = [w.span("b", MIN_BLOCK) for _ in range(path.choose(4))]
     word: Any = 0
     for place, b in enumerate(blocks):
-        w.m.put(b + 8, word, "the word below")
+        let_wait(w.m, b + 8, word)
         word = b + 8 + ((place + 1) << 48)
     w.m.put(w.at("remote"), word, "remote list")
     return blocks
@@ -40,8 +40,9 @@ def drain(source: Any, path: Any) -> None:
         source.remote.drain(w.m, w.arena)
     path.claim("draining_releases_each_block_once", lambda: same(released, blocks))
     path.claim("a_drained_list_is_empty", lambda: w.m.load(w.at("remote")) == 0
-               and only(w.m, w.at("remote"), *[b + 16 for b in blocks]))
-    path.claim("what_is_drained_is_no_longer_marked", lambda: all(w.m.load(b + 16) == 0 for b in blocks))
+               and only(w.m, w.at("remote"), *two_words(b + 8 for b in blocks)))
+    path.claim("what_is_drained_is_no_longer_marked", lambda: all(
+        w.m.load(word) == 0 for word in two_words(b + 8 for b in blocks)))
 
 
 class Rival:
@@ -83,7 +84,7 @@ def push_remote(source: Any, path: Any) -> None:
         path.claim("a_list_that_is_too_long_stays", lambda: count >= MOST_REMOTE and m.load(w.at("remote")) == word)
         onto, order = rival.before or (0, 0), payloads if rival.before else payloads[::-1]
         path.claim("what_was_not_handed_over_is_left", lambda: is_on_top(m, result, order, *onto))
-    path.claim("handing_over_disturbs_no_other", lambda: only(m, w.at("remote"), *payloads))
+    path.claim("handing_over_disturbs_no_other", lambda: only(m, w.at("remote"), *two_words(payloads)))
 
 
 def send(source: Any, path: Any) -> None:

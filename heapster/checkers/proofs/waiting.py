@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
-from heapster.checkers.proofs.cache import COUNTS, a_stack
+from heapster.checkers.proofs.cache import COUNTS, a_stack, show_nothing
 from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
@@ -16,7 +16,10 @@ from heapster.checkers.proofs.layout_spec import (
     NEXT,
     STATICS,
     aborts,
+    draw_keys,
     header,
+    keys,
+    let_wait,
     only,
 )
 from heapster.checkers.proofs.local_heap import Window
@@ -25,16 +28,17 @@ from heapster.machine.symbolic import HIGHEST, LOWEST
 
 def holds(source: Any, path: Any) -> None:
     """A stack of up to three blocks, of which one may lead elsewhere; any block of it, or another."""
-    m, blocks = path.machine(), [path.word("p", LOWEST, HIGHEST, ALIGN) for _ in range(path.choose(4))]
+    m, blocks = draw_keys(path.machine()), [path.word("p", LOWEST, HIGHEST, ALIGN) for _ in range(path.choose(4))]
     sought = path.word("sought", LOWEST, HIGHEST, ALIGN)
     for place, p in enumerate(blocks):
         for other in (*blocks[:place], sought):
             path.apart(p, 16, other, 16)
-    m.put(sought, 0, "what another holds")
+    m.put(sought, keys(m)[0] + sought, "what another holds")
     word: Any = 0
     broken = path.choose(len(blocks) + 1)
     for place, p in enumerate(blocks):
-        m.put(p, word if place != broken else sought + (COUNTS << 48), "the word below, or what a caller wrote")
+        below = word if place != broken else sought + (COUNTS << 48)
+        m.put(p, below + keys(m)[0] + p, "the link, or what a caller wrote")
         word = p + ((place + 1) << 48)
     reached = blocks[broken % max(len(blocks), 1):]
     which = path.choose(len(blocks) + 1)
@@ -92,7 +96,10 @@ def check_in_use(source: Any, path: Any) -> None:
     m, p = w.m, w.span("p", MIN_BLOCK) + 8
     is_marked, cached, remote = (bool(path.choose(2)) for _ in range(3))
     size = path.word("size", MIN_BLOCK, MOST, ALIGN)
-    m.put(p + 8, CACHE["mark"] if is_marked else path.word("mark", 0, CACHE["mark"] - 1), "mark")
+    if is_marked:
+        let_wait(m, p, 0)
+    else:
+        show_nothing(path, m, p)
     index = path.word("class", 0, CLASS["cached"] - 1)
     asked: list[Any] = []
 

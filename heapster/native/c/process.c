@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "heapster.h"
@@ -148,7 +150,30 @@ __attribute__((visibility("hidden"))) void heapster_at_thread_end(void)
     errno = kept;
 }
 
-#ifndef START /* who schedules our threads starts us, too */
+#ifdef START /* who schedules our threads starts us, too, and wants each run to be as the one before */
+enum { IS_SCHEDULED = 1 };
+#else
+enum { IS_SCHEDULED = 0 };
+#endif
+
+/* Two words that nobody can guess, for links and marks. Where the system gives no random bytes, they come from the 16
+   that the kernel hands to each process, which others may have seen: that is said. */
+static void draw_keys(void)
+{
+    word keys[2];
+    if (getrandom(keys, sizeof keys, GRND_NONBLOCK) != sizeof keys) {
+        const void *given = (const void *)getauxval(AT_RANDOM);
+        memset(keys, 0, sizeof keys);
+        if (given)
+            memcpy(keys, given, sizeof keys);
+        keys[0] ^= (word)(uintptr_t)keys;
+        SAY(STDERR_FILENO,
+            TEXT("heapster: the system gives no random bytes: keys come from what it gave at the start"));
+    }
+    heapster_word_set_keys(keys[0], keys[1]);
+}
+
+#ifndef START
 #define START start
 __attribute__((constructor)) static
 #else
@@ -158,6 +183,8 @@ __attribute__((visibility("default")))
     START(void)
 {
     int kept = errno;
+    if (!IS_SCHEDULED)
+        draw_keys();
     if (BUILT_POLICY != FIRST_FIT)
         heapster_word_set_policy(BUILT_POLICY);
     heapster_word_set_cache(BUILT_CACHE);

@@ -219,7 +219,7 @@ void expect_no_address(const word *p, size_t size)
     close(file);
     maps[length] = 0;
     for (size_t i = 0; i < size / WORD; i++)
-        if (is_mapped(maps, p[i]) || (p[i] >> 16 && is_mapped(maps, p[i] << 12)))
+        if (p[i] && (is_mapped(maps, p[i]) || (p[i] >> 16 && is_mapped(maps, p[i] << 12))))
             attack("an address was read from a fresh block");
 }
 
