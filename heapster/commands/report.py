@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from heapster.checkers.findings.store import Store
 from heapster.commands.delivery import check_writable
 from heapster.commands.kept import trace_named
 from heapster.commands.pages import travelled, write_page
@@ -11,7 +12,7 @@ from heapster.config import CLASSIC, POLICIES
 from heapster.files import write_whole
 from heapster.reports import jsonfile
 from heapster.reports.misuse import misused
-from heapster.reports.output import say
+from heapster.reports.output import say, warn
 from heapster.reports.ratios import ratios
 from heapster.reports.reading import read_run
 from heapster.reports.tables import Table, checked, figures, markdown, summary
@@ -22,14 +23,14 @@ Values = Sequence[Mapping[str, Any]]
 
 
 def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str | None, traces: tuple[str, ...],
-            policy: tuple[str, ...] | None, steps: int, store: str) -> int:
+            kept: bool, policy: tuple[str, ...] | None, steps: int, store: str) -> int:
     """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run."""
-    if not runs and not traces:
-        raise UsageError("nothing to report: name files that --json wrote, or --trace FILE")
+    if not runs and not traces and not kept:
+        raise UsageError("nothing to report: name files that --json wrote, or --trace FILE, or --kept")
     written = [name for name in (html, json, text if text != "-" else None) if name]
     for name in written:
         check_writable(Path(name))
-    values = [read_run(Path(name)) for name in runs]
+    values = [*(read_run(Path(name)) for name in runs), *(kept_runs(Path(store)) if kept else ())]
     shown = travelled(values, [trace_named(name, store) for name in traces])
     try:
         if html:
@@ -44,6 +45,18 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
     if text == "-" or not written:
         say((line, PLAIN) for line in _markdown(values).splitlines())
     return 0
+
+
+def kept_runs(store: Path) -> list[Mapping[str, Any]]:
+    """What is kept and not mended, as a run of each target; UsageError if nothing is."""
+    standing = [kept for kept in Store(store, warn).all() if not kept.state().mended]
+    if not standing:
+        raise UsageError(f"nothing is kept in {store} that still fails")
+    found: dict[str, list[Finding]] = {}
+    for one in standing:
+        found.setdefault(str(one.target), []).append(one.finding)
+    return [jsonfile.as_value(Run("findings", target, 0, Verdict.FAILED, 0.0, 0, tuple(findings)))
+            for target, findings in found.items()]
 
 
 def _policies(values: Values) -> tuple[str, ...]:
