@@ -56,6 +56,13 @@ class Place:
     guess: bool = False                 # nothing speaks for this line but that the call which fails comes by it
 
     @property
+    def label(self) -> str:
+        """What it is to the finding: the line that is wrong only where a change of it makes the trace pass."""
+        if self.guess:
+            return "the call comes by"
+        return "the line" if self.mended else "seen at" if self.line else "the instruction"
+
+    @property
     def words(self) -> str:
         """For people: the line, or what is known in its stead."""
         return f"{self.file}:{self.line}, in {self.function}" if self.line else self.function

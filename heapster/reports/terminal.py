@@ -81,8 +81,7 @@ def _pictures(finding: Finding, room: int) -> Iterator[Line]:
 
 def place_lines(place: Place) -> Iterator[Line]:
     """The line that it comes from, what is done there, and six lines of the source."""
-    named = "the call comes by" if place.guess else f"the {'line' if place.line else 'instruction'}"
-    yield f"  {named}: {place.words}: {place.why}", STRONG
+    yield f"  {place.label}: {place.words}: {place.why}", STRONG
     for line in place.excerpt:
         yield f"    {line[:TITLE_WIDTH]}", BAD if line.startswith(">") else FAINT
     if place.mended:

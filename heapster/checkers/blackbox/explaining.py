@@ -22,8 +22,9 @@ from heapster.checkers.blackbox.protocol import (
     Status,
 )
 from heapster.checkers.blackbox.pursuit import Shown
-from heapster.checkers.blackbox.repairing import FORCED, Repair, RepairSearch, compiled_repairs
+from heapster.checkers.blackbox.repairing import FORCED, Repair, compiled_repairs
 from heapster.checkers.blackbox.root_cause import GUESSED, of_place, suspects
+from heapster.checkers.blackbox.searching import RepairSearch
 from heapster.checkers.blackbox.stepwise import CLAIMED, BlackboxRun, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin, wrapping_twin
@@ -42,12 +43,14 @@ GIVEN_WRONGLY = frozenset({     # codes under which the last block had perhaps b
 BEFORE, AFTER = 3, 2            # lines of an excerpt around the one in question
 MOST_BESIDE = 500               # of the last call's events that tell which functions it came by
 MOST_ALSO = 3                   # further lines that are told of
-TRIES_A_SECOND = 60             # variants that all findings of a run may try, together; and where the run is not of
+TRIES_A_SECOND = 150             # variants that all findings of a run may try, together; and where the run is not of
 LEAST_RUN, LEAST_TRIES = 3, 900  # the shortest, in seconds, at least so many
 OWN_SECONDS = 15.0              # of processor time, which explaining may take besides what such a run was given
 LEAK_COST = 6                   # tries that one of repeated work stands for
 NO_STEPS = "lines of the source: this machine takes no single steps (an emulator?), so nothing is seen of what fails"
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
+ALL_MENDED = "written otherwise, all passes"
+PARTLY_MENDED = "written otherwise, this passes, and more of the rest does: there is another fault too"
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
 
@@ -258,12 +261,12 @@ def _best(known: list[Known], repairs: list[Repair]) -> Place | None:
         return _of_accesses(known)
     best = repairs[0]
     seen = [frame for _, frames in known for frame in frames]
-    if best.variant.rank >= FORCED and known and _distance(best, seen) > 0:
+    if (best.variant.rank >= FORCED or best.hides) and known and _distance(best, seen) > 0:
         return _of_accesses(known)
     others = dict.fromkeys(f"{frames[0].words}: {suspect.why}" for suspect, frames in known)
     mended = Frame(best.function, str(best.file), best.variant.line)
     same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
-    place = at(mended, "written otherwise, all passes", same, tuple(others)[:MOST_ALSO], best.mended)
+    place = at(mended, PARTLY_MENDED if best.partly else ALL_MENDED, same, tuple(others)[:MOST_ALSO], best.mended)
     return replace(place, step=next((_step(suspect) for suspect, frames in known if frames == same), -1))
 
 

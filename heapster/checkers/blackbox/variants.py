@@ -8,54 +8,40 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-TOKEN = re.compile(r"""
-    (?P<skip>\s+|//[^\n]*|/\*.*?\*/|\\\n)
-  | (?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
-  | (?P<number>0[xX][0-9a-fA-F]+[uUlL]*|\d+[uUlL]*(?![\w.]))
-  | (?P<name>[A-Za-z_]\w*)
-  | (?P<sign>->|\+\+|--|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=|[-+*/%&|^~!<>=?:;,.(){}\[\]\#])
-  | (?P<other>.)
-""", re.VERBOSE | re.DOTALL)
+from heapster.checkers.blackbox.alternatives import MOST_VALUES, other_numbers, twins_of
+from heapster.checkers.blackbox.scopes import Scopes
+from heapster.checkers.blackbox.tokens import (
+    KEYWORDS,
+    Token,
+    constants_of,
+    end_of_directive,
+    in_code,
+    partners,
+    renamed_by_macros,
+    tokens_of,
+)
+
 HEAD = ("#ifndef HEAPSTER_HEAD\n#define HEAPSTER_HEAD\n"
         "extern unsigned heapster_choice; extern unsigned char *heapster_seen; "
         "__attribute__((weak)) unsigned heapster_choice; __attribute__((weak)) unsigned char *heapster_seen;\n"
         "static __attribute__((noinline, unused, no_sanitize(\"thread\"))) int HEAPSTER_IS(unsigned n) "
         "{ if (heapster_seen) heapster_seen[n] = 1; return heapster_choice == n; }\n#endif\n")
-KEYWORDS = frozenset((
-    "if", "else", "while", "for", "do", "return", "sizeof", "struct", "union", "enum", "switch", "case",
-    "default", "break", "continue", "goto", "static", "const", "void", "char", "short", "int", "long", "float",
-    "double", "signed", "unsigned", "volatile", "extern", "register", "inline", "typedef", "NULL", "size_t",
-    "intptr_t", "uintptr_t", "ptrdiff_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "int32_t", "int64_t"))
-TWINS = (("next", "prev"), ("NEXT", "PREV"), ("left", "right"), ("LEFT", "RIGHT"), ("succ", "pred"), ("SUCC", "PRED"),
-         ("HDR", "FTR"), ("head", "tail"), ("HEAD", "FOOT"), ("head", "foot"), ("first", "last"), ("min", "max"),
-         ("MIN", "MAX"), ("old", "new"), ("lo", "hi"))
-CLOSER = {"(": ")", "[": "]", "{": "}"}
 LOOSER = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 SHIFTED = {"<": 1, "<=": -1, ">": -1, ">=": 1}      # what its right side is moved by to take the equal in, or leave it
-CALL_STEPS = (8, -8, 16, -16)
+CALL_STEPS = (8, -8, 16, -16, 1, -1)      # bytes, or places in a table
+ALONE_STEPS = (8, -8, 16, 1, -1)          # where a number stands for itself
+NEAREST = (1, -1)
 STATEMENT = frozenset({";", "{", "}", ")", "else", "do", ""})       # before what is called for nothing that it answers
 STEPS = (8, -8, 4, -4, 16, -16, 15, 7, 1, -1)     # bytes more or less in a sum: a word, or to round up by
 FUNCTION = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(?P<macro>\w+)|^[A-Za-z_][\w\s*]*?\b(?P<name>\w+)\s*\([^;{}]*\)\s*\{",
                       re.MULTILINE)
-MOST_VARIANTS = 4000
+ROUNDER = re.compile(r"(?i)(?:align|round)(?!ed)")      # the name of what rounds a size
+MOST_VARIANTS = 9000
 FEW_VALUES = 4                  # the first other values of a constant, which are the likeliest
-MOST_VALUES = 6                 # other values of one constant
+FEW_OTHERS = 3                  # other members; other bits of a mask
+OPPOSED = frozenset({"<", "<=", ">", ">=", "==", "!=", "-", "="})
+TIGHT = frozenset({"*", "/", "%", "(", "[", "->", ".", "++", "--"})      # operators that bind closer than a sum
 ASSIGNS = frozenset({"=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "%=", "++", "--", "["})
-DECLARED = re.compile(r"(?:^|[;{(,}])\s*((?:unsigned |struct |const )*[A-Za-z_]\w*)\b"
-                      r"\s*(\**)\s*([A-Za-z_]\w*)\s*(?=[=;,)])")
-
-
-class Token(NamedTuple):
-    """A word of the source."""
-
-    kind: str
-    text: str
-    at: int                     # offset in the source
-
-    @property
-    def end(self) -> int:
-        """Offset of what follows."""
-        return self.at + len(self.text)
 
 
 class Variant(NamedTuple):
@@ -88,16 +74,22 @@ class Variants:
         self.all: list[Variant] = []
         self._edits: list[list[TextEdit]] = []      # of each
         self._most = most
-        self._tokens = [token for token in _tokens(text) if token.kind != "skip"]
-        self._partner = _partners(self._tokens)
+        self._tokens = tokens_of(text)
+        self._partner = partners(self._tokens)
         self._names = {token.text for token in self._tokens if token.kind == "name"}
-        self._constants = _object_macros(text)
+        self._constants = constants_of(text)
         self._lines = _line_starts(text)
         self._condition_end = 0                 # index of the token that ends the last condition so far
         self._in_macro = False                  # their words multiply where macros stand in each other
         self._heads = list(FUNCTION.finditer(text))
-        self._locals = _locals(self._tokens, text)
-        for index, in_macro in _in_code(self._tokens, text):
+        self._rounders = [head for head in self._heads if ROUNDER.search(head["macro"] or head["name"])
+                          and self._takes(head["macro"] or head["name"]) == 1]
+        self._other_names = renamed_by_macros(text)
+        self.macros = {head["macro"]: text[head.end():end_of_directive(text, head.start())] for head in self._heads
+                       if head["macro"]}        # their bodies, by name
+        self._scopes = Scopes(self._tokens, text)
+        self._members: dict[str, list[str]] = {}        # by type, as far as asked for
+        for index, in_macro in in_code(self._tokens, text, self._partner):
             self._in_macro = in_macro
             self._at(index)
 
@@ -126,20 +118,34 @@ class Variants:
         """A line of the source."""
         return self.text.splitlines()[line - 1] if line <= self.text.count("\n") else ""
 
+    def function_at(self, line: int) -> str:
+        """The function, or the macro, that a line stands in."""
+        return self._function_at(self._lines[min(line, len(self._lines)) - 1])
+
+    def statement_of(self, line: int) -> range:
+        """The lines from the end of the statement before one on."""
+        lines = self.text.splitlines()[:line - 1]
+        ends = (number for number in range(len(lines), 0, -1) if lines[number - 1].rstrip().endswith((";", "{", "}")))
+        return range(next(ends, 0) + 1, line + 1)
+
     def function_of(self, variant: Variant) -> str:
         """The function, or the macro, that a variant stands in."""
         return self._function_at(variant.start)
 
     def _function_at(self, at: int) -> str:
         heads = [match for match in self._heads if match.start() <= at]
-        return (heads[-1]["macro"] or heads[-1]["name"]) if heads else ""
+        return str(heads[-1]["macro"] or heads[-1]["name"]) if heads else ""
+
+    def compiled_name(self, function: str) -> str:
+        """What a function is called in the object, as a lab's malloc may be mm_malloc there."""
+        return str(self._other_names.get(function, function))
 
     # Where something may be written otherwise.
 
     def _at(self, index: int) -> None:
         token = self._tokens[index]
         if token.kind == "number":
-            others = [f"{value}{suffix}" for value, suffix in _other_numbers(token.text)]
+            others = [f"{value}{suffix}" for value, suffix in other_numbers(token.text, masks=self._is_mask(index))]
             named = self._in_macro and self._function_at(token.at) in self._constants       # it is used in many places
             self._values(token, others, [int(named or n >= FEW_VALUES) for n in range(len(others))])
         elif token.kind == "name":
@@ -148,6 +154,14 @@ class Variants:
             self._relation(token)
         elif token.text in ("+", "-") and self._is_binary(index):
             self._sign(index)
+        elif token.text == "=":
+            self._rounded(index + 1)
+        elif token.text in ("+=", "-="):
+            self._sum(token)
+        elif token.text in ("/", ">>", "<<"):
+            self._moved_by_one(index + 1, self._operand_end(index + 1))
+        elif token.text == "[" and not self._declares(index - 1):
+            self._moved_by_one(index + 1, self._partner.get(index, 0) - 1)
         elif token.text == "!" and self._text(index + 1) != "=":
             self._replace(token, "", "HEAPSTER_IS({n}) != !", 1)
 
@@ -163,17 +177,104 @@ class Variants:
             self._member(index)
         elif after == "(":
             self._call(index)
-        elif token.text in (names := self._locals.get(index, {})) and before not in ("&", "++", "--", "*"):
-            if after not in ASSIGNS and self._tokens[index - 1].text not in names and before not in KEYWORDS:
-                others = [name for name in names[token.text] if self.text.find(name, 0, token.at) >= 0][:MOST_VALUES]
-                less = [f"{token.text} - {other}" for other in others[:2]]
-                loose = int(index < self._condition_end)
-                self._values(token, others + less, [loose] * len(others) + [1] * len(less), guess=2)
+        elif token.text in self._scopes.variables(token.at):
+            self._variable(index)
         elif token.text in self._constants:
-            others = [name for name in self._constants if name != token.text][:MOST_VALUES]
-            near = [name for name in self._locals.get(index, {}) if name in self.text[:token.at]][:MOST_VALUES]
-            loose = int(index < self._condition_end)
-            self._values(token, others + near, [loose] * len(others) + [1] * len(near), guess=2 if near else 0)
+            self._constant(index)
+
+    def _variable(self, index: int) -> None:
+        token, before, after = self._tokens[index], self._text(index - 1), self._text(index + 1)
+        if before in ("&", "++", "--", "*") or after in ASSIGNS or self._declares(index):
+            return
+        kind, opposite = self._scopes.variables(token.at)[token.text], self._opposite(index)
+        others = [name for name in self._scopes.others(token.text, token.at) if name not in opposite]
+        less = [f"({token.text} - {other})" for other in others[:2] if not kind.endswith("*")]
+        loose, others = int(index < self._condition_end), others[:MOST_VALUES]
+        self._values(token, others + less, [loose] * len(others) + [1] * len(less), guess=2)
+        if (before in ("(", ",") or before in ASSIGNS or before == "return") and after in (")", ",", ";"):
+            members = [f"{token.text}->{member}" for member in self._members_of(kind)[:FEW_OTHERS]]
+            steps = [f"{token.text} + {step}" for step in ALONE_STEPS]
+            self._instead(token, members if kind.endswith("*") else steps, guess=3)
+
+    def _opposite(self, index: int) -> tuple[str, ...]:
+        """What stands on the other side of a comparison, a difference or an assignment: it is not that on both."""
+        return tuple(self._text(index + 2 * way) for way in (-1, 1) if self._text(index + way) in OPPOSED)
+
+    def _members_of(self, kind: str) -> list[str]:
+        """The members that variables of a type are asked for."""
+        found = (self._text(index + 2) for index, token in enumerate(self._tokens) if self._text(index + 1) == "->"
+                 and self._scopes.variables(token.at).get(token.text) == kind)
+        if kind not in self._members:
+            self._members[kind] = list(dict.fromkeys(found))
+        return self._members[kind]
+
+    def _constant(self, index: int) -> None:
+        token = self._tokens[index]
+        constants = [name for name in self._constants if name != token.text]
+        near = list(self._scopes.variables(token.at))[:MOST_VALUES]
+        loose, others = int(index < self._condition_end), constants[:MOST_VALUES]
+        times = [f"2 * {token.text}", "0"]
+        bits = [f"{token.text} | {name}" for name in constants[:FEW_OTHERS]] if self._is_mask(index) else []
+        more = [*near, *times, *bits]
+        self._values(token, others + more, [loose] * len(others) + [1] * len(more), guess=2 if near else 0)
+
+    def _is_mask(self, index: int) -> bool:
+        before = self._text(index - 1)
+        return before in ("&", "~", "&=") or before == "(" and self._text(index - 2) == "~"
+
+    def _declares(self, index: int) -> bool:
+        """Whether the name at an index is being declared: a type stands before it."""
+        before = self._tokens[index - 1]
+        return before.kind == "name" and before.text not in ("return", "else", "do", "case", "sizeof")
+
+    def _operand_end(self, index: int) -> int:
+        """The last token of the operand that starts at an index; before it, if that is not told."""
+        if self._text(index) == "(":
+            closing = self._partner.get(index, index - 1)
+            return max(closing, self._operand_end(closing + 1)) if self._is_name(closing + 1) else closing
+        if not self._is_name(index):
+            return index - 1
+        while self._text(index + 1) in ("(", "[", "->", "."):
+            index = self._partner.get(index + 1, index + 1) if self._text(index + 1) in ("(", "[") else index + 2
+        return index
+
+    def _is_name(self, index: int) -> bool:
+        return index < len(self._tokens) and (self._tokens[index].kind in ("name", "number")) and (
+            self._text(index) not in KEYWORDS)
+
+    def _moved_by_one(self, first: int, last: int) -> None:
+        """An index, a quotient, or what is shifted by: one more, and one less."""
+        if last < first or self._text(last + 1) in TIGHT:
+            return
+        start, end, n = self._tokens[first].at, self._tokens[last].end, self.base + len(self.all) + 1
+        edits = [TextEdit(end, 0, f" + (HEAPSTER_IS({n}) ? 1 : HEAPSTER_IS({n + 1}) ? -1 : 0)", n, 0)]
+        whole = Token("other", self.text[start:end], start)
+        if self._text(last + 1) == "]":
+            edits = [TextEdit(start, 0, "(", n, 1), edits[0]._replace(text=")" + edits[0].text)]
+        for number, step in enumerate(NEAREST):
+            self._add(whole, f"{whole.text} {'+-'[step < 0]} 1", edits if number == 0 else [], 1, 1)
+
+    def _rounded(self, first: int) -> None:
+        """What is assigned: rounded as the source rounds elsewhere."""
+        last = first
+        while self._text(last) not in (";", ",", ")", "", "{"):
+            last = self._partner.get(last, last) + 1
+        if self._in_macro or last == first or self._text(last) != ";":
+            return
+        start, end = self._tokens[first].at, self._tokens[last - 1].end
+        whole = self.text[start:end]
+        for name in (head["macro"] or head["name"] for head in self._rounders if head.start() < start):
+            n = self.base + len(self.all) + 1
+            edits = [TextEdit(start, 0, f"(HEAPSTER_IS({n}) ? {name}({whole}) : (", n, 0), TextEdit(end, 0, "))", n, 1)]
+            self._add(Token("other", whole, start), f"{name}({whole})", edits, 1, 3)
+
+    def _sum(self, token: Token) -> None:
+        """What is added or taken away: some bytes more or less."""
+        number = self.base + len(self.all) + 1
+        more = "".join(f"HEAPSTER_IS({number + n}) ? {step} : " for n, step in enumerate(STEPS[:6]))
+        for n, step in enumerate(STEPS[:6]):
+            edit = TextEdit(token.at, len(token.text), f"{token.text} ({more}0) +", number, 5)
+            self._add(token, f"{token.text} {step} +", [edit] if n == 0 else [], 1, 1)
 
     def _text(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""
@@ -190,6 +291,14 @@ class Variants:
         for n, other in enumerate(others):
             edit = TextEdit(token.at, len(token.text), f"({choice}{token.text})", first, 5)
             self._add(token, other, [edit] if n == 0 else [], ranks[n], guess)
+
+    def _instead(self, token: Token, others: list[str], guess: int) -> None:
+        """Other values of a word, beside those of another kind: each kind may be left out."""
+        first = self.base + len(self.all) + 1
+        choice = "".join(f"HEAPSTER_IS({first + n}) ? {other} : " for n, other in enumerate(others))
+        for n, other in enumerate(others):
+            edits = [TextEdit(token.at, 0, f"({choice}", first, 1), TextEdit(token.end, 0, ")", first, 0)]
+            self._add(token, other, edits if n == 0 else [], 1, guess)
 
     def _replace(self, token: Token, after: str, text: str, rank: int) -> None:
         number = self.base + len(self.all) + 1
@@ -231,13 +340,33 @@ class Variants:
             return
         whole = self.text[token.at:self._tokens[closing].end]
         macro = self._function_at(token.at)
-        for other in _twins(token.text, self._names - {macro}):
+        taken = self._arguments(index + 1, closing)
+        for other in twins_of(token.text, self._names - {macro}):
+            if self._takes(other) not in (None, taken):
+                continue
             number = self.base + len(self.all) + 1
-            edits = [TextEdit(token.at, 0, f"(HEAPSTER_IS({number}) ? {other}{whole[len(token.text):]} : ", number, 1),
-                     TextEdit(self._tokens[closing].end, 0, ")", number, 0)]
-            self._add(token, other, edits, 0)
-        if self._text(index - 1) not in STATEMENT and not self._in_macro:
+            place = self._text(closing + 1) in ASSIGNS or self._text(index - 1) == "&"
+            before, address = ("(*", "&") if place else ("(", "")           # of what is a place, its address
+            choice = f"{before}(HEAPSTER_IS({number}) ? {address}{other}{whole[len(token.text):]} : {address}"
+            self._add(token, other, [TextEdit(token.at, 0, choice, number, 1),
+                                     TextEdit(self._tokens[closing].end, 0, "))", number, 0)], 0)
+        if self._text(index - 1) not in STATEMENT and not self._in_macro and self._text(closing + 1) not in ASSIGNS:
             self._call_and_more(whole, token.at, self._tokens[closing].end)
+
+    def _arguments(self, opening: int, closing: int) -> int:
+        """How many expressions, at most, stand between two brackets."""
+        count, index = int(closing > opening + 1), opening + 1
+        while index < closing:
+            count += self._text(index) == ","
+            index = self._partner.get(index, index) + 1
+        return count
+
+    def _takes(self, name: str) -> int | None:
+        """How many arguments a function or macro of the source takes; None if it does not say."""
+        index = next((n for n, token in enumerate(self._tokens) if token.text == name and self._text(n + 1) == "("
+                      and (self._text(n - 1) == "define" or self._declares(n) or self._text(n - 1) == "*")), -1)
+        closing = self._partner.get(index + 1) if index >= 0 else None
+        return None if closing is None else self._arguments(index + 1, closing)
 
     def _call_and_more(self, whole: str, start: int, end: int) -> None:
         """What a call answers, and some bytes more or less."""
@@ -254,11 +383,16 @@ class Variants:
         if first == index or self._text(index + 1) == "(":
             return
         whole = self.text[self._tokens[first].at:token.at]
-        for other in _twins(token.text, self._names):
-            number = self.base + len(self.all) + 1
-            text = f"(*(HEAPSTER_IS({number}) ? &{whole}{other} : &{whole}{token.text}))"
-            edit = TextEdit(self._tokens[first].at, token.end - self._tokens[first].at, text, number, 5)
-            self._add(token, other, [edit], 0)
+        kind = self._scopes.variables(token.at).get(self._text(first), "") if first == index - 2 else ""
+        twins = list(twins_of(token.text, self._names))
+        members = self._members_of(kind) if kind else []
+        others = [name for name in members if name not in (token.text, *twins)][:FEW_OTHERS]
+        n, at = self.base + len(self.all) + 1, self._tokens[first].at
+        choice = "".join(f"HEAPSTER_IS({n + k}) ? (__typeof__(&{whole}{token.text}))&{whole}{other} : "
+                         for k, other in enumerate([*twins, *others]))
+        edit = TextEdit(at, token.end - at, f"(*({choice}&{whole}{token.text}))", n, 5)
+        for k, other in enumerate([*twins, *others]):
+            self._add(token, other, [edit] if k == 0 else [], int(k >= len(twins)), 2 if others else 0)
 
     def _condition(self, opening: int, word: str) -> None:
         closing = self._partner.get(opening)
@@ -287,110 +421,8 @@ class Variants:
         self._edits.append(edits)
 
 
-def _tokens(text: str) -> Iterator[Token]:
-    for match in TOKEN.finditer(text):
-        yield Token(match.lastgroup or "other", match.group(), match.start())
-
-
-def _partners(tokens: list[Token]) -> dict[int, int]:
-    """Of each opening bracket, the one that closes it."""
-    found, open_ones = {}, list[int]()
-    for index, token in enumerate(tokens):
-        if token.text in CLOSER and token.kind == "sign":
-            open_ones.append(index)
-        elif open_ones and token.text == CLOSER[tokens[open_ones[-1]].text]:
-            found[open_ones.pop()] = index
-    return found
-
-
-def _in_code(tokens: list[Token], text: str) -> Iterator[tuple[int, bool]]:
-    """The tokens that are evaluated when a function runs: in bodies of functions, and whether in those of macros."""
-    depth, skipped_to = 0, -1
-    for index, token in enumerate(tokens):
-        if token.text == "#" and _starts_line(text, token.at):
-            end = _end_of_directive(text, token.at)
-            if re.match(r"#\s*define\b", text[token.at:]):
-                body = _macro_body(text, token.at, end)
-                yield from ((i, True) for i in range(index, len(tokens)) if body <= tokens[i].at < end)
-            skipped_to = max(skipped_to, end)
-        if token.at < skipped_to:
-            continue
-        depth += (token.text == "{") - (token.text == "}")
-        if token.text in ("static", "enum", "case") and depth:
-            skipped_to = min(at for at in (text.find(";", token.at), text.find(":", token.at)) if at >= 0)
-        elif depth:
-            yield index, False
-
-
-def _locals(tokens: list[Token], text: str) -> dict[int, dict[str, list[str]]]:
-    """For each token of a function: its parameters and variables, and the others of each one's type."""
-    found: dict[int, dict[str, list[str]]] = {}
-    depth = first = 0
-    for index, token in enumerate(tokens):
-        if token.text == "{" and token.kind == "sign":
-            first = index if depth == 0 else first
-            depth += 1
-        elif token.text == "}" and token.kind == "sign":
-            depth -= 1
-            if depth == 0:
-                start = max(text.rfind(mark, 0, tokens[first].at) for mark in (";", "}", "#"))
-                names = _same_types(text[max(0, start):token.at])
-                found.update(dict.fromkeys(range(first, index), names))
-    return found
-
-
-def _same_types(text: str) -> dict[str, list[str]]:
-    types = {name: kind + stars for kind, stars, name in DECLARED.findall(text)
-             if kind not in ("return", "goto", "else", "struct") and name not in KEYWORDS
-             and (stars or not kind.startswith("struct "))}
-    return {name: [other for other, kind in types.items() if kind == types[name] and other != name] for name in types}
-
-
-def _starts_line(text: str, at: int) -> bool:
-    return not text[text.rfind("\n", 0, at) + 1:at].strip()
-
-
-def _end_of_directive(text: str, at: int) -> int:
-    while True:
-        end = text.find("\n", at)
-        if end < 0:
-            return len(text)
-        if text[end - 1] != "\\":
-            return end
-        at = end + 1
-
-
-def _macro_body(text: str, at: int, end: int) -> int:
-    """Where the body of a macro starts."""
-    head = re.compile(r"#\s*define\s+\w+(?:\([^)]*\))?").match(text, at)
-    return head.end() if head else end
-
-
-def _object_macros(text: str) -> list[str]:
-    """Names of macros that stand for a plain number."""
-    return re.findall(r"^[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)[ \t]+\(?[\d(][^\n\"{]*$", text, re.MULTILINE)
-
-
 def _line_starts(text: str) -> list[int]:
     return [0, *(match.end() for match in re.finditer("\n", text))]
-
-
-def _other_numbers(text: str) -> Iterator[tuple[str, str]]:
-    digits = text.rstrip("uUlL")
-    suffix = text[len(digits):]
-    value = int(digits, 16 if digits[:2] in ("0x", "0X") else 8 if digits[:1] == "0" else 10)
-    others = dict.fromkeys((value + 1, value - 1, 2 * value, value // 2, value + 8, value - 8, 2 * value + 1, 0))
-    for other in list(others)[:MOST_VALUES + 1]:
-        if other >= 0 and other != value:
-            yield str(other), suffix
-
-
-def _twins(name: str, names: set[str]) -> Iterator[str]:
-    """Names of the source that say the opposite."""
-    for one, other in TWINS:
-        for this, that in ((one, other), (other, one)):
-            if this in name and (twin := name.replace(this, that)) in names and twin != name:
-                yield twin
 
 
 def _operands(tokens: list[Token], partner: dict[int, int], opening: int, closing: int) -> Iterator[tuple[int, int]]:

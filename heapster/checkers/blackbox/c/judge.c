@@ -180,7 +180,9 @@ static void look(pid_t child, struct effort *effort, uint64_t now)
         effort->progress = progress, effort->idle = 0;
         effort->came_with = worked, effort->had_faults = faults;
     } else if (worked == effort->worked && (state == 'S' || state == 'T')) {
-        effort->idle += now - effort->looked, effort->slept += now - effort->looked;
+        /* who looks may itself have waited for its turn: what was not seen is not held against the child */
+        uint64_t passed = now - effort->looked;
+        effort->idle += passed < TICK_MS ? passed : TICK_MS, effort->slept += passed;
     }
     effort->worked = worked, effort->faults = faults;
     effort->looked = now;

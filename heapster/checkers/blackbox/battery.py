@@ -1,0 +1,91 @@
+"""What a variant of a target must pass besides the trace that fails: it may only hide the fault."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.protocol import LOADS, OBSERVED, Mode
+from heapster.checkers.blackbox.seed_corpus import basics, steady
+from heapster.checkers.blackbox.stepwise import run_trace, set_promises
+from heapster.checkers.blackbox.target import VERB_BITS
+from heapster.checkers.blackbox.volume import still_grows
+from heapster.model.operation import Trace
+from heapster.model.operations import PAGE_ALIGNING, REQUESTS
+from heapster.model.spec import Promises
+from heapster.model.trace import parse
+
+TRACES, GENERATED = 30, (800, 4000, 8000)      # of the corpus; operations of runs
+SPECTRUM = 12                   # traces of the corpus that tell which lines those come by that pass
+WORK = parse("a = malloc(40)\nb = malloc(600)\nfree(a)\nc = malloc(24)\nfree(b)\nd = malloc(100)\nfree(c)\nfree(d)")
+PIECES = parse("\n".join(["a = malloc(2000)", "free(a)", *(f"{name} = malloc(40)" for name in "bcdefghijklmnopq")]))
+MOST_MEMORY = 1 << 60           # bytes: of a variant that does not come to its end
+ROUNDS_OF_WORK = 5000           # that must come to rest
+CALLS = REQUESTS.keys() - PAGE_ALIGNING | {"free"}
+
+
+class Battery:
+    """Traces, runs of random calls and repeated work, put to whatever a judge has chosen."""
+
+    def __init__(self, judge: Judge, promises: Promises) -> None:
+        self._judge, self._promises = judge, promises
+
+    def passes(self) -> bool:
+        """Whether nothing of it fails."""
+        return not any(self._checks())
+
+    def flaws(self) -> int:
+        """How much of it fails."""
+        return sum(self._checks())
+
+    def spectrum(self) -> Iterator[Trace]:
+        """Traces of every kind of work."""
+        yield from islice(self._basics(), SPECTRUM)
+        yield from (*steady(self._judge.target.verbs), WORK, PIECES)
+
+    def fails(self, trace: Trace) -> bool:
+        """Whether a trace does."""
+        return bool(run_trace(self._judge, trace, self._promises).reasons)
+
+    def memory(self) -> int:
+        """Bytes that a large block which is cut to pieces over and over takes."""
+        return self._in_volume(PIECES)[1]
+
+    def _checks(self) -> Iterator[bool]:
+        """Whether each part fails."""
+        yield from (not self._passes_generated(*one) for one in enumerate(GENERATED))
+        yield from map(self.fails, islice(self._basics(), TRACES))
+        yield self._in_volume(WORK)[0]              # whether memory is lost that is freed
+        yield not self._decides_on_its_own()
+
+    def _basics(self) -> Iterator[Trace]:
+        target = self._judge.target
+        return basics(target.verbs, target.room // 4 or 1 << 20)
+
+    def _decides_on_its_own(self) -> bool:
+        """Whether it loads neither what nobody wrote nor what is a caller's; else it passes by chance."""
+        judge = self._judge
+        judge.header.observed = OBSERVED | LOADS
+        try:
+            return not any(map(self.fails, (WORK, PIECES)))
+        finally:
+            judge.header.observed = OBSERVED
+
+    def _in_volume(self, work: Trace) -> tuple[bool, int]:
+        """Whether memory grows where the work is done over and over, and how much there is at its end."""
+        judge = self._judge
+        observed, judge.header.observed = judge.header.observed, 0
+        try:
+            grows = still_grows(judge, work, ROUNDS_OF_WORK)
+            samples = judge.header.samples
+            return grows, judge.header.footprint[samples - 1] if samples else MOST_MEMORY
+        finally:
+            judge.header.observed = observed
+
+    def _passes_generated(self, seed: int, most: int) -> bool:
+        set_promises(self._judge, self._promises)
+        header = self._judge.header
+        header.masked, header.seed, header.least_size = 0, seed + 1, 0
+        header.verbs = sum(VERB_BITS[verb] for verb in CALLS if verb in self._judge.target.verbs)
+        header.most_size, header.most_live, header.live_budget = 1 << 12, 1 << 7, 1 << 20
+        ending = self._judge.run(Mode.GENERATE, most)
+        return not ending.died and not ending.suspicion
