@@ -52,10 +52,12 @@ def test_without_a_line_it_is_the_function_that_failed() -> None:
 
 def test_the_terminal_shows_the_line_marked() -> None:
     lines = [text for text, _ in finding_lines(FINDING)]
-    assert "  seen at: src/my mm.c:29, in merge: writes into a, at byte 8 of 8" in lines
+    assert "  the line: src/my mm.c:29, in merge: writes into a, at byte 8 of 8" in lines
     assert "    >    29 | size_t left = *(size_t *)(b - 16);" in lines
     guessed = [text for text, _ in finding_lines(replace(FINDING, place=replace(PLACE, guess=True)))]
     assert "  the call comes by: src/my mm.c:29, in merge: writes into a, at byte 8 of 8" in guessed
+    seen = [text for text, _ in finding_lines(replace(FINDING, place=replace(PLACE, mended="")))]
+    assert "  seen at: src/my mm.c:29, in merge: writes into a, at byte 8 of 8" in seen
     assert "    for example: size_t left = *(size_t *)(b - 8);" in lines
 
 

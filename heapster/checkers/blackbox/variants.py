@@ -144,6 +144,8 @@ class Variants:
 
     def _at(self, index: int) -> None:
         token = self._tokens[index]
+        if self._text(index - 1) == "[" and self._declares(index - 2):
+            return                              # the size of an array
         if token.kind == "number":
             others = [f"{value}{suffix}" for value, suffix in other_numbers(token.text, masks=self._is_mask(index))]
             named = self._in_macro and self._function_at(token.at) in self._constants       # it is used in many places

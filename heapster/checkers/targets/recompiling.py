@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from heapster import children
+from heapster.checkers.targets.making import CPLUSPLUS, FIRST_COUNTS
 from heapster.results import TargetError
 
 LIMIT = 120                     # seconds that a compiler may take
 REFUSED = re.compile(r"unsupported option|not supported for this target|unrecognized|unknown argument")
+KEPT_INLINE = "-fgnu89-inline"  # what C99 inlines is defined nowhere, where nothing is inlined
 ON_LINKING = ("-m", "-l", "-L", "-Wl,", "-pthread")
 
 
@@ -48,7 +50,8 @@ def objects(ingredients: Ingredients, folder: Path, way: Recompilation, more: Se
     """
     commands = []
     for number, source in enumerate(ingredients.sources):
-        command = [*ingredients.compiler, *way.flags, *more, *ingredients.flags, "-c", source, "-o",
+        inlined = () if source.endswith(CPLUSPLUS) else (KEPT_INLINE,)
+        command = [*ingredients.compiler, *way.flags, *inlined, *more, *ingredients.flags, "-c", source, "-o",
                    str(folder / f"{number}.o")]
         _run(ingredients, command, way)
         commands.append(command)
@@ -59,8 +62,8 @@ def link(ingredients: Ingredients, folder: Path, made: Path, way: Recompilation,
     """Link the folder's objects of the sources, and `more`, into the shared object `made`; the command."""
     linked = folder / made.name
     compiled = (str(folder / f"{number}.o") for number, _ in enumerate(ingredients.sources))
-    command = [*ingredients.compiler, *_machine(ingredients.flags), "-shared", *compiled, *more, "-o", str(linked),
-               *ingredients.libraries]
+    command = [*ingredients.compiler, *_machine(ingredients.flags), "-shared", FIRST_COUNTS, *compiled, *more, "-o",
+               str(linked), *ingredients.libraries]
     _run(ingredients, command, way)
     linked.replace(made)
     return command
