@@ -18,7 +18,7 @@ from heapster.results import TargetError
 
 STRICT = ("-Werror=implicit-function-declaration", "-Werror=int-conversion")
 ROUNDS, GENTLE = 30, 10         # of leaving out what does not compile; in which a line loses only its boldest
-MESSAGE = re.compile(r"^(.*?):(\d+)(?::\d+)?: (?:fatal )?(?:error|note)", re.MULTILINE)
+MESSAGE = re.compile(r"^(.*?):(\d+)(?::\d+)?: (?:(?:fatal )?error|note: (?:in|expanded)\b.*\bmacro)", re.MULTILINE)
 FORCED = 2                      # rank of variants whose condition no longer depends on anything
 
 
@@ -72,7 +72,8 @@ class Repairs:
                 if not said:
                     instrument(ingredients._replace(flags=flags, sources=sources), made)
                     return replace(self._target, path=str(made), instrumented=True)
-                if not self._leave_out(said, texts, gently=done < GENTLE):
+                if not self._leave_out(said, texts, gently=done < GENTLE) and (
+                        not self._leave_out(said, texts, gently=False)):
                     break
         raise TargetError(f"{self._target.name} does not compile with variants of its lines")
 
@@ -89,16 +90,16 @@ class Repairs:
         """Of what a complaint about a line may be of, those that are guessed most, or at least so much.
 
         That is what stands on the line; else in the macros that it uses, and those that these use; else in the rest of
-        its statement, and then of its function.
+        its statement; and, where `most` says that there was patience enough, of its function.
         """
         left = [one for one in variants.all if one.number not in self._left_out]
         uses = self._macros_of(variants.text_of(line))
         within = variants.statement_of(line)
         in_uses = [one for _, others in self._sources for one in others.all
                    if one.number not in self._left_out and others.function_of(one) in uses]
-        for some in ([one for one in left if one.line == line], in_uses,
-                     [one for one in left if one.line in within],
-                     [one for one in left if variants.function_of(one) == variants.function_at(line)]):
+        in_function = [one for one in left if variants.function_of(one) == variants.function_at(line)]
+        for some in ([one for one in left if one.line == line], in_uses, [one for one in left if one.line in within],
+                     in_function if most is not None else []):
             if some:
                 least = max(one.guess for one in some) if most is None else most
                 return {one.number for one in some if one.guess >= least}
