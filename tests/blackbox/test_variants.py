@@ -107,6 +107,13 @@ def test_what_is_left_out_or_taken_from_the_wrong_place_is_among_them(tmp_path: 
     built(tmp_path, variants, variants.source())
 
 
+def test_a_call_of_several_lines_moves_none(tmp_path: Path) -> None:
+    text = "int next(int n) { return n; }\nint prev(int n) { return n; }\nint f(int n) { return next(n +\n 1); }\n"
+    _, _, made = Variants(text).source().partition("#line 1\n")
+    assert made.count("\n") == text.count("\n")
+    assert "prev( n + 1 )" in made
+
+
 def test_only_what_is_in_scope_stands_for_another(tmp_path: Path) -> None:
     text = ("int f(int n) { for (int i = 0; i < n; i++) { int sum = i; n -= sum; }\n"
             "int last = n + 1;\nreturn last; }\n")

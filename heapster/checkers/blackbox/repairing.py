@@ -30,6 +30,7 @@ class Repair(NamedTuple):
     mended: str                 # the line, as it would read
     function: str
     hides: bool = False         # parts of the target are never come by any more, which the same calls came by before
+    avoids: bool = False        # the trace itself no longer comes by lines that it failed on its way through
     partly: bool = False        # other traces still fail, though fewer
 
     def rank_of(self, distance: Callable[["Repair"], int], often: int) -> tuple[bool, int, bool, int, int]:

@@ -49,14 +49,14 @@ class RepairSearch:
         if again := [one for one in self._earlier if one in met and not self._still(one, fails)]:
             return again[:1]
         with hurried(self._judge, HURRY):
-            found, partly = self._tried(candidates[:most], fails)
+            found, partly = self._tried(candidates[:most], fails, self._lines_of(met))
             found = self._thriftiest(found) or self._least_flawed(partly)
         self._choose(0)
         self._earlier += [one for one in found[:1] if not one.partly]
         return found
 
     def _tried(self, candidates: Iterable[tuple[tuple[bool, int, bool, int, int], Repair]],
-               fails: Callable[[Judge], bool]) -> tuple[list[Repair], list[Repair]]:
+               fails: Callable[[Judge], bool], way: PlaceSet) -> tuple[list[Repair], list[Repair]]:
         """Those under which all passes, and those under which only the trace does."""
         found, partly = list[Repair](), list[Repair]()
         best: tuple[bool, int] | None = None
@@ -70,8 +70,8 @@ class RepairSearch:
             if not self._battery.passes():
                 partly.append(one)
                 continue
-            found.append(one._replace(hides=self._hides(one)))
-            best = best if found[-1].hides else rank[:2]
+            found.append(one._replace(hides=self._hides(one), avoids=self._avoids(one, way, fails)))
+            best = best if found[-1].hides or found[-1].avoids else rank[:2]
         return found, partly
 
     def _how_often(self) -> list[int]:
@@ -91,12 +91,20 @@ class RepairSearch:
         self._judge.met(len(self._often))
         for trace in self._battery.spectrum():
             self._battery.fails(trace)
-        reached = self._lines(self._judge.met(len(self._often))) | {(str(one.file), one.variant.line)}
-        return not self._reached <= reached
+        return not self._reached <= self._lines(self._judge.met(len(self._often))) | self._lines_of([one])
+
+    def _avoids(self, one: Repair, way: PlaceSet, fails: Callable[[Judge], bool]) -> bool:
+        """Whether the trace passes by going another way than the one on which it fails."""
+        self._judge.met(len(self._often))
+        fails(self._judge)
+        return not way <= self._lines(self._judge.met(len(self._often))) | self._lines_of([one])
 
     def _lines(self, met: Iterable[int]) -> PlaceSet:
         times = list(met)
-        return frozenset((str(one.file), one.variant.line) for one in self._repairs.all() if times[one.variant.number])
+        return self._lines_of(one for one in self._repairs.all() if times[one.variant.number])
+
+    def _lines_of(self, some: Iterable[Repair]) -> PlaceSet:
+        return frozenset((str(one.file), one.variant.line) for one in some)
 
     def _still(self, one: Repair, fails: Callable[[Judge], bool]) -> bool:
         self.tried += 1
@@ -121,14 +129,14 @@ class RepairSearch:
         self._judge.header.choice = number
 
     def _thriftiest(self, found: list[Repair]) -> list[Repair]:
-        """Those first that hide nothing, and do with least memory; what takes far more than now only hides a fault."""
+        """Those first that hide nothing, go the same way and need least memory; far more of it only hides a fault."""
         def memory(number: int) -> int:
             self._choose(number)
             return self._battery.memory() // ALIKE
 
         most = WASTE * (memory(0) + 1)
         taken = {one: memory(one.variant.number) for one in found}
-        return sorted((one for one in found if taken[one] < most), key=lambda one: (one.hides, taken[one]))
+        return sorted((one for one in found if taken[one] < most), key=lambda one: (one.hides, one.avoids, taken[one]))
 
     def _least_flawed(self, partly: list[Repair]) -> list[Repair]:
         """Of those under which other traces fail, the line under which fewest do; none if that tells too little."""

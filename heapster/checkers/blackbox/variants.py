@@ -267,7 +267,8 @@ class Variants:
         whole = self.text[start:end]
         for name in (head["macro"] or head["name"] for head in self._rounders if head.start() < start):
             n = self.base + len(self.all) + 1
-            edits = [TextEdit(start, 0, f"(HEAPSTER_IS({n}) ? {name}({whole}) : (", n, 0), TextEdit(end, 0, "))", n, 1)]
+            choice = f"(HEAPSTER_IS({n}) ? {name}({self._in_one_line(first, last - 1)}) : ("
+            edits = [TextEdit(start, 0, choice, n, 0), TextEdit(end, 0, "))", n, 1)]
             self._add(Token("other", whole, start), f"{name}({whole})", edits, 1, 3)
 
     def _sum(self, token: Token) -> None:
@@ -277,6 +278,10 @@ class Variants:
         for n, step in enumerate(STEPS[:6]):
             edit = TextEdit(token.at, len(token.text), f"{token.text} ({more}0) +", number, 5)
             self._add(token, f"{token.text} {step} +", [edit] if n == 0 else [], 1, 1)
+
+    def _in_one_line(self, first: int, last: int) -> str:
+        """Words that stand twice then: the second time without the lines' ends, so that what follows keeps its line."""
+        return " ".join(token.text for token in self._tokens[first:last + 1])
 
     def _text(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""
@@ -349,7 +354,8 @@ class Variants:
             number = self.base + len(self.all) + 1
             place = self._text(closing + 1) in ASSIGNS or self._text(index - 1) == "&"
             before, address = ("(*", "&") if place else ("(", "")           # of what is a place, its address
-            choice = f"{before}(HEAPSTER_IS({number}) ? {address}{other}{whole[len(token.text):]} : {address}"
+            again = self._in_one_line(index + 1, closing)
+            choice = f"{before}(HEAPSTER_IS({number}) ? {address}{other}{again} : {address}"
             self._add(token, other, [TextEdit(token.at, 0, choice, number, 1),
                                      TextEdit(self._tokens[closing].end, 0, "))", number, 0)], 0)
         if self._text(index - 1) not in STATEMENT and not self._in_macro and self._text(closing + 1) not in ASSIGNS:
