@@ -80,6 +80,11 @@ def tells(piece: int, tell: Tell) -> int:
     return piece
 
 
+def reads(piece: int) -> int:
+    """The size of a file that travels."""
+    return Path("mm.c").stat().st_size
+
+
 def refuses(piece: int) -> int:
     raise UsageError(f"{piece} is too many")
 
@@ -90,6 +95,15 @@ def test_answers_come_in_the_order_of_the_pieces_from_other_processes(address: s
     pool.close()
     assert [number for number, _ in answers] == [piece * piece for piece in range(9)]
     assert {pid for _, pid in answers}.isdisjoint({os.getpid()})
+
+
+@pytest.mark.parametrize("size", [10, 1 << 19], ids=["small", "large"])
+def test_files_are_there_for_one_run_after_another(size: int, address: str) -> None:
+    files = {"mm.c": b"/" * size}
+    pool = Cluster(address, Goods(files, digest_of(files), ""))
+    found = [list(pool.in_order(range(2), reads)) for _ in range(3)]
+    pool.close()
+    assert found == [[size, size]] * 3
 
 
 def test_what_a_piece_raises_is_raised_here(address: str) -> None:

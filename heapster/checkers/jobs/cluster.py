@@ -20,6 +20,7 @@ from heapster.checkers.jobs.worker import Delivered, do_piece
 from heapster.results import HarnessError, TargetError
 
 PATIENCE = 10.0                 # seconds for a scheduler to answer
+SMALL = 1 << 18                 # bytes of files that go with each piece
 LOOK = 0.05                     # seconds between looks at what was told
 
 
@@ -30,10 +31,12 @@ class Cluster:
     """
 
     def __init__(self, address: str, goods: Goods) -> None:
-        self._address, self._goods = address, goods
+        self._address = address
         self._client = _connected(address)
         try:
             self._jobs = _checked(self._client, address)
+            size = sum(map(len, goods.files.values()))      # what is small goes with each piece: nobody can lose it
+            self._sent = goods if size <= SMALL else self._client.scatter(goods, broadcast=True, hash=False)
         except BaseException:
             self.close()
             raise
@@ -61,7 +64,7 @@ class Cluster:
                 hear: Callable[[Any], None]) -> Iterator[Answer]:
         """See `Pool`. A worker that dies loses its piece, which is given to another."""
         topic, events = f"heapster-{uuid4().hex}", SimpleQueue[Any]()
-        goods, packed = self._client.scatter(self._goods, broadcast=True), pickle.dumps(work)
+        packed = pickle.dumps(work)
         self._client.subscribe_topic(topic, events.put)
         todo, flying, ears = iter(pieces), deque[Any](), _Ears(events, hear)
         open_ended = True
@@ -70,7 +73,7 @@ class Cluster:
                 while open_ended and len(flying) < AHEAD * self._jobs:
                     piece = next(todo, _NONE)
                     if open_ended := piece is not _NONE:
-                        flying.append(self._client.submit(do_piece, goods, packed, pickle.dumps(piece), topic,
+                        flying.append(self._client.submit(do_piece, self._sent, packed, pickle.dumps(piece), topic,
                                                           pure=False))
                 if flying and self._is_done(flying[0], ears):
                     yield ears.answer(self._result(flying.popleft()))
