@@ -101,11 +101,14 @@ class ScheduleSearch:
 
     def look(self) -> None:
         """Look at the time, which costs as much as half a schedule. OutOfBudget if it is up."""
-        seconds = self.seconds
-        if self.plan.seconds is not None and seconds >= self.plan.seconds:
+        if self.plan.seconds is not None and self.seconds >= self.plan.seconds:
             raise OutOfBudget
+        self.show()
+
+    def show(self) -> None:
+        """Tell whoever watches how far it is."""
         if self.progress is not None:
-            self.progress(self.tally, seconds)
+            self.progress(self.tally, self.seconds)
 
     def pieces(self) -> Iterator[ProgramPiece]:
         """All that the plan leads to, for as long as somebody asks."""

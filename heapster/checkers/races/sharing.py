@@ -78,7 +78,7 @@ def failures(search: ScheduleSearch, pool: Pool, opened: Opened, silent: dict[st
                 chunk = given.popleft()
                 if not explored.failed and _fits(search, explored):
                     _take(search, explored, silent)
-                    search.look()
+                    search.show()               # what was begun in time counts to its end, which is in time too
                     continue
                 yield from search.failures(chunk)
                 break
