@@ -1,6 +1,6 @@
 """Runs and the heaps that they went through, as one page. jinja2 is loaded here and nowhere else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from heapster.files import write_whole
 from heapster.reports.misuse import misused
-from heapster.reports.plots import plots
 from heapster.reports.ratios import ratios
 from heapster.reports.tables import checked, figures, summary
 from heapster.reports.timeline import Journey, packed
@@ -28,8 +27,7 @@ def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: 
         summary=summary(runs) if runs else None, findings=list(_findings(runs, names)),
         figures=[*figures(runs), *ratios(runs), *misused(runs)],
         heaps=[{"name": journey.name, "packed": packed(journey)} for journey in journeys],
-        plots=[{"title": one.title, "caption": one.caption, "svg": Markup(one.svg)}     # noqa: S704  matplotlib escapes
-               for run in runs for one in plots(run)],
+        plots=list(_plots(runs)),
         runs=[{"title": f"{run['command']} {run['target']}", "verdict": run["verdict"], "tables": list(checked(run)),
                "not_checked": run.get("not_checked", [])} for run in runs])
 
@@ -37,6 +35,15 @@ def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: 
 def write(path: Path, runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: str = "Heapster") -> None:
     """Write the page to a file, whole or not at all. Raises OSError."""
     write_whole(path, page(runs, journeys, title))
+
+
+def _plots(runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The plots of all runs; what draws them is loaded only if one has figures: that takes a second."""
+    if any(run.get(key) for run in runs for key in ("series", "searches", "sizes", "table", "workloads")):
+        from heapster.reports.plots import plots  # noqa: PLC0415
+
+        for one in (one for run in runs for one in plots(run)):
+            yield {"title": one.title, "caption": one.caption, "svg": Markup(one.svg)}  # noqa: S704  matplotlib escapes
 
 
 def _findings(runs: Iterable[Mapping[str, Any]], names: set[str]) -> Iterable[dict[str, Any]]:
