@@ -21,7 +21,7 @@ A mapped block has a mapping of its own. Its node lies on a list as a free block
     start    ...   b-32     b-24   b-16   b-8    b        b+8           start+bytes
     | (alignment)  | seal   | next | prev | lead | header | payload     |
 
-Here the header's size is that of the whole mapping, lead = b - start, and seal = MARK_KEY - b - header - lead while
+Here the header's size is that of the whole mapping, lead = b - start, and seal = KEY - b - header - lead while
 the block is used.
 
 When it is freed its pages may be kept. A kept mapping has no block; it begins with a node:
@@ -38,14 +38,14 @@ or on a remote list for the arena's owner. Its payload p = b + 8 makes it part o
     b        p      p+8
     | header | link | mark | ... |
 
-    link:  the word that led here before + LINK_KEY + p        mark:  MARK_KEY - link - p
+    link:  the word that led here before        mark:  KEY - link - p, which is below 0
 
 They are there from when it starts to wait until it is handed out, or its arena takes it back, and then zero. A block
 that is freed with a mark that agrees is looked for where it may be waiting. What a caller wrote after the first free
 may hide it; but then the mark does not agree, which is seen before the link is followed, or the block handed out.
 
 The word that leads to the top of a stack is the top's payload, bits 0-47, and the number of blocks on it,
-bits 48-62; 0 is the empty stack. The keys are drawn at the start, so that nobody can write a link with its mark.
+bits 48-62; 0 is the empty stack. The key is drawn at the start, so that nobody can write a link with its mark.
 """
 
 NULL = 0
@@ -165,8 +165,7 @@ USED_BEFORE = 688                   # and in the last
 USED_STEPS = 696                    # of this epoch: mapped blocks made, freed and resized
 UNTAKEN = 704                       # head of the list of mappings that the system did not take back, newest first
 KEEPING_END = 728
-LINK_KEY = 736                      # what nobody knows: drawn once, before any block waits
-MARK_KEY = 744
+KEY = 736                           # what nobody knows: drawn once, before any block waits
 MAX_ARENAS = 64
 CROWDED = 1 << 32                   # more threads than there can be
 ARENAS = 768
@@ -191,7 +190,8 @@ COUNT_SHIFT = 48
 COUNT_ONE = 1 << COUNT_SHIFT
 TOP_MASK = COUNT_ONE - 1
 MARK = 8                            # from the payload of a cached block
-KEY_MASK = (1 << 61) - 1            # a key that is no larger makes no link that is too large for a word
+KEY_MASK = MAX_WORD >> 2            # of a key, the bits that are drawn
+LEAST_KEY = LEAST_WORD + (1 << 62) + (1 << 50)      # so that no mark is too large for a word, and all are below 0
 MOST_COUNTED = 1 << 14              # blocks in a bin, at most
 SMALL_BIN = 1 << 14                 # bytes up to which a bin gets room when it is empty or full; beyond, both in turn
 MOST_MOVED = 1 << 13                # bytes that come into a bin or leave it at once, if they are not one block
@@ -311,7 +311,7 @@ assert ATTACHED + MAX_ARENAS * WORD <= KEEP_BYTES < RETAINED_LIST
 assert RETAINED_LIST + PREV < USED_LATELY
 assert USED_STEPS < UNTAKEN
 assert MOST_PATIENCE <= PATIENCE_MASK < WAS_PURGED < ALIGN
-assert UNTAKEN + PREV < KEEPING_END <= LINK_KEY < MARK_KEY < ARENAS
+assert UNTAKEN + PREV < KEEPING_END <= KEY < ARENAS
 assert KEPT_MARK + WORD <= MAPPED_LEAD, "the header of a block that was there stays"
 assert MY_ARENA < NEXT < PREV < REGISTERED < MY_CALLS
 assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
@@ -321,6 +321,7 @@ assert MOST_CACHED == (STEPS + 1) << (FIRST_STEP_SHIFT + ((BIN_COUNT - 2 - EXACT
 assert MOST_CACHED < TOP_CLASS
 assert PAYLOAD + MARK < MIN_BLOCK + FOOTER
 assert MOST_REMOTE + MOST_SENT <= MOST_COUNTED
-assert (MOST_COUNTED << COUNT_SHIFT) + 2 * TOP_MASK + KEY_MASK <= MAX_WORD, "links are words"
+assert LEAST_KEY + KEY_MASK < 0
+assert LEAST_KEY - (MOST_COUNTED << COUNT_SHIFT) - 2 * TOP_MASK >= LEAST_WORD
 assert MAX_ARENAS <= 1 << 15
 assert MAX_REQUEST + PAGE < OWNER_ONE

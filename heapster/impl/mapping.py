@@ -13,11 +13,11 @@ from .layout import (
     DOUBLE_FREE,
     HEAD,
     HELD_BYTES,
+    KEY,
     LEAD,
     MAPPED,
     MAPPED_LEAD,
     MAPPINGS,
-    MARK_KEY,
     NEXT,
     NODE,
     NOT_USED,
@@ -41,7 +41,7 @@ def mapped_usable(m, b):
 
 def seal_of(m, b):
     """What stands in the node of the mapped block `b` while its header and its lead are as they were written."""
-    return m.load(m.statics() + MARK_KEY) - b - m.load(b) - m.load(b + LEAD)
+    return m.load(m.statics() + KEY) - b - m.load(b) - m.load(b + LEAD)
 
 
 def seal(m, b):

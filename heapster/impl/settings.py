@@ -16,9 +16,9 @@ from .layout import (
     FIRST_FIT,
     GROWTH,
     KEEP_BYTES,
+    KEY,
     KEY_MASK,
-    LINK_KEY,
-    MARK_KEY,
+    LEAST_KEY,
     MAX_ARENAS,
     MAX_CACHE,
     MAX_REQUEST,
@@ -107,13 +107,12 @@ def set_cache(m, most):
     m.store_relaxed(m.statics() + CACHE_BYTES, most)
 
 
-def set_keys(m, link, mark):
-    """Set what links and marks of blocks that wait are mixed with; of each word the lower bits are taken.
+def set_key(m, key):
+    """Set what marks of blocks that wait and seals of mapped blocks are mixed with; of the word its lower bits.
 
-    Requires: no block waits, and there is one thread.
+    Requires: no block waits, none is mapped, and there is one thread.
     """
-    m.store(m.statics() + LINK_KEY, link & KEY_MASK)
-    m.store(m.statics() + MARK_KEY, mark & KEY_MASK)
+    m.store(m.statics() + KEY, LEAST_KEY + (key & KEY_MASK))
 
 
 def get_keep(m):

@@ -1,10 +1,10 @@
 """Stacks of blocks that wait to be used again: the word that leads to the top also counts them.
 
-That word stands in each block for those below it, mixed with a key and its place, and beside it a mark that agrees with
-it. Nothing else knows how either is written.
+That word stands in each block for those below it, and beside it a mark that agrees with it and with its place. Nothing
+else knows how either is written.
 """
 
-from .layout import CORRUPT_LIST, COUNT_ONE, COUNT_SHIFT, LINK_KEY, MARK, MARK_KEY, TOP_MASK
+from .layout import CORRUPT_LIST, COUNT_ONE, COUNT_SHIFT, KEY, MARK, TOP_MASK
 
 
 def top(word):
@@ -26,17 +26,14 @@ def above(word, p):
     return word - (word & TOP_MASK) + COUNT_ONE + p
 
 
-def link_of(m, p):
-    """The word that the link of the payload `p` stands for, whoever wrote it."""
-    return m.load(p) - m.load(m.statics() + LINK_KEY) - p
-
-
 def is_marked(m, p):
     """Whether the block with the payload `p` waits as far as it shows: its mark agrees with its link and its place.
 
-    Who does not know the key writes what agrees by chance alone, one in 2**61.
+    Who does not know the key writes what agrees by chance alone, one in 2**61. The link is seldom looked at where there
+    is none: its caller may just have written a part of it, which the processor would have to wait for.
     """
-    return m.load_any(p) + m.load_any(p + MARK) + p == m.load(m.statics() + MARK_KEY)
+    found = m.load_any(p + MARK)
+    return found < 0 and found + m.load_any(p) + p == m.load(m.statics() + KEY)
 
 
 def below(m, p):
@@ -46,14 +43,13 @@ def below(m, p):
     """
     if not is_marked(m, p):
         m.abort(CORRUPT_LIST, p)
-    return link_of(m, p)
+    return m.load(p)
 
 
 def set_below(m, p, word):
     """Let the payload `p` lie on the stack that `word` leads to, marked as a block that waits."""
-    link = word + m.load(m.statics() + LINK_KEY) + p
-    m.store(p, link)
-    m.store(p + MARK, m.load(m.statics() + MARK_KEY) - link - p)
+    m.store(p, word)
+    m.store(p + MARK, m.load(m.statics() + KEY) - word - p)
 
 
 def put(m, word, p):
@@ -90,7 +86,7 @@ def holds(m, word, p):
     Ensures:  no word changes; on a stack that nobody else changes, the answer is right.
     """
     while count(word) > 0 and top(word) != p:
-        after = link_of(m, top(word))
+        after = m.load(top(word))
         if count(after) != count(word) - 1:
             return False
         word = after

@@ -68,7 +68,7 @@ from .layout import (
 from .region import fence_before
 from .retained import too_much
 from .settings import arena_at
-from .stack import count, is_marked, link_of, top
+from .stack import count, is_marked, top
 
 
 def expect(m, holds, invariant, address):
@@ -302,9 +302,9 @@ def verify_bin(m, slot, total):
         p = top(word)
         header = m.load_relaxed(block_of(p))
         expect(m, size_in(header) == total and header & USED != 0, BINS_HOLD_BLOCKS_OF_THEIR_SIZE, p)
-        agrees = is_marked(m, p) and count(link_of(m, p)) == count(word) - 1
+        agrees = is_marked(m, p) and count(m.load(p)) == count(word) - 1
         expect(m, agrees, STACKS_COUNT_THEIR_BLOCKS, p)
-        word = link_of(m, p)
+        word = m.load(p)
 
 
 def verify_cache(m):

@@ -82,14 +82,12 @@ class Mirror:
     def alike(self, word: int, there: int, address: int = 0) -> bool:
         """Whether `there` is what the original's word `word` must be here: also where it leads to a stack.
 
-        A block that waits has the word that leads to the next, and its own address beside it, where there is no key;
-        and what is left of nothing without that and its address again. A mapped block has what is left without
-        its address.
+        A block that waits has what is left of nothing without its link and its own address, where there is no key; a
+        mapped block what is left without its address.
         """
         own = self.there(address)
-        return self._leads_alike(word, there) or there == word + address - own or (bool(address) and (
-            self._leads_alike(word - address, there - own)
-            or self._leads_alike(-word - 2 * (address - WORD), -there - 2 * (own - WORD))))
+        return self._leads_alike(word, there) or there == word + address - own or bool(address) and (
+            self._leads_alike(-word - (address - WORD), -there - (own - WORD)))
 
     def _leads_alike(self, word: int, there: int) -> bool:
         top = word & TOP_MASK

@@ -48,7 +48,7 @@ ENTRIES: dict[str, Entry] = {
     "get_growth": Entry(settings.get_growth, 0, True),
     "get_cache": Entry(settings.get_cache, 0, True),
     "set_cache": Entry(settings.set_cache, 1, False),
-    "set_keys": Entry(settings.set_keys, 2, False),
+    "set_key": Entry(settings.set_key, 1, False),
     "get_keep": Entry(settings.get_keep, 0, True),
     "set_keep": Entry(retained.set_keep, 1, False),
     "trim": Entry(trim.trim, 1, True),

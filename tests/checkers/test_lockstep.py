@@ -11,7 +11,7 @@ from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.checkers.mutation.hunt_fuzz import hunt, is_short
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import make_for
-from heapster.impl.layout import MARK, MARK_KEY
+from heapster.impl.layout import KEY, MARK
 from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 from heapster.model.geometry import EPOCH, MOST_REMOTE, MOST_SENT, SIZE_MAX
@@ -89,7 +89,7 @@ def test_who_wrote_the_mark_is_no_double_freer(target: str) -> None:
     for step in parse(THREE):
         assert lockstep.take(step) == []
     p, load = lockstep.pointers[0], lockstep.m.load
-    lockstep.m.store(p + MARK, load(lockstep.m.statics() + MARK_KEY) - load(p) - p)
+    lockstep.m.store(p + MARK, load(lockstep.m.statics() + KEY) - load(p) - p)
     api = lockstep._source.api
     q = api.realloc(lockstep.m, lockstep.pointers[0], 41)
     api.free(lockstep.m, q)

@@ -120,7 +120,6 @@ def _heap(m: Decodable) -> Heap:
 
 
 def _arena(load: Load, index: int, record: int) -> Arena:
-    s = record - ARENAS - index * ARENA_BYTES
     cursor = load(record + layout.CURSOR)
     classes = _marked(load, record) if load(record + layout.SEGREGATED) else None
     heads = [record + HEAD, *[_class_head(record, i) for i in classes or ()]]
@@ -135,7 +134,7 @@ def _arena(load: Load, index: int, record: int) -> Arena:
         top=load(record + layout.TOP),
         brk=load(record + layout.BREAK),
         ledger=_ledger(load, record),
-        remote=_stack(load, load(record + layout.REMOTE), load(s + layout.LINK_KEY)),
+        remote=_stack(load, load(record + layout.REMOTE)),
         classes=None if classes is None else tuple(zip(classes, map(len, lists[1:]), strict=True)),
         idle=_idle(load(record + layout.PEAK), load(record + layout.RECENT), load(record + layout.TURNOVER)),
     )
@@ -158,22 +157,21 @@ def _class_head(record: int, index: int) -> int:
     return record + layout.CLASSES + 2 * WORD * index - NEXT
 
 
-def _stack(load: Load, word: int, key: int) -> Stack:
-    """The stack that the word leads to, with the count that its top word claims; links are mixed with the key."""
+def _stack(load: Load, word: int) -> Stack:
+    """The stack that the word leads to, with the count that its top word claims."""
     counted, payloads = word >> layout.COUNT_SHIFT, []
     while word:
         payloads.append(word & layout.TOP_MASK)
         if len(payloads) > MOST_NODES:
             raise Undecodable("a stack of cached blocks has no end")
-        word = load(payloads[-1]) - key - payloads[-1]
+        word = load(payloads[-1])
     return Stack(counted, tuple(payloads))
 
 
 def _cache(load: Load, thread: int, s: int) -> Cache:
     start = thread + layout.BINS
     words = list(map(load, range(start, start + 2 * WORD * len(CACHED_SIZES), WORD)))
-    key = load(s + layout.LINK_KEY)
-    bins = [Bin(size, limit >> layout.COUNT_SHIFT, limit & layout.OVERFLOWED != 0, _stack(load, top, key))
+    bins = [Bin(size, limit >> layout.COUNT_SHIFT, limit & layout.OVERFLOWED != 0, _stack(load, top))
             for size, top, limit in zip(CACHED_SIZES, words[::2], words[layout.LIMIT // WORD::2], strict=True)
             if top or limit]
     calls = tuple([load(thread + layout.MY_CALLS + kind * WORD) for kind in range(CALL_KINDS)])

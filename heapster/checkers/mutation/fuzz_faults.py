@@ -242,7 +242,7 @@ FAULTS = (
     fault("realloc takes a block that waits", "malloc", "    check_in_use(m, p, header)\n    if is_left",
           "    if is_left", "misuse_unnoticed"),
     fault("what waits is not marked", "stack",
-          "    m.store(p + MARK, m.load(m.statics() + MARK_KEY) - link - p)\n", "", "aborted_corrupt_list"),
+          "    m.store(p + MARK, m.load(m.statics() + KEY) - word - p)\n", "", "aborted_corrupt_list"),
     fault("a second free is looked into only where threads have caches", "thread_cache",
           "    if is_marked(m, p) and size_in", "    if get_cache(m) != 0 and is_marked(m, p) and size_in",
           "misuse_unnoticed"),

@@ -79,13 +79,20 @@ def header_of_noticing(source: Any, path: Any) -> None:
     if aligned:
         m.put(p - PAYLOAD, word, "header")
     code = aborts(m, lambda: source.malloc.header_of(m, p), p)
-    if not aligned:
+    if not aligned or word < MIN_BLOCK or word >= MAX_ARENAS << OWNER_PLACE:
         path.claim("what_is_no_payload_aborts", lambda: code == INVALID_POINTER)
     elif word & USED == 0:
         path.claim("what_is_free_aborts", lambda: code == DOUBLE_FREE)
     else:
-        legal = word >= MIN_BLOCK and word < MAX_ARENAS << OWNER_PLACE
-        path.claim("what_is_no_payload_aborts", lambda: code == (0 if legal else INVALID_POINTER))
+        path.claim("what_is_no_payload_aborts", lambda: code == 0)
+
+
+def header_of_nowhere(source: Any, path: Any) -> None:
+    """Each pointer to where no program has memory: of the system, of the first pages, or of no meaning."""
+    places = ((-1 << 62, -ALIGN), (0, LOWEST), (HIGHEST << 2, MAX_WORD - ALIGN))
+    m, p = path.machine(), path.word("p", *places[path.choose(len(places))], ALIGN)
+    code = aborts(m, lambda: source.malloc.header_of(m, p), p)
+    path.claim("what_no_program_has_is_not_read", lambda: code == INVALID_POINTER and not m.cells)
 
 
 def usable_size(source: Any, path: Any) -> None:
@@ -161,6 +168,9 @@ PROOFS = (
         "what_is_no_payload_aborts": "a pointer that is not aligned, or whose header is none, aborts; no other does",
         "what_is_free_aborts": "a block that is free aborts as a double free",
     }, suffix="_of_any_pointer"),
+    Proof("malloc.header_of", ALL_WORDS, header_of_nowhere, more={
+        "what_no_program_has_is_not_read": "a pointer to where no program has memory aborts, and nothing is read there",
+    }, suffix="_of_a_pointer_to_nowhere"),
     Proof("api.usable_size", ANY_HEAP, usable_size, more={
         "usable_bytes_end_with_the_block": "from the payload to the end of the block or mapping",
         "null_has_no_usable_bytes": "0 for NULL",

@@ -17,9 +17,9 @@ from heapster.checkers.proofs.layout_spec import (
     TOTALS,
     a_size,
     aborts,
-    draw_keys,
+    draw_key,
     header,
-    keys,
+    key_of,
     let_wait,
     only,
     waits,
@@ -50,7 +50,7 @@ def above(source: Any, path: Any) -> None:
 
 def below(source: Any, path: Any) -> None:
     """A block that waits, and one that was written over since."""
-    m, p = draw_keys(path.machine()), path.word("p", LOWEST, HIGHEST, ALIGN)
+    m, p = draw_key(path.machine()), path.word("p", LOWEST, HIGHEST, ALIGN)
     word, _ = a_stack(path)
     is_whole = path.choose(2)
     if is_whole:
@@ -100,7 +100,7 @@ def _a_bin(path: Any) -> tuple[Any, Any, Any]:
     """A machine, a bin and the payload of a block apart from it."""
     bin_, p = path.word("bin", LOWEST, HIGHEST, ALIGN), path.word("p", LOWEST, HIGHEST, ALIGN)
     path.apart(bin_, 16, p, 16)
-    return draw_keys(path.machine()), bin_, p
+    return draw_key(path.machine()), bin_, p
 
 
 def _a_filled_bin(path: Any) -> tuple[Any, Any, Any, Any]:
@@ -214,7 +214,7 @@ def show_nothing(path: Any, m: Any, p: Any) -> None:
     """Let the payload `p` hold any two words that do not show that it waits."""
     first, less = path.word("first", 0, HIGHEST), path.word("less", 1, 1 << 60)
     m.put(p, first, "what is where the link would be")
-    m.put(p + 8, keys(m)[1] - first - p - less, "what is where the mark would be")
+    m.put(p + 8, key_of(m) - first - p - less, "what is where the mark would be")
 
 
 def two_words(payloads: Iterable[Any]) -> list[Any]:
@@ -295,7 +295,7 @@ def send_home(source: Any, path: Any) -> None:
 
 def move(source: Any, path: Any) -> None:
     """Up to three blocks on top of any stack, moved to any other."""
-    m, blocks = draw_keys(path.machine()), [path.word("p", LOWEST, HIGHEST, ALIGN) for _ in range(path.choose(4))]
+    m, blocks = draw_key(path.machine()), [path.word("p", LOWEST, HIGHEST, ALIGN) for _ in range(path.choose(4))]
     for place, p in enumerate(blocks):
         for other in blocks[:place]:
             path.apart(p, 16, other, 16)

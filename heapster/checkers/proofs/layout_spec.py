@@ -11,6 +11,7 @@ from heapster.model.placement import POLICY_NAMES
 
 WORD, ALIGN, PAGE, MIN_BLOCK, MAX_REQUEST = 8, 16, 4096, 32, 1 << 46
 MAX_WORD = (1 << 63) - 1
+LEAST_KEY = (1 << 50) - (1 << 62)
 MOST = 1 << 44                      # bytes of any block in a proof; sixty-four make a legal heap of 2**50
 USED, PREV_USED, MAPPED = 1, 2, 4
 OWNER_PLACE = 48                    # bits 48-62 of a header
@@ -29,7 +30,7 @@ ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "re
                 "class_map": 232, "classes": 264, "remote": 2040}
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
            "cache": 104, "caching": 112, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680,
-           "used_before": 688, "steps": 696, "untaken": 704, "link_key": 736, "mark_key": 744,
+           "used_before": 688, "steps": 696, "untaken": 704, "key": 736,
            "mappings": 768 + 64 * 2048, "arenas": 768}
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
 IDLE = {"most_patience": 7, "forgiven": 4, "was_purged": 8, "epoch": 2048, "least": 1 << 15, "shift": 4,
@@ -71,7 +72,7 @@ LAYOUT = {
     "PROBES": 8, "CACHE_BYTES": 104, "CACHING": 112, "ATTACHED": 136, "REGISTERED": 24, "MY_CALLS": 32, "ENDED": 72,
     "BINS": CACHE["bins"], "BIN_SHIFT": 4, "LIMIT": 8, "MOST_CACHED": CACHE["most_cached"], "BIN_COUNT": 88,
     "THREAD_BYTES": CACHE["thread_bytes"], "COUNT_SHIFT": 48, "COUNT_ONE": 1 << 48, "TOP_MASK": (1 << 48) - 1,
-    "MARK": 8, "KEY_MASK": (1 << 61) - 1, "LINK_KEY": 736, "MARK_KEY": 744, "MOST_COUNTED": 16384,
+    "MARK": 8, "KEY_MASK": (1 << 61) - 1, "KEY": 736, "LEAST_KEY": LEAST_KEY, "MOST_COUNTED": 16384,
     "MOST_MOVED": CACHE["most_moved"],
     "SMALL_BIN": CACHE["small_bin"], "OVERFLOWED": 1, "MOST_REMOTE": 256, "MOST_SENT": 64, "DEFAULT_CACHE": 1 << 18,
     "MAX_CACHE": CACHE["max_cache"],
@@ -103,34 +104,32 @@ def header(size: Any, owner: Any = 0, used: int = 1, prev_used: int = 1) -> Any:
     return size + (owner << OWNER_PLACE) + used * USED + prev_used * PREV_USED
 
 
-def draw_keys(m: Any) -> Any:
-    """Let memory have any two keys of links and of marks; the memory."""
-    for name in ("link_key", "mark_key"):
-        m.put_lazily(m.statics() + STATICS[name], lambda: m.path.word("key", 0, LAYOUT["KEY_MASK"]), name)
+def draw_key(m: Any) -> Any:
+    """Let memory have any key; the memory."""
+    most = LEAST_KEY + LAYOUT["KEY_MASK"]
+    m.put_lazily(m.statics() + STATICS["key"], lambda: m.path.word("key", LEAST_KEY, most), "key")
     return m
 
 
-def keys(m: Any) -> tuple[Any, Any]:
-    """The keys of links and of marks."""
-    return m.load(m.statics() + STATICS["link_key"]), m.load(m.statics() + STATICS["mark_key"])
+def key_of(m: Any) -> Any:
+    """The key of marks and seals."""
+    return m.load(m.statics() + STATICS["key"])
 
 
 def waits(m: Any, p: Any, word: Any) -> bool:
     """Whether the payload `p` waits, above what `word` leads to."""
-    link, mark = keys(m)
-    return bool(m.load(p) == word + link + p and m.load(p + WORD) == mark - m.load(p) - p)
+    return bool(m.load(p) == word and m.load(p + WORD) == key_of(m) - word - p)
 
 
 def let_wait(m: Any, p: Any, word: Any) -> None:
     """Let the payload `p` wait, above what `word` leads to."""
-    link, mark = keys(m)
-    m.put(p, word + link + p, "link")
-    m.put(p + WORD, mark - (word + link + p) - p, "mark")
+    m.put(p, word, "link")
+    m.put(p + WORD, key_of(m) - word - p, "mark")
 
 
 def seal(m: Any, b: Any, lead: Any, head: Any) -> Any:
     """What seals the mapped block with this lead and header."""
-    return keys(m)[1] - b - head - lead
+    return key_of(m) - b - head - lead
 
 
 def put_mapped(m: Any, b: Any, lead: Any, head: Any) -> None:

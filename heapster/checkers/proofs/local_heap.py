@@ -24,7 +24,7 @@ from heapster.checkers.proofs.layout_spec import (
     STATICS,
     STATICS_BYTES,
     TOTALS,
-    draw_keys,
+    draw_key,
     header,
 )
 from heapster.machine.symbolic import HIGHEST, LOWEST
@@ -42,7 +42,7 @@ class Window:
         self.arena = self.statics + STATICS["arenas"] + self.index * ARENA_BYTES
         self.m = path.machine(self.statics)
         self.m.spans.append((self.statics, STATICS_BYTES))
-        draw_keys(self.m)
+        draw_key(self.m)
         self.m.put(self.at("segregated"), int(segregated), "segregated")
         self.head = self.at("head")
         self.owner = path.word("owner", 0, OWNERS - 1)

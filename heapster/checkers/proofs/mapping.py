@@ -26,7 +26,7 @@ from heapster.checkers.proofs.layout_spec import (
     TOTALS,
     USED,
     aborts,
-    draw_keys,
+    draw_key,
     only,
     put_mapped,
     seal,
@@ -57,7 +57,7 @@ def write_mapped(source: Any, path: Any) -> None:
     alignment = ALIGNMENTS[path.choose(len(ALIGNMENTS))]
     start, length = path.word("start", LOWEST, HIGHEST, PAGE), path.word("length", PAGE, 1 << 47, PAGE)
     path.require(2 * alignment + 48, "<=", length)
-    m = draw_keys(path.machine())
+    m = draw_key(path.machine())
     b = source.mapping.write_mapped(m, start, length, alignment)
     path.claim("mapped_payloads_are_aligned", lambda: b + PAYLOAD & alignment - 1 == 0)
     path.claim("mapped_payloads_lie_in_the_mapping", lambda: start + MAPPED_LEAD <= b

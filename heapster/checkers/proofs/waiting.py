@@ -16,9 +16,8 @@ from heapster.checkers.proofs.layout_spec import (
     NEXT,
     STATICS,
     aborts,
-    draw_keys,
+    draw_key,
     header,
-    keys,
     let_wait,
     only,
 )
@@ -28,17 +27,16 @@ from heapster.machine.symbolic import HIGHEST, LOWEST
 
 def holds(source: Any, path: Any) -> None:
     """A stack of up to three blocks, of which one may lead elsewhere; any block of it, or another."""
-    m, blocks = draw_keys(path.machine()), [path.word("p", LOWEST, HIGHEST, ALIGN) for _ in range(path.choose(4))]
+    m, blocks = draw_key(path.machine()), [path.word("p", LOWEST, HIGHEST, ALIGN) for _ in range(path.choose(4))]
     sought = path.word("sought", LOWEST, HIGHEST, ALIGN)
     for place, p in enumerate(blocks):
         for other in (*blocks[:place], sought):
             path.apart(p, 16, other, 16)
-    m.put(sought, keys(m)[0] + sought, "what another holds")
+    m.put(sought, 0, "what another holds")
     word: Any = 0
     broken = path.choose(len(blocks) + 1)
     for place, p in enumerate(blocks):
-        below = word if place != broken else sought + (COUNTS << 48)
-        m.put(p, below + keys(m)[0] + p, "the link, or what a caller wrote")
+        m.put(p, word if place != broken else sought + (COUNTS << 48), "the link, or what a caller wrote")
         word = p + ((place + 1) << 48)
     reached = blocks[broken % max(len(blocks), 1):]
     which = path.choose(len(blocks) + 1)

@@ -274,7 +274,7 @@ class ProgramPlayer:
         held = self.held[op.block]
         self._expect_whole(held)
         held.request = 0                            # it no longer holds what was written into it at first
-        key = self._m.load(self._m.statics() + layout.MARK_KEY)
+        key = self._m.load(self._m.statics() + layout.KEY)
         self._m.store(held.pointer + layout.MARK, key - self._m.load(held.pointer) - held.pointer)
         return self._release(op._replace(code="f"))
 

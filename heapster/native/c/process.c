@@ -156,21 +156,20 @@ enum { IS_SCHEDULED = 1 };
 enum { IS_SCHEDULED = 0 };
 #endif
 
-/* Two words that nobody can guess, for links and marks. Where the system gives no random bytes, they come from the 16
-   that the kernel hands to each process, which others may have seen: that is said. */
-static void draw_keys(void)
+/* A word that nobody can guess, for marks and seals. Where the system gives no random bytes, it comes from the 16 that
+   the kernel hands to each process, which others may have seen: that is said. */
+static void draw_key(void)
 {
-    word keys[2];
-    if (getrandom(keys, sizeof keys, GRND_NONBLOCK) != sizeof keys) {
+    word key;
+    if (getrandom(&key, sizeof key, GRND_NONBLOCK) != sizeof key) {
         const void *given = (const void *)getauxval(AT_RANDOM);
-        memset(keys, 0, sizeof keys);
+        key = (word)(uintptr_t)&key;
         if (given)
-            memcpy(keys, given, sizeof keys);
-        keys[0] ^= (word)(uintptr_t)keys;
+            memcpy(&key, given, sizeof key);
         SAY(STDERR_FILENO,
-            TEXT("heapster: the system gives no random bytes: keys come from what it gave at the start"));
+            TEXT("heapster: the system gives no random bytes: the key comes from what it gave at the start"));
     }
-    heapster_word_set_keys(keys[0], keys[1]);
+    heapster_word_set_key(key);
 }
 
 #ifndef START
@@ -184,7 +183,7 @@ __attribute__((visibility("default")))
 {
     int kept = errno;
     if (!IS_SCHEDULED)
-        draw_keys();
+        draw_key();
     if (BUILT_POLICY != FIRST_FIT)
         heapster_word_set_policy(BUILT_POLICY);
     heapster_word_set_cache(BUILT_CACHE);
