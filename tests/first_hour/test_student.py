@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def judged(folder: Path) -> Read:
-    return types(FUZZ.format("mm.c", 3), folder)
+    return types(FUZZ.format("mm.c", 2), folder)
 
 
 def test_what_is_read_first_is_the_harm_and_its_line(judged: Read) -> None:

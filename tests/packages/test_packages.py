@@ -14,7 +14,7 @@ from heapster.extras import EXTRAS
 from tests.first_hour.folders import lab
 
 TOP = Path(__file__).parents[2]
-pytestmark = pytest.mark.packages
+pytestmark = [pytest.mark.packages, pytest.mark.timeout(1800)]        # an environment and a compilation each
 QUICK = 0.3                     # seconds of processor time
 USES = {                        # a command that wants the extra
     "prove": "prove layout", "native": "build --out out --policy best_fit", "races": "races --schedules 3",
