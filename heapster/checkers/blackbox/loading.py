@@ -41,7 +41,7 @@ def _dynamic(data: bytearray) -> tuple[int, int]:
     """Where in the file the dynamic section starts and ends."""
     first, = struct.unpack_from("<Q", data, HEADERS_AT)
     size, count = struct.unpack_from("<HH", data, HEADER_SIZE_AND_COUNT)
-    for header in range(first, first + size * count, size):
+    for header in range(first, first + size * count, size or 1):        # of a damaged one: no headers
         kind, _, offset, _, _, length = struct.unpack_from("<IIQQQQ", data, header)
         if kind == PT_DYNAMIC:
             return offset, offset + length
