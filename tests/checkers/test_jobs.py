@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from heapster.checkers.jobs.local import AHEAD, Local
 from heapster.checkers.jobs.pool import cores
 from heapster.checkers.lockstep.run_trace import on_source
 from heapster.checkers.mutation.fault import planted
+from heapster.checkers.traces.errors import TraceFileError
 from heapster.results import HarnessError, UsageError
 from heapster.signals import Interrupted, heard
 from tests.checkers.test_fuzzing import BROKEN, Memory
@@ -73,6 +75,14 @@ def test_an_error_that_cannot_be_sent_is_told_in_words() -> None:
         raise Unsendable("here")
 
     with pytest.raises(HarnessError, match="Unsendable: here"):
+        list(Local(2).in_order([1], work))
+
+
+def test_a_users_error_that_cannot_be_sent_is_one_still() -> None:
+    def work(_: int) -> int:
+        raise TraceFileError(Path("t.trace"), "line 1", "not a step")
+
+    with pytest.raises(UsageError, match=r"t\.trace, line 1: not a step"):
         list(Local(2).in_order([1], work))
 
 

@@ -8,10 +8,12 @@ from functools import partial
 from typing import IO, Any, NamedTuple, NoReturn
 
 from heapster import children
-from heapster.results import HarnessError
+from heapster.results import HarnessError, TargetError, UsageError
 
 CHUNK = 1 << 16                 # bytes to read of an answer at once
 LENGTH = 8                      # bytes that say how long a frame is, before each
+
+SAYS_WHOSE = (UsageError, TargetError)    # of an error that cannot be sent, this much is: whose affair it is
 
 Tell = Callable[[Any], None]
 
@@ -100,5 +102,6 @@ def _raised(error: Exception) -> Raised:
     try:
         pickle.loads(pickle.dumps(error))       # noqa: S301  what was just written
     except Exception:  # noqa: BLE001  # whatever keeps it from being sent
-        return Raised(words, HarnessError(words))
+        kind = next((kind for kind in SAYS_WHOSE if isinstance(error, kind)), None)
+        return Raised(words, kind(str(error)) if kind else HarnessError(words))
     return Raised(words, error)
