@@ -18,6 +18,7 @@ from heapster.suggest import instead_of
 POLICIES = POLICY_NAMES
 CLASSIC = POLICIES[:4]          # the textbooks', which diff and the pages set side by side
 MOST_ARENAS = 64
+SIZE_MAX = (1 << 64) - 1
 PREFIX = "HEAPSTER_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -104,13 +105,25 @@ def read_policies(value: Any) -> tuple[str, ...]:
     return POLICIES if "all" in names else tuple(dict.fromkeys(names))
 
 
+def read_sizes(value: Any) -> tuple[int, ...] | None:
+    """Sizes from names separated by commas, or from a list of numbers; None for `auto`."""
+    if value == "auto":
+        return None
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names:
+        raise ValueError(f"{value!r} is neither sizes nor auto")
+    return tuple(SIZE_MAX if name == "SIZE_MAX" else _whole(0, SIZE_MAX)(name) for name in names)
+
+
 ALL_KEYS = (
     Key("target", "What is checked: sim, native, libc, ./libx.so ...", "TARGET", _text),
     Key("policy", "Placement policies: " + ", ".join(POLICIES) + ", or all.", "P|all", read_policies),
-    Key("seconds", "Stop after this long; fuzz and races count processor time.", "S", _seconds),
+    Key("seconds", "Stop after this long; exhaust, fuzz and races count processor time.", "S", _seconds),
     Key("examples", "Stop after this many examples.", "N", _whole(0)),
     Key("threads", "Threads that run at the same time.", "N", _whole(1, 64)),
     Key("ops", "Operations of each generated thread, at most.", "N", _whole(1)),
+    Key("calls", "Calls of each program, at most.", "N", _whole(1, 15)),
+    Key("sizes", "Bytes that are asked for: 24,25,4096, or auto for the target's thresholds.", "LIST|auto", read_sizes),
     Key("schedules", "Stop after this many schedules.", "N", _whole(1)),
     Key("strategy", "How schedules are chosen: dfs, pct or random.", "dfs|pct|random", _text),
     Key("bound", "Preemptions, at most; PCT's depth is one more.", "K", _whole(0)),

@@ -13,6 +13,7 @@ class Extra(NamedTuple):
 EXTRAS = {
     "prove": Extra(("z3",), "prove"),
     "native": Extra(("numba", "llvmlite"), "build, and run where no machine code came along"),
+    "exhaust": Extra(("numpy",), "exhaust"),
     "races": Extra(("greenlet",), "races"),
     "cluster": Extra(("distributed",), "fuzz, races and stress with --scheduler"),
     "report": Extra(("jinja2", "markupsafe", "matplotlib"), "report"),

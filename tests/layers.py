@@ -44,6 +44,7 @@ OTHERS: Mapping[str, frozenset[str]] = {
     "greenlet": frozenset({"machine", "checkers"}),
     "hypothesis": frozenset({"checkers"}),
     "distributed": frozenset({"checkers"}),
+    "numpy": frozenset({"checkers"}),
     "jinja2": frozenset({"reports"}),
     "markupsafe": frozenset({"reports"}),       # a part of jinja2
     "matplotlib": frozenset({"reports"}),

@@ -12,6 +12,7 @@ COMMANDS = {
     "describe": "Draft the description of a pool or a region allocator, to be corrected.",
     "diff": "Play traces on each policy, in lock-step with the model: agreement, memory, work.",
     "doctor": "What Heapster needs, which versions are here, and what is missing.",
+    "exhaust": "Run every program of at most so many calls: nothing small is left out.",
     "explain": "What a finding's code means, how it arises, what to look at.",
     "findings": "What is kept between runs: list it, show, drop or accept some of it.",
     "fuzz": "Hold an allocator against the model on generated programs.",
@@ -30,7 +31,7 @@ COMMANDS = {
     "trace": "Convert traces, show what is in them, make new ones.",
 }
 GROUPS = {                      # as help lists them
-    "Judge any allocator": ("fuzz", "races", "stress", "score", "bench", "describe", "harness", "campaign"),
+    "Judge any allocator": ("fuzz", "exhaust", "races", "stress", "score", "bench", "describe", "harness", "campaign"),
     "What was found": ("replay", "shrink", "findings", "bisect", "explain", "view", "report"),
     "Traces": ("record", "trace", "diff"),
     "Heapster's own allocator": ("run", "build", "prove", "check", "mutate"),

@@ -17,6 +17,7 @@ from heapster.reports.output import warn
 from heapster.results import Run, TargetError, Verdict
 
 ALL_WORDS = "all words"         # the bound of the theorems that are proved in seconds
+EXHAUSTED_CALLS = 2             # of programs of our own source
 SCHEDULES = 1500                # of small programs of threads
 STRESS_SECONDS = 6.0            # for all patterns together
 VOLUME_SECONDS = 4.0            # for all policies together
@@ -75,9 +76,18 @@ def _stress(seed: int, _store: Store) -> Run:
     return stress(StressPlan(NATIVE, threads=2, seconds=STRESS_SECONDS, pattern="all", seed=seed))
 
 
+def _exhaust(_seed: int, store: Store) -> Run:
+    """Every program of two calls on our own source."""
+    from heapster.checkers.exhaust.running import ExhaustPlan  # noqa: PLC0415  loads numpy
+    from heapster.commands.exhaust import exhausted  # noqa: PLC0415
+    run = exhausted(SIM, ExhaustPlan(EXHAUSTED_CALLS, None, None, 1), {}, store)
+    return replace(run, checks={f"every program of {EXHAUSTED_CALLS} calls": run.ops})
+
+
 PARTS = (
     _fuzz(SIM, 40),
     _fuzz(Target("process", "process"), 10),
+    Part("exhaust sim", _exhaust),
     Part("prove", _proofs),
     Part("races", _races),
     _fuzz(NATIVE, 4),

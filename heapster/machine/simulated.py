@@ -45,6 +45,13 @@ class Simulated(CheckedMemory):
     def close(self) -> None:
         """Nothing to give back: the memory was never real."""
 
+    def twin(self) -> "Simulated":
+        """Another machine in the same state; nothing is shared."""
+        other = object.__new__(type(self))
+        other.__dict__.update({name: value.copy() if isinstance(value, dict | set | list) else value
+                               for name, value in self.__dict__.items()})
+        return other
+
     # The system.
 
     def refuse(self, name: str, nth: int) -> None:

@@ -118,6 +118,8 @@ def run_lines(run: Run, told: Collection[Finding] = ()) -> list[Line]:
 def _summary(run: Run) -> Iterator[Line]:
     examples = f" in {run.extra['examples']:,} examples" if "examples" in run.extra else ""
     yield f"{run.command} {run.target}, seed {run.seed}: {run.ops:,} operations{examples}", PLAIN
+    if covered := run.extra.get("covered"):
+        yield from _listed("covered", [covered], STRONG)
     yield from settings(run)
     if fixed := run.extra.get("fixed"):
         yield f"  no longer fails: {', '.join(fixed)}", GOOD
@@ -164,7 +166,7 @@ def checked(run: Run) -> Iterator[Line]:
     """What was evaluated, and what was called."""
     if evaluated := [name for name, times in run.checks.items() if times]:
         yield from _listed(f"checked ({len(evaluated)})", evaluated)
-    if calls := run.extra.get("calls"):
+    if (calls := run.extra.get("calls")) and run.command != "exhaust":
         yield from _listed("calls judged", [f"{times:,} {function}" for function, times in calls.items()])
 
 

@@ -90,7 +90,7 @@ def test_who_wrote_the_mark_is_no_double_freer(target: str) -> None:
         assert lockstep.take(step) == []
     p, load = lockstep.pointers[0], lockstep.m.load
     lockstep.m.store(p + MARK, load(lockstep.m.statics() + KEY) - load(p) - p)
-    api = lockstep._source.api
+    api = lockstep.source.api
     q = api.realloc(lockstep.m, lockstep.pointers[0], 41)
     api.free(lockstep.m, q)
     with pytest.raises(Aborted):

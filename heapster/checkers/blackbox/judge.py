@@ -278,6 +278,16 @@ class Judge:
         start = HEADER_BYTES + MOST_OPS * OP.size
         return [Observation(*fields) for fields in RESULT.iter_unpack(self._map[start:start + count * RESULT.size])]
 
+    def told(self, size: int) -> bytes:
+        """What a case of EXHAUST has told of its programs: so many bytes."""
+        start = HEADER_BYTES + MOST_OPS * OP.size
+        return self._map[start:start + size]
+
+    def noted(self, size: int) -> bytes:
+        """What it has noted of ways to answer: so many bytes."""
+        start = EVENTS_AT + COUNT.size
+        return self._map[start:start + size]
+
     def edges(self) -> dict[int, int]:
         """The edges that the last case took, in that order: the index of the operation which took each first."""
         start = EDGES_AT + COUNT.size

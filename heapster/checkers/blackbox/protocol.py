@@ -22,6 +22,9 @@ MOST_EVENTS = 1 << 18           # that are kept: the first half, and the last on
 MOST_EDGES = 1 << 16
 SAMPLES = 64                    # of the footprint
 NAME_BYTES, MESSAGE_BYTES, OUTPUT_BYTES, PATH_BYTES = 96, 512, 4096, 4096
+MOST_WAYS = 1 << 16             # to answer, that a case of EXHAUST tells
+MOST_CALLS, MOST_ALPHABET = 16, 1024   # of a program of EXHAUST; calls with their numbers to choose from
+OPERAND_AT, REFUSE_AT = 16, 24  # bits of a move: below them its call; 1 + its operand's handle; the system refuses
 QUIET = 64                      # places of the target whose breaches are known
 OBSERVED, IN_FULL, LOADS, STEPPED = 1, 2, 4, 8  # a target that calls the hooks is held to the map; all that it does is
                                     # written down; it tells of loads that may decide something; one that does not call
@@ -32,7 +35,7 @@ OUTCOMES = ("gave", "refused", "resized")       # a block, none, a block in plac
 class Mode(IntEnum):
     """What a case runs."""
 
-    LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME, GENERATIONS = range(7)
+    LOADED, PRECISE, FAST, GENERATE, THREADS, VOLUME, GENERATIONS, EXHAUST = range(8)
 
 
 class Phase(IntEnum):
@@ -73,6 +76,12 @@ class Breach(IntEnum):
      READS_UNWRITTEN, READS_LIVE) = range(10)
 
 
+class Went(IntEnum):
+    """How a program of EXHAUST went at its last call. SPOILT: what would come of a longer one is no news."""
+
+    ON, SPOILT, DIED = range(3)
+
+
 class EventKind(IntEnum):
     """Of what an observed target did."""
 
@@ -91,11 +100,23 @@ ASKED = (
     "forks",                            # that the first thread makes while the others work
     "choice",                           # of a target that is compiled with variants: which
     "observed", "salt",                 # of a target that calls the hooks; what unwritten memory holds
-    "low")                              # memlib's memory lies where addresses have 31 bits
+    "low",                              # memlib's memory lies where addresses have 31 bits
+    "alphabet", "depth",                # of EXHAUST: calls to choose from, and how many each program has
+    "first", "first_move",              # the program to begin with, and the first of its moves;
+    "first_spoilt",                     # how many of those before it ended it
+    "refuses",                          # the system may refuse memory, from any call on
+    "closed",                           # the target takes memory from where it can be seen: see c/snapshot.h
+    "states")                           # what the heap is after each program is told, for longer ones
 ANSWERED = (
     "current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops",
     "call_bytes",                       # that the call which is under way may have to touch
-    "init_failed", "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child")
+    "init_failed", "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child",
+    "records", "classes",               # of EXHAUST: what it wrote of each
+    "runs", "refusals", "by_forks",     # programs that were run; how often the system refused; children that took one
+    "move", "word",                     # the one under way, by its place among the program's, and as a word
+    "spoilt",                           # how many of the program's moves before it ended it
+    "root",                             # the digest of the heap before any call
+    "strayed")                          # the target's memory is not where it was said to be: children must run it
 AFTERWARDS = (
     "misused",                          # 1 + the handle that we used though it held nothing: our own fault
     "spent_us",                         # all that the judge and its children worked, or slept by themselves
@@ -163,6 +184,26 @@ class Edge(NamedTuple):
     op: U32
 
 
+class Reached(NamedTuple):
+    """A program of EXHAUST that was run: one that was given, and a move more."""
+
+    digest: U64                         # of the heap that it leaves
+    program: U32
+    move: U32                           # see c/exhaust.c
+    went: U32                           # a Went
+    live: U32                           # blocks that it leaves
+
+
+class WayRecord(NamedTuple):
+    """A way to answer, of which no other of the same case was met before."""
+
+    key: U64                            # of all that the specification asks about it
+    program: U32
+    move: U32
+    suspicion: U32                      # a Suspicion
+    went: U32
+
+
 RESULT, EVENT, EDGE = packing(Observation), packing(TargetEvent), packing(Edge)
 
 
@@ -174,7 +215,7 @@ def headers_folder() -> Path:
 def headers() -> dict[str, str]:
     """These, by their names."""
     constants = ("HEADER_BYTES", "MOST_OPS", "MOST_EVENTS", "MOST_EDGES", "SAMPLES", "NAME_BYTES",
-                 "OUTPUT_BYTES", "QUIET")
+                 "OUTPUT_BYTES", "QUIET", "MOST_WAYS", "MOST_CALLS", "MOST_ALPHABET", "OPERAND_AT", "REFUSE_AT")
     protocol = shared_structs.header("protocol.h", "heapster/checkers/blackbox/protocol.py", [
         f'#include "{OPERATIONS_H}"',
         "#define NONE UINT64_MAX",
@@ -184,10 +225,11 @@ def headers() -> dict[str, str]:
         *enum("", [(name.upper(), number) for number, name in enumerate((*OUTCOMES, "outcomes"))]),
         *enum("", [("OBSERVED", OBSERVED), ("OBSERVED_IN_FULL", IN_FULL), ("OBSERVED_LOADS", LOADS),
                    ("OBSERVED_STEPPED", STEPPED)]),
-        *(line for kind in (Mode, Phase, Status, Guard, Breach) for line in enum_of(kind.__name__.lower(), kind)),
+        *(line for kind in (Mode, Phase, Status, Guard, Breach, Went) for line in enum_of(kind.__name__.lower(), kind)),
         *enum_of("event", EventKind, lambda kind: f"EVENT_{kind.name}"),
         *enum_of("outcome", Ended),
         *enum_of("suspicion", Suspicion, lambda one: f"SUSPECT_{one.name}" if one else "NOTHING"),
-        *structs({"result": Observation, "event_record": TargetEvent, "edge": Edge, "header": JudgeHeader}),
+        *structs({"result": Observation, "event_record": TargetEvent, "edge": Edge, "reached": Reached,
+                   "way": WayRecord, "header": JudgeHeader}),
     ])
     return {OPERATIONS_H: operations_header(), "protocol.h": protocol}

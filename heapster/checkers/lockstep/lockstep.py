@@ -45,7 +45,7 @@ class Lockstep:
     """
 
     def __init__(self, m: Any, source: Any = SHIPPED, look_every: int = 1) -> None:
-        self.m, self._source, self.look_every = m, source, look_every
+        self.m, self.source, self.look_every = m, source, look_every
         self.pointers = {NO_HANDLE: 0}          # by handle; 0 for NULL
         self.live = Live()
         self.reference = Reference()
@@ -84,7 +84,7 @@ class Lockstep:
 
     def _call(self, step: Step, pointer: int) -> tuple[Answer | None, list[Problem]]:
         try:
-            answer = call(self._source, self.m, step, pointer)
+            answer = call(self.source, self.m, step, pointer)
         except FAILURES as error:
             return None, [_problem(step.verb, error)]
         return answer, [Problem("wrong_answer", answer.problem)] if answer.problem else []
@@ -101,7 +101,7 @@ class Lockstep:
 
     def _outcome(self, step: Step, pointer: int) -> str:
         try:
-            call(self._source, self.m, step, pointer)
+            call(self.source, self.m, step, pointer)
         except (MachineFault, *CRASHES):
             return misuse.FAULT
         except Aborted as aborted:
@@ -152,7 +152,7 @@ class Lockstep:
         if step.verb in ASKING:
             usable = answer.value
         elif step.verb in REQUESTS and answer.value:
-            usable = self._source.api.usable_size(self.m, answer.value)
+            usable = self.source.api.usable_size(self.m, answer.value)
             if pointer:
                 prefix_lost = self._contents.prefix_lost(pointer, answer.value, usable)
             elif step.verb == "calloc":
@@ -232,7 +232,7 @@ class Lockstep:
 
     def _statistics(self, heap: Heap) -> list[Problem]:
         try:
-            return [Problem("wrong_statistics", why) for why in wrong_figures(self._source, self.m, heap)]
+            return [Problem("wrong_statistics", why) for why in wrong_figures(self.source, self.m, heap)]
         except FAILURES as error:
             return [_problem("asking for statistics", error)]
 

@@ -9,6 +9,7 @@ from heapster.results import UsageError
 # What a command needs of a target: one of these views, the first that it has.
 TAKES: Mapping[str, tuple[View, ...]] = {
     "fuzz": (View.LOCKSTEP, View.CALLS),
+    "exhaust": (View.CALLS, View.LOCKSTEP),
     "replay": (View.LOCKSTEP, View.CALLS),
     "shrink": (View.LOCKSTEP, View.CALLS),
     "races": (View.SOURCE, View.CALLS),

@@ -114,7 +114,7 @@ enum heard channel_hear(void)
 void channel_enter(void)
 {
     close(ends[0]);
-    if (shared->mode == PRECISE || shared->mode == FAST || shared->mode == VOLUME)
+    if (shared->mode == PRECISE || shared->mode == FAST || shared->mode == VOLUME || shared->mode == EXHAUST)
         mprotect(ops, MOST_OPS * sizeof *ops, PROT_READ);
 }
 

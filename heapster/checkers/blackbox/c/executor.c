@@ -11,6 +11,7 @@
 
 #include "judge.h"
 #include "observing.h"
+#include "snapshot.h"
 
 #define MOST_HANDLES MOST_OPS
 #define CHECKED_A_STEP (1u << 18)     /* bytes of live payload looked at after a precise step */
@@ -19,18 +20,11 @@
 #define SENTINEL ((void *)(uintptr_t)0x5afe5afe)
 #define NO_ERRNO 0x7e57 /* no error has this number */
 
-struct block {
-    uint64_t request; /* bytes asked for */
-    uint64_t filled;  /* bytes of pattern: the usable size where it is known */
-    uint64_t seed;
-    uint64_t place;     /* in `alive` */
-    uint64_t alignment; /* asked for; 0: none */
-};
-
 static struct account account = {.handles = MOST_HANDLES};
 static struct block *blocks; /* by handle, of live ones */
 static uint32_t *alive;      /* handles of live blocks */
 static uint64_t alive_count, serial, checked_next, largest_given;
+static int seeds_by_place; /* what callers write says where their block lies, and how large it is: nothing else */
 
 void harness_misuse(int32_t handle)
 {
@@ -46,6 +40,29 @@ void executor_start(void)
     alive = mmap(FAR_AWAY(2), MOST_HANDLES * sizeof *alive, PROT_READ | PROT_WRITE, flags, -1, 0);
     account.at = mmap(FAR_AWAY(3), MOST_HANDLES * sizeof *account.at, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
+
+void executor_seeds_by_place(void) { seeds_by_place = 1; }
+
+void executor_save(struct executor_state *to)
+{
+    to->count = alive_count, to->serial = serial, to->largest = largest_given, to->live_bytes = shared->live_bytes;
+    memcpy(to->alive, alive, sizeof to->alive);
+    memcpy(to->at, account.at, sizeof to->at);
+    memcpy(to->blocks, blocks, sizeof to->blocks);
+}
+
+void executor_restore(const struct executor_state *from)
+{
+    alive_count = from->count, serial = from->serial, largest_given = from->largest;
+    shared->live_bytes = from->live_bytes;
+    memcpy(alive, from->alive, sizeof from->alive);
+    memcpy(account.at, from->at, sizeof from->at);
+    memcpy(blocks, from->blocks, sizeof from->blocks);
+}
+
+uint64_t executor_largest(void) { return largest_given; }
+const struct block *live_block(int32_t handle) { return &blocks[handle]; }
+uintptr_t live_place(int32_t handle) { return (uintptr_t)account_pointer(&account, handle); }
 
 uint64_t live_blocks(void) { return alive_count; }
 int32_t live_handle(uint64_t nth) { return (int32_t)alive[nth]; }
@@ -67,13 +84,17 @@ static void forget(int32_t handle)
     account_forget(&account, handle);
 }
 
+static uint64_t seed_of(const void *place, uint64_t request)
+{
+    return seeds_by_place ? mix((uintptr_t)place ^ mix(request)) : mix(++serial ^ observing_salt() << 32);
+}
+
 static void define(const struct op *op, void *pointer, uint64_t request, uint64_t filled)
 {
     int32_t handle = op->result;
     forget(handle);
     account_define(&account, handle, pointer);
-    blocks[handle] =
-        (struct block){request, filled, mix(++serial ^ observing_salt() << 32), alive_count, alignment_asked(op)};
+    blocks[handle] = (struct block){request, filled, seed_of(pointer, request), alive_count, alignment_asked(op)};
     if (pointer == NULL)
         return;
     alive[alive_count++] = (uint32_t)handle;
@@ -115,6 +136,7 @@ void *call_target(const struct op *op, void *operand, struct result *result)
 static void refuse_memory(void)
 {
     uint64_t now = footprint();
+    system_refuses = 1;
     setrlimit(RLIMIT_AS, &(struct rlimit){(rlim_t)now, RLIM_INFINITY});
 }
 

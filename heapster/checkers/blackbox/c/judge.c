@@ -63,8 +63,10 @@ static void run_case(void)
     executor_start();
     if (shared->mode == FAST || shared->mode == GENERATE)
         shadow_start(shared->granule);
-    if (shared->mode != PRECISE)
+    if (shared->mode != PRECISE && shared->mode != EXHAUST)
         pattern_sparse();
+    if (shared->mode == EXHAUST)
+        exhaust_prepares();
     if (start_target() != 0)
         return;
     switch (shared->mode) {
@@ -83,6 +85,9 @@ static void run_case(void)
         break;
     case GENERATIONS:
         run_generations();
+        break;
+    case EXHAUST:
+        run_exhaustively();
         break;
     default:
         break;
@@ -295,7 +300,8 @@ static void reset(void)
     shared->samples = shared->done_ops = shared->init_failed = shared->outcome = shared->code = 0;
     shared->output_length = shared->unshadowed = shared->misused = 0;
     shared->stray = 0;
-    shared->call_bytes = 0;
+    shared->call_bytes = shared->records = shared->classes = shared->runs = shared->refusals = 0;
+    shared->move = shared->spoilt = shared->by_forks = shared->strayed = 0;
     shared->message[0] = 0;
     memset(shared->calls, 0, sizeof shared->calls);
     results[0].status = UNREACHED;

@@ -64,7 +64,9 @@ void run_given(void);              /* PRECISE and FAST: the operations in `ops`,
 void run_generated(void);          /* GENERATE: operations of its own, journalled in `ops` */
 void run_volume(void);             /* VOLUME: the operations over and over, the footprint measured */
 void run_threads(void);
-void run_generations(void); /* GENERATIONS: threads that come, work and end, `repeat` times; measured */
+void exhaust_prepares(void); /* before the target is started */
+void run_exhaustively(void); /* EXHAUST: every call after each of many programs */
+void run_generations(void);  /* GENERATIONS: threads that come, work and end, `repeat` times; measured */
 void sample_footprint(uint64_t round);
 uint64_t footprint(void);
 
@@ -72,7 +74,29 @@ uint64_t footprint(void);
 int lay_out(char **argv, unsigned layout); /* nonzero: the system does not let us */
 
 /* executor.c */
+struct block {
+    uint64_t request; /* bytes asked for */
+    uint64_t filled;  /* bytes of pattern: the usable size where it is known */
+    uint64_t seed;
+    uint64_t place;     /* in `alive` */
+    uint64_t alignment; /* asked for; 0: none */
+};
+
+/* Of a program of so few calls that its handles lie below MOST_CALLS. */
+struct executor_state {
+    uint64_t count, serial, largest, live_bytes;
+    uint32_t alive[MOST_CALLS];
+    void *at[MOST_CALLS];
+    struct block blocks[MOST_CALLS];
+};
+
 void executor_start(void);
+void executor_seeds_by_place(void); /* so that a state is the same by whatever way it came */
+void executor_save(struct executor_state *to);
+void executor_restore(const struct executor_state *from);
+uint64_t executor_largest(void); /* bytes of the largest block that was given */
+const struct block *live_block(int32_t handle);
+uintptr_t live_place(int32_t handle);
 int execute(const struct op *op, struct result *result, int precise); /* a suspicion */
 void free_everything(void);
 void *call_target(const struct op *op, void *operand, struct result *result);

@@ -8,6 +8,7 @@
 #include "judge.h"
 #include "malloclab/memlib.h"
 #include "observing.h"
+#include "snapshot.h"
 
 #define PLACE ((void *)(uintptr_t)(sizeof(void *) == 8 && !shared->low ? 0x800000000u : 0x58000000u))
 
@@ -49,6 +50,23 @@ static void ask(void)
     set_break(brk_now);
 }
 
+void lab_memory(uintptr_t *first, uintptr_t *last, uintptr_t *now)
+{
+    *first = asked ? (uintptr_t)start : 0, *now = asked ? (uintptr_t)brk_now : 0;
+    *last = asked ? (uintptr_t)page_after(brk_now) : 0;
+}
+
+/* The break as it was, and zeroes behind its page; the contents before it are not put back here. */
+void lab_put_back(uintptr_t now)
+{
+    if (now == 0 || (char *)now == brk_now)
+        return;
+    char *had = page_after(brk_now);
+    set_break((char *)now);
+    if (had > page_after(brk_now))
+        madvise(page_after(brk_now), (size_t)(had - page_after(brk_now)), MADV_DONTNEED);
+}
+
 void mem_init(void)
 {
     if (start == NULL) {
@@ -69,7 +87,7 @@ void *mem_sbrk(intptr_t incr)
 {
     ask();
     char *old = brk_now;
-    if (incr < 0 || incr > most - brk_now) {
+    if (incr < 0 || incr > most - brk_now || (incr > 0 && system_is_refused())) {
         errno = ENOMEM;
         return (void *)-1;
     }

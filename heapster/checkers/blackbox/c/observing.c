@@ -197,9 +197,10 @@ static void load_library_of_cplusplus(const char *path)
 void observing_loads(const char *path)
 {
     load_library_of_cplusplus(path);
-    if (shared->observed != 0)
-        taken_before();
+    taken_before();
 }
+
+static void own_memory(uintptr_t start, uint64_t size) { byte_map_set(start, size, ALLOCATORS); }
 
 void observing_start(void *handle)
 {
@@ -214,7 +215,7 @@ void observing_start(void *handle)
     if (shared->observed == 0 || byte_map_start() != 0)
         return;
     find_stack();
-    taken_since();
+    taken_since(own_memory);
     dl_iterate_phdr(own_objects, NULL);
     interpose_memory_functions(handle);
     observing_system_calls(handle);

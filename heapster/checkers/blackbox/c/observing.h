@@ -27,9 +27,9 @@ void observed_exit(void);
 void observed_undefined(unsigned what, uintptr_t pc);
 void observed_misaligned(uintptr_t address, uint64_t alignment, uintptr_t pc);
 
-/* taken.c: around the loading of a target */
+/* taken.c: around the loading of a target; what is new is told */
 void taken_before(void);
-void taken_since(void);
+void taken_since(void (*done)(uintptr_t start, uint64_t size));
 
 /* stepping.c: a target that calls no hooks; where it is loaded, and the end of the stack that it works on. Nothing is
    told of it on a machine that cannot. */

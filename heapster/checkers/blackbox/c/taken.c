@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "byte_map.h"
 #include "observing.h"
 
 #define MOST_REGIONS 512
@@ -35,18 +34,20 @@ static void remember(uintptr_t start, uintptr_t end)
         before[count++] = (struct region){start, end};
 }
 
+static void (*told)(uintptr_t start, uint64_t size);
+
 /* What of it was not there before: regions that touch each other are one. */
-static void own(uintptr_t start, uintptr_t end)
+static void tell_new(uintptr_t start, uintptr_t end)
 {
     for (unsigned i = 0; i < count && start < end; i++) {
         if (before[i].end <= start || before[i].start >= end)
             continue;
         if (before[i].start > start)
-            byte_map_set(start, before[i].start - start, ALLOCATORS);
+            told(start, before[i].start - start);
         start = before[i].end;
     }
     if (start < end)
-        byte_map_set(start, end - start, ALLOCATORS);
+        told(start, end - start);
 }
 
 void taken_before(void)
@@ -55,8 +56,9 @@ void taken_before(void)
     each_region(remember);
 }
 
-void taken_since(void)
+void taken_since(void (*done)(uintptr_t start, uint64_t size))
 {
+    told = done;
     if (count < MOST_REGIONS)
-        each_region(own);
+        each_region(tell_new);
 }

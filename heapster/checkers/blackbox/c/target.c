@@ -7,6 +7,7 @@
 #include "judge.h"
 #include "malloclab/memlib.h"
 #include "observing.h"
+#include "snapshot.h"
 
 struct target target;
 
@@ -33,6 +34,7 @@ int load_target(const char *path)
         return -1;
     }
     counters_load(handle);
+    snapshot_loaded(handle);
     shared->has = 0;
 #define LOAD(number, name, symbol_in_c) *(void **)&target.name = symbol(handle, number);
     EACH_CALL(LOAD)

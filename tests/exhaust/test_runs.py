@@ -1,0 +1,230 @@
+"""Whole runs of `exhaust`: what is found, by how few calls, what is kept, and what is said of it."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.exhaust import ours, strangers
+from heapster.checkers.exhaust.probing import literals
+from heapster.checkers.exhaust.running import ExhaustPlan, Listener
+from heapster.checkers.findings.store import Store
+from heapster.checkers.mutation.fault import plant
+from heapster.checkers.mutation.fuzz_faults import FAULTS
+from heapster.checkers.targets import grammar
+from heapster.cli import main
+from heapster.reports.jsonfile import as_value
+from heapster.results import Finding, Run, UsageError, Verdict
+from tests.exhaust.walks import ALLOCATORS, MM
+
+PLAN = ExhaustPlan(calls=3, sizes=(24, 100), seconds=None, jobs=1, refusals=False)
+FOURTH = """
+#include <stdlib.h>
+static int seen;
+#define ON_MALLOC(size) ((size) == (seen % 2 ? 100 : 24) && ++seen == 4 ? abort() : (void)0)
+#include "firstfit.h"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def fourth(tmp_path: Path) -> Path:
+    """An allocator that fails at the fourth of four mallocs."""
+    shutil.copy(ALLOCATORS / "zoo" / "firstfit.h", tmp_path)
+    source = tmp_path / "fourth.c"
+    source.write_text(FOURTH)
+    return source
+
+
+def exhausted(target: Path | str, plan: ExhaustPlan = PLAN, said: Callable[[str], None] = lambda _: None,
+              found: Callable[[Finding], None] = lambda _: None) -> Run:
+    """A run, which keeps what it finds here."""
+    store, listener = Store(Path(".heapster"), pytest.fail), Listener(found, said, lambda _: None)
+    aimed = grammar.parse(str(target))
+    if aimed.kind in ("sim", "folder", "process"):
+        return ours.exhaust(aimed, plan, listener, store, store.folder)
+    return strangers.exhaust(ForeignOptions(aimed), plan, listener, store, store.folder)
+
+
+def frontiers() -> list[Path]:
+    return list(Path(".heapster").glob("*.frontier"))
+
+
+def test_a_correct_allocator_passes_and_all_of_it_is_said() -> None:
+    run = exhausted(MM)
+    assert (run.verdict, run.extra["complete"], run.extra["programs"]) == (Verdict.PASSED, True, 5 + 37 + 329)
+    assert str(run.extra["covered"]).startswith("all 371 programs of at most 3 calls over 2 sizes")
+    assert not frontiers()
+
+
+def test_a_fault_of_four_calls_is_found_as_four_calls(fourth: Path) -> None:
+    run = exhausted(fourth, PLAN._replace(calls=4))
+    (finding,) = run.findings
+    assert finding.code == "abort"
+    assert [step.split("=")[-1].strip() for step in finding.trace] == [
+        "malloc(24)", "malloc(100)", "malloc(24)", "malloc(100)"]
+    assert json.loads((Path(".heapster") / finding.id / "finding.json").read_text())["code"] == "abort"
+    assert (Path(".heapster") / finding.id / "repro.c").exists()
+
+
+def test_a_fault_of_four_calls_is_not_found_by_three(fourth: Path) -> None:
+    assert exhausted(fourth).verdict is Verdict.PASSED
+
+
+def test_what_is_cut_short_goes_on_to_the_same_end() -> None:
+    whole, plan = exhausted(MM), PLAN._replace(seconds=0.0)
+    said: list[str] = []
+    for _ in range(10):
+        run = exhausted(MM, plan, said.append)
+        if run.extra["complete"]:
+            break
+        assert run.verdict is Verdict.INCONCLUSIVE
+        assert len(frontiers()) == 1
+        assert any("the same command goes on" in claim for claim in run.extra["not_checked"])
+    assert any(line.startswith("goes on with programs of") for line in said)
+    same = ("programs", "lengths", "heaps", "ways", "covered")
+    assert [run.extra[key] for key in same] == [whole.extra[key] for key in same]
+    assert not frontiers()
+
+
+def test_what_was_found_before_the_cut_is_a_finding_after_it(fourth: Path) -> None:
+    fourth.write_text(FOURTH.replace("++seen == 4", "++seen == 1"))
+    run = exhausted(fourth, PLAN._replace(seconds=0.0))
+    while not run.extra["complete"]:
+        run = exhausted(fourth, PLAN._replace(seconds=0.0))
+    assert [finding.code for finding in run.findings] == ["abort"]
+
+
+@pytest.mark.parametrize(("change", "why"), [
+    (lambda path, plan: plan._replace(calls=4), "of another scope"),
+    (lambda path, plan: (path.write_text(path.read_text() + "\nint more;\n"), plan)[1], "of another target")])
+def test_a_frontier_of_something_else_is_not_gone_on_from(
+        tmp_path: Path, change: Callable[[Path, ExhaustPlan], ExhaustPlan], why: str) -> None:
+    path = tmp_path / "mm.c"
+    shutil.copy(MM, path)
+    exhausted(path, PLAN._replace(seconds=0.0))
+    said: list[str] = []
+    exhausted(path, change(path, PLAN), said.append)
+    assert any(why in line and "begins anew" in line for line in said)
+
+
+def test_a_frontier_that_is_damaged_is_not_gone_on_from() -> None:
+    exhausted(MM, PLAN._replace(seconds=0.0))
+    (path,) = frontiers()
+    path.write_bytes(path.read_bytes()[:100])
+    said: list[str] = []
+    assert exhausted(MM, PLAN, said.append).extra["complete"]
+    assert any("is damaged" in line for line in said)
+
+
+def test_libc_is_run_by_children() -> None:
+    run = exhausted("libc", PLAN._replace(calls=2, sizes=(24,)))
+    assert run.verdict is Verdict.PASSED
+    assert run.extra["by_children"] == run.ops
+
+
+def test_our_own_source_passes_with_every_refusal() -> None:
+    run = exhausted("sim", PLAN._replace(calls=2, sizes=(24,), refusals=True))
+    assert (run.verdict, run.extra["complete"]) == (Verdict.PASSED, True)
+    assert run.extra["refusals"] > 0
+
+
+def test_a_fault_planted_in_our_source_is_found(tmp_path: Path) -> None:
+    fault = next(fault for fault in FAULTS if fault.title == "block sizes forget the header")
+    run = exhausted(plant(fault, tmp_path), PLAN._replace(calls=2, sizes=(24,)))
+    assert run.verdict is Verdict.FAILED
+    assert fault.caught_by in {finding.code for finding in run.findings}
+    assert all(len(finding.trace) <= 2 for finding in run.findings)
+
+
+def test_the_memory_of_this_process_cannot_be_taken_back() -> None:
+    with pytest.raises(UsageError, match="name sim"):
+        exhausted("process")
+
+
+def test_numbers_of_a_source_are_sizes_but_not_those_of_its_comments(tmp_path: Path) -> None:
+    source = tmp_path / "a.c"
+    source.write_text("/* 999 */ int f(int n) { return n > 0x40 ? 1 << 12 : n == 100; } // 888\n")
+    assert literals(source, 1 << 20) == [64, 100, 4096]
+
+
+# The zoo: each fault that a few calls show, of the sizes that are worked out.
+
+OF_FEW_CALLS = frozenset(path.stem for path in (ALLOCATORS / "zoo").glob("*.c")) - {
+    "dead_threads", "no_lock", "no_atfork",                     # they need threads,
+    "loses_the_rest", "never_merges", "mm_never_merges",        # rounds without end,
+    "eighty_fifth", "zero_inconsistent",                        # more calls,
+    "merges_one_more", "rest_too_large",                        # a size that ends where a chunk of memory does,
+    "splits_too_small"}                                         # or five calls, which take longer over all sizes
+QUICK = {"free_of_null", "keeps_lock", "asserts", "usable_shrinks"}
+ZOO_SECONDS = 60.0
+
+
+class _FoundError(Exception):
+    """What was looked for."""
+
+
+@pytest.mark.parametrize("animal", [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.faults) for name in sorted(OF_FEW_CALLS)])
+def test_a_fault_of_few_calls_is_found_among_all_of_them(animal: str) -> None:
+    path = ALLOCATORS / "zoo" / f"{animal}.c"
+    match = re.search(r"expect: ([a-z_ ]+)", path.read_text())
+    assert match
+    wanted = match[1].split()
+
+    def look(finding: Finding) -> None:
+        if finding.code in wanted:
+            raise _FoundError
+
+    with pytest.raises(_FoundError):
+        exhausted(path, ExhaustPlan(5, None, ZOO_SECONDS, 1), found=look)
+
+
+# The command.
+
+def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """The exit code, and all that is said."""
+    code = main(["exhaust", *words])
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+def test_the_command_writes_what_it_covered(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = command(capsys, str(MM), "--calls", "3", "--sizes", "24,100", "--no-faults", "--json", "run.json")
+    assert code == 0, said
+    written = json.loads(Path("run.json").read_text())
+    assert (written["programs"], written["calls"], written["sizes"], written["complete"]) == (371, 3, [24, 100], True)
+    assert "371 programs of at most 3 calls" in said
+
+
+def test_an_interrupted_run_is_written_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("heapster.checkers.exhaust.layers.Layers.close", interrupt)
+    run = exhausted(MM)
+    assert (run.verdict, run.extra["interrupted"], len(frontiers())) == (Verdict.INCONCLUSIVE, True, 1)
+    assert as_value(replace(run, seed=1))["complete"] is False
+
+
+@pytest.mark.parametrize(("words", "code", "says"), [
+    (("sim", "--sizes", "24,x"), 2, "whole number"),
+    (("sim", "--calls", "16"), 2, "from 1 to 15"),
+    (("sim", "--cc", "gcc"), 2, "our own allocator"),
+    (("process",), 2, "name sim"),
+    (("./absent.c",), 4, "No such file"),
+])
+def test_what_cannot_be_run_is_said_in_a_line(words: tuple[str, ...], code: int, says: str,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    ended, said = command(capsys, *words)
+    assert (ended, "Traceback" in said) == (code, False)
+    assert says in said
