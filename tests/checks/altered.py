@@ -96,7 +96,8 @@ ALTERED = (
     Altered("answers a failure of the system's", "api.malloc", lambda f, m, n: -1 if f(m, n) else 0, A40, (
             "impossible_address", "aborted_invalid_pointer", "answer_diverges"), "the payload is "),
     Altered("answers a block elsewhere", "api.malloc", lambda f, m, n: f(m, n) + 16, A40,
-            ("aborted_double_free", "answer_diverges"), "malloc answers a block +16 bytes from where the reference"),
+            ("aborted_invalid_pointer", "answer_diverges"),
+            "malloc answers a block +16 bytes from where the reference"),
     Altered("answers NULL though it has a block", "api.malloc", lambda f, m, n: f(m, n) and 0, A40, (
             "null_without_errno", "answer_diverges"), "malloc answers NULL, the reference the contrary"),
     Altered("answers a block that is too large to be", "api.malloc", lambda f, m, n: f(m, n) or m.scratch,
