@@ -23,6 +23,7 @@ from heapster.checkers.proofs.runner import Proved, Runner, TheoremResult, targe
 from heapster.checkers.proofs.source import check_source, opened
 from heapster.checkers.targets.source import holds_source, root_in
 from heapster.checkers.targets.target import Target
+from heapster.commands.any_heap_page import any_heap_lines
 from heapster.commands.delivery import Delivery
 from heapster.commands.targets import names_target
 from heapster.commands.targets import target_of as named
@@ -40,8 +41,12 @@ NOT_MET = "no program was found that meets this, of the counterexamples' heaps a
 
 
 def command(words: tuple[str, ...], timeout: float | None, jobs: int | None, write: Path | None, json: str | None,
-            junit: str | None, store: str, *, only_list: bool, thorough: bool, with_faults: bool, fresh: bool) -> int:
+            junit: str | None, store: str, covers: str | None, fuzz: float | None, *, only_list: bool, thorough: bool,
+            with_faults: bool, fresh: bool) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""
+    if covers is not None or fuzz is not None:
+        from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
+        return measure(words, covers, fuzz, Delivery(json, junit), Path(store))
     folder, names = aimed(words)
     proofs = selected(names, thorough=thorough)
     timeout = timeout or (LONGEST if thorough else TIMEOUT)
@@ -92,7 +97,7 @@ def _is_target(word: str) -> bool:
 
 def page() -> str:
     """The page of the docs."""
-    return markdown(_listed(PROOFS), _assumed(), [kill_row(Kill(fault)) for fault in FAULTS])
+    return markdown(_listed(PROOFS), _assumed(), [kill_row(Kill(fault)) for fault in FAULTS], any_heap_lines())
 
 
 def _listed(proofs: Sequence[Proof]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ and aborts keep the laws of `protocol.Machine`; the system's answers are choices
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from heapster.machine.linear import STAYS, Infeasible, Word, bounds, plus, relation, widest
 from heapster.machine.protocol import REFUSED, Call
@@ -27,6 +27,16 @@ class Cell:
     def __init__(self, address: Any, was: Any, name: str) -> None:
         self.address, self.was, self.now, self.name = address, was, was, name
         self.span: int | None = None        # which of the machine's spans it lies in, if that is known
+
+
+class Shape(Protocol):
+    """What a proof knows of a heap of any size: it says what stands at a word when that is asked for first."""
+
+    def explain(self, address: Any) -> None:
+        """Put cells where the heap has something that nobody asked for yet at this address."""
+
+    def allows(self, address: Any) -> bool:
+        """Whether the code may touch what is there although nothing is known of it."""
 
 
 class MisuseAbort(Exception):
@@ -60,6 +70,7 @@ class Symbolic:
         self.most_unknown = MOST_UNKNOWN
         self._unknown = self._accesses = 0
         self.may_abort = False                  # misuse is what is looked at: an abort is an answer
+        self.shape: Shape | None = None         # what says what stands at words that are not known yet; None: anything
 
     def put(self, address: Any, word: Any, name: str = "") -> None:
         """Let memory hold `word` at `address` before the code begins; no known cell may be there."""
@@ -67,7 +78,7 @@ class Symbolic:
 
     def _add(self, cell: Cell) -> Cell:
         self.cells.append(cell)
-        self._by_form.setdefault(_form(cell.address), cell)
+        self._by_form.setdefault(form_of(cell.address), cell)
         return cell
 
     def put_lazily(self, address: Any, word: Callable[[], Any], name: str) -> None:
@@ -76,7 +87,7 @@ class Symbolic:
 
     def find(self, address: Any) -> Cell | None:
         """The cell at `address`; a path for each that it can be, and for none."""
-        known = self._by_form.get(_form(address))
+        known = self._by_form.get(form_of(address))
         if known is not None:
             return known
         where = self._span(address)
@@ -91,7 +102,7 @@ class Symbolic:
         """Which of the spans, of which no two overlap, a word at `address` surely lies in."""
         if not isinstance(address, Word):
             return None
-        key = _form(address)
+        key = form_of(address)
         if key not in self._where:
             span = self._span_by_bounds(address)
             span = self._span_by_proof(address) if span is None else span
@@ -159,8 +170,12 @@ class Symbolic:
         if any(not self.elsewhere(address, start) and address >= start and address < start + length
                for start, length in self.gone):
             self.broken("an access to memory that was given back")
+        if self.shape is not None:
+            self.shape.explain(address)
         cell = self.find(address)
         if cell is None:
+            if self.shape is not None and not self.shape.allows(address):
+                self.broken("an access to what nothing in the heap explains")
             if address & 7 != 0:
                 self.broken("an access that is not aligned")
             if address < LOWEST:
@@ -352,7 +367,7 @@ class Symbolic:
         return 0
 
 
-def _form(word: Any) -> Any:
+def form_of(word: Any) -> Any:
     """What two words share if they are written the same."""
     if isinstance(word, Word):
         return word.const, frozenset(word.terms.items())

@@ -56,12 +56,16 @@ def summary(theorems: Iterable[Row]) -> list[str]:
     return lines
 
 
-def markdown(theorems: Iterable[Row], assumed: Iterable[Row], kills: Iterable[Row]) -> str:
-    """The page of the docs: theorems by function, what is assumed, and which theorem each planted fault meets."""
+def markdown(theorems: Iterable[Row], assumed: Iterable[Row], kills: Iterable[Row],
+             any_heap: Iterable[str] = ()) -> str:
+    """The page of the docs: theorems by function, what is assumed, and which theorem each planted fault meets.
+
+    `any_heap` is what is said of whole operations on heaps of any size.
+    """
     theorems = list(theorems)
     lines = ["# What is proved", "",
              "Made by `heapster prove --write`, from the data that the proofs run from. Bounded are those about heaps",
-             "of a few blocks, and others whose bound the table says.", "", *summary(theorems), ""]
+             "of a few blocks, and others whose bound the table says.", "", *summary(theorems), "", *any_heap]
     for of, group in groupby(theorems, key=lambda row: row["of"]):
         lines += [f"## `{of}`", "", "| theorem | claim | how far |", "|---|---|---|"]
         lines += [f"| `{row['name']}` | {_cell(row['claim'])} | {row['bound']} |" for row in group] + [""]

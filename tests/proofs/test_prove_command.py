@@ -85,7 +85,7 @@ def test_no_time_is_inconclusive() -> None:
 def test_without_z3_it_says_what_to_install() -> None:
     run = subprocess.run([sys.executable, "-c", WITHOUT_Z3], capture_output=True, text=True, check=False)
     assert run.returncode == 4
-    assert "pip install heapster[prove]" in run.stderr
+    assert "pip install 'heapster[prove]'" in run.stderr
 
 
 def test_an_interrupted_run_says_what_it_had_proved(tmp_path: Path) -> None:
@@ -139,3 +139,26 @@ def test_a_copy_that_cannot_be_loaded_is_said_so(broken: Path) -> None:
     (broken / "block.py").write_text("def", encoding="utf-8")
     run = prove("broken", "block", cwd=broken.parent)
     assert (run.returncode, "broken cannot be loaded" in run.stderr) == (4, True)
+
+
+def test_the_calls_of_a_trace_that_theorems_reach_are_counted(tmp_path: Path) -> None:
+    trace, file = tmp_path / "t.trace", tmp_path / "p.json"
+    trace.write_text("cache 262144\na = malloc(24)\nfree(a)\nb = malloc(200000)\n", encoding="utf-8")
+    run = prove("--covers", str(trace), "--json", str(file))
+    told = json.loads(file.read_text(encoding="utf-8"))["coverage"]
+    assert (run.returncode, told["steps"]) == (0, 3)
+    assert told["share"] == round(sum(told["reached"].values()) / 3, 4)
+    assert told["missing"]["the request is below the threshold"] == 1
+    assert f"{told['share']:.1%} of 3 calls" in run.stdout
+
+
+def test_generated_programs_are_measured() -> None:
+    run = prove("--covers", "--fuzz", "0.5")
+    assert run.returncode == 0
+    assert "refilling_keeps_every_clause_of_any_heap" in run.stdout
+
+
+@pytest.mark.parametrize("words", [("--fuzz", "1"), ("block", "--covers"), ("--covers", "no-such-trace")])
+def test_what_cannot_be_measured_is_said_in_a_line(words: Any) -> None:
+    run = prove(*words)
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from heapster.checkers.mutation.any_heap_faults import ANY_HEAP
 from heapster.checkers.mutation.fault import one_edit
 from heapster.checkers.mutation.heap_faults import HEAP
 
@@ -9,6 +10,7 @@ fault = partial(one_edit, by="prove")
 
 FAULTS = (
     *HEAP,
+    *ANY_HEAP,
     # Guards.
     fault("a small request asks the arena for too little", "malloc",
           "        return acquire(m, attach(m), want, ALIGN, kind)",

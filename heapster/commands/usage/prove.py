@@ -11,6 +11,7 @@ from heapster.commands.options import done_by, jobs_option, option
 
 TIMEOUT = 900.0                 # seconds for one proof in one encoding
 LONGEST = 7200.0                # with --thorough
+COVERING = 20.0                 # of processor time, with --covers
 
 
 @click.command("prove", epilog=f"{told('prove')} Without one, the source that ships is "
@@ -27,6 +28,11 @@ LONGEST = 7200.0                # with --thorough
               help="Prove all again, also what was proved before and depends on nothing that has changed since.")
 @click.option("--faults", "with_faults", is_flag=True,
               help="Plant faults in copies of impl instead; each must be refuted by the theorem that names it.")
+@click.option("--covers", is_flag=False, flag_value="", default=None, metavar="[TRACE]",
+              help="Prove nothing, but say how many of the calls of a trace, or of generated programs at the settings "
+                   "that ship, start where a theorem about the whole call applies, and what is missing for the rest.")
+@click.option("--fuzz", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
+              help=f"With --covers: seconds of processor time for generated programs.  [default: {COVERING:g}]")
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the table as Markdown, and prove nothing.")
 @option("json")

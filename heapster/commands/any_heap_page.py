@@ -1,0 +1,38 @@
+"""What the docs' page of proofs says of whole operations on any heap."""
+
+from collections.abc import Iterator
+
+from heapster.checkers.proofs.catalogue import theorems
+from heapster.checkers.proofs.stand_ins import STAND_INS
+
+WHOLE = (
+    "A call is run from its C name on. The machine knows nothing of the heap but what the code asks for: then",
+    "it puts there whatever may stand there, by the clauses that are claimed afterwards of all that was met:",
+    "right of a block a used one, a free one or the fence; left of one that knows its left as free, that one;",
+    "behind a fence its region; the newest region, the top, and the regions beside one. A word that nothing",
+    "explains may not be touched, so what was not met is as it was. What is assumed before and what is claimed",
+    "after is one predicate: so it holds after any sequence of these calls, and says nothing of how many",
+    "blocks, regions or arenas there are.",
+    "",
+    "Claimed of each: every clause of every block, fence and region that was met or made; the arena's totals",
+    "differ as its blocks do, and it holds what the system gave and has not back; no other word changed; no",
+    "lock is held; blocks of others are as they were. The system may refuse anything, and a foreigner may move",
+    "the break.",
+    "",
+    "Not covered: blocks with mappings of their own; bins that are full or must grow; a realloc that moves;",
+    "batches of more than 3 blocks; another thread's cache; statistics. `heapster prove --covers --fuzz 60`",
+    "says how many calls start where one of these theorems applies. What stands in for a callee does no more",
+    "than that promises:",
+)
+
+
+def any_heap_lines() -> Iterator[str]:
+    """Of the docs' page: what whole operations on any heap are proved under."""
+    bounds = {theorem.name: theorem.bound for theorem in theorems()}
+    yield from ("## Whole operations on any heap", "", *WHOLE, "",
+                "| callee | what stands in its place | is proved by | of |", "|---|---|---|---|")
+    for each in STAND_INS:
+        names = ", ".join(f"`{name}`" for name in each.proved_by)
+        reach = ", ".join(dict.fromkeys(bounds[name] for name in each.proved_by))
+        yield f"| `{each.of}` | {each.does} | {names} | {reach} |"
+    yield ""

@@ -1,0 +1,60 @@
+"""`heapster prove --covers`: of how many calls is a theorem about the whole call the judge."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from heapster.checkers.findings.store import Store
+from heapster.checkers.proofs.coverage import Covered
+from heapster.checkers.proofs.measuring import follow, generate
+from heapster.checkers.replay.source import source
+from heapster.commands.delivery import Delivery
+from heapster.commands.usage.prove import COVERING
+from heapster.reports.output import say, warn
+from heapster.reports.progress import Meter
+from heapster.reports.terminal import GOOD, OPEN, PLAIN
+from heapster.results import Run, UsageError, Verdict
+
+if TYPE_CHECKING:
+    from heapster.reports.terminal import Line
+
+
+def measure(words: Sequence[str], trace: str | None, seconds: float | None, delivery: Delivery, store: Path) -> int:
+    """Say which share of the calls of a trace, or of generated programs, a theorem reaches."""
+    if words or trace is None or trace and seconds:
+        raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships: "
+                         "heapster prove --covers --fuzz 60")
+    delivery.check()
+    covered, started = Covered(), monotonic()
+    interrupted = False
+    try:
+        failure = follow(source(trace, Store(store, warn)).trace, covered) if trace else _generate(
+            covered, seconds or COVERING)
+    except KeyboardInterrupt:
+        interrupted, failure = True, ""
+    say(_lines(covered, failure))
+    return delivery.write(Run(
+        "prove", "sim", 0, Verdict.PASSED if covered.steps and not failure else Verdict.INCONCLUSIVE,
+        monotonic() - started, covered.steps, (), checks=dict(covered.reached),
+        extra={"coverage": covered.row(), "interrupted": interrupted}))
+
+
+def _generate(covered: Covered, seconds: float) -> str:
+    with Meter("prove --covers") as meter:
+        failure = generate(covered, seconds, lambda share: meter.show(share, f"{covered.steps:,} calls"))
+        meter.close(f"{covered.steps:,} calls")
+    return failure
+
+
+def _lines(covered: Covered, failure: str) -> "Iterator[Line]":
+    for title, counts, style in (("starts where this theorem applies", covered.reached, PLAIN),
+                                 ("starts where none does, since it is not so that", covered.missing, OPEN)):
+        if counts:
+            yield title, PLAIN
+        for name, steps in counts.most_common():
+            yield f"  {steps / covered.steps:6.1%}  {name}", style
+    if failure:
+        yield failure, OPEN
+    yield (f"prove --covers: {covered.share:.1%} of {covered.steps:,} calls start where a theorem about the whole call "
+           "applies" if covered.steps else "prove --covers: no call was made", GOOD if covered.steps else OPEN)

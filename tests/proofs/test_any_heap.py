@@ -1,0 +1,100 @@
+"""Heaps of any size, met as they are asked for; and how many calls theorems about them reach."""
+
+from typing import Any
+
+import pytest
+
+from heapster.checkers.mutation.any_heap_faults import ANY_HEAP
+from heapster.checkers.mutation.hunt_proofs import hunt
+from heapster.checkers.proofs.any_heap import AnyHeap
+from heapster.checkers.proofs.catalogue import PROOFS, theorems
+from heapster.checkers.proofs.coverage import Covered, Watched, theorems_reached
+from heapster.checkers.proofs.stand_ins import STAND_INS
+from heapster.machine.paths import integers, paths
+from heapster.machine.simulated import Simulated
+from heapster.model.trace import parse
+
+NAMES = {theorem.name for theorem in theorems()}
+QUICK = ("a free block is joined with its left alone", "an alignment is lost when it is large",
+         "a bin forgets all below its top", "the tail of a large block is lost")
+SHIPPED = "policy segregated_fit\ncache 262144\nkeep 67108864\n"
+
+
+def refuted(body: Any) -> set[str]:
+    """The reasons for which it is, on any path."""
+    return {refutation.reason for path in paths(integers(), body) for refutation in path.refuted}
+
+
+def reached(text: str) -> Covered:
+    """Of the calls of a trace."""
+    covered = Covered()
+    lockstep = Watched(Simulated(), covered)
+    for step in parse(SHIPPED + text):
+        assert lockstep.take(step) == []
+    return covered
+
+
+def test_a_word_that_nothing_explains_may_not_be_touched() -> None:
+    def body(path: Any) -> None:
+        heap = AnyHeap(path)
+        heap.m.load(heap.block(0, "block").b - 64)
+
+    assert refuted(body) == {"an access to what nothing in the heap explains"}
+
+
+def test_right_of_a_free_block_lies_a_used_one_or_the_fence() -> None:
+    kinds = set()
+
+    def body(path: Any) -> None:
+        heap = AnyHeap(path)
+        b = heap.block(0, "block")
+        word = heap.m.load(b.b + b.size)
+        kinds.add((word & 1, heap.seen[-1].is_fence))
+
+    assert refuted(body) == set()
+    assert kinds == {(1, False), (1, True)}
+
+
+def test_what_stands_in_for_a_callee_is_proved() -> None:
+    assert [name for each in STAND_INS for name in each.proved_by if name not in NAMES] == []
+
+
+def test_what_coverage_names_is_proved() -> None:
+    assert set(theorems_reached()) <= NAMES
+
+
+def test_every_theorem_of_any_heap_has_a_fault_that_it_refutes() -> None:
+    of_any_heap = {name for proof in PROOFS for name in proof.more
+                   if proof.suffix in ("_in_any_heap", "_from_an_empty_bin", "_into_a_bin", "_from_a_bin")}
+    assert of_any_heap - {fault.caught_by for fault in ANY_HEAP} == set()
+
+
+@pytest.mark.parametrize("title", QUICK)
+def test_a_fault_that_shows_in_few_heaps_is_refuted(title: str) -> None:
+    [fault] = [fault for fault in ANY_HEAP if fault.title == title]
+    assert hunt(fault).as_expected
+
+
+@pytest.mark.parametrize(("text", "name"), [
+    ("a = malloc(24)\n", "refilling_keeps_every_clause_of_any_heap"),
+    ("a = malloc(100000)\n", "malloc_keeps_every_clause_of_any_heap"),
+    ("a = memalign(4096, 5000)\n", "aligning_keeps_every_clause_of_any_heap"),
+    ("a = malloc(18446744073709551615)\n", "what_no_block_could_hold_is_refused"),
+    ("free(NULL)\n", "free_of_null_does_nothing"),
+])
+def test_a_call_is_reached(text: str, name: str) -> None:
+    covered = reached(text)
+    assert (covered.steps, covered.share, dict(covered.reached)) == (1, 1.0, {name: 1})
+
+
+def test_a_bin_serves_what_was_freed_into_it() -> None:
+    covered = reached("a = malloc(24)\nb = malloc(24)\nfree(a)\nfree(b)\nc = malloc(24)\n")
+    assert covered.reached["what_a_bin_has_is_handed_out"] == 1
+    assert covered.reached["what_is_freed_into_a_bin_is_on_top"] >= 1
+
+
+def test_what_is_missing_is_said() -> None:
+    covered = reached("a = malloc(200000)\nfree(a)\n")
+    assert covered.share == 0.0
+    assert dict(covered.missing) == {"the request is below the threshold": 1,
+                                     "the block that is freed has no mapping of its own": 1}
