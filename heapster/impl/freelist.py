@@ -85,7 +85,7 @@ def unlink(m, arena, b):
     """Take the free block `b` from its free list in `arena`; abort if its links disagree, or lead to one block alone.
 
     Requires: the arena's lock; b is on the list.
-    Ensures:  its neighbours on the list are linked both ways, and it shows nothing of them;
+    Ensures:  its neighbours on the list are linked both ways; it shows nothing of them;
               a cursor that was at b is at the next; the ledger no longer counts it; no other word changes.
     """
     if not links_agree(m, b):

@@ -205,7 +205,7 @@ PROOFS = (
     }),
     Proof("freelist.unlink", ANY_HEAP, unlink, {
         "unlinking_joins_the_neighbours": "its neighbours on the list are linked both ways",
-        "what_is_unlinked_shows_no_neighbours": "and it shows nothing of them",
+        "what_is_unlinked_shows_no_neighbours": "it shows nothing of them",
         "the_cursor_leaves_a_block_that_leaves": "a cursor that was at b is at the next",
         "unlinking_uncounts_the_block": "the ledger no longer counts it",
         "unlinking_moves_nobody_else": "no other word changes",
