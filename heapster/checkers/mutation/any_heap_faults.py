@@ -146,7 +146,7 @@ ANY_HEAP = (
           "m.fill(p, 0, usable_bytes(m, p) - WORD)", "what_a_bin_hands_out_is_zeroed_for_calloc_alone"),
     fault("a bin that hands out a block changes a setting", "bins",
           "    m.store_relaxed(slot, below(m, p))\n    return p",
-          "    m.store_relaxed(slot, below(m, p))\n    m.store(m.statics() + 80, 8192)\n    return p",
+          "    m.store_relaxed(slot, below(m, p))\n    m.store(m.statics() + 72, 8192)\n    return p",
           "a_call_that_a_bin_serves_touches_no_more"),
     fault("a freed block lies below the top", "bins", "    m.store_relaxed(slot, above(word, p))",
           "    m.store_relaxed(slot, above(word, p) - (word & 16))", "what_is_freed_into_a_bin_is_on_top"),
