@@ -142,6 +142,10 @@ class Reproducer:
     def _name(verb: str) -> str:
         return f"t_{verb}"
 
+    @property
+    def _is_lab(self) -> bool:
+        return self._target.shape == "malloc-lab"
+
     def _memory(self) -> list[str]:
         beside = [_text_after("strangers.c", "#define MOST_STRANGERS")] if self._has_strangers else []
         return [*beside, *self._own_memory()]
@@ -149,7 +153,8 @@ class Reproducer:
     def _own_memory(self) -> list[str]:
         if not self._is_confined:
             return []
-        lab = [_text_after("memlib.c", "#define PLACE")] if self._target.shape == "malloc-lab" else []
+        lab = ["static int system_refuses;", "#define system_is_refused() system_refuses",
+               _text_after("memlib.c", "#define PLACE")] if self._is_lab else []
         return ["", "/* The memory that the allocator may use, and what lies around it. */",
                 "enum { UNBOUNDED, BOUNDED, GUARDED };", "#define GUARD ((size_t)1 << 16)",
                 "struct fence { unsigned char *first, *low, *high, *last; };",
@@ -173,7 +178,7 @@ class Reproducer:
         pointer = "NULL" if step.operand == NO_HANDLE else handle_name(step.operand) + "_"
         numbers = [_number(number) for number in step.numbers]
         if step.verb == "fail":
-            return ["refuse_memory();"]
+            return ["refuse_memory();", *(["system_refuses = 1;"] if self._is_lab else [])]
         if step.verb == "foreign_sbrk":
             return [f"stranger_moves({step.numbers[0]});"]
         if step.verb in RELEASING:

@@ -32,7 +32,7 @@ SOURCES = Path(__file__).parent / "c"
 JUDGE = Path(__file__).parents[1] / "blackbox" / "c"
 UNOBSERVED = JUDGE.parent / "adapter" / "unobserved.c"
 SHARED_SOURCES = ("executor.c", "pattern.c", "shadow.c", "target.c", "memlib.c", "fence.c", "strangers.c",
-                  "counters.c", "edges.c")
+                  "counters.c", "edges.c", "refusing.c")
 PROGRAM = "score"
 FLAGS = ("-std=gnu11", "-O2", "-rdynamic")
 IS_CALL = bytes(row.is_call for row in ROWS)    # by a verb's number

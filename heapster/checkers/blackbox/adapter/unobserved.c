@@ -1,5 +1,7 @@
-/* For drivers of ours that take the judge's pieces and never observe a target: nothing is told to anybody. */
+/* For drivers of ours that take the judge's pieces and neither observe a target nor take its memory down: nothing is told
+   to anybody. */
 #include "observing.h"
+#include "snapshot.h"
 
 void observing_loads(const char *path) { (void)path; }
 void observing_start(void *handle) { (void)handle; }
@@ -18,3 +20,4 @@ void observing_takes(uintptr_t start, uint64_t size) { (void)start, (void)size; 
 void observing_reserved(uintptr_t start, uint64_t size) { (void)start, (void)size; }
 void observing_grew(uintptr_t start, uint64_t size) { (void)start, (void)size; }
 uint64_t observing_salt(void) { return 0; }
+void snapshot_loaded(void *handle) { (void)handle; }

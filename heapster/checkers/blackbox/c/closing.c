@@ -17,8 +17,6 @@
 
 #define PAGE ((uintptr_t)4096)
 
-int system_refuses;
-uint64_t system_refusals;
 void (*target_exits)(void);
 
 static struct mappings mappings;
@@ -31,12 +29,6 @@ uintptr_t closing_first_break(void) { return first_break; }
 int closing_lost_track(void) { return lost_track; }
 
 static uintptr_t up(uintptr_t place) { return (place + PAGE - 1) & ~(PAGE - 1); }
-
-int system_is_refused(void)
-{
-    system_refusals += (uint64_t)system_refuses;
-    return system_refuses;
-}
 
 static void add(uintptr_t start, uintptr_t end, int gone)
 {

@@ -17,9 +17,12 @@ int snapshot_take(struct snapshot *snapshot); /* 0: there is more than fits */
 int snapshot_restore(const struct snapshot *snapshot);
 uint64_t snapshot_digest(void); /* of all that it would take; 0: there is more than fits */
 
-extern int system_refuses;         /* from here on whoever asks for memory gets none */
-extern uint64_t system_refusals;   /* how often that was answered */
-int system_is_refused(void);       /* somebody asks */
+/* refusing.c */
+extern int system_refuses;       /* from here on whoever asks for memory gets none */
+extern uint64_t system_refusals; /* how often that was answered */
+int system_is_refused(void);     /* somebody asks */
+
+/* closing.c */
 extern void (*target_exits)(void); /* what is called in place of exit */
 
 /* memlib.c */
