@@ -100,6 +100,8 @@ def test_nothing_is_compared_with_itself(variants: Variants) -> None:
     ("int f(int n) { n += f(n - 1); return n; }", "n += 8 + f(n - 1);"),                # a sum
     ("struct s { struct s *next, *prev; }; void f(struct s *a, struct s *b) { a->next = b; b = a->prev; }",
      "a->next = b->prev;"),                                                             # a stale pointer
+    ("struct s { long size; }; long f(void) { return sizeof(struct s); } long g(long a, long b) { return a - b; }",
+     "return a - sizeof(struct s) - b;"),                                               # a header that is forgotten
 ])
 def test_what_is_left_out_or_taken_from_the_wrong_place_is_among_them(tmp_path: Path, text: str, slip: str) -> None:
     variants = Variants(text)

@@ -36,6 +36,7 @@ STEPS = (8, -8, 4, -4, 16, -16, 15, 7, 1, -1)     # bytes more or less in a sum:
 FUNCTION = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(?P<macro>\w+)|^[A-Za-z_][\w\s*]*?\b(?P<name>\w+)\s*\([^;{}]*\)\s*\{",
                       re.MULTILINE)
 ROUNDER = re.compile(r"(?i)(?:align|round)(?!ed)")      # the name of what rounds a size
+SIZE_OF_TYPE = re.compile(r"\bsizeof ?\((?:struct |union )?[A-Za-z_]\w*\)")
 MOST_VARIANTS = 9000
 FEW_VALUES = 4                  # the first other values of a constant, which are the likeliest
 FEW_OTHERS = 3                  # other members; other bits of a mask
@@ -78,6 +79,7 @@ class Variants:
         self._partner = partners(self._tokens)
         self._names = {token.text for token in self._tokens if token.kind == "name"}
         self._constants = constants_of(text)
+        self._sizes = tuple(dict.fromkeys(SIZE_OF_TYPE.findall(text)))[:FEW_OTHERS]     # a header's among them
         self._lines = _line_starts(text)
         self._condition_end = 0                 # index of the token that ends the last condition so far
         self._in_macro = False                  # their words multiply where macros stand in each other
@@ -314,13 +316,13 @@ class Variants:
     def _sign(self, index: int) -> None:
         token, number = self._tokens[index], self.base + len(self.all) + 1
         other = "-" if token.text == "+" else "+"
-        steps = STEPS[:4] if self._in_macro else STEPS
-        more = "".join(f"HEAPSTER_IS({number + 2 + n}) ? {step} : " for n, step in enumerate(steps))
+        steps = STEPS[:4] if self._in_macro else (*STEPS, *self._sizes)
+        more = "".join(f"HEAPSTER_IS({number + 2 + n}) ? (long)({step}) : " for n, step in enumerate(steps))
         text = f"{token.text} ({more}0) {token.text} (HEAPSTER_IS({number}) ? -1 : HEAPSTER_IS({number + 1}) ? 0 : 1) *"
         self._add(token, other, [TextEdit(token.at, 1, text, number, 5)], 0, 1)
         self._add(token, f"{token.text} 0 *", [], 1, 1)
         for step in steps:
-            self._add(token, f"{token.text} {step} {token.text}", [], 1, 1)
+            self._add(token, f"{token.text} {step} {token.text}", [], int(step not in self._sizes), 1)
 
     def _relation(self, token: Token) -> None:
         number = self.base + len(self.all) + 1
