@@ -28,6 +28,7 @@ from heapster.checkers.proofs.layout_spec import (
     SBRK,
     STATICS,
     STATICS_BYTES,
+    TOTALS,
     header,
 )
 from heapster.machine.symbolic import HIGHEST, LOWEST
@@ -163,6 +164,9 @@ class Small:
         for kind in range(5):
             calls = path.word("calls", len(used) + 1, 1 << 50) if kind == 0 else 0
             m.put(self.at("calls") + 8 * kind, calls, "calls")
+        m.put_lazily(self.at("recent"), lambda: path.word("recent", 0, TOTALS, ALIGN), "recent")
+        m.put_lazily(self.at("peak"), lambda: path.word("peak", 0, TOTALS, ALIGN) + path.word("beside the peak", 0, 15),
+                     "peak")
         if top >= 0:
             m.brk = self.regions[top].end
 
