@@ -29,6 +29,7 @@ from heapster.checkers.proofs.layout_spec import (
     STATICS,
     STATICS_BYTES,
     TOTALS,
+    draw_key,
     header,
 )
 from heapster.machine.symbolic import HIGHEST, LOWEST
@@ -87,6 +88,7 @@ class Small:
         self.statics = path.word("statics", LOWEST, HIGHEST, ALIGN)
         self.thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
         self.m = path.machine(self.statics, self.thread)
+        draw_key(self.m)
         self.m.break_unit = ALIGN           # `region.new_region` is proved for every other start
         self._reserve(self.statics, STATICS_BYTES)
         self._reserve(self.thread, 64)
