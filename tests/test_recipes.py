@@ -171,7 +171,7 @@ A block of an odd size is at an odd multiple of 16.
 }
 FUNCTION: Edits = {
     "model/operations.py": (('instead="free"),\n)\n', f'''instead="free"),
-    Row({len(ROWS)}, "mallocarray", Does.ALLOCATES, ("count", "size"), "product", standard="OpenBSD"),
+    OperationRow({len(ROWS)}, "mallocarray", Does.ALLOCATES, ("count", "size"), "product", standard="OpenBSD"),
 )
 '''),),
     "model/reference.py": (('            case "valloc", (request,):', '''            case "mallocarray", (count, size):
@@ -261,8 +261,8 @@ PRIMITIVE: Edits = {
         """See `Machine.expect_used`."""
 
     def known_zero('''),),
-    "machine/native.py": (('    "known_zero": Operation(2, False),', '''    "expect_used": Operation(1, False),
-    "known_zero": Operation(2, False),'''),),
+    "machine/native.py": (('    "known_zero": OperationType(2, False),', '''    "expect_used": OperationType(1, False),
+    "known_zero": OperationType(2, False),'''),),
     "machine/lowering.py": (("    # The system's pages are zero", '''    "expect_used": """
 define void @machine_expect_used(i64 %address) {
   ret void
@@ -273,9 +273,9 @@ USED = "    header = header_of(m, p)\n    if header & MAPPED != 0:\n        retu
 
 
 KIND: Edits = {
-    "checkers/targets/kinds.py": (('    Kind("object", ', '''\
-    Kind("archive", "a static library", "./libx.a", _ends(".a"), {View.CALLS: "outside:archived"}, is_file=True),
-    Kind("object", '''),),
+    "checkers/targets/kinds.py": (('    TargetKind("object", ', '''\
+    TargetKind("archive", "a static library", "./libx.a", _ends(".a"), {View.CALLS: "outside:archived"}, is_file=True),
+    TargetKind("object", '''),),
     "checkers/targets/outside.py": (
         ("import from_sources\n", "import compile_object, from_sources, place_of\n"),
         ("def loaded(", '''def archived(options: ForeignOptions) -> ForeignTarget:

@@ -24,7 +24,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 TOUR = DOCS / "tour"
 PROMPT = re.compile(r"^(?:>>> |\$ heapster )", re.MULTILINE)
 FENCE = re.compile(r"^```(?P<kind>python|console)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
-TIMES = re.compile(r"\b\d+\.\d+ s\b")
+TIMES = re.compile(r"\b\d+\.\d+ s\b|  kept\b")     # of proofs, or that they were kept from before
 
 
 def pages() -> list[Path]:

@@ -71,13 +71,15 @@ def _names(option_name: str, value: str | None) -> tuple[str, ...]:
 
 def _plan(asked: tuple[NamedTarget, ...], names: tuple[str, ...], folder: str | None, rounds: int, share: float,
           seconds: float | None) -> BenchPlan:
-    """What to measure; UsageError for what is not there."""
-    field = find_targets(asked or USUAL)
+    """What to measure; UsageError for what is not there, before anything is compiled."""
     if folder is None:
-        return BenchPlan(chosen(names), field, rounds, share, seconds, weights={} if names else WEIGHTS)
+        workloads = chosen(names)
+        return BenchPlan(workloads, find_targets(asked or USUAL), rounds, share, seconds,
+                         weights={} if names else WEIGHTS)
     suite = suite_in(folder)
-    return BenchPlan(chosen(names, suite.workloads), field, rounds, share, seconds, SUITE_LIMIT,
-                replace(suite, left_out={}) if names else suite)
+    workloads = chosen(names, suite.workloads)
+    return BenchPlan(workloads, find_targets(asked or USUAL), rounds, share, seconds, SUITE_LIMIT,
+                     replace(suite, left_out={}) if names else suite)
 
 
 def _asked(text: str) -> tuple[NamedTarget, ...]:

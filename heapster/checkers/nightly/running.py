@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import TimeoutExpired
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
@@ -105,13 +104,13 @@ def _run(command: list[str], seconds: float, folder: Path) -> tuple[bool, str]:
                           stderr=children.PIPE, text=True, errors="replace") as child:
         try:
             return False, _last(child.communicate(timeout=seconds * LATE + LONGEST)[1])
-        except TimeoutExpired:
+        except children.TimeoutExpired:
             return False, f"it was still running after {seconds * LATE + LONGEST:.0f} s"
         except KeyboardInterrupt:
             child.terminate()
             try:
                 return True, _last(child.communicate(timeout=GRACE)[1])
-            except TimeoutExpired:
+            except children.TimeoutExpired:
                 return True, "interrupted"
 
 
