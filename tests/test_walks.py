@@ -26,13 +26,14 @@ void *my_malloc(size_t size)
 }
 void my_free(void *p) { (void)p; }
 """
-TRY_WHAT_THEY_ARE_GIVEN = {             # a function; the twin and the jobs hand what is found back to the campaign
-    "checkers.fuzz.shrink", *(f"checkers.blackbox.{name}" for name in ("collecting", "confirming", "searching", "mapped"))}
-RUN_WHAT_THEY_ARE_HANDED = "checkers.jobs."      # in a child: their caller's own function, as if they were not there
+TRY_WHAT_THEY_ARE_GIVEN = {             # a function, again and again; the twin hands what it finds back to the campaign
+    "checkers.fuzz.shrink", *(f"checkers.blackbox.{name}" for name in ("confirming", "searching", "mapped"))}
+RUN_WHAT_THEY_ARE_HANDED = (            # their caller's own function, as if they were not there
+    "checkers.jobs.", "checkers.blackbox.collecting", "checkers.blackbox.sharing")
 WALKS = (                               # a command, and a function that does its work
     ("fuzz sim --examples 1 --seed 1", "checkers.lockstep.lockstep", "Lockstep.take", 0),
-    ("fuzz ./x.c --seconds 0.5 --seed 1", "checkers.blackbox.judge", "Judge.run", 1),
-    ("fuzz ./x.c --seconds 0.5 --seed 1", "checkers.blackbox.persist", "Keeper.keep", 1),
+    ("fuzz ./x.c --seconds 0.5 --seed 1 --jobs 1", "checkers.blackbox.judge", "Judge.run", 1),
+    ("fuzz ./x.c --seconds 0.5 --seed 1 --jobs 1", "checkers.blackbox.persist", "Keeper.keep", 1),
     ("diff t --policy best_fit", "checkers.diff.native", "NativeReplay.advance", 0),
     ("diff t --targets sim:best_fit", "machine.simulated", "Simulated.sbrk", 0),
     ("diff t --policy best_fit --targets libc", "checkers.score.driver", "Course.run", 0),

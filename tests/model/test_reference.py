@@ -218,49 +218,68 @@ def test_a_foreigner_at_the_break_starts_a_new_region() -> None:
     assert (arena.top, arena.brk) == (BREAK + 4128, BREAK + 8216)
 
 
-def test_the_top_is_trimmed_from_two_growths_on() -> None:
+def forget_what_was_used(reference: Reference) -> None:
+    """As after epochs in which no more was used than now."""
+    for arena in reference._arenas.in_order():
+        arena.idle = arena.idle._replace(peak=0, recent=0)
+
+
+def nearly_free(reference: Reference, system: World) -> int:
+    """A block beside the top; all but it and another small one is free."""
+    made = blocks(reference, system, 40, 150_000, 40)
+    reference.free(system, made[1])
+    forget_what_was_used(reference)
+    system.take()
+    return made[2]
+
+
+def test_the_top_is_trimmed_when_more_is_free_than_may_lie_idle() -> None:
     """All but one growth goes back, in whole pages."""
     reference, system = start()
-    made = blocks(reference, system, 40, 8100, 40)
-    assert now(reference) == "#48 #8112 #48 .8112"
-    system.take()
-    reference.free(system, made[2])
-    assert (now(reference), system.take()) == ("#48 #8112 .8160", [])
-    reference.free(system, made[1])
-    assert system.take() == ["sbrk(0)", "sbrk(-8192)"]
+    last = nearly_free(reference, system)
+    assert now(reference) == "#48 .150016 #48 .5472"
+    reference.free(system, last)
+    assert system.take() == ["sbrk(0)", "sbrk(-147456)"]
     assert now(reference) == "#48 .8080"
-    assert reference.events >= {"top_was_trimmed", "right_neighbour_free_on_free"}
+    assert reference.events >= {"top_was_trimmed", "both_neighbours_free_on_free"}
+
+
+def test_the_top_stays_as_far_as_it_was_used_lately() -> None:
+    reference, system = start()
+    last = nearly_free(reference, system)
+    (arena,) = reference._arenas.in_order()
+    arena.idle = arena.idle._replace(peak=150_000)
+    reference.free(system, last)
+    assert (now(reference), system.take()) == ("#48 .155536", [])
 
 
 @pytest.mark.parametrize("spoil", ["foreigner", "refusal"])
 def test_the_top_stays_when_it_cannot_be_given_back(spoil: str) -> None:
     """A foreigner beyond it, or a system that says no."""
     reference, system = start()
-    made = blocks(reference, system, 40, 12000)
-    system.take()
+    last = nearly_free(reference, system)
     if spoil == "foreigner":
         system.brk += 16
     else:
         system.refuses.add("sbrk")
-    reference.free(system, made[1])
-    assert system.take() == ["sbrk(0)", "sbrk(-8192)"][:1 + (spoil == "refusal")]
-    assert now(reference) == "#48 .16272"
+    reference.free(system, last)
+    assert system.take() == ["sbrk(0)", "sbrk(-147456)"][:1 + (spoil == "refusal")]
+    assert now(reference) == "#48 .155536"
 
 
 def test_a_trim_that_went_astray_is_undone() -> None:
     """sbrk answered neither the break nor a refusal: someone was faster."""
     reference, system = start()
-    made = blocks(reference, system, 40, 12000)
-    system.take()
+    last = nearly_free(reference, system)
 
     class Astray(World):
         def sbrk(self, delta: int) -> int:
             return super().sbrk(delta) + (16 if delta < 0 else 0)
 
     other = Astray(system.brk)
-    reference.free(other, made[1])
-    assert other.take() == ["sbrk(0)", "sbrk(-8192)", "sbrk(8192)"]
-    assert now(reference) == "#48 .16272"
+    reference.free(other, last)
+    assert other.take() == ["sbrk(0)", "sbrk(-147456)", "sbrk(147456)"]
+    assert now(reference) == "#48 .155536"
 
 
 def test_a_refused_sbrk_falls_back_to_mmap() -> None:
