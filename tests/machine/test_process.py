@@ -143,13 +143,13 @@ def test_a_stray_access_does_not_end_the_process() -> None:
     """In a fresh interpreter: reads and writes anywhere are faults."""
     script = """
 from heapster.machine.process import Process
-from heapster.machine.protocol import Fault
+from heapster.machine.protocol import MachineFault
 with Process() as m:
     for address in (0, 8, -8, 1 << 47, id(m), 0x7fff_ffff_f000, -(1 << 62)):
         for call in (lambda: m.load(address), lambda: m.store(address, 1), lambda: m.fill(address, 0, 8)):
             try:
                 call()
-            except Fault:
+            except MachineFault:
                 print("fault")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
