@@ -149,7 +149,7 @@ FAULTS = (
           "wrong_statistics"),
     # The break.
     fault("the top is trimmed below a live block", "region", "    return (total - get_growth(m)) & -PAGE",
-          "    return (total + growth) & -PAGE", "fault_unmapped"),
+          "    return (total + get_growth(m)) & -PAGE", "fault_unmapped"),
     fault("a foreigner's break is ignored on growth", "region",
           "!= NULL and old == m.load(arena + BREAK):", "!= NULL and old != 1:", "memory_is_accounted_for"),
     fault("a foreigner's break is ignored on trimming", "region", "    if m.sbrk(0) != brk:\n",

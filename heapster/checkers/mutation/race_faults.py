@@ -106,7 +106,7 @@ LOCKS = (
     fault("a resize in two critical sections", (
         Edit("resize.py", "    done = fit_in_place(m, arena, b, want)\n    if not done and",
              "    fits = want <= payload_room(m, b)\n    m.unlock(arena)\n    m.lock(arena)\n"
-             "    done = fits and fit_in_place(m, arena, b, payload_room(m, b))\n    if not done and"),), "data_race"),
+             "    done = fits and fit_in_place(m, arena, b, payload_room(m, b))\n    if not done and"),), "aborted_wrong_size"),
     fault("a block's owner reads its header without care", (
         Edit("malloc.py", "    header = m.load_relaxed(block_of(p))\n    if header < MIN_BLOCK",
              "    header = m.load(block_of(p))\n    if header < MIN_BLOCK"),), "data_race"),
@@ -145,7 +145,7 @@ LOCKS = (
     if b != NULL and"""),), "data_race"),
     fault("a mapped block is resized without the lock", (
         Edit("mapping.py", "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    check_mapped",
-             "    record = m.statics() + MAPPINGS\n    if need > length"),
+             "    record = m.statics() + MAPPINGS\n    check_mapped"),
         Edit("mapping.py", "        step(m, record)\n    m.unlock(record + ARENA_LOCK)\n    return b",
              "        step(m, record)\n    return b")), "data_race"),
     fault("a child trusts an arena that a thread was changing", (
