@@ -217,7 +217,7 @@ CACHES = (
         if count(batch) == blocks:
             batch = move(m, batch, blocks, found)
         word = m.cas_release(arena + REMOTE, found, batch)
-"""),), "lost_block"),
+"""),), "undecodable_heap"),
     fault("what is sent while a remote list is emptied is lost", (
         Edit("remote.py", "    return m.exchange_acquire(arena + REMOTE, 0)\n",
              "    word = m.load_acquire(arena + REMOTE)\n    m.store_relaxed(arena + REMOTE, 0)\n    return word\n"),),
@@ -247,7 +247,7 @@ CACHES = (
              .replace("        m.unlock(arena + ARENA_LOCK)\n", "")),), "data_race"),
     fault("a flush gives all blocks to the thread's own arena", (
         Edit("thread_cache.py", "        if owner_arena(m, p) == arena:\n", "        if arena != NULL:\n"),),
-          "fault_unmapped"),
+          "aborted_corrupt_header"),
     fault("a flush reads headers without care", (
         Edit("thread_cache.py", "m.load_relaxed(block_of(p)) >> OWNER_SHIFT", "m.load(block_of(p)) >> OWNER_SHIFT"),),
           "data_race"),
