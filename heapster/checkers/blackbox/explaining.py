@@ -214,15 +214,16 @@ class Explainer:
             judge.header.observed = OBSERVED
 
     def _repairs(self, shown: Shown, seen: list[Frame], functions: set[str]) -> list[Repair]:
-        """The variants of a line under which the trace passes, and all else too."""
+        """The variants under which the trace passes, and all else too; without tries, of those found before."""
         cost = LEAK_COST if shown.finding.code == LEAK else 1 + len(shown.trace) // 100
-        if self._target.ingredients is None or self._tries < cost or len(shown.trace) > LONG:
+        out_of_tries = self._tries < cost and self._search is None
+        if self._target.ingredients is None or len(shown.trace) > LONG or out_of_tries:
             return []
         try:
             search = self._searching()
         except TargetError:
             return []
-        found = search.mending(self._fails(shown), self._tries // cost, lambda one: _distance(one, seen, functions))
+        found = search.mending(self._fails(shown), max(self._tries, 0) // cost, lambda one: _distance(one, seen, functions))
         self._tries -= search.tried * cost
         return found
 

@@ -46,7 +46,8 @@ class RepairSearch:
         met, often = self._met(fails), self._how_often()
         candidates = sorted(((one.rank_of(distance, often[one.variant.number]), one) for one in met),
                             key=lambda pair: pair[0])
-        if again := [one for one in self._earlier if one in met and not self._still(one, fails)]:
+        numbers = {one.variant.number for one in met}
+        if again := [one for one in self._earlier if one.variant.number in numbers and not self._still(one, fails)]:
             return again[:1]
         with hurried(self._judge, HURRY):
             found, partly = self._tried(candidates[:most], fails, self._lines_of(met))
