@@ -223,7 +223,8 @@ class Explainer:
             search = self._searching()
         except TargetError:
             return []
-        found = search.mending(self._fails(shown), max(self._tries, 0) // cost, lambda one: _distance(one, seen, functions))
+        most = max(self._tries, 0) // cost
+        found = search.mending(self._fails(shown), most, lambda one: _distance(one, seen, functions))
         self._tries -= search.tried * cost
         return found
 

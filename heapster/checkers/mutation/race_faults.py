@@ -106,7 +106,8 @@ LOCKS = (
     fault("a resize in two critical sections", (
         Edit("resize.py", "    done = fit_in_place(m, arena, b, want)\n    if not done and",
              "    fits = want <= payload_room(m, b)\n    m.unlock(arena)\n    m.lock(arena)\n"
-             "    done = fits and fit_in_place(m, arena, b, payload_room(m, b))\n    if not done and"),), "aborted_wrong_size"),
+             "    done = fits and fit_in_place(m, arena, b, payload_room(m, b))\n    if not done and"),),
+          "aborted_wrong_size"),
     fault("a block's owner reads its header without care", (
         Edit("malloc.py", "    header = m.load_relaxed(block_of(p))\n    if header < MIN_BLOCK",
              "    header = m.load(block_of(p))\n    if header < MIN_BLOCK"),), "data_race"),
