@@ -275,7 +275,8 @@ class ProgramPlayer:
         self._expect_whole(held)
         held.request = 0                            # it no longer holds what was written into it at first
         key = self._m.load(self._m.statics() + layout.KEY)
-        self._m.store(held.pointer + layout.MARK, key - self._m.load(held.pointer) - held.pointer)
+        self._m.store(held.pointer, 0)              # the link of a block that waits alone
+        self._m.store(held.pointer + layout.MARK, key - held.pointer)
         return self._release(op._replace(code="f"))
 
     def _usable(self, op: Op) -> tuple[Operation, Result]:
