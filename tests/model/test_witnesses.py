@@ -57,6 +57,22 @@ class Run:
         heap = self.reference.heap()
         assert violations(heap._replace(system=tuple(extents(heap)))) == []
 
+    def waves(self) -> None:
+        """Twice large blocks that come and go, and small ones until pages that lie idle have been looked at."""
+        self.take(Step("cache", (0,)))
+        self.take(Step("threshold", (1 << 20,)))
+        for _ in range(2):
+            for size, count in ((100_000, 8), *[(40, 1)] * 7000):
+                for pointer in [self.ask(size) for _ in range(count)]:
+                    self.reference.free(self.system, pointer)
+                    self.seen.update(self.reference.events)
+
+    def ask(self, size: int) -> int:
+        """A block of the reference alone."""
+        pointer = self.reference.malloc(self.system, size)
+        self.seen.update(self.reference.events)
+        return pointer
+
     def step(self) -> None:
         """Take one at random."""
         self.trouble()
@@ -136,6 +152,9 @@ def test_random_runs_see_every_witness() -> None:
         for _ in range(800):
             run.step()
         seen += run.seen
+    waves = Run(6, "first_fit")
+    waves.waves()
+    seen += waves.seen
     assert set(seen) == {witness.name for witness in SOMETIMES}
 
 
