@@ -52,6 +52,11 @@ def children_of(pid: int) -> list[int]:
         return []
 
 
+def descendants_of(pid: int) -> list[int]:
+    """The processes that a process has started, and those that these have."""
+    return [each for child in children_of(pid) for each in (child, *descendants_of(child))]
+
+
 def wait_for_child(pid: int) -> int:
     """A child of the process, as soon as it has one."""
     end = monotonic() + PATIENCE

@@ -12,9 +12,10 @@ import pytest
 from heapster import children
 from heapster.checkers.lockstep.subprocess import Died, Done, Journal, contained
 from tests.layers import of_package
-from tests.processes import HEAPSTER, children_of, interruptible, wait_for_child, wait_for_end
+from tests.processes import HEAPSTER, children_of, descendants_of, interruptible, wait_for_child, wait_for_end
 from tests.test_layers import ROOT
 
+JUDGE = "exe"                   # it was compiled into memory
 SLEEPER = "import subprocess, sys; subprocess.Popen(['sleep', '600']); print(flush=True); sys.stdin.read()"
 
 
@@ -46,14 +47,16 @@ def _name(pid: int) -> str:
         return ""
 
 
-def test_a_killed_judge_takes_its_case_along() -> None:
-    """Its case is a child of the judge, which is ours."""
-    with interruptible(*HEAPSTER, "fuzz", "libc", "--seconds", "600", stderr=subprocess.DEVNULL) as parent:
-        judge = wait_for_child(parent.pid)
-        while _name(judge).startswith(("cc", "python")):
-            judge = wait_for_child(parent.pid)
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_killed_judge_takes_its_case_along(jobs: str) -> None:
+    """Its case is a child of the judge, which is ours, or of another process that is."""
+    command = (*HEAPSTER, "fuzz", "libc", "--seconds", "600", "--jobs", jobs)
+    with interruptible(*command, stderr=subprocess.DEVNULL) as parent:
+        while not (judges := [pid for pid in descendants_of(parent.pid) if _name(pid) == JUDGE]):
+            assert parent.poll() is None
         parent.kill()
-        wait_for_end(judge)
+        for judge in judges:
+            wait_for_end(judge)
 
 
 def test_what_a_child_has_started_ends_with_it() -> None:

@@ -191,14 +191,13 @@ class Pack:
     def _run(self, command: list[str], folder: Path, seconds: int) -> tuple[int, str]:
         """The exit code of a command in the copy, and what it said."""
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder), "NO_COLOR": "1"}
-        process = children.start(command, seconds=seconds, cwd=folder, env=environment, stdout=children.PIPE,
-                                 stderr=children.STDOUT, stdin=children.DEVNULL, text=True, errors="replace")
-        self._out.add(process.pid)
-        try:
-            said = "" if self._stopped else process.communicate()[0]
-        finally:
-            children.end(process)
-            self._out.discard(process.pid)
+        with children.started(command, seconds=seconds, cwd=folder, env=environment, stdout=children.PIPE,
+                              stderr=children.STDOUT, stdin=children.DEVNULL, text=True, errors="replace") as process:
+            self._out.add(process.pid)
+            try:
+                said = "" if self._stopped else process.communicate()[0]
+            finally:
+                self._out.discard(process.pid)
         if self._stopped:
             raise Stopped
         return process.returncode, said
