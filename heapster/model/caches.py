@@ -27,7 +27,7 @@ class CacheState:
         """How many of them there may be."""
         return self.limits.get(size, 0)
 
-    def widen(self, size: int, most: int, enough: int) -> int:
+    def grow_limit(self, size: int, most: int, enough: int) -> int:
         """Double the limit if `most` bytes and `enough` allow that, or lower it to what `most` allow; the new one."""
         limit = max(1, self.limit(size))
         if 2 * limit * size <= min(most, enough) and limit < MOST_COUNTED:
@@ -39,7 +39,7 @@ class CacheState:
             self.overflowed.discard(size)
         return limit
 
-    def moved(self, size: int) -> int:
+    def batch_size(self, size: int) -> int:
         """How many blocks the bin of that size gets when it is empty, or gives up when it is full."""
         blocks = (self.limit(size) + 1) // 2
         while blocks > 1 and blocks * size > MOST_MOVED:

@@ -174,11 +174,11 @@ class Mappings:
         self.keep = keep
         self._trim(system)
 
-    def give_back(self, system: System) -> bool:
+    def release_retained(self, system: System) -> bool:
         """Memory is out: all that is kept is offered, and some of what was set aside. True if any was taken."""
         taken = False
         while self.kept:
-            if self._give_back_oldest(system):
+            if self._release_oldest(system):
                 self._saw("what_was_kept_went_back_when_memory_was_out")
                 taken = True
         return self._offer_again(system, MAX_RETAINED) or taken
@@ -225,11 +225,11 @@ class Mappings:
         most, taken = retained_capacity(self.keep, max(self.lately[:2]), self._used()), False
         while self._free() > most or len(self.kept) > MAX_RETAINED:
             self._saw("too_many_mappings_were_kept" if self._free() <= most else "large_block_returned")
-            taken = self._give_back_oldest(system) or taken
+            taken = self._release_oldest(system) or taken
         if taken:
             self._offer_again(system, 1)
 
-    def _give_back_oldest(self, system: System) -> bool:
+    def _release_oldest(self, system: System) -> bool:
         """True if the oldest was taken; else it is set aside, purged but for its first page."""
         oldest = self.kept.pop()
         if system.munmap(oldest.start, oldest.length) != REFUSED:

@@ -9,8 +9,7 @@ the allocator must; `System` raises Divergence where they part.
     assert reference.heap() == decoded
 """
 
-from heapster.model.arena import ArenaState, Settings
-from heapster.model.arenas import Arenas
+from heapster.model.arena import ArenaState
 from heapster.model.geometry import (
     ALIGN,
     ALIGNED,
@@ -20,10 +19,8 @@ from heapster.model.geometry import (
     FREE,
     HEADER,
     MALLOC,
-    MAX_ARENAS,
     MAX_CACHE,
     MAX_REQUEST,
-    MIN_THRESHOLD,
     MOST_CACHED,
     PAGE,
     PTRDIFF_MAX,
@@ -38,39 +35,22 @@ from heapster.model.geometry import (
     signed,
     up,
 )
-from heapster.model.heap import Heap
-from heapster.model.mappings import MappedState, Mappings
+from heapster.model.mappings import MappedState
 from heapster.model.operation import Step
 from heapster.model.operations import RELEASING
-from heapster.model.placement import POLICIES
+from heapster.model.reference_state import ReferenceState
 from heapster.model.system import System
-from heapster.model.thread_caches import ThreadCaches
 
 
 class UnknownBlock(LookupError):
     """A pointer that is no live block: what happens then is for `misuse` to say."""
 
 
-class Reference:
-    """The whole allocator's state, and each operation on it.
+class Reference(ReferenceState):
+    """Each call for memory, on the whole allocator's state.
 
-    Operations answer payload addresses, 0 for NULL. `errno` is what the last operation set, 0 when
-    it left errno alone; `returned` is what the last posix_memalign returned; `events` are the
-    witnesses that the last operation gave.
+    Operations answer payload addresses, 0 for NULL.
     """
-
-    def __init__(self) -> None:
-        self.errno = 0
-        self.returned = 0
-        self.events: set[str] = set()
-        self.forgotten: list[tuple[int, int]] = []      # [start, end) that finalize could not give back
-        self._settings = Settings()
-        self._arenas = Arenas(self._settings, self._new_arena)
-        self._caches = ThreadCaches(self._arenas, self._settings, self._saw)
-        self._mappings = Mappings(self._saw)
-        self._live: dict[int, ArenaState | MappedState] = {}    # by payload
-        self._seen: set[int] = set()                    # payloads that were freed once
-        self._failed = False                            # the last allocation gave NULL
 
     def malloc(self, system: System, request: int) -> int:
         """Answer `malloc(request)`."""
@@ -142,65 +122,17 @@ class Reference:
         self._begin()
         return self._usable(pointer) if pointer else 0
 
-    def set_policy(self, policy: str) -> None:
-        """Take `heapster_set_policy(policy)`."""
-        self._begin()
-        assert policy in POLICIES
-        if policy != self._settings.policy and any(arena.free for arena in self._arenas.in_order()):
-            self._saw("policy_switched_with_blocks_on_the_list")
-        self._settings.policy = policy
-
-    def set_cache(self, size: int) -> None:
-        """Take `heapster_set_cache(size)`."""
-        self._begin()
-        self._settings.cache = min(max(signed(size), 0), MAX_CACHE)
-
-    def set_thread(self, thread: int) -> None:
-        """From here on, that thread calls."""
-        self._arenas.thread = thread
-
-    def end_thread(self, system: System) -> None:
-        """The calling thread ends, and another begins under its number."""
-        self._begin()
-        self._caches.end(system)
-        self._arenas.detach()
-
-    def fork(self, system: System) -> None:
-        """The process forks, and its child goes on: the calling thread is alone, and what others kept is given back."""
-        self._begin()
-        self._caches.fork(system, self._arenas.detach_others())
-
-    def set_keep(self, system: System, size: int) -> None:
-        """Take `heapster_set_keep(size)`."""
-        self._begin()
-        self._mappings.set_keep(system, min(max(signed(size), 0), MAX_REQUEST))
-
     def trim(self, system: System, pad: int) -> int:
         """Answer `malloc_trim(pad)`: 1 if anything went back to the system, else 0."""
         self._begin()
         self._saw("memory_was_trimmed")
         self._caches.flush_mine(system)
-        taken = self._mappings.give_back(system)
+        taken = self._mappings.release_retained(system)
         for arena in self._arenas.in_order():
             held = arena.held()
             self._caches.drain(system, arena)
             taken = arena.trim(system, signed(pad)) or arena.held() < held or taken
         return int(taken)
-
-    def set_threshold(self, size: int) -> None:
-        """Take `heapster_set_mmap_threshold(size)`."""
-        self._begin()
-        self._settings.threshold = max(signed(size), MIN_THRESHOLD)
-
-    def init(self, growth: int, policy: str | None = None) -> None:
-        """Take `heapster_init(growth, policy)`; without a policy, the one in force."""
-        self.set_policy(policy or self._settings.policy)
-        self._settings.growth = up(min(max(signed(growth), PAGE), MAX_REQUEST), PAGE)
-
-    def set_arenas(self, count: int) -> None:
-        """Spread threads that have no arena yet over `count` arenas."""
-        self._begin()
-        self._settings.arena_limit = min(max(signed(count), 1), MAX_ARENAS)
 
     def finalize(self, system: System) -> int:
         """Take `heapster_finalize()`: all goes back to the system; settings and threads' arenas stay.
@@ -248,44 +180,8 @@ class Reference:
             case ("finalize" | "trim"), numbers:
                 return self.trim(system, *numbers) if numbers else self.finalize(system)
             case _:
-                self._set(system, step)
+                self.set(system, step)
         return 0
-
-    def heap(self) -> Heap:
-        """The heap as it must decode."""
-        arenas = tuple([arena.value() for arena in self._arenas.in_order()])
-        mappings, settings = self._mappings, self._settings
-        return Heap(arenas, mappings.value(), mappings.backward(), mappings.ledger(), settings.policy,
-                    settings.threshold, settings.growth, settings.cache,
-                    self._caches.values(),
-                    tuple([(index, count) for index, count in sorted(self._arenas.attached.items()) if count]),
-                    mappings.keep, mappings.lately)
-
-    def _set(self, system: System, step: Step) -> None:
-        self._begin()
-        match step.verb:
-            case "policy":
-                self.set_policy(step.name)
-            case "threshold":
-                self.set_threshold(step.numbers[0])
-            case "growth":
-                self.init(step.numbers[0])
-            case "cache":
-                self.set_cache(step.numbers[0])
-            case "keep":
-                self.set_keep(system, step.numbers[0])
-            case "arenas":
-                self.set_arenas(step.numbers[0])
-            case "thread_end":
-                self.end_thread(system)
-            case "fork":
-                self.fork(system)
-            case "thread":
-                self.set_thread(step.numbers[0])
-
-    def _begin(self) -> None:
-        self.errno = self.returned = 0
-        self.events.clear()
 
     def _end(self, payload: int) -> int:
         """Note how an allocating operation went."""
@@ -293,9 +189,6 @@ class Reference:
             self._saw("allocation_succeeded_after_a_failure")
         self._failed = not payload
         return payload
-
-    def _saw(self, event: str) -> None:
-        self.events.add(event)
 
     def _refuse(self, code: int) -> int:
         self.errno = code
@@ -321,7 +214,7 @@ class Reference:
     def _get(self, system: System, request: int, alignment: int, kind: int, *, large: bool) -> int:
         """As `_allocate`; where memory is out, once more with what was kept of mappings."""
         payload = self._try(system, request, alignment, kind, large=large)
-        if not payload and self._mappings.give_back(system):
+        if not payload and self._mappings.release_retained(system):
             payload = self._try(system, request, alignment, kind, large=large)
         return payload or self._refuse(ENOMEM)
 
@@ -352,9 +245,6 @@ class Reference:
 
     def _count(self, holder: ArenaState | MappedState, kind: int) -> None:
         (holder if isinstance(holder, ArenaState) else self._mappings).calls[kind] += 1
-
-    def _new_arena(self, index: int) -> ArenaState:
-        return ArenaState(index, self._settings, self._saw)
 
     def _holder(self, pointer: int) -> ArenaState | MappedState:
         holder = self._live.get(pointer)
@@ -437,10 +327,10 @@ class Reference:
             return self._place_large(system, exact - HEADER, ALIGN, kind)
         arena = self._arenas.mine()
         caches.grow(size, MAX_CACHE if size in cache.overflowed else SMALL_BIN)
-        caches.take_back(system, arena)
+        caches.collect_remote(system, arena)
         if cache.bin(size):
             return self._reuse(size, kind)
-        run = arena.carve(system, size, cache.moved(size))
+        run = arena.carve(system, size, cache.batch_size(size))
         if not run:
             return 0
         for block in reversed(run[1:]):

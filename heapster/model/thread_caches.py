@@ -56,7 +56,7 @@ class ThreadCaches:
             limit = self.grow(size, SMALL_BIN)
             if cache.bin(size) and len(cache.bin(size)) >= limit:
                 self._saw("a_full_bin_was_flushed")
-                self._flush(system, cache, size, limit - cache.moved(size))
+                self._flush(system, cache, size, limit - cache.batch_size(size))
                 if limit:
                     cache.overflowed.add(size)
             if limit == 0:
@@ -70,7 +70,7 @@ class ThreadCaches:
     def grow(self, size: int, enough: int) -> int:
         """Let the thread keep more blocks of that size, up to `enough` bytes if it may; how many it may."""
         cache = self.mine()
-        limit = cache.widen(size, 0 if cache.ended else self._settings.cache, enough)
+        limit = cache.grow_limit(size, 0 if cache.ended else self._settings.cache, enough)
         if limit and not self.has_mine():
             self._arenas.attach()
             self.caching.insert(0, self._arenas.thread)
@@ -113,7 +113,7 @@ class ThreadCaches:
                 cache.clear()
         self._kept.clear()
 
-    def take_back(self, system: System, arena: ArenaState) -> None:
+    def collect_remote(self, system: System, arena: ArenaState) -> None:
         """Blocks of the thread's arena that others freed go where it keeps some of their size and may keep more."""
         cache = self.mine()
         for payload in self._drained(arena):

@@ -15,31 +15,31 @@ from heapster.model.heap import Bin, Cache, Stack
     (600, 1024, 1024, [1, 1])])
 def test_a_limit_doubles_as_far_as_both_bounds_allow(size: int, most: int, enough: int, limits: list[int]) -> None:
     thread = CacheState()
-    assert [thread.widen(size, most, enough) for _ in limits] == limits
+    assert [thread.grow_limit(size, most, enough) for _ in limits] == limits
     assert thread.limit(size) == limits[-1]
 
 
 def test_no_bin_has_more_blocks_than_can_be_counted() -> None:
     thread = CacheState()
     for _ in range(20):
-        thread.widen(32, MAX_CACHE, MAX_CACHE)
+        thread.grow_limit(32, MAX_CACHE, MAX_CACHE)
     assert thread.limit(32) == MOST_COUNTED
 
 
 def test_a_limit_is_lowered_to_what_is_allowed_now() -> None:
     thread = CacheState()
     for _ in range(4):
-        thread.widen(64, 1024, 1024)
-    assert [thread.widen(64, most, most) for most in (1023, 256, 63, 0)] == [8, 4, 0, 0]
+        thread.grow_limit(64, 1024, 1024)
+    assert [thread.grow_limit(64, most, most) for most in (1023, 256, 63, 0)] == [8, 4, 0, 0]
 
 
 def test_only_another_limit_forgets_that_the_bin_was_full() -> None:
     thread = CacheState()
-    thread.widen(64, 128, 128)
+    thread.grow_limit(64, 128, 128)
     thread.overflowed.add(64)
-    thread.widen(64, 128, 128)
+    thread.grow_limit(64, 128, 128)
     assert thread.overflowed == {64}
-    thread.widen(64, 256, 256)
+    thread.grow_limit(64, 256, 256)
     assert thread.overflowed == set()
 
 
@@ -49,7 +49,7 @@ def test_only_another_limit_forgets_that_the_bin_was_full() -> None:
 def test_half_of_a_bin_moves_at_once_but_not_too_many_bytes(size: int, limit: int, moved: int) -> None:
     thread = CacheState()
     thread.limits[size] = limit
-    assert thread.moved(size) == moved
+    assert thread.batch_size(size) == moved
 
 
 def test_what_it_looks_like_at_rest() -> None:

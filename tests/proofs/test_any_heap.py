@@ -8,7 +8,7 @@ from heapster.checkers.mutation.any_heap_faults import ANY_HEAP
 from heapster.checkers.mutation.hunt_proofs import hunt
 from heapster.checkers.proofs.any_heap import AnyHeap
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
-from heapster.checkers.proofs.coverage import Covered, Watched, theorems_reached
+from heapster.checkers.proofs.coverage import CoverageLockstep, Covered, theorems_reached
 from heapster.checkers.proofs.stand_ins import STAND_INS
 from heapster.machine.paths import integers, paths
 from heapster.machine.simulated import Simulated
@@ -28,7 +28,7 @@ def refuted(body: Any) -> set[str]:
 def reached(text: str) -> Covered:
     """Of the calls of a trace."""
     covered = Covered()
-    lockstep = Watched(Simulated(), covered)
+    lockstep = CoverageLockstep(Simulated(), covered)
     for step in parse(SHIPPED + text):
         assert lockstep.take(step) == []
     return covered

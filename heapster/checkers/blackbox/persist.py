@@ -7,7 +7,14 @@ from pathlib import Path
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.race_program import race_program
-from heapster.checkers.blackbox.reproducer import CHECKS, MOST_STEPS, Program, Reproducer, malloc_lab_trace, prove
+from heapster.checkers.blackbox.reproducer import (
+    CHECKS,
+    MOST_STEPS,
+    Reproducer,
+    ReproducerFiles,
+    malloc_lab_trace,
+    prove,
+)
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.fuzz.campaign import Keeps
 from heapster.files import Unwritable, write_whole
@@ -52,7 +59,7 @@ class Keeper:
             about = "no C program could be made that shows it outside of Heapster"
         return _with_detail(finding, about)
 
-    def _programs(self, shown: Shown, promises: Promises, folder: Path) -> Iterator[Program]:
+    def _programs(self, shown: Shown, promises: Promises, folder: Path) -> Iterator[ReproducerFiles]:
         """Programs that may show it: one that keeps to what was asked for, one that writes to all that is usable."""
         finding = shown.finding
         if shown.threads[0]:

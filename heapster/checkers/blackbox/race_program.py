@@ -4,7 +4,7 @@ from pathlib import Path
 
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.portable import companions, library
-from heapster.checkers.blackbox.reproducer import SECONDS_TO_HANG, SECONDS_TO_PASS, Program, head
+from heapster.checkers.blackbox.reproducer import SECONDS_TO_HANG, SECONDS_TO_PASS, ReproducerFiles, head
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.results import Finding
 
@@ -12,7 +12,8 @@ GENERATIONS = 1000
 TEMPLATE = Path(__file__).parent / "repro" / "threads.c"
 
 
-def race_program(target: ForeignTarget, finding: Finding, threads: tuple[int, int, int], folder: Path) -> Program:
+def race_program(target: ForeignTarget, finding: Finding, threads: tuple[int, int, int],
+                 folder: Path) -> ReproducerFiles:
     """Threads that allocate, verify, hand over and free, until something is wrong."""
     count, ops, seed = threads
     lines = [*head(f"/* {finding.code}: {finding.title}", target, folder),
@@ -23,4 +24,4 @@ def race_program(target: ForeignTarget, finding: Finding, threads: tuple[int, in
              "#ifndef ALLOCATOR", f"#define ALLOCATOR \"{library(target)}\"", "#endif",
              f"#define MALLOC \"{target.symbols['malloc']}\"",
              f"#define FREE \"{target.symbols['free']}\"", f"#define INIT \"{target.symbols.get('init', '')}\""]
-    return Program("\n".join(lines) + "\n" + TEMPLATE.read_text(), companions(target))
+    return ReproducerFiles("\n".join(lines) + "\n" + TEMPLATE.read_text(), companions(target))

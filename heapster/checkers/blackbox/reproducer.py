@@ -39,7 +39,7 @@ TYPES = {verb: f"{row.answers} (*{{}})({', '.join(row.parameters)})" for verb, r
 TYPES |= {"init": "int (*{})(void *, void *)", "check": "int (*{})(int)"}
 
 
-class Program(NamedTuple):
+class ReproducerFiles(NamedTuple):
     """A program as files, none of which names a path of this machine."""
 
     text: str                               # of repro.c
@@ -63,14 +63,14 @@ class Reproducer:
         last = trace[-1].result if trace else NO_HANDLE
         self._last = last if last != NO_HANDLE else self._handles
 
-    def program(self, folder: Path, repeat: int = 1) -> Program:
+    def program(self, folder: Path, repeat: int = 1) -> ReproducerFiles:
         """The whole program, to lie in `folder`; `repeat` makes it a loop that must not take ever more memory."""
         body = self._loop(repeat) if repeat > 1 else self._straight()
         about = f"/* {self._code}: {self._title}"
         text = [*head(about, self._target, folder), f'#include "{CHECKS}"', *body]
         checks = [*self._constants(), (SOURCES / "account.h").read_text(), PRELUDE.read_text(), *self._memory(),
                   *STOPPING, *(RESIDENT if repeat > 1 else ()), *self._main()]
-        return Program("\n".join(text) + "\n", {CHECKS: "\n".join(checks) + "\n", **companions(self._target)})
+        return ReproducerFiles("\n".join(text) + "\n", {CHECKS: "\n".join(checks) + "\n", **companions(self._target)})
 
     def _constants(self) -> list[str]:
         promises, code = self._promises, self._code
@@ -283,7 +283,7 @@ def command(source: str, program: str, target: ForeignTarget) -> list[str]:
     return ["cc", "-g", "-w", *flags, source, "-o", program, "-ldl", "-lpthread"]
 
 
-def prove(written: Program, folder: Path, target: ForeignTarget, compiler: Compiler) -> bool:
+def prove(written: ReproducerFiles, folder: Path, target: ForeignTarget, compiler: Compiler) -> bool:
     """Whether the program, put into `folder`, compiles and fails as it says."""
     source, program = folder / "repro.c", folder / "repro"
     written.write(folder)

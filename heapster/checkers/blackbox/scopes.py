@@ -15,7 +15,7 @@ LOOP_HEAD = 20                  # characters
 NO_TYPES = frozenset({"return", "goto", "else", "struct", "case"})
 
 
-class Variable(NamedTuple):
+class ScopedVariable(NamedTuple):
     """A parameter or variable of a function, and where it is in scope."""
 
     name: str
@@ -30,7 +30,7 @@ class Scopes:
     def __init__(self, tokens: list[Token], text: str) -> None:
         self._text = without_comments(text)
         self._tokens = tokens
-        self._bodies: list[tuple[int, int, list[Variable]]] = []       # offsets of each, and what it declares
+        self._bodies: list[tuple[int, int, list[ScopedVariable]]] = []       # offsets of each, and what it declares
         for first, last in functions(tokens):
             self._bodies.append((tokens[first].at, tokens[last].at, list(self._declared(first, last))))
         self._starts = [start for start, _, _ in self._bodies]
@@ -47,7 +47,7 @@ class Scopes:
         found = self.variables(at)
         return [other for other, kind in reversed(found.items()) if kind == found.get(name) and other != name]
 
-    def _declared(self, first: int, last: int) -> Iterator[Variable]:
+    def _declared(self, first: int, last: int) -> Iterator[ScopedVariable]:
         tokens, text = self._tokens, self._text
         head = max(text.rfind(mark, 0, tokens[first].at) for mark in (";", "}", "#"))
         blocks = list(self._blocks(first, last))
@@ -60,10 +60,10 @@ class Scopes:
             end = tokens[last].at if whole else min(end for start, end in blocks if start < match.end() <= end)
             if LOOP.search(text[:match.start(1)][-LOOP_HEAD:]):
                 end = min(end, self._end_of_loop(match.start(1)))
-            yield Variable(name, kind + stars, match.end(3), end)
+            yield ScopedVariable(name, kind + stars, match.end(3), end)
             more = None if whole else NEXT.match(text, match.end())
             while more:
-                yield Variable(more[2], kind + more[1], more.end(2), end)
+                yield ScopedVariable(more[2], kind + more[1], more.end(2), end)
                 more = NEXT.match(text, more.end())
 
     def _end_of_loop(self, at: int) -> int:

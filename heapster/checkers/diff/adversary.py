@@ -17,7 +17,7 @@ from enum import Enum
 from math import log
 from typing import NamedTuple
 
-from heapster.checkers.diff.recorded_system import Watched
+from heapster.checkers.diff.recorded_system import FootprintSystem
 from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.generating import Pen
 from heapster.model.geometry import ALIGN, FENCE, FIRST_BLOCK, HEADER, MIN_BLOCK
@@ -72,7 +72,7 @@ class Attack(NamedTuple):
         return bounds(*self.sizes, self.peak_live)
 
 
-class _GenerousWorld(Watched):
+class _GenerousWorld(FootprintSystem):
     """A system that always gives what it is asked for, at places that follow each other."""
 
     __slots__ = ("_brk", "_top")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from heapster.checkers.diff.engines import Compiled, Engine
 from heapster.checkers.diff.measuring import Measures
-from heapster.checkers.diff.recorded_system import Watched
+from heapster.checkers.diff.recorded_system import FootprintSystem
 from heapster.checkers.lockstep.decode import Undecodable
 from heapster.checkers.lockstep.heap_diff import difference
 from heapster.checkers.traces.compact import Compact
@@ -81,7 +81,7 @@ class _Game:
 
     def __init__(self, trace: Compact, policy: str, engine: Engine) -> None:
         self._trace, self._engine = trace, engine
-        self._quick, self._system = Quick(policy), Watched()
+        self._quick, self._system = Quick(policy), FootprintSystem()
         self._pointers = {NO_HANDLE: 0}
         self.measures = Measures(self._quick, self._system, len(trace))
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from heapster.checkers.diff.recorded_system import Watched
+from heapster.checkers.diff.recorded_system import FootprintSystem
 from heapster.model.geometry import PAGE
 from heapster.model.operation import NO_HANDLE, Step
 from heapster.model.operations import ASKING, REQUESTS, RESIZING, requested
@@ -27,7 +27,7 @@ SERIES = ("step", "live", "used", "heap", "free_blocks", "largest_free", "search
 class Measures:
     """What was measured so far."""
 
-    def __init__(self, quick: Quick, system: Watched, steps: int) -> None:
+    def __init__(self, quick: Quick, system: FootprintSystem, steps: int) -> None:
         self._quick, self._system = quick, system
         self._sizes: dict[int, int] = {}            # by pointer: bytes asked for
         self._pages: set[int] = set()

@@ -7,7 +7,7 @@ from heapster.model.geometry import REFUSED
 from heapster.model.system import Divergence, System, gained
 
 
-class Watched(System):
+class FootprintSystem(System):
     """As `System`, over many steps; it knows how much memory the allocator has."""
 
     __slots__ = ("_owners", "_step", "bytes", "total")

@@ -14,7 +14,7 @@ MACHINE, SOURCE = "machine", "source"       # what is not copied with the rest
 LEFT_OUT = frozenset({"calls"})             # fields of a heap that count, and decide nothing
 
 
-class _Writer(pickle.Pickler):
+class _HeapPickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO, lockstep: Lockstep) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._machine, self._source = lockstep.m, lockstep.source
@@ -24,7 +24,7 @@ class _Writer(pickle.Pickler):
         return MACHINE if value is self._machine else SOURCE if value is self._source else None
 
 
-class _Reader(pickle.Unpickler):
+class _HeapUnpickler(pickle.Unpickler):
     def __init__(self, data: bytes, machine: Simulated, source: Any) -> None:
         super().__init__(io.BytesIO(data))
         self._named = {MACHINE: machine, SOURCE: source}
@@ -41,12 +41,13 @@ class HeldLockstep:
         if not isinstance(lockstep.m, Simulated):
             raise UsageError("exhaust takes calls back, which real memory does not allow: name sim")
         data = io.BytesIO()
-        _Writer(data, lockstep).dump(lockstep)
+        _HeapPickler(data, lockstep).dump(lockstep)
         self._data, self._machine, self._source = data.getvalue(), lockstep.m.twin(), lockstep.source
 
     def again(self) -> Lockstep:
         """The lockstep as it was."""
-        lockstep: Lockstep = _Reader(self._data, self._machine.twin(), self._source).load()     # what was just written
+        # What was just written: no stranger's bytes are read.
+        lockstep: Lockstep = _HeapUnpickler(self._data, self._machine.twin(), self._source).load()
         return lockstep
 
 

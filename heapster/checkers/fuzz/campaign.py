@@ -89,7 +89,7 @@ def fuzz(options: FuzzOptions, progress: Callable[[Progress], None], store: Keep
     return campaign.run(interrupted=False)
 
 
-class Seen(NamedTuple):
+class BatchResult(NamedTuple):
     """What a batch of examples came to."""
 
     ops: int
@@ -121,11 +121,11 @@ class Lives:
         return Record(make_for(options.target), options.policies, options.arenas, options.faults, options.cache,
                       options.retained)
 
-    def __call__(self, batch: tuple[int, int]) -> Seen:
+    def __call__(self, batch: tuple[int, int]) -> BatchResult:
         """What the examples of a batch, of that number and so many, show; whoever runs them."""
         record, (number, examples) = blank(self.record), batch
         _live(record, self.options.seed * SEED_STRIDE + number, examples)
-        return Seen(record.ops, record.examples, record.checks, record.witnesses, record.under, record.failure)
+        return BatchResult(record.ops, record.examples, record.checks, record.witnesses, record.under, record.failure)
 
 
 def _live(record: Record, first_seed: int, examples: int, steps: int = STEPS) -> None:
@@ -212,7 +212,7 @@ class _Campaign:
                 self._given_out += examples
                 yield number, examples
 
-    def _add(self, seen: Seen) -> None:
+    def _add(self, seen: BatchResult) -> None:
         record = self._record
         record.ops += seen.ops
         record.examples += seen.examples

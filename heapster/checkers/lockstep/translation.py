@@ -45,7 +45,7 @@ def lives(first_seed: int, examples: int, policies: tuple[str, ...] = POLICY_NAM
     """Traces of the lives that Hypothesis chooses from that seed: the whole API, and refusals of the system."""
     traces: list[list[Step]] = []
 
-    class Recorded(Lockstep):
+    class RecordingLockstep(Lockstep):
         def __init__(self) -> None:
             super().__init__(Simulated())
             traces.append([])
@@ -54,7 +54,7 @@ def lives(first_seed: int, examples: int, policies: tuple[str, ...] = POLICY_NAM
             traces[-1].append(step)
             return super().take(step)
 
-    live_lives(Record(Recorded, policies, arenas=3, faults=True), first_seed, examples)
+    live_lives(Record(RecordingLockstep, policies, arenas=3, faults=True), first_seed, examples)
     return [tuple(trace) for trace in traces if trace]
 
 

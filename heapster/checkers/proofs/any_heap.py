@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from heapster.checkers.proofs.callee_contracts import Listed
-from heapster.checkers.proofs.heap_clauses import Seen, clauses_of
+from heapster.checkers.proofs.heap_clauses import MetBlock, clauses_of
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ARENA_BYTES,
@@ -68,7 +68,7 @@ class Lists(Listed):
         return self.find(m, arena, want, 0)
 
 
-class Region:
+class MetRegion:
     """A region of which something was asked: its record, and what the system gave."""
 
     def __init__(self, heap: "AnyHeap", record: Any, fence: Any) -> None:
@@ -111,11 +111,11 @@ class AnyHeap:
         self.m.break_unit = ALIGN           # `region.new_region` is proved for every other start
         self._pending: dict[Any, tuple[Any, Callable[[], None]]] = {}
         self._own: set[int] = set()         # places of those spans of the machine that the heap had before
-        self.seen: list[Seen] = []          # blocks and fences that were met, as they were
-        self.regions: list[Region] = []
+        self.seen: list[MetBlock] = []          # blocks and fences that were met, as they were
+        self.regions: list[MetRegion] = []
         self.distant: dict[Any, tuple[Any, dict[str, Any]]] = {}    # records of others: where, and their known links
         self.lists = Lists(path)
-        self.in_hand: Seen | None = None        # the block that the caller handed over
+        self.in_hand: MetBlock | None = None        # the block that the caller handed over
         self.is_new = is_new
         self.reserve(self.statics, STATICS_BYTES)
         self.reserve(self.thread, CACHE["thread_bytes"])
@@ -191,7 +191,7 @@ class AnyHeap:
             for seen in self.seen if not seen.used or seen is self.in_hand) or any(
             address >= region.fence and address < region.start + region.length for region in self.regions)
 
-    def meet(self, seen: Seen, left: Seen | None = None) -> Seen:
+    def meet(self, seen: MetBlock, left: MetBlock | None = None) -> MetBlock:
         """A block or a fence: its clauses are assumed."""
         for _, one, sign, other in clauses_of(left, seen, self.index):
             self.path.require(one, sign, other)
@@ -213,7 +213,7 @@ class AnyHeap:
         self.lists.blocks.append((b, seen.size))
         return seen
 
-    def _count(self, seen: Seen) -> None:
+    def _count(self, seen: MetBlock) -> None:
         """The arena's totals are no less than what was met."""
         for name, used in (("used", 1), ("free", 0)):
             met = [each.size for each in self.seen if each.used == used and not each.is_fence]
@@ -221,12 +221,12 @@ class AnyHeap:
                 self.path.require(sum(met), "<=", self.m.find(self.at(f"{name}_bytes")).was)
                 self.path.require(len(met), "<=", self.m.find(self.at(f"{name}_blocks")).was)
 
-    def block(self, used: int, name: str) -> Seen:
+    def block(self, used: int, name: str) -> MetBlock:
         """Some block, anywhere; its payload's first words are its caller's."""
         path = self.path
         b, size = path.word(name, LOWEST, HIGHEST, ALIGN, PAYLOAD), path.word(f"size of {name}", MIN_BLOCK, MOST, ALIGN)
         prev_used = path.choose(2) if used else 1
-        seen = self.meet(Seen(b, size, used, prev_used, self.index, size))
+        seen = self.meet(MetBlock(b, size, used, prev_used, self.index, size))
         if used:
             for place in (NEXT, PREV):
                 self.m.put(b + place, path.word("payload"), "payload")
@@ -234,13 +234,13 @@ class AnyHeap:
             self._expect_left(b)
         return seen
 
-    def another_free(self, want: Any) -> Seen:
+    def another_free(self, want: Any) -> MetBlock:
         """A free block that was not met before, of at least so many bytes."""
         seen = self.block(0, "free")
         self.path.require(want, "<=", seen.size)
         return seen
 
-    def _put_right(self, left: Seen) -> None:
+    def _put_right(self, left: MetBlock) -> None:
         """Right of a block lies one that was met, or another, or the fence."""
         path, b = self.path, left.b + left.size
         if known := self._met_at(b):
@@ -248,14 +248,14 @@ class AnyHeap:
             return
         kind = path.choose(3)
         if kind == 0:
-            self.meet(Seen(b, 0, 1, left.used, self.index, None), left)
+            self.meet(MetBlock(b, 0, 1, left.used, self.index, None), left)
         elif kind == 1 and not left.used:
             raise Infeasible
         else:
             size = path.word("size of the right", MIN_BLOCK, MOST, ALIGN)
-            self.meet(Seen(b, size, int(kind == 2), left.used, self.index, size), left)
+            self.meet(MetBlock(b, size, int(kind == 2), left.used, self.index, size), left)
 
-    def _met_at(self, b: Any) -> Seen | None:
+    def _met_at(self, b: Any) -> MetBlock | None:
         return next((seen for seen in self.seen if seen.b == b), None)
 
     def _expect_left(self, b: Any) -> None:
@@ -272,7 +272,7 @@ class AnyHeap:
         for region in self.regions:
             if form_of(self.leftmost(region.fence)) == form_of(right):
                 self.path.require(region.record + FIRST_BLOCK, "<=", right - size)
-        self.meet(Seen(right - size, size, 0, 1, self.index, size))
+        self.meet(MetBlock(right - size, size, 0, 1, self.index, size))
         self._pending.pop(form_of(right), None)
 
     # Regions.
@@ -294,8 +294,8 @@ class AnyHeap:
             path.require(end - start, "==", path.word("bytes of the region", PAGE, MOST, PAGE))
         self._add_region(record, fence, start, end - start, kind)
 
-    def _add_region(self, record: Any, fence: Any, start: Any, length: Any, kind: int) -> Region:
-        region = Region(self, record, fence)
+    def _add_region(self, record: Any, fence: Any, start: Any, length: Any, kind: int) -> MetRegion:
+        region = MetRegion(self, record, fence)
         self.regions.append(region)
         region.put(start, length, kind)
         return region
@@ -347,7 +347,7 @@ class AnyHeap:
         self.m.put(self.at("break"), brk, "break")
         self.m.brk = brk if region else None
 
-    def _any_top(self) -> Region:
+    def _any_top(self) -> MetRegion:
         """The region that ends at the break: with a fence that was met, right of a block that was, or elsewhere."""
         fences = [seen for seen in self.seen if seen.is_fence]
         open_ = self._open_ends()
@@ -357,7 +357,7 @@ class AnyHeap:
         if which > len(fences):
             left = open_[which - 1 - len(fences)]
             del self._pending[form_of(left.b + left.size)]
-            fences.append(self.meet(Seen(left.b + left.size, 0, 1, left.used, self.index, None), left))
+            fences.append(self.meet(MetBlock(left.b + left.size, 0, 1, left.used, self.index, None), left))
         fence = fences[min(which, len(fences)) - 1].b
         self.explain(fence + FENCE_REGION)
         region = next(region for region in self.regions if region.fence is fence)
@@ -365,11 +365,11 @@ class AnyHeap:
             raise Infeasible
         return region
 
-    def _open_ends(self) -> list[Seen]:
+    def _open_ends(self) -> list[MetBlock]:
         """Blocks of which nobody asked yet what lies right of them."""
         return [seen for seen in self.seen if not seen.is_fence and self.is_expected(seen.b + seen.size)]
 
-    def _another_top(self) -> Region:
+    def _another_top(self) -> MetRegion:
         """A region that ends at the break, of which nothing was met."""
         path = self.path
         record = self._a_record()
@@ -378,7 +378,7 @@ class AnyHeap:
         for left in self._open_ends():
             path.apart(fence, FENCE_BYTES, left.b + left.size, FENCE_BYTES)
         prev_used = path.choose(2)
-        self.meet(Seen(fence, 0, 1, prev_used, self.index, None))
+        self.meet(MetBlock(fence, 0, 1, prev_used, self.index, None))
         self._pending.pop(form_of(fence + FENCE_REGION), None)
         self.m.put(fence + FENCE_REGION, record, "region of the fence")
         if not prev_used:

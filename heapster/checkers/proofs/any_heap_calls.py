@@ -8,7 +8,7 @@ from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.any_heap import AnyHeap
 from heapster.checkers.proofs.callee_contracts import as_listed, replaced
 from heapster.checkers.proofs.heap_after import After
-from heapster.checkers.proofs.heap_clauses import Seen
+from heapster.checkers.proofs.heap_clauses import MetBlock
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ALL_SIZE_BITS,
@@ -66,7 +66,7 @@ def calls_of(heap: AnyHeap) -> list[Any]:
     return [heap.at("calls") + WORD * kind for kind in range(CALL_KINDS)]
 
 
-def check(path: Any, heap: AnyHeap, name: str, *allowed: Any, grown: Seen | None = None) -> After:
+def check(path: Any, heap: AnyHeap, name: str, *allowed: Any, grown: MetBlock | None = None) -> After:
     """The claims that every operation makes; `grown` is a block that its caller keeps, perhaps larger."""
     after = After(heap)
     now = after.block_at(grown.b) if grown else None

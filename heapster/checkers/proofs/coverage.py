@@ -220,7 +220,7 @@ class Covered:
                 "missing": dict(self.missing.most_common())}
 
 
-class Watched(Lockstep):
+class CoverageLockstep(Lockstep):
     """A lockstep that notes of each call whether a theorem reaches it."""
 
     def __init__(self, m: Any, covered: Covered) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from heapster.checkers.proofs.any_heap import BACK, AnyHeap, Region
-from heapster.checkers.proofs.heap_clauses import Seen, clauses_of, holds
+from heapster.checkers.proofs.any_heap import BACK, AnyHeap, MetRegion
+from heapster.checkers.proofs.heap_clauses import MetBlock, clauses_of, holds
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ALL_SIZE_BITS,
@@ -28,11 +28,11 @@ MOST_BLOCKS = 12            # that a call makes of what it met
 MOST_NEW = 3                # regions that it adds
 
 
-class Run(NamedTuple):
+class BlockRun(NamedTuple):
     """Blocks side by side that were met, and the region in which they lie, if that was met."""
 
-    blocks: tuple[Seen, ...]
-    region: Region | None
+    blocks: tuple[MetBlock, ...]
+    region: MetRegion | None
     record: Any                 # the region's, if anyone asked for it
 
 
@@ -41,9 +41,9 @@ class After:
 
     def __init__(self, heap: AnyHeap) -> None:
         self.heap, self.m = heap, heap.m
-        self.blocks: list[Seen] = []        # that lie where something was met, in new regions too
+        self.blocks: list[MetBlock] = []        # that lie where something was met, in new regions too
         self.broken: list[str] = []
-        self.gone: list[Region] = []
+        self.gone: list[MetRegion] = []
         self._runs = self._met()
         for run in self._runs:
             if run.region is not None and self._is_gone(run.region):
@@ -57,7 +57,7 @@ class After:
         for region in self.gone:
             self._check_dropped(region)
 
-    def _met(self) -> list[Run]:
+    def _met(self) -> list[BlockRun]:
         """What was met, in runs of neighbours."""
         seen, runs = list(self.heap.seen), []
         ends = {form_of(each.b + each.size) for each in seen if not each.is_fence}
@@ -68,20 +68,20 @@ class After:
                 blocks.append(after)
             region = next((region for region in self.heap.regions
                            if form_of(region.fence) == form_of(blocks[-1].b)), None)
-            runs.append(Run(tuple(blocks), region, region.record if region else None))
+            runs.append(BlockRun(tuple(blocks), region, region.record if region else None))
         return runs
 
-    def _is_gone(self, region: Region) -> bool:
+    def _is_gone(self, region: MetRegion) -> bool:
         return any(bool(start == region.start) and bool(length == region.length) for start, length in self.m.gone)
 
-    def _check_whole(self, run: Run) -> None:
+    def _check_whole(self, run: BlockRun) -> None:
         """What went back to the system was a whole region without a block that anybody has."""
         assert run.region is not None
         if run.blocks[0].b != run.region.record + FIRST_BLOCK or any(
                 each.used and not each.is_fence and each is not self.heap.in_hand for each in run.blocks):
             self.broken.append("memory_is_accounted_for: blocks went back to the system")
 
-    def _end(self, run: Run) -> Any:
+    def _end(self, run: BlockRun) -> Any:
         """Where the walk ends: at the fence, wherever the region ends now, or where nothing more was met."""
         last = run.blocks[-1]
         if not last.is_fence:
@@ -90,13 +90,13 @@ class After:
             return last.b
         return fence_before(self._now(run.region, "start") + self._now(run.region, "length"))
 
-    def _now(self, region: Region, name: str) -> Any:
+    def _now(self, region: MetRegion, name: str) -> Any:
         return self.m.load(region.record + REGION[name])
 
-    def _walk(self, b: Any, end: Any, run: Run) -> None:
+    def _walk(self, b: Any, end: Any, run: BlockRun) -> None:
         """Blocks from `b` on to `end`, each with its clauses; what was right of the last is told of it as before."""
         first, last = (run.blocks[0], run.blocks[-1]) if run.blocks else (None, None)
-        left: Seen | None = None
+        left: MetBlock | None = None
         for _ in range(MOST_BLOCKS):
             seen = self._read(b)
             self._check(left, seen)
@@ -110,28 +110,28 @@ class After:
         if seen.is_fence and run.record is not None and self.m.load(seen.b + FENCE_REGION) != run.record:
             self.broken.append("fences_end_their_regions")
 
-    def _check_left_end(self, first: Seen | None, seen: Seen) -> None:
+    def _check_left_end(self, first: MetBlock | None, seen: MetBlock) -> None:
         before = 1 if first is None else first.prev_used
         if seen.prev_used != before:
             self.broken.append("flags_agree_with_neighbours: what was met first is told of another left neighbour")
 
-    def _check_right_end(self, seen: Seen, end: Any, last: Seen | None) -> None:
+    def _check_right_end(self, seen: MetBlock, end: Any, last: MetBlock | None) -> None:
         if seen.is_fence:
             if seen.b != end:
                 self.broken.append("blocks_tile_their_region: a fence lies before the end of its region")
         elif last is None or last.is_fence or seen.used != last.used:
             self.broken.append("flags_agree_with_neighbours: what lies right of all that was met is not told")
 
-    def _read(self, b: Any) -> Seen:
+    def _read(self, b: Any) -> MetBlock:
         word = self.m.load(b)
         size, used = word & ALL_SIZE_BITS, word & USED
         free = isinstance(used, int) and not used
         if word & (ALIGN - 1 - USED - PREV_USED) != 0:
             self.broken.append("a header has a flag that no block of an arena has")
-        return Seen(b, size, used, (word & PREV_USED) >> 1, word >> OWNER_PLACE,
+        return MetBlock(b, size, used, (word & PREV_USED) >> 1, word >> OWNER_PLACE,
                     self.m.load(b + size + FOOTER) if free else None)
 
-    def _check(self, left: Seen | None, seen: Seen) -> None:
+    def _check(self, left: MetBlock | None, seen: MetBlock) -> None:
         self.broken += [clause[0] for clause in clauses_of(left, seen, self.heap.index) if not holds(clause)]
         listed = [each for each, _ in self.heap.lists.blocks if each == seen.b]
         if len(listed) != (not seen.used):
@@ -159,7 +159,7 @@ class After:
             self.broken.append("regions_use_what_they_were_given")
         if m.load(record + REGION["prev"]) != newer:
             self.broken.append("the list of regions is not linked both ways")
-        self._walk(record + FIRST_BLOCK, fence_before(start + length), Run((), None, record))
+        self._walk(record + FIRST_BLOCK, fence_before(start + length), BlockRun((), None, record))
 
     def _check_others(self) -> None:
         """Blocks of others are where they were, as large, and used."""
@@ -180,7 +180,7 @@ class After:
                 top + REGION["length"]) != m.load(heap.at("break")):
             self.broken.append("the_top_region_ends_at_the_break")
 
-    def _check_dropped(self, region: Region) -> None:
+    def _check_dropped(self, region: MetRegion) -> None:
         """The neighbours of a region that went back know each other."""
         m, newer, older = self.m, region.links["prev"], region.links["next"]
         before = self.heap.at("regions") if newer == 0 else newer + REGION["next"]
@@ -219,11 +219,11 @@ class After:
         change = sum(self.heap.given()) - sum(length for _, length in self.m.gone)
         return bool(cell.now - cell.was == change)
 
-    def block_at(self, b: Any) -> Seen | None:
+    def block_at(self, b: Any) -> MetBlock | None:
         """The block that lies there now."""
         return next((seen for seen in self.blocks if not seen.is_fence and seen.b == b), None)
 
-    def fresh(self) -> list[Seen]:
+    def fresh(self) -> list[MetBlock]:
         """The used blocks that nobody had before."""
         return [now for now in self.blocks if now.used and not now.is_fence and not any(
             seen.used and not seen.is_fence and seen.b == now.b for seen in self.heap.seen)]

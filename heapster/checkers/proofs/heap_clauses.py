@@ -14,7 +14,7 @@ SIGNS = {"==": eq, "<=": le}
 Clause = tuple[str, Any, str, Any]      # the invariant's name, and the two sides of a relation
 
 
-class Seen(NamedTuple):
+class MetBlock(NamedTuple):
     """A block, or a fence: it has no bytes."""
 
     b: Any
@@ -30,7 +30,7 @@ class Seen(NamedTuple):
         return isinstance(self.size, int) and self.size == 0
 
 
-def clauses_of(left: Seen | None, seen: Seen, owner: Any) -> Iterator[Clause]:
+def clauses_of(left: MetBlock | None, seen: MetBlock, owner: Any) -> Iterator[Clause]:
     """What holds of a block or fence of the arena with this index, and beside its left neighbour, if that is known."""
     yield "owners_are_right", seen.owner, "==", owner
     if seen.is_fence:

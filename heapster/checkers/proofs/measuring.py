@@ -5,7 +5,7 @@ from itertools import count
 
 from heapster.checkers.fuzz.campaign import BATCH, SEED_STRIDE
 from heapster.checkers.fuzz.stateful import Record, live_lives
-from heapster.checkers.proofs.coverage import Covered, Watched
+from heapster.checkers.proofs.coverage import CoverageLockstep, Covered
 from heapster.children import processor_seconds
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP, DEFAULT_POLICY
 from heapster.machine.simulated import Simulated
@@ -17,7 +17,7 @@ ARENAS = 3                      # at most, for threads to share
 
 def follow(steps: Trace, covered: Covered) -> str:
     """Take the steps of a trace, up to what goes wrong; what that is."""
-    lockstep = Watched(Simulated(), covered)
+    lockstep = CoverageLockstep(Simulated(), covered)
     for number, step in enumerate(steps, 1):
         if problems := lockstep.take(step):
             return f"step {number} fails: {problems[0].message}"
@@ -34,7 +34,7 @@ def generate(covered: Covered, seconds: float, progress: Callable[[float], None]
         progress(min(share, 1.0))
         if share >= 1:
             return ""
-        record = Record(lambda: Watched(Simulated(), covered), (POLICY_NAMES[DEFAULT_POLICY],), ARENAS,
+        record = Record(lambda: CoverageLockstep(Simulated(), covered), (POLICY_NAMES[DEFAULT_POLICY],), ARENAS,
                         faults=True, cache=DEFAULT_CACHE, keep=DEFAULT_KEEP)
         live_lives(record, number * SEED_STRIDE, BATCH)
         if record.failure:

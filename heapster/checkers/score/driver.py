@@ -121,7 +121,7 @@ class Score(NamedTuple):
         return self.problem.startswith(SLOW)
 
 
-class Shape(NamedTuple):
+class HeapMeasures(NamedTuple):
     """What the heap did meanwhile."""
 
     final: int                  # bytes
@@ -208,14 +208,14 @@ class Course:
             heap, reserves = checked.peak_live, True
         return Score("", self.steps, checked.skipped, checked.peak_live, heap, reserves, min(times))
 
-    def shape(self, contestant: Contestant, reserves: bool) -> Shape:
+    def shape(self, contestant: Contestant, reserves: bool) -> HeapMeasures:
         """What the heap of a contestant that is right does over time."""
         _, measured = self._pass(contestant, Pass.MEASURED)
         data = self._map[self._points:self._points + measured.points * POINT.size]
         points = tuple(Point(step, live, resident if reserves else space)
                        for step, live, space, resident in POINT.iter_unpack(data))
         final = points[-1].heap if reserves else measured.final_space
-        return Shape(final, measured.moves, measured.pages_moved, points)
+        return HeapMeasures(final, measured.moves, measured.pages_moved, points)
 
     def _pass(self, contestant: Contestant, which: Pass) -> tuple[str, Figures]:
         """What was wrong, and the figures."""
