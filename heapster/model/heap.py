@@ -112,6 +112,11 @@ class Lately(NamedTuple):
     before: int = 0             # and in the last
     steps: int = 0              # of this epoch
 
+    @property
+    def most(self) -> int:
+        """The most bytes in both epochs."""
+        return max(self.now, self.before)
+
 
 class Heap(NamedTuple):
     """All of it at rest, as decoded from memory or predicted by the reference."""

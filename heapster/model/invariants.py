@@ -235,7 +235,7 @@ def kept_mappings_are_joined(heap: Heap) -> Iterator[str]:
 
 def kept_mappings_keep_to_their_bounds(heap: Heap) -> Iterator[str]:
     """No more is kept than may be, whatever the system refuses; no more is used than was used lately."""
-    lately = max(heap.lately[:2])
+    lately = heap.lately.most
     kept = [mapped for mapped in heap.mapped if not mapped.used and mapped.mark != UNTAKEN]
     used = sum(mapped.length for mapped in heap.mapped if mapped.used)
     most = retained_capacity(heap.keep, lately, used)

@@ -222,7 +222,7 @@ class Mappings:
 
     def _trim(self, system: System) -> None:
         """The oldest go back until no more is kept than may be; if any was taken, one set aside is offered too."""
-        most, taken = retained_capacity(self.keep, max(self.lately[:2]), self._used()), False
+        most, taken = retained_capacity(self.keep, self.lately.most, self._used()), False
         while self._free() > most or len(self.kept) > MAX_RETAINED:
             self._saw("too_many_mappings_were_kept" if self._free() <= most else "large_block_returned")
             taken = self._release_oldest(system) or taken

@@ -8,7 +8,7 @@ fit. The list itself is the numbers from the greatest down. Tests hold the two e
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, count
 
 from heapster.model.arena import ArenaState, Settings, Witness
 from heapster.model.geometry import PROBES, class_of
@@ -32,7 +32,7 @@ class FreeList:
         self._at: dict[int, tuple[int, int]] = {}       # by number: address and size
         self._link_of: dict[int, int] = {}      # by address
         self._of_class: dict[int, dict[int, int]] = {}      # by class: numbers, ascending, and addresses
-        self._next = 0
+        self._numbers = count()
 
     def __len__(self) -> int:
         return len(self._links)
@@ -47,8 +47,7 @@ class FreeList:
 
     def link(self, address: int, size: int) -> None:
         """Put a block first."""
-        self._next += 1
-        link = self._next
+        link = next(self._numbers)
         self._links.append(link)
         self._at[link] = address, size
         self._link_of[address] = link

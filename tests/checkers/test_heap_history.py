@@ -33,6 +33,14 @@ def test_a_policy_holds_whatever_the_trace_sets(policy: str) -> None:
     assert [m.heap for m in moments if m.step != "policy best_fit"] == [m.heap for m in predicted(plain)][1:]
 
 
+def test_both_take_null_and_have_mappings_moved_by_the_system() -> None:
+    trace = parse("free(NULL); a = realloc(NULL, 200000); b = malloc(200000); c = realloc(a, 900000); d = malloc(3)")
+    in_memory = [*observed(trace, Lockstep(Simulated()))]
+    assert in_memory[1].answer != in_memory[3].answer
+    assert [(moment.heap, moment.answer) for moment in predicted(trace)] == [
+        (moment.heap._replace(held_locks=(), system=()), moment.answer) for moment in in_memory]
+
+
 def test_what_lies_in_memory_ends_with_what_is_wrong() -> None:
     moments = [*observed(parse("a = malloc(40); free(a); free(a); b = malloc(1)"), Lockstep(Simulated()))]
     assert [(moment.step, moment.problem) for moment in moments] == [
