@@ -1,4 +1,4 @@
-"""What can be set, and by whom: the command line over HEAPSTER_* over `heapster.toml` or `[tool.heapster]`.
+"""Settings, and who sets them: the command line over HEAPSTER_* over `heapster.toml` or `[tool.heapster]`.
 
 A key stands for the option and the environment variable of its name. In a file, keys at the top hold
 for every command that has the option, and a table named after a command for that command alone. The
@@ -155,7 +155,7 @@ KEYS = {key.name: key for key in ALL_KEYS}
 
 
 def from_files(folder: Path, command: str, commands: Iterable[str]) -> dict[str, Any]:
-    """What the file in `folder` sets for `command`; UsageError names the file and the key that is wrong."""
+    """Settings for `command` in the file of `folder`; UsageError names the file and the key that is wrong."""
     name, table = _table(folder)
     known = list(commands)
     table = _with_target(name, table)

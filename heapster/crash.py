@@ -1,4 +1,4 @@
-"""What is left behind by an internal error: the traceback, in a file or, with HEAPSTER_DEBUG, on stderr."""
+"""The trace of an internal error: its traceback, in a file or, with HEAPSTER_DEBUG, on stderr."""
 
 import os
 import tempfile

@@ -172,7 +172,7 @@ class Heap:
 
     @property
     def errno(self) -> int:
-        """What the last call said of its failure: ENOMEM, EINVAL, or 0."""
+        """The errno of the last call's failure: ENOMEM, EINVAL, or 0."""
         return int(self._m.errno)
 
     def on_thread(self, index: int) -> None:

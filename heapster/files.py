@@ -24,7 +24,7 @@ class Unwritable(OSError):
 
 
 class Unreadable(ValueError):
-    """What a file holds is not what it should hold. Its words go on where the file's name ends."""
+    """A file does not hold what it should. Its words go on where the file's name ends."""
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def shared_memory(name: str, size: int) -> int:
 
 
 def exhausted(error: BaseException) -> str:
-    """What the system has run out of, in words; empty for an error that is of another kind."""
+    """The resource that the system has run out of, in words; empty for an error that is of another kind."""
     if isinstance(error, MemoryError):
         return "out of memory"
     if isinstance(error, Unwritable):

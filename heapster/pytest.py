@@ -35,7 +35,7 @@ SECONDS = 4.0                   # of each family
 
 
 def judged(target: str, family: str, seconds: float = SECONDS, seed: int = 0, **options: Any) -> list[Finding]:
-    """What is found with the calls of a family alone, in so many seconds; not what the target is known for."""
+    """Findings with the calls of a family alone, in so many seconds; without those that the target is known for."""
     found = resolve(ForeignOptions(target=parse(target), **options))
     verbs = FAMILIES[family]
     if verbs:

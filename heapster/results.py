@@ -1,4 +1,4 @@
-"""What a run found, as frozen values. Imports nothing of ours."""
+"""The result of a run, as frozen values. Imports nothing of ours."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class HarnessError(HeapsterError):
 
 
 class Verdict(Enum):
-    """What may be said after a run; ordered from best to worst by `exit_code`."""
+    """The verdict of a run; ordered from best to worst by `exit_code`."""
 
     PASSED = "passed"
     INCONCLUSIVE = "inconclusive"
@@ -57,7 +57,7 @@ class Place:
 
     @property
     def label(self) -> str:
-        """What it is to the finding: the line that is wrong only where a change of it makes the trace pass."""
+        """Its relation to the finding: the line that is wrong only where a change of it makes the trace pass."""
         if self.guess:
             return "the call comes by"
         return "the line" if self.mended else "seen at" if self.line else "the instruction"

@@ -20,5 +20,5 @@ def legible(text: str) -> str:
 
 
 def printed(data: bytes) -> str:
-    """What a program printed, harmless and without blanks around it."""
+    """A program's output, harmless and without blanks around it."""
     return legible(data.decode(errors="replace")).strip()

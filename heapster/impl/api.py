@@ -1,4 +1,4 @@
-"""What a program calls: the C names, over words. A size_t above PTRDIFF_MAX arrives as a negative word."""
+"""The calls of a program: the C names, over words. A size_t above PTRDIFF_MAX arrives as a negative word."""
 
 from .block import block_of, round_up
 from .layout import (

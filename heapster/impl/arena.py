@@ -52,7 +52,7 @@ def is_lost(m, record):
 
 
 def owner_of(m, arena):
-    """What the headers of the blocks of `arena` say of their owner: its index, shifted into place."""
+    """Return the owner's place in the headers of the blocks of `arena`: its index, shifted."""
     return ((arena - arena_at(m.statics(), 0)) >> ARENA_SHIFT) << OWNER_SHIFT
 
 

@@ -69,7 +69,7 @@ def pop(m, slot):
 
 
 def grown_limit(limit, total, most, enough):
-    """What becomes of a bin's limit, in blocks of `total` bytes, where `most` bytes may be kept and `enough` are.
+    """Return a bin's new limit, in blocks of `total` bytes: doubled within `most` and `enough` bytes, halved above.
 
     Ensures:  0 if not one block may be; else the blocks have at most that many bytes;
               it at most doubles, and is at most MOST_COUNTED; it does not grow beyond `enough` bytes.

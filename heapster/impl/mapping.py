@@ -40,7 +40,7 @@ def mapped_usable(m, b):
 
 
 def seal_of(m, b):
-    """What stands in the node of the mapped block `b` while its header and its lead are as they were written."""
+    """Return the seal of the mapped block `b`: it changes with its address, its header and its lead."""
     return m.load(m.statics() + KEY) - b - m.load(b) - m.load(b + LEAD)
 
 

@@ -333,7 +333,7 @@ def grow_all_older(m):
 
 
 def step(m, record):
-    """What mapped blocks have has changed: note it, and give back what is kept too much."""
+    """Note the bytes of mapped blocks, end an epoch after so many notes, and release what is retained too much."""
     s = m.statics()
     used = m.load(record + USED_BYTES)
     if used > m.load(s + USED_LATELY):

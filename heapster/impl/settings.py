@@ -1,4 +1,4 @@
-"""What a user may tune while the allocator runs, and which arena a thread sticks to."""
+"""Settings that a user changes while the allocator runs, and the arena that a thread sticks to."""
 
 from .block import round_up
 from .layout import (

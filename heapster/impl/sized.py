@@ -1,4 +1,4 @@
-"""What callers say of the blocks that they free: held against what a block shows of the request that got it.
+"""Sizes and alignments that callers state when they free, held against what a block shows of its request.
 
 A block does not know how many bytes it was asked for, but requests are rounded only so far: a statement is wrong
 where no request for it could have got the block.

@@ -1,4 +1,4 @@
-"""What a body of a proof needs of its path, and the ways that a path took where it could go either."""
+"""The path of a proof's body, and the way that it took at each place where it could go either."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -16,7 +16,7 @@ class Refutation(NamedTuple):
 
 
 class Path(Protocol):
-    """What a body of a proof needs; an encoding of words, or a replay of one counterexample."""
+    """The operations of a proof's body: an encoding of words, or a replay of one counterexample."""
 
     def word(self, name: str, low: int = ..., high: int = ..., step: int = ..., offset: int = ...) -> Any:
         """An unknown word in [low, high] that is offset modulo step."""
@@ -47,7 +47,7 @@ class Decisions:
         self.refuted: list[Refutation] = []
 
     def replayed(self) -> int | None:
-        """What the path that noted this one decided here, if it did."""
+        """The decision that is to be repeated here, if one is."""
         return self.prefix[len(self.taken)] if len(self.taken) < len(self.prefix) else None
 
     def choose(self, count: int) -> int:

@@ -42,7 +42,7 @@ LIBC = _load()
 
 @contextmanager
 def errno_kept() -> Iterator[None]:
-    """What is called within leaves errno as it was."""
+    """Restore errno after the calls within."""
     errno = ctypes.get_errno()
     try:
         yield
@@ -51,7 +51,7 @@ def errno_kept() -> Iterator[None]:
 
 
 class BreakPiece(NamedTuple):
-    """What was got by raising the break."""
+    """Memory that a raised break brought."""
 
     start: int
     end: int
@@ -103,7 +103,7 @@ class Break:
         return last.ours is ours and last.start <= start and last.end == end
 
     def disown(self) -> None:
-        """What was ours is a foreigner's from here on."""
+        """Give our pieces to a foreigner."""
         pieces, self.pieces = self.pieces, []
         for piece in pieces:
             start = piece.start

@@ -105,7 +105,7 @@ class Mirror:
         self._script = list(calls)
 
     def unanswered(self) -> tuple[Call, ...]:
-        """What was expected and did not come."""
+        """The expected calls that did not come."""
         return tuple(self._script)
 
     def _answer(self, name: str, *arguments: int) -> int:

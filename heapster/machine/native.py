@@ -97,7 +97,7 @@ def _instruction(name: str, operation: OperationType) -> Any:
 
 
 def _method(instruction: Any, arity: int) -> Any:
-    """What Numba wants of a method: a function of types that answers a function of values."""
+    """A method as Numba takes it: a function of types that answers a function of values."""
     return (
         lambda m: lambda m: instruction(),
         lambda m, a: lambda m, a: instruction(a),
@@ -108,7 +108,7 @@ def _method(instruction: Any, arity: int) -> Any:
 
 
 def tabled(function: Callable[[int], int], numbers: range) -> Any:
-    """What Numba wants of a function that is compiled to a table of its values, 0 to 255, for consecutive numbers."""
+    """A function as Numba compiles it to a table of its values, 0 to 255, for consecutive numbers."""
     values = ir.Constant(ir.ArrayType(BYTE, len(numbers)), bytearray(map(function, numbers)))
 
     def generate(context: Any, b: Any, signature: Any, words: Any) -> Any:

@@ -51,7 +51,7 @@ class Library:
         WORD.from_address(self._thread_place).value = storage
 
     def call(self, name: str, *words: int) -> int:
-        """What the entry answers; what its machine raised meanwhile is raised here."""
+        """Call the entry and return its answer; raise what its machine raised."""
         answer = WORD()
         padded = (*words, 0, 0, 0)[:3]
         outcome = self._call(self._entry(name), *padded, ctypes.addressof(answer))

@@ -44,7 +44,7 @@ class Apart(NamedTuple):
 
 
 class Facts:
-    """What is asserted on one path after another: what the next one begins with as well is not asserted again.
+    """The facts asserted on one path after another: a prefix that the next path shares is not asserted again.
 
     A scope of the solver begins where paths may part.
     """

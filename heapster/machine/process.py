@@ -286,7 +286,7 @@ class Process:
         return tuple(extent for extent in self._windows.extents() if extent[0] != self._statics)
 
     def disown(self) -> None:
-        """What is still held was given up by its owner: from here on it is a foreigner's."""
+        """Give all memory that is still held to a foreigner."""
         for start, end in self.system():
             self._windows.cut(start, end)
         self._break.disown()

@@ -123,7 +123,7 @@ class Machine(Protocol):
 
 
 def operands(name: str) -> tuple[str, ...]:
-    """What an operation of the machine takes."""
+    """The operands of an operation of the machine."""
     return tuple(signature(getattr(Machine, name)).parameters)[1:]
 
 

@@ -66,7 +66,7 @@ def _then(first: Relation, second: Relation) -> Relation:
 
 
 def _image(relation: Relation, bits: int) -> int:
-    """What leads to any of these."""
+    """The events that lead to any of these."""
     reached = 0
     for i in _bits(bits):
         reached |= relation[i]
@@ -118,7 +118,7 @@ def _is_older(write: Write | None, other: Write | None) -> bool:
 
 
 def _psc(events: Sequence[AtomicEvent], ordered: Sequence[int]) -> Relation:
-    """What must come earlier in the order: psc, the union of psc-base and psc-F."""
+    """The events that must come earlier in the order: psc, the union of psc-base and psc-F."""
     sb, hb = _orders(events)
     alike, mo, rf, fr = _coherence(events)
     apart = [bits & ~same for bits, same in zip(sb, alike, strict=True)]

@@ -161,7 +161,7 @@ class Simulated(CheckedMemory):
         return self.extents[i - 1][1] == start and (i == len(self.extents) or end + PAGE <= self.extents[i][0])
 
     def _carry(self, start: int, length: int, target: int) -> None:
-        """What was written in `length` bytes at `start`, or claimed to be zero, is also at `target`."""
+        """Copy the words written in `length` bytes at `start`, and the claims of zeroes, to `target`."""
         written = self._written(start, start + length)
         moved = {target + address - start: self.words[address] for address in written}
         self.changed.update(moved)
@@ -174,7 +174,7 @@ class Simulated(CheckedMemory):
         return tuple(self.extents)
 
     def disown(self) -> None:
-        """What is still held was given up by its owner: from here on it is a foreigner's, who may unmap it."""
+        """Give all memory that is still held to a foreigner, who may unmap it."""
         for start, end in self.extents:
             self._forget(start, end)
         self.extents.clear()
@@ -208,7 +208,7 @@ class Simulated(CheckedMemory):
         self._lose(start, end)
 
     def _lose(self, start: int, end: int) -> None:
-        """What was written there, or claimed to be zero, is known no more."""
+        """Forget the words written there, and the claims of zeroes."""
         lost = self._written(start, end)
         for address in lost:
             del self.words[address]

@@ -30,7 +30,7 @@ class Cell:
 
 
 class Shape(Protocol):
-    """What a proof knows of a heap of any size: it says what stands at a word when that is asked for first."""
+    """A heap of any size, as a proof knows it: it says what stands at a word when that is asked for first."""
 
     def explain(self, address: Any) -> None:
         """Put cells where the heap has something that nobody asked for yet at this address."""
@@ -313,7 +313,7 @@ class Symbolic:
         return answer
 
     def _carry(self, start: Any, length: Any, target: Any) -> None:
-        """What is known of `length` bytes at `start` is known of those at `target`."""
+        """Copy the known cells of `length` bytes at `start` to `target`."""
         for cell in self._within(start, length):
             self._add(Cell(target + (cell.address - start), cell.now, cell.name))
 
@@ -368,7 +368,7 @@ class Symbolic:
 
 
 def form_of(word: Any) -> Any:
-    """What two words share if they are written the same."""
+    """A key that two words share if they are written the same."""
     if isinstance(word, Word):
         return word.const, frozenset(word.terms.items())
     return word if isinstance(word, int) else (None, word.term.get_id())

@@ -74,13 +74,13 @@ class Watch(Protocol):
         """The running thread writes a word."""
 
     def may_read(self, address: int, order: int, value: int) -> Sequence[Write]:
-        """What an atomic load may answer, newest first; `value` is what memory holds, if it is not known yet."""
+        """The writes that an atomic load may read, newest first; `value` is in memory, if it is not known yet."""
 
     def may_write(self, address: int, order: int, value: int) -> Sequence[Write]:
-        """What an atomic store may come next after."""
+        """The writes that an atomic store may come next after."""
 
     def may_swap(self, address: int, orders: tuple[int, int], value: int, expected: int | None) -> Sequence[Write]:
-        """What a read-modify-write may find; a compare-and-swap that finds another value than expected is a load."""
+        """The writes that a read-modify-write may read; a compare-and-swap that finds no expected value is a load."""
 
     def load(self, address: int, write: Write, order: int) -> int:
         """The running thread reads what that write wrote."""
@@ -95,7 +95,7 @@ class Watch(Protocol):
         """The running thread is now after the last release of `target`."""
 
     def release(self, target: int) -> None:
-        """What the running thread did is before the next acquisition of `target`."""
+        """Order the running thread's steps before the next acquisition of `target`."""
 
     def locked(self, mutex: int, held: Sequence[int]) -> None:
         """The running thread locks `mutex` while it holds others."""
@@ -167,7 +167,7 @@ class Traced(Simulated):
         return kind != "wait" or target in self.known
 
     def deadlock(self) -> Broken:
-        """What to raise when no thread can go on."""
+        """The error to raise when no thread can go on."""
         waits = [f"thread {t} waits for {self._awaited(t)}" for t in sorted(self.live)]
         stuck = min(self.live)
         return Broken("deadlock", "; ".join(waits), self.pending[stuck][1])

@@ -20,7 +20,7 @@ from .sc_order import AtomicEvent, Clock, Write, has_cycle
 
 
 class Location:
-    """What is known of one location since it was last written plainly."""
+    """The writes and reads of one location since it was last written plainly."""
 
     __slots__ = ("read", "seen", "writes", "wrote")
 
@@ -157,7 +157,7 @@ class WeakMemory:
         self._ticked(thread)
 
     def hand_over(self, thread: int) -> Clock:
-        """What the thread knows, for others to acquire, as by an unlock."""
+        """The thread's clock, for others to acquire, as by an unlock."""
         known = self.now[thread].copy()
         self._ticked(thread)
         return known

@@ -108,7 +108,7 @@ class Windows:
         del self._starts[place], self._views[place], self._extents[place]
 
     def fault(self, verb: str, address: int) -> MachineFault:
-        """What to raise for an access that no window allows."""
+        """The fault to raise for an access that no window allows."""
         if address % WORD:
             return MachineFault("misaligned", f"{verb} at {address:#x}, not a multiple of {WORD}", address)
         return MachineFault("unmapped", f"{verb} at {address:#x}, {self._nearest(address)}", address)

@@ -1,4 +1,4 @@
-"""What a heap must do, written from the specification; knows nothing of the implementation."""
+"""The specification of a heap, and a reference that predicts it; knows nothing of the implementation."""
 
 # handle   a name for what an allocating step answered: a, b, ...
 # step     one line of a trace, about handles

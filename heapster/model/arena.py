@@ -37,7 +37,7 @@ Witness = Callable[[str], None]
 
 @dataclass
 class Settings:
-    """What the allocator's setters change."""
+    """The values of the allocator's setters."""
 
     policy: str = "first_fit"
     threshold: int = DEFAULT_THRESHOLD
@@ -62,7 +62,7 @@ class ArenaState:
         self.idle = Idle()
 
     def value(self) -> Arena:
-        """What it looks like at rest."""
+        """The arena at rest."""
         regions, used_bytes, used_blocks = self._walked()
         held = self.held()
         ledger = Ledger(held, used_bytes, used_blocks, self._free_bytes(), len(self.free), tuple(self.calls))

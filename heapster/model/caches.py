@@ -1,4 +1,4 @@
-"""What threads keep of the blocks that they free, in the reference.
+"""Thread caches: the freed blocks that a thread retains, in the reference.
 
 A bin is a list of payloads, the last to come the first to go. It may hold as many blocks as its limit says;
 a bin that is empty when asked, or full when given to, doubles it while it is small; beyond that, as long as the
@@ -54,7 +54,7 @@ class CacheState:
         self.calls = [0] * len(CALLS)
 
     def value(self, arena: int) -> Cache:
-        """What it looks like at rest."""
+        """The cache at rest."""
         bins = []
         for size in sorted(self.bins.keys() | self.limits.keys()):
             blocks, limit = self.bins.get(size, ()), self.limits.get(size, 0)

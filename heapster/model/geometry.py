@@ -61,7 +61,7 @@ def up(size: int, unit: int) -> int:
 
 
 def signed(word: int) -> int:
-    """What a size_t reads as when taken for a signed word."""
+    """A size_t, read as a signed word."""
     return word - (1 << 64) if word > PTRDIFF_MAX else word
 
 

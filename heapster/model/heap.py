@@ -1,4 +1,4 @@
-"""What a heap looks like to someone who cannot see its bytes: frozen values, addresses in bytes."""
+"""A heap as someone sees it who cannot see its bytes: frozen values, addresses in bytes."""
 
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ NO_STACK = Stack(0, ())
 
 
 class Bin(NamedTuple):
-    """What a thread keeps of one size."""
+    """The blocks of one size in a thread's cache."""
 
     size: int                   # bytes of its blocks
     limit: int                  # blocks that it may hold now
@@ -57,7 +57,7 @@ class Bin(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """What a thread keeps."""
+    """A thread's cache."""
 
     arena: int                  # index of the arena that the thread sticks to
     bins: tuple[Bin, ...]       # those that hold or may hold something, by size
@@ -65,7 +65,7 @@ class Cache(NamedTuple):
 
 
 class Idle(NamedTuple):
-    """What an arena had in used blocks, by which it goes when free pages are purged."""
+    """The bytes of used blocks that an arena had lately: they decide when free pages are purged."""
 
     peak: int = 0               # the most bytes since pages were last purged
     recent: int = 0             # and in this epoch, as far as blocks became free
@@ -106,7 +106,7 @@ class Mapped(NamedTuple):
 
 
 class Lately(NamedTuple):
-    """What mapped blocks had of late, by which it goes how much is kept."""
+    """The bytes of mapped blocks of late: they decide how much is retained."""
 
     now: int = 0                # the most bytes in this epoch
     before: int = 0             # and in the last

@@ -1,4 +1,4 @@
-"""What is true of every heap at rest: named generators of counterexamples.
+"""Invariants of every heap at rest: named generators of counterexamples.
 
 Each predicate yields a sentence for every place where the heap breaks it, and nothing when it holds.
 `ALWAYS` is the tuple of them; their names are what findings and counts are called by. Each is
@@ -260,7 +260,7 @@ def ledgers_equal_recomputed_totals(heap: Heap) -> Iterator[str]:
 
 
 def _walk(arena: Arena) -> tuple[int, int, int, int, int]:
-    """What the arena's ledger should say: held, used bytes and blocks, free bytes and blocks."""
+    """The ledger that the arena should have: held, used bytes and blocks, free bytes and blocks."""
     used: list[int] = []
     free: list[int] = []
     for region in arena.regions:
@@ -332,7 +332,7 @@ def locks_are_released(heap: Heap) -> Iterator[str]:
 
 
 def cached_blocks_are_used(heap: Heap) -> Iterator[str]:
-    """What waits in a cache or on a remote list is a used block of an arena."""
+    """Each block in a cache or on a remote list is a used block of an arena."""
     used = _used_blocks(heap)
     for payload in sorted(waiting(heap)):
         if payload - HEADER not in used:

@@ -1,4 +1,4 @@
-"""What the caller holds: the blocks given out and not yet freed, by payload address."""
+"""Live blocks: those given out and not yet freed, by payload address."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator

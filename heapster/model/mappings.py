@@ -201,7 +201,7 @@ class Mappings:
         return sum([piece.length for piece in self.kept])
 
     def _step(self, system: System) -> None:
-        """What is used has changed: note it, and give back what is too much."""
+        """Note the bytes used, and release what is retained too much."""
         used, (now, before, steps) = self._used(), self.lately
         now = max(now, used)
         if steps + 1 < EPOCH:
@@ -254,7 +254,7 @@ class Mappings:
         self.calls = [0] * len(CALLS)
 
     def value(self) -> tuple[Mapped, ...]:
-        """What they look like at rest."""
+        """The mappings at rest."""
         used = [Mapped(block.payload - HEADER, block.start, block.length, True) for block in self.blocks]
         kept = [Mapped(piece.start, piece.start, piece.length, False, piece.mark)
                 for piece in (*self.kept, *self.aside)]

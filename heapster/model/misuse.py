@@ -1,4 +1,4 @@
-"""What may happen, and what must, when the caller passes what is no live block.
+"""Misuse: what may happen, and what must, when the caller passes what is no live block.
 
 The standards leave it undefined. Our allocator notices what it can, by the block's header and by the mark
 of those that wait: `free` and `realloc` promise an abort for each block that was freed and has neither been
@@ -46,7 +46,7 @@ OUTCOMES = frozenset({*ABORTS, FAULT, UNNOTICED})
 
 
 class PointerKind(Enum):
-    """What the pointer is, if it is not a live block; or, if it is one, what is said wrong of it."""
+    """The kind of a pointer that is no live block; or the wrong statement about one that is."""
 
     MISALIGNED = "misaligned pointer"
     STALE = "pointer to a free block"
@@ -78,7 +78,7 @@ class Misuse(NamedTuple):
 
 
 class HeaderWord(Enum):
-    """What is known of the word before a pointer."""
+    """The origin of the word before a pointer."""
 
     UNKNOWN = "whoever had the memory may have written there"
     STANDS = "it was a block's, which was freed, and nobody has written there since"
@@ -93,7 +93,7 @@ class Freed:
             HeaderWord.STANDS: [], HeaderWord.PURGED: []}
 
     def header(self, payload: int) -> HeaderWord:
-        """What is known of the header before the payload."""
+        """The origin of the header before the payload."""
         address = payload - HEADER
         for header, addresses in self._headers.items():
             at = bisect_left(addresses, address)

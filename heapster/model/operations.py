@@ -15,7 +15,7 @@ from heapster.model.system import SYSTEM_CALL_NAMES
 
 
 class Does(Flag):
-    """What an operation does to blocks; nothing of it: a change of the world around the allocator."""
+    """The effect of an operation on blocks; none: it changes the world around the allocator."""
 
     ALLOCATES = auto()              # answers a block
     RESIZES = auto()                # takes a block, and answers one in its place
@@ -62,7 +62,7 @@ class OperationRow(NamedTuple):
 
     @property
     def symbol(self) -> str:
-        """What C calls it first."""
+        """The first of its names in C."""
         return self.symbols[0] if self.symbols else self.name
 
     @property
@@ -186,14 +186,14 @@ def alignment_asked(call: Asks) -> int | None:
 
 
 class Stated(NamedTuple):
-    """What a caller says of a block that it frees."""
+    """The size, and perhaps the alignment, that a caller states when it frees a block."""
 
     alignment: int | None           # that it was asked for with, if any
     size: int                       # likewise, in bytes
 
 
 def stated(call: Asks) -> Stated | None:
-    """What the call says of the block that it frees; None if nothing."""
+    """The statement of a call about the block that it frees; None if it makes none."""
     if call.verb not in STATING:
         return None
     return Stated(call.numbers[0] if len(call.numbers) > 1 else None, call.numbers[-1])

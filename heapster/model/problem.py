@@ -1,4 +1,4 @@
-"""What the specification, the invariants, the lock-step and the schedules say is wrong, all in one form."""
+"""One form for all that the specification, the invariants, the lock-step and the schedules find wrong."""
 
 from typing import NamedTuple
 

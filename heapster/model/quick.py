@@ -198,7 +198,7 @@ class QuickArena(ArenaState):
 
 
 class RunCounts:
-    """What a run did so far."""
+    """Counts of a run so far."""
 
     __slots__ = ("coalesces", "looked", "made", "searches", "splits")
 

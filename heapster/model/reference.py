@@ -77,7 +77,7 @@ class Reference(ReferenceState):
         return self._end(self._allocate_aligned(system, alignment, request))
 
     def posix_memalign(self, system: System, alignment: int, request: int) -> int:
-        """What `posix_memalign(&p, alignment, request)` stores, 0 for nothing; the code is in `returned`."""
+        """Answer p of `posix_memalign(&p, alignment, request)`, 0 for nothing stored; the code is in `returned`."""
         self._begin()
         if not is_power_of_two(alignment) or alignment % WORD:
             payload = self._refuse(EINVAL)

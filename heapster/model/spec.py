@@ -36,7 +36,7 @@ class Operation(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What the caller saw of it."""
+    """The result of a call, as its caller sees it."""
 
     pointer: int = 0                # answered, or stored by posix_memalign
     errno: int = 0                  # what it set errno to; 0: it left errno alone
@@ -53,7 +53,7 @@ class Result(NamedTuple):
 
 
 class Promises(NamedTuple):
-    """What a target says of itself where the standards leave room."""
+    """A target's choices where the standards leave room."""
 
     alignment: int = 16             # of every payload, at least
     small_blocks: bool = False      # True: a block need not be aligned beyond its own size (C23 7.24.3p1)
@@ -290,7 +290,7 @@ def _null(operation: Operation, request: int, result: Result, promises: Promises
 
 
 def allowed_errors(operation: Operation, promises: Promises) -> tuple[int, ...]:
-    """What errno may say of the failure of an operation that asks for a block."""
+    """The values that errno may take when an operation that asks for a block fails."""
     request = requested(operation)
     if operation.verb not in ALIGNING:
         return (ENOMEM,)

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 
 class SystemCall(NamedTuple):
-    """What the allocator may ask of the system."""
+    """A system call that the allocator may make."""
 
     operands: tuple[str, ...]
     gains: Callable[..., int]       # of the operands: bytes more that are held once it is granted
@@ -31,11 +31,11 @@ class Recorded(Protocol):
 
     @property
     def arguments(self) -> tuple[int, ...]:
-        """What it was called with."""
+        """Its operands."""
 
     @property
     def answer(self) -> int:
-        """What the system answered; -1 refuses."""
+        """The system's answer; -1 refuses."""
 
 
 class Divergence(Exception):

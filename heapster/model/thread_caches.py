@@ -11,7 +11,7 @@ from heapster.model.system import System
 
 
 class ThreadCaches:
-    """What the threads of these arenas keep."""
+    """The caches of all threads of these arenas."""
 
     def __init__(self, arenas: Arenas, settings: Settings, saw: Callable[[str], None]) -> None:
         self.caching: list[int] = []                    # threads that have caches, newest first
@@ -32,7 +32,7 @@ class ThreadCaches:
         return self._arenas.thread in self.caching
 
     def values(self) -> tuple[Cache, ...]:
-        """What they look like at rest."""
+        """The caches at rest."""
         return tuple([self.of(thread).value(self._arenas.of_thread[thread]) for thread in self.caching])
 
     def pop(self, size: int) -> tuple[int, ArenaState]:

@@ -1,4 +1,4 @@
-"""What a run must have seen to mean anything.
+"""Events that a run must have seen to mean anything.
 
 The reference names these events as it predicts (`Reference.events`); a run counts them. One that a
 run never saw is a part of the allocator that the run did not check.

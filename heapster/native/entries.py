@@ -1,4 +1,4 @@
-"""What the compiled allocator exports: the functions of `impl`, as C functions over words.
+"""Exports of the compiled allocator: the functions of `impl`, as C functions over words.
 
 The calls of malloc's family are those of the table, each a function of `impl.api` of its name.
 """

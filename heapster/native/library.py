@@ -43,7 +43,7 @@ HEADER = "heapster.h"
 
 
 class Options(NamedTuple):
-    """What a library does before anyone tells it otherwise; None for the usual."""
+    """A library's settings at its start; None for the usual."""
 
     policy: str | None = None
     arenas: int | None = None
@@ -95,7 +95,7 @@ def observed(fault: str = "") -> Path:
 
 
 def scheduled(fault: str = "") -> Path:
-    """What ships, with hooks in the core, and its constructor as a function that a scheduler calls: START."""
+    """The shipped library with hooks in its core; a scheduler calls its constructor as the function START."""
     compiled = core(fault, HOOKED)
     name = f"scheduled-{cache.digest(*_link_parts(compiled), fault)}"
     return cache.entry(name, lambda out: _make_scheduled(out, compiled)) / SCHEDULED

@@ -80,7 +80,7 @@ EXPECTED = "heapster works\n"
 
 
 def check(out: Path) -> tuple[str, ...]:
-    """What was found to work in a build at `out`; TargetError for the first thing that does not."""
+    """The checks that a build at `out` passes; TargetError for the first that it does not."""
     with tempfile.TemporaryDirectory(prefix="heapster-check-") as scratch:
         return tuple(_check(out.resolve(), Path(scratch)))
 

@@ -21,7 +21,7 @@ MOST_INTERPRETERS = 4               # Linux follows no more lines of #!
 
 
 class Wishes(NamedTuple):
-    """What the program's heap is to do."""
+    """Settings of the program's heap."""
 
     policy: str | None = None
     arenas: int | None = None

@@ -1,4 +1,4 @@
-"""What Python and C share in memory, written down once: Python's types say it, and C's declarations are made of them.
+"""Memory that Python and C share, described once: Python's types say it, and C's declarations are made of them.
 
 A record that is only read is a named tuple whose annotations say how wide its fields are; one that is written too is
 a `ctypes.Structure`.

@@ -25,7 +25,7 @@ def found(sources: str) -> Path | None:
 
 
 def manifest(sources: str) -> dict[str, str]:
-    """What code that is made here of these sources is for."""
+    """The platform and the sources of code that is made here."""
     return {"sources": sources, "system": platform.system(), "machine": platform.machine()}
 
 

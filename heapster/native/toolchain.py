@@ -42,7 +42,7 @@ def _triple_of(path: str) -> str:
 
 
 def triple() -> str:
-    """What the compiler compiles for, such as aarch64-linux-gnu."""
+    """The compiler's platform, such as aarch64-linux-gnu."""
     return _triple_of(compiler())
 
 
@@ -57,7 +57,7 @@ def is_cross() -> bool:
 
 
 def emulator(variables: Mapping[str, str]) -> list[str]:
-    """What runs a program for another processor, with these variables set; nothing for one of this processor's."""
+    """What runs programs for another processor, with these variables set; nothing for one of this processor's."""
     if not is_cross():
         return []
     names = (f"qemu-{machine_of(triple())}", f"qemu-{machine_of(triple())}-static")
@@ -82,7 +82,7 @@ def compiler_version() -> str:
 
 
 def run(command: Sequence[str | Path], where: Path | None = None) -> str:
-    """What the command prints; TargetError with its last words if it fails."""
+    """The output of the command; TargetError with its last words if it fails."""
     environment = {**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
     for variable in ("LD_PRELOAD", "CFLAGS", "LDFLAGS"):
         environment.pop(variable, None)
