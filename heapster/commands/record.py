@@ -1,18 +1,26 @@
 """`heapster record`."""
 
 from pathlib import Path
+from time import monotonic
 
 from heapster import signals
-from heapster.checkers.traces.recording import record
+from heapster.checkers.traces.recording import Recording, record
+from heapster.checkers.traces.sites import as_value
 from heapster.checkers.traces.writing import write_trace
+from heapster.commands.delivery import check_writable
+from heapster.commands.pages import write_page
 from heapster.native.preload import Wishes, check, find, settings
+from heapster.reports import jsonfile
 from heapster.reports.output import note, warn
-from heapster.results import UsageError
+from heapster.results import Run, UsageError, Verdict
+from heapster.wording import counted
 
 
-def command(output: Path, kind: str, everyone: bool, server: str, policy: str | None, arenas: int | None,
-            mmap_threshold: int | None, program: tuple[str, ...]) -> int:
+def command(output: Path, kind: str, everyone: bool, server: str, json: str | None, html: str | None,
+            policy: str | None, arenas: int | None, mmap_threshold: int | None, program: tuple[str, ...]) -> int:
     """Record every allocation of a program as a trace. Its exit code is the program's."""
+    for name in filter(None, (json, html)):
+        check_writable(Path(name))
     if not output.parent.is_dir():
         raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
     found = find(program[0])
@@ -23,13 +31,15 @@ def command(output: Path, kind: str, everyone: bool, server: str, policy: str | 
         preload = libraries() / PRELOAD
         wanted = settings(Wishes(policy, arenas, mmap_threshold), preload)
     with signals.held():                # but for the time that the program runs
-        return _record(program, found, preload, wanted, output, kind, everyone)
+        began = monotonic()
+        done = record(program, found, preload, wanted, everyone=everyone, stacks=bool(json or html))
+        _write_traces(done, output, kind)
+        if json or html:
+            _write_sites(_run(done, program, monotonic() - began), json, html)
+    return done.exit_code
 
 
-def _record(command: tuple[str, ...], found: Path, preload: Path | None, wanted: dict[str, str], output: Path,
-            kind: str, everyone: bool) -> int:
-    """Run and record it, and write the traces; the program's exit code."""
-    done = record(command, found, preload, wanted, everyone=everyone)
+def _write_traces(done: Recording, output: Path, kind: str) -> None:
     for number, trace in enumerate((done.trace, *done.others)):
         path = output.with_name(f"{output.name}.{number}") if number else output
         write_trace(trace, path, kind)
@@ -38,4 +48,23 @@ def _record(command: tuple[str, ...], found: Path, preload: Path | None, wanted:
             warn(f"{path}: {warning}")
     if done.unread:
         note(f"{done.unread} other processes are not kept (--all)")
-    return done.exit_code
+
+
+def _run(done: Recording, program: tuple[str, ...], seconds: float) -> Run:
+    """What was recorded, as a run that judges nothing."""
+    return Run("record", Path(program[0]).name, 0, Verdict.PASSED, seconds, len(done.trace), extra={
+        "program": list(program), "exit_code": done.exit_code, "sites": as_value(done.trace, done.stacks),
+        "warnings": list(done.trace.warnings),
+        "not_checked": ["nothing is judged: the trace is recorded; heapster diff and score play it"]})
+
+
+def _write_sites(run: Run, json: str | None, html: str | None) -> None:
+    peak = run.extra["sites"]["peak"]
+    note(f"peak: {peak['bytes']:,} bytes in {counted(peak['blocks'], 'block')} after step {peak['step']:,}")
+    try:
+        if json:
+            jsonfile.write(run, Path(json))
+        if html:
+            write_page(Path(html), [jsonfile.as_value(run)], {})
+    except OSError as error:
+        raise UsageError(f"{error.filename or json or html} cannot be written: {error.strerror or error}") from None

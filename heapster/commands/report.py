@@ -11,6 +11,7 @@ from heapster.commands.pages import travelled, write_page
 from heapster.config import CLASSIC, POLICIES
 from heapster.files import write_whole
 from heapster.reports import jsonfile
+from heapster.reports.flame import called
 from heapster.reports.misuse import misused
 from heapster.reports.output import say, warn
 from heapster.reports.ratios import ratios
@@ -77,6 +78,7 @@ def _tables(values: Values) -> Iterator[Table]:
     yield from figures(values)
     yield from ratios(values)
     yield from misused(values)
+    yield from called(values)
     for value in values:
         yield from checked(value)
 

@@ -16,7 +16,10 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 from heapster.checkers.lockstep.heap_history import predicted  # noqa: E402
 from heapster.reports.html.page import write  # noqa: E402
+from heapster.reports.jsonfile import as_value  # noqa: E402
+from heapster.results import Run, Verdict  # noqa: E402
 from tests.reports.pages import FINDING, FUZZ, POLICIES, STEPS, TRACE, diff_run, failed, kept, travelled  # noqa: E402
+from tests.reports.test_flame import run  # noqa: E402
 from tests.reports.test_timeline import of_heap  # noqa: E402
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -237,3 +240,25 @@ def test_tables_stand_with_javascript_off(browser: Any, url: str, tmp_path: Path
         assert browser.find_element(By.ID, "travel").text.endswith("everything else on this page does without.")
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+FLAME = run([([0, 1], 1, 300), ([0, 2], 3, 90), ([0], 4, 10)], ["main", "load", "<b>&"])
+WIDTHS = """const boxes = [...document.querySelector('.flame > svg').children].filter(b => b.style.display !== 'none');
+    return Object.fromEntries(boxes.map(b => [b.querySelector('text').textContent,
+                                              parseFloat(b.getAttribute('width'))]))"""
+
+
+def test_a_flame_graph_is_walked_and_zoomed_by_keys(browser: Any, tmp_path: Path) -> None:
+    write(tmp_path / "page.html", [{**as_value(Run("record", "p", 0, Verdict.PASSED, 1.0, 1)), **FLAME}], [])
+    browser.get((tmp_path / "page.html").as_uri())
+    whole = {"all": 100, "main": 100, "load": 75, "<b>&": 22.5}
+    assert browser.execute_script(WIDTHS) == whole
+    browser.execute_script("document.querySelector('.flame > svg > svg').focus()")
+    press(browser, Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ENTER)
+    assert browser.find_element(By.CSS_SELECTOR, ".flame output").text == "<b>&: 90, 22.5 %"
+    assert browser.execute_script(WIDTHS) == {"all": 100, "main": 100, "<b>&": 100}
+    press(browser, Keys.ESCAPE)
+    assert browser.execute_script(WIDTHS) == whole
+    browser.find_element(By.CSS_SELECTOR, ".flame input").send_keys("LOA")
+    hit = browser.find_elements(By.CSS_SELECTOR, ".flame")[0].find_elements(By.CSS_SELECTOR, ".hit")
+    assert [box.get_attribute("textContent").count("load") for box in hit] == [2]

@@ -1,5 +1,7 @@
 """What the recorder wrote, as a trace: a compiled program puts records in their order and names addresses."""
 
+import os
+import struct
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import NamedTuple
 from heapster import children
 from heapster.checkers.traces.compact import CODES, Columns, Compact
 from heapster.checkers.traces.errors import TraceFileError
+from heapster.model.operations import ROWS
 from heapster.native import shared_structs
 from heapster.native.operations_header import OPERATIONS_H, operations_header
 from heapster.native.shared_structs import U64, packing, structs
@@ -26,14 +29,17 @@ class RawHeader(NamedTuple):
     lost: U64                   # records for which there was no room on the disk
     chunk_bytes: U64
 
-
 HEADER = packing(RawHeader)
+TOLD = struct.Struct("<4Q")     # of stacks: a record's kind, and what it holds
+DEEPEST = 128                   # frames of a stack that are told
+PART = 16                       # bytes of an object's name in one record
+STACK_OBJECT = len(ROWS) + 1    # recorder.h
 
 
 def headers() -> dict[str, str]:
     """What the recorder and its reader include and nobody has written, by their names."""
     recording = shared_structs.header("recording.h", "heapster/checkers/traces/raw.py", [
-        f"#define RECORDER_MAGIC {MAGIC:#x}u", *structs({"header": RawHeader})])
+        f"#define RECORDER_MAGIC {MAGIC:#x}u", f"#define DEEPEST {DEEPEST}", *structs({"header": RawHeader})])
     return {OPERATIONS_H: operations_header(), "recording.h": recording}
 
 
@@ -57,7 +63,15 @@ def image(path: Path) -> Image:
     return Image(path, said.process, said.parent, said.forked_at, said.lost)
 
 
-def trace_of(sources: Sequence[tuple[Image, int]], namer: Path) -> Compact:
+class Stacks(NamedTuple):
+    """Where the blocks of a trace come from."""
+
+    numbers: "array[int]"       # of each step's stack; 0 where it answers no block, or nothing is known
+    frames: dict[int, list[int]]        # of each stack: return addresses, from the inside
+    objects: dict[int, Path]    # what lies where: programs and libraries by the address of their first byte
+
+
+def trace_of(sources: Sequence[tuple[Image, int]], namer: Path) -> tuple[Compact, Stacks]:
     """The trace of an image: of its ancestors up to the forks, each with the place where to stop, and of itself."""
     prefix = sources[-1][0].path.with_suffix(".columns")
     files = [str(word) for found, stop in sources for word in (found.path, stop)]
@@ -68,12 +82,25 @@ def trace_of(sources: Sequence[tuple[Image, int]], namer: Path) -> Compact:
     columns = [_column(prefix.with_suffix(f".columns.{number}"), code, steps)
                for number, code in enumerate(CODES[:-1])]
     trace = Compact(Columns(*[*columns, array("q", bytes(8 * steps))]))
+    stacks = Stacks(_column(prefix.with_suffix(".columns.5"), "Q", steps),
+                    *_told(prefix.with_suffix(".columns.stacks").read_bytes()))
     lost = sum(found.lost for found, _ in sources)
     if lost:
         trace.warnings.append(f"{lost} operations are missing: the disk was full")
     if strangers:
         trace.warnings.append(f"{strangers} frees of blocks that nobody was seen to allocate are left out")
-    return trace
+    return trace, stacks
+
+
+def _told(records: bytes) -> tuple[dict[int, list[int]], dict[int, Path]]:
+    """The frames of stacks, and the objects."""
+    frames, names = dict[int, list[int]](), dict[int, bytes]()
+    for kind, first, second, third in TOLD.iter_unpack(records):
+        if kind == STACK_OBJECT:
+            names[first] = names.get(first, b"") + TOLD.pack(0, 0, second, third)[-PART:]
+        else:
+            frames.setdefault(first, []).extend(filter(None, (second, third)))
+    return frames, {base: Path(os.fsdecode(name.split(b"\0")[0])) for base, name in names.items()}
 
 
 def _column(path: Path, code: str, steps: int) -> "array[int]":

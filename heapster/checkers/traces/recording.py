@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 from heapster import children
 from heapster.checkers.traces.compact import Compact
-from heapster.checkers.traces.raw import Image, headers, image, trace_of
+from heapster.checkers.traces.raw import Image, Stacks, headers, image, trace_of
 from heapster.native import cache, shared_structs, toolchain
 from heapster.results import TargetError
 
 SOURCES = Path(__file__).parent / "c"
 RECORDER, NAMER = "recorder.so", "namer"
+SHARED = ("recorder", "stacks")         # the recorder's sources
 PREFIX = "image"
+UNWINDABLE = "-fasynchronous-unwind-tables"       # so that stacks are read through the recorder
 
 
 class Recording(NamedTuple):
@@ -26,48 +28,55 @@ class Recording(NamedTuple):
     process: int
     others: tuple[Compact, ...]     # of the other processes, as they began
     unread: int                 # how many those are, if they were not asked for
+    stacks: Stacks              # of `trace`; empty if they were not asked for
 
 
 def compiled() -> Path:
     """The folder with the library that records and the program that reads it, compiled if they are not yet."""
     toolchain.check_platform()
-    parts: list[str | bytes] = [*headers().values(), *(file.read_bytes() for file in sorted(SOURCES.iterdir()))]
+    sources = [file.read_bytes() for file in sorted(SOURCES.iterdir())]
+    parts: list[str | bytes] = [UNWINDABLE, *headers().values(), *sources]
     return cache.entry(f"recorder-{cache.digest(*parts, toolchain.compiler_version())}", _make)
 
 
 def _make(out: Path) -> None:
-    object_, include = out / "recorder.o", f"-I{shared_structs.folder(headers())}"
-    toolchain.compile_c(SOURCES / "recorder.c", object_, include)
-    toolchain.link_shared([object_], out / RECORDER)
-    object_.unlink()
+    include = f"-I{shared_structs.folder(headers())}"
+    for name in SHARED:
+        toolchain.compile_c(SOURCES / f"{name}.c", out / f"{name}.o", include, UNWINDABLE)
+    toolchain.link_shared([out / f"{name}.o" for name in SHARED], out / RECORDER)
+    for name in SHARED:
+        (out / f"{name}.o").unlink()
     toolchain.run([toolchain.compiler(), "-std=gnu11", "-O2", include, "-o", out / NAMER,
                    SOURCES / "resolver.c"])
 
 
 def record(command: Sequence[str], program: Path, preload: Path | None, settings: Mapping[str, str], *,
-           everyone: bool, folder: Path | None = None) -> Recording:
+           everyone: bool, stacks: bool = False, folder: Path | None = None) -> Recording:
     """Run the command and record it, served by `preload`, or by libc; TargetError if nothing was recorded.
+
+    With `stacks`, where its blocks come from, too: that is slower.
 
     What is recorded lies in `folder` meanwhile, else where temporary files do.
     """
     place = Path(tempfile.mkdtemp(prefix="heapster-record-", dir=folder))
     try:
-        process = _run(command, program, preload, settings, place)
+        wanted = {**settings, "HEAPSTER_RECORD_STACKS": str(int(stacks))}
+        process = _run(command, program, preload, wanted, place)
         images = sorted((image(path) for path in place.glob(f"{PREFIX}.*") if path.stat().st_size), key=_began)
         mine = [found for found in images if found.process == process.pid]
         if not mine:
             raise TargetError(f"{command[0]} ran without the recorder: it cannot be preloaded")
-        others = [found for found in images if found is not mine[-1]]
+        others = [other for other in images if other is not mine[-1]]
+        trace, found = _trace_of(mine[-1], images)
         return Recording(
-            children.exit_code(process),
-            _trace_of(mine[-1], images), process.pid,
-            tuple(_trace_of(found, images) for found in others) if everyone else (),
-            0 if everyone else len(others))
+            children.exit_code(process), trace, process.pid,
+            tuple(_trace_of(other, images)[0] for other in others) if everyone else (),
+            0 if everyone else len(others), found)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _trace_of(found: Image, images: Sequence[Image]) -> Compact:
+def _trace_of(found: Image, images: Sequence[Image]) -> tuple[Compact, Stacks]:
     return trace_of(lineage(found, images), compiled() / NAMER)
 
 

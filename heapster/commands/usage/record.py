@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from heapster.checkers.traces.writing import FORMATS
-from heapster.commands.options import done_by, library_options
+from heapster.commands.options import done_by, library_options, option
 
 
 @click.command("record", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
@@ -16,11 +16,14 @@ from heapster.commands.options import done_by, library_options
 @click.option("--all", "everyone", is_flag=True, help="Record the processes that the program starts, too.")
 @click.option("--on", "server", type=click.Choice(("libc", "heapster")), default="libc", show_default=True,
               help="Whose malloc serves the program meanwhile.")
+@option("json")
+@click.option("--html", metavar="FILE", help="Write a page of the call sites: which stacks hold the memory.")
 @library_options
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] CMD...")
 @done_by("record")
 def command() -> None:
     """Record every allocation of a program as a trace. Its exit code is the program's.
 
-    Threads, sizes, alignments and order are kept; what was recorded stays, however the program ends.
+    Threads, sizes, alignments and order are kept; what was recorded stays, however the program ends. --json and
+    --html also tell which stacks made its blocks, and hold the memory at the peak; reading stacks makes it slower.
     """

@@ -9,12 +9,13 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from heapster.files import write_whole
+from heapster.reports.flame import called, flames
 from heapster.reports.misuse import misused
 from heapster.reports.ratios import ratios
 from heapster.reports.tables import checked, figures, summary
 from heapster.reports.timeline import Journey, packed
 
-SCRIPTS = ("heap.js", "map.js", "travel.js")
+SCRIPTS = ("heap.js", "map.js", "travel.js", "flame.js")
 
 
 def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: str = "Heapster") -> str:
@@ -27,7 +28,7 @@ def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: 
         summary=summary(runs) if runs else None, findings=list(_findings(runs, names)),
         figures=[*figures(runs), *ratios(runs), *misused(runs)],
         heaps=[{"name": journey.name, "packed": packed(journey)} for journey in journeys],
-        plots=list(_plots(runs)),
+        plots=list(_plots(runs)), sites=list(called(runs)), flames=list(flames(runs)),
         runs=[{"title": f"{run['command']} {run['target']}", "verdict": run["verdict"], "tables": list(checked(run)),
                "not_checked": run.get("not_checked", [])} for run in runs])
 

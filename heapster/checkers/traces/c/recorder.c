@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "recorder.h"
+#include "stacks.h"
 
 enum { BOOT_BYTES = 1 << 16, MOST_IMAGES = 10000 };
 
@@ -134,6 +134,7 @@ static void in_child(void)
     if (at)
         munmap((char *)end - CHUNK_BYTES, CHUNK_BYTES);
     at = end = NULL;
+    stacks_end(); /* those of its parent are not in its file */
     begin_file(forking_at);
 }
 
@@ -141,7 +142,10 @@ __attribute__((constructor)) static void start(void)
 {
     if (booting())
         return;
+    inside++;
     begin_file(0);
+    stacks_begin();
+    inside--;
     pthread_atfork(before_fork, NULL, in_child);
 }
 
@@ -164,7 +168,7 @@ static int new_chunk(void)
     return 1;
 }
 
-static void note(unsigned kind, uint64_t first, uint64_t second, const void *pointer)
+void note(unsigned kind, uint64_t first, uint64_t second, const void *pointer)
 {
     if (!header)
         return;
@@ -186,8 +190,10 @@ static void note(unsigned kind, uint64_t first, uint64_t second, const void *poi
 
 static void *noted(unsigned kind, uint64_t first, uint64_t second, void *block)
 {
-    if (OUTERMOST && block)
+    if (OUTERMOST && block) {
+        note_stack();
         note(kind, first, second, block);
+    }
     return block;
 }
 
@@ -278,8 +284,10 @@ static void *resize(void *block, size_t count, size_t size, unsigned kind)
     if (OUTERMOST)
         note(REALLOC_BEGINS, 0, 0, block);
     void *answer = WITHIN(next_realloc(block, bytes));
-    if (OUTERMOST)
+    if (OUTERMOST) {
+        note_stack();
         note(kind, kind == OP_REALLOC ? bytes : count, size, answer);
+    }
     return answer;
 }
 

@@ -8,8 +8,10 @@
 #include "operations.h"
 #include "recording.h"
 
-/* A record's kind is the number of a call in the table of operations, or this. */
-enum { REALLOC_BEGINS = OPERATIONS };
+/* A record's kind is the number of a call in the table of operations, or one of these. Of stacks: where an object
+   lies, and 16 bytes of its name; a stack's number and two of its frames, from the inside; the number of the stack
+   that the thread's next record comes from. */
+enum { REALLOC_BEGINS = OPERATIONS, STACK_OBJECT, STACK_FRAMES, STACK_IS };
 
 enum { CHUNK_BYTES = 1 << 18, FIRST_CHUNK = 4096, THREAD_SHIFT = 8, ORDER_SHIFT = 24 };
 

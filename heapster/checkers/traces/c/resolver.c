@@ -4,7 +4,8 @@
 
    Each FILE goes on where the one before it stopped: a process and what was forked off it. STOP is a place in
    the order of its records, 0 for all of them. The columns go to PREFIX.0 and on: verbs, results, operands,
-   firsts, seconds. It prints how many steps there are, and how many frees were of blocks that nobody was seen
+   firsts, seconds, and the numbers of the stacks, 0 where none is known. What is told of stacks goes to PREFIX.stacks
+   as it was recorded, kind first. It prints how many steps there are, and how many frees were of blocks that nobody was seen
    to allocate. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -17,10 +18,11 @@
 
 #include "recorder.h"
 
-enum { COLUMNS = 5, THREADS = 1 << 16, NO_HANDLE = -1 };
+enum { COLUMNS = 6, THREADS = 1 << 16, NO_HANDLE = -1 };
 
-static FILE *columns[COLUMNS];
-static uint64_t steps, strangers;
+static FILE *columns[COLUMNS], *stacks;
+static uint64_t steps, strangers, stack_of[THREADS];
+static unsigned running;
 
 static void *checked(void *memory)
 {
@@ -36,6 +38,8 @@ static void step(unsigned verb, int32_t result, int32_t operand, uint64_t first,
     fwrite_unlocked(&operand, sizeof operand, 1, columns[2]);
     fwrite_unlocked(&first, sizeof first, 1, columns[3]);
     fwrite_unlocked(&second, sizeof second, 1, columns[4]);
+    uint64_t stack = result == NO_HANDLE ? 0 : stack_of[running];
+    fwrite_unlocked(&stack, sizeof stack, 1, columns[5]);
     steps++;
 }
 
@@ -123,7 +127,6 @@ static struct {
     uint64_t pointer;
     int32_t handle;
 } resizing[THREADS];
-static unsigned running;
 
 static void resized(unsigned verb, unsigned thread, const struct record *r)
 {
@@ -160,6 +163,15 @@ static void record(const struct record *r)
     unsigned kind = kind_of(r), thread = thread_of(r);
     if (kind == REALLOC_BEGINS) {
         resizing[thread].pointer = r->pointer, resizing[thread].handle = take(r->pointer);
+        return;
+    }
+    if (kind == STACK_IS) {
+        stack_of[thread] = r->first;
+        return;
+    }
+    if (kind == STACK_OBJECT || kind == STACK_FRAMES) {
+        uint64_t told[] = {kind, r->first, r->second, r->pointer};
+        fwrite_unlocked(told, sizeof told, 1, stacks);
         return;
     }
     if (thread != running)
@@ -281,12 +293,15 @@ int main(int argc, char **argv)
 {
     if (argc < 4 || argc % 2)
         return 2;
+    char path[4096];
     for (int i = 0; i < COLUMNS; i++) {
-        char path[4096];
         snprintf(path, sizeof path, "%s.%d", argv[1], i);
         if (!(columns[i] = fopen(path, "w")))
             return 1;
     }
+    snprintf(path, sizeof path, "%s.stacks", argv[1]);
+    if (!(stacks = fopen(path, "w")))
+        return 1;
     for (int i = 0; i < THREADS; i++)
         resizing[i].handle = NO_HANDLE;
     for (int i = 2; i < argc; i += 2)
@@ -295,6 +310,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < COLUMNS; i++)
         if (ferror(columns[i]) | fclose(columns[i]))
             return 1;
+    if (ferror(stacks) | fclose(stacks))
+        return 1;
     printf("%llu %llu\n", (unsigned long long)steps, (unsigned long long)strangers);
     return 0;
 }
