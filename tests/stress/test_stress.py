@@ -40,6 +40,13 @@ def test_native_passes_and_its_heap_is_walked(seed: int) -> None:
     assert {"verified_per_second", "unverified_per_second", "verified_share"} <= set(run.extra)
 
 
+def test_what_the_target_sets_stays_and_is_said() -> None:
+    run = stress(StressPlan(grammar.parse("native:best_fit:cache=0:arenas=2:retained=4096"), 2, 0.5, "mstress", 1))
+    assert run.witnesses["blocks_were_cached"] == 0
+    assert run.extra["settings"] == {"policy": ["best_fit", "all in the pattern settings"], "cache": [0],
+                                     "retained": [4096], "arenas": [2]}
+
+
 def test_a_seed_gives_each_thread_the_same_operations() -> None:
     runs = [stress(StressPlan(grammar.parse("libc"), 3, 0.5, "mstress", seed)) for seed in (4, 4, 5)]
     first, second, other = (run.extra["patterns"]["mstress"]["digests"] for run in runs)

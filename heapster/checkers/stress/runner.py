@@ -29,9 +29,6 @@ BARE_SHARE = 0.05                   # of the time, for the same loop without ver
 RATED = "churn"                     # the pattern whose rates are compared
 MOST_STACK_LINES = 12
 USAGE, UNUSABLE = 2, 4          # exit codes of the harness
-SETTINGS = {                        # of ours, as it ships but for caches, which are turned at each pause
-    "policy": [f"{POLICY_NAMES[DEFAULT_POLICY]} (shipped)", "all in the pattern settings"], "cache": list(build.CACHES),
-    "retained": [f"{DEFAULT_KEEP} (shipped)"]}
 CHECKS = ("payloads", "alignment", "usable_size", "zeroed", "overlap", "progress")
 
 
@@ -221,13 +218,24 @@ def _run(plan: StressPlan, reports: dict[str, Report], bare: Report, seconds: fl
                  "threads_ended": sum(report.lives for report in reports.values()), "forks": forks}
     extra: dict[str, object] = {
         "threads": plan.threads, "patterns": {name: _figures(report) for name, report in reports.items()},
-        **_rates(reports, bare), **({"settings": SETTINGS} if plan.target.kind == NATIVE.kind else {}),
-        "not_checked": list(_not_checked(plan, reports, walks)),
+        **_rates(reports, bare), **_settings(plan.target), "not_checked": list(_not_checked(plan, reports, walks)),
     }
     if interrupted:
         extra["interrupted"] = True
     verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if not ops else Verdict.PASSED
     return Run("stress", str(plan.target), plan.seed, verdict, seconds, ops, findings, checks, witnesses, extra=extra)
+
+
+def _settings(target: Target) -> dict[str, object]:
+    """Those of ours that were in force: as the target sets them, else as it ships; caches are turned at each pause."""
+    if target.kind != NATIVE.kind:
+        return {}
+    given = target.settings
+    return {"settings": {
+        "policy": [given.policy or f"{POLICY_NAMES[DEFAULT_POLICY]} (shipped)", "all in the pattern settings"],
+        "cache": list(build.CACHES) if given.cache is None else [given.cache],
+        "retained": [f"{DEFAULT_KEEP} (shipped)" if given.retained is None else given.retained],
+        **({"arenas": [given.arenas]} if given.arenas else {})}}
 
 
 def _figures(report: Report) -> dict[str, object]:

@@ -238,11 +238,12 @@ static bool rest(void)
     return sample();
 }
 
-/* Bytes of a size that threads keep, from a pause to the next: little, so that bins are often full; nothing; much. */
+/* Bytes of a size that threads keep, from a pause to the next: little, so that bins are often full; nothing; much.
+   Who has set them means them. */
 static void turn_cache(int pauses)
 {
     static const size_t kept[] = {CACHES};
-    if (target.set_cache)
+    if (target.set_cache && getenv("HEAPSTER_CACHE") == NULL)
         target.set_cache(kept[pauses % (int)(sizeof kept / sizeof *kept)]);
 }
 
