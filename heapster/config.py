@@ -12,7 +12,7 @@ from typing import Any
 
 from heapster.files import Unreadable, read_toml
 from heapster.model.placement import POLICY_NAMES
-from heapster.results import UsageError
+from heapster.results import LEVELS, UsageError
 from heapster.suggest import instead_of
 
 POLICIES = POLICY_NAMES
@@ -115,6 +115,20 @@ def read_sizes(value: Any) -> tuple[int, ...] | None:
     return tuple(SIZE_MAX if name == "SIZE_MAX" else _whole(0, SIZE_MAX)(name) for name in names)
 
 
+def _codes(value: Any) -> tuple[str, ...]:
+    """Codes of findings, separated by commas or as a list; whether there are such is asked by whoever knows them."""
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"{value!r} is no code of a finding")
+    return tuple(names)
+
+
+def _level(value: Any) -> str:
+    if value not in LEVELS:
+        raise ValueError(f"{value!r} is no level: {instead_of(str(value), LEVELS)}")
+    return str(value)
+
+
 ALL_KEYS = (
     Key("target", "What is checked: sim, native, libc, ./libx.so ...", "TARGET", _text),
     Key("policy", "Placement policies: " + ", ".join(POLICIES) + ", or all.", "P|all", read_policies),
@@ -137,6 +151,9 @@ ALL_KEYS = (
     Key("store", "Where findings are kept.", "DIR", _text),
     Key("sarif", "Write the run as SARIF 2.1.0.", "FILE", _text),
     Key("baseline", "Findings that are accepted: a run that --json has written.", "FILE", _text),
+    Key("only", "Report findings of these codes alone.", "CODE,...", _codes),
+    Key("ignore", "Leave out findings of these codes; they are counted.", "CODE,...", _codes),
+    Key("fail_on", "The least level that fails a run: warning, error or never.", "LEVEL", _level),
     Key("prefix", "What a foreign allocator's functions start with.", "NAME_", _text),
     Key("alignment", "What a foreign allocator's blocks must be aligned to.", "N", _alignment),
     Key("cc", "The compiler of C targets.", "CC", _text),

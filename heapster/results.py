@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 SCHEMA = 1
+LEVELS = ("warning", "error", "never")      # of findings, the mildest first; "never" is above all
 
 
 class HeapsterError(Exception):
@@ -87,6 +88,10 @@ class Finding:
     place: Place | None = None          # where in the source it comes from, if that is known
     severity: str = "error"             # or "warning"
     shrunk: bool = True                 # no step can be left out; else not all was tried: `heapster shrink ID` goes on
+
+    def fails(self, level: str) -> bool:
+        """Whether it fails a run that findings of that level, and above, fail."""
+        return LEVELS.index(self.severity) >= LEVELS.index(level)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions
 from heapster.checkers.targets.target import NATIVE, SIM, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.fuzz import campaign
+from heapster.commands.selection import Selection
 from heapster.config import POLICIES
 from heapster.reports.output import warn
 from heapster.results import Run, TargetError, Verdict
@@ -97,9 +98,9 @@ PARTS = (
 )
 
 
-def command(seed: int, json: str | None, junit: str | None, store: str) -> int:
+def command(seed: int, json: str | None, junit: str | None, store: str, **given: Any) -> int:
     """Every checker at a small budget: for continuous integration. The same seed, the same run."""
-    delivery = Delivery(json, junit)
+    delivery = Delivery(json, junit, selection=Selection.of(given))
     delivery.check()
     run = check(PARTS, seed, Store(Path(store), warn))
     claims = [*run.extra["not_checked"], *BEYOND]

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from heapster import signals
+from heapster.commands.selection import ALL, Selection
 from heapster.reports import jsonfile, junit, sarif
 from heapster.reports.output import say, warn
 from heapster.reports.terminal import run_lines
@@ -25,6 +26,7 @@ class Delivery:
     json: str | None = None
     junit: str | None = None
     sarif: str | None = None
+    selection: Selection = ALL
 
     def check(self, *others: str | None) -> None:
         """UsageError, before the run, if one of its files, or of the others, could not be written after it."""
@@ -34,7 +36,8 @@ class Delivery:
         _awaited[:] = [(self, click.get_current_context(silent=True))]
 
     def deliver(self, run: Run, told: Collection[Finding] = ()) -> int:
-        """Write and print the run, but for findings that are told already; its exit code."""
+        """Write and print what is selected of the run, but for findings that are told already; its exit code."""
+        run = self.selection.applied(run)
         with signals.held():
             code = self.write(run)
             say(run_lines(run, told))

@@ -16,6 +16,7 @@ from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import compiler_of
 from heapster.commands.options import not_for
+from heapster.commands.selection import Selection
 from heapster.commands.targets import is_called, target_of
 from heapster.reports.output import note, say, warn
 from heapster.reports.progress import Meter
@@ -29,7 +30,7 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
             **_: Any) -> int:
     """Run every program of at most N calls, each call judged."""
     ctx = click.get_current_context()
-    delivery = Delivery(json, junit, sarif)
+    delivery = Delivery(json, junit, sarif, Selection.of(ctx.params))
     delivery.check()
     aimed = target_of(" ".join((target, *more)), "exhaust")
     if not is_called(aimed, "exhaust"):
@@ -38,8 +39,9 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     plan = ExhaustPlan(given["calls"], given["sizes"], given["seconds"], given["jobs"] or cores(), given["faults"])
 
     def announce(finding: Finding) -> None:
-        told.append(finding)
-        say([*finding_lines(finding), ("", PLAIN)])
+        if delivery.selection.takes(finding):
+            told.append(finding)
+            say([*finding_lines(finding), ("", PLAIN)])
 
     return delivery.deliver(exhausted(aimed, plan, given, Store(Path(store), warn), announce), told)
 

@@ -35,7 +35,7 @@ def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store
     with Meter(f"fuzz {options.target}") as meter:
 
         def announce(finding: Finding) -> None:
-            if is_grave(finding):
+            if is_grave(finding) and delivery.selection.takes(finding):
                 told.append(finding)
                 say([*finding_lines(finding), ("", PLAIN)])
 
@@ -43,7 +43,7 @@ def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store
             meter.show(None, f"{tally.ops:,} operations, {counted(findings, 'finding')}")
 
         pool = pool_of(given, needs=_needed(options, given))
-        run = fuzz_foreign(options, announce, progress, store, store.folder, pool=pool)
+        run = delivery.selection.applied(fuzz_foreign(options, announce, progress, store, store.folder, pool=pool))
         rate = run.extra["compiled_ops_per_second"]
         meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
     for finding in run.findings:

@@ -18,6 +18,7 @@ from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
 from heapster.commands.foreign import minimise
 from heapster.commands.options import not_for, one_of
+from heapster.commands.selection import Selection
 from heapster.commands.targets import is_called, target_of
 from heapster.commands.workers import pool_of
 from heapster.config import POLICIES
@@ -39,7 +40,7 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
             store: str, **_: Any) -> int:
     """Hold an allocator against the model: generated programs, each step checked."""
     ctx = click.get_current_context()
-    delivery = Delivery(json, junit, sarif)
+    delivery = Delivery(json, junit, sarif, Selection.of(ctx.params))
     delivery.check()
     aimed = target_of(" ".join((target, *more)), "fuzz")
     if is_called(aimed, "fuzz"):
@@ -55,8 +56,9 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     kept, told = Store(Path(store), warn), list[Finding]()
 
     def announce(finding: Finding) -> None:
-        told.append(finding)
-        say([*finding_lines(finding), ("", PLAIN)])
+        if delivery.selection.takes(finding):
+            told.append(finding)
+            say([*finding_lines(finding), ("", PLAIN)])
 
     if options.target == NATIVE and options.seconds:
         return delivery.deliver(_both(options, options.seconds, kept, announce), told)

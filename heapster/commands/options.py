@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from heapster.config import KEYS, MOST_ARENAS, POLICIES, Key
-from heapster.results import UsageError
+from heapster.results import LEVELS, UsageError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 MOST_BYTES = 1 << 46            # the largest request that an allocator of ours takes
@@ -41,13 +41,13 @@ def done_by(module: str, function: str = "command") -> Callable[[Callable[[], No
     return decorate
 
 
-def option(name: str, default: Any = None) -> Callable[[Decorated], Decorated]:
-    """The option of a key."""
+def option(name: str, default: Any = None, *, multiple: bool = False) -> Callable[[Decorated], Decorated]:
+    """The option of a key; `multiple`: it may be given several times."""
     key = KEYS[name]
     flag, is_flag = name.replace("_", "-"), key.kind == "BOOL"
     return click.option(
         f"--{flag}/--no-{flag}" if is_flag else f"--{flag}", name, default=default, envvar=key.variable,
-        help=key.meaning, show_default=default is not None, show_envvar=True,
+        help=key.meaning, show_default=default is not None, multiple=multiple, show_envvar=True,
         type=None if is_flag else _Type(key), metavar=None if is_flag else key.kind)
 
 
@@ -61,6 +61,13 @@ def target(default: str = "sim") -> Callable[[Decorated], Decorated]:
 def jobs_option(meaning: str) -> Callable[[Decorated], Decorated]:
     """--jobs N."""
     return click.option("--jobs", type=click.IntRange(1), metavar="N", help=meaning)
+
+
+def selection_options(function: Decorated) -> Decorated:
+    """--only, --ignore and --fail-on: which findings are reported, and which fail the run."""
+    for added in (option("fail_on", LEVELS[0]), option("ignore", multiple=True), option("only", multiple=True)):
+        function = added(function)
+    return function
 
 
 def library_options(function: Decorated) -> Decorated:

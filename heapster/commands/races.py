@@ -30,6 +30,7 @@ from heapster.checkers.targets.target import Target, View
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import compiler_of
 from heapster.commands.options import not_for, one_of
+from heapster.commands.selection import Selection
 from heapster.commands.targets import target_of
 from heapster.commands.workers import pool_of
 from heapster.reports.output import say, warn
@@ -48,12 +49,12 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     one_of(ctx, "schedules", "seconds")
     plan = _plan(ctx.params)
     plan.check()
-    delivery = Delivery(json, junit)
+    delivery = Delivery(json, junit, selection=Selection.of(ctx.params))
     delivery.check()
     aimed = target_of(" ".join((target, *more)), "races")
     if view_of(aimed, "races") is View.SOURCE:
         not_for(ctx, OF_COMPILED, f"{aimed} is our own source")
-    run = campaign(plan, aimed, ctx.params, pool_of(ctx.params, needs=aimed.paths))
+    run = delivery.selection.applied(campaign(plan, aimed, ctx.params, pool_of(ctx.params, needs=aimed.paths)))
     show_lanes(run)
     return delivery.deliver(run)
 

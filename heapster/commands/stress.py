@@ -7,6 +7,7 @@ from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.jobs.pool import Pool, cores
 from heapster.checkers.stress.runner import StressPlan, stress
 from heapster.commands.delivery import Delivery
+from heapster.commands.selection import Selection
 from heapster.commands.targets import target_of
 from heapster.commands.workers import pool_of
 from heapster.reports.output import say
@@ -22,9 +23,9 @@ def command(target: str, threads: int, seconds: float, pattern: str, seed: int |
     chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
     plan = StressPlan(target_of(target, "stress"), threads, seconds, pattern, chosen)
     plan.check()
-    delivery = Delivery(json, junit)
+    delivery = Delivery(json, junit, selection=Selection.of(given))
     delivery.check()
-    run = campaign(plan, pool_of(given, max(1, cores() // threads), plan.target.paths))
+    run = delivery.selection.applied(campaign(plan, pool_of(given, max(1, cores() // threads), plan.target.paths)))
     say((line, "") for line in lines(run))
     return delivery.deliver(run)
 

@@ -7,7 +7,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from heapster.files import write_whole
 from heapster.reports.terminal import finding_lines
-from heapster.results import Finding, Run, Verdict
+from heapster.results import LEVELS, Finding, Run, Verdict
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -51,7 +51,10 @@ def _finding(run: Run, finding: Finding) -> TestCase:
     case = _case(run, f"{finding.code} {finding.id}")
     failure = Failure(_clean(finding.title), finding.code)
     failure.text = _clean("\n".join(line for line, _ in finding_lines(finding)))
-    case.result = [failure]
+    if finding.fails(run.extra.get("fail_on", LEVELS[0])):
+        case.result = [failure]
+    else:
+        case.system_out = failure.text
     return case
 
 

@@ -125,7 +125,15 @@ def _summary(run: Run) -> Iterator[Line]:
         yield f"  no longer fails: {', '.join(fixed)}", GOOD
     yield from _lines_run(run)
     yield from _coverage(run)
+    yield from left_out(run)
     yield verdict_line(run)
+
+
+def left_out(run: Run) -> Iterator[Line]:
+    """The findings that --only and --ignore leave out, by code."""
+    if told := run.extra.get("left_out"):
+        codes = ", ".join(f"{code} {times}" for code, times in told.items())
+        yield f"  left out (--only, --ignore): {counted(sum(told.values()), 'finding')}: {codes}", OPEN
 
 
 def settings(run: Run) -> Iterator[Line]:
@@ -208,5 +216,7 @@ def verdict_line(run: Run) -> Line:
     if run.verdict is Verdict.INCONCLUSIVE:
         why = ": too little was done to say that nothing is wrong" if run.extra.get("starved") else ""
         return (f"INCONCLUSIVE{why}" if run.ops else "NOTHING RAN"), style
-    new = "new " if run.extra.get("accepted") else ""
+    if run.findings:
+        return f"PASSED: {counted(len(run.findings), 'finding')} below --fail-on {run.extra['fail_on']}", style
+    new = "new " if run.extra.get("accepted") else "else " if run.extra.get("left_out") else ""
     return f"PASSED: nothing {new}found in {run.ops:,} operations", style

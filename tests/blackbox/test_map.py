@@ -11,7 +11,8 @@ from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.protocol import LOADS, OBSERVED, Breach, Mode
-from heapster.checkers.blackbox.stepwise import run_trace
+from heapster.checkers.blackbox.root_cause import BROKEN
+from heapster.checkers.blackbox.stepwise import BREACHES, run_trace
 from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.checkers.blackbox.twin import instrumented_twin
 from heapster.checkers.targets import grammar
@@ -176,3 +177,8 @@ def test_what_it_took_of_the_system_as_it_was_loaded_is_its_own(tmp_path: Path) 
         judge.header.observed = OBSERVED | LOADS
         work = parse("a = malloc(100)\nb = malloc(100)\nfree(a)\nc = malloc(30)")
         assert not run_trace(judge, work, promises).reasons
+
+
+def test_every_way_to_break_the_map_has_its_words() -> None:
+    """So that whatever the judge tells of an access can be said."""
+    assert set(BROKEN) == set(BREACHES) == set(Breach) - {Breach.UNBROKEN}

@@ -26,3 +26,18 @@ def test_the_plugin_of_pytest_is_there_and_mentioned(tmp_path: Path) -> None:
     assert read.code == 1
     assert "heapster mm.c malloc_and_free" in read.out
     assert "pytest --heapster" in types("heapster fuzz --help", tmp_path).out
+
+
+def test_what_is_known_does_not_fail_the_build_a_second_time(tmp_path: Path) -> None:
+    """Every code of the first run left out, the next fails no more for them; a code that is mistyped is told."""
+    lab(tmp_path)
+    fuzz = "heapster fuzz mm.c --seconds 0.3 --jobs 1 --json h.json"
+    assert types(fuzz, tmp_path).code == 1
+    codes = {one["code"] for one in json.loads((tmp_path / "h.json").read_text())["findings"]}
+    first = min(codes)
+    read = types(f"{fuzz} --only {first} --fail-on never", tmp_path)
+    assert read.code == 0
+    assert {one["code"] for one in json.loads((tmp_path / "h.json").read_text())["findings"]} <= {first}
+    assert "below --fail-on never" in read.out
+    read = types(f"{fuzz} --ignore overlap,crsh", tmp_path)
+    assert (read.code, read.err) == (2, "heapster: unknown code 'crsh': did you mean crash?\n")

@@ -32,6 +32,7 @@ CUT_ADDRESS = ", an address cut to 32 bits, and dies: was it written for program
 GUESSED = ("does first", "the call that fails")      # how reasons end that name a line for want of a better one
 COPIED = frozenset({"prefix_lost", "not_zeroed"})
 BROKEN = {Breach.WRITES_LIVE: "writes into", Breach.WRITES_OUTSIDE: "writes outside of what is its own",
+          Breach.GIVES_OUTSIDE: "answers a block that reaches beyond its memory",
           Breach.READS_OUTSIDE: "reads outside of what is its own", Breach.COPIES_LIVE: "copies out of",
           Breach.UNDEFINED: "leaves the language's bounds",
           Breach.MISALIGNED: "accesses a word that is not aligned", Breach.READS_UNWRITTEN: "reads what nobody wrote",

@@ -16,6 +16,8 @@ from heapster.checkers.targets.source import Source
 from heapster.checkers.targets.target import SIM, Target
 from heapster.results import Finding, Run, Verdict
 
+ENDS = "what comes after the findings: the search ends with them"
+
 
 def races(plan: SearchPlan, source: Source | Schedulable | None = None, target: Target = SIM,
           progress: Progress | None = None, pool: Pool = ALONE, opened: Opened | None = None) -> Run:
@@ -46,7 +48,8 @@ def races(plan: SearchPlan, source: Source | Schedulable | None = None, target: 
                extra={"schedules": tally.schedules, "cut_short": tally.cut_short, "explored": search.explored(),
                       "programs": search.programs(), **subject.about_all(search.run()),
                       "strategy": plan.strategy, "bound": plan.bound, "not_checked": [*silent]}
-               | ({"interrupted": True} if interrupted else {}))
+               | ({"interrupted": True} if interrupted else {})
+               | ({"starved": [ENDS]} if len(findings) >= subject.most_findings else {}))
 
 
 def _reported(search: ScheduleSearch, failure: FailingRun, target: Target) -> Finding | None:

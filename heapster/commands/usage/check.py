@@ -3,13 +3,14 @@
 import click
 
 from heapster.checkers.findings.store import FOLDER
-from heapster.commands.options import done_by, option
+from heapster.commands.options import done_by, option, selection_options
 
 
 @click.command("check")
 @option("seed", 0)
 @option("json")
 @option("junit")
+@selection_options
 @option("store", FOLDER)
 @done_by("check")
 def command() -> None:

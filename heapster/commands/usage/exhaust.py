@@ -4,7 +4,7 @@ import click
 
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, jobs_option, option, target
+from heapster.commands.options import done_by, jobs_option, option, selection_options, target
 
 
 @click.command("exhaust", epilog=f"{told('exhaust')} C sources that belong together are named one after the other. "
@@ -19,6 +19,7 @@ from heapster.commands.options import done_by, jobs_option, option, target
 @option("faults", True)
 @option("json")
 @option("junit")
+@selection_options
 @option("store", FOLDER)
 @option("sarif")
 @option("prefix")

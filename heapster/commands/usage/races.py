@@ -3,7 +3,7 @@
 import click
 
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, jobs_option, option, target
+from heapster.commands.options import done_by, jobs_option, option, selection_options, target
 
 
 @click.command("races", epilog=f"{told('races')} C sources that belong together are named one after the other.")
@@ -24,6 +24,7 @@ from heapster.commands.options import done_by, jobs_option, option, target
 @option("cflags")
 @option("json")
 @option("junit")
+@selection_options
 @done_by("races")
 def command() -> None:
     """Run small programs of several threads under one schedule after another, chosen and repeatable.

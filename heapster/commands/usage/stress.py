@@ -4,7 +4,7 @@ import click
 
 from heapster.checkers.stress.patterns import PATTERNS
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, jobs_option, option, target
+from heapster.commands.options import done_by, jobs_option, option, selection_options, target
 
 SECONDS = 20.0
 
@@ -20,6 +20,7 @@ SECONDS = 20.0
 @option("seed")
 @option("json")
 @option("junit")
+@selection_options
 @done_by("stress")
 def command() -> None:
     """Run real threads on a compiled allocator; every block is tagged and verified."""
