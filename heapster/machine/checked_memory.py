@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from .protocol import MachineFault
+from .sequential import SequentialAtomics
 
 WORD = 8
 PAGE = 4096
@@ -32,7 +33,7 @@ def signed(value: int) -> int:
     return value - (1 << 64) if value > WORD_MAX else value
 
 
-class CheckedMemory:
+class CheckedMemory(SequentialAtomics):
     """Words that are mapped, aligned and written before they are read; see `protocol.Machine` for the laws."""
 
     def __init__(self) -> None:
@@ -74,22 +75,6 @@ class CheckedMemory:
             self._check_mapped("load", address, WORD)
             return ANY_WORD
         return self.load(address)
-
-    def cas_relaxed(self, address: int, expected: int, value: int) -> int:
-        """See `Machine.cas_relaxed`."""
-        found = self.load(address)
-        if found == expected:
-            self.store(address, value)
-        return found
-
-    def exchange_relaxed(self, address: int, value: int) -> int:
-        """See `Machine.exchange_relaxed`."""
-        found = self.load(address)
-        self.store(address, value)
-        return found
-
-    cas_release = cas_relaxed
-    exchange_acquire = exchange_relaxed
 
     def refuel(self) -> None:
         """A new call starts."""

@@ -15,7 +15,8 @@ from types import TracebackType
 
 from .checked_memory import FUEL, PAGE, STATICS_BYTES, THREAD_BYTES
 from .libc import LIBC, Break, errno_kept, map_pages, purge_pages, remap_pages, unmap_pages
-from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, MachineFault
+from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
+from .sequential import PlannedRefusals, SequentialAtomics
 from .simulated import SCRATCH_BYTES
 from .windows import Windows
 
@@ -24,7 +25,7 @@ OUTSIDE_BYTES = 1 << 20         # for the caller's own words and the threads' st
 CHECKED_ZERO = 1 << 16          # bytes at either end of a range that known_zero looks at
 
 
-class Process:
+class Process(SequentialAtomics, PlannedRefusals):
     """The machine that is this process; see `protocol.Machine` for the laws.
 
     Threads are logical: one at a time runs, on the caller's. `close` returns to the system all that
@@ -32,6 +33,7 @@ class Process:
     """
 
     def __init__(self, memory: int = MEMORY) -> None:
+        super().__init__()
         self._memory = memory
         self._windows = Windows()                   # all that may be touched
         self._break = Break()
@@ -48,9 +50,6 @@ class Process:
         self.fuel = FUEL                            # loads until a call counts as hung; see `refuel`
         self.running = 0                            # the logical thread
         self.owners: dict[int, int] = {}            # mutex: thread that holds it
-        self._made = dict.fromkeys(SYSTEM_CALLS, 0)
-        self._refuse: set[tuple[str, int]] = set()
-        self._refuses_all: set[str] = set()
         self.scratch = self.outside(SCRATCH_BYTES)  # the caller's, for results
 
     def __enter__(self) -> Process:
@@ -85,22 +84,6 @@ class Process:
     load_relaxed = load_acquire = load
     store_relaxed = store_release = store
     load_any = load                             # real memory holds some word everywhere
-
-    def cas_relaxed(self, address: int, expected: int, value: int) -> int:
-        """See `Machine.cas_relaxed`: no other thread runs meanwhile."""
-        found = self.load(address)
-        if found == expected:
-            self.store(address, value)
-        return found
-
-    def exchange_relaxed(self, address: int, value: int) -> int:
-        """See `Machine.exchange_relaxed`."""
-        found = self.load(address)
-        self.store(address, value)
-        return found
-
-    cas_release = cas_relaxed
-    exchange_acquire = exchange_relaxed
 
     def refuel(self) -> None:
         """A new call starts."""
@@ -159,17 +142,6 @@ class Process:
             raise self._windows.fault(verb, address)
 
     # The system.
-
-    def refuse(self, name: str, nth: int) -> None:
-        """Plan that the `nth` call of `name` from now on (1 is the next) is refused."""
-        self._refuses_all.discard(name)
-        if nth == 0:
-            self._refuses_all.add(name)
-        self._refuse.add((name, self._made[name] + nth))
-
-    def _is_refused(self, name: str) -> bool:
-        self._made[name] += 1
-        return name in self._refuses_all or (name, self._made[name]) in self._refuse
 
     def _left(self) -> int:
         return self._memory - sum(end - start for start, end in self.system())

@@ -17,7 +17,8 @@ from .checked_memory import (
     WORD,
     CheckedMemory,
 )
-from .protocol import MUTEX_BYTES, REFUSED, SYSTEM_CALLS, Aborted, Call, MachineFault
+from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
+from .sequential import PlannedRefusals
 
 SCRATCH_BYTES = 256
 MEMORY = 1 << 24                # bytes; more would take long to fill, word by word
@@ -25,11 +26,12 @@ BREAK = 0x10000000
 BREAK_LIMIT = BREAK + (1 << 40)
 
 
-class Simulated(CheckedMemory):
+class Simulated(CheckedMemory, PlannedRefusals):
     """Checked memory, and a system and threads that are simulated; see `protocol.Machine` for the laws it checks."""
 
     def __init__(self, memory: int = MEMORY) -> None:
-        super().__init__()
+        CheckedMemory.__init__(self)
+        PlannedRefusals.__init__(self)
         self._memory = memory                           # bytes that the system has to give
         self.brk = BREAK
         self.calls: list[Call] = []
@@ -37,9 +39,6 @@ class Simulated(CheckedMemory):
         self.errno = 0
         self.running = 0                                # the logical thread
         self.owners: dict[int, int] = {}                # mutex: thread that holds it
-        self._made = dict.fromkeys(SYSTEM_CALLS, 0)
-        self._refuse: set[tuple[str, int]] = set()
-        self._refuses_all: set[str] = set()
         self.scratch = self.outside(SCRATCH_BYTES)      # the caller's, for results
 
     def close(self) -> None:
@@ -53,17 +52,6 @@ class Simulated(CheckedMemory):
         return other
 
     # The system.
-
-    def refuse(self, name: str, nth: int) -> None:
-        """Plan that the `nth` call of `name` from now on (1 is the next) is refused; 0: each, until one is planned."""
-        self._refuses_all.discard(name)
-        if nth == 0:
-            self._refuses_all.add(name)
-        self._refuse.add((name, self._made[name] + nth))
-
-    def _is_refused(self, name: str) -> bool:
-        self._made[name] += 1
-        return name in self._refuses_all or (name, self._made[name]) in self._refuse
 
     def _left(self) -> int:
         return self._memory - sum(end - start for start, end in self.extents)
