@@ -12,6 +12,7 @@ class Extra(NamedTuple):
 
 EXTRAS = {
     "prove": Extra(("z3",), "prove"),
+    "cross-check": Extra(("cvc5",), "prove --cross-check"),
     "native": Extra(("numba", "llvmlite"), "build, and run where no machine code came along"),
     "exhaust": Extra(("numpy",), "exhaust"),
     "races": Extra(("greenlet",), "races"),

@@ -39,6 +39,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 # What is slow to import, or may be missing: the rooms that may import it at all.
 OTHERS: Mapping[str, frozenset[str]] = {
     "z3": frozenset({"machine", "checkers"}),
+    "cvc5": frozenset({"machine"}),
     "numba": frozenset({"machine", "native"}),
     "llvmlite": frozenset({"machine", "native"}),
     "greenlet": frozenset({"machine", "checkers"}),

@@ -32,7 +32,7 @@ from heapster.extras import install
 from heapster.files import write_whole
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
-from heapster.reports.proofs import assumed_lines, count_line, markdown, theorem_lines
+from heapster.reports.proofs import assumed_lines, count_line, cross_check_lines, cross_checked, markdown, theorem_lines
 from heapster.reports.terminal import BAD, GOOD, OPEN, PLAIN, finding_lines
 from heapster.results import Finding, Run, TargetError, UsageError, Verdict
 
@@ -42,7 +42,7 @@ NOT_MET = "no program was found that meets this, of the counterexamples' heaps a
 
 def command(words: tuple[str, ...], timeout: float | None, jobs: int | None, write: Path | None, json: str | None,
             junit: str | None, store: str, covers: str | None, fuzz: float | None, *, only_list: bool, thorough: bool,
-            with_faults: bool, fresh: bool) -> int:
+            with_faults: bool, fresh: bool, cross_check: bool) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""
     if covers is not None or fuzz is not None:
         from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
@@ -58,18 +58,22 @@ def command(words: tuple[str, ...], timeout: float | None, jobs: int | None, wri
         return 0
     if find_spec("z3") is None:
         raise TargetError(f"proofs need z3: {install('prove')}")
+    if cross_check and find_spec("cvc5") is None:
+        raise TargetError(f"--cross-check needs cvc5: {install('cross-check')}")
     delivery = Delivery(json, junit)
     delivery.check()
     if with_faults:
-        if folder:
-            raise UsageError("--faults plants faults in the source that ships: leave out the folder")
+        if folder or cross_check:
+            raise UsageError("--faults plants faults in the source that ships, and asks z3 alone: "
+                             "leave out the folder and --cross-check")
         return delivery.write(_hunted(proofs, jobs or cores(), timeout))
     if folder:
         check_source(folder)
     target = target_of(folder)
     with opened(folder) as source:
-        kept = KeptProofs(Sources(source), fresh=fresh)
-        run = met(proved(proofs, Runner(timeout, jobs or cores(), folder, kept=kept)), target)
+        kept = KeptProofs(Sources(source), fresh=fresh or cross_check)
+        runner = Runner(timeout, jobs or cores(), folder, kept=kept, cross_check=cross_check)
+        run = met(proved(proofs, runner), target)
     if kept.trouble:
         warn(kept.trouble)
     _keep(run, target, Store(Path(store), warn))
@@ -128,7 +132,8 @@ def proved(proofs: Sequence[Proof], runner: Runner) -> Run:
     return Run("prove", str(target_of(runner.origin)), 0, _verdict(rows), seconds, len(rows), tuple(findings),
                checks={row["name"]: row["paths"] for row in rows},
                extra={"theorems": rows, "assumed": _assumed(), "interrupted": interrupted,
-                      "not_checked": [a.claim for a in ASSUMED]})
+                      "not_checked": [a.claim for a in ASSUMED],
+                      **({"cross_check": cross_checked(rows)} if runner.cross_check else {})})
 
 
 def met(run: Run, target: Target) -> Run:
@@ -177,6 +182,8 @@ def _show(run: Run) -> None:
     say((f"  also: {finding.title}: {finding.replay}", BAD) for finding in run.findings[MOST_SHOWN:])
     if not_met := run.extra.get("not_met"):
         say([(f"  {not_met}", OPEN)])
+    if told := run.extra.get("cross_check"):
+        say(cross_check_lines(told))
     text, style = count_line(rows)
     say([(f"prove: {text}" + (", interrupted" if run.extra["interrupted"] else ""), style)])
 
@@ -185,7 +192,8 @@ def _row(outcome: TheoremResult) -> dict[str, Any]:
     theorem = outcome.theorem
     return {"name": theorem.name, "of": theorem.of, "claim": theorem.claim, "bound": theorem.bound,
             "verdict": outcome.verdict.value, "paths": outcome.paths, "seconds": round(outcome.seconds, 3),
-            "encoding": outcome.encoding, "reason": outcome.reason, "kept": outcome.kept}
+            "encoding": outcome.encoding, "reason": outcome.reason, "kept": outcome.kept,
+            "asked": outcome.asked, "agreed": outcome.agreed}
 
 
 def _verdict(rows: list[dict[str, Any]]) -> Verdict:

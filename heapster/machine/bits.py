@@ -6,8 +6,9 @@ from typing import Any
 import z3
 
 from heapster.machine.decisions import Decisions, Refutation
-from heapster.machine.linear import STAYS, WORD_MAX, WORD_MIN, Infeasible, Undecided, Unsupported
+from heapster.machine.linear import STAYS, WORD_MAX, WORD_MIN, Infeasible, Unsupported
 from heapster.machine.paths import MOST_VALUES
+from heapster.machine.solvers import SecondOpinion, Solver, about
 
 WIDTH = 64
 
@@ -104,9 +105,10 @@ class BitWord:
 class Bits(Decisions):
     """Words are vectors; every comparison is the solver's."""
 
-    def __init__(self, prefix: Sequence[int]) -> None:
+    def __init__(self, prefix: Sequence[int], second: SecondOpinion | None = None) -> None:
         super().__init__(prefix)
-        self._solver = z3.SolverFor("QF_BV")
+        self._second = second
+        self._solver = Solver(z3.SolverFor("QF_BV"), second)
         self._asked: list[Any] = []
 
     def made(self, vector: Any) -> Any:
@@ -117,7 +119,8 @@ class Bits(Decisions):
     def word(self, name: str, low: int = WORD_MIN, high: int = WORD_MAX, step: int = 1, offset: int = 0) -> Any:
         """See `Path.word`; a step must be a power of two."""
         vector = z3.BitVec(f"{name}!{len(self._asked)}", WIDTH)
-        self._solver.add(vector >= low, vector <= high, vector & (step - 1) == offset & (step - 1))
+        for condition in (vector >= low, vector <= high, vector & (step - 1) == offset & (step - 1)):
+            self._solver.add(condition)
         self._asked.append(BitWord(self, vector))
         return self._asked[-1]
 
@@ -155,7 +158,7 @@ class Bits(Decisions):
             self.taken.append(replayed)
             choice = bool(replayed)
         else:
-            can, cannot = self._can_be(condition), self._can_be(z3.Not(condition))
+            can, cannot = self._solver.can_be(condition), self._solver.can_be(z3.Not(condition))
             if not (can or cannot):
                 raise Infeasible
             choice = can
@@ -164,18 +167,9 @@ class Bits(Decisions):
         self._solver.add(condition if choice else z3.Not(condition))
         return choice
 
-    def _can_be(self, condition: Any) -> bool:
-        answer = self._solver.check(condition)
-        if answer == z3.unknown:
-            raise Undecided(self._solver.reason_unknown())
-        return bool(answer == z3.sat)
-
     def _model(self) -> Any:
-        answer = self._solver.check()
-        if answer == z3.unsat:
+        if not self._solver.can_be():
             raise Infeasible
-        if answer == z3.unknown:
-            raise Undecided(self._solver.reason_unknown())
         return self._solver.model()
 
     def claim(self, name: str, holds: Callable[[], bool], why: Callable[[], str] = str) -> None:
@@ -183,8 +177,9 @@ class Bits(Decisions):
         if name not in self.claimed:
             self._model()
         self.claimed.add(name)
-        if not holds():
-            self.refute(name, why())
+        with about(self._second, name):
+            if not holds():
+                self.refute(name, why())
 
     def refute(self, name: str, reason: str) -> None:
         """The claim is false on this path."""

@@ -30,6 +30,7 @@ from heapster.machine.linear import (
     scaled,
     times,
 )
+from heapster.machine.solvers import SecondOpinion, Solver, about
 from heapster.machine.terms import bounds_terms, integer_named, relation_term
 
 NEAR = (0, 16, 256, 1 << 12, 1 << 16)     # above a word's least, tried in a counterexample
@@ -49,8 +50,9 @@ class Facts:
     A scope of the solver begins where paths may part.
     """
 
-    def __init__(self) -> None:
-        self._solver = z3.SimpleSolver()
+    def __init__(self, second: SecondOpinion | None = None) -> None:
+        self.second = second
+        self._solver = Solver(z3.SimpleSolver(), second)
         self._terms: list[Any] = []     # all that the solver has
         self._marks: list[int] = []     # how many it had when each scope began
         self._count = 0                 # of those, asserted on this path
@@ -70,7 +72,7 @@ class Facts:
         """Assert a condition on this path."""
         if self._count == len(self._terms) or self._terms[self._count].ast.value != term.ast.value:
             self._leave_others()
-            self._assert(term)
+            self._solver.add(term)
             self._terms.append(term)
         self._count += 1
 
@@ -89,10 +91,6 @@ class Facts:
         for term in shared:
             self.add(term)
 
-    def _assert(self, term: Any) -> None:
-        """As the solver's `add`, of one condition, at a fraction of the cost."""
-        z3.Z3_solver_assert(z3.main_ctx().ref(), self._solver.solver, term.ast)
-
     def can_be(self, *more: Any) -> bool:
         """Whether all that is asserted can hold, and more."""
         return self._ask(more, lambda: True) is not None
@@ -106,11 +104,8 @@ class Facts:
         if more:
             self._solver.push()
         for term in more:
-            self._assert(term)
-        found = self._solver.check()
-        if found == z3.unknown:
-            raise Undecided(self._solver.reason_unknown())
-        result = answer() if found == z3.sat else None
+            self._solver.add(term)
+        result = answer() if self._solver.can_be() else None
         if more:
             self._solver.pop()
         return result
@@ -303,8 +298,9 @@ class Integers(Decisions):
         """See `Path.claim`; the path is shown to exist first."""
         self._sat()
         self.claimed.add(name)
-        if not holds():
-            self.refute(name, why())
+        with about(self._facts.second, name):
+            if not holds():
+                self.refute(name, why())
 
     def refute(self, name: str, reason: str) -> None:
         """The claim is false on this path, for words as small as they get one after the other."""
@@ -378,9 +374,9 @@ def _known(fact: Relation) -> bool | None:
     return holds if holds is None else holds != fact.negated
 
 
-def integers() -> Callable[[Sequence[int]], Integers]:
+def integers(second: SecondOpinion | None = None) -> Callable[[Sequence[int]], Integers]:
     """The encoding as integers, of paths that follow each other."""
-    return partial(Integers, facts=Facts())
+    return partial(Integers, facts=Facts(second))
 
 
 def paths(encoding: Callable[[Sequence[int]], Any], body: Callable[[Any], None]) -> Iterator[Any]:

@@ -40,7 +40,7 @@ def _made(parts: tuple[tuple[Integer, int], ...], least: int, sign: str, negated
     ref = context.ref()
     multiples = [_multiple(integer, count) for integer, count in parts]
     array = (z3.Ast * len(parts))(*[multiple.ast for multiple in multiples])
-    total = z3.ArithRef(z3.Z3_mk_add(ref, len(parts), array), context)
+    total = multiples[0] if len(parts) == 1 else z3.ArithRef(z3.Z3_mk_add(ref, len(parts), array), context)
     number = _number(least)
     if sign == "==":
         term = z3.BoolRef(z3.Z3_mk_eq(ref, total.ast, number.ast), context)

@@ -45,6 +45,22 @@ def count_line(rows: Iterable[Row]) -> Line:
     return text + (f", {kept} of them kept from before: --fresh proves them again" if kept else ""), STYLES[worst]
 
 
+def cross_checked(rows: Iterable[Row]) -> dict[str, Any]:
+    """How often the second solver was asked and agreed, and the theorems of which it did not, as the JSON has it."""
+    rows = list(rows)
+    return {"asked": sum(row["asked"] for row in rows), "agreed": sum(row["agreed"] for row in rows),
+            "doubted": {row["name"]: row["reason"] for row in rows if row["agreed"] < row["asked"]}}
+
+
+def cross_check_lines(told: Row) -> Iterator[Line]:
+    """What the second solver said, in a line, and one for each theorem that it doubts."""
+    count = f"{told['agreed']:,} of {told['asked']:,}"
+    yield f"cross-check: cvc5 agrees with {count} answers of z3 that something is impossible", (
+        OPEN if told["doubted"] else GOOD)
+    for name, reason in told["doubted"].items():
+        yield f"  {name}: {reason}", OPEN
+
+
 def summary(theorems: Iterable[Row]) -> list[str]:
     """How many theorems there are of each file, by how far they reach, as a table."""
     rows = list(theorems)

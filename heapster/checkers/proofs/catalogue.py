@@ -55,7 +55,8 @@ ASSUMED: tuple[Assumption, ...] = (
                "what threads keep and hand over is whole after any sequence of calls",
                "each step is proved, by the contracts of those that it calls; sequences are held by the reference, in "
                "lock-step"),
-    Assumption("z3_is_right", "z3 says unsat only of what cannot be", "its answers are not checked by another prover"),
+    Assumption("z3_is_right", "z3 says unsat only of what cannot be",
+               "`heapster prove --cross-check` asks cvc5 again; a run without it believes z3"),
     Assumption("a_lock_excludes_others", "between lock and unlock no other thread touches the arena",
                "proofs run one thread; `heapster races` explores the others"),
     Assumption("an_arena_is_used_by_the_lists_it_has", "list and heap neighbours are legal before each call",

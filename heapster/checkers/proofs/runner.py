@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from hashlib import sha256
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -21,6 +23,8 @@ from heapster.checkers.targets.target import SIM, Target, folder
 from heapster.results import Finding
 
 MOST_PATHS_AFTER_REFUTING = 50      # a broken heap can go on for ever
+DOUBTS = {"sat": "cvc5 calls possible what z3 calls impossible",
+          "unknown": "cvc5 cannot say whether what z3 calls impossible is"}
 TICK = 0.2                          # seconds between looks at the limits
 
 
@@ -45,6 +49,8 @@ class TheoremResult:
     reason: str = ""
     finding: Finding | None = None
     kept: bool = False              # from an earlier run, with nothing changed that it depends on
+    asked: int = 0                  # of cvc5, each that z3 called impossible; where a way is not taken, at `stays`
+    agreed: int = 0
 
 
 @dataclass
@@ -75,6 +81,7 @@ class Runner:
     origin: Origin = None           # a fault to plant, or the folder of a copy of the source
     stop_at: str = ""               # the theorem whose refutation is enough
     kept: KeptProofs | None = None  # what went through before, on a source that may have changed
+    cross_check: bool = False       # ask cvc5 too
 
     def run(self, proofs: Sequence[Proof]) -> Iterator[list[TheoremResult]]:
         """The outcomes of each proof: what is kept first, then what is of files that changed, as they come."""
@@ -127,7 +134,8 @@ class Runner:
     def _start(self, proof: Proof, encodings: tuple[str, ...]) -> _Attempt:
         receiver, sender = multiprocessing.Pipe(duplex=False)
         process = multiprocessing.get_context("fork").Process(
-            target=_child, args=(os.getpid(), proof, encodings[0], self.origin, self.stop_at, sender), daemon=True)
+            target=_child, daemon=True,
+            args=(os.getpid(), proof, encodings[0], self.origin, self.stop_at, sender, self.cross_check))
         process.start()
         sender.close()
         return _Attempt(proof, encodings, process, receiver)
@@ -161,19 +169,38 @@ def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[T
             verdict, reason = Proved.UNKNOWN, answer["unknown"]
         elif theorem.name not in answer["claimed"]:
             verdict, reason = Proved.VACUOUS, "no path met its assumptions"
+        elif doubt := _doubt(answer, theorem.name):
+            verdict, reason = Proved.UNKNOWN, doubt
         else:
             verdict, reason = Proved.PROVED, ""
-        outcomes.append(TheoremResult(theorem, verdict, answer.get("paths", 0), share, encoding, reason, finding))
+        outcomes.append(TheoremResult(theorem, verdict, answer.get("paths", 0), share, encoding, reason, finding,
+                                      asked=_asked(answer, theorem.name, "unsat", "sat", "unknown"),
+                                      agreed=_asked(answer, theorem.name, "unsat")))
     return sorted(outcomes, key=lambda o: o.verdict is not Proved.REFUTED) if "unknown" in answer else outcomes
+
+
+def _asked(answer: dict[str, Any], theorem: str, *said: str) -> int:
+    """How often cvc5 answered so, of what this theorem alone stands on."""
+    return sum(count[theorem] for word, count in answer.get("second", {}).items() if word in said)
+
+
+def _doubt(answer: dict[str, Any], theorem: str) -> str:
+    """What cvc5 does not agree with, of what this theorem or a way that was not taken stands on."""
+    for said, doubt in DOUBTS.items():
+        count = answer.get("second", {}).get(said, {})
+        if count.get(theorem) or count.get(answer["stays"]):
+            return doubt
+    return ""
 
 
 # In the child.
 
-def _child(parent: int, proof: Proof, encoding: str, origin: Origin, stop_at: str, sender: Connection) -> None:
+def _child(parent: int, proof: Proof, encoding: str, origin: Origin, stop_at: str, sender: Connection,
+           cross_check: bool) -> None:
     """Explore and answer; whatever goes wrong is an answer too."""
     children.settle(parent)
     try:
-        answer = explored(proof, encoding, origin, stop_at)
+        answer = explored(proof, encoding, origin, stop_at, cross_check=cross_check)
     except Exception as error:  # noqa: BLE001  # the parent must hear of it, whatever it is
         last = traceback.extract_tb(error.__traceback__)[-1]
         answer = {"unknown": f"{type(error).__name__}: {error} ({last.name}, line {last.lineno})"}
@@ -181,7 +208,8 @@ def _child(parent: int, proof: Proof, encoding: str, origin: Origin, stop_at: st
     sender.close()
 
 
-def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = "") -> dict[str, Any]:
+def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = "", *,
+             cross_check: bool = False) -> dict[str, Any]:
     """Every path of the proof: the claims met, and a counterexample of each that is false, replayed if one can be."""
     # Here, because only children may need z3 and the source: a fault may keep the source from loading.
     from heapster.checkers.proofs.dependencies import noting  # noqa: PLC0415
@@ -194,8 +222,22 @@ def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = 
         except (TargetError, AssertionError, ImportError, SyntaxError) as error:
             return {"refuted": dict.fromkeys((t.name for t in proof.theorems()), _unloadable(proof, error)), "paths": 0}
         read: set[tuple[str, str]] = set()
-        answer = _explore(proof, encoding, noting(source, read), stop_at, target_of(origin))
-        return answer | {"read": frozenset(read)}
+        second = _second() if cross_check else None
+        answer = _explore(proof, encoding, noting(source, read), stop_at, target_of(origin), second)
+        return answer | {"read": frozenset(read)} | (_said(proof, second) if second else {})
+
+
+def _second() -> Any:
+    from heapster.machine.solvers import SecondOpinion  # noqa: PLC0415
+
+    return SecondOpinion()
+
+
+def _said(proof: Proof, second: Any) -> dict[str, Any]:
+    """What cvc5 answered how often, by theorem; of ways that were not taken, by the one that every proof has."""
+    return {"stays": proof.stays, "second": {
+        said: Counter({name or proof.stays: count for name, count in counts.items()})
+        for said, counts in second.answers.items()}}
 
 
 def is_replayed(finding: Finding | None) -> bool:
@@ -210,7 +252,8 @@ def target_of(origin: Origin) -> Target:
     return folder(origin) if isinstance(origin, Path) else SIM
 
 
-def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: Target) -> dict[str, Any]:
+def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: Target,
+             second: Any = None) -> dict[str, Any]:
     from heapster.machine.bits import Bits  # noqa: PLC0415
     from heapster.machine.paths import Undecided, Unsupported, integers, paths  # noqa: PLC0415
 
@@ -219,7 +262,8 @@ def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: Tar
     count = since = 0
     answer: dict[str, Any] = {"claimed": claimed, "refuted": refuted}
     try:
-        for path in paths(Bits if encoding == BITS else integers(), lambda p: _guarded(proof, source, p)):
+        words = partial(Bits, second=second) if encoding == BITS else integers(second)
+        for path in paths(words, lambda p: _guarded(proof, source, p)):
             count += not path.abandoned
             claimed |= {_name(proof, claim) for claim in path.claimed}
             for refutation in path.refuted:

@@ -28,6 +28,8 @@ COVERING = 20.0                 # of processor time, with --covers
               help="Prove all again, also what was proved before and depends on nothing that has changed since.")
 @click.option("--faults", "with_faults", is_flag=True,
               help="Plant faults in copies of impl instead; each must be refuted by the theorem that names it.")
+@click.option("--cross-check", is_flag=True,
+              help="Ask cvc5 again whatever z3 calls impossible, and prove all again; takes about five times as long.")
 @click.option("--covers", is_flag=False, flag_value="", default=None, metavar="[TRACE]",
               help="Prove nothing, but say how many of the calls of a trace, or of generated programs at the settings "
                    "that ship, start where a theorem about the whole call applies, and what is missing for the rest.")
