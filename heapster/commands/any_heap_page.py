@@ -1,4 +1,4 @@
-"""What the docs' page of proofs says of whole operations on any heap."""
+"""The part of the docs' page of proofs about whole operations on any heap."""
 
 from collections.abc import Iterator
 

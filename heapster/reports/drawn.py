@@ -1,4 +1,4 @@
-"""What came of drawn changes, for people: figures by checker, and the survivors as differences."""
+"""The results of drawn changes, for people: figures by checker, and the survivors as differences."""
 
 import re
 import textwrap

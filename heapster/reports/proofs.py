@@ -27,7 +27,7 @@ def _seconds(row: Row) -> str:
 
 
 def assumed_lines(rows: Iterable[Row]) -> Iterator[Line]:
-    """What no proof shows."""
+    """The assumptions that no proof shows."""
     yield "assumed", STRONG
     for row in rows:
         yield f"  {row['name']:<40} {row['claim']}", PLAIN

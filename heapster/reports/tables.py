@@ -1,4 +1,4 @@
-"""What runs say, as tables: for the page, for Markdown, and for whoever has JavaScript off."""
+"""Runs as tables: for the page, for Markdown, and for whoever has JavaScript off."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What people read: a finding in under thirty lines, and what a run has and has not checked.
+"""Runs on the terminal: a finding in under thirty lines, and what a run has and has not checked.
 
 Nothing here depends on time, so that two runs with one seed print the same.
 """
@@ -171,7 +171,7 @@ def _coverage(run: Run) -> Iterator[Line]:
 
 
 def checked(run: Run) -> Iterator[Line]:
-    """What was evaluated, and what was called."""
+    """The checks that were evaluated, and the functions that were called."""
     if evaluated := [name for name, times in run.checks.items() if times]:
         yield from _listed(f"checked ({len(evaluated)})", evaluated)
     if (calls := run.extra.get("calls")) and run.command != "exhaust":
@@ -179,7 +179,7 @@ def checked(run: Run) -> Iterator[Line]:
 
 
 def not_checked(run: Run) -> Iterator[Line]:
-    """What the run says nothing about."""
+    """The checks of which the run says nothing."""
     if idle := [name for name, times in run.checks.items() if not times]:
         yield from _listed("NOT checked", idle, OPEN)
     if unseen := [name for name, times in run.witnesses.items() if not times]:

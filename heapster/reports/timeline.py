@@ -44,7 +44,7 @@ class Taken(Protocol):
 
     @property
     def problem(self) -> str:
-        """What is wrong after it; mostly nothing."""
+        """The problem after it; mostly none."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def packed(journey: Journey) -> str:
 
 
 def unpacked(text: str) -> dict[str, Any]:
-    """What the page reads from it."""
+    """The value that the page reads from it."""
     value: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
     return value
 

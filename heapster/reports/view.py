@@ -18,7 +18,7 @@ FRAME = 2                       # columns left free
 
 
 class Screen(NamedTuple):
-    """What is on the screen."""
+    """The contents of the screen."""
 
     heap: Heap
     number: int                 # of the step, counted from 1; 0 before the first

@@ -19,7 +19,7 @@ RESAMPLES, SEED = 1000, 1
 
 
 class Standing(Enum):
-    """What a ratio comes to."""
+    """The standing of a ratio beside 1."""
 
     LESS = "less"
     TIE = "tie"

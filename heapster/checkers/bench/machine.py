@@ -1,4 +1,4 @@
-"""What the figures were measured on, in a few words each."""
+"""The machine that figures were measured on, in a few words each."""
 
 import os
 import platform

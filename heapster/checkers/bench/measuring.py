@@ -19,7 +19,7 @@ Progress = Callable[[float, str], None]     # how far, and what runs
 
 @dataclass(frozen=True)
 class BenchPlan:
-    """What to measure and for how long."""
+    """A plan: workloads to measure, and for how long."""
 
     workloads: tuple[Workload, ...]
     field: Field
@@ -31,7 +31,7 @@ class BenchPlan:
     weights: Mapping[str, float] = made(default_factory=dict)  # of workloads in the mean; without any, all the same
 
     def weight(self, workload: str) -> float:
-        """What part the workload has in the mean, beside others."""
+        """The workload's part in the mean, beside others."""
         return self.weights[workload] if self.weights else 1.0
 
 

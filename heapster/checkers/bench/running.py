@@ -24,7 +24,7 @@ EMPTY = "empty"
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run used."""
+    """Processor time, memory and operations of one run."""
 
     cpu: float                      # seconds, user and system
     memory: int                     # peak, in KiB
@@ -139,7 +139,7 @@ def _of_fixed_time(work: Work, cpu: float, memory: int, out: str) -> Sample | Fa
 
 
 def environment_of(target: Candidate, environment: Mapping[str, str]) -> dict[str, str]:
-    """What a program on the target finds: no variables that would change what is measured, but the target's."""
+    """The environment of a program on the target: no variables that would change what is measured, but the target's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return {**kept, "LC_ALL": "C", **environment, **target.environment}
 

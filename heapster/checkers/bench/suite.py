@@ -24,7 +24,7 @@ LARSON = Work(r"Throughput = *(\d+) operations", 1e7)
 
 @dataclass(frozen=True)
 class Suite:
-    """What of the suite can be started, and what cannot, with the reason."""
+    """The programs of the suite that can be started, and those that cannot, with the reason."""
 
     folder: str                     # as the command line has it
     workloads: tuple[Workload, ...]

@@ -1,4 +1,4 @@
-"""What is measured: libc, and beside it any target that can be preloaded."""
+"""Targets of measurements: libc, and beside it any that can be preloaded."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -36,7 +36,7 @@ LEAD = (GROWTH - FIRST_BLOCK - FENCE - HEADER) // UNIT % SPAN     # units before
 
 
 class Bounds(NamedTuple):
-    """What is proven of heap over live bytes in the worst case, for blocks of these sizes and so many live bytes."""
+    """Proven bounds of heap over live bytes in the worst case, for blocks of these sizes and so many live bytes."""
 
     any_allocator: float        # at least, whatever the allocator, if it does not move blocks: Robson 1971
     best_possible: float        # about, at most, of the best allocator there can be: Robson 1974
@@ -68,7 +68,7 @@ class Attack(NamedTuple):
 
     @property
     def bounds(self) -> Bounds:
-        """What is proven of such traces."""
+        """The proven bounds of such traces."""
         return bounds(*self.sizes, self.peak_live)
 
 

@@ -42,7 +42,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass
 class Comparison:
-    """What was found so far, as plain values."""
+    """The comparison so far, as plain values."""
 
     traces: dict[str, Any] = field(default_factory=dict)
     table: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class PolicyPlayer(NamedTuple):
 
 
 class Entrants(NamedTuple):
-    """What plays the traces."""
+    """Players of the traces."""
 
     players: tuple[PolicyPlayer, ...]
     strangers: tuple[Contestant, ...] = ()
@@ -187,7 +187,7 @@ def load(name: str) -> Compact:
 
 
 def attack_on(name: str) -> Attack | None:
-    """What is meant by adversary-POLICY; None if the name is another."""
+    """The attack named adversary-POLICY; None if the name is another."""
     policy = name.removeprefix(ADVERSARY)
     if policy == name or policy not in POLICY_NAMES:
         return None

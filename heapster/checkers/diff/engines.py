@@ -1,4 +1,4 @@
-"""What a trace is played on: the compiled allocator in a child, or a source of `impl` on the simulated machine.
+"""Engines that play a trace: the compiled allocator in a child, or a source of `impl` on the simulated machine.
 
 An engine takes some steps at a time, and then tells what they were answered and what the system was asked.
 """
@@ -21,7 +21,7 @@ from heapster.model.placement import POLICY_NAMES
 
 
 class Stretch(NamedTuple):
-    """What became of some steps."""
+    """The results of some steps."""
 
     answers: Sequence[int]
     calls: Sequence[tuple[int, Call]]       # each with the step that made it

@@ -1,4 +1,4 @@
-"""What a policy makes of a trace: memory, fragmentation and work, over time and in sum.
+"""Measures of a policy on a trace: memory, fragmentation and work, over time and in sum.
 
     live    bytes that the caller asked for and has not given back
     heap    bytes that the allocator has from the system
@@ -25,7 +25,7 @@ SERIES = ("step", "live", "used", "heap", "free_blocks", "largest_free", "search
 
 
 class Measures:
-    """What was measured so far."""
+    """The measures so far."""
 
     def __init__(self, quick: Quick, system: FootprintSystem, steps: int) -> None:
         self._quick, self._system = quick, system

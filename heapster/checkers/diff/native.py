@@ -39,7 +39,7 @@ PAGE = 4096
 
 
 class DriverShared(NamedTuple):
-    """What the driver tells; it is asked with `handles`."""
+    """The driver's progress; it is asked with `handles`."""
 
     done: U64 = 0
     calls: U64 = 0
@@ -146,7 +146,7 @@ class NativeReplay:
         raise TargetError("the compiled allocator cannot be replayed: its memory is taken")
 
     def answers(self, start: int, end: int) -> "array[int]":
-        """What the steps from `start` up to `end` were answered."""
+        """The answers of the steps from `start` up to `end`."""
         found = array("q")
         found.frombytes(self._map[self._answers + ANSWER.size * start:self._answers + ANSWER.size * end])
         return found

@@ -44,7 +44,7 @@ def is_closed(target: ForeignTarget) -> bool:
 
 
 def refusal(refuse: int) -> Trace:
-    """What a move's refusal is in a trace: from here on there is no more memory."""
+    """A move's refusal as steps of a trace: from here on there is no more memory."""
     del refuse
     return (Step("fail", (1,), name="mmap"),)
 

@@ -30,7 +30,7 @@ class _HeapUnpickler(pickle.Unpickler):
         self._named = {MACHINE: machine, SOURCE: source}
 
     def persistent_load(self, name: str) -> Any:
-        """What the name stands for."""
+        """The object that the name stands for."""
         return self._named[name]
 
 

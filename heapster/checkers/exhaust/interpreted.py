@@ -40,7 +40,7 @@ def _refusals(made: Iterable[str]) -> Iterator[int]:
 
 
 class _Came(NamedTuple):
-    """What came of a move."""
+    """The result of a move."""
 
     word: int
     problems: Sequence[Problem]

@@ -28,7 +28,7 @@ class AnswerWay(NamedTuple):
 
 @dataclass(frozen=True)
 class Expanded:
-    """What became of programs, each with every move more."""
+    """Programs, each with every move more, and how they went."""
 
     moves: Words                # of each program: how many there were,
     spoilt: Words               # and after how many nothing follows
@@ -70,7 +70,7 @@ class Layers:
         return int(self.programs.shape[1])
 
     def pieces(self, size: int, *, heaps: bool) -> Iterator[Piece]:
-        """What is left of the layer, in pieces of that many programs."""
+        """The rest of the layer, in pieces of that many programs."""
         for start in range(self.done, len(self.programs), size):
             yield Piece(self.programs[start:start + size], heaps)
 

@@ -10,7 +10,7 @@ from heapster.results import Finding
 
 
 class ExhaustPlan(NamedTuple):
-    """What is to be exhausted, and within what."""
+    """A scope to exhaust, and the limits of doing so."""
 
     calls: int
     sizes: tuple[int, ...] | None       # None: worked out

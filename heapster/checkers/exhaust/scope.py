@@ -1,4 +1,4 @@
-"""What is exhausted: the calls to choose from, how many a program has, and how a program is written down.
+"""Scopes: the calls to choose from, how many a program has, and how a program is written down.
 
 A program is a row of moves. A move is a word: the number of a call of the alphabet, the handle that the call is given,
 and what the system refuses. The handle that a call defines is its place in the program, so that programs which differ
@@ -45,7 +45,7 @@ class ScopedCall(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What is exhausted."""
+    """The calls, sizes and lengths of the programs that are run."""
 
     calls: int                      # that a program has at most
     sizes: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What a walk covered, exactly, in one sentence and in figures."""
+"""The exact coverage of a walk, in one sentence and in figures."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -14,7 +14,7 @@ SHARES = 2                      # pieces for each child, at least, so that none 
 
 
 class ProgramEngine(Protocol):
-    """What runs programs."""
+    """An engine that runs programs."""
 
     @property
     def size(self) -> int:

@@ -1,1 +1,1 @@
-"""What was found: described, kept, explained."""
+"""Findings: described, kept, explained."""

@@ -1,4 +1,4 @@
-"""What each finding's code means, from `codes.md`."""
+"""The meaning of each finding's code, from `codes.md`."""
 
 from importlib.resources import files
 from typing import NamedTuple

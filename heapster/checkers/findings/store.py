@@ -26,7 +26,7 @@ LEAST_PREFIX = 4                # characters of an id that `find` accepts
 
 
 class State(NamedTuple):
-    """What is known of a finding over time."""
+    """The history of a finding."""
 
     since: str                  # when it was found first; these are of ISO 8601, in UTC
     seen: str                   # when it was last run

@@ -34,7 +34,7 @@ SEED_STRIDE = 1_000_003         # between the seeds of campaigns, so that their 
 
 @dataclass(frozen=True)
 class FuzzOptions:
-    """What a campaign runs."""
+    """The options of a campaign."""
 
     target: Target = SIM
     policies: tuple[str, ...] = POLICY_NAMES
@@ -90,7 +90,7 @@ def fuzz(options: FuzzOptions, progress: Callable[[Progress], None], store: Keep
 
 
 class BatchResult(NamedTuple):
-    """What a batch of examples came to."""
+    """The result of a batch of examples."""
 
     ops: int
     examples: int
@@ -122,7 +122,7 @@ class Lives:
                       options.retained)
 
     def __call__(self, batch: tuple[int, int]) -> BatchResult:
-        """What the examples of a batch, of that number and so many, show; whoever runs them."""
+        """Run a batch of examples, of that number and so many: the result is the same wherever it runs."""
         record, (number, examples) = blank(self.record), batch
         _live(record, self.options.seed * SEED_STRIDE + number, examples)
         return BatchResult(record.ops, record.examples, record.checks, record.witnesses, record.under, record.failure)

@@ -1,4 +1,4 @@
-"""What Hypothesis draws, by the seed alone.
+"""Hypothesis's draws, by the seed alone.
 
 Hypothesis mixes constants of the modules that happen to be loaded into what it draws, which finds more in a program
 that it knows nothing of. Ours say their boundaries themselves, and a seed must draw the same in an editable

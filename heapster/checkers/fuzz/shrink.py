@@ -24,14 +24,14 @@ MOST_REPLAYS = 2000
 
 
 class Shrunk(NamedTuple):
-    """What a trace shrank to."""
+    """A trace after shrinking."""
 
     trace: Trace
     at_rest: bool                   # no step can be left out; else the budget was spent before that was tried
 
 
 def once(_: Trace) -> float:
-    """What a replay costs, where none costs more than another."""
+    """The cost of a replay, where none costs more than another."""
     return 1.0
 
 

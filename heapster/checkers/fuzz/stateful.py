@@ -43,7 +43,7 @@ Failure = tuple[Trace, Problem]
 
 @dataclass
 class Record:
-    """What the examples of a campaign saw so far."""
+    """The record of a campaign's examples so far."""
 
     make: Callable[[], Lockstep]
     policies: tuple[str, ...]

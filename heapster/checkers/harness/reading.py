@@ -1,4 +1,4 @@
-"""What a fuzzer of others has found, as a trace."""
+"""Read a finding of another fuzzer as a trace."""
 
 from pathlib import Path
 

@@ -130,7 +130,7 @@ class _Ears:
             self._hear(answered(said["said"]).value)
 
     def answer(self, delivered: Delivered) -> Any:
-        """What a piece answered, once all that it told is heard; raises what it raised."""
+        """The answer of a piece, once all that it told is heard; raises what it raised."""
         self.listen(0.0)
         for said in delivered.told[self._heard.pop(delivered.attempt, 0):]:
             self._hear(answered(said).value)

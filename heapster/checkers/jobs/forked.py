@@ -19,14 +19,14 @@ Tell = Callable[[Any], None]
 
 
 class Raised(NamedTuple):
-    """What the work raised instead of an answer."""
+    """An error that the work raised instead of an answer."""
 
     words: str
     error: Exception            # or one that says the same, if it cannot be sent
 
 
 class Said(NamedTuple):
-    """What the work tells before its answer."""
+    """A message of the work before its answer."""
 
     value: Any
 
@@ -42,7 +42,7 @@ def begin_telling(work: Callable[[Tell], Any]) -> tuple[int, int]:
 
 
 def answered(data: bytes) -> Any:
-    """What a child answered, of all that it sent; `Raised` if it raised something."""
+    """Read a child's message; `Raised` if it raised something."""
     return pickle.loads(data)   # noqa: S301  our own child wrote it
 
 
@@ -69,7 +69,7 @@ def taken_frames(data: bytearray) -> Iterator[bytes]:
 
 
 def pickled(work: Callable[[], Any]) -> bytes:
-    """What the work comes to, pickled; `Raised` if it raises or comes to what cannot be."""
+    """The work's answer, pickled; `Raised` if it raises or comes to what cannot be."""
     try:
         return pickle.dumps(work())
     except Exception as error:  # noqa: BLE001  # not eaten: raised again where the answer is read

@@ -104,7 +104,7 @@ class _Child:
             self._wait()
 
     def answer(self) -> Any:
-        """What it answered; raises what it raised."""
+        """Its answer; raises what it raised."""
         if self.status or not self.said:
             raise HarnessError(f"a worker ended without an answer, with status {self.status:#x}")
         [answer] = self.said

@@ -1,4 +1,4 @@
-"""What a pool of workers is: pieces of work go in, their answers come out in the order of the pieces.
+"""Pools of workers: pieces of work go in, their answers come out in the order of the pieces.
 
 A piece is a value, and the work a function of it: both can be pickled, so that they can go to another machine.
 What comes of a piece depends on the piece alone, and what a run makes of the answers not on how many work.

@@ -1,4 +1,4 @@
-"""What a piece of work needs on another machine: Heapster as it is here, and the files of its target.
+"""The needs of a piece of work on another machine: Heapster as it is here, and the files of its target.
 
 Files lie below the folder in which the command runs, and below a folder of their own there: so a target has the same
 name in both places, and a finding the same id.
@@ -73,7 +73,7 @@ def _needed(path: Path, here: Path) -> Iterator[Path]:
 
 
 def digest_of(files: dict[str, bytes]) -> str:
-    """What tells these files from others."""
+    """A digest that tells these files from others."""
     whole = sha256()
     for name in sorted(files):
         whole.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
@@ -81,7 +81,7 @@ def digest_of(files: dict[str, bytes]) -> str:
 
 
 def machine() -> str:
-    """What compiled code is for."""
+    """The platform of compiled code."""
     return f"{platform.machine()} with {' '.join(platform.libc_ver()) or 'another libc'}"
 
 

@@ -1,4 +1,4 @@
-"""What a worker of a cluster does: hands a piece to its hand, passes on what that tells, and stops what is unwanted."""
+"""A worker of a cluster: hands a piece to its hand, passes on what that tells, and stops what is unwanted."""
 
 import os
 import pickle
@@ -19,7 +19,7 @@ LOOK = 0.3                      # seconds between two looks whether the piece is
 
 
 class Delivered(NamedTuple):
-    """What came of a piece."""
+    """The answer of a piece, and all that it told."""
 
     attempt: str                # which of the times that it was done, if a worker died
     told: list[bytes]           # all that it told, pickled: also what was told under way

@@ -18,7 +18,7 @@ SHIPPED = SimpleNamespace(api=api, lifecycle=lifecycle, malloc=malloc, retained=
 
 
 class Answer(NamedTuple):
-    """What a call answered."""
+    """The answer of a call."""
 
     value: int = 0              # a pointer, a usable size or a code
     returned: int = 0           # what posix_memalign returned

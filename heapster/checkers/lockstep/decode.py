@@ -61,7 +61,7 @@ _new = tuple.__new__            # as a NamedTuple's own, without its call
 
 
 class Decodable(Protocol):
-    """What decoding needs of a machine."""
+    """A machine that can be decoded."""
 
     def reader(self) -> Load:
         """Reads words; LookupError or Fault where there is none."""

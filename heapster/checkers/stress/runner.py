@@ -34,7 +34,7 @@ CHECKS = ("payloads", "alignment", "usable_size", "zeroed", "overlap", "progress
 
 @dataclass(frozen=True)
 class StressPlan:
-    """What to run."""
+    """A plan: the target, its threads, patterns and time."""
 
     target: Target = NATIVE
     threads: int = 2
@@ -63,7 +63,7 @@ class StressPlan:
 
 @dataclass
 class Report:
-    """What a child said."""
+    """The report of a child."""
 
     ops: int = 0
     seconds: float = 0.0
@@ -185,7 +185,7 @@ def _hung(out: str) -> Report:
 
 
 def parse(lines: list[str]) -> Report:
-    """What the lines of the harness say."""
+    """Read the lines of the harness."""
     report = Report()
     feed = iter(lines)
     for line in feed:

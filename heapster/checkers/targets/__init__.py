@@ -1,1 +1,1 @@
-"""What can be checked: a copy of the allocator's source, a shared object, the compiled library."""
+"""Targets: a copy of the allocator's source, a shared object, the compiled library."""

@@ -48,7 +48,7 @@ class Unreached(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """What was run of a target's sources."""
+    """The covered lines, branches and functions of a target's sources."""
 
     lines: tuple[int, int]              # run, and all that could be
     branches: tuple[int, int]
@@ -111,7 +111,7 @@ class Counting:
         return str(whole)
 
     def read(self) -> Coverage:
-        """What was run so far; the pages and Cobertura's file are written. TargetError if that cannot be read."""
+        """The coverage so far; the pages and Cobertura's file are written. TargetError if that cannot be read."""
         told, summary = self._folder / "told.json", self._folder / "summary.json"
         names = ", ".join(source.name for source in self._sources)
         command: list[str | Path] = [

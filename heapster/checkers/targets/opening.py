@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def opener(target: Target, view: View) -> Callable[..., Any]:
-    """What opens the target in that view; TargetError if nothing does."""
+    """The function that opens the target in that view; TargetError if none does."""
     kind = BY_NAME[target.kind]
     if view not in kind.opened:
         if kind.name == "folder" and not holds_source(target.path):
@@ -31,7 +31,7 @@ def opener(target: Target, view: View) -> Callable[..., Any]:
 
 
 def make_for(target: Target) -> "Make":
-    """What makes a fresh lockstep for the target."""
+    """The maker of fresh locksteps for the target."""
     make: Make = opener(target, View.LOCKSTEP)(target)
     return make
 

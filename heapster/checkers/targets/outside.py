@@ -45,7 +45,7 @@ def peer_preload(target: Target) -> Preload:
 
 
 def described(options: ForeignOptions) -> ForeignTarget:
-    """What a description makes of a pool's functions."""
+    """A pool's functions, as a description has them."""
     return _file(options, lambda path: from_description(path, options.compiler))
 
 

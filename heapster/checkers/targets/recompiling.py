@@ -17,7 +17,7 @@ ON_LINKING = ("-m", "-l", "-L", "-Wl,", "-pthread")
 
 
 class Ingredients(NamedTuple):
-    """What a shared object was compiled of, so that it can be compiled again in another way."""
+    """The ingredients of a shared object, so that it can be compiled again in another way."""
 
     compiler: tuple[str, ...]           # the words that start it
     flags: tuple[str, ...]              # that the target needs, not how it is built
@@ -26,7 +26,7 @@ class Ingredients(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the compiler is called."""
+        """The compiler's name."""
         return Path(self.compiler[0]).name
 
 
@@ -70,7 +70,7 @@ def link(ingredients: Ingredients, folder: Path, made: Path, way: Recompilation,
 
 
 def run(ingredients: Ingredients, words: Iterable[str], way: Recompilation) -> str:
-    """What the compiler says when it is told so, for the target's machine."""
+    """Run the compiler with these words, for the target's machine; its output."""
     return _run(ingredients, [*ingredients.compiler, *_machine(ingredients.flags), *words], way)
 
 

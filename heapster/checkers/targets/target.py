@@ -30,12 +30,12 @@ class Number(NamedTuple):
 
     @property
     def variable(self) -> str:
-        """What the compiled library reads it from."""
+        """The environment variable of the compiled library."""
         return f"HEAPSTER_{self.verb.upper()}"
 
 
 class TargetSettings(NamedTuple):
-    """What is set before an allocator of ours serves anyone; None for what is left as it is."""
+    """Settings of an allocator of ours before it serves anyone; None for what is left as it is."""
 
     policy: str | None = None
     cache: int | None = None        # bytes of one size that a thread may keep
@@ -79,7 +79,7 @@ UNSET = TargetSettings()
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be checked."""
+    """A target of the checkers."""
 
     kind: str                       # the name of its row in `kinds.KINDS`
     name: str                       # without its settings
@@ -91,7 +91,7 @@ class Target:
 
     @property
     def key(self) -> str:
-        """What tables of the JSON call it: what the version before did, who spelled settings of ours otherwise."""
+        """Its name in tables of the JSON: what the version before did, who spelled settings of ours otherwise."""
         policy, cache, *others = self.settings
         if self.name != "native" or not policy or any(other is not None for other in others):
             return str(self)

@@ -1,4 +1,4 @@
-"""What is wrong with a file of traces, and where."""
+"""Errors in a file of traces, with their place."""
 
 from pathlib import Path
 

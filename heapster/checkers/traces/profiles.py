@@ -15,7 +15,7 @@ PROFILES = (
 
 
 def profile(start: bytes) -> str:
-    """What a file that starts so is, and what to use, if it is a profile; else nothing."""
+    """The kind of profile that starts so, and what to use instead; nothing if it is no profile."""
     for pattern, what in PROFILES:
         if re.match(pattern, start.lstrip()):
             return f"this is {what}, and no sequence of calls; {RECORD}"

@@ -1,4 +1,4 @@
-"""What the recorder wrote, as a trace: a compiled program puts records in their order and names addresses."""
+"""Recordings as traces: a compiled program puts records in their order and names addresses."""
 
 import os
 import struct
@@ -20,7 +20,7 @@ MAGIC = 0x3130636552706548      # "HepRec01"
 
 
 class RawHeader(NamedTuple):
-    """What a recording begins with."""
+    """The header of a recording."""
 
     magic: U64
     process: U64
@@ -37,7 +37,7 @@ STACK_OBJECT = len(ROWS) + 1    # recorder.h
 
 
 def headers() -> dict[str, str]:
-    """What the recorder and its reader include and nobody has written, by their names."""
+    """The generated headers of the recorder and its reader, by their names."""
     recording = shared_structs.header("recording.h", "heapster/checkers/traces/raw.py", [
         f"#define RECORDER_MAGIC {MAGIC:#x}u", f"#define DEEPEST {DEEPEST}", *structs({"header": RawHeader})])
     return {OPERATIONS_H: operations_header(), "recording.h": recording}
@@ -54,7 +54,7 @@ class Image(NamedTuple):
 
 
 def image(path: Path) -> Image:
-    """What the recording at `path` is of."""
+    """The program that the recording at `path` is of."""
     with path.open("rb") as file:
         head = file.read(HEADER.size)
     if len(head) < HEADER.size or HEADER.unpack(head)[0] != MAGIC:

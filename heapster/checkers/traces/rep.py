@@ -32,7 +32,7 @@ MALLOC, REALLOC, FREE = (NUMBER[verb] for verb in ("malloc", "realloc", "free"))
 
 
 class RepHeader(NamedTuple):
-    """What a file says of itself."""
+    """The header of a file."""
 
     ids: int
     ops: int

@@ -1,4 +1,4 @@
-"""What a trace asks for, in sum."""
+"""A trace's requests, in sum."""
 
 from collections import Counter
 from typing import NamedTuple

@@ -47,7 +47,7 @@ def _case(case: Case, field: Field, tried: Tried) -> dict[str, Any]:
 
 
 def _broken(case: Case, target: str, tried: Tried) -> tuple[Finding, ...]:
-    """What our own allocator promised of the case, and did not keep."""
+    """The promise of our own allocator for the case, if it was not kept."""
     end = tried.ends[case.name, target]
     if target.partition(":")[0] != NATIVE.name or end.outcome in ALLOWED[case.promise]:
         return ()

@@ -26,7 +26,7 @@ class Reported(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """What came of it all."""
+    """The ends of all cases on all targets."""
 
     ends: Mapping[tuple[str, str], Reported]         # by the names of case and target
     seconds: float
