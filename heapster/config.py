@@ -158,6 +158,7 @@ ALL_KEYS = (
     Key("alignment", "What a foreign allocator's blocks must be aligned to.", "N", _alignment),
     Key("cc", "The compiler of C targets.", "CC", _text),
     Key("cflags", "What it is told besides.", "FLAGS", _text),
+    Key("build", "The command that builds C sources: it is run in a copy of their folder, to learn how.", "CMD", _text),
     Key("heap_limit", "Bytes that mem_sbrk gives a malloc-lab allocator.", "N", _whole(4096, 1 << 32)),
     Key("adapter", "A C or Python file that stands between us and a foreign allocator.", "FILE", _text),
     Key("sandbox", "Run a foreign allocator in a sandbox (bubblewrap): a read-only system, no network.", "BOOL", _flag),
@@ -179,8 +180,11 @@ def from_files(folder: Path, command: str, commands: Iterable[str]) -> dict[str,
     for key in table:
         if key not in KEYS and key not in known:
             raise UsageError(f"{name}: unknown key '{key}': {instead_of(key, [*KEYS, *known])}")
-    values = _checked(name, "", {key: value for key, value in table.items() if key in KEYS})
     own = table.get(command, {})
+    tables = [one for one in known if isinstance(table.get(one), dict)]       # build is a key and a command
+    values = _checked(name, "", {key: value for key, value in table.items() if key in KEYS and key not in tables})
+    if command in KEYS and command not in tables:
+        return values
     if not isinstance(own, dict):
         raise UsageError(f"{name}: '{command}' must be a table of settings of that command")
     return values | _checked(name, f"{command}.", own)

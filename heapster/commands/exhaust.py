@@ -23,7 +23,7 @@ from heapster.reports.progress import Meter
 from heapster.reports.terminal import PLAIN, finding_lines
 from heapster.results import Finding, Run
 
-OF_STRANGERS = ("prefix", "alignment", "cc", "cflags", "heap_limit", "adapter", "sandbox", "strict")
+OF_STRANGERS = ("prefix", "alignment", "cc", "cflags", "build", "heap_limit", "adapter", "sandbox", "strict")
 
 
 def command(target: str, more: tuple[str, ...], json: str | None, junit: str | None, sarif: str | None, store: str,
@@ -69,4 +69,4 @@ def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
     return ForeignOptions(
         target=target, prefix=given.get("prefix"), alignment=given.get("alignment"), compiler=compiler_of(given),
         heap_limit=given.get("heap_limit"), adapter=given.get("adapter"), sandbox=bool(given.get("sandbox")),
-        strict=bool(given.get("strict")))
+        strict=bool(given.get("strict")), build=given.get("build"))

@@ -110,6 +110,7 @@ def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
         strict=bool(given.get("strict")),
         coverage=Path(coverage) if coverage else None,
         corpus=Path(corpus) if corpus else None,
+        build=given.get("build"),
     )
 
 

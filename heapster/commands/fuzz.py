@@ -31,7 +31,7 @@ SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
 OF_RUNS = ("json", "junit", "sarif", "seconds", "seed", "baseline", "coverage", "threads")
 OF_OURS = ("policy", "examples", "arenas", "faults")
-OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "threads", "heap_limit", "adapter",
+OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "build", "threads", "heap_limit", "adapter",
                 "sandbox", "strict", "coverage", "corpus",
                 "minimise")
 

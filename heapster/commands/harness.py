@@ -21,11 +21,11 @@ NOTHING = Floor(0, 0, 0)         # that a run of one trace must have done
 
 
 def command(target: str, more: tuple[str, ...], fuzzer: str, out: Path, corpus: str | None, prefix: str | None,
-            alignment: int | None, cc: str | None, cflags: str | None) -> int:
+            alignment: int | None, cc: str | None, cflags: str | None, build: str | None) -> int:
     """Write a C program that a fuzzer drives, with the judge's checks compiled in."""
     aimed = target_of(" ".join((target, *more)), "harness")
     options = ForeignOptions(aimed, prefix=prefix, alignment=alignment, corpus=Path(corpus) if corpus else None,
-                             compiler=compiler_of({"cc": cc, "cflags": cflags}))
+                             compiler=compiler_of({"cc": cc, "cflags": cflags}), build=build)
     _, seeds = write_harness(options, fuzzer, out)
     say([(f"{out}: harness.c, build.sh, dictionary and {seeds} seeds in corpus, for {fuzzer}", PLAIN),
          (f"  build it:   {out}/build.sh", FAINT), (f"  run it:     cd {out} && {FUZZERS[fuzzer].run}", FAINT),
@@ -35,7 +35,8 @@ def command(target: str, more: tuple[str, ...], fuzzer: str, out: Path, corpus: 
 
 def replay(path: str, target: Target, given: dict[str, Any], delivery: Delivery, store: Store) -> int:
     """Run what a fuzzer found: shrunk, shown and kept as any finding is, if it fails. The exit code."""
-    options = ForeignOptions(target, seconds=0.0, prefix=given.get("prefix"), compiler=compiler_of(given))
+    options = ForeignOptions(target, seconds=0.0, prefix=given.get("prefix"), compiler=compiler_of(given),
+                             build=given.get("build"))
     trace = trace_of(path, options)
     run = fuzz_foreign(options, lambda finding: say([*finding_lines(finding), ("", PLAIN)]), lambda *_: None, store,
                        store.folder, NOTHING, first=(trace,))

@@ -39,7 +39,7 @@ from heapster.results import Run, UsageError
 
 SECONDS = 20.0                  # if nothing says for how long
 SEEDS = 1 << 32
-OF_COMPILED = ("prefix", "cc", "cflags")
+OF_COMPILED = ("prefix", "cc", "cflags", "build")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -82,7 +82,7 @@ def opened(target: Target, given: Mapping[str, Any] = NOTHING) -> Iterator[Sched
     if view_of(target, "races") is View.SOURCE:
         yield schedulable(source_of(target))
         return
-    compiled = CompiledTarget.of(target, ForeignOptions(target, prefix=given.get("prefix"),
+    compiled = CompiledTarget.of(target, ForeignOptions(target, prefix=given.get("prefix"), build=given.get("build"),
                                                         compiler=compiler_of(given)))
     compiled.given = _again(given)
     try:

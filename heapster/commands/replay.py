@@ -20,19 +20,20 @@ COUNTEREXAMPLE = "p1:"          # what the words of a refuted theorem start with
 
 
 def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: str | None, cc: str | None,
-            cflags: str | None, json: str | None, junit: str | None, store: str, *, of_harness: bool = False) -> int:
+            cflags: str | None, build: str | None, json: str | None, junit: str | None, store: str, *,
+            of_harness: bool = False) -> int:
     """Run a trace again and say whether it still fails."""
+    named = {"prefix": prefix, "cc": cc, "cflags": cflags, "build": build}
     delivery = Delivery(json, junit)
     delivery.check()
     if trace.startswith(SCHEDULE):
         from heapster.commands.races import replay_schedule  # noqa: PLC0415  loads greenlet
-        return replay_schedule(trace, target or SIM.name, {"prefix": prefix, "cc": cc, "cflags": cflags}, delivery)
+        return replay_schedule(trace, target or SIM.name, named, delivery)
     if of_harness:
         from heapster.commands.harness import replay as replay_bytes  # noqa: PLC0415  loads what judges strangers
         if target is None:
             raise UsageError("--bytes: say of which target the file is (--target)")
-        return replay_bytes(trace, target_of(target, "harness"), {"prefix": prefix, "cc": cc, "cflags": cflags},
-                            delivery, Store(Path(store), warn))
+        return replay_bytes(trace, target_of(target, "harness"), named, delivery, Store(Path(store), warn))
     kept = None if trace.startswith(COUNTEREXAMPLE) else Store(Path(store), warn).find(trace)
     if counterexample := kept.finding.counterexample if kept else trace.startswith(COUNTEREXAMPLE) and trace:
         from heapster.commands.prove import replay_counterexample  # noqa: PLC0415  loads every proof
@@ -48,7 +49,6 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: s
         raise UsageError("--gdb is for kept findings of a stranger's allocator: they have a program to stop in")
     found = source(trace, Store(Path(store), warn))
     if stranger:
-        named = {"prefix": prefix, "cc": cc, "cflags": cflags}
         return _on_stranger(found, where, named, at, delivery)
     if at is not None:
         say(_moment_lines(moment(found.trace, where, at), at))
@@ -64,7 +64,8 @@ def _on_stranger(found: TraceSource, target: Target, given: dict[str, str | None
     from heapster.checkers.blackbox.options import ForeignOptions  # noqa: PLC0415  loads what judges strangers
     from heapster.checkers.blackbox.rerunning import moment as moment_of_stranger  # noqa: PLC0415
     from heapster.checkers.blackbox.rerunning import rerun  # noqa: PLC0415
-    options = ForeignOptions(target, prefix=given["prefix"], compiler=compiler_of(given))
+    options = ForeignOptions(target, prefix=given["prefix"], compiler=compiler_of(given),
+                             build=given["build"])
     if at is not None:
         say(_moment_lines(moment_of_stranger(found.trace, options, at), at))
         return 0

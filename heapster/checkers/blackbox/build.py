@@ -109,8 +109,9 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made), *libraries]),),
                    lines=_lines(text, target),
                    ingredients=Ingredients(tuple(compiler.command), own, tuple(map(str, paths)), libraries),
-                   init_answers=not VOID_INIT.search(text), check_means=bool(MEANINGFUL_CHECK.search(text)), low=low,
-                   as_built=tuple(_as_built(told, low=low)))
+                   init_answers=target.init_answers and not VOID_INIT.search(text),
+                   check_means=bool(MEANINGFUL_CHECK.search(text)), low=low,
+                   as_built=(*target.as_built, *_as_built(told, low=low)))
 
 
 def _as_built(told: tuple[str, ...], *, low: bool) -> Iterator[str]:

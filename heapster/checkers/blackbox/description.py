@@ -1,7 +1,7 @@
 """Pools and regions by description: a few lines of TOML become a C adapter with the usual functions.
 
     sources = ["o1heap.c"]                  # or object = "libpool.so"
-    headers = ["o1heap.h"]
+    headers = ["o1heap.h"]                  # or declare = ["void *o1heapAllocate(O1HeapInstance *, size_t)", ...]
     region = 65536                          # bytes of the buffer that it may use
     instance = "O1HeapInstance *"           # the type of its handle, if it has one
     init = "o1heapInit(region, region_size)"
@@ -60,8 +60,8 @@ def _power(value: Any) -> int:
 
 KEYS: dict[str, Callable[[Any], Any]] = {
     "sources": _texts, "object": _text, "headers": _texts, "include": _texts, "cflags": _texts,
-    "region": _number, "region_alignment": _power, "alignment": _power, "instance": _text, "init": _text,
-    "check": _text, "adapter": _text, **dict.fromkeys(CALLS, _text),
+    "declare": _texts, "region": _number, "region_alignment": _power, "alignment": _power, "instance": _text,
+    "init": _text, "check": _text, "adapter": _text, **dict.fromkeys(CALLS, _text),
 }
 NEEDED = ("malloc", "free")
 
@@ -142,6 +142,9 @@ def read_description(path: Path) -> dict[str, Any]:
             raise UsageError(f"{path} does not say how to call {key}: {key} = \"...\"")
     if "sources" not in told and "object" not in told and "adapter" not in told:
         raise UsageError(f"{path} names neither sources nor object")
+    if not any(key in told for key in ("headers", "declare", "cflags", "adapter")):
+        raise UsageError(f"{path} does not say what the functions take and answer: name the file that declares them, "
+                         'headers = ["pool.h"], or declare = ["void *pool_get(size_t)", ...]')
     return told
 
 
@@ -151,6 +154,7 @@ def adapter_source(told: dict[str, Any]) -> str:
     lines = [f"#define REGION_SIZE {size}", f"#define REGION_ALIGNMENT {boundary}",
              "#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", "#include <string.h>",
              *(f'#include "{header}"' for header in told.get("headers", ())),
+             *(f"{one.rstrip(';')};" for one in told.get("declare", ())),
              REGION.read_text(encoding="utf-8"),
              f"static {told.get('instance', 'void *')} instance;", *_init(told)]
     for verb, (kind, parameters, body) in SIGNATURES.items():
@@ -189,7 +193,8 @@ def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, 
             symbols[verb] = name
     first = base / told["sources"][0] if told.get("sources") else None
     code = (base / told["object"]).resolve() if "object" in told and first is None else None
-    return replace(found, symbols=symbols, shape="described", build=(build,), source=first, code=code,
+    return replace(found, symbols=symbols, shape="described", as_built=(), init_answers=True, build=(build,),
+                   source=first, code=code,
                    instrumented=calls_hooks(read_shared_object(code or made).needs),
                    ingredients=Ingredients(tuple(compiler.command), compiler.flags, tuple(sources), tuple(library)),
                    check_means="check" in told, region=told.get("region", DEFAULT_REGION if "malloc" in told else 0),

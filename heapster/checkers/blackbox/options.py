@@ -31,6 +31,7 @@ class ForeignOptions:
     strict: bool = False                # known deviations of well-known libraries are findings too
     coverage: Path | None = None        # the folder for pages of the lines that were run
     corpus: Path | None = None          # the folder of traces that guide generation
+    build: str | None = None            # the command that builds its C sources
 
 
 def refuse_options(options: ForeignOptions) -> None:

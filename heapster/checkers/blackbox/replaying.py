@@ -48,7 +48,7 @@ def remembered(kept: Kept) -> tuple[ForeignOptions, dict[str, Any]]:
         raise TargetError(f"{kept.folder / REMEMBERED} is missing: fuzz {kept.target} again") from None
     return ForeignOptions(
         target=kept.target, prefix=told["prefix"], alignment=told["alignment"], adapter=told["adapter"],
-        heap_limit=told["heap_limit"], sandbox=told.get("sandbox", False),
+        heap_limit=told["heap_limit"], sandbox=told.get("sandbox", False), build=told.get("build"),
         compiler=Compiler(told["compiler"][0], tuple(told["compiler"][1:]))), told
 
 

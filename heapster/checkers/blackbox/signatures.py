@@ -25,6 +25,7 @@ ENTRY = re.compile(r"^ <(\d+)><([0-9a-f]+)>: .*\((DW_TAG_\w+)\)")
 NAME = re.compile(r"DW_AT_name\s*: (?:\(.*?\): )?(.*?)\s*$")
 COMMENTS = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 FUNCTION = re.compile(r"^[ \t]*((?:[\w*]+[\s*]+)+?)\**(\w+)\s*\([^(){};]*\)\s*[;{]", re.MULTILINE)
+PLAIN_POINTERS = ("void *", "char *", "unsigned char *", "const void *")
 KEYWORDS = frozenset({"if", "while", "for", "switch", "return", "sizeof"})
 TYPE = re.compile(r"DW_AT_type\s*: (?:\(.*?\) )?<0x([0-9a-f]+)>")
 
@@ -60,17 +61,29 @@ def draft(target: Path, names: Iterable[str], known: dict[str, Prototype]) -> st
     """A description to be corrected, of as much as can be told from names and prototypes."""
     functions = sorted(names)
     takes = _first(functions, ALLOCATES)
-    instance = next((one.text for one in known.get(takes, ())[:1] if one.kind == "p"), "void *")
+    instance = next((one.text for one in known[takes][:1] if one.kind == "p"), "") if takes in known else "void *"
     lines = [f'sources = ["{target.name}"]' if target.suffix == ".c" else f'object = "{target.name}"']
     if headers := [path.name for path in _texts(target.parent, ".h") if takes in path.read_text(errors="replace")]:
         lines.append(f'headers = ["{headers[0]}"]')
-    lines += ["region = 65536", f'instance = "{instance}"']
+    elif declared := list(_declarations(functions, known)):
+        lines.append(f"declare = [{', '.join(declared)}]")
+    lines += ["region = 65536", *([f'instance = "{instance}"'] if instance else [])]
     if starts := _first(functions, STARTS):
         lines.append(f'init = "{_call(starts, known.get(starts), ("region", "region_size"))}"')
     lines.append(f'malloc = "{_call(takes or "FUNCTION", known.get(takes), ("instance", "size"))}"')
     frees = _first(functions, FREES)
     lines.append(f'free = "{_release(frees or "FUNCTION", known.get(frees))}"')
+    lines += [f'realloc = "{_release(name, known[name])}"' for name in functions
+              if name.endswith("realloc") and name in known][:1]
     return "".join(f"\n  {line}" for line in lines)
+
+
+def _declarations(functions: list[str], known: dict[str, Prototype]) -> Iterator[str]:
+    """What the adapter needs to know where no header says it, of functions whose types are C's own."""
+    for kind, answers in ((STARTS, "void"), (ALLOCATES, "void *"), (FREES, "void")):
+        name = _first(functions, kind)
+        if name in known and all(one.kind == "i" or one.text.startswith(PLAIN_POINTERS) for one in known[name]):
+            yield f'"{answers} {signature(name, known[name])}"'
 
 
 def _first(functions: list[str], kind: re.Pattern[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from heapster import children
+from heapster.checkers.blackbox.initializing import Start, start_of, words
 from heapster.checkers.blackbox.signatures import (
     ALLOCATES,
     FREES,
@@ -123,6 +124,9 @@ def from_object(path: Path, name: str, prefix: str | None, source: Path | None =
     if absent:
         raise TargetError(f"{name} defines no {prefix}{absent[0]}{_nearest(prefix + absent[0], found.functions)}")
     lab = prefix == "mm_" and "mm_init" in found.functions
+    start = None if lab else _start(name, prefix, found, path, source or path, told=told)
+    if start and start.is_plain:
+        symbols["init"] = start.symbol
     check = next((check for check in CHECKERS if lab and check in found.functions), None)
     if lab:
         symbols["init"] = "mm_init"
@@ -131,6 +135,7 @@ def from_object(path: Path, name: str, prefix: str | None, source: Path | None =
     shape = "malloc-lab" if lab else "prefixed" if prefix else "standard"
     return ForeignTarget(name, str(path.resolve()), symbols, shape, found.bits,
                          LAB_ALIGNMENT if lab else USUAL_ALIGNMENT if found.bits == 64 else ALIGNMENT_OF_32_BITS,
+                         init_answers=lab, as_built=(words(prefix, start, found.functions),) if start else (),
                          instrumented=calls_hooks(found.needs), traced=tells_edges(found.needs))
 
 
@@ -160,6 +165,19 @@ def _refuse_instances(name: str, symbols: Mapping[str, str], found: SharedObject
         raise TargetError(f"{name}: nothing says whether {malloc} takes an instance: build it with -g, or put its "
                           f"header beside it, or say --prefix {stem} if it takes none. {_asks(given)}"
                           f"{draft(given, found.functions, known)}")
+
+
+def _start(name: str, prefix: str, found: SharedObject, built: Path, given: Path, *, told: bool) -> Start | None:
+    """What starts it; TargetError if that takes memory or a size, unless the user has `told` its prefix."""
+    symbol = start_of(prefix, found.functions)
+    if not symbol:
+        return None
+    known = prototypes(built, given.parent, found.functions)
+    start = Start(symbol, known.get(symbol))
+    if start.wants_memory and not told:
+        raise TargetError(f"{name}: {start.written} has to be called first, and nothing says with which size. "
+                          f"{_asks(given)}{draft(given, found.functions, known)}")
+    return start
 
 
 def _asks(given: Path) -> str:

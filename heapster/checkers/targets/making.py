@@ -62,7 +62,7 @@ def _of_database(path: Path) -> tuple[BuiltSource, ...]:
     """The entries of a compilation database; none of one that is broken."""
     try:
         entries = json.loads(path.read_text(errors="replace"))
-        return tuple(one for entry in entries for one in _of_words(
+        return tuple(one for entry in entries for one in of_words(
             entry.get("arguments") or shlex.split(entry["command"]), path.parent / entry["directory"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ()
@@ -81,7 +81,7 @@ def _of_make(folder: Path, deep: int, *, sandboxed: bool) -> Iterator[BuiltSourc
         if words[0] == "make" and "-C" in words[:-1]:
             yield from _of_make(folder / words[words.index("-C") + 1], deep - 1, sandboxed=sandboxed)
         else:
-            yield from _of_words(words, folder)
+            yield from of_words(words, folder)
 
 
 def _commands(said: str) -> Iterator[list[str]]:
@@ -101,8 +101,8 @@ def _commands(said: str) -> Iterator[list[str]]:
                 command = []
 
 
-def _of_words(words: list[str], folder: Path) -> Iterator[BuiltSource]:
-    """The C sources of a command, if it is one of a compiler and they are there."""
+def of_words(words: list[str], folder: Path) -> Iterator[BuiltSource]:
+    """The C sources of a command in a folder, if it is one of a compiler and they are there."""
     if not COMPILER.match(Path(words[0]).name):
         return
     flags = tuple(_flags(words[1:], folder))

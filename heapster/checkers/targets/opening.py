@@ -8,7 +8,9 @@ from heapster.checkers.targets.kinds import BY_NAME
 from heapster.checkers.targets.source import holds_source
 from heapster.checkers.targets.sources import within
 from heapster.checkers.targets.target import Preload, Target, View
-from heapster.results import TargetError
+from heapster.results import TargetError, UsageError
+
+BUILT = ("source", "sources")    # the kinds that a command builds
 
 if TYPE_CHECKING:
     from heapster.checkers.blackbox.options import ForeignOptions
@@ -50,7 +52,10 @@ def engine_of(target: Target) -> "Source | None":
 
 def resolve(options: "ForeignOptions") -> "ForeignTarget":
     """The compiled functions of the target, compiled if need be; TargetError if it cannot be used."""
-    found: ForeignTarget = opener(options.target, View.CALLS)(options)
+    target = options.target
+    if options.build and target.kind not in BUILT:
+        raise UsageError(f"--build says how C sources are built: {target} is {BY_NAME[target.kind].about}")
+    found: ForeignTarget = opener(target, View.CALLS)(options)
     return found
 
 

@@ -12,10 +12,12 @@ from heapster.checkers.blackbox.loading import loadable
 from heapster.checkers.blackbox.options import ForeignOptions, refuse_options
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
+from heapster.checkers.targets.building import learnt
+from heapster.checkers.targets.gathering import gathered
 from heapster.checkers.targets.installed import peer
 from heapster.checkers.targets.kinds import OTHER_SOURCES
 from heapster.checkers.targets.making import BuiltSource, compilations, flags_of
-from heapster.checkers.targets.sources import companions, sources_in
+from heapster.checkers.targets.sources import companions, include_flags, sources_below, sources_in
 from heapster.checkers.targets.target import Preload, Target
 from heapster.results import TargetError
 
@@ -52,30 +54,56 @@ def described(options: ForeignOptions) -> ForeignTarget:
 def compiled(options: ForeignOptions) -> ForeignTarget:
     """C sources, compiled."""
     sources = tuple(map(_checked, options.target.paths))
-    built = _build_of(sources[0], sandboxed=options.sandbox)
-    target = _compiled(options, sources, built)
-    more = companions(sources[0], read_shared_object(Path(target.path)).needs) if len(sources) == 1 else []
-    return _compiled(options, (*sources, *more), built) if more else target
+    built = _build_of(sources[0], options)
+    headers = () if built else include_flags(sources[0].parent, sources)
+    target = _compiled(options, sources, built, headers)
+    if len(sources) > 1:
+        return target
+    if "free" not in target.symbols and not built:
+        return _gathered(options, sources[0].parent, sources[0])
+    needs = read_shared_object(Path(target.path)).needs
+    more = companions(sources[0], needs, (one.source for one in built)) if needs else []
+    return _compiled(options, (*sources, *more), built, headers) if more else target
 
 
-def _compiled(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[BuiltSource, ...]) -> ForeignTarget:
-    """C sources, compiled as their own build does."""
-    told = flags_of(built, sources)
+def _compiled(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[BuiltSource, ...],
+              headers: tuple[str, ...] = ()) -> ForeignTarget:
+    """C sources, compiled as their own build does; without one, `headers` says where those are."""
+    told = flags_of(built, sources) or headers
     return _file(replace(options, target=replace(options.target, paths=sources)), lambda _: from_sources(
         sources, options.target.name, options.prefix, options.compiler, told))
 
 
-def _build_of(source: Path, *, sandboxed: bool) -> tuple[BuiltSource, ...]:
-    """The build that the source belongs to: that of its folder, or one of the folder above that compiles it."""
-    beside = compilations(source.parent, sandboxed=sandboxed)
-    above = () if beside else compilations(source.parent / os.pardir, sandboxed=sandboxed)
+def _build_of(source: Path, options: ForeignOptions) -> tuple[BuiltSource, ...]:
+    """The build that the source belongs to: that of its folder, or one of the folder above that compiles it.
+
+    A command is run in this folder if the source lies below it, else in the source's.
+    """
+    if options.build:
+        around = Path() if source.resolve().is_relative_to(Path.cwd()) else source.parent
+        return learnt(around, options.build, sandboxed=options.sandbox)
+    beside = compilations(source.parent, sandboxed=options.sandbox)
+    above = () if beside else compilations(source.parent / os.pardir, sandboxed=options.sandbox)
     return above if source.resolve() in {one.source.resolve() for one in above} else beside
 
 
 def folder_compiled(options: ForeignOptions) -> ForeignTarget:
     """Those of a folder's C sources that make its allocator, compiled."""
-    built = compilations(options.target.path, sandboxed=options.sandbox)
-    return _compiled(options, sources_in(options.target.path, built), built)
+    folder = options.target.path
+    built = learnt(folder, options.build, sandboxed=options.sandbox) if options.build else \
+        compilations(folder, sandboxed=options.sandbox)
+    if built:
+        return _compiled(options, sources_in(folder, built), built)
+    return _gathered(options, folder)
+
+
+def _gathered(options: ForeignOptions, folder: Path, named: Path | None = None) -> ForeignTarget:
+    """C sources that lie together without a build, compiled: those that belong to the `named` one, if there is one."""
+    headers = include_flags(folder, sources_below(folder))
+    found = gathered(folder, tuple(options.compiler.command), (*headers, *options.compiler.flags), named)
+    target = _compiled(options, found.sources, (), headers)
+    words = found.words(folder)
+    return replace(target, as_built=(*target.as_built, words)) if words else target
 
 
 def loaded(options: ForeignOptions) -> ForeignTarget:

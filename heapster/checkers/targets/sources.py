@@ -1,7 +1,8 @@
 """A folder of C sources: which of them make its allocator, where there is one sensible choice or its build says so."""
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from heapster.checkers.targets.making import SOURCES, BuiltSource, has_build
@@ -14,25 +15,26 @@ COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 OPENS, CLOSES = re.compile(r"[ \t]*#[ \t]*if"), re.compile(r"[ \t]*#[ \t]*endif")
 MAIN = re.compile(r"^[\w \t*]*\bmain[ \t]*\(", re.MULTILINE)
 INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
+ANY_INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+OF_THE_SYSTEM = Path("/usr/include")
+BESIDE = ("include", "includes", "inc", "headers")      # what folders for headers are called, beside one for sources
 DEEPEST = 3                     # folders that are looked into for sources
 OF_THE_JUDGE = "memlib"         # the lab's sbrk, of which the judge has its own
 
 
 def holds_sources(folder: Path) -> bool:
-    """Whether C sources lie in the folder, or what says how some are built, and no copy of impl."""
-    return not holds_source(folder) and (bool(_sources_of(folder)) or has_build(folder))
+    """Whether C sources lie in or below the folder, or what says how some are built, and no copy of impl."""
+    return not holds_source(folder) and (has_build(folder) or bool(sources_below(folder)))
 
 
-def sources_in(folder: Path, built: Sequence[BuiltSource] = ()) -> tuple[Path, ...]:
-    """What the folder's build compiles, but for programs; in a lab, or without a build, the one that defines a malloc.
+def sources_in(folder: Path, built: Sequence[BuiltSource]) -> tuple[Path, ...]:
+    """What the folder's build compiles, but for programs; in a lab the one that defines a malloc.
 
     Those whose headers that one includes come with it.
     UsageError, with what to name instead, if none does or several do.
     """
     texts = {path: _text(path) for path in sorted({*_sources_of(folder), *(one.source for one in built)})}
-    included = {(path.parent / name).resolve() for path, text in texts.items() for name in INCLUDED.findall(text)}
-    parts = [path for path, text in texts.items()
-             if not _is_program(text) and path.resolve() not in included] or list(texts)
+    parts = _parts(texts) or list(texts)
     choices = [path for path in parts if MALLOC.search(texts[path])]
     made = {one.source for one in built}.intersection(parts)
     if meant := [path for path in choices if path in made]:
@@ -41,24 +43,92 @@ def sources_in(folder: Path, built: Sequence[BuiltSource] = ()) -> tuple[Path, .
         choices = meant if len(meant) == 1 else choices
     if not choices and made:                # under names that only the compiler sees
         return tuple(sorted(made))
+    first = the_one(folder, choices, parts)
+    return (first, *_included_by(first, parts))
+
+
+def parts_below(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The sources in and below the folder, and those of them that are programs, or only parts of others."""
+    texts = {path: _text(path) for path in sources_below(folder)}
+    parts = _parts(texts)
+    return (parts, [path for path, text in texts.items() if _is_program(text)]) if parts else (list(texts), [])
+
+
+def the_one(folder: Path, choices: Sequence[Path], parts: Sequence[Path] = ()) -> Path:
+    """The only source that defines a malloc; UsageError, with what to name instead, if there is none or are several."""
     if not choices:
-        raise UsageError(f"no source in {folder} defines a malloc beside its programs: "
-                         f"{_to_name(folder, parts[:2])}")
+        raise UsageError(f"no source in {folder} defines a malloc beside its programs: {_to_name(folder, parts[:2])}")
     if len(choices) > 1:
         raise UsageError(f"{len(choices)} sources in {folder} define a malloc ({', '.join(p.name for p in choices)}): "
                          f"name the one that is meant, as in {min(choices, key=_is_no_lab)}")
-    return (choices[0], *_included_by(choices[0], parts))
+    return choices[0]
 
 
-def companions(source: Path, needs: Iterable[str]) -> list[Path]:
-    """Of the sources whose headers a source includes, those that define what it needs and does not have itself."""
+def defines_malloc(source: Path) -> bool:
+    """Whether a function whose name ends in malloc is seen in the text of the source."""
+    return MALLOC.search(_text(source)) is not None
+
+
+def is_of_a_lab(source: Path) -> bool:
+    """Whether the source is one of a malloc lab."""
+    return LAB.search(_text(source)) is not None
+
+
+def companions(source: Path, needs: Iterable[str], built: Iterable[Path] = ()) -> list[Path]:
+    """Of the sources whose headers a source includes, and those built with it, what defines what it has not itself."""
     parts = [path for path in sorted(_sources_of(source.parent)) if not _is_program(_text(path))]
+    with_it = [path for path in built if path.resolve() != source.resolve() and not _is_program(_text(path))
+               and path.stem != OF_THE_JUDGE]
     wanted = [re.compile(rf"^[\w \t*]*\b{re.escape(name)}[ \t]*\([^;{{]*\{{", re.MULTILINE) for name in needs]
-    return [path for path in _included_by(source, parts) if any(one.search(_text(path)) for one in wanted)]
+    among = {path.resolve(): path for path in (*_included_by(source, parts), *with_it)}
+    return [path for path in among.values() if any(one.search(_text(path)) for one in wanted)]
+
+
+def include_flags(folder: Path, sources: Iterable[Path]) -> tuple[str, ...]:
+    """What lets the compiler find the headers in, below or beside the folder that the sources include, or these do."""
+    places = [*_folders_below(folder), *(folder.resolve().parent / name for name in BESIDE)]
+    found: dict[Path, None] = {}
+    waiting, seen = [*sources], set[Path]()
+    while waiting:
+        source = waiting.pop()
+        for quoted, named in ANY_INCLUDED.findall(_text(source)):
+            beside = source.parent / quoted
+            if quoted and beside.is_file() or named and (OF_THE_SYSTEM / named).exists():
+                header = beside
+            else:
+                place = next((place for place in places if (place / (quoted or named)).is_file()), None)
+                header = place / (quoted or named) if place else beside
+                found |= {place: None} if place else {}
+            if header.is_file() and header not in seen:
+                seen.add(header)
+                waiting.append(header)
+    return tuple(f"-I{place}" for place in found)
+
+
+def _folders_below(folder: Path, deep: int = DEEPEST) -> Iterator[Path]:
+    """The folder and those below it, in order."""
+    yield folder
+    for path in sorted(folder.iterdir()) if deep else ():
+        is_own = path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+        if is_own and os.access(path, os.R_OK | os.X_OK):
+            yield from _folders_below(path, deep - 1)
 
 
 def _sources_of(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.suffix in SOURCES]
+
+
+def sources_below(folder: Path) -> list[Path]:
+    """Those of the folder, and of folders below that are not built by themselves, in order."""
+    built = [place for place in _folders_below(folder) if place != folder and has_build(place)]
+    return [source for place in _folders_below(folder) if not any(map(place.is_relative_to, built))
+            for source in sorted(_sources_of(place))]
+
+
+def _parts(texts: Mapping[Path, str]) -> list[Path]:
+    """The sources that are neither programs nor included by others."""
+    included = {(path.parent / name).resolve() for path, text in texts.items() for name in INCLUDED.findall(text)}
+    return [path for path, text in texts.items() if not _is_program(text) and path.resolve() not in included]
 
 
 def _is_program(text: str) -> bool:

@@ -26,6 +26,7 @@ from heapster.commands.options import done_by, jobs_option, option, selection_op
 @option("alignment")
 @option("cc")
 @option("cflags")
+@option("build")
 @option("heap_limit")
 @option("adapter")
 @option("sandbox", False)

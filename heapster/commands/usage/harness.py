@@ -21,6 +21,7 @@ from heapster.commands.options import done_by, option, target
 @option("alignment")
 @option("cc")
 @option("cflags")
+@option("build")
 @done_by("harness")
 def command() -> None:
     """Write a C program that a fuzzer drives, with the judge's checks compiled in.

@@ -22,6 +22,7 @@ from heapster.commands.options import done_by, jobs_option, option, selection_op
 @option("prefix")
 @option("cc")
 @option("cflags")
+@option("build")
 @option("json")
 @option("junit")
 @selection_options

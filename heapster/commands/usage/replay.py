@@ -17,6 +17,7 @@ from heapster.commands.options import done_by, option
 @option("prefix")
 @option("cc")
 @option("cflags")
+@option("build")
 @option("json")
 @option("junit")
 @option("store", FOLDER)

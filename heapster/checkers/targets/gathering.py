@@ -1,0 +1,147 @@
+"""A folder of C sources without a build: each compiled for itself, and put together by what it defines and needs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from ctypes import CDLL
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from heapster import children
+from heapster.checkers.targets import sources as texts
+from heapster.checkers.targets.lines import SYMBOL_TOOLS
+from heapster.checkers.targets.recompiling import Ingredients, NoInstrumentationError, Recompilation, objects
+from heapster.model.operations import CALLS, OPERATIONS
+from heapster.results import TargetError
+
+ALONE = Recompilation(("-fPIC", "-fno-builtin", "-w"), "-fno-builtin", "compile", "by itself")
+KNOWN = ("malloc", "mm_malloc")         # before any other that ends so
+KIN = frozenset(name for verb in CALLS for name in OPERATIONS[verb].symbols)
+BROUGHT = ("_", ".", "mem_")            # how names start that the compiler brings, or the judge
+
+
+class Part(NamedTuple):
+    """A source, and the symbols that it defines for others and needs of them."""
+
+    source: Path
+    defines: frozenset[str]
+    needs: frozenset[str]
+
+
+class Gathered(NamedTuple):
+    """Sources that make an allocator together, and why the others do not."""
+
+    sources: tuple[Path, ...]
+    left_out: Mapping[Path, str]
+
+    def words(self, folder: Path) -> str:
+        """Which are taken and which are not, for people; nothing of one that lies alone."""
+        made = ", ".join(str(path.relative_to(folder)) for path in self.sources)
+        out = ", ".join(f"{path.relative_to(folder)} ({why})" for path, why in self.left_out.items())
+        return f"made of {made}{f'; left out: {out}' if out else ''}" if out or len(self.sources) > 1 else ""
+
+
+def gathered(folder: Path, compiler: tuple[str, ...], flags: tuple[str, ...], named: Path | None = None) -> Gathered:
+    """The sources in and below the folder that make its allocator, or the one that `named` is a part of.
+
+    UsageError, with what to name instead, if none defines a malloc or several do.
+    """
+    sources, programs = texts.parts_below(folder)
+    left_out = dict.fromkeys(programs, "it defines main")
+    if len(sources) < 2 or named is not None and named not in sources:
+        return Gathered((named or texts.the_one(folder, sources),), left_out)
+    parts, broken = _compiled(sources, Ingredients(compiler, flags, ()))
+    first = _first(folder, parts) if named is None else next((one for one in parts if one.source == named), None)
+    if first is None:                       # what does not compile says why as it is tried alone
+        return Gathered((texts.the_one(folder, [*filter(texts.defines_malloc, broken)], sources),), left_out)
+    whole, lacking = _whole(parts, first)
+    taken = [first]
+    is_lab = texts.is_of_a_lab(first.source)
+    for part in _in_turn(taken, whole, all_of_it=not is_lab):
+        if why := _unfit(part, taken, is_lab=is_lab):
+            left_out[part.source] = why
+        else:
+            taken.append(part)
+    return Gathered(tuple(part.source for part in taken), left_out | lacking | broken)
+
+
+def _compiled(sources: Sequence[Path], how: Ingredients) -> tuple[list[Part], dict[Path, str]]:
+    """The sources that compile, and why the others do not."""
+    parts, broken = [], {}
+    with TemporaryDirectory(prefix="heapster-") as folder:
+        for source in sources:
+            try:
+                objects(how._replace(sources=(str(source),)), Path(folder), ALONE)
+                parts.append(_part(source, Path(folder) / "0.o"))
+            except NoInstrumentationError as error:
+                broken[source] = str(error)
+    return parts, broken
+
+
+def _part(source: Path, compiled: Path) -> Part:
+    for tool in SYMBOL_TOOLS:
+        try:
+            said = children.run([tool, "-P", "-g", compiled], capture_output=True, text=True, errors="replace").stdout
+        except OSError:
+            continue
+        kinds = dict(line.split(" ")[:2] for line in said.splitlines() if " " in line)
+        needs = frozenset(name for name, kind in kinds.items() if kind in "Uwv")
+        return Part(source, frozenset(kinds) - needs, needs)
+    raise TargetError(f"{SYMBOL_TOOLS[0]}, which tells what each source defines, is not on the PATH (binutils has it)")
+
+
+def _first(folder: Path, parts: Sequence[Part]) -> Part | None:
+    """The one that defines malloc, or mm_malloc, or what ends so; UsageError if several do; None if none does."""
+    for is_meant in (*(lambda name, known=known: name == known for known in KNOWN),
+                     lambda name: name.endswith("malloc") and not name.startswith(BROUGHT)):
+        if found := [part for part in parts if any(map(is_meant, part.defines))]:
+            texts.the_one(folder, [part.source for part in found])
+            return found[0]
+    return None
+
+
+def _in_turn(taken: list[Part], parts: Sequence[Part], *, all_of_it: bool) -> Iterator[Part]:
+    """The other parts: at each moment first what those that are taken need, then their kin, then the rest."""
+    waiting = [part for part in parts if part not in taken]
+    while waiting:
+        defined, needed = _symbols(taken)
+        wanted = needed - defined
+        turn = next((part for part in waiting if part.defines & wanted), None) or next(
+            (part for part in waiting if all_of_it and part.defines & KIN), waiting[0])
+        waiting.remove(turn)
+        yield turn
+
+
+def _symbols(taken: Sequence[Part]) -> tuple[frozenset[str], frozenset[str]]:
+    """All that they define, and all that they need."""
+    return frozenset().union(*(part.defines for part in taken)), frozenset().union(*(part.needs for part in taken))
+
+
+def _whole(parts: Sequence[Part], first: Part) -> tuple[list[Part], dict[Path, str]]:
+    """The parts that have all that they need, the first in any case, and what the others lack."""
+    whole, lacking = [*parts], dict[Path, str]()
+    while True:
+        defined, _ = _symbols(whole)
+        lack = {part.source: name for part in whole if part is not first
+                for name in sorted(part.needs - defined, reverse=True) if not _is_known(name)}
+        if not lack:
+            return whole, lacking
+        whole = [part for part in whole if part.source not in lack]
+        lacking |= {source: f"it needs {name}, which nothing here defines" for source, name in lack.items()}
+
+
+def _unfit(part: Part, taken: Sequence[Part], *, is_lab: bool) -> str:
+    """Why a part is left out; empty if it is not."""
+    if part.source.stem == texts.OF_THE_JUDGE:
+        return "the judge has its own"
+    for other in taken:
+        if twice := part.defines & other.defines:
+            return f"it defines {min(twice)}, as {other.source.name} does"
+    defined, needed = _symbols(taken)
+    return "nothing uses it" if is_lab and not part.defines & (needed - defined) else ""
+
+
+@lru_cache
+def _is_known(name: str) -> bool:
+    """Whether the system or the compiler has what is called so, or the judge."""
+    return name.startswith(BROUGHT) or hasattr(CDLL(None), name)
