@@ -1,6 +1,8 @@
 """Runs and traces as a page: replays what the page shows. The drawing is loaded only when a page is written."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -34,8 +36,23 @@ def write_page(
     """
     from heapster.reports.html.page import write  # noqa: PLC0415  loads jinja2 and matplotlib
     chosen = tuple(policies)
-    travelled = [*finding_journeys(runs), *(trace_journey(name, trace, chosen, most) for name, trace in traces.items())]
+    with _uncollected():
+        travelled = [*finding_journeys(runs),
+                     *(trace_journey(name, trace, chosen, most) for name, trace in traces.items())]
     write(path, runs, travelled, _title(runs, traces))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles: what is made has none, grows, and would be walked again and again."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def travelled(runs: Runs, named: Sequence[str] = ()) -> dict[str, Steps]:

@@ -6,7 +6,6 @@ held to a quarter more than was used lately. What the system does not take back 
 """
 
 from collections.abc import Callable
-from itertools import islice
 from typing import NamedTuple
 
 from heapster.model.geometry import (
@@ -261,10 +260,10 @@ class Mappings:
         return (*used, *kept)
 
     def backward(self) -> tuple[int, ...]:
-        """Their addresses along the prev links, from the tail of either list."""
-        lists = (self.blocks, self.kept, self.aside)
-        addresses = iter([held.address for held in self.value()])
-        return tuple(address for each in lists for address in reversed(list(islice(addresses, len(each)))))
+        """Their addresses along the prev links, from the tail of each list."""
+        used, kept, aside = reversed(self.blocks), reversed(self.kept), reversed(self.aside)
+        return (*[block.payload - HEADER for block in used], *[piece.start for piece in kept],
+                *[piece.start for piece in aside])
 
     def ledger(self) -> Ledger:
         """Their totals; what is kept counts as free, what was set aside is only held."""

@@ -139,6 +139,8 @@ def in_order(verbs: Iterable[str]) -> tuple[str, ...]:
 
 
 CALLS = tuple(row.name for row in ROWS if row.is_call)      # of an allocator
+ALLOCATING = that(Does.ALLOCATES)
+SETTING = that(Does.SETS)
 RESIZING = that(Does.RESIZES)
 RELEASING = that(Does.RELEASES)
 TAKING = RESIZING | RELEASING                               # may take a live block from the caller

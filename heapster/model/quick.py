@@ -27,6 +27,7 @@ class FreeList:
     def __init__(self) -> None:
         self.bytes = 0
         self._links: list[int] = []             # numbers of linkings, ascending
+        self._addresses: list[int] = []         # of the blocks that were linked so
         self._sizes: list[int] = []             # that some block has, ascending
         self._of_size: dict[int, list[int]] = {}
         self._at: dict[int, tuple[int, int]] = {}       # by number: address and size
@@ -49,6 +50,7 @@ class FreeList:
         """Put a block first."""
         link = next(self._numbers)
         self._links.append(link)
+        self._addresses.append(address)
         self._at[link] = address, size
         self._link_of[address] = link
         self._of_class.setdefault(class_of(size), {})[link] = address
@@ -65,7 +67,7 @@ class FreeList:
         _, size = self._at.pop(link)
         del self._of_class[class_of(size)][link]
         place = bisect_left(self._links, link)
-        del self._links[place]
+        del self._links[place], self._addresses[place]
         self.bytes -= size
         same = self._of_size[size]
         if len(same) == 1:
@@ -74,6 +76,10 @@ class FreeList:
         else:
             del same[bisect_left(same, link)]
         return self._at[self._links[place - 1]][0] if place else 0
+
+    def addresses(self) -> tuple[int, ...]:
+        """The addresses, in order."""
+        return tuple(self._addresses[::-1])
 
     def by_class(self) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
         """The addresses, class by class, and how many each class has that has any."""
@@ -171,7 +177,7 @@ class QuickArena(ArenaState):
             self.free.link(*entry)
 
     def _lists(self) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...] | None]:
-        return self.free.by_class() if self.segregated else super()._lists()
+        return self.free.by_class() if self.segregated else (self.free.addresses(), None)
 
     def _find(self, want: int) -> int:
         self._arrange()

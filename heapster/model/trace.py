@@ -15,10 +15,11 @@ One step a line, or several separated by `;`. `#` starts a comment; blank lines 
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from functools import cache
 
 from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import OPERATIONS, OperationRow
+from heapster.model.operations import ALLOCATING, ON_BLOCKS, OPERATIONS, SETTING, OperationRow
 
 STATEMENT = re.compile(
     r"(?:(?P<result>[^\W\d]\w*)\s*=\s*)?(?P<verb>[^\W\d]\w*)\b\s*(?P<rest>\(.*\)|[^(\s=].*|)", re.ASCII)
@@ -84,17 +85,17 @@ def format_steps(trace: Iterable[Step]) -> tuple[str, ...]:
 
 def format_step(step: Step) -> str:
     """One step as text."""
-    shape = OPERATIONS[step.verb]
-    words = [step.name] if shape.names else []
-    if shape.operand:
+    words = [step.name] if step.name else []
+    if step.verb in ON_BLOCKS:
         words.append(_format_pointer(step))
     words += [format_number(number) for number in step.numbers]
-    if shape.setting:
+    if step.verb in SETTING:
         return " ".join([step.verb, *words])
     call = f"{step.verb}({', '.join(words)})"
-    return f"{handle_name(step.result)} = {call}" if shape.result else call
+    return f"{handle_name(step.result)} = {call}" if step.verb in ALLOCATING else call
 
 
+@cache
 def handle_name(handle: int) -> str:
     """The name of a handle: a, b, ... z, aa, ab, ...; NULL for none."""
     if handle == NO_HANDLE:

@@ -20,15 +20,17 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from heapster.model.heap import Arena, Block, Heap
+from heapster.model.heap import Arena, Block, Heap, Mapped, Region
 
 SBRK, MMAP, OWN = range(3)              # kinds of strips; OWN: a block with a mapping of its own
+PACKED = 7                              # zlib's level: 9 takes four times as long for 4 % less
 NO_ARENA = -1                           # whose arena a mapping of its own is in
 ADDED, GONE, MOVED, SPLICED, LISTED, CURSOR = range(6)
 Change = list[int]
 Cell = tuple[int, int]                  # a block's address and its token
+Key = tuple[int, int]                   # a strip's: the arena whose it is, and where it starts
 
 
 class Taken(Protocol):
@@ -87,7 +89,7 @@ def packed(journey: Journey) -> str:
     value = {"name": journey.name, "steps": journey.steps, "note": journey.note, "marks": journey.marks,
              "lanes": [vars(lane) for lane in journey.lanes]}
     data = json.dumps(value, separators=(",", ":")).encode()
-    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(data, PACKED)).decode("ascii")
 
 
 def unpacked(text: str) -> dict[str, Any]:
@@ -111,7 +113,7 @@ class _Writer:
     def __init__(self) -> None:
         self.changes: list[list[Change]] = []
         self.events: dict[str, list[int]] = {"split": [], "coalesce": [], "growth": [], "return": []}
-        self._strips: dict[tuple[int, int], tuple[int, Any]] = {}      # (arena, start): number, value
+        self._strips: dict[Key, tuple[int, _Strip]] = {}      # with their numbers
         self._lists: dict[int, tuple[int, ...]] = {}
         self._cursors: dict[int, int] = {}
         self._made = self._held = 0
@@ -119,14 +121,15 @@ class _Writer:
     def take(self, heap: Heap) -> None:
         found: list[Change] = []
         self.changes.append(found)
-        present = dict(_strips(heap))
+        present = _sources(heap)
         for key in [key for key in self._strips if key not in present]:
             found.append([GONE, self._strips.pop(key)[0]])
-        for key, strip in present.items():
-            found += self._strip(key, strip)
+        for key, source in present.items():
+            if key not in self._strips or not _is_same(self._strips[key][1].source, source):
+                found += self._strip(key, _strip(source))
         for arena in heap.arenas:
             found += self._list(arena)
-        held = sum([strip.end - strip.start for strip in present.values()])
+        held = sum([strip.end - strip.start for _, strip in self._strips.values()])
         if held != self._held:                  # what is only cut, joined or used again is neither
             self._saw("growth" if held > self._held else "return")
             self._held = held
@@ -137,14 +140,12 @@ class _Writer:
         if not steps or steps[-1] != now:
             steps.append(now)
 
-    def _strip(self, key: tuple[int, int], strip: "_Strip") -> Iterator[Change]:
+    def _strip(self, key: Key, strip: "_Strip") -> Iterator[Change]:
         if key not in self._strips:
             yield [ADDED, key[0], strip.kind, strip.start, strip.end]
-            self._strips[key] = (self._made, _Strip(strip.kind, strip.start, strip.end, ()))
+            self._strips[key] = (self._made, strip._replace(blocks=()))
             self._made += 1
         number, old = self._strips[key]
-        if old is strip or old == strip:
-            return
         if old.end != strip.end:
             yield [MOVED, number, strip.start, strip.end]
         yield from self._splices(number, old, strip)
@@ -168,23 +169,34 @@ class _Writer:
             self._cursors[arena.index] = arena.cursor
 
 
-@dataclass(frozen=True)
-class _Strip:
+class _Strip(NamedTuple):
+    source: Region | Mapped
     kind: int
     start: int
     end: int
     blocks: tuple[Block, ...]
 
 
-def _strips(heap: Heap) -> Iterator[tuple[tuple[int, int], _Strip]]:
-    for arena in heap.arenas:
-        for region in arena.regions:
-            kind = SBRK if region.kind == "sbrk" else MMAP
-            yield (arena.index, region.start), _Strip(kind, region.start, region.end, region.blocks)
-    for block in heap.mapped:
-        size = block.start + block.length - block.address
-        cell = Block(block.address, size, block.used, True, 0, None)
-        yield (NO_ARENA, block.start), _Strip(OWN, block.start, block.start + block.length, (cell,))
+def _sources(heap: Heap) -> dict[Key, Region | Mapped]:
+    """The regions, and the mappings of their own."""
+    found: dict[Key, Region | Mapped] = {(arena.index, region.start): region
+                                         for arena in heap.arenas for region in arena.regions}
+    for mapped in heap.mapped:
+        found[NO_ARENA, mapped.start] = mapped
+    return found
+
+
+def _is_same(old: Region | Mapped, new: Region | Mapped) -> bool:
+    """Whether nothing changed; a region is the same object then."""
+    return old is new or isinstance(new, Mapped) and old == new
+
+
+def _strip(source: Region | Mapped) -> _Strip:
+    if isinstance(source, Region):
+        return _Strip(source, SBRK if source.kind == "sbrk" else MMAP, source.start, source.end, source.blocks)
+    end = source.start + source.length
+    cell = Block(source.address, end - source.address, source.used, True, 0, None)
+    return _Strip(source, OWN, source.start, end, (cell,))
 
 
 def _token(block: Block) -> int:
@@ -196,7 +208,7 @@ def _differences(
 ) -> Iterator[tuple[int, int, tuple[Block, ...]]]:
     """Where two sequences of blocks differ, in order: (first, how many, what stands there instead)."""
     i = j = _common(old, new)
-    tail = _common(old[i:][::-1], new[j:][::-1])
+    tail = _common_tail(old, new, min(len(old), len(new)) - i)
     last_old, last_new = len(old) - tail, len(new) - tail
     first_old, first_new = i, j
     while i < last_old or j < last_new:
@@ -225,9 +237,21 @@ def _common(old: Sequence[Any], new: Sequence[Any]) -> int:
     return low
 
 
+def _common_tail(old: Sequence[Any], new: Sequence[Any], most: int) -> int:
+    """How many elements both end with, up to `most`."""
+    low, high, old_end, new_end = 0, most, len(old), len(new)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if old[old_end - middle:old_end - low] == new[new_end - middle:new_end - low]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
 def _list_change(old: tuple[int, ...], new: tuple[int, ...]) -> list[int]:
     """How many come to the front, which, and the indices of those that go; a whole new list if need be."""
-    tail = _common(old[::-1], new[::-1])
+    tail = _common_tail(old, new, min(len(old), len(new)))
     head, fresh = old[:len(old) - tail], new[:len(new) - tail]
     count = len(fresh) - _kept(head, fresh)
     return [count, *fresh[:count], *_gone(head, fresh[count:])]

@@ -17,8 +17,19 @@ TOP = Path(__file__).parents[2]
 pytestmark = [pytest.mark.packages, pytest.mark.timeout(1800)]        # an environment and a compilation each
 QUICK = 0.3                     # seconds of processor time
 USES = {                        # a command that wants the extra
-    "prove": "prove layout", "native": "build --out out --policy best_fit", "races": "races --schedules 3",
+    "prove": "prove layout", "native": "build --out out --policy best_fit", "exhaust": "exhaust mm.c --calls 2",
+    "races": "races --schedules 3", "cluster": "fuzz sim --seconds 1 --scheduler tcp://127.0.0.1:9",
     "report": "report run.json --html page.html", "coverage": "fuzz mm.c --seconds 0.2 --coverage cov"}
+
+
+# The scheduler of a cluster, with a worker, until its input ends; it says at which address.
+CLUSTER = """
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        input()
+"""
 
 
 def run(*words: str | Path, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -88,7 +99,7 @@ def test_the_pure_wheel_says_which_extra_it_wants(dist: Path, tmp_path: Path) ->
     assert "pip install 'heapster[native]'" in done.stderr
 
 
-@pytest.mark.parametrize("extra", EXTRAS)
+@pytest.mark.parametrize("extra", sorted(EXTRAS.keys() - {"cluster"}))
 def test_each_extra_alone_is_enough(dist: Path, tmp_path: Path, extra: str) -> None:
     heapster = installed(tmp_path, wheel(dist, "none-any"), extra)
     lab(tmp_path)
@@ -98,6 +109,24 @@ def test_each_extra_alone_is_enough(dist: Path, tmp_path: Path, extra: str) -> N
     assert done.returncode in {0, 1, 3}, done.stdout[-500:] + done.stderr[-500:]
     if extra == "native":
         assert "heapster: compiling the allocator, once on this machine: 1 of 2" in done.stderr
+
+
+def test_the_extra_for_clusters_is_enough(dist: Path, tmp_path: Path) -> None:
+    """What it brings runs a scheduler and a worker, too; without one it says that none answers."""
+    heapster = installed(tmp_path, wheel(dist, "none-any"), "cluster")
+    words = USES["cluster"].split()
+    assert "no scheduler answers at tcp://127.0.0.1:9" in run(heapster, *words, folder=tmp_path).stderr
+    (tmp_path / "cluster.py").write_text(CLUSTER)
+    with subprocess.Popen([heapster.with_name("python"), "cluster.py"], cwd=tmp_path, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as cluster:
+        assert cluster.stdout is not None
+        done = run(heapster, *words[:-1], cluster.stdout.readline().strip(), folder=tmp_path)
+        cluster.communicate("\n")
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
+
+
+def test_every_extra_is_used() -> None:
+    assert USES.keys() == EXTRAS.keys()
 
 
 def test_the_source_package_builds_what_the_checkout_builds(dist: Path, tmp_path: Path) -> None:
