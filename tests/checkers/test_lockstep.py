@@ -250,6 +250,13 @@ def test_memory_that_finalize_could_not_return_may_come_again_as_new() -> None:
     assert outcome("fail munmap 1; a = malloc(9000); finalize; b = calloc(1, 9000)").problems == ()
 
 
+@pytest.mark.parametrize("trace", ["a = malloc(200000)", "a = malloc(200000); free(a)",
+                                   "keep 0; a = malloc(200000); fail munmap 1; free(a)"])
+def test_finalize_counts_what_the_system_refuses_wherever_it_waits(trace: str) -> None:
+    """A mapping that is used, one that is retained, and one that was set aside when the system had refused it."""
+    assert outcome(f"{trace}; fail munmap 1; finalize").problems == ()
+
+
 def test_a_copy_of_the_source_takes_every_step() -> None:
     found = outcome("cache 256; a = malloc(3); free(a); thread_end; fork; stats; finalize", str(SHIPPED_FOLDER))
     assert (found.codes, found.last) == ((), 8)

@@ -107,6 +107,10 @@ def test_a_search_looks_at_as_many_blocks_as_a_walk_along_the_list(policy: str) 
         assert looked == (walk if early else len(listed))
 
 
+def test_nothing_is_free_in_a_new_heap() -> None:
+    assert (Quick("best_fit").largest_free, FreeList().largest) == (0, 0)
+
+
 def test_what_was_done_is_counted() -> None:
     quick, world = Quick("best_fit"), World()
     a = quick.malloc(world, 100)
