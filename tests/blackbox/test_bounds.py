@@ -168,3 +168,15 @@ def test_what_is_known_to_reach_out_is_judged_further(tmp_path: Path) -> None:
         for text in ("a = malloc(24)", "a = malloc(48)", "a = malloc(24)"):
             run.judge_trace(parse(text))
     assert [shown.finding.code for shown in run.shown] == ["touched_outside", "misaligned"]
+
+
+# The first mapping of a target that is not confined: above it nobody has anything.
+
+@pytest.mark.parametrize(("animal", "text"), [
+    ("rest_too_large", "a = malloc(1); b = malloc(262096)"),
+    ("merges_one_more", "a = malloc(1); free(a); b = malloc(262128)")])
+def test_a_block_that_runs_over_the_end_of_the_first_mapping_is_seen_at_once(animal: str, text: str) -> None:
+    target = resolve(ForeignOptions(grammar.parse(str(Path(__file__).parent / "zoo" / f"{animal}.c"))))
+    with Judge(judge_program(target.bits), target) as judge:
+        outcome = run_trace(judge, parse(text), learn(judge, None).promises)
+    assert [reason.code for reason in outcome.reasons] == ["unusable_block"]

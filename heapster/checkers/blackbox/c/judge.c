@@ -28,6 +28,7 @@
 #define FAULTS_A_MS 100u  /* pages that are touched for the first time, on a slow machine */
 #define GRACES 10u        /* ticks that a child which is ended has to tell its counters */
 #define PROGRAM_MS 10000u /* that a program may take */
+#define EDGE 65536u       /* bytes that nobody has above the target's first mapping: what runs beyond that is seen */
 #define KEPT_OUTPUT (OUTPUT_BYTES - 1)
 
 static int loaded_late; /* the target starts threads when loaded: load it in each child */
@@ -67,6 +68,7 @@ static void run_case(void)
         pattern_sparse();
     if (shared->mode == EXHAUST)
         exhaust_prepares();
+    mmap(NULL, EDGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (start_target() != 0)
         return;
     switch (shared->mode) {
