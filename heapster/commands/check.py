@@ -81,7 +81,7 @@ def _exhaust(_seed: int, store: Store) -> Run:
     """Every program of two calls on our own source."""
     from heapster.checkers.exhaust.running import ExhaustPlan  # noqa: PLC0415  loads numpy
     from heapster.commands.exhaust import exhausted  # noqa: PLC0415
-    run = exhausted(SIM, ExhaustPlan(EXHAUSTED_CALLS, None, None, 1), {}, store)
+    run = exhausted(SIM, ExhaustPlan(EXHAUSTED_CALLS, None, None), {}, store)
     return replace(run, checks={f"every program of {EXHAUSTED_CALLS} calls": run.ops})
 
 

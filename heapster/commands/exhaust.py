@@ -11,13 +11,13 @@ from heapster.checkers.exhaust import ours, strangers
 from heapster.checkers.exhaust.running import ExhaustPlan, Listener
 from heapster.checkers.exhaust.walking import WalkProgress
 from heapster.checkers.findings.store import Store
-from heapster.checkers.jobs.pool import cores
 from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import compiler_of
 from heapster.commands.options import not_for
 from heapster.commands.selection import Selection
 from heapster.commands.targets import is_called, target_of
+from heapster.commands.workers import pool_of
 from heapster.reports.output import note, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import PLAIN, finding_lines
@@ -36,7 +36,8 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     if not is_called(aimed, "exhaust"):
         not_for(ctx, OF_STRANGERS, f"{aimed} is our own allocator")
     given, told = ctx.params, list[Finding]()
-    plan = ExhaustPlan(given["calls"], given["sizes"], given["seconds"], given["jobs"] or cores(), given["faults"])
+    needs = (*aimed.paths, *([Path(given["adapter"])] if given["adapter"] else []))
+    plan = ExhaustPlan(given["calls"], given["sizes"], given["seconds"], pool_of(given, needs=needs), given["faults"])
 
     def announce(finding: Finding) -> None:
         if delivery.selection.takes(finding):

@@ -24,7 +24,8 @@ def page(name: str, entries: Sequence[Mapping[str, Any]], events: Sequence[Mappi
         "<!doctype html>", '<html lang="en">', f"<head><meta charset='utf-8'><title>{escape(name)}</title>",
         "<meta name='viewport' content='width=device-width'>", f"<style>{STYLE}</style></head>", "<body>",
         f"<h1>{escape(name)}</h1>", f"<p>{escape(summary)}</p>",
-        *_findings(standing), *_curves(entries, events), *_tasks(entries), *_history(events), "</body></html>", ""])
+        *_findings(standing), *_curves(entries, events), *_tasks(entries),
+        *_exhausted(entries), *_history(events), "</body></html>", ""])
 
 
 def _findings(standing: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -92,6 +93,15 @@ def _tasks(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                      f"{sum(e['ops'] for e in own):,}", f"{sum(e['new'] for e in own):,}", f"{last['covered']:,}",
                      proofs, f"<span class='{style}'>{escape(state)}</span>"))
     yield from _table(("task", "pieces", "seconds", "operations", "findings", "covered", "theorems", "last"), rows)
+
+
+def _exhausted(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    last = {entry["task"]: entry for entry in entries if entry["exhausted"]}
+    if last:
+        yield "<h2>What is exhausted</h2>"
+        yield from _table(("task", "covered", "all of its scope"), (
+            (f"<code>{escape(task)}</code>", escape(entry["exhausted"]), "yes" if entry["complete"] else "not yet")
+            for task, entry in last.items()))
 
 
 def _history(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -15,7 +15,8 @@ from heapster.checkers.exhaust.called import CalledEngine, refusal
 from heapster.checkers.exhaust.interpreted import InterpretedEngine
 from heapster.checkers.exhaust.layers import Piece
 from heapster.checkers.exhaust.scope import Kinds, Move, ScopedCall, closed_form, factors, scope, trace
-from heapster.checkers.exhaust.walking import ScopeWalk
+from heapster.checkers.exhaust.walking import ScopeWalk, run_all
+from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.lockstep.run_trace import on_source
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.operations import OPERATIONS
@@ -89,8 +90,8 @@ def test_two_jobs_cover_the_same_by_the_same_programs(monkeypatch: pytest.Monkey
 def test_our_own_source_covers_what_the_closed_form_counts() -> None:
     verbs = frozenset({"malloc", "calloc", "realloc", "free", "free_sized", "usable_size"})
     made = scope(3, (24, 100), verbs, refusals=False)
-    walk = ScopeWalk(made, InterpretedEngine(on_source(), made), 1)
-    assert walk.run(lambda: False, lambda way: pytest.fail(str(way)), lambda _: None)
+    walk = ScopeWalk(made, InterpretedEngine(on_source(), made), ALONE)
+    assert run_all([walk], lambda: False, lambda way: pytest.fail(str(way)), lambda _: None)
     assert counts(walk) == [closed_form(calls, Kinds.of(made.alphabet)) for calls in (1, 2, 3)]
 
 

@@ -11,7 +11,8 @@ from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.exhaust.called import CalledEngine, is_closed
 from heapster.checkers.exhaust.layers import AnswerWay
 from heapster.checkers.exhaust.scope import scope
-from heapster.checkers.exhaust.walking import ScopeWalk
+from heapster.checkers.exhaust.walking import ScopeWalk, run_all
+from heapster.checkers.jobs.local import Local
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 
@@ -38,17 +39,18 @@ void free(void *p) { freed += p != NULL; }
 def engine(target: Path, calls: int, sizes: tuple[int, ...], *, closed: bool | None = None,
            refusals: bool = False) -> Iterator[CalledEngine]:
     """The compiled engine on a target; `closed` if it is to take snapshots, None if it can."""
-    found = resolve(ForeignOptions(grammar.parse(str(target))))
+    options = ForeignOptions(grammar.parse(str(target)))
+    found = resolve(options)
     with Judge(judge_program(found.bits), found) as judge:
         promises = learn(judge, None).promises
         made = scope(calls, sizes, found.verbs, refusals=refusals)
-        yield CalledEngine(judge, made, promises, closed=is_closed(found) if closed is None else closed)
+        yield CalledEngine(judge, made, promises, options, closed=is_closed(found) if closed is None else closed)
 
 
 def walked(by: CalledEngine, jobs: int = 1) -> tuple[ScopeWalk, list[AnswerWay]]:
     """A walk over the engine's scope, to its end, and the ways to answer that it met."""
-    walk, met = ScopeWalk(by.scope, by, jobs), list[AnswerWay]()
-    assert walk.run(lambda: False, met.append, lambda _: None)
+    walk, met = ScopeWalk(by.scope, by, Local(jobs)), list[AnswerWay]()
+    assert run_all([walk], lambda: False, met.append, lambda _: None)
     return walk, met
 
 

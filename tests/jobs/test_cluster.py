@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 
 pytest.importorskip("distributed", reason="distributed is not installed (pip install 'heapster[cluster]')")
 
+from heapster.checkers.exhaust.layers import Expanded, Piece
 from heapster.checkers.jobs import cluster, travel
 from heapster.checkers.jobs.cluster import Cluster
 from heapster.checkers.jobs.forked import Tell
+from heapster.checkers.jobs.pool import silent, unheard
 from heapster.checkers.jobs.travel import Goods, digest_of, packed
 from heapster.cli import main
 from heapster.results import HarnessError, TargetError, UsageError
@@ -144,6 +147,26 @@ def test_a_fault_is_found_once_by_workers_that_have_only_its_source(address: str
     assert [finding["code"] for finding in run["findings"]] == ["not_zeroed"]
     assert run["target"] == "./calloc_zeroes_one.c"
     assert [path.name for path in (tmp_path / ".heapster").iterdir() if path.is_dir()] == [run["findings"][0]["id"]]
+
+
+@pytest.mark.parametrize("target", ["sim", "./mm.c"])
+def test_workers_run_every_program_that_is_run_here(target: str, address: str, tmp_path: Path,
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mm.c").write_bytes((ZOO.parent / "correct" / "mm.c").read_bytes())
+    expanded, runs = list[Piece](), []
+
+    def in_order(pool: Cluster, pieces: list[Piece], work: Callable[[Piece], Expanded]) -> Iterator[Expanded]:
+        expanded.extend(pieces)
+        return pool.telling(pieces, partial(silent, work), unheard)
+
+    monkeypatch.setattr(Cluster, "in_order", in_order)
+    for where in (["--jobs", "1"], ["--scheduler", address]):
+        assert main(["exhaust", target, "--calls", "2", "--sizes", "24", "--json", "run.json", *where]) == 0
+        runs.append(json.loads((tmp_path / "run.json").read_text()))
+    assert expanded
+    assert [runs[1][key] for key in ("programs", "lengths", "heaps", "ways", "refusals")] == [
+        runs[0][key] for key in ("programs", "lengths", "heaps", "ways", "refusals")]
 
 
 def test_a_worker_that_dies_loses_only_its_piece(address: str) -> None:

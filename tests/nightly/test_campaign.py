@@ -65,7 +65,7 @@ def test_no_file_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_each_task_has_a_turn_before_any_has_two() -> None:
     ran: list[PieceEntry] = []
     for _ in ROSTER.tasks:
-        task = next_task(ROSTER, ran)
+        task = next_task(ROSTER, ran, {})
         assert task is not None
         ran.append(entry(task))
     assert {one.task for one in ran} == {task.key for task in ROSTER.tasks}
@@ -74,7 +74,7 @@ def test_each_task_has_a_turn_before_any_has_two() -> None:
 def test_time_goes_to_what_still_finds_something_and_nobody_starves() -> None:
     ran: list[PieceEntry] = []
     for _ in range(60):
-        task = next_task(ROSTER, ran)
+        task = next_task(ROSTER, ran, {})
         assert task is not None
         ran.append(entry(task, gained=int(task == FUZZ)))
     turns = {task.key: sum(one.task == task.key for one in ran) for task in ROSTER.tasks}
@@ -93,6 +93,29 @@ def test_what_is_all_proved_or_gives_no_results_twice_is_over() -> None:
     assert not is_over(PROVE, [entry(PROVE, open_=3)])
     assert not is_over(FUZZ, [entry(FUZZ, verdict="unusable")])
     assert is_over(FUZZ, [entry(FUZZ, verdict="unusable")] * 2)
+
+
+def test_what_is_exhausted_is_over_until_its_source_is_another() -> None:
+    exhaust = Task("exhaust", "./mm.c")
+    done = [entry(exhaust, complete=True, of="12ab")]
+    assert is_over(exhaust, done, "12ab")
+    assert not is_over(exhaust, done, "34cd")
+    assert not is_over(exhaust, [entry(exhaust, of="12ab")], "12ab")
+
+
+def test_a_campaign_exhausts_small_programs_and_then_goes_on_with_the_rest(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = ZOO / "free_of_null.c"
+    path = toml(tmp_path, f'seconds = 60\npiece = 0.01\njobs = 1\n[[task]]\ncommand = "exhaust"\ntarget = "{target}"\n'
+                          'options = "--calls 2 --sizes 24"\n')
+    assert main(["campaign", str(path)]) == 1       # it ends as soon as nothing is left to do
+    assert "1 new" in capsys.readouterr().out.splitlines()[-1]
+    rows = [json.loads(line) for line in (tmp_path / "night.campaign" / "pieces.jsonl").read_text().splitlines()]
+    assert [row["complete"] for row in rows][-1]
+    assert "all programs of 2 calls over 1 sizes" in {name for row in rows for name in row["covers"]}
+    assert "What is exhausted" in (tmp_path / "night.campaign" / "index.html").read_text()
+    assert main(["campaign", str(path)]) == 1
+    assert "0 of" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_what_a_run_covers_is_read_off_its_json() -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from select import select
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from heapster import children
 from heapster.checkers.blackbox.protocol import (
@@ -123,9 +123,17 @@ class Judge:
 
     def learn_from(self, other: "Judge") -> None:
         """Take over what was learnt of the target, by a judge of the same allocator."""
-        self.patient = other.patient
+        self.learn(other.learnt())
+
+    def learnt(self) -> dict[str, Any]:
+        """What was learnt of the target, by name."""
+        return {"patient": self.patient, **{name: getattr(self.header, name) for name in LEARNT}}
+
+    def learn(self, learnt: dict[str, Any]) -> None:
+        """Take over what `learnt` says."""
+        self.patient = learnt["patient"]
         for name in LEARNT:
-            setattr(self.header, name, getattr(other.header, name))
+            setattr(self.header, name, learnt[name])
 
     def __enter__(self) -> "Judge":
         return self

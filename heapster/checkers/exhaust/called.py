@@ -4,18 +4,22 @@ A case of the judge runs many programs. What ends it none the less is the fault 
 noted, and the case goes on behind it.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.judge import Ending, Judge, packed
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.protocol import Mode, Reached, Suspicion, WayRecord, Went
 from heapster.checkers.blackbox.stepwise import set_promises
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.exhaust.layers import AnswerWay, Expanded, Piece
 from heapster.checkers.exhaust.scope import Scope
+from heapster.checkers.targets.opening import resolve
 from heapster.model.operation import Step, Trace
 from heapster.model.operations import CALLS, OPERATIONS
 from heapster.model.spec import Promises
@@ -57,11 +61,17 @@ class _CaseTold(NamedTuple):
 
 
 class CalledEngine:
-    """The engine on one target. `judge` has learnt of it what there is to learn."""
+    """The engine on one target, which `options` name. `judge` has learnt of it what there is to learn."""
 
-    def __init__(self, judge: Judge, scope: Scope, promises: Promises, *, closed: bool) -> None:
-        self.judge, self.scope, self.promises, self.closed = judge, scope, promises, closed
+    def __init__(self, judge: Judge, scope: Scope, promises: Promises, options: ForeignOptions, *,
+                 closed: bool) -> None:
+        self.judge, self.scope, self.promises, self.options, self.closed = judge, scope, promises, options, closed
         self._alphabet = b"".join(packed(call.step) for call in scope.alphabet)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it is made where it is sent: its target is compiled there."""
+        given = self.options, self.scope, self.promises, self.judge.layout, self.judge.learnt()
+        return partial(_elsewhere, closed=self.closed), given
 
     @property
     def size(self) -> int:
@@ -128,6 +138,14 @@ class CalledEngine:
         row = np.array([(0, program, move, Went.DIED, 0)], REACHED_TYPE)
         key = hash((ending.ended, ending.code, move)) & 0xffffffff
         return _CaseTold(row if piece.heaps else row[:0], [(key, program, move, Suspicion.NOTHING, Went.DIED)])
+
+
+def _elsewhere(options: ForeignOptions, scope: Scope, promises: Promises, layout: int, learnt: dict[str, Any], *,
+               closed: bool) -> CalledEngine:
+    target = resolve(options)
+    judge = Judge(judge_program(target.bits), target, layout=layout)
+    judge.learn(learnt)
+    return CalledEngine(judge, scope, promises, options, closed=closed)
 
 
 def _expanded(piece: Piece, told: list[_CaseTold], refusals: int, by_children: int, root: int) -> Expanded:

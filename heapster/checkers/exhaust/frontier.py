@@ -17,6 +17,11 @@ SUFFIX = ".frontier"
 ARRAYS = ("programs", "states", "reached", "reached_states", "known", "edges", "moves")
 
 
+def frontier_name(target: object, walk: int) -> str:
+    """What one of several walks over a target is called."""
+    return f"{target}, walk {walk}" if walk else str(target)
+
+
 class StoppedWalk(NamedTuple):
     """A walk that stopped, and what it had found."""
 

@@ -108,9 +108,10 @@ class InterpretedEngine:
                 yield self._try(held, program, move._replace(refuse=refuse + ALSO_MMAP).word, heaps=heaps)
 
     def _try(self, held: HeldLockstep, program: tuple[int, ...], word: int, *, heaps: bool) -> _Came:
-        lockstep = held.again()
+        lockstep, steps = held.again(), self._last_steps(program, word)
+        lockstep.look_every = len(steps)        # what is planned changes no heap
         problems: list[Problem] = []
-        for step in self._last_steps(program, word):
+        for step in steps:
             problems = lockstep.take(step)
             if problems:
                 break

@@ -115,6 +115,8 @@ class Layers:
 
     def counted(self, calls: int) -> list["Counted"]:
         """How many programs there are of 1, 2, ... calls, as far as their heaps were gone on from."""
+        if calls == 0:
+            return []
         moves, spoilt = np.zeros(len(self.known), np.uint64), np.zeros(len(self.known), np.uint64)
         for rows in self.moves:
             moves[rows[:, 0].astype(np.int64)] = rows[:, 1]

@@ -1,8 +1,9 @@
 """At which sizes a stranger's allocator does something else: two neighbours of each size, and what lies between them.
 
 Where the distance of two blocks, or what is usable of one, goes on in steps that are all alike, the first step stands
-for them; where it goes on in another way, or dies, is a threshold. Numbers that its C source mentions are thresholds
-that nobody sees from outside.
+for them; where it goes on in another way, or dies, is a threshold. So is the largest block that lies where the first
+one's memory goes on, behind it or in its place. Numbers that its C source mentions are thresholds that nobody sees from
+outside.
 """
 
 import re
@@ -32,6 +33,7 @@ class Sizes(NamedTuple):
     """Sizes, and why these, in words."""
 
     sizes: tuple[int, ...]
+    few: tuple[int, ...]            # of them: for programs that are too long for all
     why: tuple[str, ...]
 
 
@@ -49,8 +51,10 @@ def probed(judge: Judge) -> Sizes:
     most = min(MOST_PROBED, room // 64) if room else MOST_PROBED
     with hurried(judge):
         thresholds, fatal = _thresholds(judge, most)
+        ends = _ends(judge, room or MOST_PROBED)
     mentioned = literals(judge.target.source, most)
-    sizes = {0, 1, *fatal, *(size for at in thresholds for size in (at - 1, at)), *mentioned, SIZE_MAX}
+    changes = (*thresholds, *(end + 1 for end in ends))
+    sizes = {0, 1, *fatal, *(size for at in changes for size in (at - 1, at)), *mentioned, SIZE_MAX}
     why = ["0, 1 and SIZE_MAX: as ever"]
     if not room:
         sizes.add(BEYOND_32_BITS)
@@ -59,9 +63,13 @@ def probed(judge: Judge) -> Sizes:
         why.append(f"{', '.join(map(str, thresholds))}, and one byte less: what blocks take changes there")
     if fatal:
         why.append(f"{', '.join(map(str, fatal))}: asking for it ends the run")
+    if ends:
+        why.append(f"{', '.join(map(str, ends))}, and one byte more: the largest that fits beside the first block, or "
+                   "in its place")
     if mentioned:
         why.append(f"{', '.join(map(str, mentioned))}: its source mentions it")
-    return Sizes(tuple(sorted(sizes)), tuple(why))
+    few = dict.fromkeys((1, *thresholds[:1], *ends[:1]))
+    return Sizes(tuple(sorted(sizes)), tuple(sorted(few)), tuple(why))
 
 
 def _thresholds(judge: Judge, most: int) -> tuple[list[int], list[int]]:
@@ -77,6 +85,35 @@ def _thresholds(judge: Judge, most: int) -> tuple[list[int], list[int]]:
             found.append(_between(judge, low, high, is_mapped=after))
             break
     return found, (fatal + more)[:MOST_THRESHOLDS]
+
+
+def _ends(judge: Judge, most: int) -> list[int]:
+    """The largest sizes that lie where the first block's memory goes on: behind it, or in its place if it is freed."""
+    first = Step("malloc", (1,), 0)
+    found = (_largest(judge, (first,), most), _largest(judge, (first, Step("free", operand=0)), most))
+    return [size for size in dict.fromkeys(found) if DENSE < size < most - 1]
+
+
+def _largest(judge: Judge, before: tuple[Step, ...], most: int) -> int:
+    """The largest size whose block lies, after some steps, where the smallest one would."""
+    place, low, high = _place(judge, before, 1), 1, most
+    while place is not None and high - low > 1:
+        middle = (low + high) // 2
+        if _place(judge, before, middle) == place:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _place(judge: Judge, before: tuple[Step, ...], size: int) -> int | None:
+    """How far from the first block a block lies after some steps; None: it has no place, or nobody can write there."""
+    steps = [*before, Step("malloc", (size,), 1)]
+    judge.header.masked = ALL_SUSPICIONS
+    judge.run(Mode.PRECISE, judge.set_steps(steps))
+    seen = judge.observed(len(steps))
+    done = all(one.status == Status.DONE for one in seen) and seen[0].pointer and seen[-1].pointer
+    return seen[-1].pointer - seen[0].pointer if done else None
 
 
 def _growing(start: int, most: int) -> Iterator[int]:

@@ -1,11 +1,13 @@
-"""A walk from where it stopped to where it ends or stops again, whatever the engine."""
+"""Walks from where they stopped to where they end or stop again, whatever the engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from heapster.checkers.exhaust.frontier import KeptFrontier
 from heapster.checkers.exhaust.layers import AnswerWay
-from heapster.checkers.exhaust.walking import ScopeWalk, WalkProgress
+from heapster.checkers.exhaust.walking import ScopeWalk, WalkProgress, run_all
+from heapster.checkers.jobs.local import ALONE
+from heapster.checkers.jobs.pool import Pool
 from heapster.results import Finding
 
 
@@ -15,7 +17,7 @@ class ExhaustPlan(NamedTuple):
     calls: int
     sizes: tuple[int, ...] | None       # None: worked out
     seconds: float | None               # of processor time; None: until it is done
-    jobs: int
+    pool: Pool = ALONE
     refusals: bool = True
 
 
@@ -43,29 +45,44 @@ class Gone(NamedTuple):
     interrupted: bool
 
 
-def go_on(walk: ScopeWalk, frontier: KeptFrontier, hearing: Hears, is_late: Callable[[], bool],
-          listener: Listener) -> Gone:
-    """Take up what is kept, and go on; what is not done is kept. Raises Unwritable.
+class KeptWalk(NamedTuple):
+    """A walk, and where it is kept while it is not over."""
 
-    Of a walk that has strayed nothing is kept.
+    walk: ScopeWalk
+    frontier: KeptFrontier
+
+
+def go_on(kept: Sequence[KeptWalk], hearing: Hears, is_late: Callable[[], bool], listener: Listener) -> Gone:
+    """Take up what is kept, and go on; if something is not done, all walks are kept. Raises Unwritable.
+
+    Of walks of which one has strayed nothing is kept.
     """
+    complete = interrupted = False
+    try:
+        for walk, frontier in kept:
+            _take_up(walk, frontier, hearing, listener)
+        complete = run_all([walk for walk, _ in kept], is_late, hearing.hear, listener.progress)
+    except KeyboardInterrupt:
+        interrupted = True
+    if any(walk.strayed for walk, _ in kept):
+        return Gone(complete=False, interrupted=interrupted)
+    for walk, frontier in kept:
+        if complete:
+            frontier.remove()
+        else:
+            walk.stop(frontier, tuple(hearing.failing))
+    return Gone(complete, interrupted)
+
+
+def _take_up(walk: ScopeWalk, frontier: KeptFrontier, hearing: Hears, listener: Listener) -> None:
     stopped, why = frontier.read()
     if why:
         listener.say(why)
-    complete = interrupted = False
-    try:
-        if stopped:
-            listener.say(f"goes on with programs of {stopped.layers.depth + 1} calls, from {frontier.path}")
-            walk.layers, walk.met = stopped.layers, set(stopped.met)
-            for program in stopped.failing:
-                hearing.hear(AnswerWay(0, program, 0, spoils=False))
-        complete = walk.run(is_late, hearing.hear, listener.progress)
-    except KeyboardInterrupt:
-        interrupted = True
-    if walk.strayed:
-        return Gone(complete=False, interrupted=interrupted)
-    if complete:
-        frontier.remove()
-    else:
-        walk.stop(frontier, tuple(hearing.failing))
-    return Gone(complete, interrupted)
+    if stopped is None:
+        return
+    walk.layers = stopped.layers
+    walk.met |= stopped.met
+    if not walk.is_over:
+        listener.say(f"goes on with programs of {stopped.layers.depth + 1} calls, from {frontier.path}")
+    for program in stopped.failing:
+        hearing.hear(AnswerWay(0, program, 0, spoils=False))

@@ -77,14 +77,17 @@ class Move(NamedTuple):
 
 
 def scope(calls: int, sizes: Iterable[int], verbs: frozenset[str], *, refusals: bool,
-          alignments: tuple[int, ...] = ALIGNMENTS) -> Scope:
-    """The scope over a target's calls; UsageError if it is more than can be written down."""
+          alignments: tuple[int, ...] = ALIGNMENTS, first: Scope | None = None) -> Scope:
+    """The scope over a target's calls; UsageError if it is more than can be written down.
+
+    The calls of another scope come `first`: its programs are written down in the same way in both.
+    """
     if not 1 <= calls < MOST_CALLS:
         raise UsageError(f"--calls {calls}: a program has 1 to {MOST_CALLS - 1} calls")
     chosen = tuple(sorted(set(sizes)))
     if not any(size <= HUGE for size in chosen):
         raise UsageError("--sizes: name one at least that there is memory for")
-    made = tuple(alphabet(verbs, chosen, alignments))
+    made = tuple(dict.fromkeys((*(first.alphabet if first else ()), *alphabet(verbs, chosen, alignments))))
     if len(made) > MOST_ALPHABET:
         raise UsageError(f"--sizes: {len(made):,} calls to choose from are more than {MOST_ALPHABET:,}: name fewer")
     return Scope(calls, chosen, made, refusals)

@@ -1,7 +1,8 @@
 """`exhaust` for a target that is called from outside: the compiled engine runs, the precise one judges each way."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -20,10 +21,10 @@ from heapster.checkers.blackbox.root_cause import is_same_fault
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.exhaust.called import CalledEngine, is_closed, refusal
-from heapster.checkers.exhaust.frontier import KeptFrontier
+from heapster.checkers.exhaust.frontier import KeptFrontier, frontier_name
 from heapster.checkers.exhaust.layers import AnswerWay
-from heapster.checkers.exhaust.probing import probed, words
-from heapster.checkers.exhaust.running import ExhaustPlan, Gone, Listener, go_on
+from heapster.checkers.exhaust.probing import Sizes, probed, words
+from heapster.checkers.exhaust.running import ExhaustPlan, Gone, KeptWalk, Listener, go_on
 from heapster.checkers.exhaust.scope import Scope, scope, trace
 from heapster.checkers.exhaust.told import at_most, begun, figures
 from heapster.checkers.exhaust.walking import ScopeWalk
@@ -89,35 +90,50 @@ def exhaust(options: ForeignOptions, plan: ExhaustPlan, listener: Listener, stor
     with Judge(judge_program(target.bits), target) as judge:
         learnt = learn(judge, options.alignment)
         found = probed(judge) if plan.sizes is None else None
-        made = scope(plan.calls, found.sizes if found else plan.sizes or (), target.verbs, refusals=plan.refusals)
+        scopes = _scopes(plan, target, found)
         for why in (f"sizes {words(found.sizes)}", *found.why) if found else ():
             listener.say(why)
-        listener.say(at_most(made))
-        exhausting = _Exhausting(options, plan, judge, learnt, made, listener, store, folder)
+        listener.say(at_most(scopes))
+        exhausting = _Exhausting(options, plan, judge, learnt, scopes, listener, store, folder)
         with closing(exhausting.hearing.explainer):
             return exhausting.run()
+
+
+def _scopes(plan: ExhaustPlan, target: ForeignTarget, found: Sizes | None) -> list[Scope]:
+    """What is exhausted, most sizes first: of sizes that are worked out, a few are walked over by themselves as well.
+
+    Long programs of these are run before all programs that are as long.
+    """
+    def of(sizes: tuple[int, ...], first: Scope | None = None) -> Scope:
+        return scope(plan.calls, sizes, target.verbs, refusals=plan.refusals, first=first)
+
+    if found is None:
+        return [of(plan.sizes or ())]
+    few = of(found.few)
+    return [of(found.sizes, few), few]
 
 
 class _Exhausting:
     """One run."""
 
-    def __init__(self, options: ForeignOptions, plan: ExhaustPlan, judge: Judge, learnt: Learnt, made: Scope,
+    def __init__(self, options: ForeignOptions, plan: ExhaustPlan, judge: Judge, learnt: Learnt, scopes: list[Scope],
                  listener: Listener, store: Keeps, folder: Path) -> None:
         self._options, self._plan, self._judge, self._learnt = options, plan, judge, learnt
-        self._scope, self._listener, self._target = made, listener, judge.target
+        self._scopes, self._listener, self._target, self._folder = scopes, listener, judge.target, folder
         self._keeper = Keeper(store, folder, options, judge.target,
                               lambda place, shown: remember(place, options, shown.repeat, shown.threads))
         self._excused = () if options.strict else deviations(judge.target)
         self._excuses: dict[str, str] = {}
-        self.hearing = Hearing(judge, learnt, made, self._keep)
-        self._walk = self._walk_by(closed=is_closed(judge.target))
-        self._frontier = KeptFrontier(folder, str(options.target), (
-            f"{__version__} {judge.program.name}", _digest(judge.target), made.digest))
+        self.hearing = Hearing(judge, learnt, scopes[0], self._keep)
+        self._kept = self._walks_by(closed=is_closed(judge.target))
         self._before = self._worked()
 
-    def _walk_by(self, *, closed: bool) -> ScopeWalk:
-        return ScopeWalk(self._scope, CalledEngine(self._judge, self._scope, self._learnt.promises, closed=closed),
-                         self._plan.jobs)
+    def _walks_by(self, *, closed: bool) -> list[KeptWalk]:
+        of, met = (f"{__version__} {self._judge.program.name}", _digest(self._target)), set[int]()
+        by = partial(CalledEngine, self._judge, promises=self._learnt.promises, options=self._options, closed=closed)
+        return [KeptWalk(ScopeWalk(made, by(made), self._plan.pool, met=met),
+                         KeptFrontier(self._folder, frontier_name(self._options.target, place), (*of, made.digest)))
+                for place, made in enumerate(self._scopes)]
 
     def _keep(self, shown: Shown) -> None:
         finding = self._keeper.keep(shown, self._learnt.promises)
@@ -137,28 +153,28 @@ class _Exhausting:
         """Walk, and by children from the start if snapshots do not hold."""
         started = monotonic()
         gone = self._go_on()
-        if self._walk.strayed:
+        if any(walk.strayed for walk, _ in self._kept):
             self._listener.say("it takes memory where no snapshot finds it: each program is run in a child of its own")
-            self._walk = self._walk_by(closed=False)
+            self._kept = self._walks_by(closed=False)
             gone = self._go_on()
         return self._told(monotonic() - started, gone)
 
     def _go_on(self) -> Gone:
-        return go_on(self._walk, self._frontier, self.hearing, self._is_late, self._listener)
+        return go_on(self._kept, self.hearing, self._is_late, self._listener)
 
     def _told(self, seconds: float, gone: Gone) -> Run:
-        walk, hearing, options = self._walk, self.hearing, self._options
+        walks, hearing, options = [walk for walk, _ in self._kept], self.hearing, self._options
         new = tuple(finding for finding in self._keeper.findings if finding.id not in self._excuses)
-        counted = walk.counted()
+        runs = sum(walk.layers.runs for walk in walks)
         verdict = Verdict.FAILED if new else Verdict.PASSED if gone.complete else Verdict.INCONCLUSIVE
-        checks = {"every_answer": walk.layers.runs, "specification": hearing.heard}
+        checks = {"every_answer": runs, "specification": hearing.heard}
         extra: dict[str, object] = {
-            **figures(walk, counted, complete=gone.complete), "interrupted": gone.interrupted,
+            **figures(walks, complete=gone.complete), "interrupted": gone.interrupted,
             "policies_learnt": [*self._target.as_built, *self._learnt.words], "duplicates": hearing.duplicates,
             "known_deviations": sorted(set(self._excuses.values())),
-            "not_checked": list(_not_checked(self._target, walk, hearing, self._frontier)),
+            "not_checked": list(_not_checked(self._target, walks, hearing, self._folder)),
             "source": str(self._target.source) if self._target.source else None, "lines": dict(self._target.lines)}
-        return Run("exhaust", str(options.target), 0, verdict, seconds, walk.layers.runs, new, checks, {}, extra)
+        return Run("exhaust", str(options.target), 0, verdict, seconds, runs, new, checks, {}, extra)
 
 
 def _digest(target: ForeignTarget) -> str:
@@ -167,14 +183,14 @@ def _digest(target: ForeignTarget) -> str:
     return sha256(b"".join([*sorted(parts), about.encode()])).hexdigest()[:16]
 
 
-def _not_checked(target: ForeignTarget, walk: ScopeWalk, hearing: Hearing, frontier: KeptFrontier) -> Iterable[str]:
+def _not_checked(target: ForeignTarget, walks: Sequence[ScopeWalk], hearing: Hearing, folder: Path) -> Iterable[str]:
     if absent := [verb for verb in CALLS if verb not in target.symbols]:
         yield f"{', '.join(absent)}: the target defines none"
-    if left := begun(walk):
-        yield f"{left}; the rest is kept in {frontier.path}: the same command goes on"
-    if spoilt := sum(one.failing or 0 for one in walk.counted()):
+    if left := begun(walks):
+        yield f"{left}; the rest is kept in {folder}: the same command goes on"
+    if spoilt := max(sum(one.failing or 0 for one in walk.counted()) for walk in walks):
         yield f"what comes after {spoilt:,} programs that fail: longer ones that begin so are not run"
-    if not isinstance(walk.engine, CalledEngine) or not walk.engine.closed:
+    if not all(isinstance(walk.engine, CalledEngine) and walk.engine.closed for walk in walks):
         yield "heaps that differ though all blocks ever given lie alike: they count as one, as nothing else is seen"
     if hearing.unconfirmed:
         yield f"{hearing.unconfirmed} ways to answer that looked wrong, and were right when run by themselves"

@@ -1,7 +1,7 @@
 """The exact coverage of a walk, in one sentence and in figures."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from heapster.checkers.exhaust.layers import Counted, total
 from heapster.checkers.exhaust.probing import words
@@ -15,42 +15,63 @@ def estimate(scope: Scope) -> int:
     return sum(closed_form(calls, kinds) for calls in range(1, scope.calls + 1))
 
 
-def at_most(scope: Scope) -> str:
+def at_most(scopes: Sequence[Scope]) -> str:
     """The estimate, for people."""
-    without = ", and more with refusals of the system" if scope.refusals else ""
-    many = f"about {estimate(scope):,} programs of at most {scope.calls} calls over {len(scope.sizes)} sizes"
-    return (f"{many}{without}; those that reach a heap which is known are not run one by one")
+    without = ", and more with refusals of the system" if scopes[0].refusals else ""
+    many = " and ".join(f"{estimate(scope):,} programs of at most {scope.calls} calls over {len(scope.sizes)} sizes"
+                        for scope in scopes)
+    return (f"about {many}{without}; those that reach a heap which is known are not run one by one")
 
 
-def covered(walk: ScopeWalk, counted: Sequence[Counted]) -> str:
-    """The sentence: all programs of how many calls, over which sizes."""
-    layers, scope = walk.layers, walk.scope
-    if not counted:
-        return f"no length is done; {layers.runs:,} programs were run"
-    number = total(counted)
-    many = f"all {number:,}" if number is not None else f"all of more than {1 << 63:,}"
-    said = f"{many} programs of at most {len(counted)} calls over {len(scope.sizes)} sizes, up to the names of handles"
-    said += f": {layers.runs:,} were run, the others reach the same heaps"
-    if scope.refusals:
-        said += f"; {layers.refusals:,} refusals of the system"
-    return said
+class Covered(NamedTuple):
+    """What a walk covered."""
+
+    walk: ScopeWalk
+    counted: Sequence[Counted]
+
+    @classmethod
+    def by(cls, walks: Sequence[ScopeWalk]) -> list["Covered"]:
+        """That of each walk that got further than those over more sizes, which come before it."""
+        deepest = [max((walk.layers.depth for walk in walks[:place]), default=-1) for place in range(len(walks))]
+        return [cls(walk, walk.counted()) for walk, depth in zip(walks, deepest, strict=True)
+                if walk.layers.depth > depth]
+
+    def in_words(self) -> str:
+        """The sentence: all programs of how many calls, over which sizes."""
+        layers, scope = self.walk.layers, self.walk.scope
+        if not self.counted:
+            return f"no length is done; {layers.runs:,} programs were run"
+        number = total(self.counted)
+        many = f"all {number:,}" if number is not None else f"all of more than {1 << 63:,}"
+        said = (f"{many} programs of at most {len(self.counted)} calls over {len(scope.sizes)} sizes, up to the names "
+                f"of handles: {layers.runs:,} were run, the others reach the same heaps")
+        return f"{said}; {layers.refusals:,} refusals of the system" if scope.refusals else said
+
+    def figures(self) -> dict[str, Any]:
+        """The same as keys and values."""
+        lengths = [{"calls": calls, "programs": one.programs, "failing": one.failing}
+                   for calls, one in enumerate(self.counted, 1)]
+        sizes = self.walk.scope.sizes
+        return {"programs": total(self.counted), "calls": len(self.counted), "sizes": list(sizes), "lengths": lengths,
+                "heaps": len(self.walk.layers.known), "named_sizes": words(sizes)}
 
 
-def begun(walk: ScopeWalk) -> str:
-    """How much of the next length was run; nothing, if the walk is over."""
-    layers = walk.layers
-    if layers.depth >= walk.scope.calls:
-        return ""
-    return (f"programs of {layers.depth + 1} calls: {layers.done:,} of {len(layers.programs):,} heaps of "
-            f"{layers.depth} calls were gone on from")
+def begun(walks: Sequence[ScopeWalk]) -> str:
+    """How much of the next length was run of the first walk that is not over; nothing, if all are."""
+    for walk in walks:
+        layers = walk.layers
+        if not walk.is_over:
+            return (f"programs of {layers.depth + 1} calls over {len(walk.scope.sizes)} sizes: {layers.done:,} of "
+                    f"{len(layers.programs):,} heaps of {layers.depth} calls were gone on from")
+    return ""
 
 
-def figures(walk: ScopeWalk, counted: Sequence[Counted], *, complete: bool) -> dict[str, Any]:
-    """The keys that a run of `exhaust` adds."""
-    layers, scope = walk.layers, walk.scope
-    lengths = [{"calls": calls, "programs": one.programs, "failing": one.failing}
-               for calls, one in enumerate(counted, 1)]
-    return {"programs": total(counted), "calls": len(counted), "sizes": list(scope.sizes), "complete": complete,
-            "covered": covered(walk, counted), "lengths": lengths, "heaps": len(layers.known),
-            "ways": len(walk.met), "refusals": layers.refusals, "by_children": layers.by_children,
-            "alphabet": len(scope.alphabet), "named_sizes": words(scope.sizes)}
+def figures(walks: Sequence[ScopeWalk], *, complete: bool) -> dict[str, Any]:
+    """The keys that a run of `exhaust` adds. The first walk has the most sizes; of others, what they went beyond it."""
+    first, *others = Covered.by(walks)
+    done = [one for one in (first, *others) if one.counted] or [first]
+    said = "; and ".join(one.in_words() for one in done)
+    return {**first.figures(), "complete": complete, "covered": said,
+            "of_fewer_sizes": [one.figures() for one in others], "ways": len(walks[0].met),
+            "refusals": sum(walk.layers.refusals for walk in walks),
+            "by_children": sum(walk.layers.by_children for walk in walks), "alphabet": len(walks[0].scope.alphabet)}

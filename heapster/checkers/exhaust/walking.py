@@ -1,16 +1,22 @@
-"""A walk under a budget: pieces on all cores, ways to answer judged as they come, the frontier kept when time is up."""
+"""A walk under a budget: pieces on all cores, ways to answer judged as they come, the frontier kept when time is up.
 
-from collections.abc import Callable, Generator
+Of several walks the one goes on whose next length has the fewest programs, about.
+"""
+
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from heapster.checkers.exhaust.frontier import KeptFrontier, StoppedWalk
 from heapster.checkers.exhaust.layers import AnswerWay, Counted, Expanded, Layers, Piece
 from heapster.checkers.exhaust.scope import Scope
 from heapster.checkers.jobs.local import Local
+from heapster.checkers.jobs.pool import Pool
 
 SHARES = 2                      # pieces for each child, at least, so that none waits long for another
+PIECE_SECONDS = 1.0             # that a piece is to take, about: so long nobody asks whether time is up
 
 
 class ProgramEngine(Protocol):
@@ -28,7 +34,7 @@ class ProgramEngine(Protocol):
         """Run a piece here; None if the engine has to be another."""
 
     def expand_apart(self, piece: Piece) -> Expanded | None:
-        """Run a piece in a child of this process."""
+        """Run a piece in a child of this process, or on another machine: the engine can be pickled."""
 
 
 class WalkProgress(NamedTuple):
@@ -46,22 +52,30 @@ class ScopeWalk:
 
     scope: Scope
     engine: ProgramEngine
-    jobs: int
+    pool: Pool
     layers: Layers = field(default_factory=Layers)
     met: set[int] = field(default_factory=set)
     strayed: bool = False           # the engine has to be another: nothing that was run counts
+    _each: float = 0.0              # seconds that going on from a program took last, with every call
 
-    def run(self, is_late: Callable[[], bool], judge: Callable[[AnswerWay], None],
-            progress: Callable[[WalkProgress], None]) -> bool:
-        """Go on until all is run or it is late; whether all is."""
-        while self.layers.depth < self.scope.calls:
-            heaps = self.layers.depth + 1 < self.scope.calls
-            if not self._finish_layer(is_late, judge, progress, heaps=heaps):
-                return False
-            self.layers.close()
-            if is_late():
-                break
+    @property
+    def is_over(self) -> bool:
+        """Whether all of the scope is run."""
         return self.layers.depth == self.scope.calls
+
+    @property
+    def ahead(self) -> int:
+        """About how many programs there are of the next length."""
+        return len(self.layers.programs) * len(self.scope.alphabet) * (1 + self.layers.depth)
+
+    def lengthen(self, is_late: Callable[[], bool], judge: Callable[[AnswerWay], None],
+                 progress: Callable[[WalkProgress], None]) -> bool:
+        """Run the programs that have a call more; whether all are, before it was late."""
+        heaps = self.layers.depth + 1 < self.scope.calls
+        if not self._finish_layer(is_late, judge, progress, heaps=heaps):
+            return False
+        self.layers.close()
+        return True
 
     def _finish_layer(self, is_late: Callable[[], bool], judge: Callable[[AnswerWay], None],
                       progress: Callable[[WalkProgress], None], *, heaps: bool) -> bool:
@@ -81,15 +95,26 @@ class ScopeWalk:
         return self.layers.done == len(self.layers.programs)
 
     def _expanded(self, *, heaps: bool) -> Generator[tuple[Piece, Expanded | None]]:
-        """The pieces that are left of the layer, and what became of each, in order."""
+        """The pieces that are left of the layer, and what became of each, in order.
+
+        On other machines all of them are run there: where heaps lie is the same there, and need not be as here.
+        """
         left = len(self.layers.programs) - self.layers.done
-        if self.jobs == 1 or left < 2 * self.engine.apart:
-            for piece in self.layers.pieces(self.engine.size, heaps=heaps):
-                yield piece, self.engine.expand(piece)
+        if isinstance(self.pool, Local) and (self.pool.jobs == 1 or left < 2 * self.engine.apart):
+            while self.layers.done < len(self.layers.programs):
+                piece = next(self.layers.pieces(self._size(), heaps=heaps))
+                began = perf_counter()
+                found = self.engine.expand(piece)
+                self._each = (perf_counter() - began) / len(piece.programs)
+                yield piece, found
             return
-        size = min(self.engine.size, max(self.engine.apart, left // (SHARES * self.jobs)))
+        size = max(self.engine.apart, min(self._size(), left // (SHARES * self.pool.jobs)))
         pieces = list(self.layers.pieces(size, heaps=heaps))
-        yield from zip(pieces, Local(self.jobs).in_order(pieces, self.engine.expand_apart), strict=True)
+        yield from zip(pieces, self.pool.in_order(pieces, self.engine.expand_apart), strict=True)
+
+    def _size(self) -> int:
+        """Programs of the next piece."""
+        return max(1, min(self.engine.size, int(PIECE_SECONDS / self._each))) if self._each else self.engine.apart
 
     def _progress(self, found: Expanded, piece: Piece) -> WalkProgress:
         layers = self.layers
@@ -104,3 +129,12 @@ class ScopeWalk:
     def stop(self, frontier: KeptFrontier, failing: tuple[tuple[int, ...], ...]) -> None:
         """Keep where it stands. Raises Unwritable."""
         frontier.write(StoppedWalk(self.layers, frozenset(self.met), failing))
+
+
+def run_all(walks: Sequence[ScopeWalk], is_late: Callable[[], bool], judge: Callable[[AnswerWay], None],
+            progress: Callable[[WalkProgress], None]) -> bool:
+    """Go on with all walks until they are over or it is late; whether they are over."""
+    while left := [walk for walk in walks if not walk.is_over]:
+        if not min(left, key=lambda walk: walk.ahead).lengthen(is_late, judge, progress) or is_late():
+            break
+    return all(walk.is_over for walk in walks)

@@ -45,6 +45,9 @@ class PieceEntry:
     proved: int = 0                 # theorems, after it
     open_: int | None = None        # theorems that are not; None: it proves none
     said: str = ""                  # why it had no results
+    exhausted: str = ""             # the programs of which all were run, in words
+    complete: bool = False          # all of its scope is exhausted,
+    of: str = ""                    # of this source: a digest
 
 
 @dataclass(frozen=True)

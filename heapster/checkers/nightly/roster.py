@@ -10,7 +10,7 @@ from heapster.files import Unreadable, read_toml
 from heapster.results import UsageError
 from heapster.suggest import instead_of
 
-IN_TURN = ("fuzz", "races", "stress", "prove")          # commands that a campaign runs
+IN_TURN = ("fuzz", "exhaust", "races", "stress", "prove")          # commands that a campaign runs
 SECONDS, PIECE = 3600.0, 20.0
 OWN = ("--json", "--seconds", "--seed", "--store", "--jobs")        # options that the campaign itself gives
 TOP = {"name": str, "folder": str, "seconds": (int, float), "piece": (int, float), "seed": int, "jobs": int,

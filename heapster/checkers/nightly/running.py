@@ -3,12 +3,14 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
 from heapster import children
+from heapster.checkers.jobs.travel import SOURCES, digest_of, version
 from heapster.checkers.nightly.ledger import BACK, CAME, GONE, CampaignFolder, FindingEvent, PieceEntry, now
 from heapster.checkers.nightly.roster import Roster, Task
 from heapster.checkers.nightly.turns import covers, next_task
@@ -29,13 +31,14 @@ def run_campaign(roster: Roster, ledger: CampaignFolder, progress: Callable[[flo
     """
     begun = monotonic()
     revision = _revision(roster.folder.parent)
+    sources = {task.key: _source(task, roster.folder.parent) for task in roster.tasks}
     try:
         while (spent := monotonic() - begun) < roster.seconds:
-            task = next_task(roster, ledger.entries)
+            task = next_task(roster, ledger.entries, sources)
             if task is None:
                 break
             seconds = min(roster.piece, roster.seconds - spent)
-            interrupted = _piece(roster, ledger, task, max(seconds, 1.0), revision)
+            interrupted = _piece(roster, ledger, task, max(seconds, 1.0), revision, sources.get(task.key, ""))
             progress((monotonic() - begun) / roster.seconds, ledger.entries[-1])
             if interrupted:
                 return True
@@ -44,7 +47,7 @@ def run_campaign(roster: Roster, ledger: CampaignFolder, progress: Callable[[flo
     return False
 
 
-def _piece(roster: Roster, ledger: CampaignFolder, task: Task, seconds: float, revision: str) -> bool:
+def _piece(roster: Roster, ledger: CampaignFolder, task: Task, seconds: float, revision: str, source: str) -> bool:
     """Run a piece and write what came of it; whether that was interrupted, which the piece was told."""
     seed = roster.seed + len(ledger.entries)
     begun = monotonic()
@@ -54,7 +57,7 @@ def _piece(roster: Roster, ledger: CampaignFolder, task: Task, seconds: float, r
         interrupted, said = _run(command, seconds, roster.folder.parent)
         run = _json(written)
     entry, events, covered = _entered(ledger, task, seed, monotonic() - begun, run, said, revision)
-    ledger.add(entry, events, covered)
+    ledger.add(replace(entry, of=source), events, covered)
     return interrupted
 
 
@@ -63,8 +66,9 @@ def _command(roster: Roster, ledger: CampaignFolder, task: Task, seconds: float,
     if task.command == "prove":
         words += _open_theorems(ledger, task)
     else:
-        words += ["--seconds", f"{seconds:.3f}", "--seed", str(seed)]
-    if task.command in ("fuzz", "prove"):
+        words += ["--seconds", f"{seconds:.3f}"]
+        words += ["--seed", str(seed)] if task.command != "exhaust" else []     # which leaves nothing to chance
+    if task.command in ("fuzz", "exhaust", "prove"):
         words += ["--store", str(ledger.findings.resolve())]
     if _is_guided(task):
         corpus = ledger.folder / "corpus" / _plain(task.target)
@@ -141,7 +145,8 @@ def _entered(ledger: CampaignFolder, task: Task, seed: int, seconds: float, run:
         task.key, seed, at, round(seconds, 3), str(run["verdict"]), int(run["ops"]),
         tuple(str(finding["id"]) for finding in run["findings"]),
         sum(event.what == CAME for event in events), len(seen | covered), len(covered - seen), proved,
-        _theorems(task) - proved if task.command == "prove" else None)
+        _theorems(task) - proved if task.command == "prove" else None,
+        exhausted=str(run.get("covered", "")), complete=bool(run.get("complete")))
     return entry, events, covered
 
 
@@ -165,6 +170,13 @@ def _theorems(task: Task) -> int:
     from heapster.checkers.proofs.catalogue import selected, theorems  # noqa: PLC0415  loads every proof
     names = tuple(word for word in task.options if not word.startswith("-"))
     return len(theorems(tuple(selected(names, thorough="--thorough" in task.options))))
+
+
+def _source(task: Task, folder: Path) -> str:
+    """A digest of what a task looks at: this Heapster, and the sources beside the files that its target names."""
+    named = [folder / word for word in task.target.split() if (folder / word).is_file()]
+    beside = {path for one in named for path in one.parent.iterdir() if path.suffix in SOURCES and path.is_file()}
+    return digest_of({"": version().encode(), **{str(path): path.read_bytes() for path in {*beside, *named}}})[:16]
 
 
 def _revision(folder: Path) -> str:

@@ -1,6 +1,6 @@
 """Whose turn it is: time goes to what still finds something, and nobody starves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heapster.checkers.nightly.ledger import PieceEntry
@@ -11,12 +11,13 @@ LEAST = 1.0                     # weight of a task that finds nothing
 FINDING, GAIN, OPEN = 6.0, 3.0, 2.0     # more weight for a piece with a new finding, new coverage, theorems open
 
 
-def next_task(roster: Roster, entries: Sequence[PieceEntry]) -> Task | None:
-    """The task that had least time for its weight; None if none is left to run.
+def next_task(roster: Roster, entries: Sequence[PieceEntry], sources: Mapping[str, str]) -> Task | None:
+    """The task that had least time for its weight; None if none is left to run. `sources` has digests, by task.
 
-    A task is over once its theorems are proved, or once its last two pieces had no results.
+    A task is over once its theorems are proved, once its programs are exhausted and its source is the same, or once its
+    last two pieces had no results.
     """
-    left = [task for task in roster.tasks if not is_over(task, entries)]
+    left = [task for task in roster.tasks if not is_over(task, entries, sources.get(task.key, ""))]
     return min(left, key=lambda task: (_spent(task, entries) / weight(task, entries)), default=None)
 
 
@@ -30,11 +31,11 @@ def weight(task: Task, entries: Sequence[PieceEntry]) -> float:
     return LEAST + worth
 
 
-def is_over(task: Task, entries: Sequence[PieceEntry]) -> bool:
-    """Whether there is nothing left for it to do."""
+def is_over(task: Task, entries: Sequence[PieceEntry], source: str = "") -> bool:
+    """Whether there is nothing left for it to do with its source, of which that is the digest."""
     own = [entry for entry in entries if entry.task == task.key]
     unusable = len(own) >= 2 and all(entry.verdict == "unusable" for entry in own[-2:])
-    return unusable or bool(own) and own[-1].open_ == 0
+    return unusable or bool(own) and (own[-1].open_ == 0 or own[-1].complete and own[-1].of == source)
 
 
 def _spent(task: Task, entries: Sequence[PieceEntry]) -> float:
@@ -43,6 +44,9 @@ def _spent(task: Task, entries: Sequence[PieceEntry]) -> float:
 
 def covers(run: dict[str, Any]) -> set[str]:
     """Names of what a run has covered, by its JSON: witnesses, programs, functions, edges, theorems that are proved."""
+    if run.get("command") == "exhaust":
+        return {f"all programs of {length['calls']} calls over {len(each['sizes'])} sizes"
+                for each in (run, *run["of_fewer_sizes"]) for length in each["lengths"]}
     names = {f"witness {name}" for name, times in run.get("witnesses", {}).items() if times}
     names |= {f"check {name}" for name, times in run.get("checks", {}).items() if times}
     names |= {f"program {each.get('program')} {each.get('bound')}" for each in run.get("programs") or ()

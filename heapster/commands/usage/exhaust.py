@@ -14,6 +14,7 @@ from heapster.commands.options import done_by, jobs_option, option, selection_op
 @option("calls", 4)
 @option("sizes", "auto")
 @option("seconds")
+@option("scheduler")
 @jobs_option("Children that run programs at once; what is found and covered does not depend on them.  "
              "[default: the cores there are]")
 @option("faults", True)

@@ -16,6 +16,7 @@
 #include "snapshot.h"
 
 #define PAGE ((uintptr_t)4096)
+#define MOST_BREAK ((uintptr_t)1 << 28) /* bytes */
 
 void (*target_exits)(void);
 
@@ -113,9 +114,12 @@ static void *closed_mremap(void *old, size_t old_size, size_t size, int flags, .
     return mapped;
 }
 
+/* All pages above the first break are looked at, so there are no more than can be. */
+static int is_too_far(uintptr_t place) { return place > first_break && place - first_break > MOST_BREAK; }
+
 static void *closed_sbrk(intptr_t delta)
 {
-    if (delta > 0 && system_is_refused()) {
+    if (delta > 0 && (is_too_far((uintptr_t)sbrk(0) + (uintptr_t)delta) || system_is_refused())) {
         errno = ENOMEM;
         return (void *)-1;
     }
@@ -124,7 +128,7 @@ static void *closed_sbrk(intptr_t delta)
 
 static int closed_brk(void *place)
 {
-    if (place > sbrk(0) && system_is_refused()) {
+    if (place > sbrk(0) && (is_too_far((uintptr_t)place) || system_is_refused())) {
         errno = ENOMEM;
         return -1;
     }
