@@ -6,6 +6,7 @@ from heapster.checkers.proofs import (
     Theorem,
     any_heap_calls,
     any_heap_refill,
+    any_mapped,
     api,
     arena,
     bins,
@@ -42,7 +43,7 @@ PROOFS: tuple[Proof, ...] = (
     *arena.PROOFS, *cache.PROOFS, *remote.PROOFS, *waiting.PROOFS, *bins.PROOFS, *registration.PROOFS, *carving.PROOFS,
     *retained.PROOFS, *mapping.PROOFS, *resize.PROOFS,
     *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *sized.PROOFS, *cached_calls.PROOFS, *any_heap_calls.PROOFS,
-    *any_heap_refill.PROOFS,
+    *any_heap_refill.PROOFS, *any_mapped.PROOFS,
     *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (

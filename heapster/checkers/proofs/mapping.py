@@ -72,7 +72,7 @@ class MappedRecord(RetainedList):
 
     def __init__(self, path: Any, kept: int) -> None:
         super().__init__(path)
-        self.exactly(path.choose(kept + 1))
+        self._put_kept(kept)
         self.head = self.at("head")
         self.circle = [self.head]
         self.m.put(self.head, 3 * path.choose(2), "header of the head")
@@ -81,6 +81,9 @@ class MappedRecord(RetainedList):
         self.static("steps", 0, KEPT["epoch"] - 2)
         for kind in (MALLOC, CALLOC, REALLOC, FREE):
             self.m.put(self.at("calls") + 8 * kind, path.word("calls", 0, TOTALS), "calls")
+
+    def _put_kept(self, most: int) -> None:
+        self.exactly(self.path.choose(most + 1))
 
     def used(self, length: Any, blocks: int) -> bool:
         """Whether the ledger counts so much more as used, and holds just what is used, kept or set aside."""
