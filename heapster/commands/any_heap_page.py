@@ -19,10 +19,13 @@ WHOLE = (
     "lock is held; blocks of others are as they were. The system may refuse anything, and a foreigner may move",
     "the break.",
     "",
-    "Not covered: blocks with mappings of their own; bins that are full or must grow; a realloc that moves;",
-    "batches of more than 3 blocks; another thread's cache; statistics. `heapster prove --covers --fuzz 60`",
-    "says how many calls start where one of these theorems applies. What stands in for a callee does no more",
-    "than that promises:",
+    "Blocks with mappings of their own are on any list; what is retained is any too: it is not looked at, but handed",
+    "out and taken as the functions of `retained` promise. A realloc that moves is one request, one copy and one free,",
+    "each of which is proved. A bin that is full is flushed turn by turn, from stacks of any length.",
+    "",
+    "Not covered: batches of more than 3 blocks; arenas and lists that a child of a fork lost; another thread's cache;",
+    "statistics. `heapster prove --covers --fuzz 60` says how many calls start where one of these theorems applies.",
+    "What stands in for a callee does no more than that promises:",
 )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from heapster.checkers.mutation.any_heap_faults import ANY_HEAP
 from heapster.checkers.mutation.hunt_proofs import hunt
+from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
 from heapster.checkers.proofs.any_heap import AnyHeap
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
 from heapster.checkers.proofs.coverage import CoverageLockstep, Covered, theorems_reached
@@ -16,7 +17,9 @@ from heapster.model.trace import parse
 
 NAMES = {theorem.name for theorem in theorems()}
 QUICK = ("a free block is joined with its left alone", "an alignment is lost when it is large",
-         "a bin forgets all below its top", "the tail of a large block is lost")
+         "a bin forgets all below its top", "the tail of a large block is lost",
+         "an alignment beyond two pages is forgotten", "a mapping that the system moves leaves its list as it was",
+         "a large block moves without its last word", "every second block of a long stack is lost")
 SHIPPED = "policy segregated_fit\ncache 262144\nkeep 67108864\n"
 
 
@@ -64,14 +67,15 @@ def test_what_coverage_names_is_proved() -> None:
 
 
 def test_every_theorem_of_any_heap_has_a_fault_that_it_refutes() -> None:
-    of_any_heap = {name for proof in PROOFS for name in proof.more
-                   if proof.suffix in ("_in_any_heap", "_from_an_empty_bin", "_into_a_bin", "_from_a_bin")}
-    assert of_any_heap - {fault.caught_by for fault in ANY_HEAP} == set()
+    suffixes = ("_in_any_heap", "_from_an_empty_bin", "_into_a_bin", "_from_a_bin", "_into_a_full_bin",
+                "_of_a_mapping", "_that_moves", "_that_leaves_it")
+    of_any_heap = {name for proof in PROOFS for name in proof.more if proof.suffix in suffixes}
+    assert of_any_heap - {fault.caught_by for fault in (*ANY_HEAP, *MAPPED_FAULTS)} == set()
 
 
 @pytest.mark.parametrize("title", QUICK)
 def test_a_fault_that_shows_in_few_heaps_is_refuted(title: str) -> None:
-    [fault] = [fault for fault in ANY_HEAP if fault.title == title]
+    [fault] = [fault for fault in (*ANY_HEAP, *MAPPED_FAULTS) if fault.title == title]
     assert hunt(fault).as_expected
 
 
@@ -81,6 +85,7 @@ def test_a_fault_that_shows_in_few_heaps_is_refuted(title: str) -> None:
     ("a = memalign(4096, 5000)\n", "aligning_keeps_every_clause_of_any_heap"),
     ("a = malloc(18446744073709551615)\n", "what_no_block_could_hold_is_refused"),
     ("free(NULL)\n", "free_of_null_does_nothing"),
+    ("a = malloc(200000)\n", "mapping_keeps_the_list_and_the_totals"),
 ])
 def test_a_call_is_reached(text: str, name: str) -> None:
     covered = reached(text)
@@ -93,8 +98,16 @@ def test_a_bin_serves_what_was_freed_into_it() -> None:
     assert covered.reached["what_is_freed_into_a_bin_is_on_top"] >= 1
 
 
+def test_mapped_blocks_and_those_that_move_are_reached() -> None:
+    covered = reached("a = malloc(200000)\na = realloc(a, 300000)\nfree(a)\nb = malloc(100000)\nc = malloc(9000)\n"
+                      "b = realloc(b, 120000)\nd = malloc(100)\nd = realloc(d, 98)\n")
+    assert (covered.share, dict(covered.missing)) == (1.0, {})
+    assert {name for name, times in covered.reached.items() if times == 1} >= {
+        "unmapping_keeps_the_list_and_the_totals", "resizing_a_mapping_keeps_the_list_and_the_totals",
+        "what_moves_in_any_heap_is_copied_whole", "what_malloc_could_give_is_left_as_it_is"}
+
+
 def test_what_is_missing_is_said() -> None:
-    covered = reached("a = malloc(200000)\nfree(a)\n")
-    assert covered.share == 0.0
-    assert dict(covered.missing) == {"the request is below the threshold": 1,
-                                     "the block that is freed has no mapping of its own": 1}
+    covered = reached("".join(f"a{number} = malloc(24)\n" for number in range(16)))
+    assert covered.share < 1.0
+    assert list(covered.missing) == ["a batch for an empty bin has at most 3 blocks"]

@@ -5,12 +5,14 @@ from functools import partial
 from heapster.checkers.mutation.any_heap_faults import ANY_HEAP
 from heapster.checkers.mutation.fault import one_edit
 from heapster.checkers.mutation.heap_faults import HEAP
+from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
 
 fault = partial(one_edit, by="prove")
 
 FAULTS = (
     *HEAP,
     *ANY_HEAP,
+    *MAPPED_FAULTS,
     # Guards.
     fault("a small request asks the arena for too little", "malloc",
           "        return acquire(m, attach(m), want, ALIGN, kind)",

@@ -14,6 +14,7 @@ from heapster.checkers.proofs.layout_spec import (
     ALL_SIZE_BITS,
     CALL_KINDS,
     MAX_REQUEST,
+    MAX_WORD,
     MIN_BLOCK,
     MOST,
     PAYLOAD,
@@ -24,7 +25,7 @@ from heapster.checkers.proofs.layout_spec import (
     only,
 )
 
-MALLOC, REALLOC, ALIGNED, FREE = 0, 2, 3, 4         # kinds of calls
+MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
 
 
 @contextmanager
@@ -54,10 +55,12 @@ def of_arenas(source: Any, heap: AnyHeap) -> Iterator[None]:
 def out_of_bins(source: Any) -> Iterator[None]:
     """Requests that caches have blocks for are placed as large ones, see `small_requests_are_placed_as_large`.
 
+    Those that are to be mapped could not be, which changes nothing, see `what_cannot_be_mapped_is_asked_of_the_arena`.
     And nothing is retained that could be released when memory is out: with it, the call is made a second time, from
     a heap that the first has left as it was.
     """
-    with replaced(source.malloc, is_small=lambda *_: False, release_retained=lambda _: False):
+    with replaced(source.malloc, is_small=lambda *_: False, get_threshold=lambda _: MAX_WORD,
+                  release_retained=lambda _: False):
         yield
 
 
@@ -98,13 +101,12 @@ def free(source: Any, path: Any) -> None:
 
 
 def malloc(source: Any, path: Any) -> None:
-    """malloc of any request below the threshold, of which no bin has a block, whatever the system answers."""
+    """Any request that is not mapped, or could not be, of which no bin has a block, whatever the system answers."""
     heap = AnyHeap(path, is_new=bool(path.choose(2)))
-    request = path.word("request", 0, MAX_REQUEST)
-    path.require(request, "<", heap.threshold)
+    request, kind = path.word("request", 0, MAX_REQUEST), (MALLOC, CALLOC, REALLOC)[path.choose(3)]
     with of_arenas(source, heap), out_of_bins(source):
-        p = source.api.malloc(heap.m, request)
-    _placed(path, heap, "malloc", p, request, MALLOC, lambda: p & ALIGN - 1 == 0)
+        p = source.malloc.allocate(heap.m, request, ALIGN, kind)
+    _placed(path, heap, "malloc", p, request, kind, lambda: p & ALIGN - 1 == 0)
 
 
 class Fronts:
@@ -131,10 +133,9 @@ class Fronts:
 
 
 def aligned(source: Any, path: Any) -> None:
-    """Any alignment beyond what every block has, any request that is not mapped; see `align_front`."""
+    """Any alignment beyond what every block has, any request that is not mapped, or could not be; see `align_front`."""
     heap = AnyHeap(path)
     request, alignment = path.word("request", 0, MAX_REQUEST), path.word("alignment", 2 * ALIGN, MAX_REQUEST, ALIGN)
-    path.require(request + alignment + ALIGN, "<", heap.threshold)
     fronts = Fronts(source, heap)
     with of_arenas(source, heap), out_of_bins(source), replaced(source.arena, align_front=fronts):
         p = source.malloc.place_aligned(heap.m, alignment, request)
@@ -175,7 +176,8 @@ def resize(source: Any, path: Any) -> None:
     block = after.block_at(b.b)
     if q == 0:
         path.claim("what_cannot_be_resized_in_any_heap_stays", lambda: block is not None and bool(block.used)
-                   and block.size == b.size and not any(call.name == "munmap" for call in m.calls))
+                   and block.size == b.size and b.size - PAYLOAD < request
+                   and not any(call.name == "munmap" for call in m.calls))
     else:
         path.claim("what_is_resized_in_any_heap_holds_the_request", lambda: q == b.b + PAYLOAD and block is not None
                    and bool(block.used) and block.size - PAYLOAD >= request and calls_counted(heap, REALLOC))
@@ -211,7 +213,7 @@ PROOFS = (
     Proof("malloc.place_aligned", ANY_HEAP, aligned, more=_places("aligning"), suffix="_in_any_heap"),
     Proof("malloc.resize_uncopied", ANY_HEAP, resize, more={
         **whole("resizing"),
-        "what_cannot_be_resized_in_any_heap_stays": "NULL, and the block is as it was",
+        "what_cannot_be_resized_in_any_heap_stays": "NULL only if it has no room for the request; and it is as it was",
         "what_is_resized_in_any_heap_holds_the_request": "the block, where it was, holds the request; "
                                                          "the call is counted",
         "resizing_in_any_heap_keeps_the_bytes": "no byte up to the lesser size is written",

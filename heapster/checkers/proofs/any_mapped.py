@@ -6,7 +6,7 @@ shown to leave one.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
@@ -119,7 +119,7 @@ class Pool:
 
 
 class AnyMapped(MappedRecord):
-    """The record of the mapped blocks, open or new, any list in it, and whatever is retained; a thread, and settings."""
+    """The record of the mapped blocks, open or new, any list in it, and whatever is retained; and the settings."""
 
     def __init__(self, path: Any) -> None:
         super().__init__(path, kept=0)
@@ -217,7 +217,7 @@ def malloc(source: Any, path: Any) -> None:
 
     with w.standing_in(source), replaced(source.malloc, acquire=acquire, attach=lambda _: 0,
                                          release_retained=lambda _: False, has_lost_arena=lambda _: False):
-        p = _asked(source, path, m, kind, alignment, request)
+        p = _asked(source, m, kind, alignment, request)
     if asked:
         path.claim("what_cannot_be_mapped_is_asked_of_the_arena", lambda: len(asked) == 1 and len(m.calls) > 0 and all(
             call.answer == -1 for call in m.calls) and only(m, *w.openings()) and asked[0][2:] == (alignment, kind)
@@ -226,7 +226,7 @@ def malloc(source: Any, path: Any) -> None:
         _check_mapped(path, w, p, request, alignment, kind)
 
 
-def _asked(source: Any, path: Any, m: Any, kind: int, alignment: int, request: Any) -> Any:
+def _asked(source: Any, m: Any, kind: int, alignment: int, request: Any) -> Any:
     if kind == CALLOC:
         with replaced(source.api, product=lambda *_: request):      # see `the_product_guard_is_exact`
             return source.api.calloc(m, 1, request)

@@ -47,14 +47,15 @@ class Caller:
         self.statics, self.thread = (path.word(name, LOWEST, HIGHEST, ALIGN) for name in ("statics", "thread"))
         self.m = path.machine(self.statics, self.thread)
         for start, length in ((self.statics, STATICS_BYTES), (self.thread, CACHE["thread_bytes"])):
-            self._reserve(start, length)
+            self.reserve(start, length)
         draw_key(self.m)
         self.m.most_unknown = 0                 # an access to what nothing explains refutes
         self.threshold = path.word("threshold", PAGE, MAX_REQUEST)
         self.m.put(self.statics + STATICS["threshold"], self.threshold, "threshold")
         self.slot = self.thread + CACHE["bins"] + 2 * WORD * index
 
-    def _reserve(self, start: Any, length: Any) -> None:
+    def reserve(self, start: Any, length: Any) -> None:
+        """Nothing that is known lies in [start, start + length)."""
         self.path.require(start + length, "<=", HIGHEST)
         for other, count in self.m.spans:
             self.path.apart(start, length, other, count)
@@ -64,7 +65,7 @@ class Caller:
         """The payload of a used block of any arena."""
         path = self.path
         b = path.word("b", LOWEST, HIGHEST, ALIGN, PAYLOAD)
-        self._reserve(b, size)
+        self.reserve(b, size)
         self.m.put(b, header(size, path.word("owner", 0, MAX_ARENAS - 1), 1, path.choose(2)), "header of b")
         return b + PAYLOAD
 

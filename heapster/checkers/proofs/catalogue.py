@@ -4,7 +4,9 @@ from heapster.checkers.proofs import (
     Assumption,
     Proof,
     Theorem,
+    any_flush,
     any_heap_calls,
+    any_heap_realloc,
     any_heap_refill,
     any_mapped,
     api,
@@ -43,7 +45,7 @@ PROOFS: tuple[Proof, ...] = (
     *arena.PROOFS, *cache.PROOFS, *remote.PROOFS, *waiting.PROOFS, *bins.PROOFS, *registration.PROOFS, *carving.PROOFS,
     *retained.PROOFS, *mapping.PROOFS, *resize.PROOFS,
     *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *sized.PROOFS, *cached_calls.PROOFS, *any_heap_calls.PROOFS,
-    *any_heap_refill.PROOFS, *any_mapped.PROOFS,
+    *any_heap_refill.PROOFS, *any_mapped.PROOFS, *any_heap_realloc.PROOFS, *any_flush.PROOFS,
     *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (

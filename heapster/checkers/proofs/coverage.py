@@ -25,6 +25,11 @@ INTO_A_GROWN_BIN = "what_a_bin_that_grew_does_not_take_goes_home"
 REFUSED, NULL = "what_no_block_could_hold_is_refused", "free_of_null_does_nothing"
 MALLOC, ALIGNED = "malloc_keeps_every_clause_of_any_heap", "aligning_keeps_every_clause_of_any_heap"
 REFILL = "refilling_keeps_every_clause_of_any_heap"
+MAPPING, UNMAPPING = "mapping_keeps_the_list_and_the_totals", "unmapping_keeps_the_list_and_the_totals"
+REMAPPING = "resizing_a_mapping_keeps_the_list_and_the_totals"
+FLUSHING = "what_is_freed_into_a_flushed_bin_is_on_top"
+MOVING, LEFT = "what_moves_in_any_heap_is_copied_whole", "what_malloc_could_give_is_left_as_it_is"
+NOT_LOST, LIST_NOT_LOST = "the arena is not lost", "the list of mapped blocks is not lost"
 FREE, RESIZE = "free_keeps_every_clause_of_any_heap", "resizing_keeps_every_clause_of_any_heap"
 
 
@@ -121,17 +126,22 @@ def _refilled(start: Start, total: int) -> Reach:
     if batch_size(start.grown(total, enough), total) > MOST_CARVED:
         return Reach("", f"a batch for an empty bin has at most {MOST_CARVED} blocks")
     arena = start.mine(layout.MY_ARENA)
-    return Reach("", "the arena is not lost") if arena and start.is_lost(arena) else Reach(REFILL)
+    return Reach("", NOT_LOST) if arena and start.is_lost(arena) else Reach(REFILL)
 
 
 def _from_the_arena(start: Start, size: int, alignment: int) -> Reach:
     room = size if alignment <= layout.ALIGN else size + alignment + layout.ALIGN
     if room >= start.threshold:
-        return Reach("", "the request is below the threshold")
+        return _mapped(start, MAPPING)
     arena = start.mine(layout.MY_ARENA)
     if arena and start.is_lost(arena):
-        return Reach("", "the arena is not lost")
+        return Reach("", NOT_LOST)
     return Reach(MALLOC if alignment <= layout.ALIGN else ALIGNED)
+
+
+def _mapped(start: Start, theorem: str) -> Reach:
+    """What a theorem about the list of mapped blocks says."""
+    return Reach("", LIST_NOT_LOST) if start.is_lost(start.statics + layout.MAPPINGS) else Reach(theorem)
 
 
 def _header(start: Start) -> int:
@@ -143,7 +153,7 @@ def _free(start: Start) -> Reach:
     header = _header(start)
     total = header & layout.SIZE_MASK
     if header & layout.MAPPED:
-        return Reach("", "the block that is freed has no mapping of its own")
+        return _mapped(start, UNMAPPING)
     is_of_a_bin = total <= layout.MOST_CACHED and least_of_class(class_of(total)) == total
     if is_of_a_bin and not start.caches_nothing():
         if start.looks_marked(start.pointer):
@@ -155,7 +165,7 @@ def _free(start: Start) -> Reach:
 
 def _to_the_arena(start: Start) -> Reach:
     """A block that no bin takes."""
-    return Reach("", "the arena is not lost") if start.is_lost(_owner(start, _header(start))) else Reach(FREE)
+    return Reach("", NOT_LOST) if start.is_lost(_owner(start, _header(start))) else Reach(FREE)
 
 
 def _past_a_full_bin(start: Start, total: int) -> Reach:
@@ -164,7 +174,7 @@ def _past_a_full_bin(start: Start, total: int) -> Reach:
     if stack == limit == 0 and start.grown(total, layout.SMALL_BIN) == 0:
         return _to_the_arena(start)
     if start.grown(total, layout.SMALL_BIN) <= stack >> layout.COUNT_SHIFT:
-        return Reach("", "the bin of a block that is freed has room, or gets some")
+        return Reach(FLUSHING)
     owner = _owner(start, _header(start))
     if limit == 0 and owner != start.mine(layout.MY_ARENA) and start.word(
             owner + layout.REMOTE) >> layout.COUNT_SHIFT >= layout.MOST_REMOTE:
@@ -177,20 +187,28 @@ def _owner(start: Start, header: int) -> int:
 
 
 def _realloc(start: Start, size: int) -> Reach:
-    """A block that is resized to so many bytes, where it is."""
+    """A block that is resized to so many bytes, where it is or elsewhere."""
     if size > layout.MAX_REQUEST:
         return Reach(REFUSED)
     header = _header(start)
     if header & layout.MAPPED:
-        return Reach("", "the block that is resized has no mapping of its own")
+        return _mapped(start, REMAPPING)
     total, need = header & layout.SIZE_MASK, block_size(size)
     if start.mine(layout.REGISTERED) and could_serve(total, size, layout.ALIGN):
-        return Reach("", "the block that is resized is not left as it is")
+        return Reach(LEFT)
+    if start.is_lost(_owner(start, header)):
+        return Reach("", NOT_LOST)
     right = start.word(start.pointer - layout.PAYLOAD + total)
     room = total + (0 if right & layout.USED else right & layout.SIZE_MASK)
-    if need > room:
-        return Reach("", "a block that is resized has the room where it is")
-    return Reach("", "the arena is not lost") if start.is_lost(_owner(start, header)) else Reach(RESIZE)
+    return Reach(RESIZE) if need <= room else _moved(start, size)
+
+
+def _moved(start: Start, size: int) -> Reach:
+    """A block that is resized by another, and is freed then."""
+    found, freed = _malloc(start, size, layout.ALIGN), _free(start)
+    if not (found.theorem and freed.theorem):
+        return found if not found.theorem else freed
+    return Reach(MOVING)
 
 
 @dataclass
@@ -235,4 +253,5 @@ class CoverageLockstep(Lockstep):
 
 def theorems_reached() -> Iterator[str]:
     """The theorems that classes stand for."""
-    yield from (FROM_A_BIN, INTO_A_BIN, INTO_A_GROWN_BIN, REFUSED, NULL, MALLOC, ALIGNED, FREE, RESIZE, REFILL)
+    yield from (FROM_A_BIN, INTO_A_BIN, INTO_A_GROWN_BIN, REFUSED, NULL, MALLOC, ALIGNED, FREE, RESIZE, REFILL, MAPPING,
+                UNMAPPING, REMAPPING, FLUSHING, MOVING, LEFT)
