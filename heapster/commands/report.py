@@ -27,11 +27,13 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
             kept: bool, policy: tuple[str, ...] | None, steps: int, store: str) -> int:
     """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run."""
     if not runs and not traces and not kept:
-        raise UsageError("nothing to report: name files that --json wrote, or --trace FILE, or --kept")
+        raise UsageError("nothing to report: name files that --json wrote, or folders with them, or --trace FILE, or "
+                         "--kept")
     written = [name for name in (html, json, text if text != "-" else None) if name]
     for name in written:
         check_writable(Path(name))
-    values = [*(read_run(Path(name)) for name in runs), *(kept_runs(Path(store)) if kept else ())]
+    read = [one for name in runs for one in _read(Path(name))]
+    values = [*read, *(kept_runs(Path(store)) if kept else ())]
     shown = travelled(values, [trace_named(name, store) for name in traces])
     try:
         if html:
@@ -46,6 +48,26 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
     if text == "-" or not written:
         say((line, PLAIN) for line in _markdown(values).splitlines())
     return 0
+
+
+def _read(path: Path) -> list[Mapping[str, Any]]:
+    """The run in a file, or all in a folder and below, with their files' names; UsageError if there is none."""
+    if not path.is_dir():
+        return [read_run(path)]
+    found = [{**run, "file": str(file.relative_to(path))} for file in sorted(path.rglob("*.json"))
+             if (run := _run_in(file)) is not None]
+    if not found:
+        raise UsageError(f"{path} has no file that --json wrote")
+    return found
+
+
+def _run_in(file: Path) -> Mapping[str, Any] | None:
+    """The run in a file of a folder, which may hold other things; those are no runs, and said to be none."""
+    try:
+        return read_run(file)
+    except UsageError as error:
+        warn(f"left out: {error}")
+        return None
 
 
 def kept_runs(store: Path) -> list[Mapping[str, Any]]:

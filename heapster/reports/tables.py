@@ -33,11 +33,16 @@ class Table:
                          if self.rows and all(_is_number(row[i]) for row in self.rows))
 
 
-def summary(runs: Iterable[Value]) -> Table:
-    """A line for each run."""
+def summary(runs: Sequence[Value]) -> Table:
+    """A line for each run; of those of a folder, with the names of their files."""
     rows = [(run["command"], run["target"], run["verdict"], _plain(run["ops"]), _plain(run["seconds"]),
-             _plain(len(run["findings"]))) for run in runs]
-    return Table("Runs", ("command", "target", "verdict", "operations", "seconds", "findings"), tuple(rows))
+             _plain(len(run["findings"])), *([run.get("file", "")] if _filed(runs) else [])) for run in runs]
+    heads = ("command", "target", "verdict", "operations", "seconds", "findings", *(["file"] if _filed(runs) else []))
+    return Table("Runs", heads, tuple(rows))
+
+
+def _filed(runs: Iterable[Value]) -> bool:
+    return any(run.get("file") for run in runs)
 
 
 def figures(runs: Iterable[Value]) -> Iterator[Table]:

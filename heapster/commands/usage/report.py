@@ -9,7 +9,7 @@ MOST_STEPS = 20_000             # of a trace; the page says so when there are mo
 
 
 @click.command("report", epilog="Example: heapster diff t --json d.json; heapster report d.json --html d.html")
-@click.argument("runs", nargs=-1, metavar="RUN.json...")
+@click.argument("runs", nargs=-1, metavar="[RUN.json|DIR]...")
 @click.option("--html", metavar="FILE", help="Write one page that needs no network.")
 @click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown; - for standard output.")
 @option("json")
@@ -23,6 +23,8 @@ MOST_STEPS = 20_000             # of a trace; the page says so when there are mo
 @done_by("report")
 def command() -> None:
     """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run.
+
+    Of a folder, each run in it or below it is shown: an index for what CI keeps.
 
     The page lets you travel through the heaps of findings, and of traces on each policy: on those of the runs,
     if --policy names none.

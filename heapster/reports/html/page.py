@@ -47,10 +47,12 @@ def _plots(runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {"title": one.title, "caption": one.caption, "svg": Markup(one.svg)}  # noqa: S704  matplotlib escapes
 
 
-def _findings(runs: Iterable[Mapping[str, Any]], names: set[str]) -> Iterable[dict[str, Any]]:
-    for run in runs:
+def _findings(runs: Sequence[Mapping[str, Any]], names: set[str]) -> Iterable[dict[str, Any]]:
+    """Each, with the heap that it leads to, and, where there are several runs, its own."""
+    for number, run in enumerate(runs, 1):
+        title = f"{run['command']} {run['target']}" if len(runs) > 1 else ""
         for finding in run["findings"]:
-            yield {**finding, "heap": finding["id"] if finding["id"] in names else ""}
+            yield {**finding, "heap": finding["id"] if finding["id"] in names else "", "run": title, "number": number}
 
 
 def _text(name: str) -> str:
