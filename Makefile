@@ -6,6 +6,7 @@ DOCS_STAMP := $(VENV)/.installed-docs
 RELEASE_STAMP := $(VENV)/.installed-release
 RUN := $(VENV)/bin/python -m
 PYTEST_ARGS ?=
+CROSS ?= aarch64-linux-gnu-gcc
 
 .PHONY: help check test test-faults test-programs docs packages lint venv clean
 .DEFAULT_GOAL := help
@@ -31,11 +32,16 @@ docs: $(DOCS_STAMP)  ## the documentation in docs/_build/html, man pages too; ev
 	$(RUN) pytest -n auto --dist worksteal -q -m docs tests/docs $(PYTEST_ARGS)
 	@echo "docs/_build/html/index.html"
 
-packages: $(RELEASE_STAMP)  ## the source, a wheel that compiles on demand, and one for this platform, in dist/; tested
+# A wheel for aarch64 too where its compiler is: apt install gcc-aarch64-linux-gnu, and qemu-user to test it.
+packages: $(RELEASE_STAMP)  ## the source, a wheel that compiles on demand, and those with machine code, in dist/; tested
 	rm -rf build dist
 	$(RUN) build --no-isolation --outdir dist .
 	rm -rf build
 	HEAPSTER_SHIP=1 $(RUN) build --no-isolation --wheel --outdir dist .
+	rm -rf build
+	@if command -v $(CROSS) >/dev/null; \
+	    then CC=$(CROSS) HEAPSTER_SHIP=1 $(RUN) build --no-isolation --wheel --outdir dist .; \
+	    else echo "no $(CROSS): no wheel for aarch64"; fi
 	$(RUN) twine check --strict dist/*
 	$(RUN) pytest -q -m packages tests/packages $(PYTEST_ARGS)
 

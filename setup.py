@@ -2,6 +2,7 @@
 
     python -m build --no-isolation                          the source, and a wheel that compiles on demand
     HEAPSTER_SHIP=1 python -m build --no-isolation --wheel  a wheel for this platform, with its code in it
+    CC=aarch64-linux-gnu-gcc HEAPSTER_SHIP=1 ...            or for that of a cross compiler
 """
 
 import os
@@ -31,6 +32,7 @@ class BuildWithCode(build_py):
     """Puts the code beside the Python that it was made of."""
 
     oldest_glibc = 17           # of manylinux2014; what is shipped may need a later one
+    machine = platform.machine()
 
     def run(self) -> None:
         """Build, and compile if that was asked for."""
@@ -38,8 +40,10 @@ class BuildWithCode(build_py):
         if SHIPS and not self.editable_mode:
             sys.path.insert(0, str(HERE))
             from heapster.native.shipping import ship  # noqa: PLC0415  a wheel without code needs no Numba
+            from heapster.native.toolchain import machine_compiled_for  # noqa: PLC0415
 
             BuildWithCode.oldest_glibc = ship(Path(self.build_lib) / "heapster" / "native" / "shipped")
+            BuildWithCode.machine = machine_compiled_for()
 
 
 class WheelOfPlatform(bdist_wheel):
@@ -50,7 +54,7 @@ class WheelOfPlatform(bdist_wheel):
         if not SHIPS:
             tag: tuple[str, str, str] = super().get_tag()
             return tag
-        return "py3", "none", f"manylinux_2_{BuildWithCode.oldest_glibc}_{platform.machine()}"
+        return "py3", "none", f"manylinux_2_{BuildWithCode.oldest_glibc}_{BuildWithCode.machine}"
 
 
 def readme() -> str:

@@ -1,4 +1,4 @@
-"""The documentation site: Sphinx with furo and MyST, `make docs`.
+"""The documentation site: Sphinx with furo, MyST and MyST-NB, which runs the notebook; `make docs`.
 
 Sphinx, not MkDocs: a broken reference is an error, the Python interface comes from its docstrings, terms of the
 glossary are linked, and man pages come from the same tree. The pages stay plain Markdown that a forge shows as it is.
@@ -20,7 +20,7 @@ project = "Heapster"
 author = "The Heapster authors"
 copyright = author  # noqa: A001  the name that Sphinx reads
 release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"Heapster {release}"
@@ -32,6 +32,9 @@ copybutton_prompt_is_regexp = True
 myst_enable_extensions = ["attrs_block"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300      # seconds of a cell
 nitpicky = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

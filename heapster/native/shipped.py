@@ -19,14 +19,14 @@ def found(sources: str) -> Path | None:
         told = json.loads((FOLDER / MANIFEST).read_bytes())
     except (OSError, ValueError):
         return None
-    if told != manifest(sources) or os.environ.get("CC") and toolchain.is_cross():
+    if told != manifest(sources, platform.machine()) or os.environ.get("CC") and toolchain.is_cross():
         return None
     return FOLDER
 
 
-def manifest(sources: str) -> dict[str, str]:
-    """The platform and the sources of code that is made here."""
-    return {"sources": sources, "system": platform.system(), "machine": platform.machine()}
+def manifest(sources: str, machine: str) -> dict[str, str]:
+    """The sources, the system and the processor that machine code is of."""
+    return {"sources": sources, "system": platform.system(), "machine": machine}
 
 
 def core_folder(sources: str, variant: str) -> str:

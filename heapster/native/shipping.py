@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from heapster.native import shipped
+from heapster.native import shipped, toolchain
 from heapster.native.library import CORE, VARIANTS, core, libraries, source_digest
 
 NEEDS = re.compile(rb"GLIBC_2\.(\d+)")
@@ -14,7 +14,7 @@ NEEDS = re.compile(rb"GLIBC_2\.(\d+)")
 def ship(folder: Path) -> int:
     """Write the code into the folder; answer the oldest glibc that it runs with, as N of 2.N.
 
-    Requires: a C compiler, and Numba where it is not compiled yet.
+    Requires: a C compiler, and Numba where it is not compiled yet. A cross compiler in CC makes it for its processor.
     """
     sources = source_digest()
     shutil.rmtree(folder, ignore_errors=True)
@@ -24,5 +24,6 @@ def ship(folder: Path) -> int:
         place = folder / shipped.core_folder(sources, variant)
         place.mkdir()
         shutil.copyfile(core(variant=variant), place / CORE)
-    (folder / shipped.MANIFEST).write_text(json.dumps(shipped.manifest(sources), indent=1) + "\n")
+    told = shipped.manifest(sources, toolchain.machine_compiled_for())
+    (folder / shipped.MANIFEST).write_text(json.dumps(told, indent=1) + "\n")
     return max(int(minor) for path in made.glob("*.so") for minor in NEEDS.findall(path.read_bytes()))

@@ -22,7 +22,7 @@ UNDEFINED = re.compile(r"undefined reference to [`']([^`']+)'")
 
 def check_platform() -> None:
     """TargetError unless the library is made for the system that it would be compiled for."""
-    system, machine = platform.system(), machine_of(triple()) if is_cross() else platform.machine()
+    system, machine = platform.system(), machine_compiled_for()
     if system != "Linux" or machine not in MACHINES:
         raise TargetError(f"libheapster runs on Linux on x86-64 and aarch64, not on {system} on {machine}")
 
@@ -54,6 +54,11 @@ def machine_of(named: str) -> str:
 def is_cross() -> bool:
     """Whether the compiler compiles for another processor than this one."""
     return machine_of(triple()) != platform.machine()
+
+
+def machine_compiled_for() -> str:
+    """The processor that the compiler compiles for, as `platform.machine` has it."""
+    return machine_of(triple()) if is_cross() else platform.machine()
 
 
 def emulator(variables: Mapping[str, str]) -> list[str]:

@@ -1,7 +1,9 @@
-/* What a page of the site looks like in this window, as JSON in its title: whether it scrolls sideways, its headings,
-   text that does not stand out from what is behind it in either theme, and where the keyboard stops first. */
+/* What a page of the site, or a report, looks like in this window, as JSON in its title: whether it scrolls sideways,
+   its headings, text that does not stand out from what is behind it in either theme, controls without a name, and where
+   the keyboard stops first. A report has the theme that the browser asks for. */
 "use strict";
 window.addEventListener("load", () => {
+    const report = document.getElementById("main"), area = report ? document.body : document.querySelector("article");
     const numbers = text => (text.match(/[\d.]+/g) || []).map(Number);
     const linear = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
     const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
@@ -14,11 +16,11 @@ window.addEventListener("load", () => {
     };
     const faint = theme => {
         document.body.dataset.theme = theme;
-        const found = [], walker = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
+        const found = [], walker = document.createTreeWalker(area, NodeFilter.SHOW_TEXT);
         while (walker.nextNode()) {
             const text = walker.currentNode.data.trim(), element = walker.currentNode.parentElement;
             const style = getComputedStyle(element);
-            if (!text || !element.getClientRects().length || element.closest(".headerlink, .copybtn, svg, script")) continue;
+            if (!text || !element.getClientRects().length || element.closest(".headerlink, .copybtn, svg, script, .skip")) continue;
             const [more, less] = [luminance(numbers(style.color)), luminance(behind(element))].sort((x, y) => y - x);
             const size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.6 && style.fontWeight >= 700;
             if ((more + 0.05) / (less + 0.05) < (large ? 3 : 4.5))
@@ -26,6 +28,8 @@ window.addEventListener("load", () => {
         }
         return found.slice(0, 5);
     };
+    const named = e => (e.textContent + (e.getAttribute("aria-label") || "") + (e.title || "") + (e.alt || "")).trim()
+        || e.labels && [...e.labels].some(label => label.textContent.trim()) || e.closest("[aria-hidden=true]");
     const style = document.createElement("style");      /* colours that fade would be measured halfway */
     style.textContent = "* { transition: none !important; }";
     document.head.append(style);
@@ -39,8 +43,10 @@ window.addEventListener("load", () => {
     document.title = JSON.stringify({
         overflow: document.scrollingElement.scrollWidth - window.innerWidth,
         width: window.innerWidth,
-        levels: [...document.querySelectorAll("article h1, article h2, article h3, article h4")].map(h => +h.tagName[1]),
-        faint: [...faint("light"), ...faint("dark")],
+        levels: [...area.querySelectorAll("h1, h2, h3, h4")].map(h => +h.tagName[1]),
+        faint: report ? faint("asked for") : [...faint("light"), ...faint("dark")],
+        nameless: [...area.querySelectorAll("button, input, select, a[href], img")].filter(e => !named(e))
+            .map(e => e.outerHTML.slice(0, 80)),
         first: stops[0].textContent.trim(),
         seen: seen.length,
     });

@@ -1,44 +1,21 @@
 """The site in a browser: at 400 and 1600 pixels, light and dark. After `make docs` has built it."""
 
-import html
-import json
-import re
-import shutil
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from heapster import children
+from tests.docs.browser import CHROMIUM, seen
 from tests.docs.commands import DOCS
 
 SITE = DOCS / "_build" / "html"
-CHROMIUM = shutil.which("chromium")
-PROBE = Path(__file__).parent / "probe.js"
 pytestmark = [
     pytest.mark.docs,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.skipif(not (SITE / "index.html").exists(), reason="make docs builds the site first")]
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-         "--hide-scrollbars", "--virtual-time-budget=4000", "--dump-dom")
 PAGES = ("index", "findings", "how-it-works", "lines", "bench", "proofs", "guides/malloc-lab", "guides/ci",
-         "tour/02-split", "reference/command-line", "reference/commands/fuzz", "reference/codes", "reference/python",
-         "reference/glossary")
-
-
-def seen(page: Path, folder: Path, width: int) -> dict[str, Any]:
-    """What a browser of that width makes of a page, by probe.js."""
-    probed = folder / "probed.html"
-    base = f'<base href="{page.as_uri()}">'
-    text = page.read_text(encoding="utf-8").replace("<head>", f"<head>{base}", 1)
-    probed.write_text(f"{text}<script>{PROBE.read_text(encoding='utf-8')}</script>", encoding="utf-8")
-    done = children.run([str(CHROMIUM), *FLAGS, f"--window-size={width},900", f"--user-data-dir={folder / 'profile'}",
-                         probed.as_uri()], capture_output=True, text=True)
-    found = re.search(r"<title>(\{.*?\})</title>", done.stdout, re.DOTALL)
-    assert found, done.stderr[-500:]
-    told: dict[str, Any] = json.loads(html.unescape(found[1]))
-    return told
+         "guides/notebook", "tour/02-split", "reference/command-line", "reference/commands/fuzz", "reference/codes",
+         "reference/python", "reference/glossary")
 
 
 @pytest.mark.parametrize("width", [400, 1600])

@@ -1,21 +1,26 @@
 """The packages: built, checked, and installed into empty environments outside the checkout, each extra alone."""
 
 import os
+import platform
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from heapster.extras import EXTRAS
 from tests.first_hour.folders import lab
+from tests.native.building import HERE
 
 TOP = Path(__file__).parents[2]
 pytestmark = [pytest.mark.packages, pytest.mark.timeout(1800)]        # an environment and a compilation each
 QUICK = 0.3                     # seconds of processor time
+CROSS = "aarch64-linux-gnu-gcc"
 USES = {                        # a command that wants the extra
     "prove": "prove layout", "native": "build --out out --policy best_fit", "exhaust": "exhaust mm.c --calls 2",
     "races": "races --schedules 3", "cluster": "fuzz sim --seconds 1 --scheduler tcp://127.0.0.1:9",
@@ -82,6 +87,26 @@ def test_the_platforms_wheel_runs_a_program_at_once(dist: Path, tmp_path: Path) 
         done = run(heapster, *line.split(), folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
         assert done.returncode == 0, (line, done.stdout[-500:], done.stderr[-500:])
         assert "compiling the allocator" not in done.stderr
+
+
+@pytest.mark.skipif(platform.machine() == "aarch64" or not shutil.which(CROSS) or not shutil.which("qemu-aarch64"),
+                    reason=f"no {CROSS}, no qemu-aarch64, or this is an aarch64")
+def test_the_wheel_of_a_cross_compiler_carries_code_for_its_processor(tmp_path: Path) -> None:
+    """It is named for it, and programs run on its library by an emulator."""
+    done = run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, TOP, folder=tmp_path,
+               HEAPSTER_SHIP="1", CC=CROSS)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert re.search(r"-py3-none-manylinux_2_\d+_aarch64\.whl$", wheel(tmp_path, "aarch64").name)
+    with ZipFile(wheel(tmp_path, "aarch64")) as carried:
+        carried.extractall(tmp_path)
+    library = tmp_path / "heapster" / "native" / "shipped" / "libraries" / "libheapster-malloc.so"
+    done = run(CROSS, "-O1", "-fno-builtin", "-Wno-deprecated-declarations", HERE / "survive.c", "-o", "survive",
+               "-lpthread", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for case in ("threads_end_with_live_blocks", "errno_as_posix_says", "malloc_h_speaks_of_this_heap"):
+        done = run("qemu-aarch64", "-E", f"LD_PRELOAD={library}", "-L", "/usr/aarch64-linux-gnu", "./survive", case,
+                   folder=tmp_path)
+        assert (done.stdout, done.stderr) == ("ok\n", "")
 
 
 def test_the_pure_wheel_says_which_extra_it_wants(dist: Path, tmp_path: Path) -> None:
