@@ -54,8 +54,9 @@ def _read(path: Path) -> list[Mapping[str, Any]]:
     """The run in a file, or all in a folder and below, with their files' names; UsageError if there is none."""
     if not path.is_dir():
         return [read_run(path)]
-    found = [{**run, "file": str(file.relative_to(path))} for file in sorted(path.rglob("*.json"))
-             if (run := _run_in(file)) is not None]
+    found: list[Mapping[str, Any]] = [
+        {**run, "file": str(file.relative_to(path))} for file in sorted(path.rglob("*.json"))
+        if (run := _run_in(file)) is not None]
     if not found:
         raise UsageError(f"{path} has no file that --json wrote")
     return found
