@@ -14,7 +14,7 @@ from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.protocol import Ended, Phase, Suspicion
 from heapster.checkers.blackbox.race_program import race_program
-from heapster.checkers.blackbox.racing import Race, race, who_names_the_line
+from heapster.checkers.blackbox.racing import Race, failed, race, run_threads, who_names_the_line
 from heapster.checkers.blackbox.reproducer import prove
 from heapster.checkers.blackbox.stepwise import set_promises
 from heapster.checkers.targets import grammar
@@ -119,3 +119,13 @@ def test_threads_that_leave_nothing_pass() -> None:
     with judging(ZOO / "dead_threads.c", "-DFIXED") as judge:
         race, ops = generations.threads_lose(judge, THREADS, 1)
         assert (race, ops) == (None, generations.ROUNDS * THREADS * generations.STEPS)
+
+
+def test_threads_rest_in_the_midst_of_a_call_so_that_a_missing_lock_shows(tmp_path: Path) -> None:
+    """On few cores too; who holds its lock meanwhile is none the worse."""
+    text = '#include "firstfit.h"\n'
+    (tmp_path / "locked.c").write_text(text)
+    (tmp_path / "unlocked.c").write_text("#define LOCK()\n#define UNLOCK()\n" + text)
+    for name, fails in (("unlocked.c", True), ("locked.c", False)):
+        with judging(tmp_path / name) as judge:
+            assert any(failed(run_threads(judge, THREADS, 10_000, seed)) for seed in range(10)) == fails

@@ -26,7 +26,7 @@ SOURCES = Path(__file__).parent / "c"
 LAB_HEADERS = SOURCES / "malloclab"
 OF_32_BITS = ("-m32", "-idirafter", f"/usr/include/{platform.machine()}-linux-gnu")   # the kernel's headers
 JUDGE_FLAGS = ("-std=gnu11", "-O3", "-g", "-rdynamic")
-LIBRARIES = ("-ldl", "-lpthread")
+LIBRARIES = ("-ldl", "-lpthread", "-lrt")
 TARGET_FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-frame-pointer", "-w")
 MATHS = ("-Wl,--as-needed", "-lm")      # size classes are found by log2 and its kin
 SAID = 12                       # lines of the compiler's words that are shown

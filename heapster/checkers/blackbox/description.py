@@ -12,6 +12,7 @@ Values are C expressions over `region`, `region_size`, `instance`, and what the 
 `pointer`, `count`, `alignment`, `out`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from heapster.checkers.blackbox.build import Compiler, compile_object, place_of
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
 from heapster.checkers.targets.instrumented import calls_hooks
+from heapster.checkers.targets.making import CPLUSPLUS
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.files import Unreadable, read_toml, write_whole
 from heapster.model.geometry import is_power_of_two
@@ -64,6 +66,8 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "init": _text, "check": _text, "adapter": _text, **dict.fromkeys(CALLS, _text),
 }
 NEEDED = ("malloc", "free")
+OF_CPLUSPLUS = (".hpp", ".hh", ".hxx")
+THE_REGION = re.compile(r"\bregion\b")
 
 
 def _signature(row: OperationRow) -> tuple[str, str, str]:
@@ -82,7 +86,7 @@ def from_description(path: Path, compiler: Compiler) -> ForeignTarget:
     if "adapter" in told:
         return from_adapter(path.parent / told["adapter"], None, compiler, told, path)
     made = place_of(path, compiler)
-    adapter = made.with_suffix(".c")
+    adapter = made.with_suffix(".cpp" if _is_cplusplus(told) else ".c")
     write_whole(adapter, adapter_source(told))
     return _finished(path, told, [str(adapter)], made, compiler)
 
@@ -140,7 +144,7 @@ def read_description(path: Path) -> dict[str, Any]:
     for key in NEEDED:
         if key not in told and "adapter" not in told:
             raise UsageError(f"{path} does not say how to call {key}: {key} = \"...\"")
-    if "sources" not in told and "object" not in told and "adapter" not in told:
+    if not any(key in told for key in ("sources", "object", "adapter")) and not _is_cplusplus(told):
         raise UsageError(f"{path} names neither sources nor object")
     if not any(key in told for key in ("headers", "declare", "cflags", "adapter")):
         raise UsageError(f"{path} does not say what the functions take and answer: name the file that declares them, "
@@ -151,28 +155,51 @@ def read_description(path: Path) -> dict[str, Any]:
 def adapter_source(told: dict[str, Any]) -> str:
     """The adapter in C."""
     size, boundary = told.get("region", DEFAULT_REGION), told.get("region_alignment", 4096)
+    linked = 'extern "C" ' if _is_cplusplus(told) else ""
     lines = [f"#define REGION_SIZE {size}", f"#define REGION_ALIGNMENT {boundary}",
-             "#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>", "#include <string.h>",
+             *(["#include <new>"] if linked else []), "#include <stdbool.h>", "#include <stddef.h>",
+             "#include <stdint.h>", "#include <string.h>",
              *(f'#include "{header}"' for header in told.get("headers", ())),
              *(f"{one.rstrip(';')};" for one in told.get("declare", ())),
-             REGION.read_text(encoding="utf-8"),
-             f"static {told.get('instance', 'void *')} instance;", *_init(told)]
+             *_region(told, linked), f"static {told.get('instance', 'void *')} instance;",
+             f"{linked}int {PREFIX}init(void) {{ {_init(told)} }}"]
     for verb, (kind, parameters, body) in SIGNATURES.items():
         if verb in told:
-            lines.append(f"{kind} {PREFIX}{verb}({parameters}) {{ (void)instance; {body.format(told[verb])} }}")
+            lines.append(f"{linked}{kind} {PREFIX}{verb}({parameters}) {{ (void)instance; {body.format(told[verb])} }}")
     return "\n".join(lines) + "\n"
 
 
-def _init(told: dict[str, Any]) -> list[str]:
+def _is_cplusplus(told: dict[str, Any]) -> bool:
+    """Whether what is described is C++: its adapter is, too."""
+    files = (*told.get("sources", ()), *told.get("headers", ()))
+    return any(name.endswith((*CPLUSPLUS, *OF_CPLUSPLUS)) for name in files)
+
+
+def _is_confined(told: dict[str, Any]) -> bool:
+    """Whether it is given the region: an expression names it."""
+    return any(THE_REGION.search(told[key]) for key in ("init", *SIGNATURES) if key in told)
+
+
+def _region(told: dict[str, Any], linked: str) -> list[str]:
+    """The region, and where it lies for the judge; only its size of what is not given it."""
+    if not _is_confined(told):
+        return ["static const size_t region_size = REGION_SIZE;"]
+    text = REGION.read_text(encoding="utf-8")
+    return [f"{linked}{{", text, "}"] if linked else [text]
+
+
+def _init(told: dict[str, Any]) -> str:
+    """The body of the function that starts it."""
+    placed = "place_region(); (void)region; (void)region_size; " if _is_confined(told) else "(void)region_size; "
+    return placed + _starting(told)
+
+
+def _starting(told: dict[str, Any]) -> str:
     if "init" not in told:
-        body = "return 0;"
-    elif "instance" in told and told["instance"].endswith("*"):
-        body = f"instance = {told['init']}; return instance == NULL;"
-    elif "instance" in told:
-        body = f"{told['init']}; return 0;"
-    else:
-        body = f"(void)({told['init']}); return 0;"
-    return [f"int {PREFIX}init(void) {{ place_region(); (void)region; (void)region_size; {body} }}"]
+        return "return 0;"
+    if "instance" in told and told["instance"].endswith("*"):
+        return f"instance = {told['init']}; return instance == NULL;"
+    return f"{told['init']}; return 0;" if "instance" in told else f"(void)({told['init']}); return 0;"
 
 
 def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, compiler: Compiler) -> ForeignTarget:
@@ -183,6 +210,7 @@ def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, 
     sources = [*adapter, *(str(base / source) for source in told.get("sources", ()))]
     flags = [f"-I{base / folder}" for folder in (".", *told.get("include", ()))] + list(told.get("cflags", ()))
     library = [str(base / told["object"]), f"-Wl,-rpath,{(base / told['object']).parent}"] if "object" in told else []
+    library += ["-lstdc++"] if _is_cplusplus(told) else []
     compiler = compiler._replace(flags=(*flags, *compiler.flags))
     build = compile_object(sources, made, compiler, *library)
     found = from_object(made, str(path), PREFIX)
@@ -191,14 +219,22 @@ def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, 
         name = PREFIX + verb
         if verb in told or verb == "init" and name in _defined(made):
             symbols[verb] = name
-    first = base / told["sources"][0] if told.get("sources") else None
+    written = told.get("sources") or (told.get("headers", ()) if _is_cplusplus(told) and "object" not in told else ())
+    first = base / written[0] if written else None
     code = (base / told["object"]).resolve() if "object" in told and first is None else None
     return replace(found, symbols=symbols, shape="described", as_built=(), init_answers=True, build=(build,),
                    source=first, code=code,
                    instrumented=calls_hooks(read_shared_object(code or made).needs),
                    ingredients=Ingredients(tuple(compiler.command), compiler.flags, tuple(sources), tuple(library)),
-                   check_means="check" in told, region=told.get("region", DEFAULT_REGION if "malloc" in told else 0),
+                   check_means="check" in told, region=_room(told),
                    alignment=told.get("alignment", found.bits // 8))
+
+
+def _room(told: dict[str, Any]) -> int:
+    """Bytes of the region that it is confined to, 0 if to none: of an adapter that was written, as is said."""
+    if "malloc" not in told:
+        return int(told.get("region", 0))
+    return int(told.get("region", DEFAULT_REGION)) if _is_confined(told) else 0
 
 
 def _defined(made: Path) -> frozenset[str]:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from heapster.checkers.blackbox.classes import HEADERS, described
 from heapster.checkers.blackbox.signatures import ALLOCATES, declared, draft, prototypes, signature
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.targets.making import SOURCES
 from heapster.results import TargetError
 
-HEADERS = (".h", ".hpp")
 FEW = 12                        # functions that are listed
 
 
@@ -15,6 +15,8 @@ def drafted(given: Path) -> str:
     """The description as a file, from a header, a source or a shared object; TargetError if none allocates."""
     if not given.is_file():
         raise TargetError(f"{given}: No such file or directory")
+    if given.suffix in (*HEADERS, *SOURCES) and (of_class := described(given)):
+        return _file(given, [], of_class)
     if given.suffix in (*HEADERS, *SOURCES):
         names, made = declared(given), _made_of(given)
     else:
@@ -24,11 +26,14 @@ def drafted(given: Path) -> str:
                           f"{', '.join(names[:FEW]) or 'it declares none'}")
     known = prototypes(given, given.parent, names)
     body = (line.strip() for line in draft(made, names, known).splitlines() if line.strip())
-    told = (f"#   {signature(name, known[name])}" for name in names[:FEW] if name in known)
+    return _file(given, [signature(name, known[name]) for name in names[:FEW] if name in known], [*body])
+
+
+def _file(given: Path, declared: list[str], body: list[str]) -> str:
+    told = ["# What is declared:", *(f"#   {one}" for one in declared)] if declared else []
     return "\n".join([
         f"# A draft of how {given.name} is called: correct it, then `heapster fuzz` it.",
-        "# The values are C expressions over region, region_size, instance, size and pointer.",
-        "# What is declared:", *told, *body]) + "\n"
+        "# The values are C expressions over region, region_size, instance, size and pointer.", *told, *body]) + "\n"
 
 
 def _made_of(given: Path) -> Path:

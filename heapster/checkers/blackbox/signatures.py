@@ -127,12 +127,13 @@ def _written(folder: Path, names: frozenset[str]) -> dict[str, Prototype]:
         text = COMMENTS.sub(" ", path.read_text(errors="replace"))
         for match in pattern.finditer(text):
             if match[2].strip():            # f() says nothing of what it takes
-                found.setdefault(match[1], _parameters(match[2]))
+                found.setdefault(match[1], parameters(match[2]))
     return found
 
 
-def _parameters(text: str) -> Prototype:
-    if text.strip() == "void":
+def parameters(text: str) -> Prototype:
+    """What stands between the parentheses of a declaration."""
+    if text.strip() in ("", "void"):
         return ()
     return tuple(Parameter(_without_name(one), "i" if "*" not in one and INTEGER.search(one) else "p")
                  for one in text.split(","))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from heapster import children
+from heapster.checkers.blackbox.classes import described
 from heapster.checkers.blackbox.initializing import Start, start_of, words
 from heapster.checkers.blackbox.signatures import (
     ALLOCATES,
@@ -20,6 +21,7 @@ from heapster.checkers.blackbox.signatures import (
 from heapster.checkers.blackbox.symbols import SharedObject, read_shared_object
 from heapster.checkers.targets.edges import tells_edges
 from heapster.checkers.targets.instrumented import calls_hooks
+from heapster.checkers.targets.making import CPLUSPLUS
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.model.operations import CALLS, OPERATIONS
 from heapster.results import TargetError, UsageError
@@ -203,6 +205,8 @@ def _prefix(name: str, found: SharedObject, built: Path, given: Path) -> str:
         takes = prototypes(built, given.parent, found.functions)
         drafted = f" {_asks(given)}{draft(given, found.functions, takes)}" if any(
             map(ALLOCATES.search, found.functions)) else ""
+        if drafted_class := described(given) if given.suffix in CPLUSPLUS else []:
+            raise TargetError(f"{name} defines a pool that is a class. {_asks(given)}\n  " + "\n  ".join(drafted_class))
         if any(MANGLED.match(symbol) for symbol in found.functions):
             raise TargetError(f"{name} defines malloc and free as functions of C++, under names that only C++ knows: "
                               'declare them extern "C"')

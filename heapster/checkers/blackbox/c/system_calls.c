@@ -1,5 +1,6 @@
 /* What a target asks of the system, and of another allocator, for its memory: done, and entered in the map. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -118,8 +119,29 @@ static int our_posix_memalign(void **to, size_t alignment, size_t size)
     return error;
 }
 
+/* Of C++, whose library throws where there is none: done by that. */
+
+static void *loaded;
+
+static void *our_new(size_t size)
+{
+    void *(*make)(size_t) = (void *(*)(size_t))dlsym(loaded, "_Znwm");
+    void *got = make(size);
+    observed_gain((uintptr_t)got, size, PC);
+    return got;
+}
+
+static void *our_aligned_new(size_t size, size_t alignment)
+{
+    void *(*make)(size_t, size_t) = (void *(*)(size_t, size_t))dlsym(loaded, "_ZnwmSt11align_val_t");
+    void *got = make(size, alignment);
+    observed_gain((uintptr_t)got, size, PC);
+    return got;
+}
+
 void observing_system_calls(void *handle)
 {
+    loaded = handle;
     static const struct replacement ours[] = {
         {"sbrk", our_sbrk},
         {"brk", our_brk},
@@ -133,6 +155,12 @@ void observing_system_calls(void *handle)
         {"calloc", our_calloc},
         {"aligned_alloc", our_aligned_alloc},
         {"posix_memalign", our_posix_memalign},
+        {"_Znwm", our_new},
+        {"_Znam", our_new},
+        {"_ZnwmRKSt9nothrow_t", our_malloc},
+        {"_ZnamRKSt9nothrow_t", our_malloc},
+        {"_ZnwmSt11align_val_t", our_aligned_new},
+        {"_ZnamSt11align_val_t", our_aligned_new},
     };
     interpose(handle, ours, sizeof ours / sizeof *ours);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "judge.h"
+#include "preempting.h"
 
 #define MOST_THREADS 64u
 #define SLOTS 64u
@@ -25,6 +26,7 @@ static struct item items[ITEMS];
 static _Atomic(struct item *) mailbox[MAILBOXES];
 static _Atomic uint64_t steps;
 static _Atomic int suspicion;
+static int preempted;                  /* workers rest in the midst of their work */
 static _Atomic int forking;            /* the first thread has not made all its forks */
 static _Atomic uint64_t epoch, beside; /* forks under way or made, and steps that the others took */
 static pthread_barrier_t gate;
@@ -195,11 +197,15 @@ static void *work(void *argument)
         w->forks ? fork_beside_others(w) : work_beside(w);
         return NULL;
     }
+    if (preempted)
+        start_resting();
     for (uint64_t i = 0; i < shared->ops && suspicion == NOTHING; i++) {
         step(w);
         if (i % 1024 == 0)
             shared->done_ops = atomic_fetch_add(&steps, 1024), enter(CALLING);
     }
+    if (preempted)
+        stop_resting();
     return NULL;
 }
 
@@ -242,6 +248,7 @@ static uint64_t thread_count(void) { return shared->threads < MOST_THREADS ? sha
 void run_threads(void)
 {
     enter(CALLING);
+    preempted = shared->repeat == 0 && shared->forks == 0;
     one_generation(thread_count(), shared->repeat != 0);
     shared->done_ops = atomic_load(&steps) + beside;
     shared->suspicion = (uint64_t)suspicion;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SLOTS 64
@@ -78,8 +79,32 @@ static void fork_once(struct item **slots, uint64_t *state)
         fail("a forked child cannot use its heap");
 }
 
+static _Thread_local timer_t timer;
+
+static void work_on(void) { timer_settime(timer, 0, &(struct itimerspec){.it_value = {0, 300000}}, NULL); }
+
+/* Each thread rests in the midst of its work again and again, while others go on. */
+static void rest(int number)
+{
+    (void)number;
+    usleep(100);
+    work_on();
+}
+
+static void start_resting(void)
+{
+    struct sigaction action = {.sa_handler = rest, .sa_flags = SA_RESTART};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMAX - 2};
+    event._sigev_un._tid = gettid();
+    sigaction(SIGRTMAX - 2, &action, NULL);
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
+        work_on();
+}
+
 static void *work(void *number)
 {
+    if (!FORKS && !GENERATIONS)
+        start_resting();
     uint64_t state = (SEED + (uint64_t)(uintptr_t)number) * 0x9e3779b97f4a7c15u | 1;
     struct item *slots[SLOTS];
     for (int s = 0; s < SLOTS; s++)
@@ -91,6 +116,8 @@ static void *work(void *number)
             forks_left--;
         }
     }
+    if (!FORKS && !GENERATIONS)
+        timer_delete(timer);
     return NULL;
 }
 
