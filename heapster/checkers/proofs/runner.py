@@ -188,7 +188,7 @@ def _doubt(answer: dict[str, Any], theorem: str) -> str:
     """What cvc5 does not agree with, of what this theorem or a way that was not taken stands on."""
     for said, doubt in DOUBTS.items():
         count = answer.get("second", {}).get(said, {})
-        if count.get(theorem) or count.get(answer["stays"]):
+        if count.get(theorem) or count.get(answer.get("stays", "")):
             return doubt
     return ""
 
