@@ -29,7 +29,7 @@ def command(target: str, more: tuple[str, ...], fuzzer: str, out: Path, corpus: 
     _, seeds = write_harness(options, fuzzer, out)
     say([(f"{out}: harness.c, build.sh, dictionary and {seeds} seeds in corpus, for {fuzzer}", PLAIN),
          (f"  build it:   {out}/build.sh", FAINT), (f"  run it:     cd {out} && {FUZZERS[fuzzer].run}", FAINT),
-         (f"  then:       heapster replay {out}/crashes/FILE --target {aimed} --bytes", FAINT)])
+         (f"  then:       heapster replay {out}/{FUZZERS[fuzzer].crashes}/FILE --target {aimed} --bytes", FAINT)])
     return 0
 
 

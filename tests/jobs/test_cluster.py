@@ -22,6 +22,7 @@ from heapster.checkers.jobs.cluster import Cluster
 from heapster.checkers.jobs.forked import Tell
 from heapster.checkers.jobs.pool import silent, unheard
 from heapster.checkers.jobs.travel import Goods, digest_of, packed
+from heapster.checkers.jobs.worker import Delivered
 from heapster.cli import main
 from heapster.results import HarnessError, TargetError, UsageError
 
@@ -98,6 +99,28 @@ def test_answers_come_in_the_order_of_the_pieces_from_other_processes(address: s
     pool.close()
     assert [number for number, _ in answers] == [piece * piece for piece in range(9)]
     assert {pid for _, pid in answers}.isdisjoint({os.getpid()})
+
+
+def test_pieces_that_take_little_are_handed_out_together(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, bundled = list[int](), cluster.bundled
+
+    def noted(done: list[Delivered]) -> int:
+        sizes.append(len(done))
+        return bundled(done)
+
+    monkeypatch.setattr(cluster, "bundled", noted)
+    pool = Cluster(address, NOTHING)
+    answers = [number for number, _ in pool.in_order(range(30), squared)]
+    pool.close()
+    assert answers == [piece * piece for piece in range(30)]
+    assert (sum(sizes), max(sizes)) == (30, cluster.MOST_BUNDLED)
+
+
+def test_pieces_that_take_long_are_handed_out_one_by_one() -> None:
+    def taking(seconds: float) -> list[Delivered]:
+        return [Delivered("", [], b"", seconds)]
+
+    assert [cluster.bundled(taking(seconds)) for seconds in (0.0, 0.1, 0.3, 0.6, 20.0)] == [4, 4, 3, 1, 1]
 
 
 @pytest.mark.parametrize("size", [10, 1 << 19], ids=["small", "large"])

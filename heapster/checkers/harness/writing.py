@@ -38,12 +38,14 @@ class Fuzzer(NamedTuple):
     compiling: str              # flags of it for the target
     linking: str                # and for the program
     run: str                    # how it is started
+    crashes: str = "crashes"    # where it puts what it finds
 
 
 FUZZERS = {
     "libfuzzer": Fuzzer("clang", "-fsanitize=fuzzer-no-link", "-fsanitize=fuzzer",
                         f"./harness -dict=dictionary -max_len={OP_BYTES * MOST_OPS} -artifact_prefix=crashes/ corpus"),
-    "afl": Fuzzer("afl-clang-fast", "", "", "afl-fuzz -x dictionary -i corpus -o crashes -- ./harness @@"),
+    "afl": Fuzzer("afl-clang-fast", "", "", "afl-fuzz -x dictionary -i corpus -o crashes -- ./harness @@",
+                  "crashes/default/crashes"),
     "honggfuzz": Fuzzer("hfuzz-clang", "", "", "honggfuzz -w dictionary -i corpus --crashdir crashes -- "
                         "./harness ___FILE___"),
 }
@@ -120,7 +122,7 @@ def build_lines(target: ForeignTarget, fuzzer: Fuzzer, out: Path) -> Iterator[st
     yield "#!/bin/sh"
     yield "# Builds ./harness; then, in this folder:"
     yield f"#     {fuzzer.run}"
-    yield f"# What it finds: heapster replay crashes/FILE --target {shlex.quote(target.name)} --bytes"
+    yield f"# What it finds: heapster replay {fuzzer.crashes}/FILE --target {shlex.quote(target.name)} --bytes"
     yield "set -e"
     yield 'cd "$(dirname "$0")"'
     yield f"CC=${{CC:-{fuzzer.compiler}}}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from importlib import metadata
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
@@ -16,12 +17,15 @@ from heapster.checkers.jobs.forked import Raised, Tell, answered
 from heapster.checkers.jobs.local import AHEAD
 from heapster.checkers.jobs.pool import Answer, Piece, silent, unheard
 from heapster.checkers.jobs.travel import Goods, version
-from heapster.checkers.jobs.worker import Delivered, do_piece
+from heapster.checkers.jobs.worker import Delivered, do_pieces
 from heapster.results import HarnessError, TargetError
 
 PATIENCE = 10.0                 # seconds for a scheduler to answer
 SMALL = 1 << 18                 # bytes of files that go with each piece
 LOOK = 0.05                     # seconds between looks at what was told
+BUNDLE_SECONDS = 1.0            # of work that is handed out at once, about: handing out costs the same for less
+MOST_BUNDLED = 4                # pieces, whatever they take: who dies loses no more
+LEAST_AHEAD = 2                 # bundles for each worker
 
 
 class Cluster:
@@ -31,7 +35,7 @@ class Cluster:
     """
 
     def __init__(self, address: str, goods: Goods) -> None:
-        self._address = address
+        self._address, self._bundle = address, 1
         self._client = _connected(address)
         try:
             self._jobs = _checked(self._client, address)
@@ -62,7 +66,7 @@ class Cluster:
 
     def telling(self, pieces: Iterable[Piece], work: Callable[[Piece, Tell], Answer],
                 hear: Callable[[Any], None]) -> Iterator[Answer]:
-        """See `Pool`. A worker that dies loses its piece, which is given to another."""
+        """See `Pool`. A worker that dies loses its pieces, which are given to another."""
         topic, events = f"heapster-{uuid4().hex}", SimpleQueue[Any]()
         packed = pickle.dumps(work)
         self._client.subscribe_topic(topic, events.put)
@@ -70,13 +74,14 @@ class Cluster:
         open_ended = True
         try:
             while flying or open_ended:
-                while open_ended and len(flying) < AHEAD * self._jobs:
-                    piece = next(todo, _NONE)
-                    if open_ended := piece is not _NONE:
-                        flying.append(self._client.submit(do_piece, self._sent, packed, pickle.dumps(piece), topic,
-                                                          pure=False))
+                while open_ended and len(flying) < max(LEAST_AHEAD, AHEAD // self._bundle) * self._jobs:
+                    bundle = list(map(pickle.dumps, islice(todo, self._bundle)))
+                    if open_ended := bool(bundle):
+                        flying.append(self._client.submit(do_pieces, self._sent, packed, bundle, topic, pure=False))
                 if flying and self._is_done(flying[0], ears):
-                    yield ears.answer(self._result(flying.popleft()))
+                    done = self._result(flying.popleft())
+                    self._bundle = bundled(done)
+                    yield from map(ears.answer, done)
         finally:
             with suppress(Exception):
                 self._client.cancel(list(flying), force=True)
@@ -89,9 +94,9 @@ class Cluster:
             raise self._lost()
         return bool(future.done())
 
-    def _result(self, future: Any) -> Delivered:
+    def _result(self, future: Any) -> list[Delivered]:
         try:
-            delivered: Delivered = future.result(timeout=PATIENCE)
+            delivered: list[Delivered] = future.result(timeout=PATIENCE)
         except HarnessError:
             raise
         except Exception as error:
@@ -105,7 +110,10 @@ class Cluster:
                            "command goes on")
 
 
-_NONE: Any = object()
+def bundled(done: list[Delivered]) -> int:
+    """How many pieces are best handed out at once, by what the last took."""
+    seconds = sum(one.seconds for one in done) / len(done)
+    return max(1, min(MOST_BUNDLED, int(BUNDLE_SECONDS / seconds) if seconds else MOST_BUNDLED))
 
 
 class _Ears:

@@ -43,6 +43,11 @@ class _Hand:
 _own = local()                  # a hand for each thread of the worker
 
 
+def do_pieces(goods: Goods, work: bytes, pieces: list[bytes], topic: str) -> list[Delivered]:
+    """Do pieces that are handed out together; see `do_piece`."""
+    return [do_piece(goods, work, piece, topic) for piece in pieces]
+
+
 def do_piece(goods: Goods, work: bytes, piece: bytes, topic: str) -> Delivered:
     """Do a piece in the hand of this thread; what it tells is an event of the topic, as it comes.
 
