@@ -22,6 +22,7 @@ STYLE = {
     "lines.linewidth": 1.8, "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
 }
 UNREFERENCED = re.compile(r' id="(?!m[0-9a-f]{6}|p[0-9a-f]{6}|h[0-9a-f]{6})[^"]*"')
+TICK = re.compile(r' id="([xy]tick)_\d+"')
 MARKERS = "osD^vPX"
 OFFSET = 0.15                   # between the points of one workload, of the height of its row
 KIB = 1024
@@ -35,6 +36,7 @@ class Plot:
     title: str
     caption: str
     svg: str
+    steps: tuple[float, float] | None = None    # of a trace, that it goes from and to: a page lets one zoom into those
 
 
 def plots(run: Mapping[str, Any]) -> Iterator[Plot]:
@@ -68,16 +70,17 @@ def _against_libc(workloads: Mapping[str, Any]) -> Iterator[Plot]:
 
 def _over_time(trace: str, by_policy: Mapping[str, Any]) -> Iterator[Plot]:
     yield _plot(f"Memory: {trace}", "Grey: payload that the caller holds. Lines: what each target holds of the system.",
-                lambda axes: _memory(axes, by_policy))
+                lambda axes: _memory(axes, by_policy), steps=True)
     ours = {name: series for name, series in by_policy.items() if "searched" in series}
     if not ours:
         return
     yield _plot(f"Fragmentation: {trace}", "The share of free bytes that lies outside the largest free block.",
-                lambda axes: _lines(axes, ours, _fragmentation, "fragmentation"))
+                lambda axes: _lines(axes, ours, _fragmentation, "fragmentation"), steps=True)
     yield _plot(f"Free list: {trace}", "Free blocks in the heap.",
-                lambda axes: _lines(axes, ours, lambda s: s["free_blocks"], "blocks"))
+                lambda axes: _lines(axes, ours, lambda s: s["free_blocks"], "blocks"), steps=True)
     yield _plot(f"Search: {trace}", "Blocks looked at per allocation, the mean of stretches of the trace.",
-                lambda axes: _lines(axes, _stretched(ours), lambda s: s["searched"], "blocks looked at"))
+                lambda axes: _lines(axes, _stretched(ours), lambda s: s["searched"], "blocks looked at"),
+                steps=True)
 
 
 def _stretched(by_policy: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
@@ -91,15 +94,17 @@ def _stretched(by_policy: Mapping[str, Any]) -> dict[str, dict[str, list[float]]
     return found
 
 
-def _plot(title: str, caption: str, draw: Any, height: float = 3.2) -> Plot:
-    with mpl.rc_context({**STYLE, "svg.hashsalt": title}):
+def _plot(title: str, caption: str, draw: Any, height: float = 3.2, *, steps: bool = False) -> Plot:
+    """A plot; of one over steps every point stays, for those who zoom in."""
+    with mpl.rc_context({**STYLE, "svg.hashsalt": title, "path.simplify": not steps}):
         figure = Figure(figsize=(6.4, height), layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
         axes.set_title(title.split(":", maxsplit=1)[0], loc="left", fontsize=11)
         text = StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return Plot(title, f"{title}. {caption}", _for_the_page(text.getvalue()))
+        span = axes.get_xlim() if steps else None
+    return Plot(title, f"{title}. {caption}", _for_the_page(text.getvalue()), span)
 
 
 def _for_the_page(svg: str) -> str:
@@ -108,7 +113,7 @@ def _for_the_page(svg: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*" ?', r'<svg \1', svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*" ?', r'<svg \1aria-hidden="true" ', svg, count=1)
-    return UNREFERENCED.sub("", svg)
+    return UNREFERENCED.sub("", TICK.sub(r' class="\1"', svg))
 
 
 def _memory(axes: Axes, by_policy: Mapping[str, Any]) -> None:

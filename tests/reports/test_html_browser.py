@@ -136,7 +136,7 @@ def test_the_address_leads_back_to_the_step(opened: Any, url: str) -> None:
 
 
 def test_a_finding_leads_to_its_heap_and_is_marked(opened: Any) -> None:
-    opened.find_element(By.CSS_SELECTOR, f"#finding-{FINDING.id} a").click()
+    opened.find_element(By.CSS_SELECTOR, f"#finding-{FINDING.id} a[href^='#heap']").click()
     wait(opened, lambda: part(opened, "journey").get_attribute("value") == FINDING.id and step(opened) == 4)
     wait(opened, lambda: opened.find_elements(By.CSS_SELECTOR, ".panel.failed"))
     assert "double_free" in opened.find_element(By.CSS_SELECTOR, ".panel .problem").text
@@ -262,3 +262,31 @@ def test_a_flame_graph_is_walked_and_zoomed_by_keys(browser: Any, tmp_path: Path
     browser.find_element(By.CSS_SELECTOR, ".flame input").send_keys("LOA")
     hit = browser.find_elements(By.CSS_SELECTOR, ".flame")[0].find_elements(By.CSS_SELECTOR, ".hit")
     assert [box.get_attribute("textContent").count("load") for box in hit] == [2]
+
+
+def test_a_plot_over_steps_is_zoomed_by_dragging_and_by_keys(opened: Any) -> None:
+    """The stretch becomes as wide as the plot, its marks are those of its steps, and all comes back."""
+    figure = opened.find_element(By.CSS_SELECTOR, "figure.zoom")
+    span = "const z = arguments[0].zoom; return [z.from, z.to].map(Math.round)"
+    marks = """const shown = t => getComputedStyle(t).display !== 'none';
+        const marks = [...arguments[0].querySelectorAll('.xtick, .made')].filter(shown);
+        return marks.map(t => Number(t.querySelector('text').textContent))"""
+    whole, usual = opened.execute_script(span, figure), opened.execute_script(marks, figure)
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", figure)
+    svg = figure.find_element(By.TAG_NAME, "svg")
+    wide = svg.size["width"]
+    ActionChains(opened).move_to_element_with_offset(svg, 0, 0).click_and_hold().move_by_offset(
+        round(wide * .2), 0).release().perform()
+    first, last = opened.execute_script(span, figure)
+    assert whole[0] < first < last < whole[1]
+    assert all(first - 1 <= step <= last + 1 for step in opened.execute_script(marks, figure))
+    line = figure.find_element(By.CSS_SELECTOR, "g[clip-path] > *").get_attribute("transform")
+    scale = (whole[1] - whole[0]) / (last - first)
+    assert abs(float(line[len("matrix("):].split()[0]) / scale - 1) < .3
+    opened.execute_script("arguments[0].focus()", figure)
+    press(opened, Keys.ESCAPE)
+    assert opened.execute_script(span, figure) == whole
+    assert opened.execute_script(marks, figure) == usual
+    press(opened, "+", Keys.ARROW_LEFT)
+    first, last = opened.execute_script(span, figure)
+    assert last - first <= (whole[1] - whole[0]) / 2 + 1

@@ -15,7 +15,7 @@ from heapster.reports.ratios import ratios
 from heapster.reports.tables import checked, figures, summary
 from heapster.reports.timeline import Journey, packed
 
-SCRIPTS = ("heap.js", "map.js", "travel.js", "flame.js")
+SCRIPTS = ("heap.js", "map.js", "travel.js", "flame.js", "zoom.js")
 
 
 def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: str = "Heapster") -> str:
@@ -44,7 +44,7 @@ def _plots(runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         from heapster.reports.plots import plots  # noqa: PLC0415
 
         for one in (one for run in runs for one in plots(run)):
-            yield {"title": one.title, "caption": one.caption, "svg": Markup(one.svg)}  # noqa: S704  matplotlib escapes
+            yield {"title": one.title, "caption": one.caption, "steps": one.steps, "svg": Markup(one.svg)}  # noqa: S704  matplotlib escapes
 
 
 def _findings(runs: Sequence[Mapping[str, Any]], names: set[str]) -> Iterable[dict[str, Any]]:
