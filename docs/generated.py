@@ -13,6 +13,7 @@ from heapster.checkers.findings.codes import explanations
 from heapster.cli import EXIT_CODES
 from heapster.commands import COMMANDS
 from heapster.config import ALL_KEYS
+from heapster.extras import EXTRAS
 from heapster.native.headers import public_header
 from heapster.native.library import C_SOURCES, HEADER
 
@@ -24,7 +25,7 @@ OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+((?:heapster|tests|\.github)/[^)]
 def write(folder: Path) -> None:
     """Write the pages, but for those that say the same already."""
     pages = {"command-line": command_line(), "configuration": configuration(), "codes": codes(), "json": schema(),
-             "c-api": c_api()}
+             "c-api": c_api(), "installing": installing()}
     pages |= {f"commands/{name}": _command(f"heapster {name}", found(name), 1) for name in COMMANDS}
     for name, lines in pages.items():
         path, text = folder / f"{name}.md", "\n".join(lines).strip() + "\n"
@@ -113,6 +114,14 @@ def codes() -> Iterator[str]:
                     f"- How it arises: {_marked(one.arises)}", f"- What to look at: {_marked(one.look_at)}")
         if one.source:
             yield f"- The rule: {_marked(one.source)}"
+
+
+def installing() -> Iterator[str]:
+    """What there is to install: text of a file, with the table of extras in it."""
+    rows = ["| extra | brings | needed for |", "|---|---|---|"]
+    rows += [f"| `{name}` | {', '.join(part.modules)} | {_cell(part.needed_for)} |" for name, part in EXTRAS.items()]
+    for line in (DOCS / "installing.txt").read_text().splitlines():
+        yield from rows if line == "EXTRAS" else [line]
 
 
 def schema() -> Iterator[str]:

@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.skipif(not (SITE / "index.html").exists(), reason="make docs builds the site first")]
 PAGES = ("index", "findings", "how-it-works", "lines", "bench", "proofs", "guides/malloc-lab", "guides/ci",
          "guides/notebook", "tour/02-split", "reference/command-line", "reference/commands/fuzz", "reference/codes",
-         "reference/python", "reference/glossary")
+         "reference/installing", "reference/python", "reference/glossary")
 
 
 @pytest.mark.parametrize("width", [400, 1600])
