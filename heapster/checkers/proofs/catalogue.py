@@ -20,6 +20,7 @@ from heapster.checkers.proofs import (
     classes,
     freelist,
     layout,
+    lifecycle,
     lost,
     mapping,
     model,
@@ -33,6 +34,8 @@ from heapster.checkers.proofs import (
     segregated,
     settings,
     sized,
+    stats,
+    verify,
     waiting,
     whole_calls,
 )
@@ -46,6 +49,7 @@ PROOFS: tuple[Proof, ...] = (
     *retained.PROOFS, *mapping.PROOFS, *resize.PROOFS,
     *lost.PROOFS, *api.PROOFS, *calls.PROOFS, *sized.PROOFS, *cached_calls.PROOFS, *any_heap_calls.PROOFS,
     *any_heap_refill.PROOFS, *any_mapped.PROOFS, *any_heap_realloc.PROOFS, *any_flush.PROOFS,
+    *stats.PROOFS, *verify.PROOFS, *lifecycle.PROOFS,
     *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
