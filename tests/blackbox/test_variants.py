@@ -137,3 +137,26 @@ def test_it_is_told_which_variants_were_come_by(tmp_path: Path, variants: Varian
     library.work(9, 0)
     met = {one.line for one in variants.all if seen[one.number]}
     assert 10 in met and 13 not in met
+
+
+@pytest.mark.parametrize(("text", "slip"), [
+    ("int f(int n, int m) { if (n > m) return 1; return 0; }", "if (n != m)"),          # another comparison
+    ("int f(int n) { for (int i = 0; i < n; i += 4 * n) n--; return n; }", "i < -(4 * n) + n"),   # the last round
+    ("int f(int n) { return n == 3 ? n : 0; }", "return n <= 3"),                       # what a choice asks
+    ("struct h { long n; }; int f(int n, int m) { return n ? 2 * m : 0; } long g(void) { return sizeof(struct h); }",
+     "(2 * m + -(long)sizeof(struct h))"),                                              # a header too much
+    ("#include <stdbool.h>\nbool g(bool b) { return b; } bool f(void) { return g(true); }", "g(false)"),
+    ("int g(int n) { return n; } int f(int n) { g(n); n = 3; return n; }", "{ ; n = 3;"),         # done too often
+    ("int f(int whole, int size) { int rest = size; return rest; }", "rest = (whole - size);"),
+    ("struct s { struct s *l, *r; }; void f(struct s *a, struct s *b) { a->l = b; }", "a->r = b;"),
+])
+def test_whole_expressions_and_statements_are_among_them(tmp_path: Path, text: str, slip: str) -> None:
+    variants = Variants(text)
+    assert any(slip in variants.mended(one) for one in variants.all)
+    built(tmp_path, variants, variants.source())
+
+
+def test_a_constant_of_its_family_comes_first() -> None:
+    text = "#define ZERO 0\n#define FREE_BIT 1\n#define LAST_BIT 2\nint f(int n) { return n + FREE_BIT; }\n"
+    ranks = {variant.after: variant.rank for variant in Variants(text).all if variant.before == "FREE_BIT"}
+    assert ranks["LAST_BIT"] < ranks["ZERO"]

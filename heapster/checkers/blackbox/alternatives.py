@@ -1,12 +1,17 @@
 """What a number, or a name, of a source might be instead."""
 
+import re
 from collections.abc import Iterator
 
 TWINS = (("next", "prev"), ("NEXT", "PREV"), ("left", "right"), ("LEFT", "RIGHT"), ("succ", "pred"), ("SUCC", "PRED"),
          ("HDR", "FTR"), ("head", "tail"), ("HEAD", "FOOT"), ("head", "foot"), ("first", "last"), ("min", "max"),
          ("MIN", "MAX"), ("old", "new"), ("lo", "hi"), ("pre", "next"), ("PRE", "NEXT"), ("start", "end"),
          ("START", "END"), ("before", "after"), ("front", "back"), ("floor", "ceil"), ("Floor", "Ceil"), ("up", "down"))
+EXACT_TWINS = (("l", "r"), ("L", "R"), ("fwd", "back"), ("fwd", "bwd"), ("a", "b"), ("below", "above"))
+WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+SIBLINGS = re.compile(r"[{;]\s*(?:(?:struct|unsigned|const)\s+)*\w+\s+(\**\w+(?:\s*,\s*\**\w+)+)\s*;")
 MASKS = (7, 15, 3, 1)
+COMMON = 3                      # letters
 MOST_VALUES = 6                 # other values of one constant
 
 
@@ -15,14 +20,36 @@ def other_numbers(text: str, *, masks: bool) -> Iterator[tuple[str, str]]:
     digits = text.rstrip("uUlL")
     suffix = text[len(digits):]
     value = int(digits, 16 if digits[:2] in ("0x", "0X") else 8 if digits[:1] == "0" else 10)
+    if masks and value > max(MASKS) and value & (value + 1) == 0:          # all that lies below a power of two
+        yield from ((str(other), suffix) for other in (2 * value + 1, value // 2, *MASKS, 0))
+        return
     others = dict.fromkeys((value + 1, value - 1, 2 * value, value // 2, value + 8, value - 8, 2 * value + 1, 0))
     for other in dict.fromkeys((*list(others)[:MOST_VALUES + 1], *(MASKS if masks else ()))):
         if other >= 0 and other != value:
             yield str(other), suffix
 
 
+def are_of_a_family(name: str, other: str) -> bool:
+    """Whether two names share a word, or how they end or start: as WSIZE and DSIZE, TINY_MAX and SMALL_MAX do."""
+    words, others = ({word.lower() for word in WORDS.findall(one)} for one in (name, other))
+    return bool(words & others) or name[-COMMON:] == other[-COMMON:] or name[:COMMON] == other[:COMMON]
+
+
+def siblings_in(text: str) -> dict[str, list[str]]:
+    """Of each name that is declared together with others, those."""
+    found: dict[str, list[str]] = {}
+    for match in SIBLINGS.finditer(text):
+        names = [name.strip("* \t\n") for name in match[1].split(",")]
+        for name in names:
+            found.setdefault(name, []).extend(other for other in names if other != name)
+    return found
+
+
 def twins_of(name: str, names: set[str]) -> Iterator[str]:
     """Names of the source that say the opposite."""
+    for pair in EXACT_TWINS:
+        if name in pair and (twin := pair[pair[0] == name]) in names:
+            yield twin
     for one, other in TWINS:
         for this, that in ((one, other), (other, one)):
             if this in name and (twin := name.replace(this, that)) in names and twin != name:

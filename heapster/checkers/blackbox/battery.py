@@ -14,13 +14,25 @@ from heapster.model.operations import PAGE_ALIGNING, REQUESTS
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
 
-TRACES, GENERATED = 30, (800, 4000, 8000)      # of the corpus; operations of runs
+TRACES, GENERATED = 30, (800, 3000, 6000)      # of the corpus; operations of runs
 SPECTRUM = 12                   # traces of the corpus that tell which lines those come by that pass
 WORK = parse("a = malloc(40)\nb = malloc(600)\nfree(a)\nc = malloc(24)\nfree(b)\nd = malloc(100)\nfree(c)\nfree(d)")
 PIECES = parse("\n".join(["a = malloc(2000)", "free(a)", *(f"{name} = malloc(40)" for name in "bcdefghijklmnopq")]))
+MOST_NEAR, SCALES = 12, (0.5, 0.9, 1.1, 2)      # steps of which one is left out; sizes' factors
 MOST_MEMORY = 1 << 60           # bytes: of a variant that does not come to its end
-ROUNDS_OF_WORK = 5000           # that must come to rest
+ROUNDS_OF_WORK, LEAST_LOST = (400, 2000), 1 << 16       # that must come to rest; bytes that a lost block makes of it
+ROUNDS_OF_PIECES = 300          # after which no more memory is taken, or far too much
 CALLS = REQUESTS.keys() - PAGE_ALIGNING | {"free"}
+
+
+def near(trace: Trace) -> Iterator[Trace]:
+    """Itself, and traces that have a step less, or smaller or larger blocks."""
+    yield trace
+    for index in reversed(range(len(trace))[-MOST_NEAR:] if len(trace) > 1 else ()):
+        yield trace[:index] + trace[index + 1:]
+    for scale in SCALES:
+        yield tuple(step._replace(numbers=(*step.numbers[:-1], int(step.numbers[-1] * scale)))
+                    if step.verb in REQUESTS else step for step in trace)
 
 
 class Battery:
@@ -46,16 +58,25 @@ class Battery:
         """Whether a trace does."""
         return bool(run_trace(self._judge, trace, self._promises).reasons)
 
+    def answers(self, trace: Trace) -> tuple[int, ...] | None:
+        """What a trace is given, address by address; None if it fails."""
+        outcome = run_trace(self._judge, trace, self._promises)
+        return None if outcome.reasons else tuple(seen.pointer for seen in outcome.seen)
+
     def memory(self) -> int:
         """Bytes that a large block which is cut to pieces over and over takes."""
-        return self._in_volume(PIECES)[1]
+        return self._in_volume(PIECES, ROUNDS_OF_PIECES)[1]
 
     def _checks(self) -> Iterator[bool]:
         """Whether each part fails."""
-        yield from (not self._passes_generated(*one) for one in enumerate(GENERATED))
+        quick, *longer = enumerate(GENERATED)
+        yield not self._passes_generated(*quick)
         yield from map(self.fails, islice(self._basics(), TRACES))
-        yield self._in_volume(WORK)[0]              # whether memory is lost that is freed
         yield not self._decides_on_its_own()
+        few, many = ROUNDS_OF_WORK                  # whether memory is lost that is freed: it takes longest
+        yield self._in_volume(WORK, few)[0]
+        yield from (not self._passes_generated(*one) for one in longer)
+        yield self._in_volume(WORK, many)[0]
 
     def _basics(self) -> Iterator[Trace]:
         target = self._judge.target
@@ -70,12 +91,12 @@ class Battery:
         finally:
             judge.header.observed = OBSERVED
 
-    def _in_volume(self, work: Trace) -> tuple[bool, int]:
+    def _in_volume(self, work: Trace, rounds: int) -> tuple[bool, int]:
         """Whether memory grows where the work is done over and over, and how much there is at its end."""
         judge = self._judge
         observed, judge.header.observed = judge.header.observed, 0
         try:
-            grows = still_grows(judge, work, ROUNDS_OF_WORK)
+            grows = still_grows(judge, work, rounds, LEAST_LOST)
             samples = judge.header.samples
             return grows, judge.header.footprint[samples - 1] if samples else MOST_MEMORY
         finally:

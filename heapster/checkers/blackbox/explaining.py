@@ -7,6 +7,7 @@ from pathlib import Path
 
 from heapster.checkers.blackbox.accesses import NO_STEP, Suspect, TracedEvent, moments, of_step
 from heapster.checkers.blackbox.around import heap_around, held_while, words_of
+from heapster.checkers.blackbox.battery import near
 from heapster.checkers.blackbox.build import cache_folder, judge_program
 from heapster.checkers.blackbox.judge import LIMIT, Judge
 from heapster.checkers.blackbox.known_faults import LEAK
@@ -224,7 +225,8 @@ class Explainer:
         except TargetError:
             return []
         most = max(self._tries, 0) // cost
-        found = search.mending(self._fails(shown), most, lambda one: _distance(one, seen, functions))
+        found = search.mending(self._fails(shown), most, lambda one: _distance(one, seen, functions),
+                               near(shown.trace))
         self._tries -= search.tried * cost
         return found
 

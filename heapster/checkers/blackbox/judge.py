@@ -276,7 +276,7 @@ class Judge:
 
     def met(self, count: int) -> bytes:
         """Of a target that is compiled with variants: a byte for each number, set where it was come by; cleared."""
-        start = EVENTS_AT + COUNT.size
+        start = EDGES_AT + COUNT.size
         found = self._map[start:start + count]
         self._map[start:start + count] = bytes(count)
         return found

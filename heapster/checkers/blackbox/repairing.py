@@ -32,6 +32,7 @@ class Repair(NamedTuple):
     hides: bool = False         # parts of the target are never come by any more, which the same calls came by before
     avoids: bool = False        # the trace itself no longer comes by lines that it failed on its way through
     partly: bool = False        # other traces still fail, though fewer
+    changes: int = 0            # traces that pass anyway, and are given other addresses
 
     def rank_of(self, distance: Callable[["Repair"], int], often: int) -> tuple[bool, int, bool, int, int]:
         """The least of several is to be believed first; what traces that pass come by `often`, last."""
@@ -94,11 +95,11 @@ class Repairs:
         its statement; and, where `most` says that there was patience enough, of its function.
         """
         left = [one for one in variants.all if one.number not in self._left_out]
-        uses = self._macros_of(variants.text_of(line))
-        within = variants.statement_of(line)
+        uses = self._macros_of(variants.outline.text_of(line))
+        within = variants.outline.statement_of(line)
         in_uses = [one for _, others in self._sources for one in others.all
                    if one.number not in self._left_out and others.function_of(one) in uses]
-        in_function = [one for one in left if variants.function_of(one) == variants.function_at(line)]
+        in_function = [one for one in left if variants.function_of(one) == variants.outline.function_at(line)]
         for some in ([one for one in left if one.line == line], in_uses, [one for one in left if one.line in within],
                      in_function if most is not None else []):
             if some:
@@ -109,7 +110,7 @@ class Repairs:
     def _macros_of(self, text: str) -> set[str]:
         """The macros of the sources that a text uses, and those that these use in turn."""
         found, waiting = set[str](), [text]
-        bodies = {name: body for _, variants in self._sources for name, body in variants.macros.items()}
+        bodies = {name: body for _, variants in self._sources for name, body in variants.outline.macros.items()}
         while waiting:
             new = set(re.findall(r"\w+", waiting.pop())) & bodies.keys() - found
             found |= new
@@ -123,7 +124,7 @@ class Repairs:
 
     def all(self) -> list[Repair]:
         """Every variant that was compiled."""
-        return [Repair(one, path, variants.mended(one), variants.compiled_name(variants.function_of(one)))
+        return [Repair(one, path, variants.mended(one), variants.outline.compiled_name(variants.function_of(one)))
                 for path, variants in self._sources
                 for one in variants.all if one.number not in self._left_out]
 

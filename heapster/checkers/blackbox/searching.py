@@ -4,16 +4,22 @@ All variants of the sources are in one object. Those that the failing trace come
 other; what then passes is put to a battery of other traces too.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from heapster.checkers.blackbox.battery import Battery
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.protocol import OBSERVED
-from heapster.checkers.blackbox.repairing import Repair, Repairs
+from heapster.checkers.blackbox.repairing import FORCED, Repair, Repairs
 from heapster.checkers.blackbox.stepwise import hurried
+from heapster.model.operation import Trace
 from heapster.model.spec import Promises
 
-ENOUGH = 6                      # variants that mend it
+ENOUGH, OF_A_LINE = 6, 2        # lines with a variant that mends it, and variants of each
+MOST_HIDING = 12                # lines that only hide it or go another way
+USUAL = 3                       # traces that pass come by what is no consequence of the fault
+DOUBTS = 500                    # variants tried after one that mends it, and is not sure
 MOST_TRIED, HURRY = 3000, 60    # variants, and ms of work for each
 ALIKE = 1 << 15                 # bytes that make no difference
 WASTE = 3                       # times the memory that it takes now: by merging nothing, or giving nothing again
@@ -31,19 +37,23 @@ class RepairSearch:
         self._battery = Battery(judge, promises)
         self.tried = 0
         self._often = list[int]()           # by number: how many traces that pass come by it
-        self._reached: PlaceSet = frozenset()  # by those
+        self._reached: PlaceSet = frozenset()  # by several of those
+        self._answers = dict[Trace, tuple[int, ...]]()      # what those are given
+        self._near = dict[Trace, tuple[int, ...]]()         # and those that are nearly the trace which fails
         self._earlier = list[Repair]()      # what has mended other traces: one fault may show in many ways
 
     def mending(self, fails: Callable[[Judge], bool], most: int = MOST_TRIED,
-                distance: Callable[[Repair], int] = lambda _: 0) -> list[Repair]:
+                distance: Callable[[Repair], int] = lambda _: 0, near: Iterable[Trace] = ()) -> list[Repair]:
         """Variants under which `fails` no longer holds and the battery passes: the nearest, of the least changes.
 
-        Those further away are not tried once one is found that hides nothing. Where none passes all, as another fault
-        is there too, it is the one under which least of the battery fails, if that is clearly less than now.
+        Bolder ones are not tried once one is found that is sure: it hides nothing, and changes nothing where all is
+        well, as in traces that are `near` the one that fails. Where none passes all, as another fault is there too, it
+        is the one under which least of the battery fails, if that is clearly less than now.
         """
         self.tried = 0
         self._judge.header.observed = OBSERVED
         met, often = self._met(fails), self._how_often()
+        self._near = {trace: answers for trace in near if (answers := self._battery.answers(trace)) is not None}
         candidates = sorted(((one.rank_of(distance, often[one.variant.number]), one) for one in met),
                             key=lambda pair: pair[0])
         numbers = {one.variant.number for one in met}
@@ -60,19 +70,27 @@ class RepairSearch:
                fails: Callable[[Judge], bool], way: PlaceSet) -> tuple[list[Repair], list[Repair]]:
         """Those under which all passes, and those under which only the trace does."""
         found, partly = list[Repair](), list[Repair]()
-        best: tuple[bool, int] | None = None
+        lines, hiding = Counter[tuple[Path, int]](), Counter[tuple[Path, int]]()
+        settled, doubts = (True, FORCED), DOUBTS
         for rank, one in candidates:
-            if best is not None and (len(found) >= ENOUGH or rank[:2] > best) or rank[0] and rank[2]:
+            line = one.file, one.variant.line
+            if rank[:2] > settled or len(lines) >= ENOUGH or not doubts or rank[0] and rank[2]:
                 break
+            if lines[line] >= OF_A_LINE or hiding[line] >= OF_A_LINE or len(hiding) >= MOST_HIDING and rank[1]:
+                continue
             self.tried += 1
+            doubts -= bool(found)
             self._choose(one.variant.number)
             if fails(self._judge):
                 continue
             if not self._battery.passes():
                 partly.append(one)
                 continue
-            found.append(one._replace(hides=self._hides(one), avoids=self._avoids(one, way, fails)))
-            best = best if found[-1].hides or found[-1].avoids else rank[:2]
+            hides, changes = self._elsewhere(one)
+            found.append(one._replace(hides=hides, changes=changes, avoids=self._avoids(one, way, fails)))
+            (hiding if hides or found[-1].avoids else lines)[line] += 1
+            if not (hides or found[-1].avoids or changes):
+                settled = min(settled, rank[:2])
         return found, partly
 
     def _how_often(self) -> list[int]:
@@ -81,28 +99,35 @@ class RepairSearch:
             self._judge.header.observed = OBSERVED
             for trace in self._battery.spectrum():
                 self._judge.met(len(self._often))
-                if not self._battery.fails(trace):
+                if (answers := self._battery.answers(trace)) is not None:
+                    self._answers[trace] = answers
                     met = self._judge.met(len(self._often))
                     self._often = [sum(both) for both in zip(self._often, met, strict=True)]
-            self._reached = self._lines(self._often)
+            self._reached = self._lines(times >= USUAL for times in self._often)
         return self._often
 
-    def _hides(self, one: Repair) -> bool:
-        """Whether lines are out of reach that traces which pass anyway come by: it turns a part of the target off."""
+    def _elsewhere(self, one: Repair) -> tuple[bool, int]:
+        """What it does to traces that pass anyway: whether lines of theirs are out of reach, and how many it changes.
+
+        What puts lines out of reach turns a part of the target off.
+        """
         self._judge.met(len(self._often))
-        for trace in self._battery.spectrum():
-            self._battery.fails(trace)
-        return not self._reached <= self._lines(self._judge.met(len(self._often))) | self._lines_of([one])
+        changes = sum(self._battery.answers(trace) != answers for trace, answers in self._answers.items())
+        reached = self._lines(self._judge.met(len(self._often))) | self._lines_of([one])
+        changes += sum(self._battery.answers(trace) != answers for trace, answers in self._near.items())
+        return not self._reached <= reached, changes
 
     def _avoids(self, one: Repair, way: PlaceSet, fails: Callable[[Judge], bool]) -> bool:
-        """Whether the trace passes by going another way than the one on which it fails."""
+        """Whether the trace passes by going another way than the one on which it fails, where that is a usual one."""
         self._judge.met(len(self._often))
         fails(self._judge)
-        return not way <= self._lines(self._judge.met(len(self._often))) | self._lines_of([one])
+        return not way & self._reached <= self._lines(self._judge.met(len(self._often))) | self._lines_of([one])
 
     def _lines(self, met: Iterable[int]) -> PlaceSet:
         times = list(met)
-        return self._lines_of(one for one in self._repairs.all() if times[one.variant.number])
+        check = self._judge.target.symbols.get("check", "")         # it finds what went wrong: that is no way of work
+        return self._lines_of(one for one in self._repairs.all()
+                              if times[one.variant.number] and one.function != check)
 
     def _lines_of(self, some: Iterable[Repair]) -> PlaceSet:
         return frozenset((str(one.file), one.variant.line) for one in some)
@@ -130,14 +155,18 @@ class RepairSearch:
         self._judge.header.choice = number
 
     def _thriftiest(self, found: list[Repair]) -> list[Repair]:
-        """Those first that hide nothing, go the same way and need least memory; far more of it only hides a fault."""
+        """Those first that hide nothing, go the same way, change least where all is well and need least memory.
+
+        Far more memory only hides a fault.
+        """
         def memory(number: int) -> int:
             self._choose(number)
             return self._battery.memory() // ALIKE
 
         most = WASTE * (memory(0) + 1)
         taken = {one: memory(one.variant.number) for one in found}
-        return sorted((one for one in found if taken[one] < most), key=lambda one: (one.hides, one.avoids, taken[one]))
+        return sorted((one for one in found if taken[one] < most), key=lambda one: (one.hides, one.avoids, one.changes,
+                                                                                one.variant.rank, taken[one]))
 
     def _least_flawed(self, partly: list[Repair]) -> list[Repair]:
         """Of those under which other traces fail, the line under which fewest do; none if that tells too little."""

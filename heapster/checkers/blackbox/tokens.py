@@ -13,7 +13,8 @@ TOKEN = re.compile(r"""
   | (?P<other>.)
 """, re.VERBOSE | re.DOTALL)
 CONSTANT = re.compile(r"^[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)[ \t]+\(?[\d(][^\n\"{]*$"
-                      r"|^static const [\w ]+ (\w+) *= *[\w(]", re.MULTILINE)
+                      r"|^(?:static |inline )*(?:const|constexpr) [\w :]+ (\w+) *= *[\w(~]", re.MULTILINE)
+LISTED = re.compile(r"\benum\b[^;{}()]*\{([^{}]*)\}")
 RENAMED = re.compile(r"^[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)[ \t]+([A-Za-z_]\w*)[ \t]*(?:/.*)?$", re.MULTILINE)
 CLOSER = {"(": ")", "[": "]", "{": "}"}
 KEYWORDS = frozenset((
@@ -124,8 +125,9 @@ def _macro_body(text: str, at: int, end: int) -> int:
 
 
 def constants_of(text: str) -> list[str]:
-    """Names of macros, and of variables that are none, which stand for a plain number."""
-    return [match[1] or match[2] for match in CONSTANT.finditer(text)]
+    """Names of macros, of variables that are none, and of an enum's, which stand for a plain number."""
+    listed = (name for match in LISTED.finditer(text) for name in re.findall(r"(\w+)\s*=", match[1]))
+    return [*(match[1] or match[2] for match in CONSTANT.finditer(text)), *listed]
 
 
 def renamed_by_macros(text: str) -> dict[str, str]:

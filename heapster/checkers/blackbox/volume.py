@@ -62,21 +62,22 @@ def grows(judge: Judge, trace: Trace, replays: int = REPLAYS) -> Looked:
     return Looked(_describe(judge, least, rounds), first.ops + longer.ops, judged=True)
 
 
-def still_grows(judge: Judge, trace: Trace, rounds: int) -> bool:
-    """Whether that many rounds still take ever more memory."""
-    return _is_bad(_look(judge, trace, rounds))
+def still_grows(judge: Judge, trace: Trace, rounds: int, least: int = LEAST_GROWTH) -> bool:
+    """Whether that many rounds still take ever more memory, at least so many bytes."""
+    return _is_bad(_look(judge, trace, rounds, least))
 
 
 def _is_bad(seen: _Seen) -> bool:
     return seen.grown > 0 or seen.failed_round > 0
 
 
-def _look(judge: Judge, trace: Trace, rounds: int) -> _Seen:
+def _look(judge: Judge, trace: Trace, rounds: int, least: int = LEAST_GROWTH) -> _Seen:
     header = judge.header
     header.masked, header.repeat = (1 << 64) - 1, rounds
     with judge.limited(LIMIT):
         ending = judge.run(Mode.VOLUME, judge.set_steps(trace))
-    return _Seen(growth(judge, ending), _failed(judge, ending), ending.done_ops * len(trace), is_judged(judge, ending))
+    return _Seen(growth(judge, ending, least), _failed(judge, ending), ending.done_ops * len(trace),
+                 is_judged(judge, ending))
 
 
 def _failed(judge: Judge, ending: Ending) -> int:
@@ -88,12 +89,12 @@ def is_judged(judge: Judge, ending: Ending) -> bool:
     return not ending.died and judge.header.samples >= LEAST_SAMPLES
 
 
-def growth(judge: Judge, ending: Ending) -> int:
+def growth(judge: Judge, ending: Ending, least: int = LEAST_GROWTH) -> int:
     """Bytes by which the footprint grew from the first quarter on, if each part of the run did its own."""
     if not is_judged(judge, ending):
         return 0
     samples = judge.header.footprint[:judge.header.samples]
-    return steady_growth([samples[len(samples) * mark // 8 - 1] for mark in MARKS], LEAST_GROWTH)
+    return steady_growth([samples[len(samples) * mark // 8 - 1] for mark in MARKS], least)
 
 
 def _describe(judge: Judge, least: Shrunk, rounds: int) -> Growth | None:
