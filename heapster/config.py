@@ -165,7 +165,8 @@ ALL_KEYS = (
     Key("coverage", "Count the lines of a C target that are run; a page of them goes there.", "DIR", _text),
     Key("corpus", "Let coverage guide what is drawn for a C target; traces that reach new edges are kept there.", "DIR",
         _text),
-    Key("scheduler", "Hand the work to the workers of a Dask cluster.", "ADDRESS", _text),
+    Key("scheduler", "Hand the work to the workers of a Dask cluster; local: one on this machine, with a dashboard.",
+        "ADDRESS", _text),
     Key("minimise", "Make the corpus small instead: fewer and shorter traces, the same edges.", "BOOL", _flag),
     Key("strict", "What well-known libraries are known for is a finding as well.", "BOOL", _flag),
 )

@@ -16,7 +16,7 @@ EXTRAS = {
     "native": Extra(("numba", "llvmlite"), "build, and run where no machine code came along"),
     "exhaust": Extra(("numpy",), "exhaust"),
     "races": Extra(("greenlet",), "races"),
-    "cluster": Extra(("distributed",), "fuzz, races and stress with --scheduler"),
+    "cluster": Extra(("distributed",), "fuzz, exhaust, races and stress with --scheduler"),
     "report": Extra(("jinja2", "markupsafe", "matplotlib"), "report"),
     "coverage": Extra(("gcovr",), "fuzz --coverage"),
 }

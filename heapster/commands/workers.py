@@ -1,6 +1,7 @@
 """Who does the work of a command: children of it, or the workers of a cluster."""
 
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,31 @@ import click
 
 from heapster.checkers.jobs.local import Local
 from heapster.checkers.jobs.pool import Pool, cores
+from heapster.reports.output import note
 from heapster.results import UsageError
+
+HERE = "local"
 
 
 def pool_of(given: Mapping[str, Any], usual: int = 0, needs: Iterable[Path] = ()) -> Pool:
     """As many children as --jobs says; `usual` if it says nothing, and the cores there are if that is 0.
 
-    With --scheduler the workers of that, until the command ends; the files that are needed travel to them.
+    With --scheduler the workers of that, until the command ends; the files that are needed travel to them. `local` is a
+    scheduler of its own on this machine, with a dashboard.
     """
-    if not given.get("scheduler"):
-        return Local(given.get("jobs") or usual or cores())
-    if given.get("jobs"):
+    scheduler, jobs = given.get("scheduler"), given.get("jobs")
+    if not scheduler:
+        return Local(jobs or usual or cores())
+    if jobs and scheduler != HERE:
         raise UsageError("--jobs is for this machine, and --scheduler for others: leave out one of them")
-    from heapster.checkers.jobs.cluster import Cluster  # noqa: PLC0415  loads distributed
+    from heapster.checkers.jobs.cluster import Cluster, LocalScheduler  # noqa: PLC0415  loads distributed
     from heapster.checkers.jobs.travel import packed  # noqa: PLC0415
-    cluster = Cluster(given["scheduler"], packed(needs, Path.cwd()))
-    click.get_current_context().call_on_close(cluster.close)
+    goods, end = packed(needs, Path.cwd()), click.get_current_context().call_on_close
+    if scheduler == HERE:
+        local = LocalScheduler(jobs or usual or cores())
+        end(local.close)
+        scheduler = local.address
+        note(f"dashboard: {local.dashboard}" if find_spec("bokeh") else "a dashboard needs bokeh: pip install bokeh")
+    cluster = Cluster(scheduler, goods)
+    end(cluster.close)
     return cluster

@@ -207,6 +207,15 @@ def test_a_worker_that_dies_loses_only_its_piece(address: str) -> None:
     assert len({pid for _, pid in heard}) == 2
 
 
+def test_a_scheduler_of_its_own_is_started_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["exhaust", "sim", "--calls", "1", "--sizes", "24", "--json", "run.json"]
+    assert main([*words, "--scheduler", "local", "--jobs", "1"]) == 0
+    assert "dashboard" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run.json").read_text())["complete"] is True
+
+
 def test_no_scheduler_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     assert main(["fuzz", "sim", "--examples", "1", "--scheduler", "tcp://127.0.0.1:9"]) == 4

@@ -1,5 +1,6 @@
 """Pieces of work on the workers of a Dask cluster."""
 
+import logging
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from heapster.results import HarnessError, TargetError
 
 PATIENCE = 10.0                 # seconds for a scheduler to answer
 SMALL = 1 << 18                 # bytes of files that go with each piece
+LOOPBACK = "127.0.0.1"
 LOOK = 0.05                     # seconds between looks at what was told
 BUNDLE_SECONDS = 1.0            # of work that is handed out at once, about: handing out costs the same for less
 MOST_BUNDLED = 4                # pieces, whatever they take: who dies loses no more
@@ -108,6 +110,25 @@ class Cluster:
     def _lost(self) -> TargetError:
         return TargetError(f"the scheduler at {self._address} is gone: what was found until then is kept; the same "
                            "command goes on")
+
+
+class LocalScheduler:
+    """A scheduler of its own on this machine, with so many workers; its dashboard is a page, if bokeh is there."""
+
+    def __init__(self, jobs: int) -> None:
+        from distributed import LocalCluster  # noqa: PLC0415  loaded where a scheduler is named
+        logging.getLogger("distributed").setLevel(logging.ERROR)
+        try:
+            self._cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, host=LOOPBACK,
+                                         dashboard_address=f"{LOOPBACK}:0")
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise TargetError(f"no scheduler could be started on this machine: {error}") from None
+        self.address, self.dashboard = str(self._cluster.scheduler_address), str(self._cluster.dashboard_link)
+
+    def close(self) -> None:
+        """End it, and its workers."""
+        with suppress(Exception):
+            self._cluster.close()
 
 
 def bundled(done: list[Delivered]) -> int:
