@@ -78,3 +78,17 @@ def test_what_was_found_before_is_tried_however_little_time_there_is(tmp_path: P
         run = Campaign(judge, seconds, 1, first=[parse("a = malloc(33)")])
         list(run.found())
     assert run.shown[0].finding.trace == ("a = malloc(33)",)
+
+
+@pytest.mark.parametrize(("body", "answers"), [("return 0;", "NULL"), ("return p;", "its argument")])
+def test_a_stub_of_realloc_is_one_finding_and_said(tmp_path: Path, body: str, answers: str) -> None:
+    text = (HERE / "correct" / "mm.c").read_text().replace("mm_realloc(", "unused_realloc(")
+    (tmp_path / "mm.c").write_text(f"{text}\nvoid *mm_realloc(void *p, size_t size)\n{{\n    {body}\n}}\n")
+    found = resolve(ForeignOptions(grammar.parse(str(tmp_path / "mm.c"))))
+    with Judge(judge_program(found.bits), found) as judge:
+        campaign = Campaign(judge, 1, 1)
+        for trace in ("a = realloc(NULL, 24)", "a = malloc(24); b = malloc(24); c = realloc(a, 4000)",
+                      "a = malloc(24); b = malloc(24); c = realloc(a, 40)", "a = malloc(40); b = realloc(a, 1e15)"):
+            campaign.judge_trace(parse(trace.replace("1e15", str(1 << 60))))
+    assert len(campaign.shown) == 1
+    assert f"realloc is a stub, which always answers {answers}: that is told once" in campaign.learnt.words

@@ -97,6 +97,14 @@ def test_of_an_object(flags: tuple[str, ...], says: tuple[str, ...], has_line: b
     assert finding.place and (finding.place.line > 0 or not has_line and "+0x" in finding.place.function)
 
 
+def test_a_source_that_is_optimised_as_it_is_linked_is_instrumented_all_the_same(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.c").write_text(FAULTY)
+    finding, notes = told(Path("./mine.c"), Compiler(flags=("-flto",)))
+    assert notes == [] and finding.place and finding.place.line
+
+
 def test_a_source_that_needs_a_flag_is_told_how_to_give_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.c").write_text(NEEDS_A_FLAG)

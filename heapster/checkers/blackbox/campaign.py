@@ -201,7 +201,7 @@ class Campaign:
             self._explained += self._clock.spent() - before
         header = self.judge.header
         header.guarded = min(header.guarded, UNGUARDED.get(shown.finding.code, header.guarded))
-        if self._is_of_a_known_line(shown.finding):
+        if self._is_of_a_known_line(shown.finding) or self._is_of_the_stub(shown.trace):
             self.tally.duplicates[shown.finding.code] += 1
             return
         self.shown.append(shown)
@@ -211,6 +211,11 @@ class Campaign:
         place = finding.place
         return place is not None and any(is_same_fault(place, other.finding.place) for other in self.shown
                                          if other.finding.place)
+
+    def _is_of_the_stub(self, trace: Trace) -> bool:
+        """Whether it needs a realloc that is none, as another does that is shown."""
+        both = (trace, tuple(step for one in self.shown for step in one.trace))
+        return bool(self.learnt.stub) and all(any(step.verb == "realloc" for step in steps) for steps in both)
 
     def _pursue(self, pursue: Callable[[], None]) -> None:
         """Pursue a failure; the time that this takes is not the kind's."""

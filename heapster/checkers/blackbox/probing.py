@@ -25,6 +25,7 @@ class Learnt:
     promises: Promises
     words: tuple[str, ...]
     aborts_huge: bool = False       # a request above PTRDIFF_MAX ends the process
+    stub: str = ""                  # what realloc answers whatever it is asked, if it is none
 
 
 def learn(judge: Judge, alignment: int | None) -> Learnt:
@@ -56,7 +57,9 @@ def _learn(judge: Judge, alignment: int | None) -> Learnt:
         judge.header.check_means = False
     set_promises(judge, promises)
     words = _words(promises, seen_alignment, aborts, target.verbs)
-    return Learnt(promises, (*words, *((DOUBTED,) if doubted else ())), aborts)
+    stub = _stub(judge, open_to_all)
+    told = (f"realloc is a stub, which always answers {stub}: that is told once",) if stub else ()
+    return Learnt(promises, (*words, *told, *((DOUBTED,) if doubted else ())), aborts, stub)
 
 
 def _ask(judge: Judge, trace: Trace, promises: Promises) -> list[Observation]:
@@ -114,6 +117,23 @@ def _realloc_zero(judge: Judge, promises: Promises) -> str:
         return "open"
     given = {bool(seen[1].pointer), bool(seen[3].pointer)}
     return "open" if len(given) > 1 else "allocates" if True in given else "frees"
+
+
+def _stub(judge: Judge, promises: Promises) -> str:
+    """What realloc answers to any size, if it looks at none; empty if it is a realloc."""
+    if "realloc" not in judge.target.verbs:
+        return ""
+    absurd = SIZE_MAX >> (64 - promises.bits) >> 1
+    trace = (Step("malloc", (24,), 0), Step("realloc", (24,), 1), Step("realloc", (absurd,), 2, 0),
+             Step("malloc", (24,), 3), Step("realloc", (16,), 4, 3), Step("malloc", (24,), 5),
+             Step("realloc", (48,), 6, 5))
+    given, *answers = (one.pointer for one in _ask(judge, trace, promises))
+    if len(answers) < len(trace) - 1 or not given:
+        return ""
+    fresh, same, _, lesser, _, more = answers
+    if not fresh and same == given:
+        return "its argument"
+    return "" if any((fresh, same, lesser, more)) else "NULL"
 
 
 def _huge(verbs: frozenset[str], bits: int) -> Trace:

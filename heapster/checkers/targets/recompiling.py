@@ -13,6 +13,7 @@ from heapster.results import TargetError
 LIMIT = 120                     # seconds that a compiler may take
 REFUSED = re.compile(r"unsupported option|not supported for this target|unrecognized|unknown argument")
 KEPT_INLINE = "-fgnu89-inline"  # what C99 inlines is defined nowhere, where nothing is inlined
+WHEN_LINKED = "-flto"           # puts off until then what the compiler is to put in
 ON_LINKING = ("-m", "-l", "-L", "-Wl,", "-pthread")
 
 
@@ -51,7 +52,8 @@ def objects(ingredients: Ingredients, folder: Path, way: Recompilation, more: Se
     commands = []
     for number, source in enumerate(ingredients.sources):
         inlined = () if source.endswith(CPLUSPLUS) else (KEPT_INLINE,)
-        command = [*ingredients.compiler, *way.flags, *inlined, *more, *ingredients.flags, "-c", source, "-o",
+        told = [flag for flag in ingredients.flags if not flag.startswith(WHEN_LINKED)]
+        command = [*ingredients.compiler, *way.flags, *inlined, *more, *told, "-c", source, "-o",
                    str(folder / f"{number}.o")]
         _run(ingredients, command, way)
         commands.append(command)
