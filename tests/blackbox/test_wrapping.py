@@ -1,11 +1,13 @@
 """A size that wraps is a finding at the line where it does; the sources that a source needs come along."""
 
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from heapster.checkers.blackbox import explaining
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
@@ -82,6 +84,16 @@ def test_the_line_is_named_at_which_a_size_wraps(mine: Path, trace: str, line: s
     assert finding.place is not None
     assert finding.place.why == WRAPS_HERE
     assert line in Path(finding.place.file).read_text().splitlines()[finding.place.line - 1]
+
+
+def test_a_reading_of_clang_that_cannot_be_loaded_is_done_without(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of inline functions of C99, which some compilers put in and others leave undefined."""
+    lacking = mine.with_name("lacking.so")
+    mine.with_name("lacking.c").write_text("void other(void);\nvoid *malloc(long size) { other(); return 0; }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", lacking, mine.with_name("lacking.c")], check=True)
+    monkeypatch.setattr(explaining, "wrapping_twin", lambda target: replace(target, path=str(lacking)))
+    (finding,) = findings(mine, "a = malloc(SIZE_MAX - 20)")
+    assert finding.place is None or finding.place.why != WRAPS_HERE
 
 
 def test_a_size_that_wraps_and_is_refused_is_no_line(mine: Path) -> None:

@@ -32,6 +32,7 @@ MATHS = ("-Wl,--as-needed", "-lm")      # size classes are found by log2 and its
 SAID = 12                       # lines of the compiler's words that are shown
 COMPILE_LIMIT = 120             # seconds
 DEFINITION = r"^[\w\s\*]*\b{name}\s*\([^;{{]*\)\s*\{{?\s*$"
+EXTERN_INLINE, OF_C99 = re.compile(r"\bextern\s+inline\b"), "-fno-gnu89-inline"
 VOID_INIT = re.compile(r"^\s*void\s+mm_init\s*\(", re.MULTILINE)
 MEANINGFUL_CHECK = re.compile(r"""
     ^\s* (?: (?:bool|_Bool) \s+ mm_check\w* \s*\(
@@ -108,10 +109,19 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     target = from_object(made, name, prefix, path)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made), *libraries]),),
                    lines=_lines(text, target),
-                   ingredients=Ingredients(tuple(compiler.command), own, tuple(map(str, paths)), libraries),
+                   ingredients=Ingredients(tuple(compiler.command), (*own, *_inlining(compiler, own, paths)),
+                                           tuple(map(str, paths)), libraries),
                    init_answers=target.init_answers and not VOID_INIT.search(text),
                    check_means=bool(MEANINGFUL_CHECK.search(text)), low=low,
                    as_built=(*target.as_built, *_as_built(told, low=low)))
+
+
+def _inlining(compiler: Compiler, own: tuple[str, ...], paths: Sequence[Path]) -> tuple[str, ...]:
+    """What other readings, which inline nothing, need besides: C99 defines what is `extern inline`, gnu89 does not."""
+    sources = [str(path) for path in paths if path.suffix not in CPLUSPLUS]
+    text = children.run([*compiler.command, *own, "-E", "-P", *sources], capture_output=True, text=True,
+                        errors="replace", timeout=COMPILE_LIMIT).stdout if sources else ""
+    return (OF_C99,) if EXTERN_INLINE.search(text) else ()
 
 
 def _as_built(told: tuple[str, ...], *, low: bool) -> Iterator[str]:

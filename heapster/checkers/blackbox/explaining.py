@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,8 +188,10 @@ class Explainer:
         if not asks_for_all(trace[-1], self._target.bits):
             return []
         if self._wrapping is None:
-            twin = wrapping_twin(self._target)
-            self._wrapping = [Wraps(self._judge(twin), self._promises)] if twin else []
+            self._wrapping = []
+            with suppress(TargetError):         # clang may leave undefined what the target's own compiler does not
+                self._wrapping += [Wraps(self._judge(twin), self._promises)
+                                   for twin in [wrapping_twin(self._target)] if twin]
         return [known for wraps in self._wrapping for known in wraps.first(trace)]
 
     def _loads(self, trace: Trace) -> list[Suspect]:
