@@ -60,6 +60,10 @@ OF_STATS = (
           "        if which == ALL_ARENAS:\n            add_bins(m, thread, out)\n",
           "        if which == ALL_ARENAS or which > 0:\n            add_bins(m, thread, out)\n",
           "each_thread_adds_what_it_should"),
+    fault("the list of threads stays locked when one arena is asked for", "stats",
+          "        thread = m.load(thread + NEXT)\n    m.unlock(s + ATTACH_LOCK)\n",
+          "        thread = m.load(thread + NEXT)\n    if which == ALL_ARENAS:\n"
+          "        m.unlock(s + ATTACH_LOCK)\n", "visiting_threads_releases_the_lock"),
     fault("the last arena has no figures", "stats", "    while index < MAX_ARENAS:\n        if which == ALL_ARENAS or",
           "    while index < MAX_ARENAS - 1:\n        if which == ALL_ARENAS or",
           "each_arena_is_asked_once_and_no_other"),
@@ -167,4 +171,77 @@ OF_THE_END = (
           "            count_thread(m, (arena - arena_at(m.statics(), 0)) >> ARENA_SHIFT, 1)\n",
           "            arena = arena + 0\n", "the_thread_of_a_child_has_an_arena_that_is_not_lost"),
 )
-WALK_FAULTS = (*OF_STATS, *OF_VERIFY, *OF_THE_END)
+OF_THREADS_AND_STACKS = (
+    fault("emptying the caches keeps their lock where there are none", "lifecycle",
+          "        thread = m.load(thread + NEXT)\n    m.unlock(s + ATTACH_LOCK)\n",
+          "        thread = m.load(thread + NEXT)\n    if thread == NULL:\n        m.unlock(s + ATTACH_LOCK)\n",
+          "emptying_releases_the_lock"),
+    fault("inheriting empties the list of threads", "lifecycle",
+          "            inherit_calls(m, m.load(thread + MY_ARENA), thread)\n"
+          "        thread = m.load(thread + NEXT)\n",
+          "            inherit_calls(m, m.load(thread + MY_ARENA), thread)\n"
+          "        thread = m.load(thread + NEXT)\n"
+          "    m.store(head + NEXT, head)\n", "inheriting_changes_no_list"),
+    fault("bytes are told in whole pages", "verify",
+          "        region = m.load(region + REGION_NEXT)\n    return total\n",
+          "        region = m.load(region + REGION_NEXT)\n    return total & -4096\n",
+          "bytes_that_were_walked_are_answered"),
+    fault("the blocks of the newest region are not walked", "verify",
+          "    count = 0\n    region = m.load(arena + REGIONS)\n",
+          "    count = 0\n    region = m.load(m.load(arena + REGIONS) + REGION_NEXT)\n",
+          "blocks_are_walked_from_the_newest_region"),
+    fault("blocks beyond 65,535 are not told", "verify",
+          "        region = m.load(region + REGION_NEXT)\n    return count\n",
+          "        region = m.load(region + REGION_NEXT)\n    return count & 65535\n",
+          "blocks_that_were_walked_are_answered"),
+    fault("the thread that registered last keeps what it has at the end", "lifecycle",
+          "    thread = m.load(s + CACHING + NEXT)\n    while thread != NULL and thread != s + CACHING:\n"
+          "        m.fill", "    thread = m.load(m.load(s + CACHING + NEXT) + NEXT)\n"
+          "    while thread != NULL and thread != s + CACHING:\n        m.fill", "caches_are_emptied_from_the_first"),
+    fault("a cache keeps its last word at the end", "lifecycle", "THREAD_BYTES - MY_CALLS)",
+          "THREAD_BYTES - MY_CALLS - WORD)", "each_cache_is_emptied_whole"),
+    fault("a child leaves out the thread that registered last", "lifecycle",
+          "    thread = m.load(head + NEXT)\n    while thread != NULL and thread != head:\n        if thread",
+          "    thread = m.load(m.load(head + NEXT) + NEXT)\n"
+          "    while thread != NULL and thread != head:\n        if thread",
+          "what_threads_kept_is_inherited_from_the_first"),
+    fault("a child forgets what threads with higher storage kept", "lifecycle", "        if thread != m.thread():\n",
+          "        if thread < m.thread():\n", "what_each_other_thread_kept_is_given_back"),
+    fault("the lock of the last arena stays old", "lifecycle",
+          "    while index < MAX_ARENAS:\n        arena = arena_at(s, index)\n        if m.renew",
+          "    while index < MAX_ARENAS - 1:\n        arena = arena_at(s, index)\n        if m.renew",
+          "each_lock_of_an_arena_is_new"),
+    fault("an arena that was caught is taken for whole", "lifecycle",
+          "            lose(m, arena, owner_of(m, arena))\n",
+          "            if index < MAX_ARENAS - 1:\n                lose(m, arena, owner_of(m, arena))\n",
+          "an_arena_whose_lock_was_taken_along_is_lost"),
+    fault("the threads of the last arena still count in a child", "lifecycle",
+          "    m.fill(s + ATTACHED, 0, MAX_ARENAS * WORD)\n", "    m.fill(s + ATTACHED, 0, MAX_ARENAS * WORD - WORD)\n",
+          "no_thread_is_counted_and_lost_arenas_get_none"),
+    fault("the bytes of the newest region are not walked", "verify",
+          "    total = 0\n    region = m.load(arena + REGIONS)\n",
+          "    total = 0\n    region = m.load(m.load(arena + REGIONS) + REGION_NEXT)\n",
+          "bytes_are_walked_from_the_newest_region"),
+    fault("large free blocks are not walked", "verify",
+          "            if is_free(m, b) == free:\n                total = total + size(m, b)\n",
+          "            if is_free(m, b) == free and size(m, b) < 1 << 30:\n"
+          "                total = total + size(m, b)\n", "bytes_of_each_region_are_added"),
+    fault("the count of a region replaces that of the others", "verify",
+          "                count = count + 1\n            b = b",
+          "                count = count + 1 + (b & 16)\n            b = b", "blocks_of_each_region_are_added"),
+    fault("a search gives up after eight blocks", "stack",
+          "    while count(word) > 0 and top(word) != p:\n        after",
+          "    first = count(word)\n    while count(word) > 0 and top(word) != p:\n"
+          "        if count(word) + 8 < first:\n"
+          "            return False\n        after", "a_search_ends_where_the_block_is_or_nothing"),
+    fault("a search passes over the block below", "stack",
+          "            return False\n        word = after\n    return count",
+          "            return False\n        word = after\n        if count(word) > 100:\n"
+          "            word = m.load(top(word))\n    return count", "a_search_goes_on_below_what_is_another"),
+    fault("what was set aside is not offered when memory is out", "retained",
+          "    offer_again(m, record, MAX_RETAINED)\n    taken = m.load", "    taken = m.load",
+          "all_that_is_retained_or_set_aside_is_offered"),
+    fault("that the system took something is not told", "retained", "    taken = m.load(record + HELD_BYTES) < held\n",
+          "    taken = m.load(record + HELD_BYTES) < held and held > 1 << 20\n", "whether_the_system_took_any_is_told"),
+)
+WALK_FAULTS = (*OF_THREADS_AND_STACKS, *OF_STATS, *OF_VERIFY, *OF_THE_END)

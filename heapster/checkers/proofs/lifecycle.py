@@ -10,6 +10,7 @@ from heapster.checkers.proofs.layout_spec import (
     ARENA_BYTES,
     ARENA_RECORD,
     CACHE,
+    CROWDED,
     LEAD,
     LOST,
     MAPPED,
@@ -31,7 +32,7 @@ from heapster.checkers.proofs.layout_spec import (
 from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import Over
-from heapster.machine.symbolic import HIGHEST, LOWEST
+from heapster.machine.symbolic import HIGHEST, LOWEST, form_of
 
 KEEPING_BYTES = 728 - STATICS["kept"]       # of the statics, about what is retained
 
@@ -218,7 +219,119 @@ def seat(source: Any, path: Any) -> None:
         not attached and counted == [(w.index, 1)] and w.m.load(thread) == w.arena))
 
 
+class Threads:
+    """A loop over the threads that have caches, cut: any is next, the calling one or another, or none."""
+
+    def __init__(self, path: Any, first: str, turn: str) -> None:
+        self.path, self.w, self.names = path, Window(path), (first, turn)
+        self.m = self.w.m
+        self.head = self.w.statics + STATICS["caching"]
+        self.thread, self.after = (path.word(name, LOWEST, HIGHEST, ALIGN) for name in ("thread", "after"))
+        self.w.reserve(self.thread, CACHE["thread_bytes"])
+        self.m.put(self.head + NEXT, self.thread, "first")
+        self.m.put(self.thread + NEXT, self.after, "next")
+        self.m.put(self.thread, self.w.arena, "its arena")
+        self.done: list[Any] = []
+        self.wanted: list[Any] = []
+
+    def enter(self, thread: Any) -> list[Any]:
+        """It begins with the first; and is at any, or at the end."""
+        self.path.claim(self.names[0], lambda: thread == self.thread)
+        return [self.thread if self.path.choose(2) else self.head]
+
+    def again(self, thread: Any) -> None:
+        """What should be done with the thread was done; the next is next."""
+        self.path.claim(self.names[1], lambda: thread == self.after and self.done == self.wanted and [
+            (target, byte, count) for target, byte, count in self.m.fills] == self.filled())
+        raise Over
+
+    def filled(self) -> list[Any]:
+        """What the turn makes zero."""
+        return []
+
+
+class Emptied(Threads):
+    """As it empties the caches."""
+
+    def filled(self) -> list[Any]:
+        """All that a thread counts and keeps, to the end of its storage."""
+        return [(self.thread + CACHE["my_calls"], 0, CACHE["thread_bytes"] - CACHE["my_calls"])]
+
+
+def empty_caches(source: Any, path: Any) -> None:
+    """Any list of threads, one at a time."""
+    t = Emptied(path, "caches_are_emptied_from_the_first", "each_cache_is_emptied_whole")
+    try:
+        cut(source.lifecycle.empty_caches, t)(t.m)
+    except Over:
+        return
+    path.claim("emptying_releases_the_lock", lambda: not t.m.held and not t.m.fills and only(t.m))
+
+
+def inherit(source: Any, path: Any) -> None:
+    """Any list of threads, one at a time, of which one is the calling one."""
+    t = Threads(path, "what_threads_kept_is_inherited_from_the_first", "what_each_other_thread_kept_is_given_back")
+    is_mine = bool(path.choose(2))
+    mine = t.thread if is_mine else path.word("mine", LOWEST, HIGHEST, ALIGN)
+    if not is_mine:
+        path.apart(mine, WORD, t.thread, WORD)
+    t.m.use_thread(mine)
+    t.wanted = [] if is_mine else [("flush", t.thread), ("calls", t.w.arena, t.thread)]
+    with replaced(source.lifecycle, flush_all=lambda _, *words: t.done.append(("flush", *words)),
+                  inherit_calls=lambda _, *words: t.done.append(("calls", *words))):
+        try:
+            cut(source.lifecycle.inherit, t)(t.m, t.head)
+        except Over:
+            return
+    path.claim("inheriting_changes_no_list", lambda: only(t.m) and not t.done)
+
+
+def mend_arenas(source: Any, path: Any) -> None:
+    """All arenas; of any few of them a thread took the lock with it, and any few were lost before."""
+    w = Window(path)
+    m, s = w.m, w.statics
+    taken, before = {0, 7, MAX_ARENAS - 1} if path.choose(2) else {1}, {5, MAX_ARENAS - 2} if path.choose(2) else set()
+    arenas = [s + STATICS["arenas"] + ARENA_BYTES * index for index in range(MAX_ARENAS)]
+    renewed: list[Any] = []
+    lost: list[Any] = []
+
+    def index_of(arena: Any) -> int:
+        """Which it is; an arena's address is known but for the statics'."""
+        return next(index for index, each in enumerate(arenas) if form_of(each) == form_of(arena))
+
+    def renew(lock: Any) -> int:
+        """See `Machine.renew`."""
+        renewed.append(index_of(lock))
+        return int(renewed[-1] in taken)
+
+    m.renew = renew
+    for index in range(MAX_ARENAS):
+        m.put(s + STATICS["attached"] + WORD * index, 3, "threads")
+    with replaced(source.lifecycle, owner_of=lambda _, arena: index_of(arena),
+                  lose=lambda m, arena, owner: lost.append((index_of(arena), owner)),
+                  is_lost=lambda m, arena: index_of(arena) in before or index_of(arena) in taken):
+        source.lifecycle.mend_arenas(m)
+    path.claim("each_lock_of_an_arena_is_new", lambda: renewed == list(range(MAX_ARENAS)))
+    path.claim("an_arena_whose_lock_was_taken_along_is_lost", lambda: lost == [(each, each) for each in sorted(taken)])
+    path.claim("no_thread_is_counted_and_lost_arenas_get_none", lambda: all(
+        m.load(s + STATICS["attached"] + WORD * index) == (CROWDED if index in taken | before else 0)
+        for index in range(MAX_ARENAS)))
+
+
 PROOFS = (
+    Proof("lifecycle.empty_caches", ANY_HEAP, empty_caches, more={
+        "caches_are_emptied_from_the_first": "it begins with the first thread",
+        "each_cache_is_emptied_whole": "each turn makes zero all that a thread counts and keeps, and goes on",
+        "emptying_releases_the_lock": "at the end the lock is released"}),
+    Proof("lifecycle.inherit", ANY_HEAP, inherit, more={
+        "what_threads_kept_is_inherited_from_the_first": "it begins with the first thread",
+        "what_each_other_thread_kept_is_given_back": "each turn flushes a thread, and its arena counts its calls, "
+                                                     "but for the calling one",
+        "inheriting_changes_no_list": "at the end nothing changes"}),
+    Proof("lifecycle.mend_arenas", "few arenas lost", mend_arenas, more={
+        "each_lock_of_an_arena_is_new": "each arena's lock is made new, once",
+        "an_arena_whose_lock_was_taken_along_is_lost": "those are lost, and no others",
+        "no_thread_is_counted_and_lost_arenas_get_none": "no thread is counted; a lost arena is crowded"}),
     Proof("lifecycle.return_region", ANY_HEAP, return_region, more={
         "a_mapped_region_goes_back_whole": "a mapping is unmapped, all of it, once",
         "a_region_of_the_break_goes_back_from_the_top_alone": "memory of sbrk goes back if it is the top, all of it"}),

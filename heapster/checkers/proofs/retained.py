@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
+from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     KEPT,
     MAX_REQUEST,
@@ -388,6 +389,33 @@ def grow_older(source: Any, path: Any) -> None:
         AGED if mark == NEW else PURGED if mark == AGED else mark) and only(w.m, k + KEPT["mark"], k + inside + 64))
 
 
+def release_retained(source: Any, path: Any) -> None:
+    """Whatever the system takes, of up to two kept mappings and of what was set aside."""
+    w = RetainedList(path)
+    count, held, back = path.choose(3), w.word("held"), path.word("back", 0, MOST)
+    path.require(back, "<=", held)
+    w.m.store(w.at("free_blocks"), count)
+    done: list[Any] = []
+
+    def release_oldest_(m: Any, _: Any) -> bool:
+        """See `impl.retained.release_oldest`."""
+        done.append(len(m.held))
+        m.store(w.at("free_blocks"), m.load(w.at("free_blocks")) - 1)
+        return True
+
+    def offer_again_(m: Any, record: Any, most: int) -> int:
+        """See `impl.retained.offer_again`."""
+        done.append((record, most, len(m.held)))
+        m.store(w.at("held"), held - back)
+        return 0
+
+    with replaced(source.retained, release_oldest=release_oldest_, offer_again=offer_again_):
+        taken = source.retained.release_retained(w.m)
+    path.claim("all_that_is_retained_or_set_aside_is_offered", lambda: done == [1] * count + [
+        (w.arena, KEPT["most"], 1)] and not w.m.held)
+    path.claim("whether_the_system_took_any_is_told", lambda: bool(taken) == bool(back > 0))
+
+
 def set_keep(source: Any, path: Any) -> None:
     """Every word, while nothing is kept."""
     w = RetainedList(path)
@@ -407,6 +435,11 @@ PROOFS = (
         "a_kept_mapping_says_its_length": "its words say its length, and that it is new",
         "a_kept_mapping_is_counted": "the record counts it as free",
         "keeping_writes_no_more": "no other word changes",
+    }),
+    Proof("retained.release_retained", "lists of up to 2 kept mappings", release_retained, more={
+        "all_that_is_retained_or_set_aside_is_offered": "each kept mapping is offered, under the lock, then what "
+                                                        "was set aside",
+        "whether_the_system_took_any_is_told": "true if the record holds less than before",
     }),
     Proof("retained.delist", ANY_HEAP, delist, {
         "what_is_no_longer_kept_leaves_the_list": "its neighbours are linked both ways",

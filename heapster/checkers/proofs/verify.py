@@ -5,7 +5,7 @@ Of a block whose clauses hold it says nothing; of one that breaks a clause it ab
 
 from typing import Any
 
-from heapster.checkers.proofs import ANY_HEAP, Proof
+from heapster.checkers.proofs import ANY_HEAP, Body, Proof
 from heapster.checkers.proofs.cache import a_stack, show_nothing
 from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
@@ -251,7 +251,57 @@ def everything(source: Any, path: Any) -> None:
                    done[1:-1], arenas, strict=True)) and only(w.m))
 
 
+class Summing:
+    """The loop over the regions, cut: any region of up to two blocks is next, or none; so much was found before."""
+
+    def __init__(self, path: Any, name: str) -> None:
+        self.path, self.w, self.name = path, Window(path), name
+        self.m, w = self.w.m, self.w
+        self.blocks = [(a_size(path), path.choose(2)) for _ in range(path.choose(3))]
+        self.record = w.span("region", sum((size for size, _ in self.blocks), FIRST_BLOCK + ALIGN))
+        b = self.record + FIRST_BLOCK
+        for size, used in (*self.blocks, (0, 1)):
+            self.m.put(b, header(size, w.index, used), "header")
+            b = b + size
+        self.older, self.before = path.word("older", 1 << 20, 1 << 40), path.word("before", 0, TOTALS)
+        self.m.put(self.record + REGION["next"], self.older, "next")
+        self.m.put(w.at("regions"), self.record, "regions")
+        self.is_free, self.of_each = bool(path.choose(2)), (lambda size: size) if name == "bytes" else (lambda _: 1)
+
+    def enter(self, region: Any, **found: Any) -> list[Any]:
+        """It begins with the newest region."""
+        [[name, found_]] = found.items()
+        self.path.claim(f"{self.name}_are_walked_from_the_newest_region", lambda: region == self.record and found_ == 0)
+        there = self.record if self.path.choose(2) else 0
+        return [word for _, word in sorted({name: self.before, "region": there}.items())]
+
+    def again(self, region: Any, **found: Any) -> None:
+        """What the region has of them was added; the older is next."""
+        [found_] = found.values()
+        more = sum(self.of_each(size) for size, used in self.blocks if used != self.is_free)
+        self.path.claim(f"{self.name}_of_each_region_are_added", lambda: region == self.older
+                        and found_ == self.before + more and only(self.m))
+        raise Over
+
+
+def walked(name: str) -> Body:
+    """Any regions, of up to two blocks each, one at a time."""
+    def body(source: Any, path: Any) -> None:
+        loop = Summing(path, name)
+        try:
+            found = cut(getattr(source.verify, f"walked_{name}"), loop)(loop.m, loop.w.arena, loop.is_free)
+        except Over:
+            return
+        path.claim(f"{name}_that_were_walked_are_answered", lambda: found == loop.before and only(loop.m))
+
+    return body
+
+
 PROOFS = (
+    *(Proof(f"verify.walked_{name}", "regions of up to 2 blocks", walked(name), more={
+        f"{name}_are_walked_from_the_newest_region": "it begins with the newest region",
+        f"{name}_of_each_region_are_added": "each turn adds what a region has of them, and goes on to the older",
+        f"{name}_that_were_walked_are_answered": "at the end the sum is answered"}) for name in ("bytes", "blocks")),
     Proof("verify.verify_block", ANY_HEAP, block, more={
         "a_block_that_breaks_a_clause_is_named": "it aborts with the clause that the block breaks, and only then"}),
     Proof("verify.verify_region", ANY_HEAP, region, more={

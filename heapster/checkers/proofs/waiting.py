@@ -22,6 +22,8 @@ from heapster.checkers.proofs.layout_spec import (
     only,
 )
 from heapster.checkers.proofs.local_heap import Window
+from heapster.checkers.proofs.loops import cut
+from heapster.checkers.proofs.placement import Over
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 
@@ -115,7 +117,50 @@ def check_in_use(source: Any, path: Any) -> None:
         [(index, p), (w.arena, p)][:1 if cached else 2] if looks else []))
 
 
+class Searching:
+    """The loop of `holds`, cut: any stack is left, whose top is looked at, and says that one fewer is below, or not."""
+
+    def __init__(self, path: Any) -> None:
+        self.path, self.m = path, path.machine()
+        self.p, self.top = (path.word(name, LOWEST, HIGHEST, ALIGN) for name in ("p", "top"))
+        self.count, self.intact = path.word("count", 0, COUNTS), bool(path.choose(2))
+        self.word = self.top + (self.count << 48)
+        below = path.word("below", 0, HIGHEST, ALIGN)
+        self.first: Any = 0
+        self.after = below + ((self.count - 1 if self.intact else self.count + 1) << 48)
+        self.m.put(self.top, self.after, "link")
+
+    def enter(self, word: Any) -> list[Any]:
+        """It begins with the whole stack; and is anywhere in it."""
+        self.path.claim("a_search_begins_with_the_whole_stack", lambda: word == self.first)
+        return [self.word]
+
+    def again(self, word: Any) -> None:
+        """What is on top is another; what is below is next."""
+        self.path.claim("a_search_goes_on_below_what_is_another", lambda: word == self.after and self.top != self.p
+                        and self.intact and self.count > 0)
+        raise Over
+
+
+def holds_any(source: Any, path: Any) -> None:
+    """One turn, of any stack."""
+    s = Searching(path)
+    s.first, _ = a_stack(path)
+    try:
+        found = cut(source.stack.holds, s)(s.m, s.first, s.p)
+    except Over:
+        return
+    path.claim("a_search_ends_where_the_block_is_or_nothing", lambda: only(s.m) and (
+        s.count > 0 and s.top == s.p if found else s.count == 0 or not s.intact))
+
+
 PROOFS = (
+    Proof("stack.holds", ANY_HEAP, holds_any, more={
+        "a_search_begins_with_the_whole_stack": "it begins with the top",
+        "a_search_goes_on_below_what_is_another": "each turn passes another block, and goes on to those below",
+        "a_search_ends_where_the_block_is_or_nothing": "yes only where the block is on top; no only where nothing is "
+                                                       "left, or others changed the stack",
+    }, suffix="_turn_by_turn"),
     Proof("stack.holds", "stacks of up to 3 blocks", holds, {
         "looking_for_a_block_writes_nothing": "no word changes",
         "what_is_on_a_stack_is_found": "on a stack that nobody else changes, the answer is right",
