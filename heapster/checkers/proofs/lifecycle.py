@@ -169,7 +169,7 @@ def return_mappings(source: Any, path: Any) -> None:
         total = source.lifecycle.return_mappings(m)
     path.claim("all_lists_of_mappings_go_back_under_the_lock", lambda: not m.held and total == sum(kept) and asked == [
         (record + ARENA_RECORD["head"], 1), (w.statics + STATICS["kept"], 1), (w.statics + STATICS["untaken"], 1)])
-    path.claim("no_mapping_is_known_after_the_end", lambda: wiped == [(record, 1)] and m.fills == [
+    path.claim("no_mapping_is_known_after_the_end", lambda: wiped == [(record, 1)] and only(m) and m.fills == [
         (w.statics + STATICS["kept"], 0, KEEPING_BYTES)])
 
 
@@ -213,7 +213,7 @@ def seat(source: Any, path: Any) -> None:
                   count_thread=lambda m, *words: counted.append(words)):
         source.lifecycle.seat(w.m, thread)
     is_lost = w.m.load(w.head) & LOST != 0
-    path.claim("the_thread_of_a_child_has_an_arena_that_is_not_lost", lambda: (
+    path.claim("the_thread_of_a_child_has_an_arena_that_is_not_lost", lambda: only(w.m, thread) and (
         not attached and not counted if not has_arena else
         attached == [0] and not counted and w.m.load(thread) == 0 if is_lost else
         not attached and counted == [(w.index, 1)] and w.m.load(thread) == w.arena))
@@ -241,8 +241,8 @@ class Threads:
 
     def again(self, thread: Any) -> None:
         """What should be done with the thread was done; the next is next."""
-        self.path.claim(self.names[1], lambda: thread == self.after and self.done == self.wanted and [
-            (target, byte, count) for target, byte, count in self.m.fills] == self.filled())
+        self.path.claim(self.names[1], lambda: thread == self.after and self.done == self.wanted
+                        and self.m.fills == self.filled() and only(self.m))
         raise Over
 
     def filled(self) -> list[Any]:
@@ -315,7 +315,8 @@ def mend_arenas(source: Any, path: Any) -> None:
     path.claim("an_arena_whose_lock_was_taken_along_is_lost", lambda: lost == [(each, each) for each in sorted(taken)])
     path.claim("no_thread_is_counted_and_lost_arenas_get_none", lambda: all(
         m.load(s + STATICS["attached"] + WORD * index) == (CROWDED if index in taken | before else 0)
-        for index in range(MAX_ARENAS)))
+        for index in range(MAX_ARENAS)) and only(m, *(
+            s + STATICS["attached"] + WORD * index for index in range(MAX_ARENAS))))
 
 
 PROOFS = (

@@ -412,7 +412,7 @@ def release_retained(source: Any, path: Any) -> None:
     with replaced(source.retained, release_oldest=release_oldest_, offer_again=offer_again_):
         taken = source.retained.release_retained(w.m)
     path.claim("all_that_is_retained_or_set_aside_is_offered", lambda: done == [1] * count + [
-        (w.arena, KEPT["most"], 1)] and not w.m.held)
+        (w.arena, KEPT["most"], 1)] and not w.m.held and only(w.m, w.at("free_blocks"), w.at("held")))
     path.claim("whether_the_system_took_any_is_told", lambda: bool(taken) == bool(back > 0))
 
 

@@ -99,8 +99,8 @@ def add_arena(source: Any, path: Any) -> None:
 class Largest:
     """A loop over a list, cut: of those passed one was the largest, of so many bytes; any is next, or the end."""
 
-    def __init__(self, path: Any, w: Window, head: Any, place: Any) -> None:
-        self.path, self.w, self.head = path, w, head
+    def __init__(self, path: Any, w: Window, head: Any, place: Any, kept: str = "") -> None:
+        self.path, self.w, self.head, self.kept = path, w, head, kept
         self.node, self.size = path.word("node", LOWEST, HIGHEST, ALIGN, place), a_size(path)
         w.reserve(self.node, MIN_BLOCK)
         self.after, self.most = path.word("after", LOWEST, HIGHEST, ALIGN, place), path.word("most", 0, MOST)
@@ -109,14 +109,14 @@ class Largest:
     def enter(self, most: Any, **at: Any) -> list[Any]:
         """Nothing was passed; or anything."""
         [[name, first]] = at.items()
-        self.path.claim("the_search_begins_with_the_first", lambda: most == 0 and first == self.node)
+        self.path.claim(f"the_search{self.kept}_begins_with_the_first", lambda: most == 0 and first == self.node)
         there = self.node if self.path.choose(2) else self.head
         return [word for _, word in sorted({"most": self.most, name: there}.items())]
 
     def again(self, most: Any, **at: Any) -> None:
         """The largest is no less than that which was passed, and one of both."""
         [there] = at.values()
-        self.path.claim("the_largest_is_the_largest_so_far", lambda: there == self.after and only(self.w.m)
+        self.path.claim(f"the_largest{self.kept}_is_the_largest_so_far", lambda: there == self.after and only(self.w.m)
                         and most == (self.most if self.most >= self.size else self.size))
         raise Over
 
@@ -138,7 +138,7 @@ def largest_kept(source: Any, path: Any) -> None:
     """Any list of kept mappings, one at a time."""
     w = Window(path)
     head = w.statics + STATICS["kept"]
-    loop = Largest(path, w, head, 0)
+    loop = Largest(path, w, head, 0, "_kept")
     w.m.put(head + NEXT, loop.node, "first")
     w.m.put(loop.node, loop.size, "length")
     try:
@@ -344,6 +344,8 @@ PROOFS = (
         "the_largest_is_the_largest_so_far": "each turn keeps the larger, and goes on to the next",
         "the_largest_of_all_is_answered": "at the end the largest is answered"}),
     Proof("stats.largest_kept", ANY_HEAP, largest_kept, more={
+        "the_search_kept_begins_with_the_first": "it begins with the first and with nothing",
+        "the_largest_kept_is_the_largest_so_far": "each turn keeps the larger, and goes on to the next",
         "the_largest_kept_is_answered": "at the end the largest is answered"}),
     Proof("stats.largest_free", ANY_HEAP, lists_agree, more={
         "the_largest_is_in_the_last_class_that_has_any": "the largest of the only list, or of the last class that has "
