@@ -1,5 +1,6 @@
 """A finding is named by its cause, whatever it shows as; one cause is one finding."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -87,10 +88,50 @@ def test_damage_that_needs_no_failed_realloc_keeps_its_name(tmp_path: Path) -> N
     assert [finding.code for finding in findings(tmp_path, CLEARS_A_NEIGHBOUR, trace)] == ["contents_damaged"]
 
 
+def of_the_lab(folder: Path, old: str, new: str, *traces: str) -> list[Finding]:
+    """What the traces show of a lab's allocator with a few words that read otherwise."""
+    text = (ZOO.parent / "correct" / "mm.c").read_text()
+    assert old in text
+    source = folder / "mm.c"
+    source.write_text(text.replace(old, new))
+    target = resolve(ForeignOptions(grammar.parse(str(source))))
+    with Judge(judge_program(target.bits), target) as judge:
+        run = Campaign(judge, 30, 1)
+        for trace in traces:
+            run.judge_trace(parse(trace))
+    return [shown.finding for shown in run.shown]
+
+
+NEED, WITHOUT_TAGS = "(size + 16 + 15)", "(size + 15)"
+
+
+def test_forgotten_tags_are_one_finding_however_they_show(tmp_path: Path) -> None:
+    """It dies, or loses what a caller wrote: the block is too small, whatever its size."""
+    found = of_the_lab(tmp_path, NEED, WITHOUT_TAGS, "a = malloc(48); b = malloc(48); free(a); c = malloc(500)",
+                       "a = malloc(40); b = malloc(100); free(a); c = malloc(8)",
+                       "a = malloc(104); b = realloc(a, 105); c = malloc(24); free(b)",
+                       "a = malloc(2000); b = malloc(24); free(a); free(b)")
+    assert [finding.code for finding in found] == ["block_too_small"]
+    assert "of it the heap keeps for words of its own" in found[0].title
+
+
+def test_a_copy_that_harms_the_heap_is_not_called_a_block_that_is_too_small(tmp_path: Path) -> None:
+    found = of_the_lab(tmp_path, "memcpy(q, p, room", "memcpy(q, p, room + 200",
+                       "a = malloc(13); b = malloc(13); c = realloc(a, 100); d = malloc(24); e = malloc(24)")
+    assert found
+    assert "block_too_small" not in {finding.code for finding in found}
+
+
+def test_a_list_that_runs_through_small_blocks_is_not_called_so_either(tmp_path: Path) -> None:
+    """Where all of a block is the heap's, and not its end alone."""
+    found = of_the_lab(tmp_path, "    set(b, SIZE(b), 0);", "", "a = malloc(8); free(a); b = malloc(8); c = malloc(8)")
+    assert "block_too_small" not in {finding.code for finding in found}
+
+
 def test_a_usable_size_that_is_too_large_says_so(tmp_path: Path) -> None:
     found = findings(tmp_path, COUNTS_HEADER, "a = malloc(24); b = malloc(24); c = malloc(24)")
     assert [finding.code for finding in found] == ["usable_too_large"]
-    assert "usable size counts bytes that are not the block's own" in found[0].title
+    assert re.fullmatch(r"a = malloc\(\d+\): the usable size of a, \d+, is \d+ too large", found[0].title)
 
 
 def test_a_usable_size_is_not_blamed_for_harm_to_what_was_asked_for(tmp_path: Path) -> None:

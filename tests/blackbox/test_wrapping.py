@@ -18,6 +18,7 @@ from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
 from heapster.results import Finding, Place, TargetError
+from tests.reports.samples import FINDING
 
 BUMP = """
 #include <errno.h>
@@ -144,11 +145,24 @@ def test_a_source_whose_header_is_included_comes_along_where_it_is_needed(mine: 
 def test_a_break_of_the_map_on_one_way_is_one_finding_and_on_another_is_another() -> None:
     way = ("put, mine.c:3", "place, mine.c:9")
     one = Place("mine.c", 3, "put", "writes into b, at byte 8 of 9", way)
-    assert is_same_fault(replace(one, why="writes into a, at byte 0 of 9"), one)
-    assert not is_same_fault(replace(one, backtrace=("put, mine.c:3", "free, mine.c:20")), one)
-    assert not is_same_fault(replace(one, why="reads what nobody wrote"), one)
-    assert not is_same_fault(replace(one, line=4), one)
-    assert not is_same_fault(replace(one, why="the call that fails"), replace(one, why="the call that fails"))
+    assert same(replace(one, why="writes into a, at byte 0 of 9"), one)
+    assert not same(replace(one, backtrace=("put, mine.c:3", "free, mine.c:20")), one)
+    assert not same(replace(one, why="reads what nobody wrote"), one)
+    assert not same(replace(one, line=4), one)
+    assert not same(replace(one, why="the call that fails"), replace(one, why="the call that fails"))
+
+
+def test_what_is_called_the_same_and_seen_the_same_at_a_line_is_one_finding() -> None:
+    """Of two crashes at one line the addresses may differ; another code, or what is only guessed, is another."""
+    one = Place("mine.c", 90, "put", "accesses 0x8358fafa8 last, and dies")
+    other = replace(one, why="accesses 0x8a5a5a5a8 last, and dies")
+    assert same(one, other)
+    assert not same(one, other, "hang")
+    assert not same(replace(one, guess=True), replace(one, guess=True))
+
+
+def same(one: Place, other: Place, code: str = "crash") -> bool:
+    return is_same_fault(replace(FINDING, place=one, code="crash"), replace(FINDING, place=other, code=code))
 
 
 @pytest.mark.skipif(shutil.which("clang") is None, reason="no clang, which tells of what wraps")

@@ -208,9 +208,7 @@ class Campaign:
 
     def _is_of_a_known_line(self, finding: Finding) -> bool:
         """Whether one line is to blame for it and for another: then that shows in another way."""
-        place = finding.place
-        return place is not None and any(is_same_fault(place, other.finding.place) for other in self.shown
-                                         if other.finding.place)
+        return any(is_same_fault(finding, other.finding) for other in self.shown)
 
     def _is_of_the_stub(self, trace: Trace) -> bool:
         """Whether it needs a realloc that is none, as another does that is shown."""

@@ -16,6 +16,7 @@ from heapster.model.operations import ALIGNING, PRODUCTS, REQUESTS, RESIZING, TA
 from heapster.model.spec import Promises
 from heapster.model.trace import format_step, handle_name
 from heapster.results import Finding
+from heapster.wording import counted
 
 CUT_BITS = 32
 CUT = 1 << CUT_BITS                 # sizes from here on lose bits where they pass through an int
@@ -24,7 +25,12 @@ ROUNDED_UP = 64                 # bytes that a header, and rounding, add at most
 PLAIN = 40                      # a size that every allocator serves
 ONES = 0x0101010101010101       # set in all that callers write: no byte of theirs is even
 SMALL_WORD = 1 << 24            # larger ones may be addresses, which differ from run to run
-TRUNCATED = "size_truncated"
+TRUNCATED, TOO_SMALL, LARGE = "size_truncated", "block_too_small", "usable_too_large"
+SPARED = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 64)       # bytes at the end of blocks that may be the heap's
+ENLARGED = (8, 16, 64, 256)     # by what requests grow, to ask whether their ends are meant and not all of them
+HEAP_HARMED = frozenset({       # how it shows that a caller has written over words of the heap
+    "crash", "abort", "hang", "touched_outside", "heap_check_failed", "runaway_memory", "exit"})
+OF_SMALL = HEAP_HARMED | {"contents_damaged", "prefix_lost", "block_vanished"}      # and what else comes of that
 GIVEN_AWAY = frozenset({"contents_damaged", "overlap"})     # how a block shows that was freed while it was held
 
 
@@ -33,14 +39,15 @@ class Causes:
 
     def __init__(self, judge: Judge, promises: Promises, masked: Masked) -> None:
         self._judge, self._promises, self._masked = judge, promises, masked
+        self._are_small = judge.header.spared > 0       # blocks of the target, as is known
 
     def named(self, finding: Finding, trace: Trace) -> Finding:
         """The finding by its cause, where that can be told, with what is known of it besides."""
         outcome = self._run(trace)
         if not outcome.reasons or outcome.last >= len(outcome.seen):
             return finding
-        for cause in (self._truncation(trace), self._given_away(trace, outcome), self._usable_size(trace, outcome)):
-            if cause is not None:
+        for look in (self._truncation, self._given_away, self._usable_size, self._too_small):
+            if cause := look(trace, outcome):
                 code, title = cause
                 return replace(finding, code=code, title=title, details=(
                     f"{finding.details[0].partition(';')[0]}; usual cause: {usual_cause(code)}",
@@ -50,8 +57,9 @@ class Causes:
     def _run(self, trace: Trace) -> BlackboxRun:
         return run_trace(self._judge, trace, self._promises, self._masked)
 
-    def _truncation(self, trace: Trace) -> tuple[str, str] | None:
+    def _truncation(self, trace: Trace, outcome: BlackboxRun) -> tuple[str, str] | None:
         """A size that is cut to 32 bits: what is left of it passes, and so does the largest that is left whole."""
+        del outcome
         for index, step in enumerate(trace if self._promises.bits > CUT_BITS else ()):
             if step.verb not in REQUESTS or requested(step) < CUT - ROUNDED_UP or REQUESTS[step.verb] == "pages":
                 continue
@@ -101,9 +109,44 @@ class Causes:
         if self._run(trace).code not in ("", "usable_too_small") or self._run(_asking_for_all(trace, outcome)).reasons:
             self._judge.header.has |= bit   # or it harms those bytes although they were asked for
             return None
-        culprit = next((step for step, seen in zip(trace, outcome.seen, strict=False)
-                        if step.verb in REQUESTS and seen.pointer), trace[-1])
-        return "usable_too_large", f"{format_step(culprit)}: its usable size counts bytes that are not the block's own"
+        place = next((place for place, (step, seen) in enumerate(zip(trace, outcome.seen, strict=False))
+                      if step.verb in REQUESTS and seen.pointer and seen.usable not in (NONE, requested(step))), None)
+        if place is None:
+            return LARGE, f"{format_step(trace[-1])}: writing to all that is said to be usable harms the heap"
+        step, usable = trace[place], outcome.seen[place].usable
+        self._judge.header.has |= bit
+        beyond = next((spared for spared in SPARED if not self._sparing(trace, spared).reasons), 0)
+        self._judge.header.has &= ~bit
+        large = f"is {beyond} too large" if beyond else "is too large"
+        return LARGE, f"{format_step(step)}: the usable size of {handle_name(step.result)}, {usable}, {large}"
+
+    def _too_small(self, trace: Trace, outcome: BlackboxRun) -> tuple[str, str] | None:
+        """A fault that is gone where nobody writes to the last bytes of blocks; from then on nobody does."""
+        copies = any(step.verb in RESIZING for step in trace)       # of those bytes may do the harm
+        if outcome.code not in (OF_SMALL if self._are_small else HEAP_HARMED) or copies and not self._are_small:
+            return None
+        for spared in SPARED:
+            if not self._sparing(trace, spared).reasons and (self._are_small or self._is_of_ends(trace, spared)):
+                step = next((step for step in trace if step.verb in REQUESTS and not self._sparing(
+                    trace, spared, 1 + step.result).reasons), next(step for step in trace if step.verb in REQUESTS))
+                self._judge.header.spared = max(spared, self._judge.header.spared)
+                small = counted(min(spared, requested(step)), "byte")
+                return TOO_SMALL, f"{format_step(step)}: the last {small} of it the heap keeps for words of its own"
+        return None
+
+    def _is_of_ends(self, trace: Trace, spared: int) -> bool:
+        """Whether it is their ends also of larger blocks: then it is not all of a small one that is spared."""
+        larger = (tuple(_enlarged(step, more) for step in trace) for more in ENLARGED)
+        return any(self._run(other).reasons and not self._sparing(other, spared).reasons for other in larger)
+
+    def _sparing(self, trace: Trace, spared: int, of: int = 0) -> BlackboxRun:
+        """The trace, with so many bytes at the ends of blocks left alone: of all, or of that handle plus one."""
+        before = self._judge.header.spared
+        self._judge.header.spared, self._judge.header.spared_of = spared, of
+        try:
+            return self._run(trace)
+        finally:
+            self._judge.header.spared, self._judge.header.spared_of = before, 0
 
     def _hints(self, trace: Trace, outcome: BlackboxRun) -> Iterator[str]:
         """What the damaged place holds, and whether it takes an aligned block to damage it."""
@@ -120,6 +163,13 @@ class Causes:
                       for step in trace)
         if plain != trace and not self._run(plain).reasons:
             yield "with malloc in place of the aligned calls it passes: what is cut off before or behind their blocks?"
+
+
+def _enlarged(step: Step, more: int) -> Step:
+    """The step, asking for so many bytes more if it asks for some."""
+    if step.verb not in REQUESTS or REQUESTS[step.verb] != "size":
+        return step
+    return step._replace(numbers=(*step.numbers[:-1], step.numbers[-1] + more))
 
 
 def _asking_for_all(trace: Trace, outcome: BlackboxRun) -> Trace:

@@ -38,6 +38,8 @@ CODES = (
          "a lock that another thread held at the fork stays locked in the child: pthread_atfork takes and releases it"),
     Code("fork_unsafe", "A child that is forked while other threads allocate cannot use its heap.",
          "at the fork another thread was in the middle of a change: pthread_atfork waits for its end"),
+    Code("block_too_small", "The heap keeps words of its own in the last bytes of a block that were asked for.",
+         "the size that is looked for leaves out the header or the footer, or it is rounded down"),
     Code("writes_into_live_block", "A store into a payload that the caller holds, outside of what the call may touch.",
          "the line that is named: where it takes the end of its block to be, and which block it takes for free"),
     Code("reads_live_block", "What the allocator does hangs on bytes of a payload that the caller holds.",
@@ -59,7 +61,8 @@ CODES = (
     Code("race_hang", "Under threads the calls do not come back, as they do with one thread.",
          "a lock is not released on some path, or two are taken in different orders"),
 )
-BY_CAUSE = frozenset({"usable_too_large", "size_truncated", "failed_realloc_changed_block"})   # they show as others
+BY_CAUSE = frozenset({          # they show as others
+    "usable_too_large", "size_truncated", "block_too_small", "failed_realloc_changed_block"})
 CODE = {code.code: code for code in CODES}
 
 USUAL_CAUSES = {

@@ -74,7 +74,7 @@ def _is_one(one: ShareFound, other: ShareFound) -> bool:
         return True
     if one.part == other.part:
         return False
-    if first.finding.place and second.finding.place and is_same_fault(first.finding.place, second.finding.place):
+    if is_same_fault(first.finding, second.finding):
         return True
     if first.known is None or second.known is None:
         return False

@@ -66,7 +66,7 @@ class Explainer:
     """Asks a target's instrumented twin, and its variants; to be closed."""
 
     def __init__(self, target: ForeignTarget, promises: Promises, like: Judge, seconds: float) -> None:
-        self._target, self._promises, self._like = target, promises, like
+        self._target, self._promises, self._like, self._has = target, promises, like, like.header.has
         self._tries = max(round(TRIES_A_SECOND * seconds), LEAST_TRIES if seconds >= LEAST_RUN else 0)
         self.own_seconds = OWN_SECONDS if seconds >= LEAST_RUN else 0.0
         self._judges: list[Judge] = []
@@ -121,8 +121,9 @@ class Explainer:
     def _judge(self, target: ForeignTarget) -> Judge:
         judge = Judge(judge_program(target.bits), target, STEP_LIMIT if target.stepped else LIMIT)
         self._judges.append(judge)
-        for name in ("granule", "check_means", "has"):          # what was learnt of the target
+        for name in ("granule", "check_means"):         # what was learnt of the target
             setattr(judge.header, name, getattr(self._like.header, name))
+        judge.header.has = self._has
         if not target.stepped:
             judge.header.limit_ms = self._like.header.limit_ms
         return judge
@@ -131,6 +132,18 @@ class Explainer:
         """The finding, with the line that it comes from if that can be told."""
         if shown.threads[0] or not shown.trace or self.twin() is None:
             return shown.finding
+        self._pass_over(0, self._has)
+        try:
+            return self._explained(shown)
+        finally:
+            self._pass_over(self._like.header.spared, self._like.header.has)
+
+    def _pass_over(self, spared: int, has: int) -> None:
+        """Let its judges pass over what is known by its cause, or no more."""
+        for judge in self._judges:
+            judge.header.spared, judge.header.has = spared, has
+
+    def _explained(self, shown: Shown) -> Finding:
         found, beside = self._suspects(shown)
         known = [*(self._wraps(shown.trace) if shown.finding.code not in REFUSED else ()),
                  *((suspect, frames) for suspect in found if (frames := self._frames(suspect.moment)))]

@@ -51,7 +51,8 @@ STEPS = frozenset({*CALLS, "fail", "foreign_sbrk"})        # what a case can be 
 COUNT = struct.Struct("<Q")     # before the events, and before the edges
 EVENTS_AT = HEADER_BYTES + MOST_OPS * (OP.size + RESULT.size)
 EDGES_AT = EVENTS_AT + COUNT.size + MOST_EVENTS * EVENT.size
-LEARNT = ("limit_ms", "granule", "check_means", "has", "guarded", "observed")   # of the header: what a twin takes over
+LEARNT = (                      # of the header: what a twin takes over
+    "limit_ms", "granule", "check_means", "has", "guarded", "spared", "observed")
 LIMIT = 400                     # ms that a case may work, or twice what it may sleep
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
 DRAWN_LAYOUT, FIRST_LAYOUT = 0, 1    # addresses that the system draws anew for each process; the same in each

@@ -12,11 +12,12 @@ from heapster.model.operations import REQUESTS, TAKING, requested
 
 FATAL = frozenset({"overlap", "contents_damaged", "failed_realloc_changed_block", "block_wraps", "impossible_address",
                    "crash", "abort", "exit", "hang", "unusable_block", "block_vanished", "runaway_memory",
-                   "usable_too_large", "size_truncated", "record_changed"})
+                   "usable_too_large", "size_truncated", "block_too_small", "record_changed"})
 MOST_OF_A_CODE = 4
 LONG = 40                       # steps in which memory may be lost that is then missed
 LEAST_CAP, SMALL = 64, 256      # bytes: requests are never kept below the one; what needs less than the other
-ONE_CAUSE = frozenset({"size_truncated"})       # codes of causes: whatever they show as, and in which function
+ONE_CAUSE = frozenset({         # codes of causes: whatever they show as, and in which function
+    "size_truncated", "block_too_small", "usable_too_large"})
 EVERYWHERE = frozenset({"misaligned"})          # one cause, whatever the verb
 UNGUARDED = {"touched_outside": Guard.BOUNDED, "outside_region": Guard.UNBOUNDED}     # as far as it goes on then
 LEAK = "memory_never_returned"

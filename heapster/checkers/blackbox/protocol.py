@@ -99,6 +99,7 @@ ASKED = (
     "least_size",                       # bytes of a request that is generated, at least
     "forks",                            # that the first thread makes while the others work
     "choice",                           # of a target that is compiled with variants: which
+    "spared", "spared_of",              # bytes at the end of a block that nobody writes; 1 + its handle, or 0: of all
     "observed", "salt",                 # of a target that calls the hooks; what unwritten memory holds
     "low",                              # memlib's memory lies where addresses have 31 bits
     "alphabet", "depth",                # of EXHAUST: calls to choose from, and how many each program has

@@ -1,5 +1,6 @@
 """Which line a failure comes from: the access that broke the map first, or the decision that led to it."""
 
+import re
 from collections.abc import Iterator
 
 from heapster.checkers.blackbox.accesses import (
@@ -23,9 +24,10 @@ from heapster.checkers.blackbox.wrapping import WRAPS_HERE
 from heapster.model.operation import NO_HANDLE, Trace
 from heapster.model.operations import REQUESTS, requested
 from heapster.model.trace import format_step, handle_name
-from heapster.results import Place
+from heapster.results import Finding
 
 GIVEN_TWICE = frozenset({"overlap", "contents_damaged"})
+ADDRESS = re.compile(r"0x[0-9a-f]+")
 HALF = 32                       # bits of an address that is cut
 NEAR, LEAST_CUT = 1 << 12, 1 << 16      # bytes: between what was used and what is left; of NULL and its fields
 CUT_ADDRESS = ", an address cut to 32 bits, and dies: was it written for programs of 32 bits (--cflags -m32)?"
@@ -52,12 +54,20 @@ def is_cut(address: int, run: list[TracedEvent]) -> bool:
                if moment.event.kind == EventKind.ACCESS and moment.event.address >> HALF not in (0, whole))
 
 
-def is_same_fault(place: Place, other: Place) -> bool:
-    """Whether two findings come from one line: it mends both, a size wraps in it, or it breaks the map on one way."""
-    if not place.line or (place.file, place.line) != (other.file, other.line):
+def is_same_fault(finding: Finding, known: Finding) -> bool:
+    """Whether two findings come from one line: it mends both, a size wraps in it, or it breaks the map on one way.
+
+    Or both are called the same, and the same was seen there.
+    """
+    place, other = finding.place, known.place
+    if place is None or other is None or not place.line or (place.file, place.line) != (other.file, other.line):
         return False
     breaks = any(place.why.startswith(words) and other.why.startswith(words) for words in BROKEN.values())
-    return bool(place.mended) or place.why == WRAPS_HERE or breaks and place.backtrace == other.backtrace
+    if breaks:
+        return bool(place.mended) or place.backtrace == other.backtrace
+    alike = finding.code == known.code and ADDRESS.sub("", place.why) == ADDRESS.sub("", other.why)
+    seen = alike and not place.guess and not place.why.endswith(GUESSED)
+    return bool(place.mended) or place.why == WRAPS_HERE or seen
 
 
 class Payload:

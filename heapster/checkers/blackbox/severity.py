@@ -10,7 +10,7 @@ from heapster.results import Finding
 
 DAMAGE = frozenset({            # memory is harmed, or is about to be: other findings may be what comes of it
     "overlap", "contents_damaged", "prefix_lost", "outside_region", "touched_outside", "foreign_memory_harmed",
-    "failed_realloc_changed_block", "usable_too_large", "unusable_block", "writes_into_live_block",
+    "failed_realloc_changed_block", "usable_too_large", "block_too_small", "unusable_block", "writes_into_live_block",
     "outside_its_memory", "block_vanished", "race_damage"})
 OF_FORM = frozenset({"wrong_errno", "null_without_errno", "free_changed_errno", "errno_clobbered", "usable_of_null",
                      "zero_size_inconsistent", "out_word_changed"})

@@ -76,8 +76,7 @@ class Hearing:
 
     def _show(self, shown: Shown) -> None:
         shown = shown._replace(finding=self.explainer.explained(shown))
-        place = shown.finding.place
-        if place and any(is_same_fault(place, other.finding.place) for other in self.shown if other.finding.place):
+        if any(is_same_fault(shown.finding, other.finding) for other in self.shown):
             self._pursuit.duplicates[shown.finding.code] += 1
             return
         self.shown.append(shown)

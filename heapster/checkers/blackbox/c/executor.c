@@ -167,14 +167,16 @@ static void look_at(struct result *result, uint64_t budget)
     }
 }
 
-/* How much of a block is written: what is usable, unless that is past belief. */
-static uint64_t to_fill(uint64_t request, uint64_t usable)
+/* How much of a block is written: what is usable, unless that is past belief; but for what is spared at its end. */
+static uint64_t to_fill(int32_t handle, uint64_t request, uint64_t usable)
 {
     if (request > TOUCHABLE)
         return 0;
     if (usable < request) /* it says so itself */
         return usable;
-    return usable != NONE && usable > request && usable <= 2 * request + 65536 ? usable : request;
+    uint64_t all = usable != NONE && usable > request && usable <= 2 * request + 65536 ? usable : request;
+    uint64_t spared = shared->spared_of == 0 || shared->spared_of == (uint64_t)handle + 1 ? shared->spared : 0;
+    return all > spared ? all - spared : 0;
 }
 
 /* What a block must be aligned to: what was asked for, if that is legal; else what all are. */
@@ -202,7 +204,7 @@ static int given(const struct op *op, struct result *result, void *pointer, int 
     }
     if ((shared->has >> OP_USABLE_SIZE & 1) != 0 && (precise || serial % 8 == 0))
         result->usable = target.usable_size(pointer);
-    uint64_t fill = to_fill(request, precise ? result->usable : NONE);
+    uint64_t fill = to_fill(op->result, request, precise ? result->usable : NONE);
     if (fence_excludes((uintptr_t)pointer, fill)) { /* nobody writes there */
         define(op, pointer, request, 0);
         return SUSPECT_OUTSIDE;
