@@ -198,7 +198,7 @@ class CheckedMemory(SequentialAtomics):
             return "and nothing is mapped"
         start, end = min(self.extents, key=lambda e: max(e[0] - address, address - e[1]))
         if address < start:
-            return f"{start - address} bytes before the mapping [{start:#x}, {end:#x})"
+            return f"{start - address} byte{'s' * (start - address != 1)} before the mapping [{start:#x}, {end:#x})"
         if address >= end:
-            return f"{address - end} bytes past the mapping [{start:#x}, {end:#x})"
+            return f"{address - end} byte{'s' * (address - end != 1)} past the mapping [{start:#x}, {end:#x})"
         return f"across the end of the mapping [{start:#x}, {end:#x})"

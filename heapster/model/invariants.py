@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from heapster.model.amounts import amount
 from heapster.model.geometry import (
     ALIGN,
     CACHED_SIZES,
@@ -133,7 +134,7 @@ def regions_use_what_they_were_given(heap: Heap) -> Iterator[str]:
     for _, region in _regions(heap):
         before, after = region.address - region.start, region.end - region.fence.address - FENCE
         if not (0 <= before < ALIGN and 0 <= after < ALIGN):
-            yield f"{before} bytes before and {after} bytes after {place(heap, region.start)} are unused"
+            yield f"{amount(before)} before and {amount(after)} after {place(heap, region.start)} are unused"
 
 
 def only_the_main_arena_moves_the_break(heap: Heap) -> Iterator[str]:
@@ -186,7 +187,7 @@ def free_blocks_are_in_their_class(heap: Heap) -> Iterator[str]:
         for index, count in arena.classes or ():
             for address in islice(listed, count):
                 if address in sizes and class_of(sizes[address]) != index:
-                    yield f"{place(heap, address)} has {sizes[address]} bytes and is in class {index}"
+                    yield f"{place(heap, address)} has {amount(sizes[address])} and is in class {index}"
 
 
 def classes_are_marked_while_they_have_blocks(heap: Heap) -> Iterator[str]:
@@ -219,9 +220,9 @@ def mapped_blocks_fit_their_mappings(heap: Heap) -> Iterator[str]:
     for mapped in heap.mapped:
         lead = mapped.address - mapped.start
         if mapped.used and not MAPPED_LEAD <= lead < mapped.length - HEADER:
-            yield f"a mapped block starts {lead} bytes into a mapping of {mapped.length}"
+            yield f"a mapped block starts {amount(lead)} into a mapping of {mapped.length}"
         if mapped.start % PAGE or mapped.length % PAGE:
-            yield f"{place(heap, mapped.start)}, {mapped.length} bytes, is not whole pages"
+            yield f"{place(heap, mapped.start)}, {amount(mapped.length)}, is not whole pages"
 
 
 def kept_mappings_are_joined(heap: Heap) -> Iterator[str]:
@@ -294,7 +295,7 @@ def regions_do_not_overlap(heap: Heap) -> Iterator[str]:
     end = 0
     for first, last in sorted(extents(heap)):
         if first < end:
-            yield f"{place(heap, first)} overlaps its neighbour by {end - first} bytes"
+            yield f"{place(heap, first)} overlaps its neighbour by {amount(end - first)}"
         end = max(end, last)
 
 

@@ -12,6 +12,7 @@ source of every rule.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from heapster.model.amounts import amount
 from heapster.model.geometry import EINVAL, ENOMEM, PAGE, WORD, is_power_of_two
 from heapster.model.live import Held, Live
 from heapster.model.operations import (
@@ -102,7 +103,7 @@ def explains(
 def where_outside(stray: int, promises: Promises) -> str:
     """A byte outside of a target's memory, in words."""
     edge, side = (promises.start, "before") if stray < 0 else (promises.end, "beyond")
-    return f"{abs(stray)} byte{'s' * (abs(stray) != 1)} {side} {edge}"
+    return f"{amount(abs(stray))} {side} {edge}"
 
 
 def advance(live: Live, operation: Operation, result: Result, promises: Promises = OURS) -> None:
@@ -137,7 +138,7 @@ def _contents(live: Live, operation: Operation, result: Result) -> Iterator[Prob
                           f"{operation.verb} failed, yet byte {offset} of its block changed", pointer)
         else:
             yield Problem("contents_damaged",
-                          f"byte {offset} of a live block of {held.request} bytes changed", pointer)
+                          f"byte {offset} of a live block of {amount(held.request)} changed", pointer)
 
 
 def _usable_size(live: Live, pointer: int, result: Result) -> Iterator[Problem]:
@@ -178,7 +179,7 @@ def must_refuse(operation: Operation, promises: Promises) -> Problem | None:
     request = requested(operation)
     if request >> promises.bits and REQUESTS[operation.verb] == "product":
         count, size = operation.numbers
-        return Problem("overflow_accepted", f"{count} times {size} bytes is more than SIZE_MAX")
+        return Problem("overflow_accepted", f"{count} times {amount(size)} is more than SIZE_MAX")
     if request >> (promises.bits - 1):
         return Problem("huge_accepted", f"{operation.verb} of more than PTRDIFF_MAX bytes succeeded")
     if operation.pointer and request == 0 and promises.realloc_zero in ("frees", "keeps"):
@@ -229,10 +230,10 @@ def _within(pointer: int, extent: int, bounds: tuple[int, int] | None, promises:
         return
     low, high = bounds
     if pointer < low:
-        yield Problem("outside_region", f"the block starts {low - pointer} bytes before {promises.start}", pointer)
+        yield Problem("outside_region", f"the block starts {amount(low - pointer)} before {promises.start}", pointer)
     elif pointer + extent > high:
         beyond = pointer + extent - high
-        yield Problem("outside_region", f"the block ends {beyond} bytes beyond {promises.end}", pointer)
+        yield Problem("outside_region", f"the block ends {amount(beyond)} beyond {promises.end}", pointer)
 
 
 def _end_of_memory(promises: Promises) -> int:
@@ -252,7 +253,7 @@ def _alignment(operation: Operation, request: int, pointer: int, promises: Promi
 
 
 def _remainder(pointer: int, alignment: int) -> str:
-    return f"{pointer & (alignment - 1)} bytes beyond a multiple of {alignment}"
+    return f"{amount(pointer & (alignment - 1))} beyond a multiple of {alignment}"
 
 
 def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Problem]:
@@ -260,14 +261,15 @@ def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Pr
     if other is None:
         return
     away = pointer - other.pointer
-    where = f"starts {away} bytes into" if away >= 0 else f"starts {-away} bytes before, and reaches into,"
-    yield Problem("overlap", f"the block of {extent} bytes {where} a live block of {other.extent} bytes",
+    where = f"starts {amount(away)} into" if away >= 0 else f"starts {amount(-away)} before, and reaches into,"
+    where = where if away else "starts where there is"
+    yield Problem("overlap", f"the block of {amount(extent)} {where} a live block of {amount(other.extent)}",
                   other.pointer)
 
 
 def _usable(request: int, usable: int, pointer: int) -> Iterator[Problem]:
     if usable < request:
-        yield Problem("usable_too_small", f"{usable} bytes are usable of {request} asked for", pointer)
+        yield Problem("usable_too_small", f"of {amount(request)} asked for {usable} can be used", pointer)
 
 
 def _null(operation: Operation, request: int, result: Result, promises: Promises) -> Iterator[Problem]:

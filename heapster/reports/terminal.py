@@ -13,6 +13,7 @@ from heapster.wording import counted
 
 MOST_LINES = 29                 # of a finding
 TITLE_WIDTH = 100
+UNBROKEN = "\xa0"               # a blank at which no line ends
 MOST_CALLERS = 5
 BAD, GOOD, OPEN, FAINT, STRONG, PLAIN = "bold red", "bold green", "bold yellow", "dim", "bold", ""
 VERDICT_STYLES = {Verdict.PASSED: GOOD, Verdict.FAILED: BAD, Verdict.INCONCLUSIVE: OPEN}
@@ -172,10 +173,10 @@ def _coverage(run: Run) -> Iterator[Line]:
 
 def checked(run: Run) -> Iterator[Line]:
     """The checks that were evaluated, and the functions that were called."""
-    if evaluated := [name for name, times in run.checks.items() if times]:
-        yield from _listed(f"checked ({len(evaluated)})", evaluated)
+    if evaluated := [f"{name}{UNBROKEN}{times:,}" for name, times in run.checks.items() if times]:
+        yield from _listed(f"checked ({len(evaluated)}, and how often)", evaluated)
     if (calls := run.extra.get("calls")) and run.command != "exhaust":
-        yield from _listed("calls judged", [f"{times:,} {function}" for function, times in calls.items()])
+        yield from _listed("calls judged", [f"{function}{UNBROKEN}{times:,}" for function, times in calls.items()])
 
 
 def not_checked(run: Run) -> Iterator[Line]:
@@ -194,7 +195,7 @@ def _listed(title: str, names: Iterable[str], style: str = PLAIN) -> Iterator[Li
     text = f"{title}: {', '.join(names)}"
     columns = min(width() or TITLE_WIDTH, TITLE_WIDTH)
     for line in wrap(text, columns, initial_indent="  ", subsequent_indent="    "):
-        yield line, style
+        yield line.replace(UNBROKEN, " "), style
 
 
 def index_lines(run: Run) -> Iterator[Line]:
@@ -203,7 +204,8 @@ def index_lines(run: Run) -> Iterator[Line]:
         yield "findings, what harms most first:", PLAIN
         for finding in run.findings:
             where = f"{finding.place.file}:{finding.place.line}  " if finding.place and finding.place.line else ""
-            yield f"  {finding.id}  {where}{finding.code}: {finding.title}"[:TITLE_WIDTH], PLAIN
+            line = f"{finding.id}  {where}{finding.code}: {finding.title}"
+            yield "  " + wrap(line, TITLE_WIDTH - 2, max_lines=1, placeholder=" ...", break_on_hyphens=False)[0], PLAIN
 
 
 def verdict_line(run: Run) -> Line:

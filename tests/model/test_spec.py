@@ -214,15 +214,15 @@ def test_every_rule_is_broken_by_some_answer() -> None:
 
 MESSAGES = [
     ("malloc", 8, Result(P + 16), "the block of 8 bytes starts 16 bytes into a live block of 56 bytes"),
-    ("malloc", 8, Result(P), "the block of 8 bytes starts 0 bytes into a live block of 56 bytes"),
+    ("malloc", 8, Result(P), "the block of 8 bytes starts where there is a live block of 56 bytes"),
     ("malloc", 100, Result(P - 16),
      "the block of 100 bytes starts 80 bytes before, and reaches into, a live block of 100 bytes"),
     ("malloc", 8, Result(P - 1),
-     "the block of 8 bytes starts 1 bytes before, and reaches into, a live block of 56 bytes"),
+     "the block of 8 bytes starts 1 byte before, and reaches into, a live block of 56 bytes"),
     ("malloc", 8, Result(PAGE - 16), "the payload is in the first page, where NULL points"),
     ("malloc", 8, Result(1 << 63), "the payload is where no program has memory"),
     ("malloc", 40, Result(NEW, bounds=(NEW + 16, NEW + 80)), "the block starts 16 bytes before FROM"),
-    ("malloc", 41, Result(NEW, bounds=(NEW, NEW + 40)), "the block ends 1 bytes beyond TO"),
+    ("malloc", 41, Result(NEW, bounds=(NEW, NEW + 40)), "the block ends 1 byte beyond TO"),
     ("malloc", 40, Result(NEW, stray=-8), "malloc changed what lies 8 bytes before FROM"),
     ("malloc", 40, Result(NEW, stray=-1), "malloc changed what lies 1 byte before FROM"),
     ("malloc", 40, Result(NEW, stray=1), "malloc changed what lies 1 byte beyond TO"),

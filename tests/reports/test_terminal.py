@@ -69,7 +69,7 @@ def printed(run: Run) -> list[str]:
 def test_a_run_says_what_it_has_not_checked() -> None:
     assert printed(PASSED) == [
         "fuzz sim, seed 7: 1,200 operations in 12 examples",
-        "  checked (1): contents",
+        "  checked (1, and how often): contents 1,200",
         "  seen: 1 of 2 kinds of events",
         "  NOT checked: statistics",
         "  NOT seen: realloc_moved",

@@ -8,6 +8,7 @@ from heapster.checkers.blackbox.root_cause import Payload, held_at
 from heapster.model.operation import NO_HANDLE, Trace
 from heapster.model.operations import requested
 from heapster.model.trace import handle_name
+from heapster.wording import counted
 
 MOST_DRAWN = 7                  # blocks around an access
 NEAR = 4096                     # bytes from a block, beyond which an access has nothing to do with it
@@ -22,7 +23,7 @@ def words_of(event: TargetEvent, held: Sequence[Payload]) -> str:
     stores = event.flags in STORES if event.kind == EventKind.BREACH else bool(event.flags & WRITES)
     verb = "stores" if stores else "loads" if event.kind == EventKind.BREACH or event.flags & READS else "touches"
     value = f" ({event.value:#x})" if event.kind == EventKind.ACCESS and event.size <= NO_WORD else ""
-    return f"{verb} {event.size} bytes{value} {_where(event.address, held)}"
+    return f"{verb} {counted(event.size, 'byte')}{value} {_where(event.address, held)}"
 
 
 def _where(address: int, held: Sequence[Payload]) -> str:
@@ -32,8 +33,9 @@ def _where(address: int, held: Sequence[Payload]) -> str:
         return f"at {address:#x}, far from what lives"
     name, end = handle_name(nearest.handle), nearest.start + nearest.size
     if address < nearest.start:
-        return f"{nearest.start - address} bytes before {name}"
-    return f"at byte {address - nearest.start} of {name}" if address < end else f"{address - end} bytes behind {name}"
+        return f"{counted(nearest.start - address, 'byte')} before {name}"
+    within = f"at byte {address - nearest.start} of {name}"
+    return within if address < end else f"{counted(address - end, 'byte')} behind {name}"
 
 
 def _distance(address: int, block: Payload) -> int:

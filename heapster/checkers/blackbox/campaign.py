@@ -54,6 +54,8 @@ REPLAYS_A_SECOND = 100          # of a run, that all traces which stay long may 
 PRECISE_WORK, OPS_A_WORK = 2.0, 1500    # of a short trace; compiled operations for each unit
 THREADS_WORK = 150.0
 LEAST_OBSERVED = 0.5            # seconds: in less, compiling the instrumented twin would be all that is done
+COMPILED_LATER, REPEATED_LATER = 40.0, 24.0     # work that counts as done: of a slow target each takes a second, and
+EXTREMES_LATER = 120.0          # many short cases come first; what programs do comes before what tries the limits
 GUIDED_LATER = 150.0            # work that counts as done: short runs do not compile for a guide that they hardly use
 
 
@@ -116,7 +118,8 @@ class Campaign:
         self._live_budget = min(LIVE_BUDGET, room // 2) if room else LIVE_BUDGET
         if lines:
             self.explainer = Explainer(judge.target, self.promises, judge, seconds)
-        self.schedule = Schedule(self._kinds(), lambda: self._clock.spent() - self._pursued, lambda: self.tally.ops)
+        self.schedule = Schedule(self._kinds(), lambda: self._clock.spent() - self._pursued, lambda: self.tally.ops,
+                                 seconds)
 
     def _beside(self) -> float:
         """Seconds that were worked for the campaign under other judges."""
@@ -169,11 +172,11 @@ class Campaign:
             asked = self.guiding.is_asked_for
             yield CaseKind("random", 15 if asked else 25, self._drawn("random", self._precise_case))
             yield CaseKind("guided", 20 if asked else 10, self._guided(self.guiding), 0 if asked else GUIDED_LATER)
-        yield CaseKind("compiled", 20, self._drawn("compiled", self._compiled_case))
+        yield CaseKind("compiled", 20, self._drawn("compiled", self._compiled_case), COMPILED_LATER)
         if not self._keeps_all:
             work = (partial(self.repeat_trace, trace) for trace in self._part.of(steady(verbs)))
-            yield CaseKind("repeated", 12, chain(work, self._drawn("repeated", self._volume_case)))
-        yield CaseKind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)))
+            yield CaseKind("repeated", 12, chain(work, self._drawn("repeated", self._volume_case)), REPEATED_LATER)
+        yield CaseKind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)), EXTREMES_LATER)
         twin = self.explainer.twin() if self.explainer and self.seconds >= LEAST_OBSERVED else None
         if self.explainer and twin and twin.target.instrumented:
             mapped = TwinJudge(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over)

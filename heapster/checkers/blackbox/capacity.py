@@ -7,6 +7,7 @@ from heapster.model.live import Live
 from heapster.model.operations import ALIGNING, PAGE_ALIGNING, REQUESTS, requested
 from heapster.model.problem import Problem
 from heapster.model.spec import Operation, Promises, Result
+from heapster.wording import counted
 
 FEW_BYTES = 64                  # that even the smallest heap has at the start
 NEEDED = 64                     # bytes beside its payload that a block may take
@@ -81,15 +82,15 @@ class Room:
         if self.refused or operation.pointer or request == 0 or operation.verb in ALIGNED:
             return []
         why = self._why_there_is_room(request)
-        said = f"{operation.verb} of {request} bytes answers NULL though {why}"
+        said = f"{operation.verb} of {counted(request, 'byte')} answers NULL though {why}"
         return [Problem("spurious_null", said)] if why else []
 
     def _why_there_is_room(self, request: int) -> str:
         if not self._ever and request <= FEW_BYTES:
             return "nothing was ever given"
         if self._has_gap(request):
-            held = f"{len(self._held)} blocks of {self._live} bytes are live" if self._held else "nothing is live"
-            return f"{held} and {self._peak} bytes were live before"
+            blocks = counted(len(self._held), "block") if self._held else "nothing"
+            return f"{self._live:,} of the {counted(self._peak, 'byte')} that once were live still are ({blocks})"
         if self._merges and self._ever_asked + 2 * request < self._most // 4:
             return f"mem_sbrk would still have given most of its {self._most} bytes"
         return ""

@@ -67,8 +67,9 @@ class Causes:
             left = size % CUT if 0 < size % CUT < CUT - ROUNDED_UP else PLAIN      # else it wraps when it is rounded up
             if not self._is_cut(trace, index, left, left + (CUT if size >= 2 * CUT else 2 * CUT)):
                 continue
-            served = f"it is served as one of {left} bytes" if left == size % CUT else "rounded up, it is a small one"
-            return TRUNCATED, f"{format_step(step)}: the size is cut to 32 bits: {served}"
+            served = f"it is served as one of {counted(left, 'byte')}" if left == size % CUT else None
+            small = served or "rounded up, it is a small one"
+            return TRUNCATED, f"{format_step(step)}: the size is cut to 32 bits: {small}"
         return None
 
     def _is_cut(self, trace: Trace, index: int, left: int, twin: int) -> bool:

@@ -12,6 +12,7 @@ from heapster.model.rules import RULES
 from heapster.model.spec import Operation, Promises, Result
 
 EVERY_CALL = ("crash", "hang")
+SETTLED = ("frees", "keeps")    # what realloc(p, 0) may do each time
 IN_NUMBER = frozenset({         # what compiled cases notice too, of those that they mask nothing of
     "overlap", "misaligned", "alignment_not_honoured", "contents_damaged", "prefix_lost", "not_zeroed",
     "null_without_errno", "free_changed_errno", "spurious_null", *EVERY_CALL})
@@ -76,6 +77,8 @@ class Counts:
         yield from EVERY_CALL
         if operation.verb in REQUESTS and not result.pointer and requested(operation):
             yield "spurious_null"
+        if not requested(operation) and not operation.pointer and self._promises.zero == "pointer":
+            yield "zero_size_inconsistent"
         if "check" in self._target.symbols:
             yield "heap_check_failed"
 
@@ -89,6 +92,7 @@ class Counts:
         promises, confined = self._promises, self._target.room > 0
         unpromised = {"errno_clobbered": promises.errno_kept, "null_without_errno": promises.errno,
                       "wrong_errno": promises.errno or "posix_memalign" in self._target.verbs,
+                      "zero_size_inconsistent": promises.zero != "either" or promises.realloc_zero in SETTLED,
                       "foreign_memory_harmed": not confined, **dict.fromkeys(CONFINED, confined)}
         for rule in RULES:
             if self._target.verbs & (rule.of or self._target.verbs) and unpromised.get(rule.code, True):

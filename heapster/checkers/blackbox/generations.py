@@ -6,6 +6,7 @@ from heapster.checkers.blackbox.protocol import Mode
 from heapster.checkers.blackbox.racing import Race
 from heapster.checkers.blackbox.volume import LEAST_SAMPLES, growth
 from heapster.results import Finding
+from heapster.wording import counted
 
 ROUNDS, LONGER = 256, 3         # generations, and times as many to confirm
 STEPS = 60                      # of each thread
@@ -35,7 +36,7 @@ def grown(judge: Judge, threads: int, seed: int, rounds: int = ROUNDS) -> int:
 def _describe(judge: Judge, threads: int, seed: int, last: int) -> Race:
     line = f"# {threads} threads make {STEPS} calls each and end {ROUNDS} times, seed {seed}"
     each = max(1, last * 4 // (3 * ROUNDS * threads))
-    title = f"threads that come and go take memory for good: about {each} bytes each"
+    title = f"threads that come and go take memory for good: about {counted(each, 'byte')} each"
     found = identity(judge.target.name, CODE, (line,))
     cause = "the heap of a thread that ended is not used again, or what another thread frees is lost"
     return Race(Finding(found, CODE, title, (line,), f"heapster replay {found}",

@@ -13,6 +13,7 @@ from heapster.checkers.blackbox.stepwise import BlackboxRun
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import REQUESTS, TAKING, requested
 from heapster.model.trace import handle_name
+from heapster.wording import counted
 
 ROUNDS = 3
 HEAD = 32                       # bytes before a payload at which those who keep it may point
@@ -97,7 +98,7 @@ def _of_lost(run: list[TracedEvent], given: list[Given], lost: Lost) -> Iterator
     pointers = _Pointers(given, lost)
     for moment in run:
         pointers.take(moment)
-    what = lost.name if lost.whole else f"the {lost.end - lost.start} bytes of {lost.name} that were not needed"
+    what = lost.name if lost.whole else f"{counted(lost.end - lost.start, 'byte')} of {lost.name} that were not needed"
     call = of_step(run, lost.since)
     if pointers.dropped is not None and not pointers.known:
         yield Suspect(pointers.dropped, f"drops the last pointer to {what}, which no call gets again")

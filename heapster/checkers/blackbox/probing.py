@@ -10,6 +10,7 @@ from heapster.checkers.blackbox.stepwise import SIGABRT, hurried, run_trace, set
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import Step, Trace
 from heapster.model.spec import Promises
+from heapster.wording import counted
 
 MOST_LEARNT = 16                # bytes: no more alignment is expected of plain blocks
 SWEEP = (*range(16, 260, 4), *range(512, 4097, 512))
@@ -169,7 +170,7 @@ def _refuses_bad_alignment(judge: Judge, promises: Promises) -> bool:
 
 def _words(promises: Promises, alignment: int, aborts: bool, verbs: frozenset[str]) -> Iterable[str]:
     small = ", smaller ones to their size" if promises.small_blocks else ""
-    yield f"blocks are aligned to {min(alignment, 4096)} bytes{small}; {promises.alignment} are expected"
+    yield f"blocks are aligned to {counted(min(alignment, 4096), 'byte')}{small}; {promises.alignment} are expected"
     yield {"null": "malloc(0) gives NULL", "pointer": "malloc(0) gives a block",
            "either": "malloc(0) gives NULL or a block"}[promises.zero]
     if "realloc" in verbs:

@@ -25,6 +25,7 @@ from heapster.model.operation import NO_HANDLE, Trace
 from heapster.model.operations import REQUESTS, requested
 from heapster.model.trace import format_step, handle_name
 from heapster.results import Finding
+from heapster.wording import counted
 
 GIVEN_TWICE = frozenset({"overlap", "contents_damaged"})
 ADDRESS = re.compile(r"0x[0-9a-f]+")
@@ -162,7 +163,7 @@ def _of_breach(run: list[TracedEvent], trace: Trace, outcome: BlackboxRun, broke
         given = of_step(run, hit.step)
         if decided := entry_decision(given):
             yield Suspect(decided, f"answers {handle_name(hit.handle)} although the heap's own words lie in its "
-                                   f"{hit.size} bytes")
+                                   f"{counted(hit.size, 'byte')}")
     yield itself
 
 
@@ -189,7 +190,7 @@ def _of_contents(run: list[TracedEvent], call: list[TracedEvent], outcome: Black
     for moment in reversed(call):
         event = moment.event
         if event.kind == EventKind.ACCESS and event.flags & RANGE and event.flags & WRITES and event.size:
-            yield Suspect(moment, f"fills {event.size} bytes")
+            yield Suspect(moment, f"fills {counted(event.size, 'byte')}")
             return
     if stored := last_store(run, at):
         yield Suspect(stored, "wrote last what is there")

@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeVar
 from heapster.checkers.blackbox.judge import Judge
 from heapster.children import processor_seconds
 
-PATIENCE, GRACE = 3.0, 1.5      # a kind waits once it took so many times its share, and so many seconds more
+PATIENCE, GRACE = 3.0, 1.5      # a kind waits once it took so many times its share, and so many seconds more,
+BRIEF = 0.1                     # or that part of a run, if that is less
 
 T = TypeVar("T")
 Case = Callable[[], float]      # runs it, and answers its work: about a millisecond each on an idle machine
@@ -74,10 +75,11 @@ class CaseKind:
 class Schedule:
     """Whose turn it is."""
 
-    def __init__(self, kinds: Iterator[CaseKind], spent: Callable[[], float], ops: Callable[[], int]) -> None:
+    def __init__(self, kinds: Iterator[CaseKind], spent: Callable[[], float], ops: Callable[[], int],
+                 seconds: float = GRACE / BRIEF) -> None:
         self.kinds = list(kinds)
         self._open = list(self.kinds)
-        self._spent, self._ops = spent, ops
+        self._spent, self._ops, self._grace = spent, ops, min(GRACE, BRIEF * seconds)
 
     def turn(self) -> tuple[CaseKind, Case] | None:
         """The next case of the kind that had least of what it is due; None if none is left to run."""
@@ -107,4 +109,4 @@ class Schedule:
         """Whether it took far more than its share, beside the time that the others took."""
         others = [one for one in self._open if one is not kind]
         due = kind.share / sum(one.share for one in others) if others else 0.0
-        return bool(others) and kind.seconds > PATIENCE * due * sum(one.seconds for one in others) + GRACE
+        return bool(others) and kind.seconds > PATIENCE * due * sum(one.seconds for one in others) + self._grace

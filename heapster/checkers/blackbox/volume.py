@@ -12,6 +12,7 @@ from heapster.checkers.growth import MARKS, steady_growth
 from heapster.model.operation import Trace
 from heapster.model.trace import format_steps
 from heapster.results import Finding
+from heapster.wording import counted
 
 OPS = 60_000                    # of a run
 LEAST_GROWTH = 1 << 18          # bytes from the first quarter to the end, below which nothing is said
@@ -114,4 +115,4 @@ def _title(seen: _Seen, rounds: int) -> str:
     if seen.failed_round:
         return f"in round {seen.failed_round + 1} of the same work, with nothing live before it, NULL is answered"
     each = max(1, seen.grown * 4 // (3 * rounds))
-    return f"{rounds} rounds of the same work took ever more memory: about {each} bytes more in each"
+    return f"{rounds} rounds of the same work took ever more memory: about {counted(each, 'byte')} more in each"
