@@ -82,7 +82,7 @@ def test_without_readelf_the_header_tells(tmp_path: Path, monkeypatch: pytest.Mo
     path = built(tmp_path, "-g", header=True)
     monkeypatch.setenv("PATH", "")
     assert prototypes(path, path.parent, ["pool_malloc"]) == {
-        "pool_malloc": (Parameter("pool *", "p"), Parameter("size_t", "i"))}
+        "pool_malloc": (Parameter("pool *", "p", "p"), Parameter("size_t", "i", "size"))}
 
 
 @pytest.mark.parametrize(("verb", "kinds", "wrong"), [

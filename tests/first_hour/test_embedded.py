@@ -52,3 +52,88 @@ def test_a_pool_has_a_program_of_its_own(tmp_path: Path) -> None:
     assert [types(line, tmp_path).code for line in lines] == [0, 0]
     run = next(line for line in text.splitlines() if line.startswith("   run:")).removeprefix("   run:")
     assert types(run.partition("  exit")[0].strip(), tmp_path).code == 1
+
+
+OWN_STRUCT = """\
+#include <stdbool.h>
+#include <stddef.h>
+struct pool { char *base; size_t block; void *free; };
+bool pool_init(struct pool *pool, void *buffer, size_t length, size_t block_size);
+void *pool_alloc(struct pool *pool);
+void pool_free(struct pool *pool, void *block);
+"""
+ITS_SOURCE = """\
+#include "fixed.h"
+bool pool_init(struct pool *pool, void *buffer, size_t length, size_t block_size)
+{
+    pool->base = buffer;
+    pool->block = (block_size + 7) / 8 * 8;
+    pool->free = NULL;
+    for (size_t at = 0; at + pool->block %s length; at += pool->block) {
+        *(void **)(pool->base + at) = pool->free;
+        pool->free = pool->base + at;
+    }
+    return true;
+}
+void *pool_alloc(struct pool *pool)
+{
+    void *block = pool->free;
+    if (block != NULL)
+        pool->free = *(void **)block;
+    return block;
+}
+void pool_free(struct pool *pool, void *block)
+{
+    if (block != NULL) {
+        *(void **)block = pool->free;
+        pool->free = block;
+    }
+}
+"""
+
+
+def fixed(folder: Path, compares: str) -> None:
+    """A pool of blocks of one size, in a structure of the caller's."""
+    (folder / "fixed.h").write_text(OWN_STRUCT)
+    (folder / "fixed.c").write_text(ITS_SOURCE % compares)
+
+
+def test_the_draft_of_a_pool_in_a_structure_of_ones_own_needs_no_correction(tmp_path: Path) -> None:
+    """Blocks have one size, which init is told: what is larger is refused, and a right pool passes."""
+    fixed(tmp_path, "<=")
+    read = types("heapster describe fixed.h -o fixed.toml && heapster fuzz fixed.toml --seconds 0.5", tmp_path)
+    assert read.code in (0, 3), read.out + read.err
+    assert 'init = "pool_init(&instance, region, region_size, 64)"' in (tmp_path / "fixed.toml").read_text()
+    assert 'malloc = "size <= 64 ? pool_alloc(&instance) : NULL"' in (tmp_path / "fixed.toml").read_text()
+
+
+def test_a_pool_whose_init_goes_too_far_is_told_with_its_line(tmp_path: Path) -> None:
+    fixed(tmp_path, "<= 64 +")
+    read = types("heapster describe fixed.h -o fixed.toml && heapster fuzz fixed.toml --seconds 0.5 --jobs 2",
+                 tmp_path)
+    assert read.code == 4
+    assert "fixed.toml: its init dies of SIGSEGV, in pool_init, fixed.c:8" in read.err
+
+
+def test_a_header_is_no_target_and_it_is_told_what_is(tmp_path: Path) -> None:
+    fixed(tmp_path, "<=")
+    read = types("heapster fuzz fixed.h", tmp_path)
+    assert read.code == 4
+    assert "heapster describe fixed.h -o fixed.toml" in read.err
+
+
+def test_a_description_that_does_not_compile_is_named(tmp_path: Path) -> None:
+    fixed(tmp_path, "<=")
+    read = types("heapster describe fixed.h -o fixed.toml && sed -i 's/&instance/instance/' fixed.toml && "
+                 "heapster fuzz fixed.toml", tmp_path)
+    assert read.code == 4
+    assert "heapster: fixed.toml describes calls that do not compile: correct its expressions" in read.err
+
+
+def test_a_size_that_free_must_be_told_is_not_guessed(tmp_path: Path) -> None:
+    """As of an allocator behind Rust's interface."""
+    (tmp_path / "rs.h").write_text("#include <stddef.h>\nvoid *rs_alloc(size_t size, size_t align);\n"
+                                   "void rs_dealloc(void *ptr, size_t size, size_t align);\n")
+    read = types("heapster describe rs.h", tmp_path)
+    assert 'malloc = "rs_alloc(size, 16)"' in read.lines
+    assert '# free = "rs_dealloc(pointer, ..., ...)": what ... is, an adapter must keep' in read.out

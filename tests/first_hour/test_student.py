@@ -69,3 +69,45 @@ def test_a_lab_for_32_bits_says_how_it_is_built(tmp_path: Path) -> None:
     read = types(FUZZ.format("mm.c", 0.1), tmp_path)
     assert read.code == 1
     assert "-m32" in read.out
+
+
+LINKS_IN_WORDS = """\
+#include <stddef.h>
+void *mem_sbrk(int);
+#define NEXT(p) (*(unsigned *)(p))
+#define SIZE(p) (*(unsigned *)((char *)(p) - 4))
+static char *list;
+int mm_init(void) { list = NULL; return mem_sbrk(4) == (void *)-1 ? -1 : 0; }
+void *mm_malloc(size_t n)
+{
+    unsigned size = n < 4 ? 4 : (n + 11) / 8 * 8 - 4;
+    char *before = NULL;
+    if (n == 0 || n > 1u << 24)
+        return NULL;
+    for (char *p = list; p != NULL; before = p, p = (char *)NEXT(p))
+        if (SIZE(p) >= size) {
+            if (before == NULL)
+                list = (char *)NEXT(p);
+            else
+                NEXT(before) = NEXT(p);
+            return p;
+        }
+    char *p = mem_sbrk(size + 4);
+    if (p == (void *)-1)
+        return NULL;
+    SIZE(p + 4) = size;
+    return p + 4;
+}
+void mm_free(void *p) { if (p != NULL) { NEXT(p) = (unsigned)(size_t)list; list = p; } }
+"""
+
+
+def test_a_lab_that_was_written_for_32_bits_is_judged_so_though_nothing_says_it(tmp_path: Path) -> None:
+    """Its lists lie in 32-bit words; told to be one of 64 bits, it is found to cut its addresses."""
+    (tmp_path / "mm.c").write_text(LINKS_IN_WORDS)
+    read = types("heapster fuzz mm.c --seconds 0.3 --jobs 1 --only crash,contents_damaged", tmp_path)
+    assert read.code in (0, 3), read.out
+    assert "written for 32 bits, as it keeps addresses in 32-bit words (mm.c:13)" in " ".join(read.out.split())
+    read = types("heapster fuzz mm.c --seconds 0.3 --jobs 1 --cflags -m64", tmp_path)
+    assert read.code == 1
+    assert "written for 32 bits" not in read.out

@@ -31,6 +31,8 @@ TARGET_FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-fram
 MATHS = ("-Wl,--as-needed", "-lm")      # size classes are found by log2 and its kin
 SAID = 12                       # lines of the compiler's words that are shown
 COMPILE_LIMIT = 120             # seconds
+MACHINE = frozenset({"-m32", "-m64", "-mx32"})
+SHORT_CAST = re.compile(r"^(.+?):(\d+):\d+: warning: cast to [^\n]*\bfrom (?:smaller )?integer", re.MULTILINE)
 DEFINITION = r"^[\w\s\*]*\b{name}\s*\([^;{{]*\)\s*\{{?\s*$"
 EXTERN_INLINE, OF_C99 = re.compile(r"\bextern\s+inline\b"), "-fno-gnu89-inline"
 VOID_INIT = re.compile(r"^\s*void\s+mm_init\s*\(", re.MULTILINE)
@@ -95,6 +97,9 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     if not text:
         raise TargetError(f"{path} is no C source")
     lab = ("-DDRIVER",) if "mm_init" in text and "DRIVER" in text else ()
+    cast = "" if MACHINE & {*told, *compiler.flags} or "mm_init" not in text else _cuts_addresses(
+        compiler, [*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags, *map(str, paths)])
+    told = (*told, "-m32") if cast else told
     low = "-m32" in told and "-m64" not in compiler.flags and not _builds_32_bits(compiler)
     told = tuple(flag for flag in told if flag != "-m32" or not low)
     kernel = OF_32_BITS[1:] if "-m32" in (*told, *compiler.flags) else ()
@@ -113,7 +118,7 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
                                            tuple(map(str, paths)), libraries),
                    init_answers=target.init_answers and not VOID_INIT.search(text),
                    check_means=bool(MEANINGFUL_CHECK.search(text)), low=low,
-                   as_built=(*target.as_built, *_as_built(told, low=low)))
+                   as_built=(*target.as_built, *_as_built(told, cast, low=low)))
 
 
 def _inlining(compiler: Compiler, own: tuple[str, ...], paths: Sequence[Path]) -> tuple[str, ...]:
@@ -124,13 +129,31 @@ def _inlining(compiler: Compiler, own: tuple[str, ...], paths: Sequence[Path]) -
     return (OF_C99,) if EXTERN_INLINE.search(text) else ()
 
 
-def _as_built(told: tuple[str, ...], *, low: bool) -> Iterator[str]:
-    """What the target's own build had us do."""
+def _as_built(told: tuple[str, ...], cast: str, *, low: bool) -> Iterator[str]:
+    """What the target's own build had us do, or what it is written for."""
+    if cast:
+        how = "built with its heap below 2 GiB, as this machine cannot -m32 (gcc-multilib can)" if low else \
+            "compiled with -m32"
+        yield (f"written for 32 bits, as it keeps addresses in 32-bit words ({cast}): {how}; --cflags -m64 judges it "
+               "as it is")
+        return
     if shown := [flag for flag in told if not flag.startswith(("-I", "-Wl,", "/"))]:
         yield f"compiled with {' '.join(shown)}, as its own build does (--cflags has the last word)"
     if low:
         yield ("its own build says -m32, which this machine cannot (gcc-multilib can): it is built for 64 bits, with "
                "its heap below 2 GiB, so that addresses fit into 32-bit words")
+
+
+def _cuts_addresses(compiler: Compiler, words: list[str]) -> str:
+    """Where the sources make an address of an integer that is too short for one, as the compiler says; or nothing."""
+    try:
+        said = children.run([*compiler.command, "-fsyntax-only", "-Wint-to-pointer-cast", *words], text=True,
+                            capture_output=True, errors="replace", timeout=COMPILE_LIMIT,
+                            env={**os.environ, "LC_ALL": "C"}).stderr
+    except children.TimeoutExpired:
+        return ""
+    found = SHORT_CAST.search(said)
+    return f"{Path(found[1]).name}:{found[2]}" if found else ""
 
 
 def _builds_32_bits(compiler: Compiler) -> bool:

@@ -212,7 +212,11 @@ def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, 
     library = [str(base / told["object"]), f"-Wl,-rpath,{(base / told['object']).parent}"] if "object" in told else []
     library += ["-lstdc++"] if _is_cplusplus(told) else []
     compiler = compiler._replace(flags=(*flags, *compiler.flags))
-    build = compile_object(sources, made, compiler, *library)
+    try:
+        build = compile_object(sources, made, compiler, *library)
+    except TargetError as error:
+        wrong = f"{path} describes calls that do not compile: correct its expressions. " if "malloc" in told else ""
+        raise TargetError(f"{wrong}{error}") from None
     found = from_object(made, str(path), PREFIX)
     symbols = dict(found.symbols)
     for verb in ("init", "check"):

@@ -85,6 +85,10 @@ class StartError(TargetError):
         super().__init__(message)
         self.events = events
 
+    def __reduce__(self) -> tuple[type["StartError"], tuple[str, list[TargetEvent]]]:
+        """A job tells it to whoever has many, who then looks for the line: without this it would be another error."""
+        return StartError, (str(self), self.events)
+
 
 class Judge:
     """A running judge of one target. Use it as a context, so that nothing stays behind."""
@@ -179,7 +183,8 @@ class Judge:
             raise TargetError(f"{name} cannot be loaded: {message}")
         ending = self._ending()
         if ending.ended is not Ended.RETURNED:
-            where = f"its {self.target.symbols['init']}" if ending.phase is Phase.CALLING else "loading it"
+            init = "init" if self.target.shape == "described" else self.target.symbols.get("init")
+            where = f"its {init}" if ending.phase is Phase.CALLING else "loading it"
             raise StartError(f"{name}: {where} {how_it_died(ending)}{last_words(ending.output)}", self.events())
         if ending.init_failed:
             raise TargetError(f"{name}: {self.target.symbols['init']} fails on a fresh heap")

@@ -21,6 +21,10 @@ OF_INSTANCES = re.compile(r"(?:^|_)(?:pool|arena|m?space|region|zone|tlsf|slab|i
 ALLOCATES = re.compile(r"(?:alloc|allocate|malloc|get|take|acquire)$", re.IGNORECASE)
 FREES = re.compile(r"(?:free|release|dealloc|deallocate|give|put|return)$", re.IGNORECASE)
 STARTS = re.compile(r"(?:init|create|new|make|setup|open|create_with_pool)$", re.IGNORECASE)
+OF_A_BLOCK = re.compile(r"(?:block|elem|item|obj|slot|unit|chunk|cell)\w*?_?(?:size|bytes|len)|stride", re.IGNORECASE)
+HOW_MANY = re.compile(r"count|^n$|num|blocks$|items$|capacity", re.IGNORECASE)
+ALIGNS = re.compile(r"align", re.IGNORECASE)
+DRAFT_BLOCK, DRAFT_ALIGNMENT = 64, 16       # bytes
 ENTRY = re.compile(r"^ <(\d+)><([0-9a-f]+)>: .*\((DW_TAG_\w+)\)")
 NAME = re.compile(r"DW_AT_name\s*: (?:\(.*?\): )?(.*?)\s*$")
 COMMENTS = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -35,6 +39,7 @@ class Parameter(NamedTuple):
 
     text: str                   # its type in C
     kind: str                   # "i": an integer; "p": a pointer, or a handle of some other type
+    name: str = ""              # if it is known
 
 
 Prototype = tuple[Parameter, ...]
@@ -60,21 +65,24 @@ def signature(name: str, prototype: Prototype) -> str:
 def draft(target: Path, names: Iterable[str], known: dict[str, Prototype]) -> str:
     """A description to be corrected, of as much as can be told from names and prototypes."""
     functions = sorted(names)
-    takes = _first(functions, ALLOCATES)
+    takes, starts, frees = (_first(functions, kind) for kind in (ALLOCATES, STARTS, FREES))
     instance = next((one.text for one in known[takes][:1] if one.kind == "p"), "") if takes in known else "void *"
+    is_ours = instance in (one.text for one in known.get(starts, ()))       # a place for it is given
     lines = [f'sources = ["{target.name}"]' if target.suffix == ".c" else f'object = "{target.name}"']
     if headers := [path.name for path in _texts(target.parent, ".h") if takes in path.read_text(errors="replace")]:
         lines.append(f'headers = ["{headers[0]}"]')
     elif declared := list(_declarations(functions, known)):
         lines.append(f"declare = [{', '.join(declared)}]")
-    lines += ["region = 65536", *([f'instance = "{instance}"'] if instance else [])]
-    if starts := _first(functions, STARTS):
-        lines.append(f'init = "{_call(starts, known.get(starts), ("region", "region_size"))}"')
-    lines.append(f'malloc = "{_call(takes or "FUNCTION", known.get(takes), ("instance", "size"))}"')
-    frees = _first(functions, FREES)
-    lines.append(f'free = "{_release(frees or "FUNCTION", known.get(frees))}"')
-    lines += [f'realloc = "{_release(name, known[name])}"' for name in functions
-              if name.endswith("realloc") and name in known][:1]
+    lines.append("region = 65536")
+    if instance:
+        lines.append(f'instance = "{instance.rstrip(" *") if is_ours else instance}"')
+    handle = "&instance" if is_ours else "instance"
+    if starts:
+        lines.append(f'init = "{_start(starts, known.get(starts), instance if is_ours else "")}"')
+    lines.append(f'malloc = "{_taking(takes or "FUNCTION", known.get(takes), handle)}"')
+    lines.append(_giving(frees or "FUNCTION", known.get(frees), handle))
+    lines += [f'realloc = "{name}({", ".join(_words(known[name], handle, "size"))})"' for name in functions
+              if name.endswith("realloc") and [one.kind for one in known.get(name, ())].count("i") == 1][:1]
     return "".join(f"\n  {line}" for line in lines)
 
 
@@ -90,18 +98,43 @@ def _first(functions: list[str], kind: re.Pattern[str]) -> str:
     return next((name for name in functions if kind.search(name)), "")
 
 
-def _call(name: str, prototype: Prototype | None, usual: tuple[str, str]) -> str:
-    """A call with what each parameter is likely to be."""
-    kinds = [one.kind for one in prototype] if prototype else ["p", "i"]
-    return f"{name}({', '.join(usual[kind == 'i'] for kind in kinds)})"
-
-
-def _release(name: str, prototype: Prototype | None) -> str:
-    """The call that gives a block back, whose last pointer it is."""
-    kinds = [one.kind for one in prototype] if prototype else ["p", "p"]
-    last = max((place for place, kind in enumerate(kinds) if kind == "p"), default=0)
-    words = ("size" if kind == "i" else "pointer" if place == last else "instance" for place, kind in enumerate(kinds))
+def _start(name: str, prototype: Prototype | None, own: str) -> str:
+    """The call that starts a pool, with what each parameter is likely to be; `own` is the type of what it fills."""
+    words = ["region", "region_size"] if prototype is None else [
+        _number(one, "region_size") if one.kind == "i" else "&instance" if one.text == own else "region"
+        for one in prototype]
     return f"{name}({', '.join(words)})"
+
+
+def _taking(name: str, prototype: Prototype | None, handle: str) -> str:
+    """The call that takes memory; of a pool that is not told how much, blocks of the size that it was started with."""
+    words = [handle, "size"] if prototype is None else [
+        _number(one, "size") if one.kind == "i" else handle for one in prototype]
+    call = f"{name}({', '.join(words)})"
+    return call if prototype is None or "size" in words else f"size <= {DRAFT_BLOCK} ? {call} : NULL"
+
+
+def _number(parameter: Parameter, usual: str) -> str:
+    """What an integer is likely to be, by its name."""
+    if usual == "region_size" and OF_A_BLOCK.search(parameter.name):
+        return str(DRAFT_BLOCK)
+    if usual == "region_size" and HOW_MANY.search(parameter.name):
+        return f"region_size / {2 * DRAFT_BLOCK}"
+    return str(DRAFT_ALIGNMENT) if ALIGNS.search(parameter.name) else usual
+
+
+def _giving(name: str, prototype: Prototype | None, handle: str) -> str:
+    """The line of the call that gives a block back, its last pointer; as a comment if it wants to be told more."""
+    words = [handle, "pointer"] if prototype is None else _words(prototype, handle, "...")
+    call = f'free = "{name}({", ".join(words)})"'
+    return f"# {call}: what ... is, an adapter must keep (docs/guides/embedded.md)" if "..." in words else call
+
+
+def _words(prototype: Prototype, handle: str, number: str) -> list[str]:
+    """What the parameters of a call are that is given a block, which is its last pointer."""
+    kinds = [one.kind for one in prototype]
+    last = max((place for place, kind in enumerate(kinds) if kind == "p"), default=0)
+    return [number if kind == "i" else "pointer" if place == last else handle for place, kind in enumerate(kinds)]
 
 
 def declared(path: Path) -> list[str]:
@@ -135,7 +168,7 @@ def parameters(text: str) -> Prototype:
     """What stands between the parentheses of a declaration."""
     if text.strip() in ("", "void"):
         return ()
-    return tuple(Parameter(_without_name(one), "i" if "*" not in one and INTEGER.search(one) else "p")
+    return tuple(Parameter(_without_name(one), "i" if "*" not in one and INTEGER.search(one) else "p", _name_of(one))
                  for one in text.split(","))
 
 
@@ -143,6 +176,12 @@ def _without_name(text: str) -> str:
     words = " ".join(text.split())
     match = re.fullmatch(r"(.*[\s*])(\w+)", words)
     return match[1].strip() if match and not INTEGER.fullmatch(match[2]) else words
+
+
+def _name_of(text: str) -> str:
+    """What a parameter is called, if it is."""
+    words = " ".join(text.split())
+    return words[len(_without_name(words)):].strip()
 
 
 def _debugged(path: Path) -> dict[str, Prototype]:
@@ -162,7 +201,8 @@ def _debugged(path: Path) -> dict[str, Prototype]:
         if entry.tag == "DW_TAG_subprogram" and entry.name:
             taken = [child for child in _children(entries, number) if child.tag == "DW_TAG_formal_parameter"]
             if taken or not any(child.tag == "DW_TAG_unspecified_parameters" for child in _children(entries, number)):
-                found.setdefault(entry.name, tuple(_of_type(types, child.type) for child in taken))
+                found.setdefault(entry.name, tuple(
+                    _of_type(types, child.type)._replace(name=child.name) for child in taken))
     return found
 
 

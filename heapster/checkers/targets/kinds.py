@@ -13,7 +13,8 @@ from heapster.checkers.targets.sources import holds_sources
 from heapster.checkers.targets.target import TargetSettings, View
 
 OURS = TargetSettings._fields
-OTHER_SOURCES = (".rs", ".h")
+HEADERS = (".h", ".hpp")
+OTHER_SOURCES = (".rs", *HEADERS)
 
 
 class TargetKind(NamedTuple):

@@ -15,7 +15,7 @@ from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
 from heapster.checkers.targets.building import learnt
 from heapster.checkers.targets.gathering import gathered
 from heapster.checkers.targets.installed import peer
-from heapster.checkers.targets.kinds import OTHER_SOURCES
+from heapster.checkers.targets.kinds import HEADERS, OTHER_SOURCES
 from heapster.checkers.targets.making import BuiltSource, compilations, flags_of
 from heapster.checkers.targets.sources import companions, include_flags, sources_below, sources_in
 from heapster.checkers.targets.target import Preload, Target
@@ -109,6 +109,9 @@ def _gathered(options: ForeignOptions, folder: Path, named: Path | None = None) 
 def loaded(options: ForeignOptions) -> ForeignTarget:
     """A shared object as it is."""
     path = options.target.path
+    if path.suffix in HEADERS and path.exists():
+        raise TargetError(f"{path} is a header: name the sources that it belongs to; of a pool, describe it "
+                          f"(heapster describe {path} -o {path.with_suffix('.toml').name}) and name the description")
     if path.suffix in OTHER_SOURCES and path.exists():
         raise TargetError(f"{path} is no C or C++ source: compile it into a shared object yourself, and name that")
     return _file(options, lambda path: _loaded(path, options))
