@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from io import StringIO
 from textwrap import wrap
 
@@ -13,9 +13,12 @@ from rich.text import Text
 from heapster.wording import legible
 
 COPIED = "heapster "            # in lines with a command
+WHOLE = (">", "for example:", "also ", "it ", "called from ")      # how lines begin that are told whole all the same
 MOST_INDENT = 2                 # of a sentence; what stands further in is a picture or a source
 
 Line = tuple[str, str]          # text and style
+
+STEP_ASIDE: list[Callable[[], AbstractContextManager[None]]] = []     # of bars that are shown: where results come, go
 
 
 def say(lines: Iterable[Line]) -> None:
@@ -41,15 +44,19 @@ def _fitted(text: str, columns: int) -> list[str]:
     if not columns or len(text) <= columns or COPIED in text:
         return [text]
     indent = len(text) - len(text.lstrip())
-    parts = [text] if indent > MOST_INDENT else wrap(text, columns, subsequent_indent=" " * (indent + 4),
-                                                     break_long_words=False, break_on_hyphens=False)
+    is_cut = indent > MOST_INDENT and not text.lstrip().startswith(WHOLE)
+    parts = [text] if is_cut else wrap(text, columns, subsequent_indent=" " * (indent + 4), break_long_words=False,
+                                       break_on_hyphens=False)
     return [part if len(part) <= columns else part[:columns - 3] + "..." for part in parts]
 
 
 def _write(text: str) -> None:
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        with ExitStack() as aside:
+            for step_aside in STEP_ASIDE:
+                aside.enter_context(step_aside())
+            sys.stdout.write(text)
+            sys.stdout.flush()
     except BrokenPipeError:
         _write_no_more()
     except OSError as error:

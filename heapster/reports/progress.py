@@ -1,7 +1,8 @@
 """How far a run is, on stderr: a bar on a terminal, elsewhere a line every ten seconds."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -9,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from heapster.reports.output import note
+from heapster.reports.output import STEP_ASIDE, note
 
 BETWEEN_LINES = 10.0            # seconds
 
@@ -25,8 +26,10 @@ class Meter:
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
             console = Console(stderr=True)
+            STEP_ASIDE.append(self._aside)
             self._bar = Progress(TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-                                 TimeRemainingColumn(), console=console, auto_refresh=False, transient=True)
+                                 TimeRemainingColumn(), console=console, auto_refresh=False, transient=True,
+                                 redirect_stdout=False)
             self._bar.start()
             self._bar.add_task(self._what, total=1.0)
         return self
@@ -34,7 +37,18 @@ class Meter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         if self._bar:
+            STEP_ASIDE.remove(self._aside)
             self._bar.stop()
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Take the bar away meanwhile."""
+        assert self._bar
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
 
     def show(self, fraction: float | None, state: str) -> None:
         """The run is done to this fraction, None if nobody knows; `state` in a few words."""

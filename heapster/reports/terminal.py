@@ -12,9 +12,10 @@ from heapster.results import Finding, Place, Run, Verdict
 from heapster.wording import counted
 
 MOST_LINES = 29                 # of a finding
-TITLE_WIDTH = 100
+TITLE_WIDTH, MOST_OF_A_LINE = 100, 240      # of a source's lines: those around the one in question, and that itself
 UNBROKEN = "\xa0"               # a blank at which no line ends
 MOST_CALLERS = 5
+STEP_WIDTH = 32                 # columns of a step that is marked, where there is room for what is said of it
 BAD, GOOD, OPEN, FAINT, STRONG, PLAIN = "bold red", "bold green", "bold yellow", "dim", "bold", ""
 VERDICT_STYLES = {Verdict.PASSED: GOOD, Verdict.FAILED: BAD, Verdict.INCONCLUSIVE: OPEN}
 
@@ -52,7 +53,8 @@ def _steps(finding: Finding, room: int) -> Iterator[Line]:
 
 
 def _step(step: str, mark: str | None) -> Line:
-    return (f"  > {step:<32}  <- {mark}", BAD) if mark else (f"    {step}", PLAIN)
+    pad = STEP_WIDTH if not width() or width() > 2 * STEP_WIDTH else 0
+    return (f"  > {step:<{pad}}  <- {mark}", BAD) if mark else (f"    {step}", PLAIN)
 
 
 def _chosen(length: int, marked: set[int], room: int) -> list[int]:
@@ -84,9 +86,10 @@ def place_lines(place: Place) -> Iterator[Line]:
     """The line that it comes from, what is done there, and six lines of the source."""
     yield f"  {place.label}: {place.words}: {place.why}", STRONG
     for line in place.excerpt:
-        yield f"    {line[:TITLE_WIDTH]}", BAD if line.startswith(">") else FAINT
+        is_it = line.startswith(">")
+        yield f"    {line[:MOST_OF_A_LINE if is_it else TITLE_WIDTH]}", BAD if is_it else FAINT
     if place.mended:
-        yield f"    for example: {place.mended.strip()[:TITLE_WIDTH]}", GOOD
+        yield f"    for example: {place.mended.strip()[:MOST_OF_A_LINE]}", GOOD
     if place.access:
         yield f"    it {place.access}"[:TITLE_WIDTH], FAINT
     if len(place.backtrace) > 1:

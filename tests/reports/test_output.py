@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from heapster.reports.output import say
+from heapster.reports.output import _fitted, say
 from heapster.reports.progress import BETWEEN_LINES, Meter
 from heapster.reports.terminal import index_lines
 from heapster.results import Finding, Place, Run, Verdict
 
 LINES = """
-from heapster.reports.output import say
+from heapster.reports.output import _fitted, say
 say([("x" * 3000, "bold red"), ("again: heapster replay y", ""), ("  NOT checked: " + "threads " * 9, ""),
      ("     4 | a line of a source that is longer than the terminal", "")] * 99)
 """
@@ -99,3 +99,36 @@ def test_several_findings_are_listed_in_their_order_and_one_is_not() -> None:
     assert lines[2].startswith("  0b  wrong_errno: xxx")
     assert lines[2].endswith("xxx ...") and 96 <= len(lines[2]) <= 100
     assert list(index_lines(Run("fuzz", "mm.c", 1, Verdict.FAILED, 1.0, 9, (first,)))) == []
+
+
+WITH_A_BAR = """
+from heapster.reports.output import _fitted, say
+from heapster.reports.progress import Meter
+with Meter("fuzz mm.c") as meter:
+    meter.show(0.5, "9 operations")
+    say([("a finding", ""), ("again: heapster replay " + "y" * 60, "")])
+    meter.show(0.6, "10 operations")
+    meter.close("11 operations")
+"""
+
+
+def test_what_is_found_while_a_bar_is_shown_goes_where_results_go(tmp_path: Path) -> None:
+    """As of `heapster fuzz mm.c > found.txt`: the bar is on the terminal, the finding in the file, and whole."""
+    ours, theirs = pty.openpty()
+    with (tmp_path / "found.txt").open("wb") as file:
+        subprocess.run([sys.executable, "-c", WITH_A_BAR], stdout=file, stderr=theirs, check=True,
+                       env={**os.environ, "TERM": "xterm", "COLUMNS": "40"})
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert (tmp_path / "found.txt").read_text() == "a finding\nagain: heapster replay " + "y" * 60 + "\n"
+    assert "9 operations" in shown and "11 operations" in shown
+    assert "a finding" not in shown
+
+
+def test_the_line_that_is_wrong_is_told_whole_however_narrow_the_terminal() -> None:
+    line = "    >    81 |     size = n <= 8 ? 16 : 8 * ((n + 7) / 8) + header;"
+    parts = _fitted(line, 40)
+    assert " ".join(" ".join(parts).split()) == " ".join(line.split())
+    assert max(map(len, parts)) <= 40
+    assert _fitted(line.replace(">", " "), 40) == [line.replace(">", " ")[:37] + "..."]

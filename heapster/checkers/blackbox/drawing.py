@@ -61,9 +61,11 @@ def _heading(number: int, region: AddressRange, count: int) -> str:
 
 
 def _lines(blocks: Sequence[NamedBlock], start: int) -> Iterator[str]:
-    for block in blocks:
-        at, end = block.pointer - start, _amount(block.pointer - start + block.request)
-        yield f"{handle_name(block.handle):>4}  +{at:<10,} .. +{end:<10} {_bytes(block.request)}"
+    """A line each, in columns as wide as what stands in them."""
+    rows = [(f"{block.pointer - start:,}", _amount(block.pointer - start + block.request), block) for block in blocks]
+    widest = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    for at, end, block in rows:
+        yield f"{handle_name(block.handle):>4}  +{at:<{widest[0]}} .. +{end:<{widest[1]}}  {_bytes(block.request)}"
 
 
 def _bytes(number: int) -> str:
