@@ -5,7 +5,6 @@ from pathlib import Path
 from heapster.checkers.blackbox.classes import HEADERS, described
 from heapster.checkers.blackbox.signatures import ALLOCATES, declared, draft, prototypes, signature
 from heapster.checkers.blackbox.symbols import read_shared_object
-from heapster.checkers.targets.kinds import HEADERS
 from heapster.checkers.targets.making import SOURCES
 from heapster.results import TargetError
 
