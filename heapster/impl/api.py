@@ -1,6 +1,6 @@
 """The calls of a program: the C names, over words. A size_t above PTRDIFF_MAX arrives as a negative word."""
 
-from .block import block_of, round_up
+from .block import block_of, round_up, size_in
 from .layout import (
     ALIGN,
     CALL_CALLOC,
@@ -13,7 +13,10 @@ from .layout import (
     MAX_WORD,
     NULL,
     PAGE,
+    PAYLOAD,
+    PLAIN_BITS,
     REFUSED,
+    USED,
     WORD,
 )
 from .malloc import (
@@ -21,6 +24,7 @@ from .malloc import (
     free_block,
     header_of,
     is_refused,
+    leave_plain,
     move,
     out_of_memory,
     place_aligned,
@@ -36,6 +40,8 @@ def product(a, b):
 
     Ensures:  -1 exactly when the true product of the size_t values does not fit, else the product.
     """
+    if a >> 31 == 0 and b >> 31 == 0:
+        return a * b
     if a == 0 or b == 0:
         return 0
     if a < 0 or b < 0:
@@ -68,9 +74,21 @@ def calloc(m, count, each):
     """C17 7.22.3.2: `count` * `each` bytes, all zero; NULL and ENOMEM if the product does not fit."""
     request = product(count, each)
     p = allocate(m, request, ALIGN, CALL_CALLOC)
-    if p != NULL and m.load_relaxed(block_of(p)) & MAPPED == 0:
-        m.fill(p, 0, usable_bytes(m, p))
+    if p != NULL:
+        zero_payload(m, p)
     return p
+
+
+def zero_payload(m, p):
+    """Fill the payload `p` of a block that was just handed out, unless it has a mapping: that is zero already.
+
+    Its header may have been written over while it waited: then abort, as `header_of` does.
+    """
+    header = m.load_relaxed(block_of(p))
+    if header & PLAIN_BITS == USED:
+        m.fill(p, 0, size_in(header) - PAYLOAD)
+    elif header & MAPPED == 0:
+        m.fill(p, 0, usable_bytes(m, p))
 
 
 def free(m, p):
@@ -84,6 +102,13 @@ def realloc(m, p, request):
 
     Ensures:  NULL and ENOMEM, and the old block is unchanged; or the bytes up to the lesser size are kept.
     """
+    if leave_plain(m, p, request):
+        return p
+    return realloc_slow(m, p, request)
+
+
+def realloc_slow(m, p, request):
+    """As `realloc`, where the block cannot be seen at once to do as it is."""
     if p == NULL:
         return malloc(m, request)
     if request == 0:

@@ -14,10 +14,11 @@ from .layout import (
     MAX_CACHE,
     MOST_COUNTED,
     MOST_MOVED,
+    NULL,
     OVERFLOWED,
     SMALL_BIN,
 )
-from .stack import above, below, set_below, top, unmark
+from .stack import above, below, is_marked, set_below, top, unmark
 
 
 def bin_at(thread, index):
@@ -59,13 +60,22 @@ def take_top(m, slot):
 
 
 def pop(m, slot):
-    """As `take_top`, for a block that is to be used.
+    """Take the block on top off the bin, to be used; its payload. NULL if there is none, or it was written over.
 
-    Ensures:  it is no longer marked, nor linked; those below keep their order.
+    Ensures:  it is no longer marked, nor linked; those below keep their order; nothing changes if there is none.
     """
-    p = take_top(m, slot)
+    p = top(m.load(slot))
+    if p == NULL or not is_marked(m, p):
+        return NULL
+    m.store_relaxed(slot, m.load(p))
     unmark(m, p)
     return p
+
+
+def check_top(m, slot):
+    """Abort if the block on top of the bin was written over since it waits."""
+    if m.load(slot) != 0:
+        below(m, top(m.load(slot)))
 
 
 def grown_limit(limit, total, most, enough):

@@ -17,6 +17,7 @@ from .layout import (
     FIRST_STEP_SHIFT,
     MAP_SHIFT,
     MIN_BLOCK,
+    MOST_CACHED,
     NEXT,
     PREV,
     STEPS,
@@ -62,9 +63,12 @@ def class_entry(units):
 
     Compiled, it is a table: there is no branch, which in programs with blocks of many sizes nothing would foretell.
 
-    Requires: units times ALIGN is ALIGN to MOST_CACHED.
-    Ensures:  result >> 1 is its class plus 1; result is even exactly if it is the least size of its class.
+    Requires: 0 <= units times ALIGN < LEAST_LARGE.
+    Ensures:  result >> 1 is its class plus 1; result is even exactly if it is the least size of its class;
+              1 for what is too small for a block or too large for a bin.
     """
+    if units < MIN_BLOCK >> ALIGN_SHIFT or units > MOST_CACHED >> ALIGN_SHIFT:
+        return 1
     index = class_of(units << ALIGN_SHIFT)
     if least_of_class(index) == units << ALIGN_SHIFT:
         return index + 1 << 1
@@ -78,6 +82,15 @@ def class_for(total):
     Ensures:  least_of_class(result) >= total, by less than an eighth of it; of no lesser class it is.
     """
     return class_entry((total >> ALIGN_SHIFT) - 1) >> 1
+
+
+def class_for_request(request):
+    """The least class of which every block holds `request` bytes.
+
+    Requires: 0 <= request <= MOST_CACHED - WORD.
+    Ensures:  result == class_for(block_size(request)).
+    """
+    return class_entry(request + WORD - 1 >> ALIGN_SHIFT) >> 1
 
 
 def class_head(arena, index):

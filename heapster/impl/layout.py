@@ -59,6 +59,7 @@ MAX_REQUEST = 1 << 46               # no 64-bit system of today maps more than 4
 
 LEAST_PAYLOAD = (1 << 16) + ALIGN   # no program has memory at or below 1 << 16 (vm.mmap_min_addr)
 ADDRESS_BITS = 48                   # nor so far above that
+NO_PAYLOAD = -(1 << ADDRESS_BITS) + ALIGN - 1       # bits that the distance from there has of no payload
 
 # A header's bits.
 USED = 1 << 0                       # 1: belongs to the caller
@@ -70,6 +71,9 @@ OWNER_ONE = 1 << OWNER_SHIFT        # the owner is the index of the arena the bl
 SIZE_MASK = OWNER_ONE - ALIGN       # clears flags and owner
 OWNER_MASK = (1 << 63) - OWNER_ONE  # clears flags and size
 NOT_USED = -1 - USED                # clears USED
+LEAST_LARGE = 1 << 17               # bytes from which on a size has bits that no cached block's has
+PLAIN_BITS = -(1 << OWNER_SHIFT + 6) + OWNER_ONE - LEAST_LARGE + LOST + MAPPED + USED
+                                    # of a header: USED alone, if the block may be cached and its owner exists
 NOT_PREV_USED = -1 - PREV_USED
 
 # A block's words.
@@ -318,7 +322,10 @@ assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
 assert LIMIT + WORD == 1 << BIN_SHIFT
 assert MOST_CACHED == (STEPS + 1) << (FIRST_STEP_SHIFT + ((BIN_COUNT - 2 - EXACT_CLASSES) >> STEPS_SHIFT)), \
     "it is the least size of the last class that has a bin"
-assert MOST_CACHED < TOP_CLASS
+assert MOST_CACHED < LEAST_LARGE < TOP_CLASS
+assert PLAIN_BITS & (PREV_USED | LEAST_LARGE - ALIGN) == 0
+assert PLAIN_BITS & OWNER_MASK == OWNER_MASK - (MAX_ARENAS - 1 << OWNER_SHIFT)
+assert MIN_THRESHOLD == 1 << PAGE_SHIFT
 assert PAYLOAD + MARK < MIN_BLOCK + FOOTER
 assert MOST_REMOTE + MOST_SENT <= MOST_COUNTED
 assert LEAST_KEY + KEY_MASK < 0

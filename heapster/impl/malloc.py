@@ -9,19 +9,23 @@ The life of a malloc (-> the fast path):
                   -> mapping.map_block: a mapping of its own, from the retained ones or new
       retry_after_trim: release what is retained, and try once more
 The life of a free:
- -> api.free -> free_block -> thread_cache.cache_block: onto the bin of the block's class, no lock
-    free_slow: is it a double free (check_in_use)? cache_block_slow: grow or flush the bin, or send to the owner
+ -> api.free -> free_block -> cache_plain -> thread_cache.cache_block: onto the bin of the block's class, no lock
+    free_slow: is it a block (header_of), is it a double free (check_in_use)?
+               cache_block_slow: grow or flush the bin, or send to the owner
       free_to_arena -> arena.release: coalesce, onto the free list, purge; or mapping.unmap_block: retain, decay
 The life of a realloc:
- -> api.realloc -> resize_uncopied: as it is, no lock (is_left), or resize.resize, or mapping.resize_mapped; else move
+ -> api.realloc -> leave_plain: as it is, no lock
+    realloc_slow -> resize_uncopied: as it is (is_left), or resize.resize, or mapping.resize_mapped; else move
 """
 
 from .arena import acquire, count_call, is_lost, release, room_for
+from .bins import bin_at, check_top
 from .block import block_of, block_size, payload, size_in
-from .classes import class_for, least_of_class
+from .classes import class_entry, class_for, class_for_request, least_of_class
 from .layout import (
     ADDRESS_BITS,
     ALIGN,
+    ALIGN_SHIFT,
     ARENA_LOCK,
     CALL_ALIGNED,
     CALL_FREE,
@@ -34,11 +38,13 @@ from .layout import (
     MAX_ARENAS,
     MAX_REQUEST,
     MIN_BLOCK,
-    MIN_THRESHOLD,
     MOST_CACHED,
+    NO_PAYLOAD,
     NULL,
     OWNER_SHIFT,
+    PAGE_SHIFT,
     PAYLOAD,
+    PLAIN_BITS,
     REGISTERED,
     USED,
     WORD,
@@ -48,6 +54,7 @@ from .resize import resize
 from .retained import release_retained
 from .settings import arena_at, attach, get_cache, get_threshold
 from .sized import could_serve
+from .stack import is_marked
 from .thread_cache import cache_block, cache_block_slow, check_in_use, count_mine, pop_cached, refill
 
 
@@ -68,22 +75,27 @@ def is_refused(request):
 def cached(m, request, alignment, kind):
     """The payload of a cached block for `request` bytes, the call counted; NULL if the thread keeps none."""
     if alignment == ALIGN and is_small(m, request):
-        return pop_cached(m, class_for(block_size(request)), kind)
+        return pop_cached(m, class_for_request(request), kind)
     return NULL
 
 
 def place_small(m, want, kind):
-    """A used block of `want` bytes, or a few more, from the thread's arena; NULL if memory is out."""
+    """A used block of `want` bytes, or a few more, from the thread's arena; NULL if memory is out.
+
+    Where the thread keeps blocks of its class, as none was given, the one on top was written over: abort.
+    """
+    index = class_for(want)
+    check_top(m, bin_at(m.thread(), index))
     if get_cache(m) == 0:
         return acquire(m, attach(m), want, ALIGN, kind)
-    return refill(m, least_of_class(class_for(want)), kind)
+    return refill(m, least_of_class(index), kind)
 
 
 def is_small(m, request):
     """Whether caches may have blocks for `request` bytes, which are not to be mapped."""
-    if request < MIN_THRESHOLD:
-        return request >= 0
-    return request <= MOST_CACHED - WORD and request < get_threshold(m)
+    if request >> PAGE_SHIFT == 0:
+        return True
+    return 0 < request <= MOST_CACHED - WORD and request < get_threshold(m)
 
 
 def place(m, request, alignment, kind):
@@ -176,13 +188,24 @@ def arena_of(m, header):
 
 def free_block(m, p, kind):
     """Free the payload at `p`, counting a call if it is one of CALL_FREE."""
+    if not cache_plain(m, p, kind):
+        free_slow(m, p, kind)
+
+
+def cache_plain(m, p, kind):
+    """Whether the payload `p` went into a bin that has room: as most do, of which two masks tell all that is asked.
+
+    Nothing is read where no program has memory, and nothing is written but where `header_of` would not abort.
+    """
+    if (p - LEAST_PAYLOAD) & NO_PAYLOAD != 0:
+        return False
+    header = m.load_relaxed(block_of(p))
+    return header & PLAIN_BITS == USED and cache_block(m, p, size_in(header), kind)
+
+
+def free_slow(m, p, kind):
+    """As `free_block`, for what no bin takes as it is; abort if it is no used block, or waits in a bin already."""
     header = header_of(m, p)
-    if header & MAPPED != 0 or not cache_block(m, p, size_in(header), kind):
-        free_slow(m, p, header, kind)
-
-
-def free_slow(m, p, header, kind):
-    """As `free_block`, for a block with this header that no bin takes as it is; abort if it waits in one already."""
     if header & MAPPED == 0:
         check_in_use(m, p, header)
     if header & MAPPED != 0 or not cache_block_slow(m, p, size_in(header), kind):
@@ -248,6 +271,27 @@ def resize_in_arena(m, arena, b, request):
 def is_left(m, total, request):
     """Whether realloc leaves a block of `total` bytes as it is: malloc could give it, and the thread has a cache."""
     return m.load(m.thread() + REGISTERED) != 0 and could_serve(total, request, ALIGN)
+
+
+def leave_plain(m, p, request):
+    """Whether realloc leaves the payload `p` as it is: of the class that malloc would give, in a thread with a cache.
+
+    As for most that stay, two masks tell all else that is asked. The call is counted.
+
+    Ensures:  no word changes if it is false.
+    """
+    if request >> PAGE_SHIFT != 0 or request == 0 or (p - LEAST_PAYLOAD) & NO_PAYLOAD != 0:
+        return False
+    header = m.load_relaxed(block_of(p))
+    if header & PLAIN_BITS != USED:
+        return False
+    thread = m.thread()
+    if class_entry(size_in(header) >> ALIGN_SHIFT) != class_for_request(request) + 1 << 1 or is_marked(m, p):
+        return False
+    if m.load(thread + REGISTERED) == 0:
+        return False
+    count_mine(m, thread, CALL_REALLOC)
+    return True
 
 
 def resize_uncopied(m, p, request):

@@ -4,7 +4,7 @@ A miss carves up to half a bin's room from one free block, under one lock; a ful
 """
 
 from .arena import carve, count_call, count_used, find_or_grow, open_record, owner_of, release
-from .bins import batch_size, bin_at, bin_of, grown_limit, growth_cap, pop, push, take_top
+from .bins import batch_size, bin_at, bin_of, check_top, grown_limit, growth_cap, pop, push, take_top
 from .block import block_of, payload, size, size_in
 from .classes import class_entry, class_of, least_of_class
 from .freelist import add, bypass, insert, open_list
@@ -20,6 +20,7 @@ from .layout import (
     COUNT_SHIFT,
     DOUBLE_FREE,
     ENDED,
+    LEAST_LARGE,
     LIMIT,
     MOST_CACHED,
     MOST_SENT,
@@ -41,17 +42,16 @@ from .stack import below, count, holds, is_marked, put, top, unmark
 
 def count_mine(m, thread, kind):
     """Count a call that the cache of `thread`, the calling one, served; others may read the count meanwhile."""
-    m.store_relaxed(thread + MY_CALLS + kind * WORD, m.load(thread + MY_CALLS + kind * WORD) + 1)
+    m.store_relaxed(thread + MY_CALLS + kind * WORD, m.load_relaxed(thread + MY_CALLS + kind * WORD) + 1)
 
 
 def pop_cached(m, index, kind):
     """The payload of a cached block of the least size of a class, the call counted; NULL if the thread has none."""
     thread = m.thread()
-    slot = bin_at(thread, index)
-    if m.load(slot) == 0:
-        return NULL
-    count_mine(m, thread, kind)
-    return pop(m, slot)
+    p = pop(m, bin_at(thread, index))
+    if p != NULL:
+        count_mine(m, thread, kind)
+    return p
 
 
 def is_cached(m, index, p):
@@ -191,7 +191,7 @@ def cache_block(m, p, total, kind):
 
     No bin of a thread without a cache has room.
     """
-    if total > MOST_CACHED:
+    if total >= LEAST_LARGE:
         return False
     entry = class_entry(total >> ALIGN_SHIFT)
     if entry & 1 != 0:
@@ -269,6 +269,7 @@ def refill(m, total, kind):
     m.lock(arena + ARENA_LOCK)
     open_record(m, arena, owner_of(m, arena))
     collect_remote(m, arena, kind)
+    check_top(m, bin_of(thread, total))
     p = pop_cached(m, class_of(total), kind)
     if p == NULL:
         b = carve_batch(m, arena, total, most, kind)

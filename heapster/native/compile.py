@@ -28,19 +28,43 @@ from heapster.native.entries import ENTRIES, PREFIX, Entry
 from heapster.native.lowered import WITHOUT_WRAPPERS, lower_only, modules_of
 
 HOT = frozenset({                   # on the way of every malloc and free: inlined
-    "entry", "malloc.allocate", "malloc.cached", "malloc.is_small", "malloc.free_block", "malloc.header_of",
-    "bins.bin_at", "bins.bin_of", "classes.class_of", "classes.class_for", "classes.least_of_class",
+    "entry", "malloc.allocate", "malloc.cached", "malloc.is_small", "malloc.free_block", "malloc.cache_plain",
+    "malloc.leave_plain",
+    "bins.bin_at", "bins.bin_of", "classes.class_of", "classes.class_for_request", "classes.least_of_class",
     "thread_cache.pop_cached", "thread_cache.cache_block", "bins.push", "thread_cache.count_freed", "bins.pop",
     "thread_cache.count_mine",
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
-    "malloc.malloc_slow", "malloc.free_slow", "malloc.out_of_memory"})
+    "malloc.malloc_slow", "malloc.free_slow", "malloc.out_of_memory", "api.realloc_slow"})
 TABLES = {                          # functions that are compiled to tables, and of which numbers
-    class_entry: range(1, (layout.MOST_CACHED >> layout.ALIGN_SHIFT) + 1)}
+    class_entry: range(layout.LEAST_LARGE >> layout.ALIGN_SHIFT)}
 ZEROED_SLOT = re.compile(           # Numba's own slots: calls write to them, before they are read
     r"(?P<made>(?P<slot>%(?:\.\d+|excinfo\S*)) = alloca (?:i\d+|ptr)(?:, align \d+)?\n)"
     r"\s*store (?:i\d+ 0|i1 false|ptr null), ptr (?P=slot)(?:, align \d+)?\n")
 NUMBERED = re.compile(r"\.\d+$")        # LLVM's mark of a name that was taken
+DEFINED = re.compile(               # a function of Numba's, or what C calls
+    r"^define (?:linkonce_odr )?(?P<kind>i32|ptr) @(?P<name>\S+?)\((?P<given>.*)\) {$", re.MULTILINE)
+WHOLE, ITSELF = ".whole", ".direct"     # of what is inlined into a direct function; of that
+DIRECT = """
+define i64 @{name}.direct({named}) noinline cold {{
+  %answer = alloca i64
+  %raised = alloca ptr
+  %status = call i32 @{name}.whole(ptr %answer, ptr %raised, {named})
+  %word = load i64, ptr %answer
+  ret i64 %word
+}}
+define i32 @{name}(ptr %answer, ptr %raised, {named}) alwaysinline {{
+  %word = call i64 @{name}.direct({named})
+  store i64 %word, ptr %answer
+  ret i32 0
+}}
+"""
+SILENT = """
+define void @{name}({named}) {{
+  %nothing = call ptr @{name}.whole({named})
+  ret void
+}}
+"""
 MANGLED = re.compile(r"_ZN8heapster4impl(\d+)")
 
 
@@ -88,7 +112,7 @@ def translated() -> Any:
         result = types.int64 if entry.answers else types.void
         compiled = cfunc(result(*[types.int64] * entry.arity), nopython=True)(wrapper(the_machine, entry))
         for part in modules_of(compiled, seen):
-            module.link_in(llvm.parse_assembly(plain(str(part))))
+            module.link_in(llvm.parse_assembly(DEFINED.sub(direct, plain(str(part)))))
         names[compiled.native_name] = PREFIX + name
     rename(module, names)
     return module
@@ -97,6 +121,21 @@ def translated() -> Any:
 def plain(assembly: str) -> str:
     """The code with words that wrap around, where Numba declares overflow undefined, and free to be inlined."""
     return ZEROED_SLOT.sub(r"\g<made>", assembly).replace(" nsw ", " ").replace("{ noinline }", "{ nounwind }")
+
+
+def direct(defined: re.Match[str]) -> str:
+    """The definition of a cold function, or of an entry without an answer, whose callers meet another of its name.
+
+    A function of Numba's writes its answer where the first argument says, and answers whether it raised, which none
+    of ours does. Who calls such a one last needs a frame for the answer on every way; who calls a direct one jumps.
+    """
+    name, line = defined["name"], defined[0]
+    is_entry = name.startswith("cfunc.") and defined["kind"] == "ptr"
+    if not is_entry and readable(name) not in COLD:
+        return line
+    kinds = re.findall(r"(?:^|, )(ptr|i64)", defined["given"])[0 if is_entry else 2:]
+    named = ", ".join(f"{kind} %a{place}" for place, kind in enumerate(kinds))
+    return (SILENT if is_entry else DIRECT).format(name=name, named=named) + line.replace(name, f"{name}{WHOLE}")
 
 
 def wrapper(the_machine: Callable[[], Any], entry: Entry) -> Callable[..., Any]:
@@ -126,6 +165,9 @@ def readable(mangled: str) -> str:
     found = MANGLED.match(mangled)
     if found is None:
         return "entry"
+    for ending in (WHOLE, ITSELF):
+        if mangled.endswith(ending):
+            return readable(mangled.removesuffix(ending)) + ending
     module, rest = mangled[found.end():found.end() + int(found[1])], mangled[found.end() + int(found[1]):]
     name = re.match(r"(\d+)(.*)", rest)
     return f"{module}.{name[2][:int(name[1])]}" if name else module
@@ -143,12 +185,8 @@ def back(source: Path, out: Path, fault: str = "", variant: str = "", triple: st
     for function in module.functions:
         if not function.is_declaration and not function.name.startswith(PREFIX):
             function.linkage = "internal"
-            name = NUMBERED.sub("", function.name)
-            if name in HOT:
+            if NUMBERED.sub("", function.name) in HOT or function.name.endswith(WHOLE):
                 function.add_function_attribute("alwaysinline")
-            elif name in COLD:
-                function.add_function_attribute("noinline")
-                function.add_function_attribute("cold")
     out.write_bytes(emit(module, target_of(triple)))
 
 

@@ -62,7 +62,7 @@ def moves(source: Any, path: Any) -> None:
         """See `impl.malloc.free_block`."""
         done.append(("free", *words, len(m.copies)))
 
-    with replaced(source.api, resize_uncopied=lambda *_: 0), replaced(
+    with replaced(source.api, resize_uncopied=lambda *_: 0, leave_plain=lambda *_: False), replaced(
             source.malloc, allocate=allocate, free_block=free_block):
         q = source.api.realloc(m, p, request)
     wanted = ("allocate", request, ALIGN, REALLOC)
@@ -76,7 +76,10 @@ def moves(source: Any, path: Any) -> None:
 
 
 def left(source: Any, path: Any) -> None:
-    """Any block that malloc could have given for the request, of a thread that has a cache."""
+    """Any block that malloc could have given for the request, of a thread that has a cache, and is not told at once.
+
+    Those that are, see `realloc_within_a_class_leaves_the_block`.
+    """
     c = Caller(path, 0)
     m, size = c.m, path.word("size", MIN_BLOCK, MOST, ALIGN)
     p, request = c.block(size), path.word("request", 1, MAX_REQUEST)
@@ -91,7 +94,7 @@ def left(source: Any, path: Any) -> None:
         asked.append(words)
         return True
 
-    with replaced(source.malloc, could_serve=could_serve):
+    with replaced(source.api, leave_plain=lambda *_: False), replaced(source.malloc, could_serve=could_serve):
         q = source.api.realloc(m, p, request)
     path.claim("what_malloc_could_give_is_left_as_it_is", lambda: q == p and asked == [(size, request, ALIGN)]
                and c.is_alone() and m.load(place) == calls + 1 and only(m, place))

@@ -79,7 +79,7 @@ class Refilling:
         self.path.require(request + PAYLOAD, "<=", self.total)
         with (of_arenas(source, self.heap), out_of_bins(source),
               replaced(source.malloc, is_small=lambda *_: True, class_for=lambda _: self.index,
-                       least_of_class=lambda _: self.total),
+                       class_for_request=lambda _: self.index, least_of_class=lambda _: self.total),
               replaced(source.bins, class_of=lambda _: self.index),
               replaced(source.thread_cache, class_of=lambda _: self.index, grow_bin=self.grow_bin,
                        batch_size=lambda *_: self.batch, collect_remote=self.collect_remote)):

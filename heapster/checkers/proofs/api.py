@@ -8,6 +8,7 @@ from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ARENA_BYTES,
     CACHE,
+    CLASS,
     DOUBLE_FREE,
     INVALID_POINTER,
     LEAD,
@@ -22,6 +23,7 @@ from heapster.checkers.proofs.layout_spec import (
     PAYLOAD,
     STATICS,
     USED,
+    WORD,
     a_block,
     a_size,
     aborts,
@@ -128,7 +130,9 @@ def place_small(source: Any, path: Any) -> None:
         asked.append(words)
         return answer
 
-    with replaced(source.malloc, acquire=acquire):
+    index = path.word("class", 0, CLASS["cached"] - 1)
+    m.put(thread + CACHE["bins"] + 2 * WORD * index, 0, "bin")
+    with replaced(source.malloc, acquire=acquire, class_for=lambda _: index):
         if not source.malloc.is_small(m, request):
             return
         small = source.malloc.place_small(m, source.block.block_size(request), 0)

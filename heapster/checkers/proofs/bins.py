@@ -192,12 +192,13 @@ def refill(source: Any, path: Any) -> None:
     with in_class(source, c.index), replaced(
             source.thread_cache, batch_size=lambda *words: words[0], growth_cap=lambda _, slot: slot,
             grow_bin=noting("grow_bin", limit), collect_remote=noting("collect_remote", None),
-            pop_cached=noting("pop_cached", b + PAYLOAD if freed else 0), carve_batch=noting("cut", b)):
+            check_top=noting("check_top", None), pop_cached=noting("pop_cached", b + PAYLOAD if freed else 0),
+            carve_batch=noting("cut", b)):
         answer = source.thread_cache.refill(m, total, MALLOC)
-    path.claim("what_others_freed_is_taken_back_under_the_lock", lambda: not m.held and done[:3] == [
+    path.claim("what_others_freed_is_taken_back_under_the_lock", lambda: not m.held and done[:4] == [
         ("grow_bin", c.thread, total, c.slot, False), ("collect_remote", w.arena, MALLOC, True),
-        ("pop_cached", c.index, MALLOC, True)])
-    path.claim("what_nobody_freed_is_cut", lambda: answer == b and done[3:] == (
+        ("check_top", c.slot, True), ("pop_cached", c.index, MALLOC, True)])
+    path.claim("what_nobody_freed_is_cut", lambda: answer == b and done[4:] == (
         [] if freed else [("cut", w.arena, total, limit, MALLOC, True)]))
     path.claim("a_refill_writes_no_more", lambda: only(m))
 

@@ -131,6 +131,30 @@ def pop(source: Any, path: Any) -> None:
     path.claim("taking_disturbs_none_below", lambda: m.load(bin_) == word and only(m, bin_, p, p + 8))
 
 
+def pop_nothing(source: Any, path: Any) -> None:
+    """An empty bin, and any whose top was written over."""
+    m, bin_, p = _a_bin(path)
+    m.put(bin_, 0, "bin")
+    if path.choose(2):
+        m.put(bin_, p + (path.word("count", 1, COUNTS) << 48), "bin")
+        show_nothing(path, m, p)
+    path.claim("what_was_written_over_is_not_handed_out", lambda: source.bins.pop(m, bin_) == 0 and only(m))
+
+
+def check_top(source: Any, path: Any) -> None:
+    """An empty bin, any whose top is as it was, and any whose top was written over."""
+    m, bin_, p = _a_bin(path)
+    is_empty, is_whole = path.choose(2), path.choose(2)
+    m.put(bin_, 0 if is_empty else p + (path.word("count", 1, COUNTS) << 48), "bin")
+    if is_whole:
+        let_wait(m, p, a_stack(path)[0])
+    else:
+        show_nothing(path, m, p)
+    code = aborts(m, lambda: source.bins.check_top(m, bin_), p)
+    path.claim("a_top_that_was_written_over_aborts", lambda: code == (
+        0 if is_empty or is_whole else CORRUPT_LIST) and only(m))
+
+
 def take_top(source: Any, path: Any) -> None:
     """Any bin that is not empty."""
     m, bin_, p, word = _a_filled_bin(path)
@@ -364,6 +388,12 @@ PROOFS = (
     Proof("bins.pop", ANY_HEAP, pop, {
         "what_is_taken_is_no_longer_marked": "it is no longer marked, nor linked",
         "taking_disturbs_none_below": "those below keep their order",
+    }),
+    Proof("bins.pop", ANY_HEAP, pop_nothing, {
+        "what_was_written_over_is_not_handed_out": "nothing changes if there is none",
+    }, suffix="_of_none"),
+    Proof("bins.check_top", ANY_HEAP, check_top, more={
+        "a_top_that_was_written_over_aborts": "it aborts exactly if a block is on top that was written over",
     }),
     Proof("thread_cache.cache_block", ANY_HEAP, cache_and_pop, more={
         "a_bin_with_room_takes_a_block": "a freed block of a bin's size goes on top of it, marked, the call counted",

@@ -16,6 +16,7 @@ from heapster.checkers.proofs.layout_spec import (
     ARENA_RECORD,
     CACHE,
     CLASS,
+    MAPPED,
     MAX_ARENAS,
     MAX_REQUEST,
     MIN_BLOCK,
@@ -34,7 +35,8 @@ from heapster.checkers.proofs.layout_spec import (
 )
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
-MALLOC, CALLOC, ALIGNED, FREE = 0, 1, 3, 4      # kinds of calls
+MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
+SMALL_CLASSES = 56                              # that requests below a page have
 ENOMEM = 12
 ALIGNMENTS = (1, 2, 4, 8, 16)                   # that every block has
 
@@ -61,12 +63,12 @@ class Caller:
             self.path.apart(start, length, other, count)
         self.m.spans.append((start, length))
 
-    def block(self, size: Any) -> Any:
-        """The payload of a used block of any arena."""
+    def block(self, size: Any, flags: int = 0) -> Any:
+        """The payload of a used block of any arena, with more flags in its header."""
         path = self.path
         b = path.word("b", LOWEST, HIGHEST, ALIGN, PAYLOAD)
         self.reserve(b, size)
-        self.m.put(b, header(size, path.word("owner", 0, MAX_ARENAS - 1), 1, path.choose(2)), "header of b")
+        self.m.put(b, header(size, path.word("owner", 0, MAX_ARENAS - 1), 1, path.choose(2)) + flags, "header of b")
         return b + PAYLOAD
 
     def count_of(self, kind: int) -> tuple[Any, Any]:
@@ -111,6 +113,48 @@ def _asked(source: Any, path: Any, c: Caller, kind: int, request: Any) -> Any:
         with replaced(source.api, product=lambda *_: request):      # see `the_product_guard_is_exact`
             return source.api.calloc(c.m, 1, request)
     return source.api.memalign(c.m, ALIGNMENTS[path.choose(len(ALIGNMENTS))], request)
+
+
+UNREGISTERED, LOOKS_KEPT, OF_ANOTHER_CLASS, BETWEEN_SIZES, MAPPED_BLOCK = range(5)     # why realloc looks further
+
+
+def _to_be_resized(path: Any, why: int = -1) -> tuple[Caller, Any, Any]:
+    """A thread that has a cache, a block, and a request of its class, unless there is a reason why not."""
+    index = path.choose(SMALL_CLASSES)
+    c = Caller(path, index)
+    size = least(index)
+    if why == BETWEEN_SIZES:
+        size = a_size_of(path, index)
+        path.require(least(index), "<", size)
+    p = c.block(size, MAPPED if why == MAPPED_BLOCK else 0)
+    c.m.put(c.thread + CACHE["registered"], 0 if why == UNREGISTERED else 1, "registered")
+    if why == LOOKS_KEPT:
+        let_wait(c.m, p, a_stack(path)[0])
+    else:
+        show_nothing(path, c.m, p)
+    asked = index
+    if why == OF_ANOTHER_CLASS:
+        asked = index + 1 if index == 0 or path.choose(2) else index - 1
+    request = path.word("request", least(asked - 1) - PAYLOAD + 1 if asked else 1, least(asked) - PAYLOAD)
+    if why != OF_ANOTHER_CLASS:
+        path.require(request, "<", PAGE)
+    return c, p, request
+
+
+def resized_in_its_class(source: Any, path: Any) -> None:
+    """Each class that small requests have: a block of it, and each request that malloc would give such a block for."""
+    c, p, request = _to_be_resized(path)
+    place, calls = c.count_of(REALLOC)
+    q = source.api.realloc(c.m, p, request)
+    path.claim("realloc_within_a_class_leaves_the_block", lambda: q == p and c.m.load(place) == calls + 1
+               and c.is_alone() and only(c.m, place))
+
+
+def leave_nothing(source: Any, path: Any) -> None:
+    """A block that looks kept, is mapped, of another class, or of a size between two; or a thread without a cache."""
+    c, p, request = _to_be_resized(path, path.choose(5))
+    left = source.malloc.leave_plain(c.m, p, request)
+    path.claim("what_cannot_be_left_at_once_is_looked_at_further", lambda: not left and only(c.m))
 
 
 def into_a_bin(source: Any, path: Any) -> None:
@@ -233,6 +277,14 @@ PROOFS = (
         "what_no_block_could_hold_is_refused": "NULL and ENOMEM, and no word changes",
         "free_of_null_does_nothing": "free of NULL changes no word, and leaves errno alone",
     }, suffix="_of_what_is_refused"),
+    Proof("api.realloc", ANY_HEAP, resized_in_its_class, more={
+        "realloc_within_a_class_leaves_the_block": "in a thread with a cache, a block of the class that malloc would "
+                                                   "give for the request stays as it is, the call counted; no other "
+                                                   "word changes, and no lock is taken",
+    }, suffix="_within_a_class"),
+    Proof("malloc.leave_plain", ANY_HEAP, leave_nothing, {
+        "what_cannot_be_left_at_once_is_looked_at_further": "no word changes if it is false",
+    }),
     Proof("api.malloc", ANY_HEAP, from_a_bin, more={
         "what_a_bin_has_is_handed_out": "the block on top of the thread's bin, which holds the request",
         "what_a_bin_hands_out_leaves_it": "the bin has those below, and the block is marked no more",

@@ -131,7 +131,7 @@ def realloc(source: Any, path: Any) -> None:
     p, request = path.choose(2) * a_block(path), path.word("request")
     if p != 0:
         path.require(request, "<=", 0) if path.choose(2) else path.require(MAX_REQUEST, "<", request)
-    with replaced(source.api, malloc=malloc, free=free):
+    with replaced(source.api, malloc=malloc, free=free, leave_plain=lambda *_: False):
         q = source.api.realloc(m, p, request)
     if p == 0:
         path.claim("realloc_of_null_is_malloc", lambda: q == malloc.answer and malloc.once(request) and not free.words)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
-from heapster.checkers.proofs.layout_spec import ALIGN, CACHE, CLASS, MIN_BLOCK, NEXT, PREV, only
+from heapster.checkers.proofs.layout_spec import ALIGN, CACHE, CLASS, MIN_BLOCK, NEXT, PREV, WORD, only
 from heapster.checkers.proofs.local_heap import Window
 
 LARGEST = 1 << 47
@@ -45,11 +45,18 @@ def least_of_class(source: Any, path: Any) -> None:
 
 def class_entry(source: Any, path: Any) -> None:
     """Each size that caches have, by the class that it should be of, and the size before them."""
-    index = path.choose(CLASS["cached"] + 1) - 1
+    index = path.choose(CLASS["cached"])
     units = path.word("units", least(index) // ALIGN, min(least(index + 1), CACHE["most_cached"] + ALIGN) // ALIGN - 1)
     result = source.classes.class_entry(units)
     path.claim("an_entry_has_the_class", lambda: result >> 1 == index + 1)
     path.claim("the_least_of_a_class_is_told_from_others", lambda: (result & 1 == 0) == (units * ALIGN == least(index)))
+
+
+def class_entry_of_none(source: Any, path: Any) -> None:
+    """Each size that is too small for a block, or too large for a bin."""
+    less, more = MIN_BLOCK // ALIGN - 1, CACHE["most_cached"] // ALIGN + 1
+    units = path.word("units", *((0, less), (more, CACHE["least_large"] // ALIGN - 1))[path.choose(2)])
+    path.claim("what_no_bin_has_is_the_least_of_no_class", lambda: source.classes.class_entry(units) == 1)
 
 
 def class_for(source: Any, path: Any) -> None:
@@ -60,6 +67,15 @@ def class_for(source: Any, path: Any) -> None:
     path.claim("a_class_for_a_size_has_no_smaller_block", lambda: result == index and least(index) >= total
                and 8 * (least(index) - total) < total)
     path.claim("no_lesser_class_would_do", lambda: result == index and least(index - 1) < total)
+
+
+def class_for_request(source: Any, path: Any) -> None:
+    """Each request that caches may have blocks for, by the class that it should be answered."""
+    index = path.choose(CLASS["cached"])
+    request = path.word("request", least(index - 1) - WORD + 1 if index else 0, least(index) - WORD)
+    result = source.classes.class_for_request(request)
+    path.claim("a_request_has_the_class_of_its_block", lambda: result == index == source.classes.class_for(
+        source.block.block_size(request)))
 
 
 def class_head(source: Any, path: Any) -> None:
@@ -161,6 +177,12 @@ PROOFS = (
     Proof("classes.class_entry", ALL_WORDS, class_entry, {
         "an_entry_has_the_class": "result >> 1 is its class plus 1",
         "the_least_of_a_class_is_told_from_others": "result is even exactly if it is the least size of its class",
+    }),
+    Proof("classes.class_entry", ALL_WORDS, class_entry_of_none, {
+        "what_no_bin_has_is_the_least_of_no_class": "1 for what is too small for a block or too large for a bin",
+    }, suffix="_of_what_no_bin_has"),
+    Proof("classes.class_for_request", ALL_WORDS, class_for_request, {
+        "a_request_has_the_class_of_its_block": "result == class_for(block_size(request))",
     }),
     Proof("classes.class_for", ALL_WORDS, class_for, {
         "a_class_for_a_size_has_no_smaller_block":

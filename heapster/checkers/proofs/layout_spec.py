@@ -35,7 +35,8 @@ STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
 IDLE = {"most_patience": 7, "forgiven": 4, "was_purged": 8, "epoch": 2048, "least": 1 << 15, "shift": 4,
         "growths_shift": 4}
-CACHE = {"most_cached": 9 << 13, "max_cache": 1 << 20, "most_moved": 1 << 13, "small_bin": 1 << 14, "bins": 80,
+CACHE = {"most_cached": 9 << 13, "least_large": 1 << 17,
+         "max_cache": 1 << 20, "most_moved": 1 << 13, "small_bin": 1 << 14, "bins": 80,
          "thread_bytes": 1488, "registered": 24, "my_calls": 32, "ended": 72}
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
 ARENA_BYTES, MAX_ARENAS = 2048, 64
@@ -69,7 +70,9 @@ LAYOUT = {
     "EXACT_CLASSES": 30, "STEPS": 8, "TOP_CLASS": 1 << 19, "CLASS_BITS": 32,
     "ENOMEM": 12, "EINVAL": 22, "REFUSED": -1,
     "ALIGN_SHIFT": 4, "STEPS_SHIFT": 3, "FIRST_STEP_SHIFT": 6, "FIRST_STEP": 64, "MAP_SHIFT": 5, "CLASS_SHIFT": 4,
-    "PROBES": 8, "CACHE_BYTES": 104, "CACHING": 112, "ATTACHED": 136, "REGISTERED": 24, "MY_CALLS": 32, "ENDED": 72,
+    "PROBES": 8,
+    "LEAST_LARGE": CACHE["least_large"], "NO_PAYLOAD": (-1 << 48) + 15, "PLAIN_BITS": 0xFFC0FFFFFFFE000D - (1 << 64),
+    "CACHE_BYTES": 104, "CACHING": 112, "ATTACHED": 136, "REGISTERED": 24, "MY_CALLS": 32, "ENDED": 72,
     "BINS": CACHE["bins"], "BIN_SHIFT": 4, "LIMIT": 8, "MOST_CACHED": CACHE["most_cached"], "BIN_COUNT": 88,
     "THREAD_BYTES": CACHE["thread_bytes"], "COUNT_SHIFT": 48, "COUNT_ONE": 1 << 48, "TOP_MASK": (1 << 48) - 1,
     "MARK": 8, "KEY_MASK": (1 << 61) - 1, "KEY": 736, "LEAST_KEY": LEAST_KEY, "MOST_COUNTED": 16384,

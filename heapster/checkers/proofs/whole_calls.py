@@ -119,6 +119,7 @@ def without_caches(source: Any, path: Any) -> Iterator[None]:
 
     with (replaced(source.malloc, class_for=any_class, is_small=no, cache_block=no, cache_block_slow=no,
                    check_in_use=no),
+          replaced(source.api, leave_plain=no),
           replaced(source.arena, note_release=lambda *_: None)):
         yield
 
