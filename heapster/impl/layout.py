@@ -226,7 +226,7 @@ DEFAULT_ARENAS = 8
 DEFAULT_POLICY = 4                  # segregated fit, in the native library
 DEFAULT_CACHE = 1 << 18             # bytes a bin, in the native library
 MAX_CACHE = 1 << 20
-DEFAULT_KEEP = 1 << 26              # bytes of mappings, in the native library
+DEFAULT_KEEP = 1 << 28              # bytes of mappings, in the native library
 MIN_THRESHOLD = PAGE
 
 # Placement policies.

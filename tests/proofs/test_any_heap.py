@@ -20,7 +20,7 @@ QUICK = ("a free block is joined with its left alone", "an alignment is lost whe
          "a bin forgets all below its top", "the tail of a large block is lost",
          "an alignment beyond two pages is forgotten", "a mapping that the system moves leaves its list as it was",
          "a large block moves without its last word", "every second block of a long stack is lost")
-SHIPPED = "policy segregated_fit\ncache 262144\nkeep 67108864\n"
+SHIPPED = "policy segregated_fit\ncache 262144\nkeep 268435456\n"
 
 
 def refuted(body: Any) -> set[str]:

@@ -191,4 +191,4 @@ def test_what_ships_is_what_the_library_sets() -> None:
     m, source = Simulated(), shipped()
     ship(source, m)
     heap = decode(m)
-    assert (heap.policy, heap.cache, heap.keep) == (POLICY_NAMES[layout.DEFAULT_POLICY], 1 << 18, 1 << 26)
+    assert (heap.policy, heap.cache, heap.keep) == (POLICY_NAMES[layout.DEFAULT_POLICY], 1 << 18, 1 << 28)

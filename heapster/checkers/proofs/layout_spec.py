@@ -92,7 +92,7 @@ LAYOUT = {
     "RETAINED_LIST": STATICS["kept"],
     "USED_LATELY": STATICS["used_lately"], "USED_BEFORE": STATICS["used_before"], "USED_STEPS": STATICS["steps"],
     "UNTAKEN": STATICS["untaken"], "KEEPING_END": 728, "MAX_RETAINED": KEPT["most"], "EPOCH": KEPT["epoch"],
-    "SLACK_SHIFT": KEPT["slack_shift"], "SPARE_SHIFT": KEPT["spare_shift"], "DEFAULT_KEEP": 1 << 26,
+    "SLACK_SHIFT": KEPT["slack_shift"], "SPARE_SHIFT": KEPT["spare_shift"], "DEFAULT_KEEP": 1 << 28,
     "PEAK_MASK": -16, "PATIENCE_MASK": 7, "MOST_PATIENCE": IDLE["most_patience"], "FORGIVEN": IDLE["forgiven"],
     "WAS_PURGED": IDLE["was_purged"],
     "PAGE_SHIFT": 12, "ARENA_EPOCH": IDLE["epoch"], "LEAST_PURGED": IDLE["least"], "IDLE_SHIFT": IDLE["shift"],

@@ -101,7 +101,7 @@ size_t heapster_get_cache(void);
 
 /* How many bytes of mappings may be kept when their blocks are freed, to use them again without asking the
    system: as a rule much less, for no more is held than was in use not long ago, and a quarter. 0 keeps
-   none; the default is 64 MiB. */
+   none; the default is 256 MiB. */
 void heapster_set_keep(size_t bytes);
 size_t heapster_get_keep(void);
 
