@@ -18,6 +18,7 @@ from heapster.machine.observed import Library, Observed
 from heapster.model.operation import Step, Trace
 from heapster.model.problem import Problem
 from heapster.model.trace import format_step, parse
+from heapster.native.entries import ENTRIES
 from heapster.native.library import observed
 
 HANG_SECONDS = 20.0             # for one step; it takes milliseconds
@@ -25,10 +26,11 @@ SEEN = ("ops", "examples", "checks", "witnesses", "failure", "under")      # of 
 
 
 class _Compiled:
-    """Stands for a module of `impl`: its functions are the compiled ones."""
+    """Stands for a module of `impl`: its functions are the compiled ones; what answers nothing leaves any word."""
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        return lambda m, *words: m.library.call(name, *words)
+        answers = ENTRIES[name].answers
+        return lambda m, *words: m.library.call(name, *words) * answers
 
 
 COMPILED = SimpleNamespace(**dict.fromkeys(vars(SHIPPED), _Compiled()))
