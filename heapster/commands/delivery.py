@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from heapster import signals
+from heapster.checkers.findings.codes import explained
 from heapster.commands.selection import ALL, Selection
 from heapster.reports import jsonfile, junit, sarif
 from heapster.reports.output import say, warn
@@ -45,7 +46,7 @@ class Delivery:
 
     def write(self, run: Run) -> int:
         """Write the run to its files, which no signal interrupts; its exit code."""
-        files = ((self.json, jsonfile.write), (self.junit, junit.write), (self.sarif, sarif.write))
+        files = ((self.json, jsonfile.write), (self.junit, junit.write), (self.sarif, _write_sarif))
         with signals.held():
             _awaited.clear()
             written = [self._write(name, write, run) for name, write in files if name]
@@ -59,6 +60,10 @@ class Delivery:
             warn(f"{name} cannot be written: {error.strerror or error}")
             return False
         return True
+
+
+def _write_sarif(run: Run, path: Path) -> None:
+    sarif.write(run, path, explained(finding.code for finding in run.findings))
 
 
 _awaited: list[tuple[Delivery, click.Context | None]] = []      # a run whose results are still to come, and its command

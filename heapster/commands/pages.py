@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heapster.checkers.findings.codes import explained
 from heapster.checkers.lockstep.heap_history import Steps, by_policy, of_finding
 from heapster.checkers.lockstep.run_trace import Make
 from heapster.checkers.targets.grammar import parse
@@ -39,7 +40,8 @@ def write_page(
     with _uncollected():
         travelled = [*finding_journeys(runs),
                      *(trace_journey(name, trace, chosen, most) for name, trace in traces.items())]
-    write(path, runs, travelled, _title(runs, traces))
+    write(path, runs, travelled, _title(runs, traces),
+          explained(finding["code"] for run in runs for finding in run["findings"]))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,10 +14,10 @@ from heapster.results import Finding, Run
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def as_value(run: Run) -> dict[str, Any]:
-    """The run as a SARIF log."""
+def as_value(run: Run, about: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """The run as a SARIF log. `about` says of codes what each means, how it arises, what to look at, and its source."""
     codes = sorted({finding.code for finding in run.findings})
-    driver = {"name": "heapster", "version": __version__, "rules": [_rule(code) for code in codes]}
+    driver = {"name": "heapster", "version": __version__, "rules": [_rule(code, about.get(code)) for code in codes]}
     return {
         "$schema": SCHEMA, "version": "2.1.0",
         "runs": [{
@@ -32,9 +33,9 @@ def _properties(run: Run) -> dict[str, Any]:
             **{key: run.extra[key] for key in ("calls", "starved", "not_checked") if key in run.extra}}
 
 
-def write(run: Run, path: Path) -> None:
+def write(run: Run, path: Path, about: Mapping[str, Mapping[str, str]]) -> None:
     """Write the run as SARIF."""
-    write_whole(path, json.dumps(as_value(run), indent=2) + "\n")
+    write_whole(path, json.dumps(as_value(run, about), indent=2) + "\n")
 
 
 def place(run: Run, finding: Finding) -> tuple[str, int]:
@@ -64,11 +65,19 @@ def _guilty(finding: Finding) -> list[str]:
     return [f"{where}: {place.why}", *mended, *place.also]
 
 
-def _rule(code: str) -> dict[str, Any]:
-    return {"id": code, "name": "".join(word.title() for word in code.split("_")),
+def _rule(code: str, about: Mapping[str, str] | None) -> dict[str, Any]:
+    """A code; a viewer shows its help beside each of its results."""
+    told = {} if about is None else {"help": {"text": _help(about)}}
+    return {**told, "id": code, "name": "".join(word.title() for word in code.split("_")),
             "shortDescription": {"text": code.replace("_", " ")},
-            "fullDescription": {"text": f"heapster explain {code} says what it means."},
+            "fullDescription": {"text": about["means"] if about else f"heapster explain {code} says what it means."},
             "defaultConfiguration": {"level": "error"}}
+
+
+def _help(about: Mapping[str, str]) -> str:
+    rule = [f"The rule: {about['source']}"] if about["source"] else []
+    return "\n\n".join([about["means"], f"How it arises: {about['arises']}",
+                        f"What to look at: {about['look_at']}", *rule])
 
 
 def _result(run: Run, finding: Finding, index: int) -> dict[str, Any]:

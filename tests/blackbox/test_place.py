@@ -30,7 +30,7 @@ RUN = Run("fuzz", "./mm.c", 7, Verdict.FAILED, 2.0, 1000, (FINDING,), {}, {}, {"
 
 
 def test_sarif_stands_on_the_line() -> None:
-    (result,) = sarif.as_value(RUN)["runs"][0]["results"]
+    (result,) = sarif.as_value(RUN, {})["runs"][0]["results"]
     assert result["locations"][0]["physicalLocation"] == {
         "artifactLocation": {"uri": "src/my%20mm.c"}, "region": {"startLine": 29}}
     assert "size_t left = *(size_t *)(b - 8);" in result["message"]["text"]

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from heapster.checkers.blackbox.baseline import Baseline
+from heapster.checkers.findings.codes import explained, explanations
 from heapster.reports import github, sarif
 from heapster.results import Finding, Run, UsageError, Verdict
 
@@ -34,7 +35,7 @@ SARIF = {
 
 
 def test_sarif_has_what_code_scanning_asks_for() -> None:
-    value = json.loads(json.dumps(sarif.as_value(RUN)))
+    value = json.loads(json.dumps(sarif.as_value(RUN, {})))
     jsonschema.validate(value, SARIF)
     (run,) = value["runs"]
     (result,) = run["results"]
@@ -43,17 +44,27 @@ def test_sarif_has_what_code_scanning_asks_for() -> None:
         "artifactLocation": {"uri": "src/mine.c"}, "region": {"startLine": 40}}
 
 
+def test_a_rule_of_sarif_has_the_help_of_its_code() -> None:
+    """What `heapster explain` prints; nothing of a code that it does not know."""
+    about = explained(("not_zeroed", "no_such_code"))
+    (rule,) = sarif.as_value(RUN, about)["runs"][0]["tool"]["driver"]["rules"]
+    said = explanations()["not_zeroed"]
+    assert rule["fullDescription"]["text"] == said.means
+    assert all(part in rule["help"]["text"] for part in (said.means, said.arises, said.look_at, said.source))
+    assert about.keys() == {"not_zeroed"}
+
+
 @pytest.mark.parametrize(("source", "uri"), [
     ("my malloc.so", "my%20malloc.so"), ("v2: a&b/#1?.so", "v2%3A%20a%26b/%231%3F.so"), ("naïve/m.c", "na%C3%AFve/m.c"),
     ("/else where/m.c", "file:///else%20where/m.c"), ("\x1b\udcff.so", "%1B%FF.so"), ("./m.c", "m.c")])
 def test_a_path_becomes_a_uri_reference(source: str, uri: str) -> None:
-    (run,) = sarif.as_value(replace(RUN, extra={"source": source}))["runs"]
+    (run,) = sarif.as_value(replace(RUN, extra={"source": source}), {})["runs"]
     assert run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == uri
 
 
 def test_a_path_in_the_folder_of_the_run_is_relative_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (run,) = sarif.as_value(replace(RUN, extra={"source": str(tmp_path / "src" / "m.c")}))["runs"]
+    (run,) = sarif.as_value(replace(RUN, extra={"source": str(tmp_path / "src" / "m.c")}), {})["runs"]
     assert run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "src/m.c"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.findings.codes import explanations
 from heapster.cli import main
 from tests.reports.pages import FUZZ, PROVE
 
@@ -29,6 +30,8 @@ def test_each_run_below_the_folder_is_a_line_that_leads_to_it(runs: Path, capsys
     assert '<a href="#run-1">fuzz</a>' in page
     assert '<a href="#run-1">fuzz sim</a>' in page
     assert '<h3 id="run-2">prove sim' in page
+    assert '<a href="#code-structure_diverges">' in page
+    assert f'<p>{explanations()["structure_diverges"].means}</p>' in page
 
 
 def test_a_folder_without_runs_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """The meaning of each finding's code, from `codes.md`."""
 
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -16,6 +17,12 @@ class Explanation(NamedTuple):
     arises: str
     look_at: str
     source: str = ""            # of the rule that was broken, if it is a standard's
+
+
+def explained(codes: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Of each of these codes that is known: means, arises, look_at and source."""
+    known = explanations()
+    return {code: known[code]._asdict() for code in sorted(set(codes) & known.keys())}
 
 
 def explanations() -> dict[str, Explanation]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
@@ -15,16 +16,21 @@ from heapster.reports.ratios import ratios
 from heapster.reports.tables import checked, figures, summary
 from heapster.reports.timeline import Journey, packed
 
+NOTHING: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 SCRIPTS = ("heap.js", "map.js", "travel.js", "flame.js", "zoom.js")
 
 
-def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: str = "Heapster") -> str:
-    """The page. `runs` are as JSON has them; a journey named after a finding's id is where that one leads."""
+def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: str = "Heapster",
+         about: Mapping[str, Mapping[str, str]] = NOTHING) -> str:
+    """The page. `runs` are as JSON has them; a journey named after a finding's id is where that one leads.
+
+    `about` says of findings' codes what each means, how it arises, what to look at, and the source of its rule.
+    """
     environment = Environment(loader=PackageLoader("heapster.reports", "html"), autoescape=True, trim_blocks=True,
                               lstrip_blocks=True)
     names = {journey.name for journey in journeys}
     return environment.get_template("page.html").render(
-        title=title, style=Markup(_text("style.css")), script=Markup("\n".join(map(_text, SCRIPTS))),    # noqa: S704  our own
+        title=title, about=about, style=Markup(_text("style.css")), script=Markup("\n".join(map(_text, SCRIPTS))),    # noqa: S704  our own
         summary=summary(runs) if runs else None, findings=list(_findings(runs, names)),
         figures=[*figures(runs), *ratios(runs), *misused(runs)],
         heaps=[{"name": journey.name, "packed": packed(journey)} for journey in journeys],
@@ -33,9 +39,10 @@ def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: 
                "not_checked": run.get("not_checked", [])} for run in runs])
 
 
-def write(path: Path, runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: str = "Heapster") -> None:
+def write(path: Path, runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: str = "Heapster",
+          about: Mapping[str, Mapping[str, str]] = NOTHING) -> None:
     """Write the page to a file, whole or not at all. Raises OSError."""
-    write_whole(path, page(runs, journeys, title))
+    write_whole(path, page(runs, journeys, title, about))
 
 
 def _plots(runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
