@@ -28,7 +28,8 @@ def test_what_is_read_first_is_the_harm_and_its_line(judged: Read) -> None:
     """No size near the limits, no free(NULL), and the line that is wrong."""
     assert judged.code == 1
     code, _ = first_finding(judged)
-    assert code in {"crash", "contents_damaged", "overlap", "touched_outside", "writes_into_live_block"}
+    assert code in {"block_too_small", "crash", "contents_damaged", "overlap", "touched_outside",
+                    "writes_into_live_block"}
     first = judged.out.split("\n\n")[0]
     assert "SIZE_MAX" not in first
     assert f"the line: mm.c:{FAULTY['rounds_down'].line}, in " in first
