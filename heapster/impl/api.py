@@ -1,6 +1,6 @@
 """The calls of a program: the C names, over words. A size_t above PTRDIFF_MAX arrives as a negative word."""
 
-from .block import block_of, round_up, size_in
+from .block import block_of, is_plain, round_up, size_in
 from .layout import (
     ALIGN,
     CALL_CALLOC,
@@ -14,9 +14,7 @@ from .layout import (
     NULL,
     PAGE,
     PAYLOAD,
-    PLAIN_BITS,
     REFUSED,
-    USED,
     WORD,
 )
 from .malloc import (
@@ -85,7 +83,7 @@ def zero_payload(m, p):
     Its header may have been written over while it waited: then abort, as `header_of` does.
     """
     header = m.load_relaxed(block_of(p))
-    if header & PLAIN_BITS == USED:
+    if is_plain(m, block_of(p), header):
         m.fill(p, 0, size_in(header) - PAYLOAD)
     elif header & MAPPED == 0:
         m.fill(p, 0, usable_bytes(m, p))

@@ -1,6 +1,6 @@
 """Arenas: blocks handed out and taken back under the arena's lock."""
 
-from .block import is_free, owner_in, payload, set_prev_used, size, split, write_free, write_used
+from .block import is_free, is_intact, owner_in, payload, set_prev_used, size, split, write_free, write_used
 from .freelist import add, link, unlink
 from .layout import (
     ALIGN,
@@ -169,12 +169,14 @@ def acquire(m, arena, want, alignment, kind):
 
 
 def check_neighbours(m, b):
-    """Abort unless the block `b` is used, and what lies right of it is of the same owner, and knows that.
+    """Abort unless the block `b` is intact and used, and what lies right of it is of the same owner, and knows that.
 
     Without the lock it was, but two threads may be freeing it at once.
 
     Requires: the arena's lock.
     """
+    if not is_intact(m, b, m.load(b)):
+        m.abort(CORRUPT_HEADER, payload(b))
     if is_free(m, b):
         m.abort(DOUBLE_FREE, payload(b))
     total = size(m, b)

@@ -2,13 +2,17 @@
 
 from .layout import (
     ALIGN,
+    CHECKSUM_MASK,
     FOOTER,
+    KEY,
     MIN_BLOCK,
     NOT_PREV_USED,
     OWNER_MASK,
     PAYLOAD,
+    PLAIN_BITS,
     PREV_USED,
     SIZE_MASK,
+    SUMMED,
     USED,
     WORD,
 )
@@ -52,7 +56,7 @@ def block_of(p):
 def size_in(header):
     """The size that a header states.
 
-    Ensures:  0 <= result; a multiple of ALIGN; no flag and no owner shows in it.
+    Ensures:  0 <= result; a multiple of ALIGN; no flag, no owner and no checksum shows in it.
     """
     return header & SIZE_MASK
 
@@ -60,9 +64,37 @@ def size_in(header):
 def owner_in(header):
     """The owner that a header states, still shifted into place.
 
-    Ensures:  no flag and no size shows in it.
+    Ensures:  no flag, no size and no checksum shows in it.
     """
     return header & OWNER_MASK
+
+
+def checksum(m, b, header):
+    """The checksum of a header at `b`, in its place: the same whatever its PREV_USED and its own checksum are.
+
+    Of the product with the key, which is odd and wraps, those bits are taken that all bits below lead to: universal
+    hashing (Dietzfelbinger, Hagerup, Katajainen and Penttonen, 1997, "A Reliable Randomized Algorithm for the
+    Closest-Pair Problem", section 2). Without a key it is 0.
+    """
+    return ((header & SUMMED) + b) * m.load(m.statics() + KEY) & CHECKSUM_MASK
+
+
+def is_intact(m, b, header):
+    """Whether the header that stands at `b` was written there by `write_header`, as far as its checksum tells."""
+    return header & CHECKSUM_MASK == checksum(m, b, header)
+
+
+def is_plain(m, b, header):
+    """Whether the header that stands at `b` is intact, and of a used block of an arena that may be cached."""
+    return header & PLAIN_BITS == USED and is_intact(m, b, header)
+
+
+def write_header(m, b, header):
+    """Let `b` have this header, which is given without a checksum, with one.
+
+    Ensures:  it is intact; no other word changes.
+    """
+    m.store(b, header | checksum(m, b, header))
 
 
 def size(m, b):
@@ -106,7 +138,7 @@ def write_used(m, b, total):
               no other word changes.
     """
     kept = m.load(b) & (OWNER_MASK | PREV_USED)
-    m.store(b, kept | total | USED)
+    write_header(m, b, kept | total | USED)
 
 
 def write_free(m, b, total):
@@ -116,7 +148,7 @@ def write_free(m, b, total):
     Ensures:  the header states total, PREV_USED and not USED; the owner is unchanged;
               the footer is total; the right neighbour knows; no other word changes.
     """
-    m.store(b, owner_in(m.load(b)) | total | PREV_USED)
+    write_header(m, b, owner_in(m.load(b)) | total | PREV_USED)
     m.store(b + total + FOOTER, total)
     clear_prev_used(m, b + total)
 
@@ -133,5 +165,5 @@ def split(m, b, want):
     if rest < MIN_BLOCK:
         return 0
     write_used(m, b, want)
-    m.store(b + want, owner_in(m.load(b)) | rest | PREV_USED | USED)
+    write_header(m, b + want, owner_in(m.load(b)) | rest | PREV_USED | USED)
     return b + want

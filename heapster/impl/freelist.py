@@ -1,10 +1,11 @@
 """Circular doubly linked lists through a head, and the free lists of an arena with their ledger and cursor."""
 
-from .block import payload, size
+from .block import is_intact, payload, size
 from .classes import class_at, class_head, class_of, close_class, next_class, open_class
 from .layout import (
     ARENA_BYTES,
     CLASS_COUNT,
+    CORRUPT_HEADER,
     CORRUPT_LIST,
     CURSOR,
     FREE_BLOCKS,
@@ -82,12 +83,16 @@ def link(m, arena, b):
 
 
 def unlink(m, arena, b):
-    """Take the free block `b` from its free list in `arena`; abort if its links disagree, or lead to one block alone.
+    """Take the free block `b` from its free list in `arena`.
+
+    Abort if its header is not intact, or its links disagree, or lead to one block alone.
 
     Requires: the arena's lock; b is on the list.
     Ensures:  its neighbours on the list are linked both ways; it shows nothing of them;
               a cursor that was at b is at the next; the ledger no longer counts it; no other word changes.
     """
+    if not is_intact(m, b, m.load(b)):
+        m.abort(CORRUPT_HEADER, payload(b))
     if not links_agree(m, b):
         m.abort(CORRUPT_LIST, payload(b))
     before = m.load(b + PREV)

@@ -6,14 +6,16 @@ A block. Its header is one word; a used block has no footer, so a used block cos
     | header   | payload                                       |      while used
     | header   | next   | prev   |                  | footer   |      while free
 
-    header:  bit 0 USED   bit 1 PREV_USED   bit 2 MAPPED   bits 4-47 size   bits 48-62 owner
+    header:  bit 0 USED   bit 1 PREV_USED   bit 2 MAPPED   bits 4-47 size   bits 48-53 owner   bits 54-62 checksum
+
+The checksum is keyed: see `block.checksum`. Nobody who does not know the key forges a header, or moves one.
 
 A region is memory got from the system in one piece (one `mmap`, or adjacent `sbrk` calls):
 
     r        r+8    r+16    r+24    r+32   r+40                   f         f+8     f+16
     | next   | prev | start | bytes | kind | first block ... last | fence   | r     |
 
-The fence is the header of a used block of size 0. `start` and `bytes` are what the system gave: up
+The fence is the header of a used block of size 0, without a checksum. `start` and `bytes` are what the system gave: up
 to 15 bytes before `r` and after `f+16` are lost to alignment.
 
 A mapped block has a mapping of its own. Its node lies on a list as a free block's does:
@@ -21,8 +23,8 @@ A mapped block has a mapping of its own. Its node lies on a list as a free block
     start    ...   b-32     b-24   b-16   b-8    b        b+8           start+bytes
     | (alignment)  | seal   | next | prev | lead | header | payload     |
 
-Here the header's size is that of the whole mapping, lead = b - start, and seal = KEY - b - header - lead while
-the block is used.
+Here the header's size is that of the whole mapping, lead = b - start, and
+seal = KEY - b - header - lead while the block is used, the header taken without its checksum.
 
 When it is freed its pages may be kept. A kept mapping has no block; it begins with a node:
 
@@ -69,12 +71,17 @@ LOST = 1 << 3                       # 1, in a record's head: a child of a fork d
 OWNER_SHIFT = 48
 OWNER_ONE = 1 << OWNER_SHIFT        # the owner is the index of the arena the block came from
 SIZE_MASK = OWNER_ONE - ALIGN       # clears flags and owner
-OWNER_MASK = (1 << 63) - OWNER_ONE  # clears flags and size
+CHECKSUM_SHIFT = 54
+CHECKSUM_ONE = 1 << CHECKSUM_SHIFT
+CHECKSUM_MASK = (1 << 63) - CHECKSUM_ONE
+OWNER_MASK = CHECKSUM_ONE - OWNER_ONE   # clears flags, size and checksum
+NOT_CHECKSUM = CHECKSUM_ONE - 1     # clears the checksum
 NOT_USED = -1 - USED                # clears USED
 LEAST_LARGE = 1 << 17               # bytes from which on a size has bits that no cached block's has
-PLAIN_BITS = -(1 << OWNER_SHIFT + 6) + OWNER_ONE - LEAST_LARGE + LOST + MAPPED + USED
-                                    # of a header: USED alone, if the block may be cached and its owner exists
+PLAIN_BITS = LEAST_WORD + OWNER_ONE - LEAST_LARGE + LOST + MAPPED + USED
+                                    # of an intact header: USED alone, if the block may be cached
 NOT_PREV_USED = -1 - PREV_USED
+SUMMED = NOT_CHECKSUM - PREV_USED     # of a header, what its checksum is of: the left neighbour has no part in it
 
 # A block's words.
 NEXT = 8                            # while on a list
@@ -194,8 +201,8 @@ COUNT_SHIFT = 48
 COUNT_ONE = 1 << COUNT_SHIFT
 TOP_MASK = COUNT_ONE - 1
 MARK = 8                            # from the payload of a cached block
-KEY_MASK = MAX_WORD >> 2            # of a key, the bits that are drawn
-LEAST_KEY = LEAST_WORD + (1 << 62) + (1 << 50)      # so that no mark is too large for a word, and all are below 0
+KEY_MASK = (MAX_WORD >> 2) - 1      # of a key, the bits that are drawn; all keys are odd
+LEAST_KEY = LEAST_WORD + (1 << 62) + (1 << 50) + 1  # so that no mark is too large for a word, and all are below 0
 MOST_COUNTED = 1 << 14              # blocks in a bin, at most
 SMALL_BIN = 1 << 14                 # bytes up to which a bin gets room when it is empty or full; beyond, both in turn
 MOST_MOVED = 1 << 13                # bytes that come into a bin or leave it at once, if they are not one block
@@ -294,8 +301,9 @@ SHOW_MAPPED = 4
 assert ALIGN & (ALIGN - 1) == 0
 assert PAGE == 1 << PAGE_SHIFT
 assert (USED | PREV_USED | MAPPED | LOST) & (SIZE_MASK | OWNER_MASK) == 0
-assert SIZE_MASK & OWNER_MASK == 0
-assert SIZE_MASK | OWNER_MASK | 15 == MAX_WORD
+assert SIZE_MASK & OWNER_MASK == 0 == CHECKSUM_MASK & (SIZE_MASK | OWNER_MASK)
+assert SIZE_MASK | OWNER_MASK | CHECKSUM_MASK | 15 == MAX_WORD
+assert OWNER_MASK >> OWNER_SHIFT == MAX_ARENAS - 1, "each owner is an arena's index"
 assert DEFAULT_POLICY == SEGREGATED_FIT < POLICY_COUNT
 assert MIN_BLOCK == 4 * WORD
 assert MIN_BLOCK & (ALIGN - 1) == 0
@@ -324,7 +332,7 @@ assert MOST_CACHED == (STEPS + 1) << (FIRST_STEP_SHIFT + ((BIN_COUNT - 2 - EXACT
     "it is the least size of the last class that has a bin"
 assert MOST_CACHED < LEAST_LARGE < TOP_CLASS
 assert PLAIN_BITS & (PREV_USED | LEAST_LARGE - ALIGN) == 0
-assert PLAIN_BITS & OWNER_MASK == OWNER_MASK - (MAX_ARENAS - 1 << OWNER_SHIFT)
+assert PLAIN_BITS & (OWNER_MASK | CHECKSUM_MASK) == 0
 assert MIN_THRESHOLD == 1 << PAGE_SHIFT
 assert PAYLOAD + MARK < MIN_BLOCK + FOOTER
 assert MOST_REMOTE + MOST_SENT <= MOST_COUNTED

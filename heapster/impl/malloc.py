@@ -20,7 +20,7 @@ The life of a realloc:
 
 from .arena import acquire, count_call, is_lost, release, room_for
 from .bins import bin_at, check_top
-from .block import block_of, block_size, payload, size_in
+from .block import block_of, block_size, is_intact, is_plain, payload, size_in
 from .classes import class_entry, class_for, class_for_request, least_of_class
 from .layout import (
     ADDRESS_BITS,
@@ -35,16 +35,13 @@ from .layout import (
     INVALID_POINTER,
     LEAST_PAYLOAD,
     MAPPED,
-    MAX_ARENAS,
     MAX_REQUEST,
     MIN_BLOCK,
     MOST_CACHED,
     NO_PAYLOAD,
     NULL,
-    OWNER_SHIFT,
     PAGE_SHIFT,
     PAYLOAD,
-    PLAIN_BITS,
     REGISTERED,
     USED,
     WORD,
@@ -52,7 +49,7 @@ from .layout import (
 from .mapping import map_block, mapped_usable, resize_mapped, unmap_block
 from .resize import resize
 from .retained import release_retained
-from .settings import arena_at, attach, get_cache, get_threshold
+from .settings import arena_of, attach, get_cache, get_threshold
 from .sized import could_serve
 from .stack import is_marked
 from .thread_cache import cache_block, cache_block_slow, check_in_use, count_mine, pop_cached, refill
@@ -174,16 +171,11 @@ def header_of(m, p):
     if p & (ALIGN - 1) != 0 or (p - LEAST_PAYLOAD) >> ADDRESS_BITS != 0:
         m.abort(INVALID_POINTER, p)
     header = m.load_relaxed(block_of(p))
-    if header < MIN_BLOCK or header >> OWNER_SHIFT >= MAX_ARENAS:
+    if header < MIN_BLOCK or not is_intact(m, block_of(p), header):
         m.abort(INVALID_POINTER, p)
     if header & USED == 0:
         m.abort(DOUBLE_FREE, p)
     return header
-
-
-def arena_of(m, header):
-    """The arena that owns the block with this header."""
-    return arena_at(m.statics(), header >> OWNER_SHIFT)
 
 
 def free_block(m, p, kind):
@@ -200,7 +192,7 @@ def cache_plain(m, p, kind):
     if (p - LEAST_PAYLOAD) & NO_PAYLOAD != 0:
         return False
     header = m.load_relaxed(block_of(p))
-    return header & PLAIN_BITS == USED and cache_block(m, p, size_in(header), kind)
+    return is_plain(m, block_of(p), header) and cache_block(m, p, size_in(header), kind)
 
 
 def free_slow(m, p, kind):
@@ -283,7 +275,7 @@ def leave_plain(m, p, request):
     if request >> PAGE_SHIFT != 0 or request == 0 or (p - LEAST_PAYLOAD) & NO_PAYLOAD != 0:
         return False
     header = m.load_relaxed(block_of(p))
-    if header & PLAIN_BITS != USED:
+    if not is_plain(m, block_of(p), header):
         return False
     thread = m.thread()
     if class_entry(size_in(header) >> ALIGN_SHIFT) != class_for_request(request) + 1 << 1 or is_marked(m, p):

@@ -1,7 +1,7 @@
 """Large blocks, each with a mapping of its own, on a list under a lock of their own."""
 
 from .arena import count_call, count_used, is_lost, open_record
-from .block import is_free, payload, round_up, size
+from .block import is_free, payload, round_up, size, write_header
 from .freelist import add, bypass, insert, links_agree, open_list
 from .layout import (
     ALIGN,
@@ -20,6 +20,7 @@ from .layout import (
     MAPPINGS,
     NEXT,
     NODE,
+    NOT_CHECKSUM,
     NOT_USED,
     NULL,
     PAGE,
@@ -41,7 +42,7 @@ def mapped_usable(m, b):
 
 def seal_of(m, b):
     """Return the seal of the mapped block `b`: it changes with its address, its header and its lead."""
-    return m.load(m.statics() + KEY) - b - m.load(b) - m.load(b + LEAD)
+    return m.load(m.statics() + KEY) - b - (m.load(b) & NOT_CHECKSUM) - m.load(b + LEAD)
 
 
 def seal(m, b):
@@ -73,7 +74,7 @@ def write_mapped(m, start, length, alignment):
     """
     b = round_up(start + MAPPED_LEAD + PAYLOAD, alignment) - PAYLOAD
     m.store(b + LEAD, b - start)
-    m.store(b, length | MAPPED | PREV_USED | USED)
+    write_header(m, b, length | MAPPED | PREV_USED | USED)
     seal(m, b)
     return b
 
@@ -171,7 +172,7 @@ def unmap_block(m, b, kind):
     count_used(m, record, -length, -1)
     if kind == CALL_FREE:
         count_call(m, record, kind)
-    m.store(b, m.load(b) & NOT_USED)
+    write_header(m, b, m.load(b) & NOT_USED & NOT_CHECKSUM)
     retain(m, record, b - m.load(b + LEAD), length)
     step(m, record)
     m.unlock(record + ARENA_LOCK)
@@ -180,7 +181,7 @@ def unmap_block(m, b, kind):
 def become(m, record, b, length):
     """Let the mapped block `b` have a mapping of `length` bytes from here on."""
     count_used(m, record, length - size(m, b), 0)
-    m.store(b, length | MAPPED | PREV_USED | USED)
+    write_header(m, b, length | MAPPED | PREV_USED | USED)
     seal(m, b)
 
 

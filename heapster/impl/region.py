@@ -1,6 +1,6 @@
 """Regions: memory from the system, cut into blocks, extended at the break and given back."""
 
-from .block import is_free, left_is_free, owner_in, round_up, size, write_free
+from .block import is_free, left_is_free, owner_in, round_up, size, write_free, write_header
 from .freelist import add, link, unlink
 from .layout import (
     ALIGN,
@@ -16,6 +16,7 @@ from .layout import (
     HEAD,
     HELD_BYTES,
     MIN_BLOCK,
+    NOT_CHECKSUM,
     NOT_USED,
     NULL,
     PAGE,
@@ -83,7 +84,7 @@ def coalesce(m, arena, b):
         left = left_neighbour(m, b)
         unlink(m, arena, left)
         total = total + size(m, left)
-        m.store(b, m.load(b) & NOT_USED)
+        write_header(m, b, m.load(b) & NOT_USED & NOT_CHECKSUM)
         b = left
     write_free(m, b, total)
     return b

@@ -1,6 +1,6 @@
 """Settings that a user changes while the allocator runs, and the arena that a thread sticks to."""
 
-from .block import round_up
+from .block import owner_in, round_up
 from .layout import (
     ARENA_BYTES,
     ARENA_LIMIT,
@@ -25,6 +25,7 @@ from .layout import (
     MIN_THRESHOLD,
     MY_ARENA,
     NULL,
+    OWNER_SHIFT,
     PAGE,
     POLICY,
     POLICY_COUNT,
@@ -108,9 +109,9 @@ def set_cache(m, most):
 
 
 def set_key(m, key):
-    """Set what marks of blocks that wait and seals of mapped blocks are mixed with; of the word its lower bits.
+    """Set what marks, checksums and seals are mixed with; of the word its lower bits, but for the least.
 
-    Requires: no block waits, none is mapped, and there is one thread.
+    Requires: there is no block, and one thread.
     """
     m.store(m.statics() + KEY, LEAST_KEY + (key & KEY_MASK))
 
@@ -135,6 +136,11 @@ def set_arenas(m, count):
 def arena_at(s, index):
     """Address of the record of the arena with this index."""
     return s + ARENAS + index * ARENA_BYTES
+
+
+def arena_of(m, header):
+    """The arena that owns the block with this header."""
+    return arena_at(m.statics(), owner_in(header) >> OWNER_SHIFT)
 
 
 def attached_at(s, index):

@@ -14,14 +14,13 @@ from .layout import (
     MAPPED,
     MIN_BLOCK,
     MOST_CACHED,
-    OWNER_SHIFT,
     PAGE,
     PAYLOAD,
     SPARE_SHIFT,
     WRONG_SIZE,
 )
 from .mapping import mapped_usable, mapping_length
-from .settings import arena_at
+from .settings import arena_of
 
 
 def is_made_of(total, want):
@@ -66,7 +65,7 @@ def is_of_lost_arena(m, header):
 
     Ensures:  no word changes; the lock is released.
     """
-    arena = arena_at(m.statics(), header >> OWNER_SHIFT)
+    arena = arena_of(m, header)
     m.lock(arena + ARENA_LOCK)
     lost = is_lost(m, arena)
     m.unlock(arena + ARENA_LOCK)

@@ -28,7 +28,6 @@ from .layout import (
     NEXT,
     NULL,
     OVERFLOWED,
-    OWNER_SHIFT,
     PREV,
     REGISTERED,
     SMALL_BIN,
@@ -36,7 +35,7 @@ from .layout import (
     WORD,
 )
 from .remote import is_remote, release_all, send, take_all
-from .settings import arena_at, attach, detach, get_cache
+from .settings import arena_of, attach, detach, get_cache
 from .stack import below, count, holds, is_marked, put, top, unmark
 
 
@@ -80,7 +79,7 @@ def check_in_use(m, p, header):
     Requires: it belongs to an arena.
     """
     if is_marked(m, p) and size_in(header) <= MOST_CACHED:
-        arena = arena_at(m.statics(), header >> OWNER_SHIFT)
+        arena = arena_of(m, header)
         if is_cached(m, class_of(size_in(header)), p) or is_remote(m, arena, p):
             m.abort(DOUBLE_FREE, p)
 
@@ -113,7 +112,7 @@ def grow_bin(m, thread, total, enough):
 
 def owner_arena(m, p):
     """The arena that owns the used block with the payload `p`."""
-    return arena_at(m.statics(), m.load_relaxed(block_of(p)) >> OWNER_SHIFT)
+    return arena_of(m, m.load_relaxed(block_of(p)))
 
 
 def send_home(m, home, word):

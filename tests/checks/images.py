@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from heapster.checkers.lockstep import decode as decoding
 from heapster.checkers.lockstep.decode import Undecodable, decode
-from heapster.checkers.lockstep.lockstep import Lockstep
+from heapster.checkers.lockstep.lockstep import KEY, Lockstep
 from heapster.impl import layout
 from heapster.impl.layout import NEXT, OWNER_SHIFT, PREV
 from heapster.machine.checked_memory import THREADS
@@ -114,8 +114,14 @@ def a_used(heap: Heap) -> Block:
 
 def header(block: Block) -> int:
     """The word that describes it."""
-    flags = layout.USED * block.used | layout.PREV_USED * block.prev_used
-    return block.size | flags | block.owner << OWNER_SHIFT
+    summed = block.size | layout.USED * block.used | block.owner << OWNER_SHIFT
+    return summed | layout.PREV_USED * block.prev_used | checksum(block.address, summed)
+
+
+def checksum(address: int, summed: int) -> int:
+    """Of the product of a header, with its place added, and the key, bits 54 to 62; a fence has none."""
+    key = layout.LEAST_KEY + (KEY & layout.KEY_MASK)
+    return (address + summed) * key % (1 << 63) >> 54 << 54 if summed & layout.SIZE_MASK else 0
 
 
 def record(s: int) -> int:
@@ -160,12 +166,17 @@ TAMPERINGS = (
     Tampering("the flag of mapped blocks", SMALL, lambda h, _: of_used(h, layout.MAPPED), "has bits that no block"),
     Tampering("the highest stray bit", SMALL, lambda h, _: of_used(h, 8), "has bits that no block"),
     Tampering("a last block that is too large", SMALL, lambda h, _: {
-        blocks(h)[-1].address: header(blocks(h)[-1]) + 32}, "bytes past its end"),
+        blocks(h)[-1].address: header(blocks(h)[-1]._replace(size=blocks(h)[-1].size + 32))}, "bytes past its end"),
     Tampering("a region that ends where its fence starts", SMALL, lambda h, _: {
         h.arenas[0].regions[0].address + layout.REGION_LENGTH:
             h.arenas[0].regions[0].fence.address - h.arenas[0].regions[0].start}, "run 0 bytes past its end"),
-    Tampering("an owner beyond the last arena", SMALL, lambda h, _: of_used(h, 64 << OWNER_SHIFT),
-              found=lambda h: a_used(h).owner == 64),
+    Tampering("the last arena as the owner", SMALL, lambda h, _: {
+        a_used(h).address: header(a_used(h)._replace(owner=63))},
+              found=lambda h: a_used(h).owner == 63),
+    Tampering("the least bit of a checksum", SMALL, lambda h, _: of_used(h, 1 << 54), "has not the checksum"),
+    Tampering("the highest bit of a checksum", SMALL, lambda h, _: of_used(h, 1 << 62), "has not the checksum"),
+    Tampering("a fence with a checksum", SMALL, lambda h, _: {
+        h.arenas[0].regions[0].fence.address: header(h.arenas[0].regions[0].fence) | 1 << 54}, "has not the checksum"),
     Tampering("a left neighbour that is said to be free", SMALL, lambda h, _: of_used(h, layout.PREV_USED),
               found=lambda h: a_used(h).prev_used is not a_used(taken(TAMPERED_WITH[SMALL])[1]).prev_used),
     Tampering("a footer that nobody wrote", SMALL, lambda h, _: {a_free(h).address + a_free(h).size - 8: None},
@@ -187,6 +198,8 @@ TAMPERINGS = (
               found=lambda h: (63, 0) in (h.arenas[0].classes or ())),
     Tampering("a mapped block that is free", MAPPED, lambda h, _: {
         mapped(h, used=True): 12288 | layout.MAPPED | layout.PREV_USED}, "a mapped block's header is"),
+    Tampering("a mapped block without a checksum", MAPPED, lambda h, _: {
+        mapped(h, used=True): 12288 | layout.MAPPED | layout.PREV_USED | layout.USED}, "has not the checksum"),
     Tampering("a kept mapping with no mark", MAPPED, lambda h, _: {
         mapped(h, used=False) + layout.KEPT_MARK: 9}, "a kept mapping is marked 0x9"),
     Tampering("a mapped block that starts elsewhere", MAPPED, lambda h, _: {mapped(h, used=True) + layout.LEAD: 4136},

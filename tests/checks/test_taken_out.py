@@ -44,7 +44,7 @@ BY_HAND: tuple[tuple[ModuleType, str, str, str], ...] = (         # changes that
     (spec, "_usable_size", "usable < held.usable", "usable < held.usable - 1"),
     (spec, "_end_of_memory", "promises.bits", "64"),
     (decode, "_regions", "load(region + layout.REGION_PREV) != newer", "False"),
-    (decode, "_blocks", "header >> OWNER_SHIFT", "header >> OWNER_SHIFT & 63"),
+    (decode, "_blocks", "(header & BODY) >> 48", "(header & BODY) >> 48 & 31"),
     (invariants, "calls_are_counted", "blocks > allocations", "blocks > allocations + 1"),
     (invariants, "memory_is_accounted_for", "known != given", "_bytes(known) != _bytes(given)"),
     (invariants, "bins_hold_blocks_of_their_size", "sizes != sorted(set(sizes))", "len(sizes) != len(set(sizes))"),

@@ -17,7 +17,6 @@ from heapster.impl.layout import (
     NEXT,
     NODE,
     NULL,
-    OWNER_SHIFT,
     PREV,
     PREV_USED,
     SIZE_MASK,
@@ -54,6 +53,9 @@ CALL_WORDS = tuple(range(CALLS, CALLS + CALL_KINDS * WORD, WORD))
 assert len(CACHED_SIZES) == layout.BIN_COUNT, "one bin each, least first"
 NEVER_WRITTEN = -1
 STRAY = layout.ALIGN - 1 & ~(USED | PREV_USED)      # header bits that a block in an arena never has
+BODY = (1 << 54) - 1                # of a header, all but its checksum
+SUMMED = BODY & ~PREV_USED
+CHECKSUM = (1 << 63) - (1 << 54)
 MOST_NODES = 1 << 20                # no list that a checker makes is longer
 
 Load = Callable[[int], int]
@@ -93,14 +95,14 @@ def decode(m: Decodable) -> Heap:
 def _heap(m: Decodable) -> Heap:
     load, s = m.reader(), m.statics()
     mappings = s + layout.MAPPINGS
-    policy = load(s + layout.POLICY)
+    policy, key = load(s + layout.POLICY), load(s + layout.KEY)
     if not 0 <= policy < len(POLICY_NAMES):
         raise Undecodable(f"the policy is {policy}")
     return Heap(
-        arenas=tuple(_arena(load, i, record)
+        arenas=tuple(_arena(load, i, record, key)
                      for i, record in enumerate(range(s + ARENAS, s + ARENAS + MAX_ARENAS * ARENA_BYTES, ARENA_BYTES))
                      if load(record + HEAD + NEXT) and not load(record + HEAD) & layout.LOST),
-        mapped=(*(_mapped(load, node - NODE) for node in _nodes(load, mappings + HEAD, NEXT)),
+        mapped=(*(_mapped(load, node - NODE, key) for node in _nodes(load, mappings + HEAD, NEXT)),
                 *(_kept(load, k, KEPT_MARKS) for k in _nodes(load, s + layout.RETAINED_LIST, NEXT)),
                 *(_kept(load, k, UNTAKEN_MARKS) for k in _nodes(load, s + layout.UNTAKEN, NEXT))),
         mapped_backward=(*(node - NODE for node in _nodes(load, mappings + HEAD, PREV)),
@@ -119,7 +121,7 @@ def _heap(m: Decodable) -> Heap:
     )
 
 
-def _arena(load: Load, index: int, record: int) -> Arena:
+def _arena(load: Load, index: int, record: int, key: int) -> Arena:
     cursor = load(record + layout.CURSOR)
     classes = _marked(load, record) if load(record + layout.SEGREGATED) else None
     heads = [record + HEAD, *[_class_head(record, i) for i in classes or ()]]
@@ -127,7 +129,7 @@ def _arena(load: Load, index: int, record: int) -> Arena:
     backward = [_nodes(load, head, PREV) for head in reversed(heads)]
     return Arena(
         index=index,
-        regions=tuple(_region(load, r) for r in _regions(load, record)),
+        regions=tuple(_region(load, r, key) for r in _regions(load, record)),
         forward=tuple(chain(*lists)),
         backward=tuple(chain(*backward)),
         cursor=0 if cursor == record + HEAD else cursor,
@@ -209,18 +211,18 @@ def _regions(load: Load, record: int) -> list[int]:
     return found
 
 
-def _region(load: Load, r: int) -> Region:
+def _region(load: Load, r: int, key: int) -> Region:
     start = load(r + layout.REGION_START)
     end = start + load(r + layout.REGION_LENGTH)
     kind = load(r + layout.REGION_KIND)
     if kind not in KINDS:
         raise Undecodable(f"a region is of kind {kind}")
-    blocks = _blocks(load, r + FIRST_BLOCK, end)
+    blocks = _blocks(load, r + FIRST_BLOCK, end, key)
     fence = blocks.pop()
     return Region(r, start, end, KINDS[kind], tuple(blocks), fence, load(fence.address + FENCE_REGION))
 
 
-def _blocks(load: Load, b: int, end: int) -> list[Block]:
+def _blocks(load: Load, b: int, end: int, key: int) -> list[Block]:
     """The blocks from `b` on, up to and with the fence. This loop is most of what checking costs."""
     blocks: list[Block] = []
     size = 1
@@ -230,8 +232,10 @@ def _blocks(load: Load, b: int, end: int) -> list[Block]:
         used = header & USED != 0
         if header & STRAY:
             raise Undecodable(f"a block's header, {header:#x}, has bits that no block in an arena has")
+        if (header ^ ((header & SUMMED) + b) * key * (size != 0)) & CHECKSUM:
+            raise Undecodable(f"a block's header, {header:#x}, has not the checksum of its place and key")
         footer = None if used else _footer(load, b + size - WORD)
-        blocks.append(_new(Block, (b, size, used, header & PREV_USED != 0, header >> OWNER_SHIFT, footer)))
+        blocks.append(_new(Block, (b, size, used, header & PREV_USED != 0, (header & BODY) >> 48, footer)))
         b += size
         if b >= end:
             raise Undecodable(f"the blocks of a region run {b - end} bytes past its end")
@@ -246,10 +250,12 @@ def _footer(load: Load, address: int) -> int:
         return NEVER_WRITTEN
 
 
-def _mapped(load: Load, b: int) -> Mapped:
+def _mapped(load: Load, b: int, key: int) -> Mapped:
     header = load(b)
-    if header & ~SIZE_MASK != layout.MAPPED | PREV_USED | USED:
+    if header & ~SIZE_MASK & ~CHECKSUM != layout.MAPPED | PREV_USED | USED:
         raise Undecodable(f"a mapped block's header is {header:#x}")
+    if (header ^ ((header & SUMMED) + b) * key) & CHECKSUM:
+        raise Undecodable(f"a mapped block's header, {header:#x}, has not the checksum of its place and key")
     return Mapped(b, b - load(b + layout.LEAD), header & SIZE_MASK, True)
 
 

@@ -29,6 +29,7 @@ from heapster.model.system import Divergence, System
 AT_EACH_STEP = ("specification", "reference", "contents")
 AT_EACH_LOOK = ("live_block_is_cached", *(invariant.__name__ for invariant in ALWAYS))
 CHECKS = (*AT_EACH_STEP, *AT_EACH_LOOK)
+KEY = 0x9E3779B97F4A7C15            # of checksums and marks, as each run has it: so a trace always runs the same
 
 
 # What a broken allocator may raise: the machine's own, and what Python says of wrong words and names.
@@ -44,7 +45,7 @@ class Lockstep:
     that with more than 1 what is wrong with it may be told late: a run with 1 then says of which step it comes.
     """
 
-    def __init__(self, m: Any, source: Any = SHIPPED, look_every: int = 1) -> None:
+    def __init__(self, m: Any, source: Any = SHIPPED, look_every: int = 1, key: int = KEY) -> None:
         self.m, self.source, self.look_every = m, source, look_every
         self.pointers = {NO_HANDLE: 0}          # by handle; 0 for NULL
         self.live = Live()
@@ -58,6 +59,7 @@ class Lockstep:
         self._contents = Contents(m)
         self._looked_at = 0                     # the step after which the heap was looked at last
         self._looks = 0
+        source.settings.set_key(m, key)
 
     def checks(self) -> dict[str, int]:
         """How often each check was evaluated."""

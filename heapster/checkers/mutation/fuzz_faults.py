@@ -20,8 +20,8 @@ FAULTS = (
     # Flags, headers and footers.
     fault("splitting forgets the left neighbour", "block", "(OWNER_MASK | PREV_USED)", "OWNER_MASK",
           "flags_agree_with_neighbours"),
-    fault("splitting forgets the owner", "block", "m.store(b + want, owner_in(m.load(b)) | rest",
-          "m.store(b + want, rest", "owners_are_right"),
+    fault("splitting forgets the owner", "block", "write_header(m, b + want, owner_in(m.load(b)) | rest",
+          "write_header(m, b + want, rest", "owners_are_right"),
     fault("no footer is written", "block", "    m.store(b + total + FOOTER, total)\n", "", "boundary_tags_agree"),
     fault("the footer lies a word too low", "block", "b + total + FOOTER", "b + total + 2 * FOOTER",
           "boundary_tags_agree"),
@@ -29,6 +29,18 @@ FAULTS = (
           "m.load(right)", "flags_agree_with_neighbours"),
     fault("the right neighbour is not told of a used left", "block", "m.load(right) | PREV_USED", "m.load(right)",
           "flags_agree_with_neighbours"),
+    # Checksums.
+    fault("a used block has no checksum", "block", "    write_header(m, b, kept | total | USED)",
+          "    m.store(b, kept | total | USED)", "aborted_invalid_pointer"),
+    fault("a free block has no checksum", "block", "    write_header(m, b, owner_in(m.load(b)) | total | PREV_USED)",
+          "    m.store(b, owner_in(m.load(b)) | total | PREV_USED)", "aborted_corrupt_header"),
+    fault("a mapped block has no checksum", "mapping", "    write_header(m, b, length | MAPPED | PREV_USED | USED)\n"
+          "    seal(m, b)\n    return b", "    m.store(b, length | MAPPED | PREV_USED | USED)\n"
+          "    seal(m, b)\n    return b", "aborted_invalid_pointer"),
+    fault("a checksum is the same everywhere", "block", "((header & SUMMED) + b)", "(header & SUMMED)",
+          "undecodable_heap"),
+    fault("the left neighbour has part in a checksum", "block", "(header & SUMMED)", "(header & (SUMMED | PREV_USED))",
+          "undecodable_heap"),
     # Coalescing.
     fault("no coalescing to the right", "region", "    if is_free(m, right):\n        unlink",
           "    if is_free(m, right) and total == 0:\n        unlink", "no_two_free_neighbours"),
@@ -37,8 +49,8 @@ FAULTS = (
     fault("the absorbed right neighbour stays listed", "region",
           "        unlink(m, arena, right)\n        total = total + size(m, right)\n    if left",
           "        total = total + size(m, right)\n    if left", "free_list_is_exactly_the_free_blocks"),
-    fault("an absorbed block still counts as used", "region", "        m.store(b, m.load(b) & NOT_USED)\n"
-          "        b = left",
+    fault("an absorbed block still counts as used", "region",
+          "        write_header(m, b, m.load(b) & NOT_USED & NOT_CHECKSUM)\n        b = left",
           "        b = left", "misuse_unnoticed"),
     # Classes of sizes.
     fault("blocks are listed by a class too high", "freelist", "class_of(size(m, b)))", "class_of(size(m, b)) + 1)",

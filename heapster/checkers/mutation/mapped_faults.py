@@ -9,6 +9,7 @@ from functools import partial
 from heapster.checkers.mutation.fault import one_edit
 
 fault = partial(one_edit, by="prove")
+MARK_FREE = "write_header(m, b, m.load(b) & NOT_USED & NOT_CHECKSUM)"
 SETTING = "m.store(m.statics() + 72, 8192)"         # of what no call has a part in
 
 OF_MAPPINGS = (
@@ -40,12 +41,12 @@ OF_MAPPINGS = (
     fault("the front of an aligned mapping is lost", "mapping", "    retain(m, record, b - m.load(b + LEAD), length)",
           "    lead = m.load(b + LEAD) & -PAGE\n    retain(m, record, b - m.load(b + LEAD) + lead, length - lead)",
           "the_mapping_of_what_is_freed_is_retained_whole"),
-    fault("a block of many pages stays used when it is freed", "mapping", "    m.store(b, m.load(b) & NOT_USED)\n",
-          "    if length < 1 << 30:\n        m.store(b, m.load(b) & NOT_USED)\n", "what_was_mapped_is_used_no_more"),
+    fault("a block of many pages stays used when it is freed", "mapping", f"    {MARK_FREE}\n",
+          f"    if length < 1 << 30:\n        {MARK_FREE}\n", "what_was_mapped_is_used_no_more"),
     fault("a mapping that moved is not counted when it is freed", "mapping", "    count_used(m, record, -length, -1)\n",
           "    count_used(m, record, -length & -8192, -1)\n", "unmapping_keeps_the_list_and_the_totals"),
-    fault("freeing a mapping changes a setting", "mapping", "    m.store(b, m.load(b) & NOT_USED)\n    retain",
-          f"    m.store(b, m.load(b) & NOT_USED)\n    {SETTING}\n    retain", "unmapping_spares_the_rest_of_any_heap"),
+    fault("freeing a mapping changes a setting", "mapping", f"    {MARK_FREE}\n    retain",
+          f"    {MARK_FREE}\n    {SETTING}\n    retain", "unmapping_spares_the_rest_of_any_heap"),
     # realloc.
     fault("a mapping that the system moves leaves its list as it was", "mapping",
           "    if listed:\n        m.store(before + NEXT, b + NODE)\n",

@@ -13,14 +13,13 @@ from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     CACHE,
     LEAD,
-    MAPPED,
     MAPPED_LEAD,
     MAX_REQUEST,
     MIN_BLOCK,
     MOST,
     PAGE,
     PAYLOAD,
-    USED,
+    mapped_header,
     only,
 )
 from heapster.machine.symbolic import HIGHEST, LOWEST
@@ -38,7 +37,7 @@ def moves(source: Any, path: Any) -> None:
         b = path.word("mapped", LOWEST, HIGHEST, PAGE) + lead
         p = b + PAYLOAD
         c.reserve(b - lead, length)
-        m.put(b, length + MAPPED + USED, "header of b")
+        m.put(b, mapped_header(length), "header of b")
         m.put(b + LEAD, lead, "lead of b")
         usable = length - lead - PAYLOAD
     else:

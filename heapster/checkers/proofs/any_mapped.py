@@ -15,7 +15,6 @@ from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     KEPT,
     LEAD,
-    MAPPED,
     MAPPED_LEAD,
     MAX_REQUEST,
     MIN_BLOCK,
@@ -30,6 +29,7 @@ from heapster.checkers.proofs.layout_spec import (
     USED,
     WORD,
     header,
+    mapped_header,
     only,
     seal,
 )
@@ -238,7 +238,7 @@ def _asked(source: Any, m: Any, kind: int, alignment: int, request: Any) -> Any:
 def _check_mapped(path: Any, w: AnyMapped, p: Any, request: Any, alignment: int, kind: int) -> None:
     """What is claimed of a block that was mapped."""
     m, b = w.m, p - PAYLOAD
-    length, start = m.load(b) - (MAPPED + 3), b - m.load(b + LEAD)
+    length, start = m.load(b) - mapped_header(0), b - m.load(b + LEAD)
     w.with_first(b + NODE)
     mapped = w.mapped_anew()
     path.claim("a_mapped_block_has_a_mapping_of_its_own", lambda: len(mapped) + len(w.pool.handed) == 1 and all(
@@ -298,7 +298,7 @@ def resize(source: Any, path: Any) -> None:
         return
     now = p - PAYLOAD
     w.circle = [now + NODE if u is node else u for u in w.circle]
-    size, start = m.load(now) - (MAPPED + 3), now - lead
+    size, start = m.load(now) - mapped_header(0), now - lead
     path.claim("a_resized_mapping_of_any_heap_holds_the_request", lambda: m.load(now + LEAD) == lead
                and lead + PAYLOAD + request <= size and size - (lead + PAYLOAD + request) < PAGE
                and m.load(now + NODE) == seal(m, now, lead, m.load(now)) and m.load(p) == held)

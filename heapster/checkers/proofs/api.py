@@ -6,19 +6,18 @@ from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
 from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
+    ALL_CHECKSUM_BITS,
     ARENA_BYTES,
     CACHE,
+    CHECKSUM,
     CLASS,
     DOUBLE_FREE,
     INVALID_POINTER,
     LEAD,
-    MAPPED,
-    MAX_ARENAS,
     MAX_REQUEST,
     MAX_WORD,
     MIN_BLOCK,
     MOST,
-    OWNER_PLACE,
     PAGE,
     PAYLOAD,
     STATICS,
@@ -28,6 +27,7 @@ from heapster.checkers.proofs.layout_spec import (
     a_size,
     aborts,
     header,
+    mapped_header,
     only,
 )
 from heapster.checkers.proofs.local_heap import Window
@@ -81,7 +81,7 @@ def header_of_noticing(source: Any, path: Any) -> None:
     if aligned:
         m.put(p - PAYLOAD, word, "header")
     code = aborts(m, lambda: source.malloc.header_of(m, p), p)
-    if not aligned or word < MIN_BLOCK or word >= MAX_ARENAS << OWNER_PLACE:
+    if not aligned or word < MIN_BLOCK or word & ALL_CHECKSUM_BITS != CHECKSUM:
         path.claim("what_is_no_payload_aborts", lambda: code == INVALID_POINTER)
     elif word & USED == 0:
         path.claim("what_is_free_aborts", lambda: code == DOUBLE_FREE)
@@ -107,7 +107,7 @@ def usable_size(source: Any, path: Any) -> None:
     else:
         length, lead = path.word("length", PAGE, MOST, PAGE), path.word("lead", 40, MOST, ALIGN, 8)
         path.require(lead + PAYLOAD, "<=", length)
-        m.put(b, length + MAPPED + 3, "header of b")
+        m.put(b, mapped_header(length), "header of b")
         m.put(b + LEAD, lead, "lead of b")
         expected = length - lead - PAYLOAD
     path.claim("usable_bytes_end_with_the_block", lambda: source.api.usable_size(m, b + PAYLOAD) == expected)

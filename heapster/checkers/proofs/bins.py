@@ -24,6 +24,7 @@ from heapster.checkers.proofs.layout_spec import (
     CACHE,
     CLASS,
     FOOTER,
+    MAX_ARENAS,
     MIN_BLOCK,
     NEXT,
     PAYLOAD,
@@ -207,6 +208,7 @@ def send_if_remote(source: Any, path: Any) -> None:
     """A block of the thread's own arena, or of another."""
     c, is_foreign = Caching(path, 0), path.choose(2)
     b = c.w.span("b", MIN_BLOCK)
+    path.require(c.w.index + is_foreign, "<", MAX_ARENAS)
     c.m.put(b, header(MIN_BLOCK, c.w.index + is_foreign), "header")
     sent: list[Any] = []
     with replaced(source.thread_cache, send=lambda _, arena, batch: sent.append((arena, batch))):

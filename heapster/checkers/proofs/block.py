@@ -5,6 +5,9 @@ from typing import Any
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, BITS, INTEGERS, Proof
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
+    ALL_OWNER_BITS,
+    CHECKSUM,
+    CHECKSUM_PLACE,
     FOOTER,
     MAX_REQUEST,
     MAX_WORD,
@@ -57,16 +60,16 @@ def payload(source: Any, path: Any) -> None:
     path.claim("payloads_follow_the_header", lambda: source.block.payload(b) == b + PAYLOAD)
 
 
-def _parts(path: Any) -> tuple[Any, Any, Any]:
-    """Flags, size and owner of any header that is not negative."""
+def _parts(path: Any) -> tuple[Any, Any, Any, Any]:
+    """Flags, size, owner and checksum, in its place, of any header that is not negative."""
     return (path.word("flags", 0, ALIGN - 1), path.word("size", 0, (1 << OWNER_PLACE) - ALIGN, ALIGN),
-            path.word("owner", 0, OWNERS - 1))
+            path.word("owner", 0, OWNERS - 1), path.word("checksum", 0, (1 << 9) - 1) << CHECKSUM_PLACE)
 
 
 def size_in(source: Any, path: Any) -> None:
     """For each header, put together from its parts."""
-    flags, size, owner = _parts(path)
-    result = source.block.size_in(flags + size + (owner << OWNER_PLACE))
+    flags, size, owner, summed = _parts(path)
+    result = source.block.size_in(flags + size + (owner << OWNER_PLACE) + summed)
     path.claim("sizes_are_not_negative", lambda: result >= 0)
     path.claim("sizes_are_multiples", lambda: result & ALIGN - 1 == 0)
     path.claim("sizes_unpack", lambda: result == size)
@@ -74,17 +77,17 @@ def size_in(source: Any, path: Any) -> None:
 
 def owner_in(source: Any, path: Any) -> None:
     """For each header, put together from its parts."""
-    flags, size, owner = _parts(path)
-    result = source.block.owner_in(flags + size + (owner << OWNER_PLACE))
+    flags, size, owner, summed = _parts(path)
+    result = source.block.owner_in(flags + size + (owner << OWNER_PLACE) + summed)
     path.claim("owners_unpack", lambda: result == owner << OWNER_PLACE)
 
 
 def readers(source: Any, path: Any) -> None:
     """For each header in memory."""
-    flags, size, owner = _parts(path)
+    flags, size, owner, summed = _parts(path)
     b = a_block(path)
     m = path.machine()
-    m.put(b, flags + size + (owner << OWNER_PLACE), "header")
+    m.put(b, flags + size + (owner << OWNER_PLACE) + summed, "header")
     path.claim("the_size_of_a_block_is_its_headers", lambda: source.block.size(m, b) == size)
     path.claim("free_means_not_used", lambda: source.block.is_free(m, b) == (flags & USED == 0))
     path.claim("the_left_is_free_unless_prev_used",
@@ -132,12 +135,23 @@ def write_free(source: Any, path: Any) -> None:
     m.put(b + total, header(right, owner, right_used, right_prev), "header of the right")
     source.block.write_free(m, b, total)
     path.claim("a_free_header_states_its_size", lambda:
-               m.load(b) & ((1 << 48) - 1) == total + PREV_USED)
-    path.claim("freeing_a_block_keeps_its_owner", lambda: m.load(b) >> OWNER_PLACE == owner)
+               m.load(b) & ~ALL_OWNER_BITS == total + PREV_USED + CHECKSUM)
+    path.claim("freeing_a_block_keeps_its_owner", lambda: m.load(b) & ALL_OWNER_BITS == owner << OWNER_PLACE)
     path.claim("a_free_block_has_a_footer", lambda: m.load(b + total + FOOTER) == total)
     path.claim("the_right_knows_of_a_free_block", lambda:
                m.load(b + total) == header(right, owner, right_used, 0))
     path.claim("freeing_a_block_writes_its_tags_alone", lambda: only(m, b, b + total + FOOTER, b + total))
+
+
+def write_header(source: Any, path: Any) -> None:
+    """Each header, over any other."""
+    flags, size, owner, _ = _parts(path)
+    b, m = a_block(path), path.machine()
+    m.put(b, path.word("old"), "header of b")
+    word = flags + size + (owner << OWNER_PLACE)
+    source.block.write_header(m, b, word)
+    path.claim("a_written_header_is_intact", lambda: source.block.is_intact(m, b, m.load(b)))
+    path.claim("writing_a_header_adds_its_checksum_alone", lambda: m.load(b) == word + CHECKSUM and only(m, b))
 
 
 def split(source: Any, path: Any) -> None:
@@ -181,10 +195,10 @@ PROOFS = (
     Proof("block.size_in", ALL_WORDS, size_in, {
         "sizes_are_not_negative": "0 <= result",
         "sizes_are_multiples": "a multiple of ALIGN",
-        "sizes_unpack": "no flag and no owner shows in it",
+        "sizes_unpack": "no flag, no owner and no checksum shows in it",
     }, encodings=ENCODINGS),
     Proof("block.owner_in", ALL_WORDS, owner_in, {
-        "owners_unpack": "no flag and no size shows in it",
+        "owners_unpack": "no flag, no size and no checksum shows in it",
     }, encodings=ENCODINGS),
     Proof("block.size", ANY_HEAP, readers, more={
         "the_size_of_a_block_is_its_headers": "the size is bits 4 to 47 of the header",
@@ -198,6 +212,10 @@ PROOFS = (
     Proof("block.clear_prev_used", ANY_HEAP, lambda s, p: tell_right(s, p, 0, "free"), {
         "a_block_is_told_of_free": "PREV_USED is clear in its header",
         "telling_of_free_changes_no_more": "nothing else changes",
+    }),
+    Proof("block.write_header", ANY_HEAP, write_header, {
+        "a_written_header_is_intact": "it is intact",
+        "writing_a_header_adds_its_checksum_alone": "no other word changes",
     }),
     Proof("block.write_used", ANY_HEAP, write_used, {
         "a_used_header_states_its_size": "the header states total and USED",

@@ -12,6 +12,7 @@ from heapster.checkers.proofs.layout_spec import (
     CACHE,
     CLASS,
     CORRUPT_LIST,
+    MAX_ARENAS,
     MIN_BLOCK,
     STATICS,
     TOTALS,
@@ -269,6 +270,7 @@ def flush(source: Any, path: Any) -> None:
     m, most = c.m, path.choose(3)
     blocks = [c.w.span("b", MIN_BLOCK) for _ in range(count)]
     owners = [c.w.index if path.choose(2) else (c.w.index + 1) for _ in blocks]
+    path.require(c.w.index + 1, "<", MAX_ARENAS)
     for b, owner in zip(blocks, owners, strict=True):
         m.put(b, header(MIN_BLOCK, owner), "header of a kept block")
     m.put(c.slot, a_batch(m, blocks), "bin")
@@ -301,6 +303,7 @@ def send_home(source: Any, path: Any) -> None:
     w, batches = Window(path), []
     m, blocks = w.m, [w.span("b", MIN_BLOCK) for _ in range(path.choose(4))]
     are_home = [path.choose(2) for _ in blocks]
+    path.require(w.index + 1, "<", MAX_ARENAS)
     for b, is_home in zip(blocks, are_home, strict=True):
         m.put(b, header(MIN_BLOCK, w.index + 1 - is_home), "header of a block")
     word = a_batch(m, blocks)

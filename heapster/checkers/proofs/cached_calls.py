@@ -31,6 +31,7 @@ from heapster.checkers.proofs.layout_spec import (
     header,
     let_wait,
     only,
+    owner_in,
     waits,
 )
 from heapster.machine.symbolic import HIGHEST, LOWEST
@@ -213,7 +214,7 @@ def into_a_grown_bin(source: Any, path: Any) -> None:
     place, calls = c.count_of(FREE)
     remote, waiting = a_stack(path)
     path.require(waiting, "<", MOST_REMOTE)
-    owner = m.load(p - PAYLOAD) >> 48
+    owner = owner_in(m.load(p - PAYLOAD))
     m.put(c.arena(owner) + ARENA_RECORD["remote"], remote, "remote list")
     with replaced(source.thread_cache, grow_bin=c.grow_bin, attach=lambda _: c.arena(c.mine)):
         source.api.free(m, p)

@@ -62,6 +62,10 @@ ASSUMED: tuple[Assumption, ...] = (
                "what threads keep and hand over is whole after any sequence of calls",
                "each step is proved, by the contracts of those that it calls; sequences are held by the reference, in "
                "lock-step"),
+    Assumption("checksums_are_a_function",
+               "a header has the same checksum whenever it is worked out at the same place, with its own bits alone",
+               "it is a product that wraps, which words of proofs must not; tests compare it with its definition, and "
+               "each header of a run in lock-step", "block.checksum"),
     Assumption("z3_is_right", "z3 says unsat only of what cannot be",
                "`heapster prove --cross-check` asks cvc5 again; a run without it believes z3"),
     Assumption("a_lock_excludes_others", "between lock and unlock no other thread touches the arena",

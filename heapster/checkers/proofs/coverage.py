@@ -183,7 +183,8 @@ def _past_a_full_bin(start: Start, total: int) -> Reach:
 
 
 def _owner(start: Start, header: int) -> int:
-    return int(start.statics) + layout.ARENAS + (header >> layout.OWNER_SHIFT << layout.ARENA_SHIFT)
+    index = (header & layout.OWNER_MASK) >> layout.OWNER_SHIFT
+    return int(start.statics) + layout.ARENAS + (index << layout.ARENA_SHIFT)
 
 
 def _realloc(start: Start, size: int) -> Reach:

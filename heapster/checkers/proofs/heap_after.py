@@ -13,7 +13,6 @@ from heapster.checkers.proofs.layout_spec import (
     FIRST_BLOCK,
     FOOTER,
     NEXT,
-    OWNER_PLACE,
     PAYLOAD,
     PREV,
     PREV_USED,
@@ -21,6 +20,8 @@ from heapster.checkers.proofs.layout_spec import (
     SBRK,
     USED,
     WORD,
+    is_summed,
+    owner_in,
 )
 from heapster.machine.symbolic import form_of
 
@@ -128,7 +129,9 @@ class After:
         free = isinstance(used, int) and not used
         if word & (ALIGN - 1 - USED - PREV_USED) != 0:
             self.broken.append("a header has a flag that no block of an arena has")
-        return MetBlock(b, size, used, (word & PREV_USED) >> 1, word >> OWNER_PLACE,
+        if not is_summed(word, size):
+            self.broken.append("a header has not the checksum that it must have")
+        return MetBlock(b, size, used, (word & PREV_USED) >> 1, owner_in(word),
                     self.m.load(b + size + FOOTER) if free else None)
 
     def _check(self, left: MetBlock | None, seen: MetBlock) -> None:

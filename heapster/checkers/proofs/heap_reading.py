@@ -17,13 +17,14 @@ from heapster.checkers.proofs.layout_spec import (
     MOST,
     NEXT,
     NODE,
-    OWNER_PLACE,
     PAGE,
     PREV,
     PREV_USED,
     REGION,
     STATICS,
     USED,
+    is_summed,
+    owner_in,
 )
 from heapster.model.heap import NEW, UNTAKEN, Arena, Block, Heap, Lately, Ledger, Mapped, Region
 from heapster.model.placement import POLICIES
@@ -191,8 +192,10 @@ def _read_block(m: Any, b: Any) -> Block:
     if word & ALIGN - 1 & ~(USED | PREV_USED) != 0 or word < 0:
         raise Shapeless("a header has bits that no block has")
     size, used = word & ALL_SIZE_BITS, word & USED != 0
+    if not is_summed(word, size):
+        raise Shapeless("a header has not the checksum that it must have")
     footer = None if used or size == 0 else m.load(b + size + FOOTER)
-    return Block(b, size, used, word & PREV_USED != 0, word >> OWNER_PLACE, footer)
+    return Block(b, size, used, word & PREV_USED != 0, owner_in(word), footer)
 
 
 def _read_mapped(m: Any, b: Any) -> Mapped:

@@ -11,12 +11,13 @@ from heapster.model.placement import POLICY_NAMES
 
 WORD, ALIGN, PAGE, MIN_BLOCK, MAX_REQUEST = 8, 16, 4096, 32, 1 << 46
 MAX_WORD = (1 << 63) - 1
-LEAST_KEY = (1 << 50) - (1 << 62)
+LEAST_KEY = (1 << 50) - (1 << 62) + 1
 MOST = 1 << 44                      # bytes of any block in a proof; sixty-four make a legal heap of 2**50
 USED, PREV_USED, MAPPED = 1, 2, 4
-OWNER_PLACE = 48                    # bits 48-62 of a header
-OWNERS = 1 << 15
-ALL_SIZE_BITS, ALL_OWNER_BITS = (1 << 48) - 16, (1 << 63) - (1 << 48)
+OWNER_PLACE, CHECKSUM_PLACE = 48, 54    # bits 48-53 and 54-62 of a header
+OWNERS = 1 << 6
+ALL_SIZE_BITS, ALL_OWNER_BITS, ALL_CHECKSUM_BITS = (1 << 48) - 16, (1 << 54) - (1 << 48), (1 << 63) - (1 << 54)
+CHECKSUM = 1 << CHECKSUM_PLACE      # that of every header in a proof, see `constant_checksums`
 NEXT, PREV, PAYLOAD, FOOTER = 8, 16, 8, -8
 REGION = {"next": 0, "prev": 8, "start": 16, "length": 24, "kind": 32}
 FIRST_BLOCK, FENCE_REGION, FENCE_BYTES = 40, 8, 16
@@ -50,6 +51,8 @@ LAYOUT = {
     "LEAST_PAYLOAD": (1 << 16) + 16, "ADDRESS_BITS": 48,
     "USED": 1, "PREV_USED": 2, "MAPPED": 4, "OWNER_SHIFT": 48, "OWNER_ONE": 1 << 48,
     "SIZE_MASK": ALL_SIZE_BITS, "OWNER_MASK": ALL_OWNER_BITS, "NOT_USED": -2, "NOT_PREV_USED": -3,
+    "CHECKSUM_SHIFT": 54, "CHECKSUM_ONE": 1 << 54, "CHECKSUM_MASK": ALL_CHECKSUM_BITS, "NOT_CHECKSUM": (1 << 54) - 1,
+    "SUMMED": (1 << 54) - 3,
     "NEXT": 8, "PREV": 16, "PAYLOAD": 8, "FOOTER": -8, "MIN_BLOCK": 32,
     "REGION_NEXT": 0, "REGION_PREV": 8, "REGION_START": 16, "REGION_LENGTH": 24, "REGION_KIND": 32,
     "FIRST_BLOCK": 40, "FENCE_REGION": 8, "FENCE_BYTES": 16, "REGION_OVERHEAD": 88, "FROM_SBRK": 1,
@@ -71,11 +74,11 @@ LAYOUT = {
     "ENOMEM": 12, "EINVAL": 22, "REFUSED": -1,
     "ALIGN_SHIFT": 4, "STEPS_SHIFT": 3, "FIRST_STEP_SHIFT": 6, "FIRST_STEP": 64, "MAP_SHIFT": 5, "CLASS_SHIFT": 4,
     "PROBES": 8,
-    "LEAST_LARGE": CACHE["least_large"], "NO_PAYLOAD": (-1 << 48) + 15, "PLAIN_BITS": 0xFFC0FFFFFFFE000D - (1 << 64),
+    "LEAST_LARGE": CACHE["least_large"], "NO_PAYLOAD": (-1 << 48) + 15, "PLAIN_BITS": 0x8000FFFFFFFE000D - (1 << 64),
     "CACHE_BYTES": 104, "CACHING": 112, "ATTACHED": 136, "REGISTERED": 24, "MY_CALLS": 32, "ENDED": 72,
     "BINS": CACHE["bins"], "BIN_SHIFT": 4, "LIMIT": 8, "MOST_CACHED": CACHE["most_cached"], "BIN_COUNT": 88,
     "THREAD_BYTES": CACHE["thread_bytes"], "COUNT_SHIFT": 48, "COUNT_ONE": 1 << 48, "TOP_MASK": (1 << 48) - 1,
-    "MARK": 8, "KEY_MASK": (1 << 61) - 1, "KEY": 736, "LEAST_KEY": LEAST_KEY, "MOST_COUNTED": 16384,
+    "MARK": 8, "KEY_MASK": (1 << 61) - 2, "KEY": 736, "LEAST_KEY": LEAST_KEY, "MOST_COUNTED": 16384,
     "MOST_MOVED": CACHE["most_moved"],
     "SMALL_BIN": CACHE["small_bin"], "OVERFLOWED": 1, "MOST_REMOTE": 256, "MOST_SENT": 64, "DEFAULT_CACHE": 1 << 18,
     "MAX_CACHE": CACHE["max_cache"],
@@ -103,8 +106,24 @@ LAYOUT = {
 
 
 def header(size: Any, owner: Any = 0, used: int = 1, prev_used: int = 1) -> Any:
-    """The word that heads a block of an arena."""
-    return size + (owner << OWNER_PLACE) + used * USED + prev_used * PREV_USED
+    """The word that heads a block of an arena; of size 0 that of a fence or a list, which have no checksum."""
+    is_block = not (isinstance(size, int) and size == 0)
+    return size + (owner << OWNER_PLACE) + used * USED + prev_used * PREV_USED + is_block * CHECKSUM
+
+
+def mapped_header(length: Any, used: int = 1) -> Any:
+    """The word that heads a block with a mapping of its own, of so many bytes."""
+    return length + MAPPED + PREV_USED + used * USED + CHECKSUM
+
+
+def owner_in(word: Any) -> Any:
+    """The index of the arena whose block the header is of."""
+    return (word & ALL_OWNER_BITS) >> OWNER_PLACE
+
+
+def is_summed(word: Any, size: Any) -> Any:
+    """Whether the header has the checksum that it must have, of a block or, where the size is 0, of a fence."""
+    return word & ALL_CHECKSUM_BITS == (0 if size == 0 else CHECKSUM)
 
 
 def draw_key(m: Any) -> Any:
@@ -132,7 +151,7 @@ def let_wait(m: Any, p: Any, word: Any) -> None:
 
 def seal(m: Any, b: Any, lead: Any, head: Any) -> Any:
     """What seals the mapped block with this lead and header."""
-    return key_of(m) - b - head - lead
+    return key_of(m) - b - (head - CHECKSUM) - lead
 
 
 def put_mapped(m: Any, b: Any, lead: Any, head: Any) -> None:

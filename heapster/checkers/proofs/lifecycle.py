@@ -13,7 +13,6 @@ from heapster.checkers.proofs.layout_spec import (
     CROWDED,
     LEAD,
     LOST,
-    MAPPED,
     MAPPED_LEAD,
     MAX_ARENAS,
     MMAP,
@@ -27,6 +26,7 @@ from heapster.checkers.proofs.layout_spec import (
     STATICS,
     TOTALS,
     WORD,
+    mapped_header,
     only,
 )
 from heapster.checkers.proofs.local_heap import Window
@@ -104,7 +104,7 @@ def return_blocks(source: Any, path: Any) -> None:
     lead = path.word("lead", MAPPED_LEAD, MOST, ALIGN, PAYLOAD)
     path.require(lead + 2 * PAYLOAD, "<=", r.length)
     b = r.start + lead
-    r.m.put(b, r.length + MAPPED + 3, "header of b")
+    r.m.put(b, mapped_header(r.length), "header of b")
     r.m.put(b + LEAD, lead, "lead of b")
     r.node = b + NODE
     r.begin(r.w.at("head"))

@@ -11,7 +11,6 @@ from heapster.checkers.proofs.layout_spec import (
     CALL_KINDS,
     CROWDED,
     LOST,
-    MAPPED,
     MAPPED_LEAD,
     MAX_ARENAS,
     MIN_BLOCK,
@@ -22,6 +21,7 @@ from heapster.checkers.proofs.layout_spec import (
     WORD,
     a_size,
     header,
+    mapped_header,
     only,
     put_mapped,
 )
@@ -86,7 +86,7 @@ def unlist_mapped(source: Any, path: Any) -> None:
     w.m.put(w.statics + STATICS["mappings"] + ARENA_RECORD["head"], LOST + 3, "header of the head")
     b = w.span("b", MIN_BLOCK)
     length, lead = path.word("length", PAGE, MOST, PAGE), path.word("lead", MAPPED_LEAD, MOST, ALIGN, 8)
-    put_mapped(w.m, b, lead, length + MAPPED + header(0))
+    put_mapped(w.m, b, lead, mapped_header(length))
     source.mapping.unlist_mapped(w.m, w.statics + STATICS["mappings"], b)
     path.claim("a_lost_list_is_left_alone", lambda: only(w.m))
 

@@ -12,7 +12,6 @@ from heapster.checkers.proofs.layout_spec import (
     DOUBLE_FREE,
     KEPT,
     LEAD,
-    MAPPED,
     MAPPED_LEAD,
     MAX_REQUEST,
     MIN_BLOCK,
@@ -22,11 +21,11 @@ from heapster.checkers.proofs.layout_spec import (
     PAGE,
     PAYLOAD,
     PREV,
-    PREV_USED,
     TOTALS,
     USED,
     aborts,
     draw_key,
+    mapped_header,
     only,
     put_mapped,
     seal,
@@ -62,7 +61,7 @@ def write_mapped(source: Any, path: Any) -> None:
     path.claim("mapped_payloads_are_aligned", lambda: b + PAYLOAD & alignment - 1 == 0)
     path.claim("mapped_payloads_lie_in_the_mapping", lambda: start + MAPPED_LEAD <= b
                and b + PAYLOAD < start + length)
-    path.claim("mapped_headers_say_where_the_mapping_is", lambda: m.load(b) == length + MAPPED + 3
+    path.claim("mapped_headers_say_where_the_mapping_is", lambda: m.load(b) == mapped_header(length)
                and m.load(b + LEAD) == b - start and only(m, b, b + LEAD, b + NODE)
                and m.load(b + NODE) == seal(m, b, m.load(b + LEAD), m.load(b)))
 
@@ -101,7 +100,7 @@ class MappedRecord(RetainedList):
         start = path.word("start", LOWEST, HIGHEST, PAGE)
         self.reserve(start, length)
         b = start + lead
-        put_mapped(self.m, b, lead, length + MAPPED + PREV_USED + used)
+        put_mapped(self.m, b, lead, mapped_header(length, used))
         return b, lead, length
 
     def gone(self, start: Any, length: Any) -> bool:
@@ -132,7 +131,7 @@ def map_block(source: Any, path: Any) -> None:
     else:
         node = b + NODE
         w.with_first(node)
-        length, start = w.m.load(b) - (MAPPED + 3), b - w.m.load(b + LEAD)
+        length, start = w.m.load(b) - mapped_header(0), b - w.m.load(b + LEAD)
         got = [call.answer for call in w.m.calls if call.name in ("remap", "mmap") and call.answer != -1]
         fresh = any(call.name == "mmap" for call in w.m.calls)
         path.claim("a_mapping_is_listed_and_counted", lambda: w.is_linked() and w.used(length, 1) and w.is_whole()
@@ -153,7 +152,7 @@ def unmap_block(source: Any, path: Any) -> None:
     source.mapping.unmap_block(w.m, b, FREE)
     w.without(node)
     path.claim("an_unmapped_block_leaves_the_list", lambda: w.is_linked() and w.used(-length, -1)
-               and (w.m.find(b).now == length + MAPPED + 2 or bool(w.aside()) or w.gone(b - lead, length)))
+               and (w.m.find(b).now == mapped_header(length, 0) or bool(w.aside()) or w.gone(b - lead, length)))
     path.claim("the_mapping_of_a_freed_block_is_kept_or_gone", lambda: w.is_whole() and (
         w.kept_now(b - lead, length) or w.gone(b - lead, length) or any(
             piece.k <= b - lead and b - lead + length <= piece.k + piece.length for piece in w.aside())))
@@ -202,7 +201,7 @@ def resize_mapped(source: Any, path: Any) -> None:
                    and calls[0].answer == -1)
     else:
         w.circle = [now + NODE if u is node else u for u in w.circle]
-        size, need = w.m.load(now) - (MAPPED + 3), lead + PAYLOAD + request
+        size, need = w.m.load(now) - mapped_header(0), lead + PAYLOAD + request
         path.claim("a_resized_mapping_holds_the_request", lambda: need <= size and size - need < PAGE
                    and size & PAGE - 1 == 0 and w.m.load(now + PAYLOAD) == held and w.m.load(now + LEAD) == lead
                    and w.used(size - length, 0) and w.is_whole() and w.is_linked())

@@ -8,7 +8,13 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from heapster.checkers.lockstep.overflow import CheckedWord
-from heapster.checkers.proofs.layout_spec import ALL_SIZE_BITS, MAPPED, OWNER_PLACE, PREV_USED, USED
+from heapster.checkers.proofs.layout_spec import (
+    ALL_SIZE_BITS,
+    MAPPED,
+    PREV_USED,
+    USED,
+    owner_in,
+)
 from heapster.machine.checked_memory import LIMIT
 from heapster.machine.linear import STAYS, Infeasible
 from heapster.machine.protocol import MachineFault
@@ -170,7 +176,7 @@ def _word(word: Any, name: str) -> str:
     if not name.startswith("header"):
         return hex(word) if abs(word) >= 1 << 16 else str(word)
     flags = [text for bit, text in ((USED, "used"), (PREV_USED, "left used"), (MAPPED, "mapped")) if word & bit]
-    return f"[{word & ALL_SIZE_BITS} bytes, {', '.join(flags) or 'free'}, owner {word >> OWNER_PLACE}]"
+    return f"[{word & ALL_SIZE_BITS} bytes, {', '.join(flags) or 'free'}, owner {owner_in(word)}]"
 
 
 def _told(source: Any, path: PathReplay) -> SimpleNamespace:

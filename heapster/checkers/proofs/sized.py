@@ -12,7 +12,6 @@ from heapster.checkers.proofs.layout_spec import (
     CLASS,
     KEPT,
     LEAD,
-    MAPPED,
     MAPPED_LEAD,
     MAX_REQUEST,
     MIN_BLOCK,
@@ -24,6 +23,7 @@ from heapster.checkers.proofs.layout_spec import (
     a_size,
     aborts,
     header,
+    mapped_header,
     only,
 )
 from heapster.checkers.proofs.local_heap import Window
@@ -61,7 +61,7 @@ def could_map(source: Any, path: Any) -> None:
     m, b, lead = path.machine(), a_block(path), path.word("lead", MAPPED_LEAD, MOST, ALIGN, MAPPED_LEAD % ALIGN)
     length, request = path.word("length", PAGE, MOST, PAGE), path.word("request", 0, MAX_REQUEST)
     path.require(lead + PAYLOAD + request, "<=", length)
-    m.put(b, length + MAPPED + 3, "header of b")
+    m.put(b, mapped_header(length), "header of b")
     m.put(b + LEAD, lead, "lead of b")
     could = bool(source.sized.could_map(m, b, request, alignment))
     need = source.mapping.mapping_length(request, alignment)
@@ -96,7 +96,7 @@ def could_be_asked(source: Any, path: Any) -> None:
         length, lead = path.word("length", PAGE, MOST, PAGE), path.word("lead", MAPPED_LEAD, MOST, ALIGN, 8)
         path.require(lead + PAYLOAD, "<=", length)
         m.put(b + LEAD, lead, "lead of b")
-        word, usable = length + MAPPED + 3, length - lead - PAYLOAD
+        word, usable = mapped_header(length), length - lead - PAYLOAD
     else:
         total = a_size(path)
         word, usable = header(total, path.word("owner", 0, 63)), total - PAYLOAD

@@ -32,6 +32,7 @@ from heapster.checkers.proofs.layout_spec import (
     header,
     key_of,
     let_wait,
+    mapped_header,
     only,
 )
 from heapster.checkers.proofs.local_heap import Window
@@ -134,7 +135,7 @@ def mapped(source: Any, path: Any) -> None:
     w = Window(path)
     start, lead = path.word("start", 1 << 20, 1 << 40, ALIGN), path.word("lead", 0, MOST, ALIGN, PAYLOAD)
     length, b = path.word("length", 0, MOST, ALIGN), start + lead
-    w.m.put(b, length + 7, "header of b")
+    w.m.put(b, mapped_header(length), "header of b")
     w.m.put(b + LEAD, lead, "lead of b")
     code = aborts(w.m, lambda: source.verify.verify_mapped(w.m, b), b + PAYLOAD)
     whole = start & PAGE - 1 == 0 and length & PAGE - 1 == 0

@@ -16,6 +16,7 @@ from heapster.impl.layout import (
     MAX_ARENAS,
     NEXT,
     NULL,
+    OWNER_MASK,
     OWNER_SHIFT,
     PAYLOAD,
     STATS_BYTES,
@@ -95,7 +96,7 @@ def _use_small(source: Source, child: Simulated) -> None:
     kept = _cached(child) if _has_lost(child) else frozenset()
     payload = source.api.malloc(child, SMALL)
     header = child.load(payload - PAYLOAD) if payload else 0
-    owner = child.statics() + ARENAS + (header >> OWNER_SHIFT) * ARENA_BYTES
+    owner = child.statics() + ARENAS + ((header & OWNER_MASK) >> OWNER_SHIFT) * ARENA_BYTES
     if payload not in kept and (header & MAPPED or child.load(owner + HEAD) & LOST):
         raise Broken("fork_unsafe", "the forked child gets a block from an arena that it lost", payload)
     source.api.free(child, payload)
