@@ -128,10 +128,10 @@ def _stub(judge: Judge, promises: Promises) -> str:
     trace = (Step("malloc", (24,), 0), Step("realloc", (24,), 1), Step("realloc", (absurd,), 2, 0),
              Step("malloc", (24,), 3), Step("realloc", (16,), 4, 3), Step("malloc", (24,), 5),
              Step("realloc", (48,), 6, 5))
-    given, *answers = (one.pointer for one in _ask(judge, trace, promises))
-    if len(answers) < len(trace) - 1 or not given:
+    answers = [one.pointer for one in _ask(judge, trace, promises)]
+    if len(answers) < len(trace) or not answers[0]:
         return ""
-    fresh, same, _, lesser, _, more = answers
+    given, fresh, same, _, lesser, _, more = answers
     if not fresh and same == given:
         return "its argument"
     return "" if any((fresh, same, lesser, more)) else "NULL"

@@ -52,8 +52,10 @@ class RepairSearch:
         """
         self.tried = 0
         self._judge.header.observed = OBSERVED
-        met, often = self._met(fails), self._how_often()
-        self._near = {trace: answers for trace in near if (answers := self._battery.answers(trace)) is not None}
+        met = self._met(fails)
+        with hurried(self._judge, HURRY):           # where the target hangs, many of these traces do
+            often = self._how_often()
+            self._near = {trace: answers for trace in near if (answers := self._battery.answers(trace)) is not None}
         candidates = sorted(((one.rank_of(distance, often[one.variant.number]), one) for one in met),
                             key=lambda pair: pair[0])
         numbers = {one.variant.number for one in met}
