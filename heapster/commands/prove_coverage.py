@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from heapster.checkers.findings.store import Store
-from heapster.checkers.proofs.coverage import Covered
+from heapster.checkers.proofs.coverage import CoverageTally
 from heapster.checkers.proofs.measuring import follow, generate
 from heapster.checkers.replay.source import source
 from heapster.commands.delivery import Delivery
@@ -26,7 +26,7 @@ def measure(words: Sequence[str], trace: str | None, seconds: float | None, deli
         raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships: "
                          "heapster prove --covers --fuzz 60")
     delivery.check()
-    covered, started = Covered(), monotonic()
+    covered, started = CoverageTally(), monotonic()
     interrupted = False
     try:
         failure = follow(source(trace, Store(store, warn)).trace, covered) if trace else _generate(
@@ -40,14 +40,14 @@ def measure(words: Sequence[str], trace: str | None, seconds: float | None, deli
         extra={"coverage": covered.row(), "interrupted": interrupted}))
 
 
-def _generate(covered: Covered, seconds: float) -> str:
+def _generate(covered: CoverageTally, seconds: float) -> str:
     with Meter("prove --covers") as meter:
         failure = generate(covered, seconds, lambda share: meter.show(share, f"{covered.steps:,} calls"))
         meter.close(f"{covered.steps:,} calls")
     return failure
 
 
-def _lines(covered: Covered, failure: str) -> "Iterator[Line]":
+def _lines(covered: CoverageTally, failure: str) -> "Iterator[Line]":
     for title, counts, style in (("starts where this theorem applies", covered.reached, PLAIN),
                                  ("starts where none does, since it is not so that", covered.missing, OPEN)):
         if counts:

@@ -9,7 +9,7 @@ from heapster.checkers.mutation.hunt_proofs import hunt
 from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
 from heapster.checkers.proofs.any_heap import AnyHeap
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
-from heapster.checkers.proofs.coverage import CoverageLockstep, Covered, theorems_reached
+from heapster.checkers.proofs.coverage import CoverageLockstep, CoverageTally, theorems_reached
 from heapster.checkers.proofs.stand_ins import STAND_INS
 from heapster.machine.paths import integers, paths
 from heapster.machine.simulated import Simulated
@@ -28,9 +28,9 @@ def refuted(body: Any) -> set[str]:
     return {refutation.reason for path in paths(integers(), body) for refutation in path.refuted}
 
 
-def reached(text: str) -> Covered:
+def reached(text: str) -> CoverageTally:
     """Of the calls of a trace."""
-    covered = Covered()
+    covered = CoverageTally()
     lockstep = CoverageLockstep(Simulated(), covered)
     for step in parse(SHIPPED + text):
         assert lockstep.take(step) == []

@@ -20,7 +20,7 @@ from heapster.checkers.blackbox.tokens import (
     partners,
     tokens_of,
 )
-from heapster.checkers.blackbox.wholes import RELATIONS, Comparison, Span, Wholes
+from heapster.checkers.blackbox.wholes import RELATIONS, Span, Wholes, WrittenComparison
 
 HEAD = ("#ifndef HEAPSTER_HEAD\n#define HEAPSTER_HEAD\n"
         "extern unsigned heapster_choice; extern unsigned char *heapster_seen; "
@@ -415,7 +415,7 @@ class Variants:
             self._add(whole, "0", [], 2)
             self._add(whole, "1", [], 2)
 
-    def _a_round_earlier(self, compared: Comparison, step: str) -> None:
+    def _a_round_earlier(self, compared: WrittenComparison, step: str) -> None:
         """A loop that ends where its next round would go too far, or does not."""
         sign, n = self._tokens[compared.sign], self.base + len(self.all) + 1
         others = [f"{sign.text} {way}({step}) +" for way in ("-", "")]
@@ -424,7 +424,7 @@ class Variants:
             edit = TextEdit(sign.end, 0, f" ({more}) +", n, 6)
             self._add(sign, other, [edit] if k == 0 else [], 0, 1)
 
-    def _compared(self, compared: Comparison) -> None:
+    def _compared(self, compared: WrittenComparison) -> None:
         """A comparison by another sign."""
         (first, _), (_, last), sign = compared.left, compared.right, self._tokens[compared.sign]
         left, right = self._in_one_line(*compared.left), self._in_one_line(*compared.right)

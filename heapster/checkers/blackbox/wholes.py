@@ -20,7 +20,7 @@ HEADS = frozenset({"if", "while", "for", "switch"})
 Span = tuple[int, int]
 
 
-class Comparison(NamedTuple):
+class WrittenComparison(NamedTuple):
     """Two expressions and the sign between them."""
 
     left: Span
@@ -50,13 +50,15 @@ class Wholes:
         if start <= last:
             yield start, last
 
-    def comparison(self, first: int, last: int) -> Comparison | None:
+    def comparison(self, first: int, last: int) -> WrittenComparison | None:
         """What an expression compares, if that is all that it does at its outermost level."""
         outermost = list(self._outermost(first, last))
         signs = [index for index in outermost if self._text(index) in RELATIONS]
         if len(signs) != 1 or any(self._text(index) in ("?", ":", *ASSIGNING) for index in outermost):
             return None
-        return Comparison((first, signs[0] - 1), signs[0], (signs[0] + 1, last)) if first < signs[0] < last else None
+        if not first < signs[0] < last:
+            return None
+        return WrittenComparison((first, signs[0] - 1), signs[0], (signs[0] + 1, last))
 
     def loop_condition(self, opening: int) -> Span | None:
         """What a `for` goes on by, of its bracket."""

@@ -32,26 +32,28 @@ MOST_SENT = 64                      # blocks that go on a remote list at once
 OVERFLOWED = 1
 
 
+def fill_bin(c: "Growing") -> tuple[Any, Any]:
+    """Any blocks in the bin, and any limit, so that it is full even if it grows: that, and a batch."""
+    path = c.path
+    word, count = a_stack(path, 1)
+    limit, c.grown, batch = path.word("limit", 0, COUNTS), path.choose(2) * c.grown, path.word("batch", 0, COUNTS)
+    for left, right in ((limit, count), (c.grown, count), (batch, c.grown)):
+        path.require(left, "<=", right)
+    for place, held in ((c.slot, word), (c.slot + WORD, limit << 48)):
+        c.m.put(place, held, "bin")
+    return limit, batch
+
+
 def into_a_full_bin(source: Any, path: Any) -> None:
     """Each class that has bins: any bin that is full even if it grows, any used block of its size, of any arena."""
     index = path.choose(CLASS["cached"])
     c = Growing(path, index)
     m, p = c.m, c.block(least(index))
-    word, count = a_stack(path, 1)
-    limit, grown, batch = path.word("limit", 0, COUNTS), path.choose(2) * c.grown, path.word("batch", 0, COUNTS)
-    for left, right in ((limit, count), (grown, count), (batch, grown)):
-        path.require(left, "<=", right)
-    for place, held in ((c.slot, word), (c.slot + WORD, limit << 48)):
-        m.put(place, held, "bin")
+    limit, batch = fill_bin(c)
     show_nothing(path, m, p)
     place, calls = c.count_of(FREE)
     left_over, flushed, home, released = a_stack(path), [], [], []
-    path.require(left_over[1], "<=", grown - batch)
-
-    def grow_bin(m: Any, *_: Any) -> Any:
-        """See `impl.thread_cache.grow_bin`."""
-        m.store(c.slot + WORD, grown << 48)
-        return grown
+    path.require(left_over[1], "<=", c.grown - batch)
 
     def flush(m: Any, *words: Any) -> None:
         """See `impl.thread_cache.flush`."""
@@ -63,20 +65,20 @@ def into_a_full_bin(source: Any, path: Any) -> None:
         home.append(p)
         return bool(path.choose(2))
 
-    with replaced(source.thread_cache, grow_bin=grow_bin, flush=flush, batch_size=lambda *_: batch,
+    with replaced(source.thread_cache, grow_bin=c.grow_bin, flush=flush, batch_size=lambda *_: batch,
                   send_if_remote=send_if_remote), replaced(
                       source.malloc, free_to_arena=lambda _, b, *words: released.append(b)):
         source.api.free(m, p)
     path.claim("a_full_bin_gives_a_batch_back", lambda: len(flushed) == 1 and flushed[0][0] == c.slot
-               and flushed[0][1] == grown - batch)
-    if grown == 0:
+               and flushed[0][1] == c.grown - batch)
+    if c.grown == 0:
         path.claim("what_a_bin_without_room_does_not_take_goes_to_its_arena", lambda: released == [p - PAYLOAD]
                    and c.is_alone() and only(m, c.slot, c.slot + WORD))
         return
     is_on_top = m.load(c.slot) == p + ((left_over[1] + 1) << 48)
     path.claim("what_is_freed_into_a_flushed_bin_is_on_top", lambda: not released and m.load(place) == calls + 1 and (
         waits(m, p, left_over[0]) if is_on_top else home == [p] and limit == 0 and m.load(c.slot) == left_over[0]))
-    path.claim("a_flushed_bin_is_told_from_others", lambda: m.load(c.slot + WORD) == (grown << 48) + OVERFLOWED)
+    path.claim("a_flushed_bin_is_told_from_others", lambda: m.load(c.slot + WORD) == (c.grown << 48) + OVERFLOWED)
     path.claim("a_free_into_a_flushed_bin_touches_no_more", lambda: c.is_alone() and only(
         m, c.slot, c.slot + WORD, place, *[p, p + WORD] * is_on_top))
 

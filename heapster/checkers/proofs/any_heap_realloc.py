@@ -27,22 +27,26 @@ from heapster.machine.symbolic import HIGHEST, LOWEST
 REALLOC = 2                         # a kind of call
 
 
+def any_block(c: Caller) -> tuple[Any, Any]:
+    """A used block, with a mapping of its own or of an arena: its payload and the bytes of that."""
+    path, m = c.path, c.m
+    if not path.choose(2):
+        size = path.word("size", MIN_BLOCK, MOST, ALIGN)
+        return c.block(size), size - PAYLOAD
+    length, lead = path.word("length", PAGE, MOST, PAGE), path.word("lead", MAPPED_LEAD, MOST, ALIGN, PAYLOAD)
+    path.require(lead + 2 * PAYLOAD, "<=", length)
+    b = path.word("mapped", LOWEST, HIGHEST, PAGE) + lead
+    c.reserve(b - lead, length)
+    m.put(b, mapped_header(length), "header of b")
+    m.put(b + LEAD, lead, "lead of b")
+    return b + PAYLOAD, length - lead - PAYLOAD
+
+
 def moves(source: Any, path: Any) -> None:
     """Any block that cannot be made larger where it is, to any request that it has no room for."""
     c = Caller(path, 0)
     m, request = c.m, path.word("request", 1, MAX_REQUEST)
-    if path.choose(2):
-        length, lead = path.word("length", PAGE, MOST, PAGE), path.word("lead", MAPPED_LEAD, MOST, ALIGN, PAYLOAD)
-        path.require(lead + 2 * PAYLOAD, "<=", length)
-        b = path.word("mapped", LOWEST, HIGHEST, PAGE) + lead
-        p = b + PAYLOAD
-        c.reserve(b - lead, length)
-        m.put(b, mapped_header(length), "header of b")
-        m.put(b + LEAD, lead, "lead of b")
-        usable = length - lead - PAYLOAD
-    else:
-        size = path.word("size", MIN_BLOCK, MOST, ALIGN)
-        p, usable = c.block(size), size - PAYLOAD
+    p, usable = any_block(c)
     path.require(usable, "<", request)
     new = 0
     if path.choose(2):

@@ -1,8 +1,8 @@
 """Whole operations on blocks with mappings of their own: any list of them, whatever is retained and set aside.
 
-What is retained is not looked at: `Pool` hands out and takes what the functions of `impl/retained.py` promise to, and
-counts it. So a call starts from any state in which the record holds just what is used, retained or set aside, and is
-shown to leave one.
+What is retained is not looked at: `RetainedPool` hands out and takes what the functions of `impl/retained.py` promise
+to, and counts it. So a call starts from any state in which the record holds just what is used, retained or set aside,
+and is shown to leave one.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ LATELY = ("used_lately", "used_before", "steps")        # words of the statics t
 TOTALS_OF = ("used_bytes", "used_blocks", "free_bytes", "free_blocks", "held")
 
 
-class Pool:
+class RetainedPool:
     """What is retained and set aside, any mappings: what stands for the functions that keep them."""
 
     def __init__(self, w: "AnyMapped") -> None:
@@ -127,7 +127,7 @@ class AnyMapped(MappedRecord):
         self.threshold = path.word("threshold", PAGE, MAX_REQUEST)
         self.m.put(self.statics + STATICS["threshold"], self.threshold, "threshold")
         self.m.put(self.at("calls") + WORD * ALIGNED, path.word("calls", 0, TOTALS), "calls")
-        self.pool = Pool(self)
+        self.pool = RetainedPool(self)
 
     def _put_kept(self, most: int) -> None:
         """Of the list nothing is said but whether it is open."""

@@ -40,7 +40,7 @@ class Reach(NamedTuple):
     missing: str = ""
 
 
-class Start:
+class CallStart:
     """What a call starts from."""
 
     def __init__(self, m: Any, step: Step, pointer: int) -> None:
@@ -88,7 +88,7 @@ class Start:
         return bool(self.word(arena + layout.HEAD) & layout.LOST)
 
 
-def reach(start: Start) -> Reach:
+def reach(start: CallStart) -> Reach:
     """Which theorem reaches the call; or why none does."""
     step = start.step
     if start.pointer and step.verb in RELEASING:
@@ -101,7 +101,7 @@ def reach(start: Start) -> Reach:
     return _malloc(start, size, alignment_asked(step) or layout.ALIGN)
 
 
-def _malloc(start: Start, size: int, alignment: int) -> Reach:
+def _malloc(start: CallStart, size: int, alignment: int) -> Reach:
     """A request of so many bytes."""
     if size > layout.MAX_REQUEST or alignment > layout.MAX_REQUEST or alignment & (alignment - 1):
         return Reach(REFUSED)
@@ -110,7 +110,7 @@ def _malloc(start: Start, size: int, alignment: int) -> Reach:
     return _from_the_arena(start, size, alignment)
 
 
-def _small(start: Start, size: int) -> Reach:
+def _small(start: CallStart, size: int) -> Reach:
     stack, _ = start.bin(least_of_class(class_for(block_size(size))))
     if stack:
         return Reach(FROM_A_BIN)
@@ -119,7 +119,7 @@ def _small(start: Start, size: int) -> Reach:
     return _from_the_arena(start, size, layout.ALIGN)
 
 
-def _refilled(start: Start, total: int) -> Reach:
+def _refilled(start: CallStart, total: int) -> Reach:
     """A small request of which the thread's bin has no block."""
     _, limit = start.bin(total)
     enough = layout.MAX_CACHE if limit & layout.OVERFLOWED else layout.SMALL_BIN
@@ -129,7 +129,7 @@ def _refilled(start: Start, total: int) -> Reach:
     return Reach("", NOT_LOST) if arena and start.is_lost(arena) else Reach(REFILL)
 
 
-def _from_the_arena(start: Start, size: int, alignment: int) -> Reach:
+def _from_the_arena(start: CallStart, size: int, alignment: int) -> Reach:
     room = size if alignment <= layout.ALIGN else size + alignment + layout.ALIGN
     if room >= start.threshold:
         return _mapped(start, MAPPING)
@@ -139,16 +139,16 @@ def _from_the_arena(start: Start, size: int, alignment: int) -> Reach:
     return Reach(MALLOC if alignment <= layout.ALIGN else ALIGNED)
 
 
-def _mapped(start: Start, theorem: str) -> Reach:
+def _mapped(start: CallStart, theorem: str) -> Reach:
     """What a theorem about the list of mapped blocks says."""
     return Reach("", LIST_NOT_LOST) if start.is_lost(start.statics + layout.MAPPINGS) else Reach(theorem)
 
 
-def _header(start: Start) -> int:
+def _header(start: CallStart) -> int:
     return start.word(start.pointer - layout.PAYLOAD)
 
 
-def _free(start: Start) -> Reach:
+def _free(start: CallStart) -> Reach:
     """A block that is freed."""
     header = _header(start)
     total = header & layout.SIZE_MASK
@@ -163,12 +163,12 @@ def _free(start: Start) -> Reach:
     return _to_the_arena(start)
 
 
-def _to_the_arena(start: Start) -> Reach:
+def _to_the_arena(start: CallStart) -> Reach:
     """A block that no bin takes."""
     return Reach("", NOT_LOST) if start.is_lost(_owner(start, _header(start))) else Reach(FREE)
 
 
-def _past_a_full_bin(start: Start, total: int) -> Reach:
+def _past_a_full_bin(start: CallStart, total: int) -> Reach:
     """A block of a size that bins have, for which its bin has no room."""
     stack, limit = start.bin(total)
     if stack == limit == 0 and start.grown(total, layout.SMALL_BIN) == 0:
@@ -182,12 +182,12 @@ def _past_a_full_bin(start: Start, total: int) -> Reach:
     return Reach(INTO_A_GROWN_BIN)
 
 
-def _owner(start: Start, header: int) -> int:
+def _owner(start: CallStart, header: int) -> int:
     index = (header & layout.OWNER_MASK) >> layout.OWNER_SHIFT
     return int(start.statics) + layout.ARENAS + (index << layout.ARENA_SHIFT)
 
 
-def _realloc(start: Start, size: int) -> Reach:
+def _realloc(start: CallStart, size: int) -> Reach:
     """A block that is resized to so many bytes, where it is or elsewhere."""
     if size > layout.MAX_REQUEST:
         return Reach(REFUSED)
@@ -204,7 +204,7 @@ def _realloc(start: Start, size: int) -> Reach:
     return Reach(RESIZE) if need <= room else _moved(start, size)
 
 
-def _moved(start: Start, size: int) -> Reach:
+def _moved(start: CallStart, size: int) -> Reach:
     """A block that is resized by another, and is freed then."""
     found, freed = _malloc(start, size, layout.ALIGN), _free(start)
     if not (found.theorem and freed.theorem):
@@ -213,7 +213,7 @@ def _moved(start: Start, size: int) -> Reach:
 
 
 @dataclass
-class Covered:
+class CoverageTally:
     """What was reached of the steps that were taken."""
 
     steps: int = 0
@@ -242,13 +242,13 @@ class Covered:
 class CoverageLockstep(Lockstep):
     """A lockstep that notes of each call whether a theorem reaches it."""
 
-    def __init__(self, m: Any, covered: Covered) -> None:
+    def __init__(self, m: Any, covered: CoverageTally) -> None:
         super().__init__(m)
         self._covered = covered
 
     def _call(self, step: Step, pointer: int) -> Any:
         if step.verb in CALLS and step.verb not in ASKING:
-            self._covered.note(reach(Start(self.m, step, pointer)))
+            self._covered.note(reach(CallStart(self.m, step, pointer)))
         return super()._call(step, pointer)
 
 

@@ -5,7 +5,7 @@ from itertools import count
 
 from heapster.checkers.fuzz.campaign import BATCH, SEED_STRIDE
 from heapster.checkers.fuzz.stateful import Record, live_lives
-from heapster.checkers.proofs.coverage import CoverageLockstep, Covered
+from heapster.checkers.proofs.coverage import CoverageLockstep, CoverageTally
 from heapster.children import processor_seconds
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP, DEFAULT_POLICY
 from heapster.machine.simulated import Simulated
@@ -15,7 +15,7 @@ from heapster.model.placement import POLICY_NAMES
 ARENAS = 3                      # at most, for threads to share
 
 
-def follow(steps: Trace, covered: Covered) -> str:
+def follow(steps: Trace, covered: CoverageTally) -> str:
     """Take the steps of a trace, up to what goes wrong; what that is."""
     lockstep = CoverageLockstep(Simulated(), covered)
     for number, step in enumerate(steps, 1):
@@ -26,7 +26,7 @@ def follow(steps: Trace, covered: Covered) -> str:
     return ""
 
 
-def generate(covered: Covered, seconds: float, progress: Callable[[float], None]) -> str:
+def generate(covered: CoverageTally, seconds: float, progress: Callable[[float], None]) -> str:
     """Programs as `fuzz` draws them, for so many seconds of processor time; what goes wrong in one ends it."""
     spent = processor_seconds()
     for number in count():

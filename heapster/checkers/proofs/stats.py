@@ -37,7 +37,7 @@ ALL, MAPPINGS_ONLY = -1, -2         # whose figures are asked for, where not of 
 SOME = 1 << 40                      # what a figure is at most, before anything is added
 
 
-class Figures(Window):
+class StatsWindow(Window):
     """An arena, a thread, and a caller's memory for the figures, with any numbers in it so far."""
 
     def __init__(self, path: Any) -> None:
@@ -71,7 +71,7 @@ class Figures(Window):
 
 def add_ledger(source: Any, path: Any) -> None:
     """Any ledger."""
-    f = Figures(path)
+    f = StatsWindow(path)
     adds = f.ledger()
     source.stats.add_ledger(f.m, f.arena, f.out)
     path.claim("figures_are_those_of_the_ledger", lambda: f.is_more(adds))
@@ -79,7 +79,7 @@ def add_ledger(source: Any, path: Any) -> None:
 
 def add_arena(source: Any, path: Any) -> None:
     """Any arena, open or not, whatever is the largest of its free blocks."""
-    f = Figures(path)
+    f = StatsWindow(path)
     adds, is_open, largest = f.ledger(), path.choose(2), path.word("largest", 0, MOST)
     f.m.put(f.at("next"), f.head if is_open else 0, "first")
 
@@ -150,7 +150,7 @@ def largest_kept(source: Any, path: Any) -> None:
 
 def add_mappings(source: Any, path: Any) -> None:
     """Any ledger of the mapped blocks, whatever is the largest that is kept."""
-    f = Figures(path)
+    f = StatsWindow(path)
     f.arena = f.statics + STATICS["mappings"]
     adds, largest = f.ledger(), path.word("largest", 0, MOST)
     held: list[Any] = []
@@ -166,11 +166,11 @@ def add_mappings(source: Any, path: Any) -> None:
                and f.is_more({**adds, LARGEST: largest - f.before[LARGEST]}))
 
 
-class Counting:
+class RemoteListLoop:
     """The loop over a remote list, cut: any stack is left, of whose top any size is known."""
 
     def __init__(self, path: Any) -> None:
-        self.path, self.f = path, Figures(path)
+        self.path, self.f = path, StatsWindow(path)
         self.size, self.p = a_size(path), self.f.span("b", MIN_BLOCK) + PAYLOAD
         self.f.m.put(self.p - PAYLOAD, header(self.size, path.word("other", 0, MAX_ARENAS - 1)), "header of b")
         (self.rest, count), self.word = a_stack(path), 0
@@ -196,7 +196,7 @@ class Counting:
 
 def add_remote(source: Any, path: Any) -> None:
     """Any remote list, a block at a time."""
-    loop = Counting(path)
+    loop = RemoteListLoop(path)
     try:
         cut(source.stats.add_remote, loop)(loop.f.m, loop.f.arena, loop.f.out)
     except Over:
@@ -206,7 +206,7 @@ def add_remote(source: Any, path: Any) -> None:
 
 def add_calls(source: Any, path: Any) -> None:
     """Any counts of any thread."""
-    f = Figures(path)
+    f = StatsWindow(path)
     calls = [path.word("my calls", 0, TOTALS) for _ in range(CALL_KINDS)]
     for kind, word in enumerate(calls):
         f.m.put(f.thread + CACHE["my_calls"] + WORD * kind, word, "my calls")
@@ -217,7 +217,7 @@ def add_calls(source: Any, path: Any) -> None:
 
 def add_bins(source: Any, path: Any) -> None:
     """Any blocks in each bin, of any size."""
-    f = Figures(path)
+    f = StatsWindow(path)
     sizes: list[Any] = []
     counts: list[Any] = []
 
@@ -243,7 +243,7 @@ def add_bins(source: Any, path: Any) -> None:
 class Visiting:
     """The loop over the threads that have caches, cut: any is next, or none."""
 
-    def __init__(self, path: Any, f: Figures) -> None:
+    def __init__(self, path: Any, f: StatsWindow) -> None:
         self.path, self.f = path, f
         self.after = path.word("after", LOWEST, HIGHEST, ALIGN)
         self.head = f.statics + STATICS["caching"]
@@ -267,7 +267,7 @@ class Visiting:
 
 def add_caches(source: Any, path: Any) -> None:
     """Any list of threads, one at a time, of any arena; asked for one arena's figures or for all."""
-    f = Figures(path)
+    f = StatsWindow(path)
     v, which = Visiting(path, f), ALL if path.choose(2) else path.word("which", 0, MAX_ARENAS - 1)
     index = path.word("index of its arena", 0, MAX_ARENAS - 1)
     f.m.put(f.thread, f.statics + STATICS["arenas"] + ARENA_BYTES * index, "my arena")
@@ -284,7 +284,7 @@ def add_caches(source: Any, path: Any) -> None:
 
 def stats(source: Any, path: Any) -> None:
     """Each arena, the mappings alone, and all of it; the caller's memory begins with anything."""
-    f = Figures(path)
+    f = StatsWindow(path)
     which = (ALL, MAPPINGS_ONLY, 0, 1, MAX_ARENAS - 1)[path.choose(5)]
     beyond = path.word("beyond", 0, SOME)
     f.m.put(f.out + FIGURES_BYTES, beyond, "what follows the figures")

@@ -20,7 +20,7 @@ KIN = frozenset(name for verb in CALLS for name in OPERATIONS[verb].symbols)
 BROUGHT = ("_", ".", "mem_")            # how names start that the compiler brings, or the judge
 
 
-class Part(NamedTuple):
+class SourcePart(NamedTuple):
     """A source, and the symbols that it defines for others and needs of them."""
 
     source: Path
@@ -65,7 +65,7 @@ def gathered(folder: Path, compiler: tuple[str, ...], flags: tuple[str, ...], na
     return Gathered(tuple(part.source for part in taken), left_out | lacking | broken)
 
 
-def _compiled(sources: Sequence[Path], how: Ingredients) -> tuple[list[Part], dict[Path, str]]:
+def _compiled(sources: Sequence[Path], how: Ingredients) -> tuple[list[SourcePart], dict[Path, str]]:
     """The sources that compile, and why the others do not."""
     parts, broken = [], {}
     with TemporaryDirectory(prefix="heapster-") as folder:
@@ -78,7 +78,7 @@ def _compiled(sources: Sequence[Path], how: Ingredients) -> tuple[list[Part], di
     return parts, broken
 
 
-def _part(source: Path, compiled: Path) -> Part:
+def _part(source: Path, compiled: Path) -> SourcePart:
     for tool in SYMBOL_TOOLS:
         try:
             said = children.run([tool, "-P", "-g", compiled], capture_output=True, text=True, errors="replace").stdout
@@ -86,11 +86,11 @@ def _part(source: Path, compiled: Path) -> Part:
             continue
         kinds = dict(line.split(" ")[:2] for line in said.splitlines() if " " in line)
         needs = frozenset(name for name, kind in kinds.items() if kind in "Uwv")
-        return Part(source, frozenset(kinds) - needs, needs)
+        return SourcePart(source, frozenset(kinds) - needs, needs)
     raise TargetError(f"{SYMBOL_TOOLS[0]}, which tells what each source defines, is not on the PATH (binutils has it)")
 
 
-def _first(folder: Path, parts: Sequence[Part]) -> Part | None:
+def _first(folder: Path, parts: Sequence[SourcePart]) -> SourcePart | None:
     """The one that defines malloc, or mm_malloc, or what ends so; UsageError if several do; None if none does."""
     for is_meant in (*(lambda name, known=known: name == known for known in KNOWN),
                      lambda name: name.endswith("malloc") and not name.startswith(BROUGHT)):
@@ -100,7 +100,7 @@ def _first(folder: Path, parts: Sequence[Part]) -> Part | None:
     return None
 
 
-def _in_turn(taken: list[Part], parts: Sequence[Part], *, all_of_it: bool) -> Iterator[Part]:
+def _in_turn(taken: list[SourcePart], parts: Sequence[SourcePart], *, all_of_it: bool) -> Iterator[SourcePart]:
     """The other parts: at each moment first what those that are taken need, then their kin, then the rest."""
     waiting = [part for part in parts if part not in taken]
     while waiting:
@@ -112,12 +112,12 @@ def _in_turn(taken: list[Part], parts: Sequence[Part], *, all_of_it: bool) -> It
         yield turn
 
 
-def _symbols(taken: Sequence[Part]) -> tuple[frozenset[str], frozenset[str]]:
+def _symbols(taken: Sequence[SourcePart]) -> tuple[frozenset[str], frozenset[str]]:
     """All that they define, and all that they need."""
     return frozenset().union(*(part.defines for part in taken)), frozenset().union(*(part.needs for part in taken))
 
 
-def _whole(parts: Sequence[Part], first: Part) -> tuple[list[Part], dict[Path, str]]:
+def _whole(parts: Sequence[SourcePart], first: SourcePart) -> tuple[list[SourcePart], dict[Path, str]]:
     """The parts that have all that they need, the first in any case, and what the others lack."""
     whole, lacking = [*parts], dict[Path, str]()
     while True:
@@ -130,7 +130,7 @@ def _whole(parts: Sequence[Part], first: Part) -> tuple[list[Part], dict[Path, s
         lacking |= {source: f"it needs {name}, which nothing here defines" for source, name in lack.items()}
 
 
-def _unfit(part: Part, taken: Sequence[Part], *, is_lab: bool) -> str:
+def _unfit(part: SourcePart, taken: Sequence[SourcePart], *, is_lab: bool) -> str:
     """Why a part is left out; empty if it is not."""
     if part.source.stem == texts.OF_THE_JUDGE:
         return "the judge has its own"
