@@ -24,6 +24,7 @@ declare i32 @pthread_mutex_unlock(i64)
 declare ptr @__errno_location() memory(none)
 declare void @heapster_show(i64, i64, i64, i64)
 declare void @heapster_at_thread_end()
+declare void @heapster_before_memory()
 declare void @heapster_abort(i64, i64) noreturn cold
 
 @__libc_single_threaded = extern_weak global i8
@@ -111,6 +112,7 @@ define void @machine_known_zero(i64 %target, i64 %count) {
 define i64 @machine_sbrk(i64 %delta) {
   %errno = call ptr @__errno_location()
   %kept = load i32, ptr %errno
+  call void @heapster_before_memory()
   %old = call i64 @sbrk(i64 %delta)
   store i32 %kept, ptr %errno
   ret i64 %old
@@ -120,6 +122,7 @@ define i64 @machine_sbrk(i64 %delta) {
 define i64 @machine_mmap(i64 %length) {
   %errno = call ptr @__errno_location()
   %kept = load i32, ptr %errno
+  call void @heapster_before_memory()
   %start = call i64 @mmap(i64 0, i64 %length, i32 3, i32 34, i32 -1, i64 0)
   store i32 %kept, ptr %errno
   ret i64 %start

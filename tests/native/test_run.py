@@ -176,3 +176,15 @@ def test_a_32_bit_program_is_refused(tmp_path: Path) -> None:
 def test_a_cache_whose_name_a_preload_cannot_say_is_named(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="blank or colon"):
         settings(Wishes(), tmp_path / "a b" / "lib.so")
+
+
+@pytest.mark.parametrize("bytes_", [40, 300000])
+def test_what_constructors_of_others_allocate_before_ours_is_freed_by_the_program(bytes_: int, tmp_path: Path) -> None:
+    """The key of checksums and seals is drawn before there is any block, not when our constructor runs."""
+    early = compiled(tmp_path / "libearly.so", "#include <stdlib.h>\nvoid *early;\n"
+                     f"__attribute__((constructor)) static void take(void) {{ early = malloc({bytes_}); }}\n",
+                     "-shared", "-fPIC")
+    program = compiled(tmp_path / "frees", "#include <stdlib.h>\nextern void *early;\n"
+                       "int main(void) { early = realloc(early, 50); free(early); return early == NULL; }\n",
+                       early, f"-Wl,-rpath,{tmp_path}")
+    assert run("--", program).returncode == 0

@@ -95,6 +95,8 @@ word *const observed_thread_place = &heapster_watched_thread;
 /* Logical threads end where a trace says so. */
 HIDDEN void heapster_at_thread_end(void) {}
 
+HIDDEN void heapster_before_memory(void) {}
+
 HIDDEN void heapster_show(word kind, word address, word size, word used) { ask(SHOW, kind, address, size, used); }
 
 HIDDEN void heapster_abort(word code, word address)

@@ -156,7 +156,7 @@ enum { IS_SCHEDULED = 1 };
 enum { IS_SCHEDULED = 0 };
 #endif
 
-/* A word that nobody can guess, for marks and seals. Where the system gives no random bytes, it comes from the 16 that
+/* A word that nobody can guess, for marks, checksums and seals. Where the system gives no random bytes, it comes from the 16 that
    the kernel hands to each process, which others may have seen: that is said. */
 static void draw_key(void)
 {
@@ -172,6 +172,16 @@ static void draw_key(void)
     heapster_word_set_key(key);
 }
 
+/* The core calls this before it asks the system for memory, so before there is any block: constructors of other objects
+   may allocate before ours runs, and what they get is held to the same key. */
+static pthread_once_t key_drawn = PTHREAD_ONCE_INIT;
+
+__attribute__((visibility("hidden"))) void heapster_before_memory(void)
+{
+    if (!IS_SCHEDULED)
+        pthread_once(&key_drawn, draw_key);
+}
+
 #ifndef START
 #define START start
 __attribute__((constructor)) static
@@ -182,8 +192,7 @@ __attribute__((visibility("default")))
     START(void)
 {
     int kept = errno;
-    if (!IS_SCHEDULED)
-        draw_key();
+    heapster_before_memory();
     if (BUILT_POLICY != FIRST_FIT)
         heapster_word_set_policy(BUILT_POLICY);
     heapster_word_set_cache(BUILT_CACHE);

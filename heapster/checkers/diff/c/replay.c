@@ -117,6 +117,8 @@ HIDDEN word heapster_watched_thread;
 
 HIDDEN void heapster_at_thread_end(void) {}
 
+HIDDEN void heapster_before_memory(void) {}
+
 HIDDEN word heapster_watched_renew(word mutex)
 {
     (void)mutex;
