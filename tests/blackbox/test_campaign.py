@@ -37,7 +37,7 @@ def test_every_kind_of_case_has_its_turn_soon() -> None:
     found = resolve(ForeignOptions(grammar.parse(str(HERE / "correct" / "firstfit.c"))))
     with Judge(judge_program(found.bits), found) as judge:
         run = Campaign(judge, SECONDS, 1, threads=2)
-        for _ in range(60):
+        for _ in range(120):
             run.take_turn()
     done = {kind.name: kind.done for kind in run.schedule.kinds}
     assert set(done) == {"basics", "random", "compiled", "repeated", "extremes", "threads"}

@@ -117,10 +117,10 @@ def test_a_source_is_compiled_as_the_makefile_above_it_says(project: Path) -> No
     assert "-DGRAIN=16" in opened(project / "src" / "malloc.c").build[0]
 
 
-def test_without_its_build_it_is_told_what_to_name(project: Path) -> None:
+def test_without_its_build_it_is_told_what_that_would_have_said(project: Path) -> None:
     (project / "Makefile").unlink()
     (project / "main.c").write_text(PROGRAM)
-    with pytest.raises(UsageError, match=r"no source in .* defines a malloc"):
+    with pytest.raises(TargetError, match=r"(?s)'GRAIN' undeclared.*as -I or -D, --cflags tells it"):
         opened(project)
 
 

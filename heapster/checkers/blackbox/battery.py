@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.protocol import LOADS, OBSERVED, Mode
+from heapster.checkers.blackbox.protocol import LOADS, NONE, OBSERVED, Mode
 from heapster.checkers.blackbox.seed_corpus import basics, steady
 from heapster.checkers.blackbox.stepwise import run_trace, set_promises
 from heapster.checkers.blackbox.target import VERB_BITS
@@ -31,7 +31,7 @@ def near(trace: Trace) -> Iterator[Trace]:
     for index in reversed(range(len(trace))[-MOST_NEAR:] if len(trace) > 1 else ()):
         yield trace[:index] + trace[index + 1:]
     for scale in SCALES:
-        yield tuple(step._replace(numbers=(*step.numbers[:-1], int(step.numbers[-1] * scale)))
+        yield tuple(step._replace(numbers=(*step.numbers[:-1], min(int(step.numbers[-1] * scale), NONE)))
                     if step.verb in REQUESTS else step for step in trace)
 
 

@@ -322,7 +322,7 @@ def _distance(repair: Repair, seen: list[Frame], functions: Collection[str] = ()
 def _asserted(said: str, otherwise: Place | None) -> Place | None:
     """The assertion of the target's that fails, by what it says; what is known `otherwise` is told beside it."""
     match = ASSERTED.search(said)
-    if match is None or otherwise and otherwise.mended:
+    if match is None or otherwise and otherwise.mended and otherwise.line != int(match["line"]):
         return None
     also = (f"{otherwise.words}: {otherwise.why}",) if otherwise and otherwise.line else ()
     return at(Frame(match["function"] or "", match["file"], int(match["line"])), "the assertion that fails", also=also)
