@@ -261,8 +261,8 @@ def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Pr
     if other is None:
         return
     away = pointer - other.pointer
-    where = f"starts {amount(away)} into" if away >= 0 else f"starts {amount(-away)} before, and reaches into,"
-    where = where if away else "starts where there is"
+    by, reach = abs(away), "into" if away == abs(away) else "before, and reaches into,"
+    where = f"starts {amount(by)} {reach}" if by else "starts where there is"
     yield Problem("overlap", f"the block of {amount(extent)} {where} a live block of {amount(other.extent)}",
                   other.pointer)
 

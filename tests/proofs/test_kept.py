@@ -63,9 +63,9 @@ def test_what_was_proved_is_said_again(copy: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("file", "old", "new", "still_true"), [
     ("block.py", "(OWNER_MASK | PREV_USED)", "OWNER_MASK", False),              # the function itself
-    ("block.py", "m.store(b, kept | total | USED)", "m.store(b, kept | total | USED | 8)", False),   # a callee
+    ("block.py", "write_header(m, b, kept | total | USED)", "write_header(m, b, kept | total | USED | 8)", False),   # a callee
     ("layout.py", "MIN_BLOCK = 32", "MIN_BLOCK = 48", False),                  # a constant of layout
-    ("block.py", "m.store(b, kept | total | USED)", "m.store(b, kept | total | USED | 0)", True),
+    ("block.py", "write_header(m, b, kept | total | USED)", "write_header(m, b, kept | total | USED | 0)", True),
 ])
 def test_a_change_of_what_it_depends_on_is_proved(copy: Path, tmp_path: Path, file: str, old: str, new: str,
                                                   still_true: bool) -> None:

@@ -136,7 +136,7 @@ ANY_HEAP = (
     fault("the thread is handed out what its bin has last", "bins",
           "    unmark(m, p)\n    return p", "    unmark(m, p)\n    return p + (m.load(slot) & 16)",
           "what_a_bin_has_is_handed_out"),
-    fault("a bin forgets all below its top", "bins", "    m.store_relaxed(slot, below(m, p))\n",
+    fault("a bin forgets all below its top", "bins", "    m.store_relaxed(slot, m.load(p))\n",
           "    m.store_relaxed(slot, 0)\n", "what_a_bin_hands_out_leaves_it"),
     fault("realloc leaves what the next class would hold", "malloc",
           "!= class_for_request(request) + 1 << 1 or", "< class_for_request(request) << 1 or",
