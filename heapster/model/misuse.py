@@ -81,7 +81,7 @@ class HeaderWord(Enum):
     """The origin of the word before a pointer."""
 
     UNKNOWN = "whoever had the memory may have written there"
-    STANDS = "it was a block's, which was freed, and nobody has written there since"
+    STANDS = "it was a block's, which was freed, and no caller has written there since"
     PURGED = "likewise, but the system may have taken what was there: then it reads as zero, or faults"
 
 
@@ -206,7 +206,7 @@ WORDS = {
     PointerKind.MISALIGNED: "payloads start at multiples of 16, and this address is none",
     PointerKind.STALE: "the block is free already: its header says so, and the second free must be noticed",
     PointerKind.ABSORBED: "the block was freed and has since become part of a larger free block or of a kept mapping; "
-                          "its old header still says free until something is written over it",
+                          "its old header still says free, or is a link of that block's and no header",
     PointerKind.EMPTIED: "the mapping is nobody's, and what it held may be the system's: its old header says free, or "
                          "is gone",
     PointerKind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
@@ -223,7 +223,7 @@ WORDS = {
 _CERTAIN = {
     PointerKind.MISALIGNED: frozenset({"invalid_pointer"}),
     PointerKind.STALE: frozenset({"double_free"}),
-    PointerKind.ABSORBED: frozenset({"double_free"}),
+    PointerKind.ABSORBED: frozenset({"double_free", "invalid_pointer"}),
     PointerKind.EMPTIED: frozenset({"double_free", FAULT}),
     PointerKind.CACHED: frozenset({"double_free"}),
 }

@@ -257,6 +257,12 @@ def test_finalize_counts_what_the_system_refuses_wherever_it_waits(trace: str) -
     assert outcome(f"{trace}; fail munmap 1; finalize").problems == ()
 
 
+def test_a_header_that_has_become_a_link_is_told_too() -> None:
+    found = outcome("a = malloc(137); b = malloc(377); c = malloc(0); d = malloc(0); free(b); free(d); free(a); "
+                    "free(c); e = malloc(553); f = realloc(d, 0)")
+    assert (found.problems, found.misused) == ((), "invalid_pointer")
+
+
 def test_a_copy_of_the_source_takes_every_step() -> None:
     found = outcome("cache 256; a = malloc(3); free(a); thread_end; fork; stats; finalize", str(SHIPPED_FOLDER))
     assert (found.codes, found.last) == ((), 8)

@@ -63,7 +63,7 @@ def test_what_was_proved_is_said_again(copy: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("file", "old", "new", "still_true"), [
     ("block.py", "(OWNER_MASK | PREV_USED)", "OWNER_MASK", False),              # the function itself
-    ("block.py", "write_header(m, b, kept | total | USED)", "write_header(m, b, kept | total | USED | 8)", False),  # callee
+    ("block.py", "write_header(m, b, kept | total | USED)", "write_header(m, b, kept | total | USED | 8)", False),
     ("layout.py", "MIN_BLOCK = 32", "MIN_BLOCK = 48", False),                  # a constant of layout
     ("block.py", "write_header(m, b, kept | total | USED)", "write_header(m, b, kept | total | USED | 0)", True),
 ])
