@@ -149,7 +149,8 @@ def classify(
     told = header is not HeaderWord.UNKNOWN and kind in _NOTICED_BY_AN_OLD_HEADER
     if not looks_at_the_header or not (told or kind in _ALWAYS_NOTICED):
         return Misuse(kind, OUTCOMES, WORDS[kind])
-    also = {FAULT, "invalid_pointer"} if header is HeaderWord.PURGED else set()
+    may_be_link = kind is PointerKind.ABSORBED and _block_around(heap, pointer - HEADER) is not None
+    also = {FAULT, "invalid_pointer"} if header is HeaderWord.PURGED else {"invalid_pointer"} if may_be_link else set()
     also |= {WRONG_SIZE} if verb in STATING else set()
     return Misuse(kind, _CERTAIN[kind] | also, WORDS[kind])
 
@@ -206,7 +207,7 @@ WORDS = {
     PointerKind.MISALIGNED: "payloads start at multiples of 16, and this address is none",
     PointerKind.STALE: "the block is free already: its header says so, and the second free must be noticed",
     PointerKind.ABSORBED: "the block was freed and has since become part of a larger free block or of a kept mapping; "
-                          "its old header still says free, or is a link of that block's and no header",
+                          "its old header still says free, unless it is a link of that block's and no header",
     PointerKind.EMPTIED: "the mapping is nobody's, and what it held may be the system's: its old header says free, or "
                          "is gone",
     PointerKind.INTERIOR: "the pointer leads into a live block, so its header is whatever the caller wrote there",
@@ -223,7 +224,7 @@ WORDS = {
 _CERTAIN = {
     PointerKind.MISALIGNED: frozenset({"invalid_pointer"}),
     PointerKind.STALE: frozenset({"double_free"}),
-    PointerKind.ABSORBED: frozenset({"double_free", "invalid_pointer"}),
+    PointerKind.ABSORBED: frozenset({"double_free"}),
     PointerKind.EMPTIED: frozenset({"double_free", FAULT}),
     PointerKind.CACHED: frozenset({"double_free"}),
 }

@@ -104,6 +104,12 @@ def test_an_absorbed_block_is_noticed_by_its_old_header(header: HeaderWord, outc
     assert found.outcomes == outcomes
 
 
+def test_no_link_stands_where_a_mapped_block_had_its_header() -> None:
+    found = classify(HEAP, LIVE, Operation("free"), HEAP.mapped[1].start + 48, header=HeaderWord.STANDS)
+    assert found is not None
+    assert (found.kind, found.outcomes) == (PointerKind.ABSORBED, frozenset({"double_free"}))
+
+
 @pytest.mark.parametrize(("payload", "usable", "header"), [
     (64, 24, HeaderWord.UNKNOWN), (32, 24, HeaderWord.STANDS), (32, 25, HeaderWord.UNKNOWN), (80, 24,
                                                                                               HeaderWord.STANDS),
