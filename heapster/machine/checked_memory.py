@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from itertools import chain
 
-from .protocol import MachineFault
+from .protocol import MachineFault, beside
 from .sequential import SequentialAtomics
 
 WORD = 8
@@ -185,7 +185,7 @@ class CheckedMemory(SequentialAtomics):
         i = bisect_right(self.extents, (address, LIMIT)) - 1
         inside = i >= 0 and address + count <= self.extents[i][1]
         if not inside and not self._is_fixed(address, count):
-            raise MachineFault("unmapped", f"{verb} at {address:#x}, {self._nearest(address)}", address)
+            raise MachineFault("unmapped", f"{verb} at {address:#x}, {beside(self.extents, address)}", address)
 
     def _is_fixed(self, address: int, count: int) -> bool:
         if address in self.words and THREADS <= address < OUTSIDE:
@@ -193,12 +193,3 @@ class CheckedMemory(SequentialAtomics):
         return any(low <= address and address + count <= high
                    for low, high in ((STATICS, STATICS + STATICS_BYTES), (OUTSIDE, self._outside)))
 
-    def _nearest(self, address: int) -> str:
-        if not self.extents:
-            return "and nothing is mapped"
-        start, end = min(self.extents, key=lambda e: max(e[0] - address, address - e[1]))
-        if address < start:
-            return f"{start - address} byte{'s' * (start - address != 1)} before the mapping [{start:#x}, {end:#x})"
-        if address >= end:
-            return f"{address - end} byte{'s' * (address - end != 1)} past the mapping [{start:#x}, {end:#x})"
-        return f"across the end of the mapping [{start:#x}, {end:#x})"

@@ -4,6 +4,7 @@ Words are signed 64-bit integers; addresses are words. `checkers` prove and expl
 against these laws, and the conformance suite holds every machine to them. What orders mean is RC11: `weak_memory`.
 """
 
+from collections.abc import Sequence
 from inspect import signature
 from typing import NamedTuple, Protocol
 
@@ -141,6 +142,17 @@ class MachineFault(HeapsterError):
     def __init__(self, code: str, message: str, address: int = 0) -> None:
         super().__init__(message)
         self.code, self.address = code, address
+
+
+def beside(mappings: Sequence[tuple[int, int]], address: int) -> str:
+    """Where an address lies that is in none of the mappings, each [start, end), in words."""
+    if not mappings:
+        return "and nothing is mapped"
+    start, end = min(mappings, key=lambda one: max(one[0] - address, address - one[1]))
+    if start <= address < end:
+        return f"across the end of the mapping [{start:#x}, {end:#x})"
+    away, side = (start - address, "before") if address < start else (address - end, "past")
+    return f"{away} byte{'s' * (away != 1)} {side} the mapping [{start:#x}, {end:#x})"
 
 
 class Aborted(HeapsterError):

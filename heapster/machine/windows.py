@@ -6,7 +6,7 @@ import ctypes
 from bisect import bisect_right
 from collections.abc import Mapping
 
-from .protocol import MachineFault
+from .protocol import MachineFault, beside
 
 WORD = 8
 _BELOW_ALL = -(1 << 64)         # no address is lower
@@ -111,14 +111,5 @@ class Windows:
         """The fault to raise for an access that no window allows."""
         if address % WORD:
             return MachineFault("misaligned", f"{verb} at {address:#x}, not a multiple of {WORD}", address)
-        return MachineFault("unmapped", f"{verb} at {address:#x}, {self._nearest(address)}", address)
+        return MachineFault("unmapped", f"{verb} at {address:#x}, {beside(self.extents(), address)}", address)
 
-    def _nearest(self, address: int) -> str:
-        if len(self._extents) == 1:
-            return "and nothing is mapped"
-        start, end = min(self.extents(), key=lambda e: max(e[0] - address, address - e[1]))
-        if address < start:
-            return f"{start - address} byte{'s' * (start - address != 1)} before the mapping [{start:#x}, {end:#x})"
-        if address >= end:
-            return f"{address - end} byte{'s' * (address - end != 1)} past the mapping [{start:#x}, {end:#x})"
-        return f"across the end of the mapping [{start:#x}, {end:#x})"

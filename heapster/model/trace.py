@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
 
+from heapster.model.amounts import amount
 from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import ALLOCATING, ON_BLOCKS, OPERATIONS, SETTING, OperationRow
@@ -170,7 +171,7 @@ class _Reader:
         expected = ["pointer"] * shape.operand + ["name"] * bool(shape.names) + list(shape.numbers)
         if len(words) != len(expected):
             wanted = f"({', '.join(expected)})" if expected else "no arguments"
-            raise self._error(f"{verb} takes {wanted}, not {len(words)} argument{'s' * (len(words) != 1)}")
+            raise self._error(f"{verb} takes {wanted}, not {amount(len(words), 'argument')}")
         operand, offset = self._pointer(words.pop(0)) if shape.operand else (NO_HANDLE, 0)
         name = self._name(words.pop(0), shape.names) if shape.names else ""
         numbers = tuple(self._number(word, kind) for word, kind in zip(words, shape.numbers, strict=True))
