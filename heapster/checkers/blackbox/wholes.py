@@ -62,14 +62,12 @@ class Wholes:
 
     def loop_condition(self, opening: int) -> Span | None:
         """What a `for` goes on by, of its bracket."""
-        closing = self._partner.get(opening, opening)
-        ends = [index for index in self._outermost(opening + 1, closing - 1) if self._text(index) == ";"]
+        _, ends = self._parts(opening)
         return (ends[0] + 1, ends[1] - 1) if len(ends) > 1 and ends[0] + 1 < ends[1] else None
 
     def loop_step(self, opening: int) -> Span | None:
         """What a `for` adds to its variable in each round, of its bracket."""
-        closing = self._partner.get(opening, opening)
-        ends = [index for index in self._outermost(opening + 1, closing - 1) if self._text(index) == ";"]
+        closing, ends = self._parts(opening)
         adds = len(ends) > 1 and self._text(ends[1] + 2) == "+=" and ends[1] + 3 < closing
         return (ends[1] + 3, closing - 1) if adds else None
 
@@ -122,6 +120,11 @@ class Wholes:
             count += self._text(index) == ","
             index = self._partner.get(index, index) + 1
         return count
+
+    def _parts(self, opening: int) -> tuple[int, list[int]]:
+        """Where the bracket of a `for` closes, and the semicolons between its parts."""
+        closing = self._partner.get(opening, opening)
+        return closing, [index for index in self._outermost(opening + 1, closing - 1) if self._text(index) == ";"]
 
     def _value(self, first: int) -> Iterator[Span]:
         """The expression that starts there, if it is more than a word or a call and may be some bytes more or less."""

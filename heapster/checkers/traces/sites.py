@@ -46,41 +46,54 @@ class Peak(NamedTuple):
 def uses(trace: Compact, stacks: Stacks) -> tuple[Peak, dict[int, Use]]:
     """The peak, and what the calls from each stack asked for."""
     peak, total = Peak(0, 0, 0), dict[int, list[int]]()
-    live = dict[int, tuple[int, int]]()         # handle: stack and bytes
+    live: _Live = {}
     held = 0
-    for number, (stack, result, size, released) in enumerate(_changes(trace, stacks), 1):
-        if released != NO_HANDLE:
-            held -= live.pop(released, (0, 0))[1]
-        if result == NO_HANDLE:
-            continue
-        live[result] = stack, size
-        held += size
-        counts = total.setdefault(stack, [0, 0])
-        counts[0] += 1
-        counts[1] += size
-        if held > peak.bytes:
-            peak = Peak(number, len(live), held)
+    for number, change in enumerate(_changes(trace, stacks), 1):
+        held += _follow(live, change)
+        if change.result != NO_HANDLE:
+            counts = total.setdefault(change.stack, [0, 0])
+            counts[0] += 1
+            counts[1] += change.size
+            if held > peak.bytes:
+                peak = Peak(number, len(live), held)
     at_peak, left = _held(_live_after(trace, stacks, peak.step)), _held(live)
     return peak, {stack: Use(calls, size, *at_peak[stack], *left[stack]) for stack, (calls, size) in total.items()}
 
 
-def _changes(trace: Compact, stacks: Stacks) -> Iterator[tuple[int, int, int, int]]:
-    """Of each step: the stack, the handle of the block that it makes, its bytes, and the handle that it takes."""
+class _Change(NamedTuple):
+    """What a step does to live blocks."""
+
+    stack: int
+    result: int                 # handle of the block that it makes, if any
+    size: int                   # bytes of that
+    released: int               # handle of the block that it takes, if any
+
+
+_Live = dict[int, tuple[int, int]]      # by handle: stack and bytes
+
+
+def _changes(trace: Compact, stacks: Stacks) -> Iterator[_Change]:
     for stack, step, verb in zip(stacks.numbers, trace, trace.columns.verbs, strict=True):
         made = step.result != NO_HANDLE
-        yield stack, step.result, requested(step) if made else 0, step.operand if RELEASES[verb] else NO_HANDLE
+        yield _Change(stack, step.result, requested(step) if made else 0, step.operand if RELEASES[verb] else NO_HANDLE)
 
 
-def _live_after(trace: Compact, stacks: Stacks, steps: int) -> dict[int, tuple[int, int]]:
-    live = dict[int, tuple[int, int]]()
-    for stack, result, size, released in islice(_changes(trace, stacks), steps):
-        live.pop(released, None)
-        if result != NO_HANDLE:
-            live[result] = stack, size
+def _follow(live: _Live, change: _Change) -> int:
+    """Take a step: by how many bytes more is live."""
+    _, less = live.pop(change.released, (0, 0))
+    if change.result != NO_HANDLE:
+        live[change.result] = change.stack, change.size
+    return change.size - less
+
+
+def _live_after(trace: Compact, stacks: Stacks, steps: int) -> _Live:
+    live: _Live = {}
+    for change in islice(_changes(trace, stacks), steps):
+        _follow(live, change)
     return live
 
 
-def _held(live: Mapping[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+def _held(live: _Live) -> dict[int, tuple[int, int]]:
     """Blocks and bytes by stack."""
     found: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for stack, size in live.values():

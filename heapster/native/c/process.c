@@ -156,8 +156,8 @@ enum { IS_SCHEDULED = 1 };
 enum { IS_SCHEDULED = 0 };
 #endif
 
-/* A word that nobody can guess, for marks, checksums and seals. Where the system gives no random bytes, it comes from the 16 that
-   the kernel hands to each process, which others may have seen: that is said. */
+/* A word that nobody can guess, for marks, checksums and seals. Where the system gives no random bytes, it comes from
+   the 16 that the kernel hands to each process, which others may have seen: that is said. */
 static void draw_key(void)
 {
     word key;
