@@ -1,11 +1,15 @@
 """What the README and the page on how it works say of the tree."""
 
+import inspect
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from heapster.cli import main
 from heapster.commands import COMMANDS
+from heapster.impl import block
 
 TOP = Path(__file__).parents[1]
 README = TOP / "README.md"
@@ -43,6 +47,22 @@ def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     assert len(text.splitlines()) <= MOST_LINES
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (TOP / link).exists(), link
+
+
+def test_the_first_finding_that_is_shown_is_what_heapster_says(
+        empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That of the least program which a fuzz of the broken copy comes to; the page on findings shows it too."""
+    text = README.read_text()
+    (old, new, file), = re.findall(r"sed -i 's/(.+?)/(.+?)/' (\S+)", text)
+    shutil.copytree(TOP / "heapster" / "impl", "broken")
+    source = Path(file).read_text()
+    Path(file).write_text(source.replace(old, new))
+    (shown,) = re.findall(r"\$ heapster fuzz broken --seed 1\n(.*?)```", text, re.DOTALL)
+    assert main(["replay", "a = malloc(0)", "--target", "broken"]) == 1
+    assert capsys.readouterr().out.startswith(shown)
+    assert f"```text\n{shown}" in (TOP / "docs" / "findings.md").read_text()
+    (named,) = re.findall(r"one mask in `(\w+)`", text)
+    assert old in inspect.getsource(getattr(block, named))
 
 
 def test_the_readme_has_a_line_of_each_command() -> None:
