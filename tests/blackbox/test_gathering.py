@@ -143,3 +143,46 @@ def test_a_makefile_whose_library_is_named_after_the_machine_is_read(tmp_path: P
     assert made_of(target) == {"malloc.c", "take.c", "free.c", "realloc.c", "say.c", "show.c"}
     assert works(target)
     assert not (tmp_path / "objs").exists()
+
+
+MAKEFILE = "all:\n\tcc -std=gnu23 -Iincludes -c srcs/malloc.c srcs/free.c srcs/realloc.c srcs/say.c srcs/show.c\n"
+
+
+def test_what_a_build_takes_from_elsewhere_in_the_folder_is_found_and_what_it_lacks_is_said(tmp_path: Path) -> None:
+    """A library of one's own that its Makefile builds by itself; a flag that the compiler is too old for."""
+    written(tmp_path, FT_MALLOC | {"Makefile": MAKEFILE, "srcs/say.c": "#include <cmocka.h>\n"})
+    (tmp_path / "srcs" / "show.c").unlink()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "srcs" / "utils" / "take.c").rename(tmp_path / "lib" / "take.c")
+    (tmp_path / "lib" / "Makefile").write_text("all:\n\tcc -c take.c\n")
+    target = opened(tmp_path)
+    assert made_of(target) == {"malloc.c", "free.c", "realloc.c", "take.c"}
+    assert any("left out: srcs/say.c (cc does not compile it by itself: " in words for words in target.as_built)
+    assert works(target)
+    (tmp_path / "lib" / "take.c").unlink()
+    with pytest.raises(TargetError, match=r"say\.c.*cmocka"):
+        opened(tmp_path)
+    (tmp_path / "srcs" / "say.c").write_text("")
+    with pytest.raises(TargetError, match=r"malloc\.c needs take, which nothing that fits with it in .* defines"):
+        opened(tmp_path)
+
+
+def test_a_flag_that_the_compiler_does_not_know_is_read_as_one_that_it_does_or_left_out(tmp_path: Path) -> None:
+    makefile = MAKEFILE.replace("srcs/say.c", "srcs/utils/take.c srcs/say.c")
+    written(tmp_path, FT_MALLOC | {"Makefile": makefile.replace("-std=gnu23", "-std=c99000 -D_GNU_SOURCE")})
+    target = opened(tmp_path)
+    assert "its own build says -std=c99000, which this compiler does not know: it is left out" in target.as_built
+    assert works(target)
+
+
+def test_sources_of_templates_that_both_instantiate_are_taken_together(tmp_path: Path) -> None:
+    """Their code is shared when they are linked: nothing is defined twice."""
+    written(tmp_path, {
+        "heap.hpp": "#include <cstddef>\n#include <sys/mman.h>\ntemplate <class T> T *mapped(std::size_t size)\n{\n"
+                    "    return static_cast<T *>(mmap(0, size + 1, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));\n}\n"
+                    "void *zero(std::size_t size);\n",
+        "malloc.cpp": '#include "heap.hpp"\nextern "C" void *malloc(std::size_t size) { return mapped<void>(size); }\n'
+                      'extern "C" void free(void *) {}\n',
+        "zero.cpp": '#include "heap.hpp"\nvoid *zero(std::size_t size) { return mapped<void>(size); }\n'
+                    'extern "C" void *calloc(std::size_t n, std::size_t size) { return zero(n * size); }\n'})
+    assert made_of(opened(tmp_path)) == {"malloc.cpp", "zero.cpp"}

@@ -166,7 +166,7 @@ def test_what_is_not_there_is_a_target_that_cannot_be_used() -> None:
     for text in ("./no.so", "./no.c", "no.toml"):
         with pytest.raises(TargetError, match="No such file"):
             opening.resolve(opening_options(text))
-    with pytest.raises(TargetError, match="holds no copy of impl"):
+    with pytest.raises(TargetError, match="copy holds no C sources, no Makefile and no copy of impl"):
         opening.make_for(grammar.parse("copy"))
     with pytest.raises(TargetError, match="is this machine's C library"):
         opening.make_for(LIBC)

@@ -208,5 +208,5 @@ def _lines(text: str, target: ForeignTarget) -> dict[str, int]:
     for verb, symbol in target.symbols.items():
         match = re.search(DEFINITION.format(name=re.escape(symbol)), text, re.MULTILINE)
         if match:
-            found[verb] = text.count("\n", 0, match.start()) + 1 + match.group().lstrip("\n").count("\n") * 0
+            found[verb] = text.count("\n", 0, match.start()) + 1
     return found

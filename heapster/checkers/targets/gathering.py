@@ -1,8 +1,10 @@
 """A folder of C sources without a build: each compiled for itself, and put together by what it defines and needs."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from ctypes import CDLL
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -17,14 +19,22 @@ from heapster.results import TargetError
 ALONE = Recompilation(("-fPIC", "-fno-builtin", "-w"), "-fno-builtin", "compile", "by itself")
 KNOWN = ("malloc", "mm_malloc")         # before any other that ends so
 KIN = frozenset(name for verb in CALLS for name in OPERATIONS[verb].symbols)
-BROUGHT = ("_", ".", "mem_")            # how names start that the compiler brings, or the judge
+BROUGHT = ("_", ".", "mem_")            # how names start that are not a malloc to judge
+MOST_TOLD = 8                   # sources that are told of by name
+UNDEFINED, SHARED = "Uwv", "WVu"        # kinds of symbols, as nm has them; what is inline is shared
+MANGLED, OF_CPLUSPLUS = "_Z", "libstdc++.so.6"
+LIBRARY = re.compile(r"-l|.*\.(?:a|o|so)$")        # a flag that brings definitions of its own
+LINKED = re.compile(                    # what comes as a target is linked, or by the judge
+    r"__|\.|_(?:ITM|GLOBAL|Unwind)_|_(?:DYNAMIC|end|edata|etext)$"
+    r"|mem_(?:(?:de)?init|sbrk|reset_brk|heap_lo|heap_hi|heapsize|pagesize|memset|memcpy)$")
 
 
 class SourcePart(NamedTuple):
-    """A source, and the symbols that it defines for others and needs of them."""
+    """A source, and the symbols that it defines for others, and needs of them."""
 
     source: Path
     defines: frozenset[str]
+    owns: frozenset[str]        # of these, what nobody else may define
     needs: frozenset[str]
 
 
@@ -36,9 +46,15 @@ class Gathered(NamedTuple):
 
     def words(self, folder: Path) -> str:
         """Which are taken and which are not, for people; nothing of one that lies alone."""
-        made = ", ".join(str(path.relative_to(folder)) for path in self.sources)
-        out = ", ".join(f"{path.relative_to(folder)} ({why})" for path, why in self.left_out.items())
+        made = some([str(path.relative_to(folder)) for path in self.sources])
+        out = some([f"{path.relative_to(folder)} ({why})" for path, why in self.left_out.items()])
         return f"made of {made}{f'; left out: {out}' if out else ''}" if out or len(self.sources) > 1 else ""
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of the names, and how many more there are."""
+    more = len(names) - MOST_TOLD
+    return ", ".join(names[:MOST_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def gathered(folder: Path, compiler: tuple[str, ...], flags: tuple[str, ...], named: Path | None = None) -> Gathered:
@@ -54,7 +70,7 @@ def gathered(folder: Path, compiler: tuple[str, ...], flags: tuple[str, ...], na
     first = _first(folder, parts) if named is None else next((one for one in parts if one.source == named), None)
     if first is None:                       # what does not compile says why as it is tried alone
         return Gathered((texts.the_one(folder, [*filter(texts.defines_malloc, broken)], sources),), left_out)
-    whole, lacking = _whole(parts, first)
+    whole, without = _whole(parts, first)
     taken = [first]
     is_lab = texts.is_of_a_lab(first.source)
     for part in _in_turn(taken, whole, all_of_it=not is_lab):
@@ -62,7 +78,45 @@ def gathered(folder: Path, compiler: tuple[str, ...], flags: tuple[str, ...], na
             left_out[part.source] = why
         else:
             taken.append(part)
-    return Gathered(tuple(part.source for part in taken), left_out | lacking | broken)
+    left_out |= without | broken
+    _check(folder, taken, {path: why for path, why in left_out.items() if path not in programs}, flags)
+    return Gathered(tuple(part.source for part in taken), left_out)
+
+
+def fitting(folder: Path, sources: Sequence[Path], compiler: tuple[str, ...], flags: tuple[str, ...]) -> Gathered:
+    """Those of a build's sources that compile, and what else in and below the folder defines what they need.
+
+    TargetError if nothing does.
+    """
+    how = Ingredients(compiler, flags, ())
+    taken, broken = _compiled(sources, how)
+    if not taken:
+        raise TargetError(next(iter(broken.values())))
+    if lacking(taken):
+        waiting, _ = _compiled([path for path in texts.all_parts_below(folder) if path not in sources], how)
+        while found := next((part for part in waiting if part.defines & lacking(taken)), None):
+            waiting.remove(found)
+            if not _unfit(found, taken, is_lab=False):
+                taken.append(found)
+    _check(folder, taken, broken, flags)
+    return Gathered(tuple(part.source for part in taken), broken)
+
+
+def _check(folder: Path, taken: Sequence[SourcePart], left_out: Mapping[Path, str], flags: tuple[str, ...]) -> None:
+    """TargetError if they need what none of them has, nor a library that a flag names: what, and how to mend it."""
+    missed = lacking(taken)
+    if missed and not any(map(LIBRARY.match, flags)):
+        name = min(missed)
+        needing = next(part.source for part in taken if name in part.needs)
+        why = next((f"; of {path.name}: {why}" for path, why in left_out.items()), "")
+        raise TargetError(f"{needing} needs {name}, which nothing that fits with it in {folder} defines (--cflags "
+                          f"tells of a library that does, as '-L. -lft'){why}")
+
+
+def lacking(parts: Sequence[SourcePart]) -> frozenset[str]:
+    """The symbols that these need together, and neither they nor the system or the judge have."""
+    defined, needed = _symbols(parts)
+    return frozenset(name for name in needed - defined if not is_known(name))
 
 
 def _compiled(sources: Sequence[Path], how: Ingredients) -> tuple[list[SourcePart], dict[Path, str]]:
@@ -85,8 +139,9 @@ def _part(source: Path, compiled: Path) -> SourcePart:
         except OSError:
             continue
         kinds = dict(line.split(" ")[:2] for line in said.splitlines() if " " in line)
-        needs = frozenset(name for name, kind in kinds.items() if kind in "Uwv")
-        return SourcePart(source, frozenset(kinds) - needs, needs)
+        needs = frozenset(name for name, kind in kinds.items() if kind in UNDEFINED)
+        shared = frozenset(name for name, kind in kinds.items() if kind in SHARED)
+        return SourcePart(source, frozenset(kinds) - needs, frozenset(kinds) - needs - shared, needs)
     raise TargetError(f"{SYMBOL_TOOLS[0]}, which tells what each source defines, is not on the PATH (binutils has it)")
 
 
@@ -119,15 +174,15 @@ def _symbols(taken: Sequence[SourcePart]) -> tuple[frozenset[str], frozenset[str
 
 def _whole(parts: Sequence[SourcePart], first: SourcePart) -> tuple[list[SourcePart], dict[Path, str]]:
     """The parts that have all that they need, the first in any case, and what the others lack."""
-    whole, lacking = [*parts], dict[Path, str]()
+    whole, without = [*parts], dict[Path, str]()
     while True:
         defined, _ = _symbols(whole)
         lack = {part.source: name for part in whole if part is not first
-                for name in sorted(part.needs - defined, reverse=True) if not _is_known(name)}
+                for name in sorted(part.needs - defined, reverse=True) if not is_known(name)}
         if not lack:
-            return whole, lacking
+            return whole, without
         whole = [part for part in whole if part.source not in lack]
-        lacking |= {source: f"it needs {name}, which nothing here defines" for source, name in lack.items()}
+        without |= {source: f"it needs {name}, which nothing here defines" for source, name in lack.items()}
 
 
 def _unfit(part: SourcePart, taken: Sequence[SourcePart], *, is_lab: bool) -> str:
@@ -135,13 +190,23 @@ def _unfit(part: SourcePart, taken: Sequence[SourcePart], *, is_lab: bool) -> st
     if part.source.stem == texts.OF_THE_JUDGE:
         return "the judge has its own"
     for other in taken:
-        if twice := part.defines & other.defines:
+        if twice := part.owns & other.owns:
             return f"it defines {min(twice)}, as {other.source.name} does"
     defined, needed = _symbols(taken)
     return "nothing uses it" if is_lab and not part.defines & (needed - defined) else ""
 
 
-@lru_cache
-def _is_known(name: str) -> bool:
+@cache
+def is_known(name: str) -> bool:
     """Whether the system or the compiler has what is called so, or the judge."""
-    return name.startswith(BROUGHT) or hasattr(CDLL(None), name)
+    if name.startswith(MANGLED):
+        return any(hasattr(library, name) for library in _of_cplusplus())
+    return LINKED.match(name) is not None or hasattr(CDLL(None), name)
+
+
+@cache
+def _of_cplusplus() -> tuple[CDLL, ...]:
+    """The library of C++, where there is one."""
+    with suppress(OSError):
+        return (CDLL(OF_CPLUSPLUS),)
+    return ()

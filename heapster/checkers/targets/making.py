@@ -4,9 +4,11 @@ A compile_commands.json is read; else make is asked what it would do, and does n
 """
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,8 @@ ALONE = re.compile(r"-(?:[DU].+|std=.+|ansi|m(?:32|64|cx16)|pthread|f(?:un)?sign
 WITH_FILE = ("-I", "-isystem", "-iquote", "-include", "-imacros", "-idirafter")
 WITH_NAME = ("-D", "-U")
 FIRST_COUNTS = "-Wl,-z,muldefs"         # archives may define a thing twice: nobody links the second
+UNKNOWN = re.compile(r"unrecognized command-line option '(-[^']+)'|unknown argument: '(-[^']+)'|in '(-std=[^']+)'")
+NEWER = {"-std=c23": "-std=c2x", "-std=gnu23": "-std=gnu2x", "-std=c++23": "-std=c++2b", "-std=gnu++23": "-std=gnu++2b"}
 BETWEEN = frozenset({";", "&&", "||", "|"})
 
 
@@ -47,6 +51,27 @@ def flags_of(built: Iterable[BuiltSource], sources: Iterable[Path]) -> tuple[str
     of_all = tuple(flag for flag in next(iter(known.values()), ()) if all(flag in flags for flags in known.values()))
     found = dict.fromkeys(flag for source in sources for flag in known.get(source.resolve(), of_all))
     return (*found, FIRST_COUNTS) if len(known) > 1 else (*found,)
+
+
+@cache
+def understood(compiler: tuple[str, ...], told: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The flags with those that the compiler does not know left out, or read as it calls them; and what to say of it.
+
+    They are as they were where the compiler does not start.
+    """
+    try:
+        said = children.run([*compiler, *told, "-fsyntax-only", "-x", "c", os.devnull], capture_output=True, text=True,
+                            errors="replace", timeout=LIMIT, env={**os.environ, "LC_ALL": "C"}).stderr
+    except (OSError, children.TimeoutExpired):
+        return told, ()
+    found = UNKNOWN.search(said)
+    flag = next(filter(None, found.groups()), "") if found else ""
+    if flag not in told:
+        return told, ()
+    known = NEWER.get(flag, "")
+    rest, more = understood(compiler, tuple(filter(None, (known if one == flag else one for one in told))))
+    instead = f"compiled with {known}" if known else "it is left out"
+    return rest, (f"its own build says {flag}, which this compiler does not know: {instead}", *more)
 
 
 def has_build(folder: Path) -> bool:

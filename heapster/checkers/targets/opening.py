@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 def opener(target: Target, view: View) -> Callable[..., Any]:
     """The function that opens the target in that view; TargetError if none does."""
     kind = BY_NAME[target.kind]
+    if kind.name == "folder" and not holds_source(target.path):
+        inner = within(target.path)
+        raise TargetError(f"{target} holds no C sources, no Makefile and no copy of impl"
+                          f"{f': name a folder that does, as {inner}' if inner else ''}")
     if view not in kind.opened:
-        if kind.name == "folder" and not holds_source(target.path):
-            inner = within(target.path)
-            raise TargetError(f"{target} holds no C sources, no Makefile and no copy of impl"
-                              f"{f': name a folder that does, as {inner}' if inner else ''}")
         raise TargetError(f"{target} is {kind.about}, and not {view.value}")
     module, _, function = kind.opened[view].partition(":")
     return getattr(import_module(f"{__package__}.{module}"), function)      # type: ignore[no-any-return]

@@ -13,11 +13,11 @@ from heapster.checkers.blackbox.options import ForeignOptions, refuse_options
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
 from heapster.checkers.targets.building import learnt
-from heapster.checkers.targets.gathering import gathered
+from heapster.checkers.targets.gathering import fitting, gathered, is_known
 from heapster.checkers.targets.installed import peer
 from heapster.checkers.targets.kinds import HEADERS, OTHER_SOURCES
-from heapster.checkers.targets.making import BuiltSource, compilations, flags_of
-from heapster.checkers.targets.sources import companions, include_flags, sources_below, sources_in
+from heapster.checkers.targets.making import BuiltSource, compilations, flags_of, understood
+from heapster.checkers.targets.sources import all_parts_below, companions, include_flags, sources_below, sources_in
 from heapster.checkers.targets.target import Preload, Target
 from heapster.results import TargetError
 
@@ -70,8 +70,15 @@ def _compiled(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[B
               headers: tuple[str, ...] = ()) -> ForeignTarget:
     """C sources, compiled as their own build does; without one, `headers` says where those are."""
     told = flags_of(built, sources) or headers
-    return _file(replace(options, target=replace(options.target, paths=sources)), lambda _: from_sources(
-        sources, options.target.name, options.prefix, options.compiler, told))
+    return _file(replace(options, target=replace(options.target, paths=sources)),
+                 lambda _: _as_told(options, sources, told))
+
+
+def _as_told(options: ForeignOptions, sources: tuple[Path, ...], told: tuple[str, ...]) -> ForeignTarget:
+    """C sources, compiled as their build tells a compiler, as far as ours knows what that is."""
+    flags, said = understood(tuple(options.compiler.command), told)
+    target = from_sources(sources, options.target.name, options.prefix, options.compiler, flags)
+    return replace(target, as_built=(*target.as_built, *said))
 
 
 def _build_of(source: Path, options: ForeignOptions) -> tuple[BuiltSource, ...]:
@@ -92,9 +99,37 @@ def folder_compiled(options: ForeignOptions) -> ForeignTarget:
     folder = options.target.path
     built = learnt(folder, options.build, sandboxed=options.sandbox) if options.build else \
         compilations(folder, sandboxed=options.sandbox)
-    if built:
-        return _compiled(options, sources_in(folder, built), built)
-    return _gathered(options, folder)
+    if not built:
+        return _gathered(options, folder)
+    sources = sources_in(folder, built)
+    try:
+        target = _compiled(options, sources, built)
+    except TargetError as error:
+        return _fitting(options, sources, built, error)
+    complete = all(map(is_known, read_shared_object(Path(target.path)).needs))
+    return target if complete else _fitting(options, sources, built)
+
+
+def _fitting(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[BuiltSource, ...],
+             error: TargetError | None = None) -> ForeignTarget:
+    """A build's sources where it does not say all: with what they need of the folder, without what does not compile.
+
+    The error is why they do not compile together: it is raised again if they do not without those either.
+    """
+    folder = options.target.path
+    told = (*flags_of(built, sources), *include_flags(folder, all_parts_below(folder)))
+    command = tuple(options.compiler.command)
+    flags, _ = understood(command, told)
+    try:
+        found = fitting(folder, sources, command, (*flags, *options.compiler.flags))
+        target = _file(replace(options, target=replace(options.target, paths=found.sources)),
+                       lambda _: _as_told(options, found.sources, told))
+    except TargetError:
+        if error is None:
+            raise
+        raise error from None
+    words = found.words(folder)
+    return replace(target, as_built=(*target.as_built, *((words,) if words else ())))
 
 
 def _gathered(options: ForeignOptions, folder: Path, named: Path | None = None) -> ForeignTarget:

@@ -18,6 +18,8 @@ INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 ANY_INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 OF_THE_SYSTEM = Path("/usr/include")
 BESIDE = ("include", "includes", "inc", "headers")      # what folders for headers are called, beside one for sources
+HINTING = re.compile("alloc|heap|pool|mem", re.IGNORECASE)      # what the sources of allocators are called
+MOST_NAMED = 2
 DEEPEST = 3                     # folders that are looked into for sources
 OF_THE_JUDGE = "memlib"         # the lab's sbrk, of which the judge has its own
 
@@ -54,10 +56,15 @@ def parts_below(folder: Path) -> tuple[list[Path], list[Path]]:
     return (parts, [path for path, text in texts.items() if _is_program(text)]) if parts else (list(texts), [])
 
 
+def all_parts_below(folder: Path) -> list[Path]:
+    """The sources in and below the folder that are neither programs nor parts of others, whoever builds them."""
+    return _parts({path: _text(path) for place in _folders_below(folder) for path in sorted(_sources_of(place))})
+
+
 def the_one(folder: Path, choices: Sequence[Path], parts: Sequence[Path] = ()) -> Path:
     """The only source that defines a malloc; UsageError, with what to name instead, if there is none or are several."""
     if not choices:
-        raise UsageError(f"no source in {folder} defines a malloc beside its programs: {_to_name(folder, parts[:2])}")
+        raise UsageError(f"no source in {folder} defines a malloc beside its programs: {_to_name(folder, parts)}")
     if len(choices) > 1:
         raise UsageError(f"{len(choices)} sources in {folder} define a malloc ({', '.join(p.name for p in choices)}): "
                          f"name the one that is meant, as in {min(choices, key=_is_no_lab)}")
@@ -99,9 +106,10 @@ def include_flags(folder: Path, sources: Iterable[Path]) -> tuple[str, ...]:
                 place = next((place for place in places if (place / (quoted or named)).is_file()), None)
                 header = place / (quoted or named) if place else beside
                 found |= {place: None} if place else {}
-            if header.is_file() and header not in seen:
-                seen.add(header)
-                waiting.append(header)
+            plain = Path(os.path.normpath(header))
+            if plain.is_file() and plain not in seen:
+                seen.add(plain)
+                waiting.append(plain)
     return tuple(f"-I{place}" for place in found)
 
 
@@ -157,7 +165,8 @@ def _included_by(first: Path, parts: Sequence[Path]) -> list[Path]:
 def _to_name(folder: Path, parts: Sequence[Path]) -> str:
     """What to name instead of the folder."""
     if parts:
-        return f"name the sources that make the allocator, as in {' '.join(map(str, parts))}"
+        named = sorted(parts, key=lambda path: (not HINTING.search(path.stem), len(path.parts)))[:MOST_NAMED]
+        return f"name the sources that make the allocator, as in {' '.join(map(str, named))}"
     inner = within(folder)
     return f"name the folder that does, as in {inner}" if inner else "name the sources that make the allocator"
 
