@@ -186,3 +186,14 @@ def test_sources_of_templates_that_both_instantiate_are_taken_together(tmp_path:
         "zero.cpp": '#include "heap.hpp"\nvoid *zero(std::size_t size) { return mapped<void>(size); }\n'
                     'extern "C" void *calloc(std::size_t n, std::size_t size) { return zero(n * size); }\n'})
     assert made_of(opened(tmp_path)) == {"malloc.cpp", "zero.cpp"}
+
+
+def test_what_other_systems_headers_bring_by_themselves_is_brought_where_it_does_not_compile_else(
+        tmp_path: Path) -> None:
+    """MAP_ANON under -std=c99, and a type of stdint.h that nothing includes: both compile where they were written."""
+    plain = FT_MALLOC["srcs/utils/take.c"].replace("MAP_ANONYMOUS", "MAP_ANON").replace("size_t all", "uintptr_t all")
+    makefile = MAKEFILE.replace("gnu23", "c99").replace("srcs/say.c", "srcs/utils/take.c srcs/say.c")
+    target = opened(written(tmp_path, FT_MALLOC | {"Makefile": makefile, "srcs/utils/take.c": plain}))
+    assert any(words.startswith("it compiles here only with what other systems' headers bring") for words in
+               target.as_built)
+    assert works(target)

@@ -177,7 +177,8 @@ class Campaign:
             work = (partial(self.repeat_trace, trace) for trace in self._part.of(steady(verbs)))
             yield CaseKind("repeated", 12, chain(work, self._drawn("repeated", self._volume_case)), REPEATED_LATER)
         yield CaseKind("extremes", 10, self._given(extremes(verbs, most, self.judge.target.room)), EXTREMES_LATER)
-        twin = self.explainer.twin() if self.explainer and self.seconds >= LEAST_OBSERVED else None
+        with self._clock.stopped():         # compiling takes as long as the target is large
+            twin = self.explainer.twin() if self.explainer and self.seconds >= LEAST_OBSERVED else None
         if self.explainer and twin and twin.target.instrumented:
             mapped = TwinJudge(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over)
             given = self._part.of(basics(verbs, most))

@@ -52,6 +52,15 @@ class Clock:
         """Seconds so far."""
         return self._total() - self._started
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let what is done meanwhile not count."""
+        before = self._total()
+        try:
+            yield
+        finally:
+            self._started += self._total() - before
+
 
 @dataclass
 class CaseKind:

@@ -1,7 +1,7 @@
 """A folder of C sources without a build: each compiled for itself, and put together by what it defines and needs."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from ctypes import CDLL
 from functools import cache
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from heapster import children
 from heapster.checkers.targets import sources as texts
 from heapster.checkers.targets.lines import SYMBOL_TOOLS
+from heapster.checkers.targets.making import CPLUSPLUS
 from heapster.checkers.targets.recompiling import Ingredients, NoInstrumentationError, Recompilation, objects
 from heapster.model.operations import CALLS, OPERATIONS
 from heapster.results import TargetError
@@ -92,14 +93,19 @@ def fitting(folder: Path, sources: Sequence[Path], compiler: tuple[str, ...], fl
     taken, broken = _compiled(sources, how)
     if not taken:
         raise TargetError(next(iter(broken.values())))
-    if lacking(taken):
-        waiting, _ = _compiled([path for path in texts.all_parts_below(folder) if path not in sources], how)
-        while found := next((part for part in waiting if part.defines & lacking(taken)), None):
-            waiting.remove(found)
-            if not _unfit(found, taken, is_lab=False):
-                taken.append(found)
+    waiting = [path for path in texts.all_parts_below(folder) if path not in sources]
+    while (wanted := lacking(taken)) and (seen := [path for path in waiting if _may_define(path, wanted)]):
+        waiting = [path for path in waiting if path not in seen]
+        for part in _compiled(seen, how)[0]:
+            if part.defines & wanted and not _unfit(part, taken, is_lab=False):
+                taken.append(part)
     _check(folder, taken, broken, flags)
     return Gathered(tuple(part.source for part in taken), broken)
+
+
+def _may_define(source: Path, names: Iterable[str]) -> bool:
+    """Whether the text of a source may define one of the symbols: what is mangled may stand in any of C++."""
+    return any(name.startswith(MANGLED) and source.suffix in CPLUSPLUS or texts.defines(source, name) for name in names)
 
 
 def _check(folder: Path, taken: Sequence[SourcePart], left_out: Mapping[Path, str], flags: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from heapster import children
@@ -21,6 +22,9 @@ from heapster.checkers.targets.sources import all_parts_below, companions, inclu
 from heapster.checkers.targets.target import Preload, Target
 from heapster.results import TargetError
 
+OF_ELSEWHERE = ("-D_GNU_SOURCE", "-include", "stddef.h", "-include", "stdint.h", "-include", "sys/mman.h")
+WRITTEN_ELSEWHERE = ("it compiles here only with what other systems' headers bring by themselves: -D_GNU_SOURCE, and "
+                     "stddef.h, stdint.h and sys/mman.h included")
 NODLOPEN = "linked with -z nodlopen: a copy without that mark is loaded"
 
 
@@ -77,7 +81,14 @@ def _compiled(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[B
 def _as_told(options: ForeignOptions, sources: tuple[Path, ...], told: tuple[str, ...]) -> ForeignTarget:
     """C sources, compiled as their build tells a compiler, as far as ours knows what that is."""
     flags, said = understood(tuple(options.compiler.command), told)
-    target = from_sources(sources, options.target.name, options.prefix, options.compiler, flags)
+    make = partial(from_sources, sources, options.target.name, options.prefix, options.compiler)
+    try:
+        target = make(flags)
+    except TargetError as error:
+        try:
+            target, said = make((*flags, *OF_ELSEWHERE)), (*said, WRITTEN_ELSEWHERE)
+        except TargetError:
+            raise error from None
     return replace(target, as_built=(*target.as_built, *said))
 
 
@@ -119,7 +130,7 @@ def _fitting(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[Bu
     folder = options.target.path
     told = (*flags_of(built, sources), *include_flags(folder, all_parts_below(folder)))
     command = tuple(options.compiler.command)
-    flags, _ = understood(command, told)
+    flags, _ = understood(command, (*told, *(OF_ELSEWHERE if error else ())))
     try:
         found = fitting(folder, sources, command, (*flags, *options.compiler.flags))
         target = _file(replace(options, target=replace(options.target, paths=found.sources)),

@@ -86,9 +86,14 @@ def companions(source: Path, needs: Iterable[str], built: Iterable[Path] = ()) -
     parts = [path for path in sorted(_sources_of(source.parent)) if not _is_program(_text(path))]
     with_it = [path for path in built if path.resolve() != source.resolve() and not _is_program(_text(path))
                and path.stem != OF_THE_JUDGE]
-    wanted = [re.compile(rf"^[\w \t*]*\b{re.escape(name)}[ \t]*\([^;{{]*\{{", re.MULTILINE) for name in needs]
     among = {path.resolve(): path for path in (*_included_by(source, parts), *with_it)}
-    return [path for path in among.values() if any(one.search(_text(path)) for one in wanted)]
+    names = tuple(needs)
+    return [path for path in among.values() if any(defines(path, name) for name in names)]
+
+
+def defines(source: Path, name: str) -> bool:
+    """Whether a function of that name is seen in the text of the source."""
+    return re.search(rf"^[\w \t*]*\b{re.escape(name)}[ \t]*\([^;{{]*\{{", _text(source), re.MULTILINE) is not None
 
 
 def include_flags(folder: Path, sources: Iterable[Path]) -> tuple[str, ...]:
