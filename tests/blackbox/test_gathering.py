@@ -197,3 +197,10 @@ def test_what_other_systems_headers_bring_by_themselves_is_brought_where_it_does
     assert any(words.startswith("it compiles here only with what other systems' headers bring") for words in
                target.as_built)
     assert works(target)
+
+
+def test_that_many_sources_are_compiled_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = {f"srcs/more/{number}.c": f"int more_{number}(void) {{ return {number}; }}\n" for number in range(30)}
+    assert len(made_of(opened(written(tmp_path, FT_MALLOC | more)))) == 36
+    assert capsys.readouterr().err == ("heapster: compiling 37 sources, to see which of them make the allocator; fewer "
+                                       "can be named\n")

@@ -1,6 +1,7 @@
 """A folder of C sources without a build: each compiled for itself, and put together by what it defines and needs."""
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from ctypes import CDLL
@@ -21,6 +22,7 @@ ALONE = Recompilation(("-fPIC", "-fno-builtin", "-w"), "-fno-builtin", "compile"
 KNOWN = ("malloc", "mm_malloc")         # before any other that ends so
 KIN = frozenset(name for verb in CALLS for name in OPERATIONS[verb].symbols)
 BROUGHT = ("_", ".", "mem_")            # how names start that are not a malloc to judge
+MANY = 30                       # sources that take a while to compile
 MOST_TOLD = 8                   # sources that are told of by name
 UNDEFINED, SHARED = "Uwv", "WVu"        # kinds of symbols, as nm has them; what is inline is shared
 MANGLED, OF_CPLUSPLUS = "_Z", "libstdc++.so.6"
@@ -128,6 +130,9 @@ def lacking(parts: Sequence[SourcePart]) -> frozenset[str]:
 def _compiled(sources: Sequence[Path], how: Ingredients) -> tuple[list[SourcePart], dict[Path, str]]:
     """The sources that compile, and why the others do not."""
     parts, broken = [], {}
+    if len(sources) >= MANY:
+        sys.stderr.write(f"heapster: compiling {len(sources)} sources, to see which of them make the allocator; fewer "
+                         "can be named\n")
     with TemporaryDirectory(prefix="heapster-") as folder:
         for source in sources:
             try:

@@ -81,12 +81,14 @@ def _compiled(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[B
 def _as_told(options: ForeignOptions, sources: tuple[Path, ...], told: tuple[str, ...]) -> ForeignTarget:
     """C sources, compiled as their build tells a compiler, as far as ours knows what that is."""
     flags, said = understood(tuple(options.compiler.command), told)
-    make = partial(from_sources, sources, options.target.name, options.prefix, options.compiler)
+    compiler = options.compiler
+    make = partial(from_sources, sources, options.target.name, options.prefix, told=flags)
     try:
-        target = make(flags)
+        target = make(compiler)
     except TargetError as error:
+        more = compiler._replace(flags=(*OF_ELSEWHERE, *compiler.flags))
         try:
-            target, said = make((*flags, *OF_ELSEWHERE)), (*said, WRITTEN_ELSEWHERE)
+            target, said = make(more), (*said, WRITTEN_ELSEWHERE)
         except TargetError:
             raise error from None
     return replace(target, as_built=(*target.as_built, *said))
