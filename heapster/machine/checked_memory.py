@@ -1,7 +1,7 @@
 """Memory as a dictionary of written words, of which each access is checked."""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 from .protocol import MachineFault, beside
@@ -10,6 +10,7 @@ from .sequential import SequentialAtomics
 WORD = 8
 PAGE = 4096
 LINE = 256                      # bytes of which it is noted together whether any was written
+STRETCH = 1 << 14               # bytes; zeroes of so many are noted as one
 WORD_MIN, WORD_MAX = -(1 << 63), (1 << 63) - 1
 
 STATICS = 0x10000               # where things lie; each far from the others
@@ -42,6 +43,9 @@ class CheckedMemory(SequentialAtomics):
         self._lines: set[int] = set()                   # that had a word written, beyond what is fixed
         self.extents: list[tuple[int, int]] = []        # what sbrk and mmap gave, by address
         self.zeroed: list[tuple[int, int]] = []         # claimed by known_zero
+        self.cleared: list[tuple[int, int]] = []        # filled with zeroes, where no word was written since
+        self.word_by_word = False                       # whether an onlooker wants each word of what is cleared
+        self._swept: list[tuple[int, int]] = []         # cleared since `first_change` looked
         self.fuel = FUEL                                # loads until a call counts as hung; see `refuel`
         self._outside = OUTSIDE
 
@@ -98,28 +102,67 @@ class CheckedMemory(SequentialAtomics):
         if target < source + count and source < target + count:
             raise MachineFault("overlapping_copy", f"copy of {count} bytes between {source:#x} and {target:#x}", target)
         whole = count & -WORD
+        if whole >= STRETCH and not self.word_by_word:
+            self._copy_stretch(target, source, whole)
+        else:
+            self._copy_words(target, source, whole)
+        if count > whole:
+            self._note(target + whole, count - whole)
+            self._merge(target + whole, self.load(source + whole), count - whole)
+
+    def _copy_words(self, target: int, source: int, count: int) -> None:
         self._note(target, count)
-        for offset in range(0, whole, WORD):
+        for offset in range(0, count, WORD):
             word = self.peek(source + offset)
             if word is None:
                 self.words.pop(target + offset, None)
             else:
                 self.words[target + offset] = word
-        if count > whole:
-            self._merge(target + whole, self.load(source + whole), count - whole)
+
+    def _copy_stretch(self, target: int, source: int, count: int) -> None:
+        """The same, of the words alone that were written."""
+        self._lose(target, target + count)
+        self._swept.append((target, target + count))
+        self.write(self._moved(source, count, target))
+        self.cleared += part(chain(self.zeroed, self.cleared), source, count, target)
+
+    def _moved(self, start: int, length: int, target: int) -> dict[int, int]:
+        """The words written in `length` bytes at `start`, by where they come to lie at `target`."""
+        return {target + address - start: self.words[address] for address in self._written(start, start + length)}
 
     def fill(self, target: int, byte: int, count: int) -> None:
         """See `Machine.fill`."""
         self._check_range("fill", target, count)
         word = signed(byte * 0x0101010101010101)
         whole = count & -WORD
-        self._note(target, count)
-        self.words.update(dict.fromkeys(range(target, target + whole, WORD), word))
+        if word == 0 and whole >= STRETCH and not self.word_by_word:
+            self._clear(target, target + whole)
+        else:
+            self._note(target, whole)
+            self.words.update(dict.fromkeys(range(target, target + whole, WORD), word))
         if count > whole:
+            self._note(target + whole, count - whole)
             self._merge(target + whole, word, count - whole)
+
+    def _clear(self, start: int, end: int) -> None:
+        """The words there are zero, without an entry for each."""
+        self._lose(start, end)
+        self.cleared.append((start, end))
+        self._swept.append((start, end))
+
+    def _lose(self, start: int, end: int) -> None:
+        """Forget the words written there, and which are zeroes."""
+        lost = self._written(start, end)
+        for address in lost:
+            del self.words[address]
+        self.changed.update(lost)
+        self._lines.difference_update(range(start // LINE + 1, end // LINE))
+        self.zeroed, self.cleared = _outside_of(self.zeroed, start, end), _outside_of(self.cleared, start, end)
 
     def _note(self, target: int, count: int) -> None:
         """The allocator writes, or carries what was never written, there."""
+        if count == 0:
+            return
         self.changed.update(range(target, target + count, WORD))
         self._lines.update(range(target // LINE, (target + count - 1) // LINE + 1))
 
@@ -137,13 +180,16 @@ class CheckedMemory(SequentialAtomics):
     def first_change(self, words: dict[int, int]) -> int | None:
         """As `first_difference`, of the words written or lost since this was last asked."""
         changed, self.changed = self.changed & words.keys(), set()
+        swept, self._swept = self._swept, []
+        changed.update(address for start, end in swept for address in words if start <= address < end)
         return min((a for a in changed if self.words.get(a) != words[a]), default=None)
 
     def known_zero(self, target: int, count: int) -> None:
         """See `Machine.known_zero`; faults if a word of it was written."""
         self._check_range("known_zero", target, count)
         self._check_mapping(target, count)
-        written = min(self._written(target, target + count), default=None)
+        cleared = (max(low, target) for low, high in self.cleared if low < target + count and target < high)
+        written = min(chain(self._written(target, target + count), cleared), default=None)
         if written is not None:
             raise MachineFault("not_known_zero", f"claimed zero, but {written:#x} was written", written)
         self.zeroed.append((target, target + count))
@@ -167,7 +213,7 @@ class CheckedMemory(SequentialAtomics):
         raise MachineFault("never_written", f"load of {address:#x}, never written", address)
 
     def _is_zeroed(self, address: int) -> bool:
-        return any(start <= address < end for start, end in self.zeroed)
+        return any(start <= address < end for start, end in chain(self.zeroed, self.cleared))
 
     def _check_range(self, verb: str, address: int, count: int) -> None:
         if count < 0:
@@ -193,3 +239,14 @@ class CheckedMemory(SequentialAtomics):
         return any(low <= address and address + count <= high
                    for low, high in ((STATICS, STATICS + STATICS_BYTES), (OUTSIDE, self._outside)))
 
+
+def _outside_of(stretches: Iterable[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """The stretches, [low, high) each, without what of them lies in [start, end)."""
+    pieces = (((low, min(high, start)), (max(low, end), high)) for low, high in stretches)
+    return [piece for piece in chain.from_iterable(pieces) if piece[0] < piece[1]]
+
+
+def part(stretches: Iterable[tuple[int, int]], start: int, length: int, target: int) -> list[tuple[int, int]]:
+    """What of the stretches lies in `length` bytes at `start`, as if these lay at `target`."""
+    pieces = [(max(low, start), min(high, start + length)) for low, high in stretches]
+    return [(low - start + target, high - start + target) for low, high in pieces if low < high]

@@ -1,11 +1,9 @@
 """The machine that is simulated: memory is checked, every system call can be refused, every step is repeatable."""
 
 from bisect import bisect_right
-from itertools import chain
 
 from .checked_memory import (
     LIMIT,
-    LINE,
     MAPPINGS,
     OUTSIDE,
     OUTSIDE_BYTES,
@@ -16,6 +14,7 @@ from .checked_memory import (
     THREADS,
     WORD,
     CheckedMemory,
+    part,
 )
 from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
 from .sequential import PlannedRefusals
@@ -43,13 +42,6 @@ class Simulated(CheckedMemory, PlannedRefusals):
 
     def close(self) -> None:
         """Nothing to give back: the memory was never real."""
-
-    def twin(self) -> "Simulated":
-        """Another machine in the same state; nothing is shared."""
-        other = object.__new__(type(self))
-        other.__dict__.update({name: value.copy() if isinstance(value, dict | set | list) else value
-                               for name, value in self.__dict__.items()})
-        return other
 
     # The system.
 
@@ -149,13 +141,12 @@ class Simulated(CheckedMemory, PlannedRefusals):
         return self.extents[i - 1][1] == start and (i == len(self.extents) or end + PAGE <= self.extents[i][0])
 
     def _carry(self, start: int, length: int, target: int) -> None:
-        """Copy the words written in `length` bytes at `start`, and the claims of zeroes, to `target`."""
-        written = self._written(start, start + length)
-        moved = {target + address - start: self.words[address] for address in written}
+        """Copy the words written in `length` bytes at `start`, and what is zero there, to `target`."""
+        moved = self._moved(start, length, target)
         self.changed.update(moved)
         self.write(moved)
-        pieces = [(max(low, start), min(high, start + length)) for low, high in self.zeroed]
-        self.zeroed += [(low - start + target, high - start + target) for low, high in pieces if low < high]
+        self.zeroed += part(self.zeroed, start, length, target)
+        self.cleared += part(self.cleared, start, length, target)
 
     def system(self) -> tuple[tuple[int, int], ...]:
         """[start, end) of all that the allocator has got and not given back, by address."""
@@ -194,16 +185,6 @@ class Simulated(CheckedMemory, PlannedRefusals):
 
     def _forget(self, start: int, end: int) -> None:
         self._lose(start, end)
-
-    def _lose(self, start: int, end: int) -> None:
-        """Forget the words written there, and the claims of zeroes."""
-        lost = self._written(start, end)
-        for address in lost:
-            del self.words[address]
-        self.changed.update(lost)
-        self._lines.difference_update(range(start // LINE + 1, end // LINE))
-        pieces = (((low, min(high, start)), (max(low, end), high)) for low, high in self.zeroed)
-        self.zeroed = [piece for piece in chain.from_iterable(pieces) if piece[0] < piece[1]]
 
     # Threads.
 

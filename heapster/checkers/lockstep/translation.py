@@ -63,6 +63,7 @@ class Pair:
 
     def __init__(self, compiled: Library, journal: Journal) -> None:
         self.original = Simulated()
+        self.original.word_by_word = True
         self.mirror = Mirror(compiled, self.original)
         self._journal = journal
         self._pointers = {NO_HANDLE: 0}         # the original's
