@@ -4,10 +4,14 @@ import re
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
+VERBS = {"are": "is", "were": "was"}        # of many, and of one
 
-def counted(number: int, noun: str) -> str:
-    """The number with its noun, in the plural unless it is one: `1 step`, `2,000 steps`."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+def counted(number: int, noun: str, verb: str = "") -> str:
+    """The number with its noun, and a verb of `VERBS`, in the plural unless it is one: `1 step`, `2,000 steps are`."""
+    if number == 1:
+        return f"1 {noun}{f' {VERBS[verb]}' if verb else ''}"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}{f' {verb}' if verb else ''}"
 
 
 def legible(text: str) -> str:

@@ -8,6 +8,7 @@ from heapster.wording import counted, legible, printed
 
 def test_a_noun_is_in_the_plural_unless_there_is_one() -> None:
     assert [counted(number, "step") for number in (0, 1, 2000)] == ["0 steps", "1 step", "2,000 steps"]
+    assert [counted(number, "process", "were") for number in (1, 2)] == ["1 process was", "2 processes were"]
 
 
 def test_what_a_program_printed_commands_no_terminal() -> None:

@@ -29,6 +29,7 @@ from heapster.reports.ratios import LEGEND, compared, measured_on
 from heapster.reports.tables import markdown
 from heapster.reports.terminal import FAINT, PLAIN, finding_lines, not_checked, verdict_line
 from heapster.results import Run, UsageError
+from heapster.wording import counted
 
 QUICK_SHARE = 0.25              # of the work
 NAMED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_.-]*)=(?P<path>.+)")
@@ -53,7 +54,7 @@ def command(targets: str | None, workloads: str | None, suite: str | None, round
                  seconds)
     with Meter("bench") as meter:
         run = run_of(plan, measure(plan, meter.show), frozenset(str(one.target) for one in asked))
-        meter.close(f"{len(run.extra['workloads'])} workloads in {run.seconds:.1f} s")
+        meter.close(f"{counted(len(run.extra['workloads']), 'workload')} in {run.seconds:.1f} s")
     code = delivery.write(run)
     written = _write(as_value(run), html, text, write)
     say(_lines(run))

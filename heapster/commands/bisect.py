@@ -9,6 +9,7 @@ from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, OPEN, PLAIN
 from heapster.results import UsageError, Verdict
+from heapster.wording import counted
 
 STYLES = {Trial.GOOD: PLAIN, Trial.BAD: BAD, Trial.UNBUILT: OPEN}
 
@@ -25,7 +26,7 @@ def command(identity: str, good: str, bad: str, build: tuple[str, ...], target: 
 
         with Bisection(Path.cwd(), replay_words(kept, target), build, tell) as bisection:
             found = bisection.search(good, bad)
-        meter.close(f"{found.tried} revisions tried")
+        meter.close(f"{counted(found.tried, 'revision')} tried")
     return _told(kept, found)
 
 

@@ -30,7 +30,7 @@ def command(file: Path, seconds: float | None) -> int:
         with Meter(f"campaign {roster.name}") as meter:
 
             def progress(fraction: float, entry: PieceEntry) -> None:
-                meter.show(fraction, f"{entry.task}: {entry.verdict}, {entry.ops:,} operations")
+                meter.show(fraction, f"{entry.task}: {entry.verdict}, {counted(entry.ops, 'operation')}")
                 _write(roster, ledger, before)
 
             interrupted = run_campaign(roster, ledger, progress)
@@ -78,7 +78,7 @@ def summary(roster: Roster, ledger: CampaignFolder, before: tuple[int, int]) -> 
     last = {entry.task: entry for entry in ledger.entries}
     proved = sum(entry.proved for entry in last.values())
     all_theorems = proved + sum(entry.open_ or 0 for entry in last.values())
-    parts = [f"{len(ran)} of {counted(len(ledger.entries), 'piece')}", f"{sum(e.ops for e in ran):,} operations",
+    parts = [f"{len(ran)} of {counted(len(ledger.entries), 'piece')}", counted(sum(e.ops for e in ran), "operation"),
              f"{came[CAME]} new", f"{came[GONE]} gone", f"{counted(len(ledger.standing()), 'finding')} there"]
-    parts += [f"{proved} of {all_theorems} theorems proved"] if all_theorems else []
+    parts += [f"{proved} of {counted(all_theorems, 'theorem')} proved"] if all_theorems else []
     return f"campaign {roster.name}: {', '.join(parts)}"

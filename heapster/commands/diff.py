@@ -18,6 +18,7 @@ from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, run_lines
 from heapster.results import Run, UsageError
+from heapster.wording import counted
 
 COLUMNS = (                     # heading, figure, how it is shown
     ("peak live", "peak_live", "{:,}"), ("peak heap", "peak_heap", "{:,}"), ("final", "final_heap", "{:,}"),
@@ -46,7 +47,7 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     with Meter("diff") as meter:
         run = diff(traces or tuple(shipped()), playing, Store(Path(store), warn),
                    lambda what, fraction: meter.show(fraction, what), pool_of(given))
-        meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
+        meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s")
     for warning in run.extra["warnings"]:
         warn(warning)
     code = delivery.write(run)
@@ -81,7 +82,8 @@ def _policies(names: str | None) -> tuple[str, ...]:
 def _tables(run: Run) -> Iterator[Line]:
     for trace, rows in run.extra["table"].items():
         about = run.extra["traces"][trace]
-        told = f"{about['ops']:,} steps, {about['allocations']:,} allocations, {about['threads']} threads"
+        told = ", ".join([counted(about["ops"], "step"), counted(about["allocations"], "allocation"),
+                          counted(about["threads"], "thread")])
         yield f"{trace}: {told}", STRONG
         width = max(NAME_WIDTH, *map(len, rows))
         cells = {name: [_cell(figures, key, form) for _, key, form in COLUMNS] for name, figures in rows.items()}
@@ -100,7 +102,7 @@ def _bounds(run: Run, trace: str, rows: dict[str, Any]) -> Iterator[Line]:
         reached = ", ".join(f"{name} {row['peak_heap'] / row['peak_live']:.2f}" for name, row in rows.items()
                             if row["peak_live"])
         yield f"  heap / live: {reached}", PLAIN
-        yield (f"  proven worst cases for blocks of {known['least']:,} to {known['most']:,} bytes, of which "
+        yield (f"  proven worst cases for blocks of {known['least']:,} to {counted(known['most'], 'byte')}, of which "
                f"{known['live']:,} live:"), FAINT
         for who, key, words in BOUNDS:
             yield f"    {who}: {words.format(known[key])}", FAINT

@@ -22,6 +22,7 @@ from heapster.reports.output import note, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import PLAIN, finding_lines
 from heapster.results import Finding, Run
+from heapster.wording import counted
 
 OF_STRANGERS = ("prefix", "alignment", "cc", "cflags", "build", "heap_limit", "adapter", "sandbox", "strict")
 
@@ -54,7 +55,7 @@ def exhausted(target: Target, plan: ExhaustPlan, given: dict[str, Any], store: S
 
         def progress(walk: WalkProgress) -> None:
             ahead = f", about {walk.ahead:,} ahead" if walk.ahead else ""
-            meter.show(walk.done, f"{walk.calls} calls: {walk.runs:,} programs were run{ahead}")
+            meter.show(walk.done, f"{counted(walk.calls, 'call')}: {counted(walk.runs, 'program', 'were')} run{ahead}")
 
         listener = Listener(announce, note, progress)
         if is_called(target, "exhaust"):
@@ -62,7 +63,7 @@ def exhausted(target: Target, plan: ExhaustPlan, given: dict[str, Any], store: S
         else:
             run = ours.exhaust(target, plan, listener, store, store.folder)
         rate = run.ops / run.seconds if run.seconds else 0.0
-        meter.close(f"{run.ops:,} programs were run in {run.seconds:.1f} s, {rate:,.0f} a second")
+        meter.close(f"{counted(run.ops, 'program', 'were')} run in {run.seconds:.1f} s, {rate:,.0f} a second")
     return run
 
 

@@ -40,12 +40,12 @@ def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store
                 say([*finding_lines(finding), ("", PLAIN)])
 
         def progress(tally: Tally, findings: int) -> None:
-            meter.show(None, f"{tally.ops:,} operations, {counted(findings, 'finding')}")
+            meter.show(None, f"{counted(tally.ops, 'operation')}, {counted(findings, 'finding')}")
 
         pool = pool_of(given, needs=_needed(options, given))
         run = delivery.selection.applied(fuzz_foreign(options, announce, progress, store, store.folder, pool=pool))
         rate = run.extra["compiled_ops_per_second"]
-        meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
+        meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
     for finding in run.findings:
         if finding not in told:
             say([*finding_lines(finding), ("", PLAIN)])
@@ -69,8 +69,8 @@ def minimise(target: Target, given: dict[str, Any]) -> int:
         raise UsageError("--minimise makes a corpus small: say which (--corpus DIR)")
     done = minimised(options, Corpus(options.corpus))
     before, after = done.before, done.after
-    what = f"{after.traces} of {before.traces} traces, {after.steps:,} of {before.steps:,} steps"
-    say([(f"{options.corpus}: {what}; the same {done.edges} edges", PLAIN)])
+    what = f"{after.traces} of {counted(before.traces, 'trace')}, {after.steps:,} of {counted(before.steps, 'step')}"
+    say([(f"{options.corpus}: {what}; the same {counted(done.edges, 'edge')}", PLAIN)])
     return 0
 
 

@@ -26,6 +26,7 @@ from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import PLAIN, finding_lines
 from heapster.results import Finding, Run, Verdict
+from heapster.wording import counted
 
 SECONDS = 30.0                  # if nothing says for how long
 SEEDS = 1 << 32
@@ -106,8 +107,8 @@ def volume(names: Sequence[Target], seconds: float, seed: int, store: Store, job
     """
     with Meter("fuzz native, in volume") as meter:
         runs = in_volume(names, seconds, seed, lambda name, ops, findings: meter.show(
-            None, f"{name}: {ops:,} operations, {findings} findings"), store, store.folder, jobs)
-        meter.close(f"{sum(run.ops for run in runs):,} operations in {len(runs)} settings")
+            None, f"{name}: {counted(ops, 'operation')}, {counted(findings, 'finding')}"), store, store.folder, jobs)
+        meter.close(f"{counted(sum(run.ops for run in runs), 'operation')} in {counted(len(runs), 'setting')}")
     return runs
 
 
@@ -116,8 +117,8 @@ def campaign(options: FuzzOptions, store: Store, announce: Callable[[Finding], N
     with Meter(f"fuzz {options.target}") as meter:
         run = fuzz(options, lambda so_far: meter.show(_fraction(options, so_far), _state(so_far)), store, announce)
         rate = run.ops / run.seconds if run.seconds else 0.0
-        meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s, {rate:,.0f} a second")
-    hidden = [f"what comes after {_named(run, identity)}: {times} examples ended there"
+        meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s, {rate:,.0f} a second")
+    hidden = [f"what comes after {_named(run, identity)}: {counted(times, 'example')} ended there"
               for identity, times in run.extra["hidden"].items()]
     return replace(run, extra={**run.extra, "not_checked": [*hidden, *_not_checked(options)]})
 
@@ -133,7 +134,7 @@ def _fraction(options: FuzzOptions, progress: Progress) -> float | None:
 
 
 def _state(progress: Progress) -> str:
-    return f"{progress.ops:,} operations, {progress.findings} findings"
+    return f"{counted(progress.ops, 'operation')}, {counted(progress.findings, 'finding')}"
 
 
 def _not_checked(options: FuzzOptions, *, with_threads: bool = False) -> list[str]:

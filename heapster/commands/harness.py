@@ -16,6 +16,7 @@ from heapster.commands.foreign import compiler_of
 from heapster.commands.targets import target_of
 from heapster.reports.output import say
 from heapster.reports.terminal import BAD, FAINT, GOOD, PLAIN, finding_lines
+from heapster.wording import counted
 
 NOTHING = Floor(0, 0, 0)         # that a run of one trace must have done
 
@@ -27,7 +28,7 @@ def command(target: str, more: tuple[str, ...], fuzzer: str, out: Path, corpus: 
     options = ForeignOptions(aimed, prefix=prefix, alignment=alignment, corpus=Path(corpus) if corpus else None,
                              compiler=compiler_of({"cc": cc, "cflags": cflags}), build=build)
     _, seeds = write_harness(options, fuzzer, out)
-    say([(f"{out}: harness.c, build.sh, dictionary and {seeds} seeds in corpus, for {fuzzer}", PLAIN),
+    say([(f"{out}: harness.c, build.sh, dictionary and {counted(seeds, 'seed')} in corpus, for {fuzzer}", PLAIN),
          (f"  build it:   {out}/build.sh", FAINT), (f"  run it:     cd {out} && {FUZZERS[fuzzer].run}", FAINT),
          (f"  then:       heapster replay {out}/{FUZZERS[fuzzer].crashes}/FILE --target {aimed} --bytes", FAINT)])
     return 0
@@ -40,6 +41,6 @@ def replay(path: str, target: Target, given: dict[str, Any], delivery: Delivery,
     trace = trace_of(path, options)
     run = fuzz_foreign(options, lambda finding: say([*finding_lines(finding), ("", PLAIN)]), lambda *_: None, store,
                        store.folder, NOTHING, first=(trace,))
-    taken = f"{path} on {target}: {len(trace)} operations"
+    taken = f"{path} on {target}: {counted(len(trace), 'operation')}"
     say([(f"FAILS: {taken}", BAD) if run.findings else (f"PASSES: {taken}, nothing wrong", GOOD)])
     return delivery.write(replace(run, command="replay"))

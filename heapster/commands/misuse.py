@@ -18,6 +18,7 @@ from heapster.reports.progress import Meter
 from heapster.reports.tables import Value, markdown
 from heapster.reports.terminal import FAINT, PLAIN, finding_lines, not_checked, verdict_line
 from heapster.results import Run, UsageError
+from heapster.wording import counted
 
 
 def misuse(asked: tuple[NamedTarget, ...], names: tuple[str, ...], delivery: Delivery, html: str | None,
@@ -31,7 +32,7 @@ def misuse(asked: tuple[NamedTarget, ...], names: tuple[str, ...], delivery: Del
     with Meter("misuse") as meter:
         tried = try_all(made, wanted, field.targets, meter.show)
         run = run_of(wanted, field, tried, frozenset(str(one.target) for one in asked))
-        meter.close(f"{run.ops} programs in {run.seconds:.1f} s")
+        meter.close(f"{counted(run.ops, 'program')} in {run.seconds:.1f} s")
     code = delivery.write(run)
     written = _write(as_value(run), html, text)
     say(_lines(run))

@@ -118,7 +118,7 @@ def _planted(words: tuple[str, ...], by: str, seed: int, write: Path | None, del
     if write and not interrupted:
         write_whole(write, ABOUT + _table(kills) + WAYS + "\n".join(fault_matrix.table()) + "\n")
     found = sum(kill.as_expected for kill in kills)
-    say([(f"{found} of {len(kills)} planted faults were found by the check that must find them",
+    say([(f"{found} of {counted(len(kills), 'planted fault')} found by the check that must find them",
           GOOD if found == len(kills) else BAD)])
     return delivery.write(_run(kills, seed, monotonic() - started, interrupted))
 
@@ -130,7 +130,7 @@ def _hunt_all(faults: tuple[Fault, ...], seed: int) -> Iterator[Kill]:
             kill = TABLES[fault.by].hunt(fault, seed)
             stop_if_heard()             # a checker that was interrupted has found nothing, and says so
             yield kill
-        meter.close(f"{len(faults)} faults planted")
+        meter.close(f"{counted(len(faults), 'fault')} planted")
 
 
 def _table(kills: Iterable[Kill]) -> str:
@@ -150,7 +150,9 @@ def _line(kill: Kill) -> str:
 
 def _how(kill: Kill) -> str:
     """By what it is shown, in short."""
-    return f"{len(kill.shown)} steps" if kill.fault.by == "fuzz" else kill.shown[0] if kill.shown else "nothing shown"
+    if kill.fault.by == "fuzz":
+        return counted(len(kill.shown), "step")
+    return kill.shown[0] if kill.shown else "nothing shown"
 
 
 def _run(kills: list[Kill], seed: int, seconds: float, interrupted: bool) -> Run:

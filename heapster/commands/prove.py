@@ -35,6 +35,7 @@ from heapster.reports.progress import Meter
 from heapster.reports.proofs import assumed_lines, count_line, cross_check_lines, cross_checked, markdown, theorem_lines
 from heapster.reports.terminal import BAD, GOOD, OPEN, PLAIN, finding_lines
 from heapster.results import Finding, Run, TargetError, UsageError, Verdict
+from heapster.wording import counted
 
 MOST_SHOWN = 4                  # findings, the rest in a line each
 NOT_MET = "no program was found that meets this, of the counterexamples' heaps and numbers and of 60 generated ones"
@@ -126,7 +127,7 @@ def proved(proofs: Sequence[Proof], runner: Runner) -> Run:
         except KeyboardInterrupt:
             interrupted = True
         seconds = monotonic() - started
-        meter.close(f"{len(rows)} theorems in {seconds:.1f} s" + (", interrupted" if interrupted else ""))
+        meter.close(f"{counted(len(rows), 'theorem')} in {seconds:.1f} s" + (", interrupted" if interrupted else ""))
     order = {theorem.name: place for place, theorem in enumerate(theorems())}
     rows.sort(key=lambda row: order[row["name"]])
     return Run("prove", str(target_of(runner.origin)), 0, _verdict(rows), seconds, len(rows), tuple(findings),
@@ -216,11 +217,12 @@ def _hunted(proofs: Sequence[Proof], jobs: int, timeout: float) -> Run:
                 kills.append(hunt_proofs.hunt(fault, runner=Runner(timeout, jobs)))
         except KeyboardInterrupt:
             interrupted = True
-        meter.close(f"{len(kills)} faults planted")
+        meter.close(f"{counted(len(kills), 'fault')} planted")
     say((f"{kill.fault.module + '.py':14}{kill.fault.title}: {_hit(kill)}{kill.fault.caught_by}",
          PLAIN if kill.as_expected else BAD) for kill in kills)
     findings = missed(kills)
-    say([(f"{len(kills) - len(findings)} of {len(kills)} planted faults are refuted by the theorem that names them",
+    refuted = len(kills) - len(findings)
+    say([(f"{refuted} of {counted(len(kills), 'planted fault')} refuted by the theorem that names them",
           BAD if findings else GOOD)])
     verdict = Verdict.FAILED if findings else Verdict.PASSED
     return Run("prove", "sim", 0, verdict, monotonic() - started, len(kills), findings, extra={

@@ -36,6 +36,7 @@ from heapster.commands.workers import pool_of
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
 from heapster.results import Run, UsageError
+from heapster.wording import counted
 
 SECONDS = 20.0                  # if nothing says for how long
 SEEDS = 1 << 32
@@ -99,10 +100,10 @@ def _again(given: Mapping[str, Any]) -> str:
 def _search(plan: SearchPlan, subject: Schedulable, target: Target, pool: Pool, again: Opened) -> Run:
     with Meter(f"races {target}") as meter:
         def progress(tally: SearchTally, seconds: float) -> None:
-            meter.show(_fraction(plan, tally, seconds), f"{tally.schedules:,} schedules")
+            meter.show(_fraction(plan, tally, seconds), counted(tally.schedules, "schedule"))
 
         run = races(plan, subject, target, progress, pool, again)
-        meter.close(f"{run.extra['schedules']:,} schedules in {run.seconds:.1f} s")
+        meter.close(f"{counted(run.extra['schedules'], 'schedule')} in {run.seconds:.1f} s")
     return run
 
 

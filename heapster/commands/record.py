@@ -43,11 +43,11 @@ def _write_traces(done: Recording, output: Path, kind: str) -> None:
     for number, trace in enumerate((done.trace, *done.others)):
         path = output.with_name(f"{output.name}.{number}") if number else output
         write_trace(trace, path, kind)
-        note(f"{path}: {len(trace):,} steps")
+        note(f"{path}: {counted(len(trace), 'step')}")
         for warning in trace.warnings:
             warn(f"{path}: {warning}")
     if done.unread:
-        note(f"{done.unread} other processes are not kept (--all)")
+        note(f"{counted(done.unread, 'other process', 'are')} not kept (--all)")
 
 
 def _run(done: Recording, program: tuple[str, ...], seconds: float) -> Run:
@@ -60,7 +60,7 @@ def _run(done: Recording, program: tuple[str, ...], seconds: float) -> Run:
 
 def _write_sites(run: Run, json: str | None, html: str | None) -> None:
     peak = run.extra["sites"]["peak"]
-    note(f"peak: {peak['bytes']:,} bytes in {counted(peak['blocks'], 'block')} after step {peak['step']:,}")
+    note(f"peak: {counted(peak['bytes'], 'byte')} in {counted(peak['blocks'], 'block')} after step {peak['step']:,}")
     try:
         if json:
             jsonfile.write(run, Path(json))

@@ -14,6 +14,7 @@ from heapster.commands.targets import is_called, target_of
 from heapster.reports.output import Line, say, warn
 from heapster.reports.terminal import BAD, FAINT, GOOD, PLAIN, checked, finding_lines
 from heapster.results import UsageError
+from heapster.wording import counted
 
 SCHEDULE = "r1:"                # what a schedule of threads starts with
 COUNTEREXAMPLE = "p1:"          # what the words of a refuted theorem start with
@@ -71,7 +72,7 @@ def _on_stranger(found: TraceSource, target: Target, given: dict[str, str | None
         return 0
     named = "".join(f" --{name} {quote(value)}" for name, value in given.items() if value)
     result = rerun(found.trace, options, f"heapster replay {quote(found.given)} --target {quote(str(target))}{named}")
-    taken = f"{found.name} on {target}: {result.stopped:,} of {len(found.trace) - result.unasked:,} calls"
+    taken = f"{found.name} on {target}: {result.stopped:,} of {counted(len(found.trace) - result.unasked, 'call')}"
     passed_over = "".join(f", {words}" for words in result.instead)
     if result.skipped:
         lacks = f"it has no {', '.join(result.lacks)}" if result.lacks else "their blocks were never given"
@@ -84,7 +85,7 @@ def _on_stranger(found: TraceSource, target: Target, given: dict[str, str | None
 
 
 def _lines(found: TraceSource, result: Replay) -> Iterator[Line]:
-    taken = f"{found.name} on {result.run.target}: {result.stopped + 1} of {len(result.steps)} steps"
+    taken = f"{found.name} on {result.run.target}: {result.stopped + 1} of {counted(len(result.steps), 'step')}"
     if result.run.findings:
         yield from finding_lines(result.run.findings[0])
         yield f"STILL FAILS: {taken}", BAD

@@ -13,6 +13,7 @@ from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, not_checked, verdict_line
 from heapster.results import Run
+from heapster.wording import counted
 
 VALID = {True: "yes", False: "NO", None: "?"}
 HEADINGS = f"  {'valid':>5}  {'util':>6}  {'heap':>13}  {'ops':>11}  {'secs':>9}  {'Kops':>9}  {'points':>6}"
@@ -28,7 +29,7 @@ def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str
     with Meter("score") as meter:
         run = score(traces or tuple(shipped()), chosen, prefix, lambda what, part: meter.show(part, what),
                     pool_of(given, 1))
-        meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
+        meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s")
     for warning in run.extra["warnings"]:
         warn(warning)
     code = delivery.write(run)
@@ -44,8 +45,8 @@ def _tables(run: Run, chosen: tuple[Target, ...]) -> Iterator[Line]:
         for row in rows.values():
             yield f"  {row['target']:<{width}}{_cells(row)}", _style(row)
             if row["skipped"]:
-                yield (f"  {'':<{width}}  {row['skipped']:,} steps skipped: it has no {', '.join(row['lacks'])}; "
-                       "what takes their answers is skipped too"), FAINT
+                yield (f"  {'':<{width}}  {counted(row['skipped'], 'step')} skipped: it has no "
+                       f"{', '.join(row['lacks'])}; what takes their answers is skipped too"), FAINT
     yield "total", STRONG
     for row in run.extra["totals"].values():
         yield f"  {row['target']:<{width}}{_cells(row)}", _style(row)

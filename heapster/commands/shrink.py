@@ -11,6 +11,7 @@ from heapster.commands.targets import is_called
 from heapster.reports.output import Line, say, warn
 from heapster.reports.terminal import GOOD, PLAIN, finding_lines
 from heapster.results import Run, UsageError, Verdict
+from heapster.wording import counted
 
 
 def command(identity: str, replays: int, json: str | None, store: str) -> int:
@@ -57,6 +58,6 @@ def _lines(kept: Kept, further: Further) -> Iterator[Line]:
         return
     yield from finding_lines(finding)
     after = len(finding.trace)
-    how = f"{before} steps to {after}" if after < before else f"still {after} steps"
+    how = f"{counted(before, 'step')} to {after}" if after < before else f"still {counted(after, 'step')}"
     why = "interrupted" if further.interrupted else "nothing shorter fails" if finding.shrunk else "no replays left"
-    yield f"{kept.finding.id} -> {finding.id}: {how}, after {further.replays:,} replays: {why}", PLAIN
+    yield f"{kept.finding.id} -> {finding.id}: {how}, after {counted(further.replays, 'replay')}: {why}", PLAIN

@@ -13,6 +13,7 @@ from heapster.commands.workers import pool_of
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.results import Run
+from heapster.wording import counted
 
 SEEDS = 1 << 32
 
@@ -34,7 +35,7 @@ def campaign(plan: StressPlan, pool: Pool = ALONE) -> Run:
     """Run and show how far it is."""
     with Meter(f"stress {plan.target}") as meter:
         run = stress(plan, lambda name, number, of: meter.show(number / of, name), pool)
-        meter.close(f"{run.ops:,} operations in {run.seconds:.1f} s")
+        meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s")
     return run
 
 

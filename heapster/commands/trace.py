@@ -39,7 +39,7 @@ def convert(name: str, output: Path, kind: str | None, store: str) -> None:
     trace = read_trace(find_trace(trace_named(name, store)))
     _warn(trace)
     write_trace(trace, output, kind or INFERRED.get(output.suffix, "binary"))
-    note(f"{output}: {len(trace):,} steps")
+    note(f"{output}: {counted(len(trace), 'step')}")
 
 
 def generate_(workload: str, output: Path, steps: int, seed: int, kind: str | None) -> None:
@@ -70,7 +70,7 @@ def _about(name: str, kind: str, trace: Compact) -> Iterator[Line]:
     yield f"  {counted(trace.handles(), 'handle')}, {counted(len(threads), 'thread')}", PLAIN
     if sizes:
         common = ", ".join(f"{size:,} ({counted(times, 'time')})" for size, times in sizes.most_common(3))
-        asked = f"{counted(sum(sizes.values()), 'request')} of {min(sizes):,} to {max(sizes):,} bytes"
+        asked = f"{counted(sum(sizes.values()), 'request')} of {min(sizes):,} to {counted(max(sizes), 'byte')}"
         yield f"  {asked}; most often {common}", PLAIN
     if misuse := first_misuse(trace):
         yield f"  misuse: step {misuse[0] + 1} is a {misuse[1]}", PLAIN

@@ -11,6 +11,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
+from heapster.model.amounts import amount
 from heapster.model.geometry import (
     CALLS,
     DEFAULT_GROWTH,
@@ -65,7 +66,7 @@ def picture(heap: Heap, names: Mapping[int, str] | None = None, width: int = 100
     """
     drawn = list(_draw(heap, names or {}, width))
     if lines and len(drawn) > lines:
-        drawn[lines - 1:] = [f"... {len(drawn) - lines + 1} more lines"]
+        drawn[lines - 1:] = [f"... {amount(len(drawn) - lines + 1, 'more line')}"]
     return "\n".join(drawn)
 
 
@@ -140,10 +141,10 @@ def _oldest_first(heap: Heap) -> list[Mapped]:
 
 def _draw_arena(heap: Heap, arena: Arena, names: Mapping[int, str], width: int) -> Iterator[str]:
     ledger = arena.ledger
-    yield (f"arena {arena.index}: {ledger.used_blocks} used ({ledger.used_bytes} bytes), "
-           f"{ledger.free_blocks} free ({ledger.free_bytes} bytes), {ledger.held} held")
+    yield (f"arena {arena.index}: {ledger.used_blocks} used ({amount(ledger.used_bytes, 'byte')}), "
+           f"{ledger.free_blocks} free ({amount(ledger.free_bytes, 'byte')}), {ledger.held} held")
     for number, region in enumerate(reversed(arena.regions)):
-        yield f"  region {number}: {region.kind}, {region.end - region.start} bytes"
+        yield f"  region {number}: {region.kind}, {amount(region.end - region.start, 'byte')}"
         blocks = [(block.address, block.size, block.used) for block in region.blocks]
         yield from _wrap("    ", _runs(blocks, names, region.start), width)
     if arena.forward:

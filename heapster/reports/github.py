@@ -7,7 +7,7 @@ from pathlib import Path
 
 from heapster.reports.sarif import message, place
 from heapster.results import Run, Verdict
-from heapster.wording import legible
+from heapster.wording import counted, legible
 
 ESCAPES = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 MORE_ESCAPES = {**ESCAPES, ":": "%3A", ",": "%2C"}
@@ -28,7 +28,7 @@ def summary(run: Run) -> str:
     """The step's summary in Markdown."""
     mark = {Verdict.PASSED: "✅", Verdict.FAILED: "❌", Verdict.INCONCLUSIVE: "❔"}[run.verdict]
     lines = [f"### {mark} heapster {run.command} `{legible(run.target)}`: {run.verdict.value}", "",
-             f"{run.ops:,} operations in {run.seconds:.0f} s, seed {run.seed}.", ""]
+             f"{counted(run.ops, 'operation')} in {run.seconds:.0f} s, seed {run.seed}.", ""]
     for finding in run.findings:
         steps = "\n".join(finding.trace[:40])
         lines += [f"<details><summary><b>{finding.code}</b> ({finding.id})</summary>", "", "```", finding.title, "",

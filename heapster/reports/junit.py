@@ -8,6 +8,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from heapster.files import write_whole
 from heapster.reports.terminal import finding_lines
 from heapster.results import LEVELS, Finding, Run, Verdict
+from heapster.wording import counted
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -43,7 +44,7 @@ def _check(run: Run, name: str, times: int) -> TestCase:
     if not times:
         case.result = [Skipped("never evaluated")]
     else:
-        case.system_out = f"evaluated {times:,} times"
+        case.system_out = f"evaluated {counted(times, 'time')}"
     return case
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from heapster.reports.tables import Table, Value
+from heapster.wording import counted
 
 LEGEND = ("told: the allocator ended the program. stopped: the program's own stray access faulted. silent: nothing "
           "came of it. fault: the allocator faulted. attack: it was turned against the program.")
@@ -21,7 +22,7 @@ def by_kind(run: Value) -> Iterator[Table]:
     for kind, targets in run["misuse"]["kinds"].items():
         ends = next(iter(targets.values())).keys()
         programs = sum(next(iter(targets.values())).values())
-        yield Table(f"Misuse: {kind}, {programs} programs", ("target", *ends),
+        yield Table(f"Misuse: {kind}, {counted(programs, 'program')}", ("target", *ends),
                     tuple((target, *[str(count) for count in counts.values()]) for target, counts in targets.items()))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from heapster.reports.tables import NOTHING, Table, Value
+from heapster.wording import counted
 
 BASE = "libc"
 MIB = 1024                          # KiB
@@ -95,4 +96,4 @@ def measured_on(run: Value) -> str:
     """When, where and how often, in one line."""
     m = run["machine"]
     return (f"Measured {m['date']} on {m['processors']} x {m['processor']}, {m['system']}, {m['libc']}; "
-            f"medians of {run['rounds']} interleaved rounds.")
+            f"medians of {counted(run['rounds'], 'interleaved round')}.")

@@ -46,7 +46,7 @@ def _steps(finding: Finding, room: int) -> Iterator[Line]:
     last, length = -1, len(finding.trace)
     for index in [*_chosen(length, set(marks), room), length]:
         if index > last + 1:
-            yield f"    ... {index - last - 1} more steps", FAINT
+            yield f"    ... {counted(index - last - 1, 'more step')}", FAINT
         if index < length:
             yield _step(finding.trace[index], marks.get(index))
         last = index
@@ -77,7 +77,8 @@ def _pictures(finding: Finding, room: int) -> Iterator[Line]:
         if picture:
             yield f"  {title}", FAINT
             lines = picture.splitlines()
-            kept = lines if len(lines) <= room else [*lines[:room - 1], f"... {len(lines) - room + 1} more lines"]
+            more = f"... {counted(len(lines) - room + 1, 'more line')}"
+            kept = lines if len(lines) <= room else [*lines[:room - 1], more]
             for line in kept:
                 yield f"    {line}", PLAIN
 
@@ -106,7 +107,7 @@ def _tail(finding: Finding) -> Iterator[Line]:
     if finding.passes:
         yield f"  {finding.passes}", PLAIN
     if not finding.shrunk:
-        yield f"  not shrunk ({len(finding.trace)} steps): heapster shrink {finding.id} goes on", OPEN
+        yield f"  not shrunk ({counted(len(finding.trace), 'step')}): heapster shrink {finding.id} goes on", OPEN
     yield f"  again: {finding.replay}", STRONG
     yield f"  about it: heapster explain {finding.code}", PLAIN
 
@@ -120,8 +121,8 @@ def run_lines(run: Run, told: Collection[Finding] = ()) -> list[Line]:
 
 
 def _summary(run: Run) -> Iterator[Line]:
-    examples = f" in {run.extra['examples']:,} examples" if "examples" in run.extra else ""
-    yield f"{run.command} {run.target}, seed {run.seed}: {run.ops:,} operations{examples}", PLAIN
+    examples = f" in {counted(run.extra['examples'], 'example')}" if "examples" in run.extra else ""
+    yield f"{run.command} {run.target}, seed {run.seed}: {counted(run.ops, 'operation')}{examples}", PLAIN
     if covered := run.extra.get("covered"):
         yield from _listed("covered", [covered], STRONG)
     yield from settings(run)
@@ -149,7 +150,7 @@ def settings(run: Run) -> Iterator[Line]:
 def _lines_run(run: Run) -> Iterator[Line]:
     """How much of the target's sources was run, and what its corpus came to, where that was asked for."""
     if told := run.extra.get("corpus"):
-        count = f"{told['read']} traces read, {told['added']} added; {told['edges']} edges taken"
+        count = f"{counted(told['read'], 'trace')} read, {told['added']} added; {counted(told['edges'], 'edge')} taken"
         yield f"  corpus {told['folder']}: {count}", PLAIN
     if told := run.extra.get("coverage"):
         figures = [f"{told[what]['covered']} of {told[what]['total']} {what}" for what in
@@ -170,7 +171,7 @@ def _coverage(run: Run) -> Iterator[Line]:
         return
     yield from checked(run)
     if run.witnesses:
-        yield f"  seen: {seen} of {len(run.witnesses)} kinds of events", PLAIN
+        yield f"  seen: {seen} of {counted(len(run.witnesses), 'kind')} of events", PLAIN
     yield from not_checked(run)
 
 
@@ -224,4 +225,4 @@ def verdict_line(run: Run) -> Line:
     if run.findings:
         return f"PASSED: {counted(len(run.findings), 'finding')} below --fail-on {run.extra['fail_on']}", style
     new = "new " if run.extra.get("accepted") else "else " if run.extra.get("left_out") else ""
-    return f"PASSED: nothing {new}found in {run.ops:,} operations", style
+    return f"PASSED: nothing {new}found in {counted(run.ops, 'operation')}", style

@@ -138,7 +138,7 @@ def test_without_old_writes_that_fault_is_missed(tmp_path: Path) -> None:
 
 def test_faults_are_planted_and_hunted_by_schedules(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mutate", "--by", "races", "--json", "m.json", "kept mappings are given back without"]) == 0
-    assert "1 of 1 planted faults were found" in capsys.readouterr().out
+    assert "1 of 1 planted fault found" in capsys.readouterr().out
     kills = json.loads(Path("m.json").read_text())["kills"]
     assert [(kill["module"], kill["caught_by"]) for kill in kills] == [("retained", "data_race")]
 

@@ -50,7 +50,7 @@ def heap_around(event: TargetEvent, held: Sequence[Payload]) -> Iterator[str]:
     rows.append((event.address, f"   >  {_span(event.address - start, event.size)}   the access"))
     yield from (row for _, row in sorted(rows, key=lambda one: one[0]))
     if len(held) > len(near):
-        yield f"and {len(held) - len(near):,} more blocks"
+        yield f"and {counted(len(held) - len(near), 'more block')}"
 
 
 def _span(at: int, size: int) -> str:

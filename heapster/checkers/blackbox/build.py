@@ -20,7 +20,7 @@ from heapster.checkers.targets.making import CPLUSPLUS
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.native.cache import directory
 from heapster.results import TargetError
-from heapster.wording import legible
+from heapster.wording import counted, legible
 
 SOURCES = Path(__file__).parent / "c"
 LAB_HEADERS = SOURCES / "malloclab"
@@ -198,7 +198,7 @@ def compile_program(command: list[str], made: Path, libraries: tuple[str, ...]) 
 
 def _words(said: str) -> str:
     lines = legible(said.strip()).splitlines()
-    more = f"\n  ... and {len(lines) - SAID} lines more" if len(lines) > SAID else ""
+    more = f"\n  ... and {counted(len(lines) - SAID, 'line')} more" if len(lines) > SAID else ""
     return "\n".join(f"  {line}" for line in lines[:SAID]) + more
 
 

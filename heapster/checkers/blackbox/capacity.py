@@ -92,7 +92,7 @@ class Room:
             blocks = counted(len(self._held), "block") if self._held else "nothing"
             return f"{self._live:,} of the {counted(self._peak, 'byte')} that once were live still are ({blocks})"
         if self._merges and self._ever_asked + 2 * request < self._most // 4:
-            return f"mem_sbrk would still have given most of its {self._most} bytes"
+            return f"mem_sbrk would still have given most of its {counted(self._most, 'byte')}"
         return ""
 
     def _has_gap(self, request: int) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.judge import DRAWN_LAYOUT, Judge
+from heapster.wording import counted
 
 HERE, AGAIN = 4, 2              # times in the process at hand, and in fresh ones of the same layout
 OTHERS = (2, 3, DRAWN_LAYOUT, DRAWN_LAYOUT)
@@ -35,7 +36,7 @@ class Confirmation(NamedTuple):
     def words(self) -> str:
         """For people: how often, and on what it depends."""
         everywhere = ", at several addresses" if self.times == self.tries else ""
-        said = f"confirmed {self.times} of {self.tries} times, in {self.processes} processes"
+        said = f"confirmed {self.times} of {counted(self.tries, 'time')}, in {counted(self.processes, 'process')}"
         return said + everywhere + self.dependence
 
     @property
@@ -44,7 +45,7 @@ class Confirmation(NamedTuple):
         if self.times == self.tries:
             return ""
         if self.same == self.of_same:
-            return f": it depends on addresses (at others than these {self.other} of {self.of_other} times)"
+            return f": it depends on addresses (at others than these {self.other} of {counted(self.of_other, 'time')})"
         return ": it depends on time or chance"
 
 

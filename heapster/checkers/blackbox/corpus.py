@@ -15,6 +15,7 @@ from heapster.model.operation import Trace
 from heapster.model.operations import CALLS
 from heapster.model.trace import format_trace
 from heapster.results import UsageError
+from heapster.wording import counted
 
 OURS = re.compile(r"[0-9a-f]{16}\.trace")
 MOST = 20_000                   # steps of a trace
@@ -61,7 +62,7 @@ class Corpus:
         if not lacks:
             return []
         missing = ", ".join(sorted(frozenset().union(*(_calls(kept.trace) for kept in lacks)) - verbs))
-        some = f"{len(lacks)} of {len(self.traces)} traces of {self.folder}"
+        some = f"{len(lacks)} of {counted(len(self.traces), 'trace')} of {self.folder}"
         return [f"{some} whole: they call what the target lacks ({missing})"]
 
 
@@ -77,5 +78,5 @@ def _calls(trace: Trace) -> frozenset[str]:
 def _read(path: Path) -> Trace:
     trace = read_trace(path)
     if len(trace) > MOST:
-        raise UsageError(f"{path} has {len(trace):,} steps, and a trace of a corpus at most {MOST:,}: cut it")
+        raise UsageError(f"{path} has {counted(len(trace), 'step')}, and a trace of a corpus at most {MOST:,}: cut it")
     return tuple(trace)

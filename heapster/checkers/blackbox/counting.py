@@ -10,6 +10,7 @@ from heapster.model.asked import asked
 from heapster.model.operations import CALLS, OPERATIONS, REQUESTS, requested
 from heapster.model.rules import RULES
 from heapster.model.spec import Operation, Promises, Result
+from heapster.wording import counted
 
 EVERY_CALL = ("crash", "hang")
 SETTLED = ("frees", "keeps")    # what realloc(p, 0) may do each time
@@ -107,8 +108,8 @@ class Counts:
         functions = [verb for verb in CALLS if verb in self._target.verbs]
         steps, least = self.stepwise.total(), floor.steps * len(functions)
         if steps < least:
-            yield f"{steps:,} calls were judged one by one, of at least {least:,}"
+            yield f"{counted(steps, 'call', 'were')} judged one by one, of at least {least:,}"
         if few := [f"{verb} {self.stepwise[verb]}" for verb in functions if self.stepwise[verb] < floor.calls]:
-            yield f"functions called fewer than {floor.calls} times one by one: {', '.join(few)}"
+            yield f"functions called fewer than {counted(floor.calls, 'time')} one by one: {', '.join(few)}"
         if self.compiled < floor.compiled:
-            yield f"{self.compiled:,} calls were judged in great number, of at least {floor.compiled:,}"
+            yield f"{counted(self.compiled, 'call', 'were')} judged in great number, of at least {floor.compiled:,}"

@@ -158,6 +158,6 @@ def _not_checked(options: ForeignOptions, target: ForeignTarget, done: ShareDone
     else:
         silent += [f"of threads, {unmade}" for unmade in unthreaded(done.tally, done.idle)]
     silent += done.notes
-    silent += [f"{times} turns of {name}: its cases take too long of this target"
+    silent += [f"{counted(times, 'turn')} of {name}: its cases take too long of this target"
                for name, times in done.waited.items()]
     return silent

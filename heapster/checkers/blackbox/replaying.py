@@ -18,6 +18,7 @@ from heapster.checkers.findings.store import Kept
 from heapster.checkers.targets.opening import resolve
 from heapster.files import read_json
 from heapster.results import TargetError
+from heapster.wording import counted
 
 
 def replay_foreign(kept: Kept, *, gdb: bool, say: Callable[[str], None], warn: Callable[[str], None]) -> int:
@@ -36,7 +37,7 @@ def replay_foreign(kept: Kept, *, gdb: bool, say: Callable[[str], None], warn: C
     for step in kept.finding.trace:
         say(f"    {step}")
     say(f"{'STILL FAILS' if confirmed.times else 'PASSES'}: {kept.finding.code} {kept.finding.id} on {kept.target}, "
-        f"{confirmed.times} of {confirmed.tries} times{confirmed.dependence if confirmed.times else ''}")
+        f"{confirmed.times} of {counted(confirmed.tries, 'time')}{confirmed.dependence if confirmed.times else ''}")
     return int(confirmed.times > 0)
 
 

@@ -21,6 +21,7 @@ from heapster.model.operations import OPERATIONS, RELEASING, REQUESTS, TAKING, r
 from heapster.model.spec import Promises
 from heapster.model.trace import format_step, format_steps
 from heapster.results import Finding, Run, UsageError, Verdict
+from heapster.wording import counted
 
 PURSUED = 4000                  # steps of a trace whose variations are tried, and that is run again and again
 STEPS_A_LIMIT = 1000            # a longer trace has more time
@@ -68,8 +69,8 @@ def calls_of(trace: Trace) -> Trace:
     if not calls:
         raise UsageError("no step of the trace is a call of an allocator")
     if len(calls) > MOST_OPS:
-        raise UsageError(f"the trace has {len(calls):,} calls, more than the {MOST_OPS:,} that are judged one by one: "
-                         "heapster score takes longer ones")
+        raise UsageError(f"the trace has {counted(len(calls), 'call')}, more than the {MOST_OPS:,} that are judged one "
+                         "by one: heapster score takes longer ones")
     return calls
 
 

@@ -9,6 +9,7 @@ from heapster.checkers.exhaust.walking import ScopeWalk, WalkProgress, run_all
 from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.jobs.pool import Pool
 from heapster.results import Finding
+from heapster.wording import counted
 
 
 class ExhaustPlan(NamedTuple):
@@ -83,6 +84,6 @@ def _take_up(walk: ScopeWalk, frontier: KeptFrontier, hearing: Hears, listener: 
     walk.layers = stopped.layers
     walk.met |= stopped.met
     if not walk.is_over:
-        listener.say(f"goes on with programs of {stopped.layers.depth + 1} calls, from {frontier.path}")
+        listener.say(f"goes on with programs of {counted(stopped.layers.depth + 1, 'call')}, from {frontier.path}")
     for program in stopped.failing:
         hearing.hear(AnswerWay(0, program, 0, spoils=False))

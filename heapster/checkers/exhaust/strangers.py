@@ -33,6 +33,7 @@ from heapster.checkers.targets.opening import resolve
 from heapster.children import processor_seconds
 from heapster.model.operations import CALLS
 from heapster.results import Run, Verdict
+from heapster.wording import counted
 
 MOST_FINDINGS = 16
 EXPLAINED = 30.0                # seconds that finding lines of the source may be worth, as a run of so many
@@ -188,12 +189,12 @@ def _not_checked(target: ForeignTarget, walks: Sequence[ScopeWalk], hearing: Hea
     if left := begun(walks):
         yield f"{left}; the rest is kept in {folder}: the same command goes on"
     if spoilt := max(sum(one.failing or 0 for one in walk.counted()) for walk in walks):
-        yield f"what comes after {spoilt:,} programs that fail: longer ones that begin so are not run"
+        yield f"what comes after {counted(spoilt, 'failing program')}: longer ones that begin so are not run"
     if not all(isinstance(walk.engine, CalledEngine) and walk.engine.closed for walk in walks):
         yield "heaps that differ though all blocks ever given lie alike: they count as one, as nothing else is seen"
     if hearing.unconfirmed:
-        yield f"{hearing.unconfirmed} ways to answer that looked wrong, and were right when run by themselves"
+        yield f"{counted(hearing.unconfirmed, 'way')} to answer that looked wrong, but not when run alone"
     if hearing.passed_over:
-        yield f"{hearing.passed_over} ways to fail beyond the first {MOST_FINDINGS} findings"
+        yield f"{counted(hearing.passed_over, 'way')} to fail beyond the first {MOST_FINDINGS} findings"
     yield "other sizes, longer programs, threads, and memory that is lost little by little (heapster fuzz)"
     yield from hearing.explainer.notes

@@ -7,6 +7,7 @@ from heapster.checkers.exhaust.layers import Counted, total
 from heapster.checkers.exhaust.probing import words
 from heapster.checkers.exhaust.scope import Kinds, Scope, closed_form
 from heapster.checkers.exhaust.walking import ScopeWalk
+from heapster.wording import counted
 
 
 def estimate(scope: Scope) -> int:
@@ -18,9 +19,12 @@ def estimate(scope: Scope) -> int:
 def at_most(scopes: Sequence[Scope]) -> str:
     """The estimate, for people."""
     without = ", and more with refusals of the system" if scopes[0].refusals else ""
-    many = " and ".join(f"{estimate(scope):,} programs of at most {scope.calls} calls over {len(scope.sizes)} sizes"
-                        for scope in scopes)
-    return (f"about {many}{without}; those that reach a heap which is known are not run one by one")
+    many = " and ".join(f"{counted(estimate(scope), 'program')} {_within(scope, scope.calls)}" for scope in scopes)
+    return f"about {many}{without}; those that reach a heap which is known are not run one by one"
+
+
+def _within(scope: Scope, calls: int) -> str:
+    return f"of at most {counted(calls, 'call')} over {counted(len(scope.sizes), 'size')}"
 
 
 class Covered(NamedTuple):
@@ -40,12 +44,12 @@ class Covered(NamedTuple):
         """The sentence: all programs of how many calls, over which sizes."""
         layers, scope = self.walk.layers, self.walk.scope
         if not self.counted:
-            return f"no length is done; {layers.runs:,} programs were run"
+            return f"no length is done; {counted(layers.runs, 'program', 'were')} run"
         number = total(self.counted)
         many = f"all {number:,}" if number is not None else f"all of more than {1 << 63:,}"
-        said = (f"{many} programs of at most {len(self.counted)} calls over {len(scope.sizes)} sizes, up to the names "
-                f"of handles: {layers.runs:,} were run, the others reach the same heaps")
-        return f"{said}; {layers.refusals:,} refusals of the system" if scope.refusals else said
+        said = (f"{many} programs {_within(scope, len(self.counted))}, up to the names of handles: {layers.runs:,} "
+                f"{'was' if layers.runs == 1 else 'were'} run, the others reach the same heaps")
+        return f"{said}; {counted(layers.refusals, 'refusal')} of the system" if scope.refusals else said
 
     def figures(self) -> dict[str, Any]:
         """The same as keys and values."""
@@ -61,8 +65,9 @@ def begun(walks: Sequence[ScopeWalk]) -> str:
     for walk in walks:
         layers = walk.layers
         if not walk.is_over:
-            return (f"programs of {layers.depth + 1} calls over {len(walk.scope.sizes)} sizes: {layers.done:,} of "
-                    f"{len(layers.programs):,} heaps of {layers.depth} calls were gone on from")
+            over = counted(len(walk.scope.sizes), "size")
+            return (f"programs of {counted(layers.depth + 1, 'call')} over {over}: {layers.done:,} of "
+                    f"{counted(len(layers.programs), 'heap')} of {counted(layers.depth, 'call')} gone on from")
     return ""
 
 

@@ -23,6 +23,7 @@ from heapster.model.problem import Problem
 from heapster.model.trace import parse
 from heapster.model.witnesses import SOMETIMES
 from heapster.results import Finding, Run, Verdict
+from heapster.wording import counted
 
 BATCH = 4                       # examples between two looks at the clock
 FRESH_STARTS, FRESH_EXAMPLES, FRESH_STEPS = 24, 40, 3    # to shrink from, where the first failure stays long
@@ -279,7 +280,7 @@ class _Campaign:
         if self._options.seconds is not None and self._options.examples is None:
             for policy in self._options.policies:
                 if under[policy] < LEAST_STEPS:
-                    yield f"{policy}: {under[policy]} steps, of at least {LEAST_STEPS}"
+                    yield f"{policy}: {counted(under[policy], 'step')}, of at least {LEAST_STEPS}"
 
     def _seconds(self) -> float:
         return monotonic() - self._started

@@ -7,6 +7,7 @@ from heapster.checkers.harness.coding import OP_BYTES, decoded, verbs_of
 from heapster.checkers.targets.opening import resolve
 from heapster.model.operation import Trace
 from heapster.results import UsageError
+from heapster.wording import counted
 
 
 def trace_of(path: str, options: ForeignOptions) -> Trace:
@@ -16,6 +17,6 @@ def trace_of(path: str, options: ForeignOptions) -> Trace:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     if len(data) < OP_BYTES:
-        raise UsageError(f"{path} holds {len(data)} bytes, and an operation takes {OP_BYTES}: "
+        raise UsageError(f"{path} holds {counted(len(data), 'byte')}, and an operation takes {OP_BYTES}: "
                          "it is no file of a harness")
     return decoded(data, verbs_of(resolve(options).verbs))

@@ -5,6 +5,7 @@ from typing import Any
 
 from heapster.checkers.nightly.ledger import PieceEntry
 from heapster.checkers.nightly.roster import Roster, Task
+from heapster.wording import counted
 
 RECENT = 6                      # pieces of a task that tell what it still finds
 LEAST = 1.0                     # weight of a task that finds nothing
@@ -45,7 +46,7 @@ def _spent(task: Task, entries: Sequence[PieceEntry]) -> float:
 def covers(run: dict[str, Any]) -> set[str]:
     """Names of what a run has covered, by its JSON: witnesses, programs, functions, edges, theorems that are proved."""
     if run.get("command") == "exhaust":
-        return {f"all programs of {length['calls']} calls over {len(each['sizes'])} sizes"
+        return {f"all programs of {counted(length['calls'], 'call')} over {counted(len(each['sizes']), 'size')}"
                 for each in (run, *run["of_fewer_sizes"]) for length in each["lengths"]}
     names = {f"witness {name}" for name, times in run.get("witnesses", {}).items() if times}
     names |= {f"check {name}" for name, times in run.get("checks", {}).items() if times}

@@ -17,6 +17,7 @@ from heapster.model.live import Held, Live
 from heapster.model.operations import RELEASING, REQUESTS
 from heapster.model.problem import Problem
 from heapster.model.spec import OURS, Operation, Promises, Result, advance, explains
+from heapster.wording import counted
 
 MODEST = 1 << 30                    # bytes that the system always has, unless told to refuse
 
@@ -159,7 +160,7 @@ def expect_sane(figures: Sequence[int]) -> None:
     held, used, used_blocks, free, free_blocks, largest = figures[:6]
     if min(figures) < 0 or used + free > held or largest > free \
             or used_blocks * MIN_BLOCK > used or free_blocks * MIN_BLOCK > free:
-        raise Broken("torn_statistics", f"the statistics are those of no heap: {held} bytes held, {used} in "
-                                        f"{used_blocks} used and {free} in {free_blocks} free blocks")
+        raise Broken("torn_statistics", f"the statistics are those of no heap: {counted(held, 'byte')} held, {used} in "
+                                        f"{used_blocks} used and {free} in {counted(free_blocks, 'free block')}")
 
 

@@ -17,6 +17,7 @@ from heapster.checkers.races.session import ScheduleProblem, ScheduleRun, Sessio
 from heapster.checkers.targets.source import Source, shipped, version
 from heapster.machine.traced import Old, Segment
 from heapster.model.placement import POLICY_NAMES
+from heapster.wording import counted
 
 NOT_EXPLORED = (
     LOAD_BUFFERING,
@@ -80,12 +81,12 @@ class TracedSource:
         if not run:
             return ""
         names = ", ".join(sorted({name for each in run for name in policies(each)}, key=POLICY_NAMES.index))
-        return (f"; {sum(map(is_shipped, run))} of {len(run)} programs on what ships ({SHIPPED}); "
+        return (f"; {sum(map(is_shipped, run))} of {counted(len(run), 'program')} on what ships ({SHIPPED}); "
                 f"policies: {names}")
 
     def beside(self, bound: int) -> str:
         """See `Schedulable`."""
-        return f" and {bound} old writes"
+        return f" and {counted(bound, 'old write')}"
 
     def about_all(self, programs: Iterable[Program]) -> dict[str, Any]:
         """See `Schedulable`: the policies and settings that any of them ran under, and the memory model."""

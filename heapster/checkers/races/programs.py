@@ -13,6 +13,7 @@ from heapster.model.operations import ROWS, Does, OperationRow
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.system import SYSTEM_CALLS
 from heapster.results import UsageError
+from heapster.wording import counted
 
 MOST_THREADS = 8
 MOST_OPS = 64
@@ -144,7 +145,7 @@ def _parse_op(word: str, part: str) -> Op:
 def wrong(program: Program) -> str:
     """Why the program makes no sense, or nothing."""
     if not 1 <= len(program.lanes) <= MOST_THREADS:
-        return f"it has {len(program.lanes)} threads, not 1 to {MOST_THREADS}"
+        return f"it has {counted(len(program.lanes), 'thread')}, not 1 to {MOST_THREADS}"
     if sum(1 for _ in lanes_of(program)) > MOST_OPS:
         return f"it has more than {MOST_OPS} operations"
     return _wrong_number(program) or _wrong_block(program) or _wrong_order(program)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from heapster.checkers.races.programs import MOST_THREADS, Program, format_program, parse_program
 from heapster.machine.traced import Old, Segment
 from heapster.results import UsageError
+from heapster.wording import counted
 
 PREFIX = "r1:"
 SEGMENT = re.compile(r"(\d{1,2})(?:\*(\d{1,9}))?", re.ASCII)
@@ -83,5 +84,5 @@ def _parse_segment(word: str, threads: int) -> Segment:
         raise UsageError(f"'{word}' in the schedule is neither a thread nor thread*points")
     thread, points = int(match[1]), match[2]
     if thread >= threads and thread not in STARTED or points == "0":
-        raise UsageError(f"'{word}' in the schedule: there are {threads} threads, and a stretch has points")
+        raise UsageError(f"'{word}' in the schedule: there are {counted(threads, 'thread')}, and a stretch has points")
     return Segment(thread, None if points is None else int(points))

@@ -14,6 +14,7 @@ from heapster.checkers.races.session import ScheduleProblem, ScheduleRun
 from heapster.checkers.races.shrinking import FailingRun
 from heapster.children import processor_seconds
 from heapster.results import UsageError
+from heapster.wording import counted
 
 Progress = Callable[[SearchTally, float], None]       # what was done so far, and for how many seconds
 
@@ -176,17 +177,18 @@ class ScheduleSearch:
         """Exactly what was run, and no more."""
         if self.plan.strategy != "dfs":
             how = f"PCT of depth {self.plan.bound + 1}" if self.plan.strategy == "pct" else "random walks"
-            run = f"{self.tally.schedules} schedules of {len(self.sampled)} programs by {how}"
+            run = f"{counted(self.tally.schedules, 'schedule')} of {counted(len(self.sampled), 'program')} by {how}"
             return f"{run}, seed {self.plan.seed}; nothing is claimed of others{self._under()}"
         bounds = Counter(self.finished.values())
         beside = self.subject.beside
-        parts = [f"all schedules with at most {bound} preemptions{beside(bound)} of {bounds[bound]} programs"
+        parts = [f"all schedules with at most {counted(bound, 'preemption')}{beside(bound)} of "
+                 f"{counted(bounds[bound], 'program')}"
                  for bound in sorted(bounds, reverse=True)]
         if self.left:
-            parts.append(f"the first {MOST_SCHEDULES} schedules of {len(self.left)} programs")
+            parts.append(f"the first {MOST_SCHEDULES} schedules of {counted(len(self.left), 'program')}")
         if cut := [number for number in (*self.cut_off, self.partial) if number]:
-            programs = f"{len(cut)} programs" if len(cut) > 1 else "one program"
-            parts.append(f"{sum(cut)} schedules of {programs} more")
+            programs = counted(len(cut), "program") if len(cut) > 1 else "one program"
+            parts.append(f"{counted(sum(cut), 'schedule')} of {programs} more")
         return ("; ".join(parts) or "nothing") + self._under()
 
     def _under(self) -> str:

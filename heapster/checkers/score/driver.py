@@ -26,7 +26,7 @@ from heapster.native import cache, shared_structs, toolchain
 from heapster.native.operations_header import OP
 from heapster.native.shared_structs import U64, enum, enum_of, packing, structs
 from heapster.results import TargetError, UsageError
-from heapster.wording import printed
+from heapster.wording import counted, printed
 
 SOURCES = Path(__file__).parent / "c"
 JUDGE = Path(__file__).parents[1] / "blackbox" / "c"
@@ -161,8 +161,8 @@ class Course:
         if trace.handles() > MOST_OPS:          # the executor's room for blocks
             trace = frugal(trace)
         if trace.handles() > MOST_OPS:
-            raise UsageError(f"{trace.handles():,} blocks live at once in this trace, more than the {MOST_OPS:,} that "
-                             "are kept watch over")
+            raise UsageError(f"{counted(trace.handles(), 'block')} live at once in this trace, more than the "
+                             f"{MOST_OPS:,} that are kept watch over")
         ops = records(trace)
         self.steps, self._handles, self._verbs = len(trace), trace.handles(), trace.columns.verbs
         self._points = HEADER_BYTES + len(ops)

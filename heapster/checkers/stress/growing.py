@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from heapster.checkers.growth import MARKS, steady_growth
+from heapster.wording import counted
 
 CODE = "memory_never_returned"
 LEAST = 2 << 20                 # bytes of growth after the warm-up, below which nothing is said
@@ -60,5 +61,5 @@ def told(samples: Sequence[RestSample], bytes_grown: int, lives: int) -> str:
     """What a finding says."""
     of, unit = (lives, "thread that ended") if lives else (samples[-1].ops / 1000, "thousand operations")
     each = bytes_grown / of if of else 0.0
-    return (f"memory grew by {bytes_grown / (1 << 20):,.1f} MiB over {len(samples):,} rests, at each of which every "
-            f"block was given back: about {max(1, round(each)):,} bytes for each {unit}")
+    return (f"memory grew by {bytes_grown / (1 << 20):,.1f} MiB over {counted(len(samples), 'rest')}, at each of which "
+            f"every block was given back: about {counted(max(1, round(each)), 'byte')} for each {unit}")

@@ -21,7 +21,7 @@ from heapster.model.placement import POLICY_NAMES
 from heapster.native.operations_header import HARNESS_FAULT
 from heapster.results import Finding, HarnessError, Run, TargetError, UsageError, Verdict
 from heapster.suggest import instead_of
-from heapster.wording import legible
+from heapster.wording import counted, legible
 
 MOST_THREADS = 64
 GRACE = 240.0                       # seconds that the harness may take longer before it is killed: it watches itself
@@ -272,7 +272,7 @@ def _finding(plan: StressPlan, name: str, report: Report) -> Finding:
     command = f"heapster stress {quote(str(plan.target))} {options}"
     return Finding(
         id=sha256(f"{report.code} {command}".encode()).hexdigest()[:12], code=report.code,
-        title=f"{report.message} (pattern {name}, {plan.threads} threads, seed {plan.seed})",
+        title=f"{report.message} (pattern {name}, {counted(plan.threads, 'thread')}, seed {plan.seed})",
         trace=(f"pattern {name}: {PATTERNS[name]}",), replay=command,
         details=tuple(_readable(report.stacks)[:MOST_STACK_LINES]))
 

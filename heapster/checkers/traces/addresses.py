@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from heapster.checkers.traces.compact import Compact
 from heapster.model.operation import NO_HANDLE
 from heapster.model.operations import NUMBER
+from heapster.wording import counted
 
 FREE, REALLOC, THREAD = (NUMBER[verb] for verb in ("free", "realloc", "thread"))
 NULL = 0
@@ -65,8 +66,8 @@ class Addresses:
         """The trace, with a warning for each kind of call that it could not keep."""
         self.trace.warnings += [f"{path}: {count:,} {what} are left out" for what, count in self._odd.items() if count]
         if self._again:
-            self.trace.warnings.append(f"{path}: {self._again:,} addresses were handed out again without a free "
-                                       "between: their first blocks stay allocated")
+            self.trace.warnings.append(f"{path}: {counted(self._again, 'address', 'were')} handed out again without "
+                                       "a free between: their first blocks stay allocated")
         return self.trace
 
     def _born(self, address: int) -> int:

@@ -3,6 +3,7 @@
 from heapster.checkers.traces.compact import FINALIZE, RELEASES, VERBS, Compact
 from heapster.model.operation import NO_HANDLE
 from heapster.model.operations import NUMBER, ON_BLOCKS, REQUESTS, STATING, Stated, alignment_asked, requested, stated
+from heapster.wording import counted
 
 TAKES = bytes(verb in ON_BLOCKS for verb in VERBS)
 Misuse = tuple[int, str]
@@ -28,7 +29,8 @@ def _first_misstated(trace: Compact) -> Misuse | None:
 
 
 def _told(block: Stated) -> str:
-    return f"{block.size:,} bytes" + (f" at a multiple of {block.alignment:,}" if block.alignment is not None else "")
+    where = f" at a multiple of {block.alignment:,}" if block.alignment is not None else ""
+    return f"{counted(block.size, 'byte')}{where}"
 
 
 def _first_dead(trace: Compact) -> Misuse | None:

@@ -15,6 +15,7 @@ from heapster.native import shared_structs
 from heapster.native.operations_header import OPERATIONS_H, operations_header
 from heapster.native.shared_structs import U64, packing, structs
 from heapster.results import TargetError
+from heapster.wording import counted
 
 MAGIC = 0x3130636552706548      # "HepRec01"
 
@@ -86,7 +87,7 @@ def trace_of(sources: Sequence[tuple[Image, int]], namer: Path) -> tuple[Compact
                     *_told(prefix.with_suffix(".columns.stacks").read_bytes()))
     lost = sum(found.lost for found, _ in sources)
     if lost:
-        trace.warnings.append(f"{lost} operations are missing: the disk was full")
+        trace.warnings.append(f"{counted(lost, 'operation', 'are')} missing: the disk was full")
     if strangers:
         trace.warnings.append(f"{strangers} frees of blocks that nobody was seen to allocate are left out")
     return trace, stacks

@@ -10,6 +10,7 @@ from heapster.checkers.bench.misuse.running import Tried
 from heapster.checkers.bench.targets import Field
 from heapster.checkers.targets.target import NATIVE
 from heapster.results import Finding, Run, Verdict
+from heapster.wording import counted
 
 ALL = "all kinds"
 
@@ -28,7 +29,7 @@ def run_of(cases: tuple[Case, ...], field: Field, tried: Tried, asked: frozenset
         "not_checked": [f"{name}: {reason}" for name, reason in field.absent.items()]}
     if tried.interrupted:
         extra["interrupted"] = True
-        extra["not_checked"].append(f"{len(cases) - len(done)} of {len(cases)} programs: interrupted")
+        extra["not_checked"].append(f"{len(cases) - len(done)} of {counted(len(cases), 'program')}: interrupted")
     missing = bool(asked & field.absent.keys())
     verdict = Verdict.FAILED if findings else Verdict.INCONCLUSIVE if missing else Verdict.PASSED
     names = ",".join(target.name for target in field.targets)

@@ -16,6 +16,7 @@ from heapster.checkers.races.recording import AccessRow
 from heapster.checkers.races.replay import ScheduleReplay
 from heapster.checkers.races.session import ScheduleProblem, ScheduleRun
 from heapster.checkers.targets.target import Target
+from heapster.wording import counted
 
 RACE = "data_race"
 ATOMIC = frozenset({"load_atomic", "store_atomic", "update", "fence"})
@@ -133,7 +134,7 @@ class CompiledTarget:
 
     def beside(self, bound: int) -> str:
         """See `Schedulable`."""
-        return f" and {bound} old writes"
+        return f" and {counted(bound, 'old write')}"
 
     def about_all(self, programs: Iterable[Program]) -> dict[str, Any]:
         """See `Schedulable`: the memory model."""
@@ -154,8 +155,8 @@ class CompiledTarget:
             if outcome.problem is None or outcome.problem.code != "misaligned":
                 break
         if self._scheduler.shared.alignment < promised:
-            self._left.append(f"alignment beyond {self._scheduler.shared.alignment} bytes: with one thread, too, "
-                                    "blocks are aligned to no more")
+            self._left.append(f"alignment beyond {counted(self._scheduler.shared.alignment, 'byte')}: with one thread, "
+                                    "too, blocks are aligned to no more")
 
 
 def _call(code: str) -> str:
