@@ -76,8 +76,8 @@ def summary(roster: Roster, ledger: CampaignFolder, before: tuple[int, int]) -> 
     ran = ledger.entries[before[0]:]
     came = Counter(event.what for event in ledger.events[before[1]:])
     last = {entry.task: entry for entry in ledger.entries}
-    proved = sum(entry.proved for entry in last.values())
-    all_theorems = proved + sum(entry.open_ or 0 for entry in last.values())
+    proving = [entry for entry in last.values() if entry.open_ is not None]
+    proved, all_theorems = sum(map(ledger.proved, last)), sum(entry.proved + (entry.open_ or 0) for entry in proving)
     parts = [f"{len(ran)} of {counted(len(ledger.entries), 'piece')}", counted(sum(e.ops for e in ran), "operation"),
              f"{came[CAME]} new", f"{came[GONE]} gone", f"{counted(len(ledger.standing()), 'finding')} there"]
     parts += [f"{proved} of {counted(all_theorems, 'theorem')} proved"] if all_theorems else []

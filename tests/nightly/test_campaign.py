@@ -91,6 +91,7 @@ def test_a_finding_counts_less_the_longer_ago_it_came() -> None:
 def test_what_is_all_proved_or_gives_no_results_twice_is_over() -> None:
     assert is_over(PROVE, [entry(PROVE, open_=0)])
     assert not is_over(PROVE, [entry(PROVE, open_=3)])
+    assert not is_over(PROVE, [entry(PROVE, open_=0, of="12ab")], "34cd")
     assert not is_over(FUZZ, [entry(FUZZ, verdict="unusable")])
     assert is_over(FUZZ, [entry(FUZZ, verdict="unusable")] * 2)
 
@@ -112,7 +113,7 @@ def test_a_campaign_exhausts_small_programs_and_then_goes_on_with_the_rest(
     assert "1 new" in capsys.readouterr().out.splitlines()[-1]
     rows = [json.loads(line) for line in (tmp_path / "night.campaign" / "pieces.jsonl").read_text().splitlines()]
     assert [row["complete"] for row in rows][-1]
-    assert "all programs of 2 calls over 1 sizes" in {name for row in rows for name in row["covers"]}
+    assert "all programs of 2 calls over 1 size" in {name for row in rows for name in row["covers"]}
     assert "What is exhausted" in (tmp_path / "night.campaign" / "index.html").read_text()
     assert main(["campaign", str(path)]) == 1
     assert "0 of" in capsys.readouterr().out.splitlines()[-1]
@@ -123,6 +124,21 @@ def test_what_a_run_covers_is_read_off_its_json() -> None:
            "programs": [{"program": "m24|m24", "bound": 1}], "theorems": [{"name": "t", "verdict": "PROVED"},
                                                                           {"name": "u", "verdict": "UNKNOWN"}]}
     assert covers(run) == {"witness full", "check overlap", "edge 0", "edge 1", "program m24|m24 1", "proved t"}
+
+
+def test_theorems_that_were_proved_of_another_source_are_open_again(tmp_path: Path) -> None:
+    with opened(tmp_path / "c") as ledger:
+        ledger.add(entry(PROVE, of="12ab", proved=1, open_=1), [], {"proved t", "check t"})
+        ledger.outdate(PROVE.key, "12ab")
+        assert ledger.proved(PROVE.key) == 1
+    with opened(tmp_path / "c") as ledger:
+        assert ledger.proved(PROVE.key) == 1
+        ledger.outdate(PROVE.key, "34cd")
+        assert ledger.proved(PROVE.key) == 0
+        assert ledger.covered[PROVE.key] == {"check t"}
+        ledger.add(entry(PROVE, of="34cd", proved=1, open_=1), [], {"proved u"})
+    with opened(tmp_path / "c") as ledger:
+        assert ledger.covered[PROVE.key] == {"check t", "proved u"}
 
 
 def test_a_line_that_was_cut_short_loses_that_piece_alone(tmp_path: Path) -> None:

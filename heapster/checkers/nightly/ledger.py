@@ -25,6 +25,7 @@ from heapster.files import read_json, write_whole
 from heapster.results import UsageError
 
 VERSION = 1
+PROVED = "proved "              # before the name of a theorem, among what a task has covered
 CAME, GONE, BACK = "came", "gone", "back"
 
 
@@ -43,7 +44,7 @@ class PieceEntry:
     covered: int = 0                # of what a task of its kind covers, after it: see `turns.covers`
     gained: int = 0                 # of that, new
     proved: int = 0                 # theorems, after it
-    open_: int | None = None        # theorems that are not; None: it proves none
+    open_: int | None = None        # theorems that are not, of its source; None: it proves none
     said: str = ""                  # why it had no results
     exhausted: str = ""             # the programs of which all were run, in words
     complete: bool = False          # all of its scope is exhausted,
@@ -91,6 +92,16 @@ class CampaignFolder:
         """Whether a finding has come before, gone or not."""
         return any(event.id == identity for event in self.events)
 
+    def proved(self, task: str) -> int:
+        """How many theorems the task has proved, of its source as it is."""
+        return sum(name.startswith(PROVED) for name in self.covered.get(task, ()))
+
+    def outdate(self, task: str, source: str) -> None:
+        """Theorems that the task proved on another source than this are open again."""
+        last = next((entry for entry in reversed(self.entries) if entry.task == task), None)
+        if last is not None and last.of != source:
+            self.covered[task] = {name for name in self.covered.get(task, ()) if not name.startswith(PROVED)}
+
     def add(self, entry: PieceEntry, events: list[FindingEvent], covered: set[str]) -> None:
         """Write what a piece came to. Raises OSError, and nothing is counted then."""
         _append(self.folder / "history.jsonl", [asdict(event) for event in events])
@@ -136,6 +147,7 @@ def _read(folder: Path) -> CampaignFolder:
     for row in _rows(folder / "pieces.jsonl"):
         with suppress(TypeError):
             entry = PieceEntry(**{**_known(row, PieceEntry), "findings": tuple(row["findings"])})
+            ledger.outdate(entry.task, entry.of)
             ledger.entries.append(entry)
             ledger.covered.setdefault(entry.task, set()).update(row.get("covers", ()))
     for row in _rows(folder / "history.jsonl"):

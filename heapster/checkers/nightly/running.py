@@ -11,7 +11,7 @@ from typing import Any
 
 from heapster import children
 from heapster.checkers.jobs.travel import SOURCES, digest_of, version
-from heapster.checkers.nightly.ledger import BACK, CAME, GONE, CampaignFolder, FindingEvent, PieceEntry, now
+from heapster.checkers.nightly.ledger import BACK, CAME, GONE, PROVED, CampaignFolder, FindingEvent, PieceEntry, now
 from heapster.checkers.nightly.roster import Roster, Task
 from heapster.checkers.nightly.turns import covers, next_task
 from heapster.files import read_json
@@ -32,6 +32,8 @@ def run_campaign(roster: Roster, ledger: CampaignFolder, progress: Callable[[flo
     begun = monotonic()
     revision = _revision(roster.folder.parent)
     sources = {task.key: _source(task, roster.folder.parent) for task in roster.tasks}
+    for key, source in sources.items():
+        ledger.outdate(key, source)
     try:
         while (spent := monotonic() - begun) < roster.seconds:
             task = next_task(roster, ledger.entries, sources)
@@ -94,7 +96,7 @@ def _open_theorems(ledger: CampaignFolder, task: Task) -> list[str]:
     from heapster.checkers.proofs.catalogue import PROOFS  # noqa: PLC0415  loads every proof
     tried = ledger.covered.get(task.key, set())
     left = [proof.of for proof in PROOFS
-            if any(f"proved {theorem.name}" not in tried for theorem in proof.theorems())]
+            if any(f"{PROVED}{theorem.name}" not in tried for theorem in proof.theorems())]
     passed = sum(entry.task == task.key for entry in ledger.entries)
     left = list(dict.fromkeys(left))
     turn = passed * AT_ONCE % max(1, len(left))
@@ -140,7 +142,7 @@ def _entered(ledger: CampaignFolder, task: Task, seed: int, seconds: float, run:
         return PieceEntry(task.key, seed, at, round(seconds, 3), "unusable", said=why, covered=len(seen)), [], set()
     covered = covers(run)
     events = list(_events(ledger, task, run, at, revision))
-    proved = sum(name.startswith("proved ") for name in seen | covered)
+    proved = sum(name.startswith(PROVED) for name in seen | covered)
     entry = PieceEntry(
         task.key, seed, at, round(seconds, 3), str(run["verdict"]), int(run["ops"]),
         tuple(str(finding["id"]) for finding in run["findings"]),

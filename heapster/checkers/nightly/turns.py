@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from heapster.checkers.nightly.ledger import PieceEntry
+from heapster.checkers.nightly.ledger import PROVED, PieceEntry
 from heapster.checkers.nightly.roster import Roster, Task
 from heapster.wording import counted
 
@@ -15,8 +15,8 @@ FINDING, GAIN, OPEN = 6.0, 3.0, 2.0     # more weight for a piece with a new fin
 def next_task(roster: Roster, entries: Sequence[PieceEntry], sources: Mapping[str, str]) -> Task | None:
     """The task that had least time for its weight; None if none is left to run. `sources` has digests, by task.
 
-    A task is over once its theorems are proved, once its programs are exhausted and its source is the same, or once its
-    last two pieces had no results.
+    A task is over once its theorems are proved, or its programs are exhausted, of the source as it is, or once its last
+    two pieces had no results.
     """
     left = [task for task in roster.tasks if not is_over(task, entries, sources.get(task.key, ""))]
     return min(left, key=lambda task: (_spent(task, entries) / weight(task, entries)), default=None)
@@ -36,7 +36,7 @@ def is_over(task: Task, entries: Sequence[PieceEntry], source: str = "") -> bool
     """Whether there is nothing left for it to do with its source, of which that is the digest."""
     own = [entry for entry in entries if entry.task == task.key]
     unusable = len(own) >= 2 and all(entry.verdict == "unusable" for entry in own[-2:])
-    return unusable or bool(own) and (own[-1].open_ == 0 or own[-1].complete and own[-1].of == source)
+    return unusable or bool(own) and own[-1].of == source and (own[-1].open_ == 0 or own[-1].complete)
 
 
 def _spent(task: Task, entries: Sequence[PieceEntry]) -> float:
@@ -52,6 +52,6 @@ def covers(run: dict[str, Any]) -> set[str]:
     names |= {f"check {name}" for name, times in run.get("checks", {}).items() if times}
     names |= {f"program {each.get('program')} {each.get('bound')}" for each in run.get("programs") or ()
               if isinstance(each, dict)}
-    names |= {f"proved {each['name']}" for each in run.get("theorems", ()) if each.get("verdict") == "PROVED"}
+    names |= {f"{PROVED}{each['name']}" for each in run.get("theorems", ()) if each.get("verdict") == "PROVED"}
     names |= {f"edge {number}" for number in range(run.get("corpus", {}).get("edges", 0))}
     return names
