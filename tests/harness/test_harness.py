@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+import heapster
 from heapster import children
 from heapster.checkers.blackbox.seed_corpus import basics
 from heapster.checkers.harness.coding import CODED, MOST_OPS, OP_BYTES, decoded, encoded, verbs_of
@@ -130,6 +131,25 @@ def test_what_is_right_does_not_crash(tmp_path: Path) -> None:
         assert run(program, seed.read_bytes()).returncode == 0
     for number in range(40):
         assert run(program, drawn(number)).returncode == 0
+
+
+def test_a_folder_is_built_where_its_target_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = tmp_path / "here" / "mine"
+    (away / "include" / "deep").mkdir(parents=True)
+    (away / "mine.c").write_text('#include "deep/sizes.h"\n#include "beside.h"\n' + TELLS)
+    (away / "include" / "deep" / "sizes.h").write_text('#include "../more.h"\n')
+    (away / "include" / "more.h").write_text("#define MORE 1\n")
+    (away / "beside.h").write_text("#include <stddef.h>\n")
+    monkeypatch.chdir(away)
+    assert main(["harness", "mine.c", "--cflags", "-Iinclude", "--for", "honggfuzz", "-o", "farm"]) == 0
+    out = (away / "farm").rename(tmp_path / "farm")
+    shutil.rmtree(tmp_path / "here")
+    for file in (file for file in out.rglob("*") if file.is_file() and "corpus" not in file.parts):
+        assert str(tmp_path) not in file.read_text(), file
+        assert str(Path(heapster.__file__).parent) not in file.read_text(), file
+    done = children.run([str(out / "build.sh")], env={**os.environ, "CC": "cc"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert run(out / "harness", FREE_AND_ALL).returncode == 0
 
 
 def test_what_is_wrong_crashes_and_becomes_a_finding_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

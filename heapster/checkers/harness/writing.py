@@ -1,12 +1,11 @@
 """A harness as a folder: the C program, how it is built, what it starts from, and a dictionary."""
 
 import shlex
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from heapster.checkers.blackbox.build import SOURCES, cache_folder, judge_program
+from heapster.checkers.blackbox.build import SOURCES, judge_program
 from heapster.checkers.blackbox.corpus import Corpus
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
@@ -14,6 +13,7 @@ from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.reproducer import PRELUDE, TYPES, Reproducer
 from heapster.checkers.blackbox.seed_corpus import basics
 from heapster.checkers.blackbox.target import ForeignTarget
+from heapster.checkers.harness.carrying import carry
 from heapster.checkers.harness.coding import MOST_OPS, OP_BYTES, encoded, verbs_of
 from heapster.checkers.targets.making import CPLUSPLUS
 from heapster.checkers.targets.opening import resolve
@@ -116,9 +116,10 @@ def _low_high(size: int) -> bytes:
 
 
 def build_lines(target: ForeignTarget, fuzzer: Fuzzer, out: Path) -> Iterator[str]:
-    """The script that builds the program."""
+    """The script that builds the program; what it compiles is copied into the folder."""
     assert target.ingredients is not None
-    flags = [*map(_absolute, target.ingredients.flags), *_renamed(target)]
+    carried = carry(target.ingredients, out)
+    flags = [*carried.flags, *_renamed(target)]
     yield "#!/bin/sh"
     yield "# Builds ./harness; then, in this folder:"
     yield f"#     {fuzzer.run}"
@@ -126,7 +127,7 @@ def build_lines(target: ForeignTarget, fuzzer: Fuzzer, out: Path) -> Iterator[st
     yield "set -e"
     yield 'cd "$(dirname "$0")"'
     yield f"CC=${{CC:-{fuzzer.compiler}}}"
-    for number, source in enumerate(_sources(target, out)):
+    for number, source in enumerate(carried.sources):
         how = f"-g -O1 -fno-builtin -w {fuzzer.compiling} {shlex.join(flags)}"
         yield f"$CC {how} -c {shlex.quote(source)} -o t{number}.o"
     own = f"-DLIBFUZZER={int(fuzzer is FUZZERS['libfuzzer'])}"
@@ -134,22 +135,6 @@ def build_lines(target: ForeignTarget, fuzzer: Fuzzer, out: Path) -> Iterator[st
     yield f"${{HOST_CC:-cc}} -g -O1 -w {own} -c harness.c -o harness.o"
     libraries = shlex.join([*target.ingredients.libraries, "-ldl", "-lpthread"])
     yield f"$CC {fuzzer.linking} {objects} harness.o -o harness {libraries}"
-
-
-def _absolute(flag: str) -> str:
-    """A flag that names a folder, from wherever it is read."""
-    return f"-I{Path(flag[2:]).resolve()}" if flag.startswith("-I") else flag
-
-
-def _sources(target: ForeignTarget, out: Path) -> Iterator[str]:
-    """The sources; what we have written for the target ourselves is copied into the folder."""
-    assert target.ingredients is not None
-    for source in map(Path, target.ingredients.sources):
-        if source.parent == cache_folder():
-            shutil.copy2(source, out / source.name)
-            yield source.name
-        else:
-            yield str(source.resolve())
 
 
 def _renamed(target: ForeignTarget) -> list[str]:
