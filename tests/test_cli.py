@@ -164,7 +164,7 @@ def test_settings_are_taken_from_file_environment_and_command_line(
 
 def test_a_budget_on_the_command_line_replaces_the_files(heapster: Command) -> None:
     Path("heapster.toml").write_text("seconds = 600\n", encoding="utf-8")
-    assert "in 1 examples" in heapster("fuzz", "--examples", "1").out
+    assert "in 1 example" in heapster("fuzz", "--examples", "1").out
 
 
 def test_wrong_settings_are_one_line(heapster: Command, monkeypatch: pytest.MonkeyPatch) -> None:

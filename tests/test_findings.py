@@ -82,7 +82,7 @@ def test_an_id_is_taken_where_a_trace_is(capsys: pytest.CaptureFixture[str]) -> 
     said(capsys, "trace", "convert", start, "t.rep")
     assert Path("t.rep").exists()
     assert "calloc(1, 8)" in said(capsys, "view", start)
-    assert "1 steps" in said(capsys, "diff", start, "--policy", "first_fit", "--targets", "sim")
+    assert "1 step," in said(capsys, "diff", start, "--policy", "first_fit", "--targets", "sim")
     said(capsys, "report", "--trace", start, "--html", "r.html")
     assert f"{OTHER.id}/min.trace" in Path("r.html").read_text()
     told = said(capsys, "explain", start)

@@ -307,7 +307,7 @@ def memory_is_accounted_for(heap: Heap) -> Iterator[str]:
     if heap.system:
         known, given = _union(extents(heap)), _union(list(heap.system))
         if known != given:
-            yield (f"the system gave {_bytes(given)} bytes in {len(given)} pieces, "
+            yield (f"the system gave {_bytes(given)} bytes in {amount(len(given), 'piece')}, "
                    f"the heap knows of {_bytes(known)} in {len(known)}")
 
 

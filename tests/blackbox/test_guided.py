@@ -242,7 +242,7 @@ def test_what_the_target_lacks_is_told(folder: Path, capsys: pytest.CaptureFixtu
     (folder / "c").mkdir()
     (folder / "c" / "other.trace").write_text("a = memalign(16, 8); b = malloc(8)\n")
     fuzz()
-    assert "1 of 1 traces of c whole: they call what the target lacks (memalign)" in capsys.readouterr().out
+    assert "1 of 1 trace of c whole: they call what the target lacks (memalign)" in capsys.readouterr().out
 
 
 def test_a_target_that_tells_no_edges_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,7 @@ SAID = [
     (arena(lambda a: a._replace(top=0)),
      "arena 0: the break it remembers is +0 bytes off, or its top region is another"),
     (heap()._replace(attached=((3, 2),)), "threads at each arena are 3: 2, predicted 0: 1, 1: 1"),
-    (heap()._replace(caches=heap().caches[1:]), "1 threads have caches, predicted 2"),
+    (heap()._replace(caches=heap().caches[1:]), "1 thread with caches, predicted 2"),
     (cached(lambda c: c._replace(arena=1)), "cache 1 is of a thread of arena 1, predicted 0"),
     (cached(lambda c: c._replace(calls=(0, 0, 0, 0, 2))),
      f"cache 1: calls of {CALLS} are (0, 0, 0, 0, 2), predicted (0, 0, 0, 0, 1)"),

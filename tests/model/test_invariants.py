@@ -258,7 +258,7 @@ MESSAGES: list[tuple[Breaking, list[str]]] = [
     (lambda h: h._replace(held_locks=(7,)), ["lock 7 is held"]),
     (lambda h: h._replace(held_locks=(PAGE,)), ["a lock is held"]),
     (lambda h: h._replace(system=h.system[:1]), [
-        "the system gave 296 bytes in 1 pieces, the heap knows of 12888 in 5"]),
+        "the system gave 296 bytes in 1 piece, the heap knows of 12888 in 5"]),
     (nested, ["mapping 1 +0 overlaps its neighbour by 28672 bytes",
               "mapping 0 +0 overlaps its neighbour by 20480 bytes"]),
 ]

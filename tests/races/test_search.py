@@ -48,7 +48,7 @@ def test_a_seed_gives_the_same_search() -> None:
 
 
 def test_what_was_explored_is_never_more_than_was_run() -> None:
-    assert races(SearchPlan(schedules=1, seed=0)).extra["explored"] == "1 schedules of one program more"
+    assert races(SearchPlan(schedules=1, seed=0)).extra["explored"] == "1 schedule of one program more"
 
 
 def test_what_was_explored_names_its_bounds() -> None:

@@ -80,8 +80,8 @@ def test_mtrace(tmp_path: Path) -> None:
     assert kind == "mtrace"
     assert format_steps(trace) == ("a = malloc(40)", "b = malloc(48)", "c = realloc(a, 100)", "d = malloc(0)",
                                    "free(b)", "e = malloc(8)")
-    assert said(trace) == ["1 frees of blocks that nobody was seen to allocate are left out",
-                           "2 calls that failed are left out"]
+    assert said(trace) == ["1 free of blocks that nobody was seen to allocate: left out",
+                           "2 calls that failed: left out"]
 
 
 def test_valgrind_of_the_first_process(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_valgrind_of_the_first_process(tmp_path: Path) -> None:
     assert format_steps(trace) == (
         "a = malloc(40)", "b = calloc(3, 16)", "c = realloc(a, 100)", "d = memalign(64, 200)", "e = malloc(72)",
         "free(e)", "free(b)", "f = malloc(0)", "free(f)", "free(NULL)")
-    assert said(trace) == ["1 calls that failed are left out"]
+    assert said(trace) == ["1 call that failed: left out"]
 
 
 def test_valgrind_that_was_not_asked_for_calls(tmp_path: Path) -> None:
@@ -104,14 +104,14 @@ def test_ltrace_with_threads_and_calls_that_call(tmp_path: Path) -> None:
     assert format_steps(trace) == (
         "a = malloc(40)", "b = posix_memalign(64, 200)", "free(a)", "thread 1", "c = calloc(3, 16)",
         "free(c)", "thread 0")
-    assert said(trace) == ["1 frees of blocks that nobody was seen to allocate are left out"]
+    assert said(trace) == ["1 free of blocks that nobody was seen to allocate: left out"]
 
 
 def test_an_address_that_comes_again_without_a_free(tmp_path: Path) -> None:
     _, trace = read("= Start\n@ p + 0x10 0x1\n@ p + 0x10 0x2\n@ p - 0x10\n", tmp_path)
     assert format_steps(trace) == ("a = malloc(1)", "b = malloc(2)", "free(b)")
     assert said(trace) == [
-        "1 addresses were handed out again without a free between: their first blocks stay allocated"]
+        "1 address was handed out again without a free between: their first blocks stay allocated"]
 
 
 def test_heaptrack_frees_the_oldest_of_a_kind(tmp_path: Path) -> None:

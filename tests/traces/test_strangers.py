@@ -44,7 +44,7 @@ def test_what_people_write_around_a_labs_requests(data: str, tmp_path: Path) -> 
 def test_a_request_to_write_is_counted_and_left_out(tmp_path: Path) -> None:
     _, trace = read("1\n1\n3\n1\na 0 300\nw 0 300\nf 0\n", tmp_path)
     assert format_steps(trace) == ("a = malloc(300)", "free(a)")
-    assert trace.warnings == [f"{tmp_path / 't'}: 1 writes (w ID SIZE) are left out"]
+    assert trace.warnings == [f"{tmp_path / 't'}: 1 write (w ID SIZE): left out"]
 
 
 def test_the_line_of_a_step_is_told_despite_comments(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from heapster.model.amounts import amount
 from heapster.model.geometry import HEADER
 from heapster.model.heap import Arena, Bin, Block, Heap, Region, Stack
 
@@ -100,7 +101,7 @@ def _waiting(stack: Stack, places: dict[int, str]) -> str:
 def _of_caches(predicted: Heap, actual: Heap) -> str:
     places = {address: name for arena in actual.arenas for address, name in _places(arena).items()}
     if len(predicted.caches) != len(actual.caches):
-        return f"{len(actual.caches)} threads have caches, predicted {len(predicted.caches)}"
+        return f"{amount(len(actual.caches), 'thread')} with caches, predicted {len(predicted.caches)}"
     for number, (one, other) in enumerate(zip(predicted.caches, actual.caches, strict=True)):
         name = f"cache {number}"
         if one.arena != other.arena:

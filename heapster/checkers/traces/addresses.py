@@ -23,7 +23,7 @@ class Addresses:
         self._handles = 0
         self._thread = 0
         self._threads: dict[str, int] = {}      # what the log calls a thread: its number
-        self._odd = {"frees of blocks that nobody was seen to allocate": 0, "calls that failed": 0}
+        self._odd = {("free", "of blocks that nobody was seen to allocate"): 0, ("call", "that failed"): 0}
         self._again = 0
 
     def switch_thread(self, name: str) -> None:
@@ -36,7 +36,7 @@ class Addresses:
     def allocate(self, verb: str, numbers: Sequence[int], address: int) -> None:
         """A call of malloc's family was answered `address`."""
         if address == NULL:
-            self._odd["calls that failed"] += 1
+            self._odd["call", "that failed"] += 1
             return
         self.trace.add(NUMBER[verb], self._born(address), NO_HANDLE, *numbers)
 
@@ -48,7 +48,7 @@ class Addresses:
         """`free(address)` was called."""
         handle = NO_HANDLE if address == NULL else self._live.pop(address, None)
         if handle is None:
-            self._odd["frees of blocks that nobody was seen to allocate"] += 1
+            self._odd["free", "of blocks that nobody was seen to allocate"] += 1
         else:
             self.trace.add(FREE, NO_HANDLE, handle)
 
@@ -57,14 +57,15 @@ class Addresses:
         if address == NULL and size == 0:
             self.free(old)
         elif address == NULL:
-            self._odd["calls that failed"] += 1
+            self._odd["call", "that failed"] += 1
         else:
             operand = self._live.pop(old, NO_HANDLE)
             self.trace.add(REALLOC, self._born(address), operand, size)
 
     def finish(self, path: str) -> Compact:
         """The trace, with a warning for each kind of call that it could not keep."""
-        self.trace.warnings += [f"{path}: {count:,} {what} are left out" for what, count in self._odd.items() if count]
+        self.trace.warnings += [f"{path}: {counted(count, call)} {which}: left out"
+                                for (call, which), count in self._odd.items() if count]
         if self._again:
             self.trace.warnings.append(f"{path}: {counted(self._again, 'address', 'were')} handed out again without "
                                        "a free between: their first blocks stay allocated")

@@ -89,7 +89,7 @@ def trace_of(sources: Sequence[tuple[Image, int]], namer: Path) -> tuple[Compact
     if lost:
         trace.warnings.append(f"{counted(lost, 'operation', 'are')} missing: the disk was full")
     if strangers:
-        trace.warnings.append(f"{strangers} frees of blocks that nobody was seen to allocate are left out")
+        trace.warnings.append(f"{counted(strangers, 'free')} of blocks that nobody was seen to allocate: left out")
     return trace, stacks
 
 

@@ -23,6 +23,7 @@ from heapster.checkers.traces.compact import Compact
 from heapster.checkers.traces.errors import TraceFileError
 from heapster.model.operation import NO_HANDLE, Step
 from heapster.model.operations import NUMBER, RELEASING, RESIZING, requested
+from heapster.wording import counted
 
 MOST_ID = (1 << 31) - 2
 REQUESTS = {"a": 3, "r": 3, "f": 2, "w": 3}     # words of a line
@@ -65,7 +66,7 @@ def read_rep(lines: Iterable[bytes], path: Path) -> Compact:
     if header.ops != ops:
         trace.warnings.append(f"{path}: the header announces {header.ops} operations, there are {ops}")
     if ops > len(trace):
-        trace.warnings.append(f"{path}: {ops - len(trace)} writes (w ID SIZE) are left out")
+        trace.warnings.append(f"{path}: {counted(ops - len(trace), 'write')} (w ID SIZE): left out")
     if seen and header.ids <= max(seen):
         trace.warnings.append(f"{path}: the header announces {header.ids} ids, there is an id {max(seen)}")
     return trace
