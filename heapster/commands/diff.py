@@ -11,7 +11,7 @@ from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.kept import trace_named
 from heapster.commands.pages import travelled, write_page
 from heapster.commands.targets import check_traces, targets_of
-from heapster.commands.workers import pool_of
+from heapster.commands.workers import needed, pool_of
 from heapster.config import POLICIES
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
@@ -43,10 +43,12 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     traces = tuple(trace_named(name, store) for name in traces)
     check_traces(traces, "diff")
     chosen = _policies(policies) or policy
-    playing = entrants(chosen, targets_of(targets, "diff") if targets else (), prefix)
+    aimed = targets_of(targets, "diff") if targets else ()
+    pool = pool_of(given, needs=needed(traces, aimed))
+    playing = entrants(chosen, aimed, prefix)
     with Meter("diff") as meter:
         run = diff(traces or tuple(shipped()), playing, Store(Path(store), warn),
-                   lambda what, fraction: meter.show(fraction, what), pool_of(given))
+                   lambda what, fraction: meter.show(fraction, what), pool)
         meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s")
     for warning in run.extra["warnings"]:
         warn(warning)

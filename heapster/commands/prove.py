@@ -28,6 +28,7 @@ from heapster.commands.delivery import Delivery
 from heapster.commands.targets import names_target
 from heapster.commands.targets import target_of as named
 from heapster.commands.usage.prove import LONGEST, TIMEOUT
+from heapster.commands.workers import pool_of
 from heapster.extras import install
 from heapster.files import write_whole
 from heapster.reports.output import say, warn
@@ -41,9 +42,9 @@ MOST_SHOWN = 4                  # findings, the rest in a line each
 NOT_MET = "no program was found that meets this, of the counterexamples' heaps and numbers and of 60 generated ones"
 
 
-def command(words: tuple[str, ...], timeout: float | None, jobs: int | None, write: Path | None, json: str | None,
+def command(words: tuple[str, ...], timeout: float | None, write: Path | None, json: str | None,
             junit: str | None, store: str, covers: str | None, fuzz: float | None, *, only_list: bool, thorough: bool,
-            with_faults: bool, fresh: bool, cross_check: bool) -> int:
+            with_faults: bool, fresh: bool, cross_check: bool, **given: Any) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""
     if covers is not None or fuzz is not None:
         from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
@@ -63,17 +64,19 @@ def command(words: tuple[str, ...], timeout: float | None, jobs: int | None, wri
         raise TargetError(f"--cross-check needs cvc5: {install('cross-check')}")
     delivery = Delivery(json, junit)
     delivery.check()
+    jobs = given["jobs"] or cores()
     if with_faults:
-        if folder or cross_check:
-            raise UsageError("--faults plants faults in the source that ships, and asks z3 alone: "
-                             "leave out the folder and --cross-check")
-        return delivery.write(_hunted(proofs, jobs or cores(), timeout))
+        if folder or cross_check or given["scheduler"]:
+            raise UsageError("--faults plants faults in the source that ships, and asks z3 alone, on this machine: "
+                             "leave out the folder, --cross-check and --scheduler")
+        return delivery.write(_hunted(proofs, jobs, timeout))
     if folder:
         check_source(folder)
     target = target_of(folder)
     with opened(folder) as source:
         kept = KeptProofs(Sources(source), fresh=fresh or cross_check)
-        runner = Runner(timeout, jobs or cores(), folder, kept=kept, cross_check=cross_check)
+        pool = pool_of(given, needs=filter(None, (folder,))) if given["scheduler"] else None
+        runner = Runner(timeout, jobs, folder, kept=kept, cross_check=cross_check, pool=pool)
         run = met(proved(proofs, runner), target)
     if kept.trouble:
         warn(kept.trouble)

@@ -8,7 +8,7 @@ from heapster.checkers.targets.target import NATIVE, Target
 from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import Delivery
 from heapster.commands.targets import check_traces, targets_of
-from heapster.commands.workers import pool_of
+from heapster.commands.workers import needed, pool_of
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, not_checked, verdict_line
@@ -26,9 +26,10 @@ def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str
     delivery.check()
     check_traces(traces, "score")
     chosen = targets_of(targets, "score")
+    pool = pool_of(given, 1, needed(traces, chosen))
     with Meter("score") as meter:
         run = score(traces or tuple(shipped()), chosen, prefix, lambda what, part: meter.show(part, what),
-                    pool_of(given, 1))
+                    pool)
         meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s")
     for warning in run.extra["warnings"]:
         warn(warning)

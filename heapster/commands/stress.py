@@ -1,14 +1,16 @@
 """`heapster stress`."""
 
+from collections.abc import Sequence
 from random import SystemRandom
 from typing import Any
 
 from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.jobs.pool import Pool, cores
 from heapster.checkers.stress.runner import StressPlan, stress
+from heapster.checkers.stress.several import together
 from heapster.commands.delivery import Delivery
 from heapster.commands.selection import Selection
-from heapster.commands.targets import target_of
+from heapster.commands.targets import targets_of
 from heapster.commands.workers import pool_of
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
@@ -22,13 +24,26 @@ def command(target: str, threads: int, seconds: float, pattern: str, seed: int |
             junit: str | None, **given: Any) -> int:
     """Run real threads on a compiled allocator; every block is tagged and verified."""
     chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
-    plan = StressPlan(target_of(target, "stress"), threads, seconds, pattern, chosen)
-    plan.check()
+    targets = targets_of(target, "stress")
+    plans = [StressPlan(one, threads, seconds / len(targets), pattern, chosen) for one in targets]
+    for plan in plans:
+        plan.check()
     delivery = Delivery(json, junit, selection=Selection.of(given))
     delivery.check()
-    run = delivery.selection.applied(campaign(plan, pool_of(given, max(1, cores() // threads), plan.target.paths)))
+    pool = pool_of(given, max(1, cores() // threads), [path for one in targets for path in one.paths])
+    run = delivery.selection.applied(_campaigns(plans, pool))
     say((line, "") for line in lines(run))
     return delivery.deliver(run)
+
+
+def _campaigns(plans: Sequence[StressPlan], pool: Pool) -> Run:
+    """Each plan with its share of the time; what was found of all."""
+    runs: list[Run] = []
+    for plan in plans:
+        runs.append(campaign(plan, pool))
+        if runs[-1].extra.get("interrupted"):
+            break
+    return runs[0] if len(plans) == 1 else together(runs, [str(plan.target) for plan in plans[len(runs):]])
 
 
 def campaign(plan: StressPlan, pool: Pool = ALONE) -> Run:
@@ -41,7 +56,8 @@ def campaign(plan: StressPlan, pool: Pool = ALONE) -> Run:
 
 def lines(run: Run) -> list[str]:
     """The rate of each pattern, the price of verification, and a finding's stacks."""
-    table = [f"{name:<10}{figures['ops_per_second']:>14,} operations a second"
+    width = max(10, *(1 + len(name) for name in run.extra["patterns"]))
+    table = [f"{name:<{width}}{figures['ops_per_second']:>14,} operations a second"
              for name, figures in run.extra["patterns"].items()]
     if "verified_share" in run.extra:
         table.append(f"verified at {run.extra['verified_share']:.0%} of the rate of the same loop without verification")

@@ -9,6 +9,7 @@ import click
 
 from heapster.checkers.jobs.local import Local
 from heapster.checkers.jobs.pool import Pool, cores
+from heapster.checkers.targets.target import Target
 from heapster.reports.output import note
 from heapster.results import UsageError
 
@@ -37,3 +38,9 @@ def pool_of(given: Mapping[str, Any], usual: int = 0, needs: Iterable[Path] = ()
     cluster = Cluster(scheduler, goods)
     end(cluster.close)
     return cluster
+
+
+def needed(traces: Iterable[str], targets: Iterable[Target]) -> list[Path]:
+    """The files that play traces on targets need."""
+    return [*(Path(trace) for trace in traces if Path(trace).is_file()),
+            *(path for target in targets for path in target.paths)]

@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("distributed", reason="distributed is not installed (pip install 'heapster[cluster]')")
 
+from heapster.checkers.blackbox.build import Compiler
 from heapster.checkers.exhaust.layers import Expanded, Piece
 from heapster.checkers.jobs import cluster, travel
 from heapster.checkers.jobs.cluster import Cluster
@@ -93,6 +94,15 @@ def refuses(piece: int) -> int:
     raise UsageError(f"{piece} is too many")
 
 
+def compiles_nowhere(folder: Path) -> None:
+    path = os.environ["PATH"]
+    os.environ["PATH"] = str(folder)
+    try:
+        assert Compiler().command
+    finally:
+        os.environ["PATH"] = path
+
+
 def test_answers_come_in_the_order_of_the_pieces_from_other_processes(address: str) -> None:
     pool = Cluster(address, NOTHING)
     answers = list(pool.in_order(range(9), squared))
@@ -137,6 +147,44 @@ def test_what_a_piece_raises_is_raised_here(address: str) -> None:
     with pytest.raises(UsageError, match="2 is too many"):
         list(pool.in_order([2], refuses))
     pool.close()
+
+
+def test_a_worker_without_a_compiler_says_so_in_a_line(address: str, tmp_path: Path) -> None:
+    pool = Cluster(address, NOTHING)
+    with pytest.raises(TargetError, match="a worker says: no C compiler"):
+        list(pool.in_order([tmp_path], compiles_nowhere))
+    pool.close()
+
+
+def test_theorems_are_proved_by_workers(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = []
+    for number, where in enumerate((["--jobs", "1"], ["--scheduler", address])):
+        written = tmp_path / f"{number}.json"
+        assert main(["prove", "block.split", "--fresh", *where, "--json", str(written)]) == 0
+        told = json.loads(written.read_text())["theorems"]
+        rows.append([(row["name"], row["verdict"], row["paths"]) for row in told])
+    assert rows[0] == rows[1]
+    assert main(["prove", "--faults", "block.split", "--scheduler", address]) == 2
+    assert "leave out" in capsys.readouterr().err
+
+
+def test_traces_are_played_by_workers_and_what_is_found_is_kept_here(address: str, tmp_path: Path,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("misaligned.c", "firstfit.h"):
+        (tmp_path / name).write_bytes((ZOO / name).read_bytes())
+    (tmp_path / "t.trace").write_text("a = malloc(24)\nb = malloc(100)\nfree(a)\n")
+    words = ["t.trace", "--targets", "sim,./misaligned.c", "--scheduler", address, "--json", "r.json"]
+    assert main(["diff", *words, "--policy", "first_fit"]) == 1
+    [found] = json.loads((tmp_path / "r.json").read_text())["findings"]
+    assert found["code"] == "misaligned"
+    kept = tmp_path / ".heapster" / found["id"]
+    assert any(f".heapster/{found['id']}/repro.c" in line for line in found["details"])
+    assert "heapster-diff-" not in (kept / "finding.json").read_text()
+    assert main(["replay", found["id"]]) == 1
+    assert main(["score", *words[:2], "libc,./misaligned.c", *words[3:]]) == 1
+    rows = json.loads((tmp_path / "r.json").read_text())["table"]["t.trace"]
+    assert [row["valid"] for row in rows.values()] == [True, False]
 
 
 @pytest.mark.parametrize(("name", "value", "says"), [

@@ -143,3 +143,15 @@ def test_the_command_writes_what_it_did(empty_folder: Path, capsys: pytest.Captu
     assert written["verdict"] == "passed"
     assert written["patterns"]["churn"]["ops"] > 0
     assert "operations a second" in capsys.readouterr().out
+
+
+def test_targets_of_a_list_share_the_time_in_one_run(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["stress", "libc,native:best_fit", "--pattern", "churn", "--seconds", "2", "--json", "r.json"]
+    assert main([*words, "--jobs", "2"]) == 0
+    run = json.loads(Path("r.json").read_text())
+    assert run["target"] == "libc+native:best_fit"
+    assert list(run["patterns"]) == ["libc churn", "native:best_fit churn"]
+    assert run["ops"] == sum(figures["ops"] for figures in run["patterns"].values())
+    assert "libc churn " in capsys.readouterr().out
+    assert main(["stress", "libc,sim"]) == 2
+    assert "stress cannot take sim" in capsys.readouterr().err

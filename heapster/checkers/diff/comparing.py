@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -18,6 +21,7 @@ from heapster.checkers.score.contestants import contestant
 from heapster.checkers.score.driver import Contestant, Course
 from heapster.checkers.score.judging import Judged, judge
 from heapster.checkers.targets.capabilities import view_of
+from heapster.checkers.targets.grammar import parse
 from heapster.checkers.targets.opening import engine_of
 from heapster.checkers.targets.source import Source
 from heapster.checkers.targets.target import NATIVE, UNSET, Target, View
@@ -58,6 +62,8 @@ class Comparison:
     judged: int = 0             # operations of others' allocators
     unfinished: bool = False    # an allocator was too slow
     interrupted: bool = False
+    away: str = ""              # the folder in which findings were kept, if it is gone
+    kept: dict[str, bytes] = field(default_factory=dict)        # the files in it
 
     def take(self, other: "Comparison") -> None:
         """Add what was found on other traces."""
@@ -110,12 +116,20 @@ class PolicyPlayer(NamedTuple):
     source: Source | None       # None for the compiled library
 
 
+Asked = tuple[tuple[str, ...], tuple[Target, ...], str | None]     # policies, targets, and a prefix of their names
+
+
 class Entrants(NamedTuple):
     """Players of the traces."""
 
     players: tuple[PolicyPlayer, ...]
     strangers: tuple[Contestant, ...] = ()
-    prefix: str | None = None                   # of the strangers' names
+    asked: Asked = ((), (), None)               # so that others can have the same
+
+    @property
+    def prefix(self) -> str | None:
+        """Of the strangers' names."""
+        return self.asked[2]
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -136,7 +150,8 @@ def entrants(policies: tuple[str, ...], targets: Iterable[Target] = (), prefix: 
     others = tuple(contestant(target, prefix) for target in named if target not in ours)
     if not any(target.kind in COMPARED for target in ours):
         ours = (NATIVE, *ours)
-    return Entrants(tuple(player for target in ours for player in _players(target, policies)), others, prefix)
+    return Entrants(tuple(player for target in ours for player in _players(target, policies)), others,
+                    (policies, named, prefix))
 
 
 def _players(target: Target, policies: tuple[str, ...]) -> Iterator[PolicyPlayer]:
@@ -151,14 +166,12 @@ def diff(names: Iterable[str], playing: Entrants, store: Store, progress: Progre
     """Every trace on every entrant; findings are kept as they come."""
     began, done = monotonic(), Comparison()
 
-    def compared(name: str, tell: Tell) -> Comparison:
-        part = Comparison()
-        _one(name, playing, store, part, lambda what, fraction: tell((what, fraction)))
-        return part
-
+    _entered.clear()
+    _entered[playing.asked] = playing
+    work = partial(_compared, playing.asked, store.folder if pool.is_here else None)
     try:
-        for part in pool.telling(names, compared, lambda told: progress(*told)):
-            done.take(part)
+        for part in pool.telling(names, work, lambda told: progress(*told)):
+            done.take(part if pool.is_here else _brought_home(part, store))
     except KeyboardInterrupt:
         done.interrupted = True
     unfinished = done.interrupted or done.unfinished
@@ -193,6 +206,38 @@ def attack_on(name: str) -> Attack | None:
         return None
     from heapster.checkers.diff.hunting import adversary  # noqa: PLC0415  loads Hypothesis
     return adversary(policy)
+
+
+_entered: dict[Asked, Entrants] = {}        # those that this process has opened
+
+
+def _compared(asked: Asked, folder: Path | None, name: str, tell: Tell) -> Comparison:
+    """A trace on all that play it; findings are kept in the folder, if it can be reached from here."""
+    part = Comparison()
+    with TemporaryDirectory(prefix="heapster-diff-") as away:
+        store = Store(folder or Path(away), part.warnings.append)
+        playing = _entered.get(asked) or _entered.setdefault(asked, entrants(*asked))
+        _one(name, playing, store, part, lambda what, fraction: tell((what, fraction)))
+        if folder is None:
+            part.away = away
+            part.kept = {str(file.relative_to(away)): file.read_bytes() for file in Path(away).rglob("*")
+                         if file.is_file()}
+    return part
+
+
+def _brought_home(part: Comparison, store: Store) -> Comparison:
+    """What was found elsewhere, kept here; what is said of its files is said of those that are here."""
+    home = str(store.folder)
+    part.findings = [replace(found, details=tuple(line.replace(part.away, home) for line in found.details))
+                     for found in part.findings]
+    for found in part.findings:
+        store.keep(found, parse(part.found_on[found.id]))
+    for name, data in part.kept.items():
+        file = store.folder / name
+        if not file.exists() and file.parent.is_dir():      # else the store has said why it cannot keep
+            file.write_bytes(data.replace(part.away.encode(), home.encode()))
+    part.away, part.kept = "", {}
+    return part
 
 
 def _one(name: str, playing: Entrants, store: Store, done: Comparison, progress: Progress) -> None:

@@ -1,5 +1,6 @@
 """The engine for our own source: each call in lock-step with the model, and taken back by a copy of the lockstep."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
@@ -19,6 +20,7 @@ from heapster.model.system import SYSTEM_CALL_NAMES
 from heapster.results import HarnessError
 
 NTH_BITS, ALSO_MMAP = 3, 1 << 6         # of a refusal: which of its kind in the call; the mmap tried instead too
+MANY_OBJECTS = 30_000                   # made before Python looks for cycles: each lockstep is one
 TOGETHER, APART = 48, 6                 # programs of a piece, and of one that is worth a child
 
 
@@ -61,6 +63,14 @@ class InterpretedEngine:
 
     def expand(self, piece: Piece) -> Expanded:
         """Run each program of a piece with every move more."""
+        often = gc.get_threshold()
+        gc.set_threshold(MANY_OBJECTS)
+        try:
+            return self._expanded(piece)
+        finally:
+            gc.set_threshold(*often)
+
+    def _expanded(self, piece: Piece) -> Expanded:
         moves, spoilt = np.zeros(len(piece.programs), np.uint64), np.zeros(len(piece.programs), np.uint64)
         reached: list[tuple[int, int, int]] = []
         ways: dict[int, AnswerWay] = {}

@@ -57,6 +57,11 @@ class Cluster:
         """See `Pool`: a piece for each, so that a run takes as long as on one machine."""
         return self._jobs
 
+    @property
+    def is_here(self) -> bool:
+        """See `Pool`: workers have a folder of their own."""
+        return False
+
     def close(self) -> None:
         """Leave the cluster as it was found."""
         with suppress(Exception):
@@ -165,6 +170,8 @@ class _Ears:
             self._hear(answered(said).value)
         children.worked_elsewhere(delivered.seconds)
         answer = answered(delivered.answer)
+        if isinstance(answer, Raised) and isinstance(answer.error, TargetError):
+            raise TargetError(f"a worker says: {answer.error}")
         if isinstance(answer, Raised):
             raise answer.error
         return answer

@@ -29,6 +29,11 @@ class Local:
         """See `Pool`: a piece for each."""
         return self.jobs
 
+    @property
+    def is_here(self) -> bool:
+        """See `Pool`."""
+        return True
+
     def in_order(self, pieces: Iterable[Piece], work: Callable[[Piece], Answer]) -> Iterator[Answer]:
         """See `Pool`."""
         return self.telling(pieces, partial(silent, work), unheard)

@@ -25,6 +25,10 @@ class Pool(Protocol):
     def shares(self) -> int:
         """Into how many pieces that take long a run is best split."""
 
+    @property
+    def is_here(self) -> bool:
+        """Whether they work on this machine, with its files."""
+
     def in_order(self, pieces: Iterable[Piece], work: Callable[[Piece], Answer]) -> Iterator[Answer]:
         """The answers to all pieces, in their order. Pieces are asked for as they can be begun.
 

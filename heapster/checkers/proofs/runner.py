@@ -7,20 +7,23 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from hashlib import sha256
+from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from heapster import children
+from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.mutation.fault import Origin
 from heapster.checkers.proofs import BITS, LONGEST_AFTER_REFUTING, Proof, Theorem
 from heapster.checkers.proofs.kept import KeptProofs
 from heapster.checkers.targets.target import SIM, Target, folder
-from heapster.results import Finding
+from heapster.extras import install
+from heapster.results import Finding, TargetError
 
 MOST_PATHS_AFTER_REFUTING = 50      # a broken heap can go on for ever
 DOUBTS = {"sat": "cvc5 calls possible what z3 calls impossible",
@@ -72,6 +75,14 @@ class _Attempt:
         return self.seconds() > limit
 
 
+class _Done(NamedTuple):
+    """A proof that has ended."""
+
+    proof: Proof
+    outcomes: list[TheoremResult]
+    read: frozenset[tuple[str, str]]        # of the source: what the proof depends on
+
+
 @dataclass(frozen=True)
 class Runner:
     """How proofs are run."""
@@ -82,6 +93,7 @@ class Runner:
     stop_at: str = ""               # the theorem whose refutation is enough
     kept: KeptProofs | None = None  # what went through before, on a source that may have changed
     cross_check: bool = False       # ask cvc5 too
+    pool: Pool | None = None        # others who prove, in the stead of children
 
     def run(self, proofs: Sequence[Proof]) -> Iterator[list[TheoremResult]]:
         """The outcomes of each proof: what is kept first, then what is of files that changed, as they come."""
@@ -98,7 +110,20 @@ class Runner:
         yield from self._run(self.kept.changed_first(left))
 
     def _run(self, proofs: Sequence[Proof]) -> Iterator[list[TheoremResult]]:
-        """The outcomes, each proof run; stopping early ends the children."""
+        """The outcomes, each proof run; a proof that went through is kept before anyone hears of it."""
+        for done in self.each(proofs) if self.pool is None else self._elsewhere(self.pool, proofs):
+            if self.kept and all(outcome.verdict is Proved.PROVED for outcome in done.outcomes):
+                self.kept.keep(done.proof, done.read, done.outcomes[0].paths, done.outcomes[0].encoding)
+            yield done.outcomes
+
+    def _elsewhere(self, pool: Pool, proofs: Sequence[Proof]) -> Iterator["_Done"]:
+        work = partial(_proved, replace(self, jobs=1, kept=None, pool=None))
+        for proof, (outcomes, read) in zip(proofs, pool.in_order([proof.theorems()[0].name for proof in proofs], work),
+                                           strict=True):
+            yield _Done(proof, outcomes, read)
+
+    def each(self, proofs: Sequence[Proof]) -> Iterator["_Done"]:
+        """Each proof as it ends, run in a child; stopping early ends the children."""
         if not proofs:
             return
         import heapster.machine.bits  # noqa: F401, PLC0415  # once, before the children are forked
@@ -120,16 +145,10 @@ class Runner:
                     if outcomes[0].verdict is Proved.UNKNOWN and len(attempt.encodings) > 1:
                         todo.append((attempt.proof, attempt.encodings[1:]))
                     else:
-                        self._keep(attempt, answer, outcomes)
-                        yield outcomes
+                        yield _Done(attempt.proof, outcomes, answer.get("read", frozenset()))
         finally:
             for attempt in running:
                 _end(attempt)
-
-    def _keep(self, attempt: _Attempt, answer: dict[str, Any], outcomes: list[TheoremResult]) -> None:
-        """Note a proof that went through, before anyone hears of it: an interrupted run keeps it."""
-        if self.kept and all(outcome.verdict is Proved.PROVED for outcome in outcomes):
-            self.kept.keep(attempt.proof, answer["read"], answer["paths"], attempt.encodings[0])
 
     def _start(self, proof: Proof, encodings: tuple[str, ...]) -> _Attempt:
         receiver, sender = multiprocessing.Pipe(duplex=False)
@@ -139,6 +158,17 @@ class Runner:
         process.start()
         sender.close()
         return _Attempt(proof, encodings, process, receiver)
+
+
+def _proved(runner: Runner, theorem: str) -> tuple[list[TheoremResult], frozenset[tuple[str, str]]]:
+    """On a worker of somebody else's: the proof that shows the theorem, and how it went."""
+    from heapster.checkers.proofs.catalogue import PROOFS  # noqa: PLC0415  which imports the proofs, and these this
+
+    if find_spec("z3") is None:
+        raise TargetError(f"proofs need z3, and a worker has none: {install('prove')}")
+    [proof] = [proof for proof in PROOFS if any(one.name == theorem for one in proof.theorems())]
+    [done] = runner.each([proof])
+    return done.outcomes, done.read
 
 
 def _answer(attempt: _Attempt, limit: float) -> dict[str, Any]:

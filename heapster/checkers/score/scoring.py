@@ -5,6 +5,7 @@ for speed, in proportion to libc's on the same trace and never more. One wrong a
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from hashlib import sha256
 from shlex import quote
 from time import monotonic
@@ -52,20 +53,15 @@ def score(names: Iterable[str], targets: tuple[Target, ...], prefix: str | None 
           progress: Progress = lambda *_: None, pool: Pool = ALONE) -> Run:
     """Every trace on every target."""
     began, ops = monotonic(), 0
-    contestants, libc = [contestant(target, prefix) for target in targets], contestant(LIBC)
+    _contestants.cache_clear()
+    _contestants(targets, prefix)               # before children are forked, who have them then
     table: dict[str, dict[str, Any]] = {}
     findings: list[Finding] = []
     warnings: list[str] = []
     slow = interrupted = False
 
-    def scored(name: str, tell: Tell) -> Scored:
-        trace = load(name)
-        with Course(trace) as course:
-            rows = _rows(course, contestants, libc, name, lambda what, fraction: tell((what, fraction)))
-            return name, tuple(trace.warnings), [(one.key, row, found) for one, row, found in rows]
-
     try:
-        for name, warned, rows in pool.telling(names, scored, lambda told: progress(*told)):
+        for name, warned, rows in pool.telling(names, partial(_scored, targets, prefix), lambda told: progress(*told)):
             warnings += warned
             for key, row, found in rows:
                 table.setdefault(name, {})[key] = row._asdict()
@@ -82,6 +78,20 @@ def score(names: Iterable[str], targets: tuple[Target, ...], prefix: str | None 
                       "warnings": warnings, "measures": MEASURES,
                       "not_checked": ["errno, usable_size and misuse (fuzz does)", "threads: one makes all calls",
                                       *_lacking(table)]})
+
+
+@lru_cache(1)
+def _contestants(targets: tuple[Target, ...], prefix: str | None) -> tuple[list[Contestant], Contestant]:
+    """The targets, wherever a trace is run that needs them; and libc."""
+    return [contestant(target, prefix) for target in targets], contestant(LIBC)
+
+
+def _scored(targets: tuple[Target, ...], prefix: str | None, name: str, tell: Tell) -> Scored:
+    """A trace on all targets."""
+    trace = load(name)
+    with Course(trace) as course:
+        rows = _rows(course, *_contestants(targets, prefix), name, lambda what, fraction: tell((what, fraction)))
+        return name, tuple(trace.warnings), [(one.key, row, found) for one, row, found in rows]
 
 
 def _lacking(table: dict[str, dict[str, Any]]) -> Iterator[str]:

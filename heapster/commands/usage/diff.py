@@ -18,6 +18,7 @@ from heapster.config import CLASSIC
               help="What plays the traces: sim, native and copies of impl under the policy that they name, or under "
                    "each of --policy. Without sim or native, native plays beside them.")
 @option("prefix")
+@option("scheduler")
 @jobs_option("Traces that are played at once.  [default: the cores there are]")
 @option("json")
 @click.option("--html", metavar="FILE", help="Write a page to travel through the heaps of the policies.")

@@ -23,6 +23,7 @@ COVERING = 20.0                 # of processor time, with --covers
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
               help=f"Seconds for one proof in one encoding.  [default: {TIMEOUT:g}, with --thorough {LONGEST:g}; "
                    f"once a theorem is refuted, at most {LONGEST_AFTER_REFUTING:g}]")
+@option("scheduler")
 @jobs_option("Proofs that run at once.  [default: the cores there are]")
 @click.option("--fresh", is_flag=True,
               help="Prove all again, also what was proved before and depends on nothing that has changed since.")

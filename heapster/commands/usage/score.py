@@ -15,6 +15,7 @@ USUAL = ",".join((*(f"native:{policy}" for policy in POLICIES), "libc"))
 @click.option("--targets", metavar="T,T,...", default=USUAL, show_default=True,
               help="What is scored.")
 @option("prefix")
+@option("scheduler")
 @jobs_option("Traces that are scored at once; they disturb each other's speed.  [default: 1]")
 @option("json")
 @option("junit")

@@ -10,7 +10,8 @@ SECONDS = 20.0
 
 
 @click.command("stress", epilog=f"{told('stress')}\n\n"
-                                f"Patterns: {', '.join(PATTERNS)}.")
+                                f"Patterns: {', '.join(PATTERNS)}.\n\n"
+                                "Example: heapster stress native:first_fit,native:best_fit,libc --seconds 60")
 @target("native")
 @option("threads", 2)
 @option("seconds", SECONDS)
@@ -23,4 +24,7 @@ SECONDS = 20.0
 @selection_options
 @done_by("stress")
 def command() -> None:
-    """Run real threads on a compiled allocator; every block is tagged and verified."""
+    """Run real threads on compiled allocators; every block is tagged and verified.
+
+    Targets of a list, parted by commas, share the seconds.
+    """
