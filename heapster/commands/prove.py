@@ -75,9 +75,8 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     target = target_of(folder)
     with opened(folder) as source:
         kept = KeptProofs(Sources(source), fresh=fresh or cross_check)
-        pool = pool_of(given, needs=filter(None, (folder,))) if given["scheduler"] else None
-        runner = Runner(timeout, jobs, folder, kept=kept, cross_check=cross_check, pool=pool)
-        run = met(proved(proofs, runner), target)
+        pool = pool_of(given, needs=target.paths) if given["scheduler"] else None
+        run = met(proved(proofs, Runner(timeout, jobs, folder, kept=kept, cross_check=cross_check, pool=pool)), target)
     if kept.trouble:
         warn(kept.trouble)
     _keep(run, target, Store(Path(store), warn))

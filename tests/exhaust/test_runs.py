@@ -20,6 +20,7 @@ from heapster.checkers.targets import grammar
 from heapster.cli import main
 from heapster.reports.jsonfile import as_value
 from heapster.results import Finding, Run, UsageError, Verdict
+from heapster.wording import counted
 from tests.exhaust.walks import ALLOCATORS, BUMP, MM
 
 PLAN = ExhaustPlan(calls=3, sizes=(24, 100), seconds=None, refusals=False)
@@ -191,7 +192,8 @@ def test_few_sizes_are_walked_over_deeper_than_all(tmp_path: Path) -> None:
     (few,) = run.extra["of_fewer_sizes"]
     assert few["calls"] > run.extra["calls"]
     assert len(few["sizes"]) <= 3 < len(run.extra["sizes"])
-    assert f"of at most {few['calls']} calls over {len(few['sizes'])} sizes" in run.extra["covered"]
+    within = f"of at most {counted(few['calls'], 'call')} over {counted(len(few['sizes']), 'size')}"
+    assert within in run.extra["covered"]
 
 
 # The zoo: each fault that a few calls show, of the sizes that are worked out.

@@ -33,7 +33,7 @@ def carry(ingredients: Ingredients, out: Path) -> Carried:
     """Copy what the target is compiled of into the folder. Raises TargetError, OSError."""
     files = {file for source in ingredients.sources for file in _read(ingredients, source)}
     folders = [path for _, path in _named(ingredients.flags) if path]
-    place = _Placing([path for path in (*files, *folders) if not _is_ours(path)])
+    place = _FarmPlaces([path for path in (*files, *folders) if not _is_ours(path)])
     for file in sorted(files):
         to = out / place.of(file)
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _is_ours(path: Path) -> bool:
     return any(path.is_relative_to(folder.resolve()) for folder in (cache_folder(), Path(heapster.__file__).parent))
 
 
-class _Placing:
+class _FarmPlaces:
     """Where files lie below the harness's folder: as they lie to each other, without what all have in common."""
 
     def __init__(self, theirs: Iterable[Path]) -> None:

@@ -75,7 +75,7 @@ class _Attempt:
         return self.seconds() > limit
 
 
-class _Done(NamedTuple):
+class _EndedProof(NamedTuple):
     """A proof that has ended."""
 
     proof: Proof
@@ -116,13 +116,13 @@ class Runner:
                 self.kept.keep(done.proof, done.read, done.outcomes[0].paths, done.outcomes[0].encoding)
             yield done.outcomes
 
-    def _elsewhere(self, pool: Pool, proofs: Sequence[Proof]) -> Iterator["_Done"]:
+    def _elsewhere(self, pool: Pool, proofs: Sequence[Proof]) -> Iterator["_EndedProof"]:
         work = partial(_proved, replace(self, jobs=1, kept=None, pool=None))
         for proof, (outcomes, read) in zip(proofs, pool.in_order([proof.theorems()[0].name for proof in proofs], work),
                                            strict=True):
-            yield _Done(proof, outcomes, read)
+            yield _EndedProof(proof, outcomes, read)
 
-    def each(self, proofs: Sequence[Proof]) -> Iterator["_Done"]:
+    def each(self, proofs: Sequence[Proof]) -> Iterator["_EndedProof"]:
         """Each proof as it ends, run in a child; stopping early ends the children."""
         if not proofs:
             return
@@ -145,7 +145,7 @@ class Runner:
                     if outcomes[0].verdict is Proved.UNKNOWN and len(attempt.encodings) > 1:
                         todo.append((attempt.proof, attempt.encodings[1:]))
                     else:
-                        yield _Done(attempt.proof, outcomes, answer.get("read", frozenset()))
+                        yield _EndedProof(attempt.proof, outcomes, answer.get("read", frozenset()))
         finally:
             for attempt in running:
                 _end(attempt)
