@@ -1,8 +1,12 @@
-"""The part of the docs' page of proofs about whole operations on any heap."""
+"""The part of the docs' page of proofs about whole operations on any heap, and about what stands in for what."""
 
 from collections.abc import Iterator
 
-from heapster.checkers.proofs.catalogue import theorems
+from heapster.checkers.mutation.fault import SHIPPED_FOLDER
+from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP
+from heapster.checkers.proofs.catalogue import PROOFS, theorems
+from heapster.checkers.proofs.contracts import required
+from heapster.checkers.proofs.replacements import callees
 from heapster.checkers.proofs.stand_ins import STAND_INS
 
 WHOLE = (
@@ -23,8 +27,11 @@ WHOLE = (
     "out and taken as the functions of `retained` promise. A realloc that moves is one request, one copy and one free,",
     "each of which is proved. A bin that is full is flushed turn by turn, from stacks of any length.",
     "",
-    "Not covered: batches of more than 3 blocks; arenas and lists that a child of a fork lost; another thread's cache;",
-    "statistics. `heapster prove --covers --fuzz 60` says how many calls start where one of these theorems applies.",
+    "Batches have any length: where one is carved block by block, up to 3; where it is longer, by what `carve_batch`",
+    "promises, which is proved turn by turn.",
+    "",
+    "Not covered: arenas and lists that a child of a fork lost; another thread's cache; statistics.",
+    "`heapster prove --covers --fuzz 60` says how many calls start where one of these theorems applies.",
     "What stands in for a callee does no more than that promises:",
 )
 
@@ -38,4 +45,26 @@ def any_heap_lines() -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in each.proved_by)
         reach = ", ".join(dict.fromkeys(bounds[name] for name in each.proved_by))
         yield f"| `{each.of}` | {each.does} | {names} | {reach} |"
+    yield ""
+    yield from _stand_in_lines()
+
+
+REPLACED = (
+    "Read off the source of the proofs: each function that any proof replaces by what it promises, the proofs that do,",
+    "by the functions that they are about, and what proves the promise. Its *Requires* is what the replacement may",
+    "count on; that callers keep to it is claimed by whole operations, which run them.",
+)
+
+
+def _stand_in_lines() -> Iterator[str]:
+    """Of the docs' page: what is replaced in which proofs, and what proves that it does what it promises."""
+    yield from ("## What stands in for what, in all proofs", "", *REPLACED, "",
+                "| callee | in proofs of | is proved by | of | requires |", "|---|---|--:|---|---|")
+    needs = required(SHIPPED_FOLDER)
+    for each in callees(PROOFS):
+        users = ", ".join(f"`{of}`" for of in dict.fromkeys(proof.of for proof in each.proofs))
+        bounds = [theorem.bound for theorem in theorems() if theorem.of == each.of]
+        whole = [bound for bound in (ALL_WORDS, ANY_HEAP) if bound in bounds]
+        reach = ", ".join(whole or dict.fromkeys(bounds)) or "nothing"
+        yield f"| `{each.of}` | {users} | {len(bounds)} | {reach} | {needs[each.of]} |"
     yield ""

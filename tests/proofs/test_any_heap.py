@@ -9,10 +9,12 @@ from heapster.checkers.mutation.hunt_proofs import hunt
 from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
 from heapster.checkers.proofs.any_heap import AnyHeap
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
-from heapster.checkers.proofs.coverage import CoverageLockstep, CoverageTally, theorems_reached
+from heapster.checkers.proofs.coverage import CallStart, CoverageLockstep, CoverageTally, reach, theorems_reached
 from heapster.checkers.proofs.stand_ins import STAND_INS
+from heapster.impl.layout import KEY
 from heapster.machine.paths import integers, paths
 from heapster.machine.simulated import Simulated
+from heapster.model.operation import Step
 from heapster.model.trace import parse
 
 NAMES = {theorem.name for theorem in theorems()}
@@ -107,7 +109,18 @@ def test_mapped_blocks_and_those_that_move_are_reached() -> None:
         "what_moves_in_any_heap_is_copied_whole", "what_malloc_could_give_is_left_as_it_is"}
 
 
-def test_what_is_missing_is_said() -> None:
+def test_batches_of_any_length_are_reached() -> None:
     covered = reached("".join(f"a{number} = malloc(24)\n" for number in range(16)))
-    assert covered.share < 1.0
-    assert list(covered.missing) == ["a batch for an empty bin has at most 3 blocks"]
+    assert covered.share == 1.0
+    assert covered.reached["a_batch_of_any_length_is_carved_under_the_lock"] >= 1
+
+
+def test_what_is_missing_is_said() -> None:
+    lockstep = CoverageLockstep(Simulated(), CoverageTally())
+    for step in parse(SHIPPED + "a = malloc(24)\nb = malloc(24)\n"):
+        assert lockstep.take(step) == []
+    m, pointer = lockstep.m, lockstep.pointers[0]
+    m.store(pointer, 0)
+    m.store(pointer + 8, m.load(m.statics() + KEY) - pointer)
+    found = reach(CallStart(m, Step("free", operand=0), pointer))
+    assert found == ("", "a block that is freed does not look as if it waited")

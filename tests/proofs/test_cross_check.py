@@ -50,7 +50,7 @@ def test_a_wrong_answer_of_z3_is_told_with_its_theorem(
     """A source that loses a last page, of which z3 says that it cannot: nobody calls that proved."""
     broken = plant(one_edit("", "retained", "if rest != 0:", "if rest > PAGE:", ""), tmp_path)
     monkeypatch.setattr("heapster.machine.paths.Solver", Lying)
-    code = prove(monkeypatch, str(broken), "retained.take_from", "--json", str(tmp_path / "p.json"))
+    code = prove(monkeypatch, str(broken), "the_rest_is_first", "--json", str(tmp_path / "p.json"))
     told = json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))
     assert (code, told["verdict"]) == (3, "inconclusive")
     assert told["cross_check"]["agreed"] < told["cross_check"]["asked"]
@@ -68,21 +68,21 @@ def test_what_cvc5_cannot_say_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
     note = SecondOpinion.note
     monkeypatch.setattr(SecondOpinion, "note", lambda self, _: note(self, Answer()))
-    assert prove(monkeypatch, "retained.take_from", "--json", str(tmp_path / "p.json")) == 3
+    assert prove(monkeypatch, "the_rest_is_first", "--json", str(tmp_path / "p.json")) == 3
     told = json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))
     assert {row["verdict"] for row in told["theorems"]} == {"UNKNOWN"}
     assert {row["reason"] for row in told["theorems"]} == {"cvc5 cannot say whether what z3 calls impossible is"}
 
 
 def test_agreement_is_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert prove(monkeypatch, "retained.take_from") == 0
+    assert prove(monkeypatch, "the_rest_is_first") == 0
     assert "cross-check: cvc5 agrees with 120 of 120 answers of z3" in capsys.readouterr().out
 
 
 def test_without_cvc5_it_says_what_to_install(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("heapster.commands.prove.find_spec", lambda name: None if name == "cvc5" else object())
-    assert prove(monkeypatch, "retained.take_from") == 4
+    assert prove(monkeypatch, "the_rest_is_first") == 4
     assert "--cross-check needs cvc5: pip install 'heapster[cross-check]'" in capsys.readouterr().err
 
 

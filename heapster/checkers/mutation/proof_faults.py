@@ -6,6 +6,7 @@ from heapster.checkers.mutation.any_heap_faults import ANY_HEAP
 from heapster.checkers.mutation.fault import one_edit
 from heapster.checkers.mutation.heap_faults import HEAP
 from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
+from heapster.checkers.mutation.step_faults import STEP_FAULTS
 from heapster.checkers.mutation.walk_faults import WALK_FAULTS
 
 fault = partial(one_edit, by="prove")
@@ -15,6 +16,7 @@ FAULTS = (
     *ANY_HEAP,
     *MAPPED_FAULTS,
     *WALK_FAULTS,
+    *STEP_FAULTS,
     # Guards.
     fault("a small request asks the arena for too little", "malloc",
           "        return acquire(m, attach(m), want, ALIGN, kind)",

@@ -22,10 +22,20 @@ def ensured(folder: Path) -> Iterator[tuple[str, str]]:
 
 def clauses(docstring: str) -> list[str]:
     """What a docstring ensures, white space evened out."""
-    found = re.search(r"^Ensures:(.*?)(?=\n\n|\n\w+:|\Z)", docstring, re.DOTALL | re.MULTILINE)
-    if not found:
-        return []
-    return [" ".join(clause.split()) for clause in found[1].strip().removesuffix(".").split(";")]
+    return [clause.strip() for clause in _paragraph(docstring, "Ensures").split(";") if clause]
+
+
+def _paragraph(docstring: str, title: str) -> str:
+    """What stands under a title, white space evened out; nothing if it has none."""
+    found = re.search(rf"^{title}:(.*?)(?=\n\n|\n\w+:|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    return " ".join(found[1].split()).removesuffix(".") if found else ""
+
+
+def required(folder: Path) -> dict[str, str]:
+    """What each function requires of its callers, as its docstring says: module.function and the sentence."""
+    return {f"{path.stem}.{node.name}": _paragraph(ast.get_docstring(node) or "", "Requires")
+            for path in sorted(folder.glob("*.py")) for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef)}
 
 
 def shown() -> list[tuple[str, str]]:

@@ -1,0 +1,34 @@
+"""`python -m heapster.checkers.mutation.first_refuted [FOLDER [NAME...]]`: prove until a theorem is refuted; say which.
+
+A hunter only asks whether: it neither meets programs nor keeps a finding. Proofs that nothing has changed for are not
+run again; those of changed files come first. Exit code 1 if a theorem was refuted, else 0.
+"""
+
+import sys
+from itertools import chain
+from pathlib import Path
+
+from heapster.checkers.proofs.catalogue import selected
+from heapster.checkers.proofs.dependencies import Sources
+from heapster.checkers.proofs.kept import KeptProofs
+from heapster.checkers.proofs.runner import Proved, Runner, target_of
+from heapster.checkers.proofs.source import opened
+
+LONGEST = 100.0                 # seconds for one proof; whole ones take less
+WRONG = (Proved.REFUTED, Proved.VACUOUS)
+
+
+def first_refuted(folder: Path | None = None, *names: str) -> str:
+    """The theorem that is refuted first, in words, of those named or of all; nothing if none is."""
+    with opened(folder) as source:
+        runner = Runner(LONGEST, 1, folder, kept=KeptProofs(Sources(source)))
+        for outcome in chain.from_iterable(runner.run(selected(names, thorough=False))):
+            if outcome.verdict in WRONG:
+                return f"{outcome.verdict.value} {outcome.theorem.name} of {target_of(folder)}"
+    return ""
+
+
+if __name__ == "__main__":
+    said = first_refuted(Path(sys.argv[1]) if sys.argv[1:] else None, *sys.argv[2:])
+    sys.stdout.write(f"{said}\n" if said else "")
+    sys.exit(bool(said))
