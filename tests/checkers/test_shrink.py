@@ -92,3 +92,21 @@ def test_longer_replays_cost_more() -> None:
         return False
     shrink(tuple(Step("malloc", (i,), i) for i in range(50)), passes, budget=30, cost=lambda t: float(len(t)))
     assert sum(map(len, replays)) <= 30
+
+
+def test_what_fails_where_memory_is_out_needs_one_block_or_one_call() -> None:
+    """Of forty blocks, and a few replays: the last call asks for all, or what lives becomes one block."""
+    many = "; ".join(f"b{number} = malloc({number + 500})" for number in range(40))
+    held = 1 << 14
+
+    def fails_when_out(alone: bool) -> Any:
+        def fails(trace: Any) -> bool:
+            taken = sum(step.numbers[-1] for step in trace[:-1] if step.verb == "malloc")
+            last = trace[-1]
+            return last.verb == "calloc" and taken + last.numbers[-1] > held and (alone or last.numbers[-1] < 99)
+        return fails
+
+    alone = shrink(parse(f"{many}; z = calloc(1, 48)"), fails_when_out(alone=True), budget=30)
+    assert len(alone.trace) == 1
+    filled = shrink(parse(f"{many}; z = calloc(1, 48)"), fails_when_out(alone=False), budget=30)
+    assert [step.verb for step in filled.trace] == ["malloc", "calloc"]

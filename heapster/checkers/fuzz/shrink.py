@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace, canonical
-from heapster.model.operations import ALIGNING, OPERATIONS, PRODUCTS, RESIZING, STATING, requested
+from heapster.model.operations import ALIGNING, OPERATIONS, PRODUCTS, REQUESTS, RESIZING, STATING, TAKING, requested
 from heapster.model.placement import POLICY_NAMES
 
 Fails = Callable[[Trace], bool]
@@ -41,6 +41,8 @@ def shrink(trace: Trace, fails: Fails, budget: float = MOST_REPLAYS, cost: Calla
     Each replay takes its cost from the budget: how far it goes depends on no clock.
     """
     search = _Search(canonical(trace), fails, budget, cost)
+    if len(search.best) > 3 * SHORT:
+        search.run(asking_for_all)
     helped = True
     while helped and not search.spent:
         if len(search.best) > LONG:
@@ -127,6 +129,26 @@ def with_fewer_larger_blocks(trace: Trace) -> Trace:
     larger = tuple(step._replace(numbers=(2 * step.numbers[0],)) if step.verb == "malloc" and
                    step.numbers[0] < MOST_DOUBLED else step for step in trace)
     return without(larger, {place for place, step in enumerate(larger) if {step.result, step.operand} & gone})
+
+
+def asking_for_all(trace: Trace) -> Iterator[Trace]:
+    """The last call alone, for as much as all that lives besides; or after one block that is as large as all that.
+
+    What fails where memory is out needs no more.
+    """
+    last, live = trace[-1], dict[int, int]()
+    for step in trace[:-1]:
+        if step.verb in TAKING:
+            live.pop(step.operand, None)
+        if step.result != NO_HANDLE:
+            live[step.result] = requested(step)
+    own = live.pop(last.operand, None)
+    before = () if own is None else (Step("malloc", (own,), last.operand),)
+    others = sum(live.values())
+    if others and last.verb in REQUESTS:
+        yield (*before, last._replace(numbers=(*last.numbers[:-1], last.numbers[-1] + others)))
+        fresh = max(last.result, last.operand, *live) + 1
+        yield (*before, Step("malloc", (others,), fresh), last)
 
 
 def without(trace: Trace, dropped: set[int]) -> Trace:

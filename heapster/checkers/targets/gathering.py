@@ -28,7 +28,7 @@ UNDEFINED, SHARED = "Uwv", "WVu"        # kinds of symbols, as nm has them; what
 MANGLED, OF_CPLUSPLUS = "_Z", "libstdc++.so.6"
 LIBRARY = re.compile(r"-l|.*\.(?:a|o|so)$")        # a flag that brings definitions of its own
 LINKED = re.compile(                    # what comes as a target is linked, or by the judge
-    r"__|\.|_(?:ITM|GLOBAL|Unwind)_|_(?:DYNAMIC|end|edata|etext)$"
+    r"__|\.|_(?:ITM|GLOBAL|Unwind)_|_(?:DYNAMIC|end|edata|etext)$|(?:at_quick_ex|atex)it$|pthread_atfork$"
     r"|mem_(?:(?:de)?init|sbrk|reset_brk|heap_lo|heap_hi|heapsize|pagesize|memset|memcpy)$")
 
 
