@@ -135,7 +135,7 @@ def test_it_is_told_which_variants_were_come_by(tmp_path: Path, variants: Varian
     seen = (ctypes.c_ubyte * (len(variants.all) + 1))()
     ctypes.c_void_p.in_dll(library, "heapster_seen").value = ctypes.addressof(seen)
     library.work(9, 0)
-    met = {one.line for one in variants.all if seen[one.number]}
+    met = {one.line for one in variants.all if seen[one.number] and one.before}
     assert 10 in met and 13 not in met
 
 
@@ -154,6 +154,56 @@ def test_whole_expressions_and_statements_are_among_them(tmp_path: Path, text: s
     variants = Variants(text)
     assert any(slip in variants.mended(one) for one in variants.all)
     built(tmp_path, variants, variants.source())
+
+
+HEAP = """\
+#define HDRP(p) ((char *)(p) - 8)
+#define NEXT(p) ((char *)(p) + *(long *)HDRP(p))
+struct b { struct b *next; union { long units; } s; long flags; };
+static void unlink(struct b *b) { b->next = 0; }
+static void set(struct b *to, struct b *from) { to->next = from; }
+long size(void *p) { return *(long *)HDRP(NEXT(p)) + *(long *)HDRP(p); }
+void drop(struct b *first, struct b *second, long n, long m)
+{
+    if (n > 3) {
+        n += 2;
+        unlink(first);
+        first = second;
+    } else {
+        n += 2;
+        unlink(second);
+    }
+    set(first, second);
+    second->s.units -= n;
+    n += second->s.units;
+    n -= m;
+    second->flags &= ~7;
+}
+"""
+
+
+@pytest.mark.parametrize(("line", "slip"), [
+    (6, "+ *(long *)HDRP(NEXT(p))"), (6, "(long *)HDRP(p) +"),
+    (17, "set(second, first)"),                                                         # swapped
+    (15, "first = second;"), (14, "unlink ( first );"), (21, "second -> flags |= 7;"),    # a statement more
+    (20, "n -= second->s.units"),                                                       # what lies in a member
+])
+def test_what_is_swapped_missing_or_of_a_neighbour_is_among_them(tmp_path: Path, line: int, slip: str) -> None:
+    variants = Variants(HEAP)
+    assert slip not in HEAP.splitlines()[line - 1]
+    assert any(slip in variants.mended(one) for one in variants.all if one.line == line)
+    built(tmp_path, variants, variants.source())
+
+
+def test_a_statement_that_stands_so_elsewhere_is_likelier_than_others() -> None:
+    lacking = {one.after.strip(): one for one in Variants(HEAP).all if one.line == 15 and not one.before}
+    assert not lacking["first = second;"].odd and lacking["set ( first , second );"].odd
+
+
+def test_no_statement_is_taken_for_missing_that_stands_beside_or_names_what_comes_later() -> None:
+    text = "static int n;\nvoid f(void) { n = 1; }\nstatic int late;\nvoid g(void) { n = 2; late = n; n = 3; }\n"
+    more = {(one.line, one.after.strip()) for one in Variants(text).all if not one.before}
+    assert (2, "n = 2;") in more and not {(2, "late = n;"), (2, "n = 1;")} & more
 
 
 def test_a_constant_of_its_family_comes_first() -> None:

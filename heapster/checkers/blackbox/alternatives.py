@@ -11,6 +11,9 @@ EXACT_TWINS = (("l", "r"), ("L", "R"), ("fwd", "back"), ("fwd", "bwd"), ("a", "b
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 SIBLINGS = re.compile(r"[{;]\s*(?:(?:struct|unsigned|const)\s+)*\w+\s+(\**\w+(?:\s*,\s*\**\w+)+)\s*;")
 MASKS = (7, 15, 3, 1)
+APPLIED = re.compile(r"\b(\w+)\s*\(\s*(\w+)\s*\(\s*\w+\s*\)\s*\)")         # a function or macro of what another answers
+REACHED = re.compile(r"\b(\w+)\s*\(\s*\w+\s*\)\s*->")                   # a member of what a function answers
+ARROW = "->"
 COMMON = 3                      # letters
 MOST_VALUES = 6                 # other values of one constant
 
@@ -54,3 +57,16 @@ def twins_of(name: str, names: set[str]) -> Iterator[str]:
         for this, that in ((one, other), (other, one)):
             if this in name and (twin := name.replace(this, that)) in names and twin != name:
                 yield twin
+
+
+def neighbours_in(text: str) -> dict[str, list[str]]:
+    """By function or macro, and by the arrow to a member: what it is applied to the answer of, as to plain variables.
+
+    So of HDRP, of which there are HDRP(bp) and HDRP(NEXT_BLKP(bp)), it is NEXT_BLKP.
+    """
+    found: dict[str, list[str]] = {}
+    for outer, inner in (*APPLIED.findall(text), *((ARROW, inner) for inner in REACHED.findall(text))):
+        plain = outer == ARROW or re.search(rf"\b{outer}\s*\(\s*\w+\s*\)", text)
+        if plain and inner not in found.setdefault(outer, []) and inner not in ("sizeof", "defined"):
+            found[outer].append(inner)
+    return found

@@ -15,6 +15,7 @@ from heapster.model.spec import Promises
 from heapster.model.trace import parse
 
 TRACES, GENERATED = 30, (800, 3000, 6000)      # of the corpus; operations of runs
+SMALL, MANY = (1 << 7, 1 << 10), 1 << 11        # bytes of blocks of which so many live, and fill what small ones lie in
 SPECTRUM = 12                   # traces of the corpus that tell which lines those come by that pass
 WORK = parse("a = malloc(40)\nb = malloc(600)\nfree(a)\nc = malloc(24)\nfree(b)\nd = malloc(100)\nfree(c)\nfree(d)")
 PIECES = parse("\n".join(["a = malloc(2000)", "free(a)", *(f"{name} = malloc(40)" for name in "bcdefghijklmnopq")]))
@@ -63,6 +64,10 @@ class Battery:
         outcome = run_trace(self._judge, trace, self._promises)
         return None if outcome.reasons else tuple(seen.pointer for seen in outcome.seen)
 
+    def wander(self) -> None:
+        """Make random calls, to come by what they come by."""
+        self._passes_generated(1, GENERATED[1])
+
     def memory(self) -> int:
         """Bytes that a large block which is cut to pieces over and over takes."""
         return self._in_volume(PIECES, ROUNDS_OF_PIECES)[1]
@@ -73,6 +78,7 @@ class Battery:
         yield not self._passes_generated(*quick)
         yield from map(self.fails, islice(self._basics(), TRACES))
         yield not self._decides_on_its_own()
+        yield from (not self._passes_generated(*quick, size=size, live=MANY) for size in SMALL)
         few, many = ROUNDS_OF_WORK                  # whether memory is lost that is freed: it takes longest
         yield self._in_volume(WORK, few)[0]
         yield from (not self._passes_generated(*one) for one in longer)
@@ -102,11 +108,11 @@ class Battery:
         finally:
             judge.header.observed = observed
 
-    def _passes_generated(self, seed: int, most: int) -> bool:
+    def _passes_generated(self, seed: int, most: int, size: int = 1 << 12, live: int = 1 << 7) -> bool:
         set_promises(self._judge, self._promises)
         header = self._judge.header
         header.masked, header.seed, header.least_size = 0, seed + 1, 0
         header.verbs = sum(VERB_BITS[verb] for verb in CALLS if verb in self._judge.target.verbs)
-        header.most_size, header.most_live, header.live_budget = 1 << 12, 1 << 7, 1 << 20
+        header.most_size, header.most_live, header.live_budget = size, live, 1 << 20
         ending = self._judge.run(Mode.GENERATE, most)
         return not ending.died and not ending.suspicion

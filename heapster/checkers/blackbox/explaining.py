@@ -24,13 +24,14 @@ from heapster.checkers.blackbox.protocol import (
     Status,
 )
 from heapster.checkers.blackbox.pursuit import Shown
-from heapster.checkers.blackbox.repairing import FORCED, Repair, compiled_repairs
+from heapster.checkers.blackbox.repairing import Repair, compiled_repairs
 from heapster.checkers.blackbox.root_cause import GUESSED, of_place, suspects
 from heapster.checkers.blackbox.searching import RepairSearch
 from heapster.checkers.blackbox.stepwise import CLAIMED, BlackboxRun, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin, wrapping_twin
 from heapster.checkers.blackbox.unseen import unseen
+from heapster.checkers.blackbox.variant_list import FORCED, LACKING
 from heapster.checkers.blackbox.volume import still_grows
 from heapster.checkers.blackbox.wrapping import Wraps, asks_for_all
 from heapster.checkers.targets.instrumented import NoInstrumentationError
@@ -281,13 +282,21 @@ def _best(known: list[Known], repairs: list[Repair]) -> Place | None:
         return _of_accesses(known)
     best = repairs[0]
     seen = [frame for _, frames in known for frame in frames]
-    if (best.variant.rank >= FORCED or best.hides) and known and _distance(best, seen) > 0:
+    if _is_doubtful(best, repairs) and known and _distance(best, seen) > 0:
         return _of_accesses(known)
     others = dict.fromkeys(f"{frames[0].words}: {suspect.why}" for suspect, frames in known)
     mended = Frame(best.function, str(best.file), best.variant.line)
     same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
     place = at(mended, PARTLY_MENDED if best.partly else ALL_MENDED, same, tuple(others)[:MOST_ALSO], best.mended)
     return replace(place, step=next((_step(suspect) for suspect, frames in known if frames == same), -1))
+
+
+def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
+    """Whether it may only hide the fault: a part of the target is turned off, or what is changed nobody slips in."""
+    variant, alone = best.variant, len({one.variant.after for one in repairs}) == 1
+    if variant.rank == LACKING:
+        return best.hides or best.avoids or bool(best.changes) and not alone
+    return best.hides or variant.rank == FORCED or variant.odd and bool(best.changes)
 
 
 def _of_accesses(known: list[Known]) -> Place | None:

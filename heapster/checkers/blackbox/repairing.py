@@ -11,7 +11,8 @@ from typing import NamedTuple
 from heapster import children
 from heapster.checkers.blackbox.build import COMPILE_LIMIT, cache_folder
 from heapster.checkers.blackbox.target import ForeignTarget
-from heapster.checkers.blackbox.variants import MOST_VARIANTS, Variant, Variants
+from heapster.checkers.blackbox.variant_list import FORCED, Variant
+from heapster.checkers.blackbox.variants import MOST_VARIANTS, Variants
 from heapster.checkers.targets.instrumented import instrument
 from heapster.checkers.targets.sources import INCLUDED
 from heapster.results import TargetError
@@ -19,7 +20,6 @@ from heapster.results import TargetError
 STRICT = ("-Werror=implicit-function-declaration", "-Werror=int-conversion")
 ROUNDS, GENTLE = 30, 10         # of leaving out what does not compile; in which a line loses only its boldest
 MESSAGE = re.compile(r"^(.*?):(\d+)(?::\d+)?: (?:(?:fatal )?error|note: (?:in|expanded)\b.*\bmacro)", re.MULTILINE)
-FORCED = 2                      # rank of variants whose condition no longer depends on anything
 
 
 class Repair(NamedTuple):
@@ -33,6 +33,7 @@ class Repair(NamedTuple):
     avoids: bool = False        # the trace itself no longer comes by lines that it failed on its way through
     partly: bool = False        # other traces still fail, though fewer
     changes: int = 0            # traces that pass anyway, and are given other addresses
+    memory: int = 0             # that repeated work takes then
 
     def rank_of(self, distance: Callable[["Repair"], int], often: int) -> tuple[bool, int, bool, int, int]:
         """The least of several is to be believed first; what traces that pass come by `often`, last."""

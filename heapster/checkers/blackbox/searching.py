@@ -11,8 +11,9 @@ from pathlib import Path
 from heapster.checkers.blackbox.battery import Battery
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.protocol import OBSERVED
-from heapster.checkers.blackbox.repairing import FORCED, Repair, Repairs
+from heapster.checkers.blackbox.repairing import Repair, Repairs
 from heapster.checkers.blackbox.stepwise import hurried
+from heapster.checkers.blackbox.variant_list import FORCED, LACKING
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
 
@@ -20,6 +21,7 @@ ENOUGH, OF_A_LINE = 6, 2        # lines with a variant that mends it, and varian
 MOST_HIDING = 12                # lines that only hide it or go another way
 USUAL = 3                       # traces that pass come by what is no consequence of the fault
 DOUBTS = 500                    # variants tried after one that mends it, and is not sure
+MOST_LACKING = 700              # that are a statement more
 MOST_TRIED, HURRY = 3000, 60    # variants, and ms of work for each
 ALIKE = 1 << 15                 # bytes that make no difference
 WASTE = 3                       # times the memory that it takes now: by merging nothing, or giving nothing again
@@ -40,6 +42,7 @@ class RepairSearch:
         self._reached: PlaceSet = frozenset()  # by several of those
         self._answers = dict[Trace, tuple[int, ...]]()      # what those are given
         self._near = dict[Trace, tuple[int, ...]]()         # and those that are nearly the trace which fails
+        self._taken: int | None = None      # memory, in pieces that make a difference
         self._earlier = list[Repair]()      # what has mended other traces: one fault may show in many ways
 
     def mending(self, fails: Callable[[Judge], bool], most: int = MOST_TRIED,
@@ -62,7 +65,11 @@ class RepairSearch:
         if again := [one for one in self._earlier if one.variant.number in numbers and not self._still(one, fails)]:
             return again[:1]
         with hurried(self._judge, HURRY):
-            found, partly = self._tried(candidates[:most], fails, self._lines_of(met))
+            whole, way = [pair for pair in candidates if pair[1].variant.rank < LACKING], self._lines_of(met)
+            found, partly = self._tried(whole[:most], fails, way)
+            if all(one.hides or one.variant.odd for one in found):
+                lacking, most = [pair for pair in candidates if pair[1].variant.rank == LACKING], most - self.tried
+                found += self._tried(lacking[:min(most, MOST_LACKING)], fails, way)[0]
             found = self._thriftiest(found) or self._least_flawed(partly)
         self._choose(0)
         self._earlier += [one for one in found[:1] if not one.partly]
@@ -73,10 +80,10 @@ class RepairSearch:
         """Those under which all passes, and those under which only the trace does."""
         found, partly = list[Repair](), list[Repair]()
         lines, hiding = Counter[tuple[Path, int]](), Counter[tuple[Path, int]]()
-        settled, doubts = (True, FORCED), DOUBTS
+        settled, doubts = (True, LACKING), DOUBTS
         for rank, one in candidates:
             line = one.file, one.variant.line
-            if rank[:2] > settled or len(lines) >= ENOUGH or not doubts or rank[0] and rank[2]:
+            if rank[:2] > settled or len(lines) >= ENOUGH or not doubts or rank[1] == FORCED and rank[2]:
                 break
             if lines[line] >= OF_A_LINE or hiding[line] >= OF_A_LINE or len(hiding) >= MOST_HIDING and rank[1]:
                 continue
@@ -89,9 +96,10 @@ class RepairSearch:
                 partly.append(one)
                 continue
             hides, changes = self._elsewhere(one)
-            found.append(one._replace(hides=hides, changes=changes, avoids=self._avoids(one, way, fails)))
+            found.append(one._replace(hides=hides, changes=changes, avoids=self._avoids(one, way, fails),
+                                      memory=self._battery.memory() // ALIKE))
             (hiding if hides or found[-1].avoids else lines)[line] += 1
-            if not (hides or found[-1].avoids or changes):
+            if self._is_sure(found[-1]):
                 settled = min(settled, rank[:2])
         return found, partly
 
@@ -114,9 +122,10 @@ class RepairSearch:
         What puts lines out of reach turns a part of the target off.
         """
         self._judge.met(len(self._often))
-        changes = sum(self._battery.answers(trace) != answers for trace, answers in self._answers.items())
+        changes = sum(self._battery.answers(trace) != answers for trace, answers in
+                      (*self._answers.items(), *self._near.items()))
+        self._battery.wander()
         reached = self._lines(self._judge.met(len(self._often))) | self._lines_of([one])
-        changes += sum(self._battery.answers(trace) != answers for trace, answers in self._near.items())
         return not self._reached <= reached, changes
 
     def _avoids(self, one: Repair, way: PlaceSet, fails: Callable[[Judge], bool]) -> bool:
@@ -157,18 +166,28 @@ class RepairSearch:
         self._judge.header.choice = number
 
     def _thriftiest(self, found: list[Repair]) -> list[Repair]:
-        """Those first that hide nothing, go the same way, change least where all is well and need least memory.
+        """Those first that hide nothing, waste nothing, go the same way, and change least where all is well.
 
         Far more memory only hides a fault.
         """
-        def memory(number: int) -> int:
-            self._choose(number)
-            return self._battery.memory() // ALIKE
+        most = WASTE * (self._memory() + 1)
+        return sorted((one for one in found if one.memory < most), key=lambda one: (
+            one.hides or one.variant.odd or self._wastes(one), one.avoids, one.changes, one.variant.rank, one.memory))
 
-        most = WASTE * (memory(0) + 1)
-        taken = {one: memory(one.variant.number) for one in found}
-        return sorted((one for one in found if taken[one] < most), key=lambda one: (one.hides, one.avoids, one.changes,
-                                                                                one.variant.rank, taken[one]))
+    def _memory(self) -> int:
+        """What it takes as it is."""
+        if self._taken is None:
+            self._choose(0)
+            self._taken = self._battery.memory() // ALIKE
+        return self._taken
+
+    def _wastes(self, one: Repair) -> bool:
+        """Whether it needs clearly more memory: what it then holds besides may hide what is done to it."""
+        return 2 * one.memory > 3 * (self._memory() + 1)
+
+    def _is_sure(self, one: Repair) -> bool:
+        """Whether it changes nothing but the trace that fails, and somebody might have slipped so."""
+        return not (one.hides or one.avoids or one.changes or one.variant.odd or self._wastes(one))
 
     def _least_flawed(self, partly: list[Repair]) -> list[Repair]:
         """Of those under which other traces fail, the line under which fewest do; none if that tells too little."""
@@ -182,3 +201,4 @@ class RepairSearch:
             return []
         best = [one._replace(partly=True) for one, flaws in rated.items() if flaws == least]
         return best if len({(one.file, one.variant.line) for one in best}) == 1 else []
+

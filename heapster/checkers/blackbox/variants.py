@@ -6,10 +6,18 @@ condition, so that the line's number stays and a macro stays a macro. What does 
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-from heapster.checkers.blackbox.alternatives import MOST_VALUES, are_of_a_family, other_numbers, siblings_in, twins_of
-from heapster.checkers.blackbox.edits import TextEdit, around, edited
+from heapster.checkers.blackbox.alternatives import (
+    ARROW,
+    MOST_VALUES,
+    are_of_a_family,
+    neighbours_in,
+    other_numbers,
+    siblings_in,
+    twins_of,
+)
+from heapster.checkers.blackbox.edits import TextEdit, around
+from heapster.checkers.blackbox.insertions import Insertions
 from heapster.checkers.blackbox.outline import Outline
 from heapster.checkers.blackbox.scopes import Scopes
 from heapster.checkers.blackbox.tokens import (
@@ -20,22 +28,19 @@ from heapster.checkers.blackbox.tokens import (
     partners,
     tokens_of,
 )
+from heapster.checkers.blackbox.variant_list import Variant, VariantList
 from heapster.checkers.blackbox.wholes import RELATIONS, Span, Wholes, WrittenComparison
 
-HEAD = ("#ifndef HEAPSTER_HEAD\n#define HEAPSTER_HEAD\n"
-        "extern unsigned heapster_choice; extern unsigned char *heapster_seen; "
-        "__attribute__((weak)) unsigned heapster_choice; __attribute__((weak)) unsigned char *heapster_seen;\n"
-        "static __attribute__((noinline, unused, no_sanitize(\"thread\"))) int HEAPSTER_IS(unsigned n) "
-        "{ if (heapster_seen) heapster_seen[n] = 1; return heapster_choice == n; }\n#endif\n")
 LOOSER = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 SHIFTED = {"<": 1, "<=": -1, ">": -1, ">=": 1}      # what its right side is moved by to take the equal in, or leave it
 CALL_STEPS = (8, -8, 16, -16, 1, -1)      # bytes, or places in a table
 ALONE_STEPS = (8, -8, 16, 1, -1)          # where a number stands for itself
-NEAREST = (1, -1)
+NEAREST, NEAREST_WORDS = (1, -1), ("1", "-1")
 OTHER_TRUTH = {"true": "false", "false": "true"}
 STATEMENT = frozenset({";", "{", "}", ")", "else", "do", ""})       # before what is called for nothing that it answers
 STEPS = (8, -8, 4, -4, 16, -16, 15, 7, 1, -1)     # bytes more or less in a sum: a word, or to round up by
+ODD_STEPS = (15, 7, 1, -1)      # of them, what is no size of anything
 PASTED = re.compile(r"U?INT(?:8|16|32|64|MAX)_C")
 ROUNDER = re.compile(r"(?i)(?:align|round)(?!ed)")      # the name of what rounds a size
 SIZE_OF_TYPE = re.compile(r"\bsizeof ?\((?:struct |union )?[A-Za-z_]\w*\)")
@@ -49,26 +54,13 @@ TIGHT = frozenset({"*", "/", "%", "(", "[", "->", ".", "++", "--"})      # opera
 ASSIGNS = frozenset({"=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "%=", "++", "--", "["})
 
 
-class Variant(NamedTuple):
-    """One expression written otherwise."""
-
-    number: int
-    line: int
-    before: str                 # what stands there
-    after: str                  # what would
-    start: int                  # offset of it in the source
-    rank: int                   # how much it changes: an operator or a constant least, a whole condition most
-    guess: int = 0              # how little says that it compiles: the most is left out first
-
-
 class Variants:
     """The variants of one source text."""
 
     def __init__(self, text: str, base: int = 0, most: int = MOST_VARIANTS) -> None:
         self.text, self.base = text, base
-        self.all: list[Variant] = []
-        self._edits: list[list[TextEdit]] = []      # of each
-        self._most = most
+        self._made = VariantList(text, base, most)
+        self.all = self._made.all
         self._tokens = tokens_of(text)
         self._partner = partners(self._tokens)
         self._wholes = Wholes(self._tokens, self._partner)
@@ -82,17 +74,17 @@ class Variants:
         self._rounders = [(name, at) for name, at in self.outline.functions if ROUNDER.search(name)
                           and self._takes(name) == 1]
         self._scopes = Scopes(self._tokens, text)
-        self._siblings = siblings_in(text)
+        self._siblings, self._neighbours = siblings_in(text), neighbours_in(text)
         self._members: dict[str, list[str]] = {}        # by type, as far as asked for
         for index, in_macro in in_code(self._tokens, text, self._partner):
             self._in_macro = in_macro
             self._at(index)
+        for place in Insertions(self._tokens, self._partner, self._wholes, self._scopes).all():
+            self._made.lacking(self._tokens[place.token].end, place)
 
     def source(self, left_out: Iterable[int] = ()) -> str:
         """The source with all variants in it, but for those left out."""
-        out = frozenset(left_out)
-        edits = (edit for number, some in enumerate(self._edits, self.base + 1) if number not in out for edit in some)
-        return HEAD + "#line 1\n" + edited(self.text, edits)
+        return self._made.source(left_out)
 
     def mended(self, variant: Variant) -> str:
         """The line of a variant, as it would read."""
@@ -117,7 +109,7 @@ class Variants:
         if token.kind == "number":
             others = [f"{value}{suffix}" for value, suffix in other_numbers(token.text, masks=self._is_mask(index))]
             named = self._in_macro and self.outline.function_around(token.at) in self._constants
-            self._values(token, others, [int(named or n >= FEW_VALUES) for n in range(len(others))])
+            self._made.values(token, others, [int(named or n >= FEW_VALUES) for n in range(len(others))])
         elif token.kind == "name":
             self._name(index)
         elif token.text in SHIFTED:
@@ -133,7 +125,7 @@ class Variants:
         elif token.text == "[" and not self._declares(index - 1):
             self._moved_by_one(index + 1, self._partner.get(index, 0) - 1)
         elif token.text == "!" and self._text(index + 1) != "=":
-            self._replace(token, "", "HEAPSTER_IS({n}) != !", 1)
+            self._made.replace(token, "", "HEAPSTER_IS({n}) != !", 1)
 
     def _is_fixed(self, index: int) -> bool:
         """Whether it is the size of an array, or a number whose digits are pasted to a suffix."""
@@ -161,7 +153,7 @@ class Variants:
         elif token.text == "sizeof" and after == "(":
             self._sizeof(index)
         elif token.text in OTHER_TRUTH:
-            self._values(token, [OTHER_TRUTH[token.text]], [0])
+            self._made.values(token, [OTHER_TRUTH[token.text]], [0])
         elif token.text in KEYWORDS:
             return
         elif before in ("->", "."):
@@ -177,18 +169,27 @@ class Variants:
         token, before, after = self._tokens[index], self._text(index - 1), self._text(index + 1)
         if before in ("&", "++", "--", "*") or after in ASSIGNS or self._declares(index):
             return
+        self._made.instead(token, [f"{name}({token.text})" for name in self._neighbours_at(index)], guess=5)
         kind, opposite = self._scopes.variables(token.at)[token.text], self._opposite(index)
         others = [name for name in self._scopes.others(token.text, token.at) if name not in opposite]
         less = [f"({less})" for other in others[:2] if not kind.endswith("*")
                 for less in (f"{token.text} - {other}", f"{other} - {token.text}")]
         loose, others = int(index < self._condition_end), others[:MOST_VALUES]
-        self._values(token, others + less, [loose] * len(others) + [1] * len(less), guess=2)
+        odd = [bool(loose) and not are_of_a_family(name, token.text) for name in others] + [True] * len(less)
+        self._made.values(token, others + less, [loose] * len(others) + [1] * len(less), guess=2, odd=odd)
         if (before in ("(", ",") or before in ASSIGNS or before == "return") and after in (")", ",", ";"):
             members = [f"{token.text}->{member}" for member in self._members_of(kind)[:FEW_OTHERS]]
             steps = [f"{token.text} + {step}" for step in (*ALONE_STEPS, *self._signed_sizes())]
-            self._instead(token, members if kind.endswith("*") else steps, guess=3)
+            self._made.instead(token, members if kind.endswith("*") else steps, guess=3)
             if not kind.endswith("*"):
-                self._instead(token, list(self._numbers_near(token))[:MOST_VALUES], guess=4)
+                self._made.instead(token, list(self._numbers_near(token))[:MOST_VALUES], guess=4)
+
+    def _neighbours_at(self, index: int) -> list[str]:
+        """What the variable might be handed to first, as others are that stand where it does."""
+        by = ARROW if self._text(index + 1) == ARROW else self._text(index - 2)
+        alone = by == ARROW or self._text(index - 1) == "(" and self._text(index + 1) == ")"
+        defined, at = dict(self.outline.functions), self._tokens[index].at
+        return [name for name in self._neighbours.get(by, []) if alone and defined.get(name, 0) < at]
 
     def _numbers_near(self, token: Token) -> Iterator[str]:
         """The members that are no pointers, of what pointers in scope point to, the nearest declared first."""
@@ -205,12 +206,16 @@ class Variants:
         return tuple(self._text(index + 2 * way) for way in (-1, 1) if self._text(index + way) in OPPOSED)
 
     def _members_of(self, kind: str) -> list[str]:
-        """The members that variables of a type are asked for."""
-        found = (self._text(index + 2) for index, token in enumerate(self._tokens) if self._text(index + 1) == "->"
-                 and self._scopes.variables(token.at).get(token.text) == kind)
+        """The members that variables of a type are asked for, with those of what lies in them."""
         if kind not in self._members:
+            found = (self._chain(index + 2) for index, token in enumerate(self._tokens) if self._text(index + 1) == "->"
+                     and self._scopes.variables(token.at).get(token.text) == kind)
             self._members[kind] = list(dict.fromkeys(found))
         return self._members[kind]
+
+    def _chain(self, index: int) -> str:
+        more = self._chain(index + 2) if self._text(index + 1) == "." else ""
+        return f"{self._text(index)}.{more}" if more else self._text(index)
 
     def _constant(self, index: int) -> None:
         token = self._tokens[index]
@@ -223,7 +228,9 @@ class Variants:
         bits = [f"{token.text} | {name}" for name in constants[:FEW_OTHERS]] if self._is_mask(index) else []
         less = [f"({token.text} {sign} {size})" for size in self._sizes if not self._in_macro for sign in "-+"]
         more = [*near, *times, *bits, *less]
-        self._values(token, others + more, ranks + [1] * len(more), guess=2 if near else 0)
+        odd = [not are_of_a_family(name, token.text) for name in others] + [True] * len([*near, *times])
+        odd += [False] * len(bits) + [self._is_mask(index)] * len(less)
+        self._made.values(token, others + more, ranks + [1] * len(more), guess=2 if near else 0, odd=odd)
 
     def _is_mask(self, index: int) -> bool:
         before = self._text(index - 1 if self._text(index - 1) != ")" else self._wholes.opener(index - 1) - 1)
@@ -238,12 +245,12 @@ class Variants:
         """An index, a quotient, or what is shifted by: one more, and one less."""
         if last < first or self._text(last + 1) in TIGHT:
             return
-        start, end, n = self._tokens[first].at, self._tokens[last].end, self.base + len(self.all) + 1
+        start, end, n = self._tokens[first].at, self._tokens[last].end, self._made.next
         more = f" + (HEAPSTER_IS({n}) ? 1 : HEAPSTER_IS({n + 1}) ? -1 : 0)"
         whole, place = Token("other", self.text[start:end], start), self._text(last + 1) == "]"
         edits = around(start, "(" if place else "", end, ")" + more if place else more, n, 1)
         for number, step in enumerate(NEAREST):
-            self._add(whole, f"{whole.text} {'+-'[step < 0]} 1", edits if number == 0 else [], 1, 1)
+            self._made.add(whole, f"{whole.text} {'+-'[step < 0]} 1", edits if number == 0 else [], 1, 1)
 
     def _rounded(self, first: int) -> None:
         """What is assigned: rounded as the source rounds elsewhere."""
@@ -255,17 +262,17 @@ class Variants:
         start, end = self._tokens[first].at, self._tokens[last - 1].end
         whole = self.text[start:end]
         for name in (name for name, at in self._rounders if at < start):
-            n = self.base + len(self.all) + 1
+            n = self._made.next
             choice = f"(HEAPSTER_IS({n}) ? {name}({self._in_one_line(first, last - 1)}) : ("
-            self._add(Token("other", whole, start), f"{name}({whole})", around(start, choice, end, "))", n), 1, 3)
+            self._made.add(Token("other", whole, start), f"{name}({whole})", around(start, choice, end, "))", n), 1, 3)
 
     def _sum(self, token: Token) -> None:
         """What is added or taken away: some bytes more or less."""
-        number = self.base + len(self.all) + 1
+        number = self._made.next
         more = "".join(f"HEAPSTER_IS({number + n}) ? {step} : " for n, step in enumerate(STEPS[:6]))
         for n, step in enumerate(STEPS[:6]):
             edit = TextEdit(token.at, len(token.text), f"{token.text} ({more}0) +", number, 5)
-            self._add(token, f"{token.text} {step} +", [edit] if n == 0 else [], 1, 1)
+            self._made.add(token, f"{token.text} {step} +", [edit] if n == 0 else [], 1, 1, odd=step in ODD_STEPS)
 
     def _in_one_line(self, first: int, last: int) -> str:
         """Words that stand twice then: the second time without the lines' ends, so that what follows keeps its line."""
@@ -279,46 +286,27 @@ class Variants:
         return before.kind in ("number",) or before.text in (")", "]") or (
             before.kind == "name" and before.text not in KEYWORDS)
 
-    def _values(self, token: Token, others: list[str], ranks: list[int], guess: int = 0) -> None:
-        """A word that is one value, and others that it might be."""
-        first = self.base + len(self.all) + 1
-        choice = "".join(f"HEAPSTER_IS({first + n}) ? {other} : " for n, other in enumerate(others))
-        for n, other in enumerate(others):
-            edit = TextEdit(token.at, len(token.text), f"({choice}{token.text})", first, 5)
-            self._add(token, other, [edit] if n == 0 else [], ranks[n], guess)
-
-    def _instead(self, token: Token, others: list[str], guess: int) -> None:
-        """Other values of a word, beside those of another kind: each kind may be left out."""
-        first = self.base + len(self.all) + 1
-        choice = "".join(f"HEAPSTER_IS({first + n}) ? {other} : " for n, other in enumerate(others))
-        for n, other in enumerate(others):
-            edits = around(token.at, f"({choice}", token.end, ")", first, 1) if n == 0 else []
-            self._add(token, other, edits, 1, guess)
-
-    def _replace(self, token: Token, after: str, text: str, rank: int) -> None:
-        number = self.base + len(self.all) + 1
-        self._add(token, after, [TextEdit(token.at, len(token.text), text.format(n=number), number, 5)], rank)
-
     def _sign(self, index: int) -> None:
-        token, number = self._tokens[index], self.base + len(self.all) + 1
+        token, number = self._tokens[index], self._made.next
         other = "-" if token.text == "+" else "+"
         steps = STEPS[:4] if self._in_macro else (*STEPS, *self._sizes)
         more = "".join(f"HEAPSTER_IS({number + 2 + n}) ? (long)({step}) : " for n, step in enumerate(steps))
         text = f"{token.text} ({more}0) {token.text} (HEAPSTER_IS({number}) ? -1 : HEAPSTER_IS({number + 1}) ? 0 : 1) *"
-        self._add(token, other, [TextEdit(token.at, 1, text, number, 5)], 0, 1)
-        self._add(token, f"{token.text} 0 *", [], 1, 1)
+        self._made.add(token, other, [TextEdit(token.at, 1, text, number, 5)], 0, 1)
+        self._made.add(token, f"{token.text} 0 *", [], 1, 1, odd=True)
         for step in steps:
-            self._add(token, f"{token.text} {step} {token.text}", [], int(step not in self._sizes), 1)
+            self._made.add(token, f"{token.text} {step} {token.text}", [], int(step not in self._sizes), 1,
+                      odd=step in ODD_STEPS)
 
     def _relation(self, token: Token) -> None:
-        number = self.base + len(self.all) + 1
+        number = self._made.next
         steps = () if self._in_macro else STEPS
         moves = (SHIFTED[token.text], *steps)
         more = "".join(f"HEAPSTER_IS({number + n}) ? {move} : " for n, move in enumerate(moves))
         text = f"{token.text} ({more}0) +"
-        self._add(token, LOOSER[token.text], [TextEdit(token.at, len(token.text), text, number, 5)], 0)
+        self._made.add(token, LOOSER[token.text], [TextEdit(token.at, len(token.text), text, number, 5)], 0)
         for step in steps:
-            self._add(token, f"{token.text} {step} +", [], 1)
+            self._made.add(token, f"{token.text} {step} +", [], 1, odd=step in ODD_STEPS)
 
     def _sizeof(self, index: int) -> None:
         closing = self._partner.get(index + 1)
@@ -328,7 +316,8 @@ class Variants:
         whole = Token("name", self.text[token.at:self._tokens[closing].end], token.at)
         sizes = () if self._in_macro else (*self._sizes, *self._constants)
         others = [name for name in sizes if name != whole.text][:MOST_VALUES]
-        self._values(whole, [f"2 * {whole.text}", f"{whole.text} / 2", *others, "0"], [0, 0, *[0] * len(others), 1])
+        values = [f"2 * {whole.text}", f"{whole.text} / 2", *others, "0"]
+        self._made.values(whole, values, [0] * (len(values) - 1) + [1], odd=[True, True])
 
     def _call(self, index: int) -> None:
         closing = self._partner.get(index + 1)
@@ -337,25 +326,48 @@ class Variants:
             return
         whole = self.text[token.at:self._tokens[closing].end]
         macro = self.outline.function_around(token.at)
-        taken = self._wholes.arguments(index + 1, closing)
+        taken = len(self._wholes.arguments(index + 1, closing))
         for other in twins_of(token.text, self._names - {macro}):
             if self._takes(other) not in (None, taken):
                 continue
-            number = self.base + len(self.all) + 1
+            number = self._made.next
             place = self._text(closing + 1) in ASSIGNS or self._text(index - 1) == "&"
             before, address = ("(*", "&") if place else ("(", "")           # of what is a place, its address
             again = self._in_one_line(index + 1, closing)
             choice = f"{before}(HEAPSTER_IS({number}) ? {address}{other}{again} : {address}"
-            self._add(token, other, around(token.at, choice, self._tokens[closing].end, "))", number, 1), 0)
+            self._made.add(token, other, around(token.at, choice, self._tokens[closing].end, "))", number, 1), 0)
+        self._swapped(index, closing)
+        self._unapplied(index, closing)
         if self._text(index - 1) not in STATEMENT and not self._in_macro and self._text(closing + 1) not in ASSIGNS:
             self._and_more(whole, token.at, self._tokens[closing].end)
+
+    def _swapped(self, index: int, closing: int) -> None:
+        """A call with its first two arguments the other way round."""
+        spans = self._wholes.arguments(index + 1, closing)
+        if len(spans) < 2 or self._in_macro:
+            return
+        token, (first, second) = self._tokens[index], (self._in_one_line(*span) for span in spans[:2])
+        if first != second:
+            rest, n = self._in_one_line(spans[1][1] + 1, closing), self._made.next
+            other = f"{token.text}({second}, {first}{rest}"
+            edits = around(token.at, f"(HEAPSTER_IS({n}) ? {other} : ", self._tokens[closing].end, ")", n, 1)
+            self._made.add(Token("name", self.text[token.at:self._tokens[closing].end], token.at), other, edits, 1, 6)
+
+    def _unapplied(self, index: int, closing: int) -> None:
+        """What a neighbour is found of, in place of the neighbour."""
+        by = ARROW if self._text(closing + 1) == ARROW else self._text(index - 2)
+        if self._text(index) in self._neighbours.get(by, ()) and closing == index + 3:
+            token, n, inner = self._tokens[index], self._made.next, self._text(index + 2)
+            whole = Token("name", self.text[token.at:self._tokens[closing].end], token.at)
+            edits = around(token.at, f"(HEAPSTER_IS({n}) ? {inner} : ", whole.end, ")", n, 1)
+            self._made.add(whole, inner, edits, 1, 5)
 
     def _takes(self, name: str) -> int | None:
         """How many arguments a function or macro of the source takes; None if it does not say."""
         index = next((n for n, token in enumerate(self._tokens) if token.text == name and self._text(n + 1) == "("
                       and (self._text(n - 1) == "define" or self._declares(n) or self._text(n - 1) == "*")), -1)
         closing = self._partner.get(index + 1) if index >= 0 else None
-        return None if closing is None else self._wholes.arguments(index + 1, closing)
+        return None if closing is None else len(self._wholes.arguments(index + 1, closing))
 
     def _more(self, first: int, last: int) -> None:
         """What is handed on, and some bytes more or less."""
@@ -363,17 +375,18 @@ class Variants:
         self._and_more(self.text[start:end], start, end)
 
     def _and_more(self, whole: str, start: int, end: int) -> None:
-        number, steps = self.base + len(self.all) + 1, (*map(str, CALL_STEPS), *self._signed_sizes())
+        number, steps = self._made.next, (*map(str, CALL_STEPS), *self._signed_sizes())
         more = "".join(f"HEAPSTER_IS({number + n}) ? {step} : " for n, step in enumerate(steps))
         edits = around(start, "(", end, f" + ({more}0))", number, 1)
         for n, step in enumerate(steps):
-            self._add(Token("name", whole, start), f"({whole} + {step})", edits if n == 0 else [], 1, 3)
+            self._made.add(Token("name", whole, start), f"({whole} + {step})", edits if n == 0 else [], 1, 3,
+                      odd=step in NEAREST_WORDS)
 
     def _undone(self, first: int, last: int) -> None:
         """A statement that is left out."""
-        start, end, n = self._tokens[first].at, self._tokens[last].end, self.base + len(self.all) + 1
+        start, end, n = self._tokens[first].at, self._tokens[last].end, self._made.next
         edits = around(start, f"(HEAPSTER_IS({n}) ? (void)0 : (void)(", end, "))", n)
-        self._add(Token("other", self.text[start:end], start), "", edits, 2, 4)
+        self._made.add(Token("other", self.text[start:end], start), "", edits, 2, 4)
 
     def _member(self, index: int) -> None:
         token, first = self._tokens[index], index
@@ -386,12 +399,12 @@ class Variants:
         twins = list(dict.fromkeys((*twins_of(token.text, self._names), *self._siblings.get(token.text, ()))))
         members = self._members_of(kind) if kind else []
         others = [name for name in members if name not in (token.text, *twins)][:MOST_VALUES]
-        n, at = self.base + len(self.all) + 1, self._tokens[first].at
+        n, at = self._made.next, self._tokens[first].at
         choice = "".join(f"HEAPSTER_IS({n + k}) ? (__typeof__(&{whole}{token.text}))&{whole}{other} : "
                          for k, other in enumerate([*twins, *others]))
         edit = TextEdit(at, token.end - at, f"(*({choice}&{whole}{token.text}))", n, 5)
         for k, other in enumerate([*twins, *others]):
-            self._add(token, other, [edit] if k == 0 else [], int(k >= len(twins)), 2 if others else 0)
+            self._made.add(token, other, [edit] if k == 0 else [], int(k >= len(twins)), 2 if others else 0)
 
     def _condition(self, opening: int, word: str) -> None:
         closing = self._partner.get(opening)
@@ -407,38 +420,30 @@ class Variants:
 
     def _operand(self, first: int, last: int, *, alone: bool, word: str) -> None:
         start, end = self._tokens[first].at, self._tokens[last].end
-        whole, n = Token("other", self.text[start:end], start), self.base + len(self.all) + 1
+        whole, n = Token("other", self.text[start:end], start), self._made.next
         values = f"HEAPSTER_IS({n + 1}) ? 0 : HEAPSTER_IS({n + 2}) ? 1 : " if word == "if" or not alone else ""
         edits = around(start, f"({values}HEAPSTER_IS({n}) != !!(", end, "))", n)
-        self._add(whole, f"!({whole.text})", edits, 1)
+        self._made.add(whole, f"!({whole.text})", edits, 1)
         if values:
-            self._add(whole, "0", [], 2)
-            self._add(whole, "1", [], 2)
+            self._made.add(whole, "0", [], 2)
+            self._made.add(whole, "1", [], 2)
 
     def _a_round_earlier(self, compared: WrittenComparison, step: str) -> None:
         """A loop that ends where its next round would go too far, or does not."""
-        sign, n = self._tokens[compared.sign], self.base + len(self.all) + 1
+        sign, n = self._tokens[compared.sign], self._made.next
         others = [f"{sign.text} {way}({step}) +" for way in ("-", "")]
         more = f"HEAPSTER_IS({n}) ? -(long)({step}) : HEAPSTER_IS({n + 1}) ? (long)({step}) : 0"
         for k, other in enumerate(others):
             edit = TextEdit(sign.end, 0, f" ({more}) +", n, 6)
-            self._add(sign, other, [edit] if k == 0 else [], 0, 1)
+            self._made.add(sign, other, [edit] if k == 0 else [], 0, 1)
 
     def _compared(self, compared: WrittenComparison) -> None:
         """A comparison by another sign."""
         (first, _), (_, last), sign = compared.left, compared.right, self._tokens[compared.sign]
         left, right = self._in_one_line(*compared.left), self._in_one_line(*compared.right)
         others = [one for one in RELATIONS if one not in (sign.text, LOOSER.get(sign.text), NEGATED[sign.text])]
-        n = self.base + len(self.all) + 1
+        n = self._made.next
         choice = "".join(f"HEAPSTER_IS({n + k}) ? {left} {other} {right} : " for k, other in enumerate(others))
         edits = around(self._tokens[first].at, f"({choice}(", self._tokens[last].end, "))", n)
         for k, other in enumerate(others):
-            self._add(sign, other, edits if k == 0 else [], 1, 1)
-
-    def _add(self, token: Token, after: str, edits: list[TextEdit], rank: int, guess: int = 0) -> None:
-        if len(self.all) >= self._most:
-            return
-        line = self.text.count("\n", 0, token.at) + 1
-        self.all.append(Variant(self.base + len(self.all) + 1, line, token.text, after, token.at, rank,
-                                guess))
-        self._edits.append(edits)
+            self._made.add(sign, other, edits if k == 0 else [], 1, 1, odd=True)

@@ -113,13 +113,14 @@ class Wholes:
             index = self._partner.get(index + 1, index + 1) if self._text(index + 1) in ("(", "[") else index + 2
         return index
 
-    def arguments(self, opening: int, closing: int) -> int:
-        """How many expressions, at most, stand between two brackets."""
-        count, index = int(closing > opening + 1), opening + 1
-        while index < closing:
-            count += self._text(index) == ","
-            index = self._partner.get(index, index) + 1
-        return count
+    def arguments(self, opening: int, closing: int) -> list[Span]:
+        """The expressions that stand between two brackets, parted by commas."""
+        found, first = list[Span](), opening + 1
+        for index in (*self._outermost(opening + 1, closing - 1), closing):
+            if self._text(index) == "," or index == closing > opening + 1:
+                found.append((first, index - 1))
+                first = index + 1
+        return found
 
     def _parts(self, opening: int) -> tuple[int, list[int]]:
         """Where the bracket of a `for` closes, and the semicolons between its parts."""
@@ -131,8 +132,13 @@ class Wholes:
         last = self._end(first) - 1
         texts = [self._text(index) for index in self._outermost(first, last)]
         is_call = self._text(first + 1) == "(" and self._partner.get(first + 1) == last
-        if last > first and not is_call and not NO_VALUE & set(texts) and self._text(first) not in NO_START:
+        begins = self._text(first) not in NO_START or self._reaches_on(first)
+        if last > first and not is_call and begins and not NO_VALUE & set(texts):
             yield first, last
+
+    def _reaches_on(self, first: int) -> bool:
+        """Whether what starts with a bracket is no cast: a member of what it holds, or a product of it."""
+        return self._text(first) == "(" and self._text(self._partner.get(first, first) + 1) in ("->", ".", "/", "*")
 
     def _end(self, index: int) -> int:
         """The token behind the expression that starts at an index."""
