@@ -24,6 +24,10 @@ class Does(Flag):
     SETS = auto()                   # is written `name words`, not `name(arguments)`
 
 
+GIVES = Does.ALLOCATES.value                                            # as numbers: what every step asks for
+TAKES = (Does.RESIZES | Does.RELEASES | Does.ASKS).value
+
+
 class OperationRow(NamedTuple):
     """An operation. Its number is what binary traces store: never change one; give a new row the next."""
 
@@ -43,12 +47,12 @@ class OperationRow(NamedTuple):
     @property
     def result(self) -> bool:
         """Whether it defines a handle."""
-        return Does.ALLOCATES in self.does
+        return self.does.value & GIVES != 0
 
     @property
     def operand(self) -> bool:
         """Whether it takes a pointer, before its numbers."""
-        return bool(self.does & (Does.RESIZES | Does.RELEASES | Does.ASKS))
+        return self.does.value & TAKES != 0
 
     @property
     def setting(self) -> bool:

@@ -259,18 +259,23 @@ def _list_change(old: tuple[int, ...], new: tuple[int, ...]) -> list[int]:
 
 def _kept(head: tuple[int, ...], fresh: tuple[int, ...]) -> int:
     """How many of the last of `fresh` are in `head`, in this order: the most, since the last ones are sought first."""
-    kept = 0
-    for address in reversed(head):
-        kept += kept < len(fresh) and fresh[-1 - kept] == address
-    return kept
+    left, wanted = len(head), len(fresh)
+    while left > 0 and wanted:
+        same = _common_tail(head[:left], fresh[:wanted], min(left, wanted))
+        left, wanted = left - same - 1, wanted - same           # and one of `head` that is gone
+        if left > 0 and wanted and fresh[wanted - 1] not in head[:left]:
+            break
+    return len(fresh) - wanted
 
 
 def _gone(head: tuple[int, ...], kept: tuple[int, ...]) -> list[int]:
     """Indices in `head` of what is not in `kept`, which is there in this order."""
-    gone, next_kept = [], 0
-    for index, address in enumerate(head):
-        if next_kept < len(kept) and address == kept[next_kept]:
-            next_kept += 1
-        else:
-            gone.append(index)
+    gone, at, found = [], 0, 0
+    while at < len(head):
+        same = _common(head[at:], kept[found:])
+        at, found = at + same, found + same
+        if found == len(kept):
+            return [*gone, *range(at, len(head))]
+        gone.append(at)
+        at += 1
     return gone
