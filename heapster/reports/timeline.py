@@ -270,7 +270,8 @@ def _kept(head: tuple[int, ...], fresh: tuple[int, ...]) -> int:
 
 def _gone(head: tuple[int, ...], kept: tuple[int, ...]) -> list[int]:
     """Indices in `head` of what is not in `kept`, which is there in this order."""
-    gone, at, found = [], 0, 0
+    gone: list[int] = []
+    at = found = 0
     while at < len(head):
         same = _common(head[at:], kept[found:])
         at, found = at + same, found + same
