@@ -4,11 +4,17 @@ from collections.abc import Sequence
 from random import SystemRandom
 from typing import Any
 
+import click
+
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.jobs.pool import Pool, cores
 from heapster.checkers.stress.runner import StressPlan, stress
 from heapster.checkers.stress.several import together
+from heapster.checkers.targets.target import NATIVE, Target
 from heapster.commands.delivery import Delivery
+from heapster.commands.foreign import compiler_of
+from heapster.commands.options import not_for
 from heapster.commands.selection import Selection
 from heapster.commands.targets import targets_of
 from heapster.commands.workers import pool_of
@@ -18,6 +24,7 @@ from heapster.results import Run
 from heapster.wording import counted
 
 SEEDS = 1 << 32
+OF_STRANGERS = ("prefix", "cc", "cflags", "build")
 
 
 def command(target: str, threads: int, seconds: float, pattern: str, seed: int | None, json: str | None,
@@ -25,7 +32,8 @@ def command(target: str, threads: int, seconds: float, pattern: str, seed: int |
     """Run real threads on a compiled allocator; every block is tagged and verified."""
     chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
     targets = targets_of(target, "stress")
-    plans = [StressPlan(one, threads, seconds / len(targets), pattern, chosen) for one in targets]
+    plans = [StressPlan(one, threads, seconds / len(targets), pattern, chosen, options=_options(one, given))
+             for one in targets]
     for plan in plans:
         plan.check()
     delivery = Delivery(json, junit, selection=Selection.of(given))
@@ -34,6 +42,15 @@ def command(target: str, threads: int, seconds: float, pattern: str, seed: int |
     run = delivery.selection.applied(_campaigns(plans, pool))
     say((line, "") for line in lines(run))
     return delivery.deliver(run)
+
+
+def _options(target: Target, given: dict[str, Any]) -> ForeignOptions | None:
+    """How a target is compiled and named, if that is said; UsageError where it is our own."""
+    if not any(given.get(name) for name in OF_STRANGERS):
+        return None
+    if target.kind == NATIVE.kind:
+        not_for(click.get_current_context(), OF_STRANGERS, f"{target} is our own library")
+    return ForeignOptions(target, prefix=given["prefix"], build=given["build"], compiler=compiler_of(given))
 
 
 def _campaigns(plans: Sequence[StressPlan], pool: Pool) -> Run:

@@ -90,6 +90,42 @@ def test_our_library_with_its_locks_owned_across_a_fork_is_found(tmp_path: Path)
     assert hunt_stress.hunt_across_fork(tmp_path) in ("hang", "fork_hang")
 
 
+PREFIXED = """
+#include <stdlib.h>
+void *NAME(malloc)(size_t n) { return malloc(n); }
+void *NAME(calloc)(size_t n, size_t size) { return SHORT ? malloc(n * size) : calloc(n, size); }
+void *NAME(realloc)(void *p, size_t n) { return realloc(p, n); }
+void NAME(free)(void *p) { free(p); }
+"""
+
+
+@pytest.mark.parametrize(("short", "code", "exit_code"), [(0, [], 0), (1, ["not_zeroed"], 1)])
+def test_sources_are_compiled_and_named_as_is_said(short: int, code: list[str], exit_code: int, tmp_path: Path,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.c").write_text(PREFIXED)
+    flags = f"-DSHORT={short} '-DNAME(f)=my_##f'"
+    assert main(["stress", "./mine.c", "--prefix", "my_", "--cflags", flags, "--seconds", "1", "--seed", "1",
+                 "--pattern", "churn", "--json", "run.json"]) == exit_code
+    found = json.loads(Path("run.json").read_text())["findings"]
+    assert [finding["code"] for finding in found] == code
+    assert all("--prefix my_ --cflags" in finding["replay"] for finding in found)
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["native", "--cflags=-DX"], "--cflags says nothing here: native is our own library"),
+    (["libc", "--build", "make"], "--build says how C sources are built: libc is this machine's C library"),
+    (["./mine.c"], "./mine.c is started by my_init, which stress does not call"),
+])
+def test_what_cannot_be_said_of_a_target_is_told_in_a_line(words: list[str], said: str, tmp_path: Path,
+                                                          monkeypatch: pytest.MonkeyPatch,
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.c").write_text("#define NAME(f) my_##f\n#define SHORT 0\nvoid my_init(void) { }\n" + PREFIXED)
+    assert main(["stress", *words, "--seconds", "0.2", "--pattern", "churn"]) in (2, 4)
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("plan", [StressPlan(threads=0), StressPlan(threads=65), StressPlan(seconds=0.0),
                                   StressPlan(pattern="nothing"),
                                   StressPlan(grammar.parse("libc"), pattern="settings")])

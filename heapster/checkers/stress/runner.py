@@ -1,6 +1,7 @@
 """`stress`: the harness in child processes with limits, pattern by pattern, and what came of it."""
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -9,6 +10,8 @@ from shlex import quote
 from time import monotonic
 
 from heapster import children
+from heapster.checkers.blackbox.build import Compiler
+from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.stress import build, growing
@@ -26,6 +29,7 @@ from heapster.wording import counted, legible
 MOST_THREADS = 64
 GRACE = 240.0                       # seconds that the harness may take longer before it is killed: it watches itself
 BARE_SHARE = 0.05                   # of the time, for the same loop without verification
+OWN_PREFIX = "heapster_"
 RATED = "churn"                     # the pattern whose rates are compared
 MOST_STACK_LINES = 12
 USAGE, UNUSABLE = 2, 4          # exit codes of the harness
@@ -42,6 +46,7 @@ class StressPlan:
     pattern: str = "all"
     seed: int = 0
     library: Path | None = None     # instead of the one that `target` names: a changed native one
+    options: ForeignOptions | None = None       # how it is compiled and named, if that is said
 
     def check(self) -> None:
         """UsageError for what makes no sense."""
@@ -125,14 +130,14 @@ def _harness(plan: StressPlan) -> tuple[list[str], dict[str, str]]:
     """The harness's last arguments and its environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEAPSTER_", "LD_"))}
     if plan.library:
-        return [str(plan.library), "own"], environment
-    found = threads_of(plan.target)
+        return [str(plan.library), OWN_PREFIX], environment
+    found = threads_of(plan.options or ForeignOptions(plan.target))
     environment |= found.environment
-    if found.own:
-        return [found.library, "own"], environment
+    if found.own or found.prefix:
+        return [found.library, found.prefix or OWN_PREFIX], environment
     if found.library:
         environment["LD_PRELOAD"] = found.library
-        return [found.library, "preloaded"], environment
+        return [found.library], environment
     return [], environment
 
 
@@ -267,9 +272,20 @@ def _not_checked(plan: StressPlan, reports: dict[str, Report], walks: int) -> It
         yield "threads that run at the same time (--threads)"
 
 
+def _again(plan: StressPlan) -> str:
+    """How the target is compiled and named, where that was said."""
+    said = plan.options
+    if said is None:
+        return ""
+    flags = shlex.join(said.compiler.flags)
+    words = (("prefix", said.prefix), ("cc", said.compiler.name if said.compiler.name != Compiler().name else ""),
+             ("cflags", flags), ("build", said.build))
+    return "".join(f" --{name} {quote(value)}" for name, value in words if value)
+
+
 def _finding(plan: StressPlan, name: str, report: Report) -> Finding:
     options = f"--pattern {name} --threads {plan.threads} --seconds {plan.seconds:g} --seed {plan.seed}"
-    command = f"heapster stress {quote(str(plan.target))} {options}"
+    command = f"heapster stress {quote(str(plan.target))} {options}{_again(plan)}"
     return Finding(
         id=sha256(f"{report.code} {command}".encode()).hexdigest()[:12], code=report.code,
         title=f"{report.message} (pattern {name}, {counted(plan.threads, 'thread')}, seed {plan.seed})",

@@ -67,13 +67,13 @@ KINDS = (
         View.LOCKSTEP: "native:make", View.ENGINE: "native:engine", View.CALLS: "native:calls",
         View.PRELOAD: "native:preload", View.THREADS: "native:threads"}, OURS),
     TargetKind("libc", "this machine's C library", "libc", _named("libc"), {
-        View.CALLS: "outside:libc_calls", View.PRELOAD: "outside:unloaded", View.THREADS: "outside:unloaded"}),
+        View.CALLS: "outside:libc_calls", View.PRELOAD: "outside:unloaded", View.THREADS: "outside:unloaded_threads"}),
     TargetKind("peer", "an allocator that is installed", ", ".join(PEERS), _named(*PEERS), {
         View.CALLS: "outside:peer_calls", View.PRELOAD: "outside:peer_preload",
-        View.THREADS: "outside:peer_preload"}),
+        View.THREADS: "outside:peer_threads"}),
     TargetKind("sources", "a folder with C sources", "a folder with C sources", _holds_sources, {
         View.CALLS: "outside:folder_compiled", View.PRELOAD: "outside:folder_preload",
-        View.THREADS: "outside:folder_preload"}, is_file=True),
+        View.THREADS: "outside:folder_threads"}, is_file=True),
     TargetKind("folder", "a folder with a copy of impl", "a folder with a copy of impl", _is_folder, {
         View.LOCKSTEP: "interpreted:copied", View.ENGINE: "interpreted:copied_source",
         View.SOURCE: "interpreted:copied_source"}, OURS, is_file=True),
@@ -81,10 +81,10 @@ KINDS = (
         View.CALLS: "outside:described"}, is_file=True),
     TargetKind("source", "a C or C++ source", "./mm.c", _ends(*SOURCES), {
         View.CALLS: "outside:compiled", View.PRELOAD: "outside:compiled_preload",
-        View.THREADS: "outside:compiled_preload"}, is_file=True),
+        View.THREADS: "outside:compiled_threads"}, is_file=True),
     TargetKind("object", "a shared object", "./libx.so", _is_object, {
         View.CALLS: "outside:loaded", View.PRELOAD: "outside:loaded_preload",
-        View.THREADS: "outside:loaded_preload"}, is_file=True),
+        View.THREADS: "outside:loaded_threads"}, is_file=True),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 NAMES = tuple(word for kind in KINDS if not kind.is_file for word in kind.spelled.split(", "))

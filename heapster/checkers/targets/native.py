@@ -42,6 +42,6 @@ def preload(target: Target) -> Preload:
     return Preload(str(libraries() / PRELOAD), target.settings.environment)
 
 
-def threads(target: Target) -> Preload:
+def threads(options: ForeignOptions) -> Preload:
     """The library whose heap the harness can have walked."""
-    return Preload(str(build.native()), target.settings.environment, own=True)
+    return Preload(str(build.native()), options.target.settings.environment, own=True)

@@ -52,11 +52,16 @@ def engine_of(target: Target) -> "Source | None":
 
 def resolve(options: "ForeignOptions") -> "ForeignTarget":
     """The compiled functions of the target, compiled if need be; TargetError if it cannot be used."""
+    _check_build(options)
+    found: ForeignTarget = opener(options.target, View.CALLS)(options)
+    return found
+
+
+def _check_build(options: "ForeignOptions") -> None:
+    """UsageError for a build of what is not built."""
     target = options.target
     if options.build and target.kind not in BUILT:
         raise UsageError(f"--build says how C sources are built: {target} is {BY_NAME[target.kind].about}")
-    found: ForeignTarget = opener(target, View.CALLS)(options)
-    return found
 
 
 def preload_of(target: Target) -> Preload:
@@ -65,7 +70,8 @@ def preload_of(target: Target) -> Preload:
     return preload
 
 
-def threads_of(target: Target) -> Preload:
+def threads_of(options: "ForeignOptions") -> Preload:
     """How the harness of threads gets the target's malloc."""
-    preload: Preload = opener(target, View.THREADS)(target)
+    _check_build(options)
+    preload: Preload = opener(options.target, View.THREADS)(options)
     return preload

@@ -176,6 +176,42 @@ def compiled_preload(target: Target) -> Preload:
     return _preloadable_source(compiled(ForeignOptions(target)))
 
 
+def unloaded_threads(options: ForeignOptions) -> Preload:
+    """The harness has the C library without being told."""
+    refuse_options(options)
+    return Preload()
+
+
+def peer_threads(options: ForeignOptions) -> Preload:
+    """The library of an allocator that is installed."""
+    refuse_options(options)
+    return Preload(str(peer(options.target.name)))
+
+
+def compiled_threads(options: ForeignOptions) -> Preload:
+    """C sources, compiled: malloc itself, or one with a prefix."""
+    return _for_threads(compiled(options))
+
+
+def folder_threads(options: ForeignOptions) -> Preload:
+    """C sources of a folder, compiled."""
+    return _for_threads(folder_compiled(options))
+
+
+def loaded_threads(options: ForeignOptions) -> Preload:
+    """A shared object, whose functions may have a prefix."""
+    return _for_threads(loaded(options)) if options.prefix else loaded_preload(options.target)
+
+
+def _for_threads(found: ForeignTarget) -> Preload:
+    """How threads call it: one with a prefix stands beside the C library's, and is started by its first call."""
+    if found.shape != "prefixed":
+        return _preloadable_source(found)
+    if "init" in found.symbols:
+        raise TargetError(f"{found.name} is started by {found.symbols['init']}, which stress does not call")
+    return Preload(str(found.path), prefix=found.symbols["malloc"].removesuffix("malloc"))
+
+
 def _preloadable_source(found: ForeignTarget) -> Preload:
     if found.shape != "standard":
         raise TargetError(f"{found.name} cannot be preloaded: it defines {found.symbols['malloc']}, not malloc itself")

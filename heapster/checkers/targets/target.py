@@ -119,3 +119,4 @@ class Preload(NamedTuple):
     library: str = ""
     environment: Mapping[str, str] = {}
     own: bool = False               # it has the functions that only our library has
+    prefix: str = ""                # of its functions, which stand beside the C library's: nothing is preloaded

@@ -19,6 +19,10 @@ SECONDS = 20.0
 @jobs_option("Patterns that run at once.  [default: the cores there are, over --threads]")
 @option("pattern", "all")
 @option("seed")
+@option("prefix")
+@option("cc")
+@option("cflags")
+@option("build")
 @option("json")
 @option("junit")
 @selection_options

@@ -84,7 +84,7 @@ extern _Atomic bool forking; /* thread 0 is to fork, and the others to own locks
 extern const struct pattern *pattern;
 
 /* target.c */
-int load_target(const char *path, bool preloaded);
+int load_target(const char *path, const char *prefix); /* none: it is preloaded */
 
 /* blocks.c */
 uint64_t draw(struct worker *w);

@@ -1,4 +1,4 @@
-/* stress PATTERN THREADS SECONDS SEED MODE [LIBRARY preloaded|own]: one pattern until time is up.
+/* stress PATTERN THREADS SECONDS SEED MODE [LIBRARY [PREFIX]]: one pattern until time is up.
 
    MODE is `verified` or `bare`. Every so often the threads meet at a barrier, where all live blocks are verified
    and the heap is walked; then each gives back what another holds, and what memory the process has is a `sample`.
@@ -357,7 +357,7 @@ int main(int count, char **arguments)
     handle_forks_first();
     make_key();
     handle_exit();
-    if (load_target(count > 6 ? arguments[6] : NULL, count > 7 && !strcmp(arguments[7], "preloaded")))
+    if (load_target(count > 6 ? arguments[6] : NULL, count > 7 ? arguments[7] : NULL))
         return UNUSABLE;
     handle_forks_last();
     make_key();

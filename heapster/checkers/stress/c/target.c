@@ -48,16 +48,18 @@ static bool keep_what_it_has(const char *path)
     return target.free && target.calloc && target.realloc;
 }
 
-/* Our own library has names of its own, beside which libc's malloc stays; any other is preloaded. */
-int load_target(const char *path, bool preloaded)
+/* What has names of its own stands beside libc's malloc, as our own library does; any other is preloaded. */
+int load_target(const char *path, const char *prefix)
 {
     if (!path)
         return find_all(RTLD_DEFAULT, "") ? 0 : -1;
-    if (preloaded)
+    if (!prefix)
         return find_all(RTLD_DEFAULT, "") && keep_what_it_has(path) ? 0 : -1;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library || !find_all(library, "heapster_"))
+    if (!library || !find_all(library, prefix))
         return -1;
+    if (strcmp(prefix, "heapster_"))
+        return 0;
     target.set_policy = dlsym(library, "heapster_set_policy");
     target.set_threshold = dlsym(library, "heapster_set_mmap_threshold");
     target.set_arenas = dlsym(library, "heapster_set_arenas");
