@@ -210,15 +210,26 @@ def fails(target: ForeignTarget) -> bool:
 
 def test_a_lab_of_32_bits_runs_where_no_such_programs_can_be_built(tmp_path: Path,
                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "_builds_32_bits", lambda _: False)
+    monkeypatch.setattr(build, "_why_not_32_bits", lambda _: "asm/errno.h: No such file or directory")
     (tmp_path / "mm.c").write_text(LINKS_OF_32_BITS)
     assert fails(opened(tmp_path / "mm.c"))             # of 64 bits: a link loses half of the address
     (tmp_path / "Makefile").write_text("CFLAGS = -m32\nmm.o: mm.c\n")
     target = opened(tmp_path / "mm.c")
     assert target.bits == 64
     assert target.low
-    assert "gcc-multilib" in target.as_built[0]
+    assert "(asm/errno.h: No such file or directory; gcc-multilib can)" in target.as_built[0]
     assert not fails(target)
+
+
+def test_why_there_are_no_programs_of_32_bits_is_told_in_the_compilers_words(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    cc = tmp_path / "cc-lean"
+    cc.write_text("#!/bin/sh\necho /usr/include/errno.h:28:10: fatal error: bits/errno.h: No such file >&2\nexit 1\n")
+    cc.chmod(0o755)
+    assert build._why_not_32_bits(build.Compiler(str(cc))) == "bits/errno.h: No such file"
+    with pytest.raises(TargetError, match=r"programs of 32 bits: bits/errno.h: No such file \(gcc-multilib can\)$"):
+        judge_program(32, build.Compiler(str(cc)))
 
 
 @pytest.mark.parametrize(("address", "cut"), [

@@ -81,7 +81,8 @@ def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
             compile_program([*compiler.command, *flags, f"-I{protocol.headers_folder()}", *map(str, sources)], program,
                             LIBRARIES)
         except TargetError as error:
-            why = "this machine cannot build programs of 32 bits (gcc-multilib can)" if bits == 32 else str(error)
+            why = f"this machine cannot build programs of 32 bits: {_complaint(str(error))} (gcc-multilib can)" \
+                if bits == 32 else str(error)
             raise TargetError(f"the judge cannot be built: {why}") from None
     return program
 
@@ -100,7 +101,8 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     cast = "" if MACHINE & {*told, *compiler.flags} or "mm_init" not in text else _cuts_addresses(
         compiler, [*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags, *map(str, paths)])
     told = (*told, "-m32") if cast else told
-    low = "-m32" in told and "-m64" not in compiler.flags and not _builds_32_bits(compiler)
+    lacks = _why_not_32_bits(compiler) if "-m32" in told and "-m64" not in compiler.flags else ""
+    low = lacks != ""
     told = tuple(flag for flag in told if flag != "-m32" or not low)
     kernel = OF_32_BITS[1:] if "-m32" in (*told, *compiler.flags) else ()
     own = (*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags, *kernel)
@@ -118,7 +120,7 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
                                            tuple(map(str, paths)), libraries),
                    init_answers=target.init_answers and not VOID_INIT.search(text),
                    check_means=bool(MEANINGFUL_CHECK.search(text)), low=low,
-                   as_built=(*target.as_built, *_as_built(told, cast, low=low)))
+                   as_built=(*target.as_built, *_as_built(told, cast, lacks)))
 
 
 def _inlining(compiler: Compiler, own: tuple[str, ...], paths: Sequence[Path]) -> tuple[str, ...]:
@@ -129,19 +131,22 @@ def _inlining(compiler: Compiler, own: tuple[str, ...], paths: Sequence[Path]) -
     return (OF_C99,) if EXTERN_INLINE.search(text) else ()
 
 
-def _as_built(told: tuple[str, ...], cast: str, *, low: bool) -> Iterator[str]:
+def _as_built(told: tuple[str, ...], cast: str, lacks: str) -> Iterator[str]:
     """What the target's own build had us do, or what it is written for."""
     if cast:
-        how = "built with its heap below 2 GiB, as this machine cannot -m32 (gcc-multilib can)" if low else \
-            "compiled with -m32"
+        how = f"built with its heap below 2 GiB, as {_cannot_32_bits(lacks)}" if lacks else "compiled with -m32"
         yield (f"written for 32 bits, as it keeps addresses in 32-bit words ({cast}): {how}; --cflags -m64 judges it "
                "as it is")
         return
     if shown := [flag for flag in told if not flag.startswith(("-I", "-Wl,", "/"))]:
         yield f"compiled with {' '.join(shown)}, as its own build does (--cflags has the last word)"
-    if low:
-        yield ("its own build says -m32, which this machine cannot (gcc-multilib can): it is built for 64 bits, with "
-               "its heap below 2 GiB, so that addresses fit into 32-bit words")
+    if lacks:
+        yield (f"its own build says -m32, but {_cannot_32_bits(lacks)}: it is built for 64 bits, with its heap below "
+               "2 GiB, so that addresses fit into 32-bit words")
+
+
+def _cannot_32_bits(lacks: str) -> str:
+    return f"this machine cannot -m32 ({lacks}; gcc-multilib can)"
 
 
 def _cuts_addresses(compiler: Compiler, words: list[str]) -> str:
@@ -156,13 +161,20 @@ def _cuts_addresses(compiler: Compiler, words: list[str]) -> str:
     return f"{Path(found[1]).name}:{found[2]}" if found else ""
 
 
-def _builds_32_bits(compiler: Compiler) -> bool:
-    """Whether programs of 32 bits can be built here, our judge for one."""
+def _why_not_32_bits(compiler: Compiler) -> str:
+    """Why programs of 32 bits cannot be built here, our judge for one, in the compiler's words; empty if they can."""
     try:
         judge_program(32, compiler)
-    except TargetError:
-        return False
-    return True
+    except TargetError as error:
+        return str(error).rpartition("32 bits: ")[2].removesuffix(" (gcc-multilib can)")
+    return ""
+
+
+def _complaint(words: str) -> str:
+    """The first error that a compiler, or a linker, tells, without the place of ours that it is at."""
+    lines = words.splitlines()
+    first = next((line for line in lines if "error:" in line or "cannot find" in line), lines[-1])
+    return first.rpartition("error: ")[2].strip()
 
 
 def place_of(path: Path, compiler: Compiler, *others: Path) -> Path:
