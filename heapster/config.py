@@ -94,6 +94,13 @@ def _text(value: Any) -> str:
     return value
 
 
+def _address(value: Any) -> str:
+    text = _text(value)
+    if not text.startswith(("https://", "http://")):
+        raise ValueError(f"{text!r} is no address that begins with https:// or http://")
+    return text
+
+
 def read_policies(value: Any) -> tuple[str, ...]:
     """Policies from `all`, from names separated by commas, or from a list of names."""
     names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
@@ -150,6 +157,7 @@ ALL_KEYS = (
     Key("junit", "Write the run as JUnit XML.", "FILE", _text),
     Key("store", "Where findings are kept.", "DIR", _text),
     Key("sarif", "Write the run as SARIF 2.1.0.", "FILE", _text),
+    Key("docs", "Where this documentation is published: SARIF leads from each code to its page.", "URL", _address),
     Key("baseline", "Findings that are accepted: a run that --json has written.", "FILE", _text),
     Key("only", "Report findings of these codes alone.", "CODE,...", _codes),
     Key("ignore", "Leave out findings of these codes; they are counted.", "CODE,...", _codes),

@@ -28,6 +28,7 @@ class Delivery:
     junit: str | None = None
     sarif: str | None = None
     selection: Selection = ALL
+    docs: str = ""              # where the documentation is published, if anywhere
 
     def check(self, *others: str | None) -> None:
         """UsageError, before the run, if one of its files, or of the others, could not be written after it."""
@@ -46,12 +47,15 @@ class Delivery:
 
     def write(self, run: Run) -> int:
         """Write the run to its files, which no signal interrupts; its exit code."""
-        files = ((self.json, jsonfile.write), (self.junit, junit.write), (self.sarif, _write_sarif))
+        files = ((self.json, jsonfile.write), (self.junit, junit.write), (self.sarif, self._write_sarif))
         with signals.held():
             _awaited.clear()
             written = [self._write(name, write, run) for name, write in files if name]
         code = exit_code(run)
         return code if code or all(written) else USAGE
+
+    def _write_sarif(self, run: Run, path: Path) -> None:
+        sarif.write(run, path, explained(finding.code for finding in run.findings), self.docs)
 
     def _write(self, name: str, write: Write, run: Run) -> bool:
         try:
@@ -60,10 +64,6 @@ class Delivery:
             warn(f"{name} cannot be written: {error.strerror or error}")
             return False
         return True
-
-
-def _write_sarif(run: Run, path: Path) -> None:
-    sarif.write(run, path, explained(finding.code for finding in run.findings))
 
 
 _awaited: list[tuple[Delivery, click.Context | None]] = []      # a run whose results are still to come, and its command

@@ -31,7 +31,7 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
             **_: Any) -> int:
     """Run every program of at most N calls, each call judged."""
     ctx = click.get_current_context()
-    delivery = Delivery(json, junit, sarif, Selection.of(ctx.params))
+    delivery = Delivery(json, junit, sarif, Selection.of(ctx.params), ctx.params["docs"] or "")
     delivery.check()
     aimed = target_of(" ".join((target, *more)), "exhaust")
     if not is_called(aimed, "exhaust"):

@@ -41,7 +41,7 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
             store: str, **_: Any) -> int:
     """Hold an allocator against the model: generated programs, each step checked."""
     ctx = click.get_current_context()
-    delivery = Delivery(json, junit, sarif, Selection.of(ctx.params))
+    delivery = Delivery(json, junit, sarif, Selection.of(ctx.params), ctx.params["docs"] or "")
     delivery.check()
     aimed = target_of(" ".join((target, *more)), "fuzz")
     if is_called(aimed, "fuzz"):

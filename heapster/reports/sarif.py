@@ -14,10 +14,14 @@ from heapster.results import Finding, Run
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def as_value(run: Run, about: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """The run as a SARIF log. `about` says of codes what each means, how it arises, what to look at, and its source."""
+def as_value(run: Run, about: Mapping[str, Mapping[str, str]], docs: str = "") -> dict[str, Any]:
+    """The run as a SARIF log. `about` says of codes what each means, how it arises, what to look at, and its source.
+
+    With the address of the published documentation each code has its page there as helpUri, which must be absolute.
+    """
     codes = sorted({finding.code for finding in run.findings})
-    driver = {"name": "heapster", "version": __version__, "rules": [_rule(code, about.get(code)) for code in codes]}
+    rules = [_rule(code, about.get(code)) | (_address(code, docs) if docs and code in about else {}) for code in codes]
+    driver = {"name": "heapster", "version": __version__, "rules": rules}
     return {
         "$schema": SCHEMA, "version": "2.1.0",
         "runs": [{
@@ -33,9 +37,9 @@ def _properties(run: Run) -> dict[str, Any]:
             **{key: run.extra[key] for key in ("calls", "starved", "not_checked") if key in run.extra}}
 
 
-def write(run: Run, path: Path, about: Mapping[str, Mapping[str, str]]) -> None:
+def write(run: Run, path: Path, about: Mapping[str, Mapping[str, str]], docs: str = "") -> None:
     """Write the run as SARIF."""
-    write_whole(path, json.dumps(as_value(run, about), indent=2) + "\n")
+    write_whole(path, json.dumps(as_value(run, about, docs), indent=2) + "\n")
 
 
 def place(run: Run, finding: Finding) -> tuple[str, int]:
@@ -67,17 +71,22 @@ def _guilty(finding: Finding) -> list[str]:
 
 def _rule(code: str, about: Mapping[str, str] | None) -> dict[str, Any]:
     """A code; a viewer shows its help beside each of its results."""
-    told = {} if about is None else {"help": {"text": _help(about)}}
+    told = {} if about is None else {"help": {"text": _help(about), "markdown": _help(about, "**")}}
     return {**told, "id": code, "name": "".join(word.title() for word in code.split("_")),
             "shortDescription": {"text": code.replace("_", " ")},
             "fullDescription": {"text": about["means"] if about else f"heapster explain {code} says what it means."},
             "defaultConfiguration": {"level": "error"}}
 
 
-def _help(about: Mapping[str, str]) -> str:
-    rule = [f"The rule: {about['source']}"] if about["source"] else []
-    return "\n\n".join([about["means"], f"How it arises: {about['arises']}",
-                        f"What to look at: {about['look_at']}", *rule])
+def _address(code: str, docs: str) -> dict[str, str]:
+    page = f"{docs.rstrip('/')}/reference/codes.html#code-{code.replace('_', '-')}"
+    return {"helpUri": page}
+
+
+def _help(about: Mapping[str, str], mark: str = "") -> str:
+    """What is said of a code; what each part is, between marks."""
+    parts = [("How it arises", about["arises"]), ("What to look at", about["look_at"]), ("The rule", about["source"])]
+    return "\n\n".join([about["means"], *(f"{mark}{what}:{mark} {text}" for what, text in parts if text)])
 
 
 def _result(run: Run, finding: Finding, index: int) -> dict[str, Any]:

@@ -51,7 +51,18 @@ def test_a_rule_of_sarif_has_the_help_of_its_code() -> None:
     said = explanations()["not_zeroed"]
     assert rule["fullDescription"]["text"] == said.means
     assert all(part in rule["help"]["text"] for part in (said.means, said.arises, said.look_at, said.source))
+    assert f"**How it arises:** {said.arises}" in rule["help"]["markdown"]
+    assert "helpUri" not in rule
     assert about.keys() == {"not_zeroed"}
+
+
+def test_a_rule_of_sarif_leads_to_where_the_documentation_is_published() -> None:
+    value = json.loads(json.dumps(sarif.as_value(RUN, explained(("not_zeroed",)), "https://docs.example/heapster/")))
+    jsonschema.validate(value, SARIF)
+    (rule,) = value["runs"][0]["tool"]["driver"]["rules"]
+    assert rule["helpUri"] == "https://docs.example/heapster/reference/codes.html#code-not-zeroed"
+    (unknown,) = sarif.as_value(RUN, {}, "https://docs.example")["runs"][0]["tool"]["driver"]["rules"]
+    assert "helpUri" not in unknown
 
 
 @pytest.mark.parametrize(("source", "uri"), [

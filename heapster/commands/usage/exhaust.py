@@ -23,6 +23,7 @@ from heapster.commands.options import done_by, jobs_option, option, selection_op
 @selection_options
 @option("store", FOLDER)
 @option("sarif")
+@option("docs")
 @option("prefix")
 @option("alignment")
 @option("cc")
