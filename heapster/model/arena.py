@@ -16,7 +16,9 @@ from heapster.model.geometry import (
     DEFAULT_GROWTH,
     DEFAULT_THRESHOLD,
     FORGIVEN,
+    LARGEST_CLASS,
     LEAST_PURGED,
+    LONG_RUN,
     MIN_BLOCK,
     MOST_PATIENCE,
     PAGE,
@@ -104,6 +106,8 @@ class ArenaState:
         size = region.blocks[index].size
         self._unlink(block, size)
         lead = lead_before(block, alignment)
+        if want >= LARGEST_CLASS:
+            self._saw("a_block_of_the_last_class_was_used")
         pieces: list[Piece] = []
         if lead:
             self._saw("aligned_block_left_a_lead")
@@ -130,6 +134,8 @@ class ArenaState:
             left -= want
         if len(cut) > 1:
             self._saw("a_run_of_blocks_was_carved")
+        if len(cut) >= LONG_RUN:
+            self._saw("a_long_run_was_carved")
         pieces = [(address, want, True) for address in cut[:-1]]
         region.replace(index, index + 1, *pieces, *self._split(cut[-1], left + want, want))
         return cut
@@ -242,6 +248,8 @@ class ArenaState:
                 self._unite()
             if self.free:
                 self._saw("free_blocks_changed_their_lists")
+            if any(size >= LARGEST_CLASS for _, size in self.free):
+                self._saw("a_block_of_the_last_class_changed_its_list")
             self.segregated = not self.segregated
             self.cursor = 0
 

@@ -19,6 +19,7 @@ from heapster.model.geometry import (
     FREE,
     HEADER,
     MALLOC,
+    MANY,
     MAX_CACHE,
     MAX_REQUEST,
     MOST_CACHED,
@@ -187,6 +188,8 @@ class Reference(ReferenceState):
         """Note how an allocating operation went."""
         if payload and self._failed:
             self._saw("allocation_succeeded_after_a_failure")
+        if len(self._live) > MANY:
+            self._saw("more_blocks_were_live_than_most_runs_have")
         self._failed = not payload
         return payload
 
@@ -209,7 +212,10 @@ class Reference(ReferenceState):
         if alignment <= ALIGN:
             return self._allocate(system, request, ALIGNED)
         large = request + alignment + ALIGN >= self._settings.threshold
-        return self._get(system, request, alignment, ALIGNED, large=large)
+        payload = self._get(system, request, alignment, ALIGNED, large=large)
+        if payload and alignment > 2 * PAGE:
+            self._saw("a_block_was_aligned_beyond_two_pages")
+        return payload
 
     def _get(self, system: System, request: int, alignment: int, kind: int, *, large: bool) -> int:
         """As `_allocate`; where memory is out, once more with what was kept of mappings."""

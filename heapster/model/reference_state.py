@@ -72,6 +72,8 @@ class ReferenceState:
     def init(self, growth: int, policy: str | None = None) -> None:
         """Take `heapster_init(growth, policy)`; without a policy, the one in force."""
         self.set_policy(policy or self._settings.policy)
+        if signed(growth) < PAGE:
+            self._saw("growth_was_set_below_a_page")
         self._settings.growth = up(min(max(signed(growth), PAGE), MAX_REQUEST), PAGE)
 
     def set_arenas(self, count: int) -> None:

@@ -158,6 +158,7 @@ class ThreadCaches:
     def _send(self, system: System, owner: ArenaState, batch: list[int]) -> None:
         """The blocks go on their owner's remote list, the last first; one that has grown long is drained before."""
         if len(owner.remote) >= MOST_REMOTE:
+            self._saw("a_remote_list_was_full")
             self.drain(system, owner)
         owner.remote.extend(reversed(batch))
         self._saw("a_block_was_sent_to_its_owner")

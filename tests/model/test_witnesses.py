@@ -67,6 +67,24 @@ class Run:
                     self.reference.free(self.system, pointer)
                     self.seen.update(self.reference.events)
 
+    def extremes(self) -> None:
+        """Sizes, alignments and numbers of blocks that random steps stay below."""
+        for step in (Step("growth", (100,)), Step("cache", (1 << 15,)), Step("threshold", (1 << 22,))):
+            self.take(step)
+        for step in (Step("memalign", (1 << 16, 24)), Step("malloc", (1 << 20,)), Step("malloc", (24,))):
+            self.take(step, 0)
+        large = max(self.live, key=lambda block: block.request).pointer
+        self.take(Step("free", operand=0), large)
+        self.take(Step("policy", name="segregated_fit"))
+        self.take(Step("malloc", (200_000,)))
+        self.take(Step("thread", (0,)))
+        mine = [self.ask(24) for _ in range(520)]
+        self.take(Step("thread", (1,)))
+        self.take(Step("cache", (4096,)))
+        for pointer in mine:
+            self.reference.free(self.system, pointer)
+            self.seen.update(self.reference.events)
+
     def ask(self, size: int) -> int:
         """A block of the reference alone."""
         pointer = self.reference.malloc(self.system, size)
@@ -154,7 +172,9 @@ def test_random_runs_see_every_witness() -> None:
         seen += run.seen
     waves = Run(6, "first_fit")
     waves.waves()
-    seen += waves.seen
+    extremes = Run(7, "first_fit")
+    extremes.extremes()
+    seen += waves.seen + extremes.seen
     assert set(seen) == {witness.name for witness in SOMETIMES}
 
 

@@ -16,8 +16,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from heapster.checkers.fuzz.draws import BACKEND
+from heapster.checkers.fuzz.extremes import chosen
 from heapster.checkers.fuzz.misuses import misuse
-from heapster.checkers.fuzz.workloads import ALIGNMENTS, BOUNDARIES, PLAIN, WITH_FAULTS, Handles, Workload
+from heapster.checkers.fuzz.workloads import (
+    ALIGNMENTS,
+    BOUNDARIES,
+    MOST_LIVE,
+    PLAIN,
+    WITH_FAULTS,
+    Handles,
+    Workload,
+)
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import rerun
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
@@ -31,7 +40,6 @@ LOOK_EVERY = 8                  # steps, from one look at the heap in memory to 
 STEPS = 40                      # rules in an example
 CACHES = (0, 256, 1 << 15, DEFAULT_CACHE)       # bytes of a size that threads keep at first; the last is what ships
 KEEPS = (0, 4 * PAGE, 1 << 20, DEFAULT_KEEP)    # of freed mappings, likewise
-MOST_LIVE = 64                  # blocks; more make a heap slower to check, not richer
 
 SIZES = st.one_of(st.integers(0, 200), st.sampled_from(BOUNDARIES), st.integers(0, 3 * PAGE),
                   st.sampled_from((PTRDIFF_MAX, PTRDIFF_MAX + 1, SIZE_MAX, SIZE_MAX - 15)))
@@ -74,6 +82,7 @@ class HeapLife(RuleBasedStateMachine):
         self._lockstep = self.record.make()
         self._lockstep.look_every = LOOK_EVERY
         self._handles = Handles()
+        self._handles.policies = self.record.policies
         self._trace: list[Step] = []
         self._policy = ""
 
@@ -109,8 +118,8 @@ class HeapLife(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 255), seed=SEEDS)
     def work(self, choice: int, seed: int) -> None:
         """A run of steps that a program would make."""
-        workloads = self.record.workloads
-        self._take_all(workloads[choice % len(workloads)](Random(seed), self._handles))
+        workload = chosen(choice, self.record.workloads)
+        self._take_all(workload(Random(seed), self._handles))
 
     @rule(choices=st.lists(st.integers(0, 255), min_size=2, max_size=6), seed=SEEDS)
     def work_long(self, choices: list[int], seed: int) -> None:
@@ -168,8 +177,8 @@ class HeapLife(RuleBasedStateMachine):
         """Take the steps; where they leave too many blocks, free the oldest quarter."""
         for step in steps:
             self._take(step)
-            if len(self._handles.sizes) > MOST_LIVE:
-                for handle in list(self._handles.sizes)[:MOST_LIVE // 4]:
+            if len(self._handles.sizes) > self._handles.most:
+                for handle in list(self._handles.sizes)[:self._handles.most // 4]:
                     self._take(Step("free", operand=handle))
 
     def _take(self, step: Step) -> None:

@@ -28,6 +28,7 @@ WIDE_CLASSES = ((512, 64), (960, 64), (1024, 128), (1920, 128))     # their leas
 STATED_EVERY = 3                # handles, of which one is freed with what it was asked for
 COUNTS = (1, 2, 3, 8)
 RARE = tuple(verb for verb in CALLS if verb not in ON_BLOCKS | ALIGNING | {"malloc", "calloc"})
+MOST_LIVE = 64                  # blocks; more make a heap slower to check, not richer
 HUGE = (PTRDIFF_MAX, SIZE_MAX, MAX_REQUEST, 1 << 32, 1 << 47)
 
 
@@ -39,6 +40,8 @@ class Handles:
         self.aligned: dict[int, int | None] = {}        # of handles that were blocks: the alignment asked for, if any
         self.unstated: set[int] = set()         # those that only `free` may free
         self.threshold = PAGE
+        self.policies: tuple[str, ...] = ()     # that may be in force
+        self.most = MOST_LIVE                   # live blocks, before some are freed
         self._next = 0
 
     def fresh(self) -> int:
@@ -442,7 +445,6 @@ def settings(rng: Random, live: Handles) -> Iterator[Step]:
 PLAIN: tuple[Workload, ...] = (
     churn, churn, small_blocks, alternating_frees, holes_then_refill, holes_then_refill,
     holes_of_one_class, free_all, fill_and_empty,
-    realloc_ladder, large_blocks, through_kept_mappings, through_kept_mappings,
-    many_large_blocks, trimmed, nudges, nudges, hand_over,
-    through_caches, through_caches, foreigners, impossible, settings)
+    realloc_ladder, large_blocks, through_kept_mappings, through_kept_mappings, many_large_blocks, trimmed,
+    nudges, nudges, hand_over, through_caches, through_caches, foreigners, impossible, settings)
 WITH_FAULTS: tuple[Workload, ...] = (*PLAIN, refusals, refusals, refusals_for_ever)

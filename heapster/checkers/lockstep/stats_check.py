@@ -9,6 +9,7 @@ from heapster.model.geometry import HEADER
 from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, Stack, stacks
 
 Figures = tuple[int, ...]           # in the order of the words that `stats` writes
+GUARD = -1                          # on either side of the buffer that `stats` fills, and in it before
 NO_CALLS: Figures = (0,) * CALL_KINDS
 NOTHING: Figures = (0,) * (layout.STATS_BYTES // WORD)
 
@@ -59,12 +60,13 @@ def total(parts: list[Figures]) -> Figures:
     return tuple(sums)
 
 
-def asked(source: Any, m: Any, which: int) -> Figures:
-    """What `stats` answers."""
-    for word in range(0, layout.STATS_BYTES, WORD):
-        m.store(m.scratch + word, -1)
-    source.stats.stats(m, which, m.scratch)
-    return tuple(m.load(m.scratch + word) for word in range(0, layout.STATS_BYTES, WORD))
+def asked(source: Any, m: Any, which: int) -> tuple[Figures, bool]:
+    """What `stats` answers, and whether it left the words on either side of its buffer alone."""
+    out, end = m.scratch + WORD, m.scratch + WORD + layout.STATS_BYTES
+    for word in range(m.scratch, end + WORD, WORD):
+        m.store(word, GUARD)
+    source.stats.stats(m, which, out)
+    return tuple(m.load(word) for word in range(out, end, WORD)), m.load(m.scratch) == GUARD == m.load(end)
 
 
 def wrong_figures(source: Any, m: Any, heap: Heap) -> Iterator[str]:
@@ -75,8 +77,11 @@ def wrong_figures(source: Any, m: Any, heap: Heap) -> Iterator[str]:
     expected |= {index: total([parts.get(index, NOTHING), of_caches(heap, index)])
                  for index in (*parts, len(parts))}
     for which, figures_ in expected.items():
-        if asked(source, m, which) != figures_:
+        found, guarded = asked(source, m, which)
+        if found != figures_:
             yield f"stats of {_name(which)} differ from what a walk over the heap finds"
+        if not guarded:
+            yield f"stats of {_name(which)} write beside the figures that they were asked for"
     if shown(source, m) != lines(heap):
         yield "the status dump differs from what a walk over the heap finds"
 

@@ -311,6 +311,8 @@ FAULTS = (
           "undecodable_heap"),
     fault("the statistics forget what threads keep", "stats",
           "        if which == ALL_ARENAS:\n            add_bins(m, thread, out)\n", "", "wrong_statistics"),
+    fault("the statistics write a word beyond their figures", "stats", "    m.fill(out, 0, STATS_BYTES)\n",
+          "    m.fill(out, 0, STATS_BYTES + WORD)\n", "wrong_statistics"),
     fault("the statistics forget remote lists", "stats",
           "        if which == ALL_ARENAS:\n            add_remote(m, arena_at(m.statics(), index), out)\n", "",
           "wrong_statistics"),
