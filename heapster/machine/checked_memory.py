@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from itertools import chain
 
+from .guards import Guards
 from .protocol import MachineFault, beside
 from .sequential import SequentialAtomics
 
@@ -48,6 +49,7 @@ class CheckedMemory(SequentialAtomics):
         self._swept: list[tuple[int, int]] = []         # cleared since `first_change` looked
         self.fuel = FUEL                                # loads until a call counts as hung; see `refuel`
         self._outside = OUTSIDE
+        self.guards = Guards()                          # of the extents, what has no access
 
     def load(self, address: int) -> int:
         """See `Machine.load`; faults on words that are unmapped, misaligned or were never written."""
@@ -94,6 +96,10 @@ class CheckedMemory(SequentialAtomics):
         if word is None and self._is_zeroed(address):
             return 0
         return word
+
+    def nonzero(self, start: int, end: int) -> dict[int, int]:
+        """The words from `start` to `end`, whole words, that are not zero, for an onlooker."""
+        return {address: word for address in self._written(start, end) if (word := self.words[address])}
 
     def copy(self, target: int, source: int, count: int) -> None:
         """See `Machine.copy`; words never written stay so."""
@@ -230,6 +236,8 @@ class CheckedMemory(SequentialAtomics):
             raise MachineFault("misaligned", f"{verb} at {address:#x}, not a multiple of {WORD}", address)
         i = bisect_right(self.extents, (address, LIMIT)) - 1
         inside = i >= 0 and address + count <= self.extents[i][1]
+        if inside and self.guards.touch(address, address + count):
+            raise MachineFault("protected", f"{verb} at {address:#x}, which has no access any more", address)
         if not inside and not self._is_fixed(address, count):
             raise MachineFault("unmapped", f"{verb} at {address:#x}, {beside(self.extents, address)}", address)
 

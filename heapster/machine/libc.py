@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from .protocol import REFUSED
 
 PAGE = 4096
+PROT_NONE = 0
 PROT_READ_WRITE = 1 | 2                 # the same on every Linux, as are the next
 MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20
 MADV_DONTNEED = 4
@@ -26,6 +27,7 @@ def _load() -> ctypes.CDLL:
         "munmap": (number, (word, word)),
         "mremap": (word, (word, word, word, number)),
         "madvise": (number, (word, word, number)),
+        "mprotect": (number, (word, word, number)),
         "malloc": (word, (word,)),
         "free": (None, (word,)),
         "pthread_mutex_lock": (number, (word,)),
@@ -148,6 +150,13 @@ def purge_pages(start: int, length: int) -> int:
     """0, or REFUSED and nothing changed."""
     with errno_kept():
         answer: int = LIBC.madvise(start, length, MADV_DONTNEED)
+    return answer
+
+
+def protect_pages(start: int, length: int) -> int:
+    """Take them all access; 0, or REFUSED and nothing changed."""
+    with errno_kept():
+        answer: int = LIBC.mprotect(start, length, PROT_NONE)
     return answer
 
 

@@ -18,6 +18,7 @@ declare i64 @sbrk(i64)
 declare i64 @mmap(i64, i64, i32, i32, i32, i64)
 declare i32 @munmap(i64, i64)
 declare i32 @madvise(i64, i64, i32)
+declare i32 @mprotect(i64, i64, i32)
 declare i64 @mremap(i64, i64, i64, i32, ...)
 declare i32 @pthread_mutex_lock(i64)
 declare i32 @pthread_mutex_unlock(i64)
@@ -142,6 +143,16 @@ define i64 @machine_purge(i64 %a, i64 %length) {
   %errno = call ptr @__errno_location()
   %kept = load i32, ptr %errno
   %refused = call i32 @madvise(i64 %a, i64 %length, i32 4)
+  store i32 %kept, ptr %errno
+  %answer = sext i32 %refused to i64
+  ret i64 %answer
+}""",
+    # PROT_NONE is 0.
+    "protect": """
+define i64 @machine_protect(i64 %a, i64 %length) {
+  %errno = call ptr @__errno_location()
+  %kept = load i32, ptr %errno
+  %refused = call i32 @mprotect(i64 %a, i64 %length, i32 0)
   store i32 %kept, ptr %errno
   %answer = sext i32 %refused to i64
   ret i64 %answer

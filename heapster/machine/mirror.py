@@ -116,7 +116,7 @@ class Mirror:
         expected = (self.there(first) if operands(call.name)[0] == "address" else first, *rest)
         if (name, arguments) != (call.name, expected):
             raise Difference(f"calls {name}{arguments}, the interpreted one {call.name}{expected}")
-        return self.there(call.answer) if name not in ("munmap", "purge") else call.answer
+        return self.there(call.answer)
 
     def sbrk(self, delta: int) -> int:
         """As the original; what it gave is mapped, what it took is not."""
@@ -159,6 +159,13 @@ class Mirror:
         answer = self._answer("purge", address, length)
         if answer != REFUSED:
             ctypes.memset(address, 0, length)
+        return answer
+
+    def protect(self, address: int, length: int) -> int:
+        """As the original."""
+        answer = self._answer("protect", address, length)
+        if answer != REFUSED:
+            _shut(address, address + length)
         return answer
 
     def lock(self, mutex: int) -> None:
@@ -236,9 +243,9 @@ class Mirror:
     # What is compared.
 
     def pieces(self) -> Iterator[tuple[int, int]]:
-        """The original's addresses [start, end) of all memory that both have."""
+        """The original's addresses [start, end) of all memory that both have access to."""
         yield self._areas[0].start, self._areas[0].end
-        yield from self._original.system()
+        yield from self._original.accessible()
 
     def thread_storage(self, thread: int) -> bytes:
         """The storage of a thread."""

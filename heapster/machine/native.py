@@ -45,6 +45,7 @@ OPERATIONS: Mapping[str, OperationType] = {
     "munmap": OperationType(2, True),
     "remap": OperationType(3, True),
     "purge": OperationType(2, True),
+    "protect": OperationType(2, True),
     "lock": OperationType(1, False),
     "unlock": OperationType(1, False),
     "renew": OperationType(1, True),

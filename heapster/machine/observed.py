@@ -91,6 +91,7 @@ class Observed(Process):
         ctypes.memset(self._its_statics, 0, library.statics_bytes)
         library.use_thread(self.thread())
         self._windows.add(self._its_statics, self._its_statics + library.statics_bytes)
+        self._fixed.append(self._its_statics)
 
     def statics(self) -> int:
         """Where the compiled allocator has its statics."""
@@ -100,8 +101,4 @@ class Observed(Process):
         """Run what follows as another logical thread."""
         super().on_thread(thread)
         self.library.use_thread(self.thread())
-
-    def system(self) -> tuple[tuple[int, int], ...]:
-        """[start, end) of all that the allocator has got and not given back, by address."""
-        return tuple(extent for extent in super().system() if extent[0] != self._its_statics)
 

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from .checked_memory import FUEL, PAGE, STATICS_BYTES, THREAD_BYTES
-from .libc import LIBC, Break, errno_kept, map_pages, purge_pages, remap_pages, unmap_pages
+from .guards import Guards, joined
+from .libc import LIBC, Break, errno_kept, map_pages, protect_pages, purge_pages, remap_pages, unmap_pages
 from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
 from .sequential import PlannedRefusals, SequentialAtomics
 from .simulated import SCRATCH_BYTES
@@ -44,6 +45,8 @@ class Process(SequentialAtomics, PlannedRefusals):
         self._statics = ctypes.addressof(ctypes.c_char.from_buffer(self._own))
         self._outside = self._statics + STATICS_BYTES
         self._windows.add(self._statics, self._statics + len(self._own))
+        self.guards = Guards()                     # of the mappings, what has no access
+        self._fixed = [self._statics]               # where windows start that the system did not give
         self._storage: dict[int, int] = {}          # logical thread: its storage
         self.calls: list[Call] = []
         self.shown: list[tuple[int, int, int, int]] = []
@@ -100,6 +103,14 @@ class Process(SequentialAtomics, PlannedRefusals):
         except MachineFault:
             return None
 
+    def nonzero(self, start: int, end: int) -> dict[int, int]:
+        """The words from `start` to `end`, whole words, that are not zero, for an onlooker."""
+        if not self._windows.holding(start, end):
+            raise self._windows.fault("load", start)
+        held = ctypes.string_at(start, end - start)
+        words = memoryview(held).cast("q") if held.strip(b"\0") else ()
+        return {start + 8 * place: word for place, word in enumerate(words) if word}
+
     def write(self, words: Mapping[int, int]) -> None:
         """Let the caller write words of its own payloads; Fault where nothing is mapped."""
         for address, word in words.items():
@@ -144,7 +155,7 @@ class Process(SequentialAtomics, PlannedRefusals):
     # The system.
 
     def _left(self) -> int:
-        return self._memory - sum(end - start for start, end in self.system())
+        return self._memory - sum(end - start for start, end in self._given())
 
     def _log(self, name: str, arguments: tuple[int, ...], answer: int) -> int:
         self._asked = answer if (name, arguments) == ("sbrk", (0,)) else REFUSED
@@ -198,12 +209,15 @@ class Process(SequentialAtomics, PlannedRefusals):
 
     def _open(self, start: int, end: int) -> None:
         """A new mapping is one with those that it touches: the system does not tell them apart either."""
+        first, last = start, end
         for low, high in [piece for piece in self._mappings if piece[1] == start or piece[0] == end]:
             self._mappings.remove((low, high))
-            self._windows.cut(low, high)
-            start, end = min(low, start), max(high, end)
+            first, last = min(low, first), max(high, last)
+            if not self.guards.touch(low, high):
+                self._windows.cut(low, high)
+                start, end = min(low, start), max(high, end)
         self._windows.add(start, end)
-        self._mappings.append((start, end))
+        self._mappings.append((first, last))
 
     def munmap(self, address: int, length: int) -> int:
         """See `Machine.munmap`; unmapping what is not in one of the allocator's mappings is a fault."""
@@ -218,7 +232,9 @@ class Process(SequentialAtomics, PlannedRefusals):
 
     def _shut(self, mapping: tuple[int, int], start: int, end: int) -> None:
         """[start, end), a part of that mapping, is gone."""
-        self._windows.cut(start, end)
+        for piece in tuple(self.guards.between([(start, end)])):
+            self._windows.cut(*piece)
+        self.guards.open(start, end)
         self._mappings.remove(mapping)
         pieces = ((mapping[0], start), (end, mapping[1]))
         self._mappings += [piece for piece in pieces if piece[0] < piece[1]]
@@ -246,6 +262,18 @@ class Process(SequentialAtomics, PlannedRefusals):
         answer = REFUSED if self._is_refused("purge") else purge_pages(address, length)
         return self._log("purge", (address, length), answer)
 
+    def protect(self, address: int, length: int) -> int:
+        """See `Machine.protect`; what is not in one of the allocator's mappings is a fault."""
+        if address % PAGE or length <= 0 or length % PAGE:
+            raise MachineFault("bad_protect", f"protect of {length} bytes at {address:#x}", address)
+        self._mapping(address, address + length, "protects")
+        answer = REFUSED if self._is_refused("protect") else protect_pages(address, length)
+        if answer != REFUSED:
+            for piece in tuple(self.guards.between([(address, address + length)])):
+                self._windows.cut(*piece)
+            self.guards.close(address, address + length)
+        return self._log("protect", (address, length), answer)
+
     def _mapping(self, start: int, end: int, doing: str) -> tuple[int, int]:
         """The mapping that has all of [start, end); a fault if none has."""
         for low, high in self._mappings:
@@ -255,12 +283,17 @@ class Process(SequentialAtomics, PlannedRefusals):
 
     def system(self) -> tuple[tuple[int, int], ...]:
         """[start, end) of all that the allocator has got and not given back, by address."""
-        return tuple(extent for extent in self._windows.extents() if extent[0] != self._statics)
+        return tuple(joined([*self._given(), *self.guards])) if any(self.guards) else tuple(self._given())
+
+    def _given(self) -> list[tuple[int, int]]:
+        """[start, end) of what the system gave and has access, by address."""
+        return [extent for extent in self._windows.extents() if extent[0] not in self._fixed]
 
     def disown(self) -> None:
         """Give all memory that is still held to a foreigner."""
-        for start, end in self.system():
+        for start, end in self._given():
             self._windows.cut(start, end)
+        self.guards = Guards()
         self._break.disown()
         self._abandoned += self._mappings
         self._mappings = []

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from heapster.results import HeapsterError
 
 SYSTEM_CALLS = {            # what the allocator may ask of the system, and by which of libc's functions a process does
-    "sbrk": "sbrk", "mmap": "mmap", "munmap": "munmap", "remap": "mremap", "purge": "madvise",
+    "sbrk": "sbrk", "mmap": "mmap", "munmap": "munmap", "remap": "mremap", "purge": "madvise", "protect": "mprotect",
 }
 REFUSED = -1                # what they answer when the system says no
 MUTEX_BYTES = 64            # room for a pthread_mutex_t (40 bytes on x86-64, 48 on aarch64)
@@ -93,6 +93,12 @@ class Machine(Protocol):
 
         They stay mapped. Until it is stored again, a word of theirs is what it was, or zero, and no longer
         counts as written. errno is left alone.
+        """
+
+    def protect(self, address: int, length: int) -> int:
+        """Take whole pages of a mapping all access, until they are unmapped; 0, or REFUSED and nothing changed.
+
+        errno is left alone.
         """
 
     def lock(self, mutex: int) -> None:

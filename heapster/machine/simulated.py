@@ -16,6 +16,7 @@ from .checked_memory import (
     CheckedMemory,
     part,
 )
+from .guards import Guards
 from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
 from .sequential import PlannedRefusals
 
@@ -43,10 +44,15 @@ class Simulated(CheckedMemory, PlannedRefusals):
     def close(self) -> None:
         """Nothing to give back: the memory was never real."""
 
+    def state(self) -> dict[str, object]:
+        """All that it is, by name; nothing is shared."""
+        return {name: value.copy() if isinstance(value, dict | set | list | Guards) else value
+                for name, value in vars(self).items()}
+
     # The system.
 
     def _left(self) -> int:
-        return self._memory - sum(end - start for start, end in self.extents)
+        return self._memory - sum(end - start for start, end in self.extents) + self.guards.held()
 
     def sbrk(self, delta: int) -> int:
         """See `Machine.sbrk`; giving back what is not the caller's is a fault."""
@@ -136,6 +142,19 @@ class Simulated(CheckedMemory, PlannedRefusals):
         self.calls.append(Call("purge", (address, length), answer))
         return answer
 
+    def protect(self, address: int, length: int) -> int:
+        """See `Machine.protect`: the words are lost, and an access is a fault."""
+        if address % PAGE or length <= 0 or length % PAGE or address < MAPPINGS:
+            raise MachineFault("bad_protect", f"protect of {length} bytes at {address:#x}", address)
+        self._holding(address, address + length, "protects")
+        answer = REFUSED
+        if not self._is_refused("protect"):
+            self._lose(address, address + length)
+            self.guards.close(address, address + length)
+            answer = 0
+        self.calls.append(Call("protect", (address, length), answer))
+        return answer
+
     def _has_room(self, start: int, end: int) -> bool:
         i = bisect_right(self.extents, (start - 1, LIMIT))
         return self.extents[i - 1][1] == start and (i == len(self.extents) or end + PAGE <= self.extents[i][0])
@@ -151,6 +170,10 @@ class Simulated(CheckedMemory, PlannedRefusals):
     def system(self) -> tuple[tuple[int, int], ...]:
         """[start, end) of all that the allocator has got and not given back, by address."""
         return tuple(self.extents)
+
+    def accessible(self) -> tuple[tuple[int, int], ...]:
+        """As `system`, but for what is protected."""
+        return tuple(self.guards.between(self.extents))
 
     def disown(self) -> None:
         """Give all memory that is still held to a foreigner, who may unmap it."""
@@ -184,6 +207,7 @@ class Simulated(CheckedMemory, PlannedRefusals):
         self._forget(start, end)
 
     def _forget(self, start: int, end: int) -> None:
+        self.guards.open(start, end)
         self._lose(start, end)
 
     # Threads.

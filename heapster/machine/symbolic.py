@@ -312,6 +312,17 @@ class Symbolic:
         self.calls.append(Call("purge", (address, length), answer))
         return answer
 
+    def protect(self, address: Any, length: Any) -> Any:
+        """See `Machine.protect`: what was there is gone."""
+        if address & PAGE - 1 != 0 or length <= 0 or length & PAGE - 1 != 0:
+            self.broken("protect of no whole pages")
+        answer = REFUSED
+        if not self._refused():
+            answer = 0
+            self.gone.append((address, length))
+        self.calls.append(Call("protect", (address, length), answer))
+        return answer
+
     def _carry(self, start: Any, length: Any, target: Any) -> None:
         """Copy the known cells of `length` bytes at `start` to `target`."""
         for cell in self._within(start, length):

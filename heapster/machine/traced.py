@@ -113,8 +113,7 @@ class Traced(Simulated):
     def __init__(self, base: Simulated, threads: int, chooser: Chooser, watch: Watch) -> None:
         self.chooser, self.watch = chooser, watch
         self._errnos = [0] * threads
-        for name, value in vars(base).items():
-            setattr(self, name, _own(value))
+        vars(self).update(base.state())
         self.steps = 0
         self.stop = STEP_LIMIT
         self.begun = 0                                      # step at which the running thread took over
@@ -385,6 +384,12 @@ class Traced(Simulated):
         self._range(address, length, self._write)
         return super().purge(address, length)
 
+    def protect(self, address: int, length: int) -> int:
+        """See `Machine.protect`: as if it unmapped."""
+        self.arrive("protect", MAPPINGS_OBJECT)
+        self.watch.unmap(address, address + length)
+        return super().protect(address, length)
+
     def _forget(self, start: int, end: int) -> None:
         self.watch.unmap(start, end)
         super()._forget(start, end)
@@ -428,10 +433,6 @@ class Traced(Simulated):
         return [*self.segments, Segment(self.running, None)] if self.live else self.segments
 
 
-def _own(value: Any) -> Any:
-    return value.copy() if isinstance(value, dict | list | set) else value
-
-
 def _as_simulated(state: dict[str, Any]) -> Simulated:
     still = Simulated.__new__(Simulated)
     vars(still).update(state, errno=0)
@@ -442,7 +443,7 @@ def fork(m: Simulated) -> Simulated:
     """The machine of a forked child: the same memory and locks, and the running thread alone."""
     if isinstance(m, Traced):
         m.arrive("fork", FORK_OBJECT)
-    return _as_simulated({name: _own(value) for name, value in vars(m).items()})
+    return _as_simulated(m.state())
 
 
 assert WAIT_OBJECT < STATICS

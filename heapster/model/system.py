@@ -18,8 +18,10 @@ SYSTEM_CALLS: dict[str, SystemCall] = {         # in the order of their numbers 
     "munmap": SystemCall(("address", "length"), lambda _, length: -length, "u"),
     "remap": SystemCall(("address", "length", "longer"), lambda _, length, longer: longer - length, "r"),
     "purge": SystemCall(("address", "length"), lambda *_: 0, "p"),
+    "protect": SystemCall(("address", "length"), lambda *_: 0, "g"),
 }
 SYSTEM_CALL_NAMES = tuple(SYSTEM_CALLS)
+USUAL_CALL_NAMES = tuple(name for name in SYSTEM_CALLS if name != "protect")    # of a heap that is not hardened
 
 
 class Recorded(Protocol):

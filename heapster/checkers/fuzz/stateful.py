@@ -34,7 +34,7 @@ from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import ALIGNING, ASKING, RELEASING, REQUESTS, in_order
 from heapster.model.problem import Problem
-from heapster.model.system import SYSTEM_CALL_NAMES
+from heapster.model.system import USUAL_CALL_NAMES
 
 LOOK_EVERY = 8                  # steps, from one look at the heap in memory to the next
 STEPS = 40                      # rules in an example
@@ -163,7 +163,7 @@ class HeapLife(RuleBasedStateMachine):
         """Go on as another thread."""
         self._take(Step("thread", (thread,)))
 
-    @rule(name=st.sampled_from(SYSTEM_CALL_NAMES), nth=st.integers(1, 3))
+    @rule(name=st.sampled_from(USUAL_CALL_NAMES), nth=st.integers(1, 3))
     def fail(self, name: str, nth: int) -> None:
         """Plan that the system refuses."""
         if self.record.faults:

@@ -19,7 +19,7 @@ from heapster.model.operations import (
     in_order,
     release_stating,
 )
-from heapster.model.system import SYSTEM_CALL_NAMES
+from heapster.model.system import USUAL_CALL_NAMES
 
 ALIGNMENTS = (16, 32, 64, 128, 256, 1024, PAGE, 2 * PAGE)
 WRONG_ALIGNMENTS = (0, 3, 4, 24, 1 << 62, 1 << 63)     # for posix_memalign; some are powers of two
@@ -364,7 +364,7 @@ def allocate_as(handle: int, size: int) -> Step:
 
 def refusals(rng: Random, live: Handles) -> Iterator[Step]:
     """The system says no to what a large request, a large free or a realloc needs; then all goes on."""
-    for name in rng.sample(SYSTEM_CALL_NAMES, rng.randint(1, 3)):
+    for name in rng.sample(USUAL_CALL_NAMES, rng.randint(1, 3)):
         yield Step("fail", (rng.randint(1, 2),), name=name)
     large = live.fresh()
     yield Step("malloc", (rng.choice((2, 3)) * PAGE + rng.randint(0, 4 * PAGE),), large)
@@ -379,7 +379,7 @@ def refusals(rng: Random, live: Handles) -> Iterator[Step]:
 
 def refusals_for_ever(rng: Random, live: Handles) -> Iterator[Step]:
     """The system says no to each call of a kind, while many large blocks come and go; then it relents."""
-    names = rng.sample(SYSTEM_CALL_NAMES, rng.randint(1, 3))
+    names = rng.sample(USUAL_CALL_NAMES, rng.randint(1, 3))
     if rng.random() < 0.7 and "munmap" not in names:
         names.append("munmap")
     yield from (Step("fail", (0,), name=name) for name in names)

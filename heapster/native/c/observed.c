@@ -1,7 +1,7 @@
 /* The world of a compiled allocator under observation: what it asks of the system, an onlooker answers.
 
-   The library is the shipped object file, linked with --wrap so that its calls of sbrk, mmap, munmap, mremap, madvise
-   and the mutex's functions arrive here. As libc may, each system call leaves errno as it likes. */
+   The library is the shipped object file, linked with --wrap so that its calls of sbrk, mmap, munmap, mremap, madvise,
+   mprotect and the mutex's functions arrive here. As libc may, each system call leaves errno as it likes. */
 
 #include <errno.h>
 #include <setjmp.h>
@@ -61,6 +61,13 @@ HIDDEN int __wrap_madvise(word address, word length, int advice)
     if (advice != 4)
         return -1;
     return (int)ask_system(PURGE, address, length);
+}
+
+HIDDEN int __wrap_mprotect(word address, word length, int protection)
+{
+    if (protection != 0)
+        return -1;
+    return (int)ask_system(PROTECT, address, length);
 }
 
 HIDDEN word __wrap_mmap(word address, word length, int protection, int flags, int file, word offset)

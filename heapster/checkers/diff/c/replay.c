@@ -37,6 +37,7 @@ static uint64_t running;
 void *__real_mmap(void *, size_t, int, int, int, off_t); /* the linker gives them these names */
 int __real_munmap(void *, size_t);
 int __real_madvise(void *, size_t, int);
+int __real_mprotect(void *, size_t, int);
 void *__real_mremap(void *, size_t, size_t, int, ...);
 
 static word log_call(int name, word a, word b, word c, word answer)
@@ -100,6 +101,13 @@ HIDDEN int __wrap_madvise(word address, word length, int advice)
     if (refused(PURGE))
         return (int)log_call(PURGE, address, length, 0, -1);
     return (int)log_call(PURGE, address, length, 0, __real_madvise((void *)address, (size_t)length, advice));
+}
+
+HIDDEN int __wrap_mprotect(word address, word length, int protection)
+{
+    if (refused(PROTECT))
+        return (int)log_call(PROTECT, address, length, 0, -1);
+    return (int)log_call(PROTECT, address, length, 0, __real_mprotect((void *)address, (size_t)length, protection));
 }
 
 HIDDEN void heapster_show(word kind, word address, word size, word used)
