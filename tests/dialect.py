@@ -44,9 +44,9 @@ FOREIGN: Mapping[type[ast.AST], str] = {
 }
 SPOKEN = (ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.While, ast.If, ast.Expr,
           ast.Pass, ast.Break, ast.Continue, ast.BoolOp, ast.And, ast.Or, ast.BinOp, ast.Add, ast.Sub, ast.Mult,
-          ast.LShift, ast.RShift, ast.BitAnd, ast.BitOr, ast.UnaryOp, ast.Not, ast.USub, ast.Compare, ast.Eq,
-          ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Call, ast.Constant, ast.Attribute, ast.Name, ast.Load,
-          ast.Store, ast.ImportFrom, ast.alias, ast.Assert)
+          ast.LShift, ast.RShift, ast.BitAnd, ast.BitOr, ast.BitXor, ast.UnaryOp, ast.Not, ast.USub, ast.Compare,
+          ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Call, ast.Constant, ast.Attribute, ast.Name,
+          ast.Load, ast.Store, ast.ImportFrom, ast.alias, ast.Assert)
 
 
 class Violation(NamedTuple):

@@ -9,9 +9,10 @@ from heapster.reports.output import say
 PLAIN, GOOD = "", "green"
 
 
-def command(out: Path, checked: bool, policy: str | None, arenas: int | None, mmap_threshold: int | None) -> int:
+def command(out: Path, checked: bool, policy: str | None, arenas: int | None, mmap_threshold: int | None,
+            harden: bool) -> int:
     """Write libheapster: libraries, header, and files for pkg-config and CMake."""
-    written = build(out, Options(policy, arenas, mmap_threshold))
+    written = build(out, Options(policy, arenas, mmap_threshold, harden))
     say((f"  {path}", PLAIN) for path in written)
     if checked:
         say((f"  works: {what}", GOOD) for what in check(out))

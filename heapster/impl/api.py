@@ -1,6 +1,7 @@
 """The calls of a program: the C names, over words. A size_t above PTRDIFF_MAX arrives as a negative word."""
 
 from .block import block_of, is_plain, round_up, size_in
+from .hardened import check_asked_hardened, is_hardened
 from .layout import (
     ALIGN,
     CALL_CALLOC,
@@ -30,7 +31,7 @@ from .malloc import (
     usable_bytes,
 )
 from .settings import set_growth, set_policy
-from .sized import check_asked
+from .sized import check_asked, stated_alignment
 
 
 def product(a, b):
@@ -72,7 +73,7 @@ def calloc(m, count, each):
     """C17 7.22.3.2: `count` * `each` bytes, all zero; NULL and ENOMEM if the product does not fit."""
     request = product(count, each)
     p = allocate(m, request, ALIGN, CALL_CALLOC)
-    if p != NULL:
+    if p != NULL and not is_hardened(m):
         zero_payload(m, p)
     return p
 
@@ -120,13 +121,21 @@ def realloc_slow(m, p, request):
     return q
 
 
+def check_stated(m, p, request, alignment):
+    """Abort if `p` is no used block, or one that cannot have been asked for so."""
+    if is_hardened(m):
+        check_asked_hardened(m, p, request, stated_alignment(m, p, alignment))
+    else:
+        check_asked(m, p, header_of(m, p), request, alignment)
+
+
 def free_sized(m, p, request):
     """C23 7.24.3.4: as free, of a block that was asked for with `request` bytes, by none that aligns.
 
     Ensures:  it aborts, with the block as it was, where no such request could have got it.
     """
     if p != NULL:
-        check_asked(m, p, header_of(m, p), request, ALIGN)
+        check_stated(m, p, request, ALIGN)
         free_block(m, p, CALL_FREE)
 
 
@@ -136,7 +145,7 @@ def free_aligned_sized(m, p, alignment, request):
     Ensures:  it aborts as free_sized, or where `alignment` could not have been asked for.
     """
     if p != NULL:
-        check_asked(m, p, header_of(m, p), request, alignment)
+        check_stated(m, p, request, alignment)
         free_block(m, p, CALL_FREE)
 
 

@@ -48,6 +48,21 @@ may hide it; but then the mark does not agree, which is seen before the link is 
 
 The word that leads to the top of a stack is the top's payload, bits 0-47, and the number of blocks on it,
 bits 48-62; 0 is the empty stack. The key is drawn at the start, so that nobody can write a link with its mark.
+
+While HARDENED, no block has a header. Blocks of a class are the slots of spans, larger ones have mappings:
+
+    start      base                                         base+length   start+bytes
+    | (guard)  | slot | slot | ...  | (rest, under a slot)  | (guard)     |    a span
+    | (guard)  | payload                                    | (guard)     |    a mapping
+
+    | payload              | canary |  a used slot        | 0 ...                  |  any other slot, all of it
+
+What they are stands elsewhere, in records that pages without access surround, as is all of the vault:
+
+    vault, vault+ROOT, vault+KEEPS: its own words; the root of the address table; what waits in each arena, a page each
+
+The table leads from an address to the record of what lies there, in three steps, by bits 35-47, 23-34 and 12-22. It
+has all pages of a span, and the first of a mapping.
 """
 
 NULL = 0
@@ -177,6 +192,9 @@ USED_STEPS = 696                    # of this epoch: mapped blocks made, freed a
 UNTAKEN = 704                       # head of the list of mappings that the system did not take back, newest first
 KEEPING_END = 728
 KEY = 736                           # what nobody knows: drawn once, before any block waits
+HARDENED = 744                      # -1 if there are spans and nothing else, from the first request on; else 0
+VAULT = 752                         # the vault, or NULL
+UNGUARDED = 760                     # not 0: the system refused a guard, which was said
 MAX_ARENAS = 64
 CROWDED = 1 << 32                   # more threads than there can be
 ARENAS = 768
@@ -227,6 +245,75 @@ EPOCH = 256                         # steps
 SLACK_SHIFT = 2                     # a quarter more than was used lately may be held
 SPARE_SHIFT = 2                     # a mapping that is used again may be a quarter larger than it must
 
+# The vault's words.
+FREE_RECORDS = 0                    # records that were given up, by their NEXT
+FRESH_RECORD = 8                    # the next record that was never used, or its chunk's end
+CHUNKS = 16                         # first record of the newest chunk, or NULL
+DRAWN = 24                          # of the random numbers for mappings: how many were drawn, in steps
+MAPPINGS_TURN = 32                  # which of the mappings that wait is the oldest, in bytes
+MAPPINGS_WAIT = 64                  # ring of the records of freed mappings
+WAITING_MAPPINGS = 32
+ROOT = PAGE
+ROOT_SHIFT = 35                     # bits of an address below those that the root is indexed by
+ROOT_COUNT = 1 << ADDRESS_BITS - ROOT_SHIFT
+MIDDLE_SHIFT = 23
+MIDDLE_COUNT = 1 << ROOT_SHIFT - MIDDLE_SHIFT
+LEAF_COUNT = 1 << MIDDLE_SHIFT - PAGE_SHIFT
+KEEPS = ROOT + ROOT_COUNT * WORD
+VAULT_BYTES = KEEPS + MAX_ARENAS * PAGE
+VAULT_GUARD = 1 << 16               # bytes on either side of what belongs to the vault
+
+# A record's words.
+RECORD_SHIFT = 8
+RECORD_BYTES = 1 << RECORD_SHIFT
+KIND = 0                            # NEXT and PREV hold a span's place on the list of those of its class with room
+NO_RECORD = 0
+SPAN = 1
+MAPPING = 2
+FREED_MAPPING = 3                   # its pages have no access any more
+LAST_RECORD = 4                     # the end of a chunk: NEXT is the first record of the chunk before, or NULL
+BASE = 24                           # first slot, or payload
+LENGTH = 32                         # bytes of pages from there
+MAPPING_START = 40                  # what the system gave, guards included
+MAPPING_BYTES = 48
+SPAN_OWNER = 56                     # the arena, or the record of the mapped blocks: whose lock is the record's
+SPAN_CLASS = 64
+SLOT = 72                           # bytes of a slot
+RECIPROCAL = 80                     # 1 << RECIPROCAL_SHIFT, divided by those, rounded up
+SLOTS = 88
+SPAN_FREE = 96                      # slots that are not taken
+TAKEN = 128                         # a bit for each slot that is used, waits, or does not exist; SLOT_BITS in a word
+WAITING = 192                       # a bit for each that waits, and is taken therefore
+CHUNK_RECORDS = 256                 # the last of which is LAST_RECORD
+CHUNK_BYTES = CHUNK_RECORDS << RECORD_SHIFT
+
+# Spans.
+MOST_SLOTS = 256
+SLOT_BITS_SHIFT = 5
+SLOT_BITS = 1 << SLOT_BITS_SHIFT
+ALL_SLOTS = (1 << SLOT_BITS) - 1
+SPAN_WORDS_MASK = (MOST_SLOTS >> SLOT_BITS_SHIFT) - 1
+MOST_SPAN = 1 << 16                 # bytes, unless LEAST_SLOTS need more
+LEAST_SLOTS = 4
+MOST_SLOT = 1 << 15                 # bytes
+RECIPROCAL_SHIFT = 32
+GUARD_MASK = 15                     # guards have 1 to 16 pages
+GROWN_SHIFT = 3                     # a mapping that realloc makes has an eighth more than it must
+
+# What waits in an arena: for slots of up to 256, 2048 and more bytes each a pool and a ring of as many words.
+KEEP_DRAWN = 0                      # as DRAWN
+KEEP_TURNS = 8                      # of each ring, its oldest, in bytes
+KEEP_POOLS = 64
+KEEP_GROUPS = 3
+WAITING_SLOTS = 128                 # in the first pool; in each other a quarter of that before
+WAITING_SHIFT = 2
+LOOKED_AT = 1024                    # records that are looked at when the program ends
+
+# Random numbers have 63 bits.
+DRAW_STEP = 0x1E3779B97F4A7C15
+MIX_FIRST = 0x3F58476D1CE4E5B9
+MIX_SECOND = 0x14D049BB133111EB
+
 DEFAULT_THRESHOLD = 128 * 1024
 DEFAULT_GROWTH = 128 * 1024
 DEFAULT_ARENAS = 8
@@ -250,6 +337,8 @@ INVALID_POINTER = 2
 CORRUPT_HEADER = 3
 CORRUPT_LIST = 4
 WRONG_SIZE = 5
+OVERFLOW = 6
+WRITE_AFTER_FREE = 7
 
 # What `verify` tells it: the invariant that does not hold, named as the model names it.
 BLOCKS_TILE_THEIR_REGION = 17
@@ -271,6 +360,9 @@ STACKS_COUNT_THEIR_BLOCKS = 32
 FREE_BLOCKS_ARE_IN_THEIR_CLASS = 33
 CLASSES_ARE_MARKED_WHILE_THEY_HAVE_BLOCKS = 34
 KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS = 48
+THE_TABLE_LEADS_TO_EACH_RECORD = 49
+SLOTS_ARE_COUNTED = 50
+WAITING_SLOTS_ARE_TAKEN = 51
 
 # errno, the same on every Linux.
 ENOMEM = 12
@@ -297,6 +389,7 @@ SHOW_ARENA = 1
 SHOW_REGION = 2
 SHOW_BLOCK = 3
 SHOW_MAPPED = 4
+SHOW_UNGUARDED = 5                  # no status: said once
 
 assert ALIGN & (ALIGN - 1) == 0
 assert PAGE == 1 << PAGE_SHIFT
@@ -340,3 +433,14 @@ assert LEAST_KEY + KEY_MASK < 0
 assert LEAST_KEY - (MOST_COUNTED << COUNT_SHIFT) - 2 * TOP_MASK >= LEAST_WORD
 assert MAX_ARENAS <= 1 << 15
 assert MAX_REQUEST + PAGE < OWNER_ONE
+assert UNGUARDED + WORD <= ARENAS
+assert MAPPINGS_WAIT + WAITING_MAPPINGS * WORD <= ROOT
+assert VAULT_BYTES & (PAGE - 1) == 0
+assert PREV < BASE < SPAN_FREE < TAKEN
+assert TAKEN + (MOST_SLOTS >> SLOT_BITS_SHIFT) * WORD == WAITING
+assert WAITING + (MOST_SLOTS >> SLOT_BITS_SHIFT) * WORD == RECORD_BYTES
+assert MOST_SLOTS <= RECORD_BYTES, "a record's address and a slot's number are one word"
+assert LEAST_SLOTS * MOST_SLOT <= 1 << RECIPROCAL_SHIFT - 15, "reciprocals are exact enough"
+assert KEEP_TURNS + KEEP_GROUPS * WORD <= KEEP_POOLS
+assert KEEP_POOLS + 3 * WAITING_SLOTS * WORD <= PAGE
+assert DRAW_STEP & MIX_FIRST & MIX_SECOND & 1 == 1

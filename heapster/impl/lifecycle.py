@@ -42,9 +42,11 @@ from .layout import (
     USED_BYTES,
     WORD,
 )
+from .records import return_vault
 from .region import lower_break
 from .settings import arena_at, attach, attached_at, count_thread
 from .thread_cache import flush_all, inherit_calls
+from .vault import forget_records
 
 
 def forget(m, record):
@@ -135,7 +137,7 @@ def finalize(m):
     Ensures:  every arena is closed and every ledger zero; settings stay, threads keep their arenas.
     """
     empty_caches(m)
-    kept = return_mappings(m)
+    kept = return_mappings(m) + return_vault(m)
     index = 0
     while index < MAX_ARENAS:
         kept = kept + return_arena(m, arena_at(m.statics(), index))
@@ -179,6 +181,7 @@ def mend_mappings(m):
         m.fill(s + RETAINED_LIST, 0, KEEPING_END - RETAINED_LIST)
         open_list(m, s + RETAINED_LIST)
         open_list(m, s + UNTAKEN)
+        forget_records(m)
 
 
 def seat(m, thread):

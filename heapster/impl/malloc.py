@@ -22,6 +22,7 @@ from .arena import acquire, count_call, is_lost, release, room_for
 from .bins import bin_at, check_top
 from .block import block_of, block_size, is_intact, is_plain, payload, size_in
 from .classes import class_entry, class_for, class_for_request, least_of_class
+from .hardened import free_hardened, is_hardened, place_hardened, resize_hardened, usable_hardened
 from .layout import (
     ADDRESS_BITS,
     ALIGN,
@@ -49,7 +50,7 @@ from .layout import (
 from .mapping import map_block, mapped_usable, resize_mapped, unmap_block
 from .resize import resize
 from .retained import release_retained
-from .settings import arena_of, attach, get_cache, get_threshold
+from .settings import arena_of, attach, get_cache, get_hardened, get_threshold
 from .sized import could_serve
 from .stack import is_marked
 from .thread_cache import cache_block, cache_block_slow, check_in_use, count_mine, pop_cached, refill
@@ -102,10 +103,21 @@ def place(m, request, alignment, kind):
               alignment is a power of two, ALIGN to MAX_REQUEST.
     Ensures:  NULL only if the system refused, and then nothing has changed but what is kept.
     """
+    attach(m)
+    if is_hardened(m):
+        return place_beyond(m, request, alignment, kind)
     b = allocate_block(m, request, alignment, kind)
     if b == NULL:
         b = retry_after_trim(m, request, alignment, kind)
     return b
+
+
+def place_beyond(m, request, alignment, kind):
+    """As `place`, in a hardened heap: where the header of the block would be, if it had one; NULL if memory is out."""
+    p = place_hardened(m, request, alignment, kind)
+    if p == NULL:
+        return NULL
+    return block_of(p)
 
 
 def allocate_block(m, request, alignment, kind):
@@ -184,12 +196,21 @@ def free_block(m, p, kind):
         free_slow(m, p, kind)
 
 
+def may_have_header(m, p):
+    """Whether `p`, which may be any word, is a multiple of ALIGN where programs have memory, and the heap not hardened.
+
+    Ensures:  false if one of them does not hold.
+    """
+    return (p - LEAST_PAYLOAD | get_hardened(m)) & NO_PAYLOAD == 0
+
+
 def cache_plain(m, p, kind):
     """Whether the payload `p` went into a bin that has room: as most do, of which two masks tell all that is asked.
 
-    Nothing is read where no program has memory, and nothing is written but where `header_of` would not abort.
+    Nothing is read where no program has memory, or no block a header, and nothing is written but where `header_of`
+    would not abort.
     """
-    if (p - LEAST_PAYLOAD) & NO_PAYLOAD != 0:
+    if not may_have_header(m, p):
         return False
     header = m.load_relaxed(block_of(p))
     return is_plain(m, block_of(p), header) and cache_block(m, p, size_in(header), kind)
@@ -197,6 +218,9 @@ def cache_plain(m, p, kind):
 
 def free_slow(m, p, kind):
     """As `free_block`, for what no bin takes as it is; abort if it is no used block, or waits in a bin already."""
+    if is_hardened(m):
+        free_hardened(m, p, kind)
+        return
     header = header_of(m, p)
     if header & MAPPED == 0:
         check_in_use(m, p, header)
@@ -222,6 +246,8 @@ def usable_bytes(m, p):
 
     Requires: p is no NULL.
     """
+    if is_hardened(m):
+        return usable_hardened(m, p)
     header = header_of(m, p)
     if header & MAPPED != 0:
         return mapped_usable(m, block_of(p))
@@ -272,7 +298,7 @@ def leave_plain(m, p, request):
 
     Ensures:  no word changes if it is false.
     """
-    if request >> PAGE_SHIFT != 0 or request == 0 or (p - LEAST_PAYLOAD) & NO_PAYLOAD != 0:
+    if request >> PAGE_SHIFT != 0 or request == 0 or not may_have_header(m, p):
         return False
     header = m.load_relaxed(block_of(p))
     if not is_plain(m, block_of(p), header):
@@ -288,6 +314,8 @@ def leave_plain(m, p, request):
 
 def resize_uncopied(m, p, request):
     """The payload at `p`, made to hold `request` bytes without a copy; NULL if that cannot be."""
+    if is_hardened(m):
+        return resize_hardened(m, p, request)
     header = header_of(m, p)
     if header & MAPPED != 0:
         return resize_mapping(m, p, request)
@@ -304,14 +332,25 @@ def resize_uncopied(m, p, request):
     return NULL
 
 
-def move(m, p, request):
-    """Move the payload at `p` to a new block for `request` bytes, more than it has now.
+def least(a, b):
+    """The lesser of two words."""
+    if a < b:
+        return a
+    return b
 
-    Ensures:  NULL and ENOMEM, and the old block is unchanged; or the old payload's bytes are in the new.
+
+def move(m, p, request):
+    """Move the payload at `p` to a new block for `request` bytes.
+
+    Ensures:  NULL and ENOMEM, and the old block is unchanged; or the old payload's bytes are in the new, as far as
+              there is room.
     """
     q = allocate(m, request, ALIGN, CALL_REALLOC)
     if q != NULL:
-        m.copy(q, p, usable_bytes(m, p))
+        count = usable_bytes(m, p)
+        if count > request:
+            count = least(count, usable_bytes(m, q))
+        m.copy(q, p, count)
         free_block(m, p, CALL_REALLOC)
     return q
 

@@ -45,7 +45,7 @@ from .layout import (
     USED_LATELY,
     USED_STEPS,
 )
-from .settings import get_keep
+from .settings import get_hardened, get_keep
 
 
 def enlist(m, record, k, length):
@@ -374,5 +374,6 @@ def set_keep(m, most):
     record = m.statics() + MAPPINGS
     m.lock(record + ARENA_LOCK)
     m.store_relaxed(m.statics() + KEEP_BYTES, most)
-    trim(m, record)
+    if get_hardened(m) == 0:
+        trim(m, record)
     m.unlock(record + ARENA_LOCK)

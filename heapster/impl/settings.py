@@ -15,6 +15,7 @@ from .layout import (
     DEFAULT_THRESHOLD,
     FIRST_FIT,
     GROWTH,
+    HARDENED,
     KEEP_BYTES,
     KEY,
     KEY_MASK,
@@ -114,6 +115,21 @@ def set_key(m, key):
     Requires: there is no block, and one thread.
     """
     m.store(m.statics() + KEY, LEAST_KEY + (key & KEY_MASK))
+
+
+def set_hardened(m, hardened):
+    """Let the heap be hardened if the word is not 0, or not.
+
+    Requires: there is no block, and one thread.
+    """
+    if hardened != 0:
+        hardened = -1
+    m.store(m.statics() + HARDENED, hardened)
+
+
+def get_hardened(m):
+    """-1 if there are spans and mappings between guards, and nothing else; else 0."""
+    return m.load_relaxed(m.statics() + HARDENED)
 
 
 def get_keep(m):

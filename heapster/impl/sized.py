@@ -90,15 +90,24 @@ def could_be_asked(m, p, header, request, alignment):
     return could_serve(total, request, alignment) or is_of_lost_arena(m, header)
 
 
+def stated_alignment(m, p, alignment):
+    """The alignment that a caller states, ALIGN at least; abort if it is no power of two that divides `p`.
+
+    Ensures:  no word changes.
+    """
+    if alignment < 1 or alignment & (alignment - 1) != 0 or p & (alignment - 1) != 0:
+        m.abort(WRONG_SIZE, p)
+    if alignment < ALIGN:
+        alignment = ALIGN
+    return alignment
+
+
 def check_asked(m, p, header, request, alignment):
     """Abort if the used block with this header and the payload `p` cannot have been asked for so.
 
     Ensures:  it aborts if alignment is no power of two that divides p; else exactly if not could_be_asked; no word
               changes.
     """
-    if alignment < 1 or alignment & (alignment - 1) != 0 or p & (alignment - 1) != 0:
-        m.abort(WRONG_SIZE, p)
-    if alignment < ALIGN:
-        alignment = ALIGN
+    alignment = stated_alignment(m, p, alignment)
     if not could_be_asked(m, p, header, request, alignment):
         m.abort(WRONG_SIZE, p)

@@ -53,6 +53,7 @@ from .layout import (
     USED_BYTES,
     WORD,
 )
+from .records import show_records
 from .settings import arena_at
 from .stack import below, count, top
 
@@ -242,3 +243,4 @@ def status(m):
         show_arena(m, arena_at(m.statics(), index))
         index = index + 1
     show_mappings(m)
+    show_records(m)

@@ -8,6 +8,7 @@ from .bins import bin_at
 from .block import block_of, is_free, left_is_free, owner_in, payload, size, size_in
 from .classes import class_head, class_of, least_of_class, next_class
 from .freelist import links_agree
+from .hardened import is_hardened
 from .layout import (
     ALIGN,
     ARENA_LOCK,
@@ -65,16 +66,11 @@ from .layout import (
     USED_BLOCKS,
     USED_BYTES,
 )
+from .records import expect, verify_records
 from .region import fence_before
 from .retained import too_much
 from .settings import arena_at
 from .stack import count, is_marked, top
-
-
-def expect(m, holds, invariant, address):
-    """Abort with the invariant unless it holds."""
-    if not holds:
-        m.abort(invariant, address)
 
 
 def verify_block(m, arena, b, left):
@@ -320,6 +316,9 @@ def verify(m):
 
     It aborts with what does not hold.
     """
+    if is_hardened(m):
+        verify_records(m)
+        return
     verify_cache(m)
     index = 0
     while index < MAX_ARENAS:

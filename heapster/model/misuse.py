@@ -38,10 +38,11 @@ from heapster.model.live import Held, Live
 from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING, STATING, Asks, Stated, requested, stated
 
 # How a misuse can end. The aborts are named as the allocator's codes are, in their order from 1.
-ABORTS = ("double_free", "invalid_pointer", "corrupt_header", "corrupt_list", "wrong_size")
+ABORTS = ("double_free", "invalid_pointer", "corrupt_header", "corrupt_list", "wrong_size", "overflow",
+          "write_after_free")
 FAULT = "fault"                 # the machine noticed: memory that is unmapped or was never written
 UNNOTICED = "unnoticed"
-WRONG_SIZE = ABORTS[-1]
+WRONG_SIZE = "wrong_size"
 OUTCOMES = frozenset({*ABORTS, FAULT, UNNOTICED})
 
 

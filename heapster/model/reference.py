@@ -218,7 +218,8 @@ class Reference(ReferenceState):
         return payload
 
     def _get(self, system: System, request: int, alignment: int, kind: int, *, large: bool) -> int:
-        """As `_allocate`; where memory is out, once more with what was kept of mappings."""
+        """As `_allocate`; where memory is out, once more with what was kept of mappings. The thread gets an arena."""
+        self._arenas.attach()
         payload = self._try(system, request, alignment, kind, large=large)
         if not payload and self._mappings.release_retained(system):
             payload = self._try(system, request, alignment, kind, large=large)

@@ -6,7 +6,7 @@ The calls of malloc's family are those of the table, each a function of `impl.ap
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from heapster.impl import api, lifecycle, retained, settings, stats, thread_cache, trim, verify
+from heapster.impl import api, lifecycle, records, retained, settings, stats, thread_cache, trim, verify
 from heapster.model.operations import CALLS, OPERATIONS, OperationRow
 
 
@@ -49,6 +49,7 @@ ENTRIES: dict[str, Entry] = {
     "get_cache": Entry(settings.get_cache, 0, True),
     "set_cache": Entry(settings.set_cache, 1, False),
     "set_key": Entry(settings.set_key, 1, False),
+    "set_hardened": Entry(settings.set_hardened, 1, False),
     "get_keep": Entry(settings.get_keep, 0, True),
     "set_keep": Entry(retained.set_keep, 1, False),
     "trim": Entry(trim.trim, 1, True),
@@ -56,6 +57,7 @@ ENTRIES: dict[str, Entry] = {
     "stats": Entry(stats.stats, 2, False),
     "status": Entry(stats.status, 0, False),
     "verify": Entry(verify.verify, 0, False),
+    "look_once_more": Entry(records.look_once_more, 0, False),
     "statics": Entry(statics, 0, True),
     "thread": Entry(thread, 0, True),
 }

@@ -48,13 +48,14 @@ class Options(NamedTuple):
     policy: str | None = None
     arenas: int | None = None
     threshold: int | None = None    # bytes
+    harden: bool = False            # whether nothing else can be had
 
     def flags(self) -> list[str]:
         """The options for the C compiler."""
         policy = [f"-DBUILT_POLICY={self.policy.upper()}"] if self.policy else []
         arenas = [f"-DBUILT_ARENAS={self.arenas}"] if self.arenas is not None else []
         threshold = [f"-DBUILT_THRESHOLD={self.threshold}L"] if self.threshold is not None else []
-        return policy + arenas + threshold
+        return policy + arenas + threshold + ["-DBUILT_HARDENED=1"] * self.harden
 
 
 DEFAULTS = Options()

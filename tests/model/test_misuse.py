@@ -204,5 +204,5 @@ def test_an_empty_heap_has_nothing_to_misuse() -> None:
 
 def test_codes_have_names() -> None:
     """From 1 on, in the order of the allocator's constants."""
-    assert [abort_name(code) for code in range(7)] == ["invalid_code", *ABORTS, "invalid_code"]
+    assert [abort_name(code) for code in range(len(ABORTS) + 2)] == ["invalid_code", *ABORTS, "invalid_code"]
     assert {*ABORTS, FAULT, UNNOTICED} == OUTCOMES

@@ -43,6 +43,7 @@ from heapster.checkers.proofs import (
     settings,
     settings_read,
     sized,
+    spans,
     stats,
     thread_steps,
     trimming,
@@ -64,7 +65,7 @@ PROOFS: tuple[Proof, ...] = (
     *thread_steps.PROOFS, *retained_walks.PROOFS, *dump.PROOFS, *batches.PROOFS,
     *by_parts.PROOFS, *verify_walks.PROOFS, *growing_steps.PROOFS,
     *any_heap_refill.PROOFS, *any_mapped.PROOFS, *any_heap_realloc.PROOFS, *any_flush.PROOFS,
-    *stats.PROOFS, *verify.PROOFS, *lifecycle.PROOFS,
+    *stats.PROOFS, *verify.PROOFS, *lifecycle.PROOFS, *spans.PROOFS,
     *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
@@ -100,6 +101,7 @@ ASSUMED: tuple[Assumption, ...] = (
            "what others kept is given back, if the lock of their list was free"),
           ("statistics_are_a_walks", "stats.stats", "each figure is what a walk over the blocks would find"),
           ("sums_take_arenas_in_turn", "stats.stats", "sums are over one arena at a time"))),
+    *spans.ASSUMED,
 )
 
 

@@ -32,7 +32,7 @@ ARENA_RECORD = {"lock": 0, "head": 64, "next": 72, "prev": 80, "cursor": 88, "re
 STATICS = {"attach_lock": 0, "policy": 64, "threshold": 72, "growth": 80, "arena_limit": 88,
            "cache": 104, "caching": 112, "attached": 136, "keep": 648, "kept": 656, "used_lately": 680,
            "used_before": 688, "steps": 696, "untaken": 704, "key": 736,
-           "mappings": 768 + 64 * 2048, "arenas": 768}
+           "hardened": 744, "vault": 752, "mappings": 768 + 64 * 2048, "arenas": 768}
 KEPT = {"mark": 24, "most": 16, "epoch": 256, "slack_shift": 2, "spare_shift": 2}
 IDLE = {"most_patience": 7, "forgiven": 4, "was_purged": 8, "epoch": 2048, "least": 1 << 15, "shift": 4,
         "growths_shift": 4}
@@ -42,6 +42,7 @@ CACHE = {"most_cached": 9 << 13, "least_large": 1 << 17,
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
 ARENA_BYTES, MAX_ARENAS = 2048, 64
 STATICS_BYTES = 768 + 65 * 2048
+SPANS = {"base": 24, "slot": 72, "reciprocal": 80, "slots": 88, "most_slot": 1 << 15, "root": 4096, "keeps": 69632}
 CALL_KINDS = 5
 TOTALS = 1 << 55                    # no running total of a proof's heap exceeds it
 
@@ -103,6 +104,24 @@ LAYOUT = {
     "KEPT_MAPPINGS_KEEP_TO_THEIR_BOUNDS": 48,
     "ALL_ARENAS": -1, "ONLY_MAPPINGS": -2, "SHOW_ARENA": 1, "SHOW_REGION": 2, "SHOW_BLOCK": 3, "SHOW_MAPPED": 4,
 }
+HARDENED = {
+    "HARDENED": 744, "VAULT": 752, "UNGUARDED": 760, "FREE_RECORDS": 0, "FRESH_RECORD": 8, "CHUNKS": 16, "DRAWN": 24,
+    "MAPPINGS_TURN": 32, "MAPPINGS_WAIT": 64, "WAITING_MAPPINGS": 32, "ROOT": SPANS["root"], "ROOT_SHIFT": 35,
+    "ROOT_COUNT": 8192, "MIDDLE_SHIFT": 23, "MIDDLE_COUNT": 4096, "LEAF_COUNT": 2048, "KEEPS": SPANS["keeps"],
+    "VAULT_BYTES": 331776, "VAULT_GUARD": 65536, "RECORD_SHIFT": 8, "RECORD_BYTES": 256, "KIND": 0, "NO_RECORD": 0,
+    "SPAN": 1, "MAPPING": 2, "FREED_MAPPING": 3, "LAST_RECORD": 4, "BASE": SPANS["base"], "LENGTH": 32,
+    "MAPPING_START": 40, "MAPPING_BYTES": 48, "SPAN_OWNER": 56, "SPAN_CLASS": 64, "SLOT": SPANS["slot"],
+    "RECIPROCAL": SPANS["reciprocal"], "SLOTS": SPANS["slots"], "SPAN_FREE": 96, "TAKEN": 128, "WAITING": 192,
+    "CHUNK_RECORDS": 256, "CHUNK_BYTES": 65536, "MOST_SLOTS": 256, "SLOT_BITS_SHIFT": 5, "SLOT_BITS": 32,
+    "ALL_SLOTS": (1 << 32) - 1, "SPAN_WORDS_MASK": 7, "MOST_SPAN": 65536, "LEAST_SLOTS": 4,
+    "MOST_SLOT": SPANS["most_slot"], "RECIPROCAL_SHIFT": 32, "GUARD_MASK": 15, "GROWN_SHIFT": 3, "KEEP_DRAWN": 0,
+    "KEEP_TURNS": 8, "KEEP_POOLS": 64, "KEEP_GROUPS": 3, "WAITING_SLOTS": 128, "WAITING_SHIFT": 2,
+    "LOOKED_AT": 1024,
+    "DRAW_STEP": 0x1E3779B97F4A7C15, "MIX_FIRST": 0x3F58476D1CE4E5B9, "MIX_SECOND": 0x14D049BB133111EB,
+    "OVERFLOW": 6, "WRITE_AFTER_FREE": 7, "THE_TABLE_LEADS_TO_EACH_RECORD": 49, "SLOTS_ARE_COUNTED": 50,
+    "WAITING_SLOTS_ARE_TAKEN": 51, "SHOW_UNGUARDED": 5,
+}
+LAYOUT |= HARDENED
 
 
 def header(size: Any, owner: Any = 0, used: int = 1, prev_used: int = 1) -> Any:

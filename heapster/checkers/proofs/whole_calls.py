@@ -246,7 +246,8 @@ def _reallocs(bound: str, body: Body) -> Proof:
         "realloc_keeps_the_bytes": "or the bytes up to the lesser size are kept",
     }, more=_whole("realloc"), also={
         "a_failed_moving_leaves_the_block": ("malloc.move", "NULL and ENOMEM, and the old block is unchanged"),
-        "moving_keeps_the_bytes": ("malloc.move", "or the old payload's bytes are in the new"),
+        "moving_keeps_the_bytes": (
+            "malloc.move", "or the old payload's bytes are in the new, as far as there is room"),
     })
 
 

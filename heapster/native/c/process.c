@@ -36,6 +36,9 @@
 #ifndef BUILT_KEEP
 #define BUILT_KEEP DEFAULT_KEEP
 #endif
+#ifndef BUILT_HARDENED
+#define BUILT_HARDENED 0
+#endif
 
 enum {
     EVERY_PROCESS = 1,
@@ -123,6 +126,8 @@ static void read_environment(void)
     read_stats_settings();
 }
 
+void heapster_before_memory(void);
+
 /* A key's destructor runs when a thread ends, if the thread has set a value. Keys below 32 need no memory. */
 static pthread_key_t thread_key;
 static pthread_once_t thread_key_made = PTHREAD_ONCE_INIT;
@@ -141,9 +146,52 @@ static pthread_once_t fork_handled = PTHREAD_ONCE_INIT;
 
 static void handle_forks(void) { pthread_atfork(NULL, NULL, heapster_word_after_fork_in_child); }
 
+/* Whether the heap is hardened is settled before there is any block. Each thread comes here first, the first of all
+   while the program is being loaded, when the C library may have no environment yet. */
+static pthread_once_t hardening_read = PTHREAD_ONCE_INIT;
+
+/* Whether what the kernel kept of the environment has the variable, with the value 1. */
+static int was_started_hardened(void)
+{
+    static const char wanted[] = "HEAPSTER_HARDEN=1";
+    char piece[4096], seen[sizeof wanted];
+    ssize_t length;
+    size_t at = 0; /* in the variable that is being read */
+    int found = 0, file = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    while (!found && (length = read(file, piece, sizeof piece)) > 0)
+        for (ssize_t i = 0; i < length; i++) {
+            if (at < sizeof seen)
+                seen[at] = piece[i];
+            at++;
+            if (!piece[i]) {
+                found |= at == sizeof wanted && !memcmp(seen, wanted, sizeof wanted);
+                at = 0;
+            }
+        }
+    close(file);
+    return found;
+}
+
+static void read_hardening(void)
+{
+    word number = 0;
+    if (BUILT_HARDENED)
+        number = 1;
+    else if (!environ)
+        number = was_started_hardened();
+    else
+        read_number("HEAPSTER_HARDEN", 0, 1, "1 or 0", &number);
+    heapster_before_memory();
+    if (number)
+        heapster_word_set_hardened(1);
+}
+
 __attribute__((visibility("hidden"))) void heapster_at_thread_end(void)
 {
     int kept = errno;
+    pthread_once(&hardening_read, read_hardening);
     pthread_once(&thread_key_made, make_thread_key);
     pthread_once(&fork_handled, handle_forks);
     pthread_setspecific(thread_key, &thread_key);
@@ -340,6 +388,7 @@ static void start_stats_signal(int number)
 
 __attribute__((destructor)) static void finish(void)
 {
+    heapster_word_look_once_more();
     if (stats_process == EVERY_PROCESS || stats_process == getpid())
         dump_stats();
 }

@@ -1,0 +1,362 @@
+"""Spans: runs of pages with slots of one class, of which any that is free may be the next.
+
+A record, far from the slots, has two bits for each: whether it is taken, and whether it waits. So it is known of any
+address whether a used block begins there. A slot that is not used is all zero; a used one ends with its canary.
+"""
+
+from .block import round_up
+from .classes import class_for_request, class_head, least_of_class, lowest_bit
+from .freelist import add, bypass, insert, open_list
+from .layout import (
+    ALIGN,
+    ALL_SLOTS,
+    ARENA_LOCK,
+    BASE,
+    DRAWN,
+    FREE_BLOCKS,
+    FREE_BYTES,
+    GUARD_MASK,
+    HELD_BYTES,
+    KIND,
+    LEAST_SLOTS,
+    LENGTH,
+    MAPPING_BYTES,
+    MAPPING_START,
+    MAPPINGS,
+    MOST_SLOT,
+    MOST_SLOTS,
+    MOST_SPAN,
+    NEXT,
+    NULL,
+    PAGE,
+    PAGE_SHIFT,
+    PREV,
+    RECIPROCAL,
+    RECIPROCAL_SHIFT,
+    REFUSED,
+    SLOT,
+    SLOT_BITS,
+    SLOT_BITS_SHIFT,
+    SLOTS,
+    SPAN,
+    SPAN_CLASS,
+    SPAN_FREE,
+    SPAN_OWNER,
+    SPAN_WORDS_MASK,
+    TAKEN,
+    WAITING,
+    WORD,
+    WRITE_AFTER_FREE,
+)
+from .randomness import canary, draw
+from .vault import enter_pages, give_up, guard, keep_of, leave_pages, new_record, open_vault, vault_of
+
+
+def reciprocal(slot):
+    """1 << RECIPROCAL_SHIFT, divided by `slot`, rounded up.
+
+    Requires: 1 < slot <= MOST_SLOT.
+    Ensures:  (result - 1) * slot < 1 << RECIPROCAL_SHIFT <= result * slot.
+    """
+    result = 0
+    rest = (1 << RECIPROCAL_SHIFT) + slot - 1
+    shift = RECIPROCAL_SHIFT
+    while shift > 0:
+        shift = shift - 1
+        if rest >= slot << shift:
+            rest = rest - (slot << shift)
+            result = result + (1 << shift)
+    return result
+
+
+def span_length(slot):
+    """Bytes of pages of a span with slots of `slot` bytes.
+
+    Requires: slot is the least size of a class, at most MOST_SLOT.
+    Ensures:  a multiple of PAGE; room for LEAST_SLOTS at least and MOST_SLOTS at most, but for a rest under a slot.
+    """
+    length = slot * MOST_SLOTS
+    if length > MOST_SPAN:
+        length = MOST_SPAN
+    if length < slot * LEAST_SLOTS:
+        length = slot * LEAST_SLOTS
+    return round_up(length, PAGE)
+
+
+def slot_for(request, alignment):
+    """Bytes of the slots that blocks for `request` bytes at a multiple of `alignment` have; 0 if they are too large.
+
+    Requires: 0 <= request <= MAX_REQUEST; alignment is a power of two, ALIGN to MAX_REQUEST.
+    Ensures:  0 or the least size of a class, at most MOST_SLOT; a multiple of alignment; it holds the request and a
+              canary.
+    """
+    if request > MOST_SLOT - WORD or alignment > PAGE:
+        return 0
+    if alignment == ALIGN:
+        return least_of_class(class_for_request(request))
+    slot = alignment
+    while slot < request + WORD:
+        slot = slot << 1
+    if slot > MOST_SLOT:
+        return 0
+    return slot
+
+
+def slot_number(m, record, p):
+    """The number of the slot that begins at `p`, in the pages of the span; -1 if none does."""
+    distance = p - m.load(record + BASE)
+    number = distance * m.load(record + RECIPROCAL) >> RECIPROCAL_SHIFT
+    if number >= m.load(record + SLOTS) or number * m.load(record + SLOT) != distance:
+        return -1
+    return number
+
+
+def slot_at(m, record, number):
+    """Where the slot of that number begins."""
+    return m.load(record + BASE) + number * m.load(record + SLOT)
+
+
+def bits_at(record, bits, number):
+    """Where the record has the bit of a slot, of its bits TAKEN or WAITING."""
+    return record + bits + (number >> SLOT_BITS_SHIFT) * WORD
+
+
+def bit_of(number):
+    """The bit of a slot in its word."""
+    return 1 << (number & SLOT_BITS - 1)
+
+
+def is_set(m, record, bits, number):
+    """Whether the slot has its bit set."""
+    return m.load(bits_at(record, bits, number)) & bit_of(number) != 0
+
+
+def is_used(m, record, number):
+    """Whether the slot is used: taken, and not waiting."""
+    return is_set(m, record, TAKEN, number) and not is_set(m, record, WAITING, number)
+
+
+def set_bit(m, record, bits, number):
+    """Set the bit of a slot that has it not set."""
+    add(m, bits_at(record, bits, number), bit_of(number))
+
+
+def clear_bit(m, record, bits, number):
+    """Clear the bit of a slot that has it set."""
+    add(m, bits_at(record, bits, number), -bit_of(number))
+
+
+def nearest_free(m, record, number):
+    """The first slot that is not taken, from that number on and round the end.
+
+    Requires: the lock; a slot is not taken; 0 <= number < MOST_SLOTS.
+    Ensures:  it is not taken; no word changes.
+    """
+    word = number >> SLOT_BITS_SHIFT
+    bits = (ALL_SLOTS - m.load(record + TAKEN + word * WORD)) & -bit_of(number)
+    while bits == 0:
+        word = (word + 1) & SPAN_WORDS_MASK
+        bits = ALL_SLOTS - m.load(record + TAKEN + word * WORD)
+    return (word << SLOT_BITS_SHIFT) + lowest_bit(bits)
+
+
+def random_slot(m, record, random):
+    """The number of a slot that is not taken, which the random number chooses: each may be it."""
+    return nearest_free(m, record, (random & ALL_SLOTS) * m.load(record + SLOTS) >> SLOT_BITS)
+
+
+def write_slots(m, record, slots):
+    """Let no slot of the record be taken, but those that do not exist; none waits."""
+    left = slots
+    word = 0
+    while word <= SPAN_WORDS_MASK:
+        bits = 0
+        if left <= 0:
+            bits = ALL_SLOTS
+        elif left < SLOT_BITS:
+            bits = ALL_SLOTS - (1 << left) + 1
+        m.store(record + TAKEN + word * WORD, bits)
+        m.store(record + WAITING + word * WORD, 0)
+        left = left - SLOT_BITS
+        word = word + 1
+
+
+def is_zero(m, start, length):
+    """Whether all of `length` bytes from `start`, whole words, are zero."""
+    at = start
+    found = 0
+    while at < start + length:
+        found = found | m.load(at)
+        at = at + WORD
+    return found == 0
+
+
+# Pages.
+
+
+def guard_bytes(number):
+    """How long a guard is that the random number chooses.
+
+    Ensures:  a multiple of PAGE, one to GUARD_MASK + 1 of them.
+    """
+    return (number & GUARD_MASK) + 1 << PAGE_SHIFT
+
+
+def map_pages(m, record, length, alignment):
+    """Whether the record got `length` bytes of pages at a multiple of `alignment`, between guards of random size.
+
+    Requires: the lock of the mapped blocks; alignment is a power of two.
+    Ensures:  the pages are zero; false only if the system refused, and then nothing has changed.
+    """
+    before = guard_bytes(draw(m, vault_of(m) + DRAWN))
+    after = guard_bytes(draw(m, vault_of(m) + DRAWN))
+    if alignment > PAGE:
+        after = after + alignment
+    start = m.mmap(before + length + after)
+    if start == REFUSED:
+        return False
+    base = start + before
+    if alignment > PAGE:
+        base = round_up(base, alignment)
+    guard(m, start, base)
+    guard(m, base + length, start + before + length + after)
+    m.known_zero(base, length)
+    m.store(record + BASE, base)
+    m.store(record + LENGTH, length)
+    m.store(record + MAPPING_START, start)
+    m.store(record + MAPPING_BYTES, before + length + after)
+    return True
+
+
+def unmap_pages(m, record):
+    """Whether the system took the pages of the record back, with their guards."""
+    return m.munmap(m.load(record + MAPPING_START), m.load(record + MAPPING_BYTES)) != REFUSED
+
+
+# Spans of an arena.
+
+
+def write_span(m, arena, record, index):
+    """Let the record, which has its pages, be that of a span of the arena with no slot taken.
+
+    Requires: both locks.
+    """
+    slot = least_of_class(index)
+    m.store_relaxed(record + SPAN_OWNER, arena)
+    m.store(record + SPAN_CLASS, index)
+    m.store(record + SLOT, slot)
+    m.store(record + RECIPROCAL, reciprocal(slot))
+    slots = m.load(record + LENGTH) * m.load(record + RECIPROCAL) >> RECIPROCAL_SHIFT
+    if slots > MOST_SLOTS:
+        slots = MOST_SLOTS
+    m.store(record + SLOTS, slots)
+    m.store(record + SPAN_FREE, slots)
+    write_slots(m, record, slots)
+    m.store_release(record + KIND, SPAN)
+
+
+def make_span(m, arena, index):
+    """The record of a new span of a class, which the table leads to; NULL if the system refused memory.
+
+    Requires: the arena's lock, and that of the mapped blocks.
+    Ensures:  NULL only if the system refused, and then nothing has changed but what the vault has to spare.
+    """
+    vault = open_vault(m)
+    if vault == NULL:
+        return NULL
+    record = new_record(m, vault)
+    if record == NULL:
+        return NULL
+    if map_pages(m, record, span_length(least_of_class(index)), PAGE):
+        write_span(m, arena, record, index)
+        if enter_pages(m, m.load(record + BASE), m.load(record + LENGTH), record):
+            return record
+        unmap_pages(m, record)
+    give_up(m, vault, record)
+    return NULL
+
+
+def count_span(m, arena, record, sign):
+    """Count the span, no slot of which is used, in the arena's ledger; with a `sign` of -1, no longer."""
+    add(m, arena + HELD_BYTES, sign * m.load(record + LENGTH))
+    add(m, arena + FREE_BYTES, sign * m.load(record + SLOTS) * m.load(record + SLOT))
+    add(m, arena + FREE_BLOCKS, sign * m.load(record + SLOTS))
+
+
+def add_span(m, arena, index):
+    """As `make_span`, counted and first on the list of its class.
+
+    Requires: the arena's lock; the list of the class is open.
+    """
+    m.lock(m.statics() + MAPPINGS + ARENA_LOCK)
+    record = make_span(m, arena, index)
+    m.unlock(m.statics() + MAPPINGS + ARENA_LOCK)
+    if record != NULL:
+        count_span(m, arena, record, 1)
+        insert(m, class_head(arena, index), record)
+    return record
+
+
+def span_with_room(m, arena, index):
+    """The record of a span of that class in which a slot is not taken; NULL if the system refused memory for one.
+
+    Requires: the arena's lock.
+    """
+    head = class_head(arena, index)
+    open_list(m, head)
+    record = m.load(head + NEXT)
+    if record == head:
+        record = add_span(m, arena, index)
+    return record
+
+
+def take_slot(m, arena, record):
+    """Take a slot of the span that is not taken, at random; its payload. Abort if it was written to since it was freed.
+
+    Requires: the arena's lock; a slot is not taken; the span is on the list of its class.
+    Ensures:  the slot is used, zero, and ends with its canary; the span is on the list if a slot is left.
+    """
+    number = random_slot(m, record, draw(m, keep_of(m, arena)))
+    p = slot_at(m, record, number)
+    slot = m.load(record + SLOT)
+    if not is_zero(m, p, slot):
+        m.abort(WRITE_AFTER_FREE, p)
+    set_bit(m, record, TAKEN, number)
+    add(m, record + SPAN_FREE, -1)
+    if m.load(record + SPAN_FREE) == 0:
+        bypass(m, m.load(record + PREV), m.load(record + NEXT))
+    m.store(p + slot - WORD, canary(m, p))
+    return p
+
+
+def drop_span(m, arena, record):
+    """Give back the span, no slot of which is taken, if another of its class has room, and the system takes it.
+
+    Requires: the arena's lock; it is on the list of its class.
+    """
+    if m.load(record + NEXT) == m.load(record + PREV):
+        return
+    m.lock(m.statics() + MAPPINGS + ARENA_LOCK)
+    leave_pages(m, m.load(record + BASE), m.load(record + LENGTH))
+    if unmap_pages(m, record):
+        bypass(m, m.load(record + PREV), m.load(record + NEXT))
+        count_span(m, arena, record, -1)
+        give_up(m, vault_of(m), record)
+    else:
+        enter_pages(m, m.load(record + BASE), m.load(record + LENGTH), record)
+    m.unlock(m.statics() + MAPPINGS + ARENA_LOCK)
+
+
+def free_slot(m, arena, record, number):
+    """Let the slot, which waits, be free again.
+
+    Requires: the arena's lock.
+    Ensures:  the span is on the list of its class, or the system's.
+    """
+    clear_bit(m, record, TAKEN, number)
+    clear_bit(m, record, WAITING, number)
+    add(m, record + SPAN_FREE, 1)
+    if m.load(record + SPAN_FREE) == 1:
+        insert(m, class_head(arena, m.load(record + SPAN_CLASS)), record)
+    if m.load(record + SPAN_FREE) == m.load(record + SLOTS):
+        drop_span(m, arena, record)

@@ -1,0 +1,328 @@
+"""A hardened heap: what no other does, on the simulated machine."""
+
+import random
+from collections.abc import Callable
+from math import log2
+
+import pytest
+
+from heapster.impl import api, layout, lifecycle, quarantine, randomness, settings, spans, thread_cache, vault, verify
+from heapster.machine.protocol import Aborted, MachineFault
+from heapster.machine.simulated import Simulated
+from heapster.model.misuse import abort_name
+
+KEY = 0x9E3779B97F4A7C15
+MANY = 1 << 30                  # loads: a look at all records takes more than a call may
+
+
+def hardened(key: int = KEY) -> Simulated:
+    m = Simulated()
+    settings.set_key(m, key)
+    settings.set_hardened(m, 1)
+    return m
+
+
+def checked(m: Simulated) -> None:
+    """Each record, slot and total is as it must be."""
+    m.fuel = MANY
+    verify.verify(m)
+    m.refuel()
+
+
+def ended(call: Callable[[], object]) -> str:
+    """How the call ends the program."""
+    with pytest.raises(Aborted) as aborted:
+        call()
+    return abort_name(aborted.value.code)
+
+
+def blocks(m: Simulated, count: int, request: int) -> list[int]:
+    return [api.malloc(m, request) for _ in range(count)]
+
+
+def test_any_calls_leave_a_whole_heap_and_give_back_all() -> None:
+    m, rng = hardened(), random.Random(3)
+    live: dict[int, int] = {}
+    for _ in range(600):
+        request = rng.choice((0, 1, 24, 25, 40, 100, 500, 1000, 4000, 9000, 32760, 32761, 50_000))
+        choice = rng.random()
+        if choice < 0.5 or not live:
+            p = rng.choice((api.malloc(m, request), api.calloc(m, request, 1), api.aligned_alloc(m, 256, request)))
+        else:
+            old = rng.choice(list(live))
+            kept = live.pop(old)
+            p = api.realloc(m, old, request) if choice > 0.8 and request else api.free(m, old)
+            assert not p or not kept or m.load(p) & 0xFF == 0xAB
+        if p:
+            usable = api.usable_size(m, p)
+            assert p not in live and usable >= request and p % layout.ALIGN == 0
+            m.fill(p, 0xAB, usable)
+            live[p] = request
+        m.refuel()
+    checked(m)
+    m.fuel = MANY
+    assert (lifecycle.finalize(m), m.system(), m.held()) == (0, (), ())
+
+
+@pytest.mark.parametrize("request_", [24, 1000, 100_000])
+@pytest.mark.parametrize("again", [api.free, api.usable_size, lambda m, p: api.realloc(m, p, 5),
+                                   lambda m, p: api.free_sized(m, p, 24)])
+def test_what_is_freed_is_never_a_block_again(request_: int, again: Callable[[Simulated, int], object]) -> None:
+    m = hardened()
+    p, other = blocks(m, 2, request_)
+    api.free(m, p)
+    assert ended(lambda: again(m, p)) == "double_free"
+    assert other
+
+
+def test_a_second_free_is_told_behind_many_others() -> None:
+    m = hardened()
+    p = api.malloc(m, 24)
+    api.free(m, p)
+    for q in blocks(m, 100, 24):
+        api.free(m, q)
+    assert ended(lambda: api.free(m, p)) == "double_free"
+
+
+@pytest.mark.parametrize("offset", [1, 8, 16, -16, 4096, 1 << 20, 1 << 47, -(1 << 62)])
+@pytest.mark.parametrize("request_", [100, 100_000])
+def test_what_is_no_block_is_told(request_: int, offset: int) -> None:
+    m = hardened()
+    p = api.malloc(m, request_)
+    assert ended(lambda: api.free(m, p + offset)) in ("invalid_pointer", "double_free")
+
+
+def test_no_pointer_is_a_block_before_there_is_one() -> None:
+    assert ended(lambda: api.free(hardened(), layout.LEAST_PAYLOAD)) == "invalid_pointer"
+
+
+def test_a_header_that_was_forged_is_not_looked_at() -> None:
+    m = hardened()
+    p = api.malloc(m, 200)
+    m.fill(p, 0, 200)
+    m.store(p + 56, 64 | layout.USED | layout.PREV_USED)
+    assert ended(lambda: api.free(m, p + 64)) == "invalid_pointer"
+
+
+@pytest.mark.parametrize("request_", [1, 24, 40, 3000, 32_760])
+def test_a_word_past_the_end_is_told_at_free(request_: int) -> None:
+    m = hardened()
+    p = api.malloc(m, request_)
+    m.store(p + api.usable_size(m, p), 0x41)
+    for call in (api.usable_size, api.free):
+        assert ended(lambda call=call: call(m, p)) == "overflow"        # type: ignore[misc]
+        m.owners.clear()
+
+
+def test_a_write_past_a_mapping_faults() -> None:
+    m = hardened()
+    p = api.malloc(m, 100_000)
+    for place in (p - layout.WORD, p + api.usable_size(m, p)):
+        with pytest.raises(MachineFault, match="has no access"):
+            m.store(place, 1)
+
+
+def test_a_freed_mapping_has_no_access() -> None:
+    m = hardened()
+    p = api.malloc(m, 100_000)
+    m.store(p, 1)
+    api.free(m, p)
+    with pytest.raises(MachineFault, match="has no access"):
+        m.load(p)
+
+
+def test_a_write_after_free_is_told_when_the_slot_is_used_again() -> None:
+    m = hardened()
+    p = api.malloc(m, 100)
+    api.free(m, p)
+    m.store(p + 16, 1)
+
+    def use_all() -> None:
+        for _ in range(2000):
+            api.free(m, api.malloc(m, 100))
+
+    assert ended(use_all) == "write_after_free"
+
+
+def test_what_malloc_hands_out_is_zero() -> None:
+    m = hardened()
+    for _ in range(400):
+        p = api.malloc(m, 24)
+        assert not any(m.load(p + place) for place in (0, 8, 16))
+        m.fill(p, 0xFF, 24)
+        api.free(m, p)
+
+
+@pytest.mark.parametrize(("request_", "stated"), [(24, 25), (100, 24), (100_000, 24), (100_000, 200_000), (24, -1)])
+def test_a_wrong_size_is_told(request_: int, stated: int) -> None:
+    m = hardened()
+    p = api.malloc(m, request_)
+    assert ended(lambda: api.free_sized(m, p, stated)) == "wrong_size"
+
+
+def test_right_sizes_and_alignments_are_taken() -> None:
+    m = hardened()
+    for request in (0, 1, 24, 25, 500, 32_760, 32_761, 100_000):
+        api.free_sized(m, api.malloc(m, request), request)
+        for alignment in (16, 64, 4096, 1 << 16):
+            p = api.aligned_alloc(m, alignment, request)
+            assert p % alignment == 0
+            api.free_aligned_sized(m, p, alignment, request)
+    checked(m)
+
+
+def test_a_mapping_that_realloc_made_has_some_more() -> None:
+    m = hardened()
+    p = api.malloc(m, 100_000)
+    m.store(p, 7)
+    q = api.realloc(m, p, 200_000)
+    assert q != p and m.load(q) == 7
+    assert api.realloc(m, q, 210_000) == q
+    api.free_sized(m, q, 210_000)
+    checked(m)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("request_", [24, 100_000])
+def test_memory_that_is_refused_is_no_block_and_leaves_nothing_broken(request_: int, nth: int) -> None:
+    m = hardened()
+    m.refuse("mmap", nth)
+    got = blocks(m, 3, request_)
+    checked(m)
+    for p in filter(None, got):
+        api.free(m, p)
+    checked(m)
+    assert got.count(0) <= 1 and (m.errno == layout.ENOMEM) == (0 in got)
+
+
+def test_a_guard_that_is_refused_is_said_once() -> None:
+    m = hardened()
+    m.refuse("protect", 0)
+    assert all(blocks(m, 300, 500)) and api.malloc(m, 100_000)
+    assert [line[0] for line in m.shown] == [layout.SHOW_UNGUARDED]
+    checked(m)
+
+
+def test_spans_that_hold_nothing_go_back() -> None:
+    m = hardened()
+    held = blocks(m, 4000, 24)
+    many = len(m.system())
+    for p in held:
+        api.free(m, p)
+        m.refuel()
+    assert len(m.system()) <= many / 2
+    checked(m)
+
+
+def test_a_span_that_the_system_does_not_take_stays() -> None:
+    m = hardened()
+    m.refuse("munmap", 0)
+    for p in blocks(m, 1500, 24):
+        api.free(m, p)
+        m.refuel()
+    checked(m)
+    assert ended(lambda: [api.free(m, p) for p in [api.malloc(m, 24)] * 2]) == "double_free"
+
+
+def test_a_child_of_a_fork_goes_on() -> None:
+    m = hardened()
+    mine, large = api.malloc(m, 24), api.malloc(m, 100_000)
+    m.on_thread(1)
+    other = api.malloc(m, 24)
+    arena = m.load(m.thread() + layout.MY_ARENA)
+    for lock in (arena, m.statics() + layout.MAPPINGS):         # held while the process forks
+        m.lock(lock + layout.ARENA_LOCK)
+    m.on_thread(0)
+    lifecycle.after_fork_in_child(m)
+    m.leave_alone()
+    for p in (mine, large, other):
+        assert api.usable_size(m, p)
+        api.free(m, p)
+    assert ended(lambda: api.free(m, mine)) == "double_free"
+
+
+def test_threads_have_spans_of_their_own() -> None:
+    m = hardened()
+    mine = api.malloc(m, 24)
+    m.on_thread(1)
+    assert vault.record_at(m, api.malloc(m, 24)) != vault.record_at(m, mine)
+    api.free(m, mine)
+    thread_cache.thread_end(m)
+    checked(m)
+
+
+# What is random, and how far.
+
+SEEDS = range(2, 800, 2)            # the lowest bit of a key is no choice
+
+
+def bits(kinds: int) -> float:
+    return log2(kinds)
+
+
+def test_the_slot_of_a_block_is_one_of_many() -> None:
+    places = {p - m.load(vault.record_at(m, p) + layout.BASE)
+              for m, p in ((m, api.malloc(m, 24)) for m in map(hardened, SEEDS))}
+    assert bits(len(places)) > 7.4                              # 256 slots: 8
+
+
+def test_guards_have_one_of_sixteen_lengths() -> None:
+    found = set()
+    for m in map(hardened, SEEDS):
+        p = api.malloc(m, 100_000)
+        start, before, after = m.load(vault.record_at(m, p) + layout.MAPPING_START), p, p + api.usable_size(m, p)
+        end = start + m.load(vault.record_at(m, p) + layout.MAPPING_BYTES)
+        assert m.guards.touch(start, before) and m.guards.touch(after, end)
+        found.add((before - start, end - after))
+    assert {length for pair in found for length in pair} == {layout.PAGE * pages for pages in range(1, 17)}
+    assert bits(len(found)) > 7                                 # 16 times 16: 8
+
+
+def test_canaries_and_numbers_do_not_repeat() -> None:
+    m = hardened()
+    assert len({randomness.canary(m, p) for p in range(1 << 20, 1 << 21, 16)}) == (1 << 16)
+    assert len({randomness.canary(m, 1 << 20) for m in map(hardened, SEEDS)}) == len(SEEDS)
+    counter = m.scratch
+    drawn = [randomness.draw(m, counter) for _ in range(20_000)]
+    assert len({*drawn}) == len(drawn) and min(drawn) >= 0
+    for bit in range(63):
+        assert abs(sum(number >> bit & 1 for number in drawn) / len(drawn) - 0.5) < 0.02
+
+
+def test_a_freed_slot_is_used_again_after_one_of_many_times() -> None:
+    waits = set()
+    for key in range(2, 120, 2):
+        m = hardened(key)
+        p = api.malloc(m, 24)
+        api.free(m, p)
+        turns = 0
+        while vault.record_at(m, p) and spans.is_set(m, record := vault.record_at(m, p), layout.TAKEN,
+                                                     spans.slot_number(m, record, p)):
+            api.free(m, api.malloc(m, 24))
+            turns += 1
+            m.refuel()
+        waits.add(turns)
+    assert min(waits) >= quarantine.pool_length(0) and bits(len(waits)) > 4
+
+
+@pytest.mark.parametrize("index", range(79))
+def test_each_slot_of_a_class_is_found_and_no_other_address(index: int) -> None:
+    m = hardened()
+    api.malloc(m, 24)
+    record = vault.new_record(m, vault.vault_of(m))
+    slot = 32 + 16 * index if index < 30 else (8 + (index - 30) % 8) * 64 << (index - 30) // 8
+    assert spans.map_pages(m, record, spans.span_length(slot), layout.PAGE)
+    spans.write_span(m, m.statics() + layout.ARENAS, record, index)
+    slots, base = m.load(record + layout.SLOTS), m.load(record + layout.BASE)
+    assert slots == min(256, m.load(record + layout.LENGTH) // slot)
+    for number in range(slots):
+        assert spans.slot_number(m, record, base + number * slot) == number
+        assert {spans.slot_number(m, record, base + number * slot + behind) for behind in (1, 16, slot - 1)} == {-1}
+    taken = set()
+    while m.load(record + layout.SPAN_FREE):
+        number = spans.nearest_free(m, record, index * 5 % slots)
+        assert number not in taken and number < slots
+        taken.add(number)
+        spans.set_bit(m, record, layout.TAKEN, number)
+        m.store(record + layout.SPAN_FREE, m.load(record + layout.SPAN_FREE) - 1)
+    assert len(taken) == slots
