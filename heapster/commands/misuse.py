@@ -6,7 +6,7 @@ from pathlib import Path
 from heapster.checkers.bench.misuse.cases import cases, chosen, program
 from heapster.checkers.bench.misuse.results import run_of
 from heapster.checkers.bench.misuse.running import try_all, with_scudo
-from heapster.checkers.bench.targets import USUAL, NamedTarget, find_targets
+from heapster.checkers.bench.targets import HARDENED, USUAL, NamedTarget, find_targets
 from heapster.commands.delivery import USAGE, Delivery
 from heapster.commands.pages import write_page
 from heapster.files import write_whole
@@ -26,7 +26,7 @@ def misuse(asked: tuple[NamedTarget, ...], names: tuple[str, ...], delivery: Del
     """Misuse each target in every way that is known, or as it is named; the exit code."""
     made = program()
     wanted = chosen(cases(made), names)
-    field = find_targets(asked) if asked else with_scudo(find_targets(USUAL))
+    field = find_targets(asked) if asked else with_scudo(find_targets((*USUAL[:2], HARDENED, *USUAL[2:])))
     if not wanted:
         raise UsageError("--workloads: name at least one, or leave it out")
     with Meter("misuse") as meter:

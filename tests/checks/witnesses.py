@@ -65,7 +65,7 @@ def lockstep() -> None:
         altered.ends(*ending)
     for one in altered.ALTERED:
         altered.is_told(one)
-    assert lockstep_module._joined([(8, 12), (0, 4), (4, 8), (20, 24), (24, 28)]) == [(0, 12), (20, 28)]
+    assert lockstep_module.joined([(8, 12), (0, 4), (4, 8), (20, 24), (24, 28)]) == [(0, 12), (20, 28)]
     looks_at_the_heap()
     contents()
     moved_contents()

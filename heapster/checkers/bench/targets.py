@@ -22,6 +22,7 @@ class NamedTarget(NamedTuple):
 
 
 USUAL = tuple(map(NamedTarget, (LIBC, NATIVE, *map(grammar.parse, PEERS))))
+HARDENED = NamedTarget(grammar.parse("native:harden=1"))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from heapster import impl
 from heapster.checkers.lockstep.overflow import word
-from heapster.impl import api, layout, lifecycle, malloc, retained, settings, stats, thread_cache, trim
+from heapster.impl import api, layout, lifecycle, malloc, retained, settings, stats, thread_cache, trim, verify
 from heapster.model.geometry import signed
 from heapster.model.operation import Step
 from heapster.model.operations import CALLS as CALLS_OF_C
@@ -14,7 +14,7 @@ from heapster.model.operations import OPERATIONS, OperationRow
 from heapster.model.placement import POLICY_NAMES
 
 SHIPPED = SimpleNamespace(api=api, lifecycle=lifecycle, malloc=malloc, retained=retained, settings=settings,
-                          stats=stats, thread_cache=thread_cache, trim=trim, package=impl)
+                          stats=stats, thread_cache=thread_cache, trim=trim, verify=verify, package=impl)
 
 
 class Answer(NamedTuple):

@@ -88,7 +88,7 @@ class Lockstep:
         try:
             answer = call(self.source, self.m, step, pointer)
         except FAILURES as error:
-            return None, [_problem(step.verb, error)]
+            return None, [problem_of(step.verb, error)]
         return answer, [Problem("wrong_answer", answer.problem)] if answer.problem else []
 
     def _misuse(self, step: Step, pointer: int) -> list[Problem]:
@@ -121,7 +121,7 @@ class Lockstep:
         except FAILURES as error:
             seen = Result(answer.value, answer.errno, answer.returned)
             return [*explains(self.live, operation, seen, OURS),
-                    _problem(f"looking at what {step.verb} answered", error)]
+                    problem_of(f"looking at what {step.verb} answered", error)]
         problems = [*explains(self.live, operation, result, OURS)]
         advance(self.live, operation, result, OURS)
         if step.result != NO_HANDLE:
@@ -180,7 +180,7 @@ class Lockstep:
             try:
                 self._contents.write(pointer, usable)
             except MachineFault as fault:
-                return [_problem("writing to the block", fault)]
+                return [problem_of("writing to the block", fault)]
         return []
 
     # The structure: what only the allocator sees.
@@ -236,11 +236,11 @@ class Lockstep:
         try:
             return [Problem("wrong_statistics", why) for why in wrong_figures(self.source, self.m, heap)]
         except FAILURES as error:
-            return [_problem("asking for statistics", error)]
+            return [problem_of("asking for statistics", error)]
 
     def _after_finalize(self) -> list[Problem]:
-        forgotten = _joined(self.reference.forgotten)
-        kept = [extent for extent in _joined(self.m.system()) if extent not in forgotten]
+        forgotten = joined(self.reference.forgotten)
+        kept = [extent for extent in joined(self.m.system()) if extent not in forgotten]
         self.reference.forgotten.clear()
         if kept:
             return [Problem("memory_not_returned", f"finalize left {sum(e - s for s, e in kept)} bytes unreturned")]
@@ -248,7 +248,7 @@ class Lockstep:
         return []
 
 
-def _joined(extents: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def joined(extents: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Disjoint pieces of memory, [start, end) each, in which neighbours are one."""
     joined: list[tuple[int, int]] = []
     for start, end in sorted(extents):
@@ -257,7 +257,7 @@ def _joined(extents: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def _problem(doing: str, error: Exception) -> Problem:
+def problem_of(doing: str, error: Exception) -> Problem:
     """What went wrong where nothing was misused."""
     if isinstance(error, MachineFault):
         return Problem(f"fault_{error.code}", f"{doing}: {error}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from heapster.checkers.fuzz.stateful import STEPS, Record, live_lives
 from heapster.checkers.lockstep.calls import SHIPPED
+from heapster.checkers.lockstep.hardened import HardenedLockstep
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import Outcome, rerun, taken
 from heapster.checkers.lockstep.subprocess import Died, Journal, contained
@@ -50,6 +51,10 @@ class Journaled(Lockstep):
         return super().take(step)
 
 
+class JournaledHardened(Journaled, HardenedLockstep):
+    """As `Journaled`, of a hardened heap."""
+
+
 @cache
 def library(fault: str = "") -> Library:
     """The compiled allocator, with a fault of the lowering planted if one is named."""
@@ -59,15 +64,17 @@ def library(fault: str = "") -> Library:
 class NativeMake:
     """Makes locksteps on the compiled allocator, and runs them where they can do no harm."""
 
-    def __init__(self, fault: str = "", seconds: float = HANG_SECONDS, setup: Trace = ()) -> None:
+    def __init__(self, fault: str = "", seconds: float = HANG_SECONDS, setup: Trace = (), *,
+                 hardened: bool = False) -> None:
         self._library = library(fault)
+        self._lockstep = JournaledHardened if hardened else Journaled
         self._journal = Journal()
         self._seconds = seconds
         self._setup = setup
 
     def __call__(self) -> Lockstep:
         """A fresh lockstep, in this process."""
-        lockstep = Journaled(Observed(self._library), self._journal)
+        lockstep = self._lockstep(Observed(self._library), self._journal)
         taken(lockstep, self._setup)
         self._journal.clear()
         return lockstep

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heapster.checkers.lockstep.calls import SHIPPED
+from heapster.checkers.lockstep.hardened import HardenedLockstep
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
@@ -34,9 +35,15 @@ class Outcome:
         return tuple(problem.code for problem in self.problems)
 
 
-def on_source(source: Any = SHIPPED) -> Make:
+def on_source(source: Any = SHIPPED, *, hardened: bool = False) -> Make:
     """Makes locksteps on the simulated machine, of the source that ships or of another."""
-    return lambda: Lockstep(Simulated(), source)
+    lockstep = kind_of(hardened=hardened)
+    return lambda: lockstep(Simulated(), source)
+
+
+def kind_of(*, hardened: bool) -> type[Lockstep]:
+    """The lockstep for a heap that is hardened, or not."""
+    return HardenedLockstep if hardened else Lockstep
 
 
 def begun(make: Make, steps: Trace) -> Make:

@@ -1,7 +1,6 @@
 """Our allocator's source, read by Python: on the simulated machine, on real memory, or from a changed copy."""
 
-from heapster.checkers.lockstep.lockstep import Lockstep
-from heapster.checkers.lockstep.run_trace import Make, begun, on_source
+from heapster.checkers.lockstep.run_trace import Make, begun, kind_of, on_source
 from heapster.checkers.targets.source import Source, shipped, source_in
 from heapster.checkers.targets.target import Target
 from heapster.machine.process import Process
@@ -9,17 +8,18 @@ from heapster.machine.process import Process
 
 def simulated(target: Target) -> Make:
     """The source that ships, on the simulated machine."""
-    return begun(on_source(), target.settings.steps)
+    return begun(on_source(hardened=bool(target.settings.harden)), target.settings.steps)
 
 
 def in_process(target: Target) -> Make:
     """The source that ships, on the real memory of this process."""
-    return begun(lambda: Lockstep(Process()), target.settings.steps)
+    kind = kind_of(hardened=bool(target.settings.harden))
+    return begun(lambda: kind(Process()), target.settings.steps)
 
 
 def copied(target: Target) -> Make:
     """A copy of the source, on the simulated machine."""
-    return begun(on_source(source_in(target.path)), target.settings.steps)
+    return begun(on_source(source_in(target.path), hardened=bool(target.settings.harden)), target.settings.steps)
 
 
 def shipped_source(_: Target) -> Source:

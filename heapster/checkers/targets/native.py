@@ -16,7 +16,7 @@ CHECK = "heapster_stress_check"
 
 def make(target: Target) -> NativeMake:
     """In lock-step, in a process of its own."""
-    return NativeMake(setup=target.settings.steps)
+    return NativeMake(setup=target.settings.steps, hardened=bool(target.settings.harden))
 
 
 def engine(_: Target) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from heapster.impl.layout import MAX_ARENAS, MAX_CACHE, MAX_REQUEST
 from heapster.model.operation import NO_HANDLE, Step, Trace
+from heapster.model.operations import OPERATIONS
 
 
 class View(Enum):
@@ -22,7 +23,7 @@ class View(Enum):
 
 
 class Number(NamedTuple):
-    """A setting that is a number: the verb that sets it in a trace, and its limits as the compiled library has them."""
+    """A setting that is a number: the verb of traces that sets it, if one does, and its limits in the library."""
 
     verb: str
     least: int
@@ -41,6 +42,7 @@ class TargetSettings(NamedTuple):
     cache: int | None = None        # bytes of one size that a thread may keep
     arenas: int | None = None
     retained: int | None = None     # bytes of freed mappings that may be kept
+    harden: int | None = None       # 1 for a hardened heap
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -61,9 +63,10 @@ class TargetSettings(NamedTuple):
 
     @property
     def steps(self) -> Trace:
-        """The steps of a trace that set the same."""
+        """The steps of a trace that set the same, but for what is settled before any step: whether it is hardened."""
         policy = (Step("policy", name=self.policy),) if self.policy else ()
-        return (*policy, *[Step(number.verb, (value,), NO_HANDLE) for number, value in self._numbers])
+        return (*policy, *[Step(number.verb, (value,), NO_HANDLE) for number, value in self._numbers
+                           if number.verb in OPERATIONS])
 
     @property
     def _numbers(self) -> list[tuple[Number, int]]:
@@ -73,7 +76,7 @@ class TargetSettings(NamedTuple):
 
 
 NUMBERS = {"cache": Number("cache", 0, MAX_CACHE), "arenas": Number("arenas", 1, MAX_ARENAS),
-           "retained": Number("keep", 0, MAX_REQUEST)}
+           "retained": Number("keep", 0, MAX_REQUEST), "harden": Number("harden", 0, 1)}
 UNSET = TargetSettings()
 
 

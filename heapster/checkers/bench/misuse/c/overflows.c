@@ -128,6 +128,7 @@ static void slack(size_t size)
 static void before_mapped(long place, word add)
 {
     word *p = take(MAPPED), *q = take(MAPPED), *r = take(MAPPED);
+    stray_read(q + place);
     stray(q + place, q[place] + add);
     give(q);
     examine(MAPPED);
@@ -151,6 +152,7 @@ static void mapped_cleared(size_t size)
 static void mapped_resized(size_t size)
 {
     word *p = take(MAPPED), *q = take(MAPPED);
+    stray_read(q - 1);
     stray(q - 1, q[-1] + size);
     forget(q);
     adopt(realloc(q, 2 * MAPPED), 2 * MAPPED);
