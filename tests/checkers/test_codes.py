@@ -8,6 +8,7 @@ import pytest
 
 import heapster
 from heapster.checkers.findings.codes import _parse, explanations
+from heapster.model.hardened import HARDENED_ALWAYS
 from heapster.model.invariants import ALWAYS
 from heapster.model.misuse import ABORTS
 from heapster.model.rules import RULES
@@ -28,10 +29,11 @@ def first_arguments(path: Path, called: str) -> Iterator[str]:
 def codes() -> set[str]:
     """All codes that lockstep may give: of rules, invariants, faults, aborts and its own."""
     faults = {code for name in SIMULATED for code in first_arguments(ROOT / "machine" / name, "MachineFault")}
-    own = set(first_arguments(ROOT / "checkers" / "lockstep" / "lockstep.py", "Problem"))
+    own = {code for name in ("lockstep.py", "hardened.py")
+           for code in first_arguments(ROOT / "checkers" / "lockstep" / name, "Problem")}
     assert faults
     assert own
-    return ({rule.code for rule in RULES} | {invariant.__name__ for invariant in ALWAYS} | own
+    return ({rule.code for rule in RULES} | {invariant.__name__ for invariant in (*ALWAYS, *HARDENED_ALWAYS)} | own
             | {f"fault_{code}" for code in faults} | {f"aborted_{name}" for name in (*ABORTS, "invalid_code")})
 
 

@@ -289,6 +289,32 @@ def test_only_whole_pages_of_a_mapping_are_purged(m: Any) -> None:
     fault("not_yours", m.purge, a + PAGE, 2 * PAGE)
 
 
+def test_protected_pages_are_held_and_have_no_access_until_they_are_unmapped(m: Any) -> None:
+    a = m.mmap(4 * PAGE)
+    for offset in range(0, 4 * PAGE, PAGE):
+        m.store(a + offset, 7)
+    m.set_errno(12)
+    assert m.protect(a + PAGE, 2 * PAGE) == 0
+    assert (m.errno, m.load(a), m.load(a + 3 * PAGE), m.system()) == (12, 7, 7, ((a, a + 4 * PAGE),))
+    for touch in (lambda: m.load(a + PAGE), lambda: m.store(a + 3 * PAGE - 8, 1), lambda: m.fill(a, 0, 2 * PAGE)):
+        with pytest.raises(MachineFault):
+            touch()
+    assert m.protect(a + PAGE, PAGE) == 0
+    m.refuse("protect", 1)
+    assert m.protect(a, PAGE) == REFUSED
+    assert m.load(a) == 7
+    assert m.munmap(a, 3 * PAGE) == 0
+    assert (m.load(a + 3 * PAGE), m.system()) == (7, ((a + 3 * PAGE, a + 4 * PAGE),))
+    assert [call.name for call in m.calls] == ["mmap", "protect", "protect", "protect", "munmap"]
+
+
+def test_only_whole_pages_of_a_mapping_are_protected(m: Any) -> None:
+    a = m.mmap(2 * PAGE)
+    for wrong in ((a + 8, PAGE), (a, 100), (a, 0), (a, -PAGE)):
+        fault("bad_protect", m.protect, *wrong)
+    fault("not_yours", m.protect, a + PAGE, 2 * PAGE)
+
+
 def test_the_break_moves_and_answers_where_it_was(m: Any) -> None:
     before = m.sbrk(0)
     start = m.sbrk(2 * PAGE)
