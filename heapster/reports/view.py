@@ -7,9 +7,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from heapster.model.amounts import amount
 from heapster.model.heap import Arena, Heap, Region
 from heapster.model.sketch import picture
-from heapster.wording import counted
 
 USED, FREE, BOTH, RECORD = "█", "·", "▒", " "      # what a character's bytes are
 STYLES = {USED: "blue", FREE: "yellow", BOTH: "magenta", RECORD: "default"}
@@ -85,10 +85,10 @@ def _map(heap: Heap, width: int, rows: int) -> Iterator[Text]:
     for arena in heap.arenas:
         for number, region in enumerate(reversed(arena.regions)):
             yield Text(f"arena {arena.index} {region.kind}{_which(arena, number)}, "
-                       f"{counted(region.end - region.start, 'byte')}, {unit} a character", "dim")
+                       f"{amount(region.end - region.start)}, {unit} a character", "dim")
             yield from _rows(characters(region, unit), width)
     for block in reversed(heap.mapped):
-        yield Text(f"{'own' if block.used else 'kept'} mapping, {counted(block.length, 'byte')}", "dim")
+        yield Text(f"{'own' if block.used else 'kept'} mapping, {amount(block.length)}", "dim")
         yield from _rows((USED if block.used else FREE) * max(1, block.length // unit), width)
 
 
