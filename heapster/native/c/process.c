@@ -240,7 +240,7 @@ __attribute__((visibility("default")))
     START(void)
 {
     int kept = errno;
-    heapster_before_memory();
+    pthread_once(&hardening_read, read_hardening);
     if (BUILT_POLICY != FIRST_FIT)
         heapster_word_set_policy(BUILT_POLICY);
     heapster_word_set_cache(BUILT_CACHE);
