@@ -193,4 +193,12 @@ STEP_FAULTS = (
           "a_stack_that_others_change_is_left"),
     fault("realloc to nothing leaves a small block", "malloc", "    if request >> PAGE_SHIFT != 0 or request == 0 or",
           "    if request >> PAGE_SHIFT != 0 or", "no_bytes_and_many_are_not_left_at_once"),
+    fault("segregated fit probes a block more", "placement",
+          "        b = fitting_in_class(m, arena, own, want, PROBES)",
+          "        b = fitting_in_class(m, arena, own, want, PROBES + 1)", "segregated_fit_takes_so_many_steps"),
+    fault("a bin's mark is looked at twice", "bins", "    m.store_relaxed(slot, m.load(p))\n    unmark(m, p)\n",
+          "    m.store_relaxed(slot, below(m, p))\n    unmark(m, p)\n", "a_malloc_from_a_bin_takes_so_many_steps"),
+    fault("what waits is marked twice", "bins", "    set_below(m, p, word)\n    m.store_relaxed(slot, above(word, p))",
+          "    set_below(m, p, word)\n    set_below(m, p, word)\n    m.store_relaxed(slot, above(word, p))",
+          "a_free_into_a_bin_takes_so_many_steps"),
 )
