@@ -310,13 +310,16 @@ def resize_mapped(source: Any, path: Any) -> None:
 
 def move(source: Any, path: Any) -> None:
     """Any block, whether or not another can be had."""
-    c, usable = PassedCall(path), path.word("usable", 1, MAX_REQUEST)
-    p, new = c.span("p", usable), path.choose(2) * c.span("new", usable)
-    with replaced(source.malloc, **c.notes.answering(allocate=new, usable_bytes=usable, free_block=0)):
+    c, usable, room = PassedCall(path), *(path.word(name, 1, MAX_REQUEST) for name in ("usable", "room"))
+    path.require(c.request, "<=", room)
+    p, new = c.span("p", usable), path.choose(2) * c.span("new", room)
+    with replaced(source.malloc, **c.notes.answering(allocate=new, usable_bytes=[usable, room], free_block=0)):
         q = source.malloc.move(c.m, p, c.request)
-    given = [("usable_bytes", p), ("free_block", p, REALLOC)] if new != 0 else []
+    shrinks = bool(usable > c.request)
+    given = [("usable_bytes", p), *[("usable_bytes", new)] * shrinks, ("free_block", p, REALLOC)] if new != 0 else []
+    count = room if shrinks and bool(room < usable) else usable
     path.claim("a_block_moves_with_all_that_is_usable", lambda: q == new and c.is_alone()
-               and c.m.copies == [(new, p, usable)] * bool(given)
+               and c.m.copies == [(new, p, count)] * bool(given)
                and c.notes.are(("allocate", c.request, ALIGN, REALLOC), *given))
 
 

@@ -195,10 +195,11 @@ def show_mappings(source: Any, path: Any) -> None:
 def status(source: Any, path: Any) -> None:
     """The whole of it, by its parts."""
     w = ShownHeap(path)
-    with replaced(source.stats, **w.notes.answering(show_arena=0, show_mappings=0)):
+    with replaced(source.stats, **w.notes.answering(show_arena=0, show_mappings=0, show_records=0)):
         source.stats.status(w.m)
     arenas = [("show_arena", w.statics + STATICS["arenas"] + ARENA_BYTES * index) for index in range(MAX_ARENAS)]
-    path.claim("all_of_a_heap_is_shown", lambda: w.are() and w.notes.are(*arenas, ("show_mappings",)))
+    path.claim("all_of_a_heap_is_shown", lambda: w.are() and w.notes.are(
+        *arenas, ("show_mappings",), ("show_records",)))
 
 
 # What the walk over a heap is made of.

@@ -90,12 +90,19 @@ def malloc_slow(source: Any, path: Any) -> None:
 
 
 def place(source: Any, path: Any) -> None:
-    """Whatever is found, and found at last."""
+    """Whatever is found, and found at last, in a heap that is hardened or not."""
     c, first, second = PassedCall(path), or_null(path, "first"), or_null(path, "second")
-    with replaced(source.malloc, **c.notes.answering(allocate_block=first, retry_after_trim=second)):
+    hardened, beyond = bool(path.choose(2)), or_null(path, "beyond")
+    with replaced(source.malloc, is_hardened=lambda _: hardened, **c.notes.answering(
+            attach=0, place_beyond=beyond, allocate_block=first, retry_after_trim=second)):
         b = source.malloc.place(c.m, *c.words)
+    if hardened:
+        path.claim("a_hardened_heap_places_elsewhere", lambda: b == beyond and c.is_alone()
+                   and c.notes.are(("attach",), ("place_beyond", *c.words)))
+        return
     path.claim("what_cannot_be_placed_is_tried_again", lambda: b == (first if first != 0 else second) and c.is_alone()
-               and c.notes.are(("allocate_block", *c.words), *[("retry_after_trim", *c.words)] * (first == 0)))
+               and c.notes.are(("attach",), ("allocate_block", *c.words),
+                               *[("retry_after_trim", *c.words)] * (first == 0)))
 
 
 def allocate_block(source: Any, path: Any) -> None:
@@ -330,6 +337,7 @@ PROOFS = (
     Proof("malloc.malloc_slow", ALL_WORDS, malloc_slow, more={
         "what_is_placed_is_answered_by_its_payload": "else NULL and ENOMEM; for what is refused nobody is asked"}),
     Proof("malloc.place", ALL_WORDS, place, more={
+        "a_hardened_heap_places_elsewhere": "and asks nobody else",
         "what_cannot_be_placed_is_tried_again": "once, with what is retained"}, suffix="_by_its_parts"),
     Proof("malloc.allocate_block", ALL_WORDS, allocate_block, more={
         "small_requests_are_placed_by_their_class": "those that every block is aligned for; others as large ones"}),

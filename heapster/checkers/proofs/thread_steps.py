@@ -166,12 +166,13 @@ def mend_mappings(source: Any, path: Any) -> None:
         return taken
 
     w.m.renew = renew
-    with replaced(source.lifecycle, **notes.answering(lose=0, open_list=0)):
+    with replaced(source.lifecycle, **notes.answering(lose=0, open_list=0, forget_records=0)):
         source.lifecycle.mend_mappings(w.m)
     kept, aside = w.statics + STATICS["kept"], w.statics + STATICS["untaken"]
     path.claim("mapped_blocks_whose_lock_was_taken_along_are_lost", lambda: renewed == [record] and only(w.m)
                and w.m.fills == [(w.statics + KEEPING[0], 0, KEEPING[1])] * taken and notes.are(
-                   *([("lose", record, 0), ("open_list", kept), ("open_list", aside)] if taken else ())))
+                   *([("lose", record, 0), ("open_list", kept), ("open_list", aside),
+                      ("forget_records",)] if taken else ())))
 
 
 def mend_threads(source: Any, path: Any) -> None:
