@@ -104,6 +104,7 @@ LINE_FAULTS = (
           "at + POOL_BLOCK <= (char *)memory + size + 64;"),
          ("starts_at_its_own_head", "char *at = (char *)memory + 64;", "char *at = (char *)memory + 0;"),
          ("takes_too_large", "size <= POOL_BLOCK ?", "size <= POOL_BLOCK + 8 ?")),
+    *_of("lines/explicit.c", ("unlinks_what_is_freed", "unlink_block(NEXT_BLKP(bp));", "unlink_block(bp);")),
 )
 
 BLIND_FAULTS = (        # written after the ranking, which was never tuned on them
@@ -122,4 +123,6 @@ BLIND_FAULTS = (        # written after the ranking, which was never tuned on th
     *_of("blind/nextfit.c", ("rover_in_a_merged_block", "if (rover > bp && rover < next(bp))",
                              "if (rover > next(bp))")),
     *_of("blind/packets.c", ("one_packet_beyond", "count = (bytes - head) / PACKET", "count = bytes / PACKET")),
+    *_of("blind/circle.c", ("piece_without_a_size", "p->s.size = nunits;", ""),
+         ("cut_off_at_the_start", "p += p->s.size;", "p += nunits;")),
 )

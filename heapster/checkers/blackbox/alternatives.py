@@ -62,11 +62,15 @@ def twins_of(name: str, names: set[str]) -> Iterator[str]:
 def neighbours_in(text: str) -> dict[str, list[str]]:
     """By function or macro, and by the arrow to a member: what it is applied to the answer of, as to plain variables.
 
+    By no name, those of all that have an opposite: others may have forgotten them.
+
     So of HDRP, of which there are HDRP(bp) and HDRP(NEXT_BLKP(bp)), it is NEXT_BLKP.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {ARROW: []}
     for outer, inner in (*APPLIED.findall(text), *((ARROW, inner) for inner in REACHED.findall(text))):
         plain = outer == ARROW or re.search(rf"\b{outer}\s*\(\s*\w+\s*\)", text)
         if plain and inner not in found.setdefault(outer, []) and inner not in ("sizeof", "defined"):
             found[outer].append(inner)
-    return found
+    words = set(re.findall(r"\w+", text))
+    every = dict.fromkeys(inner for inners in found.values() for inner in inners if any(twins_of(inner, words)))
+    return {**found, "": list(every)[:MOST_VALUES]}

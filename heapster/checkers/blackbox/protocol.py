@@ -109,7 +109,7 @@ ASKED = (
     "closed",                           # the target takes memory from where it can be seen: see c/snapshot.h
     "states")                           # what the heap is after each program is told, for longer ones
 ANSWERED = (
-    "current", "phase", "finished", "suspicion", "live_bytes", "samples", "done_ops",
+    "current", "phase", "finished", "suspicion", "live_bytes", "samples", "mapped", "done_ops",
     "call_bytes",                       # that the call which is under way may have to touch
     "init_failed", "outcome", "code", "has", "tasks", "output_length", "unshadowed", "child",
     "records", "classes",               # of EXHAUST: what it wrote of each

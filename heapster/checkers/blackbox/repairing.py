@@ -34,6 +34,7 @@ class Repair(NamedTuple):
     partly: bool = False        # other traces still fail, though fewer
     changes: int = 0            # traces that pass anyway, and are given other addresses
     memory: int = 0             # that repeated work takes then
+    mapped: int = 0             # bytes that are mapped for it
 
     def rank_of(self, distance: Callable[["Repair"], int], often: int) -> tuple[bool, int, bool, int, int]:
         """The least of several is to be believed first; what traces that pass come by `often`, last."""

@@ -42,7 +42,7 @@ class RepairSearch:
         self._reached: PlaceSet = frozenset()  # by several of those
         self._answers = dict[Trace, tuple[int, ...]]()      # what those are given
         self._near = dict[Trace, tuple[int, ...]]()         # and those that are nearly the trace which fails
-        self._taken: int | None = None      # memory, in pieces that make a difference
+        self._taken: tuple[int, int] | None = None      # memory, in pieces that make a difference, and bytes mapped
         self._earlier = list[Repair]()      # what has mended other traces: one fault may show in many ways
 
     def mending(self, fails: Callable[[Judge], bool], most: int = MOST_TRIED,
@@ -96,8 +96,9 @@ class RepairSearch:
                 partly.append(one)
                 continue
             hides, changes = self._elsewhere(one)
+            memory, mapped = self._battery.memory()
             found.append(one._replace(hides=hides, changes=changes, avoids=self._avoids(one, way, fails),
-                                      memory=self._battery.memory() // ALIKE))
+                                      memory=memory // ALIKE, mapped=mapped))
             (hiding if hides or found[-1].avoids else lines)[line] += 1
             if self._is_sure(found[-1]):
                 settled = min(settled, rank[:2])
@@ -166,24 +167,27 @@ class RepairSearch:
         self._judge.header.choice = number
 
     def _thriftiest(self, found: list[Repair]) -> list[Repair]:
-        """Those first that hide nothing, waste nothing, go the same way, and change least where all is well.
+        """Those first that hide nothing, waste nothing, add no statement, and change least where all is well.
 
         Far more memory only hides a fault.
         """
-        most = WASTE * (self._memory() + 1)
+        most = WASTE * (self._memory()[0] + 1)
         return sorted((one for one in found if one.memory < most), key=lambda one: (
-            one.hides or one.variant.odd or self._wastes(one), one.avoids, one.changes, one.variant.rank, one.memory))
+            one.hides or one.variant.odd or self._wastes(one), not one.variant.before, one.avoids, one.changes,
+            one.variant.rank, one.memory))
 
-    def _memory(self) -> int:
-        """What it takes as it is."""
+    def _memory(self) -> tuple[int, int]:
+        """What it takes as it is, and maps."""
         if self._taken is None:
             self._choose(0)
-            self._taken = self._battery.memory() // ALIKE
+            memory, mapped = self._battery.memory()
+            self._taken = memory // ALIKE, mapped
         return self._taken
 
     def _wastes(self, one: Repair) -> bool:
         """Whether it needs clearly more memory: what it then holds besides may hide what is done to it."""
-        return 2 * one.memory > 3 * (self._memory() + 1)
+        memory, mapped = self._memory()
+        return 2 * one.memory > 3 * (memory + 1) or 2 * one.mapped > 3 * mapped + ALIKE
 
     def _is_sure(self, one: Repair) -> bool:
         """Whether it changes nothing but the trace that fails, and somebody might have slipped so."""

@@ -186,10 +186,10 @@ class Variants:
 
     def _neighbours_at(self, index: int) -> list[str]:
         """What the variable might be handed to first, as others are that stand where it does."""
-        by = ARROW if self._text(index + 1) == ARROW else self._text(index - 2)
-        alone = by == ARROW or self._text(index - 1) == "(" and self._text(index + 1) == ")"
+        alone = self._text(index - 1) == "(" and self._text(index + 1) == ")"
+        known = self._neighbours.get(self._text(index - 2)) or self._neighbours[""]
         defined, at = dict(self.outline.functions), self._tokens[index].at
-        return [name for name in self._neighbours.get(by, []) if alone and defined.get(name, 0) < at]
+        return [name for name in known if alone and defined.get(name, 0) < at]
 
     def _numbers_near(self, token: Token) -> Iterator[str]:
         """The members that are no pointers, of what pointers in scope point to, the nearest declared first."""

@@ -83,6 +83,7 @@ void run_volume(void)
 {
     struct result scratch;
     int fails_anyway = 0;
+    uint64_t before = footprint();
     for (uint64_t round = 0; round < shared->repeat; round++) {
         for (uint64_t i = 0; i < shared->ops; i++) {
             shared->current = i;
@@ -95,6 +96,8 @@ void run_volume(void)
                 return;
             }
         }
+        if (round < SAMPLES && footprint() > before + shared->mapped)
+            shared->mapped = footprint() - before;
         free_everything();
         sample_footprint(round);
     }
