@@ -170,7 +170,7 @@ A block of an odd size is at an odd multiple of 16.
 """),),
 }
 FUNCTION: Edits = {
-    "model/operations.py": (('instead="free"),\n)\n', f'''instead="free"),
+    "model/operations.py": (("# the caller writes that word there\n)\n", f'''# the caller writes that word there
     OperationRow({len(ROWS)}, "mallocarray", Does.ALLOCATES, ("count", "size"), "product", standard="OpenBSD"),
 )
 '''),),
@@ -269,7 +269,7 @@ define void @machine_expect_used(i64 %address) {
 }""",
     # The system's pages are zero'''),),
 }
-USED = "    header = header_of(m, p)\n    if header & MAPPED != 0:\n        return mapped_usable"
+USED = "    header = header_of(m, p, USE_AFTER_FREE)\n    if header & MAPPED != 0:\n        return mapped_usable"
 
 
 KIND: Edits = {

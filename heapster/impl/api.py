@@ -1,12 +1,14 @@
 """The calls of a program: the C names, over words. A size_t above PTRDIFF_MAX arrives as a negative word."""
 
-from .block import block_of, is_plain, round_up, size_in
+from .block import block_of, round_up
+from .classes import class_for_request, least_of_class
 from .hardened import check_asked_hardened, is_hardened
 from .layout import (
     ALIGN,
     CALL_CALLOC,
     CALL_FREE,
     CALL_MALLOC,
+    DOUBLE_FREE,
     EINVAL,
     ENOMEM,
     LEAST_WORD,
@@ -20,10 +22,14 @@ from .layout import (
 )
 from .malloc import (
     allocate,
+    cache_plain,
+    cached,
     free_block,
+    free_slow,
     header_of,
     is_refused,
     leave_plain,
+    malloc_slow,
     move,
     out_of_memory,
     place_aligned,
@@ -72,28 +78,37 @@ def malloc(m, request):
 def calloc(m, count, each):
     """C17 7.22.3.2: `count` * `each` bytes, all zero; NULL and ENOMEM if the product does not fit."""
     request = product(count, each)
-    p = allocate(m, request, ALIGN, CALL_CALLOC)
+    p = cached(m, request, ALIGN, CALL_CALLOC)
+    if p == NULL:
+        return calloc_slow(m, request)
+    m.fill(p, 0, least_of_class(class_for_request(request)) - PAYLOAD)
+    return p
+
+
+def calloc_slow(m, request):
+    """As `calloc`, where no block is cached."""
+    p = malloc_slow(m, request, ALIGN, CALL_CALLOC)
     if p != NULL and not is_hardened(m):
         zero_payload(m, p)
     return p
 
 
 def zero_payload(m, p):
-    """Fill the payload `p` of a block that was just handed out, unless it has a mapping: that is zero already.
-
-    Its header may have been written over while it waited: then abort, as `header_of` does.
-    """
-    header = m.load_relaxed(block_of(p))
-    if is_plain(m, block_of(p), header):
-        m.fill(p, 0, size_in(header) - PAYLOAD)
-    elif header & MAPPED == 0:
+    """Fill the payload `p` of a block that was just handed out, unless it has a mapping: that is zero already."""
+    if m.load_relaxed(block_of(p)) & MAPPED == 0:
         m.fill(p, 0, usable_bytes(m, p))
 
 
 def free(m, p):
     """C17 7.22.3.3. errno is left alone (POSIX.1-2024)."""
+    if not cache_plain(m, p, CALL_FREE):
+        free_other(m, p)
+
+
+def free_other(m, p):
+    """As `free`, where no bin takes the block at once: NULL, or what `free_slow` frees."""
     if p != NULL:
-        free_block(m, p, CALL_FREE)
+        free_slow(m, p, CALL_FREE)
 
 
 def realloc(m, p, request):
@@ -126,7 +141,7 @@ def check_stated(m, p, request, alignment):
     if is_hardened(m):
         check_asked_hardened(m, p, request, stated_alignment(m, p, alignment))
     else:
-        check_asked(m, p, header_of(m, p), request, alignment)
+        check_asked(m, p, header_of(m, p, DOUBLE_FREE), request, alignment)
 
 
 def free_sized(m, p, request):

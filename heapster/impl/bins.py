@@ -18,7 +18,7 @@ from .layout import (
     OVERFLOWED,
     SMALL_BIN,
 )
-from .stack import above, below, is_marked, set_below, top, unmark
+from .stack import above, below, is_still_marked, set_below, top, unmark
 
 
 def bin_at(thread, index):
@@ -65,7 +65,7 @@ def pop(m, slot):
     Ensures:  it is no longer marked, nor linked; those below keep their order; nothing changes if there is none.
     """
     p = top(m.load(slot))
-    if p == NULL or not is_marked(m, p):
+    if p == NULL or not is_still_marked(m, p):
         return NULL
     m.store_relaxed(slot, m.load(p))
     unmark(m, p)

@@ -339,6 +339,7 @@ CORRUPT_LIST = 4
 WRONG_SIZE = 5
 OVERFLOW = 6
 WRITE_AFTER_FREE = 7
+USE_AFTER_FREE = 8
 
 # What `verify` tells it: the invariant that does not hold, named as the model names it.
 BLOCKS_TILE_THEIR_REGION = 17

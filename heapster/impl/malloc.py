@@ -44,6 +44,7 @@ from .layout import (
     PAGE_SHIFT,
     PAYLOAD,
     REGISTERED,
+    USE_AFTER_FREE,
     USED,
     WORD,
 )
@@ -52,7 +53,7 @@ from .resize import resize
 from .retained import release_retained
 from .settings import arena_of, attach, get_cache, get_hardened, get_threshold
 from .sized import could_serve
-from .stack import is_marked
+from .stack import is_marked, top
 from .thread_cache import cache_block, cache_block_slow, check_in_use, count_mine, pop_cached, refill
 
 
@@ -75,6 +76,20 @@ def cached(m, request, alignment, kind):
     if alignment == ALIGN and is_small(m, request):
         return pop_cached(m, class_for_request(request), kind)
     return NULL
+
+
+def cached_aligned(m, request, alignment):
+    """As `cached`, at a multiple of `alignment`: the block on top of the bin, if it happens to lie so.
+
+    A block of more bytes than the request needs is left: what was aligned shows its request when it is freed.
+    """
+    if not is_small(m, request):
+        return NULL
+    index = class_for_request(request)
+    p = top(m.load(bin_at(m.thread(), index)))
+    if p & (alignment - 1) != 0 or least_of_class(index) != block_size(request):
+        return NULL
+    return pop_cached(m, index, CALL_ALIGNED)
 
 
 def place_small(m, want, kind):
@@ -174,8 +189,8 @@ def malloc_slow(m, request, alignment, kind):
     return payload(b)
 
 
-def header_of(m, p):
-    """The header of the block at `p`; abort if `p` cannot be the payload of a used block.
+def header_of(m, p, freed):
+    """The header of the block at `p`; abort if `p` cannot be the payload of a used block, with `freed` if it was one.
 
     Nothing is read where no program has memory. Another thread may be telling the block of its left neighbour: so the
     load is atomic.
@@ -186,7 +201,7 @@ def header_of(m, p):
     if header < MIN_BLOCK or not is_intact(m, block_of(p), header):
         m.abort(INVALID_POINTER, p)
     if header & USED == 0:
-        m.abort(DOUBLE_FREE, p)
+        m.abort(freed, p)
     return header
 
 
@@ -221,9 +236,9 @@ def free_slow(m, p, kind):
     if is_hardened(m):
         free_hardened(m, p, kind)
         return
-    header = header_of(m, p)
+    header = header_of(m, p, DOUBLE_FREE)
     if header & MAPPED == 0:
-        check_in_use(m, p, header)
+        check_in_use(m, p, header, DOUBLE_FREE)
     if header & MAPPED != 0 or not cache_block_slow(m, p, size_in(header), kind):
         free_to_arena(m, block_of(p), header, kind)
 
@@ -248,7 +263,7 @@ def usable_bytes(m, p):
     """
     if is_hardened(m):
         return usable_hardened(m, p)
-    header = header_of(m, p)
+    header = header_of(m, p, USE_AFTER_FREE)
     if header & MAPPED != 0:
         return mapped_usable(m, block_of(p))
     return size_in(header) - PAYLOAD
@@ -316,10 +331,10 @@ def resize_uncopied(m, p, request):
     """The payload at `p`, made to hold `request` bytes without a copy; NULL if that cannot be."""
     if is_hardened(m):
         return resize_hardened(m, p, request)
-    header = header_of(m, p)
+    header = header_of(m, p, USE_AFTER_FREE)
     if header & MAPPED != 0:
         return resize_mapping(m, p, request)
-    check_in_use(m, p, header)
+    check_in_use(m, p, header, USE_AFTER_FREE)
     if is_left(m, size_in(header), request):
         count_mine(m, m.thread(), CALL_REALLOC)
         return p
@@ -361,7 +376,10 @@ def place_aligned(m, alignment, request):
         return NULL
     if alignment < ALIGN:
         alignment = ALIGN
-    p = cached(m, request, alignment, CALL_ALIGNED)
+    if alignment == ALIGN:
+        p = cached(m, request, ALIGN, CALL_ALIGNED)
+    else:
+        p = cached_aligned(m, request, alignment)
     if p == NULL:
         b = place(m, request, alignment, CALL_ALIGNED)
         if b != NULL:

@@ -32,8 +32,12 @@ def is_marked(m, p):
     Who does not know the key writes what agrees by chance alone, one in 2**61. The link is seldom looked at where there
     is none: its caller may just have written a part of it, which the processor would have to wait for.
     """
-    found = m.load_any(p + MARK)
-    return found < 0 and found + m.load_any(p) + p == m.load(m.statics() + KEY)
+    return m.load_any(p + MARK) < 0 and is_still_marked(m, p)
+
+
+def is_still_marked(m, p):
+    """As `is_marked`, of a block that a stack leads to: it was marked, and may have been written over."""
+    return m.load_any(p + MARK) + m.load_any(p) + p == m.load(m.statics() + KEY)
 
 
 def below(m, p):
@@ -41,15 +45,16 @@ def below(m, p):
 
     Ensures:  abort if somebody wrote over it since.
     """
-    if not is_marked(m, p):
+    if not is_still_marked(m, p):
         m.abort(CORRUPT_LIST, p)
     return m.load(p)
 
 
 def set_below(m, p, word):
     """Let the payload `p` lie on the stack that `word` leads to, marked as a block that waits."""
+    mark = m.load(m.statics() + KEY) - word - p
     m.store(p, word)
-    m.store(p + MARK, m.load(m.statics() + KEY) - word - p)
+    m.store(p + MARK, mark)
 
 
 def put(m, word, p):

@@ -18,7 +18,6 @@ from .layout import (
     CALL_KINDS,
     CALLS,
     COUNT_SHIFT,
-    DOUBLE_FREE,
     ENDED,
     LEAST_LARGE,
     LIMIT,
@@ -71,8 +70,8 @@ def is_cached(m, index, p):
     return found
 
 
-def check_in_use(m, p, header):
-    """Abort if the block with this header and the payload `p` waits to be used again, in a bin or on a remote list.
+def check_in_use(m, p, header, freed):
+    """Abort, with the code `freed`, if the block with the payload `p` waits to be used again: in a bin, or remote.
 
     Its mark says whether to look: chance alone does not write it, but a caller may have.
 
@@ -81,7 +80,7 @@ def check_in_use(m, p, header):
     if is_marked(m, p) and size_in(header) <= MOST_CACHED:
         arena = arena_of(m, header)
         if is_cached(m, class_of(size_in(header)), p) or is_remote(m, arena, p):
-            m.abort(DOUBLE_FREE, p)
+            m.abort(freed, p)
 
 
 def register(m, thread):

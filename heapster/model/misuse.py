@@ -35,14 +35,14 @@ from heapster.model.geometry import (
 )
 from heapster.model.heap import UNTAKEN, Block, Heap, Mapped, waiting
 from heapster.model.live import Held, Live
-from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING, STATING, Asks, Stated, requested, stated
+from heapster.model.operations import ASKING, ON_BLOCKS, RELEASING, RESIZING, STATING, Asks, Stated, requested, stated
 
 # How a misuse can end. The aborts are named as the allocator's codes are, in their order from 1.
 ABORTS = ("double_free", "invalid_pointer", "corrupt_header", "corrupt_list", "wrong_size", "overflow",
-          "write_after_free")
+          "write_after_free", "use_after_free")
 FAULT = "fault"                 # the machine noticed: memory that is unmapped or was never written
 UNNOTICED = "unnoticed"
-WRONG_SIZE = "wrong_size"
+DOUBLE_FREE, INVALID_POINTER, CORRUPT_HEADER, CORRUPT_LIST, WRONG_SIZE, *_, USE_AFTER_FREE = ABORTS
 OUTCOMES = frozenset({*ABORTS, FAULT, UNNOTICED})
 
 
@@ -151,9 +151,16 @@ def classify(
     if not looks_at_the_header or not (told or kind in _ALWAYS_NOTICED):
         return Misuse(kind, OUTCOMES, WORDS[kind])
     may_be_link = kind is PointerKind.ABSORBED and _block_around(heap, pointer - HEADER) is not None
-    also = {FAULT, "invalid_pointer"} if header is HeaderWord.PURGED else {"invalid_pointer"} if may_be_link else set()
+    also = {FAULT, INVALID_POINTER} if header is HeaderWord.PURGED else {INVALID_POINTER} if may_be_link else set()
     also |= {WRONG_SIZE} if verb in STATING else set()
-    return Misuse(kind, _CERTAIN[kind] | also, WORDS[kind])
+    return Misuse(kind, _certain(kind, call) | also, WORDS[kind])
+
+
+def _certain(kind: PointerKind, call: Asks) -> frozenset[str]:
+    """The outcomes for certain of such a pointer; that a block was freed is said of the call that found it so."""
+    if call.verb in RESIZING and requested(call):
+        return frozenset(USE_AFTER_FREE if outcome == DOUBLE_FREE else outcome for outcome in _CERTAIN[kind])
+    return _CERTAIN[kind]
 
 
 def is_misuse(live: Live, call: Asks, pointer: int) -> bool:
@@ -223,11 +230,11 @@ WORDS = {
 }
 
 _CERTAIN = {
-    PointerKind.MISALIGNED: frozenset({"invalid_pointer"}),
-    PointerKind.STALE: frozenset({"double_free"}),
-    PointerKind.ABSORBED: frozenset({"double_free"}),
-    PointerKind.EMPTIED: frozenset({"double_free", FAULT}),
-    PointerKind.CACHED: frozenset({"double_free"}),
+    PointerKind.MISALIGNED: frozenset({INVALID_POINTER}),
+    PointerKind.STALE: frozenset({DOUBLE_FREE}),
+    PointerKind.ABSORBED: frozenset({DOUBLE_FREE}),
+    PointerKind.EMPTIED: frozenset({DOUBLE_FREE, FAULT}),
+    PointerKind.CACHED: frozenset({DOUBLE_FREE}),
 }
 _NOTICED_BY_AN_OLD_HEADER = frozenset({PointerKind.ABSORBED, PointerKind.EMPTIED})
 _ALWAYS_NOTICED = frozenset({PointerKind.MISALIGNED, PointerKind.STALE, PointerKind.CACHED})

@@ -21,11 +21,13 @@ class Does(Flag):
     RESIZES = auto()                # takes a block, and answers one in its place
     RELEASES = auto()               # takes a block for good
     ASKS = auto()                   # looks at a block that stays as it is
+    WRITES = auto()                 # the caller writes a word where a pointer leads, wherever that is
     SETS = auto()                   # is written `name words`, not `name(arguments)`
 
 
 GIVES = Does.ALLOCATES.value                                            # as numbers: what every step asks for
-TAKES = (Does.RESIZES | Does.RELEASES | Does.ASKS).value
+POINTS = (Does.RESIZES | Does.RELEASES | Does.ASKS | Does.WRITES).value
+CALLS_IT = (Does.ALLOCATES | Does.RESIZES | Does.RELEASES | Does.ASKS).value
 
 
 class OperationRow(NamedTuple):
@@ -52,7 +54,7 @@ class OperationRow(NamedTuple):
     @property
     def operand(self) -> bool:
         """Whether it takes a pointer, before its numbers."""
-        return self.does.value & TAKES != 0
+        return self.does.value & POINTS != 0
 
     @property
     def setting(self) -> bool:
@@ -62,7 +64,7 @@ class OperationRow(NamedTuple):
     @property
     def is_call(self) -> bool:
         """Whether it is a call of an allocator."""
-        return self.result or self.operand
+        return self.does.value & CALLS_IT != 0
 
     @property
     def symbol(self) -> str:
@@ -125,6 +127,7 @@ ROWS = (
     OperationRow(24, "trim", Does.SETS, ("size",)),                  # malloc_trim: that many bytes at the top may stay
     OperationRow(25, "free_sized", Does.RELEASES, ("size",), standard="C23", instead="free", letter="b"),
     OperationRow(26, "free_aligned_sized", Does.RELEASES, ("alignment", "size"), standard="C23", instead="free"),
+    OperationRow(27, "poke", Does.SETS | Does.WRITES, ("word",)),    # the caller writes that word there
 )
 
 OPERATIONS = {row.name: row for row in ROWS}
@@ -149,6 +152,7 @@ RESIZING = that(Does.RESIZES)
 RELEASING = that(Does.RELEASES)
 TAKING = RESIZING | RELEASING                               # may take a live block from the caller
 ASKING = that(Does.ASKS)
+WRITING = that(Does.WRITES)
 STATING = frozenset(verb for verb in RELEASING if OPERATIONS[verb].numbers)     # say what their block was asked for
 ON_BLOCKS = TAKING | ASKING                                 # are passed a block, or NULL
 ALIGNING = frozenset(row.name for row in ROWS if row.alignment == "asked")

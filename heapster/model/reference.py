@@ -211,6 +211,8 @@ class Reference(ReferenceState):
             return self._refuse(ENOMEM)
         if alignment <= ALIGN:
             return self._allocate(system, request, ALIGNED)
+        if payload := self._reuse_aligned(request, alignment):
+            return payload
         large = request + alignment + ALIGN >= self._settings.threshold
         payload = self._get(system, request, alignment, ALIGNED, large=large)
         if payload and alignment > 2 * PAGE:
@@ -343,6 +345,17 @@ class Reference(ReferenceState):
         for block in reversed(run[1:]):
             caches.push(size, block + HEADER, arena)
         return self._give(run[0] + HEADER, arena, kind)
+
+    def _reuse_aligned(self, request: int, alignment: int) -> int:
+        """The block that the thread kept last of just the size that the request needs, if it is aligned; or 0."""
+        size = block_size(request)
+        if request >= self._settings.threshold or size > MOST_CACHED or size != least_of_class(size):
+            return 0
+        kept = self._caches.mine().bin(size)
+        if not kept or kept[-1] % alignment:
+            return 0
+        self._saw("a_cached_block_was_used_again")
+        return self._reuse(size, ALIGNED)
 
     def _reuse(self, size: int, kind: int) -> int:
         """The block of that size that the thread kept last; it keeps at least one."""

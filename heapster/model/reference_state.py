@@ -3,7 +3,7 @@
 from heapster.model.arena import ArenaState, Settings
 from heapster.model.arenas import Arenas
 from heapster.model.geometry import MAX_ARENAS, MAX_CACHE, MAX_REQUEST, MIN_THRESHOLD, PAGE, signed, up
-from heapster.model.heap import Heap
+from heapster.model.heap import Cache, Heap
 from heapster.model.mappings import MappedState, Mappings
 from heapster.model.operation import Step
 from heapster.model.placement import POLICIES
@@ -80,6 +80,10 @@ class ReferenceState:
         """Spread threads that have no arena yet over `count` arenas."""
         self._begin()
         self._settings.arena_limit = min(max(signed(count), 1), MAX_ARENAS)
+
+    def calling(self) -> Cache | None:
+        """The calling thread's cache, if it has one."""
+        return self._caches.mine_at_rest() if self._caches.has_mine() else None
 
     def heap(self) -> Heap:
         """The heap as it must decode."""

@@ -31,6 +31,10 @@ class ThreadCaches:
         """Whether the calling thread has one that is listed."""
         return self._arenas.thread in self.caching
 
+    def mine_at_rest(self) -> Cache:
+        """The calling thread's, which is listed, as a value."""
+        return self.mine().value(self._arenas.of_thread[self._arenas.thread])
+
     def values(self) -> tuple[Cache, ...]:
         """The caches at rest."""
         return tuple([self.of(thread).value(self._arenas.of_thread[thread]) for thread in self.caching])

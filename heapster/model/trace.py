@@ -7,6 +7,7 @@ One step a line, or several separated by `;`. `#` starts a comment; blank lines 
     b = calloc(3, 0x10)
     a = realloc(a, SIZE_MAX - 7)
     free(b + 8)                 # misuse is legal input
+    poke b - 8 0x41             # a word written over, there the header of b
     fail sbrk 3; thread 2; foreign_sbrk(-24)
 
 `parse(format_trace(trace)) == trace` for every trace whose handles are defined before they are used.
@@ -18,9 +19,9 @@ from difflib import get_close_matches
 from functools import cache
 
 from heapster.model.amounts import amount
-from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
+from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX, WORD
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import ALLOCATING, ON_BLOCKS, OPERATIONS, SETTING, OperationRow
+from heapster.model.operations import ALLOCATING, OPERATIONS, SETTING, WRITING, OperationRow
 
 STATEMENT = re.compile(
     r"(?:(?P<result>[^\W\d]\w*)\s*=\s*)?(?P<verb>[^\W\d]\w*)\b\s*(?P<rest>\(.*\)|[^(\s=].*|)", re.ASCII)
@@ -87,9 +88,9 @@ def format_steps(trace: Iterable[Step]) -> tuple[str, ...]:
 def format_step(step: Step) -> str:
     """One step as text."""
     words = [step.name] if step.name else []
-    if step.verb in ON_BLOCKS:
+    if OPERATIONS[step.verb].operand:
         words.append(_format_pointer(step))
-    words += [format_number(number) for number in step.numbers]
+    words += [hex(number) if step.verb in WRITING else format_number(number) for number in step.numbers]
     if step.verb in SETTING:
         return " ".join([step.verb, *words])
     call = f"{step.verb}({', '.join(words)})"
@@ -173,6 +174,8 @@ class _Reader:
             wanted = f"({', '.join(expected)})" if expected else "no arguments"
             raise self._error(f"{verb} takes {wanted}, not {amount(len(words), 'argument')}")
         operand, offset = self._pointer(words.pop(0)) if shape.operand else (NO_HANDLE, 0)
+        if verb in WRITING and offset % WORD:
+            raise self._error(f"{verb} writes a word: {offset} is no multiple of {WORD}")
         name = self._name(words.pop(0), shape.names) if shape.names else ""
         numbers = tuple(self._number(word, kind) for word, kind in zip(words, shape.numbers, strict=True))
         return operand, offset, name, numbers
@@ -256,6 +259,8 @@ def _words(rest: str, shape: OperationRow) -> list[str]:
     if rest.startswith("("):
         inner = rest[1:-1].strip()
         return [word.strip() for word in inner.split(",")] if inner else []
+    if shape.operand:
+        return rest.rsplit(None, 1)
     if shape.names or not shape.numbers:
         return rest.split(None, 1)
     return [rest] if rest else []

@@ -35,7 +35,8 @@ HOT = frozenset({                   # on the way of every malloc and free: inlin
     "thread_cache.count_mine",
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
-    "malloc.malloc_slow", "malloc.free_slow", "malloc.out_of_memory", "api.realloc_slow"})
+    "malloc.malloc_slow", "malloc.free_slow", "malloc.out_of_memory", "api.realloc_slow", "api.free_other",
+    "api.calloc_slow"})
 TABLES = {                          # functions that are compiled to tables, and of which numbers
     class_entry: range(layout.LEAST_LARGE >> layout.ALIGN_SHIFT)}
 ZEROED_SLOT = re.compile(           # Numba's own slots: calls write to them, before they are read

@@ -25,6 +25,7 @@ ABORT_NAMES = {getattr(layout, name): name.lower() for name in INVARIANTS} | {
     layout.OVERFLOW: "overflow (written past the end of a block)",
     layout.WRITE_AFTER_FREE: "write after free",
     layout.WRONG_SIZE: "wrong size (free_sized with another size or alignment than the block was asked for?)",
+    layout.USE_AFTER_FREE: "use of a freed block",
 }
 
 

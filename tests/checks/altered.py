@@ -242,13 +242,15 @@ def is_told(altered: Altered) -> None:
 ENDINGS = (                     # misuse of the shipped source, and how it ends
     (A40 + "; free(a); free(a)", "double_free"),
     (A40 + "; free(a + 8)", "invalid_pointer"),
-    (A40 + "; free(a); b = realloc(a, 10)", "double_free"),
-    (A40 + "; free(a); b = reallocarray(a, 1, 10)", "double_free"),
-    (A40 + "; free(a); usable_size(a)", "double_free"),
+    (A40 + "; free(a); b = realloc(a, 10)", "use_after_free"),
+    (A40 + "; free(a); b = reallocarray(a, 1, 10)", "use_after_free"),
+    (A40 + "; free(a); usable_size(a)", "use_after_free"),
     (SMALL + "a = malloc(9000); free(a); free(a)", "fault"),
     (SMALL + "a = malloc(40); b = malloc(40); free(a); free(b); free(b)", "double_free"),
     (SMALL + "a = malloc(40); b = malloc(40); free(a); free(b); c = malloc(40); d = realloc(b, PTRDIFF_MAX)",
      "unnoticed"),
+    (A40 + "; poke a - 8 0x41; free(a)", "invalid_pointer"),
+    (A40 + "; poke a 5; free(a); free(a)", "double_free"),
 )
 
 

@@ -70,6 +70,7 @@ def lockstep() -> None:
     contents()
     moved_contents()
     headers_of_freed_blocks()
+    words_of_the_callers_own()
     ways_of_calling()
 
 
@@ -92,6 +93,18 @@ def looks_at_the_heap() -> None:
         assert lockstep.take(step) == []
         counts.append(lockstep.checks()["live_block_is_cached"])
     assert counts == [0, 0, 1, 2, 2, 2, 3, 4]
+
+
+def words_of_the_callers_own() -> None:
+    """A caller that writes a word into its own block finds it there, also where words are not watched; free is free."""
+    for text in ("a = malloc(40); poke a + 16 5; b = realloc(a, 8000); poke b 6; free(b); finalize",
+                 "a = malloc(8000); poke a + 264 5; free(a); b = calloc(1, 8000); free(b)",
+                 "a = malloc(40); poke a 5; free(a); b = malloc(40); c = realloc(b, 8000); finalize; d = malloc(40)",
+                 "a = malloc(40); poke a 5; finalize; b = malloc(40); c = realloc(b, 8000)"):
+        lockstep = Lockstep(Simulated())
+        for step in parse(text):
+            assert lockstep.take(step) == [], (text, step)
+        assert lockstep.misused == ""
 
 
 def ways_of_calling() -> None:

@@ -7,6 +7,7 @@ from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 
 DOUBLE_FREE, INVALID_POINTER, CORRUPT_HEADER, CORRUPT_LIST = 1, 2, 3, 4
+USE_AFTER_FREE = 6
 
 
 def three_blocks() -> tuple[Simulated, int, int, int]:
@@ -48,8 +49,9 @@ def test_a_block_that_another_thread_frees_meanwhile_is_a_double_free() -> None:
 def test_resizing_and_measuring_a_freed_block_is_noticed_too() -> None:
     m, a, _, _ = three_blocks()
     api.free(m, a)
-    assert code_of(api.realloc, m, a, 10) == DOUBLE_FREE
-    assert code_of(api.usable_size, m, a) == DOUBLE_FREE
+    assert code_of(api.realloc, m, a, 10) == USE_AFTER_FREE
+    assert code_of(api.usable_size, m, a) == USE_AFTER_FREE
+    assert code_of(api.realloc, m, a, 0) == DOUBLE_FREE
 
 
 @pytest.mark.parametrize("offset", [1, 4, 8])

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX
+from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX, WORD
 from heapster.model.operation import NO_HANDLE, Step, canonical, handles, undefined_handle
-from heapster.model.operations import OPERATIONS
+from heapster.model.operations import OPERATIONS, WRITING
 from heapster.model.trace import TraceError, format_step, format_trace, handle_name, parse, parse_bytes
 
 EVERY_VERB = """\
@@ -40,6 +40,7 @@ foreign_sbrk(-24)
 fail sbrk 3
 stats
 fork
+poke c - 8 0x41
 finalize
 """
 
@@ -195,7 +196,7 @@ def traces(draw: st.DrawFn) -> tuple[Step, ...]:
         shape = OPERATIONS[verb]
         numbers = tuple(draw(RANGES.get(kind, SIZES)) for kind in shape.numbers)
         operand = draw(st.sampled_from(defined)) if shape.operand else NO_HANDLE
-        offset = draw(st.integers(-100, 100)) if operand != NO_HANDLE else 0
+        offset = draw(st.integers(-100, 100)) * (WORD if verb in WRITING else 1) if operand != NO_HANDLE else 0
         result = draw(st.integers(0, 800)) if shape.result else NO_HANDLE
         name = draw(st.sampled_from(shape.names)) if shape.names else ""
         defined.append(result)

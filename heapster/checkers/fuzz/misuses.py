@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from heapster.checkers.fuzz.pokes import poked
 from heapster.checkers.fuzz.workloads import free_stating
 from heapster.model.geometry import PAGE, PTRDIFF_MAX
 from heapster.model.operation import NO_HANDLE, Step
@@ -10,11 +11,11 @@ from heapster.model.operations import RELEASING, Stated
 from heapster.model.placement import POLICY_NAMES
 
 
-def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
-    """Now and then nothing; else a mistake that callers make, which ends a heap's life."""
+def misuse(rng: Random, trace: Sequence[Step], places: Sequence[int] = ()) -> Iterator[Step]:
+    """Now and then nothing; else a mistake that callers make, which ends a heap's life. For `places` see `poked`."""
     handles = [step.result for step in trace if step.result != NO_HANDLE]
     freed = [step.operand for step in trace if step.verb in RELEASING and step.operand != NO_HANDLE]
-    mistake = rng.randrange(10)
+    mistake = rng.randrange(18)
     if mistake == 0 and freed:
         yield Step("free", operand=freed[-1])
     elif mistake == 1 and freed:
@@ -29,6 +30,8 @@ def misuse(rng: Random, trace: Sequence[Step]) -> Iterator[Step]:
             yield Step("free", operand=handle)
     elif mistake in (5, 6) and freed:
         yield from freed_again(rng, freed, max(handles) + 1)
+    elif mistake >= 10:
+        yield from poked(rng, max(handles, default=-1) + 1, places)
     elif mistake in (7, 8):
         yield from misstated(rng, max(handles, default=-1) + 1)
 

@@ -30,6 +30,7 @@ from heapster.checkers.fuzz.workloads import (
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import rerun
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
+from heapster.machine.simulated import Simulated
 from heapster.model.geometry import PAGE, PTRDIFF_MAX, SIZE_MAX
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import ALIGNING, ASKING, RELEASING, REQUESTS, in_order
@@ -89,7 +90,9 @@ class HeapLife(RuleBasedStateMachine):
     def teardown(self) -> None:
         """End with everything returned, or with a misuse; count what was seen."""
         record = self.record
-        self._take_all(misuse(Random(len(self._trace)), self._trace))
+        known = isinstance(self._lockstep.m, Simulated)         # the only memory whose addresses come again
+        places = [place for place in self._lockstep.pointers.values() if place and known]
+        self._take_all(misuse(Random(len(self._trace)), self._trace, places))
         if not self._lockstep.misused:
             self._take(Step("finalize"))
         record.ops += self._lockstep.steps

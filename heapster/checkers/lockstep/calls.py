@@ -154,6 +154,7 @@ CALLS: dict[str, Make] = {
     "foreign_sbrk": _foreign_sbrk,
     "fail": lambda c: c.m.refuse(c.step.name, c.step.numbers[0]),
     "fork": _fork,
+    "poke": lambda c: c.m.store(c.pointer, signed(c.step.numbers[0])),
     "stats": lambda c: None,                # `statistics` asks and compares
     "finalize": lambda c: c.source.lifecycle.finalize(c.m),
 }

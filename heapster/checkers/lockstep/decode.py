@@ -250,11 +250,16 @@ def _footer(load: Load, address: int) -> int:
         return NEVER_WRITTEN
 
 
+def has_checksum(header: int, b: int, key: int) -> bool:
+    """Whether the header has the checksum that belongs to one at `b`."""
+    return not (header ^ ((header & SUMMED) + b) * key) & CHECKSUM
+
+
 def _mapped(load: Load, b: int, key: int) -> Mapped:
     header = load(b)
     if header & ~SIZE_MASK & ~CHECKSUM != layout.MAPPED | PREV_USED | USED:
         raise Undecodable(f"a mapped block's header is {header:#x}")
-    if (header ^ ((header & SUMMED) + b) * key) & CHECKSUM:
+    if not has_checksum(header, b, key):
         raise Undecodable(f"a mapped block's header, {header:#x}, has not the checksum of its place and key")
     return Mapped(b, b - load(b + layout.LEAD), header & SIZE_MASK, True)
 

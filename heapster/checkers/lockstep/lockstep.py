@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from heapster.checkers.lockstep.calls import SHIPPED, Answer, call
+from heapster.checkers.lockstep.damaged import Damaged
 from heapster.checkers.lockstep.decode import Undecodable, decode
 from heapster.checkers.lockstep.heap_diff import difference
 from heapster.checkers.lockstep.payload_pattern import Contents
@@ -59,6 +60,7 @@ class Lockstep:
         self._contents = Contents(m)
         self._looked_at = 0                     # the step after which the heap was looked at last
         self._looks = 0
+        self._damaged = Damaged(self, self._contents, self._overdue)
         source.settings.set_key(m, key)
 
     def checks(self) -> dict[str, int]:
@@ -69,6 +71,8 @@ class Lockstep:
     def take(self, step: Step) -> list[Problem]:
         """Take a step; what is wrong after it, most telling first."""
         pointer = self.pointers[step.operand] + step.offset
+        if self._damaged.concerns(step):
+            return self._damaged.take(step, pointer)
         misused = misuse.is_misuse(self.live, step, pointer)
         if (misused or step.verb == "finalize") and (overdue := self._overdue()):
             return overdue

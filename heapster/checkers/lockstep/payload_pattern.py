@@ -29,6 +29,7 @@ class Contents:
         self._serial = 0
         self._payloads: dict[int, tuple[int, int]] = {}         # pointer: words, pattern of word 0
         self._expected: dict[int, int] = {}
+        self._poked: dict[int, int] = {}        # words that the caller wrote itself since
 
     def write(self, pointer: int, size: int) -> None:
         """Fill a new payload of `size` bytes with a pattern of its own.
@@ -48,15 +49,22 @@ class Contents:
             return dict(zip(addresses, range(first, first - STEP * words, -STEP), strict=True))
         return {pointer + WORD * i: first - STEP * i for i in sampled(words)}
 
+    def poked(self, address: int, word: int) -> None:
+        """The caller wrote a word of a payload itself."""
+        if address in self._expected:
+            self._expected[address] = self._poked[address] = word
+
     def drop(self, pointer: int) -> None:
         """The payload is no longer the caller's."""
         for address in self._pattern(pointer, *self._payloads.pop(pointer)):
             del self._expected[address]
+            self._poked.pop(address, None)
 
     def drop_all(self) -> None:
         """No payload is the caller's any more."""
         self._payloads.clear()
         self._expected.clear()
+        self._poked.clear()
 
     def damaged(self) -> tuple[int, int] | None:
         """A damaged payload and the offset of its first changed word, or None."""
@@ -69,7 +77,8 @@ class Contents:
     def prefix_lost(self, old: int, new: int, size: int) -> int | None:
         """Offset of the first word below `size` bytes that a move from `old` to `new` did not keep."""
         words, first = self._payloads[old]
-        kept = {new + WORD * i: first - STEP * i for i in sampled(words) if WORD * (i + 1) <= size}
+        kept = {new + WORD * i: self._poked.get(old + WORD * i, first - STEP * i)
+                for i in sampled(words) if WORD * (i + 1) <= size}
         address = self._m.first_difference(kept)
         return None if address is None else address - new
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 from heapster.checkers.mutation.fault import one_edit
+from heapster.checkers.mutation.misuse_faults import MISUSE_FAULTS
 
 fault = partial(one_edit, by="fuzz")
 
@@ -203,7 +204,7 @@ FAULTS = (
           "        free_block", "failed_realloc_changed_block"),
     # calloc and realloc.
     fault("calloc's product may overflow", "api", "    if high >> 32 != 0 or low", "    if low", "fault_word_overflow"),
-    fault("calloc does not zero reused memory", "api", "        m.fill(p, 0, size_in(header) - PAYLOAD)\n",
+    fault("calloc does not zero reused memory", "api", "        m.fill(p, 0, usable_bytes(m, p))\n",
           "        m.fill(p, 0, 0)\n", "not_zeroed"),
     fault("realloc moves without the contents", "malloc", "        m.copy(q, p, usable_bytes(m, p))\n", "",
           "prefix_lost"),
@@ -251,10 +252,11 @@ FAULTS = (
     fault("a double free is sought in the first thread's bins only", "thread_cache",
           "        thread = m.load(thread + NEXT)\n    m.unlock", "        thread = NULL\n    m.unlock",
           "misuse_unnoticed"),
-    fault("realloc takes a block that waits", "malloc", "    check_in_use(m, p, header)\n    if is_left",
+    fault("realloc takes a block that waits", "malloc",
+          "    check_in_use(m, p, header, USE_AFTER_FREE)\n    if is_left",
           "    if is_left", "misuse_unnoticed"),
     fault("what waits is not marked", "stack",
-          "    m.store(p + MARK, m.load(m.statics() + KEY) - word - p)\n", "", "aborted_corrupt_list"),
+          "    m.store(p + MARK, mark)\n", "", "aborted_corrupt_list"),
     fault("a second free is looked into only where threads have caches", "thread_cache",
           "    if is_marked(m, p) and size_in", "    if get_cache(m) != 0 and is_marked(m, p) and size_in",
           "misuse_unnoticed"),
@@ -393,8 +395,8 @@ FAULTS = (
           "    b = place(m, request, alignment, kind)\n    if b == NULL:\n        return",
           "    b = place(m, request, alignment, kind)\n    out_of_memory(m)\n    if b == NULL:\n        return",
           "errno_clobbered"),
-    fault("free sets errno", "api", "    if p != NULL:\n        free_block(m, p, CALL_FREE)\n",
-          "    if p != NULL:\n        free_block(m, p, CALL_FREE)\n        out_of_memory(m)\n", "free_changed_errno"),
+    fault("free sets errno", "api", "        free_slow(m, p, CALL_FREE)\n",
+          "        free_slow(m, p, CALL_FREE)\n        out_of_memory(m)\n", "free_changed_errno"),
     fault("a product of two large numbers is taken for 1", "api",
           "    if a >> 31 != 0 and b >> 32 != 0:\n        return -1\n",
           "    if a >> 31 != 0 and b >> 32 != 0:\n        return 1\n", "overflow_accepted"),
@@ -413,10 +415,10 @@ FAULTS = (
           "block_wraps"),
     # What callers say of the blocks that they free.
     fault("free_sized frees whatever it is told", "api",
-          "        check_asked(m, p, header_of(m, p), request, ALIGN)\n",
+          "        check_stated(m, p, request, ALIGN)\n",
           "", "misuse_unnoticed"),
     fault("free_aligned_sized frees whatever it is told", "api",
-          "        check_asked(m, p, header_of(m, p), request, alignment)\n",
+          "        check_stated(m, p, request, alignment)\n",
           "", "misuse_unnoticed"),
     fault("free_aligned_sized takes what is no power of two", "sized",
           "alignment < 1 or alignment & (alignment - 1) != 0 or p &",
@@ -446,4 +448,5 @@ FAULTS = (
     fault("finalize leaves the regions behind", "lifecycle", "        if not return_region(m, arena, region):\n",
           "        if region == NULL:\n", "memory_not_returned"),
     fault("a name is mistyped", "stack", "return word & TOP_MASK", "return word & TOP_MASC", "crashed"),
+    *MISUSE_FAULTS,
 )

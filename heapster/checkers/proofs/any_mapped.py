@@ -231,7 +231,8 @@ def _asked(source: Any, m: Any, kind: int, alignment: int, request: Any) -> Any:
         with replaced(source.api, product=lambda *_: request):      # see `the_product_guard_is_exact`
             return source.api.calloc(m, 1, request)
     if kind == ALIGNED:
-        return source.malloc.place_aligned(m, alignment, request)
+        with replaced(source.malloc, cached_aligned=lambda *_: 0):  # see `a_block_that_is_not_aligned_stays`
+            return source.malloc.place_aligned(m, alignment, request)
     return source.malloc.allocate(m, request, alignment, kind)
 
 

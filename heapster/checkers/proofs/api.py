@@ -11,7 +11,6 @@ from heapster.checkers.proofs.layout_spec import (
     CACHE,
     CHECKSUM,
     CLASS,
-    DOUBLE_FREE,
     INVALID_POINTER,
     LEAD,
     MAX_REQUEST,
@@ -21,6 +20,7 @@ from heapster.checkers.proofs.layout_spec import (
     PAGE,
     PAYLOAD,
     STATICS,
+    USE_AFTER_FREE,
     USED,
     WORD,
     a_block,
@@ -68,7 +68,7 @@ def header_of(source: Any, path: Any) -> None:
     b, size, owner = a_block(path), a_size(path), path.word("owner", 0, 63)
     m = path.machine()
     m.put(b, header(size, owner, 1, path.choose(2)), "header of b")
-    word = source.malloc.header_of(m, b + PAYLOAD)
+    word = source.malloc.header_of(m, b + PAYLOAD, USE_AFTER_FREE)
     path.claim("a_used_block_is_recognised", lambda: word == m.load(b) and only(m))
     path.claim("its_owner_is_its_arena", lambda: source.malloc.arena_of(m, word) == m.statics() + STATICS["arenas"]
                + owner * ARENA_BYTES)
@@ -80,11 +80,11 @@ def header_of_noticing(source: Any, path: Any) -> None:
     m, aligned = path.machine(), p & ALIGN - 1 == 0
     if aligned:
         m.put(p - PAYLOAD, word, "header")
-    code = aborts(m, lambda: source.malloc.header_of(m, p), p)
+    code = aborts(m, lambda: source.malloc.header_of(m, p, USE_AFTER_FREE), p)
     if not aligned or word < MIN_BLOCK or word & ALL_CHECKSUM_BITS != CHECKSUM:
         path.claim("what_is_no_payload_aborts", lambda: code == INVALID_POINTER)
     elif word & USED == 0:
-        path.claim("what_is_free_aborts", lambda: code == DOUBLE_FREE)
+        path.claim("what_is_free_aborts", lambda: code == USE_AFTER_FREE)
     else:
         path.claim("what_is_no_payload_aborts", lambda: code == 0)
 
@@ -93,7 +93,7 @@ def header_of_nowhere(source: Any, path: Any) -> None:
     """Each pointer to where no program has memory: of the system, of the first pages, or of no meaning."""
     places = ((-1 << 62, -ALIGN), (0, LOWEST), (HIGHEST << 2, MAX_WORD - ALIGN))
     m, p = path.machine(), path.word("p", *places[path.choose(len(places))], ALIGN)
-    code = aborts(m, lambda: source.malloc.header_of(m, p), p)
+    code = aborts(m, lambda: source.malloc.header_of(m, p, USE_AFTER_FREE), p)
     path.claim("what_no_program_has_is_not_read", lambda: code == INVALID_POINTER and not m.cells)
 
 
@@ -170,7 +170,7 @@ PROOFS = (
     }),
     Proof("malloc.header_of", ANY_HEAP, header_of_noticing, more={
         "what_is_no_payload_aborts": "a pointer that is not aligned, or whose header is none, aborts; no other does",
-        "what_is_free_aborts": "a block that is free aborts as a double free",
+        "what_is_free_aborts": "a block that is free aborts, as what its caller says",
     }, suffix="_of_any_pointer"),
     Proof("malloc.header_of", ALL_WORDS, header_of_nowhere, more={
         "what_no_program_has_is_not_read": "a pointer to where no program has memory aborts, and nothing is read there",

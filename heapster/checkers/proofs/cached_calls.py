@@ -39,6 +39,7 @@ from heapster.machine.symbolic import HIGHEST, LOWEST
 MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
 SMALL_CLASSES = 56                              # that requests below a page have
 ENOMEM = 12
+BY_CHANCE = (32, PAGE)
 ALIGNMENTS = (1, 2, 4, 8, 16)                   # that every block has
 
 
@@ -105,6 +106,28 @@ def from_a_bin(source: Any, path: Any) -> None:
         [(p, 0, least(index) - PAYLOAD)] if kind == CALLOC else []))
     path.claim("a_call_that_a_bin_serves_touches_no_more", lambda: c.is_alone() and only(
         m, c.slot, place, p, p + WORD))
+
+
+def aligned_from_a_bin(source: Any, path: Any) -> None:
+    """Each class that has bins, each request of it, at multiples that a block may start at by chance."""
+    index = path.choose(CLASS["cached"])
+    c = Caller(path, index)
+    m, p = c.m, c.block(least(index))
+    word, count = a_stack(path)
+    m.put(c.slot, p + ((count + 1) << 48), "bin")
+    let_wait(m, p, word)
+    want = path.word("want", least(index - 1) + ALIGN if index else MIN_BLOCK, least(index), ALIGN)
+    request = want - PAYLOAD - path.word("to spare", 0, MIN_BLOCK - PAYLOAD if index == 0 else ALIGN - 1)
+    path.require(request, "<", c.threshold)
+    place, calls = c.count_of(ALIGNED)
+    alignment = BY_CHANCE[path.choose(len(BY_CHANCE))]
+    q = source.malloc.cached_aligned(m, request, alignment)
+    if p & alignment - 1 == 0 and want == least(index):
+        path.claim("a_block_that_is_aligned_by_chance_is_handed_out", lambda: q == p and m.load(c.slot) == word
+                   and m.load(p) == 0 and m.load(p + WORD) == 0 and m.load(place) == calls + 1
+                   and c.is_alone() and only(m, c.slot, place, p, p + WORD))
+    else:
+        path.claim("a_block_that_is_not_aligned_stays", lambda: q == 0 and c.is_alone() and only(m))
 
 
 def _asked(source: Any, path: Any, c: Caller, kind: int, request: Any) -> Any:
@@ -294,6 +317,12 @@ PROOFS = (
         "a_call_that_a_bin_serves_touches_no_more": "no other word changes, no lock is taken, nobody is asked, and "
                                                     "errno is left alone",
     }, suffix="_from_a_bin"),
+    Proof("malloc.cached_aligned", ANY_HEAP, aligned_from_a_bin, more={
+        "a_block_that_is_aligned_by_chance_is_handed_out": "the block on top of the bin, if it starts at the multiple "
+                                                           "and is of just the size that the request needs; no other "
+                                                           "word changes but its marks, the bin and the count",
+        "a_block_that_is_not_aligned_stays": "else NULL, and no word changes",
+    }),
     Proof("api.free", ANY_HEAP, into_a_bin, more={
         "what_is_freed_into_a_bin_is_on_top": "it is on top of the thread's bin, marked, above all that was there",
         "a_free_into_a_bin_is_counted": "the thread counts one call more",

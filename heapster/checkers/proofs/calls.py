@@ -57,7 +57,8 @@ def place_aligned(source: Any, path: Any) -> None:
     """Each power of two, each word as a request."""
     m, alignment, request = path.machine(), POWERS[path.choose(len(POWERS))], path.word("request")
     cached, place = Asked(path, "cached"), Asked(path, "placed")
-    with replaced(source.malloc, cached=cached, place=place):
+    with replaced(source.malloc, cached=cached, place=place,
+                  cached_aligned=lambda m, *words: cached(m, *words, ALIGNED)):
         p = source.malloc.place_aligned(m, alignment, request)
     legal = request >= 0 and request <= MAX_REQUEST and 0 <= alignment <= MAX_REQUEST
     wanted = (request, max(alignment, ALIGN), ALIGNED)
@@ -118,7 +119,7 @@ def calloc(source: Any, path: Any) -> None:
     if p != 0:
         owner = 0 if mapped else path.word("owner", 0, MAX_ARENAS - 1)
         m.put(p - PAYLOAD, header(size, owner) + MAPPED * mapped, "header")
-    with replaced(source.api, allocate=placed, product=lambda *_: product):
+    with replaced(source.api, cached=lambda *_: 0, malloc_slow=placed, product=lambda *_: product):
         q = source.api.calloc(m, count, each)
     path.claim("calloc_places_the_product", lambda: q == p and placed.once(product, ALIGN, CALLOC))
     path.claim("calloc_zeroes_all_that_is_not_new", lambda: m.fills == (

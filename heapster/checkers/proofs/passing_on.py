@@ -13,6 +13,7 @@ from heapster.checkers.proofs.layout_spec import (
     CACHE,
     CALL_KINDS,
     CLASS,
+    DOUBLE_FREE,
     LOST,
     MAPPED,
     MAX_ARENAS,
@@ -21,6 +22,7 @@ from heapster.checkers.proofs.layout_spec import (
     PAGE,
     PAYLOAD,
     STATICS,
+    USE_AFTER_FREE,
     WORD,
     a_size,
     header,
@@ -209,8 +211,8 @@ def free_slow(source: Any, path: Any) -> None:
             header_of=g.word_of_b, check_in_use=0, cache_block_slow=done, free_to_arena=0)):
         source.malloc.free_slow(g.m, g.p, g.kind)
     path.claim("what_no_bin_takes_is_given_to_its_owner_once", lambda: g.is_alone() and g.notes.are(
-        ("header_of", g.p), *([] if g.mapped else [
-            ("check_in_use", g.p, g.word_of_b), ("cache_block_slow", g.p, g.size, g.kind)]),
+        ("header_of", g.p, DOUBLE_FREE), *([] if g.mapped else [
+            ("check_in_use", g.p, g.word_of_b, DOUBLE_FREE), ("cache_block_slow", g.p, g.size, g.kind)]),
         *[("free_to_arena", g.b, g.word_of_b, g.kind)] * (g.mapped or not done)))
 
 
@@ -231,7 +233,8 @@ def usable_bytes(source: Any, path: Any) -> None:
     with replaced(source.malloc, **g.notes.answering(header_of=g.word_of_b, mapped_usable=usable)):
         answer = source.malloc.usable_bytes(g.m, g.p)
     path.claim("what_is_usable_ends_with_the_block", lambda: answer == (usable if g.mapped else g.size - PAYLOAD)
-               and g.is_alone() and g.notes.are(("header_of", g.p), *[("mapped_usable", g.b)] * g.mapped))
+               and g.is_alone() and g.notes.are(("header_of", g.p, USE_AFTER_FREE),
+                                                *[("mapped_usable", g.b)] * g.mapped))
 
 
 def resize_mapping(source: Any, path: Any) -> None:

@@ -10,11 +10,11 @@ from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     CACHE,
     CLASS,
-    DOUBLE_FREE,
     MIN_BLOCK,
     MOST,
     NEXT,
     STATICS,
+    USE_AFTER_FREE,
     aborts,
     draw_key,
     header,
@@ -110,9 +110,9 @@ def check_in_use(source: Any, path: Any) -> None:
         return answering
 
     with replaced(source.thread_cache, class_of=lambda _: index, is_cached=noting(cached), is_remote=noting(remote)):
-        code = aborts(m, lambda: source.thread_cache.check_in_use(m, p, header(size, w.index)), p)
+        code = aborts(m, lambda: source.thread_cache.check_in_use(m, p, header(size, w.index), USE_AFTER_FREE), p)
     looks = is_marked and size <= CACHE["most_cached"]
-    path.claim("only_what_waits_aborts", lambda: code == (DOUBLE_FREE if looks and (cached or remote) else 0))
+    path.claim("only_what_waits_aborts", lambda: code == (USE_AFTER_FREE if looks and (cached or remote) else 0))
     path.claim("what_is_marked_is_looked_for", lambda: asked == (
         [(index, p), (w.arena, p)][:1 if cached else 2] if looks else []))
 
@@ -172,8 +172,8 @@ PROOFS = (
         "all_bins_of_a_class_are_searched": "the lock is released, and no word changes",
     }),
     Proof("thread_cache.check_in_use", ANY_HEAP, check_in_use, more={
-        "only_what_waits_aborts": "a block that is marked and is in a bin or on a remote list aborts as a double free; "
-                                  "no other does, and no word changes",
+        "only_what_waits_aborts": "a block that is marked and is in a bin or on a remote list aborts, as what its "
+                                  "caller says; no other does, and no word changes",
         "what_is_marked_is_looked_for": "the bins of its class are searched, then its owner's remote list",
     }),
 )
