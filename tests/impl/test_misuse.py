@@ -7,7 +7,7 @@ from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
 
 DOUBLE_FREE, INVALID_POINTER, CORRUPT_HEADER, CORRUPT_LIST = 1, 2, 3, 4
-USE_AFTER_FREE = 6
+USE_AFTER_FREE = 8
 
 
 def three_blocks() -> tuple[Simulated, int, int, int]:

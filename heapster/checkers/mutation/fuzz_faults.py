@@ -414,11 +414,9 @@ FAULTS = (
     fault("all of memory is usable", "malloc", "    return size_in(header) - PAYLOAD\n", "    return (1 << 63) - 1\n",
           "block_wraps"),
     # What callers say of the blocks that they free.
-    fault("free_sized frees whatever it is told", "api",
-          "        check_stated(m, p, request, ALIGN)\n",
+    fault("free_sized frees whatever it is told", "api", "        check_stated(m, p, request, ALIGN)\n",
           "", "misuse_unnoticed"),
-    fault("free_aligned_sized frees whatever it is told", "api",
-          "        check_stated(m, p, request, alignment)\n",
+    fault("free_aligned_sized frees whatever it is told", "api", "        check_stated(m, p, request, alignment)\n",
           "", "misuse_unnoticed"),
     fault("free_aligned_sized takes what is no power of two", "sized",
           "alignment < 1 or alignment & (alignment - 1) != 0 or p &",
