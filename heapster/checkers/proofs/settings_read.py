@@ -14,7 +14,6 @@ from heapster.checkers.proofs.layout_spec import (
     FENCE_REGION,
     LAYOUT,
     LEAST_KEY,
-    LOST,
     MAX_ARENAS,
     MIN_BLOCK,
     MOST,
@@ -70,7 +69,8 @@ def places(source: Any, path: Any) -> None:
     m, arena = path.machine(s), s + STATICS["arenas"] + ARENA_BYTES * index
     path.claim("an_arena_has_its_record_and_its_count", lambda: source.settings.arena_at(s, index) == arena
                and source.settings.attached_at(s, index) == s + STATICS["attached"] + WORD * index
-               and source.settings.arena_of(m, header(a_size(path), index, path.choose(2), path.choose(2))) == arena)
+               and source.settings.arena_of(m, header(a_size(path), index, path.choose(2), path.choose(2))) == arena
+               and only(m))
 
 
 def count_thread(source: Any, path: Any) -> None:
@@ -131,21 +131,30 @@ def must_look_on(source: Any, path: Any) -> None:
         source.settings.must_look_on(threads, below)) == bool(threads > 0 if below else threads >= CROWDED))
 
 
-def parts(source: Any, path: Any) -> None:
-    """Any word of any record, any amounts."""
+def add(source: Any, path: Any) -> None:
+    """Any word, any amount."""
     w, was, amount = Window(path), path.word("was", 0, TOTALS), path.word("amount", -TOTALS, TOTALS)
-    total, blocks = path.word("total", -MOST, MOST), path.choose(3) - 1
-    used, count, lost = w.word("used_bytes"), w.word("used_blocks"), path.choose(2)
     place = w.span("word", WORD)
     w.m.put(place, was, "word")
-    w.m.find(w.head).was = w.m.find(w.head).now = header(0, w.owner) + LOST * lost
     source.freelist.add(w.m, place, amount)
+    path.claim("amounts_are_added", lambda: w.m.load(place) == was + amount and only(w.m, place))
+
+
+def count_used(source: Any, path: Any) -> None:
+    """Any totals, any bytes more or less, a block more or less or none."""
+    w, total, blocks = Window(path), path.word("total", -MOST, MOST), path.choose(3) - 1
+    used, count = w.word("used_bytes"), w.word("used_blocks")
     source.arena.count_used(w.m, w.arena, total, blocks)
-    path.claim("amounts_are_added", lambda: w.m.load(place) == was + amount)
     path.claim("used_blocks_and_their_bytes_are_counted", lambda: w.m.load(w.at("used_bytes")) == used + total
-               and w.m.load(w.at("used_blocks")) == count + blocks)
-    path.claim("a_lost_arena_is_told", lambda: bool(source.arena.is_lost(w.m, w.arena)) == bool(lost)
-               and only(w.m, place, w.at("used_bytes"), w.at("used_blocks")))
+               and w.m.load(w.at("used_blocks")) == count + blocks
+               and only(w.m, w.at("used_bytes"), w.at("used_blocks")))
+
+
+def is_lost(source: Any, path: Any) -> None:
+    """An arena that is lost, or not."""
+    lost = path.choose(2)
+    w = Window(path, lost=bool(lost))
+    path.claim("a_lost_arena_is_told", lambda: bool(source.arena.is_lost(w.m, w.arena)) == bool(lost) and only(w.m))
 
 
 def put_back(source: Any, path: Any) -> None:
@@ -186,11 +195,13 @@ def lower_break(source: Any, path: Any) -> None:
     done = source.region.lower_break(w.m, brk, extra)
     asked = [call.arguments[0] for call in w.m.calls]
     answers = [call.answer for call in w.m.calls]
-    if asked[1:] == [] or len(asked) < 2:
-        path.claim("a_break_that_moved_is_left", lambda: not done and bool(asked[0] == 0) and bool(answers[0] != brk))
+    if len(asked) < 2:
+        path.claim("a_break_that_moved_is_left", lambda: not done and bool(asked[0] == 0) and bool(answers[0] != brk)
+                   and only(w.m))
         return
-    path.claim("the_break_is_lowered_where_it_is_ours", lambda: bool(asked[1] == -extra) and bool(done) == bool(
-        answers[1] == brk) and (len(asked) == 2 if done or bool(answers[1] == -1) else bool(asked[2] == extra)))
+    path.claim("the_break_is_lowered_where_it_is_ours", lambda: only(w.m) and bool(asked[1] == -extra)
+               and bool(done) == bool(answers[1] == brk)
+               and (len(asked) == 2 if done or bool(answers[1] == -1) else bool(asked[2] == extra)))
 
 
 def classes_map(source: Any, path: Any) -> None:
@@ -201,19 +212,39 @@ def classes_map(source: Any, path: Any) -> None:
         arena + LAYOUT["CLASS_MAP"] + WORD * word) and source.classes.map_bit(index) == 1 << bit)
 
 
-def stacks(source: Any, path: Any) -> None:
+class AnyStack(Window):
+    """Any payload, any key, and the word of any stack."""
+
+    def __init__(self, path: Any) -> None:
+        super().__init__(path)
+        self.p, self.key = self.span("b", MIN_BLOCK) + PAYLOAD, path.word("key", LEAST_KEY, LEAST_KEY + (1 << 61) - 2)
+        place = self.m.find(self.statics + STATICS["key"])
+        place.was = place.now = self.key
+        self.count, self.top = path.word("count", 0, 1 << 14), path.word("top", 0, HIGHEST, ALIGN)
+        self.led = self.top + (self.count << 48)
+
+
+def top(source: Any, path: Any) -> None:
+    """Any stack."""
+    w = AnyStack(path)
+    path.claim("a_stacks_word_has_its_top_and_its_count", lambda: source.stack.top(w.led) == w.top
+               and source.stack.count(w.led) == w.count)
+
+
+def put(source: Any, path: Any) -> None:
     """Any payload on any stack, whatever stood there."""
-    w = Window(path)
-    m, p = w.m, w.span("b", MIN_BLOCK) + PAYLOAD
-    key, count = path.word("key", LEAST_KEY, LEAST_KEY + (1 << 61) - 2), path.word("count", 0, 1 << 14)
-    m.find(w.statics + STATICS["key"]).was = m.find(w.statics + STATICS["key"]).now = key
-    top = path.word("top", 0, HIGHEST, ALIGN)
-    word = top + (count << 48)
-    path.claim("a_stacks_word_has_its_top_and_its_count", lambda: source.stack.top(word) == top
-               and source.stack.count(word) == count)
-    led = source.stack.put(m, word, p)
-    path.claim("what_is_put_on_a_stack_waits", lambda: led == p + ((count + 1) << 48) and m.load(p) == word
-               and m.load(p + WORD) == key - word - p and bool(source.stack.is_marked(m, p)))
+    w = AnyStack(path)
+    m, p = w.m, w.p
+    led = source.stack.put(m, w.led, p)
+    path.claim("what_is_put_on_a_stack_waits", lambda: led == p + ((w.count + 1) << 48) and m.load(p) == w.led
+               and m.load(p + WORD) == w.key - w.led - p and bool(source.stack.is_marked(m, p))
+               and only(m, p, p + WORD))
+
+
+def unmark(source: Any, path: Any) -> None:
+    """Any payload, whatever stood there."""
+    w = AnyStack(path)
+    m, p = w.m, w.p
     source.stack.unmark(m, p)
     path.claim("what_waits_no_more_shows_nothing", lambda: m.load(p) == 0 and m.load(p + WORD) == 0
                and not source.stack.is_marked(m, p) and only(m, p, p + WORD))
@@ -264,10 +295,10 @@ PROOFS = (
     }, suffix="_turn_by_turn"),
     Proof("settings.must_look_on", ALL_WORDS, must_look_on, more={
         "an_empty_arena_is_taken_and_a_lost_one_never": "below the limit an empty one, else any that is not lost"}),
-    Proof("arena.count_used", ANY_HEAP, parts, more={
+    Proof("arena.count_used", ANY_HEAP, count_used, more={
         "used_blocks_and_their_bytes_are_counted": "no other word changes"}),
-    Proof("freelist.add", ANY_HEAP, parts, more={"amounts_are_added": "to the word, and to no other"}),
-    Proof("arena.is_lost", ANY_HEAP, parts, more={"a_lost_arena_is_told": "by its head; no word changes"}),
+    Proof("freelist.add", ANY_HEAP, add, more={"amounts_are_added": "to the word, and to no other"}),
+    Proof("arena.is_lost", ANY_HEAP, is_lost, more={"a_lost_arena_is_told": "by its head; no word changes"}),
     Proof("arena.put_back", ANY_HEAP, put_back, more={
         "what_is_cut_off_becomes_free_or_the_right_is_told": "the rest is free and on the list; without one the right "
                                                              "neighbour knows that its left is used"}),
@@ -279,10 +310,10 @@ PROOFS = (
                                                  "again"}),
     Proof("classes.map_word", ALL_WORDS, classes_map, more={
         "each_class_has_a_bit_of_its_own": "in its word of the map"}),
-    Proof("stack.put", ANY_HEAP, stacks, more={
+    Proof("stack.put", ANY_HEAP, put, more={
         "what_is_put_on_a_stack_waits": "marked, above what was there, and counted"}),
-    Proof("stack.top", ANY_HEAP, stacks, more={"a_stacks_word_has_its_top_and_its_count": "in bits of their own"}),
-    Proof("stack.unmark", ANY_HEAP, stacks, more={
+    Proof("stack.top", ANY_HEAP, top, more={"a_stacks_word_has_its_top_and_its_count": "in bits of their own"}),
+    Proof("stack.unmark", ANY_HEAP, unmark, more={
         "what_waits_no_more_shows_nothing": "neither a link nor a mark is left"}),
     Proof("freelist.relink", "lists of up to 2 blocks", relink, more={
         "what_is_relinked_keeps_its_order": "before all that were there; the list that they left is empty"}),
