@@ -10,6 +10,7 @@ from heapster.impl import api, layout, lifecycle, quarantine, randomness, settin
 from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.model.misuse import abort_name
+from heapster.native.headers import ABORT_NAMES, HARDENED_INVARIANTS
 
 KEY = 0x9E3779B97F4A7C15
 MANY = 1 << 30                  # loads: a look at all records takes more than a call may
@@ -249,6 +250,43 @@ def test_threads_have_spans_of_their_own() -> None:
     api.free(m, mine)
     thread_cache.thread_end(m)
     checked(m)
+
+
+@pytest.mark.parametrize(("word", "change", "told"), [
+    (layout.SPAN_FREE, 1, "slots_are_counted"),
+    (layout.SLOT, 16, "slots_are_counted"), (layout.LENGTH, layout.PAGE, "slots_are_counted")])
+def test_a_broken_record_is_verified(word: int, change: int, told: str) -> None:
+    m = hardened()
+    record = vault.record_at(m, api.malloc(m, 24))
+    m.store(record + word, m.load(record + word) + change)
+    m.fuel = MANY
+    with pytest.raises(Aborted) as aborted:
+        verify.verify(m)
+    assert ABORT_NAMES[aborted.value.code] == told
+
+
+def test_a_slot_that_waits_and_is_not_taken_is_verified() -> None:
+    m = hardened()
+    p = api.malloc(m, 24)
+    record = vault.record_at(m, p)
+    number = spans.nearest_free(m, record, 0)
+    spans.set_bit(m, record, layout.WAITING, number)
+    m.fuel = MANY
+    with pytest.raises(Aborted) as aborted:
+        verify.verify(m)
+    assert ABORT_NAMES[aborted.value.code] == "waiting_slots_are_taken"
+
+
+def test_a_page_that_the_table_has_not_is_verified() -> None:
+    m = hardened()
+    record = vault.record_at(m, api.malloc(m, 24))
+    vault.leave_pages(m, m.load(record + layout.BASE) + layout.PAGE, layout.PAGE)
+    m.fuel = MANY
+    with pytest.raises(Aborted) as aborted:
+        verify.verify(m)
+    assert ABORT_NAMES[aborted.value.code] == "the_table_leads_to_each_record"
+    assert {ABORT_NAMES[getattr(layout, name)] for name in HARDENED_INVARIANTS} == {
+        "the_table_leads_to_each_record", "slots_are_counted", "waiting_slots_are_taken"}
 
 
 # What is random, and how far.
