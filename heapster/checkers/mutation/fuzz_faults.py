@@ -195,21 +195,20 @@ FAULTS = (
           "        count_call(m, arena, kind)\n    m.unlock(arena + ARENA_LOCK)",
           "        count_call(m, arena, kind)\n        m.unlock(arena + ARENA_LOCK)", "fault_relock"),
     fault("errno is not set when memory is out", "malloc", "    m.set_errno(ENOMEM)\n", "", "null_without_errno"),
-    fault("a failed realloc frees the old block", "malloc", "    if q != NULL:\n"
-          "        m.copy(q, p, usable_bytes(m, p))\n"
+    fault("a failed realloc frees the old block", "malloc",
+          "        m.copy(q, p, count)\n"
           "        free_block",
-          "    if q != NULL:\n"
-          "        m.copy(q, p, usable_bytes(m, p))\n"
+          "        m.copy(q, p, count)\n"
           "    if p != NULL:\n"
           "        free_block", "failed_realloc_changed_block"),
     # calloc and realloc.
     fault("calloc's product may overflow", "api", "    if high >> 32 != 0 or low", "    if low", "fault_word_overflow"),
     fault("calloc does not zero reused memory", "api", "        m.fill(p, 0, usable_bytes(m, p))\n",
           "        m.fill(p, 0, 0)\n", "not_zeroed"),
-    fault("realloc moves without the contents", "malloc", "        m.copy(q, p, usable_bytes(m, p))\n", "",
+    fault("realloc moves without the contents", "malloc", "        m.copy(q, p, count)\n", "",
           "prefix_lost"),
-    fault("realloc keeps a word too few", "malloc", "m.copy(q, p, usable_bytes(m, p))",
-          "m.copy(q, p, usable_bytes(m, p) - WORD)", "prefix_lost"),
+    fault("realloc keeps a word too few", "malloc", "m.copy(q, p, count)",
+          "m.copy(q, p, count - WORD)", "prefix_lost"),
     # Alignment.
     fault("a lead is not made a whole block", "arena", "    if lead < MIN_BLOCK:", "    if lead < 0:",
           "fault_unmapped"),
@@ -236,7 +235,7 @@ FAULTS = (
           "structure_diverges"),
     fault("a child loses an arena that is whole", "lifecycle", "        if m.renew(arena + ARENA_LOCK) != 0:\n",
           "        if m.renew(arena + ARENA_LOCK) == 0:\n", "structure_diverges"),
-    fault("finalize forgets the mappings", "lifecycle", "    kept = return_mappings(m)\n", "    kept = 0\n",
+    fault("finalize forgets the mappings", "lifecycle", "return_mappings(m) + return_vault(m)\n", "return_vault(m)\n",
           "system_calls_diverge"),
     # Caches and remote lists.
     fault("a double free puts a block into its bin twice", "thread_cache", " or is_marked(m, p):", ":",

@@ -69,9 +69,9 @@ OF_MAPPINGS = (
     # Blocks that move, or stay.
     fault("a block that cannot move is freed", "malloc", "        free_block(m, p, CALL_REALLOC)\n    return q",
           "    free_block(m, p, CALL_REALLOC)\n    return q", "what_cannot_move_in_any_heap_stays"),
-    fault("a large block moves without its last word", "malloc", "        m.copy(q, p, usable_bytes(m, p))\n",
-          "        old = usable_bytes(m, p)\n        if old > 1 << 20:\n            old = old - WORD\n"
-          "        m.copy(q, p, old)\n", "what_moves_in_any_heap_is_copied_whole"),
+    fault("a large block moves without its last word", "malloc", "        m.copy(q, p, count)\n",
+          "        if count > 1 << 20:\n            count = count - WORD\n        m.copy(q, p, count)\n",
+          "what_moves_in_any_heap_is_copied_whole"),
     fault("a large block that moves is not freed", "malloc", "        free_block(m, p, CALL_REALLOC)\n    return q",
           "        if request < 1 << 30:\n            free_block(m, p, CALL_REALLOC)\n    return q",
           "what_moved_in_any_heap_is_freed_once_after"),

@@ -286,6 +286,7 @@ TAKEN_KEPT = "        take_from(m, record, k, length)\n        m.store(k, length
 UNMAPPED = "    if m.munmap(k, length) == REFUSED:\n"
 PURGED_KEPT = "            m.purge(k + PAGE, m.load(k) - PAGE)\n"
 MAPPED_LOCK = "m.statics() + MAPPINGS + ARENA_LOCK"
+TRIMMED = "    if get_hardened(m) == 0:\n        trim(m, record)\n"
 SET_KEEP = "    m.store_relaxed(m.statics() + KEEP_BYTES, most)\n"
 KEPT_BEFORE = "    held = m.load(record + HELD_BYTES)\n"
 KEPT_AFTER = "    taken = m.load(record + HELD_BYTES) < held\n"
@@ -296,7 +297,7 @@ KEPT = (
     fault("a kept mapping is found and taken in two critical sections", (
         Edit("retained.py", FOUND_KEPT, f"{GO}{COME}{FOUND_KEPT}"),), "fault_unmapped"),
     fault("kept mappings are given back without the lock", (
-        Edit("retained.py", f"{SET_KEEP}    trim(m, record)\n{GO}", f"{SET_KEEP}{GO}    trim(m, record)\n"),),
+        Edit("retained.py", f"{SET_KEEP}{TRIMMED}{GO}", f"{SET_KEEP}{GO}{TRIMMED}"),),
           "data_race"),
     fault("a kept mapping is offered to the system outside the lock", (
         Edit("retained.py", UNMAPPED, f"{GO}    refused = m.munmap(k, length)\n{COME}    if refused == REFUSED:\n"),),

@@ -125,7 +125,7 @@ STEP_FAULTS = (
           "    if b == NULL:",
           "what_was_retained_serves_when_memory_is_out"),
     fault("a block moves with more than it has", "malloc",
-          "        m.copy(q, p, usable_bytes(m, p))",
+          "        m.copy(q, p, count)",
           "        m.copy(q, p, request)",
           "a_block_moves_with_all_that_is_usable"),
     fault("a bin serves an alignment that it does not have", "malloc",
