@@ -263,7 +263,7 @@ def _reserve(start: int, end: int) -> Area:
 def _open(start: int, end: int) -> None:
     """Let [start, end), whole pages, be used; what was written there stays."""
     with errno_kept():
-        LIBC.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(end - start), PROT_READ_WRITE)
+        LIBC.mprotect(start, end - start, PROT_READ_WRITE)
 
 
 def _shut(start: int, end: int) -> None:
