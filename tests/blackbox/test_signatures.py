@@ -91,3 +91,11 @@ def test_without_readelf_the_header_tells(tmp_path: Path, monkeypatch: pytest.Mo
 def test_how_verbs_are_called(verb: str, kinds: str, wrong: bool) -> None:
     assert disagrees(verb, tuple(Parameter("", kind) for kind in kinds)) == wrong
     assert not disagrees(verb, None)
+
+
+def test_an_instance_that_is_a_constant_parameter_is_assigned_to(tmp_path: Path) -> None:
+    (tmp_path / "pool.c").write_text(POOL)
+    (tmp_path / "pool.h").write_text(HEADER)
+    text = (Path(__file__).parent / "correct" / "pool.toml").read_text()
+    (tmp_path / "pool.toml").write_text(text.replace('"pool *"', '"pool* const"'))
+    assert read_description(tmp_path / "pool.toml")["instance"] == "pool*"

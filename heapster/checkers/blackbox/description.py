@@ -34,6 +34,7 @@ PREFIX = "heapster_adapter_"
 REGION = Path(__file__).parent / "adapter" / "region.h"
 DEFAULT_REGION = 1 << 16        # bytes
 MOST_REGION = 1 << 32
+OF_PARAMETERS = re.compile(r"\*(?:\s*\b(?:const|restrict)\b)+\s*$")
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -46,6 +47,11 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be a text")
     return value.strip().rstrip(";")
+
+
+def _instance(value: Any) -> str:
+    """The type of a variable that is assigned to: what a parameter is besides, constant, it is not."""
+    return OF_PARAMETERS.sub("*", _text(value))
 
 
 def _number(value: Any) -> int:
@@ -62,7 +68,7 @@ def _power(value: Any) -> int:
 
 KEYS: dict[str, Callable[[Any], Any]] = {
     "sources": _texts, "object": _text, "headers": _texts, "include": _texts, "cflags": _texts,
-    "declare": _texts, "region": _number, "region_alignment": _power, "alignment": _power, "instance": _text,
+    "declare": _texts, "region": _number, "region_alignment": _power, "alignment": _power, "instance": _instance,
     "init": _text, "check": _text, "adapter": _text, **dict.fromkeys(CALLS, _text),
 }
 NEEDED = ("malloc", "free")
