@@ -32,7 +32,8 @@ def is_marked(m, p):
     Who does not know the key writes what agrees by chance alone, one in 2**61. The link is seldom looked at where there
     is none: its caller may just have written a part of it, which the processor would have to wait for.
     """
-    return m.load_any(p + MARK) < 0 and is_still_marked(m, p)
+    found = m.load_any(p + MARK)
+    return found < 0 and found + m.load_any(p) + p == m.load(m.statics() + KEY)
 
 
 def is_still_marked(m, p):

@@ -184,7 +184,7 @@ FAULTS = (
     fault("a mapped block is believed whatever its seal", "mapping",
           "    if m.load(b + NODE) != seal_of(m, b):\n        m.abort(CORRUPT_HEADER, payload(b))\n", "",
           "a_changed_mapped_header_aborts"),
-    fault("a mark agrees in any place", "stack", " + m.load_any(p) + p ==", " + m.load_any(p) ==",
+    fault("a mark agrees in any place", "stack", "(p + MARK) + m.load_any(p) + p ==", "(p + MARK) + m.load_any(p) ==",
           "what_was_written_over_is_not_followed"),
     fault("what is handed out shows where others are", "stack", "    m.store(p, 0)\n", "",
           "what_is_taken_is_no_longer_marked"),
