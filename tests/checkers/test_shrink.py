@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heapster.checkers.fuzz.shrink import shrink, without
+from heapster.checkers.fuzz.shrink import asking_for_all, shrink, without
 from heapster.model.operation import Step
 from heapster.model.trace import format_steps, parse
 
@@ -110,3 +110,5 @@ def test_what_fails_where_memory_is_out_needs_one_block_or_one_call() -> None:
     assert len(alone.trace) == 1
     filled = shrink(parse(f"{many}; z = calloc(1, 48)"), fails_when_out(alone=False), budget=30)
     assert [step.verb for step in filled.trace] == ["malloc", "calloc"]
+    gone = parse(f"{many}; free(b7); z = realloc(b7, 48)")
+    assert not [*asking_for_all(gone)], "a handle that is gone cannot be had in fewer steps"

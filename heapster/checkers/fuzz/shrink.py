@@ -145,7 +145,7 @@ def asking_for_all(trace: Trace) -> Iterator[Trace]:
     own = live.pop(last.operand, None)
     before = () if own is None else (Step("malloc", (own,), last.operand),)
     others = sum(live.values())
-    if others and last.verb in REQUESTS:
+    if others and last.verb in REQUESTS and (before or last.operand == NO_HANDLE):
         yield (*before, last._replace(numbers=(*last.numbers[:-1], last.numbers[-1] + others)))
         fresh = max(last.result, last.operand, *live) + 1
         yield (*before, Step("malloc", (others,), fresh), last)
