@@ -8,6 +8,7 @@ from heapster.impl.classes import least_of_class
 from heapster.impl.layout import CLASS_COUNT
 from heapster.model.geometry import ALIGN, HEADER, PAGE
 from heapster.model.operation import Step
+from heapster.model.operations import ALIGNING, in_order
 
 WIDE = (4 * PAGE, 16 * PAGE, 1 << 18, 1 << 20)      # alignments
 CROWD = 560                     # blocks: of the least size, one run after the other until runs are as long as may be
@@ -38,8 +39,7 @@ def wide_alignments(rng: Random, live: Handles) -> Iterator[Step]:
     mine = []
     for _ in range(rng.randint(1, 3)):
         mine.append(live.fresh())
-        verb = rng.choice(("aligned_alloc", "posix_memalign", "memalign"))
-        yield Step(verb, (rng.choice(WIDE), rng.choice((1, 24, 5000, 3 * PAGE))), mine[-1])
+        yield Step(rng.choice(in_order(ALIGNING)), (rng.choice(WIDE), rng.choice((1, 24, 5000, 3 * PAGE))), mine[-1])
     yield from (free(live, handle) for handle in rng.sample(mine, rng.randint(1, len(mine))) if handle in live.sizes)
     yield Step("threshold", (live.threshold,))
 
