@@ -152,6 +152,10 @@ ALTERED = (
             ("wrong_statistics",) * 4, "stats of all arenas differ"),
     Altered("counts the last figure wrong", "stats.stats", after(lambda m, answer, which, out: m.store(
         out + layout.STATS_BYTES - 8, 5)), A40 + "; stats", ("wrong_statistics",) * 4, "stats of all arenas differ"),
+    *(Altered(f"writes a word {where} its buffer", "stats.stats", after(
+        lambda m, answer, which, out, beside=beside: m.store(out + beside, 5)), A40 + "; stats",
+        ("wrong_statistics",) * 4, "stats of all arenas write beside the figures")
+      for where, beside in (("before", -8), ("behind", layout.STATS_BYTES))),
     Altered("leaves a figure as it was", "stats.stats", leaving(layout.STATS_BYTES - 8), A40 + "; stats",
             ("wrong_statistics",) * 4, "stats of all arenas differ"),
     Altered("does not count", "stats.stats", raising(MachineFault("unmapped", "no page", 0)), A40 + "; stats",

@@ -80,6 +80,5 @@ UNSEEN = {
         "total: True -> False": "all are as long",
         "total: 0 -> 1": "there is always a part",
         "total: 0 -> -1": "there is always a part",
-        "asked: 1 -> 2": "another mark",
     },
 }
