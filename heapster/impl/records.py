@@ -8,6 +8,7 @@ from .layout import (
     CHUNK_BYTES,
     CHUNK_RECORDS,
     CHUNKS,
+    HEAD,
     KIND,
     LEAF_COUNT,
     LEDGERS_EQUAL_RECOMPUTED_TOTALS,
@@ -205,9 +206,9 @@ def recount(m, owner, blocks):
 
 
 def verify_used(m, owner):
-    """Check what an owner counts as used, unless it is lost."""
+    """Check what an owner counts as used, unless it is lost, or was never opened."""
     m.lock(owner + ARENA_LOCK)
-    if not is_lost(m, owner):
+    if m.load(owner + HEAD) != 0 and not is_lost(m, owner):
         holds = m.load(owner + USED_BLOCKS) == recount(m, owner, 1)
         holds = holds and m.load(owner + USED_BYTES) == recount(m, owner, 0)
         expect(m, holds, LEDGERS_EQUAL_RECOMPUTED_TOTALS, owner)

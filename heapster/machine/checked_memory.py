@@ -47,7 +47,7 @@ class CheckedMemory(SequentialAtomics):
         self.cleared: list[tuple[int, int]] = []        # filled with zeroes, where no word was written since
         self.word_by_word = False                       # whether an onlooker wants each word of what is cleared
         self._swept: list[tuple[int, int]] = []         # cleared since `first_change` looked
-        self.fuel = FUEL                                # loads until a call counts as hung; see `refuel`
+        self.fuel = self._allowed = FUEL                # loads until a call counts as hung; see `refuel`
         self._outside = OUTSIDE
         self.guards = Guards()                          # of the extents, what has no access
 
@@ -55,7 +55,7 @@ class CheckedMemory(SequentialAtomics):
         """See `Machine.load`; faults on words that are unmapped, misaligned or were never written."""
         self.fuel -= 1
         if self.fuel < 0:
-            raise MachineFault("hang", f"no end after {FUEL} loads", address)
+            raise MachineFault("hang", f"no end after {self._allowed} loads", address)
         try:
             return self.words[address]
         except KeyError:
@@ -82,9 +82,9 @@ class CheckedMemory(SequentialAtomics):
             return ANY_WORD
         return self.load(address)
 
-    def refuel(self) -> None:
-        """A new call starts."""
-        self.fuel = FUEL
+    def refuel(self, loads: int = FUEL) -> None:
+        """A new call starts, which may need so many loads."""
+        self.fuel = self._allowed = loads
 
     def reader(self) -> Callable[[int], int]:
         """Reads words for an onlooker, fast; LookupError where none was written."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from heapster.results import HeapsterError, TargetError
 
 from .checked_memory import (
+    FUEL,
     LIMIT,
     MAPPINGS,
     OUTSIDE,
@@ -228,7 +229,7 @@ class Mirror:
     def refuse(self, name: str, nth: int) -> None:
         """The original's answers say so."""
 
-    def refuel(self) -> None:
+    def refuel(self, loads: int = FUEL) -> None:
         """A new call starts; nothing counts its loads."""
 
     @property

@@ -50,7 +50,7 @@ class Process(SequentialAtomics, PlannedRefusals):
         self._storage: dict[int, int] = {}          # logical thread: its storage
         self.calls: list[Call] = []
         self.shown: list[tuple[int, int, int, int]] = []
-        self.fuel = FUEL                            # loads until a call counts as hung; see `refuel`
+        self.fuel = self._allowed = FUEL                # loads until a call counts as hung; see `refuel`
         self.running = 0                            # the logical thread
         self.owners: dict[int, int] = {}            # mutex: thread that holds it
         self.scratch = self.outside(SCRATCH_BYTES)  # the caller's, for results
@@ -77,7 +77,7 @@ class Process(SequentialAtomics, PlannedRefusals):
         """See `Machine.load`; faults on words that are misaligned or not the allocator's."""
         self.fuel -= 1
         if self.fuel < 0:
-            raise MachineFault("hang", f"no end after {FUEL} loads", address)
+            raise MachineFault("hang", f"no end after {self._allowed} loads", address)
         return self._windows.load(address)
 
     def store(self, address: int, value: int) -> None:
@@ -88,9 +88,9 @@ class Process(SequentialAtomics, PlannedRefusals):
     store_relaxed = store_release = store
     load_any = load                             # real memory holds some word everywhere
 
-    def refuel(self) -> None:
-        """A new call starts."""
-        self.fuel = FUEL
+    def refuel(self, loads: int = FUEL) -> None:
+        """A new call starts, which may need so many loads."""
+        self.fuel = self._allowed = loads
 
     def reader(self) -> Callable[[int], int]:
         """Reads words for an onlooker; Fault where the allocator has none."""

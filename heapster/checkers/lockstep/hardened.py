@@ -6,6 +6,7 @@ from heapster.checkers.lockstep.calls import SHIPPED, Answer
 from heapster.checkers.lockstep.decode import Undecodable
 from heapster.checkers.lockstep.decode_hardened import decode_hardened
 from heapster.checkers.lockstep.lockstep import FAILURES, KEY, Lockstep, joined, problem_of
+from heapster.machine.checked_memory import FUEL
 from heapster.machine.protocol import REFUSED
 from heapster.model import misuse
 from heapster.model.geometry import ALIGN, ENOMEM, MAX_REQUEST, PAGE
@@ -127,7 +128,7 @@ class HardenedLockstep(Lockstep):
         except Undecodable as error:
             return [Problem("undecodable_heap", str(error))]
         self._see(heap)
-        return [*hardened_violations(heap), *self._used(heap), *(self._verified() if is_asked else [])]
+        return [*hardened_violations(heap), *self._used(heap), *(self._verified(heap) if is_asked else [])]
 
     def _see(self, heap: HardenedHeap) -> None:
         seen = {"a_slot_waited": any(span.waiting for span in heap.spans),
@@ -147,7 +148,9 @@ class HardenedLockstep(Lockstep):
                             f"{lost} live blocks are not used, {kept} used ones are nobody's")]
         return []
 
-    def _verified(self) -> list[Problem]:
+    def _verified(self, heap: HardenedHeap) -> list[Problem]:
+        """`verify` reads each word of what is free, and each slot's bits, more than once."""
+        self.m.refuel(FUEL * (1 + len(heap.spans) + len(heap.mappings)))
         try:
             self.source.verify.verify(self.m)
         except FAILURES as error:
