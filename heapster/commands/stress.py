@@ -73,7 +73,7 @@ def campaign(plan: StressPlan, pool: Pool = ALONE) -> Run:
 
 def lines(run: Run) -> list[str]:
     """The rate of each pattern, the price of verification, and a finding's stacks."""
-    width = max(10, *(1 + len(name) for name in run.extra["patterns"]))
+    width = max([10, *(1 + len(name) for name in run.extra["patterns"])])
     table = [f"{name:<{width}}{figures['ops_per_second']:>14,} operations a second"
              for name, figures in run.extra["patterns"].items()]
     if "verified_share" in run.extra:
