@@ -11,6 +11,7 @@ from heapster.checkers.proofs.layout_spec import (
     ARENA_RECORD,
     CACHE,
     CROWDED,
+    HARDENED,
     LEAD,
     LOST,
     MAPPED_LEAD,
@@ -182,8 +183,9 @@ def forget(source: Any, path: Any) -> None:
 
 
 def finalize(source: Any, path: Any) -> None:
-    """The whole of it, by its parts."""
+    """The whole of it, by its parts, where there is no vault."""
     w, done = Window(path), []
+    w.m.put(w.statics + HARDENED["VAULT"], 0, "vault")
     lost, each = path.word("of mappings", 0, TOTALS), path.word("of an arena", 0, TOTALS)
 
     def returning(what: Any, kept: Any) -> Any:
