@@ -26,7 +26,7 @@ def test_only_one_module_starts_programs() -> None:
 
 
 def test_a_killed_prove_leaves_no_worker(tmp_path: Path) -> None:
-    with interruptible(*HEAPSTER, "prove", "api.realloc", cwd=tmp_path, stderr=subprocess.DEVNULL) as parent:
+    with interruptible(*HEAPSTER, "prove", "api.realloc", "--fresh", cwd=tmp_path, stderr=subprocess.DEVNULL) as parent:
         worker = wait_for_child(parent.pid)
         parent.kill()
         wait_for_end(worker)
