@@ -69,6 +69,19 @@ def _atomic(name: str) -> str:
                                                 failed=ORDER_NAMES[atomic.failed])
 
 
+def _of_pages(name: str, call: str) -> str:
+    """A call of the system about `%length` bytes of pages at `%a`, which leaves errno as it was."""
+    return f"""
+define i64 @machine_{name}(i64 %a, i64 %length) {{
+  %errno = call ptr @__errno_location()
+  %kept = load i32, ptr %errno
+  %refused = call i32 {call}
+  store i32 %kept, ptr %errno
+  %answer = sext i32 %refused to i64
+  ret i64 %answer
+}}"""
+
+
 FUNCTIONS: Mapping[str, str] = {
     "load": """
 define i64 @machine_load(i64 %a) {
@@ -128,35 +141,11 @@ define i64 @machine_mmap(i64 %length) {
   store i32 %kept, ptr %errno
   ret i64 %start
 }""",
-    "munmap": """
-define i64 @machine_munmap(i64 %a, i64 %length) {
-  %errno = call ptr @__errno_location()
-  %kept = load i32, ptr %errno
-  %refused = call i32 @munmap(i64 %a, i64 %length)
-  store i32 %kept, ptr %errno
-  %answer = sext i32 %refused to i64
-  ret i64 %answer
-}""",
+    "munmap": _of_pages("munmap", "@munmap(i64 %a, i64 %length)"),
     # MADV_DONTNEED is 4. MADV_FREE would leave the pages counted as the process's until memory is short.
-    "purge": """
-define i64 @machine_purge(i64 %a, i64 %length) {
-  %errno = call ptr @__errno_location()
-  %kept = load i32, ptr %errno
-  %refused = call i32 @madvise(i64 %a, i64 %length, i32 4)
-  store i32 %kept, ptr %errno
-  %answer = sext i32 %refused to i64
-  ret i64 %answer
-}""",
+    "purge": _of_pages("purge", "@madvise(i64 %a, i64 %length, i32 4)"),
     # PROT_NONE is 0.
-    "protect": """
-define i64 @machine_protect(i64 %a, i64 %length) {
-  %errno = call ptr @__errno_location()
-  %kept = load i32, ptr %errno
-  %refused = call i32 @mprotect(i64 %a, i64 %length, i32 0)
-  store i32 %kept, ptr %errno
-  %answer = sext i32 %refused to i64
-  ret i64 %answer
-}""",
+    "protect": _of_pages("protect", "@mprotect(i64 %a, i64 %length, i32 0)"),
     # MREMAP_MAYMOVE is 1.
     "remap": """
 define i64 @machine_remap(i64 %a, i64 %length, i64 %longer) {

@@ -4,7 +4,7 @@ Nothing is replaced: the source runs from the C name on. A bin is any stack; of 
 that it is used, of the bin's size, of any arena, marked, and leads to the rest, which is never looked at.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.cache import COUNTS, MOST_REMOTE, a_stack, show_nothing
@@ -84,17 +84,35 @@ class Caller:
         return not self.m.held and not self.m.calls and self.m.errno == 0
 
 
-def from_a_bin(source: Any, path: Any) -> None:
-    """Each class that has bins, each request of it, by malloc, calloc or for an alignment that every block has."""
+class Waiting(NamedTuple):
+    """A thread whose bin has a block, and a request of the bin's class."""
+
+    c: Caller
+    kind: int               # the class, by its index
+    p: Any                  # the payload on top of the bin
+    below: Any              # the word that leads to those below it
+    want: Any               # bytes of a block that is just large enough
+    request: Any
+
+
+def a_waiting_block(path: Any) -> Waiting:
+    """Each class that has bins, with any blocks below the one on top, and each request of it."""
     index = path.choose(CLASS["cached"])
     c = Caller(path, index)
-    m, p = c.m, c.block(least(index))
-    word, count = a_stack(path)
-    m.put(c.slot, p + ((count + 1) << 48), "bin")
-    let_wait(m, p, word)
+    p = c.block(least(index))
+    below, count = a_stack(path)
+    c.m.put(c.slot, p + ((count + 1) << 48), "bin")
+    let_wait(c.m, p, below)
     want = path.word("want", least(index - 1) + ALIGN if index else MIN_BLOCK, least(index), ALIGN)
     request = want - PAYLOAD - path.word("to spare", 0, MIN_BLOCK - PAYLOAD if index == 0 else ALIGN - 1)
     path.require(request, "<", c.threshold)
+    return Waiting(c, index, p, below, want, request)
+
+
+def from_a_bin(source: Any, path: Any) -> None:
+    """Each class that has bins, each request of it, by malloc, calloc or for an alignment that every block has."""
+    c, index, p, word, _, request = a_waiting_block(path)
+    m = c.m
     kind = (MALLOC, CALLOC, ALIGNED)[path.choose(3)]
     place, calls = c.count_of(kind)
     q = _asked(source, path, c, kind, request)
@@ -110,15 +128,8 @@ def from_a_bin(source: Any, path: Any) -> None:
 
 def aligned_from_a_bin(source: Any, path: Any) -> None:
     """Each class that has bins, each request of it, at multiples that a block may start at by chance."""
-    index = path.choose(CLASS["cached"])
-    c = Caller(path, index)
-    m, p = c.m, c.block(least(index))
-    word, count = a_stack(path)
-    m.put(c.slot, p + ((count + 1) << 48), "bin")
-    let_wait(m, p, word)
-    want = path.word("want", least(index - 1) + ALIGN if index else MIN_BLOCK, least(index), ALIGN)
-    request = want - PAYLOAD - path.word("to spare", 0, MIN_BLOCK - PAYLOAD if index == 0 else ALIGN - 1)
-    path.require(request, "<", c.threshold)
+    c, index, p, word, want, request = a_waiting_block(path)
+    m = c.m
     place, calls = c.count_of(ALIGNED)
     alignment = BY_CHANCE[path.choose(len(BY_CHANCE))]
     q = source.malloc.cached_aligned(m, request, alignment)
