@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from heapster.checkers.diff.native import NativeDied, NativeReplay
-from heapster.checkers.lockstep.calls import call
+from heapster.checkers.lockstep.calls import CRASHES, call
 from heapster.checkers.lockstep.decode import Decodable, decode
-from heapster.checkers.lockstep.lockstep import CRASHES, FAILURES
+from heapster.checkers.lockstep.lockstep import FAILURES
 from heapster.checkers.traces.compact import Compact
 from heapster.machine.protocol import Aborted, Call, MachineFault
 from heapster.machine.simulated import Simulated

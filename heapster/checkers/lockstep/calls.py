@@ -13,6 +13,7 @@ from heapster.model.operations import CALLS as CALLS_OF_C
 from heapster.model.operations import OPERATIONS, OperationRow
 from heapster.model.placement import POLICY_NAMES
 
+CRASHES = (ArithmeticError, AttributeError, LookupError, NameError, RecursionError, TypeError, ValueError)
 SHIPPED = SimpleNamespace(api=api, lifecycle=lifecycle, malloc=malloc, retained=retained, settings=settings,
                           stats=stats, thread_cache=thread_cache, trim=trim, verify=verify, package=impl)
 

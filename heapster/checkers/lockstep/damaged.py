@@ -7,7 +7,7 @@ answers memory that is another block's, or not the allocator's.
 from collections.abc import Callable
 from typing import Any
 
-from heapster.checkers.lockstep.calls import call
+from heapster.checkers.lockstep.calls import CRASHES, call
 from heapster.checkers.lockstep.decode import decode, has_checksum
 from heapster.checkers.lockstep.payload_pattern import Contents
 from heapster.impl import layout
@@ -88,7 +88,7 @@ class Damaged:
             return call(self._run.source, self._run.m, step, pointer).value, ""
         except Aborted as aborted:
             return 0, misuse.abort_name(aborted.code)
-        except (MachineFault, ArithmeticError, LookupError, TypeError, ValueError):
+        except (MachineFault, *CRASHES):
             return 0, misuse.FAULT
 
     def _answered(self, step: Step, pointer: int, value: int) -> list[Problem]:

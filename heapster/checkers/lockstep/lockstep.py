@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from heapster.checkers.lockstep.calls import SHIPPED, Answer, call
+from heapster.checkers.lockstep.calls import CRASHES, SHIPPED, Answer, call
 from heapster.checkers.lockstep.damaged import Damaged
 from heapster.checkers.lockstep.decode import Undecodable, decode
 from heapster.checkers.lockstep.heap_diff import difference
@@ -34,7 +34,6 @@ KEY = 0x9E3779B97F4A7C15            # of checksums and marks, as each run has it
 
 
 # What a broken allocator may raise: the machine's own, and what Python says of wrong words and names.
-CRASHES = (ArithmeticError, AttributeError, LookupError, NameError, RecursionError, TypeError, ValueError)
 FAILURES = (MachineFault, Aborted, *CRASHES)
 
 

@@ -88,7 +88,7 @@ class Waiting(NamedTuple):
     """A thread whose bin has a block, and a request of the bin's class."""
 
     c: Caller
-    kind: int               # the class, by its index
+    class_index: int
     p: Any                  # the payload on top of the bin
     below: Any              # the word that leads to those below it
     want: Any               # bytes of a block that is just large enough
