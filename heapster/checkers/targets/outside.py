@@ -14,7 +14,7 @@ from heapster.checkers.blackbox.options import ForeignOptions, refuse_options
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
 from heapster.checkers.targets.building import learnt
-from heapster.checkers.targets.gathering import fitting, gathered, is_known
+from heapster.checkers.targets.gathering import Gathered, fitting, gathered, is_known
 from heapster.checkers.targets.installed import peer
 from heapster.checkers.targets.kinds import HEADERS, OTHER_SOURCES
 from heapster.checkers.targets.making import BuiltSource, compilations, flags_of, understood
@@ -135,21 +135,23 @@ def _fitting(options: ForeignOptions, sources: tuple[Path, ...], built: tuple[Bu
     flags, _ = understood(command, (*told, *(OF_ELSEWHERE if error else ())))
     try:
         found = fitting(folder, sources, command, (*flags, *options.compiler.flags))
-        target = _file(replace(options, target=replace(options.target, paths=found.sources)),
-                       lambda _: _as_told(options, found.sources, told))
+        return _of_gathered(options, folder, found, told)
     except TargetError:
         if error is None:
             raise
         raise error from None
-    words = found.words(folder)
-    return replace(target, as_built=(*target.as_built, *((words,) if words else ())))
 
 
 def _gathered(options: ForeignOptions, folder: Path, named: Path | None = None) -> ForeignTarget:
     """C sources that lie together without a build, compiled: those that belong to the `named` one, if there is one."""
     headers = include_flags(folder, sources_below(folder))
     found = gathered(folder, tuple(options.compiler.command), (*headers, *options.compiler.flags), named)
-    target = _compiled(options, found.sources, (), headers)
+    return _of_gathered(options, folder, found, headers)
+
+
+def _of_gathered(options: ForeignOptions, folder: Path, found: Gathered, told: tuple[str, ...]) -> ForeignTarget:
+    """The sources that were found in the folder, compiled as `told`; and which they are."""
+    target = _compiled(options, found.sources, (), told)
     words = found.words(folder)
     return replace(target, as_built=(*target.as_built, words)) if words else target
 
@@ -179,13 +181,13 @@ def compiled_preload(target: Target) -> Preload:
 def unloaded_threads(options: ForeignOptions) -> Preload:
     """The harness has the C library without being told."""
     refuse_options(options)
-    return Preload()
+    return unloaded(options.target)
 
 
 def peer_threads(options: ForeignOptions) -> Preload:
     """The library of an allocator that is installed."""
     refuse_options(options)
-    return Preload(str(peer(options.target.name)))
+    return peer_preload(options.target)
 
 
 def compiled_threads(options: ForeignOptions) -> Preload:
