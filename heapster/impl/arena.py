@@ -1,6 +1,18 @@
 """Arenas: blocks handed out and taken back under the arena's lock."""
 
-from .block import is_free, is_intact, owner_in, payload, set_prev_used, size, split, write_free, write_used
+from .block import (
+    is_free,
+    is_intact,
+    owner_in,
+    payload,
+    set_prev_used,
+    size,
+    size_in,
+    split,
+    write_free,
+    write_header,
+    write_used,
+)
 from .freelist import add, link, unlink
 from .layout import (
     ALIGN,
@@ -14,6 +26,8 @@ from .layout import (
     LOST,
     MIN_BLOCK,
     NEXT,
+    NOT_CHECKSUM,
+    NOT_USED,
     NULL,
     OWNER_SHIFT,
     PREV,
@@ -185,6 +199,39 @@ def check_neighbours(m, b):
     right = m.load(b + total)
     if right & PREV_USED == 0 or owner_in(right) != owner_in(m.load(b)):
         m.abort(CORRUPT_HEADER, payload(b))
+
+
+def is_joinable(m, left, right):
+    """Whether `right` begins where `left` ends, and both are intact and used blocks of one owner that know it."""
+    here = m.load(left)
+    if left + size_in(here) != right:
+        return False
+    there = m.load(right)
+    if here & USED == 0 or there & USED == 0 or there & PREV_USED == 0 or owner_in(here) != owner_in(there):
+        return False
+    return is_intact(m, left, here) and is_intact(m, right, there)
+
+
+def join_used(m, arena, b, other):
+    """Make two used blocks one, if they are neighbours; its address, or NULL.
+
+    Requires: the arena's lock; it owns both, and nobody else has them.
+    Ensures:  NULL only if they are no neighbours that `release` would take, or the arena is lost, and then nothing
+              changes;
+              else it is used, with the bytes of both, and the right one's header is not USED;
+              the ledger counts one block less; no other word changes.
+    """
+    left = b
+    right = other
+    if other < b:
+        left = other
+        right = b
+    if not is_joinable(m, left, right) or is_lost(m, arena):
+        return NULL
+    write_used(m, left, size(m, left) + size(m, right))
+    write_header(m, right, m.load(right) & NOT_USED & NOT_CHECKSUM)
+    add(m, arena + USED_BLOCKS, -1)
+    return left
 
 
 def release(m, arena, b):

@@ -6,7 +6,7 @@ to it. What is freed is zeroed, waits, and must still be zero when it is used ag
 
 from .arena import count_call, count_used, is_lost, open_record, owner_of
 from .block import round_up
-from .classes import class_of
+from .classes import class_for
 from .freelist import add, open_list
 from .layout import (
     ALIGN,
@@ -24,6 +24,8 @@ from .layout import (
     KIND,
     LENGTH,
     MAPPING,
+    MAPPING_BYTES,
+    MAPPING_START,
     MAPPINGS,
     MAX_REQUEST,
     NULL,
@@ -47,16 +49,26 @@ from .settings import attach, get_hardened
 from .spans import (
     free_slot,
     is_used,
-    map_pages,
     set_bit,
     slot_at,
     slot_for,
     slot_number,
     span_with_room,
     take_slot,
-    unmap_pages,
 )
-from .vault import enter, give_up, keep_of, new_record, open_vault, record_at, vault_of
+from .vault import (
+    enter,
+    exchange_spare,
+    give_up,
+    keep_of,
+    map_pages,
+    new_record,
+    open_vault,
+    record_at,
+    take_spare,
+    unmap_pages,
+    vault_of,
+)
 
 
 def is_hardened(m):
@@ -114,10 +126,14 @@ def may_map(length, request):
 
 
 def make_mapping(m, vault, length, alignment):
-    """The record of a new mapping of `length` bytes, which the table leads to; NULL if the system refused memory.
+    """The record of a mapping of `length` bytes, which the table leads to; NULL if the system refused memory.
 
     Requires: the lock of the mapped blocks.
     """
+    record = take_spare(m, vault, length, alignment)
+    if record != NULL:
+        m.store_release(record + KIND, MAPPING)
+        return record
     record = new_record(m, vault)
     if record == NULL:
         return NULL
@@ -163,7 +179,7 @@ def place_hardened(m, request, alignment, kind):
     p = NULL
     slot = slot_for(request, alignment)
     if slot != 0:
-        p = place_in_span(m, attach(m), class_of(slot), kind)
+        p = place_in_span(m, attach(m), class_for(slot), kind)
     if p == NULL and kind == CALL_REALLOC:
         p = place_mapping(m, pages_for(grown(request)), alignment, kind)
     if p == NULL:
@@ -255,23 +271,36 @@ def give_back(m, vault, record):
         give_up(m, vault, record)
 
 
-def close_mapping(m, mappings, record):
-    """Free the mapping of the record: nobody has access to it, and it waits; the one that waited longest goes back.
+def retire(m, vault, record):
+    """Let the mapping of the record, which has waited, be spare, or give it back, or another where there are enough.
 
     Requires: the lock of the mapped blocks.
     """
-    p = m.load(record + BASE)
+    other = exchange_spare(m, vault, record)
+    if other != NULL:
+        give_back(m, vault, other)
+
+
+def close_mapping(m, mappings, record):
+    """Free the mapping of the record: nobody has access to it, and it waits; the one that waited longest is spare.
+
+    What lies beside its pages is closed with them: it may have had no guards.
+
+    Requires: the lock of the mapped blocks.
+    """
+    start = m.load(record + MAPPING_START)
+    held = m.load(record + MAPPING_BYTES)
     length = m.load(record + LENGTH)
     vault = vault_of(m)
     add(m, mappings + HELD_BYTES, -length)
     count_used(m, mappings, -length, -1)
     m.store_release(record + KIND, FREED_MAPPING)
-    if m.purge(p, length) == REFUSED or m.protect(p, length) == REFUSED:
+    if m.purge(start, held) == REFUSED or m.protect(start, held) == REFUSED:
         give_back(m, vault, record)
     else:
         oldest = exchange_mapping(m, vault, record)
         if oldest != NULL:
-            give_back(m, vault, oldest)
+            retire(m, vault, oldest)
 
 
 def free_hardened(m, p, kind):

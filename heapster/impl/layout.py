@@ -146,7 +146,7 @@ SEGREGATED = 200                    # not 0: free blocks are on a list for each 
 PEAK = 208                          # the most bytes that used blocks had since free pages were last purged, and in
                                     # the bits below: whether they were since it last rose far, and the patience
 RECENT = 216                        # and in this epoch
-TURNOVER = 224                      # of this epoch: blocks that became free, and their pages
+TURNOVER = 224                      # of this epoch: blocks that became free, neighbours at once, and their pages
 CLASS_MAP = 232                     # which classes have blocks: CLASS_BITS of them in each word, from bit 0
 CLASSES = 264                       # first and last of each class; see `class_head`
 REMOTE = 2040                       # stack of blocks that other threads freed, on a cache line of its own
@@ -251,8 +251,13 @@ FRESH_RECORD = 8                    # the next record that was never used, or it
 CHUNKS = 16                         # first record of the newest chunk, or NULL
 DRAWN = 24                          # of the random numbers for mappings: how many were drawn, in steps
 MAPPINGS_TURN = 32                  # which of the mappings that wait is the oldest, in bytes
+PIECES = 40                         # spans and mappings that have pages
+SPARES = 48                         # mappings that have waited, and are there for others
 MAPPINGS_WAIT = 64                  # ring of the records of freed mappings
 WAITING_MAPPINGS = 32
+SPARE_MAPPINGS = MAPPINGS_WAIT + WAITING_MAPPINGS * WORD    # records of those that are spare, SPARES of them
+MOST_SPARES = 32                    # a power of two
+MOST_SPARE = 1 << 24                # bytes of one, guards included
 ROOT = PAGE
 ROOT_SHIFT = 35                     # bits of an address below those that the root is indexed by
 ROOT_COUNT = 1 << ADDRESS_BITS - ROOT_SHIFT
@@ -270,7 +275,7 @@ KIND = 0                            # NEXT and PREV hold a span's place on the l
 NO_RECORD = 0
 SPAN = 1
 MAPPING = 2
-FREED_MAPPING = 3                   # its pages have no access any more
+FREED_MAPPING = 3                   # its pages have no access any more: it waits, or is spare
 LAST_RECORD = 4                     # the end of a chunk: NEXT is the first record of the chunk before, or NULL
 BASE = 24                           # first slot, or payload
 LENGTH = 32                         # bytes of pages from there
@@ -298,15 +303,18 @@ LEAST_SLOTS = 4
 MOST_SLOT = 1 << 15                 # bytes
 RECIPROCAL_SHIFT = 32
 GUARD_MASK = 15                     # guards have 1 to 16 pages
+MOST_GUARDED = 3 << 13              # PIECES with guards: two mappings each of the 65,530 that a process may have
 GROWN_SHIFT = 3                     # a mapping that realloc makes has an eighth more than it must
 
 # What waits in an arena: for slots of up to 256, 2048 and more bytes each a pool and a ring of as many words.
 KEEP_DRAWN = 0                      # as DRAWN
 KEEP_TURNS = 8                      # of each ring, its oldest, in bytes
-KEEP_POOLS = 64
+KEEP_EMPTY = 32                     # bytes of pages of the arena's spans of which no slot is taken
+KEEP_POOLS = 2048                   # of the first group; of each other at a quarter of that before
 KEEP_GROUPS = 3
 WAITING_SLOTS = 128                 # in the first pool; in each other a quarter of that before
 WAITING_SHIFT = 2
+MOST_EMPTY = 1 << 20                # bytes of pages that an arena's empty spans have, but for one of each class
 LOOKED_AT = 1024                    # records that are looked at when the program ends
 
 # Random numbers have 63 bits.
@@ -393,18 +401,16 @@ SHOW_MAPPED = 4
 SHOW_UNGUARDED = 5                  # no status: said once
 
 assert ALIGN & (ALIGN - 1) == 0
-assert PAGE == 1 << PAGE_SHIFT
+assert PAGE == MIN_THRESHOLD == 1 << PAGE_SHIFT
 assert (USED | PREV_USED | MAPPED | LOST) & (SIZE_MASK | OWNER_MASK) == 0
 assert SIZE_MASK & OWNER_MASK == 0 == CHECKSUM_MASK & (SIZE_MASK | OWNER_MASK)
 assert SIZE_MASK | OWNER_MASK | CHECKSUM_MASK | 15 == MAX_WORD
 assert OWNER_MASK >> OWNER_SHIFT == MAX_ARENAS - 1, "each owner is an arena's index"
 assert DEFAULT_POLICY == SEGREGATED_FIT < POLICY_COUNT
-assert MIN_BLOCK == 4 * WORD
-assert MIN_BLOCK & (ALIGN - 1) == 0
+assert MIN_BLOCK == 4 * WORD == 2 * ALIGN
 assert FIRST_BLOCK & (ALIGN - 1) == ALIGN - PAYLOAD, "the first payload is aligned"
 assert MAPPED_LEAD & (ALIGN - 1) == ALIGN - PAYLOAD
-assert MAPPED_LEAD + NODE >= 0
-assert NODE + NEXT < NODE + PREV < LEAD
+assert -MAPPED_LEAD <= NODE < NODE + NEXT < NODE + PREV < LEAD
 assert CALLS + CALL_KINDS * WORD <= SEGREGATED < PEAK < RECENT < TURNOVER < CLASS_MAP
 assert EXACT_CLASSES == (EXACT - MIN_BLOCK) >> ALIGN_SHIFT
 assert STEPS * FIRST_STEP == EXACT
@@ -413,11 +419,9 @@ assert CLASS_COUNT >> MAP_SHIFT == 3, "the bit of CLASS_COUNT is in the last wor
 assert CLASS_MAP + 4 * WORD <= CLASSES
 assert CLASSES + (CLASS_COUNT << CLASS_SHIFT) <= REMOTE < ARENA_BYTES
 assert CACHING + PREV < ATTACHED
-assert ATTACHED + MAX_ARENAS * WORD <= KEEP_BYTES < RETAINED_LIST
-assert RETAINED_LIST + PREV < USED_LATELY
-assert USED_STEPS < UNTAKEN
+assert ATTACHED + MAX_ARENAS * WORD <= KEEP_BYTES < RETAINED_LIST < RETAINED_LIST + PREV < USED_LATELY
 assert MOST_PATIENCE <= PATIENCE_MASK < WAS_PURGED < ALIGN
-assert UNTAKEN + PREV < KEEPING_END <= KEY < ARENAS
+assert USED_STEPS < UNTAKEN < UNTAKEN + PREV < KEEPING_END <= KEY < ARENAS
 assert KEPT_MARK + WORD <= MAPPED_LEAD, "the header of a block that was there stays"
 assert MY_ARENA < NEXT < PREV < REGISTERED < MY_CALLS
 assert MY_CALLS + CALL_KINDS * WORD <= ENDED < BINS
@@ -427,7 +431,6 @@ assert MOST_CACHED == (STEPS + 1) << (FIRST_STEP_SHIFT + ((BIN_COUNT - 2 - EXACT
 assert MOST_CACHED < LEAST_LARGE < TOP_CLASS
 assert PLAIN_BITS & (PREV_USED | LEAST_LARGE - ALIGN) == 0
 assert PLAIN_BITS & (OWNER_MASK | CHECKSUM_MASK) == 0
-assert MIN_THRESHOLD == 1 << PAGE_SHIFT
 assert PAYLOAD + MARK < MIN_BLOCK + FOOTER
 assert MOST_REMOTE + MOST_SENT <= MOST_COUNTED
 assert LEAST_KEY + KEY_MASK < 0
@@ -435,13 +438,13 @@ assert LEAST_KEY - (MOST_COUNTED << COUNT_SHIFT) - 2 * TOP_MASK >= LEAST_WORD
 assert MAX_ARENAS <= 1 << 15
 assert MAX_REQUEST + PAGE < OWNER_ONE
 assert UNGUARDED + WORD <= ARENAS
-assert MAPPINGS_WAIT + WAITING_MAPPINGS * WORD <= ROOT
+assert PIECES < SPARES < MAPPINGS_WAIT < SPARE_MAPPINGS <= ROOT - MOST_SPARES * WORD
 assert VAULT_BYTES & (PAGE - 1) == 0
 assert PREV < BASE < SPAN_FREE < TAKEN
 assert TAKEN + (MOST_SLOTS >> SLOT_BITS_SHIFT) * WORD == WAITING
 assert WAITING + (MOST_SLOTS >> SLOT_BITS_SHIFT) * WORD == RECORD_BYTES
 assert MOST_SLOTS <= RECORD_BYTES, "a record's address and a slot's number are one word"
 assert LEAST_SLOTS * MOST_SLOT <= 1 << RECIPROCAL_SHIFT - 15, "reciprocals are exact enough"
-assert KEEP_TURNS + KEEP_GROUPS * WORD <= KEEP_POOLS
-assert KEEP_POOLS + 3 * WAITING_SLOTS * WORD <= PAGE
+assert KEEP_TURNS + KEEP_GROUPS * WORD <= KEEP_EMPTY < KEEP_POOLS >> (KEEP_GROUPS - 1) * WAITING_SHIFT
+assert KEEP_POOLS == 2 * WAITING_SLOTS * WORD == PAGE - KEEP_POOLS, "each group's pool and ring end before the next"
 assert DRAW_STEP & MIX_FIRST & MIX_SECOND & 1 == 1

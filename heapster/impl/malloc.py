@@ -53,6 +53,7 @@ from .resize import resize
 from .retained import release_retained
 from .settings import arena_of, attach, get_cache, get_hardened, get_threshold
 from .sized import could_serve
+from .spare import release_spare
 from .stack import is_marked, top
 from .thread_cache import cache_block, cache_block_slow, check_in_use, count_mine, pop_cached, refill
 
@@ -130,6 +131,8 @@ def place(m, request, alignment, kind):
 def place_beyond(m, request, alignment, kind):
     """As `place`, in a hardened heap: where the header of the block would be, if it had one; NULL if memory is out."""
     p = place_hardened(m, request, alignment, kind)
+    if p == NULL and release_spare(m):
+        p = place_hardened(m, request, alignment, kind)
     if p == NULL:
         return NULL
     return block_of(p)

@@ -37,13 +37,8 @@ def pool_length(group):
 
 
 def pool_at(keep, group):
-    """Where the pool of a group begins, and its ring behind it."""
-    at = keep + KEEP_POOLS
-    before = 0
-    while before < group:
-        at = at + 2 * WORD * pool_length(before)
-        before = before + 1
-    return at
+    """Where the pool of a group begins, and its ring behind it: each group as far into the keep as it is long."""
+    return keep + (KEEP_POOLS >> group * WAITING_SHIFT)
 
 
 def turn(m, ring, length, turns, entry):

@@ -25,7 +25,7 @@ def draw(m, counter):
     """
     drawn = m.load(counter) + DRAW_STEP & MAX_WORD
     m.store(counter, drawn)
-    return mix(mix(drawn) ^ (m.load(m.statics() + KEY) ^ counter) & MAX_WORD)
+    return mix((m.load(m.statics() + KEY) ^ drawn ^ counter) & MAX_WORD)
 
 
 def canary(m, p):

@@ -49,8 +49,8 @@ from .layout import (
 )
 from .randomness import canary
 from .settings import arena_at
-from .spans import is_set, is_used, is_zero, slot_at, span_length, unmap_pages
-from .vault import first_record, record_after, record_at, unmap_guarded, vault_of
+from .spans import is_set, is_used, is_zero, slot_at, span_length
+from .vault import first_record, record_after, record_at, unmap_guarded, unmap_pages, vault_of
 
 
 def show_record(m, record):

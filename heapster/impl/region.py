@@ -193,7 +193,10 @@ def surplus(m, arena, b):
 
 
 def lower_break(m, brk, extra):
-    """Whether the break, if it is at `brk`, could be lowered by `extra` bytes."""
+    """Whether the break, if it is at `brk`, could be lowered by `extra` bytes.
+
+    If a foreigner moved it between both calls, it is raised again; what lay in the bytes below it is lost.
+    """
     if m.sbrk(0) != brk:
         return False
     old = m.sbrk(-extra)
@@ -205,19 +208,23 @@ def lower_break(m, brk, extra):
 def trim_top(m, arena, b, extra):
     """Give the last `extra` bytes of `b`, the free block before the top region's fence, back to the system.
 
+    Tags at the end are written even if nothing was: they may have been on pages that went and came, see `lower_break`.
+
     Requires: the arena's lock; b is on no list; extra is a multiple of PAGE, and leaves a block; 0 gives back nothing.
     Ensures:  b ends at the fence; HELD_BYTES counts what is left; nothing changes if the system
               refuses or a foreigner has moved the break.
     """
-    brk = m.load(arena + BREAK)
-    if extra == 0 or not lower_break(m, brk, extra):
+    if extra == 0:
         return
     region = m.load(arena + TOP)
-    fence = fence_before(brk - extra)
+    end = m.load(arena + BREAK)
+    if lower_break(m, end, extra):
+        end = end - extra
+        add(m, region + REGION_LENGTH, -extra)
+        m.store(arena + BREAK, end)
+        add(m, arena + HELD_BYTES, -extra)
+    fence = fence_before(end)
     write_fence(m, arena, fence, region)
-    add(m, region + REGION_LENGTH, -extra)
-    m.store(arena + BREAK, brk - extra)
-    add(m, arena + HELD_BYTES, -extra)
     write_free(m, b, fence - b)
 
 

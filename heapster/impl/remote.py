@@ -6,9 +6,9 @@ refilled between a look and the swap does no harm (the ABA problem of Treiber's 
 Principles of Operation, appendix A).
 """
 
-from .arena import release
+from .arena import join_used, release
 from .block import block_of
-from .layout import ARENA_LOCK, MOST_REMOTE, REMOTE
+from .layout import ARENA_LOCK, MOST_REMOTE, NULL, REMOTE
 from .stack import below, count, holds, move, top, unmark
 
 
@@ -40,16 +40,36 @@ def take_all(m, arena):
     return m.exchange_acquire(arena + REMOTE, 0)
 
 
+def gather(m, arena, run, b):
+    """The block that is to be released next: `run`, made one with its neighbour `b`, or `b`, and `run` is released.
+
+    So what is freed side by side meets its free neighbours and the free list once. Either may be NULL.
+
+    Requires: the arena's lock; it owns both, which are used and nobody else's.
+    """
+    if run == NULL:
+        return b
+    joined = NULL
+    if b != NULL:
+        joined = join_used(m, arena, run, b)
+    if joined != NULL:
+        return joined
+    release(m, arena, run)
+    return b
+
+
 def release_all(m, arena, word):
-    """Release the blocks of the stack of `word`, which `arena` owns.
+    """Release the blocks of the stack of `word`, which `arena` owns, neighbours that follow each other at once.
 
     Requires: the arena's lock.
     """
+    run = NULL
     while word != 0:
         p = top(word)
         word = below(m, p)
         unmark(m, p)
-        release(m, arena, block_of(p))
+        run = gather(m, arena, run, block_of(p))
+    gather(m, arena, run, NULL)
 
 
 def drain(m, arena):

@@ -201,14 +201,20 @@ def attach(m):
     """The calling thread's arena; a new thread gets one that has the fewest threads, and sticks to it."""
     arena = m.load(m.thread() + MY_ARENA)
     if arena == NULL:
-        s = m.statics()
-        m.lock(s + ATTACH_LOCK)
-        index = least_attached(m, or_default(m.load(s + ARENA_LIMIT), DEFAULT_ARENAS))
-        count_thread(m, index, 1)
-        m.unlock(s + ATTACH_LOCK)
-        arena = arena_at(s, index)
-        m.store(m.thread() + MY_ARENA, arena)
-        m.at_thread_end()
+        arena = attach_anew(m)
+    return arena
+
+
+def attach_anew(m):
+    """As `attach`, of a thread that has no arena."""
+    s = m.statics()
+    m.lock(s + ATTACH_LOCK)
+    index = least_attached(m, or_default(m.load(s + ARENA_LIMIT), DEFAULT_ARENAS))
+    count_thread(m, index, 1)
+    m.unlock(s + ATTACH_LOCK)
+    arena = arena_at(s, index)
+    m.store(m.thread() + MY_ARENA, arena)
+    m.at_thread_end()
     return arena
 
 

@@ -5,35 +5,32 @@ address whether a used block begins there. A slot that is not used is all zero; 
 """
 
 from .block import round_up
-from .classes import class_for_request, class_head, least_of_class, lowest_bit
+from .classes import class_for_request, class_head, class_of, least_of_class, lowest_bit
 from .freelist import add, bypass, insert, open_list
 from .layout import (
     ALIGN,
     ALL_SLOTS,
     ARENA_LOCK,
     BASE,
-    DRAWN,
     FREE_BLOCKS,
     FREE_BYTES,
-    GUARD_MASK,
     HELD_BYTES,
+    KEEP_DRAWN,
+    KEEP_EMPTY,
     KIND,
     LEAST_SLOTS,
     LENGTH,
-    MAPPING_BYTES,
-    MAPPING_START,
     MAPPINGS,
+    MOST_EMPTY,
     MOST_SLOT,
     MOST_SLOTS,
     MOST_SPAN,
     NEXT,
     NULL,
     PAGE,
-    PAGE_SHIFT,
     PREV,
     RECIPROCAL,
     RECIPROCAL_SHIFT,
-    REFUSED,
     SLOT,
     SLOT_BITS,
     SLOT_BITS_SHIFT,
@@ -49,7 +46,7 @@ from .layout import (
     WRITE_AFTER_FREE,
 )
 from .randomness import canary, draw
-from .vault import enter_pages, give_up, guard, keep_of, leave_pages, new_record, open_vault, vault_of
+from .vault import enter_pages, give_up, keep_of, leave_pages, map_pages, new_record, open_vault, unmap_pages, vault_of
 
 
 def reciprocal(slot):
@@ -182,55 +179,20 @@ def write_slots(m, record, slots):
 
 
 def is_zero(m, start, length):
-    """Whether all of `length` bytes from `start`, whole words, are zero."""
+    """Whether all of `length` bytes from `start`, whole words, are zero.
+
+    Most of them are looked at eight in a turn: a turn costs as much as a word.
+    """
     at = start
     found = 0
+    while at + 8 * WORD <= start + length:
+        found = found | m.load(at) | m.load(at + WORD) | m.load(at + 2 * WORD) | m.load(at + 3 * WORD)
+        found = found | m.load(at + 4 * WORD) | m.load(at + 5 * WORD) | m.load(at + 6 * WORD) | m.load(at + 7 * WORD)
+        at = at + 8 * WORD
     while at < start + length:
         found = found | m.load(at)
         at = at + WORD
     return found == 0
-
-
-# Pages.
-
-
-def guard_bytes(number):
-    """How long a guard is that the random number chooses.
-
-    Ensures:  a multiple of PAGE, one to GUARD_MASK + 1 of them.
-    """
-    return (number & GUARD_MASK) + 1 << PAGE_SHIFT
-
-
-def map_pages(m, record, length, alignment):
-    """Whether the record got `length` bytes of pages at a multiple of `alignment`, between guards of random size.
-
-    Requires: the lock of the mapped blocks; alignment is a power of two.
-    Ensures:  the pages are zero; false only if the system refused, and then nothing has changed.
-    """
-    before = guard_bytes(draw(m, vault_of(m) + DRAWN))
-    after = guard_bytes(draw(m, vault_of(m) + DRAWN))
-    if alignment > PAGE:
-        after = after + alignment
-    start = m.mmap(before + length + after)
-    if start == REFUSED:
-        return False
-    base = start + before
-    if alignment > PAGE:
-        base = round_up(base, alignment)
-    guard(m, start, base)
-    guard(m, base + length, start + before + length + after)
-    m.known_zero(base, length)
-    m.store(record + BASE, base)
-    m.store(record + LENGTH, length)
-    m.store(record + MAPPING_START, start)
-    m.store(record + MAPPING_BYTES, before + length + after)
-    return True
-
-
-def unmap_pages(m, record):
-    """Whether the system took the pages of the record back, with their guards."""
-    return m.munmap(m.load(record + MAPPING_START), m.load(record + MAPPING_BYTES)) != REFUSED
 
 
 # Spans of an arena.
@@ -276,8 +238,14 @@ def make_span(m, arena, index):
     return NULL
 
 
+def count_empty(m, arena, record, sign):
+    """Count the span as one of which no slot is taken; with a `sign` of -1, no longer."""
+    add(m, keep_of(m, arena) + KEEP_EMPTY, sign * m.load(record + LENGTH))
+
+
 def count_span(m, arena, record, sign):
-    """Count the span, no slot of which is used, in the arena's ledger; with a `sign` of -1, no longer."""
+    """Count the span, no slot of which is taken, in the arena's ledger; with a `sign` of -1, no longer."""
+    count_empty(m, arena, record, sign)
     add(m, arena + HELD_BYTES, sign * m.load(record + LENGTH))
     add(m, arena + FREE_BYTES, sign * m.load(record + SLOTS) * m.load(record + SLOT))
     add(m, arena + FREE_BLOCKS, sign * m.load(record + SLOTS))
@@ -316,35 +284,92 @@ def take_slot(m, arena, record):
     Requires: the arena's lock; a slot is not taken; the span is on the list of its class.
     Ensures:  the slot is used, zero, and ends with its canary; the span is on the list if a slot is left.
     """
-    number = random_slot(m, record, draw(m, keep_of(m, arena)))
+    number = random_slot(m, record, draw(m, keep_of(m, arena) + KEEP_DRAWN))
     p = slot_at(m, record, number)
-    slot = m.load(record + SLOT)
-    if not is_zero(m, p, slot):
-        m.abort(WRITE_AFTER_FREE, p)
+    if m.load(record + SPAN_FREE) == m.load(record + SLOTS):
+        count_empty(m, arena, record, -1)
     set_bit(m, record, TAKEN, number)
     add(m, record + SPAN_FREE, -1)
     if m.load(record + SPAN_FREE) == 0:
         bypass(m, m.load(record + PREV), m.load(record + NEXT))
-    m.store(p + slot - WORD, canary(m, p))
+    write_canary(m, p, m.load(record + SLOT) - WORD)
     return p
 
 
+def write_canary(m, p, usable):
+    """Let the slot at `p` end with its canary, behind its usable bytes; abort unless all of it is zero before.
+
+    The canary is added to what is there, and looked at afterwards: a page that nobody has touched is written to at
+    once, where the system would have to give it twice if it were read before.
+    """
+    last = canary(m, p)
+    add(m, p + usable, last)
+    if m.load_relaxed(p + usable) != last or not is_zero(m, p, usable):
+        m.abort(WRITE_AFTER_FREE, p)
+
+
 def drop_span(m, arena, record):
-    """Give back the span, no slot of which is taken, if another of its class has room, and the system takes it.
+    """Whether the system took back the span, no slot of which is taken.
 
     Requires: the arena's lock; it is on the list of its class.
     """
-    if m.load(record + NEXT) == m.load(record + PREV):
-        return
     m.lock(m.statics() + MAPPINGS + ARENA_LOCK)
     leave_pages(m, m.load(record + BASE), m.load(record + LENGTH))
-    if unmap_pages(m, record):
+    taken = unmap_pages(m, record)
+    if taken:
         bypass(m, m.load(record + PREV), m.load(record + NEXT))
         count_span(m, arena, record, -1)
         give_up(m, vault_of(m), record)
     else:
         enter_pages(m, m.load(record + BASE), m.load(record + LENGTH), record)
     m.unlock(m.statics() + MAPPINGS + ARENA_LOCK)
+    return taken
+
+
+def retain_span(m, arena, record):
+    """Let the span, of which the last slot was just freed, be used again when no other of its class has room.
+
+    It is given back where the arena has enough such spans already, and another of its class has room.
+
+    Requires: the arena's lock; it is on the list of its class.
+    """
+    count_empty(m, arena, record, 1)
+    is_only = m.load(record + NEXT) == m.load(record + PREV)
+    if is_only or m.load(keep_of(m, arena) + KEEP_EMPTY) > MOST_EMPTY and drop_span(m, arena, record):
+        return
+    bypass(m, m.load(record + PREV), m.load(record + NEXT))
+    insert(m, m.load(class_head(arena, m.load(record + SPAN_CLASS)) + PREV), record)
+
+
+def drop_empty_spans(m, arena):
+    """Give back all spans of the arena of which no slot is taken, as far as the system takes them.
+
+    Requires: the arena's lock.
+    """
+    index = 0
+    while index <= class_of(MOST_SLOT):
+        head = class_head(arena, index)
+        record = m.load(head + NEXT)
+        while record != NULL and record != head:
+            after = m.load(record + NEXT)
+            if m.load(record + SPAN_FREE) == m.load(record + SLOTS):
+                drop_span(m, arena, record)
+            record = after
+        index = index + 1
+
+
+def largest_slot(m, arena):
+    """Bytes of the largest slot of the arena that is not taken; 0 for none.
+
+    Requires: the arena's lock.
+    """
+    index = class_of(MOST_SLOT)
+    while index >= 0:
+        head = class_head(arena, index)
+        if m.load(head + NEXT) != NULL and m.load(head + NEXT) != head:
+            return least_of_class(index)
+        index = index - 1
+    return 0
 
 
 def free_slot(m, arena, record, number):
@@ -359,4 +384,4 @@ def free_slot(m, arena, record, number):
     if m.load(record + SPAN_FREE) == 1:
         insert(m, class_head(arena, m.load(record + SPAN_CLASS)), record)
     if m.load(record + SPAN_FREE) == m.load(record + SLOTS):
-        drop_span(m, arena, record)
+        retain_span(m, arena, record)

@@ -4,6 +4,7 @@ from .bins import bin_at
 from .block import block_of, size
 from .classes import class_head, least_of_class, next_class
 from .freelist import add
+from .hardened import is_hardened
 from .layout import (
     ALL_ARENAS,
     ARENA_LOCK,
@@ -55,6 +56,7 @@ from .layout import (
 )
 from .records import show_records
 from .settings import arena_at
+from .spans import largest_slot
 from .stack import below, count, top
 
 
@@ -70,7 +72,9 @@ def largest_listed(m, head):
 
 
 def largest_free(m, arena):
-    """Bytes of the largest free block of an open arena; 0 for none."""
+    """Bytes of the largest free block of an open arena, or of the largest free slot; 0 for none."""
+    if is_hardened(m):
+        return largest_slot(m, arena)
     if m.load(arena + SEGREGATED) == 0:
         return largest_listed(m, arena + HEAD)
     index = CLASS_COUNT - 1

@@ -2,6 +2,7 @@
 
 from .block import is_free, left_is_free, size
 from .freelist import link, unlink
+from .hardened import is_hardened
 from .layout import (
     ARENA_LOCK,
     BREAK,
@@ -27,6 +28,7 @@ from .region import drop_region, fence_before, left_neighbour, trim_top
 from .remote import drain
 from .retained import release_retained
 from .settings import arena_at
+from .spare import release_spare
 from .thread_cache import flush_all
 
 
@@ -96,12 +98,16 @@ def trim(m, pad):
 
     The free end of the top stays as far as `pad` bytes, though they may be purged; what other threads keep is theirs.
 
+    Of a hardened heap goes what waits there, and spans of which no slot is taken then.
+
     Ensures:  1 if the system took anything, else 0; no used block changes.
     """
     if m.load(m.thread() + REGISTERED) != 0:
         flush_all(m, m.thread())
     taken = 0
     if release_retained(m):
+        taken = 1
+    if is_hardened(m) and release_spare(m):
         taken = 1
     index = 0
     while index < MAX_ARENAS:

@@ -5,36 +5,53 @@ changes under the lock of the mapped blocks. The table is read without it: its w
 whole at any time, in the child of a fork too.
 """
 
+from .block import round_up
+from .freelist import add
 from .layout import (
     ADDRESS_BITS,
+    ALL_SLOTS,
     ARENA_SHIFT,
+    BASE,
     CHUNK_BYTES,
     CHUNK_RECORDS,
     CHUNKS,
+    DRAWN,
     FREE_RECORDS,
     FRESH_RECORD,
+    GUARD_MASK,
     KEEPS,
     KIND,
     LAST_RECORD,
     LEAF_COUNT,
+    LENGTH,
+    MAPPING_BYTES,
+    MAPPING_START,
     MIDDLE_COUNT,
     MIDDLE_SHIFT,
+    MOST_GUARDED,
+    MOST_SPARE,
+    MOST_SPARES,
     NEXT,
     NO_RECORD,
     NULL,
     PAGE,
     PAGE_SHIFT,
+    PIECES,
     RECORD_BYTES,
     REFUSED,
     ROOT,
     ROOT_SHIFT,
     SHOW_UNGUARDED,
+    SLOT_BITS,
+    SPARE_MAPPINGS,
+    SPARES,
     UNGUARDED,
     VAULT,
     VAULT_BYTES,
     VAULT_GUARD,
     WORD,
 )
+from .randomness import draw
 from .settings import arena_at
 
 
@@ -45,7 +62,13 @@ def vault_of(m):
 
 def guard(m, start, end):
     """Take the pages from `start` to `end` all access, unless the system refuses: that is said once, and goes on."""
-    if m.protect(start, end - start) == REFUSED and m.load_relaxed(m.statics() + UNGUARDED) == 0:
+    if m.protect(start, end - start) == REFUSED:
+        leave_unguarded(m, start, end)
+
+
+def leave_unguarded(m, start, end):
+    """Say once that pages have no guard, of which these are the first."""
+    if m.load_relaxed(m.statics() + UNGUARDED) == 0:
         m.store_relaxed(m.statics() + UNGUARDED, 1)
         m.show(SHOW_UNGUARDED, start, end - start, 0)
 
@@ -86,6 +109,166 @@ def keep_of(m, arena):
     Ensures:  a multiple of PAGE; arenas have pages of their own.
     """
     return vault_of(m) + KEEPS + ((arena - arena_at(m.statics(), 0)) >> ARENA_SHIFT << PAGE_SHIFT)
+
+
+# Pages of spans and mappings.
+
+
+def guard_bytes(number):
+    """How long a guard is that the random number chooses.
+
+    Ensures:  a multiple of PAGE, one to GUARD_MASK + 1 of them.
+    """
+    return (number & GUARD_MASK) + 1 << PAGE_SHIFT
+
+
+def map_pages(m, record, length, alignment):
+    """Whether the record got `length` bytes of pages at a multiple of `alignment`, between guards of random size.
+
+    Those of more than MOST_GUARDED pieces are no guards: the program needs mappings, too.
+
+    Requires: the lock of the mapped blocks; alignment is a power of two.
+    Ensures:  the pages are zero; false only if the system refused, and then nothing has changed.
+    """
+    before = guard_bytes(draw(m, vault_of(m) + DRAWN))
+    after = guard_bytes(draw(m, vault_of(m) + DRAWN))
+    if alignment > PAGE:
+        after = after + alignment
+    start = m.mmap(before + length + after)
+    if start == REFUSED:
+        return False
+    base = start + before
+    if alignment > PAGE:
+        base = round_up(base, alignment)
+    if m.load(vault_of(m) + PIECES) < MOST_GUARDED:
+        guard(m, start, base)
+        guard(m, base + length, start + before + length + after)
+    else:
+        leave_unguarded(m, start, base)
+    add(m, vault_of(m) + PIECES, 1)
+    m.known_zero(base, length)
+    m.store(record + BASE, base)
+    m.store(record + LENGTH, length)
+    m.store(record + MAPPING_START, start)
+    m.store(record + MAPPING_BYTES, before + length + after)
+    return True
+
+
+def unmap_pages(m, record):
+    """Whether the system took the pages of the record back, with their guards.
+
+    Requires: the lock of the mapped blocks.
+    """
+    taken = m.munmap(m.load(record + MAPPING_START), m.load(record + MAPPING_BYTES)) != REFUSED
+    if taken:
+        add(m, vault_of(m) + PIECES, -1)
+    return taken
+
+
+# Mappings that are spare: freed, waited for, and without access.
+
+
+def start_within(m, record, length, alignment, random):
+    """Where in what the record has of the system `length` bytes at a multiple of `alignment` may begin; NULL for none.
+
+    At least a page is left on either side; how many before, GUARD_MASK + 1 at most, the random number chooses.
+
+    Requires: length is a multiple of PAGE; alignment is a power of two.
+    """
+    spread = m.load(record + MAPPING_BYTES) - length - 2 * PAGE
+    if alignment > PAGE:
+        spread = spread - alignment
+    if spread < 0:
+        return NULL
+    if spread > GUARD_MASK << PAGE_SHIFT:
+        spread = GUARD_MASK << PAGE_SHIFT
+    before = ((random & ALL_SLOTS) * ((spread >> PAGE_SHIFT) + 1) >> SLOT_BITS) + 1
+    base = m.load(record + MAPPING_START) + (before << PAGE_SHIFT)
+    if alignment > PAGE:
+        base = round_up(base, alignment)
+    return base
+
+
+def reopen(m, record, base, length):
+    """Whether the record, which is spare, has `length` bytes of pages at `base` now, and the table leads to it.
+
+    What else it has of the system stays without access.
+
+    Requires: the lock of the mapped blocks; they lie in what it has of the system; there is a vault.
+    Ensures:  the pages are zero; false only if the system refused, and then it is spare as before.
+    """
+    old = m.load(record + BASE)
+    if not enter(m, base, record):
+        return False
+    gone = old
+    opened = m.unprotect(base, length) != REFUSED
+    if opened:
+        m.known_zero(base, length)
+        m.store(record + BASE, base)
+        m.store(record + LENGTH, length)
+    else:
+        gone = base
+    if old != base:
+        enter(m, gone, NULL)
+    return opened
+
+
+def least_spare(m, vault, need):
+    """Where the vault has the spare mapping of the fewest bytes, of at least `need`; NULL if it has none.
+
+    Requires: the lock of the mapped blocks.
+    """
+    found = NULL
+    least = MOST_SPARE + 1
+    at = vault + SPARE_MAPPINGS
+    while at < vault + SPARE_MAPPINGS + m.load(vault + SPARES) * WORD:
+        held = m.load(m.load(at) + MAPPING_BYTES)
+        if need <= held < least:
+            found = at
+            least = held
+        at = at + WORD
+    return found
+
+
+def take_spare(m, vault, length, alignment):
+    """The record of a spare mapping, with `length` bytes of pages at a multiple of `alignment`, and in the table.
+
+    Requires: the lock of the mapped blocks; length is a multiple of PAGE; alignment is a power of two.
+    Ensures:  it is not spare any more; NULL if there is none, or the system refused.
+    """
+    need = length + 2 * PAGE
+    if alignment > PAGE:
+        need = need + alignment
+    at = least_spare(m, vault, need)
+    if at == NULL:
+        return NULL
+    record = m.load(at)
+    if not reopen(m, record, start_within(m, record, length, alignment, draw(m, vault + DRAWN)), length):
+        return NULL
+    add(m, vault + SPARES, -1)
+    m.store(at, m.load(vault + SPARE_MAPPINGS + m.load(vault + SPARES) * WORD))
+    return record
+
+
+def exchange_spare(m, vault, record):
+    """Let the record be spare; if it may not be it is answered, if all places are taken another.
+
+    Those of many bytes may not, nor any while there are more pieces than have guards: they would have some when used.
+
+    Requires: the lock of the mapped blocks; all that the record has of the system is without access.
+    Ensures:  NULL if there was a place.
+    """
+    if m.load(record + MAPPING_BYTES) > MOST_SPARE or m.load(vault + PIECES) > MOST_GUARDED:
+        return record
+    spares = m.load(vault + SPARES)
+    other = NULL
+    if spares == MOST_SPARES:
+        spares = draw(m, vault + DRAWN) & MOST_SPARES - 1
+        other = m.load(vault + SPARE_MAPPINGS + spares * WORD)
+    else:
+        m.store(vault + SPARES, spares + 1)
+    m.store(vault + SPARE_MAPPINGS + spares * WORD, record)
+    return other
 
 
 # The address table.
@@ -246,9 +429,10 @@ def record_after(m, record):
 def forget_records(m):
     """In the child of a fork that took the lock of the mapped blocks with it: begin a new chunk for the next record.
 
-    What it had half done has no reader; which records are free nobody knows.
+    What it had half done has no reader; which records are free, or of spare mappings, nobody knows.
     """
     vault = vault_of(m)
     if vault != NULL:
         m.store(vault + FREE_RECORDS, NULL)
         m.store(vault + FRESH_RECORD, NULL)
+        m.store(vault + SPARES, 0)

@@ -106,10 +106,26 @@ class Bits(Decisions):
     """Words are vectors; every comparison is the solver's."""
 
     def __init__(self, prefix: Sequence[int], second: SecondOpinion | None = None) -> None:
-        super().__init__(prefix)
+        super().__init__()
+        self._prefix = prefix
+        self._taken: list[int] = []
         self._second = second
         self._solver = Solver(z3.SolverFor("QF_BV"), second)
         self._asked: list[Any] = []
+
+    def _replayed(self) -> int | None:
+        """The decision that is to be repeated here, if one is."""
+        return self._prefix[len(self._taken)] if len(self._taken) < len(self._prefix) else None
+
+    def choose(self, count: int) -> int:
+        """See `Path.choose`."""
+        choice = self._replayed()
+        if choice is None:
+            choice = 0
+            self.pending += [[*self._taken, other] for other in range(count - 1, 0, -1)]
+        self._taken.append(choice)
+        self.chosen.append(choice)
+        return choice
 
     def made(self, vector: Any) -> Any:
         """A word; an int if nothing is unknown about it."""
@@ -153,17 +169,20 @@ class Bits(Decisions):
         condition = z3.simplify(condition)
         if z3.is_true(condition) or z3.is_false(condition):
             return bool(z3.is_true(condition))
-        replayed = self.replayed()
+        replayed = self._replayed()
         if replayed is not None:
-            self.taken.append(replayed)
+            self._taken.append(replayed)
             choice = bool(replayed)
         else:
             can, cannot = self._solver.can_be(condition), self._solver.can_be(z3.Not(condition))
             if not (can or cannot):
                 raise Infeasible
             choice = can
-            if not self.fork(can, can and cannot):
-                return can
+            if can and cannot:
+                self.pending.append([*self._taken, int(not choice)])
+            self._taken.append(int(choice))
+            if not (can and cannot):
+                return choice
         self._solver.add(condition if choice else z3.Not(condition))
         return choice
 

@@ -1,6 +1,6 @@
 """The path of a proof's body, and the way that it took at each place where it could go either."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from heapster.machine.symbolic import Symbolic
@@ -35,38 +35,15 @@ class Path(Protocol):
 
 
 class Decisions:
-    """The choices of one path, and those that others must take."""
+    """What a path came by."""
 
-    def __init__(self, prefix: Sequence[int]) -> None:
-        self.prefix = prefix
-        self.taken: list[int] = []
-        self.chosen: list[int] = []     # of those, what the body chose
-        self.pending: list[list[int]] = []
+    def __init__(self) -> None:
+        self.chosen: list[int] = []     # by the body
+        self.pending: list[Any] = []    # where other paths begin
         self.claimed: set[str] = set()
         self.abandoned = False          # its assumptions contradict each other, or a law was broken on it
         self.refuted: list[Refutation] = []
 
-    def replayed(self) -> int | None:
-        """The decision that is to be repeated here, if one is."""
-        return self.prefix[len(self.taken)] if len(self.taken) < len(self.prefix) else None
-
-    def choose(self, count: int) -> int:
-        """See `Path.choose`."""
-        choice = self.replayed()
-        if choice is None:
-            choice = 0
-            self.pending += [[*self.taken, other] for other in range(count - 1, 0, -1)]
-        self.taken.append(choice)
-        self.chosen.append(choice)
-        return choice
-
     def machine(self, statics: Any = 0, thread: Any = 0) -> Any:
         """Memory of which nothing is known yet."""
         return Symbolic(self, statics, thread)
-
-    def fork(self, choice: bool, both: bool) -> bool:
-        """Note a comparison that goes this way; whether it could go the other."""
-        if both:
-            self.pending.append([*self.taken, int(not choice)])
-        self.taken.append(int(choice))
-        return both

@@ -160,6 +160,13 @@ def protect_pages(start: int, length: int) -> int:
     return answer
 
 
+def unprotect_pages(start: int, length: int) -> int:
+    """Give them access again; 0, or REFUSED and nothing changed."""
+    with errno_kept():
+        answer: int = LIBC.mprotect(start, length, PROT_READ_WRITE)
+    return answer
+
+
 def unmap_pages(start: int, length: int) -> int:
     """0, or REFUSED and nothing changed."""
     with errno_kept():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from heapster.machine.paths import Integers
+    from heapster.machine.terms import Integer
 
 LOW_BITS, MIDDLE_BITS = 4, 48       # where `|` looks for parts that do not overlap
 
@@ -33,32 +34,76 @@ class Unsupported(Exception):
 
 
 class Variable:
-    """An unknown integer and what is known of its bounds on this path."""
+    """An unknown integer and its bounds."""
 
     __slots__ = ("high", "integer", "low", "name", "number")
 
-    def __init__(self, number: int, name: str, low: int, high: int, integer: Any) -> None:
+    def __init__(self, number: int, name: str, low: int, high: int, integer: "Integer") -> None:
         self.number, self.name, self.low, self.high = number, name, low, high
         self.integer = integer          # what the solver calls it
+
+
+class Terms:
+    """Multiples of variables, without a constant; there is one of each, so that what is worked out of it is kept."""
+
+    __slots__ = ("conditions", "counts", "high", "low", "parts", "step", "sums")
+
+    def __init__(self, counts: dict[Variable, int]) -> None:
+        self.counts = counts
+        self.low = sum(c * (v.low if c > 0 else v.high) for v, c in counts.items())
+        self.high = sum(c * (v.high if c > 0 else v.low) for v, c in counts.items())
+        self.step = gcd(*counts.values())       # the greatest number that divides every coefficient
+        self.sums: dict[Any, Terms] = {}        # by what is added, how often; by what they are multiplied with
+        self.parts: dict[int, tuple[Terms, Terms]] = {}     # what divides by 2**places, divided, and what does not
+        self.conditions: dict[Any, Any] = {}    # of the solver, see `terms.relation_term`
+
+
+class Forms:
+    """The variables and terms of all paths of a proof, and the path that is explored."""
+
+    def __init__(self) -> None:
+        self.path: Integers
+        self._variables: dict[Any, Variable] = {}
+        self._terms: dict[Any, Terms] = {}
+
+    def variable(self, number: int, name: str, low: int, high: int, integer: "Integer") -> Variable:
+        """The variable that is written so."""
+        return self._variables.setdefault((number, name, low, high), Variable(number, name, low, high, integer))
+
+    def terms(self, counts: dict[Variable, int]) -> Terms:
+        """The terms with these coefficients, none of which is 0."""
+        key = frozenset(counts.items())
+        found = self._terms.get(key)
+        if found is None:
+            found = self._terms[key] = Terms(counts)
+        return found
+
+    def of(self, variable: Variable, count: int = 1, const: int = 0) -> "Word":
+        """A multiple of one variable."""
+        return Word(self, self.terms({variable: count}), const)
 
 
 class Word:
     """A linear form as the code sees it; a form without variables is a plain int."""
 
-    __slots__ = ("const", "masks", "path", "terms")
+    __slots__ = ("const", "forms", "terms")
 
-    def __init__(self, path: "Integers", terms: dict[Variable, int], const: int) -> None:
-        self.path, self.terms, self.const = path, terms, const
-        self.masks: dict[int, Any] | None = None    # what it is under masks that were asked for
+    def __init__(self, forms: Forms, terms: Terms, const: int) -> None:
+        self.forms, self.terms, self.const = forms, terms, const
+
+    @property
+    def path(self) -> "Integers":
+        """The path on which it is looked at."""
+        return self.forms.path
 
     def __bool__(self) -> bool:
         raise TypeError("compare words explicitly: a bare truth value would explore one branch in silence")
 
     def __hash__(self) -> int:
-        return hash((self.const, frozenset((v.number, c) for v, c in self.terms.items())))
+        return hash((self.const, frozenset((v.number, c) for v, c in self.terms.counts.items())))
 
     def __str__(self) -> str:
-        parts = [f"{c if c != 1 else ''}{v.name}" for v, c in self.terms.items()]
+        parts = [f"{c if c != 1 else ''}{v.name}" for v, c in self.terms.counts.items()]
         return " + ".join(parts + [str(self.const)] * (self.const != 0))
 
     def __format__(self, spec: str) -> str:
@@ -90,7 +135,7 @@ class Word:
         return self.path.oblige(scaled(self, 1 << places))
 
     def __rshift__(self, places: int) -> Any:
-        return cut(self, places)[0]
+        return self.forms.path.once(self, lambda: cut(self, places)[0])
 
     def __rlshift__(self, other: int) -> int:
         """A path for each number of places."""
@@ -99,7 +144,7 @@ class Word:
     def __and__(self, mask: Any) -> Any:
         if not isinstance(mask, int):
             raise Unsupported("& of two unknown words")
-        return masked(self, mask)
+        return self.forms.path.once(self, lambda: masked(self, mask))
 
     __rand__ = __and__
 
@@ -107,26 +152,26 @@ class Word:
         return self.path.settled(cut(self, unit.bit_length() - 1)[1])
 
     def __or__(self, other: Any) -> Any:
-        return joined(self, other)
+        return self.forms.path.once(self, lambda: joined(self, other))
 
     __ror__ = __or__
 
     def __lt__(self, other: Any) -> bool:
-        return self.path.decide(relation(self, "<", other))
+        return self.forms.path.compare(self, self, "<", other)
 
     def __le__(self, other: Any) -> bool:
-        return self.path.decide(relation(self, "<=", other))
+        return self.forms.path.compare(self, self, "<=", other)
 
     def __gt__(self, other: Any) -> bool:
-        return self.path.decide(relation(other, "<", self))
+        return self.forms.path.compare(self, other, "<", self)
 
     def __ge__(self, other: Any) -> bool:
-        return self.path.decide(relation(other, "<=", self))
+        return self.forms.path.compare(self, other, "<=", self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (Word, int)):
             return NotImplemented
-        return self.path.decide(relation(self, "==", other))
+        return self.forms.path.compare(self, self, "==", other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -148,9 +193,9 @@ def relation(left: Any, sign: str, right: Any) -> Relation:
     return Relation(form, sign)
 
 
-def made(path: "Integers", terms: dict[Variable, int], const: int) -> Any:
+def made(forms: Forms, terms: Terms, const: int) -> Any:
     """The form; an int if nothing is unknown about it."""
-    return Word(path, terms, const) if terms else const
+    return Word(forms, terms, const) if terms.counts else const
 
 
 def plus(left: Word | int, right: Any, factor: int) -> Any:
@@ -158,32 +203,43 @@ def plus(left: Word | int, right: Any, factor: int) -> Any:
     if isinstance(left, int):
         return left + factor * right if isinstance(right, int) else plus(scaled(right, factor), left, 1)
     if isinstance(right, int):
-        return made(left.path, left.terms, left.const + factor * right)
-    terms = dict(left.terms)
-    for variable, count in right.terms.items():
-        total = terms.get(variable, 0) + factor * count
+        return Word(left.forms, left.terms, left.const + factor * right)
+    key = right.terms, factor
+    terms = left.terms.sums.get(key)
+    if terms is None:
+        terms = left.terms.sums[key] = _sum(left.forms, left.terms, right.terms, factor)
+    return made(left.forms, terms, left.const + factor * right.const)
+
+
+def _sum(forms: Forms, left: Terms, right: Terms, factor: int) -> Terms:
+    counts = dict(left.counts)
+    for variable, count in right.counts.items():
+        total = counts.get(variable, 0) + factor * count
         if total:
-            terms[variable] = total
+            counts[variable] = total
         else:
-            terms.pop(variable, None)
-    return made(left.path, terms, left.const + factor * right.const)
+            counts.pop(variable, None)
+    return forms.terms(counts)
 
 
 def scaled(word: Any, factor: int) -> Any:
     """word * factor, exactly."""
     if isinstance(word, int) or factor == 0:
         return word * factor if isinstance(word, int) else 0
-    return Word(word.path, {v: c * factor for v, c in word.terms.items()}, word.const * factor)
+    terms = word.terms.sums.get(factor)
+    if terms is None:
+        terms = word.terms.sums[factor] = word.forms.terms({v: c * factor for v, c in word.terms.counts.items()})
+    return Word(word.forms, terms, word.const * factor)
 
 
 def times(left: Word, right: Word) -> Any:
     """The product of two unknown words: each product of two variables becomes a variable."""
-    path = left.path
+    forms = left.forms
     total: Any = plus(scaled(left, right.const), scaled(right, left.const), 1)
     total = plus(total, left.const * right.const, -1)
-    for v, c in left.terms.items():
-        for w, d in right.terms.items():
-            total = plus(total, Word(path, {path.product(v, w): 1}, 0), c * d)
+    for v, c in left.terms.counts.items():
+        for w, d in right.terms.counts.items():
+            total = plus(total, forms.of(forms.path.product(v, w)), c * d)
     return total
 
 
@@ -191,21 +247,13 @@ def bounds(word: Any) -> tuple[int, int]:
     """The least and greatest value that the variables' bounds allow."""
     if isinstance(word, int):
         return word, word
-    low = high = word.const
-    for v, c in word.terms.items():
-        low += c * (v.low if c > 0 else v.high)
-        high += c * (v.high if c > 0 else v.low)
-    return low, high
+    return word.terms.low + word.const, word.terms.high + word.const
 
 
 def widest(word: Word) -> Variable:
     """The variable that moves it most: of an address, where its block or region lies."""
-    return max(word.terms, key=lambda v: (v.high - v.low) * abs(word.terms[v]))
-
-
-def divisor(word: Word) -> int:
-    """The greatest number that divides every coefficient."""
-    return gcd(*word.terms.values())
+    counts = word.terms.counts
+    return max(counts, key=lambda v: (v.high - v.low) * abs(counts[v]))
 
 
 def cut(word: Any, places: int) -> tuple[Any, Any]:
@@ -213,14 +261,23 @@ def cut(word: Any, places: int) -> tuple[Any, Any]:
     unit = 1 << places
     if isinstance(word, int):
         return word >> places, word & unit - 1
-    whole = {v: c >> places for v, c in word.terms.items() if c % unit == 0}
-    loose = {v: c for v, c in word.terms.items() if c % unit}
+    whole, loose = _parts(word, places)
     for constant in (word.const >> places, (word.const >> places) + 1):
-        rest = made(word.path, loose, word.const - constant * unit)
+        rest = made(word.forms, loose, word.const - constant * unit)
         if _fits(rest, unit):
-            return made(word.path, whole, constant), rest
+            return made(word.forms, whole, constant), rest
     more, rest = word.path.divided(rest, places)
-    return plus(made(word.path, whole, constant), more, 1), rest
+    return plus(made(word.forms, whole, constant), more, 1), rest
+
+
+def _parts(word: Word, places: int) -> tuple[Terms, Terms]:
+    """The terms that divide by 2**places, divided; and the others."""
+    terms, unit = word.terms, 1 << places
+    if places not in terms.parts:
+        terms.parts[places] = (
+            word.forms.terms({v: c >> places for v, c in terms.counts.items() if c % unit == 0}),
+            word.forms.terms({v: c for v, c in terms.counts.items() if c % unit}))
+    return terms.parts[places]
 
 
 def _fits(rest: Any, unit: int) -> bool:
@@ -250,11 +307,11 @@ def runs(mask: int) -> Iterator[tuple[int, int | None]]:
 
 def masked(word: Word, mask: int) -> Any:
     """The bits of word that are set in mask."""
-    if word.masks is None:
-        word.masks = {}
-    if mask not in word.masks:
-        word.masks[mask] = _masked(word, mask)
-    return word.masks[mask]
+    known = word.path.masks
+    key = word.terms, word.const, mask
+    if key not in known:
+        known[key] = _masked(word, mask)
+    return known[key]
 
 
 def _masked(word: Word, mask: int) -> Any:

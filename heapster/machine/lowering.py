@@ -146,6 +146,7 @@ define i64 @machine_mmap(i64 %length) {
     "purge": _of_pages("purge", "@madvise(i64 %a, i64 %length, i32 4)"),
     # PROT_NONE is 0.
     "protect": _of_pages("protect", "@mprotect(i64 %a, i64 %length, i32 0)"),
+    "unprotect": _of_pages("unprotect", "@mprotect(i64 %a, i64 %length, i32 3)"),
     # MREMAP_MAYMOVE is 1.
     "remap": """
 define i64 @machine_remap(i64 %a, i64 %length, i64 %longer) {
@@ -187,12 +188,18 @@ give:
 done:
   ret void
 }""",
-    # In glibc's mutex and musl's, of the usual kind, the first word is 0 while unlocked.
+    # In glibc's mutex and musl's, of the usual kind, the first word is 0 while unlocked: then it is as good as new, and
+    # its page stays the parent's.
     "renew": """
 define i64 @machine_renew(i64 %mutex) {
   %p = inttoptr i64 %mutex to ptr
   %word = load i64, ptr %p, align 8
+  %unlocked = icmp eq i64 %word, 0
+  br i1 %unlocked, label %done, label %make
+make:
   call ptr @memset(ptr %p, i32 0, i64 64)
+  br label %done
+done:
   ret i64 %word
 }""",
     "thread": """

@@ -169,6 +169,13 @@ class Mirror:
             _shut(address, address + length)
         return answer
 
+    def unprotect(self, address: int, length: int) -> int:
+        """As the original."""
+        answer = self._answer("unprotect", address, length)
+        if answer != REFUSED:
+            _open(address, address + length)
+        return answer
+
     def lock(self, mutex: int) -> None:
         """Take a mutex that is free."""
         if mutex in self.owners:

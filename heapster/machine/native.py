@@ -46,6 +46,7 @@ OPERATIONS: Mapping[str, OperationType] = {
     "remap": OperationType(3, True),
     "purge": OperationType(2, True),
     "protect": OperationType(2, True),
+    "unprotect": OperationType(2, True),
     "lock": OperationType(1, False),
     "unlock": OperationType(1, False),
     "renew": OperationType(1, True),

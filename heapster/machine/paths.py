@@ -4,9 +4,10 @@ A body is a function of a path. It asks the path for words, assumes, runs the co
 first time that a comparison can go either way the path takes one and notes the other, and the body is
 run again from the start for each way noted. A claim is a comparison like any other, so one that can
 be false is false on some path; the words of that path's model are the counterexample.
+
+Until it parts from the path before it, a path is told what was worked out there: see `trail`.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,13 +26,14 @@ from heapster.machine.linear import (
     Variable,
     Word,
     bounds,
-    divisor,
+    plus,
     relation,
     scaled,
     times,
 )
-from heapster.machine.solvers import SecondOpinion, Solver, about
+from heapster.machine.solvers import SecondOpinion, about
 from heapster.machine.terms import bounds_terms, integer_named, relation_term
+from heapster.machine.trail import Fork, Limits, Trail
 
 NEAR = (0, 16, 256, 1 << 12, 1 << 16)     # above a word's least, tried in a counterexample
 MOST_VALUES = 64                    # a word with more is not settled by trying each
@@ -44,148 +46,118 @@ class Apart(NamedTuple):
     second: Relation
 
 
-class Facts:
-    """The facts asserted on one path after another: a prefix that the next path shares is not asserted again.
+class Values(dict[Variable, int]):
+    """The values of variables in a model, each looked up when it is asked for."""
 
-    A scope of the solver begins where paths may part.
-    """
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self._model = model
 
-    def __init__(self, second: SecondOpinion | None = None) -> None:
-        self.second = second
-        self._solver = Solver(z3.SimpleSolver(), second)
-        self._terms: list[Any] = []     # all that the solver has
-        self._marks: list[int] = []     # how many it had when each scope began
-        self._count = 0                 # of those, asserted on this path
-        self.mark()
-
-    def begin(self) -> None:
-        """A path begins, on which nothing is asserted yet."""
-        self._count = 0
-
-    def mark(self) -> None:
-        """Another path may part from this one here."""
-        if self._count == len(self._terms) and self._count not in self._marks[-1:]:
-            self._marks.append(self._count)
-            self._solver.push()
-
-    def add(self, term: Any) -> None:
-        """Assert a condition on this path."""
-        if self._count == len(self._terms) or self._terms[self._count].ast.value != term.ast.value:
-            self._leave_others()
-            self._solver.add(term)
-            self._terms.append(term)
-        self._count += 1
-
-    def _leave_others(self) -> None:
-        """Take back what is not asserted on this path."""
-        if self._count == len(self._terms):
-            return
-        scopes = bisect_left(self._marks, self._count)
-        if self._marks[scopes:scopes + 1] != [self._count]:
-            scopes -= 1
-        shared = self._terms[self._marks[scopes]:self._count]
-        self._solver.pop(len(self._marks) - scopes)
-        del self._terms[self._marks[scopes]:], self._marks[scopes:]
-        self._count = len(self._terms)
-        self.mark()
-        for term in shared:
-            self.add(term)
-
-    def can_be(self, *more: Any) -> bool:
-        """Whether all that is asserted can hold, and more."""
-        return self._ask(more, lambda: True) is not None
-
-    def model(self, *more: Any) -> Any:
-        """Values for which all that is asserted holds, and more; None if there are none."""
-        return self._ask(more, self._solver.model)
-
-    def _ask(self, more: Sequence[Any], answer: Callable[[], Any]) -> Any:
-        self._leave_others()
-        if more:
-            self._solver.push()
-        for term in more:
-            self._solver.add(term)
-        result = answer() if self._solver.can_be() else None
-        if more:
-            self._solver.pop()
-        return result
+    def __missing__(self, variable: Variable) -> int:
+        value = int(self._model.eval(variable.integer.term, model_completion=True).as_long())
+        self[variable] = value
+        return value
 
 
 class Integers(Decisions):
     """Words are integers; comparisons are decided by bounds, by the last model, or by the solver."""
 
-    def __init__(self, prefix: Sequence[int], facts: Facts | None = None) -> None:
-        super().__init__(prefix)
-        self._facts = facts or Facts()
-        self._facts.begin()
-        self._variables: list[Variable] = []
-        self._asked: list[Any] = []
-        self._model: dict[Variable, int] | None = {}
-        self._cuts: dict[Any, tuple[Any, Any]] = {}
-        self._products: dict[tuple[int, int], Variable] = {}
+    def __init__(self, start: Fork | tuple[()], trail: Trail) -> None:
+        super().__init__()
+        self._trail, self._facts, self.masks = trail, trail.facts, trail.masks
+        trail.forms.path = self
+        self._repeated = trail.back_to(start)   # events, the last of which is the other way
+        self._place = 0                         # of those, as far as the body came
+        self._model: dict[Variable, int] | None = None if start else {}
+
+    # What another path came by too.
+
+    def _repeats(self) -> bool:
+        """Whether all this happened on the path from which this one parts, and was the same."""
+        return self._place < self._repeated
+
+    def _event(self, of: Any) -> Any:
+        """What came of it there."""
+        was, result = self._trail.events[self._place]
+        if was != of:
+            raise Unsupported("the body does something else when it is run again")
+        self._place += 1
+        return result
+
+    def once(self, word: Word, work: Callable[[], Any]) -> Any:
+        """What is worked out of a word, with no fork on the way."""
+        if self._place < self._repeated:
+            return self._event(word.terms)
+        first = len(self._trail.events)
+        result = work()
+        self._trail.came_of(word.terms, result, first)
+        return result
 
     def choose(self, count: int) -> int:
         """See `Path.choose`."""
-        self._facts.mark()
-        return super().choose(count)
-
-    def fork(self, choice: bool, both: bool) -> bool:
-        """See `Decisions.fork`."""
-        if both:
-            self._facts.mark()
-        return super().fork(choice, both)
+        if self._repeats():
+            choice = self._event(count)
+        else:
+            choice = 0
+            self.pending += [self._trail.fork(count, other) for other in range(count - 1, 0, -1)]
+            self._trail.came_of(count, choice)
+        self.chosen.append(choice)
+        return int(choice)
 
     # Words.
 
     def _variable(self, name: str, low: int, high: int) -> Variable:
-        number = len(self._variables)
-        variable = Variable(number, name, low, high, integer_named(f"{name}!{number}"))
-        self._variables.append(variable)
+        number = len(self._trail.variables)
+        variable = self._trail.forms.variable(number, name, low, high, integer_named(f"{name}!{number}"))
+        self._trail.variables.append(variable)
         for bound in bounds_terms(variable.integer, low, high):
             self._facts.add(bound)
         return variable
 
     def word(self, name: str, low: int = WORD_MIN, high: int = WORD_MAX, step: int = 1, offset: int = 0) -> Any:
         """See `Path.word`."""
+        if self._repeats():
+            return self._event(name)
         first, last = -((offset - low) // step), (high - offset) // step
         variable = self._variable(name, first, last)
         if self._model is not None:
             self._model[variable] = first
-        word = Word(self, {variable: step}, offset)
-        self._asked.append(word)
+        word = self._trail.forms.of(variable, step, offset)
+        self._trail.asked.append(word)
+        self._trail.came_of(name, word)
         return word
 
     def divided(self, rest: Any, places: int) -> tuple[Any, Any]:
         """Quotient and remainder of a form by 2**places, as two more integers."""
-        key = (frozenset(rest.terms.items()), rest.const, places)
-        if key not in self._cuts:
+        key, cuts, forms = (rest.terms, rest.const, places), self._trail.cuts, self._trail.forms
+        if key not in cuts:
             low, high = bounds(rest)
             quotient = self._variable("quotient", low >> places, high >> places)
             remainder = self._variable("rest", 0, (1 << places) - 1)
             if self._model is not None:
                 value = self._value(rest, self._model)
                 self._model[quotient], self._model[remainder] = value >> places, value & (1 << places) - 1
-            whole = Word(self, {quotient: 1 << places, remainder: 1}, 0)
+            cuts[key] = forms.of(quotient), forms.of(remainder)
+            whole = plus(forms.of(quotient, 1 << places), cuts[key][1], 1)
             self._facts.add(self._term(relation(whole, "==", rest)))
-            self._cuts[key] = Word(self, {quotient: 1}, 0), Word(self, {remainder: 1}, 0)
-        return self._cuts[key]
+        return cuts[key]
 
     def product(self, v: Variable, w: Variable) -> Variable:
         """The variable that is v * w."""
-        key = (min(v.number, w.number), max(v.number, w.number))
-        if key not in self._products:
+        key, products = (min(v.number, w.number), max(v.number, w.number)), self._trail.products
+        if key not in products:
             corners = [a * b for a in (v.low, v.high) for b in (w.low, w.high)]
             product = self._variable(f"{v.name}*{w.name}", min(corners), max(corners))
             self._facts.add(product.integer.term == v.integer.term * w.integer.term)
             if self._model is not None:
                 self._model[product] = self._model[v] * self._model[w]
-            self._products[key] = product
-        return self._products[key]
+            products[key] = product
+        return products[key]
 
     def some_union(self, a: Any, b: Any) -> Any:
         """Some word that a | b may be: at least each and at most the sum."""
         variable = self._variable("union", 0, WORD_MAX)
-        union = Word(self, {variable: 1}, 0)
+        union = self._trail.forms.of(variable)
         if self._model is not None:
             self._model[variable] = self._value(a, self._model) | self._value(b, self._model)
         for relation_ in (relation(a, "<=", union), relation(b, "<=", union)):
@@ -203,8 +175,8 @@ class Integers(Decisions):
 
     def oblige(self, word: Any) -> Any:
         """The word, which must be one; if it can be more than 64 bits, that refutes the body."""
-        low, high = bounds(word)
-        if (low < WORD_MIN or high > WORD_MAX) and isinstance(word, Word) and (
+        if isinstance(word, Word) and (
+                word.terms.low + word.const < WORD_MIN or word.terms.high + word.const > WORD_MAX) and (
                 self.decide(relation(word, "<", WORD_MIN)) or self.decide(relation(WORD_MAX, "<", word))):
             self.refute(STAYS, "a word overflows")
             raise Infeasible
@@ -224,6 +196,8 @@ class Integers(Decisions):
 
     def require(self, left: Any, sign: str, right: Any) -> None:
         """See `Path.require`."""
+        if self._repeats():
+            return
         if isinstance(left, int) and isinstance(right, int):
             if not {"<": left < right, "<=": left <= right, "==": left == right}[sign]:
                 raise Infeasible
@@ -232,6 +206,8 @@ class Integers(Decisions):
 
     def apart(self, a: Any, a_bytes: Any, b: Any, b_bytes: Any) -> None:
         """See `Path.apart`."""
+        if self._repeats():
+            return
         first, second = relation(a + a_bytes, "<=", b), relation(b + b_bytes, "<=", a)
         if _known(first) is not True and _known(second) is not True:
             self._facts.add(z3.Or(self._term(first), self._term(second)))
@@ -241,6 +217,7 @@ class Integers(Decisions):
     def _add(self, fact: Relation) -> None:
         known = _known(fact)
         if known is None:
+            self._note(fact, True)
             self._facts.add(self._term(fact))
             if self._model is not None and not self._holds(fact, self._model):
                 self._model = None
@@ -249,21 +226,38 @@ class Integers(Decisions):
 
     # Decisions.
 
+    def compare(self, word: Word, left: Any, sign: str, right: Any) -> bool:
+        """Whether left `sign` right, one of which is the word; where both can be, a path for each."""
+        if self._place + 1 < self._repeated:
+            return bool(self._event(word.terms))
+        fact = relation(left, sign, right)
+        if self._place == self._repeated and (known := _known(fact)) is not None:
+            self._trail.events.append((word.terms, known))
+            return known
+        return self._decided(word.terms, fact)
+
     def decide(self, fact: Relation) -> bool:
         """Whether it holds; where both can be, a path for each."""
-        known = _known(fact)
-        if known is not None:
-            return known
-        replayed = self.replayed()
-        if replayed is not None:
-            self.taken.append(replayed)
-            choice = bool(replayed)
-        else:
-            choice = self._holds(fact, self._sat())
-            other = fact._replace(negated=choice != fact.negated)
-            if not self.fork(choice, self._can_be(other)):
+        return self._decided(fact.form.terms if isinstance(fact.form, Word) else None, fact)
+
+    def _decided(self, of: Any, fact: Relation) -> bool:
+        if self._repeats():
+            choice = bool(self._event(of))
+            if self._repeats():
                 return choice
-        self._add(fact if choice else fact._replace(negated=not fact.negated))
+            self._settle(fact, choice)
+            return choice
+        known = self._told(fact)
+        if known is not None:
+            self._trail.came_of(of, known)
+            return known
+        choice = self._holds(fact, self._sat())
+        if self._can_be(fact._replace(negated=choice != fact.negated)):
+            self.pending.append(self._trail.fork(of, not choice))
+            self._settle(fact, choice)
+        else:
+            self._note(fact, choice)
+        self._trail.came_of(of, choice)
         return choice
 
     def implied(self, fact: Relation) -> bool:
@@ -271,11 +265,42 @@ class Integers(Decisions):
         known = _known(fact)
         if known is not None:
             return known
-        replayed = self.replayed()
-        if replayed is None:
-            replayed = int(self._holds(fact, self._sat()) and not self._can_be(fact._replace(negated=True)))
-        self.taken.append(replayed)
-        return bool(replayed)
+        if self._repeats():
+            return bool(self._event(fact.form.terms))
+        known = self._told(fact)
+        holds = self._holds(fact, self._sat()) and not self._can_be(
+            fact._replace(negated=not fact.negated)) if known is None else known
+        if holds and known is None:
+            self._note(fact, True)
+        self._trail.came_of(fact.form.terms, holds)
+        return holds
+
+    def _told(self, fact: Relation) -> bool | None:
+        """Whether it holds, if bounds tell, or this path was asked before."""
+        known = _known(fact)
+        if known is None:
+            said = self._trail.settled.get((fact.form.terms, fact.form.const, fact.sign))
+            known = _known(fact, self._trail.limits) if said is None else said != fact.negated
+        return known
+
+    def _note(self, fact: Relation, holds: bool) -> None:
+        """On this path it holds, or does not, from here on."""
+        form, sign, _ = fact
+        is_so = self._trail.settled[form.terms, form.const, sign] = holds != fact.negated
+        low, high = self._trail.limits.of(form.terms)
+        edge = 0 if sign == "<=" else -1
+        if sign != "==":
+            low, high = (low + form.const, edge) if is_so else (edge + 1, high + form.const)
+        elif is_so:
+            low = high = 0
+        else:
+            low, high = low + form.const, high + form.const
+            low, high = low + (low == 0), high - (high == 0)
+        self._trail.limits.narrow(form, low, high)
+
+    def _settle(self, fact: Relation, holds: bool) -> None:
+        """Assert that it does, or does not."""
+        self._add(fact if holds else fact._replace(negated=not fact.negated))
 
     def _can_be(self, fact: Relation, *more: Any) -> bool:
         return self._facts.can_be(*more, self._term(fact))
@@ -290,13 +315,14 @@ class Integers(Decisions):
         model = self._facts.model(*more)
         if model is None:
             raise Infeasible
-        return {v: model.eval(v.integer.term, model_completion=True).as_long() for v in self._variables}
+        return Values(model)
 
     # Claims.
 
     def claim(self, name: str, holds: Callable[[], bool], why: Callable[[], str] = str) -> None:
         """See `Path.claim`; the path is shown to exist first."""
-        self._sat()
+        if not self._repeats():
+            self._sat()
         self.claimed.add(name)
         with about(self._facts.second, name):
             if not holds():
@@ -304,21 +330,23 @@ class Integers(Decisions):
 
     def refute(self, name: str, reason: str) -> None:
         """The claim is false on this path, for words as small as they get one after the other."""
+        if self._repeats():
+            return
         model = self._least()
-        words = tuple(self._value(word, model) for word in self._asked)
+        words = tuple(self._value(word, model) for word in self._trail.asked)
         self.claimed.add(name)
         self.refuted.append(Refutation(name, reason, tuple(self.chosen), words))
 
     def _least(self) -> dict[Variable, int]:
         """A model in which each word that the body asked for is small, if it can be after those before it."""
         small: list[Any] = []
-        for variable in (variable for word in self._asked for variable in word.terms):
+        for variable in (variable for word in self._trail.asked for variable in word.terms.counts):
             self._press(variable, small)
         return self._values(small)
 
     def _press(self, variable: Variable, small: list[Any]) -> None:
         """Add that the variable is near its least, or near 0 if it can be negative, to what is to hold."""
-        form, least = Word(self, {variable: 1}, 0), max(variable.low, 0)
+        form, least = self._trail.forms.of(variable), max(variable.low, 0)
         self._add_if_it_can(relation(form, "<", least)._replace(negated=True), small)
         for distance in NEAR:
             if self._add_if_it_can(relation(form, "<=", least + distance), small):
@@ -333,6 +361,8 @@ class Integers(Decisions):
 
     def finish(self) -> None:
         """The body is done: it was no empty path, and it kept the laws."""
+        if self._repeats():
+            raise Unsupported("the body ends sooner when it is run again")
         self._sat()
         self.claimed.add(STAYS)
 
@@ -342,7 +372,7 @@ class Integers(Decisions):
     def _value(word: Any, model: dict[Variable, int]) -> int:
         if isinstance(word, int):
             return word
-        return int(word.const + sum(c * model[v] for v, c in word.terms.items()))
+        return int(word.const + sum(c * model[v] for v, c in word.terms.counts.items()))
 
     def _holds(self, fact: Relation, model: dict[Variable, int]) -> bool:
         value = self._value(fact.form, model)
@@ -355,33 +385,30 @@ class Integers(Decisions):
         return relation_term(fact)
 
 
-# Terms for z3, made once for all paths, which ask for the same ones; by its raw interface, because z3's
-# operators cost more than its answers here.
-
-
-def _known(fact: Relation) -> bool | None:
-    """Whether it holds, if bounds and divisors tell."""
-    low, high = bounds(fact.form)
-    holds: bool | None = None
-    if fact.sign == "==":
-        if low > 0 or high < 0 or isinstance(fact.form, Word) and fact.form.const % divisor(fact.form):
-            holds = False
-        elif low == high:
-            holds = True
+def _known(fact: Relation, limits: Limits | None = None) -> bool | None:
+    """Whether it holds, if bounds and divisors tell; or limits, where they are given."""
+    form, sign, negated = fact
+    if isinstance(form, int):
+        low = high = form
     else:
-        edge = 0 if fact.sign == "<=" else -1
-        holds = True if high <= edge else False if low > edge else None
-    return holds if holds is None else holds != fact.negated
+        low, high = limits.of(form.terms) if limits else (form.terms.low, form.terms.high)
+        low, high = low + form.const, high + form.const
+    if sign == "==":
+        if low > 0 or high < 0 or low != high and form.const % form.terms.step:
+            return negated
+        return not negated if low == high else None
+    edge = 0 if sign == "<=" else -1
+    return not negated if high <= edge else negated if low > edge else None
 
 
-def integers(second: SecondOpinion | None = None) -> Callable[[Sequence[int]], Integers]:
+def integers(second: SecondOpinion | None = None) -> Callable[[Any], Integers]:
     """The encoding as integers, of paths that follow each other."""
-    return partial(Integers, facts=Facts(second))
+    return partial(Integers, trail=Trail(second))
 
 
-def paths(encoding: Callable[[Sequence[int]], Any], body: Callable[[Any], None]) -> Iterator[Any]:
+def paths(encoding: Callable[[Any], Any], body: Callable[[Any], None]) -> Iterator[Any]:
     """Every feasible path of the body."""
-    todo: list[list[int]] = [[]]
+    todo: list[Any] = [()]
     while todo:
         path = encoding(todo.pop())
         try:

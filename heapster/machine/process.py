@@ -15,7 +15,17 @@ from types import TracebackType
 
 from .checked_memory import FUEL, PAGE, STATICS_BYTES, THREAD_BYTES
 from .guards import Guards, joined
-from .libc import LIBC, Break, errno_kept, map_pages, protect_pages, purge_pages, remap_pages, unmap_pages
+from .libc import (
+    LIBC,
+    Break,
+    errno_kept,
+    map_pages,
+    protect_pages,
+    purge_pages,
+    remap_pages,
+    unmap_pages,
+    unprotect_pages,
+)
 from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
 from .sequential import PlannedRefusals, SequentialAtomics
 from .simulated import SCRATCH_BYTES
@@ -273,6 +283,17 @@ class Process(SequentialAtomics, PlannedRefusals):
                 self._windows.cut(*piece)
             self.guards.close(address, address + length)
         return self._log("protect", (address, length), answer)
+
+    def unprotect(self, address: int, length: int) -> int:
+        """See `Machine.unprotect`; what has access is a fault."""
+        end = address + length
+        if address % PAGE or length <= 0 or length % PAGE or any(self.guards.between([(address, end)])):
+            raise MachineFault("bad_unprotect", f"unprotect of {length} bytes at {address:#x}", address)
+        answer = REFUSED if self._is_refused("unprotect") else unprotect_pages(address, length)
+        if answer != REFUSED:
+            self.guards.open(address, end)
+            self._windows.add(address, end)
+        return self._log("unprotect", (address, length), answer)
 
     def _mapping(self, start: int, end: int, doing: str) -> tuple[int, int]:
         """The mapping that has all of [start, end); a fault if none has."""

@@ -12,6 +12,7 @@ from heapster.results import HeapsterError
 
 SYSTEM_CALLS = {            # what the allocator may ask of the system, and by which of libc's functions a process does
     "sbrk": "sbrk", "mmap": "mmap", "munmap": "munmap", "remap": "mremap", "purge": "madvise", "protect": "mprotect",
+    "unprotect": "mprotect",
 }
 REFUSED = -1                # what they answer when the system says no
 MUTEX_BYTES = 64            # room for a pthread_mutex_t (40 bytes on x86-64, 48 on aarch64)
@@ -96,9 +97,15 @@ class Machine(Protocol):
         """
 
     def protect(self, address: int, length: int) -> int:
-        """Take whole pages of a mapping all access, until they are unmapped; 0, or REFUSED and nothing changed.
+        """Take whole pages of a mapping all access, until they get it back; 0, or REFUSED and nothing changed.
 
         errno is left alone.
+        """
+
+    def unprotect(self, address: int, length: int) -> int:
+        """Give whole pages access again that were purged, and have none since; 0, or REFUSED and nothing changed.
+
+        They are zeroed, as new ones are. errno is left alone.
         """
 
     def lock(self, mutex: int) -> None:

@@ -155,6 +155,18 @@ class Simulated(CheckedMemory, PlannedRefusals):
         self.calls.append(Call("protect", (address, length), answer))
         return answer
 
+    def unprotect(self, address: int, length: int) -> int:
+        """See `Machine.unprotect`; what has access is a fault."""
+        end = address + length
+        if address % PAGE or length <= 0 or length % PAGE or any(self.guards.between([(address, end)])):
+            raise MachineFault("bad_unprotect", f"unprotect of {length} bytes at {address:#x}", address)
+        answer = REFUSED
+        if not self._is_refused("unprotect"):
+            self.guards.open(address, end)
+            answer = 0
+        self.calls.append(Call("unprotect", (address, length), answer))
+        return answer
+
     def _has_room(self, start: int, end: int) -> bool:
         i = bisect_right(self.extents, (start - 1, LIMIT))
         return self.extents[i - 1][1] == start and (i == len(self.extents) or end + PAGE <= self.extents[i][0])

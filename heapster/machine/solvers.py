@@ -14,7 +14,7 @@ import z3
 
 from heapster.machine.linear import Undecided
 
-SECONDS = 10                        # for one question to cvc5
+STEPS = 4_000_000                   # of cvc5, for one question: some 30 s, and no other answer where it is busy
 # z3's own names, by the words of SMT-LIB 2.7: a product that leaves the words upwards, or downwards.
 PREAMBLE = """
 (define-fun leaves ((a (_ BitVec 64)) (b (_ BitVec 64)) (same Bool)) Bool
@@ -44,7 +44,7 @@ class SecondOpinion:
     def solver(self) -> Any:
         """A solver to which nothing was told."""
         solver = self._cvc5.Solver(self._manager)
-        for option, value in (("incremental", "true"), ("tlimit-per", str(1000 * SECONDS))):
+        for option, value in (("incremental", "true"), ("rlimit-per", str(STEPS))):
             solver.setOption(option, value)
         solver.setLogic("ALL")
         return solver

@@ -67,6 +67,7 @@ class Symbolic:
         self.break_unit = 1                     # what foreigners move the break by
         self._where: dict[Any, int] = {}        # addresses of which the span is known
         self.brk: Any = None                    # the break, where the path fixes it
+        self._overtaken: tuple[Any, Any, Any] | None = None     # start and bytes of what must come back; those of ours
         self.most_unknown = MOST_UNKNOWN
         self._unknown = self._accesses = 0
         self.may_abort = False                  # misuse is what is looked at: an abort is an answer
@@ -91,7 +92,11 @@ class Symbolic:
         if known is not None:
             return known
         where = self._span(address)
-        return next((cell for cell in self.cells if self._may_share(cell, where) and cell.address == address), None)
+        for cell in self.cells:
+            if (where is None or self._may_lie_in(cell, where)) and cell.address == address:
+                self._by_form[form_of(address)] = cell
+                return cell
+        return None
 
     def elsewhere(self, a: Any, b: Any) -> bool:
         """Whether two addresses surely lie in different spans."""
@@ -104,12 +109,15 @@ class Symbolic:
             return None
         key = form_of(address)
         if key not in self._where:
-            span = self._span_by_bounds(address)
-            span = self._span_by_proof(address) if span is None else span
+            span = self.path.once(address, lambda: self._found_span(address))
             if span is None:
                 return None
             self._where[key] = span
         return self._where[key]
+
+    def _found_span(self, address: Word) -> int | None:
+        span = self._span_by_bounds(address)
+        return self._span_by_proof(address) if span is None else span
 
     def _span_by_bounds(self, address: Word) -> int | None:
         for index, (start, length) in enumerate(self.spans):
@@ -121,16 +129,16 @@ class Symbolic:
     def _span_by_proof(self, address: Word) -> int | None:
         implied = self.path.implied
         for index, (start, length) in enumerate(self.spans):
-            if isinstance(start, Word) and widest(start) in address.terms and (
+            if isinstance(start, Word) and widest(start) in address.terms.counts and (
                     implied(relation(start, "<=", address))
                     and implied(relation(plus(address, 8, 1), "<=", plus(start, length, 1)))):
                 return index
         return None
 
-    def _may_share(self, cell: Cell, where: int | None) -> bool:
+    def _may_lie_in(self, cell: Cell, span: int) -> bool:
         if cell.span is None:
             cell.span = self._span(cell.address)
-        return where is None or cell.span is None or where == cell.span
+        return cell.span is None or cell.span == span
 
     def load(self, address: Any) -> Any:
         """See `Machine.load`; a word that nobody put there is arbitrary."""
@@ -243,15 +251,34 @@ class Symbolic:
     def sbrk(self, delta: Any) -> Any:
         """See `Machine.sbrk`: refused, at the break of before, or above it, where a foreigner moved it."""
         answer: Any = REFUSED
-        if not self._refused():
-            answer = self._break() if delta >= 0 else self.brk
+        if self._overtaken is not None:
+            answer = self._raise_again(delta, *self._overtaken)
+        elif not self._refused():
+            answer, known = self._break(), self.brk
             if delta > 0:
                 self._new_memory(answer, delta)
             elif delta < 0:
                 self.gone.append((answer + delta, -delta))
+                if known is not None and answer is not known:
+                    self._overtaken = answer + delta, -delta, known - answer - delta
             self.brk = answer + delta
         self.calls.append(Call("sbrk", (delta,), answer))
         return answer
+
+    def _raise_again(self, delta: Any, start: Any, length: Any, ours: Any) -> Any:
+        """Who lowered the break below what a foreigner had just got gives it back; what was there may be anything."""
+        if delta != length:
+            self.broken("what a foreigner got from sbrk is kept from him")
+        self._overtaken = None
+        self.gone.pop()
+        self.brk = start + length
+        self.lose(start, ours)
+        return start
+
+    def lose(self, start: Any, length: Any) -> None:
+        """Let what lies in these bytes be anything: a foreigner had them."""
+        for cell in self._within(start, length):
+            self.store(cell.address, self.path.word("lost"))
 
     def _break(self) -> Any:
         if self.brk is not None and self.path.choose(2):
@@ -274,14 +301,7 @@ class Symbolic:
 
     def munmap(self, address: Any, length: Any) -> Any:
         """See `Machine.munmap`."""
-        if length <= 0 or length & PAGE - 1 != 0 or address & PAGE - 1 != 0:
-            self.broken("munmap of no whole pages")
-        answer = REFUSED
-        if not self._refused():
-            answer = 0
-            self.gone.append((address, length))
-        self.calls.append(Call("munmap", (address, length), answer))
-        return answer
+        return self._of_pages("munmap", address, length, lambda: self.gone.append((address, length)))
 
     def remap(self, address: Any, length: Any, longer: Any) -> Any:
         """See `Machine.remap`: refused, or as large where it is, or moved."""
@@ -302,25 +322,28 @@ class Symbolic:
 
     def purge(self, address: Any, length: Any) -> Any:
         """See `Machine.purge`: what was there may be anything."""
-        if address & PAGE - 1 != 0 or length <= 0 or length & PAGE - 1 != 0:
-            self.broken("purge of no whole pages")
-        answer = REFUSED
-        if not self._refused():
-            answer = 0
+        def lose() -> None:
             for cell in self._within(address, length):
                 cell.now = self.path.word("purged")
-        self.calls.append(Call("purge", (address, length), answer))
-        return answer
+        return self._of_pages("purge", address, length, lose)
 
     def protect(self, address: Any, length: Any) -> Any:
         """See `Machine.protect`: what was there is gone."""
+        return self._of_pages("protect", address, length, lambda: self.gone.append((address, length)))
+
+    def unprotect(self, address: Any, length: Any) -> Any:
+        """See `Machine.unprotect`."""
+        return self._of_pages("unprotect", address, length, lambda: self._new_memory(address, length))
+
+    def _of_pages(self, name: str, address: Any, length: Any, effect: Callable[[], None]) -> Any:
+        """The answer of a call of the system on whole pages, which has this effect if it is not refused."""
         if address & PAGE - 1 != 0 or length <= 0 or length & PAGE - 1 != 0:
-            self.broken("protect of no whole pages")
+            self.broken(f"{name} of no whole pages")
         answer = REFUSED
         if not self._refused():
             answer = 0
-            self.gone.append((address, length))
-        self.calls.append(Call("protect", (address, length), answer))
+            effect()
+        self.calls.append(Call(name, (address, length), answer))
         return answer
 
     def _carry(self, start: Any, length: Any, target: Any) -> None:
@@ -381,7 +404,7 @@ class Symbolic:
 def form_of(word: Any) -> Any:
     """A key that two words share if they are written the same."""
     if isinstance(word, Word):
-        return word.const, frozenset(word.terms.items())
+        return word.const, word.terms
     return word if isinstance(word, int) else (None, word.term.get_id())
 
 
@@ -389,4 +412,4 @@ def _same(a: Any, b: Any) -> bool:
     """Whether two words are the same form, without asking anyone."""
     if isinstance(a, int) or isinstance(b, int):
         return isinstance(a, int) and isinstance(b, int) and a == b
-    return a.const == b.const and a.terms == b.terms if hasattr(a, "terms") else bool(a.term.eq(b.term))
+    return a.const == b.const and a.terms is b.terms if hasattr(a, "terms") else bool(a.term.eq(b.term))

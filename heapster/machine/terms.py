@@ -5,9 +5,10 @@ from typing import Any
 
 import z3
 
-from heapster.machine.linear import Relation
+from heapster.machine.linear import Relation, Terms
 
 MOST_TERMS = 1 << 16                # kept
+TOTAL = "the sum itself"            # among a form's conditions
 
 
 class Integer:
@@ -29,25 +30,35 @@ def bounds_terms(integer: Integer, low: int, high: int) -> tuple[Any, Any]:
 
 
 def relation_term(fact: Relation) -> Any:
-    """The relation for z3."""
-    form = fact.form
-    return _made(tuple([(v.integer, c) for v, c in form.terms.items()]), -form.const, fact.sign, fact.negated)
+    """The relation for z3; by its raw interface, because its operators cost more than its answers here."""
+    terms = fact.form.terms
+    key = fact.form.const, fact.sign, fact.negated
+    if key not in terms.conditions:
+        terms.conditions[key] = _made(terms, *key)
+    return terms.conditions[key]
 
 
-@lru_cache(MOST_TERMS)
-def _made(parts: tuple[tuple[Integer, int], ...], least: int, sign: str, negated: bool) -> Any:
+def _made(terms: Terms, const: int, sign: str, negated: bool) -> Any:
     context = z3.main_ctx()
     ref = context.ref()
-    multiples = [_multiple(integer, count) for integer, count in parts]
-    array = (z3.Ast * len(parts))(*[multiple.ast for multiple in multiples])
-    total = multiples[0] if len(parts) == 1 else z3.ArithRef(z3.Z3_mk_add(ref, len(parts), array), context)
-    number = _number(least)
+    total, number = _total(terms), _number(-const)
     if sign == "==":
         term = z3.BoolRef(z3.Z3_mk_eq(ref, total.ast, number.ast), context)
     else:
         make = z3.Z3_mk_lt if sign == "<" else z3.Z3_mk_le
         term = z3.BoolRef(make(ref, total.ast, number.ast), context)
     return z3.BoolRef(z3.Z3_mk_not(ref, term.ast), context) if negated else term
+
+
+def _total(terms: Terms) -> Any:
+    """The sum of the multiples."""
+    if TOTAL not in terms.conditions:
+        context = z3.main_ctx()
+        multiples = [_multiple(v.integer, count) for v, count in terms.counts.items()]
+        array = (z3.Ast * len(multiples))(*[multiple.ast for multiple in multiples])
+        terms.conditions[TOTAL] = multiples[0] if len(multiples) == 1 else z3.ArithRef(
+            z3.Z3_mk_add(context.ref(), len(multiples), array), context)
+    return terms.conditions[TOTAL]
 
 
 @cache

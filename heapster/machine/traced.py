@@ -107,6 +107,15 @@ class Watch(Protocol):
         """Another thread runs from here on."""
 
 
+def _arriving(name: str, target: int) -> Any:
+    """The call of the system of that name, at a switch point."""
+    def call(self: "Traced", *words: int) -> int:
+        self.arrive(name, target)
+        answer: int = getattr(Simulated, name)(self, *words)
+        return answer
+    return call
+
+
 class Traced(Simulated):
     """A simulated machine whose threads interleave; it starts as a copy of `base`, at rest."""
 
@@ -353,30 +362,16 @@ class Traced(Simulated):
 
     # The system.
 
-    def sbrk(self, delta: int) -> int:
-        """See `Machine.sbrk`."""
-        self.arrive("sbrk", BREAK_OBJECT)
-        return super().sbrk(delta)
-
-    def mmap(self, length: int) -> int:
-        """See `Machine.mmap`."""
-        self.arrive("mmap", MAPPINGS_OBJECT)
-        return super().mmap(length)
-
-    def munmap(self, address: int, length: int) -> int:
-        """See `Machine.munmap`."""
-        self.arrive("munmap", MAPPINGS_OBJECT)
-        return super().munmap(address, length)
+    sbrk = _arriving("sbrk", BREAK_OBJECT)
+    mmap = _arriving("mmap", MAPPINGS_OBJECT)
+    munmap = _arriving("munmap", MAPPINGS_OBJECT)
+    remap = _arriving("remap", MAPPINGS_OBJECT)
+    unprotect = _arriving("unprotect", MAPPINGS_OBJECT)
 
     def new_thread(self) -> None:
         """See `Simulated.new_thread`: to others, as if the old thread's storage were given back."""
         self.watch.unmap(self.thread(), self.thread() + THREAD_BYTES)
         super().new_thread()
-
-    def remap(self, address: int, length: int, longer: int) -> int:
-        """See `Machine.remap`."""
-        self.arrive("remap", MAPPINGS_OBJECT)
-        return super().remap(address, length, longer)
 
     def purge(self, address: int, length: int) -> int:
         """See `Machine.purge`: as if it wrote."""

@@ -4,7 +4,7 @@ A free list is a list of (address, size), head first. Neighbours are neighbours 
 totals are sums over it: there is no header, link or running total here that could be wrong.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -29,7 +29,7 @@ from heapster.model.geometry import (
     most_idle,
     pages_within,
 )
-from heapster.model.heap import Arena, Idle, Ledger, Region, Stack
+from heapster.model.heap import Arena, Idle, Ledger, Stack
 from heapster.model.placement import NONE_FITS, POLICIES, first_fit
 from heapster.model.region import Piece, RegionState, _is_empty
 from heapster.model.system import System
@@ -65,19 +65,17 @@ class ArenaState:
 
     def value(self) -> Arena:
         """The arena at rest."""
-        regions, used_bytes, used_blocks = self._walked()
-        held = self.held()
-        ledger = Ledger(held, used_bytes, used_blocks, self._free_bytes(), len(self.free), tuple(self.calls))
+        used_blocks = sum([region.used_blocks for region in self.regions])
+        ledger = Ledger(
+            self.held(), self._used_bytes(), used_blocks, self._free_bytes(), len(self.free), tuple(self.calls))
         forward, classes = self._lists()
         top = self.top.address if self.top else 0
-        return Arena(self.index, tuple(regions), forward, forward[::-1], self.cursor, top, self.brk, ledger,
+        regions = tuple([region.value() for region in self.regions])
+        return Arena(self.index, regions, forward, forward[::-1], self.cursor, top, self.brk, ledger,
                      Stack(len(self.remote), tuple(reversed(self.remote))), classes, self.idle)
 
-    def _walked(self) -> tuple[list[Region], int, int]:
-        """The regions, the bytes in their used blocks, and the number of these."""
-        values = [state.value() for state in self.regions]
-        return [region for region, _, _ in values], sum([some for _, some, _ in values]), sum(
-            [some for _, _, some in values])
+    def _used_bytes(self) -> int:
+        return sum([region.used_bytes for region in self.regions])
 
     def _lists(self) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...] | None]:
         """The addresses of the free blocks as they are listed, and how many of them each class of a list has."""
@@ -147,6 +145,19 @@ class ArenaState:
         self._note_release(system, region.blocks[index].size)
         self._settle(system, region, index)
 
+    def release_all(self, system: System, addresses: Sequence[int]) -> None:
+        """The blocks, at least one, become free in turn; neighbours that follow each other as one block."""
+        run = addresses[0]
+        for address in addresses[1:]:
+            left, right = sorted((run, address))
+            if self._region_of(left).join(left, right):
+                self._saw("neighbours_were_released_at_once")
+                run = left
+            else:
+                self.release(system, run)
+                run = address
+        self.release(system, run)
+
     def resize(self, system: System, address: int, want: int) -> bool:
         """Make the block at `address` `want` bytes without moving it, or leave it alone."""
         if self._fit(system, address, want):
@@ -164,7 +175,7 @@ class ArenaState:
         for region in [region for region in self.regions if region.kind == "mmap" and _is_empty(region)]:
             self._drop(system, region)
         self._lower(system, pad)
-        self.idle = self.idle._replace(peak=self._walked()[1], patience=0, purged=False)
+        self.idle = self.idle._replace(peak=self._used_bytes(), patience=0, purged=False)
         return self._purge(system, PAGE) > 0
 
     def held(self) -> int:
@@ -205,7 +216,7 @@ class ArenaState:
 
     def _note_release(self, system: System, size: int) -> None:
         """A block of so many bytes is about to become free; at an epoch's end idle pages may go."""
-        _, used, _ = self._walked()
+        used = self._used_bytes()
         recent, turnover = max(self.idle.recent, used), self.idle.turnover + 1 + size // PAGE
         self.idle = self.idle._replace(recent=recent, turnover=turnover)
         if turnover >= ARENA_EPOCH * 8 ** max(self.idle.patience - FORGIVEN, 0):
@@ -299,7 +310,7 @@ class ArenaState:
             self._saw("mmap_refused")
             return 0
         self._saw("main_arena_fell_back_to_mmap" if self.index == 0 else "another_arena_grew")
-        return self._add_region(RegionState(start, start + length, "mmap", self.index))
+        return self._add_region(self._new_region(start, start + length, "mmap"))
 
     def _grow_at_the_break(self, old: int, new: int) -> int:
         top, before = self.top, self.brk
@@ -307,7 +318,7 @@ class ArenaState:
         if top is None or old != before:
             if top is not None:
                 self._saw("foreigner_moved_the_break")
-            self.top = RegionState(old, new, "sbrk", self.index)
+            self.top = self._new_region(old, new, "sbrk")
             return self._add_region(self.top)
         fence = top.fence
         top.move_end(new)
@@ -318,6 +329,9 @@ class ArenaState:
     def _add_region(self, region: RegionState) -> int:
         self.regions.insert(0, region)
         return self._list(region, 0)
+
+    def _new_region(self, start: int, end: int, kind: str) -> RegionState:
+        return RegionState(start, end, kind, self.index)
 
     def _list(self, region: RegionState, index: int) -> int:
         block = region.blocks[index]
@@ -375,7 +389,7 @@ class ArenaState:
 
     def _may_stay(self) -> int:
         """How many bytes may lie idle beside what is used and listed now, or were used since pages were last purged."""
-        used = self._walked()[1]
+        used = self._used_bytes()
         lately = max(used, self.idle.peak, self.idle.recent)
         return most_idle(used, self._free_bytes(), self._settings.growth) + lately - used
 

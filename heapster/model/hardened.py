@@ -20,6 +20,7 @@ from heapster.model.geometry import (
     least_of_class,
     up,
 )
+from heapster.model.misuse import FAULT, OUTCOMES, UNNOTICED
 from heapster.model.problem import Problem
 
 CANARY = HEADER                     # bytes behind each block of a span
@@ -28,7 +29,7 @@ MOST_SLOTS = 256
 MOST_SPAN, LEAST_SLOTS = 1 << 16, 4
 GROWN_SHIFT = 3                     # a mapping that realloc makes may be an eighth larger than it must
 POOLS = (128, 32, 8)                # slots that wait: in each group a pool of so many, and a ring of as many
-WAITING_MAPPINGS = 32
+WAITING_MAPPINGS = MOST_SPARES = 32
 
 
 class Span(NamedTuple):
@@ -51,7 +52,7 @@ class Span(NamedTuple):
 
 
 class HardMapping(NamedTuple):
-    """A block with pages of its own, used or, without access, waiting to go back to the system."""
+    """A block with pages of its own, used or, without access, waiting to be spare, for another, or spare."""
 
     start: int                      # [start, end), guards included
     end: int
@@ -60,6 +61,7 @@ class HardMapping(NamedTuple):
     used: bool
     is_led_to: bool = True
     waits: bool = False             # whether it is in the ring of those that do
+    spare: bool = False
 
 
 class HardenedHeap(NamedTuple):
@@ -110,9 +112,32 @@ def could_be_asked(usable: int, pointer: int, request: int, alignment: int | Non
     return may_hold(usable, request, max(alignment or ALIGN, ALIGN))
 
 
-def used_slots(span: Span) -> Iterator[int]:
-    """Addresses of the slots that are used."""
-    return (span.base + number * span.slot for number in sorted(span.taken - span.waiting))
+def used_addresses(heap: HardenedHeap) -> set[int]:
+    """Where the used blocks begin: slots of spans, and mappings."""
+    slots = {span.base + number * span.slot for span in heap.spans for number in span.taken - span.waiting}
+    return slots | {mapping.base for mapping in heap.mappings if mapping.used}
+
+
+def told_of_write(heap: HardenedHeap, address: int) -> frozenset[str]:
+    """How the next look at the whole heap may end, after a caller wrote another word there than there was.
+
+    Nobody can tell the payload of a block from what its owner writes, nor what lies behind a span's last slot; what
+    is told of a record depends on the word; guards end the write itself.
+    """
+    for span in heap.spans:
+        if span.base <= address < span.base + span.length:
+            return frozenset({_told_in_span(span, address)})
+    if any(mapping.used and mapping.base <= address < mapping.base + mapping.length for mapping in heap.mappings):
+        return frozenset({UNNOTICED})
+    in_vault = any(start <= address < end for start, end in heap.vault)
+    return OUTCOMES | {"invalid_code"} if in_vault else frozenset({FAULT})
+
+
+def _told_in_span(span: Span, address: int) -> str:
+    number, behind = divmod(address - span.base, span.slot)
+    if number not in span.taken - span.waiting:
+        return "write_after_free" if number < span.slots else UNNOTICED
+    return "overflow" if behind >= span.slot - CANARY else UNNOTICED
 
 
 def _records(heap: HardenedHeap) -> list[Span | HardMapping]:
@@ -232,12 +257,16 @@ def locks_are_released(heap: HardenedHeap) -> Iterator[str]:
 
 
 def waiting_has_its_bounds(heap: HardenedHeap) -> Iterator[str]:
-    """Pools and rings are no longer than they may be; freed mappings wait, or the system did not take them."""
+    """Pools and rings are no longer than they may be; freed mappings wait, or are spare, or nobody takes them."""
     for queue in heap.quarantine:
         if len(queue) > 2 * sum(POOLS):
             yield f"{len(queue)} slots wait in an arena"
     if sum(mapping.waits for mapping in heap.mappings) > WAITING_MAPPINGS:
         yield "more mappings wait than may"
+    if sum(mapping.spare for mapping in heap.mappings) > MOST_SPARES:
+        yield "more mappings are spare than may"
+    if any(mapping.used + mapping.waits + mapping.spare > 1 for mapping in heap.mappings):
+        yield "a mapping is two of used, waiting and spare"
 
 
 HARDENED_ALWAYS: tuple[Check, ...] = (

@@ -32,7 +32,8 @@ class FreeList:
         self._of_size: dict[int, list[int]] = {}
         self._at: dict[int, tuple[int, int]] = {}       # by number: address and size
         self._link_of: dict[int, int] = {}      # by address
-        self._of_class: dict[int, dict[int, int]] = {}      # by class: numbers, ascending, and addresses
+        self._of_class: dict[int, dict[int, int]] | None = None     # by class, once they were asked for: numbers,
+                                                                    # ascending, and addresses
         self._numbers = count()
 
     def __len__(self) -> int:
@@ -53,7 +54,8 @@ class FreeList:
         self._addresses.append(address)
         self._at[link] = address, size
         self._link_of[address] = link
-        self._of_class.setdefault(class_of(size), {})[link] = address
+        if self._of_class is not None:
+            self._of_class.setdefault(class_of(size), {})[link] = address
         self.bytes += size
         if size in self._of_size:
             self._of_size[size].append(link)
@@ -65,7 +67,8 @@ class FreeList:
         """Take a block off the list; the address of the one after it, or 0."""
         link = self._link_of.pop(address)
         _, size = self._at.pop(link)
-        del self._of_class[class_of(size)][link]
+        if self._of_class is not None:
+            del self._of_class[class_of(size)][link]
         place = bisect_left(self._links, link)
         del self._links[place], self._addresses[place]
         self.bytes -= size
@@ -83,6 +86,11 @@ class FreeList:
 
     def by_class(self) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
         """The addresses, class by class, and how many each class has that has any."""
+        if self._of_class is None:
+            self._of_class = {}
+            for link in self._links:
+                address, size = self._at[link]
+                self._of_class.setdefault(class_of(size), {})[link] = address
         some = [(index, addresses) for index, addresses in sorted(self._of_class.items()) if addresses]
         listed: list[int] = []
         for _, addresses in some:

@@ -17,8 +17,8 @@ class RegionState:
         self.fence = fence_before(end)
         self.blocks: list[Block] = []
         self._owner = owner
-        self._value: tuple[Region, int, int] | None = None
-        self._used_bytes = self._used_blocks = 0
+        self._value: Region | None = None
+        self.used_bytes = self.used_blocks = 0
         first = self.address + FIRST_BLOCK
         self.replace(0, 0, (first, self.fence - first, False))
 
@@ -41,25 +41,32 @@ class RegionState:
             self.blocks[after] = self.blocks[after]._replace(prev_used=left_used)
         self._value = None
 
+    def join(self, left: int, right: int) -> bool:
+        """Whether the used block at `left` ends at `right`; then it is one with the used block there."""
+        index = self.index(left)
+        size = self.blocks[index].size
+        if left + size != right:
+            return False
+        self.replace(index, index + 2, (left, size + self.blocks[index + 1].size, True))
+        return True
+
     def _count(self, blocks: Iterable[Block], change: int) -> None:
         """Count the used ones of these blocks as more, or as fewer."""
         for block in blocks:
             if block.used:
-                self._used_bytes += change * block.size
-                self._used_blocks += change
+                self.used_bytes += change * block.size
+                self.used_blocks += change
 
     def move_end(self, end: int) -> None:
         """The system gave more, or took some back; the last block is not yet told."""
         self.end, self.fence = end, fence_before(end)
         self._value = None
 
-    def value(self) -> tuple[Region, int, int]:
-        """The region, the bytes in its used blocks, and their number."""
+    def value(self) -> Region:
+        """The region at rest."""
         if self._value is None:
             fence = Block(self.fence, 0, True, self.blocks[-1].used, self._owner, None)
-            region = Region(self.address, self.start, self.end, self.kind, tuple(self.blocks), fence,
-                            self.address)
-            self._value = region, self._used_bytes, self._used_blocks
+            self._value = Region(self.address, self.start, self.end, self.kind, tuple(self.blocks), fence, self.address)
         return self._value
 
 

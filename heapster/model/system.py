@@ -19,9 +19,11 @@ SYSTEM_CALLS: dict[str, SystemCall] = {         # in the order of their numbers 
     "remap": SystemCall(("address", "length", "longer"), lambda _, length, longer: longer - length, "r"),
     "purge": SystemCall(("address", "length"), lambda *_: 0, "p"),
     "protect": SystemCall(("address", "length"), lambda *_: 0, "g"),
+    "unprotect": SystemCall(("address", "length"), lambda *_: 0, "o"),
 }
 SYSTEM_CALL_NAMES = tuple(SYSTEM_CALLS)
-USUAL_CALL_NAMES = tuple(name for name in SYSTEM_CALLS if name != "protect")    # of a heap that is not hardened
+HARDENED_ONLY = frozenset({"protect", "unprotect"})
+USUAL_CALL_NAMES = tuple(name for name in SYSTEM_CALLS if name not in HARDENED_ONLY)    # of a heap that is not hardened
 
 
 class Recorded(Protocol):

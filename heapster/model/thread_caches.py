@@ -51,6 +51,8 @@ class ThreadCaches:
 
     def keeps(self, system: System, payload: int, owner: ArenaState) -> bool:
         """Whether the thread keeps the block that it frees."""
+        if not self._settings.cache and not self.has_mine():
+            return False
         size = owner.size_of(payload - HEADER)
         if size > MOST_CACHED or size != least_of_class(size):
             return False
@@ -130,8 +132,7 @@ class ThreadCaches:
 
     def drain(self, system: System, arena: ArenaState) -> None:
         """The blocks of the remote list become free, the last to come first."""
-        for payload in self._drained(arena):
-            self._kept.pop(payload).release(system, payload - HEADER)
+        self._release_all(system, list(self._drained(arena)))
 
     def _inherit_calls(self, index: int, cache: CacheState) -> None:
         """The arena counts the calls that the cache, which is no more, served."""
@@ -148,8 +149,13 @@ class ThreadCaches:
             (mine if self._kept[payload].index == self._arenas.attach() else foreign).append(payload)
         while foreign:
             foreign = self._send_home(system, self._kept[foreign[-1]], foreign[::-1])
-        for payload in reversed(mine):
-            self._kept.pop(payload).release(system, payload - HEADER)
+        self._release_all(system, mine[::-1])
+
+    def _release_all(self, system: System, payloads: list[int]) -> None:
+        """The blocks, which wait nowhere any more, become free: all are of one arena."""
+        owners = [self._kept.pop(payload) for payload in payloads]
+        if owners:
+            owners[0].release_all(system, [payload - HEADER for payload in payloads])
 
     def _send_home(self, system: System, home: ArenaState, waiting: list[int]) -> list[int]:
         """Those that the arena owns go there, so many at a time; the others stay."""

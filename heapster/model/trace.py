@@ -30,6 +30,7 @@ NUMBER = re.compile(r"(?P<first>-?\s*\w+)(?P<more>(?:\s*[+-]\s*\w+)*)", re.ASCII
 LITERAL = re.compile(r"0[xX][0-9a-fA-F]{1,32}|[0-9]{1,40}")
 NAMED = {"PTRDIFF_MAX": PTRDIFF_MAX, "SIZE_MAX": SIZE_MAX}
 NEARBY = 1 << 16                # a number this close to a named one is printed by that name
+PLAIN_DIGITS = 19              # fewer are in the range of every kind of number
 LETTERS = 26
 
 
@@ -147,7 +148,7 @@ class _Reader:
     def read(self, line: int, statement: str) -> Step:
         """The step that the statement says."""
         self._line = line
-        if any(not (sign.isprintable() or sign == "\t") for sign in statement):
+        if not statement.replace("\t", "").isprintable():
             raise self._error("this is not text")
         match = STATEMENT.fullmatch(statement)
         if match is None:
@@ -186,6 +187,8 @@ class _Reader:
         raise self._error(f"'{_clip(word)}' is none of {', '.join(names)}{_suggest(word, names)}")
 
     def _pointer(self, word: str) -> tuple[int, int]:
+        if word in self._handles:               # as most are said
+            return self._handles[word], 0
         match = POINTER.fullmatch(word)
         if match is None:
             raise self._error(f"'{_clip(word)}' is no handle; write a, a + 8 or NULL")
@@ -200,6 +203,8 @@ class _Reader:
         return self._handles[match["handle"]], offset
 
     def _number(self, word: str, kind: str) -> int:
+        if len(word) < PLAIN_DIGITS and word.isascii() and word.isdigit():
+            return int(word)                    # as most are said, in the range of each kind
         match = NUMBER.fullmatch(word)
         if match is None:
             raise self._error(f"'{_clip(word)}' is no number")

@@ -81,6 +81,7 @@ SOMETIMES = (
     Witness("a_run_of_blocks_was_carved", "a cache that was empty got several blocks at once"),
     Witness("a_long_run_was_carved", "a cache that was empty got 64 blocks or more at once"),
     Witness("a_full_bin_was_flushed", "a thread had more to keep than it may, and gave blocks back"),
+    Witness("neighbours_were_released_at_once", "blocks side by side went back to their arena as one"),
     Witness("a_block_was_sent_to_its_owner", "a block of another's arena went on that arena's remote list"),
     Witness("blocks_were_sent_in_a_batch", "several blocks of one arena went on its remote list at once"),
     Witness("a_first_block_went_home", "the first block of a size that a thread freed was another arena's"),
@@ -91,3 +92,19 @@ SOMETIMES = (
     Witness("more_blocks_were_live_than_most_runs_have", "more than 64 blocks were live at once"),
     Witness("heap_was_finalized", "everything was given back at once"),
 )
+
+HARDENED_SOMETIMES = (              # of a hardened heap, of which nothing is predicted: they are seen in its memory
+    Witness("a_slot_was_used_again", "a block got the address of one that was freed"),
+    Witness("a_slot_waited", "a block was freed, and its slot was not free yet"),
+    Witness("a_span_was_full", "no slot of a span was left"),
+    Witness("a_span_held_nothing", "no slot of a span was taken, and the span stayed"),
+    Witness("a_span_went_back", "a span of which no slot was taken was given back"),
+    Witness("a_mapping_waited", "a large block was freed, and its addresses stayed taken"),
+    Witness("a_guard_was_refused", "the system refused to take the access from a guard"),
+    Witness("realloc_moved", "realloc answered another address"),
+)
+
+
+def sometimes(*, hardened: bool) -> tuple[Witness, ...]:
+    """What a run on such a heap should have seen."""
+    return HARDENED_SOMETIMES if hardened else SOMETIMES

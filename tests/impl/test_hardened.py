@@ -6,10 +6,24 @@ from math import log2
 
 import pytest
 
-from heapster.impl import api, layout, lifecycle, quarantine, randomness, settings, spans, thread_cache, vault, verify
+from heapster.impl import (
+    api,
+    layout,
+    lifecycle,
+    quarantine,
+    randomness,
+    settings,
+    spans,
+    stats,
+    thread_cache,
+    trim,
+    vault,
+    verify,
+)
 from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.model.misuse import abort_name
+from heapster.model.system import SYSTEM_CALL_NAMES
 from heapster.native.headers import ABORT_NAMES, HARDENED_INVARIANTS
 
 KEY = 0x9E3779B97F4A7C15
@@ -204,23 +218,136 @@ def test_a_guard_that_is_refused_is_said_once() -> None:
     checked(m)
 
 
-def test_spans_that_hold_nothing_go_back() -> None:
+def test_mappings_are_left_for_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     m = hardened()
-    held = blocks(m, 4000, 24)
-    many = len(m.system())
+    monkeypatch.setattr(vault, "MOST_GUARDED", 3)
+    held = blocks(m, 3, 100_000)
+    guards = len(tuple(m.guards))
+    freed(m, blocks(m, 40, 100_000))
+    assert [line[0] for line in m.shown] == [layout.SHOW_UNGUARDED] and len(tuple(m.guards)) <= guards + 40
+    freed(m, held)
+    trim.trim(m, 0)
+    assert m.load(vault.vault_of(m) + layout.PIECES) == 0
+    p = api.malloc(m, 100_000)
+    assert m.guards.touch(p - 1, p) and m.guards.touch(p + 102_400, p + 102_401)
+    checked(m)
+
+
+def turned_over(m: Simulated, times: int, request: int) -> list[int]:
+    """Where blocks lay that were each freed before the next."""
+    seen = []
+    for _ in range(times):
+        seen.append(api.malloc(m, request))
+        freed(m, seen[-1:])
+    return seen
+
+
+def test_a_mapping_that_has_waited_is_used_again_with_new_guards() -> None:
+    m = hardened()
+    seen = turned_over(m, 200, 100_000)
+    asked = [call.name for call in m.calls]
+    assert asked.count("mmap") < 60 and asked.count("unprotect") > 140 and asked.count("munmap") < 20
+    assert len({*seen}) > 60
+    for place in range(200):
+        assert seen[place] not in seen[place + 1:place + layout.WAITING_MAPPINGS]
+    p = api.malloc(m, 100_000)
+    assert not any(m.load(p + word) for word in range(0, 100_000, 8))
+    for beside in (p - layout.WORD, p + api.usable_size(m, p)):
+        with pytest.raises(MachineFault, match="has no access"):
+            m.store(beside, 1)
+    checked(m)
+
+
+def test_a_smaller_block_takes_a_spare_mapping_and_a_larger_one_does_not() -> None:
+    m = hardened()
+    turned_over(m, 34, 400_000)
+    vaults = vault.vault_of(m)
+    spare = m.load(vaults + layout.SPARES)
+    assert spare == 1
+    assert api.malloc(m, 900_000) and m.load(vaults + layout.SPARES) == spare
+    p = api.aligned_alloc(m, 1 << 16, 50_000)
+    assert p % (1 << 16) == 0 and m.load(vaults + layout.SPARES) == spare - 1
+    freed(m, [p])
+    assert ended(lambda: api.free(m, p)) == "double_free"
+    m.owners.clear()
+    checked(m)
+    assert (trim.trim(m, 0), m.load(vaults + layout.SPARES)) == (1, 0)
+    checked(m)
+
+
+@pytest.mark.parametrize("call", SYSTEM_CALL_NAMES)
+def test_a_refusal_leaves_what_is_spare_as_it_was(call: str) -> None:
+    m = hardened()
+    turned_over(m, 40, 100_000)
+    m.refuse(call, 0)
+    assert all(turned_over(m, 40, 100_000))
+    checked(m)
+
+
+def test_no_more_mappings_are_spare_than_may_be() -> None:
+    m = hardened()
+    freed(m, [*blocks(m, 100, 40_000), api.malloc(m, layout.MOST_SPARE), *blocks(m, 33, 40_000)])
+    vaults = vault.vault_of(m)
+    assert m.load(vaults + layout.SPARES) == layout.MOST_SPARES
+    assert m.load(vaults + layout.PIECES) == layout.MOST_SPARES + layout.WAITING_MAPPINGS
+    checked(m)
+
+
+def pages(m: Simulated) -> int:
+    """Bytes of pages that the arena's spans have."""
+    return m.load(settings.attach(m) + layout.HELD_BYTES)
+
+
+def freed(m: Simulated, held: list[int]) -> None:
     for p in held:
         api.free(m, p)
         m.refuel()
-    assert len(m.system()) <= many / 2
+
+
+def test_few_spans_that_hold_nothing_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    m = hardened()
+    monkeypatch.setattr(spans, "MOST_EMPTY", most := 5 * spans.span_length(32))
+    held = blocks(m, 3000, 24)
+    many = pages(m)
+    freed(m, held)
+    assert many > 2 * most and most <= pages(m) < many
+    assert m.load(vault.keep_of(m, settings.attach(m)) + layout.KEEP_EMPTY) <= most
     checked(m)
+
+
+def test_spans_that_hold_nothing_are_used_again_and_trimmed() -> None:
+    m = hardened()
+    held = blocks(m, 700, 24)
+    many = pages(m)
+    freed(m, held)
+    assert pages(m) == many
+    freed(m, blocks(m, 500, 24))
+    assert pages(m) == many
+    assert (trim.trim(m, 0), trim.trim(m, 0)) == (1, 0) and pages(m) < many
+    checked(m)
+
+
+def test_memory_that_is_refused_is_looked_for_in_what_waits() -> None:
+    m = hardened()
+    api.free(m, api.malloc(m, 100_000))
+    m.refuse("mmap", 1)
+    assert api.malloc(m, 100_000) and "mmap" in {call.name for call in m.calls if call.answer == layout.REFUSED}
+    checked(m)
+
+
+def test_the_largest_free_slot_is_in_the_figures() -> None:
+    m = hardened()
+    for request, largest in ((24, 32), (3000, 3072), (100, 3072)):
+        api.malloc(m, request)
+        stats.stats(m, layout.ALL_ARENAS, m.scratch)
+        assert m.load(m.scratch + layout.STAT_LARGEST_FREE) == largest
 
 
 def test_a_span_that_the_system_does_not_take_stays() -> None:
     m = hardened()
     m.refuse("munmap", 0)
-    for p in blocks(m, 1500, 24):
-        api.free(m, p)
-        m.refuel()
+    freed(m, blocks(m, 1500, 24))
+    trim.trim(m, 0)
     checked(m)
     assert ended(lambda: [api.free(m, p) for p in [api.malloc(m, 24)] * 2]) == "double_free"
 
@@ -349,7 +476,7 @@ def test_each_slot_of_a_class_is_found_and_no_other_address(index: int) -> None:
     api.malloc(m, 24)
     record = vault.new_record(m, vault.vault_of(m))
     slot = 32 + 16 * index if index < 30 else (8 + (index - 30) % 8) * 64 << (index - 30) // 8
-    assert spans.map_pages(m, record, spans.span_length(slot), layout.PAGE)
+    assert vault.map_pages(m, record, spans.span_length(slot), layout.PAGE)
     spans.write_span(m, m.statics() + layout.ARENAS, record, index)
     slots, base = m.load(record + layout.SLOTS), m.load(record + layout.BASE)
     assert slots == min(256, m.load(record + layout.LENGTH) // slot)

@@ -315,6 +315,28 @@ def test_only_whole_pages_of_a_mapping_are_protected(m: Any) -> None:
     fault("not_yours", m.protect, a + PAGE, 2 * PAGE)
 
 
+def test_pages_that_were_purged_and_protected_are_as_new_when_they_get_access_again(m: Any) -> None:
+    a = m.mmap(4 * PAGE)
+    m.store(a + PAGE, 7)
+    assert (m.purge(a, 4 * PAGE), m.protect(a, 4 * PAGE)) == (0, 0)
+    m.refuse("unprotect", 1)
+    assert m.unprotect(a + PAGE, 2 * PAGE) == REFUSED
+    with pytest.raises(MachineFault):
+        m.load(a + PAGE)
+    m.set_errno(12)
+    assert (m.unprotect(a + PAGE, 2 * PAGE), m.errno) == (0, 12)
+    m.known_zero(a + PAGE, 2 * PAGE)
+    assert m.load(a + PAGE) == 0
+    m.store(a + 3 * PAGE - 8, 5)
+    assert m.load(a + 3 * PAGE - 8) == 5
+    for wrong in ((a + PAGE, PAGE), (a, 2 * PAGE), (a + 8, PAGE), (a, 0)):
+        fault("bad_unprotect", m.unprotect, *wrong)
+    for touch in (lambda: m.load(a), lambda: m.store(a + 3 * PAGE, 1)):
+        with pytest.raises(MachineFault):
+            touch()
+    assert m.calls[-1] == Call("unprotect", (a + PAGE, 2 * PAGE), 0)
+
+
 def test_the_break_moves_and_answers_where_it_was(m: Any) -> None:
     before = m.sbrk(0)
     start = m.sbrk(2 * PAGE)

@@ -17,7 +17,7 @@ from heapster.model.operations import OPERATIONS, REQUESTS
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.reference import Reference
 from heapster.model.spec import OURS, Operation, Result, advance, explains
-from heapster.model.system import SYSTEM_CALL_NAMES
+from heapster.model.system import USUAL_CALL_NAMES
 from heapster.model.witnesses import SOMETIMES
 from tests.model.world import World
 
@@ -148,7 +148,7 @@ class Run:
 
     def trouble(self) -> None:
         """A system that says no, and a foreigner at the break."""
-        self.system.refuses = {name for name in SYSTEM_CALL_NAMES if self.random.random() < 0.2}
+        self.system.refuses = {name for name in USUAL_CALL_NAMES if self.random.random() < 0.2}
         if self.random.random() < 0.02:
             self.system.brk += self.random.choice((8, 24, 4096))
 

@@ -61,7 +61,10 @@ def _heap(m: Any) -> HardenedHeap:
     listed = {node for owner in owners for node in _listed(m, load, owner)}
     spans = [_span(m, load, record, owners, table, listed, key) for record in records if load(record) == layout.SPAN]
     ring = {load(vault + layout.MAPPINGS_WAIT + place * WORD) for place in range(layout.WAITING_MAPPINGS)}
-    mappings = [_mapping(load, record, table, ring) for record in records
+    spares = [load(vault + layout.SPARE_MAPPINGS + place * WORD) for place in range(load(vault + layout.SPARES))]
+    if len(set(spares)) < len(spares):
+        raise Undecodable("a mapping is spare twice")
+    mappings = [_mapping(load, record, table, ring, set(spares)) for record in records
                 if load(record) in (layout.MAPPING, layout.FREED_MAPPING)]
     pieces = [(vault, layout.VAULT_BYTES), *((chunk, layout.CHUNK_BYTES) for chunk in chunks), *tables]
     return HardenedHeap(
@@ -152,15 +155,16 @@ def canary_of(p: int, key: int) -> int:
     return x ^ x >> 31 | 1
 
 
-def _mapping(load: Load, record: int, table: dict[int, int], ring: set[int]) -> HardMapping:
+def _mapping(load: Load, record: int, table: dict[int, int], ring: set[int], spares: set[int]) -> HardMapping:
     start, base = load(record + layout.MAPPING_START), load(record + layout.BASE)
     return HardMapping(start, start + load(record + layout.MAPPING_BYTES), base, load(record + layout.LENGTH),
-                       load(record) == layout.MAPPING, table.get(base) == record, record in ring)
+                       load(record) == layout.MAPPING, table.get(base) == record, record in ring, record in spares)
 
 
 def _queue(load: Load, keep: int) -> Iterator[int]:
     """Addresses of the slots that wait in an arena."""
-    for word in range(keep + layout.KEEP_POOLS, keep + layout.KEEP_POOLS + 2 * sum(POOLS) * WORD, WORD):
-        if entry := load(word):
-            record, number = entry & -layout.RECORD_BYTES, entry & layout.RECORD_BYTES - 1
-            yield load(record + layout.BASE) + number * load(record + layout.SLOT)
+    for length in POOLS:            # each in the second half of what its pool and ring end
+        for word in range(keep + 2 * length * WORD, keep + 4 * length * WORD, WORD):
+            if entry := load(word):
+                record, number = entry & -layout.RECORD_BYTES, entry & layout.RECORD_BYTES - 1
+                yield load(record + layout.BASE) + number * load(record + layout.SLOT)

@@ -6,17 +6,20 @@ from heapster.checkers.lockstep.calls import SHIPPED, Answer
 from heapster.checkers.lockstep.decode import Undecodable
 from heapster.checkers.lockstep.decode_hardened import decode_hardened
 from heapster.checkers.lockstep.lockstep import FAILURES, KEY, Lockstep, joined, problem_of
+from heapster.checkers.lockstep.stats_check import asked
+from heapster.impl import layout
 from heapster.machine.checked_memory import FUEL
-from heapster.machine.protocol import REFUSED
+from heapster.machine.protocol import REFUSED, Aborted
 from heapster.model import misuse
-from heapster.model.geometry import ALIGN, ENOMEM, MAX_REQUEST, PAGE
+from heapster.model.geometry import ALIGN, ENOMEM, MAX_REQUEST, PAGE, signed
 from heapster.model.hardened import (
     HARDENED_ALWAYS,
     HardenedHeap,
     could_be_asked,
     hardened_violations,
     may_hold,
-    used_slots,
+    told_of_write,
+    used_addresses,
 )
 from heapster.model.operation import Step
 from heapster.model.operations import (
@@ -44,19 +47,41 @@ class HardenedLockstep(Lockstep):
         self.hardened = HardenedHeap((), ())
         self._usable: dict[int, int] = {}       # of live blocks
         self._given: set[int] = set()           # addresses that were blocks
+        self._asked = 0                         # how often `stats` was
 
     def take(self, step: Step) -> list[Problem]:
-        """See `Lockstep.take`; of words that a caller writes over, the model of a hardened heap says nothing."""
+        """See `Lockstep.take`; when a caller wrote over a word, the whole heap is looked at, and the run ends."""
         if step.verb in WRITING:
-            self.misused = misuse.UNNOTICED
-            return []
+            return self._poke(self.pointers[step.operand] + step.offset, signed(step.numbers[0]))
         return super().take(step)
+
+    def _poke(self, address: int, word: int) -> list[Problem]:
+        """The caller writes a word somewhere: whether what the model says of it is told."""
+        self.steps += 1
+        heap, before = decode_hardened(self.m), self.m.peek(address)
+        told = {misuse.UNNOTICED} if word == before else told_of_write(heap, address)
+        self.misused = self._told_after(heap, address, word)
+        if self.misused in told:
+            return []
+        return [Problem("misuse_unnoticed", f"a write of {word:#x} is {self.misused}, not {' or '.join(sorted(told))}")]
+
+    def _told_after(self, heap: HardenedHeap, address: int, word: int) -> str:
+        self.m.refuel(FUEL * (1 + len(heap.spans) + len(heap.mappings)))
+        try:
+            self.m.store(address, word)
+            self.source.verify.verify(self.m)
+        except Aborted as aborted:
+            return misuse.abort_name(aborted.code)
+        except FAILURES:
+            return misuse.FAULT
+        return misuse.UNNOTICED
 
     def checks(self) -> dict[str, int]:
         """How often each check was evaluated."""
         return {**dict.fromkeys(("specification", "contents", "relation"), self.steps),
                 **dict.fromkeys(("used_slots_are_the_live_blocks", *(check.__name__ for check in HARDENED_ALWAYS)),
-                                self._looks)}
+                                self._looks),
+                "figures_are_those_of_the_heap": self._asked}
 
     # The relation.
 
@@ -124,28 +149,46 @@ class HardenedLockstep(Lockstep):
         self._looked_at = self.steps
         self._looks += 1
         try:
-            heap = self.hardened = decode_hardened(self.m)
+            before, heap = self.hardened, decode_hardened(self.m)
         except Undecodable as error:
             return [Problem("undecodable_heap", str(error))]
-        self._see(heap)
-        return [*hardened_violations(heap), *self._used(heap), *(self._verified(heap) if is_asked else [])]
+        self._see(before, heap)
+        self.hardened = heap
+        asked_for = [*self._figures(heap), *self._verified(heap)] if is_asked else []
+        return [*hardened_violations(heap), *self._used(heap), *asked_for]
 
-    def _see(self, heap: HardenedHeap) -> None:
+    def _see(self, before: HardenedHeap, heap: HardenedHeap) -> None:
         seen = {"a_slot_waited": any(span.waiting for span in heap.spans),
                 "a_span_was_full": any(span.free == 0 for span in heap.spans),
+                "a_span_held_nothing": any(not span.taken for span in heap.spans),
+                "a_span_went_back": 0 < len(heap.spans) < len(before.spans),
                 "a_mapping_waited": any(not mapping.used for mapping in heap.mappings),
                 "a_guard_was_refused": heap.unguarded}
         self.witnesses.update(name for name, holds in seen.items() if holds)
 
     def _used(self, heap: HardenedHeap) -> list[Problem]:
         """Used slots and mappings are the live blocks, no more and no fewer."""
-        used = {p for span in heap.spans for p in used_slots(span)}
-        used |= {mapping.base for mapping in heap.mappings if mapping.used}
-        live = {held.pointer for held in self.live}
+        used, live = used_addresses(heap), {held.pointer for held in self.live}
         lost, kept = len(live - used), len(used - live)
         if lost or kept:
             return [Problem("used_slots_are_the_live_blocks",
                             f"{lost} live blocks are not used, {kept} used ones are nobody's")]
+        return []
+
+    def _figures(self, heap: HardenedHeap) -> list[Problem]:
+        """What `stats` says of all is what the spans and mappings come to."""
+        held, used, slots = heap.mappings, [len(span.taken - span.waiting) for span in heap.spans], heap.spans
+        mapped = [mapping.length for mapping in held if mapping.used]
+        expected = (sum(mapped) + sum(span.length for span in slots),
+                    sum(mapped) + sum(span.slot * count for span, count in zip(slots, used, strict=True)),
+                    len(mapped) + sum(used),
+                    sum(span.slot * (span.slots - count) for span, count in zip(slots, used, strict=True)),
+                    sum(span.slots for span in slots) - sum(used),
+                    max((span.slot for span in slots if span.free), default=0))
+        self._asked += 1
+        found, _ = asked(self.source, self.m, layout.ALL_ARENAS)
+        if found[:len(expected)] != expected:
+            return [Problem("figures_are_those_of_the_heap", f"stats says {found[:len(expected)]}, not {expected}")]
         return []
 
     def _verified(self, heap: HardenedHeap) -> list[Problem]:

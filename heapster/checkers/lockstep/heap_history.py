@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import Make
 from heapster.machine.simulated import Simulated
+from heapster.model.changes import Changes, HeapComparison
 from heapster.model.geometry import HEADER
 from heapster.model.heap import Heap
-from heapster.model.operation import NO_HANDLE, Step
+from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import OPERATIONS
 from heapster.model.quick import Quick
 from heapster.model.reference import Reference, UnknownBlock
 from heapster.model.system import System
-from heapster.model.trace import TraceError, format_step, parse
+from heapster.model.trace import TraceError, format_step, format_steps, parse
+from heapster.model.watched import Watched
 from heapster.results import HeapsterError
 
 MEMORY = 1 << 40                # bytes that the simulated system has to give
@@ -62,6 +64,14 @@ class _World(System):
         return self.m.remap(address, length, longer)
 
 
+class Passed(NamedTuple):
+    """A step, and what it changed about the heap."""
+
+    step: str                   # as text
+    changes: Changes
+    problem: str = ""           # what is wrong after it
+
+
 def predicted(trace: Iterable[Step], policy: str = "") -> Iterator[Moment]:
     """The moments as the reference has them; with a policy, on that one, whatever the trace sets.
 
@@ -70,10 +80,18 @@ def predicted(trace: Iterable[Step], policy: str = "") -> Iterator[Moment]:
     reference, world = Quick(), _World(Simulated(MEMORY))
     if policy:
         reference.set_policy(policy)
+    for step, answer in _taken(trace, reference, world, keep_policy=bool(policy)):
+        yield Moment(format_step(step), reference.heap(), answer if OPERATIONS[step.verb].result else 0)
+
+
+def _taken(
+    trace: Iterable[Step], reference: Reference, world: _World, *, keep_policy: bool,
+) -> Iterator[tuple[Step, int]]:
+    """Each step, once the reference has taken it, and what it answered; up to one that misuses the heap."""
     pointers = {NO_HANDLE: 0}
     for step in trace:
-        if policy and step.verb == "policy":
-            yield Moment(format_step(step), reference.heap())
+        if keep_policy and step.verb == "policy":
+            yield step, 0
             continue
         try:
             answer = reference.predict(world, step, pointers.get(step.operand, 0) + step.offset)
@@ -82,7 +100,7 @@ def predicted(trace: Iterable[Step], policy: str = "") -> Iterator[Moment]:
         _tell(world.m, step)
         if step.result != NO_HANDLE:
             pointers[step.result] = answer
-        yield Moment(format_step(step), reference.heap(), answer if OPERATIONS[step.verb].result else 0)
+        yield step, answer
 
 
 def observed(trace: Iterable[Step], lockstep: Lockstep) -> Iterator[Moment]:
@@ -99,14 +117,27 @@ def observed(trace: Iterable[Step], lockstep: Lockstep) -> Iterator[Moment]:
             return
 
 
-def by_policy(trace: Iterable[Step], policies: Iterable[str]) -> Mapping[str, Iterator[Moment]]:
-    """The trace's moments on each policy."""
+def compared(moments: Iterable[Moment]) -> Iterator[Passed]:
+    """What changed from each moment to the next."""
+    comparison = HeapComparison()
+    return (Passed(moment.step, comparison.take(moment.heap), moment.problem) for moment in moments)
+
+
+def by_policy(trace: Iterable[Step], policies: Iterable[str]) -> Mapping[str, Iterator[Passed]]:
+    """What each step of the trace changes on each policy, as `predicted` has it."""
     steps = tuple(trace)
-    return {policy: predicted(steps, policy) for policy in policies}
+    texts = format_steps(steps)
+    return {policy: _watched(steps, texts, policy) for policy in policies}
+
+
+def _watched(trace: Trace, texts: Iterable[str], policy: str) -> Iterator[Passed]:
+    reference = Watched(policy)
+    taken = _taken(trace, reference, _World(Simulated(MEMORY)), keep_policy=True)
+    return (Passed(text, reference.changes()) for text, _ in zip(texts, taken, strict=False))
 
 
 def of_finding(trace: tuple[str, ...], target: str,
-               make: Callable[[], Make] | None) -> tuple[str, Iterator[Moment]] | None:
+               make: Callable[[], Make] | None) -> tuple[str, Iterator[Passed]] | None:
     """Where a finding's trace is taken again, in words, and its moments; None if it is no trace to be taken here.
 
     `make` gives what runs it on its target. Where there is none, or that cannot be had, the trace is taken on
@@ -120,10 +151,10 @@ def of_finding(trace: tuple[str, ...], target: str,
         return None
     if make is not None:
         try:
-            return target, observed(steps, make()())
+            return target, compared(observed(steps, make()()))
         except HeapsterError:
             pass
-    return f"sim, not {target}", observed(steps, Lockstep(Simulated()))
+    return f"sim, not {target}", compared(observed(steps, Lockstep(Simulated())))
 
 
 class Passage:
