@@ -36,7 +36,7 @@ HOT = frozenset({                   # on the way of every malloc and free: inlin
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
     "malloc.malloc_slow", "malloc.free_slow", "malloc.out_of_memory", "api.realloc_slow", "api.free_other",
-    "api.calloc_slow"})
+    "api.calloc_slow", "settings.attach_anew"})
 TABLES = {                          # functions that are compiled to tables, and of which numbers
     class_entry: range(layout.LEAST_LARGE >> layout.ALIGN_SHIFT)}
 ZEROED_SLOT = re.compile(           # Numba's own slots: calls write to them, before they are read
@@ -108,7 +108,7 @@ def translated() -> Any:
 
     the_machine = native.machine()
     lower_only()
-    module, names, seen = llvm.parse_assembly(""), {}, set[int]()
+    module, names, seen = llvm.parse_assembly(""), {}, set[Any]()
     for name, entry in ENTRIES.items():
         result = types.int64 if entry.answers else types.void
         compiled = cfunc(result(*[types.int64] * entry.arity), nopython=True)(wrapper(the_machine, entry))

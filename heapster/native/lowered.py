@@ -33,12 +33,15 @@ def lower_only() -> None:
         setattr(owner, name, function)
 
 
-def modules_of(compiled: Any, seen: set[int]) -> Iterator[Any]:
-    """The modules of a compiled function and of all that it calls, each once over all calls with the same `seen`."""
+def modules_of(compiled: Any, seen: set[Any]) -> Iterator[Any]:
+    """The modules of a compiled function and of all that it calls, each once over all calls with the same `seen`.
+
+    That keeps the libraries which it has: one that were let go could have its identity taken by the next.
+    """
     todo = [compiled._library]      # noqa: SLF001  Numba has no other way to parts that are not linked
     while todo:
         library = todo.pop()
-        if id(library) not in seen:
-            seen.add(id(library))
+        if library not in seen:
+            seen.add(library)
             todo += library._linking_libraries      # noqa: SLF001
             yield library._final_module             # noqa: SLF001

@@ -1,10 +1,13 @@
 /* guarded KIND: one misuse, or none. */
 
+#define _GNU_SOURCE
+#include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static char *make(void) { return malloc(40); }
 
@@ -27,6 +30,41 @@ static void handle(void)
         *(volatile int *)8 = 1;
     sigaction(SIGSEGV, NULL, &old);
     puts(old.sa_handler == on_fault ? "handled" : "another handler");
+}
+
+static volatile sig_atomic_t blocked;
+static char *page;
+
+static void open_page(int number)
+{
+    sigset_t now;
+    sigprocmask(SIG_BLOCK, NULL, &now);
+    blocked = sigismember(&now, number) && sigismember(&now, SIGUSR1);
+    mprotect(page, 4096, PROT_READ | PROT_WRITE);
+}
+
+/* A handler for one fault in a live block whose page the program closed itself. */
+static void protect(void)
+{
+    struct sigaction once = {.sa_handler = open_page, .sa_flags = SA_RESETHAND}, now;
+    sigset_t after;
+    sigaddset(&once.sa_mask, SIGUSR1);
+    sigaction(SIGSEGV, &once, NULL);
+    page = memalign(4096, 4096);
+    mprotect(page, 4096, PROT_NONE);
+    set(page, 7);
+    sigaction(SIGSEGV, NULL, &now);
+    sigprocmask(SIG_BLOCK, NULL, &after);
+    puts(blocked && now.sa_handler == SIG_DFL && !sigismember(&after, SIGUSR1) ? "as set" : "otherwise");
+}
+
+/* A signal that is sent, not made: ignored if it is to be, else the end. */
+static void send(void)
+{
+    bsd_signal(SIGBUS, SIG_IGN);
+    raise(SIGBUS);
+    raise(SIGSEGV);
+    puts("no end");
 }
 
 static void live(long blocks)
@@ -71,10 +109,17 @@ int main(int count, char **arguments)
         set(p, 40);
     if (!strcmp(kind, "handles"))
         handle();
+    if (!strcmp(kind, "protects"))
+        protect();
+    if (!strcmp(kind, "sent"))
+        send();
     if (!strcmp(kind, "faults"))
         *(volatile int *)8 = 1;
     if (!strcmp(kind, "many"))
         live(60000);
+    if (!strcmp(kind, "gigabyte"))
+        for (int i = 0; i < 12; i++)
+            puts(malloc(100 << 20) ? "given" : "refused");
     if (!strcmp(kind, "huge"))
         puts(malloc(300 << 20) ? "done" : "refused");
     if (!strcmp(kind, "aligned"))

@@ -49,14 +49,15 @@ def test_what_never_was_a_block_is_told_too(program: Path) -> None:
 
 
 def test_a_sound_program_says_what_it_says(program: Path) -> None:
-    for kind, out in (("", ""), ("handles", "handled\n"), ("aligned", "done\n")):
+    for kind, out in (("", ""), ("handles", "handled\n"), ("protects", "as set\n"), ("aligned", "done\n")):
         done = plain(*HEAPSTER, "--", program, kind)
         assert (done.stdout, done.stderr, done.returncode) == (out, "", 0)
 
 
-def test_a_fault_that_is_no_blocks_ends_the_program_as_ever(program: Path) -> None:
-    done = plain(*HEAPSTER, "--", program, "faults")
-    assert (done.returncode, done.stderr) == (-signal.SIGSEGV, "")
+@pytest.mark.parametrize("kind", ["faults", "sent"])
+def test_a_fault_that_is_no_blocks_ends_the_program_as_ever(program: Path, kind: str) -> None:
+    done = plain(*HEAPSTER, "--", program, kind)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGSEGV, "", "")
 
 
 def test_what_has_no_guard_is_said_once_and_counted(program: Path) -> None:
@@ -76,6 +77,14 @@ def test_without_addresses_the_program_runs_unguarded(program: Path) -> None:
     few = children.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
     assert few.stdout == "done\n"
     assert "some allocations have no guard: there are no addresses to reserve" in few.stderr
+
+
+def test_where_addresses_are_limited_most_are_left_to_the_program(program: Path) -> None:
+    script = f"ulimit -v 2000000; exec {program} gigabyte"
+    done = children.run(["sh", "-c", script], env=_environment(), capture_output=True, text=True)
+    assert done.stdout == "given\n" * 12
+    first, last = done.stderr.splitlines()
+    assert "all addresses that were reserved, or records, are used" in first and " had a guard, " in last
 
 
 def _environment() -> dict[str, str]:

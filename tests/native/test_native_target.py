@@ -17,6 +17,7 @@ from heapster.machine.lowering import FAULTS
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.problem import Problem
 from heapster.model.trace import parse
+from tests.hunts import first_hunted
 
 HARMLESS = "long_copy"          # a word more than the old block had goes into the new one, where nothing is promised
 
@@ -41,7 +42,7 @@ def test_a_misuse_that_hits_unmapped_memory_is_a_fault_not_a_crash() -> None:
     assert (outcome.problems, outcome.misused) == ((), "fault")
 
 
-@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {HARMLESS}))
+@pytest.mark.parametrize("fault", first_hunted(sorted(FAULTS.keys() - {HARMLESS})))     # each compiles it all
 def test_a_fault_planted_in_the_lowering_is_found(fault: str) -> None:
     make = NativeMake(fault, seconds=5)
     record = Record(make, POLICY_NAMES, arenas=3, faults=True)
@@ -51,6 +52,7 @@ def test_a_fault_planted_in_the_lowering_is_found(fault: str) -> None:
     assert make.rerun(trace).problems       # which ones, wild stores leave to luck
 
 
+@pytest.mark.faults
 def test_what_no_caller_may_rely_on_is_not_looked_at() -> None:
     """It takes the translation's own comparison, of all words: see `test_translation`."""
     record = Record(NativeMake(HARMLESS), POLICY_NAMES, arenas=3, faults=True)

@@ -11,6 +11,7 @@ from heapster.model.geometry import CACHED_SIZES, HEADER
 from heapster.model.operation import Trace
 from heapster.model.trace import parse
 from heapster.results import Verdict
+from tests.hunts import first_hunted
 
 SEED, EXAMPLES = 20, 6
 TRACE = parse("""
@@ -52,7 +53,7 @@ def test_blocks_of_each_cached_size_go_where_the_table_says() -> None:
         for size in whole))) == []
 
 
-@pytest.mark.parametrize("fault", sorted(FAULTS))
+@pytest.mark.parametrize("fault", first_hunted(sorted(FAULTS)))
 def test_a_fault_planted_in_the_lowering_is_found(fault: str) -> None:
     assert any(validate(trace, fault) for trace in (TRACE, *chosen()))
 
@@ -64,6 +65,7 @@ def test_a_run_holds_what_it_compared() -> None:
     assert run.ops > 50
 
 
+@pytest.mark.faults
 def test_a_run_tells_the_least_trace_on_which_the_readings_part() -> None:
     """Nothing else notices this one: tests/native/test_native_target.py."""
     run = validated(SEED, EXAMPLES, "long_copy")

@@ -46,6 +46,7 @@ def test_the_library_passes_and_is_walked(empty_folder: Path) -> None:
         "native/best_fit/0": "native:best_fit:cache=0", "native/best_fit/64": "native:best_fit:cache=64"}
 
 
+@pytest.mark.faults
 def test_a_fault_planted_in_the_compiled_library_is_found_and_replayed(
         empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     sound, faulty = build.native(), build.native(SHORT_COPY)

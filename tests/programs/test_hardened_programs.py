@@ -21,6 +21,7 @@ int main(int count, char **arguments) {
     case 3: free(q); q[8] = 1; break;
     case 4: free(p + 16); break;
     case 5: free(large); free(large); break;
+    case 6: for (free(q); (p = malloc(5000)); ) *p = 1; return !malloc(100);
     }
     return 0;
 }
@@ -83,6 +84,12 @@ def ends(program: Path, count: int, environment: dict[str, str]) -> tuple[int, s
 def test_misuse_is_told(misuse: Path, count: int) -> None:
     code, said = ends(misuse, count, ours(SEGREGATED))
     assert code == -6 and said.startswith(f"heapster: {TOLD[count]}")
+
+
+def test_where_addresses_are_limited_memory_is_out_and_what_waits_is_used(misuse: Path) -> None:
+    script = f"ulimit -v 60000; exec {misuse} x x x x x"
+    done = subprocess.run(["sh", "-c", script], env=ours(SEGREGATED), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_library_may_have_no_other_heap(misuse: Path) -> None:

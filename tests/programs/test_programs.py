@@ -1,4 +1,4 @@
-"""Real programs on the library, with every policy. `make test-programs` runs the long ones too."""
+"""Real programs on the library: as shipped; by `make test-programs` with every policy, and the long ones too."""
 
 import random
 import socket
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.impl.layout import DEFAULT_POLICY
 from heapster.model.placement import POLICY_NAMES
 from tests.programs.running import need, ours, output, same
 
@@ -18,7 +19,9 @@ CPYTHON_SHORT = ("test_list", "test_dict")
 CPYTHON_LONG = ("test_json", "test_re", "test_list", "test_dict", "test_bytes", "test_threading", "test_subprocess",
                 "test_fork1", "test_gc")
 
-every_policy = pytest.mark.parametrize("policy", POLICY_NAMES)
+every_policy = pytest.mark.parametrize("policy", [
+    pytest.param(name, marks=() if name == POLICY_NAMES[DEFAULT_POLICY] else pytest.mark.programs)
+    for name in POLICY_NAMES])
 
 
 def large_c_file(functions: int) -> str:

@@ -65,9 +65,9 @@ HIDDEN int __wrap_madvise(word address, word length, int advice)
 
 HIDDEN int __wrap_mprotect(word address, word length, int protection)
 {
-    if (protection != 0)
+    if (protection != 0 && protection != 3)
         return -1;
-    return (int)ask_system(PROTECT, address, length);
+    return (int)ask_system(protection ? UNPROTECT : PROTECT, address, length);
 }
 
 HIDDEN word __wrap_mmap(word address, word length, int protection, int flags, int file, word offset)

@@ -66,8 +66,8 @@ __attribute__((visibility("hidden"))) void heapster_show(word kind, word address
         SAY(STDERR_FILENO, TEXT("    0x"), HEX(address), TEXT("  "), DECIMAL(size), TEXT(used ? "  used" : "  free"));
         break;
     case SHOW_UNGUARDED:
-        SAY(STDERR_FILENO, TEXT("heapster: the system refuses a guard of "), DECIMAL(size),
-            TEXT(" bytes (too many mappings?): from here on memory may lie beside other memory"));
+        SAY(STDERR_FILENO, TEXT("heapster: no guard of "), DECIMAL(size),
+            TEXT(" bytes, for lack of mappings: from here on memory may lie beside other memory"));
         break;
     default:
         SAY(STDERR_FILENO, TEXT("mapping at 0x"), HEX(address), TEXT(": "), DECIMAL(size),

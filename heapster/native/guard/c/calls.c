@@ -150,13 +150,14 @@ void *realloc(void *p, size_t size)
 {
     if (!p)
         return malloc(size);
-    if (!guard_owns(p) && !is_early(p) && sample > 1)
-        return next.realloc(p, size);
-    size_t old = usable(p, "realloc");
     if (!size) {
+        usable(p, "realloc");
         free(p);
         return NULL;
     }
+    if (!guard_owns(p) && !is_early(p) && sample > 1)
+        return next.realloc(p, size);
+    size_t old = usable(p, "realloc");
     void *q = malloc(size);
     if (q) {
         memcpy(q, p, old < size ? old : size);

@@ -15,6 +15,8 @@
 
 enum { TEXT = 1024, WATCHED = 2 };
 
+typedef void handler(int);
+
 static const int watched[WATCHED] = {SIGSEGV, SIGBUS};
 static struct sigaction theirs[WATCHED]; /* what the program set; at first the default */
 static int (*next_sigaction)(int, const struct sigaction *, struct sigaction *);
@@ -84,26 +86,47 @@ static uintptr_t place_of(const ucontext_t *context)
 #endif
 }
 
-/* As the system does with a signal of theirs. */
-static void pass_on(const struct sigaction *action, int number, siginfo_t *info, void *context)
+static struct sigaction *watched_action(int number)
 {
-    if (action->sa_flags & SA_SIGINFO)
-        action->sa_sigaction(number, info, context);
-    else if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN)
-        action->sa_handler(number);
+    for (int i = 0; i < WATCHED; i++)
+        if (watched[i] == number)
+            return &theirs[i];
+    return NULL;
+}
+
+/* As the system does with a signal of theirs; what is blocked meanwhile ends with the handler that is ours. */
+static void pass_on(struct sigaction *kept, int number, siginfo_t *info, void *context)
+{
+    struct sigaction action = *kept;
+    int was_sent = info->si_code <= 0;
+    if (action.sa_handler == SIG_IGN && was_sent)
+        return;
+    if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
+        next_sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+        if (was_sent)
+            raise(number);
+        return; /* it faults again, for good */
+    }
+    if (action.sa_flags & SA_RESETHAND)
+        *kept = (struct sigaction){.sa_handler = SIG_DFL};
+    if (!(action.sa_flags & SA_NODEFER))
+        sigaddset(&action.sa_mask, number);
+    pthread_sigmask(SIG_BLOCK, &action.sa_mask, NULL);
+    if (action.sa_flags & SA_SIGINFO)
+        action.sa_sigaction(number, info, context);
     else
-        next_sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL); /* it faults again, for good */
+        action.sa_handler(number);
 }
 
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     struct trace now;
     uintptr_t address = (uintptr_t)info->si_addr;
-    if (info->si_code > 0 && guard_owns(info->si_addr) && !guard_busy) {
+    if (info->si_code > 0 && guard_closed(info->si_addr) && !guard_busy) {
         guard_trace_from(&now, place_of(context));
         guard_tell(kind_of(context), address, guard_find(address), &now);
     }
-    pass_on(&theirs[number == watched[1]], number, info, context);
+    pass_on(watched_action(number), number, info, context);
 }
 
 HIDDEN void guard_watch_faults(void)
@@ -115,14 +138,6 @@ HIDDEN void guard_watch_faults(void)
 }
 
 /* What the program calls to be told of signals. */
-
-static struct sigaction *watched_action(int number)
-{
-    for (int i = 0; i < WATCHED; i++)
-        if (watched[i] == number)
-            return &theirs[i];
-    return NULL;
-}
 
 int sigaction(int number, const struct sigaction *new, struct sigaction *old)
 {
@@ -139,10 +154,20 @@ int sigaction(int number, const struct sigaction *new, struct sigaction *old)
     return 0;
 }
 
-void (*signal(int number, void (*handler)(int)))(int)
+static handler *set_handler(int number, handler *theirs, int flags)
 {
-    struct sigaction new = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
+    struct sigaction new = {.sa_handler = theirs, .sa_flags = flags}, old;
     if (sigaction(number, &new, &old))
         return SIG_ERR;
     return old.sa_handler;
 }
+
+handler *signal(int number, handler *theirs) { return set_handler(number, theirs, SA_RESTART); }
+
+handler *bsd_signal(int number, handler *theirs) { return signal(number, theirs); }
+
+handler *ssignal(int number, handler *theirs) { return signal(number, theirs); }
+
+handler *sysv_signal(int number, handler *theirs) { return set_handler(number, theirs, SA_RESETHAND | SA_NODEFER); }
+
+handler *__sysv_signal(int number, handler *theirs) { return sysv_signal(number, theirs); }

@@ -33,6 +33,8 @@ struct record {
 /* slots.c. A block of `size` bytes at a multiple of `alignment`; NULL if there is no slot for it. */
 HIDDEN void *guard_take(size_t size, size_t alignment);
 HIDDEN int guard_owns(const void *p);
+/* Whether we closed the page that `p` points to: it is ours, and not one of a live block's. */
+HIDDEN int guard_closed(const void *p);
 /* The record of the slot that the address lies in or beside, or NULL. */
 HIDDEN struct record *guard_find(uintptr_t address);
 /* Frees a guarded block, or tells why that is none and ends the program. */

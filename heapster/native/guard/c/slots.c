@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "guard.h"
@@ -19,7 +20,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uintptr_t first, next, end; /* of the reservation, and of what is not used yet */
 static struct record *records;     /* from 1 on */
 static uint32_t *record_of;        /* by page: its slot's; of a guard, that of the slot before it */
-static uint32_t used;
+static uint32_t used, most_used;
 static size_t guarded, passed;
 static size_t live, most_live; /* blocks; each takes two mappings, and the program needs some of its own */
 static const char *why;
@@ -48,25 +49,46 @@ static size_t room_for_live(void)
     return mappings > SPARED ? (size_t)(mappings - SPARED) / 2 : 0;
 }
 
+/* How many bytes of addresses we may take: all, or a quarter of what the program may have. */
+static size_t room_for_all(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : limit.rlim_cur / 4;
+}
+
+/* Reserves so many bytes for slots, and what is to be known of them. */
+static int reserve_all(size_t length)
+{
+    size_t slots = length / (2 * PAGE) < MOST_RECORDS ? length / (2 * PAGE) : MOST_RECORDS;
+    size_t pages = length / PAGE * sizeof *record_of;
+    if (length + pages + slots * sizeof *records > room_for_all())
+        return 0;
+    char *here = reserve(length, PROT_NONE);
+    records = here ? reserve(slots * sizeof *records, PROT_READ | PROT_WRITE) : NULL;
+    record_of = records ? reserve(pages, PROT_READ | PROT_WRITE) : NULL;
+    if (record_of) {
+        first = next = (uintptr_t)here;
+        end = first + length;
+        most_used = (uint32_t)slots;
+        return 1;
+    }
+    if (records)
+        munmap(records, slots * sizeof *records);
+    if (here)
+        munmap(here, length);
+    return 0;
+}
+
 /* Once: the reservation, as large as the system lets it be. */
 static int is_ready(void)
 {
     static int tried;
     if (tried++)
         return first != 0;
-    records = reserve(MOST_RECORDS * sizeof *records, PROT_READ | PROT_WRITE);
-    for (size_t length = LARGEST; records && length >= LEAST; length >>= 2) {
-        void *here = reserve(length, PROT_NONE);
-        record_of = here ? reserve(length / PAGE * sizeof *record_of, PROT_READ | PROT_WRITE) : NULL;
-        if (record_of) {
-            first = next = (uintptr_t)here;
-            end = first + length;
-            most_live = room_for_live();
+    most_live = room_for_live();
+    for (size_t length = LARGEST; length >= LEAST; length >>= 2)
+        if (reserve_all(length))
             return 1;
-        }
-        if (here)
-            munmap(here, length);
-    }
     why = "there are no addresses to reserve";
     return 0;
 }
@@ -79,7 +101,7 @@ static uintptr_t open_pages(size_t length, size_t alignment)
     uintptr_t pages = next + PAGE;
     if (alignment > PAGE)
         pages = up(pages, alignment);
-    if (pages > end || end - pages < length + PAGE || used + 1 == MOST_RECORDS) {
+    if (pages > end || end - pages < length + PAGE || used + 1 >= most_used) {
         why = "all addresses that were reserved, or records, are used";
         return 0;
     }
@@ -151,6 +173,14 @@ HIDDEN void *guard_take(size_t size, size_t alignment)
 }
 
 HIDDEN int guard_owns(const void *p) { return first && (uintptr_t)p >= first && (uintptr_t)p < end; }
+
+HIDDEN int guard_closed(const void *p)
+{
+    if (!guard_owns(p))
+        return 0;
+    const struct record *r = guard_find((uintptr_t)p);
+    return !r || r->state != LIVE || (uintptr_t)p - r->pages >= r->length;
+}
 
 HIDDEN struct record *guard_find(uintptr_t address)
 {

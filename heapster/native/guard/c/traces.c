@@ -18,14 +18,10 @@ struct walk {
     uintptr_t from; /* frames before this one are left out; 0: those of this library */
 };
 
-static int is_ours(uintptr_t frame)
-{
-    static uintptr_t base;
-    Dl_info info;
-    if (!base && dladdr((void *)(uintptr_t)&guard_trace, &info))
-        base = (uintptr_t)info.dli_fbase;
-    return dladdr((void *)frame, &info) && (uintptr_t)info.dli_fbase == base;
-}
+/* Where this library lies, as the linker knows: to ask dladdr of each frame would read all symbols of a program. */
+extern HIDDEN const char __ehdr_start[], _end[];
+
+static int is_ours(uintptr_t frame) { return frame - (uintptr_t)__ehdr_start < (uintptr_t)(_end - __ehdr_start); }
 
 static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *given)
 {
