@@ -8,6 +8,7 @@ from heapster.checkers.proofs.catalogue import PROOFS, theorems
 from heapster.checkers.proofs.contracts import required
 from heapster.checkers.proofs.replacements import callees
 from heapster.checkers.proofs.stand_ins import STAND_INS
+from heapster.checkers.proofs.unproved import UNPROVED, functions
 
 WHOLE = (
     "A call is run from its C name on. The machine knows nothing of the heap but what the code asks for: then",
@@ -47,6 +48,7 @@ def any_heap_lines() -> Iterator[str]:
         yield f"| `{each.of}` | {each.does} | {names} | {reach} |"
     yield ""
     yield from _stand_in_lines()
+    yield from _unproved_lines()
 
 
 REPLACED = (
@@ -67,4 +69,14 @@ def _stand_in_lines() -> Iterator[str]:
         whole = [bound for bound in (ALL_WORDS, ANY_HEAP) if bound in bounds]
         reach = ", ".join(whole or dict.fromkeys(bounds)) or "nothing"
         yield f"| `{each.of}` | {users} | {len(bounds)} | {reach} | {needs[each.of]} |"
+    yield ""
+
+
+def _unproved_lines() -> Iterator[str]:
+    """Of the docs' page: the functions that no theorem is about, by the reason."""
+    alone = {reason: [name for name in UNPROVED if UNPROVED[name] == reason] for reason in UNPROVED.values()}
+    yield from ("## Functions that no theorem is about", "",
+                f"All others of the {len(functions())} of `impl` have one of their own.", "",
+                "| why | functions |", "|---|---|")
+    yield from (f"| {reason} | {', '.join(f'`{name}`' for name in names)} |" for reason, names in alone.items())
     yield ""

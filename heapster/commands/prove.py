@@ -21,6 +21,7 @@ from heapster.checkers.proofs.dependencies import Sources
 from heapster.checkers.proofs.kept import KeptProofs
 from heapster.checkers.proofs.runner import Proved, Runner, TheoremResult, target_of
 from heapster.checkers.proofs.source import check_source, opened
+from heapster.checkers.proofs.unproved import UNPROVED
 from heapster.checkers.targets.source import holds_source, root_in
 from heapster.checkers.targets.target import Target
 from heapster.commands.any_heap_page import any_heap_lines
@@ -33,7 +34,15 @@ from heapster.extras import install
 from heapster.files import write_whole
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
-from heapster.reports.proofs import assumed_lines, count_line, cross_check_lines, cross_checked, markdown, theorem_lines
+from heapster.reports.proofs import (
+    assumed_lines,
+    count_line,
+    cross_check_lines,
+    cross_checked,
+    markdown,
+    theorem_lines,
+    unproved_lines,
+)
 from heapster.reports.terminal import BAD, GOOD, OPEN, PLAIN, finding_lines
 from heapster.results import Finding, Run, TargetError, UsageError, Verdict
 from heapster.wording import counted
@@ -56,7 +65,7 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
         write_whole(write, page())
         return 0
     if only_list:
-        say(chain(theorem_lines(_listed(proofs)), assumed_lines(_assumed())))
+        say(chain(theorem_lines(_listed(proofs)), assumed_lines(_assumed()), unproved_lines(UNPROVED)))
         return 0
     if find_spec("z3") is None:
         raise TargetError(f"proofs need z3: {install('prove')}")
@@ -76,12 +85,10 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     with opened(folder) as source:
         kept = KeptProofs(Sources(source), fresh=fresh or cross_check)
         pool = pool_of(given, needs=target.paths) if given["scheduler"] else None
-        run = met(proved(proofs, Runner(timeout, jobs, folder, kept=kept, cross_check=cross_check, pool=pool)), target)
+        run = proved(proofs, Runner(timeout, jobs, folder, kept=kept, cross_check=cross_check, pool=pool))
     if kept.trouble:
         warn(kept.trouble)
-    _keep(run, target, Store(Path(store), warn))
-    _show(run)
-    return delivery.write(run)
+    return delivery.write(_told(met(run, target), target, Store(Path(store), warn)))
 
 
 def aimed(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
@@ -170,10 +177,13 @@ def replay_counterexample(text: str, target: Target, delivery: Delivery) -> int:
                               monotonic() - started, 1, findings))
 
 
-def _keep(run: Run, target: Target, store: Store) -> None:
+def _told(run: Run, target: Target, store: Store) -> Run:
+    """The run, whose findings are kept, shown."""
     for finding in run.findings:
         if finding.trace or finding.counterexample:
             store.keep(finding, target)
+    _show(run)
+    return run
 
 
 def _show(run: Run) -> None:

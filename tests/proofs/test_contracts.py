@@ -8,6 +8,7 @@ from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
 from heapster.checkers.proofs.contracts import clauses, ensured, shown
 from heapster.checkers.proofs.layout_spec import not_drawn
+from heapster.checkers.proofs.unproved import UNPROVED, without_theorem
 from heapster.impl import layout
 
 IMPL = Path(impl.__file__).parent
@@ -41,6 +42,10 @@ def test_every_proved_function_exists() -> None:
             continue
         text = (IMPL / f"{module}.py").read_text(encoding="utf-8")
         assert function == "constants" or f"def {function}(" in text, proof.of
+
+
+def test_every_function_has_a_theorem_but_those_that_are_named() -> None:
+    assert sorted(without_theorem()) == sorted(UNPROVED)
 
 
 def test_planted_faults_name_theorems() -> None:

@@ -1,24 +1,36 @@
-"""What is proved of a function includes its frame: a stray store is refuted, at its start and in each loop."""
+"""What is proved of a function includes its frame and its end: stray stores are refuted, and loops that stay."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 
 import pytest
+from _pytest.mark import ParameterSet
 
+from heapster.checkers.mutation.endless import endless_loops
 from heapster.checkers.mutation.fault import Fault
 from heapster.checkers.mutation.stray_stores import stray_stores
 from heapster.checkers.proofs.catalogue import PROOFS, selected
 from heapster.checkers.proofs.runner import Proved, Runner
 
 OF_THEOREMS = {proof.of for proof in PROOFS}
-PLANTED = [pytest.param(name, fault, id=fault.title.replace(" ", "-"),
-                        marks=[] if "loop" in fault.title else [pytest.mark.faults])
-           for name, fault in stray_stores() if name in OF_THEOREMS]
+LOOKED_AT = frozenset({"placement.best_fit", "stack.move", "trim.drop_empty", "settings.least_attached",
+                       "placement.first_fit", "thread_cache.flush", "retained.smallest"})     # their loops, each time
 
 
-@pytest.mark.parametrize(("name", "fault"), PLANTED)
-def test_a_stray_store_is_refuted(name: str, fault: Fault) -> None:
-    outcomes = [outcome for found in replace(Runner(), origin=fault).run(selected((name,), thorough=False))
-                for outcome in found]
+def _planted(faults: Iterable[tuple[str, Fault]]) -> list[ParameterSet]:
+    return [pytest.param(name, fault, id=fault.title.replace(" ", "-"),
+                         marks=[] if name in LOOKED_AT and "loop" in fault.title else [pytest.mark.faults])
+            for name, fault in faults if name in OF_THEOREMS]
+
+
+PLANTED = _planted(stray_stores())
+
+
+@pytest.mark.parametrize(("name", "fault"), [*PLANTED, *_planted(endless_loops())])
+def test_it_is_refuted(name: str, fault: Fault) -> None:
+    runner = replace(Runner(), origin=fault)
+    outcomes = chain.from_iterable(runner.run(selected((name,), thorough=False)))
     assert any(outcome.verdict is Proved.REFUTED for outcome in outcomes)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 ALL_WORDS = "all words"
 ANY_HEAP = "any heap"
 ASSUMED = "assumed"
-LONGEST_AFTER_REFUTING = 60.0       # seconds for any other proof: on a broken source some have no end
+LONGEST_AFTER_REFUTING = 60.0       # seconds of processor time for any other proof: on a broken source some never end
 BITS, INTEGERS = "bits", "integers"     # encodings of words
 
 Body = Callable[[Any, Any], None]       # of the source's modules, and a `machine.paths.Path`

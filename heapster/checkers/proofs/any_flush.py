@@ -1,4 +1,4 @@
-"""free where the thread's bin is full, on any heap: half of the bin goes back, block by block, and the block goes in.
+"""free where the thread's bin is full, on any heap: half of it goes back, neighbours at once, and the block goes in.
 
 What `flush`, `send_home` and `release_all` do is proved turn by turn, of stacks of any length.
 """
@@ -25,6 +25,7 @@ from heapster.checkers.proofs.layout_spec import (
 )
 from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.loops import cut
+from heapster.checkers.proofs.notes import or_null
 from heapster.checkers.proofs.placement import Over
 from heapster.machine.linear import Infeasible
 
@@ -220,23 +221,25 @@ class Releasing:
         self.rest, count = a_stack(path)
         let_wait(self.m, self.p, self.rest)
         self.word = self.p + ((count + 1) << 48)
-        self.released: list[Any] = []
+        self.run, self.next = or_null(path, "run"), or_null(path, "next")
+        self.gathered: list[Any] = []
 
-    def release(self, m: Any, arena: Any, b: Any) -> None:
-        """See `impl.arena.release`, of which `free` is proved on any heap: what waited is no longer marked."""
-        self.released.append((arena, b))
-        if m.load(self.p) != 0 or m.load(self.p + WORD) != 0:
+    def gather(self, m: Any, arena: Any, run: Any, b: Any) -> Any:
+        """See `impl.remote.gather`: what waited is no longer marked."""
+        self.gathered.append((arena, run, b))
+        if b != 0 and (m.load(self.p) != 0 or m.load(self.p + WORD) != 0):
             m.broken("a block is released that is marked still")
+        return self.next
 
-    def enter(self, word: Any) -> list[Any]:
-        """It begins with the whole stack; and is at any block of it, or at its end."""
-        self.path.claim("releasing_begins_with_the_whole_stack", lambda: word == self.word)
-        return [self.word if self.path.choose(2) else 0]
+    def enter(self, run: Any, word: Any) -> list[Any]:
+        """It begins with the whole stack; and is at any block of it, or at its end, any run gathered."""
+        self.path.claim("releasing_begins_with_the_whole_stack", lambda: word == self.word and run == 0)
+        return [self.run, self.word if self.path.choose(2) else 0]
 
-    def again(self, word: Any) -> None:
-        """The block on top was released; the rest is left."""
-        self.path.claim("releasing_goes_on_with_the_rest", lambda: word == self.rest
-                        and self.released == [(self.w.arena, self.b)])
+    def again(self, run: Any, word: Any) -> None:
+        """The block on top was gathered; the rest is left."""
+        self.path.claim("releasing_goes_on_with_the_rest", lambda: word == self.rest and run == self.next
+                        and self.gathered == [(self.w.arena, self.run, self.b)])
         self.path.claim("releasing_turns_write_no_more", lambda: only(self.m, self.p, self.p + WORD))
         raise Over
 
@@ -244,12 +247,13 @@ class Releasing:
 def release_all(source: Any, path: Any) -> None:
     """One turn, of any stack of blocks of the arena."""
     loop = Releasing(path)
-    with replaced(source.remote, release=loop.release):
+    with replaced(source.remote, gather=loop.gather):
         try:
             cut(source.remote.release_all, loop)(loop.m, loop.w.arena, loop.word)
         except Over:
             return
-    path.claim("releasing_ends_with_the_last", lambda: only(loop.m) and not loop.released)
+    path.claim("releasing_ends_with_the_last", lambda: only(loop.m)
+               and loop.gathered == [(loop.w.arena, loop.run, 0)])
 
 
 PROOFS = (
@@ -280,8 +284,8 @@ PROOFS = (
     }, suffix="_turn_by_turn"),
     Proof("remote.release_all", ANY_HEAP, release_all, more={
         "releasing_begins_with_the_whole_stack": "it begins with the whole stack",
-        "releasing_goes_on_with_the_rest": "each turn releases the block on top, no longer marked, and leaves the rest",
-        "releasing_turns_write_no_more": "but for what `release` does, it writes no word but the block's link and mark",
-        "releasing_ends_with_the_last": "at the end nothing changes",
+        "releasing_goes_on_with_the_rest": "each turn gathers the block on top, no longer marked, and leaves the rest",
+        "releasing_turns_write_no_more": "but for what `gather` does, it writes no word but the block's link and mark",
+        "releasing_ends_with_the_last": "at the end what was gathered is released",
     }, suffix="_turn_by_turn"),
 )

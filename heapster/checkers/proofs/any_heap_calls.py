@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.any_heap import AnyHeap
-from heapster.checkers.proofs.callee_contracts import as_listed, replaced
+from heapster.checkers.proofs.callee_contracts import as_listed, break_lowered, replaced
 from heapster.checkers.proofs.heap_after import After
 from heapster.checkers.proofs.heap_clauses import MetBlock
 from heapster.checkers.proofs.layout_spec import (
@@ -32,7 +33,8 @@ MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
 def of_arenas(source: Any, heap: AnyHeap) -> Iterator[None]:
     """Let what arenas call be as it is proved to be elsewhere: free lists, and the steps of an epoch.
 
-    And a thread has an arena, or gets one, which writes words of no heap. See `stand_ins`.
+    And a thread has an arena, or gets one, which writes words of no heap; and the break is lowered or is not, whoever
+    moves it amid. See `stand_ins`.
     """
     def note_release(m: Any, arena: Any, _: Any) -> None:
         """See `impl.purge.note_release`."""
@@ -44,6 +46,7 @@ def of_arenas(source: Any, heap: AnyHeap) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(as_listed(source, heap.lists))
         stack.enter_context(replaced(source.arena, note_release=note_release, find_further=heap.lists.find_further))
+        stack.enter_context(replaced(source.region, lower_break=partial(break_lowered, heap.path)))
         for module in (source.malloc, source.thread_cache):
             stack.enter_context(replaced(module, attach=lambda _: heap.arena))
         stack.enter_context(replaced(source.malloc, check_in_use=lambda *_: None, cache_block=lambda *_: False,

@@ -47,6 +47,7 @@ class Refilling:
         self.slot = self.heap.thread + CACHE["bins"] + 2 * WORD * self.index
         self.batch, self.collected = path.choose(MOST_CARVED + 1), 0
         self.below: Any = 0
+        self.limit: Any = 0
         self.m = self.heap.m
         self.m.put(self.slot, 0, "bin")
         self.m.put(self.slot + WORD, path.word("limit", 0, COUNTS) << 48, "limit")
@@ -54,11 +55,19 @@ class Refilling:
         self.calls, self.count = path.word("my calls", 0, TOTALS), self.heap.thread + CACHE["my_calls"] + WORD * MALLOC
         self.m.put(self.count, self.calls, "my calls")
 
-    def grow_bin(self, m: Any, *_: Any) -> Any:
+    def grow_bin(self, m: Any, thread: Any, total: Any, _: Any) -> Any:
         """See `impl.thread_cache.grow_bin`; on which list the thread is registered has no part in this."""
-        limit = self.path.word("grown limit", 0, COUNTS)
-        m.store(self.slot + WORD, limit << 48)
-        return limit
+        if thread != self.heap.thread or total != self.total:
+            m.broken("a bin grows that is not refilled")
+        self.limit = self.path.word("grown limit", 0, COUNTS)
+        m.store(self.slot + WORD, self.limit << 48)
+        return self.limit
+
+    def batch_size(self, limit: Any, total: Any) -> Any:
+        """See `impl.bins.batch_size`."""
+        if limit != self.limit or total != self.total:
+            self.m.broken("a batch is for a bin that is not refilled")
+        return self.batch
 
     def collect_remote(self, m: Any, arena: Any, kind: int) -> None:
         """See `impl.thread_cache.collect_remote`: it may have put blocks into the bin."""
@@ -82,7 +91,7 @@ class Refilling:
                        class_for_request=lambda _: self.index, least_of_class=lambda _: self.total),
               replaced(source.bins, class_of=lambda _: self.index),
               replaced(source.thread_cache, class_of=lambda _: self.index, grow_bin=self.grow_bin,
-                       batch_size=lambda *_: self.batch, collect_remote=self.collect_remote)):
+                       batch_size=self.batch_size, collect_remote=self.collect_remote)):
             return source.api.malloc(self.m, request)
 
 
@@ -133,8 +142,11 @@ class Collecting:
         self.slot = self.heap.thread + CACHE["bins"] + 2 * WORD * self.index
         self.kept, self.kept_count = a_stack(path)
         self.m.put(self.slot, self.kept, "bin")
-        self.m.put(self.slot + WORD, path.word("limit", 0, COUNTS) << 48, "limit")
+        limit = path.word("limit", 0, COUNTS) << 48
+        self.m.put(self.slot + WORD, limit, "limit")
         (self.rest, count), self.is_least = a_stack(path), path.choose(2)
+        if self.is_least:       # a bin without room takes none either, see `what_has_no_place_in_a_bin_stays`
+            path.require(self.kept, "<", limit)
         self.m.store(self.p, self.rest)
         self.m.store(self.p + WORD, key_of(self.m) - self.rest - self.p)
         for cell in self.m.written():

@@ -44,15 +44,29 @@ def is_refused(source: Any, path: Any) -> None:
     path.claim("only_impossible_sizes_are_refused", lambda: refused == (request < 0 or request > MAX_REQUEST))
 
 
+def _of_halves(path: Any, name: str) -> Any:
+    """A size_t up to PTRDIFF_MAX: 2**31 times its upper half plus its lower half."""
+    upper, lower = path.word(f"upper {name}", 0, (1 << 32) - 1), path.word(f"lower {name}", 0, (1 << HALF) - 1)
+    return upper * (1 << HALF) + lower
+
+
+def product_of_sorted(source: Any, path: Any) -> None:
+    """Each pair of size_t up to PTRDIFF_MAX, the lesser first."""
+    a, b = _of_halves(path, "a"), _of_halves(path, "b")
+    path.require(1, "<=", a)
+    path.require(a, "<=", b)
+    result = source.api.product_of_sorted(a, b)
+    path.claim("the_product_of_sorted_factors_is_exact", lambda: path.is_product(result, a, b, MAX_WORD))
+
+
 def product(source: Any, path: Any) -> None:
-    """Each pair of size_t. A factor is 2**31 times its upper half plus its lower half."""
+    """Each pair of size_t."""
     factors = []
     for name in ("a", "b"):
         if path.choose(2):
             factors.append(path.word(name, -1 << 63, -1))
         else:
-            upper, lower = path.word(f"upper {name}", 0, (1 << 32) - 1), path.word(f"lower {name}", 0, (1 << HALF) - 1)
-            factors.append(upper * (1 << HALF) + lower)
+            factors.append(_of_halves(path, name))
     a, b = factors
     result = source.api.product(a, b)
     if a == 0 or b == 0:
@@ -164,6 +178,9 @@ PROOFS = (
         "the_product_guard_is_exact":
             "-1 exactly when the true product of the size_t values does not fit, else the product",
     }, encodings=(INTEGERS,)),
+    Proof("api.product_of_sorted", ALL_WORDS, product_of_sorted, more={
+        "the_product_of_sorted_factors_is_exact": "-1 exactly when it does not fit, else the product",
+    }),
     Proof("malloc.header_of", ANY_HEAP, header_of, more={
         "a_used_block_is_recognised": "the header of a used block is answered, and nothing changes",
         "its_owner_is_its_arena": "arena_of leads to the record of the owner",

@@ -8,6 +8,7 @@ from heapster.checkers.proofs.layout_spec import (
     ALL_OWNER_BITS,
     ALL_SIZE_BITS,
     CALL_KINDS,
+    CHECKSUM,
     CORRUPT_HEADER,
     DOUBLE_FREE,
     FOOTER,
@@ -18,6 +19,7 @@ from heapster.checkers.proofs.layout_spec import (
     PAYLOAD,
     PREV,
     PREV_USED,
+    USED,
     a_block,
     aborts,
     an_owner,
@@ -26,6 +28,7 @@ from heapster.checkers.proofs.layout_spec import (
 )
 from heapster.checkers.proofs.local_heap import Window
 
+OTHERS = 62             # owners that have one after them
 HUGE = 1 << 47          # a block may hold the largest request and the largest alignment
 ALIGNMENTS = tuple(1 << place for place in range(4, 47))
 SOME_ALIGNMENTS = (16, 32, 64, 4096)
@@ -45,6 +48,47 @@ def check_neighbours(source: Any, path: Any) -> None:
     path.claim("a_smashed_header_aborts", lambda: not is_used or code == (
         0 if size >= MIN_BLOCK and word & PREV_USED != 0 and word & ALL_OWNER_BITS == owner << OWNER_PLACE
         else CORRUPT_HEADER))
+
+
+class SideBySide:
+    """Two blocks side by side or apart, each as it must be or not; an arena that may be lost."""
+
+    def __init__(self, path: Any) -> None:
+        self.is_lost, are_apart, spoilt, self.prev_used = path.choose(2), path.choose(2), path.choose(7), path.choose(2)
+        self.w = Window(path, lost=bool(self.is_lost))
+        self.m, self.left = self.w.m, self.w.span("left", MOST)
+        self.size, right_size = (path.word(name, MIN_BLOCK, MOST // 4, ALIGN) for name in ("size", "right size"))
+        self.owner, self.right = path.word("whose", 0, OTHERS), self.left + self.size
+        if are_apart:
+            self.right = self.right + path.word("gap", ALIGN, MOST // 4, ALIGN)
+        self.fits = not are_apart and not spoilt
+        self.m.put(self.left, header(self.size, self.owner, int(spoilt != 1), self.prev_used)
+                   + CHECKSUM * (spoilt == 2), "header of the left")
+        self.m.put(self.right, header(right_size, self.owner + (spoilt == 3), int(spoilt != 4), int(spoilt != 5))
+                   + CHECKSUM * (spoilt == 6), "header of the right")
+        self.whole = header(self.size + right_size, self.owner, 1, self.prev_used)
+
+
+def is_joinable(source: Any, path: Any) -> None:
+    """Two blocks in the order of their addresses."""
+    p = SideBySide(path)
+    answer = source.arena.is_joinable(p.m, p.left, p.right)
+    path.claim("neighbours_of_one_owner_are_joinable", lambda: bool(answer) == p.fits and only(p.m))
+
+
+def join_used(source: Any, path: Any) -> None:
+    """Two blocks in either order."""
+    p = SideBySide(path)
+    m, counted = p.m, p.w.at("used_blocks")
+    blocks = p.w.word("used_blocks", 1)
+    result = source.arena.join_used(m, p.w.arena, *((p.left, p.right) if path.choose(2) else (p.right, p.left)))
+    if p.is_lost or not p.fits:
+        path.claim("what_is_no_neighbour_is_left", lambda: result == 0 and only(m))
+    else:
+        path.claim("neighbours_become_one", lambda: result == p.left and m.load(p.right) & USED == 0
+                   and m.load(p.left) == p.whole)
+        path.claim("making_one_of_two_is_counted", lambda: m.load(counted) == blocks - 1)
+        path.claim("making_one_of_two_writes_no_more", lambda: only(m, p.left, p.right, counted))
 
 
 def open_record(source: Any, path: Any) -> None:
@@ -173,6 +217,18 @@ PROOFS = (
         "what_was_freed_meanwhile_aborts": "a block that is not used aborts as a double free; no other does",
         "a_smashed_header_aborts": "a size below the least, or a right neighbour that is told of a free left or is "
                                    "another owner's, aborts; nothing else does",
+    }),
+    Proof("arena.is_joinable", ANY_HEAP, is_joinable, more={
+        "neighbours_of_one_owner_are_joinable":
+            "yes of used blocks side by side that are intact, of one owner, and know each other; of no others",
+    }),
+    Proof("arena.join_used", ANY_HEAP, join_used, {
+        "what_is_no_neighbour_is_left": "NULL only if they are no neighbours that `release` would take, or the arena "
+                                        "is lost, and then nothing changes",
+        "neighbours_become_one":
+            "else it is used, with the bytes of both, and the right one's header is not USED",
+        "making_one_of_two_is_counted": "the ledger counts one block less",
+        "making_one_of_two_writes_no_more": "no other word changes",
     }),
     Proof("arena.align_front", ANY_HEAP, align_front, {
         "leads_are_legal_blocks": "the lead is absent or a legal block, on the list",

@@ -226,12 +226,22 @@ def carve_batch(source: Any, path: Any) -> None:
             ("find_or_grow", k.w.arena, k.total), ("carve", k.w.arena, k.b, k.total, most)])
 
 
-def limits(source: Any, path: Any) -> None:
-    """Each size, each limit that can arise, each setting: not only within its bounds, but as large as they allow."""
-    total, limit = path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN), 1 << path.choose(16) >> 1
+def _limited(path: Any) -> tuple[Any, Any]:
+    """Bytes of a block that bins take, and a limit that can arise."""
+    return path.word("total", MIN_BLOCK, CACHE["most_cached"], ALIGN), 1 << path.choose(16) >> 1
+
+
+def grown_limit(source: Any, path: Any) -> None:
+    """Each size, each limit, each setting: not only within its bounds, but as large as they allow."""
+    total, limit = _limited(path)
     most, enough = path.word("most", 0, CACHE["max_cache"]), path.word("enough", 0, CACHE["max_cache"])
     grown = source.bins.grown_limit(limit, total, most, enough)
     path.claim("limits_double_where_they_may", lambda: grown == _grown(max(limit, 1), total, most, enough))
+
+
+def batch_size(source: Any, path: Any) -> None:
+    """Each size, each limit: as many as may move at once."""
+    total, limit = _limited(path)
     blocks, half = source.bins.batch_size(limit, total), (limit + 1) // 2
     path.claim("a_batch_is_as_large_as_it_may", lambda: bool(
         blocks == half or 2 * blocks * total > CACHE["most_moved"] and (2 * blocks <= half)))
@@ -322,10 +332,10 @@ PROOFS = (
     Proof("remote.drain", ANY_HEAP, drain, more={
         "draining_releases_all_that_was_taken": "all that was on the list, of any length",
     }, suffix="_by_its_parts"),
-    Proof("bins.grown_limit", ALL_WORDS, limits, more={
+    Proof("bins.grown_limit", ALL_WORDS, grown_limit, more={
         "limits_double_where_they_may": "where twice the limit is within both bounds; else it is halved as it must be",
     }, suffix="_as_large_as_may_be"),
-    Proof("bins.batch_size", ALL_WORDS, limits, more={
+    Proof("bins.batch_size", ALL_WORDS, batch_size, more={
         "a_batch_is_as_large_as_it_may": "twice as many would be more than half, or more bytes than may move at once",
     }, suffix="_as_large_as_may_be"),
     Proof("stack.holds", ANY_HEAP, misled, more={

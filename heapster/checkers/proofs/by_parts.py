@@ -61,21 +61,30 @@ def note_release(source: Any, path: Any) -> None:
 
 
 def attach(source: Any, path: Any) -> None:
-    """A thread that has an arena, or gets one of any number."""
+    """A thread that has an arena, or gets one."""
+    w, notes, has, thread = Window(path), Notes(), path.choose(2), path.word("thread", LOWEST, HIGHEST, ALIGN)
+    w.reserve(thread, WORD)
+    w.m.use_thread(thread)
+    w.m.put(thread, w.arena if has else 0, "my arena")
+    with replaced(source.settings, **notes.answering(attach_anew=LOWEST)):
+        arena = source.settings.attach(w.m)
+    path.claim("who_has_an_arena_asks_nobody", lambda: only(w.m) and arena == (w.arena if has else LOWEST)
+               and notes.are(*[("attach_anew",)] * (not has)))
+
+
+def attach_anew(source: Any, path: Any) -> None:
+    """A thread that gets an arena of any number."""
     w, notes, index = Window(path), Notes(), path.word("chosen", 0, MAX_ARENAS - 1)
     thread, limit = path.word("thread", LOWEST, HIGHEST, ALIGN), path.word("limit", 0, MAX_ARENAS)
     w.reserve(thread, WORD)
     w.m.use_thread(thread)
-    mine, ends = w.arena if path.choose(2) else 0, []
-    w.m.put(thread, mine, "my arena")
+    ends: list[int] = []
+    w.m.put(thread, 0, "my arena")
     w.m.put(w.statics + STATICS["arena_limit"], limit, "arena limit")
     w.m.at_thread_end = lambda: ends.append(1)
     with replaced(source.settings, **notes.answering(least_attached=index, count_thread=0)):
-        arena = source.settings.attach(w.m)
+        arena = source.settings.attach_anew(w.m)
     chosen = w.statics + STATICS["arenas"] + ARENA_BYTES * index
-    if mine != 0:
-        path.claim("who_has_an_arena_asks_nobody", lambda: arena == mine and only(w.m) and not notes.done and not ends)
-        return
     path.claim("a_new_thread_gets_the_emptiest_arena", lambda: arena == chosen and w.m.load(thread) == chosen
                and only(w.m, thread) and not w.m.held and notes.held == [1, 1] and notes.are(
                    ("least_attached", 8 if limit == 0 else limit), ("count_thread", index, 1)))
@@ -366,10 +375,12 @@ PROOFS = (
         "an_epoch_ends_when_it_is_long_enough": "and not before",
     }, suffix="_by_its_parts"),
     Proof("settings.attach", ANY_HEAP, attach, more={
-        "who_has_an_arena_asks_nobody": "it is answered, and nothing changes",
+        "who_has_an_arena_asks_nobody": "it is answered; else what another way gets, and nothing changes",
+    }, suffix="_of_any_number"),
+    Proof("settings.attach_anew", ANY_HEAP, attach_anew, more={
         "a_new_thread_gets_the_emptiest_arena": "of those that may be, under the lock, and is counted",
         "a_new_thread_is_to_be_told_when_it_ends": "once",
-    }, suffix="_of_any_number"),
+    }),
     Proof("retained.take_retained", ANY_HEAP, take_retained, more={
         "what_nobody_retained_is_not_taken": "NULL, and no word changes",
         "a_retained_mapping_is_cut_unless_little_would_be_left": "at most a quarter; its first word says what it has",

@@ -34,11 +34,13 @@ from heapster.checkers.proofs.layout_spec import (
     owner_in,
     waits,
 )
+from heapster.checkers.proofs.owned import OwningThread
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
 SMALL_CLASSES = 56                              # that requests below a page have
 ENOMEM = 12
+NO_RACE = "what others may be touching is only touched atomically: there is no data race"
 BY_CHANCE = (32, PAGE)
 ALIGNMENTS = (1, 2, 4, 8, 16)                   # that every block has
 
@@ -115,7 +117,9 @@ def from_a_bin(source: Any, path: Any) -> None:
     m = c.m
     kind = (MALLOC, CALLOC, ALIGNED)[path.choose(3)]
     place, calls = c.count_of(kind)
-    q = _asked(source, path, c, kind, request)
+    owning = OwningThread(m, (p, least(index)))
+    q = _asked(source, path, owning, kind, request)
+    path.claim("a_call_that_a_bin_serves_races_with_nobody", lambda: not owning.strays, owning.races)
     path.claim("what_a_bin_has_is_handed_out", lambda: q == p and request <= least(index) - PAYLOAD)
     path.claim("what_a_bin_hands_out_leaves_it", lambda: m.load(c.slot) == word and m.load(p) == 0
                and m.load(p + WORD) == 0)
@@ -132,7 +136,9 @@ def aligned_from_a_bin(source: Any, path: Any) -> None:
     m = c.m
     place, calls = c.count_of(ALIGNED)
     alignment = BY_CHANCE[path.choose(len(BY_CHANCE))]
-    q = source.malloc.cached_aligned(m, request, alignment)
+    owning = OwningThread(m, (p, least(index)))
+    q = source.malloc.cached_aligned(owning, request, alignment)
+    path.claim("a_block_aligned_by_chance_is_looked_at_by_its_owner", lambda: not owning.strays, owning.races)
     if p & alignment - 1 == 0 and want == least(index):
         path.claim("a_block_that_is_aligned_by_chance_is_handed_out", lambda: q == p and m.load(c.slot) == word
                    and m.load(p) == 0 and m.load(p + WORD) == 0 and m.load(place) == calls + 1
@@ -141,13 +147,13 @@ def aligned_from_a_bin(source: Any, path: Any) -> None:
         path.claim("a_block_that_is_not_aligned_stays", lambda: q == 0 and c.is_alone() and only(m))
 
 
-def _asked(source: Any, path: Any, c: Caller, kind: int, request: Any) -> Any:
+def _asked(source: Any, path: Any, m: Any, kind: int, request: Any) -> Any:
     if kind == MALLOC:
-        return source.api.malloc(c.m, request)
+        return source.api.malloc(m, request)
     if kind == CALLOC:
         with replaced(source.api, product=lambda *_: request):      # see `the_product_guard_is_exact`
-            return source.api.calloc(c.m, 1, request)
-    return source.api.memalign(c.m, ALIGNMENTS[path.choose(len(ALIGNMENTS))], request)
+            return source.api.calloc(m, 1, request)
+    return source.api.memalign(m, ALIGNMENTS[path.choose(len(ALIGNMENTS))], request)
 
 
 UNREGISTERED, LOOKS_KEPT, OF_ANOTHER_CLASS, BETWEEN_SIZES, MAPPED_BLOCK = range(5)     # why realloc looks further
@@ -180,7 +186,9 @@ def resized_in_its_class(source: Any, path: Any) -> None:
     """Each class that small requests have: a block of it, and each request that malloc would give such a block for."""
     c, p, request = _to_be_resized(path)
     place, calls = c.count_of(REALLOC)
-    q = source.api.realloc(c.m, p, request)
+    owning = OwningThread(c.m, (p, least(c.index)))
+    q = source.api.realloc(owning, p, request)
+    path.claim("realloc_within_a_class_races_with_nobody", lambda: not owning.strays, owning.races)
     path.claim("realloc_within_a_class_leaves_the_block", lambda: q == p and c.m.load(place) == calls + 1
                and c.is_alone() and only(c.m, place))
 
@@ -204,7 +212,9 @@ def into_a_bin(source: Any, path: Any) -> None:
         m.put(place, held, "bin")
     show_nothing(path, m, p)
     place, calls = c.count_of(FREE)
-    source.api.free(m, p)
+    owning = OwningThread(m, (p, least(index)))
+    source.api.free(owning, p)
+    path.claim("a_free_into_a_bin_races_with_nobody", lambda: not owning.strays, owning.races)
     path.claim("what_is_freed_into_a_bin_is_on_top", lambda: m.load(c.slot) == p + ((count + 1) << 48)
                and waits(m, p, word))
     path.claim("a_free_into_a_bin_is_counted", lambda: m.load(place) == calls + 1)
@@ -250,8 +260,10 @@ def into_a_grown_bin(source: Any, path: Any) -> None:
     path.require(waiting, "<", MOST_REMOTE)
     owner = owner_in(m.load(p - PAYLOAD))
     m.put(c.arena(owner) + ARENA_RECORD["remote"], remote, "remote list")
+    owning = OwningThread(m, (p, least(index)))
     with replaced(source.thread_cache, grow_bin=c.grow_bin, attach=lambda _: c.arena(c.mine)):
-        source.api.free(m, p)
+        source.api.free(owning, p)
+    path.claim("a_free_past_a_full_bin_races_with_nobody", lambda: not owning.strays, owning.races)
     goes_home = not had_room and bool(owner != c.mine)
     onto, below, on_it = (c.arena(owner) + ARENA_RECORD["remote"], remote, waiting) if goes_home else (
         c.slot, word, count)
@@ -316,6 +328,7 @@ PROOFS = (
         "realloc_within_a_class_leaves_the_block": "in a thread with a cache, a block of the class that malloc would "
                                                    "give for the request stays as it is, the call counted; no other "
                                                    "word changes, and no lock is taken",
+        "realloc_within_a_class_races_with_nobody": NO_RACE,
     }, suffix="_within_a_class"),
     Proof("malloc.leave_plain", ANY_HEAP, leave_nothing, {
         "what_cannot_be_left_at_once_is_looked_at_further": "no word changes if it is false",
@@ -327,18 +340,21 @@ PROOFS = (
         "what_a_bin_hands_out_is_zeroed_for_calloc_alone": "calloc zeroes all of the payload, others no byte of it",
         "a_call_that_a_bin_serves_touches_no_more": "no other word changes, no lock is taken, nobody is asked, and "
                                                     "errno is left alone",
+        "a_call_that_a_bin_serves_races_with_nobody": NO_RACE,
     }, suffix="_from_a_bin"),
     Proof("malloc.cached_aligned", ANY_HEAP, aligned_from_a_bin, more={
         "a_block_that_is_aligned_by_chance_is_handed_out": "the block on top of the bin, if it starts at the multiple "
                                                            "and is of just the size that the request needs; no other "
                                                            "word changes but its marks, the bin and the count",
         "a_block_that_is_not_aligned_stays": "else NULL, and no word changes",
+        "a_block_aligned_by_chance_is_looked_at_by_its_owner": NO_RACE,
     }),
     Proof("api.free", ANY_HEAP, into_a_bin, more={
         "what_is_freed_into_a_bin_is_on_top": "it is on top of the thread's bin, marked, above all that was there",
         "a_free_into_a_bin_is_counted": "the thread counts one call more",
         "a_free_into_a_bin_touches_no_more": "no other word changes, no lock is taken, nobody is asked, and errno is "
                                              "left alone",
+        "a_free_into_a_bin_races_with_nobody": NO_RACE,
     }, suffix="_into_a_bin"),
     Proof("api.free", ANY_HEAP, into_a_grown_bin, more={
         "what_a_bin_that_grew_does_not_take_goes_home": "it is on top of the bin, which got room, marked; the first "
@@ -346,6 +362,7 @@ PROOFS = (
         "a_free_past_a_full_bin_is_counted": "the thread counts one call more",
         "a_free_past_a_full_bin_touches_no_more": "no other word changes but the bin's limit, no lock is taken, nobody "
                                                   "is asked, and errno is left alone",
+        "a_free_past_a_full_bin_races_with_nobody": NO_RACE,
     }, suffix="_into_a_grown_bin"),
     Proof("api.free", ANY_HEAP, past_the_bins, more={
         "what_no_bin_takes_goes_to_its_arena": "a block of which no bin may have any is given to its arena, once",

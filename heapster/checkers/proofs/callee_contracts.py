@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from heapster.checkers.proofs.layout_spec import ALL_SIZE_BITS, ARENA_RECORD, NEXT, PREV, USED
+from heapster.machine.protocol import REFUSED, Call
 
 Heads = Callable[[Any, Any], list[Any]]     # of the free lists of an arena
 
@@ -57,6 +58,18 @@ def replaced(module: Any, **functions: Any) -> Iterator[None]:
     finally:
         for name, function in shipped.items():
             setattr(module, name, function)
+
+
+def break_lowered(path: Any, m: Any, brk: Any, extra: Any) -> bool:
+    """Lower the break by just that, or do not, where what lay there may be lost: see `impl.region.lower_break`."""
+    lowered = bool(path.choose(2))
+    if lowered:
+        m.gone.append((brk - extra, extra))
+        m.brk = brk - extra
+    else:
+        m.lose(brk - extra, extra)
+    m.calls += [Call("sbrk", (0,), brk), Call("sbrk", (-extra,), brk if lowered else REFUSED)]
+    return lowered
 
 
 def by_any_policy(source: Any, path: Any, heads: Heads = the_only_head) -> AbstractContextManager[None]:

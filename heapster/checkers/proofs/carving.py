@@ -12,6 +12,7 @@ from heapster.checkers.proofs.placement import Over
 MOST = 1 << 40
 HANDED_OUT, TAIL = "runs_of_any_length_are_used", "what_any_run_leaves_is_listed"
 BOUND, FRAME = "no_run_is_longer_than_asked_for", "carving_spares_earlier_blocks"
+WHOLE = "no_run_is_shorter_than_what_is_left_allows"
 
 
 class Carving:
@@ -78,10 +79,16 @@ class Carving:
         """What follows the last block is listed and counted."""
         w, load = self.w, self.m.load
         self.path.claim(HANDED_OUT, lambda: last == self.b)
+        self.path.claim(WHOLE, lambda: bool(self.now == 1) or self.rest == 0 or not self._could_carve())
         end = last + (load(last) & ALL_SIZE_BITS)
         self.path.claim(TAIL, lambda: self.run.is_rest_listed(last)
                         and load(w.at("free_bytes")) == self.counts[0] - self.run.total + (self.run.right - end)
                         and load(w.at("free_blocks")) == self.counts[1] - (end == self.run.right))
+
+    def _could_carve(self) -> bool:
+        """Whether one block more of the size would leave a block, or nothing."""
+        left = self.left - 2 * self.run.want
+        return bool(left == 0 or left >= MIN_BLOCK)
 
 
 def carve(source: Any, path: Any) -> None:
@@ -98,6 +105,7 @@ PROOFS = (
     Proof("arena.carve", ANY_HEAP, carve, more={
         HANDED_OUT: "each block of the run is used and of the size; an only one may be larger, by less than MIN_BLOCK",
         BOUND: "there are as many as were asked for, or fewer, at least one",
+        WHOLE: "there are fewer only where one more would leave less than a block",
         TAIL: "what is left is free, on the list and counted, or nothing",
         FRAME: "a turn changes no word but headers of the block that it carves and of what is left",
     }, suffix="_in_runs_of_any_length"),

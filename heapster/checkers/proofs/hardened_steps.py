@@ -4,7 +4,17 @@ from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.callee_contracts import replaced
-from heapster.checkers.proofs.layout_spec import ALIGN, ARENA_BYTES, HARDENED, PAYLOAD, STATICS, only
+from heapster.checkers.proofs.classes import least
+from heapster.checkers.proofs.layout_spec import (
+    ALIGN,
+    ARENA_BYTES,
+    HARDENED,
+    MAX_ARENAS,
+    NEXT,
+    PAYLOAD,
+    STATICS,
+    only,
+)
 from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.notes import Notes
@@ -22,13 +32,18 @@ def is_hardened(source: Any, path: Any) -> None:
 
 
 def place_beyond(source: Any, path: Any) -> None:
-    """Whatever a span or a mapping has."""
+    """Whatever a span or a mapping has, at once or after the system got what is not needed."""
     c = PassedCall(path)
-    p = path.choose(2) * path.word("p", LOWEST, HIGHEST, ALIGN)
-    with replaced(source.malloc, **c.notes.answering(place_hardened=p)):
+    p, again = (path.choose(2) * path.word(name, LOWEST, HIGHEST, ALIGN) for name in ("p", "again"))
+    released = bool(path.choose(2))
+    with replaced(source.malloc, **c.notes.answering(place_hardened=[p, again], release_spare=released)):
         b = source.malloc.place_beyond(c.m, *c.words)
-    path.claim("what_has_no_header_is_answered_as_if_it_had", lambda: b == (p - PAYLOAD if p != 0 else 0)
-               and c.is_alone() and c.notes.are(("place_hardened", *c.words)))
+    placing, refused = ("place_hardened", *c.words), bool(p == 0)
+    given = p if not refused else again if released else 0
+    path.claim("what_has_no_header_is_answered_as_if_it_had", lambda: b == (given - PAYLOAD if given != 0 else 0)
+               and c.is_alone())
+    path.claim("memory_that_was_refused_is_asked_for_again", lambda: c.notes.are(
+        placing, *[("release_spare",)] * refused, *[placing] * (refused and released)))
 
 
 def forget_records(source: Any, path: Any) -> None:
@@ -37,7 +52,7 @@ def forget_records(source: Any, path: Any) -> None:
     vault = w.span("vault", ARENA_BYTES)
     w.m.put(w.statics + STATICS["vault"], vault if has else 0, "vault")
     source.vault.forget_records(w.m)
-    words = [vault + HARDENED[name] for name in ("FREE_RECORDS", "FRESH_RECORD")]
+    words = [vault + HARDENED[name] for name in ("FREE_RECORDS", "FRESH_RECORD", "SPARES")]
     path.claim("a_childs_vault_begins_anew", lambda: only(w.m, *words * has) and all(
         w.m.load(word) == 0 for word in words * has))
 
@@ -85,13 +100,44 @@ def show_records(source: Any, path: Any) -> None:
     path.claim("showing_ends_with_the_last_record", lambda: only(s.w.m) and not s.notes.done)
 
 
+def release_spare(source: Any, path: Any) -> None:
+    """Mappings wait or none do; the system takes spans of any arena."""
+    w, notes, waited = Window(path), Notes(), bool(path.choose(2))
+    which = (-1, 0, 1, MAX_ARENAS - 1)[path.choose(4)]
+    with replaced(source.spare, **notes.answering(
+            release_waiting=waited, release_spans=[index == which for index in range(MAX_ARENAS)])):
+        taken = source.spare.release_spare(w.m)
+    arenas = [w.statics + STATICS["arenas"] + ARENA_BYTES * index for index in range(MAX_ARENAS)]
+    path.claim("all_that_is_spare_is_released", lambda: bool(taken) == (waited or which >= 0) and only(w.m)
+               and notes.are(("release_waiting",), *[("release_spans", arena) for arena in arenas]))
+
+
+def largest_slot(source: Any, path: Any) -> None:
+    """Lists of classes that were never opened, are empty, or have spans; the last of them is any."""
+    w = Window(path)
+    last = (-1, 0, 1, 40, 78)[path.choose(5)]
+    for index in range(79):
+        head = w.of_class(index)
+        empty = head if index & 1 else 0
+        w.m.put(head + NEXT, w.span("record", 256) if index == last else empty, "first")
+    largest = source.spans.largest_slot(w.m, w.arena)
+    path.claim("the_largest_slot_is_of_the_last_class_with_room", lambda: only(w.m)
+               and largest == (least(last) if last >= 0 else 0))
+
+
 PROOFS = (
+    Proof("spare.release_spare", ANY_HEAP, release_spare, more={
+        "all_that_is_spare_is_released": "mappings that wait, then spans of each arena; whether any were is told"}),
+    Proof("spans.largest_slot", ANY_HEAP, largest_slot, more={
+        "the_largest_slot_is_of_the_last_class_with_room": "0 if no class has any; no word changes"}),
     Proof("hardened.is_hardened", ANY_HEAP, is_hardened, more={
         "whether_a_heap_is_hardened_is_told": "no word changes"}),
     Proof("malloc.place_beyond", ANY_HEAP, place_beyond, more={
-        "what_has_no_header_is_answered_as_if_it_had": "a header's place before it; NULL if there is none"}),
+        "what_has_no_header_is_answered_as_if_it_had": "a header's place before it; NULL if there is none",
+        "memory_that_was_refused_is_asked_for_again": "once, where anything went back to the system meanwhile"}),
     Proof("vault.forget_records", ANY_HEAP, forget_records, more={
-        "a_childs_vault_begins_anew": "no record is free, and the next begins a chunk; no other word changes"}),
+        "a_childs_vault_begins_anew": "no record is free or spare, and the next begins a chunk; no other word "
+                                      "changes"}),
     Proof("records.show_records", ANY_HEAP, show_records, more={
         "records_are_shown_from_the_first": "it begins with the first",
         "each_record_with_an_owner_is_shown_under_its_lock": "each turn shows one, and goes on",

@@ -237,13 +237,16 @@ class After:
         mine = [*mine, *((seen.b, seen.b + seen.size) for seen in self.fresh())]
         known = {form_of(place) for place in places}
         for cell in self.m.written():
-            if form_of(cell.address) in known or any(cell.address == place for place in places):
-                continue
-            if not any(cell.address >= seen.b and cell.address < seen.b + seen.size
-                       for seen in self.blocks if not seen.used) and not self._was_given_back(cell.address) and not any(
-                           cell.address >= start and cell.address < end for start, end in mine) and (
-                           cell.now != cell.was):
+            if form_of(cell.address) not in known and not self._lies_in(cell.address, mine) and (
+                    not self._was_given_back(cell.address)
+                    and not any(not self.m.elsewhere(cell.address, place) and cell.address == place for place in places)
+                    and cell.now != cell.was):
                 yield cell.address
+
+    def _lies_in(self, address: Any, mine: Sequence[tuple[Any, Any]]) -> bool:
+        """Whether a word is in a block that is free now, or in what is handed out."""
+        free = [(seen.b, seen.b + seen.size) for seen in self.blocks if not seen.used]
+        return any(address >= start and address < end for start, end in (*free, *mine))
 
     def _was_given_back(self, address: Any) -> bool:
         """Whether a word is the system's now, or lies between a fence that moved and the end of its region."""

@@ -21,7 +21,7 @@ def cut(function: Callable[..., Any], loop: Any) -> Callable[..., Any]:
     """The function, its one loop cut; where a replay notes the function's calls, it notes these."""
     telling, function = getattr(function, "telling", None), inspect.unwrap(function)
     tree = ast.parse(inspect.getsource(function))
-    cutter = _Cutter(_carried(tree))
+    cutter = _Cutter(carried(tree, *(node for node in ast.walk(tree) if isinstance(node, ast.While))))
     tree = ast.fix_missing_locations(cutter.visit(tree))
     names = dict(function.__globals__, loop=loop)
     exec(compile(tree, function.__code__.co_filename, "exec"), names)  # noqa: S102  # the shipped source itself
@@ -29,9 +29,8 @@ def cut(function: Callable[..., Any], loop: Any) -> Callable[..., Any]:
     return telling(made) if telling else made   # type: ignore[no-any-return]
 
 
-def _carried(tree: ast.AST) -> list[str]:
-    """Variables that a loop changes and that have a value before it."""
-    loops = [node for node in ast.walk(tree) if isinstance(node, ast.While)]
+def carried(tree: ast.AST, *loops: ast.While) -> list[str]:
+    """Variables that these loops of the tree change and that have a value before them."""
     inside = {node for loop in loops for node in ast.walk(loop)}
     stored = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
     before = {node.id for node in stored if node not in inside} | {

@@ -1,5 +1,6 @@
 """Blocks with a mapping of their own: what is proved of `impl/mapping.py`, on lists of any length."""
 
+from functools import partial
 from typing import Any
 
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP, Proof
@@ -31,11 +32,14 @@ from heapster.checkers.proofs.layout_spec import (
     seal,
 )
 from heapster.checkers.proofs.retained import RetainedList, lately
+from heapster.checkers.proofs.whole_calls import second
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 MALLOC, CALLOC, REALLOC, FREE = 0, 1, 2, 4      # kinds of calls
 KEEPING = "up to 3 blocks, up to 1 mapping kept"
+KEEPING_FOR_SOME = f"{KEEPING} for 2 alignments of 7"
 LARGE_TOO = (*SOME_ALIGNMENTS, 1 << 14, 1 << 21, 1 << 46)
+WHERE_KEPT = (ALIGN, 1 << 21)                   # alignments for which mappings may be kept too
 
 
 def mapping_length(source: Any, path: Any) -> None:
@@ -112,10 +116,10 @@ class MappedRecord(RetainedList):
         return any(piece.k <= start and start + length <= piece.k + piece.length for piece in self.now())
 
 
-def map_block(source: Any, path: Any) -> None:
-    """On a new record or any list; whatever is kept, whatever the system answers."""
-    w = MappedRecord(path, kept=1)
+def map_block(source: Any, path: Any, where_kept: tuple[int, ...]) -> None:
+    """On a new record or any list; whatever the system answers; for these alignments, whatever is kept."""
     alignment = LARGE_TOO[path.choose(len(LARGE_TOO))]
+    w = MappedRecord(path, kept=int(alignment in where_kept))
     kind = MALLOC if alignment != ALIGN else (MALLOC, CALLOC)[path.choose(2)]
     if path.choose(2):
         w.listed([], gaps=1)
@@ -211,6 +215,16 @@ def resize_mapped(source: Any, path: Any) -> None:
     path.claim("resizing_releases_its_lock", lambda: not w.m.held)
 
 
+def _maps(bound: str, where_kept: tuple[int, ...]) -> Proof:
+    return Proof("mapping.map_block", bound, partial(map_block, where_kept=where_kept), {
+        "mapping_fails_only_with_the_system":
+            "NULL only if nothing kept is large enough and the system refused, and then all is as it was",
+        "a_mapping_is_listed_and_counted": "else it is first on the list, and counted",
+        "callocs_payload_is_zero": "its payload is zero if the call is CALL_CALLOC",
+        "mapping_releases_its_lock": "the lock is released",
+    })
+
+
 PROOFS = (
     Proof("mapping.mapping_length", ALL_WORDS, mapping_length, {
         "mappings_are_whole_pages": "a multiple of PAGE",
@@ -222,13 +236,8 @@ PROOFS = (
         "mapped_headers_say_where_the_mapping_is":
             "header and lead say where the mapping is, sealed, and no other word changes",
     }),
-    Proof("mapping.map_block", KEEPING, map_block, {
-        "mapping_fails_only_with_the_system":
-            "NULL only if nothing kept is large enough and the system refused, and then all is as it was",
-        "a_mapping_is_listed_and_counted": "else it is first on the list, and counted",
-        "callocs_payload_is_zero": "its payload is zero if the call is CALL_CALLOC",
-        "mapping_releases_its_lock": "the lock is released",
-    }),
+    _maps(KEEPING_FOR_SOME, WHERE_KEPT),
+    second(_maps(KEEPING, LARGE_TOO), "_at_each_alignment", thorough=True),
     Proof("mapping.unmap_block", KEEPING, unmap_block, {
         "an_unmapped_block_leaves_the_list": "it is on no list, and not USED",
         "the_mapping_of_a_freed_block_is_kept_or_gone": "its mapping is kept, back with the system, or set aside",

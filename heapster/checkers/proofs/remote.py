@@ -7,6 +7,7 @@ from heapster.checkers.proofs.cache import MOST_REMOTE, a_batch, a_stack, is_on_
 from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import MIN_BLOCK, let_wait, only
 from heapster.checkers.proofs.local_heap import Window
+from heapster.checkers.proofs.notes import Notes, or_null
 
 
 def a_remote_list(path: Any, w: Window) -> list[Any]:
@@ -36,13 +37,36 @@ def drain(source: Any, path: Any) -> None:
     w = Window(path)
     blocks = a_remote_list(path, w)
     released: list[Any] = []
-    with replaced(source.remote, release=lambda m, arena, b: released.append(b)):
+
+    def gather(_: Any, arena: Any, run: Any, b: Any) -> Any:
+        """See `impl.remote.gather`."""
+        if run != 0:
+            released.append(arena - w.arena + run)
+        return b
+
+    with replaced(source.remote, gather=gather):
         source.remote.drain(w.m, w.arena)
     path.claim("draining_releases_each_block_once", lambda: same(released, blocks))
     path.claim("a_drained_list_is_empty", lambda: w.m.load(w.at("remote")) == 0
                and only(w.m, w.at("remote"), *two_words(b + 8 for b in blocks)))
     path.claim("what_is_drained_is_no_longer_marked", lambda: all(
         w.m.load(word) == 0 for word in two_words(b + 8 for b in blocks)))
+
+
+def gather(source: Any, path: Any) -> None:
+    """A run and a block, one of them or none, neighbours or not."""
+    w, notes = Window(path), Notes()
+    run, b, joined = or_null(path, "run"), or_null(path, "block"), or_null(path, "joined")
+    with replaced(source.remote, **notes.answering(join_used=joined, release=0)):
+        result = source.remote.gather(w.m, w.arena, run, b)
+    asked = [("join_used", w.arena, run, b)] if b != 0 else []
+    if run == 0:
+        path.claim("without_a_run_the_block_is_next", lambda: result == b and not notes.done and only(w.m))
+    elif b != 0 and joined != 0:
+        path.claim("neighbours_are_gathered", lambda: result == joined and notes.are(*asked) and only(w.m))
+    else:
+        path.claim("a_run_that_has_no_neighbour_is_released", lambda: result == b and only(w.m)
+                   and notes.are(*asked, ("release", w.arena, run)))
 
 
 class Rival:
@@ -118,6 +142,11 @@ PROOFS = (
         "draining_releases_each_block_once": "each block on the list is released, once",
         "what_is_drained_is_no_longer_marked": "it is no longer marked",
         "a_drained_list_is_empty": "the list is empty, and nothing else changes",
+    }),
+    Proof("remote.gather", ANY_HEAP, gather, more={
+        "without_a_run_the_block_is_next": "where there is no run, the block is next",
+        "neighbours_are_gathered": "neighbours are made one, which is next",
+        "a_run_that_has_no_neighbour_is_released": "else the run is released, and the block is next, if there is one",
     }),
     Proof("remote.push_remote", "batches of up to 3 blocks, and any list", push_remote, {
         "what_is_handed_over_is_on_top":

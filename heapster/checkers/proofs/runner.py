@@ -1,13 +1,15 @@
-"""Proofs are run: each in a child process with a limit, one encoding of words after the other."""
+"""Proofs are run: each in a child process with a limit, one encoding of words after the other.
+
+Limits and figures are of processor time: how busy the machine is changes no verdict.
+"""
 
 import multiprocessing
 import os
-import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from hashlib import sha256
@@ -47,7 +49,7 @@ class TheoremResult:
     theorem: Theorem
     verdict: Proved
     paths: int = 0
-    seconds: float = 0.0            # its share of the proof's
+    seconds: float = 0.0            # of processor time, its share of the proof's
     encoding: str = ""
     reason: str = ""
     finding: Finding | None = None
@@ -64,11 +66,13 @@ class _Attempt:
     encodings: tuple[str, ...]      # this one, and those that are left
     process: Any
     receiver: Connection
-    started: float = field(default_factory=time.monotonic)
+    taken: float = 0.0              # seconds of processor time, as far as was seen
 
     def seconds(self) -> float:
-        """Since it began."""
-        return time.monotonic() - self.started
+        """Processor time that it has taken."""
+        with suppress(OSError):     # it has ended, and the start of another has waited for it
+            self.taken = children.seconds_of(self.process.pid)
+        return self.taken
 
     def is_late(self, limit: float) -> bool:
         """Whether it has no answer in time."""
@@ -87,7 +91,7 @@ class _EndedProof(NamedTuple):
 class Runner:
     """How proofs are run."""
 
-    timeout: float = 120.0
+    timeout: float = 120.0          # seconds of processor time, for one proof in one encoding
     jobs: int = 1
     origin: Origin = None           # a fault to plant, or the folder of a copy of the source
     stop_at: str = ""               # the theorem whose refutation is enough
@@ -139,7 +143,7 @@ class Runner:
                 for attempt in [a for a in running if a.receiver.poll() or a.is_late(limit)]:
                     running.remove(attempt)
                     answer = _answer(attempt, limit)
-                    outcomes = _judged(attempt, answer, attempt.seconds())
+                    outcomes = _judged(attempt, answer)
                     if any(outcome.finding for outcome in outcomes):
                         limit = min(limit, LONGEST_AFTER_REFUTING)
                     if outcomes[0].verdict is Proved.UNKNOWN and len(attempt.encodings) > 1:
@@ -172,11 +176,12 @@ def _proved(runner: Runner, theorem: str) -> tuple[list[TheoremResult], frozense
 
 
 def _answer(attempt: _Attempt, limit: float) -> dict[str, Any]:
-    answer: dict[str, Any] = {"unknown": f"no answer after {limit:g} s"}
+    answer: dict[str, Any] = {"unknown": f"no answer after {limit:g} s of processor time"}
     if attempt.receiver.poll():
         answer = {"unknown": "the child process ended without an answer"}
         with suppress(EOFError):
             answer = attempt.receiver.recv()
+    answer["seconds"] = attempt.seconds()
     _end(attempt)
     return answer
 
@@ -187,9 +192,9 @@ def _end(attempt: _Attempt) -> None:
     attempt.receiver.close()
 
 
-def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[TheoremResult]:
+def _judged(attempt: _Attempt, answer: dict[str, Any]) -> list[TheoremResult]:
     theorems = attempt.proof.theorems()
-    share, encoding = seconds / len(theorems), attempt.encodings[0]
+    share, encoding = answer["seconds"] / len(theorems), attempt.encodings[0]
     outcomes = []
     for theorem in theorems:
         finding = answer.get("refuted", {}).get(theorem.name)
@@ -199,7 +204,7 @@ def _judged(attempt: _Attempt, answer: dict[str, Any], seconds: float) -> list[T
             verdict, reason = Proved.UNKNOWN, answer["unknown"]
         elif theorem.name not in answer["claimed"]:
             verdict, reason = Proved.VACUOUS, "no path met its assumptions"
-        elif doubt := _doubt(answer, theorem.name):
+        elif doubt := _doubt(answer):
             verdict, reason = Proved.UNKNOWN, doubt
         else:
             verdict, reason = Proved.PROVED, ""
@@ -214,13 +219,9 @@ def _asked(answer: dict[str, Any], theorem: str, *said: str) -> int:
     return sum(count[theorem] for word, count in answer.get("second", {}).items() if word in said)
 
 
-def _doubt(answer: dict[str, Any], theorem: str) -> str:
-    """What cvc5 does not agree with, of what this theorem or a way that was not taken stands on."""
-    for said, doubt in DOUBTS.items():
-        count = answer.get("second", {}).get(said, {})
-        if count.get(theorem) or count.get(answer.get("stays", "")):
-            return doubt
-    return ""
+def _doubt(answer: dict[str, Any]) -> str:
+    """What cvc5 does not agree with: any, as what was said on a path is not asked again there, for any theorem."""
+    return next((doubt for said, doubt in DOUBTS.items() if answer.get("second", {}).get(said)), "")
 
 
 # In the child.
@@ -289,6 +290,7 @@ def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: Tar
 
     claimed: set[str] = set()
     refuted: dict[str, Finding] = {}
+    names = {theorem.name for theorem in proof.theorems()}
     count = since = 0
     answer: dict[str, Any] = {"claimed": claimed, "refuted": refuted}
     try:
@@ -296,6 +298,8 @@ def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: Tar
         for path in paths(words, lambda p: _guarded(proof, source, p)):
             count += not path.abandoned
             claimed |= {_name(proof, claim) for claim in path.claimed}
+            if unsaid := {_name(proof, refutation.claim) for refutation in path.refuted} - names:
+                raise Unsupported(f"it claims what none of its theorems says: {', '.join(sorted(unsaid))}")
             for refutation in path.refuted:
                 name = _name(proof, refutation.claim)
                 if not is_replayed(refuted.get(name)):
@@ -306,7 +310,7 @@ def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: Tar
                         answer["unknown"] = "a counterexample that its replay does not show"
             since += bool(refuted)
             shown = {name for name, finding in refuted.items() if is_replayed(finding)}
-            if stop_at in shown or since > MOST_PATHS_AFTER_REFUTING or len(shown) == len(proof.theorems()):
+            if stop_at in shown or since > MOST_PATHS_AFTER_REFUTING or len(shown) == len(names):
                 answer["unknown"] = "not all paths were explored after the refutation of another"
                 break
     except (Undecided, Unsupported) as error:

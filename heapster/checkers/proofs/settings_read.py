@@ -191,17 +191,18 @@ def lower_break(source: Any, path: Any) -> None:
     """Wherever the break is, whoever moves it meanwhile, whatever the system answers."""
     w, brk, extra = Window(path), path.word("break", LOWEST, HIGHEST, ALIGN), path.word("extra", 4096, MOST, 4096)
     path.require(LOWEST + extra, "<=", brk)
+    w.reserve(brk - extra, extra)
     w.m.brk = brk if path.choose(2) else None
     done = source.region.lower_break(w.m, brk, extra)
     asked = [call.arguments[0] for call in w.m.calls]
     answers = [call.answer for call in w.m.calls]
-    if len(asked) < 2:
-        path.claim("a_break_that_moved_is_left", lambda: not done and bool(asked[0] == 0) and bool(answers[0] != brk)
-                   and only(w.m))
-        return
-    path.claim("the_break_is_lowered_where_it_is_ours", lambda: only(w.m) and bool(asked[1] == -extra)
-               and bool(done) == bool(answers[1] == brk)
-               and (len(asked) == 2 if done or bool(answers[1] == -1) else bool(asked[2] == extra)))
+    moved = bool(answers[0] != brk)
+    path.claim("a_break_that_moved_is_left", lambda: bool(asked[0] == 0) and only(w.m) and (
+        not done and len(asked) == 1 if moved else len(asked) > 1))
+    if not moved:
+        path.claim("the_break_is_lowered_where_it_is_ours", lambda: only(w.m) and bool(asked[1] == -extra)
+                   and bool(done) == bool(answers[1] == brk)
+                   and (len(asked) == 2 if done or bool(answers[1] == -1) else bool(asked[2] == extra)))
 
 
 def classes_map(source: Any, path: Any) -> None:

@@ -5,6 +5,7 @@ list, where the cursor is. Addresses, sizes, settings and totals are unknown wor
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -72,6 +73,13 @@ def patterns(most: int) -> Iterator[tuple[tuple[bool, ...], ...]]:
                 yield from ((region, *others) for others in patterns(most - count))
 
 
+@cache
+def _shapes(most: tuple[int, ...]) -> list[tuple[tuple[bool, ...], ...]]:
+    """Of at most so many blocks in one region, so many in two, and so on."""
+    return [shape for shape in patterns(max(most)) if len(shape) <= len(most)
+            and (not shape or sum(map(len, shape)) <= most[len(shape) - 1])]
+
+
 class Small:
     """A heap of a few blocks in one arena, on a machine."""
 
@@ -92,9 +100,7 @@ class Small:
         self.m.break_unit = ALIGN           # `region.new_region` is proved for every other start
         self._reserve(self.statics, STATICS_BYTES)
         self._reserve(self.thread, 64)
-        shapes = [shape for shape in patterns(max(most)) if len(shape) <= len(most)
-                  and (not shape or sum(map(len, shape)) <= most[len(shape) - 1])
-                  and (not listed or not all(map(all, shape)))]
+        shapes = [shape for shape in _shapes(tuple(most)) if not listed or not all(map(all, shape))]
         self.shape = shapes[path.choose(len(shapes))]
         # Which region is the top; -1 for none, and the number of regions for an arena that is not the main one.
         top = 0 if listed else path.choose(len(self.shape) + 2) - 1

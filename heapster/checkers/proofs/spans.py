@@ -77,7 +77,7 @@ def slot_number(source: Any, path: Any) -> None:
 
 def guard_bytes(source: Any, path: Any) -> None:
     """Each random number."""
-    result = source.spans.guard_bytes(path.word("number", 0, (1 << 63) - 1))
+    result = source.vault.guard_bytes(path.word("number", 0, (1 << 63) - 1))
     path.claim("guards_have_some_pages", lambda: result & PAGE - 1 == 0 and PAGE <= result <= 16 * PAGE)
 
 
@@ -188,7 +188,7 @@ PROOFS = (
     Proof("spans.slot_number", ALL_WORDS, slot_number, more={
         "a_slot_is_found_by_its_start_alone": "the number of the slot that starts there, -1 for any other address",
     }),
-    Proof("spans.guard_bytes", ALL_WORDS, guard_bytes, {
+    Proof("vault.guard_bytes", ALL_WORDS, guard_bytes, {
         "guards_have_some_pages": "a multiple of PAGE, one to GUARD_MASK + 1 of them",
     }),
     Proof("vault.keep_of", ALL_WORDS, keep_of, {
@@ -238,20 +238,7 @@ ASSUMED = tuple(Assumption(name, clause, reason, of, clause) for reason, rows in
         ("canaries_stop_no_string", "randomness.canary", "its least byte is not 0"),
         ("canaries_are_functions", "randomness.canary", "no word changes"))),
     (WALKED, (
-        ("placing_in_a_span_unlocks", "hardened.place_in_span", "the lock is released"),
-        ("placing_a_mapping_unlocks", "hardened.place_mapping", "the lock is released"),
         ("hardened_requests_fail_with_the_system", "hardened.place_hardened", "NULL only if the system refused"),
-        ("returning_the_vault_ends_it", "records.return_vault", "there is no vault"),
-        ("the_nearest_free_is_free", "spans.nearest_free", "it is not taken"),
-        ("looking_for_a_slot_writes_nothing", "spans.nearest_free", "no word changes"),
-        ("new_pages_are_zero", "spans.map_pages", "the pages are zero"),
-        ("refused_pages_change_nothing", "spans.map_pages",
-         "false only if the system refused, and then nothing has changed"),
-        ("a_refused_span_changes_nothing", "spans.make_span",
-         "NULL only if the system refused, and then nothing has changed but what the vault has to spare"),
-        ("a_taken_slot_ends_with_its_canary", "spans.take_slot", "the slot is used, zero, and ends with its canary"),
-        ("spans_with_room_are_listed", "spans.take_slot", "the span is on the list if a slot is left"),
-        ("a_freed_slot_gives_room", "spans.free_slot", "the span is on the list of its class, or the system's"),
-        ("a_refused_table_leads_where_it_did", "vault.enter",
-         "false only if the system refused memory for the table, and then it leads where it did"))),
+        ("releasing_spans_unlocks", "spare.release_spans", "the lock is released"),
+        ("releasing_what_waits_unlocks", "spare.release_waiting", "the lock is released"))),
 ) for name, of, clause in rows)

@@ -29,6 +29,8 @@ STAND_INS = (
              "an_epochs_end_changes_no_block")),
     StandIn("arena.align_front", "makes the front a free block, or leaves it; the rest is aligned",
             ("leads_are_legal_blocks", "the_payload_after_a_lead_is_aligned", "the_lead_takes_no_more_than_it_must")),
+    StandIn("region.lower_break", "lowers the break by just that; or not, and what lay there may be anything",
+            ("a_break_that_moved_is_left", "the_break_is_lowered_where_it_is_ours")),
     StandIn("thread_cache.check_in_use", "does nothing, for a block that does not wait", ("only_what_waits_aborts",)),
     StandIn("thread_cache.cache_block", "takes no block that is of no bin's size, or of a thread without a cache",
             ("what_has_no_place_in_a_bin_stays", "what_no_bin_takes_leaves_the_cache_alone",
@@ -84,7 +86,11 @@ STAND_INS = (
             "sending_ends_with_the_last_batch")),
     StandIn("remote.release_all", "releases each block of the stack", ("releasing_goes_on_with_the_rest",
             "releasing_ends_with_the_last")),
-    StandIn("arena.release", "in `release_all`, frees the block", ("what_is_freed_in_any_heap_is_free_or_gone",
+    StandIn("remote.gather", "in `release_all`, releases the run, or makes it one with the block", (
+            "neighbours_are_gathered", "a_run_that_has_no_neighbour_is_released", "without_a_run_the_block_is_next")),
+    StandIn("arena.join_used", "makes neighbours one, or answers NULL", ("neighbours_become_one",
+            "what_is_no_neighbour_is_left")),
+    StandIn("arena.release", "in `gather`, frees the block", ("what_is_freed_in_any_heap_is_free_or_gone",
             "free_keeps_every_clause_of_any_heap")),
     StandIn("retained.release_retained", "releases nothing; if it did, the call would be made once more, from a heap "
             "that is as it was", ("malloc_fails_only_with_the_system_in_any_heap",)),

@@ -323,11 +323,15 @@ def lists_agree(source: Any, path: Any) -> None:
         asked.append(head)
         return 7
 
-    with replaced(source.stats, largest_listed=largest_listed,
+    hardened = bool(path.choose(2))
+    with replaced(source.stats, largest_listed=largest_listed, is_hardened=lambda _: hardened,
+                  largest_slot=lambda _, arena: 9 if arena == w.arena else 0,
                   next_class=lambda m, arena, index: marked if index <= marked else none):
         most = source.stats.largest_free(w.m, w.arena)
     is_divided = w.m.load(w.at("segregated")) != 0
-    if is_divided and marked < 0:
+    if hardened:
+        path.claim("the_largest_is_in_the_last_class_that_has_any", lambda: most == 9 and not asked and only(w.m))
+    elif is_divided and marked < 0:
         path.claim("the_largest_is_in_the_last_class_that_has_any", lambda: most == 0 and not asked)
     elif not is_divided and last:
         raise Infeasible
@@ -349,7 +353,8 @@ PROOFS = (
         "the_largest_kept_is_answered": "at the end the largest is answered"}),
     Proof("stats.largest_free", ANY_HEAP, lists_agree, more={
         "the_largest_is_in_the_last_class_that_has_any": "the largest of the only list, or of the last class that has "
-                                                         "blocks; 0 if none has"}),
+                                                         "blocks; 0 if none has; the largest slot where there are "
+                                                         "spans"}),
     Proof("stats.add_arena", ANY_HEAP, add_arena, more={
         "an_arenas_figures_are_added_under_its_lock": "an open arena's ledger is added, and its largest free block "
                                                       "counts; of another nothing"}),

@@ -131,7 +131,7 @@ def trim_arena(source: Any, path: Any) -> None:
 
 
 def trim(source: Any, path: Any) -> None:
-    """A thread with a cache or none; the system takes anything of what is retained, and of each arena."""
+    """A thread with a cache or none; the system takes anything of what is retained, of spans, and of each arena."""
     w, notes, registered = Window(path), Notes(), path.choose(2)
     thread = path.word("thread", LOWEST, HIGHEST, ALIGN)
     w.reserve(thread, CACHE["thread_bytes"])
@@ -139,13 +139,16 @@ def trim(source: Any, path: Any) -> None:
     w.m.put(thread + CACHE["registered"], registered, "registered")
     pad, released, which = path.word("pad"), bool(path.choose(2)), (-1, 0, 1, MAX_ARENAS - 1)[path.choose(4)]
     arenas = [w.statics + STATICS["arenas"] + ARENA_BYTES * index for index in range(MAX_ARENAS)]
-    with replaced(source.trim, **notes.answering(flush_all=0, release_retained=released, trim_arena=[
-            index == which for index in range(MAX_ARENAS)])):
+    hardened, empty = bool(path.choose(2)), bool(path.choose(2))
+    with replaced(source.trim, is_hardened=lambda _: hardened, **notes.answering(
+            flush_all=0, release_retained=released, release_spare=empty,
+            trim_arena=[index == which for index in range(MAX_ARENAS)])):
         taken = source.trim.trim(w.m, pad)
     offered = [("trim_arena", arena, pad) for arena in arenas]
     path.claim("all_that_is_idle_is_offered", lambda: only(w.m) and notes.are(
-        *[("flush_all", thread)] * registered, ("release_retained",), *offered))
-    path.claim("trim_says_whether_the_system_took_any", lambda: taken == int(released or which >= 0))
+        *[("flush_all", thread)] * registered, ("release_retained",), *[("release_spare",)] * hardened, *offered))
+    path.claim("trim_says_whether_the_system_took_any", lambda: taken == int(
+        released or hardened and empty or which >= 0))
 
 
 class PurgedList:

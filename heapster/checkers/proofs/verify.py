@@ -11,6 +11,7 @@ from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ARENA_BYTES,
+    FENCE_REGION,
     FIRST_BLOCK,
     FOOTER,
     LAYOUT,
@@ -116,6 +117,37 @@ def region(source: Any, path: Any) -> None:
     path.claim("a_block_that_does_not_tile_is_named", lambda: code == code_of(
         ("SIZES_ARE_LEGAL", bool(walk.size >= MIN_BLOCK)),
         ("BLOCKS_TILE_THEIR_REGION", bool(walk.b + walk.size <= walk.fence))) and (code != 0 or len(ended) == 1))
+
+
+class Walked(Walking):
+    """The same loop, at its end: any fence is next, of the top that ends at the break or elsewhere, or of no top."""
+
+    def __init__(self, path: Any) -> None:
+        super().__init__(path)
+        w, size, used = self.w, path.choose(2) * MIN_BLOCK, path.choose(2)
+        named, is_top, end = path.word("region of the fence", 0, MOST), path.choose(2), path.word("break", 0, MOST)
+        self.m.put(self.fence, header(size, w.owner, used), "header of the fence")
+        self.m.put(self.fence + FENCE_REGION, named, "region of the fence")
+        self.m.put(w.at("top"), self.record if is_top else 0, "top")
+        self.m.put(w.at("break"), end, "break")
+        self.is_fence = size == 0 and used and bool(named == self.record)
+        self.is_at_break = not is_top or bool(end == self.record + self.length)
+
+    def enter(self, b: Any, left: Any) -> list[Any]:
+        """All blocks were walked."""
+        return [self.fence, self.left]
+
+
+def region_end(source: Any, path: Any) -> None:
+    """Any fence of any region."""
+    walk = Walked(path)
+    with replaced(source.verify, verify_block=lambda _, *words: walk.checked.append(words),
+                  fence_before=lambda _: walk.fence):
+        code = aborts(walk.m, lambda: cut(source.verify.verify_region, walk)(walk.m, walk.w.arena, walk.record),
+                      walk.record if walk.is_fence else walk.fence + PAYLOAD)
+    path.claim("a_region_that_does_not_end_as_it_must_is_named", lambda: code == code_of(
+        ("FENCES_END_THEIR_REGIONS", walk.is_fence), ("THE_TOP_REGION_ENDS_AT_THE_BREAK", walk.is_at_break))
+        and walk.checked == [(walk.w.arena, walk.fence, walk.left)])
 
 
 def ledger(source: Any, path: Any) -> None:
@@ -309,6 +341,9 @@ PROOFS = (
         "a_region_is_walked_from_its_first_block": "it begins with the first block",
         "each_block_is_checked_beside_its_left": "each turn checks a block beside the one before, and goes on",
         "a_block_that_does_not_tile_is_named": "it aborts on a size that is not legal, or that leaves the region"}),
+    Proof("verify.verify_region", ANY_HEAP, region_end, more={
+        "a_region_that_does_not_end_as_it_must_is_named": "after its last block comes its fence; the top ends at "
+                                                          "the break"}, suffix="_to_its_end"),
     Proof("verify.verify_ledger", ANY_HEAP, ledger, more={
         "totals_that_no_walk_finds_are_named": "it aborts if any total is another than the walk's, and only then"}),
     Proof("verify.verify_mapped", ANY_HEAP, mapped, more={

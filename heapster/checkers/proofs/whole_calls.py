@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Body, Proof
-from heapster.checkers.proofs.callee_contracts import Listed, as_listed, by_any_policy, replaced
+from heapster.checkers.proofs.callee_contracts import Listed, as_listed, break_lowered, by_any_policy, replaced
 from heapster.checkers.proofs.heap_reading import Classes
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
@@ -109,7 +109,9 @@ def without_caches(source: Any, path: Any) -> Iterator[None]:
     And requests that caches have blocks for are placed as large ones, see `small_requests_are_placed_as_large`;
     and no block is put away, see `without_a_cache_nothing_is_put_away`; and none that the caller has waits, see
     `only_what_waits_aborts`. No step of an arena's epoch changes a block, see `a_step_changes_no_block`: so they are
-    left out.
+    left out. The break is lowered or it is not, whoever moves it amid: see `the_break_is_lowered_where_it_is_ours`.
+    And as `find` finds whatever fits here, nothing fits further on: see `looking_further_finds_what_fits`,
+    `one_list_is_not_searched_twice`.
     """
     def any_class(_: Any) -> Any:
         return path.word("class", 0, CLASS["cached"] - 1)
@@ -119,8 +121,8 @@ def without_caches(source: Any, path: Any) -> Iterator[None]:
 
     with (replaced(source.malloc, class_for=any_class, is_small=no, cache_block=no, cache_block_slow=no,
                    check_in_use=no),
-          replaced(source.api, leave_plain=no),
-          replaced(source.arena, note_release=lambda *_: None)):
+          replaced(source.api, leave_plain=no), replaced(source.region, lower_break=partial(break_lowered, path)),
+          replaced(source.arena, note_release=lambda *_: None, find_further=lambda *_: 0)):
         yield
 
 
@@ -169,18 +171,31 @@ def realloc(source: Any, path: Any, h: Small) -> None:
         return
     m, place = h.m, used[path.choose(len(used))]
     p, request = place.b + PAYLOAD, path.word("request", 1, MAX_REQUEST)
-    q = source.api.realloc(m, p, request)
+    freed: list[tuple[Any, int]] = []
+    with replaced(source.malloc, free_block=partial(kept_whole, freed)):
+        q = source.api.realloc(m, p, request)
     kept = place.size - PAYLOAD
     for name in ("realloc", "moving"):
         if q == 0:
             path.claim(f"a_failed_{name}_leaves_the_block", lambda: m.errno == 12 and m.load(place.b) & USED != 0
-                       and m.load(place.b) & ALL_SIZE_BITS == place.size and not m.copies)
+                       and m.load(place.b) & ALL_SIZE_BITS == place.size and not m.copies and not freed)
         elif q != p:
             path.claim(f"{name}_keeps_the_bytes", lambda: usable(m, q) >= request and m.copies == [(q, p, kept)]
-                       and not m.torn)
+                       and not m.torn and freed == [(p, 1)])
         elif name == "realloc":
-            path.claim("realloc_keeps_the_bytes", lambda: usable(m, q) >= request and not m.copies)
+            path.claim("realloc_keeps_the_bytes", lambda: usable(m, q) >= request and not m.copies and not freed)
     check(h, path, "realloc", place.b)
+
+
+def kept_whole(freed: list[tuple[Any, int]], m: Any, p: Any, _: Any) -> None:
+    """Leave the heap as it is, and note what is freed after how many copies: see `impl.malloc.free_block`.
+
+    Every invariant holds of what is left, with the block still used: that freeing it keeps them is a theorem of any
+    heap, `free_keeps_every_clause_of_any_heap`.
+    """
+    if m.load(p - PAYLOAD) & USED == 0:
+        m.broken("what is freed is not used")
+    freed.append((p, len(m.copies)))
 
 
 def fit_in_place(source: Any, path: Any, h: Small) -> None:
@@ -312,12 +327,12 @@ def _of_any_lists(make: Callable[[str, Body], Proof], body: Any, *blocks: int) -
 PROOFS = (
     _mallocs(f"{HeapSizes((3,))}, {EACH_POLICY}", partial(malloc_by_each_policy, at_most=HeapSizes((3,)))),
     second(_of_one_list(_mallocs, malloc, 3, 2, by=ANY_POLICY), "_by_any_policy", thorough=False),
-    _of_one_list(_frees, free, 3, 3),
+    _of_one_list(_frees, free, 3, 2),
     _of_one_list(_reallocs, realloc, 3, by=ANY_POLICY),
     _of_one_list(_fits, fit_in_place, 3),
     _of_one_list(_resizes, resize, 3),
     *(second(proof, "_on_any_lists", thorough=False) for proof in (
-        _of_any_lists(_mallocs, malloc, 3, 2), _of_any_lists(_frees, free, 3, 3), _of_any_lists(_reallocs, realloc, 3),
+        _of_any_lists(_mallocs, malloc, 3, 2), _of_any_lists(_frees, free, 3, 2), _of_any_lists(_reallocs, realloc, 3),
         _of_any_lists(_fits, fit_in_place, 3), _of_any_lists(_resizes, resize, 3))),
 )
 THOROUGH = (

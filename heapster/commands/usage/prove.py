@@ -9,7 +9,7 @@ from heapster.checkers.proofs import LONGEST_AFTER_REFUTING
 from heapster.checkers.targets.capabilities import told
 from heapster.commands.options import done_by, jobs_option, option
 
-TIMEOUT = 900.0                 # seconds for one proof in one encoding
+TIMEOUT = 900.0                 # seconds of processor time for one proof in one encoding
 LONGEST = 7200.0                # with --thorough
 COVERING = 20.0                 # of processor time, with --covers
 
@@ -21,7 +21,8 @@ COVERING = 20.0                 # of processor time, with --covers
 @click.option("--list", "only_list", is_flag=True, help="Say what is proved and how far, and prove nothing.")
 @click.option("--thorough", is_flag=True, help="Whole operations on larger heaps too; takes many minutes.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
-              help=f"Seconds for one proof in one encoding.  [default: {TIMEOUT:g}, with --thorough {LONGEST:g}; "
+              help="Seconds of processor time for one proof in one encoding.  "
+                   f"[default: {TIMEOUT:g}, with --thorough {LONGEST:g}; "
                    f"once a theorem is refuted, at most {LONGEST_AFTER_REFUTING:g}]")
 @option("scheduler")
 @jobs_option("Proofs that run at once.  [default: the cores there are]")
