@@ -1,18 +1,23 @@
 """`heapster mutate`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
-from heapster.checkers.jobs.pool import cores
+import click
+
+from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.mutation import fault_matrix
-from heapster.checkers.mutation.campaign import HuntPlan, Log, campaign, counts
+from heapster.checkers.mutation.campaign import HuntPlan, Log, campaign, counts, project_goods
 from heapster.checkers.mutation.fault import Fault, Kill, chosen
 from heapster.checkers.mutation.hunters import NAMES as HUNTERS
 from heapster.checkers.mutation.missed import missed, survived
 from heapster.checkers.mutation.planted import TABLES
 from heapster.commands.delivery import Delivery
+from heapster.commands.options import not_for
+from heapster.commands.workers import pool_of
 from heapster.files import write_whole
 from heapster.reports.drawn import by_hunter, drawn_lines, paragraph, renewed
 from heapster.reports.output import say
@@ -31,22 +36,24 @@ check that is named; the trace is what its shrinker leaves. Made by `heapster mu
 """
 
 
+OF_DRAWN = ("only", "jobs", "scheduler")
+
 WAYS = """
 ## Caches, remote lists and purging: who finds what
 
 """
 
 
-def command(words: tuple[str, ...], by: str | None, drawn: int | None, only: tuple[str, ...], jobs: int | None,
-            seed: int, write: Path | None, json: str | None, junit: str | None, store: str) -> int:
+def command(words: tuple[str, ...], by: str | None, drawn: int | None, only: tuple[str, ...], seed: int,
+            write: Path | None, json: str | None, junit: str | None, store: str, **given: Any) -> int:
     """Plant faults in copies of the source and hunt each: by fuzz, by schedules, or with real threads."""
     delivery = Delivery(json, junit)
     if drawn is not None:
         if words:
             raise UsageError("--random draws its faults: leave out words, or use --only")
-        return _drawn(HuntPlan(drawn, seed, only, _hunters(by), jobs or cores()), Path(store), write, delivery)
-    if only or jobs:
-        raise UsageError("--only and --jobs are for drawn faults: add --random N")
+        plan = HuntPlan(drawn, seed, only, _hunters(by))
+        return _drawn(plan, Path(store), write, delivery, lambda: pool_of(given, carried=project_goods))
+    not_for(click.get_current_context(), OF_DRAWN, "it is for drawn faults: add --random N")
     return _planted(words, by or "fuzz", seed, write, delivery)
 
 
@@ -59,12 +66,12 @@ def _hunters(by: str | None) -> tuple[str, ...]:
     return names
 
 
-def _drawn(plan: HuntPlan, store: Path, write: Path | None, delivery: Delivery) -> int:
+def _drawn(plan: HuntPlan, store: Path, write: Path | None, delivery: Delivery, pool: Callable[[], Pool]) -> int:
     """Hunt drawn faults; renew the figure in a document, unless it is not yet whole."""
     if write:
         _with_figure(write, "")
     delivery.check()
-    run = _hunted(plan, store)
+    run = _hunted(plan, store, pool())
     say(drawn_lines(run.extra))
     if write and not run.extra["interrupted"]:
         write_whole(write, _with_figure(write, paragraph(run.extra, plan.count, plan.seed)))
@@ -79,12 +86,12 @@ def _with_figure(document: Path, figure: str) -> str:
         raise UsageError(f"--write {document}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _hunted(plan: HuntPlan, store: Path) -> Run:
+def _hunted(plan: HuntPlan, store: Path, pool: Pool) -> Run:
     """Hunt drawn faults; the run."""
     started = monotonic()
     with Meter("mutate --random") as meter:
         found = campaign(plan, Log(store / "drawn.jsonl"), lambda share, result: meter.show(
-            share, f"{result.file}:{result.line} {result.verdict}"))
+            share, f"{result.file}:{result.line} {result.verdict}"), pool)
         meter.close(counted(len(found.results), "change"))
     rows = [asdict(result) for result in found.results]
     only = "".join(f" --only {name}" for name in plan.only)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.jobs.local import Local
 from heapster.checkers.mutation import campaign as campaigns
 from heapster.checkers.mutation import hunters
 from heapster.checkers.mutation import reviewed as reviews
@@ -38,7 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(project: Path, *, jobs: int = 1, count: int = 99) -> campaigns.FaultCampaign:
-    return campaign(HuntPlan(count, 3, jobs=jobs), Log(project / "kept" / "drawn.jsonl"), lambda share, result: None)
+    return campaign(HuntPlan(count, 3), Log(project / "kept" / "drawn.jsonl"), lambda share, result: None, Local(jobs))
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -159,9 +160,8 @@ def test_tests_that_noticed_changes_of_a_file_go_first(project: Path, tmp_path: 
 def test_lives_hunt_what_they_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
     assert set(sources()) > hunters.UNFUZZED
-    hunt = hunters._fuzz(3)
-    assert hunt(hunters.Prey("model/sketch.py", tmp_path, 1)) == []
-    assert hunt(hunters.Prey("model/arena.py", tmp_path, 1))[-2:] == ["3", "1"]
+    assert hunters._fuzz(3, hunters.Prey("model/sketch.py", tmp_path, 1)) == []
+    assert hunters._fuzz(3, hunters.Prey("model/arena.py", tmp_path, 1))[-2:] == ["3", "1"]
 
 
 def test_only_the_test_that_cried_is_asked_about_the_source_as_it_is() -> None:

@@ -1,29 +1,30 @@
 """Drawn changes, each planted in a copy of the project and hunted until a checker notices it."""
 
-import compileall
 import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Lock
 from typing import Any, NamedTuple
 
 import heapster
+from heapster.checkers.jobs.local import ALONE
+from heapster.checkers.jobs.pool import Pool
+from heapster.checkers.jobs.travel import Goods, goods_of
 from heapster.checkers.mutation.drawing import Change, drawn
-from heapster.checkers.mutation.hunters import HUNTERS, Hunt, HuntEnding, Hunter, Pack, Prey, again, killer
+from heapster.checkers.mutation.hunters import HUNTERS, Hunter, killer
+from heapster.checkers.mutation.hunting import Hunting, HuntPiece, HuntTold, compile_all
 from heapster.checkers.mutation.reviewed import why_unseen
 from heapster.results import TargetError, UsageError
 
 PROJECT = Path(heapster.__file__).parent.parent
 MOST_KILLERS = 4                        # tests of a file that are asked before all others
 JUDGES = "checkers/lockstep/*.py"       # what says no, besides the model
+UNCOPIED = shutil.ignore_patterns("__pycache__")
 COPIED = ("heapster", "tests", "docs", "pyproject.toml", "README.md", "requirements.txt", "Makefile")
 
 
@@ -62,7 +63,6 @@ class HuntPlan:
     seed: int
     only: tuple[str, ...] = ()      # files below the package, or rooms; empty: all that decide
     by: tuple[str, ...] = ()        # names of hunters; empty: all
-    jobs: int = 1
 
     def hunters(self) -> tuple[Hunter, ...]:
         """Those who hunt, cheapest first; each change is loaded first."""
@@ -85,7 +85,8 @@ def _is_in(file: str, name: str) -> bool:
     return file == name or file.startswith(f"{name.rstrip('/')}/")
 
 
-def campaign(plan: HuntPlan, log: "Log", progress: Callable[[float, HuntResult], None]) -> "FaultCampaign":
+def campaign(plan: HuntPlan, log: "Log", progress: Callable[[float, HuntResult], None],
+             pool: Pool = ALONE) -> "FaultCampaign":
     """Hunt what is drawn, in the order of the draw; what the log knows already is not hunted again.
 
     TargetError if the project's own source and tests are not at hand.
@@ -98,31 +99,54 @@ def campaign(plan: HuntPlan, log: "Log", progress: Callable[[float, HuntResult],
                if (found := _judged(change, texts[change.file]) or log.get(change, plan))}
     left = [change for change in changes if change not in results]
     passes: dict[str, bool] = {}
+
+    def hear(told: HuntTold) -> None:
+        change, hunt = told.change, told.hunt
+        passes.update(told.passes)
+        results[change] = log.add(change, plan, HuntResult(
+            change.file, change.line, change.kind, *change.of(texts[change.file]), hunt.ending.value, hunt.by,
+            hunt.said))
+        progress(len(results) / len(changes), results[change])
+
+    pieces = (HuntPiece(change, texts[change.file], log.killers(change.file), dict(passes)) for change in left)
     interrupted = False
     try:
-        with closing(_hunted(left, texts, plan, log, passes)) as hunted:
-            for change, result in hunted:
-                results[change] = log.add(change, plan, result)
-                progress(len(results) / len(changes), result)
+        if left:
+            with _hunting(plan, pool) as hunting:
+                for _ in pool.telling(pieces, hunting, hear):
+                    pass
     except KeyboardInterrupt:
         interrupted = True
     useless = tuple(command for command, passed in passes.items() if not passed)
     return FaultCampaign([results[change] for change in changes if change in results], interrupted, useless)
 
 
-def _hunted(left: Sequence[Change], texts: dict[str, str], plan: HuntPlan, log: "Log",
-            passes: dict[str, bool]) -> Generator[tuple[Change, HuntResult], None, None]:
-    """Each of the changes and what came of it, as they come; whoever stops asking ends the hunters."""
-    if not left:
+@contextmanager
+def _hunting(plan: HuntPlan, pool: Pool) -> Iterator[Hunting]:
+    """The work of hunting: on this machine beside a copy of the project, which nobody edits meanwhile."""
+    if not pool.is_here:
+        yield Hunting(plan.hunters(), plan.seed)
         return
-    with _copies(min(plan.jobs, len(left)), log, passes) as ground, ThreadPoolExecutor(plan.jobs) as pool:
-        try:                                # an interrupt may come as soon as the first hunter is out
-            futures = {pool.submit(ground.hunted, change, texts[change.file], plan): change for change in left}
-            for done in as_completed(futures):
-                yield futures[done], done.result()
-        finally:
-            ground.pack.stop()
-            pool.shutdown(cancel_futures=True)
+    with tempfile.TemporaryDirectory(prefix="heapster-mutate-") as name:
+        clean = Path(name) / "clean"
+        clean.mkdir()
+        for part in COPIED:
+            _copy(PROJECT / part, clean / part)
+        compile_all(clean)
+        yield Hunting(plan.hunters(), plan.seed, clean)
+
+
+def _copy(source: Path, to: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, to, symlinks=True, ignore=UNCOPIED)
+    elif source.exists():
+        shutil.copy2(source, to)
+
+
+def project_goods() -> Goods:
+    """All that hunters need on another machine: the project's files."""
+    return goods_of((path for part in COPIED for path in (PROJECT / part, *sorted((PROJECT / part).rglob("*")))
+                     if path.is_file() and "__pycache__" not in path.parts), PROJECT)
 
 
 def _judged(change: Change, text: str) -> HuntResult | None:
@@ -131,71 +155,6 @@ def _judged(change: Change, text: str) -> HuntResult | None:
     if not reason:
         return None
     return HuntResult(change.file, change.line, change.kind, *change.of(text), "equivalent", "review", reason)
-
-
-class _Ground:
-    """Copies of the project to hunt in, and one that is never changed."""
-
-    def __init__(self, clean: Path, copies: Iterable[Path], log: "Log", passes: dict[str, bool]) -> None:
-        self.pack = Pack()
-        self._clean, self._lock, self._log = clean, Lock(), log
-        self._passes = passes                   # a hunter's command: whether it passes on the source as it is
-        self._copies: SimpleQueue[Path] = SimpleQueue()
-        for copy in copies:
-            self._copies.put(copy)
-
-    def hunted(self, change: Change, text: str, plan: HuntPlan) -> HuntResult:
-        """Plant the change in a copy that nobody uses, and hunt it; the copy is as before afterwards."""
-        folder = self._copies.get()
-        path = folder / "heapster" / change.file
-        try:
-            path.write_text(change.applied(text), encoding="utf-8")
-            found = self._caught(Prey(change.file, folder, plan.seed, self._log.killers(change.file)), plan)
-        finally:
-            shutil.copy2(self._clean / "heapster" / change.file, path)      # as old as what it was compiled to
-            self._copies.put(folder)
-        return HuntResult(change.file, change.line, change.kind, *change.of(text), found.ending.value, found.by,
-                          found.said)
-
-    def _caught(self, prey: Prey, plan: HuntPlan) -> Hunt:
-        for hunter in plan.hunters():
-            found = self.pack.hunt(hunter, prey)
-            if found and found.ending is not HuntEnding.SURVIVED and self._passes_clean(hunter, prey, found.said):
-                return found
-        return Hunt("", HuntEnding.SURVIVED)
-
-    def _passes_clean(self, hunter: Hunter, prey: Prey, said: str) -> bool:
-        """Whether what said so is silent at the source as it is: else its cry means nothing."""
-        clean = prey._replace(folder=self._clean)
-        asked = again(hunter.command(clean), said)
-        command = " ".join(asked[1:])
-        with self._lock:
-            if command not in self._passes:
-                found = self.pack.hunt(hunter._replace(command=lambda _: asked), clean)
-                self._passes[command] = found is not None and found.ending is HuntEnding.SURVIVED
-            return self._passes[command]
-
-
-@contextmanager
-def _copies(count: int, log: "Log", passes: dict[str, bool]) -> Iterator[_Ground]:
-    """So many copies of the project to hunt in, compiled, for as long as they are needed."""
-    with tempfile.TemporaryDirectory(prefix="heapster-mutate-") as name:
-        clean, *copies = (Path(name) / str(number) for number in range(count + 1))
-        clean.mkdir()
-        for part in COPIED:
-            _copy(PROJECT / part, clean / part)
-        for part in ("heapster", "tests"):
-            compileall.compile_dir(clean / part, quiet=2)
-        for copy in copies:
-            _copy(clean, copy)
-        yield _Ground(clean, copies, log, passes)
-
-
-def _copy(source: Path, to: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, to, symlinks=True)
-    elif source.exists():
-        shutil.copy2(source, to)
 
 
 class Log:

@@ -1,7 +1,8 @@
 """`python -m heapster.checkers.mutation.first_refuted [FOLDER [NAME...]]`: prove until a theorem is refuted; say which.
 
 A hunter only asks whether: it neither meets programs nor keeps a finding. Proofs that nothing has changed for are not
-run again; those of changed files come first. Exit code 1 if a theorem was refuted, else 0.
+run again; those of changed files come first. What no path meets any more is not refuted: there is no heap to show.
+Exit code 1 if a theorem was refuted, else 0.
 """
 
 import sys
@@ -14,8 +15,7 @@ from heapster.checkers.proofs.kept import KeptProofs
 from heapster.checkers.proofs.runner import Proved, Runner, target_of
 from heapster.checkers.proofs.source import opened
 
-LONGEST = 100.0                 # seconds for one proof; whole ones take less
-WRONG = (Proved.REFUTED, Proved.VACUOUS)
+LONGEST = 100.0                 # seconds of processor time for one proof; whole ones take less
 
 
 def first_refuted(folder: Path | None = None, *names: str) -> str:
@@ -23,8 +23,8 @@ def first_refuted(folder: Path | None = None, *names: str) -> str:
     with opened(folder) as source:
         runner = Runner(LONGEST, 1, folder, kept=KeptProofs(Sources(source)))
         for outcome in chain.from_iterable(runner.run(selected(names, thorough=False))):
-            if outcome.verdict in WRONG:
-                return f"{outcome.verdict.value} {outcome.theorem.name} of {target_of(folder)}"
+            if outcome.verdict is Proved.REFUTED:
+                return f"REFUTED {outcome.theorem.name} of {target_of(folder)}"
     return ""
 
 

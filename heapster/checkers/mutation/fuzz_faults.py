@@ -167,7 +167,7 @@ FAULTS = (
           "!= NULL and old == m.load(arena + BREAK):", "!= NULL and old != 1:", "memory_is_accounted_for"),
     fault("a foreigner's break is ignored on trimming", "region", "    if m.sbrk(0) != brk:\n",
           "    if m.sbrk(0) == 1:\n", "system_calls_diverge"),
-    fault("the break is not remembered on trimming", "region", "    m.store(arena + BREAK, brk - extra)\n", "",
+    fault("the break is not remembered on trimming", "region", "        m.store(arena + BREAK, end)\n", "",
           "the_top_region_ends_at_the_break"),
     # Idle pages.
     fault("a purge takes a free block's links", "purge", "    first = round_up(b + PREV + WORD, PAGE)\n",
@@ -225,7 +225,7 @@ FAULTS = (
           "        arena = attach(m)\n"
           "        m.lock(arena + ARENA_LOCK)\n"
           "        if kind", "free_list_is_exactly_the_free_blocks"),
-    fault("a new thread shares the last one's arena", "settings", "        count_thread(m, index, 1)\n", "",
+    fault("a new thread shares the last one's arena", "settings", "    count_thread(m, index, 1)\n", "",
           "structure_diverges"),
     fault("a double free is not noticed", "malloc", "    if header & USED == 0:", "    if header == 0:",
           "misuse_unnoticed"),

@@ -225,7 +225,7 @@ HEAP = (
           "the_growth_stays"),
     fault("no whole pages are given back", "region", "    return (total - get_growth(m)) & -PAGE",
           "    return total - get_growth(m)", "the_surplus_is_whole_pages"),
-    fault("trimming is not counted", "region", "    add(m, arena + HELD_BYTES, -extra)\n", "",
+    fault("trimming is not counted", "region", "        add(m, arena + HELD_BYTES, -extra)\n", "",
           "trimming_counts_what_is_left"),
     fault("a page goes back, and no more", "region", "    return (total - get_growth(m)) & -PAGE",
           "    return (total - get_growth(m)) & PAGE", "what_may_lie_idle_stays"),

@@ -5,8 +5,8 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,8 +77,8 @@ def _load(prey: Prey) -> list[str]:
     return [sys.executable, "-c", f"import {module}, heapster.checkers.fuzz.campaign"]
 
 
-def _fuzz(examples: int) -> Callable[[Prey], list[str]]:
-    return lambda prey: [] if prey.file in UNFUZZED else [
+def _fuzz(examples: int, prey: Prey) -> list[str]:
+    return [] if prey.file in UNFUZZED else [
         sys.executable, "-m", "heapster.checkers.mutation.first_failure", str(examples), str(prey.seed)]
 
 
@@ -141,8 +141,9 @@ def _wide(prey: Prey) -> list[str]:
 
 HUNTERS = (
     Hunter("load", _load), Hunter("tests", _witnesses), Hunter("tests", _remembered, 60), Hunter("tests", _named, 60),
-    Hunter("fuzz", _fuzz(8), 40), Hunter("races", _races), Hunter("tests", _room, 60), Hunter("fuzz", _fuzz(40), 60),
-    Hunter("tests", _wide, 240), Hunter("fuzz", _fuzz(200), 180), Hunter("prove", _prove, 360))
+    Hunter("fuzz", partial(_fuzz, 8), 40), Hunter("races", _races), Hunter("tests", _room, 60),
+    Hunter("fuzz", partial(_fuzz, 40), 60), Hunter("tests", _wide, 240), Hunter("fuzz", partial(_fuzz, 200), 180),
+    Hunter("prove", _prove, 360))
 NAMES = tuple(dict.fromkeys(hunter.name for hunter in HUNTERS[1:]))
 
 
@@ -158,53 +159,25 @@ def again(command: list[str], said: str) -> list[str]:
     return [*command[:first], killer(said)] if first and killer(said) else command
 
 
-class Stopped(Exception):
-    """The campaign was stopped under way."""
+def hunt(hunter: Hunter, prey: Prey) -> Hunt | None:
+    """Let the hunter look at the copy; None if that file is none of its business."""
+    command = hunter.command(prey)
+    if not command:
+        return None
+    code, said = _run(command, prey.folder, hunter.seconds)
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        return Hunt(hunter.name, HuntEnding.TIMED_OUT, f"no end after {hunter.seconds} s of processor time")
+    caught = code not in (HELD, UNDECIDED, NOTHING_RAN)
+    return Hunt(hunter.name, HuntEnding.KILLED if caught else HuntEnding.SURVIVED, _words(said))
 
 
-class Pack:
-    """The hunters that are out, so that they can be called back."""
-
-    def __init__(self) -> None:
-        self._out: set[int] = set()
-        self._stopped = False
-
-    def stop(self) -> None:
-        """End every hunt and let none begin."""
-        self._stopped = True
-        for group in tuple(self._out):
-            _end_group(group)
-
-    def hunt(self, hunter: Hunter, prey: Prey) -> Hunt | None:
-        """Let the hunter look at the copy; None if that file is none of its business. Stopped when called back."""
-        command = hunter.command(prey)
-        if not command:
-            return None
-        code, said = self._run(command, prey.folder, hunter.seconds)
-        if code in (-signal.SIGXCPU, -signal.SIGKILL):
-            return Hunt(hunter.name, HuntEnding.TIMED_OUT, f"no end after {hunter.seconds} s of processor time")
-        caught = code not in (HELD, UNDECIDED, NOTHING_RAN)
-        return Hunt(hunter.name, HuntEnding.KILLED if caught else HuntEnding.SURVIVED, _words(said))
-
-    def _run(self, command: list[str], folder: Path, seconds: int) -> tuple[int, str]:
-        """The exit code of a command in the copy, and what it said."""
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder), "NO_COLOR": "1"}
-        with children.started(command, seconds=seconds, cwd=folder, env=environment, stdout=children.PIPE,
-                              stderr=children.STDOUT, stdin=children.DEVNULL, text=True, errors="replace") as process:
-            self._out.add(process.pid)
-            try:
-                said = "" if self._stopped else process.communicate()[0]
-            finally:
-                self._out.discard(process.pid)
-        if self._stopped:
-            raise Stopped
-        return process.returncode, said
-
-
-def _end_group(process: int) -> None:
-    """End what the hunter started and left behind."""
-    with suppress(ProcessLookupError):
-        os.killpg(process, signal.SIGKILL)
+def _run(command: list[str], folder: Path, seconds: int) -> tuple[int, str]:
+    """The exit code of a command in the copy, and what it said; nothing that it has started is left."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder), "NO_COLOR": "1"}
+    with children.started(command, seconds=seconds, cwd=folder, env=environment, stdout=children.PIPE,
+                          stderr=children.STDOUT, stdin=children.DEVNULL, text=True, errors="replace") as process:
+        said = process.communicate()[0]
+    return process.returncode, said
 
 
 def _words(said: str) -> str:

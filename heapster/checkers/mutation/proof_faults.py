@@ -4,6 +4,8 @@ from functools import partial
 
 from heapster.checkers.mutation.any_heap_faults import ANY_HEAP
 from heapster.checkers.mutation.fault import one_edit
+from heapster.checkers.mutation.few_words_faults import FEW_WORDS_FAULTS
+from heapster.checkers.mutation.hardened_faults import HARDENED_FAULTS
 from heapster.checkers.mutation.heap_faults import HEAP
 from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
 from heapster.checkers.mutation.step_faults import STEP_FAULTS
@@ -17,6 +19,8 @@ FAULTS = (
     *MAPPED_FAULTS,
     *WALK_FAULTS,
     *STEP_FAULTS,
+    *FEW_WORDS_FAULTS,
+    *HARDENED_FAULTS,
     # Guards.
     fault("a small request asks the arena for too little", "malloc",
           "        return acquire(m, attach(m), want, ALIGN, kind)",
@@ -119,7 +123,7 @@ FAULTS = (
     fault("a new thread gets the arena with the most threads", "settings",
           "if m.load(attached_at(s, index)) < m.load(attached_at(s, least)):",
           "if m.load(attached_at(s, index)) > m.load(attached_at(s, least)):", "no_arena_is_emptier"),
-    fault("a new thread is not counted", "settings", "        count_thread(m, index, 1)\n", "",
+    fault("a new thread is not counted", "settings", "    count_thread(m, index, 1)\n", "",
           "a_new_thread_is_counted"),
     fault("an ended thread stays counted", "settings", "m.store(word, m.load(word) + change)",
           "m.store(word, m.load(word) + (change > 0))", "an_ended_thread_is_no_longer_counted"),
@@ -353,7 +357,7 @@ FAULTS = (
           "    if want > payload_room(m, b) + (want & 16):", "what_fits_is_no_larger_than_it_must_on_any_lists"),
     fault("freed blocks stay counted as used", "arena", "    count_used(m, arena, -size(m, b), -1)",
           "    count_used(m, arena, -size(m, b), 0)", "free_keeps_every_invariant"),
-    fault("the break is not remembered on trimming", "region", "    m.store(arena + BREAK, brk - extra)\n", "",
+    fault("the break is not remembered on trimming", "region", "        m.store(arena + BREAK, end)\n", "",
           "free_keeps_every_invariant"),
     fault("a lock is left held when memory is out", "arena",
           "        count_call(m, arena, kind)\n    m.unlock(arena + ARENA_LOCK)",

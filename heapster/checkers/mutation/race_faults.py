@@ -115,9 +115,9 @@ LOCKS = (
         Edit("block.py", "m.store_relaxed(right, m.load(right) | PREV_USED)",
              "m.store(right, m.load(right) | PREV_USED)"),), "data_race"),
     fault("two threads get their arenas at once", (
-        Edit("settings.py", "        m.lock(s + ATTACH_LOCK)\n        index", "        index"),
-        Edit("settings.py", "        count_thread(m, index, 1)\n        m.unlock(s + ATTACH_LOCK)",
-             "        count_thread(m, index, 1)")), "data_race"),
+        Edit("settings.py", "    m.lock(s + ATTACH_LOCK)\n    index", "    index"),
+        Edit("settings.py", "    count_thread(m, index, 1)\n    m.unlock(s + ATTACH_LOCK)",
+             "    count_thread(m, index, 1)")), "data_race"),
     fault("the number of arenas is set without the lock", (
         Edit("settings.py",
              "    m.lock(s + ATTACH_LOCK)\n    m.store(s + ARENA_LIMIT, count)\n    m.unlock(s + ATTACH_LOCK)",
@@ -326,6 +326,25 @@ TRIM = (
     fault("idle pages are purged outside the lock", (
         Edit("trim.py", PURGED_IDLE, f"        {UNLOCK}{PURGED_IDLE}        {LOCK}"),), "data_race"),
 )
+OF_VAULT = "    m.{}(m.statics() + MAPPINGS + ARENA_LOCK)\n"
+OF_MAPPINGS = "    m.{}(mappings + ARENA_LOCK)\n"
+HARDENED = (
+    fault("a slot is taken without the lock", (
+        Edit("hardened.py", f"    p = NULL\n    {LOCK}", "    p = NULL\n"),
+        Edit("hardened.py", f"    {UNLOCK}    return p", "    return p")), "data_race"),
+    fault("a block is checked without its owner's lock", (
+        Edit("hardened.py", "    m.lock(m.load_relaxed(record + SPAN_OWNER) + ARENA_LOCK)\n", ""),
+        Edit("hardened.py", "    m.unlock(owner + ARENA_LOCK)\n", "")), "data_race"),
+    fault("a span is made without the lock", (
+        Edit("spans.py", f"{OF_VAULT.format('lock')}    record = make", "    record = make"),
+        Edit("spans.py", f"{OF_VAULT.format('unlock')}    if record != NULL", "    if record != NULL")), "data_race"),
+    fault("a mapping is made without the lock", (
+        Edit("hardened.py", f"{OF_MAPPINGS.format('lock')}    open_record", "    open_record"),
+        Edit("hardened.py", f"{OF_MAPPINGS.format('unlock')}    return p", "    return p")), "data_race"),
+    fault("what waits in an arena is released without the lock", (
+        Edit("spare.py", f"    taken = False\n    {LOCK}", "    taken = False\n"),
+        Edit("spare.py", f"    {UNLOCK}    return taken", "    return taken")), "data_race"),
+)
 ORDERS = (                      # every order in impl that is not relaxed, weakened
     fault("a block is put on a remote list without a release", (
         Edit("remote.py", "        word = m.cas_release(", "        word = m.cas_relaxed("),), "data_race"),
@@ -335,6 +354,12 @@ ORDERS = (                      # every order in impl that is not relaxed, weake
         Edit("stats.py", "m.load_acquire(", "m.load_relaxed("),), "data_race"),
     fault("a block is looked for on a remote list without an acquire", (
         Edit("remote.py", "m.load_acquire(", "m.load_relaxed("),), "data_race"),
+    fault("a span is shown to be one without a release", (
+        Edit("spans.py", "m.store_release(record + KIND, SPAN)", "m.store_relaxed(record + KIND, SPAN)"),),
+          "fault_unmapped", budget=6000),
+    fault("the owner of a record is read without an acquire", (
+        Edit("records.py", "    owner = NULL\n    if m.load_acquire(", "    owner = NULL\n    if m.load_relaxed("),),
+          "fault_unmapped", budget=6000),
 )
-FAULTS = (*LOCKS, *CACHES, *KEPT, *TRIM, *ORDERS)
+FAULTS = (*LOCKS, *CACHES, *KEPT, *TRIM, *HARDENED, *ORDERS)
 

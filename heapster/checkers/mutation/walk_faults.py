@@ -86,6 +86,8 @@ OF_VERIFY = (
           "        left = b\n        verify_block(m, arena, b, left)\n", "each_block_is_checked_beside_its_left"),
     fault("a block may cover the fence", "verify", "        expect(m, b + total <= fence,",
           "        expect(m, b + total <= end,", "a_block_that_does_not_tile_is_named"),
+    fault("a fence may name another region", "verify", " and m.load(fence + FENCE_REGION) == region\n", "\n",
+          "a_region_that_does_not_end_as_it_must_is_named"),
     fault("the number of free blocks is not compared", "verify",
           "             and m.load(arena + FREE_BLOCKS) == walked_blocks(m, arena, True))", "             )",
           "totals_that_no_walk_finds_are_named"),

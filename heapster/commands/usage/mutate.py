@@ -22,6 +22,7 @@ TABLES = ("fuzz", "prove", "races", "stress")       # of planted faults, by who 
               help="Draw N one-line changes of the allocator, the model and what judges, and hunt these instead.")
 @click.option("--only", multiple=True, metavar="FILE", help="Draw of this file or room only: impl/block.py, model.")
 @jobs_option("Drawn changes that are hunted at once.  [default: the cores there are]")
+@option("scheduler")
 @option("seed", 0)
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the table of fuzz as Markdown; with --random, renew the figure that FILE has.")
