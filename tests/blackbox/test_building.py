@@ -1,9 +1,12 @@
 """--build CMD: the owner's command is run in a copy of the folder, and what it tells its compilers is learnt."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from heapster.checkers.blackbox import build
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
@@ -136,3 +139,20 @@ def test_it_is_typed_and_kept_for_the_replay(project: Path) -> None:
     read = types("heapster fuzz .", project)
     assert (read.code, len(read.err.splitlines())) == (4, 1)
     assert "--build exit 7: it ends with exit code 7" in read.err
+
+
+def test_a_judge_that_another_job_has_built_meanwhile_is_not_built_again(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked: list[Path] = []
+
+    @contextmanager
+    def waited(lock: Path) -> Iterator[None]:
+        asked.append(lock)
+        lock.with_suffix("").write_text("")
+        yield
+
+    monkeypatch.setattr(build, "locked", waited)
+    monkeypatch.setattr(build, "compile_program", lambda *_: pytest.fail("built twice"))
+    program = build.judge_program(64)
+    assert [lock.with_suffix("") for lock in asked] == [program]

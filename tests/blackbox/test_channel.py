@@ -17,6 +17,7 @@ from heapster.checkers.targets.opening import resolve
 from heapster.cli import main
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
+from tests.hunts import first_hunted
 
 LIAR = Path(__file__).parent / "liar.c"
 LIES = ("BOARD", "OPERATIONS", "RESULTS", "LEAVE", "CLOSE", "FORGE", "FOR_EVER", "EAT")
@@ -64,7 +65,7 @@ def test_what_compiled_checks_notice_cannot_be_taken_back(lie: str, tmp_path: Pa
         assert ending.died or ending.suspicion in (Suspicion.OVERLAP, Suspicion.CONTENTS)
 
 
-@pytest.mark.parametrize("lie", ["BOARD", "RESULTS", "LEAVE"])
+@pytest.mark.parametrize("lie", first_hunted(["LEAVE", "BOARD", "RESULTS"]))
 def test_no_liar_passes(lie: str, empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = empty_folder / "liar.so"
     compile_object([str(LIAR)], made, Compiler("cc", (f"-DLIE={lie}",)))

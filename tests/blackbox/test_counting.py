@@ -214,7 +214,7 @@ def test_a_kept_finding_of_threads_does_not_keep_the_next_run_from_starting(
     line = "# 2 threads make 50 calls each at the same time, seed 7"
     Store(tmp_path / ".heapster", print).keep(Finding("0f0f0f0f", "race_crash", "", (line,), ""),
                                               grammar.parse("lean.c"))
-    assert main(["fuzz", "lean.c", "--seconds", "0.01", "--seed", "1"]) == 3
+    assert main(["fuzz", "lean.c", "--seconds", "0.3", "--seed", "1"]) in (0, 3)      # enough, or thin
 
 
 def test_functions_are_what_a_target_can_be_asked() -> None:

@@ -72,7 +72,7 @@ def test_a_call_may_take_time_for_the_bytes_that_it_touches(tmp_path: Path) -> N
         "    return b + 1;", "    return memset(b + 1, 0, b->size);"))
     (tmp_path / "clears.c").write_text('#include "firstfit.h"\n')
     with judging(tmp_path / "clears.c") as judge:
-        judge.header.limit_ms, judge.patient = 100, False
+        judge.header.limit_ms, judge.patient = 400, False
         outcome = run_trace(judge, parse(f"a = malloc({1 << 30}); b = malloc(24)"), Promises())
         assert (outcome.code, outcome.steps) == ("", 2)
 

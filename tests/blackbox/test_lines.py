@@ -46,7 +46,7 @@ def test_a_planted_fault_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name, marks=() if fault.name in QUICK else
-                                                pytest.mark.slow) for fault in LINE_FAULTS])
+                                                pytest.mark.faults) for fault in LINE_FAULTS])
 def test_the_line_is_named_that_the_table_says(fault: LineFault, tmp_path: Path,
                                                monkeypatch: pytest.MonkeyPatch) -> None:
     """Which of a fault's findings comes first hangs on the machine's speed; the line of each is the wrong one."""

@@ -259,3 +259,15 @@ def test_a_lab_of_32_bits_is_built_so(tmp_path: Path) -> None:
     assert target.bits == 32
     assert not target.low
     assert not fails(target)
+
+
+def test_a_submodule_that_was_not_fetched_is_named(tmp_path: Path) -> None:
+    """As a clone without --recursive leaves it."""
+    (tmp_path / ".gitmodules").write_text('[submodule "libft"]\n\tpath = libft\n[submodule "t"]\n\tpath = lib/there\n')
+    (tmp_path / "lib/there").mkdir(parents=True)
+    (tmp_path / "lib/there/there.h").touch()
+    (tmp_path / "src").mkdir()
+    source = tmp_path / "src/malloc.c"
+    source.write_text('#include "libft.h"\nvoid *malloc(unsigned long size) { return 0; }\n')
+    with pytest.raises(TargetError, match=r"No such file(.|\n)*\(libft is a submodule that is not there: git "):
+        opened(source)

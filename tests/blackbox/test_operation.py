@@ -93,6 +93,7 @@ def broken(folder: Path, sources: Path, name: str, old: str, new: str) -> Path:
     return copy
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("room", "name", "guard"), [
     ("SOURCES", "score.c", " || !account_knows(&account, op->operand)"),
     ("JUDGE", "executor.c", "!account_knows(&account, op->operand) || ")])

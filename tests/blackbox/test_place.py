@@ -80,6 +80,7 @@ def campaign(source: Path, seconds: float = 3, flags: tuple[str, ...] = ()) -> C
     return made
 
 
+@pytest.mark.faults
 def test_a_fault_that_shows_in_many_ways_is_one_finding_at_its_line(tmp_path: Path,
                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -41,11 +41,13 @@ def test_a_faulty_allocator_fails_by_the_family_that_is_at_fault(tmp_path: Path,
     assert "Finding(" not in said
 
 
+@pytest.mark.slow
 def test_workers_share_the_families(tmp_path: Path, faulty: str) -> None:
     said = outcome(tmp_path, "-p", "xdist", "-n", "2", "--heapster", faulty, "--heapster-seconds", "0.5")
     assert "2 failed, 3 passed" in said
 
 
+@pytest.mark.slow
 def test_a_class_of_tests_for_ones_own_suite(tmp_path: Path, faulty: str) -> None:
     (tmp_path / "test_mine.py").write_text(TESTS.format(faulty=faulty))
     said = outcome(tmp_path, "test_mine.py")

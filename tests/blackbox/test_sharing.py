@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox.build import judge_program
-from heapster.checkers.blackbox.campaign import Campaign, Tally
+from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.collecting import Collected
 from heapster.checkers.blackbox.counting import Counts
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
@@ -18,6 +18,7 @@ from heapster.checkers.blackbox.probing import Learnt
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.schedule import CasePart
 from heapster.checkers.blackbox.sharing import ShareDone, ShareFound, ShareSoFar
+from heapster.checkers.blackbox.tally import Tally
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.jobs.local import Local
 from heapster.checkers.targets import grammar
@@ -106,6 +107,30 @@ def test_other_faults_of_other_shares_are_all_shown() -> None:
     assert not kept.dropped
 
 
+def test_how_far_a_run_is_is_the_time_of_all_its_shares() -> None:
+    heard: list[float] = []
+    collected = Collected(lambda shown, _: shown.finding, pytest.fail, lambda tally, _: heard.append(tally.spent))
+    for part, spent in ((0, 2.0), (1, 3.0), (0, 4.0)):
+        far = done(1)
+        far.tally.spent = spent
+        collected.hear(ShareSoFar(part, far, 0))
+    assert heard == [2.0, 5.0, 7.0]
+
+
+def test_the_campaign_says_how_much_of_its_time_is_gone() -> None:
+    target, heard = resolve(ForeignOptions(grammar.parse(str(HERE / "correct" / "firstfit.c")))), list[float]()
+
+    def hear(tally: Tally, _: int) -> None:
+        heard.append(tally.spent)
+        if len(heard) == 5:
+            raise KeyboardInterrupt
+
+    with Judge(judge_program(target.bits), target) as judge:
+        assert not list(Campaign(judge, 60, 1, progress=hear).found())
+    assert heard == sorted(set(heard))
+    assert 0 < heard[0] < heard[-1] < 60
+
+
 def test_an_interrupt_keeps_what_the_shares_have_told() -> None:
     def ends() -> Iterator[ShareDone]:
         yield done(5)
@@ -132,9 +157,10 @@ def test_two_jobs_find_the_fault_of_one_and_count_what_both_did(tmp_path: Path) 
     store = Memory()
     told: list[str] = []
     run = fuzz_foreign(options, lambda finding: told.append(finding.code), lambda *_: None, store, tmp_path,
-                       pool=Local(2))
+                       pool=Local(2), noticed=lambda finding: told.append(f"noticed {finding.code}"))
     assert run.verdict is Verdict.FAILED
     assert [finding.code for finding in run.findings] == ["not_zeroed"]
-    assert set(told) == {"not_zeroed"}
+    assert told[0] == "noticed not_zeroed"       # before its line is looked for
+    assert set(told) == {"noticed not_zeroed", "not_zeroed"}
     assert set(store.kept) == {finding.id for finding in run.findings}
     assert run.extra["calls"]["calloc"] > 0

@@ -146,6 +146,7 @@ def test_an_object_optimised_as_it_is_linked_has_its_lines(tmp_path: Path, monke
     assert place and ("mine.c" in place.words if place.line else place.function.startswith("mm_malloc+"))
 
 
+@pytest.mark.faults
 def test_of_a_hang_the_loop_is_named_and_who_closed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     wrong = "    node->next = node->size > 64 ? node : list;"

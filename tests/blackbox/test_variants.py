@@ -109,6 +109,14 @@ def test_what_is_left_out_or_taken_from_the_wrong_place_is_among_them(tmp_path: 
     built(tmp_path, variants, variants.source())
 
 
+def test_what_is_only_asked_for_being_true_is_no_number() -> None:
+    """It is always true with a few more."""
+    text = "int g(int n) { return n; }\nint f(int n) {\n if (!g(n) && (g(n)) &&\n g(n) > 2) n = g(n); return n; }\n"
+    variants = Variants(text)
+    more = {one.line for one in variants.all if one.after.startswith("(g(n) + ")}
+    assert more == {4}
+
+
 def test_a_call_of_several_lines_moves_none(tmp_path: Path) -> None:
     text = "int next(int n) { return n; }\nint prev(int n) { return n; }\nint f(int n) { return next(n +\n 1); }\n"
     _, _, made = Variants(text).source().partition("#line 1\n")
@@ -149,6 +157,19 @@ def test_it_is_told_which_variants_were_come_by(tmp_path: Path, variants: Varian
     ("int g(int n) { return n; } int f(int n) { g(n); n = 3; return n; }", "{ ; n = 3;"),         # done too often
     ("int f(int whole, int size) { int rest = size; return rest; }", "rest = (whole - size);"),
     ("struct s { struct s *l, *r; }; void f(struct s *a, struct s *b) { a->l = b; }", "a->r = b;"),
+    ("struct s { struct s *next, *prev; }; void f(struct s *a, struct s *b) { a->next = b; a = b; }",
+     "b -> prev = a;"),                                                                 # the link back
+    ("#define HDR(p) (*(p))\n#define FTR(p) (p)[4]\nvoid f(int *p) { HDR(p) = 1; p++; }", "FTR ( p ) = 1;"),
+    ("static int used; void g(void) { used += 2; } void f(int n) { g(); n = 1; }", "used -= 2;"),   # another's undone
+    ("struct s { int n; }; void f(struct s *a, int m) { m = 2; a->n = m; }", "a -> n = m; m = 2"),  # the other order
+    ("struct s { int n; }; void f(struct s *a, int m) { a->n = m; }", "if (a) a->n = m;"),
+    ("int f(int whole, int size) { whole = whole / 2; return whole; }", "(whole / 2 + -(long)size)"),     # a term
+    ("#include <stddef.h>\nstatic int *last; int f(int *p) { return p == NULL; }", "p == last"),   # a list's end
+    ("struct s { int n; }; void g(struct s *a) { a->n = 1; } void f(struct s *const a, struct s* const b) { g(a); }",
+     "g(b)"),                                                                           # pointers that stay
+    ("int f(int n, int m) { if (n > 3) m = 1; if (m) n = 2; return n; }", "if (n > 3 && !(m))"),   # half of a condition
+    ("int f(int n, int m) { if (n > 3) return 1; m = 2; return m; }", "if (!(n > 3)) m = 2;"),       # a check
+    ("#define ROUND(n) ((n) & ~(unsigned)15)\nint f(int n) { return ROUND(n); }", "(n) + ( unsigned ) 15 & ~"),
 ])
 def test_whole_expressions_and_statements_are_among_them(tmp_path: Path, text: str, slip: str) -> None:
     variants = Variants(text)
@@ -197,7 +218,7 @@ def test_what_is_swapped_missing_or_of_a_neighbour_is_among_them(tmp_path: Path,
 
 def test_a_statement_that_stands_so_elsewhere_is_likelier_than_others() -> None:
     lacking = {one.after.strip(): one for one in Variants(HEAP).all if one.line == 15 and not one.before}
-    assert not lacking["first = second;"].odd and lacking["set ( first , second );"].odd
+    assert lacking["first = second;"].rank < lacking["set ( first , second );"].rank
 
 
 def test_no_statement_is_taken_for_missing_that_stands_beside_or_names_what_comes_later() -> None:
@@ -210,3 +231,21 @@ def test_a_constant_of_its_family_comes_first() -> None:
     text = "#define ZERO 0\n#define FREE_BIT 1\n#define LAST_BIT 2\nint f(int n) { return n + FREE_BIT; }\n"
     ranks = {variant.after: variant.rank for variant in Variants(text).all if variant.before == "FREE_BIT"}
     assert ranks["LAST_BIT"] < ranks["ZERO"]
+
+
+def test_an_alternative_is_left_out_alone(tmp_path: Path) -> None:
+    variants = Variants("int f(int n, int m, int k) { return n + m; }")
+    others = [one for one in variants.all if one.before == "m" and one.after in ("n", "k")]
+    gone, stays = others
+    made = variants.source({gone.number})
+    assert f"HEAPSTER_IS({gone.number})" not in made and f"HEAPSTER_IS({stays.number})" in made
+    built(tmp_path, variants, made)
+
+
+def test_what_is_handed_to_a_macro_that_is_no_expression_stays(tmp_path: Path) -> None:
+    text = ("#define LOG(n)\n#define CHECK(n) do { if (n) return 0; } while (0)\n"
+            "int f(int n) {\n  LOG(n + 1);\n  CHECK(n > 9);\n  OF_A_HEADER(n);\n  return n;\n}\n")
+    varied = Variants(text, no_values=frozenset({"OF_A_HEADER"}))
+    assert {one.line for one in varied.all if one.before and one.line > 2} == {7}
+    assert {one.line for one in Variants(text).all if one.before and one.line > 2} == {6, 7}
+    built(tmp_path, varied, "#define OF_A_HEADER(n)\n" + varied.source())

@@ -104,6 +104,7 @@ def test_a_size_that_wraps_and_is_refused_is_no_line(mine: Path) -> None:
     assert finding.place is None or finding.place.why != WRAPS_HERE
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("clang") is None, reason="no clang, which tells of what wraps")
 def test_sizes_that_wrap_in_one_line_are_one_finding(mine: Path) -> None:
     assert len(findings(mine, "a = malloc(SIZE_MAX - 20)", "a = calloc(1, SIZE_MAX - 18)")) == 1
@@ -130,7 +131,7 @@ def test_what_was_printed_before_it_died_is_no_reason(mine: Path) -> None:
     dies = '    puts("in malloc");\n    if (size == 7)\n        *(int *)8 = 0;\n'
     mine.write_text("#include <stdio.h>\n" + BUMP.replace("    if (need", f"{dies}    if (need"))
     (finding,) = findings(mine, "a = malloc(7)")
-    assert "dies of SIGSEGV, having printed: in malloc" in finding.title
+    assert "dies of SIGSEGV: it follows NULL, 8 bytes behind it, having printed: in malloc" in finding.title
 
 
 def test_a_source_whose_header_is_included_comes_along_where_it_is_needed(mine: Path) -> None:

@@ -137,3 +137,18 @@ def test_a_size_that_free_must_be_told_is_not_guessed(tmp_path: Path) -> None:
     read = types("heapster describe rs.h", tmp_path)
     assert 'malloc = "rs_alloc(size, 16)"' in read.lines
     assert '# free = "rs_dealloc(pointer, ..., ...)": what ... is, an adapter must keep' in read.out
+
+
+def test_a_draft_for_a_project_names_its_parts_from_where_it_is_saved(tmp_path: Path) -> None:
+    """The header lies in include, the source in src; malloc is malloc, though calloc comes before it."""
+    (tmp_path / "include").mkdir()
+    (tmp_path / "src").mkdir()
+    (tmp_path / "include" / "mp.h").write_text(
+        "struct mp;\nstruct mp *mp_create(unsigned size);\nvoid *mp_calloc(struct mp *p, unsigned n, unsigned size);\n"
+        "void *mp_malloc(struct mp *p, unsigned size, int flags);\nvoid mp_free(struct mp *p, void *block);\n")
+    (tmp_path / "src" / "mp.c").write_text('#include "mp.h"\n')
+    read = types("heapster describe include/mp.h", tmp_path)
+    assert [line for line in read.lines if not line.startswith("#")] == [
+        'sources = ["src/mp.c"]', 'headers = ["include/mp.h"]', 'include = ["include"]', "region = 65536",
+        'instance = "struct mp *"', 'init = "mp_create(region_size)"', 'malloc = "mp_malloc(instance, size, 0)"',
+        'free = "mp_free(instance, pointer)"']

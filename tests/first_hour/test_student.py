@@ -32,6 +32,7 @@ def test_what_is_read_first_is_the_harm_and_its_line(judged: Read) -> None:
                     "writes_into_live_block"}
     first = judged.out.split("\n\n")[0]
     assert "SIZE_MAX" not in first
+    assert re.search(rf"^found: {code}: .*; now its line is looked for$", judged.err, re.MULTILINE), judged.err
     assert f"the line: mm.c:{FAULTY['rounds_down'].line}, in " in first
 
 
@@ -63,6 +64,7 @@ def test_a_folder_is_enough(tmp_path: Path) -> None:
     assert "lab/mm.c:" in read.out
 
 
+@pytest.mark.slow
 def test_a_lab_for_32_bits_says_how_it_is_built(tmp_path: Path) -> None:
     """Its own build says -m32; where that cannot be done the reason is told, and it is judged all the same."""
     lab(tmp_path)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 TWINS = (("next", "prev"), ("NEXT", "PREV"), ("left", "right"), ("LEFT", "RIGHT"), ("succ", "pred"), ("SUCC", "PRED"),
          ("HDR", "FTR"), ("head", "tail"), ("HEAD", "FOOT"), ("head", "foot"), ("first", "last"), ("min", "max"),
          ("MIN", "MAX"), ("old", "new"), ("lo", "hi"), ("pre", "next"), ("PRE", "NEXT"), ("start", "end"),
-         ("START", "END"), ("before", "after"), ("front", "back"), ("floor", "ceil"), ("Floor", "Ceil"), ("up", "down"))
+         ("START", "END"), ("before", "after"), ("front", "back"), ("floor", "ceil"), ("Floor", "Ceil"), ("up", "down"),
+         ("_N", "_P"))
 EXACT_TWINS = (("l", "r"), ("L", "R"), ("fwd", "back"), ("fwd", "bwd"), ("a", "b"), ("below", "above"))
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 SIBLINGS = re.compile(r"[{;]\s*(?:(?:struct|unsigned|const)\s+)*\w+\s+(\**\w+(?:\s*,\s*\**\w+)+)\s*;")

@@ -119,7 +119,7 @@ DEVIATIONS = (
               "jemalloc 5.3: pages that were freed are used again or given back after a time (opt.dirty_decay_ms, "
               "10 s), so that work with aligned blocks grows for as long, and then no more",
               "none: it is a policy that a short run cannot tell from a leak",
-              "a = aligned_alloc(16384, 4041); b = malloc(2527)", rounds=10_000),
+              "a = aligned_alloc(16384, 4041); b = malloc(2527)", rounds=2_000),
     Deviation("libmimalloc", "null_without_errno", (),
               "mimalloc 2.0: of more than PTRDIFF_MAX bytes, or an illegal alignment, failures leave errno alone",
               MALLOC_FAILS, "a = malloc(24); b = malloc(SIZE_MAX - 4096); c = malloc(SIZE_MAX - 4096)"),

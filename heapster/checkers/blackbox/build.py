@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from heapster import children
 from heapster.checkers.blackbox import protocol
+from heapster.checkers.blackbox.sanitizing import BOUND, asks_for_it
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
 from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS
 from heapster.checkers.targets.making import CPLUSPLUS
 from heapster.checkers.targets.recompiling import Ingredients
-from heapster.native.cache import directory
+from heapster.native.cache import directory, locked
 from heapster.results import TargetError
 from heapster.wording import counted, legible
 
@@ -35,6 +36,7 @@ MACHINE = frozenset({"-m32", "-m64", "-mx32"})
 SHORT_CAST = re.compile(r"^(.+?):(\d+):\d+: warning: cast to [^\n]*\bfrom (?:smaller )?integer", re.MULTILINE)
 DEFINITION = r"^[\w\s\*]*\b{name}\s*\([^;{{]*\)\s*\{{?\s*$"
 EXTERN_INLINE, OF_C99 = re.compile(r"\bextern\s+inline\b"), "-fno-gnu89-inline"
+SUBMODULE = re.compile(r"^\s*path\s*=\s*(\S.*?)\s*$", re.MULTILINE)       # of .gitmodules
 VOID_INIT = re.compile(r"^\s*void\s+mm_init\s*\(", re.MULTILINE)
 MEANINGFUL_CHECK = re.compile(r"""
     ^\s* (?: (?:bool|_Bool) \s+ mm_check\w* \s*\(
@@ -77,14 +79,19 @@ def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
         digest.update(file.read_bytes())
     program = cache_folder() / f"judge-{digest.hexdigest()[:16]}"
     if not program.exists():
-        try:
-            compile_program([*compiler.command, *flags, f"-I{protocol.headers_folder()}", *map(str, sources)], program,
-                            LIBRARIES)
-        except TargetError as error:
-            why = f"this machine cannot build programs of 32 bits: {_complaint(str(error))} (gcc-multilib can)" \
-                if bits == 32 else str(error)
-            raise TargetError(f"the judge cannot be built: {why}") from None
+        with locked(program.with_suffix(".lock")):          # it takes seconds, and each job asks for it at once
+            if not program.exists():
+                _compile_judge([*compiler.command, *flags, *map(str, sources)], program, bits)
     return program
+
+
+def _compile_judge(command: list[str], program: Path, bits: int) -> None:
+    try:
+        compile_program([*command, f"-I{protocol.headers_folder()}"], program, LIBRARIES)
+    except TargetError as error:
+        why = f"this machine cannot build programs of 32 bits: {_complaint(str(error))} (gcc-multilib can)" \
+            if bits == 32 else str(error)
+        raise TargetError(f"the judge cannot be built: {why}") from None
 
 
 def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler: Compiler,
@@ -107,12 +114,16 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     kernel = OF_32_BITS[1:] if "-m32" in (*told, *compiler.flags) else ()
     own = (*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags, *kernel)
     made = place_of(path, compiler._replace(flags=(*told, *compiler.flags)), *paths[1:])
-    command = [*compiler.command, *TARGET_FLAGS, *own, *map(str, paths)]
+    bound = [BOUND] if any(map(asks_for_it, own)) else []
+    command = [*compiler.command, *TARGET_FLAGS, *bound, *own, *map(str, paths)]
+    own = tuple(flag for flag in own if not asks_for_it(flag))
     libraries = (*(("-lstdc++",) if any(path.suffix in CPLUSPLUS for path in paths) else ()), *MATHS)
     try:
         compile_program(command, made, libraries)
     except TargetError as error:
-        raise TargetError(f"{error}\n  (what it needs besides, as -I or -D, --cflags tells it)") from None
+        empty = "".join(f"\n  ({name} is a submodule that is not there: git submodule update --init)"
+                        for name in missing_submodules(path.parent))
+        raise TargetError(f"{error}{empty}\n  (what it needs besides, as -I or -D, --cflags tells it)") from None
     target = from_object(made, name, prefix, path)
     return replace(target, source=path, build=(shlex.join([*command, "-o", str(made), *libraries]),),
                    lines=_lines(text, target),
@@ -168,6 +179,13 @@ def _why_not_32_bits(compiler: Compiler) -> str:
     except TargetError as error:
         return str(error).rpartition("32 bits: ")[2].removesuffix(" (gcc-multilib can)")
     return ""
+
+
+def missing_submodules(folder: Path) -> list[str]:
+    """The submodules of the checkout that a folder is in, if any, whose own folder is empty or missing."""
+    root = next((one for one in (folder.resolve(), *folder.resolve().parents) if (one / ".gitmodules").is_file()), None)
+    names = SUBMODULE.findall((root / ".gitmodules").read_text(errors="replace")) if root else []
+    return [name for name in names if root and not any((root / name).glob("*"))]
 
 
 def _complaint(words: str) -> str:

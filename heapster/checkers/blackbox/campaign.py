@@ -7,7 +7,6 @@ most later cases leave out a part of the trigger, each another. So one run lists
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, count
 from random import Random
@@ -32,6 +31,7 @@ from heapster.checkers.blackbox.schedule import WHOLE, Case, CaseKind, CasePart,
 from heapster.checkers.blackbox.seed_corpus import basics, extremes, steady
 from heapster.checkers.blackbox.shrink import cost, fewer_records
 from heapster.checkers.blackbox.stepwise import hurried, run_trace, set_promises
+from heapster.checkers.blackbox.tally import Tally
 from heapster.checkers.blackbox.volume import OPS as REPEATED_OPS
 from heapster.checkers.blackbox.volume import grows
 from heapster.model.geometry import is_power_of_two
@@ -58,28 +58,6 @@ COMPILED_LATER, REPEATED_LATER = 40.0, 24.0     # work that counts as done: of a
 EXTREMES_LATER = 120.0          # many short cases come first; what programs do comes before what tries the limits
 GUIDED_LATER = 150.0            # work that counts as done: short runs do not compile for a guide that they hardly use
 
-
-@dataclass
-class Tally:
-    """What a campaign has done so far."""
-
-    ops: int = 0
-    cases: int = 0
-    compiled_ops: int = 0
-    compiled_seconds: float = 0.0
-    checks: Counter[str] = field(default_factory=Counter)
-    duplicates: Counter[str] = field(default_factory=Counter)
-
-    def add(self, other: "Tally") -> None:
-        """Count what another campaign has done as well."""
-        self.ops += other.ops
-        self.cases += other.cases
-        self.compiled_ops += other.compiled_ops
-        self.compiled_seconds += other.compiled_seconds
-        self.checks.update(other.checks)
-        self.duplicates.update(other.duplicates)
-
-
 ThreadsCase = tuple[str, tuple[str, ...], Callable[[Judge, int, int], tuple[Race | None, int]]]
 THREADS: tuple[ThreadsCase, ...] = (        # what is counted, the codes after which it shows no more, and who does it
     ("race", ("race",), race), ("threads_that_come_and_go", ("race", LEAK), threads_lose),
@@ -96,6 +74,7 @@ class Campaign:
         self._progress, self._part, self._first = progress, part, tuple(part.of(first))
         self.explainer: Explainer | None = None
         self.guiding = guiding
+        self.noticed: Callable[[Finding], None] = lambda _: None       # told of each, before its line is looked for
         self._clock = Clock(judge, self._beside)
         self.learnt: Learnt = learn(judge, alignment)
         self.promises = self.learnt.promises
@@ -108,8 +87,7 @@ class Campaign:
             for verb in REQUESTS:
                 self._known.add(Known("spurious_null", verb, frozenset()))
         self.tally.duplicates = self._pursuit.duplicates
-        self._pursued = 0.0             # seconds
-        self._explained = 0.0           # seconds, of these
+        self._pursued = self._explained = 0.0       # seconds; the latter are some of the former
         self._unconfirmed: Counter[Suspicion] = Counter()
         self.interrupted = False
         self.threads_idle: dict[str, str] = {}      # why a check of threads was passed over
@@ -117,7 +95,7 @@ class Campaign:
         self._most_size = min(MOST_SIZE, room // 4) if room else MOST_SIZE
         self._live_budget = min(LIVE_BUDGET, room // 2) if room else LIVE_BUDGET
         if lines:
-            self.explainer = Explainer(judge.target, self.promises, judge, seconds)
+            self.explainer = Explainer(judge.target, self.promises, judge, seconds, self._clock.stopped)
         self.schedule = Schedule(self._kinds(), lambda: self._clock.spent() - self._pursued, lambda: self.tally.ops,
                                  seconds)
 
@@ -128,8 +106,12 @@ class Campaign:
     @property
     def late(self) -> bool:
         """Time is up, or enough was found."""
+        return self._spent() > self.seconds or len(self.shown) >= MOST_FINDINGS
+
+    def _spent(self) -> float:
+        """Seconds of its own: lines are looked for in others, up to a bound."""
         own = min(self._explained, self.explainer.own_seconds) if self.explainer else 0.0
-        return self._clock.spent() - own > self.seconds or len(self.shown) >= MOST_FINDINGS
+        return self._clock.spent() - own
 
     def found(self) -> Generator[Shown, None, None]:
         """Cases of each kind in turn until time is up: what they show, as soon as they do."""
@@ -138,6 +120,7 @@ class Campaign:
             for _ in self._cases():
                 yield from self.shown[told:]
                 told = len(self.shown)
+                self.tally.spent = self._spent()
                 self._progress(self.tally, told)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -200,6 +183,7 @@ class Campaign:
 
     def _show(self, shown: Shown) -> None:
         if self.explainer and shown.finding.place is None:
+            self.noticed(shown.finding)
             before = self._clock.spent()
             shown = shown._replace(finding=self.explainer.explained(shown))
             self._explained += self._clock.spent() - before

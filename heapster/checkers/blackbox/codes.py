@@ -13,7 +13,7 @@ class Code(NamedTuple):
 
 CODES = (
     Code("crash", "A call that no rule forbids ends in a signal.",
-         "a block's header or a free list's links were overwritten, or a NULL was followed: run replay ID --gdb"),
+         "a block's header or a free list's links were overwritten, or a NULL was followed"),
     Code("abort", "A call that no rule forbids ends in abort() or a failed assertion.",
          "an internal check fired: its words are what the target printed"),
     Code("exit", "A call of the allocator ends the process.", "an exit() on a path that should answer NULL"),

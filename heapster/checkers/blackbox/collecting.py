@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
-from heapster.checkers.blackbox.campaign import Tally
 from heapster.checkers.blackbox.known_faults import Known, KnownFaults
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.root_cause import is_same_fault
-from heapster.checkers.blackbox.sharing import ShareDone, ShareFound, ShareSoFar, summed
+from heapster.checkers.blackbox.sharing import ShareDone, ShareFound, ShareNoticed, ShareSoFar, summed
+from heapster.checkers.blackbox.tally import Tally
+from heapster.checkers.jobs.pool import unheard
 from heapster.model.spec import Promises
 from heapster.results import Finding
 
@@ -20,18 +21,22 @@ class Collected:
     lowest share found it, whichever was faster; so a seed and a number of shares give the same findings.
     """
 
-    def __init__(self, show: Show, drop: Callable[[str], None], progress: Callable[[Tally, int], None]) -> None:
-        self._show, self._drop, self._progress = show, drop, progress
+    def __init__(self, show: Show, drop: Callable[[str], None], progress: Callable[[Tally, int], None],
+                 noticed: Callable[[Finding], None] = unheard) -> None:
+        self._show, self._drop, self._progress, self._noticed = show, drop, progress, noticed
         self._told: list[ShareFound] = []
         self._shown: dict[str, Finding] = {}            # as it is kept, by the id that its share gave it
         self._far: dict[int, ShareDone] = {}
 
-    def hear(self, told: ShareFound | ShareSoFar) -> None:
+    def hear(self, told: ShareNoticed | ShareFound | ShareSoFar) -> None:
         """Take in what a share tells."""
         if isinstance(told, ShareSoFar):
             self._far[told.part] = told.done
             so_far = summed(list(self._far.values()))
             self._progress(so_far.tally, len(self._shown))
+            return
+        if isinstance(told, ShareNoticed):
+            self._noticed(told.finding)
             return
         if not any(_is_one(told, other) for other in self._told):
             self._keep(told)

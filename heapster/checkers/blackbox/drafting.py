@@ -1,5 +1,6 @@
 """A description of a pool's functions, drafted for its author to correct: nothing is called with guessed arguments."""
 
+import os
 from pathlib import Path
 
 from heapster.checkers.blackbox.classes import HEADERS, described
@@ -8,6 +9,7 @@ from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.targets.making import SOURCES
 from heapster.results import TargetError
 
+OF_SOURCES = ("src", "source", "lib")     # folders beside that of headers
 FEW = 12                        # functions that are listed
 
 
@@ -38,5 +40,8 @@ def _file(given: Path, declared: list[str], body: list[str]) -> str:
 
 def _made_of(given: Path) -> Path:
     """The source beside a header, or the object that is to be named in its stead."""
-    beside = (given.with_suffix(suffix) for suffix in SOURCES)
-    return given if given.suffix in SOURCES else next(filter(Path.is_file, beside), Path(f"lib{given.stem}.so"))
+    if given.suffix in SOURCES:
+        return given
+    folders = (given.parent, *(given.parent / os.pardir / name for name in OF_SOURCES))
+    sources = (folder / f"{given.stem}{suffix}" for folder in folders for suffix in SOURCES)
+    return next(filter(Path.is_file, sources), given.with_name(f"lib{given.stem}.so"))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from heapster.checkers.blackbox.accesses import NO_STEP, Suspect, TracedEvent, m
 from heapster.checkers.blackbox.around import heap_around, held_while, words_of
 from heapster.checkers.blackbox.battery import near
 from heapster.checkers.blackbox.build import cache_folder, judge_program
+from heapster.checkers.blackbox.dying import by_its_end
 from heapster.checkers.blackbox.judge import LIMIT, Judge
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.leaking import repeated, who_lost
@@ -26,7 +27,7 @@ from heapster.checkers.blackbox.protocol import (
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.repairing import Repair, compiled_repairs
 from heapster.checkers.blackbox.root_cause import GUESSED, of_place, suspects
-from heapster.checkers.blackbox.searching import RepairSearch
+from heapster.checkers.blackbox.searching import RepairSearch, mending
 from heapster.checkers.blackbox.stepwise import CLAIMED, BlackboxRun, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin, wrapping_twin
@@ -45,6 +46,7 @@ GIVEN_WRONGLY = frozenset({     # codes under which the last block had perhaps b
     "huge_accepted", "overflow_accepted", "bad_alignment_accepted", "block_wraps"})
 BEFORE, AFTER = 3, 2            # lines of an excerpt around the one in question
 MOST_BESIDE = 500               # of the last call's events that tell which functions it came by
+MOST_TOLD = 2                   # lines of which a change makes all pass, beside one that is named for another reason
 MOST_ALSO = 3                   # further lines that are told of
 TRIES_A_SECOND = 150             # variants that all findings of a run may try, together; and where the run is not of
 LEAST_RUN, LEAST_TRIES = 3, 900  # the shortest, in seconds, at least so many
@@ -53,7 +55,11 @@ LEAK_COST = 6                   # tries that one of repeated work stands for
 NO_STEPS = "lines of the source: this machine takes no single steps (an emulator?), so nothing is seen of what fails"
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
 ALL_MENDED = "written otherwise, all passes"
-PARTLY_MENDED = "written otherwise, this passes, and more of the rest does: there is another fault too"
+PARTLY_MENDED = "written otherwise, this passes, and more of the rest does: the fault may lie elsewhere"
+LOADS_ANYTHING = "written otherwise, all passes, but what is done hangs on bytes that nobody wrote, or a caller's"
+PASSED_OVER = "written otherwise, all passes, as lines are no longer come by: the fault may lie there"
+AS_ELSEWHERE = "written otherwise, all passes, as it does by a change elsewhere"
+RIVALLING = 7                   # parts of what is believed of two repairs, that are the same
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
 
@@ -66,15 +72,18 @@ Known = tuple[Suspect, tuple[Frame, ...]]        # an access that it may come fr
 class Explainer:
     """Asks a target's instrumented twin, and its variants; to be closed."""
 
-    def __init__(self, target: ForeignTarget, promises: Promises, like: Judge, seconds: float) -> None:
+    def __init__(self, target: ForeignTarget, promises: Promises, like: Judge, seconds: float,
+                 aside: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._target, self._promises, self._like, self._has = target, promises, like, like.header.has
         self._tries = max(round(TRIES_A_SECOND * seconds), LEAST_TRIES if seconds >= LEAST_RUN else 0)
+        self._aside = aside             # in which variants are compiled: a minute of a large target, once
         self.own_seconds = OWN_SECONDS if seconds >= LEAST_RUN else 0.0
+        self._most_seconds = self.own_seconds + seconds         # of its judges' work, after which no variant is tried
         self._judges: list[Judge] = []
         self._closed = self._asked = False
         self._seen: tuple[Observation, ...] = ()           # of the last run, which is laid out as all are
         self._twin: Judge | None = None
-        self._search: RepairSearch | None = None
+        self._searches: list[RepairSearch] | None = None
         self._wrapping: list[Wraps] | None = None       # at most one; none where clang cannot tell
         self.lines: Lines | None = None
         self.named: set[tuple[str, int]] = set()        # lines that findings have to do with
@@ -149,13 +158,19 @@ class Explainer:
         known = [*(self._wraps(shown.trace) if shown.finding.code not in REFUSED else ()),
                  *((suspect, frames) for suspect in found if (frames := self._frames(suspect.moment)))]
         functions = {frame.function for moment in beside for frame in self._frames(moment)}
-        place = _best(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
+        place = best_place(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
         if place and shown.finding.code != LEAK:            # whose trace was run another number of times
             place = self._around(place, known, shown.trace)
         place = _asserted(shown.finding.title, place) or place
         self.named |= {(_shown(frame.file), frame.line) for _, frames in known for frame in frames[:1]}
         self.named |= {(place.file, place.line)} if place else set()
-        return replace(shown.finding, place=place) if place is not None else shown.finding
+        return replace(shown.finding, place=place, title=self._by_its_end(shown, beside))
+
+    def _by_its_end(self, shown: Shown, beside: list[TracedEvent]) -> str:
+        """The title, with the cause of a crash or a hang if what the last call did tells it."""
+        accesses = [moment.event for moment in beside if moment.event.kind == EventKind.ACCESS]
+        words = words_of(accesses[-1], held_while(shown.trace, self._seen, accesses[-1])) if accesses else ""
+        return by_its_end(shown.finding.title, accesses, words, self._target.bits)
 
     def of_breach(self, shown: Shown, breaking: int) -> Shown:
         """What shows on the twin alone, with its line: that of the access, or what led to it."""
@@ -234,24 +249,26 @@ class Explainer:
     def _repairs(self, shown: Shown, seen: list[Frame], functions: set[str]) -> list[Repair]:
         """The variants under which the trace passes, and all else too; without tries, of those found before."""
         cost = LEAK_COST if shown.finding.code == LEAK else 1 + len(shown.trace) // 100
-        out_of_tries = self._tries < cost and self._search is None
+        out_of_tries = self._tries < cost and self._searches is None
         if self._target.ingredients is None or len(shown.trace) > LONG or out_of_tries:
             return []
         try:
-            search = self._searching()
+            searches = self._searching()
         except TargetError:
             return []
         most = max(self._tries, 0) // cost
-        found = search.mending(self._fails(shown), most, lambda one: _distance(one, seen, functions),
+        found, tried = mending(searches, self._fails(shown), most, lambda one: _distance(one, seen, functions),
                                near(shown.trace))
-        self._tries -= search.tried * cost
+        self._tries -= tried * cost
         return found
 
-    def _searching(self) -> RepairSearch:
-        if self._search is None:
-            repairs, target = compiled_repairs(self._target)
-            self._search = RepairSearch(repairs, self._judge(target), self._promises)
-        return self._search
+    def _searching(self) -> list[RepairSearch]:
+        if self._searches is None:
+            with self._aside():
+                layers = compiled_repairs(self._target)
+            self._searches = [RepairSearch(layer, self._judge(layer.target), self._promises,
+                                           lambda: self.spent > self._most_seconds) for layer in layers]
+        return self._searches
 
     def _fails(self, shown: Shown) -> Callable[[Judge], bool]:
         trace, repeat = shown.trace, shown.repeat
@@ -276,19 +293,45 @@ class Explainer:
                      if Path(frame.file).parent != ours)
 
 
-def _best(known: list[Known], repairs: list[Repair]) -> Place | None:
+def best_place(known: list[Known], repairs: list[Repair]) -> Place | None:
     """The line that mends it, if one does that the accesses do not speak against; else the likeliest access."""
     if not repairs:
         return _of_accesses(known)
     best = repairs[0]
     seen = [frame for _, frames in known for frame in frames]
     if _is_doubtful(best, repairs) and known and _distance(best, seen) > 0:
-        return _of_accesses(known)
+        place = _of_accesses(known)
+        return place and replace(place, also=(*_told(repairs), *place.also)[:MOST_ALSO])
     others = dict.fromkeys(f"{frames[0].words}: {suspect.why}" for suspect, frames in known)
-    mended = Frame(best.function, str(best.file), best.variant.line)
+    mended = _frame_of(best)
+    as_good = rivals(best, repairs) if _distance(best, seen) > 0 else ()
     same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
-    place = at(mended, PARTLY_MENDED if best.partly else ALL_MENDED, same, tuple(others)[:MOST_ALSO], best.mended)
+    doubt = AS_ELSEWHERE if as_good else _doubt(best)
+    if doubt:
+        next_best = (told for told in _told(repairs) if not told.startswith(f"{mended.words}:"))
+        also = tuple(dict.fromkeys((*as_good, *next_best, *others)))[:MOST_ALSO]
+        place = at(mended, f"{doubt}: {best.mended.strip()}", same, also)
+    else:
+        place = at(mended, ALL_MENDED, same, tuple(others)[:MOST_ALSO], best.mended)
     return replace(place, step=next((_step(suspect) for suspect, frames in known if frames == same), -1))
+
+
+def _doubt(best: Repair) -> str:
+    """Why a line is not called the one that is wrong, though all passes with another; nothing if there is no doubt."""
+    if best.partly or best.loads:
+        return PARTLY_MENDED if best.partly else LOADS_ANYTHING
+    return PASSED_OVER if best.hides or best.idles or best.avoids and best.changes else ""
+
+
+def _told(repairs: list[Repair]) -> tuple[str, ...]:
+    """The lines of which a change makes all pass, what is believed most first."""
+    lines = {(one.file, one.variant.line): one for one in reversed(repairs)}
+    first = sorted(lines.values(), key=repairs.index)[:MOST_TOLD]
+    return tuple(f"{_frame_of(one).words}: {AS_ELSEWHERE}: {one.mended.strip()}" for one in first)
+
+
+def _frame_of(repair: Repair) -> Frame:
+    return Frame(repair.function, str(repair.file), repair.variant.line)
 
 
 def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
@@ -297,6 +340,13 @@ def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
     if variant.rank == LACKING:
         return best.hides or best.avoids or bool(best.changes) and not alone
     return best.hides or variant.rank == FORCED or variant.odd and bool(best.changes)
+
+
+def rivals(best: Repair, repairs: list[Repair]) -> tuple[str, ...]:
+    """What is believed as much, and lies in other functions: which of them is wrong is then not known."""
+    told = [f"{_frame_of(one).words}: {AS_ELSEWHERE}: {one.mended.strip()}" for one in repairs
+            if one.function != best.function and one.belief()[:RIVALLING] == best.belief()[:RIVALLING]]
+    return tuple(dict.fromkeys(told))
 
 
 def _of_accesses(known: list[Known]) -> Place | None:
@@ -322,10 +372,16 @@ def _is_at(frame: Frame, other: Frame) -> bool:
 
 def _distance(repair: Repair, seen: list[Frame], functions: Collection[str] = ()) -> int:
     """How far it is from what was seen: on such a line, in such a function, elsewhere."""
-    here = Frame(repair.function, str(repair.file), repair.variant.line)
+    here = _frame_of(repair)
     if any(_is_at(frame, here) for frame in seen):
         return 0
-    return 1 if repair.function in functions or repair.function in {frame.function for frame in seen} else 2
+    known = {_unqualified(name) for name in (*functions, *(frame.function for frame in seen))}
+    return 1 if repair.function in known else 2
+
+
+def _unqualified(function: str) -> str:
+    """A function of C++ without its namespaces, its class and its parameters, as its source names it."""
+    return function.partition("(")[0].rpartition("::")[2]
 
 
 def _asserted(said: str, otherwise: Place | None) -> Place | None:

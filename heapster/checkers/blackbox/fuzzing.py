@@ -7,7 +7,7 @@ from time import monotonic
 
 from heapster.checkers.blackbox.baseline import Baseline, BaselineFinding, BaselineStanding, deviations
 from heapster.checkers.blackbox.build import judge_program
-from heapster.checkers.blackbox.campaign import THREADS, Campaign, Tally, unthreaded
+from heapster.checkers.blackbox.campaign import THREADS, Campaign, unthreaded
 from heapster.checkers.blackbox.collecting import Collected
 from heapster.checkers.blackbox.counting import WHOLE, Floor
 from heapster.checkers.blackbox.covering import covering
@@ -22,10 +22,11 @@ from heapster.checkers.blackbox.schedule import CasePart
 from heapster.checkers.blackbox.severity import ordered
 from heapster.checkers.blackbox.sharing import Share, ShareDone, campaigned
 from heapster.checkers.blackbox.starting import located
+from heapster.checkers.blackbox.tally import Tally
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.fuzz.campaign import Keeps
 from heapster.checkers.jobs.local import ALONE
-from heapster.checkers.jobs.pool import Pool
+from heapster.checkers.jobs.pool import Pool, unheard
 from heapster.checkers.targets.opening import resolve
 from heapster.checkers.targets.target import Target
 from heapster.model.operation import Trace
@@ -37,8 +38,11 @@ from heapster.wording import counted
 
 def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
                  progress: Callable[[Tally, int], None], store: Keeps, folder: Path, floor: Floor = WHOLE,
-                 pool: Pool = ALONE, first: tuple[Trace, ...] | None = None) -> Run:
+                 pool: Pool = ALONE, first: tuple[Trace, ...] | None = None,
+                 noticed: Callable[[Finding], None] = unheard) -> Run:
     """Judge the target, each of the pool's jobs for the whole time; findings are announced and kept as they come.
+
+    `noticed` is told of each share's before its line is looked for, which takes seconds.
 
     A run that found nothing and did less than `floor` is inconclusive. What a baseline accepts and the run
     did not meet is run again at its end. What is run first is what failed before, unless `first` says what.
@@ -47,7 +51,7 @@ def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
     with covering(target, options.coverage) as covered:
         try:
             judged = None if covered.target is target else covered.target
-            run = _fuzz(options, target, judged, announce, progress, store, folder, floor, pool, first)
+            run = _fuzz(options, target, judged, announce, progress, store, folder, floor, pool, first, noticed)
         except StartError as error:
             raise located(target, error) from None
         return covered.told(run)
@@ -55,7 +59,7 @@ def fuzz_foreign(options: ForeignOptions, announce: Callable[[Finding], None],
 
 def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget | None,
           announce: Callable[[Finding], None], progress: Callable[[Tally, int], None], store: Keeps, folder: Path,
-          floor: Floor, pool: Pool, first: tuple[Trace, ...] | None) -> Run:
+          floor: Floor, pool: Pool, first: tuple[Trace, ...] | None, noticed: Callable[[Finding], None]) -> Run:
     """`judged` is the target as it is loaded, if that is compiled in another way."""
     accepted = Baseline.read(options.baseline)
     excused = () if options.strict else deviations(target)
@@ -74,7 +78,7 @@ def _fuzz(options: ForeignOptions, target: ForeignTarget, judged: ForeignTarget 
 
     kept = [finding for finding in store.stored(options.target) if _is_brief(finding)] if first is None else []
     started = monotonic()
-    collected = Collected(show, store.drop, progress)
+    collected = Collected(show, store.drop, progress, noticed)
     first = tuple(_failed_before(store, options.target)) if first is None else first
     shares = [Share(options, first, CasePart(number, pool.shares), judged) for number in range(pool.shares)]
     done = collected.all(pool.telling(shares, campaigned, collected.hear))

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from itertools import islice, product
 from typing import NamedTuple
 
+from heapster.checkers.blackbox.completions import completions, renamed
 from heapster.checkers.blackbox.scopes import Scopes
 from heapster.checkers.blackbox.tokens import Token, functions
-from heapster.checkers.blackbox.wholes import Span, Wholes
+from heapster.checkers.blackbox.wholes import ASSIGNING, Span, Wholes
 
-SETS, CLEARS = re.compile(r"\|= (?=[\w( ]+;)"), re.compile(r"&= ~ (?=[\w( ]+;)")     # bits
+BITS = ((re.compile(r"\|= (?=[\w( ]+;)"), "&= ~ "), (re.compile(r"&= ~ (?=[\w( ]+;)"), "|= "))     # and what undoes it
+COUNTS = ((re.compile(r"\+= "), "-= "), (re.compile(r"-= "), "+= "),       # by another function
+          (re.compile(r"\+\+(?=;)"), "--"), (re.compile(r"--(?=;)"), "++"))
 LEAVES = frozenset({"return", "break", "continue", "goto"})         # what follows is not come by
 NO_PLACE = frozenset({*LEAVES, "case", "default", "do", "#"})
 GOES_ON = frozenset({"else", "while", ";", ",", ")"})       # behind a statement or block that is not at its end
@@ -26,7 +29,8 @@ class Insertion(NamedTuple):
 
     token: int                  # the index of that behind which it is
     statements: tuple[str, ...]
-    usual: int                  # how many of them, the first, stand in such a place elsewhere in the function
+    beside: int                 # how many of them, the first, go with a statement that is there
+    usual: int                  # how many, those with them, stand in such a place elsewhere in the function
 
 
 class _Surroundings(NamedTuple):
@@ -43,6 +47,7 @@ class WrittenStatement(NamedTuple):
     function: int
     names: tuple[tuple[str, str], ...]      # and their types
     place: _Surroundings     # where it stands
+    lasts: bool                             # it does more than to set a variable of its function
 
 
 class Insertions:
@@ -52,21 +57,37 @@ class Insertions:
         self._tokens, self._partner, self._wholes, self._scopes = tokens, partner, wholes, scopes
         self._bodies = [(first, last) for first, last in functions(tokens) if self._at(first - 1) == ")"]
         self._first = {token.text: index for index, token in reversed(list(enumerate(tokens))) if self._is_own(index)}
+        self._names = {token.text for token in tokens if token.kind == "name"}
         self._told = list(dict.fromkeys(self._statements()))
 
     def all(self) -> Iterator[Insertion]:
         """Each place, and what may be lacking there; what stands beside it already is not."""
         for number, (first, last) in enumerate(self._bodies):
             for index in self._places(first, last):
-                beside = self._beside(index)
+                before, behind = self._beside(index)
                 here = [told for told in self._told if told.function == number]
+                others = [told for told in self._told if told.function != number and told.lasts]
                 alike = [told for told in here if self._is_alike(told.place, self._place(index + 1, index + 1))]
                 fits = [list(dict.fromkeys(text for told in some for text in self._named_here(told, index)
-                                           if text not in beside and self._is_known(text, index)))
-                        for some in (alike, [*here, *(told for told in self._told if told.function != number)])]
-                fitting = tuple(islice(dict.fromkeys((*fits[0], *fits[1])), MOST_HERE))
+                                           if text not in (before, behind) and self._is_known(text, index)))
+                        for some in (alike, here, sorted(others, key=lambda told: self._strangeness(told, index)))]
+                completing = dict.fromkeys(self._completing(before, behind, index))
+                usual = dict.fromkeys((*completing, *fits[0]))
+                own = dict.fromkeys((*usual, *fits[1]))
+                fitting = tuple(islice(dict.fromkeys((*own, *fits[2])), MOST_HERE))
                 if fitting:
-                    yield Insertion(index, fitting, min(len(fits[0]), MOST_HERE))
+                    yield Insertion(index, fitting, len(completing), min(len(usual), MOST_HERE))
+
+    def _completing(self, before: str, behind: str, index: int) -> Iterator[str]:
+        """What goes with one of the statements that a place is between, and is not the other."""
+        for statement in (before, behind):
+            yield from (text for text in completions(statement, self._names)
+                        if text not in (before, behind) and self._is_known(text, index))
+
+    def _strangeness(self, told: WrittenStatement, index: int) -> tuple[int, bool, int]:
+        """Sorts statements of other functions: first what names variables of a place too, and what is short."""
+        here = self._scopes.variables(self._tokens[index].end)
+        return sum(not _is_like(here.get(name, ""), kind) for name, kind in told.names), not told.names, len(told.text)
 
     def _place(self, first: int, behind: int) -> _Surroundings:
         """Of a statement that starts at a token, or may: what is before it, and whether its block ends behind it."""
@@ -92,8 +113,9 @@ class Insertions:
                     names = self._scopes.variables(self._tokens[index].at)
                     text = self._text(span)
                     words = dict.fromkeys(word for word in WORD.findall(text) if word in names)
+                    lasts = self._at(index) not in names or self._at(index + 1) not in ASSIGNING
                     yield WrittenStatement(f"{text};", number, tuple((word, names[word]) for word in words),
-                                self._place(index, span[1] + 2))
+                                self._place(index, span[1] + 2), lasts)
 
     def _guarded(self, index: int) -> Span | None:
         """A statement of one line that is done on a condition, and nothing else otherwise."""
@@ -105,12 +127,14 @@ class Insertions:
     def _named_here(self, told: WrittenStatement, index: int) -> Iterator[str]:
         """The statement with the variables that there are at a place, if each has its like."""
         here = self._scopes.variables(self._tokens[index].end)
-        likes = [[name] if here.get(name) == kind else [other for other, its in reversed(here.items()) if its == kind]
-                 for name, kind in told.names]
+        of_kind = {kind: [other for other, its in reversed(here.items()) if its == kind] for _, kind in told.names}
+        likes = [[name] if _is_like(here.get(name, ""), kind) else of_kind[kind] for name, kind in told.names]
         for chosen in islice(product(*likes), LIKENESSES):
             if len(set(chosen)) == len(chosen):
-                text = _renamed(told.text, {name: other for (name, _), other in zip(told.names, chosen, strict=True)})
-                yield from dict.fromkeys((text, SETS.sub("&= ~ ", text), CLEARS.sub("|= ", text)))
+                text = renamed(told.text, {name: other for (name, _), other in zip(told.names, chosen, strict=True)})
+                first, last = self._bodies[told.function]
+                undoing = BITS if first <= index < last else (*BITS, *COUNTS)
+                yield from dict.fromkeys((text, *(one.sub(other, text) for one, other in undoing)))
 
     def _places(self, first: int, last: int) -> Iterator[int]:
         """The tokens behind which a statement may stand: each that opens a block, or ends a statement of one."""
@@ -130,14 +154,15 @@ class Insertions:
             return self._at(index - 1) in (")", "else", "do")
         return self._at(start) not in NO_PLACE and self._at(index + 1) not in GOES_ON
 
-    def _beside(self, index: int) -> set[str]:
-        """What stands before and behind a place."""
+    def _beside(self, index: int) -> tuple[str, str]:
+        """What stands before and behind a place; nothing, where that is no call or assignment."""
         behind = self._wholes.statement(index + 1)
         start = index - 1
         while self._at(start) not in (";", "{", "}", ""):
             start = self._wholes.opener(start) - 1
         before = self._wholes.statement(start + 1)
-        return {f"{self._text(span)};" for span in (before, behind) if span}
+        one, other = (f"{self._text(span)};" if span else "" for span in (before, behind))
+        return one, other
 
     def _at(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""
@@ -146,6 +171,6 @@ class Insertions:
         return " ".join(token.text for token in self._tokens[span[0]:span[1] + 1])
 
 
-
-def _renamed(text: str, instead: dict[str, str]) -> str:
-    return WORD.sub(lambda match: instead.get(match[0], match[0]), text)
+def _is_like(kind: str, other: str) -> bool:
+    """Whether a variable of one type may stand where one of the same name, and of another, does: both are pointers."""
+    return kind == other or kind.endswith("*") and other.endswith("*")

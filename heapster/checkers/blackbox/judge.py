@@ -103,8 +103,8 @@ class Judge:
         self.header = JudgeHeader()              # a copy: what is shared, a target may overwrite
         self._prepare()
         self._send()
-        environment = {**os.environ, **target.environment, "GLIBC_TUNABLES": STATIC_TLS}
-        environment.pop("LD_PRELOAD", None)
+        inherited = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+        environment = {**inherited, **target.environment, "GLIBC_TUNABLES": STATIC_TLS}
         try:
             self._process = children.start(
                 target.started([program, str(self._fd), target.path, str(layout)]), stdin=children.PIPE, bufsize=0,

@@ -1,6 +1,7 @@
 """How a target that is called from outside is loaded and judged: kept beside its findings, to replay them."""
 
 import json
+import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,14 @@ class ForeignOptions:
     coverage: Path | None = None        # the folder for pages of the lines that were run
     corpus: Path | None = None          # the folder of traces that guide generation
     build: str | None = None            # the command that builds its C sources
+
+    @property
+    def words(self) -> str:
+        """How its code is compiled and named, as a command line says it; nothing of what is usual."""
+        compiler = self.compiler
+        said = (("prefix", self.prefix), ("cc", compiler.name if compiler.name != Compiler().name else ""),
+                ("cflags", shlex.join(compiler.flags)), ("build", self.build))
+        return "".join(f" --{name} {shlex.quote(value)}" for name, value in said if value)
 
 
 def refuse_options(options: ForeignOptions) -> None:

@@ -1,11 +1,22 @@
 """The lines, functions and macros of a C source."""
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from functools import cached_property
 
-from heapster.checkers.blackbox.tokens import end_of_directive, renamed_by_macros
+from heapster.checkers.blackbox.tokens import end_of_directive, renamed_by_macros, without_comments
 
 FUNCTION = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(?P<macro>\w+)|^[A-Za-z_][\w\s*]*?\b(?P<name>\w+)\s*\([^;{}]*\)\s*\{",
                       re.MULTILINE)
+OF_CPLUSPLUS = re.compile(r"^\s*(?:class|namespace|template)\b|\w::~?\w", re.MULTILINE)
+METHOD = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(?P<macro>\w+)|^[ \t]*(?:[A-Za-z_][\w \t*&:<>,\[\]]*[\s*&:])?~?"
+                    r"(?P<name>(?!(?:if|while|for|switch|catch|return|sizeof|decltype)\b)[A-Za-z_]\w*)\s*\([^;{}]*\)"
+                    r"\s*(?:(?:const|noexcept|override|final)\b\s*)*\{", re.MULTILINE)
+NO_VALUE = re.compile(r"(?:\([^)]*\))?[\s\\]*(?:$|;|\{|(?:do|if|while|for|switch)\b)")  # parameters, and no expression
+WORD = re.compile(r"\w+")
+CLOSED = re.compile(r"^\}", re.MULTILINE)        # a function of C
+RUNS_ANYWAY = "constructor"     # an attribute of a function that nobody has to call
 
 
 class Outline:
@@ -16,10 +27,15 @@ class Outline:
         self._lines = text.splitlines()
         self._other_names = renamed_by_macros(text)
         self.starts = [0, *(match.end() for match in re.finditer("\n", text))]         # offset of each line
-        heads = list(FUNCTION.finditer(text))
+        heads = list((METHOD if OF_CPLUSPLUS.search(text) else FUNCTION).finditer(without_comments(text)))
         self.functions = [(str(head["macro"] or head["name"]), head.start()) for head in heads]     # and macros
+        bodies = [(head["macro"], without_comments(text[head.end():end_of_directive(text, head.start())]))
+                  for head in heads if head["macro"]]
+        self.no_values = frozenset(name for name, body in bodies if NO_VALUE.match(body))     # macros of statements
+        renamed = {head["name"] for head in heads} & self._other_names.keys()      # a lab's malloc, which is mm_malloc
         self.macros = {head["macro"]: text[head.end():end_of_directive(text, head.start())] for head in heads
-                       if head["macro"]}        # their bodies, by name
+                       if head["macro"] and head["macro"] not in renamed}      # their bodies, by name
+        self._defined = {head.start() for head in heads if head["macro"]}
 
     def text_of(self, line: int) -> str:
         """A line of the source."""
@@ -31,7 +47,32 @@ class Outline:
 
     def function_around(self, at: int) -> str:
         """The function, or the macro, that an offset stands in."""
-        return next((name for name, start in reversed(self.functions) if start <= at), "")
+        before = bisect_right(self.functions, at, key=lambda function: function[1])
+        return self.functions[before - 1][0] if before else ""
+
+    def reached_from(self, roots: Iterable[str]) -> set[str]:
+        """The functions and macros that what is compiled by these names may come by: what it names, and so on."""
+        called, words = set(roots), self._words
+        found = {name for name, uses in words if {name, self.compiled_name(name)} & called or RUNS_ANYWAY in uses}
+        before = -1
+        while len(found) > before:
+            before = len(found)
+            found |= set().union(*(uses for name, uses in words if name in found))
+        return found
+
+    @cached_property
+    def _words(self) -> list[tuple[str, set[str]]]:
+        """The functions and macros, and what each names."""
+        text, behind = without_comments(self._text), [*(start for _, start in self.functions[1:]), len(self._text)]
+        return [(name, set(WORD.findall(text[start:self._end(start, end)])))
+                for (name, start), end in zip(self.functions, behind, strict=False)]
+
+    def _end(self, start: int, behind: int) -> int:
+        """Where what starts there ends, of which it is known what starts behind it."""
+        if start in self._defined:
+            return end_of_directive(self._text, start)
+        closed = CLOSED.search(self._text, start, behind)
+        return closed.end() if closed else behind
 
     def statement_of(self, line: int) -> range:
         """The lines from the end of the statement before one on."""

@@ -5,18 +5,21 @@ import re
 from pathlib import Path
 
 from heapster.checkers.blackbox.build import LAB_HEADERS, cache_folder
+from heapster.checkers.blackbox.sanitizing import as_a_shell_says
 from heapster.checkers.blackbox.target import ForeignTarget
 
 DIGEST = re.compile(r"-[0-9a-f]{12}(?=\.so$)")
 ADAPTER = "adapter.c"
 OF_THE_SYSTEM = ("/usr/", "/lib")
+CHANGED = Path(__file__).parent / "repro" / "changed.c"
 
 
 def library(target: ForeignTarget) -> str:
     """The object that is loaded, as whoever has built or received it names it."""
-    path = Path(target.path)
+    named = target.name if _is_changed(target) else target.path
+    path = Path(named)
     if not path.is_absolute():
-        return target.path
+        return named
     if target.build:
         return f"./{DIGEST.sub('', path.name)}"
     if str(path).startswith(OF_THE_SYSTEM):
@@ -44,8 +47,27 @@ def builds(target: ForeignTarget, folder: Path) -> list[str]:
 
 def running(target: ForeignTarget) -> str:
     """How a program that shows a finding is started."""
-    told = "".join(f"{name}={value} " for name, value in target.environment.items())
+    told = "".join(f"{as_a_shell_says(name, value)} " for name, value in target.environment.items())
     return f"{told}./repro {library(target)}"
+
+
+def loader(target: ForeignTarget) -> list[str]:
+    """C that defines `load(path)`, as the object has to be loaded: ours is a copy, where it cannot be as it stands."""
+    binding = "0" if target.is_sanitized else "RTLD_DEEPBIND"       # which AddressSanitizer forbids
+    if not _is_changed(target):
+        return [f"#define load(path) dlopen(path, RTLD_NOW | {binding})"]
+    return [f"#define BINDING {binding}", f"#define SANITIZED {int(target.is_sanitized)}",
+            *CHANGED.read_text(encoding="utf-8").splitlines()]
+
+
+def loaded_here(target: ForeignTarget) -> str:
+    """The object that such a program loads on this machine, wherever it runs."""
+    return str(Path(target.name).absolute()) if _is_changed(target) else target.path
+
+
+def _is_changed(target: ForeignTarget) -> bool:
+    """Whether a copy is loaded in place of an object that cannot be: see `loading`."""
+    return not target.build and Path(target.path).parent == cache_folder()
 
 
 def companions(target: ForeignTarget) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from heapster.checkers.blackbox.known_faults import LEAK
-from heapster.checkers.blackbox.portable import companions, library
+from heapster.checkers.blackbox.portable import companions, library, loader
 from heapster.checkers.blackbox.reproducer import SECONDS_TO_HANG, SECONDS_TO_PASS, ReproducerFiles, head
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.results import Finding
@@ -23,5 +23,6 @@ def race_program(target: ForeignTarget, finding: Finding, threads: tuple[int, in
              f"#define GENERATIONS {GENERATIONS if finding.code == LEAK else 0}",
              "#ifndef ALLOCATOR", f"#define ALLOCATOR \"{library(target)}\"", "#endif",
              f"#define MALLOC \"{target.symbols['malloc']}\"",
-             f"#define FREE \"{target.symbols['free']}\"", f"#define INIT \"{target.symbols.get('init', '')}\""]
+             f"#define FREE \"{target.symbols['free']}\"", f"#define INIT \"{target.symbols.get('init', '')}\"",
+             *loader(target)]
     return ReproducerFiles("\n".join(lines) + "\n" + TEMPLATE.read_text(), companions(target))

@@ -61,17 +61,18 @@ def _debug(kept: Kept, target: ForeignTarget, warn: Callable[[str], None]) -> in
     if not program.exists():
         raise TargetError(f"{kept.folder} has no program that shows the finding")
     if orders := _to_the_access(kept, warn):
-        return _gdb(program, orders)
+        return _gdb(program, target, orders)
     symbol = _entry(kept, target)
     warn(f"stopping where the failing call enters {symbol}: `step` goes through it, `bt` shows the way there"
          if symbol else "running to where it fails: `bt` shows where that is")
     entering = ["-ex", "break failing_step", "-ex", "run", "-ex", f"tbreak {symbol}", "-ex", "continue"]
-    return _gdb(program, entering if symbol else ["-ex", "run"])
+    return _gdb(program, target, entering if symbol else ["-ex", "run"])
 
 
-def _gdb(program: Path, orders: list[str]) -> int:
+def _gdb(program: Path, target: ForeignTarget, orders: list[str]) -> int:
+    told = [word for name, value in target.environment.items() for word in ("-ex", f"set environment {name} {value}")]
     return children.exit_code(children.watched(
-        ["gdb", "-q", "-ex", "set breakpoint pending on", *orders, program.resolve()],
+        ["gdb", "-q", "-ex", "set breakpoint pending on", *told, *orders, program.resolve()],
         env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=65536"}))
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from heapster import children
 from heapster.checkers.blackbox.build import OF_32_BITS, SOURCES, Compiler, judge_program
-from heapster.checkers.blackbox.portable import builds, companions, library, running, within_here
+from heapster.checkers.blackbox.portable import builds, companions, library, loaded_here, loader, running, within_here
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.files import write_whole
 from heapster.model.operation import NO_HANDLE, Step, Trace
@@ -244,8 +244,8 @@ class Reproducer:
         code = "dlopen(CODE, RTLD_NOW | RTLD_NOLOAD)" if place else "library"
         named = ["#ifndef CODE", f'#define CODE "{within_here(place)}"', "#endif"] if place else []
         return ["", "#ifndef ALLOCATOR", f'#define ALLOCATOR "{library(self._target)}"', "#endif", *named, "",
-                "static void steps(void);", "", "int main(int argc, char **argv)", "{",
-                "    void *library = dlopen(argc > 1 ? argv[1] : ALLOCATOR, RTLD_NOW | RTLD_DEEPBIND);",
+                *loader(self._target), "static void steps(void);", "", "int main(int argc, char **argv)", "{",
+                "    void *library = load(argc > 1 ? argv[1] : ALLOCATOR);",
                 "    if (library == NULL) {", "        fprintf(stderr, \"%s\\n\", dlerror());",
                 "        return 2;", "    }", f"    allocator_loaded({code});", *loads,
                 "    for (int s = 1; s < 32; s++)",
@@ -288,7 +288,7 @@ def prove(written: ReproducerFiles, folder: Path, target: ForeignTarget, compile
     source, program = folder / "repro.c", folder / "repro"
     written.write(folder)
     words = command(str(source), str(program), target)
-    places = [f'-DALLOCATOR="{target.path}"', *([f'-DCODE="{target.code}"'] if target.code else [])]
+    places = [f'-DALLOCATOR="{loaded_here(target)}"', *([f'-DCODE="{target.code}"'] if target.code else [])]
     built = children.run([*compiler.command, *places, *words[1:]], capture_output=True)
     if built.returncode:
         return False

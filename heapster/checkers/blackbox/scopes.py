@@ -8,7 +8,7 @@ from typing import NamedTuple
 from heapster.checkers.blackbox.tokens import KEYWORDS, Token, functions, without_comments
 
 DECLARED = re.compile(r"(?:^|[;{(,}])\s*((?:unsigned |struct |const |static |register )*[A-Za-z_]\w*)\b"
-                      r"\s*(\**)\s*([A-Za-z_]\w*)\s*(?=[=;,)])")
+                      r"\s*(\**)\s*(?:const\s+)?([A-Za-z_]\w*)\s*(?=[=;,)])")
 NEXT = re.compile(r"\s*(?:=[^,;{}]*)?,\s*(\**)\s*([A-Za-z_]\w*)\s*(?=[=;,])")    # of one declaration of several
 LOOP = re.compile(r"\bfor\s*\(\s*\Z")
 LOOP_HEAD = 20                  # characters

@@ -1,17 +1,18 @@
 """Which single expression, written otherwise, makes all pass: the surest sign of the line that is wrong.
 
-All variants of the sources are in one object. Those that the failing trace comes by are tried on it, one after the
-other; what then passes is put to a battery of other traces too.
+The variants of the sources are in a few objects. Those that the failing trace comes by are tried, one after the other;
+what then passes is put to a battery of other traces too.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
-from heapster.checkers.blackbox.battery import Battery
+from heapster.checkers.blackbox.battery import MOST_MEMORY, Battery
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.protocol import OBSERVED
-from heapster.checkers.blackbox.repairing import Repair, Repairs
+from heapster.checkers.blackbox.repairing import Repair, RepairLayer
 from heapster.checkers.blackbox.stepwise import hurried
 from heapster.checkers.blackbox.variant_list import FORCED, LACKING
 from heapster.model.operation import Trace
@@ -21,21 +22,27 @@ ENOUGH, OF_A_LINE = 6, 2        # lines with a variant that mends it, and varian
 MOST_HIDING = 12                # lines that only hide it or go another way
 USUAL = 3                       # traces that pass come by what is no consequence of the fault
 DOUBTS = 500                    # variants tried after one that mends it, and is not sure
+RARELY = 3                      # of so many traces that pass one, or fewer, comes by what is wrong if it is seldom so
 MOST_LACKING = 700              # that are a statement more
 MOST_TRIED, HURRY = 3000, 60    # variants, and ms of work for each
 ALIKE = 1 << 15                 # bytes that make no difference
 WASTE = 3                       # times the memory that it takes now: by merging nothing, or giving nothing again
 MOST_RATED = 60                 # variants under which the trace passes and others do not, that are told apart
+MOST_FINALISTS = 16             # of what passes, that are tried at length
 CLEARLY = 2                     # times as much of the battery fails now
 
 PlaceSet = frozenset[tuple[str, int]]      # files and lines
 
 
 class RepairSearch:
-    """Looks for the variant that mends one failing trace."""
+    """Looks for the variant that mends one failing trace, in one object."""
 
-    def __init__(self, repairs: Repairs, judge: Judge, promises: Promises) -> None:
-        self._repairs, self._judge = repairs, judge
+    def __init__(self, layer: RepairLayer, judge: Judge, promises: Promises,
+                 enough: Callable[[], bool] = lambda: False) -> None:
+        self._enough = enough               # whether the time for all searches is up
+        self._repairs, self._count, self._judge = layer.repairs, layer.highest, judge
+        self._checking = layer.checking     # it finds what went wrong: that is no way of work
+        self._numbers = {one.variant.number for one in layer.repairs}
         self._battery = Battery(judge, promises)
         self.tried = 0
         self._often = list[int]()           # by number: how many traces that pass come by it
@@ -58,24 +65,31 @@ class RepairSearch:
         met = self._met(fails)
         with hurried(self._judge, HURRY):           # where the target hangs, many of these traces do
             often = self._how_often()
+            self._battery.compare()
             self._near = {trace: answers for trace in near if (answers := self._battery.answers(trace)) is not None}
         candidates = sorted(((one.rank_of(distance, often[one.variant.number]), one) for one in met),
                             key=lambda pair: pair[0])
-        numbers = {one.variant.number for one in met}
-        if again := [one for one in self._earlier if one.variant.number in numbers and not self._still(one, fails)]:
-            return again[:1]
         with hurried(self._judge, HURRY):
             whole, way = [pair for pair in candidates if pair[1].variant.rank < LACKING], self._lines_of(met)
-            found, partly = self._tried(whole[:most], fails, way)
-            if all(one.hides or one.variant.odd for one in found):
+            found, partly = self._tried(whole[:most - min(most // 3, MOST_LACKING)], fails, way)
+            if not any(self._is_sure(one) and one.often <= len(self._answers) // RARELY for one in found):
                 lacking, most = [pair for pair in candidates if pair[1].variant.rank == LACKING], most - self.tried
                 found += self._tried(lacking[:min(most, MOST_LACKING)], fails, way)[0]
-            found = self._thriftiest(found) or self._least_flawed(partly)
+            found = self._enduring(self._thriftiest(found)) or self._least_flawed(partly)
         self._choose(0)
-        self._earlier += [one for one in found[:1] if not one.partly]
         return found
 
-    def _tried(self, candidates: Iterable[tuple[tuple[bool, int, bool, int, int], Repair]],
+    def again(self, fails: Callable[[Judge], bool]) -> list[Repair]:
+        """What has mended another trace and mends this one too."""
+        self.tried = 0
+        numbers = {one.variant.number for one in self._met(fails)} if self._earlier else set()
+        return [one for one in self._earlier if one.variant.number in numbers and not self._still(one, fails)]
+
+    def remember(self, best: list[Repair]) -> None:
+        """Try these first on other traces, if they are of this object."""
+        self._earlier += [one for one in best if not one.partly and one.variant.number in self._numbers]
+
+    def _tried(self, candidates: Iterable[tuple[tuple[bool, int, bool, int, bool, int], Repair]],
                fails: Callable[[Judge], bool], way: PlaceSet) -> tuple[list[Repair], list[Repair]]:
         """Those under which all passes, and those under which only the trace does."""
         found, partly = list[Repair](), list[Repair]()
@@ -83,7 +97,8 @@ class RepairSearch:
         settled, doubts = (True, LACKING), DOUBTS
         for rank, one in candidates:
             line = one.file, one.variant.line
-            if rank[:2] > settled or len(lines) >= ENOUGH or not doubts or rank[1] == FORCED and rank[2]:
+            if self._enough() or rank[:2] > settled or len(lines) >= ENOUGH or not doubts or (
+                    rank[1] == FORCED and rank[2]):
                 break
             if lines[line] >= OF_A_LINE or hiding[line] >= OF_A_LINE or len(hiding) >= MOST_HIDING and rank[1]:
                 continue
@@ -95,10 +110,13 @@ class RepairSearch:
             if not self._battery.passes():
                 partly.append(one)
                 continue
-            hides, changes = self._elsewhere(one)
+            hides, changes, reached = self._elsewhere(one)
             memory, mapped = self._battery.memory()
             found.append(one._replace(hides=hides, changes=changes, avoids=self._avoids(one, way, fails),
-                                      memory=memory // ALIKE, mapped=mapped))
+                                      idles=self._idles(one, way - reached, fails),
+                                      wastes=self._wastes(memory // ALIKE, mapped), memory=memory // ALIKE,
+                                      loads=not self._battery.decides_on_its_own(),
+                                      often=self._often[one.variant.number]))
             (hiding if hides or found[-1].avoids else lines)[line] += 1
             if self._is_sure(found[-1]):
                 settled = min(settled, rank[:2])
@@ -106,7 +124,7 @@ class RepairSearch:
 
     def _how_often(self) -> list[int]:
         if not self._often:
-            self._often = [0] * (self._repairs.count + 1)
+            self._often = [0] * (self._count + 1)
             self._judge.header.observed = OBSERVED
             for trace in self._battery.spectrum():
                 self._judge.met(len(self._often))
@@ -117,17 +135,17 @@ class RepairSearch:
             self._reached = self._lines(times >= USUAL for times in self._often)
         return self._often
 
-    def _elsewhere(self, one: Repair) -> tuple[bool, int]:
+    def _elsewhere(self, one: Repair) -> tuple[bool, int, PlaceSet]:
         """What it does to traces that pass anyway: whether lines of theirs are out of reach, and how many it changes.
 
-        What puts lines out of reach turns a part of the target off.
+        And the lines that these and random calls come by. What puts lines out of reach turns a part of the target off.
         """
         self._judge.met(len(self._often))
         changes = sum(self._battery.answers(trace) != answers for trace, answers in
                       (*self._answers.items(), *self._near.items()))
         self._battery.wander()
         reached = self._lines(self._judge.met(len(self._often))) | self._lines_of([one])
-        return not self._reached <= reached, changes
+        return not self._reached <= reached, changes, reached
 
     def _avoids(self, one: Repair, way: PlaceSet, fails: Callable[[Judge], bool]) -> bool:
         """Whether the trace passes by going another way than the one on which it fails, where that is a usual one."""
@@ -135,11 +153,23 @@ class RepairSearch:
         fails(self._judge)
         return not way & self._reached <= self._lines(self._judge.met(len(self._often))) | self._lines_of([one])
 
+    def _idles(self, one: Repair, silent: PlaceSet, fails: Callable[[Judge], bool]) -> bool:
+        """Whether of its own function lines are `silent` that the trace failed on, and that it comes by no more either.
+
+        What the fault made of the heap leads to lines elsewhere that nothing else comes by; a condition that is never
+        true any more turns off what stands behind it.
+        """
+        own = {(str(other.file), other.variant.line) for other in self._repairs if other.function == one.function}
+        if not silent & own:
+            return False
+        self._judge.met(len(self._often))
+        fails(self._judge)
+        return not silent & own <= self._lines(self._judge.met(len(self._often)))
+
     def _lines(self, met: Iterable[int]) -> PlaceSet:
         times = list(met)
-        check = self._judge.target.symbols.get("check", "")         # it finds what went wrong: that is no way of work
-        return self._lines_of(one for one in self._repairs.all()
-                              if times[one.variant.number] and one.function != check)
+        return self._lines_of(one for one in self._repairs
+                              if times[one.variant.number] and one.function not in self._checking)
 
     def _lines_of(self, some: Iterable[Repair]) -> PlaceSet:
         return frozenset((str(one.file), one.variant.line) for one in some)
@@ -157,10 +187,10 @@ class RepairSearch:
         self._choose(0)
         for observed in (OBSERVED, 0):          # what fails may hang on what is in memory that nobody wrote
             self._judge.header.observed = observed
-            self._judge.met(self._repairs.count + 1)
+            self._judge.met(self._count + 1)
             if fails(self._judge):
-                met = self._judge.met(self._repairs.count + 1)
-                return [one for one in self._repairs.all() if met[one.variant.number]]
+                met = self._judge.met(self._count + 1)
+                return [one for one in self._repairs if met[one.variant.number]]
         return []
 
     def _choose(self, number: int) -> None:
@@ -172,9 +202,15 @@ class RepairSearch:
         Far more memory only hides a fault.
         """
         most = WASTE * (self._memory()[0] + 1)
-        return sorted((one for one in found if one.memory < most), key=lambda one: (
-            one.hides or one.variant.odd or self._wastes(one), not one.variant.before, one.avoids, one.changes,
-            one.variant.rank, one.memory))
+        return sorted((one for one in found if one.memory < most), key=Repair.belief)
+
+    def _enduring(self, found: list[Repair]) -> list[Repair]:
+        """Those of the most believed that pass at length too; all, if none does, as there may be another fault."""
+        lasting = list[Repair]()
+        for one in found[:MOST_FINALISTS]:
+            self._choose(one.variant.number)
+            lasting += [one] if self._battery.endures() else []
+        return lasting or found
 
     def _memory(self) -> tuple[int, int]:
         """What it takes as it is, and maps."""
@@ -184,21 +220,25 @@ class RepairSearch:
             self._taken = memory // ALIKE, mapped
         return self._taken
 
-    def _wastes(self, one: Repair) -> bool:
-        """Whether it needs clearly more memory: what it then holds besides may hide what is done to it."""
+    def _wastes(self, takes: int, maps: int) -> bool:
+        """Whether clearly more memory is needed: what is then held besides may hide what is done to it.
+
+        Where the target as it is does not come to its end, there is nothing to compare with.
+        """
         memory, mapped = self._memory()
-        return 2 * one.memory > 3 * (memory + 1) or 2 * one.mapped > 3 * mapped + ALIKE
+        return memory < MOST_MEMORY // ALIKE and (2 * takes > 3 * (memory + 1) or 2 * maps > 3 * mapped + ALIKE)
 
     def _is_sure(self, one: Repair) -> bool:
         """Whether it changes nothing but the trace that fails, and somebody might have slipped so."""
-        return not (one.hides or one.avoids or one.changes or one.variant.odd or self._wastes(one))
+        return not (one.hides or one.avoids or one.changes or one.variant.odd or one.wastes)
 
     def _least_flawed(self, partly: list[Repair]) -> list[Repair]:
         """Of those under which other traces fail, the line under which fewest do; none if that tells too little."""
         rated = dict[Repair, int]()
-        for one in partly[:MOST_RATED]:
+        for one in takewhile(lambda _: not self._enough(), partly[:MOST_RATED]):
             self._choose(one.variant.number)
-            rated[one] = self._battery.flaws()
+            if not self._elsewhere(one)[0]:
+                rated[one] = self._battery.flaws()
         self._choose(0)
         least = min(rated.values(), default=0)
         if not rated or CLEARLY * least > self._battery.flaws():
@@ -206,3 +246,18 @@ class RepairSearch:
         best = [one._replace(partly=True) for one, flaws in rated.items() if flaws == least]
         return best if len({(one.file, one.variant.line) for one in best}) == 1 else []
 
+
+def mending(searches: Sequence[RepairSearch], fails: Callable[[Judge], bool], most: int,
+            distance: Callable[[Repair], int], near: Iterable[Trace]) -> tuple[list[Repair], int]:
+    """What mends it in any of the objects, what is to be believed first, and how many variants were tried."""
+    found, tried, traces = list[Repair](), 0, tuple(near)
+    for search in searches:
+        if again := search.again(fails):
+            return again[:1], search.tried
+    for search in searches:
+        found += search.mending(fails, most - tried, distance, traces)
+        tried += search.tried
+    found.sort(key=Repair.belief)
+    for search in searches:
+        search.remember(found[:1])
+    return found, tried

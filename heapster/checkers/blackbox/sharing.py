@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.build import judge_program
-from heapster.checkers.blackbox.campaign import Campaign, Tally
+from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.counting import Counts
 from heapster.checkers.blackbox.guiding import Guiding
 from heapster.checkers.blackbox.judge import Judge
@@ -15,12 +15,14 @@ from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import Learnt
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.schedule import CaseKind, CasePart
+from heapster.checkers.blackbox.tally import Tally
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.jobs.forked import Tell
 from heapster.checkers.targets.opening import resolve
 from heapster.children import processor_seconds
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
+from heapster.results import Finding
 
 BETWEEN_LOOKS = 0.5             # seconds of processor time, after which a share tells how far it is
 
@@ -40,6 +42,12 @@ class ShareFound(NamedTuple):
     part: int
     shown: Shown
     promises: Promises
+
+
+class ShareNoticed(NamedTuple):
+    """A finding of a share whose line it begins to look for."""
+
+    finding: Finding
 
 
 class ShareSoFar(NamedTuple):
@@ -98,7 +106,7 @@ def _together(one: dict[str, object], other: dict[str, object]) -> dict[str, obj
 
 
 def campaigned(share: Share, tell: Tell) -> ShareDone:
-    """Run the campaign of a share: `ShareFound` is told for each finding as it comes, `ShareSoFar` now and then."""
+    """Run the campaign of a share; it tells each finding as `ShareNoticed`, then as `ShareFound`."""
     options = share.options
     judged = share.judged or resolve(options)
     with Guiding(judged, options.corpus) as guiding, Judge(judge_program(judged.bits, None), judged) as judge:
@@ -106,6 +114,7 @@ def campaigned(share: Share, tell: Tell) -> ShareDone:
         campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, looks.take,
                             share.first, lines=True, guiding=guiding, part=share.part)
         looks.look = lambda: _done(campaign)
+        campaign.noticed = lambda finding: tell(ShareNoticed(finding))
         try:
             with closing(campaign.found()) as found:
                 for shown in found:

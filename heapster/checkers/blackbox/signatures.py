@@ -3,6 +3,7 @@
 An allocator that takes an instance cannot be called as malloc is: it is recognised, and never guessed at.
 """
 
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -19,11 +20,14 @@ EXPECTED = {verb: "".join("p" if "*" in kind else "i" for kind in row.parameters
             for verb, row in OPERATIONS.items() if row.is_call}
 OF_INSTANCES = re.compile(r"(?:^|_)(?:pool|arena|m?space|region|zone|tlsf|slab|instance|ctx|o1heap|heap)_$")
 ALLOCATES = re.compile(r"(?:alloc|allocate|malloc|get|take|acquire)$", re.IGNORECASE)
+KIN = re.compile(r"(?:c|z|re|aligned_?)alloc\w*$", re.IGNORECASE)      # taken for malloc where nothing else is
 FREES = re.compile(r"(?:free|release|dealloc|deallocate|give|put|return)$", re.IGNORECASE)
 STARTS = re.compile(r"(?:init|create|new|make|setup|open|create_with_pool)$", re.IGNORECASE)
 OF_A_BLOCK = re.compile(r"(?:block|elem|item|obj|slot|unit|chunk|cell)\w*?_?(?:size|bytes|len)|stride", re.IGNORECASE)
 HOW_MANY = re.compile(r"count|^n$|num|blocks$|items$|capacity", re.IGNORECASE)
 ALIGNS = re.compile(r"align", re.IGNORECASE)
+FLAGS = re.compile(r"flag|mode$|option", re.IGNORECASE)
+OF_HEADERS = ("include", "inc", "includes")     # folders beside that of sources
 DRAFT_BLOCK, DRAFT_ALIGNMENT = 64, 16       # bytes
 ENTRY = re.compile(r"^ <(\d+)><([0-9a-f]+)>: .*\((DW_TAG_\w+)\)")
 NAME = re.compile(r"DW_AT_name\s*: (?:\(.*?\): )?(.*?)\s*$")
@@ -63,15 +67,18 @@ def signature(name: str, prototype: Prototype) -> str:
 
 
 def draft(target: Path, names: Iterable[str], known: dict[str, Prototype]) -> str:
-    """A description to be corrected, of as much as can be told from names and prototypes."""
+    """A description to be corrected, of as much as can be told from names and prototypes; paths are from here."""
     functions = sorted(names)
     takes, starts, frees = (_first(functions, kind) for kind in (ALLOCATES, STARTS, FREES))
     instance = next((one.text for one in known[takes][:1] if one.kind == "p"), "") if takes in known else "void *"
     is_ours = instance in (one.text for one in known.get(starts, ()))       # a place for it is given
-    lines = [f'sources = ["{target.name}"]' if target.suffix == ".c" else f'object = "{target.name}"']
-    if headers := [path.name for path in _texts(target.parent, ".h") if takes in path.read_text(errors="replace")]:
-        lines.append(f'headers = ["{headers[0]}"]')
-    elif declared := list(_declarations(functions, known)):
+    named = _from_here(target)
+    lines = [f'sources = ["{named}"]' if target.suffix == ".c" else f'object = "{named}"']
+    header = next((path for path in _headers_near(target.parent) if takes in path.read_text(errors="replace")), None)
+    if header is not None:
+        lines.append(f'headers = ["{_from_here(header)}"]')
+        lines += [f'include = ["{_from_here(header.parent)}"]'] if header.parent != target.parent else []
+    elif declared := list(_declarations(functions, known, "void *" if instance and not is_ours else "void")):
         lines.append(f"declare = [{', '.join(declared)}]")
     lines.append("region = 65536")
     if instance:
@@ -86,16 +93,29 @@ def draft(target: Path, names: Iterable[str], known: dict[str, Prototype]) -> st
     return "".join(f"\n  {line}" for line in lines)
 
 
-def _declarations(functions: list[str], known: dict[str, Prototype]) -> Iterator[str]:
+def _from_here(path: Path) -> str:
+    """The path as a description has it that is saved here; of what lies elsewhere the name alone."""
+    here, whole = Path.cwd(), path.resolve()
+    return str(whole.relative_to(here)) if whole.is_relative_to(here) else path.name
+
+
+def _headers_near(folder: Path) -> Iterator[Path]:
+    """The headers in the folder, and in those where projects keep the headers of such a folder."""
+    for near in (folder, *(folder / os.pardir / name for name in OF_HEADERS)):
+        yield from _texts(near, ".h") if near.is_dir() else ()
+
+
+def _declarations(functions: list[str], known: dict[str, Prototype], started: str) -> Iterator[str]:
     """What the adapter needs to know where no header says it, of functions whose types are C's own."""
-    for kind, answers in ((STARTS, "void"), (ALLOCATES, "void *"), (FREES, "void")):
+    for kind, answers in ((STARTS, started), (ALLOCATES, "void *"), (FREES, "void")):
         name = _first(functions, kind)
         if name in known and all(one.kind == "i" or one.text.startswith(PLAIN_POINTERS) for one in known[name]):
             yield f'"{answers} {signature(name, known[name])}"'
 
 
 def _first(functions: list[str], kind: re.Pattern[str]) -> str:
-    return next((name for name in functions if kind.search(name)), "")
+    """The first of that kind; malloc itself before its kin."""
+    return min((name for name in functions if kind.search(name)), key=lambda name: bool(KIN.search(name)), default="")
 
 
 def _start(name: str, prototype: Prototype | None, own: str) -> str:
@@ -116,6 +136,8 @@ def _taking(name: str, prototype: Prototype | None, handle: str) -> str:
 
 def _number(parameter: Parameter, usual: str) -> str:
     """What an integer is likely to be, by its name."""
+    if FLAGS.search(parameter.name):
+        return "0"
     if usual == "region_size" and OF_A_BLOCK.search(parameter.name):
         return str(DRAFT_BLOCK)
     if usual == "region_size" and HOW_MANY.search(parameter.name):

@@ -9,6 +9,7 @@ from pathlib import Path
 from heapster import children
 from heapster.checkers.blackbox.classes import described
 from heapster.checkers.blackbox.initializing import Start, start_of, words
+from heapster.checkers.blackbox.sanitizing import is_sanitized, runtime_first
 from heapster.checkers.blackbox.signatures import (
     ALLOCATES,
     FREES,
@@ -82,6 +83,11 @@ class ForeignTarget:
         return self.instrumented or self.stepped
 
     @property
+    def is_sanitized(self) -> bool:
+        """Whether AddressSanitizer's runtime has to be in the process first."""
+        return "ASAN_OPTIONS" in self.environment
+
+    @property
     def verbs(self) -> frozenset[str]:
         """What it can be asked."""
         return frozenset(self.symbols)
@@ -113,9 +119,7 @@ def libc() -> ForeignTarget:
 def from_object(path: Path, name: str, prefix: str | None, source: Path | None = None) -> ForeignTarget:
     """The allocator that a shared object, perhaps made of a source, defines; TargetError if it defines none."""
     found = read_shared_object(path)
-    if "__asan_init" in found.needs:
-        raise TargetError(f"{name} is built with AddressSanitizer, whose runtime takes the place of malloc in whatever "
-                          "loads it: build it without -fsanitize=address; each access is watched without it")
+    environment = runtime_first(path, found, name) if is_sanitized(found) else {}
     told = prefix is not None
     if prefix is None:
         prefix = _prefix(name, found, path, source or path)
@@ -138,7 +142,8 @@ def from_object(path: Path, name: str, prefix: str | None, source: Path | None =
     return ForeignTarget(name, str(path.resolve()), symbols, shape, found.bits,
                          LAB_ALIGNMENT if lab else USUAL_ALIGNMENT if found.bits == 64 else ALIGNMENT_OF_32_BITS,
                          init_answers=lab, as_built=(words(prefix, start, found.functions),) if start else (),
-                         instrumented=calls_hooks(found.needs), traced=tells_edges(found.needs))
+                         environment=environment, instrumented=calls_hooks(found.needs),
+                         traced=tells_edges(found.needs))
 
 
 def symbols_for(prefix: str, functions: Iterable[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.choice import HEAD
-from heapster.checkers.blackbox.edits import TextEdit, around, edited
+from heapster.checkers.blackbox.edits import TextEdit, alternatives, around, edited, marked, stays, without
 from heapster.checkers.blackbox.insertions import Insertion
 from heapster.checkers.blackbox.tokens import Token
 
@@ -40,14 +40,15 @@ class VariantList:
     def source(self, left_out: Iterable[int] = ()) -> str:
         """The source with all variants in it, but for those left out."""
         out = frozenset(left_out)
-        edits = (edit for number, some in enumerate(self._edits, self._base + 1) if number not in out for edit in some)
+        edits = (edit._replace(text=without(edit.text, out))
+                 for some in self._edits if stays(some, out) for edit in some)
         return HEAD + "#line 1\n" + edited(self._text, edits)
 
     def values(self, token: Token, others: list[str], ranks: list[int], guess: int = 0,
                 odd: Sequence[bool] = ()) -> None:
         """A word that is one value, and others that it might be."""
         first = self.next
-        choice = "".join(f"HEAPSTER_IS({first + n}) ? {other} : " for n, other in enumerate(others))
+        choice = alternatives(first, others)
         for n, other in enumerate(others):
             edit = TextEdit(token.at, len(token.text), f"({choice}{token.text})", first, 5)
             self.add(token, other, [edit] if n == 0 else [], ranks[n], guess, odd=n < len(odd) and odd[n])
@@ -55,7 +56,7 @@ class VariantList:
     def instead(self, token: Token, others: list[str], guess: int) -> None:
         """Other values of a word, beside those of another kind: each kind may be left out."""
         first = self.next
-        choice = "".join(f"HEAPSTER_IS({first + n}) ? {other} : " for n, other in enumerate(others))
+        choice = alternatives(first, others)
         for n, other in enumerate(others):
             edits = around(token.at, f"({choice}", token.end, ")", first, 1) if n == 0 else []
             self.add(token, other, edits, 1, guess)
@@ -68,11 +69,12 @@ class VariantList:
     def lacking(self, at: int, place: Insertion) -> None:
         """Statements that may be missing at an offset, behind a token."""
         first = self.next
-        cases = "".join(f" case {n}: {text} break;" for n, text in enumerate(place.statements))
+        cases = "".join(marked(first + n, f" case {n}: {text} break;") for n, text in enumerate(place.statements))
         text = f" switch (HEAPSTER_AT({first}, {len(place.statements)})) {{{cases} }}"
         for n, statement in enumerate(place.statements):
             edits, usual = [TextEdit(at, 0, text, first, -1)] if n == 0 else [], n < place.usual
-            self.add(Token("other", "", at), f" {statement}", edits, 1 if usual else LACKING, 7, odd=not usual)
+            rank = 0 if n < place.beside else 1 if usual else LACKING
+            self.add(Token("other", "", at), f" {statement}", edits, rank, 7, odd=not usual)
 
     def add(self, token: Token, after: str, edits: list[TextEdit], rank: int, guess: int = 0, *,
             odd: bool = False) -> None:

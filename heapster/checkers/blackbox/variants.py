@@ -16,10 +16,12 @@ from heapster.checkers.blackbox.alternatives import (
     siblings_in,
     twins_of,
 )
-from heapster.checkers.blackbox.edits import TextEdit, around
+from heapster.checkers.blackbox.conditions import LOOSER, ConditionVariants
+from heapster.checkers.blackbox.edits import TextEdit, alternatives, around
 from heapster.checkers.blackbox.insertions import Insertions
 from heapster.checkers.blackbox.outline import Outline
 from heapster.checkers.blackbox.scopes import Scopes
+from heapster.checkers.blackbox.statements import StatementVariants
 from heapster.checkers.blackbox.tokens import (
     KEYWORDS,
     Token,
@@ -29,10 +31,8 @@ from heapster.checkers.blackbox.tokens import (
     tokens_of,
 )
 from heapster.checkers.blackbox.variant_list import Variant, VariantList
-from heapster.checkers.blackbox.wholes import RELATIONS, Span, Wholes, WrittenComparison
+from heapster.checkers.blackbox.wholes import Wholes
 
-LOOSER = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
-NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 SHIFTED = {"<": 1, "<=": -1, ">": -1, ">=": 1}      # what its right side is moved by to take the equal in, or leave it
 CALL_STEPS = (8, -8, 16, -16, 1, -1)      # bytes, or places in a table
 ALONE_STEPS = (8, -8, 16, 1, -1)          # where a number stands for itself
@@ -45,7 +45,10 @@ PASTED = re.compile(r"U?INT(?:8|16|32|64|MAX)_C")
 ROUNDER = re.compile(r"(?i)(?:align|round)(?!ed)")      # the name of what rounds a size
 SIZE_OF_TYPE = re.compile(r"\bsizeof ?\((?:struct |union )?[A-Za-z_]\w*\)")
 NAMED_SIZE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+[^\n]*\b(?:sizeof|offsetof)\b", re.MULTILINE)
-MOST_VARIANTS = 9000
+POINTERS = re.compile(r"^(?:[A-Za-z_]\w* +)+\* ?(\w+) *(?:=[^;()]*)?;", re.MULTILINE)       # of a file
+NUMBERS = frozenset({"size_t", "int", "unsigned", "unsigned int", "long", "unsigned long", "uint32_t", "uint64_t"})
+FEW_TERMS = 3                   # variables
+MOST_VARIANTS = 20000
 FEW_VALUES = 4                  # the first other values of a constant, which are the likeliest
 FEW_OTHERS = 3                  # other members; other bits of a mask
 MOST_SIZES = 4                  # of types, that may have been forgotten
@@ -57,28 +60,35 @@ ASSIGNS = frozenset({"=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "%=", "++", 
 class Variants:
     """The variants of one source text."""
 
-    def __init__(self, text: str, base: int = 0, most: int = MOST_VARIANTS) -> None:
+    def __init__(self, text: str, base: int = 0, most: int = MOST_VARIANTS,
+                 no_values: frozenset[str] = frozenset()) -> None:
         self.text, self.base = text, base
         self._made = VariantList(text, base, most)
         self.all = self._made.all
         self._tokens = tokens_of(text)
         self._partner = partners(self._tokens)
         self._wholes = Wholes(self._tokens, self._partner)
+        self._statements = StatementVariants(text, self._tokens, self._wholes, self._made)
+        self._scopes = Scopes(self._tokens, text)
+        self._conditions = ConditionVariants(text, self._tokens, self._wholes, self._made, self._scopes)
         self._names = {token.text for token in self._tokens if token.kind == "name"}
         self._constants = constants_of(text)
         self._sizes = tuple(dict.fromkeys((*NAMED_SIZE.findall(text)[:FEW_OTHERS],       # a header's among them
                                            *SIZE_OF_TYPE.findall(text))))[:MOST_SIZES]
         self.outline = Outline(text)
-        self._condition_end = 0                 # index of the token that ends the last condition so far
         self._in_macro = False                  # their words multiply where macros stand in each other
         self._rounders = [(name, at) for name, at in self.outline.functions if ROUNDER.search(name)
                           and self._takes(name) == 1]
-        self._scopes = Scopes(self._tokens, text)
+        self._pointers = POINTERS.findall(text)
         self._siblings, self._neighbours = siblings_in(text), neighbours_in(text)
         self._members: dict[str, list[str]] = {}        # by type, as far as asked for
+        no_values, behind = no_values | self.outline.no_values, -1
         for index, in_macro in in_code(self._tokens, text, self._partner):
             self._in_macro = in_macro
-            self._at(index)
+            if self._text(index) in no_values:              # what such a macro is handed may be gone
+                behind = self._partner.get(index + 1, index)
+            elif index > behind:
+                self._at(index)
         for place in Insertions(self._tokens, self._partner, self._wholes, self._scopes).all():
             self._made.lacking(self._tokens[place.token].end, place)
 
@@ -89,16 +99,12 @@ class Variants:
     def mended(self, variant: Variant) -> str:
         """The line of a variant, as it would read."""
         start = self.outline.starts[variant.line - 1]
-        end = self.text.find("\n", start)
-        line = self.text[start:end if end >= 0 else None]
-        at = variant.start - start
+        line, at = self.outline.text_of(variant.line), variant.start - start
         return line[:at] + variant.after + line[at + len(variant.before):]
 
     def function_of(self, variant: Variant) -> str:
         """The function, or the macro, that a variant stands in."""
         return self.outline.function_around(variant.start)
-
-    # Where something may be written otherwise.
 
     def _at(self, index: int) -> None:
         token = self._tokens[index]
@@ -114,8 +120,8 @@ class Variants:
             self._name(index)
         elif token.text in SHIFTED:
             self._relation(token)
-        elif token.text in ("+", "-") and self._is_binary(index):
-            self._sign(index)
+        elif token.text in ("+", "-", "&") and self._is_binary(index):
+            (self._rounded_down if token.text == "&" else self._sign)(index)
         elif token.text == "=":
             self._rounded(index + 1)
         elif token.text in ("+=", "-="):
@@ -135,23 +141,27 @@ class Variants:
     def _whole(self, index: int) -> None:
         """What starts at a token, or is told by it: a statement, what is handed on, what a loop or a choice asks."""
         if span := self._wholes.statement(index):
-            self._undone(*span)
+            self._statements.vary(span)
+            self._conditions.guard(span)
         for first, last in self._wholes.values(index):
-            self._more(first, last)
+            self._and_more(first, last)
         asks = (self._wholes.choice_condition(index) if self._text(index) == "?" else
                 self._wholes.loop_condition(index + 1) if self._text(index) == "for" else None)
         if asks:
-            self._asked(asks, self._text(index))
+            self._conditions.vary(asks, self._text(index), in_macro=self._in_macro)
         step = self._wholes.loop_step(index + 1) if asks and self._text(index) == "for" else None
         if asks and step and (compared := self._wholes.comparison(*asks)):
-            self._a_round_earlier(compared, self._in_one_line(*step))
+            self._conditions.a_round_earlier(compared, self._in_one_line(*step))
 
     def _name(self, index: int) -> None:
         token, before, after = self._tokens[index], self._text(index - 1), self._text(index + 1)
         if token.text in ("if", "while") and after == "(":
-            self._condition(index + 1, token.text)
+            self._conditions.vary((index + 2, self._partner.get(index + 1, index) - 1), token.text,
+                                  in_macro=self._in_macro)
         elif token.text == "sizeof" and after == "(":
             self._sizeof(index)
+        elif token.text == "NULL" and not self._in_macro:
+            self._null(token, index)
         elif token.text in OTHER_TRUTH:
             self._made.values(token, [OTHER_TRUTH[token.text]], [0])
         elif token.text in KEYWORDS:
@@ -174,7 +184,7 @@ class Variants:
         others = [name for name in self._scopes.others(token.text, token.at) if name not in opposite]
         less = [f"({less})" for other in others[:2] if not kind.endswith("*")
                 for less in (f"{token.text} - {other}", f"{other} - {token.text}")]
-        loose, others = int(index < self._condition_end), others[:MOST_VALUES]
+        loose, others = int(index < self._conditions.end), others[:MOST_VALUES]
         odd = [bool(loose) and not are_of_a_family(name, token.text) for name in others] + [True] * len(less)
         self._made.values(token, others + less, [loose] * len(others) + [1] * len(less), guess=2, odd=odd)
         if (before in ("(", ",") or before in ASSIGNS or before == "return") and after in (")", ",", ";"):
@@ -223,7 +233,7 @@ class Variants:
                            key=lambda name: not are_of_a_family(name, token.text))
         near = [name for name, kind in self._scopes.variables(token.at).items() if not kind.endswith("*")][:MOST_VALUES]
         others = constants[:MOST_VALUES]
-        ranks = [int(index < self._condition_end or not are_of_a_family(name, token.text)) for name in others]
+        ranks = [int(index < self._conditions.end or not are_of_a_family(name, token.text)) for name in others]
         times = [f"2 * {token.text}", "0"]
         bits = [f"{token.text} | {name}" for name in constants[:FEW_OTHERS]] if self._is_mask(index) else []
         less = [f"({token.text} {sign} {size})" for size in self._sizes if not self._in_macro for sign in "-+"]
@@ -266,10 +276,18 @@ class Variants:
             choice = f"(HEAPSTER_IS({n}) ? {name}({self._in_one_line(first, last - 1)}) : ("
             self._made.add(Token("other", whole, start), f"{name}({whole})", around(start, choice, end, "))", n), 1, 3)
 
+    def _rounded_down(self, index: int) -> None:
+        """What bits are cleared of: rounded up by them instead."""
+        token, last = self._tokens[index], self._wholes.operand_end(index + 2)
+        if self._text(index + 1) == "~" and last > index + 1:
+            n, mask = self._made.next, self._in_one_line(index + 2, last)
+            edit = TextEdit(token.at, 0, f"+ (HEAPSTER_IS({n}) ? ({mask}) : 0) ", n, 5)
+            self._made.add(token, f"+ {mask} &", [edit], 0, 1)
+
     def _sum(self, token: Token) -> None:
         """What is added or taken away: some bytes more or less."""
         number = self._made.next
-        more = "".join(f"HEAPSTER_IS({number + n}) ? {step} : " for n, step in enumerate(STEPS[:6]))
+        more = alternatives(number, STEPS[:6])
         for n, step in enumerate(STEPS[:6]):
             edit = TextEdit(token.at, len(token.text), f"{token.text} ({more}0) +", number, 5)
             self._made.add(token, f"{token.text} {step} +", [edit] if n == 0 else [], 1, 1, odd=step in ODD_STEPS)
@@ -290,7 +308,7 @@ class Variants:
         token, number = self._tokens[index], self._made.next
         other = "-" if token.text == "+" else "+"
         steps = STEPS[:4] if self._in_macro else (*STEPS, *self._sizes)
-        more = "".join(f"HEAPSTER_IS({number + 2 + n}) ? (long)({step}) : " for n, step in enumerate(steps))
+        more = alternatives(number + 2, (f"({step})" for step in steps), "(long)")
         text = f"{token.text} ({more}0) {token.text} (HEAPSTER_IS({number}) ? -1 : HEAPSTER_IS({number + 1}) ? 0 : 1) *"
         self._made.add(token, other, [TextEdit(token.at, 1, text, number, 5)], 0, 1)
         self._made.add(token, f"{token.text} 0 *", [], 1, 1, odd=True)
@@ -302,7 +320,7 @@ class Variants:
         number = self._made.next
         steps = () if self._in_macro else STEPS
         moves = (SHIFTED[token.text], *steps)
-        more = "".join(f"HEAPSTER_IS({number + n}) ? {move} : " for n, move in enumerate(moves))
+        more = alternatives(number, moves)
         text = f"{token.text} ({more}0) +"
         self._made.add(token, LOOSER[token.text], [TextEdit(token.at, len(token.text), text, number, 5)], 0)
         for step in steps:
@@ -324,7 +342,6 @@ class Variants:
         token = self._tokens[index]
         if closing is None:
             return
-        whole = self.text[token.at:self._tokens[closing].end]
         macro = self.outline.function_around(token.at)
         taken = len(self._wholes.arguments(index + 1, closing))
         for other in twins_of(token.text, self._names - {macro}):
@@ -338,8 +355,9 @@ class Variants:
             self._made.add(token, other, around(token.at, choice, self._tokens[closing].end, "))", number, 1), 0)
         self._swapped(index, closing)
         self._unapplied(index, closing)
-        if self._text(index - 1) not in STATEMENT and not self._in_macro and self._text(closing + 1) not in ASSIGNS:
-            self._and_more(whole, token.at, self._tokens[closing].end)
+        is_number = self._text(closing + 1) not in ASSIGNS and not self._wholes.is_truth(index, closing)
+        if self._text(index - 1) not in STATEMENT and not self._in_macro and is_number:
+            self._and_more(index, closing)
 
     def _swapped(self, index: int, closing: int) -> None:
         """A call with its first two arguments the other way round."""
@@ -369,24 +387,34 @@ class Variants:
         closing = self._partner.get(index + 1) if index >= 0 else None
         return None if closing is None else len(self._wholes.arguments(index + 1, closing))
 
-    def _more(self, first: int, last: int) -> None:
+    def _and_more(self, first: int, last: int) -> None:
         """What is handed on, and some bytes more or less."""
         start, end = self._tokens[first].at, self._tokens[last].end
-        self._and_more(self.text[start:end], start, end)
-
-    def _and_more(self, whole: str, start: int, end: int) -> None:
-        number, steps = self._made.next, (*map(str, CALL_STEPS), *self._signed_sizes())
-        more = "".join(f"HEAPSTER_IS({number + n}) ? {step} : " for n, step in enumerate(steps))
+        whole = self.text[start:end]
+        terms = self._terms(start, whole) if self._text(first - 1) in ("=", ",") else []
+        number, steps = self._made.next, (*map(str, CALL_STEPS), *self._signed_sizes(), *terms)
+        more = alternatives(number, steps)
         edits = around(start, "(", end, f" + ({more}0))", number, 1)
         for n, step in enumerate(steps):
             self._made.add(Token("name", whole, start), f"({whole} + {step})", edits if n == 0 else [], 1, 3,
                       odd=step in NEAREST_WORDS)
 
-    def _undone(self, first: int, last: int) -> None:
-        """A statement that is left out."""
-        start, end, n = self._tokens[first].at, self._tokens[last].end, self._made.next
-        edits = around(start, f"(HEAPSTER_IS({n}) ? (void)0 : (void)(", end, "))", n)
-        self._made.add(Token("other", self.text[start:end], start), "", edits, 2, 4)
+    def _terms(self, at: int, whole: str) -> list[str]:
+        """What may have been forgotten to take away from an expression: the numbers nearest to it."""
+        near = [name for name, kind in reversed(self._scopes.variables(at).items())
+                if kind in NUMBERS and not re.search(rf"\b{name}\b", whole)][:FEW_TERMS]
+        return [f"-(long){name}" for name in near]
+
+    def _null(self, token: Token, index: int) -> None:
+        """NULL, where something is compared with it: another pointer that there is."""
+        pointers = [name for name, kind in reversed(self._scopes.variables(token.at).items()) if kind.endswith("*")]
+        if self._text(index - 1) in ("==", "!=") or self._text(index + 1) in ("==", "!=") or self._handed_alone(index):
+            others = [name for name in (*self._pointers, *pointers) if name not in self._opposite(index)]
+            self._made.values(token, others[:MOST_VALUES], [1] * MOST_VALUES, guess=1)
+
+    def _handed_alone(self, index: int) -> bool:
+        """Whether a macro that takes nothing else is handed it, in a comparison."""
+        return self._text(index - 1) == "(" and self._text(index + 1) == ")" and self._text(index - 3) in ("==", "!=")
 
     def _member(self, index: int) -> None:
         token, first = self._tokens[index], index
@@ -400,50 +428,7 @@ class Variants:
         members = self._members_of(kind) if kind else []
         others = [name for name in members if name not in (token.text, *twins)][:MOST_VALUES]
         n, at = self._made.next, self._tokens[first].at
-        choice = "".join(f"HEAPSTER_IS({n + k}) ? (__typeof__(&{whole}{token.text}))&{whole}{other} : "
-                         for k, other in enumerate([*twins, *others]))
+        choice = alternatives(n, [*twins, *others], f"(__typeof__(&{whole}{token.text}))&{whole}")
         edit = TextEdit(at, token.end - at, f"(*({choice}&{whole}{token.text}))", n, 5)
         for k, other in enumerate([*twins, *others]):
             self._made.add(token, other, [edit] if k == 0 else [], int(k >= len(twins)), 2 if others else 0)
-
-    def _condition(self, opening: int, word: str) -> None:
-        closing = self._partner.get(opening)
-        if closing is not None:
-            self._asked((opening + 1, closing - 1), word)
-
-    def _asked(self, span: Span, word: str) -> None:
-        self._condition_end = max(self._condition_end, span[1] + 1)
-        for first, last in self._wholes.operands(*span):
-            self._operand(first, last, alone=(first, last) == span, word=word)
-            if not self._in_macro and (compared := self._wholes.comparison(first, last)):
-                self._compared(compared)
-
-    def _operand(self, first: int, last: int, *, alone: bool, word: str) -> None:
-        start, end = self._tokens[first].at, self._tokens[last].end
-        whole, n = Token("other", self.text[start:end], start), self._made.next
-        values = f"HEAPSTER_IS({n + 1}) ? 0 : HEAPSTER_IS({n + 2}) ? 1 : " if word == "if" or not alone else ""
-        edits = around(start, f"({values}HEAPSTER_IS({n}) != !!(", end, "))", n)
-        self._made.add(whole, f"!({whole.text})", edits, 1)
-        if values:
-            self._made.add(whole, "0", [], 2)
-            self._made.add(whole, "1", [], 2)
-
-    def _a_round_earlier(self, compared: WrittenComparison, step: str) -> None:
-        """A loop that ends where its next round would go too far, or does not."""
-        sign, n = self._tokens[compared.sign], self._made.next
-        others = [f"{sign.text} {way}({step}) +" for way in ("-", "")]
-        more = f"HEAPSTER_IS({n}) ? -(long)({step}) : HEAPSTER_IS({n + 1}) ? (long)({step}) : 0"
-        for k, other in enumerate(others):
-            edit = TextEdit(sign.end, 0, f" ({more}) +", n, 6)
-            self._made.add(sign, other, [edit] if k == 0 else [], 0, 1)
-
-    def _compared(self, compared: WrittenComparison) -> None:
-        """A comparison by another sign."""
-        (first, _), (_, last), sign = compared.left, compared.right, self._tokens[compared.sign]
-        left, right = self._in_one_line(*compared.left), self._in_one_line(*compared.right)
-        others = [one for one in RELATIONS if one not in (sign.text, LOOSER.get(sign.text), NEGATED[sign.text])]
-        n = self._made.next
-        choice = "".join(f"HEAPSTER_IS({n + k}) ? {left} {other} {right} : " for k, other in enumerate(others))
-        edits = around(self._tokens[first].at, f"({choice}(", self._tokens[last].end, "))", n)
-        for k, other in enumerate(others):
-            self._made.add(sign, other, edits if k == 0 else [], 1, 1, odd=True)

@@ -14,6 +14,7 @@ STARTS = frozenset({"(", "[", ",", ";", "{", "}", "?", ":", "=", "+=", "-=", "re
 ASSIGNING = frozenset({"=", "+=", "-=", "*=", "/=", "|=", "&=", "^=", "%=", "<<=", ">>=", "++", "--"})
 NO_VALUE = frozenset({"&&", "||", "!", "?", ":", "+", "-", *RELATIONS, *ASSIGNING})     # what has no bytes more or less
 NO_START = frozenset({"(", "{", "&", "sizeof"})     # a cast perhaps, a list, an address, a number of its own
+LOGIC = ("&&", "||")
 OPENS_STATEMENT = frozenset({";", "{", "}", "else", "do", ")"})
 HEADS = frozenset({"if", "while", "for", "switch"})
 
@@ -39,11 +40,15 @@ class Wholes:
         """The bracket that another closes."""
         return self._opener.get(closing, closing)
 
+    def closing(self, opening: int) -> int:
+        """The bracket that closes another."""
+        return self._partner.get(opening, opening)
+
     def operands(self, first: int, last: int) -> Iterator[Span]:
         """The operands of the outermost && or || between two tokens, both counted; the whole, if there is none."""
         start, index = first, first
         while index <= last:
-            if self._text(index) in ("&&", "||"):
+            if self._text(index) in LOGIC:
                 yield start, index - 1
                 start = index + 1
             index = self._partner.get(index, index) + 1
@@ -52,13 +57,23 @@ class Wholes:
 
     def comparison(self, first: int, last: int) -> WrittenComparison | None:
         """What an expression compares, if that is all that it does at its outermost level."""
-        outermost = list(self._outermost(first, last))
+        outermost = list(self.outermost(first, last))
         signs = [index for index in outermost if self._text(index) in RELATIONS]
         if len(signs) != 1 or any(self._text(index) in ("?", ":", *ASSIGNING) for index in outermost):
             return None
         if not first < signs[0] < last:
             return None
         return WrittenComparison((first, signs[0] - 1), signs[0], (signs[0] + 1, last))
+
+    def is_truth(self, first: int, last: int) -> bool:
+        """Whether an expression is only asked for being 0 or not, by a condition: a few more or less always are."""
+        while True:
+            before, behind = self._text(first - 1), self._text(last + 1)
+            if before == "!" or before in LOGIC and behind in (")", *LOGIC) or before == "(" and behind in LOGIC:
+                return True
+            if (before, behind) != ("(", ")") or self._is_name(first - 2):
+                return before == "(" and behind == ")" and self._text(first - 2) in ("if", "while")
+            first, last = first - 1, last + 1
 
     def loop_condition(self, opening: int) -> Span | None:
         """What a `for` goes on by, of its bracket."""
@@ -99,7 +114,7 @@ class Wholes:
         kinds = [self._tokens[at].kind for at in (index, index + 1)]
         declares = kinds == ["name", "name"] or self._text(index + 1) == "*" or self._text(index + 1) == ":"
         acts = self._text(index + 1) == "(" and self._partner.get(index + 1) == last or any(
-            self._text(at) in ASSIGNING for at in self._outermost(index, last))
+            self._text(at) in ASSIGNING for at in self.outermost(index, last))
         return (index, last) if acts and not declares and self._text(last + 1) == ";" else None
 
     def operand_end(self, index: int) -> int:
@@ -116,7 +131,7 @@ class Wholes:
     def arguments(self, opening: int, closing: int) -> list[Span]:
         """The expressions that stand between two brackets, parted by commas."""
         found, first = list[Span](), opening + 1
-        for index in (*self._outermost(opening + 1, closing - 1), closing):
+        for index in (*self.outermost(opening + 1, closing - 1), closing):
             if self._text(index) == "," or index == closing > opening + 1:
                 found.append((first, index - 1))
                 first = index + 1
@@ -125,12 +140,12 @@ class Wholes:
     def _parts(self, opening: int) -> tuple[int, list[int]]:
         """Where the bracket of a `for` closes, and the semicolons between its parts."""
         closing = self._partner.get(opening, opening)
-        return closing, [index for index in self._outermost(opening + 1, closing - 1) if self._text(index) == ";"]
+        return closing, [index for index in self.outermost(opening + 1, closing - 1) if self._text(index) == ";"]
 
     def _value(self, first: int) -> Iterator[Span]:
         """The expression that starts there, if it is more than a word or a call and may be some bytes more or less."""
         last = self._end(first) - 1
-        texts = [self._text(index) for index in self._outermost(first, last)]
+        texts = [self._text(index) for index in self.outermost(first, last)]
         is_call = self._text(first + 1) == "(" and self._partner.get(first + 1) == last
         begins = self._text(first) not in NO_START or self._reaches_on(first)
         if last > first and not is_call and begins and not NO_VALUE & set(texts):
@@ -146,7 +161,8 @@ class Wholes:
             index = self._partner.get(index, index) + 1
         return index
 
-    def _outermost(self, first: int, last: int) -> Iterator[int]:
+    def outermost(self, first: int, last: int) -> Iterator[int]:
+        """The tokens from one to another that lie in no bracket between them."""
         index = first
         while index <= last:
             yield index

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from heapster import children
 from heapster.results import TargetError
 
-TOOLS = ("addr2line", "llvm-addr2line")
+TOOLS = ("llvm-addr2line", "addr2line")     # the second takes a header for the source that includes it (2.40, DWARF 5)
 SYMBOL_TOOLS = ("nm", "llvm-nm")
 TABLES = ((), ("-D",))          # all symbols; what is left in a stripped object
 SYMBOL = re.compile(r"^([0-9a-f]+) ([0-9a-f]+) [TtWwi] (.+)$", re.MULTILINE)

@@ -11,6 +11,7 @@ from heapster.checkers.blackbox.build import from_sources
 from heapster.checkers.blackbox.description import from_adapter, from_description
 from heapster.checkers.blackbox.loading import loadable
 from heapster.checkers.blackbox.options import ForeignOptions, refuse_options
+from heapster.checkers.blackbox.sanitizing import is_sanitized
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object, libc
 from heapster.checkers.targets.building import learnt
@@ -25,7 +26,6 @@ from heapster.results import TargetError
 OF_ELSEWHERE = ("-D_GNU_SOURCE", "-include", "stddef.h", "-include", "stdint.h", "-include", "sys/mman.h")
 WRITTEN_ELSEWHERE = ("it compiles here only with what other systems' headers bring by themselves: -D_GNU_SOURCE, and "
                      "stddef.h, stdint.h and sys/mman.h included")
-NODLOPEN = "linked with -z nodlopen: a copy without that mark is loaded"
 
 
 def libc_calls(options: ForeignOptions) -> ForeignTarget:
@@ -168,9 +168,9 @@ def loaded(options: ForeignOptions) -> ForeignTarget:
 
 
 def _loaded(path: Path, options: ForeignOptions) -> ForeignTarget:
-    taken = loadable(path)
+    taken, why = loadable(path)
     found = from_object(taken, options.target.name, options.prefix, path)
-    return found if taken == path else replace(found, as_built=(*found.as_built, NODLOPEN))
+    return replace(found, as_built=(*found.as_built, *why))
 
 
 def compiled_preload(target: Target) -> Preload:
@@ -252,6 +252,9 @@ def _checked(path: Path) -> Path:
 def _preloadable(path: Path) -> str:
     if any(character in str(path) for character in " :"):
         raise TargetError(f"LD_PRELOAD cannot name {path}, for its blank or colon")
+    if is_sanitized(read_shared_object(path)):
+        raise TargetError(f"{path.name} is built with AddressSanitizer, whose malloc other programs would have: build "
+                          "it without -fsanitize=address (fuzz and exhaust load it with the runtime first)")
     return str(path)
 
 

@@ -28,7 +28,8 @@ static void takes_nothing_back(void *block) { (void)block; }
 int load_target(const char *path)
 {
     observing_loads(path);
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    int deep = dlsym(RTLD_DEFAULT, "__asan_init") == NULL ? RTLD_DEEPBIND : 0; /* its runtime forbids it */
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | deep);
     if (handle == NULL) {
         snprintf(shared->message, sizeof shared->message, "%s", dlerror());
         return -1;

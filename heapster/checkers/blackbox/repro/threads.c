@@ -149,7 +149,7 @@ static long pages(void)
 
 int main(int argc, char **argv)
 {
-    void *library = dlopen(argc > 1 ? argv[1] : ALLOCATOR, RTLD_NOW | RTLD_DEEPBIND);
+    void *library = load(argc > 1 ? argv[1] : ALLOCATOR);
     if (library == NULL) {
         fprintf(stderr, "%s\n", dlerror());
         return 2;

@@ -1,0 +1,144 @@
+"""The objects that a target's variants are in: which are in which, and what is left out of them."""
+
+from pathlib import Path
+
+import pytest
+
+from heapster.checkers.blackbox.build import judge_program
+from heapster.checkers.blackbox.explaining import best_place, rivals
+from heapster.checkers.blackbox.judge import Judge
+from heapster.checkers.blackbox.options import ForeignOptions
+from heapster.checkers.blackbox.outline import Outline
+from heapster.checkers.blackbox.repairing import Repair, RepairLayer, compiled_repairs
+from heapster.checkers.blackbox.searching import RepairSearch
+from heapster.checkers.blackbox.variant_list import Variant
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import resolve
+from heapster.model.spec import Promises
+
+SOURCE = """\
+#include <stddef.h>
+#define WORD 8
+#define SIZE(p) (*(size_t *)((char *)(p) - WORD))
+#define NEXT(p) ((char *)(p) + SIZE(p))
+#define ALIGN(n) (((n) + 15) & ~15)
+static char heap[1 << 16];
+static size_t used;
+static void told(void *p) { used += SIZE(p); }
+void not_here(void *p);
+#ifdef NEVER_DEFINED
+static void hooked(void *p) { not_here(p); not_here(p); }
+#endif
+void never(size_t n) { used += n; }
+void *malloc(size_t size)
+{
+    size_t need = ALIGN(size + WORD);
+    char *block = heap + used, *next = NEXT(heap + WORD);
+    if (need > sizeof heap - used)
+        return next != heap ? NULL : next;
+    used += need;
+    SIZE(block + WORD) = need;
+    return block + WORD;
+}
+void free(void *p) { if (p != NULL && p == NEXT(p)) told(p); }
+"""
+METHODS = """\
+namespace a {
+template <class T> class Pool {
+public:
+    explicit Pool(T *at) : at_(at) {}
+    T *take(int n) const {
+        if (n > 2) {
+            return at_;
+        }
+        return nullptr;
+    }
+};
+}
+void *a::Heap::grow(int n)
+{
+    return nullptr;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> list[RepairLayer]:
+    """The objects of `SOURCE`."""
+    path = tmp_path_factory.mktemp("layers") / "small.c"
+    path.write_text(SOURCE)
+    return compiled_repairs(resolve(ForeignOptions(grammar.parse(str(path)))))
+
+
+def test_macros_vary_apart_from_functions_and_from_those_that_use_them(layers: list[RepairLayer]) -> None:
+    where = [{one.function for one in layer.repairs} for layer in layers]
+    assert where == [{"told", "malloc", "free"}, {"WORD", "ALIGN"}, {"SIZE"}, {"NEXT"}]
+
+
+def test_what_no_call_comes_by_does_not_vary(layers: list[RepairLayer]) -> None:
+    assert not any(one.function == "never" for layer in layers for one in layer.repairs)
+
+
+def test_what_does_not_compile_takes_nothing_else_with_it(layers: list[RepairLayer]) -> None:
+    """A pointer is not rounded: `next = ALIGN(...)` goes, and the other variants of its line stay."""
+    line = [one for one in layers[0].repairs if one.variant.line == 17]
+    assert len(line) > 15 and not any("ALIGN" in one.variant.after for one in line)
+
+
+def test_what_nobody_defines_is_not_called(layers: list[RepairLayer]) -> None:
+    """What is not compiled calls it, the object could not be loaded with it."""
+    assert not any("not_here" in one.variant.after for layer in layers for one in layer.repairs)
+    Judge(judge_program(layers[0].target.bits), layers[0].target).close()
+
+
+def test_methods_are_named() -> None:
+    outline = Outline(METHODS)
+    assert [name for name, _ in outline.functions] == ["Pool", "take", "grow"]
+    assert outline.function_at(7) == "take"
+
+
+def test_only_what_a_function_uses_itself_is_reached_from_it() -> None:
+    """Neither what a comment behind it names, nor what is declared behind a macro."""
+    text = ("#define WORD 8\nvoid told(void);\nint work(int n) { return n + WORD; }\n/* told: for the check */\n"
+            "void told(void) { }\nint check(void) { told(); return 0; }\n")
+    reached = Outline(text).reached_from({"work"})
+    assert {"work", "WORD"} <= reached and "told" not in reached
+
+
+def test_a_comment_may_stand_before_a_function_s_brace() -> None:
+    outline = Outline("int f(int n) /* NAKED */\n{\n    return n;\n}\nint g(int n) // once\n{ return f(n); }\n")
+    assert [name for name, _ in outline.functions] == ["f", "g"]
+
+
+def test_a_function_that_a_macro_renames_reaches_what_it_calls() -> None:
+    """As a lab's malloc does, which is mm_malloc under its driver."""
+    outline = Outline("#define malloc mm_malloc\nstatic int place(int n) { return n; }\n"
+                      "int malloc(int n)\n{\n    return place(n);\n}\n")
+    assert "place" in outline.reached_from({"mm_malloc"}) and not outline.macros
+
+
+def test_a_search_whose_time_is_up_tries_nothing(layers: list[RepairLayer]) -> None:
+    with Judge(judge_program(layers[0].target.bits), layers[0].target) as judge:
+        search = RepairSearch(layers[0], judge, Promises(), lambda: True)
+        assert search.mending(lambda _: True) == [] and search.tried == 0
+
+
+def test_what_passes_by_a_change_elsewhere_too_has_rivals() -> None:
+    one = Repair(Variant(1, 3, "a", "b", 0, 0), Path("mm.c"), "b;", "place")
+    same, other = (one._replace(function=name, variant=one.variant._replace(line=9)) for name in ("place", "free"))
+    assert rivals(one, [one, same]) == () == rivals(one, [one, other._replace(avoids=True)])
+    assert len(rivals(one, [one, other])) == 1
+
+
+MENDS = Repair(Variant(1, 3, "a", "b", 0, 0), Path("mm.c"), "b;", "place")
+
+
+@pytest.mark.parametrize("doubtful", [MENDS._replace(partly=True), MENDS._replace(idles=True),
+                                      MENDS._replace(hides=True), MENDS._replace(loads=True),
+                                      MENDS._replace(avoids=True, changes=1)])
+def test_what_mends_a_part_or_turns_off_what_stands_behind_it_is_not_called_the_line(doubtful: Repair) -> None:
+    other = MENDS._replace(variant=MENDS.variant._replace(line=9), avoids=True, changes=9)
+    sure, unsure = best_place([], [MENDS, other]), best_place([], [doubtful, other])
+    assert sure is not None and (sure.line, sure.label, sure.mended) == (3, "the line", "b;")
+    assert unsure is not None and (unsure.line, unsure.label) == (3, "seen at")
+    assert unsure.also[0].startswith("place, mm.c:9: ")
