@@ -5,13 +5,11 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import dropwhile
 from random import SystemRandom
-from shlex import quote
 from types import MappingProxyType
 from typing import Any
 
 import click
 
-from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.races.compiled.build import NotInstrumentedError, recipe
@@ -28,7 +26,7 @@ from heapster.checkers.targets.capabilities import view_of
 from heapster.checkers.targets.opening import source_of
 from heapster.checkers.targets.target import Target, View
 from heapster.commands.delivery import Delivery
-from heapster.commands.foreign import compiler_of
+from heapster.commands.foreign import options_of
 from heapster.commands.options import not_for, one_of
 from heapster.commands.selection import Selection
 from heapster.commands.targets import target_of
@@ -83,18 +81,13 @@ def opened(target: Target, given: Mapping[str, Any] = NOTHING) -> Iterator[Sched
     if view_of(target, "races") is View.SOURCE:
         yield schedulable(source_of(target))
         return
-    compiled = CompiledTarget.of(target, ForeignOptions(target, prefix=given.get("prefix"), build=given.get("build"),
-                                                        compiler=compiler_of(given)))
-    compiled.given = _again(given)
+    options = options_of(target, given)
+    compiled = CompiledTarget.of(target, options)
+    compiled.given = options.words
     try:
         yield compiled
     finally:
         compiled.close()
-
-
-def _again(given: Mapping[str, Any]) -> str:
-    """What a replay must say of it, too."""
-    return "".join(f" --{name} {quote(given[name])}" for name in OF_COMPILED if given.get(name))
 
 
 def _search(plan: SearchPlan, subject: Schedulable, target: Target, pool: Pool, again: Opened) -> Run:

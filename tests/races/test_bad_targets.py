@@ -47,6 +47,36 @@ def test_inline_assembly_is_named_with_its_line(tmp_path: Path) -> None:
     assert told.startswith("inline assembly (mm.c:6): what it reads and writes, and the system calls")
 
 
+FORKS = """
+#include <pthread.h>
+#include <stddef.h>
+static _Alignas(16) char pool[1 << 22];
+static size_t used;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static void before(void) { pthread_mutex_lock(&lock); }
+static void after(void) { pthread_mutex_unlock(&lock); }
+__attribute__((constructor)) static void begin(void) { pthread_atfork(before, after, after); }
+void *my_malloc(size_t n)
+{
+    pthread_mutex_lock(&lock);
+    char *given = pool + used;
+    used += (n + 15) & -16ul;
+    pthread_mutex_unlock(&lock);
+    return given;
+}
+void my_free(void *p) { (void)p; }
+"""
+
+
+def test_a_constructor_may_say_what_is_done_at_a_fork(tmp_path: Path) -> None:
+    """The scheduler's own forks are none of the target's; those of its programs run what was registered."""
+    assert explored(tmp_path, FORKS)[0] == 0
+    source = tmp_path / "mm.c"
+    assert main(["replay", "r1:|m24|k;s:1", "--target", str(source)]) == 0
+    source.write_text(FORKS.replace("after, after", "after, NULL"))
+    assert main(["replay", "r1:|m24|k;s:1", "--target", str(source)]) == 1
+
+
 STARTER = """
 #include <pthread.h>
 #include <unistd.h>
@@ -70,13 +100,14 @@ def test_a_thread_that_goes_on_and_on_makes_a_target_unusable(
     assert "a thread that it starts goes on and on while calls of the program wait" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_compiler_flags_and_prefix_are_kept_in_the_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, report = tmp_path / "locked.c", tmp_path / "r.json"
     text = (C / "locked.c").read_text()
     (tmp_path / "more.c").write_text("int more;\n")
     source.write_text(text)
     flags = ["--cflags", "-DFAULT_COUNTED_OUTSIDE", "--cc", "gcc"]
-    given = ["races", str(source), str(tmp_path / "more.c"), *flags, "--schedules", "600", "--seed", "1"]
+    given = ["races", str(source), str(tmp_path / "more.c"), *flags, "--schedules", "60", "--seed", "1"]
     assert main([*given, "--json", str(report)]) == 1
     again = shlex.split(json.loads(report.read_text())["findings"][0]["replay"])
     assert again[-4:] == ["--cc", "gcc", "--cflags", "-DFAULT_COUNTED_OUTSIDE"]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 
 from heapster.checkers.races.corpus import WRITTEN
 from heapster.checkers.races.generated import generated, programs
-from heapster.checkers.races.programs import Program, format_program, lanes_of, parse_program, wrong
+from heapster.checkers.races.programs import Program, format_program, lanes_of, numbered, parse_program, wrong
 from heapster.checkers.races.replay import format_replay, parse_replay
 from heapster.checkers.races.steps import steps
 from heapster.machine.traced import Old, Segment
@@ -21,9 +21,15 @@ def test_written_programs_come_back_as_they_are_written(written) -> None:  # typ
 @given(programs(3, 4))
 def test_generated_programs_come_back(program: Program) -> None:
     if not wrong(program):
-        text = format_program(program)
-        assert format_program(parse_program(text)) == text
+        assert parse_program(format_program(program)) == numbered(program) == program
         assert len(list(steps(program))) == sum(1 for _ in lanes_of(program))
+
+
+def test_blocks_are_numbered_as_the_text_has_them() -> None:
+    """A block's number says what its payload holds, and so what a run does: a shrunk program must run as it reads."""
+    program = parse_program("m24,m48/f0|f1")
+    shrunk = Program(program.prologue[1:], program.lanes[1:])
+    assert shrunk != numbered(shrunk) == parse_program(format_program(shrunk)) == parse_program("m48/f0")
 
 
 def test_a_seed_gives_the_same_programs() -> None:

@@ -1,6 +1,8 @@
 """A search that several share comes to what one comes to: the same schedules, the same finding, the same words."""
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,10 @@ from heapster.checkers.jobs.local import Local
 from heapster.checkers.mutation.fault import plant
 from heapster.checkers.mutation.race_faults import FAULTS
 from heapster.checkers.races.ours import schedulable
-from heapster.checkers.races.search import ScheduleSearch, SearchPlan
+from heapster.checkers.races.search import ProgramPiece, ScheduleSearch, SearchPlan
 from heapster.checkers.races.searching import races
 from heapster.checkers.races.session import ScheduleProblem
-from heapster.checkers.races.sharing import Explorer, failures
+from heapster.checkers.races.sharing import Allowance, Explorer, failures
 from heapster.checkers.targets.source import source_in
 from heapster.results import Run, Verdict
 
@@ -30,6 +32,7 @@ def test_any_number_of_jobs_explores_the_same(strategy: str) -> None:
     assert first.extra["schedules"] == 170
 
 
+@pytest.mark.slow
 def test_any_number_of_jobs_finds_the_same(tmp_path: Path) -> None:
     source = source_in(plant(FAULTS[0], tmp_path))
     first, second = (races(SearchPlan(schedules=3000, seed=1), source, pool=Local(jobs)) for jobs in (1, 2))
@@ -49,9 +52,9 @@ def test_whoever_works_after_a_finding_knows_of_it(monkeypatch: pytest.MonkeyPat
     problem = ScheduleProblem("data_race", "of two threads")
     search = ScheduleSearch(SearchPlan(seed=1), subject)
     explorer = Explorer(SearchPlan(seed=1, seconds=9.0), lambda: nullcontext(subject), (problem,))
-    explored = explorer(((next(search.pieces()),), 5.0))
+    explored = explorer(((next(search.pieces()),), Allowance(5.0, None)))
     assert known == [problem]
-    assert explored.tally.schedules > 0
+    assert explored[0].tally.schedules > 0
 
 
 def test_what_is_not_checked_elsewhere_is_told_here() -> None:
@@ -59,3 +62,34 @@ def test_what_is_not_checked_elsewhere_is_told_here() -> None:
     search = ScheduleSearch(SearchPlan(schedules=60, seed=1), schedulable(None), jobs=2)
     assert list(failures(search, Local(2), lambda: nullcontext(search.subject), silent)) == []
     assert set(silent) == set(search.subject.not_checked)
+
+
+def test_who_shares_goes_no_further_than_is_left() -> None:
+    search = ScheduleSearch(SearchPlan(seed=1), schedulable(None))
+    explorer = Explorer(search.plan, lambda: nullcontext(search.subject), ())
+    explored = explorer((tuple(islice(search.pieces(), 8)), Allowance(None, 20)))
+    assert len(explored) < 8
+    assert sum(one.tally.schedules for one in explored) == 20
+
+
+def test_what_was_given_out_when_something_failed_is_given_again_however_soon_the_next_fails(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    search, ahead = ScheduleSearch(SearchPlan(seed=1), schedulable(None)), chain((4,), repeat(1))
+    met: list[ProgramPiece] = []
+    pieces = list(islice(search.pieces(), 30))
+
+    class Ahead(Local):
+        """Takes four chunks at first, and later one at a time; all fail."""
+
+        def in_order(self, given: Iterable[Any], work: Callable[[Any], Any]) -> Iterator[Any]:
+            for chunk, _ in list(islice(given, next(ahead))):
+                yield [work((chunk[:1], Allowance(None, 1)))[0]._replace(failed=True)]
+
+    def here(given: Iterable[ProgramPiece]) -> Iterator[Any]:
+        met.extend(given)
+        yield from ()
+
+    monkeypatch.setattr(search, "pieces", lambda: iter(pieces))
+    monkeypatch.setattr(search, "failures", here)
+    assert list(failures(search, Ahead(2), lambda: nullcontext(search.subject), {})) == []
+    assert met == pieces

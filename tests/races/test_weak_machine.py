@@ -99,11 +99,12 @@ def test_a_schedule_that_does_not_fit_is_told() -> None:
         assert not follow.fits()
 
 
-UNEXPLORED = {"hardened.py", "records.py", "spans.py", "vault.py"}      # no program of races has a hardened heap
+UNSEEN = {"hardened.py", "records.py", "vault.py"}      # of a hardened heap two orders alone show: whoever
+# has a block got it by a lock or from another thread, and so all that leads to it
 
 
 def test_every_order_of_the_source_is_weakened_by_a_planted_fault() -> None:
-    """What is stronger than relaxed stands in `impl` for a reason, which `races` knows, where it explores."""
+    """What is stronger than relaxed stands in `impl` for a reason, which `races` knows, but of hardened heaps."""
     ordered = re.compile(rf"m\.({'|'.join(name for name, atomic in ATOMICS.items() if atomic.weaker)})\(")
     uses, weakened = set(), set()
     for path in sorted(Path(impl.__file__).parent.glob("*.py")):
@@ -114,5 +115,5 @@ def test_every_order_of_the_source_is_weakened_by_a_planted_fault() -> None:
             assert match is not None
             assert edit.new == edit.old.replace(match[1], ATOMICS[match[1]].weaker)
             weakened.add((path.name, text.index(edit.old) + match.start()))
-    assert {use for use in uses if use[0] not in UNEXPLORED} == weakened
-    assert {file for file, _ in uses} >= UNEXPLORED
+    assert weakened <= uses
+    assert {file for file, _ in uses - weakened} == UNSEEN

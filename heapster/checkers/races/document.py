@@ -38,7 +38,7 @@ goes on in its lane, `q3` three blocks of thread 0's arena that wait on its remo
 mappings that may be kept, `d0` malloc_trim, `v0:9` nine reallocs of block 0 to its own size, `s` statistics,
 `y` those of all arenas, `w` status, `k` fork, `z` finalize. A policy goes by its number:
 {POLICIES}.
-`o` sets what ships ({SHIPPED}).
+`o` sets what ships ({SHIPPED}); `j`, before all else, hardens the heap.
 Each written program is run as it stands, and so.
 The first such call from here is refused: {REFUSALS}.
 Blocks are numbered as they are allocated, from left to right. The schedule `0*3` is three switch points of thread 0;
@@ -85,9 +85,10 @@ answers a store that is yet to come. Release sequences are those of C++20. Plain
 what they could read but the newest write is a data race, by happens-before with the orders that atomics have.
 
 The orders stand in one table (`heapster/machine/orders.py`), of which the traced machine and the compiled code are
-both made. Every one in `impl` that is not relaxed is needed: each is weakened by a planted fault below. What is
-relaxed was found to be enough by all that is explored. One walk is not: who frees a block that carries the mark of a
-cached one, which chance alone does not write, looks through bins whose owners may be using the blocks.
+both made. Every one in `impl` that is not relaxed is needed: each is weakened by a planted fault below. Of those of a
+hardened heap two are, which the status walks by; the others only those would meet who ask for what was never theirs.
+What is relaxed was found to be enough by all that is explored. One walk is not: who frees a block that carries the mark
+of a cached one, which chance alone does not write, looks through bins whose owners may be using the blocks.
 
 A finding that needs an old write may never show on x86-64, which orders more; on aarch64 it can.
 

@@ -4,13 +4,15 @@ Linearizability: Herlihy and Wing, TOPLAS 12(3), 1990. A call takes effect betwe
 last access; a correct order keeps calls that did not overlap in the order in which they ran.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from heapster.checkers.lockstep.decode import Undecodable, decode
-from heapster.impl.layout import MIN_BLOCK, PAYLOAD
+from heapster.checkers.lockstep.decode_hardened import decode_hardened
+from heapster.impl.layout import HARDENED, MIN_BLOCK, PAYLOAD
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken
+from heapster.model.hardened import hardened_violations, used_addresses
 from heapster.model.heap import Heap, waiting
 from heapster.model.invariants import violations
 from heapster.model.live import Held, Live
@@ -127,21 +129,22 @@ def damaged(rest: Simulated, blocks: Iterable[ReturnedBlock]) -> Problem | None:
 
 def not_whole(rest: Simulated, blocks: Collection[ReturnedBlock], whole: set[Any]) -> Problem | None:
     """Why the heap at rest is not as it must be; heaps that were found to be so are kept in `whole`."""
+    kind = IN_SPANS if rest.peek(rest.statics() + HARDENED) else WITH_HEADERS
     try:
-        heap = decode(rest)
+        heap = kind.decode(rest)
     except Undecodable as error:
         return Problem("undecodable_heap", f"the heap at rest cannot be read: {error}")
     key = (heap, frozenset(block.pointer for block in blocks))
     if key in whole:
         return None
-    found = violations(heap)
+    found = kind.violations(heap)
     if found:
         return found[0]._replace(message=f"at rest: {found[0].message}")
-    live, kept = {block.pointer for block in blocks if block.pointer}, waiting(heap)
+    live, kept = {block.pointer for block in blocks if block.pointer}, kind.waiting(heap)
     if live & kept:
         where = min(live & kept)
         return Problem("live_block_is_cached", f"the block at {where:#x} is live and waits to be used again", where)
-    stray = used_payloads(heap) ^ (live | kept)
+    stray = kind.used(heap) ^ (live | kept)
     if stray:
         where = min(stray)
         return Problem("lost_block", f"the block at {where:#x} is used and nobody's, or live and not used", where)
@@ -153,6 +156,19 @@ def used_payloads(heap: Heap) -> set[int]:
     """The payloads of all used blocks."""
     blocks = {b.address + PAYLOAD for arena in heap.arenas for region in arena.regions for b in region.blocks if b.used}
     return blocks | {b.address + PAYLOAD for b in heap.mapped if b.used}
+
+
+class _HeapKind(NamedTuple):
+    """How a heap at rest is read, and what is asked of it."""
+
+    decode: Callable[[Simulated], Any]
+    violations: Callable[[Any], list[Problem]]
+    used: Callable[[Any], set[int]]             # payloads of blocks that are used as far as arenas can see
+    waiting: Callable[[Any], set[int]]          # and of those among them that are freed
+
+
+WITH_HEADERS = _HeapKind(decode, violations, used_payloads, waiting)
+IN_SPANS = _HeapKind(decode_hardened, hardened_violations, used_addresses, lambda _: set())      # bits tell what waits
 
 
 def expect_sane(figures: Sequence[int]) -> None:

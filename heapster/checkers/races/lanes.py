@@ -19,7 +19,7 @@ VERBS = {**KINDS, **{operation: KINDS[atomic.kind] for operation, atomic in ATOM
          "once": "does once", "join": "joins", "create": "starts a thread,", "yield": "lets others on,",
          "barrier": "waits at", "wait": "waits for", "fork": "forks,",
          "copy": "copies to", "fill": "fills", "sbrk": "moves", "mmap": "adds to", "munmap": "takes from",
-         "remap": "moves in", "purge": "empties", "protect": "closes"}
+         "remap": "moves in", "purge": "empties", "protect": "closes", "unprotect": "opens"}
 
 LOCKING = frozenset({"lock", "try_lock", "read_lock", "unlock"})
 

@@ -43,6 +43,7 @@ KINDS = {
     **{row.letter: _of(row) for row in ROWS if row.letter},
     "i": OpKind("free_marked", r"i(\d+)", "frees"),
     "o": OpKind("as_shipped", r"o"),
+    "j": OpKind("harden", r"j"),
     "p": OpKind("policy", r"p(\d+)"),
     "t": OpKind("threshold", r"t(\d+)"),
     "g": OpKind("growth", r"g(\d+)"),
@@ -87,22 +88,28 @@ def lanes_of(program: Program) -> Iterator[tuple[int, Op]]:
             yield lane, op
 
 
-def format_program(program: Program) -> str:
-    """The text form, blocks renumbered from left to right."""
+def numbered(program: Program) -> Program:
+    """The program with its blocks numbered from left to right, as its text has them: what they hold hangs on that."""
     new = [op.block for _, op in lanes_of(program) if KINDS[op.code].block == "new"]
-    number = {block: i for i, block in enumerate(new)}
-    lanes = "|".join(",".join(_format_op(op, number) for op in lane) for lane in program.lanes)
-    if not program.prologue:
-        return lanes
-    return ",".join(_format_op(op, number) for op in program.prologue) + "/" + lanes
+    number = {NO_BLOCK: NO_BLOCK, **{block: i for i, block in enumerate(new)}}
+    prologue, *lanes = (tuple(op._replace(block=number[op.block]) for op in ops)
+                        for ops in (program.prologue, *program.lanes))
+    return Program(prologue, tuple(lanes))
 
 
-def _format_op(op: Op, number: dict[int, int]) -> str:
+def format_program(program: Program) -> str:
+    """The text form, blocks numbered from left to right."""
+    whole = numbered(program)
+    prologue, *lanes = (",".join(map(_format_op, ops)) for ops in (whole.prologue, *whole.lanes))
+    return f"{prologue}/{'|'.join(lanes)}" if prologue else "|".join(lanes)
+
+
+def _format_op(op: Op) -> str:
     if op.code == "x":
         return f"x{SYSTEM_CALLS[op.name].letter}{op.numbers[0]}"
     words = [str(n) for n in op.numbers]
     if KINDS[op.code].block in ("uses", "frees"):
-        words.insert(0, str(number[op.block]))
+        words.insert(0, str(op.block))
     return op.code + ":".join(words)
 
 
@@ -133,7 +140,7 @@ def _parse_op(word: str, part: str) -> Op:
     match = kind and re.fullmatch(kind.text, word, re.ASCII)
     if kind is None or match is None:
         raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, b0, i0, u0, "
-                         "o, p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, e, s, y, w, k, z or xb1")
+                         "o, j, p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, e, s, y, w, k, z or xb1")
     if word[0] == "x":
         return Op("x", (int(match[2]),), name=CALLS_BY_LETTER[match[1]])
     numbers = tuple(int(group) for group in match.groups())
@@ -148,7 +155,14 @@ def wrong(program: Program) -> str:
         return f"it has {counted(len(program.lanes), 'thread')}, not 1 to {MOST_THREADS}"
     if sum(1 for _ in lanes_of(program)) > MOST_OPS:
         return f"it has more than {MOST_OPS} operations"
+    if is_hardened(program) and any(op.code in "ki" for _, op in lanes_of(program)):
+        return "of a hardened heap no fork is explored, and no block has a mark: leave k and i out"
     return _wrong_number(program) or _wrong_block(program) or _wrong_order(program)
+
+
+def is_hardened(program: Program) -> bool:
+    """Whether its heap is hardened from the start."""
+    return any(op.code == "j" for op in program.prologue)
 
 
 def _wrong_number(program: Program) -> str:
@@ -159,8 +173,8 @@ def _wrong_number(program: Program) -> str:
             return f"policy {op.numbers[0]} is none of 0 to {len(POLICY_NAMES) - 1}: {', '.join(POLICY_NAMES)}"
         if op.code == "x" and op.numbers[0] < 1:
             return "calls that fail are counted from 1"
-        if op.code == "o" and lane >= 0:
-            return "o stands before the slash: it is how the library starts"
+        if op.code in "oj" and lane >= 0:
+            return f"{op.code} stands before the slash: it is how the library starts"
         if op.code == "r" and op.numbers[0] == 0:
             return "a realloc to 0 bytes frees; write f"
         if op.code in "qv" and (lane >= 0 or not 1 <= op.numbers[0] <= MOST_REPEATED):

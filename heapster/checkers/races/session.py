@@ -341,6 +341,7 @@ def ship(source: Source, m: Any) -> None:
 
 SETTINGS: dict[str, Setting] = {        # what needs no looking after
     "o": ship,
+    "j": lambda source, m: source.settings.set_hardened(m, 1),
     "w": lambda source, m: source.stats.status(m),
     "p": lambda source, m, policy: source.settings.set_policy(m, policy),
     "t": lambda source, m, threshold: source.settings.set_threshold(m, threshold),

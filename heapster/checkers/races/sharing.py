@@ -1,7 +1,7 @@
 """A search that several share: each explores some programs, and what fails is explored once more here.
 
-So what is found, and how often what was checked, is the same for any number of workers: a piece that failed, or that
-goes beyond the number of schedules, is taken as if nobody else had; and whoever works after a finding knows of it.
+So what is found, and how often what was checked, is the same for any number of workers: a program that failed, or
+that goes beyond the number of schedules, is taken as if nobody else had; and whoever works after a finding knows of it.
 """
 
 from collections import deque
@@ -19,7 +19,8 @@ from heapster.checkers.races.search import ProgramPiece, ScheduleSearch, SearchP
 from heapster.checkers.races.session import ScheduleProblem
 from heapster.checkers.races.shrinking import FailingRun
 
-TOGETHER = 8                    # programs that one worker is given at a time
+TOGETHER = 8                    # programs that one worker is given at a time, at most
+USUAL = 10                      # schedules of a program, before any was explored
 SHORT = 0.01                    # seconds that a worker has at the least
 
 Opened = Callable[[], AbstractContextManager[Schedulable]]
@@ -27,15 +28,27 @@ Chunk = tuple[ProgramPiece, ...]
 
 
 class Explored(NamedTuple):
-    """What came of a chunk."""
+    """What came of a program."""
 
     tally: SearchTally
     finished: dict[Program, int]
     sampled: dict[Program, None]
     left: set[Program]
-    partial: int                    # schedules of the program that was cut off
+    partial: int                    # schedules of it, if it was cut off
     failed: bool
     silent: tuple[str, ...]         # what is not checked
+
+
+class Allowance(NamedTuple):
+    """What is left of the budget for a chunk; None: there is no limit."""
+
+    seconds: float | None
+    schedules: int | None
+
+    def without(self, search: ScheduleSearch) -> "Allowance":
+        """What is left after a search."""
+        return Allowance(None if self.seconds is None else self.seconds - search.seconds,
+                         None if self.schedules is None else self.schedules - search.tally.schedules)
 
 
 @dataclass(frozen=True)
@@ -46,19 +59,26 @@ class Explorer:
     opened: Opened
     known: tuple[ScheduleProblem, ...]
 
-    def __call__(self, given: tuple[Chunk, float | None]) -> Explored:
-        """Explore a chunk, for at most so many seconds, and no further than to a failure."""
-        chunk, seconds = given
+    def __call__(self, given: tuple[Chunk, Allowance]) -> list[Explored]:
+        """What comes of each program of a chunk, to the first that fails, or that uses up what is allowed."""
         with self.opened() as subject:
             for problem in self.known:
                 subject.found(problem)
-            search = ScheduleSearch(replace(self.plan, schedules=None, seconds=seconds), subject)
+            return list(self._each(*given, subject))
+
+    def _each(self, chunk: Chunk, allowed: Allowance, subject: Schedulable) -> Iterator[Explored]:
+        for piece in chunk:
+            search = ScheduleSearch(replace(self.plan, **allowed._asdict()), subject)
             search.begin()
-            failed = False
+            goes_on = failed = False
             with suppress(OutOfBudget):
-                failed = next(search.failures(chunk), None) is not None
-            return Explored(search.tally, search.finished, search.sampled, search.left,
-                            0 if chunk[-1].drawn >= 0 else search.partial, failed, tuple(subject.not_checked))
+                failed = next(search.failures([piece]), None) is not None
+                goes_on = not failed
+            allowed = allowed.without(search)
+            yield Explored(search.tally, search.finished, search.sampled, search.left,
+                           0 if piece.drawn >= 0 else search.partial, failed, tuple(subject.not_checked))
+            if not goes_on or allowed.seconds is not None and allowed.seconds <= 0:
+                return
 
 
 def failures(search: ScheduleSearch, pool: Pool, opened: Opened, silent: dict[str, None]) -> Iterator[FailingRun]:
@@ -68,49 +88,66 @@ def failures(search: ScheduleSearch, pool: Pool, opened: Opened, silent: dict[st
         if pool.jobs == 1:
             yield from search.failures(search.pieces())
             return
-        pieces = search.pieces()
-        chunks = iter(lambda: tuple(islice(pieces, TOGETHER)), ())
-        ahead: deque[Chunk] = deque()
+        chunks = _chunks(search, pool.jobs)
         while True:
             given: deque[Chunk] = deque()
             explorer = Explorer(search.plan, opened, tuple(search.known))
-            for explored in pool.in_order(_given(search, chain(ahead, chunks), given), explorer):
+            for explored in pool.in_order(_given(search, chunks, given), explorer):
                 chunk = given.popleft()
-                if not explored.failed and _fits(search, explored):
-                    _take(search, explored, silent)
-                    search.show()               # what was begun in time counts to its end, which is in time too
-                    continue
-                yield from search.failures(chunk)
-                break
+                taken = _taken(search, explored, silent)
+                search.show()                   # what was begun in time counts to its end, which is in time too
+                if taken < len(explored):
+                    yield from search.failures(chunk[taken:taken + 1])
+                    if rest := chunk[taken + 1:]:
+                        given.appendleft(rest)
+                    break
             else:
                 return
-            ahead = given
+            chunks = chain(given, chunks)       # those that were begun, before those that nobody has seen
     except OutOfBudget:
         pass
 
 
+def _chunks(search: ScheduleSearch, jobs: int) -> Iterator[Chunk]:
+    """The pieces of the search, so many together that few are begun which go beyond the number of schedules."""
+    pieces = search.pieces()
+    while chunk := tuple(islice(pieces, _together(search, jobs))):
+        yield chunk
+
+
+def _together(search: ScheduleSearch, jobs: int) -> int:
+    """How many programs a chunk has: fewer where each of the jobs would use up what is left, by those so far."""
+    left, programs = _schedules_left(search), len(search.cut_off)
+    each = search.tally.schedules // programs + 1 if programs else USUAL
+    return TOGETHER if left is None else min(TOGETHER, max(1, left // (jobs * each)))
+
+
+def _schedules_left(search: ScheduleSearch) -> int | None:
+    most = search.plan.schedules
+    return None if most is None else most - search.tally.schedules
+
+
 def _given(search: ScheduleSearch, chunks: Iterable[Chunk],
-           given: deque[Chunk]) -> Iterator[tuple[Chunk, float | None]]:
-    """The chunks with the time that is left for each, which are noted as given; none once it is up."""
+           given: deque[Chunk]) -> Iterator[tuple[Chunk, Allowance]]:
+    """The chunks with what is left for each, which are noted as given; none once the time is up."""
     for chunk in chunks:
         left = None if search.plan.seconds is None else search.plan.seconds - search.seconds
         if left is not None and left <= 0:
             return
         given.append(chunk)
-        yield chunk, left if left is None else max(left, SHORT)
+        yield chunk, Allowance(left if left is None else max(left, SHORT), _schedules_left(search))
 
 
-def _fits(search: ScheduleSearch, explored: Explored) -> bool:
-    """Whether it is all within the number of schedules."""
-    most = search.plan.schedules
-    return most is None or search.tally.schedules + explored.tally.schedules < most
-
-
-def _take(search: ScheduleSearch, explored: Explored, silent: dict[str, None]) -> None:
-    """Count what was explored elsewhere."""
-    search.tally.add(explored.tally)
-    search.finished |= explored.finished
-    search.sampled |= explored.sampled
-    search.left |= explored.left
-    search.cut_off.append(explored.partial)
-    silent.update(dict.fromkeys(explored.silent))
+def _taken(search: ScheduleSearch, explored: list[Explored], silent: dict[str, None]) -> int:
+    """Count what was explored elsewhere: how many programs, to one that failed or is beyond the number of schedules."""
+    for place, one in enumerate(explored):
+        left = _schedules_left(search)
+        if one.failed or left is not None and one.tally.schedules >= left:
+            return place
+        search.tally.add(one.tally)
+        search.finished |= one.finished
+        search.sampled |= one.sampled
+        search.left |= one.left
+        search.cut_off.append(one.partial)
+        silent.update(dict.fromkeys(one.silent))
+    return len(explored)

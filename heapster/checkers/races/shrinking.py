@@ -5,7 +5,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from heapster.checkers.races.exploring import SearchTally
-from heapster.checkers.races.programs import KINDS, Op, Program, lanes_of, wrong
+from heapster.checkers.races.programs import KINDS, Op, Program, lanes_of, numbered, wrong
 from heapster.checkers.races.schedulable import Schedulable
 from heapster.checkers.races.session import ScheduleRun
 
@@ -37,8 +37,9 @@ def preemptions(outcome: ScheduleRun) -> int:
 
 
 def _smaller(subject: Schedulable, failure: FailingRun, bound: int) -> Iterator[FailingRun]:
-    for program in _candidates(failure.program):
-        if any(program.lanes) and not wrong(program):
+    for candidate in _candidates(failure.program):
+        if any(candidate.lanes) and not wrong(candidate):
+            program = numbered(candidate)
             outcome = _fails(subject, program, failure, bound, len(failure.outcome.old))
             if outcome is not None:
                 yield FailingRun(program, outcome)

@@ -62,10 +62,13 @@ static void clear_answers(void)
     shared->waits_out = shared->was_preempted = shared->questions = shared->old_out = 0;
 }
 
+/* Without the handlers that constructors of the target have registered: none of its threads forks here. */
+extern pid_t _Fork(void) __attribute__((weak)); /* glibc has it since 2.34 */
+
 static void run_one(void)
 {
     clear_answers();
-    pid_t child = fork();
+    pid_t child = _Fork != NULL ? _Fork() : fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         limit_time();
@@ -117,6 +120,13 @@ static void run_batch(void)
     shared->cpu_us = processor_time();
 }
 
+/* Before the handlers that constructors of the target register: these unlock what a lone thread holds. */
+static void survive(void)
+{
+    if (self != NULL)
+        lone_survivor();
+}
+
 /* Addresses are to be the same in each process. */
 static void run_at_fixed_addresses(char **arguments)
 {
@@ -145,6 +155,7 @@ int main(int count, char **arguments)
     dup2(nowhere, 1), dup2(nowhere, 2);
     begin_schedule();
     observe(&scheduling);
+    pthread_atfork(NULL, NULL, survive);
     if (load_target(shared->path) != 0) {
         answer(to, '!');
         return 1;

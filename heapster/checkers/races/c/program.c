@@ -125,7 +125,6 @@ static void call_calloc(const struct op *op, struct event *event)
 /* The child has only this thread, and memory as it was; it must be able to go on using the heap. */
 static void use_in_child(void)
 {
-    lone_survivor();
     run_fork_handlers(2);
     for (int i = 0; i < 4; i++)
         target.free(target.malloc(24 + 40 * (size_t)i));
