@@ -113,6 +113,7 @@ def spoilt_judge(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: 
     monkeypatch.setattr(build, "SOURCES", copy)
 
 
+@pytest.mark.faults
 def test_a_move_that_is_skipped_is_missed_by_the_closed_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spoilt_judge(tmp_path, monkeypatch, "moves.c", "takes_any && handle < MOST_CALLS", "takes_any && handle < 2")
     with engine(MM, 4, (24, 100)) as by:
@@ -149,6 +150,7 @@ def test_heaps_that_count_as_one_answer_alike(bump: Path) -> None:
         assert {times for _, times in after_alike(by)} == {1}
 
 
+@pytest.mark.faults
 def test_heaps_that_are_merged_wrongly_answer_otherwise(bump: Path, tmp_path: Path,
                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     spoilt_judge(tmp_path, monkeypatch, "exhaust.c", "is_closed ? snapshot_digest() : 0", "is_closed ? 1 : 0")

@@ -23,7 +23,7 @@ from heapster.checkers.jobs.cluster import Cluster
 from heapster.checkers.jobs.forked import Tell
 from heapster.checkers.jobs.pool import silent, unheard
 from heapster.checkers.jobs.travel import Goods, digest_of, packed
-from heapster.checkers.jobs.worker import Delivered
+from heapster.checkers.jobs.worker import Delivered, Hand
 from heapster.cli import main
 from heapster.results import HarnessError, TargetError, UsageError
 
@@ -207,6 +207,7 @@ def test_a_cluster_of_another_version_is_told_in_a_line(name: str, value: Any, s
         Cluster(address, NOTHING)
 
 
+@pytest.mark.slow
 def test_a_fault_is_found_once_by_workers_that_have_only_its_source(address: str, tmp_path: Path,
                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -253,6 +254,16 @@ def test_a_worker_that_dies_loses_only_its_piece(address: str) -> None:
     assert answers == list(range(5))
     assert {piece for piece, _ in heard} == set(range(5))
     assert len({pid for _, pid in heard}) == 2
+
+
+def test_a_piece_that_is_ended_leaves_no_files_of_its_own(tmp_path: Path) -> None:
+    """As one whose command is interrupted: its process is killed in the middle."""
+    hand = Hand(tmp_path)
+    folder = Path(f"/proc/{hand.child.pid}/environ").read_bytes().partition(b"TMPDIR=")[2].partition(b"\0")[0]
+    left = Path(os.fsdecode(folder)) / "heapster-mutate-x"
+    left.mkdir()
+    hand.end()
+    assert not left.parent.exists()
 
 
 def test_a_scheduler_of_its_own_is_started_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -56,6 +56,7 @@ def test_the_commit_is_found_past_one_that_does_not_compile(project: Path, capsy
     assert len(git(project, "worktree", "list").splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_revisions_that_cannot_be_built_leave_the_question_open(project: Path,
                                                                 capsys: pytest.CaptureFixture[str]) -> None:
     build = "test $(git log -1 --format=%s | tail -c 2) -lt 2 -o $(git log -1 --format=%s | tail -c 2) -gt 4"

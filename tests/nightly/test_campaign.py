@@ -44,7 +44,11 @@ def test_a_file_says_what_runs_and_where_it_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "says"), [
     ("", "no [[task]]"), ("[[task]]\ncommand = 'fuz'", "did you mean fuzz?"), ("secnds = 3", "did you mean seconds?"),
-    ("[[task]]\ncommand = 'fuzz'\noptions = '--json x'", "leave out --json"), ("seconds = 'long'", "wrong kind"),
+    ("[[task]]\ncommand = 'fuzz'\noptions = '--json x'", "leave out --json"),
+    ("[[task]]\ncommand = 'races'\noptions = '--schedules 9'", "leave out --schedules: the campaign says how many"),
+    ("[[task]]\ncommand = 'fuzz'\noptions = '--thread 4'", "task 'fuzz --thread 4': No such option"),
+    ("[[task]]\ncommand = 'races'\noptions = '--help'", "task 'races --help': --help runs nothing"),
+    ("seconds = 'long'", "wrong kind"),
     ("seconds = -1\n[[task]]\ncommand = 'fuzz'", "must be positive"),
     ("name = '../x'\n[[task]]\ncommand = 'fuzz'", "no name"),
     ("[[task]]\ncommand = 'fuzz'\n[[task]]\ncommand = 'fuzz'", "twice"), ("[[task]", "TOML"),
@@ -104,6 +108,7 @@ def test_what_is_exhausted_is_over_until_its_source_is_another() -> None:
     assert not is_over(exhaust, [entry(exhaust, of="12ab")], "12ab")
 
 
+@pytest.mark.slow
 def test_a_campaign_exhausts_small_programs_and_then_goes_on_with_the_rest(
         tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = ZOO / "free_of_null.c"

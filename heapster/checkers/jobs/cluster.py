@@ -125,7 +125,7 @@ class LocalScheduler:
         logging.getLogger("distributed").setLevel(logging.ERROR)
         try:
             self._cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, host=LOOPBACK,
-                                         dashboard_address=f"{LOOPBACK}:0")
+                                         dashboard_address=f"{LOOPBACK}:0", silence_logs=logging.CRITICAL)
         except (OSError, RuntimeError, TimeoutError) as error:
             raise TargetError(f"no scheduler could be started on this machine: {error}") from None
         self.address, self.dashboard = str(self._cluster.scheduler_address), str(self._cluster.dashboard_link)

@@ -1,4 +1,8 @@
-"""A forked child that answers: with what its work comes to, or with what it raised; some tell things meanwhile."""
+"""A forked child that answers: with what its work comes to, or with what it raised; some tell things meanwhile.
+
+A child that serves does one piece of work after the other: it is handed pieces, a frame each, and writes frames: `Said`
+for what the work tells, then its answer, then the processor time that it took.
+"""
 
 import os
 import pickle
@@ -36,9 +40,18 @@ def begin(work: Callable[[], Any]) -> tuple[int, int]:
     return _fork(lambda pipe: pipe.write(pickled(work)))
 
 
-def begin_telling(work: Callable[[Tell], Any]) -> tuple[int, int]:
-    """Fork a child that sends frames, each a pickled value: `Said` for what it tells, and its answer as the last."""
-    return _fork(lambda pipe: answer_in_frames(work, pipe))
+def begin_serving(work: Callable[[Any, Tell], Any]) -> tuple[int, int, int]:
+    """Fork a child that serves until it is ended: its pid, where it is handed pieces, and the end of a pipe to read."""
+    asked, asking = os.pipe()
+    child, reading = _fork(lambda pipe: _serve(work, asked, pipe))
+    os.close(asked)
+    return child, asking, reading
+
+
+def _serve(work: Callable[[Any, Tell], Any], asked: int, pipe: IO[bytes]) -> None:
+    with open(asked, "rb") as pieces:
+        while (frame := read_frame(pieces)) is not None:
+            answer_timed(partial(work, pickle.loads(frame)), pipe)      # noqa: S301  our own parent wrote it
 
 
 def answered(data: bytes) -> Any:
@@ -46,9 +59,17 @@ def answered(data: bytes) -> Any:
     return pickle.loads(data)   # noqa: S301  our own child wrote it
 
 
-def answer_in_frames(work: Callable[[Tell], Any], pipe: IO[bytes]) -> None:
-    """Do the work; write what it tells and what it answers, a frame each."""
+def answer_timed(work: Callable[[Tell], Any], pipe: IO[bytes]) -> None:
+    """Do the work; write what it tells, what it answers, and the processor time that it took, a frame each."""
+    before = children.processor_seconds()
     write_frame(pipe, pickled(partial(work, lambda value: write_frame(pipe, pickle.dumps(Said(value))))))
+    write_frame(pipe, pickle.dumps(children.processor_seconds() - before))
+
+
+def read_frame(pipe: IO[bytes]) -> bytes | None:
+    """The next frame; None at the end."""
+    length = pipe.read(LENGTH)
+    return pipe.read(int.from_bytes(length, "little")) if len(length) == LENGTH else None
 
 
 def write_frame(pipe: IO[bytes], data: bytes) -> None:

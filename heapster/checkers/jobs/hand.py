@@ -1,19 +1,17 @@
 """The hand of a worker of a cluster: a process of its own, which does one piece of work after the other.
 
-It reads frames: a pickled work, or nothing where that is the one before, and a pickled piece. It answers in frames:
-what the work tells, then its answer, then the processor time that it took. So a piece runs in the main thread of a
-process that has no other, may fork and hear signals as anywhere, and can be ended in the middle with all that it has
-started.
+It reads frames: a pickled work, or nothing where that is the one before, and a pickled piece. It serves as a forked
+child does, see `forked`. So a piece runs in the main thread of a process that has no other, may fork and hear signals
+as anywhere, and can be ended in the middle with all that it has started.
 """
 
 import os
 import pickle
 import sys
 from functools import partial
-from typing import IO, Any
+from typing import Any
 
-from heapster.checkers.jobs.forked import LENGTH, Tell, answer_in_frames, write_frame
-from heapster.children import processor_seconds
+from heapster.checkers.jobs.forked import Tell, answer_timed, read_frame
 from heapster.signals import leave_to_parent
 
 
@@ -26,9 +24,7 @@ def main() -> None:
     while (frame := read_frame(sys.stdin.buffer)) is not None:
         work, piece = pickle.loads(frame)       # noqa: S301  the worker whose hand this is has it from its coordinator
         given = work or given
-        before = processor_seconds()
-        answer_in_frames(partial(_done, given, piece), pipe)
-        write_frame(pipe, pickle.dumps(processor_seconds() - before))
+        answer_timed(partial(_done, given, piece), pipe)
 
 
 def _done(work: bytes, piece: bytes, tell: Tell) -> Any:
@@ -39,12 +35,6 @@ def _done(work: bytes, piece: bytes, tell: Tell) -> Any:
 
 
 _last: tuple[bytes, Any] | None = None
-
-
-def read_frame(pipe: IO[bytes]) -> bytes | None:
-    """The next frame; None at the end."""
-    length = pipe.read(LENGTH)
-    return pipe.read(int.from_bytes(length, "little")) if len(length) == LENGTH else None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Pieces of work on the cores of this machine: a child for each, or none where one works at a time."""
+"""Pieces of work on the cores of this machine: by children, or by none where one works at a time."""
 
 import os
+import pickle
 import select
 import signal
 from collections import deque
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from heapster.checkers.jobs.forked import CHUNK, Raised, Said, Tell, answered, begin_telling, taken_frames
+from heapster import children
+from heapster.checkers.jobs.forked import CHUNK, Raised, Said, Tell, answered, begin_serving, taken_frames, write_frame
 from heapster.checkers.jobs.pool import Answer, Piece, silent, unheard
 from heapster.results import HarnessError
 from heapster.signals import held
@@ -53,53 +55,93 @@ ALONE = Local()
 
 def _in_children(pieces: Iterable[Piece], work: Callable[[Piece, Tell], Answer], hear: Callable[[Any], None],
                  jobs: int) -> Iterator[Answer]:
-    todo, begun, open_ended = iter(pieces), deque[_Child](), True
+    todo, begun, open_ended = iter(pieces), deque[_Begun](), True
+    workers: list[_Worker] = []
     try:
         while begun or open_ended:
-            while open_ended and sum(not child.ended for child in begun) < jobs and len(begun) < AHEAD * jobs:
+            while open_ended and sum(not one.done for one in begun) < jobs and len(begun) < AHEAD * jobs:
                 piece = next(todo, _NONE)
                 if open_ended := piece is not _NONE:
-                    with held():            # or nobody would end it
-                        begun.append(_Child(*begin_telling(partial(work, piece))))
-            _hear([child for child in begun if not child.ended], hear)
-            while begun and begun[0].ended:
+                    begun.append(_idle(workers, work).begin(piece))
+            _hear([worker for worker in workers if worker.busy], hear)
+            while begun and begun[0].done:
                 yield begun.popleft().answer()
     finally:
-        for child in begun:
-            child.end()
+        with held():
+            for worker in workers:
+                worker.end()
 
 
 _NONE: Any = object()
 
 
 @dataclass
-class _Child:
-    """A piece under way."""
+class _Begun:
+    """A piece that a worker was given."""
 
-    pid: int
-    reading: int
-    data: bytearray = field(default_factory=bytearray)
-    ended: bool = False
-    status: int = 0
-    said: list[Any] = field(default_factory=list)       # its answer, once that is there
+    done: bool = False
+    said: list[Any] = field(default_factory=list)       # its answer and its processor time, once they are there
+    status: int = 0                                     # of the worker, if it ended
+
+    def answer(self) -> Any:
+        """Its answer; raises what it raised."""
+        if not self.said:
+            raise HarnessError(f"a worker ended without an answer, with status {self.status:#x}")
+        answer = self.said[0]
+        if isinstance(answer, Raised):
+            raise answer.error
+        return answer
+
+
+class _Worker:
+    """A child that does one piece after the other."""
+
+    def __init__(self, work: Callable[[Any, Tell], Any]) -> None:
+        self.pid, asking, self.reading = begin_serving(work)
+        self._asking = os.fdopen(asking, "wb")
+        self._data, self._seconds = bytearray(), 0.0
+        self._piece, self.ended = _Begun(done=True), False
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has a piece to do."""
+        return not self._piece.done
+
+    def begin(self, piece: Any) -> _Begun:
+        """Hand it a piece."""
+        self._piece = _Begun()
+        with suppress(BrokenPipeError):                 # it has died, which is noticed where it is read
+            write_frame(self._asking, pickle.dumps(piece))
+        return self._piece
 
     def read(self, hear: Callable[[Any], None]) -> None:
         """Take what it says; nothing more: it has ended."""
         part = os.read(self.reading, CHUNK)
-        self.data += part
-        for frame in taken_frames(self.data):
-            value = answered(frame)
-            if isinstance(value, Said):
-                hear(value.value)
-            else:
-                self.said.append(value)
+        self._data += part
+        for frame in taken_frames(self._data):
+            self._take(answered(frame), hear)
         if not part:
             self._wait()
 
+    def _take(self, value: Any, hear: Callable[[Any], None]) -> None:
+        if isinstance(value, Said):
+            hear(value.value)
+            return
+        self._piece.said.append(value)
+        if len(self._piece.said) == 2:
+            self._piece.done = True
+            self._seconds += value
+            children.worked_elsewhere(value)
+
     def _wait(self) -> None:
-        with held():
+        """Its processor time, which was counted piece by piece, is that of an ended child from here on."""
+        with held():                                    # its number may be another's once it was waited for
             os.close(self.reading)
-            self.status, self.ended = os.waitpid(self.pid, 0)[1], True
+            self._piece.status, self.ended = os.waitpid(self.pid, 0)[1], True
+            self._piece.done = True
+            children.worked_elsewhere(-self._seconds)
+            with suppress(BrokenPipeError):
+                self._asking.close()
 
     def end(self) -> None:
         """End it, if it has not."""
@@ -108,19 +150,20 @@ class _Child:
                 os.kill(self.pid, signal.SIGKILL)
             self._wait()
 
-    def answer(self) -> Any:
-        """Its answer; raises what it raised."""
-        if self.status or not self.said:
-            raise HarnessError(f"a worker ended without an answer, with status {self.status:#x}")
-        [answer] = self.said
-        if isinstance(answer, Raised):
-            raise answer.error
-        return answer
+
+def _idle(workers: list[_Worker], work: Callable[[Any, Tell], Any]) -> _Worker:
+    """One that has nothing to do; a new one, if none is there."""
+    for worker in workers:
+        if not worker.busy and not worker.ended:
+            return worker
+    with held():                                        # or nobody would end it
+        workers.append(_Worker(work))
+    return workers[-1]
 
 
-def _hear(running: list[_Child], hear: Callable[[Any], None]) -> None:
-    if running:
-        ready = select.select([child.reading for child in running], [], [])[0]
-        for child in running:
-            if child.reading in ready:
-                child.read(hear)
+def _hear(working: list[_Worker], hear: Callable[[Any], None]) -> None:
+    if working:
+        ready = select.select([worker.reading for worker in working], [], [])[0]
+        for worker in working:
+            if worker.reading in ready:
+                worker.read(hear)

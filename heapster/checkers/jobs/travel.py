@@ -49,7 +49,12 @@ class Goods(NamedTuple):
 
 def packed(paths: Iterable[Path], here: Path) -> Goods:
     """The files that these need, of what lies below `here`. UsageError for what lies elsewhere, or is too much."""
-    files = {str(path.relative_to(here.resolve())): path.read_bytes() for one in paths for path in _needed(one, here)}
+    return goods_of((path for one in paths for path in _needed(one, here)), here.resolve())
+
+
+def goods_of(paths: Iterable[Path], root: Path) -> Goods:
+    """These files below `root`. UsageError if they are too much."""
+    files = {str(path.relative_to(root)): path.read_bytes() for path in paths}
     size = sum(map(len, files.values()))
     if size > MOST:
         raise UsageError(f"--scheduler: {size >> 20} MiB would have to travel, and at most {MOST >> 20} do: start in a "

@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from select import select
+from tempfile import TemporaryDirectory
 from threading import local
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -27,17 +28,20 @@ class Delivered(NamedTuple):
     seconds: float              # of processor time
 
 
-class _Hand:
-    """A process that works in the folder of some goods."""
+class Hand:
+    """A process that works in the folder of some goods; what it leaves behind when it is ended goes with it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.work = folder, b""
+        self._temporary = TemporaryDirectory(prefix="heapster-hand-", ignore_cleanup_errors=True)
         self.child = children.start([sys.executable, "-m", "heapster.checkers.jobs.hand"], cwd=folder,
-                                    stdin=children.PIPE, stdout=children.PIPE, stderr=children.DEVNULL)
+                                    env={**os.environ, "TMPDIR": self._temporary.name}, stdin=children.PIPE,
+                                    stdout=children.PIPE, stderr=children.DEVNULL)
 
     def end(self) -> None:
         """End it, and all that it has started."""
         children.dismiss(self.child)
+        self._temporary.cleanup()
 
 
 _own = local()                  # a hand for each thread of the worker
@@ -66,16 +70,16 @@ def do_piece(goods: Goods, work: bytes, piece: bytes, topic: str) -> Delivered:
         raise
 
 
-def _hand_in(folder: Path) -> _Hand:
-    hand: _Hand | None = getattr(_own, "hand", None)
+def _hand_in(folder: Path) -> Hand:
+    hand: Hand | None = getattr(_own, "hand", None)
     if hand is None or hand.folder != folder or hand.child.poll() is not None:
         if hand is not None:
             hand.end()
-        hand = _own.hand = _Hand(folder)
+        hand = _own.hand = Hand(folder)
     return hand
 
 
-def _heard(hand: _Hand, topic: str) -> Delivered:
+def _heard(hand: Hand, topic: str) -> Delivered:
     from distributed import get_worker  # noqa: PLC0415  loaded where it is there, on workers
     worker = get_worker()
     key = worker.get_current_task()

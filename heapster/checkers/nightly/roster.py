@@ -13,6 +13,7 @@ from heapster.suggest import instead_of
 IN_TURN = ("fuzz", "exhaust", "races", "stress", "prove")          # commands that a campaign runs
 SECONDS, PIECE = 3600.0, 20.0
 OWN = ("--json", "--seconds", "--seed", "--store", "--jobs")        # options that the campaign itself gives
+INSTEAD = ("--schedules", "--examples")         # of --seconds
 TOP = {"name": str, "folder": str, "seconds": (int, float), "piece": (int, float), "seed": int, "jobs": int,
        "task": list}
 OF_TASK = {"command": str, "target": str, "options": str}
@@ -82,6 +83,8 @@ def _task(row: Any, where: str) -> Task:
         raise UsageError(f"{where}: options: {error}") from None
     if own := next((word for word in options if word.partition("=")[0] in OWN), None):
         raise UsageError(f"{where}: options: leave out {own}: the campaign gives it")
+    if other := next((word for word in options if word.partition("=")[0] in INSTEAD), None):
+        raise UsageError(f"{where}: options: leave out {other}: the campaign says how many seconds a piece has")
     return Task(command, row.get("target", ""), options)
 
 

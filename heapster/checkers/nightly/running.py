@@ -29,11 +29,11 @@ def run_campaign(roster: Roster, ledger: CampaignFolder, progress: Callable[[flo
 
     What a piece comes to is in the ledger before the next begins. Raises OSError if it cannot be written.
     """
-    begun = monotonic()
     revision = _revision(roster.folder.parent)
     sources = {task.key: _source(task, roster.folder.parent) for task in roster.tasks}
     for key, source in sources.items():
         ledger.outdate(key, source)
+    begun = monotonic()
     try:
         while (spent := monotonic() - begun) < roster.seconds:
             task = next_task(roster, ledger.entries, sources)
