@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from heapster.files import write_whole
-from heapster.results import SCHEMA, Run
+from heapster.results import SCHEMA, Finding, Run
 
 
 def as_value(run: Run) -> dict[str, Any]:
@@ -19,15 +19,20 @@ def as_value(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "verdict": run.verdict.value,
         "seconds": round(run.seconds, 3),
+        "cpu_seconds": round(run.cpu_seconds, 3),
         "ops": run.ops,
-        "findings": [asdict(finding) for finding in run.findings],
+        "findings": [_finding(finding) for finding in run.findings],
         "checks": dict(run.checks),
         "witnesses": dict(run.witnesses),
     }
     taken = value.keys() & run.extra.keys()
     if taken:
         raise ValueError(f"{run.command} adds keys that every run has: {', '.join(sorted(taken))}")
-    return value | dict(run.extra)
+    return value | {"not_checked": []} | dict(run.extra)
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return asdict(finding) | {"location": finding.location, "cause": finding.cause}
 
 
 def as_text(run: Run) -> str:

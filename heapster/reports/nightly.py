@@ -7,8 +7,9 @@ from typing import Any
 WIDTH, HEIGHT, MARGIN = 640, 140, 8
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: 0.5rem 0 1.5rem }
-td, th { padding: 0.2rem 0.8rem 0.2rem 0; text-align: left }
+.wide { overflow-x: auto; margin: 0.5rem 0 1.5rem } time { white-space: nowrap }
+table { border-collapse: collapse }
+td, th { padding: 0.2rem 0.8rem 0.2rem 0; text-align: left; vertical-align: top }
 th { border-bottom: 1px solid #999; font-weight: 600 } td.n, th.n { text-align: right }
 code { font: 13px ui-monospace, monospace } .bad { color: #a11 } .good { color: #161 }
 svg { background: #f6f6f6; width: 100%; height: auto } polyline { fill: none; stroke: #246; stroke-width: 2 }
@@ -21,9 +22,9 @@ def page(name: str, entries: Sequence[Mapping[str, Any]], events: Sequence[Mappi
          standing: Mapping[str, Mapping[str, Any]], summary: str) -> str:
     """The whole page; entries and events as the campaign's folder has them, in their order."""
     return "\n".join([
-        "<!doctype html>", '<html lang="en">', f"<head><meta charset='utf-8'><title>{escape(name)}</title>",
+        "<!doctype html>", '<html lang="en">', f"<head><meta charset='utf-8'><title>Campaign {escape(name)}</title>",
         "<meta name='viewport' content='width=device-width'>", f"<style>{STYLE}</style></head>", "<body>",
-        f"<h1>{escape(name)}</h1>", f"<p>{escape(summary)}</p>",
+        f"<h1>Campaign {escape(name)}</h1>", f"<p>{escape(summary)}</p>",
         *_findings(standing), *_curves(entries, events), *_tasks(entries),
         *_exhausted(entries), *_history(events), "</body></html>", ""])
 
@@ -34,7 +35,7 @@ def _findings(standing: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield "<p class='good'>none</p>"
         return
     yield from _table(("id", "code", "what", "since", "at revision", "seen by"), (
-        (f"<code>{escape(identity)}</code>", escape(event["code"]), escape(event["title"]), escape(event["at"]),
+        (f"<code>{escape(identity)}</code>", escape(event["code"]), escape(event["title"]), _when(event),
          escape(event["revision"]), f"<code>{escape(event['task'])}</code>") for identity, event in standing.items()))
 
 
@@ -107,12 +108,17 @@ def _exhausted(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _history(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "<h2>Findings that came and went</h2>"
     yield from _table(("when", "what", "id", "code", "at revision"), (
-        (escape(event["at"]), escape(event["what"]), f"<code>{escape(event['id'])}</code>", escape(event["code"]),
+        (_when(event), escape(event["what"]), f"<code>{escape(event['id'])}</code>", escape(event["code"]),
          escape(event["revision"])) for event in reversed(events)))
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield "<table><tr>" + "".join(f"<th>{escape(head)}</th>" for head in heads) + "</tr>"
+    yield f"<div class='wide' tabindex='0' role='region' aria-label='{escape(', '.join(heads))}'><table>"
+    yield "<tr>" + "".join(f"<th>{escape(head)}</th>" for head in heads) + "</tr>"
     for row in rows:
         yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
-    yield "</table>"
+    yield "</table></div>"
+
+
+def _when(event: Mapping[str, Any]) -> str:
+    return f"<time datetime='{escape(event['at'])}'>{escape(event['at'].replace('T', ' '))}</time>"

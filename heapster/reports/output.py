@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from io import StringIO
 from textwrap import wrap
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -14,6 +15,7 @@ from heapster.wording import legible
 
 COPIED = "heapster "            # in lines with a command
 WHOLE = (">", "for example:", "also ", "it ", "called from ")      # how lines begin that are told whole all the same
+TAB = 4                         # columns of a tab in sources
 MOST_INDENT = 2                 # of a sentence; what stands further in is a picture or a source
 
 Line = tuple[str, str]          # text and style
@@ -26,14 +28,20 @@ def say(lines: Iterable[Line]) -> None:
     buffer, columns = StringIO(), width()
     console = Console(file=buffer, force_terminal=columns > 0, highlight=False)
     for text, style in lines:
-        for part in _fitted(legible(text), columns):
+        for part in _fitted(legible(text).expandtabs(TAB), columns):
             console.print(Text(part, style), soft_wrap=True)
     _write(buffer.getvalue())
 
 
-def width() -> int:
-    """Columns of the terminal that stdout is, 0 if it is none: no limit then."""
-    return Console(file=sys.stdout).width if sys.stdout.isatty() else 0
+def say_whole(text: str) -> None:
+    """Print what is there to be saved: no line of it is cut or wrapped."""
+    _write(legible(text))
+
+
+def width(stream: TextIO | None = None) -> int:
+    """Columns of the terminal that the stream is, stdout if none is named; 0 if it is no terminal: no limit then."""
+    stream = stream or sys.stdout
+    return Console(file=stream).width if stream.isatty() else 0
 
 
 def _fitted(text: str, columns: int) -> list[str]:
@@ -79,5 +87,5 @@ def warn(message: str) -> None:
 def note(text: str) -> None:
     """A line on stderr, if anyone is there to read it."""
     with suppress(OSError):
-        sys.stderr.write(text + "\n")
+        sys.stderr.write("\n".join([*_fitted(legible(text), width(sys.stderr)), ""]))
         sys.stderr.flush()

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -59,6 +59,11 @@ class Meter:
             self._last = self._clock()
             done = f"{min(fraction, 1.0):.0%}, " if fraction is not None else ""
             note(f"{self._what}: {done}{state}")
+
+    def tell(self, text: str) -> None:
+        """Something that cannot wait for the results; it stays to be read."""
+        with self._aside() if self._bar else nullcontext():
+            note(text)
 
     def close(self, state: str) -> None:
         """The run is over; `state` stays to be read."""

@@ -34,6 +34,12 @@ def assumed_lines(rows: Iterable[Row]) -> Iterator[Line]:
         yield f"  {'':<40} {row['reason']}", FAINT
 
 
+def unproved_lines(reasons: Mapping[str, str]) -> Iterator[Line]:
+    """The functions that no theorem is about, and why."""
+    yield "no theorem", STRONG
+    yield from ((f"  {name:<40} {reason}", PLAIN) for name, reason in reasons.items())
+
+
 def count_line(rows: Iterable[Row]) -> Line:
     """How many came out how, and how many of them in earlier runs."""
     rows = list(rows)

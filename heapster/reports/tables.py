@@ -16,6 +16,7 @@ HEADS = {
     "free_blocks_max": "free list, max", "system_calls": "system calls", "pages_touched": "pages touched",
     "pages_moved": "pages moved", "ops_per_second": "ops/s", "agrees": "as predicted",
 }
+KEPT = "findings"               # the command of a run that is what is kept
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,14 @@ class Table:
                          if self.rows and all(_is_number(row[i]) for row in self.rows))
 
 
+def _measured(run: Value) -> tuple[str, str]:
+    """Operations and seconds; of what is kept neither is known."""
+    return (_plain(run["ops"]), _plain(run["seconds"])) if run["command"] != KEPT else (NOTHING, NOTHING)
+
+
 def summary(runs: Sequence[Value]) -> Table:
     """A line for each run; of those of a folder, with the names of their files."""
-    rows = [(run["command"], run["target"], run["verdict"], _plain(run["ops"]), _plain(run["seconds"]),
+    rows = [(run["command"], run["target"], run["verdict"], *_measured(run),
              _plain(len(run["findings"])), *([run.get("file", "")] if _filed(runs) else [])) for run in runs]
     heads = ("command", "target", "verdict", "operations", "seconds", "findings", *(["file"] if _filed(runs) else []))
     return Table("Runs", heads, tuple(rows))

@@ -13,8 +13,10 @@ from heapster.wording import counted
 
 MOST_LINES = 29                 # of a finding
 TITLE_WIDTH, MOST_OF_A_LINE = 100, 240      # of a source's lines: those around the one in question, and that itself
+MARGIN, MOST_OF_A_TITLE = 2, 300    # columns before a title; and of it, however many lines that takes
 UNBROKEN = "\xa0"               # a blank at which no line ends
 MOST_CALLERS = 5
+ALSO_OF_A_GUESS = 2             # further lines that are told, where the first is not surely the wrong one
 STEP_WIDTH = 32                 # columns of a step that is marked, where there is room for what is said of it
 BAD, GOOD, OPEN, FAINT, STRONG, PLAIN = "bold red", "bold green", "bold yellow", "dim", "bold", ""
 VERDICT_STYLES = {Verdict.PASSED: GOOD, Verdict.FAILED: BAD, Verdict.INCONCLUSIVE: OPEN}
@@ -34,7 +36,8 @@ def finding_lines(finding: Finding) -> list[Line]:
 def _head(finding: Finding) -> Iterator[Line]:
     warning = "warning: " if finding.severity == "warning" else ""
     yield f"{warning}{finding.code}  ({finding.id})", BAD
-    for line in wrap(finding.title, TITLE_WIDTH, max_lines=3, placeholder=" ..."):
+    columns = min((width() or TITLE_WIDTH) - MARGIN, TITLE_WIDTH)
+    for line in wrap(finding.title, columns, max_lines=MOST_OF_A_TITLE // columns, placeholder=" ..."):
         yield f"  {line}", STRONG
 
 
@@ -85,18 +88,23 @@ def _pictures(finding: Finding, room: int) -> Iterator[Line]:
 
 def place_lines(place: Place) -> Iterator[Line]:
     """The line that it comes from, what is done there, and six lines of the source."""
-    yield f"  {place.label}: {place.words}: {place.why}", STRONG
+    yield f"  {place.sentence}", STRONG
     for line in place.excerpt:
         is_it = line.startswith(">")
         yield f"    {line[:MOST_OF_A_LINE if is_it else TITLE_WIDTH]}", BAD if is_it else FAINT
     if place.mended:
         yield f"    for example: {place.mended.strip()[:MOST_OF_A_LINE]}", GOOD
     if place.access:
-        yield f"    it {place.access}"[:TITLE_WIDTH], FAINT
+        yield _cut(f"    it {place.access}"), FAINT
     if len(place.backtrace) > 1:
-        yield f"    called from {' < '.join(place.backtrace[1:MOST_CALLERS])}"[:TITLE_WIDTH], FAINT
-    if place.also:
-        yield f"    also {place.also[0]}"[:TITLE_WIDTH], FAINT
+        yield _cut(f"    called from {' < '.join(place.backtrace[1:MOST_CALLERS])}"), FAINT
+    for other in place.also[:1 if place.mended else ALSO_OF_A_GUESS]:
+        yield _cut(f"    also {other}"), FAINT
+
+
+def _cut(text: str) -> str:
+    """A line of what is said besides, between words."""
+    return text if len(text) <= TITLE_WIDTH else f"{text[:TITLE_WIDTH - 4].rpartition(' ')[0]} ..."
 
 
 def _tail(finding: Finding) -> Iterator[Line]:

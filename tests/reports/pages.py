@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from heapster.checkers.lockstep.heap_history import by_policy, observed
+from heapster.checkers.lockstep.heap_history import by_policy, compared, observed
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.machine.simulated import Simulated
 from heapster.model.placement import POLICY_NAMES
@@ -65,4 +65,4 @@ def failed() -> Journey:
     """FINDING's trace, taken in lockstep."""
     steps = parse("\n".join(FINDING.trace))
     marks = [{"step": FINDING.noticing + 1, "text": "noticed here"}]
-    return journey(FINDING.id, {"sim": observed(steps, Lockstep(Simulated()))}, FINDING.title, marks)
+    return journey(FINDING.id, {"sim": compared(observed(steps, Lockstep(Simulated())))}, FINDING.title, marks)

@@ -158,7 +158,7 @@ def test_report_writes_what_it_is_asked_for(empty_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("{", "r.json, line 1: this is not JSON"), ("[]", "it is not an object"), ('{"schema": 2}', "its schema is 2"),
+    ("{", "r.json, line 1: this is not JSON"), ("[]", "it is not an object"), ('{"schema": 3}', "its schema is 3"),
     ('{"schema": 1}', "it has no 'command'"), ("\x00\x01", "line 1")])
 def test_what_is_no_run_is_one_line(
     empty_folder: Path, capsys: pytest.CaptureFixture[str], text: str, says: str,

@@ -133,6 +133,9 @@ def test_the_address_leads_back_to_the_step(opened: Any, url: str) -> None:
     assert step(at(opened, f"{url}#heap=t&step=7")) == 7
     opened.execute_script("location.hash = '#step=9'")
     wait(opened, lambda: step(opened) == 9)
+    opened.execute_script("const newURL = location.href.replace(/#.*/, '#step=4');"
+                          "dispatchEvent(new HashChangeEvent('hashchange', {newURL}))")
+    assert step(opened) == 4, "the address that a link led to, whatever became of it meanwhile"
 
 
 def test_a_finding_leads_to_its_heap_and_is_marked(opened: Any) -> None:

@@ -31,6 +31,7 @@ def test_what_still_fails_is_on_the_page_and_what_is_mended_is_not(capsys: pytes
     assert FAILING.title in said
     assert OF_LIBC.title in said
     assert MENDED.title not in said
+    assert "| findings | sim | failed | - | - | 1 |" in said, "nothing was run: neither is known"
     assert json.loads(Path("r.json").read_text())["target"] == "sim, libc"
     assert main(["report", "--kept", "--html", "kept.html"]) == 0
     page = Path("kept.html").read_text()

@@ -15,13 +15,14 @@ class Travel {
     this.find("journey").addEventListener("change", (e) => this.load(e.target.value, null));
     document.addEventListener("keydown", (e) => this.key(e));
     window.addEventListener("resize", () => this.draw());
-    window.addEventListener("hashchange", () => this.followLink());
+    window.addEventListener("hashchange", (e) => this.followLink(new URL(e.newURL).hash));
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { HeapMap.colours = null; this.draw(); this.drawOverview(); });
     new IntersectionObserver((seen) => { if (seen.some((s) => s.isIntersecting)) this.draw(); }).observe(section);
   }
 
-  async followLink() {
-    const wanted = new URLSearchParams(location.hash.slice(1));
+  // Where a hash leads: that of the event, as the page's own may by then be that of the step before, settled.
+  async followLink(hash) {
+    const wanted = new URLSearchParams(hash.slice(1));
     if (!wanted.has("step") && !wanted.has("heap") && this.journey) return;
     const step = wanted.has("step") ? Number(wanted.get("step")) : null, heap = wanted.get("heap") || this.name || this.find("journey").value;
     if (heap === this.name) this.go(step ?? this.step);
@@ -242,7 +243,7 @@ class Travel {
 
 document.addEventListener("DOMContentLoaded", () => {
   const section = document.getElementById("travel");
-  if (section) { window.travel = new Travel(section); window.travel.followLink(); }
+  if (section) { window.travel = new Travel(section); window.travel.followLink(location.hash); }
   document.querySelectorAll("[data-copy]").forEach((button) => button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(button.dataset.copy);
     button.textContent = "copied";
