@@ -42,8 +42,8 @@ def made_up(names: tuple[str, ...] = TARGETS) -> dict[str, Any]:
     figures = {name: used(0.1 * (n + 1), 1024 * (n + 1), "tie" if n == 0 else "more", ns_per_op=5.0, ns_spread=0.1)
                for n, name in enumerate(names)}
     one = {"meaning": "m", "source": "s", "threads": 1, "targets": figures}
-    return {"schema": 1, "command": "bench", "target": ",".join(names), "seed": 0, "verdict": "passed", "seconds": 1.0,
-            "ops": 1, "findings": [], "checks": {}, "witnesses": {}, "rounds": 9, "share": 1.0,
+    return {"schema": 2, "command": "bench", "target": ",".join(names), "seed": 0, "verdict": "passed", "seconds": 1.0,
+            "cpu_seconds": 2.0, "ops": 1, "findings": [], "checks": {}, "witnesses": {}, "rounds": 9, "share": 1.0,
             "machine": {"date": "2026-01-01", "processors": 2, "processor": "p", "system": "s", "libc": "c"},
             "libraries": {}, "workloads": {"pair-64": one, "larson": one}, "not_checked": [],
             "geomean": {name: {**row, "workloads": 2} for name, row in figures.items()}}
@@ -114,6 +114,7 @@ def test_an_interrupted_run_is_written(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert (run["verdict"], run["interrupted"], list(run["workloads"])) == ("inconclusive", True, ["churn"])
 
 
+@pytest.mark.slow
 def test_our_library_is_measured_by_policy(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["bench", "--workloads", "ladder", "--quick", "--rounds", "1"]
     assert main([*arguments, "--targets", "native,native:best_fit"]) == 0

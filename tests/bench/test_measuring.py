@@ -109,7 +109,8 @@ def test_a_program_that_is_not_installed_is_skipped_by_name(monkeypatch: pytest.
 
 def test_a_file_that_cannot_be_preloaded_or_has_no_malloc_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.so").write_text("no library", encoding="utf-8")
-    for path, said in ((str(tmp_path / "text.so"), "cannot be preloaded"), (planted(tmp_path, "NOTHING"), "no malloc")):
+    text = str(tmp_path / "text.so")
+    for path, said in ((text, "is not a shared object"), (planted(tmp_path, "NOTHING"), "no malloc")):
         with pytest.raises(TargetError, match=said):
             measure(plan([path], ["pair-64"]))
 

@@ -144,7 +144,7 @@ def test_a_peer_of_that_name_that_does_not_load_is_refused(suite: Path, tmp_path
     (tmp_path / "text.so").write_text("no library", encoding="utf-8")
     os.chdir(tmp_path)
     assert main(["bench", "--suite", str(suite), "--targets", "mine=./text.so"]) == 4
-    assert "mine cannot be measured" in capsys.readouterr().err
+    assert "text.so is not a shared object" in capsys.readouterr().err
 
 
 def test_no_weights_are_needed_for_programs_that_others_wrote(suite: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from heapster.checkers.lockstep.hardened import HardenedLockstep
-from heapster.checkers.lockstep.run_trace import Outcome, rerun
+from heapster.checkers.lockstep.run_trace import Outcome, rerun, taken
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import make_for
 from heapster.impl import hardened, malloc, quarantine, spans, vault
@@ -14,6 +14,7 @@ from heapster.machine.process import Process
 from heapster.machine.simulated import Simulated
 from heapster.model.hardened import HARDENED_ALWAYS, HardenedHeap, HardMapping, Span, hardened_violations, slot_for
 from heapster.model.trace import parse
+from heapster.model.witnesses import sometimes
 from heapster.results import UsageError
 
 MANY = "; ".join(f"m{i} = malloc({size})" for i, size in enumerate((24, 100, 24, 3000, 50_000, 24, 500)))
@@ -80,6 +81,25 @@ def test_misuse_is_told(text: str, how: str) -> None:
     assert (outcome.problems, outcome.misused) == ((), how)
 
 
+@pytest.mark.parametrize(("text", "how"), [
+    ("a = malloc(24); poke a + 24 65", "overflow"), ("a = malloc(24); poke a + 16 65", "unnoticed"),
+    ("a = malloc(24); free(a); poke a + 8 65", "write_after_free"), ("a = malloc(24); free(a); poke a 0", "unnoticed"),
+    ("a = malloc(50000); poke a + 49000 65", "unnoticed"), ("a = malloc(50000); poke a - 8 65", "fault"),
+    ("a = malloc(50000); free(a); poke a 65", "fault"), ("a = malloc(24); poke a + 9000 65", "fault")])
+def test_what_is_told_of_a_write_is_what_the_model_says(text: str, how: str) -> None:
+    outcome = run(text)
+    assert (outcome.problems, outcome.misused) == ((), how)
+
+
+def test_every_event_can_be_seen() -> None:
+    first, again = ("; ".join(f"{name}{i} = malloc(32000)" for i in range(8)) for name in "ab")
+    freed = "; ".join(f"free(a{i})" for i in range(7))
+    text = f"{first}; x = malloc(50000); {freed}; free(x); trim 0; {again}; r = realloc(b0, 50)"
+    seen = [taken(HardenedLockstep(Simulated()), parse(steps)).witnesses
+            for steps in (text, f"fail munmap 0; fail protect 1; {text}")]
+    assert {name for each in seen for name in each} == {witness.name for witness in sometimes(hardened=True)}
+
+
 # Faults.
 
 def no_check(*_: Any) -> None:
@@ -90,7 +110,7 @@ FAULTS: dict[str, tuple[ModuleType, str, Any, str, str]] = {
     "a double free is not seen": (hardened, "check_slot", no_check, "a = malloc(24); free(a); free(a)",
                                   "misuse_unnoticed"),
     "what waits is lost": (hardened, "exchange", lambda *_: 0, CALLS, "what_waits_is_in_quarantine"),
-    "pages have no guards": (spans, "guard", no_check, CALLS, "guards_surround_all_pages"),
+    "pages have no guards": (vault, "guard", no_check, CALLS, "guards_surround_all_pages"),
     "slots are not zeroed": (hardened, "let_wait", None, CALLS, "what_is_not_used_is_zero"),
     "a canary is another's": (spans, "canary", lambda _m, _p: 5, CALLS, "canaries_are_whole"),
     "the table is not told": (spans, "enter_pages", lambda *_: True, CALLS, "the_table_leads_to_each_record"),

@@ -2,7 +2,15 @@
 
 import pytest
 
-from heapster.checkers.lockstep.heap_history import LONGEST, Passage, by_policy, observed, of_finding, predicted
+from heapster.checkers.lockstep.heap_history import (
+    LONGEST,
+    Passage,
+    by_policy,
+    compared,
+    observed,
+    of_finding,
+    predicted,
+)
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import Make, on_source, rerun
 from heapster.machine.simulated import Simulated
@@ -25,7 +33,10 @@ def test_moments_are_steps_and_the_heaps_and_answers_after_them() -> None:
 
 @pytest.mark.parametrize("policy", POLICY_NAMES)
 def test_a_policy_holds_whatever_the_trace_sets(policy: str) -> None:
-    (moments,) = ([*lane] for lane in by_policy(TRACE, [policy]).values())
+    moments = [*predicted(TRACE, policy)]
+    (lane,) = by_policy(TRACE, [policy]).values()
+    assert [(passed.step, passed.changes) for passed in lane] == [
+        (passed.step, passed.changes) for passed in compared(moments)]
     assert {moment.heap.policy for moment in moments[:-1]} == {policy}
     assert [moment.step for moment in moments] == [format_step(step) for step in TRACE]
     assert moments[1].heap == moments[0].heap

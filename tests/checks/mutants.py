@@ -15,6 +15,7 @@ import ast
 import copy
 import inspect
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,9 @@ OTHER: dict[type[ast.operator], type[ast.operator]] = {
     ast.LShift: ast.RShift, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
 UNWRAPPED = frozenset({"abs", "max", "min", "reversed", "set", "sorted", "up", "_union"})
 REPORTING = frozenset({"append"})               # methods whose call is a report
-ENDLESS = 1.0                                   # seconds of CPU, after which a change counts as noticed
+ENDLESS = 1.0                                   # seconds of CPU, after which a change counts as noticed, beside ...
+TIMES = 4                                       # ... so many times what the witness takes where nothing is changed
+AGAIN = 1.0                                     # seconds of CPU, until what had no effect is raised again
 
 Change = Callable[[ast.AST], None]
 Alternative = tuple[str, str, Change]           # what stands there, what will, and how that is done
@@ -87,12 +90,12 @@ def planted(mutant: Mutant) -> Iterator[None]:
 
 @contextmanager
 def no_longer_than(seconds: float) -> Iterator[None]:
-    """Endless, if what is done within takes more CPU."""
+    """Endless, if what is done within takes more CPU; again soon after, as callbacks of the collector swallow it."""
     def give_up(*_: object) -> None:
         raise Endless
 
     before = signal.signal(signal.SIGVTALRM, give_up)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, AGAIN)
     try:
         yield
     finally:
@@ -100,11 +103,11 @@ def no_longer_than(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def is_noticed(mutant: Mutant, witness: Callable[[], None]) -> bool:
-    """Whether the witness, which raises when something is not as it must be, raises."""
+def is_noticed(mutant: Mutant, witness: Callable[[], None], seconds: float = ENDLESS) -> bool:
+    """Whether the witness, which raises when something is not as it must be, raises, or takes more CPU than that."""
     with planted(mutant):
         try:
-            with no_longer_than(ENDLESS):
+            with no_longer_than(seconds):
                 witness()
         except Exception:  # noqa: BLE001  whatever goes otherwise than it should is noticed
             return True
@@ -113,8 +116,10 @@ def is_noticed(mutant: Mutant, witness: Callable[[], None]) -> bool:
 
 def survivors(module: ModuleType, witness: Callable[[], None], without: frozenset[str] = frozenset()) -> list[str]:
     """The changes of a module that a witness, which passes without them, does not notice."""
+    began = time.process_time()
     witness()
-    return [mutant.name for mutant in mutants(module, without) if not is_noticed(mutant, witness)]
+    seconds = ENDLESS + TIMES * (time.process_time() - began)       # a busy machine makes nothing endless
+    return [mutant.name for mutant in mutants(module, without) if not is_noticed(mutant, witness, seconds)]
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:

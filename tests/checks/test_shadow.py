@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from heapster.checkers.blackbox.build import SOURCES
 from heapster.checkers.blackbox.protocol import headers_folder
 from tests.checks.c_mutants import c_mutants, variants
@@ -41,6 +43,7 @@ def passing(sources: list[str], folder: Path) -> list[int]:
     return [int(line) for line in said.split()]
 
 
+@pytest.mark.faults
 def test_every_change_of_the_shadow_is_noticed(tmp_path: Path) -> None:
     shipped = (SOURCES / "shadow.c").read_text(encoding="utf-8")
     changes = [*c_mutants(shipped)]

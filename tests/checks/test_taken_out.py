@@ -19,8 +19,13 @@ HELD: tuple[tuple[ModuleType, Callable[[], None]], ...] = (
     (spec, witnesses.specification), (live, witnesses.live_blocks), (invariants, witnesses.invariants),
     (decode, witnesses.decoding), (lockstep, witnesses.lockstep), (payload_pattern, witnesses.lockstep),
     (calls, witnesses.lockstep), (stats_check, witnesses.lockstep))
+QUICK = (spec, live, invariants, stats_check)
 
-@pytest.mark.parametrize(("module", "witness"), HELD, ids=[module.__name__ for module, _ in HELD])
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")     # Endless, amid a collection
+@pytest.mark.parametrize(("module", "witness"), [
+    pytest.param(module, witness, id=module.__name__, marks=() if module in QUICK else pytest.mark.faults)
+    for module, witness in HELD])
 def test_every_change_is_noticed(module: ModuleType, witness: Callable[[], None]) -> None:
     found, known = survivors(module, witness), UNSEEN[module.__name__.rpartition(".")[2]]
     assert [name for name in found if name not in known] == [], "no witness notices"

@@ -45,6 +45,7 @@ def test_it_costs_more_than_first_fit_by_address_ever_does(policy: str) -> None:
     assert long.factor > long.bounds.first_fit
 
 
+@pytest.mark.slow
 def test_the_search_is_repeatable_and_finds_worse_than_the_construction() -> None:
     found = adversary("worst_fit", 0, rounds=20, live_bytes=LIVE)
     assert adversary("worst_fit", 0, rounds=20, live_bytes=LIVE).trace.columns == found.trace.columns

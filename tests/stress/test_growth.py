@@ -93,7 +93,8 @@ def test_a_longer_run_must_grow_on() -> None:
 
 
 @pytest.mark.parametrize(("fault", "pattern", "code", "silent"), [
-    ("FORGETS_RECORDS", "mayflies", "memory_never_returned", ("handover", "larson")),
+    pytest.param("FORGETS_RECORDS", "mayflies", "memory_never_returned", ("handover", "larson"),
+                 marks=pytest.mark.faults),
     ("LOSES_WHAT_OTHERS_FREE", "handover", "memory_never_returned", ("churn",)),
     ("TRIMS_AS_IT_ALLOCATES", "reclaim", "memory_never_returned", ("handover",)),
     ("LEAVES_A_DEAD_CACHE", "endings", "crash", ("mayflies", "larson")),

@@ -158,7 +158,7 @@ def _load(path: Path) -> Kept:
     for name in ("trace", "details"):
         known[name] = _texts(known.get(name, ()))
     try:
-        known["place"] = _place(known.get("place"))
+        known["place"] = place_of(known.get("place"))
         finding = Finding(**known)
     except TypeError:
         raise ValueError("it is no finding") from None
@@ -167,7 +167,7 @@ def _load(path: Path) -> Kept:
     return Kept(finding, recalled(value["target"]), path.parent)
 
 
-def _place(value: Any) -> Place | None:
+def place_of(value: Any) -> Place | None:
     """TypeError if it is none."""
     if value is None:
         return None

@@ -21,7 +21,7 @@ from heapster.model.operation import Trace
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.problem import Problem
 from heapster.model.trace import parse
-from heapster.model.witnesses import SOMETIMES
+from heapster.model.witnesses import sometimes
 from heapster.results import Finding, Run, Verdict
 from heapster.wording import counted
 
@@ -268,7 +268,8 @@ class _Campaign:
             verdict=Verdict.FAILED if self._findings else verdict,
             seconds=self._seconds(), ops=record.ops, findings=tuple(self._findings),
             checks=dict(record.checks),
-            witnesses={witness.name: record.witnesses[witness.name] for witness in SOMETIMES},
+            witnesses={witness.name: record.witnesses[witness.name]
+                       for witness in sometimes(hardened=bool(options.target.settings.harden))},
             extra={"examples": record.examples, "fixed": self._fixed, "hidden": dict(self._ended),
                    "interrupted": interrupted, "starved": starved, "policies": list(options.policies),
                    "settings": {"policy": list(options.policies), "cache": _drawn(options.cache, CACHES),

@@ -1,7 +1,6 @@
 """`stress`: the harness in child processes with limits, pattern by pattern, and what came of it."""
 
 import os
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -10,7 +9,6 @@ from shlex import quote
 from time import monotonic
 
 from heapster import children
-from heapster.checkers.blackbox.build import Compiler
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.jobs.pool import Pool
@@ -272,20 +270,10 @@ def _not_checked(plan: StressPlan, reports: dict[str, Report], walks: int) -> It
         yield "threads that run at the same time (--threads)"
 
 
-def _again(plan: StressPlan) -> str:
-    """How the target is compiled and named, where that was said."""
-    said = plan.options
-    if said is None:
-        return ""
-    flags = shlex.join(said.compiler.flags)
-    words = (("prefix", said.prefix), ("cc", said.compiler.name if said.compiler.name != Compiler().name else ""),
-             ("cflags", flags), ("build", said.build))
-    return "".join(f" --{name} {quote(value)}" for name, value in words if value)
-
-
 def _finding(plan: StressPlan, name: str, report: Report) -> Finding:
     options = f"--pattern {name} --threads {plan.threads} --seconds {plan.seconds:g} --seed {plan.seed}"
-    command = f"heapster stress {quote(str(plan.target))} {options}{_again(plan)}"
+    said = plan.options.words if plan.options else ""
+    command = f"heapster stress {quote(str(plan.target))} {options}{said}"
     return Finding(
         id=sha256(f"{report.code} {command}".encode()).hexdigest()[:12], code=report.code,
         title=f"{report.message} (pattern {name}, {counted(plan.threads, 'thread')}, seed {plan.seed})",

@@ -105,9 +105,10 @@ HIDDEN int __wrap_madvise(word address, word length, int advice)
 
 HIDDEN int __wrap_mprotect(word address, word length, int protection)
 {
-    if (refused(PROTECT))
-        return (int)log_call(PROTECT, address, length, 0, -1);
-    return (int)log_call(PROTECT, address, length, 0, __real_mprotect((void *)address, (size_t)length, protection));
+    int asked = protection ? UNPROTECT : PROTECT;
+    if (refused(asked))
+        return (int)log_call(asked, address, length, 0, -1);
+    return (int)log_call(asked, address, length, 0, __real_mprotect((void *)address, (size_t)length, protection));
 }
 
 HIDDEN void heapster_show(word kind, word address, word size, word used)
