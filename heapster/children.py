@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import process_time
+from time import clock_gettime, process_time
 from typing import Any
 
 from heapster.signals import leave_to_parent, left_to
@@ -20,6 +20,7 @@ from heapster.signals import leave_to_parent, left_to
 RESIDENT = 3 << 30              # bytes that a child may hold; on a small machine half of what there is
 ADDRESSES = 8 << 30             # bytes of address space, of children that reserve no more than they use
 PR_SET_PDEATHSIG = 1
+SCHEDULED = 2                   # of the clocks that clock_getcpuclockid(3) names, the one of all of its threads
 FIRST_VICTIM = b"1000"          # of the system that is out of memory
 
 Child = subprocess.Popen[Any]
@@ -55,11 +56,16 @@ def processor_seconds() -> float:
     return process_time() + ended.ru_utime + ended.ru_stime + sum(_elsewhere)
 
 
-_elsewhere: list[float] = [0.0]     # seconds that other machines have worked for us
+def seconds_of(process: int) -> float:
+    """Processor time of a child that is not waited for yet: user and system."""
+    return clock_gettime(~process << 3 | SCHEDULED)
+
+
+_elsewhere: list[float] = [0.0]     # seconds that other machines, and children that run on, have worked for us
 
 
 def worked_elsewhere(seconds: float) -> None:
-    """Count processor time of another machine as that of a child which has ended."""
+    """Count processor time of another machine, or of a child that runs on, as that of a child which has ended."""
     _elsewhere[0] += seconds
 
 

@@ -1,11 +1,8 @@
 """Files: written whole or not at all, and read with a limit; what cannot be is said in one line."""
 
 import errno
-import json
 import os
-import shutil
-import tempfile
-import tomllib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +32,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     named, path = path, path.resolve()
     try:
+        import tempfile  # noqa: PLC0415  with all archives that shutil knows, loaded where files are written
         if path.exists() and not path.is_file():
             with path.open("wb") as file:
                 yield file
@@ -70,6 +68,7 @@ def _mode(path: Path) -> int:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The table in a file. Raises OSError, and Unreadable saying what is wrong."""
+    import tomllib  # noqa: PLC0415  help is there without it
     def table(text: bytes) -> dict[str, Any]:
         return tomllib.loads(text.decode("utf-8"))
 
@@ -79,7 +78,14 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def read_json(path: Path) -> Any:
     """The value in a file. Raises OSError, and Unreadable saying what is wrong."""
-    return _read(path, "JSON", json.loads, MAX_JSON)
+    import json  # noqa: PLC0415  likewise
+    def value(text: bytes) -> Any:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise Unreadable(f", line {error.lineno}: this is not JSON: {error.msg}") from None
+
+    return _read(path, "JSON", value, MAX_JSON)
 
 
 def _read(path: Path, kind: str, parse: Callable[[bytes], Any], limit: int) -> Any:
@@ -89,8 +95,8 @@ def _read(path: Path, kind: str, parse: Callable[[bytes], Any], limit: int) -> A
         raise Unreadable(f" is larger than {limit >> 20} MiB: is it one of ours?")
     try:
         return parse(data)
-    except json.JSONDecodeError as error:
-        raise Unreadable(f", line {error.lineno}: this is not JSON: {error.msg}") from None
+    except Unreadable:
+        raise
     except UnicodeDecodeError:
         raise Unreadable(f" is not {kind}: it is not text (UTF-8)") from None
     except RecursionError:
@@ -112,11 +118,12 @@ def shared_memory(name: str, size: int) -> int:
 
 def exhausted(error: BaseException) -> str:
     """The resource that the system has run out of, in words; empty for an error that is of another kind."""
+    copying = getattr(sys.modules.get("shutil"), "Error", ())      # what is out may be descriptors: nothing is loaded
     if isinstance(error, MemoryError):
         return "out of memory"
     if isinstance(error, Unwritable):
         return str(error)
-    if isinstance(error, shutil.Error):
+    if isinstance(error, copying):
         return f"files cannot be copied: {error.args[0][0][2] if error.args and error.args[0] else error}"
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return str(error.strerror)      # no folder for temporary files

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
 LEVELS = ("warning", "error", "never")      # of findings, the mildest first; "never" is above all
 
 
@@ -68,6 +68,11 @@ class Place:
         """For people: the line, or what is known in its stead."""
         return f"{self.file}:{self.line}, in {self.function}" if self.line else self.function
 
+    @property
+    def sentence(self) -> str:
+        """Which it is, and what is done there."""
+        return f"{self.label}: {self.words}: {self.why}"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -89,6 +94,17 @@ class Finding:
     severity: str = "error"             # or "warning"
     shrunk: bool = True                 # no step can be left out; else not all was tried: `heapster shrink ID` goes on
 
+    @property
+    def location(self) -> dict[str, str | int] | None:
+        """The line that the finding names, if any."""
+        place = self.place
+        return {"file": place.file, "line": place.line, "function": place.function} if place and place.line else None
+
+    @property
+    def cause(self) -> str:
+        """What is done at its place, in a line; empty if none is known."""
+        return self.place.sentence if self.place else ""
+
     def fails(self, level: str) -> bool:
         """Whether it fails a run that findings of that level, and above, fail."""
         return LEVELS.index(self.severity) >= LEVELS.index(level)
@@ -108,6 +124,7 @@ class Run:
     checks: Mapping[str, int] = field(default_factory=dict)         # name: times evaluated
     witnesses: Mapping[str, int] = field(default_factory=dict)      # name: times seen
     extra: Mapping[str, Any] = field(default_factory=dict)          # further keys, by command
+    cpu_seconds: float = 0.0            # processor time of all that worked for it, with start-up and compilation
 
     def __post_init__(self) -> None:
         if self.extra.get("interrupted") and self.verdict is Verdict.PASSED:

@@ -87,7 +87,7 @@ def _hear(number: int, _frame: FrameType | None) -> None:
     _state.count += 1
     _state.first = _state.first or number
     if _state.holding:
-        _state.waiting = True
+        _state.waiting |= _state.count < PASSED_OVER
     elif _state.count == PASSED_OVER:
         with suppress(OSError, RuntimeError):       # it may have come in the middle of a write
             sys.stderr.write(AGAIN)
@@ -105,8 +105,7 @@ def held() -> Iterator[None]:
         _state.holding -= 1
     if _state.waiting and not _state.holding:
         _state.waiting = False
-        if _state.count < PASSED_OVER:
-            raise Interrupted
+        raise Interrupted
 
 
 @contextmanager

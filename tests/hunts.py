@@ -9,6 +9,11 @@ from _pytest.mark import ParameterSet
 Fault = TypeVar("Fault")
 
 
+def first_hunted(names: Iterable[str]) -> list[ParameterSet]:
+    """A parameter for each name; the first is hunted quickly, as all take the same way and each takes long."""
+    return hunted(names, lambda _: None, str)
+
+
 def hunted(faults: Iterable[Fault], kind: Callable[[Fault], object], name: Callable[[Fault], str],
            kinds: Iterable[object] | None = None) -> list[ParameterSet]:
     """A parameter for each fault; the first of each kind, or of each of these kinds, is hunted quickly."""

@@ -33,17 +33,6 @@ def interruptible(*command: str | Path, **how: Any) -> "Iterator[subprocess.Pope
             children.end(child)
 
 
-def wait_for_work(pid: int, seconds: float = 2.0) -> None:
-    """Until the process, with children that have ended, has spent so much time of the processor: imports are done."""
-    ticks, end = seconds * os.sysconf("SC_CLK_TCK"), monotonic() + PATIENCE
-    while monotonic() < end:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        if sum(map(int, fields[11:15])) >= ticks:
-            return
-        sleep(0.05)
-    raise AssertionError("it does not start")
-
-
 def children_of(pid: int) -> list[int]:
     """The processes that a process has started and that still are."""
     try:
@@ -55,6 +44,23 @@ def children_of(pid: int) -> list[int]:
 def descendants_of(pid: int) -> list[int]:
     """The processes that a process has started, and those that these have."""
     return [each for child in children_of(pid) for each in (child, *descendants_of(child))]
+
+
+def wait_for_work(pid: int, seconds: float = 0.3) -> None:
+    """Until the children of the process have spent so much time of the processor: its work is handed out."""
+    ticks, end = seconds * os.sysconf("SC_CLK_TCK"), monotonic() + PATIENCE
+    while sum(map(_ticks, children_of(pid))) < ticks:
+        if monotonic() > end:
+            raise AssertionError("it does not start")
+        sleep(0.05)
+
+
+def _ticks(pid: int) -> int:
+    """The processor time of a process, in ticks of the clock."""
+    try:
+        return sum(map(int, Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]))
+    except OSError:
+        return 0
 
 
 def wait_for_child(pid: int) -> int:

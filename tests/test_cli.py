@@ -330,7 +330,7 @@ def test_results_that_cannot_be_written_are_told_and_never_pass(heapster: Comman
 # Interruption.
 
 def test_an_interrupted_run_writes_its_results() -> None:
-    arguments = ("fuzz", "--seconds", "600", "--seed", "1", "--json", "r.json")
+    arguments = ("fuzz", "--jobs", "2", "--seconds", "600", "--seed", "1", "--json", "r.json")
     with interruptible(*HEAPSTER, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         wait_for_work(child.pid)
         child.send_signal(signal.SIGINT)

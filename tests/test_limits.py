@@ -164,6 +164,7 @@ def test_a_broken_store_is_passed_over(empty_folder: Path) -> None:
     assert len(warnings) == 1
 
 
+@pytest.mark.slow
 def test_two_runs_share_a_folder(empty_folder: Path) -> None:
     """Both find the same fault, keep it and write their results."""
     (empty_folder / "leaky.c").write_text(LEAKY, encoding="utf-8")

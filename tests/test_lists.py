@@ -20,7 +20,9 @@ MEANT = ("heapster/model/quick.py:",                 # what it can search by siz
 
 def lists(text: str, names: Iterable[str]) -> Iterator[int]:
     """Lines where a tuple, list or set names several of `names`."""
-    known = frozenset(names)
+    known = frozenset(name for name in names if name in text)
+    if len(known) < SEVERAL:
+        return
     collections = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Tuple | ast.List | ast.Set))
     for node in collections:
         if len(known & {part.value for part in node.elts if isinstance(part, ast.Constant)}) >= SEVERAL:

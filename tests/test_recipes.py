@@ -115,6 +115,7 @@ def test_a_policy_goes_in_by_its_recipe(tmp_path: Path) -> None:
     assert f"{', '.join(POLICY_NAMES)}, last_fit, or all" in " ".join(said.split())
 
 
+@pytest.mark.docs
 def test_a_policy_that_is_not_the_models_is_found(tmp_path: Path) -> None:
     """So the fuzzing above looks at the new policy."""
     wrong = {**LAST_FIT, "model/placement.py": tuple(
@@ -122,7 +123,7 @@ def test_a_policy_that_is_not_the_models_is_found(tmp_path: Path) -> None:
     assert "structure_diverges" in run(copy(tmp_path, POLICY, wrong), f"replay  {TRACE}", code=1)
 
 
-@pytest.mark.slow
+@pytest.mark.docs
 def test_a_policy_is_compiled_and_compared(tmp_path: Path) -> None:
     pytest.importorskip("numba")
     if shutil.which("cc") is None:
@@ -298,6 +299,7 @@ void my_free(void *p) { (void)p; }
 """
 
 
+@pytest.mark.docs
 def test_a_kind_of_target_goes_in_by_its_recipe(tmp_path: Path) -> None:
     if not (shutil.which("cc") and shutil.which("ar")):
         pytest.skip("not installed: cc, ar")
@@ -346,6 +348,7 @@ def test_a_function_of_mallocs_family_goes_in_by_its_recipe(tmp_path: Path) -> N
     assert (folder / "u").read_text().splitlines() == ARRAY.split("; ")
 
 
+@pytest.mark.docs
 def test_a_function_that_is_not_the_models_is_found(tmp_path: Path) -> None:
     """So the lock-step looks at it."""
     wrong = {**FUNCTION, "impl/api.py": tuple(
@@ -357,6 +360,7 @@ def test_a_function_that_is_not_the_models_is_found(tmp_path: Path) -> None:
         assert "usable_too_small" in said
 
 
+@pytest.mark.docs
 def test_a_function_that_another_allocator_has_is_judged(tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("not installed: cc")
@@ -366,7 +370,7 @@ def test_a_function_that_another_allocator_has_is_judged(tmp_path: Path) -> None
     assert "4 of 4 calls, nothing wrong" in said
 
 
-@pytest.mark.slow
+@pytest.mark.docs
 def test_a_function_is_compiled_and_compared(tmp_path: Path) -> None:
     pytest.importorskip("numba")
     if shutil.which("cc") is None:
@@ -385,6 +389,7 @@ def test_a_format_of_traces_goes_in_by_its_recipe(tmp_path: Path) -> None:
     assert (folder / "t").read_text().splitlines() == ["a = malloc(40)", "b = malloc(24)", "free(a)"]
 
 
+@pytest.mark.docs
 def test_a_pattern_of_stress_goes_in_by_its_recipe(tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("not installed: cc")
@@ -392,6 +397,7 @@ def test_a_pattern_of_stress_goes_in_by_its_recipe(tmp_path: Path) -> None:
     assert "PASSED" in run(folder, "stress  libc  --pattern  swap  --seconds  0.2  --threads  2")
 
 
+@pytest.mark.docs
 def test_an_operation_of_the_machine_goes_in_by_its_recipe(tmp_path: Path) -> None:
     folder = copy(tmp_path, "To add an operation of the machine", PRIMITIVE)
     path = folder / "heapster" / "impl" / "malloc.py"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from heapster import cli, signals
+from heapster.commands import options
 from heapster.commands.delivery import Delivery
 from heapster.reports.progress import Meter
 from heapster.results import Run, Verdict
@@ -41,7 +42,7 @@ def test_every_command_writes_what_it_has(command: str, empty_folder: Path, monk
 
 @pytest.mark.parametrize("number", CODES)
 def test_each_signal_has_its_exit_code(number: signal.Signals, empty_folder: Path) -> None:
-    with interruptible(*HEAPSTER, "fuzz", "--seconds", "600", "--json", "r.json") as child:
+    with interruptible(*HEAPSTER, "fuzz", "--jobs", "2", "--seconds", "600", "--json", "r.json") as child:
         wait_for_work(child.pid)
         child.send_signal(number)
         assert child.wait(60) == CODES[number]
@@ -85,6 +86,14 @@ def test_a_run_that_has_no_results_yet_says_that_it_was_interrupted(
     run = json.loads((empty_folder / "r.json").read_text(encoding="utf-8"))
     assert (run["command"], run["ops"], run["interrupted"]) == ("score", 0, True)
     assert "interrupted" in (empty_folder / "r.xml").read_text(encoding="utf-8")
+
+
+def test_a_command_that_was_not_loaded_yet_says_that_it_was_interrupted(
+        empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "import_module", lambda _: signal.raise_signal(signal.SIGTERM))
+    assert cli.main(["fuzz", "sim", "--json", "r.json"]) == 143
+    run = json.loads((empty_folder / "r.json").read_text(encoding="utf-8"))
+    assert (run["command"], run["target"], run["verdict"], run["ops"]) == ("fuzz", "sim", "inconclusive", 0)
 
 
 def test_nothing_interrupts_the_writing(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,3 +159,13 @@ def test_a_recorded_program_is_told_and_its_trace_kept(empty_folder: Path) -> No
 def pass_time() -> None:
     """A moment."""
     signal.sigtimedwait([], 0.02)
+
+
+def test_two_signals_at_once_while_none_is_heard_are_heard_as_one() -> None:
+    def twice() -> None:
+        with signals.held():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+
+    with signals.heard(), pytest.raises(signals.Interrupted):
+        twice()

@@ -2,11 +2,14 @@
 
 from collections import Counter
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
+
+import click
 
 from heapster import signals
 from heapster.checkers.nightly.ledger import CAME, GONE, CampaignFolder, PieceEntry, opened
-from heapster.checkers.nightly.roster import Roster, read_roster
+from heapster.checkers.nightly.roster import Roster, Task, read_roster
 from heapster.checkers.nightly.running import run_campaign
 from heapster.commands.delivery import NOTHING_RAN
 from heapster.files import write_whole
@@ -14,7 +17,7 @@ from heapster.reports.nightly import page
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, GOOD, OPEN, PLAIN
-from heapster.results import Verdict
+from heapster.results import UsageError, Verdict
 from heapster.wording import counted
 
 PAGE = "index.html"
@@ -23,6 +26,8 @@ PAGE = "index.html"
 def command(file: Path, seconds: float | None) -> int:
     """Run several checkers on several targets in turn, and go on from where the last run came to."""
     roster = read_roster(file)
+    for task in roster.tasks:
+        _check_words(file, task)
     if seconds is not None:
         roster = Roster(**{**vars(roster), "seconds": seconds})
     with opened(roster.folder) as ledger:
@@ -38,6 +43,17 @@ def command(file: Path, seconds: float | None) -> int:
         with signals.held():
             _write(roster, ledger, before)
             return _told(roster, ledger, before, interrupted)
+
+
+def _check_words(file: Path, task: Task) -> None:
+    """UsageError for a task whose words its command does not take."""
+    words = [*filter(None, (task.target,)), *task.options]
+    if "--help" in words or "-h" in words:
+        raise UsageError(f"{file}, task '{task.key}': --help runs nothing")
+    try:
+        import_module(f"heapster.commands.usage.{task.command}").command.make_context(task.command, words)
+    except click.UsageError as error:
+        raise UsageError(f"{file}, task '{task.key}': {error.format_message()}") from None
 
 
 def _write(roster: Roster, ledger: CampaignFolder, before: tuple[int, int]) -> None:

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from heapster import signals
 from heapster.checkers.findings.codes import explained
+from heapster.children import processor_seconds
+from heapster.commands.options import starting
 from heapster.commands.selection import ALL, Selection
 from heapster.reports import jsonfile, junit, sarif
 from heapster.reports.output import say, warn
@@ -47,6 +49,7 @@ class Delivery:
 
     def write(self, run: Run) -> int:
         """Write the run to its files, which no signal interrupts; its exit code."""
+        run = run if run.cpu_seconds else replace(run, cpu_seconds=processor_seconds())
         files = ((self.json, jsonfile.write), (self.junit, junit.write), (self.sarif, self._write_sarif))
         with signals.held():
             _awaited.clear()
@@ -70,8 +73,11 @@ _awaited: list[tuple[Delivery, click.Context | None]] = []      # a run whose re
 
 
 def deliver_unfinished(why: str) -> None:
-    """Write, of a run that ended before it had results, that it did, and why."""
-    for delivery, ctx in tuple(_awaited):
+    """Write, of a run that ended before it had results, or before it was loaded, that it did, and why."""
+    loading = [(Delivery(ctx.params.get("json"), ctx.params.get("junit"), ctx.params.get("sarif")), ctx)
+               for ctx in starting]
+    starting.clear()
+    for delivery, ctx in (*loading, *_awaited):
         given = ctx.params if ctx else {}
         delivery.write(Run(ctx.info_name or "" if ctx else "", str(given.get("target") or ""), given.get("seed") or 0,
                            Verdict.INCONCLUSIVE, 0.0, 0, extra={"interrupted": True, "unfinished": why}))

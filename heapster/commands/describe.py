@@ -4,8 +4,7 @@ from pathlib import Path
 
 from heapster.checkers.blackbox.drafting import drafted
 from heapster.files import write_whole
-from heapster.reports.output import note, say
-from heapster.reports.terminal import PLAIN
+from heapster.reports.output import note, say_whole
 from heapster.results import UsageError
 
 
@@ -13,7 +12,7 @@ def command(file: Path, output: Path | None) -> int:
     """Draft the description of a pool or a region allocator."""
     text = drafted(file)
     if output is None:
-        say((line, PLAIN) for line in text.splitlines())
+        say_whole(text)
         return 0
     if output.exists():
         raise UsageError(f"{output} is there already: name another file, or remove it")

@@ -6,14 +6,13 @@ from typing import Any
 
 import click
 
-from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.exhaust import ours, strangers
 from heapster.checkers.exhaust.running import ExhaustPlan, Listener
 from heapster.checkers.exhaust.walking import WalkProgress
 from heapster.checkers.findings.store import Store
 from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
-from heapster.commands.foreign import compiler_of
+from heapster.commands.foreign import options_of
 from heapster.commands.options import not_for
 from heapster.commands.selection import Selection
 from heapster.commands.targets import is_called, target_of
@@ -59,16 +58,9 @@ def exhausted(target: Target, plan: ExhaustPlan, given: dict[str, Any], store: S
 
         listener = Listener(announce, note, progress)
         if is_called(target, "exhaust"):
-            run = strangers.exhaust(_options(target, given), plan, listener, store, store.folder)
+            run = strangers.exhaust(options_of(target, given), plan, listener, store, store.folder)
         else:
             run = ours.exhaust(target, plan, listener, store, store.folder)
         rate = run.ops / run.seconds if run.seconds else 0.0
         meter.close(f"{counted(run.ops, 'program', 'were')} run in {run.seconds:.1f} s, {rate:,.0f} a second")
     return run
-
-
-def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
-    return ForeignOptions(
-        target=target, prefix=given.get("prefix"), alignment=given.get("alignment"), compiler=compiler_of(given),
-        heap_limit=given.get("heap_limit"), adapter=given.get("adapter"), sandbox=bool(given.get("sandbox")),
-        strict=bool(given.get("strict")), build=given.get("build"))

@@ -8,13 +8,14 @@ from random import SystemRandom
 from typing import Any
 
 from heapster.checkers.blackbox.build import Compiler
-from heapster.checkers.blackbox.campaign import SECONDS, Tally
+from heapster.checkers.blackbox.campaign import SECONDS
 from heapster.checkers.blackbox.corpus import Corpus
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.minimising import minimise as minimised
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.replaying import replay_foreign
 from heapster.checkers.blackbox.severity import is_grave
+from heapster.checkers.blackbox.tally import Tally
 from heapster.checkers.findings.store import Kept, Store
 from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
@@ -31,7 +32,7 @@ SEEDS = 1 << 32
 
 def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store) -> int:
     """Judge the target; findings are printed as they come. The exit code."""
-    options, told = _options(target, given), list[Finding]()
+    options, told, heard = _options(target, given), list[Finding](), set[str]()
     with Meter(f"fuzz {options.target}") as meter:
 
         def announce(finding: Finding) -> None:
@@ -39,11 +40,20 @@ def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store
                 told.append(finding)
                 say([*finding_lines(finding), ("", PLAIN)])
 
+        def noticed(finding: Finding) -> None:
+            if not told and finding.id not in heard and delivery.selection.takes(finding):
+                heard.add(finding.id)
+                what = f": {finding.title}" if is_grave(finding) else ", by a call that few programs make"
+                meter.tell(f"found: {finding.code}{what}; now its line is looked for")
+
         def progress(tally: Tally, findings: int) -> None:
-            meter.show(None, f"{counted(tally.ops, 'operation')}, {counted(findings, 'finding')}")
+            whole = options.seconds * pool.shares
+            meter.show(tally.spent / whole if whole else None,
+                       f"{counted(tally.ops, 'operation')}, {counted(findings, 'finding')}")
 
         pool = pool_of(given, needs=_needed(options, given))
-        run = delivery.selection.applied(fuzz_foreign(options, announce, progress, store, store.folder, pool=pool))
+        run = delivery.selection.applied(fuzz_foreign(options, announce, progress, store, store.folder, pool=pool,
+                                                      noticed=noticed))
         rate = run.extra["compiled_ops_per_second"]
         meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
     for finding in run.findings:
@@ -84,7 +94,15 @@ def _learnt(run: Run) -> list[tuple[str, str]]:
     return lines
 
 
-def compiler_of(given: Mapping[str, Any]) -> Compiler:
+def options_of(target: Target, given: Mapping[str, Any], **more: Any) -> ForeignOptions:
+    """How a target is compiled, named and judged, as far as the options of the command say so."""
+    return ForeignOptions(
+        target, prefix=given.get("prefix"), alignment=given.get("alignment"), compiler=_compiler_of(given),
+        heap_limit=given.get("heap_limit"), adapter=given.get("adapter"), sandbox=bool(given.get("sandbox")),
+        strict=bool(given.get("strict")), build=given.get("build"), **more)
+
+
+def _compiler_of(given: Mapping[str, Any]) -> Compiler:
     """What --cc and --cflags say."""
     try:
         return Compiler(given.get("cc") or "cc", tuple(shlex.split(given.get("cflags") or "")))
@@ -93,25 +111,12 @@ def compiler_of(given: Mapping[str, Any]) -> Compiler:
 
 
 def _options(target: Target, given: dict[str, Any]) -> ForeignOptions:
+    """All that a run of fuzz is told."""
     seed = given["seed"]
-    baseline, coverage, corpus = (given.get(name) for name in ("baseline", "coverage", "corpus"))
-    return ForeignOptions(
-        target=target,
-        seconds=SECONDS if given["seconds"] is None else given["seconds"],
-        seed=SystemRandom().randrange(SEEDS) if seed is None else seed,
-        prefix=given.get("prefix"),
-        alignment=given.get("alignment"),
-        compiler=compiler_of(given),
-        threads=given.get("threads") or 0,
-        heap_limit=given.get("heap_limit"),
-        adapter=given.get("adapter"),
-        baseline=Path(baseline) if baseline else None,
-        sandbox=bool(given.get("sandbox")),
-        strict=bool(given.get("strict")),
-        coverage=Path(coverage) if coverage else None,
-        corpus=Path(corpus) if corpus else None,
-        build=given.get("build"),
-    )
+    folders = {name: Path(given[name]) for name in ("baseline", "coverage", "corpus") if given.get(name)}
+    return options_of(target, given, seconds=SECONDS if given["seconds"] is None else given["seconds"],
+                      seed=SystemRandom().randrange(SEEDS) if seed is None else seed,
+                      threads=given.get("threads") or 0, **folders)
 
 
 def replay(kept: Kept, *, gdb: bool) -> int:

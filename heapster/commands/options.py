@@ -36,9 +36,15 @@ def done_by(module: str, function: str = "command") -> Callable[[Callable[[], No
     def decorate(declared: Callable[[], None]) -> Callable[..., Any]:
         @wraps(declared)
         def run(**given: Any) -> Any:
-            return getattr(import_module(f"heapster.commands.{module}"), function)(**given)
+            starting[:] = [click.get_current_context()]
+            work = getattr(import_module(f"heapster.commands.{module}"), function)
+            starting.clear()
+            return work(**given)
         return run
     return decorate
+
+
+starting: list[click.Context] = []      # the command whose work is being loaded
 
 
 def option(name: str, default: Any = None, *, multiple: bool = False) -> Callable[[Decorated], Decorated]:

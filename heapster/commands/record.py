@@ -7,6 +7,7 @@ from heapster import signals
 from heapster.checkers.traces.recording import Recording, record
 from heapster.checkers.traces.sites import as_value
 from heapster.checkers.traces.writing import write_trace
+from heapster.children import processor_seconds
 from heapster.commands.delivery import check_writable
 from heapster.commands.pages import write_page
 from heapster.native.preload import Wishes, check, find, settings
@@ -55,7 +56,8 @@ def _run(done: Recording, program: tuple[str, ...], seconds: float) -> Run:
     return Run("record", Path(program[0]).name, 0, Verdict.PASSED, seconds, len(done.trace), extra={
         "program": list(program), "exit_code": done.exit_code, "sites": as_value(done.trace, done.stacks),
         "warnings": list(done.trace.warnings),
-        "not_checked": ["nothing is judged: the trace is recorded; heapster diff and score play it"]})
+        "not_checked": ["nothing is judged: the trace is recorded; heapster diff and score play it"]},
+               cpu_seconds=processor_seconds())
 
 
 def _write_sites(run: Run, json: str | None, html: str | None) -> None:

@@ -8,7 +8,7 @@ from heapster.checkers.findings.store import Store
 from heapster.checkers.replay.source import Replay, StepView, TraceSource, moment, replay, source
 from heapster.checkers.targets.target import SIM, Target
 from heapster.commands.delivery import Delivery
-from heapster.commands.foreign import compiler_of
+from heapster.commands.foreign import options_of
 from heapster.commands.foreign import replay as replay_foreign
 from heapster.commands.targets import is_called, target_of
 from heapster.reports.output import Line, say, warn
@@ -62,16 +62,14 @@ def command(trace: str, gdb: bool, at: int | None, target: str | None, prefix: s
 def _on_stranger(found: TraceSource, target: Target, given: dict[str, str | None], at: int | None,
                  delivery: Delivery) -> int:
     """The trace on somebody else's allocator, or its live blocks around a step."""
-    from heapster.checkers.blackbox.options import ForeignOptions  # noqa: PLC0415  loads what judges strangers
-    from heapster.checkers.blackbox.rerunning import moment as moment_of_stranger  # noqa: PLC0415
+    from heapster.checkers.blackbox.rerunning import moment as moment_of_stranger  # noqa: PLC0415  loads what judges
     from heapster.checkers.blackbox.rerunning import rerun  # noqa: PLC0415
-    options = ForeignOptions(target, prefix=given["prefix"], compiler=compiler_of(given),
-                             build=given["build"])
+    options = options_of(target, given)
     if at is not None:
         say(_moment_lines(moment_of_stranger(found.trace, options, at), at))
         return 0
-    named = "".join(f" --{name} {quote(value)}" for name, value in given.items() if value)
-    result = rerun(found.trace, options, f"heapster replay {quote(found.given)} --target {quote(str(target))}{named}")
+    result = rerun(found.trace, options,
+                   f"heapster replay {quote(found.given)} --target {quote(str(target))}{options.words}")
     taken = f"{found.name} on {target}: {result.stopped:,} of {counted(len(found.trace) - result.unasked, 'call')}"
     passed_over = "".join(f", {words}" for words in result.instead)
     if result.skipped:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heapster.checkers.findings.store import Store
+from heapster.checkers.findings.store import Store, place_of
 from heapster.commands.delivery import check_writable
 from heapster.commands.kept import trace_named
 from heapster.commands.pages import travelled, write_page
@@ -119,13 +119,13 @@ def _joined(values: Values) -> Run:
     return Run("report", ", ".join(dict.fromkeys(value["target"] for value in values)) or "none", 0, worst,
                sum(value["seconds"] for value in values), sum(value["ops"] for value in values),
                tuple(findings) if worst is Verdict.FAILED else (), _sum(values, "checks"), _sum(values, "witnesses"),
-               {"runs": [dict(value) for value in values]})
+               {"runs": [dict(value) for value in values]}, sum(value["cpu_seconds"] for value in values))
 
 
 def _as_finding(value: Mapping[str, Any]) -> Finding:
     known: dict[str, Any] = {key: value[key] for key in Finding.__dataclass_fields__ if key in value}
     known.update({key: tuple(item) for key, item in known.items() if isinstance(item, list)})
-    return Finding(**known)
+    return Finding(**(known | {"place": place_of(value.get("place"))}))
 
 
 def _sum(values: Values, key: str) -> dict[str, int]:

@@ -13,7 +13,7 @@ from heapster.checkers.stress.runner import StressPlan, stress
 from heapster.checkers.stress.several import together
 from heapster.checkers.targets.target import NATIVE, Target
 from heapster.commands.delivery import Delivery
-from heapster.commands.foreign import compiler_of
+from heapster.commands.foreign import options_of
 from heapster.commands.options import not_for
 from heapster.commands.selection import Selection
 from heapster.commands.targets import targets_of
@@ -50,7 +50,7 @@ def _options(target: Target, given: dict[str, Any]) -> ForeignOptions | None:
         return None
     if target.kind == NATIVE.kind:
         not_for(click.get_current_context(), OF_STRANGERS, f"{target} is our own library")
-    return ForeignOptions(target, prefix=given["prefix"], build=given["build"], compiler=compiler_of(given))
+    return options_of(target, given)
 
 
 def _campaigns(plans: Sequence[StressPlan], pool: Pool) -> Run:

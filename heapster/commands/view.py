@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from heapster.checkers.findings.store import Store
-from heapster.checkers.lockstep.heap_history import Page, Passage
+from heapster.checkers.lockstep.heap_history import Page, Passage, compared
 from heapster.checkers.replay.source import STEPS, source
 from heapster.checkers.traces.compact import Compact, compact
 from heapster.checkers.traces.reading import find_trace, read_trace
@@ -115,7 +115,7 @@ class _Viewer:
 def _events(page: Page, event: str) -> list[int]:
     """The steps of a page where that happened."""
     start = [page.before] if page.before else []
-    (lane,) = journey("", {"": iter([*start, *page.moments])}).lanes
+    (lane,) = journey("", {"": compared([*start, *page.moments])}).lanes
     return [page.first - 1 - len(start) + index for index in lane.events[event] if index > len(start)]
 
 
