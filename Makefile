@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python -m
 PYTEST_ARGS ?=
 CROSS ?= aarch64-linux-gnu-gcc
 
-.PHONY: help check test test-faults test-programs docs packages lint venv clean
+.PHONY: help check test test-faults test-slow test-programs docs packages lint venv clean
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -18,10 +18,14 @@ check: $(STAMP)  ## every checker at a small budget
 	$(VENV)/bin/heapster check
 
 test: $(STAMP)  ## the test suite on all cores; of planted faults, one of each kind
-	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs and not faults and not docs and not packages' $(PYTEST_ARGS)
+	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs and not faults and not docs and not packages and not slow' \
+	    $(PYTEST_ARGS)
 
 test-faults: $(STAMP)  ## every planted fault, hunted at length
 	$(RUN) pytest -n auto --dist worksteal -q -m faults $(PYTEST_ARGS)
+
+test-slow: $(STAMP)  ## commands whole, those that take long
+	$(RUN) pytest -n auto --dist worksteal -q -m slow $(PYTEST_ARGS)
 
 test-programs: $(STAMP)  ## real programs on the library, at length
 	$(RUN) pytest -n auto --dist worksteal -q -m programs tests/programs $(PYTEST_ARGS)
@@ -29,7 +33,7 @@ test-programs: $(STAMP)  ## real programs on the library, at length
 docs: $(DOCS_STAMP)  ## the documentation in docs/_build/html, man pages too; every command in it is run
 	$(RUN) sphinx -W --keep-going -q -b html docs docs/_build/html
 	$(RUN) sphinx -W --keep-going -q -b man docs docs/_build/man
-	$(RUN) pytest -n auto --dist worksteal -q -m docs tests/docs $(PYTEST_ARGS)
+	$(RUN) pytest -n auto --dist worksteal -q -m docs tests/docs tests/test_recipes.py $(PYTEST_ARGS)
 	@echo "docs/_build/html/index.html"
 
 # A wheel for aarch64 too where its compiler is: apt install gcc-aarch64-linux-gnu, and qemu-user to test it.

