@@ -25,7 +25,7 @@
 #define WALL_FACTOR 10u   /* what a limit is on the wall, however busy the machine: */
 #define WALL_MS 10000u    /* so many times, and so much more */
 #define MOST_LIMITS 2u    /* of work in all that calls share which come back, before a run is given up */
-#define FAULTS_A_MS 100u  /* pages that are touched for the first time, on a slow machine */
+#define FAULTS_A_MS 25u   /* pages that are touched for the first time, on a slow and busy machine */
 #define GRACES 10u        /* ticks that a child which is ended has to tell its counters */
 #define PROGRAM_MS 10000u /* that a program may take */
 #define EDGE 65536u       /* bytes that nobody has above the target's first mapping: what runs beyond that is seen */
@@ -195,12 +195,12 @@ static void look(pid_t child, struct effort *effort, uint64_t now)
     effort->looked = now;
 }
 
-/* Time for the bytes that the call under way may touch: 1 ms for a MiB, and for pages that come in it, which no
-   endless loop brings. */
+/* Time for the bytes that the call under way may touch: 1 ms for a MiB; and for pages that come in it, as many as a child
+   may hold: a call that eats memory ends by that limit, however slowly pages come. */
 static uint64_t for_bytes(const struct effort *effort)
 {
     uint64_t bytes = shared->call_bytes < shared->memory_limit ? shared->call_bytes : shared->memory_limit;
-    uint64_t pages = bytes / 4096, came = effort->faults - effort->had_faults;
+    uint64_t pages = shared->memory_limit / 4096, came = effort->faults - effort->had_faults;
     return (bytes >> 20) + (came < pages ? came : pages) / FAULTS_A_MS;
 }
 
