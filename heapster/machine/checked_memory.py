@@ -9,7 +9,6 @@ from .protocol import MachineFault, beside
 from .sequential import SequentialAtomics
 
 WORD = 8
-PAGE = 4096
 LINE = 256                      # bytes of which it is noted together whether any was written
 STRETCH = 1 << 14               # bytes; zeroes of so many are noted as one
 WORD_MIN, WORD_MAX = -(1 << 63), (1 << 63) - 1
@@ -21,6 +20,7 @@ THREAD_STRIDE = 0x1000
 THREAD_BYTES = 1488
 OUTSIDE = 0x200000
 OUTSIDE_BYTES = 0x10000
+FIXED_END = OUTSIDE + OUTSIDE_BYTES    # below, each word has an entry, from the start or since it was first asked for
 ANY_WORD = 0x5EED_5EED_5EED    # what never-written memory is said to hold, to who takes any word
 FUEL = 200_000                  # loads; no call on a heap that a checker makes needs as many
 MAPPINGS = 0x700000000000
@@ -108,7 +108,7 @@ class CheckedMemory(SequentialAtomics):
         if target < source + count and source < target + count:
             raise MachineFault("overlapping_copy", f"copy of {count} bytes between {source:#x} and {target:#x}", target)
         whole = count & -WORD
-        if whole >= STRETCH and not self.word_by_word:
+        if self._is_stretch(min(target, source), whole):
             self._copy_stretch(target, source, whole)
         else:
             self._copy_words(target, source, whole)
@@ -141,7 +141,7 @@ class CheckedMemory(SequentialAtomics):
         self._check_range("fill", target, count)
         word = signed(byte * 0x0101010101010101)
         whole = count & -WORD
-        if word == 0 and whole >= STRETCH and not self.word_by_word:
+        if word == 0 and self._is_stretch(target, whole):
             self._clear(target, target + whole)
         else:
             self._note(target, whole)
@@ -149,6 +149,10 @@ class CheckedMemory(SequentialAtomics):
         if count > whole:
             self._note(target + whole, count - whole)
             self._merge(target + whole, word, count - whole)
+
+    def _is_stretch(self, start: int, count: int) -> bool:
+        """Whether so many bytes from `start` on, or somewhere above, may be noted as one."""
+        return count >= STRETCH and start >= FIXED_END and not self.word_by_word
 
     def _clear(self, start: int, end: int) -> None:
         """The words there are zero, without an entry for each."""

@@ -1,11 +1,27 @@
-"""Pages that were taken all access: which they are, of memory that is held still."""
+"""Pages: what calls about them must be told, and which were taken all access, of memory that is held still."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
+from .protocol import MachineFault
+
 Extent = tuple[int, int]                # [start, end)
+PAGE = 4096
+NO_WHOLE_PAGES = {              # the fault, by the call that is told of something else than whole pages
+    "mmap": "bad_length", "munmap": "bad_unmap", "remap": "bad_remap", "purge": "bad_purge", "protect": "bad_protect",
+    "unprotect": "bad_unprotect",
+}
+
+
+def check_pages(name: str, address: int, length: int, longer: int | None = None) -> None:
+    """A fault unless that system call is told of whole pages, and of more of them where they are to be `longer`."""
+    grows = longer is None or longer > length and longer % PAGE == 0
+    if address % PAGE or length <= 0 or length % PAGE or not grows:
+        at = "" if name == "mmap" else f" at {address:#x}"
+        to = "" if longer is None else f" to {longer}"
+        raise MachineFault(NO_WHOLE_PAGES[name], f"{name} of {length} bytes{at}{to}", address)
 
 
 class Guards:
@@ -24,6 +40,13 @@ class Guards:
     def held(self) -> int:
         """How many bytes they are."""
         return sum(end - start for start, end in self._pieces)
+
+    def check(self, address: int, length: int) -> None:
+        """A fault unless these are whole pages without access."""
+        check_pages("unprotect", address, length)
+        if any(self.between([(address, address + length)])):
+            raise MachineFault("bad_unprotect", f"unprotect of {length} bytes at {address:#x}, which have access",
+                               address)
 
     def close(self, start: int, end: int) -> None:
         """Take [start, end) access, all or what it has."""

@@ -18,13 +18,13 @@ from .checked_memory import (
     MAPPINGS,
     OUTSIDE,
     OUTSIDE_BYTES,
-    PAGE,
     STATICS,
     THREAD_BYTES,
     THREAD_STRIDE,
     THREADS,
     WORD,
 )
+from .guards import PAGE
 from .libc import LIBC, MAP_PRIVATE_ANONYMOUS, PROT_READ_WRITE, errno_kept
 from .observed import Library
 from .protocol import REFUSED, Aborted, Call, operands

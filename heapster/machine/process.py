@@ -13,8 +13,8 @@ import mmap
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-from .checked_memory import FUEL, PAGE, STATICS_BYTES, THREAD_BYTES
-from .guards import Guards, joined
+from .checked_memory import FUEL, STATICS_BYTES, THREAD_BYTES
+from .guards import Guards, check_pages, joined
 from .libc import (
     LIBC,
     Break,
@@ -208,8 +208,7 @@ class Process(SequentialAtomics, PlannedRefusals):
 
     def mmap(self, length: int) -> int:
         """See `Machine.mmap`."""
-        if length <= 0 or length % PAGE:
-            raise MachineFault("bad_length", f"mmap of {length} bytes", 0)
+        check_pages("mmap", 0, length)
         answer = REFUSED
         if not self._is_refused("mmap") and length <= self._left():
             answer = map_pages(length)
@@ -231,8 +230,7 @@ class Process(SequentialAtomics, PlannedRefusals):
 
     def munmap(self, address: int, length: int) -> int:
         """See `Machine.munmap`; unmapping what is not in one of the allocator's mappings is a fault."""
-        if address % PAGE or length <= 0 or length % PAGE:
-            raise MachineFault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
+        check_pages("munmap", address, length)
         end = address + length
         mapping = self._mapping(address, end, "unmaps")
         answer = REFUSED if self._is_refused("munmap") else unmap_pages(address, length)
@@ -251,8 +249,7 @@ class Process(SequentialAtomics, PlannedRefusals):
 
     def remap(self, address: int, length: int, longer: int) -> int:
         """See `Machine.remap`; what is not in one of the allocator's mappings is a fault."""
-        if address % PAGE or length <= 0 or length % PAGE or longer <= length or longer % PAGE:
-            raise MachineFault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
+        check_pages("remap", address, length, longer)
         mapping = self._mapping(address, address + length, "remaps")
         answer = REFUSED
         if not self._is_refused("remap") and longer - length <= self._left():
@@ -264,8 +261,7 @@ class Process(SequentialAtomics, PlannedRefusals):
 
     def purge(self, address: int, length: int) -> int:
         """See `Machine.purge`; what the allocator has not got from the system is a fault."""
-        if address % PAGE or length <= 0 or length % PAGE:
-            raise MachineFault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
+        check_pages("purge", address, length)
         if not any(low <= address and address + length <= high for low, high in self.system()):
             raise MachineFault("not_yours", f"purges {length} bytes at {address:#x}, not all of which it holds",
                                address)
@@ -274,8 +270,7 @@ class Process(SequentialAtomics, PlannedRefusals):
 
     def protect(self, address: int, length: int) -> int:
         """See `Machine.protect`; what is not in one of the allocator's mappings is a fault."""
-        if address % PAGE or length <= 0 or length % PAGE:
-            raise MachineFault("bad_protect", f"protect of {length} bytes at {address:#x}", address)
+        check_pages("protect", address, length)
         self._mapping(address, address + length, "protects")
         answer = REFUSED if self._is_refused("protect") else protect_pages(address, length)
         if answer != REFUSED:
@@ -286,13 +281,11 @@ class Process(SequentialAtomics, PlannedRefusals):
 
     def unprotect(self, address: int, length: int) -> int:
         """See `Machine.unprotect`; what has access is a fault."""
-        end = address + length
-        if address % PAGE or length <= 0 or length % PAGE or any(self.guards.between([(address, end)])):
-            raise MachineFault("bad_unprotect", f"unprotect of {length} bytes at {address:#x}", address)
+        self.guards.check(address, length)
         answer = REFUSED if self._is_refused("unprotect") else unprotect_pages(address, length)
         if answer != REFUSED:
-            self.guards.open(address, end)
-            self._windows.add(address, end)
+            self.guards.open(address, address + length)
+            self._windows.add(address, address + length)
         return self._log("unprotect", (address, length), answer)
 
     def _mapping(self, start: int, end: int, doing: str) -> tuple[int, int]:

@@ -7,7 +7,6 @@ from .checked_memory import (
     MAPPINGS,
     OUTSIDE,
     OUTSIDE_BYTES,
-    PAGE,
     STATICS,
     THREAD_BYTES,
     THREAD_STRIDE,
@@ -16,7 +15,7 @@ from .checked_memory import (
     CheckedMemory,
     part,
 )
-from .guards import Guards
+from .guards import PAGE, Guards, check_pages
 from .protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
 from .sequential import PlannedRefusals
 
@@ -81,8 +80,7 @@ class Simulated(CheckedMemory, PlannedRefusals):
 
     def mmap(self, length: int) -> int:
         """See `Machine.mmap`: the lowest gap that leaves an unmapped page on either side."""
-        if length <= 0 or length % PAGE:
-            raise MachineFault("bad_length", f"mmap of {length} bytes", 0)
+        check_pages("mmap", 0, length)
         answer = REFUSED
         if not self._is_refused("mmap") and length <= self._left():
             answer = self._gap(length)
@@ -101,8 +99,8 @@ class Simulated(CheckedMemory, PlannedRefusals):
 
     def munmap(self, address: int, length: int) -> int:
         """See `Machine.munmap`; unmapping what is not one of the caller's mappings is a fault."""
-        if address % PAGE or length <= 0 or length % PAGE or address < MAPPINGS:
-            raise MachineFault("bad_unmap", f"munmap of {length} bytes at {address:#x}", address)
+        check_pages("munmap", address, length)
+        self._check_mapped_by_us(address, address + length, "unmaps")
         answer = REFUSED
         if not self._is_refused("munmap"):
             self._cut(address, address + length)
@@ -112,7 +110,8 @@ class Simulated(CheckedMemory, PlannedRefusals):
 
     def remap(self, address: int, length: int, longer: int) -> int:
         """See `Machine.remap`: in place where an unmapped page is left after it, else as `mmap`."""
-        self._check_remap(address, length, longer)
+        check_pages("remap", address, length, longer)
+        self._check_mapped_by_us(address, address + length, "remaps")
         answer = REFUSED
         if not self._is_refused("remap") and longer - length <= self._left():
             answer = address if self._has_room(address + length, address + longer) else self._gap(longer)
@@ -125,15 +124,9 @@ class Simulated(CheckedMemory, PlannedRefusals):
         self.calls.append(Call("remap", (address, length, longer), answer))
         return answer
 
-    def _check_remap(self, address: int, length: int, longer: int) -> None:
-        if address % PAGE or length <= 0 or length % PAGE or longer <= length or longer % PAGE or address < MAPPINGS:
-            raise MachineFault("bad_remap", f"remap of {length} bytes at {address:#x} to {longer}", address)
-        self._holding(address, address + length, "remaps")
-
     def purge(self, address: int, length: int) -> int:
         """See `Machine.purge`: the words were never written."""
-        if address % PAGE or length <= 0 or length % PAGE:
-            raise MachineFault("bad_purge", f"purge of {length} bytes at {address:#x}", address)
+        check_pages("purge", address, length)
         self._holding(address, address + length, "purges")
         answer = REFUSED
         if not self._is_refused("purge"):
@@ -144,9 +137,8 @@ class Simulated(CheckedMemory, PlannedRefusals):
 
     def protect(self, address: int, length: int) -> int:
         """See `Machine.protect`: the words are lost, and an access is a fault."""
-        if address % PAGE or length <= 0 or length % PAGE or address < MAPPINGS:
-            raise MachineFault("bad_protect", f"protect of {length} bytes at {address:#x}", address)
-        self._holding(address, address + length, "protects")
+        check_pages("protect", address, length)
+        self._check_mapped_by_us(address, address + length, "protects")
         answer = REFUSED
         if not self._is_refused("protect"):
             self._lose(address, address + length)
@@ -157,12 +149,10 @@ class Simulated(CheckedMemory, PlannedRefusals):
 
     def unprotect(self, address: int, length: int) -> int:
         """See `Machine.unprotect`; what has access is a fault."""
-        end = address + length
-        if address % PAGE or length <= 0 or length % PAGE or any(self.guards.between([(address, end)])):
-            raise MachineFault("bad_unprotect", f"unprotect of {length} bytes at {address:#x}", address)
+        self.guards.check(address, length)
         answer = REFUSED
         if not self._is_refused("unprotect"):
-            self.guards.open(address, end)
+            self.guards.open(address, address + length)
             answer = 0
         self.calls.append(Call("unprotect", (address, length), answer))
         return answer
@@ -209,6 +199,12 @@ class Simulated(CheckedMemory, PlannedRefusals):
         if i < 0 or end > self.extents[i][1]:
             raise MachineFault("not_yours", f"{doing} [{start:#x}, {end:#x}), not all of which it holds", start)
         return i
+
+    def _check_mapped_by_us(self, start: int, end: int, doing: str) -> None:
+        """A fault unless a mapping has all of [start, end)."""
+        if start < MAPPINGS:
+            raise MachineFault("not_yours", f"{doing} [{start:#x}, {end:#x}), which is no mapping", start)
+        self._holding(start, end, doing)
 
     def _cut(self, start: int, end: int) -> None:
         i = self._holding(start, end, "gives back")

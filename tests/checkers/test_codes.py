@@ -8,6 +8,7 @@ import pytest
 
 import heapster
 from heapster.checkers.findings.codes import _parse, explanations
+from heapster.machine.guards import NO_WHOLE_PAGES
 from heapster.model.hardened import HARDENED_ALWAYS
 from heapster.model.invariants import ALWAYS
 from heapster.model.misuse import ABORTS
@@ -29,6 +30,7 @@ def first_arguments(path: Path, called: str) -> Iterator[str]:
 def codes() -> set[str]:
     """All codes that lockstep may give: of rules, invariants, faults, aborts and its own."""
     faults = {code for name in SIMULATED for code in first_arguments(ROOT / "machine" / name, "MachineFault")}
+    faults |= set(NO_WHOLE_PAGES.values())
     own = {code for name in ("lockstep.py", "hardened.py")
            for code in first_arguments(ROOT / "checkers" / "lockstep" / name, "Problem")}
     assert faults

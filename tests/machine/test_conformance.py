@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from heapster.machine.checked_memory import PAGE
+from heapster.machine.guards import PAGE
 from heapster.machine.process import Process
 from heapster.machine.protocol import MUTEX_BYTES, REFUSED, Aborted, Call, MachineFault
 from heapster.machine.simulated import Simulated
@@ -196,6 +196,28 @@ def test_machines_agree_word_for_word() -> None:
         machine.close()
 
 
+@pytest.mark.parametrize("byte", [0, 0xAA])
+def test_a_long_fill_reaches_what_was_there_from_the_start(m: Any, byte: int) -> None:
+    start, count = m.statics(), 1 << 14
+    for offset in (0, 8, count - 8, count):
+        m.store(start + offset, 7)
+    m.fill(start, byte, count)
+    assert [m.load(start + offset) & 0xFF for offset in (0, 8, count - 8, count)] == [byte, byte, byte, 7]
+
+
+def test_a_long_copy_takes_what_was_there_from_the_start_and_reaches_it(m: Any) -> None:
+    start, count = m.statics(), 1 << 14
+    a = m.mmap(count)
+    m.fill(a, 0, count)
+    m.store(a + 8, 7)
+    m.store(start + 16, 9)
+    m.copy(start, a, count)
+    assert [m.load(start + offset) for offset in (0, 8, 16, count - 8)] == [0, 7, 0, 0]
+    m.store(start + 24, 5)
+    m.copy(a, start, count)
+    assert [m.load(a + offset) for offset in (0, 8, 16, 24)] == [0, 7, 0, 5]
+
+
 # The system.
 
 def test_mappings_are_whole_pages_at_multiples_of_the_page(m: Any) -> None:
@@ -215,6 +237,8 @@ def test_a_part_of_a_mapping_can_be_unmapped(m: Any) -> None:
     assert m.system() == ((a, a + PAGE), (a + 2 * PAGE, a + 3 * PAGE))
     fault("not_yours", m.munmap, a, 3 * PAGE)
     fault("not_yours", m.munmap, a + PAGE, PAGE)
+    for call, *lengths in ((m.munmap, PAGE), (m.protect, PAGE), (m.remap, PAGE, 2 * PAGE)):     # of the break's
+        fault("not_yours", call, m.sbrk(PAGE) & -PAGE, *lengths)
     fault("bad_unmap", m.munmap, a, 100)
     fault("bad_unmap", m.munmap, a + 8, PAGE)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heapster.impl import api, lifecycle
-from heapster.machine.checked_memory import PAGE
+from heapster.machine.guards import PAGE
 from heapster.machine.libc import LIBC, Break
 from heapster.machine.process import Process
 from heapster.machine.protocol import REFUSED, MachineFault
