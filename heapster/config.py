@@ -89,7 +89,9 @@ def _flag(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
+    if value == "":
+        raise ValueError("it is empty")
+    if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a text")
     return value
 

@@ -64,7 +64,7 @@ def test_a_commands_table_wins_for_that_command(tmp_path: Path) -> None:
     ("policy = 'best'", "policy: unknown policy 'best': did you mean best_fit?"),
     ("policy = []", "policy: [] is not a policy"),
     ("policy = [1]", "policy: unknown policy 1"),
-    ("store = ''", "store: '' is not a text"),
+    ("store = ''", "store: it is empty"),
     ("json = 3", "json: 3 is not a text"),
     ("seed = ", "heapster.toml is not TOML"),
 ])

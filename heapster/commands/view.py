@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+from click.core import ParameterSource
+
 from heapster.checkers.findings.store import Store
 from heapster.checkers.lockstep.heap_history import Page, Passage, compared
 from heapster.checkers.replay.source import STEPS, source
@@ -30,6 +33,9 @@ EVENTS = {"s": "split", "c": "coalesce", "g": "growth"}
 
 def command(trace: str, at: int | None, policy: tuple[str, ...] | None, store: str) -> int:
     """Show the heap of a trace in the terminal, step by step."""
+    if policy and len(policy) > 1 and click.get_current_context().get_parameter_source(
+            "policy") is ParameterSource.COMMANDLINE:
+        raise UsageError(f"--policy names {len(policy)}, and one heap is shown: name one")
     chosen, steps = (policy or ("",))[0], _steps(trace_named(trace, store))
     passage = Passage(steps, chosen)
     if not (last := passage.last(at or len(steps))):

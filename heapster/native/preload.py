@@ -50,7 +50,8 @@ def find(name: str) -> Path:
     found = shutil.which(name)
     if found is None:
         there = Path(name).exists() and "/" in name
-        raise UsageError(f"cannot run {name}: {'it is not executable' if there else 'no such program'}")
+        why = "it is not executable" if there else "no such program" if name else "a program's name is empty"
+        raise UsageError(f"cannot run {name or 'nothing'}: {why}")
     return Path(found)
 
 

@@ -1,24 +1,22 @@
 """The command line of `heapster bench`."""
 
-from pathlib import Path
-
 import click
 
 from heapster.checkers.bench.workloads import WORKLOADS
 from heapster.checkers.targets.capabilities import told
 from heapster.checkers.targets.installed import PEERS
 from heapster.checkers.targets.target import NATIVE
-from heapster.commands.options import done_by, option
+from heapster.commands.options import FilePath, done_by, listed, option
 
 ROUNDS, QUICK_ROUNDS = 9, 5
 
 
 @click.command("bench", epilog=f"{told('bench')}\n\nWorkloads: {', '.join(WORKLOADS)}.\n\n"
                                "Example: heapster bench --targets native,jemalloc --workloads pair-64,live-small")
-@click.option("--targets", metavar="T,T,...",
+@listed("--targets", metavar="T,T,...",
               help="What is measured beside libc; without it, those that are installed of "
                    f"{', '.join((NATIVE.name, *PEERS))}. NAME=PATH gives a library a name.")
-@click.option("--workloads", metavar="W,W,...", help="What they run; without it, all.")
+@listed("--workloads", metavar="W,W,...", help="What they run; without it, all.")
 @click.option("--suite", metavar="PATH",
               help="The folder of mimalloc-bench, where its programs are built: they are run in the place of ours.")
 @click.option("--rounds", type=click.IntRange(1), metavar="N",
@@ -31,7 +29,7 @@ ROUNDS, QUICK_ROUNDS = 9, 5
 @option("json")
 @click.option("--html", metavar="FILE", help="Write a page with plots and tables.")
 @click.option("--markdown", "text", metavar="FILE", help="Write the tables as Markdown.")
-@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", multiple=True,
+@click.option("--write", type=FilePath(folder=False), metavar="FILE", multiple=True,
               help="Renew the figures of a document that has a place for them, as README.md and docs/bench.md.")
 @done_by("bench")
 def command() -> None:

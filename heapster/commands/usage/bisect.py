@@ -12,7 +12,7 @@ from heapster.commands.options import done_by, option
 @click.option("--bad", required=True, metavar="REV", help="A later one in which it is.")
 @click.option("--target", metavar="TARGET", help="What to try in each revision.  [default: what the finding failed on]")
 @option("store", FOLDER)
-@click.argument("build", nargs=-1, metavar="[-- BUILD...]")
+@click.argument("build", nargs=-1, type=click.UNPROCESSED, metavar="[-- BUILD...]")
 @done_by("bisect")
 def command() -> None:
     """Find the commit that a finding came with.

@@ -1,14 +1,12 @@
 """The command line of `heapster build`."""
 
-from pathlib import Path
-
 import click
 
-from heapster.commands.options import done_by, library_options
+from heapster.commands.options import FilePath, done_by, library_options
 
 
 @click.command("build", epilog="Then: cc main.c -IDIR/include -LDIR/lib -lheapster -lpthread")
-@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where to write it.")
+@click.option("--out", required=True, metavar="DIR", type=FilePath(), help="Where to write it.")
 @library_options
 @click.option("--harden", is_flag=True, help="Only ever a hardened heap: what HEAPSTER_HARDEN=1 asks of others.")
 @click.option("--check", "checked", is_flag=True, help="Also compile and run a program with each library.")

@@ -1,15 +1,13 @@
 """The command line of `heapster campaign`."""
 
-from pathlib import Path
-
 import click
 
-from heapster.commands.options import done_by
+from heapster.commands.options import FilePath, done_by
 
 
 @click.command("campaign", epilog="Example: [[task]] command = \"fuzz\" target = \"./mm.c\", in nightly.toml; then "
                                   "heapster campaign nightly.toml")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.toml")
+@click.argument("file", type=FilePath(), metavar="FILE.toml")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
               help="For this long, whatever FILE says.")
 @done_by("campaign")

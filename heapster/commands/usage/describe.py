@@ -1,15 +1,13 @@
 """The command line of `heapster describe`."""
 
-from pathlib import Path
-
 import click
 
-from heapster.commands.options import done_by
+from heapster.commands.options import FilePath, done_by
 
 
 @click.command("describe", epilog="Example: heapster describe pool.h -o pool.toml; heapster fuzz pool.toml")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.h|FILE.c|LIBRARY.so")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.toml",
+@click.argument("file", type=FilePath(), metavar="FILE.h|FILE.c|LIBRARY.so")
+@click.option("-o", "--output", type=FilePath(folder=False), metavar="FILE.toml",
               help="Where the draft goes; a file that is there stays.  [default: standard output]")
 @done_by("describe")
 def command() -> None:

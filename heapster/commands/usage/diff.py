@@ -4,7 +4,7 @@ import click
 
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, jobs_option, option
+from heapster.commands.options import done_by, jobs_option, listed, option
 from heapster.config import CLASSIC
 
 
@@ -14,7 +14,7 @@ from heapster.config import CLASSIC
 @click.argument("traces", nargs=-1, metavar="[TRACE|ID]...")
 @option("policy", CLASSIC)
 @click.option("--policies", metavar="P,P", hidden=True)
-@click.option("--targets", metavar="T,T,...",
+@listed("--targets", metavar="T,T,...",
               help="What plays the traces: sim, native and copies of impl under the policy that they name, or under "
                    "each of --policy. Without sim or native, native plays beside them.")
 @option("prefix")

@@ -1,11 +1,9 @@
 """The command line of `heapster harness`."""
 
-from pathlib import Path
-
 import click
 
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, option, target
+from heapster.commands.options import FilePath, done_by, option, target
 
 
 @click.command("harness", epilog=f"{told('harness')} It needs C sources. Example: heapster harness ./mm.c --for "
@@ -14,7 +12,7 @@ from heapster.commands.options import done_by, option, target
 @click.argument("more", nargs=-1, metavar="[MORE.c]...")
 @click.option("--for", "fuzzer", type=click.Choice(["libfuzzer", "afl", "honggfuzz"]), required=True,
               help="Who drives it.")
-@click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR",
+@click.option("-o", "--out", type=FilePath(folder=True), required=True, metavar="DIR",
               help="The folder to write.")
 @option("corpus")
 @option("prefix")

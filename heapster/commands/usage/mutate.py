@@ -1,12 +1,10 @@
 """The command line of `heapster mutate`."""
 
-from pathlib import Path
-
 import click
 
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.mutation.hunters import NAMES as HUNTERS
-from heapster.commands.options import done_by, jobs_option, option
+from heapster.commands.options import FilePath, done_by, jobs_option, listed, option
 
 TABLES = ("fuzz", "prove", "races", "stress")       # of planted faults, by who hunts them
 
@@ -15,7 +13,7 @@ TABLES = ("fuzz", "prove", "races", "stress")       # of planted faults, by who 
                                 "heapster mutate --random 60 --seed 5 --jobs 2. "
                                 "Those of the proofs: heapster prove --faults.")
 @click.argument("words", nargs=-1, metavar="[WORD]...")
-@click.option("--by", metavar="NAMES",
+@listed("--by", metavar="NAMES",
               help=f"Who hunts: of planted faults one of {', '.join(TABLES)} [default: fuzz]; of drawn ones some of "
                    f"{','.join(HUNTERS)} [default: all].")
 @click.option("--random", "drawn", type=click.IntRange(1), metavar="N",
@@ -24,7 +22,7 @@ TABLES = ("fuzz", "prove", "races", "stress")       # of planted faults, by who 
 @jobs_option("Drawn changes that are hunted at once.  [default: the cores there are]")
 @option("scheduler")
 @option("seed", 0)
-@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--write", type=FilePath(folder=False), metavar="FILE",
               help="Write the table of fuzz as Markdown; with --random, renew the figure that FILE has.")
 @option("json")
 @option("junit")

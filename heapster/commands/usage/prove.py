@@ -1,13 +1,11 @@
 """The command line of `heapster prove`."""
 
-from pathlib import Path
-
 import click
 
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.proofs import LONGEST_AFTER_REFUTING
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, jobs_option, option
+from heapster.commands.options import FilePath, done_by, jobs_option, option
 
 TIMEOUT = 900.0                 # seconds of processor time for one proof in one encoding
 LONGEST = 7200.0                # with --thorough
@@ -37,7 +35,7 @@ COVERING = 20.0                 # of processor time, with --covers
                    "that ship, start where a theorem about the whole call applies, and what is missing for the rest.")
 @click.option("--fuzz", type=click.FloatRange(min=0, min_open=True), default=None, metavar="S",
               help=f"With --covers: seconds of processor time for generated programs.  [default: {COVERING:g}]")
-@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--write", type=FilePath(folder=False), metavar="FILE",
               help="Write the table as Markdown, and prove nothing.")
 @option("json")
 @option("junit")

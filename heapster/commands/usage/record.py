@@ -1,16 +1,14 @@
 """The command line of `heapster record`."""
 
-from pathlib import Path
-
 import click
 
 from heapster.checkers.traces.writing import FORMATS
-from heapster.commands.options import done_by, library_options, option
+from heapster.commands.options import FilePath, done_by, library_options, option
 
 
 @click.command("record", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
                epilog="Example: heapster record -o python.trace -- python3 -c 'print(sum(range(10)))'")
-@click.option("-o", "--output", metavar="FILE", required=True, type=click.Path(dir_okay=False, path_type=Path),
+@click.option("-o", "--output", metavar="FILE", required=True, type=FilePath(folder=False),
               help="Where the trace goes; processes that it starts go to FILE.1, FILE.2, ... with --all.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="binary", show_default=True)
 @click.option("--all", "everyone", is_flag=True, help="Record the processes that the program starts, too.")

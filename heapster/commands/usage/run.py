@@ -1,10 +1,8 @@
 """The command line of `heapster run`."""
 
-from pathlib import Path
-
 import click
 
-from heapster.commands.options import done_by, library_options
+from heapster.commands.options import FilePath, done_by, library_options
 
 USUAL_INTERVAL = 1000           # operations
 
@@ -13,7 +11,7 @@ USUAL_INTERVAL = 1000           # operations
                epilog="Example: heapster run --policy best_fit --stats -- git log -p")
 @library_options
 @click.option("--stats", is_flag=True, help="Print statistics of the program's heap when it exits, on stderr.")
-@click.option("--stats-file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+@click.option("--stats-file", metavar="FILE", type=FilePath(folder=False),
               help="Write them as JSON; without --stats, a line for each process that the program starts.")
 @click.option("--verify", is_flag=True, help="Walk the whole heap every N operations and at exit.")
 @click.option("--every", type=click.IntRange(1), metavar="N", default=USUAL_INTERVAL, show_default=True,

@@ -3,7 +3,7 @@
 import click
 
 from heapster.checkers.targets.capabilities import told
-from heapster.commands.options import done_by, jobs_option, option
+from heapster.commands.options import done_by, jobs_option, listed, option
 from heapster.config import POLICIES
 
 USUAL = ",".join((*(f"native:{policy}" for policy in POLICIES), "libc"))
@@ -12,7 +12,7 @@ USUAL = ",".join((*(f"native:{policy}" for policy in POLICIES), "libc"))
 @click.command("score", epilog=f"Without a trace: those that ship. {told('score')} "
                                 "Example: heapster score gcc --targets native:best_fit,libc,./mm.so")
 @click.argument("traces", nargs=-1, metavar="[TRACE]...")
-@click.option("--targets", metavar="T,T,...", default=USUAL, show_default=True,
+@listed("--targets", metavar="T,T,...", default=USUAL, show_default=True,
               help="What is scored.")
 @option("prefix")
 @option("scheduler")

@@ -1,12 +1,10 @@
 """The command line of `heapster trace`."""
 
-from pathlib import Path
-
 import click
 
 from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.traces.writing import FORMATS as WRITTEN
-from heapster.commands.options import done_by, option
+from heapster.commands.options import FilePath, done_by, option
 
 STEPS = 100_000
 
@@ -41,7 +39,7 @@ def head() -> None:
 
 @command.command("convert")
 @click.argument("name", metavar="TRACE")
-@click.argument("output", metavar="OUTPUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("output", metavar="OUTPUT", type=FilePath(folder=False))
 @click.option("--to", "kind", type=click.Choice(WRITTEN), help="[default: by OUTPUT's suffix, else binary]")
 @option("store", FOLDER)
 @done_by("trace", "convert")
@@ -51,7 +49,7 @@ def convert() -> None:
 
 @command.command("generate")
 @click.argument("workload", metavar="WORKLOAD")
-@click.argument("output", metavar="OUTPUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("output", metavar="OUTPUT", type=FilePath(folder=False))
 @click.option("--steps", type=click.IntRange(1), default=STEPS, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--to", "kind", type=click.Choice(WRITTEN), help="[default: by OUTPUT's suffix, else binary]")
