@@ -217,9 +217,10 @@ class ArenaState:
     def _note_release(self, system: System, size: int) -> None:
         """A block of so many bytes is about to become free; at an epoch's end idle pages may go."""
         used = self._used_bytes()
-        recent, turnover = max(self.idle.recent, used), self.idle.turnover + 1 + size // PAGE
-        self.idle = self.idle._replace(recent=recent, turnover=turnover)
-        if turnover >= ARENA_EPOCH * 8 ** max(self.idle.patience - FORGIVEN, 0):
+        peak, recent, turnover, patience, purged = self.idle
+        turnover += 1 + size // PAGE
+        self.idle = Idle(peak, max(recent, used), turnover, patience, purged)
+        if turnover >= ARENA_EPOCH * 8 ** max(patience - FORGIVEN, 0):
             self._saw("an_epoch_of_an_arena_ended")
             self._end_epoch(system, used)
 
@@ -240,7 +241,10 @@ class ArenaState:
         self.idle = Idle(peak, used, 0, patience, purged)
 
     def _region_of(self, address: int) -> RegionState:
-        return next(region for region in self.regions if region.start <= address < region.end)
+        for region in self.regions:
+            if region.start <= address < region.end:
+                return region
+        raise LookupError(f"{address:#x} is in no region of arena {self.index}")
 
     def _link(self, address: int, size: int) -> None:
         self.free.insert(0, (address, size))

@@ -1,7 +1,6 @@
 """A region of the reference: memory got from the system in one piece, as a sequence of blocks."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
 
 from heapster.model.geometry import FIRST_BLOCK, fence_before, region_at
 from heapster.model.heap import Block, Region
@@ -16,7 +15,7 @@ class RegionState:
         self.address, self.start, self.end, self.kind = region_at(start), start, end, kind
         self.fence = fence_before(end)
         self.blocks: list[Block] = []
-        self._owner = owner
+        self.owner = owner
         self._value: Region | None = None
         self.used_bytes = self.used_blocks = 0
         first = self.address + FIRST_BLOCK
@@ -28,17 +27,24 @@ class RegionState:
 
     def replace(self, first: int, last: int, *pieces: Piece) -> None:
         """Put `pieces` in the place of the blocks first..last-1."""
-        left_used = first == 0 or self.blocks[first - 1].used
+        blocks, owner = self.blocks, self.owner
+        left_used = first == 0 or blocks[first - 1].used
+        for block in blocks[first:last]:
+            if block.used:
+                self.used_bytes -= block.size
+                self.used_blocks -= 1
         fresh = []
         for address, size, used in pieces:
-            fresh.append(Block(address, size, used, left_used, self._owner, None if used else size))
+            fresh.append(Block(address, size, used, left_used, owner, None if used else size))
             left_used = used
-        self._count(self.blocks[first:last], -1)
-        self._count(fresh, 1)
-        self.blocks[first:last] = fresh
+            if used:
+                self.used_bytes += size
+                self.used_blocks += 1
+        blocks[first:last] = fresh
         after = first + len(fresh)
-        if after < len(self.blocks) and self.blocks[after].prev_used != left_used:
-            self.blocks[after] = self.blocks[after]._replace(prev_used=left_used)
+        if after < len(blocks) and blocks[after].prev_used != left_used:
+            address, size, used, _, _, footer = blocks[after]
+            blocks[after] = Block(address, size, used, left_used, owner, footer)
         self._value = None
 
     def join(self, left: int, right: int) -> bool:
@@ -50,13 +56,6 @@ class RegionState:
         self.replace(index, index + 2, (left, size + self.blocks[index + 1].size, True))
         return True
 
-    def _count(self, blocks: Iterable[Block], change: int) -> None:
-        """Count the used ones of these blocks as more, or as fewer."""
-        for block in blocks:
-            if block.used:
-                self.used_bytes += change * block.size
-                self.used_blocks += change
-
     def move_end(self, end: int) -> None:
         """The system gave more, or took some back; the last block is not yet told."""
         self.end, self.fence = end, fence_before(end)
@@ -65,7 +64,7 @@ class RegionState:
     def value(self) -> Region:
         """The region at rest."""
         if self._value is None:
-            fence = Block(self.fence, 0, True, self.blocks[-1].used, self._owner, None)
+            fence = Block(self.fence, 0, True, self.blocks[-1].used, self.owner, None)
             self._value = Region(self.address, self.start, self.end, self.kind, tuple(self.blocks), fence, self.address)
         return self._value
 

@@ -18,8 +18,10 @@ from heapster.model.changes import (
     strip_change,
 )
 from heapster.model.heap import Block, Mapped
+from heapster.model.mappings import Mappings
 from heapster.model.quick import FreeList, Quick, QuickArena, RunCounts
 from heapster.model.region import Piece, RegionState
+from heapster.model.system import System
 
 
 class Exchange(NamedTuple):
@@ -48,36 +50,73 @@ def merged(edits: Iterable[Exchange], first: int, last: int, count: int) -> list
 
 
 class WatchedRegion(RegionState):
-    """A region that remembers the blocks that were last told, and where others are."""
+    """A region that remembers which blocks were replaced since it was last told.
 
-    def __init__(self, start: int, end: int, kind: str, owner: int) -> None:
+    Mostly they were replaced once: those are kept alone. Where there is more, all that was told is made again.
+    """
+
+    def __init__(self, start: int, end: int, kind: str, owner: int, stirred: "list[WatchedRegion]") -> None:
+        self._stirred = stirred                 # those of all arenas that have something to tell
         self._edits: list[Exchange] = []
-        self.told: list[Block] = []
+        self._replaced: list[Block] = []        # by the first of them
+        self._told: list[Block] | None = None   # all blocks that were told, if there were more of them
         self.told_end = end
         super().__init__(start, end, kind, owner)
 
     def replace(self, first: int, last: int, *pieces: Piece) -> None:
         """As there; the block after them is told, too, what is left of it."""
         more = last < len(self.blocks)
+        if not self._edits:
+            self._stirred.append(self)
+            self._replaced = self.blocks[first:last + more]
+            self._edits = [Exchange(first, last + more, first, first + len(pieces) + more)]
+        else:
+            self._told = self.told()
+            self._edits = merged(self._edits, first, last + more, len(pieces) + more)
         super().replace(first, last, *pieces)
-        self._edits = merged(self._edits, first, last + more, len(pieces) + more)
+
+    def move_end(self, end: int) -> None:
+        """As there."""
+        if not self._edits:
+            self._stirred.append(self)
+        super().move_end(end)
+
+    def told(self) -> list[Block]:
+        """The blocks that were last told."""
+        if self._told is not None or not self._edits:
+            return self.blocks if self._told is None else self._told
+        first, _, _, end = self._edits[0]
+        return [*self.blocks[:first], *self._replaced, *self.blocks[end:]]
 
     def tell_after(self, other: "WatchedRegion") -> None:
         """Tell next what differs from another region, which was told where this one is."""
-        self.told, self.told_end = other.told, other.told_end
-        self._edits = [Exchange(0, len(self.told), 0, len(self.blocks))]
+        self._told, self.told_end = [*other.told()], other.told_end
+        self._edits = [Exchange(0, len(self._told), 0, len(self.blocks))]
 
-    def change(self, key: Key) -> StripChange | None:
+    def change(self) -> StripChange | None:
         """What changed since it was last told."""
         if not self._edits and self.told_end == self.end:
             return None
         splices: list[Splice] = []
-        for old, old_end, new, new_end in self._edits:
-            splices += differences(self.told[old:old_end], self.blocks[new:new_end], old)
-        for old, old_end, new, new_end in reversed(self._edits):
-            self.told[old:old_end] = self.blocks[new:new_end]
-        self._edits, self.told_end = [], self.end
-        return StripChange(key, kind_of(self.kind), self.start, self.end, tuple(splices))
+        if self._told is not None:
+            for old, old_end, new, new_end in self._edits:
+                splices += differences(self._told[old:old_end], self.blocks[new:new_end], old)
+        elif self._edits:
+            first, _, _, end = self._edits[0]
+            splices += exchanged(first, self._replaced, self.blocks[first:end])
+        self._edits, self._told, self.told_end = [], None, self.end
+        return StripChange((self.owner, self.start), kind_of(self.kind), self.start, self.end, tuple(splices))
+
+
+def exchanged(first: int, old: list[Block], new: list[Block]) -> Iterable[Splice]:
+    """How blocks from `first` on that were replaced at once differ: mostly in all but the last, which stands after."""
+    if old and new and old[0] == new[0]:
+        return differences(old, new, first)
+    count = len(old)
+    if old and new and old[-1] == new[-1]:
+        count -= 1
+        del new[-1]
+    return (Splice(first, count, tuple(new)),) if count or new else ()
 
 
 class WatchedList(FreeList):
@@ -114,9 +153,11 @@ class WatchedArena(QuickArena):
 
     free: WatchedList
 
-    def __init__(self, index: int, settings: Settings, saw: Witness, counts: RunCounts) -> None:
+    def __init__(self, index: int, settings: Settings, saw: Witness, counts: RunCounts,
+                 stirred: list[WatchedRegion]) -> None:
         super().__init__(index, settings, saw, counts)
         self.free = WatchedList()
+        self._stirred = stirred
         self._told_list: tuple[int, ...] = ()   # while it is segregated
 
     def list_change(self) -> ListChange | None:
@@ -135,7 +176,27 @@ class WatchedArena(QuickArena):
         return len(self._told_list) if self.segregated else self.free.told
 
     def _new_region(self, start: int, end: int, kind: str) -> RegionState:
-        return WatchedRegion(start, end, kind, self.index)
+        return WatchedRegion(start, end, kind, self.index, self._stirred)
+
+
+class WatchedMappings(Mappings):
+    """Mappings that know whether something was done about them."""
+
+    stirred = False
+
+    def release_retained(self, system: System) -> bool:
+        """As there."""
+        self.stirred = True
+        return super().release_retained(system)
+
+    def clear(self) -> None:
+        """As there."""
+        self.stirred = True
+        super().clear()
+
+    def _trim(self, system: System) -> None:            # the end of all else that changes them
+        self.stirred = True
+        super()._trim(system)
 
 
 class Watched(Quick):
@@ -143,10 +204,13 @@ class Watched(Quick):
 
     def __init__(self, policy: str) -> None:
         super().__init__(policy)
+        self._mappings: WatchedMappings = WatchedMappings(self._saw)
+        self._stirred: list[WatchedRegion] = []     # have something to tell; some of them may be gone
         self._regions: dict[Key, WatchedRegion] = {}
+        self._held: list[list[RegionState]] = []    # the same, of each arena
         self._mapped: dict[Key, Mapped] = {}
         self._cursors: dict[int, int] = {}
-        self._told: dict[int, WatchedArena] = {}
+        self._told: list[WatchedArena] = []
 
     def changes(self) -> Changes:
         """What is otherwise than when it was last told."""
@@ -157,28 +221,41 @@ class Watched(Quick):
                        tuple(self._cursor_changes(arenas)))
 
     def _region_changes(self, arenas: list[WatchedArena], gone: list[Key]) -> Iterator[StripChange]:
+        stirred = self._stirred
+        if [arena.regions for arena in arenas] != self._held:
+            stirred = self._came_and_went(arenas, gone)
+        elif len(stirred) > 1:
+            stirred = [region for region in self._regions.values() if region in stirred]
+        yield from filter(None, [region.change() for region in stirred])
+        self._stirred.clear()
+
+    def _came_and_went(self, arenas: list[WatchedArena], gone: list[Key]) -> list[WatchedRegion]:
+        """All regions that are there now."""
         old = self._regions
+        self._held = [[*arena.regions] for arena in arenas]
         self._regions = new = {(arena.index, region.start): region
                                for arena in arenas for region in arena.watched_regions()}
         gone += [key for key in old if key not in new]
         for key, region in new.items():
             if key in old and old[key] is not region:
                 region.tell_after(old[key])
-            if change := region.change(key):
-                yield change
+        return [*new.values()]
 
-    def _mapped_changes(self, gone: list[Key]) -> Iterator[StripChange]:
-        old = self._mapped
+    def _mapped_changes(self, gone: list[Key]) -> Iterable[StripChange]:
+        if not self._mappings.stirred:
+            return ()
+        self._mappings.stirred, old = False, self._mapped
         self._mapped = new = {mapped_key(mapped): mapped for mapped in self._mappings.value()}
         gone += [key for key in old if key not in new]
         return (strip_change(key, old.get(key), mapped) for key, mapped in new.items() if old.get(key) != mapped)
 
     def _list_changes(self, arenas: list[WatchedArena]) -> Iterator[ListChange]:
         """Of arenas that were closed, too, whether they are open again or not."""
-        for index, arena in self._told.items():
-            if self._arenas.opened.get(index) is not arena and arena.told_length():
-                yield ListChange(index, (), tuple(range(arena.told_length())))
-        self._told = {arena.index: arena for arena in arenas}
+        if arenas != self._told:
+            for arena in self._told:
+                if self._arenas.opened.get(arena.index) is not arena and arena.told_length():
+                    yield ListChange(arena.index, (), tuple(range(arena.told_length())))
+            self._told = arenas
         for arena in arenas:
             if change := arena.list_change():
                 yield change
@@ -190,4 +267,4 @@ class Watched(Quick):
                 yield arena.index, arena.cursor
 
     def _new_arena(self, index: int) -> WatchedArena:
-        return WatchedArena(index, self._settings, self._saw, self.counts)
+        return WatchedArena(index, self._settings, self._saw, self.counts, self._stirred)
