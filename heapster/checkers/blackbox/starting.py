@@ -12,16 +12,23 @@ from heapster.results import TargetError
 
 
 def located(target: ForeignTarget, error: StartError) -> TargetError:
-    """The error, with the line of the twin's last access where that can be told."""
+    """The error, with the line of the twin's last access where that can be told, and what our build may have to do."""
+    frame = None
     try:
         twin = instrumented_twin(target)
         with Judge(judge_program(target.bits), twin):
-            return error
+            pass
     except StartError as dies:
         frame = _last_line(Path(twin.path), moments(dies.events))
     except TargetError:
-        return error
-    return error if frame is None else TargetError(f"{error}, in {frame.words}")
+        pass
+    return TargetError(f"{error}{f', in {frame.words}' if frame else ''}{_cut(target)}")
+
+
+def _cut(target: ForeignTarget) -> str:
+    """Of a target of 32 bits that runs as one of 64: why it may die."""
+    told = "".join(f"\n  {words}" for words in target.as_built)
+    return f"{told}\n  (its own variables lie above: an address of theirs does not fit)" if target.low else ""
 
 
 def _last_line(twin: Path, run: list[TracedEvent]) -> Frame | None:
