@@ -17,7 +17,6 @@ from heapster.impl import layout
 from heapster.machine.paths import integers, paths
 
 IMPL = Path(layout.__file__).parent
-HARDENED = {"hardened", "quarantine", "randomness", "records", "spans", "spare", "vault"}     # rooms of a hardened heap
 SOME = [proof for proof in PROOFS if not proof.thorough and replaced_by(proof)][::9]
 # Faults that no theorem refuted before, each of a kind: a threshold, an order, a place, a bound, an answer.
 FAULTS = (
@@ -49,10 +48,8 @@ FAULTS = (
 
 
 def test_everything_that_is_replaced_is_proved_of_itself() -> None:
-    """Of a hardened heap only some functions are: the table says of which nothing is."""
     proved = {theorem.of for theorem in theorems()}
-    unproved = [each.of for each in callees(PROOFS) if each.of not in proved]
-    assert [of for of in unproved if of.partition(".")[0] not in HARDENED] == []
+    assert [each.of for each in callees(PROOFS) if each.of not in proved] == []
 
 
 def test_what_a_function_requires_is_read_off_it() -> None:

@@ -6,6 +6,7 @@ from heapster.checkers.mutation.any_heap_faults import ANY_HEAP
 from heapster.checkers.mutation.fault import one_edit
 from heapster.checkers.mutation.few_words_faults import FEW_WORDS_FAULTS
 from heapster.checkers.mutation.hardened_faults import HARDENED_FAULTS
+from heapster.checkers.mutation.hardened_walk_faults import HARDENED_WALK_FAULTS
 from heapster.checkers.mutation.heap_faults import HEAP
 from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
 from heapster.checkers.mutation.step_faults import STEP_FAULTS
@@ -21,6 +22,7 @@ FAULTS = (
     *STEP_FAULTS,
     *FEW_WORDS_FAULTS,
     *HARDENED_FAULTS,
+    *HARDENED_WALK_FAULTS,
     # Guards.
     fault("a small request asks the arena for too little", "malloc",
           "        return acquire(m, attach(m), want, ALIGN, kind)",
@@ -67,7 +69,7 @@ FAULTS = (
           "    m.store(out, p)\n    if p == NULL:\n        return ENOMEM", "posix_memalign_leaves_errno_and_the_rest"),
     fault("pvalloc places no whole pages", "api", "aligned_alloc(m, PAGE, round_up(request, PAGE))",
           "aligned_alloc(m, PAGE, request)", "pvalloc_places_whole_pages"),
-    fault("calloc zeroes the request alone", "api", "m.fill(p, 0, usable_bytes(m, p))", "m.fill(p, 0, MIN_BLOCK)",
+    fault("calloc zeroes the request alone", "api", "m.fill(p, 0, usable_bytes(m, p))", "m.fill(p, 0, ALIGN)",
           "calloc_zeroes_all_that_is_not_new"),
     fault("calloc places one of many", "api", "return calloc_slow(m, request)", "return calloc_slow(m, each)",
           "calloc_places_the_product"),

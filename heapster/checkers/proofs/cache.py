@@ -135,9 +135,9 @@ def pop(source: Any, path: Any) -> None:
 def pop_nothing(source: Any, path: Any) -> None:
     """An empty bin, and any whose top was written over."""
     m, bin_, p = _a_bin(path)
-    m.put(bin_, 0, "bin")
-    if path.choose(2):
-        m.put(bin_, p + (path.word("count", 1, COUNTS) << 48), "bin")
+    has = path.choose(2)
+    m.put(bin_, p + (path.word("count", 1, COUNTS) << 48) if has else 0, "bin")
+    if has:
         show_nothing(path, m, p)
     path.claim("what_was_written_over_is_not_handed_out", lambda: source.bins.pop(m, bin_) == 0 and only(m))
 

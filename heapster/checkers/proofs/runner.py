@@ -130,8 +130,7 @@ class Runner:
         """Each proof as it ends, run in a child; stopping early ends the children."""
         if not proofs:
             return
-        import heapster.machine.bits  # noqa: F401, PLC0415  # once, before the children are forked
-
+        _load_once()
         todo = [(proof, proof.encodings) for proof in reversed(proofs)]
         running: list[_Attempt] = []
         limit = self.timeout
@@ -162,6 +161,24 @@ class Runner:
         process.start()
         sender.close()
         return _Attempt(proof, encodings, process, receiver)
+
+
+def _load_once() -> None:
+    """Load what each child needs, before the first is forked: modules, and a context of z3, in which nothing is asked.
+
+    All that is here by then stays as it is, so that no child copies it to look for garbage there.
+    """
+    import gc  # noqa: PLC0415
+
+    import z3  # noqa: PLC0415  which only proofs need
+
+    import heapster.checkers.proofs.counterexample  # noqa: PLC0415
+    import heapster.checkers.proofs.dependencies  # noqa: PLC0415
+    import heapster.machine.bits  # noqa: PLC0415
+    import heapster.machine.paths  # noqa: F401, PLC0415
+
+    z3.main_ctx()
+    gc.freeze()
 
 
 def _proved(runner: Runner, theorem: str) -> tuple[list[TheoremResult], frozenset[tuple[str, str]]]:

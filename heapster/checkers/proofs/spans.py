@@ -238,7 +238,5 @@ ASSUMED = tuple(Assumption(name, clause, reason, of, clause) for reason, rows in
         ("canaries_stop_no_string", "randomness.canary", "its least byte is not 0"),
         ("canaries_are_functions", "randomness.canary", "no word changes"))),
     (WALKED, (
-        ("hardened_requests_fail_with_the_system", "hardened.place_hardened", "NULL only if the system refused"),
-        ("releasing_spans_unlocks", "spare.release_spans", "the lock is released"),
-        ("releasing_what_waits_unlocks", "spare.release_waiting", "the lock is released"))),
+        ("hardened_requests_fail_with_the_system", "hardened.place_hardened", "NULL only if the system refused"),)),
 ) for name, of, clause in rows)
