@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -72,3 +73,16 @@ def test_lists_that_are_given_again_go_on(capsys: pytest.CaptureFixture[str], mo
     monkeypatch.setenv("HEAPSTER_POLICY", "best_fit, next_fit")
     assert main(once.split()[:-1]) == 0
     assert capsys.readouterr().out == together
+
+
+@pytest.mark.parametrize(("call", "code", "said"), [
+    (["findings", "--store", "t.txt"], 2, "--store t.txt is no folder"),
+    (["describe", "."], 4, ". is a folder: name a header in it"),
+    (["fuzz", "t.txt"], 2, "'t.txt' is a file of no kind that is judged"),
+    (["view", "a = malloc(1)", "--at", "7"], 2, "--at 7: the trace has steps 1 to 1"),
+])
+def test_what_is_there_but_is_not_what_is_asked_for_is_said_to_be_so(
+        call: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.txt").write_text("hello\n", encoding="utf-8")
+    assert main(call) == code
+    assert said in capsys.readouterr().err

@@ -20,7 +20,7 @@ DAY = len("2026-01-01")
 def list_(store: str, target: str | None = None) -> int:
     """A line for each."""
     wanted = grammar.parse(current(target)) if target else None
-    kept = [one for one in Store(Path(store), warn).all() if wanted in (None, one.target)]
+    kept = [one for one in _kept_in(store).all() if wanted in (None, one.target)]
     say(_listed(kept, store))
     return 0
 
@@ -36,7 +36,7 @@ def drop(store: str, identities: tuple[str, ...], mended: bool) -> int:
     """Forget some."""
     if not identities and not mended:
         raise UsageError("say which: heapster findings drop ID..., or --mended")
-    findings = Store(Path(store), warn)
+    findings = _kept_in(store)
     going = [found(store, identity) for identity in identities]
     going += [kept for kept in findings.all() if mended and kept.state().mended]
     for identity in dict.fromkeys(kept.finding.id for kept in going):
@@ -49,7 +49,7 @@ def baseline(store: str, output: str, identities: tuple[str, ...]) -> int:
     """Write what a run is to accept."""
     check_writable(Path(output))
     kept = ([found(store, identity) for identity in identities]
-            or [one for one in Store(Path(store), warn).all() if not one.state().mended])
+            or [one for one in _kept_in(store).all() if not one.state().mended])
     if not kept:
         raise UsageError(f"nothing is kept in {store} that still fails")
     value = [{"id": one.finding.id, "code": one.finding.code, "target": str(one.target),
@@ -61,7 +61,7 @@ def baseline(store: str, output: str, identities: tuple[str, ...]) -> int:
 
 def found(store: str, identity: str) -> Kept:
     """The kept finding whose id starts so; UsageError if there is none."""
-    kept = Store(Path(store), warn).find(identity)
+    kept = _kept_in(store).find(identity)
     if kept is None:
         raise UsageError(f"{identity} is no finding that is kept in {store} (heapster findings lists them)")
     return kept
@@ -83,3 +83,10 @@ def _about(kept: Kept) -> Iterator[Line]:
     yield f"  on {kept.target}; kept since {state.since}; {passed} when it was last run, {state.seen}", PLAIN
     for path in sorted(kept.folder.iterdir()):
         yield f"  {path}", FAINT
+
+
+def _kept_in(store: str) -> Store:
+    """What is kept there; UsageError for what can keep nothing."""
+    if Path(store).exists() and not Path(store).is_dir():
+        raise UsageError(f"--store {store} is no folder")
+    return Store(Path(store), warn)

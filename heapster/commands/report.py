@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from heapster.checkers.blackbox.severity import ordered
 from heapster.checkers.findings.store import Store, place_of
 from heapster.commands.delivery import check_writable
 from heapster.commands.kept import trace_named
@@ -79,7 +80,7 @@ def kept_runs(store: Path) -> list[Mapping[str, Any]]:
     found: dict[str, list[Finding]] = {}
     for one in standing:
         found.setdefault(str(one.target), []).append(one.finding)
-    return [jsonfile.as_value(Run("findings", target, 0, Verdict.FAILED, 0.0, 0, tuple(findings)))
+    return [jsonfile.as_value(Run("findings", target, 0, Verdict.FAILED, 0.0, 0, ordered(findings)))
             for target, findings in found.items()]
 
 

@@ -37,6 +37,8 @@ def command(trace: str, at: int | None, policy: tuple[str, ...] | None, store: s
             "policy") is ParameterSource.COMMANDLINE:
         raise UsageError(f"--policy names {len(policy)}, and one heap is shown: name one")
     chosen, steps = (policy or ("",))[0], _steps(trace_named(trace, store))
+    if at is not None and at > len(steps):
+        raise UsageError(f"--at {at}: the trace has steps 1 to {len(steps)}")
     passage = Passage(steps, chosen)
     if not (last := passage.last(at or len(steps))):
         raise UsageError("the first step misuses the heap")

@@ -67,3 +67,9 @@ def test_nothing_is_said_once_the_system_was_told_to_refuse() -> None:
 def test_a_block_of_0_bytes_is_owed_while_the_heap_is_all_but_empty() -> None:
     assert refused("a = malloc(24); b = malloc(0)") == ["zero_size_inconsistent"]
     assert refused("a = malloc(30000); b = malloc(0)") == []
+
+
+def test_a_heap_whose_limit_nobody_knows_may_be_full_of_one_large_block() -> None:
+    assert refused("a = malloc(24); b = malloc(0)", most=0) == ["zero_size_inconsistent"]
+    assert refused("a = malloc(8388593); b = malloc(0)", most=0) == []
+    assert "zero_size_inconsistent" in refused("a = malloc(900000); b = malloc(24); free(a); c = malloc(0)", most=0)

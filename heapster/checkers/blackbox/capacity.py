@@ -10,6 +10,7 @@ from heapster.model.spec import Operation, Promises, Result
 from heapster.wording import counted
 
 FEW_BYTES = 64                  # that even the smallest heap has at the start
+USUAL_BYTES = 1 << 16           # that a heap has whose limit nobody knows, and which may be an array of its own
 NEEDED = 64                     # bytes beside its payload that a block may take
 PLAIN = ("malloc", "calloc", "realloc")         # asked when it was learnt
 ALIGNED = ALIGNING | PAGE_ALIGNING      # they may need far more than their size
@@ -72,7 +73,7 @@ class Room:
         """NULL for 0 bytes of one that gives a block for them elsewhere, though the heap is all but empty."""
         if promises.zero != "pointer" or operation.verb not in PLAIN or requested(operation) or operation.pointer:
             return []
-        if self.refused or self._most and 4 * (self._taken + NEEDED) > self._most:
+        if self.refused or 4 * (self._taken + NEEDED) > (self._most or max(self._peak, USUAL_BYTES)):
             return []
         return [Problem("zero_size_inconsistent", f"{operation.verb} of 0 bytes gave NULL, not a block as elsewhere")]
 

@@ -16,7 +16,8 @@ FEW = 12                        # functions that are listed
 def drafted(given: Path) -> str:
     """The description as a file, from a header, a source or a shared object; TargetError if none allocates."""
     if not given.is_file():
-        raise TargetError(f"{given}: No such file or directory")
+        raise TargetError(f"{given} is a folder: name a header in it" if given.is_dir()
+                          else f"{given}: No such file or directory")
     if given.suffix in (*HEADERS, *SOURCES) and (of_class := described(given)):
         return _file(given, [], of_class)
     if given.suffix in (*HEADERS, *SOURCES):

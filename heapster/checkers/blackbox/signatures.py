@@ -149,7 +149,7 @@ def _giving(name: str, prototype: Prototype | None, handle: str) -> str:
     """The line of the call that gives a block back, its last pointer; as a comment if it wants to be told more."""
     words = [handle, "pointer"] if prototype is None else _words(prototype, handle, "...")
     call = f'free = "{name}({", ".join(words)})"'
-    return f"# {call}: what ... is, an adapter must keep (docs/guides/embedded.md)" if "..." in words else call
+    return f"# {call}: what ... is, an adapter must keep (--adapter)" if "..." in words else call
 
 
 def _words(prototype: Prototype, handle: str, number: str) -> list[str]:

@@ -216,7 +216,7 @@ def _prefix(name: str, found: SharedObject, built: Path, given: Path) -> str:
             raise TargetError(f"{name} defines malloc and free as functions of C++, under names that only C++ knows: "
                               'declare them extern "C"')
         raise TargetError(f"{name} defines no malloc and free, under any prefix{needs}. A pool or a region allocator "
-                          f"needs a description (docs/guides/embedded.md).{drafted}")
+                          f"needs a description, which heapster describe drafts of its header.{drafted}")
     return pairs[0]
 
 

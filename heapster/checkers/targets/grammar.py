@@ -39,6 +39,9 @@ def parse(text: str) -> Target:
     name, colon, rest = (text, "", "") if is_there(text) else text.partition(":")
     kind = next((kind for kind in KINDS if kind.claims(name)), None)
     if kind is None:
+        if is_there(name):
+            raise UsageError(f"'{name}' is a file of no kind that is judged: name a shared object (.so), C sources "
+                             f"({', '.join(SOURCES)}), a description (.toml), or a folder")
         raise UsageError(f"unknown target '{name}': {instead_of(name, NAMES)}, or the path of a file or a folder")
     if colon and not kind.settings:
         raise UsageError(f"{name} is {kind.about}, which has no settings: leave out ':{rest}'")
