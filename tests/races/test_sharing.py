@@ -72,6 +72,14 @@ def test_who_shares_goes_no_further_than_is_left() -> None:
     assert sum(one.tally.schedules for one in explored) == 20
 
 
+def test_what_is_beyond_the_number_of_schedules_is_not_explored_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = ScheduleSearch(SearchPlan(schedules=60, seed=1), schedulable(None), jobs=2)
+    here: list[ProgramPiece] = []
+    monkeypatch.setattr(search, "failures", here.extend)
+    assert list(failures(search, Local(2), lambda: nullcontext(search.subject), {})) == []
+    assert (here, search.tally.schedules) == ([], 60)
+
+
 def test_what_was_given_out_when_something_failed_is_given_again_however_soon_the_next_fails(
         monkeypatch: pytest.MonkeyPatch) -> None:
     search, ahead = ScheduleSearch(SearchPlan(seed=1), schedulable(None)), chain((4,), repeat(1))

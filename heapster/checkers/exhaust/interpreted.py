@@ -1,6 +1,5 @@
 """The engine for our own source: each call in lock-step with the model, and taken back by a copy of the lockstep."""
 
-import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
@@ -11,6 +10,7 @@ import numpy as np
 from heapster.checkers.exhaust.held import HeldLockstep, digest
 from heapster.checkers.exhaust.layers import AnswerWay, Expanded, Piece
 from heapster.checkers.exhaust.scope import Move, Scope, trace
+from heapster.checkers.lockstep.collecting import rarely_collecting
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import Make
 from heapster.model.operation import NO_HANDLE, Step, Trace
@@ -20,7 +20,6 @@ from heapster.model.system import SYSTEM_CALL_NAMES
 from heapster.results import HarnessError
 
 NTH_BITS, ALSO_MMAP = 3, 1 << 6         # of a refusal: which of its kind in the call; the mmap tried instead too
-MANY_OBJECTS = 30_000                   # made before Python looks for cycles: each lockstep is one
 TOGETHER, APART = 48, 6                 # programs of a piece, and of one that is worth a child
 
 
@@ -63,12 +62,8 @@ class InterpretedEngine:
 
     def expand(self, piece: Piece) -> Expanded:
         """Run each program of a piece with every move more."""
-        often = gc.get_threshold()
-        gc.set_threshold(MANY_OBJECTS)
-        try:
+        with rarely_collecting():
             return self._expanded(piece)
-        finally:
-            gc.set_threshold(*often)
 
     def _expanded(self, piece: Piece) -> Expanded:
         moves, spoilt = np.zeros(len(piece.programs), np.uint64), np.zeros(len(piece.programs), np.uint64)

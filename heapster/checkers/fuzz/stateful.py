@@ -27,6 +27,7 @@ from heapster.checkers.fuzz.workloads import (
     Handles,
     Workload,
 )
+from heapster.checkers.lockstep.collecting import rarely_collecting
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import rerun
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP
@@ -213,11 +214,11 @@ class HeapLife(RuleBasedStateMachine):
 def live_lives(record: Record, first_seed: int, examples: int, steps: int = STEPS) -> None:
     """Run that many examples from that seed, until one fails; all is noted in `record`."""
     life: Any = type("HeapLife", (HeapLife,), {"record": record})
-    run_state_machine_as_test(
-        seed(first_seed)(life),
-        settings=settings(
-            backend=BACKEND, max_examples=examples, stateful_step_count=steps, deadline=None, database=None,
-            phases=(Phase.generate,), verbosity=Verbosity.quiet, suppress_health_check=tuple(HealthCheck)))
+    chosen_settings = settings(
+        backend=BACKEND, max_examples=examples, stateful_step_count=steps, deadline=None, database=None,
+        phases=(Phase.generate,), verbosity=Verbosity.quiet, suppress_health_check=tuple(HealthCheck))
+    with rarely_collecting():
+        run_state_machine_as_test(seed(first_seed)(life), settings=chosen_settings)
     if record.failure:
         record.failure = exact(record.failure, record.make)
 

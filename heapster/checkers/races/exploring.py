@@ -36,6 +36,12 @@ class SearchTally:
     def __setstate__(self, numbers: tuple[int, ...]) -> None:
         self.__init__(*numbers)                     # type: ignore[misc]
 
+    def copy(self) -> "SearchTally":
+        """Another of the same numbers."""
+        copied = SearchTally()
+        copied.add(self)
+        return copied
+
     def add(self, other: "SearchTally") -> None:
         """What another has done was done as well."""
         for name in COUNTED:

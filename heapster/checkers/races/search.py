@@ -7,6 +7,7 @@ from itertools import chain, count
 from random import Random
 from typing import Any, NamedTuple
 
+from heapster.checkers.lockstep.collecting import rarely_collecting
 from heapster.checkers.races.exploring import OutOfBudget, SearchTally
 from heapster.checkers.races.programs import MOST_THREADS, Program, format_program
 from heapster.checkers.races.schedulable import Schedulable
@@ -73,6 +74,7 @@ class ScheduleSearch:
     cut_off: list[int] = field(default_factory=list)        # those of programs that were cut off elsewhere
     known: list[ScheduleProblem] = field(default_factory=list)      # that have been found
     jobs: int = 1                   # who share the time
+    trail: list[SearchTally] | None = None      # the tally after each schedule, if it is kept
 
     progress: Progress | None = None
 
@@ -83,13 +85,16 @@ class ScheduleSearch:
 
     def failures(self, pieces: Iterable[ProgramPiece]) -> Iterator[FailingRun]:
         """The failures of these, explored here; what is known by then is passed over. OutOfBudget ends it."""
-        for piece in pieces:
-            for program, outcome in self._explore(piece):
-                if outcome.problem is not None:
-                    yield FailingRun(program, outcome)
+        with rarely_collecting():
+            for piece in pieces:
+                for program, outcome in self._explore(piece):
+                    if outcome.problem is not None:
+                        yield FailingRun(program, outcome)
 
     def _spend(self) -> None:
         self.partial += 1
+        if self.trail is not None:
+            self.trail.append(self.tally.copy())
         if self.plan.schedules is not None and self.tally.schedules >= self.plan.schedules:
             raise OutOfBudget
         if self.tally.schedules % A_LOOK == 0:

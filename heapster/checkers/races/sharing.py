@@ -1,15 +1,17 @@
 """A search that several share: each explores some programs, and what fails is explored once more here.
 
-So what is found, and how often what was checked, is the same for any number of workers: a program that failed, or
-that goes beyond the number of schedules, is taken as if nobody else had; and whoever works after a finding knows of it.
+So what is found, and how often what was checked, is the same for any number of workers: a program that failed is taken
+as if nobody else had, of one that goes beyond the number of schedules so many count as were left; and whoever works
+after a finding knows of it.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.races.exploring import OutOfBudget, SearchTally
@@ -37,6 +39,13 @@ class Explored(NamedTuple):
     partial: int                    # schedules of it, if it was cut off
     failed: bool
     silent: tuple[str, ...]         # what is not checked
+    trail: tuple[SearchTally, ...]  # the tally after each schedule, where their number is limited
+
+    def until(self, schedules: int) -> SearchTally | None:
+        """What had been done when so many schedules were; None if nobody looked just then."""
+        place = bisect_left(self.trail, schedules, key=lambda tally: tally.schedules)
+        found = self.trail[place:place + 1]
+        return found[0] if found and found[0].schedules == schedules else None
 
 
 class Allowance(NamedTuple):
@@ -68,7 +77,8 @@ class Explorer:
 
     def _each(self, chunk: Chunk, allowed: Allowance, subject: Schedulable) -> Iterator[Explored]:
         for piece in chunk:
-            search = ScheduleSearch(replace(self.plan, **allowed._asdict()), subject)
+            trail: list[SearchTally] | None = None if allowed.schedules is None else []
+            search = ScheduleSearch(replace(self.plan, **allowed._asdict()), subject, trail=trail)
             search.begin()
             goes_on = failed = False
             with suppress(OutOfBudget):
@@ -76,7 +86,8 @@ class Explorer:
                 goes_on = not failed
             allowed = allowed.without(search)
             yield Explored(search.tally, search.finished, search.sampled, search.left,
-                           0 if piece.drawn >= 0 else search.partial, failed, tuple(subject.not_checked))
+                           0 if piece.drawn >= 0 else search.partial, failed, tuple(subject.not_checked),
+                           tuple(trail or ()))
             if not goes_on or allowed.seconds is not None and allowed.seconds <= 0:
                 return
 
@@ -139,10 +150,17 @@ def _given(search: ScheduleSearch, chunks: Iterable[Chunk],
 
 
 def _taken(search: ScheduleSearch, explored: list[Explored], silent: dict[str, None]) -> int:
-    """Count what was explored elsewhere: how many programs, to one that failed or is beyond the number of schedules."""
+    """Count what was explored elsewhere: how many programs, to one that failed or is beyond the number of schedules.
+
+    OutOfBudget where so many of one were counted as were left.
+    """
     for place, one in enumerate(explored):
         left = _schedules_left(search)
-        if one.failed or left is not None and one.tally.schedules >= left:
+        if left is not None and one.tally.schedules >= left:
+            if (until := one.until(left)) is None:
+                return place
+            _cut_off(search, one, until, silent)
+        if one.failed:
             return place
         search.tally.add(one.tally)
         search.finished |= one.finished
@@ -151,3 +169,12 @@ def _taken(search: ScheduleSearch, explored: list[Explored], silent: dict[str, N
         search.cut_off.append(one.partial)
         silent.update(dict.fromkeys(one.silent))
     return len(explored)
+
+
+def _cut_off(search: ScheduleSearch, one: Explored, until: SearchTally, silent: dict[str, None]) -> NoReturn:
+    """Count the schedules of a program that were left, which end the search."""
+    search.tally.add(until)
+    search.sampled |= one.sampled
+    search.cut_off.append(0 if one.sampled else until.schedules)
+    silent.update(dict.fromkeys(one.silent))
+    raise OutOfBudget
