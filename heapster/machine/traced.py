@@ -17,7 +17,7 @@ from greenlet import getcurrent, greenlet
 
 from heapster.results import HeapsterError
 
-from .checked_memory import OUTSIDE, STATICS, STATICS_BYTES, THREAD_BYTES, THREADS, WORD
+from .checked_memory import OUTSIDE, STATICS, STATICS_BYTES, THREAD_BYTES, THREADS, WORD, WORD_MAX, WORD_MIN
 from .orders import ATOMICS
 from .sc_order import Write
 from .simulated import BREAK, Simulated
@@ -73,6 +73,9 @@ class Watch(Protocol):
     def write(self, address: int) -> None:
         """The running thread writes a word."""
 
+    def write_range(self, start: int, count: int) -> None:
+        """The running thread writes each word of `count` bytes."""
+
     def may_read(self, address: int, order: int, value: int) -> Sequence[Write]:
         """The writes that an atomic load may read, newest first; `value` is in memory, if it is not known yet."""
 
@@ -123,6 +126,7 @@ class Traced(Simulated):
         self.chooser, self.watch = chooser, watch
         self._errnos = [0] * threads
         vars(self).update(base.state())
+        self.changed.clear()                                # from here on: words that differ from the base's
         self.steps = 0
         self.stop = STEP_LIMIT
         self.begun = 0                                      # step at which the running thread took over
@@ -249,7 +253,11 @@ class Traced(Simulated):
             else:
                 self.steps += 1
             self._write(address)
-        super().store(address, value)
+        if address in self.words and WORD_MIN <= value <= WORD_MAX:
+            self.words[address] = value
+            self.changed.add(address)
+        else:
+            super().store(address, value)
 
     def load_any(self, address: int) -> int:
         """See `Machine.load_any`."""
@@ -337,14 +345,16 @@ class Traced(Simulated):
     def copy(self, target: int, source: int, count: int) -> None:
         """See `Machine.copy`: one switch point."""
         self._plain("copy", target)
-        self._range(source, count, self._read)
-        self._range(target, count, self._write)
+        if count > 0 and not OUTSIDE <= source < BREAK:
+            for address in range(source, source + count, WORD):
+                self._read(address)
+        self._write_range(target, count)
         super().copy(target, source, count)
 
     def fill(self, target: int, byte: int, count: int) -> None:
         """See `Machine.fill`: one switch point."""
         self._plain("fill", target)
-        self._range(target, count, self._write)
+        self._write_range(target, count)
         super().fill(target, byte, count)
 
     def _plain(self, kind: str, address: int) -> None:
@@ -355,10 +365,9 @@ class Traced(Simulated):
         else:
             self.steps += 1
 
-    def _range(self, start: int, count: int, hear: Callable[[int], None]) -> None:
+    def _write_range(self, start: int, count: int) -> None:
         if count > 0 and not OUTSIDE <= start < BREAK:
-            for address in range(start, start + count, WORD):
-                hear(address)
+            self.watch.write_range(start, count)
 
     # The system.
 
@@ -371,12 +380,13 @@ class Traced(Simulated):
     def new_thread(self) -> None:
         """See `Simulated.new_thread`: to others, as if the old thread's storage were given back."""
         self.watch.unmap(self.thread(), self.thread() + THREAD_BYTES)
+        self.changed.update(range(self.thread(), self.thread() + THREAD_BYTES, WORD))
         super().new_thread()
 
     def purge(self, address: int, length: int) -> int:
         """See `Machine.purge`: as if it wrote."""
         self.arrive("purge", MAPPINGS_OBJECT)
-        self._range(address, length, self._write)
+        self._write_range(address, length)
         return super().purge(address, length)
 
     def protect(self, address: int, length: int) -> int:
@@ -419,6 +429,13 @@ class Traced(Simulated):
         """The same memory, without switch points."""
         return _as_simulated(vars(self))
 
+    def difference(self) -> tuple[Any, ...]:
+        """What the run has made of memory, locks and system: runs of one base in which it is equal left the same."""
+        words = frozenset(zip(self.changed, map(self.words.get, self.changed), strict=True))
+        return (words, frozenset(self.owners.items()), self.brk, tuple(self.extents), tuple(self.guards),
+                tuple(self.zeroed), tuple(self.cleared), tuple(self._made.items()), frozenset(self._refuse),
+                frozenset(self._refuses_all))
+
     def let_go(self) -> None:
         """End the threads that have not ended."""
         self._fibers.clear()
@@ -434,10 +451,8 @@ def _as_simulated(state: dict[str, Any]) -> Simulated:
     return still
 
 
-def fork(m: Simulated) -> Simulated:
-    """The machine of a forked child: the same memory and locks, and the running thread alone."""
-    if isinstance(m, Traced):
-        m.arrive("fork", FORK_OBJECT)
+def forked(m: Simulated) -> Simulated:
+    """The machine of a child forked now: the same memory and locks, and the running thread alone."""
     return _as_simulated(m.state())
 
 

@@ -104,6 +104,18 @@ def test_giving_memory_back_is_a_write_to_all_of_it() -> None:
         between([READ], [lambda c: c.unmap(WORD, WORD + 64)])
 
 
+@pytest.mark.parametrize("other", [READ, WRITE, SOFT_READ, SOFT_WRITE])
+def test_a_range_is_written_as_each_of_its_words(other: Act) -> None:
+    def whole(clocks: Clocks) -> None:
+        clocks.write_range(WORD - 8, 24)
+
+    for first, second in ((whole, other), (other, whole)):
+        with pytest.raises(Broken) as caught:
+            between([first], [second])
+        assert (caught.value.code, caught.value.address) == ("data_race", WORD)
+    between([lambda c: c.write_range(WORD + 8, 24)], [other])
+
+
 def test_memory_that_came_again_is_new() -> None:
     clocks = Clocks(2)
     clocks.write(WORD)

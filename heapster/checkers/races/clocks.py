@@ -8,6 +8,7 @@ Lamport, CACM 21(7), 1978; the epochs are those of FastTrack: Flanagan and Freun
 from collections.abc import Sequence
 from typing import Any
 
+from heapster.machine.checked_memory import WORD
 from heapster.machine.orders import ATOMICS, SEQUENTIAL
 from heapster.machine.sc_order import Clock, Write
 from heapster.machine.traced import Broken
@@ -28,6 +29,7 @@ class Clocks:
         self._writes: dict[int, Epoch] = {}
         self._reads: dict[int, Epoch] = {}
         self._more_reads: dict[int, dict[int, int]] = {}    # by threads other than that in `_reads`
+        self._tables: tuple[dict[int, Any], ...] = (self._writes, self._reads, self._more_reads, self._atomic)
         self._order: dict[int, set[int]] = {}               # mutex: those locked while it was held
         self.turn(0)
 
@@ -74,14 +76,14 @@ class Clocks:
 
     def read(self, address: int) -> None:
         """See `Watch.read`."""
+        read = self._reads.get(address)
+        if read is self._epoch:                             # nobody else has run since
+            return
         write = self._writes.get(address, NEVER)
         if write[1] > self._mine[write[0]]:
             self._race("reads", "wrote", address, write[0])
         if address in self._atomic:
             self._after_all("reads", "wrote", address, self._atomic[address].wrote)
-        read = self._reads.get(address)
-        if read is self._epoch:
-            return
         if read is not None and read[1] > self._mine[read[0]]:
             self._more_reads.setdefault(address, {})[read[0]] = read[1]
         self._reads[address] = self._epoch
@@ -89,6 +91,8 @@ class Clocks:
     def write(self, address: int) -> None:
         """See `Watch.write`."""
         write = self._writes.get(address, NEVER)
+        if write is self._epoch:                            # nobody else has run since
+            return
         if write[1] > self._mine[write[0]]:
             self._race("writes", "wrote", address, write[0])
         read = self._reads.get(address, NEVER)
@@ -100,6 +104,18 @@ class Clocks:
             self._after_all("writes", "wrote", address, self._atomic[address].wrote)
             self._after_all("writes", "read", address, self._atomic.pop(address).read)
         self._writes[address] = self._epoch
+
+    def write_range(self, start: int, count: int) -> None:
+        """See `Watch.write_range`: one by one where somebody was before."""
+        for address in self._touched(start, start + count):
+            self.write(address)
+        self._writes.update(dict.fromkeys(range(start, start + count, WORD), self._epoch))
+
+    def _touched(self, start: int, end: int) -> list[int]:
+        """The addresses in [start, end) that anything is known of, ascending."""
+        some = range(start + -start % WORD, end, WORD)
+        return sorted({a for table in self._tables for a in (
+            filter(some.__contains__, table) if len(table) < len(some) else filter(table.__contains__, some))})
 
     # Atomic accesses.
 
@@ -151,11 +167,9 @@ class Clocks:
 
     def unmap(self, start: int, end: int) -> None:
         """See `Watch.unmap`: as if every word of it were written; then it is as new."""
-        tables: tuple[dict[int, Any], ...] = (self._writes, self._reads, self._more_reads, self._atomic)
-        touched = {a for table in tables for a in table if start <= a < end}
-        for address in sorted(touched):
+        for address in self._touched(start, end):
             self.write(address)
-            for table in tables:
+            for table in self._tables:
                 table.pop(address, None)
 
     def _after(self, verb: str, earlier: str, address: int, epoch: Epoch) -> None:

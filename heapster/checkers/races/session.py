@@ -12,12 +12,14 @@ from heapster.impl import layout
 from heapster.impl.layout import ALL_ARENAS, ONLY_MAPPINGS, STATS_BYTES, WORD
 from heapster.machine.protocol import REFUSED, Aborted, MachineFault
 from heapster.machine.simulated import Simulated
-from heapster.machine.traced import Broken, Chooser, Old, Segment, Traced, fork
+from heapster.machine.traced import FORK_OBJECT, Broken, Chooser, Old, Segment, Traced, forked
 from heapster.model.misuse import abort_name
 from heapster.model.operations import ROWS, STATING, Does, OperationRow, Stated, alignment_asked, release_stating
+from heapster.model.problem import Problem
 from heapster.model.spec import Operation, Result
 
 READ_UNDER_WAY = (0, 1, ONLY_MAPPINGS)  # arenas whose statistics are read
+MOST_KNOWN = 512                        # states that are remembered
 TAGGED_FRONT, TAGGED_BACK = 4, 2        # words of a payload that are written and verified
 QUEUED_BYTES = 24
 QUEUEING_THREAD = 59                    # no program has as many
@@ -74,7 +76,8 @@ class Session:
         self.base = Simulated()
         self.held: dict[int, LaneBlock] = {}
         self.wrong_start: ScheduleProblem | None = None
-        self.restful: set[Any] = set()              # heaps at rest that were found to be whole
+        self._whole: set[Any] = set()               # heaps at rest that were found to be whole
+        self._sound: set[Any] = set()               # what had been made of the base where they were, or a child's was
         self.moments: set[Any] = set()              # when, by what had run, heaps were
         try:
             player = ProgramPlayer(self, self.base, self.held)
@@ -110,12 +113,37 @@ class Session:
     def _judge(self, m: Traced, player: "ProgramPlayer") -> ScheduleProblem | None:
         refused = any(call.answer == REFUSED for call in m.calls)
         reason = judge.unexplained(player.events, self._start(), refused)
-        rest = m.at_rest()
         if reason is None:
-            reason = judge.damaged(rest, player.held.values())
+            reason = judge.damaged(m.at_rest(), player.held.values())
         if reason is None:
-            reason = judge.not_whole(rest, player.held.values(), self.restful)
+            reason = self.not_whole(m, player.held)
         return None if reason is None else ScheduleProblem(*reason)
+
+    def not_whole(self, m: Traced, held: dict[int, LaneBlock]) -> Problem | None:
+        """Why the heap at rest is not as it must be; of runs that left the same, one is asked."""
+        left = (m.difference(), frozenset([block.pointer for block in held.values()]))
+        if left in self._sound:
+            return None
+        reason = judge.not_whole(m.at_rest(), held.values(), self._whole)
+        if reason is None:
+            self._note_sound(left)
+        return reason
+
+    def fork(self, m: Simulated, blocks: list[tuple[int, int]]) -> None:
+        """Broken unless a child forked now can use its heap; of runs that fork alike, one is asked."""
+        if not isinstance(m, Traced):
+            check_child(self.source, forked(m), blocks)
+            return
+        m.arrive("fork", FORK_OBJECT)
+        found = (m.difference(), m.running, *blocks)
+        if found not in self._sound:
+            check_child(self.source, forked(m), blocks)
+            self._note_sound(found)
+
+    def _note_sound(self, left: tuple[Any, ...]) -> None:
+        if len(self._sound) >= MOST_KNOWN:
+            self._sound.clear()
+        self._sound.add(left)
 
     def _start(self) -> list[tuple[int, int]]:
         return [(h.pointer, h.request) for h in self.held.values() if h.pointer]
@@ -186,7 +214,7 @@ class ProgramPlayer:
         """Broken if the heap is not whole while nobody is inside a call; runs that begin alike are asked once."""
         moment = (tuple(self._m.segments), tuple(self._m.old), self._m.steps)
         if moment not in self._session.moments:
-            reason = judge.not_whole(self._m.at_rest(), self.held.values(), self._session.restful)
+            reason = self._session.not_whole(self._m, self.held)
             if reason is not None:
                 raise Broken(*reason)
             self._session.moments.add(moment)
@@ -298,7 +326,7 @@ class ProgramPlayer:
 
     def _fork(self, op: Op) -> None:
         """The child has only the thread that forked, and the memory and locks as they were, whoever owned them."""
-        check_child(self._source, fork(self._m), self._blocks_of(self._m.running))
+        self._session.fork(self._m, self._blocks_of(self._m.running))
 
     def _blocks_of(self, lane: int) -> list[tuple[int, int]]:
         """The blocks that no other lane uses: payload and bytes."""
