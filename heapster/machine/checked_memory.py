@@ -179,7 +179,10 @@ class CheckedMemory(SequentialAtomics):
     def write(self, words: dict[int, int]) -> None:
         """Let the caller write words of its own payloads, which are mapped."""
         self.words.update(words)
-        self._lines.update({address // LINE for address in words})
+        first, last = min(words, default=0), max(words, default=0)
+        is_one_piece = last - first == WORD * (len(words) - 1)
+        lines = range(first // LINE, last // LINE + 1) if is_one_piece else {address // LINE for address in words}
+        self._lines.update(lines)
 
     def first_difference(self, words: dict[int, int]) -> int | None:
         """The lowest address of `words` where memory holds something else, or None."""

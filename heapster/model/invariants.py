@@ -334,15 +334,16 @@ def locks_are_released(heap: Heap) -> Iterator[str]:
 
 def cached_blocks_are_used(heap: Heap) -> Iterator[str]:
     """Each block in a cache or on a remote list is a used block of an arena."""
-    used = _used_blocks(heap)
-    for payload in sorted(waiting(heap)):
+    wait = waiting(heap)
+    used = _used_blocks(heap) if wait else {}
+    for payload in sorted(wait):
         if payload - HEADER not in used:
             yield f"{place(heap, payload)} waits to be used again, and is no used block"
 
 
 def bins_hold_blocks_of_their_size(heap: Heap) -> Iterator[str]:
     """A bin is for the least size of a class, 32 to 72 KiB, and every block in it has that."""
-    used = _used_blocks(heap)
+    used = _used_blocks(heap) if heap.caches else {}
     for cache in heap.caches:
         sizes = [bin_.size for bin_ in cache.bins]
         if sizes != sorted(set(sizes)) or any(size not in CACHED_SIZES for size in sizes):
@@ -355,7 +356,7 @@ def bins_hold_blocks_of_their_size(heap: Heap) -> Iterator[str]:
 
 def remote_blocks_are_with_their_owner(heap: Heap) -> Iterator[str]:
     """A remote list holds blocks of its own arena."""
-    used = _used_blocks(heap)
+    used = _used_blocks(heap) if any(arena.remote.payloads for arena in heap.arenas) else {}
     for arena in heap.arenas:
         for payload in arena.remote.payloads:
             if used.get(payload - HEADER, (0, arena.index))[1] != arena.index:

@@ -29,10 +29,11 @@ class Held(NamedTuple):
 class Live:
     """A set of held blocks that no two of overlap, unless the allocator is broken."""
 
-    __slots__ = ("_at", "_longest", "_pointers")
+    __slots__ = ("_at", "_ends", "_longest", "_pointers")
 
     def __init__(self, blocks: Iterable[Held] = ()) -> None:
         self._at: dict[int, Held] = {}
+        self._ends: dict[int, int] = {}         # where each ends, by where it starts
         self._pointers: list[int] = []          # ascending
         self._longest = 0                       # no extent was ever greater
         for held in blocks:
@@ -60,16 +61,19 @@ class Live:
         if held.pointer not in self._at:
             insort(self._pointers, held.pointer)
         self._at[held.pointer] = held
-        self._longest = max(self._longest, held.extent)
+        extent = held.extent
+        self._ends[held.pointer] = held.pointer + extent
+        self._longest = max(self._longest, extent)
 
     def remove(self, pointer: int) -> None:
         """The caller gave a block back."""
-        del self._at[pointer]
+        del self._at[pointer], self._ends[pointer]
         del self._pointers[bisect_left(self._pointers, pointer)]
 
     def clear(self) -> None:
         """The caller holds nothing any more."""
         self._at.clear()
+        self._ends.clear()
         self._pointers.clear()
 
     def copy(self) -> "Live":
@@ -81,11 +85,11 @@ class Live:
         index = bisect_left(self._pointers, pointer + extent)
         while index > 0:
             index -= 1
-            held = self._at[self._pointers[index]]
-            if held.pointer + self._longest <= pointer:
+            start = self._pointers[index]
+            if start + self._longest <= pointer:
                 return None
-            if held.pointer != besides and held.pointer + held.extent > pointer:
-                return held
+            if start != besides and self._ends[start] > pointer:
+                return self._at[start]
         return None
 
     def containing(self, address: int) -> Held | None:

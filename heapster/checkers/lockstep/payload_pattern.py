@@ -1,5 +1,6 @@
 """What the caller keeps in its blocks: a pattern that no two blocks and no two words share."""
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,13 @@ def sampled(words: int) -> Iterable[int]:
         return range(words)
     comb = range(EDGE, words - EDGE, (words - 2 * EDGE) // BETWEEN)
     return (*range(EDGE), *comb, *range(words - EDGE, words))
+
+
+def watched(pointer: int, words: int) -> Iterable[int]:
+    """Addresses of these words of the payload at `pointer`."""
+    if words <= WHOLE:
+        return range(pointer, pointer + WORD * words, WORD)
+    return [pointer + WORD * i for i in sampled(words)]
 
 
 class Contents:
@@ -45,8 +53,7 @@ class Contents:
 
     def _pattern(self, pointer: int, words: int, first: int) -> dict[int, int]:
         if words <= WHOLE:
-            addresses = range(pointer, pointer + WORD * words, WORD)
-            return dict(zip(addresses, range(first, first - STEP * words, -STEP), strict=True))
+            return dict(zip(watched(pointer, words), range(first, first - STEP * words, -STEP), strict=True))
         return {pointer + WORD * i: first - STEP * i for i in sampled(words)}
 
     def poked(self, address: int, word: int) -> None:
@@ -56,9 +63,11 @@ class Contents:
 
     def drop(self, pointer: int) -> None:
         """The payload is no longer the caller's."""
-        for address in self._pattern(pointer, *self._payloads.pop(pointer)):
-            del self._expected[address]
-            self._poked.pop(address, None)
+        addresses = watched(pointer, self._payloads.pop(pointer)[0])
+        deque(map(self._expected.__delitem__, addresses), 0)
+        if self._poked:
+            for address in addresses:
+                self._poked.pop(address, None)
 
     def drop_all(self) -> None:
         """No payload is the caller's any more."""
