@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python -m
 PYTEST_ARGS ?=
 CROSS ?= aarch64-linux-gnu-gcc
 
-.PHONY: help check test test-faults test-slow test-programs docs packages lint venv clean
+.PHONY: help check test test-again test-faults test-slow test-programs docs packages lint venv clean
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -20,6 +20,9 @@ check: $(STAMP)  ## every checker at a small budget
 test: $(STAMP)  ## the test suite on all cores; of planted faults, one of each kind
 	$(RUN) pytest -n auto --dist worksteal -q -m 'not programs and not faults and not docs and not packages and not slow' \
 	    $(PYTEST_ARGS)
+
+test-again: $(STAMP)  ## what failed in the last run of tests, one after the other
+	$(RUN) pytest -q --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
 
 test-faults: $(STAMP)  ## every planted fault, hunted at length
 	$(RUN) pytest -n auto --dist worksteal -q -m faults $(PYTEST_ARGS)
