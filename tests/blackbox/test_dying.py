@@ -3,6 +3,7 @@
 import pytest
 
 from heapster.checkers.blackbox.dying import by_its_end
+from heapster.checkers.blackbox.judge import last_words
 from heapster.checkers.blackbox.protocol import EventKind, TargetEvent
 
 DIES, HANGS = "free(a): free dies of SIGSEGV", "free(a): free does not come back"
@@ -35,3 +36,9 @@ def test_what_may_have_been_right_is_not_blamed(title: str) -> None:
     """An access to a live block, a walk that gets about, another end, and nothing that was seen."""
     assert by_its_end(title, accesses(*range(0x800000, 0x800400, 8)), "loads 8 bytes at byte 0 of a", 64) == title
     assert by_its_end(title, [], "", 64) == title
+
+
+def test_what_an_assertion_prints_does_not_name_our_program() -> None:
+    said = "judge-048303e96a148842: mm.c:288: group_index: Assertion `(size & 7) == 0' failed.\n"
+    assert last_words(f"checking\n{said}") == ": mm.c:288: group_index: Assertion `(size & 7) == 0' failed."
+    assert last_words("judge-1 says: no\n") == ": judge-1 says: no"

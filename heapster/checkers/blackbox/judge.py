@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import re
 import signal
 import struct
 from collections.abc import Iterable, Iterator
@@ -56,6 +57,7 @@ LEARNT = (                      # of the header: what a twin takes over
 LIMIT = 400                     # ms that a case may work, or twice what it may sleep
 STATIC_TLS = "glibc.rtld.optional_static_tls=65536"     # some allocators want much of it, and are loaded late
 DRAWN_LAYOUT, FIRST_LAYOUT = 0, 1    # addresses that the system draws anew for each process; the same in each
+OUR_NAME = re.compile(r"^judge-[0-9a-f]{16}: ")     # what assert() begins its words with
 PATIENCE, BUSY = 40, 10         # seconds, and times a case's own limit, before the judge itself is given up
 
 
@@ -354,6 +356,6 @@ def how_it_died(ending: Ending) -> str:
 
 
 def last_words(output: str) -> str:
-    """The last line that was printed, for the end of a sentence."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    """The last line that was printed, for the end of a sentence, without the name of the program, which is ours."""
+    lines = [OUR_NAME.sub("", line.strip()) for line in output.splitlines() if line.strip()]
     return f": {lines[-1][:160]}" if lines else ""
