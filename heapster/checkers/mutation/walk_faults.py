@@ -251,4 +251,40 @@ OF_THREADS_AND_STACKS = (
     fault("that the system took something is not told", "retained", "    taken = m.load(record + HELD_BYTES) < held\n",
           "    taken = m.load(record + HELD_BYTES) < held and held > 1 << 20\n", "whether_the_system_took_any_is_told"),
 )
-WALK_FAULTS = (*OF_THREADS_AND_STACKS, *OF_STATS, *OF_VERIFY, *OF_THE_END)
+# A turn of a walk that looks back at where it began, and a walk that never had a turn.
+OF_WALKS_UNDER_WAY = (
+    fault("the calling thread's cache is given back where it is not the first", "lifecycle",
+          "        if thread != m.thread():\n", "        if thread != m.thread() or thread != m.load(head + NEXT):\n",
+          "what_each_other_thread_kept_is_given_back"),
+    fault("only the first thread's bins are added", "stats",
+          "        if which == ALL_ARENAS:\n            add_bins(m, thread, out)\n",
+          "        if which == ALL_ARENAS and thread == m.load(s + CACHING + NEXT):\n            add_bins(m,"
+          " thread, out)\n",
+          "each_thread_adds_what_it_should"),
+    fault("only the first block of a list is the largest", "stats", "        if size(m, b) > most:\n",
+          "        if size(m, b) > most and b == m.load(head + NEXT):\n", "the_largest_is_the_largest_so_far"),
+    fault("only the first kept mapping has a line", "stats", "        m.show(SHOW_MAPPED, k, m.load(k), 0)\n",
+          "        if k == m.load(head + NEXT):\n            m.show(SHOW_MAPPED, k, m.load(k), 0)\n",
+          "each_kept_mapping_has_a_line"),
+    fault("only the newest region of an arena is checked", "verify", "            verify_region(m, arena, region)\n",
+          "            if region == m.load(arena + REGIONS):\n                verify_region(m, arena, region)\n",
+          "each_region_is_checked_and_counted_as_held"),
+    fault("only the first kept mapping counts", "verify", "        total = total + m.load(k)\n",
+          "        if k == m.load(head + NEXT):\n            total = total + m.load(k)\n",
+          "each_kept_mapping_is_counted_once"),
+    fault("only the first thread's bin is searched for a block", "thread_cache",
+          "        found = holds(m, m.load_relaxed(bin_at(thread, index)), p)\n",
+          "        if thread == m.load(s + CACHING + NEXT):\n"
+          "            found = holds(m, m.load_relaxed(bin_at(thread, index)), p)\n",
+          "each_threads_bin_is_searched_until_it_is_found"),
+    fault("the fence of a region without a block is not checked", "verify",
+          "    verify_block(m, arena, fence, left)\n",
+          "    if left != NULL:\n        verify_block(m, arena, fence, left)\n",
+          "a_region_that_does_not_end_as_it_must_is_named"),
+    fault("what was a fence names its region", "region", "    m.store(b + FENCE_REGION, NULL)\n", "",
+          "what_was_a_fence_names_no_region"),
+    fault("a block that lies at 64 KiB is taken for aligned to more", "malloc",
+          "    if p & (alignment - 1) != 0 or least",
+          "    if p & (alignment - 1) & 0xFFFF != 0 or least", "a_block_that_is_not_aligned_stays"),
+)
+WALK_FAULTS = (*OF_THREADS_AND_STACKS, *OF_STATS, *OF_VERIFY, *OF_THE_END, *OF_WALKS_UNDER_WAY)

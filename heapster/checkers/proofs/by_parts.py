@@ -33,7 +33,7 @@ from heapster.checkers.proofs.layout_spec import (
     mapped_header,
     only,
 )
-from heapster.checkers.proofs.local_heap import Window
+from heapster.checkers.proofs.local_heap import Window, no_longer_first
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.notes import Notes, or_null
 from heapster.checkers.proofs.passing_on import PassedCall
@@ -348,6 +348,7 @@ class SearchedBins:
     def enter(self, found: Any, thread: Any) -> list[Any]:
         """It begins with the first, and nothing found."""
         self.path.claim("bins_are_searched_from_the_first_thread", lambda: not found and thread == self.thread)
+        no_longer_first(self.path, self.m, self.head + NEXT)
         return [self.found, self.thread if self.path.choose(2) else self.head]
 
     def again(self, found: Any, thread: Any) -> None:

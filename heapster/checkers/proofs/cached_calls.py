@@ -41,7 +41,7 @@ MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
 SMALL_CLASSES = 56                              # that requests below a page have
 ENOMEM = 12
 NO_RACE = "what others may be touching is only touched atomically: there is no data race"
-BY_CHANCE = (32, PAGE)
+BY_CHANCE = (32, 1 << 20)
 ALIGNMENTS = (1, 2, 4, 8, 16)                   # that every block has
 
 

@@ -34,7 +34,7 @@ from heapster.checkers.proofs.layout_spec import (
     mapped_header,
     only,
 )
-from heapster.checkers.proofs.local_heap import Window
+from heapster.checkers.proofs.local_heap import Window, no_longer_first
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.notes import Notes
 from heapster.checkers.proofs.placement import Over
@@ -110,6 +110,7 @@ class ShownRegions:
         """The arena's own line comes first."""
         self.path.claim("an_arena_is_shown_before_its_regions", lambda: region == self.region
                         and self.w.are(self.line))
+        no_longer_first(self.path, self.w.m, self.w.at("regions"))
         return [self.region if self.path.choose(2) else 0]
 
     def again(self, region: Any) -> None:
@@ -150,6 +151,7 @@ class ShownKept:
         """It begins with the first."""
         [first] = at.values()
         self.path.claim(self.names[0], lambda: first == self.node and self.w.are())
+        no_longer_first(self.path, self.w.m, self.head + NEXT)
         return [self.node if self.path.choose(2) else self.head]
 
     def again(self, **at: Any) -> None:
@@ -243,6 +245,7 @@ class CheckedRegions(ShownRegions):
         """It begins with the newest."""
         [held] = found.values()
         self.path.claim("regions_are_checked_from_the_newest", lambda: region == self.region and held == 0)
+        no_longer_first(self.path, self.w.m, self.w.at("regions"))
         return [self.before, self.region if self.path.choose(2) else 0]
 
     def again(self, region: Any, **found: Any) -> None:
@@ -288,6 +291,7 @@ class WalkedIdle:
     def enter(self, k: Any, total: Any) -> list[Any]:
         """It begins with the newest."""
         self.path.claim("kept_mappings_are_checked_from_the_newest", lambda: k == self.k and total == 0)
+        no_longer_first(self.path, self.w.m, self.head + NEXT)
         return [self.k if self.path.choose(2) else self.head, self.total]
 
     def again(self, k: Any, total: Any) -> None:

@@ -24,7 +24,7 @@ from heapster.checkers.proofs.layout_spec import (
     header,
     only,
 )
-from heapster.checkers.proofs.local_heap import Window
+from heapster.checkers.proofs.local_heap import Window, no_longer_first
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.notes import Notes
 from heapster.checkers.proofs.placement import Over
@@ -97,6 +97,7 @@ class Probed:
     def enter(self, k: Any, left: Any) -> list[Any]:
         """It begins with the newest."""
         self.path.claim("what_was_set_aside_is_probed_from_the_newest", lambda: k == self.k and left == PROBES)
+        no_longer_first(self.path, self.m, self.w.aside_head + NEXT)
         return [self.k if self.path.choose(2) else self.w.aside_head, self.left]
 
     def again(self, k: Any, left: Any) -> None:

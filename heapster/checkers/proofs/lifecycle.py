@@ -30,7 +30,7 @@ from heapster.checkers.proofs.layout_spec import (
     mapped_header,
     only,
 )
-from heapster.checkers.proofs.local_heap import Window
+from heapster.checkers.proofs.local_heap import Window, no_longer_first
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import Over
 from heapster.machine.symbolic import HIGHEST, LOWEST, form_of
@@ -239,6 +239,7 @@ class Threads:
     def enter(self, thread: Any) -> list[Any]:
         """It begins with the first; and is at any, or at the end."""
         self.path.claim(self.names[0], lambda: thread == self.thread)
+        no_longer_first(self.path, self.m, self.head + NEXT)
         return [self.thread if self.path.choose(2) else self.head]
 
     def again(self, thread: Any) -> None:

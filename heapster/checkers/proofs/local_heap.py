@@ -32,6 +32,12 @@ from heapster.machine.symbolic import HIGHEST, LOWEST
 GAP = None          # between two list neighbours of which nothing is known but that they are not adjacent
 
 
+def no_longer_first(path: Any, m: Any, place: Any) -> None:
+    """Let anything stand where a walk began: one that is under way may be far from the first of its list."""
+    cell = m.find(place)
+    cell.was = cell.now = path.word("the first of the list")
+
+
 class Window:
     """Statics, an arena in them, and memory around some blocks."""
 

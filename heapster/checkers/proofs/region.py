@@ -222,6 +222,7 @@ def extend_top(source: Any, path: Any) -> None:
     path.claim("extending_counts_the_length", lambda: m.load(w.at("held")) == top.held + more
                and m.load(w.at("free_bytes")) == free_bytes - left_size
                and m.load(w.at("free_blocks")) == free_blocks - left_free)
+    path.claim("what_was_a_fence_names_no_region", lambda: m.load(fence + FENCE_REGION) == 0)
     path.claim("extending_writes_no_other_word", lambda: only(
         m, result, fence, fence + FENCE_REGION, fence + more, fence + more + FOOTER, fence + more + FENCE_REGION,
         top.region + REGION["length"], w.at("break"), w.at("held"), w.at("cursor"), w.at("free_bytes"),
@@ -398,6 +399,8 @@ PROOFS = (
             "the old fence starts a block that reaches to the new one, joined with a free block before it",
         "extending_counts_the_length": "HELD_BYTES counts the length",
         "extending_writes_no_other_word": "no other word changes",
+    }, more={
+        "what_was_a_fence_names_no_region": "the block shows nothing of where its region begins",
     }),
     Proof("region.grow", ANY_HEAP, grow, {
         "growth_fails_only_with_the_system": "NULL only if the system refused, and then nothing has changed",

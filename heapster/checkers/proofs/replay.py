@@ -53,7 +53,7 @@ class Concrete(Symbolic):
     def load(self, address: Any) -> Any:
         """See `Symbolic.load`."""
         known = super().load(address)
-        self.simulated.words.setdefault(address, known)
+        self.simulated.words[address] = known       # fills, copies and what a proof put there later are of the cells
         return self.simulated.load(address)
 
     def store(self, address: Any, value: Any) -> None:

@@ -23,7 +23,7 @@ from heapster.checkers.proofs.layout_spec import (
     let_wait,
     only,
 )
-from heapster.checkers.proofs.local_heap import Window
+from heapster.checkers.proofs.local_heap import Window, no_longer_first
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import Over
 from heapster.machine.linear import Infeasible
@@ -110,6 +110,7 @@ class Largest:
         """Nothing was passed; or anything."""
         [[name, first]] = at.items()
         self.path.claim(f"the_search{self.kept}_begins_with_the_first", lambda: most == 0 and first == self.node)
+        no_longer_first(self.path, self.w.m, self.head + NEXT)
         there = self.node if self.path.choose(2) else self.head
         return [word for _, word in sorted({"most": self.most, name: there}.items())]
 
@@ -255,6 +256,7 @@ class Visiting:
     def enter(self, thread: Any) -> list[Any]:
         """It begins with the first; and is at any, or at the end."""
         self.path.claim("threads_are_visited_from_the_first", lambda: thread == self.f.thread)
+        no_longer_first(self.path, self.f.m, self.head + NEXT)
         return [self.f.thread if self.path.choose(2) else self.head]
 
     def again(self, thread: Any) -> None:

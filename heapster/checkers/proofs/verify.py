@@ -134,7 +134,8 @@ class Walked(Walking):
         self.is_at_break = not is_top or bool(end == self.record + self.length)
 
     def enter(self, b: Any, left: Any) -> list[Any]:
-        """All blocks were walked."""
+        """All blocks were walked, or there were none."""
+        self.left = self.left if self.path.choose(2) else 0
         return [self.fence, self.left]
 
 

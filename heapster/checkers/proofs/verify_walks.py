@@ -23,6 +23,7 @@ from heapster.checkers.proofs.layout_spec import (
     header,
     mapped_header,
 )
+from heapster.checkers.proofs.local_heap import no_longer_first
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import Over
 from heapster.machine.linear import Infeasible
@@ -42,6 +43,7 @@ class CountedNodes:
     def enter(self, count: Any, k: Any) -> list[Any]:
         """It begins with the first, and none."""
         self.path.claim("nodes_are_counted_from_the_first", lambda: count == 0 and k == self.k)
+        no_longer_first(self.path, self.w.m, self.head + NEXT)
         return [self.before, self.k if self.path.choose(2) else self.head]
 
     def again(self, count: Any, k: Any) -> None:
@@ -75,6 +77,7 @@ class SoughtCursor:
     def enter(self, b: Any) -> list[Any]:
         """It begins with the first."""
         self.path.claim("the_cursor_is_sought_from_the_first", lambda: b == self.b)
+        no_longer_first(self.path, self.w.m, self.w.head + NEXT)
         if self.path.choose(2):
             return [self.b]
         if self.cursor is self.b:
@@ -129,6 +132,7 @@ class WalkedMappings:
     def enter(self, count: Any, node: Any, total: Any) -> list[Any]:
         """It begins with the first, and none."""
         self.path.claim("mapped_blocks_are_checked_from_the_first", lambda: count == 0 == total and node == self.node)
+        no_longer_first(self.path, self.w.m, self.head + NEXT)
         return [self.before[0], self.node if self.path.choose(2) else self.head, self.before[1]]
 
     def again(self, count: Any, node: Any, total: Any) -> None:
