@@ -14,6 +14,7 @@ from heapster.checkers.exhaust import ours, strangers
 from heapster.checkers.exhaust.probing import literals
 from heapster.checkers.exhaust.running import ExhaustPlan, Listener
 from heapster.checkers.findings.store import Store
+from heapster.checkers.jobs.local import Local
 from heapster.checkers.mutation.fault import plant
 from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.checkers.targets import grammar
@@ -75,6 +76,17 @@ def test_a_fault_of_four_calls_is_found_as_four_calls(fourth: Path) -> None:
         "malloc(24)", "malloc(100)", "malloc(24)", "malloc(100)"]
     assert json.loads((Path(".heapster") / finding.id / "finding.json").read_text())["code"] == "abort"
     assert (Path(".heapster") / finding.id / "repro.c").exists()
+
+
+def test_two_jobs_find_what_one_does(fourth: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heapster.checkers.exhaust.called.APART", 20)
+    found = []
+    for jobs in (1, 2):
+        shutil.rmtree(".heapster", ignore_errors=True)
+        run = exhausted(fourth, PLAN._replace(calls=4, pool=Local(jobs)))
+        found.append((run.ops, run.checks, [finding.id for finding in run.findings], run.extra["programs"]))
+    assert found[0] == found[1]
+    assert len(found[0][2]) == 1
 
 
 def test_a_fault_of_four_calls_is_not_found_by_three(fourth: Path) -> None:
