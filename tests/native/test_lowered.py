@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from heapster.native.lowered import modules_of
+from heapster.native.lowered import modules_of, remembered
 
 
 class Library:
@@ -21,3 +21,17 @@ def test_a_library_that_follows_one_which_is_gone_is_another() -> None:
     found = [name for number in range(20)
              for name in modules_of(SimpleNamespace(_library=Library(f"entry {number}", shared)), seen)]
     assert sorted(found) == sorted(["shared", *(f"entry {number}" for number in range(20))])
+
+
+def test_what_an_operator_makes_is_asked_once_of_each_kind_of_operands() -> None:
+    asked: list[Any] = []
+
+    def resolve(*given: Any) -> int:
+        asked.append(given)
+        return len(asked)
+
+    ask = remembered(resolve)
+    assert [ask("context", "add", ["word", "word"], {}) for _ in range(2)] == [1, 1]
+    assert ask("context", "add", ("word", "bool"), {}) == 2
+    assert ask("context", "shift", ("word", "word"), {}) == 3
+    assert [ask("context", "add", ("word", "word"), {"named": "word"}) for _ in range(2)] == [4, 5]
