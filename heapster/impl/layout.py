@@ -278,17 +278,20 @@ MAPPING = 2
 FREED_MAPPING = 3                   # its pages have no access any more: it waits, or is spare
 LAST_RECORD = 4                     # the end of a chunk: NEXT is the first record of the chunk before, or NULL
 BASE = 24                           # first slot, or payload
-LENGTH = 32                         # bytes of pages from there
-MAPPING_START = 40                  # what the system gave, guards included
-MAPPING_BYTES = 48
-SPAN_OWNER = 56                     # the arena, or the record of the mapped blocks: whose lock is the record's
-SPAN_CLASS = 64
-SLOT = 72                           # bytes of a slot
-RECIPROCAL = 80                     # 1 << RECIPROCAL_SHIFT, divided by those, rounded up
-SLOTS = 88
-SPAN_FREE = 96                      # slots that are not taken
+SPAN_OWNER = 32                     # the arena, or the record of the mapped blocks: whose lock is the record's
+SLOT = 40                           # bytes of a slot
+RECIPROCAL = 48                     # 1 << RECIPROCAL_SHIFT, divided by those, rounded up
+SLOTS = 56                          # all that each free asks for lies on one cache line, and a slot's bits on another
+SPAN_FREE = 64                      # slots that are not taken
+CHOSEN = 72                         # the slot that is taken next, chosen at random; or NONE_CHOSEN
+SPAN_CLASS = 80
+LENGTH = 88                         # bytes of pages from BASE
+MAPPING_START = 96                  # what the system gave, guards included
+MAPPING_BYTES = 104
 TAKEN = 128                         # a bit for each slot that is used, waits, or does not exist; SLOT_BITS in a word
-WAITING = 192                       # a bit for each that waits, and is taken therefore
+WAITING = 136                       # a bit for each that waits, and is taken therefore
+NONE_CHOSEN = -1
+SLOT_STRIDE = 16                     # bytes from such a word to the next of its kind: they lie in turn
 CHUNK_RECORDS = 256                 # the last of which is LAST_RECORD
 CHUNK_BYTES = CHUNK_RECORDS << RECORD_SHIFT
 
@@ -300,8 +303,8 @@ ALL_SLOTS = (1 << SLOT_BITS) - 1
 SPAN_WORDS_MASK = (MOST_SLOTS >> SLOT_BITS_SHIFT) - 1
 MOST_SPAN = 1 << 16                 # bytes, unless LEAST_SLOTS need more
 LEAST_SLOTS = 4
-MOST_SLOT = 1 << 15                 # bytes
-RECIPROCAL_SHIFT = 32
+MOST_SLOT = MOST_CACHED             # bytes
+RECIPROCAL_SHIFT = 35
 GUARD_MASK = 15                     # guards have 1 to 16 pages
 MOST_GUARDED = 3 << 13              # PIECES with guards: two mappings each of the 65,530 that a process may have
 GROWN_SHIFT = 3                     # a mapping that realloc makes has an eighth more than it must
@@ -314,7 +317,7 @@ KEEP_POOLS = 2048                   # of the first group; of each other at a qua
 KEEP_GROUPS = 3
 WAITING_SLOTS = 128                 # in the first pool; in each other a quarter of that before
 WAITING_SHIFT = 2
-MOST_EMPTY = 1 << 20                # bytes of pages that an arena's empty spans have, but for one of each class
+MOST_EMPTY = 1 << 24                # bytes of pages that an arena's empty spans have, but for one of each class
 LOOKED_AT = 1024                    # records that are looked at when the program ends
 
 # Random numbers have 63 bits.
@@ -440,11 +443,11 @@ assert MAX_REQUEST + PAGE < OWNER_ONE
 assert UNGUARDED + WORD <= ARENAS
 assert PIECES < SPARES < MAPPINGS_WAIT < SPARE_MAPPINGS <= ROOT - MOST_SPARES * WORD
 assert VAULT_BYTES & (PAGE - 1) == 0
-assert PREV < BASE < SPAN_FREE < TAKEN
-assert TAKEN + (MOST_SLOTS >> SLOT_BITS_SHIFT) * WORD == WAITING
-assert WAITING + (MOST_SLOTS >> SLOT_BITS_SHIFT) * WORD == RECORD_BYTES
+assert PREV < BASE < SLOTS < MAPPING_BYTES < TAKEN
+assert TAKEN + WORD == WAITING == TAKEN + SLOT_STRIDE - WORD
+assert TAKEN + (MOST_SLOTS >> SLOT_BITS_SHIFT) * SLOT_STRIDE == RECORD_BYTES
 assert MOST_SLOTS <= RECORD_BYTES, "a record's address and a slot's number are one word"
-assert LEAST_SLOTS * MOST_SLOT <= 1 << RECIPROCAL_SHIFT - 15, "reciprocals are exact enough"
+assert LEAST_SLOTS * MOST_SLOT * MOST_SLOT <= 1 << RECIPROCAL_SHIFT, "reciprocals are exact enough"
 assert KEEP_TURNS + KEEP_GROUPS * WORD <= KEEP_EMPTY < KEEP_POOLS >> (KEEP_GROUPS - 1) * WAITING_SHIFT
 assert KEEP_POOLS == 2 * WAITING_SLOTS * WORD == PAGE - KEEP_POOLS, "each group's pool and ring end before the next"
 assert DRAW_STEP & MIX_FIRST & MIX_SECOND & 1 == 1

@@ -31,6 +31,9 @@ def draw(m, counter):
 def canary(m, p):
     """The canary of the block with the payload `p`: no zero, so that it stops no string, nor is one of a block freed.
 
+    One product suffices where each place has its own: of those of two blocks, each bit may differ.
+
     Ensures:  0 < result; its least byte is not 0; no word changes.
     """
-    return mix((m.load(m.statics() + KEY) ^ p) & MAX_WORD) | 1
+    x = (m.load(m.statics() + KEY) ^ p) * MIX_FIRST & MAX_WORD
+    return x ^ x >> 32 | 1

@@ -12,6 +12,7 @@ from .layout import (
     ALL_SLOTS,
     ARENA_LOCK,
     BASE,
+    CHOSEN,
     FREE_BLOCKS,
     FREE_BYTES,
     HELD_BYTES,
@@ -26,6 +27,7 @@ from .layout import (
     MOST_SLOTS,
     MOST_SPAN,
     NEXT,
+    NONE_CHOSEN,
     NULL,
     PAGE,
     PREV,
@@ -34,6 +36,7 @@ from .layout import (
     SLOT,
     SLOT_BITS,
     SLOT_BITS_SHIFT,
+    SLOT_STRIDE,
     SLOTS,
     SPAN,
     SPAN_CLASS,
@@ -115,7 +118,7 @@ def slot_at(m, record, number):
 
 def bits_at(record, bits, number):
     """Where the record has the bit of a slot, of its bits TAKEN or WAITING."""
-    return record + bits + (number >> SLOT_BITS_SHIFT) * WORD
+    return record + bits + (number >> SLOT_BITS_SHIFT) * SLOT_STRIDE
 
 
 def bit_of(number):
@@ -150,10 +153,10 @@ def nearest_free(m, record, number):
     Ensures:  it is not taken; no word changes.
     """
     word = number >> SLOT_BITS_SHIFT
-    bits = (ALL_SLOTS - m.load(record + TAKEN + word * WORD)) & -bit_of(number)
+    bits = (ALL_SLOTS - m.load(record + TAKEN + word * SLOT_STRIDE)) & -bit_of(number)
     while bits == 0:
         word = (word + 1) & SPAN_WORDS_MASK
-        bits = ALL_SLOTS - m.load(record + TAKEN + word * WORD)
+        bits = ALL_SLOTS - m.load(record + TAKEN + word * SLOT_STRIDE)
     return (word << SLOT_BITS_SHIFT) + lowest_bit(bits)
 
 
@@ -172,8 +175,8 @@ def write_slots(m, record, slots):
             bits = ALL_SLOTS
         elif left < SLOT_BITS:
             bits = ALL_SLOTS - (1 << left) + 1
-        m.store(record + TAKEN + word * WORD, bits)
-        m.store(record + WAITING + word * WORD, 0)
+        m.store(record + TAKEN + word * SLOT_STRIDE, bits)
+        m.store(record + WAITING + word * SLOT_STRIDE, 0)
         left = left - SLOT_BITS
         word = word + 1
 
@@ -213,6 +216,7 @@ def write_span(m, arena, record, index):
         slots = MOST_SLOTS
     m.store(record + SLOTS, slots)
     m.store(record + SPAN_FREE, slots)
+    m.store(record + CHOSEN, NONE_CHOSEN)
     write_slots(m, record, slots)
     m.store_release(record + KIND, SPAN)
 
@@ -278,13 +282,37 @@ def span_with_room(m, arena, index):
     return record
 
 
+def choose_slot(m, arena, record):
+    """The number of a slot of the span that is not taken, at random: what is noted as the one that is taken next.
+
+    Requires: the arena's lock; a slot is not taken.
+    """
+    number = random_slot(m, record, draw(m, keep_of(m, arena) + KEEP_DRAWN))
+    m.store(record + CHOSEN, number)
+    return number
+
+
+def choose_ahead(m, arena, record):
+    """Choose the slot that is taken next before it is asked for, so that it is near by then: at random, it never is.
+
+    Requires: the arena's lock; a slot is not taken.
+    """
+    p = slot_at(m, record, choose_slot(m, arena, record))
+    m.prefetch(p)
+    m.prefetch(p + m.load(record + SLOT) - WORD)
+
+
 def take_slot(m, arena, record):
     """Take a slot of the span that is not taken, at random; its payload. Abort if it was written to since it was freed.
+
+    What is chosen stays free until it is taken: nobody else takes of the span.
 
     Requires: the arena's lock; a slot is not taken; the span is on the list of its class.
     Ensures:  the slot is used, zero, and ends with its canary; the span is on the list if a slot is left.
     """
-    number = random_slot(m, record, draw(m, keep_of(m, arena) + KEEP_DRAWN))
+    number = m.load(record + CHOSEN)
+    if number == NONE_CHOSEN:
+        number = choose_slot(m, arena, record)
     p = slot_at(m, record, number)
     if m.load(record + SPAN_FREE) == m.load(record + SLOTS):
         count_empty(m, arena, record, -1)
@@ -292,6 +320,9 @@ def take_slot(m, arena, record):
     add(m, record + SPAN_FREE, -1)
     if m.load(record + SPAN_FREE) == 0:
         bypass(m, m.load(record + PREV), m.load(record + NEXT))
+        m.store(record + CHOSEN, NONE_CHOSEN)
+    else:
+        choose_ahead(m, arena, record)
     write_canary(m, p, m.load(record + SLOT) - WORD)
     return p
 
@@ -375,6 +406,9 @@ def largest_slot(m, arena):
 def free_slot(m, arena, record, number):
     """Let the slot, which waits, be free again.
 
+    A span that was full is the last with room: when its turn comes, more of its slots are free, so there are more to
+    choose from, and its record is looked at once for many blocks.
+
     Requires: the arena's lock.
     Ensures:  the span is on the list of its class, or the system's.
     """
@@ -382,6 +416,6 @@ def free_slot(m, arena, record, number):
     clear_bit(m, record, WAITING, number)
     add(m, record + SPAN_FREE, 1)
     if m.load(record + SPAN_FREE) == 1:
-        insert(m, class_head(arena, m.load(record + SPAN_CLASS)), record)
+        insert(m, m.load(class_head(arena, m.load(record + SPAN_CLASS)) + PREV), record)
     if m.load(record + SPAN_FREE) == m.load(record + SLOTS):
         retain_span(m, arena, record)

@@ -168,18 +168,25 @@ def unmap_pages(m, record):
 # Mappings that are spare: freed, waited for, and without access.
 
 
-def start_within(m, record, length, alignment, random):
-    """Where in what the record has of the system `length` bytes at a multiple of `alignment` may begin; NULL for none.
-
-    At least a page is left on either side; how many before, GUARD_MASK + 1 at most, the random number chooses.
+def with_margins(length, alignment):
+    """Bytes in which `length` bytes at a multiple of `alignment` lie with a page at least on either side.
 
     Requires: length is a multiple of PAGE; alignment is a power of two.
     """
-    spread = m.load(record + MAPPING_BYTES) - length - 2 * PAGE
+    room = length + 2 * PAGE
     if alignment > PAGE:
-        spread = spread - alignment
-    if spread < 0:
-        return NULL
+        room = room + alignment
+    return room
+
+
+def start_within(m, record, length, alignment, random):
+    """Where in what the record has of the system `length` bytes at a multiple of `alignment` begin.
+
+    At least a page is left on either side; how many before, GUARD_MASK + 1 at most, the random number chooses.
+
+    Requires: length is a multiple of PAGE; alignment is a power of two; they lie there with their margins.
+    """
+    spread = m.load(record + MAPPING_BYTES) - with_margins(length, alignment)
     if spread > GUARD_MASK << PAGE_SHIFT:
         spread = GUARD_MASK << PAGE_SHIFT
     before = ((random & ALL_SLOTS) * ((spread >> PAGE_SHIFT) + 1) >> SLOT_BITS) + 1
@@ -236,10 +243,7 @@ def take_spare(m, vault, length, alignment):
     Requires: the lock of the mapped blocks; length is a multiple of PAGE; alignment is a power of two.
     Ensures:  it is not spare any more; NULL if there is none, or the system refused.
     """
-    need = length + 2 * PAGE
-    if alignment > PAGE:
-        need = need + alignment
-    at = least_spare(m, vault, need)
+    at = least_spare(m, vault, with_margins(length, alignment))
     if at == NULL:
         return NULL
     record = m.load(at)

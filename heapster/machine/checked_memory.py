@@ -197,6 +197,9 @@ class CheckedMemory(SequentialAtomics):
         changed.update(address for start, end in swept for address in words if start <= address < end)
         return min((a for a in changed if self.words.get(a) != words[a]), default=None)
 
+    def prefetch(self, address: int) -> None:
+        """See `Machine.prefetch`: all memory is as near."""
+
     def known_zero(self, target: int, count: int) -> None:
         """See `Machine.known_zero`; faults if a word of it was written."""
         self._check_range("known_zero", target, count)

@@ -122,6 +122,13 @@ define void @machine_fill(i64 %target, i64 %byte, i64 %count) {
 define void @machine_known_zero(i64 %target, i64 %count) {
   ret void
 }""",
+    # To be written (1), and to stay near (3), as data (1).
+    "prefetch": """
+define void @machine_prefetch(i64 %a) {
+  %p = inttoptr i64 %a to ptr
+  call void @llvm.prefetch.p0(ptr %p, i32 1, i32 3, i32 1)
+  ret void
+}""",
     "sbrk": """
 define i64 @machine_sbrk(i64 %delta) {
   %errno = call ptr @__errno_location()
@@ -293,6 +300,10 @@ define i64 @machine_thread() {
 }
 
 
+INTRINSICS = """
+declare ptr @llvm.threadlocal.address.p0(ptr)
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+"""
 WATCHED: Mapping[str, str] = {      # what differs where checkers play all threads on one, and watch the locks
     "lock": """
 define void @machine_lock(i64 %mutex) {
@@ -325,4 +336,4 @@ def lowering(statics_bytes: int, thread_bytes: int, fault: str = "", variant: st
     storage = DECLARATIONS.format(statics_bytes=statics_bytes, thread_bytes=thread_bytes)
     body = storage + "".join(functions.values())
     body = hooked(body) if variant == HOOKED else body
-    return body.replace(") {", ") alwaysinline {") + "\ndeclare ptr @llvm.threadlocal.address.p0(ptr)\n"
+    return body.replace(") {", ") alwaysinline {") + INTRINSICS

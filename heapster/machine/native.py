@@ -40,6 +40,7 @@ OPERATIONS: Mapping[str, OperationType] = {
     "copy": OperationType(3, False),
     "fill": OperationType(3, False),
     "known_zero": OperationType(2, False),
+    "prefetch": OperationType(1, False),
     "sbrk": OperationType(1, True),
     "mmap": OperationType(1, True),
     "munmap": OperationType(2, True),

@@ -145,6 +145,9 @@ class Process(SequentialAtomics, PlannedRefusals):
         self._check_range("fill", target, count)
         ctypes.memset(target, byte, count)
 
+    def prefetch(self, address: int) -> None:
+        """See `Machine.prefetch`: all memory is as near."""
+
     def known_zero(self, target: int, count: int) -> None:
         """See `Machine.known_zero`; faults if a byte near either end of the range is not zero."""
         self._check_range("known_zero", target, count)

@@ -63,6 +63,9 @@ class Machine(Protocol):
     def known_zero(self, target: int, count: int) -> None:
         """Claim that `count` bytes of a mapping were never written, so that they read as zero."""
 
+    def prefetch(self, address: int) -> None:
+        """Say that the word at `address`, which may be any, will be asked for soon: nothing changes."""
+
     def sbrk(self, delta: int) -> int:
         """Move the break by `delta` bytes (0 asks); the old break, or REFUSED and nothing moved.
 

@@ -227,6 +227,9 @@ class Symbolic:
         for cell in self._within(target, count):
             cell.now = byte * 0x0101010101010101
 
+    def prefetch(self, address: Any) -> None:
+        """See `Machine.prefetch`: all memory is as near."""
+
     def known_zero(self, target: Any, count: Any) -> None:
         """See `Machine.known_zero`."""
         self.zeroed.append((target, count))

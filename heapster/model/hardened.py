@@ -24,7 +24,7 @@ from heapster.model.misuse import FAULT, OUTCOMES, UNNOTICED
 from heapster.model.problem import Problem
 
 CANARY = HEADER                     # bytes behind each block of a span
-MOST_SLOT = 1 << 15
+MOST_SLOT = 9 << 13
 MOST_SLOTS = 256
 MOST_SPAN, LEAST_SLOTS = 1 << 16, 4
 GROWN_SHIFT = 3                     # a mapping that realloc makes may be an eighth larger than it must

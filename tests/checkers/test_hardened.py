@@ -9,7 +9,7 @@ from heapster.checkers.lockstep.hardened import HardenedLockstep
 from heapster.checkers.lockstep.run_trace import Outcome, rerun, taken
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import make_for
-from heapster.impl import hardened, malloc, quarantine, spans, vault
+from heapster.impl import hardened, layout, malloc, quarantine, spans, vault
 from heapster.machine.process import Process
 from heapster.machine.simulated import Simulated
 from heapster.model.hardened import HARDENED_ALWAYS, HardenedHeap, HardMapping, Span, hardened_violations, slot_for
@@ -17,7 +17,7 @@ from heapster.model.trace import parse
 from heapster.model.witnesses import sometimes
 from heapster.results import UsageError
 
-MANY = "; ".join(f"m{i} = malloc({size})" for i, size in enumerate((24, 100, 24, 3000, 50_000, 24, 500)))
+MANY = "; ".join(f"m{i} = malloc({size})" for i, size in enumerate((24, 100, 24, 3000, 90_000, 24, 500)))
 FREED = "; ".join(f"free(m{i})" for i in (1, 2, 4, 5))
 CALLS = f"{MANY}; {FREED}; n = realloc(m0, 30); k = calloc(3, 8); a = aligned_alloc(256, 9); stats"
 ENDED = f"{CALLS}; finalize"
@@ -73,7 +73,7 @@ def test_nothing_is_wrong_on_real_memory() -> None:
 
 
 @pytest.mark.parametrize(("text", "how"), [
-    ("a = malloc(24); free(a); free(a)", "double_free"), ("a = malloc(50000); free(a); free(a)", "double_free"),
+    ("a = malloc(24); free(a); free(a)", "double_free"), ("a = malloc(90000); free(a); free(a)", "double_free"),
     ("a = malloc(24); free(a + 16)", "invalid_pointer"), ("a = malloc(24); free(a + 1)", "invalid_pointer"),
     ("a = malloc(24); free(a); b = realloc(a, 5)", "double_free"), ("a = malloc(24); free_sized(a, 25)", "wrong_size")])
 def test_misuse_is_told(text: str, how: str) -> None:
@@ -84,8 +84,8 @@ def test_misuse_is_told(text: str, how: str) -> None:
 @pytest.mark.parametrize(("text", "how"), [
     ("a = malloc(24); poke a + 24 65", "overflow"), ("a = malloc(24); poke a + 16 65", "unnoticed"),
     ("a = malloc(24); free(a); poke a + 8 65", "write_after_free"), ("a = malloc(24); free(a); poke a 0", "unnoticed"),
-    ("a = malloc(50000); poke a + 49000 65", "unnoticed"), ("a = malloc(50000); poke a - 8 65", "fault"),
-    ("a = malloc(50000); free(a); poke a 65", "fault"), ("a = malloc(24); poke a + 9000 65", "fault")])
+    ("a = malloc(90000); poke a + 49000 65", "unnoticed"), ("a = malloc(90000); poke a - 8 65", "fault"),
+    ("a = malloc(90000); free(a); poke a 65", "fault"), ("a = malloc(24); poke a + 9000 65", "fault")])
 def test_what_is_told_of_a_write_is_what_the_model_says(text: str, how: str) -> None:
     outcome = run(text)
     assert (outcome.problems, outcome.misused) == ((), how)
@@ -94,7 +94,7 @@ def test_what_is_told_of_a_write_is_what_the_model_says(text: str, how: str) -> 
 def test_every_event_can_be_seen() -> None:
     first, again = ("; ".join(f"{name}{i} = malloc(32000)" for i in range(8)) for name in "ab")
     freed = "; ".join(f"free(a{i})" for i in range(7))
-    text = f"{first}; x = malloc(50000); {freed}; free(x); trim 0; {again}; r = realloc(b0, 50)"
+    text = f"{first}; x = malloc(90000); {freed}; free(x); trim 0; {again}; r = realloc(b0, 50)"
     seen = [taken(HardenedLockstep(Simulated()), parse(steps)).witnesses
             for steps in (text, f"fail munmap 0; fail protect 1; {text}")]
     assert {name for each in seen for name in each} == {witness.name for witness in sometimes(hardened=True)}
@@ -125,7 +125,7 @@ FAULTS: dict[str, tuple[ModuleType, str, Any, str, str]] = {
 
 def _unzeroed(m: Any, arena: int, record: int, p: int) -> None:
     number = spans.slot_number(m, record, p)
-    spans.set_bit(m, record, 192, number)
+    spans.set_bit(m, record, layout.WAITING, number)
     hardened.count_slot(m, arena, record, -1)
     quarantine.exchange(m, vault.keep_of(m, arena), 0, record + number)
 
@@ -149,5 +149,5 @@ def test_a_target_may_be_hardened() -> None:
 
 
 def test_slots_have_room_for_requests() -> None:
-    assert [slot_for(request) for request in (0, 24, 25, 32_760, 32_761)] == [32, 32, 48, 32_768, 0]
+    assert [slot_for(request) for request in (0, 24, 25, 73_720, 73_721)] == [32, 32, 48, 73_728, 0]
     assert [slot_for(9, alignment) for alignment in (64, 4096, 8192)] == [64, 4096, 0]

@@ -159,6 +159,16 @@ def test_fresh_pages_are_known_zero_until_written(m: Any) -> None:
     fault("not_known_zero", m.known_zero, start + -start % 8, 64)
 
 
+@pytest.mark.parametrize("address", [0, 8, -1, 1 << 47, -(1 << 63), (1 << 63) - 1])
+def test_what_is_asked_for_soon_may_be_anywhere(m: Any, address: int) -> None:
+    a = m.mmap(PAGE)
+    m.store(a, 5)
+    calls = list(m.calls)
+    m.prefetch(a)
+    m.prefetch(address)
+    assert m.load(a) == 5 and list(m.calls) == calls
+
+
 def test_the_callers_words_are_compared(m: Any) -> None:
     a = m.mmap(PAGE)
     words = {a: 1, a + 8: 2, a + 16: 3}

@@ -120,7 +120,7 @@ def _listed(m: Any, load: Load, owner: int) -> Iterator[int]:
 def _bits(load: Load, start: int) -> frozenset[int]:
     words = layout.MOST_SLOTS // BITS
     return frozenset(word * BITS + bit for word in range(words) for bit in range(BITS)
-                     if load(start + word * WORD) >> bit & 1)
+                     if load(start + word * layout.SLOT_STRIDE) >> bit & 1)
 
 
 def _span(m: Any, load: Load, record: int, owners: dict[int, int], table: dict[int, int], listed: set[int],
@@ -149,10 +149,8 @@ def _span(m: Any, load: Load, record: int, owners: dict[int, int], table: dict[i
 
 def canary_of(p: int, key: int) -> int:
     """The canary that the block with the payload `p` must have."""
-    x = (p ^ key) & MASK
-    for shift, factor in ((30, 0x3F58476D1CE4E5B9), (27, 0x14D049BB133111EB)):
-        x = (x ^ x >> shift) * factor & MASK
-    return x ^ x >> 31 | 1
+    x = (p ^ key) * 0x3F58476D1CE4E5B9 & MASK
+    return x ^ x >> 32 | 1
 
 
 def _mapping(load: Load, record: int, table: dict[int, int], ring: set[int], spares: set[int]) -> HardMapping:

@@ -92,8 +92,9 @@ SLOTS = (
     fault("slots share a bit", "spans", "    return 1 << (number & SLOT_BITS - 1)",
           "    return 1 << (number & SLOT_BITS - 2)",
           "a_slots_bit_is_its_own"),
-    fault("bits of slots lie in one word", "spans", "    return record + bits + (number >> SLOT_BITS_SHIFT) * WORD",
-          "    return record + bits", "bits_lie_32_in_a_word"),
+    fault("bits of slots lie in one word", "spans",
+          "    return record + bits + (number >> SLOT_BITS_SHIFT) * SLOT_STRIDE", "    return record + bits",
+          "bits_lie_32_in_a_word"),
     fault("a bit is set twice", "spans", "    add(m, bits_at(record, bits, number), bit_of(number))",
           "    add(m, bits_at(record, bits, number), 2 * bit_of(number))", "a_bit_is_set_and_no_other"),
     fault("a bit stays", "spans", "    add(m, bits_at(record, bits, number), -bit_of(number))",
@@ -194,12 +195,10 @@ CALLS = (
           "    owner = NULL\n    if m.load_acquire(record + KIND) >= NO_RECORD:", "a_record_of_a_kind_is_locked"),
 )
 SPARES = (
-    fault("a spare mapping may have no guard behind", "vault",
-          "    spread = m.load(record + MAPPING_BYTES) - length - 2 * P",
-          "    spread = m.load(record + MAPPING_BYTES) - length - 1 * P", "a_page_at_least_is_left_on_either_side"),
-    fault("what just fits does not", "vault", "    if spread < 0:\n        return NULL",
-          "    if spread <= 0:\n        return NULL",
-          "what_fits_has_a_start"),
+    fault("a spare mapping may have no guard behind", "vault", "- with_margins(length, alignment)\n",
+          "- with_margins(length, alignment) + PAGE\n", "a_page_at_least_is_left_on_either_side"),
+    fault("there are margins for one guard", "vault", "    room = length + 2 * PAGE", "    room = length + PAGE",
+          "margins_are_two_pages_and_the_alignment"),
     fault("the guard before a spare mapping is as long as there is room", "vault",
           "    if spread > GUARD_MASK << PAGE_SHIFT:\n        spread = GUARD_MASK << PAGE_SHIFT\n", "",
           "sixteen_pages_at_most_are_left_before"),
@@ -218,8 +217,8 @@ SPARES = (
           "a_spare_is_found_where_one_suffices"),
     fault("a used mapping stays spare", "vault", "    add(m, vault + SPARES, -1)\n", "",
           "what_is_opened_is_spare_no_more"),
-    fault("alignment is found no room", "vault", "        need = need + alignment\n", "        need = need + PAGE\n",
-          "a_spare_with_room_is_opened"),
+    fault("alignment is found no room", "vault", "least_spare(m, vault, with_margins(length, alignment))",
+          "least_spare(m, vault, with_margins(length, PAGE))", "a_spare_with_room_is_opened"),
     fault("a mapping of any bytes may be spare", "vault",
           "    if m.load(record + MAPPING_BYTES) > MOST_SPARE or m.load",
           "    if m.load", "what_may_not_be_spare_is_answered"),
@@ -240,11 +239,19 @@ SPARES = (
 )
 WALKS = (
     fault("slots before the first are looked at", "spans",
-          "    bits = (ALL_SLOTS - m.load(record + TAKEN + word * WORD)) & -bit_of(number)",
-          "    bits = ALL_SLOTS - m.load(record + TAKEN + word * WORD)", "the_nearest_free_is_free"),
+          "    bits = (ALL_SLOTS - m.load(record + TAKEN + word * SLOT_STRIDE)) & -bit_of(number)",
+          "    bits = ALL_SLOTS - m.load(record + TAKEN + word * SLOT_STRIDE)", "the_nearest_free_is_free"),
     fault("the last slots are looked for first too seldom", "spans", "* m.load(record + SLOTS) >> SLOT_BITS)",
           "* (m.load(record + SLOTS) + 1) >> SLOT_BITS)", "each_slot_may_be_looked_for_first"),
     fault("the only span with room goes back", "spans", "    if is_only or m.load(keep_of", "    if m.load(keep_of",
           "an_empty_span_goes_last_or_back"),
 )
-HARDENED_FAULTS = (*PAGES, *RECORDS, *WAITS, *SLOTS, *CALLS, *SPARES, *WALKS)
+CHOICES = (
+    fault("a slot is taken twice", "spans", "        m.store(record + CHOSEN, NONE_CHOSEN)\n    else",
+          "        pass\n    else", "what_was_chosen_is_taken_once"),
+    fault("what is chosen is not noted", "spans", "    m.store(record + CHOSEN, number)\n", "",
+          "a_slot_is_chosen_at_random_and_noted"),
+    fault("the next slot is not chosen", "spans", "    p = slot_at(m, record, choose_slot(m, arena, record))",
+          "    p = slot_at(m, record, m.load(record + CHOSEN))", "the_next_slot_is_chosen_before"),
+)
+HARDENED_FAULTS = (*PAGES, *RECORDS, *WAITS, *SLOTS, *CALLS, *SPARES, *WALKS, *CHOICES)

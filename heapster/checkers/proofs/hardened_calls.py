@@ -28,7 +28,7 @@ from heapster.checkers.proofs.passing_on import FREE, REALLOC, PassedCall
 from heapster.checkers.proofs.placement import Over
 from heapster.machine.symbolic import HIGHEST, LOWEST, MisuseAbort
 
-INVALID_POINTER = 2
+INVALID_POINTER, MOST_SLOT = 2, HARDENED["MOST_SLOT"]
 CANARY = 0x5A5A5A5A
 NONE, SPAN, MAPPING, FREED, LAST = range(5)     # kinds of records
 
@@ -67,7 +67,7 @@ class OneRecord(Window):
 def place_hardened(source: Any, path: Any) -> None:
     """Whatever a span has, and the system, at once or when it is asked for less."""
     c = PassedCall(path)
-    slot, index = path.choose(2) * path.word("slot", 32, 1 << 15, ALIGN), path.word("class", 0, 78)
+    slot, index = path.choose(2) * path.word("slot", 32, MOST_SLOT, ALIGN), path.word("class", 0, 87)
     found, roomy, least = (or_null(path, name) for name in ("found", "roomy", "least"))
     is_grown = c.kind == REALLOC
     with replaced(source.hardened, slot_for=lambda *_: slot, class_for=lambda _: index, pages_for=lambda n: n + 1,
@@ -87,7 +87,7 @@ def place_hardened(source: Any, path: Any) -> None:
 def place_in_span(source: Any, path: Any) -> None:
     """An arena that is lost or not; a span with room, or none."""
     c, lost, found = PassedCall(path), bool(path.choose(2)), or_null(path, "record")
-    index, p = path.word("class", 0, 78), or_null(path, "p")
+    index, p = path.word("class", 0, 87), or_null(path, "p")
     with replaced(source.hardened, is_lost=lambda *_: lost, owner_of=lambda *_: 5, **c.notes.answering(
             open_record=0, span_with_room=found, take_slot=p, count_slot=0, count_call=0)):
         placed = source.hardened.place_in_span(c.m, c.arena, index, c.kind)
@@ -123,29 +123,52 @@ def place_mapping(source: Any, path: Any) -> None:
 
 
 def take_slot(source: Any, path: Any) -> None:
-    """A span with any number of free slots, of which one is chosen."""
-    r = OneRecord(path)
-    slot, free, slots = r.put("SLOT", 32, 1 << 15), r.put("SPAN_FREE", 1, 256), r.put("SLOTS", 1, 256)
-    number = path.word("number", 0, 255)
-    for name, word in (("next", NEXT), ("prev", PREV)):
-        r.m.put(r.record + word, path.word(name, LOWEST, HIGHEST, ALIGN), name)
+    """A span with any number of free slots, of which one was chosen before, or is now."""
+    r, chosen = OneRecord(path), path.choose(2)
+    slot, free, slots = r.put("SLOT", 32, MOST_SLOT), r.put("SPAN_FREE", 1, 256), r.put("SLOTS", 1, 256)
+    number, word = path.word("number", 0, 255), r.record + HARDENED["CHOSEN"]
+    r.m.put(word, number if chosen else HARDENED["NONE_CHOSEN"], "chosen")
+    for name, place in (("next", NEXT), ("prev", PREV)):
+        r.m.put(r.record + place, path.word(name, LOWEST, HIGHEST, ALIGN), name)
     before, after = r.m.load(r.record + PREV), r.m.load(r.record + NEXT)
-    with replaced(source.spans, draw=lambda *_: 9, keep_of=lambda *_: 77, random_slot=lambda *_: number,
-                  slot_at=lambda *_: r.p, **r.notes.answering(count_empty=0, set_bit=0, bypass=0, write_canary=0)):
+    with replaced(source.spans, slot_at=lambda *_: r.p, **r.notes.answering(
+            choose_slot=number, count_empty=0, set_bit=0, bypass=0, choose_ahead=0, write_canary=0)):
         p = source.spans.take_slot(r.m, r.arena, r.record)
-    left = r.record + HARDENED["SPAN_FREE"]
+    left, last = r.record + HARDENED["SPAN_FREE"], bool(free == 1)
     path.claim("a_taken_slot_ends_with_its_canary", lambda: p == r.p and r.notes.are(
+        *[("choose_slot", r.arena, r.record)] * (not chosen),
         *[("count_empty", r.arena, r.record, -1)] * bool(free == slots),
-        ("set_bit", r.record, HARDENED["TAKEN"], number), *[("bypass", before, after)] * bool(free == 1),
-        ("write_canary", r.p, slot - WORD)))
-    path.claim("spans_with_room_are_listed", lambda: only(r.m, left) and r.m.load(left) == free - 1)
+        ("set_bit", r.record, HARDENED["TAKEN"], number), *[("bypass", before, after)] * last,
+        *[("choose_ahead", r.arena, r.record)] * (not last), ("write_canary", r.p, slot - WORD)))
+    path.claim("spans_with_room_are_listed", lambda: only(r.m, left, word) and r.m.load(left) == free - 1)
+    path.claim("what_was_chosen_is_taken_once", lambda: not last or r.m.load(word) == HARDENED["NONE_CHOSEN"])
+
+
+def choose_slot(source: Any, path: Any) -> None:
+    """Any random number, and any slot that it chooses."""
+    r, number = OneRecord(path, 1), path.word("number", 0, 255)
+    with replaced(source.spans, keep_of=lambda *_: 77, **r.notes.answering(draw=9, random_slot=number)):
+        chosen = source.spans.choose_slot(r.m, r.arena, r.record)
+    word = r.record + HARDENED["CHOSEN"]
+    path.claim("a_slot_is_chosen_at_random_and_noted", lambda: chosen == number and r.m.load(word) == number
+               and only(r.m, word) and r.notes.are(("draw", 77), ("random_slot", r.record, 9)))
+
+
+def choose_ahead(source: Any, path: Any) -> None:
+    """Any slot that is chosen, of any size."""
+    r, number = OneRecord(path, 1), path.word("number", 0, 255)
+    r.put("SLOT", 32, MOST_SLOT)
+    with replaced(source.spans, slot_at=lambda *_: r.p, **r.notes.answering(choose_slot=number)):
+        source.spans.choose_ahead(r.m, r.arena, r.record)
+    path.claim("the_next_slot_is_chosen_before", lambda: only(r.m) and r.notes.are(
+        ("choose_slot", r.arena, r.record)))
 
 
 def write_canary(source: Any, path: Any) -> None:
     """Any last word of a slot, and any words before it."""
     r, is_zero = OneRecord(path), bool(path.choose(2))
-    usable, last = path.word("usable", 24, 1 << 15, WORD), path.word("last", 0, 1 << 62)
-    r.reserve(r.p, 1 << 15)
+    usable, last = path.word("usable", 24, MOST_SLOT, WORD), path.word("last", 0, 1 << 62)
+    r.reserve(r.p, 1 << 17)
     r.m.put(r.p + usable, last, "last word")
     r.m.may_abort, code = True, 0
     try:
@@ -191,8 +214,8 @@ def check_slot(source: Any, path: Any) -> None:
 def check_end(source: Any, path: Any) -> None:
     """Any slot, used or not, whatever it ends with."""
     r, is_used = OneRecord(path), bool(path.choose(2))
-    slot, last = r.put("SLOT", 32, 1 << 15), path.word("last")
-    r.reserve(r.p, 1 << 15)
+    slot, last = r.put("SLOT", 32, MOST_SLOT), path.word("last")
+    r.reserve(r.p, 1 << 17)
     r.m.put(r.p + slot - WORD, last, "last word")
     with replaced(source.hardened, slot_at=lambda *_: r.p, is_used=lambda *_: is_used, canary=lambda *_: CANARY):
         code = aborts(r.m, lambda: source.hardened.check_end(r.m, r.record, 7), r.p)
@@ -228,7 +251,7 @@ def free_hardened(source: Any, path: Any) -> None:
 def usable_hardened(source: Any, path: Any) -> None:
     """A used block of a span or with a mapping."""
     r = OneRecord(path, 3)
-    length, slot = r.put("LENGTH", 0, 1 << 46), r.put("SLOT", 32, 1 << 15)
+    length, slot = r.put("LENGTH", 0, 1 << 46), r.put("SLOT", 32, MOST_SLOT)
     with replaced(source.hardened, own=r.owning):
         usable = source.hardened.usable_hardened(r.m, r.p)
     path.claim("all_but_the_canary_is_usable", lambda: r.is_left() and r.notes.are(("own", r.p)) and usable == (
@@ -248,8 +271,8 @@ def resize_hardened(source: Any, path: Any) -> None:
 def let_wait(source: Any, path: Any) -> None:
     """A used slot; one that waited long enough, or none yet."""
     r, number = OneRecord(path), path.word("number", 0, 255)
-    slot, group = r.put("SLOT", 32, 1 << 15), path.choose(3)
-    r.reserve(r.p, 1 << 15)
+    slot, group = r.put("SLOT", 32, MOST_SLOT), path.choose(3)
+    r.reserve(r.p, 1 << 17)
     other = path.choose(2) * path.word("other", LOWEST, HIGHEST, 256)
     place = path.word("place", 0, 255)
     with replaced(source.hardened, slot_number=lambda *_: number, keep_of=lambda *_: 77, group_of=lambda _: group,
@@ -349,7 +372,7 @@ def show_record(source: Any, path: Any) -> None:
     """A record of any kind, and any slots, one at a time."""
     r = OneRecord(path)
     length = r.put("LENGTH", 0, 1 << 46)
-    r.put("SLOT", 32, 1 << 15)
+    r.put("SLOT", 32, MOST_SLOT)
     r.put("SLOTS", 1, 256)
     s = ShownSlots(path, r)
     try:
@@ -379,7 +402,11 @@ PROOFS = (
         "a_mapping_is_made_and_counted": "where there is a vault, and the system gives it"}),
     Proof("spans.take_slot", ANY_HEAP, take_slot, {
         "a_taken_slot_ends_with_its_canary": "the slot is used, zero, and ends with its canary",
-        "spans_with_room_are_listed": "the span is on the list if a slot is left"}),
+        "spans_with_room_are_listed": "the span is on the list if a slot is left"}, more={
+        "what_was_chosen_is_taken_once": "of a span without room none is chosen"}),
+    _proof("spans.choose_slot", choose_slot,
+           a_slot_is_chosen_at_random_and_noted="each that is not taken may be it; no other word changes"),
+    _proof("spans.choose_ahead", choose_ahead, the_next_slot_is_chosen_before="no other word changes"),
     _proof("spans.write_canary", write_canary,
            a_slot_that_was_written_to_is_told="it aborts exactly where a word of the slot is not zero",
            a_slot_that_is_whole_ends_with_its_canary="no other word changes"),

@@ -23,7 +23,7 @@ from heapster.checkers.proofs.layout_spec import (
 from heapster.checkers.proofs.notes import or_null
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
-TAKEN, WAITING, MOST_SLOTS = HARDENED["TAKEN"], HARDENED["WAITING"], HARDENED["MOST_SLOTS"]
+TAKEN, WAITING, MOST_SLOTS, MOST_SLOT = (HARDENED[name] for name in ("TAKEN", "WAITING", "MOST_SLOTS", "MOST_SLOT"))
 LEDGER = ("used_bytes", "used_blocks", "free_bytes", "free_blocks")
 
 
@@ -35,7 +35,7 @@ class SlotBits(OneRecord):
         self.number, self.kind, self.was = path.choose(MOST_SLOTS), (TAKEN, WAITING)[path.choose(2)], path.choose(2)
         self.bit = 1 << self.number % 32
         self.others = (0, (1 << 32) - 1 - self.bit)[path.choose(2)]
-        self.word_at = self.record + self.kind + self.number // 32 * WORD
+        self.word_at = self.record + self.kind + self.number // 32 * 2 * WORD
         self.m.put(self.word_at, self.others + self.bit * self.was, "bits")
         self.words = (self.m, self.record, self.kind, self.number)
 
@@ -80,7 +80,7 @@ def is_used(source: Any, path: Any) -> None:
 def slot_at(source: Any, path: Any) -> None:
     """Any span, and each number."""
     r, number = OneRecord(path, 1), path.choose(MOST_SLOTS)
-    slot = r.put("SLOT", 32, 1 << 15)
+    slot = r.put("SLOT", 32, MOST_SLOT)
     path.claim("slots_lie_side_by_side", lambda: source.spans.slot_at(r.m, r.record, number) == r.base + number * slot
                and only(r.m))
 
@@ -88,8 +88,8 @@ def slot_at(source: Any, path: Any) -> None:
 def count_slot(source: Any, path: Any) -> None:
     """A slot that is used from here on, and one that is not."""
     r, used = OneRecord(path, 1), (1, -1)[path.choose(2)]
-    slot = r.put("SLOT", 32, 1 << 15)
-    words = {name: r.word(name, 1 << 15, 1 << 46) for name in LEDGER}
+    slot = r.put("SLOT", 32, MOST_SLOT)
+    words = {name: r.word(name, 1 << 17, 1 << 46) for name in LEDGER}
     source.hardened.count_slot(r.m, r.arena, r.record, used)
     changes = (used * slot, used, -used * slot, -used)
     path.claim("a_slot_is_used_or_free", lambda: only(r.m, *map(r.at, LEDGER)) and all(
@@ -99,10 +99,10 @@ def count_slot(source: Any, path: Any) -> None:
 def count_span(source: Any, path: Any) -> None:
     """A span that comes, and one that goes."""
     r, sign, slots = Vaulted(path), (1, -1)[path.choose(2)], (1, 4, 255, 256)[path.choose(4)]
-    slot, length = r.put("SLOT", 32, 1 << 15), r.put("LENGTH", PAGE, 1 << 17)
+    slot, length = r.put("SLOT", 32, MOST_SLOT), r.put("LENGTH", PAGE, 1 << 19)
     r.m.put(r.record + HARDENED["SLOTS"], slots, "slots")
     names = ("held", "free_bytes", "free_blocks")
-    words = [r.word(name, 1 << 24, 1 << 46) for name in names]
+    words = [r.word(name, 1 << 25, 1 << 46) for name in names]
     with replaced(source.spans, **r.notes.answering(count_empty=0)):
         source.spans.count_span(r.m, r.arena, r.record, sign)
     changes = (sign * length, sign * slots * slot, sign * slots)
@@ -126,7 +126,7 @@ class ListedSpan(Vaulted):
 def count_empty(source: Any, path: Any) -> None:
     """A span that is empty from here on, and one that is not."""
     v, sign = Vaulted(path), (1, -1)[path.choose(2)]
-    length, empty = v.put("LENGTH", PAGE, 1 << 17), path.word("empty", 1 << 17, 1 << 46)
+    length, empty = v.put("LENGTH", PAGE, 1 << 19), path.word("empty", 1 << 19, 1 << 46)
     word = v.of_vault("KEEP_EMPTY", empty)
     with replaced(source.spans, keep_of=lambda *_: v.vault):
         source.spans.count_empty(v.m, v.arena, v.record, sign)
@@ -159,7 +159,7 @@ def make_span(source: Any, path: Any) -> None:
     """A vault or none, a record or none, pages or none, and a table that leads there or not."""
     v, has, made = Vaulted(path), path.choose(2), path.choose(2)
     mapped, led = bool(path.choose(2)), bool(path.choose(2))
-    length = v.put("LENGTH", PAGE, 1 << 17)
+    length = v.put("LENGTH", PAGE, 1 << 19)
     with replaced(source.spans, span_length=lambda _: 99, least_of_class=lambda n: n, **v.notes.answering(
             open_vault=v.vault * has, new_record=v.record * made, map_pages=mapped, write_span=0, enter_pages=led,
             unmap_pages=True, give_up=0)):
@@ -177,7 +177,7 @@ def make_span(source: Any, path: Any) -> None:
 def drop_span(source: Any, path: Any) -> None:
     """A span that the system takes or not."""
     s, taken = ListedSpan(path), bool(path.choose(2))
-    length = s.put("LENGTH", PAGE, 1 << 17)
+    length = s.put("LENGTH", PAGE, 1 << 19)
     with replaced(source.spans, **s.notes.answering(
             leave_pages=0, unmap_pages=taken, bypass=0, count_span=0, give_up=0, enter_pages=True)):
         told = source.spans.drop_span(s.m, s.arena, s.record)
@@ -190,16 +190,18 @@ def drop_span(source: Any, path: Any) -> None:
 
 def free_slot(source: Any, path: Any) -> None:
     """A slot of a span that is full, has some room, or is empty then."""
-    s, index = ListedSpan(path), path.choose(2) * 78
+    s, index = ListedSpan(path), path.choose(2) * 87
     s.m.put(s.record + HARDENED["SPAN_CLASS"], index, "class")
     path.require(s.free, "<", s.slots)
-    with replaced(source.spans, class_head=lambda _, n: n + 48, **s.notes.answering(
+    last = path.word("last", LOWEST, HIGHEST, ALIGN)
+    s.m.put(s.vault + 64 + index + PREV, last, "last of the list")
+    with replaced(source.spans, class_head=lambda _, n: s.vault + 64 + n, **s.notes.answering(
             clear_bit=0, insert=0, retain_span=0)):
         source.spans.free_slot(s.m, s.arena, s.record, 7)
     word = s.record + HARDENED["SPAN_FREE"]
     path.claim("a_freed_slot_gives_room", lambda: only(s.m, word) and s.m.load(word) == s.free + 1 and s.notes.are(
         ("clear_bit", s.record, TAKEN, 7), ("clear_bit", s.record, WAITING, 7),
-        *[("insert", index + 48, s.record)] * bool(s.free == 0),
+        *[("insert", last, s.record)] * bool(s.free == 0),
         *[("retain_span", s.arena, s.record)] * bool(s.free + 1 == s.slots)))
 
 
@@ -261,8 +263,9 @@ def close_mapping(source: Any, path: Any) -> None:
 
 def stays(source: Any, path: Any) -> None:
     """A block of a span or with a mapping, and any request."""
-    r, slot, may = OneRecord(path, 3), path.choose(2) * path.word("wanted", 32, 1 << 15), bool(path.choose(2))
-    has, request, length = r.put("SLOT", 32, 1 << 15), path.word("request", 0, MAX_REQUEST), r.put("LENGTH", 0, 1 << 46)
+    r, slot, may = OneRecord(path, 3), path.choose(2) * path.word("wanted", 32, MOST_SLOT), bool(path.choose(2))
+    has, length = r.put("SLOT", 32, MOST_SLOT), r.put("LENGTH", 0, 1 << 46)
+    request = path.word("request", 0, MAX_REQUEST)
     with replaced(source.hardened, slot_for=lambda *_: slot, may_map=lambda *words: may and bool(
             words[0] == length and words[1] == request)):
         told = source.hardened.stays(r.m, r.record, request)
@@ -272,8 +275,8 @@ def stays(source: Any, path: Any) -> None:
 
 def check_asked_hardened(source: Any, path: Any) -> None:
     """A block of a span or with a mapping, and any size and alignment that are stated."""
-    r, slot, may = OneRecord(path, 3), path.word("wanted", 32, 1 << 15), bool(path.choose(2))
-    has, request = r.put("SLOT", 32, 1 << 15), path.word("request")
+    r, slot, may = OneRecord(path, 3), path.word("wanted", 32, MOST_SLOT), bool(path.choose(2))
+    has, request = r.put("SLOT", 32, MOST_SLOT), path.word("request")
     r.put("LENGTH", 0, 1 << 46)
     with replaced(source.hardened, own=r.owning, slot_for=lambda *_: slot, may_map=lambda *_: may):
         code = aborts(r.m, lambda: source.hardened.check_asked_hardened(r.m, r.p, request, ALIGN), r.p)
@@ -286,8 +289,8 @@ def check_asked_hardened(source: Any, path: Any) -> None:
 def verify_slot(source: Any, path: Any) -> None:
     """A slot that is taken or not, waits or not, with any canary, zero or not."""
     r, taken, waits, is_zero = OneRecord(path, 1), *(bool(path.choose(2)) for _ in range(3))
-    slot, last = r.put("SLOT", 32, 1 << 15), path.word("last")
-    r.reserve(r.p, 1 << 15)
+    slot, last = r.put("SLOT", 32, MOST_SLOT), path.word("last")
+    r.reserve(r.p, 1 << 17)
     r.m.put(r.p + slot - WORD, last, "last word")
     with replaced(source.records, slot_at=lambda *_: r.p, is_set=lambda _, __, bits, ___: taken if bits == TAKEN
                   else waits, is_used=lambda *_: taken and not waits, canary=lambda *_: CANARY,
@@ -309,7 +312,7 @@ def is_of(source: Any, path: Any) -> None:
 def block_bytes(source: Any, path: Any) -> None:
     """A record of a span or a mapping."""
     r = OneRecord(path, 3)
-    length, slot = r.put("LENGTH", 0, 1 << 46), r.put("SLOT", 32, 1 << 15)
+    length, slot = r.put("LENGTH", 0, 1 << 46), r.put("SLOT", 32, MOST_SLOT)
     path.claim("a_block_counts_for_its_slot_or_pages", lambda: only(r.m) and source.records.block_bytes(
         r.m, r.record) == (length if r.kind == MAPPING else slot))
 
@@ -352,7 +355,7 @@ def disown(source: Any, path: Any) -> None:
 def usable_in(source: Any, path: Any) -> None:
     """A record of a span or a mapping."""
     r = OneRecord(path, 3)
-    length, slot = r.put("LENGTH", 0, 1 << 46), r.put("SLOT", 32, 1 << 15)
+    length, slot = r.put("LENGTH", 0, 1 << 46), r.put("SLOT", 32, MOST_SLOT)
     path.claim("a_canary_is_not_usable", lambda: only(r.m) and source.hardened.usable_in(r.m, r.record) == (
         length if r.kind == MAPPING else slot - WORD))
 

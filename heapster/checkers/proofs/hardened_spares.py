@@ -27,19 +27,31 @@ class Spares(Vaulted):
             self.m.put(place, record, "spare")
 
 
+def margins(length: Any, alignment: int) -> Any:
+    """What `vault.with_margins` is to answer."""
+    return length + 2 * PAGE + (alignment if alignment > PAGE else 0)
+
+
+def with_margins(source: Any, path: Any) -> None:
+    """Pages of any length, at each kind of alignment."""
+    length, alignment = path.word("length", PAGE, 1 << 40, PAGE), ALIGNMENTS[path.choose(3)]
+    room = source.vault.with_margins(length, alignment)
+    path.claim("margins_are_two_pages_and_the_alignment", lambda: room == margins(length, alignment))
+
+
 def start_within(source: Any, path: Any) -> None:
-    """What the system gave for a record, of any bytes, and any random number, at each kind of alignment."""
+    """What the system gave for a record, of any bytes that suffice; any random number, at each kind of alignment."""
     v, length, random = Vaulted(path), path.word("length", PAGE, 1 << 40, PAGE), path.word("random", 0)
     alignment, total = ALIGNMENTS[path.choose(3)], v.put("MAPPING_BYTES", PAGE, 1 << 41, PAGE)
     start = v.put("MAPPING_START", LOWEST, 1 << 46, PAGE)
+    path.require(margins(length, alignment), "<=", total)
     base = source.vault.start_within(v.m, v.record, length, alignment, random)
-    lost = alignment if alignment > PAGE else 0
-    fits = bool(total >= length + 2 * PAGE + lost)
-    path.claim("what_fits_has_a_start", lambda: bool(base != 0) == fits and only(v.m))
-    path.claim("a_page_at_least_is_left_on_either_side", lambda: not fits or bool(
+    path.claim("looking_for_a_start_writes_nothing", lambda: only(v.m))
+    path.claim("a_page_at_least_is_left_on_either_side", lambda: bool(
         base - start >= PAGE) and bool(base + length + PAGE <= start + total) and bool(
         base & max(alignment, PAGE) - 1 == 0))
-    path.claim("sixteen_pages_at_most_are_left_before", lambda: not fits or bool(base - start <= 16 * PAGE + lost))
+    path.claim("sixteen_pages_at_most_are_left_before", lambda: bool(
+        base - start <= 16 * PAGE + margins(0, alignment) - margins(0, PAGE)))
 
 
 def reopen(source: Any, path: Any) -> None:
@@ -88,7 +100,7 @@ def take_spare(source: Any, path: Any) -> None:
     found, chosen = (s.places[which], s.spares[which]) if has else (0, 0)
     with replaced(source.vault, **s.notes.answering(least_spare=found, draw=9, start_within=77, reopen=opened)):
         record = source.vault.take_spare(s.m, s.vault, length, alignment)
-    need = length + 2 * PAGE + (alignment if alignment > PAGE else 0)
+    need = margins(length, alignment)
     path.claim("a_spare_with_room_is_opened", lambda: record == (chosen if opened else 0)
                and s.notes.are(("least_spare", s.vault, need), *[
                    ("draw", s.vault + HARDENED["DRAWN"]), ("start_within", chosen, length, alignment, 9),
@@ -141,8 +153,9 @@ def _proof(of: str, body: Any, **more: str) -> Proof:
 
 
 PROOFS = (
+    _proof("vault.with_margins", with_margins, margins_are_two_pages_and_the_alignment="beyond a page"),
     _proof("vault.start_within", start_within,
-           what_fits_has_a_start="NULL where it does not fit; no word changes",
+           looking_for_a_start_writes_nothing="no word changes",
            a_page_at_least_is_left_on_either_side="at a multiple of the alignment",
            sixteen_pages_at_most_are_left_before="but for what the alignment takes"),
     Proof("vault.reopen", ANY_HEAP, reopen, {

@@ -22,7 +22,7 @@ class TakenBits(OneRecord):
         self.start, self.passed = path.choose(SPAN_WORDS), path.choose(SPAN_WORDS + 1)
         self.place = PLACES[path.choose(len(PLACES))]
         self.found = FOUND[path.choose(len(FOUND))]
-        self.taken = [self.record + TAKEN + word * WORD for word in range(SPAN_WORDS)]
+        self.taken = [self.record + TAKEN + word * 2 * WORD for word in range(SPAN_WORDS)]
 
     def fill(self) -> bool:
         """Let the first free slot be `found`, so many words on; whether that can be."""
@@ -75,7 +75,7 @@ def retain_span(source: Any, path: Any) -> None:
     """An empty span that is alone on its list or not, of an arena with enough others or not, that goes or not."""
     v, alone, gone = Vaulted(path), bool(path.choose(2)), bool(path.choose(2))
     keep, empty, last = path.word("keep", LOWEST, HIGHEST), path.word("empty", 0, 1 << 40), a_block(path, "last")
-    index, before = path.choose(79), a_block(path, "before")
+    index, before = path.choose(88), a_block(path, "before")
     after = before if alone else a_block(path, "after")
     if not alone:
         path.apart(before, 1, after, 1)

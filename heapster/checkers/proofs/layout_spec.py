@@ -43,7 +43,7 @@ CACHE = {"most_cached": 9 << 13, "least_large": 1 << 17,
 CLASS = {"count": 111, "exact": 30, "steps": 8, "first_step": 512, "bits": 32, "cached": 88}
 ARENA_BYTES, MAX_ARENAS = 2048, 64
 STATICS_BYTES = 768 + 65 * 2048
-SPANS = {"base": 24, "slot": 72, "reciprocal": 80, "slots": 88, "most_slot": 1 << 15, "root": 4096, "keeps": 69632}
+SPANS = {"base": 24, "slot": 40, "reciprocal": 48, "slots": 56, "most_slot": 9 << 13, "root": 4096, "keeps": 69632}
 CALL_KINDS = 5
 TOTALS = 1 << 55                    # no running total of a proof's heap exceeds it
 
@@ -110,14 +110,16 @@ HARDENED = {
     "MAPPINGS_TURN": 32, "MAPPINGS_WAIT": 64, "WAITING_MAPPINGS": 32, "ROOT": SPANS["root"], "ROOT_SHIFT": 35,
     "ROOT_COUNT": 8192, "MIDDLE_SHIFT": 23, "MIDDLE_COUNT": 4096, "LEAF_COUNT": 2048, "KEEPS": SPANS["keeps"],
     "VAULT_BYTES": 331776, "VAULT_GUARD": 65536, "RECORD_SHIFT": 8, "RECORD_BYTES": 256, "KIND": 0, "NO_RECORD": 0,
-    "SPAN": 1, "MAPPING": 2, "FREED_MAPPING": 3, "LAST_RECORD": 4, "BASE": SPANS["base"], "LENGTH": 32,
-    "MAPPING_START": 40, "MAPPING_BYTES": 48, "SPAN_OWNER": 56, "SPAN_CLASS": 64, "SLOT": SPANS["slot"],
-    "RECIPROCAL": SPANS["reciprocal"], "SLOTS": SPANS["slots"], "SPAN_FREE": 96, "TAKEN": 128, "WAITING": 192,
+    "SPAN": 1, "MAPPING": 2, "FREED_MAPPING": 3, "LAST_RECORD": 4, "BASE": SPANS["base"], "LENGTH": 88,
+    "MAPPING_START": 96, "MAPPING_BYTES": 104, "SPAN_OWNER": 32, "SPAN_CLASS": 80, "CHOSEN": 72,
+    "NONE_CHOSEN": -1, "SLOT": SPANS["slot"],
+    "RECIPROCAL": SPANS["reciprocal"], "SLOTS": SPANS["slots"], "SPAN_FREE": 64, "TAKEN": 128, "WAITING": 136,
+    "SLOT_STRIDE": 16,
     "CHUNK_RECORDS": 256, "CHUNK_BYTES": 65536, "MOST_SLOTS": 256, "SLOT_BITS_SHIFT": 5, "SLOT_BITS": 32,
     "ALL_SLOTS": (1 << 32) - 1, "SPAN_WORDS_MASK": 7, "MOST_SPAN": 65536, "LEAST_SLOTS": 4,
-    "MOST_SLOT": SPANS["most_slot"], "RECIPROCAL_SHIFT": 32, "GUARD_MASK": 15, "GROWN_SHIFT": 3, "KEEP_DRAWN": 0,
+    "MOST_SLOT": SPANS["most_slot"], "RECIPROCAL_SHIFT": 35, "GUARD_MASK": 15, "GROWN_SHIFT": 3, "KEEP_DRAWN": 0,
     "KEEP_TURNS": 8, "KEEP_EMPTY": 32, "KEEP_POOLS": 2048, "KEEP_GROUPS": 3, "WAITING_SLOTS": 128, "WAITING_SHIFT": 2,
-    "MOST_EMPTY": 1 << 20, "LOOKED_AT": 1024, "PIECES": 40, "MOST_GUARDED": 24576,
+    "MOST_EMPTY": 1 << 24, "LOOKED_AT": 1024, "PIECES": 40, "MOST_GUARDED": 24576,
     "SPARES": 48, "SPARE_MAPPINGS": 320, "MOST_SPARES": 32, "MOST_SPARE": 1 << 24,
     "DRAW_STEP": 0x1E3779B97F4A7C15, "MIX_FIRST": 0x3F58476D1CE4E5B9, "MIX_SECOND": 0x14D049BB133111EB,
     "OVERFLOW": 6, "WRITE_AFTER_FREE": 7, "THE_TABLE_LEADS_TO_EACH_RECORD": 49, "SLOTS_ARE_COUNTED": 50,

@@ -12,7 +12,7 @@ from heapster.checkers.proofs.layout_spec import ALIGN, ARENA_BYTES, MAX_REQUEST
 from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
-CLASSES = 79                    # up to that of the largest slot
+CLASSES = 88                    # up to that of the largest slot
 SLOT_SIZES = tuple(map(least, range(CLASSES)))
 MOST_SLOT = SPANS["most_slot"]
 LOW, HIGH = (1 << 16) + ALIGN, 1 << 48
@@ -33,9 +33,9 @@ def slot_for(source: Any, path: Any) -> None:
 def slot_for_aligned(source: Any, path: Any) -> None:
     """Each request at each alignment beyond the usual, by the power of two that it needs."""
     alignment = 2 * ALIGN << path.choose(42)
-    shift = path.choose(17)
+    shift = path.choose(19)
     low, high = (0 if shift == 0 else (1 << shift - 1) - WORD + 1), (1 << shift) - WORD if shift > 3 else 0
-    request = path.word("request", MOST_SLOT - WORD + 1, MAX_REQUEST) if shift == 16 else path.word(
+    request = path.word("request", MOST_SLOT - WORD + 1, MAX_REQUEST) if shift == 18 else path.word(
         "request", max(low, 0), max(high, 0))
     slot = source.spans.slot_for(request, alignment)
     path.claim("an_aligned_slot_is_a_multiple", lambda: slot == 0 or slot & alignment - 1 == 0)
@@ -55,7 +55,7 @@ def reciprocal(source: Any, path: Any) -> None:
     """Each class that has slots."""
     slot = SLOT_SIZES[path.choose(CLASSES)]
     result = source.spans.reciprocal(slot)
-    path.claim("a_reciprocal_is_rounded_up", lambda: (result - 1) * slot < 1 << 32 <= result * slot)
+    path.claim("a_reciprocal_is_rounded_up", lambda: (result - 1) * slot < 1 << 35 <= result * slot)
 
 
 def slot_number(source: Any, path: Any) -> None:
@@ -65,7 +65,7 @@ def slot_number(source: Any, path: Any) -> None:
     length = source.spans.span_length(slot)
     slots = min(length // slot, 256)
     record, base = path.word("record", LOWEST, HIGHEST, ALIGN), path.word("base", LOWEST, HIGHEST, PAGE)
-    for name, word in (("base", base), ("slot", slot), ("slots", slots), ("reciprocal", -(-(1 << 32) // slot))):
+    for name, word in (("base", base), ("slot", slot), ("slots", slots), ("reciprocal", -(-(1 << 35) // slot))):
         w.m.put(record + SPANS[name], word, name)
     number = path.word("number", 0, length // slot)
     behind = path.word("behind", 0, slot - 1)
