@@ -291,7 +291,7 @@ MAPPING_BYTES = 104
 TAKEN = 128                         # a bit for each slot that is used, waits, or does not exist; SLOT_BITS in a word
 WAITING = 136                       # a bit for each that waits, and is taken therefore
 NONE_CHOSEN = -1
-SLOT_STRIDE = 16                     # bytes from such a word to the next of its kind: they lie in turn
+SLOT_STRIDE = 16                    # bytes from such a word to the next of its kind: they lie in turn
 CHUNK_RECORDS = 256                 # the last of which is LAST_RECORD
 CHUNK_BYTES = CHUNK_RECORDS << RECORD_SHIFT
 
@@ -319,9 +319,7 @@ WAITING_SLOTS = 128                 # in the first pool; in each other a quarter
 WAITING_SHIFT = 2
 MOST_EMPTY = 1 << 24                # bytes of pages that an arena's empty spans have, but for one of each class
 LOOKED_AT = 1024                    # records that are looked at when the program ends
-
-# Random numbers have 63 bits.
-DRAW_STEP = 0x1E3779B97F4A7C15
+DRAW_STEP = 0x1E3779B97F4A7C15      # random numbers have 63 bits
 MIX_FIRST = 0x3F58476D1CE4E5B9
 MIX_SECOND = 0x14D049BB133111EB
 
@@ -443,9 +441,8 @@ assert MAX_REQUEST + PAGE < OWNER_ONE
 assert UNGUARDED + WORD <= ARENAS
 assert PIECES < SPARES < MAPPINGS_WAIT < SPARE_MAPPINGS <= ROOT - MOST_SPARES * WORD
 assert VAULT_BYTES & (PAGE - 1) == 0
-assert PREV < BASE < SLOTS < MAPPING_BYTES < TAKEN
+assert PREV < BASE < SLOTS < MAPPING_BYTES < TAKEN == RECORD_BYTES - (MOST_SLOTS >> SLOT_BITS_SHIFT) * SLOT_STRIDE
 assert TAKEN + WORD == WAITING == TAKEN + SLOT_STRIDE - WORD
-assert TAKEN + (MOST_SLOTS >> SLOT_BITS_SHIFT) * SLOT_STRIDE == RECORD_BYTES
 assert MOST_SLOTS <= RECORD_BYTES, "a record's address and a slot's number are one word"
 assert LEAST_SLOTS * MOST_SLOT * MOST_SLOT <= 1 << RECIPROCAL_SHIFT, "reciprocals are exact enough"
 assert KEEP_TURNS + KEEP_GROUPS * WORD <= KEEP_EMPTY < KEEP_POOLS >> (KEEP_GROUPS - 1) * WAITING_SHIFT
