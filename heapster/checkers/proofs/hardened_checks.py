@@ -115,7 +115,7 @@ def look_at_span(source: Any, path: Any) -> None:
 def verify_span(source: Any, path: Any) -> None:
     """A span of few slots and pages, all of which is right, or one thing is wrong: a size, a count, the table."""
     r, slots, pages = OneRecord(path, 1), 1 + path.choose(3), 1 + path.choose(3)
-    index, slot, free = r.put("SPAN_CLASS", 0, 78), r.put("SLOT", 32, 1 << 15, ALIGN), r.put("SPAN_FREE", 0, 256)
+    index, slot, free = r.put("SPAN_CLASS", 0, 87), r.put("SLOT", 32, 1 << 17, ALIGN), r.put("SPAN_FREE", 0, 256)
     for name, word in (("SLOTS", slots), ("LENGTH", pages * PAGE)):
         r.m.put(r.record + HARDENED[name], word, name)
     wrong, other = path.choose(5), r.record + 256

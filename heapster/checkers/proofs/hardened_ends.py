@@ -23,7 +23,7 @@ MIDDLE, LEAF, ROOTS = (HARDENED[name] for name in ("MIDDLE_COUNT", "LEAF_COUNT",
 RECORD, CHUNK = HARDENED["RECORD_BYTES"], HARDENED["CHUNK_BYTES"]
 WAITING_FROM = HARDENED["MAPPINGS_WAIT"]
 WAITING_TO = HARDENED["SPARE_MAPPINGS"] + HARDENED["MOST_SPARES"] * WORD
-CLASSES = 79                            # of slots
+CLASSES = 88                            # of slots
 
 
 class WalkedWords(Vaulted):
@@ -181,7 +181,7 @@ def unmap_chunks(source: Any, path: Any) -> None:
 def end_wait(source: Any, path: Any) -> None:
     """A slot that waits, zero or not."""
     v, zero, number = Vaulted(path), bool(path.choose(2)), path.word("number", 0, 255)
-    slot = v.put("SLOT", 32, 1 << 15)
+    slot = v.put("SLOT", 32, 1 << 17)
     with replaced(source.spare, slot_at=lambda _, record, n: v.p if record == v.record and n == number else 0,
                   **v.notes.answering(is_zero=zero, free_slot=0)):
         code = aborts(v.m, lambda: source.spare.end_wait(v.m, v.arena, v.record, number), v.p)

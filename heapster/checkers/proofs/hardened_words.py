@@ -11,7 +11,7 @@ from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import Over
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
-RECORD, CLASSES = HARDENED["RECORD_BYTES"], 79      # classes of slots
+RECORD, CLASSES = HARDENED["RECORD_BYTES"], 88      # classes of slots
 FEW_WORDS, FEW_CLASSES = "up to 20 words, one of them not 0", "spans of some numbers of slots"
 LENGTHS = (0, 1, 7, 8, 9, 15, 16, 17, 20)       # in words
 SLOTS = (4, 31, 32, 33, 64, 65, 255, 256)
@@ -24,7 +24,7 @@ def write_slots(source: Any, path: Any) -> None:
     for word in range(8):
         exist = min(max(slots - 32 * word, 0), 32)
         for place, bits in (("TAKEN", (1 << 32) - (1 << exist)), ("WAITING", 0)):
-            words[v.record + HARDENED[place] + word * WORD] = bits
+            words[v.record + HARDENED[place] + word * 2 * WORD] = bits
     for word in words:
         v.m.put(word, path.word("before"), "bits")
     source.spans.write_slots(v.m, v.record, slots)
@@ -37,13 +37,13 @@ def write_span(source: Any, path: Any) -> None:
     v, index = Vaulted(path), path.choose(CLASSES)
     slot = least(index)
     length = source.spans.span_length(slot)
-    inverse, told = -(-(1 << 32) // slot), list[list[bool]]()
+    inverse, told = -(-(1 << 35) // slot), list[list[bool]]()
     slots = min(length // slot, HARDENED["MOST_SLOTS"])
     v.m.put(v.record + HARDENED["LENGTH"], length, "length")
     owner = v.m.find(v.record + HARDENED["SPAN_OWNER"])
     owner.was = owner.now = path.word("owner before")
     words = {"SPAN_OWNER": v.arena, "SPAN_CLASS": index, "SLOT": slot, "RECIPROCAL": inverse, "SLOTS": slots,
-             "SPAN_FREE": slots}
+             "SPAN_FREE": slots, "CHOSEN": HARDENED["NONE_CHOSEN"]}
     for name in words.keys() - {"SPAN_OWNER"}:
         v.m.put(v.record + HARDENED[name], path.word(name), name)
 
