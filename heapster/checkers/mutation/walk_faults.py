@@ -281,6 +281,17 @@ OF_WALKS_UNDER_WAY = (
           "    verify_block(m, arena, fence, left)\n",
           "    if left != NULL:\n        verify_block(m, arena, fence, left)\n",
           "a_region_that_does_not_end_as_it_must_is_named"),
+    fault("bytes are walked from before a region's blocks", "verify",
+          "        b = region + FIRST_BLOCK\n        while size(m, b) != 0:\n            if is_free(m, b) == free:\n"
+          "                total",
+          "        b = region - FIRST_BLOCK\n        while size(m, b) != 0:\n            if is_free(m, b) == free:\n"
+          "                total", "verify_walked_bytes_stays_within_the_laws"),
+    fault("a lead that is odd fits its mapping", "verify", "(b - lead) & (PAGE - 1) == 0 and total",
+          "(b - lead) & (PAGE - 2) == 0 and total", "a_mapped_block_that_does_not_fit_is_named"),
+    fault("a wrong alignment is told in another place", "sized",
+          "p & (alignment - 1) != 0:\n        m.abort(WRONG_SIZE, p)\n",
+          "p & (alignment - 1) != 0:\n        m.abort(WRONG_SIZE, alignment)\n",
+          "what_nobody_may_state_as_an_alignment_aborts"),
     fault("what was a fence names its region", "region", "    m.store(b + FENCE_REGION, NULL)\n", "",
           "what_was_a_fence_names_no_region"),
     fault("a block that lies at 64 KiB is taken for aligned to more", "malloc",

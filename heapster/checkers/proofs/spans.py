@@ -8,7 +8,18 @@ from typing import Any
 from heapster.checkers.proofs import ALL_WORDS, Assumption, Proof
 from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.classes import least
-from heapster.checkers.proofs.layout_spec import ALIGN, ARENA_BYTES, MAX_REQUEST, PAGE, SPANS, STATICS, WORD, only
+from heapster.checkers.proofs.layout_spec import (
+    ALIGN,
+    ARENA_BYTES,
+    MAX_REQUEST,
+    PAGE,
+    SPANS,
+    STATICS,
+    WORD,
+    WRONG_SIZE,
+    aborts,
+    only,
+)
 from heapster.checkers.proofs.local_heap import Window
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
@@ -166,6 +177,14 @@ def stated_alignment(source: Any, path: Any) -> None:
     path.claim("asking_for_the_alignment_writes_nothing", lambda: only(m))
 
 
+def stated_wrongly(source: Any, path: Any) -> None:
+    """What is no power of two, or does not divide the address."""
+    m, wrong = path.machine(), (0, -8, 3, 48, 1 << 20)[path.choose(5)]
+    p = path.word("p", LOWEST, HIGHEST, 1 << 20, ALIGN)
+    code = aborts(m, lambda: source.sized.stated_alignment(m, p, wrong), p)
+    path.claim("what_nobody_may_state_as_an_alignment_aborts", lambda: code == WRONG_SIZE)
+
+
 PROOFS = (
     Proof("spans.slot_for", ALL_WORDS, slot_for, {
         "slots_are_the_least_of_a_class": "0 or the least size of a class, at most MOST_SLOT",
@@ -225,6 +244,9 @@ PROOFS = (
     }, more={
         "a_stated_alignment_is_taken": "a power of two that divides the address is answered, ALIGN at least",
     }),
+    Proof("sized.stated_alignment", ALL_WORDS, stated_wrongly, more={
+        "what_nobody_may_state_as_an_alignment_aborts": "with the address, where it is no power of two that divides it",
+    }, suffix="_where_it_is_wrong"),
 )
 WRAPS = "it is made of products that wrap, which words of proofs must not; tests look at many"
 WALKED = "its parts are proved; tests of hardened heaps verify each record, slot and total after each call"

@@ -166,8 +166,8 @@ def ledger(source: Any, path: Any) -> None:
 def mapped(source: Any, path: Any) -> None:
     """Any mapped block, of any lead and length."""
     w = Window(path)
-    start, lead = path.word("start", 1 << 20, 1 << 40, ALIGN), path.word("lead", 0, MOST, ALIGN, PAYLOAD)
-    length, b = path.word("length", 0, MOST, ALIGN), start + lead
+    b, lead = path.word("b", 1 << 20, 1 << 40, ALIGN, PAYLOAD), path.word("lead", 0, 1 << 20)
+    length, start = path.word("length", 0, MOST, ALIGN), b - lead
     w.m.put(b, mapped_header(length), "header of b")
     w.m.put(b + LEAD, lead, "lead of b")
     code = aborts(w.m, lambda: source.verify.verify_mapped(w.m, b), b + PAYLOAD)
@@ -291,6 +291,7 @@ class Summing:
     def __init__(self, path: Any, name: str) -> None:
         self.path, self.w, self.name = path, Window(path), name
         self.m, w = self.w.m, self.w
+        self.m.most_unknown = 0                 # a walk past the region's blocks, or before them, refutes
         self.blocks = [(a_size(path), path.choose(2)) for _ in range(path.choose(3))]
         self.record = w.span("region", sum((size for size, _ in self.blocks), FIRST_BLOCK + ALIGN))
         b = self.record + FIRST_BLOCK
