@@ -229,7 +229,11 @@ class CheckedMemory(SequentialAtomics):
         raise MachineFault("never_written", f"load of {address:#x}, never written", address)
 
     def _is_zeroed(self, address: int) -> bool:
-        return any(start <= address < end for start, end in chain(self.zeroed, self.cleared))
+        for stretches in (self.zeroed, self.cleared):       # a loop: onlookers ask of each word of large payloads
+            for start, end in stretches:
+                if start <= address < end:
+                    return True
+        return False
 
     def _check_range(self, verb: str, address: int, count: int) -> None:
         if count < 0:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+OPERATORS = "_operator"         # the module of Python's own operators
 WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}       # what makes a function callable here
 
 
@@ -33,7 +34,7 @@ def lower_only() -> None:
         (untyped_passes.GenericRewrites, "run_pass", lambda *_: False),
         (typed_passes.NopythonRewrites, "run_pass", lambda *_: False),
         (utils, "pysignature", cache(utils.pysignature)),
-        (BaseContext, "_resolve_builtin_function_type", remembered(BaseContext._resolve_builtin_function_type)),  # noqa: SLF001
+        (BaseContext, "_resolve_user_function_type", remembered(BaseContext._resolve_user_function_type)),  # noqa: SLF001
     )
     for owner, name, function in changed:
         assert hasattr(owner, name), f"this version of Numba has no {name}"
@@ -41,12 +42,12 @@ def lower_only() -> None:
 
 
 def remembered(resolve: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, asked once of each function and its arguments' types, as far as these have no names."""
+    """The same, asked once of each operator and its operands' types."""
     known: dict[Any, Any] = {}
 
-    def ask(context: Any, function: Any, given: Any, named: Any) -> Any:
-        if named:
-            return resolve(context, function, given, named)
+    def ask(context: Any, function: Any, given: Any, named: Any, *more: Any) -> Any:
+        if getattr(function, "__module__", "") != OPERATORS or named:
+            return resolve(context, function, given, named, *more)
         asked = function, tuple(given)
         if asked not in known:
             known[asked] = resolve(context, function, given, named)
