@@ -102,6 +102,21 @@ def test_nothing_is_compared_with_itself(variants: Variants) -> None:
      "a->next = b->prev;"),                                                             # a stale pointer
     ("struct s { long size; }; long f(void) { return sizeof(struct s); } long g(long a, long b) { return a - b; }",
      "return a - sizeof(struct s) - b;"),                                               # a header that is forgotten
+    ("struct s { long size; }; struct s *f(struct s *a, long n) { return a + n * 8; }",
+     "return (char *)a + (n * 8);"),                                                    # a cast that is missing
+    ("struct s { long size; }; struct s *f(void *a) { return (struct s *)a - sizeof(struct s); }",
+     "return (char *)a - (sizeof ( struct s ));"),                                      # one to the wrong type
+    ("struct s { long size; }; struct s *f(struct s *a) { struct s *b = (void *)((char *)a + 1); return b; }",
+     "b = (void *)(a + (1));"),                                                         # one too many
+    ("struct s { long size; }; void *f(struct s *a) { return a; }", "return a + 1;"),   # behind the header
+    ("void *malloc(unsigned long n); int f(int n) {\n char *p = malloc(n);\n p[n] = 0; return 0; }",
+     "if ( ! p ) return 0;"),
+    ("#include <string.h>\n#define HEAD 8\nint f(char *p, char *q, int a, int n) { memcpy(p, q, n); return n + HEAD; }",
+     "memcpy(p, q, a - HEAD);"),
+    ("#include <string.h>\nvoid f(char *p, char *q, long old, long need) { memcpy(p, q, need); }",
+     "memcpy(p, q, (old < need ? old : need));"),                                       # the less of two
+    ("void f(char *p) {\n p[1] = 0; }", "if ( ! p ) return;"),                          # a check that is missing
+    ("void *g(long n) { if (n > 9) return 0; return &n; } void f(long m) {\n m = m + 8; }", "if ( m > 9 ) return;"),
 ])
 def test_what_is_left_out_or_taken_from_the_wrong_place_is_among_them(tmp_path: Path, text: str, slip: str) -> None:
     variants = Variants(text)

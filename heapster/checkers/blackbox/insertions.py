@@ -21,6 +21,8 @@ NO_PLACE = frozenset({*LEAVES, "case", "default", "do", "#"})
 GOES_ON = frozenset({"else", "while", ";", ",", ")"})       # behind a statement or block that is not at its end
 MOST_HERE = 16                  # statements at one place
 LIKENESSES = 3                  # ways to name another function's variables here
+GOT = re.compile(r"(?:(?:struct )?\w+ \* )?(?P<name>\w+) = (?:\( [\w *]+\) )?\w+ \(")    # by a call, perhaps cast
+NOTHING = ("NULL", "0")         # what a function gives up with
 WORD = re.compile(r"(?<!-> )(?<!\. )\b[A-Za-z_]\w*")     # but for members, of words with blanks between
 
 
@@ -58,6 +60,8 @@ class Insertions:
         self._bodies = [(first, last) for first, last in functions(tokens) if self._at(first - 1) == ")"]
         self._first = {token.text: index for index, token in reversed(list(enumerate(tokens))) if self._is_own(index)}
         self._names = {token.text for token in tokens if token.kind == "name"}
+        self._leaving = [self._refusal(first, last) for first, last in self._bodies]
+        self._guards = list(dict.fromkeys(self._asked_first()))
         self._told = list(dict.fromkeys(self._statements()))
 
     def all(self) -> Iterator[Insertion]:
@@ -72,7 +76,7 @@ class Insertions:
                                            if text not in (before, behind) and self._is_known(text, index)))
                         for some in (alike, here, sorted(others, key=lambda told: self._strangeness(told, index)))]
                 completing = dict.fromkeys(self._completing(before, behind, index))
-                usual = dict.fromkeys((*completing, *fits[0]))
+                usual = dict.fromkeys((*completing, *self._refusing(number, index), *fits[0]))
                 own = dict.fromkeys((*usual, *fits[1]))
                 fitting = tuple(islice(dict.fromkeys((*own, *fits[2])), MOST_HERE))
                 if fitting:
@@ -84,6 +88,22 @@ class Insertions:
             yield from (text for text in completions(statement, self._names)
                         if text not in (before, behind) and self._is_known(text, index))
 
+    def _refusing(self, number: int, index: int) -> Iterator[str]:
+        """That a function gives up: where it has just got no pointer, or is handed none, or as others give up."""
+        here, (first, _) = self._scopes.variables(self._tokens[index].end), self._bodies[number]
+        got = GOT.match(self._text((self._start_of(index), index)))
+        names = [got["name"]] if got and self._at(index + 1) != "if" else list(here) if index == first else []
+        yield from (f"if ( ! {name} ) {self._leaving[number]}" for name in names if here.get(name, "").endswith("*"))
+        others = [told for told in self._guards if told.function != number] if index == first else []
+        yield from (f"{text} {self._leaving[number]}" for told in others for text in self._named_here(told, index)
+                    if self._is_known(text, index))
+
+    def _refusal(self, first: int, last: int) -> str:
+        """How a function gives up: with NULL or 0, if it returns anything."""
+        answers = [self._at(index + 1) for index in range(first, last) if self._at(index) == "return"]
+        return next((f"return {answer};" for answer in answers if answer in NOTHING),
+                    "return;" if all(answer == ";" for answer in answers) else "return 0;")
+
     def _strangeness(self, told: WrittenStatement, index: int) -> tuple[int, bool, int]:
         """Sorts statements of other functions: first what names variables of a place too, and what is short."""
         here = self._scopes.variables(self._tokens[index].end)
@@ -91,10 +111,8 @@ class Insertions:
 
     def _place(self, first: int, behind: int) -> _Surroundings:
         """Of a statement that starts at a token, or may: what is before it, and whether its block ends behind it."""
-        start = first - 2
-        while self._at(start) not in (";", "{", "}", ""):
-            start = self._wholes.opener(start) - 1
-        return _Surroundings(self._at(start + 1) if self._at(first - 1) == ";" else "", self._at(behind) == "}")
+        start = self._start_of(first - 1)
+        return _Surroundings(self._at(start) if self._at(first - 1) == ";" else "", self._at(behind) == "}")
 
     def _is_alike(self, one: _Surroundings, other: _Surroundings) -> bool:
         return one == other and bool(one.behind)
@@ -110,11 +128,13 @@ class Insertions:
         for number, (first, last) in enumerate(self._bodies):
             for index in range(first + 1, last):
                 if span := self._wholes.statement(index) or self._guarded(index):
-                    names = self._scopes.variables(self._tokens[index].at)
-                    text = self._text(span)
-                    words = dict.fromkeys(word for word in WORD.findall(text) if word in names)
-                    lasts = self._at(index) not in names or self._at(index + 1) not in ASSIGNING
-                    yield WrittenStatement(f"{text};", number, tuple((word, names[word]) for word in words),
+                    yield self._written(span, number, f"{self._text(span)};")
+
+    def _written(self, span: Span, number: int, text: str) -> WrittenStatement:
+        index, names = span[0], self._scopes.variables(self._tokens[span[0]].at)
+        words = dict.fromkeys(word for word in WORD.findall(text) if word in names)
+        lasts = self._at(index) not in names or self._at(index + 1) not in ASSIGNING
+        return WrittenStatement(text, number, tuple((word, names[word]) for word in words),
                                 self._place(index, span[1] + 2), lasts)
 
     def _guarded(self, index: int) -> Span | None:
@@ -123,6 +143,15 @@ class Insertions:
             return None
         inner = self._wholes.statement(self._partner.get(index + 1, index) + 1)
         return (index, inner[1]) if inner and self._at(inner[1] + 2) != "else" else None
+
+    def _asked_first(self) -> Iterator[WrittenStatement]:
+        """On what a function gives up before it does anything, as "if ( ... )"."""
+        for number, (first, last) in enumerate(self._bodies):
+            span = next(((index, self._wholes.closing(index + 1)) for index in range(first, last)
+                         if self._at(index) in ("if", "for", "while", "do")), (first, first))
+            behind = span[1] + (2 if self._at(span[1] + 1) == "{" else 1)
+            if self._at(span[0]) == "if" and self._at(behind) == "return" and "=" not in self._text(span).split():
+                yield self._written(span, number, self._text(span))
 
     def _named_here(self, told: WrittenStatement, index: int) -> Iterator[str]:
         """The statement with the variables that there are at a place, if each has its like."""
@@ -156,13 +185,16 @@ class Insertions:
 
     def _beside(self, index: int) -> tuple[str, str]:
         """What stands before and behind a place; nothing, where that is no call or assignment."""
-        behind = self._wholes.statement(index + 1)
-        start = index - 1
-        while self._at(start) not in (";", "{", "}", ""):
-            start = self._wholes.opener(start) - 1
-        before = self._wholes.statement(start + 1)
+        behind, before = self._wholes.statement(index + 1), self._wholes.statement(self._start_of(index))
         one, other = (f"{self._text(span)};" if span else "" for span in (before, behind))
         return one, other
+
+    def _start_of(self, end: int) -> int:
+        """Where the statement starts that ends at a token, or its last part."""
+        start = end - 1
+        while self._at(start) not in (";", "{", "}", ""):
+            start = self._wholes.opener(start) - 1
+        return start + 1
 
     def _at(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""

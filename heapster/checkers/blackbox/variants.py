@@ -17,9 +17,11 @@ from heapster.checkers.blackbox.alternatives import (
     twins_of,
 )
 from heapster.checkers.blackbox.conditions import LOOSER, ConditionVariants
+from heapster.checkers.blackbox.copying import CopyVariants
 from heapster.checkers.blackbox.edits import TextEdit, alternatives, around
 from heapster.checkers.blackbox.insertions import Insertions
 from heapster.checkers.blackbox.outline import Outline
+from heapster.checkers.blackbox.pointers import PointerVariants
 from heapster.checkers.blackbox.scopes import Scopes
 from heapster.checkers.blackbox.statements import StatementVariants
 from heapster.checkers.blackbox.tokens import (
@@ -39,7 +41,7 @@ ALONE_STEPS = (8, -8, 16, 1, -1)          # where a number stands for itself
 NEAREST, NEAREST_WORDS = (1, -1), ("1", "-1")
 OTHER_TRUTH = {"true": "false", "false": "true"}
 STATEMENT = frozenset({";", "{", "}", ")", "else", "do", ""})       # before what is called for nothing that it answers
-STEPS = (8, -8, 4, -4, 16, -16, 15, 7, 1, -1)     # bytes more or less in a sum: a word, or to round up by
+STEPS = (8, -8, 16, -16, 4, -4, 15, 7, 1, -1)     # bytes more or less in a sum: a word, or to round up by
 ODD_STEPS = (15, 7, 1, -1)      # of them, what is no size of anything
 PASTED = re.compile(r"U?INT(?:8|16|32|64|MAX)_C")
 ROUNDER = re.compile(r"(?i)(?:align|round)(?!ed)")      # the name of what rounds a size
@@ -71,6 +73,8 @@ class Variants:
         self._statements = StatementVariants(text, self._tokens, self._wholes, self._made)
         self._scopes = Scopes(self._tokens, text)
         self._conditions = ConditionVariants(text, self._tokens, self._wholes, self._made, self._scopes)
+        self._reckoned = PointerVariants(text, self._tokens, self._wholes, self._made, self._scopes)
+        self._copies = CopyVariants(text, self._tokens, self._wholes, self._made, self._scopes)
         self._names = {token.text for token in self._tokens if token.kind == "name"}
         self._constants = constants_of(text)
         self._sizes = tuple(dict.fromkeys((*NAMED_SIZE.findall(text)[:FEW_OTHERS],       # a header's among them
@@ -145,6 +149,7 @@ class Variants:
             self._conditions.guard(span)
         for first, last in self._wholes.values(index):
             self._and_more(first, last)
+        self._reckoned.vary(index)
         asks = (self._wholes.choice_condition(index) if self._text(index) == "?" else
                 self._wholes.loop_condition(index + 1) if self._text(index) == "for" else None)
         if asks:
@@ -191,8 +196,10 @@ class Variants:
             members = [f"{token.text}->{member}" for member in self._members_of(kind)[:FEW_OTHERS]]
             steps = [f"{token.text} + {step}" for step in (*ALONE_STEPS, *self._signed_sizes())]
             self._made.instead(token, members if kind.endswith("*") else steps, guess=3)
-            if not kind.endswith("*"):
-                self._made.instead(token, list(self._numbers_near(token))[:MOST_VALUES], guess=4)
+            leaves = before not in ASSIGNS and not (before == "(" and self._text(index - 2) in self.outline.macros)
+            further = list(self._numbers_near(token))[:MOST_VALUES] if not kind.endswith("*") else (
+                self._reckoned.handed_on(index) if leaves else [])
+            self._made.instead(token, further, guess=4)
 
     def _neighbours_at(self, index: int) -> list[str]:
         """What the variable might be handed to first, as others are that stand where it does."""
@@ -307,7 +314,7 @@ class Variants:
     def _sign(self, index: int) -> None:
         token, number = self._tokens[index], self._made.next
         other = "-" if token.text == "+" else "+"
-        steps = STEPS[:4] if self._in_macro else (*STEPS, *self._sizes)
+        steps = STEPS[:6] if self._in_macro else (*STEPS, *self._sizes)
         more = alternatives(number + 2, (f"({step})" for step in steps), "(long)")
         text = f"{token.text} ({more}0) {token.text} (HEAPSTER_IS({number}) ? -1 : HEAPSTER_IS({number + 1}) ? 0 : 1) *"
         self._made.add(token, other, [TextEdit(token.at, 1, text, number, 5)], 0, 1)
@@ -355,6 +362,7 @@ class Variants:
             self._made.add(token, other, around(token.at, choice, self._tokens[closing].end, "))", number, 1), 0)
         self._swapped(index, closing)
         self._unapplied(index, closing)
+        self._copies.vary(index, closing)
         is_number = self._text(closing + 1) not in ASSIGNS and not self._wholes.is_truth(index, closing)
         if self._text(index - 1) not in STATEMENT and not self._in_macro and is_number:
             self._and_more(index, closing)
