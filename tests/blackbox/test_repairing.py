@@ -10,8 +10,8 @@ from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.outline import Outline
 from heapster.checkers.blackbox.repairing import Repair, RepairLayer, compiled_repairs
-from heapster.checkers.blackbox.searching import RepairSearch
-from heapster.checkers.blackbox.variant_list import Variant
+from heapster.checkers.blackbox.searching import A_TURN, RepairSearch, in_turns
+from heapster.checkers.blackbox.variant_list import FORCED, Variant
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.spec import Promises
@@ -75,6 +75,12 @@ def test_macros_vary_apart_from_functions_and_from_those_that_use_them(layers: l
     assert where == [{"told", "malloc", "free"}, {"WORD", "ALIGN"}, {"SIZE"}, {"NEXT"}]
 
 
+def test_beside_macros_it_is_told_which_lines_of_functions_are_come_by(layers: list[RepairLayer]) -> None:
+    """Else a macro that turns a part of a function off would not be told from one that mends it."""
+    assert not layers[0].marks and {one.function for one in layers[2].marks} == {"told", "malloc", "free"}
+    assert layers[2].users["SIZE"] == {"told", "malloc", "free"}
+
+
 def test_what_no_call_comes_by_does_not_vary(layers: list[RepairLayer]) -> None:
     assert not any(one.function == "never" for layer in layers for one in layer.repairs)
 
@@ -123,19 +129,37 @@ def test_a_search_whose_time_is_up_tries_nothing(layers: list[RepairLayer]) -> N
         assert search.mending(lambda _: True) == [] and search.tried == 0
 
 
+def test_no_line_takes_the_tries_of_all_others() -> None:
+    """Of each line a few come before the rest of any; what is forced stays last."""
+    many = [((False, 0, True, 1, False, 0), MENDS._replace(variant=MENDS.variant._replace(line=5))) for _ in range(9)]
+    bolder = ((False, 1, True, 1, False, 0), MENDS)
+    forced = ((True, FORCED, True, 1, False, 0), MENDS)
+    turns = in_turns([*many, bolder, forced])
+    assert turns.index(bolder) == A_TURN and turns[-1] == forced and len(turns) == len(many) + 2
+
+
 def test_what_passes_by_a_change_elsewhere_too_has_rivals() -> None:
     one = Repair(Variant(1, 3, "a", "b", 0, 0), Path("mm.c"), "b;", "place")
     same, other = (one._replace(function=name, variant=one.variant._replace(line=9)) for name in ("place", "free"))
     assert rivals(one, [one, same]) == () == rivals(one, [one, other._replace(avoids=True)])
-    assert len(rivals(one, [one, other])) == 1
+    assert len(rivals(one, [one, other])) == len(rivals(one, [one, other._replace(changes=9)])) == 1
 
 
 MENDS = Repair(Variant(1, 3, "a", "b", 0, 0), Path("mm.c"), "b;", "place")
+ONE_TOO_FAR = MENDS._replace(variant=MENDS.variant._replace(rank=1, odd=True))
+
+
+def test_one_too_far_is_believed_where_it_changes_nothing_else() -> None:
+    """A plain change that gives traces which pass other addresses is not; one that changes less than an odd one is."""
+    other = MENDS._replace(changes=17)
+    assert min(other, ONE_TOO_FAR, key=Repair.belief) == ONE_TOO_FAR
+    assert min(other, ONE_TOO_FAR._replace(changes=1), key=Repair.belief) == other
 
 
 @pytest.mark.parametrize("doubtful", [MENDS._replace(partly=True), MENDS._replace(idles=True),
                                       MENDS._replace(hides=True), MENDS._replace(loads=True),
-                                      MENDS._replace(avoids=True, changes=1)])
+                                      MENDS._replace(avoids=True, changes=1),
+                                      MENDS._replace(variant=MENDS.variant._replace(odd=True))])
 def test_what_mends_a_part_or_turns_off_what_stands_behind_it_is_not_called_the_line(doubtful: Repair) -> None:
     other = MENDS._replace(variant=MENDS.variant._replace(line=9), avoids=True, changes=9)
     sure, unsure = best_place([], [MENDS, other]), best_place([], [doubtful, other])

@@ -174,6 +174,8 @@ def test_it_is_told_which_variants_were_come_by(tmp_path: Path, variants: Varian
     ("struct s { struct s *l, *r; }; void f(struct s *a, struct s *b) { a->l = b; }", "a->r = b;"),
     ("struct s { struct s *next, *prev; }; void f(struct s *a, struct s *b) { a->next = b; a = b; }",
      "b -> prev = a;"),                                                                 # the link back
+    ("struct s { struct { void *next, *prev; } in; }; void f(struct s *a, struct s *b) { a->in.next = b; }",
+     "b -> in . prev = a;"),                                                            # of links in a member
     ("#define HDR(p) (*(p))\n#define FTR(p) (p)[4]\nvoid f(int *p) { HDR(p) = 1; p++; }", "FTR ( p ) = 1;"),
     ("static int used; void g(void) { used += 2; } void f(int n) { g(); n = 1; }", "used -= 2;"),   # another's undone
     ("struct s { int n; }; void f(struct s *a, int m) { m = 2; a->n = m; }", "a -> n = m; m = 2"),  # the other order

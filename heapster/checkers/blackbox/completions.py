@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from heapster.checkers.blackbox.alternatives import twins_of
 
-LINKED = re.compile(r"(?P<owner>[^=]+) -> (?P<member>\w+) = (?P<other>[^=;]+);")
+LINKED = re.compile(r"(?P<owner>[^=]+) -> (?P<within>(?:\w+ \. )*)(?P<member>\w+) = (?P<other>[^=;]+);")
 LINKED_BY = re.compile(r"(?P<macro>\w+) \( (?P<owner>[^=]+) \) = (?P<other>[^=;]+);")
 WORD = re.compile(r"[A-Za-z_]\w*")
 PLACE = re.compile(r"[A-Za-z_].*")          # what may be NULL, and has members: no number, no cast
@@ -26,7 +26,8 @@ def _links_back(statement: str, names: set[str]) -> Iterator[str]:
         if not PLACE.fullmatch(other) or other in NO_PLACE or not (_is_closed(owner) and _is_closed(other)):
             continue
         for twin in twins_of(match["member" if pattern is LINKED else "macro"], names):
-            link = f"{other} -> {twin} = {owner};" if pattern is LINKED else f"{twin} ( {other} ) = {owner};"
+            link = (f"{other} -> {match['within']}{twin} = {owner};" if pattern is LINKED
+                    else f"{twin} ( {other} ) = {owner};")
             yield from (link, f"if ( {other} ) {link}")
 
 

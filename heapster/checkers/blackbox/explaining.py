@@ -25,7 +25,7 @@ from heapster.checkers.blackbox.protocol import (
     Status,
 )
 from heapster.checkers.blackbox.pursuit import Shown
-from heapster.checkers.blackbox.repairing import Repair, compiled_repairs
+from heapster.checkers.blackbox.repairing import FEW_CHANGES, Repair, compiled_repairs
 from heapster.checkers.blackbox.root_cause import GUESSED, of_place, suspects
 from heapster.checkers.blackbox.searching import RepairSearch, mending
 from heapster.checkers.blackbox.stepwise import CLAIMED, BlackboxRun, hurried, run_trace
@@ -58,8 +58,9 @@ ALL_MENDED = "written otherwise, all passes"
 PARTLY_MENDED = "written otherwise, this passes, and more of the rest does: the fault may lie elsewhere"
 LOADS_ANYTHING = "written otherwise, all passes, but what is done hangs on bytes that nobody wrote, or a caller's"
 PASSED_OVER = "written otherwise, all passes, as lines are no longer come by: the fault may lie there"
+SELDOM_A_SLIP = "written otherwise, all passes, but nobody slips so: the fault may lie elsewhere"
 AS_ELSEWHERE = "written otherwise, all passes, as it does by a change elsewhere"
-RIVALLING = 7                   # parts of what is believed of two repairs, that are the same
+RIVALLING = 8                   # parts of what is believed of two repairs, that are the same
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
 
@@ -320,7 +321,9 @@ def _doubt(best: Repair) -> str:
     """Why a line is not called the one that is wrong, though all passes with another; nothing if there is no doubt."""
     if best.partly or best.loads:
         return PARTLY_MENDED if best.partly else LOADS_ANYTHING
-    return PASSED_OVER if best.hides or best.idles or best.avoids and best.changes else ""
+    if best.hides or best.idles or best.avoids and best.changes:
+        return PASSED_OVER
+    return SELDOM_A_SLIP if best.variant.odd else ""
 
 
 def _told(repairs: list[Repair]) -> tuple[str, ...]:
@@ -343,9 +346,14 @@ def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
 
 
 def rivals(best: Repair, repairs: list[Repair]) -> tuple[str, ...]:
-    """What is believed as much, and lies in other functions: which of them is wrong is then not known."""
-    told = [f"{_frame_of(one).words}: {AS_ELSEWHERE}: {one.mended.strip()}" for one in repairs
-            if one.function != best.function and one.belief()[:RIVALLING] == best.belief()[:RIVALLING]]
+    """What is believed as much, or less only as it gives other addresses, and lies elsewhere: either may be wrong.
+
+    What mends a size always gives other addresses.
+    """
+    others = (one for one in repairs if one.function != best.function and one.variant.rank <= best.variant.rank)
+    told = [f"{_frame_of(one).words}: {AS_ELSEWHERE}: {one.mended.strip()}" for one in others
+            if one.belief()[:RIVALLING] == best.belief()[:RIVALLING] or
+            one.is_sound and best.changes <= FEW_CHANGES < one.changes]
     return tuple(dict.fromkeys(told))
 
 

@@ -52,7 +52,7 @@ class Outline:
 
     def reached_from(self, roots: Iterable[str]) -> set[str]:
         """The functions and macros that what is compiled by these names may come by: what it names, and so on."""
-        called, words = set(roots), self._words
+        called, words = set(roots), self.uses
         found = {name for name, uses in words if {name, self.compiled_name(name)} & called or RUNS_ANYWAY in uses}
         before = -1
         while len(found) > before:
@@ -61,11 +61,19 @@ class Outline:
         return found
 
     @cached_property
-    def _words(self) -> list[tuple[str, set[str]]]:
+    def uses(self) -> list[tuple[str, set[str]]]:
         """The functions and macros, and what each names."""
         text, behind = without_comments(self._text), [*(start for _, start in self.functions[1:]), len(self._text)]
         return [(name, set(WORD.findall(text[start:self._end(start, end)])))
                 for (name, start), end in zip(self.functions, behind, strict=False)]
+
+    def users_of(self, macro: str) -> set[str]:
+        """The functions that use a macro, or macros that do."""
+        names, before = {macro}, 0
+        while len(names) > before:
+            before = len(names)
+            names |= {name for name, uses in self.uses if uses & names and name in self.macros}
+        return {name for name, uses in self.uses if uses & names and name not in self.macros}
 
     def _end(self, start: int, behind: int) -> int:
         """Where what starts there ends, of which it is known what starts behind it."""

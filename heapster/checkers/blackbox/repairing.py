@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ctypes import CDLL
 from dataclasses import replace
 from functools import cached_property
@@ -51,11 +51,20 @@ class Repair(NamedTuple):
     loads: bool = False         # what it does hangs on bytes that nobody wrote, or that are a caller's
     often: int = 0              # traces that pass as it is and come by it
 
-    def belief(self) -> tuple[bool, bool, bool, bool, bool, bool, int, int, int, int]:
-        """Sorts several that mend a trace: what goes the same way is to be believed first."""
-        return (self.partly, self.hides or self.idles or self.variant.odd or self.wastes, self.avoids,
-                self.loads, self.changes > FEW_CHANGES, not self.variant.before, self.changes, self.variant.rank,
-                self.often, self.memory)
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing but other addresses, as a size that is mended brings them, speaks against it."""
+        return bool(self.variant.before) and not (self.partly or self.hides or self.idles or self.avoids or self.wastes
+                                                  or self.loads or self.variant.odd)
+
+    def belief(self) -> tuple[bool, bool, bool, bool, bool, bool, bool, int, int, int, int]:
+        """Sorts several that mend a trace: what goes the same way is to be believed first.
+
+        What nobody slips in is no worse for that where it changes nothing else: one too far is a slip of indices.
+        """
+        spoils = self.hides or self.idles or self.wastes or self.variant.odd and self.changes > 0
+        return (self.partly, spoils, self.avoids, self.loads, self.changes > FEW_CHANGES, self.variant.odd,
+                not self.variant.before, self.changes, self.variant.rank, self.often, self.memory)
 
     def rank_of(self, distance: Callable[["Repair"], int], often: int) -> tuple[bool, int, bool, int, bool, int]:
         """The least of several is to be believed first; what traces that pass come by `often`, last.
@@ -75,6 +84,8 @@ class RepairLayer(NamedTuple):
     target: ForeignTarget
     highest: int                # no number of a variant is higher
     checking: frozenset[str]    # functions that nothing but the target's heap check comes by
+    marks: tuple[Repair, ...] = ()              # beside macros: what only tells which lines of functions are come by
+    users: Mapping[str, frozenset[str]] = {}    # of a macro: the functions that it stands in
 
 
 class Repairs:
@@ -103,16 +114,23 @@ class Repairs:
         TargetError if it does not compile with any.
         """
         by_depth, reached = dict[int, set[int]](), self._reached(self._target.symbols.values())
+        marks = set[int]()
         for _, variants in self._sources:
             for one in variants.all:
                 function = variants.function_of(one)
                 if reached is None or function in reached:
                     by_depth.setdefault(self._depth(function), set()).add(one.number)
+                    marks |= {one.number} if one.is_left_out and function not in self._bodies else set()
         made = [layer for number, depth in enumerate(sorted(by_depth))
-                if (layer := self._layer(number, by_depth[depth])) is not None]
+                if (layer := self._layer(number, by_depth[depth], marks if depth else set())) is not None]
         if not made:
             raise TargetError(f"{self._target.name} does not compile with variants of its lines")
         yield from made
+
+    @cached_property
+    def _users(self) -> dict[str, frozenset[str]]:
+        return {name: frozenset(variants.outline.compiled_name(user) for _, variants in self._sources
+                                for user in variants.outline.users_of(name)) for name in self._bodies}
 
     @cached_property
     def _checking(self) -> frozenset[str]:
@@ -143,13 +161,16 @@ class Repairs:
                                      if word in self._bodies and word not in names}
         return deep
 
-    def _layer(self, number: int, members: set[int]) -> RepairLayer | None:
-        """One object with these variants, but for what does not compile; None if nothing is left."""
-        self._left_out = {one.number for _, variants in self._sources for one in variants.all} - members
+    def _layer(self, number: int, members: set[int], marks: set[int]) -> RepairLayer | None:
+        """One object with these variants and marks, but for what does not compile; None if nothing is left."""
+        self._left_out = {one.number for _, variants in self._sources for one in variants.all} - members - marks
         if not members:
             return None
         target = self._built(Path(self._target.path).with_suffix(f".variants{number}.so"))
-        return RepairLayer(tuple(self._all()), target, self.count, self._checking) if target else None
+        made = self._all()
+        return RepairLayer(tuple(one for one in made if one.variant.number in members), target, self.count,
+                           self._checking, tuple(one for one in made if one.variant.number in marks),
+                           self._users) if target else None
 
     def _built(self, made: Path) -> ForeignTarget | None:
         ingredients = self._target.ingredients

@@ -12,13 +12,14 @@ from pathlib import Path
 from heapster.checkers.blackbox.battery import MOST_MEMORY, Battery
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.protocol import OBSERVED
-from heapster.checkers.blackbox.repairing import Repair, RepairLayer
+from heapster.checkers.blackbox.repairing import FEW_CHANGES, Repair, RepairLayer
 from heapster.checkers.blackbox.stepwise import hurried
 from heapster.checkers.blackbox.variant_list import FORCED, LACKING
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
 
-ENOUGH, OF_A_LINE = 6, 2        # lines with a variant that mends it, and variants of each
+ENOUGH, OF_A_LINE = 6, 2        # lines with a variant that surely mends it, and variants of each
+A_TURN, OF_SEEN = 4, 8          # variants of a line before others have their turn; of one that was seen in the failure
 MOST_HIDING = 12                # lines that only hide it or go another way
 USUAL = 3                       # traces that pass come by what is no consequence of the fault
 DOUBTS = 500                    # variants tried after one that mends it, and is not sure
@@ -32,6 +33,7 @@ MOST_FINALISTS = 16             # of what passes, that are tried at length
 CLEARLY = 2                     # times as much of the battery fails now
 
 PlaceSet = frozenset[tuple[str, int]]      # files and lines
+Candidate = tuple[tuple[bool, int, bool, int, bool, int], Repair]       # and how it is sorted
 
 
 class RepairSearch:
@@ -41,6 +43,7 @@ class RepairSearch:
                  enough: Callable[[], bool] = lambda: False) -> None:
         self._enough = enough               # whether the time for all searches is up
         self._repairs, self._count, self._judge = layer.repairs, layer.highest, judge
+        self._marked, self._users = (*layer.repairs, *layer.marks), layer.users
         self._checking = layer.checking     # it finds what went wrong: that is no way of work
         self._numbers = {one.variant.number for one in layer.repairs}
         self._battery = Battery(judge, promises)
@@ -67,11 +70,11 @@ class RepairSearch:
             often = self._how_often()
             self._battery.compare()
             self._near = {trace: answers for trace in near if (answers := self._battery.answers(trace)) is not None}
-        candidates = sorted(((one.rank_of(distance, often[one.variant.number]), one) for one in met),
-                            key=lambda pair: pair[0])
+        candidates = sorted(((one.rank_of(distance, often[one.variant.number]), one) for one in met
+                             if one.variant.number in self._numbers), key=lambda pair: pair[0])
         with hurried(self._judge, HURRY):
             whole, way = [pair for pair in candidates if pair[1].variant.rank < LACKING], self._lines_of(met)
-            found, partly = self._tried(whole[:most - min(most // 3, MOST_LACKING)], fails, way)
+            found, partly = self._tried(in_turns(whole)[:most - min(most // 3, MOST_LACKING)], fails, way)
             if not any(self._is_sure(one) and one.often <= len(self._answers) // RARELY for one in found):
                 lacking, most = [pair for pair in candidates if pair[1].variant.rank == LACKING], most - self.tried
                 found += self._tried(lacking[:min(most, MOST_LACKING)], fails, way)[0]
@@ -89,21 +92,21 @@ class RepairSearch:
         """Try these first on other traces, if they are of this object."""
         self._earlier += [one for one in best if not one.partly and one.variant.number in self._numbers]
 
-    def _tried(self, candidates: Iterable[tuple[tuple[bool, int, bool, int, bool, int], Repair]],
-               fails: Callable[[Judge], bool], way: PlaceSet) -> tuple[list[Repair], list[Repair]]:
+    def _tried(self, candidates: Iterable[Candidate], fails: Callable[[Judge], bool],
+               way: PlaceSet) -> tuple[list[Repair], list[Repair]]:
         """Those under which all passes, and those under which only the trace does."""
         found, partly = list[Repair](), list[Repair]()
         lines, hiding = Counter[tuple[Path, int]](), Counter[tuple[Path, int]]()
         settled, doubts = (True, LACKING), DOUBTS
         for rank, one in candidates:
             line = one.file, one.variant.line
-            if self._enough() or rank[:2] > settled or len(lines) >= ENOUGH or not doubts or (
-                    rank[1] == FORCED and rank[2]):
+            if self._enough() or len(lines) >= ENOUGH or not doubts or rank[1] == FORCED and rank[2]:
                 break
-            if lines[line] >= OF_A_LINE or hiding[line] >= OF_A_LINE or len(hiding) >= MOST_HIDING and rank[1]:
+            if rank[:2] > settled or lines[line] >= OF_A_LINE or hiding[line] >= OF_A_LINE or (
+                    len(hiding) >= MOST_HIDING and rank[1]):
                 continue
             self.tried += 1
-            doubts -= bool(found)
+            doubts -= bool(lines)
             self._choose(one.variant.number)
             if fails(self._judge):
                 continue
@@ -117,7 +120,8 @@ class RepairSearch:
                                       wastes=self._wastes(memory // ALIKE, mapped), memory=memory // ALIKE,
                                       loads=not self._battery.decides_on_its_own(),
                                       often=self._often[one.variant.number]))
-            (hiding if hides or found[-1].avoids else lines)[line] += 1
+            is_likely = not (hides or found[-1].avoids or found[-1].wastes or changes > FEW_CHANGES)
+            (lines if is_likely else hiding)[line] += 1
             if self._is_sure(found[-1]):
                 settled = min(settled, rank[:2])
         return found, partly
@@ -159,7 +163,8 @@ class RepairSearch:
         What the fault made of the heap leads to lines elsewhere that nothing else comes by; a condition that is never
         true any more turns off what stands behind it.
         """
-        own = {(str(other.file), other.variant.line) for other in self._repairs if other.function == one.function}
+        functions = self._users.get(one.function, {one.function})
+        own = {(str(other.file), other.variant.line) for other in self._marked if other.function in functions}
         if not silent & own:
             return False
         self._judge.met(len(self._often))
@@ -168,7 +173,7 @@ class RepairSearch:
 
     def _lines(self, met: Iterable[int]) -> PlaceSet:
         times = list(met)
-        return self._lines_of(one for one in self._repairs
+        return self._lines_of(one for one in self._marked
                               if times[one.variant.number] and one.function not in self._checking)
 
     def _lines_of(self, some: Iterable[Repair]) -> PlaceSet:
@@ -190,7 +195,7 @@ class RepairSearch:
             self._judge.met(self._count + 1)
             if fails(self._judge):
                 met = self._judge.met(self._count + 1)
-                return [one for one in self._repairs if met[one.variant.number]]
+                return [one for one in self._marked if met[one.variant.number]]
         return []
 
     def _choose(self, number: int) -> None:
@@ -245,6 +250,20 @@ class RepairSearch:
             return []
         best = [one._replace(partly=True) for one, flaws in rated.items() if flaws == least]
         return best if len({(one.file, one.variant.line) for one in best}) == 1 else []
+
+
+def in_turns(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Some variants of each line in turn, the likeliest of it first: none takes the tries of all others.
+
+    Conditions that no longer depend on anything stay where they are, at the end.
+    """
+    taken = Counter[tuple[Path, int]]()
+    turns = list[tuple[tuple[bool, int], Candidate]]()
+    for rank, one in candidates:
+        line = one.file, one.variant.line
+        turns.append(((rank[0], 0 if rank[0] else taken[line] // (A_TURN if rank[2] else OF_SEEN)), (rank, one)))
+        taken[line] += 1
+    return [candidate for _, candidate in sorted(turns, key=lambda turn: turn[0])]
 
 
 def mending(searches: Sequence[RepairSearch], fails: Callable[[Judge], bool], most: int,

@@ -23,6 +23,11 @@ class Variant(NamedTuple):
     guess: int = 0              # how little says that it compiles: the most is left out first
     odd: bool = False           # nobody would have slipped so: a byte more, a name of another kind
 
+    @property
+    def is_left_out(self) -> bool:
+        """Whether it is a statement that is not done."""
+        return bool(self.before) and not self.after and self.rank == FORCED
+
 
 class VariantList:
     """Collects variants and the edits by which each can be chosen."""
