@@ -20,7 +20,8 @@ from heapster.checkers.races.schedulers.replay import Follow
 from heapster.machine.checked_memory import STATICS
 from heapster.machine.orders import ATOMICS
 from heapster.machine.simulated import Simulated
-from heapster.machine.traced import Chooser, Old, Segment, Traced
+from heapster.machine.traced import Old, Segment, Traced
+from heapster.machine.watch import Chooser
 
 BY_MEANING = {(atomic.kind, atomic.order): name for name, atomic in ATOMICS.items()}
 PLAYED = [each for each in LITMUS

@@ -12,7 +12,8 @@ from heapster.impl import layout
 from heapster.impl.layout import ALL_ARENAS, ONLY_MAPPINGS, STATS_BYTES, WORD
 from heapster.machine.protocol import REFUSED, Aborted, MachineFault
 from heapster.machine.simulated import Simulated
-from heapster.machine.traced import FORK_OBJECT, Broken, Chooser, Old, Segment, Traced, forked
+from heapster.machine.traced import FORK_OBJECT, Broken, Old, Segment, Traced, forked
+from heapster.machine.watch import Chooser
 from heapster.model.misuse import abort_name
 from heapster.model.operations import ROWS, STATING, Does, OperationRow, Stated, alignment_asked, release_stating
 from heapster.model.problem import Problem
