@@ -48,6 +48,13 @@ class Simulated(CheckedMemory, PlannedRefusals):
         return {name: value.copy() if isinstance(value, dict | set | list | Guards) else value
                 for name, value in vars(self).items()}
 
+    def difference(self) -> tuple[object, ...]:
+        """What was made of memory, since `changed` was cleared, of locks and system: who left the same is equal in it."""
+        words = frozenset(zip(self.changed, map(self.words.get, self.changed), strict=True))
+        return (words, frozenset(self.owners.items()), self.brk, tuple(self.extents), tuple(self.guards),
+                tuple(self.zeroed), tuple(self.cleared), tuple(self._made.items()), frozenset(self._refuse),
+                frozenset(self._refuses_all))
+
     # The system.
 
     def _left(self) -> int:

@@ -290,9 +290,8 @@ class Traced(Simulated):
     def copy(self, target: int, source: int, count: int) -> None:
         """See `Machine.copy`: one switch point."""
         self._plain("copy", target)
-        if count > 0 and not OUTSIDE <= source < BREAK:
-            for address in range(source, source + count, WORD):
-                self._read(address)
+        for address in () if OUTSIDE <= source < BREAK else range(source, source + count, WORD):
+            self._read(address)
         self._write_range(target, count)
         super().copy(target, source, count)
 
@@ -374,13 +373,6 @@ class Traced(Simulated):
         """The same memory, without switch points."""
         return _as_simulated(vars(self))
 
-    def difference(self) -> tuple[Any, ...]:
-        """What the run has made of memory, locks and system: runs of one base in which it is equal left the same."""
-        words = frozenset(zip(self.changed, map(self.words.get, self.changed), strict=True))
-        return (words, frozenset(self.owners.items()), self.brk, tuple(self.extents), tuple(self.guards),
-                tuple(self.zeroed), tuple(self.cleared), tuple(self._made.items()), frozenset(self._refuse),
-                frozenset(self._refuses_all))
-
     def let_go(self) -> None:
         """End the threads that have not ended."""
         self._fibers.clear()
@@ -401,5 +393,4 @@ def forked(m: Simulated) -> Simulated:
     return _as_simulated(m.state())
 
 
-assert WAIT_OBJECT < STATICS
-assert STATICS + STATICS_BYTES <= THREADS < OUTSIDE
+assert WAIT_OBJECT < STATICS < STATICS + STATICS_BYTES <= THREADS < OUTSIDE
