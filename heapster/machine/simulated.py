@@ -49,7 +49,7 @@ class Simulated(CheckedMemory, PlannedRefusals):
                 for name, value in vars(self).items()}
 
     def difference(self) -> tuple[object, ...]:
-        """What was made of memory, since `changed` was cleared, of locks and system: who left the same is equal in it."""
+        """What was made of memory, since `changed` was cleared, of locks and system: who left the same is equal."""
         words = frozenset(zip(self.changed, map(self.words.get, self.changed), strict=True))
         return (words, frozenset(self.owners.items()), self.brk, tuple(self.extents), tuple(self.guards),
                 tuple(self.zeroed), tuple(self.cleared), tuple(self._made.items()), frozenset(self._refuse),

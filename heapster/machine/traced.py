@@ -57,10 +57,9 @@ class Old(NamedTuple):
 
 def _arriving(name: str, target: int) -> Any:
     """The call of the system of that name, at a switch point."""
-    def call(self: "Traced", *words: int) -> int:
+    def call(self: "Traced", *words: int) -> Any:
         self.arrive(name, target)
-        answer: int = getattr(Simulated, name)(self, *words)
-        return answer
+        return getattr(Simulated, name)(self, *words)
     return call
 
 
