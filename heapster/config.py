@@ -25,7 +25,7 @@ TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 # Variables that are no options: of the command itself, and of libheapster in the programs it serves.
 OTHER_VARIABLES = frozenset({"HEAPSTER_DEBUG", "HEAPSTER_CACHE", "HEAPSTER_KEEP", "HEAPSTER_MMAP_THRESHOLD",
                              "HEAPSTER_HARDEN", "HEAPSTER_STATS", "HEAPSTER_STATS_FILE", "HEAPSTER_VERIFY",
-                             "HEAPSTER_RECORD", "HEAPSTER_STATS_SIGNAL"})
+                             "HEAPSTER_RECORD", "HEAPSTER_SPANS", "HEAPSTER_STATS_SIGNAL"})
 
 Read = Callable[[Any], Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
-LAYOUT = "layout"
+LAYOUTS = ("layout", "run_layout")      # of constants alone
 
 
 class Kind(Enum):
@@ -54,7 +54,7 @@ class Package:
         return self.functions.get(where)
 
     def is_constant(self, module: str, name: str) -> bool:
-        return self._imports[module].get(name, ("", ""))[0] == LAYOUT or module == LAYOUT
+        return self._imports[module].get(name, ("", ""))[0] in LAYOUTS or module in LAYOUTS
 
     def is_known(self, function: Function, name: str) -> bool:
         """Whether a name is a parameter, a local, a constant or a function."""

@@ -19,6 +19,7 @@ from .layout import (
     PAYLOAD,
     REFUSED,
     WORD,
+    WRONG_SIZE,
 )
 from .malloc import (
     allocate,
@@ -36,8 +37,11 @@ from .malloc import (
     resize_uncopied,
     usable_bytes,
 )
+from .run_layout import LONGER, SPANS
+from .runs import is_reserved, run_word, size_of_slot
 from .settings import set_growth, set_policy
 from .sized import check_asked, stated_alignment
+from .slots import used_slot
 
 
 def product(a, b):
@@ -81,8 +85,18 @@ def calloc(m, count, each):
     p = cached(m, request, ALIGN, CALL_CALLOC)
     if p == NULL:
         return calloc_slow(m, request)
-    m.fill(p, 0, least_of_class(class_for_request(request)) - PAYLOAD)
+    if SPANS != 0:
+        m.fill(p, 0, cached_bytes(m, p, request))
+    else:
+        m.fill(p, 0, least_of_class(class_for_request(request)) - PAYLOAD)
     return p
+
+
+def cached_bytes(m, p, request):
+    """Usable bytes at `p`, which a bin had for the request, where there are spans."""
+    if is_reserved(m, p):
+        return least_of_class(class_for_request(request))
+    return least_of_class(class_for_request(request)) + LONGER - PAYLOAD
 
 
 def calloc_slow(m, request):
@@ -95,6 +109,9 @@ def calloc_slow(m, request):
 
 def zero_payload(m, p):
     """Fill the payload `p` of a block that was just handed out, unless it has a mapping: that is zero already."""
+    if SPANS != 0 and is_reserved(m, p):
+        m.fill(p, 0, size_of_slot(run_word(m, p)))
+        return
     if m.load_relaxed(block_of(p)) & MAPPED == 0:
         m.fill(p, 0, usable_bytes(m, p))
 
@@ -138,10 +155,20 @@ def realloc_slow(m, p, request):
 
 def check_stated(m, p, request, alignment):
     """Abort if `p` is no used block, or one that cannot have been asked for so."""
+    if SPANS != 0 and is_reserved(m, p):
+        check_asked_slot(m, p, request, stated_alignment(m, p, alignment))
+        return
     if is_hardened(m):
         check_asked_hardened(m, p, request, stated_alignment(m, p, alignment))
     else:
         check_asked(m, p, header_of(m, p, DOUBLE_FREE), request, alignment)
+
+
+def check_asked_slot(m, p, request, alignment):
+    """Abort if no used slot begins at `p`, which lies in the reservation, or such a request would have got another."""
+    total = size_of_slot(used_slot(m, p, DOUBLE_FREE))
+    if request < 0 or request > total or total != least_of_class(class_for_request(request)) or alignment > ALIGN:
+        m.abort(WRONG_SIZE, p)
 
 
 def free_sized(m, p, request):

@@ -25,6 +25,7 @@ from .layout import (
     TOP_CLASS,
     WORD,
 )
+from .run_layout import SHORT
 
 
 def class_of(total):
@@ -85,12 +86,12 @@ def class_for(total):
 
 
 def class_for_request(request):
-    """The least class of which every block holds `request` bytes.
+    """The least class of which every block holds `request` bytes; where there are spans, of which every slot does.
 
     Requires: 0 <= request <= MOST_CACHED - WORD.
     Ensures:  result == class_for(block_size(request)).
     """
-    return class_entry(request + WORD - 1 >> ALIGN_SHIFT) >> 1
+    return class_entry(request + WORD - 1 - SHORT >> ALIGN_SHIFT) >> 1
 
 
 def class_head(arena, index):

@@ -44,6 +44,8 @@ from .layout import (
 )
 from .records import return_vault
 from .region import lower_break
+from .run_layout import SPANS
+from .runs import forget_runs, lose_pool
 from .settings import arena_at, attach, attached_at, count_thread
 from .thread_cache import flush_all, inherit_calls
 from .vault import forget_records
@@ -142,6 +144,8 @@ def finalize(m):
     while index < MAX_ARENAS:
         kept = kept + return_arena(m, arena_at(m.statics(), index))
         index = index + 1
+    if SPANS != 0 and not forget_runs(m):
+        kept = kept + 1
     return kept
 
 
@@ -178,6 +182,8 @@ def mend_mappings(m):
     s = m.statics()
     if m.renew(s + MAPPINGS + ARENA_LOCK) != 0:
         lose(m, s + MAPPINGS, 0)
+        if SPANS != 0:
+            lose_pool(m)
         m.fill(s + RETAINED_LIST, 0, KEEPING_END - RETAINED_LIST)
         open_list(m, s + RETAINED_LIST)
         open_list(m, s + UNTAKEN)

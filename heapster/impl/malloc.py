@@ -51,8 +51,11 @@ from .layout import (
 from .mapping import map_block, mapped_usable, resize_mapped, unmap_block
 from .resize import resize
 from .retained import release_retained
+from .run_layout import LONGER, SHORT, SPANS
+from .runs import is_reserved, size_of_slot
 from .settings import arena_of, attach, get_cache, get_hardened, get_threshold
 from .sized import could_serve
+from .slots import cache_slot, free_slot_slow, leave_slot, used_slot
 from .spare import release_spare
 from .stack import is_marked, top
 from .thread_cache import cache_block, cache_block_slow, check_in_use, count_mine, pop_cached, refill
@@ -84,7 +87,7 @@ def cached_aligned(m, request, alignment):
 
     A block of more bytes than the request needs is left: what was aligned shows its request when it is freed.
     """
-    if not is_small(m, request):
+    if SPANS != 0 or not is_small(m, request):
         return NULL
     index = class_for_request(request)
     p = top(m.load(bin_at(m.thread(), index)))
@@ -141,7 +144,9 @@ def place_beyond(m, request, alignment, kind):
 def allocate_block(m, request, alignment, kind):
     """As `place`, with the memory that there is."""
     if alignment == ALIGN and is_small(m, request):
-        return place_small(m, block_size(request), kind)
+        if SPANS != 0 and get_cache(m) == 0:
+            return acquire(m, attach(m), block_size(request), ALIGN, kind)
+        return place_small(m, block_size(request - SHORT), kind)
     return place_large(m, request, alignment, kind)
 
 
@@ -228,10 +233,12 @@ def cache_plain(m, p, kind):
     Nothing is read where no program has memory, or no block a header, and nothing is written but where `header_of`
     would not abort.
     """
+    if SPANS != 0 and is_reserved(m, p):
+        return cache_slot(m, p, kind)
     if not may_have_header(m, p):
         return False
     header = m.load_relaxed(block_of(p))
-    return is_plain(m, block_of(p), header) and cache_block(m, p, size_in(header), kind)
+    return is_plain(m, block_of(p), header) and cache_block(m, p, size_in(header) - LONGER, kind)
 
 
 def free_slow(m, p, kind):
@@ -239,10 +246,13 @@ def free_slow(m, p, kind):
     if is_hardened(m):
         free_hardened(m, p, kind)
         return
+    if SPANS != 0 and is_reserved(m, p):
+        free_slot_slow(m, p, kind)
+        return
     header = header_of(m, p, DOUBLE_FREE)
     if header & MAPPED == 0:
         check_in_use(m, p, header, DOUBLE_FREE)
-    if header & MAPPED != 0 or not cache_block_slow(m, p, size_in(header), kind):
+    if header & MAPPED != 0 or not cache_block_slow(m, p, size_in(header) - LONGER, kind):
         free_to_arena(m, block_of(p), header, kind)
 
 
@@ -266,6 +276,8 @@ def usable_bytes(m, p):
     """
     if is_hardened(m):
         return usable_hardened(m, p)
+    if SPANS != 0 and is_reserved(m, p):
+        return size_of_slot(used_slot(m, p, USE_AFTER_FREE))
     header = header_of(m, p, USE_AFTER_FREE)
     if header & MAPPED != 0:
         return mapped_usable(m, block_of(p))
@@ -286,7 +298,7 @@ def size_for(m, request):
     Requires: 0 <= request <= MAX_REQUEST.
     """
     if is_small(m, request) and get_cache(m) != 0:
-        return least_of_class(class_for(block_size(request)))
+        return least_of_class(class_for(block_size(request - SHORT))) + LONGER
     return block_size(request)
 
 
@@ -316,13 +328,15 @@ def leave_plain(m, p, request):
 
     Ensures:  no word changes if it is false.
     """
+    if SPANS != 0 and is_reserved(m, p):
+        return leave_slot(m, p, request)
     if request >> PAGE_SHIFT != 0 or request == 0 or not may_have_header(m, p):
         return False
     header = m.load_relaxed(block_of(p))
     if not is_plain(m, block_of(p), header):
         return False
     thread = m.thread()
-    if class_entry(size_in(header) >> ALIGN_SHIFT) != class_for_request(request) + 1 << 1 or is_marked(m, p):
+    if class_entry(size_in(header) - LONGER >> ALIGN_SHIFT) != class_for_request(request) + 1 << 1 or is_marked(m, p):
         return False
     if m.load(thread + REGISTERED) == 0:
         return False
@@ -334,6 +348,9 @@ def resize_uncopied(m, p, request):
     """The payload at `p`, made to hold `request` bytes without a copy; NULL if that cannot be."""
     if is_hardened(m):
         return resize_hardened(m, p, request)
+    if SPANS != 0 and is_reserved(m, p):
+        used_slot(m, p, USE_AFTER_FREE)
+        return NULL
     header = header_of(m, p, USE_AFTER_FREE)
     if header & MAPPED != 0:
         return resize_mapping(m, p, request)

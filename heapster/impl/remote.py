@@ -9,6 +9,8 @@ Principles of Operation, appendix A).
 from .arena import join_used, release
 from .block import block_of
 from .layout import ARENA_LOCK, MOST_REMOTE, NULL, REMOTE
+from .run_layout import SPANS
+from .runs import is_reserved, release_slot
 from .stack import below, count, holds, move, top, unmark
 
 
@@ -68,7 +70,10 @@ def release_all(m, arena, word):
         p = top(word)
         word = below(m, p)
         unmark(m, p)
-        run = gather(m, arena, run, block_of(p))
+        if SPANS != 0 and is_reserved(m, p):
+            release_slot(m, arena, p)
+        else:
+            run = gather(m, arena, run, block_of(p))
     gather(m, arena, run, NULL)
 
 

@@ -20,6 +20,7 @@ from .layout import (
     WRONG_SIZE,
 )
 from .mapping import mapped_usable, mapping_length
+from .run_layout import LONGER, SHORT
 from .settings import arena_of
 
 
@@ -43,7 +44,7 @@ def could_serve(total, request, alignment):
         return True
     if alignment > ALIGN or want > MOST_CACHED:
         return False
-    return is_made_of(total, least_of_class(class_for(want)))
+    return is_made_of(total, least_of_class(class_for(block_size(request - SHORT))) + LONGER)
 
 
 def could_map(m, b, request, alignment):

@@ -55,6 +55,8 @@ from .layout import (
     WORD,
 )
 from .records import show_records
+from .run_layout import SPANS
+from .runs import is_reserved, run_word, size_of_slot
 from .settings import arena_at
 from .spans import largest_slot
 from .stack import below, count, top
@@ -138,7 +140,10 @@ def add_remote(m, arena, out):
     m.lock(arena + ARENA_LOCK)          # so that nobody drains it
     word = m.load_acquire(arena + REMOTE)
     while word != 0:
-        add(m, out + STAT_CACHED_BYTES, size(m, block_of(top(word))))
+        if SPANS != 0 and is_reserved(m, top(word)):
+            add(m, out + STAT_CACHED_BYTES, size_of_slot(run_word(m, top(word))))
+        else:
+            add(m, out + STAT_CACHED_BYTES, size(m, block_of(top(word))))
         add(m, out + STAT_CACHED_BLOCKS, 1)
         word = below(m, top(word))
     m.unlock(arena + ARENA_LOCK)

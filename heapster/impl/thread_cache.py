@@ -21,6 +21,7 @@ from .layout import (
     ENDED,
     LEAST_LARGE,
     LIMIT,
+    MIN_BLOCK,
     MOST_CACHED,
     MOST_SENT,
     MY_CALLS,
@@ -34,6 +35,8 @@ from .layout import (
     WORD,
 )
 from .remote import is_remote, release_all, send, take_all
+from .run_layout import LONGER, SPANS
+from .runs import is_reserved, owner_of_slot, release_slot, run_word, size_of_slot, take_slots
 from .settings import arena_of, attach, detach, get_cache
 from .stack import below, count, holds, is_marked, put, top, unmark
 
@@ -77,9 +80,9 @@ def check_in_use(m, p, header, freed):
 
     Requires: it belongs to an arena.
     """
-    if is_marked(m, p) and size_in(header) <= MOST_CACHED:
+    if is_marked(m, p) and size_in(header) <= MOST_CACHED + LONGER:
         arena = arena_of(m, header)
-        if is_cached(m, class_of(size_in(header)), p) or is_remote(m, arena, p):
+        if is_cached(m, class_of(size_in(header) - LONGER), p) or is_remote(m, arena, p):
             m.abort(freed, p)
 
 
@@ -111,6 +114,8 @@ def grow_bin(m, thread, total, enough):
 
 def owner_arena(m, p):
     """The arena that owns the used block with the payload `p`."""
+    if SPANS != 0 and is_reserved(m, p):
+        return owner_of_slot(m, run_word(m, p))
     return arena_of(m, m.load_relaxed(block_of(p)))
 
 
@@ -213,6 +218,8 @@ def cache_block_slow(m, p, total, kind):
     thread = m.thread()
     if total > MOST_CACHED or caches_nothing(m, thread) or least_of_class(class_of(total)) != total:
         return False
+    if SPANS != 0 and total < MIN_BLOCK:
+        return False
     slot = bin_of(thread, total)
     had_room = m.load(slot + LIMIT)
     if m.load(slot) >= had_room and not flush_or_grow(m, thread, total):
@@ -233,7 +240,9 @@ def collect_remote(m, arena, kind):
         p = top(word)
         word = below(m, p)
         unmark(m, p)
-        if not cache_block(m, p, size(m, block_of(p)), kind):
+        if SPANS != 0 and is_reserved(m, p):
+            collect_slot(m, arena, p, kind)
+        elif not cache_block(m, p, size(m, block_of(p)) - LONGER, kind):
             release(m, arena, block_of(p))
 
 
@@ -242,13 +251,18 @@ def carve_batch(m, arena, total, most, kind):
 
     Requires: the arena's lock; it is the thread's.
     """
+    if SPANS != 0:
+        p = pop_slot(m, arena, total, most, kind)
+        if p != NULL:
+            return block_of(p)
+        total = total + LONGER
     b = find_or_grow(m, arena, total)
     if b != NULL:
         last = carve(m, arena, b, total, most)
         count_used(m, arena, last + size(m, last) - b, 1)
         count_call(m, arena, kind)
         while last != b:
-            push(m, bin_of(m.thread(), total), payload(last))
+            push(m, bin_of(m.thread(), total - LONGER), payload(last))
             add(m, arena + USED_BLOCKS, 1)
             last = last - total
     return b
@@ -325,3 +339,24 @@ def unregister(m, thread):
     inherit_calls(m, arena, thread)
     m.unlock(arena + ARENA_LOCK)
     m.fill(thread + NEXT, 0, ENDED - NEXT)
+
+
+def collect_slot(m, arena, p, kind):
+    """As `collect_remote`, of one slot that others have freed.
+
+    Requires: the lock of the arena, which owns it; kind is not CALL_FREE.
+    """
+    if not cache_block(m, p, size_of_slot(run_word(m, p)), kind):
+        release_slot(m, arena, p)
+
+
+def pop_slot(m, arena, total, most, kind):
+    """A slot of `total` bytes, and others for the calling thread's empty bin, `most` in all; NULL if there are none.
+
+    Requires: the arena's lock; it is the thread's.
+    """
+    stack = take_slots(m, arena, class_of(total), most)
+    if stack == 0:
+        return NULL
+    m.store_relaxed(bin_of(m.thread(), total), stack)
+    return pop_cached(m, class_of(total), kind)

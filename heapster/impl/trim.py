@@ -27,6 +27,8 @@ from .purge import purge_free
 from .region import drop_region, fence_before, left_neighbour, trim_top
 from .remote import drain
 from .retained import release_retained
+from .run_layout import SPANS
+from .runs import purge_pool
 from .settings import arena_at
 from .spare import release_spare
 from .thread_cache import flush_all
@@ -114,4 +116,6 @@ def trim(m, pad):
         if trim_arena(m, arena_at(m.statics(), index), pad):
             taken = 1
         index = index + 1
+    if SPANS != 0 and purge_pool(m):
+        taken = 1
     return taken

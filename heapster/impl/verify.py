@@ -69,6 +69,9 @@ from .layout import (
 from .records import expect, verify_records
 from .region import fence_before
 from .retained import too_much
+from .run_layout import LONGER, SPANS
+from .run_totals import runs_have, runs_hold
+from .runs import begins_slot, is_reserved, run_word, size_of_slot
 from .settings import arena_at
 from .stack import count, is_marked, top
 
@@ -194,11 +197,27 @@ def verify_ledger(m, arena, held):
 
     Requires: the arena's lock; its regions hold.
     """
+    if SPANS != 0:
+        verify_runs_ledger(m, arena, held)
+        return
     holds = (m.load(arena + HELD_BYTES) == held
              and m.load(arena + USED_BYTES) == walked_bytes(m, arena, False)
              and m.load(arena + USED_BLOCKS) == walked_blocks(m, arena, False)
              and m.load(arena + FREE_BYTES) == walked_bytes(m, arena, True)
              and m.load(arena + FREE_BLOCKS) == walked_blocks(m, arena, True))
+    expect(m, holds, LEDGERS_EQUAL_RECOMPUTED_TOTALS, arena)
+
+
+def verify_runs_ledger(m, arena, held):
+    """As `verify_ledger`, with what the arena's runs come to.
+
+    Requires: the arena's lock; its regions hold.
+    """
+    holds = (m.load(arena + HELD_BYTES) == held + runs_hold(m, arena)
+             and m.load(arena + USED_BYTES) == walked_bytes(m, arena, False) + runs_have(m, arena, False, True)
+             and m.load(arena + USED_BLOCKS) == walked_blocks(m, arena, False) + runs_have(m, arena, False, False)
+             and m.load(arena + FREE_BYTES) == walked_bytes(m, arena, True) + runs_have(m, arena, True, True)
+             and m.load(arena + FREE_BLOCKS) == walked_blocks(m, arena, True) + runs_have(m, arena, True, False))
     expect(m, holds, LEDGERS_EQUAL_RECOMPUTED_TOTALS, arena)
 
 
@@ -291,13 +310,21 @@ def verify_mappings(m):
     m.unlock(record + ARENA_LOCK)
 
 
+def is_slot_of(word, p, total):
+    """Whether a slot of `total` bytes begins at `p`, in a run that has `word`."""
+    return begins_slot(word, p) and size_of_slot(word) == total
+
+
 def verify_bin(m, slot, total):
     """Check the blocks of `total` bytes that the calling thread keeps."""
     word = m.load(slot)
     while word != 0:
         p = top(word)
-        header = m.load_relaxed(block_of(p))
-        expect(m, size_in(header) == total and header & USED != 0, BINS_HOLD_BLOCKS_OF_THEIR_SIZE, p)
+        if SPANS != 0 and is_reserved(m, p):
+            expect(m, is_slot_of(run_word(m, p), p, total), BINS_HOLD_BLOCKS_OF_THEIR_SIZE, p)
+        else:
+            header = m.load_relaxed(block_of(p))
+            expect(m, size_in(header) == total + LONGER and header & USED != 0, BINS_HOLD_BLOCKS_OF_THEIR_SIZE, p)
         agrees = is_marked(m, p) and count(m.load(p)) == count(word) - 1
         expect(m, agrees, STACKS_COUNT_THEIR_BLOCKS, p)
         word = m.load(p)

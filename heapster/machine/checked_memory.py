@@ -166,7 +166,7 @@ class CheckedMemory(SequentialAtomics):
         for address in lost:
             del self.words[address]
         self.changed.update(lost)
-        self._lines.difference_update(range(start // LINE + 1, end // LINE))
+        self._lines -= self._lines_of(range(start // LINE + 1, end // LINE))
         self.zeroed, self.cleared = _outside_of(self.zeroed, start, end), _outside_of(self.cleared, start, end)
 
     def _note(self, target: int, count: int) -> None:
@@ -214,8 +214,14 @@ class CheckedMemory(SequentialAtomics):
         """Addresses in [start, end) of words that were written; nothing there is fixed."""
         first = start + -start % WORD
         lines = [range(max(first, line * LINE), min(end, (line + 1) * LINE), WORD)
-                 for line in self._lines.intersection(range(start // LINE, (end - 1) // LINE + 1))]
+                 for line in self._lines_of(range(start // LINE, (end - 1) // LINE + 1))]
         return list(filter(self.words.__contains__, chain.from_iterable(lines)))
+
+    def _lines_of(self, among: range) -> set[int]:
+        """Those lines of which a word was written: of a long stretch few are."""
+        if len(among) > len(self._lines):
+            return {line for line in self._lines if line in among}
+        return self._lines.intersection(among)
 
     def _merge(self, address: int, word: int, count: int) -> None:
         mask = (1 << 8 * count) - 1

@@ -13,6 +13,8 @@ PAGE = 4096
 PROT_NONE = 0
 PROT_READ_WRITE = 1 | 2                 # the same on every Linux, as are the next
 MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20
+MAP_NORESERVE = 0x4000
+LARGE = 1 << 30
 MADV_DONTNEED = 4
 MREMAP_MAYMOVE = 1
 HEADROOM = 1 << 15                      # bytes; see `Break.fall`
@@ -133,9 +135,10 @@ def _discard(start: int, end: int) -> None:
 
 
 def map_pages(length: int) -> int:
-    """`length` bytes of new pages, or REFUSED."""
+    """`length` bytes of new pages, or REFUSED; of more than a GiB few are used, and nothing is kept for the others."""
+    flags = MAP_PRIVATE_ANONYMOUS | MAP_NORESERVE * (length > LARGE)
     with errno_kept():
-        start: int = LIBC.mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+        start: int = LIBC.mmap(0, length, PROT_READ_WRITE, flags, -1, 0)
     return start
 
 

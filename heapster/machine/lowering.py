@@ -10,6 +10,7 @@ from .hooked import hooked
 from .orders import ATOMICS, ORDER_NAMES
 
 WATCHING, HOOKED = "watched", "hooked"      # variants of the machine
+LARGE = "large"                             # of what it may map
 
 DECLARATIONS = """
 declare ptr @memcpy(ptr, ptr, i64)
@@ -243,6 +244,14 @@ define i64 @machine_abort(i64 %code, i64 %a) {
 }""",
 }
 
+RESERVING: Mapping[str, str] = {    # a mapping of more than a GiB is a reservation: MAP_NORESERVE, 0x4000, beside
+    "mmap": FUNCTIONS["mmap"].replace("  %start", """\
+  %large = icmp ugt i64 %length, 1073741824
+  %how = select i1 %large, i32 16418, i32 34
+  %start""").replace("i32 3, i32 34,", "i32 3, i32 %how,"),
+}
+
+
 def _weaker(name: str) -> Mapping[str, str]:
     """The operation, done in the order of its weaker one."""
     return {name: _atomic(ATOMICS[name].weaker).replace(f"@machine_{ATOMICS[name].weaker}(", f"@machine_{name}(")}
@@ -329,10 +338,14 @@ define i64 @machine_thread() {
 }
 
 
-def lowering(statics_bytes: int, thread_bytes: int, fault: str = "", variant: str = "") -> str:
-    """The machine as LLVM assembly, with a fault planted if one is named; `WATCHING` or `HOOKED` is a variant."""
+def lowering(statics_bytes: int, thread_bytes: int, fault: str = "", variant: str = "", large: str = "") -> str:
+    """The machine as LLVM assembly, with a fault planted if one is named; `WATCHING` or `HOOKED` is a variant.
+
+    `LARGE` lets it map what the system has no memory for: addresses, of which few are used.
+    """
     faulty = {**FAULTS, **ORDER_FAULTS}[fault] if fault else {}
-    functions = {**FUNCTIONS, **(WATCHED if variant == WATCHING else {}), **faulty}
+    watched, roomy = WATCHED if variant == WATCHING else {}, RESERVING if large == LARGE else {}
+    functions = {**FUNCTIONS, **watched, **roomy, **faulty}
     storage = DECLARATIONS.format(statics_bytes=statics_bytes, thread_bytes=thread_bytes)
     body = storage + "".join(functions.values())
     body = hooked(body) if variant == HOOKED else body

@@ -20,7 +20,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 import heapster.impl
-from heapster.impl import layout
+from heapster.impl import layout, run_layout
 from heapster.impl.classes import class_entry
 from heapster.machine.lowering import lowering
 from heapster.native import entries
@@ -32,13 +32,14 @@ HOT = frozenset({                   # on the way of every malloc and free: inlin
     "malloc.leave_plain",
     "bins.bin_at", "bins.bin_of", "classes.class_of", "classes.class_for_request", "classes.least_of_class",
     "thread_cache.pop_cached", "thread_cache.cache_block", "bins.push", "thread_cache.count_freed", "bins.pop",
-    "thread_cache.count_mine",
+    "thread_cache.count_mine", "slots.cache_slot", "runs.reservation", "runs.is_reserved", "runs.run_word",
+    "runs.entry_of", "runs.begins_slot",
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
     "malloc.malloc_slow", "malloc.free_slow", "malloc.out_of_memory", "api.realloc_slow", "api.free_other",
     "api.calloc_slow", "settings.attach_anew"})
 TABLES = {                          # functions that are compiled to tables, and of which numbers
-    class_entry: range(layout.LEAST_LARGE >> layout.ALIGN_SHIFT)}
+    class_entry: range(-run_layout.SPANS, layout.LEAST_LARGE >> layout.ALIGN_SHIFT)}
 ZEROED_SLOT = re.compile(           # Numba's own slots: calls write to them, before they are read
     r"(?P<made>(?P<slot>%(?:\.\d+|excinfo\S*)) = alloca (?:i\d+|ptr)(?:, align \d+)?\n)"
     r"\s*store (?:i\d+ 0|i1 false|ptr null), ptr (?P=slot)(?:, align \d+)?\n")
@@ -176,13 +177,13 @@ def readable(mangled: str) -> str:
 
 # The back: from LLVM's language to an object file.
 
-def back(source: Path, out: Path, fault: str = "", variant: str = "", triple: str = "") -> None:
+def back(source: Path, out: Path, fault: str = "", variant: str = "", triple: str = "", large: str = "") -> None:
     """Write the allocator on its machine, with a fault of `lowering.FAULTS` planted if one is named.
 
-    For the processor and system of the triple, or for those that this runs on.
+    For the processor and system of the triple, or for those that this runs on. `large` is of what may be reserved.
     """
     module = llvm.parse_bitcode(source.read_bytes())
-    module.link_in(llvm.parse_assembly(lowering(layout.STATICS_BYTES, layout.THREAD_BYTES, fault, variant)))
+    module.link_in(llvm.parse_assembly(lowering(layout.STATICS_BYTES, layout.THREAD_BYTES, fault, variant, large)))
     for function in module.functions:
         if not function.is_declaration and not function.name.startswith(PREFIX):
             function.linkage = "internal"

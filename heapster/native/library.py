@@ -16,7 +16,7 @@ from typing import NamedTuple
 import heapster
 from heapster import children
 from heapster.extras import install
-from heapster.machine.lowering import HOOKED, WATCHING
+from heapster.machine.lowering import HOOKED, LARGE, WATCHING
 from heapster.machine.protocol import SYSTEM_CALLS
 from heapster.native import cache, shipped, toolchain
 from heapster.native.headers import generated, public_header
@@ -29,6 +29,7 @@ PACKAGE = HERE.parent
 ABI = int(heapster.__version__.partition(".")[0])     # the number in the soname
 
 FRONT = "front.bc"
+FRONT_WITHOUT, FRONT_WITH_SPANS = "heapster.native.compile", "heapster.native.compile_spans"
 CORE = "core.o"
 STATIC = "libheapster.a"
 SHARED = "libheapster.so"
@@ -38,6 +39,7 @@ OBSERVED = "libheapster-observed.so"
 SCHEDULED = "libheapster-scheduled.so"
 START = "heapster_scheduled_start"
 VARIANTS = ("", WATCHING, HOOKED)       # of the core
+SPANNING = ("compile_spans.py", "spans.py")     # what the bitcode of a library with spans is made by
 LOWERED = ("lowering.py", "hooked.py")     # what the object file is made of, besides the bitcode
 HEADER = "heapster.h"
 
@@ -49,6 +51,7 @@ class Options(NamedTuple):
     arenas: int | None = None
     threshold: int | None = None    # bytes
     harden: bool = False            # whether nothing else can be had
+    spans: bool = False             # whether small sizes come from runs
 
     def flags(self) -> list[str]:
         """The options for the C compiler."""
@@ -61,36 +64,42 @@ class Options(NamedTuple):
 DEFAULTS = Options()
 
 
-def core(fault: str = "", variant: str = "") -> Path:
-    """The object file of `impl`, with a fault of `machine.lowering.FAULTS` planted if one is named.
+def core(fault: str = "", variant: str = "", *, spans: bool = False) -> Path:
+    """The object file of `impl`, with a fault of `machine.lowering.FAULTS` planted if one is named, with spans if so.
 
     A watched one takes every lock, and has its thread's storage where `heapster_watched_thread` says; a hooked one
     tells each of its accesses to `__tsan_...`.
     """
-    if not fault and (shipped_here := shipped.found(source_digest())):
+    if not fault and not spans and (shipped_here := shipped.found(source_digest())):
         return shipped_here / shipped.core_folder(source_digest(), variant) / CORE
     toolchain.check_platform()
-    bitcode = cache.entry(f"front-{cache.digest(*_front_parts())}", lambda out: _step(out, "front", FRONT)) / FRONT
+    bitcode = _bitcode(FRONT_WITH_SPANS if spans else FRONT_WITHOUT)
     parts = [bitcode.parent.name, *_contents([PACKAGE / "machine" / name for name in LOWERED]), fault]
     parts += [variant] if variant else []
     triple = toolchain.triple() if toolchain.is_cross() else ""
     parts += [triple] if triple else []
-    arguments = ("back", bitcode, CORE, fault, variant, triple)
-    return cache.entry(f"core-{cache.digest(*parts)}", lambda out: _step(out, *arguments)) / CORE
+    arguments = ("back", bitcode, CORE, fault, variant, triple, LARGE if spans else "")
+    return cache.entry(f"core-{cache.digest(*parts)}", lambda out: _step(out, FRONT_WITHOUT, *arguments)) / CORE
+
+
+def _bitcode(module: str) -> Path:
+    """What that module translates `impl` to."""
+    name = f"front-{cache.digest(*_front_parts(), *[module] * (module != FRONT_WITHOUT))}"
+    return cache.entry(name, lambda out: _step(out, module, "front", FRONT)) / FRONT
 
 
 def libraries(options: Options = DEFAULTS) -> Path:
     """The directory with the libraries that are shipped, and their header."""
     if options == DEFAULTS and (shipped_here := shipped.found(source_digest())):
         return shipped_here / shipped.LIBRARIES
-    compiled = core()
+    compiled = core(spans=options.spans)
     name = f"libraries-{cache.digest(*_link_parts(compiled), *options.flags())}"
     return cache.entry(name, lambda out: _make_libraries(out, compiled, options))
 
 
-def observed(fault: str = "") -> Path:
+def observed(fault: str = "", *, spans: bool = False) -> Path:
     """The core, linked with a world that checkers watch and direct."""
-    compiled = core(fault, WATCHING)
+    compiled = core(fault, WATCHING, spans=spans)
     name = f"observed-{cache.digest(*_link_parts(compiled), fault)}"
     return cache.entry(name, lambda out: _make_observed(out, compiled)) / OBSERVED
 
@@ -126,7 +135,8 @@ def _front_parts() -> list[bytes | str]:
         versions = [version("numba"), version("llvmlite")]
     except ImportError:
         raise TargetError(f"compiling needs Numba: {install('native')}") from None
-    return [*_contents(_translated()), *versions, sys.version, platform.machine()]
+    return [*_contents([*_translated(), *[HERE / name for name in SPANNING]]), *versions, sys.version,
+            platform.machine()]
 
 
 def _link_parts(compiled: Path) -> list[bytes | str]:
@@ -141,13 +151,13 @@ STEPS = {"front": "1 of 2, from Python to LLVM (some 20 seconds)", "back": "2 of
 REPRODUCIBLE = {"PYTHONHASHSEED": "0", "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_OPT": "0"}
 
 
-def _step(out: Path, *arguments: str | Path) -> None:
-    """Run a step of `heapster.native.compile` in `out`."""
+def _step(out: Path, module: str, *arguments: str | Path) -> None:
+    """Run a step of `heapster.native.compile`, or of a module that runs it, in `out`."""
     _tell(STEPS[str(arguments[0])])
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith(("NUMBA_", "PYTHON", "LD_PRELOAD", "HEAPSTER_"))}
     environment |= REPRODUCIBLE | {"PYTHONPATH": str(PACKAGE.parent)}
-    command = [sys.executable, "-P", "-m", "heapster.native.compile", *arguments]
+    command = [sys.executable, "-P", "-m", module, *arguments]
     done = children.run(command, env=environment, cwd=out, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["it said nothing"]

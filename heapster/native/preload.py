@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from heapster.native.guard.build import guard_library
-from heapster.native.library import PRELOAD, VERIFYING, libraries
+from heapster.native.library import PRELOAD, VERIFYING, Options, libraries
 from heapster.results import TargetError, UsageError
 
+SPANS = "HEAPSTER_SPANS"            # 1 for the library that is built with spans
 ELF = b"\x7fELF"
 ELF_64 = 2
 PROGRAM_HEADERS, HEADER_SIZE_AND_COUNT = 32, 54     # offsets in a 64-bit ELF header
@@ -36,13 +37,21 @@ def execute(command: Sequence[str], wishes: Wishes) -> NoReturn:
     """Become the command, with the library preloaded; UsageError or TargetError if that cannot be."""
     program = find(command[0])
     check(program)
-    library = libraries() / (VERIFYING if wishes.verify else PRELOAD)
+    library = libraries(_built()) / (VERIFYING if wishes.verify else PRELOAD)
     guards = [guard_library()] if wishes.guard else []
     environment = {**os.environ, **settings(wishes, *guards, library)}
     try:
         os.execve(program, list(command), environment)          # noqa: S606  # no shell is wanted
     except OSError as error:
         raise UsageError(f"cannot run {command[0]}: {error.strerror}") from None
+
+
+def _built() -> Options:
+    """How the library is to be built: with spans, if the environment says so."""
+    asked = os.environ.get(SPANS) or "0"
+    if asked not in ("0", "1"):
+        raise UsageError(f"{SPANS}={asked}: give 1 for a library with spans, or 0")
+    return Options(spans=asked == "1")
 
 
 def find(name: str) -> Path:

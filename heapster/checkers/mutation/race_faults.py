@@ -189,7 +189,9 @@ TAKEN = """\
         p = top(word)
         word = below(m, p)
         unmark(m, p)
-        if not cache_block(m, p, size(m, block_of(p)), kind):
+        if SPANS != 0 and is_reserved(m, p):
+            collect_slot(m, arena, p, kind)
+        elif not cache_block(m, p, size(m, block_of(p)) - LONGER, kind):
             release(m, arena, block_of(p))
 """
 REGISTERED = """\

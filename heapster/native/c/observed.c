@@ -72,7 +72,8 @@ HIDDEN int __wrap_mprotect(word address, word length, int protection)
 
 HIDDEN word __wrap_mmap(word address, word length, int protection, int flags, int file, word offset)
 {
-    if (address || protection != 3 || flags != 0x22 || file != -1 || offset)
+    int expected = flags & 0x4000 && length > 1 << 30 ? 0x4022 : 0x22; /* what is large may be a reservation */
+    if (address || protection != 3 || flags != expected || file != -1 || offset)
         return -1;
     return ask_system(MMAP, length, 0);
 }
