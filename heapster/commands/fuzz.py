@@ -71,7 +71,7 @@ def _options(target: Target, given: dict[str, Any]) -> FuzzOptions:
     fixed = target.settings
     unlimited = given["seconds"] is None and given["examples"] is None
     return FuzzOptions(
-        target=replace(target, settings=UNSET._replace(harden=fixed.harden)),
+        target=replace(target, settings=UNSET._replace(harden=fixed.harden, spans=fixed.spans)),
         policies=(fixed.policy,) if fixed.policy else given["policy"],
         seconds=SECONDS if unlimited else given["seconds"],
         examples=given["examples"],

@@ -105,6 +105,20 @@ HARDENED_SOMETIMES = (              # of a hardened heap, of which nothing is pr
 )
 
 
-def sometimes(*, hardened: bool) -> tuple[Witness, ...]:
+SPANS_SOMETIMES = (                 # of a heap with spans, likewise
+    Witness("a_run_was_cut", "a class got a run"),
+    Witness("a_run_got_slots_back", "slots went from a bin, or from a remote list, to their run"),
+    Witness("a_run_went_to_the_pool", "no slot of a run was out any more, and nobody had it then"),
+    Witness("a_run_of_the_pool_was_cut_again", "a run that had been given up got slots of another class"),
+    Witness("a_slot_waited", "a slot was freed, and waited to be used again"),
+    Witness("a_slot_was_sent_to_its_owner", "a slot of another's arena went on that arena's remote list"),
+    Witness("a_block_served_as_a_slot", "a block of an arena waited in a bin for what slots serve"),
+    Witness("no_memory_was_reserved", "the system refused the reservation, and arenas served all"),
+)
+
+
+def sometimes(*, hardened: bool, spans: bool = False) -> tuple[Witness, ...]:
     """What a run on such a heap should have seen."""
+    if spans:
+        return SPANS_SOMETIMES
     return HARDENED_SOMETIMES if hardened else SOMETIMES

@@ -8,6 +8,7 @@ import pytest
 
 import heapster
 from heapster.checkers.findings.codes import _parse, explanations
+from heapster.checkers.lockstep.spans import SPANS_ALWAYS
 from heapster.machine.guards import NO_WHOLE_PAGES
 from heapster.model.hardened import HARDENED_ALWAYS
 from heapster.model.invariants import ALWAYS
@@ -31,11 +32,12 @@ def codes() -> set[str]:
     """All codes that lockstep may give: of rules, invariants, faults, aborts and its own."""
     faults = {code for name in SIMULATED for code in first_arguments(ROOT / "machine" / name, "MachineFault")}
     faults |= set(NO_WHOLE_PAGES.values())
-    own = {code for name in ("lockstep.py", "hardened.py")
+    own = {code for name in ("lockstep.py", "hardened.py", "spans.py")
            for code in first_arguments(ROOT / "checkers" / "lockstep" / name, "Problem")}
     assert faults
     assert own
-    return ({rule.code for rule in RULES} | {invariant.__name__ for invariant in (*ALWAYS, *HARDENED_ALWAYS)} | own
+    held = {invariant.__name__ for invariant in (*ALWAYS, *HARDENED_ALWAYS, *SPANS_ALWAYS)}
+    return ({rule.code for rule in RULES} | held | own
             | {f"fault_{code}" for code in faults} | {f"aborted_{name}" for name in (*ABORTS, "invalid_code")})
 
 

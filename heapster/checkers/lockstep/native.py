@@ -14,6 +14,7 @@ from heapster.checkers.lockstep.calls import SHIPPED
 from heapster.checkers.lockstep.hardened import HardenedLockstep
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import Outcome, rerun, taken
+from heapster.checkers.lockstep.spans import ObservedWithRoom, SpansLockstep
 from heapster.checkers.lockstep.subprocess import Died, Journal, contained
 from heapster.machine.observed import Library, Observed
 from heapster.model.operation import Step, Trace
@@ -55,26 +56,31 @@ class JournaledHardened(Journaled, HardenedLockstep):
     """As `Journaled`, of a hardened heap."""
 
 
+class JournaledSpans(Journaled, SpansLockstep):
+    """As `Journaled`, of a heap with spans."""
+
+
 @cache
-def library(fault: str = "") -> Library:
+def library(fault: str = "", *, spans: bool = False) -> Library:
     """The compiled allocator, with a fault of the lowering planted if one is named."""
-    return Library(observed(fault))
+    return Library(observed(fault, spans=spans))
 
 
 class NativeMake:
     """Makes locksteps on the compiled allocator, and runs them where they can do no harm."""
 
     def __init__(self, fault: str = "", seconds: float = HANG_SECONDS, setup: Trace = (), *,
-                 hardened: bool = False) -> None:
-        self._library = library(fault)
-        self._lockstep = JournaledHardened if hardened else Journaled
+                 hardened: bool = False, spans: bool = False) -> None:
+        self._library = library(fault, spans=spans)
+        self._lockstep = JournaledSpans if spans else JournaledHardened if hardened else Journaled
         self._journal = Journal()
         self._seconds = seconds
         self._setup = setup
 
     def __call__(self) -> Lockstep:
         """A fresh lockstep, in this process."""
-        lockstep = self._lockstep(Observed(self._library), self._journal)
+        machine = ObservedWithRoom if self._lockstep is JournaledSpans else Observed
+        lockstep = self._lockstep(machine(self._library), self._journal)
         taken(lockstep, self._setup)
         self._journal.clear()
         return lockstep

@@ -7,6 +7,7 @@ from typing import Any
 from heapster.checkers.lockstep.calls import SHIPPED
 from heapster.checkers.lockstep.hardened import HardenedLockstep
 from heapster.checkers.lockstep.lockstep import Lockstep
+from heapster.checkers.lockstep.spans import SimulatedWithRoom, SpansLockstep
 from heapster.machine.simulated import Simulated
 from heapster.model.heap import Heap
 from heapster.model.operation import NO_HANDLE, Step, Trace
@@ -35,8 +36,10 @@ class Outcome:
         return tuple(problem.code for problem in self.problems)
 
 
-def on_source(source: Any = SHIPPED, *, hardened: bool = False) -> Make:
-    """Makes locksteps on the simulated machine, of the source that ships or of another."""
+def on_source(source: Any = SHIPPED, *, hardened: bool = False, spans: bool = False) -> Make:
+    """Makes locksteps on the simulated machine, of the source that ships or of another, with spans if that has them."""
+    if spans:
+        return lambda: SpansLockstep(SimulatedWithRoom(), source)
     lockstep = kind_of(hardened=hardened)
     return lambda: lockstep(Simulated(), source)
 

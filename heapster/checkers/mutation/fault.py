@@ -17,6 +17,9 @@ from heapster.results import HeapsterError
 SHIPPED_FOLDER = Path(impl.__file__).parent
 
 
+SPANS = "spans"                 # who hunts where there are spans: fuzz, too
+
+
 class StaleFault(HeapsterError):
     """A planted fault no longer fits the source."""
 
@@ -36,7 +39,7 @@ class Fault:
     title: str
     edits: tuple[Edit, ...]
     caught_by: str = ""         # the code of the finding, the theorem, or the pattern of stress
-    by: str = "fuzz"            # fuzz, prove, races or stress
+    by: str = "fuzz"            # fuzz, spans, prove, races or stress
     budget: int = 0             # fuzz: steps of the shortest trace; races: schedules; 0: as the hunter has it
 
     @property
@@ -87,6 +90,6 @@ def plant(fault: Fault, folder: Path) -> Path:
 
 
 def planted(fault: Fault) -> Source:
-    """The faulty source, loaded beside the shipped one."""
+    """The faulty source, loaded beside the shipped one: with spans, if that is where the fault is hunted."""
     with tempfile.TemporaryDirectory(prefix="heapster-") as folder:
-        return source_in(plant(fault, Path(folder)))
+        return source_in(plant(fault, Path(folder)), spans=fault.by == SPANS)

@@ -11,6 +11,7 @@ from heapster.checkers.mutation import (
     hunt_stress,
     proof_faults,
     race_faults,
+    spans_faults,
     stress_faults,
 )
 from heapster.checkers.mutation.fault import Fault, Kill
@@ -25,6 +26,7 @@ class FaultTable(NamedTuple):
 
 TABLES: Mapping[str, FaultTable] = {
     "fuzz": FaultTable(fuzz_faults.FAULTS, hunt_fuzz.hunt),
+    "spans": FaultTable(spans_faults.FAULTS, hunt_fuzz.hunt),
     "prove": FaultTable(proof_faults.FAULTS, hunt_proofs.hunt),
     "races": FaultTable(race_faults.FAULTS, hunt_races.hunt),
     "stress": FaultTable(stress_faults.FAULTS, hunt_stress.hunt),

@@ -43,9 +43,9 @@ def _make_harness(out: Path) -> None:
     toolchain.run([toolchain.compiler(), *FLAGS, "-shared", "-fPIC", HERE / "plugin.c", "-o", out / PLUGIN])
 
 
-def native(fault: str = "") -> Path:
+def native(fault: str = "", *, spans: bool = False) -> Path:
     """Our library, with a way to have its heap walked, and a fault of `machine.lowering.FAULTS` if one is named."""
-    compiled = core(fault)
+    compiled = core(fault, spans=spans)
     parts = [*generated().values(), *_texts(C_SOURCES), (HERE / "walk.c").read_bytes(), compiled.parent.name,
              toolchain.compiler_version()]
     return cache.entry(f"stressed-{cache.digest(*parts)}", lambda out: _link(compiled, out)) / LIBRARY

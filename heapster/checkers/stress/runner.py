@@ -18,6 +18,7 @@ from heapster.checkers.stress.patterns import OURS_ALONE, PATTERNS
 from heapster.checkers.targets.opening import threads_of
 from heapster.checkers.targets.target import NATIVE, Target
 from heapster.impl.layout import DEFAULT_KEEP, DEFAULT_POLICY
+from heapster.impl.run_layout import RESERVED
 from heapster.model.placement import POLICY_NAMES
 from heapster.native.operations_header import HARNESS_FAULT
 from heapster.results import Finding, HarnessError, Run, TargetError, UsageError, Verdict
@@ -159,7 +160,8 @@ def _verified(plan: StressPlan, command: list[str], environment: dict[str, str],
 def _child(plan: StressPlan, command: list[str], environment: dict[str, str], pattern: str, seconds: float,
            mode: str) -> Report:
     arguments = [str(build.harness()), pattern, str(plan.threads), f"{seconds:.3f}", str(plan.seed), mode, *command]
-    with children.started(arguments, addresses=children.ADDRESSES, env=environment, stdout=children.PIPE,
+    addresses = children.ADDRESSES + RESERVED * bool(plan.target.settings.spans)
+    with children.started(arguments, addresses=addresses, env=environment, stdout=children.PIPE,
                           stderr=children.PIPE, text=True, errors="replace") as child:
         try:
             out, err = child.communicate(timeout=seconds + GRACE)

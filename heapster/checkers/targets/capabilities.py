@@ -21,7 +21,8 @@ TAKES: Mapping[str, tuple[View, ...]] = {
     "diff": (View.ENGINE, View.CALLS),
 }
 HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy",), View.SOURCE: ()}       # others: every setting
-FROM_OUTSIDE = tuple(NUMBERS)        # settings that a compiled library has from its environment
+FROM_OUTSIDE = tuple(NUMBERS)        # settings that a compiled library has from its environment, or is built with
+WITHOUT_SPANS = frozenset({"exhaust", "races", "prove", "diff"})    # commands that know nothing of runs
 
 
 def view_of(target: Target, command: str) -> View:
@@ -31,6 +32,9 @@ def view_of(target: Target, command: str) -> View:
     if not views:
         raise UsageError(f"{command} cannot take {target}, {kind.about}: it needs {_needs(command)}; "
                          f"name {_or(spellings(command))}")
+    if target.settings.spans and (target.settings.harden or command in WITHOUT_SPANS):
+        why = "a hardened heap has no runs" if target.settings.harden else f"{command} knows nothing of runs"
+        raise UsageError(f"{command} cannot take {target}: {why}; leave out spans=1")
     view = View.CALLS if View.CALLS in views and _from_outside(target) else views[0]
     if lost := [name for name in target.settings.given if name not in HONOURS.get(view, target.settings.given)]:
         raise UsageError(f"{command} cannot set {' and '.join(lost)} of {target.name}: leave that out of '{target}'")

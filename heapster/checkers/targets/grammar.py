@@ -46,6 +46,8 @@ def parse(text: str) -> Target:
     if colon and not kind.settings:
         raise UsageError(f"{name} is {kind.about}, which has no settings: leave out ':{rest}'")
     settings = _settings(text, rest.split(":")) if colon else TargetSettings()
+    if lost := [word for word in settings.given if word not in kind.settings]:
+        raise UsageError(f"{name} is {kind.about}, which has no {' and '.join(lost)}: leave that out of '{text}'")
     return Target(kind.name, name, settings, (Path(name),) if kind.is_file else ())
 
 

@@ -1,13 +1,15 @@
 """Our allocator's source, read by Python: on the simulated machine, on real memory, or from a changed copy."""
 
 from heapster.checkers.lockstep.run_trace import Make, begun, kind_of, on_source
-from heapster.checkers.targets.source import Source, shipped, source_in
+from heapster.checkers.targets.source import Source, shipped, source_in, with_spans
 from heapster.checkers.targets.target import Target
 from heapster.machine.process import Process
 
 
 def simulated(target: Target) -> Make:
     """The source that ships, on the simulated machine."""
+    if target.settings.spans:
+        return begun(on_source(with_spans(), spans=True), target.settings.steps)
     return begun(on_source(hardened=bool(target.settings.harden)), target.settings.steps)
 
 
@@ -19,7 +21,9 @@ def in_process(target: Target) -> Make:
 
 def copied(target: Target) -> Make:
     """A copy of the source, on the simulated machine."""
-    return begun(on_source(source_in(target.path), hardened=bool(target.settings.harden)), target.settings.steps)
+    hardened, spans = bool(target.settings.harden), bool(target.settings.spans)
+    source = source_in(target.path, spans=spans)
+    return begun(on_source(source, hardened=hardened, spans=spans), target.settings.steps)
 
 
 def shipped_source(_: Target) -> Source:

@@ -8,7 +8,7 @@ from heapster.checkers.blackbox.target import ForeignTarget, symbols_for
 from heapster.checkers.lockstep.native import NativeMake
 from heapster.checkers.stress import build
 from heapster.checkers.targets.target import Preload, Target
-from heapster.native.library import PRELOAD, libraries
+from heapster.native.library import PRELOAD, Options, libraries
 
 PREFIX = "heapster_"
 CHECK = "heapster_stress_check"
@@ -16,7 +16,8 @@ CHECK = "heapster_stress_check"
 
 def make(target: Target) -> NativeMake:
     """In lock-step, in a process of its own."""
-    return NativeMake(setup=target.settings.steps, hardened=bool(target.settings.harden))
+    return NativeMake(setup=target.settings.steps, hardened=bool(target.settings.harden),
+                      spans=bool(target.settings.spans))
 
 
 def engine(_: Target) -> None:
@@ -26,7 +27,7 @@ def engine(_: Target) -> None:
 def calls(options: ForeignOptions) -> ForeignTarget:
     """Its functions, told its settings by its environment; it can walk its heap."""
     refuse_options(options)
-    return judged(options.target, build.native())
+    return judged(options.target, build.native(spans=bool(options.target.settings.spans)))
 
 
 def judged(target: Target, library: Path) -> ForeignTarget:
@@ -39,9 +40,11 @@ def judged(target: Target, library: Path) -> ForeignTarget:
 
 def preload(target: Target) -> Preload:
     """The library that has malloc's own names."""
-    return Preload(str(libraries() / PRELOAD), target.settings.environment)
+    options = Options(spans=bool(target.settings.spans))
+    return Preload(str(libraries(options) / PRELOAD), target.settings.environment)
 
 
 def threads(options: ForeignOptions) -> Preload:
     """The library whose heap the harness can have walked."""
-    return Preload(str(build.native()), options.target.settings.environment, own=True)
+    library = build.native(spans=bool(options.target.settings.spans))
+    return Preload(str(library), options.target.settings.environment, own=True)

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from heapster import impl
+from heapster.native.spans import load_with_spans
 from heapster.results import TargetError
 
 MODULES = ("api", "lifecycle", "malloc", "retained", "settings", "stats", "thread_cache", "trim", "verify")
@@ -30,17 +31,24 @@ class Source(NamedTuple):
     root: Path
 
 
+def with_spans() -> Source:
+    """The source that Heapster ships, as it is built with spans."""
+    return source_in(Path(impl.__file__).parent, spans=True)
+
+
 def shipped() -> Source:
     """The source that Heapster ships."""
     return _modules("heapster.impl", Path(impl.__file__).parent)
 
 
-def source_in(folder: Path) -> Source:
-    """The source in a folder that holds a copy of impl, or whose heapster/impl does."""
+def source_in(folder: Path, *, spans: bool = False) -> Source:
+    """The source in a folder that holds a copy of impl, or whose heapster/impl does, with spans or without."""
     root = root_in(folder)
-    name = _package_name(root)
+    name = _package_name(root) + "_spans" * spans
     if name not in sys.modules:
         _load_package(name, root)
+        if spans:
+            load_with_spans(name, root)
     try:
         return _modules(name, root)
     except (ImportError, SyntaxError, AssertionError) as error:

@@ -43,6 +43,7 @@ class TargetSettings(NamedTuple):
     arenas: int | None = None
     retained: int | None = None     # bytes of freed mappings that may be kept
     harden: int | None = None       # 1 for a hardened heap
+    spans: int | None = None        # 1 for what is built with spans
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -72,11 +73,13 @@ class TargetSettings(NamedTuple):
     def _numbers(self) -> list[tuple[Number, int]]:
         """The numbers that are set."""
         given = self._asdict()
-        return [(number, given[name]) for name, number in NUMBERS.items() if given[name] is not None]
+        return [(number, given[name]) for name, number in NUMBERS.items()
+                if given[name] is not None and name != BUILT_IN]
 
 
 NUMBERS = {"cache": Number("cache", 0, MAX_CACHE), "arenas": Number("arenas", 1, MAX_ARENAS),
-           "retained": Number("keep", 0, MAX_REQUEST), "harden": Number("harden", 0, 1)}
+           "retained": Number("keep", 0, MAX_REQUEST), "harden": Number("harden", 0, 1), "spans": Number("spans", 0, 1)}
+BUILT_IN = "spans"              # a setting that another library has, and no variable
 UNSET = TargetSettings()
 
 

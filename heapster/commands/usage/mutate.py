@@ -6,7 +6,7 @@ from heapster.checkers.findings.store import FOLDER
 from heapster.checkers.mutation.hunters import NAMES as HUNTERS
 from heapster.commands.options import FilePath, done_by, jobs_option, listed, option
 
-TABLES = ("fuzz", "prove", "races", "stress")       # of planted faults, by who hunts them
+TABLES = ("fuzz", "spans", "prove", "races", "stress")       # of planted faults, by who hunts them
 
 
 @click.command("mutate", epilog="Examples: heapster mutate freelist 'best fit'; heapster mutate --by races kept; "

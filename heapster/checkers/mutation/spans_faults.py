@@ -1,0 +1,72 @@
+"""Faults in runs of slots, each of which fuzz finds where there are spans."""
+
+from functools import partial
+
+from heapster.checkers.mutation.fault import one_edit
+
+fault = partial(one_edit, by="spans", budget=40)
+
+RUNS = (
+    fault("a run has another owner", "runs", "    word = (arena - arena_at(m.statics(), 0) >> ARENA_SHIFT <<",
+          "    word = ((arena - arena_at(m.statics(), 0) >> ARENA_SHIFT) + 1 <<", "ledgers_equal_recomputed_totals"),
+    fault("a run has the class below", "runs", "PLACES_SHIFT) + (index + 1 << BIN_SHIFT)",
+          "PLACES_SHIFT) + (index << BIN_SHIFT)", "usable_too_small"),
+    fault("a run is given back with a slot out", "runs", "    if m.load(record + RUN_LIVE) == 0 and",
+          "    if m.load(record + RUN_LIVE) == 1 and", "slots_are_one_thing_each"),
+    fault("a run of which no slot is out stays", "runs", "    if m.load(record + RUN_LIVE) == 0 and",
+          "    if m.load(record + RUN_LIVE) < 0 and", "runs_count_their_slots"),
+    fault("a run is not held", "runs", "    add(m, arena + HELD_BYTES, sign * RUN_BYTES)\n", "",
+          "ledgers_equal_recomputed_totals"),
+    fault("a run is free as a whole", "runs", "    add(m, arena + FREE_BLOCKS, sign * slots)\n",
+          "    add(m, arena + FREE_BLOCKS, sign)\n", "ledgers_equal_recomputed_totals"),
+    fault("a run that got a slot back is on no list", "runs", "    if stack == 0:\n        list_run(m",
+          "    if stack < 0:\n        list_run(m", "runs_with_slots_back_are_listed"),
+    fault("a run that gave all its slots again stays listed", "runs",
+          "        m.store(record + RUN_FREE, 0)\n        unlist_run(m, place, record)\n",
+          "        m.store(record + RUN_FREE, 0)\n", "runs_with_slots_back_are_listed"),
+    fault("a run of the pool counts as one with pages for ever", "runs",
+          "        add(m, base + RUN_POOLED, m.load(record + RUN_PURGED) - 1)\n", "", "runs_are_counted"),
+    fault("what was purged counts as pages", "runs", "            add(m, reservation(m) + RUN_POOLED, -1)\n", "",
+          "runs_are_counted"),
+    fault("a run that is given up counts as used", "runs", "    add(m, base + RUN_USED, -1)\n", "", "runs_are_counted"),
+    fault("a refused reservation is taken", "runs", "    if start != REFUSED:\n        base",
+          "    if start != NULL:\n        base", "fault_unmapped"),
+    fault("a reservation is asked for at each turn", "runs", "    m.store(s + RUNS_ASKED, 1)\n", "",
+          "memory_is_reserved_once"),
+    fault("the end of the reservation stays", "runs", "m.load(reservation(m) + RUN_START), RESERVED)",
+          "m.load(reservation(m) + RUN_START), RESERVED - RUN_BYTES)", "memory_not_returned"),
+)
+SLOTS = (
+    fault("a slot is handed out twice", "runs", "    m.store_relaxed(record + RUN_FRESH, fresh + length)\n",
+          "    m.store_relaxed(record + RUN_FRESH, fresh + length - size)\n", "runs_count_their_slots"),
+    fault("slots that are taken stay where they were", "runs",
+          "    m.store(record + RUN_FREE, stack)\n    return taken", "    return taken", "slots_are_one_thing_each"),
+    fault("slots that are out are not counted in their run", "runs",
+          "    add(m, record + RUN_LIVE, count(stack))\n", "    add(m, record + RUN_LIVE, 1)\n",
+          "runs_count_their_slots"),
+    fault("the ledger does not count a slot", "runs", "    add(m, arena + USED_BLOCKS, slots)\n", "",
+          "ledgers_equal_recomputed_totals"),
+    fault("the inside of a slot is one", "runs", "(1 << RECIPROCAL_SHIFT) - 1 < inverse\n",
+          "(1 << RECIPROCAL_SHIFT) - 1 < inverse << 5\n", "misuse_unnoticed"),
+    fault("a slot that waits is freed again", "slots", "(slot + LIMIT) or not begins_slot(word, p) or is_marked(m, p):",
+          "(slot + LIMIT) or not begins_slot(word, p):", "misuse_unnoticed"),
+    fault("a slot that its run has back is not looked for", "slots",
+          "is_remote(m, arena, p)\n                            or is_back(m, arena, p)):",
+          "is_remote(m, arena, p)):", "misuse_unnoticed"),
+    fault("realloc leaves a slot of a lesser class", "slots", "    if word & RUN_CLASS_MASK != class_for_request",
+          "    if word & RUN_CLASS_MASK > class_for_request", "usable_too_small"),
+    fault("a slot goes to whoever frees it", "thread_cache", "        return owner_of_slot(m, run_word(m, p))\n",
+          "        return attach(m)\n", "ledgers_equal_recomputed_totals"),
+    fault("what others freed of runs is lost", "thread_cache",
+          "kind):\n        release_slot(m, arena, p)\n", "kind):\n        unmark(m, p)\n", "slots_are_one_thing_each"),
+    fault("slots are released as blocks", "remote", "        if SPANS != 0 and is_reserved(m, p):\n",
+          "        if SPANS == 0 and is_reserved(m, p):\n", "fault_never_written"),
+    fault("blocks wait where their own size is looked for", "malloc",
+          "cache_block(m, p, size_in(header) - LONGER, kind)\n\n", "cache_block(m, p, size_in(header), kind)\n\n",
+          "slots_wait_where_they_are_looked_for"),
+    fault("calloc leaves the end of a slot", "api",
+          "    if is_reserved(m, p):\n        return least_of_class(class_for_request(request))\n",
+          "    if is_reserved(m, p):\n        return least_of_class(class_for_request(request)) - WORD\n",
+          "not_zeroed"),
+)
+FAULTS = (*RUNS, *SLOTS)
