@@ -20,7 +20,7 @@ from .layout import (
     WRONG_SIZE,
 )
 from .mapping import mapped_usable, mapping_length
-from .run_layout import LONGER, SHORT
+from .run_layout import LONGER, SHORT, SPANS
 from .settings import arena_of
 
 
@@ -44,7 +44,9 @@ def could_serve(total, request, alignment):
         return True
     if alignment > ALIGN or want > MOST_CACHED:
         return False
-    return is_made_of(total, least_of_class(class_for(block_size(request - SHORT))) + LONGER)
+    if SPANS != 0:
+        want = block_size(request - SHORT)
+    return is_made_of(total, least_of_class(class_for(want)) + LONGER)
 
 
 def could_map(m, b, request, alignment):

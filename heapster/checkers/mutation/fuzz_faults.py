@@ -427,7 +427,7 @@ FAULTS = (
           "want <= total and total - want < MIN_BLOCK",
           "want == total", "aborted_wrong_size"),
     fault("a block of a class is of another size", "sized",
-          "    return is_made_of(total, least_of_class(class_for(block_size(request - SHORT))) + LONGER)",
+          "    return is_made_of(total, least_of_class(class_for(want)) + LONGER)",
           "    return False", "aborted_wrong_size"),
     fault("an aligned block is of any size of a class", "sized",
           "    if alignment > ALIGN or want > MOST_CACHED:",

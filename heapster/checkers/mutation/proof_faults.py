@@ -86,7 +86,7 @@ FAULTS = (
           "    if alignment > ALIGN or want > MOST_CACHED:",
           "    if want > MOST_CACHED:", "what_no_request_gets_serves_none"),
     fault("cached blocks serve no request but one", "sized",
-          "    return is_made_of(total, least_of_class(class_for(block_size(request - SHORT))) + LONGER)",
+          "    return is_made_of(total, least_of_class(class_for(want)) + LONGER)",
           "    return False", "what_a_request_gets_could_serve_it"),
     fault("a resized mapping could not be asked for", "sized",
           "    if round_up(m.load(b + LEAD) + PAYLOAD + request, PAGE) == length:\n        return True\n",
