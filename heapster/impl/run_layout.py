@@ -59,6 +59,8 @@ RUN_HEADER = RUN_POOL + PAGE        # bytes before the first run may begin
 FIRST_RUN = (RUN_HEADER + RUN_BYTES - 1) >> RUN_SHIFT
 
 # A word of the table.
+INVERSE_SHIFT = 32                  # 1 << this, divided by the size of a slot, is from this bit on
+INVERSE_DROPPED = RECIPROCAL_SHIFT - INVERSE_SHIFT
 RUN_CLASS_MASK = (1 << PLACES_SHIFT) - 1
 RUN_OWNER_MASK = MAX_ARENAS - 1 << PLACES_SHIFT
 
@@ -79,6 +81,7 @@ assert ARENA_LIMIT + WORD <= RUNS_AT < CACHE_BYTES
 assert KEEPING_END <= RUNS_ASKED < KEY
 assert RUN_BYTES & (PAGE - 1) == 0, "runs are whole pages, whatever a page is up to their size"
 assert BIN_COUNT + 1 << BIN_SHIFT <= 1 << PLACES_SHIFT
-assert RUN_CLASS_MASK | RUN_OWNER_MASK < 1 << RECIPROCAL_SHIFT
+assert RUN_CLASS_MASK | RUN_OWNER_MASK < 1 << INVERSE_SHIFT
+assert INVERSE_DROPPED >= 0
 assert RUN_PURGED + WORD <= 1 << RUN_RECORD_SHIFT
 assert RUN_BYTES >> ALIGN_SHIFT < MOST_COUNTED

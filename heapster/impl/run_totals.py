@@ -1,7 +1,7 @@
 """What the runs of an arena come to, recomputed: for checks and figures."""
 
-from .layout import RECIPROCAL_SHIFT, WORD
-from .run_layout import FIRST_RUN, RUN_BYTES, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
+from .layout import WORD
+from .run_layout import FIRST_RUN, INVERSE_SHIFT, RUN_BYTES, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
 from .runs import owner_of_slot, record_of, reservation, size_of_slot
 
 
@@ -16,7 +16,7 @@ def slots_of_run(m, start, word, is_free):
     """How many slots of the run at `start`, which has `word`, are out; or, if `is_free`, are not."""
     out = m.load(record_of(m, start) + RUN_LIVE)
     if is_free:
-        return (RUN_BYTES * (word >> RECIPROCAL_SHIFT) >> RECIPROCAL_SHIFT) - out
+        return (RUN_BYTES * (word >> INVERSE_SHIFT) >> INVERSE_SHIFT) - out
     return out
 
 

@@ -19,7 +19,6 @@ from .layout import (
     NEXT,
     NULL,
     PREV,
-    RECIPROCAL_SHIFT,
     REFUSED,
     USED_BLOCKS,
     USED_BYTES,
@@ -29,6 +28,8 @@ from .purge import note_release
 from .run_layout import (
     FAR,
     FIRST_RUN,
+    INVERSE_DROPPED,
+    INVERSE_SHIFT,
     MOST_POOLED,
     MOST_RUN_SLOT,
     PLACES_SHIFT,
@@ -114,7 +115,7 @@ def entry_of(m, p):
 def run_word(m, p):
     """What the run of `p`, which lies in the reservation, has; 0 if nobody has the run.
 
-    From bit 0 it has the place of its class, from PLACES_SHIFT its owner's index, from RECIPROCAL_SHIFT the reciprocal
+    From bit 0 it has the place of its class, from PLACES_SHIFT its owner's index, from INVERSE_SHIFT the reciprocal
     of its slots' size.
     """
     return m.load_relaxed(entry_of(m, p))
@@ -126,9 +127,9 @@ def begins_slot(word, p):
     A number is a multiple of a size exactly if the product with its reciprocal leaves less than that.
     Lemire, Kaser and Kurz (2019), "Faster remainder by direct computation", section 3.2.
     """
-    inverse = word >> RECIPROCAL_SHIFT
+    inverse = word >> INVERSE_SHIFT
     distance = RUN_BYTES - (p & RUN_BYTES - 1)
-    return distance * inverse & (1 << RECIPROCAL_SHIFT) - 1 < inverse
+    return distance * inverse & (1 << INVERSE_SHIFT) - 1 < inverse
 
 
 def size_of_slot(word):
@@ -146,10 +147,15 @@ def place_of(m, word):
     return reservation(m) + RUN_PLACES + (word & RUN_OWNER_MASK | word & RUN_CLASS_MASK)
 
 
+def inverse_of(size):
+    """1 << INVERSE_SHIFT, divided by the size, rounded up."""
+    return reciprocal(size) + (1 << INVERSE_DROPPED) - 1 >> INVERSE_DROPPED
+
+
 def word_for(m, arena, index):
     """What a run of that arena has, with slots of that class."""
     word = (arena - arena_at(m.statics(), 0) >> ARENA_SHIFT << PLACES_SHIFT) + (index + 1 << BIN_SHIFT)
-    return word + (reciprocal(least_of_class(index)) << RECIPROCAL_SHIFT)
+    return word + (inverse_of(least_of_class(index)) << INVERSE_SHIFT)
 
 
 def record_of(m, p):
@@ -187,7 +193,7 @@ def take_record(m):
 
 def count_run(m, arena, word, sign):
     """Count the run, no slot of which is out, in the arena's ledger; with a `sign` of -1, no longer."""
-    slots = RUN_BYTES * (word >> RECIPROCAL_SHIFT) >> RECIPROCAL_SHIFT
+    slots = RUN_BYTES * (word >> INVERSE_SHIFT) >> INVERSE_SHIFT
     add(m, arena + HELD_BYTES, sign * RUN_BYTES)
     add(m, arena + FREE_BYTES, sign * slots * size_of_slot(word))
     add(m, arena + FREE_BLOCKS, sign * slots)
@@ -204,7 +210,7 @@ def new_run(m, arena, word):
     m.unlock(s + MAPPINGS + ARENA_LOCK)
     if record != NULL:
         start = run_of(m, record)
-        slots = RUN_BYTES * (word >> RECIPROCAL_SHIFT) >> RECIPROCAL_SHIFT
+        slots = RUN_BYTES * (word >> INVERSE_SHIFT) >> INVERSE_SHIFT
         m.store(record + RUN_FREE, 0)
         m.store_relaxed(record + RUN_FRESH, start + RUN_BYTES - slots * size_of_slot(word))
         m.store(record + RUN_LIVE, 0)

@@ -8,7 +8,7 @@ from heapster.impl import layout, run_layout
 from heapster.machine.protocol import MachineFault
 from heapster.model.geometry import CACHED_SIZES
 
-INVERSE = 1 << layout.RECIPROCAL_SHIFT
+INVERSE = 1 << run_layout.INVERSE_SHIFT
 MOST_LISTED = 1 << 18
 
 
@@ -73,11 +73,11 @@ def _runs(load: Any, s: int) -> Runs:
 
 def _run(load: Any, base: int, index: int, word: int) -> RunOfSlots:
     record = base + run_layout.RUN_RECORDS + (index << run_layout.RUN_RECORD_SHIFT)
-    inverse = word >> layout.RECIPROCAL_SHIFT
+    inverse = word >> run_layout.INVERSE_SHIFT
     size = next((size for size in CACHED_SIZES if -(-INVERSE // size) == inverse), 0)
     if not size:
         raise Undecodable(f"a run has slots of no class: {inverse:#x}")
-    place = base + run_layout.RUN_PLACES + (word & (1 << layout.RECIPROCAL_SHIFT) - 1)
+    place = base + run_layout.RUN_PLACES + (word & (1 << run_layout.INVERSE_SHIFT) - 1)
     return RunOfSlots(
         base + (index << run_layout.RUN_SHIFT), (word & run_layout.RUN_OWNER_MASK) >> run_layout.PLACES_SHIFT, size,
         load(record + run_layout.RUN_FRESH), load(record + run_layout.RUN_LIVE),
