@@ -49,6 +49,7 @@ from .layout import (
     WRITE_AFTER_FREE,
 )
 from .randomness import canary, draw
+from .run_layout import SHORT
 from .vault import enter_pages, give_up, keep_of, leave_pages, map_pages, new_record, open_vault, unmap_pages, vault_of
 
 
@@ -93,7 +94,7 @@ def slot_for(request, alignment):
     if request > MOST_SLOT - WORD or alignment > PAGE:
         return 0
     if alignment == ALIGN:
-        return least_of_class(class_for_request(request))
+        return least_of_class(class_for_request(request + SHORT))
     slot = alignment
     while slot < request + WORD:
         slot = slot << 1
