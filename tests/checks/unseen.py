@@ -14,8 +14,8 @@ UNSEEN = {
         "Held.extent: 0 -> -1": "an extent is at least 1",
         "Live.__init__: 0 -> 1": "an extent is at least 1",
         "Live.__init__: 0 -> -1": "an extent is at least 1",
-        "Live.overlapping: if held.pointer + self._longest <= pointer -> False": "it only saves time",
-        "Live.overlapping: held.pointer + self._longest <= pointer -> Lt": "it only saves time",
+        "Live.overlapping: if start + self._longest <= pointer -> False": "it only saves time",
+        "Live.overlapping: start + self._longest <= pointer -> Lt": "it only saves time",
     },
     "decode": {
         "_heap: s + ARENAS -> Sub (2)": "no record ends in the last bytes that it leaves out",
@@ -38,7 +38,11 @@ UNSEEN = {
         "regions_do_not_overlap: 0 -> 1": "no region starts at 0",
         "regions_do_not_overlap: 0 -> -1": "no region starts at 0",
         "kept_mappings_keep_to_their_bounds: 0 -> 1": "a mapping is no byte",
-        "cached_blocks_are_used: sorted(waiting(heap)) -> waiting(heap)": "messages' order",
+        "cached_blocks_are_used: sorted(wait) -> wait": "messages' order",
+        "cached_blocks_are_used: if wait -> True": "it only saves time",
+        "bins_hold_blocks_of_their_size: if heap.caches -> True": "it only saves time",
+        "remote_blocks_are_with_their_owner: if any((arena.remote.payloads for arena in heap.arenas)) -> True":
+            "it only saves time",
         "bins_hold_blocks_of_their_size: 0 -> 1": "of what is no used block, another invariant tells",
         "bins_hold_blocks_of_their_size: 0 -> -1": "of what is no used block, another invariant tells",
         "remote_blocks_are_with_their_owner: 0 -> 1": "of what is no used block, another invariant tells",

@@ -31,6 +31,10 @@ def test_a_few_lives_pass() -> None:
     assert record.ops > 100
 
 
+def test_a_library_is_loaded_once() -> None:
+    assert native.library() is native.library("", spans=False)
+
+
 def test_a_trace_is_run_elsewhere() -> None:
     outcome = rerun(parse("a = malloc(40); free(a); b = malloc(PTRDIFF_MAX)"), make_for(grammar.parse("native")))
     assert outcome.problems == ()

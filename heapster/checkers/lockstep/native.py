@@ -6,6 +6,7 @@ every other reading. A crash or a hang of the child is a finding, and its trace 
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,10 +61,15 @@ class JournaledSpans(Journaled, SpansLockstep):
     """As `Journaled`, of a heap with spans."""
 
 
-@cache
 def library(fault: str = "", *, spans: bool = False) -> Library:
     """The compiled allocator, with a fault of the lowering planted if one is named."""
-    return Library(observed(fault, spans=spans))
+    return _loaded(observed(fault, spans=spans))
+
+
+@cache
+def _loaded(path: Path) -> Library:
+    """The library in that file, once: two of them would be one memory with two that watch it."""
+    return Library(path)
 
 
 class NativeMake:
