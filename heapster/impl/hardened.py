@@ -204,6 +204,8 @@ def check_end(m, record, number):
 def check_slot(m, record, p):
     """Abort unless a used slot of the span begins at `p`, and nobody wrote behind it, nor behind the one before.
 
+    In an arena that is lost a thread that is no more may have been amid the one before: that is not looked at.
+
     Requires: the span's lock.
     """
     number = slot_number(m, record, p)
@@ -212,7 +214,7 @@ def check_slot(m, record, p):
     if not is_used(m, record, number):
         m.abort(DOUBLE_FREE, p)
     check_end(m, record, number)
-    if number > 0:
+    if number > 0 and not is_lost(m, m.load_relaxed(record + SPAN_OWNER)):
         check_end(m, record, number - 1)
 
 

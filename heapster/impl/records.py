@@ -216,12 +216,16 @@ def verify_used(m, owner):
 
 
 def verify_records(m):
-    """Check the whole hardened heap, each record under its lock; abort with what does not hold."""
+    """Check the whole hardened heap, each record under its lock; abort with what does not hold.
+
+    Nothing is known of the records of an owner that is lost: a thread that is no more may have been amid one.
+    """
     record = first_record(m)
     while record != NULL:
         owner = lock_owner(m, record)
         if owner != NULL:
-            verify_record(m, record)
+            if not is_lost(m, owner):
+                verify_record(m, record)
             m.unlock(owner + ARENA_LOCK)
         record = record_after(m, record)
     index = 0
@@ -247,13 +251,13 @@ def look_at_span(m, record):
 
 
 def look_once_more(m):
-    """Check the used slots and those that wait, before the program ends; of LOOKED_AT records at most."""
+    """Check the used slots and those that wait, before the program ends, in LOOKED_AT records; in none that is lost."""
     left = LOOKED_AT
     record = first_record(m)
     while record != NULL and left > 0:
         owner = lock_owner(m, record)
         if owner != NULL:
-            if m.load(record + KIND) == SPAN:
+            if m.load(record + KIND) == SPAN and not is_lost(m, owner):
                 look_at_span(m, record)
             m.unlock(owner + ARENA_LOCK)
             left = left - 1

@@ -2,16 +2,19 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from math import log2
 
 import pytest
 
 from heapster.impl import (
     api,
+    arena,
     layout,
     lifecycle,
     quarantine,
     randomness,
+    records,
     settings,
     spans,
     stats,
@@ -53,6 +56,22 @@ def ended(call: Callable[[], object]) -> str:
 
 def blocks(m: Simulated, count: int, request: int) -> list[int]:
     return [api.malloc(m, request) for _ in range(count)]
+
+
+def test_of_a_lost_arena_nothing_is_known_but_the_block_that_is_freed() -> None:
+    """A thread that is no more may have been amid any other: what it had not yet written is no overflow."""
+    m = hardened()
+    p, q = next((p, q) for p, q in pairwise(sorted(blocks(m, 200, 40))) if q - p == 48)
+    m.store(q - layout.WORD, 0)
+    first = settings.arena_at(m.statics(), 0)
+    looks = (lambda: checked(m), lambda: records.look_once_more(m), lambda: api.free(m, q))
+    for look in looks:
+        assert ended(look) == "overflow"
+        m.renew(first + layout.ARENA_LOCK)
+    lifecycle.lose(m, first, arena.owner_of(m, first))
+    for look in looks:
+        look()
+    assert ended(lambda: api.free(m, p)) == "overflow"
 
 
 def test_any_calls_leave_a_whole_heap_and_give_back_all() -> None:
