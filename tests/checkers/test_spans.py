@@ -119,7 +119,8 @@ ENDED = f"{REMOTE}; thread_end; thread 1; {FULL[12:]}; thread_end; thread 0; d =
     f"fail mmap 0; {FULL}; finalize; a = malloc(40)", f"fail munmap 0; {FULL}; finalize; {BEGIN}", ENDED,
     f"fail purge 0; {FULL}; trim 0; trim 0; {OTHERS}", f"{REMOTE}; fork; d = malloc(40); free(b); trim 0; finalize",
     f"{BEGIN}; b = calloc(5, 100); c = realloc(b, 20); d = realloc(c, 3000); e = aligned_alloc(64, 40); free(e)",
-    "cache 4096; a = malloc(40); b = malloc(1025); cache 0; c = malloc(40); free_sized(a, 40); free_sized(c, 40)"])
+    "cache 4096; a = malloc(40); b = malloc(1025); cache 0; c = malloc(40); free_sized(a, 40); free_sized(c, 40)",
+    "cache 4096; a = malloc(0); free_sized(a, 1)"])
 def test_nothing_is_wrong(text: str) -> None:
     assert run(text).problems == ()
 

@@ -176,6 +176,7 @@ class SpansLockstep(Lockstep):
         if step.verb in WRITING:
             self.misused = misuse.UNNOTICED
             return []
+        self.m.calls.clear()                    # a misuse would leave those of the step before
         problems = super().take(step)
         self._reserved += sum(call.name == "mmap" and call.arguments == (run_layout.RESERVED,) for call in self.m.calls)
         if self._reserved > 1:
