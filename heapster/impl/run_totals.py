@@ -1,8 +1,8 @@
 """What the runs of an arena come to, recomputed: for checks and figures."""
 
 from .layout import WORD
-from .run_layout import FIRST_RUN, INVERSE_SHIFT, RUN_BYTES, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
-from .runs import owner_of_slot, record_of, reservation, size_of_slot
+from .run_layout import FIRST_RUN, RUN_BYTES, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
+from .runs import owner_of_slot, record_of, reservation, size_of_slot, slots_in
 
 
 def runs_end(m):
@@ -16,8 +16,22 @@ def slots_of_run(m, start, word, is_free):
     """How many slots of the run at `start`, which has `word`, are out; or, if `is_free`, are not."""
     out = m.load(record_of(m, start) + RUN_LIVE)
     if is_free:
-        return (RUN_BYTES * (word >> INVERSE_SHIFT) >> INVERSE_SHIFT) - out
+        return slots_in(word) - out
     return out
+
+
+def next_run(m, arena, index):
+    """Number of the first run of the arena's from that number on; of the end if there is none.
+
+    Requires: the arena's lock.
+    """
+    base = reservation(m)
+    while index < runs_end(m):
+        word = m.load_relaxed(base + index * WORD)
+        if word != 0 and owner_of_slot(m, word) == arena:
+            return index
+        index = index + 1
+    return index
 
 
 def runs_have(m, arena, is_free, in_bytes):
@@ -26,16 +40,15 @@ def runs_have(m, arena, is_free, in_bytes):
     Requires: the arena's lock.
     """
     base = reservation(m)
-    index = FIRST_RUN
+    index = next_run(m, arena, FIRST_RUN)
     total = 0
     while index < runs_end(m):
         word = m.load_relaxed(base + index * WORD)
-        if word != 0 and owner_of_slot(m, word) == arena:
-            slots = slots_of_run(m, base + (index << RUN_SHIFT), word, is_free)
-            if in_bytes:
-                slots = slots * size_of_slot(word)
-            total = total + slots
-        index = index + 1
+        slots = slots_of_run(m, base + (index << RUN_SHIFT), word, is_free)
+        if in_bytes:
+            slots = slots * size_of_slot(word)
+        total = total + slots
+        index = next_run(m, arena, index + 1)
     return total
 
 
@@ -44,12 +57,9 @@ def runs_hold(m, arena):
 
     Requires: the arena's lock.
     """
-    base = reservation(m)
-    index = FIRST_RUN
+    index = next_run(m, arena, FIRST_RUN)
     total = 0
     while index < runs_end(m):
-        word = m.load_relaxed(base + index * WORD)
-        if word != 0 and owner_of_slot(m, word) == arena:
-            total = total + RUN_BYTES
-        index = index + 1
+        total = total + RUN_BYTES
+        index = next_run(m, arena, index + 1)
     return total

@@ -137,6 +137,11 @@ def size_of_slot(word):
     return least_of_class(((word & RUN_CLASS_MASK) >> BIN_SHIFT) - 1)
 
 
+def slots_in(word):
+    """Into how many slots a run that has `word` is cut."""
+    return RUN_BYTES * (word >> INVERSE_SHIFT) >> INVERSE_SHIFT
+
+
 def owner_of_slot(m, word):
     """The arena that owns a run that has `word`."""
     return arena_at(m.statics(), (word & RUN_OWNER_MASK) >> PLACES_SHIFT)
@@ -193,7 +198,7 @@ def take_record(m):
 
 def count_run(m, arena, word, sign):
     """Count the run, no slot of which is out, in the arena's ledger; with a `sign` of -1, no longer."""
-    slots = RUN_BYTES * (word >> INVERSE_SHIFT) >> INVERSE_SHIFT
+    slots = slots_in(word)
     add(m, arena + HELD_BYTES, sign * RUN_BYTES)
     add(m, arena + FREE_BYTES, sign * slots * size_of_slot(word))
     add(m, arena + FREE_BLOCKS, sign * slots)
@@ -210,7 +215,7 @@ def new_run(m, arena, word):
     m.unlock(s + MAPPINGS + ARENA_LOCK)
     if record != NULL:
         start = run_of(m, record)
-        slots = RUN_BYTES * (word >> INVERSE_SHIFT) >> INVERSE_SHIFT
+        slots = slots_in(word)
         m.store(record + RUN_FREE, 0)
         m.store_relaxed(record + RUN_FRESH, start + RUN_BYTES - slots * size_of_slot(word))
         m.store(record + RUN_LIVE, 0)
