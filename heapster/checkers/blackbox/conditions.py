@@ -62,7 +62,7 @@ class ConditionVariants:
     def _elsewhere(self, span: Span, most: int) -> list[str]:
         """What the function of a span asks elsewhere, the nearest first, of variables that are in scope here."""
         body = bisect_left(self._bodies, span) - 1
-        known, here = self._scopes.variables(self._tokens[span[0]].at), self._in_one_line(*span)
+        known, here = self._scopes.variables(self._tokens[span[0]].at), self._wholes.in_one_line(*span)
         near = sorted(self._asked.get(body, []), key=lambda asked: abs(asked[0] - span[0]))
         found = (text for at, text in near if not span[0] <= at <= span[1] and text not in here
                  and all(name in known for name in WORD.findall(text)
@@ -72,7 +72,7 @@ class ConditionVariants:
     @cached_property
     def _asked(self) -> dict[int, list[tuple[int, str]]]:
         """By function, where something is asked, and what."""
-        return {body: [(first, self._in_one_line(first, last)) for index in range(start, end)
+        return {body: [(first, self._wholes.in_one_line(first, last)) for index in range(start, end)
                        for first, last in self._asked_at(index)] for body, (start, end) in enumerate(self._bodies)}
 
     def _asked_at(self, index: int) -> Iterator[Span]:
@@ -101,13 +101,10 @@ class ConditionVariants:
     def _compared(self, compared: WrittenComparison) -> None:
         """A comparison by another sign."""
         (first, _), (_, last), sign = compared.left, compared.right, self._tokens[compared.sign]
-        left, right = self._in_one_line(*compared.left), self._in_one_line(*compared.right)
+        left, right = self._wholes.in_one_line(*compared.left), self._wholes.in_one_line(*compared.right)
         others = [one for one in RELATIONS if one not in (sign.text, LOOSER.get(sign.text), NEGATED[sign.text])]
         n = self._made.next
         choice = alternatives(n, (f"{left} {other} {right}" for other in others))
         edits = around(self._tokens[first].at, f"({choice}(", self._tokens[last].end, "))", n)
         for k, other in enumerate(others):
             self._made.add(sign, other, edits if k == 0 else [], 1, 1, odd=True)
-
-    def _in_one_line(self, first: int, last: int) -> str:
-        return " ".join(token.text for token in self._tokens[first:last + 1])

@@ -91,7 +91,7 @@ class Insertions:
     def _refusing(self, number: int, index: int) -> Iterator[str]:
         """That a function gives up: where it has just got no pointer, or is handed none, or as others give up."""
         here, (first, _) = self._scopes.variables(self._tokens[index].end), self._bodies[number]
-        got = GOT.match(self._text((self._start_of(index), index)))
+        got = GOT.match(self._wholes.in_one_line(self._start_of(index), index))
         names = [got["name"]] if got and self._at(index + 1) != "if" else list(here) if index == first else []
         yield from (f"if ( ! {name} ) {self._leaving[number]}" for name in names if here.get(name, "").endswith("*"))
         others = [told for told in self._guards if told.function != number] if index == first else []
@@ -128,7 +128,7 @@ class Insertions:
         for number, (first, last) in enumerate(self._bodies):
             for index in range(first + 1, last):
                 if span := self._wholes.statement(index) or self._guarded(index):
-                    yield self._written(span, number, f"{self._text(span)};")
+                    yield self._written(span, number, f"{self._wholes.in_one_line(*span)};")
 
     def _written(self, span: Span, number: int, text: str) -> WrittenStatement:
         index, names = span[0], self._scopes.variables(self._tokens[span[0]].at)
@@ -150,8 +150,9 @@ class Insertions:
             span = next(((index, self._wholes.closing(index + 1)) for index in range(first, last)
                          if self._at(index) in ("if", "for", "while", "do")), (first, first))
             behind = span[1] + (2 if self._at(span[1] + 1) == "{" else 1)
-            if self._at(span[0]) == "if" and self._at(behind) == "return" and "=" not in self._text(span).split():
-                yield self._written(span, number, self._text(span))
+            words = self._wholes.in_one_line(*span)
+            if self._at(span[0]) == "if" and self._at(behind) == "return" and "=" not in words.split():
+                yield self._written(span, number, words)
 
     def _named_here(self, told: WrittenStatement, index: int) -> Iterator[str]:
         """The statement with the variables that there are at a place, if each has its like."""
@@ -186,7 +187,7 @@ class Insertions:
     def _beside(self, index: int) -> tuple[str, str]:
         """What stands before and behind a place; nothing, where that is no call or assignment."""
         behind, before = self._wholes.statement(index + 1), self._wholes.statement(self._start_of(index))
-        one, other = (f"{self._text(span)};" if span else "" for span in (before, behind))
+        one, other = (f"{self._wholes.in_one_line(*span)};" if span else "" for span in (before, behind))
         return one, other
 
     def _start_of(self, end: int) -> int:
@@ -198,9 +199,6 @@ class Insertions:
 
     def _at(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""
-
-    def _text(self, span: Span) -> str:
-        return " ".join(token.text for token in self._tokens[span[0]:span[1] + 1])
 
 
 def _is_like(kind: str, other: str) -> bool:

@@ -30,7 +30,8 @@ class PointerVariants:
         last = self._term_end(sign + 1) if kind and self._text(sign) in SUMS else sign
         if last <= sign:
             return
-        inner, sum_of = self._words(pointer), f"{self._text(sign)} ({self._words((sign + 1, last))})"
+        inner, term = self._wholes.in_one_line(*pointer), self._wholes.in_one_line(sign + 1, last)
+        sum_of = f"{self._text(sign)} ({term})"
         if kind not in BYTES:
             self._instead((index, last), f"({kind} *)({BYTE}({inner}) {sum_of})", f"{BYTE}{inner} {sum_of}")
         elif pointer[0] > index and self._kind(pointer) not in ("", *BYTES):
@@ -59,7 +60,7 @@ class PointerVariants:
                 self._tokens[at].kind != "name" for at in range(index + 1, closing - 1)):
             return None
         last = self._wholes.operand_end(closing + 1)
-        return (self._words((index + 1, closing - 2)), (closing + 1, last)) if last > closing else None
+        return (self._wholes.in_one_line(index + 1, closing - 2), (closing + 1, last)) if last > closing else None
 
     def _kind(self, span: Span) -> str:
         """What a variable points to; nothing, if it is no pointer of one star."""
@@ -79,9 +80,6 @@ class PointerVariants:
         if self._text(first) == "sizeof" and self._text(first + 1) == "(":
             return self._wholes.closing(first + 1)
         return self._wholes.operand_end(first)
-
-    def _words(self, span: Span) -> str:
-        return " ".join(self._text(index) for index in range(span[0], span[1] + 1))
 
     def _text(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""

@@ -20,7 +20,7 @@ class StatementVariants:
         self._undone(span)
         self._later(span)
         if pointer := self._stored_by(span):
-            self._guarded(span, self._in_one_line(pointer))
+            self._guarded(span, self._wholes.in_one_line(*pointer))
 
     def _undone(self, span: Span) -> None:
         """It is left out."""
@@ -34,10 +34,10 @@ class StatementVariants:
         if behind is None or self._text(span[0] - 1) not in UNCONDITIONAL:
             return
         whole, other, n = self._whole(span), self._whole(behind), self._made.next
-        words = self._in_one_line(behind)
+        words = self._wholes.in_one_line(*behind)
         edits = [TextEdit(whole.at, 0, f"(HEAPSTER_IS({n}) ? (void)({words}) : (void)0), ", n, BEFORE_ALL),
                  *around(other.at, f"(HEAPSTER_IS({n}) ? (void)0 : (void)(", other.end, "))", n)]
-        if words != self._in_one_line(span):
+        if words != self._wholes.in_one_line(*span):
             self._made.add(whole, f"{words}; {whole.text}", edits, 1, 6)
 
     def _guarded(self, span: Span, pointer: str) -> None:
@@ -59,9 +59,6 @@ class StatementVariants:
     def _whole(self, span: Span) -> Token:
         start, end = self._tokens[span[0]].at, self._tokens[span[1]].end
         return Token("other", self._source[start:end], start)
-
-    def _in_one_line(self, span: Span) -> str:
-        return " ".join(token.text for token in self._tokens[span[0]:span[1] + 1])
 
     def _text(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""

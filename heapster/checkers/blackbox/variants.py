@@ -156,7 +156,7 @@ class Variants:
             self._conditions.vary(asks, self._text(index), in_macro=self._in_macro)
         step = self._wholes.loop_step(index + 1) if asks and self._text(index) == "for" else None
         if asks and step and (compared := self._wholes.comparison(*asks)):
-            self._conditions.a_round_earlier(compared, self._in_one_line(*step))
+            self._conditions.a_round_earlier(compared, self._wholes.in_one_line(*step))
 
     def _name(self, index: int) -> None:
         token, before, after = self._tokens[index], self._text(index - 1), self._text(index + 1)
@@ -280,14 +280,14 @@ class Variants:
         whole = self.text[start:end]
         for name in (name for name, at in self._rounders if at < start):
             n = self._made.next
-            choice = f"(HEAPSTER_IS({n}) ? {name}({self._in_one_line(first, last - 1)}) : ("
+            choice = f"(HEAPSTER_IS({n}) ? {name}({self._wholes.in_one_line(first, last - 1)}) : ("
             self._made.add(Token("other", whole, start), f"{name}({whole})", around(start, choice, end, "))", n), 1, 3)
 
     def _rounded_down(self, index: int) -> None:
         """What bits are cleared of: rounded up by them instead."""
         token, last = self._tokens[index], self._wholes.operand_end(index + 2)
         if self._text(index + 1) == "~" and last > index + 1:
-            n, mask = self._made.next, self._in_one_line(index + 2, last)
+            n, mask = self._made.next, self._wholes.in_one_line(index + 2, last)
             edit = TextEdit(token.at, 0, f"+ (HEAPSTER_IS({n}) ? ({mask}) : 0) ", n, 5)
             self._made.add(token, f"+ {mask} &", [edit], 0, 1)
 
@@ -298,10 +298,6 @@ class Variants:
         for n, step in enumerate(STEPS[:6]):
             edit = TextEdit(token.at, len(token.text), f"{token.text} ({more}0) +", number, 5)
             self._made.add(token, f"{token.text} {step} +", [edit] if n == 0 else [], 1, 1, odd=step in ODD_STEPS)
-
-    def _in_one_line(self, first: int, last: int) -> str:
-        """Words that stand twice then: the second time without the lines' ends, so that what follows keeps its line."""
-        return " ".join(token.text for token in self._tokens[first:last + 1])
 
     def _text(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""
@@ -357,7 +353,7 @@ class Variants:
             number = self._made.next
             place = self._text(closing + 1) in ASSIGNS or self._text(index - 1) == "&"
             before, address = ("(*", "&") if place else ("(", "")           # of what is a place, its address
-            again = self._in_one_line(index + 1, closing)
+            again = self._wholes.in_one_line(index + 1, closing)
             choice = f"{before}(HEAPSTER_IS({number}) ? {address}{other}{again} : {address}"
             self._made.add(token, other, around(token.at, choice, self._tokens[closing].end, "))", number, 1), 0)
         self._swapped(index, closing)
@@ -372,9 +368,9 @@ class Variants:
         spans = self._wholes.arguments(index + 1, closing)
         if len(spans) < 2 or self._in_macro:
             return
-        token, (first, second) = self._tokens[index], (self._in_one_line(*span) for span in spans[:2])
+        token, (first, second) = self._tokens[index], (self._wholes.in_one_line(*span) for span in spans[:2])
         if first != second:
-            rest, n = self._in_one_line(spans[1][1] + 1, closing), self._made.next
+            rest, n = self._wholes.in_one_line(spans[1][1] + 1, closing), self._made.next
             other = f"{token.text}({second}, {first}{rest}"
             edits = around(token.at, f"(HEAPSTER_IS({n}) ? {other} : ", self._tokens[closing].end, ")", n, 1)
             self._made.add(Token("name", self.text[token.at:self._tokens[closing].end], token.at), other, edits, 1, 6)

@@ -44,6 +44,10 @@ class Wholes:
         """The bracket that closes another."""
         return self._partner.get(opening, opening)
 
+    def in_one_line(self, first: int, last: int) -> str:
+        """Words that stand twice then: the second time without the lines' ends, so that what follows keeps its line."""
+        return " ".join(token.text for token in self._tokens[first:last + 1])
+
     def operands(self, first: int, last: int) -> Iterator[Span]:
         """The operands of the outermost && or || between two tokens, both counted; the whole, if there is none."""
         start, index = first, first
