@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from heapster.checkers.bench.targets import USUAL, NamedTarget, find_targets
 from heapster.checkers.bench.workloads import WEIGHTS, chosen
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.kinds import is_there
-from heapster.commands.delivery import USAGE, Delivery
+from heapster.commands.delivery import USAGE, Delivery, written
 from heapster.commands.misuse import misuse as misuse_all
 from heapster.commands.pages import write_page
 from heapster.commands.targets import target_of
@@ -56,9 +57,9 @@ def command(targets: str | None, workloads: str | None, suite: str | None, round
         run = run_of(plan, measure(plan, meter.show), frozenset(str(one.target) for one in asked))
         meter.close(f"{counted(len(run.extra['workloads']), 'workload')} in {run.seconds:.1f} s")
     code = delivery.write(run)
-    written = _write(as_value(run), html, text, write)
+    kept = written(partial(_write, as_value(run), html, text, write))
     say(_lines(run))
-    return code if code or written else USAGE
+    return code if code or kept else USAGE
 
 
 def _names(option_name: str, value: str | None) -> tuple[str, ...]:
@@ -106,23 +107,18 @@ def _renewed(document: Path, suite: bool, value: Mapping[str, Any]) -> str:
         raise UsageError(f"--write {document}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _write(value: Mapping[str, Any], html: str | None, text: str | None, write: tuple[Path, ...]) -> bool:
-    """Write the page and the Markdown that were asked for; whether they could be."""
-    try:
-        if html:
-            write_page(Path(html), [value], {})
-        if text:
-            parts = [markdown(table) for table in compared(value)]
-            write_whole(Path(text), "\n".join([f"{measured_on(value)}\n", *parts, LEGEND]) + "\n")
-        for document in write:
-            if value["verdict"] == "passed":
-                write_whole(document, _renewed(document, "suite" in value, value))
-            else:
-                warn(f"{document} keeps its figures: this run is {value['verdict']}")
-    except OSError as error:
-        warn(f"{error.filename or html or text} cannot be written: {error.strerror or error}")
-        return False
-    return True
+def _write(value: Mapping[str, Any], html: str | None, text: str | None, write: tuple[Path, ...]) -> None:
+    """Write the page, the Markdown and the documents that were asked for. Raises Unwritable."""
+    if html:
+        write_page(Path(html), [value], {})
+    if text:
+        parts = [markdown(table) for table in compared(value)]
+        write_whole(Path(text), "\n".join([f"{measured_on(value)}\n", *parts, LEGEND]) + "\n")
+    for document in write:
+        if value["verdict"] == "passed":
+            write_whole(document, _renewed(document, "suite" in value, value))
+        else:
+            warn(f"{document} keeps its figures: this run is {value['verdict']}")
 
 
 # The terminal.

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,14 +13,13 @@ from heapster.checkers.findings.codes import explained
 from heapster.children import processor_seconds
 from heapster.commands.options import starting
 from heapster.commands.selection import ALL, Selection
+from heapster.files import Unwritable
 from heapster.reports import jsonfile, junit, sarif
 from heapster.reports.output import say, warn
 from heapster.reports.terminal import run_lines
 from heapster.results import Finding, Run, UsageError, Verdict
 
 USAGE, TARGET_UNUSABLE, NOTHING_RAN = 2, 4, 5
-
-Write = Callable[[Run, Path], None]
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,12 @@ class Delivery:
         files = ((self.json, jsonfile.write), (self.junit, junit.write), (self.sarif, self._write_sarif))
         with signals.held():
             _awaited.clear()
-            written = [self._write(name, write, run) for name, write in files if name]
+            kept = [written(partial(write, run, Path(name))) for name, write in files if name]
         code = exit_code(run)
-        return code if code or all(written) else USAGE
+        return code if code or all(kept) else USAGE
 
     def _write_sarif(self, run: Run, path: Path) -> None:
         sarif.write(run, path, explained(finding.code for finding in run.findings), self.docs)
-
-    def _write(self, name: str, write: Write, run: Run) -> bool:
-        try:
-            write(run, Path(name))
-        except OSError as error:
-            warn(f"{name} cannot be written: {error.strerror or error}")
-            return False
-        return True
 
 
 _awaited: list[tuple[Delivery, click.Context | None]] = []      # a run whose results are still to come, and its command
@@ -81,6 +73,16 @@ def deliver_unfinished(why: str) -> None:
         given = ctx.params if ctx else {}
         delivery.write(Run(ctx.info_name or "" if ctx else "", str(given.get("target") or ""), given.get("seed") or 0,
                            Verdict.INCONCLUSIVE, 0.0, 0, extra={"interrupted": True, "unfinished": why}))
+
+
+def written(write: Callable[[], None]) -> bool:
+    """Write a file of a run that is over; whether it could be. What could not is told, and the run is still printed."""
+    try:
+        write()
+    except Unwritable as error:
+        warn(str(error))
+        return False
+    return True
 
 
 def check_writable(path: Path) -> None:

@@ -1,13 +1,14 @@
 """`heapster diff`."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from heapster.checkers.diff.comparing import diff, entrants
 from heapster.checkers.findings.store import Store
 from heapster.checkers.traces.reading import shipped
-from heapster.commands.delivery import USAGE, Delivery
+from heapster.commands.delivery import USAGE, Delivery, written
 from heapster.commands.kept import trace_named
 from heapster.commands.pages import travelled, write_page
 from heapster.commands.targets import check_traces, targets_of
@@ -53,21 +54,15 @@ def command(traces: tuple[str, ...], policy: tuple[str, ...], policies: str | No
     for warning in run.extra["warnings"]:
         warn(warning)
     code = delivery.write(run)
-    if html:
-        code = code or _page(Path(html), run, playing.policies)
+    if html and not written(partial(_write_page, Path(html), run, playing.policies)):
+        code = code or USAGE
     say([*_tables(run), (f"  {run.extra['measures']}", FAINT), *run_lines(run)])
     return code
 
 
-def _page(path: Path, run: Run, policies: tuple[str, ...]) -> int:
-    """Write the page; 0, or the exit code of a file that cannot be written."""
+def _write_page(path: Path, run: Run, policies: tuple[str, ...]) -> None:
     values = [as_value(run)]
-    try:
-        write_page(path, values, travelled(values), policies)
-    except OSError as error:
-        warn(f"{path} cannot be written: {error.strerror or error}")
-        return USAGE
-    return 0
+    write_page(path, values, travelled(values), policies)
 
 
 def _policies(names: str | None) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from heapster.checkers.traces.writing import write_trace
 from heapster.children import processor_seconds
 from heapster.commands.delivery import check_writable
 from heapster.commands.pages import write_page
+from heapster.files import Unwritable
 from heapster.native.preload import Wishes, check, find, settings
 from heapster.reports import jsonfile
 from heapster.reports.output import note, warn
@@ -68,5 +69,5 @@ def _write_sites(run: Run, json: str | None, html: str | None) -> None:
             jsonfile.write(run, Path(json))
         if html:
             write_page(Path(html), [jsonfile.as_value(run)], {})
-    except OSError as error:
-        raise UsageError(f"{error.filename or json or html} cannot be written: {error.strerror or error}") from None
+    except Unwritable as error:
+        raise UsageError(str(error)) from None

@@ -10,7 +10,7 @@ from heapster.commands.delivery import check_writable
 from heapster.commands.kept import trace_named
 from heapster.commands.pages import travelled, write_page
 from heapster.config import CLASSIC, POLICIES
-from heapster.files import write_whole
+from heapster.files import Unwritable, write_whole
 from heapster.reports import jsonfile
 from heapster.reports.flame import called
 from heapster.reports.misuse import misused
@@ -43,9 +43,8 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
             jsonfile.write(_joined(values), Path(json))
         if text and text != "-":
             write_whole(Path(text), _markdown(values))
-    except OSError as error:
-        raise UsageError(f"{error.filename or html or json or text} cannot be written: "
-                         f"{error.strerror or error}") from None
+    except Unwritable as error:
+        raise UsageError(str(error)) from None
     if text == "-" or not written:
         say((line, PLAIN) for line in _markdown(values).splitlines())
     return 0

@@ -11,6 +11,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from heapster.reports.reading import mapping
+
 INK = "#010203"                 # stands for the page's own colour of text
 # Okabe and Ito's colours, which the colour-blind tell apart; each with its own dashes, for print.
 LINES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", "-."), ("#cc79a7", ":"), ("#8a7a00", (0, (5, 1))))
@@ -41,19 +43,19 @@ class Plot:
 
 def plots(run: Mapping[str, Any]) -> Iterator[Plot]:
     """All that the run's figures can be drawn as."""
-    for trace, by_policy in (run.get("series") or {}).items():
+    for trace, by_policy in mapping(run.get("series")).items():
         if by_policy:
             yield from _over_time(trace, by_policy)
-    for trace, by_policy in (run.get("searches") or {}).items():
+    for trace, by_policy in mapping(run.get("searches")).items():
         if any(by_policy.values()):
             yield _plot(f"Blocks looked at per search: {trace}",
                         "The share of searches that looked at so many, or fewer.",
                         lambda axes, found=by_policy: _searches(axes, found))
-    for trace, sizes in (run.get("sizes") or {}).items():
+    for trace, sizes in mapping(run.get("sizes")).items():
         if sizes:
             yield _plot(f"Sizes asked for: {trace}", "Requests by size, each bar up to a power of two.",
                         lambda axes, found=sizes: _sizes(axes, found))
-    table = {trace: targets for trace, targets in (run.get("table") or {}).items() if targets}
+    table = {trace: targets for trace, targets in mapping(run.get("table")).items() if targets}
     if table:
         yield _plot(f"Utilization ({run['command']})", "Peak live payload over peak heap; longer is better.",
                     lambda axes: _utilization(axes, table), height=1.6 + 0.26 * sum(map(len, table.values())))

@@ -34,6 +34,11 @@ def read_run(path: Path) -> dict[str, Any]:
     return value
 
 
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A run's key, of those that some commands call a table of theirs, and others something else or not at all."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def _wrong(value: Any) -> str:
     if not isinstance(value, dict):
         return "it is not an object"

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from heapster.reports.reading import mapping
+
 Value = Mapping[str, Any]           # a run as JSON has it
 PERCENT = frozenset({"utilization", "internal", "external"})
 MEMORY = frozenset({"peak_live", "peak_heap", "final_heap"})
@@ -54,10 +56,10 @@ def _filed(runs: Iterable[Value]) -> bool:
 def figures(runs: Iterable[Value]) -> Iterator[Table]:
     """The tables of diff and score."""
     for run in runs:
-        for trace, targets in _mapping(run.get("table")).items():
+        for trace, targets in mapping(run.get("table")).items():
             if targets:
                 yield _by_target(f"{run['command']}: {trace}", targets)
-        if totals := _mapping(run.get("totals")):
+        if totals := mapping(run.get("totals")):
             yield _by_target(f"{run['command']}: total. {run.get('formula', '')}".strip(), totals)
 
 
@@ -72,7 +74,7 @@ def checked(run: Value) -> Iterator[Table]:
         yield Table("Planted bugs and who caught them", ("planted bug", "in", "caught by", "shrunk to"), tuple(
             (k["title"], f"impl/{k['module']}.py", "missed" if k["title"] in missed else k["caught_by"],
              "; ".join(k["trace"])) for k in kills))
-    if parts := _mapping(run.get("parts")):
+    if parts := mapping(run.get("parts")):
         yield _by_target("Parts", parts)
     if run.get("schedules") is not None:
         yield Table("Schedules", ("explored", "how"), ((_plain(run["schedules"]), str(run.get("explored", ""))),))
@@ -98,16 +100,12 @@ def markdown(table: Table) -> str:
 
 def _by_target(caption: str, targets: Mapping[str, Any]) -> Table:
     """One row a target; figures are columns, in the order in which they first appear."""
-    keys = list(dict.fromkeys(key for figures in targets.values() for key in _mapping(figures)))
+    keys = list(dict.fromkeys(key for figures in targets.values() for key in mapping(figures)))
     keys = [key for key in keys
-            if not any(isinstance(_mapping(figures).get(key), list | dict) for figures in targets.values())]
-    rows = [(target, *[_figure(key, _mapping(figures).get(key)) for key in keys])
+            if not any(isinstance(mapping(figures).get(key), list | dict) for figures in targets.values())]
+    rows = [(target, *[_figure(key, mapping(figures).get(key)) for key in keys])
             for target, figures in targets.items()]
     return Table(caption, ("target", *[HEADS.get(key, key) for key in keys]), tuple(rows))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _figure(key: str, value: Any) -> str:

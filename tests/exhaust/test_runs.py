@@ -257,6 +257,12 @@ def test_the_command_writes_what_it_covered(capsys: pytest.CaptureFixture[str]) 
     assert "371 programs of at most 3 calls" in said
 
 
+def test_what_it_covered_is_shown_on_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    command(capsys, str(MM), "--calls", "2", "--sizes", "24,100", "--json", "exhaust.json")
+    assert main(["report", "exhaust.json", "--html", "page.html"]) == 0
+    assert "exhaust" in Path("page.html").read_text(encoding="utf-8")
+
+
 def test_an_interrupted_run_is_written_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -13,6 +13,7 @@ from heapster.files import write_whole
 from heapster.reports.flame import called, flames
 from heapster.reports.misuse import misused
 from heapster.reports.ratios import ratios
+from heapster.reports.reading import mapping
 from heapster.reports.tables import checked, figures, summary
 from heapster.reports.timeline import Journey, packed
 
@@ -47,7 +48,7 @@ def write(path: Path, runs: Sequence[Mapping[str, Any]], journeys: Sequence[Jour
 
 def _plots(runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """The plots of all runs; what draws them is loaded only if one has figures: that takes a second."""
-    if any(run.get(key) for run in runs for key in ("series", "searches", "sizes", "table", "workloads")):
+    if any(mapping(run.get(key)) for run in runs for key in ("series", "searches", "sizes", "table", "workloads")):
         from heapster.reports.plots import plots  # noqa: PLC0415
 
         for one in (one for run in runs for one in plots(run)):
