@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 pytest.importorskip("distributed", reason="distributed is not installed (pip install 'heapster[cluster]')")
+
+from distributed.core import Status
 
 from heapster.checkers.blackbox.build import Compiler
 from heapster.checkers.exhaust.layers import Expanded, Piece
@@ -23,7 +26,7 @@ from heapster.checkers.jobs.cluster import Cluster
 from heapster.checkers.jobs.forked import Tell
 from heapster.checkers.jobs.pool import silent, unheard
 from heapster.checkers.jobs.travel import Goods, digest_of, packed
-from heapster.checkers.jobs.worker import Delivered, Hand
+from heapster.checkers.jobs.worker import Delivered, Hand, _is_wanted
 from heapster.cli import main
 from heapster.results import HarnessError, TargetError, UsageError
 
@@ -254,6 +257,15 @@ def test_a_worker_that_dies_loses_only_its_piece(address: str) -> None:
     assert answers == list(range(5))
     assert {piece for piece, _ in heard} == set(range(5))
     assert len({pid for _, pid in heard}) == 2
+
+
+@pytest.mark.parametrize(("status", "state", "wanted"), [
+    ("running", "executing", True), ("closing_gracefully", "executing", True), ("running", "cancelled", False),
+    ("closing", "executing", False), ("closed", "executing", False)])
+def test_a_piece_of_a_worker_that_ends_is_wanted_no_more(status: str, state: str, wanted: bool) -> None:
+    """Else the worker, whose scheduler is gone, stays until the piece is done: nobody tells it of the task any more."""
+    told = SimpleNamespace(status=Status[status], state=SimpleNamespace(tasks={"piece": SimpleNamespace(state=state)}))
+    assert _is_wanted(told, "piece") is wanted
 
 
 def test_a_piece_that_is_ended_leaves_no_files_of_its_own(tmp_path: Path) -> None:

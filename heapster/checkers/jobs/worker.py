@@ -17,6 +17,7 @@ from heapster.checkers.jobs.travel import Goods
 from heapster.results import HarnessError
 
 LOOK = 0.3                      # seconds between two looks whether the piece is still wanted
+ENDING = frozenset({"closing", "closed", "failed", "stopping", "stopped"})      # of a worker: it waits for its threads
 
 
 class Delivered(NamedTuple):
@@ -105,6 +106,6 @@ def _heard(hand: Hand, topic: str) -> Delivered:
 
 
 def _is_wanted(worker: Any, key: Any) -> bool:
-    """Whether whoever gave the piece is still there and wants it."""
+    """Whether whoever gave the piece is still there and wants it. A worker without scheduler is told nothing."""
     task = worker.state.tasks.get(key)
-    return task is not None and task.state in ("executing", "long-running")
+    return worker.status.name not in ENDING and task is not None and task.state in ("executing", "long-running")
