@@ -24,7 +24,7 @@ from heapster.checkers.blackbox.sharing import Share, ShareDone, campaigned
 from heapster.checkers.blackbox.starting import located
 from heapster.checkers.blackbox.tally import Tally
 from heapster.checkers.blackbox.target import ForeignTarget
-from heapster.checkers.fuzz.campaign import Keeps
+from heapster.checkers.findings.keeping import Keeps
 from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.jobs.pool import Pool, unheard
 from heapster.checkers.targets.opening import resolve

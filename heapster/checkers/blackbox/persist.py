@@ -16,7 +16,7 @@ from heapster.checkers.blackbox.reproducer import (
     prove,
 )
 from heapster.checkers.blackbox.target import ForeignTarget
-from heapster.checkers.fuzz.campaign import Keeps
+from heapster.checkers.findings.keeping import Keeps
 from heapster.files import Unwritable, write_whole
 from heapster.model.spec import Promises
 from heapster.results import Finding

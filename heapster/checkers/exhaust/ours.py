@@ -16,7 +16,7 @@ from heapster.checkers.exhaust.scope import ALIGNMENTS, Scope, scope, trace
 from heapster.checkers.exhaust.told import at_most, begun, figures
 from heapster.checkers.exhaust.walking import ScopeWalk
 from heapster.checkers.findings.describe import describe, least_trace
-from heapster.checkers.fuzz.campaign import FOLLOWING, Keeps
+from heapster.checkers.findings.keeping import FOLLOWING, Keeps
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import Make, rerun
 from heapster.checkers.targets.opening import make_for, source_of

@@ -28,7 +28,7 @@ from heapster.checkers.exhaust.running import ExhaustPlan, Gone, KeptWalk, Liste
 from heapster.checkers.exhaust.scope import Scope, scope, trace
 from heapster.checkers.exhaust.told import at_most, begun, figures
 from heapster.checkers.exhaust.walking import ScopeWalk
-from heapster.checkers.fuzz.campaign import Keeps
+from heapster.checkers.findings.keeping import Keeps
 from heapster.checkers.targets.opening import resolve
 from heapster.children import processor_seconds
 from heapster.model.operations import CALLS

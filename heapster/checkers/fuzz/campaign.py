@@ -1,14 +1,15 @@
 """Campaigns: examples in batches until time or number is up. What fails is shrunk once, and passed over after that."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from time import monotonic
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from heapster.checkers.findings.describe import describe, least_trace
+from heapster.checkers.findings.keeping import FOLLOWING, Keeps
 from heapster.checkers.fuzz.shrink import SHORT, Shrunk
 from heapster.checkers.fuzz.stateful import CACHES, KEEPS, STEPS, Record, live_lives
 from heapster.checkers.jobs.local import ALONE
@@ -28,7 +29,6 @@ from heapster.wording import counted
 BATCH = 4                       # examples between two looks at the clock
 FRESH_STARTS, FRESH_EXAMPLES, FRESH_STEPS = 24, 40, 3    # to shrink from, where the first failure stays long
 MOST_FINDINGS = 16
-FOLLOWING = frozenset({"structure_diverges", "answer_diverges"})     # what most faults come to, sooner or later
 LEAST_STEPS = 200               # under each policy, before a campaign may say that it found nothing
 SEED_STRIDE = 1_000_003         # between the seeds of campaigns, so that their batches differ
 
@@ -57,22 +57,6 @@ class Progress:
     examples: int
     seconds: float              # of processor time
     findings: int
-
-
-class Keeps(Protocol):
-    """Where findings are kept between runs."""
-
-    def keep(self, finding: Finding, target: Target) -> None:
-        """Keep a finding."""
-
-    def drop(self, identity: str) -> None:
-        """Forget a finding."""
-
-    def mend(self, identity: str) -> bool:
-        """Note that a finding was run again and does not fail; whether it did before."""
-
-    def stored(self, target: Target) -> Iterable[Finding]:
-        """The findings kept for a target that are traces, oldest first."""
 
 
 def fuzz(options: FuzzOptions, progress: Callable[[Progress], None], store: Keeps,

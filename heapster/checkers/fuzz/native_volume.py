@@ -13,7 +13,7 @@ from pathlib import Path
 from heapster.checkers.blackbox.counting import IN_VOLUME
 from heapster.checkers.blackbox.fuzzing import fuzz_foreign
 from heapster.checkers.blackbox.options import ForeignOptions
-from heapster.checkers.fuzz.campaign import Keeps
+from heapster.checkers.findings.keeping import Keeps
 from heapster.checkers.jobs.local import Local
 from heapster.checkers.targets.target import NATIVE, Target, TargetSettings
 from heapster.impl.layout import DEFAULT_CACHE
