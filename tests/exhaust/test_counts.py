@@ -80,6 +80,7 @@ def test_children_cover_what_the_closed_form_counts() -> None:
 
 def test_two_jobs_cover_the_same_by_the_same_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heapster.checkers.exhaust.called.APART", 20)
+    monkeypatch.setattr("heapster.checkers.exhaust.walking.WORTH", 0.0)
     with engine(MM, 4, (1, 24, 100)) as by:
         alone, met = walked(by)
         both, met_by_both = walked(by, jobs=2)

@@ -80,6 +80,7 @@ def test_a_fault_of_four_calls_is_found_as_four_calls(fourth: Path) -> None:
 
 def test_two_jobs_find_what_one_does(fourth: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heapster.checkers.exhaust.called.APART", 20)
+    monkeypatch.setattr("heapster.checkers.exhaust.walking.WORTH", 0.0)
     found = []
     for jobs in (1, 2):
         shutil.rmtree(".heapster", ignore_errors=True)

@@ -4,6 +4,7 @@ A case of the judge runs many programs. What ends it none the less is the fault 
 noted, and the case goes on behind it.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ from heapster.results import HarnessError
 
 CASE_LIMIT = 120_000            # ms that a case may work
 HERE, IN_CHILDREN = 8000, 48    # programs of a piece
-APART = 2000                    # at least, if a judge has to be started for it
+APART = 100                     # at least, if it is handed to a child
 MOST_DEATHS = 10_000            # of one piece
 # Who asks for memory in these ways, or keeps it where threads do, is not seen through.
 OPEN = frozenset(OPERATIONS[verb].symbol for verb in CALLS) | {
@@ -67,6 +68,7 @@ class CalledEngine:
                  closed: bool) -> None:
         self.judge, self.scope, self.promises, self.options, self.closed = judge, scope, promises, options, closed
         self._alphabet = b"".join(packed(call.step) for call in scope.alphabet)
+        self._twin: Judge | None = None         # of a child, or a process of another machine: it ends with that
 
     def __reduce__(self) -> tuple[Any, ...]:
         """How it is made where it is sent: its target is compiled there."""
@@ -80,13 +82,15 @@ class CalledEngine:
 
     @property
     def apart(self) -> int:
-        """Programs of a piece that is worth a judge of its own, at least."""
+        """Programs of a piece that is handed to a child, at least."""
         return APART if self.closed else IN_CHILDREN // 4
 
     def expand_apart(self, piece: Piece) -> Expanded | None:
-        """Run a piece by a judge of its own, at the same addresses."""
-        with self.judge.twin(self.judge.layout) as judge:
-            return self.expand(piece, judge)
+        """Run a piece by a judge of this process's own, at the same addresses; it is kept for the next piece."""
+        before = self._twin.spent if self._twin else 0.0
+        self._twin = self._twin or self.judge.twin(self.judge.layout)
+        found = self.expand(piece, self._twin)
+        return found and replace(found, seconds=self._twin.spent - before)
 
     def expand(self, piece: Piece, judge: Judge | None = None) -> Expanded | None:
         """Run each program of a piece with every move more; None if snapshots do not hold for the target."""

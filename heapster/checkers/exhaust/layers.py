@@ -39,6 +39,7 @@ class Expanded:
     refusals: int               # programs in which the system refused at their last call
     by_children: int            # programs that a child of their own ran
     root: int                   # what the heap before any call is known by
+    seconds: float = 0.0        # of processor time, by who goes on after it
 
 
 class Piece(NamedTuple):

@@ -5,17 +5,19 @@ Of several walks the one goes on whose next length has the fewest programs, abou
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from heapster.checkers.exhaust.frontier import KeptFrontier, StoppedWalk
 from heapster.checkers.exhaust.layers import AnswerWay, Counted, Expanded, Layers, Piece
 from heapster.checkers.exhaust.scope import Scope
-from heapster.checkers.jobs.local import Local
+from heapster.checkers.jobs.local import PIPED, Local
 from heapster.checkers.jobs.pool import Pool
 
-SHARES = 2                      # pieces for each child, at least, so that none waits long for another
+SHARES = 16                     # pieces for each child, at least: some take twenty times as long as others
+WORTH = 0.3                     # seconds of work that children are worth, which have to be started
 PIECE_SECONDS = 1.0             # that a piece is to take, about: so long nobody asks whether time is up
 
 
@@ -56,6 +58,7 @@ class ScopeWalk:
     layers: Layers = field(default_factory=Layers)
     met: set[int] = field(default_factory=set)
     strayed: bool = False           # the engine has to be another: nothing that was run counts
+    seconds: float = 0.0            # of processor time, by who goes on after a piece
     _each: float = 0.0              # seconds that going on from a program took last, with every call
 
     @property
@@ -84,6 +87,7 @@ class ScopeWalk:
                 if found is None:
                     self.strayed = True
                     return False
+                self.seconds += found.seconds
                 self.layers.absorb(piece, found)
                 for way in found.ways:
                     if way.key not in self.met:
@@ -99,18 +103,25 @@ class ScopeWalk:
 
         On other machines all of them are run there: where heaps lie is the same there, and need not be as here.
         """
-        left = len(self.layers.programs) - self.layers.done
-        if isinstance(self.pool, Local) and (self.pool.jobs == 1 or left < 2 * self.engine.apart):
-            while self.layers.done < len(self.layers.programs):
+        pool = self.pool
+        if isinstance(pool, Local):
+            while self.layers.done < len(self.layers.programs) and not self._is_worth_children(pool.jobs):
                 piece = next(self.layers.pieces(self._size(), heaps=heaps))
-                began = perf_counter()
-                found = self.engine.expand(piece)
-                self._each = (perf_counter() - began) / len(piece.programs)
+                found, self._each = _timed(self.engine.expand, piece)
                 yield piece, found
-            return
-        size = max(self.engine.apart, min(self._size(), left // (SHARES * self.pool.jobs)))
+            pool = replace(pool, ahead=2 * SHARES, waiting=1)
+        left = len(self.layers.programs) - self.layers.done
+        most = min(self._size(), PIPED // (8 + self.layers.programs.itemsize * self.layers.depth))
+        size = max(self.engine.apart, min(most, left // (SHARES * pool.jobs)))
         pieces = list(self.layers.pieces(size, heaps=heaps))
-        yield from zip(pieces, self.pool.in_order(pieces, self.engine.expand_apart), strict=True)
+        expanded = pool.in_order(pieces, partial(_timed, self.engine.expand_apart))
+        for piece, (found, self._each) in zip(pieces, expanded, strict=True):
+            yield piece, found
+
+    def _is_worth_children(self, jobs: int) -> bool:
+        """Whether what is left of the layer is for several."""
+        left = len(self.layers.programs) - self.layers.done
+        return jobs > 1 and left >= 2 * self.engine.apart and left * self._each >= WORTH
 
     def _size(self) -> int:
         """Programs of the next piece."""
@@ -129,6 +140,13 @@ class ScopeWalk:
     def stop(self, frontier: KeptFrontier, failing: tuple[tuple[int, ...], ...]) -> None:
         """Keep where it stands. Raises Unwritable."""
         frontier.write(StoppedWalk(self.layers, frozenset(self.met), failing))
+
+
+def _timed(expand: Callable[[Piece], Expanded | None], piece: Piece) -> tuple[Expanded | None, float]:
+    """What becomes of a piece, and how many seconds each of its programs took."""
+    began = perf_counter()
+    found = expand(piece)
+    return found, (perf_counter() - began) / len(piece.programs)
 
 
 def run_all(walks: Sequence[ScopeWalk], is_late: Callable[[], bool], judge: Callable[[AnswerWay], None],

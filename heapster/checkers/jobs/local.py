@@ -17,7 +17,8 @@ from heapster.checkers.jobs.pool import Answer, Piece, silent, unheard
 from heapster.results import HarnessError
 from heapster.signals import held
 
-AHEAD = 4                       # pieces for each child that may be done before the one whose turn it is
+AHEAD = 4                       # pieces for each child, usually
+PIPED = 1 << 15                 # bytes: so many can be written though nobody reads them yet
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Local:
     """See `Pool`: children of this process, and itself if there is but one job."""
 
     jobs: int = 1
+    ahead: int = AHEAD          # pieces for each child that may be done before the one whose turn it is
+    waiting: int = 0            # pieces of at most PIPED bytes that each child has at hand while it does another
 
     @property
     def shares(self) -> int:
@@ -47,22 +50,23 @@ class Local:
             for piece in pieces:
                 yield work(piece, hear)
         else:
-            yield from _in_children(pieces, work, hear, self.jobs)
+            yield from _in_children(pieces, work, hear, self)
 
 
 ALONE = Local()
 
 
 def _in_children(pieces: Iterable[Piece], work: Callable[[Piece, Tell], Answer], hear: Callable[[Any], None],
-                 jobs: int) -> Iterator[Answer]:
+                 pool: Local) -> Iterator[Answer]:
     todo, begun, open_ended = iter(pieces), deque[_Begun](), True
     workers: list[_Worker] = []
+    most = pool.jobs * (1 + pool.waiting)
     try:
         while begun or open_ended:
-            while open_ended and sum(not one.done for one in begun) < jobs and len(begun) < AHEAD * jobs:
+            while open_ended and sum(not one.done for one in begun) < most and len(begun) < pool.ahead * pool.jobs:
                 piece = next(todo, _NONE)
                 if open_ended := piece is not _NONE:
-                    begun.append(_idle(workers, work).begin(piece))
+                    begun.append(_least_busy(workers, work, pool.jobs).begin(piece))
             _hear([worker for worker in workers if worker.busy], hear)
             while begun and begun[0].done:
                 yield begun.popleft().answer()
@@ -94,25 +98,28 @@ class _Begun:
 
 
 class _Worker:
-    """A child that does one piece after the other."""
+    """A child that does one piece after the other, in the order in which they were handed to it."""
 
     def __init__(self, work: Callable[[Any, Tell], Any]) -> None:
         self.pid, asking, self.reading = begin_serving(work)
         self._asking = os.fdopen(asking, "wb")
         self._data, self._seconds = bytearray(), 0.0
-        self._piece, self.ended = _Begun(done=True), False
+        self._pieces, self.ended = deque[_Begun](), False
 
     @property
-    def busy(self) -> bool:
-        """Whether it has a piece to do."""
-        return not self._piece.done
+    def busy(self) -> int:
+        """How many pieces it has to do."""
+        return len(self._pieces)
 
     def begin(self, piece: Any) -> _Begun:
         """Hand it a piece."""
-        self._piece = _Begun()
+        frame = pickle.dumps(piece)
+        if self.busy and len(frame) > PIPED:
+            raise HarnessError(f"a piece of {len(frame):,} bytes cannot wait in a pipe")
+        self._pieces.append(_Begun())
         with suppress(BrokenPipeError):                 # it has died, which is noticed where it is read
-            write_frame(self._asking, pickle.dumps(piece))
-        return self._piece
+            write_frame(self._asking, frame)
+        return self._pieces[-1]
 
     def read(self, hear: Callable[[Any], None]) -> None:
         """Take what it says; nothing more: it has ended."""
@@ -127,9 +134,10 @@ class _Worker:
         if isinstance(value, Said):
             hear(value.value)
             return
-        self._piece.said.append(value)
-        if len(self._piece.said) == 2:
-            self._piece.done = True
+        piece = self._pieces[0]
+        piece.said.append(value)
+        if len(piece.said) == 2:
+            self._pieces.popleft().done = True
             self._seconds += value
             children.worked_elsewhere(value)
 
@@ -137,8 +145,10 @@ class _Worker:
         """Its processor time, which was counted piece by piece, is that of an ended child from here on."""
         with held():                                    # its number may be another's once it was waited for
             os.close(self.reading)
-            self._piece.status, self.ended = os.waitpid(self.pid, 0)[1], True
-            self._piece.done = True
+            status, self.ended = os.waitpid(self.pid, 0)[1], True
+            while self._pieces:
+                piece = self._pieces.popleft()
+                piece.status, piece.done = status, True
             children.worked_elsewhere(-self._seconds)
             with suppress(BrokenPipeError):
                 self._asking.close()
@@ -151,11 +161,12 @@ class _Worker:
             self._wait()
 
 
-def _idle(workers: list[_Worker], work: Callable[[Any, Tell], Any]) -> _Worker:
-    """One that has nothing to do; a new one, if none is there."""
-    for worker in workers:
-        if not worker.busy and not worker.ended:
-            return worker
+def _least_busy(workers: list[_Worker], work: Callable[[Any, Tell], Any], jobs: int) -> _Worker:
+    """One that has nothing to do; a new one, if none is there; if there are all, who has least."""
+    there = [worker for worker in workers if not worker.ended]
+    least = min(there, key=lambda worker: worker.busy, default=None)
+    if least is not None and (not least.busy or len(there) >= jobs):
+        return least
     with held():                                        # or nobody would end it
         workers.append(_Worker(work))
     return workers[-1]
