@@ -69,6 +69,21 @@ def test_without_stats_the_file_has_a_line_for_each_process(tmp_path: Path) -> N
     assert programs.count("ls") == 2
 
 
+@pytest.mark.parametrize("program", [("true",), ("ls", "/"), (sys.executable, "-c", "import os; os.close(2); exit(3)")])
+def test_statistics_that_cannot_be_written_are_told_and_change_no_exit_code(program: tuple[str, ...]) -> None:
+    """Also where the program has closed stderr, as ls does."""
+    done = run("--stats-file", "/dev/full", "--", *program)
+    assert done.stderr == "heapster: /dev/full cannot be written: No space left on device\n"
+    assert done.returncode == (3 if "exit(3)" in program[-1] else 0)
+
+
+def test_a_file_that_is_gone_at_the_end_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    done = run("--stats-file", folder / "s", "--", "rm", "-r", str(folder))
+    assert done.stderr == f"heapster: {folder}/s cannot be written: No such file or directory\n"
+
+
 @pytest.mark.parametrize(("variable", "value", "expected"), [
     ("HEAPSTER_POLICY", "bogus", "one of first_fit, next_fit, best_fit, worst_fit, segregated_fit"),
     ("HEAPSTER_ARENAS", "0", "a number from 1 to 64"),

@@ -49,8 +49,9 @@ enum {
 };
 
 static const char *const policies[] = {POLICY_NAMES};
-static pid_t stats_process; /* whose statistics are wanted: 0 nobody's, EVERY_PROCESS everybody's */
-static int stats_descriptor = -1;
+static pid_t stats_process;       /* whose statistics are wanted: 0 nobody's, EVERY_PROCESS everybody's */
+static int stats_descriptor = -1; /* a copy of stderr, for what is told at the end */
+static int table_wanted;
 static const char *stats_file;
 static sem_t stats_wanted;
 
@@ -104,8 +105,10 @@ static void read_stats_settings(void)
     }
     if (read_number("HEAPSTER_STATS", 0, MOST_PROCESSES, "1, 0 or the number of a process", &process)) {
         stats_process = (pid_t)process;
-        stats_descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR);
+        table_wanted = 1;
     }
+    if (table_wanted || stats_file)
+        stats_descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR);
     word number;
     if (read_number("HEAPSTER_STATS_SIGNAL", 1, MOST_SIGNAL, "the number of a signal", &number))
         start_stats_signal((int)number);
@@ -316,7 +319,23 @@ static int add_arenas(char *text, int length, int json)
     return length + (json ? snprintf(text + length, 4, "]}\n") : 0);
 }
 
-static void write_stats(int to, int json)
+/* Whether all of the text was taken; if not, errno says why. */
+static int write_all(int to, const char *text, size_t length)
+{
+    while (length) {
+        ssize_t taken = write(to, text, length);
+        if (taken < 0 && errno == EINTR)
+            continue;
+        if (taken <= 0)
+            return 0;
+        text += taken;
+        length -= (size_t)taken;
+    }
+    return 1;
+}
+
+/* Whether they could be written; if not, errno says why. */
+static int write_stats(int to, int json)
 {
     struct heapster_stats s;
     char name[64], text[STATS_TEXT];
@@ -328,23 +347,29 @@ static void write_stats(int to, int json)
                           millionths(s.fragmentation) % 1000000, calls_of(&s), s.malloc_calls, s.calloc_calls,
                           s.realloc_calls, s.aligned_calls, s.free_calls);
     if (length <= 0 || length >= 1024)
-        return;
+        return 1;
     length = add_arenas(text, length, json);
-    if (write(to, text, (size_t)length) < 0)
-        return; /* nobody listens */
+    return write_all(to, text, (size_t)length);
+}
+
+/* Who asked for a file and does not get it whole is told. */
+static void write_stats_file(void)
+{
+    int file = open(stats_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int written = file >= 0 && write_stats(file, 1);
+    if (!written)
+        SAY(stats_descriptor >= 0 ? stats_descriptor : STDERR_FILENO, TEXT("heapster: "), TEXT(stats_file),
+            TEXT(" cannot be written: "), TEXT(strerror(errno)));
+    if (file >= 0)
+        close(file);
 }
 
 static void dump_stats(void)
 {
-    if (stats_descriptor >= 0)
+    if (table_wanted && stats_descriptor >= 0)
         write_stats(stats_descriptor, 0);
-    if (stats_file) {
-        int file = open(stats_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-        if (file >= 0) {
-            write_stats(file, 1);
-            close(file);
-        }
-    }
+    if (stats_file)
+        write_stats_file();
 }
 
 /* A handler may come while this thread holds an arena's lock, so another thread reads the figures. */
@@ -360,7 +385,7 @@ static void *await_stats(void *nothing)
 {
     for (;;)
         if (sem_wait(&stats_wanted) == 0) {
-            if (stats_descriptor < 0 && !stats_file)
+            if (!table_wanted && !stats_file)
                 write_stats(STDERR_FILENO, 0);
             else
                 dump_stats();
