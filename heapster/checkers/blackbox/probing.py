@@ -102,7 +102,8 @@ def _addresses(judge: Judge, promises: Promises) -> AddressesSeen:
     sizes = [size for size in SWEEP if size <= limit] or [LEAST_REQUEST]
     usual = _ask(judge, _mallocs(sizes), promises)
     tiny = _ask(judge, _mallocs([1, 1, 2, 3, 4, 4, 5, 7, 8, 8, 8, 9, 12]), promises)
-    return AddressesSeen(_common(usual), _common(tiny), sum(one.pointer > 0 for one in (*usual, *tiny)))
+    of_all = (*usual, *tiny) if len(usual) == len(sizes) else usual      # where it dies of a size, small ones tell less
+    return AddressesSeen(_common(usual), _common(tiny), sum(one.pointer > 0 for one in of_all))
 
 
 def _mallocs(sizes: Iterable[int]) -> Trace:
