@@ -39,11 +39,19 @@ class BuildWithCode(build_py):
         super().run()
         if SHIPS and not self.editable_mode:
             sys.path.insert(0, str(HERE))
-            from heapster.native.shipping import ship  # noqa: PLC0415  a wheel without code needs no Numba
-            from heapster.native.toolchain import machine_compiled_for  # noqa: PLC0415
+            self._ship(Path(self.build_lib) / "heapster" / "native" / "shipped")
 
-            BuildWithCode.oldest_glibc = ship(Path(self.build_lib) / "heapster" / "native" / "shipped")
-            BuildWithCode.machine = machine_compiled_for()
+    def _ship(self, folder: Path) -> None:
+        """Compile, for `CC`'s machine: the library, and what judges others' allocators."""
+        from heapster.checkers.blackbox.build import ship_judge  # noqa: PLC0415  a wheel without code needs none of it
+        from heapster.native.shipped import PROGRAMS  # noqa: PLC0415
+        from heapster.native.shipping import oldest_glibc, ship  # noqa: PLC0415
+        from heapster.native.toolchain import machine_compiled_for  # noqa: PLC0415
+
+        BuildWithCode.machine = machine_compiled_for()
+        needed = ship(folder)
+        judge = ship_judge(folder / PROGRAMS / BuildWithCode.machine)
+        BuildWithCode.oldest_glibc = max(needed, oldest_glibc(judge))
 
 
 class WheelOfPlatform(bdist_wheel):

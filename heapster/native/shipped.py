@@ -10,6 +10,7 @@ from heapster.native import toolchain
 FOLDER = Path(__file__).parent / "shipped"
 MANIFEST = "manifest.json"
 LIBRARIES = "libraries"
+PROGRAMS = "programs"           # in it a folder for the machine that they run on
 PLAIN = "plain"                 # the core that is no variant
 
 
@@ -22,6 +23,12 @@ def found(sources: str) -> Path | None:
     if told != manifest(sources, platform.machine()) or os.environ.get("CC") and toolchain.is_cross():
         return None
     return FOLDER
+
+
+def program(name: str) -> Path | None:
+    """A program that came along; its name tells of what it was made. None if none did, or it does not run here."""
+    path = FOLDER / PROGRAMS / platform.machine() / name
+    return path if os.access(path, os.X_OK) else None
 
 
 def manifest(sources: str, machine: str) -> dict[str, str]:

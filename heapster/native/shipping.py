@@ -12,7 +12,7 @@ NEEDS = re.compile(rb"GLIBC_2\.(\d+)")
 
 
 def ship(folder: Path) -> int:
-    """Write the code into the folder; answer the oldest glibc that it runs with, as N of 2.N.
+    """Write the library's code into the folder; answer the oldest glibc that it runs with.
 
     Requires: a C compiler, and Numba where it is not compiled yet. A cross compiler in CC makes it for its processor.
     """
@@ -26,4 +26,9 @@ def ship(folder: Path) -> int:
         shutil.copyfile(core(variant=variant), place / CORE)
     told = shipped.manifest(sources, toolchain.machine_compiled_for())
     (folder / shipped.MANIFEST).write_text(json.dumps(told, indent=1) + "\n")
-    return max(int(minor) for path in made.glob("*.so") for minor in NEEDS.findall(path.read_bytes()))
+    return oldest_glibc(*made.glob("*.so"))
+
+
+def oldest_glibc(*paths: Path) -> int:
+    """The oldest glibc that all of them run with, as N of 2.N."""
+    return max(int(minor) for path in paths for minor in NEEDS.findall(path.read_bytes()))

@@ -1,5 +1,6 @@
 """--build CMD: the owner's command is run in a copy of the folder, and what it tells its compilers is learnt."""
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from heapster.checkers.blackbox.twin import instrumented_twin
 from heapster.checkers.targets import building, grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.trace import parse
-from heapster.native import cache
+from heapster.native import cache, shipped
 from heapster.results import TargetError, UsageError
 from tests.blackbox.test_making import FREE, HEADER, MALLOC, PROGRAM, ROUNDED
 from tests.first_hour.typing import first_finding, types
@@ -156,3 +157,15 @@ def test_a_judge_that_another_job_has_built_meanwhile_is_not_built_again(
     monkeypatch.setattr(build, "compile_program", lambda *_: pytest.fail("built twice"))
     program = build.judge_program(64)
     assert [lock.with_suffix("") for lock in asked] == [program]
+
+
+@pytest.mark.parametrize(("compiler", "came"), [("", True), ("cc -O1", False)])
+def test_a_judge_that_came_with_the_wheel_is_used_where_no_other_compiler_is_asked_for(
+        compiler: str, came: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "compile_program", lambda _command, made, _libraries: made.touch(0o755))
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CC", compiler)
+    own = build.judge_program(64)
+    there = build.ship_judge(tmp_path / "shipped" / "programs" / platform.machine())
+    assert build.judge_program(64) == (there if came else own)

@@ -19,6 +19,7 @@ from tests.native.building import HERE
 
 TOP = Path(__file__).parents[2]
 pytestmark = [pytest.mark.packages, pytest.mark.timeout(1800)]        # an environment and a compilation each
+AARCH64 = re.compile(rb"\x7fELF\x02.{13}\xb7\x00", re.DOTALL)           # a program of 64 bits for it
 QUICK = 0.3                     # seconds of processor time
 CROSS = "aarch64-linux-gnu-gcc"
 USES = {                        # a command that wants the extra
@@ -90,6 +91,15 @@ def test_the_platforms_wheel_runs_a_program_at_once(dist: Path, tmp_path: Path) 
         assert "compiling the allocator" not in done.stderr
 
 
+def test_the_platforms_wheel_brings_what_judges_a_lab(dist: Path, tmp_path: Path) -> None:
+    """A student's first finding waits for no compiler but that of the mm.c."""
+    heapster = installed(tmp_path, wheel(dist, "manylinux"))
+    lab(tmp_path)
+    done = run(heapster, *["fuzz", "mm.c", "--seconds", "1"], folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert (done.returncode, "mm.c:119" in done.stdout) == (1, True), done.stdout[-500:] + done.stderr[-500:]
+    assert not list(tmp_path.glob("cache/**/judge-*"))
+
+
 @pytest.mark.skipif(platform.machine() == "aarch64" or not shutil.which(CROSS) or not shutil.which("qemu-aarch64"),
                     reason=f"no {CROSS}, no qemu-aarch64, or this is an aarch64")
 def test_the_wheel_of_a_cross_compiler_carries_code_for_its_processor(tmp_path: Path) -> None:
@@ -100,7 +110,10 @@ def test_the_wheel_of_a_cross_compiler_carries_code_for_its_processor(tmp_path: 
     assert re.search(r"-py3-none-manylinux_2_\d+_aarch64\.whl$", wheel(tmp_path, "aarch64").name)
     with ZipFile(wheel(tmp_path, "aarch64")) as carried:
         carried.extractall(tmp_path)
-    library = tmp_path / "heapster" / "native" / "shipped" / "libraries" / "libheapster-malloc.so"
+    shipped = tmp_path / "heapster" / "native" / "shipped"
+    library = shipped / "libraries" / "libheapster-malloc.so"
+    (judge,) = (shipped / "programs" / "aarch64").glob("judge-*")
+    assert AARCH64.match(judge.read_bytes())
     done = run(CROSS, "-O1", "-fno-builtin", "-Wno-deprecated-declarations", HERE / "survive.c", "-o", "survive",
                "-lpthread", folder=tmp_path)
     assert done.returncode == 0, done.stderr

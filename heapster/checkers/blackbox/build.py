@@ -19,6 +19,7 @@ from heapster.checkers.blackbox.target import ForeignTarget, from_object
 from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS
 from heapster.checkers.targets.making import CPLUSPLUS
 from heapster.checkers.targets.recompiling import Ingredients
+from heapster.native import shipped
 from heapster.native.cache import directory, locked
 from heapster.results import TargetError
 from heapster.wording import counted, legible
@@ -26,7 +27,8 @@ from heapster.wording import counted, legible
 SOURCES = Path(__file__).parent / "c"
 LAB_HEADERS = SOURCES / "malloclab"
 OF_32_BITS = ("-m32", "-idirafter", f"/usr/include/{platform.machine()}-linux-gnu")   # the kernel's headers
-JUDGE_FLAGS = ("-std=gnu11", "-O3", "-g", "-rdynamic")
+USUAL_COMPILER = "cc"
+JUDGE_FLAGS = ("-std=gnu11", "-O3", "-rdynamic")
 LIBRARIES = ("-ldl", "-lpthread", "-lrt")
 TARGET_FLAGS = ("-shared", "-fPIC", "-g", "-O1", "-fno-builtin", "-fno-omit-frame-pointer", "-w")
 MATHS = ("-Wl,--as-needed", "-lm")      # size classes are found by log2 and its kin
@@ -47,7 +49,7 @@ MEANINGFUL_CHECK = re.compile(r"""
 class Compiler(NamedTuple):
     """A C compiler, and what the user wants it to be told."""
 
-    name: str = "cc"
+    name: str = USUAL_COMPILER
     flags: tuple[str, ...] = ()
 
     @property
@@ -70,24 +72,43 @@ def cache_folder() -> Path:
 
 
 def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
-    """The judge for targets of that many bits, compiled if it is not yet."""
-    compiler = compiler or Compiler(os.environ.get("CC") or "cc")
-    sources = [*sorted(SOURCES.glob("*.c")), *HOOKS]
-    flags = (*JUDGE_FLAGS, *(OF_32_BITS if bits == 32 else ()), f"-I{FOLDER}")
-    digest = sha256(repr((compiler.name, flags, protocol.headers())).encode())
-    for file in (*sources, *sorted(SOURCES.rglob("*.h")), *HOOK_HEADERS):
-        digest.update(file.read_bytes())
-    program = cache_folder() / f"judge-{digest.hexdigest()[:16]}"
+    """The judge for targets of that many bits: the one that came with the wheel, or compiled if it is not yet."""
+    compiler = compiler or Compiler(os.environ.get("CC") or USUAL_COMPILER)
+    name = _judge_name(bits, compiler.name)
+    if came := shipped.program(name):
+        return came
+    program = cache_folder() / name
     if not program.exists():
         with locked(program.with_suffix(".lock")):          # it takes seconds, and each job asks for it at once
             if not program.exists():
-                _compile_judge([*compiler.command, *flags, *map(str, sources)], program, bits)
+                _compile_judge(compiler, program, bits)
     return program
 
 
-def _compile_judge(command: list[str], program: Path, bits: int) -> None:
+def ship_judge(folder: Path) -> Path:
+    """Compile it into the folder of a wheel, named as who has the usual compiler, or none, looks for it."""
+    program = folder / _judge_name(64, USUAL_COMPILER)
+    folder.mkdir(parents=True, exist_ok=True)
+    _compile_judge(Compiler(os.environ.get("CC") or USUAL_COMPILER), program, 64)
+    return program
+
+
+def _judge_sources() -> list[Path]:
+    return [*sorted(SOURCES.glob("*.c")), *HOOKS]
+
+
+def _judge_name(bits: int, compiler: str) -> str:
+    """What it is called: another name for other sources, bits, or another compiler."""
+    digest = sha256(repr((compiler, bits, JUDGE_FLAGS, protocol.headers())).encode())
+    for file in (*_judge_sources(), *sorted(SOURCES.rglob("*.h")), *HOOK_HEADERS):
+        digest.update(file.read_bytes())
+    return f"judge-{digest.hexdigest()[:16]}"
+
+
+def _compile_judge(compiler: Compiler, program: Path, bits: int) -> None:
+    flags = (*JUDGE_FLAGS, *(OF_32_BITS if bits == 32 else ()), f"-I{FOLDER}", f"-I{protocol.headers_folder()}")
     try:
-        compile_program([*command, f"-I{protocol.headers_folder()}"], program, LIBRARIES)
+        compile_program([*compiler.command, *flags, *map(str, _judge_sources())], program, LIBRARIES)
     except TargetError as error:
         why = f"this machine cannot build programs of 32 bits: {_complaint(str(error))} (gcc-multilib can)" \
             if bits == 32 else str(error)
