@@ -53,8 +53,12 @@ NOT_MET = "no program was found that meets this, of the counterexamples' heaps a
 
 def command(words: tuple[str, ...], timeout: float | None, write: Path | None, json: str | None,
             junit: str | None, store: str, covers: str | None, fuzz: float | None, *, only_list: bool, thorough: bool,
-            with_faults: bool, fresh: bool, cross_check: bool, **given: Any) -> int:
+            with_faults: bool, fresh: bool, cross_check: bool, compiled: bool, **given: Any) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""
+    if compiled:
+        from heapster.commands.prove_compiled import validate  # noqa: PLC0415  loads z3
+        others = write, covers, fuzz, thorough or None, with_faults or None, fresh or None, cross_check or None
+        return validate(words, timeout, Delivery(json, junit), given, only_list=only_list, others=others)
     if covers is not None or fuzz is not None:
         from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
         return measure(words, covers, fuzz, Delivery(json, junit), Path(store))
@@ -67,10 +71,7 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     if only_list:
         say(chain(theorem_lines(_listed(proofs)), assumed_lines(_assumed()), unproved_lines(UNPROVED)))
         return 0
-    if find_spec("z3") is None:
-        raise TargetError(f"proofs need z3: {install('prove')}")
-    if cross_check and find_spec("cvc5") is None:
-        raise TargetError(f"--cross-check needs cvc5: {install('cross-check')}")
+    _check_solvers(cross_check=cross_check)
     delivery = Delivery(json, junit)
     delivery.check()
     jobs = given["jobs"] or cores()
@@ -89,6 +90,13 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     if kept.trouble:
         warn(kept.trouble)
     return delivery.write(_told(met(run, target), target, Store(Path(store), warn)))
+
+
+def _check_solvers(*, cross_check: bool) -> None:
+    if find_spec("z3") is None:
+        raise TargetError(f"proofs need z3: {install('prove')}")
+    if cross_check and find_spec("cvc5") is None:
+        raise TargetError(f"--cross-check needs cvc5: {install('cross-check')}")
 
 
 def aimed(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:

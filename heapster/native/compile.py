@@ -2,6 +2,7 @@
 
     python -m heapster.native.compile front OUT.bc          Numba: `impl` to LLVM's language; slow
     python -m heapster.native.compile back IN.bc OUT.o [FAULT] [VARIANT] [TRIPLE]     LLVM: to an object file
+    python -m heapster.native.compile text IN.bc OUT.o OUT.ll       the same, and what LLVM made it of, to be read
 
 In processes of their own, because Numba reads its settings from the environment when imported and
 keeps what is registered with it for ever. `library.REPRODUCIBLE` makes the bytes reproducible.
@@ -182,6 +183,18 @@ def back(source: Path, out: Path, fault: str = "", variant: str = "", triple: st
 
     For the processor and system of the triple, or for those that this runs on. `large` is of what may be reserved.
     """
+    out.write_bytes(emit(on_machine(source, fault, variant, large), target_of(triple)))
+
+
+def text(source: Path, out: Path, written: Path) -> None:
+    """Write the allocator as `back` does, and its code: after it LLVM only chooses the processor's instructions."""
+    module = on_machine(source)
+    out.write_bytes(emit(module, target_of("")))
+    written.write_text(str(module), encoding="utf-8")
+
+
+def on_machine(source: Path, fault: str = "", variant: str = "", large: str = "") -> Any:
+    """The allocator with its machine."""
     module = llvm.parse_bitcode(source.read_bytes())
     module.link_in(llvm.parse_assembly(lowering(layout.STATICS_BYTES, layout.THREAD_BYTES, fault, variant, large)))
     for function in module.functions:
@@ -189,7 +202,7 @@ def back(source: Path, out: Path, fault: str = "", variant: str = "", triple: st
             function.linkage = "internal"
             if NUMBERED.sub("", function.name) in HOT or function.name.endswith(WHOLE):
                 function.add_function_attribute("alwaysinline")
-    out.write_bytes(emit(module, target_of(triple)))
+    return module
 
 
 def target_of(triple: str) -> Any:
@@ -219,5 +232,7 @@ if __name__ == "__main__":
     step, *arguments = sys.argv[1:]
     if step == "front":
         front(Path(arguments[0]))
+    elif step == "text":
+        text(*map(Path, arguments))
     else:
         back(Path(arguments[0]), Path(arguments[1]), *arguments[2:])

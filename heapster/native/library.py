@@ -31,6 +31,7 @@ ABI = int(heapster.__version__.partition(".")[0])     # the number in the soname
 FRONT = "front.bc"
 FRONT_WITHOUT, FRONT_WITH_SPANS = "heapster.native.compile", "heapster.native.compile_spans"
 CORE = "core.o"
+TEXT = "core.ll"
 STATIC = "libheapster.a"
 SHARED = "libheapster.so"
 PRELOAD = "libheapster-malloc.so"
@@ -80,6 +81,18 @@ def core(fault: str = "", variant: str = "", *, spans: bool = False) -> Path:
     parts += [triple] if triple else []
     arguments = ("back", bitcode, CORE, fault, variant, triple, LARGE if spans else "")
     return cache.entry(f"core-{cache.digest(*parts)}", lambda out: _step(out, FRONT_WITHOUT, *arguments)) / CORE
+
+
+def text() -> str:
+    """The core's code in LLVM's language, as machine code was made of it; of that very code, byte for byte."""
+    toolchain.check_platform()
+    bitcode = _bitcode(FRONT_WITHOUT)
+    digest = cache.digest(bitcode.parent.name, *_contents([PACKAGE / "machine" / name for name in LOWERED]))
+    made = cache.entry(f"text-{digest}", lambda out: _step(out, FRONT_WITHOUT, "text", bitcode, CORE, TEXT))
+    if (made / CORE).read_bytes() != core().read_bytes():
+        raise TargetError("the library that is used here is not what this machine makes of the source: a wheel brought "
+                          "it along, or CC names a cross compiler; unset CC, or install from the source")
+    return (made / TEXT).read_text(encoding="utf-8")
 
 
 def _bitcode(module: str) -> Path:
@@ -147,7 +160,8 @@ def _link_parts(compiled: Path) -> list[bytes | str]:
 
 # Making them.
 
-STEPS = {"front": "1 of 2, from Python to LLVM (some 20 seconds)", "back": "2 of 2, to machine code (some seconds)"}
+STEPS = {"front": "1 of 2, from Python to LLVM (some 20 seconds)", "back": "2 of 2, to machine code (some seconds)",
+         "text": "once more, to be read (some seconds)"}
 REPRODUCIBLE = {"PYTHONHASHSEED": "0", "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_OPT": "0"}
 
 

@@ -30,6 +30,9 @@ COVERING = 20.0                 # of processor time, with --covers
               help="Plant faults in copies of impl instead; each must be refuted by the theorem that names it.")
 @click.option("--cross-check", is_flag=True,
               help="Ask cvc5 again whatever z3 calls impossible, and prove all again; takes about five times as long.")
+@click.option("--compiled", is_flag=True,
+              help="Hold the code of the library, as LLVM optimised it, against the source that it was made of, for "
+                   "all words: the same stores, calls and answers. A NAME is that of a function of impl or of it.")
 @click.option("--covers", is_flag=False, flag_value="", default=None, metavar="[TRACE]",
               help="Prove nothing, but say how many of the calls of a trace, or of generated programs at the settings "
                    "that ship, start where a theorem about the whole call applies, and what is missing for the rest.")
