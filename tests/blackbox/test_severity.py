@@ -17,6 +17,7 @@ IN_ORDER = (
      ANSWERS),
     (finding("crash", "free(NULL)"), AT_LIMITS),
     (finding("huge_accepted", "a = malloc(SIZE_MAX - 14)"), AT_LIMITS),
+    (finding("outside_region", "a = malloc(2147483645)"), AT_LIMITS),
     (finding("wrong_errno", "a = malloc(24)"), FORM),
 )
 
@@ -29,4 +30,4 @@ def test_each_has_its_rank(one: Finding, expected: int) -> None:
 
 def test_a_size_near_the_limits_is_not_the_first_that_is_read() -> None:
     found = [one for one, _ in IN_ORDER]
-    assert list(ordered(reversed(found))) == [found[0], found[1], found[2], found[4], found[3], found[5]]
+    assert list(ordered(reversed(found))) == [found[0], found[1], found[2], found[5], found[4], found[3], found[6]]

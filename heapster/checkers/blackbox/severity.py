@@ -14,7 +14,7 @@ DAMAGE = frozenset({            # memory is harmed, or is about to be: other fin
     "outside_its_memory", "block_vanished", "race_damage"})
 OF_FORM = frozenset({"wrong_errno", "null_without_errno", "free_changed_errno", "errno_clobbered", "usable_of_null",
                      "zero_size_inconsistent", "out_word_changed"})
-LARGE = 1 << 31                 # bytes: who asks for more tries the limits
+LARGE = 1 << 30                 # bytes: who asks for more tries the limits, those of an int first
 HARMS, ENDS, ANSWERS, AT_LIMITS, FORM = range(5)
 
 
