@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
@@ -12,10 +13,13 @@ from heapster.checkers.lockstep.heap_history import by_policy
 from heapster.cli import main
 from heapster.model.operation import Step
 from heapster.reports.html.page import page
+from heapster.reports.jsonfile import as_value
 from heapster.reports.plots import plots
 from heapster.reports.tables import Table, markdown
 from heapster.reports.timeline import journey
+from heapster.results import Place
 from tests.reports.pages import FUZZ, MUTATE, POLICIES, PROVE, RACES, TEXT, diff_run, failed, travelled
+from tests.reports.samples import FAILED, FINDING
 
 STYLE = Path(__file__).parents[2] / "heapster" / "reports" / "html" / "style.css"
 VOID = {"meta", "link", "input", "br", "hr", "img"}
@@ -64,6 +68,13 @@ def read(html: str) -> Reader:
     "heapster replay 'a = malloc(40); b = malloc(8); free(a); free(a)'"])
 def test_the_page_says_without_javascript(read: Reader, said: str) -> None:
     assert said in "".join(read.text)
+
+
+@pytest.mark.parametrize(("place", "said"), [
+    (Place("mm.c", 7, "mm_free", "what free(a) does first", guess=True), "the call comes by: mm.c:7, in mm_free: what"),
+    (Place("mm.c", 7, "mm_free", "all passes", mended="*h = size;"), "the line: mm.c:7, in mm_free: all passes")])
+def test_the_page_says_how_sure_a_line_is(place: Place, said: str) -> None:
+    assert said in page([as_value(replace(FAILED, findings=(replace(FINDING, place=place),)))], [])
 
 
 def test_the_page_is_well_formed(read: Reader) -> None:
