@@ -141,8 +141,10 @@ def test_no_line_takes_the_tries_of_all_others() -> None:
 def test_what_passes_by_a_change_elsewhere_too_has_rivals() -> None:
     one = Repair(Variant(1, 3, "a", "b", 0, 0), Path("mm.c"), "b;", "place")
     same, other = (one._replace(function=name, variant=one.variant._replace(line=9)) for name in ("place", "free"))
-    assert rivals(one, [one, same]) == () == rivals(one, [one, other._replace(avoids=True)])
+    beside = same._replace(variant=one.variant._replace(line=4))
+    assert rivals(one, [one, beside]) == () == rivals(one, [one, other._replace(avoids=True)])
     assert len(rivals(one, [one, other])) == len(rivals(one, [one, other._replace(changes=9)])) == 1
+    assert len(rivals(one, [one, same])) == 1 and rivals(one, [one, same._replace(changes=9)]) == ()
 
 
 MENDS = Repair(Variant(1, 3, "a", "b", 0, 0), Path("mm.c"), "b;", "place")

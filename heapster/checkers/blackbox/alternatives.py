@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from heapster.model.geometry import WORD
+
 TWINS = (("next", "prev"), ("NEXT", "PREV"), ("left", "right"), ("LEFT", "RIGHT"), ("succ", "pred"), ("SUCC", "PRED"),
          ("HDR", "FTR"), ("head", "tail"), ("HEAD", "FOOT"), ("head", "foot"), ("first", "last"), ("min", "max"),
          ("MIN", "MAX"), ("old", "new"), ("lo", "hi"), ("pre", "next"), ("PRE", "NEXT"), ("start", "end"),
@@ -21,9 +23,7 @@ MOST_VALUES = 6                 # other values of one constant
 
 def other_numbers(text: str, *, masks: bool) -> Iterator[tuple[str, str]]:
     """Other values of a number, the likeliest first, and its suffix."""
-    digits = text.rstrip("uUlL")
-    suffix = text[len(digits):]
-    value = int(digits, 16 if digits[:2] in ("0x", "0X") else 8 if digits[:1] == "0" else 10)
+    value, suffix = _read(text)
     if masks and value > max(MASKS) and value & (value + 1) == 0:          # all that lies below a power of two
         yield from ((str(other), suffix) for other in (2 * value + 1, value // 2, *MASKS, 0))
         return
@@ -31,6 +31,18 @@ def other_numbers(text: str, *, masks: bool) -> Iterator[tuple[str, str]]:
     for other in dict.fromkeys((*list(others)[:MOST_VALUES + 1], *(MASKS if masks else ()))):
         if other >= 0 and other != value:
             yield str(other), suffix
+
+
+def are_a_word_apart(text: str, other: str) -> bool:
+    """Whether two numbers differ by a word, and the one is no size of anything: 9 is not what 1 was meant to be."""
+    value = _read(text)[0]
+    return abs(_read(other)[0] - value) == WORD and (value in MASKS[-2:] or value % 4 not in (0, 3))
+
+
+def _read(text: str) -> tuple[int, str]:
+    """The value of a number, and its suffix."""
+    digits = text.rstrip("uUlL")
+    return int(digits, 16 if digits[:2] in ("0x", "0X") else 8 if digits[:1] == "0" else 10), text[len(digits):]
 
 
 def are_of_a_family(name: str, other: str) -> bool:

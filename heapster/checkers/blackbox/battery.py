@@ -9,7 +9,7 @@ from heapster.checkers.blackbox.seed_corpus import basics, steady
 from heapster.checkers.blackbox.stepwise import run_trace, set_promises
 from heapster.checkers.blackbox.target import VERB_BITS
 from heapster.checkers.blackbox.volume import still_grows
-from heapster.model.operation import Trace
+from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import PAGE_ALIGNING, REQUESTS
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
@@ -24,6 +24,7 @@ MOST_NEAR, SCALES = 12, (0.5, 0.9, 1.1, 2)      # steps of which one is left out
 MOST_MEMORY = 1 << 60           # bytes: of a variant that does not come to its end
 ROUNDS_OF_WORK, LEAST_LOST = (400, 2000), 1 << 16       # that must come to rest; bytes that a lost block makes of it
 ROUNDS_OF_PIECES = 300          # after which no more memory is taken, or far too much
+FILLING, LEAST_SLOT, MOST_FILLED = 13, 64, 1500     # bytes asked for; that a block of a region takes; blocks
 CALLS = REQUESTS.keys() - PAGE_ALIGNING | {"free"}
 
 
@@ -35,6 +36,18 @@ def near(trace: Trace) -> Iterator[Trace]:
     for scale in SCALES:
         yield tuple(step._replace(numbers=(*step.numbers[:-1], min(int(step.numbers[-1] * scale), NONE)))
                     if step.verb in REQUESTS else step for step in trace)
+
+
+def filling(region: int) -> Trace:
+    """As many blocks as a region may have, given back and taken once more: of none, nothing.
+
+    A pool's last blocks are what lies beyond its end, or is its own head: if it has fewer, it never comes to give them.
+    """
+    blocks = range(min(region // LEAST_SLOT, MOST_FILLED))
+    taken, given_back = (Step("malloc", (FILLING,), number) for number in blocks), (
+        Step("free", (), NO_HANDLE, number) for number in blocks)
+    again = (Step("malloc", (FILLING,), number) for number in blocks)
+    return (*taken, *given_back, *again)
 
 
 class Battery:
@@ -90,6 +103,7 @@ class Battery:
         yield not self._passes_generated(*quick)
         yield from map(self.fails, islice(self._basics(), TRACES))
         yield self._minds_loads and not self.decides_on_its_own()
+        yield bool(self._judge.target.region) and self.fails(filling(self._judge.target.region))
         yield from (not self._passes_generated(*quick, size=size, live=MANY) for size in SMALL)
         few, many = ROUNDS_OF_WORK                  # whether memory is lost that is freed: it takes longest
         yield self._in_volume(WORK, few)[0]

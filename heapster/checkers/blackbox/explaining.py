@@ -14,6 +14,7 @@ from heapster.checkers.blackbox.dying import by_its_end
 from heapster.checkers.blackbox.judge import LIMIT, Judge
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.leaking import repeated, who_lost
+from heapster.checkers.blackbox.line_budget import LEAST_RUN, LineBudget
 from heapster.checkers.blackbox.protocol import (
     IN_FULL,
     LOADS,
@@ -49,8 +50,7 @@ MOST_BESIDE = 500               # of the last call's events that tell which func
 MOST_TOLD = 2                   # lines of which a change makes all pass, beside one that is named for another reason
 MOST_ALSO = 3                   # further lines that are told of
 TRIES_A_SECOND = 150             # variants that all findings of a run may try, together; and where the run is not of
-LEAST_RUN, LEAST_TRIES = 3, 900  # the shortest, in seconds, at least so many
-OWN_SECONDS = 15.0              # of processor time, which explaining may take besides what such a run was given
+LEAST_TRIES = 900               # of the shortest, at least so many
 LEAK_COST = 6                   # tries that one of repeated work stands for
 NO_STEPS = "lines of the source: this machine takes no single steps (an emulator?), so nothing is seen of what fails"
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
@@ -59,7 +59,9 @@ PARTLY_MENDED = "written otherwise, this passes, and more of the rest does: the 
 LOADS_ANYTHING = "written otherwise, all passes, but what is done hangs on bytes that nobody wrote, or a caller's"
 PASSED_OVER = "written otherwise, all passes, as lines are no longer come by: the fault may lie there"
 SELDOM_A_SLIP = "written otherwise, all passes, but nobody slips so: the fault may lie elsewhere"
+CUT_SHORT = "written otherwise, all passes, but there was no time to try all that might mend it too"
 AS_ELSEWHERE = "written otherwise, all passes, as it does by a change elsewhere"
+BESIDE = 1                      # lines away: of one statement, or what stands next to it
 RIVALLING = 8                   # parts of what is believed of two repairs, that are the same
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
@@ -78,9 +80,9 @@ class Explainer:
         self._target, self._promises, self._like, self._has = target, promises, like, like.header.has
         self._tries = max(round(TRIES_A_SECOND * seconds), LEAST_TRIES if seconds >= LEAST_RUN else 0)
         self._aside = aside             # in which variants are compiled: a minute of a large target, once
-        self.own_seconds = OWN_SECONDS if seconds >= LEAST_RUN else 0.0
-        self._most_seconds = self.own_seconds + seconds         # of its judges' work, after which no variant is tried
         self._judges: list[Judge] = []
+        self._budget = LineBudget(seconds, lambda: like.spent + self.spent)
+        self.own_seconds = self._budget.most if seconds >= LEAST_RUN else 0.0   # besides what such a run was given
         self._closed = self._asked = False
         self._seen: tuple[Observation, ...] = ()           # of the last run, which is laid out as all are
         self._twin: Judge | None = None
@@ -145,9 +147,12 @@ class Explainer:
             return shown.finding
         self._pass_over(0, self._has)
         try:
-            return self._explained(shown)
+            with self._budget.counted():
+                return self._explained(shown)
         finally:
             self._pass_over(self._like.header.spared, self._like.header.has)
+            if self._budget.has_ended and self._budget.words() not in self.notes:
+                self.notes.append(self._budget.words())
 
     def _pass_over(self, spared: int, has: int) -> None:
         """Let its judges pass over what is known by its cause, or no more."""
@@ -159,7 +164,8 @@ class Explainer:
         known = [*(self._wraps(shown.trace) if shown.finding.code not in REFUSED else ()),
                  *((suspect, frames) for suspect in found if (frames := self._frames(suspect.moment)))]
         functions = {frame.function for moment in beside for frame in self._frames(moment)}
-        place = best_place(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
+        repairs = self._repairs(shown, [frame for _, frames in known for frame in frames], functions)
+        place = best_place(known, repairs, cut_short=self._budget.has_ended)
         if place and shown.finding.code != LEAK:            # whose trace was run another number of times
             place = self._around(place, known, shown.trace)
         place = _asserted(shown.finding.title, place) or place
@@ -253,10 +259,7 @@ class Explainer:
         out_of_tries = self._tries < cost and self._searches is None
         if self._target.ingredients is None or len(shown.trace) > LONG or out_of_tries:
             return []
-        try:
-            searches = self._searching()
-        except TargetError:
-            return []
+        searches = self._searching()
         most = max(self._tries, 0) // cost
         found, tried = mending(searches, self._fails(shown), most, lambda one: _distance(one, seen, functions),
                                near(shown.trace))
@@ -264,11 +267,13 @@ class Explainer:
         return found
 
     def _searching(self) -> list[RepairSearch]:
+        """A search in each object with variants, compiled once; none where none compiles."""
         if self._searches is None:
-            with self._aside():
-                layers = compiled_repairs(self._target)
-            self._searches = [RepairSearch(layer, self._judge(layer.target), self._promises,
-                                           lambda: self.spent > self._most_seconds) for layer in layers]
+            self._searches = []
+            with suppress(TargetError), self._budget.compiling(), self._aside():
+                layers = compiled_repairs(self._target, self._budget.is_up)
+                self._searches += [RepairSearch(layer, self._judge(layer.target), self._promises, self._budget.is_up)
+                                   for layer in layers]
         return self._searches
 
     def _fails(self, shown: Shown) -> Callable[[Judge], bool]:
@@ -294,7 +299,7 @@ class Explainer:
                      if Path(frame.file).parent != ours)
 
 
-def best_place(known: list[Known], repairs: list[Repair]) -> Place | None:
+def best_place(known: list[Known], repairs: list[Repair], *, cut_short: bool = False) -> Place | None:
     """The line that mends it, if one does that the accesses do not speak against; else the likeliest access."""
     if not repairs:
         return _of_accesses(known)
@@ -307,7 +312,7 @@ def best_place(known: list[Known], repairs: list[Repair]) -> Place | None:
     mended = _frame_of(best)
     as_good = rivals(best, repairs) if _distance(best, seen) > 0 else ()
     same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
-    doubt = AS_ELSEWHERE if as_good else _doubt(best)
+    doubt = AS_ELSEWHERE if as_good else _doubt(best) or (CUT_SHORT if cut_short else "")
     if doubt:
         next_best = (told for told in _told(repairs) if not told.startswith(f"{mended.words}:"))
         also = tuple(dict.fromkeys((*as_good, *next_best, *others)))[:MOST_ALSO]
@@ -348,11 +353,12 @@ def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
 def rivals(best: Repair, repairs: list[Repair]) -> tuple[str, ...]:
     """What is believed as much, or less only as it gives other addresses, and lies elsewhere: either may be wrong.
 
-    What mends a size always gives other addresses.
+    What mends a size always gives other addresses: of the same function that says nothing.
     """
-    others = (one for one in repairs if one.function != best.function and one.variant.rank <= best.variant.rank)
+    others = (one for one in repairs if one.variant.rank <= best.variant.rank and (
+        one.function != best.function or abs(one.variant.line - best.variant.line) > BESIDE))
     told = [f"{_frame_of(one).words}: {AS_ELSEWHERE}: {one.mended.strip()}" for one in others
-            if one.belief()[:RIVALLING] == best.belief()[:RIVALLING] or
+            if one.belief()[:RIVALLING] == best.belief()[:RIVALLING] or one.function != best.function and
             one.is_sound and best.changes <= FEW_CHANGES < one.changes]
     return tuple(dict.fromkeys(told))
 

@@ -29,6 +29,7 @@ class Outline:
         self.starts = [0, *(match.end() for match in re.finditer("\n", text))]         # offset of each line
         heads = list((METHOD if OF_CPLUSPLUS.search(text) else FUNCTION).finditer(without_comments(text)))
         self.functions = [(str(head["macro"] or head["name"]), head.start()) for head in heads]     # and macros
+        self._heads = [start for _, start in self.functions]
         bodies = [(head["macro"], without_comments(text[head.end():end_of_directive(text, head.start())]))
                   for head in heads if head["macro"]]
         self.no_values = frozenset(name for name, body in bodies if NO_VALUE.match(body))     # macros of statements
@@ -47,7 +48,7 @@ class Outline:
 
     def function_around(self, at: int) -> str:
         """The function, or the macro, that an offset stands in."""
-        before = bisect_right(self.functions, at, key=lambda function: function[1])
+        before = bisect_right(self._heads, at)
         return self.functions[before - 1][0] if before else ""
 
     def reached_from(self, roots: Iterable[str]) -> set[str]:

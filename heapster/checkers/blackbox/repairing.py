@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ctypes import CDLL
 from dataclasses import replace
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -30,6 +31,8 @@ WORDS = re.compile(r"\w+")
 LOADED = CDLL(None)             # the functions that any object finds
 MESSAGE = re.compile(r"^(.*?):(\d+)(?::\d+)?: (?:(?:fatal )?error|note: (?:in|expanded)\b.*\bmacro)", re.MULTILINE)
 POINTED = re.compile(r"^(.*?):(\d+):(\d+): ((?:fatal )?error|note: in expansion of macro)", re.MULTILINE)
+UNDECLARED = re.compile(r"^(.*?):(\d+):\d+: error: (?:'(\w+)' undeclared|use of undeclared identifier '(\w+)')",
+                        re.MULTILINE)
 PUT_IN = b"? "                  # before a macro's name, where it is that of an alternative
 CHOSEN = re.compile(rb"HEAPSTER_IS\((\d+)\)|HEAPSTER_AT\((\d+), |\bcase (\d+): ")
 
@@ -91,8 +94,9 @@ class RepairLayer(NamedTuple):
 class Repairs:
     """The variants of one target."""
 
-    def __init__(self, target: ForeignTarget, *, headers: bool = True) -> None:
-        self._target = target
+    def __init__(self, target: ForeignTarget, late: Callable[[], bool] = lambda: False, *,
+                 headers: bool = True) -> None:
+        self._target, self._late = target, late
         self._sources: list[tuple[Path, Variants]] = []         # the headers behind the sources
         self._left_out: set[int] = set()
         sources = list(map(Path, target.ingredients.sources)) if target.ingredients else []
@@ -181,7 +185,7 @@ class Repairs:
                      enumerate(self._sources[:compiled])] + [Path(folder) / name for name in self._headers]
             sources = tuple(map(str, texts[:compiled]))
             flags = ("-O0", *ingredients.flags, *(f"-iquote{path.parent}" for path, _ in self._sources))
-            for done in range(ROUNDS):
+            for done in takewhile(lambda _: not self._late(), range(ROUNDS)):
                 for text, (_, variants) in zip(texts, self._sources, strict=True):
                     text.write_text(variants.source(self._left_out))
                 said = _complaints([*ingredients.compiler, *flags, *sources])
@@ -190,7 +194,8 @@ class Repairs:
                     if self._leave_out_unlinked(made):
                         continue
                     return replace(self._target, path=str(made), instrumented=True)
-                if not (done < POINTING and self._leave_out_told(said, texts)
+                if not (self._leave_out_undeclared(said, texts)
+                        or done < POINTING and self._leave_out_told(said, texts)
                         or self._leave_out(said, texts, gently=done < GENTLE)
                         or self._leave_out(said, texts, gently=False)):
                     break
@@ -202,6 +207,18 @@ class Repairs:
         lacking = {name for name in read_shared_object(made).needs - needed if not hasattr(LOADED, name)}
         self._left_out |= {one.number for _, variants in self._sources for one in variants.all
                            if lacking & set(WORDS.findall(one.after))}
+        return len(self._left_out) > before
+
+    def _leave_out_undeclared(self, said: str, texts: list[Path]) -> bool:
+        """Leave out what names a word that its function does not know; whether there is any.
+
+        A compiler tells of it once in each function: else a round would go by for every line of it.
+        """
+        before = len(self._left_out)
+        for file, line, *names in UNDECLARED.findall(said):
+            for text, (_, variants) in zip(texts, self._sources, strict=True):
+                if file == str(text):
+                    self._left_out |= variants.naming("".join(names), variants.outline.function_at(int(line)))
         return len(self._left_out) > before
 
     def _leave_out_told(self, said: str, texts: list[Path]) -> bool:
@@ -229,18 +246,20 @@ class Repairs:
         That is what stands on the line; else in the macros that it uses, and those that these use; else in the rest of
         its statement; and, where `most` says that there was patience enough, of its function.
         """
+        some = next(filter(None, self._complained(variants, line, in_function=most is not None)), [])
+        least = max((one.guess for one in some), default=0) if most is None else most
+        return {one.number for one in some if one.guess >= least}
+
+    def _complained(self, variants: Variants, line: int, *, in_function: bool) -> Iterator[list[Variant]]:
+        """What a complaint about a line may be of, and is not left out yet: the likeliest first."""
         left = [one for one in variants.all if one.number not in self._left_out]
+        yield [one for one in left if one.line == line]
         uses = self._macros_of(variants.outline.text_of(line))
-        within = variants.outline.statement_of(line)
-        in_uses = [one for _, others in self._sources for one in others.all
-                   if one.number not in self._left_out and others.function_of(one) in uses]
-        in_function = [one for one in left if variants.function_of(one) == variants.outline.function_at(line)]
-        for some in ([one for one in left if one.line == line], in_uses, [one for one in left if one.line in within],
-                     in_function if most is not None else []):
-            if some:
-                least = max(one.guess for one in some) if most is None else most
-                return {one.number for one in some if one.guess >= least}
-        return set()
+        yield [one for _, others in self._sources for one in others.all
+               if one.number not in self._left_out and others.function_of(one) in uses]
+        within, function = variants.outline.statement_of(line), variants.outline.function_at(line)
+        yield [one for one in left if one.line in within]
+        yield [one for one in left if variants.function_of(one) == function] if in_function else []
 
     def _macros_of(self, text: str) -> set[str]:
         """The macros of the sources that a text uses, and those that these use in turn."""
@@ -263,15 +282,18 @@ class Repairs:
                 for one in variants.all if one.number not in self._left_out]
 
 
-def compiled_repairs(target: ForeignTarget) -> list[RepairLayer]:
-    """The target's variants, of its headers too if they compile so, and it with them; TargetError if none does."""
-    repairs = Repairs(target)
+def compiled_repairs(target: ForeignTarget, late: Callable[[], bool] = lambda: False) -> list[RepairLayer]:
+    """The target's variants, of its headers too if they compile so, and it with them; TargetError if none does.
+
+    Where it is `late`, an object that does not compile yet is given up.
+    """
+    repairs = Repairs(target, late)
     try:
         return list(repairs.layers())
     except TargetError:
-        if not repairs.has_headers:
+        if not repairs.has_headers or late():
             raise
-        return list(Repairs(target, headers=False).layers())
+        return list(Repairs(target, late, headers=False).layers())
 
 
 def headers_beside(sources: Iterable[Path]) -> dict[str, Path]:

@@ -34,13 +34,15 @@ class Scopes:
         for first, last in functions(tokens):
             self._bodies.append((tokens[first].at, tokens[last].at, list(self._declared(first, last))))
         self._starts = [start for start, _, _ in self._bodies]
+        self._known: dict[int, dict[str, str]] = {}     # by offset: one is asked for again and again
 
     def variables(self, at: int) -> dict[str, str]:
         """What is in scope at an offset, by name: its type."""
-        body = bisect_left(self._starts, at) - 1
-        if body < 0 or at > self._bodies[body][1]:
-            return {}
-        return {one.name: one.kind for one in self._bodies[body][2] if one.start <= at < one.end}
+        if at not in self._known:
+            body = bisect_left(self._starts, at) - 1
+            declared = self._bodies[body][2] if body >= 0 and at <= self._bodies[body][1] else ()
+            self._known[at] = {one.name: one.kind for one in declared if one.start <= at < one.end}
+        return self._known[at]
 
     def others(self, name: str, at: int) -> list[str]:
         """The other variables of its type, the nearest declared first."""

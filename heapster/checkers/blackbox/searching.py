@@ -214,7 +214,7 @@ class RepairSearch:
         lasting = list[Repair]()
         for one in found[:MOST_FINALISTS]:
             self._choose(one.variant.number)
-            lasting += [one] if self._battery.endures() else []
+            lasting += [one] if self._enough() or self._battery.endures() else []
         return lasting or found
 
     def _memory(self) -> tuple[int, int]:

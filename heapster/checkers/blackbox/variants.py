@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from heapster.checkers.blackbox.alternatives import (
     ARROW,
     MOST_VALUES,
+    are_a_word_apart,
     are_of_a_family,
     neighbours_in,
     other_numbers,
@@ -106,6 +107,13 @@ class Variants:
         line, at = self.outline.text_of(variant.line), variant.start - start
         return line[:at] + variant.after + line[at + len(variant.before):]
 
+    def naming(self, word: str, function: str) -> set[int]:
+        """The numbers of the variants of a function that bring in a word which it does not have."""
+        if any(word in uses for name, uses in self.outline.uses if name == function):
+            return set()
+        named = re.compile(rf"\b{word}\b")
+        return {one.number for one in self.all if named.search(one.after) and self.function_of(one) == function}
+
     def function_of(self, variant: Variant) -> str:
         """The function, or the macro, that a variant stands in."""
         return self.outline.function_around(variant.start)
@@ -119,7 +127,8 @@ class Variants:
         if token.kind == "number":
             others = [f"{value}{suffix}" for value, suffix in other_numbers(token.text, masks=self._is_mask(index))]
             named = self._in_macro and self.outline.function_around(token.at) in self._constants
-            self._made.values(token, others, [int(named or n >= FEW_VALUES) for n in range(len(others))])
+            odd = [are_a_word_apart(token.text, other) for other in others]
+            self._made.values(token, others, [int(named or n >= FEW_VALUES) for n in range(len(others))], odd=odd)
         elif token.kind == "name":
             self._name(index)
         elif token.text in SHIFTED:

@@ -1,0 +1,61 @@
+"""The processor time that looking for lines may take in a run: it grows with what the run itself was given."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from heapster.children import processor_seconds
+from heapster.wording import counted
+
+SHARE, LEAST = 2.0, 8.0         # times a run's seconds; and seconds at least,
+LEAST_RUN = 3.0                 # where the run is not of the shortest
+OF_TRIES = 0.5                  # of the whole, that is left to try variants in however long it took to compile them
+
+
+class LineBudget:
+    """Counts the time of this process and of all that works for it, while it is told to; `judges` tell their own."""
+
+    def __init__(self, run_seconds: float, judges: Callable[[], float]) -> None:
+        self.seconds = max(SHARE * run_seconds, LEAST if run_seconds >= LEAST_RUN else 0.0)
+        self._run_seconds, self._judges = run_seconds, judges
+        self._until = self.seconds
+        self._taken = self._started = 0.0
+        self.has_ended = False
+
+    @property
+    def most(self) -> float:
+        """Seconds that it comes to at most, but for what is being done when they are over."""
+        return self.seconds * (1 + OF_TRIES)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count what is done meanwhile."""
+        self._started = self._now()
+        try:
+            yield
+        finally:
+            self._taken += self._now() - self._started
+            self._started = 0.0
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Leave something of it for what comes after."""
+        try:
+            yield
+        finally:
+            self._until = max(self._until, self._now_taken() + OF_TRIES * self.seconds)
+
+    def is_up(self) -> bool:
+        """Whether no time is left."""
+        self.has_ended |= self._now_taken() > self._until
+        return self.has_ended
+
+    def words(self) -> str:
+        """For people: that it is over, and how to give it more."""
+        return (f"all other ways to write a line: the search ended at its {counted(round(self.seconds), 'second')} of "
+                f"processor time (fuzz --seconds {2 * self._run_seconds:g} gives it twice as many)")
+
+    def _now(self) -> float:
+        return processor_seconds() + self._judges()
+
+    def _now_taken(self) -> float:
+        return self._taken + (self._now() - self._started if self._started else 0.0)
