@@ -88,6 +88,19 @@ def test_two_jobs_cover_the_same_by_the_same_programs(monkeypatch: pytest.Monkey
     assert (alone.layers.runs, [way.program for way in met]) == (both.layers.runs, [way.program for way in met_by_both])
 
 
+def test_what_judges_of_children_work_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They go on from piece to piece: nobody has waited for them when the run asks what it took."""
+    monkeypatch.setattr("heapster.checkers.exhaust.called.APART", 20)
+    monkeypatch.setattr("heapster.checkers.exhaust.walking.WORTH", 0.0)
+    told: list[float] = []
+    monkeypatch.setattr("heapster.checkers.exhaust.walking.worked_elsewhere", told.append)
+    with engine(MM, 4, (1, 24, 100)) as by:
+        walked(by)
+        assert not any(told)
+        walked(by, jobs=2)
+        assert any(told)
+
+
 def test_our_own_source_covers_what_the_closed_form_counts() -> None:
     verbs = frozenset({"malloc", "calloc", "realloc", "free", "free_sized", "usable_size"})
     made = scope(3, (24, 100), verbs, refusals=False)

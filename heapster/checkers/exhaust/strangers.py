@@ -144,8 +144,7 @@ class _Exhausting:
             self._listener.announce(finding)
 
     def _worked(self) -> float:
-        return (processor_seconds() + self._judge.spent + self.hearing.explainer.spent
-                + sum(walk.seconds for walk, _ in self._kept))
+        return processor_seconds() + self._judge.spent + self.hearing.explainer.spent
 
     def _is_late(self) -> bool:
         return self._plan.seconds is not None and self._worked() - self._before >= self._plan.seconds
@@ -156,7 +155,6 @@ class _Exhausting:
         gone = self._go_on()
         if any(walk.strayed for walk, _ in self._kept):
             self._listener.say("it takes memory where no snapshot finds it: each program is run in a child of its own")
-            self._before -= sum(walk.seconds for walk, _ in self._kept)
             self._kept = self._walks_by(closed=False)
             gone = self._go_on()
         return self._told(monotonic() - started, gone)

@@ -15,6 +15,7 @@ from heapster.checkers.exhaust.layers import AnswerWay, Counted, Expanded, Layer
 from heapster.checkers.exhaust.scope import Scope
 from heapster.checkers.jobs.local import PIPED, Local
 from heapster.checkers.jobs.pool import Pool
+from heapster.children import worked_elsewhere
 
 SHARES = 16                     # pieces for each child, at least: some take twenty times as long as others
 WORTH = 0.3                     # seconds of work that children are worth, which have to be started
@@ -58,7 +59,6 @@ class ScopeWalk:
     layers: Layers = field(default_factory=Layers)
     met: set[int] = field(default_factory=set)
     strayed: bool = False           # the engine has to be another: nothing that was run counts
-    seconds: float = 0.0            # of processor time, by who goes on after a piece
     _each: float = 0.0              # seconds that going on from a program took last, with every call
 
     @property
@@ -87,7 +87,7 @@ class ScopeWalk:
                 if found is None:
                     self.strayed = True
                     return False
-                self.seconds += found.seconds
+                worked_elsewhere(found.seconds)
                 self.layers.absorb(piece, found)
                 for way in found.ways:
                     if way.key not in self.met:
