@@ -40,7 +40,7 @@ SHOWN = {
     "a run has another owner": BEGIN,
     "a run has the class below": BEGIN,
     "a run is given back with a slot out": f"{FULL}; trim 0",
-    "a run of which no slot is out stays": f"{FULL}; trim 0",
+    "a run of which no slot is out stays": f"cache 2048; {MANY}; {FREED.rpartition('; free(m64)')[0]}; trim 0",
     "a run is not held": BEGIN,
     "a run is free as a whole": BEGIN,
     "a run that got a slot back is on no list": f"{BEGIN}; free(a); trim 0",

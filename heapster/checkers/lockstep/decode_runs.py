@@ -22,6 +22,7 @@ class RunOfSlots(NamedTuple):
     out: int                        # slots that are out, as it counts them
     back: tuple[int, ...]           # slots that it has back
     is_listed: bool                 # among those of its class that have some back
+    is_carved: bool                 # it is that of its class whose slots are handed out for the first time
 
     @property
     def first(self) -> int:
@@ -82,7 +83,7 @@ def _run(load: Any, base: int, index: int, word: int) -> RunOfSlots:
         base + (index << run_layout.RUN_SHIFT), (word & run_layout.RUN_OWNER_MASK) >> run_layout.PLACES_SHIFT, size,
         load(record + run_layout.RUN_FRESH), load(record + run_layout.RUN_LIVE),
         tuple(_stacked(load, load(record + run_layout.RUN_FREE))),
-        record in _records(load, load(place + run_layout.RUN_ROOM)))
+        record in _records(load, load(place + run_layout.RUN_ROOM)), record == load(place + run_layout.RUN_CARVED))
 
 
 def _records(load: Any, record: int) -> list[int]:

@@ -84,13 +84,12 @@ def slots_are_one_thing_each(seen: Spanned) -> Iterator[str]:
 
 
 def runs_count_their_slots(seen: Spanned) -> Iterator[str]:
-    """A run knows how many of its slots are out, and none stays of which none is, but for one of each class."""
+    """A run knows how many of its slots are out, and none stays with none out but the one being carved."""
     for run in seen.runs.runs:
         if run.out + len(run.back) != len(run.slots) or run.out < 0:
             yield f"a run counts {run.out} slots that are out, and has {len(run.back)} of {len(run.slots)} back"
-    idle = Counter((run.owner, run.size) for run in seen.runs.runs if run.out == 0)
-    if any(times > 1 for times in idle.values()):
-        yield f"{sum(idle.values())} runs stay of which no slot is out"
+        if run.out == 0 and not run.is_carved:
+            yield "a run stays of which no slot is out"
 
 
 def runs_with_slots_back_are_listed(seen: Spanned) -> Iterator[str]:
