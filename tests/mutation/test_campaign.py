@@ -161,7 +161,8 @@ def test_lives_hunt_what_they_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.undo()
     assert set(sources()) > hunters.UNFUZZED
     assert hunters._fuzz(3, hunters.Prey("model/sketch.py", tmp_path, 1)) == []
-    assert hunters._fuzz(3, hunters.Prey("model/arena.py", tmp_path, 1))[-2:] == ["3", "1"]
+    assert hunters._fuzz(3, hunters.Prey("model/arena.py", tmp_path, 1))[-3:] == ["3", "1", "sim"]
+    assert hunters._fuzz(3, hunters.Prey("impl/vault.py", tmp_path, 1))[-1] == "sim:harden=1"
 
 
 def test_only_the_test_that_cried_is_asked_about_the_source_as_it_is() -> None:

@@ -1,22 +1,20 @@
-"""`python -m heapster.checkers.mutation.first_failure EXAMPLES SEED [spans]`: fuzz until something is wrong; say what.
+"""`python -m heapster.checkers.mutation.first_failure EXAMPLES SEED TARGET...`: fuzz until something is wrong.
 
-A hunter only asks whether: it neither shrinks nor keeps. Exit code 1 if something was wrong, else 0.
+A hunter only asks whether: it says what, and neither shrinks nor keeps. Exit code 1 if something was wrong, else 0.
 """
 
 import sys
 
 from heapster.checkers.fuzz.campaign import BATCH, SEED_STRIDE, FuzzOptions
 from heapster.checkers.fuzz.stateful import Record, live_lives
-from heapster.checkers.lockstep.run_trace import on_source
-from heapster.checkers.mutation.fault import SPANS
-from heapster.checkers.targets.source import with_spans
+from heapster.checkers.targets import grammar
+from heapster.checkers.targets.opening import make_for
 
 
-def first_failure(examples: int, seed: int, *, spans: bool = False) -> str:
+def first_failure(examples: int, seed: int, target: str) -> str:
     """What goes wrong first in so many examples, in words; nothing if all goes well."""
     options = FuzzOptions()
-    make = on_source(with_spans(), spans=True) if spans else on_source()
-    record = Record(make, options.policies, options.arenas, options.faults)
+    record = Record(make_for(grammar.parse(target)), options.policies, options.arenas, options.faults)
     for number in range(-(-examples // BATCH)):
         live_lives(record, seed * SEED_STRIDE + number, min(BATCH, examples - number * BATCH))
         if record.failure:
@@ -25,6 +23,7 @@ def first_failure(examples: int, seed: int, *, spans: bool = False) -> str:
 
 
 if __name__ == "__main__":
-    said = first_failure(int(sys.argv[1]), int(sys.argv[2]), spans=sys.argv[3:] == [SPANS])
+    asked = (first_failure(int(sys.argv[1]), int(sys.argv[2]), target) for target in sys.argv[3:])
+    said = next(filter(None, asked), "")
     sys.stdout.write(f"{said}\n" if said else "")
     sys.exit(bool(said))

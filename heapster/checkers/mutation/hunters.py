@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from heapster import children
-from heapster.checkers.mutation.fault import SPANS
 
 LONGEST_WORDS = 400             # characters of what a hunter said
 HELD, UNDECIDED, NOTHING_RAN = 0, 3, 5      # exit codes that catch nothing, of ours and of pytest
@@ -20,7 +19,12 @@ UNFUZZED = frozenset({                      # what lives on the simulated machin
     *(f"model/{name}.py" for name in ("asked", "sketch", "trace")),
     *(f"checkers/lockstep/{name}.py" for name in (
         "heap_diff", "heap_history", "native", "run_trace", "subprocess", "translation", "validation"))})
-OF_SPANS = frozenset({f"impl/{name}.py" for name in ("run_layout", "runs", "slots", "run_totals")})
+USUAL, HARDENED, SPANS = "sim", "sim:harden=1", "sim:spans=1"
+HEAPS = {                                   # that run a file; what is not named here the usual one runs
+    "impl/layout.py": (USUAL, HARDENED, SPANS),
+    **{f"impl/{name}.py": (SPANS,) for name in ("run_layout", "runs", "slots", "run_totals")},
+    **{f"impl/{name}.py": (HARDENED,) for name in (
+        "hardened", "quarantine", "randomness", "records", "spans", "spare", "vault")}}
 QUICK = ("impl", "machine", "model")        # rooms of tests that start no program
 WIDE = ("checkers/test_planted_faults_doc.py", "checkers/test_lockstep.py", "checkers/test_fuzzing.py")
 FAILING = re.compile(r"(?:FAILED|ERROR) (tests/[^\s\[]+)")
@@ -82,7 +86,7 @@ def _load(prey: Prey) -> list[str]:
 def _fuzz(examples: int, prey: Prey) -> list[str]:
     return [] if prey.file in UNFUZZED else [
         sys.executable, "-m", "heapster.checkers.mutation.first_failure", str(examples), str(prey.seed),
-        *[SPANS] * (prey.file in OF_SPANS)]
+        *HEAPS.get(prey.file, (USUAL,))]
 
 
 def _prove(prey: Prey) -> list[str]:
