@@ -16,6 +16,7 @@ class Memory(NamedTuple):
 
     moment: int                     # since which nobody else wrote; both readings count alike
     writes: tuple[tuple[Any, Any], ...]     # addresses and words, the latest last
+    seen: frozenset[int]            # addresses, by their numbers, of words that were not written but found by an atomic
     errno: Any                      # 32 bits
     alone: Any                      # 8 bits: what glibc knows of threads
 
@@ -29,7 +30,7 @@ class Memory(NamedTuple):
                 if apart.as_long() == 0:
                     base = word
                     break
-            else:
+            elif written.get_id() not in self.seen:     # else it is that word, or nobody wrote there: that were a race
                 may.append((written, word))
         if base is None:
             base = way.found_at(f"memory{self.moment}", address)
@@ -40,12 +41,17 @@ class Memory(NamedTuple):
     def written(self, address: Any, word: Any) -> "Memory":
         """The memory after a word was written."""
         kept = tuple(each for each in self.writes if not each[0].eq(address))
-        return self._replace(writes=(*kept, (address, word)))
+        return self._replace(writes=(*kept, (address, word)), seen=self.seen - {address.get_id()})
+
+    def found(self, address: Any, word: Any) -> "Memory":
+        """The memory after an atomic access found a word there."""
+        made = self.written(address, word)
+        return made._replace(seen=made.seen | {address.get_id()})
 
 
 def any_memory(moment: int) -> Memory:
     """Memory of which nothing is known but that both readings have it."""
-    return Memory(moment, (), z3.BitVec(f"errno{moment}", 32), z3.BitVec(f"alone{moment}", 8))
+    return Memory(moment, (), frozenset(), z3.BitVec(f"errno{moment}", 32), z3.BitVec(f"alone{moment}", 8))
 
 
 def insist_same(way: JointWay, source: Memory, compiled: Memory, when: str) -> None:

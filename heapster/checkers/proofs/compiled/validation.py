@@ -24,6 +24,7 @@ ASSUMED = (
     "LLVM makes the processor's instructions of the code that was read, and z3 is right",
     ("the source keeps the machine's laws: words that it touches are aligned, mapped, and no part of a running call's "
      "frame, of errno or of the compiler's tables; statics and thread storage lie where programs have memory"),
+    "plain accesses race with nobody: held by heapster races, and by theorems about what a thread's bin serves",
     "words wrap around: that none does but where it may is said by the theorems about the source",
     ("what a compiled function is called with is in the ranges that LLVM notes of its parameters: held of each caller "
      "that is VALIDATED"))

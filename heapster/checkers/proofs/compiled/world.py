@@ -88,7 +88,7 @@ class World:
     def load_atomic(self, address: Any, order: str) -> Any:
         """A word that is read at once; whoever wrote it."""
         word = self._step(f"load {order}", (address,), orders=order in ORDERING, forgets=order in ACQUIRING)
-        self.store(address, word)
+        self.memory = self.memory.found(self.steps.way.place(address), word)
         return word
 
     def store_atomic(self, address: Any, word: Any, order: str) -> None:
