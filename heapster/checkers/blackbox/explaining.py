@@ -14,7 +14,7 @@ from heapster.checkers.blackbox.dying import by_its_end
 from heapster.checkers.blackbox.judge import LIMIT, Judge
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.leaking import repeated, who_lost
-from heapster.checkers.blackbox.line_budget import LEAST_RUN, LineBudget
+from heapster.checkers.blackbox.line_budget import LineBudget
 from heapster.checkers.blackbox.protocol import (
     IN_FULL,
     LOADS,
@@ -50,7 +50,7 @@ MOST_BESIDE = 500               # of the last call's events that tell which func
 MOST_TOLD = 2                   # lines of which a change makes all pass, beside one that is named for another reason
 MOST_ALSO = 3                   # further lines that are told of
 TRIES_A_SECOND = 150             # variants that all findings of a run may try, together; and where the run is not of
-LEAST_TRIES = 900               # of the shortest, at least so many
+LEAST_RUN, LEAST_TRIES = 3, 900  # the shortest, in seconds, at least so many
 LEAK_COST = 6                   # tries that one of repeated work stands for
 NO_STEPS = "lines of the source: this machine takes no single steps (an emulator?), so nothing is seen of what fails"
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
@@ -59,7 +59,6 @@ PARTLY_MENDED = "written otherwise, this passes, and more of the rest does: the 
 LOADS_ANYTHING = "written otherwise, all passes, but what is done hangs on bytes that nobody wrote, or a caller's"
 PASSED_OVER = "written otherwise, all passes, as lines are no longer come by: the fault may lie there"
 SELDOM_A_SLIP = "written otherwise, all passes, but nobody slips so: the fault may lie elsewhere"
-CUT_SHORT = "written otherwise, all passes, but there was no time to try all that might mend it too"
 AS_ELSEWHERE = "written otherwise, all passes, as it does by a change elsewhere"
 BESIDE = 1                      # lines away: of one statement, or what stands next to it
 RIVALLING = 8                   # parts of what is believed of two repairs, that are the same
@@ -164,8 +163,7 @@ class Explainer:
         known = [*(self._wraps(shown.trace) if shown.finding.code not in REFUSED else ()),
                  *((suspect, frames) for suspect in found if (frames := self._frames(suspect.moment)))]
         functions = {frame.function for moment in beside for frame in self._frames(moment)}
-        repairs = self._repairs(shown, [frame for _, frames in known for frame in frames], functions)
-        place = best_place(known, repairs, cut_short=self._budget.has_ended)
+        place = best_place(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
         if place and shown.finding.code != LEAK:            # whose trace was run another number of times
             place = self._around(place, known, shown.trace)
         place = _asserted(shown.finding.title, place) or place
@@ -299,7 +297,7 @@ class Explainer:
                      if Path(frame.file).parent != ours)
 
 
-def best_place(known: list[Known], repairs: list[Repair], *, cut_short: bool = False) -> Place | None:
+def best_place(known: list[Known], repairs: list[Repair]) -> Place | None:
     """The line that mends it, if one does that the accesses do not speak against; else the likeliest access."""
     if not repairs:
         return _of_accesses(known)
@@ -312,7 +310,7 @@ def best_place(known: list[Known], repairs: list[Repair], *, cut_short: bool = F
     mended = _frame_of(best)
     as_good = rivals(best, repairs) if _distance(best, seen) > 0 else ()
     same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
-    doubt = AS_ELSEWHERE if as_good else _doubt(best) or (CUT_SHORT if cut_short else "")
+    doubt = AS_ELSEWHERE if as_good else _doubt(best)
     if doubt:
         next_best = (told for told in _told(repairs) if not told.startswith(f"{mended.words}:"))
         also = tuple(dict.fromkeys((*as_good, *next_best, *others)))[:MOST_ALSO]

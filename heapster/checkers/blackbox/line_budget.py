@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from heapster.children import processor_seconds
 from heapster.wording import counted
 
-SHARE, LEAST = 2.0, 8.0         # times a run's seconds; and seconds at least,
-LEAST_RUN = 3.0                 # where the run is not of the shortest
+SHARE, LEAST = 2.0, 8.0         # times a run's seconds; and seconds at least
 OF_TRIES = 0.5                  # of the whole, that is left to try variants in however long it took to compile them
 
 
@@ -15,7 +14,7 @@ class LineBudget:
     """Counts the time of this process and of all that works for it, while it is told to; `judges` tell their own."""
 
     def __init__(self, run_seconds: float, judges: Callable[[], float]) -> None:
-        self.seconds = max(SHARE * run_seconds, LEAST if run_seconds >= LEAST_RUN else 0.0)
+        self.seconds = max(SHARE * run_seconds, LEAST)
         self._run_seconds, self._judges = run_seconds, judges
         self._until = self.seconds
         self._taken = self._started = 0.0
@@ -46,8 +45,9 @@ class LineBudget:
 
     def is_up(self) -> bool:
         """Whether no time is left."""
-        self.has_ended |= self._now_taken() > self._until
-        return self.has_ended
+        is_up = self._now_taken() > self._until
+        self.has_ended |= is_up
+        return is_up
 
     def words(self) -> str:
         """For people: that it is over, and how to give it more."""
