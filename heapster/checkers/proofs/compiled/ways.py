@@ -111,13 +111,11 @@ class JointWay:
                 raise NoWay
         return self._model
 
-    def _again(self) -> int | None:
-        """What was answered here on the way from which this one parts, if it has not parted yet."""
-        place = len(self._answers)
-        return self._before[place] if place < len(self._before) else None
-
     def _holds_here(self, condition: Any) -> bool:
         return bool(z3.is_true(self._found().eval(condition, model_completion=True)))
+
+    def _must_hold(self, condition: Any) -> bool:
+        return self._holds_here(condition) and self._ask(z3.Not(condition)) is None
 
     def decide(self, condition: Any) -> bool:
         """Whether it holds; where both can be, a way for each."""
@@ -125,15 +123,17 @@ class JointWay:
         known = self._settled(condition)
         if known is not None:
             return known
-        answer = self._again()
-        if answer is None:
-            answer = int(self._holds_here(condition))
-            if self._ask(z3.Not(condition) if answer else condition) is not None:
-                self.noted.append((*self._answers, 1 - answer))
-        self._answers.append(answer)
-        self._know(condition, bool(answer))
-        self.assume(condition if answer else z3.Not(condition))
-        return bool(answer)
+        holds = bool(self._answer(lambda: self._chosen(condition)))
+        self._know(condition, holds)
+        self.assume(condition if holds else z3.Not(condition))
+        return holds
+
+    def _chosen(self, condition: Any) -> bool:
+        """What a model of this way says; if another says otherwise, that way is noted."""
+        holds = self._holds_here(condition)
+        if self._ask(z3.Not(condition) if holds else condition) is not None:
+            self.noted.append((*self._answers, int(not holds)))
+        return holds
 
     def implied(self, condition: Any) -> bool:
         """Whether it must hold here; no way is made for the contrary."""
@@ -141,13 +141,20 @@ class JointWay:
         known = self._settled(condition)
         if known is not None:
             return known
-        answer = self._again()
-        if answer is None:
-            answer = int(self._holds_here(condition) and self._ask(z3.Not(condition)) is None)
-        self._answers.append(answer)
-        if answer:
+        holds = bool(self._answer(lambda: self._must_hold(condition)))
+        if holds:
             self._know(condition, True)
-        return bool(answer)
+        return holds
+
+    def _retraces(self) -> bool:
+        """Whether it has not yet parted from the way that it comes from."""
+        return len(self._answers) < len(self._before)
+
+    def _answer(self, ask: Callable[[], int]) -> int:
+        """What was answered here on the way that it comes from, or is now that it has parted from that."""
+        answer = self._before[len(self._answers)] if self._retraces() else int(ask())
+        self._answers.append(answer)
+        return answer
 
     def _settled(self, condition: Any) -> bool | None:
         if z3.is_true(condition) or z3.is_false(condition):
@@ -163,7 +170,7 @@ class JointWay:
     def insist(self, condition: Any, reason: Callable[[], str]) -> None:
         """It must hold, or the readings part."""
         condition = z3.simplify(condition)
-        if self._settled(condition) or self._again() is not None:
+        if self._settled(condition) or self._retraces():
             return                  # what was asked on the way from which this one parts held there
         model = self._ask(z3.Not(condition))
         if model is not None and self._products:
@@ -177,17 +184,15 @@ class JointWay:
         for other in self._places:
             if other.eq(address):
                 return other
-        answer = self._again()
-        if answer is None:
-            answer = next((number for number, other in enumerate(self._places) if self._must_be(other, address)), -1)
-        self._answers.append(answer)
+        answer = self._answer(lambda: next(
+            (number for number, other in enumerate(self._places) if self._must_be(other, address)), -1))
         if answer < 0:
             self._places.append(address)
         return self._places[answer]
 
     def _must_be(self, other: Any, address: Any) -> bool:
         condition = z3.simplify(other == address)
-        return not z3.is_false(condition) and self._holds_here(condition) and self._ask(z3.Not(condition)) is None
+        return not z3.is_false(condition) and self._must_hold(condition)
 
     def part(self, reason: str) -> None:
         """The readings part, if this way can be taken at all."""
