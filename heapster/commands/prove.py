@@ -56,6 +56,7 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
             with_faults: bool, fresh: bool, cross_check: bool, compiled: bool, **given: Any) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""
     if compiled:
+        _check_solvers(cross_check=False)
         from heapster.commands.prove_compiled import validate  # noqa: PLC0415  loads z3
         others = write, covers, fuzz, thorough or None, with_faults or None, fresh or None, cross_check or None
         return validate(words, timeout, Delivery(json, junit), given, only_list=only_list, others=others)

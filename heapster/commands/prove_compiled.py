@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from hashlib import sha256
-from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,10 @@ from heapster.checkers.proofs.compiled.run import held, named, source_functions
 from heapster.checkers.proofs.compiled.validation import ASSUMED, LONGEST, Validation, Validity
 from heapster.commands.delivery import Delivery
 from heapster.commands.workers import pool_of
-from heapster.extras import install
 from heapster.reports.output import say
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, GOOD, OPEN, PLAIN, finding_lines
-from heapster.results import Finding, Run, TargetError, UsageError, Verdict
+from heapster.results import Finding, Run, UsageError, Verdict
 from heapster.wording import counted
 
 if TYPE_CHECKING:
@@ -32,8 +30,6 @@ def validate(names: Sequence[str], timeout: float | None, delivery: Delivery, gi
     if given["scheduler"] or any(other is not None for other in others):
         raise UsageError("--compiled holds the library that ships against its source, and asks z3 alone, on this "
                          "machine: leave out the other options but --jobs, --timeout, --list, --json and --junit")
-    if find_spec("z3") is None:
-        raise TargetError(f"proofs need z3: {install('prove')}")
     chosen = named(names)
     if only_list:
         say((name, PLAIN) for name in chosen)
