@@ -15,6 +15,7 @@ from heapster.checkers.mutation.fault import Kill
 from heapster.checkers.mutation.missed import missed
 from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs import Proof
+from heapster.checkers.proofs.builds import Build
 from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, selected, theorems
 from heapster.checkers.proofs.counterexample import parse, refuted, replays
 from heapster.checkers.proofs.dependencies import Sources
@@ -63,8 +64,8 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     if covers is not None or fuzz is not None:
         from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
         return measure(words, covers, fuzz, Delivery(json, junit), Path(store))
-    folder, names = aimed(words)
-    proofs = selected(names, thorough=thorough)
+    folder, spans, names = aimed(words)
+    proofs = selected(names, thorough=thorough, spans=spans)
     timeout = timeout or (LONGEST if thorough else TIMEOUT)
     if write:
         write_whole(write, page())
@@ -77,17 +78,17 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     delivery.check()
     jobs = given["jobs"] or cores()
     if with_faults:
-        if folder or cross_check or given["scheduler"]:
+        if folder or spans or cross_check or given["scheduler"]:
             raise UsageError("--faults plants faults in the source that ships, and asks z3 alone, on this machine: "
-                             "leave out the folder, --cross-check and --scheduler")
+                             "leave out the target, --cross-check and --scheduler")
         return delivery.write(_hunted(proofs, jobs, timeout))
     if folder:
         check_source(folder)
-    target = target_of(folder)
-    with opened(folder) as source:
-        kept = KeptProofs(Sources(source), fresh=fresh or cross_check)
+    target = target_of(folder, spans=spans)
+    with opened(folder, Build.RUNS if spans else Build.PLAIN) as source, opened(folder, Build.RUNS) as runs:
+        kept = KeptProofs(Sources(source), Sources(runs), fresh=fresh or cross_check)
         pool = pool_of(given, needs=target.paths) if given["scheduler"] else None
-        run = proved(proofs, Runner(timeout, jobs, folder, kept=kept, cross_check=cross_check, pool=pool))
+        run = proved(proofs, Runner(timeout, jobs, folder, kept=kept, cross_check=cross_check, pool=pool, spans=spans))
     if kept.trouble:
         warn(kept.trouble)
     return delivery.write(_told(met(run, target), target, Store(Path(store), warn)))
@@ -100,15 +101,15 @@ def _check_solvers(*, cross_check: bool) -> None:
         raise TargetError(f"--cross-check needs cvc5: {install('cross-check')}")
 
 
-def aimed(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
-    """The folder to prove, None for what ships, and the names; the first word may be a target."""
+def aimed(words: Sequence[str]) -> tuple[Path | None, bool, tuple[str, ...]]:
+    """The folder to prove, None for what ships, whether with spans, and the names; the first word may be a target."""
     if not words or not _is_target(words[0]):
-        return None, tuple(words)
+        return None, False, tuple(words)
     target = named(words[0], "prove")
     folder = next(iter(target.paths), None)
     if folder:
         root_in(folder)
-    return folder, tuple(words[1:])
+    return folder, bool(target.settings.spans), tuple(words[1:])
 
 
 def _is_target(word: str) -> bool:
@@ -148,7 +149,8 @@ def proved(proofs: Sequence[Proof], runner: Runner) -> Run:
         meter.close(f"{counted(len(rows), 'theorem')} in {seconds:.1f} s" + (", interrupted" if interrupted else ""))
     order = {theorem.name: place for place, theorem in enumerate(theorems())}
     rows.sort(key=lambda row: order[row["name"]])
-    return Run("prove", str(target_of(runner.origin)), 0, _verdict(rows), seconds, len(rows), tuple(findings),
+    target = target_of(runner.origin, spans=runner.spans)
+    return Run("prove", str(target), 0, _verdict(rows), seconds, len(rows), tuple(findings),
                checks={row["name"]: row["paths"] for row in rows},
                extra={"theorems": rows, "assumed": _assumed(), "interrupted": interrupted,
                       "not_checked": [a.claim for a in ASSUMED],
@@ -213,9 +215,9 @@ def _show(run: Run) -> None:
 def _row(outcome: TheoremResult) -> dict[str, Any]:
     theorem = outcome.theorem
     return {"name": theorem.name, "of": theorem.of, "claim": theorem.claim, "bound": theorem.bound,
-            "verdict": outcome.verdict.value, "paths": outcome.paths, "seconds": round(outcome.seconds, 3),
-            "encoding": outcome.encoding, "reason": outcome.reason, "kept": outcome.kept,
-            "asked": outcome.asked, "agreed": outcome.agreed}
+            "spans": theorem.spans, "verdict": outcome.verdict.value, "paths": outcome.paths,
+            "seconds": round(outcome.seconds, 3), "encoding": outcome.encoding, "reason": outcome.reason,
+            "kept": outcome.kept, "asked": outcome.asked, "agreed": outcome.agreed}
 
 
 def _verdict(rows: list[dict[str, Any]]) -> Verdict:

@@ -17,9 +17,14 @@ def theorem_lines(rows: Iterable[Row]) -> Iterator[Line]:
         for row in group:
             figures = f"{row['paths']:>5} paths {_seconds(row)}" if "paths" in row else ""
             verdict = row.get("verdict", "")
-            yield f"  {verdict:8}{row['name']:<52} {row['bound']:<24}{figures}".rstrip(), STYLES.get(verdict, PLAIN)
+            yield f"  {verdict:8}{row['name']:<52} {_reach(row):<24}{figures}".rstrip(), STYLES.get(verdict, PLAIN)
             if row.get("reason"):
                 yield f"          {row['reason']}", OPEN
+
+
+def _reach(row: Row) -> str:
+    """How far it reaches; of a theorem about what is built with spans, that too."""
+    return f"{row['bound']}, with spans" if row["spans"] else str(row["bound"])
 
 
 def _seconds(row: Row) -> str:
@@ -90,7 +95,7 @@ def markdown(theorems: Iterable[Row], assumed: Iterable[Row], kills: Iterable[Ro
              "of a few blocks, and others whose bound the table says.", "", *summary(theorems), "", *any_heap]
     for of, group in groupby(theorems, key=lambda row: row["of"]):
         lines += [f"## `{of}`", "", "| theorem | claim | how far |", "|---|---|---|"]
-        lines += [f"| `{row['name']}` | {_cell(row['claim'])} | {row['bound']} |" for row in group] + [""]
+        lines += [f"| `{row['name']}` | {_cell(row['claim'])} | {_reach(row)} |" for row in group] + [""]
     lines += ["## Assumed", "", "| what | why |", "|---|---|"]
     lines += [f"| {_cell(row['claim'])} | {_cell(row['reason'])} |" for row in assumed]
     lines += ["", "## Planted faults, and the theorem that refutes each", "",

@@ -9,6 +9,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 
+from heapster.checkers.proofs.builds import Build
 from heapster.checkers.proofs.catalogue import selected
 from heapster.checkers.proofs.dependencies import Sources
 from heapster.checkers.proofs.kept import KeptProofs
@@ -20,8 +21,8 @@ LONGEST = 100.0                 # seconds of processor time for one proof; whole
 
 def first_refuted(folder: Path | None = None, *names: str) -> str:
     """The theorem that is refuted first, in words, of those named or of all; nothing if none is."""
-    with opened(folder) as source:
-        runner = Runner(LONGEST, 1, folder, kept=KeptProofs(Sources(source)))
+    with opened(folder) as source, opened(folder, Build.RUNS) as spans:
+        runner = Runner(LONGEST, 1, folder, kept=KeptProofs(Sources(source), Sources(spans)))
         for outcome in chain.from_iterable(runner.run(selected(names, thorough=False))):
             if outcome.verdict is Proved.REFUTED:
                 return f"REFUTED {outcome.theorem.name} of {target_of(folder)}"

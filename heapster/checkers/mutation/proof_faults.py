@@ -9,6 +9,7 @@ from heapster.checkers.mutation.hardened_faults import HARDENED_FAULTS
 from heapster.checkers.mutation.hardened_walk_faults import HARDENED_WALK_FAULTS
 from heapster.checkers.mutation.heap_faults import HEAP
 from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
+from heapster.checkers.mutation.run_proof_faults import RUN_FAULTS
 from heapster.checkers.mutation.step_faults import STEP_FAULTS
 from heapster.checkers.mutation.walk_faults import WALK_FAULTS
 
@@ -23,6 +24,7 @@ FAULTS = (
     *FEW_WORDS_FAULTS,
     *HARDENED_FAULTS,
     *HARDENED_WALK_FAULTS,
+    *RUN_FAULTS,
     # Guards.
     fault("a small request asks the arena for too little", "malloc",
           "        return acquire(m, attach(m), want, ALIGN, kind)",

@@ -25,6 +25,7 @@ class Theorem(NamedTuple):
     bound: str
     of: str                             # the function that it is about
     clause: str                         # what its docstring ensures; empty for more than that
+    spans: bool = False                 # of the source as it is built with spans
 
 
 class Proof(NamedTuple):
@@ -39,6 +40,7 @@ class Proof(NamedTuple):
     encodings: tuple[str, ...] = (INTEGERS,)    # in the order in which they are tried
     thorough: bool = False              # not by default
     suffix: str = ""                    # of the names of a second proof of the same function
+    spans: bool = False                 # of the source as it is built with spans, not as it is without
 
     @property
     def stays(self) -> str:
@@ -49,14 +51,14 @@ class Proof(NamedTuple):
         """All that it shows."""
         function = self.of.rpartition(".")[2]
         return [
-            *(Theorem(name, f"{function}: {clause}", self.bound, self.of, clause)
+            *(Theorem(name, f"{function}: {clause}", self.bound, self.of, clause, self.spans)
               for name, clause in self.clauses.items()),
-            *(Theorem(name, f"{function}: {sentence}", self.bound, self.of, "")
+            *(Theorem(name, f"{function}: {sentence}", self.bound, self.of, "", self.spans)
               for name, sentence in self.more.items()),
-            *(Theorem(name, f"{of.rpartition('.')[2]}: {clause}", self.bound, of, clause)
+            *(Theorem(name, f"{of.rpartition('.')[2]}: {clause}", self.bound, of, clause, self.spans)
               for name, (of, clause) in self.also.items()),
             Theorem(self.stays, f"{function}: no word overflows, nothing aborts, no law of the machine is broken",
-                    self.bound, self.of, ""),
+                    self.bound, self.of, "", self.spans),
         ]
 
 

@@ -1,5 +1,7 @@
 """All proofs, in the order in which they are run, and what is only assumed."""
 
+from collections.abc import Sequence
+
 from heapster.checkers.proofs import (
     Assumption,
     Proof,
@@ -49,6 +51,11 @@ from heapster.checkers.proofs import (
     retained,
     retained_decay,
     retained_walks,
+    run_calls,
+    run_lists,
+    run_slots,
+    run_walks,
+    run_words,
     segregated,
     settings,
     settings_read,
@@ -64,6 +71,7 @@ from heapster.checkers.proofs import (
     waiting,
     whole_calls,
 )
+from heapster.checkers.proofs.builds import is_of
 from heapster.results import UsageError
 from heapster.suggest import instead_of
 
@@ -81,6 +89,7 @@ PROOFS: tuple[Proof, ...] = (
     *hardened_words.PROOFS, *sums.PROOFS, *few_words.PROOFS,
     *any_heap_refill.PROOFS, *any_mapped.PROOFS, *any_heap_realloc.PROOFS, *any_flush.PROOFS,
     *stats.PROOFS, *verify.PROOFS, *lifecycle.PROOFS, *spans.PROOFS,
+    *run_words.PROOFS, *run_lists.PROOFS, *run_slots.PROOFS, *run_calls.PROOFS, *run_walks.PROOFS,
     *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
@@ -129,10 +138,18 @@ def theorems(proofs: tuple[Proof, ...] = PROOFS) -> list[Theorem]:
     return [theorem for proof in proofs for theorem in proof.theorems()]
 
 
-def selected(names: tuple[str, ...], *, thorough: bool) -> tuple[Proof, ...]:
-    """The proofs of the named theorems, functions or files; of all, without a name."""
+def selected(names: tuple[str, ...], *, thorough: bool, spans: bool = False) -> tuple[Proof, ...]:
+    """The proofs of the named theorems, functions or files; of all, without a name; or those of a source with spans."""
+    found = _named(names, thorough=thorough)
+    chosen = tuple(proof for proof in found if is_of(proof, spans=spans))
+    if not chosen:
+        raise UsageError(f"what is proved of {' and '.join(names)} does not hold with spans: leave out spans=1")
+    return chosen
+
+
+def _named(names: tuple[str, ...], *, thorough: bool) -> Sequence[Proof]:
     if not names:
-        return tuple(proof for proof in PROOFS if thorough or not proof.thorough)
+        return [proof for proof in PROOFS if thorough or not proof.thorough]
     chosen: list[Proof] = []
     for name in names:
         found = [proof for proof in PROOFS if _answers_to(proof, name)]
@@ -141,7 +158,7 @@ def selected(names: tuple[str, ...], *, thorough: bool) -> tuple[Proof, ...]:
         if not found:
             raise UsageError(f"no theorem is called {name}; {instead_of(name, _known())}")
         chosen += [proof for proof in found if proof not in chosen]
-    return tuple(chosen)
+    return chosen
 
 
 def is_known(name: str) -> bool:

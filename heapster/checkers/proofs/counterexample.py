@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from heapster.checkers.proofs import Proof
+from heapster.checkers.proofs.builds import Build, build_of
 from heapster.checkers.proofs.catalogue import selected
 from heapster.checkers.proofs.replay import PathReplay, drawn, replayed
 from heapster.checkers.proofs.source import opened
@@ -56,9 +57,18 @@ def run(proof: Proof, source: Any, choices: Sequence[int], words: Sequence[int])
 def replays(shown: Sequence[Counterexample], target: Target) -> list[tuple[Proof, PathReplay]]:
     """Their proofs, run on them on the source of the target, which is a folder or what ships."""
     proofs = [_proof_of(each.theorem) for each in shown]
-    with opened(next(iter(target.paths), None)) as source:
-        return [(proof, run(proof, source, each.choices, each.words))
-                for proof, each in zip(proofs, shown, strict=True)]
+    return [(proof, path) for build in Build
+            for proof, path in _replayed(build, target, [
+                (proof, each) for proof, each in zip(proofs, shown, strict=True)
+                if build_of(proof, spans=bool(target.settings.spans)) is build])]
+
+
+def _replayed(build: Build, target: Target,
+              shown: Sequence[tuple[Proof, Counterexample]]) -> list[tuple[Proof, PathReplay]]:
+    if not shown:
+        return []
+    with opened(next(iter(target.paths), None), build) as source:
+        return [(proof, run(proof, source, each.choices, each.words)) for proof, each in shown]
 
 
 def _proof_of(theorem: str) -> Proof:

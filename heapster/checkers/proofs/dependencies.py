@@ -70,7 +70,7 @@ def changed_since(proof: Proof, seconds: float) -> bool:
 
 def key(proof: Proof) -> str:
     """A name for the proof as it is now: its claims, its sources, z3 and Python."""
-    claims = [part for theorem in proof.theorems() for part in theorem]
+    claims = [str(part) for theorem in proof.theorems() for part in theorem]
     return digest(proof.of, proof.suffix, proof.bound, *proof.encodings, *claims,
                   *map(_text_of, sources_of(proof)), version("z3-solver"), python)
 

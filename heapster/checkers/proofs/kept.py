@@ -43,8 +43,10 @@ class KeptProof(NamedTuple):
 class KeptProofs:
     """What was proved of a source, and what now is."""
 
-    def __init__(self, sources: Sources, *, fresh: bool = False, folder: Path | None = None) -> None:
-        self._sources = sources
+    def __init__(self, sources: Sources, with_spans: Sources | None = None, *, fresh: bool = False,
+                 folder: Path | None = None) -> None:
+        """Of the source as it is asked about, and as it is built with spans, if that is another."""
+        self._sources, self._with_spans = sources, with_spans or sources
         self._fresh = fresh
         self._folder = folder or directory() / "proofs"
         self.trouble = ""           # why nothing can be kept
@@ -52,7 +54,8 @@ class KeptProofs:
     def find(self, proof: Proof) -> KeptProof | None:
         """How it went, if all that it depends on is as it was then."""
         entries = self._entries(proof)
-        return None if self._fresh else next(filter(self._is_same, entries), None)
+        sources = self._read_by(proof)
+        return None if self._fresh else next((entry for entry in entries if _is_same(entry, sources)), None)
 
     def changed_first(self, proofs: Sequence[Proof]) -> list[Proof]:
         """The proofs, those first that were proved of a file that has changed."""
@@ -60,10 +63,10 @@ class KeptProofs:
 
     def keep(self, proof: Proof, names: Names, paths: int, encoding: str) -> None:
         """Note that it went through; what cannot be kept is proved again, as what was edited meanwhile."""
-        if not self._sources.are_current() or changed_since(proof, STARTED):
+        if not self._read_by(proof).are_current() or changed_since(proof, STARTED):
             return
         try:
-            entry = KeptProof(names, self._sources.digest_of(names), self._file(proof), paths, encoding)
+            entry = KeptProof(names, self._read_by(proof).digest_of(names), self._file(proof), paths, encoding)
         except Unkeyed:
             return
         others = [other for other in self._entries(proof) if other.digest != entry.digest]
@@ -74,17 +77,14 @@ class KeptProofs:
         except OSError as error:
             self.trouble = f"what is proved cannot be kept in {self._folder}: {error.strerror or error}"
 
-    def _is_same(self, entry: KeptProof) -> bool:
-        try:
-            return self._sources.digest_of(entry.names) == entry.digest
-        except Unkeyed:
-            return False
+    def _read_by(self, proof: Proof) -> Sources:
+        return self._with_spans if proof.spans else self._sources
 
     def _has_changed(self, proof: Proof) -> bool:
         return any(entry.file != self._file(proof) for entry in self._entries(proof)[:1])
 
     def _file(self, proof: Proof) -> str:
-        return self._sources.file_of(proof.of.partition(".")[0])
+        return self._read_by(proof).file_of(proof.of.partition(".")[0])
 
     def _path(self, proof: Proof) -> Path:
         return self._folder / f"{key(proof)}.json"
@@ -97,6 +97,13 @@ class KeptProofs:
             return [_entry(row) for row in rows] if kept["sum"] == _sum(rows) else []
         except (OSError, ValueError, KeyError, TypeError):
             return []
+
+
+def _is_same(entry: KeptProof, sources: Sources) -> bool:
+    try:
+        return sources.digest_of(entry.names) == entry.digest
+    except Unkeyed:
+        return False
 
 
 def _row(entry: KeptProof) -> dict[str, Any]:

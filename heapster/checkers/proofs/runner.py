@@ -23,7 +23,7 @@ from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.mutation.fault import Origin
 from heapster.checkers.proofs import BITS, LONGEST_AFTER_REFUTING, Proof, Theorem
 from heapster.checkers.proofs.kept import KeptProofs
-from heapster.checkers.targets.target import SIM, Target, folder
+from heapster.checkers.targets.target import SIM, WITH_SPANS, Target, folder
 from heapster.extras import install
 from heapster.results import Finding, TargetError
 
@@ -97,6 +97,7 @@ class Runner:
     stop_at: str = ""               # the theorem whose refutation is enough
     kept: KeptProofs | None = None  # what went through before, on a source that may have changed
     cross_check: bool = False       # ask cvc5 too
+    spans: bool = False             # the source as it is built with spans, whatever the proof is of
     pool: Pool | None = None        # others who prove, in the stead of children
 
     def run(self, proofs: Sequence[Proof]) -> Iterator[list[TheoremResult]]:
@@ -157,7 +158,8 @@ class Runner:
         receiver, sender = multiprocessing.Pipe(duplex=False)
         process = multiprocessing.get_context("fork").Process(
             target=_child, daemon=True,
-            args=(os.getpid(), proof, encodings[0], self.origin, self.stop_at, sender, self.cross_check))
+            args=(os.getpid(), proof, encodings[0], self.origin, self.stop_at, sender, self.cross_check,
+                  self.spans))
         process.start()
         sender.close()
         return _Attempt(proof, encodings, process, receiver)
@@ -244,11 +246,11 @@ def _doubt(answer: dict[str, Any]) -> str:
 # In the child.
 
 def _child(parent: int, proof: Proof, encoding: str, origin: Origin, stop_at: str, sender: Connection,
-           cross_check: bool) -> None:
+           cross_check: bool, spans: bool) -> None:
     """Explore and answer; whatever goes wrong is an answer too."""
     children.settle(parent)
     try:
-        answer = explored(proof, encoding, origin, stop_at, cross_check=cross_check)
+        answer = explored(proof, encoding, origin, stop_at, cross_check=cross_check, spans=spans)
     except Exception as error:  # noqa: BLE001  # the parent must hear of it, whatever it is
         last = traceback.extract_tb(error.__traceback__)[-1]
         answer = {"unknown": f"{type(error).__name__}: {error} ({last.name}, line {last.lineno})"}
@@ -257,21 +259,24 @@ def _child(parent: int, proof: Proof, encoding: str, origin: Origin, stop_at: st
 
 
 def explored(proof: Proof, encoding: str, origin: Origin = None, stop_at: str = "", *,
-             cross_check: bool = False) -> dict[str, Any]:
+             cross_check: bool = False, spans: bool = False) -> dict[str, Any]:
     """Every path of the proof: the claims met, and a counterexample of each that is false, replayed if one can be."""
     # Here, because only children may need z3 and the source: a fault may keep the source from loading.
+    from heapster.checkers.proofs.builds import Build, build_of  # noqa: PLC0415
     from heapster.checkers.proofs.dependencies import noting  # noqa: PLC0415
     from heapster.checkers.proofs.source import opened  # noqa: PLC0415
     from heapster.results import TargetError  # noqa: PLC0415
 
+    build = build_of(proof, spans=spans)
+    target = target_of(origin, spans=build is not Build.PLAIN)
     with ExitStack() as stack:
         try:
-            source = stack.enter_context(opened(origin))
+            source = stack.enter_context(opened(origin, build))
         except (TargetError, AssertionError, ImportError, SyntaxError) as error:
             return {"refuted": dict.fromkeys((t.name for t in proof.theorems()), _unloadable(proof, error)), "paths": 0}
         read: set[tuple[str, str]] = set()
         second = _second() if cross_check else None
-        answer = _explore(proof, encoding, noting(source, read), stop_at, target_of(origin), second)
+        answer = _explore(proof, encoding, noting(source, read), stop_at, target, second)
         return answer | {"read": frozenset(read)} | (_said(proof, second) if second else {})
 
 
@@ -295,9 +300,10 @@ def is_replayed(finding: Finding | None) -> bool:
     return finding is not None and REPLAYED in finding.details
 
 
-def target_of(origin: Origin) -> Target:
+def target_of(origin: Origin, *, spans: bool = False) -> Target:
     """What findings name as their target."""
-    return folder(origin) if isinstance(origin, Path) else SIM
+    target = folder(origin) if isinstance(origin, Path) else SIM
+    return replace(target, settings=WITH_SPANS) if spans else target
 
 
 def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: Target,

@@ -5,37 +5,45 @@ import importlib
 import pkgutil
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
 from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, Origin, plant
+from heapster.checkers.proofs.builds import Build
+from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import CHECKSUM
-from heapster.checkers.targets.source import root_in, shipped, source_in
+from heapster.checkers.targets.source import root_in, shipped, source_in, with_spans
 from heapster.results import TargetError
+
+HOMES_OF_RUNS = ("runs", "run_totals")      # and what is asked of them by others, answered where no run is
+WITHOUT_RESERVATION = {"is_reserved": False, "take_slots": 0, "purge_pool": False, "forget_runs": True,
+                       "lose_pool": None, "runs_have": 0, "runs_hold": 0}
 
 
 @contextmanager
-def opened(origin: Origin = None) -> Iterator[SimpleNamespace]:
-    """The modules by their names; a copy with a fault lies in a folder of its own meanwhile.
+def opened(origin: Origin = None, build: Build = Build.PLAIN) -> Iterator[SimpleNamespace]:
+    """The modules by their names, built so; a copy with a fault lies in a folder of its own meanwhile.
 
     Where the source's own asserts keep it from loading, they are left out of a copy: so that a wrong
     constant is met by the theorems too, with a heap that shows what it does.
     """
+    spans = build is not Build.PLAIN
     with TemporaryDirectory(prefix="heapster-") as name:
         folder = Path(name)
         try:
-            modules = _modules(_loaded(origin, folder))
+            modules = _modules(_loaded(origin, folder, spans=spans))
         except (AssertionError, TargetError):
             root = folder / "impl"
             if not root.exists():
                 shutil.copytree(root_in(origin) if isinstance(origin, Path) else SHIPPED_FOLDER, root,
                                 ignore=shutil.ignore_patterns("__pycache__"))
             _drop_asserts(root)
-            modules = _modules(source_in(root))
-        with constant_checksums(modules), not_hardened(modules):
+            modules = _modules(source_in(root, spans=spans))
+        alone = without_reservation(modules) if build is Build.BLOCKS else nullcontext()
+        with constant_checksums(modules), not_hardened(modules), alone:
             yield modules
 
 
@@ -47,6 +55,17 @@ def constant_checksums(modules: SimpleNamespace) -> Iterator[None]:
         yield
     finally:
         modules.block.checksum = shipped
+
+
+@contextmanager
+def without_reservation(modules: SimpleNamespace) -> Iterator[None]:
+    """Let there be no reservation: what is proved of runs and of slots says what calls do where there is one."""
+    with ExitStack() as stack:
+        for name, module in vars(modules).items():
+            if name not in HOMES_OF_RUNS:
+                stack.enter_context(replaced(module, **{name: lambda *_, answer=answer: answer for name, answer in
+                                                        WITHOUT_RESERVATION.items() if hasattr(module, name)}))
+        yield
 
 
 @contextmanager
@@ -63,10 +82,12 @@ def not_hardened(modules: SimpleNamespace) -> Iterator[None]:
             module.get_hardened = shipped
 
 
-def _loaded(origin: Origin, folder: Path) -> Any:
+def _loaded(origin: Origin, folder: Path, *, spans: bool) -> Any:
     if isinstance(origin, Fault):
-        return source_in(plant(origin, folder))
-    return source_in(origin) if origin else shipped()
+        return source_in(plant(origin, folder), spans=spans)
+    if origin:
+        return source_in(origin, spans=spans)
+    return with_spans() if spans else shipped()
 
 
 def _drop_asserts(root: Path) -> None:

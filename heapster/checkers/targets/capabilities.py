@@ -20,9 +20,9 @@ TAKES: Mapping[str, tuple[View, ...]] = {
     "harness": (View.CALLS,),
     "diff": (View.ENGINE, View.CALLS),
 }
-HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy",), View.SOURCE: ()}       # others: every setting
+HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy",), View.SOURCE: ("spans",)}     # others: every one
 FROM_OUTSIDE = tuple(NUMBERS)        # settings that a compiled library has from its environment, or is built with
-WITHOUT_SPANS = frozenset({"exhaust", "races", "prove", "diff"})    # commands that know nothing of runs
+WITHOUT_SPANS = frozenset({"exhaust", "races", "diff"})    # commands that know nothing of runs
 
 
 def view_of(target: Target, command: str) -> View:

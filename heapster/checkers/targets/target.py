@@ -80,7 +80,7 @@ class TargetSettings(NamedTuple):
 NUMBERS = {"cache": Number("cache", 0, MAX_CACHE), "arenas": Number("arenas", 1, MAX_ARENAS),
            "retained": Number("keep", 0, MAX_REQUEST), "harden": Number("harden", 0, 1), "spans": Number("spans", 0, 1)}
 BUILT_IN = "spans"              # a setting that another library has, and no variable
-UNSET = TargetSettings()
+UNSET, WITH_SPANS = TargetSettings(), TargetSettings(spans=1)
 
 
 @dataclass(frozen=True)
