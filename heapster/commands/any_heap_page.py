@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from heapster.checkers.mutation.fault import SHIPPED_FOLDER
 from heapster.checkers.proofs import ALL_WORDS, ANY_HEAP
+from heapster.checkers.proofs.builds import is_of
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
 from heapster.checkers.proofs.contracts import required
 from heapster.checkers.proofs.replacements import callees
@@ -47,6 +48,7 @@ def any_heap_lines() -> Iterator[str]:
         reach = ", ".join(dict.fromkeys(bounds[name] for name in each.proved_by))
         yield f"| `{each.of}` | {each.does} | {names} | {reach} |"
     yield ""
+    yield from _spans_lines()
     yield from _stand_in_lines()
     yield from _unproved_lines()
 
@@ -70,6 +72,28 @@ def _stand_in_lines() -> Iterator[str]:
         reach = ", ".join(whole or dict.fromkeys(bounds)) or "nothing"
         yield f"| `{each.of}` | {users} | {len(bounds)} | {reach} | {needs[each.of]} |"
     yield ""
+
+
+SPANS = (
+    "Theorems that reach \"with spans\" are of what is built with spans alone; `heapster prove` proves them with the",
+    "others. `heapster prove sim:spans=1` proves all that holds of that build. Most functions are the same in either; what",
+    "is not about runs is proved there of a heap without a reservation: blocks are then what they are without spans.",
+)
+
+
+def _spans_lines() -> Iterator[str]:
+    """Of the docs' page: what is proved of what is built with spans, and what is not."""
+    proofs = [proof for proof in PROOFS if not proof.thorough]
+    alone = [proof for proof in proofs if proof.spans]
+    both = [proof for proof in proofs if not proof.spans and is_of(proof, spans=True)]
+    without = [proof for proof in proofs if not is_of(proof, spans=True)]
+    yield from ("## What is built with spans", "", *SPANS, "", "| proofs | runs of a function | theorems |",
+                "|---|--:|--:|")
+    for title, some in (("of what is built with spans alone", alone), ("of either build", both),
+                        ("of what is built without alone", without)):
+        yield f"| {title} | {len(some)} | {len(theorems(tuple(some)))} |"
+    names = dict.fromkeys(f"`{each.of}`" for each in without)
+    yield from ("", f"The last are of {', '.join(names)}.", "")
 
 
 def _unproved_lines() -> Iterator[str]:

@@ -20,11 +20,12 @@ from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, select
 from heapster.checkers.proofs.counterexample import parse, refuted, replays
 from heapster.checkers.proofs.dependencies import Sources
 from heapster.checkers.proofs.kept import KeptProofs
+from heapster.checkers.proofs.replay import PathReplay
 from heapster.checkers.proofs.runner import Proved, Runner, TheoremResult, target_of
 from heapster.checkers.proofs.source import check_source, opened
 from heapster.checkers.proofs.unproved import UNPROVED
 from heapster.checkers.targets.source import holds_source, root_in
-from heapster.checkers.targets.target import Target
+from heapster.checkers.targets.target import WITH_SPANS, Target
 from heapster.commands.any_heap_page import any_heap_lines
 from heapster.commands.delivery import Delivery
 from heapster.commands.targets import names_target
@@ -162,10 +163,9 @@ def met(run: Run, target: Target) -> Run:
     shown = [parse(finding.counterexample) for finding in run.findings if finding.counterexample]
     if not shown or run.extra["interrupted"]:
         return run
-    from heapster.checkers.proofs.programs import seen_by_programs  # noqa: PLC0415  loads Hypothesis
     try:
         with Meter("prove: programs that meet it"):
-            found = seen_by_programs([path for _, path in replays(shown, target)], target)
+            found = _first_seen(replays(shown, target), target)
     except KeyboardInterrupt:
         return replace(run, extra={**run.extra, "interrupted": True})
     except TargetError as error:
@@ -173,6 +173,17 @@ def met(run: Run, target: Target) -> Run:
     if found is None:
         return replace(run, extra={**run.extra, "not_met": NOT_MET})
     return replace(run, findings=(found, *run.findings))
+
+
+def _first_seen(replayed: Sequence[tuple[Proof, PathReplay]], target: Target) -> Finding | None:
+    """What a program meets first: where there are spans, of what is proved of them."""
+    from heapster.checkers.proofs.programs import seen_by_programs  # noqa: PLC0415  loads Hypothesis
+    for spans in (False, True):
+        paths = [path for proof, path in replayed if proof.spans is spans]
+        on = replace(target, settings=WITH_SPANS) if spans else target
+        if paths and (found := seen_by_programs(paths, on)):
+            return found
+    return None
 
 
 def replay_counterexample(text: str, target: Target, delivery: Delivery) -> int:

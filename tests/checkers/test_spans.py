@@ -183,7 +183,7 @@ def test_a_target_may_have_spans() -> None:
 
 
 @pytest.mark.parametrize(("command", "target"), [
-    *product(("exhaust", "races", "diff"), ("sim:spans=1", "native:spans=1")), ("prove", "sim:spans=1")])
+    *product(("exhaust", "races", "diff"), ("sim:spans=1", "native:spans=1"))])
 def test_who_knows_nothing_of_runs_says_so(command: str, target: str) -> None:
     with pytest.raises(UsageError, match="knows nothing of runs; leave out spans=1"):
         view_of(grammar.parse(target), command)
