@@ -81,7 +81,7 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     if with_faults:
         if folder or spans or cross_check or given["scheduler"]:
             raise UsageError("--faults plants faults in the source that ships, and asks z3 alone, on this machine: "
-                             "leave out the target, --cross-check and --scheduler")
+                             "leave out the folder or spans=1, --cross-check and --scheduler")
         return delivery.write(_hunted(proofs, jobs, timeout))
     if folder:
         check_source(folder)
