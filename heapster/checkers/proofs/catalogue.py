@@ -51,6 +51,7 @@ from heapster.checkers.proofs import (
     retained,
     retained_decay,
     retained_walks,
+    run_branches,
     run_calls,
     run_lists,
     run_slots,
@@ -90,6 +91,7 @@ PROOFS: tuple[Proof, ...] = (
     *any_heap_refill.PROOFS, *any_mapped.PROOFS, *any_heap_realloc.PROOFS, *any_flush.PROOFS,
     *stats.PROOFS, *verify.PROOFS, *lifecycle.PROOFS, *spans.PROOFS,
     *run_words.PROOFS, *run_lists.PROOFS, *run_slots.PROOFS, *run_calls.PROOFS, *run_walks.PROOFS,
+    *run_branches.PROOFS,
     *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (
