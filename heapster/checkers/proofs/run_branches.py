@@ -160,7 +160,7 @@ def allocate_block(source: Any, path: Any) -> None:
     with replaced(source.malloc, get_cache=lambda _: cache, is_small=lambda *_: small, block_size=lambda n: n + 100):
         b = c.passed(source.malloc, source.malloc.allocate_block, request, alignment, MALLOC,
                      attach=c.arena, acquire=c.p, place_small=c.p, place_large=c.p)
-    asked = [("place_large", request, alignment, MALLOC)]
+    asked: list[tuple[Any, ...]] = [("place_large", request, alignment, MALLOC)]
     if small and alignment == 16:
         asked = [("place_small", request - 8 + 100, MALLOC)] if cache else [
             ("attach",), ("acquire", c.arena, request + 100, 16, MALLOC)]

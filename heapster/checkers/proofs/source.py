@@ -92,11 +92,12 @@ def _loaded(origin: Origin, folder: Path, *, spans: bool) -> Any:
 
 def _drop_asserts(root: Path) -> None:
     for path in root.glob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        kept = [node for node in tree.body if not isinstance(node, ast.Assert)]
-        if len(kept) < len(tree.body):
-            tree.body = kept
-            path.write_text(ast.unparse(tree), encoding="utf-8")
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        for node in ast.parse("".join(lines)).body:
+            if isinstance(node, ast.Assert):
+                last = node.end_lineno or node.lineno
+                lines[node.lineno - 1:last] = ["\n"] * (last - node.lineno + 1)
+        path.write_text("".join(lines), encoding="utf-8")
 
 
 def _modules(source: Any) -> SimpleNamespace:
