@@ -36,7 +36,7 @@ def test_what_is_proved_of_the_same_code_is_said_again(empty_folder: Path, monke
     monkeypatch.setenv("XDG_CACHE_HOME", str(empty_folder / "cache"))
     kept = {}
     for words in ((), ("sim:spans=1",), ("sim:spans=1",)):
-        main(["prove", *words, "block.split", "thread_cache.owner_arena", "--json", "p.json"])
+        main(["prove", *words, "split_conserves_bytes", "a_block_leads_to_its_arena", "--json", "p.json"])
         rows = json.loads(Path("p.json").read_text(encoding="utf-8"))["theorems"]
         kept[words] = kept.get(words, []) + [{row["of"]: row["kept"] for row in rows}]
     assert kept["sim:spans=1",] == [{"block.split": True, "thread_cache.owner_arena": False},

@@ -305,7 +305,7 @@ BRANCHES = (
           "            collect_slot(m, arena, p, CALL_FREE)\n", "a_slot_among_blocks_is_collected_as_one"),
     fault("the last blocks of a remote list are lost", "thread_cache",
           "    word = take_all(m, arena)\n    while word != 0:",
-          "    word = take_all(m, arena)\n    while word >> COUNT_SHIFT > 3:", "collecting_ends_with_the_last"),
+          "    word = take_all(m, arena)\n    while word >> COUNT_SHIFT > 3:", "collecting_slots_ends_with_the_last"),
     fault("the top of what is released is lost", "remote", "    run = NULL\n    while word != 0:",
           "    run = NULL\n    word = below(m, top(word))\n    while word != 0:", "releasing_begins_with_all"),
     fault("a released slot does not come back", "remote", "            release_slot(m, arena, p)\n",

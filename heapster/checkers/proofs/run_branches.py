@@ -231,7 +231,7 @@ def collect_remote(source: Any, path: Any) -> None:
             cut(source.thread_cache.collect_remote, w)(r.m, r.arena, REALLOC)
     except Over:
         return
-    path.claim("collecting_ends_with_the_last", lambda: w.at == 0 and only(r.m) and r.notes.are(("take_all", r.arena)))
+    path.claim("collecting_slots_ends_with_the_last", lambda: w.at == 0 and only(r.m) and r.notes.are(("take_all", r.arena)))
 
 
 class CountedStack(MixedStack):
@@ -343,7 +343,7 @@ PROOFS = (
     _proof("thread_cache.collect_remote", collect_remote,
            collecting_begins_with_all="that the remote list has",
            a_slot_among_blocks_is_collected_as_one="no longer marked; no other word changes",
-           collecting_ends_with_the_last="no other word changes"),
+           collecting_slots_ends_with_the_last="no other word changes"),
     _proof("remote.release_all", release_all,
            releasing_begins_with_all="with nothing gathered",
            a_slot_among_blocks_comes_back="no longer marked; what is gathered stays so; no other word changes",
