@@ -231,7 +231,8 @@ def collect_remote(source: Any, path: Any) -> None:
             cut(source.thread_cache.collect_remote, w)(r.m, r.arena, REALLOC)
     except Over:
         return
-    path.claim("collecting_slots_ends_with_the_last", lambda: w.at == 0 and only(r.m) and r.notes.are(("take_all", r.arena)))
+    path.claim("collecting_slots_ends_with_the_last", lambda: w.at == 0 and only(r.m)
+               and r.notes.are(("take_all", r.arena)))
 
 
 class CountedStack(MixedStack):
