@@ -13,7 +13,7 @@ from heapster import __version__, signals
 from heapster.commands import COMMANDS, GROUPS
 from heapster.config import check_environment, from_files
 from heapster.extras import bringing
-from heapster.files import exhausted
+from heapster.files import UNPRINTED, exhausted
 from heapster.results import TargetError, UsageError
 from heapster.suggest import instead_of
 
@@ -88,18 +88,20 @@ def heapster(ctx: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. Errors are one line on stderr, never a traceback."""
     _open_streams()
+    UNPRINTED.clear()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
         with signals.heard():
-            return _interruptible(arguments)
+            code = _interruptible(arguments)
     except BrokenPipeError:             # whoever read the help has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:      # noqa: BLE001  the last resort: the user gets a line, we get the traceback
         from heapster.crash import saved  # noqa: PLC0415  not needed, so not loaded, where all is well
         return _fail(70, f"internal error: {type(error).__name__}: {error} ({saved(error)})")
+    return UNFINISHED if UNPRINTED and code == 0 else code
 
 
 def _open_streams() -> None:

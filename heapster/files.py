@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MAX_TOML, MAX_JSON = 1 << 20, 1 << 30           # bytes
+UNPRINTED: list[str] = []                       # why results could not be printed, if any could not
 EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
                        errno.EAGAIN, errno.EIO})
 

@@ -76,6 +76,7 @@ def test_a_package_resolves_its_own_relative_imports() -> None:
     assert found.imported == "heapster.machine.protocol"
 
 
+DRAWING = {"races", "check", "mutate"}      # commands that draw programs of our own as property tests do
 SLOW = sorted(OTHERS.keys() - {"click", "pytest"} | {"numpy"})
 
 
@@ -105,6 +106,12 @@ def leaves(command: click.Command) -> Iterator[tuple[str, click.Command]]:
             yield getattr(below.callback, "__name__", ""), below
     else:
         yield "command", command
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - DRAWING))
+def test_what_judges_strangers_loads_no_hypothesis(name: str) -> None:
+    """Loading it took more processor time than all else before the first line of `fuzz mm.c`."""
+    assert loaded_by(f"import heapster.commands.{name}") <= {"junitparser", "rich", "numpy"}
 
 
 def test_importing_heapster_loads_nothing_slow() -> None:

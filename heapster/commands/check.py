@@ -11,7 +11,7 @@ from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions
 from heapster.checkers.targets.target import NATIVE, SIM, Target
 from heapster.commands.delivery import Delivery
-from heapster.commands.fuzz import campaign
+from heapster.commands.fuzz_own import campaign
 from heapster.commands.selection import Selection
 from heapster.config import POLICIES
 from heapster.reports.output import warn
@@ -60,7 +60,7 @@ def _translation(seed: int, _store: Store) -> Run:
 def _volume(seed: int, store: Store) -> Run:
     """The compiled library with small caches, under each policy."""
     from heapster.checkers.fuzz.native_volume import settings, together  # noqa: PLC0415  loads what judges strangers
-    from heapster.commands.fuzz import volume  # noqa: PLC0415
+    from heapster.commands.fuzz_own import volume  # noqa: PLC0415
     first, *others = volume(settings(POLICIES, (VOLUME_CACHE,)), VOLUME_SECONDS, seed, store)
     return replace(together(first, others), target="native")
 

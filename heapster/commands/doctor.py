@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import NamedTuple
 
-import click
-
 from heapster import children
 from heapster.commands.delivery import TARGET_UNUSABLE
 from heapster.extras import EXTRAS, install
+from heapster.reports.output import say
 
 OLDEST_PYTHON = (3, 11)
 ARCHITECTURES = ("x86_64", "aarch64")
 TOOLS = {
-    "cc": "build: the C compiler that links libheapster",
+    "cc": "whatever is judged from C sources, and build, which links libheapster",
     "nm": "build --check: which symbols a library leaves undefined",
 }
 NAME, EXTRA = re.compile(r"[\w.-]+"), re.compile(r"""extra == ["']([\w-]+)["']""")
@@ -37,9 +36,8 @@ class Component(NamedTuple):
 def command() -> int:
     """What Heapster needs, which versions are here, and what is missing."""
     parts = list(_parts())
-    for part in parts:
-        click.echo(COLUMNS.format(part.name, part.found or "missing", part.needed_for).rstrip())
-    click.echo(_conclusion([part for part in parts if not part.found]))
+    table = [COLUMNS.format(part.name, part.found or "missing", part.needed_for).rstrip() for part in parts]
+    say((line, "") for line in (*table, _conclusion([part for part in parts if not part.found])))
     missing = [part for part in parts if part.required and not part.found]
     return TARGET_UNUSABLE if missing else 0
 

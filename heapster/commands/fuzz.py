@@ -1,35 +1,19 @@
-"""`heapster fuzz`."""
+"""`heapster fuzz`: of a stranger's allocator `foreign` does it, of our own `fuzz_own`, which loads Hypothesis."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from random import SystemRandom
 from typing import Any
 
 import click
 
 from heapster.checkers.findings.store import Store
-from heapster.checkers.fuzz.campaign import FuzzOptions, Progress, fuzz
-from heapster.checkers.fuzz.native_volume import SHARE, in_volume, settings, together
-from heapster.checkers.jobs.local import Local
-from heapster.checkers.jobs.pool import cores
-from heapster.checkers.targets.target import NATIVE, UNSET, Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.foreign import fuzz as fuzz_foreign
 from heapster.commands.foreign import minimise
 from heapster.commands.options import not_for, one_of
 from heapster.commands.selection import Selection
 from heapster.commands.targets import is_called, target_of
-from heapster.commands.workers import pool_of
-from heapster.config import POLICIES
-from heapster.reports.output import say, warn
-from heapster.reports.progress import Meter
-from heapster.reports.terminal import PLAIN, finding_lines
-from heapster.results import Finding, Run, Verdict
-from heapster.wording import counted
+from heapster.reports.output import warn
 
-SECONDS = 30.0                  # if nothing says for how long
-SEEDS = 1 << 32
 OF_RUNS = ("json", "junit", "sarif", "seconds", "seed", "baseline", "coverage", "threads")
 OF_OURS = ("policy", "examples", "arenas", "faults")
 OF_STRANGERS = ("baseline", "prefix", "alignment", "cc", "cflags", "build", "threads", "heap_limit", "adapter",
@@ -43,110 +27,15 @@ def command(target: str, more: tuple[str, ...], json: str | None, junit: str | N
     ctx = click.get_current_context()
     delivery = Delivery(json, junit, sarif, Selection.of(ctx.params), ctx.params["docs"] or "")
     delivery.check()
-    aimed = target_of(" ".join((target, *more)), "fuzz")
+    aimed, kept = target_of(" ".join((target, *more)), "fuzz"), Store(Path(store), warn)
     if is_called(aimed, "fuzz"):
         not_for(ctx, OF_OURS, f"{aimed} is judged by its calls alone")
         if ctx.params["minimise"]:
             not_for(ctx, OF_RUNS, "--minimise makes a corpus small, and is no run")
             return minimise(aimed, ctx.params)
-        return fuzz_foreign(aimed, ctx.params, delivery, Store(Path(store), warn))
+        return fuzz_foreign(aimed, ctx.params, delivery, kept)
     not_for(ctx, OF_STRANGERS, f"{aimed} is our own allocator")
     not_for(ctx, aimed.settings.given, f"{aimed} says it already")
     one_of(ctx, "seconds", "examples")
-    options = _options(aimed, ctx.params)
-    kept, told = Store(Path(store), warn), list[Finding]()
-
-    def announce(finding: Finding) -> None:
-        if delivery.selection.takes(finding):
-            told.append(finding)
-            say([*finding_lines(finding), ("", PLAIN)])
-
-    if options.target == NATIVE and options.seconds:
-        return delivery.deliver(_both(options, options.seconds, kept, announce), told)
-    return delivery.deliver(campaign(options, kept, announce), told)
-
-
-def _options(target: Target, given: dict[str, Any]) -> FuzzOptions:
-    """What a target sets is what its programs begin with; the rest is drawn."""
-    fixed = target.settings
-    unlimited = given["seconds"] is None and given["examples"] is None
-    return FuzzOptions(
-        target=replace(target, settings=UNSET._replace(harden=fixed.harden, spans=fixed.spans)),
-        policies=(fixed.policy,) if fixed.policy else given["policy"],
-        seconds=SECONDS if unlimited else given["seconds"],
-        examples=given["examples"],
-        seed=SystemRandom().randrange(SEEDS) if given["seed"] is None else given["seed"],
-        arenas=fixed.arenas or given["arenas"],
-        cache=fixed.cache,
-        retained=fixed.retained,
-        faults=given["faults"],
-        pool=pool_of(given, needs=target.paths),
-    )
-
-
-def _both(options: FuzzOptions, seconds: float, store: Store, announce: Callable[[Finding], None]) -> Run:
-    """The compiled library in lockstep for a share of the time, and then in volume."""
-    run = campaign(replace(options, seconds=seconds * (1 - SHARE)), store, announce)
-    if run.verdict is Verdict.INCONCLUSIVE or run.extra["interrupted"]:
-        return run
-    try:
-        runs = volume(settings(options.policies), seconds * SHARE, options.seed, store,
-                      options.pool.jobs if isinstance(options.pool, Local) else cores())
-    except KeyboardInterrupt:
-        return replace(run, extra={**run.extra, "interrupted": True})
-    hidden = [claim for claim in run.extra["not_checked"] if claim.startswith("what comes after")]
-    claims = [*hidden, *_not_checked(options, with_threads=True)]
-    run = together(run, runs)
-    return replace(run, extra={**run.extra, "not_checked": claims})
-
-
-def volume(names: Sequence[Target], seconds: float, seed: int, store: Store, jobs: int = 1) -> list[Run]:
-    """The compiled library in these settings, by compiled checks, with a show of how far that is.
-
-    Raises KeyboardInterrupt if it is interrupted before any of them has come to its end.
-    """
-    with Meter("fuzz native, in volume") as meter:
-        runs = in_volume(names, seconds, seed, lambda name, ops, findings: meter.show(
-            None, f"{name}: {counted(ops, 'operation')}, {counted(findings, 'finding')}"), store, store.folder, jobs)
-        meter.close(f"{counted(sum(run.ops for run in runs), 'operation')} in {counted(len(runs), 'setting')}")
-    return runs
-
-
-def campaign(options: FuzzOptions, store: Store, announce: Callable[[Finding], None] = lambda _: None) -> Run:
-    """Run a campaign and show how far it is; findings are announced as they come."""
-    with Meter(f"fuzz {options.target}") as meter:
-        run = fuzz(options, lambda so_far: meter.show(_fraction(options, so_far), _state(so_far)), store, announce)
-        rate = run.ops / run.seconds if run.seconds else 0.0
-        meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s, {rate:,.0f} a second")
-    hidden = [f"what comes after {_named(run, identity)}: {counted(times, 'example')} ended there"
-              for identity, times in run.extra["hidden"].items()]
-    return replace(run, extra={**run.extra, "not_checked": [*hidden, *_not_checked(options)]})
-
-
-def _named(run: Run, identity: str) -> str:
-    return next(f"{finding.code} ({identity})" for finding in run.findings if finding.id == identity)
-
-
-def _fraction(options: FuzzOptions, progress: Progress) -> float | None:
-    if options.seconds:
-        return progress.seconds / options.seconds
-    return progress.examples / options.examples if options.examples else None
-
-
-def _state(progress: Progress) -> str:
-    return f"{counted(progress.ops, 'operation')}, {counted(progress.findings, 'finding')}"
-
-
-def _not_checked(options: FuzzOptions, *, with_threads: bool = False) -> list[str]:
-    """What no campaign with these options says anything about."""
-    silent = []
-    if absent := [policy for policy in POLICIES if policy not in options.policies]:
-        silent.append(f"policies {', '.join(absent)} (--policy all)")
-    if not options.faults:
-        silent.append("refusals of the system (--faults)")
-    compiled = "" if options.target == NATIVE else ", and the compiled library (heapster fuzz native)"
-    if not with_threads:
-        silent.append(f"threads that run at the same time{compiled}")
-    if options.target == NATIVE and not options.seconds:
-        silent.append("many operations in each setting, by compiled checks (--seconds)")
-    return silent
+    from heapster.commands.fuzz_own import fuzz  # noqa: PLC0415  loads Hypothesis, which no stranger's run needs
+    return fuzz(aimed, ctx.params, delivery, kept)

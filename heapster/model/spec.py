@@ -12,7 +12,7 @@ source of every rule.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from heapster.model.amounts import amount
+from heapster.model.amounts import figure, in_bytes
 from heapster.model.geometry import EINVAL, ENOMEM, PAGE, WORD, is_power_of_two
 from heapster.model.live import Held, Live
 from heapster.model.operations import (
@@ -103,7 +103,7 @@ def explains(
 def where_outside(stray: int, promises: Promises) -> str:
     """A byte outside of a target's memory, in words."""
     edge, side = (promises.start, "before") if stray < 0 else (promises.end, "beyond")
-    return f"{amount(abs(stray))} {side} {edge}"
+    return f"{in_bytes(abs(stray))} {side} {edge}"
 
 
 def advance(live: Live, operation: Operation, result: Result, promises: Promises = OURS) -> None:
@@ -138,18 +138,18 @@ def _contents(live: Live, operation: Operation, result: Result) -> Iterator[Prob
                           f"{operation.verb} failed, yet byte {offset} of its block changed", pointer)
         else:
             yield Problem("contents_damaged",
-                          f"byte {offset} of a live block of {amount(held.request)} changed", pointer)
+                          f"byte {offset} of a live block of {in_bytes(held.request)} changed", pointer)
 
 
 def _usable_size(live: Live, pointer: int, result: Result) -> Iterator[Problem]:
     usable = result.usable or 0
     if not pointer:
         if usable:
-            yield Problem("usable_of_null", f"NULL has {usable} usable bytes")
+            yield Problem("usable_of_null", f"NULL has {figure(usable)} usable bytes")
         return
     held = live[pointer]
     if held.usable is not None and held.request <= usable < held.usable:
-        yield Problem("usable_shrank", f"{usable} bytes are usable, and {held.usable} were", pointer)
+        yield Problem("usable_shrank", f"{in_bytes(usable)} are usable, and {figure(held.usable)} were", pointer)
     yield from _usable(held.request, usable, pointer)
     yield from _overlap(live, pointer, usable, pointer)
 
@@ -179,7 +179,7 @@ def must_refuse(operation: Operation, promises: Promises) -> Problem | None:
     request = requested(operation)
     if request >> promises.bits and REQUESTS[operation.verb] == "product":
         count, size = operation.numbers
-        return Problem("overflow_accepted", f"{count} times {amount(size)} is more than SIZE_MAX")
+        return Problem("overflow_accepted", f"{figure(count)} times {in_bytes(size)} is more than SIZE_MAX")
     if request >> (promises.bits - 1):
         return Problem("huge_accepted", f"{operation.verb} of more than PTRDIFF_MAX bytes succeeded")
     if operation.pointer and request == 0 and promises.realloc_zero in ("frees", "keeps"):
@@ -188,7 +188,7 @@ def must_refuse(operation: Operation, promises: Promises) -> Problem | None:
         return Problem("zero_size_inconsistent", "a block of 0 bytes was given, not NULL as elsewhere")
     if alignment_is_bad(operation, promises):
         return Problem("bad_alignment_accepted",
-                       f"{operation.verb} took {operation.numbers[0]}, which is no legal alignment")
+                       f"{operation.verb} took {figure(operation.numbers[0])}, which is no legal alignment")
     return None
 
 
@@ -212,7 +212,7 @@ def _block(live: Live, operation: Operation, result: Result, promises: Promises)
         yield Problem("impossible_address", f"the payload is {where}", pointer)
         return
     if pointer + extent > end:
-        yield Problem("block_wraps", f"the block's {extent} bytes reach beyond the end of memory", pointer)
+        yield Problem("block_wraps", f"the block's {in_bytes(extent)} reach beyond the end of memory", pointer)
         return
     yield from _within(pointer, max(request, result.usable or 0), result.bounds, promises)
     yield from _alignment(operation, request, pointer, promises)
@@ -230,10 +230,10 @@ def _within(pointer: int, extent: int, bounds: tuple[int, int] | None, promises:
         return
     low, high = bounds
     if pointer < low:
-        yield Problem("outside_region", f"the block starts {amount(low - pointer)} before {promises.start}", pointer)
+        yield Problem("outside_region", f"the block starts {in_bytes(low - pointer)} before {promises.start}", pointer)
     elif pointer + extent > high:
         beyond = pointer + extent - high
-        yield Problem("outside_region", f"the block ends {amount(beyond)} beyond {promises.end}", pointer)
+        yield Problem("outside_region", f"the block ends {in_bytes(beyond)} beyond {promises.end}", pointer)
 
 
 def _end_of_memory(promises: Promises) -> int:
@@ -253,7 +253,7 @@ def _alignment(operation: Operation, request: int, pointer: int, promises: Promi
 
 
 def _remainder(pointer: int, alignment: int) -> str:
-    return f"{amount(pointer & (alignment - 1))} beyond a multiple of {alignment}"
+    return f"{in_bytes(pointer & (alignment - 1))} beyond a multiple of {figure(alignment)}"
 
 
 def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Problem]:
@@ -262,14 +262,14 @@ def _overlap(live: Live, pointer: int, extent: int, besides: int) -> Iterator[Pr
         return
     away = pointer - other.pointer
     by, reach = abs(away), "into" if away == abs(away) else "before, and reaches into,"
-    where = f"starts {amount(by)} {reach}" if by else "starts where there is"
-    yield Problem("overlap", f"the block of {amount(extent)} {where} a live block of {amount(other.extent)}",
+    where = f"starts {in_bytes(by)} {reach}" if by else "starts where there is"
+    yield Problem("overlap", f"the block of {in_bytes(extent)} {where} a live block of {in_bytes(other.extent)}",
                   other.pointer)
 
 
 def _usable(request: int, usable: int, pointer: int) -> Iterator[Problem]:
     if usable < request:
-        yield Problem("usable_too_small", f"of {amount(request)} asked for {usable} can be used", pointer)
+        yield Problem("usable_too_small", f"of {in_bytes(request)} asked for {figure(usable)} can be used", pointer)
 
 
 def _null(operation: Operation, request: int, result: Result, promises: Promises) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
 
-from heapster.model.amounts import amount
+from heapster.model.amounts import NAMED, amount, format_number
 from heapster.model.geometry import PTRDIFF_MAX, SIZE_MAX, WORD
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import ALLOCATING, OPERATIONS, SETTING, WRITING, OperationRow
@@ -28,8 +28,6 @@ STATEMENT = re.compile(
 POINTER = re.compile(r"(?P<handle>[^\W\d]\w*)\s*(?:(?P<sign>[+-])\s*(?P<offset>\w+))?", re.ASCII)
 NUMBER = re.compile(r"(?P<first>-?\s*\w+)(?P<more>(?:\s*[+-]\s*\w+)*)", re.ASCII)
 LITERAL = re.compile(r"0[xX][0-9a-fA-F]{1,32}|[0-9]{1,40}")
-NAMED = {"PTRDIFF_MAX": PTRDIFF_MAX, "SIZE_MAX": SIZE_MAX}
-NEARBY = 1 << 16                # a number this close to a named one is printed by that name
 PLAIN_DIGITS = 19              # fewer are in the range of every kind of number
 LETTERS = 26
 
@@ -125,15 +123,6 @@ def _format_pointer(step: Step) -> str:
     if not step.offset:
         return name
     return f"{name} {'+' if step.offset > 0 else '-'} {abs(step.offset)}"
-
-
-def format_number(number: int) -> str:
-    """A number of a step: by a limit's name if it is close to one."""
-    for name, value in NAMED.items():
-        if abs(number - value) < NEARBY:
-            away = number - value
-            return name if not away else f"{name} {'+' if away > 0 else '-'} {abs(away)}"
-    return str(number)
 
 
 class _Reader:

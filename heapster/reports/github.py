@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from heapster.reports.output import say_whole
 from heapster.reports.sarif import message, place
 from heapster.results import Run, Verdict
 from heapster.wording import counted, legible
@@ -41,7 +42,7 @@ def publish(run: Run, environment: Mapping[str, str] = os.environ) -> None:
     if environment.get("GITHUB_ACTIONS") != "true":
         return
     for line in annotations(run):
-        os.write(1, f"{line}\n".encode())
+        say_whole(f"{line}\n")
     if path := environment.get("GITHUB_STEP_SUMMARY"):
         with suppress(OSError), Path(path).open("a", encoding="utf-8") as file:
             file.write(summary(run))

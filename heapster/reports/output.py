@@ -1,4 +1,7 @@
-"""Results go to stdout, warnings and progress to stderr; a reader that goes away changes no verdict."""
+"""Results go to stdout, warnings and progress to stderr; a reader that goes away changes no verdict.
+
+What cannot be printed is warned of, and noted in `UNPRINTED`: a command that would exit with 0 then does not.
+"""
 
 import os
 import sys
@@ -11,6 +14,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from heapster.files import UNPRINTED
 from heapster.wording import legible
 
 COPIED = "heapster "            # in lines with a command
@@ -30,12 +34,12 @@ def say(lines: Iterable[Line]) -> None:
     for text, style in lines:
         for part in _fitted(legible(text).expandtabs(TAB), columns):
             console.print(Text(part, style), soft_wrap=True)
-    _write(buffer.getvalue())
+    write_out(buffer.getvalue())
 
 
 def say_whole(text: str) -> None:
     """Print what is there to be saved: no line of it is cut or wrapped."""
-    _write(legible(text))
+    write_out(legible(text))
 
 
 def width(stream: TextIO | None = None) -> int:
@@ -58,7 +62,8 @@ def _fitted(text: str, columns: int) -> list[str]:
     return [part if len(part) <= columns else part[:columns - 3] + "..." for part in parts]
 
 
-def _write(text: str) -> None:
+def write_out(text: str) -> None:
+    """Print text that is made already, once any bar has stepped aside."""
     try:
         with ExitStack() as aside:
             for step_aside in STEP_ASIDE:
@@ -69,7 +74,8 @@ def _write(text: str) -> None:
         _write_no_more()
     except OSError as error:
         _write_no_more()
-        warn(f"results cannot be printed: {error.strerror or error}")
+        UNPRINTED.append(error.strerror or str(error))
+        warn(f"results cannot be printed: {UNPRINTED[-1]}")
 
 
 def _write_no_more() -> None:

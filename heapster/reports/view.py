@@ -1,6 +1,7 @@
 """A heap in the terminal: a map of characters to scale, told apart by shape as well as by colour."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import StringIO
 from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
@@ -10,6 +11,7 @@ from rich.text import Text
 from heapster.model.amounts import amount
 from heapster.model.heap import Arena, Heap, Region
 from heapster.model.sketch import picture
+from heapster.reports.output import width, write_out
 
 USED, FREE, BOTH, RECORD = "█", "·", "▒", " "      # what a character's bytes are
 STYLES = {USED: "blue", FREE: "yellow", BOTH: "magenta", RECORD: "default"}
@@ -47,8 +49,10 @@ def screen(shown: Screen, width: int, height: int) -> RenderableType:
 
 def show(shown: Screen) -> None:
     """Print one screen."""
-    console = Console()
-    console.print(screen(shown, console.width, max(console.height, 40)))
+    size, drawn = Console().size, StringIO()
+    console = Console(file=drawn, force_terminal=width() > 0, width=size.width)
+    console.print(screen(shown, size.width, max(size.height, 40)))
+    write_out(drawn.getvalue())
 
 
 def live(frames: Iterable[Screen]) -> None:

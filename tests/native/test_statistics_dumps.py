@@ -72,3 +72,31 @@ def test_a_signal_makes_a_running_program_dump_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["0", "65", "USR1"])
 def test_what_is_no_signal_is_said_and_ignored(value: str) -> None:
     assert f"HEAPSTER_STATS_SIGNAL={value} ignored" in run("pass", HEAPSTER_STATS_SIGNAL=value).stderr
+
+
+REUSES = """
+import os
+own = os.open({own!r}, os.O_RDWR | os.O_CREAT)
+for number in range(3, 256):
+    if number != own:
+        os.dup2(own, number)
+"""
+CLOSES = "os.dup2(own, 2)\n"
+
+
+@pytest.mark.parametrize(("closes", "table"), [("", True), (CLOSES, False)])
+def test_a_program_that_takes_every_number_for_its_file_gets_no_figures_into_it(
+        tmp_path: Path, closes: str, table: bool) -> None:
+    """The copy of stderr is not written to where it is none any more; stderr itself is, where it still is."""
+    own = tmp_path / "data"
+    said = run(REUSES.format(own=str(own)) + closes, HEAPSTER_STATS="1").stderr
+    assert own.read_bytes() == b""
+    assert ("  mappings" in said) == table
+
+
+def test_few_descriptors_are_enough_for_the_table() -> None:
+    """Where the copy's number is beyond what the process may have, stderr itself is written to."""
+    done = subprocess.run(["sh", "-c", 'ulimit -n 64; exec "$0" -c pass', sys.executable], check=True, text=True,
+                          env={**os.environ, "LD_PRELOAD": str(libraries() / PRELOAD), "HEAPSTER_STATS": "1"},
+                          capture_output=True)
+    assert "  arena     0" in done.stderr

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.stepwise import NamedBlock
-from heapster.model.trace import format_number, handle_name
+from heapster.model.amounts import figure, in_bytes
+from heapster.model.trace import handle_name
 from heapster.wording import counted
 
 REGION_GAP = 1 << 20            # bytes without a block, from which on another region is drawn
-IN_WORDS = 1 << 47              # no block has so many bytes; such a size is near a limit, and is called by its name
 
 
 class AddressRange(NamedTuple):
@@ -57,20 +57,12 @@ def picture(blocks: Sequence[NamedBlock], every: Sequence[NamedBlock], most: int
 
 def _heading(number: int, region: AddressRange, count: int) -> str:
     what = "its memory" if region.given else f"region {number}"
-    return f"{what}: {_bytes(region.end - region.start)}, {counted(count, 'live block')}"
+    return f"{what}: {in_bytes(region.end - region.start)}, {counted(count, 'live block')}"
 
 
 def _lines(blocks: Sequence[NamedBlock], start: int) -> Iterator[str]:
     """A line each, in columns as wide as what stands in them."""
-    rows = [(f"{block.pointer - start:,}", _amount(block.pointer - start + block.request), block) for block in blocks]
+    rows = [(f"{block.pointer - start:,}", figure(block.pointer - start + block.request), block) for block in blocks]
     widest = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     for at, end, block in rows:
-        yield f"{handle_name(block.handle):>4}  +{at:<{widest[0]}} .. +{end:<{widest[1]}}  {_bytes(block.request)}"
-
-
-def _bytes(number: int) -> str:
-    return counted(number, "byte") if number < IN_WORDS else f"{format_number(number)} bytes"
-
-
-def _amount(number: int) -> str:
-    return f"{number:,}" if number < IN_WORDS else format_number(number)
+        yield f"{handle_name(block.handle):>4}  +{at:<{widest[0]}} .. +{end:<{widest[1]}}  {in_bytes(block.request)}"

@@ -17,7 +17,7 @@ from heapster.results import HeapsterError
 SHIPPED_FOLDER = Path(impl.__file__).parent
 
 
-SPANS = "spans"                 # who hunts where there are spans: fuzz, too
+BY_SPANS = "spans"              # who hunts where there are spans: fuzz, too
 
 
 class StaleFault(HeapsterError):
@@ -92,4 +92,4 @@ def plant(fault: Fault, folder: Path) -> Path:
 def planted(fault: Fault) -> Source:
     """The faulty source, loaded beside the shipped one: with spans, if that is where the fault is hunted."""
     with tempfile.TemporaryDirectory(prefix="heapster-") as folder:
-        return source_in(plant(fault, Path(folder)), spans=fault.by == SPANS)
+        return source_in(plant(fault, Path(folder)), spans=fault.by == BY_SPANS)

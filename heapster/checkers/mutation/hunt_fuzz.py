@@ -3,7 +3,7 @@
 from heapster.checkers.fuzz.campaign import SEED_STRIDE, FuzzOptions, smallest
 from heapster.checkers.fuzz.stateful import Record, live_lives
 from heapster.checkers.lockstep.run_trace import on_source, rerun
-from heapster.checkers.mutation.fault import SPANS, Fault, Kill, planted
+from heapster.checkers.mutation.fault import BY_SPANS, Fault, Kill, planted
 from heapster.model.trace import format_steps
 
 MOST_BATCHES = 60               # of examples, before a fault counts as missed
@@ -33,7 +33,7 @@ def hunt(fault: Fault, seed: int = 0) -> Kill:
 
 def _hunt_from(fault: Fault, seed: int) -> Kill:
     options = FuzzOptions()
-    make = on_source(planted(fault), spans=fault.by == SPANS)
+    make = on_source(planted(fault), spans=fault.by == BY_SPANS)
     record = Record(make, options.policies, options.arenas, options.faults)
     kill = Kill(fault)
     for batch in range(MOST_BATCHES):

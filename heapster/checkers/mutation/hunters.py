@@ -19,11 +19,11 @@ UNFUZZED = frozenset({                      # what lives on the simulated machin
     *(f"model/{name}.py" for name in ("asked", "sketch", "trace")),
     *(f"checkers/lockstep/{name}.py" for name in (
         "heap_diff", "heap_history", "native", "run_trace", "subprocess", "translation", "validation"))})
-USUAL, HARDENED, SPANS = "sim", "sim:harden=1", "sim:spans=1"
+ON_USUAL, ON_HARDENED, ON_SPANS = "sim", "sim:harden=1", "sim:spans=1"
 HEAPS = {                                   # that run a file; what is not named here the usual one runs
-    "impl/layout.py": (USUAL, HARDENED, SPANS),
-    **{f"impl/{name}.py": (SPANS,) for name in ("run_layout", "runs", "slots", "run_totals")},
-    **{f"impl/{name}.py": (HARDENED,) for name in (
+    "impl/layout.py": (ON_USUAL, ON_HARDENED, ON_SPANS),
+    **{f"impl/{name}.py": (ON_SPANS,) for name in ("run_layout", "runs", "slots", "run_totals")},
+    **{f"impl/{name}.py": (ON_HARDENED,) for name in (
         "hardened", "quarantine", "randomness", "records", "spans", "spare", "vault")}}
 QUICK = ("impl", "machine", "model")        # rooms of tests that start no program
 WIDE = ("checkers/test_planted_faults_doc.py", "checkers/test_lockstep.py", "checkers/test_fuzzing.py")
@@ -86,7 +86,7 @@ def _load(prey: Prey) -> list[str]:
 def _fuzz(examples: int, prey: Prey) -> list[str]:
     return [] if prey.file in UNFUZZED else [
         sys.executable, "-m", "heapster.checkers.mutation.first_failure", str(examples), str(prey.seed),
-        *HEAPS.get(prey.file, (USUAL,))]
+        *HEAPS.get(prey.file, (ON_USUAL,))]
 
 
 def _prove(prey: Prey) -> list[str]:

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "heapster.h"
@@ -51,6 +52,7 @@ enum {
 static const char *const policies[] = {POLICY_NAMES};
 static pid_t stats_process;       /* whose statistics are wanted: 0 nobody's, EVERY_PROCESS everybody's */
 static int stats_descriptor = -1; /* a copy of stderr, for what is told at the end */
+static struct stat stats_stream;  /* what that is: a program may close the copy, and give its number to a file */
 static int table_wanted;
 static const char *stats_file;
 static sem_t stats_wanted;
@@ -107,7 +109,7 @@ static void read_stats_settings(void)
         stats_process = (pid_t)process;
         table_wanted = 1;
     }
-    if (table_wanted || stats_file)
+    if ((table_wanted || stats_file) && !fstat(STDERR_FILENO, &stats_stream))
         stats_descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR);
     word number;
     if (read_number("HEAPSTER_STATS_SIGNAL", 1, MOST_SIGNAL, "the number of a signal", &number))
@@ -352,22 +354,38 @@ static int write_stats(int to, int json)
     return write_all(to, text, (size_t)length);
 }
 
+/* Whether the descriptor still is the stderr that the program began with. */
+static int is_stats_stream(int descriptor)
+{
+    struct stat now;
+    return !fstat(descriptor, &now) && now.st_dev == stats_stream.st_dev && now.st_ino == stats_stream.st_ino;
+}
+
+/* Where to tell the user something at the end; -1 if the program has closed all that leads there. */
+static int find_stats_stream(void)
+{
+    if (is_stats_stream(stats_descriptor))
+        return stats_descriptor;
+    return is_stats_stream(STDERR_FILENO) ? STDERR_FILENO : -1;
+}
+
 /* Who asked for a file and does not get it whole is told. */
 static void write_stats_file(void)
 {
     int file = open(stats_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    int written = file >= 0 && write_stats(file, 1);
-    if (!written)
-        SAY(stats_descriptor >= 0 ? stats_descriptor : STDERR_FILENO, TEXT("heapster: "), TEXT(stats_file),
-            TEXT(" cannot be written: "), TEXT(strerror(errno)));
+    int failure = file >= 0 && write_stats(file, 1) ? 0 : errno;
+    int told = find_stats_stream();
+    if (failure && told >= 0)
+        SAY(told, TEXT("heapster: "), TEXT(stats_file), TEXT(" cannot be written: "), TEXT(strerror(failure)));
     if (file >= 0)
         close(file);
 }
 
 static void dump_stats(void)
 {
-    if (table_wanted && stats_descriptor >= 0)
-        write_stats(stats_descriptor, 0);
+    int told = table_wanted ? find_stats_stream() : -1;
+    if (told >= 0)
+        write_stats(told, 0);
     if (stats_file)
         write_stats_file();
 }
