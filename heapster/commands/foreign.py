@@ -55,7 +55,8 @@ def fuzz(target: Target, given: dict[str, Any], delivery: Delivery, store: Store
         run = delivery.selection.applied(fuzz_foreign(options, announce, progress, store, store.folder, pool=pool,
                                                       noticed=noticed))
         rate = run.extra["compiled_ops_per_second"]
-        meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s; compiled checks: {rate:,} a second")
+        meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s"
+                    + (f"; compiled checks: {rate:,} a second" if rate else ""))
     for finding in run.findings:
         if finding not in told:
             say([*finding_lines(finding), ("", PLAIN)])

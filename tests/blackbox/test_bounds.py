@@ -152,7 +152,7 @@ def test_a_mark_beyond_the_break_is_found(tmp_path: Path) -> None:
 
 def test_a_page_beyond_the_break_cannot_be_touched(tmp_path: Path) -> None:
     target = lab(tmp_path, mark="(void)*(volatile char *)(end + 5000)")
-    message = "malloc reaches 5001 bytes beyond mem_heap_hi, and dies of it"
+    message = "malloc reaches 5,001 bytes beyond mem_heap_hi, and dies of it"
     assert found(target, tmp_path) == ("touched_outside", message)
 
 

@@ -1,6 +1,9 @@
 """The first hour of an embedded engineer: a pool in a header and a source, which no main describes."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from tests.first_hour.folders import pool, undescribed_pool
 from tests.first_hour.typing import first_finding, types
@@ -150,5 +153,76 @@ def test_a_draft_for_a_project_names_its_parts_from_where_it_is_saved(tmp_path: 
     read = types("heapster describe include/mp.h", tmp_path)
     assert [line for line in read.lines if not line.startswith("#")] == [
         'sources = ["src/mp.c"]', 'headers = ["include/mp.h"]', 'include = ["include"]', "region = 65536",
-        'instance = "struct mp *"', 'init = "mp_create(region_size)"', 'malloc = "mp_malloc(instance, size, 0)"',
+        'instance = "struct mp *"', 'init = "mp_create(region_size)"',
+        'malloc = "size <= 4294967295 ? mp_malloc(instance, size, 0) : NULL"',
         'free = "mp_free(instance, pointer)"']
+
+
+OF_16_BITS = """\
+#include <stddef.h>
+#include <stdint.h>
+typedef struct { uint8_t *start; uint32_t length; } node_pool_t;
+int np_init(node_pool_t *pool, void *buffer, uint32_t length);
+void *np_alloc(node_pool_t *pool, uint16_t size);
+void np_free(node_pool_t *pool, void *block);
+"""
+FIRST_FIT = """\
+#include "np.h"
+struct block { uint32_t size, used; };
+#define NEXT(b) ((struct block *)((uint8_t *)(b) + (b)->size))
+#define END(p) ((struct block *)((p)->start + (p)->length))
+int np_init(node_pool_t *pool, void *buffer, uint32_t length)
+{
+    struct block *first = buffer;
+    pool->start = buffer;
+    pool->length = length & ~7u;
+    first->size = pool->length;
+    first->used = 0;
+    return 0;
+}
+void *np_alloc(node_pool_t *pool, uint16_t size)
+{
+    %s need = ((size + 7u) & ~7u) + sizeof(struct block);
+    for (struct block *b = (struct block *)pool->start; b < END(pool); b = NEXT(b)) {
+        if (b->used || b->size < need)
+            continue;
+        if (b->size - need >= sizeof(struct block)) {
+            struct block *rest = (struct block *)((uint8_t *)b + need);
+            rest->size = b->size - need;
+            rest->used = 0;
+            b->size = need;
+        }
+        b->used = 1;
+        return b + 1;
+    }
+    return NULL;
+}
+void np_free(node_pool_t *pool, void *block)
+{
+    if (block == NULL)
+        return;
+    ((struct block *)block - 1)->used = 0;
+    for (struct block *b = (struct block *)pool->start; b < END(pool); b = NEXT(b))
+        while (!b->used && NEXT(b) < END(pool) && !NEXT(b)->used)
+            b->size += NEXT(b)->size;
+}
+"""
+
+
+@pytest.mark.parametrize(("kind", "codes"), [("uint32_t", (0, 3)), ("uint16_t", (1,))])
+def test_a_pool_is_not_condemned_for_sizes_that_its_interface_cannot_hold(
+        tmp_path: Path, kind: str, codes: tuple[int, ...]) -> None:
+    """C cuts them before the call. What the pool itself cuts is found: near the size of its whole region."""
+    (tmp_path / "np.h").write_text(OF_16_BITS)
+    (tmp_path / "np.c").write_text(FIRST_FIT % kind)
+    read = types("heapster describe np.h -o np.toml && heapster fuzz np.toml --seconds 2 --jobs 1", tmp_path)
+    assert 'malloc = "size <= 65535 ? np_alloc(&instance, size) : NULL"' in (tmp_path / "np.toml").read_text()
+    assert read.code in codes, read.out + read.err
+    if codes == (1,):
+        assert re.match(r"outside_region.*\n  a = malloc\(655[23]\d\): the block ends", read.out)
+
+
+def test_the_region_of_a_draft_is_one_that_its_start_can_be_told(tmp_path: Path) -> None:
+    (tmp_path / "np.h").write_text(OF_16_BITS.replace("uint32_t length)", "uint16_t length)"))
+    read = types("heapster describe np.h", tmp_path)
+    assert "region = 32768" in read.lines

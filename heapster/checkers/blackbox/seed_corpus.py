@@ -92,6 +92,7 @@ BESIDE_OTHERS = (
     *(beside_others(size, count, taken) for size, count, taken in (
         (300_000, 4, 65536), (300_000, 4, 16), (60_000, 6, 4096), (2 * MIB, 2, 65536), (1000, 200, 65536))),
     parse(f"foreign_sbrk({4 * MIB}); a = malloc({8 * MIB}); free(a)"))
+NEARLY_ALL = 72                 # bytes less than the whole heap, down to which each size is asked for
 FILLING = (7, 60, 400)          # blocks that take seven eighths of a heap that has a limit
 
 
@@ -108,6 +109,8 @@ def extremes(verbs: frozenset[str], most_size: int, room: int) -> Iterator[Trace
     yield from filter(_is_extreme, _told(verbs, most_size))
     for trace in () if room else (*LARGE, *BESIDE_OTHERS):
         yield tuple(step for step in trace if step.verb in verbs or step.verb == "foreign_sbrk")
+    if room:
+        yield in_a_row(range(room + 1, max(room - NEARLY_ALL, 0), -1))
     for count in FILLING if room else ():
         yield exhausted(room, count, verbs)
         yield filled_and_freed(room, count, ())

@@ -29,6 +29,8 @@ ALIGNS = re.compile(r"align", re.IGNORECASE)
 FLAGS = re.compile(r"flag|mode$|option", re.IGNORECASE)
 OF_HEADERS = ("include", "inc", "includes")     # folders beside that of sources
 DRAFT_BLOCK, DRAFT_ALIGNMENT = 64, 16       # bytes
+DRAFT_REGION = 1 << 16                      # bytes, where what is told of it can hold so many
+BITS = re.compile(r"(?<![a-z])int(\d+)_t")
 ENTRY = re.compile(r"^ <(\d+)><([0-9a-f]+)>: .*\((DW_TAG_\w+)\)")
 NAME = re.compile(r"DW_AT_name\s*: (?:\(.*?\): )?(.*?)\s*$")
 COMMENTS = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -80,7 +82,7 @@ def draft(target: Path, names: Iterable[str], known: dict[str, Prototype]) -> st
         lines += [f'include = ["{_from_here(header.parent)}"]'] if header.parent != target.parent else []
     elif declared := list(_declarations(functions, known, "void *" if instance and not is_ours else "void")):
         lines.append(f"declare = [{', '.join(declared)}]")
-    lines.append("region = 65536")
+    lines.append(f"region = {_region(known.get(starts, ()))}")
     if instance:
         lines.append(f'instance = "{instance.rstrip(" *") if is_ours else instance}"')
     handle = "&instance" if is_ours else "instance"
@@ -88,7 +90,7 @@ def draft(target: Path, names: Iterable[str], known: dict[str, Prototype]) -> st
         lines.append(f'init = "{_start(starts, known.get(starts), instance if is_ours else "")}"')
     lines.append(f'malloc = "{_taking(takes or "FUNCTION", known.get(takes), handle)}"')
     lines.append(_giving(frees or "FUNCTION", known.get(frees), handle))
-    lines += [f'realloc = "{name}({", ".join(_words(known[name], handle, "size"))})"' for name in functions
+    lines += [f'realloc = "{_resizing(name, known[name], handle)}"' for name in functions
               if name.endswith("realloc") and [one.kind for one in known.get(name, ())].count("i") == 1][:1]
     return "".join(f"\n  {line}" for line in lines)
 
@@ -131,7 +133,39 @@ def _taking(name: str, prototype: Prototype | None, handle: str) -> str:
     words = [handle, "size"] if prototype is None else [
         _number(one, "size") if one.kind == "i" else handle for one in prototype]
     call = f"{name}({', '.join(words)})"
-    return call if prototype is None or "size" in words else f"size <= {DRAFT_BLOCK} ? {call} : NULL"
+    if prototype is None or "size" in words:
+        return _guarded(call, [one for one, word in zip(prototype or (), words, strict=False) if word == "size"])
+    return f"size <= {DRAFT_BLOCK} ? {call} : NULL"
+
+
+def _resizing(name: str, prototype: Prototype, handle: str) -> str:
+    """The call that makes a block larger or smaller."""
+    return _guarded(f"{name}({', '.join(_words(prototype, handle, 'size'))})", prototype)
+
+
+def _guarded(call: str, told: Iterable[Parameter]) -> str:
+    """The call, for sizes alone that what it is told can hold: that C cuts a larger one is no fault of the pool."""
+    limits = [limit for one in told if (limit := _largest(one))]
+    return f"size <= {min(limits)} ? {call} : NULL" if limits else call
+
+
+def _largest(parameter: Parameter) -> int:
+    """The largest number that one can hold whose type is an integer narrower than size_t; 0 of any other."""
+    kind = parameter.text if parameter.kind == "i" else ""
+    words, exact = frozenset(re.findall(r"\w+", kind)), BITS.search(kind.replace("u", ""))
+    bits = (int(exact[1]) if exact else 0 if "long" in words else 8 if "char" in words else 16 if "short" in words
+            else 32 if words & {"int", "unsigned", "signed"} else 0)
+    is_unsigned = "unsigned" in words or bool(re.search(r"\buint", kind))
+    return (1 << bits - (not is_unsigned)) - 1 if 0 < bits < 64 else 0
+
+
+def _region(starts: Prototype) -> int:
+    """Bytes of a region that each integer can hold which a pool is started with."""
+    limits = [limit for one in starts if (limit := _largest(one))]
+    size = DRAFT_REGION
+    while limits and size > min(limits):
+        size //= 2
+    return size
 
 
 def _number(parameter: Parameter, usual: str) -> str:

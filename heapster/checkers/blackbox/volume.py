@@ -113,6 +113,6 @@ def _describe(judge: Judge, least: Shrunk, rounds: int) -> Growth | None:
 
 def _title(seen: _Seen, rounds: int) -> str:
     if seen.failed_round:
-        return f"in round {seen.failed_round + 1} of the same work, with nothing live before it, NULL is answered"
+        return f"in round {seen.failed_round + 1:,} of the same work, with nothing live before it, NULL is answered"
     each = max(1, seen.grown * 4 // (3 * rounds))
-    return f"{rounds} rounds of the same work took ever more memory: about {counted(each, 'byte')} more in each"
+    return f"{rounds:,} rounds of the same work took ever more memory: about {counted(each, 'byte')} more in each"
