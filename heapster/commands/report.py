@@ -107,8 +107,9 @@ def _tables(values: Values) -> Iterator[Table]:
 
 
 def _finding(finding: Mapping[str, Any]) -> str:
-    trace = "\n".join(finding["trace"])
-    return f"## {finding['title']}\n\n`{finding['code']}`\n\n```\n{trace}\n```\n\n`{finding['replay']}`\n"
+    trace, cause = "\n".join(finding["trace"]), _as_finding(finding).cause
+    return (f"## {finding['title']}\n\n`{finding['code']}`{f', {cause}' if cause else ''}\n\n"
+            f"```\n{trace}\n```\n\n`{finding['replay']}`\n")
 
 
 def _joined(values: Values) -> Run:

@@ -70,6 +70,7 @@ class Promises(NamedTuple):
 
 OURS = Promises(errno_kept=True, zero="pointer", realloc_zero="frees")
 
+FAR = 1 << 20                   # bytes; what is touched so far outside of a heap has nothing to do with its edge
 HARMS = {1: "changed memory that somebody else took from the system",
          2: "gave memory back to the system that somebody else had taken from it",
          3: "gave a block in memory that somebody else had taken from the system"}
@@ -103,7 +104,7 @@ def explains(
 def where_outside(stray: int, promises: Promises) -> str:
     """A byte outside of a target's memory, in words."""
     edge, side = (promises.start, "before") if stray < 0 else (promises.end, "beyond")
-    return f"{in_bytes(abs(stray))} {side} {edge}"
+    return f"{in_bytes(abs(stray)) if abs(stray) < FAR else 'far'} {side} {edge}"
 
 
 def advance(live: Live, operation: Operation, result: Result, promises: Promises = OURS) -> None:

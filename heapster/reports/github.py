@@ -32,8 +32,8 @@ def summary(run: Run) -> str:
              f"{counted(run.ops, 'operation')} in {run.seconds:.0f} s, seed {run.seed}.", ""]
     for finding in run.findings:
         steps = "\n".join(finding.trace[:40])
-        lines += [f"<details><summary><b>{finding.code}</b> ({finding.id})</summary>", "", "```", finding.title, "",
-                  steps, "```", "", *finding.details, "", "</details>", ""]
+        lines += [f"<details><summary><b>{finding.code}</b> ({finding.id})</summary>", "", "```", finding.title,
+                  *filter(None, [finding.cause]), "", steps, "```", "", *finding.details, "", "</details>", ""]
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from heapster.checkers.blackbox.build import Compiler, judge_program
 from heapster.checkers.blackbox.campaign import Campaign
+from heapster.checkers.blackbox.describe import identity
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.targets import grammar
@@ -61,6 +62,8 @@ def test_a_size_that_is_cut_where_a_list_is_chosen_is_called_so_though_the_call_
              "#define TOO_LARGE(size) ((size) >> 30)\n")
     found = findings(tmp_path, fault, "a = malloc(8589934632)")
     assert [finding.code for finding in found] == ["size_truncated"]
+    assert found[0].id == identity("mine.c", "size_truncated", found[0].trace), "a baseline knows it by what it is"
+    assert found[0].replay.endswith(found[0].id)
 
 
 def test_a_size_that_is_refused_inside_and_answered_all_the_same_is_not_cut(tmp_path: Path) -> None:

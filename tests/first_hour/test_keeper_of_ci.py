@@ -41,3 +41,13 @@ def test_what_is_known_does_not_fail_the_build_a_second_time(tmp_path: Path) -> 
     assert "below --fail-on never" in read.out
     read = types(f"{fuzz} --ignore overlap,crsh", tmp_path)
     assert (read.code, read.err) == (2, "heapster: unknown code 'crsh': did you mean crash?\n")
+
+
+def test_a_summary_names_the_line_of_each_finding(tmp_path: Path) -> None:
+    """In the file that is asked for, and where GitHub shows what a step came to."""
+    lab(tmp_path)
+    types("heapster fuzz mm.c --seconds 0.5 --json h.json && true; heapster report h.json --markdown h.md", tmp_path,
+          GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY="step.md")
+    place = json.loads((tmp_path / "h.json").read_text())["findings"][0]["place"]
+    for file in ("h.md", "step.md"):
+        assert f"mm.c:{place['line']}, in {place['function']}" in (tmp_path / file).read_text()

@@ -56,8 +56,8 @@ class Baseline:
             raise UsageError(f"{path} is no baseline: it must be what --json has written") from None
 
     def accepts(self, finding: Finding) -> bool:
-        """Whether it is one of these."""
-        return finding.id in self.known
+        """Whether it is one of these: by its id, or, where that was given by how it showed, by what it is."""
+        return finding.id in self.known or BaselineFinding(finding.code, finding.trace) in self.known.values()
 
     def standing(self, judge: Judge, findings: Iterable[Finding], promises: Promises, *,
                  interrupted: bool) -> BaselineStanding:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from heapster.checkers.blackbox.codes import usual_cause
+from heapster.checkers.blackbox.describe import by_code
 from heapster.checkers.blackbox.generator import tags
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import FATAL
@@ -49,7 +50,7 @@ class Causes:
         for look in (self._truncation, self._given_away, self._usable_size, self._too_small):
             if cause := look(trace, outcome):
                 code, title = cause
-                return replace(finding, code=code, title=title, details=(
+                return replace(by_code(finding, self._judge.target.name, code), title=title, details=(
                     f"{finding.details[0].partition(';')[0]}; usual cause: {usual_cause(code)}",
                     f"it shows as {finding.code}: {outcome.reasons[0].message}"))
         return replace(finding, details=(finding.details[0], *self._hints(trace, outcome), *finding.details[1:]))

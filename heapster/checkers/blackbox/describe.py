@@ -1,6 +1,7 @@
 """From an outcome to a finding: confirmed, drawn by offsets, with the nearest variation that passes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,12 @@ VARIATIONS, FEW_VARIATIONS = 60, 8      # tried at most; of a trace that does no
 def identity(target: str, code: str, lines: tuple[str, ...]) -> str:
     """The id of a finding: the same for the same code and trace of the same target."""
     return sha256("\n".join((Path(target).name, code, *lines)).encode()).hexdigest()[:8]
+
+
+def by_code(finding: Finding, target: str, code: str) -> Finding:
+    """The finding under another code, and so with another id: that of what it is, however it showed first."""
+    found = identity(target, code, finding.trace)
+    return replace(finding, id=found, code=code, replay=f"heapster replay {found}")
 
 
 def describe(judge: Judge, trace: Trace, promises: Promises, masked: Masked, *, shrunk: bool = True) -> Finding:

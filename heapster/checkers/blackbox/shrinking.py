@@ -1,10 +1,8 @@
 """A kept finding of a stranger's allocator, shrunk further than the run that found it could."""
 
-from dataclasses import replace
-
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.codes import BY_CAUSE
-from heapster.checkers.blackbox.describe import describe, only_taken
+from heapster.checkers.blackbox.describe import by_code, describe, only_taken
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.known_faults import LEAK
 from heapster.checkers.blackbox.options import remember
@@ -52,7 +50,7 @@ def _one_trace(judge: Judge, trace: Trace, kept: Kept, promises: Promises,
     found = search(trace, lambda candidate: run_trace(judge, candidate, promises).code == code, budget, cost)
     least = only_taken(found.shrunk.trace, run_trace(judge, found.shrunk.trace, promises))
     finding = describe(judge, least, promises, UNMASKED, shrunk=found.shrunk.at_rest)
-    return Shown(replace(finding, code=kept.finding.code), least), found.replays, found.interrupted
+    return Shown(by_code(finding, judge.target.name, kept.finding.code), least), found.replays, found.interrupted
 
 
 def _steady_work(judge: Judge, trace: Trace, kept: Kept, promises: Promises,
