@@ -56,6 +56,7 @@ from heapster.checkers.proofs import (
     run_lists,
     run_slots,
     run_walks,
+    run_whole_calls,
     run_words,
     segregated,
     settings,
@@ -91,7 +92,7 @@ PROOFS: tuple[Proof, ...] = (
     *any_heap_refill.PROOFS, *any_mapped.PROOFS, *any_heap_realloc.PROOFS, *any_flush.PROOFS,
     *stats.PROOFS, *verify.PROOFS, *lifecycle.PROOFS, *spans.PROOFS,
     *run_words.PROOFS, *run_lists.PROOFS, *run_slots.PROOFS, *run_calls.PROOFS, *run_walks.PROOFS,
-    *run_branches.PROOFS,
+    *run_branches.PROOFS, *run_whole_calls.PROOFS,
     *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (

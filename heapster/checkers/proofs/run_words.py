@@ -234,7 +234,7 @@ PROOFS = (
     _proof("runs.run_word", run_word, what_a_run_has_stands_in_the_table="no word changes"),
     _proof("runs.record_of", record_of, each_run_has_a_record_of_its_own="at its number; no word changes"),
     _proof("runs.run_of", run_of, a_record_leads_back_to_its_run="no word changes"),
-    _proof("runs.begins_slot", begins_slot, ALL_WORDS,
+    _proof("runs.begins_slot", begins_slot,
            slots_begin_at_multiples_of_their_size="counted from the end of the run, and nowhere else",
            where_nobody_has_a_run_no_slot_begins="of the word 0"),
     _proof("runs.size_of_slot", size_of_slot, ALL_WORDS, a_runs_word_says_its_slots_size="that of its class"),
