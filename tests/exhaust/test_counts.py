@@ -15,6 +15,7 @@ from heapster.checkers.exhaust.called import CalledEngine, refusal
 from heapster.checkers.exhaust.interpreted import InterpretedEngine
 from heapster.checkers.exhaust.layers import Piece
 from heapster.checkers.exhaust.scope import Kinds, Move, ScopedCall, closed_form, factors, scope, trace
+from heapster.checkers.exhaust.told import at_most
 from heapster.checkers.exhaust.walking import ScopeWalk, run_all
 from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.lockstep.run_trace import on_source
@@ -197,3 +198,11 @@ def test_factors_of_what_nobody_gets_are_more_than_a_word_holds() -> None:
 def test_a_scope_that_cannot_be_written_down_is_refused(calls: int, sizes: tuple[int, ...], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         scope(calls, sizes, frozenset({"malloc", "free"}), refusals=True)
+
+
+def test_a_scope_that_takes_long_says_how_it_is_made_shorter() -> None:
+    verbs = frozenset({"malloc", "free"})
+    small, large = (scope(calls, range(1, sizes + 1), verbs, refusals=False) for calls, sizes in ((2, 3), (6, 20)))
+    assert at_most([small]).startswith("about 23 programs of at most 2 calls over 3 sizes; ")
+    assert "--seconds" not in at_most([small])
+    assert "--seconds" in at_most([large])

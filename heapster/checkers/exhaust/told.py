@@ -9,6 +9,9 @@ from heapster.checkers.exhaust.scope import Kinds, Scope, closed_form
 from heapster.checkers.exhaust.walking import ScopeWalk
 from heapster.wording import counted
 
+MANY = 50_000_000               # programs from which on a run may take many minutes
+SHORTER = ". That may take long: --sizes with fewer, --calls with one less, or --seconds, after which it can go on"
+
 
 def estimate(scope: Scope) -> int:
     """How many programs there are at most, if each request gets a block and the system refuses none."""
@@ -20,7 +23,8 @@ def at_most(scopes: Sequence[Scope]) -> str:
     """The estimate, for people."""
     without = ", and more with refusals of the system" if scopes[0].refusals else ""
     many = " and ".join(f"{counted(estimate(scope), 'program')} {_within(scope, scope.calls)}" for scope in scopes)
-    return f"about {many}{without}; those that reach a heap which is known are not run one by one"
+    advice = SHORTER if estimate(scopes[0]) >= MANY and scopes[0].calls > 1 else ""
+    return f"about {many}{without}; those that reach a heap which is known are not run one by one{advice}"
 
 
 def _within(scope: Scope, calls: int) -> str:
