@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from shutil import get_terminal_size
 
 import click
 
@@ -37,7 +38,15 @@ EXAMPLES = {
 COMPLETE = "_HEAPSTER_COMPLETE"     # what a shell sets that asks for completions
 UNFINISHED = 2                  # the exit code where a disk is full, or another limit of the system was met
 MAX_STREAM = 2                  # the highest descriptor of the three that every program has
+LEAST_COLUMNS = 52              # for which click lays out help by itself
 LONGEST_LINE = 400              # characters of an error's message
+
+
+class _Formatter(click.HelpFormatter):
+    """Leaves what is said of an option half of a narrow terminal."""
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl(list(rows), min(col_max, self.width // 2 - col_spacing), col_spacing)
 
 
 class _Commands(click.Group):
@@ -133,8 +142,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         from click.shell_completion import shell_complete  # noqa: PLC0415  no other run needs it
         return shell_complete(heapster, {}, "heapster", COMPLETE, os.environ[COMPLETE])
     given = list(sys.argv[1:] if arguments is None else arguments)
+    click.Context.formatter_class = _Formatter
     try:
-        with heapster.make_context("heapster", given) as ctx:
+        with heapster.make_context("heapster", given, terminal_width=_narrow()) as ctx:
             code = heapster.invoke(ctx)
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -154,6 +164,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(4, f"{error.name} is not installed{f': {brought}' if brought else ''}; "
                         "heapster doctor says what is missing")
     return code if isinstance(code, int) else 0
+
+
+def _narrow() -> int | None:
+    """The columns of a terminal that is narrower than what click takes for the least; None of any other."""
+    columns = get_terminal_size().columns
+    return max(columns - 2, 1) if columns < LEAST_COLUMNS else None
 
 
 def _fail(code: int, message: str) -> int:

@@ -14,6 +14,7 @@ from heapster.commands.pages import travelled, write_page
 from heapster.commands.targets import check_traces, targets_of
 from heapster.commands.workers import needed, pool_of
 from heapster.config import POLICIES
+from heapster.reports.columns import Row, in_columns
 from heapster.reports.jsonfile import as_value
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
@@ -82,13 +83,10 @@ def _tables(run: Run) -> Iterator[Line]:
         told = ", ".join([counted(about["ops"], "step"), counted(about["allocations"], "allocation"),
                           counted(about["threads"], "thread")])
         yield f"{trace}: {told}", STRONG
-        width = max(NAME_WIDTH, *map(len, rows))
-        cells = {name: [_cell(figures, key, form) for _, key, form in COLUMNS] for name, figures in rows.items()}
-        widths = [max(len(heading), *(len(row[n]) for row in cells.values()))
-                  for n, (heading, _, _) in enumerate(COLUMNS)]
-        yield "  " + " " * width + _row([heading for heading, _, _ in COLUMNS], widths), FAINT
-        for name, row in cells.items():
-            yield f"  {name:<{width}}" + _row(row, widths), BAD if rows[name]["agrees"] is False else PLAIN
+        heads = ("".ljust(NAME_WIDTH), *(heading for heading, _, _ in COLUMNS))
+        yield from in_columns(heads, [
+            Row((name, *(_cell(figures, key, form) for _, key, form in COLUMNS)),
+                BAD if figures["agrees"] is False else PLAIN) for name, figures in rows.items()])
         yield from _bounds(run, trace, rows)
         yield "", PLAIN
 
@@ -103,10 +101,6 @@ def _bounds(run: Run, trace: str, rows: dict[str, Any]) -> Iterator[Line]:
                f"{known['live']:,} live:"), FAINT
         for who, key, words in BOUNDS:
             yield f"    {who}: {words.format(known[key])}", FAINT
-
-
-def _row(cells: list[str], widths: list[int]) -> str:
-    return "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
 
 def _cell(figures: dict[str, Any], key: str, form: str) -> str:

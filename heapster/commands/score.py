@@ -9,6 +9,7 @@ from heapster.checkers.traces.reading import shipped
 from heapster.commands.delivery import Delivery
 from heapster.commands.targets import check_traces, targets_of
 from heapster.commands.workers import needed, pool_of
+from heapster.reports.columns import Row, in_columns
 from heapster.reports.output import Line, say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import BAD, FAINT, PLAIN, STRONG, not_checked, verdict_line
@@ -16,7 +17,7 @@ from heapster.results import Run
 from heapster.wording import counted
 
 VALID = {True: "yes", False: "NO", None: "?"}
-HEADINGS = f"  {'valid':>5}  {'util':>6}  {'heap':>13}  {'ops':>11}  {'secs':>9}  {'Kops':>9}  {'points':>6}"
+COLUMNS = {"valid": 5, "util": 6, "heap": 13, "ops": 11, "secs": 9, "Kops": 9, "points": 6}     # and least widths
 
 
 def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str | None, junit: str | None,
@@ -39,30 +40,26 @@ def command(traces: tuple[str, ...], targets: str, prefix: str | None, json: str
 
 
 def _tables(run: Run, chosen: tuple[Target, ...]) -> Iterator[Line]:
-    width = max((len(row["target"]) for rows in run.extra["table"].values() for row in rows.values()), default=0)
-    for trace, rows in run.extra["table"].items():
+    tables = run.extra["table"]
+    least = (max((len(row["target"]) for rows in tables.values() for row in rows.values()), default=0),
+             *COLUMNS.values())
+    for trace, rows in (*tables.items(), ("total", run.extra["totals"])):
         yield trace, STRONG
-        yield " " * (2 + width) + HEADINGS, FAINT
-        for row in rows.values():
-            yield f"  {row['target']:<{width}}{_cells(row)}", _style(row)
-            if row["skipped"]:
-                yield (f"  {'':<{width}}  {counted(row['skipped'], 'step')} skipped: it has no "
-                       f"{', '.join(row['lacks'])}; what takes their answers is skipped too"), FAINT
-    yield "total", STRONG
-    for row in run.extra["totals"].values():
-        yield f"  {row['target']:<{width}}{_cells(row)}", _style(row)
+        yield from in_columns(("", *COLUMNS), [line for row in rows.values() for line in _rows(row)], least)
     yield f"  {run.extra['formula']}", FAINT
     if any(target.kind == NATIVE.kind for target in chosen):
         yield f"  {run.extra['measures']}", FAINT
 
 
-def _style(row: dict[str, Any]) -> str:
-    return BAD if row["valid"] is False else PLAIN
-
-
-def _cells(row: dict[str, Any]) -> str:
+def _rows(row: dict[str, Any]) -> Iterator[Row]:
+    """What it came to; and what of the trace it was not asked for."""
+    name, style = row["target"], BAD if row["valid"] is False else PLAIN
     if not row["valid"] and "problem" in row:
-        return f"  {VALID[row['valid']]:>5}  {row['problem']}"
-    heap = f"{'~' * row['reserves']}{row['heap']:,}" if "heap" in row else ""
-    return (f"  {VALID[row['valid']]:>5}  {row['utilization']:>6.1%}  {heap:>13}  {row['ops']:>11,}  "
-            f"{row['seconds']:>9.4f}  {row['kops']:>9,.0f}  {row['points']:>6.1f}")
+        yield Row((name, VALID[row["valid"]], row["problem"]), style)
+    else:
+        heap = f"{'~' * row['reserves']}{row['heap']:,}" if "heap" in row else ""
+        yield Row((name, VALID[row["valid"]], f"{row['utilization']:.1%}", heap, f"{row['ops']:,}",
+                   f"{row['seconds']:.4f}", f"{row['kops']:,.0f}", f"{row['points']:.1f}"), style)
+    if row.get("skipped"):
+        words = f"{counted(row['skipped'], 'step')} skipped: it has no {', '.join(row['lacks'])}"
+        yield Row(("", f"{words}; what takes their answers is skipped too"), FAINT)

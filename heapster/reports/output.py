@@ -4,6 +4,7 @@ What cannot be printed is warned of, and noted in `UNPRINTED`: a command that wo
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -17,7 +18,7 @@ from rich.text import Text
 from heapster.files import UNPRINTED
 from heapster.wording import legible
 
-COPIED = "heapster "            # in lines with a command
+COPIED = re.compile(r"(?<![`(])\bheapster \S")      # in lines with a command; one in a sentence stands in marks
 WHOLE = (">", "for example:", "also ", "it ", "called from ")      # how lines begin that are told whole all the same
 TAB = 4                         # columns of a tab in sources
 MOST_INDENT = 2                 # of a sentence; what stands further in is a picture or a source
@@ -53,7 +54,7 @@ def _fitted(text: str, columns: int) -> list[str]:
 
     0 sets no limit.
     """
-    if not columns or len(text) <= columns or COPIED in text:
+    if not columns or len(text) <= columns or COPIED.search(text):
         return [text]
     indent = len(text) - len(text.lstrip())
     is_cut = indent > MOST_INDENT and not text.lstrip().startswith(WHOLE)
