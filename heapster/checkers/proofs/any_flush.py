@@ -20,6 +20,7 @@ from heapster.checkers.proofs.layout_spec import (
     WORD,
     header,
     let_wait,
+    longer,
     only,
     waits,
 )
@@ -49,7 +50,7 @@ def into_a_full_bin(source: Any, path: Any) -> None:
     """Each class that has bins: any bin that is full even if it grows, any used block of its size, of any arena."""
     index = path.choose(CLASS["cached"])
     c = Growing(path, index)
-    m, p = c.m, c.block(least(index))
+    m, p = c.m, c.block(least(index) + longer(source))
     limit, batch = fill_bin(c)
     show_nothing(path, m, p)
     place, calls = c.count_of(FREE)

@@ -23,9 +23,11 @@ from heapster.checkers.proofs.layout_spec import (
     STATICS,
     TOTALS,
     WORD,
+    beyond,
     header,
     key_of,
     let_wait,
+    longer,
     only,
     waits,
 )
@@ -46,6 +48,7 @@ class Refilling:
         self.index = path.word("class", 0, CLASS["cached"] - 1)
         self.slot = self.heap.thread + CACHE["bins"] + 2 * WORD * self.index
         self.batch, self.collected = path.choose(MOST_CARVED + 1), 0
+        self.longer = 0
         self.below: Any = 0
         self.limit: Any = 0
         self.m = self.heap.m
@@ -76,16 +79,18 @@ class Refilling:
         if self.path.choose(2):
             path = self.path
             b = path.word("collected", LOWEST, HIGHEST, ALIGN, PAYLOAD)
-            self.heap.reserve(b, self.total)
+            self.heap.reserve(b, self.total + self.longer)
             self.below, count = a_stack(path)
             self.collected = b + PAYLOAD
-            m.put(b, header(self.total, path.word("owner", 0, MAX_ARENAS - 1)), "header of a block in the bin")
+            owner = path.word("owner", 0, MAX_ARENAS - 1)
+            m.put(b, header(self.total + self.longer, owner), "header of a block in the bin")
             let_wait(m, self.collected, self.below)
             m.store(self.slot, self.collected + ((count + 1) << 48))
 
     def malloc(self, source: Any, request: Any) -> Any:
         """The call; of `request` bytes, which a block of the bin's size holds."""
-        self.path.require(request + PAYLOAD, "<=", self.total)
+        self.longer = longer(source)
+        self.path.require(request + beyond(source), "<=", self.total)
         with (of_arenas(source, self.heap), out_of_bins(source),
               replaced(source.malloc, is_small=lambda *_: True, class_for=lambda _: self.index,
                        class_for_request=lambda _: self.index, least_of_class=lambda _: self.total),
@@ -116,9 +121,10 @@ def _is_a_batch(r: Refilling, after: After, p: Any) -> bool:
     """Whether `p` is one of the fresh blocks, and all others are in the bin, marked, each of its size."""
     m, fresh, word = r.m, after.fresh(), r.m.load(r.slot)
     rest = [block.b + PAYLOAD for block in fresh if block.b + PAYLOAD != p]
-    if len(fresh) > max(r.batch, 1) or len(rest) != len(fresh) - 1 or any(block.size < r.total for block in fresh):
+    size = r.total + r.longer
+    if len(fresh) > max(r.batch, 1) or len(rest) != len(fresh) - 1 or any(block.size < size for block in fresh):
         return False
-    if rest and any(block.size != r.total for block in fresh):
+    if rest and any(block.size != size for block in fresh):
         return False
     for left in range(len(rest), 0, -1):
         top = next((q for q in rest if word == q + (left << 48)), None)

@@ -20,6 +20,7 @@ from heapster.checkers.proofs.layout_spec import (
     WORD,
     header,
     let_wait,
+    longer,
     only,
     waits,
 )
@@ -215,7 +216,7 @@ def carve_batch(source: Any, path: Any) -> None:
     with in_class(source, k.c.index), replaced(source.thread_cache, **k.notes.answering(
             find_or_grow=k.b if found else 0, carve=k.last, count_call=0)):
         try:
-            b = cut(source.thread_cache.carve_batch, k)(k.m, k.w.arena, k.total, most, k.kind)
+            b = cut(source.thread_cache.carve_batch, k)(k.m, k.w.arena, k.total - longer(source), most, k.kind)
         except Over:
             return
     if not found:
@@ -289,9 +290,10 @@ def refill(source: Any, path: Any) -> None:
     r.batch = path.word("batch", 0, COUNTS)
     b, asked = or_null(path, "carved"), []
     if b != 0:
-        path.require(b + r.total, "<=", 1 << 47)
-        heap.reserve(b, r.total)
-        m.put(b, header(r.total, heap.index), "header of a carved block")
+        size = r.total + longer(source)
+        path.require(b + size, "<=", 1 << 47)
+        heap.reserve(b, size)
+        m.put(b, header(size, heap.index), "header of a carved block")
 
     def carve_batch(m: Any, *words: Any) -> Any:
         """See `impl.thread_cache.carve_batch`."""

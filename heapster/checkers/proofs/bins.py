@@ -33,6 +33,7 @@ from heapster.checkers.proofs.layout_spec import (
     TOTALS,
     WORD,
     header,
+    longer,
     only,
     waits,
 )
@@ -122,7 +123,7 @@ def carve_batch(source: Any, path: Any) -> None:
     run, found = CarvedRun(path, w), path.choose(2)
     links = w.links()
     with in_class(source, index), replaced(source.thread_cache, find_or_grow=lambda *_: run.b if found else 0):
-        b = source.thread_cache.carve_batch(m, w.arena, run.want, most, MALLOC)
+        b = source.thread_cache.carve_batch(m, w.arena, run.want - longer(source), most, MALLOC)
     if not found:
         path.claim("without_memory_nothing_is_kept", lambda: b == 0 and only(m))
         return
@@ -154,7 +155,7 @@ def collect_remote(source: Any, path: Any) -> None:
     def cache_block(_: Any, p: Any, total: Any, kind: int) -> bool:
         """See `impl.thread_cache.cache_block`."""
         place = next(place for place, b in enumerate(blocks) if b + PAYLOAD == p)
-        kept.extend([p] * (has_room[place] and total == sizes[place] and kind == MALLOC))
+        kept.extend([p] * (has_room[place] and total == sizes[place] - longer(source) and kind == MALLOC))
         return bool(has_room[place])
 
     with replaced(source.thread_cache, cache_block=cache_block, release=lambda m, arena, b: released.append(b)):

@@ -20,27 +20,9 @@ class Build(Enum):
 
 # Proofs that hold of the source without spans alone, by what every proof has.
 PLAIN_ALONE = frozenset({
-    "api_free_stays_within_the_laws_in_so_many_steps",
-    "api_free_stays_within_the_laws_into_a_bin",
-    "api_free_stays_within_the_laws_into_a_full_bin",
-    "api_free_stays_within_the_laws_into_a_grown_bin",
-    "api_free_stays_within_the_laws_past_the_bins",
-    "api_malloc_stays_within_the_laws_from_a_bin",
-    "api_malloc_stays_within_the_laws_from_an_empty_bin",
-    "api_realloc_stays_within_the_laws_within_a_class",
-    "classes_class_for_request_stays_within_the_laws",
-    "malloc_allocate_block_stays_within_the_laws",
-    "malloc_cache_plain_stays_within_the_laws",
-    "malloc_cached_aligned_stays_within_the_laws",
-    "malloc_free_slow_stays_within_the_laws",
-    "malloc_leave_plain_stays_within_the_laws",
-    "malloc_size_for_stays_within_the_laws",
-    "sized_could_serve_stays_within_the_laws",
-    "thread_cache_carve_batch_stays_within_the_laws",
-    "thread_cache_carve_batch_stays_within_the_laws_turn_by_turn",
-    "thread_cache_check_in_use_stays_within_the_laws",
-    "thread_cache_collect_remote_stays_within_the_laws",
-    "verify_verify_bin_stays_within_the_laws",
+    "classes_class_for_request_stays_within_the_laws",      # of slots, which have no header, it is another
+    "malloc_allocate_block_stays_within_the_laws",          # what a small request gets is
+    "malloc_cached_aligned_stays_within_the_laws",          # nothing is aligned by chance
 })
 
 

@@ -27,9 +27,11 @@ from heapster.checkers.proofs.layout_spec import (
     STATICS_BYTES,
     TOTALS,
     WORD,
+    beyond,
     draw_key,
     header,
     let_wait,
+    longer,
     only,
     owner_in,
     waits,
@@ -97,42 +99,44 @@ class Waiting(NamedTuple):
     request: Any
 
 
-def a_waiting_block(path: Any) -> Waiting:
+def a_waiting_block(source: Any, path: Any) -> Waiting:
     """Each class that has bins, with any blocks below the one on top, and each request of it."""
     index = path.choose(CLASS["cached"])
     c = Caller(path, index)
-    p = c.block(least(index))
+    p = c.block(least(index) + longer(source))
     below, count = a_stack(path)
     c.m.put(c.slot, p + ((count + 1) << 48), "bin")
     let_wait(c.m, p, below)
     want = path.word("want", least(index - 1) + ALIGN if index else MIN_BLOCK, least(index), ALIGN)
-    request = want - PAYLOAD - path.word("to spare", 0, MIN_BLOCK - PAYLOAD if index == 0 else ALIGN - 1)
+    taken = beyond(source)
+    request = want - taken - path.word("to spare", 0, MIN_BLOCK - taken if index == 0 else ALIGN - 1)
     path.require(request, "<", c.threshold)
+    path.require(request, "<=", CACHE["most_cached"] - WORD)
     return Waiting(c, index, p, below, want, request)
 
 
 def from_a_bin(source: Any, path: Any) -> None:
     """Each class that has bins, each request of it, by malloc, calloc or for an alignment that every block has."""
-    c, index, p, word, _, request = a_waiting_block(path)
-    m = c.m
+    c, index, p, word, _, request = a_waiting_block(source, path)
+    m, size = c.m, least(index) + longer(source)
     kind = (MALLOC, CALLOC, ALIGNED)[path.choose(3)]
     place, calls = c.count_of(kind)
-    owning = OwningThread(m, (p, least(index)))
+    owning = OwningThread(m, (p, size))
     q = _asked(source, path, owning, kind, request)
     path.claim("a_call_that_a_bin_serves_races_with_nobody", lambda: not owning.strays, owning.races)
-    path.claim("what_a_bin_has_is_handed_out", lambda: q == p and request <= least(index) - PAYLOAD)
+    path.claim("what_a_bin_has_is_handed_out", lambda: q == p and request <= size - PAYLOAD)
     path.claim("what_a_bin_hands_out_leaves_it", lambda: m.load(c.slot) == word and m.load(p) == 0
                and m.load(p + WORD) == 0)
     path.claim("a_call_that_a_bin_serves_is_counted", lambda: m.load(place) == calls + 1)
     path.claim("what_a_bin_hands_out_is_zeroed_for_calloc_alone", lambda: m.fills == (
-        [(p, 0, least(index) - PAYLOAD)] if kind == CALLOC else []))
+        [(p, 0, size - PAYLOAD)] if kind == CALLOC else []))
     path.claim("a_call_that_a_bin_serves_touches_no_more", lambda: c.is_alone() and only(
         m, c.slot, place, p, p + WORD))
 
 
 def aligned_from_a_bin(source: Any, path: Any) -> None:
     """Each class that has bins, each request of it, at multiples that a block may start at by chance."""
-    c, index, p, word, want, request = a_waiting_block(path)
+    c, index, p, word, want, request = a_waiting_block(source, path)
     m = c.m
     place, calls = c.count_of(ALIGNED)
     alignment = BY_CHANCE[path.choose(len(BY_CHANCE))]
@@ -159,7 +163,7 @@ def _asked(source: Any, path: Any, m: Any, kind: int, request: Any) -> Any:
 UNREGISTERED, LOOKS_KEPT, OF_ANOTHER_CLASS, BETWEEN_SIZES, MAPPED_BLOCK = range(5)     # why realloc looks further
 
 
-def _to_be_resized(path: Any, why: int = -1) -> tuple[Caller, Any, Any]:
+def _to_be_resized(source: Any, path: Any, why: int = -1) -> tuple[Caller, Any, Any]:
     """A thread that has a cache, a block, and a request of its class, unless there is a reason why not."""
     index = path.choose(SMALL_CLASSES)
     c = Caller(path, index)
@@ -167,7 +171,7 @@ def _to_be_resized(path: Any, why: int = -1) -> tuple[Caller, Any, Any]:
     if why == BETWEEN_SIZES:
         size = a_size_of(path, index)
         path.require(least(index), "<", size)
-    p = c.block(size, MAPPED if why == MAPPED_BLOCK else 0)
+    p = c.block(size + longer(source), MAPPED if why == MAPPED_BLOCK else 0)
     c.m.put(c.thread + CACHE["registered"], 0 if why == UNREGISTERED else 1, "registered")
     if why == LOOKS_KEPT:
         let_wait(c.m, p, a_stack(path)[0])
@@ -176,7 +180,8 @@ def _to_be_resized(path: Any, why: int = -1) -> tuple[Caller, Any, Any]:
     asked = index
     if why == OF_ANOTHER_CLASS:
         asked = index + 1 if index == 0 or path.choose(2) else index - 1
-    request = path.word("request", least(asked - 1) - PAYLOAD + 1 if asked else 1, least(asked) - PAYLOAD)
+    taken = beyond(source)
+    request = path.word("request", least(asked - 1) - taken + 1 if asked else 1, least(asked) - taken)
     if why != OF_ANOTHER_CLASS:
         path.require(request, "<", PAGE)
     return c, p, request
@@ -184,9 +189,9 @@ def _to_be_resized(path: Any, why: int = -1) -> tuple[Caller, Any, Any]:
 
 def resized_in_its_class(source: Any, path: Any) -> None:
     """Each class that small requests have: a block of it, and each request that malloc would give such a block for."""
-    c, p, request = _to_be_resized(path)
+    c, p, request = _to_be_resized(source, path)
     place, calls = c.count_of(REALLOC)
-    owning = OwningThread(c.m, (p, least(c.index)))
+    owning = OwningThread(c.m, (p, least(c.index) + longer(source)))
     q = source.api.realloc(owning, p, request)
     path.claim("realloc_within_a_class_races_with_nobody", lambda: not owning.strays, owning.races)
     path.claim("realloc_within_a_class_leaves_the_block", lambda: q == p and c.m.load(place) == calls + 1
@@ -195,7 +200,7 @@ def resized_in_its_class(source: Any, path: Any) -> None:
 
 def leave_nothing(source: Any, path: Any) -> None:
     """A block that looks kept, is mapped, of another class, or of a size between two; or a thread without a cache."""
-    c, p, request = _to_be_resized(path, path.choose(5))
+    c, p, request = _to_be_resized(source, path, path.choose(5))
     left = source.malloc.leave_plain(c.m, p, request)
     path.claim("what_cannot_be_left_at_once_is_looked_at_further", lambda: not left and only(c.m))
 
@@ -203,8 +208,8 @@ def leave_nothing(source: Any, path: Any) -> None:
 def into_a_bin(source: Any, path: Any) -> None:
     """Each class that has bins: any bin with room, any used block of its size that does not look as if it waited."""
     index = path.choose(CLASS["cached"])
-    c = Caller(path, index)
-    m, p = c.m, c.block(least(index))
+    c, size = Caller(path, index), least(index) + longer(source)
+    m, p = c.m, c.block(size)
     word, count = a_stack(path)
     limit = path.word("limit", 1, COUNTS)
     path.require(count, "<", limit)
@@ -212,7 +217,7 @@ def into_a_bin(source: Any, path: Any) -> None:
         m.put(place, held, "bin")
     show_nothing(path, m, p)
     place, calls = c.count_of(FREE)
-    owning = OwningThread(m, (p, least(index)))
+    owning = OwningThread(m, (p, size))
     source.api.free(owning, p)
     path.claim("a_free_into_a_bin_races_with_nobody", lambda: not owning.strays, owning.races)
     path.claim("what_is_freed_into_a_bin_is_on_top", lambda: m.load(c.slot) == p + ((count + 1) << 48)
@@ -244,8 +249,8 @@ class Growing(Caller):
 def into_a_grown_bin(source: Any, path: Any) -> None:
     """Each class that has bins: any bin without room that gets some, any used block of its size, of any arena."""
     index = path.choose(CLASS["cached"])
-    c = Growing(path, index)
-    m, p = c.m, c.block(least(index))
+    c, size = Growing(path, index), least(index) + longer(source)
+    m, p = c.m, c.block(size)
     word, count = a_stack(path)
     had_room = path.choose(2)
     limit = path.word("limit", 1, COUNTS) if had_room else 0
@@ -260,7 +265,7 @@ def into_a_grown_bin(source: Any, path: Any) -> None:
     path.require(waiting, "<", MOST_REMOTE)
     owner = owner_in(m.load(p - PAYLOAD))
     m.put(c.arena(owner) + ARENA_RECORD["remote"], remote, "remote list")
-    owning = OwningThread(m, (p, least(index)))
+    owning = OwningThread(m, (p, size))
     with replaced(source.thread_cache, grow_bin=c.grow_bin, attach=lambda _: c.arena(c.mine)):
         source.api.free(owning, p)
     path.claim("a_free_past_a_full_bin_races_with_nobody", lambda: not owning.strays, owning.races)
@@ -288,7 +293,7 @@ def past_the_bins(source: Any, path: Any) -> None:
         m.put(c.slot + WORD, 0, "limit")
     elif not large:
         path.require(least(index), "<", total)
-    p = c.block(total)
+    p = c.block(total + longer(source))
     m.put(c.thread + CACHE["registered"], path.choose(2), "registered")
     m.put(c.statics + STATICS["cache"], path.word("cache", 0, CACHE["max_cache"]), "cache")
     word = m.load(p - PAYLOAD)

@@ -227,6 +227,16 @@ def aborts(m: Any, call: Callable[[], Any], address: Any) -> int:
     return 0
 
 
+def longer(source: Any) -> int:
+    """Bytes by which a block is larger than what its bin serves: with spans, than a slot."""
+    return RUNS["LONGER"] * int(source.run_layout.SPANS)
+
+
+def beyond(source: Any) -> int:
+    """Bytes that the least size of a class has beyond its largest request: those of a header, and of slots none."""
+    return PAYLOAD - RUNS["SHORT"] * int(source.run_layout.SPANS)
+
+
 def not_drawn(layout: Any) -> list[str]:
     """Constants of a layout that no drawing has."""
     return [name for name in vars(layout) if name.isupper() and name not in LAYOUT and name not in RUNS]

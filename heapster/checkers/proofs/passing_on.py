@@ -25,7 +25,9 @@ from heapster.checkers.proofs.layout_spec import (
     USE_AFTER_FREE,
     WORD,
     a_size,
+    beyond,
     header,
+    longer,
     only,
 )
 from heapster.checkers.proofs.local_heap import Window
@@ -201,7 +203,7 @@ def cache_plain(source: Any, path: Any) -> None:
         went = source.malloc.cache_plain(g.m, p, g.kind)
     path.claim("only_a_plain_used_block_goes_into_a_bin", lambda: g.is_alone() and (
         not went and not g.notes.done if nowhere or g.mapped or not used or g.size >= CACHE["least_large"] else
-        bool(went) == done and g.notes.are(("cache_block", p, g.size, g.kind))))
+        bool(went) == done and g.notes.are(("cache_block", p, g.size - longer(source), g.kind))))
 
 
 def free_slow(source: Any, path: Any) -> None:
@@ -212,7 +214,8 @@ def free_slow(source: Any, path: Any) -> None:
         source.malloc.free_slow(g.m, g.p, g.kind)
     path.claim("what_no_bin_takes_is_given_to_its_owner_once", lambda: g.is_alone() and g.notes.are(
         ("header_of", g.p, DOUBLE_FREE), *([] if g.mapped else [
-            ("check_in_use", g.p, g.word_of_b, DOUBLE_FREE), ("cache_block_slow", g.p, g.size, g.kind)]),
+            ("check_in_use", g.p, g.word_of_b, DOUBLE_FREE),
+            ("cache_block_slow", g.p, g.size - longer(source), g.kind)]),
         *[("free_to_arena", g.b, g.word_of_b, g.kind)] * (g.mapped or not done)))
 
 
@@ -252,9 +255,9 @@ def size_for(source: Any, path: Any) -> None:
     c.m.put(c.statics + STATICS["cache"], caches, "cache")
     with replaced(source.malloc, is_small=lambda *_: is_small, **_classes()):
         size = source.malloc.size_for(c.m, c.request)
-    need = source.block.block_size(c.request)
-    path.claim("a_resized_block_gets_what_malloc_gives", lambda: c.is_alone() and (
-        size == need + ALIGN if is_small and caches else size == need))
+    of_class = source.block.block_size(c.request - PAYLOAD + beyond(source)) + ALIGN + longer(source)
+    path.claim("a_resized_block_gets_what_malloc_gives", lambda: c.is_alone() and size == (
+        of_class if is_small and caches else source.block.block_size(c.request)))
 
 
 def _classes() -> dict[str, Any]:

@@ -23,6 +23,7 @@ from heapster.checkers.proofs.layout_spec import (
     a_size,
     aborts,
     header,
+    longer,
     mapped_header,
     only,
 )
@@ -49,6 +50,8 @@ def could_serve(source: Any, path: Any) -> None:
     total, alignment = a_size(path), (ALIGN, 2 * ALIGN)[path.choose(2)]
     serves = bool(source.sized.could_serve(total, request, alignment))
     by_class = cached and alignment == ALIGN
+    if cached and longer(source) > 0:       # the slots of its class hold the request
+        most = least(index - (index > 0 and bool(request <= least(index - 1)))) + longer(source)
     path.claim("what_a_request_gets_could_serve_it", lambda: serves or not (
         want <= total < want + MIN_BLOCK or by_class and most <= total < most + MIN_BLOCK))
     path.claim("what_no_request_gets_serves_none", lambda: not serves or (

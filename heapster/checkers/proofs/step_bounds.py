@@ -9,7 +9,7 @@ from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.cache import COUNTS, a_stack, show_nothing
 from heapster.checkers.proofs.cached_calls import Caller
 from heapster.checkers.proofs.classes import least
-from heapster.checkers.proofs.layout_spec import CLASS, MIN_BLOCK, NEXT, PAYLOAD, WORD, header, let_wait
+from heapster.checkers.proofs.layout_spec import CLASS, MIN_BLOCK, NEXT, PAYLOAD, WORD, header, let_wait, longer
 from heapster.checkers.proofs.local_heap import Window
 
 LOADS = ("load", "load_any", "load_relaxed", "load_acquire")
@@ -68,7 +68,7 @@ def free(source: Any, path: Any) -> None:
     """Each class that has bins: any bin that has room."""
     index = path.choose(CLASS["cached"])
     c = Caller(path, index)
-    p, (word, count) = c.block(least(index)), a_stack(path)
+    p, (word, count) = c.block(least(index) + longer(source)), a_stack(path)
     limit = path.word("limit", 1, COUNTS)
     path.require(count, "<", limit)
     for place, held in ((c.slot, word), (c.slot + WORD, limit << 48)):

@@ -33,6 +33,7 @@ from heapster.checkers.proofs.layout_spec import (
     header,
     key_of,
     let_wait,
+    longer,
     mapped_header,
     only,
 )
@@ -269,7 +270,7 @@ def one_bin(source: Any, path: Any) -> None:
     code = aborts(m, run, walk.p)
     if not ended:
         path.claim("a_block_in_a_bin_that_breaks_a_clause_is_named", lambda: code == code_of(
-            ("BINS_HOLD_BLOCKS_OF_THEIR_SIZE", bool(walk.size == walk.total) and walk.used == 1),
+            ("BINS_HOLD_BLOCKS_OF_THEIR_SIZE", bool(walk.size == walk.total + longer(source)) and walk.used == 1),
             ("STACKS_COUNT_THEIR_BLOCKS", bool(walk.marked and walk.counted))))
 
 

@@ -19,6 +19,7 @@ from heapster.checkers.proofs.layout_spec import (
     draw_key,
     header,
     let_wait,
+    longer,
     only,
 )
 from heapster.checkers.proofs.local_heap import Window
@@ -111,7 +112,7 @@ def check_in_use(source: Any, path: Any) -> None:
 
     with replaced(source.thread_cache, class_of=lambda _: index, is_cached=noting(cached), is_remote=noting(remote)):
         code = aborts(m, lambda: source.thread_cache.check_in_use(m, p, header(size, w.index), USE_AFTER_FREE), p)
-    looks = is_marked and size <= CACHE["most_cached"]
+    looks = is_marked and size <= CACHE["most_cached"] + longer(source)
     path.claim("only_what_waits_aborts", lambda: code == (USE_AFTER_FREE if looks and (cached or remote) else 0))
     path.claim("what_is_marked_is_looked_for", lambda: asked == (
         [(index, p), (w.arena, p)][:1 if cached else 2] if looks else []))
