@@ -77,7 +77,7 @@ def _stand_in_lines() -> Iterator[str]:
 SPANS = (
     "Theorems that reach \"with spans\" are of what is built with spans alone; `heapster prove` proves them with the",
     "others. `heapster prove sim:spans=1` proves all that holds of that build. Most functions are the same in either;",
-    "what is not about runs is proved there of a heap without a reservation, where blocks are as without spans.",
+    "what is not about runs is proved there of a heap without a reservation, whose bins have blocks of 16 bytes more.",
 )
 
 
