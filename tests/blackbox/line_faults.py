@@ -105,6 +105,10 @@ LINE_FAULTS = (
          ("starts_at_its_own_head", "char *at = (char *)memory + 64;", "char *at = (char *)memory + 0;"),
          ("takes_too_large", "size <= POOL_BLOCK ?", "size <= POOL_BLOCK + 8 ?")),
     *_of("lines/explicit.c", ("unlinks_what_is_freed", "unlink_block(NEXT_BLKP(bp));", "unlink_block(bp);")),
+    *_of("lines/chain.c",
+         ("copies_the_request", "copy = b->size < size ? b->size : size;", "copy = size;"),
+         ("tail_stays", "        else last = b;", ""),
+         ("not_taken", "        b->is_free = 0;", "")),
 )
 
 BLIND_FAULTS = (        # written after the ranking, which was never tuned on them

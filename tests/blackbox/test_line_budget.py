@@ -10,7 +10,7 @@ from heapster.checkers.blackbox.battery import Battery, filling
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.explaining import Explainer
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.line_budget import LEAST, OF_TRIES, SHARE, LineBudget
+from heapster.checkers.blackbox.line_budget import IN_VAIN, LEAST, OF_TRIES, SHARE, LineBudget
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.repairing import compiled_repairs
@@ -88,6 +88,24 @@ def test_however_long_variants_compile_some_time_is_left_to_try_them(hours: list
         assert not budget.is_up()
         hours[0] += 2
         assert budget.is_up()
+
+
+def test_a_search_that_finds_nothing_ends_sooner_and_compiling_does_not_count_for_that(hours: list[float]) -> None:
+    budget = LineBudget(20, lambda: 0)
+    with budget.counted():
+        with budget.compiling():
+            hours[0] += IN_VAIN * budget.seconds + 1
+        assert not budget.is_in_vain()
+    hours[0] += 1000
+    with budget.counted():          # another finding
+        assert not budget.is_in_vain() and not budget.has_ended
+        hours[0] += IN_VAIN * budget.seconds + 1
+        assert budget.is_in_vain() and budget.has_ended
+
+
+def test_tries_that_ended_are_told_with_how_to_have_more() -> None:
+    told = LineBudget(6, lambda: 0).words_of_tries(900)
+    assert told.endswith("900 were tried (fuzz --seconds 12 tries twice as many)")
 
 
 def test_variants_that_do_not_compile_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

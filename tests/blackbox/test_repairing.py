@@ -5,16 +5,18 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox.build import judge_program
-from heapster.checkers.blackbox.explaining import best_place, rivals
+from heapster.checkers.blackbox.explaining import CUT_SHORT, best_place, rivals
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.outline import Outline
-from heapster.checkers.blackbox.repairing import Repair, RepairLayer, compiled_repairs
-from heapster.checkers.blackbox.searching import A_TURN, RepairSearch, in_turns
-from heapster.checkers.blackbox.variant_list import FORCED, Variant
+from heapster.checkers.blackbox.protocol import Mode
+from heapster.checkers.blackbox.repairing import FEW_CHANGES, Repair, RepairLayer, compiled_repairs
+from heapster.checkers.blackbox.searching import A_TURN, RepairSearch, in_turns, is_mended
+from heapster.checkers.blackbox.variant_list import FORCED, LACKING, Variant
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
 from heapster.model.spec import Promises
+from heapster.model.trace import parse
 
 SOURCE = """\
 #include <stddef.h>
@@ -145,6 +147,54 @@ def test_what_passes_by_a_change_elsewhere_too_has_rivals() -> None:
     assert rivals(one, [one, beside]) == () == rivals(one, [one, other._replace(avoids=True)])
     assert len(rivals(one, [one, other])) == len(rivals(one, [one, other._replace(changes=9)])) == 1
     assert len(rivals(one, [one, same])) == 1 and rivals(one, [one, same._replace(changes=9)]) == ()
+
+
+def test_what_is_bold_is_believed_late() -> None:
+    """As a condition that another half never decides, which then gives no other address at all."""
+    bold = MENDS._replace(variant=MENDS.variant._replace(rank=LACKING))
+    assert MENDS._replace(changes=FEW_CHANGES).belief() < bold.belief() < MENDS._replace(changes=9).belief()
+
+
+def test_what_gives_other_addresses_has_a_rival_that_gives_none() -> None:
+    """As a page of twice the size has, where a header is not counted."""
+    page = MENDS._replace(function="PAGE", changes=9)
+    header = page._replace(function="zone_size", variant=MENDS.variant._replace(line=9), avoids=True, changes=0)
+    assert len(rivals(page, [page, header])) == 1
+    assert rivals(page, [page, header._replace(changes=1)]) == () == rivals(page, [page, header._replace(hides=True)])
+
+
+def test_a_line_is_not_called_the_one_where_not_all_was_tried_that_is_as_likely() -> None:
+    sure, unsure = best_place([], [MENDS]), best_place([], [MENDS], is_short=True)
+    assert sure is not None and sure.mended and unsure is not None and not unsure.mended and CUT_SHORT in unsure.why
+
+
+@pytest.mark.parametrize(("most", "settled", "is_short"), [(9, (False, 0), False), (1, (False, 0), False),
+                                                           (1, (False, 1), True), (0, (False, 0), True)])
+def test_tries_that_end_are_told_where_what_is_as_likely_is_left(layers: list[RepairLayer], most: int,
+                                                                 settled: tuple[bool, int], *, is_short: bool) -> None:
+    """Two candidates, of which the second is bolder; neither mends it."""
+    ranked = [((False, rank, True, 1, False, 0), MENDS._replace(variant=MENDS.variant._replace(rank=rank)))
+              for rank in range(2)]
+    with Judge(judge_program(layers[0].target.bits), layers[0].target) as judge:
+        search = RepairSearch(layers[0], judge, Promises())
+        search._settled = settled
+        assert search._tried(ranked, most, lambda _: True, frozenset()) == ([], []) and search.is_short == is_short
+
+
+def test_what_mends_one_trace_is_asked_whether_it_mends_another(layers: list[RepairLayer]) -> None:
+    """Only where that fails without it: what passes anyway tells nothing."""
+    one = next(one for one in layers[0].repairs if one.function == "malloc")
+    with Judge(judge_program(layers[0].target.bits), layers[0].target) as judge:
+        search = RepairSearch(layers[0], judge, Promises())
+
+        def mended_by_it(judge: Judge) -> bool:
+            judge.run(Mode.PRECISE, judge.set_steps(parse("a = malloc(8)\nfree(a)")))
+            return bool(judge.header.choice != one.variant.number)
+
+        met = search._met(mended_by_it)
+        assert one in met and is_mended([search], one, mended_by_it)
+        assert not is_mended([search], one, lambda _: False)
+        assert not is_mended([search], one._replace(variant=one.variant._replace(number=0)), mended_by_it)
 
 
 MENDS = Repair(Variant(1, 3, "a", "b", 0, 0), Path("mm.c"), "b;", "place")

@@ -186,6 +186,8 @@ def test_it_is_told_which_variants_were_come_by(tmp_path: Path, variants: Varian
      "g(b)"),                                                                           # pointers that stay
     ("int f(int n, int m) { if (n > 3) m = 1; if (m) n = 2; return n; }", "if (n > 3 && !(m))"),   # half of a condition
     ("int f(int n, int m) { if (n > 3) return 1; m = 2; return m; }", "if (!(n > 3)) m = 2;"),       # a check
+    ("struct b { long size; }; long f(struct b *b, long n) { long m = n; return m * b->size; }",
+     "m = (b->size < n ? b->size : n);"),                                               # no more than there is
     ("#define ROUND(n) ((n) & ~(unsigned)15)\nint f(int n) { return ROUND(n); }", "(n) + ( unsigned ) 15 & ~"),
 ])
 def test_whole_expressions_and_statements_are_among_them(tmp_path: Path, text: str, slip: str) -> None:

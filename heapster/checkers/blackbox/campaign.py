@@ -6,7 +6,7 @@ most later cases leave out a part of the trigger, each another. So one run lists
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import chain, count
 from random import Random
@@ -163,7 +163,8 @@ class Campaign:
         with self._clock.stopped():         # compiling takes as long as the target is large
             twin = self.explainer.twin() if self.explainer and self.seconds >= LEAST_OBSERVED else None
         if self.explainer and twin and twin.target.instrumented:
-            mapped = TwinJudge(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over)
+            mapped = TwinJudge(twin, self.explainer, self.promises, self._show, self._pursue, self._hand_over,
+                               self._explaining)
             given = self._part.of(basics(verbs, most))
             traces = (partial(mapped.judge_trace, self._bearable(trace)) for trace in given)
             yield CaseKind("instrumented", 8, chain(traces, self._drawn("instrumented", self._mapped_case(mapped))))
@@ -184,9 +185,8 @@ class Campaign:
     def _show(self, shown: Shown) -> None:
         if self.explainer and shown.finding.place is None:
             self.noticed(shown.finding)
-            before = self._clock.spent()
-            shown = shown._replace(finding=self.explainer.explained(shown))
-            self._explained += self._clock.spent() - before
+            with self._explaining():
+                shown = shown._replace(finding=self.explainer.explained(shown))
         header = self.judge.header
         header.guarded = min(header.guarded, UNGUARDED.get(shown.finding.code, header.guarded))
         if self._is_of_a_known_line(shown.finding) or self._is_of_the_stub(shown.trace):
@@ -194,9 +194,19 @@ class Campaign:
             return
         self.shown.append(shown)
 
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Count what is done meanwhile as looking for lines."""
+        before = self._clock.spent()
+        try:
+            yield
+        finally:
+            self._explained += self._clock.spent() - before
+
     def _is_of_a_known_line(self, finding: Finding) -> bool:
         """Whether one line is to blame for it and for another: then that shows in another way."""
-        return any(is_same_fault(finding, other.finding) for other in self.shown)
+        is_mended = self.explainer is not None and self.explainer.is_known
+        return is_mended or any(is_same_fault(finding, other.finding) for other in self.shown)
 
     def _is_of_the_stub(self, trace: Trace) -> bool:
         """Whether it needs a realloc that is none, as another does that is shown."""

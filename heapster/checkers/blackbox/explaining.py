@@ -1,14 +1,14 @@
 """The line behind a finding: what its least trace does on the instrumented twin, and which expression mends it."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from heapster.checkers.blackbox.accesses import NO_STEP, Suspect, TracedEvent, moments, of_step
 from heapster.checkers.blackbox.around import heap_around, held_while, words_of
-from heapster.checkers.blackbox.battery import near
+from heapster.checkers.blackbox.battery import LEAST_LOST, near
 from heapster.checkers.blackbox.build import cache_folder, judge_program
 from heapster.checkers.blackbox.dying import by_its_end
 from heapster.checkers.blackbox.judge import LIMIT, Judge
@@ -28,7 +28,7 @@ from heapster.checkers.blackbox.protocol import (
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.repairing import FEW_CHANGES, Repair, compiled_repairs
 from heapster.checkers.blackbox.root_cause import GUESSED, of_place, suspects
-from heapster.checkers.blackbox.searching import RepairSearch, mending
+from heapster.checkers.blackbox.searching import RepairSearch, Search, is_mended, mending
 from heapster.checkers.blackbox.stepwise import CLAIMED, BlackboxRun, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin, wrapping_twin
@@ -51,6 +51,7 @@ MOST_TOLD = 2                   # lines of which a change makes all pass, beside
 MOST_ALSO = 3                   # further lines that are told of
 TRIES_A_SECOND = 150             # variants that all findings of a run may try, together; and where the run is not of
 LEAST_RUN, LEAST_TRIES = 3, 900  # the shortest, in seconds, at least so many
+FEWER_ROUNDS = (100, 400, 1600)         # of repeated work, that may show what more do
 LEAK_COST = 6                   # tries that one of repeated work stands for
 NO_STEPS = "lines of the source: this machine takes no single steps (an emulator?), so nothing is seen of what fails"
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
@@ -59,9 +60,11 @@ PARTLY_MENDED = "written otherwise, this passes, and more of the rest does: the 
 LOADS_ANYTHING = "written otherwise, all passes, but what is done hangs on bytes that nobody wrote, or a caller's"
 PASSED_OVER = "written otherwise, all passes, as lines are no longer come by: the fault may lie there"
 SELDOM_A_SLIP = "written otherwise, all passes, but nobody slips so: the fault may lie elsewhere"
+CUT_SHORT = "written otherwise, all passes, but not all was tried that is as likely"
 AS_ELSEWHERE = "written otherwise, all passes, as it does by a change elsewhere"
 BESIDE = 1                      # lines away: of one statement, or what stands next to it
-RIVALLING = 8                   # parts of what is believed of two repairs, that are the same
+RIVALLING = 9                   # parts of what is believed of two repairs, that are the same
+BROKEN_CODES = frozenset({"writes_into_live_block", "reads_live_block", "outside_its_memory"})  # that variants mend
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
 
@@ -78,6 +81,8 @@ class Explainer:
                  aside: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._target, self._promises, self._like, self._has = target, promises, like, like.header.has
         self._tries = max(round(TRIES_A_SECOND * seconds), LEAST_TRIES if seconds >= LEAST_RUN else 0)
+        self._all_tries = self._tries
+        self._unsettled: list[tuple[str, Callable[[Judge], bool]]] = []     # findings that no change surely mends
         self._aside = aside             # in which variants are compiled: a minute of a large target, once
         self._judges: list[Judge] = []
         self._budget = LineBudget(seconds, lambda: like.spent + self.spent)
@@ -89,6 +94,7 @@ class Explainer:
         self._wrapping: list[Wraps] | None = None       # at most one; none where clang cannot tell
         self.lines: Lines | None = None
         self.named: set[tuple[str, int]] = set()        # lines that findings have to do with
+        self.is_known = False               # what was explained last is mended by what mends an earlier one
         self.notes: list[str] = []          # what cannot be told of this target, a line each
 
     def close(self) -> None:
@@ -142,16 +148,28 @@ class Explainer:
 
     def explained(self, shown: Shown) -> Finding:
         """The finding, with the line that it comes from if that can be told."""
+        self.is_known = False
         if shown.threads[0] or not shown.trace or self.twin() is None:
             return shown.finding
         self._pass_over(0, self._has)
         try:
-            with self._budget.counted():
+            with self._counting():
                 return self._explained(shown)
         finally:
             self._pass_over(self._like.header.spared, self._like.header.has)
-            if self._budget.has_ended and self._budget.words() not in self.notes:
-                self.notes.append(self._budget.words())
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Count the time that lines are looked for; where it ends, say so."""
+        try:
+            with self._budget.counted():
+                yield
+        finally:
+            if self._budget.has_ended:
+                self._note(self._budget.words())
+
+    def _note(self, words: str) -> None:
+        self.notes += [words] if words not in self.notes else []
 
     def _pass_over(self, spared: int, has: int) -> None:
         """Let its judges pass over what is known by its cause, or no more."""
@@ -163,13 +181,16 @@ class Explainer:
         known = [*(self._wraps(shown.trace) if shown.finding.code not in REFUSED else ()),
                  *((suspect, frames) for suspect in found if (frames := self._frames(suspect.moment)))]
         functions = {frame.function for moment in beside for frame in self._frames(moment)}
-        place = best_place(known, self._repairs(shown, [frame for _, frames in known for frame in frames], functions))
+        search, mends_too = self._mended(shown, known, functions, self._fails)
+        place = best_place(known, search.found, is_short=search.is_short)
         if place and shown.finding.code != LEAK:            # whose trace was run another number of times
             place = self._around(place, known, shown.trace)
         place = _asserted(shown.finding.title, place) or place
         self.named |= {(_shown(frame.file), frame.line) for _, frames in known for frame in frames[:1]}
         self.named |= {(place.file, place.line)} if place else set()
-        return replace(shown.finding, place=place, title=self._by_its_end(shown, beside))
+        self.is_known = search.again and search.found[0].is_sound
+        details = (*shown.finding.details, *(f"one cause: that change mends this too: {title}" for title in mends_too))
+        return replace(shown.finding, place=place, title=self._by_its_end(shown, beside), details=details)
 
     def _by_its_end(self, shown: Shown, beside: list[TracedEvent]) -> str:
         """The title, with the cause of a crash or a hang if what the last call did tells it."""
@@ -178,12 +199,17 @@ class Explainer:
         return by_its_end(shown.finding.title, accesses, words, self._target.bits)
 
     def of_breach(self, shown: Shown, breaking: int) -> Shown:
-        """What shows on the twin alone, with its line: that of the access, or what led to it."""
+        """What shows on the twin alone, with its line: what mends it, that of the access, or what led to it."""
+        self.is_known = False
         run, outcome = self.run(shown.trace, LOADS)
         found = [suspect for suspect in suspects(run, shown.trace, outcome)
                  if suspect.moment.event.kind == EventKind.BREACH] or of_place(run, shown.trace, outcome, breaking)
         known = [(suspect, frames) for suspect in found if (frames := self._frames(suspect.moment))]
-        place = _of_accesses(known)
+        search = Search([])
+        if shown.finding.code in BROKEN_CODES:
+            with self._counting():
+                search, _ = self._mended(shown, known, set(), self._breaks)
+        place = best_place(known, search.found, is_short=search.is_short)
         place = place and self._around(place, known, shown.trace)
         decides = outcome.seen[outcome.last].breach == Breach.READS_LIVE if outcome.last < len(outcome.seen) else False
         severity = "warning" if decides else "error"
@@ -251,18 +277,33 @@ class Explainer:
         finally:
             judge.header.observed = OBSERVED
 
-    def _repairs(self, shown: Shown, seen: list[Frame], functions: set[str]) -> list[Repair]:
+    def _mended(self, shown: Shown, known: list[Known], functions: set[str],
+                failing: Callable[[Shown], Callable[[Judge], bool]]) -> tuple[Search, list[str]]:
+        """What mends a finding, and the titles of those before that nothing surely did and this does too."""
+        seen = [frame for _, frames in known for frame in frames]
+        search = self._repairs(shown, failing, seen, functions)
+        mends_too = list[str]()
+        if self._searches and search.found and search.found[0].is_sound and not search.again:
+            mends_too = [title for title, fails in self._unsettled if is_mended(self._searches, search.found[0], fails)]
+        elif self._searches and not search.again:
+            self._unsettled.append((shown.finding.title, failing(shown)))
+        return search, mends_too
+
+    def _repairs(self, shown: Shown, failing: Callable[[Shown], Callable[[Judge], bool]], seen: list[Frame],
+                 functions: set[str]) -> Search:
         """The variants under which the trace passes, and all else too; without tries, of those found before."""
         cost = LEAK_COST if shown.finding.code == LEAK else 1 + len(shown.trace) // 100
         out_of_tries = self._tries < cost and self._searches is None
         if self._target.ingredients is None or len(shown.trace) > LONG or out_of_tries:
-            return []
+            return Search([])
         searches = self._searching()
         most = max(self._tries, 0) // cost
-        found, tried = mending(searches, self._fails(shown), most, lambda one: _distance(one, seen, functions),
-                               near(shown.trace))
-        self._tries -= tried * cost
-        return found
+        search = mending(searches, failing(shown), most, lambda one: _distance(one, seen, functions),
+                         near(shown.trace))
+        self._tries -= search.tried * cost
+        if search.is_short and search.found and not self._budget.has_ended:
+            self._note(self._budget.words_of_tries(self._all_tries - self._tries))
+        return search
 
     def _searching(self) -> list[RepairSearch]:
         """A search in each object with variants, compiled once; none where none compiles."""
@@ -270,14 +311,16 @@ class Explainer:
             self._searches = []
             with suppress(TargetError), self._budget.compiling(), self._aside():
                 layers = compiled_repairs(self._target, self._budget.is_up)
-                self._searches += [RepairSearch(layer, self._judge(layer.target), self._promises, self._budget.is_up)
-                                   for layer in layers]
+                self._searches += [RepairSearch(layer, self._judge(layer.target), self._promises, self._budget.is_up,
+                                                self._budget.is_in_vain) for layer in layers]
         return self._searches
 
     def _fails(self, shown: Shown) -> Callable[[Judge], bool]:
         trace, repeat = shown.trace, shown.repeat
         if shown.finding.code == LEAK:
-            return lambda judge: still_grows(judge, trace, repeat)
+            few = self._fewer_rounds(trace, repeat)
+            return lambda judge: still_grows(judge, trace, few, LEAST_LOST) or (
+                few < repeat and still_grows(judge, trace, repeat))
         _, known = self.run(trace)
         given = [index for index, seen in enumerate(known.seen) if seen.status == Status.DONE and seen.pointer
                  and not (index == known.last and shown.finding.code in GIVEN_WRONGLY)]
@@ -289,6 +332,25 @@ class Explainer:
 
         return fails
 
+    def _fewer_rounds(self, trace: Trace, repeat: int) -> int:
+        """Rounds of work that show its growth already: hundreds of variants are asked."""
+        judge = self.twin()
+        return next((few for few in FEWER_ROUNDS if judge and few < repeat and still_grows(
+            judge, trace, few, LEAST_LOST)), repeat)
+
+    def _breaks(self, shown: Shown) -> Callable[[Judge], bool]:
+        """Of what shows on the twin alone: a variant fails that breaks the map too, loads counted."""
+        fails = self._fails(shown)
+
+        def breaks(judge: Judge) -> bool:
+            observed, judge.header.observed = judge.header.observed, judge.header.observed | LOADS
+            try:
+                return fails(judge)
+            finally:
+                judge.header.observed = observed
+
+        return breaks
+
     def _frames(self, moment: TracedEvent) -> tuple[Frame, ...]:
         assert self.lines is not None
         self.lines.look_up(moment.places)
@@ -297,7 +359,7 @@ class Explainer:
                      if Path(frame.file).parent != ours)
 
 
-def best_place(known: list[Known], repairs: list[Repair]) -> Place | None:
+def best_place(known: list[Known], repairs: list[Repair], *, is_short: bool = False) -> Place | None:
     """The line that mends it, if one does that the accesses do not speak against; else the likeliest access."""
     if not repairs:
         return _of_accesses(known)
@@ -310,7 +372,7 @@ def best_place(known: list[Known], repairs: list[Repair]) -> Place | None:
     mended = _frame_of(best)
     as_good = rivals(best, repairs) if _distance(best, seen) > 0 else ()
     same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
-    doubt = AS_ELSEWHERE if as_good else _doubt(best)
+    doubt = AS_ELSEWHERE if as_good else _doubt(best) or (CUT_SHORT if is_short else "")
     if doubt:
         next_best = (told for told in _told(repairs) if not told.startswith(f"{mended.words}:"))
         also = tuple(dict.fromkeys((*as_good, *next_best, *others)))[:MOST_ALSO]
@@ -351,13 +413,16 @@ def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
 def rivals(best: Repair, repairs: list[Repair]) -> tuple[str, ...]:
     """What is believed as much, or less only as it gives other addresses, and lies elsewhere: either may be wrong.
 
+    Or it is the believed one that gives others, as a larger page does, and this one none.
+
     What mends a size always gives other addresses: of the same function that says nothing.
     """
     others = (one for one in repairs if one.variant.rank <= best.variant.rank and (
         one.function != best.function or abs(one.variant.line - best.variant.line) > BESIDE))
     told = [f"{_frame_of(one).words}: {AS_ELSEWHERE}: {one.mended.strip()}" for one in others
-            if one.belief()[:RIVALLING] == best.belief()[:RIVALLING] or one.function != best.function and
-            one.is_sound and best.changes <= FEW_CHANGES < one.changes]
+            if one.belief()[:RIVALLING] == best.belief()[:RIVALLING] or one.function != best.function and (
+                one.is_sound and best.changes <= FEW_CHANGES < one.changes or
+                one.is_surgical and best.changes > FEW_CHANGES)]
     return tuple(dict.fromkeys(told))
 
 

@@ -1,6 +1,7 @@
 """Statements that a C source may lack: those that it has elsewhere, put where others of their kind stand.
 
-A function's own statements, and those of other functions whose variables have their like in it, by name or by type.
+A function's own statements, and those of other functions whose variables have their like in it, by name or by type;
+first what stands beside the like of a statement that is there.
 """
 
 import re
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from itertools import islice, product
 from typing import NamedTuple
 
+from heapster.checkers.blackbox.analogies import likeness, said_here
 from heapster.checkers.blackbox.completions import completions, renamed
 from heapster.checkers.blackbox.scopes import Scopes
 from heapster.checkers.blackbox.tokens import Token, functions
@@ -21,6 +23,7 @@ NO_PLACE = frozenset({*LEAVES, "case", "default", "do", "#"})
 GOES_ON = frozenset({"else", "while", ";", ",", ")"})       # behind a statement or block that is not at its end
 MOST_HERE = 16                  # statements at one place
 LIKENESSES = 3                  # ways to name another function's variables here
+MOST_BESIDE = 6                 # statements that stand beside the like of one elsewhere
 GOT = re.compile(r"(?:(?:struct )?\w+ \* )?(?P<name>\w+) = (?:\( [\w *]+\) )?\w+ \(")    # by a call, perhaps cast
 NOTHING = ("NULL", "0")         # what a function gives up with
 WORD = re.compile(r"(?<!-> )(?<!\. )\b[A-Za-z_]\w*")     # but for members, of words with blanks between
@@ -52,6 +55,15 @@ class WrittenStatement(NamedTuple):
     lasts: bool                             # it does more than to set a variable of its function
 
 
+class _Pair(NamedTuple):
+    """Two statements of which one follows the other, or is done otherwise."""
+
+    first: str
+    second: str
+    function: int
+    variables: frozenset[str]               # that are in scope there
+
+
 class Insertions:
     """The statements of a source, and where they may be lacking."""
 
@@ -63,6 +75,9 @@ class Insertions:
         self._leaving = [self._refusal(first, last) for first, last in self._bodies]
         self._guards = list(dict.fromkeys(self._asked_first()))
         self._told = list(dict.fromkeys(self._statements()))
+        self._pairs = list(dict.fromkeys(self._following()))
+        local = {name for pair in self._pairs for name in pair.variables}
+        self._anchors = frozenset(self._names - local)
 
     def all(self) -> Iterator[Insertion]:
         """Each place, and what may be lacking there; what stands beside it already is not."""
@@ -87,6 +102,53 @@ class Insertions:
         for statement in (before, behind):
             yield from (text for text in completions(statement, self._names)
                         if text not in (before, behind) and self._is_known(text, index))
+        yield from islice(self._analogous(index), MOST_BESIDE)
+
+    def _analogous(self, index: int) -> Iterator[str]:
+        """What follows the like of the statement before a place, or comes before the like of that behind it."""
+        here = self._scopes.variables(self._tokens[index].end)
+        before, behind = self._unit_before(index), self._unit(index + 1)
+        for pair in self._pairs:
+            ways = (pair.first, pair.second, before), (pair.second, pair.first, behind)
+            for like, beside, statement in ways:
+                if not statement or like == statement or (likes := likeness(like, statement, self._anchors)) is None:
+                    continue
+                for text in said_here(beside, likes):
+                    known = pair.variables & set(WORD.findall(text)) <= here.keys()
+                    others = dict.fromkeys((text, *(one.sub(other, text) for one, other in (*BITS, *COUNTS))))
+                    yield from (text for text in others if known and text not in (before, behind)
+                                and self._is_known(text, index))
+
+    def _following(self) -> Iterator[_Pair]:
+        """Statements that follow each other in a block; and what is done on a condition, with what is done else."""
+        for number, (first, last) in enumerate(self._bodies):
+            for index in range(first + 1, last):
+                if (span := self._span(index)) is None:
+                    continue
+                known = frozenset(self._scopes.variables(self._tokens[index].at))
+                one, behind = self._unit(index), span[1] + 2
+                if other := self._unit(behind):
+                    yield _Pair(one, other, number, known)
+                if self._at(index) == "if" and self._at(behind) == "else" and (other := self._unit(behind + 1)):
+                    asked = self._wholes.in_one_line(index + 2, self._partner.get(index + 1, index) - 1)
+                    yield _Pair(one, f"if ( ! ( {asked} ) ) {other}", number, known)
+
+    def _span(self, index: int) -> Span | None:
+        """The statement that starts at a token, perhaps done on a condition; whatever is done else is not counted."""
+        if self._at(index) == "if" and self._at(index + 1) == "(":
+            inner = self._wholes.statement(self._partner.get(index + 1, index) + 1)
+            return (index, inner[1]) if inner else None
+        return self._wholes.statement(index)
+
+    def _unit(self, index: int) -> str:
+        span = self._span(index)
+        return f"{self._wholes.in_one_line(*span)};" if span else ""
+
+    def _unit_before(self, index: int) -> str:
+        """The statement that ends at a token, with the condition on which it is done."""
+        start = self._start_of(index)
+        unit, span = self._unit(start), self._span(start)
+        return unit if span and span[1] + 1 == index else ""
 
     def _refusing(self, number: int, index: int) -> Iterator[str]:
         """That a function gives up: where it has just got no pointer, or is handed none, or as others give up."""

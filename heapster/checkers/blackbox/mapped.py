@@ -5,6 +5,7 @@ something hangs on them: then the target does other things where other bytes are
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from heapster.checkers.blackbox.describe import describe, only_taken
 from heapster.checkers.blackbox.explaining import Explainer
@@ -30,9 +31,10 @@ class TwinJudge:
     """Judges one target's twin."""
 
     def __init__(self, twin: Judge, explainer: Explainer, promises: Promises, show: Callable[[Shown], None],
-                 pursue: Callable[[Callable[[], None]], None], hand_over: Callable[[Trace], bool]) -> None:
+                 pursue: Callable[[Callable[[], None]], None], hand_over: Callable[[Trace], bool],
+                 explaining: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._twin, self._explainer, self._promises = twin, explainer, promises
-        self._show, self._pursue, self._hand_over = show, pursue, hand_over
+        self._show, self._pursue, self._hand_over, self._explaining = show, pursue, hand_over, explaining
         self._named: set[tuple[str, int]] = set()
         self._left = MOST_PURSUED
 
@@ -120,7 +122,8 @@ class TwinJudge:
             if not run_trace(self._twin, trace, self._promises).reasons:
                 return
             shown = Shown(describe(self._twin, trace, self._promises, frozenset()), trace)
-            found = self._explainer.of_breach(shown, place)
+            with self._explaining():
+                found = self._explainer.of_breach(shown, place)
         finally:
             self._twin.header.quiet[:] = loud
         where = (found.finding.place.file, found.finding.place.line) if found.finding.place else ("", place)

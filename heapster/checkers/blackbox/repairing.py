@@ -55,19 +55,25 @@ class Repair(NamedTuple):
     often: int = 0              # traces that pass as it is and come by it
 
     @property
+    def is_surgical(self) -> bool:
+        """Whether it changes only the trace that fails, though that goes another way then."""
+        return self._replace(avoids=False).is_sound and self.changes == 0 and self.variant.rank == 0
+
+    @property
     def is_sound(self) -> bool:
         """Whether nothing but other addresses, as a size that is mended brings them, speaks against it."""
         return bool(self.variant.before) and not (self.partly or self.hides or self.idles or self.avoids or self.wastes
                                                   or self.loads or self.variant.odd)
 
-    def belief(self) -> tuple[bool, bool, bool, bool, bool, bool, bool, int, int, int, int]:
-        """Sorts several that mend a trace: what goes the same way is to be believed first.
+    def belief(self) -> tuple[bool, bool, bool, bool, bool, bool, bool, bool, int, int, int, int]:
+        """Sorts several that mend a trace: what goes the same way is to be believed first, and what is bold late.
 
         What nobody slips in is no worse for that where it changes nothing else: one too far is a slip of indices.
         """
         spoils = self.hides or self.idles or self.wastes or self.variant.odd and self.changes > 0
         return (self.partly, spoils, self.avoids, self.loads, self.changes > FEW_CHANGES, self.variant.odd,
-                not self.variant.before, self.changes, self.variant.rank, self.often, self.memory)
+                self.variant.rank >= FORCED, not self.variant.before, self.changes, self.variant.rank, self.often,
+                self.memory)
 
     def rank_of(self, distance: Callable[["Repair"], int], often: int) -> tuple[bool, int, bool, int, bool, int]:
         """The least of several is to be believed first; what traces that pass come by `often`, last.

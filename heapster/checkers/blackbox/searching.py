@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 from heapster.checkers.blackbox.battery import MOST_MEMORY, Battery
 from heapster.checkers.blackbox.judge import Judge
@@ -29,19 +30,31 @@ MOST_TRIED, HURRY = 3000, 60    # variants, and ms of work for each
 ALIKE = 1 << 15                 # bytes that make no difference
 WASTE = 3                       # times the memory that it takes now: by merging nothing, or giving nothing again
 MOST_RATED = 60                 # variants under which the trace passes and others do not, that are told apart
-MOST_FINALISTS = 16             # of what passes, that are tried at length
+MOST_FINALISTS = 16             # of what passes, that are tried at length, until so many lines pass so too
+ENOUGH_LASTING = 3
 CLEARLY = 2                     # times as much of the battery fails now
 
 PlaceSet = frozenset[tuple[str, int]]      # files and lines
 Candidate = tuple[tuple[bool, int, bool, int, bool, int], Repair]       # and how it is sorted
+ANY = (True, LACKING)           # what nothing is bolder than
+
+
+class Search(NamedTuple):
+    """What a search for a repair comes to."""
+
+    found: list[Repair]
+    tried: int = 0
+    is_short: bool = False          # it ended before all was tried that is as likely as the best
+    again: bool = False             # it is what has mended another trace before
 
 
 class RepairSearch:
     """Looks for the variant that mends one failing trace, in one object."""
 
     def __init__(self, layer: RepairLayer, judge: Judge, promises: Promises,
-                 enough: Callable[[], bool] = lambda: False) -> None:
+                 enough: Callable[[], bool] = lambda: False, in_vain: Callable[[], bool] = lambda: False) -> None:
         self._enough = enough               # whether the time for all searches is up
+        self._in_vain = in_vain             # whether it is for one that has found nothing
         self._repairs, self._count, self._judge = layer.repairs, layer.highest, judge
         self._marked, self._users = (*layer.repairs, *layer.marks), layer.users
         self._checking = layer.checking     # it finds what went wrong: that is no way of work
@@ -54,6 +67,8 @@ class RepairSearch:
         self._near = dict[Trace, tuple[int, ...]]()         # and those that are nearly the trace which fails
         self._taken: tuple[int, int] | None = None      # memory, in pieces that make a difference, and bytes mapped
         self._earlier = list[Repair]()      # what has mended other traces: one fault may show in many ways
+        self._settled = ANY                 # the boldest that is still tried: as bold as the least bold that is sure
+        self.is_short = False               # not all was tried that is so
 
     def mending(self, fails: Callable[[Judge], bool], most: int = MOST_TRIED,
                 distance: Callable[[Repair], int] = lambda _: 0, near: Iterable[Trace] = ()) -> list[Repair]:
@@ -63,7 +78,7 @@ class RepairSearch:
         well, as in traces that are `near` the one that fails. Where none passes all, as another fault is there too, it
         is the one under which least of the battery fails, if that is clearly less than now.
         """
-        self.tried = 0
+        self.tried, self._settled, self.is_short = 0, ANY, False
         self._judge.header.observed = OBSERVED
         met = self._met(fails)
         with hurried(self._judge, HURRY):           # where the target hangs, many of these traces do
@@ -74,10 +89,10 @@ class RepairSearch:
                              if one.variant.number in self._numbers), key=lambda pair: pair[0])
         with hurried(self._judge, HURRY):
             whole, way = [pair for pair in candidates if pair[1].variant.rank < LACKING], self._lines_of(met)
-            found, partly = self._tried(in_turns(whole)[:most - min(most // 3, MOST_LACKING)], fails, way)
+            found, partly = self._tried(in_turns(whole), most - min(most // 3, MOST_LACKING), fails, way)
             if not any(self._is_sure(one) and one.often <= len(self._answers) // RARELY for one in found):
                 lacking, most = [pair for pair in candidates if pair[1].variant.rank == LACKING], most - self.tried
-                found += self._tried(lacking[:min(most, MOST_LACKING)], fails, way)[0]
+                found += self._tried(lacking, min(most, MOST_LACKING), fails, way)[0]
             found = self._enduring(self._thriftiest(found)) or self._least_flawed(partly)
         self._choose(0)
         return found
@@ -92,17 +107,24 @@ class RepairSearch:
         """Try these first on other traces, if they are of this object."""
         self._earlier += [one for one in best if not one.partly and one.variant.number in self._numbers]
 
-    def _tried(self, candidates: Iterable[Candidate], fails: Callable[[Judge], bool],
+    def mends(self, one: Repair, fails: Callable[[Judge], bool]) -> bool:
+        """Whether it is of this object, and makes a trace pass that fails without it."""
+        return one.variant.number in self._numbers and bool(self._met(fails)) and not self._still(one, fails)
+
+    def _tried(self, candidates: Sequence[Candidate], most: int, fails: Callable[[Judge], bool],
                way: PlaceSet) -> tuple[list[Repair], list[Repair]]:
-        """Those under which all passes, and those under which only the trace does."""
+        """Of the first so many those under which all passes, and those under which only the trace does."""
         found, partly = list[Repair](), list[Repair]()
         lines, hiding = Counter[tuple[Path, int]](), Counter[tuple[Path, int]]()
-        settled, doubts = (True, LACKING), DOUBTS
-        for rank, one in candidates:
+        doubts = DOUBTS
+        for place, (rank, one) in enumerate(candidates):
             line = one.file, one.variant.line
-            if self._enough() or len(lines) >= ENOUGH or not doubts or rank[1] == FORCED and rank[2]:
+            if place >= most or self._enough() or not (found or partly) and self._in_vain():
+                self.is_short |= any(others[:2] <= self._settled for others, _ in candidates[place:])
                 break
-            if rank[:2] > settled or lines[line] >= OF_A_LINE or hiding[line] >= OF_A_LINE or (
+            if len(lines) >= ENOUGH or not doubts or rank[1] == FORCED and rank[2]:
+                break
+            if rank[:2] > self._settled or lines[line] >= OF_A_LINE or hiding[line] >= OF_A_LINE or (
                     len(hiding) >= MOST_HIDING and rank[1]):
                 continue
             self.tried += 1
@@ -123,7 +145,7 @@ class RepairSearch:
             is_likely = not (hides or found[-1].avoids or found[-1].wastes or changes > FEW_CHANGES)
             (lines if is_likely else hiding)[line] += 1
             if self._is_sure(found[-1]):
-                settled = min(settled, rank[:2])
+                self._settled = min(self._settled, rank[:2])
         return found, partly
 
     def _how_often(self) -> list[int]:
@@ -210,11 +232,18 @@ class RepairSearch:
         return sorted((one for one in found if one.memory < most), key=Repair.belief)
 
     def _enduring(self, found: list[Repair]) -> list[Repair]:
-        """Those of the most believed that pass at length too; all, if none does, as there may be another fault."""
-        lasting = list[Repair]()
-        for one in found[:MOST_FINALISTS]:
+        """Those of the most believed that pass at length too; all, if none does, as there may be another fault.
+
+        Where enough lines have, the rest comes behind them untried.
+        """
+        lasting, lines = list[Repair](), set[tuple[Path, int]]()
+        for place, one in enumerate(found[:MOST_FINALISTS]):
+            if len(lines) >= ENOUGH_LASTING:
+                return lasting + found[place:]
             self._choose(one.variant.number)
-            lasting += [one] if self._enough() or self._battery.endures() else []
+            if self._enough() or self._battery.endures():
+                lasting.append(one)
+                lines.add((one.file, one.variant.line))
         return lasting or found
 
     def _memory(self) -> tuple[int, int]:
@@ -267,16 +296,21 @@ def in_turns(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def mending(searches: Sequence[RepairSearch], fails: Callable[[Judge], bool], most: int,
-            distance: Callable[[Repair], int], near: Iterable[Trace]) -> tuple[list[Repair], int]:
-    """What mends it in any of the objects, what is to be believed first, and how many variants were tried."""
+            distance: Callable[[Repair], int], near: Iterable[Trace]) -> Search:
+    """What mends it in any of the objects, what is to be believed first."""
     found, tried, traces = list[Repair](), 0, tuple(near)
     for search in searches:
         if again := search.again(fails):
-            return again[:1], search.tried
+            return Search(again[:1], search.tried, again=True)
     for search in searches:
         found += search.mending(fails, most - tried, distance, traces)
         tried += search.tried
     found.sort(key=Repair.belief)
     for search in searches:
         search.remember(found[:1])
-    return found, tried
+    return Search(found, tried, any(search.is_short for search in searches))
+
+
+def is_mended(searches: Sequence[RepairSearch], one: Repair, fails: Callable[[Judge], bool]) -> bool:
+    """Whether a repair makes another trace pass too."""
+    return any(search.mends(one, fails) for search in searches)

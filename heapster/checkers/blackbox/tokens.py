@@ -133,3 +133,12 @@ def constants_of(text: str) -> list[str]:
 def renamed_by_macros(text: str) -> dict[str, str]:
     """Names that macros stand for, by the names of these."""
     return dict(RENAMED.findall(text))
+
+
+def outside_functions(text: str, tokens: list[Token]) -> str:
+    """A source without what its functions do: its types and declarations."""
+    parts, at = list[str](), 0
+    for first, last in (body for body in functions(tokens) if tokens[body[0] - 1].text == ")"):
+        parts.append(text[at:tokens[first].end])
+        at = tokens[last].at
+    return "".join((*parts, text[at:]))

@@ -30,6 +30,7 @@ from heapster.checkers.blackbox.tokens import (
     Token,
     constants_of,
     in_code,
+    outside_functions,
     partners,
     tokens_of,
 )
@@ -50,7 +51,7 @@ SIZE_OF_TYPE = re.compile(r"\bsizeof ?\((?:struct |union )?[A-Za-z_]\w*\)")
 NAMED_SIZE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+[^\n]*\b(?:sizeof|offsetof)\b", re.MULTILINE)
 POINTERS = re.compile(r"^(?:[A-Za-z_]\w* +)+\* ?(\w+) *(?:=[^;()]*)?;", re.MULTILINE)       # of a file
 NUMBERS = frozenset({"size_t", "int", "unsigned", "unsigned int", "long", "unsigned long", "uint32_t", "uint64_t"})
-FEW_TERMS = 3                   # variables
+FEW_TERMS, FEW_LESS = 3, 2      # variables; members that something is held against
 MOST_VARIANTS = 20000
 FEW_VALUES = 4                  # the first other values of a constant, which are the likeliest
 FEW_OTHERS = 3                  # other members; other bits of a mask
@@ -76,6 +77,7 @@ class Variants:
         self._conditions = ConditionVariants(text, self._tokens, self._wholes, self._made, self._scopes)
         self._reckoned = PointerVariants(text, self._tokens, self._wholes, self._made, self._scopes)
         self._copies = CopyVariants(text, self._tokens, self._wholes, self._made, self._scopes)
+        self._declarations = outside_functions(text, self._tokens)
         self._names = {token.text for token in self._tokens if token.kind == "name"}
         self._constants = constants_of(text)
         self._sizes = tuple(dict.fromkeys((*NAMED_SIZE.findall(text)[:FEW_OTHERS],       # a header's among them
@@ -206,7 +208,7 @@ class Variants:
             steps = [f"{token.text} + {step}" for step in (*ALONE_STEPS, *self._signed_sizes())]
             self._made.instead(token, members if kind.endswith("*") else steps, guess=3)
             leaves = before not in ASSIGNS and not (before == "(" and self._text(index - 2) in self.outline.macros)
-            further = list(self._numbers_near(token))[:MOST_VALUES] if not kind.endswith("*") else (
+            further = self._other_numbers(token) if not kind.endswith("*") else (
                 self._reckoned.handed_on(index) if leaves else [])
             self._made.instead(token, further, guess=4)
 
@@ -217,11 +219,16 @@ class Variants:
         defined, at = dict(self.outline.functions), self._tokens[index].at
         return [name for name in known if alone and defined.get(name, 0) < at]
 
+    def _other_numbers(self, token: Token) -> list[str]:
+        """Members that are numbers, and the less of the nearest and the variable: a block's size, and what is asked."""
+        near = list(self._numbers_near(token))[:MOST_VALUES]
+        return [*near, *(f"({other} < {token.text} ? {other} : {token.text})" for other in near[:FEW_LESS])]
+
     def _numbers_near(self, token: Token) -> Iterator[str]:
         """The members that are no pointers, of what pointers in scope point to, the nearest declared first."""
         for name, kind in reversed(self._scopes.variables(token.at).items()):
             for member in self._members_of(kind) if kind.endswith("*") else ():
-                if not re.search(rf"\*\s*{member}\s*[,;]", self.text):
+                if not re.search(rf"\*\s*{member}\s*[,;]", self._declarations):
                     yield f"{name}->{member}"
 
     def _signed_sizes(self) -> list[str]:
