@@ -11,7 +11,7 @@ from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.outline import Outline
 from heapster.checkers.blackbox.protocol import Mode
 from heapster.checkers.blackbox.repairing import FEW_CHANGES, Repair, RepairLayer, compiled_repairs
-from heapster.checkers.blackbox.searching import A_TURN, RepairSearch, in_turns, is_mended
+from heapster.checkers.blackbox.searching import A_TURN, RepairSearch, in_order, in_turns, is_mended, is_short
 from heapster.checkers.blackbox.variant_list import FORCED, LACKING, Variant
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.opening import resolve
@@ -149,6 +149,14 @@ def test_what_passes_by_a_change_elsewhere_too_has_rivals() -> None:
     assert len(rivals(one, [one, same])) == 1 and rivals(one, [one, same._replace(changes=9)]) == ()
 
 
+def test_asking_what_the_target_takes_as_it_is_leaves_the_variant_chosen(layers: list[RepairLayer]) -> None:
+    """What was asked next was asked of the target: the first that mended it was said to load what nobody wrote."""
+    with Judge(judge_program(layers[0].target.bits), layers[0].target) as judge:
+        search = RepairSearch(layers[0], judge, Promises())
+        search._choose(7)
+        assert search._memory() == search._memory() and judge.header.choice == 7
+
+
 def test_what_is_bold_is_believed_late() -> None:
     """As a condition that another half never decides, which then gives no other address at all."""
     bold = MENDS._replace(variant=MENDS.variant._replace(rank=LACKING))
@@ -160,6 +168,7 @@ def test_what_gives_other_addresses_has_a_rival_that_gives_none() -> None:
     page = MENDS._replace(function="PAGE", changes=9)
     header = page._replace(function="zone_size", variant=MENDS.variant._replace(line=9), avoids=True, changes=0)
     assert len(rivals(page, [page, header])) == 1
+    assert in_order([page, header], ["PAGE"]) == [header, page] == in_order([page, header], [])[::-1]
     assert rivals(page, [page, header._replace(changes=1)]) == () == rivals(page, [page, header._replace(hides=True)])
 
 
@@ -168,17 +177,16 @@ def test_a_line_is_not_called_the_one_where_not_all_was_tried_that_is_as_likely(
     assert sure is not None and sure.mended and unsure is not None and not unsure.mended and CUT_SHORT in unsure.why
 
 
-@pytest.mark.parametrize(("most", "settled", "is_short"), [(9, (False, 0), False), (1, (False, 0), False),
-                                                           (1, (False, 1), True), (0, (False, 0), True)])
+@pytest.mark.parametrize(("most", "untried"), [(9, None), (1, (False, 1)), (0, (False, 0))])
 def test_tries_that_end_are_told_where_what_is_as_likely_is_left(layers: list[RepairLayer], most: int,
-                                                                 settled: tuple[bool, int], *, is_short: bool) -> None:
+                                                                 untried: tuple[bool, int] | None) -> None:
     """Two candidates, of which the second is bolder; neither mends it."""
     ranked = [((False, rank, True, 1, False, 0), MENDS._replace(variant=MENDS.variant._replace(rank=rank)))
               for rank in range(2)]
     with Judge(judge_program(layers[0].target.bits), layers[0].target) as judge:
         search = RepairSearch(layers[0], judge, Promises())
-        search._settled = settled
-        assert search._tried(ranked, most, lambda _: True, frozenset()) == ([], []) and search.is_short == is_short
+        assert search._tried(ranked, most, lambda _: True, frozenset()) == ([], []) and search.untried == untried
+    assert is_short(MENDS, untried) == (untried == (False, 0))
 
 
 def test_what_mends_one_trace_is_asked_whether_it_mends_another(layers: list[RepairLayer]) -> None:

@@ -104,6 +104,8 @@ def test_nothing_is_compared_with_itself(variants: Variants) -> None:
      "return a - sizeof(struct s) - b;"),                                               # a header that is forgotten
     ("struct s { long size; }; struct s *f(struct s *a, long n) { return a + n * 8; }",
      "return (char *)a + (n * 8);"),                                                    # a cast that is missing
+    ("struct s { long size; }; struct s *f(struct s *a, long n) { return (struct s *)(a + n + 8); }",
+     "return (struct s *)((char *)a + (n) + (8));"),                                    # of a sum of three
     ("struct s { long size; }; struct s *f(void *a) { return (struct s *)a - sizeof(struct s); }",
      "return (char *)a - (sizeof ( struct s ));"),                                      # one to the wrong type
     ("struct s { long size; }; struct s *f(struct s *a) { struct s *b = (void *)((char *)a + 1); return b; }",

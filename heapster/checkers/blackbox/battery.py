@@ -16,7 +16,7 @@ from heapster.model.trace import parse
 
 TRACES, GENERATED = 30, (800, 3000, 6000)      # of the corpus; operations of runs
 ENDURED, ENDURED_SIZES, ENDURED_LIVES = 20_000, (1 << 6, 1 << 9, 1 << 13), (1 << 3, 1 << 6)    # of what passes all else
-ENDURED_SPENDS = 300            # ms, after which a run of those is enough
+ENDURED_SPENDS = 150            # ms, after which a run of those is enough
 SMALL, MANY = (1 << 7, 1 << 10), 1 << 11        # bytes of blocks of which so many live, and fill what small ones lie in
 SPECTRUM = 12                   # traces of the corpus that tell which lines those come by that pass
 WORK = parse("a = malloc(40)\nb = malloc(600)\nfree(a)\nc = malloc(24)\nfree(b)\nd = malloc(100)\nfree(c)\nfree(d)")

@@ -301,7 +301,7 @@ class Explainer:
         search = mending(searches, failing(shown), most, lambda one: _distance(one, seen, functions),
                          near(shown.trace))
         self._tries -= search.tried * cost
-        if search.is_short and search.found and not self._budget.has_ended:
+        if search.is_short:
             self._note(self._budget.words_of_tries(self._all_tries - self._tries))
         return search
 

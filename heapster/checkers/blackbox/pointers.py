@@ -1,5 +1,7 @@
 """Variants of what a C source reckons with pointers: in bytes or in elements, from a block's header or behind it."""
 
+from collections.abc import Iterator
+
 from heapster.checkers.blackbox.edits import around
 from heapster.checkers.blackbox.scopes import Scopes
 from heapster.checkers.blackbox.tokens import Token
@@ -27,15 +29,21 @@ class PointerVariants:
             return
         kind, pointer = self._cast(index) or self._plain(index)
         sign = pointer[1] + 1
-        last = self._term_end(sign + 1) if kind and self._text(sign) in SUMS else sign
-        if last <= sign:
-            return
-        inner, term = self._wholes.in_one_line(*pointer), self._wholes.in_one_line(sign + 1, last)
-        sum_of = f"{self._text(sign)} ({term})"
-        if kind not in BYTES:
-            self._instead((index, last), f"({kind} *)({BYTE}({inner}) {sum_of})", f"{BYTE}{inner} {sum_of}")
-        elif pointer[0] > index and self._kind(pointer) not in ("", *BYTES):
-            self._instead((index, last), f"({kind} *)(({inner}) {sum_of})", f"{inner} {sum_of}")
+        inner = self._wholes.in_one_line(*pointer)
+        for sum_of, last in self._sums(sign) if kind else ():
+            if kind not in BYTES:
+                self._instead((index, last), f"({kind} *)({BYTE}({inner}) {sum_of})", f"{BYTE}{inner} {sum_of}")
+            elif pointer[0] > index and self._kind(pointer) not in ("", *BYTES):
+                self._instead((index, last), f"({kind} *)(({inner}) {sum_of})", f"{inner} {sum_of}")
+
+    def _sums(self, sign: int) -> Iterator[tuple[str, int]]:
+        """What is added behind a pointer, and its last token: the first term, and all of them if there are more."""
+        sums = list[tuple[str, int]]()
+        while self._text(sign) in SUMS and (last := self._term_end(sign + 1)) > sign:
+            before = f"{sums[-1][0]} " if sums else ""
+            sums.append((f"{before}{self._text(sign)} ({self._wholes.in_one_line(sign + 1, last)})", last))
+            sign = last + 1
+        yield from dict.fromkeys((*sums[:1], *sums[-1:]))
 
     def handed_on(self, index: int) -> list[str]:
         """What might be handed on in place of a pointer: what lies behind its header, or is the header of it."""

@@ -5,7 +5,7 @@ what then passes is put to a battery of other traces too.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ ENOUGH, OF_A_LINE = 6, 2        # lines with a variant that surely mends it, and
 A_TURN, OF_SEEN = 4, 8          # variants of a line before others have their turn; of one that was seen in the failure
 MOST_HIDING = 12                # lines that only hide it or go another way
 USUAL = 3                       # traces that pass come by what is no consequence of the fault
-DOUBTS = 500                    # variants tried after one that mends it, and is not sure
+DOUBTS, FEW_DOUBTS = 500, 150   # variants tried after one that mends it, and is not sure; that changes nothing else
 RARELY = 3                      # of so many traces that pass one, or fewer, comes by what is wrong if it is seldom so
 MOST_LACKING = 700              # that are a statement more
 MOST_TRIED, HURRY = 3000, 60    # variants, and ms of work for each
@@ -44,7 +44,7 @@ class Search(NamedTuple):
 
     found: list[Repair]
     tried: int = 0
-    is_short: bool = False          # it ended before all was tried that is as likely as the best
+    is_short: bool = False          # tries ended before all was tried that is as likely as the best
     again: bool = False             # it is what has mended another trace before
 
 
@@ -68,7 +68,12 @@ class RepairSearch:
         self._taken: tuple[int, int] | None = None      # memory, in pieces that make a difference, and bytes mapped
         self._earlier = list[Repair]()      # what has mended other traces: one fault may show in many ways
         self._settled = ANY                 # the boldest that is still tried: as bold as the least bold that is sure
-        self.is_short = False               # not all was tried that is so
+        self.untried: tuple[bool, int] | None = None        # the least bold that was not tried, as tries ended
+
+    @property
+    def macros(self) -> Collection[str]:
+        """The macros of the sources."""
+        return self._users.keys()
 
     def mending(self, fails: Callable[[Judge], bool], most: int = MOST_TRIED,
                 distance: Callable[[Repair], int] = lambda _: 0, near: Iterable[Trace] = ()) -> list[Repair]:
@@ -78,7 +83,7 @@ class RepairSearch:
         well, as in traces that are `near` the one that fails. Where none passes all, as another fault is there too, it
         is the one under which least of the battery fails, if that is clearly less than now.
         """
-        self.tried, self._settled, self.is_short = 0, ANY, False
+        self.tried, self._settled, self.untried = 0, ANY, None
         self._judge.header.observed = OBSERVED
         met = self._met(fails)
         with hurried(self._judge, HURRY):           # where the target hangs, many of these traces do
@@ -119,8 +124,11 @@ class RepairSearch:
         doubts = DOUBTS
         for place, (rank, one) in enumerate(candidates):
             line = one.file, one.variant.line
-            if place >= most or self._enough() or not (found or partly) and self._in_vain():
-                self.is_short |= any(others[:2] <= self._settled for others, _ in candidates[place:])
+            if self._enough() or not (found or partly) and self._in_vain():
+                break
+            if place >= most:
+                left = min(others[:2] for others, _ in candidates[place:])
+                self.untried = min(left, self.untried or left)
                 break
             if len(lines) >= ENOUGH or not doubts or rank[1] == FORCED and rank[2]:
                 break
@@ -144,6 +152,7 @@ class RepairSearch:
                                       often=self._often[one.variant.number]))
             is_likely = not (hides or found[-1].avoids or found[-1].wastes or changes > FEW_CHANGES)
             (lines if is_likely else hiding)[line] += 1
+            doubts = min(doubts, FEW_DOUBTS) if found[-1].is_surgical else doubts
             if self._is_sure(found[-1]):
                 self._settled = min(self._settled, rank[:2])
         return found, partly
@@ -249,9 +258,11 @@ class RepairSearch:
     def _memory(self) -> tuple[int, int]:
         """What it takes as it is, and maps."""
         if self._taken is None:
+            chosen = self._judge.header.choice
             self._choose(0)
             memory, mapped = self._battery.memory()
             self._taken = memory // ALIKE, mapped
+            self._choose(chosen)
         return self._taken
 
     def _wastes(self, takes: int, maps: int) -> bool:
@@ -305,10 +316,26 @@ def mending(searches: Sequence[RepairSearch], fails: Callable[[Judge], bool], mo
     for search in searches:
         found += search.mending(fails, most - tried, distance, traces)
         tried += search.tried
-    found.sort(key=Repair.belief)
+    found = in_order(found, {name for search in searches for name in search.macros})
     for search in searches:
         search.remember(found[:1])
-    return Search(found, tried, any(search.is_short for search in searches))
+    return Search(found, tried, bool(found) and any(is_short(found[0], search.untried) for search in searches))
+
+
+def is_short(best: Repair, untried: tuple[bool, int] | None) -> bool:
+    """Whether what was not tried is as likely as what is believed first."""
+    return untried is not None and untried <= (best.variant.rank >= FORCED, best.variant.rank)
+
+
+def in_order(found: Iterable[Repair], macros: Collection[str]) -> list[Repair]:
+    """What is to be believed first; but for a macro by which many other addresses are given, if another gives none.
+
+    Of a macro less is known of the way that is gone: a page of twice the size hides what is too small.
+    """
+    believed = sorted(found, key=Repair.belief)
+    if believed and believed[0].function in macros and believed[0].changes > FEW_CHANGES:
+        believed.sort(key=lambda one: not (one.is_surgical and one.function not in macros))
+    return believed
 
 
 def is_mended(searches: Sequence[RepairSearch], one: Repair, fails: Callable[[Judge], bool]) -> bool:
