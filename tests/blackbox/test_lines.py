@@ -29,6 +29,15 @@ def test_a_run_of_a_few_seconds_names_the_line_too(tmp_path: Path, monkeypatch: 
     assert is_right(row(fault, first_finding(fault, tmp_path)))
 
 
+def test_what_shows_on_the_twin_alone_is_mended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that is too long reads a neighbour, and damages nothing: what is copied is the less of two sizes."""
+    monkeypatch.chdir(tmp_path)
+    (fault,) = (fault for fault in LINE_FAULTS if fault.name == "copies_the_request")
+    finding = first_finding(fault, tmp_path)
+    assert finding is not None and finding.code == "reads_live_block"
+    assert finding.place is not None and "b->size" in finding.place.mended
+
+
 def test_the_blind_set_is_listed_as_it_was_measured() -> None:
     assert [line.split(" ")[1] for line in BLIND_TABLE] == [fault.name for fault in BLIND_FAULTS]
     assert f"{sum(map(is_right, BLIND_TABLE))} of {len(BLIND_TABLE)}" in STRANGERS
