@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 typedef struct block {
-    size_t size;            /* payload bytes */
+    size_t size; /* payload bytes */
     int is_free;
-    struct block *next;     /* in address order */
+    struct block *next; /* in address order */
     struct block *prev;
 } block_t;
 
@@ -18,11 +18,10 @@ typedef struct block {
 static block_t *first = NULL;
 static block_t *last = NULL;
 
-static size_t align16(size_t n) {
-    return (n + 15) & ~(size_t)15;
-}
+static size_t align16(size_t n) { return (n + 15) & ~(size_t)15; }
 
-static block_t *find_block(size_t size) {
+static block_t *find_block(size_t size)
+{
     block_t *b = first;
     while (b != NULL) {
         if (b->is_free && b->size >= size)
@@ -32,7 +31,8 @@ static block_t *find_block(size_t size) {
     return NULL;
 }
 
-static void split_block(block_t *b, size_t size) {
+static void split_block(block_t *b, size_t size)
+{
     block_t *rest;
     if (b->size < size + META + MIN_SPLIT)
         return;
@@ -43,12 +43,14 @@ static void split_block(block_t *b, size_t size) {
     rest->prev = b;
     if (rest->next != NULL)
         rest->next->prev = rest;
-    else last = rest;
+    else
+        last = rest;
     b->next = rest;
     b->size = size;
 }
 
-static block_t *grow_heap(size_t size) {
+static block_t *grow_heap(size_t size)
+{
     block_t *b = sbrk(META + size);
     if (b == (void *)-1)
         return NULL;
@@ -58,28 +60,31 @@ static block_t *grow_heap(size_t size) {
     b->prev = last;
     if (last != NULL)
         last->next = b;
-    else first = b;
+    else
+        first = b;
     last = b;
     return b;
 }
 
-static int are_adjacent(block_t *a, block_t *b) {
-    return (char *)(a + 1) + a->size == (char *)b;
-}
+static int are_adjacent(block_t *a, block_t *b) { return (char *)(a + 1) + a->size == (char *)b; }
 
-static block_t *fuse(block_t *b) {
+static block_t *fuse(block_t *b)
+{
     block_t *n = b->next;
     if (n != NULL && n->is_free && are_adjacent(b, n)) {
         b->size += META + n->size;
         b->next = n->next;
+        /* clang-format off */
         if (b->next != NULL)
             b->next->prev = b;
-        else last = b;
+        else last = b;                  /* alone in its line: a fault leaves it out */
+        /* clang-format on */
     }
     return b;
 }
 
-void *malloc(size_t size) {
+void *malloc(size_t size)
+{
     block_t *b;
     if (size == 0)
         size = 1;
@@ -98,7 +103,8 @@ void *malloc(size_t size) {
     return b + 1;
 }
 
-void free(void *ptr) {
+void free(void *ptr)
+{
     block_t *b;
     if (ptr == NULL)
         return;
@@ -109,7 +115,8 @@ void free(void *ptr) {
         fuse(b->prev);
 }
 
-void *calloc(size_t count, size_t size) {
+void *calloc(size_t count, size_t size)
+{
     size_t total = count * size;
     void *p;
     if (size != 0 && total / size != count)
@@ -120,7 +127,8 @@ void *calloc(size_t count, size_t size) {
     return p;
 }
 
-void *realloc(void *ptr, size_t size) {
+void *realloc(void *ptr, size_t size)
+{
     block_t *b;
     void *p;
     size_t copy;
