@@ -90,7 +90,7 @@ def ask_for_runs(m):
         m.known_zero(base, RUN_HEADER)
         m.store(base + RUN_NEXT, FIRST_RUN)
         m.store(base + RUN_START, start)
-        m.store_release(s + RUNS_AT, base - FAR)
+        m.store_relaxed(s + RUNS_AT, base - FAR)
 
 
 # From an address to its run.
@@ -418,14 +418,16 @@ def take_slots(m, arena, index, most):
 def forget_runs(m):
     """Give the reservation back, if there is one; whether the system took it. It is forgotten in any case.
 
-    Requires: no other thread uses the heap.
+    Requires: no other thread uses the heap, unless it asks for statistics or does this.
     """
     s = m.statics()
     taken = True
+    m.lock(s + MAPPINGS + ARENA_LOCK)
     if m.load(s + RUNS_AT) != 0:
         taken = m.munmap(m.load(reservation(m) + RUN_START), RESERVED) != REFUSED
-    m.store(s + RUNS_AT, 0)
+    m.store_relaxed(s + RUNS_AT, 0)
     m.store(s + RUNS_ASKED, 0)
+    m.unlock(s + MAPPINGS + ARENA_LOCK)
     return taken
 
 

@@ -358,5 +358,7 @@ def pop_slot(m, arena, total, most, kind):
     stack = take_slots(m, arena, class_of(total), most)
     if stack == 0:
         return NULL
-    m.store_relaxed(bin_of(m.thread(), total), stack)
-    return pop_cached(m, class_of(total), kind)
+    slot = bin_of(m.thread(), total)
+    m.store_relaxed(slot, stack)
+    count_call(m, arena, kind)
+    return pop(m, slot)

@@ -28,6 +28,7 @@ from .region import drop_region, fence_before, left_neighbour, trim_top
 from .remote import drain
 from .retained import release_retained
 from .run_layout import SPANS
+from .run_totals import runs_hold
 from .runs import purge_pool
 from .settings import arena_at
 from .spare import release_spare
@@ -86,9 +87,13 @@ def trim_arena(m, arena, pad):
     m.lock(arena + ARENA_LOCK)
     if m.load(arena + HEAD + NEXT) != NULL:
         held = m.load(arena + HELD_BYTES)
+        if SPANS != 0:
+            held = held - runs_hold(m, arena)
         drain(m, arena)
         drop_empty(m, arena)
         lower_top(m, arena, pad)
+        if SPANS != 0:
+            held = held + runs_hold(m, arena)       # runs that it gave up are in the pool, which keeps what they hold
         taken = purge_free(m, arena, PAGE) != 0 or m.load(arena + HELD_BYTES) < held
         m.store(arena + PEAK, m.load(arena + USED_BYTES))
     m.unlock(arena + ARENA_LOCK)

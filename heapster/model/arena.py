@@ -16,9 +16,11 @@ from heapster.model.geometry import (
     DEFAULT_GROWTH,
     DEFAULT_THRESHOLD,
     FORGIVEN,
+    HEADER,
     LARGEST_CLASS,
     LEAST_PURGED,
     LONG_RUN,
+    LONGER,
     MIN_BLOCK,
     MOST_PATIENCE,
     PAGE,
@@ -32,6 +34,7 @@ from heapster.model.geometry import (
 from heapster.model.heap import Arena, Idle, Ledger, Stack
 from heapster.model.placement import NONE_FITS, POLICIES, first_fit
 from heapster.model.region import Piece, RegionState, _is_empty
+from heapster.model.slots import ArenaSlots
 from heapster.model.system import System
 
 Witness = Callable[[str], None]
@@ -39,20 +42,21 @@ Witness = Callable[[str], None]
 
 @dataclass
 class Settings:
-    """The values of the allocator's setters."""
+    """The values of the allocator's setters; and whether it is built with spans."""
 
     policy: str = "first_fit"
     threshold: int = DEFAULT_THRESHOLD
     growth: int = DEFAULT_GROWTH
     arena_limit: int = DEFAULT_ARENAS
     cache: int = 0
+    spans: bool = False
 
 
 class ArenaState:
-    """Regions, newest first, and the list of their free blocks."""
+    """Regions, newest first, and the list of their free blocks; and runs of slots, where there are spans."""
 
-    def __init__(self, index: int, settings: Settings, saw: Witness) -> None:
-        self.index, self._settings, self._saw = index, settings, saw
+    def __init__(self, index: int, settings: Settings, saw: Witness, slots: ArenaSlots) -> None:
+        self.index, self._settings, self._saw, self.slots = index, settings, saw, slots
         self.regions: list[RegionState] = []
         self.free: list[tuple[int, int]] = []
         self.cursor = 0                         # where next fit resumes: a block on the list, or 0
@@ -65,9 +69,10 @@ class ArenaState:
 
     def value(self) -> Arena:
         """The arena at rest."""
-        used_blocks = sum([region.used_blocks for region in self.regions])
-        ledger = Ledger(
-            self.held(), self._used_bytes(), used_blocks, self._free_bytes(), len(self.free), tuple(self.calls))
+        _, _, slots, _, free_slots = self.slots.figures()
+        used_blocks = sum([region.used_blocks for region in self.regions]) + slots
+        ledger = Ledger(self.held(), self._used_bytes(), used_blocks, self._free_bytes(),
+                        len(self.free) + free_slots, tuple(self.calls))
         forward, classes = self._lists()
         top = self.top.address if self.top else 0
         regions = tuple([region.value() for region in self.regions])
@@ -75,7 +80,7 @@ class ArenaState:
                      Stack(len(self.remote), tuple(reversed(self.remote))), classes, self.idle)
 
     def _used_bytes(self) -> int:
-        return sum([region.used_bytes for region in self.regions])
+        return sum([region.used_bytes for region in self.regions]) + self.slots.figures()[1]
 
     def _lists(self) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...] | None]:
         """The addresses of the free blocks as they are listed, and how many of them each class of a list has."""
@@ -89,6 +94,16 @@ class ArenaState:
         """Bytes of the block at `address`."""
         region = self._region_of(address)
         return region.blocks[region.index(address)].size
+
+    def usable(self, payload: int) -> int:
+        """Bytes of the payload, which is of a used block or a slot."""
+        slots = self.slots.of(payload)
+        return slots.size if slots else self.size_of(payload - HEADER) - HEADER
+
+    def bin_size(self, payload: int) -> int:
+        """The size of the bin in which the used block or slot with that payload would wait, if there is one."""
+        slots = self.slots.of(payload)
+        return slots.size if slots else self.size_of(payload - HEADER) - LONGER * self._settings.spans
 
     def place(self, system: System, want: int, alignment: int) -> int:
         """Use `want` bytes of a free block for a payload so aligned; the block's address, or 0.
@@ -139,16 +154,26 @@ class ArenaState:
         return cut
 
     def release(self, system: System, address: int) -> None:
-        """The block at `address` becomes free."""
+        """The block at `address` becomes free; or the slot whose header would be there."""
+        if slots := self.slots.of(address + HEADER):
+            self._note_release(system, slots.size)
+            self.slots.release(system, slots, address + HEADER)
+            return
         region = self._region_of(address)
         index = region.index(address)
         self._note_release(system, region.blocks[index].size)
         self._settle(system, region, index)
 
     def release_all(self, system: System, addresses: Sequence[int]) -> None:
-        """The blocks, at least one, become free in turn; neighbours that follow each other as one block."""
-        run = addresses[0]
-        for address in addresses[1:]:
+        """The blocks become free in turn, slots at once; neighbours that follow each other as one block."""
+        run = 0
+        for address in addresses:
+            if self.slots.of(address + HEADER):
+                self.release(system, address)
+                continue
+            if not run:
+                run = address
+                continue
             left, right = sorted((run, address))
             if self._region_of(left).join(left, right):
                 self._saw("neighbours_were_released_at_once")
@@ -156,7 +181,8 @@ class ArenaState:
             else:
                 self.release(system, run)
                 run = address
-        self.release(system, run)
+        if run:
+            self.release(system, run)
 
     def resize(self, system: System, address: int, want: int) -> bool:
         """Make the block at `address` `want` bytes without moving it, or leave it alone."""
@@ -179,10 +205,17 @@ class ArenaState:
         return self._purge(system, PAGE) > 0
 
     def held(self) -> int:
-        """Bytes got from the system."""
+        """Bytes got from the system, and those of its runs."""
+        return self.held_in_regions() + self.slots.figures()[0]
+
+    def held_in_regions(self) -> int:
+        """Bytes got from the system for itself alone."""
         return sum([region.end - region.start for region in self.regions])
 
     def _free_bytes(self) -> int:
+        return self._free_in_blocks() + self.slots.figures()[3]
+
+    def _free_in_blocks(self) -> int:
         return sum([size for _, size in self.free])
 
     def _drop(self, system: System, region: RegionState) -> None:

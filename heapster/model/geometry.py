@@ -50,6 +50,13 @@ IDLE_SHIFT = 4                  # a sixteenth of the free bytes may stay
 IDLE_GROWTHS = 16               # and so many times the growth
 SPARE_SHIFT = 2                 # a kept mapping may be used whole if it is a quarter too large
 
+RUN = 1 << 16                   # bytes of a run, where there are spans
+RESERVE = 1 << 34               # that are reserved for all runs, at a multiple of RUN: so RUN more are asked for
+BEFORE_RUNS = 293 * RUN         # of them, before the first run
+MOST_SLOT = 1024                # the largest slot
+MOST_POOLED = 64                # runs that nobody has and that keep their pages, beside as many as arenas have
+LONGER = ALIGN                  # by which a block is larger than the slots of the class that it serves
+
 ENOMEM = 12
 EINVAL = 22
 REFUSED = -1                    # what the system answers when it says no
@@ -90,13 +97,19 @@ def least_of_class(size: int) -> int:
 CACHED_SIZES = tuple(sorted({least_of_class(size) for size in range(MIN_BLOCK, MOST_CACHED + 1, ALIGN)}))
 
 
-def could_serve(total: int, request: int, alignment: int = ALIGN) -> bool:
+def bin_size(request: int, *, spans: bool) -> int:
+    """The size of the bin that serves the request: where there are spans, slots have no header."""
+    return least_of_class(block_size(request - HEADER if spans else request))
+
+
+def could_serve(total: int, request: int, alignment: int = ALIGN, *, spans: bool = False) -> bool:
     """Whether a request could have got a block of so many bytes in an arena.
 
     That has what it needs, or that rounded up where blocks are cached, and less than a block more.
     """
     want = block_size(request)
-    sizes = {want} if alignment > ALIGN or want > MOST_CACHED else {want, least_of_class(want)}
+    cached = bin_size(request, spans=spans) + (LONGER if spans else 0)
+    sizes = {want} if alignment > ALIGN or want > MOST_CACHED else {want, cached}
     return any(size <= total < size + MIN_BLOCK for size in sizes)
 
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from heapster.model.runs import Runs
+
 
 class Block(NamedTuple):
     """A block as its header describes it."""
@@ -133,6 +135,7 @@ class Heap(NamedTuple):
     attached: tuple[tuple[int, int], ...] = ()      # how many threads each arena has, of those that have any
     keep: int = 0                       # bytes of freed mappings that may be kept
     lately: Lately = Lately()
+    runs: Runs | None = None            # where there are spans
     # What only the machine knows; empty in a prediction.
     held_locks: tuple[int, ...] = ()
     system: tuple[tuple[int, int], ...] = ()     # [start, end) of all that the allocator holds

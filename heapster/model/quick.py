@@ -15,6 +15,7 @@ from heapster.model.geometry import PROBES, class_of
 from heapster.model.placement import NONE_FITS, POLICIES
 from heapster.model.reference import Reference
 from heapster.model.region import Piece, RegionState
+from heapster.model.slots import ArenaSlots
 
 WALKED = 12                     # blocks of the list that a search looks at one by one, before it asks by size
 BY_SIZE = frozenset({"first_fit", "next_fit", "best_fit", "worst_fit"})     # policies that are searched by size
@@ -166,8 +167,8 @@ class QuickArena(ArenaState):
 
     free: FreeList              # type: ignore[assignment]  # as long, and in the same order
 
-    def __init__(self, index: int, settings: Settings, saw: Witness, counts: "RunCounts") -> None:
-        super().__init__(index, settings, saw)
+    def __init__(self, index: int, settings: Settings, saw: Witness, slots: ArenaSlots, counts: "RunCounts") -> None:
+        super().__init__(index, settings, saw, slots)
         self.free = FreeList()
         self._counts = counts
 
@@ -207,7 +208,7 @@ class QuickArena(ArenaState):
         self._counts.coalesces += before - len(region.blocks)
         return index
 
-    def _free_bytes(self) -> int:
+    def _free_in_blocks(self) -> int:
         return self.free.bytes
 
 
@@ -231,8 +232,8 @@ class RunCounts:
 class Quick(Reference):
     """The whole allocator's state, as `Reference` has it."""
 
-    def __init__(self, policy: str = "first_fit") -> None:
-        super().__init__()
+    def __init__(self, policy: str = "first_fit", *, spans: bool = False) -> None:
+        super().__init__(spans=spans)
         self.counts = RunCounts()
         self._settings.policy = policy
 
@@ -256,4 +257,4 @@ class Quick(Reference):
         return list(self._arenas.in_order())      # type: ignore[arg-type]  # _new_arena makes no others
 
     def _new_arena(self, index: int) -> QuickArena:
-        return QuickArena(index, self._settings, self._saw, self.counts)
+        return QuickArena(index, self._settings, self._saw, self._new_slots(), self.counts)

@@ -18,6 +18,7 @@ from heapster.model.geometry import (
     ENOMEM,
     FREE,
     HEADER,
+    LONGER,
     MALLOC,
     MANY,
     MAX_CACHE,
@@ -29,6 +30,7 @@ from heapster.model.geometry import (
     REFUSED,
     SMALL_BIN,
     WORD,
+    bin_size,
     block_size,
     could_serve,
     is_power_of_two,
@@ -130,10 +132,10 @@ class Reference(ReferenceState):
         self._caches.flush_mine(system)
         taken = self._mappings.release_retained(system)
         for arena in self._arenas.in_order():
-            held = arena.held()
+            held = arena.held_in_regions()
             self._caches.drain(system, arena)
-            taken = arena.trim(system, signed(pad)) or arena.held() < held or taken
-        return int(taken)
+            taken = arena.trim(system, signed(pad)) or arena.held_in_regions() < held or taken
+        return int(self._pool.purge(system) or taken)
 
     def finalize(self, system: System) -> int:
         """Take `heapster_finalize()`: all goes back to the system; settings and threads' arenas stay.
@@ -147,6 +149,7 @@ class Reference(ReferenceState):
             self._unmap(system, start, end)
         for extent in self._arenas.close(system, self._unmap):
             self.forgotten.append(extent)
+        self._pool.close(system, self._unmap)
         self._mappings.clear()
         self._live.clear()
         self._saw("heap_was_finalized")
@@ -233,7 +236,7 @@ class Reference(ReferenceState):
 
     def _place(self, system: System, request: int, alignment: int, kind: int) -> int:
         if alignment <= ALIGN and block_size(request) <= MOST_CACHED and request < self._settings.threshold:
-            return self._place_small(system, block_size(request), kind)
+            return self._place_small(system, request, kind)
         return self._place_large(system, request, alignment, kind)
 
     def _place_large(self, system: System, request: int, alignment: int, kind: int) -> int:
@@ -263,7 +266,7 @@ class Reference(ReferenceState):
 
     def _usable(self, pointer: int) -> int:
         holder = self._holder(pointer)
-        return holder.usable if isinstance(holder, MappedState) else holder.size_of(pointer - HEADER) - HEADER
+        return holder.usable if isinstance(holder, MappedState) else holder.usable(pointer)
 
     def _release(self, system: System, pointer: int, *, counted: bool) -> None:
         """The block is no longer the caller's; a call of free is counted, or none."""
@@ -291,7 +294,7 @@ class Reference(ReferenceState):
         holder = self._holder(pointer)
         if isinstance(holder, MappedState):
             stays = self._mappings.resize(system, holder, request)
-        elif self._caches.has_mine() and could_serve(holder.size_of(pointer - HEADER), request):
+        elif self._caches.has_mine() and self._is_left(pointer, holder, request):
             self._caches.mine().calls[REALLOC] += 1
             self._saw("realloc_left_the_block_as_it_was")
             return pointer
@@ -308,11 +311,19 @@ class Reference(ReferenceState):
             self._saw("failed_realloc_kept_the_block")
         return moved
 
+    def _is_left(self, pointer: int, holder: ArenaState, request: int) -> bool:
+        """Whether realloc leaves the block or slot as it is, where the thread has a cache."""
+        if slots := holder.slots.of(pointer):
+            return slots.size == self._bin_size(request)
+        return could_serve(holder.size_of(pointer - HEADER), request, spans=self._settings.spans)
+
     def _resize(self, system: System, pointer: int, holder: ArenaState, request: int) -> bool:
         """True if a block of an arena could be given the size that malloc gives for the request, or what it needs."""
+        if holder.slots.of(pointer):
+            return False
         needed = want = block_size(request)
         if self._settings.cache and want <= MOST_CACHED and request < self._settings.threshold:
-            want = least_of_class(want)
+            want = self._bin_size(request) + LONGER * self._settings.spans
         return holder.resize(system, pointer - HEADER, want) or (
             want != needed and holder.resize(system, pointer - HEADER, needed))
 
@@ -325,31 +336,47 @@ class Reference(ReferenceState):
         self._live[pointer] = holder
         return pointer
 
-    def _place_small(self, system: System, size: int, kind: int) -> int:
-        """A block of `size` bytes: the last that the thread kept, or one of a run; or 0."""
-        exact, size = size, least_of_class(size)
+    def _bin_size(self, request: int) -> int:
+        return bin_size(request, spans=self._settings.spans)
+
+    def _place_small(self, system: System, request: int, kind: int) -> int:
+        """A small block: the last that the thread kept, or one of those that it gets at once; or 0."""
+        size = self._bin_size(request)
         caches, cache = self._caches, self._caches.mine()
         if cache.bin(size):
             self._saw("a_cached_block_was_used_again")
             return self._reuse(size, kind)
         if not self._settings.cache:
-            return self._place_large(system, exact - HEADER, ALIGN, kind)
+            return self._place_large(system, request, ALIGN, kind)
         arena = self._arenas.mine()
         caches.grow(size, MAX_CACHE if size in cache.overflowed else SMALL_BIN)
         caches.collect_remote(system, arena)
         if cache.bin(size):
             return self._reuse(size, kind)
-        run = arena.carve(system, size, cache.batch_size(size))
-        if not run:
+        batch = self._take_slots(system, arena, size) or self._carve(system, arena, size)
+        if not batch:
             return 0
-        for block in reversed(run[1:]):
-            caches.push(size, block + HEADER, arena)
-        return self._give(run[0] + HEADER, arena, kind)
+        for payload in reversed(batch[1:]):
+            caches.push(size, payload, arena)
+        return self._give(batch[0], arena, kind)
+
+    def _take_slots(self, system: System, arena: ArenaState, size: int) -> list[int]:
+        most = self._caches.mine().batch_size(size)
+        return arena.slots.take(system, size, most) if self._settings.spans else []
+
+    def _carve(self, system: System, arena: ArenaState, size: int) -> list[int]:
+        """Payloads of blocks that serve as slots where there are spans."""
+        blocks = arena.carve(system, size + LONGER * self._settings.spans, self._caches.mine().batch_size(size))
+        if blocks and self._settings.spans:
+            self._saw("a_block_served_as_a_slot")
+        return [block + HEADER for block in blocks]
 
     def _reuse_aligned(self, request: int, alignment: int) -> int:
         """The block that the thread kept last of just the size that the request needs, if it is aligned; or 0."""
         size = block_size(request)
-        if request >= self._settings.threshold or size > MOST_CACHED or size != least_of_class(size):
+        if self._settings.spans or size > MOST_CACHED or size != least_of_class(size):
+            return 0
+        if request >= self._settings.threshold:
             return 0
         kept = self._caches.mine().bin(size)
         if not kept or kept[-1] % alignment:

@@ -7,6 +7,8 @@ from heapster.model.heap import Cache, Heap
 from heapster.model.mappings import MappedState, Mappings
 from heapster.model.operation import Step
 from heapster.model.placement import POLICIES
+from heapster.model.runs import Runs
+from heapster.model.slots import ArenaSlots, RunPool
 from heapster.model.system import System
 from heapster.model.thread_caches import ThreadCaches
 
@@ -18,12 +20,13 @@ class ReferenceState:
     `events` are the witnesses that the last operation gave.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, spans: bool = False) -> None:
         self.errno = 0
         self.returned = 0
         self.events: set[str] = set()
         self.forgotten: list[tuple[int, int]] = []      # [start, end) that finalize could not give back
-        self._settings = Settings()
+        self._settings = Settings(spans=spans)
+        self._pool = RunPool(self._saw)
         self._arenas = Arenas(self._settings, self._new_arena)
         self._caches = ThreadCaches(self._arenas, self._settings, self._saw)
         self._mappings = Mappings(self._saw)
@@ -93,7 +96,11 @@ class ReferenceState:
                     settings.threshold, settings.growth, settings.cache,
                     self._caches.values(),
                     tuple([(index, count) for index, count in sorted(self._arenas.attached.items()) if count]),
-                    mappings.keep, mappings.lately)
+                    mappings.keep, mappings.lately, self._runs() if settings.spans else None)
+
+    def _runs(self) -> Runs:
+        arenas = self._arenas.in_order()
+        return self._pool.value([run for arena in arenas for run in arena.slots.values(arena.index)])
 
     def set(self, system: System, step: Step) -> None:
         """Take a step of a trace that is no call for memory; others change nothing here."""
@@ -126,4 +133,7 @@ class ReferenceState:
         self.events.add(event)
 
     def _new_arena(self, index: int) -> ArenaState:
-        return ArenaState(index, self._settings, self._saw)
+        return ArenaState(index, self._settings, self._saw, self._new_slots())
+
+    def _new_slots(self) -> ArenaSlots:
+        return ArenaSlots(self._pool, self._saw)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from heapster.model.arena import ArenaState, Settings
 from heapster.model.arenas import Arenas
 from heapster.model.caches import CacheState
-from heapster.model.geometry import HEADER, MOST_CACHED, MOST_REMOTE, MOST_SENT, SMALL_BIN, least_of_class
+from heapster.model.geometry import HEADER, MIN_BLOCK, MOST_CACHED, MOST_REMOTE, MOST_SENT, SMALL_BIN, least_of_class
 from heapster.model.heap import Cache
 from heapster.model.system import System
 
@@ -53,8 +53,8 @@ class ThreadCaches:
         """Whether the thread keeps the block that it frees."""
         if not self._settings.cache and not self.has_mine():
             return False
-        size = owner.size_of(payload - HEADER)
-        if size > MOST_CACHED or size != least_of_class(size):
+        size = owner.bin_size(payload)
+        if not MIN_BLOCK <= size <= MOST_CACHED or size != least_of_class(size):
             return False
         cache = self.mine()
         had_room = cache.limit(size) > 0
@@ -123,7 +123,7 @@ class ThreadCaches:
         """Blocks of the thread's arena that others freed go where it keeps some of their size and may keep more."""
         cache = self.mine()
         for payload in self._drained(arena):
-            size = arena.size_of(payload - HEADER)
+            size = arena.bin_size(payload)
             if len(cache.bin(size)) < cache.limit(size):
                 self._saw("a_drained_block_was_kept")
                 cache.bin(size).append(payload)
@@ -172,6 +172,8 @@ class ThreadCaches:
             self.drain(system, owner)
         owner.remote.extend(reversed(batch))
         self._saw("a_block_was_sent_to_its_owner")
+        if any(owner.slots.of(payload) for payload in batch):
+            self._saw("a_slot_was_sent_to_its_owner")
         if len(batch) > 1:
             self._saw("blocks_were_sent_in_a_batch")
 

@@ -21,6 +21,7 @@ from heapster.model.heap import Block, Mapped
 from heapster.model.mappings import Mappings
 from heapster.model.quick import FreeList, Quick, QuickArena, RunCounts
 from heapster.model.region import Piece, RegionState
+from heapster.model.slots import ArenaSlots
 from heapster.model.system import System
 
 
@@ -153,9 +154,9 @@ class WatchedArena(QuickArena):
 
     free: WatchedList
 
-    def __init__(self, index: int, settings: Settings, saw: Witness, counts: RunCounts,
+    def __init__(self, index: int, settings: Settings, saw: Witness, slots: ArenaSlots, counts: RunCounts,
                  stirred: list[WatchedRegion]) -> None:
-        super().__init__(index, settings, saw, counts)
+        super().__init__(index, settings, saw, slots, counts)
         self.free = WatchedList()
         self._stirred = stirred
         self._told_list: tuple[int, ...] = ()   # while it is segregated
@@ -267,4 +268,4 @@ class Watched(Quick):
                 yield arena.index, arena.cursor
 
     def _new_arena(self, index: int) -> WatchedArena:
-        return WatchedArena(index, self._settings, self._saw, self.counts, self._stirred)
+        return WatchedArena(index, self._settings, self._saw, self._new_slots(), self.counts, self._stirred)

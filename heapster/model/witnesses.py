@@ -105,14 +105,16 @@ HARDENED_SOMETIMES = (              # of a hardened heap, of which nothing is pr
 )
 
 
-SPANS_SOMETIMES = (                 # of a heap with spans, likewise
+SPANS_SOMETIMES = (                 # of a heap with spans, beside what others see
     Witness("a_run_was_cut", "a class got a run"),
     Witness("a_run_got_slots_back", "slots went from a bin, or from a remote list, to their run"),
+    Witness("slots_were_taken_as_they_lay", "a bin took all that a run had got back"),
+    Witness("slots_were_taken_in_turn", "a bin took some of what a run had got back"),
     Witness("a_run_went_to_the_pool", "no slot of a run was out any more, and nobody had it then"),
     Witness("a_run_of_the_pool_was_cut_again", "a run that had been given up got slots of another class"),
-    Witness("a_slot_waited", "a slot was freed, and waited to be used again"),
+    Witness("a_run_of_the_pool_was_purged", "what a run held that nobody has was given to the system"),
     Witness("a_slot_was_sent_to_its_owner", "a slot of another's arena went on that arena's remote list"),
-    Witness("a_block_served_as_a_slot", "a block of an arena waited in a bin for what slots serve"),
+    Witness("a_block_served_as_a_slot", "a block of an arena served what slots serve"),
     Witness("no_memory_was_reserved", "the system refused the reservation, and arenas served all"),
 )
 
@@ -120,5 +122,5 @@ SPANS_SOMETIMES = (                 # of a heap with spans, likewise
 def sometimes(*, hardened: bool, spans: bool = False) -> tuple[Witness, ...]:
     """What a run on such a heap should have seen."""
     if spans:
-        return SPANS_SOMETIMES
+        return (*SOMETIMES, *SPANS_SOMETIMES)
     return HARDENED_SOMETIMES if hardened else SOMETIMES

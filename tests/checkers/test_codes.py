@@ -8,12 +8,12 @@ import pytest
 
 import heapster
 from heapster.checkers.findings.codes import _parse, explanations
-from heapster.checkers.lockstep.spans import SPANS_ALWAYS
 from heapster.machine.guards import NO_WHOLE_PAGES
 from heapster.model.hardened import HARDENED_ALWAYS
 from heapster.model.invariants import ALWAYS
 from heapster.model.misuse import ABORTS
 from heapster.model.rules import RULES
+from heapster.model.run_invariants import SPANS_ALWAYS
 
 ROOT = Path(heapster.__file__).parent
 SIMULATED = ("checked_memory.py", "simulated.py", "process.py", "windows.py")

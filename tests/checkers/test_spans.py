@@ -2,7 +2,6 @@
 
 import os
 import sys
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from heapster.checkers.fuzz.campaign import FuzzOptions
 from heapster.checkers.fuzz.stateful import Record, live_lives
 from heapster.checkers.lockstep.native import NativeMake
 from heapster.checkers.lockstep.run_trace import Outcome, on_source, rerun, taken
-from heapster.checkers.lockstep.spans import SPANS_ALWAYS, SimulatedWithRoom, SpansLockstep
+from heapster.checkers.lockstep.spans import SimulatedWithRoom, SpansLockstep
 from heapster.checkers.mutation.fault import Fault, planted
 from heapster.checkers.mutation.spans_faults import FAULTS
 from heapster.checkers.stress.runner import StressPlan, stress
@@ -20,11 +19,13 @@ from heapster.checkers.targets import grammar
 from heapster.checkers.targets.capabilities import view_of
 from heapster.checkers.targets.opening import make_for
 from heapster.checkers.targets.source import with_spans
+from heapster.checkers.targets.target import View
 from heapster.cli import main
 from heapster.impl import layout, run_layout
 from heapster.machine.simulated import Simulated
+from heapster.model.run_invariants import SPANS_ALWAYS
 from heapster.model.trace import parse
-from heapster.model.witnesses import sometimes
+from heapster.model.witnesses import SPANS_SOMETIMES, sometimes
 from heapster.results import UsageError
 
 BEGIN = "cache 4096; a = malloc(40)"
@@ -36,6 +37,14 @@ OTHERS = "; ".join(f"o{i} = malloc(500)" for i in range(130))
 REMOTE = "cache 4096; arenas 2; a = malloc(40); thread 1; b = malloc(40); free(a); thread 0; c = malloc(40)"
 LATE = ("arenas 2; a = malloc(40); b = malloc(40); c = malloc(40); thread 1; d = malloc(40); free(a); free(b); "
         "free(c); thread 0; e = malloc(40)")
+FIRST = "; ".join(f"free(m{i})" for i in range(64))
+TWO_LISTED = f"cache 2048; {MANY}; free(m3); free(m5); free(m70); free(m71); trim 0; n = malloc(1000); o = malloc(1000)"
+REFUSED = "; ".join(f"fail purge {i}" for i in range(4))
+SENT_BACK = f"cache 2048; arenas 2; {MANY}; thread 1; x = malloc(5000); {FIRST}; {REFUSED}; trim 0; thread 0; trim 0"
+SOME = "; ".join(f"free(m{i})" for i in range(20))
+IN_TURN = f"cache 2048; {MANY}; {SOME}; trim 0; cache 65536; n = malloc(1000); o = malloc(1000); p = malloc(1000)"
+FROM_THE_END = "; ".join(f"free(m{i})" for i in (129, *range(127, -1, -1)))
+BACK = "cache 64; a = malloc(40); b = malloc(40); free(a); trim 0; c = malloc(40)"
 SHOWN = {
     "a run has another owner": BEGIN,
     "a run has the class below": BEGIN,
@@ -64,6 +73,25 @@ SHOWN = {
     "slots are released as blocks": f"{BEGIN}; free(a); trim 0",
     "blocks wait where their own size is looked for": f"fail mmap 0; {BEGIN}; b = malloc(60); free(a)",
     "calloc leaves the end of a slot": f"{BEGIN}; free(a); b = calloc(1, 40)",
+    "what a run has back is left for new slots": BACK,
+    "a run that has just a batch back keeps its list": "cache 64; a = malloc(40); free(a); trim 0; b = malloc(40)",
+    "fewer slots are taken than were asked for": IN_TURN,
+    "slots are taken the other way round": IN_TURN,
+    "the last slot of a run comes first": f"{BEGIN}; b = malloc(40)",
+    "slots begin where their run does": BEGIN,
+    "a batch of slots is one too few": f"{BEGIN}; b = malloc(40); c = malloc(40)",
+    "a run stays on the list that it is taken off, seen from behind": TWO_LISTED,
+    "runs that nobody has wait while new ones are taken": f"{FULL}; {OTHERS}",
+    "no more runs keep their pages than are used": f"cache 2048; {MANY}; {FROM_THE_END}; free(m128)",
+    "a run of the pool is purged again and again": f"{FULL}; trim 0; trim 0",
+    "a run that went to the pool was trimmed": SENT_BACK,
+    "the pool is not purged": f"{FULL}; trim 0",
+    "slots that come back let no epoch end": f"{BEGIN}; free(a); trim 0",
+    "a call that took slots is counted in a cache": BEGIN,
+    "realloc leaves a slot in a thread without a cache": "cache 64; a = malloc(100); b = realloc(a, 101)",
+    "a slot that was sent counts for nothing": f"cache 64; {LATE.rpartition('; thread 0')[0]}; stats",
+    "a refusal is remembered beyond the end of the heap": f"fail mmap 0; {BEGIN}; finalize; b = malloc(40)",
+    "a run of which no slot is out stays while its class has room": f"{FULL}; trim 0",
 }
 
 
@@ -125,12 +153,14 @@ def test_nothing_is_wrong(text: str) -> None:
     assert run(text).problems == ()
 
 
-def test_every_event_can_be_seen() -> None:
+def test_every_event_of_runs_can_be_seen() -> None:
     blocks = "fail mmap 0; cache 4096; a = malloc(40); free(a)"
-    seen = [taken(SpansLockstep(SimulatedWithRoom(), with_spans()), parse(text)).witnesses
-            for text in (f"{FULL}; {OTHERS}", f"cache 64; {LATE[:LATE.index('; thread 0')]}", blocks)]
-    expected = {witness.name for witness in sometimes(hardened=False, spans=True)}
-    assert {name for each in seen for name in each} == expected
+    texts = (f"{FULL}; {OTHERS}; trim 0", f"cache 64; {LATE[:LATE.index('; thread 0')]}", blocks,
+             IN_TURN, BACK)
+    seen = {name for text in texts
+            for name in taken(SpansLockstep(SimulatedWithRoom(), with_spans()), parse(text)).witnesses}
+    assert {witness.name for witness in SPANS_SOMETIMES} <= seen <= {
+        witness.name for witness in sometimes(hardened=False, spans=True)}
 
 
 # Where runs cannot be had.
@@ -183,10 +213,16 @@ def test_a_target_may_have_spans() -> None:
 
 
 @pytest.mark.parametrize(("command", "target"), [
-    *product(("exhaust", "races", "diff"), ("sim:spans=1", "native:spans=1"))])
+    ("diff", "sim:spans=1"), ("diff", "native:spans=1")])
 def test_who_knows_nothing_of_runs_says_so(command: str, target: str) -> None:
     with pytest.raises(UsageError, match="knows nothing of runs; leave out spans=1"):
         view_of(grammar.parse(target), command)
+
+
+def test_races_explores_runs_of_the_source_alone() -> None:
+    assert view_of(grammar.parse("sim:spans=1"), "races") is View.SOURCE
+    with pytest.raises(UsageError, match="name sim:spans=1"):
+        view_of(grammar.parse("native:spans=1"), "races")
 
 
 def test_a_hardened_heap_has_none(capsys: pytest.CaptureFixture[str]) -> None:

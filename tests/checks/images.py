@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from heapster.checkers.lockstep import decode as decoding
-from heapster.checkers.lockstep.decode import Undecodable, decode
+from heapster.checkers.lockstep.decode import decode
 from heapster.checkers.lockstep.lockstep import KEY, Lockstep
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.impl import layout
 from heapster.impl.layout import NEXT, OWNER_SHIFT, PREV
 from heapster.machine.checked_memory import THREADS

@@ -81,7 +81,7 @@ UNSEEN = {
         "_posix_memalign: 24301 -> 24300": "another mark",
     },
     "stats_check": {
-        "of_waiting: 0 -> -1 (6)": "a largest free block is no smaller",
+        "of_caches: 0 -> -1 (6)": "a largest free block is no smaller",
         "of_arena: 0 -> -1": "a largest free block is no smaller",
         "of_caches: True -> False": "all are as long",
         "total: True -> False": "all are as long",

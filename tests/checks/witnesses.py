@@ -10,14 +10,19 @@ from typing import Any
 from heapster.checkers.lockstep import calls
 from heapster.checkers.lockstep import lockstep as lockstep_module
 from heapster.checkers.lockstep.calls import Answer
+from heapster.checkers.lockstep.decode import decode
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.payload_pattern import BETWEEN, EDGE, WHOLE, Contents, sampled
+from heapster.checkers.lockstep.spans import SimulatedWithRoom, SpansLockstep
+from heapster.checkers.targets.source import with_spans
 from heapster.machine.protocol import REFUSED, Call
 from heapster.machine.simulated import Simulated
 from heapster.model.live import Held
 from heapster.model.misuse import HeaderWord
 from heapster.model.operation import Step
 from heapster.model.operations import OPERATIONS
+from heapster.model.runs import NO_RUNS
+from heapster.model.system import System
 from heapster.model.trace import parse
 from tests.checks import altered, images
 from tests.model import test_invariants, test_live, test_spec
@@ -53,6 +58,7 @@ def decoding() -> None:
         images.is_decoded(text)
     for tampering in images.TAMPERINGS:
         images.is_told(tampering)
+    assert decode(SimulatedWithRoom(), spans=True).runs == NO_RUNS
     images.long_lists_end()
     images.faults_are_told()
 
@@ -67,6 +73,7 @@ def lockstep() -> None:
         altered.is_told(one)
     assert lockstep_module.joined([(8, 12), (0, 4), (4, 8), (20, 24), (24, 28)]) == [(0, 12), (20, 28)]
     looks_at_the_heap()
+    slots()
     contents()
     moved_contents()
     headers_of_freed_blocks()
@@ -93,6 +100,16 @@ def looks_at_the_heap() -> None:
         assert lockstep.take(step) == []
         counts.append(lockstep.checks()["live_block_is_cached"])
     assert counts == [0, 0, 1, 2, 2, 2, 3, 4]
+
+
+def slots() -> None:
+    """Where there are spans, runs are predicted, and statistics count slots."""
+    lockstep = SpansLockstep(SimulatedWithRoom(), with_spans())
+    for step in parse("cache 48; arenas 2; a = malloc(40); b = malloc(40); c = malloc(40); d = malloc(2000); free(a); "
+                      "trim 0; stats; thread 1; e = malloc(500); free(b); free(d); stats; f = malloc(40); stats"):
+        assert lockstep.take(step) == [], step
+    lockstep.reference.malloc(System([]), 40)
+    assert [problem.code for problem in lockstep.take(Step("stats"))] == ["structure_diverges"]
 
 
 def words_of_the_callers_own() -> None:

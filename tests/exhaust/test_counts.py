@@ -18,9 +18,11 @@ from heapster.checkers.exhaust.scope import Kinds, Move, ScopedCall, closed_form
 from heapster.checkers.exhaust.told import at_most
 from heapster.checkers.exhaust.walking import ScopeWalk, run_all
 from heapster.checkers.jobs.local import ALONE
-from heapster.checkers.lockstep.run_trace import on_source
+from heapster.checkers.lockstep.run_trace import Make, begun, on_source
+from heapster.checkers.targets.source import with_spans
 from heapster.model.geometry import SIZE_MAX
 from heapster.model.operations import OPERATIONS
+from heapster.model.trace import parse
 from heapster.results import UsageError
 from tests.exhaust.walks import BUMP, MM, counts, engine, walked
 
@@ -102,10 +104,14 @@ def test_what_judges_of_children_work_counts(monkeypatch: pytest.MonkeyPatch) ->
         assert any(told)
 
 
-def test_our_own_source_covers_what_the_closed_form_counts() -> None:
+SLOTS = begun(on_source(with_spans(), spans=True), parse("cache 64"))
+
+
+@pytest.mark.parametrize("make", [on_source(), SLOTS], ids=["blocks", "slots"])
+def test_our_own_source_covers_what_the_closed_form_counts(make: Make) -> None:
     verbs = frozenset({"malloc", "calloc", "realloc", "free", "free_sized", "usable_size"})
     made = scope(3, (24, 100), verbs, refusals=False)
-    walk = ScopeWalk(made, InterpretedEngine(on_source(), made), ALONE)
+    walk = ScopeWalk(made, InterpretedEngine(make, made), ALONE)
     assert run_all([walk], lambda: False, lambda way: pytest.fail(str(way)), lambda _: None)
     assert counts(walk) == [closed_form(calls, Kinds.of(made.alphabet)) for calls in (1, 2, 3)]
 

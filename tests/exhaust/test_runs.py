@@ -15,6 +15,7 @@ from heapster.checkers.exhaust.probing import literals
 from heapster.checkers.exhaust.running import ExhaustPlan, Listener
 from heapster.checkers.findings.store import Store
 from heapster.checkers.jobs.local import Local
+from heapster.checkers.mutation import spans_faults
 from heapster.checkers.mutation.fault import plant
 from heapster.checkers.mutation.fuzz_faults import FAULTS
 from heapster.checkers.targets import grammar
@@ -148,8 +149,9 @@ def test_libc_is_run_by_children() -> None:
     assert run.extra["by_children"] == run.ops
 
 
-def test_our_own_source_passes_with_every_refusal() -> None:
-    run = exhausted("sim", PLAN._replace(calls=2, sizes=(24,), refusals=True))
+@pytest.mark.parametrize("target", ["sim", "sim:spans=1:cache=64"])
+def test_our_own_source_passes_with_every_refusal(target: str) -> None:
+    run = exhausted(target, PLAN._replace(calls=2, sizes=(24,), refusals=True))
     assert (run.verdict, run.extra["complete"]) == (Verdict.PASSED, True)
     assert run.extra["refusals"] > 0
 
@@ -160,6 +162,12 @@ def test_a_fault_planted_in_our_source_is_found(tmp_path: Path) -> None:
     assert run.verdict is Verdict.FAILED
     assert fault.caught_by in {finding.code for finding in run.findings}
     assert all(len(finding.trace) <= 2 for finding in run.findings)
+
+
+def test_a_fault_planted_in_runs_is_found_where_there_are_spans(tmp_path: Path) -> None:
+    fault = next(fault for fault in spans_faults.FAULTS if fault.title == "the ledger does not count a slot")
+    run = exhausted(f"{plant(fault, tmp_path)}:spans=1:cache=64", PLAN._replace(calls=2, sizes=(24,)))
+    assert fault.caught_by in {finding.code for finding in run.findings}
 
 
 def test_the_memory_of_this_process_cannot_be_taken_back() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from heapster.impl import layout
+from heapster.impl import layout, run_layout
 from heapster.machine import protocol
 from heapster.model import geometry as g
 from heapster.model.misuse import ABORTS
@@ -78,6 +78,9 @@ def test_the_implementation_has_the_same_layout() -> None:
             "MAX_REQUEST", "EXACT", "STEPS", "CLASS_COUNT", "PROBES", "MOST_CACHED", "MOST_REMOTE", "MOST_SENT",
             "MAX_CACHE")
     assert {name: getattr(g, name) for name in same} == {name: getattr(layout, name) for name in same}
+    assert (g.RUN, g.RESERVE, g.BEFORE_RUNS, g.MOST_SLOT, g.MOST_POOLED) == (
+        run_layout.RUN_BYTES, 1 << run_layout.RESERVE_SHIFT, run_layout.FIRST_RUN * run_layout.RUN_BYTES,
+        run_layout.MOST_RUN_SLOT, run_layout.MOST_POOLED)
     assert (g.HEADER, g.FENCE, g.PTRDIFF_MAX) == (layout.PAYLOAD, layout.FENCE_BYTES, layout.MAX_WORD)
     assert g.REFUSED == protocol.REFUSED
     assert [getattr(layout, f"CALL_{name.upper()}") for name in g.CALLS] == [*range(layout.CALL_KINDS)]

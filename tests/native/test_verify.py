@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers.lockstep.decode import Undecodable, decode
+from heapster.checkers.lockstep.decode import decode
 from heapster.checkers.lockstep.lockstep import Lockstep
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.impl import api, bins, classes, freelist, layout, retained, settings, stack, verify
 from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated

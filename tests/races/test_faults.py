@@ -23,7 +23,7 @@ OF_QUICK = {fault.edits[0].file for fault in FAULTS if not fault.budget}
 @pytest.mark.parametrize("fault", hunted(FAULTS, lambda fault: fault.edits[0].file, lambda fault: fault.title,
                                          OF_QUICK))
 def test_races_finds_the_fault_and_its_replay_fails_again(fault: Fault, tmp_path: Path) -> None:
-    source = source_in(plant(fault, tmp_path))
+    source = source_in(plant(fault, tmp_path), spans=fault.spans)
     run = races(SearchPlan(schedules=fault.budget or SCHEDULES, seed=1), source)
     assert run.verdict is Verdict.FAILED
     found = run.findings[0]

@@ -22,9 +22,9 @@ def test_a_state_that_was_found_sound_is_not_asked_about_again(
         program: str, place: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, ask = list[int](), getattr(place, name)
 
-    def counted(*given: Any) -> Any:
+    def counted(*given: Any, **named: Any) -> Any:
         asked.append(1)
-        return ask(*given)
+        return ask(*given, **named)
 
     monkeypatch.setattr(place, name, counted)
     explored = Session(parse_program(program), shipped())

@@ -101,8 +101,8 @@ def test_a_schedule_that_does_not_fit_is_told() -> None:
 
 
 # Of a hardened heap two orders alone show: whoever has a block got it by a lock or from another thread, and so all that
-# leads to it. No program of `races` has runs.
-UNSEEN = {"hardened.py", "records.py", "runs.py", "vault.py"}
+# leads to it.
+UNSEEN = {"hardened.py", "records.py", "vault.py"}
 
 
 def test_every_order_of_the_source_is_weakened_by_a_planted_fault() -> None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from heapster.checkers.diff.engines import Compiled, Engine
 from heapster.checkers.diff.measuring import Measures
 from heapster.checkers.diff.recorded_system import FootprintSystem
-from heapster.checkers.lockstep.decode import Undecodable
 from heapster.checkers.lockstep.heap_diff import difference
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.checkers.traces.compact import Compact
 from heapster.model.geometry import signed
 from heapster.model.operation import NO_HANDLE, Step

@@ -209,6 +209,10 @@ class ChildMemory:
             return page[address % PAGE // WORD]
         return load
 
+    def peek(self, address: int) -> int:
+        """The word there; Fault if there is none."""
+        return self.reader()(address)
+
     def _page(self, address: int) -> "array[int]":
         words = array("q")
         try:

@@ -38,7 +38,8 @@ class OwnHearing:
     """Makes findings of the programs that fail: each code once, but those that any fault shows sooner or later."""
 
     def __init__(self, target: Target, made: Scope, keep: Callable[[Finding], None]) -> None:
-        self._bare = Target(target.kind, target.name, UNSET, target.paths)
+        bare = UNSET._replace(spans=target.settings.spans)
+        self._bare = Target(target.kind, target.name, bare, target.paths)
         self._make, self._setting, self._scope, self._keep = make_for(self._bare), target.settings.steps, made, keep
         self._known: dict[str, str] = {}
         self.failing: list[tuple[int, ...]] = []

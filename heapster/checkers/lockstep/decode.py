@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Protocol
 
+from heapster.checkers.lockstep.decode_runs import decode_runs
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.impl import layout
 from heapster.impl.layout import (
     ARENA_BYTES,
@@ -43,7 +45,6 @@ from heapster.model.heap import (
     Stack,
 )
 from heapster.model.placement import POLICY_NAMES
-from heapster.results import HeapsterError
 
 KEPT_MARKS = {layout.NEW: NEW, layout.AGED: AGED, layout.PURGED: PURGED}
 UNTAKEN_MARKS = {layout.REFUSED: UNTAKEN}
@@ -68,6 +69,9 @@ class Decodable(Protocol):
     def reader(self) -> Load:
         """Reads words; LookupError or Fault where there is none."""
 
+    def peek(self, address: int) -> int | None:
+        """The word there, None if there is none."""
+
     def statics(self) -> int:
         """Address of the statics."""
 
@@ -78,21 +82,17 @@ class Decodable(Protocol):
         """[start, end) of all that the allocator holds."""
 
 
-class Undecodable(HeapsterError):
-    """The words do not describe a heap."""
-
-
-def decode(m: Decodable) -> Heap:
-    """The heap that the machine's memory describes; Undecodable if it describes none."""
+def decode(m: Decodable, *, spans: bool = False) -> Heap:
+    """The heap that the machine's memory describes, with its runs where there are spans; Undecodable if it has none."""
     try:
-        return _heap(m)
+        return _heap(m, spans=spans)
     except MachineFault as fault:
         raise Undecodable(f"walking the heap: {fault}") from fault
     except LookupError as error:
         raise Undecodable("walking the heap leads to a word that was never written") from error
 
 
-def _heap(m: Decodable) -> Heap:
+def _heap(m: Decodable, *, spans: bool) -> Heap:
     load, s = m.reader(), m.statics()
     mappings = s + layout.MAPPINGS
     policy, key = load(s + layout.POLICY), load(s + layout.KEY)
@@ -116,6 +116,7 @@ def _heap(m: Decodable) -> Heap:
         attached=tuple([(i, threads) for i in range(MAX_ARENAS) if (threads := load(s + layout.ATTACHED + i * WORD))]),
         keep=load(s + layout.KEEP_BYTES),
         lately=Lately(load(s + layout.USED_LATELY), load(s + layout.USED_BEFORE), load(s + layout.USED_STEPS)),
+        runs=decode_runs(m) if spans else None,
         held_locks=m.held(),
         system=m.system(),
     )

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from heapster.checkers.lockstep.decode import MOST_NODES, Undecodable
+from heapster.checkers.lockstep.decode import MOST_NODES
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.impl import layout
 from heapster.impl.layout import NEXT, NULL, PAGE, WORD
 from heapster.machine.protocol import MachineFault

@@ -1,92 +1,118 @@
 """Memory to runs, by layout constants alone, where there are spans."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
-from heapster.checkers.lockstep.decode import Undecodable
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.impl import layout, run_layout
-from heapster.machine.protocol import MachineFault
 from heapster.model.geometry import CACHED_SIZES
+from heapster.model.runs import NO_RUNS, Pooled, RunOfSlots, Runs
 
 INVERSE = 1 << run_layout.INVERSE_SHIFT
 MOST_LISTED = 1 << 18
+PLACE = INVERSE - 1                 # of a run's word, the place of its class and owner
+
+Load = Callable[[int], int]
 
 
-class RunOfSlots(NamedTuple):
-    """A run that an arena has."""
+class Peeked(Protocol):
+    """A machine whose words are read one by one."""
 
-    start: int
-    owner: int                      # the arena's index
-    size: int                       # of a slot
-    fresh: int                      # where the first begins that was never handed out
-    out: int                        # slots that are out, as it counts them
-    back: tuple[int, ...]           # slots that it has back
-    is_listed: bool                 # among those of its class that have some back
-    is_carved: bool                 # it is that of its class whose slots are handed out for the first time
+    def peek(self, address: int) -> int | None:
+        """The word there, None if there is none."""
 
-    @property
-    def first(self) -> int:
-        """Where its first slot begins."""
-        return self.start + run_layout.RUN_BYTES % self.size
-
-    @property
-    def slots(self) -> range:
-        """Where the slots begin that were handed out at some time."""
-        return range(self.first, self.fresh, self.size)
+    def statics(self) -> int:
+        """Address of the statics."""
 
 
-class Runs(NamedTuple):
-    """All that lies in the reservation."""
-
-    base: int = 0                   # where it begins; 0 if there is none
-    start: int = 0                  # where begins what the system gave
-    runs: tuple[RunOfSlots, ...] = ()
-    pooled: int = 0                 # runs that nobody has and that have pages, as they are counted
-    used: int = 0                   # runs that arenas have, likewise
-    pool: tuple[bool, ...] = ()     # of each run of the pool, whether it has pages
-
-    def holds(self, address: int) -> bool:
-        """Whether the address lies in the reservation."""
-        return self.base != 0 and 0 <= address - self.base < 1 << run_layout.RESERVE_SHIFT
-
-
-def decode_runs(m: Any) -> Runs:
-    """What lies in the reservation; raises Undecodable."""
-    try:
-        return _runs(m.peek, m.statics())
-    except (MachineFault, LookupError, TypeError, StopIteration) as error:
-        raise Undecodable(f"the runs cannot be read: {error}") from error
-
-
-def _runs(load: Any, s: int) -> Runs:
+def decode_runs(m: Peeked) -> Runs:
+    """What lies in the reservation, but what lost arenas have; raises Undecodable, or LookupError for no word."""
+    load, s = _loading(m), m.statics()
+    is_asked = load(s + run_layout.RUNS_ASKED) != 0
     if not load(s + run_layout.RUNS_AT):
-        return Runs()
+        return NO_RUNS._replace(is_asked=is_asked)
     base = load(s + run_layout.RUNS_AT) + run_layout.FAR
-    found = []
-    for index in range(run_layout.FIRST_RUN, load(base + run_layout.RUN_NEXT)):
-        if word := load(base + index * layout.WORD):
-            found.append(_run(load, base, index, word))
-    return Runs(base, load(base + run_layout.RUN_START), tuple(found), load(base + run_layout.RUN_POOLED),
-                load(base + run_layout.RUN_USED),
-                tuple(load(record + run_layout.RUN_PURGED) == 0
+    end = load(base + run_layout.RUN_NEXT)
+    words = {index: word for index in range(run_layout.FIRST_RUN, end)
+             if (word := load(base + index * layout.WORD)) and not _is_lost(load, s, _owner(word))}
+    rooms = {place: _room(load, base + run_layout.RUN_PLACES + place)
+             for place in sorted({word & PLACE for word in words.values()})}
+    return Runs(base, load(base + run_layout.RUN_START), is_asked, base + (end << run_layout.RUN_SHIFT),
+                tuple(_run(load, base, index, word, rooms[word & PLACE]) for index, word in words.items()),
+                load(base + run_layout.RUN_USED), load(base + run_layout.RUN_POOLED),
+                tuple(Pooled(_start(base, record), load(record + run_layout.RUN_PURGED) == 0)
                       for record in _records(load, load(base + run_layout.RUN_POOL))))
 
 
-def _run(load: Any, base: int, index: int, word: int) -> RunOfSlots:
+def _loading(m: Peeked) -> Load:
+    """Reads words, those that are zero because nobody wrote them, too."""
+    def load(address: int) -> int:
+        word = m.peek(address)
+        if word is None:
+            raise LookupError(address)
+        return word
+    return load
+
+
+def _is_lost(load: Load, s: int, index: int) -> bool:
+    """Whether nothing is known of the arena with that index but that it is lost."""
+    return load(s + layout.ARENAS + index * layout.ARENA_BYTES + layout.HEAD) & layout.LOST != 0
+
+
+def _owner(word: int) -> int:
+    """Index of the arena that a run with that word has."""
+    return (word & run_layout.RUN_OWNER_MASK) >> run_layout.PLACES_SHIFT
+
+
+def owner_of(load: Load, s: int, payload: int) -> int | None:
+    """Index of the arena that owns the slot with that payload; None if it lies in no run."""
+    base = load(s + run_layout.RUNS_AT) + run_layout.FAR
+    if not 0 <= payload - base < 1 << run_layout.RESERVE_SHIFT:
+        return None
+    return _owner(load(base + (payload - base >> run_layout.RUN_SHIFT) * layout.WORD))
+
+
+def counts_of_runs(m: Peeked) -> dict[int, tuple[int | None, int | None]]:
+    """Of each run that an arena has, lost or not, by where it begins: what it has back, and what it counts as out."""
+    load, s = _loading(m), m.statics()
+    base = load(s + run_layout.RUNS_AT) + run_layout.FAR
+    if base == run_layout.FAR:
+        return {}
+    records = base + run_layout.RUN_RECORDS
+    return {base + (index << run_layout.RUN_SHIFT): (m.peek(record + run_layout.RUN_FREE),
+                                                     m.peek(record + run_layout.RUN_LIVE))
+            for index in range(run_layout.FIRST_RUN, load(base + run_layout.RUN_NEXT))
+            if load(base + index * layout.WORD)
+            for record in [records + (index << run_layout.RUN_RECORD_SHIFT)]}
+
+
+def _start(base: int, record: int) -> int:
+    """Where the run with that record begins."""
+    return base + (record - base - run_layout.RUN_RECORDS >> run_layout.RUN_RECORD_SHIFT << run_layout.RUN_SHIFT)
+
+
+def _run(load: Load, base: int, index: int, word: int, room: list[int]) -> RunOfSlots:
     record = base + run_layout.RUN_RECORDS + (index << run_layout.RUN_RECORD_SHIFT)
     inverse = word >> run_layout.INVERSE_SHIFT
     size = next((size for size in CACHED_SIZES if -(-INVERSE // size) == inverse), 0)
     if not size:
         raise Undecodable(f"a run has slots of no class: {inverse:#x}")
-    place = base + run_layout.RUN_PLACES + (word & (1 << run_layout.INVERSE_SHIFT) - 1)
     return RunOfSlots(
-        base + (index << run_layout.RUN_SHIFT), (word & run_layout.RUN_OWNER_MASK) >> run_layout.PLACES_SHIFT, size,
+        base + (index << run_layout.RUN_SHIFT), _owner(word), size,
         load(record + run_layout.RUN_FRESH), load(record + run_layout.RUN_LIVE),
-        tuple(_stacked(load, load(record + run_layout.RUN_FREE))),
-        record in _records(load, load(place + run_layout.RUN_ROOM)), record == load(place + run_layout.RUN_CARVED))
+        tuple(_stacked(load, load(record + run_layout.RUN_FREE))), room.index(record) if record in room else -1,
+        record == load(base + run_layout.RUN_PLACES + (word & PLACE) + run_layout.RUN_CARVED))
 
 
-def _records(load: Any, record: int) -> list[int]:
+def _room(load: Load, place: int) -> list[int]:
+    """The records on the list of a place."""
+    listed = _records(load, load(place + run_layout.RUN_ROOM))
+    if [load(record + layout.PREV) for record in listed] != [0, *listed][:len(listed)]:
+        raise Undecodable("a list of runs is not linked both ways")
+    return listed
+
+
+def _records(load: Load, record: int) -> list[int]:
     found: list[int] = []
     while record:
         found.append(record)
@@ -96,7 +122,7 @@ def _records(load: Any, record: int) -> list[int]:
     return found
 
 
-def _stacked(load: Any, stack: int) -> Iterator[int]:
+def _stacked(load: Load, stack: int) -> Iterator[int]:
     for _ in range(stack >> layout.COUNT_SHIFT):
         yield stack & layout.TOP_MASK
         stack = load(stack & layout.TOP_MASK)

@@ -3,10 +3,10 @@
 from typing import Any
 
 from heapster.checkers.lockstep.calls import SHIPPED, Answer
-from heapster.checkers.lockstep.decode import Undecodable
 from heapster.checkers.lockstep.decode_hardened import decode_hardened
 from heapster.checkers.lockstep.lockstep import FAILURES, KEY, Lockstep, joined, problem_of
 from heapster.checkers.lockstep.stats_check import asked
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.impl import layout
 from heapster.machine.checked_memory import FUEL
 from heapster.machine.protocol import REFUSED, Aborted

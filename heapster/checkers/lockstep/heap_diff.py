@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from heapster.model.amounts import amount
-from heapster.model.geometry import HEADER
+from heapster.model.geometry import BEFORE_RUNS, HEADER, RUN
 from heapster.model.heap import Arena, Bin, Block, Heap, Region, Stack
+from heapster.model.runs import NO_RUNS, RunOfSlots, Runs
 
 CALLS = ("malloc", "calloc", "realloc", "aligned", "free")
 
@@ -28,6 +29,12 @@ def _differences(predicted: Heap, actual: Heap) -> Iterator[str]:
         yield f"threads at each arena are {_counts(actual.attached)}, predicted {_counts(predicted.attached)}"
     if predicted.caches != actual.caches:
         yield _of_caches(predicted, actual)
+    if predicted.runs != actual.runs:
+        yield _of_runs(predicted.runs or NO_RUNS, actual.runs or NO_RUNS)
+    yield from _of_mappings(predicted, actual)
+
+
+def _of_mappings(predicted: Heap, actual: Heap) -> Iterator[str]:
     if predicted.mapped != actual.mapped:
         yield _of_mapped(predicted, actual)
     if predicted.lately != actual.lately:
@@ -127,6 +134,38 @@ def _of_mapped(predicted: Heap, actual: Heap) -> str:
     if lengths[0] == lengths[1]:
         return "a mapped block starts elsewhere than predicted"
     return f"mapped blocks are {lengths[0]}, predicted {lengths[1]}"
+
+
+def _of_runs(predicted: Runs, actual: Runs) -> str:
+    for one, other in zip_longest(predicted.runs, actual.runs):
+        if one != other:
+            return f"a run is {_run(other, actual)}, predicted {_run(one, predicted)}"
+    if predicted.pool != actual.pool:
+        return f"the pool is {_pool(actual)}, predicted {_pool(predicted)}"
+    names = {"is_asked": "asked for", "used": "used runs", "pooled": "runs with pages that nobody has"}
+    for name, words in names.items():
+        if getattr(predicted, name) != getattr(actual, name):
+            return f"of the reservation {words}: {getattr(actual, name)}, predicted {getattr(predicted, name)}"
+    return "the reservation is elsewhere, or its next run is"
+
+
+def _run(run: RunOfSlots | None, runs: Runs) -> str:
+    if run is None:
+        return "absent"
+    listed = "on no list" if run.listed < 0 else f"listed as {run.listed}"
+    carved = ", being carved" if run.is_carved else ""
+    back = " ".join(str((slot - run.first) // run.size) for slot in run.back) or "none"
+    return (f"number {_number(run.start, runs)} of arena {run.owner}, {amount(run.size)} a slot, {len(run.slots)} cut "
+            f"from {run.first - run.start} on, {run.out} out, back {back}, {listed}{carved}")
+
+
+def _pool(runs: Runs) -> str:
+    named = [f"{_number(run.start, runs)}{'' if run.has_pages else ' without pages'}" for run in runs.pool]
+    return ", ".join(named) or "empty"
+
+
+def _number(start: int, runs: Runs) -> int:
+    return (start - runs.base - BEFORE_RUNS) // RUN
 
 
 def _extents(arena: Arena) -> str:

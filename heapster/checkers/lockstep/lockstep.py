@@ -11,10 +11,11 @@ from typing import Any
 
 from heapster.checkers.lockstep.calls import CRASHES, SHIPPED, Answer, call
 from heapster.checkers.lockstep.damaged import Damaged
-from heapster.checkers.lockstep.decode import Undecodable, decode
+from heapster.checkers.lockstep.decode import decode
 from heapster.checkers.lockstep.heap_diff import difference
 from heapster.checkers.lockstep.payload_pattern import Contents
 from heapster.checkers.lockstep.stats_check import wrong_figures
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.machine.protocol import REFUSED, Aborted, MachineFault
 from heapster.model import misuse
 from heapster.model.heap import Heap, waiting
@@ -45,11 +46,13 @@ class Lockstep:
     that with more than 1 what is wrong with it may be told late: a run with 1 then says of which step it comes.
     """
 
+    SPANS = False                               # whether the source has them
+
     def __init__(self, m: Any, source: Any = SHIPPED, look_every: int = 1, key: int = KEY) -> None:
         self.m, self.source, self.look_every = m, source, look_every
         self.pointers = {NO_HANDLE: 0}          # by handle; 0 for NULL
         self.live = Live()
-        self.reference = Reference()
+        self.reference = Reference(spans=self.SPANS)
         self.heap: Heap | None = None           # as decoded after the last step
         self.misused = ""                       # how a misuse ended, which ends the run
         self.steps = 0
@@ -218,10 +221,10 @@ class Lockstep:
         self._looked_at = self.steps
         self._looks += 1
         try:
-            heap = self.heap = decode(self.m)
+            heap = self.heap = decode(self.m, spans=self.SPANS)
         except Undecodable as error:
             return [Problem("undecodable_heap", str(error))]
-        problems = violations(heap) + self._live_and_waiting(heap)
+        problems = self._violations(heap) + self._live_and_waiting(heap)
         if is_asked:
             self.statistics_checked += 1
             problems += self._statistics(heap)
@@ -229,6 +232,10 @@ class Lockstep:
         if heap._replace(held_locks=(), system=()) != predicted:
             problems.append(Problem("structure_diverges", difference(predicted, heap)))
         return problems
+
+    def _violations(self, heap: Heap) -> list[Problem]:
+        """Every way in which the heap breaks an invariant."""
+        return violations(heap)
 
     def _live_and_waiting(self, heap: Heap) -> list[Problem]:
         """A block is the caller's or waits to be used again, never both."""

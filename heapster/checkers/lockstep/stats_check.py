@@ -1,12 +1,14 @@
 """The figures that `stats` and `status` give, against a walk over the decoded heap."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 from heapster.impl import layout
 from heapster.impl.layout import CALL_KINDS, WORD
-from heapster.model.geometry import HEADER
-from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, Stack, stacks
+from heapster.model.geometry import HEADER, RUN
+from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger
+from heapster.model.runs import NO_RUNS, Runs
 
 Figures = tuple[int, ...]           # in the order of the words that `stats` writes
 GUARD = -1                          # on either side of the buffer that `stats` fills, and in it before
@@ -19,28 +21,35 @@ def figures(ledger: Ledger, largest: int) -> Figures:
     return (*ledger[:5], largest, 0, 0, *ledger.calls)
 
 
-def of_waiting(heap: Heap, waiting: Iterable[Stack], calls: Figures) -> Figures:
-    """What caches and remote lists add: blocks that are freed but still used, and calls that they served."""
+def waiting_sizes(heap: Heap) -> Iterator[int]:
+    """Bytes of each block that is freed but still used: in a bin, of the slots that it stands for."""
+    for bin_ in (bin_ for cache in heap.caches for bin_ in cache.bins):
+        yield from repeat(bin_.size, len(bin_.stack.payloads))
     sizes = {b.address + HEADER: b.size for arena in heap.arenas for region in arena.regions for b in region.blocks}
-    payloads = [payload for stack in waiting for payload in stack.payloads]
-    return (0, 0, 0, 0, 0, 0, sum(sizes[payload] for payload in payloads), len(payloads), *calls)
+    sizes |= {slot: run.size for run in (heap.runs or NO_RUNS).runs for slot in run.slots}
+    yield from (sizes[payload] for arena in heap.arenas for payload in arena.remote.payloads)
 
 
 def of_caches(heap: Heap, arena: int | None = None) -> Figures:
     """What the threads of an arena add to its figures, calls; of all arenas, also what waits to be used again."""
     ours = [cache for cache in heap.caches if arena in (None, cache.arena)]
     calls = [sum(column) for column in zip(NO_CALLS, *[cache.calls for cache in ours], strict=True)]
-    return of_waiting(heap, stacks(heap) if arena is None else [], tuple(calls))
+    sizes = [*waiting_sizes(heap)] if arena is None else []
+    return (0, 0, 0, 0, 0, 0, sum(sizes), len(sizes), *calls)
 
 
-def of_arena(arena: Arena) -> Figures:
-    """The figures of an arena, recomputed from its blocks; only the calls are taken from its ledger."""
+def of_arena(arena: Arena, runs: Runs = NO_RUNS) -> Figures:
+    """The figures of an arena, recomputed from its blocks and slots; only the calls are taken from its ledger."""
+    mine = runs.of(arena.index)
     blocks = [block for region in arena.regions for block in region.blocks]
     used = [block.size for block in blocks if block.used]
     free = [block.size for block in blocks if not block.used]
-    held = sum(region.end - region.start for region in arena.regions)
+    held = sum(region.end - region.start for region in arena.regions) + len(mine) * RUN
+    largest = max(free, default=0)
+    used += [run.size for run in mine for _ in range(len(run.slots) - len(run.back))]
+    free += [run.size for run in mine for _ in range(run.capacity - len(run.slots) + len(run.back))]
     ledger = Ledger(held, sum(used), len(used), sum(free), len(free), arena.ledger.calls)
-    return figures(ledger, max(free, default=0))
+    return figures(ledger, largest)
 
 
 def of_mapped(heap: Heap) -> Figures:
@@ -71,7 +80,7 @@ def asked(source: Any, m: Any, which: int) -> tuple[Figures, bool]:
 
 def wrong_figures(source: Any, m: Any, heap: Heap) -> Iterator[str]:
     """What `stats` and `status` say that the heap does not."""
-    parts = {arena.index: of_arena(arena) for arena in heap.arenas}
+    parts = {arena.index: of_arena(arena, heap.runs or NO_RUNS) for arena in heap.arenas}
     mapped = of_mapped(heap)
     expected = {layout.ALL_ARENAS: total([*parts.values(), mapped, of_caches(heap)]), layout.ONLY_MAPPINGS: mapped}
     expected |= {index: total([parts.get(index, NOTHING), of_caches(heap, index)])

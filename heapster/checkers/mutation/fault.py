@@ -41,6 +41,7 @@ class Fault:
     caught_by: str = ""         # the code of the finding, the theorem, or the pattern of stress
     by: str = "fuzz"            # fuzz, spans, prove, races or stress
     budget: int = 0             # fuzz: steps of the shortest trace; races: schedules; 0: as the hunter has it
+    spans: bool = False         # whether it is planted in what is built with spans
 
     @property
     def module(self) -> str:
@@ -92,4 +93,4 @@ def plant(fault: Fault, folder: Path) -> Path:
 def planted(fault: Fault) -> Source:
     """The faulty source, loaded beside the shipped one: with spans, if that is where the fault is hunted."""
     with tempfile.TemporaryDirectory(prefix="heapster-") as folder:
-        return source_in(plant(fault, Path(folder)), spans=fault.by == BY_SPANS)
+        return source_in(plant(fault, Path(folder)), spans=fault.spans or fault.by == BY_SPANS)

@@ -1,5 +1,6 @@
 """Planted concurrency faults: edits of a copy of `impl`, each of which `races` must find."""
 
+from dataclasses import replace
 from functools import partial
 
 from heapster.checkers.mutation.fault import Edit, Fault
@@ -347,6 +348,55 @@ HARDENED = (
         Edit("spare.py", f"    taken = False\n    {LOCK}", "    taken = False\n"),
         Edit("spare.py", f"    {UNLOCK}    return taken", "    return taken")), "data_race"),
 )
+LOCK_RUNS = "    m.lock(s + MAPPINGS + ARENA_LOCK)\n"
+UNLOCK_RUNS = "    m.unlock(s + MAPPINGS + ARENA_LOCK)\n"
+TOOK_RUN = "    record = take_record(m)\n"
+CLEARED = "    m.store_relaxed(entry_of(m, run_of(m, record)), 0)\n"
+POOLED = "    pool_run(m, record)\n"
+MADE = "        if m.load(s + RUNS_ASKED) == 0:\n            ask_for_runs(m)\n"
+RELEASED_SLOT = "        release_slot(m, arena, p)\n"
+POP_SLOT = "        p = pop_slot(m, arena, total, most, kind)\n"
+RUNS = tuple(replace(each, spans=True) for each in (
+    fault("a run is taken without the lock", (
+        Edit("runs.py", f"{LOCK_RUNS}{TOOK_RUN}{UNLOCK_RUNS}", TOOK_RUN),), "data_race"),
+    fault("a run is given up without the lock", (
+        Edit("runs.py", f"{LOCK_RUNS}{POOLED}{UNLOCK_RUNS}", POOLED),), "data_race"),
+    fault("a run is somebody's again before it was nobody's", (
+        Edit("runs.py", f"{CLEARED}{LOCK_RUNS}{POOLED}{UNLOCK_RUNS}", f"{LOCK_RUNS}{POOLED}{UNLOCK_RUNS}{CLEARED}"),),
+          "slots_are_one_thing_each"),
+    fault("the pool is purged without the lock", (
+        Edit("runs.py", f"    taken = False\n{LOCK_RUNS}", "    taken = False\n"),
+        Edit("runs.py", f"(record + NEXT)\n{UNLOCK_RUNS}    return taken\n", "(record + NEXT)\n    return taken\n")),
+          "data_race"),
+    fault("runs are reserved without the lock", (
+        Edit("runs.py", f"    {LOCK_RUNS}{MADE}    {UNLOCK_RUNS}", MADE),), "data_race"),
+    fault("whether runs were asked for is looked at before the lock", (
+        Edit("runs.py", f"    {LOCK_RUNS}{MADE}", f"        asked = m.load(s + RUNS_ASKED)\n    {LOCK_RUNS}"
+             f"{MADE.replace('m.load(s + RUNS_ASKED)', 'asked')}"),), "data_race"),
+    fault("two threads give the reservation back", (
+        Edit("runs.py", f"    taken = True\n{LOCK_RUNS}", "    taken = True\n"),
+        Edit("runs.py", f"    m.store(s + RUNS_ASKED, 0)\n{UNLOCK_RUNS}", "    m.store(s + RUNS_ASKED, 0)\n")),
+          "data_race"),
+    fault("where runs are reserved is read without care", (
+        Edit("runs.py", "    return m.load_relaxed(m.statics() + RUNS_AT) + FAR\n",
+             "    return m.load(m.statics() + RUNS_AT) + FAR\n"),), "data_race"),
+    fault("a slot comes back without the lock", (
+        Edit("slots.py", f"        {LOCK}        if kind", "        if kind"),
+        Edit("slots.py", f"{RELEASED_SLOT}        {UNLOCK}", RELEASED_SLOT)), "data_race"),
+    fault("what a run has back is looked through without the lock", (
+        Edit("slots.py", f"    {LOCK}    found", "    found"),
+        Edit("slots.py", f"    {UNLOCK}    return found", "    return found")), "data_race"),
+    fault("slots are taken outside the lock", (
+        Edit("thread_cache.py", POP_SLOT, f"        {UNLOCK}{POP_SLOT}        {LOCK}"),), "data_race"),
+    fault("how far a run is cut is written without care", (
+        Edit("runs.py", "m.store_relaxed(record + RUN_FRESH, fresh", "m.store(record + RUN_FRESH, fresh"),),
+          "data_race"),
+    fault("how far a run is cut is read without care", (
+        Edit("slots.py", "m.load_relaxed(record_of(m, p) + RUN_FRESH)", "m.load(record_of(m, p) + RUN_FRESH)"),),
+          "data_race"),
+    fault("a child gives slots back to a lost arena", (
+        Edit("runs.py", "    if is_lost(m, arena):\n        return\n", ""),), "fork_unsafe"),
+))
 ORDERS = (                      # every order in impl that is not relaxed, weakened
     fault("a block is put on a remote list without a release", (
         Edit("remote.py", "        word = m.cas_release(", "        word = m.cas_relaxed("),), "data_race"),
@@ -363,5 +413,5 @@ ORDERS = (                      # every order in impl that is not relaxed, weake
         Edit("records.py", "    owner = NULL\n    if m.load_acquire(", "    owner = NULL\n    if m.load_relaxed("),),
           "fault_unmapped", budget=6000),
 )
-FAULTS = (*LOCKS, *CACHES, *KEPT, *TRIM, *HARDENED, *ORDERS)
+FAULTS = (*LOCKS, *CACHES, *KEPT, *TRIM, *HARDENED, *RUNS, *ORDERS)
 

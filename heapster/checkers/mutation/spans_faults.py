@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from heapster.checkers.mutation.fault import one_edit
+from heapster.checkers.mutation.fault import Edit, Fault, one_edit
 
 fault = partial(one_edit, by="spans", budget=40)
 
@@ -32,15 +32,15 @@ RUNS = (
     fault("a refused reservation is taken", "runs", "    if start != REFUSED:\n        base",
           "    if start != NULL:\n        base", "fault_unmapped"),
     fault("a reservation is asked for at each turn", "runs", "    m.store(s + RUNS_ASKED, 1)\n", "",
-          "memory_is_reserved_once"),
+          "structure_diverges"),
     fault("the end of the reservation stays", "runs", "m.load(reservation(m) + RUN_START), RESERVED)",
-          "m.load(reservation(m) + RUN_START), RESERVED - RUN_BYTES)", "memory_not_returned"),
+          "m.load(reservation(m) + RUN_START), RESERVED - RUN_BYTES)", "system_calls_diverge"),
 )
 SLOTS = (
     fault("a slot is handed out twice", "runs", "    m.store_relaxed(record + RUN_FRESH, fresh + length)\n",
           "    m.store_relaxed(record + RUN_FRESH, fresh + length - size)\n", "runs_count_their_slots"),
     fault("slots that are taken stay where they were", "runs",
-          "    m.store(record + RUN_FREE, stack)\n    return taken", "    return taken", "slots_are_one_thing_each"),
+          "    m.store(record + RUN_FREE, stack)\n    return taken", "    return taken", "undecodable_heap"),
     fault("slots that are out are not counted in their run", "runs",
           "    add(m, record + RUN_LIVE, count(stack))\n", "    add(m, record + RUN_LIVE, 1)\n",
           "runs_count_their_slots"),
@@ -69,4 +69,55 @@ SLOTS = (
           "    if is_reserved(m, p):\n        return least_of_class(class_for_request(request)) - WORD\n",
           "not_zeroed"),
 )
-FAULTS = (*RUNS, *SLOTS)
+PREDICTED = (                   # each another choice, or other counts, than the reference has: nothing else is wrong
+    fault("what a run has back is left for new slots", "runs", "    if record != NULL:\n        stack = take_freed(",
+          "    if record != NULL and most > 1:\n        stack = take_freed(", "answer_diverges"),
+    fault("a run that has just a batch back keeps its list", "runs", "    if count(stack) <= most:\n",
+          "    if count(stack) < most:\n", "runs_with_slots_back_are_listed"),
+    fault("fewer slots are taken than were asked for", "runs", "    taken = 0\n    while most > 0:\n",
+          "    taken = 0\n    most = most + 1 >> 1\n    while most > 0:\n", "structure_diverges"),
+    fault("slots are taken the other way round", "runs", "    m.store(record + RUN_FREE, stack)\n    return taken\n",
+          "    m.store(record + RUN_FREE, stack)\n    turned = 0\n    while taken != 0:\n        p = top(taken)\n"
+          "        taken = below(m, p)\n        turned = put(m, turned, p)\n    return turned\n", "answer_diverges"),
+    fault("the last slot of a run comes first", "runs", "    stack = 0\n    while length > 0:\n"
+          "        length = length - size\n        stack = put(m, stack, fresh + length)\n",
+          "    stack = 0\n    while length > 0:\n        length = length - size\n        stack = put(m, stack, fresh)\n"
+          "        fresh = fresh + size\n", "answer_diverges"),
+    fault("slots begin where their run does", "runs", "start + RUN_BYTES - slots * size_of_slot(word))", "start)",
+          "slots_are_one_thing_each"),
+    fault("a batch of slots is one too few", "thread_cache", "take_slots(m, arena, class_of(total), most)\n",
+          "take_slots(m, arena, class_of(total), most - 1)\n", "structure_diverges"),
+    fault("a run stays on the list that it is taken off, seen from behind", "runs",
+          "    if after != NULL:\n        m.store(after + PREV, before)\n", "", "undecodable_heap"),
+    fault("runs that nobody has wait while new ones are taken", "runs",
+          "    record = m.load(base + RUN_POOL)\n    if record != NULL:\n        m.store(base + RUN_POOL,",
+          "    record = m.load(base + RUN_POOL)\n    if record != NULL and m.load(record + RUN_PURGED) != 0:\n"
+          "        m.store(base + RUN_POOL,", "structure_diverges"),
+    fault("no more runs keep their pages than are used", "runs", "MOST_POOLED + m.load(base + RUN_USED) or not",
+          "m.load(base + RUN_USED) or not", "system_calls_diverge"),
+    fault("a run of the pool is purged again and again", "runs",
+          "        if m.load(record + RUN_PURGED) == 0 and purge_run", "        if purge_run", "system_calls_diverge"),
+    Fault("a run that went to the pool was trimmed", (
+        Edit("trim.py", "held - runs_hold(m, arena)\n", "held + 0\n"),
+        Edit("trim.py", "held + runs_hold(m, arena)       #", "held + 0         #")),
+          "answer_diverges", by="spans", budget=300),
+    fault("the pool is not purged", "trim", "    if SPANS != 0 and purge_pool(m):\n", "    if SPANS == 0:\n",
+          "system_calls_diverge"),
+    fault("slots that come back let no epoch end", "runs", "    note_release(m, arena, size_of_slot(word))\n", "",
+          "structure_diverges"),
+    fault("a call that took slots is counted in a cache", "thread_cache",
+          "    count_call(m, arena, kind)\n    return pop(m, slot)\n",
+          "    return pop_cached(m, class_of(total), kind)\n", "structure_diverges"),
+    fault("realloc leaves a slot in a thread without a cache", "slots",
+          "    if is_marked(m, p) or m.load(m.thread() + REGISTERED) == 0:\n", "    if is_marked(m, p):\n",
+          "answer_diverges"),
+    fault("a refusal is remembered beyond the end of the heap", "runs", "    m.store(s + RUNS_ASKED, 0)\n", "",
+          "structure_diverges"),
+    fault("a slot that was sent counts for nothing", "stats",
+          "STAT_CACHED_BYTES, size_of_slot(run_word(m, top(word))))", "STAT_CACHED_BYTES, 0)", "wrong_statistics"),
+    fault("a run of which no slot is out stays while its class has room", "runs",
+          "m.load(place_of(m, word) + RUN_CARVED) != record:\n",
+          "m.load(place_of(m, word) + RUN_CARVED) != record and m.load(record + NEXT) != NULL:\n",
+          "runs_count_their_slots"),
+)
+FAULTS = (*RUNS, *SLOTS, *PREDICTED)

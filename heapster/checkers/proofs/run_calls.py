@@ -135,11 +135,11 @@ def pop_slot(source: Any, path: Any) -> None:
     stack = r.stack("slots")
     word = path.word("bin")
     r.m.put(r.bin, word, "bin")
-    with replaced(source.thread_cache, **r.notes.answering(take_slots=stack, pop_cached=r.p)):
+    with replaced(source.thread_cache, **r.notes.answering(take_slots=stack, count_call=0, pop=r.p)):
         found = source.thread_cache.pop_slot(r.m, r.arena, r.size, most, REALLOC)
     has = bool(stack != 0)
     path.claim("slots_come_by_way_of_the_bin", lambda: found == (r.p if has else 0) and r.notes.are(
-        ("take_slots", r.arena, r.class_index, most), *[("pop_cached", r.class_index, REALLOC)] * has))
+        ("take_slots", r.arena, r.class_index, most), *[("count_call", r.arena, REALLOC), ("pop", r.bin)] * has))
     path.claim("a_bin_has_the_slots_that_were_taken", lambda: r.m.load(r.bin) == (stack if has else word)
                and only(r.m, r.bin))
 
@@ -234,7 +234,7 @@ PROOFS = (
     _proof("slots.leave_slot", leave_slot,
            a_slot_whose_class_serves_the_request_stays="the call counted; where nobody counts, nothing stays"),
     _proof("thread_cache.pop_slot", pop_slot,
-           slots_come_by_way_of_the_bin="NULL if there are none",
+           slots_come_by_way_of_the_bin="NULL if there are none; the arena counts the call",
            a_bin_has_the_slots_that_were_taken="no other word changes"),
     _proof("thread_cache.collect_slot", collect_slot,
            a_slot_that_was_freed_by_others_goes_into_a_bin_or_back="no other word changes"),

@@ -189,12 +189,48 @@ WRITTEN = (
 )
 
 
-def corpus() -> Iterator[tuple[Program, int]]:
+WITH_SPANS = (                  # of what is built with spans
+    Written("two threads ask for the reservation", "n2,h64/m24|m24"),
+    Written("two threads of an arena ask for the reservation", "n1,h64/m24|m24"),
+    Written("the reservation is refused to one of two threads", "n2,h64,xm1/m24|m24"),
+    Written("two threads cut one run", "n1,h64,m24/m24|m24"),
+    Written("two arenas get runs", "n2,h64,m24/m24,m500|m24"),
+    Written("slots are freed while their owner refills", "n2,h64,m24,m24/m24,m24|f0,f1,e"),
+    Written("slots come back to a run while others are taken", "n1,h64,m24,m24/f0,e|m24,f1"),
+    Written("two slots come back to one run", "n1,h64,m24,m24/f0,e|f1,e"),
+    Written("the last two slots of a run come back", "n1,h1024,m1000,m1000,R0/f0,e|f1,e"),
+    Written("the last slot of a run comes back while slots of its class are taken", "n1,h1024,m1000,R0/m1000|f0,e"),
+    Written("another thread frees the last slot of a run", "n2,h1024,m1000,R0/m1000,m1000|f0,e", 1),
+    Written("a run goes to the pool while another arena gets one", "n2,h1024,m1000,R0/f0,e|m500"),
+    Written("two arenas want the run of the pool", "n2,h1024,m1000,R0,f0,e/m500|m500"),
+    Written("the pool is purged while its run is wanted", "n2,h1024,m1000,R0,f0,e/d0|m500", 1),
+    Written("a run goes to the pool while that is purged", "n2,h1024,m1000,R0/f0,e|d0", 1),
+    Written("a slot moves while another is freed", "n2,h64,m24,m24/r0:200,f0|f1,m24"),
+    Written("a slot that looks freed is looked for in its run", "n2,h64,m24,q3/i0|d0", 1),
+    Written("a thread that ended asks for slots", "n1,h64,m24/e,m24,f0|m24"),
+    Written("statistics are read while a run is cut", "n1,h64/m24,m500|y"),
+    Written("statistics are read while slots are sent", "n2,h64,m24,m24/y|f0,f1,e"),
+    Written("statistics are read while a run is given up", "n1,h1024,m1000,R0/y|f0,e"),
+    Written("fork while the reservation is made", "n2,h64/k|m24", 1),
+    Written("fork while a run is taken", "n2,h64,m24/k|m24,m500", 1),
+    Written("fork while a run of its arena is taken", "n1,h64,m24/k|m500", 1),
+    Written("fork while slots come back", "n1,h64,m24,m24/k|f1,e", 1),
+    Written("fork while a run is given up", "n1,h1024,m1000,R0/k|f0,e", 1),
+    Written("fork while a run of the pool is taken", "n2,h1024,m1000,R0,f0,e/k|m500", 1),
+    Written("fork while the pool is purged", "n2,h1024,m1000,R0,f0,e/k|d0", 0),
+    Written("two threads end a heap with slots", "n2,h64,m24/z|z", 0),
+    Written("the heap ends while a thread with slots asks for statistics", "n2,h64,m24/z|y", 0),
+)
+
+
+def corpus(*, spans: bool = False) -> Iterator[tuple[Program, int]]:
     """Each written program as it stands, then each on what ships; with the preemptions worth exploring.
 
-    What ships has no part in a hardened heap: policies, caches and kept mappings are others'.
+    What ships has no part in a hardened heap: policies, caches and kept mappings are others'; and that has no runs.
     """
-    written = [(parse_program(each.text), each.most) for each in WRITTEN]
+    written = [(parse_program(each.text), each.most) for each in (*WITH_SPANS * spans, *WRITTEN)]
+    if spans:
+        written = [(program, most) for program, most in written if not is_hardened(program)]
     yield from written
     known = {as_shipped(program): most for program, most in written if not is_hardened(program)}
     yield from known.items()

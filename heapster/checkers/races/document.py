@@ -8,7 +8,7 @@ from heapster.checkers.mutation.fault import Fault
 from heapster.checkers.mutation.hunt_races import hunt
 from heapster.checkers.mutation.race_faults import FAULTS
 from heapster.checkers.mutation.stress_faults import SHOWN_BY
-from heapster.checkers.races.corpus import SHIPPED, WRITTEN
+from heapster.checkers.races.corpus import SHIPPED, WITH_SPANS, WRITTEN
 from heapster.checkers.races.litmus import outcomes
 from heapster.checkers.races.litmus_tests import LITMUS
 from heapster.checkers.stress.patterns import PATTERNS
@@ -36,7 +36,8 @@ into which its caller wrote the mark of one that waits to be used again, `u0` us
 `n` arenas, `h` bytes of a size that a cache holds, `e` the end of the thread, after which another
 goes on in its lane, `q3` three blocks of thread 0's arena that wait on its remote list, `l` bytes of freed
 mappings that may be kept, `d0` malloc_trim, `v0:9` nine reallocs of block 0 to its own size, `s` statistics,
-`y` those of all arenas, `w` status, `k` fork, `z` finalize. A policy goes by its number:
+`y` those of all arenas, `w` status, `k` fork, `z` finalize, `R0` that all other slots of block 0's run were handed out
+and came back, and its class has another run to cut. A policy goes by its number:
 {POLICIES}.
 `o` sets what ships ({SHIPPED}); `j`, before all else, hardens the heap.
 Each written program is run as it stands, and so.
@@ -130,6 +131,10 @@ def document() -> Iterator[str]:
         yield f"| {fault.title} | `{code}` | `{_escaped(replay)}` | {SHOWN_BY.get(fault.title, '')} |"
     yield "\n## The written programs\n\n| what meets | program |\n|---|---|"
     for written in WRITTEN:
+        yield f"| {written.about} | `{_escaped(written.text)}` |"
+    yield "\nBeside them, of what is built with spans (`heapster races sim:spans=1`):\n"
+    yield "| what meets | program |\n|---|---|"
+    for written in WITH_SPANS:
         yield f"| {written.about} | `{_escaped(written.text)}` |"
     yield "\n## The patterns of stress\n\n| pattern | what threads do |\n|---|---|"
     for name, about in PATTERNS.items():

@@ -5,10 +5,12 @@ last access; a correct order keeps calls that did not overlap in the order in wh
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from heapster.checkers.lockstep.decode import Undecodable, decode
+from heapster.checkers.lockstep.decode import decode
 from heapster.checkers.lockstep.decode_hardened import decode_hardened
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.impl.layout import HARDENED, MIN_BLOCK, PAYLOAD
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Broken
@@ -18,6 +20,7 @@ from heapster.model.invariants import violations
 from heapster.model.live import Held, Live
 from heapster.model.operations import RELEASING, REQUESTS
 from heapster.model.problem import Problem
+from heapster.model.run_invariants import spans_violations
 from heapster.model.spec import OURS, Operation, Promises, Result, advance, explains
 from heapster.wording import counted
 
@@ -127,9 +130,10 @@ def damaged(rest: Simulated, blocks: Iterable[ReturnedBlock]) -> Problem | None:
     return None
 
 
-def not_whole(rest: Simulated, blocks: Collection[ReturnedBlock], whole: set[Any]) -> Problem | None:
+def not_whole(rest: Simulated, blocks: Collection[ReturnedBlock], whole: set[Any], *,
+              spans: bool = False) -> Problem | None:
     """Why the heap at rest is not as it must be; heaps that were found to be so are kept in `whole`."""
-    kind = IN_SPANS if rest.peek(rest.statics() + HARDENED) else WITH_HEADERS
+    kind = IN_SPANS if rest.peek(rest.statics() + HARDENED) else WITH_RUNS if spans else WITH_HEADERS
     try:
         heap = kind.decode(rest)
     except Undecodable as error:
@@ -137,10 +141,10 @@ def not_whole(rest: Simulated, blocks: Collection[ReturnedBlock], whole: set[Any
     key = (heap, frozenset(block.pointer for block in blocks))
     if key in whole:
         return None
-    found = kind.violations(heap)
+    live, kept = {block.pointer for block in blocks if block.pointer}, kind.waiting(heap)
+    found = kind.violations(heap, live)
     if found:
         return found[0]._replace(message=f"at rest: {found[0].message}")
-    live, kept = {block.pointer for block in blocks if block.pointer}, kind.waiting(heap)
     if live & kept:
         where = min(live & kept)
         return Problem("live_block_is_cached", f"the block at {where:#x} is live and waits to be used again", where)
@@ -153,8 +157,10 @@ def not_whole(rest: Simulated, blocks: Collection[ReturnedBlock], whole: set[Any
 
 
 def used_payloads(heap: Heap) -> set[int]:
-    """The payloads of all used blocks."""
-    blocks = {b.address + PAYLOAD for arena in heap.arenas for region in arena.regions for b in region.blocks if b.used}
+    """The payloads of all used blocks, and of slots that are out."""
+    blocks = heap.runs.used_slots() if heap.runs else set()
+    regions = (region for arena in heap.arenas for region in arena.regions)
+    blocks |= {b.address + PAYLOAD for region in regions for b in region.blocks if b.used}
     return blocks | {b.address + PAYLOAD for b in heap.mapped if b.used}
 
 
@@ -162,13 +168,15 @@ class _HeapKind(NamedTuple):
     """How a heap at rest is read, and what is asked of it."""
 
     decode: Callable[[Simulated], Any]
-    violations: Callable[[Any], list[Problem]]
+    violations: Callable[[Any, set[int]], list[Problem]]        # if these are the payloads that callers have
     used: Callable[[Any], set[int]]             # payloads of blocks that are used as far as arenas can see
     waiting: Callable[[Any], set[int]]          # and of those among them that are freed
 
 
-WITH_HEADERS = _HeapKind(decode, violations, used_payloads, waiting)
-IN_SPANS = _HeapKind(decode_hardened, hardened_violations, used_addresses, lambda _: set())      # bits tell what waits
+WITH_HEADERS = _HeapKind(decode, lambda heap, _: violations(heap), used_payloads, waiting)
+WITH_RUNS = _HeapKind(partial(decode, spans=True), spans_violations, used_payloads, waiting)
+IN_SPANS = _HeapKind(decode_hardened, lambda heap, _: hardened_violations(heap), used_addresses,
+                     lambda _: set())               # bits tell what waits
 
 
 def expect_sane(figures: Sequence[int]) -> None:

@@ -58,7 +58,7 @@ class TracedSource:
 
     def corpus(self) -> Iterator[tuple[Program, int]]:
         """See `Schedulable`."""
-        return corpus()
+        return corpus(spans=self._source.has_spans)
 
     def generated(self, number: int, threads: int, ops: int, seed: int) -> list[Program]:
         """See `Schedulable`."""

@@ -50,6 +50,7 @@ KINDS = {
     "n": OpKind("arenas", r"n(\d+)"),
     "h": OpKind("cache", r"h(\d+)"),
     "q": OpKind("queue", r"q(\d+)"),
+    "R": OpKind("alone_in_its_run", r"R(\d+)", "uses"),
     "l": OpKind("keep", r"l(\d+)"),
     "d": OpKind("trim", r"d(\d+)"),
     "v": OpKind("realloc_alike", r"v(\d+):(\d+)", "uses"),
@@ -140,7 +141,7 @@ def _parse_op(word: str, part: str) -> Op:
     match = kind and re.fullmatch(kind.text, word, re.ASCII)
     if kind is None or match is None:
         raise UsageError(f"'{word}' in '{part}' is no operation: write m24, c24, a64:24, r0:48, f0, b0, i0, u0, "
-                         "o, j, p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, e, s, y, w, k, z or xb1")
+                         "o, j, p2, t4096, g4096, n1, h64, q1, l4096, d0, v0:9, R0, e, s, y, w, k, z or xb1")
     if word[0] == "x":
         return Op("x", (int(match[2]),), name=CALLS_BY_LETTER[match[1]])
     numbers = tuple(int(group) for group in match.groups())
@@ -177,6 +178,8 @@ def _wrong_number(program: Program) -> str:
             return f"{op.code} stands before the slash: it is how the library starts"
         if op.code == "r" and op.numbers[0] == 0:
             return "a realloc to 0 bytes frees; write f"
+        if op.code == "R" and lane >= 0:
+            return "R stands before the slash: it is how runs are when threads meet"
         if op.code in "qv" and (lane >= 0 or not 1 <= op.numbers[0] <= MOST_REPEATED):
             return f"{op.code} stands before the slash, and repeats 1 to {MOST_REPEATED} times"
     return ""

@@ -10,6 +10,7 @@ from heapster.checkers.races.programs import KINDS, Op, Program, handovers
 from heapster.checkers.targets.source import Source
 from heapster.impl import layout
 from heapster.impl.layout import ALL_ARENAS, ONLY_MAPPINGS, STATS_BYTES, WORD
+from heapster.impl.run_layout import RUN_SHIFT
 from heapster.machine.protocol import REFUSED, Aborted, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import FORK_OBJECT, Broken, Old, Segment, Traced, forked
@@ -23,6 +24,7 @@ READ_UNDER_WAY = (0, 1, ONLY_MAPPINGS)  # arenas whose statistics are read
 MOST_KNOWN = 512                        # states that are remembered
 TAGGED_FRONT, TAGGED_BACK = 4, 2        # words of a payload that are written and verified
 QUEUED_BYTES = 24
+ROOM = 1 << 36                          # bytes that the system has where a reservation is asked for
 QUEUEING_THREAD = 59                    # no program has as many
 
 
@@ -74,7 +76,7 @@ class Session:
         self.program, self.source = program, source
         self.threads = len(program.lanes)
         self.links = handovers(program)
-        self.base = Simulated()
+        self.base = Simulated(ROOM) if source.has_spans else Simulated()
         self.held: dict[int, LaneBlock] = {}
         self.wrong_start: ScheduleProblem | None = None
         self._whole: set[Any] = set()               # heaps at rest that were found to be whole
@@ -125,7 +127,7 @@ class Session:
         left = (m.difference(), frozenset([block.pointer for block in held.values()]))
         if left in self._sound:
             return None
-        reason = judge.not_whole(m.at_rest(), held.values(), self._whole)
+        reason = judge.not_whole(m.at_rest(), held.values(), self._whole, spans=self.source.has_spans)
         if reason is None:
             self._note_sound(left)
         return reason
@@ -180,7 +182,7 @@ class ProgramPlayer:
         self._plays: dict[str, Play] = {
             **{row.letter: self._of(row) for row in ROWS if row.letter},
             "i": self._free_marked, "s": self._stats, "y": self._stats, "z": self._finalize, "k": self._fork,
-            "x": self._fail, "q": self._queue, "e": self._end, "v": self._realloc_alike,
+            "x": self._fail, "q": self._queue, "R": self._leave_alone, "e": self._end, "v": self._realloc_alike,
         }
 
     def body(self, lane: int) -> Callable[[], None]:
@@ -342,6 +344,16 @@ class ProgramPlayer:
             self._source.api.free(self._m, block)
         self._end(op)
         self._m.on_thread(0)
+
+    def _leave_alone(self, op: Op) -> None:
+        """All other slots of the block's run were handed out and came back, and its class has another run to cut."""
+        held = self.held[op.block]
+        others = [held.pointer]
+        while others[-1] >> RUN_SHIFT == held.pointer >> RUN_SHIFT:
+            others.append(self._source.api.malloc(self._m, held.request))
+        for other in others[1:]:
+            self._source.api.free(self._m, other)
+        self._source.trim.trim(self._m, 0)
 
     def _realloc_alike(self, op: Op) -> None:
         """The block is resized to the size that it has, over and over: steps of an epoch, if it is a mapped one."""

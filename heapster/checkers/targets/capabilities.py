@@ -22,7 +22,7 @@ TAKES: Mapping[str, tuple[View, ...]] = {
 }
 HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy",), View.SOURCE: ("spans",)}     # others: every one
 FROM_OUTSIDE = tuple(NUMBERS)        # settings that a compiled library has from its environment, or is built with
-WITHOUT_SPANS = frozenset({"exhaust", "races", "diff"})    # commands that know nothing of runs
+WITHOUT_SPANS = frozenset({"diff"})    # commands that know nothing of runs
 
 
 def view_of(target: Target, command: str) -> View:
@@ -36,6 +36,9 @@ def view_of(target: Target, command: str) -> View:
         why = "a hardened heap has no runs" if target.settings.harden else f"{command} knows nothing of runs"
         raise UsageError(f"{command} cannot take {target}: {why}; leave out spans=1")
     view = View.CALLS if View.CALLS in views and _from_outside(target) else views[0]
+    if target.settings.spans and command == "races" and view is View.CALLS:
+        raise UsageError(f"races cannot take {target}: of the compiled library it explores none with runs; "
+                         "name sim:spans=1")
     if lost := [name for name in target.settings.given if name not in HONOURS.get(view, target.settings.given)]:
         raise UsageError(f"{command} cannot set {' and '.join(lost)} of {target.name}: leave that out of '{target}'")
     return view

@@ -26,11 +26,11 @@ def copied(target: Target) -> Make:
     return begun(on_source(source, hardened=hardened, spans=spans), target.settings.steps)
 
 
-def shipped_source(_: Target) -> Source:
-    """The source that ships."""
-    return shipped()
+def shipped_source(target: Target) -> Source:
+    """The source that ships, with spans if the target has them."""
+    return with_spans() if target.settings.spans else shipped()
 
 
 def copied_source(target: Target) -> Source:
-    """The copy's source."""
-    return source_in(target.path)
+    """The copy's source, likewise."""
+    return source_in(target.path, spans=bool(target.settings.spans))

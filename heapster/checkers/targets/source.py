@@ -30,6 +30,11 @@ class Source(NamedTuple):
     verify: ModuleType
     root: Path
 
+    @property
+    def has_spans(self) -> bool:
+        """Whether it is read as what is built with spans."""
+        return bool(self.malloc.SPANS)
+
 
 def with_spans() -> Source:
     """The source that Heapster ships, as it is built with spans."""
