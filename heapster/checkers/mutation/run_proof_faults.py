@@ -373,13 +373,13 @@ WHOLE_CALLS = (
     fault("the pool counts no run that goes", "runs",
           "not purge_run(m, record):\n        add(m, base + RUN_POOLED, 1)\n",
           "not purge_run(m, record):\n        add(m, base + RUN_POOLED, 0)\n", "the_pool_counts_the_run_that_goes"),
-    fault("the slot below the top is handed out", "thread_cache", "    return pop_cached(m, class_of(total), kind)",
-          "    pop_cached(m, class_of(total), kind)\n    return stack & 0xFFFFFFFFFFFF - 16",
+    fault("the slot below the top is handed out", "thread_cache", "    return pop(m, slot)\n",
+          "    pop(m, slot)\n    return stack & 0xFFFFFFFFFFFF - 16\n",
           "a_slot_that_came_back_is_handed_out"),
     fault("a bin has what the caller has", "thread_cache",
-          "    m.store_relaxed(bin_of(m.thread(), total), stack)\n    return pop_cached(m, class_of(total), kind)",
-          "    m.store_relaxed(bin_of(m.thread(), total), stack)\n    p = pop_cached(m, class_of(total), kind)\n"
-          "    m.store_relaxed(bin_of(m.thread(), total), stack)\n    return p",
+          "    count_call(m, arena, kind)\n    return pop(m, slot)\n",
+          "    count_call(m, arena, kind)\n    p = pop(m, slot)\n"
+          "    m.store_relaxed(bin_of(m.thread(), total), stack)\n    return p\n",
           "the_other_slots_that_came_back_are_in_the_bin"),
     fault("a run that gave all stays first on its list", "runs",
           "        m.store(record + RUN_FREE, 0)\n        unlist_run(m, place, record)\n",

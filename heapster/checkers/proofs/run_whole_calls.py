@@ -282,7 +282,8 @@ def from_what_came_back(source: Any, path: Any) -> None:
     let_wait(m, c.p, c.below)
     m.put(c.statics + STATICS["cache"], 1, "cache")
     m.put(c.thread, c.arena, "arena of the thread")
-    place, calls = c.count_of(MALLOC)
+    place, calls = c.arena + ARENA_RECORD["calls"] + MALLOC * WORD, path.word("calls", 0, TOTALS)
+    m.put(place, calls, "calls of the arena")
     with c.parts(source), c.settling(source.malloc, "class_for_request", "class_for"):
         q = source.api.malloc(m, request)
     count, size = c.count, c.size
@@ -329,6 +330,6 @@ PROOFS = (
            a_slot_that_came_back_is_handed_out="the top of them, which holds the request; it is marked no more",
            the_other_slots_that_came_back_are_in_the_bin="none of which was touched",
            a_run_whose_slots_are_taken_leaves_its_list="its neighbours lead to each other; the slots are out",
-           slots_that_are_taken_are_counted_as_used="in the arena's ledger, and the call by the thread",
+           slots_that_are_taken_are_counted_as_used="in the arena's ledger, and the call",
            a_batch_of_slots_touches_no_more="no other word changes, no lock is held, and errno is left alone"),
 )
