@@ -385,7 +385,7 @@ RUNS = tuple(replace(each, spans=True) for each in (
         Edit("slots.py", f"{RELEASED_SLOT}        {UNLOCK}", RELEASED_SLOT)), "data_race"),
     fault("what a run has back is looked through without the lock", (
         Edit("slots.py", f"    {LOCK}    found", "    found"),
-        Edit("slots.py", f"    {UNLOCK}    return found", "    return found")), "data_race"),
+        Edit("slots.py", f"    {UNLOCK}    return found", "    return found")), "data_race", budget=20_000),
     fault("slots are taken outside the lock", (
         Edit("thread_cache.py", POP_SLOT, f"        {UNLOCK}{POP_SLOT}        {LOCK}"),), "data_race"),
     fault("how far a run is cut is written without care", (
@@ -395,7 +395,7 @@ RUNS = tuple(replace(each, spans=True) for each in (
         Edit("slots.py", "m.load_relaxed(record_of(m, p) + RUN_FRESH)", "m.load(record_of(m, p) + RUN_FRESH)"),),
           "data_race"),
     fault("a child gives slots back to a lost arena", (
-        Edit("runs.py", "    if is_lost(m, arena):\n        return\n", ""),), "fork_unsafe"),
+        Edit("runs.py", "    if is_lost(m, arena):\n        return\n", ""),), "fork_unsafe", budget=20_000),
 ))
 ORDERS = (                      # every order in impl that is not relaxed, weakened
     fault("a block is put on a remote list without a release", (
