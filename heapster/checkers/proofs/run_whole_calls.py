@@ -185,7 +185,7 @@ class RunOfSlot(SlotCaller):
                    for name, word in self.ledger.items())
 
 
-class Releasing(RunOfSlot):
+class ReleasedSlot(RunOfSlot):
     """A thread whose bin takes no slot; and a used slot of the run."""
 
     def __init__(self, path: Any) -> None:
@@ -205,7 +205,7 @@ class Releasing(RunOfSlot):
 
 def back_to_its_run(source: Any, path: Any) -> None:
     """Each class: a run with slots back or none, more of which are out, anywhere on its list or on none."""
-    c = Releasing(path)
+    c = ReleasedSlot(path)
     m, p = c.m, c.p
     path.require(2, "<=", c.live)
     with (replaced(source.thread_cache, grow_bin=lambda *_: 0),     # see `bins_have_the_room_that_may_be_kept`
@@ -230,7 +230,7 @@ def back_to_its_run(source: Any, path: Any) -> None:
 
 def last_of_its_run(source: Any, path: Any) -> None:
     """Each class: the last slot that is out, of a run that is carved or not; a pool of any length."""
-    c = Releasing(path)
+    c = ReleasedSlot(path)
     m, record = c.m, c.record
     path.require(c.live, "==", 1)
     first = path.word("pool", LOWEST, HIGHEST)
@@ -254,7 +254,7 @@ def last_of_its_run(source: Any, path: Any) -> None:
 
 # From a run.
 
-class Refilling(RunOfSlot):
+class RefilledRun(RunOfSlot):
     """A thread whose bin is empty, of the arena that owns the run, the first with slots back; a batch of any number."""
 
     def __init__(self, path: Any) -> None:
@@ -274,7 +274,7 @@ class Refilling(RunOfSlot):
 
 def from_what_came_back(source: Any, path: Any) -> None:
     """Each class, each request of it: a run with slots back, no more than a batch, first on its list."""
-    c = Refilling(path)
+    c = RefilledRun(path)
     m, request = c.m, c.request()
     path.require(c.count, "<=", c.most)
     cell = m.find(c.record + RUNS["RUN_FREE"])
