@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.blackbox.believing import CUT_SHORT, best_place, rivals
 from heapster.checkers.blackbox.build import judge_program
-from heapster.checkers.blackbox.explaining import CUT_SHORT, best_place, rivals
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.outline import Outline

@@ -1,14 +1,15 @@
 """The line behind a finding: what its least trace does on the instrumented twin, and which expression mends it."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from heapster.checkers.blackbox.accesses import NO_STEP, Suspect, TracedEvent, moments, of_step
+from heapster.checkers.blackbox.accesses import Suspect, TracedEvent, moments, of_step
 from heapster.checkers.blackbox.around import heap_around, held_while, words_of
 from heapster.checkers.blackbox.battery import LEAST_LOST, near
+from heapster.checkers.blackbox.believing import Known, at, best_place, distance_of, shown_path
 from heapster.checkers.blackbox.build import cache_folder, judge_program
 from heapster.checkers.blackbox.dying import by_its_end
 from heapster.checkers.blackbox.judge import LIMIT, Judge
@@ -26,14 +27,13 @@ from heapster.checkers.blackbox.protocol import (
     Status,
 )
 from heapster.checkers.blackbox.pursuit import Shown
-from heapster.checkers.blackbox.repairing import FEW_CHANGES, Repair, compiled_repairs
-from heapster.checkers.blackbox.root_cause import GUESSED, of_place, suspects
+from heapster.checkers.blackbox.repairing import compiled_repairs
+from heapster.checkers.blackbox.root_cause import of_place, suspects
 from heapster.checkers.blackbox.searching import RepairSearch, Search, is_mended, mending
 from heapster.checkers.blackbox.stepwise import CLAIMED, BlackboxRun, hurried, run_trace
 from heapster.checkers.blackbox.target import ForeignTarget
 from heapster.checkers.blackbox.twin import instrumented_twin, stepped_twin, wrapping_twin
 from heapster.checkers.blackbox.unseen import unseen
-from heapster.checkers.blackbox.variant_list import FORCED, LACKING
 from heapster.checkers.blackbox.volume import still_grows
 from heapster.checkers.blackbox.wrapping import Wraps, asks_for_all
 from heapster.checkers.targets.instrumented import NoInstrumentationError
@@ -45,25 +45,13 @@ from heapster.results import Finding, Place, TargetError
 GIVEN_WRONGLY = frozenset({     # codes under which the last block had perhaps better not been given
     "overlap", "contents_damaged", "outside_region", "touched_outside", "outside_its_memory", "unusable_block",
     "huge_accepted", "overflow_accepted", "bad_alignment_accepted", "block_wraps"})
-BEFORE, AFTER = 3, 2            # lines of an excerpt around the one in question
 MOST_BESIDE = 500               # of the last call's events that tell which functions it came by
-MOST_TOLD = 2                   # lines of which a change makes all pass, beside one that is named for another reason
-MOST_ALSO = 3                   # further lines that are told of
 TRIES_A_SECOND = 150             # variants that all findings of a run may try, together; and where the run is not of
 LEAST_RUN, LEAST_TRIES = 3, 900  # the shortest, in seconds, at least so many
 FEWER_ROUNDS = (100, 400, 1600)         # of repeated work, that may show what more do
 LEAK_COST = 6                   # tries that one of repeated work stands for
 NO_STEPS = "lines of the source: this machine takes no single steps (an emulator?), so nothing is seen of what fails"
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
-ALL_MENDED = "written otherwise, all passes"
-PARTLY_MENDED = "written otherwise, this passes, and more of the rest does: the fault may lie elsewhere"
-LOADS_ANYTHING = "written otherwise, all passes, but what is done hangs on bytes that nobody wrote, or a caller's"
-PASSED_OVER = "written otherwise, all passes, as lines are no longer come by: the fault may lie there"
-SELDOM_A_SLIP = "written otherwise, all passes, but nobody slips so: the fault may lie elsewhere"
-CUT_SHORT = "written otherwise, all passes, but not all was tried that is as likely"
-AS_ELSEWHERE = "written otherwise, all passes, as it does by a change elsewhere"
-BESIDE = 1                      # lines away: of one statement, or what stands next to it
-RIVALLING = 9                   # parts of what is believed of two repairs, that are the same
 BROKEN_CODES = frozenset({"writes_into_live_block", "reads_live_block", "outside_its_memory"})  # that variants mend
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
@@ -71,7 +59,6 @@ LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with vari
 REFUSED = frozenset({"null_without_errno", "wrong_errno", "null_without_error"})     # what wrapped was looked after
 ASSERTED = re.compile(r": (?P<file>/[^:]+):(?P<line>\d+): (?:(?P<function>\w+): )?Assertion ")
 
-Known = tuple[Suspect, tuple[Frame, ...]]        # an access that it may come from, and where that is
 
 
 class Explainer:
@@ -186,7 +173,7 @@ class Explainer:
         if place and shown.finding.code != LEAK:            # whose trace was run another number of times
             place = self._around(place, known, shown.trace)
         place = _asserted(shown.finding.title, place) or place
-        self.named |= {(_shown(frame.file), frame.line) for _, frames in known for frame in frames[:1]}
+        self.named |= {(shown_path(frame.file), frame.line) for _, frames in known for frame in frames[:1]}
         self.named |= {(place.file, place.line)} if place else set()
         self.is_known = search.again and search.found[0].is_sound
         details = (*shown.finding.details, *(f"one cause: that change mends this too: {title}" for title in mends_too))
@@ -298,7 +285,7 @@ class Explainer:
             return Search([])
         searches = self._searching()
         most = max(self._tries, 0) // cost
-        search = mending(searches, failing(shown), most, lambda one: _distance(one, seen, functions),
+        search = mending(searches, failing(shown), most, lambda one: distance_of(one, seen, functions),
                          near(shown.trace))
         self._tries -= search.tried * cost
         if search.is_short:
@@ -359,108 +346,6 @@ class Explainer:
                      if Path(frame.file).parent != ours)
 
 
-def best_place(known: list[Known], repairs: list[Repair], *, is_short: bool = False) -> Place | None:
-    """The line that mends it, if one does that the accesses do not speak against; else the likeliest access."""
-    if not repairs:
-        return _of_accesses(known)
-    best = repairs[0]
-    seen = [frame for _, frames in known for frame in frames]
-    if _is_doubtful(best, repairs) and known and _distance(best, seen) > 0:
-        place = _of_accesses(known)
-        return place and replace(place, also=(*_told(repairs), *place.also)[:MOST_ALSO])
-    others = dict.fromkeys(f"{frames[0].words}: {suspect.why}" for suspect, frames in known)
-    mended = _frame_of(best)
-    as_good = rivals(best, repairs) if _distance(best, seen) > 0 else ()
-    same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
-    doubt = AS_ELSEWHERE if as_good else _doubt(best) or (CUT_SHORT if is_short else "")
-    if doubt:
-        next_best = (told for told in _told(repairs) if not told.startswith(f"{mended.words}:"))
-        also = tuple(dict.fromkeys((*as_good, *next_best, *others)))[:MOST_ALSO]
-        place = at(mended, f"{doubt}: {best.mended.strip()}", same, also)
-    else:
-        place = at(mended, ALL_MENDED, same, tuple(others)[:MOST_ALSO], best.mended)
-    return replace(place, step=next((_step(suspect) for suspect, frames in known if frames == same), -1))
-
-
-def _doubt(best: Repair) -> str:
-    """Why a line is not called the one that is wrong, though all passes with another; nothing if there is no doubt."""
-    if best.partly or best.loads:
-        return PARTLY_MENDED if best.partly else LOADS_ANYTHING
-    if best.hides or best.idles or best.avoids and best.changes:
-        return PASSED_OVER
-    return SELDOM_A_SLIP if best.variant.odd else ""
-
-
-def _told(repairs: list[Repair]) -> tuple[str, ...]:
-    """The lines of which a change makes all pass, what is believed most first."""
-    lines = {(one.file, one.variant.line): one for one in reversed(repairs)}
-    first = sorted(lines.values(), key=repairs.index)[:MOST_TOLD]
-    return tuple(f"{_frame_of(one).words}: {AS_ELSEWHERE}: {one.mended.strip()}" for one in first)
-
-
-def _frame_of(repair: Repair) -> Frame:
-    return Frame(repair.function, str(repair.file), repair.variant.line)
-
-
-def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
-    """Whether it may only hide the fault: a part of the target is turned off, or what is changed nobody slips in."""
-    variant, alone = best.variant, len({one.variant.after for one in repairs}) == 1
-    if variant.rank == LACKING:
-        return best.hides or best.avoids or bool(best.changes) and not alone
-    return best.hides or variant.rank == FORCED or variant.odd and bool(best.changes)
-
-
-def rivals(best: Repair, repairs: list[Repair]) -> tuple[str, ...]:
-    """What is believed as much, or less only as it gives other addresses, and lies elsewhere: either may be wrong.
-
-    Or it is the believed one that gives others, as a larger page does, and this one none.
-
-    What mends a size always gives other addresses: of the same function that says nothing.
-    """
-    others = (one for one in repairs if one.variant.rank <= best.variant.rank and (
-        one.function != best.function or abs(one.variant.line - best.variant.line) > BESIDE))
-    told = [f"{_frame_of(one).words}: {AS_ELSEWHERE}: {one.mended.strip()}" for one in others
-            if one.belief()[:RIVALLING] == best.belief()[:RIVALLING] or one.function != best.function and (
-                one.is_sound and best.changes <= FEW_CHANGES < one.changes or
-                one.is_surgical and best.changes > FEW_CHANGES)]
-    return tuple(dict.fromkeys(told))
-
-
-def _of_accesses(known: list[Known]) -> Place | None:
-    """The first of the suspects, the others told beside it."""
-    if not known:
-        return None
-    suspect, frames = known[0]
-    also = dict.fromkeys(f"{others[0].words}: {other.why}" for other, others in known[1:]
-                         if others[0][:3] != frames[0][:3])
-    place = at(frames[0], suspect.why, frames, tuple(also)[:MOST_ALSO])
-    return replace(place, step=_step(suspect), guess=suspect.why.endswith(GUESSED))
-
-
-def _step(suspect: Suspect) -> int:
-    """The step of the trace that did it; -1 before all."""
-    step = suspect.moment.event.step
-    return -1 if step == NO_STEP else step
-
-
-def _is_at(frame: Frame, other: Frame) -> bool:
-    return frame.line == other.line and Path(frame.file).name == Path(other.file).name
-
-
-def _distance(repair: Repair, seen: list[Frame], functions: Collection[str] = ()) -> int:
-    """How far it is from what was seen: on such a line, in such a function, elsewhere."""
-    here = _frame_of(repair)
-    if any(_is_at(frame, here) for frame in seen):
-        return 0
-    known = {_unqualified(name) for name in (*functions, *(frame.function for frame in seen))}
-    return 1 if repair.function in known else 2
-
-
-def _unqualified(function: str) -> str:
-    """A function of C++ without its namespaces, its class and its parameters, as its source names it."""
-    return function.partition("(")[0].rpartition("::")[2]
-
-
 def _asserted(said: str, otherwise: Place | None) -> Place | None:
     """The assertion of the target's that fails, by what it says; what is known `otherwise` is told beside it."""
     match = ASSERTED.search(said)
@@ -468,28 +353,3 @@ def _asserted(said: str, otherwise: Place | None) -> Place | None:
         return None
     also = (f"{otherwise.words}: {otherwise.why}",) if otherwise and otherwise.line else ()
     return at(Frame(match["function"] or "", match["file"], int(match["line"])), "the assertion that fails", also=also)
-
-
-def at(frame: Frame, why: str, frames: Iterable[Frame] = (), also: tuple[str, ...] = (), mended: str = "") -> Place:
-    """A place with the lines around it."""
-    return Place(_shown(frame.file), frame.line, frame.named, why,
-                 tuple(one.words for one in frames), excerpt(Path(frame.file), frame.line), mended, also,
-                 0 if frame.line else frame.address)
-
-
-def _shown(file: str) -> str:
-    """A path as people say it: from here, if it lies here."""
-    path = Path(file).resolve() if file else Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
-
-
-def excerpt(file: Path, line: int) -> tuple[str, ...]:
-    """The lines around one, numbered, with a mark at it; none if they cannot be read."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace").splitlines() if line else []
-    except OSError:
-        return ()
-    first, last = max(1, line - BEFORE), min(len(text), line + AFTER)
-    return tuple(f"{'>' if number == line else ' '} {number:>5} | {text[number - 1]}"
-                 for number in range(first, last + 1))
-

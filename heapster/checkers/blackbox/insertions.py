@@ -55,7 +55,7 @@ class WrittenStatement(NamedTuple):
     lasts: bool                             # it does more than to set a variable of its function
 
 
-class _Pair(NamedTuple):
+class _StatementPair(NamedTuple):
     """Two statements of which one follows the other, or is done otherwise."""
 
     first: str
@@ -119,7 +119,7 @@ class Insertions:
                     yield from (text for text in others if known and text not in (before, behind)
                                 and self._is_known(text, index))
 
-    def _following(self) -> Iterator[_Pair]:
+    def _following(self) -> Iterator[_StatementPair]:
         """Statements that follow each other in a block; and what is done on a condition, with what is done else."""
         for number, (first, last) in enumerate(self._bodies):
             for index in range(first + 1, last):
@@ -128,10 +128,10 @@ class Insertions:
                 known = frozenset(self._scopes.variables(self._tokens[index].at))
                 one, behind = self._unit(index), span[1] + 2
                 if other := self._unit(behind):
-                    yield _Pair(one, other, number, known)
+                    yield _StatementPair(one, other, number, known)
                 if self._at(index) == "if" and self._at(behind) == "else" and (other := self._unit(behind + 1)):
                     asked = self._wholes.in_one_line(index + 2, self._partner.get(index + 1, index) - 1)
-                    yield _Pair(one, f"if ( ! ( {asked} ) ) {other}", number, known)
+                    yield _StatementPair(one, f"if ( ! ( {asked} ) ) {other}", number, known)
 
     def _span(self, index: int) -> Span | None:
         """The statement that starts at a token, perhaps done on a condition; whatever is done else is not counted."""

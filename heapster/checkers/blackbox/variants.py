@@ -40,11 +40,10 @@ from heapster.checkers.blackbox.wholes import Wholes
 SHIFTED = {"<": 1, "<=": -1, ">": -1, ">=": 1}      # what its right side is moved by to take the equal in, or leave it
 CALL_STEPS = (8, -8, 16, -16, 1, -1)      # bytes, or places in a table
 ALONE_STEPS = (8, -8, 16, 1, -1)          # where a number stands for itself
-NEAREST, NEAREST_WORDS = (1, -1), ("1", "-1")
-OTHER_TRUTH = {"true": "false", "false": "true"}
+NEAREST, NEAREST_WORDS, OTHER_TRUTH = (1, -1), ("1", "-1"), {"true": "false", "false": "true"}
 STATEMENT = frozenset({";", "{", "}", ")", "else", "do", ""})       # before what is called for nothing that it answers
-STEPS = (8, -8, 16, -16, 4, -4, 15, 7, 1, -1)     # bytes more or less in a sum: a word, or to round up by
-ODD_STEPS = (15, 7, 1, -1)      # of them, what is no size of anything
+ODD_STEPS = (15, 7, 1, -1)      # bytes more or less in a sum, of no size of anything; and with those that are one
+STEPS = (8, -8, 16, -16, 4, -4, *ODD_STEPS)
 PASTED = re.compile(r"U?INT(?:8|16|32|64|MAX)_C")
 ROUNDER = re.compile(r"(?i)(?:align|round)(?!ed)")      # the name of what rounds a size
 SIZE_OF_TYPE = re.compile(r"\bsizeof ?\((?:struct |union )?[A-Za-z_]\w*\)")
@@ -53,8 +52,7 @@ POINTERS = re.compile(r"^(?:[A-Za-z_]\w* +)+\* ?(\w+) *(?:=[^;()]*)?;", re.MULTI
 NUMBERS = frozenset({"size_t", "int", "unsigned", "unsigned int", "long", "unsigned long", "uint32_t", "uint64_t"})
 FEW_TERMS, FEW_LESS = 3, 2      # variables; members that something is held against
 MOST_VARIANTS = 20000
-FEW_VALUES = 4                  # the first other values of a constant, which are the likeliest
-FEW_OTHERS = 3                  # other members; other bits of a mask
+FEW_VALUES, FEW_OTHERS = 4, 3   # the first other values of a constant, which are the likeliest; members, or bits
 MOST_SIZES = 4                  # of types, that may have been forgotten
 OPPOSED = frozenset({"<", "<=", ">", ">=", "==", "!=", "-", "="})
 TIGHT = frozenset({"*", "/", "%", "(", "[", "->", ".", "++", "--"})      # operators that bind closer than a sum
@@ -82,6 +80,7 @@ class Variants:
         self._constants = constants_of(text)
         self._sizes = tuple(dict.fromkeys((*NAMED_SIZE.findall(text)[:FEW_OTHERS],       # a header's among them
                                            *SIZE_OF_TYPE.findall(text))))[:MOST_SIZES]
+        self._signed_sizes = [f"{sign}(long){size}" for size in self._sizes for sign in ("-", "")]
         self.outline = Outline(text)
         self._in_macro = False                  # their words multiply where macros stand in each other
         self._rounders = [(name, at) for name, at in self.outline.functions if ROUNDER.search(name)
@@ -205,7 +204,7 @@ class Variants:
         self._made.values(token, others + less, [loose] * len(others) + [1] * len(less), guess=2, odd=odd)
         if (before in ("(", ",") or before in ASSIGNS or before == "return") and after in (")", ",", ";"):
             members = [f"{token.text}->{member}" for member in self._members_of(kind)[:FEW_OTHERS]]
-            steps = [f"{token.text} + {step}" for step in (*ALONE_STEPS, *self._signed_sizes())]
+            steps = [f"{token.text} + {step}" for step in (*ALONE_STEPS, *self._signed_sizes)]
             self._made.instead(token, members if kind.endswith("*") else steps, guess=3)
             leaves = before not in ASSIGNS and not (before == "(" and self._text(index - 2) in self.outline.macros)
             further = self._other_numbers(token) if not kind.endswith("*") else (
@@ -230,9 +229,6 @@ class Variants:
             for member in self._members_of(kind) if kind.endswith("*") else ():
                 if not re.search(rf"\*\s*{member}\s*[,;]", self._declarations):
                     yield f"{name}->{member}"
-
-    def _signed_sizes(self) -> list[str]:
-        return [f"{sign}(long){size}" for size in self._sizes for sign in ("-", "")]
 
     def _opposite(self, index: int) -> tuple[str, ...]:
         """What stands on the other side of a comparison, a difference or an assignment: it is not that on both."""
@@ -412,7 +408,7 @@ class Variants:
         start, end = self._tokens[first].at, self._tokens[last].end
         whole = self.text[start:end]
         terms = self._terms(start, whole) if self._text(first - 1) in ("=", ",") else []
-        number, steps = self._made.next, (*map(str, CALL_STEPS), *self._signed_sizes(), *terms)
+        number, steps = self._made.next, (*map(str, CALL_STEPS), *self._signed_sizes, *terms)
         more = alternatives(number, steps)
         edits = around(start, "(", end, f" + ({more}0))", number, 1)
         for n, step in enumerate(steps):
