@@ -46,6 +46,7 @@ class CheckedMemory(SequentialAtomics):
         self.zeroed: list[tuple[int, int]] = []         # claimed by known_zero
         self.cleared: list[tuple[int, int]] = []        # filled with zeroes, where no word was written since
         self.word_by_word = False                       # whether an onlooker wants each word of what is cleared
+        self._blank = (0, 0)                            # zeroes that are mapped and have access: where one was read
         self._swept: list[tuple[int, int]] = []         # cleared since `first_change` looked
         self.fuel = self._allowed = FUEL                # loads until a call counts as hung; see `refuel`
         self._outside = OUTSIDE
@@ -166,6 +167,7 @@ class CheckedMemory(SequentialAtomics):
         for address in lost:
             del self.words[address]
         self.changed.update(lost)
+        self._blank = (0, 0)
         self._lines -= self._lines_of(range(start // LINE + 1, end // LINE))
         self.zeroed, self.cleared = _outside_of(self.zeroed, start, end), _outside_of(self.cleared, start, end)
 
@@ -213,6 +215,8 @@ class CheckedMemory(SequentialAtomics):
     def _written(self, start: int, end: int) -> list[int]:
         """Addresses in [start, end) of words that were written; nothing there is fixed."""
         first = start + -start % WORD
+        if end - start <= LINE:
+            return list(filter(self.words.__contains__, range(first, end, WORD)))
         lines = [range(max(first, line * LINE), min(end, (line + 1) * LINE), WORD)
                  for line in self._lines_of(range(start // LINE, (end - 1) // LINE + 1))]
         return list(filter(self.words.__contains__, chain.from_iterable(lines)))
@@ -229,17 +233,29 @@ class CheckedMemory(SequentialAtomics):
         self.words[address] = signed(old & ~mask | word & mask)
 
     def _load_unwritten(self, address: int) -> int:
-        self._check_mapped("load", address, WORD)
-        if self._is_zeroed(address):
+        if self._blank[0] <= address < self._blank[1] and address % WORD == 0:
             return 0
-        raise MachineFault("never_written", f"load of {address:#x}, never written", address)
+        self._check_mapped("load", address, WORD)
+        if not (end := self._zeroes_end(address)):
+            raise MachineFault("never_written", f"load of {address:#x}, never written", address)
+        self._blank = (address, min(end, self.guards.next(address, end), self._extent_end(address, end)))
+        return 0
+
+    def _extent_end(self, address: int, otherwise: int) -> int:
+        """Where the extent ends that the address lies in, if it lies in one."""
+        i = bisect_right(self.extents, (address, LIMIT)) - 1
+        return self.extents[i][1] if i >= 0 and address < self.extents[i][1] else otherwise
 
     def _is_zeroed(self, address: int) -> bool:
+        return self._zeroes_end(address) != 0
+
+    def _zeroes_end(self, address: int) -> int:
+        """Where a stretch of zeroes ends that the address lies in; 0 if it lies in none."""
         for stretches in (self.zeroed, self.cleared):       # a loop: onlookers ask of each word of large payloads
             for start, end in stretches:
                 if start <= address < end:
-                    return True
-        return False
+                    return end
+        return 0
 
     def _check_range(self, verb: str, address: int, count: int) -> None:
         if count < 0:

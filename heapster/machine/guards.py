@@ -66,6 +66,11 @@ class Guards:
         first = self._first(start)
         return first < len(self._pieces) and self._pieces[first][0] < end
 
+    def next(self, address: int, otherwise: int) -> int:
+        """Where the next of these pieces begins after an address that has access, if there is one."""
+        first = self._first(address)
+        return self._pieces[first][0] if first < len(self._pieces) else otherwise
+
     def between(self, extents: Iterable[Extent]) -> Iterator[Extent]:
         """What the extents have beside these pieces."""
         for start, end in extents:

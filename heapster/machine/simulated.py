@@ -274,6 +274,11 @@ class Simulated(CheckedMemory, PlannedRefusals):
             self.words.update(dict.fromkeys(range(address, address + THREAD_BYTES, WORD), 0))
         return address
 
+    def threads(self) -> list[int]:
+        """The logical threads that have storage."""
+        return [thread for thread in range((OUTSIDE - THREADS) // THREAD_STRIDE)
+                if THREADS + thread * THREAD_STRIDE in self.words]
+
     def at_thread_end(self) -> None:
         """See `Machine.at_thread_end`: threads end where a trace says so."""
 

@@ -87,6 +87,14 @@ def let_pass(free: Any, m: Any, p: int) -> None:
         free(m, p)
 
 
+def misnaming(verify: Any, m: Any) -> None:
+    """Whatever is wrong, the list of mapped blocks is said to be."""
+    try:
+        verify(m)
+    except (Aborted, MachineFault):
+        raise Aborted(layout.MAPPED_LIST_IS_LINKED_BOTH_WAYS, 0) from None
+
+
 A40 = SMALL + "a = malloc(40)"
 ALTERED = (
     Altered("answers NULL", "api.malloc", lambda f, m, n: 0, A40, ("null_without_errno", "structure_diverges",
@@ -162,6 +170,14 @@ ALTERED = (
             ("fault_unmapped",), "asking for statistics: "),
     Altered("shows nothing", "stats.status", lambda f, m: None, A40 + "; stats", ("wrong_statistics",),
             "the status dump differs"),
+    Altered("finds fault with a sound heap", "verify.verify", raising(Aborted(layout.SIZES_ARE_LEGAL, 0)),
+            A40 + "; stats", ("wrong_verdict",), "verify of a sound heap ends with sizes_are_legal"),
+    Altered("does not end its walk", "verify.verify", raising(MachineFault("hang", "no end", 0)), A40 + "; stats",
+            ("fault_hang",), "verifying: "),
+    Altered("finds fault with nothing", "verify.verify", lambda f, m: None, A40 + "; stats", ("wrong_verdict",),
+            "verify says nothing where the word at "),
+    Altered("finds fault with anything that it finds fault with", "verify.verify", misnaming, A40 + "; stats",
+            ("wrong_verdict",) * 2, "verify says mapped_list_is_linked_both_ways where the word at "),
     Altered("does not notice", "api.free", let_pass,
             A40 + "; free(a); free(a)", ("misuse_unnoticed",), "is unnoticed", "unnoticed"),
     Altered("does not notice what was just absorbed", "api.free", let_pass,

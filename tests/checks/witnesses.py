@@ -15,7 +15,7 @@ from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.payload_pattern import BETWEEN, EDGE, WHOLE, Contents, sampled
 from heapster.checkers.lockstep.spans import SimulatedWithRoom, SpansLockstep
 from heapster.checkers.targets.source import with_spans
-from heapster.machine.protocol import REFUSED, Call
+from heapster.machine.protocol import REFUSED, Call, MachineFault
 from heapster.machine.simulated import Simulated
 from heapster.model.live import Held
 from heapster.model.misuse import HeaderWord
@@ -93,6 +93,9 @@ def looks_at_the_heap() -> None:
         assert codes == ["boundary_tags_agree", "structure_diverges"] * looks, (last, every)
         assert lockstep.checks()["boundary_tags_agree"] == looks
         assert lockstep.steps == len(steps) + (last not in ("finalize", "free(a + 8)"))
+    crying = altered.Altered("", "verify.verify", altered.raising(MachineFault("hang", "no end", 0)), "", ())
+    lockstep = Lockstep(Simulated(), altered.source(crying))
+    assert [len(lockstep.take(step)) for step in parse("a = malloc(40); stats")] == [0, 1]
     lockstep = Lockstep(Simulated(), look_every=3)
     counts = []
     for step in parse("a = malloc(40); b = malloc(40); free(a); stats; usable_size(b); free(b); a = malloc(8); "

@@ -93,7 +93,8 @@ class HeapLife(RuleBasedStateMachine):
         record = self.record
         known = isinstance(self._lockstep.m, Simulated)         # the only memory whose addresses come again
         places = [place for place in self._lockstep.pointers.values() if place and known]
-        self._take_all(misuse(Random(len(self._trace)), self._trace, places))
+        ending = [*misuse(Random(len(self._trace)), self._trace, places)]
+        self._take_all([Step("stats"), *ending])
         if not self._lockstep.misused:
             self._take(Step("finalize"))
         record.ops += self._lockstep.steps

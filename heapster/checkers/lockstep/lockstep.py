@@ -16,6 +16,8 @@ from heapster.checkers.lockstep.heap_diff import difference
 from heapster.checkers.lockstep.payload_pattern import Contents
 from heapster.checkers.lockstep.stats_check import wrong_figures
 from heapster.checkers.lockstep.undecodable import Undecodable
+from heapster.checkers.lockstep.verify_check import said_by, wrong_verdicts
+from heapster.machine.checked_memory import FUEL
 from heapster.machine.protocol import REFUSED, Aborted, MachineFault
 from heapster.model import misuse
 from heapster.model.heap import Heap, waiting
@@ -231,7 +233,7 @@ class Lockstep:
         predicted = self.reference.heap()
         if heap._replace(held_locks=(), system=()) != predicted:
             problems.append(Problem("structure_diverges", difference(predicted, heap)))
-        return problems
+        return problems or (self._verified() or self._verdicts() if is_asked else [])
 
     def _violations(self, heap: Heap) -> list[Problem]:
         """Every way in which the heap breaks an invariant."""
@@ -247,6 +249,25 @@ class Lockstep:
             return [Problem("wrong_statistics", why) for why in wrong_figures(self.source, self.m, heap)]
         except FAILURES as error:
             return [problem_of("asking for statistics", error)]
+
+    def _verified(self) -> list[Problem]:
+        """What `verify` says of the heap, which is sound as far as is known."""
+        self.m.refuel(self._loads())
+        try:
+            self.source.verify.verify(self.m)
+        except Aborted as aborted:
+            return [Problem("wrong_verdict", f"verify of a sound heap ends with {said_by(aborted)}")]
+        except FAILURES as error:
+            return [problem_of("verifying", error)]
+        return []
+
+    def _loads(self) -> int:
+        """How many a walk may need."""
+        return FUEL
+
+    def _verdicts(self) -> list[Problem]:
+        """What `verify` says wrongly of it with words changed."""
+        return [Problem("wrong_verdict", why) for why in wrong_verdicts(self.source, self.m, self.steps)]
 
     def _after_finalize(self) -> list[Problem]:
         forgotten = joined(self.reference.forgotten)

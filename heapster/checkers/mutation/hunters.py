@@ -20,11 +20,12 @@ UNFUZZED = frozenset({                      # what lives on the simulated machin
     *(f"checkers/lockstep/{name}.py" for name in (
         "heap_diff", "heap_history", "native", "run_trace", "subprocess", "translation", "validation"))})
 ON_USUAL, ON_HARDENED, ON_SPANS = "sim", "sim:harden=1", "sim:spans=1"
-HEAPS = {                                   # that run a file; what is not named here the usual one runs
-    "impl/layout.py": (ON_USUAL, ON_HARDENED, ON_SPANS),
-    **{f"impl/{name}.py": (ON_SPANS,) for name in ("run_layout", "runs", "slots", "run_totals")},
-    **{f"impl/{name}.py": (ON_HARDENED,) for name in (
+ALONE = {                                   # the one heap that runs a file
+    **{f"impl/{name}.py": ON_SPANS for name in ("run_layout", "runs", "slots", "run_totals")},
+    **{f"impl/{name}.py": ON_HARDENED for name in (
         "hardened", "quarantine", "randomness", "records", "spans", "spare", "vault")}}
+OF_ALL = "impl/layout.py"
+ASKING = {"hardened": ON_HARDENED, "SPANS": ON_SPANS}     # what a file mentions that asks which heap it is, and that heap
 QUICK = ("impl", "machine", "model")        # rooms of tests that start no program
 WIDE = ("checkers/test_planted_faults_doc.py", "checkers/test_lockstep.py", "checkers/test_fuzzing.py")
 FAILING = re.compile(r"(?:FAILED|ERROR) (tests/[^\s\[]+)")
@@ -86,7 +87,16 @@ def _load(prey: Prey) -> list[str]:
 def _fuzz(examples: int, prey: Prey) -> list[str]:
     return [] if prey.file in UNFUZZED else [
         sys.executable, "-m", "heapster.checkers.mutation.first_failure", str(examples), str(prey.seed),
-        *HEAPS.get(prey.file, (ON_USUAL,))]
+        *heaps_that_run(prey.folder / "heapster" / prey.file, prey.file)]
+
+
+def heaps_that_run(path: Path, file: str) -> tuple[str, ...]:
+    """The targets on which fuzz runs that file, whose text lies at the path."""
+    if file in ALONE:
+        return (ALONE[file],)
+    text = path.read_text(encoding="utf-8") if file.startswith("impl/") else ""
+    return (ON_USUAL, *(heap for word, heap in ASKING.items()
+                        if file == OF_ALL or re.search(rf"\b{word}\b", text)))
 
 
 def _prove(prey: Prey) -> list[str]:
