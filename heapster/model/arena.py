@@ -4,17 +4,13 @@ A free list is a list of (address, size), head first. Neighbours are neighbours 
 totals are sums over it: there is no header, link or running total here that could be wrong.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Sequence
 
+from heapster.model.free_blocks import FreeBlocks, Settings, Witness
 from heapster.model.geometry import (
     ALIGN,
     ARENA_EPOCH,
     CALLS,
-    DEFAULT_ARENAS,
-    DEFAULT_GROWTH,
-    DEFAULT_THRESHOLD,
     FORGIVEN,
     HEADER,
     LARGEST_CLASS,
@@ -25,42 +21,24 @@ from heapster.model.geometry import (
     MOST_PATIENCE,
     PAGE,
     REFUSED,
-    class_of,
     growth_for,
     lead_before,
     most_idle,
     pages_within,
 )
 from heapster.model.heap import Arena, Idle, Ledger, Stack
-from heapster.model.placement import NONE_FITS, POLICIES, first_fit
 from heapster.model.region import Piece, RegionState, _is_empty
 from heapster.model.slots import ArenaSlots
 from heapster.model.system import System
 
-Witness = Callable[[str], None]
 
-
-@dataclass
-class Settings:
-    """The values of the allocator's setters; and whether it is built with spans."""
-
-    policy: str = "first_fit"
-    threshold: int = DEFAULT_THRESHOLD
-    growth: int = DEFAULT_GROWTH
-    arena_limit: int = DEFAULT_ARENAS
-    cache: int = 0
-    spans: bool = False
-
-
-class ArenaState:
+class ArenaState(FreeBlocks):
     """Regions, newest first, and the list of their free blocks; and runs of slots, where there are spans."""
 
     def __init__(self, index: int, settings: Settings, saw: Witness, slots: ArenaSlots) -> None:
-        self.index, self._settings, self._saw, self.slots = index, settings, saw, slots
+        super().__init__(settings, saw)
+        self.index, self.slots = index, slots
         self.regions: list[RegionState] = []
-        self.free: list[tuple[int, int]] = []
-        self.cursor = 0                         # where next fit resumes: a block on the list, or 0
-        self.segregated = False                 # there is a list for each class of sizes: its part of `free`
         self.top: RegionState | None = None     # the region that ends at the break
         self.brk = 0                            # the break as this arena last moved it
         self.calls = [0] * len(CALLS)
@@ -81,14 +59,6 @@ class ArenaState:
 
     def _used_bytes(self) -> int:
         return sum([region.used_bytes for region in self.regions]) + self.slots.figures()[1]
-
-    def _lists(self) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...] | None]:
-        """The addresses of the free blocks as they are listed, and how many of them each class of a list has."""
-        if not self.segregated:
-            return tuple([address for address, _ in self.free]), None
-        listed = sorted(self.free, key=_class)
-        counts = [(index, len(list(run))) for index, run in groupby(listed, _class)]
-        return tuple([address for address, _ in listed]), tuple(counts)
 
     def size_of(self, address: int) -> int:
         """Bytes of the block at `address`."""
@@ -279,51 +249,6 @@ class ArenaState:
                 return region
         raise LookupError(f"{address:#x} is in no region of arena {self.index}")
 
-    def _link(self, address: int, size: int) -> None:
-        self.free.insert(0, (address, size))
-
-    def _unlink(self, address: int, size: int) -> None:
-        index = self.free.index((address, size))
-        if self.cursor == address:
-            self.cursor = self.free[index + 1][0] if index + 1 < len(self.free) else 0
-            self._saw("cursor_left_its_block")
-        del self.free[index]
-
-    def _arrange(self) -> None:
-        """Segregate the free blocks, or put them on one list again, class by class."""
-        if self.segregated != (self._settings.policy == "segregated_fit"):
-            if self.segregated:
-                self._unite()
-            if self.free:
-                self._saw("free_blocks_changed_their_lists")
-            if any(size >= LARGEST_CLASS for _, size in self.free):
-                self._saw("a_block_of_the_last_class_changed_its_list")
-            self.segregated = not self.segregated
-            self.cursor = 0
-
-    def _unite(self) -> None:
-        """Put the free blocks on one list, class by class."""
-        self.free.sort(key=_class)
-
-    def _find(self, want: int) -> int:
-        """The block that the policy chooses, or 0."""
-        self._arrange()
-        policy = self._settings.policy
-        chosen = POLICIES[policy](self.free, want, self.cursor)
-        if chosen == NONE_FITS:
-            return 0
-        if policy != "first_fit" and chosen != first_fit(self.free, want, 0):
-            self._saw("policy_passed_over_the_first_fit")
-        if policy == "next_fit":
-            if self.cursor and chosen < [address for address, _ in self.free].index(self.cursor):
-                self._saw("next_fit_wrapped_around")
-            self.cursor = self.free[chosen][0]
-        return self.free[chosen][0]
-
-    def _find_further(self, want: int) -> int:
-        """The first free block that fits, where memory is out and the policy gave up; or 0."""
-        return next((address for address, size in self.free if size >= want), 0)
-
     def _split(self, address: int, size: int, want: int) -> tuple[Piece, ...]:
         """A used block of `want` bytes and the rest, listed as free, if that is large enough."""
         if size - want < MIN_BLOCK:
@@ -469,10 +394,6 @@ class ArenaState:
         if region is not self.top or len(right) > 1 or any(block.used for block in right):
             return 0
         return sum(block.size for block in region.blocks[index:])
-
-
-def _class(entry: tuple[int, int]) -> int:
-    return class_of(entry[1])
 
 
 _NEIGHBOURS = {

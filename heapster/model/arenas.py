@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from heapster.model.arena import ArenaState, Settings
+from heapster.model.arena import ArenaState
+from heapster.model.free_blocks import Settings
 from heapster.model.region import RegionState
 from heapster.model.system import System
 

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, count
 
-from heapster.model.arena import ArenaState, Settings, Witness
+from heapster.model.arena import ArenaState
+from heapster.model.free_blocks import Settings, Witness
 from heapster.model.geometry import PROBES, class_of
 from heapster.model.placement import NONE_FITS, POLICIES
 from heapster.model.reference import Reference

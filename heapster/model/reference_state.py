@@ -1,7 +1,8 @@
 """The reference's state, and what changes it but calls for memory: settings, threads, forks."""
 
-from heapster.model.arena import ArenaState, Settings
+from heapster.model.arena import ArenaState
 from heapster.model.arenas import Arenas
+from heapster.model.free_blocks import Settings
 from heapster.model.geometry import MAX_ARENAS, MAX_CACHE, MAX_REQUEST, MIN_THRESHOLD, PAGE, signed, up
 from heapster.model.heap import Cache, Heap
 from heapster.model.mappings import MappedState, Mappings

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from heapster.model.arena import ArenaState, Settings
+from heapster.model.arena import ArenaState
 from heapster.model.arenas import Arenas
 from heapster.model.caches import CacheState
+from heapster.model.free_blocks import Settings
 from heapster.model.geometry import HEADER, MIN_BLOCK, MOST_CACHED, MOST_REMOTE, MOST_SENT, SMALL_BIN, least_of_class
 from heapster.model.heap import Cache
 from heapster.model.system import System

@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from heapster.model.arena import Settings, Witness
 from heapster.model.changes import (
     Changes,
     Key,
@@ -17,6 +16,7 @@ from heapster.model.changes import (
     mapped_key,
     strip_change,
 )
+from heapster.model.free_blocks import Settings, Witness
 from heapster.model.heap import Block, Mapped
 from heapster.model.mappings import Mappings
 from heapster.model.quick import FreeList, Quick, QuickArena, RunCounts

@@ -5,7 +5,8 @@ from random import Random
 from typing import Any
 
 from heapster.checkers.lockstep.calls import CRASHES
-from heapster.checkers.lockstep.decode import Undecodable, decode
+from heapster.checkers.lockstep.decode import decode
+from heapster.checkers.lockstep.undecodable import Undecodable
 from heapster.impl import layout
 from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated

@@ -25,7 +25,7 @@ ALONE = {                                   # the one heap that runs a file
     **{f"impl/{name}.py": ON_HARDENED for name in (
         "hardened", "quarantine", "randomness", "records", "spans", "spare", "vault")}}
 OF_ALL = "impl/layout.py"
-ASKING = {"hardened": ON_HARDENED, "SPANS": ON_SPANS}     # what a file mentions that asks which heap it is, and that heap
+ASKING = {"hardened": ON_HARDENED, "SPANS": ON_SPANS}     # by what a file mentions that asks for it
 QUICK = ("impl", "machine", "model")        # rooms of tests that start no program
 WIDE = ("checkers/test_planted_faults_doc.py", "checkers/test_lockstep.py", "checkers/test_fuzzing.py")
 FAILING = re.compile(r"(?:FAILED|ERROR) (tests/[^\s\[]+)")
