@@ -65,6 +65,9 @@ class Image(NamedTuple):
     def reader(self) -> Callable[[int], int]:
         return self.words.__getitem__
 
+    def peek(self, address: int) -> int | None:
+        return self.words.get(address)
+
     def statics(self) -> int:
         return self.base
 

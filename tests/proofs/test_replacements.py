@@ -8,6 +8,7 @@ import pytest
 from heapster.checkers.mutation.fault import one_edit, plant
 from heapster.checkers.mutation.first_refuted import first_refuted
 from heapster.checkers.proofs import ALL_WORDS, Proof
+from heapster.checkers.proofs.builds import build_of
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
 from heapster.checkers.proofs.contracts import required
 from heapster.checkers.proofs.dependencies import noting
@@ -76,7 +77,7 @@ def test_what_is_replaced_is_read_off_the_proof(proof: Proof) -> None:
             setattr(vars(self)["module"], name, value)
 
     found: set[str] = set()
-    with opened() as source:
+    with opened(build=build_of(proof, spans=False)) as source:
         for name, module in vars(source).items():
             setattr(source, name, Watched(module, name))
         for number, _ in enumerate(paths(integers(), lambda path: proof.body(noting(source, set()), path))):

@@ -34,7 +34,7 @@ def test_the_command_proves_them_of_either_target(empty_folder: Path, capsys: py
 def test_what_is_proved_of_the_same_code_is_said_again(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`split` is the same with spans, the way from a payload to its arena is not."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(empty_folder / "cache"))
-    kept = {}
+    kept: dict[tuple[str, ...], list[dict[str, bool]]] = {}
     for words in ((), ("sim:spans=1",), ("sim:spans=1",)):
         main(["prove", *words, "split_conserves_bytes", "a_block_leads_to_its_arena", "--json", "p.json"])
         rows = json.loads(Path("p.json").read_text(encoding="utf-8"))["theorems"]
@@ -61,7 +61,7 @@ def test_what_is_of_the_other_build_alone_does_not_hold(stays: str) -> None:
 def test_a_fault_where_there_are_spans_is_replayed_there() -> None:
     found = [outcome for outcomes in Runner(origin=LATE).run(selected(("runs.pool_run",), thorough=False))
              for outcome in outcomes if outcome.finding]
-    assert found and "replayed on the simulated machine" in found[0].finding.details
+    assert found and found[0].finding and "replayed on the simulated machine" in found[0].finding.details
     shown = parse(found[0].finding.counterexample)
     for target in ("sim", "sim:spans=1"):
         [(proof, path)] = replays([shown], grammar.parse(target))

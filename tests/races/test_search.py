@@ -118,7 +118,7 @@ TORN = Fault("the growth is set before the threshold, and nothing orders the two
 @pytest.mark.parametrize("strategy", ["dfs", "random"])
 def test_a_fault_that_only_an_old_write_shows_is_found_shrunk_and_replayed(
         strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ours, "corpus", lambda: iter([(parse_program("n1,m24/p1,f0|m24,m40,p2"), 2)]))
+    monkeypatch.setattr(ours, "corpus", lambda **_: iter([(parse_program("n1,m24/p1,f0|m24,m40,p2"), 2)]))
     source = source_in(plant(TORN, tmp_path))
     run = races(SearchPlan(schedules=4000, strategy=strategy, seed=5), source)
     text = shlex.split(run.findings[0].replay)[2]

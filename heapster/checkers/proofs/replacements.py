@@ -19,6 +19,8 @@ from heapster.checkers.proofs import Proof
 
 PACKAGE = "heapster.checkers.proofs."
 REPLACE = "replaced"                # the function that does
+REPLACING = {                       # and methods that call it, with what they replace besides
+    REPLACE: (), "passed": ("is_reserved",), "settling": ()}
 Names = frozenset[str]              # of callees, module.function
 
 
@@ -77,18 +79,23 @@ def _named(tree: ast.AST, names: dict[str, Any]) -> Iterator[Any]:
 
 
 def _replaced_in(tree: ast.AST) -> Iterator[str]:
-    """The callees that calls of `replaced` name: `replaced(source.module, callee=...)`."""
+    """The callees that calls name which replace some: `replaced(source.module, callee=...)`."""
     loops = {node.target.id: node.iter for node in ast.walk(tree)
              if isinstance(node, ast.For) and isinstance(node.target, ast.Name)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == REPLACE:
+        if isinstance(node, ast.Call) and (name := _called(node)) in REPLACING:
             where = node.args[0]
             places = loops.get(where.id) if isinstance(where, ast.Name) else where
             modules = [each.attr for each in ast.walk(places or where) if isinstance(each, ast.Attribute)
                        and _home(each.attr, "")]
-            for keyword in node.keywords:
-                yield from {home for module in modules for name in _words(keyword)
-                            if (home := _home(module, name))}
+            words = [*REPLACING[name], *(str(each.value) for each in node.args[1:] if isinstance(each, ast.Constant)),
+                     *(word for keyword in node.keywords for word in _words(keyword))]
+            yield from {home for module in modules for word in words if (home := _home(module, word))}
+
+
+def _called(call: ast.Call) -> str:
+    """The name of the function or method."""
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
 
 
 def _words(keyword: ast.keyword) -> list[str]:

@@ -49,11 +49,6 @@ class FreedSlot(SlotsOfRun):
         self.marked = bool(p != self.p) or bool(self.path.choose(2))
         return self.marked
 
-    @property
-    def parts(self) -> dict[str, Any]:
-        """Whether a slot begins there, and is marked, where that is asked."""
-        return {"begins_slot": self.begins_slot, "is_marked": self.is_marked}
-
 
 def cache_slot(source: Any, path: Any) -> None:
     """A run that somebody has or nobody, a bin with room or without, any address of the run, marked or not."""
@@ -63,7 +58,8 @@ def cache_slot(source: Any, path: Any) -> None:
     path.require(*((limit, "<=", word) if full else (word, "<", limit)))
     r.m.put(bin_, word, "bin")
     r.m.put(bin_ + 8, limit, "limit")
-    with replaced(source.slots, **r.parts, **r.notes.answering(push=0, count_freed=0)):
+    with replaced(source.slots, begins_slot=r.begins_slot, is_marked=r.is_marked,
+                  **r.notes.answering(push=0, count_freed=0)):
         done = source.slots.cache_slot(r.m, r.p, kind)
     taken = not full and r.begins and not r.marked
     path.claim("a_slot_goes_into_a_bin_that_has_room", lambda: bool(done) == taken and only(r.m) and r.notes.are(
@@ -90,7 +86,7 @@ def used_slot(source: Any, path: Any) -> None:
     fresh = path.word("fresh", 0)
     r.put("RUN_FRESH", fresh)
     found, waits = list[Any](), [where == place for place in (1, 2, 3)]
-    with replaced(source.slots, **r.parts, **r.notes.answering(
+    with replaced(source.slots, begins_slot=r.begins_slot, is_marked=r.is_marked, **r.notes.answering(
             is_cached=waits[0], is_remote=waits[1], is_back=waits[2])):
         code = aborts(r.m, lambda: found.append(source.slots.used_slot(r.m, r.p, FREED)), r.p)
     used = not r.nobodys and r.begins and bool(r.p < fresh)
@@ -118,7 +114,7 @@ def leave_slot(source: Any, path: Any) -> None:
     """Each class, any request; of a thread that counts its calls or not."""
     r, request = FreedSlot(path), path.word("request")
     r.m.put_lazily(r.thread + CACHE["registered"], lambda: path.choose(2), "registered")
-    with replaced(source.slots, **r.parts, **r.notes.answering(count_mine=0)):
+    with replaced(source.slots, begins_slot=r.begins_slot, is_marked=r.is_marked, **r.notes.answering(count_mine=0)):
         left = source.slots.leave_slot(r.m, r.p, request)
     below = SLOT_SIZES[r.class_index - 1] if r.class_index else 0
     stays = bool(request > below) and bool(request <= r.size) and r.begins and not r.marked and bool(

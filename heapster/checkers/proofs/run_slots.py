@@ -221,8 +221,7 @@ def take_larger(source: Any, path: Any) -> None:
     """Each class that has no runs."""
     r, index = OneRun(path), CLASSES + path.choose(88 - CLASSES)
     assert least(index) > RUNS["MOST_RUN_SLOT"]
-    asked = r.notes.answering(is_lost=False, reserve=True)
-    with replaced(source.runs, **asked):
+    with replaced(source.runs, **r.notes.answering(is_lost=False, reserve=True)):
         stack = source.runs.take_slots(r.m, r.arena, index, path.word("most", 0, MAX_WORD >> 1))
     path.claim("sizes_above_1024_bytes_have_no_slots", lambda: stack == 0 and r.is_left() and r.notes.are())
 

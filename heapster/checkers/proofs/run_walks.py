@@ -100,10 +100,10 @@ class Summed:
                                                       ("next_run", r.arena, r.run + 1)))
         raise Over
 
-    def run(self, source: Any, function: Callable[..., Any], *words: Any, **parts: Any) -> tuple[bool, Any]:
+    def run(self, source: Any, function: Callable[..., Any], *words: Any) -> tuple[bool, Any]:
         """Whether the walk came to its end, and its answer then."""
         try:
-            with replaced(source.run_totals, **parts, **self.r.notes.answering(next_run=[self.first, self.after])):
+            with replaced(source.run_totals, **self.r.notes.answering(next_run=[self.first, self.after])):
                 return True, cut(function, self)(self.r.m, self.r.arena, *words)
         except Over:
             return False, None
@@ -125,7 +125,8 @@ def runs_have(source: Any, path: Any) -> None:
         asked.append(words)
         return slots
 
-    ended, total = w.run(source, source.run_totals.runs_have, free, in_bytes, slots_of_run=slots_of_run)
+    with replaced(source.run_totals, slots_of_run=slots_of_run):
+        ended, total = w.run(source, source.run_totals.runs_have, free, in_bytes)
     if ended:
         path.claim("what_all_runs_have_is_answered", lambda: w.is_answered(total))
     else:
