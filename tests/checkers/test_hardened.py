@@ -61,7 +61,12 @@ def test_each_invariant_has_a_heap_that_breaks_it_and_no_other(name: str) -> Non
     assert {problem.code for problem in hardened_violations(BROKEN[name])} == {name}
 
 
+REMAPPED = ("a = malloc(0); fail mmap 2; b = malloc(25); fail mmap 3; c = malloc(41); "      # a mapping, in a span's stead
+            "d = realloc(c, 41)")
+
+
 @pytest.mark.parametrize("text", [ENDED, f"{MANY}; fork; {FREED}; stats", f"fail protect 0; {ENDED}",
+                                  REMAPPED,
                                   f"fail munmap 0; {ENDED}", f"thread 1; {MANY}; thread 0; {FREED}; thread_end; stats"])
 def test_nothing_is_wrong(text: str) -> None:
     assert run(text).problems == ()

@@ -145,6 +145,7 @@ ENDED = f"{REMOTE}; thread_end; thread 1; {FULL[12:]}; thread_end; thread 0; d =
 
 @pytest.mark.parametrize("text", [
     f"fail mmap 0; {FULL}; finalize; a = malloc(40)", f"fail munmap 0; {FULL}; finalize; {BEGIN}", ENDED,
+    "cache 1; a = malloc(0); fail munmap 1; finalize; b = malloc(1073741824)",
     f"fail purge 0; {FULL}; trim 0; trim 0; {OTHERS}", f"{REMOTE}; fork; d = malloc(40); free(b); trim 0; finalize",
     f"{BEGIN}; b = calloc(5, 100); c = realloc(b, 20); d = realloc(c, 3000); e = aligned_alloc(64, 40); free(e)",
     "cache 4096; a = malloc(40); b = malloc(1025); cache 0; c = malloc(40); free_sized(a, 40); free_sized(c, 40)",

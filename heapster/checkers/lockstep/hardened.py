@@ -88,7 +88,7 @@ class HardenedLockstep(Lockstep):
     def _predict(self, step: Step, pointer: int, answer: Answer) -> list[Problem]:
         """What is wrong with an answer that the specification allows."""
         refused = any(call.answer == REFUSED for call in self.m.calls)
-        problems = self._wrong_block(step, pointer, answer) if step.verb in REQUESTS else []
+        problems = self._wrong_block(step, pointer, answer, refused=refused) if step.verb in REQUESTS else []
         if step.verb in REQUESTS and answer.errno == ENOMEM and not refused and _is_possible(step):
             problems.append(Problem("answer_diverges", f"{step.verb} says that memory is out, the system gave all"))
         if pointer and self._is_gone(step, answer):
@@ -99,7 +99,7 @@ class HardenedLockstep(Lockstep):
             self._note(pointer, answer.value)
         return problems
 
-    def _wrong_block(self, step: Step, pointer: int, answer: Answer) -> list[Problem]:
+    def _wrong_block(self, step: Step, pointer: int, answer: Answer, *, refused: bool) -> list[Problem]:
         held = self.live.get(answer.value)
         if held is None:                    # there is none, or what was said of it already ends the run
             return []
@@ -107,7 +107,8 @@ class HardenedLockstep(Lockstep):
         usable = held.usable or 0
         if not may_hold(usable, held.request, alignment):
             return [Problem("answer_diverges", f"a block for {held.request} bytes has {usable}")]
-        if step.verb in RESIZING and pointer and answer.value != pointer and usable == self._usable.get(pointer):
+        moved = step.verb in RESIZING and pointer and answer.value != pointer
+        if moved and not refused and usable == self._usable.get(pointer):      # a mapping where no span could be had
             return [Problem("answer_diverges", f"{step.verb} moved a block to another of its size")]
         return []
 

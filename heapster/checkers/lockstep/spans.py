@@ -28,21 +28,31 @@ class Reservable:
     """Lets a machine have addresses beside its memory that spans can reserve."""
 
     _memory: int
+    _beside = 0                 # bytes of the reservations that it gave
 
     def mmap(self, length: int) -> int:
         """See `Machine.mmap`."""
         beside = length * (length == run_layout.RESERVED)
-        self._memory += beside
+        self._add(beside)
         answer: int = super().mmap(length)       # type: ignore[misc]
-        self._memory -= beside * (answer == REFUSED)
+        self._add(-beside * (answer == REFUSED))
         return answer
 
     def munmap(self, address: int, length: int) -> int:
         """See `Machine.munmap`."""
         answer: int = super().munmap(address, length)       # type: ignore[misc]
         if length == run_layout.RESERVED and answer != REFUSED:
-            self._memory -= length
+            self._add(-length)
         return answer
+
+    def disown(self) -> None:
+        """See `Simulated.disown`: addresses that stay reserved are no memory that others get."""
+        super().disown()                         # type: ignore[misc]
+        self._add(-self._beside)
+
+    def _add(self, beside: int) -> None:
+        self._memory += beside
+        self._beside += beside
 
 
 class SimulatedWithRoom(Reservable, Simulated):
