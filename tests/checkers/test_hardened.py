@@ -61,7 +61,8 @@ def test_each_invariant_has_a_heap_that_breaks_it_and_no_other(name: str) -> Non
     assert {problem.code for problem in hardened_violations(BROKEN[name])} == {name}
 
 
-REMAPPED = ("a = malloc(0); fail mmap 2; b = malloc(25); fail mmap 3; c = malloc(41); "      # a mapping, in a span's stead
+# A block that has a mapping in a span's stead.
+REMAPPED = ("a = malloc(0); fail mmap 2; b = malloc(25); fail mmap 3; c = malloc(41); "
             "d = realloc(c, 41)")
 
 
