@@ -110,7 +110,7 @@ def aimed(words: Sequence[str]) -> tuple[Path | None, bool, tuple[str, ...]]:
     folder = next(iter(target.paths), None)
     if folder:
         root_in(folder)
-    return folder, bool(target.settings.spans), tuple(words[1:])
+    return folder, target.settings.has_spans, tuple(words[1:])
 
 
 def _is_target(word: str) -> bool:

@@ -240,8 +240,14 @@ class Quick(Reference):
 
     @property
     def free_bytes(self) -> int:
-        """In the free blocks of all arenas, and in mappings that are kept."""
-        return sum([arena.free.bytes for arena in self._quick()]) + self._mappings.ledger().free_bytes
+        """In the free blocks of all arenas, in slots that are not out, and in mappings that are kept."""
+        slots = sum([arena.slots.figures()[3] for arena in self._quick()]) if self._pool.base else 0
+        return sum([arena.free.bytes for arena in self._quick()]) + slots + self._mappings.ledger().free_bytes
+
+    @property
+    def idle(self) -> int:
+        """Bytes that are reserved for runs, but for those of runs with pages."""
+        return self._pool.idle
 
     @property
     def free_blocks(self) -> int:

@@ -46,6 +46,11 @@ class RunPool:
         self.is_asked, self.base, self.start, self.next, self.used = False, 0, 0, 0, 0
         self._pool: list[Pooled] = []           # the next to be taken last
 
+    @property
+    def idle(self) -> int:
+        """Bytes of the reservation, but for those of runs with pages."""
+        return RESERVE + RUN - RUN * (self.used + self._with_pages()) if self.base else 0
+
     def is_reserved(self, system: System) -> bool:
         """Whether there is a reservation; the system is asked once."""
         if not self.is_asked:

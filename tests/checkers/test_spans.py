@@ -213,13 +213,6 @@ def test_a_target_may_have_spans() -> None:
     assert isinstance(make_for(target)(), SpansLockstep)
 
 
-@pytest.mark.parametrize(("command", "target"), [
-    ("diff", "sim:spans=1"), ("diff", "native:spans=1")])
-def test_who_knows_nothing_of_runs_says_so(command: str, target: str) -> None:
-    with pytest.raises(UsageError, match="knows nothing of runs; leave out spans=1"):
-        view_of(grammar.parse(target), command)
-
-
 def test_races_explores_runs_of_the_source_alone() -> None:
     assert view_of(grammar.parse("sim:spans=1"), "races") is View.SOURCE
     with pytest.raises(UsageError, match="name sim:spans=1"):

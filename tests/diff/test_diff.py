@@ -12,6 +12,7 @@ from heapster.checkers.diff.measuring import percentile, size_classes
 from heapster.checkers.findings.store import Store
 from heapster.checkers.mutation.fault import plant
 from heapster.checkers.mutation.fuzz_faults import FAULTS
+from heapster.checkers.mutation.spans_faults import FAULTS as SPANS_FAULTS
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.target import LIBC
 from heapster.checkers.traces.compact import compact
@@ -27,10 +28,15 @@ def kept(folder: Path) -> Store:
     return Store(folder / ".heapster", print)
 
 
+SLOTS = "; ".join([*(f"m{i} = malloc(1000)" for i in range(130)), *(f"free(m{i})" for i in range(129))])
+RUNS = f"cache 4096; a = malloc(100); {SLOTS}; trim 0; thread 1; b = malloc(50); free(a); stats; c = malloc(700)"
+
+
+@pytest.mark.parametrize("spans", [False, True])
 @pytest.mark.parametrize("policy", POLICY_NAMES)
-def test_the_compiled_allocator_agrees_with_the_model(policy: str) -> None:
+def test_the_compiled_allocator_agrees_with_the_model(policy: str, *, spans: bool) -> None:
     trace = generate("peaks", 6000, 3)
-    played = play_compiled(trace, policy)
+    played = play_compiled(trace, policy, spans=spans)
     assert (played.parting, played.steps) == (None, len(trace))
     assert played.compared >= 2
 
@@ -44,6 +50,25 @@ def test_steps_of_every_kind_agree() -> None:
     i = reallocarray(NULL, 4, 4); j = pvalloc(1); k = valloc(1); l = memalign(64, 64); m = aligned_alloc(32, 9)
     free(b); free(NULL); n = malloc(SIZE_MAX); finalize; o = malloc(1)"""
     assert play_compiled(compact(parse(text)), "best_fit").parting is None
+
+
+def test_runs_agree_and_what_is_reserved_for_them_is_no_heap() -> None:
+    played = play_compiled(compact(parse(RUNS)), "best_fit", spans=True)
+    assert (played.parting, played.compared) == (None, 1)
+    figures, series = played.measures.figures(), played.measures.series
+    assert [series[name][-1] for name in ("live", "heap")] == [1750, 4 << 16]     # a run of each class
+    assert figures["peak_heap"] == 4 << 16
+    assert figures["external"] <= 1.0
+
+
+def test_a_copy_with_a_fault_in_its_runs_parts_from_the_model(tmp_path: Path) -> None:
+    fault = next(fault for fault in SPANS_FAULTS if fault.title == "a run is not held")
+    (tmp_path / "t").write_text("cache 4096\na = malloc(40)\nb = malloc(700)\n")
+    playing = entrants(("best_fit",), grammar.parse_list(f"sim:spans=1,{plant(fault, tmp_path)}:spans=1"))
+    run = diff([str(tmp_path / "t")], playing, kept(tmp_path))
+    [found] = run.findings
+    assert (found.code, run.extra["found_on"][found.id].endswith(":spans=1")) == ("structure_diverges", True)
+    assert run.extra["table"][str(tmp_path / "t")]["sim:spans=1:best_fit"]["agrees"]
 
 
 def test_what_is_measured() -> None:

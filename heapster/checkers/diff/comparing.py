@@ -156,7 +156,7 @@ def entrants(policies: tuple[str, ...], targets: Iterable[Target] = (), prefix: 
 
 def _players(target: Target, policies: tuple[str, ...]) -> Iterator[PolicyPlayer]:
     """The target under the policy that it names, or else under each."""
-    source, bare = engine_of(target), replace(target, settings=UNSET)
+    source, bare = engine_of(target), replace(target, settings=UNSET._replace(spans=target.settings.spans))
     for policy in (target.settings.policy,) if target.settings.policy else policies:
         yield PolicyPlayer(policy if target == NATIVE else f"{bare}:{policy}", bare, policy, source)
 
@@ -262,8 +262,9 @@ def _play(trace: Compact, name: str, player: PolicyPlayer, store: Store, done: C
           progress: Callable[[int], None]) -> None:
     """The trace on a player; where it parts from the model, the finding is kept."""
     policy, source = player.policy, player.source
-    played = play_compiled(trace, policy, progress) if source is None else play(
-        trace, policy, Interpreted(trace, policy, source), INTERPRETED_INTERVAL, progress)
+    played = play_compiled(
+        trace, policy, progress, spans=player.target.settings.has_spans) if source is None else play(
+            trace, policy, Interpreted(trace, policy, source), INTERPRETED_INTERVAL, progress)
     done.note(name, player, played)
     if played.parting:
         first = played.parting if source is None else first_difference(trace, policy, source, played.parting)

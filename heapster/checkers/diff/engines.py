@@ -11,6 +11,7 @@ from heapster.checkers.diff.native import NativeDied, NativeReplay
 from heapster.checkers.lockstep.calls import CRASHES, call
 from heapster.checkers.lockstep.decode import Decodable, decode
 from heapster.checkers.lockstep.lockstep import FAILURES
+from heapster.checkers.lockstep.spans import SimulatedWithRoom
 from heapster.checkers.traces.compact import Compact
 from heapster.machine.protocol import Aborted, Call, MachineFault
 from heapster.machine.simulated import Simulated
@@ -30,6 +31,8 @@ class Stretch(NamedTuple):
 
 class Engine(Protocol):
     """Something that plays a trace."""
+
+    spans: bool                 # whether it has them
 
     def play(self, start: int, end: int) -> Stretch:
         """Take the steps from `start`, where it is, up to `end`."""
@@ -52,8 +55,9 @@ def plain(heap: Heap) -> Heap:
 class Compiled:
     """The compiled allocator, `interval` steps at a time."""
 
-    def __init__(self, trace: Compact, policy: str, interval: int) -> None:
-        self._replay = NativeReplay(trace, policy, interval)
+    def __init__(self, trace: Compact, policy: str, interval: int, *, spans: bool) -> None:
+        self.spans = spans
+        self._replay = NativeReplay(trace, policy, interval, spans=spans)
         self._steps, self._called = 0, 0
 
     def play(self, start: int, end: int) -> Stretch:
@@ -66,7 +70,7 @@ class Compiled:
         """See `Engine`."""
         memory = self._replay.memory()
         try:
-            return plain(decode(memory))
+            return plain(decode(memory, spans=self.spans))
         finally:
             memory.close()
 
@@ -83,7 +87,9 @@ class Interpreted:
     """A source of `impl`, which may be a copy that somebody changed."""
 
     def __init__(self, trace: Compact, policy: str, source: Any) -> None:
-        self._trace, self._source, self._m = trace, source, Simulated()
+        self.spans: bool = source.has_spans
+        self._trace, self._source = trace, source
+        self._m = SimulatedWithRoom() if self.spans else Simulated()
         self._pointers = {NO_HANDLE: 0}
         source.settings.set_policy(self._m, POLICY_NAMES.index(policy))
 
@@ -109,7 +115,7 @@ class Interpreted:
     def heap(self) -> Heap:
         """See `Engine`."""
         machine: Decodable = self._m
-        return plain(decode(machine))
+        return plain(decode(machine, spans=self.spans))
 
     def rate(self) -> float | None:
         """See `Engine`: what the simulated machine takes says nothing."""

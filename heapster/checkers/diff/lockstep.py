@@ -48,10 +48,10 @@ def interval_of(trace: Compact) -> int:
     return max(LEAST_INTERVAL, -(-len(trace) // CHECKPOINTS))
 
 
-def play_compiled(trace: Compact, policy: str, progress: Progress = lambda _: None) -> Played:
+def play_compiled(trace: Compact, policy: str, progress: Progress = lambda _: None, *, spans: bool = False) -> Played:
     """Play it on the compiled allocator."""
     interval = interval_of(trace)
-    return play(trace, policy, Compiled(trace, policy, interval), interval, progress)
+    return play(trace, policy, Compiled(trace, policy, interval, spans=spans), interval, progress)
 
 
 def play(trace: Compact, policy: str, engine: Engine, interval: int,
@@ -81,7 +81,7 @@ class _Game:
 
     def __init__(self, trace: Compact, policy: str, engine: Engine) -> None:
         self._trace, self._engine = trace, engine
-        self._quick, self._system = Quick(policy), FootprintSystem()
+        self._quick, self._system = Quick(policy, spans=engine.spans), FootprintSystem()
         self._pointers = {NO_HANDLE: 0}
         self.measures = Measures(self._quick, self._system, len(trace))
 

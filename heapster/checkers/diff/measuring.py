@@ -38,6 +38,11 @@ class Measures:
         self.internal = self.external = 0.0
         self.moves = self.pages_moved = self.allocations = self.free_blocks_max = 0
 
+    @property
+    def _heap(self) -> int:
+        """Bytes from the system; of what is reserved for runs, those that have pages."""
+        return self._system.bytes - self._quick.idle
+
     def note(self, index: int, step: Step, pointer: int, answer: int) -> None:
         """A step was taken."""
         if pointer and (answer or step.verb not in REQUESTS or requested(step) == 0) and step.verb not in ASKING:
@@ -51,8 +56,8 @@ class Measures:
         elif step.verb == "finalize":
             self._sizes.clear()
             self.live = 0
-        if self._system.bytes > self.peak_heap:
-            self.peak_heap = self._system.bytes
+        if self._heap > self.peak_heap:
+            self.peak_heap = self._heap
             self.external = self._external()
         if index % self._every == 0:
             self._point(index)
@@ -69,7 +74,7 @@ class Measures:
             self._pages.add(last)
         if self.live > self.peak_live:
             self.peak_live = self.live
-            used = self._system.bytes - self._quick.free_bytes
+            used = self._heap - self._quick.free_bytes
             self.internal = 1 - self.live / used if used else 0.0
 
     def _external(self) -> float:
@@ -80,7 +85,7 @@ class Measures:
         searches = self._quick.counts
         looked, made = searches.looked - self._looked, searches.made - self._searched
         self._looked, self._searched = searches.looked, searches.made
-        blocks, heap = self._quick.free_blocks, self._system.bytes
+        blocks, heap = self._quick.free_blocks, self._heap
         self.free_blocks_max = max(self.free_blocks_max, blocks)
         values = (index, self.live, heap - self._quick.free_bytes, heap, blocks, self._quick.largest_free,
                   round(looked / made, 3) if made else 0.0)
@@ -91,7 +96,7 @@ class Measures:
         """All in sum, as JSON has it."""
         counts = self._quick.counts
         return {
-            "peak_live": self.peak_live, "peak_heap": self.peak_heap, "final_heap": self._system.bytes,
+            "peak_live": self.peak_live, "peak_heap": self.peak_heap, "final_heap": self._heap,
             "utilization": round(self.peak_live / self.peak_heap, 6) if self.peak_heap else 0.0,
             "internal": round(self.internal, 6), "external": round(self.external, 6),
             "searched_mean": round(counts.looked / counts.made, 3) if counts.made else 0.0,

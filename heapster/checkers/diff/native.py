@@ -73,9 +73,9 @@ def _headers() -> dict[str, str]:
     return {**generated(), "replay.h": replay}
 
 
-def program() -> Path:
+def program(*, spans: bool) -> Path:
     """The driver with the allocator in it, compiled if it is not yet."""
-    compiled = core(variant=WATCHING)
+    compiled = core(variant=WATCHING, spans=spans)
     parts: list[str | bytes] = [*_headers().values(), *(path.read_bytes() for path in FILES)]
     name = f"replay-{cache.digest(*parts, compiled.parent.name, toolchain.compiler_version())}"
     return cache.entry(name, lambda out: _make(out, compiled)) / PROGRAM
@@ -105,7 +105,7 @@ class NativeDied(NamedTuple):
 class NativeReplay:
     """A child that runs the trace, `interval` steps at a time. A context, so that nothing stays behind."""
 
-    def __init__(self, trace: Compact, policy: str, interval: int) -> None:
+    def __init__(self, trace: Compact, policy: str, interval: int, *, spans: bool) -> None:
         self.steps = len(trace)
         ops = records(trace)
         answers = HEAD.size + len(ops)
@@ -116,7 +116,7 @@ class NativeReplay:
         self._map[:HEAD.size] = HEAD.pack(*DriverShared(handles=trace.handles()))
         self._map[HEAD.size:answers] = ops
         arguments = [str(self._fd), str(self.steps), str(interval), str(POLICY_NAMES.index(policy))]
-        self._process = children.start([program(), *arguments], stdin=children.PIPE, stdout=children.PIPE,
+        self._process = children.start([program(spans=spans), *arguments], stdin=children.PIPE, stdout=children.PIPE,
                                        pass_fds=(self._fd,), bufsize=0)
 
     def __enter__(self) -> Self:

@@ -60,7 +60,7 @@ def replays(shown: Sequence[Counterexample], target: Target) -> list[tuple[Proof
     return [(proof, path) for build in Build
             for proof, path in _replayed(build, target, [
                 (proof, each) for proof, each in zip(proofs, shown, strict=True)
-                if build_of(proof, spans=bool(target.settings.spans)) is build])]
+                if build_of(proof, spans=target.settings.has_spans) is build])]
 
 
 def _replayed(build: Build, target: Target,

@@ -160,7 +160,7 @@ def _verified(plan: StressPlan, command: list[str], environment: dict[str, str],
 def _child(plan: StressPlan, command: list[str], environment: dict[str, str], pattern: str, seconds: float,
            mode: str) -> Report:
     arguments = [str(build.harness()), pattern, str(plan.threads), f"{seconds:.3f}", str(plan.seed), mode, *command]
-    addresses = children.ADDRESSES + RESERVED * bool(plan.target.settings.spans)
+    addresses = children.ADDRESSES + RESERVED * plan.target.settings.has_spans
     with children.started(arguments, addresses=addresses, env=environment, stdout=children.PIPE,
                           stderr=children.PIPE, text=True, errors="replace") as child:
         try:

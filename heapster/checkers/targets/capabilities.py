@@ -20,9 +20,9 @@ TAKES: Mapping[str, tuple[View, ...]] = {
     "harness": (View.CALLS,),
     "diff": (View.ENGINE, View.CALLS),
 }
-HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy",), View.SOURCE: ("spans",)}     # others: every one
+# What can be set of a target in that view; in others, everything.
+HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy", "spans"), View.SOURCE: ("spans",)}
 FROM_OUTSIDE = tuple(NUMBERS)        # settings that a compiled library has from its environment, or is built with
-WITHOUT_SPANS = frozenset({"diff"})    # commands that know nothing of runs
 
 
 def view_of(target: Target, command: str) -> View:
@@ -32,9 +32,8 @@ def view_of(target: Target, command: str) -> View:
     if not views:
         raise UsageError(f"{command} cannot take {target}, {kind.about}: it needs {_needs(command)}; "
                          f"name {_or(spellings(command))}")
-    if target.settings.spans and (target.settings.harden or command in WITHOUT_SPANS):
-        why = "a hardened heap has no runs" if target.settings.harden else f"{command} knows nothing of runs"
-        raise UsageError(f"{command} cannot take {target}: {why}; leave out spans=1")
+    if target.settings.spans and target.settings.harden:
+        raise UsageError(f"{command} cannot take {target}: a hardened heap has no runs; leave out spans=1")
     view = View.CALLS if View.CALLS in views and _from_outside(target) else views[0]
     if target.settings.spans and command == "races" and view is View.CALLS:
         raise UsageError(f"races cannot take {target}: of the compiled library it explores none with runs; "

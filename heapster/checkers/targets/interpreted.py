@@ -8,7 +8,7 @@ from heapster.machine.process import Process
 
 def simulated(target: Target) -> Make:
     """The source that ships, on the simulated machine."""
-    if target.settings.spans:
+    if target.settings.has_spans:
         return begun(on_source(with_spans(), spans=True), target.settings.steps)
     return begun(on_source(hardened=bool(target.settings.harden)), target.settings.steps)
 
@@ -21,16 +21,16 @@ def in_process(target: Target) -> Make:
 
 def copied(target: Target) -> Make:
     """A copy of the source, on the simulated machine."""
-    hardened, spans = bool(target.settings.harden), bool(target.settings.spans)
+    hardened, spans = bool(target.settings.harden), target.settings.has_spans
     source = source_in(target.path, spans=spans)
     return begun(on_source(source, hardened=hardened, spans=spans), target.settings.steps)
 
 
 def shipped_source(target: Target) -> Source:
     """The source that ships, with spans if the target has them."""
-    return with_spans() if target.settings.spans else shipped()
+    return with_spans() if target.settings.has_spans else shipped()
 
 
 def copied_source(target: Target) -> Source:
     """The copy's source, likewise."""
-    return source_in(target.path, spans=bool(target.settings.spans))
+    return source_in(target.path, spans=target.settings.has_spans)

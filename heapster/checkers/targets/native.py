@@ -17,7 +17,7 @@ CHECK = "heapster_stress_check"
 def make(target: Target) -> NativeMake:
     """In lock-step, in a process of its own."""
     return NativeMake(setup=target.settings.steps, hardened=bool(target.settings.harden),
-                      spans=bool(target.settings.spans))
+                      spans=target.settings.has_spans)
 
 
 def engine(_: Target) -> None:
@@ -27,7 +27,7 @@ def engine(_: Target) -> None:
 def calls(options: ForeignOptions) -> ForeignTarget:
     """Its functions, told its settings by its environment; it can walk its heap."""
     refuse_options(options)
-    return judged(options.target, build.native(spans=bool(options.target.settings.spans)))
+    return judged(options.target, build.native(spans=options.target.settings.has_spans))
 
 
 def judged(target: Target, library: Path) -> ForeignTarget:
@@ -40,11 +40,11 @@ def judged(target: Target, library: Path) -> ForeignTarget:
 
 def preload(target: Target) -> Preload:
     """The library that has malloc's own names."""
-    options = Options(spans=bool(target.settings.spans))
+    options = Options(spans=target.settings.has_spans)
     return Preload(str(libraries(options) / PRELOAD), target.settings.environment)
 
 
 def threads(options: ForeignOptions) -> Preload:
     """The library whose heap the harness can have walked."""
-    library = build.native(spans=bool(options.target.settings.spans))
+    library = build.native(spans=options.target.settings.has_spans)
     return Preload(str(library), options.target.settings.environment, own=True)

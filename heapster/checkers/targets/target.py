@@ -46,6 +46,11 @@ class TargetSettings(NamedTuple):
     spans: int | None = None        # 1 for what is built with spans
 
     @property
+    def has_spans(self) -> bool:
+        """Whether small sizes come from runs, where anything does."""
+        return bool(self.spans)
+
+    @property
     def given(self) -> tuple[str, ...]:
         """The names of those that are set."""
         return tuple(name for name, value in self._asdict().items() if value is not None)
